@@ -28,20 +28,20 @@ def constants(name: str) -> dict[str, Any]:
     """
     folder = FOLDER / name
     files = [folder / "config.py", folder / "__init__.py"] if folder.is_dir() else [FOLDER / f"{name}.py"]
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for path in (path for path in files if path.is_file()):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign):
                 with contextlib.suppress(ValueError):  # not a literal
                     value = ast.literal_eval(node.value)
-                    found |= {target.id: value for target in node.targets if isinstance(target, ast.Name)}
-    return found
+                    values |= {target.id: value for target in node.targets if isinstance(target, ast.Name)}
+    return values
 
 
 def lines() -> Iterator[str]:
     """A line for each study: its name, its claim, and the package that it needs and that is not installed."""
     for name in studies():
-        found = constants(name)
-        needs = found.get("NEEDS", "")
+        values = constants(name)
+        needs = values.get("NEEDS", "")
         lacks = f" (needs {needs})" if needs and importlib.util.find_spec(needs) is None else ""
-        yield f"{name:24s} {found['CLAIM']}{lacks}"
+        yield f"{name:24s} {values['CLAIM']}{lacks}"

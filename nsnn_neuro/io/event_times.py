@@ -12,9 +12,14 @@ import numpy as np
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, shown, si
+from .lookup import EVENT_TIME
 from .train_arrays import seconds
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
+_LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"
+_CHOOSE = (
+    "choose the trials that have an event with select(block, trials=np.isfinite(events)), and their events"
+)
 
 
 class Events(NamedTuple):
@@ -91,7 +96,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
                 )
         times = np.array([part.times[0] for part in parts])
     else:
-        times = _seconds(events, "events")
+        times = _seconds(events, "events", _CHOOSE)
         if times.ndim == 0:
             times = np.full(n, float(times))
     if times.shape != (n,):
@@ -101,10 +106,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
         )
     bad = np.flatnonzero(~np.isfinite(times))
     if bad.size:
-        raise NsnnError(
-            f"events[{bad[0]}] is {times[bad[0]]} ({bad.size} of {n} are not finite): choose the trials that have an event with "
-            "select(block, trials=np.isfinite(events)), and their events"
-        )
+        raise NsnnError(f"events[{bad[0]}] is {times[bad[0]]} ({bad.size} of {n} are not finite): {_CHOOSE}")
     return times
 
 
@@ -129,7 +131,7 @@ def _are_times(events: Sequence[Any]) -> bool:
     return all(one is not None and not isinstance(one, str) and np.ndim(one) == 0 for one in events)
 
 
-def _seconds(value: Any, name: str) -> np.ndarray:
+def _seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:
     """Event times in seconds, with a unit or as plain numbers of seconds; NaN stays."""
     try:
         numbers = np.asarray(getattr(value, "magnitude", value))
@@ -138,15 +140,12 @@ def _seconds(value: Any, name: str) -> np.ndarray:
     if numbers.dtype.kind == "f" and np.isnan(numbers).any() and numbers.ndim == 1:
         which = np.flatnonzero(np.isnan(numbers))
         raise NsnnError(
-            f"{name}[{which[0]}] is NaN ({which.size} of {numbers.size} are): leave these events and their labels out, "
-            f"{name}[np.isfinite({name})]"
+            f"{name}[{which[0]}] is NaN ({which.size} of {numbers.size} are): {cure.format(name=name)}"
         )
     many = isinstance(value, list | tuple) and any(map(is_quantity, value))
     if is_quantity(value) or many:
         return np.asarray(si(value, "s", name), dtype=float)
-    if numbers.dtype.kind not in "iuf" and numbers.size:
-        raise NsnnError(f"{name} = {shown(value)}: expected {_EXPECTED}, or numbers of seconds")
-    if value is None or (numbers.dtype.kind == "O"):
+    if numbers.dtype.kind not in "iuf" and (numbers.size or numbers.dtype.kind == "O"):
         raise NsnnError(f"{name} = {shown(value)}: expected {_EXPECTED}, or numbers of seconds")
     return numbers.astype(float)
 
@@ -194,6 +193,11 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
     part = _part(known[base][0], "events")
     if base == name:
         return part
+    if EVENT_TIME in segment.annotations:
+        raise NsnnError(
+            f"events = {name!r}: the clock of segment {k} was shifted by its event (annotation {EVENT_TIME!r}), and the column "
+            f"{column!r} of {base!r} was not: name it before align or cut, or pass the times on the new clock as an array"
+        )
     values = np.asarray(part.columns.get(column, []))
     if column not in part.columns or values.dtype.kind not in "iuf":
         numeric = [key for key, one in part.columns.items() if np.asarray(one).dtype.kind in "iuf"]

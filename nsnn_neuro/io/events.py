@@ -17,12 +17,10 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
-from .lookup import LABEL
+from .lookup import EVENT_TIME, LABEL
 from .segments import cut_signal, moved, rebuilt, unit_table
 from .spikes import Trains, of_windows
 
-EVENT_TIME = "event_time"
-"""Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
 _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
 
 
@@ -66,43 +64,43 @@ def cut(
     if not low < high:
         raise NsnnError(f"before = {before}, after = {after}: expected a window that begins before it ends")
     spikes = Trains.from_block(block)
-    found = read_events(block, events, labels)
-    _check_inside(spikes, found, low, high)
-    start, stop = found.times + low, found.times + high
+    chosen = read_events(block, events, labels)
+    _check_inside(spikes, chosen, low, high)
+    start, stop = chosen.times + low, chosen.times + high
     apart = float(np.fmax(spikes.resolution, rounding(start, stop)))
-    overlaps = _overlaps(found, start, stop, apart)
+    overlaps = _overlaps(chosen, start, stop, apart)
     if overlaps.any() and overlap == "error":
         k = int(np.argmax(overlaps))
         raise NsnnError(
-            f"the windows of {np.count_nonzero(overlaps)} of {found.times.size} events overlap with another, first those of "
-            f"events[{k}] = {found.times[k]:g} s and events[{k + 1}] = {found.times[k + 1]:g} s, so that a spike would be in two "
-            'trials: take a shorter window, leave out events, or pass overlap="repeat"'
+            f"the windows of {np.count_nonzero(_with_next(overlaps))} of {chosen.times.size} events overlap with another, first "
+            f"those of events[{k}] = {chosen.times[k]:g} s and events[{k + 1}] = {chosen.times[k + 1]:g} s, so that a spike "
+            'would be in two trials: take a shorter window, leave out events, or pass overlap="repeat"'
         )
-    cutout = _windows(spikes, found, low, high, apart)
-    contents: list[dict[str, list[Any]]] = [{"analogsignals": []} for _ in found.times]
+    cutout = _windows(spikes, chosen, low, high, apart)
+    contents: list[dict[str, list[Any]]] = [{"analogsignals": []} for _ in chosen.times]
     for k, segment in enumerate(block.segments):
-        own = np.flatnonzero(found.segment == k)
+        own = np.flatnonzero(chosen.segment == k)
         for signal in segment.analogsignals if own.size else ():
             for i, piece in zip(
-                own, cut_signal(signal, start[own], stop[own], found.times[own]), strict=True
+                own, cut_signal(signal, start[own], stop[own], chosen.times[own]), strict=True
             ):
                 contents[i]["analogsignals"] += [] if piece is None else [piece]
     result = rebuilt(cutout, contents, _annotations(block))
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
     single = len(block.segments) == 1
-    for i, (segment, k) in enumerate(zip(result.segments, found.segment.tolist(), strict=True)):
+    for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
         source = dict(block.segments[k].annotations)
         if single:
             source.pop("start_time", None)  # of the recording, not of a trial
         for name in (EVENT_TIME, LABEL, "overlaps"):
             source.pop(name, None)
         segment.annotations.update(source)
-        segment.annotations.update({name: column[i] for name, column in found.columns.items()})
-        segment.annotations[EVENT_TIME] = float(found.times[i])
-        if found.labels is not None:
-            segment.annotations[LABEL] = found.labels[i]
+        segment.annotations.update({name: column[i] for name, column in chosen.columns.items()})
+        segment.annotations[EVENT_TIME] = float(chosen.times[i])
+        if chosen.labels is not None:
+            segment.annotations[LABEL] = chosen.labels[i]
         if overlap == "repeat":
-            segment.annotations["overlaps"] = bool(overlaps[i] or (i > 0 and overlaps[i - 1]))
+            segment.annotations["overlaps"] = bool(_with_next(overlaps)[i])
     return result
 
 
@@ -168,23 +166,23 @@ def _annotations(block: neo.Block) -> dict[str, Any]:
     return {**block.annotations, **({"units": table} if table else {})}
 
 
-def _check_inside(spikes: Trains, found: Events, low: float, high: float) -> None:
+def _check_inside(spikes: Trains, chosen: Events, low: float, high: float) -> None:
     """Raise NsnnError for events outside the recording, and for windows that leave it."""
-    first, last = spikes.t_start[found.segment], spikes.t_stop[found.segment]
-    n = found.times.size
-    apart = np.fmax(spikes.resolution, rounding(found.times + low, found.times + high))
+    first, last = spikes.t_start[chosen.segment], spikes.t_stop[chosen.segment]
+    n = chosen.times.size
+    apart = np.fmax(spikes.resolution, rounding(chosen.times + low, chosen.times + high))
 
     def which(k: int) -> str:
-        place = f" of segment {found.segment[k]}" if spikes.n_trials > 1 else ""
-        return f"{found.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
+        place = f" of segment {chosen.segment[k]}" if spikes.n_trials > 1 else ""
+        return f"{chosen.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
 
-    outside = np.flatnonzero((found.times < first - apart) | (found.times > last + apart))
+    outside = np.flatnonzero((chosen.times < first - apart) | (chosen.times > last + apart))
     if outside.size:
         raise NsnnError(
             f"{outside.size} of {n} events are outside the recording, first events[{outside[0]}] = {which(int(outside[0]))}: leave "
             f"them out; {_MILLISECONDS}"
         )
-    leaves = np.flatnonzero((found.times + low < first - apart) | (found.times + high > last + apart))
+    leaves = np.flatnonzero((chosen.times + low < first - apart) | (chosen.times + high > last + apart))
     if leaves.size:
         raise NsnnError(
             f"the windows of {leaves.size} of {n} events leave the recording, first that of events[{leaves[0]}] = "
@@ -192,31 +190,38 @@ def _check_inside(spikes: Trains, found: Events, low: float, high: float) -> Non
         )
 
 
-def _overlaps(found: Events, start: np.ndarray, stop: np.ndarray, apart: float) -> np.ndarray:
+def _overlaps(chosen: Events, start: np.ndarray, stop: np.ndarray, apart: float) -> np.ndarray:
     """(n,) True where the window of an event overlaps with that of the next event."""
-    result = np.zeros(found.times.size, dtype=bool)
-    result[:-1] = (stop[:-1] > start[1:] + apart) & (found.segment[1:] == found.segment[:-1])
+    result = np.zeros(chosen.times.size, dtype=bool)
+    result[:-1] = (stop[:-1] > start[1:] + apart) & (chosen.segment[1:] == chosen.segment[:-1])
     return result
 
 
-def _windows(spikes: Trains, found: Events, low: float, high: float, apart: float) -> Trains:
+def _with_next(overlaps: np.ndarray) -> np.ndarray:
+    """(n,) True for each event of an overlapping pair."""
+    result = overlaps.copy()
+    result[1:] |= overlaps[:-1]
+    return result
+
+
+def _windows(spikes: Trains, chosen: Events, low: float, high: float, apart: float) -> Trains:
     """The spikes of each window as a trial of its own; every spike within rounding of a window's start belongs to it."""
     borders = np.searchsorted(spikes.trial, np.arange(spikes.n_trials + 1))
     parts, number = [], []
-    for k in np.unique(found.segment):
+    for k in np.unique(chosen.segment):
         first, last = int(borders[k]), int(borders[k + 1])
         moments = spikes.times[first:last]
         order = np.argsort(moments)
-        events = found.times[found.segment == k]
+        events = chosen.times[chosen.segment == k]
         start, stop = events + low, events + high
         end = np.where(stop >= spikes.t_stop[k] - apart, stop + apart, stop - apart)
         a, b = np.searchsorted(moments[order], [start - apart, end])
         parts.append(first + of_windows(order, spikes.neuron[first:last], spikes.n_neurons, a, b))
         number.append(b - a)
     index = np.concatenate(parts)
-    trial = np.repeat(np.arange(found.times.size), np.concatenate(number))
+    trial = np.repeat(np.arange(chosen.times.size), np.concatenate(number))
     times = spikes.times[index]
-    times -= found.times[trial]
+    times -= chosen.times[trial]
     np.clip(times, low, high, out=times)
-    edges = np.tile([low, high], (found.times.size, 1))
+    edges = np.tile([low, high], (chosen.times.size, 1))
     return Trains.from_arrays(times, spikes.neuron[index], trial, spikes.n_neurons, edges).at_least(apart)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.checks import positive, suggest_keywords
 from ..core.units import si
+from .segments import unit_table
 from .spikes import Trains
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ def _package(name: str, function: str) -> Any:
 
 
 def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
-    """The columns of `block.annotations["units"]` that have a value per neuron; "id" is 0, 1, ... where there is none."""
-    given = block.annotations.get("units")
-    columns = given if isinstance(given, dict) else {}
-    fitting = {str(k): list(v) for k, v in columns.items() if isinstance(v, list | tuple) and len(v) == n}
+    """The columns of the table of units that have a value per neuron; "id" is 0, 1, ... where there is none."""
+    fitting = {key: column for key, column in unit_table(block).items() if len(column) == n}
     ids = fitting.get("id")
     try:
         distinct = ids is not None and len(set(ids)) == n

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..core.errors import FormatError
 from ..core.file_limits import Budget
+from ..core.warn import warn
 
 if TYPE_CHECKING:
     import h5py
@@ -215,7 +216,13 @@ class Reader:
         about = h5a.open(result.id, key)
         size = self.size if about.dtype.kind == "O" else about.dtype.itemsize
         number = float(np.prod(about.shape or (1,), dtype=float))
-        if check_string_dtype(about.dtype) is None or not number * (size + _PER_TEXT) <= self.budget.left:
+        if check_string_dtype(about.dtype) is None:
+            return None
+        if not number * (size + _PER_TEXT) <= self.budget.left:  # each text may be as long as the file
+            warn(
+                f"attribute {name} of {path}: not read, since its {number:.0f} texts may take {number * size / 2**20:.0f} MiB: "
+                "pass a larger max_bytes if you trust the file"
+            )
             return None
         values = [
             bytes(one) if isinstance(one, bytes) else str(one).encode()

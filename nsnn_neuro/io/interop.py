@@ -14,12 +14,13 @@ import numpy as np
 from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import spacing
+from ..core.bins import rounding, spacing
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import shown
 from . import sources
 from .sources import Source, id_column, plain
+from .train_arrays import RESOLUTION
 
 _MILLI = 1e-3  # NEST's times are in ms
 
@@ -153,6 +154,8 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
             result.t_start, result.t_stop = support[:, 0], support[:, 1]
         return result
     start, stop = support.T
+    apart = rounding(support)
+    notes = {RESOLUTION: apart} if apart > rounding(stop - start) else {}
     parts: list[np.ndarray] = []
     for a, b in support:  # pynapple keeps epochs apart, so that no spike is in two of them
         for one in arrays:
@@ -164,6 +167,7 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
         len(support),
         len(arrays),
         units=units,
+        annotations=notes,
         t_start=np.zeros(len(support)),
         t_stop=stop - start,
         trials=[{"start_time": float(a)} for a in start],
@@ -193,7 +197,7 @@ def _of_sorting(sorting: Any) -> Source:
     arrays, edges = [], []
     for k in range(number):
         arrays += [clock(np.asarray(sorting.get_unit_spike_train(unit, segment_index=k)), k) for unit in ids]
-        first = clock(np.zeros(1), k)[0]
+        first = clock(np.zeros(1, dtype=np.int64), k)[0]
         last = clock(np.array([sorting.get_num_samples(k) - 1]), k)[0] + 1 / rate if recorded else np.nan
         edges.append((float(first), float(last)))
     starts, stops = np.array(edges).T
@@ -291,8 +295,9 @@ def _check_gaps(column: Any, trials: list[Any]) -> None:
     )
     if missing:
         raise NsnnError(
-            f"source['trial'] goes from {trials[0]} to {trials[-1]} without {shown(missing)}: silent trials, or left out? Say so: "
-            "source['trial'] = pandas.Categorical(source['trial'], categories=range(n)) lists all n trials; or number them anew"
+            f"source['trial'] goes from {trials[0]} to {trials[-1]} without {shown(missing)}: missing trials may be silent or "
+            "left out: source['trial'] = pandas.Categorical(source['trial'], categories=range(n)) lists all n trials; "
+            "or number them anew"
         )
 
 

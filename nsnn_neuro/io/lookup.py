@@ -14,10 +14,12 @@ from ..core.units import shown
 
 LABEL = "label"
 """Annotation of a segment: the condition of its trial."""
+EVENT_TIME = "event_time"
+"""Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
 _NAMES = ("name", "unit_name", "label", "id")  # columns of the table of units in which a text is looked up
 
 
-def chosen_trials(block: neo.Block, wanted: Any) -> np.ndarray:
+def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
     """Numbers of the chosen trials; a text is the label of a trial, a dict has annotations of the Segments and their values."""
     known = [segment.annotations for segment in block.segments]
 
@@ -26,10 +28,10 @@ def chosen_trials(block: neo.Block, wanted: Any) -> np.ndarray:
         names = list(dict.fromkeys(name for one in known for name in one))
         return _matching({name: [one.get(name) for one in known] for name in names}, by, "trials", given)
 
-    return _chosen(wanted, len(known), "trials", like)
+    return _chosen(choice, len(known), "trials", like)
 
 
-def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, wanted: Any) -> np.ndarray:
+def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, choice: Any) -> np.ndarray:
     """Numbers of the chosen units of n; a text is a name, an id or a population, a dict has columns of `table` and their values."""
     fits = {key: column for key, column in table.items() if len(column) == n}
 
@@ -50,7 +52,7 @@ def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, w
             'column is chosen by a dict, units={"area": "V1"}'
         )
 
-    return _chosen(wanted, n, "units", like)
+    return _chosen(choice, n, "units", like)
 
 
 def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
@@ -60,7 +62,7 @@ def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
     of_cell = np.repeat(np.arange(len(populations)), [int(p["size"]) for p in populations])[cells]
     if (np.diff(of_cell) < 0).any():
         raise NsnnError(
-            "units: this order tears populations apart: expected the units of a population side by side, in the Block's order"
+            "units: in this order neurons of one population are apart: expected them side by side, in the Block's order"
         )
     number = np.bincount(of_cell, minlength=len(populations)).tolist()
     return [{**p, "size": size} for p, size in zip(populations, number, strict=True) if size]
@@ -75,25 +77,25 @@ def _population_names(populations: Any, n: int) -> list[str]:
     return [str(p["name"]) for p in listed for _ in range(p["size"])]
 
 
-def _chosen(wanted: Any, n: int, name: str, like: Callable[[Any], np.ndarray]) -> np.ndarray:
-    if wanted is None:
+def _chosen(choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray]) -> np.ndarray:
+    if choice is None:
         return np.arange(n)
-    several = isinstance(wanted, list | tuple) or (isinstance(wanted, np.ndarray) and wanted.ndim == 1)
-    texts = isinstance(wanted, str) or (several and any(isinstance(one, str) for one in wanted))
-    if isinstance(wanted, slice):
-        result = np.arange(n)[wanted]
-    elif isinstance(wanted, Mapping) or texts:
-        result = like(wanted)
+    several = isinstance(choice, list | tuple) or (isinstance(choice, np.ndarray) and choice.ndim == 1)
+    texts = isinstance(choice, str) or (several and any(isinstance(one, str) for one in choice))
+    if isinstance(choice, slice):
+        result = np.arange(n)[choice]
+    elif isinstance(choice, Mapping) or texts:
+        result = like(choice)
     else:
-        result = _numbers(wanted, n, name)
+        result = _numbers(choice, n, name)
     if not len(result):
-        raise NsnnError(f"{name} = {shown(wanted)}: none of the {n} {name} is left, expected at least one")
+        raise NsnnError(f"{name} = {shown(choice)}: none of the {n} {name} is left, expected at least one")
     return result.astype(np.int64, copy=False)
 
 
-def _numbers(wanted: Any, n: int, name: str) -> np.ndarray:
+def _numbers(choice: Any, n: int, name: str) -> np.ndarray:
     try:
-        array = np.atleast_1d(np.asarray(list(wanted) if isinstance(wanted, range) else wanted))
+        array = np.atleast_1d(np.asarray(list(choice) if isinstance(choice, range) else choice))
     except ValueError:
         array = np.empty((0, 0))
     if array.ndim == 1 and array.dtype == bool:
@@ -102,13 +104,13 @@ def _numbers(wanted: Any, n: int, name: str) -> np.ndarray:
         return np.flatnonzero(array)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise NsnnError(
-            f"{name} = {shown(wanted)}: expected whole numbers, booleans, a slice, names, or a dict of a column and its values"
+            f"{name} = {shown(choice)}: expected whole numbers, booleans, a slice, names, or a dict of a column and its values"
         )
     result = array.astype(np.int64)
     bad = np.flatnonzero((result < -n) | (result >= n))
     if bad.size:
         raise NsnnError(
-            f"{name} = {shown(wanted)}: there is no number {result[bad[0]]}, expected 0 to {n - 1}"
+            f"{name} = {shown(choice)}: there is no number {result[bad[0]]}, expected 0 to {n - 1}"
         )
     return result % n if n else result
 

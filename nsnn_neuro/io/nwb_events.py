@@ -30,7 +30,7 @@ _LABELS = ("label", "annotation")  # columns that name an event
 
 
 @dataclass
-class Found:
+class Contents:
     """What a file holds besides spikes."""
 
     events: list[tuple[str, neo.Event]] = field(default_factory=list)
@@ -59,27 +59,27 @@ class Found:
             self.extents.append((float(values.min()), float(values.max())))
 
 
-def read(source: Reader) -> Found:
+def read(source: Reader) -> Contents:
     """All tables and series of a file, on the session's clock; regularly sampled signals are only named."""
-    found = Found()
+    contents = Contents()
     tables = interval_tables(source)
     for path in tables.values():
-        _epoch(source, path, found)
+        _epoch(source, path, contents)
     for path in source.paths("stimulus/presentation", "acquisition", "events"):
-        _place(source, path, found)
+        _place(source, path, contents)
     for path in source.paths(*source.paths("processing")):
         if path in tables.values():
             continue
         kind = source.attribute(path, "neurodata_type", "")
         if kind in _BEHAVIOUR:
             for member in source.paths(path):
-                _place(source, member, found, behaviour=True)
+                _place(source, member, contents, behaviour=True)
         elif kind in ("IntervalSeries", "AnnotationSeries") or is_events(source, path):
-            _place(source, path, found)
+            _place(source, path, contents)
         else:
-            found.left_out.append(f"{path.removeprefix('processing/')} (processed)")
-    found.name_apart()
-    return found
+            contents.left_out.append(f"{path.removeprefix('processing/')} (processed)")
+    contents.name_apart()
+    return contents
 
 
 def is_events(source: Reader, path: str) -> bool:
@@ -94,14 +94,16 @@ def text_array(source: Reader, texts: list[str], what: str) -> np.ndarray:
     return np.array(texts, dtype="U")
 
 
-def _arrays(source: Reader, path: str, columns: dict[str, list[Any]], found: Found) -> dict[str, np.ndarray]:
+def _arrays(
+    source: Reader, path: str, columns: dict[str, list[Any]], contents: Contents
+) -> dict[str, np.ndarray]:
     """Columns as Neo's array annotations; lists of texts are joined, lists of numbers left out."""
     arrays = {}
     for name, column in columns.items():
         values = column
         if any(isinstance(one, list) for one in values):
             if not all(isinstance(word, str) for one in values for word in one):
-                found.left_out.append(f"{path.rpartition('/')[2]}.{name} (lists of numbers)")
+                contents.left_out.append(f"{path.rpartition('/')[2]}.{name} (lists of numbers)")
                 continue
             values = [", ".join(one) for one in values]
         texts = bool(values) and isinstance(values[0], str)
@@ -109,25 +111,25 @@ def _arrays(source: Reader, path: str, columns: dict[str, list[Any]], found: Fou
     return arrays
 
 
-def _epoch(source: Reader, path: str, found: Found) -> None:
+def _epoch(source: Reader, path: str, contents: Contents) -> None:
     name = path.rpartition("/")[2]
     start, stop, columns, left_out = intervals(source, path)
-    found.left_out += [f"{name}.{column} (no numbers or text)" for column in left_out]
+    contents.left_out += [f"{name}.{column} (no numbers or text)" for column in left_out]
     good = np.isfinite(start)
     if not good.all():
-        found.left_out.append(f"{name} ({np.count_nonzero(~good)} rows without a start)")
+        contents.left_out.append(f"{name} ({np.count_nonzero(~good)} rows without a start)")
     order = np.flatnonzero(good)[np.argsort(start[good], kind="stable")]
-    arrays = {key: values[order] for key, values in _arrays(source, path, columns, found).items()}
-    found.span(start, stop)
+    arrays = {key: values[order] for key, values in _arrays(source, path, columns, contents).items()}
+    contents.span(start, stop)
     durations = (stop - start)[order]
     epoch = neo.Epoch(start[order] * pq.s, durations * pq.s, labels=[], name=name, array_annotations=arrays)
-    found.epochs.append((path, epoch))
+    contents.epochs.append((path, epoch))
 
 
 def _event(
     source: Reader,
     path: str,
-    found: Found,
+    contents: Contents,
     times: np.ndarray,
     labels: Any = None,
     columns: Mapping[str, np.ndarray] = MappingProxyType({}),
@@ -138,53 +140,53 @@ def _event(
         raise FormatError(f"{path} has times of shape {times.shape}: expected a flat array")
     good = np.isfinite(times)
     if not good.all():
-        found.left_out.append(f"{name} ({np.count_nonzero(~good)} events without a time)")
+        contents.left_out.append(f"{name} ({np.count_nonzero(~good)} events without a time)")
     order = np.flatnonzero(good)[np.argsort(times[good], kind="stable")]
     some: Any = [] if labels is None else text_array(source, [labels[k] for k in order], f"labels of {path}")
     arrays = {key: values[order] for key, values in columns.items() if len(values) == len(times)}
-    found.span(times)
+    contents.span(times)
     event = neo.Event(times[order] * pq.s, labels=some, name=name, array_annotations=arrays)
-    found.events.append((path, event))
+    contents.events.append((path, event))
 
 
-def _place(source: Reader, path: str, found: Found, behaviour: bool = False) -> None:
+def _place(source: Reader, path: str, contents: Contents, behaviour: bool = False) -> None:
     """Note the table of events or time series at `path`."""
     name = path.rpartition("/")[2]
     if not isinstance(source.find(path), h5py.Group):
-        found.left_out.append(f"{name} (no time series)")
+        contents.left_out.append(f"{name} (no time series)")
     elif f"{path}/timestamp" in source:
-        _events_table(source, path, found)
+        _events_table(source, path, contents)
     elif f"{path}/event_times" in source:
         for own, times in _annotated(source, path):
-            _event(source, f"{path}/{own}", found, times)
+            _event(source, f"{path}/{own}", contents, times)
     elif f"{path}/starting_time" in source and f"{path}/data" in source:
         data = source.array(f"{path}/data", written=False)
         rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
         first = source.numbers(f"{path}/starting_time")
         if data.shape and rate > 0 and first.size == 1:
-            found.span(first, first + len(data) / rate)
-        found.regular.append(path)
+            contents.span(first, first + len(data) / rate)
+        contents.regular.append(path)
     elif f"{path}/timestamps" in source:
-        _with_times(source, path, found, behaviour)
+        _with_times(source, path, contents, behaviour)
     else:
-        found.left_out.append(f"{name} (no time series)")
+        contents.left_out.append(f"{name} (no time series)")
 
 
-def _events_table(source: Reader, path: str, found: Found) -> None:
+def _events_table(source: Reader, path: str, contents: Contents) -> None:
     times = source.numbers(f"{path}/timestamp", per_value=16).astype(float)
     columns = {key: one for key, one in table(source, path, ("timestamp",)).items() if len(one) == len(times)}
     label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
     labels = columns.pop(label) if label else None
-    _event(source, path, found, times, labels, _arrays(source, path, columns, found))
-    event = found.events[-1][1]
+    _event(source, path, contents, times, labels, _arrays(source, path, columns, contents))
+    event = contents.events[-1][1]
     durations = np.asarray(event.array_annotations.get("duration", []), dtype=float)
     if durations.size and np.isfinite(durations).any():
         arrays = {key: values for key, values in event.array_annotations.items() if key != "duration"}
         epoch = neo.Epoch(
             event.times, durations * pq.s, labels=event.labels, name=event.name, array_annotations=arrays
         )
-        found.events.pop()
-        found.epochs.append((path, epoch))
+        contents.events.pop()
+        contents.epochs.append((path, epoch))
 
 
 def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -198,40 +200,40 @@ def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
         yield (names[k] if len(names) == n else f"{path.rpartition('/')[2]} {k}"), own
 
 
-def _with_times(source: Reader, path: str, found: Found, behaviour: bool) -> None:
+def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) -> None:
     """A series with a time for each of its values, or for nothing."""
     name, kind = path.rpartition("/")[2], source.attribute(path, "neurodata_type", "")
     data = source.array(f"{path}/data", written=False) if f"{path}/data" in source else None
     stamps = source.array(f"{path}/timestamps", written=False)
     if stamps.ndim != 1 or stamps.dtype.kind not in "iuf":
-        found.left_out.append(f"{name} (no valid times)")
+        contents.left_out.append(f"{name} (no valid times)")
         return
     if data is not None and data.size > nwb_series.MOST_BYTES / 8:
-        found.span(stamps[:1], stamps[-1:])
-        found.left_out.append(f"{name} (larger than {nwb_series.MOST_BYTES >> 20} MiB)")
+        contents.span(stamps[:1], stamps[-1:])
+        contents.left_out.append(f"{name} (larger than {nwb_series.MOST_BYTES >> 20} MiB)")
         return
     if data is None or data.shape[:1] != stamps.shape:
         if data is not None and data.size:
-            found.left_out.append(f"{name} (as many times as values are missing)")
+            contents.left_out.append(f"{name} (times and values differ in number)")
             return
-        _event(source, path, found, source.numbers(f"{path}/timestamps", per_value=16).astype(float))
+        _event(source, path, contents, source.numbers(f"{path}/timestamps", per_value=16).astype(float))
         return
     times = source.numbers(f"{path}/timestamps", per_value=16).astype(float)
     if is_text(data):
-        _event(source, path, found, times, source.texts(f"{path}/data"))
+        _event(source, path, contents, times, source.texts(f"{path}/data"))
     elif kind in _KEYS:
-        _event(source, path, found, times, _labels(source, path))
+        _event(source, path, contents, times, _labels(source, path))
     elif kind == "IntervalSeries":
-        _interval_series(source, path, found, times)
+        _interval_series(source, path, contents, times)
     elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
-        _event(source, path, found, times, columns={"value": source.numbers(f"{path}/data")})
+        _event(source, path, contents, times, columns={"value": source.numbers(f"{path}/data")})
     else:
         one = nwb_series.series(source, path)
         if isinstance(one, str):
-            found.left_out.append(f"{name} ({one})")
+            contents.left_out.append(f"{name} ({one})")
         else:
-            found.span(times)
-            found.irregular.append((path, one))
+            contents.span(times)
+            contents.irregular.append((path, one))
 
 
 def _labels(source: Reader, path: str) -> list[str]:
@@ -243,13 +245,13 @@ def _labels(source: Reader, path: str) -> list[str]:
     return [labels[k] for k in keys] if labels and inside else [str(key) for key in keys.tolist()]
 
 
-def _interval_series(source: Reader, path: str, found: Found, times: np.ndarray) -> None:
+def _interval_series(source: Reader, path: str, contents: Contents, times: np.ndarray) -> None:
     """Intervals that begin at positive values and end at the negative ones after them."""
     values = source.numbers(f"{path}/data")
     start, stop = times[values > 0], times[values < 0]
     if len(start) != len(stop) or not (start <= stop).all() or not (stop[:-1] <= start[1:]).all():
-        found.left_out.append(f"{path.rpartition('/')[2]} (starts and stops don't alternate)")
+        contents.left_out.append(f"{path.rpartition('/')[2]} (starts and stops don't alternate)")
         return
-    found.span(times)
+    contents.span(times)
     name = path.rpartition("/")[2]
-    found.epochs.append((path, neo.Epoch(start * pq.s, (stop - start) * pq.s, labels=[], name=name)))
+    contents.epochs.append((path, neo.Epoch(start * pq.s, (stop - start) * pq.s, labels=[], name=name)))

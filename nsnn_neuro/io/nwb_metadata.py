@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-import quantities as pq
+import numpy as np
 
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
-from ..core.units import shown
+from ..core.units import is_quantity, shown, si
 from .hdf5 import Reader, is_text
 
 _TEXTS = (
@@ -97,7 +97,7 @@ def _pairs(value: Any, name: str, keys: tuple[str, ...]) -> list[tuple[str, Any]
         if key not in keys:
             place = ""
             if name == "metadata" and key in _SUBJECT:
-                place = f": it belongs into metadata['subject'], dict(subject=dict({key}=...))"
+                place = f": it belongs in metadata['subject'], dict(subject=dict({key}=...))"
             hint = place or did_you_mean(key, keys) or f": expected one of {', '.join(map(repr, keys))}"
             raise NsnnError(f"{name} has no key {shown(key)}{hint}")
     return list(value.items())
@@ -139,15 +139,21 @@ def _subject(value: Any, name: str) -> dict[str, Any]:
         where = f"{name}[{key!r}]"
         if key == "date_of_birth":
             result[key] = _moment(given, where)
-        elif key == "weight" and isinstance(given, pq.Quantity):
-            try:
-                result[key] = f"{float(given.rescale('kg').magnitude):g} kg"
-            except (TypeError, ValueError):
-                raise NsnnError(f"{where} = {given}: expected one mass") from None
+        elif key == "weight" and is_quantity(given):
+            result[key] = _mass(given, where)
         else:
             result[key] = _text(given, where)
     _check_subject(result, name)
     return result
+
+
+def _mass(value: Any, name: str) -> str:
+    """A mass as text without an exponent, in the largest unit that allows it."""
+    kg = si(value, "kg", name)
+    if np.ndim(kg) or not 0 < kg < np.inf:
+        raise NsnnError(f"{name} = {shown(value)}: expected one mass above 0 such as 22*quantities.g")
+    texts = [f"{factor * float(kg):.10g} {unit}" for unit, factor in (("kg", 1), ("g", 1e3), ("mg", 1e6))]
+    return next((text for text in texts if _WEIGHT.fullmatch(text)), texts[-1])
 
 
 def _check_subject(subject: dict[str, Any], name: str) -> None:

@@ -1,10 +1,11 @@
 """The Block in an NWB file of another program: trials of a table of intervals, or one uncut segment on the session's clock.
 
-Trials come from the table that `load` was told, else from the trials table, else from observation intervals that all units share;
-each becomes a segment whose clock starts at 0 (its annotation "start_time": the start on the session's clock). Without any of
-these, with a single interval, or with trials=False there is one segment on the session's clock, which holds the tables of
-intervals as `neo.Epoch` objects and the events as `neo.Event` objects besides the signals. Columns of the table become
-annotations of the segments, those of the units table the Block's annotation "units". A warning lists what is left out.
+Trials come from the table that the argument `trials` of `load` names, else from the trials table, else from observation
+intervals that all units share; each becomes a segment whose clock starts at 0 (its annotation "start_time": the start on the
+session's clock). Without any of these, with a single interval, or with trials=False there is one segment on the session's clock,
+which holds the tables of intervals as `neo.Epoch` objects and the events as `neo.Event` objects besides the signals. Columns of
+the table become annotations of the segments, those of the units table the Block's annotation "units". A warning lists what is
+left out.
 """
 
 from __future__ import annotations
@@ -179,8 +180,8 @@ def _uncut(
     t_stop: float | None,
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
-    found = nwb_events.read(source)
-    first, end = _extent(times, observed, found, t_start, t_stop)
+    contents = nwb_events.read(source)
+    first, end = _extent(times, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
         raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
@@ -194,8 +195,8 @@ def _uncut(
             f"{lost} of {len(times)} spikes lie outside the recording, {start:g} to {stop:g} s, and were dropped"
         )
         times, unit = times[kept], unit[kept]
-    signals, left_out = [], found.left_out
-    for path in found.regular:
+    signals, left_out = [], contents.left_out
+    for path in contents.regular:
         one = nwb_series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
         if isinstance(one, str):
             left_out.append(f"{path.rpartition('/')[2]} ({one})")
@@ -216,9 +217,9 @@ def _uncut(
     (segment,) = block.segments
     segment.annotations["start_time"] = float(start)
     kinds: Mapping[str, list[Any]] = {
-        "events": [one for _, one in found.events],
-        "epochs": [one for _, one in found.epochs],
-        "irregularlysampledsignals": [one for _, one in found.irregular],
+        "events": [one for _, one in contents.events],
+        "epochs": [one for _, one in contents.epochs],
+        "irregularlysampledsignals": [one for _, one in contents.irregular],
     }
     for kind, objects in kinds.items():
         getattr(segment, kind).extend([in_window(one, start, stop, last) for one in objects])
@@ -228,7 +229,7 @@ def _uncut(
 def _extent(
     times: np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None,
-    found: nwb_events.Found,
+    contents: nwb_events.Contents,
     t_start: float | None,
     t_stop: float | None,
 ) -> tuple[float, float]:
@@ -236,12 +237,12 @@ def _extent(
     if observed is not None:
         start, stop = float(observed[0].min()), float(observed[1].max())
     else:
-        ends = [*found.extents, *([(float(times.min()), float(times.max()))] if len(times) else [])]
+        ends = [*contents.extents, *([(float(times.min()), float(times.max()))] if len(times) else [])]
         if not ends and (t_start is None or t_stop is None):
             raise FormatError(
-                "no spikes, no trials and no obs_intervals in it: nothing tells how long it is; pass t_start and t_stop"
+                "no spikes, no trials and no obs_intervals in it: its duration is unknown; pass t_start and t_stop"
             )
-        if not found.extents and (t_start is None or t_stop is None):
+        if not contents.extents and (t_start is None or t_stop is None):
             warn(
                 "no trials, no obs_intervals and no signals: taken to last from the first to the last spike; pass t_start, t_stop"
             )

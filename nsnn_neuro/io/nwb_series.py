@@ -119,7 +119,7 @@ def series(source: Reader, path: str) -> Any:
     if rate is None:
         times = source.numbers(f"{path}/timestamps").astype(float)
         if times.shape != data.shape[:1]:
-            return "as many times as values are missing"
+            return "times and values differ in number"
     if is_text(data):
         if times is None:
             return "text without times"

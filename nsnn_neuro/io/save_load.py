@@ -318,9 +318,10 @@ def load(
     trials : of an NWB file of another program, the name of a table of intervals whose rows are the trials, such as "epochs" or
         "drifting_gratings_presentations"; False: one uncut segment; None (default): the trials table, else observation intervals
         that all units share, else one uncut segment
-    t_start, t_stop : times on the session's clock. Of trials, those that lie between them are read; of an uncut recording they are
-        start and stop, also where the file says nothing of them; of a text file t_stop is the end, also after the last spike; of
-        other formats, each segment is read between them
+    t_start, t_stop : times. Of an NWB file of another program they are on the session's clock: of trials, those that lie between
+        them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Of a file of `save`
+        and of other formats each trial (segment) is read between them, on its own clock; of a text file t_stop is the end, also
+        after the last spike
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What

@@ -9,6 +9,7 @@ end, or without one to the last spike.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def read_text(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Bl
     stop = max(last, known)
     if not start < stop:
         raise FormatError(
-            "a single spike at 0: nothing tells how long the recording is; write a line such as '# t_stop: 0.5'"
+            "a single spike at 0: the duration of the recording is unknown; write a line such as '# t_stop: 0.5'"
         )
     until = f"{stop:.6g} s, as t_stop says" if stop > last else "the last spike"
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
@@ -123,8 +124,10 @@ def _stated_end(ends: list[re.Match[str]], unit: str | None) -> float | None:
     if not ends:
         return None
     text, *names = ends[0].groups()
-    if not _NUMBER.fullmatch(text):
-        raise FormatError(f"t_stop: {text[:40]!r} is no number: expected a line such as '# t_stop: 0.5'")
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise FormatError(
+            f"t_stop: {text[:40]!r} is no finite number: expected a line such as '# t_stop: 0.5'"
+        )
     own = next((short for short, name in zip(("ms", "us", "s"), names, strict=True) if name), unit or "s")
     return float(text) / _PER_SECOND[own]
 

@@ -87,6 +87,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def read_npz(path: Path, budget: Budget) -> tuple[dict[str, np.ndarray], Any]:
     """The arrays and plain data that `write_npz` wrote; for another file, or a damaged one, any exception."""
     check_regular(path)
+    # the bytes of each array, its own copy, and a copy for the checksum; check_stored: none is larger than the file
+    budget.take(3.0 * path.stat().st_size, "its arrays")
     with zipfile.ZipFile(path) as archive:
         check_stored(archive, path.stat().st_size)
         arrays = {

@@ -239,10 +239,10 @@ class Fit:
 
     def _samples(self, data: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """X, y and whether y was given, of X alone or a pair (X, y). Without y, labels or target spikes are 0."""
-        # a list of two samples isn't a pair: both have one axis, or both two
+        # a tuple of two is a pair; a list of two samples isn't one: both have one axis, or both two
         pair = isinstance(data, tuple | list) and len(data) == 2
         axes = (np.ndim(data[0]), np.ndim(data[1])) if pair else ()
-        if pair and axes not in ((1, 1), (2, 2)):
+        if pair and (isinstance(data, tuple) or axes not in ((1, 1), (2, 2))):
             return *self._data(data), True
         shape = np.shape(data)
         if self._settings["loss"].targets == "spikes":

@@ -85,7 +85,9 @@ def unit_of_signal(signal: Any) -> pq.Quantity:
 
 def check_signal_unit(unit: Any) -> None:
     """Refuse what is neither None nor one of a unit."""
-    if unit is not None and not (isinstance(unit, pq.Quantity) and unit.size == 1):
+    if unit is not None and not (
+        isinstance(unit, pq.Quantity) and unit.size == 1 and float(unit.magnitude) == 1
+    ):
         raise NsnnError(f"signal_unit = {unit!r}: expected the unit of the signal such as pq.nA, or None")
 
 

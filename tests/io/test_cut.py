@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import NsnnError, align, conditions, cut, load, save, to_block
+from nsnn_neuro import NsnnError, align, conditions, cut, join, load, save, select, to_block
 from nsnn_neuro.measures import as_trains, psth
 
 
@@ -211,7 +211,7 @@ def test_overlapping_windows_are_refused_or_repeated():
     block = recording()
     events = [0.5, 1.0, 3.0]
     with pytest.raises(
-        NsnnError, match=r'1 of 3 events overlap.*events\[0\] = 0.5 s and events\[1\] = 1 s.*overlap="repeat"'
+        NsnnError, match=r'2 of 3 events overlap.*events\[0\] = 0.5 s and events\[1\] = 1 s.*overlap="repeat"'
     ):
         cut(block, events, before=0.3 * second, after=0.5 * second)
     found = cut(block, events, before=0.3 * second, after=0.5 * second, overlap="repeat")
@@ -344,7 +344,12 @@ def test_aligned_clocks_against_a_loop():
     ("events", "message"),
     [
         ([0.1, 0.2, 0.3], "3 times for 2 trials"),
-        ([0.1, np.nan], r"events\[1\] is NaN"),
+        (
+            [0.1, np.nan],
+            r"events\[1\] is NaN \(1 of 2 are\): .*select\(block, trials=np.isfinite\(events\)\)",
+        ),
+        ([0.1, np.nan] * second, r"events\[1\] is NaN .*select\(block"),
+        (None, "expected times"),
         ([0.1, np.inf], r"events\[1\] is inf.*np.isfinite"),
         ([0.1, 1.5], r"events\[1\] = 1.5 s \(1 of 2\) is outside its trial, which runs from 0 to 1 s"),
         ([100, 200], r"divide milliseconds by 1000"),
@@ -358,3 +363,31 @@ def test_align_refuses(events, message):
     block.segments[0].events.append(neo.Event([0.3] * pq.s, name="lick"))
     with pytest.raises(NsnnError, match=message):
         align(block, events)
+
+
+def test_columns_of_times_are_not_used_after_their_clock_has_moved():
+    block = to_block([[[0.2]]], t_stop=1 * second)
+    go = {"go": np.array([0.6])}
+    block.segments[0].epochs.append(
+        neo.Epoch([0.4] * pq.s, [0.1] * pq.s, name="trials", array_annotations=go)
+    )
+    block.segments[0].events.append(neo.Event([0.5] * pq.s, name="cue"))
+    aligned = align(block, "cue")
+    assert align(aligned, "trials").segments[0].annotations["event_time"] == pytest.approx(-0.1)
+    for move in (lambda: cut(aligned, "trials.go", **TWO), lambda: align(aligned, "trials.go")):
+        with pytest.raises(
+            NsnnError, match=r"clock of segment 0 was shifted .*column 'go' of 'trials' was not"
+        ):
+            move()
+
+
+def test_array_annotations_of_irregular_signals_are_kept():
+    block = to_block([[[0.2]]], t_stop=1 * second)
+    signal = neo.IrregularlySampledSignal(
+        [0.1, 0.4] * pq.s, np.ones((2, 2)), units="V", array_annotations={"channel": [4, 7]}, eye="left"
+    )
+    block.segments[0].irregularlysampledsignals.append(signal)
+    for moved in (align(block, 0.5 * second), select(block, trials=0), join([block, block])):
+        (one,) = moved.segments[0].irregularlysampledsignals
+        assert one.array_annotations["channel"].tolist() == [4, 7]
+        assert one.annotations["eye"] == "left"

@@ -2,6 +2,7 @@
 
 import importlib
 
+import neo
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,3 +124,22 @@ def test_a_missing_package_is_named_with_the_extra(monkeypatch, name, call):
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(ImportError, match=rf'needs {name}: pip install "nsnn-neuro\[interop\]"'):
         call(named())
+
+
+def test_names_that_trains_hold_are_metadata():
+    pytest.importorskip("pynapple")
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    for k in (4, 2):
+        segment.spiketrains.append(neo.SpikeTrain([0.5] * pq.s, t_stop=1.0, name=f"unit {k}", area="V1"))
+    group = to_pynapple(block)
+    assert list(group.get_info("name")) == ["unit 4", "unit 2"]
+    assert list(group.get_info("area")) == ["V1", "V1"]
+
+
+def test_ids_that_trains_hold_name_the_units():
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    for k in (33, 14):
+        segment.spiketrains.append(neo.SpikeTrain([0.5] * pq.s, t_stop=1.0, id=k))
+    assert to_dataframe(block)["unit"].tolist() == [33, 14]

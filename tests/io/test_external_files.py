@@ -108,7 +108,7 @@ def test_foreign_files_that_say_too_little(tmp_path):
     for name, more, words in [
         ("a.nwb", {}, "no units table"),
         ("b.nwb", {"units": [{"id": 3}]}, "no units/spike_times"),
-        ("c.nwb", {"units": [{"spike_times": []}]}, "nothing tells how long it is"),
+        ("c.nwb", {"units": [{"spike_times": []}]}, "its duration is unknown"),
         ("d.nwb", {"units": [{"spike_times": [1.0, float("nan")]}]}, "no numbers"),
         ("e.nwb", {"units": [{"spike_times": [1.0]}], "trials": [(2.0, 1.0)]}, "valid start and stop"),
     ]:
@@ -303,7 +303,8 @@ def test_t_stop_of_load_is_the_end_of_a_text_file(tmp_path):
             r"t_stop = 0\.5 s in its comments, but a spike at 0\.7 s: .*'# unit: ms'",
         ),
         ("# t_stop: 0.5\n# t_stop: 0.6\n0.1 0.2\n", "several t_stop"),
-        ("# t_stop: 1e\n0.1 0.2\n", "t_stop: '1e' is no number"),
+        ("# t_stop: 1e400\n0.1 0.2\n", "t_stop: '1e400' is no finite number"),
+        ("# t_stop: 1e\n0.1 0.2\n", "t_stop: '1e' is no finite number"),
         ("", "empty"),
         ("\n \n# none\n", "no spike times in it"),
         ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),

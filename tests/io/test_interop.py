@@ -5,6 +5,7 @@ Objects of optional packages are skipped where these are absent.
 
 import sys
 import warnings
+from types import SimpleNamespace
 
 import neo
 import numpy as np
@@ -197,7 +198,9 @@ def test_a_table_with_a_row_per_spike():
 def test_silent_units_and_trials_of_a_table():
     table = pd.DataFrame({"unit": [3, 7], "time": [0.1, 0.2], "trial": [0, 2]})
     refused(
-        table, "source['trial'] goes from 0 to 2 without [1]: silent trials, or left out?", t_stop=1 * second
+        table,
+        "source['trial'] goes from 0 to 2 without [1]: missing trials may be silent or left out: ",
+        t_stop=1 * second,
     )
     full = table.assign(
         trial=pd.Categorical(table.trial, categories=range(4)),
@@ -385,3 +388,34 @@ def test_a_list_of_trains_is_one_trial_or_the_repeats_of_one_neuron():
     np.testing.assert_allclose(measures.firing_rate(trains), [2.0, 1.0])
     blocks = [to_block([[times]], t_stop=1 * second) for times in ([0.1, 0.2], [0.5])]
     assert measures.as_repeats(blocks).counts.tolist() == [[2], [1]]
+
+
+def test_a_sorting_with_a_time_vector():
+    """SpikeInterface indexes the vector with the numbers of the samples."""
+
+    class Timed(Sorting):
+        def has_recording(self):
+            return True
+
+        def get_num_samples(self, segment_index):
+            return 30_000
+
+        def sample_index_to_time(self, frames, segment_index=None):
+            return (100.0 + np.arange(30_000) / self.rate)[frames]
+
+    block = to_block(Timed(SEGMENTS))
+    assert [bound[:2] for bound in bounds_of(block)] == [(100.0, pytest.approx(101.0))] * 2
+    assert lists(block)[0][0] == pytest.approx([100.1, 100.307])
+
+
+def test_pynapple_epochs_of_a_late_clock_know_how_coarse_it_was(monkeypatch):
+    class Ts:
+        """The part of a pynapple.Ts that `to_block` uses."""
+
+        t = np.array([30_000.5])
+        time_support = SimpleNamespace(values=[[30_000.0, 30_001.0], [30_010.0, 30_011.0]])
+
+    monkeypatch.setitem(sys.modules, "pynapple", SimpleNamespace(Ts=Ts))
+    block = to_block(Ts())
+    assert lists(block) == [[[0.5]], [[]]]
+    assert block.annotations["resolution"] == pytest.approx(4 * np.finfo(float).eps * 30_011)

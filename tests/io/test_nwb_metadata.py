@@ -10,11 +10,12 @@ import numpy as np
 import pynwb
 import pytest
 import quantities as pq
+from brian2 import gram, mgram
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
 from nsnn_neuro import NsnnError, load, save, to_block
-from nsnn_neuro.io import dumps
+from nsnn_neuro.io import dumps, nwb_metadata
 
 START = datetime(2024, 5, 4, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 SUBJECT = {
@@ -175,7 +176,7 @@ def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
         ("mouse", "metadata = 'mouse': expected a dict with keys such as 'subject'"),
         ({"subjct": {}}, "metadata has no key 'subjct'; did you mean 'subject'?"),
         ({3: "x"}, "metadata has no key 3: expected one of 'subject'"),
-        ({"species": "Mus musculus"}, "it belongs into metadata['subject'], dict(subject=dict(species=...))"),
+        ({"species": "Mus musculus"}, "it belongs in metadata['subject'], dict(subject=dict(species=...))"),
         ({"identifier": "x"}, "metadata['identifier'] can't be given: save computes it"),
         ({"notes": "x"}, "put text into block.annotations"),
         ({"lab": 3}, "metadata['lab'] = 3: expected a text that is not empty"),
@@ -201,7 +202,7 @@ def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
         ({"subject": {"age__reference": "conception"}}, "expected 'birth' or 'gestational'"),
         ({"subject": {"subject_id": "a/b"}}, "expected no '/'"),
         ({"subject": {"weight": "22"}}, "a number and kg, g or mg"),
-        ({"subject": {"weight": 3 * pq.s}}, "expected one mass"),
+        ({"subject": {"weight": 3 * pq.s}}, "expected a mass such as 22*gram"),
         (
             {"subject": {"date_of_birth": 2024}},
             "metadata['subject']['date_of_birth'] = 2024: expected a datetime.datetime",
@@ -296,3 +297,22 @@ def test_pynapple_reads_what_we_save(tmp_path):
 def test_dates_without_a_zone_are_utc(tmp_path):
     path = save(recording(), tmp_path / "a.nwb", metadata={"session_start_time": "2024-05-04 10:30"})
     assert with_pynwb(path)["session_start_time"] == datetime(2024, 5, 4, 10, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("mass", "text"),
+    [
+        (22 * gram, "0.022 kg"),
+        (3.5 * pq.kg, "3.5 kg"),
+        (50 * pq.mg, "0.05 g"),
+        (0.03 * mgram, "0.03 mg"),
+    ],
+)
+def test_masses_are_texts_without_exponents(mass, text):
+    assert nwb_metadata.checked({"subject": {"weight": mass}})["subject"]["weight"] == text
+
+
+def test_a_mass_is_one_above_zero():
+    for mass in (0 * gram, [1, 2] * gram):
+        with pytest.raises(NsnnError, match="expected one mass above 0"):
+            nwb_metadata.checked({"subject": {"weight": mass}})

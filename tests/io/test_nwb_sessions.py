@@ -282,7 +282,7 @@ def test_where_only_spikes_are_known_the_extent_is_given_or_guessed_with_a_warni
     with pytest.warns(UserWarning, match="2 of 3 spikes lie outside the recording, 3.5 to 4 s"):
         assert spike_counts_of(load(path, t_start=3.5 * second, t_stop=4 * second)) == [[1, 0]]
     silent = written(tmp_path / "b.nwb", spikes=[[], []])
-    with pytest.raises(FormatError, match="nothing tells how long it is; pass t_start and t_stop"):
+    with pytest.raises(FormatError, match="its duration is unknown; pass t_start and t_stop"):
         load(silent)
     assert bounds_of(load(silent, t_start=0 * ms, t_stop=5 * second)) == [(0.0, 5.0, 2)]
 
@@ -567,3 +567,15 @@ def test_a_spike_within_rounding_of_a_window_is_in_it(tmp_path):
     assert train.magnitude.tolist() == [start, 0.5]
     (train,) = load(path, t_stop=start * second).segments[0].spiketrains
     assert train.magnitude.tolist() == []
+
+
+def test_labels_that_may_be_too_large_are_told(tmp_path):
+    def fill(file):
+        group = typed(file, "acquisition/cues", "LabeledEvents", timestamps=[1.0, 2.0], data=np.uint8([0, 1]))
+        group["data"].attrs["labels"] = ["left", "right"]
+
+    path = written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill)
+    few = 2.0 * path.stat().st_size  # the texts may be as long as the file, each
+    with pytest.warns(UserWarning, match="attribute labels of acquisition/cues/data: not read.*max_bytes"):
+        load(path, trials=False, max_bytes=few)
+    assert quietly(path, trials=False).segments[0].events[0].labels.tolist() == ["left", "right"]

@@ -100,7 +100,7 @@ def test_channels_of_neurons_and_populations_go_with_their_neurons():
     assert table["population"].tolist() == ["excitatory", "excitatory", "inhibitory"]
     inhibitory = select(block, units="inhibitory")
     assert [train[4:] for train in trains_of(block)] == trains_of(inhibitory)
-    with pytest.raises(NsnnError, match="tears populations apart"):
+    with pytest.raises(NsnnError, match="neurons of one population are apart"):
         select(block, units=[5, 0])
 
 

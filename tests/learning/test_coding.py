@@ -260,6 +260,8 @@ def test_probabilities_are_shares_of_the_passes(decoder):
     before = X.copy()
     found = fit.probabilities(X, passes=4, seed=7, decoder=decoder)
     np.testing.assert_array_equal(fit.probabilities((X, y), passes=4, seed=7, decoder=decoder), found)
+    with pytest.raises(NsnnError, match=r"of one-hot rows give y.argmax\(axis=1\)"):
+        fit.probabilities((X, np.eye(3)[y]), passes=4, seed=7, decoder=decoder)
     block = fit.spikes((X, y), layers="layer1", passes=4, seed=7)
     expected, ties = np.zeros((21, 3)), 0
     for segment in block.segments:

@@ -419,6 +419,8 @@ def test_signals_of_another_dimension_are_refused():
             fit.simulate(wrong)
     with pytest.raises(nsnn.NsnnError, match="signal_unit = 'nA': expected the unit of the signal"):
         NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit="nA")
+    with pytest.raises(nsnn.NsnnError, match=r"signal_unit = .*10.*: expected the unit of the signal"):
+        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit=10 * pq.nA)
 
 
 def test_a_fit_saved_before_units_were_kept_takes_signals_as_they_are():

@@ -150,6 +150,10 @@ def test_a_neuron_that_stays_above_its_threshold_is_refused() -> None:
         match=r"Mine.reset = 'v': v stays above its threshold, and the neuron would fire",
     ):
         run(neuron(reset="v"), nsnn.WhiteNoise(1 * mV))
+    for change in ("w += 0.1 * v", "w += b + 0 * v_rest"):  # v is read, and not changed
+        with pytest.raises(NsnnError, match="v stays above its threshold"):
+            run(neuron(**{**SLOW, "after_spike": change, "reset": "v"}))
+    assert run(neuron(after_spike="v -= 5 * b", reset="v"), nsnn.WhiteNoise(1 * mV)) > 0
     # where chance decides, or the threshold moves, it is a model
     slow = {**SLOW, "moving": "w", "after_spike": "w += 20 * b", "reset": "v"}
     assert run(neuron(**slow)) < 10

@@ -113,8 +113,8 @@ def slope(text: str, name: str, simplify: bool = True) -> str | None:
     from sympy import Symbol
 
     try:
-        found = str_to_sympy(text).diff(Symbol(name, real=True))
-        return str(found.simplify() if simplify else found)
+        derivative = str_to_sympy(text).diff(Symbol(name, real=True))
+        return str(derivative.simplify() if simplify else derivative)
     except (SyntaxError, TypeError, AttributeError):
         return None
 
@@ -130,8 +130,8 @@ def value_of(text: str, names: dict[str, Any]) -> Any:
             case ast.Constant(value=int() | float() as number):
                 return float(number)
             case ast.Name():
-                found = names.get(node.id)
-                return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and found is None else found
+                own = names.get(node.id)
+                return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and own is None else own
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
                 inner = value(node.operand)
                 return inner if inner is None or isinstance(node.op, ast.UAdd) else -np.asarray(inner)
@@ -254,7 +254,7 @@ def _check_statements(where: str, texts: str, known: dict[str, Any], variables: 
                 "variable in `slow`"
             )
         expression = _Text(where, value, known, of=text)
-        found = expression.dimensions()
+        dims = expression.dimensions()
         if operation not in (None, "+") and _grouped(f"x {operation} {value}") != _grouped(
             f"x {operation} ({value})"
         ):
@@ -263,7 +263,7 @@ def _check_statements(where: str, texts: str, known: dict[str, Any], variables: 
                 f"'{target} {operation}= ({value})'"
             )
         if target not in variables:
-            known[target] = found
+            known[target] = dims
         elif operation in (None, "+", "-", "%"):
             expression.is_in(known[target], f"the unit of {target}")
         else:
@@ -283,11 +283,11 @@ class _Text:
 
     def is_in(self, unit: str | Any, meaning: str, hint: str = "") -> None:
         """Raise NsnnError unless the expression has this unit."""
-        found = self.dimensions()
+        dims = self.dimensions()
         expected = _dimensions(unit)
-        if found is not None and expected is not None and found is not expected:
-            per_time = found is expected / _dimensions("s")
-            given = f"{_unit_text(expected)}/s" if per_time else _unit_text(found)
+        if dims is not None and expected is not None and dims is not expected:
+            per_time = dims is expected / _dimensions("s")
+            given = f"{_unit_text(expected)}/s" if per_time else _unit_text(dims)
             example = units.describe(unit) if isinstance(unit, str) else _unit_text(expected)
             raise NsnnError(
                 f"{self.start} has the unit {given}: expected {example}, {meaning}{hint if per_time else ''}"
