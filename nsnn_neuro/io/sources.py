@@ -218,7 +218,8 @@ def _times(item: Any, where: str, expected: str = NESTING) -> np.ndarray:
 
 def _spacing(items: Iterable[Any]) -> float:
     """The largest relative spacing of the numbers of these trains."""
-    return max((spacing(getattr(one, "magnitude", one)) for one in items), default=EPS)
+    kinds = {getattr(one, "dtype", None) for one in items}  # few; lists of numbers are of double precision
+    return max((spacing(np.empty(0, kind)) for kind in kinds if isinstance(kind, np.dtype)), default=EPS)
 
 
 def _listed(value: Any, where: str) -> list[Any]:
