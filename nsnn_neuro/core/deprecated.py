@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
@@ -99,6 +100,36 @@ def reordered(
                 warn(f"{name}({second}, {first})", f"{name}({first}, {second})")
                 args = (other, one, *args[2:])
                 keywords.pop(first, None)
+            return function(*args, **keywords)
+
+        return wrapper
+
+    return decorate
+
+
+def keyword_only(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator: the function still takes its argument `name`, which is keyword-only now, as second one, with a DeprecationWarning.
+
+    >>> @keyword_only("stimulus")
+    ... def average(block, *, stimulus=None):
+    ...     return block, stimulus
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(average([1, 2], "a"), caught[0].message)
+    ([1, 2], 'a') average(block, stimulus) is deprecated: use average(block, stimulus=stimulus)
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        first = next(iter(inspect.signature(function).parameters))
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **keywords: Any) -> R:
+            if len(args) == 2 and name not in keywords:
+                called = function.__name__
+                warn(f"{called}({first}, {name})", f"{called}({first}, {name}={name})")
+                keywords[name] = args[1]
+                return function(args[0], **keywords)
             return function(*args, **keywords)
 
         return wrapper

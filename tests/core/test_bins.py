@@ -110,7 +110,7 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
     "linear_reconstruction": lambda d: measures.linear_reconstruction(
         d.signal, d.repeats, n_folds=2, n_shuffle=0, **SEGMENTS, **d.window).reconstructed,
     "power_spectrum": lambda d: measures.power_spectrum(d.block, sampling_rate=1 / w(d), **SEGMENTS, **d.window).n,
-    "noise_correlation": lambda d: measures.noise_correlation(d.block, STIMULUS, window=w(d, 50), **d.window),
+    "noise_correlation": lambda d: measures.noise_correlation(d.block, stimulus=STIMULUS, window=w(d, 50), **d.window),
     "law_of_total_covariance": lambda d: measures.law_of_total_covariance(STIMULUS, d.block, **d.window).noise,
     "decode": lambda d: measures.decode(d.block, STIMULUS, bin_width=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
     "rate_correlation": lambda d: measures.rate_correlation(d.block, d.block, sigma=w(d, 5), step=w(d), **d.window),

@@ -108,3 +108,28 @@ def test_record_is_now_model():
     assert issubclass(LIF, parameters.Model)
     with pytest.raises(AttributeError, match="no attribute 'Records'"):
         _ = parameters.Records
+
+
+def test_noise_correlation_takes_the_stimulus_by_its_name():
+    """Its old forms: the stimulus as second argument, and the name `counts` of the first."""
+    new = measures.noise_correlation(COUNTS, stimulus=STIMULUS)
+    with pytest.warns(
+        DeprecationWarning,
+        match=r"noise_correlation\(block, stimulus\) is deprecated: use noise_correlation\(block, stimulus=stimulus\)",
+    ) as caught:
+        old = measures.noise_correlation(COUNTS, STIMULUS)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(old, new)
+    with pytest.warns(
+        DeprecationWarning, match=r"counts=\.\.\.\) is deprecated: use noise_correlation\(block="
+    ) as caught:
+        old = measures.noise_correlation(counts=COUNTS, stimulus=STIMULUS)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(old, new)
+    with pytest.raises(TypeError, match="takes 1 argument without a name, block, and 3"):
+        measures.noise_correlation(COUNTS, STIMULUS, None)
+    with pytest.raises(TypeError, match="takes 1 argument without a name"):
+        measures.noise_correlation(COUNTS, STIMULUS, stimulus=STIMULUS)
+    first, *others = inspect.signature(measures.noise_correlation).parameters.values()
+    assert first.name == "block"
+    assert {one.kind for one in others} == {inspect.Parameter.KEYWORD_ONLY}

@@ -202,7 +202,7 @@ MEASURES: dict[str, Callable[[], Any]] = {
     "allan_factor": lambda: measures.allan_factor(block(), window=0.1 * pq.s),
     "serial_correlation": lambda: measures.serial_correlation(block()),
     "spike_time_tiling": lambda: measures.spike_time_tiling(block(), dt=5 * pq.ms),
-    "noise_correlation": lambda: measures.noise_correlation(block(), LABELS),
+    "noise_correlation": lambda: measures.noise_correlation(block(), stimulus=LABELS),
     "victor_purpura": lambda: measures.victor_purpura(responses(), cost=50 * pq.Hz),
     "van_rossum": lambda: measures.van_rossum(responses(), tau=20 * pq.ms),
     "isi_distance": lambda: measures.isi_distance(responses()),

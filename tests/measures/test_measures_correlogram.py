@@ -147,7 +147,7 @@ def test_synchrony_is_seen_at_its_lag(predictor: str, options: dict[str, Any]) -
     )
     assert c.counts[11] > 1.2 * c.upper[11]
     assert int(c.ratio.argmax()) == 11
-    assert c.rate[11] == pytest.approx(c.counts[11] / (200 * 0.01))
+    assert c.rate[11] == pytest.approx(c.counts[11] / (199 * 0.01))  # one of 200 spikes has no bin after it
 
 
 def test_an_autocorrelogram_by_jitter_has_no_self_pairs() -> None:
@@ -192,3 +192,36 @@ def test_refusals(pair: Any, options: dict[str, Any], message: str) -> None:
         measures.cross_correlogram(poisson(), pair, **OPTIONS | options)
     with pytest.raises(NsnnError, match="at least two trials"):
         measures.cross_correlograms(poisson(1), predictor="shift", **OPTIONS)
+
+
+def test_the_rate_counts_reference_spikes_that_have_the_lag_in_their_trial() -> None:
+    """By a loop, with trials that end behind their last whole bin; spikes there are not used."""
+    rng = np.random.default_rng(4)
+    trials = [[np.sort(rng.uniform(0, 0.507, 30)) for _ in range(2)] for _ in range(4)]
+    data = to_block(trials, t_stop=0.507 * pq.s)
+    c = measures.cross_correlogram(data, (0, 1), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
+    binned = np.zeros((4, 2, 50))
+    for k, trial in enumerate(trials):
+        for j, train in enumerate(trial):
+            index = np.floor(train / 0.01 + 1e-9).astype(int)
+            np.add.at(binned[k, j], index[index < 50], 1)
+    for k in range(-10, 11):
+        i = np.arange(max(0, -k), min(50, 50 - k))
+        pairs, references = (binned[:, 0, i] * binned[:, 1, i + k]).sum(), binned[:, 0, i].sum()
+        assert (c.counts[k + 10], c.n_reference[k + 10]) == (pairs, references)
+        assert c.rate[k + 10] == pytest.approx(pairs / references / 0.01)
+    assert c.n_spikes == tuple(binned.sum(axis=(0, 2)))
+    assert sum(c.n_spikes) < 240
+    np.testing.assert_array_equal(
+        measures.cross_correlograms(data, bin_width=10 * pq.ms, max_lag=100 * pq.ms).n_spikes, c.n_spikes
+    )
+
+
+def test_the_rate_is_unbiased_at_long_lags() -> None:
+    """Independent neurons of 40 Hz in trials of 0.5 s: dividing by all spikes would give 32 Hz at lags of 100 ms."""
+    rates = []
+    for seed in range(60):
+        data = poisson(20, 2, rate=40.0, seed=seed, duration=0.5)
+        c = measures.cross_correlogram(data, (0, 1), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
+        rates.append(c.rate[[0, 1, 19, 20]].mean())
+    assert abs(np.mean(rates) - 40) < 4 * np.std(rates) / np.sqrt(60) < 2

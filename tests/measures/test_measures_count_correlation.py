@@ -92,11 +92,11 @@ def test_noise_correlation_is_the_weighted_mean_of_those_within_stimuli():
     counts[:, 3] = stimulus
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = noise_correlation(counts, stimulus)
+        found = noise_correlation(counts, stimulus=stimulus)
     assert [w.category for w in caught] == [SilentNeuronWarning]
     assert_allclose(found, slow_noise_correlation(counts, stimulus), rtol=1e-12)
     with pytest.warns(SilentNeuronWarning, match="1 of 4 neurons"):
-        pooled = noise_correlation(counts, stimulus, zscore=False)
+        pooled = noise_correlation(counts, stimulus=stimulus, zscore=False)
     means = np.array([counts[stimulus == s].mean(axis=0) for s in range(4)])[stimulus]
     assert_allclose(pooled[:3, :3], np.corrcoef((counts - means)[:, :3].T), rtol=1e-12)
 
@@ -123,7 +123,7 @@ def test_noise_correlation_in_windows_takes_off_the_psth():
     assert np.corrcoef(counts.reshape(-1, 2).T)[0, 1] > 0.8
     assert abs(found[0, 1]) < 4 / np.sqrt(98)
     labels = np.repeat(["a", "b"], 25)
-    split = noise_correlation(make_block(trials), labels, window=500 * pq.ms)
+    split = noise_correlation(make_block(trials), stimulus=labels, window=500 * pq.ms)
     both = (2 * np.repeat([0, 1], 25)[:, None] + [0, 1]).ravel()
     assert_allclose(split, slow_noise_correlation(counts.reshape(-1, 2), both), rtol=1e-12)
 
@@ -141,7 +141,8 @@ def test_noise_correlation_of_gaussian_counts():
     """rho = 0.6 in 5 stimuli of 40 trials: the mean over repeats is rho - rho (1 - rho^2) / (2 n), next order 1/n^2."""
     rng = np.random.default_rng(5)
     means = np.array([[0.0, 9.0], [5.0, 3.0], [2.0, 2.0], [8.0, 1.0], [4.0, 4.0]])
-    found = [noise_correlation(*gaussian_counts(rng, 0.6, means, 40))[0, 1] for _ in range(300)]
+    drawn = (gaussian_counts(rng, 0.6, means, 40) for _ in range(300))
+    found = [noise_correlation(counts, stimulus=stimulus)[0, 1] for counts, stimulus in drawn]
     assert abs(z_of_mean(found, 0.6 - 0.6 * 0.64 / 80)) < 4
 
 
@@ -308,8 +309,9 @@ def test_tiling_of_a_silent_neuron_and_on_a_grid():
 )
 @pytest.mark.parametrize("function", [law_of_total_covariance, noise_correlation, signal_correlation])
 def test_labels_are_checked(function, stimulus, message):
+    counts = {"block" if function is noise_correlation else "counts": [[1, 2], [3, 2], [5, 6], [7, 6]]}
     with pytest.raises(NsnnError, match=message):
-        function([[1, 2], [3, 2], [5, 6], [7, 6]], stimulus)
+        function(stimulus=stimulus, **counts)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,7 @@ def test_labels_are_checked(function, stimulus, message):
 def test_counts_are_checked(counts, message):
     for call in (
         lambda: law_of_total_covariance([0, 1], counts),
-        lambda: noise_correlation(counts, [0, 0]),
+        lambda: noise_correlation(counts, stimulus=[0, 0]),
         lambda: signal_correlation([0, 1], counts, bias=None),
         lambda: dimensionality(counts, bias=None),
     ):
@@ -337,7 +339,7 @@ def test_counts_are_checked(counts, message):
 def test_other_refusals():
     counts = [[1, 2], [3, 2], [5, 6], [7, 6]]
     with pytest.raises(NsnnError, match="each label has one trial"):
-        noise_correlation(counts, [0, 1, 2, 3])
+        noise_correlation(counts, stimulus=[0, 1, 2, 3])
     with pytest.raises(NsnnError, match="at least two stimuli"):
         signal_correlation([1, 1, 1, 1], counts)
     with pytest.raises(NsnnError, match="a label has one trial"):
@@ -350,7 +352,7 @@ def test_other_refusals():
         dimensionality(counts[:3])
     with pytest.raises(NsnnError, match="t_start and t_stop only crop"):
         dimensionality(counts, t_stop=1 * pq.s)
-    with pytest.raises(NsnnError, match="counts = list object"):
+    with pytest.raises(NsnnError, match="block = list object"):
         noise_correlation(counts, window=1 * pq.s)
     with pytest.raises(NsnnError, match="different numbers of windows"):
         noise_correlation(make_block([[[0.1]], [[0.1]]], [1.0, 2.0]), window=0.5 * pq.s)

@@ -159,7 +159,7 @@ def test_noise_correlation_of_each_stimulus():
     for k, s in enumerate(("left", "right")):
         assert_allclose(each[k], np.corrcoef(counts[stimulus == s].T), rtol=1e-10)
     assert np.isnan(each[2]).all()
-    pooled = noise_correlation(counts[stimulus != "up"], stimulus[stimulus != "up"])
+    pooled = noise_correlation(counts[stimulus != "up"], stimulus=stimulus[stimulus != "up"])
     assert_allclose(pooled, (6 * each[0] + 9 * each[1]) / 15, rtol=1e-10)
 
 
@@ -167,7 +167,7 @@ def test_noise_correlation_of_each_stimulus_in_windows():
     counts, stimulus = example()
     kept = stimulus != "up"
     block = block_of_windows(counts[kept])
-    each = noise_correlation(block, stimulus[kept], window=1 * pq.s, per="stimulus")
+    each = noise_correlation(block, stimulus=stimulus[kept], window=1 * pq.s, per="stimulus")
     for k, s in enumerate(("left", "right")):
         own = counts[stimulus == s]
         expected = np.mean([np.corrcoef(own[:, w].T) for w in range(4)], axis=0)

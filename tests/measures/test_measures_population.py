@@ -203,3 +203,23 @@ def test_timescale_refuses(options: dict[str, Any], message: str) -> None:
         measures.intrinsic_timescale(modulated(0, 0.1, 12, 1), **options)
     with pytest.raises(NsnnError, match="at least ten trials"):
         measures.intrinsic_timescale(modulated(0, 0.1, 9, 1))
+
+
+def test_coupling_error_covers_under_a_gain_that_trials_share() -> None:
+    """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v. 60 Blocks of 4 neurons and 30 trials.
+
+    The means mu_j are of the same trials: held fixed in the jackknife, the standard error would be twice too large.
+    """
+    values, errors = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        gains = rng.gamma(10, 0.1, 30)
+        trials = [[np.sort(rng.uniform(0, 1, rng.poisson(20 * gain))) for _ in range(4)] for gain in gains]
+        table = tabulate(to_block(trials, t_stop=1 * pq.s), measures.population_coupling)
+        values.append(table["value"].mean())
+        errors.append(table["se"].mean())
+        one = np.abs(table["value"] - 6.0) <= 2 * table["se"]
+        values[-1], errors[-1] = (values[-1], one.mean()), errors[-1]
+    means, covered = np.array(values).T
+    assert 0.75 < np.mean(errors) / means.std() < 1.35
+    assert 0.85 < covered.mean() < 0.985

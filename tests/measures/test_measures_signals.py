@@ -102,6 +102,44 @@ def test_limits_of_coherence_and_phase_cover(options: dict[str, Any]) -> None:
     assert np.mean(above) == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.parametrize(("options", "inner"), [({}, 8), ({"window": "hann", "nperseg": 64}, 3)])
+def test_levels_of_coherence_at_the_ends_of_the_frequencies(options: dict[str, Any], inner: int) -> None:
+    """At 0 and at half the sampling rate transforms are real, with half the freedom; at 0 the mean takes one more estimate.
+
+    800 pairs of 512 samples: independent ones exceed the threshold in 5 %; limits of b = a + noise (C = 1/2) hold it in 95 %.
+    """
+    above, inside, power = [], [], []
+    for seed in range(800):
+        x, y = noise(seed, 512)
+        c = measures.signal_coherence(wrap(x), wrap(y), **options)
+        above.append((c.coherence > c.threshold)[[0, inner, -1]])
+        c = measures.signal_coherence(wrap(x), wrap(x + y), **options)
+        inside.append(((c.lower <= 0.5) & (c.upper >= 0.5))[[0, inner, -1]])
+        assert c.threshold[0] > c.threshold[-1] > c.threshold[1] == c.threshold[-2]
+        assert np.isnan(c.phase_se[[0, -1]]).all()
+        power.append(measures.signal_spectrum(wrap(x), **options).power[[0, -1]])
+    error = 4 * np.sqrt(0.05 * 0.95 / 800)
+    np.testing.assert_allclose(np.mean(above, axis=0), 0.05, atol=error)
+    np.testing.assert_allclose(np.mean(inside, axis=0), 0.95, atol=error)
+    # the mean that is taken off lowers the power at 0 by about 1 / n_effective, not that at half the sampling rate
+    ratio = np.array(power) / 0.001
+    z = (ratio.mean(axis=0) - [1 - 1 / c.n_effective, 1]) / ratio.std(axis=0) * np.sqrt(800)
+    assert np.abs(z).max() < 4
+
+
+@pytest.mark.parametrize(("unit", "expected"), [
+    ("mV", "mV**2/Hz"), ("V/m", "(V/m)**2/Hz"), ("mV**2", "(mV**2)**2/Hz"), ("dimensionless", "1/Hz"),
+])  # fmt: skip
+def test_the_unit_of_the_power(unit: str, expected: str) -> None:
+    spectrum = measures.signal_spectrum(wrap(noise(0)[0], unit=unit))
+    assert spectrum.unit == expected
+    if unit != "dimensionless":
+        assert (
+            pq.Quantity(1, spectrum.unit).dimensionality.simplified
+            == (pq.Quantity(1, unit) ** 2 / pq.Hz).dimensionality.simplified
+        )
+
+
 def test_the_phase_is_that_of_the_delay() -> None:
     x = noise(3, 20_005)[0]
     c = measures.signal_coherence(wrap(x[5:]), wrap(x[:-5]), window="hann", nperseg=1000)  # b lags by 5 ms

@@ -213,3 +213,39 @@ def test_what_has_no_covariance():
     assert (none.n, none.significant.size) == (1, 0)
     with pytest.warns(UserWarning, match="30 spikes for windows of 40 numbers"):
         spike_triggered_covariance(signal, [times], **window(30, 40), n_shuffle=0)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_covariance_of_a_cropped_trial_is_that_of_its_part_of_the_signal(several):
+    """The signal's SD grows fivefold at 5 s: spikes of the second half, at random, have no relation to it."""
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=10_000) * np.repeat([1.0, 5.0], 5000)
+    spikes = [np.sort(rng.uniform(0, 10, 400)) for _ in range(3 if several else 1)]
+    options = window(4, 6) | {"n_shuffle": 39}
+    whole = [signal_of(x * (k + 1)) for k in range(3)] if several else signal_of(x)
+    # samples 4996 to 8001: those of the windows of spikes from 5 s to 8 s
+    part = (
+        [signal_of(s.magnitude[4996:8001, 0], 4.996) for s in whole]
+        if several
+        else signal_of(x[4996:8001], 4.996)
+    )
+    crop = {"t_start": 5 * pq.s, "t_stop": 8 * pq.s}
+    cropped = spike_triggered_covariance(whole, spikes, **options, **crop)
+    expected = spike_triggered_covariance(part, spikes, **options, **crop)
+    trains = [neo.SpikeTrain(t[(t >= 5) & (t < 8)], units="s", t_start=5, t_stop=8) for t in spikes]
+    by_trains = spike_triggered_covariance(whole, trains, **options)
+    for one in (expected, by_trains):
+        assert one.n == cropped.n
+        assert_allclose(one.eigenvalues, cropped.eigenvalues, rtol=1e-9)
+        assert_allclose(one.chance, cropped.chance, rtol=1e-9)
+        assert_array_equal(one.p, cropped.p)
+    assert cropped.significant.size == 0
+    assert np.abs(cropped.eigenvalues).max() < (25.0 if several else 12.0) * (9 if several else 1)
+    slow = np.lib.stride_tricks.sliding_window_view(x[4996:8001], 6)
+    if not several:
+        places = [
+            np.floor(t * 1000 + 1e-9).astype(int) - 5000
+            for t in spikes[0][(spikes[0] >= 5) & (spikes[0] < 8)]
+        ]
+        difference = np.cov(slow[places].T) - np.cov(slow.T)
+        assert_allclose(cropped.eigenvalues, np.linalg.eigvalsh(difference)[::-1], rtol=1e-7, atol=1e-9)

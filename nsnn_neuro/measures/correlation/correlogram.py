@@ -1,8 +1,9 @@
 """Cross-correlograms of pairs of neurons, with the pairs of spikes expected by chance and a confidence band.
 
-Pairs of spikes are counted within trials, in bins that tile each trial: a pair in bins i and i + k has lag k bins. The counts
-equal those of Elephant's `cross_correlation_histogram`, summed over trials. They are counted here by one compiled pass over the
-spikes of all pairs of neurons, which takes milliseconds where one call per pair takes minutes.
+Pairs of spikes are counted within trials, in bins that tile each trial from its start: a pair in bins i and i + k has lag k bins.
+What remains of a trial behind its last whole bin is not used, nor are its spikes. The counts equal those of Elephant's
+`cross_correlation_histogram`, summed over trials. They are counted here by one compiled pass over the spikes of all pairs of
+neurons, which takes milliseconds where one call per pair takes minutes.
 
 Chance is one of three predictors.
 
@@ -61,14 +62,20 @@ class CrossCorrelogram:
     bin_width: float
     """s"""
     n_spikes: tuple[int, int]
-    """spikes of both neurons"""
+    """spikes of both neurons in bins"""
+    n_reference: np.ndarray
+    """spikes of the first neuron whose trial holds a bin at this lag from theirs"""
     predictor: str
     confidence: float
 
     @property
     def rate(self) -> np.ndarray:
-        """Rate in Hz of the second neuron at each lag from a spike of the first; NaN without one."""
-        return nan_ratio(self.counts, np.array(self.n_spikes[0] * self.bin_width))
+        """Rate in Hz of the second neuron at each lag from a spike of the first, counts / (n_reference bin_width).
+
+        Spikes of the first neuron whose trial ends before this lag are left out, so that the rate of independent neurons is the
+        second neuron's own at all lags. NaN where no spike is left.
+        """
+        return nan_ratio(self.counts, self.n_reference * self.bin_width)
 
     @property
     def ratio(self) -> np.ndarray:
@@ -99,7 +106,7 @@ class CrossCorrelograms:
     bin_width: float
     """s"""
     n_spikes: np.ndarray
-    """(n_neurons,)"""
+    """(n_neurons,) spikes in bins"""
     predictor: str
 
     @property
@@ -154,6 +161,17 @@ class _Binned:
         """(n_trials, n_neurons) spikes in bins."""
         size = self.n_bins.size * self.n
         return np.bincount(self.train, minlength=size).reshape(-1, self.n)
+
+    def references(self, neuron: int) -> np.ndarray:
+        """(n_lags,) spikes of a neuron whose trial holds a bin at this lag from theirs."""
+        own = self.train % self.n == neuron
+        before = self.index[own]
+        after = self.n_bins[self.train[own] // self.n] - 1 - before
+        counts = [
+            np.bincount(np.minimum(bins, self.n_lags), minlength=self.n_lags + 1) for bins in (before, after)
+        ]
+        earlier, later = (np.cumsum(one[::-1])[::-1] for one in counts)
+        return np.concatenate([earlier[:0:-1], later])
 
     def pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(n_pairs, n_lags) counts, self-pairs left out."""
@@ -251,7 +269,7 @@ def cross_correlogram(
     ----------
     block : neo.Block, one Segment per trial
     pair : (a, b), numbers of two neurons; (a, a) is the autocorrelogram, without the pairs of a spike with itself
-    bin_width : time, scalar; bins tile from the start of each trial
+    bin_width : time, scalar; bins tile from the start of each trial, and a remainder at its end, shorter than a bin, is not used
     max_lag : time, scalar, shorter than the trials; rounded to whole bins
     predictor : "poisson" (default; constant rates), "shift" (rates that follow the stimulus; needs trials of the same window) or
         "jitter" (any modulation slower than `jitter_window`), see the module
@@ -304,7 +322,7 @@ def cross_correlogram(
         spread = np.sqrt(_dispersion(predictor, trains.n_trials, first == second, binned.lags)[0])
         lower, upper = (mean + spread * (poisson.ppf(q, mean) - mean) for q in (tail, 1 - tail))
         lower = np.maximum(lower, 0.0)
-    total = trains.counts.sum(axis=0)
+    total = binned.per_trial.sum(axis=0)
     return CrossCorrelogram(
         binned.lags,
         counts[0],
@@ -313,6 +331,7 @@ def cross_correlogram(
         upper,
         width,
         (int(total[a]), int(total[b])),
+        binned.references(a),
         predictor,
         confidence,
     )
@@ -330,8 +349,20 @@ def cross_correlograms(
 ) -> CrossCorrelograms:
     """Cross-correlograms of all pairs of neurons, (n_neurons, n_neurons, n_lags), with the pairs expected by chance.
 
-    Each row is that of `cross_correlogram`; predictor is "poisson" or "shift". 1,275 correlograms of 50 neurons with 10,000
-    spikes each take about half a second. Arguments, errors and sources: as for `cross_correlogram`.
+    Each row is that of `cross_correlogram`. 1,275 correlograms of 50 neurons with 10,000 spikes each take about half a second.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    bin_width : time, scalar; bins tile from the start of each trial, and a remainder at its end, shorter than a bin, is not used
+    max_lag : time, scalar, shorter than the trials; rounded to whole bins
+    predictor : "poisson" (default; constant rates) or "shift" (rates that follow the stimulus; needs trials of the same window)
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : a lag as long as a trial, predictor="shift" with one trial, or what `as_trains` refuses. Source: Perkel, Gerstein &
+        Moore 1967, doi 10.1016/S0006-3495(67)86597-4
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -358,7 +389,13 @@ def cross_correlograms(
         return out
 
     return CrossCorrelograms(
-        binned.lags, matrix(counts), matrix(expected), matrix(sd), width, trains.counts.sum(axis=0), predictor
+        binned.lags,
+        matrix(counts),
+        matrix(expected),
+        matrix(sd),
+        width,
+        binned.per_trial.sum(axis=0),
+        predictor,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...core.checks import check, one_of, suggest_keywords
-from ...core.deprecated import reordered
+from ...core.deprecated import keyword_only, renamed_keywords, reordered
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se
@@ -78,11 +78,13 @@ def law_of_total_covariance(
     )
 
 
+@keyword_only("stimulus")
+@renamed_keywords(counts="block")
 @suggest_keywords
 def noise_correlation(
-    counts: Any,
-    stimulus: Any = None,
+    block: Any,
     *,
+    stimulus: Any = None,
     window: Any = None,
     zscore: bool = True,
     per: str = "pooled",
@@ -97,7 +99,7 @@ def noise_correlation(
 
     Parameters
     ----------
-    counts, t_start, t_stop : as for `law_of_total_covariance`
+    block : neo.Block, one Segment per trial; or array of counts (n_trials, n_neurons)
     stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
         are whole or each occurs twice or more; None (default): one stimulus in all trials
     window : time, scalar; a Block's counts in windows that tile each trial, each window with its own mean over
@@ -105,21 +107,22 @@ def noise_correlation(
     zscore : True (default), so that a stimulus of high rate counts no more than the others; else each by its variance
     per : "pooled" (default) over stimuli; "stimulus": one matrix each, (n_stimuli, n_neurons, n_neurons), in sorted order of
         the labels; NaN for stimuli with one trial
+    t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
     ------
-    NsnnError : no stimulus with two trials, or what `law_of_total_covariance` refuses. Warns once, SilentNeuronWarning,
-        when a neuron's count doesn't vary (NaN); TrialDriftWarning if counts drift over trials, see there. Source: Bair, Zohary &
-        Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
+    NsnnError : no stimulus with two trials, trials of different duration, or what `law_of_total_covariance` refuses.
+        Warns once, SilentNeuronWarning, when a neuron's count doesn't vary (NaN); TrialDriftWarning if counts drift over trials,
+        see there. Source: Bair, Zohary & Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
 
-    >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1]).round(12)
+    >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], stimulus=[0, 0, 1, 1]).round(12)
     array([[1., 0.], [0., 1.]])
-    >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], [0, 0, 1, 1], per="stimulus")[:, 0, 1].round(12)
+    >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], stimulus=[0, 0, 1, 1], per="stimulus")[:, 0, 1].round(12)
     array([ 1., -1.])
     """
     check(zscore=zscore)
     one_of(per, ("pooled", "stimulus"), "per")
-    windows = read_windows(counts, window, t_start, t_stop)
+    windows = read_windows(block, window, t_start, t_stop, "block")
     number = read_labels(stimulus, len(windows))
     if np.bincount(number).max() < 2:
         raise NsnnError("stimulus: each label has one trial; noise correlation needs two of one stimulus")

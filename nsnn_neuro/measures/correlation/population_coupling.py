@@ -21,15 +21,22 @@ def _coupling_parts(trains: Trains, *, sigma: Any = 12 / 2**0.5 * pq.ms, bin_wid
         raise NsnnError("population_coupling needs at least two neurons: it compares each with the others")
     trains.check_durations("so that they hold different numbers of bins")
     counts = binned(trains, width, "bin_width").astype(float)
-    mean = counts.mean(axis=(0, 2))
     inside = gaussian_filter1d(np.ones(counts.shape[2]), smooth / width, mode="constant", truncate=5.0)
-    overlap = np.empty(counts.shape[:2])
+    together, integral = np.empty((2, *counts.shape[:2]))
     for k, trial in enumerate(counts):  # one trial's rates at a time
         rate = gaussian_filter1d(trial, smooth / width, axis=1, mode="constant", truncate=5.0) / inside
-        others = rate.sum(axis=0) - rate - (mean.sum() - mean)[:, None]
-        overlap[k] = (rate * others).sum(axis=1) / width
-    sums = np.stack([counts.sum(axis=2), overlap], axis=1)
-    return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
+        together[k] = (rate * (rate.sum(axis=0) - rate)).sum(axis=1) / width
+        integral[k] = rate.sum(axis=1)
+    n_spikes = counts.sum(axis=2)
+    length = counts.shape[2] * width
+    sums = np.stack([np.ones_like(n_spikes), n_spikes, together, integral], axis=1)
+
+    def coupling(s: np.ndarray) -> np.ndarray:
+        n_trials, n, pairs, own = (s[..., k, :] for k in range(4))
+        mean = n / (n_trials * length)  # of the trials in the sums, so that a jackknife computes it anew
+        return nan_ratio(pairs - (mean.sum(axis=-1, keepdims=True) - mean) * own, n)
+
+    return sums, coupling
 
 
 @measure("Hz", _coupling_parts)

@@ -14,7 +14,13 @@ precision. Elsewhere the values agree.
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 K M' degrees of freedom, half as many
 at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
 the bandwidth. For the coherence C with n = K M' the limits are those of atanh(sqrt C) +- z / sqrt(2 n - 2) less its bias
-1 / (2 n - 2), and the phase has the standard error sqrt((1 - C) / (2 n C)).
+1 / (2 n - 2), and the phase has the standard error sqrt((1 - C) / (2 n C)). At 0 and at half the sampling rate estimates are real:
+C is the square of a correlation of n pairs, at 0 of n - 1, since the mean was taken off. There limits are Fisher's,
+atanh(sqrt C) +- z / sqrt(n - 2) less sqrt(C) / (2 n - 2), n - 1 in place of n at 0, and the phase is 0 or pi without an error.
+
+Near 0. Taking off the mean lowers the power below the half bandwidth, f < nw / T with T the length of a segment: by about
+1 / n_effective, 14 % for one segment with 7 tapers. Between 0 and nw / T from 0 or from half the sampling rate tapers mix f and -f,
+so that freedom is between half and all of it: independent signals exceed the threshold of 5 % in 7 to 12 % there.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import get_window
 from scipy.signal.windows import dpss
-from scipy.stats import chi2, norm
+from scipy.stats import beta, chi2, norm
 
 from ...core.bins import rounding
 from ...core.checks import check, number, suggest_keywords
@@ -86,9 +92,10 @@ class SignalCoherence:
     phase: np.ndarray
     """angle of S_ab in rad, in (-pi, pi]; negative where b lags behind a"""
     phase_se: np.ndarray
-    """standard error of the phase in rad, right for small errors: not reliable above about 0.5; NaN without coherence"""
-    threshold: float
-    """coherence that independent signals exceed with probability 1 - confidence, at one frequency"""
+    """standard error of the phase in rad, right for small errors: not reliable above about 0.5; NaN without coherence and
+    at 0 and half the sampling rate"""
+    threshold: np.ndarray
+    """(n_f,) coherence that independent signals exceed with probability 1 - confidence, at one frequency"""
     n_effective: float
     """independent estimates that are averaged, tapers times segments"""
     confidence: float
@@ -207,9 +214,15 @@ def signal_spectrum(
     freedom = np.where(plan.real, 1, 2) * plan.n_effective
     tail = (1 - confidence) / 2
     lower, upper = (freedom * power / chi2.ppf(q, freedom) for q in (1 - tail, tail))
-    unit = f"{signal.dimensionality.string}**2/Hz"
+    unit = _squared_per_hertz(signal.dimensionality.string)
     se = power * np.sqrt(2 / freedom)
     return SignalSpectrum(plan.f, power, se, lower, upper, plan.n_effective, confidence, unit)
+
+
+def _squared_per_hertz(unit: str) -> str:
+    if unit == "dimensionless":
+        return "1/Hz"
+    return f"({unit})**2/Hz" if any(sign in unit for sign in "*/ ") else f"{unit}**2/Hz"
 
 
 @suggest_keywords
@@ -243,7 +256,7 @@ def signal_coherence(
     >>> x, noise = rng.normal(size=(2, 10_000))
     >>> a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1*pq.kHz) for y in (x, x + noise))
     >>> c = signal_coherence(a, b, nperseg=1000)
-    >>> float(c.coherence.mean().round(1)), round(c.threshold, 3)  # truth: 1 / 2
+    >>> float(c.coherence.mean().round(1)), float(c.threshold[1].round(3))  # truth: 1 / 2
     (0.5, 0.041)
     """
     _options(window, nperseg, noverlap, nw, confidence)
@@ -268,11 +281,13 @@ def signal_coherence(
     cross = (first.conj() * second).mean(axis=(0, 1))
     power = [(np.abs(z) ** 2).mean(axis=(0, 1)) for z in (first, second)]
     c = np.minimum(nan_ratio(np.abs(cross) ** 2, power[0] * power[1]), 1.0)
-    score = np.arctanh(np.sqrt(np.minimum(c, 1 - 1e-15))) - 1 / (2 * n - 2)
-    reach = norm.isf((1 - confidence) / 2) / np.sqrt(2 * n - 2)
+    parts = np.where(plan.real, 1, 2)  # real numbers in an estimate
+    freedom = parts * n - (plan.f == 0)
+    bias = np.where(plan.real, np.sqrt(c) / (2 * np.maximum(freedom, 2) - 2), 1 / (2 * n - 2))
+    score = np.arctanh(np.sqrt(np.minimum(c, 1 - 1e-15))) - bias
+    left = np.maximum(freedom - 2, 1e-9)  # too few estimates: limits 0 and 1
+    reach = norm.isf((1 - confidence) / 2) / np.sqrt(left)
     lower, upper = (np.tanh(np.maximum(score + side * reach, 0.0)) ** 2 for side in (-1, 1))
-    phase_se = np.sqrt(nan_ratio(1 - c, 2 * n * c))
-    threshold = 1 - (1 - confidence) ** (1 / (n - 1))
-    return SignalCoherence(
-        plan.f, c, lower, upper, np.angle(cross), phase_se, float(threshold), n, confidence
-    )
+    phase_se = np.where(plan.real, np.nan, np.sqrt(nan_ratio(1 - c, 2 * n * c)))
+    threshold = beta.isf(1 - confidence, parts / 2, np.maximum(freedom - parts, 1e-9) / 2)
+    return SignalCoherence(plan.f, c, lower, upper, np.angle(cross), phase_se, threshold, n, confidence)

@@ -29,6 +29,8 @@ class SpikeWindows:
     """for each trial the samples of the spikes whose window lies inside the signal"""
     neurons: list[np.ndarray]
     """the neuron of each of these spikes"""
+    usable: list[tuple[int, int]]
+    """for each trial the first sample that a spike can have whose window lies inside the signal, and the end of these samples"""
 
     @property
     def n_channels(self) -> int:
@@ -61,14 +63,24 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     borders = spikes.offsets[:: spikes.n_neurons]
     ends = [at for values, _, start in read for at in (start, start + len(values) / rate)]
     share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")
-    samples, neurons = [], []
+    samples, neurons, usable = [], [], []
     for trial, (values, _, start) in enumerate(read):
         own = slice(borders[trial], borders[trial + 1])
         sample = index(spikes.times[own], start, 1 / rate, share)
-        usable = (sample + first >= 0) & (sample + last <= len(values))
-        samples.append(sample[usable])
-        neurons.append(spikes.neuron[own][usable])
-    return SpikeWindows([values for values, _, _ in read], np.arange(first, last), rate, samples, neurons)
+        low, end = max(0, -first), min(len(values), len(values) - last + 1)
+        limits = np.array([spikes.t_start[trial], spikes.t_stop[trial]])
+        if np.isfinite(limits).all():
+            begin = index(limits, start, 1 / rate, share)
+            within = limits[1] - start > begin[1] / rate + share / rate  # the trial ends inside a sample
+            low, end = max(low, int(begin[0])), min(end, int(begin[1]) + int(within))
+        inside = (sample + first >= 0) & (sample + last <= len(values))
+        samples.append(sample[inside])
+        neurons.append(spikes.neuron[own][inside])
+        if inside.any():  # a spike exactly at the end of the recording counts
+            end = max(end, int(sample[inside].max()) + 1)
+        usable.append((low, max(low, end)))
+    lags = np.arange(first, last)
+    return SpikeWindows([values for values, _, _ in read], lags, rate, samples, neurons, usable)
 
 
 def _one_per_trial(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:

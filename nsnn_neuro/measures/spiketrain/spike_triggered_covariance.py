@@ -1,7 +1,8 @@
 """Spike-triggered covariance: directions of the stimulus along which its variance changes before spikes.
 
 With x the stimulus in the window of a spike, as a vector over lags and channels, the matrix is
-    C = Cov(x | spike) - Cov(x at any time).
+    C = Cov(x | spike) - Cov(x at any time),
+both within the trial: from t_start to t_stop, where spikes can be.
 Eigenvectors of positive eigenvalues excite, whatever their sign (energy models); those of negative eigenvalues suppress, or
 narrow the stimuli that lead to a spike. The average alone misses filters whose output is rectified or squared.
 """
@@ -72,6 +73,8 @@ def spike_triggered_covariance(
 ) -> SpikeTriggeredCovariance:
     """Covariance of a signal in the windows of spikes minus that of all windows, its eigenvalues and filters, with a nested test.
 
+    All windows are those of samples from t_start to t_stop of the trials. They reach beyond these times by the lags.
+
     Test: spikes are shifted against the signal by a random number of samples, in each trial and around its end. This keeps both
     and cuts their relation. The statistic is the greatest or least eigenvalue, in standard deviations of those of shifts; p is
     the fraction of shifts, with the original, that reach it. If p <= alpha, the filter is significant and projected out of the
@@ -119,9 +122,12 @@ def spike_triggered_covariance(
     size = int(np.prod(shape))
     if size < 2:
         raise NsnnError(f"before = {before}, after = {after}: a window of one number has no covariance")
-    # (n_windows, n) views of each trial, and the window of each spike
-    views = [_windows(values, data.lags.size) for values in data.signals]
-    places = [sample + data.lags[0] for sample in data.samples]
+    # of each trial (n_windows, n) views of the samples in which a spike can be, and the window of each spike
+    trials = [k for k, (low, end) in enumerate(data.usable) if low < end]
+    views = [
+        _windows(data.signals[k], data.lags.size)[slice(*(data.usable[k] + data.lags[0]))] for k in trials
+    ]
+    places = [data.samples[k] - data.usable[k][0] for k in trials]
     n = sum(place.size for place in places)
     lags = data.lags / data.rate
     if n < 2:
@@ -145,7 +151,7 @@ def spike_triggered_covariance(
             f"spike_triggered_covariance: {n} spikes for windows of {size} numbers: their covariance is of deficient rank; take a "
             "shorter window or fewer channels"
         )
-    everything = {id(values): view for values, view in zip(data.signals, views, strict=True)}
+    everything = {(id(data.signals[k]), *data.usable[k]): view for k, view in zip(trials, views, strict=True)}
     centre, prior = _moments(list(everything.values()), None)
     mean, covariance = _moments(views, places)
     basis = _whitener(prior) if whiten else np.eye(size)
