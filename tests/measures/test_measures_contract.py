@@ -161,7 +161,7 @@ EXAMPLES: dict[str, Example] = {
     "neurometric": Example(
         lambda: (np.arange(200) % 4, SYMBOLS, 0), {"model": "gaussian", "n_resample": 5}, measures.Neurometric),
     "noise_correlation": Example(
-        lambda: (block(), LABELS), {"window": 0.5 * pq.s}, (3, 3), "counts",
+        lambda: (block(),), {"window": 0.5 * pq.s}, (3, 3), "counts",
         (NAN, "each label has one trial", "different numbers of windows")),
     "population_coupling": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, COUNTS)),
     "power_spectrum": Example(
@@ -286,8 +286,8 @@ REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = 
     ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
     ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
     ("law_of_total_covariance", lambda: (LABELS + np.arange(6) / 8, block()), {}, "stimulus has 0.25 once: floats are categories"),
-    ("noise_correlation", lambda: (block(), LABELS[:-1]), {}, "one label per trial"),
-    ("noise_correlation", lambda: (np.full((4, 2), np.nan), [0, 0, 1, 1]), {}, "counts holds NaN"),
+    ("noise_correlation", lambda: (block(),), {"stimulus": LABELS[:-1]}, "one label per trial"),
+    ("noise_correlation", lambda: (np.full((4, 2), np.nan),), {"stimulus": [0, 0, 1, 1]}, "block holds NaN"),
     ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),
     ("rate_correlation", lambda: (block(), block_of(random_trials(), 2.0)), {"sigma": 9 * pq.ms}, "trials of block_a last"),
     ("signal_correlation", lambda: (LABELS[:, None], block()), {}, "one label per trial"),
