@@ -247,7 +247,8 @@ def test_spike_triggered_covariance_of_blowfly_H1():
     assert_allclose(sta.average[0].max(axis=0), 29.46, atol=0.005)  # 29.47 with 300 ms before the first spike
     signal = neo.AnalogSignal(stimulus, units="deg/s", sampling_rate=500 * pq.Hz)
     stc = spike_triggered_covariance(signal, block, n_shuffle=19, **options)
-    windows = np.lib.stride_tricks.sliding_window_view(stimulus, 50)
+    # the 100 ms before each sample of the trial: the last window, before its end, is that of no spike
+    windows = np.lib.stride_tricks.sliding_window_view(stimulus, 50)[:-1]
     own = windows[bins[bins >= 50] - 50]
     values = np.linalg.eigvalsh(np.cov(own.T) - np.cov(windows.T))[::-1]
     assert stc.n == len(own)
