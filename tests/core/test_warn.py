@@ -83,9 +83,16 @@ def test_a_misspelt_keyword_is_answered_with_the_closest_name(call, message) -> 
 
 
 def test_other_type_errors_stay_as_they_are() -> None:
-    with pytest.raises(TypeError, match="positional") as caught:
-        measures.victor_purpura([], [], [], cost=1)
+    with pytest.raises(TypeError, match="multiple values") as caught:
+        measures.victor_purpura([], trains=[], cost=1)
     assert not isinstance(caught.value, NsnnError)
+
+
+def test_too_many_arguments_without_a_name_are_counted() -> None:
+    with pytest.raises(
+        NsnnError, match="victor_purpura takes 1 argument without a name, trains, and 3 were given"
+    ):
+        measures.victor_purpura([], [], [], cost=1)
 
 
 def test_public_functions_keep_their_signature_and_can_be_pickled() -> None:
