@@ -120,9 +120,9 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
 
     | source | trials and neurons | t_stop if not given |
     |---|---|---|
-    | nested list [trial][neuron] of arrays, in seconds or with a unit | as nested | needed |
+    | nested list `[trial][neuron]` of arrays, in seconds or with a unit | as nested | needed |
     | list of neo.SpikeTrain, SpikeTrainList or neo.Segment | one trial, a neuron per train | of the trains |
-    | list [trial][neuron] of neo.SpikeTrain; elephant.trials.Trials | as given | of the trains |
+    | list `[trial][neuron]` of neo.SpikeTrain; elephant.trials.Trials | as given | of the trains |
     | dict {unit: times}, such as `SpikeMonitor.spike_trains()` | one trial | needed |
     | Brian2 SpikeMonitor, or dict {population: monitor} | one trial | the time that the run has reached |
     | pynapple TsGroup or Ts | a trial per epoch of the time support | of the time support |
