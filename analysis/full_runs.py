@@ -44,7 +44,7 @@ EARLIER = MappingProxyType(
     {
         "architectures": ("holds", "2026-11-25"),
         "fit_recordings": ("holds in part", "2026-11-26"),
-        "noise_level": ("holds", "2026-11-26"),
+        "noise_level": ("holds, with a small effect", "2026-11-26"),
         "robustness": ("fails", "2026-11-25"),
     }
 )

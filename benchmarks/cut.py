@@ -95,8 +95,8 @@ def main() -> None:
         path = Path(folder) / "session.nwb"
         window = write(path, chosen.spikes, chosen.units, chosen.trials) / (chosen.trials + 1)
         for way, before, after in (("cut", 0.1 * window, 0.8 * window), ("trials", 0.0, 0.9 * window)):
-            told = [sys.executable, __file__, "--run", str(path), way, repr(window)]
-            result = json.loads(subprocess.run(told, check=True, capture_output=True, text=True).stdout)
+            command = [sys.executable, __file__, "--run", str(path), way, repr(window)]
+            result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             same = "agrees" if result["spikes"] == expected(path, before, after) else "DIFFERS"
             seconds = [f"{result[name]:.2f} s" for name in ("load", "cut")]
             rows.append(

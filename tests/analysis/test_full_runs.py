@@ -96,7 +96,7 @@ def reported(study: str) -> tuple[str, str]:
     section = text.partition(f"`python -m analysis {study.strip('`')}`")[2].partition("\n## ")[0]
     dates = re.findall(r"\d{4}-\d\d-\d\d", row) or re.findall(r"^, (\d{4}-\d\d-\d\d)", section)
     dates = dates or re.findall(r"Full runs of (\d{4}-\d\d-\d\d)", text)
-    return re.split("[:,]", outcome)[0], dates[0]
+    return outcome.partition(":")[0], dates[0]
 
 
 def test_the_readmes_rows_are_those_of_the_file():

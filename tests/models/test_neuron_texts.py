@@ -1,4 +1,4 @@
-"""Mistakes in the texts of a neuron of one's own: found when it is created, with the class, the text and the cure."""
+"""Mistakes in the texts of a user-defined neuron are errors when it is created; the message names class, text and cure."""
 
 from __future__ import annotations
 
