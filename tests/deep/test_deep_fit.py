@@ -72,7 +72,7 @@ def test_the_page_trains_and_attacks(capsys):
     names: dict[str, Any] = {}
     exec(compile(code, "deep.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 2
-    for clean, attacked, lost in names["found"].values():
+    for clean, attacked, lost in names["scores"].values():
         assert clean["accuracy"] > 0.85
         assert attacked["accuracy"] < lost["accuracy"] < clean["accuracy"]
 
