@@ -22,6 +22,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
 from ..core.checks import check_seed, suggest_keywords
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from . import philox
 
 _BUFFER = 2048
@@ -90,7 +91,7 @@ def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int
 
     Works in equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. Code
     has to be generated inside the block, at `run` (and `connect`); a standalone model may be built later. Yields the seed; None
-    draws one. A call without `with` changes nothing. Arguments are checked at the call.
+    draws one. A call without `with` changes nothing, and says so in a warning. Arguments are checked at the call.
 
     - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one in 7e10 lies;
       uniforms have 52 bits and are never 0 or 1. On the NumPy target NumPy's Philox and normals of full resolution are used.
@@ -118,7 +119,27 @@ def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int
     if seed is not None:
         check_seed(seed)
     _refuse_threads()
-    return _replaced(seed)
+    return _Block(_replaced(seed))
+
+
+class _Block(contextlib.AbstractContextManager[int]):
+    """A block that warns when it is thrown away without having been entered: nothing was sped up then."""
+
+    def __init__(self, block: contextlib.AbstractContextManager[int]) -> None:
+        self._block, self._entered = block, False
+
+    def __enter__(self) -> int:
+        self._entered = True
+        return self._block.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._block.__exit__(*error)
+
+    def __del__(self) -> None:
+        if not self._entered:
+            warn(
+                "fast_noise(...) without `with` changes nothing: run the model inside `with fast_noise(seed=1):`"
+            )
 
 
 @contextlib.contextmanager

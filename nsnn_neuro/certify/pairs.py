@@ -11,9 +11,9 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..brian.equations.groups import check
 from ..core.errors import NsnnError
 from ..models import escape, neurons, noise
+from ..models.compatibility import check_compatible
 from ..models.escape import DoubleNoise, EscapeNoise
 from ..models.neurons import (
     EIF,
@@ -141,7 +141,7 @@ NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
 def refusal(neuron: Neuron, record: Noise | None) -> str:
     """The message with which the package refuses this pair; empty if it accepts it."""
     try:
-        check(neuron, record, None)
+        check_compatible(neuron, record, None)
     except NsnnError as error:
         return str(error)
     return ""

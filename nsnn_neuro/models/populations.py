@@ -13,6 +13,7 @@ from ..core import units
 from ..core.checks import SuggestsKeywords, fraction, instance, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
+from .compatibility import check_compatible
 from .connectivity import ConnectionRule, FromList
 from .escape import Family, Hazard
 from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
@@ -60,11 +61,7 @@ class Population(SuggestsKeywords):
         refuse_bare(self.noise)
         instance(self.noise, Noise | None, "noise", "a noise model such as WhiteNoise(3*mV), or None")
         instance(self.stimulus, Stimulus | None, "stimulus", "a stimulus such as Constant(15*mV), or None")
-        kind = type(self.neuron).__name__
-        if isinstance(self.neuron, Relay | PoissonSource) and self.noise is not None:
-            raise NsnnError(f"noise = {self.noise}: a {kind} takes no noise, expected None")
-        if isinstance(self.neuron, PoissonSource) and self.stimulus is not None:
-            raise NsnnError(f"stimulus = {self.stimulus}: a {kind} takes no stimulus, expected None")
+        check_compatible(self.neuron, self.noise, self.stimulus)
         for model in (self.neuron, self.noise, self.stimulus):
             _sized(model, self.n, f"population {self.name!r}")
         if self.positions is not None:

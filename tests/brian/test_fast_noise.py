@@ -266,7 +266,16 @@ def test_arguments_are_checked_at_the_call():
         with pytest.raises(NsnnError, match="seed = "):
             nsnn.fast_noise(seed)
     before = DEFAULT_FUNCTIONS["randn"].implementations
-    nsnn.fast_noise(seed=3)  # without `with`: nothing changes
+    with pytest.warns(UserWarning, match="without `with` changes nothing"):
+        nsnn.fast_noise(seed=3)
     assert DEFAULT_FUNCTIONS["randn"].implementations is before
     with nsnn.fast_noise(seed=3) as seed, nsnn.fast_noise() as drawn_seed:
         assert seed == 3 != drawn_seed
+
+
+def test_a_block_entered_later_does_not_warn(recwarn):
+    block = nsnn.fast_noise(seed=1)
+    with block as seed:
+        assert seed == 1
+    del block
+    assert not recwarn

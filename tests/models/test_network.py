@@ -305,15 +305,19 @@ def population(n=3, neuron=PLAIN, **kwargs):
         (lambda: population(name="a\n"), "expected a text"),
         (lambda: population(name=""), "name = '': expected a text"),
         (lambda: population(name=None), "name = None: expected a text"),
-        (lambda: population(neuron=Relay(), noise=WhiteNoise(0.1)), "a Relay takes no noise"),
+        (
+            lambda: population(neuron=Relay(), noise=WhiteNoise(0.1)),
+            "a Relay has no membrane and takes no noise",
+        ),
         (
             lambda: population(neuron=PoissonSource(1 * Hz), noise=WhiteNoise(0.1)),
-            "a PoissonSource takes no noise",
+            "a PoissonSource has no membrane and takes no noise",
         ),
         (
             lambda: population(neuron=PoissonSource(1 * Hz), stimulus=Constant(0.1)),
             "a PoissonSource takes no stimulus",
         ),
+        (lambda: population(neuron=NSNNNeuron(), noise=WhiteNoise(0.1)), "an NSNNNeuron takes escape noise"),
         (
             lambda: population(neuron=NSNNNeuron(theta=[1.0, 2.0])),
             "theta of NSNNNeuron has 2 values: expected one, or n = 3",
