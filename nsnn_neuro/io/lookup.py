@@ -1,4 +1,8 @@
-"""Which trials and units an argument chooses: numbers, booleans, slices, names, or values of an annotation or column."""
+"""Which trials and units an argument chooses: numbers, booleans, slices, names, or values of an annotation or column.
+
+A number is a position, from 0; a text is a name or an id. Where no name or id is that text, those count that are written so: "7"
+finds the id 7, and {"id": 7} the id "7", as files and tables differ in whether they hold ids as numbers or as text.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,9 @@ def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, c
             return _matching(fits, given, "units", given)
         listed = [given] if isinstance(given, str) else list(given)
         for key in _NAMES:
-            if key in fits and all(one in fits[key] for one in listed):
-                return np.array([k for one in listed for k, name in enumerate(fits[key]) if name == one])
+            rows = [_rows_with(fits.get(key, ()), one) for one in listed]
+            if all(rows):
+                return np.array([k for of_one in rows for k in of_one])
         population = _population_names(block.annotations.get("populations"), n)
         if population and all(one in population for one in listed):
             return np.flatnonzero(np.isin(population, listed))
@@ -52,7 +57,8 @@ def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, c
             'column is chosen by a dict, units={"area": "V1"}'
         )
 
-    return _chosen(choice, n, "units", like)
+    ids = f"; of an id it is units={{'id': {shown(choice)}}}" if "id" in fits else ""
+    return _chosen(choice, n, "units", like, ids)
 
 
 def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
@@ -77,7 +83,26 @@ def _population_names(populations: Any, n: int) -> list[str]:
     return [str(p["name"]) for p in listed for _ in range(p["size"])]
 
 
-def _chosen(choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray]) -> np.ndarray:
+def _written(value: Any) -> str | None:
+    """A text, or a whole number as text; None for other values."""
+    if isinstance(value, str):
+        return value
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return str(int(value)) if number and value == np.rint(value) and np.isfinite(value) else None
+
+
+def _rows_with(column: Sequence[Any], value: Any) -> list[int]:
+    """Numbers of the rows that are equal to `value`; where none is, of those that are written alike, as "7" and 7."""
+    equal = [k for k, one in enumerate(column) if one == value]
+    text = _written(value)
+    if equal or text is None:
+        return equal
+    return [k for k, one in enumerate(column) if _written(one) == text]
+
+
+def _chosen(
+    choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray], cure: str = ""
+) -> np.ndarray:
     if choice is None:
         return np.arange(n)
     several = isinstance(choice, list | tuple) or (isinstance(choice, np.ndarray) and choice.ndim == 1)
@@ -87,13 +112,13 @@ def _chosen(choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray]) -
     elif isinstance(choice, Mapping) or texts:
         result = like(choice)
     else:
-        result = _numbers(choice, n, name)
+        result = _numbers(choice, n, name, cure)
     if not len(result):
         raise NsnnError(f"{name} = {shown(choice)}: none of the {n} {name} is left, expected at least one")
     return result.astype(np.int64, copy=False)
 
 
-def _numbers(choice: Any, n: int, name: str) -> np.ndarray:
+def _numbers(choice: Any, n: int, name: str, cure: str) -> np.ndarray:
     try:
         array = np.atleast_1d(np.asarray(list(choice) if isinstance(choice, range) else choice))
     except ValueError:
@@ -110,7 +135,7 @@ def _numbers(choice: Any, n: int, name: str) -> np.ndarray:
     bad = np.flatnonzero((result < -n) | (result >= n))
     if bad.size:
         raise NsnnError(
-            f"{name} = {shown(choice)}: there is no number {result[bad[0]]}, expected 0 to {n - 1}"
+            f"{name} = {shown(choice)}: there is no number {result[bad[0]]}, expected 0 to {n - 1}{cure}"
         )
     return result % n if n else result
 
@@ -128,11 +153,11 @@ def _matching(
                 f"{name} = {shown(given)}: no {key!r} is known; there are {sorted(map(str, columns))}{did_you_mean(key, columns)}"
             )
         several = isinstance(values, list | tuple | set) or (isinstance(values, np.ndarray) and values.ndim)
-        allowed = [
-            one.item() if isinstance(one, np.generic) else one for one in (values if several else [values])
-        ]
-        plain = [one if isinstance(one, str | bool | int | float) else None for one in columns[key]]
-        some = {k for k, one in enumerate(plain) if one is not None and one in allowed}
+        plain = [one.item() if isinstance(one, np.generic) else one for one in columns[key]]
+        plain = [one if isinstance(one, str | bool | int | float) else None for one in plain]
+        some = {
+            k for one in (values if several else [values]) if one is not None for k in _rows_with(plain, one)
+        }
         if not some:
             there = ", ".join(dict.fromkeys(shown(one) for one in plain if one is not None))
             raise NsnnError(f"{name} = {shown(given)}: none has such a value; {key!r} is {there[:200]}")

@@ -77,7 +77,8 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
     trials, units : None (all), a number, an array of numbers (from 0; negative ones count from the end), an array of booleans, one
         for each trial or unit, a slice, or a dict such as {"orientation": 90} or {"area": ["V1", "LM"]}: the annotations of the
         Segments, or columns of the table "units", and the values to keep. A text, or a list of texts, is a label of trials; of
-        units a name, an id or a population
+        units a name, an id or a population. Ids and labels may be numbers or texts: "7" and {"id": 7} find the unit 7, and 7 alone
+        is a position
 
     Raises
     ------

@@ -76,6 +76,26 @@ def test_selection_against_the_lists(trials, rows, units, cells):
     assert lists(block) == NESTED  # as it was
 
 
+@pytest.mark.parametrize("ids", [[14, 7, 33], ["14", "7", "33"], [14.0, 7.0, 33.0]])
+def test_names_that_are_numbers_are_found_as_number_and_as_text(ids):
+    block = example()
+    block.annotations["units"] = {"id": ids}
+    for choice in ("7", ["7"], {"id": 7}, {"id": "7"}, {"id": np.int64(7)}, {"id": [7, 70]}, 1):
+        assert lists(select(block, units=choice)) == [[trial[1]] for trial in NESTED], choice
+    assert lists(select(block, units=["33", "14"])) == [[trial[2], trial[0]] for trial in NESTED]
+    assert lists(select(block, trials={"angle": "90"})) == [NESTED[1], NESTED[3]]
+    with pytest.raises(NsnnError, match=r"no number 7, expected 0 to 2; of an id it is units=\{'id': 7\}"):
+        select(block, units=7)
+
+
+def test_a_name_that_is_the_text_itself_comes_before_one_that_is_written_so():
+    block = example()
+    block.annotations["units"] = {"id": ["7", 7, 8], "name": ["a", "8", "b"]}
+    assert lists(select(block, units={"id": 7})) == [[trial[1]] for trial in NESTED]
+    assert lists(select(block, units="7")) == [[trial[0]] for trial in NESTED]
+    assert lists(select(block, units="8")) == [[trial[1]] for trial in NESTED]  # names come before ids
+
+
 def test_selecting_all_changes_nothing():
     block = rich_block()
     assert_same(block, select(block))
