@@ -18,7 +18,7 @@ from ..core.errors import NsnnError
 from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
 from .lookup import EVENT_TIME, LABEL
-from .segments import cut_signal, moved, rebuilt, unit_table
+from .segments import TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
 from .spikes import Trains, of_windows
 
 _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
@@ -28,12 +28,13 @@ _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
 def cut(
     block: Any, events: Any, *, before: Any, after: Any, labels: Any = None, overlap: str = "error"
 ) -> neo.Block:
-    """Trials around events: a Segment per event with spikes and signals in [event - before, event + after), time 0 at the event.
+    """Trials around events: a Segment per event with all that lies in [event - before, event + after), time 0 at the event.
 
     Each Segment is annotated with "event_time" (s, on the clock of `block`), "label" where there are labels, and what is known of
     the event: the columns of a table of intervals, for instance. The Block keeps its annotations, the table "units" among them.
     Analog signals are cut at their own samples, so their first sample comes up to one sampling interval after -before. Events,
-    epochs and irregularly sampled signals stay with the recording. A window that ends with the recording holds a spike at its end.
+    irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
+    any in a window is not in that trial. A window that ends with the recording holds a spike at its end.
 
     Parameters
     ----------
@@ -77,15 +78,7 @@ def cut(
             'would be in two trials: take a shorter window, leave out events, or pass overlap="repeat"'
         )
     cutout = _windows(spikes, chosen, low, high, apart)
-    contents: list[dict[str, list[Any]]] = [{"analogsignals": []} for _ in chosen.times]
-    for k, segment in enumerate(block.segments):
-        own = np.flatnonzero(chosen.segment == k)
-        for signal in segment.analogsignals if own.size else ():
-            for i, piece in zip(
-                own, cut_signal(signal, start[own], stop[own], chosen.times[own]), strict=True
-            ):
-                contents[i]["analogsignals"] += [] if piece is None else [piece]
-    result = rebuilt(cutout, contents, _annotations(block))
+    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, apart), _annotations(block))
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
     single = len(block.segments) == 1
     for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
@@ -204,6 +197,33 @@ def _with_next(overlaps: np.ndarray) -> np.ndarray:
     return result
 
 
+def _ends(stop: np.ndarray, last: float, apart: float) -> np.ndarray:
+    """The first moment that isn't in each window any more; those that end with the recording, at `last`, hold their end."""
+    return np.where(stop >= last - apart, stop + apart, stop - apart)
+
+
+def _contents(
+    block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, apart: float
+) -> list[dict[str, list[Any]]]:
+    """What each window holds besides spikes: name of the Neo container -> its objects."""
+    kinds = ("analogsignals", *TIMED)
+    contents: list[dict[str, list[Any]]] = [{kind: [] for kind in kinds} for _ in chosen.times]
+    for k, segment in enumerate(block.segments):
+        own = np.flatnonzero(chosen.segment == k)
+        zero = chosen.times[own]
+        start, stop = zero + low, zero + high
+        end = _ends(stop, float(spikes.t_stop[k]), apart)
+        for kind in kinds if own.size else ():
+            for one in getattr(segment, kind):
+                if kind == "analogsignals":
+                    pieces = cut_signal(one, start, stop, zero)
+                else:
+                    pieces = cut_timed(one, start - apart, end, zero, low, high)
+                for i, piece in zip(own, pieces, strict=True):
+                    contents[i][kind] += [] if piece is None else [piece]
+    return contents
+
+
 def _windows(spikes: Trains, chosen: Events, low: float, high: float, apart: float) -> Trains:
     """The spikes of each window as a trial of its own; every spike within rounding of a window's start belongs to it."""
     borders = np.searchsorted(spikes.trial, np.arange(spikes.n_trials + 1))
@@ -214,7 +234,7 @@ def _windows(spikes: Trains, chosen: Events, low: float, high: float, apart: flo
         order = np.argsort(moments)
         events = chosen.times[chosen.segment == k]
         start, stop = events + low, events + high
-        end = np.where(stop >= spikes.t_stop[k] - apart, stop + apart, stop - apart)
+        end = _ends(stop, float(spikes.t_stop[k]), apart)
         a, b = np.searchsorted(moments[order], [start - apart, end])
         parts.append(first + of_windows(order, spikes.neuron[first:last], spikes.n_neurons, a, b))
         number.append(b - a)

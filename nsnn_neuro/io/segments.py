@@ -16,6 +16,9 @@ from .block import analog_signal, build_block
 from .spikes import Trains
 from .train_arrays import RESOLUTION, declared_resolution, seconds
 
+TIMED = ("irregularlysampledsignals", "events", "epochs")
+"""Containers of a Segment whose objects have a time for each of their values."""
+
 
 def unit_table(block: neo.Block) -> dict[str, list[Any]]:
     """What is known of each unit, name of a column -> (n_units,) values: the annotation "units", or the trains' own.
@@ -78,6 +81,24 @@ def cut_signal(
     ]
 
 
+def cut_timed(
+    one: Any, start: np.ndarray, end: np.ndarray, zero: np.ndarray, low: float, high: float
+) -> list[Any]:
+    """The events, epochs (by their starts) or samples of a Neo object in each window; None where it has none there.
+
+    start, end : s, the first moment of each window and the first one after it, on the object's clock
+    zero : s, time 0 of each window; there times go from `low` to `high`
+    """
+    times = seconds(one.times)
+    order = np.argsort(times, kind="stable")
+    result: list[Any] = []
+    for a, b, at in zip(*np.searchsorted(times[order], [start, end]), zero, strict=True):
+        index = np.sort(order[a:b])
+        moments = np.clip(times[index] - at, low, high)
+        result.append(_rows(one, pq.Quantity(moments, pq.s), index) if b > a else None)
+    return result
+
+
 def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
     """All signals, events and epochs of a segment on a clock that is 0 at `by` (s) on their own; data are shared."""
     result: dict[str, list[Any]] = {
@@ -85,22 +106,26 @@ def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
             shifted(one, one.magnitude, float(seconds(one.t_start)) - by) for one in segment.analogsignals
         ]
     }
-    for kind in ("irregularlysampledsignals", "events", "epochs"):
-        ours = result[kind] = []
-        for one in getattr(segment, kind):
-            times = pq.Quantity(seconds(one.times) - by, pq.s)
-            if kind == "irregularlysampledsignals":
-                ours.append(_irregular(one, times, one.magnitude))
-                continue
-            about = {"name": one.name, "description": one.description}
-            arrays = dict(one.array_annotations)
-            if kind == "events":
-                copy = neo.Event(times, labels=one.labels, array_annotations=arrays, **about)
-            else:
-                copy = neo.Epoch(times, one.durations, labels=one.labels, array_annotations=arrays, **about)
-            copy.annotations.update(one.annotations)
-            ours.append(copy)
+    for kind in TIMED:
+        result[kind] = [
+            _rows(one, pq.Quantity(seconds(one.times) - by, pq.s), slice(None)) for one in getattr(segment, kind)
+        ]
     return result
+
+
+def _rows(one: Any, times: pq.Quantity, index: Any) -> Any:
+    """Events, epochs or a signal like `one`: its rows `index` at other times."""
+    if isinstance(one, neo.IrregularlySampledSignal):
+        return _irregular(one, times, one.magnitude[index])
+    about = {"name": one.name, "description": one.description}
+    arrays = {key: values[index] for key, values in one.array_annotations.items()}
+    labels = one.labels[index] if np.size(one.labels) else one.labels
+    if isinstance(one, neo.Epoch):
+        copy = neo.Epoch(times, one.durations[index], labels=labels, array_annotations=arrays, **about)
+    else:
+        copy = neo.Event(times, labels=labels, array_annotations=arrays, **about)
+    copy.annotations.update(one.annotations)
+    return copy
 
 
 def _irregular(
@@ -178,7 +203,7 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
         content = moved(segment, 0.0)
         signals = [cut_signal(one, start, stop, np.zeros(1))[0] for one in segment.analogsignals]
         content["analogsignals"] = [one for one in signals if one is not None]
-        for kind in ("irregularlysampledsignals", "events", "epochs"):
+        for kind in TIMED:
             content[kind] = [
                 in_window(one, float(start[0]), float(stop[0]), bool(last[k])) for one in content[kind]
             ]

@@ -110,6 +110,38 @@ def test_events_between_samples_and_signals_at_their_own_samples():
     assert block.segments[0].analogsignals[0].segment is block.segments[0]  # the recording is as it was
 
 
+def test_events_epochs_and_irregular_signals_are_cut_as_spikes_are():
+    """The oracle: the same times as a spike train of their own, so that both follow one rule, at the borders too."""
+    times = np.array([3.5, 0.6, 0.5, 1.5, 2.6, 2.5, 3.0, 4.0])  # in no order
+    block = to_block([[np.sort(times)]], t_stop=4 * second)
+    marks, angles = np.array(list("abcdefgh")), np.arange(8)
+    about = {"name": "cue", "description": "d", "array_annotations": {"angle": angles}, "side": "left"}
+    segment = block.segments[0]
+    segment.events.append(neo.Event(1000 * times * pq.ms, labels=marks, **about))
+    segment.epochs.append(neo.Epoch(times * pq.s, (angles + 1) * pq.s, **about))
+    order = np.argsort(times)
+    signal = neo.IrregularlySampledSignal(times[order] * pq.s, angles[order] * pq.V, name="eye", side="left")
+    segment.irregularlysampledsignals.append(signal)
+    found = cut(block, [1.0, 3.5], before=0.5 * second, after=0.5 * second)
+    for trial, event, spikes in zip(found.segments, [1.0, 3.5], spikes_of(found), strict=True):
+        (cue,), (epoch,), (eye,) = trial.events, trial.epochs, trial.irregularlysampledsignals
+        kept = [np.flatnonzero(times == np.round(t + event, 9)).item() for t in cue.times.magnitude]
+        assert sorted(cue.times.magnitude.tolist()) == spikes[0] == eye.times.magnitude.tolist()
+        assert epoch.times.magnitude.tolist() == cue.times.magnitude.tolist()
+        assert kept == sorted(kept)
+        assert cue.labels.tolist() == marks[kept].tolist()
+        assert epoch.durations.rescale("s").magnitude.tolist() == (angles[kept] + 1).tolist()
+        assert sorted(eye.magnitude[:, 0].tolist()) == sorted(kept)
+        for one in (cue, epoch):
+            assert one.array_annotations["angle"].tolist() == angles[kept].tolist()
+            assert (one.name, one.description, one.annotations) == ("cue", "d", {"side": "left"})
+        assert eye.annotations == {"side": "left"}
+    assert [len(trial.events[0]) for trial in found.segments] == [2, 3]
+    assert segment.events[0].segment is segment  # the recording is as it was
+    alone = cut(block, [1.0, 2.0], before=0.3 * second, after=0.3 * second)
+    assert [len(trial.events) for trial in alone.segments] == [0, 0]
+
+
 def test_a_baseline_before_the_event_and_a_window_that_begins_after_it():
     found = cut(recording(), [1.0, 3.0], before=0.15 * second, after=0.15 * second)
     assert_allclose(spikes_of(found)[0][0], [0.1], atol=1e-12)
