@@ -22,7 +22,7 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
     _check_trials(source)
     for path in source.paths("acquisition", "stimulus/presentation"):
         if not nwb_events.is_events(source, path):
-            _check_series(source, path)
+            _check_series(source, path, in_order=header is None)
     if header is not None:
         _check_clocks(source, header["annotations"].get("dt"))
         for head in header["signals"]:
@@ -81,8 +81,8 @@ def _check_trials(source: Reader) -> None:
         raise FormatError(f"{path}[{k}] starts at {start[k]} s and stops at {stop[k]} s")
 
 
-def _check_series(source: Reader, path: str) -> None:
-    """A time series has data with a unit, and a clock."""
+def _check_series(source: Reader, path: str, in_order: bool) -> None:
+    """A time series has data with a unit, and a clock; the trials of a file of `save` may overlap on it."""
     import h5py
 
     if not isinstance(source.find(path), h5py.Group) or f"{path}/data" not in source:
@@ -91,7 +91,8 @@ def _check_series(source: Reader, path: str) -> None:
         raise FormatError(f"{path}/data has no unit")
     if f"{path}/timestamps" in source:
         times = source.numbers(f"{path}/timestamps")
-        if times.shape != source.array(f"{path}/data").shape[:1] or not (np.diff(times) >= 0).all():
+        back = in_order and not (np.diff(times) >= 0).all()
+        if times.shape != source.array(f"{path}/data").shape[:1] or back:
             raise FormatError(f"{path}/timestamps don't ascend, or aren't as many as its data")
     elif not source.attribute(f"{path}/starting_time", "rate", 0.0) > 0:
         raise FormatError(f"{path} has neither timestamps nor a sampling rate")

@@ -100,9 +100,7 @@ def _rows_with(column: Sequence[Any], value: Any) -> list[int]:
     return [k for k, one in enumerate(column) if _written(one) == text]
 
 
-def _chosen(
-    choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray], cure: str = ""
-) -> np.ndarray:
+def _chosen(choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray], cure: str = "") -> np.ndarray:
     if choice is None:
         return np.arange(n)
     several = isinstance(choice, list | tuple) or (isinstance(choice, np.ndarray) and choice.ndim == 1)

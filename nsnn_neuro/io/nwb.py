@@ -10,6 +10,8 @@ Layout of a file that `nwb_write.write` makes
                         or sampling_rate of the Block says, if all times are multiples of it
     /stimulus/presentation/stimulus, /acquisition/v, ...
                         the signals, all trials in a row; once if all trials agree
+    /acquisition/..., /intervals/...
+                        events, epochs and irregularly sampled signals (`nwb_timed`)
     /general/notes      everything else as one JSON text (`json_codec`)
 The identifier is a UUID derived from the content (spikes, trials, notes and signals). `read` refuses a file whose content
 does not match it. Each compressed data set also carries checksums (fletcher32, zlib).
@@ -30,16 +32,20 @@ import quantities as pq
 
 from ..core.errors import FormatError
 from ..core.file_limits import read_json
-from . import nwb_metadata
+from . import nwb_metadata, nwb_timed
 from .block import analog_signal, build_block
 from .hdf5 import Reader
 from .json_codec import decode, parse_unit
+from .nwb_storage import digest_signal, digest_trains
 from .spikes import PIECE
 
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
 
-FORMAT, VERSION = "nsnn_neuro.block", 1
+FORMAT, VERSION = (
+    "nsnn_neuro.block",
+    2,
+)  # 2: with events, epochs or irregular signals; files without them say 1
 _PREFIX = f'{{"format": "{FORMAT}"'
 NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
 WRITTEN = "written by nsnn_neuro"
@@ -48,18 +54,6 @@ _DAMAGED = (
     "description of /units to read it as a file of another program"
 )
 DIGEST = "notes, spikes, signals"
-
-
-def digest_trains(digest: Any, counts: np.ndarray, t_start: np.ndarray, t_stop: np.ndarray) -> None:
-    """Add the number of spikes of each train, (n_neurons, n_trials) int64, and the trials' bounds to the digest."""
-    digest.update(np.ascontiguousarray(counts).tobytes())
-    digest.update(t_start.tobytes() + t_stop.tobytes())
-
-
-def digest_signal(digest: Any, values: np.ndarray) -> None:
-    """Add the type, shape and samples of a signal to the digest."""
-    digest.update(f"{values.dtype.str} {values.shape}".encode())
-    digest.update(np.ascontiguousarray(values).data)
 
 
 def written_here(source: Reader) -> dict[str, Any] | None:
@@ -146,8 +140,8 @@ def _check_identifier(
     neuron: np.ndarray,
     moments: np.ndarray,
     n: int,
-) -> list[list[neo.AnalogSignal]]:
-    """The signals of each trial, if the file's content matches its identifier.
+) -> tuple[list[list[neo.AnalogSignal]], list[dict[str, list[Any]]]]:
+    """The signals and the other objects of each trial, if the file's content matches its identifier.
 
     Files of earlier versions have no signals in their digest, those of the first one have the spikes in the order of a Block.
     """  # fmt: skip
@@ -171,19 +165,20 @@ def _check_identifier(
         digest.update(times(moments[k : k + PIECE]).tobytes())
     unsigned = digest.copy()
     signals = _read_signals(source, header["signals"], n_trials, digest)
+    timed = nwb_timed.read(source, header.get("timed", []), t_start, t_stop, digest)
 
     def matches(made: Any) -> bool:
         said = (source.text("identifier") or b"").decode("ascii", "replace")
         return said == str(uuid.uuid5(NAMESPACE, made.hexdigest()))
 
     if matches(digest if header.get("digest") == DIGEST else unsigned):
-        return signals
+        return signals, timed
     if "digest" not in header:
         order = np.lexsort((times(moments), neuron, trial))
         for values in (trial.astype(np.int64)[order], neuron[order], times(moments)[order], *bounds):
             first.update(np.ascontiguousarray(values).tobytes())
         if matches(first):
-            return signals
+            return signals, timed
     raise FormatError(
         f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
     )
@@ -210,7 +205,7 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     trial = trial.astype(np.int64, copy=False)
     if trial.size and not 0 <= int(trial.min()) <= int(trial.max()) < n_trials:
         raise FormatError(f"units/trial goes beyond {n_trials} trials")
-    signals = _check_identifier(source, header, bounds, trial, neuron, moments, n)
+    signals, timed = _check_identifier(source, header, bounds, trial, neuron, moments, n)
     annotations = dict(header["annotations"])
     stated = nwb_metadata.read(source)
     if stated:
@@ -230,4 +225,8 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     for segment, known in zip(block.segments, header["segments"] or [], strict=False):
         segment.name, segment.description = known[:2]
         segment.annotations.update(known[2])
+        segment.rec_datetime = known[3] if len(known) > 3 else None
+    for segment, contents in zip(block.segments, timed, strict=True):
+        for kind, objects in contents.items():
+            getattr(segment, kind).extend(objects)
     return block

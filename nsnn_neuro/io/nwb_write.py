@@ -17,10 +17,12 @@ from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, si
 from ..core.warn import warn
-from . import nwb_metadata
+from . import nwb_metadata, nwb_timed
 from .json_codec import dumps, encode, unit_text
-from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN, digest_signal, digest_trains
+from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN
 from .nwb_order import Sorted, in_file_order
+from .nwb_storage import digest_signal, digest_trains, packed
+from .segments import known_of, unit_table
 from .spikes import PIECE, Trains
 from .train_arrays import seconds
 
@@ -28,17 +30,6 @@ if TYPE_CHECKING:
     import h5py
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-
-
-def _packed(values: np.ndarray | None = None, size: int = 0, kind: Any = float) -> Any:
-    """`values`, or `size` values that `_fill` writes later, compressed, with checksums that reveal a damaged file."""
-    from hdmf.backends.hdf5 import H5DataIO
-
-    if values is None and size:
-        return H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
-    values = np.empty(0, dtype=kind) if values is None else values
-    return H5DataIO(values, **_FILTERS) if values.size else values
 
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
@@ -78,14 +69,14 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any, resolution: flo
     (n, _), size = spikes.counts.shape, int(spikes.counts.sum())
     total = offset[-1] + (spikes.t_stop[-1] - spikes.t_start[-1])
     bounds = np.cumsum(spikes.counts.sum(axis=1)).astype(np.uint64)
-    times = ("trial_time", "spike times on the trial's clock, in seconds", _packed(size=size), bounds)
+    times = ("trial_time", "spike times on the trial's clock, in seconds", packed(size=size), bounds)
     if spikes.dt is not None:
         words = "this integer times dt (in /general/notes): the time on the trial's clock"
-        times = ("tick", words, _packed(size=size, kind=spikes.tick_type), bounds)
-    whole = _packed(np.tile([0.0, total], (n, 1)))
+        times = ("tick", words, packed(size=size, kind=spikes.tick_type), bounds)
+    whole = packed(np.tile([0.0, total], (n, 1)))
     table = [
-        ("spike_times", "spike times on the session's clock, in seconds", _packed(size=size), bounds),
-        ("trial", "the trial of each spike, from 0", _packed(size=size, kind=np.int32), bounds),
+        ("spike_times", "spike times on the session's clock, in seconds", packed(size=size), bounds),
+        ("trial", "the trial of each spike, from 0", packed(size=size, kind=np.int32), bounds),
         times,
         ("obs_intervals", "the whole session", whole, np.arange(1, n + 1, dtype=np.uint64)),
     ]
@@ -190,30 +181,59 @@ def _signals(
         # gaps or overlaps between the trials' samples
         if np.abs(begin - expected).max() * group["rate"] > 1e-3:
             stamps = [b + np.arange(m) / group["rate"] for b, m in zip(begin, samples, strict=True)]
-            clock = {"timestamps": _packed(np.concatenate(stamps))}
+            clock = {"timestamps": packed(np.concatenate(stamps))}
         words = "the same in every trial" if group["trials"] is None else "trials one after the other"
         neurons = np.ravel(group["array_annotations"].get("neuron", []))[:50].tolist()
         if neurons:
             words += f"; channels are neurons {neurons}"
         values = data[0] if len(data) == 1 else np.concatenate(data)
-        one = TimeSeries(name=name, data=_packed(values), unit=group["unit"], description=words, **clock)
+        one = TimeSeries(name=name, data=packed(values), unit=group["unit"], description=words, **clock)
         folder = "stimulus/presentation" if group["name"] == "stimulus" else "acquisition"
         series.append(({**group, "path": f"{folder}/{name}", "samples": samples}, one, values))
     return series
 
 
-def _notes(block: neo.Block, annotations: dict[str, Any], moment: Any, signals: list[dict[str, Any]]) -> str:
-    segments = [[s.name, s.description, dict(s.annotations)] for s in block.segments]
+def _notes(
+    block: neo.Block,
+    annotations: dict[str, Any],
+    moment: Any,
+    signals: list[dict[str, Any]],
+    timed: list[dict[str, Any]],
+) -> str:
+    segments = [
+        [s.name, s.description, dict(s.annotations), *([s.rec_datetime] if s.rec_datetime else [])]
+        for s in block.segments
+    ]
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if timed else 1,
         "digest": DIGEST,
         "annotations": encode(annotations, "annotations"),
         "block": encode([block.name, block.description, moment], "block.rec_datetime"),
         "segments": None if all(s == [None, None, {}] for s in segments) else encode(segments, "segments"),
         "signals": encode(signals, "signals"),
+        **({"timed": encode(timed, "timed")} if timed else {}),
     }
     return json.dumps(header, allow_nan=False)
+
+
+def _left_out_of_trains(block: neo.Block) -> list[str]:
+    """What spike trains hold besides times and what the table of units says of them."""
+    table = unit_table(block)
+    result = set()
+    for segment in block.segments:
+        for j, train in enumerate(getattr(segment.spiketrains, "_items", None) or ()):
+            known = known_of(train)
+            if known.get("channel_id") == j:  # Neo's own numbers
+                del known["channel_id"]
+            lost = set(map(str, getattr(train, "annotations", {}))) - {*known, "channel_id"}
+            if lost or any(key not in table or table[key][j] != value for key, value in known.items()):
+                result.add("names and annotations of spike trains that differ between trials or neurons")
+            result |= {"waveforms"} if getattr(train, "waveforms", None) is not None else set()
+            result |= (
+                {"array annotations of spike trains"} if getattr(train, "array_annotations", {}) else set()
+            )
+    return sorted(result)
 
 
 def write(block: neo.Block, file: h5py.File, metadata: Any = None) -> None:
@@ -225,9 +245,9 @@ def write(block: neo.Block, file: h5py.File, metadata: Any = None) -> None:
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()
-    kinds = ("irregularlysampledsignals", "events", "epochs", "imagesequences")
-    left_out = [kind for kind in kinds if any(len(getattr(s, kind)) for s in block.segments)]
+    left_out = ["imagesequences"] if any(len(s.imagesequences) for s in block.segments) else []
     left_out += ["groups"] if len(block.groups) else []
+    left_out += _left_out_of_trains(block)
     if left_out:
         warn(f"not saved: the Block's {', '.join(left_out)}")
     ordered = in_file_order(spikes, block.annotations.get("dt"))
@@ -248,7 +268,11 @@ def write_sorted(
     n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
+    timed = nwb_timed.stored(block, spikes, offset, {one.name for _, one, _ in series})
     annotations, moment = dict(block.annotations), block.rec_datetime
+    table = unit_table(block)
+    if table:
+        annotations.setdefault("units", table)
     given = nwb_metadata.checked(metadata)
     if given:
         annotations["nwb"] = nwb_metadata.combined(annotations.get("nwb"), metadata)
@@ -260,7 +284,7 @@ def write_sorted(
         start = (
             datetime.fromisoformat(stated["session_start_time"]) if "session_start_time" in stated else _EPOCH
         )
-    notes = _notes(block, annotations, moment, [head for head, _, _ in series])
+    notes = _notes(block, annotations, moment, [head for head, _, _ in series], [one.head for one in timed])
     nwbfile = pynwb.NWBFile(
         session_description=stated.get("session_description", f"{n} neurons in {n_trials} trials, {WRITTEN}"),
         identifier=str(NAMESPACE),  # until all spikes are known
@@ -272,10 +296,17 @@ def write_sorted(
     )
     for head, one, _ in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)
+    add = {"acquisition": "add_acquisition", "intervals": "add_time_intervals", "events": "add_events_table"}
+    for head, made, _ in timed:
+        if made is not None:
+            getattr(nwbfile, add[head["path"].split("/")[0]])(made)
     digest = sha256(f"{n} {notes}".encode())
     with pynwb.NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwbfile)
         _fill(file, spikes, offset, digest)
         for _, _, values in series:
             digest_signal(digest, values)
+        for contents in timed:
+            for values in contents.values:
+                digest_signal(digest, values)
         file["identifier"][()] = str(uuid.uuid5(NAMESPACE, digest.hexdigest()))

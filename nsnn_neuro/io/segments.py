@@ -34,7 +34,7 @@ def unit_table(block: neo.Block) -> dict[str, list[Any]]:
         }
     trains = block.segments[0].spiketrains if block.segments else ()
     items = getattr(trains, "_items", None) if isinstance(trains, SpikeTrainList) else trains
-    known = [_known(one) for one in items or ()]
+    known = [known_of(one) for one in items or ()]
     shared = [key for key in (known[0] if known else {}) if all(key in one for one in known)]
     columns = {key: [one[key] for one in known] for key in shared}
     if columns.get("channel_id") == list(range(len(known))):  # Neo writes it when it makes trains of arrays
@@ -42,8 +42,8 @@ def unit_table(block: neo.Block) -> dict[str, list[Any]]:
     return columns
 
 
-def _known(train: Any) -> dict[str, Any]:
-    """Name and plain annotations of a spike train."""
+def known_of(train: Any) -> dict[str, Any]:
+    """Name and plain annotations of a spike train, what the table of units can hold of it."""
     known = {"name": train.name} if isinstance(getattr(train, "name", None), str) and train.name else {}
     for key, value in getattr(train, "annotations", {}).items():
         plain = value.item() if isinstance(value, np.generic) else value
@@ -108,7 +108,8 @@ def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
     }
     for kind in TIMED:
         result[kind] = [
-            _rows(one, pq.Quantity(seconds(one.times) - by, pq.s), slice(None)) for one in getattr(segment, kind)
+            _rows(one, pq.Quantity(seconds(one.times) - by, pq.s), slice(None))
+            for one in getattr(segment, kind)
         ]
     return result
 

@@ -267,6 +267,10 @@ def forge(path: Path) -> None:
         for head in header["signals"]:
             values = file[f"{head['path']}/data"][...]
             digest.update(f"{values.dtype.str} {values.shape}".encode() + values.tobytes())
+        for head in header["timed"]:
+            for key in ("data", "timestamps") if head["kind"] == "irregularlysampledsignals" else ():
+                values = file[f"{head['path']}/{key}"][...]
+                digest.update(f"{values.dtype.str} {values.shape}".encode() + values.tobytes())
         file["identifier"][()] = str(uuid.uuid5(_NAMESPACE, digest.hexdigest()))
 
 

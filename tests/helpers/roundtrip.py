@@ -62,6 +62,28 @@ def assert_same(a, b):
             assert (x.t_start, x.sampling_rate, x.units) == (y.t_start, y.sampling_rate, y.units)
             assert dumps(dict(x.array_annotations)) == dumps(dict(y.array_annotations))
             assert y.segment is two
+        for kind in ("events", "epochs", "irregularlysampledsignals"):
+            assert [contents(x) for x in getattr(one, kind)] == [contents(y) for y in getattr(two, kind)]
+
+
+def contents(one):
+    """All that an Event, Epoch or IrregularlySampledSignal says, times and durations in seconds."""
+    arrays = {
+        key: (np.asarray(values).tolist(), str(getattr(values, "units", "")))
+        for key, values in one.array_annotations.items()
+    }
+    values = (
+        getattr(one, "magnitude", None)
+        if isinstance(one, neo.IrregularlySampledSignal)
+        else one.times.magnitude
+    )
+    seconds = [
+        part.rescale("s").magnitude.tobytes() for part in (one.times, getattr(one, "durations", one.times))
+    ]
+    return (
+        *(one.name, one.description, dumps(dict(one.annotations)), dumps(arrays), *seconds),
+        *(values.tobytes(), values.shape, str(values.dtype), np.asarray(getattr(one, "labels", [])).tolist()),
+    )
 
 
 def volt(values, name=None, rate=1000.0, **more):
@@ -97,4 +119,24 @@ def rich_block(dt=1e-4):
     block.name, block.rec_datetime = "ünit", datetime(2024, 2, 29, 12, 30, 1, 5)
     block.segments[1].name = "second"
     block.segments[1].annotate(condition="left", weight=0.1)
+    block.segments[1].rec_datetime = datetime(2024, 2, 29, 12, 30, 3)
+    for segment in block.segments[:2]:
+        times = rng.random(4)  # in no order
+        arrays = {
+            "angle": np.arange(4),
+            "depth": np.arange(4) * pq.mm,
+            "id": np.array(["a", "µ/☃", "", "long"]),
+        }
+        segment.events.append(
+            neo.Event(times * pq.s, labels=list("abcd"), name="cue/1", array_annotations=arrays, unit="V")
+        )
+        segment.epochs.append(
+            neo.Epoch(times * pq.s, np.ones(4) * pq.s, name="trials", array_annotations=arrays, hit=True)
+        )
+        segment.irregularlysampledsignals.append(
+            neo.IrregularlySampledSignal(
+                np.sort(times) * pq.s, rng.random((4, 2)), units="mV", name="v", eye="left"
+            )
+        )
+    block.segments[2].events.append(neo.Event([] * pq.s, name="none"))
     return block

@@ -9,7 +9,7 @@ import pytest
 import quantities as pq
 from brian2 import second
 from helpers.fuzz_files import forge
-from helpers.roundtrip import NESTED, assert_same, bounds_of, rich_block, trains_of, values, volt
+from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of, values, volt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -181,11 +181,81 @@ def test_ordinary_blocks_are_saved_in_seconds(tmp_path):
     assert bounds_of(again) == [(0.0, 0.1, 2)]
 
 
-def test_what_is_not_saved_is_told(tmp_path):
-    block = to_block(NESTED, t_stop=1 * second)
-    block.segments[0].events.append(neo.Event([0.1] * pq.s, labels=["x"]))
-    with pytest.warns(UserWarning, match="not saved: the Block's events"):
-        save(block, tmp_path / "a.nwb")
+def test_what_is_not_saved_is_told_once(tmp_path):
+    block, segment = neo.Block(), neo.Segment()
+    block.segments.append(segment)
+    images = neo.ImageSequence(
+        np.zeros((1, 2, 2)), units="V", sampling_rate=1 * pq.Hz, spatial_scale=1 * pq.um
+    )
+    segment.imagesequences.append(images)
+    about = {"waveforms": np.zeros((1, 1, 2)) * pq.mV, "array_annotations": {"depth": [1.0]}, "x": np.ones(2)}
+    segment.spiketrains.append(neo.SpikeTrain([0.1] * pq.s, t_stop=1 * pq.s, name="a", **about))
+    block.groups.append(neo.Group())
+    with pytest.warns(UserWarning, match="not saved") as seen:
+        again = load(save(block, tmp_path / "a.nwb"))
+    (message,) = [str(one.message) for one in seen if "not saved" in str(one.message)]
+    assert message == (
+        "not saved: the Block's imagesequences, groups, array annotations of spike trains, "
+        "names and annotations of spike trains that differ between trials or neurons, waveforms"
+    )
+    assert again.annotations["units"] == {"name": ["a"]}  # names that trains have in each trial are kept
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_other_programs_see_events_epochs_and_irregular_signals(tmp_path):
+    import pynwb
+
+    block = rich_block()
+    path = save(block, tmp_path / "a.nwb")
+    assert_same(block, load(path, check="full"))
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        file = io.read()
+        cue, v, trials = file.events["cue_1"], file.acquisition["v_1"], file.intervals["trials_1"]
+        at = np.concatenate([i + s.events[0].times.magnitude for i, s in enumerate(block.segments[:2])])
+        assert cue["timestamp"][:].tolist() == trials["start_time"][:].tolist() == at.tolist()
+        assert cue["annotation"][:].tolist() == list("abcdabcd")
+        assert trials["stop_time"][:].tolist() == (at + 1).tolist()
+        assert trials["angle"][:].tolist() == [0, 1, 2, 3] * 2
+        assert v.data.shape == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("trials", [0, 3]),
+        ("number", [4, 3]),
+        ("number", [-1, 9]),
+        ("times", None),
+        ("kind", "segments"),
+        ("trials", []),
+    ],
+)
+def test_events_that_do_not_fit_their_description_are_refused(tmp_path, key, value):
+    path = save(rich_block(), tmp_path / "a.nwb")
+    with h5py.File(path, "r+") as file:
+        header = json.loads(file["general/notes"][()])
+        (head,) = [one for one in header["timed"] if one["name"] == "cue/1"]
+        head[key] = value
+        file["general/notes"][()] = json.dumps(header)
+    forge(path)
+    with pytest.raises(FormatError, match=str(path)):
+        load(path)
+
+
+def test_times_of_an_uncut_recording_are_in_the_file_once(tmp_path):
+    block = to_block([[[0.1]]], t_stop=1 * second)
+    times = np.random.default_rng(1).random(50)
+    signal = neo.IrregularlySampledSignal(np.sort(times) * pq.s, np.arange(50), units="V")
+    block.segments[0].irregularlysampledsignals.append(signal)
+    path = save(block, tmp_path / "a.nwb")
+    with h5py.File(path) as file:
+        (head,) = json.loads(file["general/notes"][()])["timed"]
+        assert head["times"] is None
+    assert_same(block, load(path))
+    with h5py.File(path, "r+") as file:
+        file["acquisition/irregularlysampledsignals/timestamps"][3] += 1e-9
+    with pytest.raises(FormatError, match="its spikes, notes or signals are not those"):
+        load(path)
 
 
 def test_truncated_files(tmp_path):
