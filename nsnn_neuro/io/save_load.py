@@ -189,8 +189,9 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
 def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None) -> Path:
     """Write `block` to an NWB file atomically: a run that is killed leaves the old file, or none.
 
-    `load` returns everything exactly: spike times, starts and stops, silent neurons, stimulus and traces,
-    annotations. A file of the same name is replaced, and its permissions are kept.
+    `load` returns everything exactly: spike times, starts and stops, silent neurons, stimulus and traces, events, epochs and
+    irregularly sampled signals (their times in seconds), annotations. A warning names what a Block may hold besides and is not
+    saved, such as waveforms. A file of the same name is replaced, and its permissions are kept.
 
     Parameters
     ----------
