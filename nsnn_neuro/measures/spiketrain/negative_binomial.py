@@ -7,6 +7,8 @@ distribution. For any a the maximum likelihood estimate of f is the mean count o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ...core.numba_jit import njit
@@ -14,58 +16,122 @@ from ...core.numba_jit import njit
 _LEAST, _MOST, _HALVINGS = -25.0, 14.0, 55  # log a
 
 
-def fit_gain_variance(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit_gain_variance(
+    x: np.ndarray, label: np.ndarray, *, adjusted: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Maximum likelihood gain variance (n_neurons,) of counts x (n, n_neurons), and twice the log likelihood above Poisson.
 
     The score in a is positive at a = 0 if the variance within stimuli (divisor n) is above the mean, and then has a root; if not,
-    a is 0. NaN for neurons without spikes.
+    a is 0. NaN for neurons without spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`; the
+    divisor at a = 0 is then n - 1.
 
     >>> a, ratio = fit_gain_variance(np.array([[4, 4], [4, 0], [5, 9], [4, 4.0]]), np.zeros(4, dtype=int))
     >>> a.round(3), ratio.round(3)
     (array([0.   , 0.609]), array([0.   , 2.845]))
     """
-    number = np.bincount(label)
-    mean = np.zeros((number.size, x.shape[1]))
-    np.add.at(mean, label, x)
-    mean /= number[:, None]
     a, ratio = np.full((2, x.shape[1]), np.nan)
-    for i in np.flatnonzero(mean.any(axis=0)):
-        times = np.bincount(x[:, i].astype(np.int64))
-        above = (len(x) - np.cumsum(times)[:-1]).astype(float)  # trials with a count above 0, 1, ...
-        a[i], ratio[i] = _fit(above, np.ascontiguousarray(mean[:, i]), number.astype(float))
+    for i, above, mean, number in _cells(x, label):
+        a[i], ratio[i] = _fit(above, mean, number, adjusted)
     return a, ratio
 
 
+def profile_limits(
+    x: np.ndarray, label: np.ndarray, a: np.ndarray, drop: float, *, adjusted: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gain variances below and above the fit `a` at which twice the log likelihood is lower by `drop`, each (n_neurons,).
+
+    0 where the likelihood at 0 is within `drop`; infinity where no gain variance is large enough.
+
+    >>> x, label = np.array([[4.0], [0], [9], [4]]), np.zeros(4, dtype=int)
+    >>> lower, upper = profile_limits(x, label, fit_gain_variance(x, label)[0], 3.84)
+    >>> lower, upper.round(2)
+    (array([0.]), array([5.62]))
+    """
+    lower, upper = np.full((2, x.shape[1]), np.nan)
+    for i, above, mean, number in _cells(x, label):
+        lower[i], upper[i] = _limits(a[i], drop, above, mean, number, adjusted)
+    return lower, upper
+
+
+def _cells(x: np.ndarray, label: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """For each neuron with spikes: its index, trials with a count above 0, 1, ..., mean counts and trials of the stimuli."""
+    number = np.bincount(label).astype(float)
+    mean = np.zeros((number.size, x.shape[1]))
+    np.add.at(mean, label, x)
+    mean /= number[:, None]
+    for i in np.flatnonzero(mean.any(axis=0)):
+        times = np.bincount(x[:, i].astype(np.int64))
+        above = (len(x) - np.cumsum(times)[:-1]).astype(float)
+        yield int(i), above, np.ascontiguousarray(mean[:, i]), number
+
+
 @njit(cache=True)  # pragma: no cover - compiled
-def _score(a: float, above: np.ndarray, mean: np.ndarray, number: np.ndarray) -> float:
-    """Derivative of the log likelihood with respect to a."""
+def _score(a: float, above: np.ndarray, mean: np.ndarray, number: np.ndarray, adjusted: bool) -> float:
+    """Derivative of `_log_likelihood` with respect to a."""
     total = 0.0
     for j in range(above.size):
         total += above[j] * j / (1 + a * j)
     for k in range(mean.size):
         total += number[k] * mean[k] ** 2 * _log_part(a * mean[k])
+        if adjusted:
+            total += 0.5 * mean[k] / (1 + a * mean[k])
     return total
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _fit(above: np.ndarray, mean: np.ndarray, number: np.ndarray) -> tuple[float, float]:
-    if _score(0.0, above, mean, number) <= 0:
+def _log_likelihood(
+    a: float, above: np.ndarray, mean: np.ndarray, number: np.ndarray, adjusted: bool
+) -> float:
+    """Log likelihood less that of a = 0. Adjusted (Cox & Reid 1987): less half the log determinant of the information about the
+    means, n / (f + a f^2) for each stimulus, which is + log(1 + a f) / 2 but for a constant."""
+    total = 0.0
+    for j in range(above.size):
+        total += above[j] * np.log1p(a * j)
+    for k in range(mean.size):
+        x = a * mean[k]
+        if x > 0:
+            total -= number[k] * mean[k] * ((1 + x) * np.log1p(x) / x - 1)
+            if adjusted:
+                total += 0.5 * np.log1p(x)
+    return total
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _fit(above: np.ndarray, mean: np.ndarray, number: np.ndarray, adjusted: bool) -> tuple[float, float]:
+    # a single spike has an adjusted score of 0 at a = 0, but for rounding
+    if _score(0.0, above, mean, number, adjusted) <= 1e-12 * (number * mean).sum():
         return 0.0, 0.0
     low, high = _LEAST, _MOST
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        if _score(np.exp(middle), above, mean, number) > 0:
+        if _score(np.exp(middle), above, mean, number, adjusted) > 0:
             low = middle
         else:
             high = middle
-    a, change = np.exp(0.5 * (low + high)), 0.0
-    for j in range(above.size):
-        change += above[j] * np.log1p(a * j)
-    for k in range(mean.size):
-        x = a * mean[k]
-        if x > 0:
-            change -= number[k] * mean[k] * ((1 + x) * np.log1p(x) / x - 1)
-    return a, max(2 * change, 0.0)
+    a = np.exp(0.5 * (low + high))
+    return a, max(2 * _log_likelihood(a, above, mean, number, adjusted), 0.0)
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _limits(
+    a: float, drop: float, above: np.ndarray, mean: np.ndarray, number: np.ndarray, adjusted: bool
+) -> tuple[float, float]:
+    least = _log_likelihood(a, above, mean, number, adjusted) - drop / 2
+    ends = np.zeros(2)
+    for side in range(2):
+        inside, outside = np.log(a) if a > 0 else _LEAST, _MOST if side else _LEAST
+        far = np.exp(outside) if side else 0.0
+        if _log_likelihood(far, above, mean, number, adjusted) >= least:
+            ends[side] = np.inf if side else 0.0
+            continue
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (inside + outside)
+            if _log_likelihood(np.exp(middle), above, mean, number, adjusted) >= least:
+                inside = middle
+            else:
+                outside = middle
+        ends[side] = np.exp(inside)
+    return ends[0], ends[1]
 
 
 def fisher_information(f: np.ndarray, a: float) -> np.ndarray:
