@@ -29,11 +29,37 @@ def test_coupling_by_its_definition() -> None:
     rate /= area
     counts = np.array([[s.size for s in one] for one in trials])
     mean = counts.sum(axis=0) / 6
-    value = measures.population_coupling(to_block(trials, t_stop=2 * pq.s), sigma=20 * pq.ms)
+    block = to_block(trials, t_stop=2 * pq.s)
+    value = measures.population_coupling(block, sigma=20 * pq.ms)
+    plain = measures.population_coupling(block, sigma=20 * pq.ms, bias=None)
     for i in range(4):
         others = [j for j in range(4) if j != i]
         overlap = sum((rate[:, i] * (rate[:, j] - mean[j])).sum() for j in others) * 0.001
-        assert value[i] == pytest.approx(overlap / counts[:, i].sum(), rel=1e-4, abs=1e-3)
+        assert plain[i] == pytest.approx(overlap / counts[:, i].sum(), rel=1e-4, abs=1e-3)
+        overlap = sum(
+            (rate[k, i] * (rate[k, j] - np.delete(counts[:, j], k).mean() / 2)).sum()
+            for j in others
+            for k in range(3)
+        )
+        assert value[i] == pytest.approx(overlap * 0.001 / counts[:, i].sum(), rel=1e-4, abs=1e-3)
+
+
+def test_coupling_by_gains_of_trials_is_unbiased_but_for_its_ratio() -> None:
+    """3 trials, gain 0.4 or 1.6: c n has the mean (N - 1) r 0.6^2 E(n), and 2/3 of it with means over all trials."""
+    rng = np.random.default_rng(2)
+    products: dict[str | None, list[float]] = {"subtract": [], None: []}
+    for _ in range(100):
+        gains = rng.choice([0.4, 1.6], 3)
+        trials = [[np.sort(rng.uniform(0, 0.2, rng.poisson(10 * g))) for _ in range(4)] for g in gains]
+        n = np.array([[s.size for s in trial] for trial in trials]).sum(axis=0)
+        for bias, found in products.items():
+            c = measures.population_coupling(
+                to_block(trials, t_stop=0.2 * pq.s), bin_width=5 * pq.ms, bias=bias
+            )
+            found.append(float((c * n).mean()))
+    for bias, factor in [("subtract", 1), (None, 2 / 3)]:
+        z = (np.mean(products[bias]) - factor * 3 * 50 * 0.36 * 30) / np.std(products[bias]) * 10
+        assert abs(z) < 4, bias
 
 
 def test_coupling_is_zero_for_independent_neurons_and_its_jackknife_covers() -> None:
