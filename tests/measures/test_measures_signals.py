@@ -102,10 +102,8 @@ def test_limits_of_coherence_and_phase_cover(options: dict[str, Any]) -> None:
     assert np.mean(above) == pytest.approx(0.05, abs=0.02)
 
 
-@pytest.mark.parametrize(
-    ("options", "inner"),
-    [({}, 8), pytest.param({"window": "hann", "nperseg": 64}, 3, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow  # 2,400 spectra each; the two tests that follow check the same factors on one
+@pytest.mark.parametrize(("options", "inner"), [({}, 8), ({"window": "hann", "nperseg": 64}, 3)])
 def test_levels_of_coherence_at_the_ends_of_the_frequencies(options: dict[str, Any], inner: int) -> None:
     """At 0 and at half the sampling rate transforms are real, with half the freedom; at 0 the mean takes one more estimate.
 
@@ -148,6 +146,21 @@ def test_what_taking_off_the_mean_leaves(nperseg: int | None) -> None:
     expected = (np.abs(u - u.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=0)
     np.testing.assert_allclose(plain.power / whole.power, expected, rtol=1e-9)
     assert expected[0] < 0.95
+
+
+def test_degrees_of_freedom_next_to_the_ends() -> None:
+    """Power = x^T A x of white noise x has tr(A)^2 / tr(A^2) of them, before the mean is taken off; one segment of 96 samples."""
+    x = noise(6, 96)[0]
+    plain, whole = (measures.signal_spectrum(wrap(x), nw=2.5, bias=bias) for bias in (None, "mean"))
+    u = scipy.signal.windows.dpss(96, 2.5, Kmax=4, sym=False)[:, None] * np.exp(
+        -2j * np.pi * np.outer(plain.f, np.arange(96)) / 1000
+    )
+    a = np.einsum("kft,kfs->fts", u, u.conj()).real
+    expected = np.trace(a, axis1=1, axis2=2) ** 2 / (a**2).sum(axis=(1, 2))
+    freedom = 2 * (whole.power / whole.se) ** 2 * whole.power / plain.power
+    np.testing.assert_allclose(freedom, expected, rtol=0.01)
+    assert expected[0] == pytest.approx(4, rel=0.01)
+    assert 4.1 < expected[1] < 7.9
 
 
 @pytest.mark.parametrize(("unit", "expected"), [
