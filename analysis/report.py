@@ -8,6 +8,7 @@ import html
 import inspect
 import io
 import json
+import math
 import platform
 from datetime import UTC, datetime
 from types import ModuleType
@@ -77,7 +78,9 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return "n/a" if math.isnan(value) else f"{value:.4g}"
 
 
 def _claims(claims: list[Claim], quick: bool) -> str:
@@ -99,7 +102,7 @@ def _secondary_claims(claims: list[Claim], quick: bool) -> str:
 def _quick_note(name: str) -> str:
     return (
         '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
-        f"<code>python -m analysis {html.escape(name)}</code>, gives the verdict.</p>"
+        f"<code>{COMMAND} {html.escape(name)}</code>, gives the verdict.</p>"
     )
 
 

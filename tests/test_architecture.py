@@ -103,11 +103,11 @@ def violations(source: str, module: str, package: str = "nsnn_neuro") -> list[st
 
 
 def package_files() -> list[tuple[str, str, Path]]:
-    """Name in the tables, package where its relative imports start, and file of every module but the root."""
+    """Name in the tables, package where its relative imports start, and file of every module but the root and its `__main__`."""
     files = []
     for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if len(parts) > 2 or parts[1] != "__init__":
+        if len(parts) > 2 or parts[1] not in ("__init__", "__main__"):
             files.append((parts[1], ".".join(parts[:-1]), path))
     return files
 

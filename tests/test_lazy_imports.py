@@ -135,3 +135,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     )
     assert done.returncode == 1
     assert "ImportError: cannot import name 'Nonsense'" in done.stderr
+
+
+def test_a_misspelt_name_gets_one_suggestion() -> None:
+    """Python adds its own to an `AttributeError` without a name."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import nsnn_neuro as nsnn; nsnn.simulat"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.endswith("AttributeError: nsnn_neuro has no 'simulat'; did you mean 'simulate'?\n")

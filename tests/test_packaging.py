@@ -17,7 +17,18 @@ import pytest
 import nsnn_neuro as nsnn
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (".ci", "analysis", "benchmarks", "data", "docs", "examples", "notebooks", "nsnn_neuro", "tests")
+FOLDERS = (
+    ".ci",
+    "analysis",
+    "benchmarks",
+    "conda",
+    "data",
+    "docs",
+    "examples",
+    "notebooks",
+    "nsnn_neuro",
+    "tests",
+)
 FILES = ("*.md", "*.cff", "*.toml", "*.in", "setup.py", "Makefile", "LICENSE")
 MADE = ("__pycache__", ".ipynb_checkpoints", "*.nwb", "results", "*.lock")
 

@@ -112,7 +112,7 @@ def statistics(table: pd.DataFrame) -> Figure:
         _against_width(row[5], table, which, "Fano factor (windows)", "window (ms)")
         _against_width(row[6], table, which, "rate correlation", "kernel SD (ms)")
         row[6].set_ylim(0, 1)
-        row[0].set_ylabel(f"recording {which}\nrate (Hz)")
+        row[0].set_ylabel(f"recording {which}")
     axes[0, 6].legend(*axes[0, 5].get_legend_handles_labels(), frameon=False, fontsize=7, loc="upper right")
     return figure
 
@@ -138,7 +138,7 @@ def _points(ax: Axes, table: pd.DataFrame, which: int, quantity: str) -> None:
         fontsize=9,
     )
     if quantity == "rate":
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
     _plain(ax)
 
 

@@ -62,7 +62,7 @@ def _gain(
     mean, error = gain.mean(), gain.std(ddof=1) / np.sqrt(len(gain))
     evidence = (
         f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip()
-        + f" (standard error over {len(gain)} segments of .5 s)"
+        + f" (standard error over {len(gain)} segments of 0.5 s)"
     )
     return Claim(f"{text} (by two standard errors)", bool(mean > 2 * error), evidence, central)
 

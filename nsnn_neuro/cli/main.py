@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -46,7 +47,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         interrupt.raise_again()
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = functools.partial(_show_warning, set())
             arguments = _parse(argv)
             code = arguments.run(arguments)
             sys.stdout.flush()
@@ -120,8 +121,11 @@ def _message(error: Exception) -> str:
     return str(error)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    say(f"warning: {message}")
+def _show_warning(shown: set[str], message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning unless `shown` has its text: a command may run hundreds of simulations without a compiler."""
+    if str(message) not in shown:
+        shown.add(str(message))
+        say(f"warning: {message}")
 
 
 def _drop_stdout() -> None:

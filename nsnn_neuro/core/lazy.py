@@ -29,8 +29,9 @@ def attach_stub(
             return find(name)
         from .checks import did_you_mean
 
+        # with `name` set, Python adds no suggestion of its own
         raise AttributeError(
-            f"{package} has no {name!r}{_place(name, file, rooms) or did_you_mean(name, names)}"
+            f"{package} has no {name!r}{_place(name, file, rooms) or did_you_mean(name, names)}", name=name
         )
 
     return __getattr__, listing, names

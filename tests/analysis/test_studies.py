@@ -53,7 +53,9 @@ def install(monkeypatch):
 
 
 def test_a_study_writes_table_figures_run_and_report(tmp_path):
-    outcome = harness.execute(stub(CLAIMS), Config(seed=7), tmp_path, progress=lambda text: None)
+    study = stub(CLAIMS)
+    study.tables = lambda table: {"Parameters": pd.DataFrame({"x": [0.123456, float("nan")]})}
+    outcome = harness.execute(study, Config(seed=7), tmp_path, progress=lambda text: None)
     assert sorted(p.name for p in outcome.folder.iterdir()) == [
         "figure1.png",
         "report.html",
@@ -65,6 +67,8 @@ def test_a_study_writes_table_figures_run_and_report(tmp_path):
     assert run["config"] == {"seed": 7, "quick": False, "sabotage": "", "size": 9}
     assert "brian2" in run["versions"]
     page = (outcome.folder / "report.html").read_text()
+    assert "<td>0.1235</td>" in page
+    assert "<td>n/a</td>" in page
     assert "water is wet" in page
     assert "pigs &lt;fly&gt;" in page
     assert "Second &lt;paragraph&gt;." in page
@@ -350,6 +354,15 @@ def test_the_index_shows_the_newest_full_run_without_sabotage(results):
     assert "quick run, no verdict" in page
     assert ">holds<" not in page
     assert "no full run yet" in page
+
+
+def test_the_index_shows_the_verdict_of_a_full_run_from_before_verdicts_were_kept(results, monkeypatch):
+    """As the README does."""
+    monkeypatch.setattr(full_runs, "EARLIER", {"stub": ("holds in part", "2026-01-05")})
+    page = overview.write(results).read_text()
+    assert '<b class="part">holds in part</b>' in page
+    assert "full run of 2026-01-05, not repeated since" in page
+    assert "no full run yet" not in page
 
 
 def test_claims_of_the_paper_show_the_newest_full_run_and_never_a_quick_one(results, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import neo
@@ -23,7 +24,9 @@ from hypothesis import strategies as st
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.cli import simulate
 from nsnn_neuro.cli.output import say
+from nsnn_neuro.core.warn import warn
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +82,22 @@ def test_silence_without_noise_is_explained(folder: Path, capsys) -> None:
     assert (
         "warning: run.toml: no [noise]: without noise, neurons whose drive stays" in capsys.readouterr().err
     )
+
+
+def test_a_warning_is_shown_once_per_command(folder: Path, monkeypatch, capsys) -> None:
+    """Python forgets which it has shown at each `catch_warnings`, so at each simulation."""
+
+    def run(arguments) -> int:
+        for text in ("no compiler", "no compiler", "no noise"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                warn(text)
+        return 0
+
+    monkeypatch.setattr(simulate, "run", run)
+    for _ in range(2):
+        assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 0
+        assert capsys.readouterr().err == "nsnn: warning: no compiler\nnsnn: warning: no noise\n"
 
 
 def test_messages_are_one_line(capsys) -> None:

@@ -59,6 +59,9 @@ def test_study_passes_its_options_on(claim, folder, capsys) -> None:
     assert main(["study", "grasshopper", "--quick", "--seed", "5", "-o", "here"]) == 0
     (table,) = (folder / "here").glob("grasshopper/*/table.csv")
     assert pd.read_csv(table).to_dict("records") == [{"seed": 5, "quick": True}]
+    report = table.with_name("report.html").read_text()
+    assert "<code>nsnn study grasshopper</code>, gives the verdict" in report  # no repository is needed
+    assert "python -m analysis" not in report
 
 
 def test_a_study_says_in_a_terminal_that_it_compiles(claim, monkeypatch) -> None:
@@ -148,9 +151,8 @@ def test_an_example_is_copied_and_runs(folder, capsys, monkeypatch) -> None:
     assert error(capsys).endswith("did you mean 'lif.toml'?")
 
 
-def test_help_names_the_commands_of_a_first_visit() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "nsnn_neuro.cli", "--help"], cwd=ROOT, capture_output=True, text=True
-    )
+@pytest.mark.parametrize("module", ["nsnn_neuro", "nsnn_neuro.cli"])
+def test_help_names_the_commands_of_a_first_visit(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
     commands = [line.split()[0] for line in done.stdout.partition("COMMAND\n")[2].splitlines()]
     assert {"demo", "example", "study", "simulate"} <= set(commands)

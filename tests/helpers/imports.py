@@ -79,10 +79,10 @@ def layers(graph: dict[str, set[str]]) -> dict[str, int]:
 
 
 def room_imports() -> dict[str, set[str]]:
-    """Room (folder or file of the package) -> the rooms that it imports; the root is left out."""
+    """Room (folder or file of the package) -> the rooms that it imports; the root and its `__main__` are left out."""
     graph: dict[str, set[str]] = {}
     for module, found in file_imports().items():
-        if module != "nsnn_neuro":
+        if module not in ("nsnn_neuro", "nsnn_neuro.__main__"):
             room = module.split(".")[1]
             graph.setdefault(room, set()).update(
                 {f.split(".")[1] for f in found if f != "nsnn_neuro"} - {room}
