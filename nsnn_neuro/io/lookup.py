@@ -20,7 +20,8 @@ LABEL = "label"
 """Annotation of a segment: the condition of its trial."""
 EVENT_TIME = "event_time"
 """Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
-_NAMES = ("name", "unit_name", "label", "id")  # columns of the table of units in which a text is looked up
+NAMES = ("name", "unit_name", "label", "id")
+"""Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
 
 
 def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
@@ -43,14 +44,14 @@ def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, c
         if isinstance(given, Mapping):
             return _matching(fits, given, "units", given)
         listed = [given] if isinstance(given, str) else list(given)
-        for key in _NAMES:
+        for key in NAMES:
             rows = [_rows_with(fits.get(key, ()), one) for one in listed]
             if all(rows):
                 return np.array([k for of_one in rows for k in of_one])
         population = _population_names(block.annotations.get("populations"), n)
         if population and all(one in population for one in listed):
             return np.flatnonzero(np.isin(population, listed))
-        names = list(dict.fromkeys([str(one) for key in _NAMES for one in fits.get(key, [])] + population))
+        names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))
         close = did_you_mean(next((one for one in listed if one not in names), None), names)
         raise NsnnError(
             f"units = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "

@@ -6,6 +6,7 @@ Layout of a file that `nwb_write.write` makes
     /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
                         trial, the trial of each spike; tick, the integer k of a spike at k dt (trial_time,
                         the time on the trial's clock, where there is no dt); population, where given;
+                        unit_name, the names of the units, and plain columns of the annotation "units";
                         the attribute resolution of spike_times: dt, or the step that the annotation dt
                         or sampling_rate of the Block says, if all times are multiples of it
     /stimulus/presentation/stimulus, /acquisition/v, ...
@@ -24,20 +25,23 @@ from __future__ import annotations
 
 import uuid
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import neo
 import numpy as np
 import quantities as pq
 
+from ..core.bins import EPS, rounding, spacing
 from ..core.errors import FormatError
 from ..core.file_limits import read_json
+from ..core.warn import warn
 from . import nwb_metadata, nwb_timed
 from .block import analog_signal, build_block
 from .hdf5 import Reader
 from .json_codec import decode, parse_unit
 from .nwb_storage import digest_signal, digest_trains
 from .spikes import PIECE
+from .train_arrays import RESOLUTION
 
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
@@ -54,6 +58,8 @@ _DAMAGED = (
     "description of /units to read it as a file of another program"
 )
 DIGEST = "notes, spikes, signals"
+STEP = "spike_times_resolution"
+"""Key of the annotation "nwb": the step of the spike times (s) that a file states, the attribute resolution of its spike_times."""
 
 
 def written_here(source: Reader) -> dict[str, Any] | None:
@@ -74,13 +80,49 @@ def written_here(source: Reader) -> dict[str, Any] | None:
     return {key: decode(value) for key, value in header.items()}
 
 
-def spike_times(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times (s) on the session's clock of all spikes of n units, and the unit of each."""
-    times, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
-    times = np.asarray(times, dtype=float)
+class SpikeTimes(NamedTuple):
+    """The units table's spikes, on the session's clock."""
+
+    times: np.ndarray
+    """(n_spikes,) s"""
+    unit: np.ndarray
+    """(n_spikes,) int"""
+    coarse: float
+    """s, times no further apart may be one, as they are stored in single precision; 0 for those of double precision"""
+    step: float | None
+    """s, the step of the times that the file states, in general the sampling interval"""
+
+    def notes(self, apart: float = 0.0) -> dict[str, float]:
+        """The Block's annotation of the resolution of its times, where it is coarser than `apart` (s)."""
+        return {RESOLUTION: self.coarse} if self.coarse > apart else {}
+
+
+def spike_times(source: Reader, n: int) -> SpikeTimes:
+    """All spikes of n units; a warning tells how coarse times of single precision are.
+
+    Where the file states the step of the times, and they are stored finely enough to tell which multiple of it each one is, they
+    are these multiples in double precision.
+    """
+    stored, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
+    times = np.asarray(stored, dtype=float)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise FormatError("units/spike_times has values that are no numbers")
-    return times, unit
+    stated = source.attribute("units/spike_times", "resolution", None)
+    step = float(stated) if isinstance(stated, int | float | np.number) and 0 < stated < np.inf else None
+    eps = spacing(stored)
+    if eps <= EPS or not times.size:
+        return SpikeTimes(times, unit, 0.0, step)
+    apart = np.spacing(np.abs(stored)).astype(float)  # to the next number of this type
+    if step is not None and apart.max() < step:
+        exact = np.rint(times / step) * step
+        if (np.abs(exact - times) <= 0.5 * apart + rounding(times)).all():
+            return SpikeTimes(exact, unit, 0.0, step)
+    warn(
+        f"units/spike_times are stored in single precision: at {np.abs(times).max():g} s neighbouring times are "
+        f"{apart.max():.1g} s apart, and what is finer is lost; measures of spike timing and narrow bins have errors of this "
+        "size. Read the spikes from the file that this one was made of, if there is one"
+    )
+    return SpikeTimes(times, unit, rounding(times, eps=eps), step)
 
 
 def observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,8 @@ def read(source: Reader) -> neo.Block:
         raise FormatError(
             f"units has {n} rows, {len(names)} segments and {len(blocks)} blocks: expected as many"
         )
-    times, unit = nwb.spike_times(source, n)
+    spikes = nwb.spike_times(source, n)
+    times, unit = spikes.times, spikes.unit
     low, high = _bounds(source, n, times, unit)
     if len(set(blocks)) > 1:
         warn(f"the first of {len(set(blocks))} Blocks is read, the others are left out")
@@ -118,7 +119,11 @@ def read(source: Reader) -> neo.Block:
         t_start=starts,
         t_stop=stops,
         signals=[[one for one in others[name] if isinstance(one, neo.AnalogSignal)] for name in trains],
-        annotations={"nwb": about(source), "units": _unit_table(source, n, next(iter(trains.values())))},
+        annotations={
+            "nwb": about(source),
+            "units": _unit_table(source, n, next(iter(trains.values()))),
+            **spikes.notes(),
+        },
     )
     result.name = blocks[0]
     for segment, name in zip(result.segments, trains, strict=True):

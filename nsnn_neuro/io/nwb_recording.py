@@ -46,7 +46,7 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
         path = nwb_tables.table_named(source, trials)
     elif trials is None and f"{_TRIALS}/start_time" in source and source.length(f"{_TRIALS}/start_time"):
         path = _TRIALS
-    times, unit = nwb.spike_times(source, n)
+    spikes = nwb.spike_times(source, n)
     observed = None if path else _observed(source, n)
     if path is not None:
         start, stop, rows = _rows(source, path)
@@ -55,8 +55,8 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
         source.budget.take(nwb.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
         rows = [{} for _ in start]
     else:
-        return _uncut(source, times, unit, n, observed, t_start, t_stop)
-    return _in_trials(source, times, unit, n, _between(start, stop, rows, t_start, t_stop))
+        return _uncut(source, spikes, n, observed, t_start, t_stop)
+    return _in_trials(source, spikes, n, _between(start, stop, rows, t_start, t_stop))
 
 
 def _between(
@@ -108,21 +108,21 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
 
 
-def _about(source: Reader) -> dict[str, Any]:
+def _about(source: Reader, spikes: nwb.SpikeTimes) -> dict[str, Any]:
     ids = source.numbers("units/id", per_value=40).tolist()
     columns = nwb_tables.table(source, "units", ())
-    return {"nwb": nwb_series.about(source), "units": {"id": ids, **columns}}
+    step = {} if spikes.step is None else {nwb.STEP: spikes.step}
+    return {"nwb": nwb_series.about(source) | step, "units": {"id": ids, **columns}}
 
 
 def _in_trials(
     source: Reader,
-    times: np.ndarray,
-    unit: np.ndarray,
+    spikes: nwb.SpikeTimes,
     n: int,
     chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
 ) -> neo.Block:
     """A segment for each trial, on a clock that starts at 0."""
-    start, stop, rows = chosen
+    (start, stop, rows), (times, unit) = chosen, spikes[:2]
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
     trial, index = _cut(times, unit, n, start, stop, source.budget)
     seen = np.zeros(len(times), dtype=bool)
@@ -130,9 +130,11 @@ def _in_trials(
     lost = np.count_nonzero(~seen)
     if lost:
         warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped")
-    annotations = _about(source)
-    if rounding(start, stop) > rounding(stop - start):
-        annotations[RESOLUTION] = rounding(start, stop)
+    annotations = _about(source, spikes)
+    apart = rounding(start, stop)
+    if apart > rounding(stop - start):
+        annotations[RESOLUTION] = apart
+    annotations |= spikes.notes(apart)
     block = build_block(
         trial,
         unit[index],
@@ -172,15 +174,14 @@ def _cut(
 
 def _uncut(
     source: Reader,
-    times: np.ndarray,
-    unit: np.ndarray,
+    spikes: nwb.SpikeTimes,
     n: int,
     observed: tuple[np.ndarray, np.ndarray] | None,
     t_start: float | None,
     t_stop: float | None,
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
-    contents = nwb_events.read(source)
+    contents, times, unit = nwb_events.read(source), spikes.times, spikes.unit
     first, end = _extent(times, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
@@ -212,7 +213,7 @@ def _uncut(
         t_start=start,
         t_stop=stop,
         signals=[signals],
-        annotations=_about(source),
+        annotations=_about(source, spikes) | spikes.notes(),
     )
     (segment,) = block.segments
     segment.annotations["start_time"] = float(start)

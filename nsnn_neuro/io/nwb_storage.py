@@ -1,7 +1,8 @@
-"""What the writer and the reader of NWB files of `save` share: compression with checksums, and the digest of the content."""
+"""What writing and reading NWB files of `save` share: compression with checksums, columns of tables, the digest of the content."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,33 @@ def packed(values: np.ndarray | None = None, size: int = 0, kind: Any = float) -
         return H5DataIO(shape=(size,), dtype=kind, **_FILTERS)
     values = np.empty(0, dtype=kind) if values is None else values
     return H5DataIO(values, **_FILTERS) if values.size else values
+
+
+def column(name: str, values: Any, table: Any = None) -> Any:
+    """An array or list as NWB's tables can hold it, None for one that isn't flat numbers or texts.
+
+    Also None for a name to which this `table`, a class of pynwb, gives another meaning, such as "waveforms" of Units.
+    """
+    own = table is not None and (hasattr(table, name) or name in {one["name"] for one in table.__columns__})
+    if own or not re.fullmatch(r"[\w .+-]+", name):
+        return None
+    listed = (
+        np.asarray(getattr(values, "magnitude", values)).tolist()
+        if hasattr(values, "dtype")
+        else list(values)
+    )
+    if listed and all(isinstance(one, str | bytes) for one in listed):
+        return [_text(one) for one in listed]
+    kinds = {type(one) for one in listed}
+    good = kinds in ({bool}, {int}) or (kinds and kinds <= {int, float})
+    array = np.array(listed) if good else np.empty(0, dtype=object)
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _text(value: Any) -> str:
+    """A text that HDF5 can hold."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def digest_trains(digest: Any, counts: np.ndarray, t_start: np.ndarray, t_stop: np.ndarray) -> None:

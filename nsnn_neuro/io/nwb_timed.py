@@ -23,25 +23,13 @@ from ..core.units import is_quantity
 from .hdf5 import Reader
 from .json_codec import dumps, parse_unit, unit_text
 from .nwb_order import Sorted
-from .nwb_storage import digest_signal, packed
+from .nwb_storage import column, digest_signal, packed
 from .segments import TIMED
 from .train_arrays import seconds
 
 _IRREGULAR, _EVENTS, _EPOCHS = TIMED
 _PER_OBJECT = 4000  # bytes of a Neo object
 _RESERVED = {"trials", "epochs", "invalid_times"}  # tables of intervals that NWB gives a meaning
-# columns that NWB gives a meaning: no array annotations
-_COLUMNS = {
-    "id",
-    "start_time",
-    "stop_time",
-    "label",
-    "tags",
-    "timeseries",
-    "timestamp",
-    "duration",
-    "annotation",
-}
 _FOLDERS = {_IRREGULAR: "acquisition", _EVENTS: "events", _EPOCHS: "intervals"}
 
 
@@ -164,16 +152,14 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
     labels, epochs = head["labels"], head["kind"] == _EPOCHS
     if not epochs and not hasattr(pynwb, "event"):
         return None
+    kind = TimeIntervals if epochs else pynwb.event.EventsTable
     columns: list[Any] = []
     if labels is not None:
-        columns.append(("label" if epochs else "annotation", "label", _texts(labels)))
+        columns.append(("label" if epochs else "annotation", "label", column("label", labels)))
     for key, values in head["arrays"].items():
-        column = np.asarray(getattr(values, "magnitude", values))
-        if key in _COLUMNS or not re.fullmatch(r"[\w .+-]+", key) or column.dtype.kind not in "biufUS":
-            continue
         unit = f" ({values.dimensionality.string})" if isinstance(values, pq.Quantity) else ""
-        plain = _texts(column) if column.dtype.kind in "US" else column
-        columns.append((key, f"array annotation{unit}", plain))
+        plain = None if key == "label" else column(key, values, kind)
+        columns += [] if plain is None else [(key, f"array annotation{unit}", plain)]
     clock = "on the session's clock, in seconds"
     about: dict[str, Any] = {"name": name, "description": head["description"] or head["kind"]}
     about["id"] = np.arange(times.size)
@@ -184,19 +170,9 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
         ]
     made = [VectorData(name=n, description=d, data=a) for n, d, a in columns]
     if epochs:
-        return TimeIntervals(columns=made, **about)
+        return kind(columns=made, **about)
     made.insert(0, pynwb.event.TimestampVectorData(name="timestamp", description=f"time {clock}", data=times))
-    return pynwb.event.EventsTable(columns=made, **about)
-
-
-def _texts(values: np.ndarray) -> list[str]:
-    return [_plain(one) for one in values.tolist()]
-
-
-def _plain(text: Any) -> str:
-    """A text that HDF5 can hold."""
-    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return kind(columns=made, **about)
 
 
 def read(

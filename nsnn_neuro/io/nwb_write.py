@@ -19,9 +19,10 @@ from ..core.units import is_quantity, si
 from ..core.warn import warn
 from . import nwb_metadata, nwb_timed
 from .json_codec import dumps, encode, unit_text
-from .nwb import DIGEST, FORMAT, NAMESPACE, VERSION, WRITTEN
+from .lookup import NAMES
+from .nwb import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
 from .nwb_order import Sorted, in_file_order
-from .nwb_storage import digest_signal, digest_trains, packed
+from .nwb_storage import column, digest_signal, digest_trains, packed
 from .segments import known_of, unit_table
 from .spikes import PIECE, Trains
 from .train_arrays import seconds
@@ -43,13 +44,16 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
 
 
 def _resolution(block: neo.Block, spikes: Trains) -> float | None:
-    """The step (s) of all spike times, by the annotation dt or sampling_rate of the Block; None where it is neither.
+    """The step (s) of all spike times, by the annotation dt, sampling_rate or nwb of the Block; None where it is none of these.
 
     Times k / rate of a recording are often not exactly k dt, and then they are not stored as integers.
     """
-    dt, rate = (block.annotations.get(name) for name in ("dt", "sampling_rate"))
+    dt, rate, nwb = (block.annotations.get(name) for name in ("dt", "sampling_rate", "nwb"))
+    stated = nwb.get(STEP) if isinstance(nwb, dict) else None
     try:
-        steps = [] if dt is None else [float(si(dt, "s", "dt") if is_quantity(dt) else dt)]
+        steps = [
+            float(si(one, "s", "dt") if is_quantity(one) else one) for one in (dt, stated) if one is not None
+        ]
         steps += [] if rate is None else [1 / float(si(rate, "Hz", "rate") if is_quantity(rate) else rate)]
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
@@ -62,7 +66,7 @@ def _resolution(block: neo.Block, spikes: Trains) -> float | None:
     return None
 
 
-def _units(spikes: Sorted, offset: np.ndarray, populations: Any, resolution: float | None) -> Any:
+def _units(spikes: Sorted, offset: np.ndarray, annotations: dict[str, Any], resolution: float | None) -> Any:
     from hdmf.common import VectorData, VectorIndex
     from pynwb.misc import Units
 
@@ -84,11 +88,32 @@ def _units(spikes: Sorted, offset: np.ndarray, populations: Any, resolution: flo
     for name, description, values, ends in table:
         columns.append(VectorData(name=name, description=description, data=values))
         columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
-    names = _population_names(populations, n)
+    names = _population_names(annotations.get("populations"), n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
+    for name, words, values in _about_units(annotations.get("units"), n, {one.name for one in columns}):
+        columns.append(VectorData(name=name, description=words, data=values))
     about = f"{n} neurons, silent ones included; {WRITTEN}"
     return Units(name="units", columns=columns, id=np.arange(n), description=about, resolution=resolution)
+
+
+def _about_units(table: Any, n: int, taken: set[str]) -> list[tuple[str, str, Any]]:
+    """Name, description and values of the columns that the annotation "units" gives: names of the n units, and plain others."""
+    from pynwb.misc import Units
+
+    known = table if isinstance(table, dict) else {}
+    known = {
+        key: one for key, one in known.items() if isinstance(key, str) and np.ndim(one) == 1 and len(one) == n
+    }
+    result = []
+    naming = next((key for key in NAMES if key in known), None)
+    if naming is not None:
+        texts = column("unit_name", [str(one) for one in known[naming]])
+        result.append(("unit_name", "name of the unit", texts))
+    for key, values in known.items():
+        plain = None if key in (*taken, naming, "unit_name") else column(key, values, Units)
+        result += [] if plain is None else [(key, "as given", plain)]
+    return result
 
 
 def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> None:
@@ -291,7 +316,7 @@ def write_sorted(
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
         trials=_trials(spikes, offset),
-        units=_units(spikes, offset, block.annotations.get("populations"), resolution),
+        units=_units(spikes, offset, annotations, resolution),
         **nwb_metadata.arguments(annotations.get("nwb")),
     )
     for head, one, _ in series:

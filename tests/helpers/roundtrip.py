@@ -125,7 +125,8 @@ def rich_block(dt=1e-4):
         arrays = {
             "angle": np.arange(4),
             "depth": np.arange(4) * pq.mm,
-            "id": np.array(["a", "µ/☃", "", "long"]),
+            "id": np.array(["a", "µ/☃", "", "long"]),  # NWB gives a meaning to these two names
+            "duration": np.ones(4),
         }
         segment.events.append(
             neo.Event(times * pq.s, labels=list("abcd"), name="cue/1", array_annotations=arrays, unit="V")

@@ -237,6 +237,28 @@ def test_resolution_where_the_sampling_interval_is_known(tmp_path):
         assert "resolution" not in file["units/spike_times"].attrs
 
 
+def test_other_programs_see_the_names_of_units_and_their_plain_columns(tmp_path):
+    block = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
+    plain = {"area": ["V1", "LM"], "depth": [0.5, 2], "good": [True, False]}
+    units = {"id": [7, 9], "name": ["CA1 u7", "µ\0"]} | plain
+    block.annotations["units"] = units | {"mixed": ["a", 1], "waveforms": [1, 2], "trial": [3, 4]}
+    path = save(block, tmp_path / "a.nwb")
+    assert load(path).annotations["units"] == block.annotations["units"]
+    result = pynwb.validate(path=str(path))
+    assert not (result[0] if isinstance(result, tuple) else result)
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        table = io.read().units
+        assert table["unit_name"][:].tolist() == ["CA1 u7", "µ"]
+        assert {key: table[key][:].tolist() for key in plain} == plain
+        assert not {"mixed", "waveforms", "name"} & set(table.colnames)
+        assert table.get_unit_spike_times(1).tolist() == [0.2]
+    for units, names in (({"id": [7, 9]}, ["7", "9"]), ({"name": ["of one unit"]}, None), ({}, None)):
+        block.annotations["units"] = units
+        with h5py.File(save(block, path)) as file:
+            stored = file["units"].get("unit_name")
+            assert (stored if stored is None else stored.asstr()[:].tolist()) == names
+
+
 def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
     """Devices, electrodes, a raw series, and units with names, mean waveforms and references to electrodes."""
     file = pynwb.NWBFile(session_description="raw", identifier="x2", session_start_time=START)

@@ -14,7 +14,7 @@ from helpers.roundtrip import assert_same, bounds_of
 from numpy.testing import assert_allclose
 
 from nsnn_neuro import FormatError, NsnnError, conditions, cut, load, save, select, to_block
-from nsnn_neuro.measures import spike_counts
+from nsnn_neuro.measures import psth, spike_counts
 
 RNG = np.random.default_rng(7)
 SPIKES = [np.sort(RNG.uniform(0.5, 99.5, 400)), np.sort(RNG.uniform(0.5, 99.5, 250))]
@@ -579,3 +579,55 @@ def test_labels_that_may_be_too_large_are_told(tmp_path):
     with pytest.warns(UserWarning, match="attribute labels of acquisition/cues/data: not read.*max_bytes"):
         load(path, trials=False, max_bytes=few)
     assert quietly(path, trials=False).segments[0].events[0].labels.tolist() == ["left", "right"]
+
+
+def units_only(path, times, resolution=None):
+    """A file with one unit, its spike times as they are given, and the step that it states."""
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        units = {"id": [0], "spike_times": times, "spike_times_index": [len(times)]}
+        units |= {"obs_intervals": [[0.0, 2e4]], "obs_intervals_index": [1]}
+        typed(file, "units", "Units", **units)
+        if resolution is not None:
+            file["units/spike_times"].attrs["resolution"] = resolution
+    return path
+
+
+def test_times_of_single_precision_say_what_is_lost(tmp_path):
+    """float32 has 24 bits: from 8192 to 16384 s neighbouring numbers are 2^-10 s apart."""
+    times = np.array([0.1, 9999.9004, 1e4])
+    with pytest.warns(
+        UserWarning, match=r"single precision: at 10000 s neighbouring times are 0.001 s apart"
+    ) as seen:
+        block = load(units_only(tmp_path / "a.nwb", times.astype("f4")))
+    assert len(seen) == 1
+    (train,) = block.segments[0].spiketrains
+    assert train.magnitude.dtype == float
+    assert np.array_equal(train.magnitude, times.astype("f4"))
+    assert block.annotations["resolution"] > 2**-10
+    with pytest.raises(NsnnError, match=r"stored 0\.0012 s apart, too coarsely for such bins"):
+        psth(block, bin_width=1 * ms)
+    with pytest.warns(
+        UserWarning, match="single precision"
+    ):  # at 30 kHz neighbouring samples are one number there
+        load(units_only(tmp_path / "a.nwb", times.astype("f4"), 1 / 30000))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_a_stated_step_is_read_restores_single_precision_and_is_saved(tmp_path, kind):
+    dt = 1 / 30000
+    exact = np.array([1, 3, 3001, 6_000_001, 6_000_002]) * dt  # up to 200 s, where float32 is 1.5e-5 s apart
+    block = load(units_only(tmp_path / "a.nwb", exact.astype(kind), dt))
+    assert np.array_equal(block.segments[0].spiketrains[0].magnitude, exact)
+    assert "resolution" not in block.annotations
+    assert block.annotations["nwb"]["spike_times_resolution"] == dt
+    with h5py.File(save(block, tmp_path / "b.nwb")) as file:
+        assert file["units/spike_times"].attrs["resolution"] == dt
+    assert load(tmp_path / "b.nwb").annotations["nwb"]["spike_times_resolution"] == dt
+    for nonsense in (-1.0, np.nan, "30 kHz"):  # -1 is what some programs write for "unknown"
+        again = load(units_only(tmp_path / "a.nwb", exact, nonsense))
+        assert "spike_times_resolution" not in again.annotations["nwb"]
+    between = exact + 0.4 * dt  # times between samples stay what they are
+    with pytest.warns(UserWarning, match="single precision"):
+        block = load(units_only(tmp_path / "a.nwb", between.astype("f4"), dt))
+    assert np.array_equal(block.segments[0].spiketrains[0].magnitude, between.astype("f4"))
