@@ -1,0 +1,236 @@
+"""The same quantity by statsmodels and pynapple, and our files read by SpikeInterface and neuroconv.
+
+Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
+is absent: `make test EXTRAS=test,interop,peers TESTS=tests/test_peers.py`.
+"""
+
+import warnings
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from helpers.roundtrip import bounds_of, trains_of
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nsnn_neuro import Gaussian, Logistic, cut, fit_neuron, load, measures, save, to_block, to_pynapple
+from nsnn_neuro.likelihood import Lags, NeuronModel
+
+# --- statsmodels ---
+
+
+def test_gain_variance_is_that_of_a_negative_binomial_regression():
+    """NB2 with a level per stimulus: parameters, and the likelihood ratio against Poisson."""
+    discrete = pytest.importorskip("statsmodels.discrete.discrete_model")
+    rng = np.random.default_rng(2)
+    stimulus = np.repeat([0, 1, 2], 40)
+    counts = rng.poisson(np.array([2.0, 6.0, 15.0])[stimulus] * rng.gamma(4, 1 / 4, 120))
+    fit = measures.modulated_poisson(stimulus, counts)
+    levels = np.eye(3)[stimulus]
+    theirs = discrete.NegativeBinomial(counts, levels, loglike_method="nb2").fit(disp=0, maxiter=200)
+    poisson = discrete.Poisson(counts, levels).loglike(np.log(fit.rate))
+    assert_allclose(fit.log_likelihood_ratio, theirs.llf - poisson, rtol=1e-9)
+    assert_allclose(
+        np.r_[np.log(fit.rate), fit.gain_variance], theirs.params, rtol=1e-4
+    )  # its optimizer's tolerance
+
+
+@pytest.mark.parametrize(("family", "link"), [(Gaussian(1.0), "Probit"), (Logistic(1.0), "Logit")])
+def test_a_neuron_without_leak_is_a_binomial_regression(family, link):
+    """Parameters, likelihood and errors (expected information) of statsmodels' GLM for lagged stimulus and own spikes."""
+    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
+    families = pytest.importorskip("statsmodels.genmod.families")
+    x = np.random.default_rng(0).normal(size=3000)
+    signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=1 * pq.ms)
+    model = NeuronModel(dt=1 * pq.ms, family=family, stimulus=Lags(2), history=Lags(1))
+    block = model.simulate([-1.5, 0.8, 0.3, -0.5], signal, seed=1)
+    fit = fit_neuron(block, signal, dt=1 * pq.ms, family=family, stimulus=Lags(2), history=Lags(1))
+    o = np.histogram(block.segments[0].spiketrains[0].magnitude, (np.arange(3001) - 0.5) / 1000)[0]
+    past = np.stack([np.ones(3000), x, np.r_[0, x[:-1]], np.r_[0, o[:-1]]], axis=1)
+    theirs = generalized.GLM(o, past, family=families.Binomial(getattr(families.links, link)())).fit(
+        tol=1e-12, maxiter=100
+    )
+    assert_allclose(fit.log_likelihood, theirs.llf, rtol=1e-9)
+    assert_allclose(fit.values, theirs.params, rtol=1e-6)
+    assert_allclose(list(fit.se.values()), theirs.bse, rtol=1e-5)
+
+
+def test_a_cosine_tuning_curve_is_a_linear_regression():
+    """Least squares with White's errors (HC1), also of the amplitude and the preferred angle."""
+    linear = pytest.importorskip("statsmodels.regression.linear_model")
+    rng = np.random.default_rng(3)
+    angle = np.repeat(np.arange(0, 360, 45.0), 6)
+    rates = rng.poisson(8 + 5 * np.cos(np.radians(angle - 70))).astype(float)
+    fit = measures.tuning_curve(angle, rates).fit("cosine")
+    design = np.stack([np.ones(48), np.cos(np.radians(angle)), np.sin(np.radians(angle))], axis=1)
+    theirs = linear.OLS(rates, design).fit(cov_type="HC1")
+    base, c, s = theirs.params
+    amplitude = np.hypot(c, s)
+    found = {name: value[0] for name, value in fit.parameters.items()}
+    assert_allclose(
+        [found["baseline"], found["amplitude"], found["preferred"]],
+        [base, amplitude, np.degrees(np.arctan2(s, c)) % 360],
+        rtol=1e-6,
+    )
+    slopes = np.array([[1, 0, 0], [0, c, s], [0, -s * 180 / np.pi / amplitude, c * 180 / np.pi / amplitude]])
+    slopes[1] /= amplitude
+    slopes[2] /= amplitude
+    errors = np.sqrt(np.diag(slopes @ theirs.cov_params() @ slopes.T))
+    assert_allclose([fit.se[name][0] for name in ("baseline", "amplitude", "preferred")], errors, rtol=1e-5)
+
+
+def test_tests_and_limits_of_counts():
+    """Garwood's limits of a PSTH, the sign test of a response, the AUC with DeLong's error, correlation of successive trials."""
+    rates = pytest.importorskip("statsmodels.stats.rates")
+    descriptive = pytest.importorskip("statsmodels.stats.descriptivestats")
+    nonparametric = pytest.importorskip("statsmodels.stats.nonparametric")
+    tools = pytest.importorskip("statsmodels.tsa.stattools")
+    rng = np.random.default_rng(4)
+    counts = rng.poisson([4, 7], size=(30, 2))
+    trials = [[np.sort(np.r_[rng.uniform(0, 0.5, a), rng.uniform(0.5, 1.0, b)])] for a, b in counts]
+    block = to_block(trials, t_stop=1 * pq.s)
+    h = measures.psth(block, bin_width=50 * pq.ms)
+    low, high = np.transpose([rates.confint_poisson(c, 30 * 0.05, method="exact-c") for c in h.counts[0]])
+    assert_allclose(h.lower[0], low, rtol=1e-9, atol=1e-12)
+    assert_allclose(h.upper[0], high, rtol=1e-9)
+    test = measures.response_test(block, baseline=[0, 0.5] * pq.s, window=[0.5, 1] * pq.s, test="sign")
+    assert_allclose(test.p[0], descriptive.sign_test(counts[:, 1] - counts[:, 0])[1], rtol=1e-9)
+    area = measures.roc_auc(counts[:, 0], counts[:, 1])
+    theirs = nonparametric.rank_compare_2indep(counts[:, 1], counts[:, 0])
+    assert_allclose([area.value, area.se], [theirs.prob1, (theirs.var / 60) ** 0.5], rtol=1e-9)
+    drift = measures.trial_drift(counts[:, :1], n_shuffle=0)
+    assert_allclose(
+        drift.correlation[0], tools.acf(counts[:, 0].astype(float), nlags=1, fft=False)[1], rtol=1e-9
+    )
+
+
+def test_a_gaussian_neurometric_curve_is_a_probit_regression():
+    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
+    families = pytest.importorskip("statsmodels.genmod.families")
+    rng = np.random.default_rng(5)
+    stimulus = np.repeat([0.0, 1.0, 2.0, 4.0], [60, 40, 30, 20])
+    curve = measures.neurometric(stimulus, rng.poisson(8 + 2 * stimulus), 0, model="gaussian", n_resample=0)
+    trials = 2 / (1 / curve.n).sum(axis=1)  # harmonic mean
+    theirs = generalized.GLM(
+        curve.auc,
+        curve.stimulus[:, None],
+        family=families.Binomial(families.links.Probit()),
+        var_weights=trials,
+    ).fit(tol=1e-13, maxiter=200)
+    assert_allclose(curve.parameters["slope"], theirs.params[0], rtol=1e-5)
+
+
+# --- pynapple ---
+
+
+@pytest.fixture(scope="module")
+def recording():
+    """100 s of two units in bins of 10 ms, spikes in the middles of bins, and the same as a group of pynapple."""
+    pytest.importorskip("pynapple", minversion="0.10")
+    rng = np.random.default_rng(6)
+    spikes = rng.random((10_000, 2)) < 0.1
+    spikes[1:, 1] |= spikes[:-1, 0] & (rng.random(9999) < 0.3)
+    block = to_block([[np.flatnonzero(x) * 0.01 + 0.005 for x in spikes.T]], t_stop=100 * pq.s)
+    return spikes, block, to_pynapple(block)
+
+
+def test_spikes_around_events_are_those_of_pynapple(recording):
+    import pynapple as nap
+
+    _, block, group = recording
+    events = np.arange(2.0, 98, 1.5)
+    trials = cut(block, events, before=0.5 * pq.s, after=1 * pq.s)
+    around = nap.compute_perievent(group, nap.Ts(events), window=(-0.5, 1.0))
+    for unit in (0, 1):
+        for k, segment in enumerate(trials.segments):
+            assert_allclose(segment.spiketrains[unit].magnitude, around[unit][k].t, atol=1e-9)
+    h = measures.psth(trials, bin_width=100 * pq.ms)
+    for unit in (0, 1):
+        times = np.concatenate([around[unit][k].t for k in range(len(events))])
+        # shifted by 1 ns as pynapple rounds to ns and spikes may lie on the bins' edges
+        assert_array_equal(h.counts[unit], np.histogram(times + 1e-9, h.edges)[0])
+
+
+def test_correlograms_are_those_of_pynapple(recording):
+    import pynapple as nap
+
+    _, block, group = recording
+    theirs = nap.compute_crosscorrelogram(group, binsize=0.01, windowsize=0.1, norm=False)
+    lags, rate = theirs.index.to_numpy(), theirs[(0, 1)].to_numpy()
+    ours = measures.cross_correlogram(block, (0, 1), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
+    assert_allclose(ours.lags, lags, atol=1e-9)
+    assert_allclose(
+        ours.counts / (ours.n_spikes[0] * 0.01), rate, rtol=1e-9
+    )  # pynapple divides by all spikes
+    auto = nap.compute_autocorrelogram(group, binsize=0.01, windowsize=0.1, norm=False)[0].to_numpy()
+    own = measures.cross_correlogram(block, (0, 0), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
+    middle = np.arange(21) != 10  # pynapple sets lag 0 to 0
+    assert_allclose(own.counts[middle] / (own.n_spikes[0] * 0.01), auto[middle], rtol=1e-9)
+
+
+def test_tuning_and_information_about_place_are_those_of_pynapple(recording):
+    """Mean responses by condition; Skaggs' information in bits per spike of units whose rate depends on a position."""
+    import pynapple as nap
+
+    spikes, block, group = recording
+    epochs = {"a": np.array([2.0, 10.0, 30.0]), "b": np.array([5.0, 20.0, 60.0])}
+    theirs = nap.compute_response_per_epoch(
+        group, {name: nap.IntervalSet(start=at, end=at + 2.0) for name, at in epochs.items()}
+    )
+    order = np.argsort(np.concatenate(list(epochs.values())))
+    labels = np.repeat(["a", "b"], 3)[order]
+    starts = np.concatenate(list(epochs.values()))[order]
+    curve = measures.tuning_curve(labels, cut(block, starts, before=0 * pq.s, after=2 * pq.s))
+    assert_allclose(curve.mean, theirs.values, rtol=1e-9)
+    place = np.random.default_rng(7).integers(0, 4, 10_000)
+    kept = spikes & (
+        np.random.default_rng(8).random(spikes.shape) < np.array([0.2, 0.4, 0.6, 1.0])[place][:, None]
+    )
+    place_cells = nap.TsGroup(
+        {k: nap.Ts(np.flatnonzero(x) * 0.01 + 0.005) for k, x in enumerate(kept.T)},
+        time_support=nap.IntervalSet(0, 100),
+    )
+    position = nap.Tsd(
+        np.arange(10_000) * 0.01 + 0.005, place.astype(float), time_support=nap.IntervalSet(0, 100)
+    )
+    table = nap.compute_mutual_information(
+        nap.compute_tuning_curves(place_cells, position, bins=np.arange(5) - 0.5)
+    )
+    ours = [measures.skaggs_information(x.astype(int), place, bias="none", n_shuffle=0).value for x in kept.T]
+    assert_allclose(ours, table["bits/spike"].to_numpy(), rtol=1e-9)
+
+
+# --- files ---
+
+
+def samples():
+    dt = 1 / 30_000
+    block = to_block(
+        [[np.array(x) * dt for x in trial] for trial in ([[3000, 9210], [1200]], [[4500], []])],
+        t_stop=0.5 * pq.s,
+    )
+    block.annotations["dt"] = dt
+    return block
+
+
+def test_spikeinterface_reads_what_we_save(tmp_path):
+    """Trials lie one after another; a spike's frame is its sample."""
+    extractors = pytest.importorskip("spikeinterface.extractors")
+    path = save(samples(), tmp_path / "a.nwb")
+    sorting = extractors.read_nwb_sorting(str(path), sampling_frequency=30_000.0, t_start=0.0)
+    assert list(sorting.get_unit_ids()) == [0, 1]
+    frames = [sorting.get_unit_spike_train(unit, segment_index=0).tolist() for unit in (0, 1)]
+    assert frames == [[3000, 9210, 15_000 + 4500], [1200]]
+
+
+def test_a_file_repacked_by_neuroconv_is_ours_again(tmp_path):
+    helpers = pytest.importorskip("neuroconv.tools.nwb_helpers")
+    block = samples()
+    path = save(block, tmp_path / "a.nwb", metadata={"lab": "Ears"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pynwb's and hdmf's own
+        helpers.repack_nwbfile(nwbfile_path=path, export_nwbfile_path=tmp_path / "b.nwb")
+    again = load(tmp_path / "b.nwb", check="full")
+    assert trains_of(again) == trains_of(block)
+    assert bounds_of(again) == bounds_of(block)
+    assert again.annotations["nwb"]["lab"] == "Ears"
