@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all test-oldest lint docs docs-serve docs-check studies notebooks bench clean
+.PHONY: help demo test test-all test-oldest test-peers lint docs docs-serve docs-check studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -49,6 +49,13 @@ OLDEST_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix io/test_,nwb exte
 
 test-oldest: .venv-oldest/.installed ## quick tests with the oldest versions of what pyproject.toml asks for (Python 3.11)
 	@.venv-oldest/bin/python -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(or $(TESTS),$(OLDEST_TESTS))
+
+# every file with a test that is skipped without one of these packages
+PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|xarray|spikeinterface|statsmodels|nwbinspector|neuroconv)' \
+	tests nsnn_neuro)
+
+test-peers: ## tests with objects and values of other packages (pynapple, statsmodels, nwbinspector, ...), in .venv-peers
+	@$(MAKE) test VENV=.venv-peers EXTRAS=test,interop,peers TESTS="-rs $(or $(TESTS),$(PEER_TESTS))"
 
 lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff check .
@@ -76,7 +83,7 @@ bench: $(VENV)/.installed ## every timing in benchmarks/
 
 clean: ## remove the environment, caches and build output; results/ stays
 	@$(remove_venv)
-	@rm -rf .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	@rm -rf .venv-oldest .venv-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
 	@find nsnn_neuro analysis tests benchmarks data -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):

@@ -1,7 +1,7 @@
 """The same quantity by statsmodels and pynapple, and our files read by SpikeInterface and neuroconv.
 
 Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
-is absent: `make test EXTRAS=test,interop,peers TESTS=tests/test_peers.py`.
+is absent: `make test-peers` installs them all.
 """
 
 import warnings
@@ -126,7 +126,7 @@ def test_a_gaussian_neurometric_curve_is_a_probit_regression():
 @pytest.fixture(scope="module")
 def recording():
     """100 s of two units in bins of 10 ms, spikes in the middles of bins, and the same as a group of pynapple."""
-    pytest.importorskip("pynapple", minversion="0.10")
+    pytest.importorskip("pynapple", minversion="0.11")
     rng = np.random.default_rng(6)
     spikes = rng.random((10_000, 2)) < 0.1
     spikes[1:, 1] |= spikes[:-1, 0] & (rng.random(9999) < 0.3)

@@ -287,23 +287,25 @@ def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
 
 
 def test_the_inspector_of_the_archive_finds_nothing_to_refuse(tmp_path):
+    """Neither critical findings nor violations, of the general rules nor of the archive's, in files of all that a Block holds."""
     inspector = pytest.importorskip("nwbinspector")
-    path = str(save(recording(), tmp_path / "a.nwb", metadata=METADATA))
-    rules = inspector.load_config("dandi")
-    found = list(inspector.inspect_nwbfile(nwbfile_path=path, config=rules))
+    archive = inspector.load_config("dandi")
     serious = ("ERROR", "PYNWB_VALIDATION", "CRITICAL", "BEST_PRACTICE_VIOLATION")
-    assert [(m.check_function_name, m.message) for m in found if m.importance.name in serious] == []
-    names = {m.check_function_name for m in found}
-    wanted = {
-        "check_experimenter_form",
-        "check_keywords",
-        "check_institution",
-        "check_resolution",
-        "check_description",
-    }
-    assert not names & wanted  # suggestions that the metadata satisfy
-    bare = str(save(recording(), tmp_path / "b.nwb"))
-    names = {m.check_function_name for m in inspector.inspect_nwbfile(nwbfile_path=bare, config=rules)}
+    for name, block in (("small", recording()), ("rich", rich_block())):
+        path = str(save(block, tmp_path / f"{name}.nwb", metadata=METADATA))
+        for rules in (None, archive):
+            found = list(inspector.inspect_nwbfile(nwbfile_path=path, config=rules))
+            assert [(m.check_function_name, m.message) for m in found if m.importance.name in serious] == []
+        wanted = {
+            "check_experimenter_form",
+            "check_keywords",
+            "check_institution",
+            "check_resolution",
+            "check_description",
+        }
+        assert not wanted & {m.check_function_name for m in found}  # suggestions that the metadata satisfy
+    bare = str(save(recording(), tmp_path / "bare.nwb"))
+    names = {m.check_function_name for m in inspector.inspect_nwbfile(nwbfile_path=bare, config=archive)}
     assert "check_subject_exists" in names  # the inspector sees
 
 
