@@ -12,6 +12,7 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import bounds_of, trains_of
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize_scalar
 
 from nsnn_neuro import Gaussian, Logistic, cut, fit_neuron, load, measures, save, to_block, to_pynapple
 from nsnn_neuro.likelihood import Lags, NeuronModel
@@ -20,19 +21,32 @@ from nsnn_neuro.likelihood import Lags, NeuronModel
 
 
 def test_gain_variance_is_that_of_a_negative_binomial_regression():
-    """NB2 with a level per stimulus: parameters, and the likelihood ratio against Poisson."""
+    """NB2 with a level per stimulus; Cox and Reid's likelihood from the covariance of its levels at given gain variances."""
     discrete = pytest.importorskip("statsmodels.discrete.discrete_model")
+    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
+    families = pytest.importorskip("statsmodels.genmod.families")
     rng = np.random.default_rng(2)
     stimulus = np.repeat([0, 1, 2], 40)
     counts = rng.poisson(np.array([2.0, 6.0, 15.0])[stimulus] * rng.gamma(4, 1 / 4, 120))
-    fit = measures.modulated_poisson(stimulus, counts)
     levels = np.eye(3)[stimulus]
+    fit = measures.modulated_poisson(stimulus, counts, bias=None)
     theirs = discrete.NegativeBinomial(counts, levels, loglike_method="nb2").fit(disp=0, maxiter=200)
     poisson = discrete.Poisson(counts, levels).loglike(np.log(fit.rate))
     assert_allclose(fit.log_likelihood_ratio, theirs.llf - poisson, rtol=1e-9)
-    assert_allclose(
-        np.r_[np.log(fit.rate), fit.gain_variance], theirs.params, rtol=1e-4
-    )  # its optimizer's tolerance
+    found = np.r_[np.log(fit.rate), fit.gain_variance]
+    assert_allclose(found, theirs.params, rtol=1e-4)  # its optimizer's tolerance
+
+    def adjusted(log_variance):
+        family = families.NegativeBinomial(alpha=np.exp(log_variance))
+        levels_fit = generalized.GLM(counts, levels, family=family).fit(tol=1e-12)
+        return -levels_fit.llf - np.linalg.slogdet(levels_fit.cov_params())[1] / 2
+
+    best = minimize_scalar(adjusted, bounds=(-3, 1), method="bounded", options={"xatol": 1e-9})
+    fit = measures.modulated_poisson(stimulus, counts)
+    assert_allclose(fit.gain_variance, np.exp(best.x), rtol=1e-5)
+    none = generalized.GLM(counts, levels, family=families.Poisson()).fit(tol=1e-12)
+    ratio = -best.fun - none.llf - np.linalg.slogdet(none.cov_params())[1] / 2
+    assert_allclose(fit.log_likelihood_ratio, ratio, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("family", "link"), [(Gaussian(1.0), "Probit"), (Logistic(1.0), "Logit")])

@@ -273,7 +273,7 @@ def test_synchrony_of_retinal_cells_is_that_of_their_stimulus(movie):
     assert np.nanmean(chance.z[..., 2][pairs]) > 4
     assert abs(np.nanmean(stimulus.z[..., 2][pairs])) < 0.3  # NaN: two pairs whose repeats never coincide
     # nearly all cells fire with the population; the same in loops over Gaussians
-    coupling = measures.population_coupling(trains, sigma=40 * pq.ms, bin_width=20 * pq.ms)
+    coupling = measures.population_coupling(trains, sigma=40 * pq.ms, bin_width=20 * pq.ms, bias=None)
     assert (coupling > 0).sum() > 45
     far = np.subtract.outer(np.arange(953), np.arange(953))
     kernel = np.where(np.abs(far) <= 10, np.exp(-((far / 2) ** 2) / 2), 0)
@@ -283,7 +283,7 @@ def test_synchrony_of_retinal_cells_is_that_of_their_stimulus(movie):
     ) / 0.02
     mean = total.sum(axis=0) / (20 * 953 * 0.02)
     others = rate.sum(axis=2, keepdims=True) - rate - (mean.sum() - mean)
-    assert_allclose(coupling, (rate * others).sum(axis=(0, 1)) * 0.02 / flat.sum(axis=0), rtol=1e-2)
+    assert_allclose(coupling, (rate * others).sum(axis=(0, 1)) * 0.02 / flat.sum(axis=0), rtol=1e-9)
 
 
 # --- salamander retina, 60 images of 30 trials ---
@@ -379,7 +379,9 @@ def test_current_and_voltage_of_a_cortical_neuron():
     centred = current - current.mean()
     spectrum = measures.signal_spectrum(a, window="hann", nperseg=1024)
     f, power = sp.welch(centred, 5000, nperseg=1024, detrend=False)
-    assert_allclose(spectrum.power, power, rtol=1e-9, atol=1e-12 * power.max())
+    assert_allclose(spectrum.power[2:], power[2:], rtol=1e-9)
+    # the mean of all that is taken off holds a part of the power next to 0, which ours restores
+    assert_allclose(spectrum.power[:2], power[:2] / (1 - 1024 / 34_000 * np.array([2 / 3, 1 / 6])), rtol=1e-3)
     assert_allclose(power.sum() * f[1], centred.var(), rtol=0.02)
     memory = -0.001 / np.log(
         np.mean(centred[5:] * centred[:-5]) / centred.var()
