@@ -17,7 +17,7 @@ from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, si
 from ..core.warn import warn
-from . import nwb_metadata, nwb_timed
+from . import nwb_metadata, nwb_timed, pynwb_import
 from .json_codec import dumps, encode, unit_text
 from .lookup import NAMES
 from .nwb import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
@@ -288,8 +288,7 @@ def write_sorted(
 
     `resolution` is the step of the spike times in s, where there is one; the file says it as that of /units/spike_times.
     """
-    import pynwb
-
+    pynwb = pynwb_import.load()
     n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
