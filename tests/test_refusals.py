@@ -144,10 +144,20 @@ MESSAGES = {
         "shorter window or leave out the event. The event itself is outside its trial: if it is on the session's clock and trials "
         "have their own, subtract segment.annotations['start_time'] of its trial",
     ),
+    "a window that ends before it starts": (
+        lambda: nsnn.measures.psth(
+            BLOCK, bin_width=10 * ms, align=500 * ms, t_start=300 * ms, t_stop=100 * ms
+        ),
+        "t_start = 0.3 s, t_stop = 0.1 s, from the event: expected a start before the stop",
+    ),
+    "two times of a window that are no numbers": (
+        lambda: plotting.raster(BLOCK, align=500 * ms, window=(0 * ms, [1, 2] * ms), ax=axes()),
+        "window = (0. * second, array([1., 2.]) * msecond): expected (start, stop), two times such as [0, 200]*ms, start first",
+    ),
     "words at events on the session's clock": (
         lambda: nsnn.measures.spike_counts(BLOCK, align=SESSION, t_stop=300 * ms),
-        "align[0] = 1000.0 s: the window, 1000.0 to 1000.3 s, leaves trial 0, which runs from 0.0 to 1.0 s; take a shorter window "
-        "or drop the trial. The event itself is outside its trial",
+        "align has an event at 1000 s in trial 0: its window, 1000 to 1000.3 s, leaves the trial, which runs from 0 to 1 s; take a "
+        "shorter window or leave out the event. The event itself is outside its trial",
     ),
     "a current as a drive": (
         lambda: nsnn.Constant([1, 2] * nA),

@@ -54,14 +54,13 @@ def around_events(
     first, last = trains.t_start[trial], trains.t_stop[trial]
     start = first if low is None else event + low
     stop = last if high is None else event + high
-    apart = np.fmax(trains.resolution, rounding(start, stop))
-    outside = np.flatnonzero((start < first - apart) | (stop > last + apart)) if not allow_partial else ()
-    for k in outside:
+    if low is not None and high is not None and not low < high:
         raise NsnnError(
-            f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
-            f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window or leave out the event"
-            + session_clock(event[k], first[k], last[k])
+            f"t_start = {low:g} s, t_stop = {high:g} s, from the event: expected a start before the stop"
         )
+    apart = np.fmax(trains.resolution, rounding(start, stop))
+    if not allow_partial:
+        check_windows(trains, event, trial, start, stop)
     if allow_partial:
         start = np.clip(start, first, last)
         stop = np.clip(stop, start, last)
@@ -88,6 +87,28 @@ def around_events(
     relative = np.clip(times[spikes] - event[row], edges[row, 0], edges[row, 1])
     rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
     return replace(rows, resolution=float(apart)), trial
+
+
+def check_windows(
+    trains: Trains, event: np.ndarray, trial: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> None:
+    """NsnnError for the first window, `start` to `stop` on the trial's clock, of an event that leaves its trial, all (n,), s.
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> import quantities as pq
+    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
+    >>> check_windows(trains, np.array([0.2]), np.array([0]), np.array([-0.1]), np.array([0.4]))
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: align has an event at 0.2 s in trial 0: its window, -0.1 to 0.4 s, leaves the trial, ...
+    """
+    first, last = trains.t_start[trial], trains.t_stop[trial]
+    apart = np.fmax(trains.resolution, rounding(start, stop))
+    for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
+        raise NsnnError(
+            f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
+            f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window or leave out the event"
+            + session_clock(event[k], first[k], last[k])
+        )
 
 
 def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.ndarray | None = None) -> None:

@@ -275,6 +275,24 @@ def scalar_time(value: Any, name: str) -> float:
     return float(x)
 
 
+def time_window(value: Any, name: str, others: str = "") -> tuple[float, float]:
+    """(start, stop) in s of an argument such as [0, 200]*ms; `others` says what else the argument may be.
+
+    >>> import quantities as pq
+    >>> time_window([0, 200]*pq.ms, "window")
+    (0.0, 0.2)
+    """
+    pair = np.shape(value) == (2,) if not isinstance(value, list | tuple) else len(value) == 2
+    if pair and isinstance(value, list | tuple):
+        pair = not any(isinstance(one, list | tuple) or np.ndim(one) for one in value)
+    edges = np.asarray(si(value, "s", name)) if pair else np.empty(0)
+    if not pair or not np.isfinite(edges).all() or not edges[0] < edges[1]:
+        raise NsnnError(
+            f"{name} = {shown(value)}: expected {others}(start, stop), two times such as [0, 200]*ms, start first"
+        )
+    return float(edges[0]), float(edges[1])
+
+
 def _cropped(trains: Trains, start: float | None, stop: float | None, eps: float) -> Trains:
     """`trains` between start and stop, with the resolution of what is left."""
     if start is None and stop is None:

@@ -81,6 +81,17 @@ def read_windows(
     return counts_in_windows(as_trains(counts, t_start, t_stop, name), window)
 
 
+def sums_of(x: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Sums (n_labels, ...) of x (n, ...) over the samples of each label.
+
+    >>> sums_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
+    array([4., 5.])
+    """
+    total = np.zeros((int(label.max()) + 1, *x.shape[1:]))
+    np.add.at(total, label, x)
+    return total
+
+
 def means_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means (n_labels, ...) of x (n, ...) over the samples of each label, and the numbers of samples (n_labels,).
 
@@ -88,6 +99,26 @@ def means_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (array([2., 5.]), array([2, 1]))
     """
     number = np.bincount(label)
-    total = np.zeros((number.size, *x.shape[1:]))
-    np.add.at(total, label, x)
-    return total / number.reshape(-1, *[1] * (x.ndim - 1)), number
+    return sums_of(x, label) / number.reshape(-1, *[1] * (x.ndim - 1)), number
+
+
+def deviations_of(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x (n, ...) less the mean of its label, 0 where only rounding is left; and the SD of each label, (n_labels, ...), ddof 0.
+
+    >>> deviations_of(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]))
+    (array([-1.,  1.,  0.]), array([1., 0.]))
+    """
+    deviation = x - means_of(x, label)[0][label]
+    deviation[np.abs(deviation) <= 1e-12 * np.abs(x)] = 0.0
+    return deviation, np.sqrt(means_of(deviation**2, label)[0])
+
+
+def z_scores(x: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x (n, ...) less the mean of its label, divided by its SD, 0 where it doesn't vary; and these SD, as of `deviations_of`.
+
+    >>> z_scores(np.array([1.0, 3.0, 5.0, 5.0]), np.array([0, 0, 1, 1]))
+    (array([-1.,  1.,  0.,  0.]), array([1., 0.]))
+    """
+    deviation, sd = deviations_of(x, label)
+    own = sd[label]
+    return np.divide(deviation, own, out=np.zeros_like(deviation), where=own > 0), sd

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..core.bins import rounding
 from ..core.errors import NsnnError
-from ..core.units import shown, si
+from ..core.units import shown
 from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
+from ..measures.trains import time_window
 from .axes import plain
 
 
@@ -37,7 +38,7 @@ def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray
                 "window = None: with align expected (start, stop), as in window=(-100*ms, 300*ms)"
             )
         return trains, np.arange(trains.n_trials)
-    low, high = _window(window)
+    low, high = time_window(window, "window")
     if align is None:
         _check_within(trains, window, low, high)
         return trains.crop(low, high), np.arange(trains.n_trials)
@@ -96,15 +97,6 @@ def selection(numbers: Any, n: int, name: str) -> np.ndarray:
     if not good or array.min() < 0 or array.max() >= n:
         raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}")
     return array
-
-
-def _window(window: Any) -> tuple[float, float]:
-    if np.ndim(window) != 1 or len(window) != 2:
-        raise NsnnError(f"window = {shown(window)}: expected (start, stop), as in (-100*ms, 300*ms)")
-    low, high = (float(si(t, "s", "window")) for t in window)
-    if not -np.inf < low < high < np.inf:
-        raise NsnnError(f"window = {shown(window)}: expected a start before the stop")
-    return low, high
 
 
 def _check_within(trains: Trains, window: Any, low: float, high: float) -> None:

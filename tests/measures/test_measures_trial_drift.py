@@ -19,6 +19,7 @@ from nsnn_neuro.measures import (
     trial_drift,
 )
 from nsnn_neuro.measures.spiketrain import trial_drift as module
+from nsnn_neuro.measures.trial_counts import z_scores
 
 
 def block_of(counts):
@@ -110,7 +111,7 @@ def test_p_is_uniform_without_drift(rate, monkeypatch):
     counts = rng.poisson(np.array([1.0, 3.0, 8.0])[stimulus][:, None] * rate, (36, 600))
     drift = trial_drift(counts, stimulus=stimulus, n_shuffle=199)
     share, p = sharing(rng), []
-    z = module.standardised(counts[:, None, :].astype(float), stimulus)
+    z, _ = z_scores(counts[:, None, :].astype(float), stimulus)
     null = module._permuted(z, stimulus, 199, np.random.default_rng(0)) / (z**2).sum(axis=(0, 1))
     for j in range(600):
         p.append(share(null[:, j], drift.correlation[j]))

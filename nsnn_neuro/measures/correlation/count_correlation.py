@@ -22,7 +22,7 @@ from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se
 from ..spiketrain.trial_drift import warn_drift
 from ..trains import SilentNeuronWarning, holds_trials, nan_ratio
-from ..trial_counts import means_of, read_counts, read_labels, read_windows
+from ..trial_counts import deviations_of, means_of, read_counts, read_labels, read_windows, z_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,18 +140,14 @@ def noise_correlation(
 
 def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray:
     """Correlation of x (n, n_neurons) around the means of labels; NaN for neurons that don't vary."""
-    mean, trials = means_of(x, label)
-    deviation = x - mean[label]
-    deviation[np.abs(deviation) <= 1e-12 * np.abs(mean[label])] = 0.0
-    squares = np.zeros_like(mean)
-    np.add.at(squares, label, deviation**2)
     if not zscore:
+        deviation, _ = deviations_of(x, label)
         both = deviation.T @ deviation
         scale = np.sqrt(np.diag(both))
         return nan_ratio(both, scale[:, None] * scale)
-    varies = squares > 0
-    z = np.where(varies[label], nan_ratio(deviation, np.sqrt(squares / trials[:, None])[label]), 0.0)
-    shared = (varies.T * trials).astype(float) @ varies
+    z, sd = z_scores(x, label)
+    varies = sd > 0
+    shared = (varies.T * np.bincount(label)).astype(float) @ varies
     return nan_ratio(z.T @ z, shared)
 
 

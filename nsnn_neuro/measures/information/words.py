@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core.bins import index, rounding, slack
+from ...core.bins import index, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
-from ...io.train_arrays import session_clock
+from ..event_windows import check_windows
 from ..trains import Trains, as_trains, binned, scalar_time
 
 
@@ -39,13 +39,7 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
         stop = event + scalar_time(t_stop, "t_stop")
         if not start[0] < stop[0]:
             raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")
-        apart = np.fmax(trains.resolution, rounding(start, stop))
-        for k in np.flatnonzero((start < trains.t_start - apart) | (stop > trains.t_stop + apart)):
-            raise NsnnError(
-                f"align[{k}] = {event[k]} s: the window, {start[k]} to {stop[k]} s, leaves trial {k}, which "
-                f"runs from {trains.t_start[k]} to {trains.t_stop[k]} s; take a shorter window or drop the trial"
-                + session_clock(event[k], trains.t_start[k], trains.t_stop[k])
-            )
+        check_windows(trains, event, np.arange(n), start, stop)
         trains = trains.crop(start, stop)
     trains.check_durations("so that their words differ in length")
     length = float(trains.durations.min())

@@ -22,7 +22,7 @@ from ...core.warn import warn
 from ...io.spikes import PIECE
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
-from ..trial_counts import counts_in_windows, read_labels
+from ..trial_counts import counts_in_windows, read_labels, sums_of
 from .trial_drift import warn_drift
 
 Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
@@ -341,9 +341,7 @@ def fano_factor(
         )
         raise NsnnError(f"{reason}; fano_factor needs at least two trials of one stimulus to compare")
     rows, label, value = _within_stimuli(trains, window, ddof, stimulus, per)
-    total = np.zeros((label.max() + 1, *rows.shape[1:]))
-    np.add.at(total, label, rows)
-    result = value(total.reshape(-1, trains.n_neurons))
+    result = value(sums_of(rows, label).reshape(-1, trains.n_neurons))
     if per == "bin" and np.isnan(result).any():
         silent = f"{np.isnan(result).sum()} of {result.size} windows of neurons hold no spike in any trial"
         warn(f"fano_factor: {silent}; their value is NaN", SilentNeuronWarning)

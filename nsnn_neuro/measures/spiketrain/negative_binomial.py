@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...core.numba_jit import njit
+from ..trial_counts import means_of
 
 _LEAST, _MOST, _HALVINGS = -25.0, 14.0, 55  # log a
 
@@ -55,10 +56,8 @@ def profile_limits(
 
 def _cells(x: np.ndarray, label: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
     """For each neuron with spikes: its index, trials with a count above 0, 1, ..., mean counts and trials of the stimuli."""
-    number = np.bincount(label).astype(float)
-    mean = np.zeros((number.size, x.shape[1]))
-    np.add.at(mean, label, x)
-    mean /= number[:, None]
+    mean, trials = means_of(x, label)
+    number = trials.astype(float)
     for i in np.flatnonzero(mean.any(axis=0)):
         times = np.bincount(x[:, i].astype(np.int64))
         above = (len(x) - np.cumsum(times)[:-1]).astype(float)

@@ -12,9 +12,9 @@ from scipy.stats import binomtest, rankdata, wilcoxon
 from ...core.bins import rounding
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.units import shown, si
+from ...core.units import shown
 from ..response_checks import as_labels
-from ..trains import Trains, as_trains, nan_ratio, warn_silent
+from ..trains import Trains, as_trains, nan_ratio, time_window, warn_silent
 
 _EXACT = 50  # trials up to which the signed-rank distribution is enumerated
 
@@ -44,21 +44,6 @@ class ResponseTest:
     n: int
     """trials"""
     test: str
-
-
-def time_window(value: Any, name: str) -> tuple[float, float]:
-    """(start, stop) in s of an argument such as [0, 200]*ms.
-
-    >>> import quantities as pq
-    >>> time_window([0, 200]*pq.ms, "window")
-    (0.0, 0.2)
-    """
-    edges = np.asarray(si(value, "s", name))
-    if edges.shape != (2,) or not np.isfinite(edges).all() or not edges[0] < edges[1]:
-        raise NsnnError(
-            f"{name} = {shown(value)}: expected (start, stop), two times such as [0, 200]*ms, start first"
-        )
-    return float(edges[0]), float(edges[1])
 
 
 def _crop(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:

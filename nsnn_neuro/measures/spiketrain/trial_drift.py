@@ -18,7 +18,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.warn import warn
 from ..trains import nan_ratio, warn_silent
-from ..trial_counts import means_of, read_labels, read_windows
+from ..trial_counts import means_of, read_labels, read_windows, z_scores
 
 DRIFT_LEVEL = 0.001
 """Probability that one call warns of drift where trials are exchangeable, over all neurons."""
@@ -116,7 +116,7 @@ def trial_drift(
     mean, number = means_of(x, label)
     if number.max() < 2:
         raise NsnnError("stimulus: each label has one trial; trial_drift needs two of one stimulus")
-    z = standardised(x, label)
+    z, _ = z_scores(x, label)
     total = (z**2).sum(axis=(0, 1))
     correlation = nan_ratio((z[1:] * z[:-1]).sum(axis=(0, 1)), total)
     p = np.full(x.shape[2], np.nan)
@@ -138,18 +138,6 @@ def trial_drift(
     return TrialDrift(correlation, p, fano, without, len(x))
 
 
-def standardised(x: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Counts (n_trials, n_windows, n_neurons) less the mean of their stimulus, divided by its SD; 0 where it doesn't vary.
-
-    >>> standardised(np.array([1.0, 3.0, 5.0, 5.0]).reshape(4, 1, 1), np.array([0, 0, 1, 1])).ravel().tolist()
-    [-1.0, 1.0, 0.0, 0.0]
-    """
-    deviation = x - means_of(x, label)[0][label]
-    deviation[np.abs(deviation) <= 1e-12 * np.abs(x)] = 0.0
-    sd = np.sqrt(means_of(deviation**2, label)[0])[label]
-    return np.divide(deviation, sd, out=np.zeros_like(deviation), where=sd > 0)
-
-
 def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
     """One TrialDriftWarning if counts (n_trials, n_neurons) drift; `name` is the measure's.
 
@@ -159,7 +147,7 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
     n, n_neurons = counts.shape
     if n < 3:
         return
-    z = standardised(counts[:, None, :], label)
+    z, _ = z_scores(counts[:, None, :], label)
     correlation = nan_ratio((z[1:] * z[:-1]).sum(axis=(0, 1)), (z**2).sum(axis=(0, 1)))
     rare = (norm.isf(DRIFT_LEVEL / n_neurons) - 1) / np.sqrt(n)
     largest = np.argsort(-np.nan_to_num(correlation))[:_CANDIDATES]

@@ -11,7 +11,7 @@ from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.units import floats, is_quantity, shown, si, unit_of
 from ..response_checks import array_of, as_samples
-from ..trains import as_trains, holds_blocks, scalar_time
+from ..trains import as_trains, holds_blocks, time_window
 
 
 def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.ndarray, str]:
@@ -86,15 +86,8 @@ def read_responses(block: Any, window: Any, name: str = "block") -> tuple[np.nda
 
 def _pair(window: Any) -> tuple[float, float] | None:
     """Start and stop in s of a window of two times; None for a single time."""
-    several = isinstance(window, list | tuple)
-    if not several and np.shape(window) == ():
-        return None
-    if (len(window) if several else np.shape(window)) not in (2, (2,)):
-        raise NsnnError(f"window = {shown(window)}: expected one time, or two: (start, stop)")
-    start, stop = (scalar_time(window[k], "window") for k in (0, 1))
-    if not start < stop:
-        raise NsnnError(f"window = {window}: expected start < stop")
-    return start, stop
+    single = not isinstance(window, list | tuple) and np.ndim(window) == 0
+    return None if single else time_window(window, "window", "one time, or ")
 
 
 def _length(window: Any) -> float:

@@ -21,6 +21,7 @@ from ...core.errors import NsnnError
 from ..response_checks import permutation_p
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
+from ..trial_counts import means_of, sums_of
 from .responses import in_unit, read_responses, read_stimulus
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class TuningCurve:
         rng = np.random.default_rng(seed)
         null = np.empty((n_shuffle, own.size))
         for k in range(n_shuffle):
-            null[k] = self._index(name, _means(self.responses, rng.permutation(self.label), self.n))
+            null[k] = self._index(name, means_of(self.responses, rng.permutation(self.label))[0].T)
         values = [permutation_p(column, value) for column, value in zip(null.T, own, strict=True)]
         return np.where(np.isnan(own), np.nan, np.array(values, dtype=float))
 
@@ -343,17 +344,9 @@ def by_stimulus(label: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, n
     >>> by_stimulus(np.array([0, 0, 1]), np.array([[1.0], [3.0], [5.0]]))
     (array([2, 1]), array([[2., 5.]]), array([[ 1., nan]]))
     """
-    n = np.bincount(label)
-    mean = _means(responses, label, n)
-    squares = np.zeros((n.size, responses.shape[1]))
-    np.add.at(squares, label, (responses - mean.T[label]) ** 2)
-    return n, mean, np.sqrt(nan_ratio(squares, ((n - 1) * n)[:, None])).T
-
-
-def _means(responses: np.ndarray, label: np.ndarray, n: np.ndarray) -> np.ndarray:
-    total = np.zeros((n.size, responses.shape[1]))
-    np.add.at(total, label, responses)
-    return (total / n[:, None]).T
+    mean, n = means_of(responses, label)
+    squares = sums_of((responses - mean[label]) ** 2, label)
+    return n, mean.T, np.sqrt(nan_ratio(squares, ((n - 1) * n)[:, None])).T
 
 
 @suggest_keywords
