@@ -144,7 +144,10 @@ def _series(name: str, values: np.ndarray, times: np.ndarray, unit: str) -> Any:
 
 
 def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
-    """Events or epochs as a table with their labels and array annotations; None where pynwb has no such table."""
+    """Events or epochs as a table with their labels and array annotations; None where pynwb has no such table.
+
+    Rows are in the order of time, as other programs expect; their ids are the places in the notes.
+    """
     import pynwb
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
@@ -154,24 +157,27 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
         return None
     kind = TimeIntervals if epochs else pynwb.event.EventsTable
     columns: list[Any] = []
+    order = np.argsort(times, kind="stable")
     if labels is not None:
-        columns.append(("label" if epochs else "annotation", "label", column("label", labels)))
+        columns.append(("label" if epochs else "annotation", "label", column("label", labels[order])))
     for key, values in head["arrays"].items():
         unit = f" ({values.dimensionality.string})" if isinstance(values, pq.Quantity) else ""
-        plain = None if key == "label" else column(key, values, kind)
+        plain = None if key == "label" else column(key, values[order], kind)
         columns += [] if plain is None else [(key, f"array annotation{unit}", plain)]
     clock = "on the session's clock, in seconds"
     about: dict[str, Any] = {"name": name, "description": head["description"] or head["kind"]}
-    about["id"] = np.arange(times.size)
+    about["id"] = order
     if epochs:
         columns[:0] = [
-            ("start_time", f"start {clock}", times),
-            ("stop_time", f"end {clock}", times + head["durations"]),
+            ("start_time", f"start {clock}", times[order]),
+            ("stop_time", f"end {clock}", (times + head["durations"])[order]),
         ]
     made = [VectorData(name=n, description=d, data=a) for n, d, a in columns]
     if epochs:
         return kind(columns=made, **about)
-    made.insert(0, pynwb.event.TimestampVectorData(name="timestamp", description=f"time {clock}", data=times))
+    made.insert(
+        0, pynwb.event.TimestampVectorData(name="timestamp", description=f"time {clock}", data=times[order])
+    )
     return kind(columns=made, **about)
 
 

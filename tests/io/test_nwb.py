@@ -212,10 +212,12 @@ def test_other_programs_see_events_epochs_and_irregular_signals(tmp_path):
         file = io.read()
         cue, v, trials = file.events["cue_1"], file.acquisition["v_1"], file.intervals["trials_1"]
         at = np.concatenate([i + s.events[0].times.magnitude for i, s in enumerate(block.segments[:2])])
-        assert cue["timestamp"][:].tolist() == trials["start_time"][:].tolist() == at.tolist()
-        assert cue["annotation"][:].tolist() == list("abcdabcd")
-        assert trials["stop_time"][:].tolist() == (at + 1).tolist()
-        assert trials["angle"][:].tolist() == [0, 1, 2, 3] * 2
+        order = np.argsort(at)  # rows by time, which the Block's are not
+        assert cue["timestamp"][:].tolist() == trials["start_time"][:].tolist() == at[order].tolist()
+        assert cue["annotation"][:].tolist() == [("abcd" * 2)[k] for k in order]
+        assert trials["stop_time"][:].tolist() == (at + 1)[order].tolist()
+        assert trials["angle"][:].tolist() == (order % 4).tolist()
+        assert trials.id[:].tolist() == order.tolist()
         assert v.data.shape == (8, 2)
 
 
