@@ -216,6 +216,49 @@ def test_two_standard_errors_cover_the_parameters(model):
         assert np.mean(np.abs(value - true) <= 2 * fit.se[name]) >= 0.9, name
 
 
+@pytest.mark.parametrize(
+    ("model", "x", "n_neurons"),
+    [
+        ("cosine", CIRCLE, 400),
+        pytest.param("von_mises", CIRCLE[::2], 300, marks=pytest.mark.slow),
+        pytest.param(
+            "gaussian", np.arange(1.0, 6.0), 300, marks=pytest.mark.slow
+        ),  # fits of flat neurons are slow
+    ],
+)
+def test_p_of_a_fit_is_uniform_without_tuning(model, x, n_neurons):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # widths that are not determined
+        fit = poisson_curve(21, lambda x: np.full_like(x, 6.0), x, n_neurons=n_neurons).fit(
+            model, n_shuffle=99
+        )
+    p = fit.p - np.random.default_rng(1).random(n_neurons) / 100
+    assert kstest(p, "uniform").pvalue > 1e-2
+
+
+def test_p_of_a_fit_by_loops():
+    """Cosine by regression; the best of all von Mises curves, of any grid, for a peak that a permutation rarely beats."""
+    curve = tuning_curve(
+        np.repeat(CIRCLE, 3), np.random.default_rng(22).poisson(cosine(np.repeat(CIRCLE, 3)))
+    )
+    t = np.deg2rad(np.repeat(CIRCLE, 3))
+    design = np.stack([np.ones(36), np.cos(t), np.sin(t)], axis=1)
+
+    def left(y):
+        return np.linalg.lstsq(design, y, rcond=None)[1][0]
+
+    rng = np.random.default_rng(5)
+    null = []
+    for _ in range(99):
+        label = rng.permutation(curve.label)
+        null.append(left(curve.responses[np.argsort(label, kind="stable"), 0]))
+    reached = 1 + np.sum(np.array(null) <= left(curve.responses[:, 0]) + 1e-9)
+    assert curve.fit("cosine", n_shuffle=99, seed=5).p[0] == pytest.approx(reached / 100)
+    tuned = poisson_curve(23, von_mises)
+    assert tuned.fit("von_mises", n_shuffle=99).p[0] == 0.01
+    assert np.isnan(tuned.fit("von_mises", n_shuffle=0).p).all()
+
+
 def test_fits_in_radians_and_of_orientations():
     rates = np.random.default_rng(12).poisson(von_mises(np.repeat(CIRCLE, 8)))
     degrees = tuning_curve(np.repeat(CIRCLE, 8) * pq.deg, rates).fit("von_mises")

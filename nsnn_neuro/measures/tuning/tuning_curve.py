@@ -84,8 +84,8 @@ class TuningCurve:
     def osi(self) -> np.ndarray:
         """Orientation selectivity |sum of R exp(2 i t)| / sum of R, (n_neurons,): 0 for none, 1 for one orientation alone.
 
-        Noise raises it: without selectivity its mean is about sqrt(pi) se/(2 R sqrt(n_stimuli)) with R +- se the mean response
-        to a stimulus. `p` tests it against chance. NaN for silent neurons, with one warning.
+        Noise raises it, and this is not corrected: without selectivity its mean is about sqrt(pi) se/(2 R sqrt(n_stimuli)) with
+        R +- se the mean response to a stimulus. `p` tests it against chance. NaN for silent neurons, with one warning.
         """
         return self._selectivity("osi")
 
@@ -98,7 +98,7 @@ class TuningCurve:
     def osi_peak(self) -> np.ndarray:
         """Orientation selectivity (R_pref - R_orth)/(R_pref + R_orth), (n_neurons,).
 
-        R_orth is the mean response at +90 and -90 degrees from the peak. It is above 0 without selectivity too.
+        R_orth is the mean response at +90 and -90 degrees from the peak. It is above 0 without selectivity too: see `p`.
         """
         return self._selectivity("osi_peak")
 
@@ -209,8 +209,15 @@ class TuningCurve:
         return np.where(np.isnan(own), np.nan, np.array(values, dtype=float))
 
     @suggest_keywords
-    def fit(self, model: str = "von_mises", *, period: float = 360.0) -> TuningFit:
-        """Fit a curve to the responses of each neuron by least squares over trials.
+    def fit(
+        self, model: str = "von_mises", *, period: float = 360.0, n_shuffle: int = 1000, seed: int = 0
+    ) -> TuningFit:
+        """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
+
+        The curve follows noise where there is nothing else. For neurons without tuning, 12 directions and 10 trials of each, a von
+        Mises fit explained 37 % of the variance of the means (median of 400), half of them by a peak of one stimulus alone
+        (concentration above 80), and the F test with 3 degrees of freedom rejects 10 % at the level of 5 %. `p` of the fit holds its
+        level: a fit with a large p means nothing, whatever its standard errors.
 
         Parameters
         ----------
@@ -219,6 +226,7 @@ class TuningCurve:
             "gaussian": b + a exp(-(x - x0)^2/(2 width^2)), for stimuli on a line;
             "cosine": b + a cos(t - t0)
         period : in degrees, of "von_mises" and "cosine": 360 (default) for directions, 180 for orientations
+        n_shuffle, seed : of the permutations of stimuli over trials; n_shuffle = 0 leaves p NaN
 
         Raises
         ------
@@ -231,14 +239,15 @@ class TuningCurve:
         >>> angle = np.repeat(np.arange(0, 360, 45), 2)
         >>> rates = 5 + 3*np.cos(np.deg2rad(angle - 60)) + np.tile([-0.1, 0.1], 8)
         >>> fit = tuning_curve(angle, rates[:, None]).fit("cosine")
-        >>> {name: value.round(3).tolist() for name, value in fit.parameters.items()}
-        {'baseline': [5.0], 'amplitude': [3.0], 'preferred': [60.0]}
+        >>> {name: value.round(3).tolist() for name, value in fit.parameters.items()}, fit.p.round(3)
+        ({'baseline': [5.0], 'amplitude': [3.0], 'preferred': [60.0]}, array([0.001]))
         """
         from .tuning_fit import fit_curve
 
         if self.values.dtype.kind == "U":
             raise NsnnError("stimulus holds texts: a curve can only be fitted to numbers")
-        return fit_curve(self, model, period)
+        check(n_shuffle=n_shuffle, seed=seed)
+        return fit_curve(self, model, period, n_shuffle=n_shuffle, seed=seed)
 
     def angles(self) -> np.ndarray:
         """The stimuli as angles in radians, (n_stimuli,); NsnnError for texts, other units or plain numbers that look like radians.

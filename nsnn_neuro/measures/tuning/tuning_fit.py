@@ -4,6 +4,10 @@ The curve is baseline + amplitude * shape(x; preferred, width): for given prefer
 regression. The least squares are found on a grid of both and refined by SciPy. Standard errors are those of White's covariance,
 H^-1 M H^-1 n/(n - p) with H = J^T J and M = J^T diag(e^2) J of Jacobian J and residuals e of trials: right for responses whose
 variance changes with the stimulus, as that of counts does.
+
+The test against a constant permutes the stimuli over trials. Its statistic is the largest reduction of the squared residuals by a
+curve on the grid, before refinement. F and likelihood ratio tests do not hold their level: without tuning, preferred stimulus and
+width are not defined, and the best of all bumps explains more of the noise than their number of parameters tells.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from scipy.optimize import least_squares
 from ...core.checks import number, one_of
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..response_checks import permutation_p
 from ..trains import nan_ratio, warn_silent
 from .responses import in_unit
 
@@ -55,6 +60,8 @@ class TuningFit:
     """(n_neurons,) fraction of the variance of the stimuli's mean responses, weighted by trials, that the curve explains"""
     log_likelihood: np.ndarray
     """(n_neurons,) of all trials, normal with the residual variance"""
+    p: np.ndarray
+    """(n_neurons,) of a constant response, by permutations; NaN without them. A fit with a large p means nothing"""
     n: int
     """trials"""
     unit: str
@@ -94,7 +101,9 @@ def _shape(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np
     return cosine if model == "cosine" else np.exp(p[1] * (cosine - 1))
 
 
-def fit_curve(data: TuningCurve, model: str, period: Any) -> TuningFit:
+def fit_curve(
+    data: TuningCurve, model: str, period: Any, *, n_shuffle: int = 1000, seed: int = 0
+) -> TuningFit:
     """The curve of `model` fitted to each neuron; see `TuningCurve.fit`.
 
     >>> from nsnn_neuro.measures import tuning_curve
@@ -143,9 +152,9 @@ def fit_curve(data: TuningCurve, model: str, period: Any) -> TuningFit:
             f"fit: {doubtful} of {n_neurons} neurons do not determine a parameter of {model}, or have as many trials as it has "
             "parameters; its standard error is NaN"
         )
-    return TuningFit(
-        model, dict(zip(names, best, strict=True)), dict(zip(names, se, strict=True)), r2, likelihood, n, data.unit, own
-    )  # fmt: skip
+    p = np.where(np.isnan(r2), np.nan, _against_constant(data, model, own, n_shuffle, seed))
+    parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
+    return TuningFit(model, parameters, errors, r2, likelihood, p, n, data.unit, own)
 
 
 def _cosine(data: TuningCurve, j: int, period: float | None) -> np.ndarray:
@@ -155,6 +164,50 @@ def _cosine(data: TuningCurve, j: int, period: float | None) -> np.ndarray:
     root = np.sqrt(data.n)
     a, b, c = np.linalg.lstsq(design * root[:, None], data.mean[j] * root, rcond=None)[0]
     return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
+
+
+def _against_constant(
+    data: TuningCurve, model: str, period: float | None, n_shuffle: int, seed: int
+) -> np.ndarray:
+    """P-values (n_neurons,) of the largest reduction of squares by a curve, among those of permuted stimuli."""
+    if n_shuffle == 0:
+        return np.full(len(data.mean), np.nan)
+    root = np.sqrt(data.n)
+    if model == "cosine":
+        assert period is not None
+        t = 2 * np.pi * data.values / period
+        shapes = np.stack([np.cos(t), np.sin(t)])
+    else:
+        grid = _grid(data, model, period)
+        shapes = _shape(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), data.values, period)
+    shapes = (shapes - np.average(shapes, axis=1, weights=data.n)[:, None]) * root
+    if model == "cosine":
+        shapes = np.linalg.qr(shapes.T)[0].T
+    else:
+        size = np.linalg.norm(shapes, axis=1, keepdims=True)
+        shapes = np.where(size > 1e-9 * size.max(), nan_ratio(shapes, size), 0.0)
+
+    def reduction(label: np.ndarray) -> np.ndarray:
+        mean = data.responses.T @ (
+            np.eye(data.n.size)[label] / root
+        )  # times the root of the number of trials
+        explained = mean @ shapes.T
+        if model == "cosine":
+            return np.asarray((explained**2).sum(axis=1))
+        return np.asarray(np.maximum(explained.max(axis=1), 0.0))
+
+    rng = np.random.default_rng(seed)
+    own = reduction(data.label)
+    null = np.array([reduction(rng.permutation(data.label)) for _ in range(n_shuffle)])
+    return np.array([permutation_p(column, value) for column, value in zip(null.T, own, strict=True)], float)
+
+
+def _grid(data: TuningCurve, model: str, period: float | None) -> np.ndarray:
+    """(m, 2) preferred stimuli and logarithms of widths or concentrations at which fits are begun."""
+    x, (low, high) = data.values, _limits(data, model, period)
+    places = x[0] + np.arange(_GRID) / _GRID * period if period else np.linspace(x[0], x[-1], _GRID)
+    widths = np.linspace(low[1], high[1], 10)[1:-1]
+    return np.stack(np.meshgrid(places, widths, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -172,9 +225,7 @@ def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.nda
 def _nonlinear(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
     x, y, root = data.values, data.mean[j], np.sqrt(data.n)
     low, high = _limits(data, model, period)
-    places = x[0] + np.arange(_GRID) / _GRID * period if period else np.linspace(x[0], x[-1], _GRID)
-    widths = np.linspace(low[1], high[1], 10)[1:-1]
-    grid = np.stack(np.meshgrid(places, widths, indexing="ij"), axis=-1).reshape(-1, 2)
+    grid = _grid(data, model, period)
     loss, linear = _profiled(model, grid, x, y, data.n / data.n.sum(), period)
     solutions = []
     for k in np.argsort(loss)[:2]:
