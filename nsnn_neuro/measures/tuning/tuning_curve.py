@@ -216,8 +216,8 @@ class TuningCurve:
 
         The curve follows noise where there is nothing else. For neurons without tuning, 12 directions and 10 trials of each, a von
         Mises fit explained 37 % of the variance of the means (median of 400), half of them by a peak of one stimulus alone
-        (concentration above 80), and the F test with 3 degrees of freedom rejects 10 % at the level of 5 %. `p` of the fit holds its
-        level: a fit with a large p means nothing, whatever its standard errors.
+        (concentration above 80), and an F test with 3 degrees of freedom rejects 10 % at the level of 5 %. `p` of the fit holds
+        its level. A fit with a large p means nothing, whatever its standard errors.
 
         Parameters
         ----------

@@ -152,7 +152,7 @@ def fit_curve(
             f"fit: {doubtful} of {n_neurons} neurons do not determine a parameter of {model}, or have as many trials as it has "
             "parameters; its standard error is NaN"
         )
-    p = np.where(np.isnan(r2), np.nan, _against_constant(data, model, own, n_shuffle, seed))
+    p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
     parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
     return TuningFit(model, parameters, errors, r2, likelihood, p, n, data.unit, own)
 
@@ -166,10 +166,16 @@ def _cosine(data: TuningCurve, j: int, period: float | None) -> np.ndarray:
     return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
 
 
-def _against_constant(
+def against_constant(
     data: TuningCurve, model: str, period: float | None, n_shuffle: int, seed: int
 ) -> np.ndarray:
-    """P-values (n_neurons,) of the largest reduction of squares by a curve, among those of permuted stimuli."""
+    """P-values (n_neurons,) of the largest reduction of squares by a curve, among those of permuted stimuli.
+
+    >>> from nsnn_neuro.measures import tuning_curve
+    >>> curve = tuning_curve([0, 0, 90, 90, 180, 180, 270, 270], [9.0, 8.0, 4.0, 5.0, 1.0, 0.0, 4.0, 5.0])
+    >>> against_constant(curve, "cosine", 360.0, 99, 0)
+    array([0.01])
+    """
     if n_shuffle == 0:
         return np.full(len(data.mean), np.nan)
     root = np.sqrt(data.n)
