@@ -272,6 +272,7 @@ def test_synchrony_of_retinal_cells_is_that_of_their_stimulus(movie):
     assert_allclose(stimulus.expected[..., 2][pairs], others[pairs], rtol=1e-9)
     assert np.nanmean(chance.z[..., 2][pairs]) > 4
     assert abs(np.nanmean(stimulus.z[..., 2][pairs])) < 0.3  # NaN: two pairs whose repeats never coincide
+    assert 0.7 < np.nanstd(stimulus.z[..., 2][pairs]) < 1
     # nearly all cells fire with the population; the same in loops over Gaussians
     coupling = measures.population_coupling(trains, sigma=40 * pq.ms, bin_width=20 * pq.ms, bias=None)
     assert (coupling > 0).sum() > 45

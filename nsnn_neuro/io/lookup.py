@@ -151,7 +151,9 @@ def _matching(
             raise NsnnError(
                 f"{name} = {shown(given)}: no {key!r} is known; there are {sorted(map(str, columns))}{did_you_mean(key, columns)}"
             )
-        several = isinstance(values, list | tuple | set) or (isinstance(values, np.ndarray) and values.ndim)
+        several = isinstance(values, list | tuple | set | range) or (
+            isinstance(values, np.ndarray) and values.ndim
+        )
         plain = [one.item() if isinstance(one, np.generic) else one for one in columns[key]]
         plain = [one if isinstance(one, str | bool | int | float) else None for one in plain]
         some = {

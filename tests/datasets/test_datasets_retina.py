@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import quantities as pq
 from helpers import recordings
 from scipy.ndimage import gaussian_filter
 
-from nsnn_neuro import FormatError, datasets, load, measures, save
+from nsnn_neuro import FormatError, conditions, datasets, load, measures, save, select
 from nsnn_neuro.datasets import SalamanderRetina
 
 N_WINDOWS, SAMPLES = 60, 300
@@ -261,6 +262,27 @@ def test_the_recording_has_the_published_numbers() -> None:
     by_image = images.reshape(60, 30, 49)
     halves = by_image[:, ::2].mean(axis=1).ravel(), by_image[:, 1::2].mean(axis=1).ravel()
     assert round(float(np.corrcoef(*halves)[0, 1]), 2) == 0.99
+
+
+def test_the_first_repeat_of_the_movie_is_nearly_empty() -> None:
+    """It alone triples the noise correlation; `trial_drift` and the warnings say so."""
+    movie = recorded().movie
+    counts = measures.spike_counts(movie)
+    per_repeat = counts.reshape(60, 30, 49).sum(axis=0)
+    assert per_repeat[0].sum() == 68
+    assert (per_repeat[0] == 0).sum() == 41
+    assert (per_repeat[1:].sum(axis=1).min(), per_repeat[1:].sum(axis=1).max()) == (2263, 3066)
+    pairs = np.triu_indices(49, 1)
+    kept = select(movie, trials={"repeat": range(1, 30)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", measures.TrialDriftWarning)
+        both = [
+            np.median(measures.noise_correlation(b, stimulus=conditions(b))[pairs]) for b in (movie, kept)
+        ]
+    assert both[0] > 0.09
+    assert both[1] < 0.04
+    drift = measures.trial_drift(per_repeat[1:], n_shuffle=199)
+    assert np.median(drift.p) < 0.05  # counts fall over repeats
 
 
 def test_an_image_trial_lasts_300_ms() -> None:

@@ -83,7 +83,8 @@ def test_names_that_are_numbers_are_found_as_number_and_as_text(ids):
     for choice in ("7", ["7"], {"id": 7}, {"id": "7"}, {"id": np.int64(7)}, {"id": [7, 70]}, 1):
         assert lists(select(block, units=choice)) == [[trial[1]] for trial in NESTED], choice
     assert lists(select(block, units=["33", "14"])) == [[trial[2], trial[0]] for trial in NESTED]
-    assert lists(select(block, trials={"angle": "90"})) == [NESTED[1], NESTED[3]]
+    for angle in ("90", range(1, 91)):
+        assert lists(select(block, trials={"angle": angle})) == [NESTED[1], NESTED[3]]
     with pytest.raises(NsnnError, match=r"no number 7, expected 0 to 2; of an id it is units=\{'id': 7\}"):
         select(block, units=7)
 
