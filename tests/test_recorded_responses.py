@@ -369,6 +369,20 @@ def test_rates_of_a_cortical_neuron_by_its_current():
     assert (np.diff(means) > 0.02).all()
 
 
+def test_firing_events_of_a_cortical_neuron():
+    """Groups of spikes apart by 5 ms. Fluctuating current fires every repeat at the same moments (Mainen & Sejnowski 1995)."""
+    block = cortical("05")
+    events = measures.firing_events(block, sigma=2 * pq.ms)
+    spikes, repeat = np.concatenate(times(block)), np.repeat(np.arange(4), [t.size for t in times(block)])
+    order = np.argsort(spikes)
+    groups = np.split(repeat[order], np.flatnonzero(np.diff(spikes[order]) > 0.005) + 1)
+    assert events.time.size == len(groups) == 50
+    assert_allclose(events.reliability, [np.unique(group).size / 4 for group in groups], rtol=1e-12)
+    regular = measures.firing_events(cortical("12"), sigma=2 * pq.ms)
+    assert np.median(regular.reliability) == 0.25 < np.median(events.reliability) == 1
+    assert events.median_jitter < 0.5e-3 < 2e-3 < regular.median_jitter
+
+
 def test_current_and_voltage_of_a_cortical_neuron():
     """SciPy for the same settings. The current is an Ornstein-Uhlenbeck process of 1 ms, which the membrane follows when slow."""
     with np.load(recordings.folder("qsnmc2007_A") / "current_voltage.npz") as data:
