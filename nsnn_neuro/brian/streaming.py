@@ -23,8 +23,9 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
-from ..io import nwb_write, save_load
-from ..io.nwb_order import Sorted
+from ..io import save_load
+from ..io.nwb.order import Sorted
+from ..io.nwb.write import write_sorted
 from ..io.spikes import PIECE
 from . import engine, global_state
 
@@ -225,9 +226,7 @@ def write(block: neo.Block, spool: Spool) -> Path:
     with _named_errors(spool.out):
         # HDF5 does not survive a full disk, so the space is checked before
         _check_space(save_load.destination(spool.out).parent, space)
-        return save_load.written(
-            spool.out, lambda file: nwb_write.write_sorted(block, spikes, file, spikes.dt)
-        )
+        return save_load.written(spool.out, lambda file: write_sorted(block, spikes, file, spikes.dt))
 
 
 def _check_space(folder: Path, space: int) -> None:

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print that the file is undamaged, and for NWB the metadata that an archive would miss."""
-    from ..io.nwb_metadata import missing_for_dandi
+    from ..io.nwb.metadata import missing_for_dandi
     from ..io.save_load import load
 
     block = load(arguments.file, check="full")

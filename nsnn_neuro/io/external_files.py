@@ -1,4 +1,4 @@
-"""Read files of other programs: text (`spike_text`), and formats that Neo reads without unpickling; NWB: `nwb_recording`.
+"""Read files of other programs: text (`spike_text`), and formats that Neo reads without unpickling; NWB: `nwb.recording`.
 
 Names and annotations of spike trains become the Block's annotation "units".
 """

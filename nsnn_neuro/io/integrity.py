@@ -8,8 +8,8 @@ import neo
 import numpy as np
 
 from ..core.errors import FormatError
-from . import nwb, nwb_events
 from .hdf5 import Reader
+from .nwb import events, saved
 from .spikes import Trains
 
 _ULPS = 8  # rounding of a time on the session's clock
@@ -21,7 +21,7 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
     _check_order(source)
     _check_trials(source)
     for path in source.paths("acquisition", "stimulus/presentation"):
-        if not nwb_events.is_events(source, path):
+        if not events.is_events(source, path):
             _check_series(source, path, in_order=header is None)
     if header is not None:
         _check_clocks(source, header["annotations"].get("dt"))
@@ -55,7 +55,7 @@ def _check_order(source: Reader) -> None:
         raise FormatError(
             f"units/spike_times[{k}] = {times[k]} s is earlier than the one before it in unit {unit[k]}"
         )
-    low, high = nwb.hull(*nwb.observed(source, n), n)
+    low, high = saved.hull(*saved.observed(source, n), n)
     slack = _ULPS * np.spacing(np.abs(times))
     outside = (np.isfinite(low[unit])) & ((times < low[unit] - slack) | (times > high[unit] + slack))
     if outside.any():

@@ -27,13 +27,11 @@ from . import (
     hdf5,
     integrity,
     interop,
-    nwb,
-    nwb_metadata,
-    nwb_neo_layout,
-    nwb_recording,
-    nwb_write,
 )
 from .block import analog_signal, build_block
+from .nwb import neo_layout, recording, saved
+from .nwb import write as nwb_write
+from .nwb.metadata import checked
 from .provenance import provenance
 from .segments import cropped
 from .sources import Source
@@ -215,7 +213,7 @@ def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
-    nwb_metadata.checked(metadata)
+    checked(metadata)
     try:
         return written(path, lambda file: nwb_write.write(block, file, metadata))
     except OSError as error:
@@ -262,13 +260,13 @@ def _load_nwb(
             source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
                 raise FormatError("an HDF5 file, but not NWB 2")
-            header = nwb.written_here(source)
+            header = saved.written_here(source)
             if header is not None:
-                block = _as_it_is(nwb.read(source, header), trials, start, stop)
-            elif nwb_neo_layout.made_by_neo(source):
-                block = _as_it_is(nwb_neo_layout.read(source), trials, start, stop)
+                block = _as_it_is(saved.read(source, header), trials, start, stop)
+            elif neo_layout.made_by_neo(source):
+                block = _as_it_is(neo_layout.read(source), trials, start, stop)
             else:
-                block = nwb_recording.read(source, trials, start, stop)
+                block = recording.read(source, trials, start, stop)
             if full:
                 source = hdf5.Reader(file, Budget(budget.most))
                 source.check_all()

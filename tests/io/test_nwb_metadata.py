@@ -15,7 +15,8 @@ from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
 from nsnn_neuro import NsnnError, load, save, to_block
-from nsnn_neuro.io import dumps, nwb_metadata
+from nsnn_neuro.io import dumps
+from nsnn_neuro.io.nwb.metadata import checked
 
 START = datetime(2024, 5, 4, 10, 30, tzinfo=timezone(timedelta(hours=2)))
 SUBJECT = {
@@ -333,10 +334,10 @@ def test_dates_without_a_zone_are_utc(tmp_path):
     ],
 )
 def test_masses_are_texts_without_exponents(mass, text):
-    assert nwb_metadata.checked({"subject": {"weight": mass}})["subject"]["weight"] == text
+    assert checked({"subject": {"weight": mass}})["subject"]["weight"] == text
 
 
 def test_a_mass_is_one_above_zero():
     for mass in (0 * gram, [1, 2] * gram):
         with pytest.raises(NsnnError, match="expected one mass above 0"):
-            nwb_metadata.checked({"subject": {"weight": mass}})
+            checked({"subject": {"weight": mass}})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nsnn_neuro.io import pynwb_import
+from nsnn_neuro.io.nwb import pynwb_import
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -233,7 +233,7 @@ def test_an_error_or_an_interrupt_leaves_the_old_file(tmp_path, monkeypatch):
             file.flush()
             raise error
 
-        monkeypatch.setattr("nsnn_neuro.io.nwb_write.write", write)
+        monkeypatch.setattr("nsnn_neuro.io.nwb.write.write", write)
         with pytest.raises(seen):
             save(to_block(NESTED, t_stop=2 * second), path)
     assert list(tmp_path.iterdir()) == [path]

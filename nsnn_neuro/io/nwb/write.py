@@ -1,4 +1,4 @@
-"""Write a `neo.Block` into an NWB file; `nwb` describes the layout."""
+"""Write a `neo.Block` into an NWB file; `saved` describes the layout."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
-from ..core.bins import rounding
-from ..core.errors import NsnnError
-from ..core.units import is_quantity, si
-from ..core.warn import warn
-from . import nwb_metadata, nwb_timed, pynwb_import
-from .json_codec import dumps, encode, unit_text
-from .lookup import NAMES
-from .nwb import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
-from .nwb_order import Sorted, in_file_order
-from .nwb_storage import column, digest_signal, digest_trains, packed
-from .segments import known_of, unit_table
-from .spikes import PIECE, Trains
-from .train_arrays import seconds
+from ...core.bins import rounding
+from ...core.errors import NsnnError
+from ...core.units import is_quantity, si
+from ...core.warn import warn
+from ..json_codec import dumps, encode, unit_text
+from ..lookup import NAMES
+from ..segments import known_of, unit_table
+from ..spikes import PIECE, Trains
+from ..train_arrays import seconds
+from . import pynwb_import
+from .metadata import arguments, checked, combined, kept
+from .order import Sorted, in_file_order
+from .saved import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
+from .storage import column, digest_signal, digest_trains, packed
+from .timed import stored
 
 if TYPE_CHECKING:
     import h5py
@@ -292,17 +294,17 @@ def write_sorted(
     n, n_trials = spikes.counts.shape
     offset = np.concatenate([[0.0], np.cumsum(spikes.t_stop - spikes.t_start)[:-1]])
     series = _signals(block, spikes, offset)
-    timed = nwb_timed.stored(block, spikes, offset, {one.name for _, one, _ in series})
+    timed = stored(block, spikes, offset, {one.name for _, one, _ in series})
     annotations, moment = dict(block.annotations), block.rec_datetime
     table = unit_table(block)
     if table:
         annotations.setdefault("units", table)
-    given = nwb_metadata.checked(metadata)
+    given = checked(metadata)
     if given:
-        annotations["nwb"] = nwb_metadata.combined(annotations.get("nwb"), metadata)
+        annotations["nwb"] = combined(annotations.get("nwb"), metadata)
         if "session_start_time" in given:
             moment = datetime.fromisoformat(given["session_start_time"])
-    stated = nwb_metadata.kept(annotations.get("nwb"))
+    stated = kept(annotations.get("nwb"))
     start = moment
     if not isinstance(start, datetime):
         start = (
@@ -316,7 +318,7 @@ def write_sorted(
         notes=notes,
         trials=_trials(spikes, offset),
         units=_units(spikes, offset, annotations, resolution),
-        **nwb_metadata.arguments(annotations.get("nwb")),
+        **arguments(annotations.get("nwb")),
     )
     for head, one, _ in series:
         (nwbfile.add_acquisition if head["path"].startswith("acq") else nwbfile.add_stimulus)(one)

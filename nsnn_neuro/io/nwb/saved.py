@@ -1,6 +1,6 @@
 """The NWB files (Neurodata Without Borders 2) that keep a `neo.Block` exactly: their layout, and how they are read.
 
-Layout of a file that `nwb_write.write` makes
+Layout of a file that `write.write` makes
     /intervals/trials   a row per trial, end to end on the session's clock: start_time, stop_time; the
                         columns t_start and t_stop hold the trial's own clock exactly
     /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
@@ -12,13 +12,13 @@ Layout of a file that `nwb_write.write` makes
     /stimulus/presentation/stimulus, /acquisition/v, ...
                         the signals, all trials in a row; once if all trials agree
     /acquisition/..., /intervals/...
-                        events, epochs and irregularly sampled signals (`nwb_timed`)
+                        events, epochs and irregularly sampled signals (`timed`)
     /general/notes      everything else as one JSON text (`json_codec`)
 The identifier is a UUID derived from the content (spikes, trials, notes and signals). `read` refuses a file whose content
 does not match it. Each compressed data set also carries checksums (fletcher32, zlib).
-session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. Metadata (`nwb_metadata`) are in /general and,
-as they were given, in the notes; those in /general count, since other programs may add to them. To store something new, add it to
-`nwb_write.write`, `read` and the digest.
+session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. Metadata of the session (`metadata`) are in
+/general and, as they were given, in the notes; those in /general count, since other programs may add to them. To store something
+new, add it to `write.write`, `read` and the digest.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.bins import EPS, rounding, spacing
-from ..core.errors import FormatError
-from ..core.file_limits import read_json
-from ..core.warn import warn
-from . import nwb_metadata, nwb_timed
-from .block import analog_signal, build_block
-from .hdf5 import Reader
-from .json_codec import decode, parse_unit
-from .nwb_storage import digest_signal, digest_trains
-from .spikes import PIECE
-from .train_arrays import RESOLUTION
+from ...core.bins import EPS, rounding, spacing
+from ...core.errors import FormatError
+from ...core.file_limits import read_json
+from ...core.warn import warn
+from ..block import analog_signal, build_block
+from ..hdf5 import Reader
+from ..json_codec import decode, parse_unit
+from ..spikes import PIECE
+from ..train_arrays import RESOLUTION
+from . import metadata
+from .storage import digest_signal, digest_trains
+from .timed import read as read_timed
 
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
@@ -207,7 +208,7 @@ def _check_identifier(
         digest.update(times(moments[k : k + PIECE]).tobytes())
     unsigned = digest.copy()
     signals = _read_signals(source, header["signals"], n_trials, digest)
-    timed = nwb_timed.read(source, header.get("timed", []), t_start, t_stop, digest)
+    timed = read_timed(source, header.get("timed", []), t_start, t_stop, digest)
 
     def matches(made: Any) -> bool:
         said = (source.text("identifier") or b"").decode("ascii", "replace")
@@ -249,9 +250,9 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
         raise FormatError(f"units/trial goes beyond {n_trials} trials")
     signals, timed = _check_identifier(source, header, bounds, trial, neuron, moments, n)
     annotations = dict(header["annotations"])
-    stated = nwb_metadata.read(source)
+    stated = metadata.read(source)
     if stated:
-        annotations["nwb"] = nwb_metadata.updated(annotations.get("nwb"), stated)
+        annotations["nwb"] = metadata.updated(annotations.get("nwb"), stated)
     block = build_block(
         trial,
         neuron,

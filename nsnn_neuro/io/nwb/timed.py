@@ -18,14 +18,14 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.errors import FormatError, NsnnError
-from ..core.units import is_quantity
-from .hdf5 import Reader
-from .json_codec import dumps, parse_unit, unit_text
-from .nwb_order import Sorted
-from .nwb_storage import column, digest_signal, packed
-from .segments import TIMED
-from .train_arrays import seconds
+from ...core.errors import FormatError, NsnnError
+from ...core.units import is_quantity
+from ..hdf5 import Reader
+from ..json_codec import dumps, parse_unit, unit_text
+from ..segments import TIMED
+from ..train_arrays import seconds
+from .order import Sorted
+from .storage import column, digest_signal, packed
 
 _IRREGULAR, _EVENTS, _EPOCHS = TIMED
 _PER_OBJECT = 4000  # bytes of a Neo object
@@ -234,7 +234,7 @@ def _object(head: dict[str, Any], rows: slice, times: np.ndarray, values: np.nda
             moments, values[rows], units=unit.units, array_annotations=head["array_annotations"], **about
         )
     about["labels"] = [] if head["labels"] is None else head["labels"][rows]
-    about["array_annotations"] = {key: column[rows] for key, column in head["arrays"].items()}
+    about["array_annotations"] = {key: array[rows] for key, array in head["arrays"].items()}
     if head["kind"] == _EPOCHS:
         return neo.Epoch(moments, pq.Quantity(head["durations"][rows], pq.s), **about)
     return neo.Event(moments, **about)

@@ -19,10 +19,10 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.errors import FormatError
-from . import nwb_series
-from .hdf5 import Reader, is_text
-from .nwb_tables import interval_tables, intervals, table
+from ...core.errors import FormatError
+from ..hdf5 import Reader, is_text
+from . import series
+from .tables import interval_tables, intervals, table
 
 _KEYS = ("Events", "LabeledEvents", "TTLs")  # types whose numbers are keys of labels, not samples
 _BEHAVIOUR = ("BehavioralEvents", "BehavioralEpochs")  # containers of events
@@ -208,9 +208,9 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
     if stamps.ndim != 1 or stamps.dtype.kind not in "iuf":
         contents.left_out.append(f"{name} (no valid times)")
         return
-    if data is not None and data.size > nwb_series.MOST_BYTES / 8:
+    if data is not None and data.size > series.MOST_BYTES / 8:
         contents.span(stamps[:1], stamps[-1:])
-        contents.left_out.append(f"{name} (larger than {nwb_series.MOST_BYTES >> 20} MiB)")
+        contents.left_out.append(f"{name} (larger than {series.MOST_BYTES >> 20} MiB)")
         return
     if data is None or data.shape[:1] != stamps.shape:
         if data is not None and data.size:
@@ -228,7 +228,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
     elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
         _event(source, path, contents, times, columns={"value": source.numbers(f"{path}/data")})
     else:
-        one = nwb_series.series(source, path)
+        one = series.series(source, path)
         if isinstance(one, str):
             contents.left_out.append(f"{name} ({one})")
         else:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .spikes import PIECE, Trains
+from ..spikes import PIECE, Trains
 
 
 def _ticks(times: np.ndarray, dt: Any) -> np.ndarray | None:

@@ -14,13 +14,13 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.errors import FormatError
-from ..core.warn import warn
-from . import nwb, nwb_series, nwb_tables
-from .block import build_block
-from .hdf5 import Reader
-from .nwb_events import text_array
-from .nwb_series import about, warn_left_out
+from ...core.errors import FormatError
+from ...core.warn import warn
+from ..block import build_block
+from ..hdf5 import Reader
+from . import saved, series, tables
+from .events import text_array
+from .series import about, warn_left_out
 
 _MOST_COMMENTS = 10_000  # characters
 
@@ -33,10 +33,10 @@ def made_by_neo(source: Reader) -> bool:
 def _bounds(source: Reader, n: int, times: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Start and stop of each spike train: its observation interval, or else its first and last spike."""
     if "units/obs_intervals" in source:
-        values, unit = nwb.observed(source, n)
+        values, unit = saved.observed(source, n)
     else:
         values = np.stack([times, times], axis=1)
-    return nwb.hull(values, unit, n)
+    return saved.hull(values, unit, n)
 
 
 def _place(source: Reader, path: str, block: str) -> str | None:
@@ -84,7 +84,7 @@ def read(source: Reader) -> neo.Block:
         raise FormatError(
             f"units has {n} rows, {len(names)} segments and {len(blocks)} blocks: expected as many"
         )
-    spikes = nwb.spike_times(source, n)
+    spikes = saved.spike_times(source, n)
     times, unit = spikes.times, spikes.unit
     low, high = _bounds(source, n, times, unit)
     if len(set(blocks)) > 1:
@@ -101,7 +101,7 @@ def read(source: Reader) -> neo.Block:
                 f"segment {segment!r} has {len(rows)} spike trains, the first one has {number}: expected as many"
             )
     source.budget.take(
-        (nwb.PER_TRIAL + 8 * number) * len(trains), f"{len(trains)} segments of {number} spike trains"
+        (saved.PER_TRIAL + 8 * number) * len(trains), f"{len(trains)} segments of {number} spike trains"
     )
     trial, neuron = np.full(n, -1), np.zeros(n, dtype=np.int64)
     for i, rows in enumerate(trains.values()):
@@ -138,7 +138,7 @@ def read(source: Reader) -> neo.Block:
 def _unit_table(source: Reader, n: int, rows: list[int]) -> dict[str, list[Any]]:
     """Ids and plain columns of the first segment's spike trains; Neo calls their names _name."""
     columns = {"id": source.numbers("units/id", per_value=40).tolist()}
-    columns.update(nwb_tables.table(source, "units", ("segment", "block")))
+    columns.update(tables.table(source, "units", ("segment", "block")))
     if "_name" in columns and "name" not in columns:
         columns = {"name" if key == "_name" else key: column for key, column in columns.items()}
     return {key: [column[k] for k in rows] for key, column in columns.items() if len(column) == n}
@@ -150,7 +150,7 @@ def _others(source: Reader, block: str, trains: dict[str, list[int]]) -> dict[st
     left_out = []
     for path in source.paths("acquisition", "stimulus/presentation"):
         segment = _place(source, path, block)
-        one = "of no segment with spike trains" if segment not in result else nwb_series.series(source, path)
+        one = "of no segment with spike trains" if segment not in result else series.series(source, path)
         if isinstance(one, str):
             left_out.append(f"{path.rpartition('/')[2]} ({one})")
         else:

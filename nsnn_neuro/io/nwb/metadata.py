@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import did_you_mean
-from ..core.errors import NsnnError
-from ..core.units import is_quantity, shown, si
-from .hdf5 import Reader, is_text
+from ...core.checks import did_you_mean
+from ...core.errors import NsnnError
+from ...core.units import is_quantity, shown, si
+from ..hdf5 import Reader, is_text
 
 _TEXTS = (
     *(

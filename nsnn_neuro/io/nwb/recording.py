@@ -16,16 +16,16 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.bins import rounding
-from ..core.errors import FormatError
-from ..core.file_limits import Budget
-from ..core.warn import warn
-from . import nwb, nwb_events, nwb_series, nwb_tables
-from .block import build_block
-from .hdf5 import Reader
-from .segments import in_window, inside
-from .spikes import of_windows
-from .train_arrays import RESOLUTION
+from ...core.bins import rounding
+from ...core.errors import FormatError
+from ...core.file_limits import Budget
+from ...core.warn import warn
+from ..block import build_block
+from ..hdf5 import Reader
+from ..segments import in_window, inside
+from ..spikes import of_windows
+from ..train_arrays import RESOLUTION
+from . import events, saved, series, tables
 
 _TRIALS = "intervals/trials"
 
@@ -40,19 +40,19 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
-    source.budget.take(nwb.PER_UNIT * n, f"{n} units")
+    source.budget.take(saved.PER_UNIT * n, f"{n} units")
     path = None
     if isinstance(trials, str):
-        path = nwb_tables.table_named(source, trials)
+        path = tables.table_named(source, trials)
     elif trials is None and f"{_TRIALS}/start_time" in source and source.length(f"{_TRIALS}/start_time"):
         path = _TRIALS
-    spikes = nwb.spike_times(source, n)
+    spikes = saved.spike_times(source, n)
     observed = None if path else _observed(source, n)
     if path is not None:
         start, stop, rows = _rows(source, path)
     elif trials is None and observed is not None and len(observed[0]) > 1:
         start, stop = observed
-        source.budget.take(nwb.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
+        source.budget.take(saved.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
         rows = [{} for _ in start]
     else:
         return _uncut(source, spikes, n, observed, t_start, t_stop)
@@ -82,11 +82,11 @@ def _between(
 
 def _rows(source: Reader, path: str) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
     """Start, stop and columns of the valid rows of a table of intervals."""
-    start, stop, columns, left_out = nwb_tables.intervals(source, path)
+    start, stop, columns, left_out = tables.intervals(source, path)
     if not len(start):
         raise FormatError(f"{path} has no rows")
-    source.budget.take((nwb.PER_TRIAL + 100 * len(columns)) * len(start), f"{len(start)} trials")
-    nwb_series.warn_left_out([f"{path.rpartition('/')[2]}.{name} (no numbers or text)" for name in left_out])
+    source.budget.take((saved.PER_TRIAL + 100 * len(columns)) * len(start), f"{len(start)} trials")
+    series.warn_left_out([f"{path.rpartition('/')[2]}.{name} (no numbers or text)" for name in left_out])
     good = start <= stop  # false for NaN
     if not good.all():
         warn(f"{(~good).sum()} of {len(good)} trials left out: no valid start and stop")
@@ -98,7 +98,7 @@ def _rows(source: Reader, path: str) -> tuple[np.ndarray, np.ndarray, list[dict[
 
 def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Start and stop of the observation intervals that all units share; their hull if the units' differ."""
-    values, unit = nwb.observed(source, n)
+    values, unit = saved.observed(source, n)
     if not len(values):
         return None
     first = values[unit == unit[0]]
@@ -108,16 +108,16 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
 
 
-def _about(source: Reader, spikes: nwb.SpikeTimes) -> dict[str, Any]:
+def _about(source: Reader, spikes: saved.SpikeTimes) -> dict[str, Any]:
     ids = source.numbers("units/id", per_value=40).tolist()
-    columns = nwb_tables.table(source, "units", ())
-    step = {} if spikes.step is None else {nwb.STEP: spikes.step}
-    return {"nwb": nwb_series.about(source) | step, "units": {"id": ids, **columns}}
+    columns = tables.table(source, "units", ())
+    step = {} if spikes.step is None else {saved.STEP: spikes.step}
+    return {"nwb": series.about(source) | step, "units": {"id": ids, **columns}}
 
 
 def _in_trials(
     source: Reader,
-    spikes: nwb.SpikeTimes,
+    spikes: saved.SpikeTimes,
     n: int,
     chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
 ) -> neo.Block:
@@ -143,7 +143,7 @@ def _in_trials(
         n_neurons=n,
         t_start=np.zeros(len(start)),
         t_stop=stop - start,
-        signals=nwb_series.of_trials(source, start, stop, start),
+        signals=series.of_trials(source, start, stop, start),
         annotations=annotations,
     )
     for segment, begin, row in zip(block.segments, start, rows, strict=True):
@@ -168,20 +168,20 @@ def _cut(
     high[followed] = np.searchsorted(ordered, stop[followed] - apart, side="left")
     count = high - low
     total = float(count.sum(dtype=float))
-    budget.take(nwb.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
+    budget.take(saved.PER_SPIKE * total, f"{len(start)} trials with {total:.0f} spikes in all")
     return np.repeat(np.arange(len(start)), count), of_windows(order, unit, n, low, high)
 
 
 def _uncut(
     source: Reader,
-    spikes: nwb.SpikeTimes,
+    spikes: saved.SpikeTimes,
     n: int,
     observed: tuple[np.ndarray, np.ndarray] | None,
     t_start: float | None,
     t_stop: float | None,
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
-    contents, times, unit = nwb_events.read(source), spikes.times, spikes.unit
+    contents, times, unit = events.read(source), spikes.times, spikes.unit
     first, end = _extent(times, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
@@ -198,12 +198,12 @@ def _uncut(
         times, unit = times[kept], unit[kept]
     signals, left_out = [], contents.left_out
     for path in contents.regular:
-        one = nwb_series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
+        one = series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
         if isinstance(one, str):
             left_out.append(f"{path.rpartition('/')[2]} ({one})")
         else:
             signals += [signal for signal in one if len(signal)]
-    nwb_series.warn_left_out(left_out)
+    series.warn_left_out(left_out)
     block = build_block(
         np.zeros(len(times), dtype=np.int64),
         unit,
@@ -230,7 +230,7 @@ def _uncut(
 def _extent(
     times: np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None,
-    contents: nwb_events.Contents,
+    contents: events.Contents,
     t_start: float | None,
     t_stop: float | None,
 ) -> tuple[float, float]:

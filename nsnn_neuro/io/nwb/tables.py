@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.checks import did_you_mean
-from ..core.errors import FormatError
-from .hdf5 import Reader, is_text
+from ...core.checks import did_you_mean
+from ...core.errors import FormatError
+from ..hdf5 import Reader, is_text
 
 _PER_VALUE = 40  # bytes of a number in a list
 _CLOCK = ("start_time", "stop_time")

@@ -8,12 +8,12 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.bins import rounding, slack
-from ..core.warn import warn
-from . import nwb, nwb_metadata
-from .block import analog_signal
-from .hdf5 import Reader, is_text
-from .json_codec import parse_unit
+from ...core.bins import rounding, slack
+from ...core.warn import warn
+from ..block import analog_signal
+from ..hdf5 import Reader, is_text
+from ..json_codec import parse_unit
+from . import metadata, saved
 
 _MOST_NAMED = 10  # series that a warning names
 MOST_BYTES = 2**29
@@ -25,7 +25,7 @@ def about(source: Reader) -> dict[str, Any]:
     """Identifier, session_description, session_start_time and further metadata of an NWB file."""
     texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
     plain = {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
-    return {**plain, **nwb_metadata.read(source)}
+    return {**plain, **metadata.read(source)}
 
 
 def warn_left_out(names: list[str]) -> None:
@@ -75,7 +75,7 @@ def regular(
     size = float((high - low).sum(dtype=float)) * 8 * (data.shape[1] if data.ndim == 2 else 1)
     if size > MOST_BYTES:
         return f"larger than {MOST_BYTES >> 20} MiB"
-    source.budget.take(3 * size + nwb.PER_SIGNAL * len(start), f"{path} in {len(start)} trials")
+    source.budget.take(3 * size + saved.PER_SIGNAL * len(start), f"{path} in {len(start)} trials")
     name, unit, annotations = signal_unit(source, path)
     signals = []
     for i, (a, b) in enumerate(zip(low, high, strict=True)):
