@@ -146,12 +146,14 @@ def _check_folder(path: Path, budget: Budget) -> None:
             check_regular(Path(folder) / name)
 
 
-def read_neo(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Block:
-    """The first Block in a file or folder that Neo reads, by the ending of its name; t_stop (s): a later end of a text file."""
+def read_neo(
+    path: Path, budget: Budget, t_start: float | None = None, t_stop: float | None = None
+) -> neo.Block:
+    """The first Block in a file or folder that Neo reads, by the ending of its name; t_start, t_stop (s): as `read_text` says."""
     import neo.io
 
     if path.suffix.lower() == ".txt" and path.is_file():
-        return read_text(path, budget, t_stop)
+        return read_text(path, budget, t_start, t_stop)
     try:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:

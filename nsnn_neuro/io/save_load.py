@@ -375,7 +375,7 @@ def load(
         if suffix == ".nwb":
             block = _load_nwb(path, budget, check == "full", trials, start, stop)
         else:
-            block = _as_it_is(external_files.read_neo(path, budget, stop), trials, start, stop)
+            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop)
             if check == "full":
                 integrity.check_block(block)
     except NsnnError as error:

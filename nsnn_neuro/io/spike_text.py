@@ -33,10 +33,13 @@ _SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wou
 _CURE = "or read the file yourself and hand the spike times to to_block"
 
 
-def read_text(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Block:
+def read_text(
+    path: Path, budget: Budget, t_start: float | None = None, t_stop: float | None = None
+) -> neo.Block:
     """The Block in a text file of spike times; warns with what was assumed: unit, layout and duration.
 
-    t_stop : s, a later end of the recording than the file's
+    t_start, t_stop : s, between which the caller will keep spikes; t_stop may be later than the file's end. FormatError if the text
+        has no units and none of its spikes would be left
 
     >>> import tempfile
     >>> import warnings
@@ -81,12 +84,15 @@ def read_text(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Bl
         raise FormatError(
             "a single spike at 0: the duration of the recording is unknown; write a line such as '# t_stop: 0.5'"
         )
-    until = f"{stop:.6g} s, as t_stop says" if stop > last else "the last spike"
+    end = stop if t_stop is None else t_stop
+    until = "the last spike" if t_stop is None and stop == last else f"{end:.6g} s, as t_stop says"
+    begin = start if t_start is None else max(start, t_start)
     said = f"unit {unit}, as its comments say" if unit else "the text has no units: taken as seconds"
+    lost = _lost(times, t_start, t_stop, unit)
     silent = sum(not train.size for train in trains)
     warn(
         f"{said}; {layout}{f', {silent} of them silent' if silent else ''}; {times.size} spikes from {times.min():.6g} to "
-        f"{last:.6g} s; the recording is taken to last from {start:.6g} s to {until}"
+        f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}"
         + _doubt(unit, times.size, trains, stop - start)
     )
     return build_block(
@@ -98,6 +104,25 @@ def read_text(path: Path, budget: Budget, t_stop: float | None = None) -> neo.Bl
         t_start=start,
         t_stop=stop,
     )
+
+
+def _lost(times: np.ndarray, t_start: float | None, t_stop: float | None, unit: str | None) -> str:
+    """How many spikes lie outside t_start to t_stop; FormatError where all do and the text has no units."""
+    outside = {
+        f"before t_start = {t_start} s": 0 if t_start is None else int((times < t_start).sum()),
+        # a spike at the end of the recording is part of it, one at an earlier t_stop is not
+        f"from t_stop = {t_stop} s on": int((times >= t_stop).sum())
+        if t_stop is not None and t_stop < times.max()
+        else 0,
+    }
+    where = " and ".join(f"{number} {place}" for place, number in outside.items() if number)
+    if unit is None and sum(outside.values()) == times.size:
+        raise FormatError(
+            f"all {times.size} spikes, from {times.min():.6g} to {times.max():.6g} s, lie outside the recording, {where}: the text has "
+            "no units, so that times are taken as seconds: if they are milliseconds, write a first line '# unit: ms'; else give "
+            "t_start and t_stop in seconds that hold them"
+        )
+    return f"; {sum(outside.values())} of {times.size} spikes are dropped, {where}" if where else ""
 
 
 def _stated_unit(comments: list[str]) -> str | None:

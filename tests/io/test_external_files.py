@@ -288,11 +288,29 @@ def test_a_text_file_may_state_the_end_of_the_recording(tmp_path, comments, stop
 
 def test_t_stop_of_load_is_the_end_of_a_text_file(tmp_path):
     (tmp_path / "a.txt").write_text("0.1 0.2\n0.4\n")
-    for stop, number in ((0.5, 3), (0.3, 2)):
-        with pytest.warns(UserWarning, match="taken as seconds"):
+    for stop, number, words in (
+        (0.5, 3, r"from 0 s to 0\.5 s, as t_stop says; if that is wrong"),
+        (0.4, 3, r"from 0 s to 0\.4 s, as t_stop says; if that is wrong"),
+        (0.3, 2, r"to 0\.3 s, as t_stop says; 1 of 3 spikes are dropped, 1 from t_stop = 0\.3 s on"),
+    ):
+        with pytest.warns(UserWarning, match=words):
             block = load(tmp_path / "a.txt", t_stop=stop * pq.s)
         assert bounds_of(block) == [(0.0, stop, 2)]
         assert sum(len(train) for train in block.segments[0].spiketrains) == number
+
+
+def test_a_window_that_holds_no_spike_of_a_text_without_units_is_refused(tmp_path):
+    (tmp_path / "ms.txt").write_text("120 310 440\n100 290\n")
+    words = r"all 5 spikes, from 100 to 440 s, .* 5 from t_stop = 0\.5 s on: .*'# unit: ms'"
+    with pytest.raises(FormatError, match=words):
+        load(tmp_path / "ms.txt", t_stop=0.5 * pq.s)
+    (tmp_path / "ms.txt").write_text("# unit: ms\n120 310 440\n100 290\n")
+    with pytest.warns(
+        UserWarning,
+        match=r"from 0\.2 s to 0\.3 s, .*4 of 5 spikes are dropped, 2 before t_start = 0\.2 s and 2",
+    ):
+        block = load(tmp_path / "ms.txt", t_start=200 * pq.ms, t_stop=0.3 * pq.s)
+    assert [len(train) for train in block.segments[0].spiketrains] == [0, 1]
 
 
 @pytest.mark.parametrize(
