@@ -127,6 +127,18 @@ def plain_labels(values: Any, name: str) -> list[Any]:
     return listed
 
 
+def trial_labels(values: Any, n: int, name: str) -> list[Any]:
+    """Labels of n trials as a list of texts and numbers, by `plain_labels`.
+
+    >>> trial_labels(["left", "right"], 2, "labels")
+    ['left', 'right']
+    """
+    listed = plain_labels(values, name)
+    if len(listed) != n:
+        raise NsnnError(f"{name} has {len(listed)} labels for {n} trials: expected one for each trial")
+    return listed
+
+
 def _are_times(events: Sequence[Any]) -> bool:
     return all(one is not None and not isinstance(one, str) and np.ndim(one) == 0 for one in events)
 

@@ -18,11 +18,13 @@ from ..core.bins import rounding, spacing
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import shown
+from ..core.warn import warn
 from . import sources
 from .sources import Source, id_column, plain
 from .train_arrays import RESOLUTION
 
 _MILLI = 1e-3  # NEST's times are in ms
+_REPEATED = 10  # rows for each value, from which numbers are taken for labels
 
 
 def read(value: Any) -> Source:
@@ -272,13 +274,46 @@ def _of_table(table: Any) -> Source:
     unitless = table["time"].dtype.kind != "m"
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
     result.eps = spacing(table["time"].to_numpy())
-    if trials != list(range(len(trials))):
-        result.trials = [{"trial": plain(label)} for label in trials]
+    more = [name for name in table.columns if name not in ("unit", "time", "trial")]
+    numbered = trials == list(range(len(trials)))
+    result.trials = [{} if numbered else {"trial": plain(label)} for label in trials]
+    varying = []
+    for name in more:
+        of_trials = _of_each(table[name], trial, len(trials))
+        of_units = _of_each(table[name], neuron, len(units))
+        if of_trials is not None:
+            for row, value in zip(result.trials, of_trials, strict=True):
+                row.update({} if value is None else {str(name): value})
+        elif of_units is not None and None not in of_units:
+            result.units[str(name)] = of_units
+        elif table[name].dtype.kind not in "iufmM" or table[name].nunique() * _REPEATED <= len(table):
+            varying.append(str(name))
+    if varying:
+        warn(
+            f"source: the columns {shown(varying)} are left out, as their values differ within a trial and within a unit; if one "
+            "is a condition, trials of several conditions have the same number: number them anew"
+        )
     for edge in ("t_start", "t_stop"):  # to_dataframe leaves them here
         stated = table.attrs.get(edge)
         if isinstance(stated, list) and len(stated) == len(trials):
             setattr(result, edge, np.array(stated, dtype=float))
     return result
+
+
+def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:
+    """The value of a column in each of n groups of its rows, None for a group without rows; None if values differ in a group.
+
+    Values that are no number or text are left out as if they differed.
+    """
+    codes = column.factorize(use_na_sentinel=False)[0]
+    first = np.full(n, -1)
+    rows = np.arange(len(codes))
+    first[group[::-1]] = rows[::-1]
+    if (codes != codes[first[group]]).any():
+        return None
+    values = column.to_numpy(dtype=object)
+    result = [None if k < 0 else plain(values[k]) for k in first]
+    return result if all(one is None or isinstance(one, str | bool | int | float) for one in result) else None
 
 
 def _check_gaps(column: Any, trials: list[Any]) -> None:

@@ -24,6 +24,21 @@ NAMES = ("name", "unit_name", "label", "id")
 """Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
 
 
+def refuse_missing(labels: Sequence[Any], name: str) -> None:
+    """NsnnError for labels of trials of which some are missing: None, NaN, NaT.
+
+    >>> refuse_missing(["left", "right"], "conditions")
+    """
+    lacking = [
+        k for k, one in enumerate(labels) if one is None or bool(one != one)
+    ]  # NaN alone differs from itself
+    if lacking:
+        raise NsnnError(
+            f"{name}[{lacking[0]}] = {labels[lacking[0]]} ({len(lacking)} of {len(labels)} are missing): expected a number or text "
+            "for each trial; leave such trials out: known = pandas.notna(labels), select(block, trials=known), labels[known]"
+        )
+
+
 def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
     """Numbers of the chosen trials; a text is the label of a trial, a dict has annotations of the Segments and their values."""
     known = [segment.annotations for segment in block.segments]

@@ -29,6 +29,8 @@ from . import (
     interop,
 )
 from .block import analog_signal, build_block
+from .event_times import trial_labels
+from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
 from .nwb import write as nwb_write
 from .nwb.metadata import checked
@@ -113,7 +115,9 @@ def _inside(source: Source, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
 
 @suggest_keywords
 @renamed_keywords(spike_times="source")
-def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: Any = None) -> neo.Block:
+def to_block(
+    source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: Any = None, labels: Any = None
+) -> neo.Block:
     """Wrap spike times of lists, tables or other packages in a Block: one segment per trial, one spike train per neuron.
 
     | source | trials and neurons | t_stop if not given |
@@ -131,7 +135,9 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
     A list of dicts, Segments, tables, TsGroups or sortings has their trials, one after the other. Ids and names of units become
     `block.annotations["units"]`, a dict of columns with one value per neuron, {"id": [...], ...}. A DataFrame and NEST know only
     neurons that fired: make the columns trial and unit `pandas.Categorical` to list silent ones too, and add
-    "ids" to the dict of NEST. A monitor that was made or switched on after the start of the run needs t_start. Several epochs
+    "ids" to the dict of NEST. A further column of a DataFrame with one value in each trial, such as the stimulus, becomes an
+    annotation of the segments, one with a value for each unit a column of "units"; a column of labels that is neither is warned of.
+    A monitor that was made or switched on after the start of the run needs t_start. Several epochs
     of pynapple start at 0 each; the segment's annotation "start_time" has the time on the session's clock.
 
     Parameters
@@ -141,11 +147,13 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
     t_start : s, scalar or (n_trials,), when the trials start, negative for times before an event at time 0; None (default): as the
         source says, or 0 s
     stimulus : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
+    labels : (n_trials,) numbers or texts, the condition of each trial: the annotation "label" of its segment, which `conditions`
+        and `split` read
 
     Raises
     ------
-    NsnnError : none of these sources, a source that is ambiguous, trials with different neurons, no t_stop, or times that are
-        NaN, not times, or outside t_start to t_stop
+    NsnnError : none of these sources, a source that is ambiguous, trials with different neurons, no t_stop, times that are
+        NaN, not times, or outside t_start to t_stop, or another number of labels than of trials
 
     >>> import quantities as pq
     >>> block = to_block([[[0.1, 0.3], []], [[0.2], [0.4]]], t_stop=0.5*pq.s)
@@ -161,6 +169,7 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
     spikes = interop.read(source)
+    conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
     start, stop = _window(spikes, t_start, t_stop)
     own = spikes.signals or [[] for _ in range(spikes.n_trials)]
     given = _stimuli(stimulus, spikes.n_trials)
@@ -180,6 +189,8 @@ def to_block(source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: 
     )
     for segment, row in zip(block.segments, spikes.trials, strict=False):
         segment.annotations.update(row)
+    for segment, label in zip(block.segments, conditions, strict=False):
+        segment.annotations[LABEL] = label
     return block
 
 

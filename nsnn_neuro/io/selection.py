@@ -16,9 +16,9 @@ import numpy as np
 from ..core.checks import did_you_mean, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
-from .event_times import plain_labels
+from .event_times import plain_labels, trial_labels
 from .json_codec import dumps
-from .lookup import LABEL, chosen_trials, chosen_units, sizes_of
+from .lookup import LABEL, chosen_trials, chosen_units, refuse_missing, sizes_of
 from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .train_arrays import block_from
@@ -57,7 +57,7 @@ def conditions(block: Any, name: str = LABEL) -> np.ndarray:
             if len(lacking) < len(known)
             else "no segment has it"
         )
-        cure = "; cut and join take labels=" if name == LABEL else did_you_mean(name, shared)
+        cure = "; to_block, cut and join take labels=" if name == LABEL else did_you_mean(name, shared)
         raise NsnnError(f"name = {name!r}: {number}; all segments have the annotations {shared}{cure}")
     values = plain_labels([one[name] for one in known], f"annotation {name!r}")
     kinds = {isinstance(value, str) for value in values}
@@ -190,25 +190,31 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
 
 
 @suggest_keywords
-def split(block: Any, name: str = LABEL) -> dict[Any, neo.Block]:
+def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
     """A Block for each condition: label -> Block of its trials; `join` puts them together again.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    name : of the annotation that tells the conditions apart; "label" (default) or another, as in `conditions`
+    name : of the annotation that tells the conditions apart, "label" (default) or another, as in `conditions`; or the labels
+        themselves, (n_trials,) numbers or texts
 
     Raises
     ------
-    NsnnError : what `conditions` refuses
+    NsnnError : what `conditions` refuses, another number of labels than of trials, a missing label (NaN)
 
     >>> import quantities as pq
-    >>> from nsnn_neuro import cut, to_block
-    >>> trials = cut(to_block([[[0.2]]], t_stop=4*pq.s), [1, 3], before=1*pq.s, after=1*pq.s, labels=["left", "right"])
-    >>> {label: len(block.segments) for label, block in split(trials).items()}
-    {'left': 1, 'right': 1}
+    >>> from nsnn_neuro import to_block
+    >>> trials = to_block([[[0.1]], [[0.2]], [[0.3]]], t_stop=1*pq.s)
+    >>> {label: len(block.segments) for label, block in split(trials, ["left", "right", "left"]).items()}
+    {'left': 2, 'right': 1}
     """
-    labels = conditions(block, name).tolist()
+    _check_block(block, "block")
+    if isinstance(name, str):
+        labels, argument = conditions(block, name).tolist(), f"conditions(block, {name!r})"
+    else:
+        labels, argument = trial_labels(name, len(block.segments), "name"), "name"
+    refuse_missing(labels, argument)
     kinds = {isinstance(label, str) for label in labels}
     ordered = list(dict.fromkeys(labels)) if kinds != {False} else sorted(set(labels))
     return {

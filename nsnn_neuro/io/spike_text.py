@@ -118,9 +118,9 @@ def _lost(times: np.ndarray, t_start: float | None, t_stop: float | None, unit: 
     where = " and ".join(f"{number} {place}" for place, number in outside.items() if number)
     if unit is None and sum(outside.values()) == times.size:
         raise FormatError(
-            f"all {times.size} spikes, from {times.min():.6g} to {times.max():.6g} s, lie outside the recording, {where}: the text has "
-            "no units, so that times are taken as seconds: if they are milliseconds, write a first line '# unit: ms'; else give "
-            "t_start and t_stop in seconds that hold them"
+            f"all {times.size} spikes, from {times.min():.6g} to {times.max():.6g} s, lie outside the recording, {where}: the "
+            "text has no units and is read in seconds: if the times are milliseconds, write a first line '# unit: ms'; else "
+            "give t_start and t_stop in seconds that hold them"
         )
     return f"; {sum(outside.values())} of {times.size} spikes are dropped, {where}" if where else ""
 

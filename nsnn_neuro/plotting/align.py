@@ -10,6 +10,7 @@ import numpy as np
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown
+from ..io.lookup import refuse_missing
 from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
@@ -71,7 +72,7 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
 
     Raises
     ------
-    NsnnError : labels that are neither one for each trial nor one for each event
+    NsnnError : labels that are neither one for each trial nor one for each event; a missing label (NaN)
     """
     labels, unit = plain(conditions)
     if labels.ndim == 1 and labels.size == n_trials and labels.size != trial.size:
@@ -81,6 +82,7 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
         raise NsnnError(
             f"conditions = {shown(conditions)}: expected a label for each trial, {n_trials}{events}"
         )
+    refuse_missing(labels.tolist(), "conditions")
     names = list(dict.fromkeys(labels.tolist()))
     names.sort(key=None if labels.dtype.kind in "iufbU" else str)
     after = "" if unit == "1" else f" {unit}"

@@ -16,7 +16,7 @@ from brian2 import Network, NeuronGroup, SpikeMonitor, defaultclock, ms, second,
 from elephant.trials import TrialsFromBlock, TrialsFromLists
 from helpers.roundtrip import bounds_of, trains_of, volt
 
-from nsnn_neuro import NsnnError, load, measures, save, to_block
+from nsnn_neuro import NsnnError, conditions, load, measures, save, select, split, to_block
 
 
 def lists(block):
@@ -186,9 +186,9 @@ def test_a_table_with_a_row_per_spike():
     block = to_block(table, t_stop=1 * second)
     assert lists(block) == [[[0.2], [0.3]], [[0.9], [0.1]]]
     assert block.annotations["units"] == {"id": ["a", "b"]}
-    assert [segment.annotations for segment in block.segments] == [{}, {}]
+    assert [segment.annotations for segment in block.segments] == [{"amplitude": 1.0}] * 2
     named = to_block(table.assign(trial=["go", "stop", "stop", "go"]), t_stop=1 * second)
-    assert [segment.annotations for segment in named.segments] == [{"trial": "go"}, {"trial": "stop"}]
+    assert [segment.annotations["trial"] for segment in named.segments] == ["go", "stop"]
     one = to_block(table.drop(columns="trial"), t_stop=1 * second)
     assert lists(one) == [[[0.2, 0.9], [0.1, 0.3]]]
     moments = to_block(table.assign(time=pd.to_timedelta(table.time * 1000, unit="ms")), t_stop=1 * second)
@@ -419,3 +419,49 @@ def test_pynapple_epochs_of_a_late_clock_know_how_coarse_it_was(monkeypatch):
     block = to_block(Ts())
     assert lists(block) == [[[0.5]], [[]]]
     assert block.annotations["resolution"] == pytest.approx(4 * np.finfo(float).eps * 30_011)
+
+
+def test_columns_of_a_table_label_trials_and_units():
+    table = pd.DataFrame(
+        {
+            "unit": ["b", "a", "a", "b", "a"],
+            "time": [0.1, 0.2, 0.3, 0.4, 0.5],
+            "trial": pd.Categorical([0, 0, 1, 1, 2], categories=range(4)),
+            "contrast": [0.5, 0.5, 1.0, 1.0, 0.5],
+            "choice": pd.Categorical(["left", "left", "right", "right", "left"]),
+            "area": ["V2", "V1", "V1", "V2", "V1"],
+            "amplitude": [1.0, 2.0, 3.0, 4.0, 5.0],  # of each spike
+        }
+    )
+    block = to_block(table, t_stop=1 * second)
+    assert [segment.annotations for segment in block.segments] == [
+        {"contrast": 0.5, "choice": "left"},
+        {"contrast": 1.0, "choice": "right"},
+        {"contrast": 0.5, "choice": "left"},
+        {},  # nobody fired, so that no row says what was shown
+    ]
+    assert block.annotations["units"] == {"id": ["a", "b"], "area": ["V1", "V2"]}
+    assert {k: len(b.segments) for k, b in split(select(block, trials=[0, 1, 2]), "contrast").items()} == {
+        0.5: 2,
+        1.0: 1,
+    }
+    table["stimulus"] = [
+        "A",
+        "B",
+        "A",
+        "B",
+        "A",
+    ]  # trials numbered anew for each stimulus: two would become one
+    with pytest.warns(UserWarning, match=r"the columns \['stimulus'\] are left out, .* number them anew"):
+        to_block(table, t_stop=1 * second)
+
+
+def test_labels_of_own_trials():
+    block = to_block([[[0.1]], [[0.2]], [[]]], t_stop=1 * second, labels=np.array(["x", "y", "x"]))
+    assert conditions(block).tolist() == ["x", "y", "x"]
+    refused(
+        [[[0.1]]],
+        "labels has 2 labels for 1 trials: expected one for each trial",
+        t_stop=1 * second,
+        labels=[1, 2],
+    )

@@ -198,6 +198,30 @@ def test_numbers_are_split_in_their_order():
     assert lists(split(example(), "angle")[90]) == [NESTED[1], NESTED[3]]
 
 
+@pytest.mark.parametrize("labels", [np.array([90, 0, 90, 45]), pd.Series([90, 0, 90, 45]), (90, 0, 90, 45)])
+def test_labels_split_a_block(labels):
+    parts = split(example(), labels)
+    assert {label: lists(part) for label, part in parts.items()} == {
+        0: [NESTED[1]],
+        45: [NESTED[3]],
+        90: [NESTED[0], NESTED[2]],
+    }
+
+
+def test_missing_labels_and_other_numbers_of_labels_are_refused():
+    for bad, words in (
+        ([1, 2], "name has 2 labels for 4 trials"),
+        ([1, 2, float("nan"), 3], r"name\[2\] = nan \(1 of 4 are missing\): .*select\(block, trials=known\)"),
+        (["a", None, "b", "c"], r"name\[1\] = None: expected a number or a text"),
+    ):
+        with pytest.raises(NsnnError, match=words):
+            split(example(), bad)
+    block = example()
+    block.segments[0].annotations["angle"] = float("nan")
+    with pytest.raises(NsnnError, match=r"conditions\(block, 'angle'\)\[0\] = nan \(1 of 4 are missing\)"):
+        split(block, "angle")
+
+
 def test_joined_blocks_of_different_windows_signals_and_annotations(tmp_path):
     short, long = (
         to_block([[[0.1], []]], t_stop=0.5 * second),

@@ -163,6 +163,11 @@ def test_rate_map_relative_to_events() -> None:
         ({"window": 1 * pq.s}, r"window = .*: expected \(start, stop\)"),
         ({"window": (0, 5) * pq.s}, "trial 0 runs from 0 to 2 s"),
         ({"conditions": ["a", "b"]}, "expected a label for each trial, 4"),
+        ({"conditions": [0.5, np.nan, 1, np.nan]}, r"conditions\[1\] = nan \(2 of 4 are missing\)"),
+        (
+            {"conditions": np.array(["a", None, "b", "a"], dtype=object)},
+            r"conditions\[1\] = None \(1 of 4 are missing\)",
+        ),
     ],
 )
 def test_events_and_conditions_that_do_not_fit_are_refused(options: dict, message: str) -> None:
