@@ -38,7 +38,7 @@ class Neurometric:
     auc: np.ndarray
     """(n_stimuli,) P(count > that of the reference) + P(equal)/2"""
     se: np.ndarray
-    """(n_stimuli,) DeLong's standard error"""
+    """(n_stimuli,) standard error, as in `roc_auc`"""
     n: np.ndarray
     """(n_stimuli, 2) trials of the reference and of the stimulus"""
     model: str
@@ -127,7 +127,7 @@ def neurometric(
     n = np.array([(a.size, b.size) for a, b in pairs])
     n_used = sum(x.size for x in {id(x): x for pair in pairs for x in pair}.values())
     weight = 2 * n.prod(axis=1) / n.sum(axis=1)
-    auc, se = np.array([auc_and_se(a, b) for a, b in pairs]).T
+    auc, se, _ = np.array([auc_and_se(a, b) for a, b in pairs]).T
     best = _fit(model, distance, auc, weight)
     likelihood = -_loss(model, best, distance, auc, weight)
     errors, warning = np.full(best.size, math.nan), None
