@@ -24,7 +24,6 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
         if not events.is_events(source, path):
             _check_series(source, path, in_order=header is None)
     if header is not None:
-        _check_clocks(source, header["annotations"].get("dt"))
         for head in header["signals"]:
             unit = source.attribute(f"{head['path']}/data", "unit", "")
             if unit != head["unit"]:
@@ -96,23 +95,3 @@ def _check_series(source: Reader, path: str, in_order: bool) -> None:
             raise FormatError(f"{path}/timestamps don't ascend, or aren't as many as its data")
     elif not source.attribute(f"{path}/starting_time", "rate", 0.0) > 0:
         raise FormatError(f"{path} has neither timestamps nor a sampling rate")
-
-
-def _check_clocks(source: Reader, dt: Any) -> None:
-    """The session's clock of a file of `save` follows from the trials' own."""
-    n = source.length("units/id")
-    path = "intervals/trials"
-    t_start, t_stop = (source.numbers(f"{path}/{name}") for name in ("t_start", "t_stop"))
-    offset = np.concatenate([[0.0], np.cumsum(t_stop - t_start)[:-1]])
-    slack = _ULPS * np.spacing(max(1e-300, float(np.abs([offset, t_start, t_stop]).max(initial=0.0))))
-    if not (np.abs(source.numbers(f"{path}/start_time") - offset) <= slack).all():
-        raise FormatError(f"{path}/start_time isn't that of trials one after the other")
-    trial = source.ragged("trial", n)[0]
-    on_grid = "units/tick" in source
-    times = source.ragged("tick" if on_grid else "trial_time", n)[0] * (float(dt) if on_grid else 1.0)
-    wrong = np.abs(source.numbers("units/spike_times") - (offset[trial] + (times - t_start[trial]))) > slack
-    if wrong.any():
-        k = int(np.argmax(wrong))
-        raise FormatError(
-            f"units/spike_times[{k}] isn't the trial's start and the spike's time on the trial's clock"
-        )

@@ -295,6 +295,13 @@ def change(name, value):
     return changed
 
 
+def later(name, k, by):
+    def changed(file):
+        file[name][k] += by
+
+    return changed
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -306,6 +313,9 @@ def change(name, value):
         change("units/tick", np.full(300, -5)),
         change("units/tick", np.full(299, 5)),
         change("units/id", np.arange(7)),
+        change("units/spike_times", np.zeros(299)),
+        later("units/spike_times", 299, 1e-6),
+        later("intervals/trials/start_time", 1, 1e-6),
         change("intervals/trials/t_stop", np.array([1.0, np.nan, 1.0])),
         change("intervals/trials/t_start", np.array([0.0])),
         change("intervals", None),

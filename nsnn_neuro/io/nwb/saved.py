@@ -15,7 +15,8 @@ Layout of a file that `write.write` makes
                         events, epochs and irregularly sampled signals (`timed`)
     /general/notes      everything else as one JSON text (`json_codec`)
 The identifier is a UUID derived from the content (spikes, trials, notes and signals). `read` refuses a file whose content
-does not match it. Each compressed data set also carries checksums (fletcher32, zlib).
+does not match it, or whose spike times on the session's clock are not those of the trials' clocks. Each compressed data set
+also carries checksums (fletcher32, zlib).
 session_start_time is the Block's rec_datetime, or 1970-01-01 UTC if it has none. Metadata of the session (`metadata`) are in
 /general and, as they were given, in the notes; those in /general count, since other programs may add to them. To store something
 new, add it to `write.write`, `read` and the digest.
@@ -59,6 +60,7 @@ _DAMAGED = (
     "description of /units to read it as a file of another program"
 )
 DIGEST = "notes, spikes, signals"
+_ULPS = 8  # rounding of a time on the session's clock
 STEP = "spike_times_resolution"
 """Key of the annotation "nwb": the step of the spike times (s) that a file states, the attribute resolution of its spike_times."""
 
@@ -227,6 +229,30 @@ def _check_identifier(
     )
 
 
+def _check_session_clock(
+    source: Reader, bounds: list[np.ndarray], trial: np.ndarray, moments: np.ndarray, dt: float | None
+) -> None:
+    """Trials and spikes on the session's clock, which other programs read, are those on the trials' own clocks."""
+    t_start, t_stop = bounds
+    offset = np.concatenate([[0.0], np.cumsum(t_stop - t_start)[:-1]])
+    slack = _ULPS * np.spacing(max(1e-300, float(np.abs([offset, t_start, t_stop]).max(initial=0.0))))
+    begins = source.numbers("intervals/trials/start_time")
+    if begins.shape != offset.shape or not (np.abs(begins - offset) <= slack).all():
+        raise FormatError(f"intervals/trials/start_time isn't that of trials one after the other: {_DAMAGED}")
+    session = source.array("units/spike_times")
+    if session.dtype.kind != "f" or session.shape != moments.shape:
+        raise FormatError(f"units/spike_times doesn't fit units/trial: {_DAMAGED}")
+    shift = offset - t_start
+    for k in range(0, moments.size, PIECE):
+        here = slice(k, k + PIECE)
+        times = moments[here] if dt is None else moments[here] * dt
+        wrong = np.flatnonzero(~(np.abs(session[here] - (shift[trial[here]] + times)) <= slack))
+        if wrong.size:
+            raise FormatError(
+                f"units/spike_times[{k + wrong[0]}] isn't the trial's start and the spike's time on the trial's clock: {_DAMAGED}"
+            )
+
+
 def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     """The Block that `write` put into a file; `header` is what `written_here` found there."""
     n, n_trials = source.length("units/id"), source.length("intervals/trials/t_start")
@@ -249,6 +275,7 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     if trial.size and not 0 <= int(trial.min()) <= int(trial.max()) < n_trials:
         raise FormatError(f"units/trial goes beyond {n_trials} trials")
     signals, timed = _check_identifier(source, header, bounds, trial, neuron, moments, n)
+    _check_session_clock(source, bounds, trial, moments, float(dt) if on_grid else None)
     annotations = dict(header["annotations"])
     stated = metadata.read(source)
     if stated:
