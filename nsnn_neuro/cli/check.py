@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .output import show, size_of
 
@@ -14,13 +15,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print that the file is undamaged, and for NWB the metadata that an archive would miss."""
-    from ..io.nwb.metadata import missing_for_dandi
+    from ..io.nwb.archive import findings
     from ..io.save_load import load
 
     block = load(arguments.file, check="full")
     show(f"{arguments.file}: no damage found; {size_of(block)}\n")
-    missing = (
-        missing_for_dandi(block.annotations.get("nwb")) if arguments.file.lower().endswith(".nwb") else []
-    )
-    if missing:
-        show(f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(missing)}\n")
+    if not arguments.file.lower().endswith(".nwb"):
+        return
+    found = findings(Path(arguments.file))
+    if found.refused:
+        show(
+            f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(found.refused)}\n"
+        )
+    if found.reported:
+        show(f"nwbinspector would report: {'; '.join(found.reported)}\n")

@@ -132,6 +132,11 @@ def _encode(value: Any, name: str) -> Any:
     if type(value) is np.ndarray and _DTYPE.fullmatch(value.dtype.str):
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return {_TAG: "ndarray", "dtype": value.dtype.str, "shape": list(value.shape), "value": data}
+    if hasattr(value, "dim"):
+        raise NsnnError(
+            f"{name} = {repr(value)[:80]}: a Quantity of Brian2 can't be saved: divide by the unit, and multiply by that of the "
+            "package quantities, 5*quantities.ms in place of 5*ms"
+        )
     kind_name = "NumPy array of objects" if type(value) is np.ndarray else type(value).__name__
     raise NsnnError(
         f"{name} = {repr(value)[:80]}: a {kind_name} can't be saved: expected numbers, text, lists, dicts, "

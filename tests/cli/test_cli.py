@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import neo
@@ -380,10 +381,28 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     subject = {"subject_id": "m1", "species": "Mus musculus", "sex": "F"}
     nsnn.save(block, "half.nwb", metadata={"subject": subject})
     assert main(["check", "half.nwb"]) == 0
-    assert capsys.readouterr().out.endswith("metadata=...)): no age or date_of_birth of the subject\n")
-    nsnn.save(block, "full.nwb", metadata={"subject": {**subject, "age": "P90D"}})
+    shown = capsys.readouterr().out
+    assert "metadata=...)): no age or date_of_birth of the subject\n" in shown
+    assert "would report: session_start_time = 1970-01-01T00:00:00+00:00, which stands for no date" in shown
+    facts = {
+        "subject": {**subject, "age": "P90D"},
+        "session_start_time": "2024-05-04",
+        "experimenter": ["Doe, Jane"],
+    }
+    block.annotations["dt"] = 0.1
+    nsnn.save(block, "full.nwb", metadata=facts)
     assert main(["check", "full.nwb"]) == 0
-    assert "DANDI" not in capsys.readouterr().out
+    assert "report" not in capsys.readouterr().out
+    del block.annotations["dt"]
+    block.rec_datetime = datetime.now(UTC) + timedelta(days=1)
+    del facts["session_start_time"]
+    nsnn.save(block, "odd.nwb", metadata=facts | {"experimenter": "Jane Doe"})
+    assert main(["check", "odd.nwb"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search("on DANDI, add metadata .* is in the future\n", shown)
+    assert (
+        "experimenter 'Jane Doe' is not of the form 'Last, First'; no resolution of the spike times" in shown
+    )
 
 
 def test_version_and_help(capsys) -> None:

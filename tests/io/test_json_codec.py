@@ -68,7 +68,7 @@ circular.append(circular)
     [
         ({1, 2}, "annotations['deep'][0]['x'] = {1, 2}: a set can't be saved"),
         (print, "annotations['deep'][0]['x'] = <built-in function print>"),
-        (20 * mV, "a Quantity can't be saved"),
+        (20 * mV, "a Quantity of Brian2 can't be saved: divide by the unit"),
         (np.array([object()]), "a NumPy array of objects can't be saved"),
         (np.longdouble(1), "can't be saved"),
         (circular, "annotations contains itself"),

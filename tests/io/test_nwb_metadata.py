@@ -6,6 +6,7 @@ Oracles are pynwb's reader and validator and, where it is installed, nwbinspecto
 from datetime import UTC, datetime, timedelta, timezone
 
 import h5py
+import neo
 import numpy as np
 import pynwb
 import pytest
@@ -14,7 +15,7 @@ from brian2 import gram, mgram
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
-from nsnn_neuro import NsnnError, load, save, to_block
+from nsnn_neuro import NsnnError, cut, load, save, to_block
 from nsnn_neuro.io import dumps
 from nsnn_neuro.io.nwb.metadata import checked
 
@@ -176,6 +177,11 @@ def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
     [
         ("mouse", "metadata = 'mouse': expected a dict with keys such as 'subject'"),
         ({"subjct": {}}, "metadata has no key 'subjct'; did you mean 'subject'?"),
+        ({"session_desc": "x"}, "has no key 'session_desc'; did you mean 'session_description'?"),
+        (
+            {"session_start_time": "2999-01-01"},
+            "metadata['session_start_time'] = 2999-01-01T00:00:00+00:00 is in the future",
+        ),
         ({3: "x"}, "metadata has no key 3: expected one of 'subject'"),
         ({"species": "Mus musculus"}, "it belongs in metadata['subject'], dict(subject=dict(species=...))"),
         ({"identifier": "x"}, "metadata['identifier'] can't be given: save computes it"),
@@ -199,7 +205,8 @@ def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
         ({"subject": {"age": "90 days"}}, "an ISO 8601 duration such as 'P90D'"),
         ({"subject": {"age": "P"}}, "an ISO 8601 duration"),
         ({"subject": {"age": "P1D/P2D/P3D"}}, "an ISO 8601 duration"),
-        ({"subject": {"age": 90}}, "metadata['subject']['age'] = 90: expected a text"),
+        ({"subject": {"age": 90}}, "metadata['subject']['age'] = 90: expected a text such as 'P90D'"),
+        ({"subject": {"weight": 0.02}}, "expected a text such as '0.022 kg'"),
         ({"subject": {"age__reference": "conception"}}, "expected 'birth' or 'gestational'"),
         ({"subject": {"subject_id": "a/b"}}, "expected no '/'"),
         ({"subject": {"weight": "22"}}, "a number and kg, g or mg"),
@@ -285,6 +292,27 @@ def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
     assert bounds_of(block) == [(0.0, 1.0, 2)]
     units = block.annotations["units"]
     assert (units["unit_name"], units["quality"]) == (["u7", "u9"], ["good", "mua"])
+
+
+def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):
+    events = neo.Event([1.5, 4.0] * pq.s, labels=["4 kHz", "16 kHz"], array_annotations={"depth": [1, 2]})
+    trials = cut(to_block([[[1.6, 4.2]]], t_stop=6 * pq.s), events, before=1 * pq.s, after=1 * pq.s)
+    for k, segment in enumerate(trials.segments):
+        segment.annotations |= {"start_time": 7.0, "list": [k], "timeseries": "x", "attempt": np.int64(k)}
+    trials.segments[0].annotations["only here"] = 1
+    path = save(trials, tmp_path / "a.nwb")
+    assert_same(trials, load(path))
+    result = pynwb.validate(path=str(path))
+    assert not (result[0] if isinstance(result, tuple) else result)
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        table = io.read().trials
+        own = ("start_time", "stop_time", "t_start", "t_stop")
+        assert {key: table[key][:].tolist() for key in table.colnames if key not in own} == {
+            "depth": [1, 2],
+            "event_time": [1.5, 4.0],
+            "label": ["4 kHz", "16 kHz"],
+            "attempt": [0, 1],
+        }
 
 
 def test_the_inspector_of_the_archive_finds_nothing_to_refuse(tmp_path):

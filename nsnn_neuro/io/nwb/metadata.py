@@ -77,7 +77,7 @@ def checked(metadata: Any) -> dict[str, Any]:
         elif key in _LISTS:
             result[key] = _names(value, name)
         else:
-            result[key] = _moment(value, name) if key == _DATE else _text(value, name)
+            result[key] = _past(value, name) if key == _DATE else _text(value, name)
     if "/" in result.get("session_id", ""):
         raise NsnnError(
             f"metadata['session_id'] = {result['session_id']!r}: expected no '/', since archives make folders of it"
@@ -98,14 +98,20 @@ def _pairs(value: Any, name: str, keys: tuple[str, ...]) -> list[tuple[str, Any]
             place = ""
             if name == "metadata" and key in _SUBJECT:
                 place = f": it belongs in metadata['subject'], dict(subject=dict({key}=...))"
-            hint = place or did_you_mean(key, keys) or f": expected one of {', '.join(map(repr, keys))}"
+            longer = [one for one in keys if isinstance(key, str) and one.startswith(key)]
+            close = did_you_mean(longer[0] if len(longer) == 1 else key, keys)
+            hint = place or close or f": expected one of {', '.join(map(repr, keys))}"
             raise NsnnError(f"{name} has no key {shown(key)}{hint}")
     return list(value.items())
 
 
-def _text(value: Any, name: str) -> str:
+_EXAMPLES = {"age": "'P90D' (90 days)", "weight": "'0.022 kg'"}
+
+
+def _text(value: Any, name: str, key: str = "") -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise NsnnError(f"{name} = {shown(value)}: expected a text that is not empty")
+        example = f" such as {_EXAMPLES[key]}" if key in _EXAMPLES else " that is not empty"
+        raise NsnnError(f"{name} = {shown(value)}: expected a text{example}")
     return str(value)
 
 
@@ -133,6 +139,16 @@ def _moment(value: Any, name: str) -> str:
     return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).isoformat()
 
 
+def _past(value: Any, name: str) -> str:
+    """A moment that is not in the future."""
+    text = _moment(value, name)
+    if datetime.fromisoformat(text) > datetime.now(UTC):
+        raise NsnnError(
+            f"{name} = {text} is in the future: expected the start of the recording; without a time zone it is UTC"
+        )
+    return text
+
+
 def _subject(value: Any, name: str) -> dict[str, Any]:
     result = {}
     for key, given in _pairs(value, name, _SUBJECT):
@@ -142,7 +158,7 @@ def _subject(value: Any, name: str) -> dict[str, Any]:
         elif key == "weight" and is_quantity(given):
             result[key] = _mass(given, where)
         else:
-            result[key] = _text(given, where)
+            result[key] = _text(given, where, key)
     _check_subject(result, name)
     return result
 

@@ -2,7 +2,8 @@
 
 Layout of a file that `write.write` makes
     /intervals/trials   a row per trial, end to end on the session's clock: start_time, stop_time; the
-                        columns t_start and t_stop hold the trial's own clock exactly
+                        columns t_start and t_stop hold the trial's own clock exactly; plain annotations
+                        that all segments have, such as label and event_time
     /units              a row per neuron, silent ones too: spike_times on the session's clock, as NWB wants;
                         trial, the trial of each spike; tick, the integer k of a spike at k dt (trial_time,
                         the time on the trial's clock, where there is no dt); population, where given;

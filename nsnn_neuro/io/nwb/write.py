@@ -18,7 +18,7 @@ from ...core.errors import NsnnError
 from ...core.units import is_quantity, si
 from ...core.warn import warn
 from ..json_codec import dumps, encode, unit_text
-from ..lookup import NAMES
+from ..lookup import EVENT_TIME, LABEL, NAMES
 from ..segments import known_of, unit_table
 from ..spikes import PIECE, Trains
 from ..train_arrays import seconds
@@ -135,7 +135,7 @@ def _fill(file: h5py.File, spikes: Sorted, offset: np.ndarray, digest: Any) -> N
             begin = end
 
 
-def _trials(spikes: Sorted, offset: np.ndarray) -> Any:
+def _trials(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> Any:
     from hdmf.common import VectorData
     from pynwb.epoch import TimeIntervals
 
@@ -145,12 +145,26 @@ def _trials(spikes: Sorted, offset: np.ndarray) -> Any:
         ("t_start", "start of the trial on its own clock, in seconds", spikes.t_start),
         ("t_stop", "end of the trial on its own clock", spikes.t_stop),
     ]
+    taken = {name for name, _, _ in columns}
+    known = [segment.annotations for segment in block.segments]
+    words = {
+        LABEL: "label of the trial",
+        EVENT_TIME: "time 0 of the trial's clock on the clock of the recording that it was cut from, in seconds",
+    }
+    for key in known[0] if len(known) == len(offset) else ():
+        if isinstance(key, str) and key not in taken and all(key in one for one in known):
+            values = column(key, [_plain(one[key]) for one in known], TimeIntervals)
+            columns += [] if values is None else [(key, words.get(key, "as given"), values)]
     return TimeIntervals(
         name="trials",
         description="trials, one after the other without a gap",
         columns=[VectorData(name=n, description=d, data=a) for n, d, a in columns],
         id=np.arange(len(offset)),
     )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
@@ -316,7 +330,7 @@ def write_sorted(
         identifier=str(NAMESPACE),  # until all spikes are known
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
-        trials=_trials(spikes, offset),
+        trials=_trials(block, spikes, offset),
         units=_units(spikes, offset, annotations, resolution),
         **arguments(annotations.get("nwb")),
     )

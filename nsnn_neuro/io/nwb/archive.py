@@ -1,0 +1,59 @@
+"""What the validator of the DANDI archive would say of an NWB file, as far as `nsnn check` looks."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from ...core.file_limits import Budget
+from ..hdf5 import Reader, opened
+from . import metadata
+
+_OLD = datetime(1980, 1, 1, tzinfo=UTC)
+_LAST_FIRST = re.compile(r"[^,]*[^,\s], [^,\s][^,]*")
+
+
+class Findings(NamedTuple):
+    """What is missing or wrong in a file."""
+
+    refused: list[str]
+    """what keeps the archive from taking the file"""
+    reported: list[str]
+    """what nwbinspector reports besides"""
+
+
+def findings(path: Path) -> Findings:
+    """What the NWB file at `path` lacks, or has in another form: facts about subject and session, the step of the spike times."""
+    with opened(path) as file:
+        source = Reader(file, Budget.of(path))
+        general = metadata.read(source)
+        refused, reported = metadata.missing_for_dandi(general), []
+        start = _moment(source.text("session_start_time"))
+        if start is None:
+            refused.append("no valid session_start_time")
+        elif start > datetime.now(UTC):
+            refused.append(f"session_start_time = {start.isoformat()} is in the future")
+        elif start < _OLD:
+            reported.append(f"session_start_time = {start.isoformat()}, which stands for no date")
+        for name in general.get("experimenter", ()):
+            if not _LAST_FIRST.fullmatch(name):
+                reported.append(f"experimenter {name!r} is not of the form 'Last, First'")
+        if (
+            "units/spike_times" in source
+            and source.attribute("units/spike_times", "resolution", None) is None
+        ):
+            reported.append(
+                "no resolution of the spike times: set block.annotations['dt'] to the sampling interval in s, of which they must "
+                "be multiples, and save again"
+            )
+    return Findings(refused, reported)
+
+
+def _moment(text: bytes | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat((text or b"").decode("utf-8", "replace"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
