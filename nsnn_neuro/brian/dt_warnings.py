@@ -1,4 +1,4 @@
-"""Warnings about a step dt that is too long for the time constants or delays of a network.
+"""Warnings about a step dt that is too long for the time constants or delays of a network, and about a stimulus after the run.
 
 They are warnings, not errors: linear parts take their exact step for any dt, so a coarse simulation stays finite and may be
 intended.
@@ -22,6 +22,7 @@ from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
 from ..models.noise import OUNoise
 from ..models.populations import Population
+from ..models.stimuli import Step, Stimulus
 from ..models.weight_distributions import Distribution
 
 _SHARE = 1 / 3  # longest step, relative to a time constant
@@ -73,6 +74,24 @@ def check_delays(network: Network, dt: float) -> None:
                 f"they are rounded, by {_ms(worst)} at most"
             )
         warn(f"{message}; give multiples of dt, or a shorter dt")
+
+
+def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) -> None:
+    """Warn if a `Step` begins only when the run of `duration` (s) has ended: the neurons then get no drive.
+
+    replaced : stimulus of the first population, in place of its own
+    """
+    for k, population in enumerate(network.populations):
+        stimulus = replaced if replaced is not None and k == 0 else population.stimulus
+        if not isinstance(stimulus, Step):
+            continue
+        first = float(np.min(stimulus.si("t_on")))
+        if first >= duration * (1 - _SLACK):
+            of = f" of {population.name!r}" if len(network.populations) > 1 else ""
+            warn(
+                f"t_on = {_ms(first)} of the Step{of} is not before the end of the run, duration = {_ms(duration)}: there is no "
+                "drive; take a longer duration or an earlier step"
+            )
 
 
 def delay_steps(delay: Any, dt: float) -> np.ndarray:

@@ -132,6 +132,18 @@ def simulate_together(
         yield run.block([trial[part_spikes], neuron[part_spikes] - k * n, tick[part_spikes]], {}, {}, target)
 
 
+def block_of_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> neo.Block:
+    """The Block that `simulate` would return for these models if the spikes were `spikes`: trials, neurons and steps, (n,) each.
+
+    options : n_neurons, trials, duration, dt, bridge, engine, as of `simulate`
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about dt: given by the run itself
+        given = [options[name] for name in ("trials", "duration", "dt")]
+        run = Run(_parts(*parts, options["n_neurons"]), *given, 0, options["bridge"])
+    return run.block([np.asarray(one, dtype=np.int64) for one in spikes], {}, {}, options["engine"])
+
+
 def check_together(
     stacked: Parts,
     points: Sequence[int],

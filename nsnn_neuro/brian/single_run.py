@@ -22,7 +22,7 @@ from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
 from ..models.stimuli import Constant, Stimulus
 from . import engine, equations, global_state, streaming
-from .dt_warnings import check_delays, check_step
+from .dt_warnings import check_delays, check_step, check_stimuli
 
 _MOST_STEPS = 2**31
 _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
@@ -80,6 +80,7 @@ class Run:
             )
         check_step(net, self.dt)
         check_delays(net, self.dt)
+        check_stimuli(net, self.stimulus, self.n_steps * self.dt)
 
     def build(self) -> tuple[list[NeuronGroup], list[Synapses]]:
         """The Brian2 groups and synapses."""

@@ -163,8 +163,9 @@ def _matching(
     rows: set[int] | None = None
     for key, values in by.items():
         if key not in columns:
+            there = f"there are {sorted(map(str, columns))}" if columns else f"nothing is known of the {name}"
             raise NsnnError(
-                f"{name} = {shown(given)}: no {key!r} is known; there are {sorted(map(str, columns))}{did_you_mean(key, columns)}"
+                f"{name} = {shown(given)}: no {key!r} is known; {there}{did_you_mean(key, columns)}"
             )
         several = isinstance(values, list | tuple | set | range) or (
             isinstance(values, np.ndarray) and values.ndim

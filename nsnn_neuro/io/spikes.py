@@ -175,8 +175,9 @@ class Trains:
     def check_durations(self, problem: str, cure: str = "") -> None:
         """Raise NsnnError with the problem and a further cure unless `lasts_as_long`."""
         if not self.lasts_as_long():
+            least, most = (float(f"{one:.9g}") for one in (self.durations.min(), self.durations.max()))
             raise NsnnError(
-                f"trials last from {self.durations.min()} to {self.durations.max()} s, {problem}: pass t_start and t_stop "
+                f"trials last from {least} to {most} s, {problem}: pass t_start and t_stop "
                 f"that lie within all of them{cure}"
             )
 

@@ -21,6 +21,8 @@ _ROUNDING = 32 * np.finfo(float).eps  # relative; a sum over trials less one of 
 class Estimate:
     """An estimated quantity with its error, correction and null; `float(estimate)` is its value.
 
+    A format such as f"{estimate:.2f}" is applied to the value and its error.
+
     Parameters
     ----------
     value : the estimate, in `unit`, after the correction; NaN if the estimate is impossible, and `warning` names the cure
@@ -40,6 +42,8 @@ class Estimate:
     >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
     >>> float(e)
     0.71
+    >>> f"{e:.2f}"
+    '0.71 ± 0.02'
     >>> print(e)
     0.71 ± 0.02 bit (correction panzeri-treves; se jackknife over trials; null 0.001, p = 0.0099; n = 400)
     """
@@ -60,6 +64,11 @@ class Estimate:
 
     def __float__(self) -> float:
         return float(self.value)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        return format(self.value, spec) + ("" if math.isnan(self.se) else f" ± {format(self.se, spec)}")
 
     def __str__(self) -> str:
         se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"

@@ -46,8 +46,8 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     ----------
     blocks : neo.Block, list of them (named 0, 1, ...), or dict of name -> Block. Populations come from
         block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
-    measures : function, list of functions, or dict of name -> function, each of a Block to (n_neurons,), number or
-        Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
+    measures : function, list of functions, or dict of name -> function (names become texts), each of a Block to (n_neurons,),
+        number or Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
     by : "neuron" (default) or "population"
 
     Raises
@@ -103,7 +103,7 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     """The functions of `measures`, as `tabulate` takes them, by name."""
     listed = [measures] if callable(measures) else measures
     if isinstance(listed, Mapping):
-        pairs = list(listed.items())
+        pairs = [(str(name), function) for name, function in listed.items()]
     elif isinstance(listed, Iterable) and not isinstance(listed, np.ndarray):
         pairs = [(getattr(_plain(f)[0], "__name__", repr(f)), f) for f in listed]
     else:
@@ -196,16 +196,11 @@ def _rows(
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
     """Columns population, neuron, value, se, n of one measure of one block."""
     populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
-    value, left_out = _evaluate(block, trains, function)
+    value, left_out = _evaluate(block, trains, label, function)
     if isinstance(value, Estimate):
         return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)]
     if np.ndim(value) == 0:
         return [""], [None], [float(value)], [jackknife_se(left_out)], [trains.n_trials]
-    if np.shape(value) != (trains.n_neurons,):
-        raise NsnnError(
-            f"measure {label} returned shape {np.shape(value)}: expected ({trains.n_neurons},), a number or "
-            "an Estimate"
-        )
     value = np.asarray(value, dtype=float)
     if by == "neuron":
         population = [name for name, size in populations for _ in range(size)]
@@ -220,7 +215,27 @@ def _rows(
     return [name for name, _ in populations], [None] * len(populations), means, errors, known
 
 
-def _evaluate(block: neo.Block, trains: Trains, function: Any) -> tuple[Any, Any]:
+def check_value(label: str, value: Any, n_neurons: int) -> None:
+    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate.
+
+    >>> check_value("firing_rate", np.array([2.0, 1.0]), 2)
+    """
+    if isinstance(value, Estimate):
+        return
+    try:
+        shape = np.asarray(value, dtype=float).shape
+        if shape in ((), (n_neurons,)):
+            return
+        returned = f"shape {shape}"
+    except (TypeError, ValueError):
+        returned = f"a {type(value).__name__}"
+    raise NsnnError(
+        f"measure {label} returned {returned}: expected ({n_neurons},), a number or an Estimate; tabulate a curve with a measure "
+        "for each of its points, {w: partial(measures.fano_factor, window=w*ms) for w in [10, 100]}"
+    )
+
+
+def _evaluate(block: neo.Block, trains: Trains, label: str, function: Any) -> tuple[Any, Any]:
     """The value and the values without each trial."""
     inner, options = _plain(function)
     parts = getattr(inner, "parts", None)
@@ -228,11 +243,13 @@ def _evaluate(block: neo.Block, trains: Trains, function: Any) -> tuple[Any, Any
         warnings.simplefilter("ignore", SilentNeuronWarning)
         if parts is None:
             value = function(block)
+            check_value(label, value, trains.n_neurons)
             if isinstance(value, Estimate) or trains.n_trials < 2:
                 return value, np.full((1, *np.shape(value)), np.nan)
             rest = [_or_nan(function, b, np.shape(value)) for b in _blocks_without_each(block)]
             return value, np.array(rest, dtype=float)
         value = function(trains)
+        check_value(label, value, trains.n_neurons)
         edges = {k: si(options.pop(k), "s", k) for k in ("t_start", "t_stop") if options.get(k) is not None}
         sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
         return value, finish(sums.sum(axis=0) - sums)

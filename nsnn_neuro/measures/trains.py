@@ -133,7 +133,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
         if repeats.n_neurons != 1:
             raise NsnnError(
                 f"{name} = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
-                "one; select neuron j with [segment.spiketrains[j] for segment in block.segments]"
+                "one; nsnn.select(block, units=j) has those of neuron j"
             )
         return repeats
     if isinstance(trains, neo.SpikeTrain):

@@ -87,9 +87,37 @@ def log_axis(ax: Axes, which: str, values: np.ndarray) -> None:
         axis.set_ticks([], minor=True)
 
 
+# of a legend, in sizes of its font: between columns; a handle; between handle and text
+_GAP, _HANDLE, _PAD = 1.4, 1.4, 0.8
+
+
 def legend_above(ax: Axes, n: int) -> None:
-    """A legend of n entries in a row above the axes, where it hides no data."""
-    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=n, handlelength=1.4)
+    """A legend of n entries above the axes, where it hides no data: in one row, or in several above narrow axes."""
+    place: dict[str, Any] = {
+        "frameon": False,
+        "loc": "lower left",
+        "bbox_to_anchor": (0, 1),
+        "handlelength": _HANDLE,
+        "handletextpad": _PAD,
+    }
+    room = ax.get_window_extent().width
+    legend = ax.legend(**place, ncols=n, columnspacing=_GAP)
+    if legend.get_window_extent().width <= room:
+        return
+    small: dict[str, Any] = {"fontsize": "small", "labelspacing": 0.3, "borderpad": 0.0, "borderaxespad": 0.3}
+    legend = ax.legend(**place, **small, ncols=n, columnspacing=_GAP)
+    texts = legend.get_texts()
+    font = texts[0].get_fontsize() * ax.figure.dpi / 72
+    width = np.array([text.get_window_extent().width for text in texts]) + (_HANDLE + _PAD) * font
+
+    def total(columns: int) -> float:  # Matplotlib fills one column after the other
+        parts = np.array_split(width, columns)
+        return float(sum(part.max() for part in parts) + _GAP * font * (columns - 1))
+
+    fitting = [k for k in range(1, n + 1) if total(k) <= room] or [1]
+    rows = -(-n // max(fitting))  # the fewest; then the fewest columns, so that rows are alike
+    columns = next(k for k in fitting if -(-n // k) == rows)
+    ax.legend(**place, **small, ncols=columns, columnspacing=_GAP)
 
 
 def colour_bar(ax: Axes, image: Any, label: str) -> None:

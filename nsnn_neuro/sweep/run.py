@@ -28,7 +28,7 @@ from .batching import chunk_size, free_memory, groups, kept_size
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
 from .store import Folder, differences, digest
-from .worker import Task
+from .worker import Task, try_measures
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
 _NAMED = 20  # points in a warning
@@ -43,13 +43,15 @@ class FailedPoints(UserWarning):
     >>> from brian2 import mV, ms
     >>> from nsnn_neuro import PIF, Constant
     >>> def unfinished(block):
-    ...     raise NotImplementedError
+    ...     if block.annotations["parameters"]["stimulus"]["v"]["value"] > 0.0015:
+    ...         raise NotImplementedError
+    ...     return 0
     >>> cell = PIF(tau_m=10*ms, v_reset=0*mV, v_thresh=20*mV, tau_refrac=0*ms)
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
     ...     table = sweep(cell, {"stimulus.v": [1*mV, 2*mV]}, stimulus=Constant(1*mV), measures=unfinished,
     ...                   duration=1*ms, seed=1, engine="numpy")
     >>> caught[-1].category.__name__, table["failed"].tolist()
-    ('FailedPoints', [True, True])
+    ('FailedPoints', [False, True])
     """
 
 
@@ -90,7 +92,9 @@ def sweep(
         "noise.sigma" is the parameter sigma of `noise`, "noise.family.sigma" that of its family; likewise "model.", "stimulus.".
         A function of the point may use any names. Values are quantities, numbers, texts, True or False
     noise, stimulus : a noise model and a stimulus, None, or functions of the point
-    measures, by : as for `tabulate`
+    measures : function, list of functions, or dict of name -> function, each of a Block to (n_neurons,), number or Estimate, as for
+        `tabulate`; functools.partial sets options. Before the sweep runs, each is tried on a Block of point 0 without spikes
+    by : "neuron" (default) or "population", as for `tabulate`
     trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
     seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
     out : folder for finished chunks of points, made if needed; None saves nothing
@@ -117,7 +121,8 @@ def sweep(
 
     Raises
     ------
-    NsnnError : an invalid name, value or argument, before anything runs; a folder of another sweep; a killed process
+    NsnnError : an invalid name, value or argument, also of a measure, before anything runs; a folder of another sweep; a killed
+        process; all measures of all points failed for one reason
     FormatError : a damaged manifest
     KeyboardInterrupt : after Ctrl-C; its message says how many points are in the folder
 
@@ -152,6 +157,7 @@ def sweep(
     seeds = _seeds(seed)
     with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
+        try_measures(points.parts(0), functions, options)
     step = 1e-4 if dt is None else units.si(dt, "s", "dt")
     size = {key: options[key] for key in ("n_neurons", "trials")}
     size |= {"duration": units.si(duration, "s", "duration"), "dt": step}
@@ -210,6 +216,7 @@ def sweep(
         if folder is not None:
             folder.write("errors.json", json.dumps(errors, indent=1) + "\n")
             folder.write("table.csv", table.to_csv(index=False))
+    _refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
     _warn(errors, len(seeds) * len(points), folder)
     _warn_few(done, len(seeds) * len(points))
     return table
@@ -349,6 +356,19 @@ def _interrupted(n_done: int, total: int, folder: Folder | None) -> str:
     if folder is None:
         return f"interrupted: {n_done} of {total} points were done; with out=FOLDER the sweep would have kept them"
     return f"interrupted: {n_done} of {total} points are in {folder.path}; the same call continues"
+
+
+def _refuse_all_failed(
+    errors: list[dict[str, Any]], values: int, n_measures: int, folder: Folder | None
+) -> None:
+    """NsnnError if no measure of any point has a value, all for one reason: a table of NaN would hide a mistake."""
+    number = sum(n_measures if one["measure"] is None else 1 for one in errors)
+    if number < values or len({one["error"] for one in errors}) > 1:
+        return
+    where = "" if folder is None else f"; {folder.path / 'errors.json'} has the tracebacks"
+    error = NsnnError(f"measures: every point failed with {errors[0]['error']!r}{where}")
+    error.add_note(errors[0]["traceback"])
+    raise error
 
 
 def _warn(errors: list[dict[str, Any]], total: int, folder: Folder | None) -> None:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import neo
+import numpy as np
 
 from ..brian import global_state
-from ..brian.simulate import simulate, simulate_together
+from ..brian.simulate import block_of_spikes, simulate, simulate_together
+from ..core.errors import NsnnError
+from ..core.units import si
 from ..io.provenance import provenance
-from ..measures.table import few_intervals, measure_unit
+from ..measures.table import check_value, few_intervals, measure_unit
 from ..measures.table import rows as rows_of
-from ..measures.trains import as_trains
+from ..measures.trains import Trains, as_trains
 from ..models.network import Network
 from .batching import stack
-from .grid import Points
+from .grid import Parts, Points
+
+_SPIKES, _STEPS, _SPREAD = (
+    20,
+    1000,
+    40,
+)  # of trains that measures are tried on; the largest shift is less than an interval
 
 # kind of each column: text, integer, index (integer or None), number (float)
 COLUMNS = {
@@ -77,6 +87,44 @@ def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None)
     if isinstance(parts[0][0], Network):
         return [simulate(*parts[0], point=numbers[0], **options)]
     return simulate_together(parts, stack(parts, task.paths, options["n_neurons"]), numbers, **options)
+
+
+def try_measures(parts: Parts, measures: dict[str, Any], options: dict[str, Any]) -> None:
+    """Raise the error of a measure that cannot work on the Blocks of a sweep, whatever their spikes: a wrong option, say.
+
+    It is called on a Block without spikes and, if that raises an NsnnError, on one in which all neurons fire regularly: some
+    measures need spikes. Errors of other kinds may come from what such Blocks lack, and are left to the run.
+    """
+    silent = block_of_spikes(parts, [np.empty(0)] * 3, **options)
+    trains = as_trains(silent)
+    for name, function in measures.items():
+        error = _refusal(silent, trains.n_neurons, name, function)
+        if error is not None:
+            again = _refusal(_firing(parts, trains, options), trains.n_neurons, name, function)
+            if str(again) == str(error):
+                raise NsnnError(f"measure {name}: {error}".replace(f"{name}: measure {name}", name)) from None
+
+
+def _firing(parts: Parts, trains: Trains, options: dict[str, Any]) -> neo.Block:
+    """A Block of 20 spikes in each train, at times that differ between trains."""
+    step = float(trains.t_stop[0]) / _STEPS
+    number = np.arange(_SPIKES)[None] * (_STEPS // _SPIKES) + np.arange(trains.counts.size)[:, None] % _SPREAD
+    trial, neuron = np.divmod(np.repeat(np.arange(trains.counts.size), _SPIKES), trains.n_neurons)
+    dt = 1e-4 if options["dt"] is None else si(options["dt"], "s", "dt")
+    return block_of_spikes(parts, [trial, neuron, (number.ravel() * step / dt).astype(np.int64)], **options)
+
+
+def _refusal(block: neo.Block, n_neurons: int, name: str, function: Any) -> NsnnError | None:
+    """The NsnnError that a measure raises on a Block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            check_value(name, function(block), n_neurons)
+        except NsnnError as error:
+            return error
+        except Exception:
+            return None
+    return None
 
 
 def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:

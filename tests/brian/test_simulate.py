@@ -493,6 +493,20 @@ def test_lif_parameters_are_checked():
             nsnn.LIF(**{**LIF, **change})
 
 
+def test_a_step_after_the_run_is_warned_of_once():
+    late = nsnn.Step([15, 20] * mV, 500 * ms, 1 * second)
+    with pytest.warns(
+        UserWarning, match=r"t_on = 500 ms of the Step is not before the end of the run"
+    ) as caught:
+        nsnn.simulate(CELL, None, late, n_neurons=2, duration=2 * ms, seed=1, engine="numpy")
+    assert sum("t_on" in str(one.message) for one in caught) == 1
+    network = nsnn.Network([nsnn.Population(1, CELL, stimulus=nsnn.Constant(1 * mV), name=n) for n in "ab"])
+    with pytest.warns(UserWarning, match="of the Step of 'a' is not before"):  # takes the place of a's own
+        nsnn.simulate(
+            network, stimulus=nsnn.Step(15 * mV, 2 * ms, 3 * ms), duration=2 * ms, seed=1, engine="numpy"
+        )
+
+
 def test_coarse_steps_are_warned_of():
     with pytest.warns(UserWarning, match="more than a fifth of tau_m = 20 ms: .*; use dt of at most 4 ms"):
         nsnn.simulate(CELL, WHITE, DRIVE, duration=50 * ms, dt=5 * ms, engine="numpy")

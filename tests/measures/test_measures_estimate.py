@@ -33,6 +33,13 @@ def test_prints_as_one_line_that_names_everything():
     assert str(Estimate(0.75, 0.1, n=8, unit="1")) == "0.75 ± 0.1 (correction none; n = 8)"
 
 
+def test_a_format_applies_to_the_value_and_its_error():
+    e = Estimate(0.2, 0.051)
+    assert f"{e:.2f}" == "0.20 ± 0.05"
+    assert f"{Estimate(0.2):+.1f}" == "+0.2"
+    assert f"{e}" == str(e)
+
+
 def test_measure_marks_and_leaves_the_function_alone():
     def f(block):
         return block

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import integrate, optimize, special, stats
 
 from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import bin_counts
 from nsnn_neuro.measures.information.entropy.best_upper_bound import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.information.entropy.contingency import plugin_entropy
 from nsnn_neuro.measures.information.entropy.estimators import miller_madow, plugin, profile
@@ -297,6 +298,7 @@ def test_types_are_read_alike():
         (np.zeros((2, 2, 2), int), r"shape \(2, 2, 2\)"),
         (3, r"shape \(\)"),
         ([[1, 2], [1]], "unequal length"),
+        (bin_counts([0, 1, 5, 7], n_bins=2), "unequal length.*bin_counts returns two results"),
         (np.array([2**63], dtype=np.uint64), "below 2\\^63"),
         (np.array([1j]), "complex128"),
     ],

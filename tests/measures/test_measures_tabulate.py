@@ -18,6 +18,7 @@ from nsnn_neuro.measures import (
     Estimate,
     cv,
     cv2,
+    fano_curve,
     fano_factor,
     firing_rate,
     lv,
@@ -121,6 +122,8 @@ def test_columns_names_units_and_populations():
     named = tabulate(block, {"F 100 ms": partial(fano_factor, window=0.1 * pq.s), "F": fano_factor})
     assert list(named["measure"].unique()) == ["F 100 ms", "F"]
     assert list(tabulate(block, [partial(firing_rate, t_stop=0.5 * pq.s)])["unit"].unique()) == ["Hz"]
+    numbered = tabulate(block, {10.0: firing_rate, np.float64(20.5): firing_rate})
+    assert numbered["measure"].unique().tolist() == ["10.0", "20.5"]
 
 
 def test_by_population_is_mean_and_sem_over_neurons_that_have_a_value():
@@ -186,6 +189,12 @@ def test_numbers_and_estimates():
         (lambda b: tabulate(b, ["cv"]), r"measures = \['cv'\].*not their names"),
         (lambda b: tabulate(b, [cv, partial(cv)]), "equal names"),
         (lambda b: tabulate(b, {"two": lambda b: np.ones((2, 2))}), r"measure two returned shape \(2, 2\)"),
+        (
+            lambda b: tabulate(b, partial(fano_curve, windows=[10, 20] * pq.ms)),
+            "measure fano_curve returned a tuple.*a measure for each of its points",
+        ),
+        (lambda b: tabulate(b, {"object": lambda b: b}), "measure object returned a Block"),
+        (lambda b: tabulate(b, {1: cv, "1": cv2}), "equal names, .'1', '1'"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(call, message):

@@ -275,7 +275,7 @@ def test_plain_arrays_have_no_duration_until_a_window_is_given():
         ([np.array([0.1, np.nan])], "NaN in trial 0"),
         ([np.array([1.0]) * pq.mV], "expected a time"),
         (3, "trains = int object"),
-        (array_block([[[0.1], [0.2]]]), "expected the repeats of one; select neuron j with"),
+        (array_block([[[0.1], [0.2]]]), "expected the repeats of one; nsnn.select"),
     ],
 )
 def test_bad_repeats_are_refused_by_name(source, message):

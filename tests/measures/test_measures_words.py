@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nsnn_neuro import NsnnError, to_block
-from nsnn_neuro.measures import first_spike_latency, latency_symbols, spike_counts, words
+from nsnn_neuro.measures import (
+    first_spike_latency,
+    latency_symbols,
+    rate_vs_temporal,
+    spike_counts,
+    words,
+)
 
 TICK = 1e-3
 
@@ -66,6 +72,17 @@ def test_aligned_words_equal_whole_number_arithmetic():
     assert_array_equal(spike_counts(block, **keywords), slow.sum(axis=2))
     from_event = spike_counts(block, align=align, t_stop=64 * pq.ms)
     assert_array_equal(from_event, slow_words(ticks, event, 64, 1)[:, :, 0])
+
+
+def test_one_time_of_an_event_serves_all_trials():
+    block = ticks_block([[[10, 20, 30]], [[24, 31]]], 50)
+    window: dict[str, Any] = {"align": 20 * pq.ms, "t_start": -5 * pq.ms, "t_stop": 10 * pq.ms}
+    assert spike_counts(block, **window).tolist() == [[1], [1]]
+    assert_allclose(first_spike_latency(block, **window), [[0.005], [0.009]], rtol=0, atol=1e-12)
+    assert words(block, bin_width=5 * pq.ms, **window)[:, 0].tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert latency_symbols(block, resolution=5 * pq.ms, **window).ravel().tolist() == [1, 1]
+    table = rate_vs_temporal([0, 1], block, resolutions=[5] * pq.ms, n_shuffle=0, **window)
+    assert table["resolution"].tolist() == [0.015, 0.005, 0.005]
 
 
 def test_counts_and_latencies_of_a_window():
@@ -135,6 +152,7 @@ def test_finer_words_hold_the_coarser_ones(trains, width):
         ({"bin_width": 5 * pq.ms, "by": "trial"}, "by = 'trial'"),
         ({"bin_width": 5 * pq.ms, "align": [10] * pq.ms, "t_stop": 5 * pq.ms}, r"align has shape \(1,\)"),
         ({"bin_width": 5 * pq.ms, "align": [10, np.nan] * pq.ms, "t_stop": 5 * pq.ms}, "align"),
+        ({"bin_width": 5 * pq.ms, "align": np.nan * pq.ms, "t_stop": 5 * pq.ms}, "align.*NaN"),
         ({"bin_width": 5 * pq.ms, "align": [10, 20] * pq.ms}, "t_stop = None"),
         (
             {"bin_width": 5 * pq.ms, "align": [10, 48] * pq.ms, "t_stop": 5 * pq.ms},

@@ -107,6 +107,27 @@ def test_numbers_of_an_axis_of_a_few_ms_do_not_touch(stop) -> None:
     assert all(one.x1 + 4 < other.x0 for one, other in itertools.pairwise(shown))
 
 
+def test_legends_of_panels_side_by_side_are_no_wider_than_their_axes() -> None:
+    """In one row the four texts are wider than the axes: they covered the next panel and made a layout shrink all axes by half."""
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for ax in panels:
+        plotting.psth(
+            block(),
+            bin_width=500 * pq.ms,
+            neuron=0,
+            conditions=["air", "citral", "hexanal", "mixture"],
+            ax=ax,
+        )
+    figure.draw_without_rendering()
+    for ax in panels:
+        legend, axes = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        assert axes.x0 - 1 <= legend.x0 < legend.x1 <= axes.x1 + 1
+        assert axes.width > 0.38 * figure.bbox.width
+        assert legend.y0 >= axes.y1 - 1
+        assert ax.get_legend()._ncols == 2
+
+
 def test_psth_of_each_condition_relative_to_events() -> None:
     labels = ["go", "stop", "go", "stop"]
     align = [np.array(some) * pq.s for some in EVENTS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 import warnings
 from functools import partial
 from pathlib import Path
@@ -403,6 +404,58 @@ def test_a_measure_that_fails_leaves_the_others(tmp_path) -> None:
     assert {error["measure"] for error in errors} == {"bad_at_point_2"}
 
 
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (partial(firing_rate, t_start=0.05), "measure firing_rate: t_start = 0.05 has no unit"),
+        (partial(firing_rate, t_start=500 * ms), "measure firing_rate: t_start = 0.5 s"),
+        (partial(nsnn.measures.fano_curve, windows=[10, 20] * ms), "measure fano_curve returned a tuple"),
+    ],
+)
+def test_a_wrong_option_of_a_measure_is_refused_before_anything_runs(measure, message) -> None:
+    ran: list[float] = []
+    with pytest.raises(NsnnError, match=message):
+        swept(measures=[cv, measure], progress=ran.append)
+    assert ran == []
+
+
+def test_a_measure_that_needs_spikes_is_not_refused_for_the_trial_without() -> None:
+    def of_spikes(block):
+        if not as_trains(block).times.size:
+            raise NsnnError("no spikes")
+        return firing_rate(block)
+
+    assert not swept({"stimulus.v": [25 * mV]}, measures=of_spikes)["failed"].any()
+
+
+def test_all_points_failing_for_one_reason_is_an_error(tmp_path) -> None:
+    def unfinished(block):
+        raise ZeroDivisionError("no")
+
+    with pytest.raises(
+        NsnnError, match=r"every point failed with 'ZeroDivisionError: no'.*errors.json"
+    ) as raised:
+        swept(measures=unfinished, out=tmp_path / "out")
+    assert "in unfinished" in raised.value.__notes__[0]
+
+
+def test_the_page_on_fi_curves_quotes_messages_that_appear() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "fi_curve.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^- `([^`]+)`:", page, re.M)
+    raised = []
+    for grid, stimulus in [
+        ({"v": [1 * mV]}, DRIVE),
+        ({"stimulus.v": [1 * mV]}, None),
+        ({"stimulus.v": [10]}, DRIVE),
+    ]:
+        with pytest.raises(NsnnError) as error:
+            swept(grid, stimulus=stimulus)
+        raised.append(str(error.value))
+    assert len(quoted) == len(raised)
+    for text, message in zip(quoted, raised, strict=True):
+        assert all(part.strip(" )") in message for part in text.split("...")), text
+
+
 def test_progress_is_the_fraction_of_points() -> None:
     fractions: list[float] = []
     swept(chunk=1, progress=fractions.append)
@@ -427,7 +480,9 @@ def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
 
     drive = nsnn.Step(1 * mV, 0 * ms, 100 * ms)
     swept({"stimulus.v": [15 * mV, 25 * mV]}, stimulus=drive, measures={"late": mean_drive}, trials=1)
-    np.testing.assert_allclose(seen, [7.5, 12.5], rtol=1e-12)
+    np.testing.assert_allclose(
+        seen, [7.5, 7.5, 12.5], rtol=1e-12
+    )  # the first is the trial on a Block without spikes
     table = swept(measures={"late": partial(firing_rate, t_start=50 * pq.ms)})
     block = nsnn.simulate(*white(4, 20), **RUN, seed=1, point=3)
     assert table["value"][3] == firing_rate(block, t_start=50 * pq.ms)[0]

@@ -83,8 +83,10 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
     try:
         values = np.asarray(x)
     except ValueError as error:
+        pair = isinstance(x, tuple) and len(x) == 2
+        cure = "; bin_counts returns two results, symbols and edges: take the first" if pair else ""
         raise NsnnError(
-            f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers"
+            f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers{cure}"
         ) from error
     if values.ndim not in (1, 2):
         cure = (

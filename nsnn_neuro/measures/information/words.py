@@ -1,8 +1,8 @@
 """Symbols from spikes: counts, latencies and words of letters, one per trial, for the discrete measures.
 
 All functions here use the same window. Without `align` it runs from t_start to t_stop on each trial's clock; None is the
-trial's own end. With `align`, one event time per trial, t_start and t_stop are relative to the event. `io.spikes` has the
-rule for spikes on the borders of windows and bins. All trials must have a window of the same length.
+trial's own end. With `align`, the time of an event, one for all trials or one for each, t_start and t_stop are relative to the
+event. `io.spikes` has the rule for spikes on the borders of windows and bins. All trials must have a window of the same length.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     else:
         trains = as_trains(block)
         event, n = np.asarray(si(align, "s", "align")), trains.n_trials
-        if event.shape != (n,) or not np.isfinite(event).all():
-            raise NsnnError(f"align has shape {event.shape}: expected one finite time per trial, ({n},)")
+        if event.shape not in ((), (n,)) or not np.isfinite(event).all():
+            raise NsnnError(
+                f"align has shape {event.shape}: expected one finite time for all trials, or one for each, ({n},)"
+            )
+        event = np.broadcast_to(event, n)
         if t_stop is None:
             raise NsnnError(
                 "t_stop = None: with align the window's end, counted from the event, must be given"
@@ -70,8 +73,9 @@ def words(
     block : neo.Block, one Segment per trial
     bin_width : time, scalar; bins tile the window from its start. A remainder shorter than a bin is left out, with a warning that
         says how long it is and how many spikes it holds
-    align : times, (n_trials,), one event per trial; None (default) is the trial's clock
-    t_start, t_stop : times, scalar, see the module
+    align : time of an event, one for all trials or (n_trials,) one for each; None (default) is the trial's clock
+    t_start, t_stop : times, scalar, the window: on the trial's clock, where None is the trial's own start or end; with align they
+        count from the event, None starts at the event, and t_stop is needed
     saturation : "binary" (default): 1 for one spike or more; "count": the number of spikes
     by : "neuron" (default), or "population": the spikes of all neurons taken as one train
 
