@@ -102,17 +102,6 @@ def _window(source: Source, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.n
     return start, stop
 
 
-def _inside(source: Source, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """The spike times, (n_spikes,) s, each in its trial but for rounding."""
-    low, high = start[source.trial], stop[source.trial]
-    apart = rounding(start, stop)
-    outside = ~((source.times >= low - apart) & (source.times <= high + apart))
-    if outside.any():
-        k = int(np.argmax(outside))
-        raise NsnnError(source.outside(k, float(low[k]), float(high[k])))
-    return np.clip(source.times, low, high)
-
-
 @suggest_keywords
 @renamed_keywords(spike_times="source")
 def to_block(
@@ -153,7 +142,7 @@ def to_block(
     Raises
     ------
     NsnnError : none of these sources, a source that is ambiguous, trials with different neurons, no t_stop, times that are
-        NaN, not times, or outside t_start to t_stop, or another number of labels than of trials
+        NaN, not times (a raster of 0 and 1), or outside t_start to t_stop, or another number of labels than of trials
 
     >>> import quantities as pq
     >>> block = to_block([[[0.1, 0.3], []], [[0.2], [0.4]]], t_stop=0.5*pq.s)
@@ -179,7 +168,7 @@ def to_block(
     block = build_block(
         spikes.trial,
         spikes.neuron,
-        times=_inside(spikes, start, stop),
+        times=spikes.inside(start, stop),
         n_trials=spikes.n_trials,
         n_neurons=spikes.n_neurons,
         t_start=start,

@@ -15,8 +15,10 @@ import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ..core import units
-from ..core.bins import EPS, spacing
+from ..core.bins import EPS, rounding, spacing
 from ..core.errors import NsnnError
+from ..core.warn import warn
+from . import time_doubts
 from .block import analog_signal
 from .train_arrays import different_windows, seconds
 
@@ -65,6 +67,24 @@ class Source:
     unitless: bool = False
     """whether the times are numbers without a unit, so that they may be milliseconds by mistake"""
 
+    def inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """The spike times, (n_spikes,) s, each in its trial but for rounding; a warning where they are hardly seconds."""
+        train = self.trial * self.n_neurons + self.neuron
+        if self.unitless:
+            time_doubts.refuse_counts(self.times, train, self.name)
+        low, high = start[self.trial], stop[self.trial]
+        apart = rounding(start, stop)
+        outside = ~((self.times >= low - apart) & (self.times <= high + apart))
+        if outside.any():
+            k = int(np.argmax(outside))
+            raise NsnnError(self.outside(k, float(low[k]), float(high[k])))
+        if self.unitless:
+            lasting = float((stop - start).sum())
+            doubt = time_doubts.doubt(self.times, train, self.n_neurons, lasting, self.name)
+            if doubt:
+                warn(doubt)
+        return np.clip(self.times, low, high)
+
     def outside(self, k: int, start: float, stop: float) -> str:
         """What is wrong with spike number k, outside its trial from `start` to `stop` (s), and the cure."""
         own = self.times[(self.trial == self.trial[k]) & (self.neuron == self.neuron[k])]
@@ -89,6 +109,8 @@ def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: boo
     cures, largest = [], max(-low, high)
     if not has_unit and largest > 10 * (t_stop - t_start) and largest / 1000 <= max(-t_start, t_stop):
         cures.append("expected times in seconds (divide milliseconds by 1000)")
+    elif not has_unit and high > 100 * (t_stop - t_start) and time_doubts.are_whole(times):
+        cures.append("expected times in seconds (divide sample numbers by the sampling rate)")
     elif high > t_stop:
         cures.append(
             "the trial ends before it; give a later t_stop, or cut a long recording into trials and subtract the start of each"
@@ -209,7 +231,8 @@ def _times(item: Any, where: str, expected: str = NESTING) -> np.ndarray:
         if times.ndim > 1 or times.dtype == object:
             raise NsnnError(f"{where} is nested too deeply: {expected}")
         if times.size and times.dtype.kind not in "iuf":
-            raise NsnnError(f"{where} holds {times.dtype} values: {expected}")
+            cure = "; those of a raster are numpy.flatnonzero(raster) * bin_width" * (times.dtype.kind == "b")
+            raise NsnnError(f"{where} holds {times.dtype} values: {expected}{cure}")
         times = times.astype(float)
     if np.isnan(times).any():
         raise NsnnError(f"{where}[{int(np.argmax(np.isnan(times)))}] is NaN: expected times in seconds")

@@ -20,16 +20,15 @@ from ..core.errors import FormatError
 from ..core.file_limits import Budget
 from ..core.warn import warn
 from .block import build_block
+from .time_doubts import PER_SECOND, likely_unit
 
 _BYTES = 60  # of memory that each byte of the text may take
 _LONGEST = 100  # characters of a number, or of what is read of a comment
-_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _NAMES = r"(?:(ms|msecs?|milliseconds?)|([uµμ]s|[uµμ]secs?|microseconds?)|(s|secs?|seconds?))"
 _UNIT = re.compile(rf"(?<![\w'’]){_NAMES}(?!\w)", re.IGNORECASE)
 _STATED = re.compile(rf"\bunits?\s*[:=]?\s*[\[(]?{_NAMES}(?!\w)", re.IGNORECASE)
 _END = re.compile(rf"\bt_stop\s*[:=]\s*([-+.\deE]+)\s*{_NAMES}?\s*$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
 _CURE = "or read the file yourself and hand the spike times to to_block"
 
 
@@ -70,7 +69,7 @@ def read_text(
         raise FormatError("no spike times in it")
     rows = rows[filled[0] : filled[-1] + 1]
     layout, trains = _neurons(rows)
-    trains = [train / _PER_SECOND[unit or "s"] for train in trains]
+    trains = [train / PER_SECOND[unit or "s"] for train in trains]
     times = np.concatenate(trains)
     start, last, stop = min(0.0, float(times.min())), float(times.max()), _stated_end(ends, unit)
     if stop is not None and stop < last:
@@ -154,7 +153,7 @@ def _stated_end(ends: list[re.Match[str]], unit: str | None) -> float | None:
             f"t_stop: {text[:40]!r} is no finite number: expected a line such as '# t_stop: 0.5'"
         )
     own = next((short for short, name in zip(("ms", "us", "s"), names, strict=True) if name), unit or "s")
-    return float(text) / _PER_SECOND[own]
+    return float(text) / PER_SECOND[own]
 
 
 def _times(number: int, line: str) -> np.ndarray:
@@ -217,8 +216,7 @@ def _doubt(unit: str | None, number: int, trains: list[np.ndarray], length: floa
         return ""
     cure = "; if that is wrong, write a first line such as '# unit: ms'"
     rate = number / length / max(1, sum(train.size > 0 for train in trains))
-    if rate < _SLOWEST:
-        other = next((u for u, scale in _PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
-        if other:
-            return f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
+    other = likely_unit(rate)
+    if other:
+        return f"; {rate:.2g} spikes a second and neuron make it likely that the unit is {other}{cure}"
     return cure

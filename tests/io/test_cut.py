@@ -53,7 +53,7 @@ ticks = st.lists(st.integers(0, 1000), max_size=30)
 )
 def test_every_spike_is_in_exactly_the_windows_that_contain_it(trains, events, before, after):
     """In whole milliseconds, where an oracle without rounding exists; the recording ends at 1000, beyond every window but one."""
-    block = to_block([[np.array(train) / 1000 for train in trains]], t_stop=1 * second)
+    block = to_block([[np.array(train) * ms for train in trains]], t_stop=1 * second)
     found = cut(block, np.array(events) / 1000, before=before * ms, after=after * ms, overlap="repeat")
     assert len(found.segments) == len(events)
     for event, trial in zip(events, spikes_of(found), strict=True):
@@ -77,7 +77,7 @@ def test_shifted_back_the_times_are_those_of_the_recording(data):
     times = data.draw(st.lists(st.floats(0, 1e4), min_size=1, max_size=20, unique=True).map(sorted))
     events = data.draw(st.lists(st.floats(10, 9990), min_size=1, max_size=5, unique=True).map(sorted))
     found = cut(
-        to_block([[times]], t_stop=1e4 * second),
+        to_block([[times * second]], t_stop=1e4 * second),
         events,
         before=10 * second,
         after=10 * second,

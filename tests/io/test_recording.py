@@ -5,6 +5,7 @@ import pickle
 import stat
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import h5py
@@ -66,6 +67,13 @@ def test_milliseconds_are_named_only_where_times_would_then_fit(times):
         ([[[float("inf")]]], "lies outside t_start = 0.0 s to t_stop = 1.0 s: expected finite times"),
         ([[[-0.34, 0.2]]], "an earlier t_start, such as t_start=-0.4*second"),
         ([[[0.1, 900.0]]], "expected times in seconds (divide milliseconds by 1000)"),
+        ([[[3600, 45000]]], "expected times in seconds (divide sample numbers by the sampling rate)"),
+        (
+            [[[0, 0, 1, 0, 1, 0]]],
+            "source holds the values 0, 0, 1, 0, 1, 0 of one neuron in one trial, a raster",
+        ),
+        (np.eye(4, dtype=int)[None], "numpy.flatnonzero(raster) * bin_width"),
+        ([[[0, 2, 0, 3, 0, 0, 1]]], "counts in bins: expected spike times in seconds"),
         ([[[1000.2, 1001.4]]], "give a later t_stop, or cut a long recording into trials"),
         ([[[-200, 900.0]]], "(divide milliseconds by 1000); times before t_start"),
         ([[[1, 2] * mV]], "source[0][0] = [1. 2.] mV: expected a time"),
@@ -89,6 +97,23 @@ def test_to_block_says_what_is_wrong(spike_times, words):
     with pytest.raises(NsnnError) as error:
         to_block(spike_times, t_stop=1 * second)
     assert words in str(error.value)
+
+
+def test_times_that_are_hardly_seconds_are_doubted():
+    milliseconds = [[[120.0, 310.5], [95.0, 402.0]], [[130.0, 250.0, 251.0], []]]
+    words = r"source: 0\.0035 spikes a second and neuron make it likely that the times are ms, not seconds: .*times \* ms"
+    with pytest.warns(UserWarning, match=words):
+        to_block(milliseconds, t_stop=500 * second)
+    samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
+    with pytest.warns(UserWarning, match="divide sample numbers by the sampling rate"):
+        to_block(samples, t_stop=60_000 * second)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_block([[np.array([120.0, 310.5, 400.0]) * second]], t_stop=500 * second)  # the unit is stated
+        to_block([[[120.0, 310.5, 310.9]]], t_stop=500 * second)  # 0.4 s apart, too close for milliseconds
+        to_block([[[0.5]]] * 100, t_stop=20 * second)  # a spike a trial
+        to_block([[[0, 1, 2, 3]]], t_stop=10 * second)  # whole, and no raster
+        to_block([[[0.0, 1.0]]], t_stop=10 * second)
 
 
 @pytest.mark.parametrize(

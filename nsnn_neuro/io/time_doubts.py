@@ -1,0 +1,84 @@
+"""What tells numbers that aren't spike times in seconds: a rate far below that of neurons, whole numbers, numbers that repeat.
+
+Milliseconds that are read as seconds make a neuron of 5 Hz one of 0.005 Hz, without spikes less than a second apart. A raster has
+a value for each bin, so that few different numbers repeat; sample numbers are whole and large.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.errors import NsnnError
+
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
+_REFRACTORY = 1.0  # ms, and so seconds if milliseconds are read as such: no neuron's spikes are closer
+_FEWEST = 3  # spikes that a rate is judged by
+
+
+def likely_unit(rate: float) -> str | None:
+    """The unit in which a neuron's rate would be ordinary, where `rate` (Hz, from times read as seconds) is too low for one.
+
+    >>> likely_unit(0.004), likely_unit(4.0)
+    ('ms', None)
+    """
+    if rate >= _SLOWEST:
+        return None
+    return next((u for u, scale in PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
+
+
+def are_whole(times: np.ndarray) -> bool:
+    """Whether all of several finite times are whole numbers.
+
+    >>> are_whole(np.array([3.0, 4.0])), are_whole(np.array([3.0, 4.5]))
+    (True, False)
+    """
+    first = times[:1000]  # most times are told by few
+    return bool(times.size and (first == np.rint(first)).all() and (times == np.rint(times)).all())
+
+
+def refuse_counts(times: np.ndarray, train: np.ndarray, name: str) -> None:
+    """NsnnError for values that are a raster, or counts in bins: whole numbers of which most repeat in their train.
+
+    >>> refuse_counts(np.array([0.0, 1.0, 0.0, 0.0]), np.zeros(4, int), "source")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: source holds the values 0, 1, 0, 0 of one neuron in one trial, a raster or counts in bins: ...
+    """
+    if times.size < 2 or not are_whole(times):
+        return
+    order = np.lexsort((times, train))
+    same = np.concatenate([[False], (np.diff(train[order]) == 0) & (np.diff(times[order]) == 0), [False]])
+    repeated = int(np.sum(same[1:] | same[:-1]))
+    binary = times.min() >= 0 and times.max() <= 1
+    thrice = bool((same[1:] & same[:-1]).any())  # spikes that were detected twice exist
+    if thrice and (binary or 2 * repeated >= times.size):
+        first = times[train == train[0]]
+        shown = ", ".join(f"{t:.6g}" for t in first[:8]) + (", ..." if first.size > 8 else "")
+        raise NsnnError(
+            f"{name} holds the values {shown} of one neuron in one trial, a raster or counts in bins: expected spike times in "
+            "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds"
+        )
+
+
+def doubt(times: np.ndarray, train: np.ndarray, n_neurons: int, duration: float, name: str) -> str | None:
+    """What to warn of where times (n_spikes,), trains (trial * n_neurons + neuron) and the trials' total duration (s) look like
+    milliseconds, microseconds or sample numbers; None where they don't.
+
+    >>> doubt(np.array([120.0, 310.0, 440.0]), np.zeros(3, int), 1, 500.0, "source")
+    'source: 0.006 spikes a second and neuron make it likely that the times are ms, not seconds: pass them with their unit, ...'
+    """
+    if times.size < _FEWEST:
+        return None
+    rate = times.size / duration / np.unique(train % n_neurons).size
+    unit = likely_unit(rate)
+    if unit is None:
+        return None
+    order = np.lexsort((times, train))
+    gaps = np.diff(times[order])[np.diff(train[order]) == 0]
+    if not gaps.size or gaps.min() < _REFRACTORY:
+        return None
+    samples = "; divide sample numbers by the sampling rate" if are_whole(times) else ""
+    return (
+        f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them with "
+        f"their unit, times * {unit}, and t_stop likewise{samples}; if they are seconds, times * second says so"
+    )
