@@ -143,7 +143,7 @@ def test_psth_of_trials_of_different_length_counts_the_trials_behind_each_bin(da
     block = neo.Block()
     for (a, b), train in zip(windows, ticks, strict=True):
         block.segments.append(
-            to_block([[np.array(train) / 64]], t_start=a / 64 * pq.s, t_stop=b / 64 * pq.s).segments[0]
+            to_block([[np.array(train) / 64 * pq.s]], t_start=a / 64 * pq.s, t_stop=b / 64 * pq.s).segments[0]
         )
     low, high = min(a for a, _ in windows), max(b for _, b in windows)
     options = {}

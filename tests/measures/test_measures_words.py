@@ -25,7 +25,7 @@ TICK = 1e-3
 
 def ticks_block(ticks, n_ticks, start=0):
     """Block whose spikes are ticks [trial][neuron] of 1 ms counted from the trial's start."""
-    times = [[(np.asarray(t, dtype=int) + start) * TICK for t in trial] for trial in ticks]
+    times = [[(np.asarray(t, dtype=int) + start) * TICK * pq.s for t in trial] for trial in ticks]
     return to_block(times, t_start=start * TICK * pq.s, t_stop=(start + n_ticks) * TICK * pq.s)
 
 
