@@ -45,7 +45,6 @@ EARLIER = MappingProxyType(
         "architectures": ("holds", "2026-11-25"),
         "fit_recordings": ("holds in part", "2026-11-26"),
         "noise_level": ("holds, with a small effect", "2026-11-26"),
-        "robustness": ("fails", "2026-11-25"),
     }
 )
 """Verdict and date of full runs from before verdicts were kept, as in docs/results.md; a kept run takes their place."""
