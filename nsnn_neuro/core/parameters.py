@@ -7,8 +7,9 @@ an array of shape (n_neurons,).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -26,6 +27,9 @@ _BOUNDS = {
     "fraction": (lambda x: (x >= 0) & (x <= 1), "a value from 0 to 1"),
     "any": (lambda x: np.ones_like(x, dtype=bool), "a value"),
 }
+_UNITS = ("V", "1", "s", "Hz", "1/V")
+# Brian2's functions that draw numbers which no seed of this package decides
+_RANDOM = re.compile(r"\b(randn?|poisson)\s*\(")
 
 
 def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
@@ -42,10 +46,30 @@ def parameter(*unit: str, bound: str = "any", **kwargs: Any) -> Any:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: tau = 0.01 has no unit: expected a time such as 20*ms
     """
+    for one in unit:
+        _check_unit(one)
+    if not unit:
+        raise NsnnError(f"parameter() has no unit: expected one of {', '.join(map(repr, _UNITS))}")
+    one_of(bound, _BOUNDS, "bound")
     if units.is_quantity(kwargs.get("default")):
         default = kwargs.pop("default")
         kwargs["default_factory"] = lambda: default
     return dataclasses.field(metadata={"units": unit, "bound": bound}, **kwargs)
+
+
+def _check_unit(unit: Any) -> None:
+    if isinstance(unit, str) and unit in _UNITS:
+        return
+    start = f"unit = {units.shown(unit)}: expected one of {', '.join(map(repr, _UNITS))}"
+    if not isinstance(unit, str):
+        raise NsnnError(f"{start}; a default is given by its name, as in parameter('V', default=3*mV)")
+    prefixed = re.fullmatch(r"[mun]?(V|s|Hz)", unit) or re.fullmatch(r"k?(Hz)", unit)
+    word = {"volt": "V", "second": "s", "hertz": "Hz", "": "1"}.get(unit)
+    if symbol := word or (prefixed and prefixed[1]):
+        raise NsnnError(f"{start}; write {symbol!r}: values may be given in any unit of that kind")
+    raise NsnnError(
+        f"{start}; models count currents as voltages (times the membrane's resistance), conductances in units of the leak"
+    )
 
 
 def checked(check: Callable[..., Any], **kwargs: Any) -> Any:
@@ -63,6 +87,33 @@ def substitute(text: str, names: dict[str, str]) -> str:
     return re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), text)
 
 
+def _texts(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The texts of an attribute of a model, each with where it stands."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _texts(f"{where}[{key!r}]", entry)
+    elif isinstance(value, tuple | list):
+        for entry in value:
+            yield from _texts(where, entry)
+
+
+@functools.lru_cache(maxsize=256)
+def _check_deterministic(kind: type) -> None:
+    """Refuse texts that draw random numbers: their numbers would be others in each run, whatever the seed."""
+    for name in dir(kind):
+        if name.startswith("_"):
+            continue
+        for where, text in _texts(f"{kind.__name__}.{name}", getattr(kind, name)):
+            if drawn := _RANDOM.search(text):
+                raise NsnnError(
+                    f"{where} = {units.shown(text)}: {drawn[1]}() draws numbers that do not depend on the seed; expected a text "
+                    "without random numbers: give noise as the argument `noise`, and random input as a stimulus, such as "
+                    "FrozenNoise or Recorded"
+                )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model(SuggestsKeywords):
     """Base of all models: checks every parameter at creation and returns it in SI (`si`).
@@ -73,6 +124,7 @@ class Model(SuggestsKeywords):
     saved_as: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
+        _check_deterministic(type(self))
         for field in self.parameter_fields():
             self._validate(field)
         for field in dataclasses.fields(self):

@@ -106,6 +106,22 @@ def run(cell: Any, noise: Any = None) -> int:
          "Mine.channels['k'] = '4': expected a dict from names to pairs of texts, (conductance, reversal)"),
         ({"gates": {"n": ("1 / ms", "a")}},
          "Mine.gates['n'], closing rate = 'a' has the unit 1: expected a frequency such as 10*Hz"),
+        ({"nonlinear": "b * randn()"},
+         "Mine.nonlinear = 'b * randn()': randn() draws numbers that do not depend on the seed; expected a text without random"),
+        ({"slow": {"w": ("tau_w", "b * rand()")}}, "Mine.slow['w'] = 'b * rand()': rand() draws numbers"),
+        ({"gates": {"n": ("1 / ms", "poisson(2) / ms")}}, "Mine.gates['n'] = 'poisson(2) / ms': poisson() draws"),
+        ({"after_spike": "v += b * randn ()"}, "Mine.after_spike = 'v += b * randn ()': randn() draws"),
+        ({"nonlinear": "b * np.exp(v / b)"},
+         "Mine.nonlinear = 'b * np.exp(v / b)': functions have no module in these texts; write 'b * exp(v / b)'"),
+        ({"nonlinear": "v^2 / b"}, "Mine.nonlinear = 'v^2 / b': ^ is no power here; write 'v**2 / b'"),
+        ({"linear": "v_rest + I - v"}, "the name 'I' is not declared; the input is called 'drive', in the unit of the membrane"),
+        ({"slow": {"w": ("tau_w", "1 / (1 + exp(-v / b))")}},
+         "Mine.slow['w'], target = '1 / (1 + exp(-v / b))' has the unit 1: expected a voltage such as 15*mV, the unit of the "
+         "membrane; slow variables have this unit: for a plain number write mV * (...) here and w/mV where it "
+         "is used, or use a gate"),
+        ({"slow": {"w": ("tau_w", "a * v")}, "nonlinear": "a * w * (v_rest - v)"},
+         "has the unit V^2: expected a voltage such as 15*mV, the unit of the membrane; w, a variable of slow, is a voltage "
+         "itself: write w/mV for a plain number"),
         ({"nonlinaer": "v"},
          "Mine.nonlinaer = 'v' is not used by a neuron; did you mean 'nonlinear'? (a name of your own may begin"),
         ({"rest": "0 * mV"}, "Mine.rest = '0 * mV' is not used by a neuron; did you mean 'reset'?"),
@@ -202,6 +218,58 @@ def test_a_parameter_that_no_text_uses_is_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         declared(nsnn.ConductanceBased, {**CHANNELS, "v_rearm": "V"})
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"linear": "v_rest + b - v"},
+         "no text of Mine uses drive: a stimulus has no effect; add it to `linear`, as in Mine.linear"),
+        ({**SLOW, "linear": "v_rest + drive - v"}, "w of Mine.slow: no other text reads it, so that it has no effect"),
+        ({"slow": {"w": ("tau_w", "a * v")}, "after_spike": "w += b"}, "w of Mine.slow: no other text"),
+        ({"gates": {"n": ("1 / ms", "n / ms")}}, "n of Mine.gates: no other text reads it"),
+    ],
+)  # fmt: skip
+def test_a_text_without_effect_is_a_warning(texts: dict[str, Any], message: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        neuron(**texts)
+    assert [message in str(w.message) for w in caught if "parameter" not in str(w.message)] == [True]
+
+
+def test_variables_that_change_others_have_an_effect() -> None:
+    chain = {**SLOW, "slow": {"w": ("tau_w", "a * u"), "u": ("tau_w", "a * v")}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        neuron(**chain, after_spike="w += b")
+        neuron(slow={"w": ("tau_w", "0")}, after_spike="w += b; v -= a * w")
+
+
+def test_a_stimulus_with_random_text_is_refused() -> None:
+    class Random(nsnn.Constant):
+        text = "v * randn()"
+
+    with pytest.raises(
+        NsnnError, match=r"Random.text = 'v \* randn\(\)': randn\(\) draws numbers that do not depend"
+    ):
+        Random(1 * mV)
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "message"),
+    [
+        (("mV",), {}, "unit = 'mV': expected one of 'V', '1', 's', 'Hz', '1/V'; write 'V': values may be given in any unit of"),
+        (("volt",), {}, "unit = 'volt': expected one of 'V', '1', 's', 'Hz', '1/V'; write 'V'"),
+        (("ms",), {}, "unit = 'ms': .*; write 's'"),
+        (("ohm",), {}, "unit = 'ohm': .*; models count currents as voltages"),
+        (("V", 3 * mV), {}, r"unit = 3. \* mvolt: .*; a default is given by its name, as in parameter\('V', default=3\*mV\)"),
+        ((), {}, r"parameter\(\) has no unit: expected one of 'V', '1'"),
+        (("V",), {"bound": ">0"}, "bound = '>0': expected one of 'positive', 'non-negative', 'fraction', 'any'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_declaration_of_a_parameter_is_named(args: Any, options: Any, message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        parameter(*args, **options)
 
 
 def test_a_rearm_level_above_the_threshold_is_refused() -> None:

@@ -7,7 +7,8 @@ from typing import ClassVar
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
-from . import texts
+from . import expressions, texts
+from .names import check_names
 
 
 class Neuron(Model):
@@ -85,6 +86,7 @@ class IntegrateAndFire(Neuron):
     _refused: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
+        check_names(self, IntegrateAndFire, [f.name for f in self.parameter_fields()])
         texts.check_structure(self, IntegrateAndFire)
         fields = [f for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
         for field in fields:
@@ -102,7 +104,7 @@ class IntegrateAndFire(Neuron):
 
     def _check_leak(self) -> None:
         who = type(self).__name__
-        if (slope := texts.slope(self.linear, "v")) is None:
+        if (slope := expressions.slope(self.linear, "v")) is None:
             raise NsnnError(f"{who}.linear = {self.linear!r}: expected an expression in Brian2's syntax")
         if slope != ("-1" if self.leaky else "0"):
             expected = (

@@ -10,7 +10,6 @@ import ast
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ...core.checks import did_you_mean
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from .expressions import STATEMENT, names_in, slope, statements, value_of
 
 _TEXTS = ("linear", "nonlinear", "threshold", "reset", "after_spike", "moving")
 _TABLES = ("slow", "slow_start", "channels", "gates")
@@ -27,7 +27,6 @@ _TABLES = ("slow", "slow_start", "channels", "gates")
 _OWN_FUNCTIONS = ("normal_cdf", "smooth_exp", "smooth_exprel", "smooth_normal_cdf")
 _EXPRESSION = "expected an expression in Brian2's syntax"
 _ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
-_STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
 _NO_DIVISION = "; tau_m dv/dt is linear + nonlinear, so leave out the division by a time"
 
 
@@ -85,7 +84,7 @@ def check_moving(neuron: Any) -> None:
     if not text:
         return
     start = f"{who}.moving = {text!r}"
-    if name in _names(text) and slope(text, name, simplify=False) == "1":
+    if name in names_in(text) and slope(text, name, simplify=False) == "1":
         raise NsnnError(f"{start}: it is added to {name}, which it contains; leave out {name}")
     parameters = {f.name: neuron.si(f.name) for f in neuron.parameter_fields()}
     starts = {x: value_of(neuron.slow_start.get(x, "0"), parameters) for x in neuron.slow}
@@ -103,47 +102,6 @@ def check_moving(neuron: Any) -> None:
         )
 
 
-@functools.cache
-def slope(text: str, name: str, simplify: bool = True) -> str | None:
-    """The derivative of a text with respect to a name, as text; None if it is not in Brian2's syntax.
-
-    simplify : also find the number that products and functions cancel to, which may take seconds
-    """
-    from brian2.parsing.sympytools import str_to_sympy
-    from sympy import Symbol
-
-    try:
-        derivative = str_to_sympy(text).diff(Symbol(name, real=True))
-        return str(derivative.simplify() if simplify else derivative)
-    except (SyntaxError, TypeError, AttributeError):
-        return None
-
-
-def value_of(text: str, names: dict[str, Any]) -> Any:
-    """The SI value of sums, products and powers of names, numbers and units; None for other texts or unknown names."""
-    from brian2.core.namespace import DEFAULT_UNITS
-
-    def value(node: Any) -> Any:
-        match node:
-            case ast.Expression():
-                return value(node.body)
-            case ast.Constant(value=int() | float() as number):
-                return float(number)
-            case ast.Name():
-                own = names.get(node.id)
-                return float(DEFAULT_UNITS[node.id]) if node.id in DEFAULT_UNITS and own is None else own
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                inner = value(node.operand)
-                return inner if inner is None or isinstance(node.op, ast.UAdd) else -np.asarray(inner)
-            case ast.BinOp() if type(node.op) in _OPERATIONS:
-                left, right = value(node.left), value(node.right)
-                return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
-        return None
-
-    with np.errstate(all="ignore"):
-        return value(ast.parse(" ".join(text.split()), mode="eval"))
-
-
 @functools.lru_cache(maxsize=256)
 def _check_use(kind: Any) -> None:
     """Warn once about parameters that neither a text nor the simulation uses, and about targets that contain -x."""
@@ -153,7 +111,7 @@ def _check_use(kind: Any) -> None:
         text for table in (kind.slow, kind.channels, kind.gates) for pair in table.values() for text in pair
     ]
     all_texts = [*(getattr(kind, name) or "" for name in _TEXTS), *kind.slow_start.values(), *pairs]
-    read |= set().union(*map(_names, all_texts))
+    read |= set().union(*map(names_in, all_texts))
     own = {
         name for one in kind.__mro__ if not _of_package(one) for name in vars(one).get("__annotations__", ())
     }
@@ -161,8 +119,14 @@ def _check_use(kind: Any) -> None:
     if unused := [name for name in fields if name in own and name not in read]:
         are = "are parameters that no text uses" if len(unused) > 1 else "is a parameter that no text uses"
         warn(f"{', '.join(unused)} of {who} {are}: it has no effect; remove it, or use it in a text")
+    if "drive" not in read:
+        warn(
+            f"no text of {who} uses drive: a stimulus has no effect; add it to `linear`, as in {who}.linear = "
+            f"{'drive + ' + kind.linear!r}"
+        )
+    _warn_of_idle_variables(kind)
     for x, (_, target) in kind.slow.items():
-        if x in _names(target) and slope(target, x, simplify=False) == "-1":
+        if x in names_in(target) and slope(target, x, simplify=False) == "-1":
             cure = (
                 "'0'" if re.fullmatch(r"[\s()]*-[\s()]*\w+[\s()]*", target) else f"the target without - {x}"
             )
@@ -172,8 +136,27 @@ def _check_use(kind: Any) -> None:
             )
 
 
-def _names(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", text))
+def _warn_of_idle_variables(kind: Any) -> None:
+    """Warn about slow variables and gates that change nothing but themselves."""
+    texts = [
+        kind.linear,
+        kind.nonlinear or "",
+        kind.reset,
+        kind.moving,
+        *(x for c in kind.channels.values() for x in c),
+    ]
+    read = set().union(*map(names_in, texts))
+    for x, pair in [*kind.slow.items(), *kind.gates.items()]:
+        read |= set().union(*map(names_in, pair)) - {x}
+    for line in statements(kind.after_spike):
+        if parts := STATEMENT.fullmatch(line):
+            read |= names_in(parts[3]) - {parts[1]}
+    for table in ("slow", "gates"):
+        if idle := [x for x in getattr(kind, table) if x not in read]:
+            warn(
+                f"{', '.join(idle)} of {kind.__name__}.{table}: no other text reads it, so that it has no effect on the neuron; "
+                "use it in a text such as `linear`, or remove it"
+            )
 
 
 def _of_package(kind: type) -> bool:
@@ -218,12 +201,20 @@ def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], me
     for name in ("linear", "nonlinear", "reset", "moving"):
         if text := getattr(kind, name):
             hint = _NO_DIVISION if "linear" in name else ""
-            _Text(f"{who}.{name}", text, known).is_in(membrane, "the unit of the membrane", hint)
+            read = [x for x in kind.slow if x in names_in(text)] if membrane != "1" else []
+            cure = (
+                f"; {read[0]}, a variable of slow, is a voltage itself: write {read[0]}/mV for a plain number"
+                if read
+                else ""
+            )
+            _Text(f"{who}.{name}", text, known).is_in(membrane, "the unit of the membrane", hint, cure)
     for x, (_, target) in kind.slow.items():
         if not _ZERO.fullmatch(target):
             hint = f"; {x} relaxes to its target, which is not divided by the time constant"
+            cure = "; slow variables have this unit: for a plain number write mV * (...) here and w/mV where it is used, or use "
+            cure = cure.replace("w/mV", f"{x}/mV") + "a gate" if membrane != "1" else ""
             _Text(f"{who}.slow[{x!r}], target", target, known).is_in(
-                membrane, "the unit of the membrane", hint
+                membrane, "the unit of the membrane", hint, cure
             )
     for x, text in kind.slow_start.items():
         _Text(f"{who}.slow_start[{x!r}]", text, known).is_in(membrane, "the unit of the membrane")
@@ -240,9 +231,8 @@ def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], me
 def _check_statements(where: str, texts: str, known: dict[str, Any], variables: set[str]) -> None:
     """Raise NsnnError unless each line changes a variable or defines a name for the lines after it."""
     known = dict(known)
-    lines = [one.strip() for line in texts.splitlines() for one in line.partition("#")[0].split(";")]
-    for text in filter(None, lines):
-        parts = _STATEMENT.fullmatch(text)
+    for text in statements(texts):
+        parts = STATEMENT.fullmatch(text)
         if parts is None:
             example = next(iter(sorted(variables - {"v"})), "w")
             raise NsnnError(f"{where} = {text!r}: expected a statement such as '{example} += b'")
@@ -281,8 +271,8 @@ class _Text:
     def __init__(self, where: str, text: str, known: dict[str, Any], of: str | None = None) -> None:
         self.start, self.text, self.known = f"{where} = {(of or text)!r}", text, known
 
-    def is_in(self, unit: str | Any, meaning: str, hint: str = "") -> None:
-        """Raise NsnnError unless the expression has this unit."""
+    def is_in(self, unit: str | Any, meaning: str, hint: str = "", cure: str = "") -> None:
+        """Raise NsnnError unless the expression has this unit; `hint` for one per time, `cure` for other units."""
         dims = self.dimensions()
         expected = _dimensions(unit)
         if dims is not None and expected is not None and dims is not expected:
@@ -290,7 +280,7 @@ class _Text:
             given = f"{_unit_text(expected)}/s" if per_time else _unit_text(dims)
             example = units.describe(unit) if isinstance(unit, str) else _unit_text(expected)
             raise NsnnError(
-                f"{self.start} has the unit {given}: expected {example}, {meaning}{hint if per_time else ''}"
+                f"{self.start} has the unit {given}: expected {example}, {meaning}{hint if per_time else cure}"
             )
 
     def dimensions(self) -> Any:
@@ -305,11 +295,16 @@ class _Text:
         try:
             tree = ast.parse(text, mode="eval")
         except SyntaxError:
-            assigned = _STATEMENT.fullmatch(text)
+            assigned = STATEMENT.fullmatch(text)
             cure = f"; give the right-hand side alone, {assigned[3]!r}" if assigned else ""
             raise NsnnError(f"{self.start}: {_EXPRESSION}{cure}") from None
         variables: dict[str, Any] = {}
         for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                called = re.sub(r"\b(np|numpy|math)\.", "", text)
+                raise NsnnError(f"{self.start}: functions have no module in these texts; write {called!r}")
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
+                raise NsnnError(f"{self.start}: ^ is no power here; write {text.replace('^', '**')!r}")
             if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
                 continue
             for table in (DEFAULT_FUNCTIONS, DEFAULT_CONSTANTS, DEFAULT_UNITS):
@@ -338,6 +333,8 @@ class _Text:
             return f"there is no function {name!r}: expected one of Brian2, such as exp or clip"
         if name in _USUAL:  # a correct name of something that this neuron does not have
             return f"the name {name!r} is not declared{_declare(name, _USUAL[name])}"
+        if name in _INPUT:
+            return f"the name {name!r} is not declared; the input is called 'drive', in the unit of the membrane (R I)"
         hint = did_you_mean(name, self.known) or f"{_declare(name, '1')}, or as a variable in `slow`"
         return f"the name {name!r} is not declared{hint} (known are {', '.join(self.known)})"
 
@@ -359,13 +356,21 @@ _USUAL = {
     "v_spike": "V",
     "v_rearm": "V",
 }
-_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
-}
+_INPUT = (
+    "I",
+    "I_e",
+    "I_ext",
+    "i_ext",
+    "I_in",
+    "I_inj",
+    "I_stim",
+    "I_syn",
+    "RI",
+    "current",
+    "input",
+    "stimulus",
+    "stim",
+)
 _CLOCK = {"t": "s", "dt": "s", "i": "1", "N": "1"}  # what Brian2 has in each group
 
 

@@ -1,0 +1,127 @@
+"""Parameters whose names the simulation or Brian2 uses itself are refused when the neuron is created."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+from brian2 import Hz, ms, mV
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, parameter
+from nsnn_neuro.brian.equations import group_text
+from nsnn_neuro.models.neurons.names import meaning
+
+BASE = {"tau_m": ("s", 10 * ms), "tau_refrac": ("s", 1 * ms)} | {
+    name: ("V", value * mV) for name, value in {"v_rest": 0, "v_reset": 0, "v_thresh": 10}.items()
+}
+
+
+def with_parameter(name: str, **texts: Any) -> Any:
+    declared = BASE | {name: ("V", 1 * mV)}
+    fields = {name: parameter(unit) for name, (unit, _) in declared.items()}
+    kind = type(
+        "Mine", (nsnn.IntegrateAndFire,), {"__annotations__": dict.fromkeys(fields, Any), **fields, **texts}
+    )
+    kind = dataclasses.dataclass(frozen=True, eq=False, kw_only=True)(kind)
+    return kind(**{name: value for name, (_, value) in declared.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("i", "Mine has the parameter 'i', which Brian2 uses in each group of neurons: expected another name, such as 'i_own'"),
+        ("xi", "'xi', which Brian2 uses"),
+        ("exp", "'exp', which is a function of Brian2"),
+        ("e", "'e', which is a constant"),
+        ("mV", "'mV', which is a unit"),
+        ("drive", "'drive', which every neuron has: v is the membrane, drive the stimulus"),
+        ("v", "'v', which every neuron has"),
+        ("moved", "'moved', which is a name of the generated code"),
+        ("events", "'events', which is an attribute of Brian2's groups"),
+        ("threshold", "'threshold', which is the name of a text or method of every neuron"),
+        ("unit", "'unit', which is the name of a text or method"),
+    ],
+)  # fmt: skip
+def test_a_parameter_with_a_taken_name_is_refused(name: str, message: str) -> None:
+    with pytest.raises(NsnnError) as caught:
+        with_parameter(name)
+    assert message in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*that no text uses")
+@pytest.mark.parametrize("name", ["g", "e_k", "I", "mean", "g_e", "tau_d", "noise", "shift_v", "half_life"])
+def test_other_names_are_free(name: str) -> None:
+    assert with_parameter(name).unit(name) == "V"
+
+
+def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neuron's parameter of such a name would replace it, or be replaced by it, without an error."""
+
+    class Made(Exception):
+        pass
+
+    seen: set[str] = set()
+
+    def make(self: Any, threshold: str, reset: str, update: str) -> Any:
+        lines = [threshold, reset, update, *self.equations, *self.ahead, *self.counts]
+        texts = "\n".join(re.sub(r"\s+(?:#|:).*", "", line) for text in lines for line in text.splitlines())
+        seen.update(self.namespace, self.initial, re.findall(r"(?<![\w.])[A-Za-z_]\w*", texts))
+        raise Made
+
+    monkeypatch.setattr(group_text.GroupText, "make", make)
+
+    @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+    class Slow(nsnn.IntegrateAndFire):
+        tau_m: Any = parameter("s", default=10 * ms)
+        tau_w: Any = parameter("s", default=10 * ms)
+        tau_refrac: Any = parameter("s", default=1 * ms)
+        v_rest: Any = parameter("V", default=0 * mV)
+        v_reset: Any = parameter("V", default=0 * mV)
+        v_thresh: Any = parameter("V", default=10 * mV)
+        linear = "v_rest + drive - v - w"
+        nonlinear = "0.1 * v"
+        slow = {"w": ("tau_w", "0.1 * v + 0.1 * drive")}  # noqa: RUF012
+        moving = "w"
+
+    background = nsnn.ConductanceNoise(
+        g_e=0.3,
+        sigma_e=0.1,
+        tau_e=3 * ms,
+        e_rev_e=60 * mV,
+        g_i=0.2,
+        sigma_i=0.1,
+        tau_i=9 * ms,
+        e_rev_i=0 * mV,
+    )
+    noises = [
+        nsnn.WhiteNoise(1 * mV, shared=0.5), nsnn.OUNoise(1 * mV, 5 * ms), nsnn.OUNoise(1 * mV, 0.5 * ms), background,
+        nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito"),
+        nsnn.PoissonNoise(600 * Hz, 1 * mV, rate_inh=100 * Hz, weight_inh=-1 * mV),
+    ]  # fmt: skip
+    sharp = [
+        nsnn.ThresholdNoise(1 * mV), nsnn.EscapeNoise(nsnn.Gaussian(1 * mV)),
+        nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(10 * Hz, 1 * mV)),
+    ]  # fmt: skip
+    lif = nsnn.LIF(tau_m=10 * ms, tau_refrac=1 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV)
+    cells = [(Slow(), noise, 1) for noise in noises] + [(lif, noise, 1) for noise in sharp]
+    cells += [(Slow(), noises[0], 2000), (nsnn.WangBuzsaki(), noises[0], 1)]
+    for cell, noise, n in cells:
+        with pytest.raises(Made):
+            nsnn.simulate(
+                cell, noise, nsnn.Constant(8 * mV), n_neurons=n, duration=10 * ms, seed=1, engine="numpy"
+            )
+    own = {"w", "h", "n", "na", "k", "int", "and", "or"}
+    own |= {f.name for cell in (cells[0][0], cells[-1][0]) for f in cell.parameter_fields()}
+    of_own = re.compile(
+        "(relax|half|back|here|near|far|opening|both)_(w|h|n|na|k)"
+    )  # refused if the neuron has w, h, ...
+    free = [name for name in seen - own if not meaning(name) and not of_own.fullmatch(name)]
+    assert not free, " ".join(sorted(free))
+
+
+def test_a_parameter_with_the_name_of_a_derived_constant_is_refused() -> None:
+    with pytest.raises(NsnnError, match="'half_w', which is a name of the generated code"):
+        with_parameter("half_w", slow={"w": ("tau_m", "0")})
