@@ -302,7 +302,9 @@ def _conductances(terms: Terms, noise: ConductanceNoise) -> None:
         group.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
         group.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
         begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(group, start)
-        group.state(f"noise_g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin)
+        group.state(
+            f"noise_g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin
+        )
         terms.first += [
             f"next_{kind} = noise_mean_{kind} + noise_keep_{kind} * (noise_g_{kind} - noise_mean_{kind})"
             f" + noise_root_{kind} * {engine.draw('normal', stream)}",
