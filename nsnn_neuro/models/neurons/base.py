@@ -30,12 +30,12 @@ class Neuron(Model):
 class IntegrateAndFire(Neuron):
     """Base of neurons with a continuous membrane: tau_m dV/dt = linear + nonlinear, a threshold, a reset, a refractory time.
 
-    `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky = True`, `linear` contains -v once and is integrated exactly;
-    with `leaky = False` it does not contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables (in the unit
-    of the membrane) that relax, name -> (time constant, target). `after_spike` changes them, or v, at a spike, `moving` is what
-    they add to the threshold (not the threshold itself). They start at 0, or at `slow_start`, name -> text in the parameters.
-    Membrane and slow variables are second order in dt. A new neuron is a dataclass with its parameters (including tau_m, v_reset
-    and tau_refrac) and these texts:
+    `linear` and `nonlinear` are voltages in Brian2's syntax. With `leaky = True`, `linear` contains -v once and is integrated
+    exactly; with `leaky = False` it does not contain v. `nonlinear` takes a stochastic Heun step. `slow` are further variables
+    (in the unit of the membrane) that relax, name -> (time constant, target). `after_spike` changes them, or v, at a spike,
+    `moving` is what they add to the threshold (not the threshold itself). They start at 0, or at `slow_start`, name -> text in
+    the parameters. Membrane and slow variables are second order in dt. A new neuron is a dataclass with its parameters
+    (including tau_m, v_reset and tau_refrac) and these texts:
 
     >>> from brian2 import ms
     >>> import dataclasses
@@ -56,10 +56,10 @@ class IntegrateAndFire(Neuron):
     >>> len(block.segments[0].spiketrains[0])
     5
 
-    NsnnError : a parameter that every such neuron needs, or whose name is taken, names in a text that are not declared, random numbers
-        in a text, wrong syntax or units, an attribute whose name is close to that of a text, and texts that contradict each other
-        (v in `linear` and `leaky`, variables of `slow_start` and of `slow`, a reset at or above the threshold with `moving`).
-        Attributes, parameters and variables that are not used, and texts without `drive`, are warnings
+    NsnnError : a parameter that every such neuron needs, or whose name is taken, names in a text that are not declared, random
+        numbers in a text, wrong syntax or units, an attribute whose name is close to that of a text, and texts that contradict
+        each other (v in `linear` and `leaky`, variables of `slow_start` and of `slow`, a reset at or above the threshold with
+        `moving`). Attributes, parameters and variables that are not used, and texts without `drive`, are warnings
     """
 
     state: ClassVar[str] = "v"
