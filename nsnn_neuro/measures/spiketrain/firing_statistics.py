@@ -295,6 +295,10 @@ def fano_factor(
       of ratios: a ratio is undefined without spikes and very uncertain with few, and here it has the weight of its spikes.
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
 
+    Standard errors: `tabulate`, a jackknife over trials. They are right on average, but the value is skewed: for 10, 20, 40 and 80
+    trials of each of 3 stimuli and a gain of variance 0.1, two of them contained the true value in 86, 88, 90 and 93 % of 2,000
+    neurons. The limits F exp(-2 se/F) and F exp(2 se/F) held in 90 to 94 %; take these below 40 trials.
+
     Parameters
     ----------
     block : neo.Block with one Segment per trial

@@ -1,0 +1,152 @@
+"""Errors and p-values of measures of recorded trains, where the files of the measures do not test them: 200 repeats or more.
+
+Wanted: two standard errors contain the true value in 90 % or more, and p is uniform without an effect, p > 0.01 by Kolmogorov and
+Smirnov. Where few trials give less, docstrings have the numbers.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import quantities as pq
+from numpy.testing import assert_allclose
+from scipy.stats import kstest, poisson
+
+from nsnn_neuro import measures, tabulate, to_block
+
+pytestmark = pytest.mark.slow  # hundreds of repeats each, together under a minute
+
+
+def covered(value: Any, truth: Any, se: Any) -> float:
+    return float(np.mean(np.abs(np.asarray(value) - truth) <= 2 * np.asarray(se)))
+
+
+def area(low: float, high: float) -> float:
+    """P(count of mean `high` is larger) + half of ties."""
+    k = np.arange(150)
+    below = poisson.cdf(k, low) - poisson.pmf(k, low) / 2
+    return float(poisson.pmf(k, high) @ below)
+
+
+def homogeneous(rng: np.random.Generator, n_trials: int, n_neurons: int, rate: float) -> Any:
+    trials = [
+        [np.sort(rng.uniform(0, 1, rng.poisson(rate))) for _ in range(n_neurons)] for _ in range(n_trials)
+    ]
+    return to_block(trials, t_stop=1 * pq.s)
+
+
+def test_areas_of_a_neurometric_function() -> None:
+    """15 trials of each stimulus, areas of 0.70 to 0.96: DeLong's errors hold in 82 % of the last."""
+    rng = np.random.default_rng(1)
+    level = np.array([1.0, 2, 4, 8])
+    mean = 6 + 12 * level / (level + 5)
+    stimulus = np.repeat([0, *level], 15)
+    curves = [
+        measures.neurometric(stimulus, rng.poisson(np.repeat([6, *mean], 15)), 0, n_resample=0)
+        for _ in range(200)
+    ]
+    for j, one in enumerate(mean):
+        assert covered([c.auc[j] for c in curves], area(6, one), [c.se[j] for c in curves]) >= 0.9
+
+
+def test_jackknife_of_bursts_and_of_the_fano_factor_by_stimulus() -> None:
+    """20 trials: events of which 30 % are pairs of spikes 3 ms apart; gain variance of 0.1, three stimuli."""
+    rng = np.random.default_rng(2)
+
+    def bursts(n_trials: int) -> Any:
+        trials = []
+        for _ in range(n_trials):
+            events = [rng.uniform(0, 2, rng.poisson(20)) for _ in range(200)]
+            trials.append([np.sort(np.concatenate([e, e[rng.random(e.size) < 0.3] + 0.003])) for e in events])
+        return to_block(trials, t_stop=2.1 * pq.s)
+
+    truth = measures.burst_index(bursts(100)).mean()
+    table = tabulate(bursts(20), measures.burst_index)
+    assert covered(table["value"], truth, table["se"]) >= 0.9
+    n_neurons = 600
+    mean, stimulus = np.array([4.0, 10, 20]), np.repeat([0, 1, 2], 20)
+    counts = rng.poisson(mean[stimulus][:, None] * rng.gamma(10, 0.1, (60, n_neurons)))
+    block = to_block([[np.linspace(0.1, 0.9, c) for c in row] for row in counts], t_stop=1 * pq.s)
+    table = tabulate(block, partial(measures.fano_factor, stimulus=stimulus))
+    # a skewed value: two errors cover in 88 %, on a logarithmic scale in 91 %
+    fano, truth = table["value"], 1 + 0.1 * (mean**2).sum() / mean.sum()
+    assert covered(np.log(fano), np.log(truth), table["se"] / fano) >= 0.9 - 2 * np.sqrt(0.09 / n_neurons)
+
+
+def test_jackknife_of_the_population_coupling() -> None:
+    """200 Blocks of 4 neurons and 30 trials whose gain has SD 0.4: c = 3 * 40 Hz * 0.16."""
+    rng = np.random.default_rng(3)
+    value, se = [], []
+    for _ in range(200):
+        gains = rng.gamma(6.25, 0.16, 30)
+        trials = [[np.sort(rng.uniform(0, 0.25, rng.poisson(10 * g))) for _ in range(4)] for g in gains]
+        table = tabulate(
+            to_block(trials, t_stop=0.25 * pq.s), partial(measures.population_coupling, bin_width=5 * pq.ms)
+        )
+        value.append(table["value"])
+        se.append(table["se"])
+    assert covered(value, 19.2, se) >= 0.9
+
+
+@pytest.mark.parametrize("predictor", ["poisson", "shift"])
+def test_z_scores_of_correlograms(predictor: str) -> None:
+    """Three independent neurons, 8 trials: mean 0 and variance 1 over 17 lags of 200 Blocks."""
+    rng = np.random.default_rng(4)
+    options: dict[str, Any] = {"bin_width": 5 * pq.ms, "max_lag": 40 * pq.ms, "predictor": predictor}
+    z = np.array(
+        [measures.cross_correlograms(homogeneous(rng, 8, 3, 20), **options).z[0, 1:] for _ in range(200)]
+    )
+    # pairs of bins of a Block are all but independent
+    assert abs(z.mean()) < 4 / np.sqrt(z.size) * 1.5
+    assert_allclose(z.var(), 1, atol=4 * np.sqrt(2 / z.size) * 1.5)
+    assert 0.93 < np.mean(np.abs(z) <= 2) < 0.97
+
+
+def test_bootstrap_of_the_intrinsic_timescale_of_few_trials() -> None:
+    """50 trials of 1.5 s, 40 Hz, 200 neurons of tau = 100 ms."""
+    rng = np.random.default_rng(5)
+    tau, se = [], []
+    decay = np.exp(-0.05)
+    for _ in range(4):
+        x = rng.normal(size=(50, 50, 300))
+        for k in range(1, 300):
+            x[..., k] = decay * x[..., k - 1] + np.sqrt(1 - decay**2) * x[..., k]
+        counts = rng.poisson(0.2 * np.clip(1 + 0.5 * x, 0, None))
+        bins = np.arange(300) * 0.005 + 0.0025
+        block = to_block([[np.repeat(bins, c) for c in trial] for trial in counts], t_stop=1.5 * pq.s)
+        result = measures.intrinsic_timescale(block, n_resample=100)
+        tau.append(result.tau)
+        se.append(result.se)
+    assert np.isfinite(tau).mean() > 0.95
+    assert covered(tau, 0.1, np.nan_to_num(se)) >= 0.9
+
+
+def test_surrogates_of_trials() -> None:
+    """Spike time tiling of independent neurons, ties broken by chance, 300 Blocks and 9 exchanges of trials each."""
+    rng, tie = np.random.default_rng(6), np.random.default_rng(7)
+
+    def tiling(block: Any) -> float:
+        return float(measures.spike_time_tiling(block, dt=5 * pq.ms)[0, 1] + 1e-9 * tie.uniform())
+
+    p = [
+        measures.against_surrogates(tiling, homogeneous(rng, 4, 2, 12), method="trial_shuffle", n=9, seed=k).p
+        for k in range(300)
+    ]
+    assert kstest(np.array(p) - tie.random(300) / 10, "uniform").pvalue > 0.01
+
+
+def test_p_of_the_gain_variance() -> None:
+    """Poisson counts of three stimuli, 20 trials of each: half the neurons have no gain variance, p of the others is uniform."""
+    rng = np.random.default_rng(8)
+    stimulus = np.repeat([0, 1, 2], 20)
+    counts = rng.poisson(np.array([5.0, 20, 60])[stimulus][:, None], (60, 600))
+    p = measures.modulated_poisson(stimulus, counts).p
+    above = p[p < 1]
+    assert (
+        abs(above.size / 600 - 0.5) < 4 * np.sqrt(0.25 / 600) + 0.04
+    )  # fewer: the score of few trials is skewed
+    assert kstest(2 * above, "uniform").pvalue > 0.01
+    assert np.mean(p <= 0.05) < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 600)
