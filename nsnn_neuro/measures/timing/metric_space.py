@@ -253,9 +253,8 @@ def _result(
 ) -> MetricSpace:
     """All of it from tables (n_q, K, K), errors (n_q,) and shuffled tables (n_q, n_shuffle, K, K)."""
     raw, n_shuffle, n = information(tables), shuffles.shape[1], round(tables[0].sum())
-    errors = np.hypot(
-        errors, [table_se(table) for table in tables]
-    )  # an error that wasn't seen isn't impossible
+    # halves of a table without errors have none either
+    errors = np.hypot(errors, [table_se(table) for table in tables])
     if n_shuffle:
         null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
