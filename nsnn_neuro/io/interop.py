@@ -271,7 +271,7 @@ def _of_table(table: Any) -> Source:
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
         _check_gaps(table["trial"], trials)
-    unitless = table["time"].dtype.kind != "m"
+    unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
     result.eps = spacing(table["time"].to_numpy())
     more = [name for name in table.columns if name not in ("unit", "time", "trial")]

@@ -303,7 +303,8 @@ def load(
     A file of `save` is refused if its spikes, notes or signals do not match its identifier. The segments of an NWB file of another
     program are its trials, each on a clock that starts at 0. An uncut recording is one segment on the session's clock, from which
     `cut` makes trials with a baseline: its tables of intervals are `neo.Epoch` objects, its events (tables of events, TTLs, licks)
-    `neo.Event` objects. It lasts as its observation intervals say, else as everything in the file that has a time.
+    `neo.Event` objects. `block.annotations["units"]` has the columns of its units table and, where those of each unit agree, of
+    its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time.
 
     A line of a text file has the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others
     is a silent neuron; a file with one time per line is one neuron. Lines that begin with # or % are comments. They may name the

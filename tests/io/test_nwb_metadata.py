@@ -15,7 +15,7 @@ from brian2 import gram, mgram
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
-from nsnn_neuro import NsnnError, cut, load, save, to_block
+from nsnn_neuro import NsnnError, cut, load, save, select, to_block
 from nsnn_neuro.io import dumps
 from nsnn_neuro.io.nwb.metadata import checked
 
@@ -287,11 +287,40 @@ def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
         file.add_unit(spike_times=times, unit_name=name, quality=quality, **more)
     with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
         io.write(file)
-    block = load(tmp_path / "a.nwb", check="full")
+    with pytest.warns(UserWarning, match=r"left out: units\.waveform_mean$"):
+        block = load(tmp_path / "a.nwb", check="full")
     assert [np.frombuffer(t).tolist() for t in trains_of(block)[0]] == [[0.25, 0.5], [0.75]]
     assert bounds_of(block) == [(0.0, 1.0, 2)]
     units = block.annotations["units"]
     assert (units["unit_name"], units["quality"]) == (["u7", "u9"], ["good", "mua"])
+    assert (units["location"], units["rel_y"]) == (["CA1", "CA1"], [0.0, 0.0])
+
+
+def test_units_get_the_columns_of_their_electrodes(tmp_path):
+    """A value for each unit where all its electrodes agree; the units' own column of the same name stays."""
+    file = pynwb.NWBFile(session_description="raw", identifier="x3", session_start_time=START)
+    group = file.create_electrode_group("shank", "one", location="?", device=file.create_device(name="probe"))
+    file.add_electrode_column("depth", "um")
+    for area, depth in (("VISp", 10.0), ("LGd", 20.0), ("VISp", 30.0), ("CA1", 40.0)):
+        file.add_electrode(location=area, group=group, depth=depth, x=1.0 if area == "CA1" else 2.0)
+    file.add_unit_column("group_name", "of the analysis")
+    for rows in ([0, 2], [1], []):
+        file.add_unit(spike_times=[0.5], obs_intervals=[[0.0, 1.0]], electrodes=rows, group_name="mine")
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    with pytest.warns(UserWarning, match=r"left out: electrodes\.depth \(several values for a unit\)$"):
+        block = load(tmp_path / "a.nwb")
+    units = block.annotations["units"]
+    assert (units["location"], units["group_name"]) == (["VISp", "LGd", ""], ["mine"] * 3)
+    assert units["electrode_group_name"] == ["shank", "shank", ""]
+    np.testing.assert_array_equal(units["x"], [2.0, 2.0, np.nan])
+    assert len(select(block, units={"location": "VISp"}).segments[0].spiketrains) == 1
+    for damage in ({"units/electrodes": [0, 2, 7]}, {"units/electrodes_index": [2, 9, 3]}):
+        with h5py.File(tmp_path / "a.nwb", "r+") as file:
+            for name, values in damage.items():
+                file[name][...] = values
+        with pytest.warns(UserWarning, match=r"left out: electrodes\."):
+            assert "location" not in load(tmp_path / "a.nwb").annotations["units"]
 
 
 def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):

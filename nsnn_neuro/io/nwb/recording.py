@@ -4,8 +4,8 @@ Trials come from the table that the argument `trials` of `load` names, else from
 intervals that all units share; each becomes a segment whose clock starts at 0 (its annotation "start_time": the start on the
 session's clock). Without any of these, with a single interval, or with trials=False there is one segment on the session's clock,
 which holds the tables of intervals as `neo.Epoch` objects and the events as `neo.Event` objects besides the signals. Columns of
-the table become annotations of the segments, those of the units table the Block's annotation "units". A warning lists what is
-left out.
+the table become annotations of the segments, those of the units table, and of the electrodes that it refers to, the Block's
+annotation "units". Warnings list what is left out.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ..segments import in_window, inside
 from ..spikes import of_windows
 from ..train_arrays import RESOLUTION
 from . import events, saved, series, tables
+from .units import unit_columns
 
 _TRIALS = "intervals/trials"
 
@@ -110,7 +111,8 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _about(source: Reader, spikes: saved.SpikeTimes) -> dict[str, Any]:
     ids = source.numbers("units/id", per_value=40).tolist()
-    columns = tables.table(source, "units", ())
+    columns, left_out = unit_columns(source, len(ids))
+    series.warn_left_out(left_out)
     step = {} if spikes.step is None else {saved.STEP: spikes.step}
     return {"nwb": series.about(source) | step, "units": {"id": ids, **columns}}
 

@@ -1,0 +1,70 @@
+"""What an NWB file of another program knows of each unit: columns of the units table, and of the electrodes that it refers to.
+
+Many files keep the brain area of a unit with its electrodes alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import FormatError
+from ..hdf5 import Reader
+from .tables import table
+
+_ELECTRODES = "general/extracellular_ephys/electrodes"
+_REFERENCES = "units/electrodes"
+_USED = {"id", "spike_times", "obs_intervals", "electrodes"}  # read elsewhere
+
+
+def unit_columns(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str]]:
+    """Columns with a number or text for each of n units, and what is left out of both tables, for a warning.
+
+    A column of the electrodes, such as location, is one of the units if all electrodes of each unit have the same value in it;
+    where the units table has a column of that name it is called "electrode_location".
+    """
+    columns = table(source, "units", ())
+    names = source.names("units")
+    other = [name for name in names if name not in (*columns, *_USED) and not name.endswith("_index")]
+    left_out = [f"units.{name}" for name in other]
+    if _REFERENCES in source and f"{_ELECTRODES}/id" in source:
+        of_electrodes, several = _of_electrodes(source, n)
+        for name, values in of_electrodes.items():
+            columns[f"electrode_{name}" if name in columns else name] = values
+        left_out += [f"electrodes.{name} (several values for a unit)" for name in several]
+    return columns, left_out
+
+
+def _of_electrodes(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str]]:
+    """The columns of the electrodes with one value for each unit, and the names of the others."""
+    known = {name: column for name, column in table(source, _ELECTRODES, ()).items() if not _all_nan(column)}
+    number = source.length(f"{_ELECTRODES}/id")
+    known = {name: column for name, column in known.items() if len(column) == number}
+    try:
+        ends = source.ends(_REFERENCES, n) if f"{_REFERENCES}_index" in source else np.arange(1, n + 1)
+        rows = source.numbers(_REFERENCES, per_value=8 * len(known))
+    except FormatError:  # no list of electrodes for each unit; spikes don't need them
+        return {}, list(known)
+    fits = rows.dtype.kind in "iu" and rows.ndim == 1 and (ends[-1] if n else 0) == rows.size
+    if not fits or (rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < number):
+        return {}, list(known)
+    count = np.diff(ends, prepend=0)
+    unit, first = np.repeat(np.arange(n), count), (ends - count)[count > 0]
+    columns, several = {}, []
+    for name, column in known.items():
+        _, code = np.unique(np.asarray(column), return_inverse=True)
+        mine = code[rows.astype(np.int64)]
+        place = np.full(n, -1)
+        place[count > 0] = rows[first]
+        if (mine != code[place[unit]]).any():
+            several.append(name)
+            continue
+        missing = "" if isinstance(column[0], str) else float("nan")
+        columns[name] = [missing if k < 0 else column[k] for k in place.tolist()]
+    return columns, several
+
+
+def _all_nan(column: list[Any]) -> bool:
+    """Whether a column has no value, as x, y, z and imp in most files."""
+    return all(isinstance(value, float) and np.isnan(value) for value in column)
