@@ -84,9 +84,14 @@ def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
 
 
 def trial_times(block: neo.Block, events: Any) -> np.ndarray:
-    """One event time (s) for each segment, (n_segments,): one time for all, one for each, or the name of an Event with one each."""
+    """One event time (s) for each segment, (n_segments,): one time for all, one for each, or a name.
+
+    The name is that of an Event or Epoch with one time in each segment, or of an annotation of the segments.
+    """
     n = len(block.segments)
-    if isinstance(events, str):
+    if isinstance(events, str) and not _is_event(block, events):
+        times = _annotated(block, events)
+    elif isinstance(events, str):
         parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
         for k, part in enumerate(parts):
             if part.times.size != 1:
@@ -108,6 +113,42 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
     if bad.size:
         raise NsnnError(f"events[{bad[0]}] is {times[bad[0]]} ({bad.size} of {n} are not finite): {_CHOOSE}")
     return times
+
+
+def _is_event(block: neo.Block, name: str) -> bool:
+    """Whether an event or epoch of some segment has this name, or one that "name.column" begins with."""
+    known = {one for segment in block.segments for one in _candidates(segment)}
+    return name in known or name.rpartition(".")[0] in known
+
+
+def _annotated(block: neo.Block, name: str) -> np.ndarray:
+    """The times in an annotation of the segments, (n_segments,) s; on the session's clock where they have a start_time."""
+    known = [segment.annotations for segment in block.segments]
+    numbers = [key for key in known[0] if all(_is_number(one.get(key)) for one in known)]
+    if name not in numbers:
+        listed = sorted({one for segment in block.segments for one in _candidates(segment)})
+        raise NsnnError(
+            f"events = {name!r}: no event, epoch or annotation of numbers in each trial has this name; there are the events "
+            f"{listed} and the annotations {numbers}{did_you_mean(name, [*listed, *numbers])}"
+        )
+    moved = [k for k, one in enumerate(known) if EVENT_TIME in one]
+    if moved:
+        raise NsnnError(
+            f"events = {name!r}: the clock of segment {moved[0]} was shifted by its event (annotation {EVENT_TIME!r}), and its "
+            f"annotation {name!r} was not: align by it before cut or align, or pass the times on the new clock as an array"
+        )
+    values = np.array([one[name] for one in known], dtype=float)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise NsnnError(
+            f"events = {name!r}: {values[bad[0]]} in trial {bad[0]} ({bad.size} of {values.size} are not finite): choose the "
+            f"trials that have this event, select(block, trials=np.isfinite(conditions(block, {name!r})))"
+        )
+    return values - np.array([float(one.get("start_time", 0.0)) for one in known])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def plain_labels(values: Any, name: str) -> list[Any]:
@@ -219,8 +260,8 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
     bad = np.flatnonzero(np.isnan(values))
     if bad.size:
         raise NsnnError(
-            f"events = {name!r}: NaN in {bad.size} of {values.size} rows, first in row {bad[0]}: pass the times of the others, as "
-            "an array, with their labels"
+            f"events = {name!r}: NaN in {bad.size} of {values.size} rows, first in row {bad[0]}: pass the times of the others as "
+            f"an array, and their labels too: times = conditions(load(path), {column!r}), known = np.isfinite(times), times[known]"
         )
     return _Part(values.astype(float), part.labels, part.columns)
 
@@ -248,6 +289,11 @@ def _labels(
     if labels is None:
         return own
     if isinstance(labels, str):
+        if not columns:
+            raise NsnnError(
+                f"labels = {labels!r}: these events have no columns; labels by name need events by name, as in "
+                f'cut(block, "trials", labels={labels!r}, ...); with an array of times pass an array of labels'
+            )
         if labels not in columns:
             raise NsnnError(
                 f"labels = {labels!r}: the events have no column of this name; they have {sorted(columns)}"

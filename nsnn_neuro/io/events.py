@@ -109,7 +109,8 @@ def align(block: Any, events: Any) -> neo.Block:
     ----------
     block : neo.Block, one Segment per trial
     events : one time for all trials; (n_trials,) one for each, with a unit or in seconds, on the trial's own clock; or the name of
-        a neo.Event (neo.Epoch) of which each trial has exactly one
+        a neo.Event (neo.Epoch) of which each trial has exactly one, or of an annotation of the Segments, such as a column of an
+        NWB file's table of trials: in seconds, on the session's clock if the Segments have an annotation "start_time"
 
     Raises
     ------

@@ -302,7 +302,12 @@ TWO = {"before": 0.1 * second, "after": 0.1 * second}
         ("cuee", TWO, r"no event or epoch of this name; it has 'cue', 'licks', 'trials'; did you mean 'cue'"),
         ("trials.goo", TWO, r"no column 'goo' of numbers; it has \['angle', 'go'\]; did you mean 'go'"),
         ([1.0, 3.0], {**TWO, "labels": ["a"]}, "labels has 1 values for 2 events"),
-        ([1.0, 3.0], {**TWO, "labels": "angle"}, "no column of this name"),
+        (
+            [1.0, 3.0],
+            {**TWO, "labels": "angle"},
+            r"labels by name need events by name, as in cut\(block, \"trials\", labels='angle'",
+        ),
+        ("cue", {**TWO, "labels": "angle"}, "no column"),
         ("trials", {**TWO, "labels": "angel"}, r"did you mean 'angle'"),
         ([1.0, 3.0], {**TWO, "labels": ["a", None]}, r"labels\[1\] = None: expected a number or a text"),
         ([1.0, 3.0], {**TWO, "labels": [1, 2] * ms}, "has a unit"),
@@ -326,7 +331,8 @@ def test_cut_refuses_what_is_no_block_and_names_that_occur_twice():
     with pytest.raises(NsnnError, match="segment 0 has 2 of this name"):
         cut(block, "cue", **TWO)
     block.segments[0].epochs[0].array_annotations["go"][1] = np.nan
-    with pytest.raises(NsnnError, match="NaN in 1 of 2 rows, first in row 1"):
+    words = r"NaN in 1 of 2 rows, first in row 1: .*times = conditions\(load\(path\), 'go'\), known = np.isfinite\(times\)"
+    with pytest.raises(NsnnError, match=words):
         cut(block, "trials.go", **TWO)
     with pytest.raises(NsnnError, match=r"none \(load an NWB file with trials=False\)"):
         cut(recording(), "trials", **TWO)
@@ -386,15 +392,35 @@ def test_aligned_clocks_against_a_loop():
         ([0.1, 1.5], r"events\[1\] = 1.5 s \(1 of 2\) is outside its trial, which runs from 0 to 1 s"),
         ([100, 200], r"divide milliseconds by 1000"),
         ("lick", r"segment 1 has 0 of them: expected one in each trial"),
-        ("pick", r"did you mean 'lick'"),
+        ("pick", r"events \['lick'\] and the annotations \['go'\]; did you mean 'lick'"),
+        (
+            "go",
+            r"events = 'go': nan in trial 1 \(1 of 2 are not finite\): .*np.isfinite\(conditions\(block, 'go'\)\)",
+        ),
         ([0.1, 0.2] * pq.mV, "expected a time"),
     ],
 )
 def test_align_refuses(events, message):
     block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
     block.segments[0].events.append(neo.Event([0.3] * pq.s, name="lick"))
+    for segment, go in zip(block.segments, (0.1, np.nan), strict=True):
+        segment.annotations.update(go=go, side="left")
     with pytest.raises(NsnnError, match=message):
         align(block, events)
+
+
+def test_trials_are_aligned_to_their_annotations():
+    """On the session's clock where the trial has a start_time, as columns of an NWB file's table of trials are."""
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
+    for segment, go in zip(block.segments, (10.25, 12.5), strict=True):
+        segment.annotations.update(go=go, start_time=go - 0.5)
+    aligned = align(block, "go")
+    assert_allclose([float(s.spiketrains[0].t_start) for s in aligned.segments], [-0.5, -0.5])
+    with pytest.raises(NsnnError, match=r"clock of segment 0 was shifted by its event .*'go' was not"):
+        align(aligned, "go")
+    for segment in block.segments:
+        segment.annotations["go"] -= segment.annotations.pop("start_time")
+    assert_allclose([float(s.spiketrains[0].t_stop) for s in align(block, "go").segments], [0.5, 0.5])
 
 
 def test_columns_of_times_are_not_used_after_their_clock_has_moved():
