@@ -7,11 +7,15 @@ small file that claims to be large, or expands to it, ends in a FormatError inst
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .errors import FormatError, NsnnError
 
@@ -99,3 +103,40 @@ def read_json(text: bytes, budget: Budget, what: str) -> Any:
     marks = sum(text.count(mark) for mark in (b",", b":", b"[", b"{"))
     budget.take(_PER_MARK * marks + 3 * len(text), what)
     return json.loads(text)
+
+
+def read_npy(
+    archive: zipfile.ZipFile,
+    name: str,
+    budget: Budget,
+    check: Callable[[np.dtype[Any], tuple[int, ...]], None] | None = None,
+) -> np.ndarray:
+    """The array `name` of an npz file, whose header must agree with the number of bytes; nothing is unpickled.
+
+    `check` may refuse its type and shape before memory is taken. ValueError or what zipfile raises for a damaged file, FormatError
+    when the budget is too small.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.savez_compressed(file, x=np.arange(3))
+    >>> with zipfile.ZipFile(file) as archive:
+    ...     read_npy(archive, "x", Budget(10**4))
+    array([0, 1, 2])
+    """
+    with archive.open(f"{name}.npy") as member:
+        formats = np.lib.format
+        readers = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
+        version = formats.read_magic(member)
+        if version not in readers:
+            raise ValueError(f"{name} has the npy version {version}")
+        shape, fortran, dtype = readers[version](member)
+        if check is not None:
+            check(dtype, shape)
+        if dtype.hasobject or min(shape, default=0) < 0:
+            raise ValueError(f"{name} is an array of {dtype} of shape {shape}")
+        size = math.prod(shape) * dtype.itemsize
+        budget.take(2.0 * size, f"{name} of shape {shape}")
+        content = member.read(size + 1)
+    if len(content) != size:
+        raise ValueError(f"{name} of shape {shape} has {len(content)} of {size} bytes, or more")
+    return np.frombuffer(bytearray(content), dtype).reshape(shape, order="F" if fortran else "C")

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.checks import suggest_keywords
 from ..core.errors import FormatError
-from ..core.file_limits import Budget, check_regular
+from ..core.file_limits import Budget, check_regular, read_npy
 from ..io.block import build_block
 from ..io.provenance import provenance
 
@@ -172,25 +172,16 @@ def _read(file: Path, budget: Budget) -> dict[str, np.ndarray]:
 def _array(archive: zipfile.ZipFile, name: str, file: Path, budget: Budget) -> np.ndarray:
     """One array, whose header must have the right type and agree with the number of bytes."""
     n_axes, kinds = _PARTS[name]
-    with archive.open(f"{name}.npy") as member:
-        formats = np.lib.format
-        readers = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
-        version = formats.read_magic(member)
-        if version not in readers:
-            raise ValueError(f"{name} has the npy version {version}")
-        shape, fortran, dtype = readers[version](member)
+
+    def check(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         if dtype.hasobject or dtype.kind not in kinds or (kinds == "u" and dtype.itemsize > 1):
             expected = {"u": "uint8", "iu": "whole numbers", "f": "floats"}.get(kinds, "numbers")
             raise FormatError(f"path = {file}: {name} is an array of {dtype}: expected {expected}")
         if len(shape) != n_axes or min(shape, default=0) < 0:
             raise FormatError(f"path = {file}: {name} has shape {shape}: expected {n_axes} axes")
-        size = math.prod(shape) * dtype.itemsize
-        budget.take(2.0 * size, f"path = {file}: {name} of shape {shape}")
-        content = member.read(size + 1)
-    if len(content) != size:
-        raise ValueError(f"{name} of shape {shape} has {len(content)} of {size} bytes, or more")
-    values = np.frombuffer(bytearray(content), dtype).reshape(shape, order="F" if fortran else "C")
-    return values.astype(dtype.newbyteorder("="), order="C", copy=False)
+
+    values = read_npy(archive, name, budget, check)
+    return values.astype(values.dtype.newbyteorder("="), order="C", copy=False)
 
 
 def _wrong_shapes(data: dict[str, np.ndarray]) -> str:

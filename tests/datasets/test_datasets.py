@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -194,6 +195,22 @@ def test_foreign_packed_file(tmp_path: Path, arrays: dict[str, np.ndarray]) -> N
     np.savez(tmp_path / "grasshopper1.npz", **arrays)  # type: ignore[arg-type]
     with pytest.raises(FormatError, match="not a packed grasshopper recording"):
         datasets.grasshopper(1, path=tmp_path)
+
+
+def test_a_packed_file_that_claims_much_memory_is_refused(tmp_path: Path) -> None:
+    """By the header of its first array, 8 TiB and 1 GiB; each file is smaller than 2 KiB."""
+    for shape in ((2**40,), (4, 2**28)):
+        head = np.lib.format.header_data_from_array_1_0(np.zeros((4, 1), np.uint8)) | {"shape": shape}
+        with (
+            zipfile.ZipFile(tmp_path / "grasshopper1.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("header.npy", "w") as member,
+        ):
+            np.lib.format.write_array_header_1_0(member, head)
+            member.write(bytes(10**6))
+        with pytest.raises(
+            FormatError, match=r"header of shape .* are left for this file: expected a recording"
+        ):
+            datasets.grasshopper(1, path=tmp_path)
 
 
 @pytest.mark.parametrize(

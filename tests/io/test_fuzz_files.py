@@ -14,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-CASES = {"nwb": 500, "toml": 200, "checkpoint": 100, "sweep": 100, "idx": 100, "zip": 100}
+CASES = {
+    "nwb": 500,
+    "toml": 200,
+    "checkpoint": 100,
+    "sweep": 100,
+    "idx": 100,
+    "zip": 100,
+    "fit": 100,
+    "packed": 50,
+}
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 
 
@@ -34,7 +43,9 @@ def ran(folder, plan):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kinds", [["nwb"], ["toml", "checkpoint", "sweep", "idx", "zip"]], ids="+".join)
+@pytest.mark.parametrize(
+    "kinds", [["nwb"], ["toml", "checkpoint", "sweep", "idx", "zip", "fit", "packed"]], ids="+".join
+)
 def test_files_that_are_damaged_or_made_to_harm(tmp_path, kinds):
     *reports, last = ran(tmp_path, [[kind, 0, CASES[kind] * TIMES] for kind in kinds])
     print(*reports, last, sep="\n")  # for docs/security.md
