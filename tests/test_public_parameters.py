@@ -91,7 +91,7 @@ def test_neuron_is_an_index_and_neurons_are_several() -> None:
         for p in ps
         if p.name in ("neuron", "neurons")
     }
-    kinds = {"neuron": {"int", "int | None"}, "neurons": {"Any"}}
+    kinds = {"neuron": {"int", "int | None", "int | str | None"}, "neurons": {"Any"}}
     assert len(found) >= 8
     assert [where for where, kind in found.items() if kind not in kinds[where[1]]] == []
 

@@ -51,13 +51,18 @@ def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
     return _chosen(choice, len(known), "trials", like)
 
 
-def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, choice: Any) -> np.ndarray:
-    """Numbers of the chosen units of n; a text is a name, an id or a population, a dict has columns of `table` and their values."""
+def chosen_units(
+    block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, choice: Any, name: str = "units"
+) -> np.ndarray:
+    """Numbers of the chosen units of n; a text is a name, an id or a population, a dict has columns of `table` and their values.
+
+    `name` is that of the argument, for messages.
+    """
     fits = {key: column for key, column in table.items() if len(column) == n}
 
     def like(given: Any) -> np.ndarray:
         if isinstance(given, Mapping):
-            return _matching(fits, given, "units", given)
+            return _matching(fits, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
         for key in NAMES:
             rows = [_rows_with(fits.get(key, ()), one) for one in listed]
@@ -69,12 +74,12 @@ def chosen_units(block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, c
         names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))
         close = did_you_mean(next((one for one in listed if one not in names), None), names)
         raise NsnnError(
-            f"units = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "
-            'column is chosen by a dict, units={"area": "V1"}'
+            f"{name} = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "
+            f'column is chosen by a dict, {name}={{"area": "V1"}}'
         )
 
-    ids = f"; of an id it is units={{'id': {shown(choice)}}}" if "id" in fits else ""
-    return _chosen(choice, n, "units", like, ids)
+    ids = f"; of an id it is {name}={{'id': {shown(choice)}}}" if "id" in fits else ""
+    return _chosen(choice, n, name, like, ids)
 
 
 def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:

@@ -42,6 +42,16 @@ def unit_table(block: neo.Block) -> dict[str, list[Any]]:
     return columns
 
 
+def unit_ids(block: Any, n: int) -> list[Any] | None:
+    """The ids of n units, where a Block's table of units has them and they aren't 0, 1, ...; else None.
+
+    >>> unit_ids(neo.Block(units={"id": ["PV1", "SOM2"]}), 2)
+    ['PV1', 'SOM2']
+    """
+    ids = unit_table(block).get("id") if isinstance(block, neo.Block) else None
+    return ids if ids is not None and len(ids) == n and ids != list(range(n)) else None
+
+
 def known_of(train: Any) -> dict[str, Any]:
     """Name and plain annotations of a spike train, what the table of units can hold of it."""
     known = {"name": train.name} if isinstance(getattr(train, "name", None), str) and train.name else {}

@@ -16,6 +16,7 @@ import pandas as pd
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
+from ..io.segments import unit_ids
 from ..io.train_arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .spiketrain.firing_statistics import cv
@@ -31,7 +32,7 @@ COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
     cure="; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)",
 )
 def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
-    """Table of measures with standard errors: columns block, population, neuron, measure, value, se, n, unit.
+    """Table of measures with standard errors: columns block, population, neuron (position from 0), measure, value, se, n, unit.
 
     by="neuron": one row per neuron. se is the jackknife over the n trials, sqrt((n - 1)/n sum of (v_(i) - mean v_(i))^2), v_(i)
     the value without trial i; NaN for one trial, or if some v_(i) does not exist. by="population": one row per
@@ -40,7 +41,8 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is
     called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function
     may also return one number for the Block (its row has neuron NA and population ""), or an Estimate with its own se and n.
-    Neurons with too few spikes have NaN, without a warning.
+    Neurons with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`,
+    a column id follows neuron.
 
     Parameters
     ----------
@@ -67,6 +69,7 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     one_of(by, ("neuron", "population"), "by")
     functions = named_measures(measures)
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *COLUMNS]}
+    ids: list[Any] = []
     for name, block in _named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
@@ -74,7 +77,12 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
-    return pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+            known = unit_ids(block, trains.n_neurons)
+            ids += [pd.NA if k is None or known is None else known[k] for k in result["neuron"]]
+    table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+    if any(one is not pd.NA for one in ids):
+        table.insert(table.columns.get_loc("neuron") + 1, "id", pd.Series(ids, dtype=object))
+    return table
 
 
 def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:

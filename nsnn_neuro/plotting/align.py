@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import neo
 import numpy as np
 
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown
-from ..io.lookup import refuse_missing
+from ..io.lookup import chosen_units, refuse_missing
+from ..io.segments import unit_table
 from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
@@ -90,10 +92,15 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
     return [(text, np.flatnonzero(labels == n)) for text, n in zip(texts, names, strict=True)]
 
 
-def selection(numbers: Any, n: int, name: str) -> np.ndarray:
-    """`numbers` (None: all) as an array of different numbers from 0 to n - 1."""
+def selection(numbers: Any, n: int, name: str, block: Any = None) -> np.ndarray:
+    """`numbers` (None: all) as an array of different numbers from 0 to n - 1; of a Block's units also ids, names or a dict."""
     if numbers is None:
         return np.arange(n)
+    texts = [numbers] if isinstance(numbers, str) else numbers if isinstance(numbers, list | tuple) else []
+    if isinstance(block, neo.Block) and (
+        isinstance(numbers, dict) or any(isinstance(one, str) for one in texts)
+    ):
+        return np.unique(chosen_units(block, unit_table(block), n, numbers, name))
     array = np.atleast_1d(np.asarray(numbers))
     good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
     if not good or array.min() < 0 or array.max() >= n:

@@ -47,7 +47,8 @@ def raster(
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all
+    trials, neurons : number or list of numbers, in the order in which they are drawn from below; None is all. Neurons also by id or
+        name, "PV1", as `select` takes units
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it). Each event has a row
     window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
@@ -76,7 +77,7 @@ def raster(
     recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n_trials = recorded.n_trials
-    cells = selection(neurons, trains.n_neurons, "neurons")
+    cells = selection(neurons, trains.n_neurons, "neurons", block)
     chosen = np.concatenate([np.flatnonzero(trial == t) for t in selection(trials, n_trials, "trials")])
     if not chosen.size:
         raise NsnnError(f"trials = {shown(trials)}: none of these trials has an event in align")
@@ -132,7 +133,7 @@ def psth(
     block: Any,
     *,
     bin_width: Any,
-    neuron: int | None = None,
+    neuron: int | str | None = None,
     align: Any = None,
     window: Any = None,
     conditions: Any = None,
@@ -147,7 +148,7 @@ def psth(
     ----------
     block : neo.Block; trials of different length count in the bins that they cover
     bin_width : time, scalar
-    neuron : number; None is the mean over the neurons of each population
+    neuron : number, or id or name, "PV1", as `select` takes units; None is the mean over the neurons of each population
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it)
     window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
@@ -171,7 +172,7 @@ def psth(
     recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n = trains.n_neurons
-    one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron"))]
+    one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron", block))]
     populations = one_neuron or _populations(block, n)
     curves = [(name, members, trains) for name, members in populations]
     curve = np.zeros(trial.size, dtype=np.int64)
@@ -204,14 +205,19 @@ def psth(
 @renamed_keywords(neurons="neuron")
 @suggest_keywords
 def isi_histogram(
-    block: Any, *, neuron: int | None = None, bin_width: Any = None, ax: Axes | None = None, log: bool = False
+    block: Any,
+    *,
+    neuron: int | str | None = None,
+    bin_width: Any = None,
+    ax: Axes | None = None,
+    log: bool = False,
 ) -> Axes:
     """Histogram of the interspike intervals, as a density: of one neuron, or of all neurons pooled.
 
     Parameters
     ----------
     block : neo.Block; no interval spans a border between trials
-    neuron : number; None pools all neurons
+    neuron : number, or id or name, "PV1", as `select` takes units; None pools all neurons
     bin_width : time, scalar; None (default) is Freedman & Diaconis' 2 IQR / m^(1/3) within 10 to 200 bins, a
         multiple of the simulation's dt, so that every bin holds as many possible intervals. Not with `log`
     log : True draws bins of equal width on a logarithmic axis; the density is then per decade, so that the
@@ -230,7 +236,7 @@ def isi_histogram(
     trains = as_trains(block)
     per_neuron = isi(trains)
     if neuron is not None:
-        per_neuron = [per_neuron[j] for j in selection(neuron, len(per_neuron), "neuron")]
+        per_neuron = [per_neuron[j] for j in selection(neuron, len(per_neuron), "neuron", block)]
     intervals = 1e3 * np.concatenate(per_neuron)
     if log and bin_width is not None:
         raise NsnnError(f"bin_width = {bin_width}: expected None with log=True, where bins have no one width")

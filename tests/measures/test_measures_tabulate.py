@@ -24,6 +24,7 @@ from nsnn_neuro.measures import (
     lv,
     lvr,
     measure,
+    response_statistics,
     serial_correlation,
 )
 from nsnn_neuro.perturb import delete_spikes
@@ -276,3 +277,18 @@ def test_estimates_without_a_value_and_brackets_have_their_rows():
     table = tabulate(block, found).set_index("measure")
     assert np.isnan(table.loc["impossible", ["value", "se"]].astype(float)).all()
     assert table.loc["bracket", ["value", "se", "n"]].tolist() == [0.5, 0.1, 40]
+
+
+def test_ids_of_units_stand_beside_their_numbers():
+    named = to_block({"PV1": [0.1], "PYR7": [0.1, 0.2]}, t_stop=1 * pq.s)
+    plain = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
+    table = tabulate({"named": named, "plain": plain}, [firing_rate, lambda block: 1.0])
+    assert list(table.columns) == [*COLUMNS[:3], "id", *COLUMNS[3:]]
+    assert table["id"].where(table["id"].notna(), None).tolist() == ["PV1", "PYR7", *[None] * 4]
+    assert table["value"][:2].tolist() == [1.0, 2.0]
+    assert list(tabulate(plain, firing_rate).columns) == COLUMNS
+    statistics = response_statistics([0], named, window=[0, 1] * pq.s)
+    assert statistics[["neuron", "id", "mean_count"]].to_numpy().tolist() == [
+        [0, "PV1", 1.0],
+        [1, "PYR7", 2.0],
+    ]

@@ -236,3 +236,24 @@ def test_curves_of_trials_of_different_length_reach_as_far_as_each() -> None:
     assert ax.get_xlim() == (0.0, 2.0)
     (together,) = plotting.psth(joined, bin_width=0.5 * pq.s, ax=new_ax()).patches
     np.testing.assert_allclose(together.get_data().values, [2.0, 0.0, 0.0, 2.0])
+
+
+def test_neurons_are_drawn_by_their_ids() -> None:
+    named = block()
+    named.annotations["units"] = {"id": ["PV1", "PYR7"], "area": ["V1", "V2"]}
+    for draw in (
+        lambda neuron: plotting.raster(named, neurons=neuron, ax=new_ax()).collections[0].get_segments(),
+        lambda neuron: plotting.isi_histogram(named, neuron=neuron, ax=new_ax()).patches[0].get_data().values,
+        lambda neuron: (
+            plotting.psth(named, neuron=neuron, bin_width=100 * pq.ms, ax=new_ax())
+            .patches[0]
+            .get_data()
+            .values
+        ),
+    ):
+        for neuron in ("PYR7", {"area": "V2"}):
+            np.testing.assert_array_equal(draw(neuron), draw(1))
+        with pytest.raises(
+            NsnnError, match=r"neurons? = 'z9': no units or population of this name; the block knows .*'PV1'"
+        ):
+            draw("z9")

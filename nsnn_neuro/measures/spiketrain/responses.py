@@ -13,6 +13,7 @@ from ...core.bins import rounding
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ...io.segments import unit_ids
 from ..response_checks import as_labels
 from ..trains import Trains, as_trains, nan_ratio, time_window, warn_silent
 
@@ -160,10 +161,10 @@ def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFra
 
     Returns
     -------
-    pandas.DataFrame with the columns condition, neuron, n (trials), mean_count, mean_count_se, variance (unbiased), fano,
-    p_no_spike (fraction of trials without a spike), mean_latency (s, of the first spike, over trials with one), latency_se and
-    jitter (s, standard deviation of the latency over trials). NaN where there is no value: fano without a spike, variance and
-    errors with one trial, jitter with fewer than two trials that have a spike
+    pandas.DataFrame with the columns condition, neuron (and id, where the Block's units have ids), n (trials), mean_count,
+    mean_count_se, variance (unbiased), fano, p_no_spike (fraction of trials without a spike), mean_latency (s, of the first
+    spike, over trials with one), latency_se and jitter (s, standard deviation of the latency over trials). NaN where there is
+    no value: fano without a spike, variance and errors with one trial, jitter with fewer than two trials that have a spike
 
     Raises
     ------
@@ -216,4 +217,8 @@ def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFra
         )
     silent = np.where(own.counts.sum(axis=0) > 0, 0.0, np.nan)
     warn_silent(silent, "response_statistics", "have no spike in the window")
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    ids = unit_ids(block, trains.n_neurons)
+    if ids is not None:
+        table.insert(2, "id", pd.Series(ids * len(parts), dtype=object))
+    return table
