@@ -105,10 +105,12 @@ def si(value: Any, unit: str, name: str) -> Any:
             double = value if value.dtype == float else pq.Quantity(array, value.units)
             array = np.asarray(double.rescale(pq_unit).magnitude)
         except ValueError:
-            raise NsnnError(f"{name} = {value}: expected {example}{from_current(value, unit)}") from None
+            raise NsnnError(
+                f"{name} = {short(value)}: expected {example}{from_current(value, unit)}"
+            ) from None
     elif dims is not None:
         if dims != expected:
-            raise NsnnError(f"{name} = {value}: expected {example}{from_current(value, unit)}")
+            raise NsnnError(f"{name} = {short(value)}: expected {example}{from_current(value, unit)}")
         array = floats(value, name, example).copy()
     elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
         parts = [si(v, unit, name) for v in value]
@@ -122,6 +124,16 @@ def si(value: Any, unit: str, name: str) -> Any:
     if np.isnan(array).any():
         raise NsnnError(f"{name} = {shown(value)}: NaN where {example} was expected")
     return float(array) if array.ndim == 0 else array
+
+
+def short(value: Any) -> str:
+    """`value` with its unit, as printed, on one line of at most 80 characters, for messages.
+
+    >>> short(20 * pq.mV), len(short(np.arange(500) * pq.mV))
+    ('20.0 mV', 80)
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def shown(value: Any) -> str:

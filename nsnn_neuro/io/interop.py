@@ -77,6 +77,11 @@ def _single(value: Any) -> Source | None:
         return _of_sorting(value)
     if _is(value, "pandas", "DataFrame"):
         return _of_table(value)
+    if _is(value, "brian2.groups.group", "Group"):
+        raise NsnnError(
+            f"source = {value.name!r}, a {type(value).__name__}: expected its spikes, those of a monitor that was there during the "
+            "run: monitor = SpikeMonitor(group), then to_block(monitor)"
+        )
     if isinstance(value, Mapping):
         if "senders" in value and "times" in value:
             return _of_nest(value)

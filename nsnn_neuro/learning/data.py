@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from ..models.network import Network
 from .coding import Encoder
 from .losses import Loss
@@ -32,16 +33,21 @@ def check_data(
     """X, y and the number of steps, checked against the network, the loss and the encoder."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
-    X, y = np.asarray(data[0]), np.atleast_1d(data[1])
+    X, y = _array(data[0]), np.atleast_1d(data[1])
     n_neurons, units = net.populations[0].n, encoder.units
-    n_in, rest = divmod(n_neurons, units)
-    shared = "" if units == 1 else f"the {n_neurons} input neurons / units = {units}"
-    if rest:
-        raise NsnnError(f"encoder = {encoder!r}: expected a whole number of values, not {shared}")
-    if X.dtype.kind not in "iufb" or X.ndim not in (2, 3) or X.shape[-1] != n_in or not X.size:
+    numbers = X.dtype.kind in "iufb" and X.ndim in (2, 3) and bool(X.size)
+    if numbers and units > 1 and X.shape[-1] * units != n_neurons:
+        n = X.shape[-1]
+        raise NsnnError(
+            f"X has shape {X.shape}, {n} values, and {type(encoder).__name__} has units = {units} input neurons for each: expected "
+            f"{n} x {units} = {n * units} input neurons in the network, which has {n_neurons}"
+        )
+    n_in = n_neurons // units
+    if not numbers or X.shape[-1] != n_in:
+        spikes = "; of spikes make sequences: measures.words(block, bin_width=5*ms).swapaxes(1, 2)"
         raise NsnnError(
             f"X has shape {X.shape}, {X.dtype}: expected numbers of shape (n, {n_in}), or (n, n_steps, {n_in}) for sequences"
-            + (f"; {n_in} is {shared}" if shared else "")
+            + (spikes if X.dtype == object else "")
         )
     X = X.astype(float)
     if n_missing := int(np.isnan(X).sum()):
@@ -54,6 +60,11 @@ def check_data(
             f"X has values from {X.min():g} to {X.max():g}: expected values from 0 to 1: divide images by X.max(), "
             "or scale each column of a table"
         )
+    if X.ndim == 2 and len(X) >= 5 and n_in >= 3 and np.all(np.diff(X, axis=1) > 0):
+        warn(
+            "the values of every row of X ascend, as spike times do: X are values from 0 to 1, one for each input neuron; of "
+            "spikes make sequences, measures.words(to_block(times, t_stop=...), bin_width=5*ms).swapaxes(1, 2)"
+        )
     y = (_spikes if loss.targets == "spikes" else _labels)(y, len(X), net.populations[-1].n, loss)
     steps = {"n_steps": n_steps} if n_steps is not None else {}
     steps |= {f"steps of {name}": a.shape[1] for name, a in (("X", X), ("y", y)) if a.ndim == 3}
@@ -61,6 +72,14 @@ def check_data(
         given = ", ".join(f"{name} = {n}" for name, n in steps.items())
         raise NsnnError(f"{given}: expected one number of steps (n_steps = None takes that of the data)")
     return X, y, int(next(iter(steps.values()), _N_STEPS))
+
+
+def _array(values: Any) -> np.ndarray:
+    """The samples as an array; of dtype object where they are none, such as rows of unequal length or a Block."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.empty(len(values), object)
 
 
 def label_cure(y: np.ndarray, n_classes: int) -> str:

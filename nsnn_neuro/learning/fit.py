@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import neo
 import numpy as np
@@ -64,6 +64,16 @@ class Fit:
         last = {k: v for k, v in self.history.iloc[-1].items() if k != "seconds"} if len(self.history) else {}
         shown = ", ".join(f"{k} {v:.3g}" for k, v in last.items() if k != "epoch" and v == v)
         return f"<Fit of {self.network!r}: {len(self.history)} epochs, the weights of epoch {self.best_epoch}; last {shown}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            cures = {
+                "predict": "probabilities(X).argmax(axis=1) are guesses",
+                "predict_proba": "probabilities(X) returns them",
+            }
+            hint = f"; {cures[name]}" if name in cures else ""
+            raise AttributeError(f"'Fit' object has no attribute {name!r}{hint}")
 
     def evaluate(
         self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from ..core import deprecated, units
+from ..core import units
 from ..core.checks import check_seed, one_of, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
@@ -28,7 +28,7 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "constant": lambda epoch, epochs: 1.0,
     "cosine": lambda epoch, epochs: float(0.5 * (1 + np.cos(np.pi * epoch / epochs))),
 }
-_KEEP = ("best", "last", None)
+_KEEP = ("best", "last")
 # what random numbers are for: the first number of their path from the seed
 NOISE, _SHUFFLE, _SPLIT = range(3)
 
@@ -197,14 +197,14 @@ class TrainingLoop:
         seed: int | None,
         schedule: str = "constant",
         patience: int | None = None,
-        keep: str | None = "best",
+        keep: str = "best",
         checkpoint: str | Path | None = None,
         columns: Sequence[str] = (),
     ) -> None:
         self.epochs: int = whole(epochs, 1, "epochs")
         self.schedule: str = one_of(schedule, SCHEDULES, "schedule")
         self.patience = None if patience is None else whole(patience, 1, "patience")
-        self.keep: str | None = one_of(keep, _KEEP, "keep")
+        self.keep: str = one_of(keep, _KEEP, "keep")
         self.path = None if checkpoint is None else Path(checkpoint)
         if self.path is not None and not self.path.parent.is_dir():
             raise NsnnError(f"checkpoint = {checkpoint}: expected a file in a folder that exists")
@@ -283,11 +283,6 @@ class TrainingLoop:
                     last = {name: np.array(values) for name, values in trainer.learned().items()}
                     best.update(len(history), row["val_loss"], last)
                     self._save(trainer, history, best)
-        if self.keep is None and self.patience is None and self.held_out.size and best.epoch != len(history):
-            deprecated.warn(
-                f"training without keep, which returns the last weights though those of epoch {best.epoch} were better,",
-                'keep="last", or keep="best", the default from the next release on',
-            )
         return result(self._outcome(history, best, last))
 
     def _is_over(self, best: _Best, history: list[Any]) -> bool:
@@ -307,7 +302,7 @@ class TrainingLoop:
 
     def _outcome(self, history: list[dict[str, float]], best: _Best, last: dict[str, np.ndarray]) -> Outcome:
         table = pd.DataFrame(history, columns=self.columns)
-        if self.keep == "best" or (self.keep is None and self.patience is not None):
+        if self.keep == "best":
             return Outcome(table, best.epoch, best.arrays)
         return Outcome(table, len(history), last)
 

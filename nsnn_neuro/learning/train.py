@@ -50,7 +50,7 @@ def train(
     schedule: str = "constant",
     noise_schedule: Any = None,
     patience: int | None = None,
-    keep: str | None = None,
+    keep: str = "best",
     seed: int | None = None,
     checkpoint: str | Path | None = None,
     engine: str = "cython",
@@ -87,9 +87,7 @@ def train(
     noise_schedule : factors of the noise scale of all layers: a list with one for each epoch, or a pair (first, last) for a
         geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too
     patience : stop after so many epochs without a new minimum of the validation loss; None: train all epochs
-    keep : weights to return: "best", of the epoch with the smallest validation loss (the last epoch without validation), or "last".
-        None: "best" with patience, else "last", with a DeprecationWarning where the two differ: "best" will be the default (decided
-        in `TrainingLoop`, `learning/loop.py`)
+    keep : weights to return: "best", of the epoch with the smallest validation loss (the last epoch without validation), or "last"
     seed : whole number; None draws one, which the annotations of `Fit.block` contain
     checkpoint : a file, written after each epoch; if it exists, training resumes from it
     engine : "cython" or "numpy"
@@ -107,7 +105,7 @@ def train(
     >>> from nsnn_neuro import NDL, EscapeNoise, Gaussian, feedforward, losses
     >>> X, y = np.eye(2)[[0, 1] * 40], np.array([0, 1] * 40)
     >>> net = feedforward([2, 2], noise=EscapeNoise(Gaussian(0.4)), plasticity=NDL(0.5))
-    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, keep="best", seed=1, engine="numpy")
+    >>> fit = train(net, (X, y), loss=losses.rate_mse, epochs=5, seed=1, engine="numpy")
     >>> fit.evaluate((X, y), passes=5)["accuracy"] > 0.95
     True
     """

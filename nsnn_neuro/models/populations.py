@@ -99,8 +99,9 @@ class Projection(SuggestsKeywords):
     weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
         pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the order of the rule. In the
         unit of the membrane for jumps and currents; for conductances plain numbers >= 0 (in units of the leak)
-    delay : time >= 0, an array of times of shape (n_synapses,), or a distribution without negative values. Each is rounded to the
-        nearest multiple of dt (half a step upwards); a warning names given delays (not drawn ones) that are changed
+    delay : time >= 0 (default 0), an array of times of shape (n_synapses,), or a distribution without negative values. Each is
+        rounded to the nearest multiple of dt (half a step upwards); a warning names given delays (not drawn ones) that are
+        changed
     synapse : "jump" (the membrane jumps by the weight), or a synapse; only "jump" for an `NSNNNeuron`
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
     plasticity : a learning rule such as `NDL(0.01)` with which `train` changes the weights (`simulate` does not), or None; None
@@ -161,7 +162,7 @@ class Projection(SuggestsKeywords):
         shaped(delay, None if n is None else (n,), "delay", self.default_name)
         if _lowest(delay) < 0:
             cure = ", e.g. with low=0*ms" if isinstance(delay, Distribution) else ""
-            raise NsnnError(f"delay = {self.delay}: expected no negative times{cure}")
+            raise NsnnError(f"delay = {units.short(self.delay)}: expected no negative times{cure}")
         object.__setattr__(self, "_delay", delay)
 
     def _weight_cure(self) -> str:
@@ -272,7 +273,7 @@ def given(value: Any, unit: str, name: str) -> float | np.ndarray:
     """A number or a read-only copy of an array, in SI."""
     values = units.si(value, unit, name)
     if not np.isfinite(values).all():
-        raise NsnnError(f"{name} = {value}: expected finite values")
+        raise NsnnError(f"{name} = {units.short(value)}: expected finite values")
     return values if isinstance(values, float) else read_only(np.array(values, order="C"))
 
 

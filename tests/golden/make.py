@@ -126,6 +126,7 @@ def trained(formulation: str) -> list[list[float]]:
         n_steps=6,
         seed=5,
         formulation=formulation,
+        keep="last",
         engine="numpy",
     )
     return [np.ravel(w).tolist() for w in fit.network.get_weights()]

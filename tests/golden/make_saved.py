@@ -178,6 +178,7 @@ def trained(formulation: str, epochs: int, checkpoint: Path | None, progress: An
         n_steps=6,
         seed=25,
         formulation=formulation,
+        keep="last",
         engine="numpy",
         checkpoint=checkpoint,
         progress=progress,

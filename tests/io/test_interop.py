@@ -147,6 +147,11 @@ def test_a_monitor_has_its_neurons_and_the_time_that_the_run_reached(monitors):
     assert lists(part)[0] == lists(block)[0][1:3]
     refused(monitors["all"], "lies outside t_start = 0.0 s to t_stop = 0.01 s", t_stop=10 * ms)
     refused(monitors["all"], "unit 0", t_start=20 * ms)
+    group = monitors["all"].source
+    refused(
+        group,
+        f"source = {group.name!r}, a NeuronGroup: expected its spikes, those of a monitor that was there during the run",
+    )
 
 
 def test_populations_from_monitors(monitors):

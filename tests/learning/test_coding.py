@@ -154,11 +154,11 @@ def test_the_width_of_the_data_is_that_of_values():
     X, y = np.random.default_rng(0).random((20, 2)), np.array([0, 1] * 10)
     three, four = coding.PopulationCode(3), coding.PopulationCode(4)
     with pytest.raises(
-        NsnnError, match=r"X has shape \(20, 6\).*\(n, 2\).*2 is the 6 input neurons / units = 3"
+        NsnnError, match=r"X has shape \(20, 6\), .* 6 x 3 = 18 input neurons in the network, which has 6"
     ):
         fit_of(data=(np.repeat(X, 3, 1), y), encoder=three)
     with pytest.raises(
-        NsnnError, match=r"encoder = PopulationCode\(units=4.*not the 6 input neurons / units = 4"
+        NsnnError, match=r"PopulationCode has units = 4 input neurons for each: expected 2 x 4 = 8 input"
     ):
         fit_of(data=(X, y), encoder=four)
     fit = fit_of(data=(X, y), encoder=three, validation=(X[:4], y[:4]))

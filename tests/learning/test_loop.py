@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 
 import numpy as np
 import pytest
@@ -108,7 +107,7 @@ def test_the_history_holds_means_and_the_trainers_columns():
         ({"keep": "best", "patience": 2}, 4, 6),
         ({"keep": "last", "patience": 2}, 6, 6),
         ({"keep": "best", "patience": 1}, 2, 3),
-        ({"keep": None, "patience": 2}, 4, 6),
+        ({}, 4, 7),
     ],
     ids=str,
 )
@@ -122,15 +121,6 @@ def test_without_validation_the_best_epoch_is_the_last():
     assert run(Counter(None), validation=0)[0].best_epoch == 7
     with pytest.raises(NsnnError, match="patience = 2: expected None without validation"):
         run(Counter(None), validation=0, patience=2)
-
-
-def test_no_choice_of_weights_warns_only_where_it_will_matter():
-    with pytest.warns(DeprecationWarning, match=r'of epoch 4 were better.* use keep="last", or keep="best"'):
-        assert run(keep=None)[0].best_epoch == 7
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        run(keep=None, epochs=2)  # the last is the best
-        run(Counter(None), keep=None, validation=0)
 
 
 def test_a_validation_loss_that_is_not_a_number_is_no_best_epoch():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import Hz, ms
+from brian2 import Hz, ms, second
 from helpers.tiny_networks import FAMILIES, largest
 from helpers.training import (
     BATCH,
@@ -403,7 +403,6 @@ def test_spikes_refuse_layers_that_are_not_there():
         fit.spikes(problem(5), passes=0)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_block_is_saved_and_loaded(tmp_path):
     fit = fit_of(validation=0)
     again = nsnn.load(nsnn.save(fit.block, tmp_path / "fit.nwb"))
@@ -761,6 +760,25 @@ def test_a_second_learner_is_the_same_text_as_the_first():
             groups = [*learner.learning, *learner.members, learner.trainer]
             names.append([(g.name, g.clock.name, *(o.name for o in g.contained_objects)) for g in groups])
     assert names[0] == names[1]
+
+
+def test_spikes_that_were_not_binned_are_named():
+    net = nsnn.feedforward([3, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.5))
+    times = np.sort(np.random.default_rng(1).uniform(0, 1, (8, 3)))
+    options = {"loss": losses.rate_mse, "epochs": 1, "seed": 1, "engine": "numpy", "validation": 0}
+    block = nsnn.to_block([[one] for one in times], t_stop=1 * second)
+    ragged = [list(one[: k % 3 + 1]) for k, one in enumerate(times)]
+    for X in (block, ragged):
+        with pytest.raises(
+            NsnnError, match=r"X has shape .*, object: .*; of spikes make sequences: measures.words\("
+        ):
+            train(net, (X, np.arange(8) % 2), **options)
+    with pytest.warns(UserWarning, match="the values of every row of X ascend, as spike times do"):
+        fit = train(net, (times, np.arange(8) % 2), **options)
+    with pytest.raises(
+        AttributeError, match=r"no attribute 'predict'; probabilities\(X\).argmax\(axis=1\) are guesses"
+    ):
+        fit.predict(times)
 
 
 def test_missing_values_are_named():

@@ -256,6 +256,10 @@ A, B, LINE, PLANE = (
             "pre has the index 3: expected 0 to 2, the neurons of 'cells'",
         ),
         (lambda: FromList([0], [2]).check(A, B), "post has the index 2: expected 0 to 1, the neurons of 'b'"),
+        (
+            lambda: FromList([1], [2]).check(A, B),
+            r"the neurons of 'b'; is the matrix transposed\? Row i of W is .* give W.T",
+        ),
         (lambda: DistanceDependent(0.5, 0.0), "scale = 0.0: expected a positive value"),
         (lambda: DistanceDependent(0.5, 0.1, profile=None), "profile = None"),
         (

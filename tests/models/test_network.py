@@ -461,6 +461,7 @@ def test_fuzzed_parameters_make_a_record_or_a_named_error(example, data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"weight": np.ones(300) * nS, "synapse": ConductanceSynapse(5 * ms, 0 * mV)}, "1. 1...: expected a plain number"),
         ({"weight": 0.5}, 'weight = 0.5 has no unit: expected a voltage such as 15*mV; synapse is "jump"; for conductances give'),
         ({"weight": np.ones(3)}, 'for conductances give synapse=ConductanceSynapse'),
         ({"weight": nsnn.LogNormal(1.0, 1.0)}, 'synapse is "jump"; for conductances give synapse=ConductanceSynapse'),
