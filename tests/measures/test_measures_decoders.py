@@ -178,21 +178,21 @@ def test_shuffled_labels_are_at_chance_and_information_with_them():
 
 @pytest.mark.slow
 def test_p_is_valid_without_information():
-    """500 repeats; ties of accuracies make p too large, never too small."""
+    """200 repeats; ties of accuracies make p too large, never too small."""
     rng = np.random.default_rng(8)
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=9, seed=k) for k in range(500)]
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=9, seed=k) for k in range(200)]
     for p in (np.array([d.p for d in found]), np.array([d.information.p for d in found])):
-        filled = p - rng.uniform(0, 0.1, 500)
+        filled = p - rng.uniform(0, 0.1, 200)
         assert kstest(filled, "uniform", alternative="greater").pvalue > 1e-3
         assert np.mean(p <= 0.2) > 0.08
 
 
 @pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """500 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
+    """200 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.decoding.cross_validation.permutation_p", sharing(rng))
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(500)]
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(200)]
     assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
     assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
 

@@ -170,7 +170,7 @@ def test_max_over_q_is_told_and_tested_as_such():
     """200 repeats without information, 6 costs: the largest is too high, its p is not too low."""
     rng = np.random.default_rng(7)
     q = np.geomspace(1, 1000, 6) * pq.Hz
-    found = [metric_space_information(*timed(rng, 8, 0.0, 2), q=q, n_shuffle=19, seed=k) for k in range(200)]
+    found = [metric_space_information(*timed(rng, 8, 0.0, 2), q=q, n_shuffle=9, seed=k) for k in range(200)]
     best = np.array([f.best.value for f in found])
     single = np.array([f.at(3).value for f in found])
     assert best.mean() > 4 * best.std() / np.sqrt(200)
@@ -185,23 +185,23 @@ def test_max_over_q_is_told_and_tested_as_such():
 
 @pytest.mark.slow
 def test_p_is_uniform_without_information():
-    """500 repeats at one cost. H of 40 trains takes few values, and ties make p too large: drawn evenly among them."""
+    """200 repeats at one cost. H of 40 trains takes few values, and ties make p too large: drawn evenly among them."""
     rng = np.random.default_rng(8)
     p = [
         metric_space_information(*timed(rng, 20, 0.0, 3), q=30 * pq.Hz, n_shuffle=39, seed=k).p[0]
-        for k in range(500)
+        for k in range(200)
     ]
-    assert kstest(np.array(p) - rng.uniform(0, 1 / 40, 500), "uniform", alternative="greater").pvalue > 1e-3
-    assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 500)  # and not much too large
+    assert kstest(np.array(p) - rng.uniform(0, 1 / 40, 200), "uniform", alternative="greater").pvalue > 1e-3
+    assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 200)  # and not much too large
 
 
 @pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """500 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
+    """200 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.permutation_p", sharing(rng))
     q = [5, 30, 200] * pq.Hz
-    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(500)]
+    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(200)]
     assert kstest([f.p[1] for f in found], "uniform").pvalue > 1e-3
     assert kstest([f.best.p for f in found], "uniform").pvalue > 1e-3
 
@@ -224,10 +224,11 @@ def asymptotic(make, q):
     ids=["timing", "count", "both", "nothing"],
 )
 def test_covers_the_value_of_many_trains(make, q):
+    """100 repeats."""
     exact = asymptotic(make, q)
     assert exact < 0.001 or 0.2 < exact < 0.75
     rng = np.random.default_rng(9)
-    found = [metric_space_information(*make(rng, 40), q=q * pq.Hz, n_shuffle=20) for _ in range(200)]
+    found = [metric_space_information(*make(rng, 40), q=q * pq.Hz, n_shuffle=20) for _ in range(100)]
     values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
     assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
 

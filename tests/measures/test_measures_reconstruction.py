@@ -138,10 +138,10 @@ def test_gaussian_channel():
 
 @pytest.mark.slow
 def test_two_errors_cover_the_truth():
-    """Regime: 48 segments, 8 folds, bias="subtract"."""
+    """Regime: 48 segments, 8 folds, bias="subtract"; 100 repeats."""
     rng = np.random.default_rng(3)
     inside = []
-    for _ in range(200):
+    for _ in range(100):
         r = of_arrays(*channel(rng, 12_000), bias="subtract")
         exact = np.log2(1 + np.abs(gain(r.f)) ** 2 / NOISE**2).sum() * r.f[1]
         inside.append(abs(r.information.value - exact) < 2 * r.information.se)
@@ -150,10 +150,10 @@ def test_two_errors_cover_the_truth():
 
 @pytest.mark.slow
 def test_p_is_uniform_without_a_relation():
-    """p is a multiple of 1/20; less a uniform part of that step it is continuous."""
+    """200 repeats; p is a multiple of 1/20; less a uniform part of that step it is continuous."""
     rng = np.random.default_rng(4)
     p = []
-    for k in range(500):
+    for k in range(200):
         r = of_arrays(
             rng.normal(size=1600), rng.normal(size=(1, 1600)), n_shuffle=19, seed=k, folds=4, nperseg=64
         )
