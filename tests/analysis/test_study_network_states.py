@@ -34,7 +34,7 @@ def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
 
 # sabotage -> states that show it, and the claim that fails
 NOTICED = {
-    "synapses cut": (("AI", "SI slow"), "the rate is within"),
+    "synapses cut": (("AI",), "the rate is within"),
     "spike times jittered": (("SI fast",), "SI fast: irregular neurons"),
     "one inhibition": (("SI fast",), "SI fast: irregular neurons"),
 }
@@ -43,10 +43,13 @@ NOTICED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("sabotage", study.SABOTAGES)
 def test_a_sabotaged_run_fails(sabotage):
-    """A quick run of the states that show it first."""
+    """A quick run of the states that show it first, without the iteration of spectra, which is not at stake."""
     states, words = NOTICED[sabotage]
+    config = study.Config(quick=True, sabotage=sabotage, states=states)
+    for name, value in {"generations": 1, "fed": 10}.items():
+        object.__setattr__(config, name, value)
     with pytest.raises(ClaimFailed, match=words):
-        study.verify(study.run(study.Config(quick=True, sabotage=sabotage, states=states)))
+        study.verify(study.run(config))
 
 
 def made_up():

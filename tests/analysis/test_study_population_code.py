@@ -48,7 +48,7 @@ def test_a_sabotaged_run_fails(sabotage, tmp_path, monkeypatch):
     """Somewhat smaller than a quick run."""
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     config = study.Config(
-        sabotage=sabotage, populations=3, trials=150, sizes=(4, 8, 32), few=(20, 50), dt=1e-3, engine="numpy"
+        sabotage=sabotage, populations=2, trials=150, sizes=(4, 8, 32), few=(20, 50), dt=1e-3, engine="numpy"
     )
     with pytest.raises(ClaimFailed, match=NOTICED[sabotage]):
         study.verify(study.run(config))
