@@ -236,6 +236,8 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
         if name in everywhere or base in everywhere:
             return _Part(np.empty(0))
         listed = ", ".join(map(repr, sorted(everywhere))) or "none (load an NWB file with trials=False)"
+        if name in segment.annotations:
+            listed += f"; {name!r} is an annotation of the trials, which align takes"
         raise NsnnError(
             f"events = {name!r}: the block has no event or epoch of this name; it has {listed}{did_you_mean(name, everywhere)}"
         )

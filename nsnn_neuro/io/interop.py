@@ -279,19 +279,25 @@ def _of_table(table: Any) -> Source:
     unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
     result.eps = spacing(table["time"].to_numpy())
-    more = [name for name in table.columns if name not in ("unit", "time", "trial")]
+    more = [
+        name
+        for name in table.columns[~table.columns.duplicated(keep=False)]
+        if name not in ("unit", "time", "trial", "id")
+    ]
     numbered = trials == list(range(len(trials)))
     result.trials = [{} if numbered else {"trial": plain(label)} for label in trials]
     varying = []
     for name in more:
         of_trials = _of_each(table[name], trial, len(trials))
         of_units = _of_each(table[name], neuron, len(units))
+        if of_units is not None and None not in of_units:
+            result.units[str(name)] = of_units
         if of_trials is not None:
             for row, value in zip(result.trials, of_trials, strict=True):
                 row.update({} if value is None else {str(name): value})
-        elif of_units is not None and None not in of_units:
-            result.units[str(name)] = of_units
-        elif table[name].dtype.kind not in "iufmM" or table[name].nunique() * _REPEATED <= len(table):
+        elif of_units is None and (
+            table[name].dtype.kind not in "iufmM" or table[name].nunique() * _REPEATED <= len(table)
+        ):
             varying.append(str(name))
     if varying:
         warn(
@@ -310,7 +316,10 @@ def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:
 
     Values that are no number or text are left out as if they differed.
     """
-    codes = column.factorize(use_na_sentinel=False)[0]
+    try:
+        codes = column.factorize(use_na_sentinel=False)[0]
+    except TypeError:  # lists, such as waveforms
+        return None
     first = np.full(n, -1)
     rows = np.arange(len(codes))
     first[group[::-1]] = rows[::-1]

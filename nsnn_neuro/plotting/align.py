@@ -12,7 +12,7 @@ from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..io.lookup import chosen_units, refuse_missing
-from ..io.segments import unit_table
+from ..io.segments import unit_ids, unit_table
 from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
@@ -104,7 +104,12 @@ def selection(numbers: Any, n: int, name: str, block: Any = None) -> np.ndarray:
     array = np.atleast_1d(np.asarray(numbers))
     good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
     if not good or array.min() < 0 or array.max() >= n:
-        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}")
+        ids = (
+            ""
+            if unit_ids(block, n) is None
+            else f", or an id as a text, such as {str(unit_ids(block, n)[0])!r}"
+        )
+        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}{ids}")
     return array
 
 

@@ -414,6 +414,8 @@ def test_trials_are_aligned_to_their_annotations():
     block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
     for segment, go in zip(block.segments, (10.25, 12.5), strict=True):
         segment.annotations.update(go=go, start_time=go - 0.5)
+    with pytest.raises(NsnnError, match="'go' is an annotation of the trials, which align takes"):
+        cut(block, "go", before=0.1 * second, after=0.1 * second)
     aligned = align(block, "go")
     assert_allclose([float(s.spiketrains[0].t_start) for s in aligned.segments], [-0.5, -0.5])
     with pytest.raises(NsnnError, match=r"clock of segment 0 was shifted by its event .*'go' was not"):

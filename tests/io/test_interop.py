@@ -190,7 +190,7 @@ def test_a_table_with_a_row_per_spike():
     )
     block = to_block(table, t_stop=1 * second)
     assert lists(block) == [[[0.2], [0.3]], [[0.9], [0.1]]]
-    assert block.annotations["units"] == {"id": ["a", "b"]}
+    assert block.annotations["units"] == {"id": ["a", "b"], "amplitude": [1.0, 1.0]}
     assert [segment.annotations for segment in block.segments] == [{"amplitude": 1.0}] * 2
     named = to_block(table.assign(trial=["go", "stop", "stop", "go"]), t_stop=1 * second)
     assert [segment.annotations["trial"] for segment in named.segments] == ["go", "stop"]

@@ -257,3 +257,7 @@ def test_neurons_are_drawn_by_their_ids() -> None:
             NsnnError, match=r"neurons? = 'z9': no units or population of this name; the block knows .*'PV1'"
         ):
             draw("z9")
+        with pytest.raises(
+            NsnnError, match=r"neurons? = 7: expected .* 0 to 1, or an id as a text, such as 'PV1'"
+        ):
+            draw(7)
