@@ -128,6 +128,56 @@ MESSAGES = {
         "LIF needs v_reset, v_thresh, tau_refrac",
     ),
     "two positional": (lambda: nsnn.OUNoise(3 * mV), "OUNoise needs tau_noise: "),
+    "window of a measure": (
+        lambda: nsnn.measures.firing_rate(UNEQUAL, window=[0, 1] * pq.s),
+        "firing_rate has no argument 'window': use t_start and t_stop, the ends of the window",
+    ),
+    "window of a figure": (
+        lambda: plotting.psth(BLOCK, bin_width=10 * ms, t_stop=100 * ms, ax=axes()),
+        "psth has no argument 't_stop': use window=(start, stop)",
+    ),
+    "name in place of labels": (
+        lambda: nsnn.measures.mutual_information("label", [0, 1]),
+        "s = 'label': expected one value for each trial, such as nsnn.conditions(block, 'label')",
+    ),
+    "name in place of a stimulus": (
+        lambda: nsnn.measures.tuning_curve("label", BLOCK),
+        "stimulus = 'label': expected one value for each trial, such as nsnn.conditions(block, 'label')",
+    ),
+    "name in place of times": (
+        lambda: nsnn.measures.psth(BLOCK, bin_width=10 * ms, align="trials.stim_on"),
+        "align = 'trials.stim_on': expected times such as 20*ms; nsnn.cut(block, 'trials.stim_on', ...)",
+    ),
+    "name in place of times of counts": (
+        lambda: nsnn.measures.spike_counts(BLOCK, align="stim_on"),
+        "align = 'stim_on': expected times",
+    ),
+    "name of events of zeta_test": (
+        lambda: nsnn.measures.zeta_test(BLOCK, "stim_on"),
+        "events = 'stim_on': expected times",
+    ),
+    **{
+        f"{name} swapped": (call, "arguments swapped: the first one holds trials, expected " + name)
+        for name, call in {
+            "tuning_curve(stimulus, block)": lambda: nsnn.measures.tuning_curve(BLOCK, ["a"]),
+            "response_statistics(stimulus, block)": lambda: nsnn.measures.response_statistics(
+                BLOCK, ["a"], window=[0, 1] * pq.s
+            ),
+            "modulated_poisson(stimulus, counts)": lambda: nsnn.measures.modulated_poisson(BLOCK, [0]),
+            "neurometric(stimulus, counts)": lambda: nsnn.measures.neurometric(BLOCK, [0.0]),
+            "choice_probability(stimulus, counts, choice)": lambda: nsnn.measures.choice_probability(
+                BLOCK, [0], [True]
+            ),
+        }.items()
+    },
+    "sweep without measures": (
+        lambda: nsnn.sweep(None, {}, duration=1 * ms),
+        "sweep needs measures: function, list of functions, or dict of name -> function, each of a Block to (n_neurons,), ",
+    ),
+    "figure of a histogram with bins": (
+        lambda: plotting.psth(nsnn.measures.psth(BLOCK, bin_width=10 * ms), bin_width=5 * ms, ax=axes()),
+        "block is a result of measures.psth, which has bins: expected neuron and ax alone",
+    ),
     "trials of unequal length": (
         lambda: nsnn.measures.fano_factor(UNEQUAL),
         "trials last from 1.0 to 2.0 s, and fano_factor compares their counts: pass t_start and t_stop that lie within "

@@ -189,6 +189,14 @@ def suggest_keywords(function: F, *, cure: str = "") -> F:
     return cast(F, wrapper)
 
 
+# arguments of figures that measures of spikes have under other names, and the reverse
+_INSTEAD = (
+    ("window", "t_start", ": use t_start and t_stop, the ends of the window"),
+    *((name, "window", ": use window=(start, stop)") for name in ("t_start", "t_stop")),
+    ("conditions", "stimulus", ": use stimulus, the label of each trial"),
+)
+
+
 def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], cure: str = "") -> None:
     """Raise `ArgumentError` for the first given keyword that is not among the names of a function's or class's arguments.
 
@@ -199,7 +207,8 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], 
     for name in given:
         if name not in names:
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
-            hint = did_you_mean(name, names) or f": expected {listed}"
+            hint = next((cure for old, other, cure in _INSTEAD if name == old and other in names), None)
+            hint = hint or did_you_mean(name, names) or f": expected {listed}"
             raise ArgumentError(
                 f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
             ) from None

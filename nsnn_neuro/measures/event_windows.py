@@ -89,6 +89,21 @@ def around_events(
     return replace(rows, resolution=float(apart)), trial
 
 
+def refuse_event_name(align: Any, name: str) -> None:
+    """NsnnError for a text in place of times: `cut` and `align` of a Block take names of events, measures and figures don't.
+
+    >>> refuse_event_name([0.2, 0.4], "align")
+    >>> refuse_event_name("stim_on", "align")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: align = 'stim_on': expected times such as 20*ms; nsnn.cut(block, 'stim_on', ...) makes ...
+    """
+    if isinstance(align, str):
+        raise NsnnError(
+            f"{name} = {align!r}: expected times such as 20*ms; nsnn.cut(block, {align!r}, ...) makes trials around events of this "
+            f"name, nsnn.conditions(block, {align!r}) reads an annotation of the trials"
+        )
+
+
 def check_windows(
     trains: Trains, event: np.ndarray, trial: np.ndarray, start: np.ndarray, stop: np.ndarray
 ) -> None:
@@ -144,6 +159,7 @@ def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.n
 
 def _events(align: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
     """Time (s) and trial of each event."""
+    refuse_event_name(align, "align")
     listed: Sequence[Any]
     if isinstance(align, list | tuple):
         listed = align

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
-from .trains import holds_blocks
+from .trains import holds_blocks, holds_trials
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -42,12 +42,39 @@ def array_of(values: Any, name: str) -> np.ndarray:
     >>> array_of(["a", "b"], "labels")
     array(['a', 'b'], dtype='<U1')
     """
+    refuse_name(values, name)
     try:
         return np.asarray(values)
     except ValueError:
         raise NsnnError(
             f"{name} = {shown(values)}: rows of unequal length, expected one value per sample"
         ) from None
+
+
+def refuse_name(values: Any, name: str) -> None:
+    """NsnnError for a text where one value for each trial is expected: figures take the name of an annotation, measures don't.
+
+    >>> refuse_name(["label", "label"], "stimulus")
+    >>> refuse_name("label", "stimulus")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: stimulus = 'label': expected one value for each trial, such as nsnn.conditions(block, 'label')
+    """
+    if isinstance(values, str):
+        raise NsnnError(
+            f"{name} = {values!r}: expected one value for each trial, such as nsnn.conditions(block, {values!r})"
+        )
+
+
+def refuse_trials_first(stimulus: Any, block: Any, call: str) -> None:
+    """NsnnError where what should be a stimulus is trials or responses, and the second argument is not; `call` has the right order.
+
+    >>> refuse_trials_first(["left", "right"], [[3, 1], [2, 0]], "tuning_curve(stimulus, block)")
+    >>> refuse_trials_first([[3, 1], [2, 0]], ["left", "right"], "tuning_curve(stimulus, block)")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds trials, expected tuning_curve(stimulus, block)
+    """
+    if holds_trials(stimulus) and not holds_trials(block):
+        raise NsnnError(f"arguments swapped: the first one holds trials, expected {call}")
 
 
 def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:

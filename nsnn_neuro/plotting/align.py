@@ -17,7 +17,7 @@ from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
 from ..measures.trains import time_window
-from .axes import plain
+from .axes import categories_of, plain
 
 
 def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray]:
@@ -70,7 +70,9 @@ def labels_of(block: Any, conditions: Any) -> Any:
 
 
 def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[str, np.ndarray]]:
-    """Name and rows of each condition, sorted as the labels of `decode`; `trial` is the trial of each row.
+    """Name and rows of each condition, sorted as the labels of `decode`, or in the order of the categories of a pandas Categorical.
+
+    `trial` is the trial of each row.
 
     Raises
     ------
@@ -86,7 +88,11 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
         )
     refuse_missing(labels.tolist(), "conditions")
     names = list(dict.fromkeys(labels.tolist()))
-    names.sort(key=None if labels.dtype.kind in "iufbU" else str)
+    ordered = categories_of(conditions)
+    if ordered is None:
+        names.sort(key=None if labels.dtype.kind in "iufbU" else str)
+    else:
+        names.sort(key=ordered.index)
     after = "" if unit == "1" else f" {unit}"
     texts = [f"{n:g}{after}" if isinstance(n, float) else f"{n}{after}" for n in names]
     return [(text, np.flatnonzero(labels == n)) for text, n in zip(texts, names, strict=True)]

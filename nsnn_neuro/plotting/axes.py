@@ -107,7 +107,7 @@ def legend_above(ax: Axes, n: int) -> None:
     small: dict[str, Any] = {"fontsize": "small", "labelspacing": 0.3, "borderpad": 0.0, "borderaxespad": 0.3}
     legend = ax.legend(**place, **small, ncols=n, columnspacing=_GAP)
     texts = legend.get_texts()
-    font = texts[0].get_fontsize() * ax.figure.dpi / 72
+    font = float(texts[0].get_fontsize()) * ax.figure.dpi / 72
     width = np.array([text.get_window_extent().width for text in texts]) + (_HANDLE + _PAD) * font
 
     def total(columns: int) -> float:  # Matplotlib fills one column after the other
@@ -177,13 +177,24 @@ def places(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str], str]:
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
-        return *positions(table[name].to_numpy(dtype=object)), name
+        return *positions(table[name].to_numpy(dtype=object), categories_of(table[name])), name
     values, unit = scaled(values, table.attrs.get("units", {}).get(name, "1"))
     return values, [], with_unit(name, unit)
 
 
-def positions(labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Places on an axis: of numbers their values; of texts 0, 1, ... in order of appearance, and the texts.
+def categories_of(labels: Any) -> list[Any] | None:
+    """The categories of a pandas Categorical or column of that kind, in their order; None of anything else.
+
+    >>> import pandas as pd
+    >>> categories_of(pd.Categorical(["low", "high"], categories=["low", "high"])), categories_of(["low", "high"])
+    (['low', 'high'], None)
+    """
+    categories = getattr(getattr(labels, "dtype", None), "categories", None)
+    return None if categories is None else list(categories)
+
+
+def positions(labels: np.ndarray, order: list[Any] | None = None) -> tuple[np.ndarray, list[str]]:
+    """Places on an axis: of numbers their values; of texts 0, 1, ... in order of appearance, or that of `order`, and the texts.
 
     >>> positions(np.array(["b", "a", "b"]))
     (array([0., 1., 0.]), ['b', 'a'])
@@ -193,6 +204,9 @@ def positions(labels: np.ndarray) -> tuple[np.ndarray, list[str]]:
     except (TypeError, ValueError):
         texts = [str(label) for label in labels.tolist()]
         names = list(dict.fromkeys(texts))
+        if order is not None:
+            places = [str(one) for one in order]
+            names.sort(key=lambda name: places.index(name) if name in places else len(places))
         return np.array([names.index(text) for text in texts], dtype=float), names
 
 

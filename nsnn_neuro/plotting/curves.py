@@ -105,9 +105,11 @@ def tuning_curve(
 def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Axes:
     """Information about the stimulus against the time scale at which spikes are read, with standard errors.
 
-    Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. Of
-    `metric_space_information`: the corrected information against 1/q, and that of the count, q = 0, as a line; q = infinity is
-    not drawn. Bands and bars are one standard error. An open point has a warning, of too few trials say: it may be bias alone.
+    Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. A
+    point is the count's information plus the code's gain over it, which lacks the bias that is left, with the standard error of
+    the gain: where times add nothing, the curve lies on the line. Of `metric_space_information`: the corrected information
+    against 1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. Bands and bars are one standard error. An
+    open point has a warning, of too few trials say: it may be bias alone.
 
     Parameters
     ----------
@@ -336,7 +338,22 @@ def _with_warnings(result: Any) -> Any:
     """The rows of a table, but the count's, that have a warning; none of another result."""
     if not hasattr(result, "groupby") or "warning" not in result:
         return ()
-    return result[result["warning"].notna() & (result["code"] != "count")]
+    return _heights(result)[result["warning"].notna() & (result["code"] != "count")]
+
+
+def _heights(result: Any) -> Any:
+    """The table of `rate_vs_temporal` with what is drawn as `information` and `se`: but for the count, its information + gain.
+
+    `information` itself holds bias that the gain has lost: for a rate code it rises as bins get finer.
+    """
+    count = result["code"] == "count"
+    if not {"gain", "gain_se"} <= set(result.columns) or not count.any():
+        return result
+    base = float(result.loc[count, "information"].iloc[0])
+    return result.assign(
+        information=np.where(count, result["information"], base + result["gain"]),
+        se=np.where(count, result["se"], result["gain_se"]),
+    )
 
 
 def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], str]:
@@ -345,7 +362,8 @@ def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, n
         check_columns(result, ["code", "resolution", "information", "se"])
         columns = ["resolution", "information", "se"]
         rows = [
-            (str(code), own.sort_values("resolution")) for code, own in result.groupby("code", sort=False)
+            (str(code), own.sort_values("resolution"))
+            for code, own in _heights(result).groupby("code", sort=False)
         ]
         found = [(name, *(own[c].to_numpy(dtype=float) for c in columns)) for name, own in rows]
         return found, "resolution (ms)"  # type: ignore[return-value]

@@ -15,7 +15,7 @@ from ..core.checks import suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
-from ..measures import as_trains, isi, positive
+from ..measures import Psth, as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of
@@ -51,9 +51,9 @@ def raster(
         name, "PV1", as `select` takes units
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it). Each event has a row
-    window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
+    window : (start, stop), times of the plot, relative to the event; with align it is needed. None (default): whole trials
     conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
-        "label": rows are sorted by condition, each in a colour
+        "label": rows are sorted by condition, each in a colour; a pandas Categorical has the order of its categories
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -132,7 +132,7 @@ def raster(
 def psth(
     block: Any,
     *,
-    bin_width: Any,
+    bin_width: Any = None,
     neuron: int | str | None = None,
     align: Any = None,
     window: Any = None,
@@ -146,14 +146,15 @@ def psth(
 
     Parameters
     ----------
-    block : neo.Block; trials of different length count in the bins that they cover
-    bin_width : time, scalar
+    block : neo.Block; trials of different length count in the bins that they cover. Or a result of `measures.psth`, which is drawn
+        with its own bins, band and clock
+    bin_width : time, scalar; needed for a Block
     neuron : number, or id or name, "PV1", as `select` takes units; None is the mean over the neurons of each population
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it)
-    window : (start, stop), times of the plot, relative to the event; None is the trials' own ends, and needs align=None
+    window : (start, stop), times of the plot, relative to the event; with align it is needed. None (default): whole trials
     conditions : (n_trials,) labels, numbers or texts (or one for each event), or the name of an annotation of the Segments such as
-        "label": a curve for each condition
+        "label": a curve for each condition; a pandas Categorical has the order of its categories
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -169,6 +170,15 @@ def psth(
     >>> ax.patches[0].get_data().values.tolist(), ax.get_ylabel()
     ([4.0, 2.0], 'rate (Hz)')
     """
+    if isinstance(block, Psth):
+        if any(given is not None for given in (bin_width, align, window, conditions)):
+            raise NsnnError(
+                "block is a result of measures.psth, which has bins: expected neuron and ax alone beside it"
+            )
+        chosen = None if neuron is None else selection(neuron, len(block.counts), "neuron")
+        return _rates(axes(ax), [("", block.pooled(chosen))], None)
+    if bin_width is None:
+        raise NsnnError("psth needs bin_width: time, scalar")
     recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n = trains.n_neurons
@@ -187,9 +197,17 @@ def psth(
             curve[rows] = k
     if align is not None:
         warn_overlap(trains, align, recorded.n_trials, "psth", curve)
-    ax, reach = axes(ax), (np.inf, -np.inf)
-    for k, (name, members, some) in enumerate(curves):
-        one, colour = rate_histogram(some, bin_width=bin_width).pooled(members), COLOURS[k % len(COLOURS)]
+    rates = [
+        (name, rate_histogram(some, bin_width=bin_width).pooled(members)) for name, members, some in curves
+    ]
+    return _rates(axes(ax), rates, align)
+
+
+def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
+    """Draw rates of one neuron each with their bands, and their names where there are several."""
+    reach = (np.inf, -np.inf)
+    for k, (name, one) in enumerate(curves):
+        colour = COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)

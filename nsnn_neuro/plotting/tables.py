@@ -9,7 +9,11 @@ import numpy as np
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from .axes import COLOURS, axes, check_columns, finish, numbers, places, with_unit
+
+# columns whose values at one x are repeats, not groups
+_REPEATS = ("point", "seed", "population", "neuron", "measure")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,15 +33,16 @@ def measure_against(
     """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
 
     Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
-    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows. SI values of a
-    table of `sweep` are drawn in mV, ms and so on.
+    of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows, or of a pandas
+    Categorical. SI values of a table of `sweep` are drawn in mV, ms and so on.
 
     Parameters
     ----------
     table : DataFrame with a row per point, as `tabulate` and `sweep` make it
     x, y : names of columns
     se : name of the column of standard errors (NaN: no bar), or None for no bars
-    hue : name of the column that tells the groups apart, needed for rows of several measures
+    hue : name of the column that tells the groups apart, needed for rows of several measures. Without it a warning names a column
+        left of y, such as another parameter of a sweep, that differs between rows of one x
     ax : axes to draw on; None makes a new figure
 
     >>> import pandas as pd
@@ -54,6 +59,8 @@ def measure_against(
     numeric = not names
     heights = numbers(table[y], y)
     bars = None if se is None else numbers(table[se], se)
+    if hue is None:
+        _warn_of_groups(table, x, y)
     ax = axes(ax)
     groups: list[tuple[Any, np.ndarray]] = [(None, np.arange(len(table)))]
     title = hue
@@ -88,6 +95,21 @@ def measure_against(
     ax.set_xlabel(x_label)
     ax.set_ylabel(label)
     return finish(ax)
+
+
+def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
+    """Warn of a parameter that differs between rows of one x: their points would look like repeats."""
+    if not table[x].duplicated().any():
+        return
+    before = list(table.columns)[: list(table.columns).index(y)]
+    for name in before:
+        if name in (x, *_REPEATS):
+            continue
+        if table.groupby(x, observed=True)[name].nunique().max() > 1:
+            warn(
+                f"measure_against: rows of one {x!r} have several values of {name!r}, all in one colour; set hue={str(name)!r}"
+            )
+            return
 
 
 def measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:

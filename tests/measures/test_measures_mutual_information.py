@@ -306,7 +306,8 @@ def test_warning_names_the_numbers_and_the_cure():
         r = np.column_stack([s ^ (rng.random(s.size) < 0.1), rng.integers(0, 2, (s.size, 2))])
         r[:8] = (np.arange(8)[:, None] >> np.arange(3)) & 1
         warning = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning
-        expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} for each: {bias} may be biased; "
+        expected = f"{8 * each - 1} trials per stimulus for 8 responses, fewer than {each} trials for each response: "
+        expected += f"{bias} may be biased; "
         always = None
         if bias == "best-upper-bound":
             always = "what is left of its entropies' biases need not cancel in their difference"
@@ -322,7 +323,9 @@ def test_more_than_64_responses_need_more_trials_for_each():
     r = np.append(np.arange(65), np.random.default_rng(0).integers(0, 65, s.size - 65))
     assert mutual_information(s, np.minimum(r, 63), n_shuffle=0).warning is None
     warning = mutual_information(s, r, n_shuffle=0).warning
-    assert warning.startswith("520 trials per stimulus for 65 responses, fewer than 64 for each")
+    assert warning.startswith(
+        "520 trials per stimulus for 65 responses, fewer than 64 trials for each response"
+    )
 
 
 def test_auto_gives_the_estimate_on_which_estimators_agree():

@@ -311,6 +311,7 @@ def test_a_large_alphabet_is_told_in_its_row_alone():
     [
         ({"stimulus": [0, 1, 0]}, "stimulus has 3 labels: expected one per trial, 4"),
         ({"stimulus": [0.5, 1, 0, 1]}, "stimulus has 0.5"),
+        ({"stimulus": [1, 1, 1, 1]}, "stimulus holds one value in 4 trials"),
         ({"stimulus": [np.nan, 1, 0, 1]}, "stimulus has NaN"),
         ({"resolutions": [30] * pq.ms}, "doesn't divide the window"),
         ({"resolutions": [200] * pq.ms}, "doesn't divide the window"),

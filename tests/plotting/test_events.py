@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import mV
@@ -90,6 +91,19 @@ def test_texts_are_sorted_as_the_labels_of_a_decoding() -> None:
     decoded = nsnn.measures.decode([[0], [1]] * 2, ["b", "a"] * 2, n_folds=2, n_shuffle=0)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "c"]
     assert decoded.labels.tolist() == ["a", "b"]
+
+
+def test_a_categorical_keeps_the_order_of_its_categories() -> None:
+    labels = pd.Categorical(["10 Hz", "9 Hz", "10 Hz", "9 Hz"], categories=["9 Hz", "10 Hz", "11 Hz"])
+    for drawn in (
+        plotting.raster(block(), neurons=0, conditions=labels, ax=new_ax()),
+        plotting.psth(block(), neuron=0, bin_width=1 * pq.s, conditions=pd.Series(labels), ax=new_ax()),
+    ):
+        assert [text.get_text() for text in drawn.get_legend().get_texts()] == ["9 Hz", "10 Hz"]
+    table = pd.DataFrame({"x": labels, "value": [1.0, 2.0, 3.0, 4.0], "se": 0.1})
+    ax = plotting.measure_against(table, "x", ax=new_ax())
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["9 Hz", "10 Hz"]
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 2], [0, 4], [1, 1], [1, 3]])
 
 
 @pytest.mark.parametrize("stop", [2, 5, 7, 10, 15, 20])

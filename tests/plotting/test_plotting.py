@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -268,6 +269,18 @@ def test_psth_is_the_rate_with_garwoods_band(neuron) -> None:
     assert ax.get_ylim()[0] == 0
 
 
+def test_a_histogram_that_was_computed_is_drawn_as_it_is() -> None:
+    trials = [[[0.1, 0.15, 0.3], [0.2]], [[0.4], []]]
+    block = nsnn.to_block(trials, t_stop=0.5 * pq.s)
+    computed = nsnn.measures.psth(block, bin_width=250 * pq.ms)
+    one, other = (
+        plotting.psth(computed, neuron=0, ax=new_ax()),
+        plotting.psth(block, bin_width=250 * pq.ms, neuron=0, ax=new_ax()),
+    )
+    assert one.patches[0].get_data().values.tolist() == other.patches[0].get_data().values.tolist()
+    assert (one.get_xlim(), one.get_ylabel()) == (other.get_xlim(), other.get_ylabel())
+
+
 def test_psth_has_a_curve_for_each_population() -> None:
     block = example()
     block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
@@ -406,6 +419,17 @@ def test_what_tabulate_gives_can_be_drawn() -> None:
         plotting.measure_against(both, "neuron", ax=new_ax())
     ax = plotting.measure_against(both, "neuron", hue="measure", ax=new_ax())
     assert ax.get_ylabel() == "value"
+
+
+def test_measure_against_names_a_parameter_that_looks_like_repeats() -> None:
+    rows = table(x=[1.0, 1.0, 2.0]).assign(neuron=[0, 1, 0])
+    rows.insert(0, "sigma", [2.0, 3.0, 2.0])
+    with pytest.warns(UserWarning, match="rows of one 'x' have several values of 'sigma'.*hue='sigma'"):
+        plotting.measure_against(rows, "x", ax=new_ax())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plotting.measure_against(rows, "x", hue="sigma", ax=new_ax())
+        plotting.measure_against(rows.drop(columns="sigma"), "x", ax=new_ax())
 
 
 def test_measure_against_refuses() -> None:

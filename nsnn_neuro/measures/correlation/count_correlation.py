@@ -113,7 +113,7 @@ def noise_correlation(
     ------
     NsnnError : no stimulus with two trials, trials of different duration, or what `law_of_total_covariance` refuses.
         Warns once, SilentNeuronWarning, when a neuron's count doesn't vary (NaN); TrialDriftWarning if counts drift over trials,
-        see there. Source: Bair, Zohary & Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
+        see `trial_drift`. Source: Bair, Zohary & Newsome 2001, doi 10.1523/JNEUROSCI.21-05-01676.2001
 
     >>> noise_correlation([[1, 2], [3, 4], [5, 8], [7, 6]], stimulus=[0, 0, 1, 1]).round(12)
     array([[1., 0.], [0., 1.]])

@@ -277,8 +277,8 @@ def _few(data: _Samples, bias: str) -> str | None:
         enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
     if data.per_response >= enough:
         return None
-    few = f"{data.trials}, fewer than {enough:.4g} for each: {bias} may be biased; take more trials or fewer responses"
-    return few + _cure(data)
+    few = f"{data.trials}, fewer than {enough:.4g} trials for each response: {bias} may be biased"
+    return f"{few}; take more trials or fewer responses{_cure(data)}"
 
 
 def _cure(data: _Samples) -> str:
@@ -325,9 +325,10 @@ def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
         chosen = replace(middle, null_mean=first.null_mean, p=first.p)
         value, impossible = possible(chosen, most)
         if impossible is None:
-            note = data.inferred if chosen.correction == "nsb" else None
+            # the others need no alphabet and agree: that it was inferred is no reason for a warning
+            inferred = f"; {data.inferred}" if chosen.correction == "nsb" and data.inferred else ""
             return _with_notes(
-                chosen, value, [note], f"there are {data.trials} and estimators agree ({listed})"
+                chosen, value, [], f"there are {data.trials} and estimators agree ({listed}){inferred}"
             )
     return _bracket(data, result, listed, first, seed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from .shuffled_information import shuffle_within
 from .symbols import as_symbols
 from .words import latency_bins, windowed
 
+_WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 
@@ -87,9 +89,13 @@ def rate_vs_temporal(
     check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(saturation, ("binary", "count"), "saturation")
     trains = _one(windowed(block, align, t_start, t_stop), neuron)
-    labels, _ = as_symbols(stimulus, "stimulus", category=True)
+    labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
     if labels.size != trains.n_trials:
         raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
+    if n_labels < 2 <= labels.size:
+        raise NsnnError(
+            f"stimulus holds one value in {labels.size} trials: information about it needs at least two"
+        )
     length = float(trains.durations[0])
     responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
     widths = _dividing(resolutions, length, trains.resolution)
@@ -115,7 +121,7 @@ def rate_vs_temporal(
                 "p": np.nan if e.p is None else e.p,
                 "n": e.n,
                 "correction": e.correction,
-                "warning": e.warning,
+                "warning": _WITHOUT_BINS.sub("", e.warning) if code == "latency" and e.warning else e.warning,
                 **_gain(labels, counts, response, e.value - first.value, contains, bias, n_shuffle, seed),
             }
         )

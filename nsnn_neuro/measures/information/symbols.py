@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..response_checks import categories
+from ..response_checks import categories, refuse_name
 
 _MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
 _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats sorting
@@ -80,6 +80,7 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
         raise NsnnError(
             f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
         )
+    refuse_name(x, name)
     try:
         values = np.asarray(x)
     except ValueError as error:

@@ -18,7 +18,7 @@ from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
-from ..event_windows import check_windows
+from ..event_windows import check_windows, refuse_event_name
 from ..trains import Trains, as_trains, binned, scalar_time
 
 
@@ -27,6 +27,7 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     if align is None:
         trains = as_trains(block, t_start, t_stop)
     else:
+        refuse_event_name(align, "align")
         trains = as_trains(block)
         event, n = np.asarray(si(align, "s", "align")), trains.n_trials
         if event.shape not in ((), (n,)) or not np.isfinite(event).all():

@@ -315,8 +315,8 @@ def fano_factor(
     ------
     NsnnError : a single count, trials of different duration without a window, a window longer than a trial, no stimulus with two
         trials, a wrong number of labels, or what `as_trains` refuses. Neurons (with per="bin", windows) without spikes have NaN,
-        with one SilentNeuronWarning. TrialDriftWarning if counts of whole trials drift, see there. Source: Fano 1947, doi
-        10.1103/PhysRev.72.26
+        with one SilentNeuronWarning. TrialDriftWarning if counts of whole trials drift, see
+        `trial_drift`. Source: Fano 1947, doi 10.1103/PhysRev.72.26
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1]], [[0.1, 0.2, 0.3]]], t_stop=1*pq.s)  # two trials, with one spike and with three

@@ -31,13 +31,19 @@ from .spike_triggered import spike_windows
 
 @dataclass(frozen=True, eq=False)
 class Psth:
-    """Peri-stimulus time histogram; made by `psth`.
+    """Peri-stimulus time histogram of n neurons; made by `psth`.
+
+    `edges` and `times` (the bin centres) are in s, (n_bins + 1,) and (n_bins,); `rate`, `lower` and `upper` in Hz, (n, n_bins), the
+    ends of the confidence band at the level `confidence`; `counts` are the spikes of all trials, (n, n_bins), and `exposure` the
+    number of trials behind each bin, (n_bins,).
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
     >>> histogram.rate.tolist(), histogram.pooled().rate.tolist()
     ([[4.0, 2.0], [2.0, 0.0]], [[3.0, 1.0]])
+    >>> histogram.times.tolist()
+    [0.25, 0.75]
     """
 
     edges: np.ndarray
@@ -53,6 +59,11 @@ class Psth:
     exposure: np.ndarray
     """(n_bins,) trials that cover each bin (times neurons, after `pooled`); the rate is NaN where there are none"""
     confidence: float
+
+    @property
+    def times(self) -> np.ndarray:
+        """(n_bins,) s, centres of the bins"""
+        return (self.edges[:-1] + self.edges[1:]) / 2
 
     def pooled(self, neurons: Any = None) -> Psth:
         """The mean rate of the chosen neurons (index array or slice; None: all) as a Psth with n = 1.

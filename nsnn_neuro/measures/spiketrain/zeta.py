@@ -28,6 +28,7 @@ from ...core.bins import rounding
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
+from ..event_windows import refuse_event_name
 from ..response_checks import permutation_p
 from ..trains import Trains, as_trains, warn_silent
 
@@ -100,6 +101,7 @@ def zeta_test(
             f"n_shuffle = {n_shuffle}: expected at least {_DRAWS}, of which the null's mean and SD are taken"
         )
     length = None if duration is None else positive(duration, "s", "duration")
+    refuse_event_name(events, "events")
     at = None if events is None else _times(events)
     trains = as_trains(block)
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ import quantities as pq
 
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..response_checks import permutation_p
+from ..response_checks import permutation_p, refuse_trials_first
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
@@ -389,6 +389,7 @@ def tuning_curve(stimulus: Any, block: Any, *, window: Any = None) -> TuningCurv
     >>> tuning_curve([0, 0, 90, 90], block, window=(0*pq.ms, 500*pq.ms)).mean.tolist()
     [[3.0, 3.0]]
     """
+    refuse_trials_first(stimulus, block, "tuning_curve(stimulus, block)")
     responses, response_unit = read_responses(block, window)
     values, unit = read_stimulus(stimulus, len(responses))
     distinct, label = np.unique(values, return_inverse=True)

@@ -67,7 +67,8 @@ def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
 
     Parameters
     ----------
-    mu : mean drive; delta_T : sharpness > 0; v_thresh : voltage at which the upstroke begins, the minimum of f. All broadcast
+    mu : the resting potential plus the mean drive, which the free membrane reaches without the upstroke; delta_T : sharpness > 0;
+        v_thresh : voltage at which the upstroke begins, the minimum of f. All broadcast
 
     Source: Fourcaud-Trocme et al. 2003, doi 10.1523/JNEUROSCI.23-37-11628.2003
 
