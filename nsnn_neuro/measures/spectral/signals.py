@@ -61,7 +61,8 @@ class SignalSpectrum:
     power: np.ndarray
     """one-sided density, unit of the signal squared per Hz"""
     se: np.ndarray
-    """standard error, power / sqrt(n_effective), up to sqrt(2) larger near 0 and half the sampling rate"""
+    """standard error, power / sqrt(n_effective), up to sqrt(2) larger near 0 and half the sampling rate. Two of them cover in
+    90 % for n_effective = 7, at 0 in 84 %: prefer the limits"""
     lower: np.ndarray
     """lower limit of the true power"""
     upper: np.ndarray
