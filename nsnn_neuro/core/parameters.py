@@ -100,7 +100,7 @@ def _texts(where: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 @functools.lru_cache(maxsize=256)
-def _check_deterministic(kind: type) -> None:
+def _check_deterministic(kind: Any) -> None:
     """Refuse texts that draw random numbers: their numbers would be others in each run, whatever the seed."""
     for name in dir(kind):
         if name.startswith("_"):
@@ -124,7 +124,8 @@ class Model(SuggestsKeywords):
     saved_as: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        _check_deterministic(type(self))
+        kind: Any = type(self)
+        _check_deterministic(kind)
         for field in self.parameter_fields():
             self._validate(field)
         for field in dataclasses.fields(self):

@@ -301,8 +301,8 @@ class _Text:
         variables: dict[str, Any] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
-                called = re.sub(r"\b(np|numpy|math)\.", "", text)
-                raise NsnnError(f"{self.start}: functions have no module in these texts; write {called!r}")
+                plain = re.sub(r"\b(np|numpy|math)\.", "", text)
+                raise NsnnError(f"{self.start}: functions have no module in these texts; write {plain!r}")
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
                 raise NsnnError(f"{self.start}: ^ is no power here; write {text.replace('^', '**')!r}")
             if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
