@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import quantities as pq
+from joblib import cpu_count
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
@@ -92,7 +92,7 @@ def certify(
     {'not offered': 8, 'no theory': 1}
     """
     chosen, target = _chosen(models), engines.choose(engine)
-    jobs = min(2, os.cpu_count() or 1) if n_jobs is None else n_jobs
+    jobs = min(2, cpu_count()) if n_jobs is None else n_jobs
     whole(jobs, 1, "n_jobs")
     tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in chosen for j in range(len(p.cases))]
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {

@@ -34,7 +34,9 @@ def cut(
     the event: the columns of a table of intervals, for instance. The Block keeps its annotations, the table "units" among them.
     Analog signals are cut at their own samples, so their first sample comes up to one sampling interval after -before. Events,
     irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
-    any in a window is not in that trial. A window that ends with the recording holds a spike at its end.
+    any in a window is not in that trial. A window that ends with the recording holds a spike at its end. The Block's annotation
+    "resolution" (s) is the rounding error of times on the longer clock, not the sampling interval: measures take times as equal
+    that are no further apart.
 
     Parameters
     ----------

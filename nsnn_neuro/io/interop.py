@@ -87,7 +87,14 @@ def _single(value: Any) -> Source | None:
             return _of_nest(value)
         if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
+        if value and all(isinstance(one, Mapping) for one in value.values()):
+            return sources.side_by_side({k: sources.by_unit(v, f"source[{k!r}]") for k, v in value.items()})
         return sources.by_unit(value)
+    if _is(value, "brian2.core.base", "BrianObject"):
+        kind = type(value).__name__
+        raise NsnnError(
+            f"source = {kind} object: expected its spikes, to_block(monitor) after monitor = SpikeMonitor(...) and run(...)"
+        )
     return None
 
 

@@ -59,16 +59,17 @@ def chosen_units(
     `name` is that of the argument, for messages.
     """
     fits = {key: column for key, column in table.items() if len(column) == n}
+    population = _population_names(block.annotations.get("populations"), n)
 
     def like(given: Any) -> np.ndarray:
         if isinstance(given, Mapping):
-            return _matching(fits, given, name, given)
+            known = fits if not population or "population" in fits else fits | {"population": population}
+            return _matching(known, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
         for key in NAMES:
             rows = [_rows_with(fits.get(key, ()), one) for one in listed]
             if all(rows):
                 return np.array([k for of_one in rows for k in of_one])
-        population = _population_names(block.annotations.get("populations"), n)
         if population and all(one in population for one in listed):
             return np.flatnonzero(np.isin(population, listed))
         names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))

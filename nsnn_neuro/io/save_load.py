@@ -115,6 +115,7 @@ def to_block(
     | list of neo.SpikeTrain, SpikeTrainList or neo.Segment | one trial, a neuron per train | of the trains |
     | list `[trial][neuron]` of neo.SpikeTrain; elephant.trials.Trials | as given | of the trains |
     | dict {unit: times}, such as `SpikeMonitor.spike_trains()` | one trial | needed |
+    | dict {population: {unit: times}} | one trial | needed |
     | Brian2 SpikeMonitor, or dict {population: monitor} | one trial | the time that the run has reached |
     | pynapple TsGroup or Ts | a trial per epoch of the time support | of the time support |
     | SpikeInterface sorting | a trial per segment | of the recording, where it is registered |

@@ -191,6 +191,7 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
     first = sources[0]
     notes = {k: v for k, v in first.annotations.items() if all(p.annotations.get(k) == v for p in sources)}
     sizes = [{"name": str(name), "size": part.n_neurons} for name, part in parts.items()]
+    ids = [one for part in sources for one in part.units.get("id", range(part.n_neurons))]
     return Source(
         np.concatenate([part.times for part in sources]),
         np.concatenate([part.neuron + k for part, k in zip(sources, begin, strict=False)]),
@@ -200,7 +201,9 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
         t_start=first.t_start,
         t_stop=first.t_stop,
         no_stop=first.no_stop,
+        units=id_column(ids) if any(part.units for part in sources) else {},
         eps=max(part.eps for part in sources),
+        unitless=any(part.unitless for part in sources),
         annotations={**notes, "populations": sizes},
     )
 

@@ -53,6 +53,8 @@ def block_from(value: Any) -> str:
             ' (a trained network is saved with its fit, fit.save("fit.npz"); weights alone with '
             'numpy.savez("weights.npz", *network.get_weights()))'
         )
+    if hasattr(value, "spike_trains"):
+        return " (to_block(monitor) makes one)"
     return " (to_block makes one from lists of spike times)"
 
 

@@ -13,10 +13,14 @@ import quantities as pq
 from ..core.bins import rounding, slack
 from ..core.errors import NsnnError
 from ..core.units import floats, si
+from ..core.warn import warn
 from ..io.block import build_block
 from ..io.provenance import provenance
 from ..io.spikes import Trains
+from ..io.train_arrays import seconds
 from ..measures.trains import as_repeats
+
+_FAR_LONGER = 10  # times the trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +64,27 @@ class Data:
     """(n, n_history) spikes through their basis"""
     free: np.ndarray
     """(n,) False where the neuron is refractory"""
+    starts: np.ndarray
+    """(n_trials,) s, when the trials begin"""
 
     @property
     def before(self) -> np.ndarray:
         """(n,) the spike of the step before, 0 in a trial's first step."""
         return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
+
+    def shared(self, other: Data, dt: float) -> int:
+        """The number of spikes in trials that have the same spikes in `other`, where the windows of both overlap."""
+        total = 0
+        # fits that an earlier version pickled have no starts
+        if self.starts.size != getattr(other, "starts", np.empty(0)).size:
+            return 0
+        pieces = (np.split(one.o, np.flatnonzero(one.begins)[1:]) for one in (self, other))
+        shifts = np.rint((other.starts - self.starts) / dt).astype(int)
+        for a, b, shift in zip(*pieces, shifts.tolist(), strict=True):
+            a, b = a[max(0, shift) :], b[max(0, -shift) :]
+            n = min(a.size, b.size)
+            total += int(a[:n].sum()) if n and np.array_equal(a[:n], b[:n]) else 0
+        return total
 
 
 def n_channels(signal: Any) -> int:
@@ -189,6 +209,7 @@ def prepare(
     """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history."""
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
+    _warn_long(trains, signal[0] if listed and len(signal) else signal)
     signals = [
         on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal", unit)
         for k, s in enumerate(signal if listed else [signal])
@@ -213,7 +234,22 @@ def prepare(
                 "expected no shorter interval; take a smaller refractory"
             )
     begins = [np.arange(len(o)) == 0 for o in spikes]
-    return Data(*map(np.concatenate, (spikes, begins, drive, [past(o, history) for o in spikes], free)))
+    rows = map(np.concatenate, (spikes, begins, drive, [past(o, history) for o in spikes], free))
+    return Data(*rows, starts=repeats.t_start)
+
+
+def _warn_long(trains: Any, signal: Any) -> None:
+    """Warn of a signal that lasts far longer than a Block of which it is the stimulus: its rate may be wrong."""
+    if not isinstance(trains, neo.Block) or not isinstance(signal, neo.AnalogSignal):
+        return
+    ends = [segment.spiketrains.t_stop for segment in trains.segments if len(segment.spiketrains)]
+    last, stop = max((float(seconds(one)) for one in ends), default=np.inf), float(seconds(signal.t_stop))
+    start = float(seconds(signal.t_start))
+    if stop - start > _FAR_LONGER * (last - start) > 0:
+        warn(
+            f"signal lasts to {stop:.6g} s, and the trials to {last:.6g} s: is its sampling rate of "
+            f"{signal.sampling_rate.rescale('Hz').magnitude:g} Hz right? Cut the rest off where it is"
+        )
 
 
 def range_of_times(trains: Any) -> str:

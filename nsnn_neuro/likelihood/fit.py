@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from ..measures import Estimate
 from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
@@ -21,6 +22,8 @@ from .data import Data, n_channels, range_of_times, unit_of_signal
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
+
+_BY_CHANCE = 2  # spikes that two recordings may share
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +124,16 @@ class NeuronFit:
         """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
         P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't know. `se` comes from 20
-        consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit.
+        consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit. A warning says
+        how many of the spikes are those that were fitted, whose score is too high.
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        shared = data.shared(self._data, self.model.step)
+        if shared > _BY_CHANCE:
+            warn(
+                f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
+                "and t_start to score, or score other trials; fit.bits_per_spike is that of the fitted data"
+            )
         return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
 
     def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:

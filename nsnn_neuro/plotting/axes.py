@@ -159,6 +159,14 @@ def check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
             )
 
 
+def check_rows(table: pd.DataFrame) -> None:
+    """Raise NsnnError for a table without rows, as a selection gives that no row fits."""
+    if not len(table):
+        raise NsnnError(
+            "table has no rows: expected some; a selection such as table[table.measure == 'cv'] is empty where no row fits"
+        )
+
+
 def numbers(column: pd.Series, name: str) -> np.ndarray:
     """The column as floats, NaN where it holds nothing; raises NsnnError for text."""
     try:

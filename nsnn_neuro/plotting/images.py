@@ -14,7 +14,18 @@ from ..core.units import shown
 from ..measures import as_trains
 from ..measures import psth as rate_histogram
 from .align import aligned, selection
-from .axes import axes, check_columns, colour_bar, finish, log_axis, number_rows, numbers, places, time_axis
+from .axes import (
+    axes,
+    check_columns,
+    check_rows,
+    colour_bar,
+    finish,
+    log_axis,
+    number_rows,
+    numbers,
+    places,
+    time_axis,
+)
 from .tables import measure_label
 
 if TYPE_CHECKING:
@@ -51,13 +62,14 @@ def heatmap(table: pd.DataFrame, x: str, y: str, *, value: str = "value", ax: Ax
     ([[5.0, 6.0], [7.0, 8.0]], 'firing rate (Hz)')
     """
     check_columns(table, [x, y, value])
-    label = measure_label(table, value, None)
+    check_rows(table)
+    label = measure_label(table, value, None, has_hue=False)
     values = numbers(table[value], value)
     borders, cells, ticks = [], [], []
     for name in (x, y):
         at, names, text = places(table, name)
-        if not at.size or np.isnan(at).any():
-            raise NsnnError(f"column {name!r} of the table has NaN or no rows: expected a number in each row")
+        if np.isnan(at).any():
+            raise NsnnError(f"column {name!r} of the table has NaN: expected a number in each row")
         levels, cell = np.unique(at, return_inverse=True)
         borders.append(_borders(levels))
         cells.append((levels.size, cell))

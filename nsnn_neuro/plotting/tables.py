@@ -10,7 +10,7 @@ import numpy as np
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from .axes import COLOURS, axes, check_columns, finish, numbers, places, with_unit
+from .axes import COLOURS, axes, check_columns, check_rows, finish, numbers, places, with_unit
 
 # columns whose values at one x are repeats, not groups
 _REPEATS = ("point", "seed", "population", "neuron", "measure")
@@ -54,6 +54,7 @@ def measure_against(
     ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
     """
     check_columns(table, [name for name in (x, y, se, hue) if name is not None])
+    check_rows(table)
     label = measure_label(table, y, hue)
     at, names, x_label = places(table, x)
     numeric = not names
@@ -112,13 +113,14 @@ def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
             return
 
 
-def measure_label(table: pd.DataFrame, y: str, hue: str | None) -> str:
+def measure_label(table: pd.DataFrame, y: str, hue: str | None, has_hue: bool = True) -> str:
     """Label of the axis of column y: the measure and its unit, where the table says them."""
     if y != "value" or "measure" not in table.columns:
         return y
     names: Sequence[str] = [str(name) for name in table["measure"].unique()]
     if len(names) > 1 and hue != "measure":
-        cure = f'select one, table[table["measure"] == {names[0]!r}], or set hue="measure"'
+        cure = f'select one, table[table["measure"] == {names[0]!r}]'
+        cure += ', or set hue="measure"' if has_hue else ""
         raise NsnnError(f"table holds several measures, {names}: {cure}")
     units = [str(u) for u in table["unit"].unique()] if "unit" in table.columns else []
     return with_unit(

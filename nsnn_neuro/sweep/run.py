@@ -98,7 +98,7 @@ def sweep(
     trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
     seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
     out : folder for finished chunks of points, made if needed; None saves nothing
-    n_jobs : number of processes; -1 for all cores. In a script, call sweep inside `if __name__ == "__main__":`
+    n_jobs : number of processes; -1 for all cores it may use. In a script, call sweep inside `if __name__ == "__main__":`
     scheduler : address of a Dask scheduler, or a `distributed.Client`, instead of processes; needs `distributed`
     resume : True reuses the finished points of the same sweep in the folder, and runs failed points again. Another configuration is
         refused. A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False
@@ -225,10 +225,16 @@ def sweep(
 def _jobs(n_jobs: Any) -> int:
     if not isinstance(n_jobs, bool) and isinstance(n_jobs, int | np.integer):
         if n_jobs == -1:
-            return os.cpu_count() or 1
+            from joblib import cpu_count
+
+            return int(
+                cpu_count()
+            )  # cores that this process may use, in a job of a cluster fewer than the machine has
         if n_jobs >= 1:
             return int(n_jobs)
-    expected = "expected a whole number of processes, 1 or more, or -1 for all cores"
+    expected = (
+        "expected a whole number of processes, 1 or more, or -1 for all cores that this process may use"
+    )
     raise NsnnError(f"n_jobs = {n_jobs!r}: {expected}")
 
 

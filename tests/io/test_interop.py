@@ -470,3 +470,22 @@ def test_labels_of_own_trials():
         t_stop=1 * second,
         labels=[1, 2],
     )
+
+
+def test_trials_of_several_groups_and_what_is_no_source():
+    runs = [{"pyr": {0: [0.1], 1: [0.2]}, "pv": {7: [0.3 + k]}} for k in (0, 1)]
+    block = to_block(runs, t_stop=2 * second)
+    assert lists(block) == [[[0.1], [0.2], [0.3]], [[0.1], [0.2], [1.3]]]
+    assert block.annotations["populations"] == [{"name": "pyr", "size": 2}, {"name": "pv", "size": 1}]
+    assert block.annotations["units"] == {"id": [0, 1, 7]}
+    assert measures.firing_rate(select(block, units={"population": "pv"})).tolist() == [0.5]
+    refused(
+        [{"pyr": {0: [0.1]}}, {"pyr": {0: 3.0}}],
+        "source['pyr'][0] = 3.0 is a single value",
+        t_stop=1 * second,
+    )
+    start_scope()
+    group = NeuronGroup(2, "v : 1", threshold="v > 1", name="group_of_two")
+    refused(group, "NeuronGroup object: expected its spikes, to_block(monitor)", t_stop=1 * second)
+    with pytest.raises(NsnnError, match=r"to_block\(monitor\) makes one"):
+        measures.firing_rate(SpikeMonitor(group))

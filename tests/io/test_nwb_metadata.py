@@ -3,6 +3,7 @@
 Oracles are pynwb's reader and validator and, where it is installed, nwbinspector with the rules of the DANDI archive.
 """
 
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 
 import h5py
@@ -243,6 +244,23 @@ def test_resolution_where_the_sampling_interval_is_known(tmp_path):
             assert file["units/spike_times"].attrs.get("resolution") == expected
     with h5py.File(save(to_block([[ticks * dt]], t_stop=300 * pq.s), tmp_path / "a.nwb")) as file:
         assert "resolution" not in file["units/spike_times"].attrs
+
+
+def test_the_resolution_of_cut_trials_and_of_a_step_that_times_do_not_have(tmp_path):
+    dt = 1 / 30_000
+    for said, trials, expected in ((dt, True, dt), (30_000, False, None), (0.3, True, None)):
+        block = to_block([[np.array([3000, 9210, 31_001]) * dt]], t_stop=2 * pq.s)
+        block.annotations["dt"] = said
+        if trials:
+            block = cut(block, [0.25003, 0.9], before=0.2 * pq.s, after=0.2 * pq.s)
+        with warnings.catch_warnings(record=True, action="always") as seen:
+            path = save(block, tmp_path / "a.nwb")
+        with h5py.File(path) as file:
+            assert file["units/spike_times"].attrs.get("resolution") == expected
+        words = [
+            str(one.message) for one in seen if "not multiples of this sampling interval" in str(one.message)
+        ]
+        assert len(words) == (expected is None)
 
 
 def test_other_programs_see_the_names_of_units_and_their_plain_columns(tmp_path):

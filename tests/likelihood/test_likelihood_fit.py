@@ -254,11 +254,31 @@ def test_the_score_is_the_bits_per_spike_of_the_formula():
     fit = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY)
     n, steps = sum(map(len, trials_of(block))), 6000
     homogeneous = n * np.log(n / steps) + (steps - n) * np.log(1 - n / steps)
-    score = fit.score(block, signal)
+    with pytest.warns(UserWarning, match=f"{n} of the {n} spikes were fitted, so that the score is too high"):
+        score = fit.score(block, signal)
     assert float(score) == pytest.approx((fit.log_likelihood - homogeneous) / n / np.log(2), rel=1e-10)
     assert float(score) == pytest.approx(fit.bits_per_spike, rel=1e-12)
     assert score.unit == "bit/spike"
     assert score.n == n == fit.n_spikes
+
+
+def test_scores_say_how_many_spikes_were_fitted_and_fits_that_a_signal_is_far_too_long(recwarn):
+    signal = gaussian_signal(2000, 18)
+    block = BURSTY.simulate(BURSTY_P, signal, trials=3, seed=1)
+    half = {"t_start": 1 * pq.s}
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY, **half)
+    fit.score(block, signal, t_stop=1 * pq.s)
+    fit.score(BURSTY.simulate(BURSTY_P, signal, trials=3, seed=2), signal)
+    fit.score(block.segments[0].spiketrains, signal)  # other numbers of trials are not compared
+    assert not recwarn.list
+    second = sum(int((t >= 1).sum()) for t in trials_of(block))
+    with pytest.warns(UserWarning, match=f"{second} of the"):
+        fit.score(block, signal, t_start=0.9 * pq.s)
+    slow = neo.AnalogSignal(signal.magnitude, units=signal.units, sampling_rate=1 * pq.Hz)
+    with pytest.warns(
+        UserWarning, match="signal lasts to 2000 s, and the trials to 2 s: is its sampling rate of 1 Hz right"
+    ):
+        fit.model.data(block, slow)
 
 
 def test_the_scores_error_is_its_spread_over_recordings():
@@ -388,6 +408,7 @@ def in_nanoampere() -> tuple[Any, Any]:
     ), signal
 
 
+@pytest.mark.filterwarnings("ignore:.*spikes were fitted")
 def test_signals_in_another_unit_give_the_same_score_spikes_and_test():
     block, signal = in_nanoampere()
     fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
@@ -423,6 +444,7 @@ def test_signals_of_another_dimension_are_refused():
         NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit=10 * pq.nA)
 
 
+@pytest.mark.filterwarnings("ignore:.*spikes were fitted")
 def test_a_fit_saved_before_units_were_kept_takes_signals_as_they_are():
     block, signal = in_nanoampere()
     fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)

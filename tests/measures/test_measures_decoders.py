@@ -429,3 +429,8 @@ def test_records_refuse():
     ):
         with pytest.raises(NsnnError, match=message):
             make()
+
+
+def test_options_of_a_decoder_are_given_to_it():
+    with pytest.raises(NsnnError, match=r"no argument 'prior'.*decoder=PoissonMAP\(prior='empirical'\)"):
+        decode(np.ones((10, 2)), np.repeat([0, 1], 5), prior="empirical")

@@ -85,6 +85,12 @@ def test_heatmap_of_texts_and_its_refusals() -> None:
     ):
         with pytest.raises(NsnnError, match=message):
             plotting.heatmap(table.assign(**change), "x", "y", ax=new_ax())
+    with pytest.raises(
+        NsnnError, match=r"\['cv', 'lv'\]: select one, table\[table\[\"measure\"\] == 'cv'\]$"
+    ):  # no hue
+        plotting.heatmap(table.assign(measure=["cv", "lv"]), "x", "y", ax=new_ax())
+    with pytest.raises(NsnnError, match="table has no rows"):
+        plotting.heatmap(table[table.x == "CV"], "x", "y", ax=new_ax())
     with pytest.raises(NsnnError, match="no column 'z': expected one of"):
         plotting.heatmap(table, "x", "z", ax=new_ax())
     with pytest.raises(NsnnError, match="expected a pandas DataFrame"):

@@ -507,3 +507,12 @@ def test_no_word_of_failures_where_there_are_none() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", nsnn.FailedPoints)
         swept()
+
+
+def test_all_cores_are_those_that_the_process_may_use(monkeypatch) -> None:
+    """A job of a cluster with one core of eight starts no process; the pool would fail here."""
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0}, raising=False)
+    monkeypatch.setattr("joblib.Parallel", None)
+    grid = {"noise.sigma": [2 * mV, 4 * mV]}
+    assert len(swept(grid, n_jobs=-1, chunk=1, progress=False, duration=10 * ms)) == 2

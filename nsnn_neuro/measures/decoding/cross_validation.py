@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ class Decoding:
 
 
 @renamed_keywords(bin="bin_width")
-@suggest_keywords
+@partial(
+    suggest_keywords, cure="; options of the decoder are its own, as in decoder=PoissonMAP(prior='empirical')"
+)
 def decode(
     responses: Any,
     stimulus: Any,
@@ -95,7 +98,7 @@ def decode(
     s the stimulus of the trial. On average it is at most the information in the responses, and equals it for the true
     probabilities; overconfident ones lower it, also below 0, while the accuracy may stay the same. Poisson posteriors are
     overconfident where counts vary more than their mean: compare `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as they
-    were presented, so give prior="empirical" if stimuli have different numbers of trials.
+    were presented, so give decoder=PoissonMAP(prior="empirical") if stimuli have different numbers of trials.
 
     Parameters
     ----------
