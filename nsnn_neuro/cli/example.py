@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     target = output_path(arguments.output or arguments.name, ["toml"])
     if target.exists():
         raise NsnnError(f"{target}: exists already; -o FILE names another copy")
-    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    content = source.read_text(encoding="utf-8").replace(f"examples/{source.name}", str(target), 1)
+    target.write_text(content, encoding="utf-8")
     show(f"{target}: {_command(source, str(target))}\n")
 
 
