@@ -100,7 +100,7 @@ def refuse_event_name(align: Any, name: str) -> None:
     if isinstance(align, str):
         raise NsnnError(
             f"{name} = {align!r}: expected times such as 20*ms; nsnn.cut(block, {align!r}, ...) makes trials around events of this "
-            f"name, nsnn.conditions(block, {align!r}) reads an annotation of the trials"
+            f"name, nsnn.align(block, {align!r}) puts one of each trial at its time 0"
         )
 
 
