@@ -106,16 +106,17 @@ def selection(numbers: Any, n: int, name: str, block: Any = None) -> np.ndarray:
     if isinstance(block, neo.Block) and (
         isinstance(numbers, dict) or any(isinstance(one, str) for one in texts)
     ):
-        return np.unique(chosen_units(block, unit_table(block), n, numbers, name))
+        return np.array(
+            list(dict.fromkeys(chosen_units(block, unit_table(block), n, numbers, name).tolist()))
+        )
     array = np.atleast_1d(np.asarray(numbers))
     good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
     if not good or array.min() < 0 or array.max() >= n:
-        ids = (
-            ""
-            if unit_ids(block, n) is None
-            else f", or an id as a text, such as {str(unit_ids(block, n)[0])!r}"
+        ids = unit_ids(block, n)
+        cure = f", or an id as a text, such as {str(ids[0])!r}" if ids else ""
+        raise NsnnError(
+            f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}{cure}"
         )
-        raise NsnnError(f"{name} = {shown(numbers)}: expected different whole numbers from 0 to {n - 1}{ids}")
     return array
 
 

@@ -13,7 +13,7 @@ from ..core.warn import warn
 from .axes import COLOURS, axes, check_columns, check_rows, finish, numbers, places, with_unit
 
 # columns whose values at one x are repeats, not groups
-_REPEATS = ("point", "seed", "population", "neuron", "measure")
+_REPEATS = ("point", "seed", "population", "neuron", "id", "measure")
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -275,3 +276,9 @@ def test_neurons_are_drawn_by_their_ids() -> None:
             NsnnError, match=r"neurons? = 7: expected .* 0 to 1, or an id as a text, such as 'PV1'"
         ):
             draw(7)
+    both = [plotting.raster(named, neurons=chosen, ax=new_ax()) for chosen in (["PYR7", "PV1"], [1, 0])]
+    of_ids, of_numbers = (ax.collections[0].get_segments() for ax in both)
+    np.testing.assert_array_equal(of_ids, of_numbers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # neurons of one Block are repeats, not groups
+        plotting.measure_against(nsnn.tabulate(named, nsnn.measures.firing_rate), x="block", ax=new_ax())
