@@ -43,7 +43,6 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 EARLIER = MappingProxyType(
     {
         "architectures": ("holds", "2026-11-25"),
-        "fit_recordings": ("holds in part", "2026-11-26"),
         "noise_level": ("holds, with a small effect", "2026-11-26"),
     }
 )
