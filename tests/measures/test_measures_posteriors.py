@@ -86,7 +86,7 @@ def test_negative_binomial_is_bayes_rule_written_out():
     mean = np.array([(x[stimulus == s].sum(axis=0) + 0.5) / 30 for s in range(3)])
     from nsnn_neuro.measures import modulated_poisson
 
-    a = modulated_poisson(stimulus, x).gain_variance
+    a = modulated_poisson(stimulus, x, bias=None).gain_variance
     asked = rng.poisson(8, (20, 2))
     log_p = np.zeros((20, 3))
     for j in range(2):
