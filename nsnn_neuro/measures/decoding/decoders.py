@@ -101,7 +101,8 @@ class NegativeBinomialMAP:
     """The most probable stimulus for independent counts with a gain that varies over trials: negative binomial counts.
 
     argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in `PoissonMAP` and a the gain variance
-    of the feature, fitted to the training trials as in `modulated_poisson(bias=None)`; a = 0 is a Poisson distribution. Where counts vary more
+    of the feature, fitted to the training trials as by `modulated_poisson` with
+    bias=None; a = 0 is a Poisson distribution. Where counts vary more
     than their mean its accuracy is about that of `PoissonMAP`, whose posterior probabilities are then too close to 0 and 1.
 
     Parameters
