@@ -234,8 +234,8 @@ def prepare(
                 "expected no shorter interval; take a smaller refractory"
             )
     begins = [np.arange(len(o)) == 0 for o in spikes]
-    rows = [spikes, begins, drive, [past(o, history) for o in spikes], free]
-    return Data(*(np.concatenate(one) for one in rows), repeats.t_start)
+    rows = [spikes, begins, drive, [past(o, history) for o in spikes], free, [repeats.t_start]]
+    return Data(*map(np.concatenate, rows))
 
 
 def _warn_long(trains: Any, signal: Any) -> None:
