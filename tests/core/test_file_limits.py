@@ -30,13 +30,15 @@ SAVED = Path(__file__).parents[1] / "saved_files"
 @pytest.mark.parametrize(("kind", "dt"), [("ticks", 1e-4), ("times", None)])
 @pytest.mark.parametrize("check", ["quick", "full"])
 def test_files_saved_by_earlier_versions_load(tmp_path, version, kind, dt, check):
-    """Files of the first version of the format, and of that with the identifier of streamed runs."""
+    """Files of the first version of the format, and of that with the identifier of streamed runs; neither held events."""
     path = tmp_path / "old.nwb"
     path.write_bytes(lzma.decompress((SAVED / f"{version}_{kind}.nwb.xz").read_bytes()))
     old, new = load(path, check=check), rich_block(dt)
     for one in (old, new):
         for key in ("versions", "git_revision"):
             one.annotations.pop(key, None)
+    for segment in new.segments:
+        segment.events, segment.epochs, segment.irregularlysampledsignals = [], [], []
     assert_same(new, old)
 
 
@@ -83,6 +85,9 @@ def replaced(path, name, value):
     [
         ("units/tick", lambda a: np.concatenate([a[:1] + 1, a[1:]])),
         ("units/trial", lambda a: np.roll(a, 1)),
+        ("units/spike_times", lambda a: a + 1e-6),
+        ("units/spike_times", lambda a: a[::-1]),
+        ("intervals/trials/start_time", lambda a: a + 1e-3),
         ("intervals/trials/t_stop", lambda a: a + 1.0),
         ("acquisition/v/data", lambda a: a + 1e-9),
         ("stimulus/presentation/stimulus/data", lambda a: a.astype("f4")),
@@ -225,9 +230,6 @@ def neo_start():
 
 
 FULL = [
-    ("units/spike_times", lambda a: a + 1e-6, "clock"),
-    ("units/spike_times", lambda a: a[::-1], "earlier than the one before it"),
-    ("intervals/trials/start_time", lambda a: a + 1e-3, "one after the other"),
     ("intervals/trials/stop_time", lambda a: a - 5.0, "starts at"),
     ("units/obs_intervals", lambda a: a * 0.5, "outside its obs_intervals"),
     ("acquisition/v/starting_time", lambda a: a, "neither timestamps nor a sampling rate"),
@@ -247,16 +249,16 @@ def test_a_full_check_looks_at_what_loading_does_not_need(tmp_path, name, change
         load(path, check="full")
 
 
-def test_a_full_check_compares_checksums_that_loading_does_not_need(tmp_path):
+def test_a_damaged_chunk_of_what_other_programs_read_is_refused(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
     with h5py.File(path) as file:
         chunk = file["units/spike_times"].id.get_chunk_info(0)
     data = bytearray(path.read_bytes())
     data[chunk.byte_offset + chunk.size // 2] ^= 1
     path.write_bytes(data)
-    load(path)
-    with pytest.raises(FormatError, match="damaged"):
-        load(path, check="full")
+    for check in ("quick", "full"):
+        with pytest.raises(FormatError, match="damaged"):
+            load(path, check=check)
     with pytest.raises(NsnnError, match="check = 'deep'"):
         load(path, check="deep")
 
