@@ -139,8 +139,8 @@ def block_of_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> n
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about dt: given by the run itself
-        given = [options[name] for name in ("trials", "duration", "dt")]
-        run = Run(_parts(*parts, options["n_neurons"]), *given, 0, options["bridge"])
+        trials, duration, dt = (options[name] for name in ("trials", "duration", "dt"))
+        run = Run(_parts(*parts, options["n_neurons"]), trials, duration, dt, 0, options["bridge"])
     return run.block([np.asarray(one, dtype=np.int64) for one in spikes], {}, {}, options["engine"])
 
 
