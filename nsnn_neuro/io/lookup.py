@@ -66,10 +66,14 @@ def chosen_units(
             known = fits if not population or "population" in fits else fits | {"population": population}
             return _matching(known, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
-        for key in NAMES:
-            rows = [_rows_with(fits.get(key, ()), one) for one in listed]
-            if all(rows):
-                return np.array([k for of_one in rows for k in of_one])
+        for rows_of in (
+            _equal_rows,
+            _rows_with,
+        ):  # what a column says exactly comes before what it says in another type
+            for key in NAMES:
+                rows = [rows_of(fits.get(key, ()), one) for one in listed]
+                if all(rows):
+                    return np.array([k for of_one in rows for k in of_one])
         if population and all(one in population for one in listed):
             return np.flatnonzero(np.isin(population, listed))
         names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))
@@ -113,9 +117,14 @@ def _written(value: Any) -> str | None:
     return str(int(value)) if number and value == np.rint(value) and np.isfinite(value) else None
 
 
+def _equal_rows(column: Sequence[Any], value: Any) -> list[int]:
+    """Numbers of the rows that are equal to `value`."""
+    return [k for k, one in enumerate(column) if one == value]
+
+
 def _rows_with(column: Sequence[Any], value: Any) -> list[int]:
     """Numbers of the rows that are equal to `value`; where none is, of those that are written alike, as "7" and 7."""
-    equal = [k for k, one in enumerate(column) if one == value]
+    equal = _equal_rows(column, value)
     text = _written(value)
     if equal or text is None:
         return equal
