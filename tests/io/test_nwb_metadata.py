@@ -319,8 +319,11 @@ def test_units_get_the_columns_of_their_electrodes(tmp_path):
     file = pynwb.NWBFile(session_description="raw", identifier="x3", session_start_time=START)
     group = file.create_electrode_group("shank", "one", location="?", device=file.create_device(name="probe"))
     file.add_electrode_column("depth", "um")
+    file.add_electrode_column("label", "of the channel")
     for area, depth in (("VISp", 10.0), ("LGd", 20.0), ("VISp", 30.0), ("CA1", 40.0)):
-        file.add_electrode(location=area, group=group, depth=depth, x=1.0 if area == "CA1" else 2.0)
+        file.add_electrode(
+            location=area, group=group, depth=depth, label=area[0], x=1.0 if area == "CA1" else 2.0
+        )
     file.add_unit_column("group_name", "of the analysis")
     for rows in ([0, 2], [1], []):
         file.add_unit(spike_times=[0.5], obs_intervals=[[0.0, 1.0]], electrodes=rows, group_name="mine")
@@ -331,6 +334,8 @@ def test_units_get_the_columns_of_their_electrodes(tmp_path):
     units = block.annotations["units"]
     assert (units["location"], units["group_name"]) == (["VISp", "LGd", ""], ["mine"] * 3)
     assert units["electrode_group_name"] == ["shank", "shank", ""]
+    assert units["electrode_label"] == ["V", "L", ""]  # of channels: no name of a unit
+    assert "label" not in units
     np.testing.assert_array_equal(units["x"], [2.0, 2.0, np.nan])
     assert len(select(block, units={"location": "VISp"}).segments[0].spiketrains) == 1
     for damage in ({"units/electrodes": [0, 2, 7]}, {"units/electrodes_index": [2, 9, 3]}):

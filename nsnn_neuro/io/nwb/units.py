@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core.errors import FormatError
 from ..hdf5 import Reader
+from ..lookup import NAMES
 from .tables import table
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
@@ -22,7 +23,8 @@ def unit_columns(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str
     """Columns with a number or text for each of n units, and what is left out of both tables, for a warning.
 
     A column of the electrodes, such as location, is one of the units if all electrodes of each unit have the same value in it;
-    where the units table has a column of that name it is called "electrode_location".
+    where the units table has a column of that name it is called "electrode_location". A column that would name a unit, such as
+    the electrodes' label, is always called "electrode_label".
     """
     columns = table(source, "units", ())
     names = source.names("units")
@@ -31,7 +33,10 @@ def unit_columns(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str
     if _REFERENCES in source and f"{_ELECTRODES}/id" in source:
         of_electrodes, several = _of_electrodes(source, n)
         for name, values in of_electrodes.items():
-            columns[f"electrode_{name}" if name in columns else name] = values
+            key = f"electrode_{name}" if name in NAMES else name
+            while key in columns:
+                key = f"electrode_{key}"
+            columns[key] = values
         left_out += [f"electrodes.{name} (several values for a unit)" for name in several]
     return columns, left_out
 
