@@ -6,6 +6,7 @@ None of them is imported to recognise an object: a package whose object is given
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,12 +84,16 @@ def _single(value: Any) -> Source | None:
             "run: monitor = SpikeMonitor(group), then to_block(monitor)"
         )
     if isinstance(value, Mapping):
-        if "senders" in value and "times" in value:
+        if _is_nest(value):
             return _of_nest(value)
         if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
         if value and all(isinstance(one, Mapping) for one in value.values()):
-            return sources.side_by_side({k: sources.by_unit(v, f"source[{k!r}]") for k, v in value.items()})
+            _check_populations(value)
+            parts = {k: (f"source[{k!r}]", one) for k, one in value.items()}
+            return sources.side_by_side(
+                {k: (_of_nest if _is_nest(v) else sources.by_unit)(v, name) for k, (name, v) in parts.items()}
+            )
         return sources.by_unit(value)
     if _is(value, "brian2.core.base", "BrianObject"):
         kind = type(value).__name__
@@ -109,6 +114,25 @@ def _is_sorting(value: Any) -> bool:
         callable(getattr(value, name, None))
         for name in ("get_unit_ids", "get_unit_spike_train", "get_sampling_frequency")
     )
+
+
+def _is_nest(events: Any) -> bool:
+    """Whether a dict or table is what NEST's spike recorder has recorded."""
+    return "senders" in events and "times" in events
+
+
+def _check_populations(value: Mapping[Any, Mapping[Any, Any]]) -> None:
+    """Refuse a dict of dicts {unit: times} that may be trials or conditions: numbers as keys, or the same units in several."""
+    numbers = [k for k in value if isinstance(plain(k), int | float)]
+    ids = [one for units in value.values() if not _is_nest(units) for one in units if isinstance(one, str)]
+    same = [one for one, number in Counter(ids).items() if number > 1]
+    if numbers or same:
+        found = f"the key {shown(numbers[0])}" if numbers else f"the unit {shown(same[0])} several times"
+        raise NsnnError(
+            f"source is a dict of dicts with {found}: trials or populations? For trials pass a list of the dicts, "
+            "to_block(list(source.values()), labels=list(source), ...); populations have texts as keys, and units whose names "
+            "differ, {'E': {'E0': times}, 'I': {'I0': times}}"
+        )
 
 
 def _of_monitor(monitor: Any, name: str) -> Source:
@@ -257,7 +281,7 @@ def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
 
 def _of_table(table: Any) -> Source:
     """A DataFrame with a row per spike: columns unit, time in s and, where there are several, trial."""
-    if "senders" in table.columns and "times" in table.columns:
+    if _is_nest(table):
         return _of_nest(table)
     names = [str(name) for name in table.columns]
     for name in ("unit", "time"):
@@ -357,34 +381,36 @@ def _check_gaps(column: Any, trials: list[Any]) -> None:
         )
 
 
-def _of_nest(events: Any) -> Source:
+def _of_nest(events: Any, name: str = "source") -> Source:
     """What NEST's spike recorder has recorded: senders, and times in ms; "ids" adds neurons that never fired."""
     if "offsets" in events:
         raise NsnnError(
-            "source has offsets, so that its times are steps: record with time_in_steps=False, or pass times in ms as "
+            f"{name} has offsets, so that its times are steps: record with time_in_steps=False, or pass times in ms as "
             "dict(senders=..., times=...)"
         )
     senders, times = (np.asarray(events[key]) for key in ("senders", "times"))
     if senders.ndim != 1 or senders.shape != times.shape or (senders.dtype.kind not in "iu" and senders.size):
         raise NsnnError(
-            f"source has {senders.size} senders of type {senders.dtype} and {times.size} times: expected as many, and whole numbers"
+            f"{name} has {senders.size} senders of type {senders.dtype} and {times.size} times: expected as many, and whole numbers"
         )
     if times.size and times.dtype.kind not in "iuf":
         raise NsnnError(
-            f"source['times'] holds {times.dtype} values: expected times in ms, as NEST records them"
+            f"{name}['times'] holds {times.dtype} values: expected times in ms, as NEST records them"
         )
     ids = np.unique(senders)
     if "ids" in events:
         ids = np.asarray(list(events["ids"]), dtype=np.int64)
         if len(np.unique(ids)) < len(ids) or not np.isin(senders, ids).all():
-            raise NsnnError(f"source['ids'] = {shown(events['ids'])}: expected all senders, each once")
+            raise NsnnError(f"{name}['ids'] = {shown(events['ids'])}: expected all senders, each once")
     if not ids.size:
         raise NsnnError(
-            "source has no senders: nothing fired; list the neurons, dict(events, ids=neurons.tolist())"
+            f"{name} has no senders: nothing fired; list the neurons, dict(events, ids=neurons.tolist())"
         )
     order = np.argsort(ids)
     neuron = order[np.searchsorted(ids[order], senders)]
     seconds = times.astype(float) * _MILLI
     if np.isnan(seconds).any():
-        raise NsnnError(f"source['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
-    return Source(seconds, neuron, np.zeros_like(neuron), len(ids), 1, units=id_column(ids.tolist()))
+        raise NsnnError(f"{name}['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
+    return Source(
+        seconds, neuron, np.zeros_like(neuron), len(ids), 1, units=id_column(ids.tolist()), name=name
+    )

@@ -120,7 +120,7 @@ def to_block(
     | pynapple TsGroup or Ts | a trial per epoch of the time support | of the time support |
     | SpikeInterface sorting | a trial per segment | of the recording, where it is registered |
     | pandas DataFrame with the columns unit, time (s) and, for several trials, trial | by value | needed |
-    | NEST's spike recorder: dict or DataFrame with senders, times (ms) | one trial | needed |
+    | NEST's spike recorder: dict or DataFrame with senders, times (ms), or dict {population: dict} | one trial | needed |
 
     A list of dicts, Segments, tables, TsGroups or sortings has their trials, one after the other. Ids and names of units become
     `block.annotations["units"]`, a dict of columns with one value per neuron, {"id": [...], ...}. A DataFrame and NEST know only

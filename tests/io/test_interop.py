@@ -248,6 +248,10 @@ def test_what_nest_records():
     refused({"senders": [1], "times": [1.0, 2.0]}, "expected as many", t_stop=1 * second)
     refused({"senders": np.array([], int), "times": []}, "nothing fired", t_stop=1 * second)
     refused(events, "needs t_stop")
+    block = to_block({"pyr": events, "pv": {"senders": [9], "times": [250.0]}}, t_stop=1 * second)
+    assert block.annotations["populations"] == [{"name": "pyr", "size": 2}, {"name": "pv", "size": 1}]
+    assert lists(block)[0][-1] == [0.25]
+    refused({"pyr": {**events, "ids": [5, 6]}}, "source['pyr']['ids'] = [5, 6]", t_stop=1 * second)
 
 
 # --- pynapple ---
@@ -484,6 +488,14 @@ def test_trials_of_several_groups_and_what_is_no_source():
         "source['pyr'][0] = 3.0 is a single value",
         t_stop=1 * second,
     )
+    for trials in (
+        {0: {"a": [0.1], "b": [0.2]}, 1: {"a": [0.3], "b": [0.4]}},
+        {0: {7: [0.1]}, 1: {8: [0.3]}},
+        {"left": {"a": [0.1]}, "right": {"a": [0.3]}},
+    ):
+        refused(trials, "trials or populations? For trials pass a list of the dicts", t_stop=1 * second)
+    block = to_block(list(trials.values()), labels=list(trials), t_stop=1 * second)  # as the message says
+    assert (lists(block), conditions(block).tolist()) == ([[[0.1]], [[0.3]]], ["left", "right"])
     start_scope()
     group = NeuronGroup(2, "v : 1", threshold="v > 1", name="group_of_two")
     monitor = SpikeMonitor(group)
