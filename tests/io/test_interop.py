@@ -500,6 +500,6 @@ def test_trials_of_several_groups_and_what_is_no_source():
     group = NeuronGroup(2, "v : 1", threshold="v > 1", name="group_of_two")
     monitor = SpikeMonitor(group)
     Network(group, monitor)  # unused objects warn
-    refused(group, "NeuronGroup object: expected its spikes, to_block(monitor)", t_stop=1 * second)
+    refused(group, "a NeuronGroup: expected its spikes", t_stop=1 * second)
     with pytest.raises(NsnnError, match=r"to_block\(monitor\) makes one"):
         measures.firing_rate(monitor)
