@@ -132,7 +132,8 @@ def _rows(one: Any, times: pq.Quantity, index: Any) -> Any:
     arrays = {key: values[index] for key, values in one.array_annotations.items()}
     labels = one.labels[index] if np.size(one.labels) else one.labels
     if isinstance(one, neo.Epoch):
-        copy = neo.Epoch(times, one.durations[index], labels=labels, array_annotations=arrays, **about)
+        durations = one.durations[index] if np.size(one.durations) else None  # Neo's default is none at all
+        copy = neo.Epoch(times, durations, labels=labels, array_annotations=arrays, **about)
     else:
         copy = neo.Event(times, labels=labels, array_annotations=arrays, **about)
     copy.annotations.update(one.annotations)
@@ -196,9 +197,7 @@ def in_window(one: Any, start: float, stop: float, last: bool) -> Any:
     kept = inside(seconds(one.times), start, stop, last)
     if kept.all():
         return one
-    if isinstance(one, neo.IrregularlySampledSignal):
-        return _irregular(one, one.times[kept], one.magnitude[kept])
-    return one[kept]
+    return _rows(one, one.times[kept], np.flatnonzero(kept))
 
 
 def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> neo.Block:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms, second
-from helpers.roundtrip import volt
+from helpers.roundtrip import assert_same, volt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -140,6 +140,20 @@ def test_events_epochs_and_irregular_signals_are_cut_as_spikes_are():
     assert segment.events[0].segment is segment  # the recording is as it was
     alone = cut(block, [1.0, 2.0], before=0.3 * second, after=0.3 * second)
     assert [len(trial.events) for trial in alone.segments] == [0, 0]
+
+
+def test_epochs_without_durations_which_neo_makes_by_default(tmp_path):
+    block = to_block([[[0.5, 1.5, 2.5]]], t_stop=4 * second)
+    block.segments[0].epochs.append(neo.Epoch([1.0, 2.0, 3.0] * pq.s, labels=["a", "b", "c"], name="ep"))
+    again = load(save(block, tmp_path / "a.nwb"))
+    assert_same(block, again)
+    assert again.segments[0].epochs[0].durations.size == 0
+    pieces = cut(again, [2.0, 3.5] * second, before=0.25 * second, after=0.25 * second)
+    (piece,) = pieces.segments[0].epochs
+    assert (piece.times.magnitude.tolist(), piece.durations.size, piece.labels.tolist()) == ([0.0], 0, ["b"])
+    assert not pieces.segments[1].epochs
+    (late,) = load(tmp_path / "a.nwb", t_start=1.5 * second).segments[0].epochs
+    assert (late.times.magnitude.tolist(), late.durations.size) == ([2.0, 3.0], 0)
 
 
 def test_a_baseline_before_the_event_and_a_window_that_begins_after_it():

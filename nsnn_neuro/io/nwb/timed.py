@@ -68,7 +68,10 @@ def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]
             key: _together([part.array_annotations[key] for part in parts]) for key in head.pop("columns")
         }
         if head["kind"] == _EPOCHS:
-            head["durations"] = np.concatenate([seconds(part.durations) for part in parts])
+            lasting = head.pop("lasting")
+            head["durations"] = (
+                np.concatenate([seconds(part.durations) for part in parts]) if lasting else None
+            )
         result.append(Stored(head, _table(name, session, head) if times.size else None, ()))
     return result
 
@@ -118,7 +121,10 @@ def _layout(one: Any, where: str) -> dict[str, Any]:
             ]
         )
         dumps(values, name)
-    return {"labelled": bool(np.size(one.labels)), "columns": columns, "dtype": kinds}
+    layout = {"labelled": bool(np.size(one.labels)), "columns": columns, "dtype": kinds}
+    if isinstance(one, neo.Epoch):
+        layout["lasting"] = np.size(one.durations) == len(one)  # Neo's default is no durations
+    return layout
 
 
 def _together(parts: list[Any]) -> Any:
@@ -157,6 +163,7 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
         return None
     kind = TimeIntervals if epochs else pynwb.event.EventsTable
     columns: list[Any] = []
+    lasting = head["durations"] if epochs and head["durations"] is not None else 0.0
     order = np.argsort(times, kind="stable")
     if labels is not None:
         columns.append(("label" if epochs else "annotation", "label", column("label", labels[order])))
@@ -170,7 +177,7 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
     if epochs:
         columns[:0] = [
             ("start_time", f"start {clock}", times[order]),
-            ("stop_time", f"end {clock}", (times + head["durations"])[order]),
+            ("stop_time", f"end {clock}", (times + lasting)[order]),
         ]
     made = [VectorData(name=n, description=d, data=a) for n, d, a in columns]
     if epochs:
@@ -236,5 +243,6 @@ def _object(head: dict[str, Any], rows: slice, times: np.ndarray, values: np.nda
     about["labels"] = [] if head["labels"] is None else head["labels"][rows]
     about["array_annotations"] = {key: array[rows] for key, array in head["arrays"].items()}
     if head["kind"] == _EPOCHS:
-        return neo.Epoch(moments, pq.Quantity(head["durations"][rows], pq.s), **about)
+        lasting = head["durations"]
+        return neo.Epoch(moments, None if lasting is None else pq.Quantity(lasting[rows], pq.s), **about)
     return neo.Event(moments, **about)
