@@ -202,6 +202,18 @@ def test_what_is_not_saved_is_told_once(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_names_that_a_file_gives_another_meaning_and_columns_of_another_length(tmp_path):
+    block = to_block([[[0.1], [0.2]]], t_stop=1 * second)
+    columns = {key: [1, 2] for key in ("tick", "trial_time", "tick_index", "trial_time_index", ".", "..")}
+    block.annotations["units"] = columns | {"name": ["a"]}
+    block.segments[0].events.append(neo.Event([0.5] * pq.s, name="."))
+    assert_same(block, load(save(block, tmp_path / "a.nwb"), check="full"))
+    trains = [neo.SpikeTrain([0.1] * pq.s, t_stop=1.0, name=name) for name in "ab"]
+    block.segments[0].spiketrains = trains
+    with pytest.warns(UserWarning, match="not saved: the Block's names and annotations of spike trains"):
+        save(block, tmp_path / "a.nwb")  # the table says nothing of the second unit
+
+
 def test_other_programs_see_events_epochs_and_irregular_signals(tmp_path):
     import pynwb
 

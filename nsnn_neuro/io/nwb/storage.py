@@ -20,13 +20,22 @@ def packed(values: np.ndarray | None = None, size: int = 0, kind: Any = float) -
     return H5DataIO(values, **_FILTERS) if values.size else values
 
 
+def file_name(name: str) -> str:
+    """A name as HDF5 can hold it; "." means the group itself there.
+
+    >>> file_name("a/b"), file_name("."), file_name("v.1")
+    ('a_b', '_', 'v.1')
+    """
+    return re.sub(r"[^\w .+-]|^\.+\Z", "_", name)
+
+
 def column(name: str, values: Any, table: Any = None) -> Any:
     """An array or list as NWB's tables can hold it, None for one that isn't flat numbers or texts.
 
     Also None for a name to which this `table`, a class of pynwb, gives another meaning, such as "waveforms" of Units.
     """
     own = table is not None and (hasattr(table, name) or name in {one["name"] for one in table.__columns__})
-    if own or not re.fullmatch(r"[\w .+-]+", name):
+    if own or not name or file_name(name) != name:
         return None
     listed = (
         np.asarray(getattr(values, "magnitude", values)).tolist()

@@ -10,7 +10,6 @@ Times of an irregular signal are in the notes only where rounding keeps the sess
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from ..json_codec import dumps, parse_unit, unit_text
 from ..segments import TIMED
 from ..train_arrays import seconds
 from .order import Sorted
-from .storage import column, digest_signal, packed
+from .storage import column, digest_signal, file_name, packed
 
 _IRREGULAR, _EVENTS, _EPOCHS = TIMED
 _PER_OBJECT = 4000  # bytes of a Neo object
@@ -135,7 +134,7 @@ def _together(parts: list[Any]) -> Any:
 
 def _free(name: str, taken: set[str]) -> str:
     """A name for NWB that isn't taken yet, and is then."""
-    base = re.sub(r"[^\w .+-]", "_", name)
+    base = file_name(name)
     number = next(k for k in range(len(taken) + 1) if (f"{base}_{k}" if k else base) not in taken)
     result = f"{base}_{number}" if number else base
     taken.add(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
@@ -26,13 +25,19 @@ from . import pynwb_import
 from .metadata import arguments, checked, combined, kept
 from .order import Sorted, in_file_order
 from .saved import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
-from .storage import column, digest_signal, digest_trains, packed
+from .storage import column, digest_signal, digest_trains, file_name, packed
 from .timed import stored
 
 if TYPE_CHECKING:
     import h5py
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCKS = {
+    "tick",
+    "tick_index",
+    "trial_time",
+    "trial_time_index",
+}  # a file has one or the other, and `read` looks for both
 
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
@@ -104,7 +109,8 @@ def _units(spikes: Sorted, offset: np.ndarray, annotations: dict[str, Any], reso
     names = _population_names(annotations.get("populations"), n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    for name, words, values in _about_units(annotations.get("units"), n, {one.name for one in columns}):
+    taken = {one.name for one in columns} | _CLOCKS
+    for name, words, values in _about_units(annotations.get("units"), n, taken):
         columns.append(VectorData(name=name, description=words, data=values))
     about = f"{n} neurons, silent ones included; {WRITTEN}"
     return Units(name="units", columns=columns, id=np.arange(n), description=about, resolution=resolution)
@@ -223,7 +229,7 @@ def _signals(
         if alike and all(_same_bits(data[0], d) for d in data[1:]):
             trials, starts, data = trials[:1], starts[:1], data[:1]
             group.update(trials=None, t_start=group["t_start"][:1])
-        base = re.sub(r"[^\w .+-]", "_", group["name"] or "") or "signal"
+        base = file_name(group["name"] or "") or "signal"
         taken = {s.name for _, s, _ in series}
         name = base if base not in taken else f"{base}_{len(taken)}"
         begin = offset[trials] + (starts - spikes.t_start[trials])
@@ -279,7 +285,8 @@ def _left_out_of_trains(block: neo.Block) -> list[str]:
             if known.get("channel_id") == j:  # Neo's own numbers
                 del known["channel_id"]
             lost = set(map(str, getattr(train, "annotations", {}))) - {*known, "channel_id"}
-            if lost or any(key not in table or table[key][j] != value for key, value in known.items()):
+            told = {key: column[j] for key, column in table.items() if j < len(column)}
+            if lost or any(key not in told or told[key] != value for key, value in known.items()):
                 result.add("names and annotations of spike trains that differ between trials or neurons")
             result |= {"waveforms"} if getattr(train, "waveforms", None) is not None else set()
             result |= (
