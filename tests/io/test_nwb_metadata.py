@@ -16,7 +16,7 @@ from brian2 import gram, mgram
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
-from nsnn_neuro import NsnnError, cut, load, save, select, to_block
+from nsnn_neuro import FormatError, NsnnError, cut, load, save, select, to_block
 from nsnn_neuro.io import dumps
 from nsnn_neuro.io.nwb.metadata import checked
 
@@ -344,6 +344,25 @@ def test_units_get_the_columns_of_their_electrodes(tmp_path):
                 file[name][...] = values
         with pytest.warns(UserWarning, match=r"left out: electrodes\."):
             assert "location" not in load(tmp_path / "a.nwb").annotations["units"]
+
+
+@pytest.mark.filterwarnings("ignore:no trials, no obs_intervals")
+def test_columns_of_electrodes_for_many_units_are_within_the_budget(tmp_path):
+    n, columns = 5000, 200  # lists of 8 MB from a file of 300 kB
+    file = pynwb.NWBFile(session_description="raw", identifier="x4", session_start_time=START)
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    with h5py.File(tmp_path / "a.nwb", "r+") as file:
+        ends = np.r_[np.zeros(n - 1, int), 1]
+        for name, values in {"id": np.arange(n), "spike_times": [0.5], "electrodes": [0]}.items():
+            file[f"units/{name}"] = values
+        file["units/spike_times_index"] = file["units/electrodes_index"] = ends
+        for name in ("id", *(f"c{k}" for k in range(columns))):
+            file[f"general/extracellular_ephys/electrodes/{name}"] = [1]
+    with pytest.raises(
+        FormatError, match=f"{columns} columns of the electrodes for {n} units: about 7.6 MiB"
+    ):
+        load(tmp_path / "a.nwb", t_stop=1 * pq.s, max_bytes=6e6)
 
 
 def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):

@@ -199,15 +199,21 @@ def read(
         if (
             head["kind"] not in TIMED
             or not counts
+            or len(number) != len(trials)
             or not 0 <= min(trials) <= max(trials) < len(t_start)
             or min(number) < 0
         ):
             raise FormatError(f"general/notes describes {path} wrongly")
         source.budget.take(_PER_OBJECT * len(trials), f"{path} in {len(trials)} trials")
-        trial = np.repeat(np.array(trials), number)
-        values = None
+        values = session = None
         if head["kind"] == _IRREGULAR:
             values, session = (source.numbers(f"{path}/{key}") for key in ("data", "timestamps"))
+        n = len(session if times is None else times)
+        if sum(number) != n:  # before an array of that length is made
+            raise FormatError(f"{path} doesn't fit its description in general/notes")
+        source.budget.take(4 * 8 * n, f"{n} times of {path}")
+        trial = np.repeat(np.array(trials), number)
+        if session is not None:
             digest_signal(digest, values)
             digest_signal(digest, session)
             times = (session - offset[trial]) + t_start[trial] if times is None else times

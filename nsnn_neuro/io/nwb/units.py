@@ -57,6 +57,7 @@ def _of_electrodes(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[s
     count = np.diff(ends, prepend=0)
     unit, first = np.repeat(np.arange(n), count), (ends - count)[count > 0]
     columns, several = {}, []
+    source.budget.take(8 * n * len(known), f"{len(known)} columns of the electrodes for {n} units")
     for name, column in known.items():
         _, code = np.unique(np.asarray(column), return_inverse=True)
         mine = code[rows.astype(np.int64)]

@@ -32,12 +32,8 @@ if TYPE_CHECKING:
     import h5py
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CLOCKS = {
-    "tick",
-    "tick_index",
-    "trial_time",
-    "trial_time_index",
-}  # a file has one or the other, and `read` looks for both
+# a file has one or the other, and `read` looks for both
+_CLOCKS = {"tick", "tick_index", "trial_time", "trial_time_index"}
 
 
 def _population_names(populations: Any, n: int) -> list[str] | None:
