@@ -115,6 +115,39 @@ def test_log_pmf_oracle_is_that_of_the_likelihood():
     assert_allclose(ratio, 2 * own, rtol=1e-9)
 
 
+@pytest.mark.parametrize("side", ["gain", "Poisson"])
+def test_of_two_maxima_the_higher_is_the_fit(side):
+    """Equal counts of 44 against variable small ones: maxima at a = 0 and above. The oracle is a grid of a with SciPy's pmf."""
+    counts = [
+        [0, 0, 1, 7, 1, 0],
+        [0, 7, 7],
+        [44] * (3 if side == "gain" else 12),
+        [2, 1, 1, 6, 5, 0],
+        [1, 0, 0, 2, 4],
+    ]
+    counts += [[4, 5, 1, 1]]
+    x = np.concatenate(counts)
+    number = np.array([len(c) for c in counts])
+    means = np.array([np.mean(c) for c in counts])
+    stimulus = np.repeat(np.arange(6), number)
+    fit = modulated_poisson(stimulus, x)
+    a, f = np.geomspace(1e-4, 1e3, 3000)[:, None], means[stimulus]
+    above = stats.nbinom.logpmf(x, 1 / a, 1 / (1 + a * f)).sum(axis=1) + np.log1p(a * means).sum(axis=1) / 2
+    above -= stats.poisson.logpmf(x, f).sum()
+    assert above[1] < above[0] < 0  # the score at 0 is negative
+    best = max(above.max(), 0.0)
+    inside = a[above > best - stats.chi2.isf(0.05, 1) / 2, 0]
+    assert_allclose(fit.log_likelihood_ratio, best, rtol=1e-4)
+    assert_allclose(fit.gain_variance, a[above.argmax(), 0] if above.max() > 0 else 0.0, rtol=0.01)
+    assert_allclose(fit.upper, inside[-1], rtol=0.01)
+    assert_allclose(fit.lower, inside[0] if best > 1.92 else 0.0, rtol=0.01)
+    if side == "gain":
+        assert_allclose([fit.gain_variance, 2 * fit.log_likelihood_ratio], [0.8533, 9.299], rtol=1e-3)
+        assert fit.p < 0.002
+    else:
+        assert fit.p == 1
+
+
 # --- promises ---
 
 

@@ -62,7 +62,7 @@ def modulated_poisson(stimulus: Any, counts: Any, *, bias: str | None = "cox-rei
 
     N ~ Poisson(f_s g), with f_s the mean count of stimulus s and g gamma distributed with mean 1 and variance s2, the same for
     all stimuli: a negative binomial distribution with mean f_s and variance f_s + s2 f_s^2. Fitted by maximum likelihood: f_s
-    is the mean count, and s2 is 0 where the variance within stimuli is below the mean.
+    is the mean count, and s2 is 0 where no gain makes the counts more likely, usually where their variance is below the mean.
 
     Bias. The means are fitted to the same n_s trials of each stimulus, so that maximum likelihood gives an s2 which is too low by
     about (s2 + 1/f) / n_s; more stimuli don't change that. Cox and Reid's adjusted likelihood, with half the sum of

@@ -14,7 +14,7 @@ import numpy as np
 from ...core.numba_jit import njit
 from ..trial_counts import means_of
 
-_LEAST, _MOST, _HALVINGS = -25.0, 14.0, 55  # log a
+_LEAST, _MOST, _HALVINGS = -25.0, 14.0, 49  # log a; it is searched in steps of 1, which are then halved
 
 
 def fit_gain_variance(
@@ -22,9 +22,11 @@ def fit_gain_variance(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximum likelihood gain variance (n_neurons,) of counts x (n, n_neurons), and twice the log likelihood above Poisson.
 
-    The score in a is positive at a = 0 if the variance within stimuli (divisor n) is above the mean, and then has a root; if not,
-    a is 0. NaN for neurons without spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`; the
-    divisor at a = 0 is then n - 1.
+    The score in a is positive at a = 0 if the variance within stimuli (divisor n) is above the mean. The likelihood can have two
+    maxima, and one at a > 0 even if that score is negative: where mean counts differ much, those of large mean can be less variable
+    than Poisson counts, those of small mean more. So all maxima are found, on a grid of log a, and compared. NaN for neurons
+    without spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`; the divisor at
+    a = 0 is then n - 1.
 
     >>> a, ratio = fit_gain_variance(np.array([[4, 4], [4, 0], [5, 9], [4, 4.0]]), np.zeros(4, dtype=int))
     >>> a.round(3), ratio.round(3)
@@ -41,7 +43,8 @@ def profile_limits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gain variances below and above the fit `a` at which twice the log likelihood is lower by `drop`, each (n_neurons,).
 
-    0 where the likelihood at 0 is within `drop`; infinity where no gain variance is large enough.
+    The outermost ones, if there are several. 0 where the likelihood at 0 is within `drop`; infinity where no gain variance is
+    large enough.
 
     >>> x, label = np.array([[4.0], [0], [9], [4]]), np.zeros(4, dtype=int)
     >>> lower, upper = profile_limits(x, label, fit_gain_variance(x, label)[0], 3.84)
@@ -98,17 +101,25 @@ def _log_likelihood(
 @njit(cache=True)  # pragma: no cover - compiled
 def _fit(above: np.ndarray, mean: np.ndarray, number: np.ndarray, adjusted: bool) -> tuple[float, float]:
     # a single spike has an adjusted score of 0 at a = 0, but for rounding
-    if _score(0.0, above, mean, number, adjusted) <= 1e-12 * (number * mean).sum():
-        return 0.0, 0.0
-    low, high = _LEAST, _MOST
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        if _score(np.exp(middle), above, mean, number, adjusted) > 0:
-            low = middle
-        else:
-            high = middle
-    a = np.exp(0.5 * (low + high))
-    return a, max(2 * _log_likelihood(a, above, mean, number, adjusted), 0.0)
+    least = 1e-12 * (number * mean).sum()
+    rises = _score(0.0, above, mean, number, adjusted) > least
+    best, highest = 0.0, -np.inf if rises else least
+    for end in np.arange(_LEAST + 1, _MOST + 1):
+        rose, rises = rises, _score(np.exp(end), above, mean, number, adjusted) > least
+        if rises or not rose:
+            continue
+        low, high = end - 1, end  # a maximum is between them
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            if _score(np.exp(middle), above, mean, number, adjusted) > 0:
+                low = middle
+            else:
+                high = middle
+        a = np.exp(0.5 * (low + high))
+        value = _log_likelihood(a, above, mean, number, adjusted)
+        if value > highest:
+            best, highest = a, value
+    return best, max(2 * highest, 0.0) if best > 0 else 0.0
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -123,6 +134,14 @@ def _limits(
         if _log_likelihood(far, above, mean, number, adjusted) >= least:
             ends[side] = np.inf if side else 0.0
             continue
+        # from the far end to the first step inside, which may belong to another maximum
+        step = -1.0 if side else 1.0
+        while step * (inside - outside) > 1:
+            near = outside + step
+            if _log_likelihood(np.exp(near), above, mean, number, adjusted) >= least:
+                inside = near
+                break
+            outside = near
         for _ in range(_HALVINGS):
             middle = 0.5 * (inside + outside)
             if _log_likelihood(np.exp(middle), above, mean, number, adjusted) >= least:
