@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import neo
@@ -73,6 +74,16 @@ def test_coupling_is_zero_for_independent_neurons_and_its_jackknife_covers() -> 
         z.append(table["value"].mean())
     assert np.mean(inside) > 0.9
     assert abs(np.mean(z) / np.std(z) * np.sqrt(40)) < 4
+
+
+def test_two_trials_have_a_coupling_without_an_error() -> None:
+    """Without one of two trials there are no other trials for the mean; over all trials, bias=None, there is one."""
+    trains = [np.sort(np.random.default_rng(k).uniform(0, 2, 40)) for k in range(6)]
+    block = to_block([trains[:3], trains[3:]], t_stop=2 * pq.s)
+    table = tabulate(block, [measures.population_coupling, measures.firing_rate])
+    assert table["value"].notna().all()
+    assert table["se"].isna().tolist() == [True] * 3 + [False] * 3
+    assert tabulate(block, partial(measures.population_coupling, bias=None))["se"].notna().all()
 
 
 def test_shared_fluctuations_couple() -> None:

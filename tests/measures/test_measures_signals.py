@@ -163,6 +163,23 @@ def test_degrees_of_freedom_next_to_the_ends() -> None:
     assert 4.1 < expected[1] < 7.9
 
 
+@pytest.mark.filterwarnings("error")
+def test_few_estimates_have_wide_limits_and_a_single_boxcar_no_power_at_0() -> None:
+    """Two segments that share 8 of 9 samples are about one estimate; the sum of a signal less its mean is rounding."""
+    x, y = noise(8, 1000)
+    c = measures.signal_coherence(wrap(x), wrap(x + 0.1 * y), window="hann", nperseg=900, noverlap=800)
+    assert c.n_effective < 1.5
+    np.testing.assert_array_equal([c.lower, c.upper], [0 * c.f, 1 + 0 * c.f])
+    for bias in ("mean", None):
+        s = measures.signal_spectrum(wrap(x), window="boxcar", nperseg=1000, bias=bias)
+        assert np.isnan([s.se[0], s.lower[0], s.upper[0]]).all()
+        assert np.isnan(s.power[0]) == (bias == "mean")
+        assert (s.lower < s.power)[1:].all()
+        assert (s.power < s.upper)[1:].all()
+    s = measures.signal_spectrum(wrap(x), window="boxcar", nperseg=988)  # 1.2 % left
+    assert s.upper[0] > s.power[0] > 0
+
+
 @pytest.mark.parametrize(("unit", "expected"), [
     ("mV", "mV**2/Hz"), ("V/m", "(V/m)**2/Hz"), ("mV**2", "(mV**2)**2/Hz"), ("dimensionless", "1/Hz"),
 ])  # fmt: skip

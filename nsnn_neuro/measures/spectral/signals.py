@@ -14,9 +14,9 @@ precision. Elsewhere the values agree.
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 n degrees of freedom, n = K M', half as
 many at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
 the bandwidth. For the coherence C the limits are those of atanh(sqrt C) +- z / sqrt(nu - 2) less its bias 1 / (nu - 2), nu the
-degrees of freedom, and the phase has the standard error sqrt((1 - C) / (nu C)). At 0 and at half the sampling rate estimates are
-real: C is the square of a correlation of nu pairs. There limits are Fisher's, atanh(sqrt C) +- z / sqrt(nu - 2) less
-sqrt(C) / (2 nu - 2), and the phase is 0 or pi without an error.
+degrees of freedom, and the phase has the standard error sqrt((1 - C) / (nu C)). Below nu = 3 the limits are 0 and 1. At 0 and at
+half the sampling rate estimates are real: C is the square of a correlation of nu pairs. There limits are Fisher's,
+atanh(sqrt C) +- z / sqrt(nu - 2) less sqrt(C) / (2 nu - 2), and the phase is 0 or pi without an error.
 
 Near the ends. Closer than nw / T to 0 or to half the sampling rate, T the length of a segment, tapers mix f and -f. The mean over
 pairs of tapers w_k, w_l of |sum over t of w_k w_l exp(-4 pi i f t)|^2, times K, is g(f), from 0 in the middle to 1 at the ends, and
@@ -43,6 +43,8 @@ from ...core.units import shown
 from ..trains import nan_ratio, read_signal
 
 _MULTITAPER = "multitaper"
+_LEFT = 0.01  # of a flat spectrum; with less left, estimates are little but rounding
+_FREEDOM = 3.0  # below, the normal law of atanh(sqrt C) fails, and its bias 1 / (nu - 2) exceeds the error
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +172,7 @@ def _plan(size: int, rate: float, window: Any, nperseg: int | None, noverlap: in
     left = (
         np.mean((tapers**2).sum(axis=1)) - np.mean(np.abs(np.fft.rfft(tapers, axis=-1)) ** 2, axis=0) / size
     )
+    left = np.where(left < _LEFT, 0.0, left)
     return _Plan(tapers, hop, f, real, rate, n_effective, np.where(real, 1.0, _parts(tapers)), left)
 
 
@@ -218,7 +221,9 @@ def signal_spectrum(
     noverlap : samples shared by neighbouring segments; None (default) is half of nperseg
     nw : time-bandwidth product of "multitaper", at least 1; the bandwidth is 2 nw / (length of a segment)
     confidence : of the limits, between 0 and 1
-    bias : "mean" (default) restores the power near 0 that goes with the mean; None does not, as in SciPy and Elephant
+    bias : "mean" (default) restores the power near 0 that goes with the mean; None does not, as in SciPy and Elephant. Where
+        less than 1 % is left, as at 0 with one "boxcar" over the whole signal, power, se and limits are NaN (with None the power
+        is computed)
 
     Raises
     ------
@@ -241,9 +246,10 @@ def signal_spectrum(
         power = nan_ratio(power, plan.left)
     freedom = plan.freedom
     tail = (1 - confidence) / 2
-    lower, upper = (freedom * power / chi2.ppf(q, freedom) for q in (1 - tail, tail))
+    known = np.where(freedom > 0, freedom, np.nan)
+    lower, upper = (known * power / chi2.ppf(q, known) for q in (1 - tail, tail))
     unit = _squared_per_hertz(signal.dimensionality.string)
-    se = power * np.sqrt(2 / freedom)
+    se = power * np.sqrt(2 / known)
     return SignalSpectrum(plan.f, power, se, lower, upper, plan.n_effective, confidence, unit)
 
 
@@ -310,11 +316,13 @@ def signal_coherence(
     power = [(np.abs(z) ** 2).mean(axis=(0, 1)) for z in (first, second)]
     c = np.minimum(nan_ratio(np.abs(cross) ** 2, power[0] * power[1]), 1.0)
     parts, freedom = plan.parts, plan.freedom
-    left = np.maximum(freedom - 2, 1e-9)  # too few estimates: limits 0 and 1
-    bias = np.where(plan.real, np.sqrt(c) / (2 * np.maximum(freedom, 2) - 2), 1 / left)
+    few = freedom < _FREEDOM
+    left = np.where(few, 1.0, freedom - 2)
+    bias = np.where(plan.real, np.sqrt(c) / (2 * left + 2), 1 / left)
     score = np.arctanh(np.sqrt(np.minimum(c, 1 - 1e-15))) - bias
     reach = norm.isf((1 - confidence) / 2) / np.sqrt(left)
     lower, upper = (np.tanh(np.maximum(score + side * reach, 0.0)) ** 2 for side in (-1, 1))
+    lower, upper = np.where(few, 0.0 * c, lower), np.where(few, 1.0 + 0.0 * c, upper)
     phase_se = np.where(plan.real, np.nan, np.sqrt(nan_ratio(1 - c, freedom * c)))
     threshold = beta.isf(1 - confidence, parts / 2, np.maximum(freedom - parts, 1e-9) / 2)
     return SignalCoherence(plan.f, c, lower, upper, np.angle(cross), phase_se, threshold, n, confidence)
