@@ -157,7 +157,7 @@ def sweep(
     seeds = _seeds(seed)
     with frozen_heap():
         parts = groups(points, **{k: v for k, v in options.items() if k not in ("trials", "engine")})
-        try_measures(points.parts(0), functions, options)
+        try_measures([points.parts(k) for k in sorted({0, len(points) - 1})], functions, options)
     step = 1e-4 if dt is None else units.si(dt, "s", "dt")
     size = {key: options[key] for key in ("n_neurons", "trials")}
     size |= {"duration": units.si(duration, "s", "duration"), "dt": step}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import neo
@@ -18,7 +18,7 @@ from ..core.units import si
 from ..io.provenance import provenance
 from ..measures.table import check_value, few_intervals, measure_unit
 from ..measures.table import rows as rows_of
-from ..measures.trains import Trains, as_trains
+from ..measures.trains import as_trains
 from ..models.network import Network
 from .batching import stack
 from .grid import Parts, Points
@@ -89,24 +89,31 @@ def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None)
     return simulate_together(parts, stack(parts, task.paths, options["n_neurons"]), numbers, **options)
 
 
-def try_measures(parts: Parts, measures: dict[str, Any], options: dict[str, Any]) -> None:
+def try_measures(tried: Sequence[Parts], measures: dict[str, Any], options: dict[str, Any]) -> None:
     """Raise the error of a measure that cannot work on the Blocks of a sweep, whatever their spikes: a wrong option, say.
 
+    tried : points of the sweep, such as the first and the last
     It is called on a Block without spikes and, if that raises an NsnnError, on one in which all neurons fire regularly: some
-    measures need spikes. Errors of other kinds may come from what such Blocks lack, and are left to the run.
+    measures need spikes. Others need a stimulus that differs from 0, so that all points tried must raise the same. Errors of
+    other kinds may come from what such Blocks lack, and are left to the run.
     """
-    silent = block_of_spikes(parts, [np.empty(0)] * 3, **options)
-    trains = as_trains(silent)
+    silent = _silent(tried[0], options)
     for name, function in measures.items():
-        error = _refusal(silent, trains.n_neurons, name, function)
+        error = _refusal(silent, name, function)
         if error is not None:
-            again = _refusal(_firing(parts, trains, options), trains.n_neurons, name, function)
-            if str(again) == str(error):
+            others = (block(parts, options) for parts in tried for block in (_silent, _firing))
+            if all(str(_refusal(other, name, function)) == str(error) for other in others):
                 raise NsnnError(f"measure {name}: {error}".replace(f"{name}: measure {name}", name)) from None
 
 
-def _firing(parts: Parts, trains: Trains, options: dict[str, Any]) -> neo.Block:
+def _silent(parts: Parts, options: dict[str, Any]) -> neo.Block:
+    """A Block without spikes."""
+    return block_of_spikes(parts, [np.empty(0)] * 3, **options)
+
+
+def _firing(parts: Parts, options: dict[str, Any]) -> neo.Block:
     """A Block of 20 spikes in each train, at times that differ between trains."""
+    trains = as_trains(_silent(parts, options))
     step = float(trains.t_stop[0]) / _STEPS
     number = np.arange(_SPIKES)[None] * (_STEPS // _SPIKES) + np.arange(trains.counts.size)[:, None] % _SPREAD
     trial, neuron = np.divmod(np.repeat(np.arange(trains.counts.size), _SPIKES), trains.n_neurons)
@@ -114,12 +121,12 @@ def _firing(parts: Parts, trains: Trains, options: dict[str, Any]) -> neo.Block:
     return block_of_spikes(parts, [trial, neuron, (number.ravel() * step / dt).astype(np.int64)], **options)
 
 
-def _refusal(block: neo.Block, n_neurons: int, name: str, function: Any) -> NsnnError | None:
+def _refusal(block: neo.Block, name: str, function: Any) -> NsnnError | None:
     """The NsnnError that a measure raises on a Block."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            check_value(name, function(block), n_neurons)
+            check_value(name, function(block), as_trains(block).n_neurons)
         except NsnnError as error:
             return error
         except Exception:

@@ -428,6 +428,17 @@ def test_a_measure_that_needs_spikes_is_not_refused_for_the_trial_without() -> N
     assert not swept({"stimulus.v": [25 * mV]}, measures=of_spikes)["failed"].any()
 
 
+def test_a_measure_that_the_first_point_alone_cannot_have_fails_there_alone() -> None:
+    def driven(block):
+        if block.annotations["parameters"]["stimulus"]["v"]["value"] == 0:
+            raise NsnnError("no drive")
+        return firing_rate(block)
+
+    with pytest.warns(UserWarning, match="1 of 2 points failed"):
+        table = swept({"stimulus.v": [0 * mV, 25 * mV]}, measures=driven)
+    assert table["failed"].tolist() == [True, False]
+
+
 def test_all_points_failing_for_one_reason_is_an_error(tmp_path) -> None:
     def unfinished(block):
         raise ZeroDivisionError("no")
