@@ -263,6 +263,20 @@ def test_the_resolution_of_cut_trials_and_of_a_step_that_times_do_not_have(tmp_p
         assert len(words) == (expected is None)
 
 
+def test_the_resolution_of_loaded_trials_and_the_time_that_is_on_no_step(tmp_path):
+    dt, begin = 1 / 30_000, [0.1234567, 4.98765]  # the trials' starts are not on the grid of the spikes
+    block = to_block([[np.array([40_000, 41_013]) * dt - begin[0]], [[5.1 - begin[1]]]], t_stop=2 * pq.s)
+    block.annotations["dt"] = dt
+    for segment, start in zip(block.segments, begin, strict=True):
+        segment.annotations["start_time"] = start
+    with h5py.File(save(block, tmp_path / "a.nwb")) as file:
+        assert file["units/spike_times"].attrs["resolution"] == dt
+    block = to_block([[[0.1, 0.20001, 0.3]]], t_stop=1 * pq.s)
+    block.annotations["dt"] = 1e-4
+    with pytest.warns(UserWarning, match=r"spike times such as 0\.20001 s are not multiples"):
+        save(block, tmp_path / "a.nwb")
+
+
 def test_other_programs_see_the_names_of_units_and_their_plain_columns(tmp_path):
     block = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
     plain = {"area": ["V1", "LM"], "depth": [0.5, 2], "good": [True, False]}

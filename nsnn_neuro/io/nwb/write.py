@@ -49,8 +49,9 @@ def _population_names(populations: Any, n: int) -> list[str] | None:
 def _resolution(block: neo.Block, spikes: Trains) -> float | None:
     """The step (s) of all spike times, by the annotation dt, sampling_rate or nwb of the Block; None where it is none of these.
 
-    Times k / rate of a recording are often not exactly k dt, and then they are not stored as integers. Trials that were cut are on
-    the recording's grid, not on that of their own clocks. A warning names a dt or rate of a recording that its times do not have.
+    Times k / rate of a recording are often not exactly k dt, and then they are not stored as integers. Trials that were cut, or
+    loaded as such, are on the recording's grid, not on that of their own clocks. A warning names a dt or rate of a recording that
+    its times do not have.
     """
     dt, rate, nwb = (block.annotations.get(name) for name in ("dt", "sampling_rate", "nwb"))
     stated = nwb.get(STEP) if isinstance(nwb, dict) else None
@@ -61,19 +62,24 @@ def _resolution(block: neo.Block, spikes: Trains) -> float | None:
         steps += [] if rate is None else [1 / float(si(rate, "Hz", "rate") if is_quantity(rate) else rate)]
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
-    times, events = spikes.times, [one.annotations.get(EVENT_TIME, 0.0) for one in block.segments]
-    if any(events) and all(type(one) is float and np.isfinite(one) for one in events):
-        times = times + np.array(events)[spikes.trial]
+    steps = [step for step in steps if 0 < step < np.inf]
+    zero = [one.annotations.get(EVENT_TIME, one.annotations.get("start_time", 0.0)) for one in block.segments]
+    clocks = [spikes.times]
+    if any(zero) and all(isinstance(one, int | float) and np.isfinite(one) for one in zero):
+        clocks.insert(0, spikes.times + np.array(zero)[spikes.trial])
+    farthest = []  # for each step, the time that is farthest from its multiples
     for step in steps:
-        if 0 < step < np.inf:
+        for times in clocks:
             off = np.abs(times - np.rint(times / step) * step)
             if not (off > max(1e-6 * step, rounding(times))).any():
                 return step
+        farthest.append(float(times[np.argmax(off)]))
     simulated = "parameters" in block.annotations
-    if (dt is not None or rate is not None) and times.size and not simulated:
+    if (dt is not None or rate is not None) and spikes.times.size and not simulated:
         name, said = ("dt", dt) if dt is not None else ("sampling_rate", rate)
+        odd = farthest[0 if name == "dt" else -1] if farthest else float(spikes.times[-1])
         warn(
-            f"annotations[{name!r}] = {shown(said)}: spike times such as {float(times[-1]):.9g} s are not multiples of this "
+            f"annotations[{name!r}] = {shown(said)}: spike times such as {odd:.9g} s are not multiples of this "
             "sampling interval, so the file states no resolution: expected dt in seconds, such as 1/30000, and times computed "
             "as sample number times dt"
         )
