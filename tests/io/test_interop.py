@@ -465,6 +465,22 @@ def test_columns_of_a_table_label_trials_and_units():
         to_block(table, t_stop=1 * second)
 
 
+def test_columns_of_dates_lists_and_missing_values():
+    table = pd.DataFrame({"unit": ["a", "a", "b"], "time": [0.1, 0.2, 0.3], "wave": [[1], [2], [3]]})
+    table["day"] = pd.Timestamp("2024-01-01")
+    table["sex"] = pd.array(["m", "m", pd.NA], dtype="string")
+    table["age"] = pd.array([pd.NA] * 3, dtype="Int64")
+    with pytest.warns(UserWarning, match="the columns") as seen:
+        block = to_block(table, t_stop=1 * second)
+    assert [str(one.message) for one in seen] == [
+        "source: the columns ['wave', 'day'] are left out, as they hold other values than numbers and texts"
+    ]
+    np.testing.assert_equal(block.segments[0].annotations, {"age": np.nan})
+    np.testing.assert_equal(
+        block.annotations["units"], {"id": ["a", "b"], "sex": ["m", np.nan], "age": [np.nan] * 2}
+    )
+
+
 def test_labels_of_own_trials():
     block = to_block([[[0.1]], [[0.2]], [[]]], t_stop=1 * second, labels=np.array(["x", "y", "x"]))
     assert conditions(block).tolist() == ["x", "y", "x"]
