@@ -144,7 +144,14 @@ def _annotated(block: neo.Block, name: str) -> np.ndarray:
             f"events = {name!r}: {values[bad[0]]} in trial {bad[0]} ({bad.size} of {values.size} are not finite): choose the "
             f"trials that have this event, select(block, trials=np.isfinite(conditions(block, {name!r})))"
         )
-    return values - np.array([float(one.get("start_time", 0.0)) for one in known])
+    starts = [one.get("start_time", 0.0) for one in known]
+    wrong = [k for k, one in enumerate(starts) if not (_is_number(one) and np.isfinite(one))]
+    if wrong:
+        raise NsnnError(
+            f"events = {name!r}: the annotation start_time of trial {wrong[0]} is {shown(starts[wrong[0]])}: expected the start of "
+            f"the trial in seconds, on the clock of {name!r}; or pass the times on the trials' own clocks as an array"
+        )
+    return values - np.array(starts, dtype=float)
 
 
 def _is_number(value: Any) -> bool:

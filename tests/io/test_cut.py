@@ -434,6 +434,10 @@ def test_trials_are_aligned_to_their_annotations():
     assert_allclose([float(s.spiketrains[0].t_start) for s in aligned.segments], [-0.5, -0.5])
     with pytest.raises(NsnnError, match=r"clock of segment 0 was shifted by its event .*'go' was not"):
         align(aligned, "go")
+    named = select(block)
+    named.segments[1].annotations["start_time"] = "noon"
+    with pytest.raises(NsnnError, match="the annotation start_time of trial 1 is 'noon': expected the start"):
+        align(named, "go")
     for segment in block.segments:
         segment.annotations["go"] -= segment.annotations.pop("start_time")
     assert_allclose([float(s.spiketrains[0].t_stop) for s in align(block, "go").segments], [0.5, 0.5])
