@@ -66,12 +66,14 @@ class Source:
     """relative spacing of the numbers that the times were stored in"""
     unitless: bool = False
     """whether the times are numbers without a unit, so that they may be milliseconds by mistake"""
+    tabular: bool = False
+    """whether the times are a column of a DataFrame"""
 
     def inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """The spike times, (n_spikes,) s, each in its trial but for rounding; a warning where they are hardly seconds."""
         train = self.trial * self.n_neurons + self.neuron
         if self.unitless:
-            time_doubts.refuse_counts(self.times, train, self.name)
+            time_doubts.refuse_counts(self.times, train, self.name, self.tabular)
         low, high = start[self.trial], stop[self.trial]
         apart = rounding(start, stop)
         outside = ~((self.times >= low - apart) & (self.times <= high + apart))
@@ -80,7 +82,7 @@ class Source:
             raise NsnnError(self.outside(k, float(low[k]), float(high[k])))
         if self.unitless:
             lasting = float((stop - start).sum())
-            doubt = time_doubts.doubt(self.times, train, self.n_neurons, lasting, self.name)
+            doubt = time_doubts.doubt(self.times, train, self.n_neurons, lasting, self.name, self.tabular)
             if doubt:
                 warn(doubt)
         return np.clip(self.times, low, high)
@@ -171,6 +173,7 @@ def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:
         name=first.name,
         eps=max(part.eps for part in parts),
         unitless=any(part.unitless for part in parts),
+        tabular=any(part.tabular for part in parts),
         caution=next((part.caution for part in parts if part.caution), None),
         sealed=next((part.sealed for part in parts if part.sealed), None),
     )
@@ -204,6 +207,7 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
         units=id_column(ids) if any(part.units for part in sources) else {},
         eps=max(part.eps for part in sources),
         unitless=any(part.unitless for part in sources),
+        tabular=any(part.tabular for part in sources),
         annotations={**notes, "populations": sizes},
     )
 

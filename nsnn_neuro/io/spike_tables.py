@@ -66,6 +66,7 @@ def read(table: Any) -> Source:
         _check_gaps(table["trial"], trials)
     unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
+    result.tabular = True
     result.eps = spacing(table["time"].to_numpy())
     more = [
         name

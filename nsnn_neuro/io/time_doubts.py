@@ -37,8 +37,19 @@ def are_whole(times: np.ndarray) -> bool:
     return bool(times.size and (first == np.rint(first)).all() and (times == np.rint(times)).all())
 
 
-def refuse_counts(times: np.ndarray, train: np.ndarray, name: str) -> None:
+def _stated(unit: str, table: bool) -> str:
+    """How times are given this unit; a column of a table can't hold a Quantity."""
+    return (
+        f'pandas.to_timedelta(times, unit="{unit}")'
+        if table
+        else f"times * {'second' if unit == 's' else unit}"
+    )
+
+
+def refuse_counts(times: np.ndarray, train: np.ndarray, name: str, table: bool = False) -> None:
     """NsnnError for values that are a raster, or counts in bins: whole numbers of which most repeat in their train.
+
+    table : whether they are a column of a DataFrame
 
     >>> refuse_counts(np.array([0.0, 1.0, 0.0, 0.0]), np.zeros(4, int), "source")
     Traceback (most recent call last):
@@ -56,13 +67,16 @@ def refuse_counts(times: np.ndarray, train: np.ndarray, name: str) -> None:
         shown = ", ".join(f"{t:.6g}" for t in first[:8]) + (", ..." if first.size > 8 else "")
         raise NsnnError(
             f"{name} holds the values {shown} of one neuron in one trial, a raster or counts in bins: expected spike times in "
-            "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds"
+            "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds; if they are times "
+            f"in seconds, {_stated('s', table)} says so"
         )
 
 
-def doubt(times: np.ndarray, train: np.ndarray, n_neurons: int, duration: float, name: str) -> str | None:
+def doubt(
+    times: np.ndarray, train: np.ndarray, n_neurons: int, duration: float, name: str, table: bool = False
+) -> str | None:
     """What to warn of where times (n_spikes,), trains (trial * n_neurons + neuron) and the trials' total duration (s) look like
-    milliseconds, microseconds or sample numbers; None where they don't.
+    milliseconds, microseconds or sample numbers; None where they don't. `table` is as for `refuse_counts`.
 
     >>> doubt(np.array([120.0, 310.0, 440.0]), np.zeros(3, int), 1, 500.0, "source")
     'source: 0.006 spikes a second and neuron make it likely that the times are ms, not seconds: pass them with their unit, ...'
@@ -80,5 +94,5 @@ def doubt(times: np.ndarray, train: np.ndarray, n_neurons: int, duration: float,
     samples = "; divide sample numbers by the sampling rate" if are_whole(times) else ""
     return (
         f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them with "
-        f"their unit, times * {unit}, and t_stop likewise{samples}; if they are seconds, times * second says so"
+        f"their unit, {_stated(unit, table)}, and t_stop likewise{samples}; if they are seconds, {_stated('s', table)} says so"
     )

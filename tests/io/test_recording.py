@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import ms, mV, second
@@ -104,6 +105,18 @@ def test_times_that_are_hardly_seconds_are_doubted():
     words = r"source: 0\.0035 spikes a second and neuron make it likely that the times are ms, not seconds: .*times \* ms"
     with pytest.warns(UserWarning, match=words):
         to_block(milliseconds, t_stop=500 * second)
+    table = pd.DataFrame({"unit": ["a"] * 4, "time": [120.0, 310.0, 440.0, 900.0]})
+    with pytest.warns(UserWarning, match=r'pandas\.to_timedelta\(times, unit="ms"\).*unit="s"\) says so'):
+        to_block(table, t_stop=5000 * second)
+    raster = [[[3, 3, 3, 5, 5, 5, 7, 9]]]  # or coarse times
+    with pytest.raises(NsnnError, match=r"if they are times in seconds, times \* second says so"):
+        to_block(raster, t_stop=20 * second)
+    raster[0][0] = raster[0][0] * second
+    table["time"] = pd.to_timedelta(table["time"], unit="s")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_block(raster, t_stop=20 * second)  # as the messages say
+        to_block(table, t_stop=5000 * second)
     samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
     with pytest.warns(UserWarning, match="divide sample numbers by the sampling rate"):
         to_block(samples, t_stop=60_000 * second)
