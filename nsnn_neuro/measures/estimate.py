@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.errors import NsnnError
+
 F = TypeVar("F", bound=Callable[..., Any])
 _ROUNDING = 32 * np.finfo(float).eps  # relative; a sum over trials less one of them, divided by a duration
 
@@ -68,7 +70,13 @@ class Estimate:
     def __format__(self, spec: str) -> str:
         if not spec:
             return str(self)
-        return format(self.value, spec) + ("" if math.isnan(self.se) else f" ± {format(self.se, spec)}")
+        try:
+            return format(self.value, spec) + ("" if math.isnan(self.se) else f" ± {format(self.se, spec)}")
+        except ValueError:
+            raise NsnnError(
+                f"format {spec!r} of an Estimate: expected one for numbers, such as '.2f', applied to value and se; pad its text "
+                "with f'{str(estimate):>40s}'"
+            ) from None
 
     def __str__(self) -> str:
         se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"

@@ -232,9 +232,16 @@ def check_value(label: str, value: Any, n_neurons: int) -> None:
         return
     try:
         shape = np.asarray(value, dtype=float).shape
-        if shape in ((), (n_neurons,)):
+        # NumPy makes numbers of texts and of None
+        given = np.asarray(value)
+        if given.dtype.kind in "USO" and any(
+            one is None or isinstance(one, str | bytes) for one in given.flat
+        ):
+            returned = shown(value)
+        elif shape in ((), (n_neurons,)):
             return
-        returned = f"shape {shape}"
+        else:
+            returned = f"shape {shape}"
     except (TypeError, ValueError):
         returned = f"a {type(value).__name__}"
     raise NsnnError(

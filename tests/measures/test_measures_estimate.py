@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro import measures, tabulate, to_block
+from nsnn_neuro import NsnnError, measures, tabulate, to_block
 from nsnn_neuro.measures import Estimate, measure
 from nsnn_neuro.measures.estimate import jackknife_se
 
@@ -36,6 +36,8 @@ def test_prints_as_one_line_that_names_everything():
 def test_a_format_applies_to_the_value_and_its_error():
     e = Estimate(0.2, 0.051)
     assert f"{e:.2f}" == "0.20 ± 0.05"
+    with pytest.raises(NsnnError, match="format '>8s' of an Estimate: expected one for numbers"):
+        f"{e:>8s}"
     assert f"{Estimate(0.2):+.1f}" == "+0.2"
     assert f"{e}" == str(e)
 

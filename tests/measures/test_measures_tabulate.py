@@ -195,6 +195,15 @@ def test_numbers_and_estimates():
             "measure fano_curve returned a tuple.*a measure for each of its points",
         ),
         (lambda b: tabulate(b, {"object": lambda b: b}), "measure object returned a Block"),
+        (
+            lambda b: tabulate(b, {"nothing": lambda b: None}),
+            r"measure nothing returned None: expected \(4,\), a number",
+        ),
+        (lambda b: tabulate(b, {"text": lambda b: "3"}), "measure text returned '3'"),
+        (
+            lambda b: tabulate(b, {"gap": lambda b: [1.0, None, 2.0, 3.0]}),
+            r"measure gap returned \[1.0, None",
+        ),
         (lambda b: tabulate(b, {1: cv, "1": cv2}), "equal names, .'1', '1'"),
     ],
 )
