@@ -106,10 +106,11 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
     """Information about the stimulus against the time scale at which spikes are read, with standard errors.
 
     Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. A
-    point is the count's information plus the code's gain over it, which lacks the bias that is left, with the standard error of
-    the gain: where times add nothing, the curve lies on the line. Of `metric_space_information`: the corrected information
-    against 1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. Bands and bars are one standard error. An
-    open point has a warning, of too few trials say: it may be bias alone.
+    point is the count's information plus the code's gain over it, with the standard error of the gain. For words that determine
+    the count, and a `bias` in closed form, the bias that is left is taken off the gain: where times add nothing, the curve lies on
+    the line. Latencies, binary words and other choices of `bias` ("nsb", "auto") keep theirs. Of `metric_space_information`: the
+    corrected information against 1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. Bands and bars are one
+    standard error. An open point has a warning, of too few trials say: it may be bias alone.
 
     Parameters
     ----------

@@ -43,6 +43,8 @@ def table_se(table: np.ndarray) -> float:
     That of the multinomial by the delta method, the variance of log2(p / (p_row p_column)) over trials, and
     in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (K - 1)^2 degrees of freedom.
     One trial is spread evenly over the cells first: an error that wasn't seen isn't impossible.
+    The numbers of trials of the labels count as random, although an experiment fixes them: that adds the variance between the
+    labels of the information about each, nothing where all are decoded equally well.
 
     >>> round(table_se(np.array([[5, 5], [5, 5]])), 3)
     0.049
