@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,16 +44,34 @@ NOTICED = {
 }
 
 
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """The table of a run somewhat smaller than a quick run, by sabotage."""
+
+    def run(sabotage):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("NSNN_SHARED_DATA", str(tmp_path_factory.mktemp("none")))
+            return study.run(
+                study.Config(
+                    sabotage=sabotage,
+                    populations=3,
+                    trials=150,
+                    sizes=(4, 8, 32),
+                    few=(20, 50),
+                    dt=1e-3,
+                    engine="numpy",
+                )
+            )
+
+    return functools.cache(run)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sabotage", study.SABOTAGES)
-def test_a_sabotaged_run_fails(sabotage, tmp_path, monkeypatch):
-    """Somewhat smaller than a quick run."""
-    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    config = study.Config(
-        sabotage=sabotage, populations=2, trials=150, sizes=(4, 8, 32), few=(20, 50), dt=1e-3, engine="numpy"
-    )
+def test_claims_hold_without_and_fail_under_each_sabotage(sabotage, small_run):
+    study.verify(small_run(""))
     with pytest.raises(ClaimFailed, match=NOTICED[sabotage]):
-        study.verify(study.run(config))
+        study.verify(small_run(sabotage))
 
 
 @pytest.fixture(scope="module")
