@@ -85,7 +85,8 @@ def train(
         fixed, and the signal isn't "reward"
     schedule : "constant" learning rates, or "cosine": from eta to 0 over the epochs
     noise_schedule : factors of the noise scale of all layers: a list with one for each epoch, or a pair (first, last) for a
-        geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too
+        geometric sequence, e.g. (2.0, 0.5). None: 1. A scale that is learned (`NDL(..., eta_noise=...)`) is multiplied, too.
+        `Fit.network` has the scale of the epoch whose weights it has: pass keep="last" for that at the end of the sequence
     patience : stop after so many epochs without a new minimum of the validation loss; None: train all epochs
     keep : weights to return: "best", of the epoch with the smallest validation loss (the last epoch without validation), or "last"
     seed : whole number; None draws one, which the annotations of `Fit.block` contain
