@@ -72,19 +72,21 @@ class Data:
         """(n,) the spike of the step before, 0 in a trial's first step."""
         return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
 
-    def shared(self, other: Data, dt: float) -> int:
-        """The number of spikes in trials that have the same spikes in `other`, where the windows of both overlap."""
-        total = 0
+    def shared(self, other: Data, dt: float) -> tuple[int, int]:
+        """Spikes in the time for which `other` has data too: those in trials with the same spikes in `other`, and all."""
+        same = total = 0
         # fits that an earlier version pickled have no starts
         if self.starts.size != getattr(other, "starts", np.empty(0)).size:
-            return 0
+            return 0, 0
         pieces = (np.split(one.o, np.flatnonzero(one.begins)[1:]) for one in (self, other))
         shifts = np.rint((other.starts - self.starts) / dt).astype(int)
         for a, b, shift in zip(*pieces, shifts.tolist(), strict=True):
             a, b = a[max(0, shift) :], b[max(0, -shift) :]
             n = min(a.size, b.size)
-            total += int(a[:n].sum()) if n and np.array_equal(a[:n], b[:n]) else 0
-        return total
+            spikes = int(a[:n].sum()) if n > 0 else 0
+            total += spikes
+            same += spikes if spikes and np.array_equal(a[:n], b[:n]) else 0
+        return same, total
 
 
 def n_channels(signal: Any) -> int:
@@ -209,7 +211,7 @@ def prepare(
     """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history."""
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
-    _warn_long(trains, signal[0] if listed and len(signal) else signal)
+    _warn_long(trains, signal[0] if listed and len(signal) else signal, dt)
     signals = [
         on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal", unit)
         for k, s in enumerate(signal if listed else [signal])
@@ -238,9 +240,13 @@ def prepare(
     return Data(*map(np.concatenate, rows))
 
 
-def _warn_long(trains: Any, signal: Any) -> None:
-    """Warn of a signal that lasts far longer than a Block of which it is the stimulus: its rate may be wrong."""
+def _warn_long(trains: Any, signal: Any, dt: float) -> None:
+    """Warn of a signal that lasts far longer than a Block of which it is the stimulus: its rate may be wrong.
+
+    A signal with samples longer than the model's steps (s) only: a long stimulus of short trials is usual."""
     if not isinstance(trains, neo.Block) or not isinstance(signal, neo.AnalogSignal):
+        return
+    if si(signal.sampling_period, "s", "signal") < 1.5 * dt:
         return
     ends = [segment.spiketrains.t_stop for segment in trains.segments if len(segment.spiketrains)]
     last, stop = max((float(seconds(one)) for one in ends), default=np.inf), float(seconds(signal.t_stop))

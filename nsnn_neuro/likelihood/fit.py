@@ -23,7 +23,8 @@ from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .time_rescaling import Rescaled, rescale
 
-_BY_CHANCE = 2  # spikes that two recordings may share
+# spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
+_BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +126,11 @@ class NeuronFit:
 
         P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't know. `se` comes from 20
         consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit. A warning says
-        how many of the spikes are those that were fitted, whose score is too high.
+        how many of the spikes were fitted, whose score is too high, if these are more than half or all where the times overlap.
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-        shared = data.shared(self._data, self.model.step)
-        if shared > _BY_CHANCE:
+        shared, overlapping = data.shared(self._data, self.model.step)
+        if shared > _BY_CHANCE and (shared == overlapping or shared > data.o.sum() / 2):
             warn(
                 f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
                 "and t_start to score, or score other trials; fit.bits_per_spike is that of the fitted data"

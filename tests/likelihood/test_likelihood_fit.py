@@ -274,11 +274,27 @@ def test_scores_say_how_many_spikes_were_fitted_and_fits_that_a_signal_is_far_to
     second = sum(int((t >= 1).sum()) for t in trials_of(block))
     with pytest.warns(UserWarning, match=f"{second} of the"):
         fit.score(block, signal, t_start=0.9 * pq.s)
+    long = gaussian_signal(30_000, 19)
+    fit.model.data(block, long)  # as it is sampled in steps of the model
+    assert len(recwarn.list) == 0
     slow = neo.AnalogSignal(signal.magnitude, units=signal.units, sampling_rate=1 * pq.Hz)
     with pytest.warns(
         UserWarning, match="signal lasts to 2000 s, and the trials to 2 s: is its sampling rate of 1 Hz right"
     ):
         fit.model.data(block, slow)
+
+
+def test_repeats_that_match_by_chance_are_not_called_fitted(recwarn):
+    """Two pulses in each of 40 trials, each answered by at most one spike, with probability 1/2: a quarter of spikes matches."""
+    values = np.where(np.isin(np.arange(20), (5, 15)), 3.0, 0.0)
+    signal = neo.AnalogSignal(values, units="dimensionless", sampling_period=1 * pq.ms)
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
+    first, second = (model.simulate([-2.3, 0.77], signal, trials=40, seed=seed) for seed in (1, 2))
+    fit = fit_neuron(first, signal, dt=1 * ms, stimulus=1)
+    same, total = model.data(second, signal).shared(model.data(first, signal), 1e-3)
+    assert 2 < same < total / 2
+    fit.score(second, signal)
+    assert not recwarn.list
 
 
 def test_the_scores_error_is_its_spread_over_recordings():
