@@ -101,12 +101,18 @@ def _texts(where: str, value: Any) -> Iterator[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=256)
 def _check_deterministic(kind: Any) -> None:
-    """Refuse texts that draw random numbers: their numbers would be others in each run, whatever the seed."""
-    for name in dir(kind):
+    """Refuse texts that draw random numbers: their numbers would be others in each run, whatever the seed.
+
+    Equations are attributes that a class of the package declares; others are notes of the author's.
+    """
+    own = __name__.partition(".")[0]
+    declared = [vars(one) for one in kind.__mro__ if one.__module__.partition(".")[0] == own]
+    names = {name for one in declared for name in (*one, *one.get("__annotations__", ()))}
+    for name in sorted(names):
         if name.startswith("_"):
             continue
-        for where, text in _texts(f"{kind.__name__}.{name}", getattr(kind, name)):
-            if drawn := _RANDOM.search(text):
+        for where, text in _texts(f"{kind.__name__}.{name}", getattr(kind, name, None)):
+            if drawn := _RANDOM.search(re.sub("#.*", "", text)):
                 raise NsnnError(
                     f"{where} = {units.shown(text)}: {drawn[1]}() draws numbers that do not depend on the seed; expected a text "
                     "without random numbers: give noise as the argument `noise`, and random input as a stimulus, such as "

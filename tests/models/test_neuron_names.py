@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
 
@@ -32,7 +33,7 @@ def with_parameter(name: str, **texts: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("i", "Mine has the parameter 'i', which Brian2 uses in each group of neurons: expected another name, such as 'i_own'"),
+        ("i", "Mine has the parameter 'i', which Brian2 uses in each group of neurons: expected another name, such as 'own_i'"),
         ("xi", "'xi', which Brian2 uses"),
         ("exp", "'exp', which is a function of Brian2"),
         ("e", "'e', which is a constant"),
@@ -52,7 +53,10 @@ def test_a_parameter_with_a_taken_name_is_refused(name: str, message: str) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*that no text uses")
-@pytest.mark.parametrize("name", ["g", "e_k", "I", "mean", "g_e", "tau_d", "noise", "shift_v", "half_life"])
+@pytest.mark.parametrize("name", [
+    "g", "e_k", "I", "mean", "g_e", "tau_d", "noise", "shift_v", "half_life", "noise_gain", "stim_gain", "path_length", "j",
+    "name", "clock", "active", "lastspike",
+])  # fmt: skip
 def test_other_names_are_free(name: str) -> None:
     assert with_parameter(name).unit(name) == "V"
 
@@ -106,6 +110,21 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
         nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(10 * Hz, 1 * mV)),
     ]  # fmt: skip
     lif = nsnn.LIF(tau_m=10 * ms, tau_refrac=1 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV)
+    # names made of the parameters of models that are not among the examples
+    models: dict[str, list[Any]] = {
+        "stim": [nsnn.Constant, nsnn.Step, nsnn.Sinusoid],
+        "noise": [nsnn.WhiteNoise, nsnn.MultiplicativeNoise],
+        "escape": [
+            nsnn.Gaussian, nsnn.Logistic, nsnn.Uniform, nsnn.Triangular, nsnn.Cauchy, nsnn.FastSigmoid,
+            nsnn.ExponentialHazard, nsnn.GaussianHazard, nsnn.PlesserGerstner,
+        ],
+    }  # fmt: skip
+    seen |= {
+        f"{prefix}_{f.name}"
+        for prefix, kinds in models.items()
+        for kind in kinds
+        for f in kind.parameter_fields()
+    }
     cells = [(Slow(), noise, 1) for noise in noises] + [(lif, noise, 1) for noise in sharp]
     cells += [(Slow(), noises[0], 2000), (nsnn.WangBuzsaki(), noises[0], 1)]
     for cell, noise, n in cells:
@@ -125,3 +144,62 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
 def test_a_parameter_with_the_name_of_a_derived_constant_is_refused() -> None:
     with pytest.raises(NsnnError, match="'half_w', which is a name of the generated code"):
         with_parameter("half_w", slow={"w": ("tau_m", "0")})
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Jumps(nsnn.IntegrateAndFire):
+    """A neuron with names that Brian2 has in groups and synapses: allowed, as they are of no effect there."""
+
+    tau_m: Any = parameter("s", default=10 * ms)
+    tau_refrac: Any = parameter("s", default=1 * ms)
+    v_rest: Any = parameter("V", default=0 * mV)
+    v_reset: Any = parameter("V", default=0 * mV)
+    v_thresh: Any = parameter("V", default=10 * mV)
+    clock: Any = parameter("V", default=2 * mV)
+    linear = "v_rest + drive - v - j"
+    after_spike = "j += clock"
+    slow = {"j": ("tau_m", "0*mV")}  # noqa: RUF012
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Plain(_Jumps):
+    gain: Any = parameter("V", default=2 * mV)
+    linear = "v_rest + drive - v - w"
+    after_spike = "w += gain"
+    slow = {"w": ("tau_m", "0*mV")}  # noqa: RUF012
+
+
+@pytest.mark.filterwarnings("ignore:.*that no text uses")
+def test_names_of_brian2_that_are_free_give_the_same_spikes() -> None:
+    """Also with a value for each neuron, which is then a variable of the group, and with synapses, which have an index j."""
+    values = np.linspace(0, 4, 5) * mV
+
+    def spikes(cell: Any) -> list[list[float]]:
+        cells = nsnn.Population(
+            5, cell, name="cells", noise=nsnn.WhiteNoise(2 * mV), stimulus=nsnn.Constant(14 * mV)
+        )
+        net = nsnn.Network([cells], [nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=1 * mV)])
+        block = nsnn.simulate(net, duration=20 * ms, seed=1, engine="numpy")
+        return [train.magnitude.tolist() for train in block.segments[0].spiketrains]
+
+    found = spikes(_Jumps(clock=values))
+    assert found == spikes(_Plain(gain=values))
+    assert sum(map(len, found)) > 5
+
+
+@pytest.mark.parametrize("slow", [None, ("w", "tau_m", "v")])
+def test_tables_of_another_type_are_named_before_their_names(slow: Any) -> None:
+    with pytest.raises(NsnnError, match=r"Mine.slow = .*: expected a dict from names to pairs of texts"):
+        with_parameter("b", slow=slow)
+
+
+@pytest.mark.filterwarnings("ignore:.*that no text uses")
+def test_a_parameter_and_one_of_a_noise_of_ones_own_with_one_name_are_refused() -> None:
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Gained(nsnn.WhiteNoise):
+        gain: Any = parameter("1", default=2.0)
+
+    group = group_text.GroupText(group_text.Layout(1, 1, 1e-4, 1, (0, 0)))
+    group.bind_parameters(with_parameter("noise_gain"))
+    with pytest.raises(NsnnError, match=r"Mine.noise_gain and Gained.gain are both called 'noise_gain'"):
+        group.bind_parameters(Gained(1 * mV), "noise_")

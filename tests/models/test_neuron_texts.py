@@ -113,6 +113,9 @@ def run(cell: Any, noise: Any = None) -> int:
         ({"after_spike": "v += b * randn ()"}, "Mine.after_spike = 'v += b * randn ()': randn() draws"),
         ({"nonlinear": "b * np.exp(v / b)"},
          "Mine.nonlinear = 'b * np.exp(v / b)': functions have no module in these texts; write 'b * exp(v / b)'"),
+        ({"nonlinear": "self.b - v"}, "Mine.nonlinear = 'self.b - v': names have no dot here, as in 'self.b': write 'b'"),
+        ({**SLOW, "nonlinear": "w / b"},
+         "Mine.nonlinear = 'w / b' has the unit 1: expected a voltage such as 15*mV, the unit of the membrane"),
         ({"nonlinear": "v^2 / b"}, "Mine.nonlinear = 'v^2 / b': ^ is no power here; write 'v**2 / b'"),
         ({"linear": "v_rest + I - v"}, "the name 'I' is not declared; the input is called 'drive', in the unit of the membrane"),
         ({"slow": {"w": ("tau_w", "1 / (1 + exp(-v / b))")}},
@@ -150,7 +153,7 @@ def test_an_attribute_that_is_not_used_is_a_warning() -> None:
     [
         {"nonlinear": "clip(v, 0*mV, b) * int(v > v_rest) + b * sin(2 * pi * t / tau_w)"},
         {"reset": "v_reset + 0.1 * (v - v_thresh)"},
-        {**SLOW, "after_spike": "w += b  # a jump\nw *= (1 - a)"},
+        {**SLOW, "after_spike": "w += b  # a jump, no rand() here\nw *= (1 - a)", "_notes": "rand()"},
         {**SLOW, "after_spike": "jump = a * v; w += jump"},
         {**SLOW, "moving": "w", "slow_start": {"w": "b + v_rest"}},
         {"slow": {"w": ("tau_w", "0")}, "after_spike": "w += b", "linear": "v_rest + drive - v - w"},

@@ -117,6 +117,7 @@ class GroupText:
         # lines that the compiler cannot vectorise: in large groups they run in a separate loop before the step
         self.counts: list[str] = []
         self.namespace: dict[str, Any] = dict(engine.functions())
+        self._parameters: dict[str, str] = {}  # names of all models' parameters -> where they come from
         self.initial: dict[str, Any] = {
             "noise_neuron": np.tile(
                 np.arange(layout.n_neurons) if layout.ids is None else layout.ids, layout.trials
@@ -168,9 +169,18 @@ class GroupText:
         return f"in_turn(t_in_timesteps, {', '.join(names)})"
 
     def bind_parameters(self, model: Model, prefix: str = "") -> dict[str, str]:
-        """Bind all parameters of a model; return a dict of old to new names for its text."""
+        """Bind all parameters of a model; return a dict of old to new names for its text.
+
+        NsnnError : a parameter of another model has the same new name
+        """
         names = {f.name: prefix + f.name for f in model.parameter_fields()}
         for old, new in names.items():
+            own = f"{type(model).__name__}.{old}"
+            if new in self._parameters:
+                raise NsnnError(
+                    f"{self._parameters[new]} and {own} are both called {new!r} in the generated code: expected another name of one"
+                )
+            self._parameters[new] = own
             self.bind(new, model.si(old), model.unit(old))
         return names
 

@@ -8,7 +8,7 @@ from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
 from . import expressions, texts
-from .names import check_names
+from .names import check_parameters, check_variables
 
 
 class Neuron(Model):
@@ -86,8 +86,9 @@ class IntegrateAndFire(Neuron):
     _refused: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
-        check_names(self, IntegrateAndFire, [f.name for f in self.parameter_fields()])
+        check_parameters(self, IntegrateAndFire)
         texts.check_structure(self, IntegrateAndFire)
+        check_variables(self)
         fields = [f for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
         for field in fields:
             if field.default is None and getattr(self, field.name) is None:  # starts at 0

@@ -19,44 +19,66 @@ _STEP = {
     "step_sd", "step_sd_now", "step_sd_part", "stride", "stride_part", "summit", "top", "v_end", "v_prev",
     "z_i", "z_v",
 }  # fmt: skip
-# and those that are made of a number or of the name of a model's own variable
+# and those that are made of the number of a synapse or of random numbers, or of the name of a parameter of a noise or stimulus
 _MADE = re.compile(
-    r"(noise|stim|escape|path|keyed)_\w+|syn\d+_\w+|(kick|mean|seen|keep|next|pull)_syn\d+\w*|(normal|uniform|jumps)_\d+(_\d)?"
+    r"""syn\d+_\w+ | (kick|mean|seen|keep|next|pull)_syn\d+\w* | (normal|uniform|jumps)_\d+(_\d)?
+    | noise_(neuron|trial|point|key[01]|common|private|sigma|shared|v_zero|least|least_b|z|sd|b|b_[01]|(mean|keep|root|rev|g)_[ei])
+    | noise_(weight(_inh)?|(none_)?rate(_inh)?(_part)?|left(_part)?)
+    | stim_(samples|v|t_on|t_off|mean|amplitude|frequency|phase)
+    | escape_(sigma|s|a|g|b|rate|width|tau_m)
+    | path_(pieces|keep|ebb|pull|lapse|root_(ii|vi|vv)|far|full)
+    | keyed_((normal|uniform)(_in_turn)?|summit|passage)""",
+    re.VERBOSE,
 )
+_GENERATED = "is a name of the generated code"
 _PREFIXES = ("relax", "half", "back", "here", "near", "far", "opening", "both")
-# how a group of Brian2 uses a name: as its index, its size, its clock
-_CLOCK = ("i", "j", "N", "t", "dt", "t_in_timesteps", "xi", "lastspike", "not_refractory", "refractory")
+# how a group of Brian2 uses a name: as its index, its size, its clock, its refractory time
+_CLOCK = ("i", "N", "t", "dt", "t_in_timesteps", "xi", "not_refractory", "refractory")
+# attributes of a group that a parameter with a value for each neuron would replace; Brian2 then fails
+_ATTRIBUTES = (
+    "before_run", "codeobj_class", "equations", "event_codes", "events", "namespace", "resetter", "spikes", "state",
+    "thresholder", "variables", "when",
+)  # fmt: skip
 
 
-def check_names(neuron: Any, base: type, fields: list[str]) -> None:
-    """Raise NsnnError for a parameter, slow variable, gate or channel whose name has another meaning.
+def check_parameters(neuron: Any, base: type) -> None:
+    """Raise NsnnError for a parameter whose name has another meaning, before the texts are read.
 
     base : the class whose attributes are the texts of a neuron
-    fields : names of the parameters
     """
-    kind = type(neuron)
     texts = set(dir(base))
-    for name in fields:
-        # before the tables are read: a parameter called slow would be read as one
+    for name in [f.name for f in neuron.parameter_fields()]:
         if name in texts:
             raise NsnnError(
-                f"{kind.__name__} has the parameter {name!r}, which is the name of a text or method of every neuron: expected "
-                "another name"
+                f"{type(neuron).__name__} has the parameter {name!r}, which is the name of a text or method of every neuron: "
+                f"expected another name, such as {'own_' + name!r}"
             )
+        _refuse(neuron, "parameter", name, meaning(name))
+
+
+def check_variables(neuron: Any) -> None:
+    """Raise NsnnError for a slow variable or gate whose name has another meaning, and for a parameter with a name made of its."""
+    from brian2 import NeuronGroup
+
     variables = [*neuron.slow, *neuron.gates]
     made = {f"{prefix}_{x}" for x in (*variables, *neuron.channels) for prefix in _PREFIXES}
-    for what, names in (("parameter", fields), ("variable", variables)):
-        for name in names:
-            if means := meaning(name) or ("is a name of the generated code" if name in made else ""):
-                raise NsnnError(
-                    f"{kind.__name__} has the {what} {name!r}, which {means}: expected another name, such as {name + '_own'!r}"
-                )
+    for name in [f.name for f in neuron.parameter_fields()]:
+        _refuse(neuron, "parameter", name, _GENERATED if name in made else "")
+    for name in variables:
+        other = "is an attribute of Brian2's groups" if hasattr(NeuronGroup, name) else ""
+        _refuse(neuron, "variable", name, meaning(name) or other or (_GENERATED if name in made else ""))
+
+
+def _refuse(neuron: Any, what: str, name: str, means: str) -> None:
+    if means:
+        raise NsnnError(
+            f"{type(neuron).__name__} has the {what} {name!r}, which {means}: expected another name, such as {'own_' + name!r}"
+        )
 
 
 @functools.cache
 def meaning(name: str) -> str:
     """What a name stands for in the texts of every neuron; "" for one that is free."""
-    from brian2 import NeuronGroup
     from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, DEFAULT_UNITS
 
     if name in ("v", "drive"):
@@ -71,7 +93,5 @@ def meaning(name: str) -> str:
         if name in table:
             return f"is a {what} of Brian2"
     if name in _STEP or _MADE.fullmatch(name):
-        return "is a name of the generated code"
-    # attributes of a group, which Brian2 would overwrite
-    own = ("equations", "namespace", "variables", "thresholder", "resetter", "events", "user_equations")
-    return "is an attribute of Brian2's groups" if name in own or hasattr(NeuronGroup, name) else ""
+        return _GENERATED
+    return "is an attribute of Brian2's groups" if name in _ATTRIBUTES else ""

@@ -207,14 +207,16 @@ def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], me
                 if read
                 else ""
             )
-            _Text(f"{who}.{name}", text, known).is_in(membrane, "the unit of the membrane", hint, cure)
+            _Text(f"{who}.{name}", text, known).is_in(
+                membrane, "the unit of the membrane", hint, squared=cure
+            )
     for x, (_, target) in kind.slow.items():
         if not _ZERO.fullmatch(target):
             hint = f"; {x} relaxes to its target, which is not divided by the time constant"
             cure = "; slow variables have this unit: for a plain number write mV * (...) here and w/mV where it is used, or use "
             cure = cure.replace("w/mV", f"{x}/mV") + "a gate" if membrane != "1" else ""
             _Text(f"{who}.slow[{x!r}], target", target, known).is_in(
-                membrane, "the unit of the membrane", hint, cure
+                membrane, "the unit of the membrane", hint, plain=cure
             )
     for x, text in kind.slow_start.items():
         _Text(f"{who}.slow_start[{x!r}]", text, known).is_in(membrane, "the unit of the membrane")
@@ -271,16 +273,21 @@ class _Text:
     def __init__(self, where: str, text: str, known: dict[str, Any], of: str | None = None) -> None:
         self.start, self.text, self.known = f"{where} = {(of or text)!r}", text, known
 
-    def is_in(self, unit: str | Any, meaning: str, hint: str = "", cure: str = "") -> None:
-        """Raise NsnnError unless the expression has this unit; `hint` for one per time, `cure` for other units."""
+    def is_in(
+        self, unit: str | Any, meaning: str, per_time: str = "", squared: str = "", plain: str = ""
+    ) -> None:
+        """Raise NsnnError unless the expression has this unit; cures for its unit per time, its square, and no unit."""
         dims = self.dimensions()
         expected = _dimensions(unit)
         if dims is not None and expected is not None and dims is not expected:
-            per_time = dims is expected / _dimensions("s")
-            given = f"{_unit_text(expected)}/s" if per_time else _unit_text(dims)
+            cures = {
+                expected / _dimensions("s"): per_time, expected * expected: squared, _dimensions("1"): plain
+            }  # fmt: skip
+            rate = dims is expected / _dimensions("s")
+            given = f"{_unit_text(expected)}/s" if rate else _unit_text(dims)
             example = units.describe(unit) if isinstance(unit, str) else _unit_text(expected)
             raise NsnnError(
-                f"{self.start} has the unit {given}: expected {example}, {meaning}{hint if per_time else cure}"
+                f"{self.start} has the unit {given}: expected {example}, {meaning}{cures.get(dims, '')}"
             )
 
     def dimensions(self) -> Any:
@@ -302,7 +309,10 @@ class _Text:
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 plain = re.sub(r"\b(np|numpy|math)\.", "", text)
-                raise NsnnError(f"{self.start}: functions have no module in these texts; write {plain!r}")
+                if plain != text:
+                    raise NsnnError(f"{self.start}: functions have no module in these texts; write {plain!r}")
+                cure = f": write {node.attr!r}" if node.attr in self.known else ""
+                raise NsnnError(f"{self.start}: names have no dot here, as in {ast.unparse(node)!r}{cure}")
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
                 raise NsnnError(f"{self.start}: ^ is no power here; write {text.replace('^', '**')!r}")
             if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
