@@ -91,7 +91,8 @@ def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int
 
     Works in equations, resets, thresholds, synapses and initial values, on Brian2's NumPy, Cython and C++ standalone targets. Code
     has to be generated inside the block, at `run` (and `connect`); a standalone model may be built later. Yields the seed; None
-    draws one. A call without `with` changes nothing, and says so in a warning. Arguments are checked at the call.
+    draws one. As a decorator, `@fast_noise(seed=1)`, it encloses each call of a function. A call that is used as neither changes
+    nothing, and says so in a warning. Arguments are checked at the call.
 
     - Normals have a radius and an angle of 32 bits each and end at 6.76 standard deviations, beyond which one in 7e10 lies;
       uniforms have 52 bits and are never 0 or 1. On the NumPy target NumPy's Philox and normals of full resolution are used.
@@ -119,14 +120,22 @@ def fast_noise(seed: int | None = None) -> contextlib.AbstractContextManager[int
     if seed is not None:
         check_seed(seed)
     _refuse_threads()
-    return _Block(_replaced(seed))
+    return _Block(seed)
 
 
-class _Block(contextlib.AbstractContextManager[int]):
-    """A block that warns when it is thrown away without having been entered: nothing was sped up then."""
+class _Block(contextlib.AbstractContextManager[int], contextlib.ContextDecorator):
+    """A block, or a decorator, that warns when it is thrown away without having been used: nothing was sped up then."""
 
-    def __init__(self, block: contextlib.AbstractContextManager[int]) -> None:
-        self._block, self._entered = block, False
+    def __init__(self, seed: int | None) -> None:
+        self._seed, self._block, self._entered = seed, _replaced(seed), False
+
+    def _recreate_cm(self) -> _Block:
+        """A new block for each call of a decorated function."""
+        return _Block(self._seed)
+
+    def __call__(self, function: Callable[..., Any]) -> Any:
+        self._entered = True
+        return super().__call__(function)
 
     def __enter__(self) -> int:
         self._entered = True

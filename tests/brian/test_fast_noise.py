@@ -279,3 +279,17 @@ def test_a_block_entered_later_does_not_warn(recwarn):
         assert seed == 1
     del block
     assert not recwarn
+
+
+def test_as_a_decorator_each_call_has_a_block_of_its_own(recwarn):
+    before = DEFAULT_FUNCTIONS["randn"].implementations
+
+    @nsnn.fast_noise(seed=1)
+    def inside():
+        return DEFAULT_FUNCTIONS["randn"].implementations
+
+    first, second = inside(), inside()
+    assert len({id(before), id(first), id(second)}) == 3
+    assert DEFAULT_FUNCTIONS["randn"].implementations is before
+    del inside
+    assert not recwarn
