@@ -77,7 +77,7 @@ def check_delays(network: Network, dt: float) -> None:
 
 
 def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) -> None:
-    """Warn if a `Step` begins only when the run of `duration` (s) has ended: the neurons then get no drive.
+    """Warn if a `Step` begins only when the run of `duration` (s) has ended: it then has no effect.
 
     replaced : stimulus of the first population, in place of its own
     """
@@ -89,8 +89,8 @@ def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) 
         if first >= duration * (1 - _SLACK):
             of = f" of {population.name!r}" if len(network.populations) > 1 else ""
             warn(
-                f"t_on = {_ms(first)} of the Step{of} is not before the end of the run, duration = {_ms(duration)}: there is no "
-                "drive; take a longer duration or an earlier step"
+                f"t_on = {_ms(first)} of the Step{of} is not before the end of the run, duration = {_ms(duration)}: the step "
+                "has no effect in this run; take a longer duration or an earlier step"
             )
 
 

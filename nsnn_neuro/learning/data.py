@@ -62,8 +62,8 @@ def check_data(
         )
     if X.ndim == 2 and len(X) >= 5 and n_in >= 3 and np.all(np.diff(X, axis=1) > 0):
         warn(
-            "the values of every row of X ascend, as spike times do: X are values from 0 to 1, one for each input neuron; of "
-            "spikes make sequences, measures.words(to_block(times, t_stop=...), bin_width=5*ms).swapaxes(1, 2)"
+            "the values of every row of X ascend, as spike times do: X are values from 0 to 1, one for each input neuron; if these "
+            "are spike times, make sequences, measures.words(to_block(times, t_stop=...), bin_width=5*ms).swapaxes(1, 2)"
         )
     y = (_spikes if loss.targets == "spikes" else _labels)(y, len(X), net.populations[-1].n, loss)
     steps = {"n_steps": n_steps} if n_steps is not None else {}

@@ -239,10 +239,11 @@ class FromList(ConnectionRule):
         """Raise NsnnError if an index exceeds its population."""
         for name, indices, population in (("pre", self.pre, pre), ("post", self.post, post)):
             if indices.size and indices.max() >= population.n:
-                exchanged = self.pre.max() < post.n and self.post.max() < pre.n
-                cure = (
-                    "; is the matrix transposed? Row i of W is neuron i of pre: give W.T" if exchanged else ""
-                )
+                cure = ""
+                if indices.max() == population.n and indices.min() > 0:
+                    cure = "; are indices counted from 1? Subtract 1"
+                elif self.pre.max() < post.n and self.post.max() < pre.n:
+                    cure = "; are pre and post exchanged? Of a matrix W, row i is neuron i of pre: FromList(*W.nonzero())"
                 raise NsnnError(
                     f"{name} has the index {indices.max()}: expected 0 to {population.n - 1}, the neurons of "
                     f"{population.name!r}{cure}"

@@ -773,7 +773,10 @@ def test_spikes_that_were_not_binned_are_named():
             NsnnError, match=r"X has shape .*, object: .*; of spikes make sequences: measures.words\("
         ):
             train(net, (X, np.arange(8) % 2), **options)
-    with pytest.warns(UserWarning, match="the values of every row of X ascend, as spike times do"):
+    with pytest.warns(
+        UserWarning,
+        match="the values of every row of X ascend, as spike times do: .* if these are spike times, make",
+    ):
         fit = train(net, (times, np.arange(8) % 2), **options)
     with pytest.raises(
         AttributeError, match=r"no attribute 'predict'; probabilities\(X\).argmax\(axis=1\) are guesses"

@@ -257,8 +257,12 @@ A, B, LINE, PLANE = (
         ),
         (lambda: FromList([0], [2]).check(A, B), "post has the index 2: expected 0 to 1, the neurons of 'b'"),
         (
-            lambda: FromList([1], [2]).check(A, B),
-            r"the neurons of 'b'; is the matrix transposed\? Row i of W is .* give W.T",
+            lambda: FromList([0, 1], [0, 2]).check(A, B),
+            r"the neurons of 'b'; are pre and post exchanged\? Of a matrix W, row i is .*: FromList\(\*W.nonzero\(\)\)",
+        ),
+        (
+            lambda: FromList([1, 2, 3], [0, 1, 2]).check(A, A),
+            "'cells'; are indices counted from 1\\? Subtract 1",
         ),
         (lambda: DistanceDependent(0.5, 0.0), "scale = 0.0: expected a positive value"),
         (lambda: DistanceDependent(0.5, 0.1, profile=None), "profile = None"),
