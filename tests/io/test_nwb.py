@@ -241,7 +241,7 @@ def test_other_programs_see_events_epochs_and_irregular_signals(tmp_path):
         ("number", [4, 10**15], "doesn't fit"),  # no array of that size is tried
         ("number", [4, 2, 2], "wrongly"),
         ("number", [-1, 9], "wrongly"),
-        ("times", None, ""),
+        ("times", None, "doesn't fit"),
         ("kind", "segments", "wrongly"),
         ("trials", [], "wrongly"),
     ],

@@ -208,12 +208,12 @@ def read(
         values = session = None
         if head["kind"] == _IRREGULAR:
             values, session = (source.numbers(f"{path}/{key}") for key in ("data", "timestamps"))
-        n = len(session if times is None else times)
-        if sum(number) != n:  # before an array of that length is made
+        moments, n = session if times is None else times, sum(number)
+        if moments is None or len(moments) != n:  # before an array of that length is made
             raise FormatError(f"{path} doesn't fit its description in general/notes")
         source.budget.take(4 * 8 * n, f"{n} times of {path}")
         trial = np.repeat(np.array(trials), number)
-        if session is not None:
+        if values is not None and session is not None:
             digest_signal(digest, values)
             digest_signal(digest, session)
             times = (session - offset[trial]) + t_start[trial] if times is None else times
