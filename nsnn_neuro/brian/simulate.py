@@ -15,6 +15,7 @@ from ..core import units
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.spikes import Trains
+from ..models.compatibility import check_compatible
 from ..models import network as nsnn_network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
@@ -206,6 +207,9 @@ def _alone(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> nsnn_net
         )
     whole(n_neurons, 1, "n_neurons", 2**31 - 1)
     try:
+        check_compatible(
+            model, noise, stimulus
+        )  # here, as the population's message has its name, which is not the user's
         population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
     except NsnnError as error:
         raise NsnnError(

@@ -61,7 +61,10 @@ class Population(SuggestsKeywords):
         refuse_bare(self.noise)
         instance(self.noise, Noise | None, "noise", "a noise model such as WhiteNoise(3*mV), or None")
         instance(self.stimulus, Stimulus | None, "stimulus", "a stimulus such as Constant(15*mV), or None")
-        check_compatible(self.neuron, self.noise, self.stimulus)
+        try:
+            check_compatible(self.neuron, self.noise, self.stimulus)
+        except NsnnError as error:
+            raise NsnnError(f"population {self.name!r}: {error}") from None
         for model in (self.neuron, self.noise, self.stimulus):
             _sized(model, self.n, f"population {self.name!r}")
         if self.positions is not None:

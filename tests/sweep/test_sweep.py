@@ -153,8 +153,10 @@ def test_every_parameter_of_every_neuron_and_noise_can_be_swept(neuron, noise) -
     fractions: list[float] = []
 
     def keep(block):
-        # later calls lack a trial, for the standard error
-        blocks.setdefault(block.annotations.get("point", 0), block)
+        # the first call of all is a trial without spikes, and later calls lack a trial, for the standard error
+        point = block.annotations.get("point", 0)
+        if point not in blocks or not as_trains(blocks[point]).times.size:
+            blocks[point] = block
         return firing_rate(block)
 
     grid = [{name: values[name] for name in names} for values in (first, second)]
