@@ -15,8 +15,8 @@ from ..core import units
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.spikes import Trains
-from ..models.compatibility import check_compatible
 from ..models import network as nsnn_network
+from ..models.compatibility import check_compatible
 from ..models.neurons import Neuron
 from ..models.noise import Noise
 from ..models.populations import Population, refuse_bare
