@@ -14,7 +14,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ SEARCHES = {
     "raster": "raster",
     "spike train from NWB": "nwb",
     "PSTH": "psth",
-    "f-I curve": "fi_curve",
+    "fI curve": "fi_curve",  # "f-I" finds nothing: the search of this theme fails on single letters
     "latency": "responses|firing|information",
     "noise correlation": "correlations|timing",
     "mutual information": "information",
@@ -47,7 +47,7 @@ SEARCHES = {
     "Siegert": "theory",
     "Victor-Purpura": "timing|rate_vs_temporal",
     "train a network": "train",
-    "surrogate gradient": "learning",
+    "surrogate gradient": "learning|gradients",
     "DANDI": "dandi",
 }
 SHOTS = (
@@ -113,17 +113,35 @@ def faults(driver: webdriver.Chrome, address: str) -> Iterator[str]:
 
 def hits(driver: webdriver.Chrome, words: str) -> list[str]:
     """Addresses of the first three hits of the site's search."""
-    box = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
     driver.execute_script("document.getElementById('__search').checked = true")
+    _type(driver, "")
+    _settled(driver, lambda links: not links)  # else the hits of the words before would be read
+    _type(driver, words)
+    return _settled(driver, bool)[:3]
+
+
+def _type(driver: webdriver.Chrome, words: str) -> None:
+    box = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
     driver.execute_script(
         "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('focus'));"
         "arguments[0].dispatchEvent(new KeyboardEvent('keyup'))",
         box,
         words,
     )
-    time.sleep(0.8)
-    links = driver.find_elements(By.CSS_SELECTOR, "li.md-search-result__item > a")
-    return [str(link.get_attribute("href")) for link in links[:3]]
+
+
+def _settled(driver: webdriver.Chrome, done: Callable[[list[str]], bool], seconds: float = 10) -> list[str]:
+    """The addresses of all hits, once they are as wanted and have stopped to change, or after so many seconds."""
+    before, until = None, time.monotonic() + seconds
+    while time.monotonic() < until:
+        links = driver.execute_script(
+            "return [...document.querySelectorAll('li.md-search-result__item > a')].map(link => link.href)"
+        )
+        if done(links) and links == before:
+            break
+        before = links
+        time.sleep(0.3)
+    return list(before or [])
 
 
 def main(arguments: list[str]) -> int:
