@@ -111,7 +111,9 @@ def test_tests_and_limits_of_counts():
     assert_allclose(test.p[0], descriptive.sign_test(counts[:, 1] - counts[:, 0])[1], rtol=1e-9)
     area = measures.roc_auc(counts[:, 0], counts[:, 1])
     theirs = nonparametric.rank_compare_2indep(counts[:, 1], counts[:, 0])
-    assert_allclose([area.value, area.se], [theirs.prob1, (theirs.var / 60) ** 0.5], rtol=1e-9)
+    assert_allclose(area.value, theirs.prob1, rtol=1e-9)
+    delong = (theirs.var / 60) ** 0.5
+    assert delong < area.se < 1.1 * delong  # a small term is added to it, for overlaps not seen
     drift = measures.trial_drift(counts[:, :1], n_shuffle=0)
     assert_allclose(
         drift.correlation[0], tools.acf(counts[:, 0].astype(float), nlags=1, fft=False)[1], rtol=1e-9
