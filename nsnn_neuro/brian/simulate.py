@@ -207,9 +207,8 @@ def _alone(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> nsnn_net
         )
     whole(n_neurons, 1, "n_neurons", 2**31 - 1)
     try:
-        check_compatible(
-            model, noise, stimulus
-        )  # here, as the population's message has its name, which is not the user's
+        # checked here already: a Population's own message has its name, which the user did not choose
+        check_compatible(model, noise, stimulus)
         population = Population(int(n_neurons), model, noise=noise, stimulus=stimulus, name="neurons")
     except NsnnError as error:
         raise NsnnError(

@@ -33,7 +33,7 @@ def are_whole(times: np.ndarray) -> bool:
     >>> are_whole(np.array([3.0, 4.0])), are_whole(np.array([3.0, 4.5]))
     (True, False)
     """
-    first = times[:1000]  # most times are told by few
+    first = times[:1000]  # few are enough to see that most recordings have other times
     return bool(times.size and (first == np.rint(first)).all() and (times == np.rint(times)).all())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, check_stored, read_json
+from ..core.file_limits import Budget, check_regular, check_stored, read_json, read_npy
 
 
 def digest(described: Any, *arrays: np.ndarray) -> str:
@@ -87,31 +87,16 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def read_npz(path: Path, budget: Budget) -> tuple[dict[str, np.ndarray], Any]:
     """The arrays and plain data that `write_npz` wrote; for another file, or a damaged one, any exception."""
     check_regular(path)
-    # the bytes of each array, its own copy, and a copy for the checksum; check_stored: none is larger than the file
-    budget.take(3.0 * path.stat().st_size, "its arrays")
+    # a copy for the checksum, besides what `read_npy` takes for each array; check_stored: none is larger than the file
+    budget.take(float(path.stat().st_size), "the checksum of its arrays")
     with zipfile.ZipFile(path) as archive:
         check_stored(archive, path.stat().st_size)
-        arrays = {
-            member.filename.removesuffix(".npy"): _array(archive, member) for member in archive.infolist()
-        }
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        arrays = {name: read_npy(archive, name, budget) for name in names}
     about = read_json(str(arrays.pop("about")).encode(), budget, "its plain data")
     if isinstance(about, dict) and "sha256" in about and about["sha256"] != _content(arrays, about):
         raise ValueError("its content isn't that of its checksum")
     return arrays, about
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """An array of an npz file, whose header must agree with the number of bytes."""
-    with archive.open(member) as file:
-        formats = np.lib.format
-        readers = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
-        shape, fortran, dtype = readers[formats.read_magic(file)](file)
-        data = file.read()
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(
-            f"{member.filename[:40]!r}: {len(data)} bytes don't fit {shape} values of type {dtype}"
-        )
-    return np.frombuffer(bytearray(data), dtype=dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _check_about(about: Any) -> None:

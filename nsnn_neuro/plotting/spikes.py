@@ -173,7 +173,7 @@ def psth(
     if isinstance(block, Psth):
         if any(given is not None for given in (bin_width, align, window, conditions)):
             raise NsnnError(
-                "block is a result of measures.psth, which has bins: expected neuron and ax alone beside it"
+                "block is a result of measures.psth, which has bins: expected no other arguments than neuron and ax"
             )
         chosen = None if neuron is None else selection(neuron, len(block.counts), "neuron")
         return _rates(axes(ax), [("", block.pooled(chosen))], None)

@@ -282,6 +282,6 @@ def test_x_and_y_apart_are_answered_with_the_pair():
 
 def test_the_arrays_of_a_fit_count_for_max_bytes(tmp_path):
     path = plain().save(tmp_path / "fit.npz")
-    with pytest.raises(FormatError, match=r"its arrays: about .* pass a larger max_bytes to load_fit"):
+    with pytest.raises(FormatError, match=r"of shape .*: about .* pass a larger max_bytes to load_fit"):
         nsnn.load_fit(path, max_bytes=2 * path.stat().st_size)
     nsnn.load_fit(path, max_bytes=1e8)

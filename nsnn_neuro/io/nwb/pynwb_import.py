@@ -1,6 +1,6 @@
 """Import pynwb also where its cache folder can't be created, as in a container whose file system is read-only.
 
-pynwb 4 creates the folder when it is imported, also where it is told to keep no cache.
+pynwb 4 creates the folder whenever it is imported.
 """
 
 from __future__ import annotations

@@ -287,8 +287,8 @@ def _left_out_of_trains(block: neo.Block) -> list[str]:
             if known.get("channel_id") == j:  # Neo's own numbers
                 del known["channel_id"]
             lost = set(map(str, getattr(train, "annotations", {}))) - {*known, "channel_id"}
-            told = {key: column[j] for key, column in table.items() if j < len(column)}
-            if lost or any(key not in told or told[key] != value for key, value in known.items()):
+            listed = {key: column[j] for key, column in table.items() if j < len(column)}
+            if lost or any(key not in listed or listed[key] != value for key, value in known.items()):
                 result.add("names and annotations of spike trains that differ between trials or neurons")
             result |= {"waveforms"} if getattr(train, "waveforms", None) is not None else set()
             result |= (
