@@ -176,7 +176,7 @@ MESSAGES = {
     ),
     "figure of a histogram with bins": (
         lambda: plotting.psth(nsnn.measures.psth(BLOCK, bin_width=10 * ms), bin_width=5 * ms, ax=axes()),
-        "block is a result of measures.psth, which has bins: expected neuron and ax alone",
+        "block is a result of measures.psth, which has bins: expected no other arguments than neuron and ax",
     ),
     "trials of unequal length": (
         lambda: nsnn.measures.fano_factor(UNEQUAL),
