@@ -30,7 +30,8 @@ SEARCHES = {
     "raster": "raster",
     "spike train from NWB": "nwb",
     "PSTH": "psth",
-    "fI curve": "fi_curve",  # "f-I" finds nothing: the search of this theme fails on single letters
+    "f-I curve": "fi_curve",
+    "f": "fano|fi_curve",
     "latency": "responses|firing|information",
     "noise correlation": "correlations|timing",
     "mutual information": "information",
