@@ -52,22 +52,24 @@ def test_counts_are_elephants() -> None:
     assert one.n_spikes == (measures.as_trains(data).counts.sum(axis=0)[2],) * 2
 
 
-@pytest.mark.parametrize("predictor", ["poisson", "shift"])
-def test_expected_pairs_by_a_loop(predictor: str) -> None:
-    data = poisson(4, 2)
+@pytest.mark.parametrize(("predictor", "n", "rate"), [
+    ("poisson", 4, 20.0), ("shift", 4, 20.0), ("shift", 8, 100.0),  # so dense that Fourier transforms count
+])  # fmt: skip
+def test_expected_pairs_by_a_loop(predictor: str, n: int, rate: float) -> None:
+    data = poisson(n, 2, rate)
     counts = measures.as_trains(data)
-    binned = np.zeros((4, 2, 200))
+    binned = np.zeros((n, 2, 200))
     np.add.at(binned, (counts.trial, counts.neuron, np.floor(counts.times / 0.01 + 1e-9).astype(int)), 1)
     for a, b in ((0, 1), (1, 1)):
         expected = np.zeros(17)
         for k in range(-8, 9):
             t = np.arange(max(0, -k), min(200, 200 - k))
             if predictor == "poisson":
-                n = binned.sum(axis=2)
-                expected[k + 8] = (n[:, a] * (n[:, b] - (a == b))).sum() * t.size / 200**2
+                number = binned.sum(axis=2)
+                expected[k + 8] = (number[:, a] * (number[:, b] - (a == b))).sum() * t.size / 200**2
             else:
-                crossed = [(i, j) for i in range(4) for j in range(4) if i != j]
-                expected[k + 8] = sum(binned[i, a, t] @ binned[j, b, t + k] for i, j in crossed) / 3
+                crossed = [(i, j) for i in range(n) for j in range(n) if i != j]
+                expected[k + 8] = sum(binned[i, a, t] @ binned[j, b, t + k] for i, j in crossed) / (n - 1)
         result = measures.cross_correlogram(data, (a, b), predictor=predictor, **OPTIONS)
         np.testing.assert_allclose(result.expected, expected)
         both = measures.cross_correlograms(data, predictor=predictor, **OPTIONS)

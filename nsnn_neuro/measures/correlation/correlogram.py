@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.stats import poisson
 
 from ...core.checks import check, one_of, scalar, suggest_keywords
@@ -35,6 +36,8 @@ from ..spiketrain.surrogates import jitter
 from ..trains import Trains, as_trains, nan_ratio
 
 PREDICTORS = ("poisson", "shift", "jitter")
+_LARGEST_TRANSFORM = 2**25
+"""values of all neurons' binned spikes, 8 bytes each and as much for their transforms"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,20 +193,32 @@ class _Binned:
             shape = np.maximum(self.n_bins[:, None] - np.abs(np.arange(-self.n_lags, self.n_lags + 1)), 0)
             shape = shape / self.n_bins[:, None] ** 2
             return (number[:, first] * (number[:, second] - (first == second))).T @ shape
-        pooled = self._pooled()
-        both = pooled.pairs(first, second) + np.where(
-            auto & (self.lags == 0), pooled.per_trial.sum(axis=0)[first][:, None], 0
-        )
+        both = self._pooled_pairs(first, second)
         within = counts + np.where(auto & (self.lags == 0), number.sum(axis=0)[first][:, None], 0)
         return (both - within) / (self.n_bins.size - 1)
 
-    def _pooled(self) -> _Binned:
-        """All trials' spikes as those of one trial."""
-        neuron = self.train % self.n
+    def _pooled_pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(n_pairs, n_lags) counts over all trials laid on one another, with the pairs of a spike with itself.
+
+        Where many trials fill the bins, products of Fourier transforms are faster than one step per pair of spikes; their
+        rounding errors are far below 1/2.
+        """
+        neuron, m, n_lags = self.train % self.n, int(self.n_bins[0]), 2 * self.n_lags + 1
+        total = np.bincount(neuron, minlength=self.n).astype(float)
+        size = next_fast_len(m + self.n_lags, real=True)
+        steps = float(total[first] @ total[second]) * n_lags / m
+        if steps > 20.0 * first.size * size and self.n * size < _LARGEST_TRANSFORM:
+            rates = np.bincount(neuron * m + self.index, minlength=self.n * m).reshape(self.n, m)
+            transformed = rfft(rates.astype(float), size)
+            lagged = np.arange(-self.n_lags, self.n_lags + 1) % size
+            rows = [
+                irfft(transformed[a].conj() * transformed[b], size)[lagged]
+                for a, b in zip(first, second, strict=True)
+            ]
+            return np.rint(np.array(rows)).astype(np.int64)
         order = np.lexsort((self.index, neuron))
-        return _Binned(
-            self.index[order], neuron[order], self.n_bins[:1], self.n, self.n_lags, self.lags, self.width
-        )
+        offsets = np.concatenate([[0], np.cumsum(total.astype(np.int64))])
+        return _count_pairs(self.index[order], offsets, self.n, first, second, self.n_lags)
 
 
 def _binned(trains: Trains, width: float, max_lag: float) -> _Binned:
@@ -349,7 +364,7 @@ def cross_correlograms(
 ) -> CrossCorrelograms:
     """Cross-correlograms of all pairs of neurons, (n_neurons, n_neurons, n_lags), with the pairs expected by chance.
 
-    Each row is that of `cross_correlogram`. 1,275 correlograms of 50 neurons with 10,000 spikes each take about half a second.
+    Each row is that of `cross_correlogram`. 1,275 correlograms of 50 neurons with 10,000 spikes each and 201 lags take a second.
 
     Parameters
     ----------
