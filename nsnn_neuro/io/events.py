@@ -18,7 +18,7 @@ from ..core.errors import NsnnError
 from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
 from .lookup import EVENT_TIME, LABEL
-from .segments import TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
+from .segments import SAMPLED, TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
 from .spikes import Trains, of_windows
 
 _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
@@ -32,7 +32,7 @@ def cut(
 
     Each Segment is annotated with "event_time" (s, on the clock of `block`), "label" where there are labels, and what is known of
     the event: the columns of a table of intervals, for instance. The Block keeps its annotations, the table "units" among them.
-    Analog signals are cut at their own samples, so their first sample comes up to one sampling interval after -before. Events,
+    Analog signals and image sequences are cut at their own samples: the first one comes up to one interval after -before. Events,
     irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
     any in a window is not in that trial. A window that ends with the recording holds a spike at its end. The Block's annotation
     "resolution" (s) is the rounding error of times on the longer clock, not the sampling interval: measures take times as equal
@@ -209,7 +209,7 @@ def _contents(
     block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, apart: float
 ) -> list[dict[str, list[Any]]]:
     """What each window holds besides spikes: name of the Neo container -> its objects."""
-    kinds = ("analogsignals", *TIMED)
+    kinds = (*SAMPLED, *TIMED)
     contents: list[dict[str, list[Any]]] = [{kind: [] for kind in kinds} for _ in chosen.times]
     for k, segment in enumerate(block.segments):
         own = np.flatnonzero(chosen.segment == k)
@@ -218,7 +218,7 @@ def _contents(
         end = _ends(stop, float(spikes.t_stop[k]), apart)
         for kind in kinds if own.size else ():
             for one in getattr(segment, kind):
-                if kind == "analogsignals":
+                if kind in SAMPLED:
                     pieces = cut_signal(one, start, stop, zero)
                 else:
                     pieces = cut_timed(one, start - apart, end, zero, low, high)

@@ -23,7 +23,7 @@ from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
 from .matlab_help import variables, variables_of_hdf5
-from .segments import coarseness, unit_table
+from .segments import SAMPLED, TIMED, coarseness, unit_table
 from .spike_text import read_text
 from .spikes import Trains
 from .train_arrays import RESOLUTION
@@ -108,7 +108,7 @@ def _standard(block: neo.Block) -> neo.Block:
     for old, new in zip(block.segments, result.segments, strict=True):
         new.name, new.description = old.name, old.description
         new.annotations.update(old.annotations)
-        for kind in ("analogsignals", "irregularlysampledsignals", "events", "epochs"):
+        for kind in (*SAMPLED, *TIMED):
             getattr(new, kind).extend(list(getattr(old, kind)))
     return result
 

@@ -18,6 +18,8 @@ from .train_arrays import RESOLUTION, declared_resolution, seconds
 
 TIMED = ("irregularlysampledsignals", "events", "epochs")
 """Containers of a Segment whose objects have a time for each of their values."""
+SAMPLED = ("analogsignals", "imagesequences")
+"""Containers of a Segment whose objects have a start and a sampling rate."""
 
 
 def unit_table(block: neo.Block) -> dict[str, list[Any]]:
@@ -76,17 +78,30 @@ def shifted(signal: neo.AnalogSignal, values: np.ndarray, t_start: float, **chan
     )
 
 
-def cut_signal(
-    signal: neo.AnalogSignal, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
-) -> list[neo.AnalogSignal | None]:
-    """The samples in each window [start, stop), s, on a clock that is 0 at `zero`; None where the signal has none."""
-    values, rate = signal.magnitude, float(signal.sampling_rate.rescale(pq.Hz).magnitude)
+def _samples(signal: Any, low: int, high: int, t_start: float) -> Any:
+    """The samples (frames) low to high of an analog signal or image sequence, a view of them, from t_start (s)."""
+    if isinstance(signal, neo.AnalogSignal):
+        return shifted(signal, signal.magnitude[low:high], t_start)
+    frames = signal[low:high]  # Neo's slices of images lose their clock and scale
+    frames.sampling_rate, frames.spatial_scale = signal.sampling_rate, signal.spatial_scale
+    frames.t_start = t_start * pq.s
+    frames.annotations = dict(signal.annotations)
+    frames.flags.writeable = False
+    return frames
+
+
+def cut_signal(signal: Any, start: np.ndarray, stop: np.ndarray, zero: np.ndarray) -> list[Any | None]:
+    """The samples of an analog signal or image sequence in each window [start, stop), s, on a clock that is 0 at `zero`.
+
+    None where the signal has none.
+    """
+    rate = float(signal.sampling_rate.rescale(pq.Hz).magnitude)
     first, n = float(seconds(signal.t_start)), len(signal)
     share = slack(1 / rate, rounding(start, stop, first, first + n / rate), "the signal's sampling interval")
     low = np.clip(np.ceil((start - first) * rate - share), 0, n).astype(int)
     high = np.clip(np.ceil((stop - first) * rate - share), low, n).astype(int)
     return [
-        shifted(signal, values[a:b], first + a / rate - at) if b > a else None
+        _samples(signal, a, b, first + a / rate - at) if b > a else None
         for a, b, at in zip(low, high, zero, strict=True)
     ]
 
@@ -112,9 +127,8 @@ def cut_timed(
 def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
     """All signals, events and epochs of a segment on a clock that is 0 at `by` (s) on their own; data are shared."""
     result: dict[str, list[Any]] = {
-        "analogsignals": [
-            shifted(one, one.magnitude, float(seconds(one.t_start)) - by) for one in segment.analogsignals
-        ]
+        kind: [_samples(one, 0, len(one), float(seconds(one.t_start)) - by) for one in getattr(segment, kind)]
+        for kind in SAMPLED
     }
     for kind in TIMED:
         result[kind] = [
@@ -211,8 +225,9 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
     for k, segment in enumerate(block.segments):
         start, stop = spikes.t_start[[k]], spikes.t_stop[[k]]
         content = moved(segment, 0.0)
-        signals = [cut_signal(one, start, stop, np.zeros(1))[0] for one in segment.analogsignals]
-        content["analogsignals"] = [one for one in signals if one is not None]
+        for kind in SAMPLED:
+            pieces = [cut_signal(one, start, stop, np.zeros(1))[0] for one in getattr(segment, kind)]
+            content[kind] = [one for one in pieces if one is not None]
         for kind in TIMED:
             content[kind] = [
                 in_window(one, float(start[0]), float(stop[0]), bool(last[k])) for one in content[kind]

@@ -66,7 +66,7 @@ def conditions(block: Any, name: str = LABEL) -> np.ndarray:
 
 @suggest_keywords
 def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
-    """A Block of the chosen trials and units, with their annotations, signals, events, epochs and table of units.
+    """A Block of the chosen trials and units, with their annotations, signals, images, events, epochs and table of units.
 
     A channel of a signal that belongs to a neuron (its array annotation "neuron", as `simulate(record_v=...)` makes it) goes with
     its neuron; other signals are kept. Data of signals are shared with `block`, read-only.

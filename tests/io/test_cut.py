@@ -110,6 +110,29 @@ def test_events_between_samples_and_signals_at_their_own_samples():
     assert block.segments[0].analogsignals[0].segment is block.segments[0]  # the recording is as it was
 
 
+def test_image_sequences_go_with_their_trials():
+    frames = np.arange(40.0).reshape(10, 2, 2)  # frame k shows 4 k at 0.5 + k / 10 s
+    about = {"units": "V", "spatial_scale": 2 * pq.um, "t_start": 500 * pq.ms, "name": "dye", "depth": 30}
+    block = recording([[0.2]], 3.0)
+    block.segments[0].imagesequences.append(neo.ImageSequence(frames, sampling_rate=10 * pq.Hz, **about))
+    trials = cut(block, [0.8, 2.5], before=0.12 * pq.s, after=0.3 * pq.s)
+    (movie,) = trials.segments[0].imagesequences
+    assert len(trials.segments[1].imagesequences) == 0  # the movie was over
+    later = align(select(trials, trials=[0, 0], units=[0]), 0.1)
+    for one, start in ((movie, -0.1), (later.segments[1].imagesequences[0], -0.2)):
+        assert_allclose(one.times.rescale("s").magnitude, start + np.arange(4) / 10, atol=1e-12)
+        assert one.magnitude[:, 0, 0].tolist() == [8.0, 12.0, 16.0, 20.0]
+        assert (one.spatial_scale, one.name, one.annotations, one.units) == (
+            2 * pq.um,
+            "dye",
+            {"depth": 30},
+            pq.V,
+        )
+        assert not one.flags.writeable
+    joined = join([select(trials, trials=[0]), select(trials, trials=[1])])
+    assert [len(segment.imagesequences) for segment in joined.segments] == [1, 0]
+
+
 def test_events_epochs_and_irregular_signals_are_cut_as_spikes_are():
     """The oracle: the same times as a spike train of their own, so that both follow one rule, at the borders too."""
     times = np.array([3.5, 0.6, 0.5, 1.5, 2.6, 2.5, 3.0, 4.0])  # in no order
