@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import NsnnError
 from ..core.warn import warn
@@ -58,20 +58,27 @@ def _table(path: str, by: str) -> pd.DataFrame:
 
 
 def _wide(table: pd.DataFrame) -> list[list[str]]:
-    """Rows of text, the header first: a row for each file, population and neuron, a column for each measure."""
+    """Rows of text, the header first: a row for each file, population and neuron, a column for each measure.
+
+    A neuron is shown by its id where all recordings have ids, else by its position, from 0.
+    """
+    import pandas as pd
+
     units = dict(zip(table["measure"], table["unit"], strict=True))
     shown = ["block"]
     if table["population"].nunique() > 1:
         shown.append("population")
-    if table["neuron"].notna().any():
-        shown.append("neuron")
-    cells: dict[tuple[Any, ...], dict[str, str]] = {}
+    neurons = table["neuron"].notna()
+    known = table["id"].notna() if "id" in table else pd.Series(False, table.index)
+    shown += ["neuron"] * bool((neurons & ~known).any()) + ["id"] * bool(known.any())
+    names = ("block", "population", "neuron", "id")
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in table.to_dict("records"):
-        key = (row["block"], row["population"], str(row["neuron"]))
+        key = tuple("-" if pd.isna(row.get(name)) else str(row[name]) for name in names)
         cells.setdefault(key, {})[row["measure"]] = with_error(row["value"], row["se"])
-    names = [name if unit == "1" else f"{name} ({unit})" for name, unit in units.items()]
-    rows = [["file" if name == "block" else name for name in shown] + names]
+    heads = [name if unit == "1" else f"{name} ({unit})" for name, unit in units.items()]
+    rows = [["file" if name == "block" else name for name in shown] + heads]
     for key, values in cells.items():
-        labels = dict(zip(("block", "population", "neuron"), key, strict=True))
-        rows.append([str(labels[name]) for name in shown] + [values.get(name, "-") for name in units])
+        labels = dict(zip(names, key, strict=True))
+        rows.append([labels[name] for name in shown] + [values.get(name, "-") for name in units])
     return rows

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +231,23 @@ class Reader:
         self.budget.take(sum(map(len, values)) + _PER_TEXT * len(values), f"attribute {name} of {path}")
         return [value.decode("utf-8", "replace") for value in values]
 
+    def references(self, path: str, targets: Sequence[str]) -> list[str]:
+        """For each object reference of a flat data set the one of the paths `targets` that it refers to, "" for any other."""
+        from h5py import h5o, h5r
+
+        result = self.array(path)
+        self.budget.take((16 + _PER_TEXT) * result.size, f"{result.size} references of {path}")
+        found = {path: self.find(path) for path in targets}
+        paths = {h5o.get_info(one.id).addr: path for path, one in found.items() if one is not None}
+        known = []
+        for reference in result[()]:
+            try:
+                target = h5r.dereference(reference, self.file.id)  # None for the null reference
+                known.append("" if target is None else paths.get(h5o.get_info(target).addr, ""))
+            except (ValueError, KeyError, RuntimeError, OSError):  # an address without an object
+                known.append("")
+        return known
+
     def check_all(self) -> None:
         """Read every data set once, piece by piece, to verify all checksums; OSError for a wrong one."""
         import h5py
@@ -268,7 +285,7 @@ class Reader:
             elif result.ndim == 0:
                 self.text(path)
             return
-        if result.dtype.hasobject:  # references and compound values: nothing here reads them
+        if result.dtype.hasobject:  # references and compound values: read when they are used
             return
         scan.take(result.nbytes, f"all values of {path}")
         if result.ndim == 0:
@@ -287,6 +304,17 @@ def is_text(found: h5py.Dataset) -> bool:
     import h5py
 
     return isinstance(found, h5py.Dataset) and h5py.check_string_dtype(found.dtype) is not None
+
+
+def is_references(found: h5py.Dataset) -> bool:
+    """True for a flat data set of references to objects of the file."""
+    import h5py
+
+    return (
+        isinstance(found, h5py.Dataset)
+        and found.ndim == 1
+        and h5py.check_ref_dtype(found.dtype) is h5py.Reference
+    )
 
 
 def _check_heaps(path: Path) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
-from ..io.segments import unit_ids
+from ..io.segments import moved, unit_ids
 from ..io.train_arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .spiketrain.firing_statistics import cv
@@ -284,8 +284,8 @@ def _blocks_without_each(block: neo.Block) -> Iterable[neo.Block]:
     for old in block.segments:
         new = neo.Segment(index=old.index, name=old.name, **old.annotations)
         new.spiketrains = old.spiketrains  # the very list: neo sets no link to a parent here
-        for signal in old.analogsignals:
-            new.analogsignals.append(signal[:])
+        for kind, objects in moved(old, 0.0).items():
+            getattr(new, kind).extend(objects)
         segments.append(new)
     for left in range(len(segments)):
         rest = neo.Block(name=block.name, **block.annotations)

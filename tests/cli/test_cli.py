@@ -229,6 +229,15 @@ def test_measure_prints_a_table_that_people_read(recording, capsys) -> None:
     assert cells[1][:4] == ["two.nwb", "1", "0.50 ± 0.50", "-"]
 
 
+def test_measure_shows_the_ids_of_units(folder, capsys) -> None:
+    block = nsnn.to_block({"PV1": [0.1, 0.3], "SOM2": [0.2]}, t_stop=1 * second)
+    nsnn.save(block, folder / "ids.nwb")
+    assert main(["measure", "ids.nwb"]) == 0
+    header, *rows = (re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines())
+    assert header[:3] == ["file", "id", "firing_rate (Hz)"]
+    assert [row[1:3] for row in rows] == [["PV1", "2"], ["SOM2", "1"]]
+
+
 def test_measure_of_populations_and_several_files(recording, folder, capsys) -> None:
     block = nsnn.to_block([[[0.1], [0.2, 0.3], [0.4, 0.5, 0.6]]], t_stop=1 * pq.s)
     block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]

@@ -328,6 +328,29 @@ def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
     assert (units["location"], units["rel_y"]) == (["CA1", "CA1"], [0.0, 0.0])
 
 
+def test_units_get_name_and_location_of_their_group_of_electrodes(tmp_path):
+    file = pynwb.NWBFile(session_description="raw", identifier="x4", session_start_time=START)
+    probe = file.create_device(name="probe")
+    shanks = [file.create_electrode_group(k, "one", location=f"CA{k}", device=probe) for k in "13"]
+    for k in (1, 0, 1):
+        file.add_unit(spike_times=[0.5], obs_intervals=[[0.0, 1.0]], electrode_group=shanks[k])
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
+        io.write(file)
+    units = load(tmp_path / "a.nwb", check="full").annotations["units"]
+    assert units["electrode_group_name"] == ["3", "1", "3"]
+    assert units["electrode_group_location"] == ["CA3", "CA1", "CA3"]
+    with h5py.File(tmp_path / "a.nwb", "r+") as raw:
+        raw["units/electrode_group"][:] = [
+            raw["units"].ref,
+            h5py.Reference(),
+            raw["general/extracellular_ephys/1"].ref,
+        ]
+    units = load(tmp_path / "a.nwb").annotations["units"]
+    assert units["electrode_group_name"] == ["", "", "1"]  # no group of electrodes, no reference
+    block = load(save(load(tmp_path / "a.nwb"), tmp_path / "b.nwb"))
+    assert block.annotations["units"]["electrode_group_location"] == ["", "", "CA1"]
+
+
 def test_units_get_the_columns_of_their_electrodes(tmp_path):
     """A value for each unit where all its electrodes agree; the units' own column of the same name stays."""
     file = pynwb.NWBFile(session_description="raw", identifier="x3", session_start_time=START)

@@ -90,11 +90,13 @@ def test_any_function_gets_a_jackknife_from_blocks_without_each_trial(objects):
     def mine(block):
         seen.append((len(block.segments), block.annotations["note"], block.segments[-1].index))
         assert block.segments[0].analogsignals[0].shape == (3, 1)
+        assert block.segments[0].events[0].labels.tolist() == ["go"]
         return firing_rate(block)
 
     block = make_block(random_trials(3), objects=objects, note="kept")
     for segment in block.segments:
         segment.analogsignals.append(neo.AnalogSignal(np.zeros(3), units="V", sampling_rate=1 * pq.Hz))
+        segment.events.append(neo.Event([0.5] * pq.s, labels=["go"]))
     slow, fast = tabulate(block, mine), tabulate(block, firing_rate)
     assert_allclose(slow["value"], fast["value"], rtol=1e-12)
     assert_allclose(slow["se"], fast["se"], rtol=1e-9)

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import FormatError
-from ..hdf5 import Reader
+from ..hdf5 import Reader, is_references
 from ..lookup import NAMES
 from .tables import table
 
-_ELECTRODES = "general/extracellular_ephys/electrodes"
+_EPHYS = "general/extracellular_ephys"
+_ELECTRODES = f"{_EPHYS}/electrodes"
 _REFERENCES = "units/electrodes"
+_GROUP = "units/electrode_group"
 _USED = {"id", "spike_times", "obs_intervals", "electrodes"}  # read elsewhere
 
 
@@ -24,11 +26,15 @@ def unit_columns(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str
 
     A column of the electrodes, such as location, is one of the units if all electrodes of each unit have the same value in it;
     where the units table has a column of that name it is called "electrode_location". A column that would name a unit, such as
-    the electrodes' label, is always called "electrode_label".
+    the electrodes' label, is always called "electrode_label". Where the units refer to a group of electrodes, a shank say, they
+    get its name and location as "electrode_group_name" and "electrode_group_location".
     """
     columns = table(source, "units", ())
     names = source.names("units")
-    other = [name for name in names if name not in (*columns, *_USED) and not name.endswith("_index")]
+    of_groups = _of_groups(source, n)
+    columns |= {key: values for key, values in of_groups.items() if key not in columns}
+    used = {*columns, *_USED, *(["electrode_group"] if of_groups else [])}
+    other = [name for name in names if name not in used and not name.endswith("_index")]
     left_out = [f"units.{name}" for name in other]
     if _REFERENCES in source and f"{_ELECTRODES}/id" in source:
         of_electrodes, several = _of_electrodes(source, n)
@@ -39,6 +45,20 @@ def unit_columns(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str
             columns[key] = values
         left_out += [f"electrodes.{name} (several values for a unit)" for name in several]
     return columns, left_out
+
+
+def _of_groups(source: Reader, n: int) -> dict[str, list[Any]]:
+    """Name and location of the group of electrodes to which each unit refers, "" without one."""
+    if not is_references(source.find(_GROUP)) or source.length(_GROUP) != n:
+        return {}
+    places = {path: str(source.attribute(path, "location", "")) for path in source.paths(_EPHYS)}
+    groups = source.references(_GROUP, list(places))
+    if not any(groups):
+        return {}
+    return {
+        "electrode_group_name": [path.rpartition("/")[2] for path in groups],
+        "electrode_group_location": [places.get(path, "") for path in groups],
+    }
 
 
 def _of_electrodes(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str]]:
