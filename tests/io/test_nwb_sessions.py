@@ -1,5 +1,6 @@
 """Sessions of other labs in NWB files: tables of intervals as trials, uncut recordings with their events, and their extent."""
 
+import re
 import warnings
 from datetime import UTC, datetime
 
@@ -611,6 +612,29 @@ def test_times_of_single_precision_say_what_is_lost(tmp_path):
         UserWarning, match="single precision"
     ):  # at 30 kHz neighbouring samples are one number there
         load(units_only(tmp_path / "a.nwb", times.astype("f4"), 1 / 30000))
+
+
+def test_trials_of_single_precision_say_what_is_lost(tmp_path):
+    """At 5000 s neighbouring numbers are 2^-11 s apart."""
+    start = np.array([0.0, 5000.3])
+    times = {
+        "start_time": start.astype("f4"),
+        "stop_time": start + 0.5,
+        "go_time": (start + 0.1).astype("f4"),
+    }
+    expected = r"intervals/trials: start_time, go_time are stored in single precision: at 5000\.4 s neighbouring times are 0\.0005 s apart"
+    for whole in (False, True):
+        path = units_only(tmp_path / "a.nwb", start + 0.2)
+        with h5py.File(path, "a") as file:
+            columns = {name: np.rint(one) if whole else one for name, one in times.items()}
+            typed(file, "intervals/trials", "TimeIntervals", id=[0, 1], **columns)
+        for trials in (None, False):
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                load(path, trials=trials)
+            told = [str(one.message) for one in seen if "precision" in str(one.message)]
+            assert len(told) == (not whole), told  # whole seconds are exact
+            assert whole or re.match(expected, told[0])
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8"])

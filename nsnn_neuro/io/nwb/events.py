@@ -21,8 +21,7 @@ import quantities as pq
 
 from ...core.errors import FormatError
 from ..hdf5 import Reader, is_text
-from . import series
-from .tables import interval_tables, intervals, table
+from . import series, tables
 
 _KEYS = ("Events", "LabeledEvents", "TTLs")  # types whose numbers are keys of labels, not samples
 _BEHAVIOUR = ("BehavioralEvents", "BehavioralEpochs")  # containers of events
@@ -62,13 +61,13 @@ class Contents:
 def read(source: Reader) -> Contents:
     """All tables and series of a file, on the session's clock; regularly sampled signals are only named."""
     contents = Contents()
-    tables = interval_tables(source)
-    for path in tables.values():
+    of_intervals = tables.interval_tables(source).values()
+    for path in of_intervals:
         _epoch(source, path, contents)
     for path in source.paths("stimulus/presentation", "acquisition", "events"):
         _place(source, path, contents)
     for path in source.paths(*source.paths("processing")):
-        if path in tables.values():
+        if path in of_intervals:
             continue
         kind = source.attribute(path, "neurodata_type", "")
         if kind in _BEHAVIOUR:
@@ -113,7 +112,7 @@ def _arrays(
 
 def _epoch(source: Reader, path: str, contents: Contents) -> None:
     name = path.rpartition("/")[2]
-    start, stop, columns, left_out = intervals(source, path)
+    start, stop, columns, left_out = tables.intervals(source, path)
     contents.left_out += [f"{name}.{column} (no numbers or text)" for column in left_out]
     good = np.isfinite(start)
     if not good.all():
@@ -173,8 +172,10 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
 
 
 def _events_table(source: Reader, path: str, contents: Contents) -> None:
-    times = source.numbers(f"{path}/timestamp", per_value=16).astype(float)
-    columns = {key: one for key, one in table(source, path, ("timestamp",)).items() if len(one) == len(times)}
+    (times,) = tables.times(source, path, ["timestamp"])
+    columns = {
+        key: one for key, one in tables.table(source, path, ("timestamp",)).items() if len(one) == len(times)
+    }
     label = next((key for key in _LABELS if columns.get(key) and isinstance(columns[key][0], str)), None)
     labels = columns.pop(label) if label else None
     _event(source, path, contents, times, labels, _arrays(source, path, columns, contents))
@@ -193,7 +194,7 @@ def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name and times of each row of a table whose rows are kinds of events."""
     n = source.length(f"{path}/id")
     ends = source.ends(f"{path}/event_times", n)
-    times = source.numbers(f"{path}/event_times", per_value=16).astype(float)
+    (times,) = tables.times(source, path, ["event_times"])
     names = source.texts(f"{path}/label") if f"{path}/label" in source else []
     source.budget.take(5000.0 * n, f"{n} kinds of events")
     for k, own in enumerate(np.split(times, ends[:-1])):
@@ -216,9 +217,9 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         if data is not None and data.size:
             contents.left_out.append(f"{name} (times and values differ in number)")
             return
-        _event(source, path, contents, source.numbers(f"{path}/timestamps", per_value=16).astype(float))
+        _event(source, path, contents, *tables.times(source, path, ["timestamps"]))
         return
-    times = source.numbers(f"{path}/timestamps", per_value=16).astype(float)
+    (times,) = tables.times(source, path, ["timestamps"])
     if is_text(data):
         _event(source, path, contents, times, source.texts(f"{path}/data"))
     elif kind in _KEYS:

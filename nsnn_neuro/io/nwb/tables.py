@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.bins import EPS, spacing
 from ...core.checks import did_you_mean
 from ...core.errors import FormatError
+from ...core.warn import warn
 from ..hdf5 import Reader, is_text
 
 _PER_VALUE = 40  # bytes of a number in a list
 _CLOCK = ("start_time", "stop_time")
+_COARSE = 1e-4  # s, errors of times of trials below this are not worth a warning
 
 
 class Intervals(NamedTuple):
@@ -77,9 +80,40 @@ def table_named(source: Reader, name: str) -> str:
     )
 
 
+def times(source: Reader, path: str, names: Sequence[str]) -> list[np.ndarray]:
+    """Columns or data sets of times of a table or series, s; one warning names those of single precision that are too coarse.
+
+    Times such as whole seconds, which single precision holds without rounding, are not warned of.
+    """
+    result, coarse, last, apart = [], [], 0.0, 0.0
+    for name in names:
+        stored = source.numbers(f"{path}/{name}", per_value=16)
+        result.append(stored.astype(float))
+        finite = np.abs(stored[np.isfinite(stored)])
+        if spacing(stored) <= EPS or not finite.size:
+            continue
+        own = float(np.spacing(finite.max()))
+        if own > _COARSE and (result[-1][np.isfinite(stored)] % (8 * own) != 0).any():
+            coarse.append(name)
+            last, apart = max(last, float(finite.max())), max(apart, own)
+    if coarse:
+        warn(
+            f"{path}: {', '.join(coarse)} {'is' if len(coarse) == 1 else 'are'} stored in single precision: at {last:g} s "
+            f"neighbouring times are {apart:.1g} s apart, so that spikes relative to them are shifted by up to half of this, by "
+            "another amount in each trial. Read these times from the file that this one was made of, if there is one, and pass "
+            "them to cut"
+        )
+    return result
+
+
 def intervals(source: Reader, path: str) -> Intervals:
     """The table of intervals at `path` with all columns that are numbers or texts, lists of them too."""
-    start, stop = (source.numbers(f"{path}/{name}").astype(float) for name in _CLOCK)
+    moments = [
+        name
+        for name in source.names(path)
+        if name.endswith("_time") and name not in _CLOCK and _is_single(source.find(f"{path}/{name}"))
+    ]
+    start, stop, *_ = times(source, path, [*_CLOCK, *moments])
     if start.shape != stop.shape or start.ndim != 1:
         raise FormatError(f"{path} has {len(start)} starts and {len(stop)} stops: expected as many")
     n = len(start)
@@ -95,6 +129,12 @@ def intervals(source: Reader, path: str) -> Intervals:
         else:
             columns[name] = rows
     return Intervals(start, stop, columns, left_out)
+
+
+def _is_single(column: Any) -> bool:
+    """Whether a column holds one number of less than double precision per row."""
+    kind = getattr(column, "dtype", np.dtype(bool))
+    return bool(getattr(column, "ndim", 0) == 1 and kind.kind == "f" and kind.itemsize < 8)
 
 
 def _lists(source: Reader, path: str, n: int, ragged: bool) -> list[Any] | None:
