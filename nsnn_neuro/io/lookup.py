@@ -24,6 +24,35 @@ NAMES = ("name", "unit_name", "label", "id")
 """Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
 
 
+def categories_of(labels: Any) -> list[Any] | None:
+    """The categories of a pandas Categorical or column of that kind, in their order; None of anything else.
+
+    >>> import pandas as pd
+    >>> categories_of(pd.Categorical(["low", "high"], categories=["low", "high"])), categories_of(["low", "high"])
+    (['low', 'high'], None)
+    """
+    categories = getattr(getattr(labels, "dtype", None), "categories", None)
+    return None if categories is None else list(categories)
+
+
+def in_order(distinct: Sequence[Any], labels: Any) -> list[Any]:
+    """Distinct labels in the order of all tables and results: that of the categories of a pandas Categorical, else sorted.
+
+    Labels that cannot be compared, such as numbers and texts, stay in the order of their appearance.
+
+    >>> import pandas as pd
+    >>> in_order(["b", "a"], ["b", "a", "b"]), in_order(["b", "a"], pd.Categorical(["b", "a", "b"], categories=["b", "a"]))
+    (['a', 'b'], ['b', 'a'])
+    """
+    known = categories_of(labels)
+    if known is not None:
+        return sorted(distinct, key=known.index)
+    try:
+        return sorted(distinct)
+    except TypeError:
+        return list(distinct)
+
+
 def refuse_missing(labels: Sequence[Any], name: str) -> None:
     """NsnnError for labels of trials of which some are missing: None, NaN, NaT.
 

@@ -18,7 +18,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown
 from .event_times import plain_labels, trial_labels
 from .json_codec import dumps
-from .lookup import LABEL, chosen_trials, chosen_units, refuse_missing, sizes_of
+from .lookup import LABEL, chosen_trials, chosen_units, in_order, refuse_missing, sizes_of
 from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .train_arrays import block_from
@@ -191,13 +191,13 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
 
 @suggest_keywords
 def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
-    """A Block for each condition: label -> Block of its trials; `join` puts them together again.
+    """A Block for each condition: label -> Block of its trials, sorted by label; `join` puts them together again.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial
     name : of the annotation that tells the conditions apart, "label" (default) or another, as in `conditions`; or the labels
-        themselves, (n_trials,) numbers or texts
+        themselves, (n_trials,) numbers or texts; a pandas Categorical has its own order
 
     Raises
     ------
@@ -215,8 +215,7 @@ def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
     else:
         labels, argument = trial_labels(name, len(block.segments), "name"), "name"
     refuse_missing(labels, argument)
-    kinds = {isinstance(label, str) for label in labels}
-    ordered = list(dict.fromkeys(labels)) if kinds != {False} else sorted(set(labels))
+    ordered = in_order(list(dict.fromkeys(labels)), name)
     return {
         one: select(block, trials=[k for k, label in enumerate(labels) if label == one]) for one in ordered
     }

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
+from ..io.lookup import categories_of, in_order
 from .trains import holds_blocks, holds_trials
 
 
@@ -161,9 +162,10 @@ def _of_objects(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct labels (k,), sorted, and the number of each sample's label, (n,) int.
+    """The distinct labels (k,) and the number of each sample's label, (n,) int.
 
-    Labels are `categories`; NsnnError for anything else, for another length than n, or for fewer than `least` distinct ones.
+    Distinct labels are sorted, those of a pandas Categorical in the order of its categories. Labels are `categories`; NsnnError
+    for anything else, for another length than n, or for fewer than `least` distinct ones.
 
     >>> as_labels(["b", "a", "b"], "labels", 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
@@ -174,7 +176,22 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
     distinct, number = categories(values, name)
     if distinct.size < least:
         raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
-    return distinct, number
+    return by_category(distinct, number, labels)
+
+
+def by_category(distinct: np.ndarray, number: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct labels (k,), and the number of each sample's label, in the order of the categories where `labels` have some.
+
+    >>> import pandas as pd
+    >>> sizes = pd.Categorical(["small", "large", "small"], categories=["small", "medium", "large"])
+    >>> by_category(np.array(["large", "small"]), np.array([1, 0, 1]), sizes)
+    (array(['small', 'large'], dtype='<U5'), array([0, 1, 0]))
+    """
+    if categories_of(labels) is None:
+        return distinct, number
+    listed = distinct.tolist()
+    order = [listed.index(one) for one in in_order(listed, labels)]
+    return distinct[order], np.argsort(order)[number]
 
 
 def refuse_swapped(responses: Any, labels: Any, call: str) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown
-from ..io.lookup import chosen_units, refuse_missing
+from ..io.lookup import chosen_units, in_order, refuse_missing
 from ..io.segments import unit_ids, unit_table
 from ..io.selection import conditions as annotated
 from ..measures import Trains
 from ..measures.event_windows import around_events
 from ..measures.trains import time_window
-from .axes import categories_of, plain
+from .axes import plain
 
 
 def aligned(trains: Trains, align: Any, window: Any) -> tuple[Trains, np.ndarray]:
@@ -70,7 +70,7 @@ def labels_of(block: Any, conditions: Any) -> Any:
 
 
 def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[str, np.ndarray]]:
-    """Name and rows of each condition, sorted as the labels of `decode`, or in the order of the categories of a pandas Categorical.
+    """Name and rows of each condition, sorted or in the order of the categories of a pandas Categorical.
 
     `trial` is the trial of each row.
 
@@ -87,12 +87,7 @@ def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[s
             f"conditions = {shown(conditions)}: expected a label for each trial, {n_trials}{events}"
         )
     refuse_missing(labels.tolist(), "conditions")
-    names = list(dict.fromkeys(labels.tolist()))
-    ordered = categories_of(conditions)
-    if ordered is None:
-        names.sort(key=None if labels.dtype.kind in "iufbU" else str)
-    else:
-        names.sort(key=ordered.index)
+    names = in_order(list(dict.fromkeys(labels.tolist())), conditions)
     after = "" if unit == "1" else f" {unit}"
     texts = [f"{n:g}{after}" if isinstance(n, float) else f"{n}{after}" for n in names]
     return [(text, np.flatnonzero(labels == n)) for text, n in zip(texts, names, strict=True)]

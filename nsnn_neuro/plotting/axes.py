@@ -10,6 +10,7 @@ import quantities as pq
 
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, si, unit_of
+from ..io.lookup import categories_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,17 +189,6 @@ def places(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str], str]:
         return *positions(table[name].to_numpy(dtype=object), categories_of(table[name])), name
     values, unit = scaled(values, table.attrs.get("units", {}).get(name, "1"))
     return values, [], with_unit(name, unit)
-
-
-def categories_of(labels: Any) -> list[Any] | None:
-    """The categories of a pandas Categorical or column of that kind, in their order; None of anything else.
-
-    >>> import pandas as pd
-    >>> categories_of(pd.Categorical(["low", "high"], categories=["low", "high"])), categories_of(["low", "high"])
-    (['low', 'high'], None)
-    """
-    categories = getattr(getattr(labels, "dtype", None), "categories", None)
-    return None if categories is None else list(categories)
 
 
 def positions(labels: np.ndarray, order: list[Any] | None = None) -> tuple[np.ndarray, list[str]]:

@@ -622,7 +622,7 @@ def test_trials_of_single_precision_say_what_is_lost(tmp_path):
         "stop_time": start + 0.5,
         "go_time": (start + 0.1).astype("f4"),
     }
-    expected = r"intervals/trials: start_time, go_time are stored in single precision: at 5000\.4 s neighbouring times are 0\.0005 s apart"
+    said = r"intervals/trials: start_time, go_time are stored in single precision: at 5000\.4 s .* 0\.0005 s apart"
     for whole in (False, True):
         path = units_only(tmp_path / "a.nwb", start + 0.2)
         with h5py.File(path, "a") as file:
@@ -634,7 +634,7 @@ def test_trials_of_single_precision_say_what_is_lost(tmp_path):
                 load(path, trials=trials)
             told = [str(one.message) for one in seen if "precision" in str(one.message)]
             assert len(told) == (not whole), told  # whole seconds are exact
-            assert whole or re.match(expected, told[0])
+            assert whole or re.match(said, told[0])
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8"])

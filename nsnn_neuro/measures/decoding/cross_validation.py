@@ -46,7 +46,7 @@ class Decoding:
     confusion: np.ndarray
     """(K, K) trials, stimulus by decoded stimulus"""
     labels: np.ndarray
-    """(K,) the stimuli"""
+    """(K,) the stimuli, sorted, or in the order of the categories of a pandas Categorical"""
     predictions: np.ndarray
     """(n_trials,) decoded stimuli"""
     cross_entropy_information: Estimate | None = None
@@ -105,7 +105,7 @@ def decode(
     responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one Segment per trial (or a
         Trains), whose spikes are counted. `NearestTrain` needs a Block
     stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least n_folds trials of each.
-        A decoder sees floats as numbers 0, 1, ... in ascending order
+        A decoder sees floats as numbers 0, 1, ... in ascending order, and a pandas Categorical as those of its categories
     decoder : PoissonMAP(), NegativeBinomialMAP(), LinearDiscriminant(), NearestTrain(), or any object with `fit` and `predict`
     n_folds : at least 2
     bin_width : time, for a Block: spikes are counted in bins of this width, neuron by neuron; None: in the whole trial
@@ -149,8 +149,9 @@ def decode(
             f"{n_folds} of each; take fewer folds or leave it out"
         )
 
-    # classifiers of scikit-learn refuse floats and objects as classes
-    named = distinct if distinct.dtype.kind in "iubU" else np.arange(distinct.size)
+    # classifiers of scikit-learn sort their classes, and refuse floats and objects
+    as_given = distinct.dtype.kind in "iubU" and (distinct[:-1] < distinct[1:]).all()
+    named = distinct if as_given else np.arange(distinct.size)
 
     def result(numbers: np.ndarray, posteriors: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         return _cross_validated(decoder, features, named[numbers], n_folds, seed, pairwise, posteriors)

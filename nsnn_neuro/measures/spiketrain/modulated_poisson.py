@@ -33,7 +33,7 @@ class ModulatedPoisson:
     """
 
     labels: np.ndarray
-    """(n_stimuli,) the stimuli, sorted"""
+    """(n_stimuli,) the stimuli, sorted, or in the order of the categories of a pandas Categorical"""
     rate: np.ndarray
     """(n_stimuli,) or (n_stimuli, n_neurons) f, mean count"""
     rate_se: np.ndarray

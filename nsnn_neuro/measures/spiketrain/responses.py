@@ -151,11 +151,11 @@ def _signed_rank(differences: np.ndarray, alternative: str) -> float:
 
 @suggest_keywords
 def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFrame:
-    """Spike counts and latencies of each neuron by condition, one row for each pair of them.
+    """Spike counts and latencies of each neuron by condition, one row for each pair of them, sorted by condition.
 
     Parameters
     ----------
-    stimulus : (n_trials,) one label per trial: whole numbers, texts, or floats that repeat
+    stimulus : (n_trials,) one label per trial: whole numbers, texts, or floats that repeat; a pandas Categorical has its own order
     block : neo.Block, one Segment per trial
     window : (start, stop), times in the trial; latencies count from its start
 

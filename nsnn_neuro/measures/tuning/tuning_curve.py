@@ -18,7 +18,7 @@ import quantities as pq
 
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..response_checks import permutation_p, refuse_trials_first
+from ..response_checks import by_category, permutation_p, refuse_trials_first
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
@@ -49,7 +49,7 @@ class TuningCurve:
     """
 
     values: np.ndarray
-    """(n_stimuli,) distinct stimuli, sorted: numbers or texts"""
+    """(n_stimuli,) distinct stimuli, numbers or texts: sorted, or in the order of the categories of a pandas Categorical"""
     mean: np.ndarray
     """(n_neurons, n_stimuli) mean response over trials"""
     se: np.ndarray
@@ -392,6 +392,6 @@ def tuning_curve(stimulus: Any, block: Any, *, window: Any = None) -> TuningCurv
     refuse_trials_first(stimulus, block, "tuning_curve(stimulus, block)")
     responses, response_unit = read_responses(block, window)
     values, unit = read_stimulus(stimulus, len(responses))
-    distinct, label = np.unique(values, return_inverse=True)
+    distinct, label = by_category(*np.unique(values, return_inverse=True), stimulus)
     n, mean, se = by_stimulus(label, responses)
     return TuningCurve(distinct, mean, se, n, unit, response_unit, responses, label)
