@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 from typing import Any
@@ -242,9 +243,25 @@ def marked():
         yield pytest.param(c, marks=[pytest.mark.slow] if rest else [], id=name(c))
 
 
+def covering():
+    """Combinations in which each neuron, noise, stimulus, family and hazard is there once at least."""
+    seen: set[Any] = set()
+    for c in combinations():
+        new = set(c) - {None} - seen
+        if new:
+            seen |= new
+            yield c
+
+
+COVERING = list(covering())
+
+
 @pytest.mark.parametrize("combination", list(marked()))
 def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
-    """Assembles (so dimensions agree), the same seed gives the same spikes, another seed others, and NWB keeps all of it."""
+    """Assembles (so dimensions agree), trials differ by noise, the same seed gives the same spikes.
+
+    Once for each model also: another seed gives others, and NWB keeps all of it.
+    """
     neuron, noise, stimulus, kind = combination
     chosen = None if noise is None else example(noise, neuron)
     if kind is not None:
@@ -253,12 +270,16 @@ def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     parts = (EXAMPLES[neuron], chosen, None if stimulus is None else example(stimulus, neuron))
     run = run_of(neuron)
     block = nsnn.simulate(*parts, **run)
-    assert spikes(block) == spikes(nsnn.simulate(*parts, **run))
-    if chosen is not None or neuron is nsnn.PoissonSource:
-        assert spikes(block) != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
-    again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
-    assert spikes(again) == spikes(block)
-    assert again.annotations["parameters"] == block.annotations["parameters"]
+    one, two = spikes(block)
+    noisy = chosen is not None or neuron is nsnn.PoissonSource
+    assert (one != two) == noisy
+    assert [one, two] == spikes(nsnn.simulate(*parts, **run))
+    if combination in COVERING:
+        if noisy:
+            assert [one, two] != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
+        again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
+        assert spikes(again) == [one, two]
+        assert again.annotations["parameters"] == block.annotations["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +309,7 @@ def test_the_mapped_hazard_is_for_leaky_neurons():
     ],
 )
 def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
-    """From Poisson sources; other weights give other spikes, the same seed the same. An NSNN neuron takes jumps alone."""
+    """From Poisson sources; other weights give other spikes of the same seed. An NSNN neuron takes jumps alone."""
     unit = mV if neuron is nsnn.WangBuzsaki and synapse is not nsnn.ConductanceSynapse else 1
     source = nsnn.Population(3, nsnn.PoissonSource(100 * Hz), name="source")
     noise = example(next(n for n in (nsnn.WhiteNoise, nsnn.EscapeNoise) if fits(neuron, n)), neuron)
@@ -300,12 +321,14 @@ def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
         return
     scale = {"rule": nsnn.AllToAll(), "synapse": example(synapse, neuron)}
     found = []
-    for weight in (0.3, 0.3, 0.0):
+    for weight in (0.3, 0.3, 0.0) if neuron is nsnn.LIF else (0.3, 0.0):
         size = weight * (20 if unit is mV else 1)
         net = nsnn.Network([source, target], [nsnn.Projection(source, target, weight=size * unit, **scale)])
         run = {k: v for k, v in run_of(neuron).items() if k != "n_neurons"}
         found.append(spikes(nsnn.simulate(net, **run)))
-    assert found[0] == found[1] != found[2]
+    assert found[0] != found[-1]
+    if neuron is nsnn.LIF:
+        assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("rule", public(nsnn.ConnectionRule), ids=lambda c: c.__name__)
@@ -382,13 +405,16 @@ def test_every_distribution_gives_weights_and_delays(law):
 )
 @pytest.mark.parametrize("bridge", [True, False])
 def test_zero_noise_is_the_deterministic_run(noise, bridge):
-    quiet = nsnn.simulate(EXAMPLES[nsnn.LIF], None, nsnn.Constant(1.2), bridge=bridge, **RUN)
-    zero = nsnn.simulate(EXAMPLES[nsnn.LIF], noise, nsnn.Constant(1.2), bridge=bridge, **RUN)
-    faint = nsnn.simulate(
-        EXAMPLES[nsnn.LIF], nsnn.WhiteNoise(1e-12), nsnn.Constant(1.2), bridge=bridge, **RUN
+    quiet = with_next_to_no_noise(None, bridge)
+    assert len(quiet[0][1]) > 3
+    assert (
+        quiet == with_next_to_no_noise(noise, bridge) == with_next_to_no_noise(nsnn.WhiteNoise(1e-12), bridge)
     )
-    assert len(quiet.segments[0].spiketrains[0]) > 3
-    assert spikes(quiet) == spikes(zero) == spikes(faint)
+
+
+@functools.cache
+def with_next_to_no_noise(noise, bridge):
+    return spikes(nsnn.simulate(EXAMPLES[nsnn.LIF], noise, nsnn.Constant(1.2), bridge=bridge, **RUN))
 
 
 def test_vanishing_escape_noise_is_the_deterministic_nsnn():
