@@ -1,7 +1,7 @@
 """Results of measures: `Estimate` for information, and the unit and per-trial sums that `tabulate` reads.
 
-A measure is a plain function. The decorator `measure` gives it two attributes: `unit`, and `parts`, its per-trial sums, from
-which each leave-one-trial-out value costs one subtraction.
+A measure is a plain function. The decorator `measure` gives it three attributes: `unit`; `parts`, its per-trial sums, from
+which each leave-one-trial-out value costs one subtraction; and `scale`, that of its confidence limits.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any
     return se if np.ndim(se) else float(se)
 
 
-def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F], F]:
+def measure(unit: str, parts: Callable[..., Any] | None = None, *, scale: str = "linear") -> Callable[[F], F]:
     """Decorator that declares a measure's unit and, for functions of sums over trials, the sums.
 
     Parameters
@@ -123,6 +123,8 @@ def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F],
     parts : function of (Trains, **the measure's own options) that returns `sums, value`: sums is an array
         (n_trials, k, n_neurons) and value maps sums added over trials, (..., k, n_neurons), to (...,
         n_neurons). With it the jackknife over trials needs no second pass over the spikes.
+    scale : of the confidence limits of `tabulate`: "linear" (default); "positive" or "fraction", cut off at 0 or at 0 and 1;
+        "log" for values that spread by factors, such as ratios of variances
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -140,6 +142,7 @@ def measure(unit: str, parts: Callable[..., Any] | None = None) -> Callable[[F],
     def mark(function: F) -> F:
         function.unit = unit  # type: ignore[attr-defined]
         function.parts = parts  # type: ignore[attr-defined]
+        function.scale = scale  # type: ignore[attr-defined]
         return function
 
     return mark

@@ -19,6 +19,7 @@ from ..core.units import shown, si
 from ..io.segments import moved, unit_ids
 from ..io.train_arrays import block_from
 from .estimate import Estimate, jackknife_se
+from .limits import check_confidence, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .trains import SilentNeuronWarning, Trains, as_trains
 
@@ -31,12 +32,19 @@ COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
     suggest_keywords,
     cure="; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)",
 )
-def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
+def tabulate(
+    blocks: Any, measures: Any, *, by: str = "neuron", confidence: float | None = None
+) -> pd.DataFrame:
     """Table of measures with standard errors: columns block, population, neuron (position from 0), measure, value, se, n, unit.
 
     by="neuron": one row per neuron. se is the jackknife over the n trials, sqrt((n - 1)/n sum of (v_(i) - mean v_(i))^2), v_(i)
     the value without trial i; NaN for one trial, or if some v_(i) does not exist. by="population": one row per
     population, the mean over its n neurons that have a value; se is their SD / sqrt(n).
+
+    With few trials two standard errors cover too little, for example a Fano factor of 10 trials in 84 % in place of 95 %:
+    `confidence` adds columns lower and upper, limits from Student's distribution with a correction for skewness (docs:
+    "Errors with few trials"), of Fano and Allan factors, CV, LV and LvR on the logarithmic scale. `plotting.measure_against` draws
+    them in place of the errors.
 
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is
     called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function
@@ -51,11 +59,12 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     measures : function, list of functions, or dict of name -> function (names become texts), each of a Block to (n_neurons,),
         number or Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
     by : "neuron" (default) or "population"
+    confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN
 
     Raises
     ------
-    NsnnError : what is none of these, a result of another shape, two measures of one name, or population sizes that don't
-        add up. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
+    NsnnError : what is none of these, a result of another shape, two measures of one name, population sizes that don't
+        add up, or a confidence outside (0, 1). Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -64,16 +73,23 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     >>> print(tabulate({"control": block}, [firing_rate]).to_string(index=False))
       block population  neuron     measure  value  se  n unit
     control    neurons       0 firing_rate    2.0 1.0  2   Hz
+    >>> tabulate(block, firing_rate, confidence=0.9)[["lower", "value", "upper"]].round(2).values.tolist()
+    [[0.0, 2.0, 8.31]]
     """
     check(by=by)
     one_of(by, ("neuron", "population"), "by")
+    if confidence is not None:
+        check(confidence=confidence)
+        check_confidence(confidence)
     functions = named_measures(measures)
-    columns: dict[str, list[Any]] = {name: [] for name in ["block", *COLUMNS]}
+    place = COLUMNS.index("se") + 1
+    names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]
+    columns: dict[str, list[Any]] = {name: [] for name in ["block", *names]}
     ids: list[Any] = []
     for name, block in _named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
-            result = rows(block, trains, label, function, by)
+            result = rows(block, trains, label, function, by, confidence)
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
@@ -85,12 +101,14 @@ def tabulate(blocks: Any, measures: Any, *, by: str = "neuron") -> pd.DataFrame:
     return table
 
 
-def rows(block: neo.Block, trains: Trains, label: str, function: Any, by: str) -> dict[str, list[Any]]:
+def rows(
+    block: neo.Block, trains: Trains, label: str, function: Any, by: str, confidence: float | None = None
+) -> dict[str, list[Any]]:
     """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
-    population, neuron, value, se, number = _rows(block, trains, label, function, by)
+    population, neuron, value, se, number, limits = _rows(block, trains, label, function, by, confidence)
     n = len(population)
     return {
-        "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, "n": number,
+        "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, **limits, "n": number,
         "unit": [measure_unit(function)] * n,
     }  # fmt: skip
 
@@ -200,27 +218,47 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
 
 
 def _rows(
-    block: neo.Block, trains: Trains, label: str, function: Any, by: str
-) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
-    """Columns population, neuron, value, se, n of one measure of one block."""
+    block: neo.Block, trains: Trains, label: str, function: Any, by: str, confidence: float | None
+) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
+    """Columns population, neuron, value, se, n of one measure of one block, and those of its limits, if any."""
     populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
     value, left_out = _evaluate(block, trains, label, function)
+    scale = str(getattr(_plain(function)[0], "scale", "linear"))
+
+    def columns(ends: Callable[..., tuple[Any, Any]], *data: Any) -> dict[str, list[Any]]:
+        if confidence is None:
+            return {}
+        both = ends(*data, scale=scale, confidence=confidence)
+        return dict(zip(("lower", "upper"), (np.atleast_1d(end).tolist() for end in both), strict=True))
+
     if isinstance(value, Estimate):
-        return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)]
-    if np.ndim(value) == 0:
-        return [""], [None], [float(value)], [jackknife_se(left_out)], [trains.n_trials]
+        none = {} if confidence is None else {"lower": [math.nan], "upper": [math.nan]}
+        return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)], none
     value = np.asarray(value, dtype=float)
+    se = np.atleast_1d(jackknife_se(left_out)).tolist()
+    if value.ndim == 0:
+        limits = columns(jackknife_limits, value, left_out)
+        return [""], [None], [float(value)], se, [trains.n_trials], limits
     if by == "neuron":
         population = [name for name, size in populations for _ in range(size)]
         n = [trains.n_trials] * trains.n_neurons
-        return population, neurons, value.tolist(), jackknife_se(left_out).tolist(), n
-    means, errors, known = [], [], []
-    for values in np.split(value, np.cumsum([size for _, size in populations])[:-1]):
-        there = values[~np.isnan(values)]
-        means.append(float(there.mean()) if there.size else math.nan)
-        errors.append(float(there.std(ddof=1)) / math.sqrt(there.size) if there.size > 1 else math.nan)
-        known.append(int(there.size))
-    return [name for name, _ in populations], [None] * len(populations), means, errors, known
+        return population, neurons, value.tolist(), se, n, columns(jackknife_limits, value, left_out)
+    groups = np.split(value, np.cumsum([size for _, size in populations])[:-1])
+    known = [values[~np.isnan(values)] for values in groups]
+    means = [float(there.mean()) if there.size else math.nan for there in known]
+    errors = [
+        float(there.std(ddof=1)) / math.sqrt(there.size) if there.size > 1 else math.nan for there in known
+    ]
+    ends = [columns(mean_limits, values[:, None]) for values in groups]
+    limits = {name: [end for one in ends for end in one[name]] for name in ends[0]}
+    return (
+        [name for name, _ in populations],
+        [None] * len(populations),
+        means,
+        errors,
+        [v.size for v in known],
+        limits,
+    )
 
 
 def check_value(label: str, value: Any, n_neurons: int) -> None:

@@ -14,6 +14,7 @@ from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..measures import TuningCurve, as_trains
 from ..measures.trains import holds_blocks
+from ..measures.tuning.responses import limits_by_stimulus
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (
@@ -48,9 +49,9 @@ def tuning_curve(
     neurons: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Mean response to each stimulus with its standard error over trials, SD / sqrt(n); a curve for each neuron.
+    """Mean response to each stimulus with its 95 % confidence limits, those of `measures.tuning_curve`; a curve for each neuron.
 
-    A stimulus of a single trial has no error bar. Points of a numeric stimulus are joined; texts keep their order.
+    A stimulus of a single trial has no limits. Points of a numeric stimulus are joined; texts keep their order.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def tuning_curve(
     >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
     ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz)')
     """
-    levels, names, mean, se, x_label, y_label = _curve(stimulus, response, table)
+    levels, names, mean, (lower, upper), x_label, y_label = _curve(stimulus, response, table)
     cells = selection(neurons, len(mean), "neurons")
     if cells.size > len(COLOURS):
         raise NsnnError(f"response has {cells.size} neurons: choose at most {len(COLOURS)}, neurons=[0, 1]")
@@ -80,10 +81,11 @@ def tuning_curve(
             f"fit = {type(fit).__name__} object: expected what TuningCurve.fit returns for these {len(mean)} neurons"
         )
     ax = axes(ax)
+    bars = np.stack([mean - lower, upper - mean], axis=1)
     for k, j in enumerate(cells):
         ax.errorbar(
             levels + (0.4 * ((k + 0.5) / cells.size - 0.5) if names else 0.0),
-            mean[j], se[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0,
+            mean[j], bars[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0,
             capsize=2.0, label=f"neuron {j}",
         )  # fmt: skip
     if fit is not None:
@@ -286,8 +288,8 @@ def training_history(fit: Any, *, ax: Axes | None = None) -> Axes:
 
 def _curve(
     stimulus: Any, response: Any, table: pd.DataFrame | None
-) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray, str, str]:
-    """Places of the stimuli, their names if they are texts, mean and standard error (n_neurons, n_stimuli), labels of the axes."""
+) -> tuple[np.ndarray, list[str], np.ndarray, tuple[np.ndarray, np.ndarray], str, str]:
+    """Places of the stimuli, their names if they are texts, means and their limits (n_neurons, n_stimuli), labels of the axes."""
     if isinstance(stimulus, TuningCurve):
         if response is not None or table is not None:
             raise NsnnError(
@@ -297,7 +299,14 @@ def _curve(
         at = np.arange(stimulus.n.size, dtype=float) if texts else stimulus.values
         rate = "firing rate (Hz)" if stimulus.response_unit == "Hz" else "response"
         names = [str(value) for value in stimulus.values] if texts else []
-        return at, names, stimulus.mean, stimulus.se, with_unit("stimulus", stimulus.unit), rate
+        return (
+            at,
+            names,
+            stimulus.mean,
+            (stimulus.lower, stimulus.upper),
+            with_unit("stimulus", stimulus.unit),
+            rate,
+        )
     if response is None:
         raise NsnnError(
             f"stimulus = {shown(stimulus)} without a response: expected the responses, or a result of measures.tuning_curve"
@@ -316,8 +325,9 @@ def _curve(
     if at.shape != values.shape[:1]:
         raise NsnnError(f"stimulus has {at.size} values: expected one for each of {len(values)} trials")
     levels, row = np.unique(at, return_inverse=True)
-    _, mean, se = by_stimulus(row, values)
-    return levels, names, mean, se, x_label, y_label
+    scale = "linear" if (values < 0).any() else "positive"
+    mean, limits = by_stimulus(row, values)[1], limits_by_stimulus(row, values, scale)
+    return levels, names, mean, limits, x_label, y_label
 
 
 def _rates(response: Any) -> tuple[np.ndarray, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from ..core.checks import one_of, positive, suggest_keywords, whole
 from ..core.deprecated import renamed_keywords
@@ -15,8 +16,6 @@ from .axes import COLOURS, INK, SOFT, axes, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_Z = 1.959963984540054  # two-sided 95 % of the normal law
 
 
 @renamed_keywords(neurons="neuron")
@@ -89,7 +88,10 @@ def correlogram(
 def spectrum(
     result: Any, *, neuron: int | None = None, theory: Any = None, log: bool = False, ax: Axes | None = None
 ) -> Axes:
-    """Power spectrum of spike trains with its 95 % band, and the rate, which it equals for a Poisson process.
+    """Power spectrum of spike trains with its 95 % limits, and the rate, which it equals for a Poisson process.
+
+    The limits of one neuron are those of the result; of a mean over neurons those of chi-square with 2 (power / error)^2 degrees of
+    freedom.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def spectrum(
     >>> bool((ax.lines[0].get_ydata() == result.power[0]).all()), ax.get_xlabel(), ax.get_ylabel()
     (True, 'frequency (Hz)', 'power (Hz)')
     """
-    if not all(hasattr(result, name) for name in ("f", "power", "se", "rate")):
+    if not all(hasattr(result, name) for name in ("f", "power", "se", "lower", "upper", "rate")):
         raise NsnnError(f"result = {shown(result)}: expected that of measures.power_spectrum")
     if neuron is None:
         cells = np.flatnonzero(result.rate > 0)
@@ -123,14 +125,17 @@ def spectrum(
     if not result.rate[cells].any():
         raise NsnnError("result has no spikes: expected a neuron that fires")
     power = result.power[cells].mean(axis=0)
-    se = np.sqrt((result.se[cells] ** 2).sum(axis=0)) / cells.size
+    if cells.size == 1:
+        lower, upper = result.lower[cells[0]], result.upper[cells[0]]
+    else:
+        freedom = 2 * power**2 * cells.size**2 / (result.se[cells] ** 2).sum(axis=0)
+        lower, upper = (freedom * power / chi2.ppf(tail, freedom) for tail in (0.975, 0.025))
     rate = float(result.rate[cells].mean())
     seen = slice(1 if log else 0, None)
-    f, power, se = result.f[seen], power[seen], se[seen]
+    f, power, lower, upper = (one[seen] for one in (result.f, power, lower, upper))
     ax = axes(ax)
     ax.plot(f, power, color=COLOURS[0], lw=1.2, label=name)
-    lower = np.maximum(power - _Z * se, power.min() * 1e-3 if log else 0.0)
-    ax.fill_between(f, lower, power + _Z * se, color=COLOURS[0], alpha=0.22, lw=0)
+    ax.fill_between(f, lower, upper, color=COLOURS[0], alpha=0.22, lw=0)
     if theory is not None:
         x, y = _pair(theory, "theory", "Hz")
         ax.plot(x[x > 0] if log else x, y[x > 0] if log else y, color=COLOURS[1], lw=1.3, label="theory")

@@ -30,7 +30,7 @@ def measure_against(
     hue: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """A measure against a parameter: points with error bars of one standard error, a colour for each `hue`.
+    """A measure against a parameter: points with error bars of one standard error, or confidence limits, a colour for each `hue`.
 
     Points of one colour are joined in the order of x when x is numeric and each x occurs once; several rows
     of one x (neurons, say) stay points. A column x of text becomes categories in the order of the rows, or of a pandas
@@ -38,7 +38,8 @@ def measure_against(
 
     Parameters
     ----------
-    table : DataFrame with a row per point, as `tabulate` and `sweep` make it
+    table : DataFrame with a row per point, as `tabulate` and `sweep` make it. Where it has columns lower and upper, as of
+        `tabulate(..., confidence=0.95)`, bars of the column "value" are these limits
     x, y : names of columns
     se : name of the column of standard errors (NaN: no bar), or None for no bars
     hue : name of the column that tells the groups apart, needed for rows of several measures. Without it a warning names a column
@@ -59,7 +60,11 @@ def measure_against(
     at, names, x_label = places(table, x)
     numeric = not names
     heights = numbers(table[y], y)
-    bars = None if se is None else numbers(table[se], se)
+    bars = None if se is None else numbers(table[se], se)[None].repeat(2, axis=0)
+    if bars is not None and y == "value" and {"lower", "upper"} <= set(table.columns):
+        bars = np.stack(
+            [heights - numbers(table["lower"], "lower"), numbers(table["upper"], "upper") - heights]
+        )
     if hue is None:
         _warn_of_groups(table, x, y)
     ax = axes(ax)
@@ -79,7 +84,7 @@ def measure_against(
         ax.errorbar(
             at[rows] + aside,
             heights[rows],
-            None if bars is None else bars[rows],
+            None if bars is None else bars[:, rows],
             fmt="o-" if joined else "o",
             color=COLOURS[k % len(COLOURS)],
             ms=4.5,

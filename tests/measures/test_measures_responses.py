@@ -136,8 +136,8 @@ def test_statistics_by_condition() -> None:
     data, labels = trials(rng, 30, 4, 30, 2), np.array(["b", "a", "c"] * 10)
     table = measures.response_statistics(labels, data, window=[500, 600] * pq.ms)
     assert table.columns.tolist() == [
-        "condition", "neuron", "n", "mean_count", "mean_count_se", "variance", "fano", "p_no_spike", "mean_latency",
-        "latency_se", "jitter",
+        "condition", "neuron", "n", "mean_count", "mean_count_se", "mean_count_lower", "mean_count_upper", "variance", "fano",
+        "p_no_spike", "mean_latency", "latency_se", "latency_lower", "latency_upper", "jitter",
     ]  # fmt: skip
     assert table["condition"].tolist() == ["a", "a", "b", "b", "c", "c"]
     for _, row in table.iterrows():

@@ -379,6 +379,14 @@ def test_points_in_the_order_of_x_with_one_standard_error() -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "firing rate (Hz)")
 
 
+def test_limits_of_a_table_are_drawn_in_place_of_errors() -> None:
+    rows = table().assign(lower=[29.0, 5.0, np.nan], upper=[40.0, 11.0, np.nan])
+    (container,) = plotting.measure_against(rows, "x", ax=new_ax()).containers
+    assert bars(container) == [[1.0, 5.0, 11.0], [3.0, 29.0, 40.0]]
+    (container,) = plotting.measure_against(rows, "x", se=None, ax=new_ax()).containers
+    assert not container.has_yerr
+
+
 def test_each_hue_is_a_colour_with_its_own_rows() -> None:
     rows = table(model=["LIF", "EIF", "LIF"])
     ax = plotting.measure_against(rows, "x", hue="model", se=None, ax=new_ax())

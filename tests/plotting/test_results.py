@@ -14,6 +14,7 @@ from elephant.conversion import BinnedSpikeTrain
 from elephant.spike_train_correlation import cross_correlation_histogram
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from scipy.stats import t
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, likelihood, measures, plotting
@@ -159,8 +160,9 @@ def test_tuning_curve_of_a_block_is_its_rate_by_stimulus(stimulus) -> None:
         groups = [rates[[1, 3], j], rates[[0, 2], j]]
         points = [(x, group.mean()) for x, group in zip((10, 20), groups, strict=True)]
         np.testing.assert_allclose(container[0].get_xydata(), points)
-        se = np.array([group.std(ddof=1) / np.sqrt(2) for group in groups])
-        np.testing.assert_allclose(np.diff(bars(container))[:, 0], 2 * se)
+        half = [t.ppf(0.975, 1) * group.std(ddof=1) / np.sqrt(2) for group in groups]  # of two trials
+        limits = [[max(g.mean() - h, 0), g.mean() + h] for g, h in zip(groups, half, strict=True)]
+        np.testing.assert_allclose(bars(container), limits)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (mV)", "firing rate (Hz)")
     assert texts(ax.get_legend().get_texts()) == ["neuron 0", "neuron 1"]
 
@@ -192,7 +194,7 @@ def test_tuning_curve_of_a_result_with_its_fit() -> None:
     ax = plotting.tuning_curve(curve, fit=curve.fit("cosine"), ax=new_ax())
     for j, container in enumerate(ax.containers):
         np.testing.assert_allclose(container[0].get_xydata()[:, 1], curve.mean[j])
-        np.testing.assert_allclose(np.diff(bars(container))[:, 0], 2 * curve.se[j])
+        np.testing.assert_allclose(bars(container), np.c_[curve.lower[j], curve.upper[j]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (deg)", "firing rate (Hz)")
     line = next(line for line in ax.lines if len(line.get_xdata()) == 300)
     np.testing.assert_allclose(line.get_ydata()[[0, -1]], curve.fit("cosine").predict([0, 270])[0])
@@ -406,11 +408,14 @@ def test_spectrum_draws_power_band_rate_and_theory() -> None:
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.c_[result.f, result.power[1]])
     assert ax.lines[1].get_xydata().tolist() == [[0.0, 20.0], [50.0, 18.0], [100.0, 20.0]]
     np.testing.assert_allclose(ax.lines[2].get_ydata(), result.rate[1])
-    top = ax.collections[0].get_paths()[0].vertices[:, 1].max()
-    np.testing.assert_allclose(top, (result.power[1] + 1.959964 * result.se[1]).max(), rtol=1e-6)
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([band.min(), band.max()], [result.lower[1].min(), result.upper[1].max()])
     assert texts(ax.get_legend().get_texts()) == ["neuron 1", "theory", "rate (Poisson)"]
     mean = plotting.spectrum(result, log=True, ax=new_ax())
     np.testing.assert_allclose(mean.lines[0].get_xydata(), np.c_[result.f, result.power.mean(axis=0)][1:])
+    average, error = result.power.mean(axis=0)[1:], np.hypot(*result.se[:, 1:]) / 2
+    top = mean.collections[0].get_paths()[0].vertices[:, 1].max()
+    assert 1 < top / (average + 1.96 * error).max() < 1.2  # chi-square: longer upwards
     assert (mean.get_xscale(), mean.get_yscale()) == ("log", "log")
     with pytest.raises(NsnnError, match="theory has arrays of shapes"):
         plotting.spectrum(result, theory=([1.0, 2.0], [1.0]), ax=new_ax())

@@ -7,6 +7,11 @@ for high f, is the rate at every f for a Poisson process, and S(0) = rate * CV^2
 
 Errors. Segments are independent but for their overlap: K segments count as `effective_segments`. The Hann window
 averages S over about two bins, 2 / (length of a segment): choose nperseg so that S is straight over it.
+
+Limits of a power spectrum are those of chi-square, nu S / chi2(1 - a/2; nu) and nu S / chi2(a/2; nu), nu the least of three: 2 K,
+or K at f = 0, where the transform is real, right for many spikes in a segment; 2 (S / se)^2, less where segments have few spikes;
+and, from five trials on, the same with the error over trials, less where the rate differs between trials and their segments do not
+vary independently. Both limits are divided by the fraction of the power that taking off the mean leaves.
 """
 
 from __future__ import annotations
@@ -15,13 +20,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import chdtri
 
 from ...core.bins import index, slack
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..trains import as_repeats, as_trains, holds_blocks, warn_silent
+from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
+
+_TRIALS = 5  # from which the limits use how much trials differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +48,11 @@ class PowerSpectrum:
     power: np.ndarray
     """(n_neurons, n_f) Hz, two-sided, without the peak of the mean rate at 0"""
     se: np.ndarray
-    """(n_neurons, n_f) Hz, over segments and trials"""
+    """(n_neurons, n_f) Hz, over segments and trials, which are taken as independent; too small near 0, see `power_spectrum`"""
+    lower: np.ndarray
+    """(n_neurons, n_f) Hz, lower limit of the power, 95 %, see the module"""
+    upper: np.ndarray
+    """(n_neurons, n_f) Hz, upper limit"""
     rate: np.ndarray
     """(n_neurons,) Hz"""
     n: int
@@ -59,14 +71,23 @@ def _periodograms(
     hop: float,
     rate: np.ndarray,
     n_f: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over segments and trials of |X|^2 and |X|^4, (n_neurons, n_f), of Hann-windowed trains less their mean.
+
+    Then sums over trials of the square of their own sum of |X|^2, and of this sum times their number of segments.
+    """
     n = rate.size
-    total, squares = np.zeros((n, n_f)), np.zeros((n, n_f))
-    re, im = np.empty(n_f), np.empty(n_f)
+    total, squares, whole, weighted = (
+        np.zeros((n, n_f)),
+        np.zeros((n, n_f)),
+        np.zeros((n, n_f)),
+        np.zeros((n, n_f)),
+    )
+    re, im, own = np.empty(n_f), np.empty(n_f), np.empty(n_f)
     for train in range(offsets.size - 1):
         trial, neuron = train // n, train % n
         low = offsets[train]
+        own[:] = 0.0
         for segment in range(segments[trial]):
             begin = starts[trial] + segment * hop
             while low < offsets[train + 1] and times[low] < begin:
@@ -85,9 +106,13 @@ def _periodograms(
                 i += 1
             for k in range(n_f):
                 power = (re[k] ** 2 + im[k] ** 2) / (0.375 * length)
-                total[neuron, k] += power
+                own[k] += power
                 squares[neuron, k] += power**2
-    return total, squares
+        for k in range(n_f):
+            total[neuron, k] += own[k]
+            whole[neuron, k] += own[k] ** 2
+            weighted[neuron, k] += own[k] * segments[trial]
+    return total, squares, whole, weighted
 
 
 @suggest_keywords
@@ -106,6 +131,10 @@ def power_spectrum(
     Hann window, W its transform, r the neuron's mean rate: the transform of the spike times themselves, so no
     bin and no aliasing. Taking off the mean lowers S(0) by the fraction 2 T / (3 L) and the next bin by T / (6
     L), T the length of a segment, L of all trials.
+
+    Errors. For Poisson trains of 3 and 20 Hz, gamma trains of CV 0.5, and 5 to 20 trials of 1 s in segments of 0.5 s, two standard
+    errors contained the power in 75 to 93 % of repeats at f = 0 and in 86 to 94 % at higher frequencies, `lower` and `upper` in 92
+    to 96 and 92 to 98 %. With a gain of SD 0.5, constant in a trial, errors held at f = 0 in 60 to 75 %, limits in 84 to 87 %.
 
     Parameters
     ----------
@@ -140,19 +169,43 @@ def power_spectrum(
     rate = data.counts.sum(axis=0) / data.durations.sum()
     n, n_effective = segments.sum(), sum(effective_segments(int(k), nperseg, noverlap) for k in segments)
     n_f = nperseg // 2 + 1
-    total, squares = _periodograms(data.times, data.offsets, data.t_start, segments, length, hop, rate, n_f)
+    total, squares, whole, weighted = _periodograms(
+        data.times, data.offsets, data.t_start, segments, length, hop, rate, n_f
+    )
     mean = total / n
-    variance = np.maximum(squares - n * mean**2, 0.0) / (n - 1)
+    se = np.sqrt(np.maximum(squares - n * mean**2, 0.0) / (n - 1) / n_effective)
+    error = se
+    if data.n_trials >= _TRIALS:
+        between = whole - 2 * mean * weighted + mean**2 * float((segments**2).sum())
+        error = np.maximum(se, np.sqrt(np.maximum(between, 0.0) * data.n_trials / (data.n_trials - 1)) / n)
+    lower, upper = _limits(mean, error, float(n_effective), length / float(data.durations.sum()))
     silent = np.where(rate > 0, 1.0, np.nan)
     warn_silent(silent, "power_spectrum", "have no spikes")
     return PowerSpectrum(
         np.fft.rfftfreq(nperseg, 1 / sampling),
         mean * silent[:, None],
-        np.sqrt(variance / n_effective) * silent[:, None],
+        se * silent[:, None],
+        lower * silent[:, None],
+        upper * silent[:, None],
         rate,
         int(n),
         float(n_effective),
     )
+
+
+def _limits(
+    power: np.ndarray, se: np.ndarray, n_effective: float, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """95 % limits (n_neurons, n_f); share: a segment's length over that of all trials."""
+    parts, left = np.full(power.shape[1], 2.0), np.ones(power.shape[1])
+    # of a Hann window w, the transforms at f and -f are correlated by the transform of w^2 at 2 f: by 1 at 0, 1/6 in the next bin
+    parts[:2] = 1.0, 2 / (1 + 1 / 36)
+    left[:2] -= 2 * share / 3, share / 6
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.fmax(np.fmin(parts * n_effective * left, 2 * (power / se) ** 2), 0.5)
+    known = freedom * power / left
+    lower, upper = (nan_ratio(known, chdtri(freedom, tail)) for tail in (0.025, 0.975))
+    return lower, upper
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ def _burst_parts(trains: Trains, *, limit: Any = 6 * pq.ms) -> Parts:
     return sums, lambda s: nan_ratio(s[..., 1, :], s[..., 0, :])
 
 
-@measure("1", _burst_parts)
+@measure("1", _burst_parts, scale="fraction")
 @suggest_keywords
 def burst_index(block: Any, *, limit: Any = 6 * pq.ms, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Fraction of each neuron's interspike intervals that are shorter than `limit`, (n_neurons,).

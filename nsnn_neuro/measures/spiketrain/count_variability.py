@@ -75,7 +75,7 @@ def _allan_parts(trains: Trains, *, window: Any) -> Parts:
     return sums, value
 
 
-@measure("1", _allan_parts)
+@measure("1", _allan_parts, scale="log")
 @suggest_keywords
 def allan_factor(block: Any, *, window: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Allan factor AF = E[(N_(k+1) - N_k)^2] / (2 E[N]) of counts in neighbouring windows, (n_neurons,).

@@ -10,6 +10,7 @@ import quantities as pq
 from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.units import floats, is_quantity, shown, si, unit_of
+from ..limits import mean_limits
 from ..response_checks import array_of, as_samples
 from ..trains import as_trains, holds_blocks, time_window
 
@@ -53,6 +54,20 @@ def in_unit(values: Any, unit: str, name: str) -> np.ndarray:
     if unit == "1" or unit_of(values) != unit:
         raise NsnnError(wrong)
     return np.asarray(si(values, unit, name))
+
+
+def limits_by_stimulus(
+    label: np.ndarray, responses: np.ndarray, scale: str = "positive"
+) -> tuple[np.ndarray, np.ndarray]:
+    """95 % limits of the mean responses to each stimulus, lower and upper, each (n_neurons, n_stimuli).
+
+    >>> lower, upper = limits_by_stimulus(np.array([0, 0, 0, 1]), np.array([[4.0], [5.0], [6.0], [5.0]]))
+    >>> lower.round(2), upper.round(2)
+    (array([[2.52,  nan]]), array([[7.48,  nan]]))
+    """
+    groups = [mean_limits(responses[label == k], scale=scale) for k in range(int(label.max()) + 1)]
+    lower, upper = np.stack(groups, axis=-1)
+    return lower, upper
 
 
 def _unit(values: Any) -> str:

@@ -1,0 +1,179 @@
+"""Coverage of standard errors and of confidence limits with few trials: writes the table of docs/few_trials.md.
+
+Each case draws the trials of many neurons whose true value is known, and returns value, se, lower, upper and the truth. With
+`python docs/few_trials.py` the table is computed and written into the page; tests/measures/test_few_trials.py computes it again and
+compares.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from nsnn_neuro import measures, tabulate, to_block
+
+PAGE = Path(__file__).with_name("few_trials.md")
+TRIALS = (5, 10, 20)
+HEAD = "| measure | data | at two standard errors | at the limits |\n|---|---|---|---|\n"
+Sample = tuple[Any, Any, Any, Any, Any]
+
+
+def block_of(counts: np.ndarray) -> neo.Block:
+    """Trials of 1 s with these numbers of spikes (n_trials, n_neurons), evenly spread."""
+    return to_block([[np.linspace(0.1, 0.9, c) for c in trial] for trial in counts], t_stop=1 * pq.s)
+
+
+def poisson(rng: np.random.Generator, n: int, size: int, rate: float, duration: float = 1.0) -> neo.Block:
+    """Poisson trains of one rate."""
+    trials = [
+        [np.sort(rng.uniform(0, duration, c)) for c in rng.poisson(rate * duration, size)] for _ in range(n)
+    ]
+    return to_block(trials, t_stop=duration * pq.s)
+
+
+def tabulated(block: neo.Block, measure: Callable[..., Any], truth: float) -> Sample:
+    """The columns of `tabulate` with its limits."""
+    table = tabulate(block, measure, confidence=0.95)
+    return table["value"], table["se"], table["lower"], table["upper"], truth
+
+
+def rate(rng: np.random.Generator, n: int) -> Sample:
+    """Poisson trains of 8 Hz."""
+    return tabulated(poisson(rng, n, 800, 8), measures.firing_rate, 8.0)
+
+
+def tuning(rng: np.random.Generator, n: int, gain: bool) -> Sample:
+    """Means of four stimuli, Poisson counts with or without an exponential gain."""
+    mean = np.array([2.0, 5.0, 10.0, 20.0]).repeat(n)[:, None]
+    x = rng.poisson(mean * (rng.exponential(size=(4 * n, 400)) if gain else 1.0) + np.zeros((1, 400)))
+    curve = measures.tuning_curve(np.arange(4).repeat(n), x.astype(float))
+    return curve.mean, curve.se, curve.lower, curve.upper, np.array([2.0, 5.0, 10.0, 20.0])
+
+
+def difference(rng: np.random.Generator, n: int) -> Sample:
+    """Of two windows of the same rate."""
+    test = measures.response_test(poisson(rng, n, 800, 8), baseline=[0, 0.5] * pq.s, window=[0.5, 1] * pq.s)
+    return test.difference, test.se, test.lower, test.upper, 0.0
+
+
+def latency(rng: np.random.Generator, n: int) -> Sample:
+    """Of the first spike after 50 ms, 20 Hz."""
+    first = 0.05 + rng.exponential(0.05, (n, 800))
+    block = to_block([[[t] for t in trial] for trial in first], t_stop=2 * pq.s)
+    table = measures.response_statistics(np.zeros(n, int), block, window=[0, 2] * pq.s)
+    columns = ("mean_latency", "latency_se", "latency_lower", "latency_upper")
+    return *(table[name] for name in columns), 0.1
+
+
+def fano(rng: np.random.Generator, n: int, mean: tuple[float, ...], gain: float = 0.1) -> Sample:
+    """Counts of a gain that is gamma distributed: variance mean + gain mean^2."""
+    stimulus, m = np.arange(len(mean)).repeat(n), np.array(mean)
+    counts = rng.poisson(m[stimulus][:, None] * rng.gamma(1 / gain, gain, (stimulus.size, 800)))
+    truth = 1 + gain * (m**2).sum() / m.sum()
+    return tabulated(block_of(counts), partial(measures.fano_factor, stimulus=stimulus), truth)
+
+
+def allan(rng: np.random.Generator, n: int) -> Sample:
+    """Poisson trains of 20 Hz."""
+    return tabulated(poisson(rng, n, 800, 20), partial(measures.allan_factor, window=100 * pq.ms), 1.0)
+
+
+def gamma_trains(rng: np.random.Generator, n: int, size: int) -> neo.Block:
+    """Gamma trains of shape 2 and 20 Hz, 1 s."""
+    times = np.cumsum(rng.gamma(2, 1 / 40, (n, size, 90)), axis=2) - 1.0
+    return to_block([[t[(t >= 0) & (t < 1)] for t in trial] for trial in times], t_stop=1 * pq.s)
+
+
+def intervals(rng: np.random.Generator, n: int, measure: Callable[..., Any]) -> Sample:
+    """The true value is that of very many such trials."""
+    truth = float(measure(gamma_trains(rng, 2000, 1))[0])
+    return tabulated(gamma_trains(rng, n, 800), measure, truth)
+
+
+def bursts(rng: np.random.Generator, n: int) -> Sample:
+    """Events of 10 Hz, 30 % of them pairs of spikes 3 ms apart, trials of 1 s."""
+
+    def block(n_trials: int, size: int) -> neo.Block:
+        trials = []
+        for _ in range(n_trials):
+            events = [rng.uniform(0, 1, c) for c in rng.poisson(10, size)]
+            trials.append([np.sort(np.concatenate([e, e[rng.random(e.size) < 0.3] + 0.003])) for e in events])
+        return to_block(trials, t_stop=1.1 * pq.s)
+
+    return tabulated(block(n, 800), measures.burst_index, float(measures.burst_index(block(4000, 1))[0]))
+
+
+def spectrum(rng: np.random.Generator, n: int, k: int) -> Sample:
+    """Poisson trains of 20 Hz, whose power is their rate."""
+    s = measures.power_spectrum(poisson(rng, n, 400, 20), sampling_rate=100 * pq.Hz, nperseg=50, noverlap=25)
+    return s.power[:, k], s.se[:, k], s.lower[:, k], s.upper[:, k], 20.0
+
+
+def coupling(rng: np.random.Generator, n: int) -> Sample:
+    """4 neurons of 40 Hz in trials of 250 ms, gain of SD 0.4: 3 * 40 Hz * 0.16."""
+    parts = []
+    for _ in range(200):
+        gains = rng.gamma(6.25, 0.16, n)
+        trials = [[np.sort(rng.uniform(0, 0.25, rng.poisson(10 * g))) for _ in range(4)] for g in gains]
+        block = to_block(trials, t_stop=0.25 * pq.s)
+        parts.append(tabulated(block, partial(measures.population_coupling, bin_width=5 * pq.ms), 19.2))
+    columns = zip(*(part[:4] for part in parts), strict=True)
+    return *(np.concatenate(column) for column in columns), 19.2
+
+
+def gain_variance(rng: np.random.Generator, n: int) -> Sample:
+    """Of counts of mean 10."""
+    fit = measures.modulated_poisson(np.zeros(n, int), rng.poisson(10 * rng.gamma(4, 0.25, (n, 800))))
+    return fit.gain_variance, fit.se, fit.lower, fit.upper, 0.25
+
+
+CASES: dict[tuple[str, str], Callable[[np.random.Generator, int], Sample]] = {
+    ("`firing_rate`", "Poisson, 8 Hz, 1 s"): rate,
+    ("`tuning_curve`, mean", "Poisson counts, means of 2 to 20"): partial(tuning, gain=False),
+    ("`tuning_curve`, mean", "the same, exponential gain"): partial(tuning, gain=True),
+    ("`response_test`, difference", "Poisson, 8 Hz, windows of 0.5 s"): difference,
+    ("`response_statistics`, latency", "first spike after 50 ms at 20 Hz"): latency,
+    ("`fano_factor`", "one stimulus, mean 10, gain variance 0.1"): partial(fano, mean=(10.0,)),
+    ("`fano_factor(stimulus=)`", "means of 4, 10, 20, gain variance 0.1"): partial(
+        fano, mean=(4.0, 10.0, 20.0)
+    ),
+    ("`modulated_poisson`, gain variance", "one stimulus, mean 10, gain variance 0.25"): gain_variance,
+    ("`allan_factor`", "Poisson, 20 Hz, windows of 0.1 s"): allan,
+    ("`cv`", "gamma, CV 0.7, 20 Hz, 1 s"): partial(intervals, measure=measures.cv),
+    ("`lv`", "the same"): partial(intervals, measure=measures.lv),
+    ("`burst_index`", "30 % of events are pairs, 13 Hz"): bursts,
+    ("`power_spectrum`, f = 0", "Poisson, 20 Hz, 1 s, segments of 0.5 s"): partial(spectrum, k=0),
+    ("`power_spectrum`, f = 20 Hz", "the same"): partial(spectrum, k=10),
+    ("`population_coupling`", "4 neurons, gain of SD 0.4 in a trial"): coupling,
+}
+
+
+def coverage(case: Callable[[np.random.Generator, int], Sample], n: int) -> tuple[float, float]:
+    """Fractions of repeats whose two standard errors and whose limits contain the truth; without a value neither does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value, se, lower, upper, truth = (np.asarray(one, float) for one in case(np.random.default_rng(n), n))
+    return float(np.mean(np.abs(value - truth) <= 2 * se)), float(
+        np.mean((lower <= truth) & (truth <= upper))
+    )
+
+
+def row(name: str, data: str) -> str:
+    """A row of the table: percentages with 5, 10 and 20 trials."""
+    both = np.array([coverage(CASES[name, data], n) for n in TRIALS])
+    errors, limits = (", ".join(f"{100 * one:.0f}" for one in column) for column in both.T)
+    return f"| {name} | {data} | {errors} | {limits} |\n"
+
+
+if __name__ == "__main__":
+    text = PAGE.read_text()
+    start = text.index(HEAD)
+    end = text.index("\n\n", start) + 1
+    PAGE.write_text(text[:start] + HEAD + "".join(row(*key) for key in CASES) + text[end:])
