@@ -57,7 +57,7 @@ def trained(d_prime: float, neurons: int, trials: float) -> float:
     return float(stats.norm.cdf(d_prime / 2 / np.sqrt(means * covariance)))
 
 
-def _counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
+def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
     """Spike counts in the window, (2 stimuli, trials, neurons)."""
     cell = nsnn.LIF(
         tau_m=config.tau_m * second,
@@ -99,7 +99,7 @@ def run(
     """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition and
     size; "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and
     size."""
-    rng = np.random.default_rng(config.seed)
+    rng, disorder = np.random.default_rng(config.seed), np.random.default_rng([config.seed, 1])
     shared = 0.0 if config.sabotage == "noise private" else config.shared
     ones = np.ones(max(config.sizes))
     mixed = ones.copy()
@@ -110,14 +110,14 @@ def run(
         progress(f"population {number + 1} of {config.populations}")
         drive = rng.uniform(*config.drives, ones.size)
         seeds = rng.integers(2**31, size=2)
-        both = _counts(config, np.tile(drive, 2), np.concatenate([ones, mixed]), shared, int(seeds[0]))
+        both = spike_counts(config, np.tile(drive, 2), np.concatenate([ones, mixed]), shared, int(seeds[0]))
         populations = {
-            "private": (ones, 0.0, _counts(config, drive, ones, 0.0, int(seeds[1]))),
+            "private": (ones, 0.0, spike_counts(config, drive, ones, 0.0, int(seeds[1]))),
             "equal": (ones, config.shared, both[:, :, : ones.size]),
             "mixed": (mixed, config.shared, both[:, :, ones.size :]),
         }
         for condition, (gain, fraction, counts) in populations.items():
-            counts = _apply_sabotage(counts, config.sabotage, rng)
+            counts = _apply_sabotage(counts, config.sabotage, disorder)
             same = {"population": number, "condition": condition}
             limit = config.bound if condition == "equal" else np.inf
             for n in config.sizes:
