@@ -40,9 +40,11 @@ def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("sabotage", study.SABOTAGES)
 def test_a_sabotage_fails(sabotage, monkeypatch):
-    """The LIF's exact curves, which no sabotage touches, are computed once."""
+    """In a half of a quick run with small pools. The LIF's exact curves, which no sabotage touches, are computed once."""
     monkeypatch.setattr(simulation, "count_information", count_information_once)
     config = study.Config(quick=True, sabotage=sabotage)
+    for name, value in {"replicates": 2, "pools": (1, 2)}.items():
+        object.__setattr__(config, name, value)
     with pytest.raises(ClaimFailed) as raised:
         study.verify(study.run(config))
     failed = str(raised.value)
