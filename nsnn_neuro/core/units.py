@@ -6,6 +6,7 @@ imported only when a Brian2 quantity is made, so that measures work without it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,34 @@ def _brian_dims(value: Any) -> tuple[float, ...] | None:
     return None if exponents is None else tuple(float(e) for e in exponents)
 
 
+_KEPT = 1000
+_known: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
+
+
+def _once(
+    what: Callable[[pq.dimensionality.Dimensionality, str], Any], dimensionality: Any, unit: str = ""
+) -> Any:
+    """what(dimensionality, unit), computed once: quantities takes up to a millisecond to compare two units."""
+    key = what, unit, *((id(one), power) for one, power in dimensionality.items())
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= _KEPT:
+            _known.clear()
+        # the units are kept too, as another one may get the id of one that is gone
+        found = _known[key] = what(dimensionality, unit), tuple(dimensionality)
+    return found[0]
+
+
+def _symbol(dimensionality: pq.dimensionality.Dimensionality, _: str) -> str:
+    simplified = dimensionality.simplified
+    same = (s for s, (_, unit, _) in _UNITS.items() if unit.dimensionality.simplified == simplified)
+    return next(same, "?")
+
+
+def _factor(dimensionality: pq.dimensionality.Dimensionality, unit: str) -> Any:
+    return pq.Quantity(1.0, dimensionality).rescale(_UNITS[unit][1]).magnitude
+
+
 def is_quantity(value: Any) -> bool:
     """True for a Brian2 or a quantities (Neo) quantity with a dimension, False for plain numbers and arrays."""
     dims = _brian_dims(value)
@@ -49,16 +78,9 @@ def unit_of(value: Any) -> str:
     ('V', '1', 's')
     """
     dims = _brian_dims(value)
-    for symbol, (expected, unit, _) in _UNITS.items():
-        if dims is not None:
-            if dims == expected:
-                return symbol
-        elif isinstance(value, pq.Quantity):
-            if value.dimensionality.simplified == unit.dimensionality.simplified:
-                return symbol
-        elif symbol == "1":
-            return symbol
-    return "?"
+    if dims is not None:
+        return next((symbol for symbol, (expected, _, _) in _UNITS.items() if dims == expected), "?")
+    return _once(_symbol, value.dimensionality) if isinstance(value, pq.Quantity) else "1"
 
 
 def describe(unit: str) -> str:
@@ -102,8 +124,11 @@ def si(value: Any, unit: str, name: str) -> Any:
     if isinstance(value, pq.Quantity):
         array = floats(value.magnitude, name, example)
         try:
-            double = value if value.dtype == float else pq.Quantity(array, value.units)
-            array = np.asarray(double.rescale(pq_unit).magnitude)
+            if type(value) is pq.Quantity:
+                array = np.asarray(_once(_factor, value.dimensionality, unit) * array)
+            else:  # signals and spike trains have a `rescale` of their own
+                double = value if value.dtype == float else pq.Quantity(array, value.units)
+                array = np.asarray(double.rescale(pq_unit).magnitude)
         except ValueError:
             raise NsnnError(
                 f"{name} = {short(value)}: expected {example}{from_current(value, unit)}"

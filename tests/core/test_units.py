@@ -117,3 +117,15 @@ def test_what_is_no_real_number_is_refused_by_name(value, unit, words):
 def test_whole_numbers_of_too_many_digits_are_refused_by_name():
     with pytest.raises(NsnnError, match="k = int object"):
         whole(-(10**5000), 1, "k")
+
+
+def test_units_made_one_after_another_keep_their_own_factors():
+    """What is known of a unit is kept by its id, which the next one may get."""
+    for k in range(1, 30):
+        made = pq.CompoundUnit(f"{k}*ms")
+        x = np.arange(3) * made
+        assert units.unit_of(x) == "s"
+        np.testing.assert_array_equal(units.si(x, "s", "x"), (x * 1.0).rescale("s").magnitude)
+        with pytest.raises(NsnnError, match="expected a voltage"):
+            units.si(x, "V", "x")
+        del made, x
