@@ -16,6 +16,7 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
+from scipy.ndimage import gaussian_filter1d
 
 from nsnn_neuro import measures, tabulate, to_block
 
@@ -128,6 +129,51 @@ def coupling(rng: np.random.Generator, n: int) -> Sample:
     return *(np.concatenate(column) for column in columns), 19.2
 
 
+def event(rng: np.random.Generator, n: int, jitter: bool) -> Sample:
+    """Reliability or jitter of an event at 0.5 s in 80 % of the trials, jitter 5 ms."""
+    rows: list[Any] = []
+    while len(rows) < 400:
+        trials = [[0.5 + 0.005 * rng.normal()] if rng.random() < 0.8 else [] for _ in range(n)]
+        e = measures.firing_events(trials, sigma=20 * pq.ms, t_start=0 * pq.s, t_stop=1 * pq.s)
+        if e.time.size != 1:  # no spike, or two events
+            continue
+        of_jitter = e.jitter, e.jitter_se, e.jitter_lower, e.jitter_upper
+        of_event = e.reliability, e.reliability_se, e.reliability_lower, e.reliability_upper
+        rows.append(of_jitter if jitter else of_event)
+    return *np.array(rows)[..., 0].T, 0.005 if jitter else 0.8
+
+
+def selectivity(rng: np.random.Generator, n: int, name: str, depth: float) -> Sample:
+    """Eight directions, mean 10, modulated by this depth."""
+    t = np.arange(8) * np.pi / 4
+    mean = 10 * (1 + depth * np.cos(t - 1) + depth / 2 * np.cos(2 * (t - 1)))
+    true = measures.tuning_curve(np.arange(8) * 45, mean[:, None])
+    x = rng.poisson(mean.repeat(n)[:, None], (8 * n, 400)).astype(float)
+    curve = measures.tuning_curve(np.arange(8).repeat(n) * 45, x)
+    lower, upper = curve.interval(name, n_resample=300)
+    return getattr(curve, name), np.nan * lower, lower, upper, getattr(true, name)
+
+
+def phase(rng: np.random.Generator, n: int) -> Sample:
+    """White signals, one of them with as much noise again; n Hann segments that overlap by half, about 0.9 n independent."""
+    rows = []
+    for _ in range(100):
+        x, noise = rng.normal(size=(2, 50 * (n + 1)))
+        a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1 * pq.kHz) for y in (x, x + noise))
+        c = measures.signal_coherence(a, b, window="hann", nperseg=100)
+        rows.append(np.array([c.phase, c.phase_se, c.phase_lower, c.phase_upper])[:, 5:45:4])
+    return *np.concatenate(rows, axis=1), 0.0
+
+
+def triggered(rng: np.random.Generator, n: int) -> Sample:
+    """Mean of 200 channels that are correlated over 20 ms, at spikes that are not related to them."""
+    noise = gaussian_filter1d(rng.normal(size=(n, 80, 200)), 2, axis=1)[:, 10:-10]
+    signals = [neo.AnalogSignal(one, units="mV", sampling_rate=200 * pq.Hz) for one in noise]
+    trains = [np.flatnonzero(rng.random(60) < 0.3) / 200 for _ in range(n)]
+    sta = measures.spike_triggered_average(signals, trains, before=25 * pq.ms, after=0 * pq.ms)
+    return sta.average[0], sta.se[0], np.nan, np.nan, 0.0
+
+
 def gain_variance(rng: np.random.Generator, n: int) -> Sample:
     """Of counts of mean 10."""
     fit = measures.modulated_poisson(np.zeros(n, int), rng.poisson(10 * rng.gamma(4, 0.25, (n, 800))))
@@ -152,23 +198,39 @@ CASES: dict[tuple[str, str], Callable[[np.random.Generator, int], Sample]] = {
     ("`power_spectrum`, f = 0", "Poisson, 20 Hz, 1 s, segments of 0.5 s"): partial(spectrum, k=0),
     ("`power_spectrum`, f = 20 Hz", "the same"): partial(spectrum, k=10),
     ("`population_coupling`", "4 neurons, gain of SD 0.4 in a trial"): coupling,
+    ("`tuning_curve.interval('osi')`", "8 directions, mean 10, OSI 0.05"): partial(
+        selectivity, name="osi", depth=0.2
+    ),
+    ("`tuning_curve.interval('dsi')`", "the same, DSI 0.4"): partial(selectivity, name="dsi", depth=0.8),
+    ("`tuning_curve.interval('sparseness')`", "the same, sparseness 0.04"): partial(
+        selectivity, name="sparseness", depth=0.25
+    ),
+    ("`firing_events`, reliability", "0.8"): partial(event, jitter=False),
+    ("`firing_events`, jitter", "the same, normal, 5 ms"): partial(event, jitter=True),
+    ("`signal_coherence`, phase", "coherence 0.5; 5, 10 and 20 segments"): phase,
+    ("`spike_triggered_average`", "signal correlated over 20 ms, trials of 0.3 s"): triggered,
 }
 
 
 def coverage(case: Callable[[np.random.Generator, int], Sample], n: int) -> tuple[float, float]:
-    """Fractions of repeats whose two standard errors and whose limits contain the truth; without a value neither does."""
+    """Fractions of repeats whose two standard errors and whose limits contain the truth; NaN where there are none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         value, se, lower, upper, truth = (np.asarray(one, float) for one in case(np.random.default_rng(n), n))
-    return float(np.mean(np.abs(value - truth) <= 2 * se)), float(
-        np.mean((lower <= truth) & (truth <= upper))
+    errors, limits = np.abs(value - truth) <= 2 * se, (lower <= truth) & (truth <= upper)
+    return (
+        np.nan if np.isnan(se).all() else float(errors.mean()),
+        np.nan if np.isnan(upper).all() else float(limits.mean()),
     )
 
 
 def row(name: str, data: str) -> str:
     """A row of the table: percentages with 5, 10 and 20 trials."""
     both = np.array([coverage(CASES[name, data], n) for n in TRIALS])
-    errors, limits = (", ".join(f"{100 * one:.0f}" for one in column) for column in both.T)
+    errors, limits = (
+        "none" if np.isnan(column).all() else ", ".join(f"{100 * one:.0f}" for one in column)
+        for column in both.T
+    )
     return f"| {name} | {data} | {errors} | {limits} |\n"
 
 

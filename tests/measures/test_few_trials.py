@@ -137,18 +137,21 @@ def test_the_sign_test_is_conservative(n: int, level: float) -> None:
     assert all(weight[p <= one * (1 + 1e-12)].sum() <= one * (1 + 1e-9) for one in p)
 
 
-@pytest.mark.slow  # a few seconds for each of 15 measures
+@pytest.mark.slow  # half a minute for all measures
 @pytest.mark.parametrize("case", few_trials.CASES, ids=" ".join)
 def test_the_table_of_the_page_is_what_is_measured(case: tuple[str, str]) -> None:
-    """Within one per cent, and limits of 90 % or more."""
-    numbers, begin = re.compile(r"\d+"), f"| {case[0]} | {case[1]} |"
-    (own,) = (line for line in few_trials.PAGE.read_text().splitlines() if line.startswith(begin))
-    page = [int(n) for cell in own.split(" | ")[2:] for n in numbers.findall(cell)]
-    again = [int(n) for cell in few_trials.row(*case).split(" | ")[2:] for n in numbers.findall(cell)]
-    assert_allclose(again, page, atol=1)
-    assert len(page) == 2 * len(few_trials.TRIALS)
-    assert min(page[3:]) >= 90
-    assert page[0] < page[3]
+    """Within one per cent, and 90 % or more at the limits, or at two errors where there are no limits."""
+    begin = f"| {case[0]} | {case[1]} |"
+    (page,) = (line for line in few_trials.PAGE.read_text().splitlines() if line.startswith(begin))
+    columns = [
+        [[int(n) for n in re.findall(r"\d+", cell)] for cell in line.split(" | ")[2:]]
+        for line in (page, few_trials.row(*case))
+    ]
+    for own, again in zip(*columns, strict=True):
+        assert_allclose(again, own, atol=1)
+    errors, limits = columns[0]
+    assert len(limits or errors) == len(few_trials.TRIALS)
+    assert min(limits or errors) >= 90
 
 
 def test_partial_measures_keep_their_scale() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import binomtest, chi2
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import SilentNeuronWarning, firing_events
@@ -153,3 +154,19 @@ def test_no_spikes():
 def test_refusals(trains, keywords, message):
     with pytest.raises(NsnnError, match=message):
         firing_events(trains, **{"sigma": 10 * pq.ms, **WINDOW, **keywords})
+
+
+def test_limits_of_reliability_and_jitter() -> None:
+    """The exact limits of a binomial fraction, where its error is 0 too, and those of a normal standard deviation."""
+    trains = [[0.1, 0.5], [0.104, 0.506], [0.102], [0.101]]
+    events = firing_events(trains, sigma=10 * pq.ms, t_start=0 * pq.s, t_stop=1 * pq.s)
+    for k, successes in enumerate((4, 2)):
+        exact = binomtest(successes, 4).proportion_ci(0.95)
+        assert_allclose((events.reliability_lower[k], events.reliability_upper[k]), exact, rtol=1e-9)
+    assert events.reliability_se[0] == 0
+    first = np.array([0.1, 0.104, 0.102, 0.101])
+    squares = ((first - first.mean()) ** 2).sum()
+    expected = np.sqrt(squares / chi2.ppf([0.975, 0.025], 3))
+    assert_allclose((events.jitter_lower[0], events.jitter_upper[0]), expected, rtol=1e-9)
+    alone = firing_events([[0.5], []], sigma=10 * pq.ms, t_start=0 * pq.s, t_stop=1 * pq.s)
+    assert np.isnan([alone.jitter_lower[0], alone.jitter_upper[0]]).all()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter1d
 from scipy.stats import poisson
 
 from nsnn_neuro import NsnnError, align, cut, plotting, to_block
@@ -257,11 +258,33 @@ def test_sta_against_a_loop_over_spikes_on_the_sample_grid():
     assert (np.floor((0.3 + ticks[0][0] * 1e-3 - 0.3) * 1000) < ticks[0][0]).any()  # rounding would misplace
     sta = spike_triggered_average(signals, block, before=5 * pq.ms, after=10 * pq.ms)
     for j in range(2):
-        rows = [x[k, t - 5 : t + 10] for k in range(3) for t in ticks[k][j] if t - 5 >= 0 and t + 10 <= 500]
+        used = [(k, t) for k in range(3) for t in ticks[k][j] if t - 5 >= 0 and t + 10 <= 500]
+        rows = [x[k, t - 5 : t + 10] for k, t in used]
         assert sta.n[j] == len(rows)
         assert_allclose(sta.average[j], np.mean(rows, axis=0), rtol=1e-12)
-        expected = np.std(rows, axis=0, ddof=1) / np.sqrt(len(rows))
-        assert_allclose(sta.se[j], expected, rtol=1e-9)
+        left = {}  # 8 blocks of each trial, of the 486 samples at which a spike has a whole window
+        for (k, t), row in zip(used, rows, strict=True):
+            left.setdefault((k, (t - 5) * 8 // 486), []).append(row - np.mean(rows, axis=0))
+        sums = np.array([np.sum(part, axis=0) for part in left.values()])
+        expected = np.sqrt((sums**2).sum(axis=0) * len(sums) / (len(sums) - 1)) / len(rows)
+        assert_allclose(sta.se[j], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["of each trial", "of all trials"])
+def test_errors_of_the_sta_of_slow_signals(shared):
+    """200 channels that are correlated over 20 ms and unrelated to the spikes; SD over spikes / sqrt(n) covers 0 in 70 to 80 %."""
+    rng = np.random.default_rng(11)
+    length = 200 if shared else 60  # samples of 5 ms
+    noise = gaussian_filter1d(rng.normal(size=(1 if shared else 10, length + 20, 200)), 2, axis=1)[:, 10:-10]
+    signals = [neo.AnalogSignal(one, units="mV", sampling_rate=200 * pq.Hz) for one in noise]
+    trains = [np.flatnonzero(rng.random(length) < 0.3) / 200 for _ in range(10)]
+    sta = spike_triggered_average(
+        signals[0] if shared else signals, trains, before=25 * pq.ms, after=0 * pq.ms
+    )
+    covered = np.abs(sta.average[0, ::2]) <= 2 * sta.se[0, ::2]
+    assert 0.9 <= covered.mean() < 0.98
+    by_spikes = 2 * noise.std(axis=(0, 1)) / np.sqrt(sta.n[0])
+    assert np.mean(np.abs(sta.average[0, ::2]) <= by_spikes) < 0.86
 
 
 def test_sta_of_a_linear_poisson_neuron():

@@ -10,6 +10,7 @@ import pytest
 import quantities as pq
 import scipy.signal
 from elephant.spectral import multitaper_coherence, multitaper_psd
+from numpy.testing import assert_allclose
 
 from nsnn_neuro import NsnnError, measures
 
@@ -224,3 +225,25 @@ def test_refusals(options: dict[str, Any], message: str) -> None:
         measures.signal_coherence(wrap(x), wrap(np.ones(4000)))
     with pytest.raises(NsnnError, match="one segment with one taper"):
         measures.signal_coherence(wrap(x), wrap(y), window="hann", nperseg=4000)
+
+
+def test_limits_of_the_phase() -> None:
+    """Of 5 segments, where two errors hold in 85 %: 95 %; any phase for independent signals and without enough segments."""
+    rng = np.random.default_rng(12)
+    cover = []
+    for _ in range(60):
+        x, noise = rng.normal(size=(2, 300))
+        a, b = (neo.AnalogSignal(y, units="mV", sampling_rate=1 * pq.kHz) for y in (x, x + noise))
+        c = measures.signal_coherence(a, b, window="hann", nperseg=100)
+        inner = slice(2, 48, 3)
+        cover.append((c.phase_lower <= 0) & (c.phase_upper >= 0) & ~np.isnan(c.phase))
+        assert np.isnan(c.phase_lower[[0, -1]]).all()
+    cover = np.array(cover)[:, inner]
+    assert 0.92 < cover.mean() < 0.98
+    nothing = measures.signal_coherence(
+        *(neo.AnalogSignal(y, units="mV", sampling_rate=1 * pq.kHz) for y in rng.normal(size=(2, 300))),
+        window="hann", nperseg=200, noverlap=100,
+    )  # fmt: skip
+    weak = nothing.coherence[1:-1] < 0.5
+    assert weak.any()
+    assert_allclose((nothing.phase_upper - nothing.phase_lower)[1:-1][weak], 2 * np.pi)

@@ -154,6 +154,22 @@ def test_bootstrap_intervals_cover(name, truth):
     assert (lower <= getattr(curve, name)).all()
 
 
+@pytest.mark.parametrize(
+    ("depth", "name"), [(0.0, "osi"), (0.1, "osi"), (0.0, "sparseness"), (0.2, "sparseness")]
+)
+def test_intervals_of_weak_selectivity_cover(depth, name):
+    """Ten trials of eight directions. Plain quantiles of resamples cover a sparseness of 0.02 in 70 %, no selectivity never."""
+    mean = 10 * (1 + depth * np.cos(2 * np.arange(8) * np.pi / 4))
+    rng = np.random.default_rng(4)
+    counts = rng.poisson(np.repeat(mean, 10)[:, None], (80, 300))
+    angles = np.arange(8) * 45.0
+    lower, upper = tuning_curve(np.repeat(angles, 10), counts).interval(name, n_resample=200)
+    truth = getattr(tuning_curve(angles, mean[:, None]), name)
+    assert np.mean((lower <= truth) & (truth <= upper)) >= 0.92
+    assert (lower >= 0).all()
+    assert (lower > 0).mean() < 0.06 if depth == 0 else (lower > 0).mean() > 0.1
+
+
 def test_interval_of_the_preferred_stimulus():
     """The grid stimulus of the largest response; an angle's interval goes on beyond 360 degrees."""
     curve = poisson_curve(6, lambda x: cosine(x, x0=0), n_neurons=100)

@@ -14,9 +14,11 @@ precision. Elsewhere the values agree.
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 n degrees of freedom, n = K M', half as
 many at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
 the bandwidth. For the coherence C the limits are those of atanh(sqrt C) +- z / sqrt(nu - 2) less its bias 1 / (nu - 2), nu the
-degrees of freedom, and the phase has the standard error sqrt((1 - C) / (nu C)). Below nu = 3 the limits are 0 and 1. At 0 and at
-half the sampling rate estimates are real: C is the square of a correlation of nu pairs. There limits are Fisher's,
-atanh(sqrt C) +- z / sqrt(nu - 2) less sqrt(C) / (2 nu - 2), and the phase is 0 or pi without an error.
+degrees of freedom. The phase has the standard error sqrt((1 - C) / (nu C)); its limits are at +- arcsin(t sqrt((1 - C) / (C (nu -
+2)))), t the quantile of Student's distribution with nu - 2 degrees of freedom, or at +- pi, any phase, where the argument is 1 or
+more. Below nu = 3 the limits are 0 and 1, and +- pi. At 0 and at half the sampling rate estimates are real: C is the square of a
+correlation of nu pairs. There limits are Fisher's, atanh(sqrt C) +- z / sqrt(nu - 2) less sqrt(C) / (2 nu - 2), and the phase is 0
+or pi without an error.
 
 Near the ends. Closer than nw / T to 0 or to half the sampling rate, T the length of a segment, tapers mix f and -f. The mean over
 pairs of tapers w_k, w_l of |sum over t of w_k w_l exp(-4 pi i f t)|^2, times K, is g(f), from 0 in the middle to 1 at the ends, and
@@ -35,7 +37,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import get_window
 from scipy.signal.windows import dpss
-from scipy.stats import beta, chi2, norm
+from scipy.stats import beta, chi2, norm, t
 
 from ...core.bins import rounding
 from ...core.checks import check, number, one_of, suggest_keywords
@@ -100,7 +102,12 @@ class SignalCoherence:
     """angle of S_ab in rad, in (-pi, pi]; negative where b lags behind a"""
     phase_se: np.ndarray
     """standard error of the phase in rad, right for small errors: not reliable above about 0.5; NaN without coherence and
-    at 0 and half the sampling rate"""
+    at 0 and half the sampling rate. Two of them contain the phase in 88 % for a coherence of 0.5 and n_effective = 7: take
+    `phase_lower` and `phase_upper`"""
+    phase_lower: np.ndarray
+    """lower limit of the phase in rad, from phase - pi to phase, see the module; NaN as `phase_se`"""
+    phase_upper: np.ndarray
+    """upper limit, from phase to phase + pi"""
     threshold: np.ndarray
     """(n_f,) coherence that independent signals exceed with probability 1 - confidence, at one frequency"""
     n_effective: float
@@ -325,5 +332,11 @@ def signal_coherence(
     lower, upper = (np.tanh(np.maximum(score + side * reach, 0.0)) ** 2 for side in (-1, 1))
     lower, upper = np.where(few, 0.0 * c, lower), np.where(few, 1.0 + 0.0 * c, upper)
     phase_se = np.where(plan.real, np.nan, np.sqrt(nan_ratio(1 - c, freedom * c)))
+    phase = np.angle(cross)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sine = t.isf((1 - confidence) / 2, left) * np.sqrt((1 - c) / (c * left))
+    reach = np.where(few | (sine >= 1), np.pi, np.arcsin(np.minimum(sine, 1.0))) + 0 * phase_se
     threshold = beta.isf(1 - confidence, parts / 2, np.maximum(freedom - parts, 1e-9) / 2)
-    return SignalCoherence(plan.f, c, lower, upper, np.angle(cross), phase_se, threshold, n, confidence)
+    return SignalCoherence(
+        plan.f, c, lower, upper, phase, phase_se, phase - reach, phase + reach, threshold, n, confidence
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.stats import beta, chi2
 
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
@@ -38,13 +39,22 @@ class FiringEvents:
     reliability: np.ndarray
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
-    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty"""
+    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty. Two of them contain a reliability of 0.7
+    or 0.9 in 84 and 65 % with 10 trials: take `reliability_lower` and `reliability_upper`"""
+    reliability_lower: np.ndarray
+    """95 % limit of the reliability, of a binomial fraction (Clopper and Pearson)"""
+    reliability_upper: np.ndarray
+    """the upper limit"""
     time: np.ndarray
     """s, mean time of the first spike in the event, over trials that have one"""
     jitter: np.ndarray
     """s, SD of that time over trials; NaN with fewer than two"""
     jitter_se: np.ndarray
-    """s, jitter / sqrt(2 (m - 1)) with m trials: of a Gaussian"""
+    """s, jitter / sqrt(2 (m - 1)) with m trials: of a Gaussian. Two of them contain it in 85 and 90 % for m = 5 and 10"""
+    jitter_lower: np.ndarray
+    """s, 95 % limit of the jitter, from chi-square: of a Gaussian"""
+    jitter_upper: np.ndarray
+    """s, the upper limit"""
     spread: np.ndarray
     """s, SD of the times of all spikes of the event"""
     count: np.ndarray
@@ -91,7 +101,8 @@ def firing_events(
     ------
     NsnnError : one train only, trains of different windows, a window shorter than sigma / 5, or what `as_repeats` refuses.
         Warns once, SilentNeuronWarning, without any spike (no events, fraction NaN). Sources: Berry, Warland & Meister
-        1997, doi 10.1073/pnas.94.10.5411; Mainen & Sejnowski 1995, doi 10.1126/science.7770778
+        1997, doi 10.1073/pnas.94.10.5411; Mainen & Sejnowski 1995, doi 10.1126/science.7770778; limits: Clopper & Pearson 1934,
+        doi 10.1093/biomet/26.4.404
 
     >>> import quantities as pq
     >>> trains = [[0.1, 0.5], [0.104, 0.506], [0.102]]
@@ -166,6 +177,7 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
     squares = (np.where(fired, first - mean[:, None], 0.0) ** 2).sum(axis=1)
     jitter = np.sqrt(nan_ratio(squares, np.maximum(m - 1, 0)))
     total = count.sum(axis=1)
+    free = np.where(m > 1, m - 1.0, np.nan)
     centre = nan_ratio(np.bincount(event, times, minlength=events), total)
     around = np.bincount(event, (times - centre[event]) ** 2, minlength=events)
     return FiringEvents(
@@ -173,9 +185,13 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
         stop=np.minimum(edges[1:], repeats.window()[1])[kept],
         reliability=reliability,
         reliability_se=np.sqrt(reliability * (1 - reliability) / n),
+        reliability_lower=np.where(m > 0, beta.ppf(0.025, np.maximum(m, 1), n - m + 1), 0.0),
+        reliability_upper=np.where(m < n, beta.ppf(0.975, m + 1, np.maximum(n - m, 1)), 1.0),
         time=mean,
         jitter=jitter,
         jitter_se=nan_ratio(jitter, np.sqrt(2 * np.maximum(m - 1, 0))),
+        jitter_lower=jitter * np.sqrt(free / chi2.ppf(0.975, free)),
+        jitter_upper=jitter * np.sqrt(free / chi2.ppf(0.025, free)),
         spread=np.sqrt(nan_ratio(around, np.maximum(total - 1, 0))),
         count=count.mean(axis=1),
         count_variance=count.var(axis=1, ddof=1),

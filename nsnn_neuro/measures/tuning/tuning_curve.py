@@ -22,12 +22,12 @@ from ..response_checks import by_category, permutation_p, refuse_trials_first
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
+from .index_interval import index_interval
 from .responses import in_unit, limits_by_stimulus, read_responses, read_stimulus
 
 if TYPE_CHECKING:
     from .tuning_fit import TuningFit
 
-_CHUNK = 4_000_000  # mean responses of resamples held at a time
 _ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
 _APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
 
@@ -144,7 +144,10 @@ class TuningCurve:
 
         Trials of each stimulus are drawn with replacement, n - 1 of n (Rao & Wu), and the index is computed again; the ends are
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
-        beyond 360 degrees. Indices of selectivity are biased upwards by noise, their intervals as well: near 0 use `p`.
+        beyond 360 degrees. Noise biases an index of selectivity upwards, in the resamples once more: the lower end is moved down by
+        twice that bias, and is 0 where noise alone reaches the index. With 8 directions, 5 to 20 trials of each and a mean of 10
+        spikes intervals of 95 % contained the value in 93 to 100 % for all indices, from no selectivity to DSI = 0.5. The estimates
+        themselves stay biased.
 
         "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
         degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
@@ -180,20 +183,10 @@ class TuningCurve:
         own = self._index(name, self.mean)
         if own.dtype.kind == "U":
             raise NsnnError("name = 'preferred': texts have no order; there is no interval")
-        rng = np.random.default_rng(seed)
-        weights = [rng.multinomial(n - 1, np.full(n, 1 / n), size=n_resample) / (n - 1) for n in self.n]
-        trials = [self.responses[self.label == k] for k in range(self.n.size)]
-        again = np.empty((n_resample, own.size))
-        step = max(1, _CHUNK // (n_resample * self.n.size))
-        for first in range(0, own.size, step):
-            cells = slice(first, first + step)
-            means = np.stack([w @ x[:, cells] for w, x in zip(weights, trials, strict=True)], axis=-1)
-            again[:, cells] = self._index(name, means)
-        period = self._period(name)
-        if period is not None:
-            again -= period * np.round((again - own) / period)
-        lower, upper = np.quantile(again, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return lower, upper
+        return index_interval(
+            lambda means: self._index(name, means), self.label, self.responses, level=level, n_resample=n_resample, seed=seed,
+            period=self._period(name), selectivity=name in _INDICES,
+        )  # fmt: skip
 
     @suggest_keywords
     def p(self, name: str = "osi", *, n_shuffle: int = 1000, seed: int = 0) -> np.ndarray:
