@@ -33,7 +33,7 @@ from .event_times import trial_labels
 from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
 from .nwb import write as nwb_write
-from .nwb.metadata import checked
+from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
 from .segments import cropped
 from .sources import Source
@@ -198,9 +198,9 @@ def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None
     path : ends in .nwb. A trained network is saved with fit.save("fit.npz"), and read with load_fit
     metadata : None, or a dict of NWB's fields about the session: subject (dict of subject_id, species, sex "M", "F", "U" or "O",
         age such as "P90D" for 90 days, age__reference, description, genotype, strain, weight, date_of_birth), session_start_time,
-        session_description, session_id, experimenter, experiment_description, institution, lab, keywords, related_publications,
-        protocol, pharmacology, surgery, virus, slices, data_collection, stimulus_notes. They go to /general in the file, and `load`
-        returns them in `block.annotations["nwb"]`, as it does those of other programs' files; saving that Block keeps them
+        session_description, session_id, experimenter ("Last, First", or a list of them), experiment_description, institution, lab,
+        keywords, related_publications, protocol, pharmacology, surgery, virus, slices, data_collection, stimulus_notes. They go to
+        /general in the file, and `load` returns them in `block.annotations["nwb"]`, as it does those of other programs' files; saving that Block keeps them
 
     Raises
     ------
@@ -214,7 +214,7 @@ def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None
     ...     load(save(block, folder + "/two.nwb")).segments[0].spiketrains.multiplexed
     (array([0, 0]), array([0.1, 0.3]) * s)
     """
-    checked(metadata)
+    warn_of_names(checked(metadata))
     try:
         return written(path, lambda file: nwb_write.write(block, file, metadata))
     except OSError as error:

@@ -405,7 +405,8 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     del block.annotations["dt"]
     block.rec_datetime = datetime.now(UTC) + timedelta(days=1)
     del facts["session_start_time"]
-    nsnn.save(block, "odd.nwb", metadata=facts | {"experimenter": "Jane Doe"})
+    with pytest.warns(UserWarning, match="Last, First"):
+        nsnn.save(block, "odd.nwb", metadata=facts | {"experimenter": "Jane Doe"})
     assert main(["check", "odd.nwb"]) == 0
     shown = capsys.readouterr().out
     assert re.search("on DANDI, add metadata .* is in the future\n", shown)

@@ -423,6 +423,35 @@ def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):
         }
 
 
+NAMES = {
+    "Doe, Jane": True, "O'Neil-Smith, Pat R.": True, "van der Berg, Jörg": True, "山田, 太郎": True, "Doe,  Jane": True,
+    "Jane Doe": False, "jd": False, "Doe, Jane, PhD": False, "Doe, Jane (PI)": False,
+}  # fmt: skip
+
+
+def test_names_of_experimenters_are_kept_and_those_of_another_form_are_warned_of(tmp_path):
+    path = tmp_path / "a.nwb"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save(recording(), path, metadata={"experimenter": [name for name, good in NAMES.items() if good]})
+        save(recording(), path, metadata={"experimenter": "Doe,Jane"})
+    assert load(path).annotations["nwb"]["experimenter"] == ["Doe, Jane"]
+    for name in (name for name, good in NAMES.items() if not good):
+        with pytest.warns(UserWarning, match="experimenter.* suggests 'Last, First', such as 'Doe, Jane'"):
+            save(recording(), path, metadata={"experimenter": name})
+        assert load(path).annotations["nwb"]["experimenter"] == [name]
+
+
+def test_the_inspector_agrees_which_names_have_its_form():
+    pytest.importorskip("nwbinspector")
+    from nwbinspector.checks import check_experimenter_form
+
+    for name, good in NAMES.items():
+        file = pynwb.NWBFile("a", "b", START, experimenter=[name])
+        found = check_experimenter_form(file)
+        assert (found is None or list(found) == []) == good, name
+
+
 def test_the_inspector_of_the_archive_finds_nothing_to_refuse(tmp_path):
     """Neither critical findings nor violations, of the general rules nor of the archive's, in files of all that a Block holds."""
     inspector = pytest.importorskip("nwbinspector")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,6 @@ from ..hdf5 import Reader, opened
 from . import metadata
 
 _OLD = datetime(1980, 1, 1, tzinfo=UTC)
-_LAST_FIRST = re.compile(r"[^,]*[^,\s], [^,\s][^,]*")
 
 
 class Findings(NamedTuple):
@@ -37,9 +35,8 @@ def findings(path: Path) -> Findings:
             refused.append(f"session_start_time = {start.isoformat()} is in the future")
         elif start < _OLD:
             reported.append(f"session_start_time = {start.isoformat()}, which stands for no date")
-        for name in general.get("experimenter", ()):
-            if not _LAST_FIRST.fullmatch(name):
-                reported.append(f"experimenter {name!r} is not of the form 'Last, First'")
+        for name in metadata.unlike_last_first(general.get("experimenter", ())):
+            reported.append(f"experimenter {name!r} is not of the form 'Last, First'")
         if (
             "units/spike_times" in source
             and source.attribute("units/spike_times", "resolution", None) is None

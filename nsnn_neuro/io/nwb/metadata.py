@@ -16,6 +16,7 @@ import numpy as np
 from ...core.checks import did_you_mean
 from ...core.errors import NsnnError
 from ...core.units import is_quantity, shown, si
+from ...core.warn import warn
 from ..hdf5 import Reader, is_text
 
 _TEXTS = (
@@ -54,6 +55,9 @@ _DURATION = re.compile(
     rf"P(?!$)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?"
 )
 _WEIGHT = re.compile(rf"{_NUMBER} (?:kg|g|mg|ug)")
+_LAST_FIRST = re.compile(
+    r"[\w\s.'-]+,\s+[\w\s.'-]+"
+)  # what DANDI and nwbinspector take for the name of a person
 _SEXES = ("M", "F", "U", "O")
 _WORM = ("Caenorhabditis elegans", "C. elegans")
 
@@ -76,6 +80,8 @@ def checked(metadata: Any) -> dict[str, Any]:
             result[key] = _subject(value, name)
         elif key in _LISTS:
             result[key] = _names(value, name)
+            if key == "experimenter":  # "Doe,Jane"
+                result[key] = [re.sub(r"\s*,\s*", ", ", one.strip()) for one in result[key]]
         else:
             result[key] = _past(value, name) if key == _DATE else _text(value, name)
     if "/" in result.get("session_id", ""):
@@ -83,6 +89,26 @@ def checked(metadata: Any) -> dict[str, Any]:
             f"metadata['session_id'] = {result['session_id']!r}: expected no '/', since archives make folders of it"
         )
     return result
+
+
+def unlike_last_first(names: Any) -> list[str]:
+    """Which names of experimenters don't have the form that the inspector of the DANDI archive suggests.
+
+    >>> unlike_last_first(["Doe, Jane", "van der Berg, Jan-Willem A.", "Jane Doe"])
+    ['Jane Doe']
+    """
+    return [name for name in names if not _LAST_FIRST.fullmatch(name)]
+
+
+def warn_of_names(metadata: Mapping[str, Any]) -> None:
+    """Warn once of experimenters in `metadata`, in the form of `checked`, that the archive's inspector would report."""
+    if odd := unlike_last_first(metadata.get("experimenter", ())):
+        words = odd[0].split()
+        example = f"{words[1]}, {words[0]}" if len(words) == 2 and "," not in odd[0] else "Doe, Jane"
+        warn(
+            f"metadata['experimenter'] has {shown(odd[0])}, saved as it is: the inspector of the DANDI archive suggests "
+            f"'Last, First', such as {example!r}, and a list for several persons"
+        )
 
 
 def _pairs(value: Any, name: str, keys: tuple[str, ...]) -> list[tuple[str, Any]]:
