@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pandas as pd
@@ -11,6 +12,7 @@ from brian2 import ms, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import cv, firing_rate
+from nsnn_neuro.sweep.cluster import results
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GRID = {"noise.sigma": [2 * mV, 4 * mV], "mu": [15.0, 18.0, 21.0]}
@@ -58,13 +60,22 @@ def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
         swept(scheduler=client)
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_refused() -> None:
     pytest.importorskip("distributed")
-    with pytest.raises(NsnnError, match="expected an address or a distributed"):
-        swept(scheduler=3)
-    with pytest.raises(NsnnError, match="no Dask scheduler answers there"):
-        swept(scheduler="tcp:/nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for given, words in (
+        (3, "scheduler = 3: expected the address of a running Dask scheduler"),
+        ("slurm", r"scheduler = 'slurm' is no address: .*dask-jobqueue"),
+        ("tcp:/nowhere", "is no address"),
+        (
+            f"tcp://127.0.0.1:{port}",
+            rf"no Dask scheduler answers at 127\.0\.0\.1, port {port} \(Connection refused\)",
+        ),
+        ("tcp://127.0.0.1:99999", "no Dask scheduler answers at 127"),
+    ):
+        with pytest.raises(NsnnError, match=words):
+            next(results([], given))
 
 
 def test_without_distributed_the_message_names_the_cure(monkeypatch) -> None:
