@@ -200,8 +200,8 @@ def save(block: neo.Block, path: str | os.PathLike[str], *, metadata: Any = None
         age such as "P90D" for 90 days, age__reference, description, genotype, strain, weight, date_of_birth), session_start_time,
         session_description, session_id, experimenter ("Last, First", or a list of them), experiment_description, institution, lab,
         keywords, related_publications, protocol, pharmacology, surgery, virus, slices, data_collection, stimulus_notes. They go to
-        /general in the file, and `load` returns them in `block.annotations["nwb"]`, as it does those of other programs' files; saving
-        that Block keeps them
+        /general in the file, and `load` returns them in `block.annotations["nwb"]`, as it does those of other programs'
+        files; saving that Block keeps them
 
     Raises
     ------
