@@ -32,7 +32,7 @@ def ran(folder, plan):
     here = Path(__file__).resolve().parents[1]
     coded = base64.b64encode(json.dumps(plan).encode()).decode()
     done = subprocess.run(
-        [sys.executable, str(here / "helpers" / "fuzz_files.py"), str(folder), coded],
+        [sys.executable, str(here / "helpers" / "fuzz" / "run.py"), str(folder), coded],
         env=os.environ | {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "NSNN_DEBUG": "0"},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import second
-from helpers.fuzz_files import forge
+from helpers.fuzz.nwb_files import forge
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of, values, volt
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
