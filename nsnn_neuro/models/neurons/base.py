@@ -7,7 +7,7 @@ from typing import ClassVar
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.parameters import Model
-from . import expressions, texts
+from . import expressions, text_checks
 from .names import check_parameters, check_variables
 
 
@@ -87,7 +87,7 @@ class IntegrateAndFire(Neuron):
 
     def __post_init__(self) -> None:
         check_parameters(self, IntegrateAndFire)
-        texts.check_structure(self, IntegrateAndFire)
+        text_checks.check_structure(self, IntegrateAndFire)
         check_variables(self)
         fields = [f for f in self.parameter_fields() if f.metadata["units"] == ("V", "1")]
         for field in fields:
@@ -97,11 +97,11 @@ class IntegrateAndFire(Neuron):
         super().__post_init__()
         for field in fields:
             self._same_unit(field.name, self.threshold)
-        texts.check_expressions(self)
+        text_checks.check_expressions(self)
         self._check_leak()
         for low, high in self.ordered:
             self._in_order(low, high)
-        texts.check_moving(self)
+        text_checks.check_moving(self)
 
     def _check_leak(self) -> None:
         who = type(self).__name__

@@ -1,4 +1,4 @@
-"""Functions of one text of a neuron: its names, its derivative, its value, its statements."""
+"""Read one text in Brian2's syntax: its names, derivative, value, statements. `text_checks` says whether a neuron may have it."""
 
 from __future__ import annotations
 

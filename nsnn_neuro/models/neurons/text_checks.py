@@ -1,4 +1,4 @@
-"""Checks of the texts of a neuron: names, syntax and units.
+"""Checks of the texts of a neuron: names, syntax and units; `expressions` reads a text and knows no neuron.
 
 Brian2 would report a mistake in a text as one in a line of the code that was made from it. `check` finds it when the neuron is
 created, and names the class, the text and the cure.
