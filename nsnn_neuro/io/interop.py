@@ -5,6 +5,7 @@ None of them is imported to recognise an object: a package whose object is given
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown
 from . import sources, spike_tables
 from .sources import Source, id_column, plain
-from .train_arrays import RESOLUTION
+from .train_arrays import RESOLUTION, block_from
 
 _MILLI = 1e-3  # NEST's times are in ms
 
@@ -71,6 +72,7 @@ def _single(value: Any) -> Source | None:
         return _of_pynapple(value, {int(k): value[k].t for k in value})
     if _is(value, "pynapple", "Ts"):
         return _of_pynapple(value, {0: value.t})
+    _refuse_relatives(value)
     if _is_sorting(value):
         return _of_sorting(value)
     if _is(value, "pandas", "DataFrame"):
@@ -81,8 +83,20 @@ def _single(value: Any) -> Source | None:
             "run: monitor = SpikeMonitor(group), then to_block(monitor)"
         )
     if isinstance(value, Mapping):
+        if "events" in value and isinstance(value["events"], Mapping) and _is_nest(value["events"]):
+            return _of_nest(value["events"], "source['events']")  # the status of a spike recorder
         if _is_nest(value):
             return _of_nest(value)
+        for one, other in (("senders", "times"), ("times", "senders")):
+            if one in value:
+                raise NsnnError(
+                    f"source has the key {one!r} and no {other!r}: expected the events of NEST's spike recorder, "
+                    "{'senders': neurons, 'times': times in ms}; or {unit: times in seconds}"
+                )
+        if any(_is(one, "pynapple", "Ts") for one in value.values()):
+            raise NsnnError(
+                "source is a dict of Ts: expected a TsGroup, such as pynapple.TsGroup(source, time_support=...)"
+            )
         if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
         if value and all(isinstance(one, Mapping) for one in value.values()):
@@ -111,6 +125,21 @@ def _is_sorting(value: Any) -> bool:
         callable(getattr(value, name, None))
         for name in ("get_unit_ids", "get_unit_spike_train", "get_sampling_frequency")
     )
+
+
+def _refuse_relatives(value: Any) -> None:
+    """Refuse objects that come with spikes, and are none."""
+    kind = type(value).__name__
+    if type(value).__module__.partition(".")[0] == "pynapple":
+        raise NsnnError(f"source = {kind} of pynapple: expected spikes, a Ts or TsGroup")
+    if _is(value, "brian2.core.variables", "VariableView"):
+        raise NsnnError(
+            f"source = {value.name!r}, a {kind} of Brian2: expected the SpikeMonitor itself, to_block(monitor)"
+        )
+    if callable(getattr(value, "get_traces", None)):
+        raise NsnnError(f"source = {kind}, a recording of SpikeInterface: expected the sorting of its spikes")
+    if isinstance(value, str | os.PathLike):
+        raise NsnnError(f"source = {shown(os.fspath(value))}: expected spike times{block_from(value)}")
 
 
 def _is_nest(events: Any) -> bool:
@@ -284,6 +313,7 @@ def _of_nest(events: Any, name: str = "source") -> Source:
     seconds = times.astype(float) * _MILLI
     if np.isnan(seconds).any():
         raise NsnnError(f"{name}['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
+    train = np.zeros_like(neuron)
     return Source(
-        seconds, neuron, np.zeros_like(neuron), len(ids), 1, units=id_column(ids.tolist()), name=name
+        seconds, neuron, train, len(ids), 1, units=id_column(ids.tolist()), name=name, milliseconds=True
     )

@@ -66,6 +66,8 @@ class Source:
     """relative spacing of the numbers that the times were stored in"""
     unitless: bool = False
     """whether the times are numbers without a unit, so that they may be milliseconds by mistake"""
+    milliseconds: bool = False
+    """whether the times were numbers that are taken as milliseconds, so that they may be seconds by mistake"""
     tabular: bool = False
     """whether the times are a column of a DataFrame"""
 
@@ -85,22 +87,29 @@ class Source:
             doubt = time_doubts.doubt(self.times, train, self.n_neurons, lasting, self.name, self.tabular)
             if doubt:
                 warn(doubt)
+        if self.milliseconds:
+            doubt = time_doubts.doubt_milliseconds(
+                self.times, float(low.min(initial=0.0)), float(stop.max()), self.name
+            )
+            if doubt:
+                warn(doubt)
         return np.clip(self.times, low, high)
 
     def outside(self, k: int, start: float, stop: float) -> str:
         """What is wrong with spike number k, outside its trial from `start` to `stop` (s), and the cure."""
         own = self.times[(self.trial == self.trial[k]) & (self.neuron == self.neuron[k])]
-        return f"{self.called(k)} lies outside t_start = {start} s to t_stop = {stop} s: " + _why_outside(
-            own, start, stop, not self.unitless
+        return (
+            f"{self.called(k)} lies outside t_start = {start:.9g} s to t_stop = {stop:.9g} s: "
+            + _why_outside(own, start, stop, not self.unitless)
         )
 
     def called(self, k: int) -> str:
         """Spike number k, for messages."""
         if self.spike is not None:
-            return f"{self.spike(k)} = {self.times[k]} s"
+            return f"{self.spike(k)} = {self.times[k]:.9g} s"
         unit = self.units["id"][self.neuron[k]] if "id" in self.units else int(self.neuron[k])
         trial = f" in trial {self.trial[k]}" if self.n_trials > 1 else ""
-        return f"{self.name}: the spike of unit {unit!r}{trial} at {self.times[k]} s"
+        return f"{self.name}: the spike of unit {unit!r}{trial} at {self.times[k]:.9g} s"
 
 
 def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: bool) -> str:
@@ -170,9 +179,9 @@ def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:
         annotations=notes,
         trials=[row for part in parts for row in part.trials or [{}] * part.n_trials],
         signals=[own for part in parts for own in part.signals or [[]] * part.n_trials],
-        name=first.name,
         eps=max(part.eps for part in parts),
         unitless=any(part.unitless for part in parts),
+        milliseconds=any(part.milliseconds for part in parts),
         tabular=any(part.tabular for part in parts),
         caution=next((part.caution for part in parts if part.caution), None),
         sealed=next((part.sealed for part in parts if part.sealed), None),
@@ -206,6 +215,7 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
         no_stop=first.no_stop,
         units=id_column(ids) if any(part.units for part in sources) else {},
         eps=max(part.eps for part in sources),
+        milliseconds=any(part.milliseconds for part in sources),
         unitless=any(part.unitless for part in sources),
         tabular=any(part.tabular for part in sources),
         annotations={**notes, "populations": sizes},

@@ -13,6 +13,7 @@ from ..core.units import shown
 from ..core.warn import warn
 from .sources import Source, id_column, plain
 
+_REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat
 _REPEATED = 10  # rows for each value, from which numbers are taken for labels
 
 
@@ -64,6 +65,9 @@ def read(table: Any) -> Source:
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
         _check_gaps(table["trial"], trials)
+    else:
+        _refuse_misspelt_trials(table)
+    _warn_of_repeats(times, trial * len(units) + neuron)
     unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
     result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
     result.tabular = True
@@ -105,6 +109,30 @@ def read(table: Any) -> Source:
         if isinstance(stated, list) and len(stated) == len(trials):
             setattr(result, edge, np.array(stated, dtype=float))
     return result
+
+
+def _refuse_misspelt_trials(table: Any) -> None:
+    """Refuse a table without the column trial that has one of a similar name: all its spikes would be one trial."""
+    for name in table.columns:
+        varies = (
+            str(name).lower().startswith("trial") and _is_plain(table[name]) and table[name].nunique() > 1
+        )
+        if varies:
+            raise NsnnError(
+                f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it numbers "
+                f"the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
+            )
+
+
+def _warn_of_repeats(times: np.ndarray, train: np.ndarray) -> None:
+    """Warn where many rows repeat another one, as when a table was appended to itself."""
+    order = np.lexsort((times, train))
+    again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
+    if again > _REPEATS * times.size:
+        warn(
+            f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
+            "leave them out with source.drop_duplicates()"
+        )
 
 
 def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:

@@ -96,3 +96,17 @@ def doubt(
         f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them with "
         f"their unit, {_stated(unit, table)}, and t_stop likewise{samples}; if they are seconds, {_stated('s', table)} says so"
     )
+
+
+def doubt_milliseconds(times: np.ndarray, start: float, stop: float, name: str) -> str | None:
+    """What to warn of where times (s) that were read as milliseconds look like seconds: all lie in the first thousandth.
+
+    >>> doubt_milliseconds(np.array([1e-5, 2e-5, 9e-4]), 0.0, 1.0, "source")
+    'source: all 3 spikes lie in the first 0.9 ms of 1 s, as NEST records times in ms: multiply times in seconds by 1000'
+    """
+    if times.size < _FEWEST or times.max() - start >= 1e-3 * (stop - start):
+        return None
+    return (
+        f"{name}: all {times.size} spikes lie in the first {1e3 * (times.max() - start):.2g} ms of {stop - start:g} s, as NEST "
+        "records times in ms: multiply times in seconds by 1000"
+    )

@@ -145,7 +145,7 @@ def test_a_monitor_has_its_neurons_and_the_time_that_the_run_reached(monitors):
     assert bounds_of(to_block(monitors["all"], t_stop=1 * second)) == [(0.0, 1.0, 5)]
     part = to_block(monitors["some"])
     assert lists(part)[0] == lists(block)[0][1:3]
-    refused(monitors["all"], "lies outside t_start = 0.0 s to t_stop = 0.01 s", t_stop=10 * ms)
+    refused(monitors["all"], "lies outside t_start = 0 s to t_stop = 0.01 s", t_stop=10 * ms)
     refused(monitors["all"], "unit 0", t_start=20 * ms)
     group = monitors["all"].source
     refused(
@@ -227,10 +227,23 @@ def test_silent_units_and_trials_of_a_table():
         (pd.DataFrame({"unit": [1, "a"], "time": [0.1, 0.2]}), "mixes types that have no order"),
         (pd.DataFrame({"unit": [], "time": []}), "without rows"),
         (pd.DataFrame({"unit": [1], "time": [120.0]}), "divide milliseconds by 1000"),
+        (
+            pd.DataFrame({"unit": [1, 1], "time": [0.1, 0.2], "Trial": [0, 1]}),
+            "source.rename(columns={'Trial': 'trial'})",
+        ),
     ],
 )
 def test_tables_that_are_wrong(table, words):
     refused(table, words, t_stop=1 * second)
+
+
+def test_a_table_that_was_appended_to_itself_is_warned_of():
+    table = pd.DataFrame({"unit": ["a", "a", "b"], "time": [0.1, 0.2, 0.1]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_block(table, t_stop=1 * second)
+    with pytest.warns(UserWarning, match=r"3 of 6 rows repeat .* source\.drop_duplicates\(\)"):
+        to_block(pd.concat([table, table]), t_stop=1 * second)
 
 
 def test_what_nest_records():
@@ -252,6 +265,13 @@ def test_what_nest_records():
     assert block.annotations["populations"] == [{"name": "pyr", "size": 2}, {"name": "pv", "size": 1}]
     assert lists(block)[0][-1] == [0.25]
     refused({"pyr": {**events, "ids": [5, 6]}}, "source['pyr']['ids'] = [5, 6]", t_stop=1 * second)
+    status = {"model": "spike_recorder", "n_events": 3, "events": events}
+    assert lists(to_block(status, t_stop=1 * second)) == lists(to_block(events, t_stop=1 * second))
+    refused({"senders": [1]}, "has the key 'senders' and no 'times'", t_stop=1 * second)
+    with pytest.warns(
+        UserWarning, match="all 3 spikes lie in the first 1 ms of 1.1 s, as NEST records times in ms"
+    ):
+        to_block({**events, "times": events["times"] / 1000}, t_stop=1.1 * second)
 
 
 # --- pynapple ---
@@ -290,6 +310,15 @@ def test_pynapple_with_several_epochs():
         )
     assert lists(to_block(adjacent)) == [[[1.0]], [[0.0, 1.0]]]
     refused(group, "t_stop is given, and the time support of source has 2 epochs", t_stop=3 * second)
+
+
+def test_objects_of_pynapple_without_spikes():
+    nap = pytest.importorskip("pynapple")
+    refused(
+        nap.IntervalSet(0, 1), "IntervalSet of pynapple: expected spikes, a Ts or TsGroup", t_stop=1 * second
+    )
+    trains = {0: nap.Ts(np.array([0.1, 0.2])), 1: nap.Ts(np.array([0.3, 0.4]))}
+    refused(trains, "pynapple.TsGroup(source, time_support=...)", t_stop=1 * second)
 
 
 def test_a_time_support_that_pynapple_assumed_is_told():
@@ -517,5 +546,8 @@ def test_trials_of_several_groups_and_what_is_no_source():
     monitor = SpikeMonitor(group)
     Network(group, monitor)  # unused objects warn
     refused(group, "a NeuronGroup: expected its spikes", t_stop=1 * second)
+    refused(monitor.t, "a VariableView of Brian2: expected the SpikeMonitor itself", t_stop=1 * second)
+    refused("a.nwb", "nsnn_neuro.load('a.nwb') makes one", t_stop=1 * second)
+    refused(SimpleNamespace(get_traces=list), "expected the sorting of its spikes", t_stop=1 * second)
     with pytest.raises(NsnnError, match=r"to_block\(monitor\) makes one"):
         measures.firing_rate(monitor)

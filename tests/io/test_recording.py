@@ -65,7 +65,7 @@ def test_milliseconds_are_named_only_where_times_would_then_fit(times):
         ([[[0.1, float("nan")]]], "source[0][0][1] is NaN"),
         ([[[0.1, 1.5]]], "source[0][0][1] = 1.5 s lies outside"),
         ([[[-0.1]]], "source[0][0][0] = -0.1 s lies outside"),
-        ([[[float("inf")]]], "lies outside t_start = 0.0 s to t_stop = 1.0 s: expected finite times"),
+        ([[[float("inf")]]], "lies outside t_start = 0 s to t_stop = 1 s: expected finite times"),
         ([[[-0.34, 0.2]]], "an earlier t_start, such as t_start=-0.4*second"),
         ([[[0.1, 900.0]]], "expected times in seconds (divide milliseconds by 1000)"),
         ([[[3600, 45000]]], "expected times in seconds (divide sample numbers by the sampling rate)"),
