@@ -95,6 +95,9 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
     windows of 300 ms, put end to end, of which window k starts at frame 12 + 24.2 k. Here each window is a trial of its own.
     The first repeat of the movie is nearly empty: 68 spikes, none in 41 cells, and 2,263 to 3,066 in each other. It adds to every
     variance over repeats, so leave it out: select(movie, trials={"repeat": range(1, 30)}). Counts also fall over repeats.
+    Fano factors depend on the definition: over repeats 1 to 29 the median over pairs of a cell and an image with a spike is 0.57
+    (0.58 with the first repeat). Of the windows of the movie, variance and mean averaged over windows, the median over cells is
+    0.60 (0.75 with the first repeat).
 
     Parameters
     ----------
