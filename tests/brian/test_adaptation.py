@@ -228,9 +228,8 @@ def test_a_threshold_that_follows_the_membrane_is_met_in_the_step_of_the_ode():
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("engine", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
-def test_adapting_neurons_fire_the_same_spikes_on_every_target(engine):
-    """With and without the bridge, in white noise and with a hazard; starts apart from 0."""
+def test_compiled_adapting_neurons_fire_the_same_spikes():
+    """With and without the bridge, in white noise and with a hazard; starts apart from 0. C++: test_simulate_network.py."""
     hazard = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 2 * mV))
     start = {"w_start": 2 * mV}
     for cell, noise, bridge in (
@@ -238,7 +237,7 @@ def test_adapting_neurons_fire_the_same_spikes_on_every_target(engine):
         (dataclasses.replace(GIF, **start, lift_start=1 * mV), hazard, False),
     ):
         given = {"noise": noise, "seed": 5, "bridge": bridge}
-        one, other = (simulated(cell, np.full(5, 40.0), 0.1, engine=e, **given) for e in ("numpy", engine))
+        one, other = (simulated(cell, np.full(5, 40.0), 0.1, engine=e, **given) for e in ("numpy", "cython"))
         assert sum(map(len, one)) > 20
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -285,18 +285,17 @@ CONDUCTANCES = nsnn.ConductanceNoise(
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("target", ["cython", pytest.param("cpp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("cell", "noise", "dt"),
     [(nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), 0.02), (CELL, CONDUCTANCES, 0.1)],
     ids=["channels", "conductance noise"],
 )
-def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cell, noise, dt, target):
+def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cell, noise, dt):
     """10,000 evaluations of exprel and more: none is a call of a Python function, whose name the profiler would count."""
     given = {"noise": noise, "stimulus": nsnn.Constant(12 * mV), "n_neurons": 10, "dt": dt * ms, "seed": 2}
     profile = cProfile.Profile()
     trains = []
-    for name in (target, "numpy"):
+    for name in ("cython", "numpy"):
         run = {**given, "duration": 1000 * dt * ms, "engine": name}
         block = nsnn.simulate(cell, **run) if name == "numpy" else profile.runcall(nsnn.simulate, cell, **run)
         trains.append([train.magnitude.tolist() for train in block.segments[0].spiketrains])

@@ -29,9 +29,8 @@ def trains(block, neuron):
     return [segment.spiketrains[neuron].magnitude.tolist() for segment in block.segments]
 
 
-@pytest.mark.parametrize(
-    "engine",
-    ["numpy", *(pytest.param(e, marks=[pytest.mark.compile, pytest.mark.slow]) for e in ("cython", "cpp"))],
+@pytest.mark.parametrize(  # C++: test_simulate_network.py
+    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
 def test_identical_neurons_in_common_noise_have_identical_spikes(engine):
     block = nsnn.simulate(CELL, **PAIR, trials=10, duration=300 * ms, seed=2, engine=engine)
