@@ -94,7 +94,7 @@ def gamma_trains(rng: np.random.Generator, n: int, size: int) -> neo.Block:
 
 def intervals(rng: np.random.Generator, n: int, measure: Callable[..., Any]) -> Sample:
     """The true value is that of very many such trials."""
-    truth = float(measure(gamma_trains(rng, 2000, 1))[0])
+    truth = float(measure(gamma_trains(rng, 1000, 1))[0])
     return tabulated(gamma_trains(rng, n, 800), measure, truth)
 
 
@@ -108,7 +108,7 @@ def bursts(rng: np.random.Generator, n: int) -> Sample:
             trials.append([np.sort(np.concatenate([e, e[rng.random(e.size) < 0.3] + 0.003])) for e in events])
         return to_block(trials, t_stop=1.1 * pq.s)
 
-    return tabulated(block(n, 800), measures.burst_index, float(measures.burst_index(block(4000, 1))[0]))
+    return tabulated(block(n, 800), measures.burst_index, float(measures.burst_index(block(1500, 1))[0]))
 
 
 def spectrum(rng: np.random.Generator, n: int, k: int) -> Sample:
@@ -120,7 +120,7 @@ def spectrum(rng: np.random.Generator, n: int, k: int) -> Sample:
 def coupling(rng: np.random.Generator, n: int) -> Sample:
     """4 neurons of 40 Hz in trials of 250 ms, gain of SD 0.4: 3 * 40 Hz * 0.16."""
     parts = []
-    for _ in range(200):
+    for _ in range(120):
         gains = rng.gamma(6.25, 0.16, n)
         trials = [[np.sort(rng.uniform(0, 0.25, rng.poisson(10 * g))) for _ in range(4)] for g in gains]
         block = to_block(trials, t_stop=0.25 * pq.s)
@@ -132,7 +132,7 @@ def coupling(rng: np.random.Generator, n: int) -> Sample:
 def event(rng: np.random.Generator, n: int, jitter: bool) -> Sample:
     """Reliability or jitter of an event at 0.5 s in 80 % of the trials, jitter 5 ms."""
     rows: list[Any] = []
-    while len(rows) < 400:
+    while len(rows) < 300:
         trials = [[0.5 + 0.005 * rng.normal()] if rng.random() < 0.8 else [] for _ in range(n)]
         e = measures.firing_events(trials, sigma=20 * pq.ms, t_start=0 * pq.s, t_stop=1 * pq.s)
         if e.time.size != 1:  # no spike, or two events
