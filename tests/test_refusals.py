@@ -235,7 +235,7 @@ MESSAGES = {
     ),
     "an option of a measure": (
         lambda: nsnn.tabulate(BLOCK, nsnn.measures.firing_rate, t_start=100 * ms),
-        "tabulate has no argument 't_start': expected one of blocks, measures, by; an option of a measure is set with "
+        "tabulate has no argument 't_start': expected one of blocks, measures, by, confidence; an option of a measure is set with "
         "functools.partial(measures.firing_rate, t_start=...)",
     ),
     "two lists of labels": (

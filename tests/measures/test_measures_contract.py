@@ -150,14 +150,14 @@ EXAMPLES: dict[str, Example] = {
     "isi_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
     "isi_profile": Example(lambda: (repeats(),), {}, measures.DistanceProfile, "repeats", (FINE, TWO, WINDOWS)),
     "law_of_total_covariance": Example(
-        lambda: (LABELS, block()), {}, measures.CovarianceParts, "counts", (FINE, FINE, COUNTS)),
+        lambda: (LABELS, block()), {}, measures.CovarianceParts, "counts", (FINE, "counts has one trial", COUNTS)),
     "lv": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "lvr": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
-    "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, TWO, WINDOWS)),
     "mean_matched_fano": Example(
         lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
         ("no mean count is shared", TWO, WINDOWS)),
-    "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, TWO, WINDOWS)),
+    "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, TWO, WINDOWS)),
     "neurometric": Example(
         lambda: (np.arange(200) % 4, SYMBOLS, 0), {"model": "gaussian", "n_resample": 5}, measures.Neurometric),
     "noise_correlation": Example(

@@ -146,6 +146,21 @@ def test_noise_correlation_of_gaussian_counts():
     assert abs(z_of_mean(found, 0.6 - 0.6 * 0.64 / 80)) < 4
 
 
+def test_two_trials_say_nothing_of_noise_correlations():
+    counts = np.array([[1, 4], [3, 2], [5, 8], [9, 9], [7, 1]])
+    labels = [0, 0, 1, 1, 1]
+    with pytest.warns(UserWarning, match="two trials, whose correlations are 1 or -1"):
+        assert noise_correlation(counts[:2])[0, 1] == pytest.approx(-1)
+    with pytest.warns(UserWarning, match="1 of 2 stimuli have two trials"):
+        noise_correlation(counts, stimulus=labels, per="stimulus")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        noise_correlation(counts, stimulus=labels)
+        noise_correlation(counts[:3])
+    with pytest.raises(NsnnError, match="counts has one trial"):
+        law_of_total_covariance([0], [[1, 2]])
+
+
 def test_signal_correlation_against_a_loop():
     rng = np.random.default_rng(6)
     stimulus = rng.integers(0, 5, 60)
@@ -179,7 +194,7 @@ def test_signal_correlation_is_freed_of_noise():
 
 def test_signal_correlation_without_signal_is_nan():
     counts = np.tile([[1, 2], [3, 6]], (4, 1))
-    with pytest.warns(SilentNeuronWarning, match="2 of 2 neurons don't vary"):
+    with pytest.warns(SilentNeuronWarning, match="2 of 2 neurons have mean counts that vary no more"):
         assert np.isnan(signal_correlation(np.repeat([0, 1, 2, 3], 2), counts)).all()
 
 

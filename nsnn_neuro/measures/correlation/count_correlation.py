@@ -51,7 +51,7 @@ def law_of_total_covariance(
 
     total = noise + signal, exactly, with noise = sum of n_s/n Cov(x | s) and signal = sum of n_s/n (m_s - m)(m_s -
     m)^T. All divisors are the numbers of trials (no correction): the signal part still holds the noise of the
-    means, noise / n_s; `signal_correlation` removes it.
+    means, noise / n_s, all of it for a stimulus with one trial; `signal_correlation` removes it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def law_of_total_covariance(
 
     Raises
     ------
-    NsnnError : fractional labels that occur once, NaN or None among labels, a number of labels other than of trials, NaN counts,
+    NsnnError : one trial, fractional labels that occur once, NaN or None among labels, another number of labels, NaN counts,
         or what `as_trains` refuses. Source: Averbeck, Latham & Pouget 2006, doi 10.1038/nrn1888
 
     >>> parts = law_of_total_covariance(["a", "a", "b", "b"], [[1, 2], [3, 2], [5, 6], [7, 6]])
@@ -70,6 +70,8 @@ def law_of_total_covariance(
     (array([[1., 0.], [0., 0.]]), array([[4., 4.], [4., 4.]]))
     """
     x = read_counts(counts, t_start, t_stop)
+    if len(x) < 2:
+        raise NsnnError("counts has one trial: law_of_total_covariance needs at least two")
     label = read_labels(stimulus, len(x))
     mean, trials = means_of(x, label)
     inner, outer, whole = x - mean[label], mean - x.mean(axis=0), x - x.mean(axis=0)
@@ -130,12 +132,25 @@ def noise_correlation(
     n_windows = windows.shape[1]
     x = windows.reshape(-1, windows.shape[2])
     label = (number[:, None] * n_windows + np.arange(n_windows)).ravel()
+    _warn_of_two_trials(np.bincount(number), n_windows, per)
     if per == "pooled":
         return _warn_constant(_within_labels(x, label, zscore), "noise_correlation")
     of_stimulus = label // n_windows
     own = [of_stimulus == s for s in range(int(number.max()) + 1)]
     each = [_within_labels(x[here], label[here] % n_windows, zscore) for here in own]
     return _warn_constant(np.array(each), "noise_correlation")
+
+
+def _warn_of_two_trials(trials: np.ndarray, n_windows: int, per: str) -> None:
+    """Warn where two trials alone, with one window, make correlations of 1 or -1 whatever the neurons do."""
+    alone = (trials == 2) if per == "stimulus" else np.array([trials.sum() - trials.size == 1])
+    if n_windows == 1 and alone.any():
+        which = (
+            f"{alone.sum()} of {trials.size} stimuli have two trials, whose"
+            if per == "stimulus"
+            else "two trials, whose"
+        )
+        warn(f"noise_correlation: {which} correlations are 1 or -1 whatever the neurons do; take more trials")
 
 
 def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray:
@@ -201,14 +216,17 @@ def signal_correlation(
     variance = np.diag(covariance)
     variance = np.where(variance > 1e-12 * (mean**2).mean(axis=0), variance, 0.0)
     scale = np.sqrt(variance)
-    return _warn_constant(nan_ratio(covariance, scale[:, None] * scale), "signal_correlation")
+    reason = "have mean counts that vary no more than their noise makes them vary"
+    return _warn_constant(nan_ratio(covariance, scale[:, None] * scale), "signal_correlation", reason)
 
 
-def _warn_constant(matrix: np.ndarray, name: str) -> np.ndarray:
+def _warn_constant(
+    matrix: np.ndarray, name: str, reason: str = "don't vary (or no two vary together)"
+) -> np.ndarray:
     """The matrix (..., n, n) unchanged, with one SilentNeuronWarning if it holds NaN."""
     constant = np.isnan(np.diagonal(matrix, axis1=-2, axis2=-1)).reshape(-1, matrix.shape[-1]).any(axis=0)
     if np.isnan(matrix).any():
-        why = f"{constant.sum()} of {constant.size} neurons don't vary (or no two vary together)"
+        why = f"{constant.sum()} of {constant.size} neurons {reason}"
         where = " with some stimulus" if matrix.ndim > 2 else ""
         warn(f"{name}: {why}{where}; the value is NaN", SilentNeuronWarning)
     return matrix

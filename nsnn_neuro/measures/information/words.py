@@ -45,7 +45,7 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
             raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")
         check_windows(trains, event, np.arange(n), start, stop)
         trains = trains.crop(start, stop)
-    trains.check_durations("so that their words differ in length")
+    trains.check_durations("so that their counts and words are not comparable")
     length = float(trains.durations.min())
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials

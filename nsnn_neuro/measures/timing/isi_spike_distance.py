@@ -20,7 +20,7 @@ from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import measure
-from ..trains import Trains, as_repeats, as_trains
+from ..trains import Trains, as_repeats, as_trains, warn_silent
 
 # A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
 # spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
@@ -170,7 +170,8 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
         own = slice(borders[k], borders[k + 1])
         zeros = np.zeros(borders[k + 1] - borders[k], dtype=np.int64)
         one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop, trains.resolution)
-        values[k] = _matrix(one, spike)[upper].mean()
+        values[k] = _matrix(one, spike)[upper].mean() if one.times.size else np.nan
+    warn_silent(values, name, "have no spike in any trial")
     return values
 
 
@@ -184,7 +185,7 @@ def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.
 
     Parameters
     ----------
-    trains : the repeats of one neuron, see `as_repeats`; empty ones are allowed
+    trains : the repeats of one neuron, see `as_repeats`; empty ones are allowed, and two of them have the distance 0
     t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
 
     Raises
@@ -226,6 +227,11 @@ def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) ->
     ----------
     block : neo.Block, one Segment per trial, at least two, all of the same window
     t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons
+        without a spike (NaN)
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
