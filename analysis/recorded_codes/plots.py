@@ -35,7 +35,8 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         "bin widths, by two corrections of the bias; bars: 95 % intervals over cells. C: cross-entropy information of decoders of "
         "four cells, linear unless named, mean over groups; bars: 95 % intervals over images; dotted line: entropy of the "
         "images.": plot(table),
-        "A: Fano factor of each responsive cell, mean over images with one spike or more, against its mean count; line: Poisson. "
+        "A: Fano factor of each responsive cell, mean over images with a mean count of one spike or more, against its mean count; "
+        "line: Poisson. "
         "B: noise correlations of all pairs within images and blocks of repeats, recorded and with trials shuffled. C: "
         "cross-entropy information of each image, Poisson and negative binomial posteriors; line: equality. D: counts as recorded "
         "and with trials shuffled within blocks, linear decoder; line: equality.": variability(table),
@@ -63,7 +64,9 @@ def _latency_and_count(ax: Axes, table: pd.DataFrame) -> None:
         ylabel="information in the latency (bit)",
         xlim=(0, top),
         ylim=(0, top),
+        aspect="equal",
     )
+    ax.set_xticks(ax.get_yticks()[ax.get_yticks() <= top])
 
 
 def _codes(ax: Axes, table: pd.DataFrame) -> None:
@@ -95,6 +98,7 @@ def _decoders(ax: Axes, table: pd.DataFrame) -> None:
         ax.errorbar(mean, k, xerr=half, fmt=marker, color=colour, mfc="white", ms=6, capsize=2)
     most = float(np.log2(by_image(table, arms[0]).size))
     ax.axvline(most, color=GREY, ls=":", lw=1)
+    ax.text(most - 0.03 * most, len(arms) - 0.6, "entropy of\nthe images", ha="right", fontsize=8, color=GREY)
     names = {
         POISSON: "counts, Poisson",
         NB: "counts,\nnegative binomial",
@@ -142,10 +146,12 @@ def variability(table: pd.DataFrame) -> Figure:
             lw=1.3,
             label=f"{name}, mean {values.mean():.3f}",
         )
-    _tidy(b, "B", xlabel="noise correlation", ylabel="pairs of cells")
+    _tidy(b, "B", xlabel="noise correlation of counts", ylabel="pairs of cells")
     b.legend(frameon=False, fontsize=8)
     _equality(c, by_image(table, POISSON), by_image(table, NB), GREEN)
-    _tidy(c, "C", xlabel="Poisson (bit)", ylabel="negative binomial (bit)")
+    _tidy(
+        c, "C", xlabel="information, Poisson posteriors (bit)", ylabel="information, negative binomial (bit)"
+    )
     _equality(d, by_image(table, COUNTS), by_image(table, SHUFFLED), PINK)
-    _tidy(d, "D", xlabel="counts as recorded (bit)", ylabel="counts, trials shuffled (bit)")
+    _tidy(d, "D", xlabel="information, counts as recorded (bit)", ylabel="information, trials shuffled (bit)")
     return figure

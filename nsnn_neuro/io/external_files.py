@@ -6,6 +6,7 @@ Names and annotations of spike trains become the Block's annotation "units".
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import zlib
@@ -129,7 +130,14 @@ def _without_bars(reader: Any) -> Iterator[None]:
 
 def _with_neo(reader: Any, path: Path) -> neo.Block:
     with _without_bars(reader):
-        read = reader(str(path)).read(lazy=False)
+        source = reader(str(path))
+        # some log what is told here as an error
+        logger = getattr(source, "logger", logging.getLogger(__name__))
+        disabled, logger.disabled = logger.disabled, True
+        try:
+            read = source.read(lazy=False)
+        finally:
+            logger.disabled = disabled
     blocks = [block for block in read if block is not None and block.segments]
     if not any(len(s.spiketrains) or len(s.analogsignals) for block in blocks for s in block.segments):
         raise FormatError("no spike trains and no signals")

@@ -390,7 +390,7 @@ def lines_of(message):
 
 def block_by(message):
     """The Block that the lines in a message make."""
-    names = {"scipy": scipy, "nsnn_neuro": nsnn_neuro, "second": pq.s}
+    names = {"scipy": scipy, "nsnn_neuro": nsnn_neuro, "numpy": np, "ms": pq.ms, "second": pq.s}
     exec(lines_of(message), names)
     return names["block"]
 
@@ -416,6 +416,21 @@ def test_a_matlab_file_of_plain_arrays_says_what_it_holds_and_how_to_read_it(tmp
         load(path)
 
 
+@pytest.mark.parametrize("axis", [True, False])
+def test_a_matlab_raster_says_how_to_read_it(tmp_path, axis, capfd):
+    path, raster = tmp_path / "a.mat", np.zeros((2, 5))
+    raster[0, 1] = raster[1, 3] = raster[1, 4] = 1
+    time = {"t": np.arange(-2, 3) * 0.001} if axis else {}
+    scipy.io.savemat(path, {"train": raster, "direction": [0, 1], **time})
+    with pytest.raises(FormatError, match="If train is a raster of one neuron") as error:
+        load(path)
+    block = block_by(str(error.value))
+    start = -0.002 if axis else 0.0
+    np.testing.assert_allclose(as_trains(block).times, start + np.array([0.001, 0.003, 0.004]), atol=1e-12)
+    np.testing.assert_allclose(bounds_of(block), [(start, start + 0.005, 1)] * 2, atol=1e-12)
+    assert capfd.readouterr().err == ""  # Neo's reader logs that there is no Block
+
+
 def test_a_matlab_file_of_version_7_3_says_what_it_holds(tmp_path):
     with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
         file["spikes"] = [[0.1], [0.5]]
@@ -430,6 +445,11 @@ def test_recorded_matlab_files_say_what_they_hold():
         block = block_by(str(error.value))
         assert as_trains(block).times.size == spikes
         assert bounds_of(block)[0][1] <= stop
+    with pytest.raises(FormatError) as error:
+        load(recordings.folder("case_studies_spikes") / "10_spikes-1.mat")
+    block = block_by(str(error.value))
+    assert bounds_of(block) == [(-1.0, 1.0, 1)] * 50
+    assert as_trains(block).times.size == 4696
 
 
 def test_a_plexon_file_is_read_without_progress_bars(tmp_path, capfd):
