@@ -29,7 +29,10 @@ def z_of_mean(values, expected):
 
 
 def uniform_p(estimator, shapes, n, seed):
-    """Kolmogorov and Smirnov's p of 500 p-values of independent x and y; steps of 1/(1 + 39) are filled."""
+    """Kolmogorov and Smirnov's p of 400 p-values of independent x and y; steps of 1/(1 + 19) are filled.
+
+    It is below 0.001 where the share of p-values below any value is off by 0.1.
+    """
     rng = np.random.default_rng(seed)
-    p = [estimator(*(rng.normal(size=(n, d)) for d in shapes), n_shuffle=39, seed=k).p for k in range(500)]
-    return kstest(np.array(p) - rng.uniform(0, 1 / 40, 500), "uniform").pvalue
+    p = [estimator(*(rng.normal(size=(n, d)) for d in shapes), n_shuffle=19, seed=k).p for k in range(400)]
+    return kstest(np.array(p) - rng.uniform(0, 1 / 20, 400), "uniform").pvalue

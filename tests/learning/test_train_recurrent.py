@@ -211,7 +211,7 @@ def test_a_trained_network_is_the_one_that_simulate_runs():
     W = [net.get_weights()[net.projection_names.index(f"{a}->{b}")] for a, b in itertools.pairwise(NAMES)]
     R = [net.get_weights()[1], None, np.zeros((3, 3))]
     R[2][~np.eye(3, dtype=bool)] = net.get_weights()[0]
-    x, n = np.array([0.2, 0.9, 0.6, 0.4]), 150
+    x, n = np.array([0.2, 0.9, 0.6, 0.4]), 60
     block = nsnn.simulate(
         net, stimulus=nsnn.Constant(x), trials=n, duration=STEPS * ms, dt=1 * ms, seed=2, engine="numpy",
         record_v={name: True for name in NAMES[1:]},

@@ -280,7 +280,7 @@ def test_suprathreshold_resonance():
 @pytest.mark.parametrize(("k", "noise"), [(1, 1.0), (8, 0.316)])
 def test_suprathreshold_resonance_of_simulated_spikes(k, noise):
     """A new x in each step for k NSNN neurons without memory: what their count says of the bin of x."""
-    steps, n_bins = 20_000, 20
+    steps, n_bins = 10_000, 20
     x = np.random.default_rng(12).normal(size=steps)
     drive = neo.AnalogSignal(1.0 + x, units="dimensionless", sampling_period=1 * pq.ms)
     block = nsnn.simulate(
