@@ -22,6 +22,7 @@ from ..core.parameters import Model
 from ..models.network import Network
 from ..models.neurons import Neuron
 from ..models.noise import Noise
+from ..models.parameter_names import field_names, replaced
 from ..models.stimuli import Constant, Stimulus
 
 PARTS: dict[str, tuple[tuple[type, ...], str]] = {
@@ -54,7 +55,7 @@ class Points:
         made = []
         for (part, (kinds, expected)), given in zip(PARTS.items(), self.given, strict=True):
             try:
-                one = given(dict(point)) if _is_function(given) else _replaced(given, part, point)
+                one = given(dict(point)) if _is_function(given) else replaced(given, part, point)
             except NsnnError as error:
                 raise NsnnError(f"{self.label(k)}: {error}") from None
             except Exception as error:
@@ -173,7 +174,10 @@ def _check_name(name: str, given: Parts) -> None:
         return
     if place < 0 or not path:
         known = [
-            f"{p}.{f}" for p, g in zip(PARTS, given, strict=True) if isinstance(g, Model) for f in _fields(g)
+            f"{p}.{f}"
+            for p, g in zip(PARTS, given, strict=True)
+            if isinstance(g, Model)
+            for f in field_names(g)
         ]
         raise NsnnError(
             f"grid has the name {name!r}{did_you_mean(name, known)} (expected one of "
@@ -195,7 +199,7 @@ def _check_name(name: str, given: Parts) -> None:
             raise NsnnError(
                 f"grid has the name {name!r}: {head} is {record!r}, which has no parameter {step!r}"
             )
-        known = _fields(record)
+        known = field_names(record)
         if step not in known:
             raise NsnnError(
                 f"grid has the name {name!r}: {type(record).__name__} has no parameter {step!r}"
@@ -204,26 +208,8 @@ def _check_name(name: str, given: Parts) -> None:
         record = getattr(record, step)
     if isinstance(record, Model):
         raise NsnnError(
-            f"grid has the name {name!r}, a {type(record).__name__}: name one of its parameters, {', '.join(_fields(record))}"
+            f"grid has the name {name!r}, a {type(record).__name__}: name one of its parameters, {', '.join(field_names(record))}"
         )
-
-
-def _fields(record: Model) -> list[str]:
-    return [f.name for f in dataclasses.fields(record)]
-
-
-def _replaced(model: Any, part: str, point: Mapping[str, Any]) -> Any:
-    """`model` with the values that `point` has for it."""
-    for name, value in point.items():
-        head, _, path = name.partition(".")
-        if head == part and isinstance(model, Model):
-            model = _with(model, path.split("."), value)
-    return model
-
-
-def _with(model: Model, path: list[str], value: Any) -> Model:
-    inner = value if len(path) == 1 else _with(getattr(model, path[0]), path[1:], value)
-    return dataclasses.replace(model, **{path[0]: inner})
 
 
 def _plain(value: Any, name: str) -> tuple[Any, str]:

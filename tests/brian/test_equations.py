@@ -11,8 +11,8 @@ from scipy.linalg import expm
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import philox as kn
-from nsnn_neuro.brian.equations.membrane import release
 from nsnn_neuro.brian.equations.noises import ou_step
+from nsnn_neuro.models.neurons.refractory import release
 
 
 @pytest.mark.parametrize("tau_noise", [0.5e-3, 5e-3, 20e-3, 20.00001e-3, 80e-3])

@@ -30,6 +30,7 @@ from brian2 import NeuronGroup
 
 from ...models.escape import EscapeNoise, Family
 from ...models.neurons import ConductanceBased, IntegrateAndFire
+from ...models.neurons.refractory import initial_voltage, release
 from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
 from ...models.synapses import Synapse
 from .. import engine
@@ -52,7 +53,7 @@ def membrane(
     resets = not isinstance(neuron, ConductanceBased)
     j, h = release(neuron.si("tau_refrac"), dt, bridge and not per_step) if resets else (np.array(0), 1.0)
     group.bind("hold_steps", j, "1")
-    group.state("v", unit, _start(neuron))
+    group.state("v", unit, initial_voltage(neuron))
     group.state("v_prev", unit)
     group.state("hold", "integer", 0)
     group.state("free", "integer", 0)
@@ -61,7 +62,7 @@ def membrane(
         group.state(
             "armed",
             "integer",
-            np.asarray(_start(neuron) <= np.asarray(neuron.si(neuron.threshold))).astype(int),
+            np.asarray(initial_voltage(neuron) <= np.asarray(neuron.si(neuron.threshold))).astype(int),
         )
     conductances = isinstance(noise, ConductanceNoise) or any(s.conductance for s in synapses)
     loaded = bool(neuron.channels) or conductances
@@ -166,27 +167,6 @@ def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, befo
         rise = f"(({substitute(neuron.linear, {'v': voltage})}) / tau_m)"
         at[voltage] = substitute(hazard.rate_text, {**names, "x": f"({voltage} - {bound})", "rise": rise})
     return f"1 - exp(-clip(0.5 * span * (({at['v']}) + ({at['v_prev']})), 0, 700))"
-
-
-def release(tau_refrac: Any, dt: float, bridge: bool) -> tuple[np.ndarray, np.ndarray]:
-    """End of the refractory time of a neuron that fired in step k: a step of length h dt (0 < h <= 1.5) in step k + j.
-
-    The spike is at k + 1/2 steps with the bridge, at k + 1 without. Returns (j, h), j >= 1.
-    """
-    free_at = (0.5 if bridge else 1.0) + np.asarray(tau_refrac) / dt
-    n_whole = np.floor(free_at + 1e-9)  # 2 ms / 0.1 ms is 20, not 19.999999999999996
-    j = np.maximum(1, n_whole)
-    return j.astype(np.int32), j + 1 - np.where(np.abs(free_at - n_whole) < 1e-9, n_whole, free_at)
-
-
-def _start(neuron: IntegrateAndFire) -> np.ndarray:
-    """Initial voltage: v_rest, or v_reset if there is no v_rest below threshold."""
-    if isinstance(neuron, ConductanceBased):
-        return np.asarray(neuron.si("v_rest"))
-    reset = np.asarray(neuron.si("v_reset"))
-    if not hasattr(neuron, "v_rest"):
-        return reset
-    return np.where(neuron.si("v_rest") < neuron.si(neuron.threshold), neuron.si("v_rest"), reset)
 
 
 def _share(terms: Terms, tau: Any) -> list[str]:

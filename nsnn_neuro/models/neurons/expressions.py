@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import exprel
 
 STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
 _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -18,6 +19,24 @@ _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Div: np.divide,
     ast.Pow: np.power,
 }
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(np, name)
+    for name in (
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "sinh",
+        "cosh",
+        "abs",
+        "clip",
+    )
+} | {"exprel": exprel}
 
 
 def statements(texts: str) -> list[str]:
@@ -48,7 +67,7 @@ def slope(text: str, name: str, simplify: bool = True) -> str | None:
 
 
 def value_of(text: str, names: dict[str, Any]) -> Any:
-    """The SI value of sums, products and powers of names, numbers and units; None for other texts or unknown names."""
+    """The SI value of a text in names, numbers, units and functions of them such as exp; None for other texts or unknown names."""
     from brian2.core.namespace import DEFAULT_UNITS
 
     def value(node: Any) -> Any:
@@ -66,6 +85,9 @@ def value_of(text: str, names: dict[str, Any]) -> Any:
             case ast.BinOp() if type(node.op) in _OPERATIONS:
                 left, right = value(node.left), value(node.right)
                 return None if left is None or right is None else _OPERATIONS[type(node.op)](left, right)
+            case ast.Call(func=ast.Name(id=str() as function), keywords=[]) if function in _FUNCTIONS:
+                inner = [value(one) for one in node.args]
+                return None if any(one is None for one in inner) else _FUNCTIONS[function](*inner)
         return None
 
     with np.errstate(all="ignore"):
