@@ -100,6 +100,7 @@ from .models.presets import convolutional as convolutional
 from .models.presets import feedforward as feedforward
 from .models.presets import recurrent as recurrent
 from .models.stimuli import Constant as Constant
+from .models.stimuli import Filtered as Filtered
 from .models.stimuli import FrozenNoise as FrozenNoise
 from .models.stimuli import Recorded as Recorded
 from .models.stimuli import Sinusoid as Sinusoid
@@ -157,6 +158,7 @@ __all__ = [
     "FixedProbability",
     "FormatError",
     "FromList",
+    "Filtered",
     "FrozenNoise",
     "Gaussian",
     "GaussianHazard",

@@ -6,12 +6,13 @@ an array of shape (n_neurons,).
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -207,7 +208,21 @@ class Model(SuggestsKeywords):
 
     def si(self, name: str) -> Any:
         """Parameter `name` as an SI float or a float array of shape (n_neurons,)."""
-        return units.si(getattr(self, name), self.unit(name), name)
+        known = vars(self).get("_known_si", {})
+        return known[name] if name in known else units.si(getattr(self, name), self.unit(name), name)
+
+    def with_si(self, values: Mapping[str, float]) -> Self:
+        """A copy whose `si` returns these numbers, and those that it has now, at once; nothing is checked.
+
+        For fits that try thousands of values; its attributes stay what they are, so use it for nothing but `si`.
+
+        >>> from nsnn_neuro import WhiteNoise
+        >>> WhiteNoise(0.5).with_si({"sigma": 0.7}).si("sigma")
+        0.7
+        """
+        made = copy.copy(self)
+        vars(made)["_known_si"] = {f.name: self.si(f.name) for f in self.parameter_fields()} | dict(values)
+        return made
 
     def describe(self) -> dict[str, Any]:
         """The model as plain data, ready for JSON: its type, and its parameters with units."""

@@ -2,6 +2,8 @@ from .bases import Basis as Basis
 from .bases import Exponentials as Exponentials
 from .bases import Lags as Lags
 from .bases import RaisedCosines as RaisedCosines
+from .continuous.probability import spike_probability as spike_probability
+from .continuous.probability import survival as survival
 from .fit import NeuronFit as NeuronFit
 from .fit import fit_neuron as fit_neuron
 from .model import NeuronModel as NeuronModel
@@ -28,4 +30,6 @@ __all__ = [
     "cross_validate",
     "fit_network",
     "fit_neuron",
+    "spike_probability",
+    "survival",
 ]

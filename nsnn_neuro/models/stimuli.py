@@ -1,7 +1,7 @@
 """Stimuli: the drive of a neuron over time, in the unit of the membrane (a voltage R I, or dimensionless).
 
 A stimulus is a text in `t`, `dt` and the names of its parameters (`Constant`, `Step`, `Sinusoid`), or samples on the time grid of
-the simulation (`FrozenNoise`, `Recorded`). The drive is constant over a step.
+the simulation (`FrozenNoise`, `Recorded`, `Filtered`). The drive is constant over a step.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import neo
 import numpy as np
+import quantities as pq
 from scipy.signal import lfilter
 
 from ..core import units
@@ -19,7 +20,7 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model, Scalars, checked, parameter
 
-__all__ = ["Constant", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
+__all__ = ["Constant", "Filtered", "FrozenNoise", "Recorded", "Sinusoid", "Step", "Stimulus"]
 
 
 class Stimulus(Model):
@@ -218,6 +219,68 @@ class Recorded(Stimulus):
         """The stimulus as plain data, without the samples (they are in the Block as the signal "stimulus")."""
         return {
             "type": "Recorded",
+            "signal": str(self.signal.name or ""),
+            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Filtered(Scalars, Stimulus):
+    """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
+
+    Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay. Before
+    its start the signal has its first value. For the response of a sensory cell to a recorded stimulus, whose unit is another than
+    that of the membrane.
+
+    signal : neo.AnalogSignal of one channel, in any unit; its first sample is at the start of the trial
+    gain : scalar, voltage or dimensionless, for one unit of the signal (for a signal in mV/mm: per mV/mm)
+    offset : scalar, same unit
+    delay : scalar, time >= 0
+
+    >>> import neo, quantities as pq
+    >>> s = neo.AnalogSignal([1.0, 2.0, 4.0], units="um", sampling_period=1*pq.ms)
+    >>> Filtered(s, gain=2.0, offset=0.5, delay=0.5*pq.ms).samples(3, 1e-3).tolist()
+    [2.5, 3.5, 6.5]
+    """
+
+    signal: neo.AnalogSignal
+    gain: Any = parameter("V", "1", kw_only=True)
+    offset: Any = parameter("V", "1", kw_only=True)
+    delay: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._same_unit("gain", "offset")
+        if not isinstance(self.signal, neo.AnalogSignal):
+            raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
+        if self.signal.shape[1] != 1 or not self.signal.shape[0]:
+            raise NsnnError(
+                f"signal has {self.signal.shape[1]} channels of {self.signal.shape[0]} samples: expected one channel, such as "
+                "signal[:, :1], with samples"
+            )
+        if not np.isfinite(self.signal.magnitude).all():
+            raise NsnnError("signal has infinite or NaN values: expected finite values")
+
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
+        """The drive of step k; see `Stimulus.samples`."""
+        values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
+        period, delay = float(self.signal.sampling_period.rescale("s").magnitude), self.si("delay")
+        last = n_steps * dt - delay
+        if last > len(values) * period * (1 + 1e-9):
+            raise NsnnError(
+                f"signal lasts {len(values) * period:g} s: expected at least the duration of {n_steps * dt:g} s less the delay "
+                f"(shorten duration)"
+            )
+        edges = (np.arange(n_steps + 1) * dt - delay) / period
+        inside = np.clip(edges, 0.0, len(values))
+        area = np.interp(inside, np.arange(len(values) + 1), np.concatenate([[0.0], np.cumsum(values)]))
+        area += np.minimum(edges, 0.0) * values[0]
+        return np.asarray(self.si("offset") + self.si("gain") * np.diff(area) * period / dt)
+
+    def describe(self) -> dict[str, Any]:
+        """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
+        return {
+            **super().describe(),
             "signal": str(self.signal.name or ""),
             "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
         }

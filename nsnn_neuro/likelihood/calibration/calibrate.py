@@ -1,0 +1,210 @@
+"""`calibrate`: fit the parameters of a noisy neuron that `simulate` runs to recorded spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats.qmc import Sobol
+
+from ...core.checks import check_seed, one_of, positive, suggest_keywords, whole
+from ...core.errors import NsnnError
+from ...core.progress import progress_bar
+from ...core.warn import warn
+from ...models.escape import EscapeNoise
+from ...models.neurons import Neuron
+from ...models.noise import Noise
+from ...models.stimuli import Stimulus
+from ..continuous.conditional import check_parts, check_start, log_likelihoods
+from ..continuous.given_spikes import stretches
+from ..continuous.probability import DT
+from ..continuous.trials import Trial, read_trials
+from .calibration import Calibration
+from .free_parameters import FreeParameters, read_free
+from .maximise import Ascent, Curvature, climb, curvature, ridge, search
+
+_COARSE, _FINE = {False: 48, True: 96}, {False: 96, True: 192}  # cells, without and with a nonlinear membrane
+_N_STARTS = 31
+
+
+@suggest_keywords
+def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]],
+    *,
+    noise: Noise,
+    stimulus: Stimulus | None = None,
+    trains: Any,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: str = "likelihood",
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: Any = None,
+) -> Calibration:
+    """Fit parameters of a noisy neuron to recorded spikes by maximum likelihood, with standard errors.
+
+    The likelihood is that of the neuron that `simulate` runs, without approximation but for the grid: given its spikes, adaptation
+    currents and moving thresholds are known functions of time, and a Fokker-Planck equation gives the probability of the next spike
+    (`survival`). With escape noise the probability is known directly.
+
+        fit = calibrate(cell, {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV), "stimulus.gain": (0*mV, 30*mV)},
+                        noise=WhiteNoise(3*mV), stimulus=Filtered(signal, gain=4*mV, offset=8*mV), trains=block, t_stop=5*second)
+        print(fit)
+        fit.score(block, t_start=5*second), fit.rescaled(block, t_start=5*second).p
+
+    Spikes fix voltages only relative to each other: keep two of them, such as v_reset and v_thresh, out of `free`, or an error names
+    the parameters that cannot be told apart.
+
+    Parameters
+    ----------
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or a neuron of one's own whose slow variables only spikes change. Parameters that are
+        not free keep its values
+    free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and "stimulus.gain" of the others, as
+        in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale
+    noise : `WhiteNoise` or `EscapeNoise`
+    stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive
+    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop)
+    t_start, t_stop : fit the spikes from here to here, of each trial; spikes before t_start count as given
+    dt : step, default 0.1 ms; a step has at most one spike
+    method : "likelihood"
+    seed : of the starts of the search, 31 points within the bounds beside the model's own values
+    n_jobs : threads
+    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook
+
+    Returns
+    -------
+    `Calibration` : .parameters and .se (SI), .model, .noise, .stimulus ready for `simulate`, .interval, .profile, .score, .rescaled
+
+    Raises
+    ------
+    NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the models refuse, that allow a
+        threshold below the reset or a refractory time above an interval; no spikes; a stimulus that is too short; parameters that
+        cannot be told apart
+
+    Warns
+    -----
+    for a parameter at a bound, whose error is NaN, and for one that does not matter, whose error is inf
+
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
+
+    >>> from brian2 import ms, mV, second
+    >>> from nsnn_neuro import Constant, LIF, WhiteNoise, simulate
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> block = simulate(cell, WhiteNoise(4*mV), Constant(19*mV), duration=2*second, seed=1, engine="numpy")
+    >>> fit = calibrate(cell, {"noise.sigma": (1*mV, 20*mV), "stimulus.v": (0*mV, 40*mV)},
+    ...                 noise=WhiteNoise(3*mV), stimulus=Constant(15*mV), trains=block)
+    >>> print(fit)
+    """
+    one_of(method, ("likelihood",), "method")
+    parts = model, noise, stimulus
+    check_parts(*parts)
+    step = DT if dt is None else positive(dt, "s", "dt")
+    seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
+    parameters = read_free(free, parts)
+    trials = read_trials(trains, step, t_start, t_stop)
+    check_start(stimulus, trials, step)
+    n_spikes = sum(trial.n_spikes for trial in trials)
+    if n_spikes < len(parameters.names):
+        raise NsnnError(
+            f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(parameters.names)}, one for each free "
+            "parameter, and some hundred for errors that hold"
+        )
+    _check_refractory(parameters, trials, step)
+    nonlinear = model.nonlinear is not None  # type: ignore[attr-defined]
+    fine = None if isinstance(noise, EscapeNoise) else _FINE[nonlinear]
+    with progress_bar(progress, "calibrating") as report:
+        tell = report or (lambda _: None)
+        coarse = _function(parameters, trials, step, _COARSE[nonlinear], jobs)
+        best = search(coarse, _starts(parameters, seed))
+        tell(0.5)
+        function = _function(parameters, trials, step, fine, jobs)
+        at = climb(function, Ascent(best.u, damping=1e-3, width=best.width), 30, 1e-3)
+        tell(0.8)
+        bent = curvature(function, at)
+        tell(1.0)
+    return _result(parameters, at, bent, trials, step, fine)
+
+
+def _function(free: FreeParameters, trials: list[Trial], dt: float, n_cells: int | None, jobs: int) -> Any:
+    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
+
+    def function(points: np.ndarray) -> np.ndarray:
+        rows = [free.numbers(values) for values in free.values(points)]
+        return log_likelihoods(rows, trials, dt, n_cells=n_cells, n_jobs=jobs)
+
+    return function
+
+
+def _starts(free: FreeParameters, seed: int) -> np.ndarray:
+    """(n, K) the values of the model, and points spread over the bounds."""
+    spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
+    return np.concatenate([np.clip(free.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
+
+
+def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
+    """Raise NsnnError where tau_refrac may be longer than an interval."""
+    values = free.values(free.start())
+    if "model.tau_refrac" in free.paths:
+        values[free.paths.index("model.tau_refrac")] = free.high[free.paths.index("model.tau_refrac")]
+    neuron, noise, _ = free.models(values)
+    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
+    for trial in trials:
+        stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)
+
+
+def _result(
+    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, n_cells: int | None
+) -> Calibration:
+    n = len(free.names)
+    smallest, moved = ridge(bent.information)
+    if smallest < 3e-4:
+        names = [free.names[bent.inner[k]] for k in moved]
+        raise NsnnError(
+            f"free: {', '.join(names)} cannot be told apart: the likelihood is equal, or nearly so, where they change together; "
+            f"take {names[-1]} out of free, or give a stimulus that varies more"
+        )
+    _warn_of(free, bent, at)
+    scaled = np.full((n, n), np.nan)
+    scaled[np.ix_(bent.inner, bent.inner)] = np.linalg.inv(bent.information)
+    for k in bent.idle:
+        scaled[k, :], scaled[:, k] = 0.0, 0.0
+        scaled[k, k] = np.inf
+    slopes = free.slopes(at.u)
+    with np.errstate(invalid="ignore"):
+        covariance = scaled * np.outer(slopes, slopes)
+    values = free.values(at.u)
+    model, noise, stimulus = free.models(values)
+    counted = [trial.o[slice(*trial.counted)] for trial in trials]
+    o = np.concatenate(counted)
+    rate = o.mean()
+    constant = o.sum() * np.log(rate) + (1 - o).sum() * np.log1p(-rate)
+    return Calibration(
+        model,
+        noise,
+        stimulus,
+        dict(zip(free.names, values.tolist(), strict=True)),
+        dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance,
+        at.value,
+        float((at.value - constant) / np.log(2) / o.sum()),
+        int(o.sum()),
+        dt,
+        n_cells,
+        free,
+        at,
+        scaled,
+        trials,
+    )
+
+
+def _warn_of(free: FreeParameters, bent: Curvature, at: Ascent) -> None:
+    for k in bent.edge:
+        side = "lower" if at.u[k] < 0.5 else "upper"
+        warn(
+            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen its "
+            "bounds, or take it out of free"
+        )
+    for k in bent.idle:
+        warn(f"{free.names[k]} does not change the likelihood: its error is inf; take it out of free")

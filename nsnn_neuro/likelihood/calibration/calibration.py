@@ -1,0 +1,235 @@
+"""`Calibration`: the result of `calibrate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import neo
+import numpy as np
+from scipy.stats import chi2, norm
+
+from ...core.checks import check_seed, whole
+from ...core.errors import NsnnError
+from ...measures import Estimate
+from ..bits_per_spike import bits_per_spike
+from ..continuous.conditional import check_start, log_likelihoods, probabilities
+from ..continuous.trials import Trial, read_trials
+from ..time_rescaling import Rescaled, rescale
+from .free_parameters import FreeParameters
+from .maximise import Ascent, climb
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The likelihood over one parameter, the others at their best for each value; from `Calibration.profile`."""
+
+    name: str
+    values: np.ndarray
+    """(n,) of the parameter, SI"""
+    log_likelihood: np.ndarray
+    """(n,) relative to the maximum, nats"""
+    interval: tuple[float, float]
+    """the values whose log-likelihood is within chi2(1)/2 of the maximum; a bound of the parameter where it does not end within"""
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A neuron with the parameters that make recorded spikes most likely, with errors; see `calibrate`.
+
+    All values are in SI (s, V). `print(fit)` shows them in the unit of their bounds.
+    """
+
+    model: Any
+    """the neuron, with its calibrated parameters"""
+    noise: Any
+    stimulus: Any
+    parameters: dict[str, float]
+    se: dict[str, float]
+    """standard errors, from the observed information; inf for a parameter without effect, NaN for one at a bound"""
+    covariance: np.ndarray
+    """(n_parameters, n_parameters); NaN in rows of parameters at a bound"""
+    log_likelihood: float
+    """nats, of probabilities in steps of dt"""
+    bits_per_spike: float
+    """of the fitted spikes, over a neuron with a constant probability; see `score`"""
+    n_spikes: int
+    dt: float
+    """s"""
+    n_cells: int | None
+    _free: FreeParameters = field(repr=False)
+    _ascent: Ascent = field(repr=False)
+    _scaled: np.ndarray = field(repr=False)
+    _trials: list[Trial] = field(repr=False)
+
+    def __repr__(self) -> str:
+        """A row for each parameter, in the unit of its bounds."""
+        free = self._free
+        width = max(len("parameter"), *map(len, free.names))
+        who = type(self.model).__name__
+        lines = [
+            f"Calibration of {who}: {self.n_spikes} spikes in {sum(len(t.o) for t in self._trials)} steps of {self.dt:g} s",
+            f"log-likelihood {self.log_likelihood:.6g} nats, {self.bits_per_spike:.3g} bits per spike (of the fitted data)",
+            f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit",
+        ]
+        for k, name in enumerate(free.names):
+            size, unit = free.shown[k]
+            bounds = f"{free.low[k] / size:.4g} to {free.high[k] / size:.4g}"
+            lines.append(
+                f"  {name:<{width}}  {self.parameters[name] / size:>10.4g}  {self.se[name] / size:>9.2g}  {bounds:>18}  {unit}"
+            )
+        return "\n".join(line.rstrip() for line in lines)
+
+    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
+        """Confidence intervals by name, SI: normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart.
+
+        They end at the bounds of the parameter; a parameter at a bound or without effect has the whole range.
+        """
+        z = float(norm.ppf(0.5 + _level(level) / 2))
+        free, u = self._free, self._ascent.u
+        error = np.sqrt(np.diag(self._scaled))
+        error = np.where(np.isfinite(error), error, np.inf)
+        low, high = (free.values(np.clip(u + sign * z * error, 0.0, 1.0)) for sign in (-1, 1))
+        return {name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)}
+
+    def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
+        """The likelihood as a function of one parameter, with the others at their best for each value.
+
+        Its interval holds where the likelihood is not a parabola: with few spikes, or close to a bound.
+
+        name : one of `parameters`
+        level : of the interval
+        n_values : values on either side of the maximum, an odd number in all
+        """
+        free = self._free
+        if name not in free.names:
+            raise NsnnError(f"name = {name!r}: expected one of {', '.join(free.names)}")
+        n = whole(n_values, 3, "n_values", 101)
+        k = free.names.index(name)
+        others = np.array([j for j in range(len(free.names)) if j != k], dtype=int)
+        error = np.sqrt(self._scaled[k, k])
+        error = error if np.isfinite(error) and error > 0 else 0.25
+        drop = float(chi2.ppf(_level(level), 1)) / 2
+        found = {float(self._ascent.u[k]): 0.0}
+        for sign in (-1.0, 1.0):
+            at = self._ascent.u.copy()
+            for step in range(1, n // 2 + 1):
+                u = float(np.clip(self._ascent.u[k] + sign * error * 3.0 * step / (n // 2), 0.0, 1.0))
+                if u in found:
+                    break
+                at, value = self._best_others(at, k, u, others)
+                found[u] = value - self.log_likelihood
+        place = np.array(sorted(found))
+        logs = np.array([found[u] for u in place])
+        values = np.array([free.values(self._with(k, u))[k] for u in place])
+        return Profile(name, values, logs, _crossings(values, logs, -drop), level)
+
+    def _with(self, k: int, u: float) -> np.ndarray:
+        point = self._ascent.u.copy()
+        point[k] = u
+        return point
+
+    def _best_others(
+        self, start: np.ndarray, k: int, u: float, others: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """The best point with parameter k at u, and its log-likelihood."""
+        full = start.copy()
+        full[k] = u
+
+        def function(points: np.ndarray) -> np.ndarray:
+            rows = np.tile(full, (len(points), 1))
+            rows[:, others] = points
+            return self._logs(rows)
+
+        if not others.size:
+            return full, float(self._logs(full[None]).sum())
+        ascent = climb(function, Ascent(full[others].copy()), 12, 1e-3)
+        full[others] = ascent.u
+        return full, ascent.value
+
+    def _logs(self, points: np.ndarray) -> np.ndarray:
+        rows = [self._free.numbers(values) for values in self._free.values(points)]
+        return log_likelihoods(rows, self._trials, self.dt, n_cells=self.n_cells)
+
+    def score(self, trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+        """Bits per spike of these data over a homogeneous neuron, (log2 P(spikes) - log2 P0(spikes)) / n_spikes, in steps of dt.
+
+        Pass spikes that were not fitted, such as those after the fit's t_stop. P0 is a neuron with the mean spike probability of
+        *these* data. `se` is over 20 consecutive parts.
+
+        trains, t_start, t_stop : as for `calibrate`; the stimulus of the fit has to last as long
+        """
+        logs, o = self._steps(trains, t_start, t_stop)[1:]
+        return bits_per_spike(logs, o)
+
+    def evaluate(self, trains: Any, **options: Any) -> dict[str, float]:
+        """`score` as a dict: bits_per_spike and its standard error se."""
+        estimate = self.score(trains, **options)
+        return {"bits_per_spike": estimate.value, "se": estimate.se}
+
+    def rescaled(
+        self, trains: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0
+    ) -> Rescaled:
+        """Time-rescaling test of these spikes (None: the fitted ones); p is uniform for spikes of the model that were not fitted.
+
+        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
+        """
+        silence, _, o = self._steps(trains, t_start, t_stop)
+        return rescale(silence, o, check_seed(seed))
+
+    def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
+        trials = self._trials if trains is None else read_trials(trains, self.dt, t_start, t_stop)
+        check_start(self.stimulus, trials, self.dt)
+        parts = self.model, self.noise, self.stimulus
+        found = []
+        for trial in trials:
+            q = np.clip(probabilities(parts, trial, self.dt, n_cells=self.n_cells), 0.0, 1 - 1e-12)
+            own = slice(*trial.counted)
+            o = trial.o[own]
+            logs = np.where(o == 1, np.log(np.maximum(q[own], 1e-300)), np.log1p(-q[own]))
+            found.append((np.log1p(-q[own]), logs, o))
+        silence, logs, o = (np.concatenate(one) for one in zip(*found, strict=True))
+        return silence, logs, o
+
+    def simulate(
+        self, *, trials: int = 1, seed: int = 0, duration: Any = None, engine: str | None = None
+    ) -> neo.Block:
+        """Simulate the calibrated neuron under its stimulus; `duration` is that of the longest fitted trial by default."""
+        from brian2 import second
+
+        from ...brian.simulate import simulate
+
+        longest = max(len(trial.o) for trial in self._trials) * self.dt * second
+        options: dict[str, Any] = {} if engine is None else {"engine": engine}
+        return simulate(
+            self.model,
+            self.noise,
+            self.stimulus,
+            trials=trials,
+            duration=longest if duration is None else duration,
+            dt=self.dt * second,
+            seed=seed,
+            **options,
+        )
+
+
+def _level(level: Any) -> float:
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+    return float(level)
+
+
+def _crossings(values: np.ndarray, logs: np.ndarray, level: float) -> tuple[float, float]:
+    """Where the log-likelihood crosses a level on either side of its maximum; the ends where it does not."""
+    top = int(np.argmax(logs))
+    low, high = float(values[0]), float(values[-1])
+    left, right = np.flatnonzero(logs[:top] < level), np.flatnonzero(logs[top + 1 :] < level)
+    if left.size:
+        i = int(left[-1])
+        low = float(np.interp(level, logs[[i, i + 1]], values[[i, i + 1]]))
+    if right.size:
+        i = top + 1 + int(right[0])
+        high = float(np.interp(level, logs[[i, i - 1]], values[[i, i - 1]]))
+    return low, high

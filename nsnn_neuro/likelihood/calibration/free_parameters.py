@@ -1,0 +1,238 @@
+"""The free parameters of a calibration: their names and bounds, and the models that result from their values.
+
+Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic scale where both bounds are positive
+and a factor of 5 or more apart, else on a linear one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core import units
+from ...core.checks import did_you_mean
+from ...core.errors import NsnnError
+from ...core.parameters import Model
+from ...models.parameter_names import replaced
+from ..continuous.conditional import Parts
+
+_PARTS = ("model", "noise", "stimulus")
+_LOGARITHMIC = 5.0  # ratio of the bounds
+
+
+@dataclass(frozen=True, eq=False)
+class FreeParameters:
+    """Names, bounds and scales of K free parameters, and the parts that they change."""
+
+    parts: Parts
+    names: tuple[str, ...]
+    """as the user wrote them"""
+    paths: tuple[str, ...]
+    """with "model." where the user left it out"""
+    low: np.ndarray
+    """(K,) SI"""
+    high: np.ndarray
+    """(K,) SI"""
+    units: tuple[str, ...]
+    """SI units: "s", "V", ..."""
+    shown: tuple[tuple[float, str], ...]
+    """unit that the user wrote the bounds in: its size in SI, and its name"""
+
+    @property
+    def logarithmic(self) -> np.ndarray:
+        """(K,) bool"""
+        return (self.low > 0) & (self.high >= _LOGARITHMIC * np.maximum(self.low, 1e-300))
+
+    def values(self, u: np.ndarray) -> np.ndarray:
+        """Values in SI of points u from 0 to 1, (..., K)."""
+        with np.errstate(all="ignore"):
+            ratio = np.where(self.logarithmic, self.high / np.where(self.logarithmic, self.low, 1.0), 1.0)
+            found = np.where(
+                self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low)
+            )
+        return np.clip(found, self.low, self.high)
+
+    def place(self, values: np.ndarray) -> np.ndarray:
+        """The points u of values in SI, not limited to 0 and 1."""
+        with np.errstate(all="ignore"):
+            logs = np.log(values / self.low) / np.log(self.high / self.low)
+            return np.where(self.logarithmic, logs, (values - self.low) / (self.high - self.low))
+
+    def slopes(self, u: np.ndarray) -> np.ndarray:
+        """(K,) d value / du."""
+        with np.errstate(all="ignore"):
+            spans = np.log(np.where(self.logarithmic, self.high / self.low, 1.0))
+        return np.where(self.logarithmic, self.values(u) * spans, self.high - self.low)
+
+    def start(self) -> np.ndarray:
+        """(K,) the values that the parts have, u; the middle for those outside of their bounds."""
+        given = np.array([_value(self.parts, path) for path in self.paths])
+        u = self.place(given)
+        return np.where((given >= self.low) & (given <= self.high), u, 0.5)
+
+    def models(self, values: np.ndarray) -> Parts:
+        """Neuron, noise and stimulus with these values in SI, (K,)."""
+        named = {
+            path: units.pq_quantity(float(value), unit) if unit != "1" else float(value)
+            for path, value, unit in zip(self.paths, values, self.units, strict=True)
+        }
+        made = [replaced(part, name, named) for name, part in zip(_PARTS, self.parts, strict=True)]
+        return made[0], made[1], made[2]
+
+
+    def numbers(self, values: np.ndarray) -> Parts:
+        """As `models`, but without any check, and for `si` only: many times faster."""
+        made = list(self._numbers)
+        for name, part in zip(_PARTS, range(3), strict=True):
+            own = {
+                path.split(".", 1)[1]: float(value)
+                for path, value in zip(self.paths, values, strict=True)
+                if path.startswith(f"{name}.")
+            }
+            made[part] = _with_si(made[part], own)
+        return made[0], made[1], made[2]
+
+    @cached_property
+    def _numbers(self) -> list[Any]:
+        """The parts, with all parameters known in SI."""
+        return [_all_si(part) for part in self.parts]
+
+
+def _all_si(model: Any) -> Any:
+    if not isinstance(model, Model):
+        return model
+    made = model.with_si({})
+    for name, value in vars(model).items():
+        if isinstance(value, Model):
+            object.__setattr__(made, name, _all_si(value))
+    return made
+
+
+def _with_si(model: Any, values: Mapping[str, float]) -> Any:
+    """A copy of a model that knows all its parameters, with values by path."""
+    if not values:
+        return model
+    made = copy.copy(model)
+    known = dict(vars(model)["_known_si"])
+    for path, value in values.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            object.__setattr__(made, head, _with_si(getattr(made, head), {rest: value}))
+        else:
+            known[head] = value
+    object.__setattr__(made, "_known_si", known)
+    return made
+
+
+def read_free(free: Any, parts: Parts) -> FreeParameters:
+    """The checked free parameters of a calibration.
+
+    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold that may be below its reset
+    """
+    expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
+    if not isinstance(free, Mapping) or not free:
+        raise NsnnError(f"free = {units.shown(free)}: {expected}")
+    known = list(_known(parts))
+    rows = []
+    for name, bounds in free.items():
+        path = name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
+        if path not in known:
+            names = [one.removeprefix("model.") for one in known]
+            raise NsnnError(
+                f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
+            )
+        rows.append((name, path, *_bounds(name, bounds, parts, path)))
+    names, paths, low, high, unit, shown = zip(*rows, strict=True)
+    made = FreeParameters(parts, names, paths, np.array(low), np.array(high), unit, shown)
+    _check_order(made)
+    _check_values(made, free)
+    return made
+
+
+def _known(parts: Parts) -> Any:
+    for name, part in zip(_PARTS, parts, strict=True):
+        if isinstance(part, Model):
+            yield from _inner(name, part)
+
+
+def _inner(path: str, model: Model) -> Any:
+    for field in model.parameter_fields():
+        yield f"{path}.{field.name}"
+    for name, value in vars(model).items():
+        if isinstance(value, Model):
+            yield from _inner(f"{path}.{name}", value)
+
+
+def _owner(parts: Parts, path: str) -> tuple[Model, str]:
+    head, *inner, last = path.split(".")
+    model: Any = parts[_PARTS.index(head)]
+    for step in inner:
+        model = getattr(model, step)
+    return model, last
+
+
+def _value(parts: Parts, path: str) -> float:
+    model, name = _owner(parts, path)
+    return float(model.si(name))
+
+
+def _bounds(
+    name: str, bounds: Any, parts: Parts, path: str
+) -> tuple[float, float, str, tuple[float, str]]:
+    model, field = _owner(parts, path)
+    unit = model.unit(field)
+    start = f"free[{name!r}] = {units.shown(bounds)}"
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise NsnnError(f"{start}: expected a lower and an upper bound, such as (1*ms, 50*ms)")
+    low, high = (np.asarray(units.si(one, unit, f"free[{name!r}]"), dtype=float) for one in bounds)
+    if low.ndim or high.ndim or not np.isfinite([low, high]).all() or not low < high:
+        raise NsnnError(f"{start}: expected a lower bound below the upper one, both finite")
+    return float(low), float(high), unit, _shown(bounds[0], bounds[1], unit)
+
+
+def _shown(low: Any, high: Any, unit: str) -> tuple[float, str]:
+    """Size in SI and name of the unit that bounds were written in."""
+    if unit == "1":
+        return 1.0, ""
+    for one in (high, low):
+        if isinstance(one, pq.Quantity):
+            return float(units.si(pq.Quantity(1.0, one.units), unit, "unit")), one.dimensionality.string
+    size = max(abs(float(units.si(high, unit, "bound"))), abs(float(units.si(low, unit, "bound"))))
+    if unit in ("s", "V") and size < 1.0:  # Brian2's quantities do not say how they were written
+        return 1e-3, f"m{unit}"
+    return 1.0, unit
+
+
+def _check_order(free: FreeParameters) -> None:
+    """Raise NsnnError where bounds allow a reset at or above the threshold, and the like."""
+    neuron = free.parts[0]
+
+    def extreme(name: str, bound: np.ndarray) -> float:
+        path = f"model.{name}"
+        return float(bound[free.paths.index(path)]) if path in free.paths else float(neuron.si(name))
+
+    for low, high in neuron.ordered:
+        top, bottom = extreme(low, free.high), extreme(high, free.low)
+        if top >= bottom:
+            raise NsnnError(
+                f"free: {low} may be {top:g} and {high} {bottom:g}: expected bounds that keep {low} below {high}"
+            )
+
+
+def _check_values(free: FreeParameters, given: Mapping[str, Any]) -> None:
+    """Raise NsnnError for bounds that the models refuse."""
+    start = free.values(free.start())
+    for k, name in enumerate(free.names):
+        for bound in (free.low[k], free.high[k]):
+            values = start.copy()
+            values[k] = bound
+            try:
+                free.models(values)
+            except NsnnError as error:
+                raise NsnnError(f"free[{name!r}] = {units.shown(given[name])}: {error}") from None

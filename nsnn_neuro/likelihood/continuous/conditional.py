@@ -1,0 +1,197 @@
+"""The likelihood of spikes under a neuron in continuous time, for many sets of its parameters at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ...models.compatibility import check_compatible
+from ...models.escape import EscapeNoise
+from ...models.neurons.refractory import initial_voltage
+from ...models.noise import WhiteNoise
+from ...models.stimuli import Stimulus
+from .cells import N_CELLS, cells
+from .density import march
+from .escape import check_escape, spike_chances
+from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
+from .trials import Trial
+
+Parts = tuple[Any, Any, Any]
+"""Neuron, noise and stimulus."""
+
+
+def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
+    """Raise NsnnError unless the likelihood of this neuron with this noise is known."""
+    check_neuron(neuron)
+    if not isinstance(noise, WhiteNoise | EscapeNoise):
+        given = "None" if noise is None else f"{type(noise).__name__}(...)"
+        raise NsnnError(
+            f"noise = {given}: the likelihood needs WhiteNoise or EscapeNoise"
+            + ("" if noise is None else f"; {CURE}")
+        )
+    if stimulus is not None and not isinstance(stimulus, Stimulus):
+        raise NsnnError(
+            f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
+        )
+    check_compatible(neuron, noise, stimulus)
+    for part in (noise, stimulus):
+        for field in () if part is None else part.parameter_fields():
+            if np.ndim(part.si(field.name)):
+                raise NsnnError(
+                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
+                    "one neuron is fitted"
+                )
+    if isinstance(noise, EscapeNoise):
+        check_escape(neuron, noise)
+    elif float(noise.si("sigma")) == 0.0:
+        raise NsnnError(
+            f"sigma = {noise.sigma}: a neuron without noise has no likelihood; expected a positive value"
+        )
+
+
+def check_start(stimulus: Stimulus | None, trials: Sequence[Trial], dt: float) -> None:
+    """Raise NsnnError unless a stimulus made of samples starts with the trials: `simulate` takes its first sample there."""
+    start = getattr(getattr(stimulus, "signal", None), "t_start", None)
+    if start is None:
+        return
+    begins = float(start.rescale("s").magnitude)
+    for trial in trials:
+        if abs(begins - trial.t_start) > dt / 2:
+            raise NsnnError(
+                f"signal starts at {begins:g} s, and trains at {trial.t_start:g} s: expected one start; cut the signal with "
+                "signal.time_slice, or pass trains whose t_start is that of the signal"
+            )
+
+
+def log_likelihoods(
+    rows: Sequence[Parts], trials: Sequence[Trial], dt: float, *, n_cells: int | None = None, n_jobs: int = 1
+) -> np.ndarray:
+    """The log-likelihood (nats) of each stretch between spikes under each row of parameters, (n_rows, n_stretches).
+
+    That of probabilities per step. Stretches are those of all trials in line; one without a step that counts has 0.
+    """
+    if isinstance(rows[0][1], EscapeNoise):
+        return np.stack([_escape_logs(parts, trials, dt) for parts in rows])
+    chunks = [rows[k::n_jobs] for k in range(min(n_jobs, len(rows)))]
+    with ThreadPoolExecutor(len(chunks)) as pool:
+        found = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, n_cells), chunks))
+    logs = np.empty((len(rows), found[0].shape[1]))
+    for k, part in enumerate(found):
+        logs[k :: len(chunks)] = part
+    return logs
+
+
+def probabilities(
+    parts: Parts, trial: Trial, dt: float, *, n_cells: int | None = None, start: float | None = None
+) -> np.ndarray:
+    """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
+
+    start : voltage at the start of the trial; None: that of `simulate`
+    """
+    neuron, noise, stimulus = parts
+    path, free = _free(neuron, noise, stimulus, trial, dt)
+    at = float(initial_voltage(neuron)) if start is None else start
+    if start is not None:
+        free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
+    if isinstance(noise, EscapeNoise):
+        return spike_chances(path, free, noise, float(neuron.si("v_reset")), at, dt)
+    chance = np.zeros((1, len(trial.o)))
+    _march([(path, free, 0)], [float(noise.si("sigma"))], dt, n_cells, [trial], chance)
+    return chance[0]
+
+
+def _free(
+    neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float
+) -> tuple[Membrane, Stretches]:
+    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
+    path = membrane(neuron, stimulus, trial.o, dt, middle=middle)
+    return path, stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
+
+
+def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray:
+    """(n_stretches,) with escape noise."""
+    neuron, noise, stimulus = parts
+    found = []
+    for trial in trials:
+        path, free = _free(neuron, noise, stimulus, trial, dt)
+        voltages = float(neuron.si("v_reset")), float(initial_voltage(neuron))
+        chance = spike_chances(path, free, noise, *voltages, dt)
+        with np.errstate(divide="ignore"):
+            logs = np.where(trial.o == 1, np.log(np.maximum(chance, 1e-300)), np.log1p(-np.minimum(chance, 1 - 1e-16)))
+        logs[: trial.counted[0]] = 0.0
+        logs[trial.counted[1] :] = 0.0
+        total = np.concatenate([[0.0], np.cumsum(logs)])
+        found.append(total[free.first + free.n_steps] - total[free.first])
+    return np.concatenate(found)
+
+
+def _diffusion_logs(
+    rows: Sequence[Parts], trials: Sequence[Trial], dt: float, n_cells: int | None
+) -> np.ndarray:
+    """(n_rows, n_stretches) in white noise."""
+    items = [
+        [(*_free(*parts, trial, dt), 0) for trial in trials] for parts in rows
+    ]
+    logs = []
+    for k, trial in enumerate(trials):
+        own = [(path, free, r) for r, (path, free, _) in enumerate(item[k] for item in items)]
+        sigmas = [float(parts[1].si("sigma")) for parts in rows]
+        logs.append(_march(own, sigmas, dt, n_cells, [trial] * len(rows), np.empty((0, 0))))
+    return np.concatenate(logs, axis=1)
+
+
+def _march(
+    items: list[tuple[Membrane, Stretches, int]],
+    sigmas: Sequence[float],
+    dt: float,
+    n_cells: int | None,
+    trials: Sequence[Trial],
+    chance: np.ndarray,
+) -> np.ndarray:
+    """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches)."""
+    n = n_cells or N_CELLS[items[0][0].nonlinear is not None]
+    faces = np.stack([cells(path, free, sigma, dt, n) for (path, free, _), sigma in zip(items, sigmas, strict=True)])
+    force = np.stack([path.force(f) for (path, _, _), f in zip(items, faces, strict=True)])
+    lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
+    for r, ((_, free, _), trial) in enumerate(zip(items, trials, strict=True)):
+        begin, end = trial.counted
+        stop = np.minimum(free.first + free.n_steps, end)
+        values = (
+            free.first,
+            np.maximum(stop - free.first, 0),
+            np.maximum(begin - free.first, 0),
+            free.length,
+            free.start,
+            free.spikes & (free.first + free.n_steps <= end),
+            np.full(len(free.first), r),
+        )
+        for lane, value in zip(lanes, values, strict=True):
+            lane.append(np.asarray(value))
+    first, n_steps, skip, length, start, spikes, row = (np.concatenate(lane) for lane in lanes)
+    counted = n_steps > skip
+    logs = np.zeros(len(first))
+    some = np.zeros(int(counted.sum()))
+    march(
+        first[counted],
+        n_steps[counted],
+        skip[counted],
+        length[counted],
+        start[counted],
+        spikes[counted],
+        row[counted],
+        np.stack([path.drive for path, _, _ in items]),
+        faces,
+        force,
+        np.array(sigmas) ** 2,
+        np.array([path.tau for path, _, _ in items]),
+        dt,
+        some,
+        chance,
+    )
+    logs[counted] = some
+    return logs.reshape(len(items), -1)

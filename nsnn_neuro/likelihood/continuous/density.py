@@ -1,0 +1,175 @@
+"""The density of the membrane between spikes: dp/dt = -d/dx[(force(x) + drive(t)) / tau p] + sigma^2 / tau d2p/dx2, absorbed at threshold.
+
+Finite volumes: fluxes by central differences, and upwind where the drift crosses a cell faster than diffusion does, so that they are
+of second order in the width of cells and positive for any drift. (Scharfetter and Gummel's exponential fluxes cost a division more
+and are 1.6 times less accurate here.) Steps in time are L-stable and of second order: two implicit stages with one factorisation (gamma = 1 - 1/sqrt 2), each with the drive of its step,
+so that a drive that jumps from step to step costs no order. The density starts from a point, as the four cells around it that have its
+moments. The mass that leaves is counted at the threshold, so that small probabilities have no cancellation.
+
+Eight stretches are advanced side by side: they are independent given the spikes.
+
+Source: Spalding 1972, doi 10.1002/nme.1620040409 (fluxes); Alexander 1977, doi 10.1137/0714068 (steps)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.numba_jit import njit
+
+LANES = 8
+_G = 1 - 1 / np.sqrt(2.0)
+_MORE = (1 - _G) / _G
+_TINY = 1e-150
+_LEAST = 1e-300
+
+
+@njit(cache=True, fastmath={"nsz", "arcp", "contract", "nnan", "ninf"}, error_model="numpy", nogil=True)
+def _advance(coef, work, p, lane, n_cells):  # type: ignore[no-untyped-def]
+    """Advance eight densities by one step.
+
+    coef : (n_cells, 4, 8) force at the upper face, half the cell Peclet number per force, and the two rates of exchange there
+    work : (n_cells, 5, 8) upward and downward flux factors, elimination factor, inverse pivot, first stage
+    p : (n_cells, 8) mass of each cell
+    lane : (4, 8) drive, length of the step; then the mass that leaves in the stages
+    """
+    for i in range(n_cells):
+        a, b = i * 32, i * 40
+        for k in range(8):
+            z = (coef[a + k] + lane[k]) * coef[a + 8 + k]
+            c = max(1.0, abs(z))
+            work[b + k] = coef[a + 16 + k] * lane[8 + k] * (c + z)
+            work[b + 8 + k] = coef[a + 24 + k] * lane[8 + k] * (c - z)
+        if i == 0:
+            for k in range(8):
+                m = 1.0 / (1.0 + work[k])
+                work[16 + k] = work[8 + k] * m
+                work[24 + k] = m
+                work[32 + k] = p[k] * m
+        else:
+            d = b - 40
+            for k in range(8):
+                m = 1.0 / (1.0 + work[b + k] + work[d + 8 + k] - work[d + k] * work[d + 16 + k])
+                work[b + 16 + k] = work[b + 8 + k] * m
+                work[b + 24 + k] = m
+                work[b + 32 + k] = (p[i * 8 + k] + work[d + k] * work[d + 32 + k]) * m
+    last = (n_cells - 1) * 40
+    for k in range(8):
+        lane[16 + k] = work[last + k] * work[last + 32 + k]
+    for i in range(n_cells - 2, -1, -1):
+        b = i * 40
+        for k in range(8):
+            work[b + 32 + k] = work[b + 32 + k] + work[b + 16 + k] * work[b + 72 + k]
+    for k in range(8):
+        p[k] = (p[k] + _MORE * (work[32 + k] - p[k])) * work[24 + k]
+    for i in range(1, n_cells):
+        b = i * 40
+        for k in range(8):
+            q = i * 8 + k
+            p[q] = (p[q] + _MORE * (work[b + 32 + k] - p[q]) + work[b - 40 + k] * p[q - 8]) * work[b + 24 + k]
+    for k in range(8):
+        lane[24 + k] = work[last + k] * p[(n_cells - 1) * 8 + k]
+    for i in range(n_cells - 2, -1, -1):
+        b = i * 40
+        for k in range(8):
+            p[i * 8 + k] = p[i * 8 + k] + work[b + 16 + k] * p[i * 8 + 8 + k]
+
+
+@njit(cache=True, nogil=True)
+def march(first, n_steps, skip, length, start, spikes, row, drive, faces, force, spread, tau, dt, logs, chance):  # type: ignore[no-untyped-def]
+    """Log-likelihood of each stretch, and on request the probability of a spike in each step.
+
+    first, n_steps, length, start, spikes : (n,) as in `Stretches`
+    skip : (n,) steps without a spike that are given: the likelihood is that of what follows
+    row : (n,) the row of drive (n_rows, n_all_steps), faces and force (n_rows, n_cells + 1), spread (sigma^2) and tau (n_rows,)
+    logs : (n,) filled with the log-likelihood of each stretch
+    chance : (n_rows, n_all_steps) filled with the probability of a spike, given none before in its stretch; or of shape (0, 0)
+    """
+    n = first.shape[0]
+    n_cells = faces.shape[1] - 1
+    coef, work, p = np.empty(n_cells * 32), np.empty(n_cells * 40), np.empty(n_cells * 8)
+    lane, mass, base = np.empty(32), np.empty(8), np.empty(8)
+    centre, width = np.empty(n_cells), np.empty(n_cells)
+    wanted = chance.shape[0] > 0
+    order = np.argsort(-n_steps)
+    for begin in range(0, n, 8):
+        used = min(8, n - begin)
+        for k in range(8):
+            s = order[begin + min(k, used - 1)]
+            r = row[s]
+            for i in range(n_cells):
+                centre[i] = 0.5 * (faces[r, i] + faces[r, i + 1])
+                width[i] = faces[r, i + 1] - faces[r, i]
+            rate = _G * spread[r] / tau[r]
+            for i in range(n_cells):
+                apart = (centre[i + 1] if i < n_cells - 1 else faces[r, n_cells]) - centre[i]
+                a = i * 32 + k
+                coef[a] = force[r, i + 1]
+                coef[a + 8] = apart / (2.0 * spread[r])
+                coef[a + 16] = rate / (apart * width[i])
+                coef[a + 24] = rate / (apart * width[i + 1]) if i < n_cells - 1 else 0.0
+                p[i * 8 + k] = 0.0
+            x = min(max(start[s], centre[0]), centre[n_cells - 1])
+            at = max(0, min(n_cells - 4, np.searchsorted(centre, x) - 2))
+            for i in range(at, at + 4):
+                weight = 1.0
+                for j in range(at, at + 4):
+                    if j != i:
+                        weight *= (x - centre[j]) / (centre[i] - centre[j])
+                p[i * 8 + k] = weight
+            mass[k], base[k], logs[s] = 1.0, 1.0, 0.0
+        for t in range(n_steps[order[begin]]):
+            for k in range(8):
+                s = order[begin + min(k, used - 1)]
+                now = first[s] + min(t, n_steps[s] - 1)
+                lane[k] = drive[row[s], now]
+                lane[8 + k] = length[s] * dt if t == 0 else dt
+            _advance(coef, work, p, lane, n_cells)
+            for k in range(used):
+                s = order[begin + k]
+                if t >= n_steps[s]:
+                    continue
+                if t == skip[s]:
+                    logs[s], base[k] = 0.0, mass[k]
+                lost = ((1 - _G) * lane[16 + k] + _G * lane[24 + k]) / _G
+                lost = max(lost, _LEAST)
+                if wanted:
+                    chance[row[s], first[s] + t] = min(lost / max(mass[k], _LEAST), 1.0)
+                if t == n_steps[s] - 1 and spikes[s]:
+                    if t >= skip[s]:
+                        logs[s] += np.log(lost) - np.log(base[k])
+                    continue
+                mass[k] = max(mass[k] - lost, _LEAST)
+                if t == n_steps[s] - 1:
+                    logs[s] += np.log(mass[k]) - np.log(base[k])
+                elif mass[k] < _TINY:  # far below rounding: scale what is left
+                    left = 0.0
+                    for i in range(n_cells):
+                        left += p[i * 8 + k]
+                    if left > 0.0:
+                        logs[s] += np.log(mass[k])
+                        for i in range(n_cells):
+                            p[i * 8 + k] /= mass[k]
+                        mass[k] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def lowest(first, n_steps, start, drive, points, force, tau, dt):  # type: ignore[no-untyped-def]
+    """The lowest voltage of the noise-free paths of all stretches, held at the threshold where they cross it.
+
+    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant
+    """
+    n = points.shape[0]
+    low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
+    least = np.inf
+    for s in range(first.shape[0]):
+        x = min(start[s], top)
+        least = min(least, x)
+        for t in range(first[s], first[s] + n_steps[s]):
+            place = max((x - low) * per, 0.0)
+            i = min(int(place), n - 2)
+            f = force[i] + (place - i) * (force[i + 1] - force[i])
+            x = min(x + dt / tau * (f + drive[t]), top)
+            if x < least:
+                least = x
+    return least

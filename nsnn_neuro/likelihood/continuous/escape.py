@@ -1,0 +1,68 @@
+"""The probability of a spike with escape noise: the membrane is free of noise, so it is known given the spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
+from ...models.escape import EscapeNoise, Family
+from ...models.neurons import IntegrateAndFire
+from .given_spikes import Membrane, Stretches
+
+
+def check_escape(neuron: IntegrateAndFire, noise: EscapeNoise) -> None:
+    """Raise NsnnError for a nonlinear membrane."""
+    if neuron.nonlinear is not None:
+        raise NsnnError(
+            f"model = {type(neuron).__name__}(...), noise = EscapeNoise(...): with escape noise the likelihood needs a membrane "
+            "without a nonlinear part, such as LIF or GIF"
+        )
+
+
+def spike_chances(
+    membrane: Membrane, parts: Stretches, noise: EscapeNoise, reset: float, start: float, dt: float
+) -> np.ndarray:
+    """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it.
+
+    reset, start : voltages after a spike and at the start of the trial
+    """
+    n = len(membrane.drive)
+    before, after, length = (np.zeros(n) for _ in range(3))
+    _paths(
+        parts.first,
+        parts.n_steps,
+        parts.length,
+        np.where(parts.first == 0, start, reset),
+        membrane.drive,
+        membrane.tau / dt,
+        membrane.leaky,
+        before,
+        after,
+        length,
+    )
+    low, high = before - membrane.threshold - membrane.lift[:-1], after - membrane.threshold - membrane.lift[1:]
+    law = noise.law
+    if isinstance(law, Family):
+        scale = law.si(law.parameter_fields()[0].name)
+        return np.where(length > 0, law._cdf(high, np.asarray(scale)), 0.0)
+    leak = float(membrane.leaky)
+    rates = [
+        law._hazard(x, (membrane.drive - leak * v) / membrane.tau) for x, v in ((low, before), (high, after))
+    ]
+    return np.asarray(-np.expm1(-np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)))
+
+
+@njit(cache=True)
+def _paths(first, n_steps, length, start, drive, steps_per_tau, leaky, before, after, lasts):  # type: ignore[no-untyped-def]
+    """Fill in the voltage at both ends of each free step, and its length in steps."""
+    for s in range(first.shape[0]):
+        v = start[s]
+        for t in range(first[s], first[s] + n_steps[s]):
+            h = length[s] if t == first[s] else 1.0
+            before[t], lasts[t] = v, h
+            if leaky:
+                v += (drive[t] - v) * -np.expm1(-h / steps_per_tau)
+            else:
+                v += drive[t] * h / steps_per_tau
+            after[t] = v

@@ -1,0 +1,186 @@
+"""The membrane of a neuron given its spikes: everything that drives it but the noise is then a known function of time.
+
+With a moving threshold v_thresh + lift(t) the voltage is measured from the lift, x = V - lift, so that the threshold is constant:
+
+    tau dx/dt = linear(x + lift) - tau dlift/dt + nonlinear(x) + noise
+
+All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is released tau_refrac later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.signal import lfilter
+
+from ...core.errors import NsnnError
+from ...models.neurons import ConductanceBased, IntegrateAndFire
+from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
+from ...models.neurons.refractory import initial_voltage, release
+from ...models.stimuli import Stimulus
+
+CURE = 'use method="simulation"'
+
+
+@dataclass(frozen=True, eq=False)
+class Membrane:
+    """A membrane given its spikes, SI."""
+
+    tau: float
+    threshold: float
+    leaky: bool
+    drive: np.ndarray
+    """(n_steps,) linear(x = 0) - tau dlift/dt, mean of each step"""
+    lift: np.ndarray
+    """(n_steps + 1,) on the grid"""
+    nonlinear: str | None
+    parameters: dict[str, Any]
+
+    def force(self, x: np.ndarray) -> np.ndarray:
+        """The part of tau dx/dt that depends on x, of the shape of x."""
+        total = -x if self.leaky else np.zeros_like(x)
+        if self.nonlinear is not None:
+            total = total + value_of(self.nonlinear, {**self.parameters, "v": x})
+        return np.asarray(total, dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """The stretches of a trial in which the membrane moves freely: up to a spike, or to the end of the trial."""
+
+    first: np.ndarray
+    """(n,) the step in which each begins"""
+    n_steps: np.ndarray
+    """(n,) of each, with that of the spike"""
+    length: np.ndarray
+    """(n,) of the first step, in steps"""
+    start: np.ndarray
+    """(n,) x at the beginning"""
+    spikes: np.ndarray
+    """(n,) whether it ends with a spike"""
+
+
+def check_neuron(neuron: Any) -> None:
+    """Raise NsnnError unless the spikes determine everything but the membrane.
+
+    That is so for a membrane that is reset to one value, with slow variables that only spikes change.
+    """
+    who = type(neuron).__name__
+    expected = f"the likelihood needs a neuron like LIF, PIF, EIF, QIF or GIF; {CURE}"
+    if not isinstance(neuron, IntegrateAndFire) or isinstance(neuron, ConductanceBased):
+        raise NsnnError(f"model = {who}(...): {expected}")
+    if neuron.channels or neuron.gates:
+        raise NsnnError(f"model = {who}(...), which has channels: {expected}")
+    if neuron.reset.strip() != "v_reset":
+        raise NsnnError(f"model = {who}(...), {who}.reset = {neuron.reset!r}: {expected}")
+    fields = {field.name for field in neuron.parameter_fields()}
+    for name, (_, target) in neuron.slow.items():
+        if value_of(target, dict.fromkeys(fields | {name}, 1.0)) != 0:
+            raise NsnnError(
+                f"model = {who}(...), whose {name} relaxes to {target!r}: spikes alone do not determine it; {expected}"
+            )
+    for line in statements(neuron.after_spike):
+        match = STATEMENT.fullmatch(line)
+        if not match or match[1] not in neuron.slow or match[2] != "+" or not names_in(match[3]) <= fields:
+            raise NsnnError(
+                f"model = {who}(...), {who}.after_spike has {line!r}: expected jumps such as 'w += b'; {expected}"
+            )
+    if neuron.moving and neuron.nonlinear is not None:
+        raise NsnnError(f"model = {who}(...), a nonlinear membrane with a moving threshold: {expected}")
+    for name in fields:
+        if np.ndim(neuron.si(name)):
+            raise NsnnError(
+                f"{name} of {who} has {np.size(neuron.si(name))} values: expected one number, as one neuron is fitted"
+            )
+
+
+def membrane(
+    neuron: IntegrateAndFire, stimulus: Stimulus | None, o: np.ndarray, dt: float, *, middle: bool = True
+) -> Membrane:
+    """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
+
+    stimulus : None is no drive
+    o : (n_steps,) 1.0 in a step with a spike
+    dt : s
+    middle : whether a spike counts as at the middle of its step, or at its end
+    """
+    n = len(o)
+    parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
+    jumps: dict[str, float] = dict.fromkeys(neuron.slow, 0.0)
+    for line in statements(neuron.after_spike):
+        match = STATEMENT.fullmatch(line)
+        assert match is not None
+        jumps[match[1]] += float(value_of(match[3], parameters))
+    mid, grid = {}, {}
+    for name, (time, _) in neuron.slow.items():
+        start = float(value_of(neuron.slow_start.get(name, "0"), parameters))
+        mid[name], grid[name] = _decaying(o, start, jumps[name], dt / parameters[time], middle)
+    drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt)
+    lift = np.zeros(n + 1)
+    at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
+    total = 0.0
+    if neuron.moving:
+        lift = np.broadcast_to(value_of(neuron.moving, {**parameters, **grid}), n + 1).astype(float)
+        at["v"] = value_of(neuron.moving, at)
+        total = -parameters["tau_m"] * np.diff(lift) / dt
+    total = total + np.broadcast_to(value_of(neuron.linear, at), n)
+    return Membrane(
+        parameters["tau_m"],
+        float(parameters[neuron.threshold]),
+        neuron.leaky,
+        np.ascontiguousarray(total, dtype=float),
+        lift,
+        neuron.nonlinear,
+        parameters,
+    )
+
+
+def _drive(stimulus: Stimulus, n: int, dt: float) -> np.ndarray:
+    """The drive of each step, (n,): that of its middle, or the sample where the stimulus consists of samples."""
+    samples = stimulus.samples(n, dt) if stimulus.text is None else stimulus.samples(2 * n, dt / 2)[1::2]
+    return np.asarray(samples, dtype=float)
+
+
+def _decaying(
+    o: np.ndarray, start: float, jump: float, rate: float, middle: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """A variable that decays and jumps at spikes: at the middle of each step, (n,), and on the grid, (n + 1,)."""
+    decay, half = np.exp(-rate), np.exp(-rate / 2)
+    after = np.concatenate([[0.0], o[:-1]]) * jump * (decay if middle else half)
+    source = after.copy()
+    source[:1] += start * half
+    mid = lfilter([1.0], [1.0, -decay], source)
+    kicked = mid + o * jump if middle else mid * half + o * jump
+    return mid, np.concatenate([[start], kicked * half if middle else kicked])
+
+
+def stretches(
+    neuron: IntegrateAndFire, lift: np.ndarray, o: np.ndarray, dt: float, *, middle: bool = True, t_start: float = 0.0
+) -> Stretches:
+    """The free stretches of a trial whose spikes are o, (n_steps,) 1.0 in a step with a spike.
+
+    NsnnError : a spike in the refractory time of the one before
+    """
+    n = len(o)
+    where = np.flatnonzero(o)
+    j, h = (np.asarray(x).item() for x in release(neuron.si("tau_refrac"), dt, middle))
+    first = np.concatenate([[0], where + int(j)])
+    end = np.concatenate([where + 1, [n]])
+    early = np.flatnonzero(first[1:-1] >= end[1:-1]) if where.size > 1 else np.empty(0, dtype=int)
+    if early.size:
+        k = int(early[0])
+        raise NsnnError(
+            f"tau_refrac = {1e3 * neuron.si('tau_refrac'):.6g} ms: trains have spikes at {t_start + where[k] * dt:.6g} s and "
+            f"{t_start + where[k + 1] * dt:.6g} s, which is too close ({early.size} of {where.size - 1} intervals are): expected no "
+            "shorter interval; take a smaller tau_refrac, or merge double detections"
+        )
+    length = np.concatenate([[1.0], np.full(where.size, float(h))])
+    kept = first < end  # the rest after a last spike may be shorter than the refractory time
+    first, end, length = first[kept], end[kept], length[kept]
+    at = np.minimum(first, n - 1)
+    lifted = lift[at + 1] - (lift[at + 1] - lift[at]) * length
+    start = np.where(first == 0, float(initial_voltage(neuron)), float(neuron.si("v_reset"))) - lifted
+    ends = np.concatenate([np.ones(where.size, dtype=bool), [False]])[kept]
+    return Stretches(first, end - first, length, start, ends)

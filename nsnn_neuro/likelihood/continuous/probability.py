@@ -1,0 +1,136 @@
+"""`survival` and `spike_probability`: what a noisy neuron in continuous time will do, given its spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import positive, suggest_keywords, whole
+from ...core.errors import NsnnError
+from ...core.units import si
+from ...models.neurons import Neuron
+from ...models.noise import Noise
+from ...models.stimuli import Stimulus
+from .conditional import check_parts, check_start, probabilities
+from .trials import Trial, read_trials
+
+DT = 1e-4
+"""Default step, s."""
+
+
+@suggest_keywords
+def survival(
+    model: Neuron,
+    times: Any,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | None = None,
+    dt: Any = None,
+    n_cells: int | None = None,
+) -> np.ndarray:
+    """Probability that a neuron released from its reset at time 0 has not fired by `times`: S(t) = P(first spike > t).
+
+    In white noise S is the mass of the membrane's density, which a Fokker-Planck equation moves and the threshold absorbs; with
+    escape noise exp(-integral of the hazard). Minus the slope of S is the density of first spikes. The error of S is of second order
+    in dt and in the width of cells, about 1e-4 by default.
+
+    Parameters
+    ----------
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or a neuron of one's own whose slow variables only spikes change
+    times : time or array of times >= 0, any shape
+    noise : `WhiteNoise` or `EscapeNoise`
+    stimulus : from time 0; None: no drive. That of formulas is taken at the middle of steps, samples are held
+    dt : step, default 0.1 ms
+    n_cells : cells between threshold and the lowest voltage; default 192, or 384 for a nonlinear membrane
+
+    Returns
+    -------
+    (shape of times) : probabilities
+
+    Raises
+    ------
+    NsnnError : a neuron or noise whose likelihood is not known, parameters with a value for each neuron, times below 0
+
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
+
+    >>> from brian2 import ms, mV
+    >>> from nsnn_neuro import LIF, WhiteNoise, Constant
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> survival(cell, [5, 20, 50]*ms, noise=WhiteNoise(12.5**0.5*mV), stimulus=Constant(15*mV)).round(3).tolist()
+    [1.0, 0.943, 0.693]
+    """
+    parts = model, noise, stimulus
+    check_parts(*parts)
+    step = DT if dt is None else positive(dt, "s", "dt")
+    t = np.asarray(si(times, "s", "times"), dtype=float)
+    if not t.size or not np.all(np.isfinite(t)) or np.any(t < 0):
+        raise NsnnError(f"times = {times}: expected one or more finite times from 0")
+    n = max(1, int(np.ceil(t.max() / step - 1e-9)))
+    trial = Trial(np.zeros(n), 0.0, (0, n))
+    chance = probabilities(parts, trial, step, n_cells=_cells(n_cells), start=float(model.si("v_reset")))
+    with np.errstate(divide="ignore"):
+        logs = np.concatenate([[0.0], np.cumsum(np.log1p(-chance))])
+    return np.exp(np.interp(t / step, np.arange(n + 1), logs))
+
+
+@suggest_keywords
+def spike_probability(
+    model: Neuron,
+    trains: Any,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | None = None,
+    dt: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    n_cells: int | None = None,
+) -> np.ndarray:
+    """Probability of a spike in each step of dt, given the spikes before it; 0 in the refractory time.
+
+    The log-likelihood of the spikes is the sum of log q over steps with a spike and of log(1 - q) over the others. As in
+    `simulate`, a trial starts at v_rest, a spike counts as at the middle of its step, and the first sample of a stimulus is at the
+    start of the trial. See `survival` for the method and its error.
+
+    Parameters
+    ----------
+    model, noise, stimulus, dt, n_cells : as for `survival`
+    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop)
+    t_start, t_stop : steps to return, of each trial; default all. Spikes before t_start count as given
+
+    Returns
+    -------
+    (n_steps,), or (n_trials, n_steps) for several trials, which have to last equally long
+
+    Raises
+    ------
+    NsnnError : as for `survival`; spikes closer than tau_refrac, two in a step, no duration, trials of unequal length, a signal that
+        is too short or starts at another time than the trials
+
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
+
+    >>> from brian2 import ms, mV
+    >>> from nsnn_neuro import LIF, WhiteNoise, Constant
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> q = spike_probability(cell, [[0.0101]], noise=WhiteNoise(3*mV), stimulus=Constant(25*mV), t_stop=20*ms)
+    >>> q.shape, q[102:120].max().item(), q[-1].round(4).item()
+    ((200,), 0.0, 0.0047)
+    """
+    parts = model, noise, stimulus
+    check_parts(*parts)
+    step = DT if dt is None else positive(dt, "s", "dt")
+    trials = read_trials(trains, step, t_start, t_stop)
+    check_start(stimulus, trials, step)
+    lengths = {trial.counted[1] - trial.counted[0] for trial in trials}
+    if len(lengths) > 1:
+        raise NsnnError(
+            f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and t_stop, or "
+            "one trial at a time"
+        )
+    rows = [probabilities(parts, trial, step, n_cells=_cells(n_cells)) for trial in trials]
+    table = np.stack([row[slice(*trial.counted)] for row, trial in zip(rows, trials, strict=True)])
+    return table[0] if len(table) == 1 else table
+
+
+def _cells(n_cells: Any) -> int | None:
+    return None if n_cells is None else whole(n_cells, 8, "n_cells", 10_000)

@@ -1,0 +1,71 @@
+"""Recorded spikes on the steps of a neuron in continuous time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core.errors import NsnnError
+from ...core.units import si
+from ...io.spikes import Trains
+from ...measures.trains import as_repeats
+from ..data import binned
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The spikes of one trial on steps of dt, and which of its steps count."""
+
+    o: np.ndarray
+    """(n_steps,) 1.0 in a step with a spike"""
+    t_start: float
+    """s, of step 0"""
+    counted: tuple[int, int]
+    """the first step that counts, and the first one after those that count; spikes before are given"""
+
+    @property
+    def n_spikes(self) -> int:
+        """Spikes in the steps that count."""
+        return int(self.o[slice(*self.counted)].sum())
+
+
+def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None) -> list[Trial]:
+    """The trials of one neuron. Spikes before t_start are kept, as given ones; those from t_stop on are left out.
+
+    Arrays without a duration begin at 0.
+    """
+    repeats = _with_duration(trains, t_stop)
+    begin = None if t_start is None else float(si(t_start, "s", "t_start"))
+    end = None if t_stop is None else float(si(t_stop, "s", "t_stop"))
+    found = []
+    for k, o in enumerate(binned(repeats, dt)):
+        start, n = float(repeats.t_start[k]), len(o)
+        first = 0 if begin is None else _step(begin, start, dt, "t_start", n)
+        last = n if end is None else _step(end, start, dt, "t_stop", n)
+        if first >= last:
+            raise NsnnError(f"t_start = {t_start}, t_stop = {t_stop}: expected t_start before t_stop")
+        found.append(Trial(o[:last], start, (first, last)))
+    return found
+
+
+def _with_duration(trains: Any, t_stop: Any) -> Trains:
+    repeats = as_repeats(trains)
+    if not np.isnan(repeats.t_stop).any():
+        return repeats
+    if t_stop is None:
+        raise NsnnError(
+            "trains have no duration: expected t_stop, or spike trains that have one, such as a Block of nsnn.to_block"
+        )
+    return as_repeats(trains, 0 * pq.s, t_stop)
+
+
+def _step(time: float, start: float, dt: float, name: str, n: int) -> int:
+    step = round((time - start) / dt)
+    if not 0 <= step <= n:
+        raise NsnnError(
+            f"{name} = {time:g} s: expected a time within the trials, which last from {start:g} s to {start + n * dt:g} s"
+        )
+    return step
