@@ -32,6 +32,7 @@ from .learning import losses as losses
 from .learning.fit import Fit as Fit
 from .learning.fit import load_fit as load_fit
 from .learning.train import train as train
+from .likelihood import calibrate as calibrate
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
 from .measures import tabulate as tabulate
@@ -153,12 +154,12 @@ __all__ = [
     "FailedPoints",
     "Family",
     "FastSigmoid",
+    "Filtered",
     "Fit",
     "FixedInDegree",
     "FixedProbability",
     "FormatError",
     "FromList",
-    "Filtered",
     "FrozenNoise",
     "Gaussian",
     "GaussianHazard",
@@ -203,6 +204,7 @@ __all__ = [
     "balanced",
     "brian",
     "brunel",
+    "calibrate",
     "certify",
     "coding",
     "conditions",

@@ -2,6 +2,9 @@ from .bases import Basis as Basis
 from .bases import Exponentials as Exponentials
 from .bases import Lags as Lags
 from .bases import RaisedCosines as RaisedCosines
+from .calibration.calibrate import calibrate as calibrate
+from .calibration.calibration import Calibration as Calibration
+from .calibration.calibration import Profile as Profile
 from .continuous.probability import spike_probability as spike_probability
 from .continuous.probability import survival as survival
 from .fit import NeuronFit as NeuronFit
@@ -17,6 +20,7 @@ from .time_rescaling import Rescaled as Rescaled
 
 __all__ = [
     "Basis",
+    "Calibration",
     "CrossValidation",
     "Exponentials",
     "Lags",
@@ -25,8 +29,10 @@ __all__ = [
     "NeuronFit",
     "NeuronModel",
     "Observed",
+    "Profile",
     "RaisedCosines",
     "Rescaled",
+    "calibrate",
     "cross_validate",
     "fit_network",
     "fit_neuron",

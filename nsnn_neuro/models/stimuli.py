@@ -228,9 +228,9 @@ class Recorded(Stimulus):
 class Filtered(Scalars, Stimulus):
     """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
 
-    Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay. Before
-    its start the signal has its first value. For the response of a sensory cell to a recorded stimulus, whose unit is another than
-    that of the membrane.
+    Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay.
+    Before its start the signal has its first value. Use it for the response of a sensory cell to a recorded stimulus, whose unit is
+    another than that of the membrane.
 
     signal : neo.AnalogSignal of one channel, in any unit; its first sample is at the start of the trial
     gain : scalar, voltage or dimensionless, for one unit of the signal (for a signal in mV/mm: per mV/mm)

@@ -21,10 +21,11 @@ from ..continuous.probability import DT
 from ..continuous.trials import Trial, read_trials
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
-from .maximise import Ascent, Curvature, climb, curvature, ridge, search
+from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 
 _COARSE, _FINE = {False: 48, True: 96}, {False: 96, True: 192}  # cells, without and with a nonlinear membrane
 _N_STARTS = 31
+_ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
 
 @suggest_keywords
@@ -54,8 +55,8 @@ def calibrate(
         print(fit)
         fit.score(block, t_start=5*second), fit.rescaled(block, t_start=5*second).p
 
-    Spikes fix voltages only relative to each other: keep two of them, such as v_reset and v_thresh, out of `free`, or an error names
-    the parameters that cannot be told apart.
+    Spikes determine voltages only relative to each other: keep two of them, such as v_reset and v_thresh, out of `free`. Otherwise
+    an error names the parameters that cannot be told apart.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def calibrate(
 
     Warns
     -----
-    for a parameter at a bound, whose error is NaN, and for one that does not matter, whose error is inf
+    for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, and for parameters that almost
+    replace each other
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
 
@@ -96,6 +98,11 @@ def calibrate(
     >>> fit = calibrate(cell, {"noise.sigma": (1*mV, 20*mV), "stimulus.v": (0*mV, 40*mV)},
     ...                 noise=WhiteNoise(3*mV), stimulus=Constant(15*mV), trains=block)
     >>> print(fit)
+    Calibration of LIF: 44 spikes in 20000 steps of 0.0001 s
+    log-likelihood -306.375 nats, 0.224 bits per spike (of the fitted data)
+      parameter         value         se              bounds  unit
+      noise.sigma       4.866       0.66             1 to 20  mV
+      stimulus.v        17.17        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood",), "method")
     parts = model, noise, stimulus
@@ -131,7 +138,7 @@ def _function(free: FreeParameters, trials: list[Trial], dt: float, n_cells: int
     """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
 
     def function(points: np.ndarray) -> np.ndarray:
-        rows = [free.numbers(values) for values in free.values(points)]
+        rows = [free.numbers(values) for values in free.values(points, within=False)]
         return log_likelihoods(rows, trials, dt, n_cells=n_cells, n_jobs=jobs)
 
     return function
@@ -159,11 +166,17 @@ def _result(
 ) -> Calibration:
     n = len(free.names)
     smallest, moved = ridge(bent.information)
-    if smallest < 3e-4:
+    if smallest < FLAT_RIDGE:
         names = [free.names[bent.inner[k]] for k in moved]
         raise NsnnError(
             f"free: {', '.join(names)} cannot be told apart: the likelihood is equal, or nearly so, where they change together; "
             f"take {names[-1]} out of free, or give a stimulus that varies more"
+        )
+    if smallest < _ALMOST:
+        names = [free.names[bent.inner[k]] for k in moved]
+        warn(
+            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or give "
+            "a stimulus that varies more"
         )
     _warn_of(free, bent, at)
     scaled = np.full((n, n), np.nan)
@@ -203,8 +216,8 @@ def _warn_of(free: FreeParameters, bent: Curvature, at: Ascent) -> None:
     for k in bent.edge:
         side = "lower" if at.u[k] < 0.5 else "upper"
         warn(
-            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen its "
-            "bounds, or take it out of free"
+            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen "
+            "its bounds, or take it out of free"
         )
     for k in bent.idle:
         warn(f"{free.names[k]} does not change the likelihood: its error is inf; take it out of free")

@@ -22,7 +22,12 @@ from .maximise import Ascent, climb
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The likelihood over one parameter, the others at their best for each value; from `Calibration.profile`."""
+    """The likelihood over one parameter, the others at their best for each value; from `Calibration.profile`.
+
+    >>> import numpy as np
+    >>> Profile("tau_m", np.array([0.01, 0.02, 0.03]), np.array([-3.0, 0.0, -2.5]), (0.014, 0.028), 0.95).values[1].item()
+    0.02
+    """
 
     name: str
     values: np.ndarray
@@ -39,6 +44,17 @@ class Calibration:
     """A neuron with the parameters that make recorded spikes most likely, with errors; see `calibrate`.
 
     All values are in SI (s, V). `print(fit)` shows them in the unit of their bounds.
+
+    >>> from brian2 import Hz, ms, mV, second
+    >>> from nsnn_neuro import Constant, EscapeNoise, ExponentialHazard, LIF, calibrate, simulate
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=0*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> noise = EscapeNoise(hazard=ExponentialHazard(50*Hz, 3*mV))
+    >>> block = simulate(cell, noise, Constant(19*mV), duration=4*second, seed=1, engine="numpy")
+    >>> fit = calibrate(cell, {"noise.hazard.rate": (5*Hz, 500*Hz)}, noise=noise, stimulus=Constant(19*mV), trains=block)
+    >>> round(fit.parameters["noise.hazard.rate"], 1), round(fit.se["noise.hazard.rate"], 1)
+    (45.2, 6.2)
+    >>> fit.rescaled().n == fit.n_spikes
+    True
     """
 
     model: Any

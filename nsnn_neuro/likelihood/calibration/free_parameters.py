@@ -49,14 +49,12 @@ class FreeParameters:
         """(K,) bool"""
         return (self.low > 0) & (self.high >= _LOGARITHMIC * np.maximum(self.low, 1e-300))
 
-    def values(self, u: np.ndarray) -> np.ndarray:
-        """Values in SI of points u from 0 to 1, (..., K)."""
+    def values(self, u: np.ndarray, *, within: bool = True) -> np.ndarray:
+        """Values in SI of points u, (..., K); those below 0 and above 1 are at the bounds, unless within is False."""
         with np.errstate(all="ignore"):
             ratio = np.where(self.logarithmic, self.high / np.where(self.logarithmic, self.low, 1.0), 1.0)
-            found = np.where(
-                self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low)
-            )
-        return np.clip(found, self.low, self.high)
+            found = np.where(self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low))
+        return np.clip(found, self.low, self.high) if within else found
 
     def place(self, values: np.ndarray) -> np.ndarray:
         """The points u of values in SI, not limited to 0 and 1."""
@@ -84,7 +82,6 @@ class FreeParameters:
         }
         made = [replaced(part, name, named) for name, part in zip(_PARTS, self.parts, strict=True)]
         return made[0], made[1], made[2]
-
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
@@ -139,7 +136,7 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
     known = list(_known(parts))
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, bounds in free.items():
         path = name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
         if path not in known:
@@ -148,8 +145,9 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
                 f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
             )
         rows.append((name, path, *_bounds(name, bounds, parts, path)))
-    names, paths, low, high, unit, shown = zip(*rows, strict=True)
-    made = FreeParameters(parts, names, paths, np.array(low), np.array(high), unit, shown)
+    low, high = (np.array([row[k] for row in rows]) for k in (2, 3))
+    texts: list[tuple[Any, ...]] = [tuple(row[k] for row in rows) for k in (0, 1, 4, 5)]
+    made = FreeParameters(parts, texts[0], texts[1], low, high, texts[2], texts[3])
     _check_order(made)
     _check_values(made, free)
     return made
@@ -182,9 +180,7 @@ def _value(parts: Parts, path: str) -> float:
     return float(model.si(name))
 
 
-def _bounds(
-    name: str, bounds: Any, parts: Parts, path: str
-) -> tuple[float, float, str, tuple[float, str]]:
+def _bounds(name: str, bounds: Any, parts: Parts, path: str) -> tuple[float, float, str, tuple[float, str]]:
     model, field = _owner(parts, path)
     unit = model.unit(field)
     start = f"free[{name!r}] = {units.shown(bounds)}"

@@ -16,7 +16,10 @@ Function = Callable[[np.ndarray], np.ndarray]
 """Points (n, K), each from 0 to 1, to the log-likelihood of each stretch, (n, n_stretches)."""
 _WIDEST, _FINEST = 1e-2, 1e-7  # steps of differences
 _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
-_FLAT = 1e-7  # nats over all of its range: a parameter that doesn't matter
+_FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
+_EDGE = 1e-9
+FLAT_RIDGE = 1e-5
+"""Smallest eigenvalue of the scaled information that differences of scores distinguish from 0."""
 
 
 @dataclass
@@ -123,17 +126,26 @@ class Curvature:
 
 
 def curvature(function: Function, at: Ascent) -> Curvature:
-    """The observed information, by second differences over a third of the errors that parameters have one by one."""
+    """The observed information, by second differences over half an error.
+
+    They are taken in coordinates in which the scores are uncorrelated, so that parameters that almost replace each other lose no
+    digits.
+    """
     assert at.scores is not None
     u, n = at.u, len(at.u)
-    information = (at.scores**2).sum(axis=0)
-    width = 0.3 / np.sqrt(np.maximum(information, 1e-12))
-    idle = np.array([k for k in range(n) if information[k] * 1.0 < _FLAT], dtype=int)
-    edge = np.array([k for k in range(n) if k not in idle and not width[k] < u[k] < 1 - width[k]], dtype=int)
+    total = at.scores.T @ at.scores
+    idle = np.flatnonzero(np.diag(total) < _FLAT)
+    edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
     inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
     m = len(inner)
+    scored = total[np.ix_(inner, inner)]
+    smallest, _ = ridge(scored)
+    if smallest < FLAT_RIDGE:
+        return Curvature(scored, inner, edge, idle)
+    values, vectors = np.linalg.eigh(scored)
+    turned = vectors / np.sqrt(values)  # columns: a standard error in independent directions
     steps = np.zeros((m, n))
-    steps[np.arange(m), inner] = width[inner]
+    steps[:, inner] = 0.5 * turned.T
     pairs = [(i, j) for i in range(m) for j in range(i)]
     points = [u, *(u + s for s in steps), *(u - s for s in steps)]
     points += [u + steps[i] + steps[j] for i, j in pairs] + [u - steps[i] - steps[j] for i, j in pairs]
@@ -143,15 +155,14 @@ def curvature(function: Function, at: Ascent) -> Curvature:
     for p, (i, j) in enumerate(pairs):
         both = f[1 + 2 * m + p] + f[1 + 2 * m + len(pairs) + p]
         second[i, j] = second[j, i] = (up[i] + down[i] + up[j] + down[j] - 2 * f[0] - both) / 2
-    scale = width[inner]
-    return Curvature(second / np.outer(scale, scale), inner, edge, idle)
+    if not m or np.linalg.eigvalsh(second)[0] < 0.01:  # no maximum to be seen: the scores are what is left
+        return Curvature(scored, inner, edge, idle)
+    back = np.linalg.inv(turned)
+    return Curvature(back.T @ (4 * second) @ back, inner, edge, idle)
 
 
-def ridge(information: np.ndarray, smallest: float = 3e-4) -> tuple[float, Sequence[int]]:
-    """The smallest eigenvalue of the information, scaled to a diagonal of ones, and the parameters that its vector moves.
-
-    Below `smallest` second differences cannot distinguish it from 0.
-    """
+def ridge(information: np.ndarray) -> tuple[float, Sequence[int]]:
+    """The smallest eigenvalue of an information scaled to a diagonal of ones, and the parameters that its vector moves."""
     if not len(information):
         return 1.0, []
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))

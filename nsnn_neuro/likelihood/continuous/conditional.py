@@ -12,10 +12,9 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
-from ...models.neurons.refractory import initial_voltage
 from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import N_CELLS, cells
+from .cells import cells
 from .density import march
 from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
@@ -39,8 +38,9 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
             f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
         )
     check_compatible(neuron, noise, stimulus)
-    for part in (noise, stimulus):
-        for field in () if part is None else part.parameter_fields():
+    others: list[Any] = [noise] if stimulus is None else [noise, stimulus]
+    for part in others:
+        for field in part.parameter_fields():
             if np.ndim(part.si(field.name)):
                 raise NsnnError(
                     f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
@@ -95,19 +95,16 @@ def probabilities(
     """
     neuron, noise, stimulus = parts
     path, free = _free(neuron, noise, stimulus, trial, dt)
-    at = float(initial_voltage(neuron)) if start is None else start
     if start is not None:
         free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
     if isinstance(noise, EscapeNoise):
-        return spike_chances(path, free, noise, float(neuron.si("v_reset")), at, dt)
+        return spike_chances(path, free, noise, dt)
     chance = np.zeros((1, len(trial.o)))
-    _march([(path, free, 0)], [float(noise.si("sigma"))], dt, n_cells, [trial], chance)
+    _march([(path, free)], [float(noise.si("sigma"))], trial, dt, n_cells, chance)
     return chance[0]
 
 
-def _free(
-    neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float
-) -> tuple[Membrane, Stretches]:
+def _free(neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float) -> tuple[Membrane, Stretches]:
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     path = membrane(neuron, stimulus, trial.o, dt, middle=middle)
     return path, stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
@@ -119,10 +116,11 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray
     found = []
     for trial in trials:
         path, free = _free(neuron, noise, stimulus, trial, dt)
-        voltages = float(neuron.si("v_reset")), float(initial_voltage(neuron))
-        chance = spike_chances(path, free, noise, *voltages, dt)
+        chance = spike_chances(path, free, noise, dt)
         with np.errstate(divide="ignore"):
-            logs = np.where(trial.o == 1, np.log(np.maximum(chance, 1e-300)), np.log1p(-np.minimum(chance, 1 - 1e-16)))
+            logs = np.where(
+                trial.o == 1, np.log(np.maximum(chance, 1e-300)), np.log1p(-np.minimum(chance, 1 - 1e-16))
+            )
         logs[: trial.counted[0]] = 0.0
         logs[trial.counted[1] :] = 0.0
         total = np.concatenate([[0.0], np.cumsum(logs)])
@@ -134,32 +132,31 @@ def _diffusion_logs(
     rows: Sequence[Parts], trials: Sequence[Trial], dt: float, n_cells: int | None
 ) -> np.ndarray:
     """(n_rows, n_stretches) in white noise."""
-    items = [
-        [(*_free(*parts, trial, dt), 0) for trial in trials] for parts in rows
-    ]
+    sigmas = [float(noise.si("sigma")) for _, noise, _ in rows]
     logs = []
-    for k, trial in enumerate(trials):
-        own = [(path, free, r) for r, (path, free, _) in enumerate(item[k] for item in items)]
-        sigmas = [float(parts[1].si("sigma")) for parts in rows]
-        logs.append(_march(own, sigmas, dt, n_cells, [trial] * len(rows), np.empty((0, 0))))
+    for trial in trials:
+        items = [_free(*parts, trial, dt) for parts in rows]
+        logs.append(_march(items, sigmas, trial, dt, n_cells, np.empty((0, 0))))
     return np.concatenate(logs, axis=1)
 
 
 def _march(
-    items: list[tuple[Membrane, Stretches, int]],
+    items: list[tuple[Membrane, Stretches]],
     sigmas: Sequence[float],
+    trial: Trial,
     dt: float,
     n_cells: int | None,
-    trials: Sequence[Trial],
     chance: np.ndarray,
 ) -> np.ndarray:
-    """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches)."""
-    n = n_cells or N_CELLS[items[0][0].nonlinear is not None]
-    faces = np.stack([cells(path, free, sigma, dt, n) for (path, free, _), sigma in zip(items, sigmas, strict=True)])
-    force = np.stack([path.force(f) for (path, _, _), f in zip(items, faces, strict=True)])
+    """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches).
+
+    n_cells : None for one row only
+    """
+    faces = np.stack([cells(*item, sigma, dt, n_cells) for item, sigma in zip(items, sigmas, strict=True)])
+    force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
+    begin, end = trial.counted
     lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
-    for r, ((_, free, _), trial) in enumerate(zip(items, trials, strict=True)):
-        begin, end = trial.counted
+    for r, (_, free) in enumerate(items):
         stop = np.minimum(free.first + free.n_steps, end)
         values = (
             free.first,
@@ -184,11 +181,11 @@ def _march(
         start[counted],
         spikes[counted],
         row[counted],
-        np.stack([path.drive for path, _, _ in items]),
+        np.stack([path.drive for path, _ in items]),
         faces,
         force,
         np.array(sigmas) ** 2,
-        np.array([path.tau for path, _, _ in items]),
+        np.array([path.tau for path, _ in items]),
         dt,
         some,
         chance,

@@ -1,10 +1,13 @@
-"""The density of the membrane between spikes: dp/dt = -d/dx[(force(x) + drive(t)) / tau p] + sigma^2 / tau d2p/dx2, absorbed at threshold.
+"""The density of the membrane between spikes, absorbed at the threshold:
 
-Finite volumes: fluxes by central differences, and upwind where the drift crosses a cell faster than diffusion does, so that they are
-of second order in the width of cells and positive for any drift. (Scharfetter and Gummel's exponential fluxes cost a division more
-and are 1.6 times less accurate here.) Steps in time are L-stable and of second order: two implicit stages with one factorisation (gamma = 1 - 1/sqrt 2), each with the drive of its step,
-so that a drive that jumps from step to step costs no order. The density starts from a point, as the four cells around it that have its
-moments. The mass that leaves is counted at the threshold, so that small probabilities have no cancellation.
+    dp/dt = -d/dx [(force(x) + drive(t)) / tau p] + sigma^2 / tau d2p/dx2
+
+Finite volumes: fluxes by central differences, upwind where the drift crosses a cell faster than diffusion does, so that they are of
+second order in the width of cells and positive for any drift. (Scharfetter and Gummel's exponential fluxes cost a division more
+and are 1.6 times less accurate here.) Steps in time are L-stable and of second order: two implicit stages with one factorisation
+(gamma = 1 - 1/sqrt 2), each with the drive of its step, so that a drive that jumps from step to step costs no order. The density
+starts from a point, as the four cells around it that have its moments. The mass that leaves is counted at the threshold, so that
+small probabilities have no cancellation.
 
 Eight stretches are advanced side by side: they are independent given the spikes.
 
@@ -76,7 +79,9 @@ def _advance(coef, work, p, lane, n_cells):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def march(first, n_steps, skip, length, start, spikes, row, drive, faces, force, spread, tau, dt, logs, chance):  # type: ignore[no-untyped-def]
+def march(
+    first, n_steps, skip, length, start, spikes, row, drive, faces, force, spread, tau, dt, logs, chance
+):  # type: ignore[no-untyped-def]
     """Log-likelihood of each stretch, and on request the probability of a spike in each step.
 
     first, n_steps, length, start, spikes : (n,) as in `Stretches`

@@ -20,20 +20,15 @@ def check_escape(neuron: IntegrateAndFire, noise: EscapeNoise) -> None:
         )
 
 
-def spike_chances(
-    membrane: Membrane, parts: Stretches, noise: EscapeNoise, reset: float, start: float, dt: float
-) -> np.ndarray:
-    """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it.
-
-    reset, start : voltages after a spike and at the start of the trial
-    """
+def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float) -> np.ndarray:
+    """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
     n = len(membrane.drive)
     before, after, length = (np.zeros(n) for _ in range(3))
     _paths(
         parts.first,
         parts.n_steps,
         parts.length,
-        np.where(parts.first == 0, start, reset),
+        parts.start,
         membrane.drive,
         membrane.tau / dt,
         membrane.leaky,
@@ -41,14 +36,16 @@ def spike_chances(
         after,
         length,
     )
-    low, high = before - membrane.threshold - membrane.lift[:-1], after - membrane.threshold - membrane.lift[1:]
+    low, high = before - membrane.threshold, after - membrane.threshold
     law = noise.law
     if isinstance(law, Family):
         scale = law.si(law.parameter_fields()[0].name)
         return np.where(length > 0, law._cdf(high, np.asarray(scale)), 0.0)
     leak = float(membrane.leaky)
+    lifts = np.diff(membrane.lift) / dt
     rates = [
-        law._hazard(x, (membrane.drive - leak * v) / membrane.tau) for x, v in ((low, before), (high, after))
+        law._hazard(x, (membrane.drive - leak * v) / membrane.tau + lifts)
+        for x, v in ((low, before), (high, after))
     ]
     return np.asarray(-np.expm1(-np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)))
 

@@ -120,7 +120,7 @@ def membrane(
     drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt)
     lift = np.zeros(n + 1)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
-    total = 0.0
+    total = np.zeros(n)
     if neuron.moving:
         lift = np.broadcast_to(value_of(neuron.moving, {**parameters, **grid}), n + 1).astype(float)
         at["v"] = value_of(neuron.moving, at)
@@ -157,7 +157,13 @@ def _decaying(
 
 
 def stretches(
-    neuron: IntegrateAndFire, lift: np.ndarray, o: np.ndarray, dt: float, *, middle: bool = True, t_start: float = 0.0
+    neuron: IntegrateAndFire,
+    lift: np.ndarray,
+    o: np.ndarray,
+    dt: float,
+    *,
+    middle: bool = True,
+    t_start: float = 0.0,
 ) -> Stretches:
     """The free stretches of a trial whose spikes are o, (n_steps,) 1.0 in a step with a spike.
 
@@ -173,14 +179,13 @@ def stretches(
         k = int(early[0])
         raise NsnnError(
             f"tau_refrac = {1e3 * neuron.si('tau_refrac'):.6g} ms: trains have spikes at {t_start + where[k] * dt:.6g} s and "
-            f"{t_start + where[k + 1] * dt:.6g} s, which is too close ({early.size} of {where.size - 1} intervals are): expected no "
-            "shorter interval; take a smaller tau_refrac, or merge double detections"
+            f"{t_start + where[k + 1] * dt:.6g} s, which is too close ({early.size} of {where.size - 1} intervals are): expected "
+            "no shorter interval; take a smaller tau_refrac, or merge double detections"
         )
     length = np.concatenate([[1.0], np.full(where.size, float(h))])
-    kept = first < end  # the rest after a last spike may be shorter than the refractory time
-    first, end, length = first[kept], end[kept], length[kept]
+    first = np.minimum(first, end)  # the rest after a last spike may be shorter than the refractory time
     at = np.minimum(first, n - 1)
     lifted = lift[at + 1] - (lift[at + 1] - lift[at]) * length
     start = np.where(first == 0, float(initial_voltage(neuron)), float(neuron.si("v_reset"))) - lifted
-    ends = np.concatenate([np.ones(where.size, dtype=bool), [False]])[kept]
+    ends = np.concatenate([np.ones(where.size, dtype=bool), [False]])
     return Stretches(first, end - first, length, start, ends)

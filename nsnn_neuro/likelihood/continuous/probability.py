@@ -32,8 +32,8 @@ def survival(
     """Probability that a neuron released from its reset at time 0 has not fired by `times`: S(t) = P(first spike > t).
 
     In white noise S is the mass of the membrane's density, which a Fokker-Planck equation moves and the threshold absorbs; with
-    escape noise exp(-integral of the hazard). Minus the slope of S is the density of first spikes. The error of S is of second order
-    in dt and in the width of cells, about 1e-4 by default.
+    escape noise exp(-integral of the hazard). Minus the slope of S is the density of first spikes. The error of S is of second
+    order in dt and in the width of cells, about 1e-4 by default.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def survival(
     noise : `WhiteNoise` or `EscapeNoise`
     stimulus : from time 0; None: no drive. That of formulas is taken at the middle of steps, samples are held
     dt : step, default 0.1 ms
-    n_cells : cells between threshold and the lowest voltage; default 192, or 384 for a nonlinear membrane
+    n_cells : cells between threshold and the lowest voltage; default 24 for each sigma of the noise
 
     Returns
     -------
@@ -104,8 +104,8 @@ def spike_probability(
 
     Raises
     ------
-    NsnnError : as for `survival`; spikes closer than tau_refrac, two in a step, no duration, trials of unequal length, a signal that
-        is too short or starts at another time than the trials
+    NsnnError : as for `survival`; spikes closer than tau_refrac, two in a step, no duration, trials of unequal length, a signal
+        that is too short or starts at another time than the trials
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
 
@@ -114,7 +114,7 @@ def spike_probability(
     >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
     >>> q = spike_probability(cell, [[0.0101]], noise=WhiteNoise(3*mV), stimulus=Constant(25*mV), t_stop=20*ms)
     >>> q.shape, q[102:120].max().item(), q[-1].round(4).item()
-    ((200,), 0.0, 0.0047)
+    ((200,), 0.0, 0.0014)
     """
     parts = model, noise, stimulus
     check_parts(*parts)
@@ -124,8 +124,8 @@ def spike_probability(
     lengths = {trial.counted[1] - trial.counted[0] for trial in trials}
     if len(lengths) > 1:
         raise NsnnError(
-            f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and t_stop, or "
-            "one trial at a time"
+            f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and "
+            "t_stop, or one trial at a time"
         )
     rows = [probabilities(parts, trial, step, n_cells=_cells(n_cells)) for trial in trials]
     table = np.stack([row[slice(*trial.counted)] for row, trial in zip(rows, trials, strict=True)])

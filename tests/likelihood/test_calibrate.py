@@ -1,0 +1,230 @@
+"""`calibrate`: parameters of simulated neurons found again, their errors, and its refusals."""
+
+import functools
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from scipy.optimize import minimize
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+from nsnn_neuro.likelihood import Rescaled, spike_probability
+
+PATH = nsnn.FrozenNoise(0.0, 1.0, 5 * ms, seed=3).samples(30_000, 1e-4)
+SIGNAL = neo.AnalogSignal(PATH, units="mm", sampling_period=0.1 * pq.ms)
+DRIVE = nsnn.Filtered(SIGNAL, gain=5 * mV, offset=19 * mV)
+CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
+FAR = nsnn.Filtered(SIGNAL, gain=2 * mV, offset=19 * mV)
+OTHER = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(30 * Hz, 4 * mV))
+FREE = {
+    "noise.hazard.rate": (5 * Hz, 2000 * Hz),
+    "noise.hazard.width": (0.3 * mV, 10 * mV),
+    "stimulus.gain": (0 * mV, 30 * mV),
+}
+TRUTH = {"noise.hazard.rate": 100.0, "noise.hazard.width": 2e-3, "stimulus.gain": 5e-3}
+
+
+@functools.cache
+def spikes(noise="hazard"):
+    model = {"hazard": HAZARD, "white": nsnn.WhiteNoise(3 * mV)}[noise]
+    return nsnn.simulate(CELL, model, DRIVE, trials=2, duration=3 * second, seed=7, engine="numpy")
+
+
+@functools.cache
+def fitted():
+    return nsnn.calibrate(CELL, FREE, noise=OTHER, stimulus=FAR, trains=spikes())
+
+
+@functools.cache
+def diffusive():
+    free = {
+        "tau_m": (1 * ms, 50 * ms),
+        "noise.sigma": (0.5 * mV, 15 * mV),
+        "stimulus.gain": (0 * mV, 30 * mV),
+    }
+    start = nsnn.LIF(tau_m=25 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    stimulus = nsnn.Filtered(SIGNAL, gain=1 * mV, offset=19 * mV)
+    return nsnn.calibrate(
+        start,
+        free,
+        noise=nsnn.WhiteNoise(8 * mV),
+        stimulus=stimulus,
+        trains=spikes("white"),
+        t_stop=2 * second,
+    )
+
+
+def test_parameters_of_a_neuron_with_escape_noise_are_found_again():
+    fit = fitted()
+    z = [(fit.parameters[name] - value) / fit.se[name] for name, value in TRUTH.items()]
+    assert np.abs(z).max() < 3
+    assert fit.n_spikes == sum(len(s.spiketrains[0]) for s in spikes().segments)
+    assert fit.noise.hazard.si("rate") == pytest.approx(fit.parameters["noise.hazard.rate"])
+    assert fit.stimulus.si("offset") == pytest.approx(19e-3)  # not free: kept
+
+
+def test_parameters_of_a_diffusive_neuron_are_found_again():
+    fit = diffusive()
+    truth = {"tau_m": 10e-3, "noise.sigma": 3e-3, "stimulus.gain": 5e-3}
+    z = np.array([fit.parameters[name] - value for name, value in truth.items()]) / list(fit.se.values())
+    assert np.abs(z).max() < 3
+    assert fit.score(spikes("white"), t_start=2 * second).value > 0.1
+    assert fit.rescaled(spikes("white"), t_start=2 * second).p > 0.01
+
+
+def test_the_variance_of_the_score_is_the_observed_information():
+    fit = diffusive()
+    scores = fit._ascent.scores
+    scored = np.sqrt(np.diag(np.linalg.inv(scores.T @ scores)))
+    observed = np.sqrt(np.diag(fit._scaled))
+    n = len(scores)
+    assert np.abs(np.log(scored / observed)).max() < 4 / np.sqrt(n)
+
+
+def test_the_maximum_and_its_errors_are_those_of_a_general_optimiser():
+    fit = fitted()
+
+    def loss(p):
+        noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(np.exp(p[0]) * Hz, np.exp(p[1]) * mV))
+        stimulus = nsnn.Filtered(SIGNAL, gain=p[2] * mV, offset=19 * mV)
+        q = spike_probability(CELL, spikes(), noise=noise, stimulus=stimulus)
+        q = np.clip(q, 1e-300, 1 - 1e-16)
+        return -np.where(on_steps(spikes(), q.shape[1]) == 1, np.log(q), np.log1p(-q)).sum()
+
+    found = minimize(loss, [4.3, 0.6, 5.0], method="BFGS", options={"gtol": 1e-3})
+    p = fit.parameters
+    mine = [np.log(p["noise.hazard.rate"]), np.log(1e3 * p["noise.hazard.width"]), 1e3 * p["stimulus.gain"]]
+    errors = np.array(
+        [
+            fit.se["noise.hazard.rate"] / p["noise.hazard.rate"],
+            fit.se["noise.hazard.width"] / p["noise.hazard.width"],
+            1e3 * fit.se["stimulus.gain"],
+        ]
+    )
+    assert -fit.log_likelihood == pytest.approx(found.fun, abs=2e-3)
+    assert np.abs((found.x - mine) / errors).max() < 0.1
+    h = 0.1 * errors
+    for k in range(3):
+        step = np.eye(3)[k] * h
+        second = (loss(found.x + step) + loss(found.x - step) - 2 * found.fun) / h[k] ** 2
+        # the diagonal of the information: its inverse is below that of the covariance
+        assert second >= 0.98 / errors[k] ** 2
+
+
+def on_steps(block, n):
+    o = np.zeros((len(block.segments), n))
+    for k, segment in enumerate(block.segments):
+        o[k, np.round(segment.spiketrains[0].rescale("s").magnitude / 1e-4).astype(int)] = 1
+    return o
+
+
+def test_intervals_and_profiles_agree_where_spikes_are_many():
+    fit = fitted()
+    low, high = fit.interval()["stimulus.gain"]
+    profile = fit.profile("stimulus.gain")
+    assert low < fit.parameters["stimulus.gain"] < high
+    assert np.abs(np.array(profile.interval) - (low, high)).max() < 0.15 * (high - low)
+    assert profile.log_likelihood.max() == 0.0
+    assert fit.interval(0.5)["stimulus.gain"][1] < high
+
+
+def test_a_fit_of_one_trial_in_seconds_is_that_of_arrays():
+    block = spikes()
+    arrays = [s.spiketrains[0].rescale("s").magnitude for s in block.segments]
+    free = {"stimulus.gain": (0 * mV, 30 * mV)}
+    one = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=arrays, t_stop=3 * second)
+    other = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=block)
+    assert one.parameters == other.parameters
+
+
+def test_given_spikes_before_the_window_do_not_count():
+    free = {"stimulus.gain": (0 * mV, 30 * mV)}
+    late = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_start=1 * second)
+    whole = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
+    assert late.n_spikes < whole.n_spikes
+    assert late.se["stimulus.gain"] > whole.se["stimulus.gain"]
+
+
+def test_simulate_gives_spikes_of_the_fit():
+    fit = fitted()
+    block = fit.simulate(trials=2, seed=3, engine="numpy")
+    assert len(block.segments) == 2
+    q = spike_probability(fit.model, block, noise=fit.noise, stimulus=fit.stimulus)
+    assert Rescaled.of(q, on_steps(block, q.shape[1])).p > 0.01
+
+
+def test_the_printed_table_has_units_and_bounds():
+    lines = repr(fitted()).splitlines()
+    assert lines[0].startswith("Calibration of LIF: ")
+    row = next(line for line in lines if "stimulus.gain" in line)
+    assert row.split()[-4:] == ["0", "to", "30", "mV"]
+
+
+def test_parameters_that_replace_each_other_are_named():
+    free = {
+        "v_thresh": (15 * mV, 40 * mV),
+        "noise.hazard.rate": (5 * Hz, 2000 * Hz),
+    }  # rate exp(-v_thresh / width)
+    with pytest.raises(NsnnError, match=r"^free: v_thresh, noise.hazard.rate cannot be told apart"):
+        nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
+    # equal but for the voltage at the start of a trial
+    free = {"v_rest": (-20 * mV, 10 * mV), "stimulus.offset": (0 * mV, 40 * mV)}
+    with pytest.warns(UserWarning, match=r"^v_rest and stimulus.offset almost replace each other"):
+        nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
+
+
+def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
+    free = {"noise.hazard.rate": (200 * Hz, 900 * Hz), "stimulus.gain": (0 * mV, 30 * mV)}
+    with pytest.warns(UserWarning, match="noise.hazard.rate is at its lower bound: its error is NaN"):
+        fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
+    assert np.isnan(fit.se["noise.hazard.rate"])
+    assert fit.se["stimulus.gain"] > 0
+    idle = nsnn.GIF(
+        tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms, tau_w=50 * ms, b=0 * mV,
+        tau_thresh=20 * ms, b_thresh=0 * mV,
+    )  # fmt: skip
+    free = {"tau_w": (5 * ms, 500 * ms), "stimulus.gain": (0 * mV, 30 * mV)}
+    with pytest.warns(UserWarning, match="tau_w does not change the likelihood: its error is inf"):
+        fit = nsnn.calibrate(idle, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
+    assert fit.se["tau_w"] == np.inf
+    assert fit.interval()["tau_w"] == pytest.approx((5e-3, 0.5))
+
+
+def run(free, trains=None, **options):
+    options = {"noise": HAZARD, "stimulus": DRIVE} | options
+    return nsnn.calibrate(CELL, free, trains=spikes() if trains is None else trains, **options)
+
+
+GAIN = {"stimulus.gain": (0 * mV, 30 * mV)}
+REFUSED = {
+    "empty": (lambda: run({}), "free = {}: expected a dict such as"),
+    "name": (lambda: run({"tau": (1 * ms, 2 * ms)}), "free has the name 'tau'; did you mean 'tau_m'?"),
+    "unit": (lambda: run({"tau_m": (1 * mV, 2 * mV)}), "free['tau_m'] = "),
+    "one bound": (lambda: run({"tau_m": 1 * ms}), "free['tau_m'] = "),
+    "order": (lambda: run({"tau_m": (3 * ms, 2 * ms)}), "free['tau_m'] = "),
+    "model": (lambda: run({"tau_m": (-1 * ms, 2 * ms)}), "free['tau_m'] = "),
+    "threshold": (
+        lambda: run({"v_thresh": (5 * mV, 20 * mV)}),
+        "free: v_reset may be 0.01 and v_thresh 0.005: expected bounds that keep v_reset below v_thresh",
+    ),
+    "refractory": (lambda: run({"tau_refrac": (1 * ms, 900 * ms)}), "tau_refrac = 900 ms: trains have spikes at"),
+    "no spikes": (lambda: run(GAIN, [[]], t_stop=1 * second), "trains hold 0 spikes in the time of the fit"),
+    "short": (lambda: run(GAIN, [[0.1, 0.2]], t_stop=9 * second), "signal lasts 3 s: expected at least"),
+    "method": (lambda: run(GAIN, method="voltage"), "method = 'voltage'"),
+    "clock": (
+        lambda: run(GAIN, [neo.SpikeTrain([1.2, 1.3], t_start=1, t_stop=2, units="s")]),
+        "signal starts at 0 s, and trains at 1 s: expected one start",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bad_input_is_named(what):
+    call, message = REFUSED[what]
+    with pytest.raises(NsnnError) as caught:
+        call()
+    assert str(caught.value).startswith(message)

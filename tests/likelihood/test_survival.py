@@ -1,0 +1,269 @@
+"""Survival and spike probabilities of neurons in continuous time, beside values found in two other ways and beside `simulate`."""
+
+import functools
+import itertools
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from scipy.stats import invgauss, norm
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+from nsnn_neuro.likelihood import Rescaled, spike_probability, survival
+
+MV = {"v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV}
+CELL = nsnn.LIF(tau_m=20 * ms, tau_refrac=2 * ms, **MV)
+NOISE = nsnn.WhiteNoise(5 / np.sqrt(2) * mV)
+SINE = nsnn.Sinusoid(15 * mV, 8 * mV, 20 * Hz)
+# drive 18 - 6 exp(-t / 30 ms) as a current that decays after a spike
+ADAPTING = nsnn.GIF(
+    tau_m=20 * ms,
+    tau_refrac=2 * ms,
+    **MV,
+    tau_w=30 * ms,
+    b=0 * mV,
+    w_start=6 * mV,
+    tau_thresh=10 * ms,
+    b_thresh=0 * mV,
+)
+FROM_RESET = {
+    "constant 15": (
+        CELL,
+        nsnn.Constant(15 * mV),
+        [0.99993175, 0.99464049, 0.94260136, 0.69315806],
+        [1.1627668e-4, 2.42819085e-3, 7.28290137e-3, 7.86691413e-3],
+    ),
+    "constant 20": (
+        CELL,
+        nsnn.Constant(20 * mV),
+        [0.99955473, 0.96905144, 0.73685608, 0.18420566],
+        [7.4759364e-4, 0.013277333, 0.027605141, 9.1062312e-3],
+    ),
+    "sinusoid": (
+        CELL,
+        SINE,
+        [0.99982664, 0.97418048, 0.66640599, 0.47280421],
+        [3.236453e-4, 0.01400302, 0.03120429, 1.21048280e-3],
+    ),
+    "spike-triggered": (
+        ADAPTING,
+        nsnn.Constant(18 * mV),
+        [0.99997579, 0.99775228, 0.96706253, 0.67392376],
+        [4.206034e-5, 1.09278e-3, 5.13970e-3, 0.01231076],
+    ),
+}
+TIMES = np.array([5, 10, 20, 50])
+
+
+@pytest.mark.parametrize("drive", FROM_RESET)
+def test_survival_and_density_from_reset_are_those_of_two_other_methods(drive):
+    model, stimulus, expected, density = FROM_RESET[drive]
+    around = np.concatenate([TIMES, TIMES - 0.05, TIMES + 0.05])
+    s, before, after = survival(model, around * ms, noise=NOISE, stimulus=stimulus).reshape(3, 4)
+    assert np.abs(s - expected).max() < 1e-4
+    assert np.abs((before - after) / 0.1 - density).max() < 1e-4
+
+
+def test_survival_of_a_membrane_at_its_threshold_is_the_closed_form():
+    # mu = theta: S = 2 Phi(z) - 1
+    t = np.array([3.0, 8.0, 30.0])
+    z = 10 * np.exp(-t / 20) / (5 / np.sqrt(2) * np.sqrt(1 - np.exp(-2 * t / 20)))
+    s = survival(CELL, t * ms, noise=NOISE, stimulus=nsnn.Constant(20 * mV))
+    assert np.abs(s - (2 * norm.cdf(z) - 1)).max() < 1e-4
+
+
+def test_survival_of_a_perfect_integrator_is_that_of_the_inverse_gaussian_law():
+    cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=20 * mV, tau_refrac=1 * ms)
+    t = np.array([5.0, 12.0, 30.0])
+    # drift 1.5 mV/ms, diffusion 2 D = 2 sigma^2 / tau = 5 mV^2/ms
+    mean, shape = 20 / 1.5, 20**2 / 5.0
+    expected = invgauss.sf(t, mean / shape, scale=shape)
+    s = survival(cell, t * ms, noise=nsnn.WhiteNoise(5 * mV), stimulus=nsnn.Constant(15 * mV))
+    assert np.abs(s - expected).max() < 2e-4
+
+
+def test_survival_of_an_exponential_neuron():
+    cell = nsnn.EIF(
+        tau_m=20 * ms,
+        v_rest=0 * mV,
+        v_reset=10 * mV,
+        v_thresh=15 * mV,
+        delta_T=2 * mV,
+        v_spike=30 * mV,
+        tau_refrac=0 * ms,
+    )
+    s = survival(cell, [20, 50] * ms, noise=nsnn.WhiteNoise(3 * mV), stimulus=nsnn.Constant(14 * mV))
+    assert np.abs(s - [0.943994, 0.564844]).max() < 1e-4
+
+
+def test_the_error_is_of_second_order_in_the_width_of_cells_and_in_the_step():
+    def at(n_cells, dt):
+        return survival(CELL, 20 * ms, noise=NOISE, stimulus=SINE, n_cells=n_cells, dt=dt * ms)
+
+    cells = [abs(at(n, 0.1) - 0.66640599) for n in (40, 80, 160)]
+    assert 3.2 < cells[0] / cells[1] < 4.8
+    assert 3.2 < cells[1] / cells[2] < 4.8
+    fine = at(400, 0.025)
+    steps = [abs(at(400, dt) - fine) for dt in (0.8, 0.4)]
+    assert 3.0 < steps[0] / steps[1] < 5.0
+
+
+def test_densities_of_given_spikes_under_a_sinusoid():
+    # spikes at 12, 31, 58, 77, 103 ms in 120 ms: each is the middle of a step, as `simulate` counts it
+    dt, spikes = 0.05, np.array([12.0, 31.0, 58.0, 77.0, 103.0])
+    early = nsnn.Sinusoid(15 * mV, 8 * mV, 20 * Hz, phase=-2 * np.pi * 0.02 * dt / 2)
+    q = spike_probability(
+        CELL, [spikes * 1e-3 + 1e-9], noise=NOISE, stimulus=early, dt=dt * ms, t_stop=120.05 * ms
+    )
+    steps = np.round(spikes / dt).astype(int)
+    left = np.exp(np.concatenate([[0.0], np.cumsum(np.log1p(-q))]))
+    density = [q[k] / dt * left[k] / left[j + 1] for j, k in itertools.pairwise(steps)]
+    expected = np.array([0.00490328, 0.01073087, 0.01250928, 0.00241507])
+    assert np.abs(density / expected - 1).max() < 2e-3
+    end = np.sqrt(left[-1] * left[-2])  # at 120 ms, the middle of the last step
+    assert end / left[steps[-1] + 1] == pytest.approx(0.78542106, abs=2e-4)
+
+
+GIF = nsnn.GIF(
+    tau_m=10 * ms,
+    v_rest=0 * mV,
+    v_reset=8 * mV,
+    v_thresh=18 * mV,
+    tau_refrac=2.03 * ms,
+    tau_w=60 * ms,
+    b=2 * mV,
+    tau_thresh=20 * ms,
+    b_thresh=4 * mV,
+)
+DRIVE = nsnn.FrozenNoise(24 * mV, 5 * mV, 5 * ms, seed=3)
+FAST = nsnn.LIF(tau_m=10 * ms, tau_refrac=0 * ms, **MV)
+SIMULATED = {
+    "GIF": (GIF, nsnn.WhiteNoise(3 * mV), DRIVE),
+    "GIF, hazard": (GIF, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV)), DRIVE),
+    "GIF, family": (GIF, nsnn.EscapeNoise(nsnn.Gaussian(4 * mV)), nsnn.FrozenNoise(14 * mV, 5 * mV, 5 * ms, seed=3)),
+    "LIF": (FAST, nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(19 * mV, 6 * mV, 20 * Hz)),
+    "LIF, hazard with slope": (
+        FAST,
+        nsnn.EscapeNoise(hazard=nsnn.PlesserGerstner(3 * mV, tau_m=10 * ms)),
+        nsnn.FrozenNoise(17 * mV, 4 * mV, 5 * ms, seed=3),
+    ),
+    "PIF": (
+        nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=20 * mV, tau_refrac=1 * ms),
+        nsnn.WhiteNoise(5 * mV),
+        nsnn.FrozenNoise(10 * mV, 8 * mV, 5 * ms, seed=3),
+    ),
+    "QIF": (
+        nsnn.QIF(tau_m=10 * ms, v_rest=0.0, v_reset=-3.0, v_thresh=1.0, v_spike=10.0, tau_refrac=1 * ms),
+        nsnn.WhiteNoise(0.7),
+        nsnn.FrozenNoise(0.5, 0.5, 5 * ms, seed=3),
+    ),
+}  # fmt: skip
+
+
+@functools.cache
+def simulated(name):
+    return nsnn.simulate(*SIMULATED[name], trials=8, duration=1 * second, seed=5, engine="numpy")
+
+
+def on_steps(block, n):
+    o = np.zeros((len(block.segments), n))
+    for k, segment in enumerate(block.segments):
+        o[k, np.round(segment.spiketrains[0].rescale("s").magnitude / 1e-4).astype(int)] = 1
+    return o
+
+
+@pytest.mark.parametrize("name", SIMULATED)
+def test_spikes_of_simulate_have_these_probabilities(name):
+    model, noise, stimulus = SIMULATED[name]
+    block = simulated(name)
+    q = spike_probability(model, block, noise=noise, stimulus=stimulus)
+    o = on_steps(block, q.shape[1])
+    assert o.sum() > 100
+    assert Rescaled.of(q, o).p > 0.01
+    assert abs(o.sum() - q.sum()) / np.sqrt(q.sum()) < 3
+
+
+def test_a_wrong_model_is_rejected():
+    _, noise, stimulus = SIMULATED["GIF"]
+    block = simulated("GIF")
+    plain = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=27 * mV, tau_refrac=2.03 * ms)
+    q = spike_probability(plain, block, noise=noise, stimulus=stimulus)
+    assert Rescaled.of(q, on_steps(block, q.shape[1])).p < 1e-6
+
+
+def test_a_window_has_the_probabilities_of_the_whole():
+    spikes = [[0.0121, 0.0312, 0.0583]]
+    options = {"noise": NOISE, "stimulus": SINE, "t_stop": 80 * ms}
+    whole = spike_probability(CELL, spikes, **options)
+    assert whole.shape == (800,)
+    assert not whole[122:141].any()  # refractory
+    assert spike_probability(CELL, spikes, t_start=40 * ms, **options).tolist() == whole[400:].tolist()
+
+
+SIGNAL = nsnn.Recorded(
+    nsnn.simulate(CELL, NOISE, SINE, duration=5 * ms, seed=1, engine="numpy").segments[0].analogsignals[0]
+)
+REFUSED = {
+    "noise": (lambda: survival(CELL, 1 * ms, noise=None), "noise = None: the likelihood needs WhiteNoise or EscapeNoise"),
+    "OU noise": (
+        lambda: survival(CELL, 1 * ms, noise=nsnn.OUNoise(3 * mV, 5 * ms)),
+        "noise = OUNoise(...): the likelihood needs WhiteNoise or EscapeNoise",
+    ),
+    "no noise": (lambda: survival(CELL, 1 * ms, noise=nsnn.WhiteNoise(0 * mV)), "sigma = "),
+    "neuron": (
+        lambda: survival(nsnn.WangBuzsaki(), 1 * ms, noise=NOISE),
+        "model = WangBuzsaki(...): the likelihood needs a neuron like LIF",
+    ),
+    "AdEx": (
+        lambda: survival(
+            nsnn.AdEx(
+                tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, delta_T=1 * mV, v_spike=20 * mV,
+                tau_refrac=0 * ms, tau_w=100 * ms, a=0.1, b=1 * mV,
+            ),
+            1 * ms,
+            noise=NOISE,
+        ),
+        "model = AdEx(...), whose w relaxes to",
+    ),
+    "array": (
+        lambda: survival(CELL, 1 * ms, noise=nsnn.WhiteNoise([1, 2] * mV)),
+        "sigma of WhiteNoise has 2 values: expected one number",
+    ),
+    "times": (lambda: survival(CELL, -1 * ms, noise=NOISE), "times = "),
+    "close": (
+        lambda: spike_probability(CELL, [[0.010, 0.0115]], noise=NOISE, t_stop=20 * ms),
+        "tau_refrac = 2 ms: trains have spikes at 0.01 s and 0.0115 s, which is too close (1 of 1 intervals are)",
+    ),
+    "duration": (lambda: spike_probability(CELL, [[0.01]], noise=NOISE), "trains have no duration: expected t_stop"),
+    "window": (
+        lambda: spike_probability(CELL, [[0.01]], noise=NOISE, t_start=30 * ms, t_stop=20 * ms),
+        "t_start = 0.03 s: expected a time within the trials",
+    ),
+    "signal": (
+        lambda: spike_probability(CELL, [[0.01]], noise=NOISE, stimulus=SIGNAL, t_stop=20 * ms),
+        "signal lasts 0.005 s: expected at least",
+    ),
+    "unequal": (
+        lambda: spike_probability(
+            CELL,
+            [train([0.01], 0.02), train([0.01], 0.03)],
+            noise=NOISE,
+        ),
+        "trains: trials of 0.02 to 0.03 s: expected one length",
+    ),
+}  # fmt: skip
+
+
+def train(times, t_stop):
+    return neo.SpikeTrain(times, units="s", t_stop=t_stop * pq.s)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bad_input_is_named(what):
+    call, message = REFUSED[what]
+    with pytest.raises(NsnnError) as caught:
+        call()
+    assert str(caught.value).startswith(message)
