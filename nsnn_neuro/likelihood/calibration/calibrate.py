@@ -175,8 +175,8 @@ def _result(
     if smallest < _ALMOST:
         names = [free.names[bent.inner[k]] for k in moved]
         warn(
-            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or give "
-            "a stimulus that varies more"
+            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
+            "give a stimulus that varies more"
         )
     _warn_of(free, bent, at)
     scaled = np.full((n, n), np.nan)
