@@ -217,7 +217,8 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         if data is not None and data.size:
             contents.left_out.append(f"{name} (times and values differ in number)")
             return
-        _event(source, path, contents, *tables.times(source, path, ["timestamps"]))
+        (times,) = tables.times(source, path, ["timestamps"])
+        _event(source, path, contents, times)
         return
     (times,) = tables.times(source, path, ["timestamps"])
     if is_text(data):
