@@ -276,7 +276,8 @@ def test_the_types_of_a_file_are_the_public_records() -> None:
             config.parse(text)
         found |= set(re.findall(r'"(\w+)"', str(caught.value)))
     bases = {"ConductanceBased", "Family", "Hazard", "IntegrateAndFire", "Neuron", "Noise", "Stimulus"}
-    assert found == public - bases - {"Filtered", "Recorded", "Relay"}  # a signal, and what repeats it, aren't text
+    # a signal, and what repeats it, are no text
+    assert found == public - bases - {"Filtered", "Recorded", "Relay"}
 
 
 def test_a_hazard_can_be_written() -> None:
