@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.channels import KINDS, words_of_kind
+from helpers.quick_runs import quick_table
 from scipy import integrate, stats
 
 from analysis import estimator_benchmark as study
@@ -14,7 +15,7 @@ from analysis.harness import ClaimFailed
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 def test_claims_hold_on_a_quick_run(table):

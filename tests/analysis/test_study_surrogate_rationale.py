@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from helpers.quick_runs import quick_table
 from scipy.stats import binom, norm
 
 from analysis import surrogate_rationale as study
@@ -16,7 +17,7 @@ from analysis.surrogate_rationale import config
 
 @pytest.fixture(scope="module")
 def table():
-    return study.run(study.Config(quick=True))
+    return quick_table(study)
 
 
 def test_a_quick_run_verifies(table):

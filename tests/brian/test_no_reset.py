@@ -39,7 +39,7 @@ class Rearmed(FitzHughNagumo):
     v_rearm: Any = parameter("1", default=0.0)
 
 
-def run(cell: Any, noise: float, seconds: float = 2.0, engine: str = "numpy", dt: Any = 0.1 * ms) -> Any:
+def run(cell: Any, noise: float, seconds: float = 0.7, engine: str = "numpy", dt: Any = 0.1 * ms) -> Any:
     block = nsnn.simulate(
         cell, nsnn.WhiteNoise(noise) if noise else None, nsnn.Constant(0.5), n_neurons=4, duration=1e3 * seconds * ms,
         dt=dt, seed=1, engine=engine, record_v=True,

@@ -383,7 +383,7 @@ def test_white_noise_lif_meets_siegert(mu, sigma_b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mu", "sigma_b"), POINTS)
+@pytest.mark.parametrize(("mu", "sigma_b"), POINTS[::3])
 def test_without_the_bridge_the_threshold_is_shifted(mu, sigma_b):
     """Bridge off: Siegert at the threshold that a check once a step makes, |z| < 4; and the shift is seen: > 4 sigma off."""
     sigma = sigma_b / np.sqrt(2) * mV
