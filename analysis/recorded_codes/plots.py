@@ -66,7 +66,8 @@ def _latency_and_count(ax: Axes, table: pd.DataFrame) -> None:
         ylim=(0, top),
         aspect="equal",
     )
-    ax.set_xticks(ax.get_yticks()[ax.get_yticks() <= top])
+    ticks = np.arange(0, top, 0.5)
+    ax.set(xticks=ticks, yticks=ticks)
 
 
 def _codes(ax: Axes, table: pd.DataFrame) -> None:
@@ -98,7 +99,7 @@ def _decoders(ax: Axes, table: pd.DataFrame) -> None:
         ax.errorbar(mean, k, xerr=half, fmt=marker, color=colour, mfc="white", ms=6, capsize=2)
     most = float(np.log2(by_image(table, arms[0]).size))
     ax.axvline(most, color=GREY, ls=":", lw=1)
-    ax.text(most - 0.03 * most, len(arms) - 0.6, "entropy of\nthe images", ha="right", fontsize=8, color=GREY)
+    ax.text(0.97 * most, 0, "entropy of\nthe images", ha="right", va="center", fontsize=8, color=GREY)
     names = {
         POISSON: "counts, Poisson",
         NB: "counts,\nnegative binomial",
@@ -144,7 +145,7 @@ def variability(table: pd.DataFrame) -> Figure:
             color=colour,
             ls=style,
             lw=1.3,
-            label=f"{name}, mean {values.mean():.3f}",
+            label=f"{name}, mean {round(values.mean(), 3) + 0.0:.3f}",  # no -0.000
         )
     _tidy(b, "B", xlabel="noise correlation of counts", ylabel="pairs of cells")
     b.legend(frameon=False, fontsize=8)

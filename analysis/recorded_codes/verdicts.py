@@ -229,8 +229,8 @@ def headline(table: pd.DataFrame) -> str:
     decoders = ", ".join(f"{by_image(table, arm).mean():.2f} from {arm}" for arm in (COUNTS, LATENCY, BOTH))
     return (
         f"{len(latency)} responsive cells: {latency.mean():.2f} bit about the image in the latency of the first spike, "
-        f"{count.mean():.2f} in the count; latency ahead in {int((latency > count).sum())}. Groups of cells, of "
-        f"{np.log2(by_image(table, COUNTS).size):.2f} bit: {decoders}."
+        f"{count.mean():.2f} in the count; latency ahead in {int((latency > count).sum())}. Decoders of groups of "
+        f"cells, of at most {np.log2(by_image(table, COUNTS).size):.2f} bit: {decoders}."
     )
 
 
