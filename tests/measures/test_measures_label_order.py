@@ -6,7 +6,7 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import measures, to_block
+from nsnn_neuro import NsnnError, measures, to_block
 from nsnn_neuro.io.selection import split
 from nsnn_neuro.plotting.align import groups_of
 
@@ -41,6 +41,15 @@ def test_conditions_are_sorted_or_in_the_order_of_their_categories(labels, order
     fit = measures.modulated_poisson(labels, COUNTS)
     assert fit.labels.tolist() == order
     assert_allclose(fit.rate, mean)
+
+
+def test_numbers_of_a_tuning_curve_ascend_and_missing_texts_are_named():
+    angle = np.tile([0.0, 90.0, 45.0], 8)
+    curve = measures.tuning_curve(pd.Categorical(angle, [90.0, 0.0, 45.0]), BLOCK)
+    assert curve.values.tolist() == [0.0, 45.0, 90.0]
+    labels = pd.Categorical([None, *LABELS[1:]], SIZES)
+    with pytest.raises(NsnnError, match=r"stimulus\[0\] = nan \(1 of 24 are missing\)"):
+        measures.tuning_curve(labels, BLOCK)
 
 
 @pytest.mark.parametrize("decoder", [measures.PoissonMAP(), measures.LinearDiscriminant()])

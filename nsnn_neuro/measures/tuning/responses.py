@@ -10,6 +10,7 @@ import quantities as pq
 from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.units import floats, is_quantity, shown, si, unit_of
+from ...io.lookup import refuse_missing
 from ..limits import mean_limits
 from ..response_checks import array_of, as_samples
 from ..trains import as_trains, holds_blocks, time_window
@@ -29,6 +30,8 @@ def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.nda
         raise NsnnError(f"{name} has shape {np.shape(raw)}: expected ({n},), one value for each trial")
     if unit == "1" and raw.dtype.kind in "OU" and all(isinstance(value, str) for value in raw.flat):
         return raw.astype(str), "1"
+    if unit == "1" and raw.dtype.kind == "O" and any(isinstance(value, str) for value in raw.flat):
+        refuse_missing(raw.tolist(), name)
     values = in_unit(raw, unit, name)
     if not np.isfinite(values).all():
         k = int(np.argmin(np.isfinite(values)))

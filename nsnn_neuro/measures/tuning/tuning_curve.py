@@ -49,7 +49,7 @@ class TuningCurve:
     """
 
     values: np.ndarray
-    """(n_stimuli,) distinct stimuli, numbers or texts: sorted, or in the order of the categories of a pandas Categorical"""
+    """(n_stimuli,) distinct stimuli: numbers or texts, sorted; texts of a pandas Categorical in the order of its categories"""
     mean: np.ndarray
     """(n_neurons, n_stimuli) mean response over trials"""
     se: np.ndarray
@@ -404,6 +404,8 @@ def tuning_curve(stimulus: Any, block: Any, *, window: Any = None) -> TuningCurv
     refuse_trials_first(stimulus, block, "tuning_curve(stimulus, block)")
     responses, response_unit = read_responses(block, window)
     values, unit = read_stimulus(stimulus, len(responses))
-    distinct, label = by_category(*np.unique(values, return_inverse=True), stimulus)
+    distinct, label = np.unique(values, return_inverse=True)
+    if values.dtype.kind == "U":  # numbers have their place on an axis
+        distinct, label = by_category(distinct, label, stimulus)
     n, mean, se = by_stimulus(label, responses)
     return TuningCurve(distinct, mean, se, n, unit, response_unit, responses, label)
