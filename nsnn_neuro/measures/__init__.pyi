@@ -109,6 +109,7 @@ from .timing.profiles import spike_profile as spike_profile
 from .timing.profiles import spike_synchronization as spike_synchronization
 from .timing.profiles import synchronization_profile as synchronization_profile
 from .timing.train_similarity import gamma_coincidence as gamma_coincidence
+from .timing.train_similarity import md_star as md_star
 from .timing.train_similarity import schreiber_reliability as schreiber_reliability
 from .timing.train_similarity import van_rossum as van_rossum
 from .timing.train_similarity import victor_purpura as victor_purpura
@@ -210,6 +211,7 @@ __all__ = [
     "linear_reconstruction",
     "lv",
     "lvr",
+    "md_star",
     "mean_isi_distance",
     "mean_matched_fano",
     "mean_spike_distance",

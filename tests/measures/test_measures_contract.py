@@ -140,6 +140,7 @@ EXAMPLES: dict[str, Example] = {
     "fano_factor": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, "at least two counts", COUNTS)),
     "firing_events": Example(lambda: (repeats(),), {"sigma": 20 * pq.ms}, measures.FiringEvents, "repeats", (NAN, TWO, WINDOWS)),
     "firing_rate": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, FINE, FINE)),
+    "md_star": Example(lambda: (repeats(), repeats()), {"precision": 5 * pq.ms}, float),
     "gamma_coincidence": Example(lambda: (repeats(),), {"precision": 5 * pq.ms}, PAIR, "repeats", (NAN, FINE, WINDOWS)),
     "instantaneous_rate": Example(
         lambda: (block(),), {"sigma": 20 * pq.ms, "sampling_period": 5 * pq.ms}, neo.AnalogSignal, "block",
@@ -512,7 +513,9 @@ HOSTILE: dict[str, Any] = {
 MEANT = {
     *(("seed", what) for what in ("huge", "of too many digits", "a list with a huge number")),
     ("x", "texts"),  # of entropy; the other functions' x refuse texts in tests of their own
-    *((name, "rows of unequal length") for name in ("train", "trains")),  # repeats of one and of two spikes
+    *(
+        (name, "rows of unequal length") for name in ("train", "trains", "other", "data", "model")
+    ),  # repeats of one and of two spikes
 }
 PARAMETERS = [
     (name, parameter)

@@ -16,6 +16,7 @@ from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     gamma_coincidence,
+    md_star,
     schreiber_reliability,
     van_rossum,
     victor_purpura,
@@ -237,3 +238,34 @@ def test_all_crop_to_the_window():
         assert_array_equal(call(trains, **window), call(cut))
     whole = gamma_coincidence(trains, precision=30 * pq.ms, **window)
     assert_array_equal(whole, gamma_coincidence(cut, precision=30 * pq.ms, **window))
+
+
+DATA = [[0.010, 0.030, 0.050], [0.011, 0.033, 0.049], [0.009, 0.052]]
+MODEL = [[0.0105, 0.031, 0.070], [0.012, 0.048], [0.010, 0.029, 0.051, 0.080]]
+
+
+def test_md_star_of_a_table_by_hand():
+    # pairs within 4 ms: R_d = 7/3, R_m = 5/3, R_dm = 19/9
+    assert md_star(DATA, MODEL, precision=4 * pq.ms) == pytest.approx(19 / 18, abs=1e-12)
+    assert md_star(MODEL, DATA, precision=4 * pq.ms) == pytest.approx(19 / 18, abs=1e-12)
+
+
+def test_md_star_is_one_for_two_sets_of_one_process_and_counts_each_pair_of_spikes():
+    rng = np.random.default_rng(3)
+    jitter, keep = rng.normal(0, 1e-3, (80, 40)), rng.random((80, 40)) < 0.8
+    trains = [np.sort((np.linspace(0.1, 3.9, 40) + j)[k]) for j, k in zip(jitter, keep, strict=True)]
+    assert md_star(trains[:40], trains[40:], precision=2 * pq.ms) == pytest.approx(1, abs=0.02)
+    burst = [[0.100, 0.101], [0.100, 0.101]]
+    assert md_star(burst, [[0.1], [0.1]], precision=2 * pq.ms) == pytest.approx(2 * 2 / (4 + 1))
+
+
+def test_md_star_needs_repeats_and_coincidences():
+    with pytest.raises(NsnnError, match=r"^model has 1 train: expected two or more"):
+        md_star(DATA, MODEL[:1], precision=4 * pq.ms)
+    with pytest.warns(SilentNeuronWarning, match="no two trains of a set have a coincidence"):
+        assert np.isnan(md_star([[0.1], [0.2]], [[0.3], []], precision=4 * pq.ms))
+
+
+def test_gamma_between_two_sets_is_a_part_of_that_of_all():
+    whole = gamma_coincidence(DATA + MODEL, precision=4 * pq.ms, **WINDOW)
+    assert gamma_coincidence(DATA, MODEL, precision=4 * pq.ms, **WINDOW).tolist() == whole[:3, 3:].tolist()

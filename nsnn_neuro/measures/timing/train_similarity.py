@@ -16,6 +16,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import describe, si
 from ...core.warn import warn
+from ...io.spikes import Trains
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio
 
@@ -83,6 +84,25 @@ def _coincidences(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.nd
                 else:
                     j += 1
             out[a, b] = out[b, a] = result
+    return out
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _pairs_within(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.ndarray:
+    """Pairs of spikes of each two trains at most delta apart; a spike may be in several."""
+    n = offsets.size - 1
+    out = np.zeros((n, n))
+    for a in range(n):
+        for b in range(a + 1):
+            first = last = offsets[b]
+            total = 0
+            for i in range(offsets[a], offsets[a + 1]):
+                while first < offsets[b + 1] and times[first] < times[i] - delta:
+                    first += 1
+                while last < offsets[b + 1] and times[last] <= times[i] + delta:
+                    last += 1
+                total += last - first
+            out[a, b] = out[b, a] = total
     return out
 
 
@@ -162,8 +182,12 @@ def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None
 
 @measure("1")
 @suggest_keywords
-def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
-    """Coincidence factor Gamma of each pair of trains, (n, n); row: reference, column: its prediction.
+def gamma_coincidence(
+    trains: Any, other: Any = None, *, precision: Any, t_start: Any = None, t_stop: Any = None
+) -> np.ndarray:
+    """Coincidence factor Gamma of each pair of trains, (n, n), or with each of another set, (n, n_other).
+
+    Row: reference, column: its prediction.
 
     Gamma = (N_coinc - 2 nu Delta N_a) / ((N_a + N_b)/2 (1 - 2 nu Delta)), nu = N_b / duration the rate of the
     column's train, 2 nu Delta N_a the number of coincidences expected of a Poisson train of that rate.
@@ -174,6 +198,7 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
     Parameters
     ----------
     trains, t_start, t_stop : as for `victor_purpura`; plain arrays, whose duration is unknown, need t_start and t_stop
+    other : trains of a model, say, in the same window
     precision : Delta, time, scalar
 
     Raises
@@ -189,7 +214,7 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
     array([[1.   , 0.496], [0.496, 1.   ]])
     """
     delta = positive(precision, "s", "precision")
-    repeats = as_repeats(trains, t_start, t_stop)
+    n, repeats = _joined(trains, other, t_start, t_stop, ("trains", "other"))
     start, stop = repeats.window()
     count = repeats.counts[:, 0].astype(float)
     chance = 2 * delta * count / (stop - start)
@@ -205,7 +230,69 @@ def gamma_coincidence(trains: Any, *, precision: Any, t_start: Any = None, t_sto
     result = _coincidences(repeats.times, repeats.offsets, reach)
     size = (count[:, None] + count) / 2 * (1 - chance)
     _warn_empty(count, "gamma_coincidence", "the pairs of two empty trains are NaN")
-    return nan_ratio(result - chance * count[:, None], size)
+    gamma = nan_ratio(result - chance * count[:, None], size)
+    return gamma if other is None else gamma[:n, n:]
+
+
+@measure("1")
+@suggest_keywords
+def md_star(data: Any, model: Any, *, precision: Any, t_start: Any = None, t_stop: Any = None) -> float:
+    """Similarity Md* of the repeats of a model to those of a neuron: 2 R_dm / (R_d + R_m).
+
+    R_dm is the mean over pairs of a recorded and a simulated train of the number of pairs of spikes at most `precision` apart, R_d
+    and R_m the means over pairs of two different trains of one set. 1 if both sets come from one process; it may exceed 1. Unlike
+    Gamma averaged over pairs it does not prefer models with less variability than the neuron.
+
+    Parameters
+    ----------
+    data, model : trains of two or more repeats each, as for `victor_purpura`
+    precision : time, scalar
+    t_start, t_stop : part to compare; default: all
+
+    Raises
+    ------
+    NsnnError : a set of one train, or what `as_repeats` refuses. NaN, with one SilentNeuronWarning, where no two trains of a set
+        have a coincidence
+
+    Source: Naud, Gerhard, Mensi & Gerstner 2011, doi 10.1162/NECO_a_00208
+
+    >>> import quantities as pq
+    >>> recorded, simulated = [[0.010, 0.030], [0.011, 0.033]], [[0.010, 0.031], [0.012, 0.048]]
+    >>> md_star(recorded, simulated, precision=4*pq.ms)
+    1.0
+    """
+    delta = positive(precision, "s", "precision")
+    n, repeats = _joined(data, model, t_start, t_stop, ("data", "model"))
+    for name, size in (("data", n), ("model", repeats.n_trials - n)):
+        if size < 2:
+            raise NsnnError(f"{name} has {size} train: expected two or more, to compare them with each other")
+    pairs = _pairs_within(
+        repeats.times, repeats.offsets, delta * (1 + slack(delta, repeats.resolution, "precision"))
+    )
+
+    def among(own: np.ndarray) -> float:
+        return float((own.sum() - np.trace(own)) / (len(own) * (len(own) - 1)))
+
+    within = among(pairs[:n, :n]) + among(pairs[n:, n:])
+    if within == 0:
+        warn("md_star: no two trains of a set have a coincidence; its value is NaN", SilentNeuronWarning)
+        return float("nan")
+    return float(2 * pairs[:n, n:].mean() / within)
+
+
+def _joined(trains: Any, other: Any, t_start: Any, t_stop: Any, names: tuple[str, str]) -> tuple[int, Trains]:
+    """The number of the first trains, and all trains in one."""
+    first = as_repeats(trains, t_start, t_stop, names[0])
+    if other is None:
+        return first.n_trials, first
+    second = as_repeats(other, t_start, t_stop, names[1])
+    edges = np.concatenate([np.stack([one.t_start, one.t_stop], axis=1) for one in (first, second)])
+    times = np.concatenate([first.times, second.times])
+    trial = np.concatenate([first.trial, second.trial + first.n_trials])
+    resolution = max(first.resolution, second.resolution)
+    return first.n_trials, Trains.from_arrays(
+        times, np.zeros(times.size, np.int64), trial, 1, edges, resolution
+    )
 
 
 @measure("1")
