@@ -384,6 +384,12 @@ def neo_source(value: Any) -> Source | None:
     if isinstance(value, neo.SpikeTrain):
         return one_trial([value], "source")
     if isinstance(value, neo.Segment):
+        others = ("irregularlysampledsignals", "imagesequences", "events", "epochs")
+        if left_out := [kind for kind in others if len(getattr(value, kind))]:
+            warn(
+                f"source: {', '.join(left_out)} of the Segment are left out: put it into a neo.Block, "
+                "block.segments.append(segment), which measures, cut and save take with all that it holds"
+            )
         return one_trial(value.spiketrains, "source.spiketrains", value.analogsignals)
     if isinstance(value, SpikeTrainList):
         return one_trial(value, "source")

@@ -398,6 +398,16 @@ def test_a_sorting_of_spikeinterface():
 # --- lists of Blocks, and of SpikeTrains, as Blocks ---
 
 
+def test_what_else_a_segment_holds_is_named():
+    segment = to_block([[[0.1]]], t_stop=1 * second).segments[0]
+    segment.events.append(neo.Event([0.5] * pq.s, labels=["go"]))
+    with pytest.warns(
+        UserWarning, match=r"source: events of the Segment are left out: .*block\.segments\.append"
+    ) as seen:
+        assert lists(to_block([segment, segment])) == [[[0.1]], [[0.1]]]
+    assert len({str(one.message) for one in seen}) == 1
+
+
 def test_blocks_in_a_list_are_their_trials_together():
     one = to_block([[[0.1, 0.2], [0.5]], [[], [0.3]]], t_stop=1 * second)
     two = to_block([[[0.4], [0.6, 0.7, 0.8]]], t_stop=1 * second)
