@@ -14,7 +14,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,53 @@ def _settled(driver: webdriver.Chrome, done: Callable[[list[str]], bool], second
     return list(before or [])
 
 
+def _of_pages(pages: list[Path], root: Path, base: str) -> list[str]:
+    """The faults of pages, each with its page."""
+    driver = browser()
+    try:
+        return [
+            f"{page.relative_to(root)}: {fault}"
+            for page in pages
+            for fault in faults(driver, base + page.relative_to(root).as_posix().removesuffix("index.html"))
+        ]
+    finally:
+        driver.quit()
+
+
+def _of_search(base: str) -> list[str]:
+    """Searches whose first hits lack the page that they should find."""
+    driver, found = browser(), []
+    try:
+        width(driver, SCREEN)
+        driver.get(base)
+        WebDriverWait(driver, 20).until(lambda d: d.find_elements(By.CSS_SELECTOR, "input.md-search__input"))
+        for words, expected in SEARCHES.items():
+            first = hits(driver, words)
+            if not any(re.search(expected, address) for address in first):
+                found.append(
+                    f"search for {words!r} finds {first}: expected a page whose address has {expected}"
+                )
+    finally:
+        driver.quit()
+    return found
+
+
+def _shoot(folder: Path, paths: Sequence[str], base: str) -> None:
+    """Screenshots of pages at the width of a phone and of a screen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    driver = browser()
+    try:
+        for size in (PHONE, SCREEN):
+            for path in paths:
+                width(driver, size)
+                driver.get(base + path)
+                time.sleep(0.5)
+                name = path.strip("/").replace("/", "_") or "index"
+                driver.save_screenshot(str(folder / f"{name}_{size[0]}.png"))
+    finally:
+        driver.quit()
+
+
 def main(arguments: list[str]) -> int:
     """Check a site's folder or a single page; print faults, and return 1 if there are any."""
     target = Path(arguments[0]).resolve()
@@ -153,39 +201,18 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/"
     pages = sorted(root.rglob("*.html")) if target.is_dir() else [target]
-    driver, bad = browser(), 0
     try:
-        for page in pages:
-            address = base + page.relative_to(root).as_posix().removesuffix("index.html")
-            for fault in faults(driver, address):
-                print(f"{page.relative_to(root)}: {fault}")
-                bad += 1
-        if target.is_dir():
-            width(driver, SCREEN)
-            driver.get(base)
-            WebDriverWait(driver, 20).until(
-                lambda d: d.find_elements(By.CSS_SELECTOR, "input.md-search__input")
-            )
-            for words, expected in SEARCHES.items():
-                first = hits(driver, words)
-                if not any(re.search(expected, address) for address in first):
-                    print(f"search for {words!r} finds {first}: expected a page whose address has {expected}")
-                    bad += 1
+        with ThreadPoolExecutor() as pool:  # a browser for each half: a page waits for one process at a time
+            halves = [pool.submit(_of_pages, some, root, base) for some in (pages[::2], pages[1::2]) if some]
+            bad = [fault for half in halves for fault in half.result()]
+        bad += _of_search(base) if target.is_dir() else []
+        print(*bad, sep="\n", end="\n" if bad else "")
         if "--shots" in arguments:
             folder = Path(arguments[arguments.index("--shots") + 1])
-            folder.mkdir(parents=True, exist_ok=True)
-            for size in (PHONE, SCREEN):
-                for path in SHOTS if target.is_dir() else (target.name,):
-                    width(driver, size)
-                    driver.get(base + path)
-                    time.sleep(0.5)
-                    driver.save_screenshot(
-                        str(folder / f"{path.strip('/').replace('/', '_') or 'index'}_{size[0]}.png")
-                    )
+            _shoot(folder, SHOTS if target.is_dir() else (target.name,), base)
     finally:
-        driver.quit()
         server.shutdown()
-    print(f"{len(pages)} pages, {bad} faults")
+    print(f"{len(pages)} pages, {len(bad)} faults")
     return bool(bad)
 
 
