@@ -43,7 +43,6 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 EARLIER = MappingProxyType(
     {
         "architectures": ("holds", "2026-11-25"),
-        "noise_level": ("holds, with a small effect", "2026-11-26"),
     }
 )
 """Verdict and date of full runs from before verdicts were kept, as in docs/results.md; a kept run takes their place."""
