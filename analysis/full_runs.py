@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
@@ -25,7 +24,6 @@ from . import listing
 from .harness import Claim, Outcome, replacing
 
 __all__ = [
-    "EARLIER",
     "PATH",
     "README",
     "check",
@@ -40,12 +38,6 @@ __all__ = [
 
 PATH = Path(__file__).with_name("full_runs.json")
 README = Path(__file__).resolve().parents[1] / "README.md"
-EARLIER = MappingProxyType(
-    {
-        "architectures": ("holds", "2026-11-25"),
-    }
-)
-"""Verdict and date of full runs from before verdicts were kept, as in docs/results.md; a kept run takes their place."""
 _HEAD = "| claim | study | verdict | full run | a central number |\n|---|---|---|---|---|\n"
 
 
@@ -140,10 +132,7 @@ def number(name: str, claims: list[Claim]) -> str:
 
 
 def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
-    """The rows of the README's table: each claim of the paper with the verdict of the newest kept full run.
-
-    Without a kept run, it is the verdict of the earlier full run that docs/results.md reports.
-    """
+    """The rows of the README's table: each claim of the paper with the verdict of the newest kept full run."""
     out = []
     for name in listing.studies():
         if paper := listing.constants(name).get("PAPER"):
@@ -151,9 +140,6 @@ def rows(kept: dict[str, dict[str, Any]]) -> list[str]:
             if name in kept:
                 claims = kept[name]["claims"]
                 cells = [_shown(word(claims)), kept[name]["finished"][:10], number(name, claims)]
-            elif name in EARLIER:
-                verdict, date = EARLIER[name]
-                cells = [_shown(verdict), f"not repeated since {date}", "see [results](docs/results.md)"]
             text = " | ".join(cell.replace("|", "\\|") for cell in [paper, f"`{name}`", *cells])
             out.append(f"| {text} |")
     return out

@@ -48,10 +48,7 @@ def newest(results: Path, name: str) -> dict[str, Any] | None:
 
 def verdict(claims: list[harness.Claim]) -> str:
     """HTML for the verdict on the central claims: all hold, none, or how many."""
-    return _marked(full_runs.word(claims))
-
-
-def _marked(text: str) -> str:
+    text = full_runs.word(claims)
     return f'<b class="{text if text in ("holds", "fails") else "part"}">{html.escape(text)}</b>'
 
 
@@ -59,13 +56,7 @@ def _paper_row(name: str, study: ModuleType, run: dict[str, Any] | None, kept: d
     """A row about a claim of the paper: the verdict of the newest full run, here or kept; never that of a quick run."""
     full = [r for r in (kept, None if run is None or run["quick"] else run) if r is not None]
     newest_run = max(full, key=lambda r: r["finished"], default=None)
-    if newest_run is None and name in full_runs.EARLIER:
-        text, date = full_runs.EARLIER[name]
-        cells = (
-            f"<td>{_marked(text)}<br><span class='small'>full run of {date}, not repeated since</span></td>"
-            "<td>docs/results.md of the repository</td>"
-        )
-    elif newest_run is None:
+    if newest_run is None:
         cells = "<td>no full run yet</td><td></td>"
     else:
         evidence = "; ".join(claim.evidence for claim in newest_run["claims"] if claim.central)

@@ -356,15 +356,6 @@ def test_the_index_shows_the_newest_full_run_without_sabotage(results):
     assert "no full run yet" in page
 
 
-def test_the_index_shows_the_verdict_of_a_full_run_from_before_verdicts_were_kept(results, monkeypatch):
-    """As the README does."""
-    monkeypatch.setattr(full_runs, "EARLIER", {"stub": ("holds in part", "2026-01-05")})
-    page = overview.write(results).read_text()
-    assert '<b class="part">holds in part</b>' in page
-    assert "full run of 2026-01-05, not repeated since" in page
-    assert "no full run yet" not in page
-
-
 def test_claims_of_the_paper_show_the_newest_full_run_and_never_a_quick_one(results, tmp_path, monkeypatch):
     study = harness.find("stub")
     kept, read = tmp_path / "full_runs.json", full_runs.read
