@@ -190,7 +190,7 @@ def test_the_page_on_robustness_runs(capsys):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    text, choosing = blocks(ROOT / "docs" / "likelihood.md")
+    text, choosing, calibrating = blocks(ROOT / "docs" / "likelihood.md")
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -203,6 +203,10 @@ def test_the_page_on_likelihood_runs(capsys):
     table = chosen["choice"].table
     assert chosen["choice"].best["stimulus"] == 4
     assert table.behind[0] > 4 * table.behind_se[0]
+    exec(compile(calibrating, "likelihood.md", "exec"), names)
+    fit = names["calibrated"]
+    assert abs(fit.parameters["noise.sigma"] - 3e-3) < 3 * fit.se["noise.sigma"]
+    assert fit.score(names["block"], t_start=2 * names["second"]).value > 0
 
 
 @pytest.mark.compile
