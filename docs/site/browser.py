@@ -66,6 +66,8 @@ for (const i of document.images) {
   if (!i.alt) out.push("no alternative text: " + i.src.slice(0, 80));
 }
 return out"""
+_LOST_LISTS = r"""return [...document.querySelectorAll("article p")].map(p => p.textContent)
+  .filter(text => /[:.,]\n- /.test(text)).map(text => text.slice(0, 60))"""
 PHONE, SCREEN = (390, 844), (1280, 900)
 
 
@@ -97,11 +99,13 @@ def width(driver: webdriver.Chrome, size: tuple[int, int]) -> None:
 
 
 def faults(driver: webdriver.Chrome, address: str) -> Iterator[str]:
-    """What is wrong with a page: console errors, images that are missing or say nothing, a page wider than a phone."""
+    """What is wrong with a page: console errors, missing or nameless images, lists shown as text, a page wider than a phone."""
     width(driver, SCREEN)
     driver.get(address)
     for image in driver.execute_script(_BAD_IMAGES):
         yield f"image: {image}"
+    for text in driver.execute_script(_LOST_LISTS):
+        yield f"a list within a paragraph, which needs an empty line before it: {text!r}"
     width(driver, PHONE)
     wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
     if wide > 0:
