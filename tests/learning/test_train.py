@@ -407,7 +407,9 @@ def test_the_block_is_saved_and_loaded(tmp_path):
     fit = fit_of(validation=0)
     again = nsnn.load(nsnn.save(fit.block, tmp_path / "fit.nwb"))
     assert len(again.segments[0].spiketrains) == 0
-    assert dumps(dict(again.annotations)) == dumps(dict(fit.block.annotations))
+    # outside of a clone the git revision is None, and a file has nothing for it
+    given = {name: value for name, value in fit.block.annotations.items() if value is not None}
+    assert dumps(dict(again.annotations)) == dumps(given)
     assert (again.name, again.segments[0].name) == ("training", "training")
     for one, two in zip(fit.block.segments[0].analogsignals, again.segments[0].analogsignals, strict=True):
         assert (one.name, one.t_start, one.sampling_rate) == (two.name, two.t_start, two.sampling_rate)

@@ -48,8 +48,12 @@ def test_measure_marks_and_leaves_the_function_alone():
 
     marked = measure("Hz", parts=len)(f)
     assert marked is f
-    assert vars(f) == {"unit": "Hz", "parts": len}
-    assert vars(measure("1")(lambda block: block)) == {"unit": "1", "parts": None}
+    assert vars(f) == {"unit": "Hz", "parts": len, "scale": "linear"}
+    assert vars(measure("1", scale="log")(lambda block: block)) == {
+        "unit": "1",
+        "parts": None,
+        "scale": "log",
+    }
 
 
 def test_the_jackknife_of_equal_trials_is_0_and_that_of_small_differences_is_kept():
