@@ -131,7 +131,7 @@ def _without_bars(reader: Any) -> Iterator[None]:
 def _with_neo(reader: Any, path: Path) -> neo.Block:
     with _without_bars(reader):
         source = reader(str(path))
-        # some log what is told here as an error
+        # some log as errors what the message here says
         logger = getattr(source, "logger", logging.getLogger(__name__))
         disabled, logger.disabled = logger.disabled, True
         try:

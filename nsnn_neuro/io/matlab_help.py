@@ -77,13 +77,13 @@ def _raster(values: dict[str, Any]) -> tuple[str, str] | None:
             edges = [f"{edge:.6g}*{unit}" for edge in (float(times[0]), float(times[-1]) + step)]
             line = f"[[m[{axis!r}][row > 0]*{unit}] for row in {rows}], t_start={edges[0]}, t_stop={edges[1]}"
             in_unit = "seconds" if unit == "second" else unit
-            told = f"If {name} is a raster of one neuron, trial by trial, with {axis} as its times in {in_unit}, make a Block of it"
-            return told, f"block = nsnn_neuro.to_block({line})"
-        told = f"If {name} is a raster of one neuron, with a row for each trial, make a Block of it, here for bins of 1 ms"
+            hint = f"If {name} is a raster of one neuron, trial by trial, with {axis} as its times in {in_unit}, make a Block of it"
+            return hint, f"block = nsnn_neuro.to_block({line})"
+        hint = f"If {name} is a raster of one neuron, with a row for each trial, make a Block of it, here for bins of 1 ms"
         line = (
             f"[[numpy.flatnonzero(row)*0.001] for row in m[{name!r}]], t_stop={matrix.shape[1]}*0.001*second"
         )
-        return told, f"block = nsnn_neuro.to_block({line})"
+        return hint, f"block = nsnn_neuro.to_block({line})"
     return None
 
 

@@ -169,7 +169,7 @@ def test_parameters_that_replace_each_other_are_named():
         "v_thresh": (15 * mV, 40 * mV),
         "noise.hazard.rate": (5 * Hz, 2000 * Hz),
     }  # rate exp(-v_thresh / width)
-    with pytest.raises(NsnnError, match=r"^free: v_thresh, noise.hazard.rate cannot be told apart"):
+    with pytest.raises(NsnnError, match=r"^free: v_thresh, noise.hazard.rate cannot be distinguished"):
         nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     # equal but for the voltage at the start of a trial
     free = {"v_rest": (-20 * mV, 10 * mV), "stimulus.offset": (0 * mV, 40 * mV)}

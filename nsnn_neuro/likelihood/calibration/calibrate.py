@@ -15,7 +15,7 @@ from ...models.escape import EscapeNoise
 from ...models.neurons import Neuron
 from ...models.noise import Noise
 from ...models.stimuli import Stimulus
-from ..continuous.conditional import check_parts, check_start, log_likelihoods
+from ..continuous.conditional import Parts, check_parts, check_start, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
 from ..continuous.trials import Trial, read_trials
@@ -56,11 +56,11 @@ def calibrate(
         fit.score(block, t_start=5*second), fit.rescaled(block, t_start=5*second).p
 
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and v_thresh, out of `free`. Otherwise
-    an error names the parameters that cannot be told apart.
+    an error names the parameters that cannot be distinguished.
 
     Parameters
     ----------
-    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or a neuron of one's own whose slow variables only spikes change. Parameters that are
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change. Parameters that are
         not free keep its values
     free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and "stimulus.gain" of the others, as
         in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale
@@ -82,7 +82,7 @@ def calibrate(
     ------
     NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the models refuse, that allow a
         threshold below the reset or a refractory time above an interval; no spikes; a stimulus that is too short; parameters that
-        cannot be told apart
+        cannot be distinguished
 
     Warns
     -----
@@ -105,7 +105,7 @@ def calibrate(
       stimulus.v        17.17        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood",), "method")
-    parts = model, noise, stimulus
+    parts: Parts = model, noise, stimulus
     check_parts(*parts)
     step = DT if dt is None else positive(dt, "s", "dt")
     seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
@@ -119,7 +119,7 @@ def calibrate(
             "parameter, and some hundred for errors that hold"
         )
     _check_refractory(parameters, trials, step)
-    nonlinear = model.nonlinear is not None  # type: ignore[attr-defined]
+    nonlinear = parts[0].nonlinear is not None
     fine = None if isinstance(noise, EscapeNoise) else _FINE[nonlinear]
     with progress_bar(progress, "calibrating") as report:
         tell = report or (lambda _: None)
@@ -169,7 +169,7 @@ def _result(
     if smallest < FLAT_RIDGE:
         names = [free.names[bent.inner[k]] for k in moved]
         raise NsnnError(
-            f"free: {', '.join(names)} cannot be told apart: the likelihood is equal, or nearly so, where they change together; "
+            f"free: {', '.join(names)} cannot be distinguished: the likelihood is equal, or nearly so, where they change together; "
             f"take {names[-1]} out of free, or give a stimulus that varies more"
         )
     if smallest < _ALMOST:

@@ -20,7 +20,6 @@ import numpy as np
 
 from ...core.numba_jit import njit
 
-LANES = 8
 _G = 1 - 1 / np.sqrt(2.0)
 _MORE = (1 - _G) / _G
 _TINY = 1e-150
@@ -28,7 +27,7 @@ _LEAST = 1e-300
 
 
 @njit(cache=True, fastmath={"nsz", "arcp", "contract", "nnan", "ninf"}, error_model="numpy", nogil=True)
-def _advance(coef, work, p, lane, n_cells):  # type: ignore[no-untyped-def]
+def _advance(coef: np.ndarray, work: np.ndarray, p: np.ndarray, lane: np.ndarray, n_cells: int) -> None:
     """Advance eight densities by one step.
 
     coef : (n_cells, 4, 8) force at the upper face, half the cell Peclet number per force, and the two rates of exchange there
@@ -80,8 +79,22 @@ def _advance(coef, work, p, lane, n_cells):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def march(
-    first, n_steps, skip, length, start, spikes, row, drive, faces, force, spread, tau, dt, logs, chance
-):  # type: ignore[no-untyped-def]
+    first: np.ndarray,
+    n_steps: np.ndarray,
+    skip: np.ndarray,
+    length: np.ndarray,
+    start: np.ndarray,
+    spikes: np.ndarray,
+    row: np.ndarray,
+    drive: np.ndarray,
+    faces: np.ndarray,
+    force: np.ndarray,
+    spread: np.ndarray,
+    tau: np.ndarray,
+    dt: float,
+    logs: np.ndarray,
+    chance: np.ndarray,
+) -> None:
     """Log-likelihood of each stretch, and on request the probability of a spike in each step.
 
     first, n_steps, length, start, spikes : (n,) as in `Stretches`
@@ -148,18 +161,23 @@ def march(
                 if t == n_steps[s] - 1:
                     logs[s] += np.log(mass[k]) - np.log(base[k])
                 elif mass[k] < _TINY:  # far below rounding: scale what is left
-                    left = 0.0
+                    logs[s] += np.log(mass[k])
                     for i in range(n_cells):
-                        left += p[i * 8 + k]
-                    if left > 0.0:
-                        logs[s] += np.log(mass[k])
-                        for i in range(n_cells):
-                            p[i * 8 + k] /= mass[k]
-                        mass[k] = 1.0
+                        p[i * 8 + k] /= mass[k]
+                    mass[k] = 1.0
 
 
 @njit(cache=True, nogil=True)
-def lowest(first, n_steps, start, drive, points, force, tau, dt):  # type: ignore[no-untyped-def]
+def lowest(
+    first: np.ndarray,
+    n_steps: np.ndarray,
+    start: np.ndarray,
+    drive: np.ndarray,
+    points: np.ndarray,
+    force: np.ndarray,
+    tau: float,
+    dt: float,
+) -> float:
     """The lowest voltage of the noise-free paths of all stretches, held at the threshold where they cross it.
 
     points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant

@@ -51,7 +51,18 @@ def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: 
 
 
 @njit(cache=True)
-def _paths(first, n_steps, length, start, drive, steps_per_tau, leaky, before, after, lasts):  # type: ignore[no-untyped-def]
+def _paths(
+    first: np.ndarray,
+    n_steps: np.ndarray,
+    length: np.ndarray,
+    start: np.ndarray,
+    drive: np.ndarray,
+    steps_per_tau: float,
+    leaky: bool,
+    before: np.ndarray,
+    after: np.ndarray,
+    lasts: np.ndarray,
+) -> None:
     """Fill in the voltage at both ends of each free step, and its length in steps."""
     for s in range(first.shape[0]):
         v = start[s]

@@ -37,7 +37,7 @@ def survival(
 
     Parameters
     ----------
-    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or a neuron of one's own whose slow variables only spikes change
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change
     times : time or array of times >= 0, any shape
     noise : `WhiteNoise` or `EscapeNoise`
     stimulus : from time 0; None: no drive. That of formulas is taken at the middle of steps, samples are held
