@@ -23,6 +23,7 @@ _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
     "A": ((0, 0, 0, 1, 0, 0, 0), pq.A, "a current such as 100*pA"),
     "F": ((-2, -1, 4, 2, 0, 0, 0), pq.F, "a capacitance such as 200*pF"),
     "S": ((-2, -1, 3, 2, 0, 0, 0), pq.S, "a conductance such as 10*nS"),
+    "ohm": ((2, 1, -3, -2, 0, 0, 0), pq.ohm, "a resistance such as 100*Mohm"),
     "kg": ((0, 1, 0, 0, 0, 0, 0), pq.kg, "a mass such as 22*gram"),
     "1": ((0, 0, 0, 0, 0, 0, 0), pq.dimensionless, "a plain number such as 0.5"),
 }
@@ -106,7 +107,7 @@ def si(value: Any, unit: str, name: str) -> Any:
     Parameters
     ----------
     value : Brian2 or quantities quantity; for unit "1" a plain number
-    unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "kg", "1"
+    unit : one of "s", "Hz", "V", "1/V", "A", "F", "S", "ohm", "kg", "1"
     name : the argument's name, for the message
 
     >>> from brian2 import ms, mV

@@ -184,6 +184,7 @@ class Recorded(Stimulus):
         if unit not in ("V", "1"):
             raise NsnnError(
                 f"signal has unit {self.signal.dimensionality}: expected a voltage or a dimensionless signal"
+                + ("; for a current use Filtered(signal, gain=100*Mohm)" if unit == "A" else "")
             )
         values = np.asarray(units.si(self.signal, unit, "signal"))
         if not np.isfinite(values).all():
@@ -229,28 +230,42 @@ class Filtered(Scalars, Stimulus):
     """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
 
     Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay.
-    Before its start the signal has its first value. Use it for the response of a sensory cell to a recorded stimulus, whose unit is
-    another than that of the membrane.
+    Before its start the signal has its first value. Use it for a recorded stimulus whose unit is another than that of the membrane:
+    that of a sensory cell, or a current that is injected, with the resistance of the membrane as its gain.
 
     signal : neo.AnalogSignal of one channel, in any unit; its first sample is at the start of the trial
-    gain : scalar, voltage or dimensionless, for one unit of the signal (for a signal in mV/mm: per mV/mm)
-    offset : scalar, same unit
+    gain : scalar, voltage or dimensionless, for one unit of the signal (for a signal in mV/mm: per mV/mm); or, for a signal that is
+        a current, a resistance, as in `Filtered(current, gain=100*Mohm)`
+    offset : scalar, voltage or dimensionless as the membrane, default 0
     delay : scalar, time >= 0
 
     >>> import neo, quantities as pq
     >>> s = neo.AnalogSignal([1.0, 2.0, 4.0], units="um", sampling_period=1*pq.ms)
     >>> Filtered(s, gain=2.0, offset=0.5, delay=0.5*pq.ms).samples(3, 1e-3).tolist()
     [2.5, 3.5, 6.5]
+    >>> current = neo.AnalogSignal([100.0, 200.0], units="pA", sampling_period=1*pq.ms)
+    >>> (1e3 * Filtered(current, gain=50e6*pq.ohm).samples(2, 1e-3)).round(6).tolist()
+    [5.0, 10.0]
     """
 
     signal: neo.AnalogSignal
-    gain: Any = parameter("V", "1", kw_only=True)
-    offset: Any = parameter("V", "1", kw_only=True)
+    # not `parameter`, which has no resistances: those of neurons are counted in their voltages
+    gain: Any = dataclasses.field(metadata={"units": ("V", "1", "ohm"), "bound": "any"}, kw_only=True)
+    offset: Any = parameter("V", "1", default=None, kw_only=True)
     delay: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
 
     def __post_init__(self) -> None:
+        ohmic = units.unit_of(self.gain) == "ohm"
+        if self.offset is None:
+            volts = ohmic or units.unit_of(self.gain) == "V"
+            object.__setattr__(self, "offset", units.pq_quantity(0.0, "V") if volts else 0.0)
         super().__post_init__()
-        self._same_unit("gain", "offset")
+        if not ohmic:
+            self._same_unit("gain", "offset")
+        elif self.unit("offset") != "V":
+            raise NsnnError(
+                f"offset = {self.offset}: expected {units.describe('V')}, as a current times gain = {self.gain} is a voltage"
+            )
         if not isinstance(self.signal, neo.AnalogSignal):
             raise NsnnError(f"signal = {type(self.signal).__name__}: expected a neo.AnalogSignal")
         if self.signal.shape[1] != 1 or not self.signal.shape[0]:
@@ -260,10 +275,22 @@ class Filtered(Scalars, Stimulus):
             )
         if not np.isfinite(self.signal.magnitude).all():
             raise NsnnError("signal has infinite or NaN values: expected finite values")
+        if ohmic and units.unit_of(self.signal) != "A":
+            raise NsnnError(
+                f"gain = {self.gain} and a signal in {self.signal.dimensionality}: expected a signal in a unit of current, such as "
+                "pA, for a gain that is a resistance; for other signals the gain is the voltage for one unit of them"
+            )
+
+    @property
+    def drive_unit(self) -> str:
+        """The unit of the drive: "V" or "1"."""
+        return self.unit("offset")
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive of step k; see `Stimulus.samples`."""
         values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
+        if self.unit("gain") == "ohm":
+            values = values * units.si(pq.Quantity(1.0, self.signal.units), "A", "signal")
         period, delay = float(self.signal.sampling_period.rescale("s").magnitude), self.si("delay")
         last = n_steps * dt - delay
         if last > len(values) * period * (1 + 1e-9):

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, SOFT, SPINE = "#1A1A1A", "#555555", "#999999"
 # SI unit -> factor and unit on an axis
-_SHOWN = {"V": (1e3, "mV"), "A": (1e12, "pA"), "F": (1e12, "pF"), "S": (1e9, "nS"), "1/V": (1e-3, "1/mV")}
+_SHOWN = {
+    "V": (1e3, "mV"),
+    "A": (1e12, "pA"),
+    "F": (1e12, "pF"),
+    "S": (1e9, "nS"),
+    "ohm": (1e-6, "Mohm"),
+    "1/V": (1e-3, "1/mV"),
+}
 
 _MOST_TICKS = 8  # values on a logarithmic axis that each have their number
 

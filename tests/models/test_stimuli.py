@@ -6,7 +6,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, ms, mV
+from brian2 import Hz, Mohm, ms, mV, nS
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
@@ -38,6 +38,25 @@ def test_the_samples_are_what_drives_the_neuron(stimulus):
     np.testing.assert_allclose(signal.magnitude, np.broadcast_to(expected, (20, 2)), atol=1e-12)
 
 
+CURRENT = neo.AnalogSignal([0.1, 0.3], units="nA", sampling_period=1 * pq.ms)
+
+
+def test_a_current_through_a_resistance_drives_a_membrane():
+    """100 and 300 pA through 50 Mohm are 5 and 15 mV; a gain in volts is for one unit of the signal."""
+    ohmic = nsnn.Filtered(CURRENT, gain=50 * Mohm, offset=1 * mV)
+    np.testing.assert_allclose(ohmic.samples(2, 1e-3), [6e-3, 16e-3])
+    np.testing.assert_allclose(nsnn.Filtered(CURRENT, gain=50 * mV).samples(2, 1e-3), [5e-3, 15e-3])
+    siemens = nsnn.Filtered(CURRENT.rescale("pA"), gain=1 / (20 * nS))
+    np.testing.assert_allclose(siemens.samples(2, 1e-3), [5e-3, 15e-3])
+    cell = nsnn.LIF(tau_m=1 * ms, v_rest=-70 * mV, v_reset=-75 * mV, v_thresh=0 * mV, tau_refrac=0 * ms)
+    block = nsnn.simulate(cell, None, ohmic, duration=2 * ms, dt=1 * ms, engine="numpy", record_v=True)
+    drive = next(s for s in block.segments[0].analogsignals if s.name == "stimulus")
+    np.testing.assert_allclose(drive.rescale("mV").magnitude[:, 0], [6, 16])
+    assert block.annotations["parameters"]["stimulus"]["gain"] == {"value": 5e7, "unit": "ohm"}
+    with pytest.raises(NsnnError, match=r"gain = 50\. Mohm of Filtered: expected a plain number"):
+        nsnn.simulate(nsnn.NSNNNeuron(), None, ohmic, duration=2 * ms, dt=1 * ms, engine="numpy")
+
+
 def test_frozen_noise_is_an_ou_process():
     """Mean, variance and autocorrelation over 300 paths; the same path for one seed, another for another."""
     paths = np.array([nsnn.FrozenNoise(2.0, 0.5, 5 * ms, seed=s).samples(400, 1e-3) for s in range(300)])
@@ -61,6 +80,14 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: nsnn.Filtered(CURRENT, gain=50 * Mohm, offset=2.0), "offset = 2.0: expected a voltage"),
+        (
+            lambda: nsnn.Filtered(
+                neo.AnalogSignal([1.0], units="mm", sampling_rate=1 * pq.Hz), gain=50 * Mohm
+            ),
+            "gain = 50. Mohm and a signal in mm: expected a signal in a unit of current",
+        ),
+        (lambda: nsnn.Recorded(CURRENT), r"for a current use Filtered\(signal, gain=100\*Mohm\)"),
         (lambda: nsnn.Step(1 * mV, 5 * ms, 5 * ms), "t_on"),
         (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "the same unit"),
         (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency"),

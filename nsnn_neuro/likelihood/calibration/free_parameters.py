@@ -202,6 +202,8 @@ def _shown(low: Any, high: Any, unit: str) -> tuple[float, str]:
     size = max(abs(float(units.si(high, unit, "bound"))), abs(float(units.si(low, unit, "bound"))))
     if unit in ("s", "V") and size < 1.0:  # Brian2's quantities do not say how they were written
         return 1e-3, f"m{unit}"
+    if unit == "ohm" and size >= 1e5:
+        return 1e6, "Mohm"
     return 1.0, unit
 
 
