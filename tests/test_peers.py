@@ -1,4 +1,4 @@
-"""The same quantity by statsmodels and pynapple, and our files read by SpikeInterface and neuroconv.
+"""The same quantity by statsmodels, NeMoS and pynapple, and our files read by SpikeInterface and neuroconv.
 
 Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
 is absent: `make test-peers` installs them all.
@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
 from nsnn_neuro import Gaussian, Logistic, cut, fit_neuron, load, measures, save, to_block, to_pynapple
-from nsnn_neuro.likelihood import Lags, NeuronModel
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson
 
 # --- statsmodels ---
 
@@ -67,6 +67,36 @@ def test_a_neuron_without_leak_is_a_binomial_regression(family, link):
     assert_allclose(fit.log_likelihood, theirs.llf, rtol=1e-9)
     assert_allclose(fit.values, theirs.params, rtol=1e-6)
     assert_allclose(list(fit.se.values()), theirs.bse, rtol=1e-5)
+
+
+def test_a_poisson_fit_with_coupling_is_the_glm_of_nemos():
+    """Its columns of another neuron's spikes, parameters of its solver (in double precision) and log-likelihood of counts."""
+    state = np.random.get_state()  # noqa: NPY002 - NeMoS draws from it when it is imported
+    nemos = pytest.importorskip("nemos")
+    import jax
+
+    x = np.random.default_rng(0).normal(size=2000)
+    signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=5 * pq.ms)
+    other = np.flatnonzero(np.random.default_rng(1).random(2000) < 0.2)
+    inputs = to_block([[other * 5e-3]], t_stop=10 * pq.s)
+    bases = {"stimulus": Lags(2), "coupling": Exponentials([10, 40] * pq.ms), "history": Lags(1)}
+    model = NeuronModel(dt=5 * pq.ms, family=Poisson(), n_inputs=1, **bases)
+    block = model.simulate([-0.7, 0.5, 0.3, 0.4, -0.2, -0.2], signal, inputs=inputs, seed=1)
+    fit = fit_neuron(block, signal, dt=5 * pq.ms, inputs=inputs, family=Poisson(), **bases)
+    data = fit.model.data(block, signal, inputs=inputs)
+    assert data.o.max() > 1
+    kernel = bases["coupling"].matrix(5e-3, 1)
+    with jax.enable_x64(True):
+        counts = np.bincount(other, minlength=2000).astype(float)
+        theirs = np.asarray(nemos.convolve.create_convolutional_predictor(kernel, counts))
+        assert_allclose(data.drive[len(kernel) :, 2:4], theirs[len(kernel) :], atol=1e-12)
+        columns = np.hstack([data.drive, data.history])
+        glm = nemos.glm.GLM(solver_name="LBFGS", solver_kwargs={"tol": 1e-10, "maxiter": 5000})
+        glm = glm.fit(columns, data.o)
+        assert_allclose(fit.values, np.r_[glm.intercept_, glm.coef_], atol=1e-7)  # its solver's tolerance
+        mean = glm.score(columns, data.o, score_type="log-likelihood")
+    np.random.set_state(state)  # noqa: NPY002
+    assert fit.log_likelihood == pytest.approx(2000 * float(mean), rel=1e-9)
 
 
 def test_a_cosine_tuning_curve_is_a_linear_regression():

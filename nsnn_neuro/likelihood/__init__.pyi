@@ -14,6 +14,7 @@ from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
 from .network_fit import NetworkFit as NetworkFit
 from .network_fit import fit_network as fit_network
+from .responses import Poisson as Poisson
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
 from .time_rescaling import Rescaled as Rescaled
@@ -29,6 +30,7 @@ __all__ = [
     "NeuronFit",
     "NeuronModel",
     "Observed",
+    "Poisson",
     "Profile",
     "RaisedCosines",
     "Rescaled",

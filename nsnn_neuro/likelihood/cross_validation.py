@@ -10,23 +10,16 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..core.units import si
 from ..measures import Estimate
 from .bits_per_spike import bits_per_spike
 from .data import Data
 from .fisher_scoring import maximise
 from .model import NeuronModel
+from .prior import Prior
+from .responses import Poisson
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """strengths that ridge="cv" tries"""
-
-
-def check_ridge(ridge: Any, expected: str) -> float:
-    """The strength of a ridge as a number from 0."""
-    value = np.nan if isinstance(ridge, str) else si(ridge, "1", "ridge")
-    if np.ndim(value) or not 0 <= value < np.inf:
-        raise NsnnError(f"ridge = {ridge!r}: expected {expected}")
-    return float(value)
 
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
@@ -42,7 +35,7 @@ def blocks(data: Data, n_folds: Any) -> np.ndarray:
 
 
 def held_out(
-    model: NeuronModel, data: Data, ridge: float, n_folds: int, near: np.ndarray | None = None
+    model: NeuronModel, data: Data, prior: Prior, n_folds: int, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood (n,) of each step, nats, under the fit to the other blocks; and parameters (n_folds, n_parameters).
 
@@ -53,27 +46,29 @@ def held_out(
     for k in range(n_folds):
         out = fold == k
         rest = replace(data, free=data.free & ~out)
-        if not data.o[rest.free].any() or np.all(data.o[rest.free] == 1):
+        full = np.all(data.o[rest.free] == 1) and not isinstance(model.family, Poisson)
+        if not data.o[rest.free].any() or full:
             raise NsnnError(
                 f"n_folds = {n_folds}: without block {k} no spikes, or no silent steps, are left; expected fewer folds"
             )
-        p = maximise(model, rest, ridge, near)[0]
+        p = maximise(model, rest, prior, near)[0]
         logs[out] = model.probability(p, data)[1][out]
         values.append(p)
     return logs, np.array(values)
 
 
 def best_ridge(
-    model: NeuronModel, data: Data, ridges: Sequence[float], n_folds: int
+    model: NeuronModel, data: Data, ridges: Sequence[float], smoothness: float, n_folds: int
 ) -> tuple[float, dict[float, Estimate]]:
     """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted."""
     scores: dict[float, Estimate] = {}
     near, reason = None, ""
     for ridge in sorted(ridges, reverse=True):  # from the strongest, whose fit is the start of the next
+        prior = Prior(ridge, smoothness)
         try:
             if model.beta != "fit":
-                near = maximise(model, data, ridge, near)[0]
-            scores[ridge] = bits_per_spike(held_out(model, data, ridge, n_folds, near)[0], data.o)
+                near = maximise(model, data, prior, near)[0]
+            scores[ridge] = bits_per_spike(held_out(model, data, prior, n_folds, near)[0], data.o)
         except NsnnError as error:
             reason = str(error)
     if not scores:

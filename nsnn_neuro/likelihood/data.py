@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +55,11 @@ class Data:
     """The data of a fit, one row per step, trials concatenated."""
 
     o: np.ndarray
-    """(n,) 1.0 in a step with a spike"""
+    """(n,) 1.0 in a step with a spike; of a Poisson model the number of spikes"""
     begins: np.ndarray
     """(n,) True in the first step of a trial"""
     drive: np.ndarray
-    """(n, n_stimulus) stimulus through its basis"""
+    """(n, n_drive) stimulus, spikes of other neurons, each through its basis, and products of these; all through the membrane"""
     history: np.ndarray
     """(n, n_history) spikes through their basis"""
     free: np.ndarray
@@ -90,8 +90,10 @@ class Data:
 
 
 def n_channels(signal: Any) -> int:
-    """The number of channels of a signal, or of the first one of a list with one for each trial."""
+    """The number of channels of a signal, or of the first one of a list with one for each trial; 0 of None."""
     first = signal[0] if isinstance(signal, list | tuple) and signal else signal
+    if first is None:
+        return 0
     if not isinstance(first, neo.AnalogSignal):
         raise NsnnError(
             f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
@@ -99,10 +101,10 @@ def n_channels(signal: Any) -> int:
     return int(first.shape[1])
 
 
-def unit_of_signal(signal: Any) -> pq.Quantity:
-    """The unit of a signal, or of the first one of a list with one for each trial."""
+def unit_of_signal(signal: Any) -> pq.Quantity | None:
+    """The unit of a signal, or of the first one of a list with one for each trial; None of None."""
     first = signal[0] if isinstance(signal, list | tuple) and signal else signal
-    return first.units
+    return None if first is None else first.units
 
 
 def check_signal_unit(unit: Any) -> None:
@@ -157,8 +159,10 @@ def filtered(steps: Steps, basis: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.empty((n, 0))
 
 
-def binned(trains: Trains, dt: float) -> list[np.ndarray]:
-    """The spikes of each trial as 0.0 and 1.0 per step. A spike at exactly t_stop belongs to the next step and is left out."""
+def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarray]:
+    """The spikes of each trial as 0.0 and 1.0 per step, or with `several` their numbers.
+
+    A spike at exactly t_stop belongs to the next step and is left out."""
     index, n_bins = trains.bins(dt, "dt")
     within = trains.times < trains.t_stop[trains.trial] - trains.resolution
     spikes = []
@@ -166,7 +170,7 @@ def binned(trains: Trains, dt: float) -> list[np.ndarray]:
         own = (trains.trial == k) & within
         where, times = index[own], trains.times[own]
         twice = np.flatnonzero(np.diff(where) == 0)
-        if twice.size:
+        if twice.size and not several:
             gaps = np.diff(times)
             gap = gaps[gaps > 0].min() if (gaps > 0).any() else 0.0
             t = trains.t_start[k] + where[twice[0]] * dt
@@ -175,9 +179,7 @@ def binned(trains: Trains, dt: float) -> list[np.ndarray]:
                 f"{times[twice[0] + 1]:.9g} s: expected one per step; take a smaller dt (the trial's "
                 f"shortest interval is {gap:.3g} s) or merge double detections"
             )
-        o = np.zeros(n)
-        o[where[where < n]] = 1.0
-        spikes.append(o)
+        spikes.append(np.bincount(where[where < n], minlength=n).astype(float))
     return spikes
 
 
@@ -186,7 +188,7 @@ def past(o: np.ndarray, basis: np.ndarray) -> np.ndarray:
     history = np.zeros((len(o), basis.shape[1]))
     for t in np.flatnonzero(o):
         rest = history[t + 1 : t + 1 + len(basis)]
-        rest += basis[: len(rest)]
+        rest += o[t] * basis[: len(rest)]
     return history
 
 
@@ -207,30 +209,44 @@ def prepare(
     channels: int,
     span: tuple[Any, Any],
     unit: Any = None,
+    several: bool = False,
+    more: Callable[[list[np.ndarray], np.ndarray], list[np.ndarray]] | None = None,
 ) -> Data:
-    """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history."""
+    """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history.
+
+    signal : None for a model without a stimulus
+    several : whether a step may have several spikes
+    more : further columns of the drive, a function of the stimulus columns of each trial and of the starts of the trials (s)
+    """
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
     _warn_long(trains, signal[0] if listed and len(signal) else signal, dt)
     signals = [
         on_steps(s, dt, channels, f"signal[{k}]" if listed else "signal", unit)
-        for k, s in enumerate(signal if listed else [signal])
+        for k, s in enumerate(signal if listed else [] if signal is None else [signal])
     ]
     repeats = _repeats(trains, signals, *span)
     if listed and len(signals) != repeats.n_trials:
         raise NsnnError(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
         )
-    spikes = binned(repeats, dt)
+    spikes = binned(repeats, dt, several=several)
     columns = [filtered(s, stimulus) for s in signals]
     drive = []
     for k, o in enumerate(spikes):
         which = k if len(signals) > 1 else 0
-        drive.append(columns[which][signals[which].slice(float(repeats.t_start[k]), len(o), f"trial {k}")])
+        if signals:
+            where = signals[which].slice(float(repeats.t_start[k]), len(o), f"trial {k}")
+            drive.append(columns[which][where])
+        else:
+            drive.append(np.empty((len(o), 0)))
+    if more is not None:
+        drive = more(drive, repeats.t_start)
     free = [not_refractory(o, refractory) for o in spikes]
     for k, (o, f) in enumerate(zip(spikes, free, strict=True)):
-        if np.any(o[~f]):
-            t = repeats.t_start[k] + np.flatnonzero((o == 1) & ~f)[0] * dt
+        early = ((o > 0) & ~f) | ((o > 1) & (refractory > 0))
+        if np.any(early):
+            t = repeats.t_start[k] + np.flatnonzero(early)[0] * dt
             raise NsnnError(
                 f"refractory = {refractory * dt:.6g} s: trial {k} has a spike at {t:.6g} s within that time after another: "
                 "expected no shorter interval; take a smaller refractory"

@@ -24,7 +24,10 @@ from scipy.optimize import brentq
 from ..core.errors import NsnnError
 from ..models.escape import Family
 from .data import Data
-from .model import LARGEST, NeuronModel, Value
+from .model import LARGEST, NeuronModel
+from .prior import Prior
+from .responses import Poisson, width
+from .value import Value
 
 _Evaluate = Callable[[np.ndarray], Value]
 _Reached = tuple[np.ndarray, Value, int]  # parameters, value there, Newton steps
@@ -51,23 +54,21 @@ def inverse(information: np.ndarray) -> np.ndarray | None:
 
 
 def maximise(
-    model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None
+    model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, Value, np.ndarray, int]:
-    """Maximise: parameters, value there, weights of the penalty (n_parameters,) and number of Newton steps.
+    """Maximise: parameters, value there, matrix of the penalty (n_parameters, n_parameters) and number of Newton steps.
 
     `near`: a start, used if it is better than a constant at the recorded rate; not with beta fitted.
 
     With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta is the root of the
     profile's slope, which equals the likelihood's slope in beta there: secant steps within a bracket.
     """
-    squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
-    penalty = np.zeros(len(model.names))  # 0 for bias, theta and beta
-    penalty[1 : 1 + len(squares)] = ridge * squares
+    penalty = prior.matrix(model, data)
     middle = quantile(model.family, float(data.o[data.free].mean()))
 
     def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> _Reached:
         linear = model.traces(beta, data)
-        _check_columns(model, linear[0][data.free], ridge)
+        _check_columns(model, linear[0][data.free], prior.ridge)
         evaluate = partial(model.evaluate, data=data, linear=linear)
         start = np.zeros(len(model.names))
         # the bias for which a, on average, gives the recorded rate
@@ -145,7 +146,7 @@ def _climb(
     `held` fixes the last parameter, beta. With fewer steps than _MOST it may stop before the maximum.
     """
     free = slice(None, -1) if held else slice(None)
-    scale = 1.0 / float(np.max(model.family.pdf(0.0)))
+    scale = width(model.family)
     now = evaluate(p)
     if not np.isfinite(now.log_likelihood):
         raise NsnnError(
@@ -153,7 +154,7 @@ def _climb(
         )
     gain, count, sound = np.inf, 0, True
     for count in range(1, most + 1):
-        gradient = (now.gradient - penalty * p)[free]
+        gradient = (now.gradient - penalty @ p)[free]
         step = np.zeros(len(p))
         step[free], sound = _direction(now, gradient, penalty, free)
         gain = float(gradient @ step[free])
@@ -184,7 +185,7 @@ def _climb(
 def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slice) -> tuple[np.ndarray, bool]:
     """Newton's step and True; where the curvature isn't positive definite, an ascending step of its size and False."""
     matrix = now.information if now.curvature is None else now.curvature
-    matrix = (matrix + np.diag(penalty))[free, free]
+    matrix = (matrix + penalty)[free, free]
     covariance = inverse(matrix)
     if covariance is not None:
         return covariance @ gradient, True
@@ -196,7 +197,7 @@ def _direction(now: Value, gradient: np.ndarray, penalty: np.ndarray, free: slic
 
 def _flattest(now: Value, penalty: np.ndarray, free: slice) -> np.ndarray:
     """The direction of least curvature."""
-    scaled, size = _scaled((now.information + np.diag(penalty))[free, free])
+    scaled, size = _scaled((now.information + penalty)[free, free])
     return np.asarray(np.linalg.eigh(scaled)[1][:, 0] / size)
 
 
@@ -209,15 +210,15 @@ def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def covariance_at(value: Value, penalty: np.ndarray) -> np.ndarray | None:
     """The inverse of expected information plus penalty, or, where that is singular, of observed curvature plus penalty."""
-    covariance = inverse(value.information + np.diag(penalty))
+    covariance = inverse(value.information + penalty)
     if covariance is None and value.curvature is not None:
-        covariance = inverse(value.curvature + np.diag(penalty))
+        covariance = inverse(value.curvature + penalty)
     return covariance
 
 
 def _height(value: Value, p: np.ndarray, penalty: np.ndarray) -> float:
     """The penalised log-likelihood; -inf where it isn't a number."""
-    height = value.log_likelihood - 0.5 * float(penalty @ p**2)
+    height = value.log_likelihood - 0.5 * float(p @ penalty @ p)
     return height if np.isfinite(height) else -np.inf
 
 
@@ -237,15 +238,17 @@ def _search(
     return p, now, False
 
 
-def quantile(family: Family, rate: float) -> float:
-    """F^-1(rate)."""
-    width = 1.0 / float(np.max(family.pdf(0.0)))
-    low, high = -width, width
+def quantile(family: Family | Poisson, rate: float) -> float:
+    """F^-1(rate), or the log of a Poisson rate."""
+    if isinstance(family, Poisson):
+        return float(np.log(rate))
+    size = width(family)
+    low, high = -size, size
     while family.cdf(low) > rate:
         low *= 2
     while family.cdf(high) < rate:
         high *= 2
-    return float(brentq(lambda x: float(family.cdf(x)) - rate, low, high, xtol=1e-9 * width))
+    return float(brentq(lambda x: float(family.cdf(x)) - rate, low, high, xtol=1e-9 * size))
 
 
 def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,14 +13,17 @@ from scipy.stats import norm
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from ..measures import Estimate
+from ..measures import Estimate, as_trains
 from ..models.escape import Family, Gaussian
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
-from .cross_validation import RIDGES, best_ridge, check_ridge
+from .cross_validation import RIDGES, best_ridge
 from .data import Data, n_channels, range_of_times, unit_of_signal
+from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
+from .prior import Prior, strength
+from .responses import Poisson
 from .time_rescaling import Rescaled, rescale
 
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
@@ -42,11 +45,11 @@ class NeuronFit:
     model: NeuronModel
     parameters: dict[str, float]
     se: dict[str, float]
-    """standard errors; with a ridge those of the posterior under its Gaussian prior"""
+    """standard errors; with a ridge or smoothness those of the posterior under its Gaussian prior"""
     covariance: np.ndarray
-    """(n_parameters, n_parameters), the inverse of the expected Fisher information (plus the ridge's)"""
+    """(n_parameters, n_parameters), the inverse of the expected Fisher information (plus the prior's)"""
     log_likelihood: float
-    """nats, of the fitted data"""
+    """nats, of the fitted data; with `Poisson()` of the counts"""
     bits_per_spike: float
     """of the fitted data; see `score`"""
     n_spikes: int
@@ -56,10 +59,12 @@ class NeuronFit:
     _data: Data = field(repr=False)
     ridges: dict[float, Estimate] = field(default_factory=dict, repr=False)
     """cross-validated bits per spike of each strength that ridge="cv" tried; otherwise empty"""
+    smoothness: float = 0.0
 
     def __repr__(self) -> str:
         """A row for each parameter, without the arrays."""
         penalty = f", ridge {self.ridge:g}" if self.ridge else ""
+        penalty += f", smoothness {self.smoothness:g}" if self.smoothness else ""
         width = max(len("parameter"), *map(len, self.parameters))
         rows = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}"]
         rows += [
@@ -101,6 +106,8 @@ class NeuronFit:
     def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The filter of the stimulus: lags (s), values and standard errors (n_lags,), or (n_lags, n_channels) with several."""
         basis, _ = self.model.bases()
+        if not basis.size:
+            return np.empty(0), np.empty(0), np.empty(0)
         lags, value, se = self._filter(np.kron(np.eye(self.model.channels), basis), 1, 0, len(basis))
         return (lags, value[:, 0], se[:, 0]) if self.model.channels == 1 else (lags, value, se)
 
@@ -113,6 +120,21 @@ class NeuronFit:
         lags, value, se = self._filter(basis, first, 1, len(basis))
         return lags, value[:, 0], se[:, 0]
 
+    def coupling_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The effect of a spike of each input neuron on the drive: lags (s), values and standard errors (n_inputs, n_lags).
+
+        Bases of several lengths are filled with 0; without inputs the arrays are empty.
+        """
+        bases = self.model.coupling_bases()
+        n_lags = max((len(basis) for basis in bases), default=0)
+        values, errors = np.zeros((len(bases), n_lags)), np.zeros((len(bases), n_lags))
+        first = 1 + self.model.channels * self.model.bases()[0].shape[1]
+        for j, basis in enumerate(bases):
+            _, value, se = self._filter(basis, first, 1, len(basis))
+            values[j, : len(basis)], errors[j, : len(basis)] = value[:, 0], se[:, 0]
+            first += basis.shape[1]
+        return (1 + np.arange(n_lags)) * self.model.step, values, errors
+
     def _filter(
         self, basis: np.ndarray, first: int, lag: int, n: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,36 +143,64 @@ class NeuronFit:
         se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[own, own], basis))
         return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
 
-    def score(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+    def score(
+        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+    ) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
         P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't know. `se` comes from 20
         consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit. A warning says
         how many of the spikes were fitted, whose score is too high, if these are more than half or all where the times overlap.
+
+        A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a step with one, so that fits with
+        one dt can be compared. Where some step has several spikes it is scored by the likelihood of the counts, and P0 is a Poisson
+        process: `warning` says so.
         """
-        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        self.warn_fitted(data)
+        return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
+
+    def _data_of(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Data:
+        return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
+
+    def warn_fitted(self, data: Data) -> None:
+        """Warn if the spikes of `data` were fitted."""
         shared, overlapping = data.shared(self._data, self.model.step)
         if shared > _BY_CHANCE and (shared == overlapping or shared > data.o.sum() / 2):
             warn(
                 f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
                 "and t_start to score, or score other trials; fit.bits_per_spike is that of the fitted data"
             )
-        return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
 
-    def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
+    def evaluate(self, trains: Any, signal: Any = None, **options: Any) -> dict[str, float]:
         """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
         estimate = self.score(trains, signal, **options)
         return {"bits_per_spike": estimate.value, "se": estimate.se}
 
-    def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
-        """Simulate spikes of the fit under `signal`; see `NeuronModel.simulate`."""
-        return self.model.simulate(self.values, signal, trials=trials, seed=seed)
+    def simulate(
+        self,
+        signal: neo.AnalogSignal | None = None,
+        *,
+        inputs: Any = None,
+        trials: int = 1,
+        duration: Any = None,
+        seed: int = 0,
+    ) -> neo.Block:
+        """Simulate spikes of the fit under `signal`, see `NeuronModel.simulate`; a warning if its rate runs away."""
+        given: dict[str, Any] = {"inputs": inputs, "duration": duration}
+        block = self.model.simulate(self.values, signal, trials=trials, seed=seed, **given)
+        trains = as_trains(block)
+        rate = trains.times.size / trains.durations.sum()
+        recorded = self.n_spikes / (self.n_steps * self.model.step)
+        warn_runaway(["the fitted neuron"], np.array([rate]), np.array([recorded]))
+        return block
 
     def rescaled(
         self,
         trains: Any = None,
         signal: Any = None,
         *,
+        inputs: Any = None,
         t_start: Any = None,
         t_stop: Any = None,
         seed: int = 0,
@@ -159,37 +209,43 @@ class NeuronFit:
 
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
         """
-        if (trains is None) != (signal is None):
+        if (trains is None and (signal is not None or inputs is not None)) or (
+            trains is not None and signal is None and self.model.stimulus is not None
+        ):
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
         data = self._data
         if trains is not None:
-            data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+            data = self._data_of(trains, signal, inputs, t_start, t_stop)
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)
 
 
 @suggest_keywords
 def fit_neuron(
     trains: Any,
-    signal: Any,
+    signal: Any = None,
     *,
     dt: Any,
-    stimulus: Basis | int,
+    stimulus: Basis | int | None = None,
+    inputs: Any = None,
+    coupling: Basis | int | Sequence[Basis] | None = None,
+    products: Sequence[tuple[str, str]] = (),
     history: Basis | int | None = None,
-    family: Family | None = None,
+    family: Family | Poisson | None = None,
     beta: float | str = 0.0,
     theta: float | str | None = None,
     reset: str = "hard",
     refractory: Any = None,
     ridge: float | str = 0.0,
+    smoothness: float = 0.0,
     n_folds: int = 5,
     t_start: Any = None,
     t_stop: Any = None,
 ) -> NeuronFit:
     """Fit a noisy neuron to recorded spikes by maximum likelihood: P(spike in a step) = F(potential - theta).
 
-    The potential is the filtered signal plus a bias, passed through a leaky membrane (beta, reset) if there is one, plus the effect
-    of earlier spikes (history). `nsnn_neuro.likelihood` has the equations. The parameters are the coefficients of the filters, the
-    bias, and beta and theta where they are fitted.
+    The potential is the filtered signal plus the filtered spikes of other neurons (`inputs`) plus a bias, passed through a leaky
+    membrane (beta, reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has the equations.
+    The parameters are the coefficients of the filters, the bias, and beta and theta where they are fitted.
 
     Start with a stimulus filter only, which is a generalised linear model:
 
@@ -197,7 +253,8 @@ def fit_neuron(
 
     Look at `fit.parameters` and `fit.se`, at `fit.stimulus_filter()`, and at `fit.score` of spikes that were not fitted. Add
     history=RaisedCosines(6, 100*ms) for refractoriness and adaptation, then test the fit by `fit.rescaled().p`. If an error says
-    that the likelihood has no maximum, pass ridge=1.0 or a smaller basis.
+    that the likelihood has no maximum, pass ridge=1.0 or a smaller basis. The same call with family=Poisson() fits the usual
+    Poisson GLM, whose score in the same steps can be compared. `fit_population` fits all neurons of a Block with coupling.
 
     Parameters
     ----------
@@ -205,25 +262,35 @@ def fit_neuron(
         which has to hold all their spikes unless t_start and t_stop are given
     signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
         averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal, which the
-        fit keeps: signals that it is given later are converted to it
+        fit keeps: signals that it is given later are converted to it. None: history or inputs alone
     dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
-    stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`
+    stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`; None without a signal
+    inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used. For an effect within a step,
+        lag 0, give their counts as a channel of the signal
+    coupling : basis of the effect of their spikes, lags from one step; or a list with one for each of them
+    products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the other is a further regressor,
+        such as [("stimulus", "stimulus")] for a quadratic response, or ("stimulus", "coupling") for inputs that gate it
     history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
-    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not fitted
+    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not fitted. `Poisson()`: counts with
+        exp(potential) spikes per step on average, any number of them in a step, no membrane
     beta : decay of the membrane per step, a number from 0 to below 1, or "fit"; 0: no membrane
     theta : threshold, a number; None: 0 without a membrane, fitted with one
     reset : effect of a spike on the membrane: "hard", "subtract" or "none"
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
-    ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on stimulus and history, in
+    ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on filters and products, in
         nats. It biases, hence 0 by default. "cv": that of .01, .1, 1, 10, 100 with the highest cross-validated likelihood
         (`cross_validate` chooses bases and families too)
+    smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l - 1))^2 on each filter f, in nats;
+        s^2 is the mean square of its regressors over that of its basis functions, for `Lags` that of the signal. Use it with `Lags`
     n_folds : blocks in time of that cross-validation, a whole number from 2
     t_start, t_stop : times; None: the ends of the trials. The signal before t_start is used, spikes before it are not
 
     Raises
     ------
-    NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal shorter than the trains or NaN in it, a spike
-        within `refractory`, linearly dependent regressors, a likelihood without a maximum (separable data)
+    NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal or inputs shorter than the trains or NaN in it,
+        a spike within `refractory`, linearly dependent regressors, a likelihood without a maximum (separable data)
+
+    Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi 10.1152/jn.00697.2004
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=5000), units=pq.dimensionless, sampling_period=1*pq.ms)
@@ -234,54 +301,85 @@ def fit_neuron(
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
     chosen = isinstance(ridge, str) and ridge == "cv"
-    strength = 0.0 if chosen else check_ridge(ridge, 'a number from 0, or "cv"')
-    bases = {"stimulus": stimulus, "history": history, "family": family}
-    membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    model, data = prepared(trains, signal, dt, (t_start, t_stop), **bases, **membrane)
+    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
+    smooth = strength(smoothness, "smoothness")
+    bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
+    membrane = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    model, data = prepared(trains, signal, inputs, dt, (t_start, t_stop), **bases, **membrane)
     if chosen:
-        best, tried = best_ridge(model, data, RIDGES, n_folds)
-        return replace(fit_data(model, data, best), ridges=tried)
-    return fit_data(model, data, strength)
+        best, tried = best_ridge(model, data, RIDGES, smooth, n_folds)
+        return replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
+    return fit_data(model, data, Prior(first, smooth))
 
 
 def prepared(
-    trains: Any,
+    trains: Any, signal: Any, inputs: Any, dt: Any, span: tuple[Any, Any], **options: Any
+) -> tuple[NeuronModel, Data]:
+    """The model that `fit_neuron` fits with these arguments, and the data from t_start to t_stop (`span`) on its steps."""
+    given = None if inputs is None else as_trains(inputs, name="inputs")
+    model = model_of(signal, 0 if given is None else given.n_neurons, dt, **options)
+    data = model.data(trains, signal, inputs=given, t_start=span[0], t_stop=span[1])
+    check_spikes(model, data, trains)
+    return model, data
+
+
+def model_of(
     signal: Any,
+    n_inputs: int,
     dt: Any,
-    span: tuple[Any, Any],
     *,
-    stimulus: Any,
+    stimulus: Any = None,
+    coupling: Any = None,
+    products: Any = (),
     history: Any = None,
     family: Any = None,
     **membrane: Any,
-) -> tuple[NeuronModel, Data]:
-    """The model that `fit_neuron` fits with these arguments, and the data from t_start to t_stop (`span`) on its steps."""
+) -> NeuronModel:
+    """The model of these options for a signal and a number of input neurons."""
     channels = n_channels(signal)
-    model = NeuronModel(
+    for name, basis, there, data in (
+        ("stimulus", stimulus, channels, "signal"),
+        ("coupling", coupling, n_inputs, "inputs"),
+    ):
+        if (basis is None) != (there == 0):
+            raise NsnnError(
+                f"{name} = {basis!r}, {data} {'missing' if not there else 'given'}: expected both {data} and {name}, the basis of "
+                f"{'its' if name == 'stimulus' else 'their'} filter, or neither"
+            )
+    if isinstance(coupling, list | tuple):
+        both: Any = tuple(as_basis(one, f"coupling[{k}]") for k, one in enumerate(coupling))
+    else:
+        both = None if coupling is None else as_basis(coupling, "coupling")
+    return NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
-        stimulus=as_basis(stimulus, "stimulus"),
+        stimulus=None if stimulus is None else as_basis(stimulus, "stimulus"),
         history=None if history is None else as_basis(history, "history"),
-        channels=channels,
+        coupling=both,
+        n_inputs=n_inputs,
+        products=products,
+        channels=max(channels, 1),
         signal_unit=unit_of_signal(signal),
         **membrane,
     )
-    data = model.data(trains, signal, t_start=span[0], t_stop=span[1])
+
+
+def check_spikes(model: NeuronModel, data: Data, trains: Any) -> None:
+    """Refuse data without spikes, or without steps that have none."""
     if not data.o.any():
         raise NsnnError(
             f"trains hold no spikes in {len(data.o)} steps: expected some; the likelihood has no maximum without"
             f"{range_of_times(trains)}"
         )
-    if np.all(data.o[data.free] == 1):
+    if not isinstance(model.family, Poisson) and np.all(data.o[data.free] == 1):
         raise NsnnError(
             f"trains have a spike in every step of dt = {model.step} s: expected silent steps too; take a smaller dt"
         )
-    return model, data
 
 
-def fit_data(model: NeuronModel, data: Data, ridge: float, near: np.ndarray | None = None) -> NeuronFit:
+def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | None = None) -> NeuronFit:
     """The fit of a model to prepared data; `near` as of `maximise`."""
-    p, value, penalty, count = maximise(model, data, ridge, near)
+    p, value, penalty, count = maximise(model, data, prior, near)
     covariance = covariance_at(value, penalty)
     if covariance is None:
         raise NsnnError(
@@ -297,9 +395,10 @@ def fit_data(model: NeuronModel, data: Data, ridge: float, near: np.ndarray | No
         bits_per_spike=float(bits_per_spike(model.probability(p, data)[1], data.o)),
         n_spikes=int(data.o.sum()),
         n_steps=len(data.o),
-        ridge=ridge,
+        ridge=prior.ridge,
         iterations=count,
         _data=data,
+        smoothness=prior.smoothness,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import neo
@@ -12,59 +12,30 @@ import numpy as np
 
 from ..core.checks import one_of, positive, whole
 from ..core.errors import NsnnError
-from ..core.numba_jit import njit
 from ..core.units import si
+from ..io.spikes import Trains
 from ..models.escape import Family
-from ..models.escape.families import dimensionless
-from ..models.log_odds import Tails, curvature, tails
 from .bases import Basis, check_basis
-from .data import Data, check_signal_unit, drawn_block, filtered, on_steps, prepare
+from .coupling import check_products, input_columns, multiplied, read_inputs
+from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
+from .drawing import Cells, draw
+from .responses import Poisson, check_family, response
+from .value import Value, leak
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
 
 
-@dataclass(frozen=True, eq=False)
-class Value:
-    """The log-likelihood at one set of parameters, in nats."""
-
-    log_likelihood: float
-    gradient: np.ndarray
-    """(n_parameters,)"""
-    traces: np.ndarray
-    """(n, n_parameters) da/dparameter"""
-    potential: np.ndarray
-    """(n,) a"""
-    tails: Tails
-    family: Family
-    data: Data
-
-    @cached_property
-    def information(self) -> np.ndarray:
-        """(n_parameters, n_parameters) expected Fisher information along the recorded spikes."""
-        return self._weighted(self.tails.up * self.tails.down)
-
-    @cached_property
-    def curvature(self) -> np.ndarray | None:
-        """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, without those of beta's trace.
-
-        None for a family whose f' is unknown.
-        """
-        each = curvature(self.family, self.potential, self.tails)
-        return None if each is None else self._weighted(np.where(self.data.o == 1, *each))
-
-    def _weighted(self, weight: np.ndarray) -> np.ndarray:
-        e = self.traces
-        return np.asarray(e.T @ ((weight * self.data.free)[:, None] * e))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NeuronModel:
-    """The model that `fit_neuron` fits: P(spike) = F(a), a = m + history - theta, m = beta kept + bias + stimulus.
+    """The model that `fit_neuron` fits: P(spike) = F(a), a = m + history - theta, m = beta kept + bias + stimulus + coupling.
 
     Parameters
     ----------
-    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes (or None)
+    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes, or None
+    coupling : `Basis` over lags from 1 of the spikes of other neurons, or a tuple with one for each of them, or None
+    n_inputs : number of these neurons
+    products : pairs of "stimulus" and "coupling", whose filtered values are multiplied
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
     channels : of the stimulus
     signal_unit : unit such as pq.nA that the stimulus filter is per; signals in other units are converted to it. None: signals are
@@ -83,9 +54,12 @@ class NeuronModel:
     """
 
     dt: Any
-    family: Family
-    stimulus: Basis
+    family: Family | Poisson
+    stimulus: Basis | None = None
     history: Basis | None = None
+    coupling: Basis | tuple[Basis, ...] | None = None
+    n_inputs: int = 0
+    products: tuple[tuple[str, str], ...] = ()
     beta: float | str = 0.0
     theta: float | str | None = None
     reset: str = "hard"
@@ -94,11 +68,17 @@ class NeuronModel:
     signal_unit: Any = None
 
     def __post_init__(self) -> None:
-        dimensionless(self.family, one_scale=True)
+        check_family(self.family)
         positive(self.dt, "s", "dt")
-        check_basis(self.stimulus, "stimulus")
-        if self.history is not None:
-            check_basis(self.history, "history")
+        for name in ("stimulus", "history"):
+            if getattr(self, name) is not None:
+                check_basis(getattr(self, name), name)
+        whole(self.n_inputs, 0, "n_inputs")
+        self._check_coupling()
+        if isinstance(self.family, Poisson) and self.beta != 0:
+            raise NsnnError(
+                f"beta = {self.beta!r}: a Poisson model has no membrane, leave beta out or take a family such as Gaussian(1.0)"
+            )
         one_of(self.reset, RESETS, "reset")
         check_signal_unit(self.signal_unit)
         for name, value in (("beta", self.beta), ("theta", self.theta)):
@@ -117,6 +97,25 @@ class NeuronModel:
         silent = 0.0 if self.refractory is None else si(self.refractory, "s", "refractory")
         if np.ndim(silent) or not 0 <= silent < np.inf:
             raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
+
+    def _check_coupling(self) -> None:
+        bases = self.coupling if isinstance(self.coupling, tuple) else (self.coupling,)
+        if (self.coupling is None) != (self.n_inputs == 0):
+            raise NsnnError(
+                f"coupling = {self.coupling!r}, n_inputs = {self.n_inputs}: expected a basis and one neuron or more, or neither"
+            )
+        if self.coupling is not None:
+            for basis in bases:
+                check_basis(basis, "coupling")
+            if isinstance(self.coupling, tuple) and len(bases) != self.n_inputs:
+                raise NsnnError(
+                    f"coupling has {len(bases)} bases: expected one for all inputs, or one for each of {self.n_inputs}"
+                )
+        object.__setattr__(self, "products", check_products(self.products))
+        without = {"stimulus": self.stimulus is None, "coupling": self.coupling is None}
+        for one in (kind for pair in self.products for kind in pair):
+            if without[one]:
+                raise NsnnError(f"products = {self.products}: the model has no {one} to multiply")
 
     # --- parameters ---
 
@@ -140,16 +139,31 @@ class NeuronModel:
 
     def bases(self) -> tuple[np.ndarray, np.ndarray]:
         """The functions of stimulus and history, (n_lags, n)."""
-        past = np.empty((0, 0)) if self.history is None else self.history.matrix(self.step, 1)
-        return self.stimulus.matrix(self.step, 0), past
+        none = np.empty((0, 0))
+        past = none if self.history is None else self.history.matrix(self.step, 1)
+        return none if self.stimulus is None else self.stimulus.matrix(self.step, 0), past
+
+    def coupling_bases(self) -> list[np.ndarray]:
+        """The functions of each input neuron, (n_lags, n), lags from 1."""
+        bases = self.coupling if isinstance(self.coupling, tuple) else (self.coupling,) * self.n_inputs
+        return [basis.matrix(self.step, 1) for basis in bases if basis is not None]
+
+    @property
+    def drive_names(self) -> tuple[str, ...]:
+        """The columns of `Data.drive`: of the stimulus, of the input neurons, and products."""
+        n = self.bases()[0].shape[1]
+        channels = [""] if self.channels == 1 else [f"{c}," for c in range(self.channels)]
+        parts = {"stimulus": [f"stimulus[{c}{k}]" for c in channels for k in range(n)]}
+        inputs = [""] if self.n_inputs == 1 else [f"{j}," for j in range(self.n_inputs)]
+        each = zip(inputs, self.coupling_bases(), strict=True) if self.n_inputs else ()
+        parts["coupling"] = [f"coupling[{j}{k}]" for j, basis in each for k in range(basis.shape[1])]
+        both = [f"{a}*{b}" for a, b in multiplied(self.products, parts)]
+        return (*parts["stimulus"], *parts["coupling"], *both)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The parameters in the order of gradients and covariances; theta and beta where they are fitted."""
-        first, second = (b.shape[1] for b in self.bases())
-        channels = [""] if self.channels == 1 else [f"{c}," for c in range(self.channels)]
-        names = ["bias", *(f"stimulus[{c}{k}]" for c in channels for k in range(first))]
-        names += [f"history[{k}]" for k in range(second)]
+        names = ["bias", *self.drive_names, *(f"history[{k}]" for k in range(self.bases()[1].shape[1]))]
         return (*names, *["theta"] * (self.threshold is None), *["beta"] * (self.beta == "fit"))
 
     def vector(self, parameters: Any) -> np.ndarray:
@@ -168,18 +182,72 @@ class NeuronModel:
 
     # --- likelihood ---
 
-    def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Data:
-        """Spikes and stimulus on the model's steps."""
-        known: dict[str, Any] = {
-            "dt": self.step,
-            "refractory": self.refractory_steps,
-            "channels": self.channels,
-            "unit": self.signal_unit,
-        }
-        return prepare(trains, signal, self.bases(), span=(t_start, t_stop), **known)
+    def data(
+        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+    ) -> Data:
+        """Spikes, stimulus and spikes of other neurons on the model's steps: the design matrix is [1, drive, history]."""
+        given = None if inputs is None else read_inputs(inputs, self.n_inputs)
+        return self.columns(trains, signal, self._input_columns(given), (t_start, t_stop))
+
+    def columns(
+        self, trains: Any, signal: Any, coupled: Callable[..., list[np.ndarray]] | None, span: tuple[Any, Any]
+    ) -> Data:
+        """`data`, with the columns of the input neurons as a function of the starts and lengths of trials."""
+        self.check_given(signal, coupled)
+
+        def more(drive: list[np.ndarray], starts: np.ndarray) -> list[np.ndarray]:
+            if coupled is None:
+                return [self._with_products(x, None) for x in drive]
+            each = coupled(starts, [len(x) for x in drive])
+            return [self._with_products(x, y) for x, y in zip(drive, each, strict=True)]
+
+        return prepare(
+            trains,
+            signal,
+            self.bases(),
+            dt=self.step,
+            refractory=self.refractory_steps,
+            channels=self.channels,
+            unit=self.signal_unit,
+            span=span,
+            several=isinstance(self.family, Poisson),
+            more=more if self.n_inputs or self.products else None,
+        )
+
+    def check_given(self, signal: Any, inputs: Any) -> None:
+        """Refuse a stimulus or inputs that the model lacks, and a model without those that it has."""
+        for name, value, has in (("signal", signal, self.stimulus), ("inputs", inputs, self.coupling)):
+            kind = {"signal": "stimulus", "inputs": "coupling"}[name]
+            if value is None and has is not None:
+                raise NsnnError(
+                    f"{name} = None: the model has a filter for it ({kind} = {has!r}); expected {name}"
+                )
+            if value is not None and has is None:
+                raise NsnnError(
+                    f"{kind} = None: {name} were given, expected the basis of their filter; or leave {name} out"
+                )
+
+    def _input_columns(self, inputs: Trains | None) -> Callable[..., list[np.ndarray]] | None:
+        if inputs is None:
+            return None
+        return partial(input_columns, inputs, bases=self.coupling_bases(), dt=self.step)
+
+    def _with_products(self, stimulus: np.ndarray, coupled: np.ndarray | None) -> np.ndarray:
+        """Columns of stimulus and coupling, and their products."""
+        parts = {"stimulus": list(stimulus.T), "coupling": [] if coupled is None else list(coupled.T)}
+        both = [a * b for a, b in multiplied(self.products, parts)]
+        columns = [*parts["stimulus"], *parts["coupling"], *both]
+        return np.stack(columns, axis=1) if columns else np.empty((len(stimulus), 0))
 
     def log_likelihood(
-        self, parameters: Any, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None
+        self,
+        parameters: Any,
+        trains: Any,
+        signal: Any = None,
+        *,
+        inputs: Any = None,
+        t_start: Any = None,
+        t_stop: Any = None,
     ) -> tuple[float, np.ndarray]:
         """log P(O|x) in nats and its gradient (n_parameters,), three factors summed over steps; arguments as of `fit_neuron`.
 
@@ -192,7 +260,7 @@ class NeuronModel:
         >>> round(value, 6), gradient.tolist()
         (-2.079442, [-0.5, 0.5])
         """
-        data = self.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        data = self.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         value = self.evaluate(self.vector(parameters), data)
         return value.log_likelihood, value.gradient
 
@@ -233,28 +301,40 @@ class NeuronModel:
             if self.reset == "subtract":
                 before = before - theta * data.before
             e = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
-        parts = tails(self.family, a)
-        signal = np.where(data.o == 1, parts.up, -parts.down)  # minus the learning signal, times the density
-        logs = np.where(data.o == 1, parts.log_spike, parts.log_silence)
-        free = data.free
+        observed = response(self.family, a, data.o)
+        signal, free = observed.slope, data.free
         if not free.all():
             signal = signal * free
-        return Value(float(logs[free].sum()), e.T @ signal, e, a, parts, self.family, data)
+        return Value(float(observed.log_likelihood[free].sum()), e.T @ signal, e, a, observed, data)
 
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory."""
-        at = self.evaluate(p, data).tails
-        logs = np.where(data.o == 1, at.log_spike, at.log_silence)
+        """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory.
+
+        Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood of the counts where some step
+        has several spikes.
+        """
+        at = self.evaluate(p, data).response
+        logs = at.log_likelihood if data.o.max(initial=0) > 1 else at.log_event
         return np.where(data.free, at.log_silence, 0.0), np.where(data.free, logs, 0.0)
 
     # --- spikes ---
 
     def simulate(
-        self, parameters: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
+        self,
+        parameters: Any,
+        signal: neo.AnalogSignal | None = None,
+        *,
+        inputs: Any = None,
+        trials: int = 1,
+        duration: Any = None,
+        seed: int = 0,
     ) -> neo.Block:
         """Spikes drawn from the model under `signal`: a Block with one segment per trial; a spike in step k is stamped k dt.
 
-        parameters : by name, or in the order of `names`; signal : neo.AnalogSignal, which every trial lasts as long as
+        parameters : by name, or in the order of `names`
+        signal : neo.AnalogSignal, which every trial lasts as long as; None without a stimulus
+        inputs : spikes of the other neurons, of one trial that all trials share, or of as many trials as there are
+        duration : time, of a model without stimulus and coupling
 
         >>> import quantities as pq
         >>> from nsnn_neuro import Logistic
@@ -265,52 +345,53 @@ class NeuronModel:
         array([0.001]) * s
         """
         p = self.vector(parameters)
-        steps = on_steps(signal, self.step, self.channels, unit=self.signal_unit)
         whole(trials, 1, "trials")
-        first, second = self.bases()
-        columns = filtered(steps, first)
-        n_stimulus = columns.shape[1]
-        drive = p[0] + columns @ p[1 : 1 + n_stimulus]
-        kernel = second @ p[1 + n_stimulus :][: second.shape[1]]
-        spikes = self._draw(p, drive, kernel, trials, np.random.default_rng(seed))
+        steps, columns = self.drive_columns(signal, inputs, trials, duration)
+        n_drive = columns.shape[2]
+        drive = p[0] + columns @ p[1 : 1 + n_drive]  # (1 or n_trials, n_steps)
+        spikes = draw(
+            np.broadcast_to(drive.T[:, :, None], (drive.shape[1], trials, 1)),
+            self.cells(p[None]),
+            np.random.default_rng(seed),
+        )
         named = dict(zip(self.names, p.tolist(), strict=True))
-        return drawn_block(steps, spikes, (len(drive), trials, 1), seed, named)
+        return drawn_block(steps, spikes, (drive.shape[1], trials, 1), seed, named)
 
-    def _draw(
-        self, p: np.ndarray, drive: np.ndarray, kernel: np.ndarray, trials: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Step, trial and neuron (0) of each spike, (3, n_spikes)."""
-        fitted = self.beta == "fit"
-        beta = float(p[-1]) if fitted else float(self.beta)
-        theta = float(p[-2] if fitted else p[-1]) if self.threshold is None else self.threshold
-        n, silent = len(drive), self.refractory_steps
-        scale = np.asarray(self.family.si(self.family.parameter_fields()[0].name))
-        past, m, last = np.zeros((n, trials)), np.zeros(trials), np.full(trials, -np.inf)
-        drawn = [np.empty((3, 0), dtype=int)]
-        for t in range(n):
-            m = beta * m + drive[t]
-            p_spike = self.family._cdf(m + past[t] - theta, scale)
-            spikes = np.flatnonzero((rng.random(trials) < p_spike) & (t - last > silent))
-            if spikes.size:
-                drawn.append(np.stack([np.full_like(spikes, t), spikes, np.zeros_like(spikes)]))
-                last[spikes] = t
-                later = slice(t + 1, t + 1 + len(kernel))
-                past[later, spikes] += kernel[: n - t - 1, None]
-                if self.reset == "hard":
-                    m[spikes] = 0.0
-                elif self.reset == "subtract":
-                    m[spikes] -= theta
-        return np.concatenate(drawn, axis=1)
+    def drive_columns(self, signal: Any, inputs: Any, trials: int, duration: Any) -> tuple[Steps, np.ndarray]:
+        """The steps of a simulation, and columns of its drive (1 or n_trials, n_steps, n_drive)."""
+        self.check_given(signal, inputs)
+        given = None if inputs is None else read_inputs(inputs, self.n_inputs)
+        if given is not None and given.n_trials not in (1, trials):
+            raise NsnnError(
+                f"inputs have {given.n_trials} trials, trials = {trials}: expected as many, or one"
+            )
+        if (duration is None) == (signal is None and given is None):
+            raise NsnnError(
+                f"duration = {duration}: expected the time to simulate where there is neither signal nor inputs, and only there"
+            )
+        if signal is not None:
+            steps = on_steps(signal, self.step, self.channels, unit=self.signal_unit)
+        else:
+            start, stop = (0.0, positive(duration, "s", "duration")) if given is None else given.window()
+            n = max(1, int(np.floor((stop - start) / self.step + 1e-6)))
+            steps = Steps(np.empty((n, 0)), start, self.step)
+        stimulus, n = filtered(steps, self.bases()[0]), len(steps.values)
+        coupled = self._input_columns(given)
+        if coupled is None or given is None:
+            return steps, self._with_products(stimulus, None)[None]
+        each = coupled(np.full(given.n_trials, steps.start), [n] * given.n_trials)
+        return steps, np.stack([self._with_products(stimulus, one) for one in each])
 
-
-@njit(cache=True)
-def leak(inputs: np.ndarray, kept: np.ndarray, beta: float) -> np.ndarray:
-    """y(t) = inputs(t) + beta kept(t) y(t - 1), (n, k)."""
-    y = inputs.copy()
-    if beta != 0.0:
-        for t in range(1, len(inputs)):
-            factor = beta * kept[t]
-            if factor != 0.0:
-                for k in range(inputs.shape[1]):
-                    y[t, k] += factor * y[t - 1, k]
-    return y
+    def cells(self, values: np.ndarray) -> Cells:
+        """Neurons of this model to draw spikes from; values (n_cells, n_parameters)."""
+        fitted, history = self.beta == "fit", self.bases()[1]
+        theta = values[:, -2 if fitted else -1] if self.threshold is None else self.threshold
+        first = 1 + len(self.drive_names)
+        return Cells(
+            family=self.family,
+            beta=values[:, -1] if fitted else float(self.beta),
+            theta=theta,
+            reset=self.reset,
+            silent=self.refractory_steps,
+            kernel=history @ values[:, first : first + history.shape[1]].T,
+        )

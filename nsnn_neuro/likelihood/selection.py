@@ -11,11 +11,14 @@ import pandas as pd
 
 from ..core.errors import NsnnError
 from .bits_per_spike import bits_per_spike
-from .cross_validation import blocks, check_ridge, held_out
+from .cross_validation import blocks, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
+from .prior import Prior, strength
 
-_OPTIONS = ("stimulus", "history", "family", "beta", "theta", "reset", "refractory", "ridge")
+_PENALTIES = ("ridge", "smoothness")
+_BASES = ("stimulus", "coupling", "products", "history")
+_OPTIONS = (*_BASES, "family", "beta", "theta", "reset", "refractory", *_PENALTIES)
 _SCORES = ("bits_per_spike", "se", "behind", "behind_se")
 
 
@@ -59,6 +62,7 @@ def cross_validate(
     signal: Any,
     candidates: Sequence[Mapping[str, Any]],
     *,
+    inputs: Any = None,
     dt: Any,
     n_folds: int = 5,
     t_start: Any = None,
@@ -74,8 +78,9 @@ def cross_validate(
 
     Parameters
     ----------
-    trains, signal, dt, t_start, t_stop : as of `fit_neuron`
-    candidates : dicts of any of stimulus, history, family, beta, theta, reset, refractory and ridge (a number)
+    trains, signal, inputs, dt, t_start, t_stop : as of `fit_neuron`
+    candidates : dicts of any of stimulus, coupling, products, history, family, beta, theta, reset, refractory, ridge and smoothness
+        (numbers). A candidate without stimulus does not use the signal, one without coupling not the inputs
     n_folds : whole number from 2
     **options : the same for all candidates
 
@@ -110,16 +115,22 @@ def cross_validate(
             raise NsnnError(
                 f"candidates hold {', '.join(unknown)}: expected options of fit_neuron among {', '.join(_OPTIONS)}"
             )
-        ridge = check_ridge(chosen.pop("ridge", 0.0), "a number from 0 for each candidate")
+        prior = Prior(
+            *(strength(chosen.pop(one, 0.0), one, "a number from 0 for each candidate") for one in _PENALTIES)
+        )
         rows.append({**candidate, **dict.fromkeys(_SCORES, np.nan), "refused": ""})
         try:
             if last is None or last[0] != chosen:
-                last = chosen, prepared(trains, signal, dt, (t_start, t_stop), **chosen)
+                used = (
+                    None if chosen.get(basis) is None else one
+                    for basis, one in (("stimulus", signal), ("coupling", inputs))
+                )
+                last = chosen, prepared(trains, *used, dt, (t_start, t_stop), **chosen)
                 near = None
             model, data = last[1]
-            fit = fit_data(model, data, ridge, near)
+            fit = fit_data(model, data, prior, near)
             near = None if model.beta == "fit" else fit.values
-            logs, values = held_out(model, data, ridge, n_folds, near)
+            logs, values = held_out(model, data, prior, n_folds, near)
             score = bits_per_spike(logs, data.o)
             rows[k] |= {"bits_per_spike": score.value, "se": score.se}
             fitted[k] = fit, data, logs, values

@@ -73,6 +73,10 @@ def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int) -> Rescaled:
     spike is carried into the next trial, so that only the end of the last trial is censored.
     """
     spikes = np.flatnonzero(o)
+    if spikes.size and o.max() > 1:
+        raise NsnnError(
+            "trains have several spikes in a step: expected one at most, to rescale intervals; fit with a smaller dt"
+        )
     if spikes.size == 0:
         raise NsnnError("trains hold no spikes: expected some, to rescale the intervals between them")
     r = np.random.default_rng(seed).random(spikes.size)

@@ -1,0 +1,288 @@
+"""Fits with the spikes of other neurons, products of regressors, history alone, Poisson counts, and a smoothness prior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import ms
+from helpers.fits import DT, analog, gaussian_signal, train, trials_of
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from scipy.stats import poisson
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, fit_neuron
+from nsnn_neuro.likelihood import Exponentials, Lags, NeuronModel, Poisson, cross_validate
+
+N = 3000
+
+
+def block_of(o: np.ndarray) -> neo.Block:
+    """A Block from spikes (n_trials, n_neurons, n_steps)."""
+    times = [[np.flatnonzero(cell) * DT for cell in trial] for trial in o]
+    return nsnn.to_block(times, t_stop=o.shape[2] * DT * pq.s)
+
+
+def independent(n: int = N, cells: int = 2, trials: int = 1, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((trials, cells, n)) < 0.15
+
+
+def lagged(x: np.ndarray, lag: int) -> np.ndarray:
+    return np.concatenate([np.zeros(lag), x[: len(x) - lag]])
+
+
+def steps_of(spikes: neo.SpikeTrain, n: int = N) -> np.ndarray:
+    return np.bincount(np.floor(spikes.magnitude / DT + 1e-6).astype(int), minlength=n).astype(float)
+
+
+# --- inputs and products -----------------------------------------------------------------------------------------------------
+
+
+def test_inputs_and_products_are_the_columns_of_a_logistic_regression():
+    """Design matrix written out: lags of the signal from 0, of inputs and own spikes from 1, then squares and products."""
+    o, signal = independent(), gaussian_signal(N, 1)
+    x = signal.magnitude[:, 0]
+    a, b = o[0].astype(float)
+    s = [x, lagged(x, 1)]
+    c = [lagged(a, 1), lagged(a, 2), lagged(b, 1), lagged(b, 2)]
+    both = [s[0] * s[0], s[0] * s[1], s[1] * s[1], *(one * other for one in s for other in c)]
+    drive = np.stack([*s, *c, *both], axis=1)
+    w = np.random.default_rng(2).normal(size=drive.shape[1]) * 0.4
+    cell = train(np.random.default_rng(3).random(N) < expit(drive @ w - 1.5))
+    pairs = [("stimulus", "stimulus"), ("stimulus", "coupling")]
+    options = {
+        "dt": 1 * ms,
+        "stimulus": 2,
+        "inputs": block_of(o),
+        "coupling": 2,
+        "products": pairs,
+        "history": 1,
+    }
+    fit = fit_neuron([cell], signal, family=nsnn.Logistic(1.0), **options)
+    columns = np.column_stack([drive, lagged(steps_of(cell), 1)])
+    theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(columns, steps_of(cell))
+    assert_allclose(fit.values, [theirs.intercept_[0], *theirs.coef_[0]], rtol=1e-4, atol=1e-4)
+    names = list(fit.parameters)
+    assert names[3:9] == ["coupling[0,0]", "coupling[0,1]", "coupling[1,0]", "coupling[1,1]", *names[7:9]]
+    assert names[7:9] == ["stimulus[0]*stimulus[0]", "stimulus[0]*stimulus[1]"]
+    assert names[10] == "stimulus[0]*coupling[0,0]"
+    lags, value, se = fit.coupling_filter()
+    assert_allclose(lags, [DT, 2 * DT])
+    assert_allclose(value, fit.values[3:7].reshape(2, 2))
+    assert se[1, 0] == pytest.approx(fit.se["coupling[1,0]"])
+
+
+def test_coupling_is_recovered_and_its_intervals_cover_it():
+    """40 fits of a cell with one input that excites it, one that inhibits it and one without effect; 200 intervals, SD 1.5 %."""
+    model = NeuronModel(
+        dt=1 * ms, family=nsnn.Gaussian(1.0), coupling=(Lags(2), Exponentials(4 * ms), Lags(1)), n_inputs=3
+    )
+    true = np.array([-1.3, 1.0, 0.4, -0.9, 0.0])
+    trials = 40
+    inputs = block_of(independent(900, 3, trials, 5))
+    spikes = trials_of(model.simulate(true, inputs=inputs, trials=trials, seed=6))
+    z = []
+    for k, one in enumerate(spikes):
+        own = nsnn.select(inputs, trials=[k])
+        fit = fit_neuron([one], dt=1 * ms, inputs=own, coupling=model.coupling)
+        z.append((fit.values - true) / list(fit.se.values()))
+    inside = np.abs(z) < 1.96
+    assert 0.90 <= inside.mean() <= 0.985
+    assert np.all(np.abs(np.mean(z, axis=0)) < 0.15 + 4 / np.sqrt(trials))
+
+
+def test_inputs_act_one_step_later_and_also_from_before_the_fitted_part():
+    spikes = np.zeros((1, 1, 40), bool)
+    spikes[0, 0, [9, 20]] = True
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), coupling=Lags(3), n_inputs=1)
+    data = model.data([train(np.zeros(40))], inputs=block_of(spikes), t_start=10 * ms)
+    assert_array_equal(np.flatnonzero(data.drive[:, 0]), [0, 11])
+    assert_array_equal(np.flatnonzero(data.drive[:, 2]), [2, 13])
+
+
+def test_inputs_are_integrated_by_the_membrane():
+    """An NSNN neuron that the input's spikes drive, by the same recursion as its stimulus."""
+    o = independent(400, 1, seed=8)
+    given = steps_of(train(o[0, 0]), 400)
+    cell = {"dt": 1 * ms, "family": nsnn.Gaussian(0.5), "beta": 0.7, "theta": 1.0}
+    spikes = [train(np.random.default_rng(9).random(400) < 0.2)]
+    as_input = NeuronModel(coupling=Lags(1), n_inputs=1, **cell)
+    as_signal = NeuronModel(stimulus=Lags(1), **cell)
+    one = as_input.log_likelihood([0.1, 0.6], spikes, inputs=block_of(o))
+    two = as_signal.log_likelihood([0.1, 0.6], spikes, analog(lagged(given, 1)))
+    assert one[0] == pytest.approx(two[0], rel=1e-12)
+    assert_allclose(one[1], two[1], rtol=1e-12)
+
+
+def test_cross_validation_tells_coupling_from_none():
+    o, model = (
+        independent(2500, 2, seed=10),
+        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), coupling=Lags(1), n_inputs=2),
+    )
+    inputs, signal = block_of(o), gaussian_signal(2500, 4)
+    spikes = model.simulate([-1.4, 1.2, 0.0], inputs=inputs, seed=1)
+    candidates: list[dict[str, Any]] = [{"history": 1}, {"coupling": 1}, {"coupling": 1, "stimulus": 4}]
+    table = cross_validate(spikes, signal, candidates, inputs=inputs, dt=1 * ms, n_folds=3).table
+    assert table.bits_per_spike.argmax() == 1
+    assert table.behind[0] > 4 * table.behind_se[0]
+
+
+# --- history alone -----------------------------------------------------------------------------------------------------------
+
+
+def test_history_alone_gives_the_transition_frequencies():
+    """With one lag the fit is the table of P(spike | spike or none before), also of simulated spikes."""
+    o = independent(2000, 1, seed=12)[0, 0].astype(float)
+    fit = fit_neuron([train(o)], dt=1 * ms, history=1, family=nsnn.Logistic(1.0))
+    before = lagged(o, 1)
+    expected = [o[before == k].mean() for k in (0, 1)]
+    assert_allclose(expit([fit.values[0], fit.values.sum()]), expected, rtol=1e-8)
+    drawn = fit.model.simulate([-1.0, -1.5], duration=4 * pq.s, seed=1)
+    n = steps_of(drawn.segments[0].spiketrains[0], 4000)
+    for k, p in enumerate(expit([-1.0, -2.5])):
+        own = n[1:][n[:-1] == k]
+        assert abs(own.mean() - p) < 4 * np.sqrt(p * (1 - p) / own.size)
+    assert fit.rescaled().n == o.sum()
+    assert fit.stimulus_filter()[1].size == 0
+
+
+# --- Poisson -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_poisson_fit_is_poisson_regression_of_counts():
+    """Steps of 5 ms with up to several spikes: parameters of scikit-learn, likelihood of SciPy, errors of the information."""
+    x = np.random.default_rng(14).normal(size=1200)
+    model = NeuronModel(dt=5 * ms, family=Poisson(), stimulus=Lags(2), history=Lags(1))
+    signal = analog(x, period=5e-3)
+    block = model.simulate([-0.5, 0.5, 0.3, -0.2], signal, seed=3)
+    counts = np.bincount(
+        np.floor(block.segments[0].spiketrains[0].magnitude / 5e-3 + 1e-6).astype(int), minlength=1200
+    )
+    assert counts.max() > 2
+    columns = np.column_stack([x, lagged(x, 1), lagged(counts.astype(float), 1)])
+    rate = np.exp(columns @ [0.5, 0.3, -0.2] - 0.5)
+    assert abs((counts - rate).sum() / np.sqrt(rate.sum())) < 4
+    fit = fit_neuron(block, signal, dt=5 * ms, stimulus=2, history=1, family=Poisson())
+    theirs = PoissonRegressor(alpha=0, solver="newton-cholesky", tol=1e-12, max_iter=100).fit(columns, counts)
+    assert_allclose(fit.values, [theirs.intercept_, *theirs.coef_], rtol=1e-6)
+    rate = theirs.predict(columns)
+    assert fit.log_likelihood == pytest.approx(poisson.logpmf(counts, rate).sum(), rel=1e-10)
+    full = np.column_stack([np.ones(1200), columns])
+    assert_allclose(fit.covariance, np.linalg.inv(full.T @ (rate[:, None] * full)), rtol=1e-5)
+    with pytest.warns(UserWarning, match="were fitted"):
+        score = fit.score(block, signal)
+    gain = (poisson.logpmf(counts, rate) - poisson.logpmf(counts, counts.mean())).sum()
+    assert score.value == pytest.approx(gain / counts.sum() / np.log(2), rel=1e-9)
+    assert "several spikes" in score.warning
+    with pytest.raises(NsnnError, match="several spikes in a step"):
+        fit.rescaled()
+
+
+def test_a_poisson_fit_of_single_spikes_is_scored_as_the_others():
+    """By P(spike) = 1 - exp(-rate), over the same constant neuron; and rescaled by these probabilities."""
+    signal = gaussian_signal(N, 15)
+    block = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1)).simulate([-1.5, 0.8], signal)
+    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1, family=Poisson())
+    o = steps_of(block.segments[0].spiketrains[0])
+    p = -np.expm1(-np.exp(fit.values[0] + fit.values[1] * signal.magnitude[:, 0]))
+    logs = np.where(o == 1, np.log(p), np.log1p(-p))
+    constant = np.where(o == 1, np.log(o.mean()), np.log1p(-o.mean()))
+    assert fit.bits_per_spike == pytest.approx((logs - constant).sum() / o.sum() / np.log(2), rel=1e-9)
+    assert_allclose(fit.rescaled(seed=1).z, nsnn.likelihood.Rescaled.of(p, o, seed=1).z, rtol=1e-9)
+
+
+def test_a_model_that_runs_away_says_so():
+    """Spikes that each cause more than one: the cure is named."""
+    model = NeuronModel(dt=1 * ms, family=Poisson(), history=Lags(20))
+    with pytest.warns(
+        UserWarning, match=r"limited to 1000 spikes in a step: .* take a family such as Logistic"
+    ):
+        model.simulate([-3.0, *[0.5] * 20], duration=300 * ms, seed=1)
+    o = independent(2000, 1, seed=16)[0, 0]
+    fit = fit_neuron([train(o)], dt=1 * ms, history=1)
+    object.__setattr__(fit, "parameters", {"bias": -1.0, "history[0]": 4.0})
+    with pytest.warns(
+        UserWarning, match=r"the fitted neuron runs away: simulated .* Hz, recorded .* Hz.*ridge=1\.0"
+    ):
+        fit.simulate(duration=1 * pq.s, seed=1)
+
+
+# --- smoothness --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_smoothness_prior_is_the_explicit_penalised_maximum():
+    """Newton's method in NumPy for a logistic regression with the penalty written out, ridge beside it."""
+    n, lags = 1500, 8
+    x = np.random.default_rng(17).normal(size=n) * 2.0
+    columns = np.stack([np.ones(n), *(lagged(x, k) for k in range(lags))], axis=1)
+    w = np.concatenate([[-1.5], np.sin(np.arange(lags))])
+    o = (np.random.default_rng(18).random(n) < expit(columns @ w)).astype(float)
+    squares = np.mean(columns[:, 1:] ** 2, axis=0)
+    bends = np.diff(np.eye(lags), 2, axis=0)
+    penalty = np.zeros((lags + 1, lags + 1))
+    penalty[1:, 1:] = 5.0 * squares.mean() * bends.T @ bends + 0.3 * np.diag(squares)
+    p = np.zeros(lags + 1)
+    for _ in range(20):
+        rate = expit(columns @ p)
+        curvature = columns.T @ ((rate * (1 - rate))[:, None] * columns) + penalty
+        p += np.linalg.solve(curvature, columns.T @ (o - rate) - penalty @ p)
+    options = {"dt": 1 * ms, "stimulus": lags, "family": nsnn.Logistic(1.0)}
+    fit = fit_neuron([train(o)], analog(x), smoothness=5.0, ridge=0.3, **options)
+    assert_allclose(fit.values, p, rtol=1e-6, atol=1e-8)
+    assert_allclose(fit.covariance, np.linalg.inv(curvature), rtol=1e-5)
+    assert "ridge 0.3, smoothness 5" in str(fit)
+    rough, smooth = (
+        np.abs(np.diff(fit_neuron([train(o)], analog(x), smoothness=s, **options).values[1:], 2)).sum()
+        for s in (0.0, 1e6)
+    )
+    assert smooth < 0.01 * rough
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_together_is_refused_with_the_cure():
+    signal, spikes = gaussian_signal(200, 20), [train(independent(200, 1, seed=21)[0, 0])]
+    inputs = block_of(independent(200, 2, seed=22))
+    short, two = block_of(independent(100, 2, seed=22)), block_of(independent(200, 2, 2, seed=22))
+    for options, message in (
+        ({"history": 1, "stimulus": 2}, "signal missing: expected both signal and stimulus"),
+        ({"signal": signal, "history": 1}, "stimulus = None, signal given"),
+        ({"inputs": inputs}, "coupling = None, inputs given"),
+        ({"coupling": 1}, "inputs missing"),
+        (
+            {"inputs": inputs, "coupling": [1]},
+            "coupling has 1 bases: expected one for all inputs, or one for each of 2",
+        ),
+        (
+            {"inputs": short, "coupling": 1},
+            r"inputs last from 0 s to 0\.1 s in trial 0, trains from 0 s to 0\.2 s",
+        ),
+        ({"inputs": two, "coupling": 1}, "inputs have 2 trials, trains 1"),
+        (
+            {"history": 1, "products": [("history", "stimulus")]},
+            "expected pairs of 'stimulus' and 'coupling'",
+        ),
+        ({"history": 1, "products": [("stimulus", "stimulus")]}, "the model has no stimulus to multiply"),
+        ({"history": 1, "family": Poisson(), "beta": 0.5}, "a Poisson model has no membrane"),
+        ({"history": 1, "family": Poisson}, r"expected an object, Poisson\(\)"),
+        ({"history": 1, "smoothness": -1.0}, r"smoothness = -1\.0: expected a number from 0"),
+    ):
+        with pytest.raises(NsnnError, match=message):
+            fit_neuron(spikes, dt=1 * ms, **options)
+    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
+        fit_neuron([spikes[0].magnitude], dt=1 * ms, history=1)  # arrays have no duration
+    fit = fit_neuron(spikes, dt=1 * ms, inputs=inputs, coupling=1)
+    with pytest.raises(NsnnError, match="inputs = None: the model has a filter for it"):
+        fit.score(spikes)
+    with pytest.raises(NsnnError, match="inputs have 2 trials, trials = 3"):
+        fit.simulate(inputs=two, trials=3)
+    with pytest.raises(NsnnError, match="inputs have 3 neurons: expected 2"):
+        fit.score(spikes, inputs=block_of(independent(200, 3)))
+    with pytest.raises(NsnnError, match="duration = None: expected the time to simulate"):
+        fit_neuron(spikes, dt=1 * ms, history=1).simulate()
