@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def check_products(products: Any) -> tuple[tuple[str, str], ...]:
     return tuple((str(a), str(b)) for a, b in pairs)
 
 
-def multiplied(pairs: Sequence[tuple[str, str]], parts: dict[str, Sequence[Any]]) -> list[tuple[Any, Any]]:
+def multiplied(pairs: Sequence[tuple[str, str]], parts: Mapping[str, Sequence[Any]]) -> list[tuple[Any, Any]]:
     """The pairs of regressors (or of their names) that are multiplied: of one kind each once, with its square."""
     found = []
     for first, second in pairs:

@@ -290,11 +290,11 @@ def range_of_times(trains: Any) -> str:
 
 
 def drawn_block(
-    steps: Steps, spikes: np.ndarray, shape: tuple[int, int, int], seed: int, parameters: dict[str, Any]
+    steps: Steps, spikes: Any, shape: tuple[int, int, int], seed: int, parameters: dict[str, Any]
 ) -> neo.Block:
     """A Block of spikes drawn from a model, one segment per trial.
 
-    spikes : (3, n) the step, trial and neuron of each; shape : the number of steps, trials and neurons
+    spikes : three arrays (n,), the step, trial and neuron of each; shape : the number of steps, trials and neurons
     """
     tick, trial, neuron = spikes
     n_steps, n_trials, n_neurons = shape

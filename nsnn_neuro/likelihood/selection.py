@@ -121,11 +121,9 @@ def cross_validate(
         rows.append({**candidate, **dict.fromkeys(_SCORES, np.nan), "refused": ""})
         try:
             if last is None or last[0] != chosen:
-                used = (
-                    None if chosen.get(basis) is None else one
-                    for basis, one in (("stimulus", signal), ("coupling", inputs))
-                )
-                last = chosen, prepared(trains, *used, dt, (t_start, t_stop), **chosen)
+                x = None if chosen.get("stimulus") is None else signal
+                y = None if chosen.get("coupling") is None else inputs
+                last = chosen, prepared(trains, x, y, dt, (t_start, t_stop), **chosen)
                 near = None
             model, data = last[1]
             fit = fit_data(model, data, prior, near)
