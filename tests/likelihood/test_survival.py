@@ -127,6 +127,7 @@ def test_densities_of_given_spikes_under_a_sinusoid():
     assert end / left[steps[-1] + 1] == pytest.approx(0.78542106, abs=2e-4)
 
 
+HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
 GIF = nsnn.GIF(
     tau_m=10 * ms,
     v_rest=0 * mV,
@@ -142,7 +143,7 @@ DRIVE = nsnn.FrozenNoise(24 * mV, 5 * mV, 5 * ms, seed=3)
 FAST = nsnn.LIF(tau_m=10 * ms, tau_refrac=0 * ms, **MV)
 SIMULATED = {
     "GIF": (GIF, nsnn.WhiteNoise(3 * mV), DRIVE),
-    "GIF, hazard": (GIF, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV)), DRIVE),
+    "GIF, hazard": (GIF, HAZARD, DRIVE),
     "GIF, family": (GIF, nsnn.EscapeNoise(nsnn.Gaussian(4 * mV)), nsnn.FrozenNoise(14 * mV, 5 * mV, 5 * ms, seed=3)),
     "LIF": (FAST, nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(19 * mV, 6 * mV, 20 * Hz)),
     "LIF, hazard with slope": (
@@ -192,6 +193,17 @@ def test_a_wrong_model_is_rejected():
     plain = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=27 * mV, tau_refrac=2.03 * ms)
     q = spike_probability(plain, block, noise=noise, stimulus=stimulus)
     assert Rescaled.of(q, on_steps(block, q.shape[1])).p < 1e-6
+
+
+@pytest.mark.parametrize("noise", [nsnn.WhiteNoise(3 * mV), HAZARD, nsnn.EscapeNoise(nsnn.Gaussian(4 * mV))])
+def test_the_probability_of_a_spike_depends_on_earlier_spikes_only(noise):
+    """The jump of the threshold by a spike must not enter the probability of this spike."""
+    q, silent = (
+        spike_probability(GIF, [spikes], noise=noise, stimulus=nsnn.Constant(19 * mV), t_stop=50 * ms)
+        for spikes in ([0.0101, 0.0301], [0.0101])
+    )
+    assert q[:302].tolist() == silent[:302].tolist()
+    assert q[302] == 0 < silent[302]
 
 
 def test_a_window_has_the_probabilities_of_the_whole():

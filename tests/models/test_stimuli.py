@@ -48,7 +48,7 @@ def test_a_current_through_a_resistance_drives_a_membrane():
     np.testing.assert_allclose(nsnn.Filtered(CURRENT, gain=50 * mV).samples(2, 1e-3), [5e-3, 15e-3])
     siemens = nsnn.Filtered(CURRENT.rescale("pA"), gain=1 / (20 * nS))
     np.testing.assert_allclose(siemens.samples(2, 1e-3), [5e-3, 15e-3])
-    cell = nsnn.LIF(tau_m=1 * ms, v_rest=-70 * mV, v_reset=-75 * mV, v_thresh=0 * mV, tau_refrac=0 * ms)
+    cell = nsnn.LIF(tau_m=10 * ms, v_rest=-70 * mV, v_reset=-75 * mV, v_thresh=0 * mV, tau_refrac=0 * ms)
     block = nsnn.simulate(cell, None, ohmic, duration=2 * ms, dt=1 * ms, engine="numpy", record_v=True)
     drive = next(s for s in block.segments[0].analogsignals if s.name == "stimulus")
     np.testing.assert_allclose(drive.rescale("mV").magnitude[:, 0], [6, 16])

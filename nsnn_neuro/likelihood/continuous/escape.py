@@ -24,7 +24,7 @@ def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: 
     """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
     n = len(membrane.drive)
     before, after, length = (np.zeros(n) for _ in range(3))
-    _paths(
+    paths(
         parts.first,
         parts.n_steps,
         parts.length,
@@ -42,16 +42,15 @@ def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: 
         scale = law.si(law.parameter_fields()[0].name)
         return np.where(length > 0, law._cdf(high, np.asarray(scale)), 0.0)
     leak = float(membrane.leaky)
-    lifts = np.diff(membrane.lift) / dt
     rates = [
-        law._hazard(x, (membrane.drive - leak * v) / membrane.tau + lifts)
+        law._hazard(x, (membrane.drive - leak * v) / membrane.tau + membrane.rise)
         for x, v in ((low, before), (high, after))
     ]
     return np.asarray(-np.expm1(-np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)))
 
 
 @njit(cache=True)
-def _paths(
+def paths(
     first: np.ndarray,
     n_steps: np.ndarray,
     length: np.ndarray,
@@ -63,7 +62,7 @@ def _paths(
     after: np.ndarray,
     lasts: np.ndarray,
 ) -> None:
-    """Fill in the voltage at both ends of each free step, and its length in steps."""
+    """Fill in the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free."""
     for s in range(first.shape[0]):
         v = start[s]
         for t in range(first[s], first[s] + n_steps[s]):

@@ -4,6 +4,8 @@ With a moving threshold v_thresh + lift(t) the voltage is measured from the lift
 
     tau dx/dt = linear(x + lift) - tau dlift/dt + nonlinear(x) + noise
 
+The jump of the threshold by a spike comes after this spike, so that the chance of a spike does not contain it.
+
 All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is released tau_refrac later.
 """
 
@@ -32,9 +34,11 @@ class Membrane:
     threshold: float
     leaky: bool
     drive: np.ndarray
-    """(n_steps,) linear(x = 0) - tau dlift/dt, mean of each step"""
+    """(n_steps,) linear(x = 0) - tau rise, mean of each step"""
     lift: np.ndarray
     """(n_steps + 1,) on the grid"""
+    rise: np.ndarray
+    """(n_steps,) dlift/dt of each step, without the jump of a spike in this step"""
     nonlinear: str | None
     parameters: dict[str, Any]
 
@@ -97,7 +101,13 @@ def check_neuron(neuron: Any) -> None:
 
 
 def membrane(
-    neuron: IntegrateAndFire, stimulus: Stimulus | None, o: np.ndarray, dt: float, *, middle: bool = True
+    neuron: IntegrateAndFire,
+    stimulus: Stimulus | None,
+    o: np.ndarray,
+    dt: float,
+    *,
+    middle: bool = True,
+    lifted: bool = True,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -105,6 +115,7 @@ def membrane(
     o : (n_steps,) 1.0 in a step with a spike
     dt : s
     middle : whether a spike counts as at the middle of its step, or at its end
+    lifted : False for a threshold that does not move, so that x is the voltage
     """
     n = len(o)
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
@@ -113,18 +124,21 @@ def membrane(
         match = STATEMENT.fullmatch(line)
         assert match is not None
         jumps[match[1]] += float(value_of(match[3], parameters))
-    mid, grid = {}, {}
+    mid, grid, end = {}, {}, {}
     for name, (time, _) in neuron.slow.items():
         start = float(value_of(neuron.slow_start.get(name, "0"), parameters))
-        mid[name], grid[name] = _decaying(o, start, jumps[name], dt / parameters[time], middle)
+        rate = dt / parameters[time]
+        mid[name], grid[name] = _decaying(o, start, jumps[name], rate, middle)
+        end[name] = mid[name] * np.exp(-rate / 2)
     drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt)
-    lift = np.zeros(n + 1)
+    lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     total = np.zeros(n)
-    if neuron.moving:
+    if neuron.moving and lifted:
         lift = np.broadcast_to(value_of(neuron.moving, {**parameters, **grid}), n + 1).astype(float)
+        rise = (np.broadcast_to(value_of(neuron.moving, {**parameters, **end}), n) - lift[:-1]) / dt
         at["v"] = value_of(neuron.moving, at)
-        total = -parameters["tau_m"] * np.diff(lift) / dt
+        total = -parameters["tau_m"] * rise
     total = total + np.broadcast_to(value_of(neuron.linear, at), n)
     return Membrane(
         parameters["tau_m"],
@@ -132,6 +146,7 @@ def membrane(
         neuron.leaky,
         np.ascontiguousarray(total, dtype=float),
         lift,
+        rise,
         neuron.nonlinear,
         parameters,
     )
