@@ -35,6 +35,7 @@ from .learning.train import train as train
 from .likelihood import calibrate as calibrate
 from .likelihood import fit_network as fit_network
 from .likelihood import fit_neuron as fit_neuron
+from .likelihood import fit_population as fit_population
 from .measures import tabulate as tabulate
 from .models.connectivity import AllToAll as AllToAll
 from .models.connectivity import ConnectionRule as ConnectionRule
@@ -215,6 +216,7 @@ __all__ = [
     "feedforward",
     "fit_network",
     "fit_neuron",
+    "fit_population",
     "join",
     "learning",
     "likelihood",

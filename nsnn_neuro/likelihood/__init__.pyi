@@ -14,6 +14,8 @@ from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
 from .network_fit import NetworkFit as NetworkFit
 from .network_fit import fit_network as fit_network
+from .population import PopulationFit as PopulationFit
+from .population import fit_population as fit_population
 from .responses import Poisson as Poisson
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
@@ -31,6 +33,7 @@ __all__ = [
     "NeuronModel",
     "Observed",
     "Poisson",
+    "PopulationFit",
     "Profile",
     "RaisedCosines",
     "Rescaled",
@@ -38,6 +41,7 @@ __all__ = [
     "cross_validate",
     "fit_network",
     "fit_neuron",
+    "fit_population",
     "spike_probability",
     "survival",
 ]

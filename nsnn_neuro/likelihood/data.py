@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import neo
@@ -71,6 +71,11 @@ class Data:
     def before(self) -> np.ndarray:
         """(n,) the spike of the step before, 0 in a trial's first step."""
         return np.where(self.begins, 0.0, np.concatenate([[0.0], self.o[:-1]]))
+
+    def without_columns(self) -> Data:
+        """The spikes alone, without the large arrays."""
+        none = np.empty((len(self.o), 0))
+        return replace(self, drive=none, history=none)
 
     def shared(self, other: Data, dt: float) -> tuple[int, int]:
         """Spikes in the time for which `other` has data too: those in trials with the same spikes in `other`, and all."""

@@ -12,9 +12,12 @@ from scipy.stats import norm
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
+from ..core.units import pq_quantity
 from ..core.warn import warn
 from ..measures import Estimate, as_trains
-from ..models.escape import Family, Gaussian
+from ..models.escape import EscapeNoise, Family, Gaussian
+from ..models.neurons import NSNNNeuron
+from ..models.stimuli import Recorded
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
 from .cross_validation import RIDGES, best_ridge
@@ -116,7 +119,7 @@ class NeuronFit:
         _, basis = self.model.bases()
         if not basis.size:
             return np.empty(0), np.empty(0), np.empty(0)
-        first = 1 + self._data.drive.shape[1]
+        first = 1 + len(self.model.drive_names)
         lags, value, se = self._filter(basis, first, 1, len(basis))
         return lags, value[:, 0], se[:, 0]
 
@@ -195,6 +198,58 @@ class NeuronFit:
         warn_runaway(["the fitted neuron"], np.array([rate]), np.array([recorded]))
         return block
 
+    def to_neuron(
+        self, signal: neo.AnalogSignal | None = None, *, inputs: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """The fit as a neuron, its noise and its stimulus under `signal`, for `simulate`, sweeps, networks and training.
+
+            block = nsnn.simulate(*fit.to_neuron(signal), trials=20, duration=10*second, dt=1*ms)
+
+        The neuron is an `NSNNNeuron` with `EscapeNoise(family)`, and the stimulus the filtered signal plus the bias, dimensionless.
+        Use the fit's dt; spikes have the same law as those of `NeuronFit.simulate`. For a continuous neuron use `calibrate`.
+
+        signal, inputs : as of `simulate`, on a clock that begins at 0; inputs of one trial
+
+        Raises
+        ------
+        NsnnError : `simulate` has no neuron of this model: spike history, a refractory time, Poisson counts, a membrane that is not
+            reset, a fitted beta below 0
+
+        >>> import quantities as pq
+        >>> from nsnn_neuro import simulate
+        >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=2000), units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
+        >>> fit = fit_neuron(true.simulate([-2.0, 0.8], signal), signal, dt=1*pq.ms, stimulus=1)
+        >>> block = simulate(*fit.to_neuron(signal), duration=2*pq.s, dt=1*pq.ms, seed=1, engine="numpy")
+        >>> abs(len(block.segments[0].spiketrains[0]) - fit.n_spikes) < 40
+        True
+        """
+        model = self.model
+        beta = float(self.parameters.get("beta", model.beta))
+        for problem, where in (
+            ("spike history", model.history is not None),
+            ("a refractory time", model.refractory_steps > 0),
+            ("Poisson counts", isinstance(model.family, Poisson)),
+            ('a membrane with reset="none"', model.reset == "none" and beta != 0),
+            (f"beta = {beta:.3g} below 0", beta < 0),
+        ):
+            if where:
+                raise NsnnError(
+                    f"the model has {problem}, and no neuron of simulate has: expected a fit of bias, stimulus and a membrane that "
+                    'is reset (history=None, beta="fit"); fit.simulate simulates this one, and calibrate fits neurons such as GIF'
+                )
+        steps, columns = model.drive_columns(signal, inputs, 1, None)
+        if abs(steps.start) > 1e-9:
+            raise NsnnError(f"signal starts at {steps.start} s: expected 0 s, where simulate begins")
+        drive = self.values[0] + columns[0] @ self.values[1 : 1 + columns.shape[2]]
+        theta = self.parameters.get("theta", model.threshold)
+        neuron = NSNNNeuron(beta=beta, theta=theta, reset="subtract" if model.reset == "subtract" else "hard")
+        family: Any = model.family
+        stimulus = Recorded(
+            neo.AnalogSignal(drive, units="dimensionless", sampling_period=pq_quantity(model.step, "s"))
+        )
+        return neuron, EscapeNoise(family), stimulus
+
     def rescaled(
         self,
         trains: Any = None,
@@ -214,6 +269,10 @@ class NeuronFit:
         ):
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
         data = self._data
+        if trains is None and data.drive.shape[1] != len(self.model.drive_names):
+            raise NsnnError(
+                "trains = None: a fit of fit_population keeps no regressors; expected the data to test"
+            )
         if trains is not None:
             data = self._data_of(trains, signal, inputs, t_start, t_stop)
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)

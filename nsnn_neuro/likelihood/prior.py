@@ -31,7 +31,9 @@ class Prior:
     def matrix(self, model: NeuronModel, data: Data) -> np.ndarray:
         """P (n_parameters, n_parameters)."""
         squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
-        inner = self.ridge * np.diag(squares)
+        inner = self.ridge * np.diag(
+            np.where(squares > 0, squares, 1.0)
+        )  # of one that is always 0: it stays 0
         if self.smoothness:
             inner = inner + self.smoothness * self._roughness(model, data, squares)
         rest = len(model.names) - 1 - len(squares)

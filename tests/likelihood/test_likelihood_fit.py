@@ -403,6 +403,50 @@ def test_a_fit_simulates_what_it_was_fitted_to():
     assert block.annotations["seed"] == 7
 
 
+@pytest.mark.parametrize("kind", ["no membrane", "hard", "subtract"])
+def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_it(kind):
+    """A family so narrow that spikes are certain, by both simulators; then counts of trials with the fitted noise."""
+    signal = gaussian_signal(400, 30)
+    options: dict[str, Any] = {"dt": 1 * ms, "stimulus": 2}
+    if kind != "no membrane":
+        options |= {"beta": 0.7, "theta": 1.5, "reset": kind}
+    true = NeuronModel(**{**options, "stimulus": Lags(2)}, family=nsnn.Gaussian(1.0))
+    fit = fit_neuron(true.simulate([0.1, 0.7, 0.4], signal, trials=4), signal, **options)
+    run = {"duration": 400 * ms, "dt": 1 * ms, "engine": "numpy"}
+    sure = dataclasses.replace(
+        fit, model=dataclasses.replace(fit.model, family=nsnn.Gaussian(1e-6), theta=fit.model.theta)
+    )
+    one = nsnn.simulate(*sure.to_neuron(signal), **run).segments[0].spiketrains[0]
+    two = sure.model.simulate(sure.values, signal).segments[0].spiketrains[0]
+    assert len(two) > 20
+    assert_allclose(one.magnitude, two.magnitude, atol=1e-9)
+    counts = [
+        np.array([len(train) for train in trials_of(block)])
+        for block in (
+            nsnn.simulate(*fit.to_neuron(signal), trials=40, seed=1, **run),
+            fit.simulate(signal, trials=40, seed=2),
+        )
+    ]
+    difference = counts[0].mean() - counts[1].mean()
+    assert abs(difference) < 4 * np.sqrt((counts[0].var() + counts[1].var()) / 40)
+    assert (
+        0.4 < counts[0].var() / counts[1].var() < 2.5
+    )  # an F ratio of 40 and 40 trials: |z| < 4 is 0.27 to 3.7
+
+
+def test_a_model_that_simulate_lacks_is_named():
+    signal = gaussian_signal(600, 31)
+    block = BURSTY.simulate(BURSTY_P, signal, trials=3)
+    for options, problem in (
+        ({"history": 1}, "spike history"),
+        ({"family": nsnn.likelihood.Poisson()}, "Poisson counts"),
+        ({"beta": 0.5, "reset": "none"}, 'a membrane with reset="none"'),
+    ):
+        fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1, ridge=1.0, **options)
+        with pytest.raises(nsnn.NsnnError, match=f"the model has {problem}, and no neuron of simulate"):
+            fit.to_neuron(signal)
+
+
 def test_the_same_seed_gives_the_same_fit():
     signal = gaussian_signal(2000, 26)
     one, two, other = (BURSTY.simulate(BURSTY_P, signal, seed=s) for s in (1, 1, 2))

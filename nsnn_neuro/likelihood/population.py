@@ -1,0 +1,288 @@
+"""`fit_population`: maximum likelihood fits of coupled neurons, and their result, `PopulationFit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from ..core.checks import suggest_keywords, whole
+from ..core.errors import NsnnError
+from ..core.progress import progress_bar
+from ..measures import Estimate, as_trains
+from ..models.escape import Family
+from .bases import Basis
+from .bits_per_spike import bits_per_spike
+from .coupling import input_columns
+from .cross_validation import RIDGES, best_ridge
+from .data import Data, drawn_block
+from .drawing import draw, warn_runaway
+from .fit import NeuronFit, check_spikes, fit_data, model_of
+from .model import NeuronModel
+from .prior import Prior, strength
+from .responses import Poisson
+from .time_rescaling import Rescaled, rescale
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationFit:
+    """Result of `fit_population`: a `NeuronFit` for each neuron, filters of the coupling, scores, simulated spikes.
+
+    >>> from brian2 import ms, second
+    >>> from nsnn_neuro import Logistic, to_block
+    >>> rng = np.random.default_rng(0)
+    >>> block = to_block([[np.flatnonzero(rng.random(2000) < 0.1) * 1e-3 for _ in range(3)]], t_stop=2*second)
+    >>> fit = fit_population(block, dt=1*ms, coupling=2, family=Logistic(1.0))
+    >>> lags, filters, errors = fit.coupling_filters()
+    >>> filters.shape, bool(np.nanmax(np.abs(filters / errors)) < 4)
+    ((3, 3, 2), True)
+    """
+
+    fits: tuple[NeuronFit, ...]
+    """one for each neuron, whose inputs are the other neurons in their order"""
+
+    def __repr__(self) -> str:
+        """Sizes and scores of the fitted data, without the filters."""
+        n, steps = sum(fit.n_spikes for fit in self.fits), self.fits[0].n_steps
+        bits = sum(fit.bits_per_spike * fit.n_spikes for fit in self.fits) / n
+        return (
+            f"PopulationFit: {len(self.fits)} neurons, {n} spikes in {steps} steps of {self.fits[0].model.step:g} s, "
+            f"{len(self.fits[0].parameters)} parameters each\n"
+            f"{bits:.3g} bits per spike (of the fitted data); {int((self.coupling_p() < 0.01).sum())} of "
+            f"{len(self.fits) * (len(self.fits) - 1)} couplings with p < 0.01"
+        )
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.fits)
+
+    def coupling_filters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The effect of a spike of each neuron on each other one: lags (s), values and standard errors (post, pre, n_lags).
+
+        The diagonal is NaN: a neuron's effect on itself is `fits[k].history_filter()`.
+        """
+        n = self.n_neurons
+        lags = self.fits[0].coupling_filter()[0]
+        values, errors = (np.full((n, n, len(lags)), np.nan) for _ in range(2))
+        for post, fit in enumerate(self.fits):
+            pre = _others(post, n)
+            values[post, pre], errors[post, pre] = fit.coupling_filter()[1:]
+        return lags, values, errors
+
+    def coupling_p(self) -> np.ndarray:
+        """p-value of no coupling, (post, pre), by Wald's chi-square test of a pair's parameters; NaN on the diagonal.
+
+        Of n (n - 1) pairs without coupling a share p has a value below p: correct for their number. With a ridge it is too large.
+        """
+        n = self.n_neurons
+        p = np.full((n, n), np.nan)
+        for post, fit in enumerate(self.fits):
+            first = 1 + fit.model.channels * fit.model.bases()[0].shape[1]
+            for pre, basis in zip(_others(post, n), fit.model.coupling_bases(), strict=True):
+                own = slice(first, first + basis.shape[1])
+                w = fit.values[own]
+                p[post, pre] = chi2.sf(w @ np.linalg.solve(fit.covariance[own, own], w), len(w))
+                first += basis.shape[1]
+        return p
+
+    def score(self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+        """Bits per spike of these data over homogeneous neurons, all neurons together, as `NeuronFit.score`.
+
+        Each neuron is predicted from the earlier spikes of all; the log-likelihoods add up to that of the population.
+        """
+        logs, o = self._logs(block, signal, t_start, t_stop)
+        return bits_per_spike(logs.sum(axis=1), o)
+
+    def scores(
+        self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
+    ) -> pd.DataFrame:
+        """`score` of each neuron: a row with neuron, bits_per_spike, se and n, its spikes; NaN for a neuron without spikes."""
+        logs, o = self._logs(block, signal, t_start, t_stop)
+        rows = []
+        for k in range(self.n_neurons):
+            n = int(o[:, k].sum())
+            one = bits_per_spike(logs[:, k], o[:, k]) if n else Estimate(np.nan)
+            rows.append({"neuron": k, "bits_per_spike": one.value, "se": one.se, "n": n})
+        return pd.DataFrame(rows)
+
+    def evaluate(self, block: Any, signal: Any = None, **options: Any) -> dict[str, float]:
+        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
+        estimate = self.score(block, signal, **options)
+        return {"bits_per_spike": estimate.value, "se": estimate.se}
+
+    def rescaled(
+        self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0
+    ) -> list[Rescaled]:
+        """Time-rescaling test of each neuron, as `NeuronFit.rescaled`."""
+        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
+        result = []
+        for k, fit in enumerate(self.fits):
+            data = made.of(k)
+            result.append(rescale(fit.model.probability(fit.values, data)[0], data.o, seed))
+        return result
+
+    def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""
+        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
+        if made.trains.n_neurons != self.n_neurons:
+            raise NsnnError(f"block has {made.trains.n_neurons} neurons: expected {self.n_neurons}")
+        logs, spikes = [], []
+        for k, fit in enumerate(self.fits):
+            data = made.of(k)
+            fit.warn_fitted(data)
+            logs.append(fit.model.probability(fit.values, data)[1])
+            spikes.append(data.o)
+        return np.stack(logs, axis=1), np.stack(spikes, axis=1)
+
+    def simulate(
+        self,
+        signal: neo.AnalogSignal | None = None,
+        *,
+        trials: int = 1,
+        duration: Any = None,
+        seed: int = 0,
+    ) -> neo.Block:
+        """Simulate all neurons together, each from the simulated spikes of all: a Block with one segment per trial.
+
+        A warning names neurons whose rate runs away: a fit predicts each step from recorded spikes, and need not be stable.
+
+        signal : as of `NeuronModel.simulate`; duration : time, without a signal
+        """
+        whole(trials, 1, "trials")
+        model, values = self.fits[0].model, np.array([fit.values for fit in self.fits])
+        alone = replace(model, coupling=None, n_inputs=0)
+        steps, columns = alone.drive_columns(signal, None, trials, duration)
+        drive = values[:, 0] + columns[0] @ values[:, 1 : 1 + columns.shape[2]].T  # (n_steps, n_neurons)
+        kernel = np.nan_to_num(self.coupling_filters()[1]).transpose(2, 0, 1)
+        cells = replace(model.cells(values), coupling=kernel)
+        n, shape = len(drive), (len(drive), trials, self.n_neurons)
+        spikes = draw(np.broadcast_to(drive[:, None], shape), cells, np.random.default_rng(seed))
+        block = drawn_block(
+            steps, spikes, shape, seed, {f"neuron {k}": fit.parameters for k, fit in enumerate(self.fits)}
+        )
+        rate = np.bincount(spikes[2], minlength=self.n_neurons) / (trials * n * model.step)
+        recorded = np.array([fit.n_spikes / (fit.n_steps * model.step) for fit in self.fits])
+        warn_runaway([f"neuron {k}" for k in range(self.n_neurons)], rate, recorded)
+        return block
+
+
+@suggest_keywords
+def fit_population(
+    block: Any,
+    signal: Any = None,
+    *,
+    dt: Any,
+    coupling: Basis | int,
+    stimulus: Basis | int | None = None,
+    history: Basis | int | None = None,
+    family: Family | Poisson | None = None,
+    beta: float | str = 0.0,
+    theta: float | str | None = None,
+    reset: str = "hard",
+    refractory: Any = None,
+    ridge: float | str = 0.0,
+    smoothness: float = 0.0,
+    n_folds: int = 5,
+    t_start: Any = None,
+    t_stop: Any = None,
+    progress: Any = None,
+) -> PopulationFit:
+    """Fit coupled noisy neurons to a population's spikes by maximum likelihood, each as `fit_neuron` with the others as inputs.
+
+        P(spike of i in step t) = F(a_i(t)),  a_i = bias + stimulus + history of i + sum over j of the filtered spikes of j - theta
+
+    Spikes act from the next step on, so given the past the neurons are independent and each is fitted by itself. A coupling is a
+    statistical dependence after stimulus and history are accounted for. Neurons that were not recorded, and a stimulus filter that
+    is too coarse, cause coupling as well.
+
+    Parameters
+    ----------
+    block : neo.Block of two neurons or more, one segment for each trial
+    coupling : basis of the effect of a neuron's spikes on the others, lags from one step, as for `fit_neuron`
+    signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness, n_folds, t_start, t_stop : as for
+        `fit_neuron`, the same for all neurons; ridge="cv" chooses for each neuron
+    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook
+
+    Raises
+    ------
+    NsnnError : as `fit_neuron`, with the neuron's number; fewer than two neurons
+
+    Source: Pillow et al. 2008, doi 10.1038/nature07140
+
+    >>> from brian2 import ms, second
+    >>> from nsnn_neuro import Logistic, to_block
+    >>> rng = np.random.default_rng(0)
+    >>> first = rng.random(4000) < 0.1
+    >>> second_cell = rng.random(4000) < np.where(np.roll(first, 1), 0.5, 0.05)  # follows the first
+    >>> times = [np.flatnonzero(o) * 1e-3 for o in (first, second_cell)]
+    >>> fit = fit_population(to_block([times], t_stop=4*second), dt=1*ms, coupling=1, family=Logistic(1.0))
+    >>> fit.coupling_filters()[1][:, :, 0].round(1)
+    array([[nan, 0.1],
+           [3. , nan]])
+    """
+    trains = as_trains(block)
+    if trains.n_neurons < 2:
+        raise NsnnError(f"block has {trains.n_neurons} neuron: expected two or more; fit_neuron fits one")
+    chosen = isinstance(ridge, str) and ridge == "cv"
+    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
+    smooth = strength(smoothness, "smoothness")
+    bases = {"stimulus": stimulus, "coupling": coupling, "history": history, "family": family}
+    if isinstance(coupling, list | tuple):
+        raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
+    membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    model = model_of(signal, trains.n_neurons - 1, dt, **bases, **membrane)
+    made = Regressors(model, trains, signal, (t_start, t_stop))
+    fits = []
+    with progress_bar(progress, "fitting neurons") as report:
+        for k in range(trains.n_neurons):
+            try:
+                data = made.of(k)
+                check_spikes(model, data, trains.of_neuron(k))
+                if chosen:
+                    best, tried = best_ridge(model, data, RIDGES, smooth, n_folds)
+                    fit = replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
+                else:
+                    fit = fit_data(model, data, Prior(first, smooth))
+            except NsnnError as error:
+                raise NsnnError(f"neuron {k}: {error}") from error
+            fits.append(replace(fit, _data=data.without_columns()))
+            if report:
+                report((k + 1) / trains.n_neurons)
+    return PopulationFit(tuple(fits))
+
+
+class Regressors:
+    """The data of each neuron of a population; the columns of all neurons' spikes are computed once."""
+
+    def __init__(self, model: NeuronModel, block: Any, signal: Any, span: tuple[Any, Any]) -> None:
+        self.model, self.trains, self.signal, self.span = model, as_trains(block), signal, span
+        self._every: list[np.ndarray] | None = None
+
+    def of(self, neuron: int) -> Data:
+        """The data of one neuron, with the others as inputs."""
+        return self.model.columns(
+            self.trains.of_neuron(neuron), self.signal, self._without(neuron), self.span
+        )
+
+    def _without(self, neuron: int) -> Callable[[np.ndarray, list[int]], list[np.ndarray]]:
+        basis = self.model.coupling_bases()[0]
+        n = basis.shape[1]
+
+        def columns(starts: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
+            if self._every is None:
+                bases = [basis] * self.trains.n_neurons
+                self._every = input_columns(self.trains, starts, lengths, bases, self.model.step)
+            own = slice(neuron * n, (neuron + 1) * n)
+            return [np.delete(one, own, axis=1) for one in self._every]
+
+        return columns
+
+
+def _others(neuron: int, n: int) -> np.ndarray:
+    return np.delete(np.arange(n), neuron)
