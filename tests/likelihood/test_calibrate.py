@@ -149,6 +149,34 @@ def test_given_spikes_before_the_window_do_not_count():
     assert late.se["stimulus.gain"] > whole.se["stimulus.gain"]
 
 
+def test_recordings_under_one_stimulus_are_fitted_as_its_trials():
+    trials = [segment.spiketrains[0] for segment in spikes().segments]
+    fit = nsnn.calibrate(CELL, FREE, noise=OTHER, stimulus=[FAR, FAR], trains=trials)
+    assert fit.parameters == pytest.approx(fitted().parameters, rel=1e-6)
+    assert fit.se == pytest.approx(fitted().se, rel=1e-4)
+
+
+def test_each_recording_has_its_own_stimulus():
+    other = nsnn.Filtered(SIGNAL, gain=5 * mV, offset=14 * mV)
+    later = nsnn.simulate(CELL, HAZARD, other, trials=1, duration=2 * second, seed=8, engine="numpy")
+    free = {"noise.hazard.width": (0.3 * mV, 10 * mV), "stimulus.gain": (0 * mV, 30 * mV)}
+    both = [DRIVE, other]
+    fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=both, trains=[spikes(), later])
+    logs = []
+    for stimulus, block in zip(fit.stimulus, [spikes(), later], strict=True):
+        assert stimulus.si("gain") == pytest.approx(fit.parameters["stimulus.gain"])
+        q = np.atleast_2d(spike_probability(fit.model, block, noise=fit.noise, stimulus=stimulus))
+        o = np.zeros_like(q)
+        for row, segment in zip(o, block.segments, strict=True):
+            row[np.floor(segment.spiketrains[0].rescale("s").magnitude / 1e-4 + 1e-6).astype(int)] = 1
+        logs.append(np.where(o == 1, np.log(np.maximum(q, 1e-300)), np.log1p(-q)).sum())
+    assert [one.si("offset") for one in fit.stimulus] == pytest.approx([19e-3, 14e-3])
+    assert fit.log_likelihood == pytest.approx(sum(logs), rel=1e-9)
+    assert fit.score([spikes(), later]).value == pytest.approx(fit.bits_per_spike)
+    counts = [len(fit.simulate(recording=k, seed=1).segments[0].spiketrains[0]) / (3 - k) for k in (0, 1)]
+    assert counts[0] > counts[1] + 10  # Hz; the second has a lower offset
+
+
 def test_simulate_gives_spikes_of_the_fit():
     fit = fitted()
     block = fit.simulate(trials=2, seed=3, engine="numpy")
@@ -214,6 +242,14 @@ REFUSED = {
     "refractory": (lambda: run({"tau_refrac": (1 * ms, 900 * ms)}), "tau_refrac = 900 ms: trains have spikes at"),
     "no spikes": (lambda: run(GAIN, [[]], t_stop=1 * second), "trains hold 0 spikes in the time of the fit"),
     "short": (lambda: run(GAIN, [[0.1, 0.2]], t_stop=9 * second), "signal lasts 3 s: expected at least"),
+    "recordings": (
+        lambda: run(GAIN, stimulus=[DRIVE, DRIVE]),
+        "trains: a Block for 2 stimuli: expected a list with the trains of each recording",
+    ),
+    "kinds": (
+        lambda: run(GAIN, stimulus=[DRIVE, nsnn.Constant(15 * mV)]),
+        "stimulus: a list of Filtered, Constant: expected stimuli of one kind",
+    ),
     "method": (lambda: run(GAIN, method="voltage"), "method = 'voltage'"),
     "clock": (
         lambda: run(GAIN, [neo.SpikeTrain([1.2, 1.3], t_start=1, t_stop=2, units="s")]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ...models.stimuli import Stimulus
 from ..continuous.conditional import Parts, check_parts, check_start, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
-from ..continuous.trials import Trial, read_trials
+from ..continuous.trials import Trial, read_recordings
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
@@ -34,7 +35,7 @@ def calibrate(
     free: dict[str, tuple[Any, Any]],
     *,
     noise: Noise,
-    stimulus: Stimulus | None = None,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
     trains: Any,
     t_start: Any = None,
     t_stop: Any = None,
@@ -65,8 +66,10 @@ def calibrate(
     free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and "stimulus.gain" of the others, as
         in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale
     noise : `WhiteNoise` or `EscapeNoise`
-    stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive
-    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop)
+    stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of several recordings a list, with
+        stimuli of one kind, which share the free parameters
+    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop). Of several
+        recordings a list of these, one for each stimulus
     t_start, t_stop : fit the spikes from here to here, of each trial; spikes before t_start count as given
     dt : step, default 0.1 ms; a step has at most one spike
     method : "likelihood"
@@ -105,13 +108,14 @@ def calibrate(
       stimulus.v        17.17        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood",), "method")
-    parts: Parts = model, noise, stimulus
-    check_parts(*parts)
+    parts: Parts = model, noise, _stimuli(stimulus)
+    for one in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
+        check_parts(model, noise, one)
     step = DT if dt is None else positive(dt, "s", "dt")
     seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
     parameters = read_free(free, parts)
-    trials = read_trials(trains, step, t_start, t_stop)
-    check_start(stimulus, trials, step)
+    trials = read_recordings(trains, parts[2], step, t_start, t_stop)
+    check_start(parts[2], trials, step)
     n_spikes = sum(trial.n_spikes for trial in trials)
     if n_spikes < len(parameters.names):
         raise NsnnError(
@@ -132,6 +136,18 @@ def calibrate(
         bent = curvature(function, at)
         tell(1.0)
     return _result(parameters, at, bent, trials, step, fine)
+
+
+def _stimuli(stimulus: Any) -> Any:
+    """The stimulus, or a tuple of those of several recordings."""
+    if not isinstance(stimulus, list | tuple):
+        return stimulus
+    kinds = [type(one).__name__ for one in stimulus]
+    if not stimulus or len(set(kinds)) > 1:
+        raise NsnnError(
+            f"stimulus: a list of {', '.join(kinds) or 'nothing'}: expected stimuli of one kind, one for each recording"
+        )
+    return tuple(stimulus)
 
 
 def _function(free: FreeParameters, trials: list[Trial], dt: float, n_cells: int | None, jobs: int) -> Any:

@@ -14,7 +14,7 @@ from ...core.errors import NsnnError
 from ...measures import Estimate
 from ..bits_per_spike import bits_per_spike
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
-from ..continuous.trials import Trial, read_trials
+from ..continuous.trials import Trial, read_recordings
 from ..time_rescaling import Rescaled, rescale
 from .free_parameters import FreeParameters
 from .maximise import Ascent, climb
@@ -61,6 +61,7 @@ class Calibration:
     """the neuron, with its calibrated parameters"""
     noise: Any
     stimulus: Any
+    """a tuple of stimuli for several recordings"""
     parameters: dict[str, float]
     se: dict[str, float]
     """standard errors, from the observed information; inf for a parameter without effect, NaN for one at a bound"""
@@ -174,7 +175,8 @@ class Calibration:
         Pass spikes that were not fitted, such as those after the fit's t_stop. P0 is a neuron with the mean spike probability of
         *these* data. `se` is over 20 consecutive parts.
 
-        trains, t_start, t_stop : as for `calibrate`; the stimulus of the fit has to last as long
+        trains, t_start, t_stop : as for `calibrate`; the stimulus of the fit has to last as long, and several recordings are a list
+            of as many
         """
         logs, o = self._steps(trains, t_start, t_stop)[1:]
         return bits_per_spike(logs, o)
@@ -196,7 +198,11 @@ class Calibration:
 
     def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log(1 - q), log-likelihood and spikes of each step that counts, trials in line."""
-        trials = self._trials if trains is None else read_trials(trains, self.dt, t_start, t_stop)
+        trials = (
+            self._trials
+            if trains is None
+            else read_recordings(trains, self.stimulus, self.dt, t_start, t_stop)
+        )
         check_start(self.stimulus, trials, self.dt)
         parts = self.model, self.noise, self.stimulus
         found = []
@@ -210,19 +216,30 @@ class Calibration:
         return silence, logs, o
 
     def simulate(
-        self, *, trials: int = 1, seed: int = 0, duration: Any = None, engine: str | None = None
+        self,
+        *,
+        trials: int = 1,
+        seed: int = 0,
+        duration: Any = None,
+        engine: str | None = None,
+        recording: int = 0,
     ) -> neo.Block:
-        """Simulate the calibrated neuron under its stimulus; `duration` is that of the longest fitted trial by default."""
+        """Simulate the calibrated neuron under its stimulus; `duration` is that of the longest fitted trial by default.
+
+        recording : with several recordings, the number of the one whose stimulus is taken
+        """
         from brian2 import second
 
         from ...brian.simulate import simulate
 
-        longest = max(len(trial.o) for trial in self._trials) * self.dt * second
+        several = self.stimulus if isinstance(self.stimulus, tuple) else (self.stimulus,)
+        k = whole(recording, 0, "recording", len(several) - 1)
+        longest = max(len(trial.o) for trial in self._trials if trial.recording == k) * self.dt * second
         options: dict[str, Any] = {} if engine is None else {"engine": engine}
         return simulate(
             self.model,
             self.noise,
-            self.stimulus,
+            several[k],
             trials=trials,
             duration=longest if duration is None else duration,
             dt=self.dt * second,

@@ -7,7 +7,7 @@ and a factor of 5 or more apart, else on a linear one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,7 +80,10 @@ class FreeParameters:
             path: units.pq_quantity(float(value), unit) if unit != "1" else float(value)
             for path, value, unit in zip(self.paths, values, self.units, strict=True)
         }
-        made = [replaced(part, name, named) for name, part in zip(_PARTS, self.parts, strict=True)]
+        made = [
+            _each(part, lambda one, name=name: replaced(one, name, named))
+            for name, part in zip(_PARTS, self.parts, strict=True)
+        ]
         return made[0], made[1], made[2]
 
     def numbers(self, values: np.ndarray) -> Parts:
@@ -92,13 +95,22 @@ class FreeParameters:
                 for path, value in zip(self.paths, values, strict=True)
                 if path.startswith(f"{name}.")
             }
-            made[part] = _with_si(made[part], own)
+            made[part] = _each(made[part], lambda one, own=own: _with_si(one, own))
         return made[0], made[1], made[2]
 
     @cached_property
     def _numbers(self) -> list[Any]:
         """The parts, with all parameters known in SI."""
-        return [_all_si(part) for part in self.parts]
+        return [_each(part, _all_si) for part in self.parts]
+
+
+def _each(part: Any, function: Callable[[Any], Any]) -> Any:
+    """A function of a part, or of each stimulus of several recordings."""
+    return tuple(function(one) for one in part) if isinstance(part, tuple) else function(part)
+
+
+def _first(part: Any) -> Any:
+    return part[0] if isinstance(part, tuple) else part
 
 
 def _all_si(model: Any) -> Any:
@@ -155,8 +167,8 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
 
 def _known(parts: Parts) -> Any:
     for name, part in zip(_PARTS, parts, strict=True):
-        if isinstance(part, Model):
-            yield from _inner(name, part)
+        if isinstance(_first(part), Model):
+            yield from _inner(name, _first(part))
 
 
 def _inner(path: str, model: Model) -> Any:
@@ -169,7 +181,7 @@ def _inner(path: str, model: Model) -> Any:
 
 def _owner(parts: Parts, path: str) -> tuple[Model, str]:
     head, *inner, last = path.split(".")
-    model: Any = parts[_PARTS.index(head)]
+    model: Any = _first(parts[_PARTS.index(head)])
     for step in inner:
         model = getattr(model, step)
     return model, last

@@ -21,7 +21,7 @@ from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, str
 from .trials import Trial
 
 Parts = tuple[Any, Any, Any]
-"""Neuron, noise and stimulus."""
+"""Neuron, noise and stimulus; a tuple of stimuli for several recordings."""
 
 
 def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
@@ -54,13 +54,18 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
         )
 
 
-def check_start(stimulus: Stimulus | None, trials: Sequence[Trial], dt: float) -> None:
+def stimulus_of(trial: Trial, stimulus: Any) -> Stimulus | None:
+    """The stimulus of the recording that a trial is from."""
+    return stimulus[trial.recording] if isinstance(stimulus, tuple) else stimulus
+
+
+def check_start(stimulus: Any, trials: Sequence[Trial], dt: float) -> None:
     """Raise NsnnError unless a stimulus made of samples starts with the trials: `simulate` takes its first sample there."""
-    start = getattr(getattr(stimulus, "signal", None), "t_start", None)
-    if start is None:
-        return
-    begins = float(start.rescale("s").magnitude)
     for trial in trials:
+        start = getattr(getattr(stimulus_of(trial, stimulus), "signal", None), "t_start", None)
+        if start is None:
+            continue
+        begins = float(start.rescale("s").magnitude)
         if abs(begins - trial.t_start) > dt / 2:
             raise NsnnError(
                 f"signal starts at {begins:g} s, and trains at {trial.t_start:g} s: expected one start; cut the signal with "
@@ -106,7 +111,7 @@ def probabilities(
 
 def _free(neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float) -> tuple[Membrane, Stretches]:
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
-    path = membrane(neuron, stimulus, trial.o, dt, middle=middle)
+    path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle)
     return path, stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Trial:
     """s, of step 0"""
     counted: tuple[int, int]
     """the first step that counts, and the first one after those that count; spikes before are given"""
+    recording: int = 0
+    """which of several recordings, and so which stimulus"""
 
     @property
     def n_spikes(self) -> int:
@@ -48,6 +50,28 @@ def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None)
         if first >= last:
             raise NsnnError(f"t_start = {t_start}, t_stop = {t_stop}: expected t_start before t_stop")
         found.append(Trial(o[:last], start, (first, last)))
+    return found
+
+
+def read_recordings(
+    trains: Any, stimulus: Any, dt: float, t_start: Any = None, t_stop: Any = None
+) -> list[Trial]:
+    """The trials of one neuron in as many recordings as `stimulus`, a tuple, has stimuli; those of one recording otherwise."""
+    if not isinstance(stimulus, tuple):
+        return read_trials(trains, dt, t_start, t_stop)
+    n = len(stimulus)
+    if not isinstance(trains, list | tuple) or len(trains) != n:
+        given = f"{len(trains)} of them" if isinstance(trains, list | tuple) else f"a {type(trains).__name__}"
+        raise NsnnError(
+            f"trains: {given} for {n} stimuli: expected a list with the trains of each recording, such as [block_1, block_2] for "
+            "stimulus=[drive_1, drive_2]"
+        )
+    found = []
+    for k, one in enumerate(trains):
+        try:
+            found += [replace(trial, recording=k) for trial in read_trials(one, dt, t_start, t_stop)]
+        except NsnnError as error:
+            raise NsnnError(f"recording {k}: {error}") from None
     return found
 
 
