@@ -133,6 +133,25 @@ def simulate_together(
         yield run.block([trial[part_spikes], neuron[part_spikes] - k * n, tick[part_spikes]], {}, {}, target)
 
 
+def spikes_together(
+    stacked: Parts,
+    points: Sequence[int],
+    *,
+    trials: int,
+    duration: Any,
+    dt: Any,
+    seed: int,
+    engine: str,
+    progress: Any = None,
+) -> Trains:
+    """The spikes of one neuron at each of several points, simulated as one population; neuron k is that of points[k].
+
+    Points of one number have the same noise. stacked : as for `simulate_together`, with n_neurons = 1
+    """
+    run = _joint(stacked, points, 1, (trials, duration, dt, seed, True))
+    return Trains.from_block(run.execute(choose(engine), progress))
+
+
 def block_of_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> neo.Block:
     """The Block that `simulate` would return for these models if the spikes were `spikes`: trials, neurons and steps, (n,) each.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from ...models.escape import EscapeNoise
 from ...models.neurons import Neuron
 from ...models.noise import Noise
 from ...models.stimuli import Stimulus
+from ..by_simulation.calibrate import calibrate_by_simulation, refuse_options
+from ..by_simulation.result import SimulationCalibration
 from ..continuous.conditional import Parts, check_parts, check_start, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
@@ -43,8 +46,12 @@ def calibrate(
     method: str = "likelihood",
     seed: int = 0,
     n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: Any = None,
-) -> Calibration:
+) -> Calibration | SimulationCalibration:
     """Fit parameters of a noisy neuron to recorded spikes by maximum likelihood, with standard errors.
 
     The likelihood is that of the neuron that `simulate` runs, without approximation but for the grid: given its spikes, adaptation
@@ -107,12 +114,18 @@ def calibrate(
       noise.sigma       4.866       0.66             1 to 20  mV
       stimulus.v        17.17        1.1             0 to 40  mV
     """
-    one_of(method, ("likelihood",), "method")
+    one_of(method, ("likelihood", "simulation"), "method")
+    step = DT if dt is None else positive(dt, "s", "dt")
+    seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
+    options: dict[str, Any] = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
+    if method == "simulation":
+        window: dict[str, Any] = {"t_start": t_start, "t_stop": t_stop, "dt": step}
+        given = model, noise, stimulus
+        return calibrate_by_simulation(given, free, trains, **window, seed=seed, n_jobs=jobs, progress=progress, **options)
+    refuse_options(method, options)
     parts: Parts = model, noise, _stimuli(stimulus)
     for one in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
         check_parts(model, noise, one)
-    step = DT if dt is None else positive(dt, "s", "dt")
-    seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
     parameters = read_free(free, parts)
     trials = read_recordings(trains, parts[2], step, t_start, t_stop)
     check_start(parts[2], trials, step)

@@ -82,21 +82,13 @@ class Calibration:
 
     def __repr__(self) -> str:
         """A row for each parameter, in the unit of its bounds."""
-        free = self._free
-        width = max(len("parameter"), *map(len, free.names))
-        who = type(self.model).__name__
+        steps = sum(len(trial.o) for trial in self._trials)
         lines = [
-            f"Calibration of {who}: {self.n_spikes} spikes in {sum(len(t.o) for t in self._trials)} steps of {self.dt:g} s",
+            f"Calibration of {type(self.model).__name__}: {self.n_spikes} spikes in {steps} steps of {self.dt:g} s",
             f"log-likelihood {self.log_likelihood:.6g} nats, {self.bits_per_spike:.3g} bits per spike (of the fitted data)",
-            f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit",
+            *self._free.table(self.parameters, self.se),
         ]
-        for k, name in enumerate(free.names):
-            size, unit = free.shown[k]
-            bounds = f"{free.low[k] / size:.4g} to {free.high[k] / size:.4g}"
-            lines.append(
-                f"  {name:<{width}}  {self.parameters[name] / size:>10.4g}  {self.se[name] / size:>9.2g}  {bounds:>18}  {unit}"
-            )
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
     def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
         """Confidence intervals by name, SI: normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart.

@@ -74,6 +74,17 @@ class FreeParameters:
         u = self.place(given)
         return np.where((given >= self.low) & (given <= self.high), u, 0.5)
 
+    def table(self, parameters: Mapping[str, float], se: Mapping[str, float]) -> list[str]:
+        """Lines of a table: a row for each parameter, in the unit of its bounds."""
+        width = max(len("parameter"), *map(len, self.names))
+        lines = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit"]
+        for k, name in enumerate(self.names):
+            size, unit = self.shown[k]
+            bounds = f"{self.low[k] / size:.4g} to {self.high[k] / size:.4g}"
+            value, error = parameters[name] / size, se[name] / size
+            lines.append(f"  {name:<{width}}  {value:>10.4g}  {error:>9.2g}  {bounds:>18}  {unit}".rstrip())
+        return lines
+
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
         named = {
@@ -227,7 +238,7 @@ def _check_order(free: FreeParameters) -> None:
         path = f"model.{name}"
         return float(bound[free.paths.index(path)]) if path in free.paths else float(neuron.si(name))
 
-    for low, high in neuron.ordered:
+    for low, high in getattr(neuron, "ordered", ()):  # none in discrete time
         top, bottom = extreme(low, free.high), extreme(high, free.low)
         if top >= bottom:
             raise NsnnError(

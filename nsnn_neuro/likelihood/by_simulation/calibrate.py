@@ -1,0 +1,227 @@
+"""`calibrate(..., method="simulation")`: any neuron that `simulate` runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import one_of, whole
+from ...core.errors import NsnnError
+from ...core.progress import progress_bar
+from ...core.units import shown
+from ...core.warn import warn
+from ...models.compatibility import check_compatible
+from ...models.neurons import Neuron
+from ...models.noise import Noise
+from ...models.stimuli import Stimulus
+from ..calibration.free_parameters import FreeParameters, read_free
+from ..continuous.conditional import Parts, check_start
+from ..continuous.trials import Trial, read_trials
+from .result import SimulationCalibration
+from .runs import Runs
+from .search import Scored, score, search
+from .statistics import recorded, statistics_for
+
+N_SIMULATIONS = 100
+_IDLE = 1e-3  # information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
+_EDGE = 1e-6
+_ALMOST = 1e-2  # smallest eigenvalue of the scaled information: errors ten times those one by one
+_ENGINES = ("cython", "numpy", "cpp")
+
+
+def calibrate_by_simulation(
+    parts: Parts,
+    free: Any,
+    trains: Any,
+    *,
+    t_start: Any,
+    t_stop: Any,
+    dt: float,
+    seed: int,
+    n_jobs: int,
+    n_simulations: Any,
+    n_generations: Any,
+    engine: str | None,
+    out: str | os.PathLike[str] | None,
+    progress: Any,
+) -> SimulationCalibration:
+    """The calibration of a neuron by the statistics of its spikes; arguments as for `calibrate`."""
+    _check_parts(*parts)
+    n_simulations = whole(N_SIMULATIONS if n_simulations is None else n_simulations, 30, "n_simulations")
+    n_generations = whole(20 if n_generations is None else n_generations, 1, "n_generations")
+    compiled = one_of("cython" if engine is None else engine, _ENGINES, "engine")
+    parameters = read_free(free, parts)
+    trials = read_trials(trains, dt, t_start, t_stop)
+    check_start(parts[2], trials, dt)
+    n_spikes = sum(trial.n_spikes for trial in trials)
+    if n_spikes < len(parameters.names):
+        raise NsnnError(
+            f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(parameters.names)}, one for each free "
+            "parameter, and some hundred for errors that hold"
+        )
+    n_steps = max(len(trial.o) for trial in trials)
+    statistics = statistics_for(trials, dt, drive_of(parameters, n_steps, dt))
+    if len(statistics.names) < len(parameters.names):
+        raise NsnnError(
+            f"free has {len(parameters.names)} parameters: expected at most {len(statistics.names)}, the number of statistics"
+        )
+    if n_simulations < 2 * len(statistics.names):
+        raise NsnnError(
+            f"n_simulations = {n_simulations}: expected at least {2 * len(statistics.names)}, twice the number of statistics"
+        )
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    rate = n_spikes / statistics.duration
+    runs = Runs(parameters, statistics, n_steps, dt, rate, seed, compiled, n_jobs, folder)
+    target = recorded(statistics, trials)
+    few = max(8, n_simulations // 10)
+    population = max(16, 8 * len(parameters.names))
+    stars = 2 * len(parameters.names) + 1
+    total = population * few * (n_generations + 1) + stars * n_simulations * 2
+    done = 0
+    with progress_bar(progress, "calibrating") as bar:
+
+        def report(n: int) -> None:
+            nonlocal done
+            done += n
+            if bar is not None:
+                bar(min(done / total, 1.0))
+
+        best = search(
+            runs,
+            target,
+            n_spikes,
+            n_simulations=few,
+            n_generations=n_generations,
+            population=population,
+            report=report,
+        )
+        at = score(runs, target, best, n_simulations=n_simulations, report=report)
+        if bar is not None:
+            bar(1.0)
+    return _result(runs, at, target, trials, done)
+
+
+def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
+    if isinstance(model, type) or not isinstance(model, Neuron):
+        raise NsnnError(f"model = {model!r}: expected a neuron such as AdEx(...); calibrate fits one neuron, not a Network")
+    if not isinstance(noise, Noise):
+        raise NsnnError(
+            f"noise = {shown(noise)}: expected a noise model such as OUNoise(3*mV, 5*ms); a neuron without noise fires the same "
+            "spikes in each simulation, so that its statistics have no likelihood"
+        )
+    if stimulus is not None and not isinstance(stimulus, Stimulus):
+        raise NsnnError(
+            f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
+        )
+    check_compatible(model, noise, stimulus)
+    for part in (model, noise, stimulus):
+        for field in () if part is None else part.parameter_fields():
+            if np.ndim(part.si(field.name)):
+                raise NsnnError(
+                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
+                    "one neuron is fitted"
+                )
+
+
+def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None:
+    """(n_steps,) the drive whose course statistics refer to: that of the model, or in the middle of the bounds if it is constant."""
+    stimulus = free.parts[2]
+    if stimulus is None:
+        return None
+    drive = np.asarray(stimulus.samples(n_steps, dt), dtype=float)
+    if np.ptp(drive) == 0:
+        middle = free.models(free.values(np.full(len(free.names), 0.5)))[2]
+        drive = np.asarray(middle.samples(n_steps, dt), dtype=float)
+    return drive
+
+
+def _result(runs: Runs, at: Scored, target: np.ndarray, trials: list[Trial], n_runs: int) -> SimulationCalibration:
+    free = runs.free
+    n = len(free.names)
+    u = np.clip(at.centre + at.step, 0.0, 1.0)
+    information = at.information
+    alone = np.diag(information)
+    idle = np.flatnonzero(alone < _IDLE)
+    edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
+    inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
+    _warn_of(free, u, edge, idle)
+    scaled = np.full((n, n), np.nan)
+    scaled[np.ix_(inner, inner)] = _inverse(free, information[np.ix_(inner, inner)], inner)
+    for k in idle:
+        scaled[k, :], scaled[:, k] = 0.0, 0.0
+        scaled[k, k] = np.inf
+    slopes = free.slopes(u)
+    with np.errstate(invalid="ignore"):
+        covariance = scaled * np.outer(slopes, slopes)
+    values = free.values(u)
+    model, noise, stimulus = free.models(values)
+    mean = at.mean.copy()
+    mean[at.used] += at.slopes @ at.step
+    return SimulationCalibration(
+        model,
+        noise,
+        stimulus,
+        dict(zip(free.names, values.tolist(), strict=True)),
+        dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance,
+        sum(trial.n_spikes for trial in trials),
+        runs.dt,
+        n_runs,
+        u,
+        scaled,
+        target,
+        mean,
+        at,
+        runs,
+    )
+
+
+def _inverse(free: FreeParameters, information: np.ndarray, inner: Sequence[int]) -> np.ndarray:
+    """The covariance of the parameters of `inner`, on the scale of the search."""
+    if not len(information):
+        return information
+    scale = np.sqrt(np.diag(information))
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    names = [free.names[inner[k]] for k in np.flatnonzero(np.abs(vectors[:, 0]) > 0.15)]
+    found = np.linalg.inv(information + 1e-12 * np.diag(scale**2))
+    wide = np.sqrt(np.diag(found)) > 1.0
+    if values[0] < _ALMOST and wide.any() and len(names) > 1:
+        raise NsnnError(
+            f"free: {', '.join(names)} cannot be distinguished: the statistics of the spikes are equal, or nearly so, where they "
+            f"change together; take {names[-1]} out of free, or give a stimulus that varies more"
+        )
+    if values[0] < _ALMOST and len(names) > 1:
+        warn(
+            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
+            "give a stimulus that varies more"
+        )
+    for k in np.flatnonzero(wide):
+        warn(
+            f"{free.names[inner[k]]} is not determined by these spikes: its error is larger than the range of its bounds; take it "
+            "out of free"
+        )
+    return np.asarray(found)
+
+
+def _warn_of(free: FreeParameters, u: np.ndarray, edge: np.ndarray, idle: np.ndarray) -> None:
+    for k in edge:
+        side = "lower" if u[k] < 0.5 else "upper"
+        warn(
+            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen "
+            "its bounds, or take it out of free"
+        )
+    for k in idle:
+        warn(f"{free.names[k]} does not change the spikes: its error is inf; take it out of free")
+
+
+def refuse_options(method: str, given: dict[str, Any]) -> None:
+    """Raise NsnnError for options of the simulation that another method does not take."""
+    for name, value in given.items():
+        if value is not None:
+            raise NsnnError(f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}')

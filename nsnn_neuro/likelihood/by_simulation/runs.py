@@ -1,0 +1,174 @@
+"""Simulated recordings of many sets of parameters, as one population in each run of Brian2."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+
+from ...core import units
+from ...core.atomic_write import replaced as replaced_file
+from ...core.parameters import Scalars
+from ...io.provenance import provenance
+from ...models.parameter_names import replaced
+from ...models.stimuli import Recorded, Stimulus
+from ..calibration.free_parameters import FreeParameters
+from ..continuous.conditional import Parts
+from .statistics import Statistics
+
+_MOST_MEMBERS = 20_000
+_MOST_BYTES = 2**29
+_PER_MEMBER, _PER_SPIKE = 400, 120  # bytes, as in a sweep
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Statistics of recordings simulated with given parameters."""
+
+    free: FreeParameters
+    statistics: Statistics
+    n_steps: int
+    dt: float
+    rate: float
+    """Hz, of the recorded spikes; for the memory of a run"""
+    seed: int
+    engine: str
+    n_jobs: int = 1
+    out: Path | None = None
+
+    @property
+    def n_trials(self) -> int:
+        """Trials of a recording."""
+        return len(self.statistics.first)
+
+    def __call__(
+        self, points: np.ndarray, n_simulations: int, numbers: Sequence[int], report: Report = lambda _: None
+    ) -> np.ndarray:
+        """Statistics (n, n_simulations, n_statistics) of simulated recordings at points (n, K), from 0 to 1.
+
+        numbers : of the noise of each point, (n,); points of one number have the same noise (common random numbers)
+        report : called with the number of recordings that have been simulated
+        """
+        file = self._file(points, n_simulations, numbers)
+        if file is not None and (known := _read(file)) is not None:
+            report(len(points) * n_simulations)
+            return known
+        chunks = np.array_split(np.arange(len(points)), self._n_chunks(len(points), n_simulations))
+        tasks = [(points[rows], n_simulations, [numbers[k] for k in rows]) for rows in chunks]
+        found = []
+        if self.n_jobs > 1 and len(tasks) > 1:
+            from joblib import Parallel, delayed
+
+            alone = replace(self, out=None)
+            for part in Parallel(n_jobs=self.n_jobs, return_as="generator")(
+                delayed(alone.simulated)(*task) for task in tasks
+            ):
+                found.append(part)
+                report(len(part) * n_simulations)
+        else:
+            for task in tasks:
+                found.append(self.simulated(*task))
+                report(len(task[0]) * n_simulations)
+        result = np.concatenate(found)
+        if file is not None:
+            with replaced_file(file) as new, new.open("wb") as stream:
+                np.save(stream, result, allow_pickle=False)
+        return result
+
+    def _n_chunks(self, n: int, n_simulations: int) -> int:
+        members = n_simulations * self.n_trials
+        duration = self.n_steps * self.dt
+        each = members * (_PER_MEMBER + _PER_SPIKE * 2 * self.rate * duration) + 8 * self.n_steps
+        largest = max(1, int(min(_MOST_BYTES / each, _MOST_MEMBERS / members)))
+        return max(-(-n // largest), min(self.n_jobs, n))
+
+    def simulated(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> np.ndarray:
+        """As a call, in one run."""
+        from ...brian.global_state import frozen_heap, taking_turns
+        from ...brian.simulate import spikes_together
+
+        with taking_turns(), frozen_heap():
+            trains = spikes_together(
+                self.stacked(points),
+                list(numbers),
+                trials=n_simulations * self.n_trials,
+                duration=units.pq_quantity(self.n_steps * self.dt, "s"),
+                dt=units.pq_quantity(self.dt, "s"),
+                seed=self.seed,
+                engine=self.engine,
+            )
+        step = np.rint(trains.times / self.dt).astype(np.int64)
+        simulation, trial = np.divmod(trains.trial, self.n_trials)
+        group = trains.neuron * n_simulations + simulation
+        order = np.lexsort((step, trial, group))
+        found = self.statistics.of(step[order], trial[order], group[order], len(points) * n_simulations)
+        return found.reshape(len(points), n_simulations, -1)
+
+    def stacked(self, points: np.ndarray) -> Parts:
+        """Neuron, noise and stimulus whose free parameters are arrays, (n,), one value for each of the points (n, K)."""
+        values = self.free.values(points)
+        paths, given = self.free.paths, self.free.parts
+        named = {
+            path: column if unit == "1" else units.pq_quantity(column, unit)
+            for path, column, unit in zip(paths, values.T, self.free.units, strict=True)
+        }
+        stimulus: Any = given[2]
+        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in paths):
+            made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
+            stimulus = _samples(np.stack(made, axis=1), stimulus, self.dt)
+        else:
+            stimulus = replaced(stimulus, "stimulus", named)
+        return replaced(given[0], "model", named), replaced(given[1], "noise", named), stimulus
+
+    def _file(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> Path | None:
+        """Where the statistics of these simulations are kept."""
+        if self.out is None:
+            return None
+        digest = hashlib.sha256(self._config().encode())
+        digest.update(np.ascontiguousarray(points, dtype=float).tobytes())
+        digest.update(json.dumps([n_simulations, [int(k) for k in numbers]]).encode())
+        return self.out / f"{digest.hexdigest()[:32]}.npy"
+
+    def _config(self) -> str:
+        """All that the statistics depend on but the points, as text."""
+        free, statistics = self.free, self.statistics
+        drive = hashlib.sha256(np.ascontiguousarray(statistics.features).tobytes())
+        if free.parts[2] is not None and free.parts[2].text is None:
+            drive.update(np.asarray(free.parts[2].samples(self.n_steps, self.dt)).tobytes())
+        return json.dumps(
+            {
+                "parts": [None if part is None else part.describe() for part in free.parts],
+                "free": [free.paths, free.low.tolist(), free.high.tolist()],
+                "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+                "drive": drive.hexdigest(),
+                "steps": [self.n_steps, self.dt],
+                "seed": self.seed,
+                "versions": provenance()["versions"],
+            }
+        )
+
+
+def _samples(values: np.ndarray, stimulus: Stimulus, dt: float) -> Recorded:
+    """A stimulus of these samples (n_steps, n), one channel for each neuron."""
+    signal = neo.AnalogSignal(
+        units.pq_quantity(values, stimulus.drive_unit) if stimulus.drive_unit != "1" else values * pq.dimensionless,
+        sampling_period=dt * pq.s,
+    )
+    return Recorded(signal)
+
+
+def _read(file: Path) -> np.ndarray | None:
+    """The statistics in a file; None if there is none, or a damaged one."""
+    try:
+        return np.asarray(np.load(os.fspath(file), allow_pickle=False))
+    except (OSError, ValueError, EOFError):
+        return None

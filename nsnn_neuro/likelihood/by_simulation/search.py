@@ -1,0 +1,173 @@
+"""The parameters whose simulated recordings have the statistics of a recording, with errors.
+
+Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta) and the covariance S(theta) of
+simulated recordings of equal length. All sets of parameters are simulated with the same random numbers.
+
+1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from few recordings each.
+2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings at 2 K + 1 points around the
+   best one, S is pooled over them, and the step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
+
+The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which is a mean over M simulated
+recordings. S^-1 is corrected for its estimation from M recordings (Hartlap et al. 2007).
+
+Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn & Price 1997, doi
+10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi 10.1051/0004-6361:20066170
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import differential_evolution, lsq_linear
+from scipy.stats.qmc import Sobol
+
+from .runs import Report, Runs
+
+_FLOOR = 0.3  # of standard deviations in the search, times one over the root of the number of spikes
+_ROUNDS = 8
+_SHORT = 0.5  # step in standard errors that ends the scoring
+_WIDEST, _FINEST = 0.1, 2e-3  # half widths of differences
+_REACH = 0.25  # longest step
+_EQUAL = 1e-10  # variance of a statistic that is the same in all simulations
+_IDLE = 1e-6  # information, per range of a parameter, of one that doesn't matter
+SEARCH, SCORING, OTHERS = 0, 1, 2
+"""Numbers of the noise of a search, of the scoring, and the first one of later simulations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Simulated recordings around a point, and the best step from there."""
+
+    centre: np.ndarray
+    """(K,)"""
+    step: np.ndarray
+    """(K,)"""
+    used: np.ndarray
+    """(n_statistics,) bool: the statistics that vary"""
+    mean: np.ndarray
+    """(n_statistics,) at the centre"""
+    covariance: np.ndarray
+    """(n_used, n_used)"""
+    slopes: np.ndarray
+    """(n_used, K)"""
+    n_simulations: int
+
+    @property
+    def information(self) -> np.ndarray:
+        """(K, K) J' S^-1 J, for the error of a single recording and this mean."""
+        scaled = self._whitened(self.slopes)
+        return np.asarray(scaled.T @ scaled / (1 + 1 / self.n_simulations))
+
+    def distance(self, away: np.ndarray) -> float:
+        """d' S^-1 d, of deviations (n_used,)."""
+        return float((self._whitened(away[:, None]) ** 2).sum())
+
+    def _whitened(self, columns: np.ndarray) -> np.ndarray:
+        """S^(-1/2) columns, with Hartlap's factor."""
+        n, p = self.n_simulations, len(self.covariance)
+        factor = max((n - p - 2) / (n - 1), 1 / n)
+        return np.sqrt(factor) * np.asarray(
+            solve_triangular(cholesky(self.covariance, lower=True), columns, lower=True)
+        )
+
+    def best_step(self, target: np.ndarray) -> np.ndarray:
+        """The step (K,) within the bounds and _REACH that brings the mean closest to the statistics `target`."""
+        away = self._whitened((target - self.mean)[self.used][:, None])[:, 0]
+        low = np.maximum(-self.centre, -_REACH) - 1e-12
+        high = np.minimum(1 - self.centre, _REACH) + 1e-12
+        scaled = self._whitened(self.slopes)
+        scaled = np.concatenate([scaled, 1e-6 * np.eye(len(low))])  # a parameter without effect stays
+        found = lsq_linear(scaled, np.concatenate([away, np.zeros(len(low))]), bounds=(low, high))
+        return np.asarray(found.x)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """(K,) standard errors one by one, for steps of differences."""
+        return np.asarray(1 / np.sqrt(np.maximum(np.diag(self.information), 1e-12)))
+
+
+def synthetic_log_likelihood(simulated: np.ndarray, target: np.ndarray, n_spikes: int) -> np.ndarray:
+    """(n,) of statistics (n, n_simulations, n_statistics), taken as independent."""
+    variance = simulated.var(axis=1, ddof=1) + _FLOOR**2 / max(n_spikes, 1)
+    away = (target - simulated.mean(axis=1)) ** 2 / variance
+    return np.asarray(-0.5 * (away + np.log(variance)).sum(axis=1))
+
+
+def search(
+    runs: Runs,
+    target: np.ndarray,
+    n_spikes: int,
+    *,
+    n_simulations: int,
+    n_generations: int,
+    population: int,
+    report: Report,
+) -> np.ndarray:
+    """The point (K,) with the largest synthetic likelihood, by differential evolution with batches of candidates."""
+    free = runs.free
+    n = len(free.names)
+
+    def loss(columns: np.ndarray) -> np.ndarray:
+        points = np.clip(columns.T, 0.0, 1.0)
+        simulated = runs(points, n_simulations, [SEARCH] * len(points), report)
+        return -synthetic_log_likelihood(simulated, target, n_spikes)
+
+    spread = Sobol(n, seed=runs.seed).random(population)
+    spread[0] = np.clip(free.start(), 0.0, 1.0)
+    found = differential_evolution(
+        loss,
+        [(0.0, 1.0)] * n,
+        maxiter=n_generations,
+        init=spread,
+        tol=0.0,
+        atol=1.0,
+        polish=False,
+        vectorized=True,
+        updating="deferred",
+        **_seeded(runs.seed),
+    )
+    return np.asarray(found.x)
+
+
+def _seeded(seed: int) -> dict[str, int]:
+    """The seed under the name that this SciPy has for it."""
+    import inspect
+
+    return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
+
+
+def score(runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report) -> Scored:
+    """Scoring steps from a point, the last one with all `n_simulations` recordings at each point."""
+    centre, width = start, np.full(len(start), 0.04)
+    few = max(n_simulations // 4, min(n_simulations, 25))
+    for k in range(_ROUNDS):
+        at = _around(runs, target, centre, width, few, report)
+        centre = np.clip(centre + at.step, 0.0, 1.0)
+        width = np.clip(at.errors, _FINEST, _WIDEST)
+        if k and np.all(np.abs(at.step) < _SHORT * at.errors):
+            break
+    return _around(runs, target, centre, width, n_simulations, report)
+
+
+def _around(
+    runs: Runs, target: np.ndarray, centre: np.ndarray, width: np.ndarray, n_simulations: int, report: Report
+) -> Scored:
+    n = len(centre)
+    points = np.tile(centre, (2 * n + 1, 1))
+    for k in range(n):
+        points[1 + k, k] = min(centre[k] + width[k], 1.0)
+        points[1 + n + k, k] = max(centre[k] - width[k], 0.0)
+    found = runs(points, n_simulations, [SCORING] * len(points), report)
+    means = found.mean(axis=1)
+    spread = (found - means[:, None]).reshape(-1, found.shape[2])
+    covariance = spread.T @ spread / (len(points) * (n_simulations - 1))
+    used = np.diag(covariance) > _EQUAL
+    covariance = covariance[np.ix_(used, used)]
+    covariance += 1e-9 * np.diag(np.diag(covariance))
+    apart = np.array([points[1 + k, k] - points[1 + n + k, k] for k in range(n)])
+    slopes = ((means[1 : n + 1] - means[n + 1 :]) / apart[:, None]).T[used]
+    at = Scored(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
+    return Scored(centre, at.best_step(target), used, means[0], covariance, slopes, n_simulations)
