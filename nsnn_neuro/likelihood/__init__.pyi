@@ -2,6 +2,7 @@ from .bases import Basis as Basis
 from .bases import Exponentials as Exponentials
 from .bases import Lags as Lags
 from .bases import RaisedCosines as RaisedCosines
+from .by_simulation.result import SimulationCalibration as SimulationCalibration
 from .calibration.calibrate import calibrate as calibrate
 from .calibration.calibration import Calibration as Calibration
 from .calibration.calibration import Profile as Profile
@@ -37,6 +38,7 @@ __all__ = [
     "Profile",
     "RaisedCosines",
     "Rescaled",
+    "SimulationCalibration",
     "calibrate",
     "cross_validate",
     "fit_network",

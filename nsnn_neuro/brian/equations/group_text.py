@@ -224,12 +224,15 @@ def add_drive(group: GroupText, stimulus: Stimulus | None, unit: str) -> None:
         text = substitute(stimulus.text, group.bind_parameters(stimulus, "stim_"))
     else:
         values = stimulus.samples(group.layout.n_steps, group.layout.dt)
+        channel = "noise_neuron"
         if values.ndim == 2 and values.shape[1] != group.layout.n_ids:
+            channel = f"i % {group.layout.n_neurons}"  # one channel for each point
+        if values.ndim == 2 and values.shape[1] not in (group.layout.n_ids, group.layout.n_neurons):
             raise NsnnError(
                 f"signal has {values.shape[1]} channels: expected 1 or n_neurons = {group.layout.n_ids}"
             )
         group.namespace["stim_samples"] = TimedArray(
             units.brian(values, unit), dt=group.layout.dt * second, name=f"{group.layout.name}_samples"
         )
-        text = "stim_samples(t)" if values.ndim == 1 else "stim_samples(t, noise_neuron)"
+        text = "stim_samples(t)" if values.ndim == 1 else f"stim_samples(t, {channel})"
     group.equations.append(f"drive = {text} : {BRIAN_UNIT[unit]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,9 @@ from .search import Scored, score, search
 from .statistics import recorded, statistics_for
 
 N_SIMULATIONS = 100
-_IDLE = 1e-3  # information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
+_IDLE = (
+    1e-3  # information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
+)
 _EDGE = 1e-6
 _ALMOST = 1e-2  # smallest eigenvalue of the scaled information: errors ten times those one by one
 _ENGINES = ("cython", "numpy", "cpp")
@@ -109,7 +110,9 @@ def calibrate_by_simulation(
 
 def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
     if isinstance(model, type) or not isinstance(model, Neuron):
-        raise NsnnError(f"model = {model!r}: expected a neuron such as AdEx(...); calibrate fits one neuron, not a Network")
+        raise NsnnError(
+            f"model = {model!r}: expected a neuron such as AdEx(...); calibrate fits one neuron, not a Network"
+        )
     if not isinstance(noise, Noise):
         raise NsnnError(
             f"noise = {shown(noise)}: expected a noise model such as OUNoise(3*mV, 5*ms); a neuron without noise fires the same "
@@ -117,11 +120,13 @@ def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
         )
     if stimulus is not None and not isinstance(stimulus, Stimulus):
         raise NsnnError(
-            f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
+            f"stimulus = {type(stimulus).__name__} object: expected one stimulus such as Constant(15*mV), Recorded(signal) or "
+            "None"
         )
     check_compatible(model, noise, stimulus)
-    for part in (model, noise, stimulus):
-        for field in () if part is None else part.parameter_fields():
+    given: list[Any] = [model, noise] if stimulus is None else [model, noise, stimulus]
+    for part in given:
+        for field in part.parameter_fields():
             if np.ndim(part.si(field.name)):
                 raise NsnnError(
                     f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
@@ -130,7 +135,7 @@ def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
 
 
 def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None:
-    """(n_steps,) the drive whose course statistics refer to: that of the model, or in the middle of the bounds if it is constant."""
+    """(n_steps,) the drive that the statistics refer to: that of the model, or in the middle of the bounds if it is constant."""
     stimulus = free.parts[2]
     if stimulus is None:
         return None
@@ -141,7 +146,9 @@ def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None
     return drive
 
 
-def _result(runs: Runs, at: Scored, target: np.ndarray, trials: list[Trial], n_runs: int) -> SimulationCalibration:
+def _result(
+    runs: Runs, at: Scored, target: np.ndarray, trials: list[Trial], n_runs: int
+) -> SimulationCalibration:
     free = runs.free
     n = len(free.names)
     u = np.clip(at.centre + at.step, 0.0, 1.0)
@@ -182,7 +189,7 @@ def _result(runs: Runs, at: Scored, target: np.ndarray, trials: list[Trial], n_r
     )
 
 
-def _inverse(free: FreeParameters, information: np.ndarray, inner: Sequence[int]) -> np.ndarray:
+def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """The covariance of the parameters of `inner`, on the scale of the search."""
     if not len(information):
         return information
@@ -224,4 +231,6 @@ def refuse_options(method: str, given: dict[str, Any]) -> None:
     """Raise NsnnError for options of the simulation that another method does not take."""
     for name, value in given.items():
         if value is not None:
-            raise NsnnError(f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}')
+            raise NsnnError(
+                f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
+            )

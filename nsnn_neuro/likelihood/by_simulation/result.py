@@ -30,11 +30,11 @@ class SimulationCalibration:
     >>> from brian2 import ms, mV, second
     >>> from nsnn_neuro import Constant, LIF, OUNoise, calibrate, simulate
     >>> cell = LIF(tau_m=10*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
-    >>> block = simulate(cell, OUNoise(4*mV, 5*ms), Constant(19*mV), duration=2*second, dt=0.5*ms, seed=1, engine="numpy")
-    >>> fit = calibrate(cell, {"noise.sigma": (1*mV, 20*mV)}, noise=OUNoise(3*mV, 5*ms), stimulus=Constant(19*mV), trains=block,
-    ...                 dt=0.5*ms, method="simulation", n_simulations=40, n_generations=2, engine="numpy")
-    >>> round(1e3 * fit.parameters["noise.sigma"]), fit.p > 0.01
-    (4, True)
+    >>> block = simulate(cell, OUNoise(4*mV, 10*ms), Constant(19*mV), trials=5, duration=300*ms, dt=1*ms, seed=1, engine="numpy")
+    >>> fit = calibrate(cell, {"noise.sigma": (1*mV, 20*mV)}, noise=OUNoise(3*mV, 10*ms), stimulus=Constant(19*mV), trains=block,
+    ...                 dt=1*ms, method="simulation", n_simulations=30, n_generations=1, engine="numpy")
+    >>> abs(fit.parameters["noise.sigma"] - 0.004) < 2 * fit.se["noise.sigma"], fit.p > 0.01
+    (True, True)
     """
 
     model: Any
@@ -60,10 +60,10 @@ class SimulationCalibration:
 
     def __repr__(self) -> str:
         """A row for each parameter, in the unit of its bounds."""
-        duration = self._runs.statistics.duration
+        duration, number = self._runs.statistics.duration, int(self._scored.used.sum())
         lines = [
             f"Calibration of {type(self.model).__name__} by simulation: {self.n_spikes} spikes in {duration:g} s",
-            f"{int(self._scored.used.sum())} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} recordings simulated",
+            f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings",
             *self._runs.free.table(self.parameters, self.se),
         ]
         return "\n".join(lines)
@@ -182,7 +182,10 @@ class SimulationCalibration:
 
     def score(self, *args: Any, **options: Any) -> NoReturn:
         """NsnnError : this fit has no likelihood; it says what to use instead."""
-        self._none("score", "compare fit.simulate(...) with the recording, for example by nsnn.measures.coincidence_factor")
+        self._none(
+            "score",
+            "compare fit.simulate(...) with the recording, for example by nsnn.measures.coincidence_factor",
+        )
 
     def evaluate(self, *args: Any, **options: Any) -> NoReturn:
         """NsnnError : as `score`."""

@@ -19,7 +19,7 @@ from ...core.atomic_write import replaced as replaced_file
 from ...core.parameters import Scalars
 from ...io.provenance import provenance
 from ...models.parameter_names import replaced
-from ...models.stimuli import Recorded, Stimulus
+from ...models.stimuli import Recorded
 from ..calibration.free_parameters import FreeParameters
 from ..continuous.conditional import Parts
 from .statistics import Statistics
@@ -157,10 +157,12 @@ class Runs:
         )
 
 
-def _samples(values: np.ndarray, stimulus: Stimulus, dt: float) -> Recorded:
+def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
     """A stimulus of these samples (n_steps, n), one channel for each neuron."""
     signal = neo.AnalogSignal(
-        units.pq_quantity(values, stimulus.drive_unit) if stimulus.drive_unit != "1" else values * pq.dimensionless,
+        units.pq_quantity(values, stimulus.drive_unit)
+        if stimulus.drive_unit != "1"
+        else values * pq.dimensionless,
         sampling_period=dt * pq.s,
     )
     return Recorded(signal)

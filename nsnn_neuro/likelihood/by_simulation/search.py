@@ -5,7 +5,7 @@ simulated recordings of equal length. All sets of parameters are simulated with 
 
 1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from few recordings each.
 2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings at 2 K + 1 points around the
-   best one, S is pooled over them, and the step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
+   best one, S is pooled over them. The step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
 
 The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which is a mean over M simulated
 recordings. S^-1 is corrected for its estimation from M recordings (Hartlap et al. 2007).
@@ -16,7 +16,7 @@ Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,6 @@ _SHORT = 0.5  # step in standard errors that ends the scoring
 _WIDEST, _FINEST = 0.1, 2e-3  # half widths of differences
 _REACH = 0.25  # longest step
 _EQUAL = 1e-10  # variance of a statistic that is the same in all simulations
-_IDLE = 1e-6  # information, per range of a parameter, of one that doesn't matter
 SEARCH, SCORING, OTHERS = 0, 1, 2
 """Numbers of the noise of a search, of the scoring, and the first one of later simulations."""
 
@@ -115,7 +114,7 @@ def search(
         simulated = runs(points, n_simulations, [SEARCH] * len(points), report)
         return -synthetic_log_likelihood(simulated, target, n_spikes)
 
-    spread = Sobol(n, seed=runs.seed).random(population)
+    spread = Sobol(n, seed=runs.seed).random_base2(int(np.ceil(np.log2(population))))[:population]
     spread[0] = np.clip(free.start(), 0.0, 1.0)
     found = differential_evolution(
         loss,
@@ -134,8 +133,6 @@ def search(
 
 def _seeded(seed: int) -> dict[str, int]:
     """The seed under the name that this SciPy has for it."""
-    import inspect
-
     return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
 
 

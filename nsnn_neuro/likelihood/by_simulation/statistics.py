@@ -88,9 +88,7 @@ class Statistics:
 
     def _driven(self, step: np.ndarray, group: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Means over spikes of the features of the drive, (n_groups, n_features)."""
-        columns = [
-            np.bincount(group, column[step], len(n)) / np.maximum(n, 1) for column in self.features.T
-        ]
+        columns = [np.bincount(group, column[step], len(n)) / np.maximum(n, 1) for column in self.features.T]
         return np.stack(columns, axis=1) if columns else np.empty((len(n), 0))
 
 

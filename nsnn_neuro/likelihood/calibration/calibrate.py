@@ -52,7 +52,7 @@ def calibrate(
     out: str | os.PathLike[str] | None = None,
     progress: Any = None,
 ) -> Calibration | SimulationCalibration:
-    """Fit parameters of a noisy neuron to recorded spikes by maximum likelihood, with standard errors.
+    """Fit parameters of a noisy neuron to recorded spikes, by maximum likelihood or by simulation, with standard errors.
 
     The likelihood is that of the neuron that `simulate` runs, without approximation but for the grid: given its spikes, adaptation
     currents and moving thresholds are known functions of time, and a Fokker-Planck equation gives the probability of the next spike
@@ -66,27 +66,39 @@ def calibrate(
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and v_thresh, out of `free`. Otherwise
     an error names the parameters that cannot be distinguished.
 
+    `method="simulation"` is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`, `ConductanceNoise`): it finds
+    the parameters whose simulated recordings have the statistics of the recorded one, that is the rate, the quantiles, variability
+    and order of the intervals, and the mean drive at spikes. Differential evolution maximises their synthetic likelihood, Fisher
+    scoring finds the maximum and its errors; all candidates of a step are simulated as one population with common random numbers.
+    Where both methods apply, prefer "likelihood": it is faster and its errors are smaller.
+
     Parameters
     ----------
-    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change. Parameters that are
-        not free keep its values
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change; with
+        `method="simulation"` any neuron that `simulate` runs. Parameters that are not free keep its values
     free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and "stimulus.gain" of the others, as
         in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale
-    noise : `WhiteNoise` or `EscapeNoise`
+    noise : `WhiteNoise` or `EscapeNoise`; with `method="simulation"` any noise model
     stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of several recordings a list, with
-        stimuli of one kind, which share the free parameters
+        stimuli of one kind, which share the free parameters (`method="likelihood"`)
     trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop). Of several
         recordings a list of these, one for each stimulus
     t_start, t_stop : fit the spikes from here to here, of each trial; spikes before t_start count as given
     dt : step, default 0.1 ms; a step has at most one spike
-    method : "likelihood"
-    seed : of the starts of the search, 31 points within the bounds beside the model's own values
-    n_jobs : threads
+    method : "likelihood" or "simulation"
+    seed : of the starts of the search, 31 points within the bounds beside the model's own values; and of the simulations
+    n_jobs : threads, or processes with `method="simulation"`
+    n_simulations : with `method="simulation"`: recordings simulated for each set of parameters around the maximum, default 100; the
+        search simulates a tenth of them, 8 or more. The variance of an estimate grows by 1 / n_simulations
+    n_generations : likewise: of differential evolution, at most, default 20, each with 8 candidates per free parameter, 16 or more
+    engine : likewise: as for `simulate`
+    out : likewise: folder for finished simulations; the same call continues where a killed one was
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook
 
     Returns
     -------
-    `Calibration` : .parameters and .se (SI), .model, .noise, .stimulus ready for `simulate`, .interval, .profile, .score, .rescaled
+    `Calibration` : .parameters and .se (SI), .model, .noise, .stimulus ready for `simulate`, .interval, .profile, .score and
+        .rescaled; with `method="simulation"` a `SimulationCalibration`: .statistics and their test, .p, in place of the scores
 
     Raises
     ------
@@ -99,7 +111,7 @@ def calibrate(
     for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, and for parameters that almost
     replace each other
 
-    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation)
 
     >>> from brian2 import ms, mV, second
     >>> from nsnn_neuro import Constant, LIF, WhiteNoise, simulate
@@ -117,11 +129,18 @@ def calibrate(
     one_of(method, ("likelihood", "simulation"), "method")
     step = DT if dt is None else positive(dt, "s", "dt")
     seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
-    options: dict[str, Any] = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
+    options: dict[str, Any] = {
+        "n_simulations": n_simulations,
+        "n_generations": n_generations,
+        "engine": engine,
+        "out": out,
+    }
     if method == "simulation":
         window: dict[str, Any] = {"t_start": t_start, "t_stop": t_stop, "dt": step}
         given = model, noise, stimulus
-        return calibrate_by_simulation(given, free, trains, **window, seed=seed, n_jobs=jobs, progress=progress, **options)
+        return calibrate_by_simulation(
+            given, free, trains, **window, seed=seed, n_jobs=jobs, progress=progress, **options
+        )
     refuse_options(method, options)
     parts: Parts = model, noise, _stimuli(stimulus)
     for one in parts[2] if isinstance(parts[2], tuple) else (parts[2],):

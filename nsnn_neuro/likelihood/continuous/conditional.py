@@ -20,6 +20,8 @@ from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
 from .trials import Trial
 
+_UNLIKELY = float(np.log(1e-300))
+
 Parts = tuple[Any, Any, Any]
 """Neuron, noise and stimulus; a tuple of stimuli for several recordings."""
 
@@ -142,7 +144,8 @@ def _diffusion_logs(
     for trial in trials:
         items = [_free(*parts, trial, dt) for parts in rows]
         logs.append(_march(items, sigmas, trial, dt, n_cells, np.empty((0, 0))))
-    return np.concatenate(logs, axis=1)
+    # noise so weak that the density between two cells underflows: as unlikely as numbers can say
+    return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
 
 
 def _march(

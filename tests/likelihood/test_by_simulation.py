@@ -1,0 +1,319 @@
+"""`calibrate(..., method="simulation")`: its statistics, its scoring, recovery, agreement with the exact likelihood, refusals."""
+
+import dataclasses
+import functools
+import itertools
+import re
+import types
+import warnings
+from pathlib import Path
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+from nsnn_neuro.likelihood.by_simulation import runs, search
+from nsnn_neuro.likelihood.by_simulation.statistics import recorded, statistics_for
+from nsnn_neuro.likelihood.calibration.free_parameters import read_free
+from nsnn_neuro.likelihood.continuous.trials import Trial
+
+CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+SHORT = {"trials": 10, "duration": 0.3 * second, "dt": 1 * ms, "engine": "numpy"}
+QUICK = {"dt": 1 * ms, "engine": "numpy", "method": "simulation", "n_simulations": 30, "n_generations": 2}
+
+
+def test_statistics_of_a_recording_are_those_of_loops_over_its_intervals():
+    rng = np.random.default_rng(1)
+    dt, n = 1e-3, 4000
+    trials = [Trial((rng.random(n) < 0.03).astype(float), 0.0, (500, n)) for _ in range(3)]
+    drive = np.cumsum(rng.normal(size=n)) * 0.1
+    table = statistics_for(trials, dt, drive)
+    found = dict(zip(table.names, recorded(table, trials), strict=True))
+    logs, near, far, at = [], [], [], []
+    for trial in trials:
+        steps = [k for k in np.flatnonzero(trial.o) if k >= 500]
+        own = [np.log((b - a) * dt) for a, b in itertools.pairwise(steps)]
+        logs += own
+        near += [(own[k], own[k + 1]) for k in range(len(own) - 1)]
+        far += [(own[k], own[k + lag]) for lag in range(3, 11) for k in range(len(own) - lag)]
+        at += steps
+    mean, sd = np.mean(logs), np.std(logs)
+    assert found["log rate"] == pytest.approx(np.log((len(at) + 0.5) / (3 * 3.5)))
+    assert found["log interval, 25%"] == pytest.approx(np.quantile(logs, 0.25))
+    assert found["log CV of intervals"] == pytest.approx(
+        np.log(np.std(np.exp(logs), ddof=1) / np.mean(np.exp(logs)))
+    )
+    for name, pairs in (("lag 1", near), ("lag 3 to 10", far)):
+        value = np.mean([(a - mean) * (b - mean) for a, b in pairs]) / sd**2
+        assert found[f"interval correlation, {name}"] == pytest.approx(value)
+    smooth, value = [], drive[0]
+    for x in drive:  # an exponential filter of 3 ms
+        value += (1 - np.exp(-dt / 0.003)) * (x - value)
+        smooth.append(value)
+    z = (np.array(smooth) - np.mean(smooth)) / np.std(smooth)
+    assert found["drive, 3 ms, at spikes"] == pytest.approx(np.mean(z[at]))
+    assert found["drive, 3 ms, squared, at spikes"] == pytest.approx(np.mean(z[at] ** 2))
+
+
+def test_recordings_without_spikes_have_statistics():
+    trials = [Trial(np.zeros(100), 0.0, (0, 100))]
+    found = recorded(statistics_for(trials, 1e-3, None), trials)
+    assert np.isfinite(found).all()
+
+
+def _linear(covariance, slopes, seed):
+    """Simulated recordings whose statistics are normal, with a mean that is linear in the parameters."""
+    root = np.linalg.cholesky(covariance)
+    free = types.SimpleNamespace(names=("a", "b"), start=lambda: np.array([0.9, 0.9]))
+
+    def simulate(points, n_simulations, numbers, report=lambda _: None):
+        z = np.random.default_rng([seed, numbers[0]]).normal(size=(n_simulations, len(root)))
+        return (points @ slopes.T)[:, None] + z @ root.T
+
+    return type("Normal", (), {"free": free, "seed": seed, "__call__": staticmethod(simulate)})()
+
+
+def test_scoring_of_normal_statistics_is_generalised_least_squares():
+    rng = np.random.default_rng(2)
+    slopes = rng.normal(size=(5, 2))
+    half = rng.normal(size=(5, 5)) * 0.02
+    covariance = half @ half.T + 1e-4 * np.eye(5)
+    target = slopes @ [0.4, 0.6] + rng.multivariate_normal(np.zeros(5), covariance)
+    many = 20_000
+    at = search.score(
+        _linear(covariance, slopes, 3),
+        target,
+        np.array([0.9, 0.1]),
+        n_simulations=many,
+        report=lambda _: None,
+    )
+    inverse = np.linalg.inv(covariance)
+    exact = np.linalg.inv(slopes.T @ inverse @ slopes)
+    best = exact @ slopes.T @ inverse @ target
+    error = np.sqrt(np.diag(exact))
+    # the mean is over 20,000 recordings: its error is 1/141 of that of the estimate, and that of the covariance about 1/100
+    assert np.abs((at.centre + at.step - best) / error).max() < 4 / np.sqrt(many) + 0.02
+    assert np.sqrt(np.diag(np.linalg.inv(at.information))) == pytest.approx(error, rel=0.04)
+
+
+def test_the_search_comes_close_to_the_largest_synthetic_likelihood():
+    slopes = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    model = _linear(1e-4 * np.eye(3), slopes, 5)
+    best = search.search(
+        model,
+        slopes @ [0.3, 0.7],
+        100,
+        n_simulations=8,
+        n_generations=20,
+        population=16,
+        report=lambda _: None,
+    )
+    assert np.abs(best - [0.3, 0.7]).max() < 0.05
+
+
+def fit(out=None):
+    """A fit with a parameter that does not matter: the phase of a sinusoid without amplitude."""
+    stimulus = nsnn.Sinusoid(19 * mV, 0 * mV, 10 * Hz, 0.0)
+    block = nsnn.simulate(CELL, nsnn.OUNoise(4 * mV, 10 * ms), stimulus, seed=5, **SHORT)
+    free = {
+        "noise.sigma": (1 * mV, 20 * mV),
+        "stimulus.mean": (10 * mV, 30 * mV),
+        "stimulus.phase": (0.0, 3.0),
+    }
+    start = nsnn.Sinusoid(15 * mV, 0 * mV, 10 * Hz, 0.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = nsnn.calibrate(
+            CELL, free, noise=nsnn.OUNoise(8 * mV, 10 * ms), stimulus=start, trains=block, out=out, **QUICK
+        )
+    return found, [str(one.message) for one in caught]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulations")
+    return folder, *fit(folder)
+
+
+def test_parameters_of_a_neuron_in_coloured_noise_are_found_again(kept):
+    _, found, _ = kept
+    z = [
+        (found.parameters[k] - v) / found.se[k]
+        for k, v in {"noise.sigma": 4e-3, "stimulus.mean": 19e-3}.items()
+    ]
+    assert np.abs(z).max() < 3
+    assert found.p > 0.001
+    assert found.noise.si("sigma") == pytest.approx(found.parameters["noise.sigma"])
+    assert found.interval()["noise.sigma"][0] < 4e-3 < found.interval()["noise.sigma"][1]
+    assert len(found.simulate(trials=2).segments) == 2
+
+
+def test_a_parameter_without_effect_has_an_infinite_error(kept):
+    _, found, messages = kept
+    assert found.se["stimulus.phase"] == np.inf
+    assert any("stimulus.phase does not change the spikes: its error is inf" in one for one in messages)
+
+
+def test_a_killed_fit_continues_from_its_folder(kept, monkeypatch):
+    folder, found, _ = kept
+    files = sorted(folder.iterdir())
+    number = []
+    simulated = runs.Runs.simulated
+    monkeypatch.setattr(runs.Runs, "simulated", lambda *given: number.append(1) or simulated(*given))
+    files[0].unlink()
+    files[1].write_bytes(files[1].read_bytes()[:100])  # damaged
+    again, _ = fit(folder)
+    assert len(number) == 2
+    assert again.parameters == found.parameters
+    assert sorted(folder.iterdir()) == files
+
+
+def test_simulator_gives_statistics_relative_to_the_recording(kept):
+    _, found, _ = kept
+    simulate = found.simulator(seed=1)
+    at_fit = np.tile(found._u, (40, 1))
+    z = simulate(at_fit)
+    low, high = found.prior()
+    assert z.shape == (40, int(found._scored.used.sum()))
+    assert low.shape == high.shape == (3,)
+    assert np.ptp(z[:, 0]) > 0  # rows of one theta have their own noise
+    assert not np.array_equal(simulate(at_fit[:1]), z[:1])
+    expected = -found.statistics["z"].to_numpy()[found._scored.used]
+    error = z.std(axis=0, ddof=1) / np.sqrt(40) + 1e-9
+    assert np.abs((z.mean(axis=0) - expected) / np.hypot(error, 1 / np.sqrt(40))).max() < 4
+    assert found.values(at_fit[:1])[0] == pytest.approx(list(found.parameters.values()))
+    for wrong in ([[0.5, 0.5]], [[0.5, 0.5, 1.5]]):
+        with pytest.raises(NsnnError, match=r"^theta has shape"):
+            simulate(np.array(wrong))
+
+
+def test_points_of_one_number_share_their_noise(kept):
+    _, found, _ = kept
+    other = dataclasses.replace(found._runs, out=None)
+    points = np.tile([0.5, 0.5, 0.5], (3, 1))
+    same = other(points, 2, [7, 7, 8])
+    assert np.array_equal(same[0], same[1])
+    assert not np.array_equal(same[0], same[2])
+
+
+def test_points_simulated_together_are_those_simulated_alone():
+    """Also with a recorded stimulus, of which every point has its own samples."""
+    signal = neo.AnalogSignal(np.sin(0.1 * np.arange(200)), units="mm", sampling_period=1 * pq.ms)
+    stimulus = nsnn.Filtered(signal, gain=5 * mV, offset=19 * mV)
+    given = {"stimulus.gain": (0 * mV, 10 * mV), "stimulus.offset": (15 * mV, 40 * mV)}
+    free = read_free(given, (CELL, nsnn.WhiteNoise(3 * mV), stimulus))
+    trials = [Trial(np.zeros(200), 0.0, (0, 200))] * 2
+    table = statistics_for(trials, 1e-3, stimulus.samples(200, 1e-3))
+    simulate = runs.Runs(free, table, 200, 1e-3, 30.0, 3, "numpy")
+    points = np.array([[0.1, 0.3], [0.9, 0.8]])
+    together = simulate(points, 3, [5, 5])
+    alone = np.concatenate([simulate(points[k : k + 1], 3, [5]) for k in range(2)])
+    assert np.array_equal(together, alone)
+    assert together[1, 0, 0] > together[0, 0, 0]  # more drive, more spikes
+
+
+def test_what_needs_a_likelihood_says_what_to_use(kept):
+    _, found, _ = kept
+    for name in ("score", "evaluate", "rescaled", "profile"):
+        with pytest.raises(
+            NsnnError, match=f'^{name}: a calibration with method="simulation" has no likelihood'
+        ):
+            getattr(found, name)("noise.sigma")
+    assert repr(found).splitlines()[0].startswith("Calibration of LIF by simulation: ")
+    assert repr(found).splitlines()[3].split()[-4:] == ["1", "to", "20", "mV"]
+
+
+FREE = {"noise.sigma": (1 * mV, 20 * mV)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trains": [[]]}, "trains hold 0 spikes"),
+        ({"noise": None}, "noise = None: expected a noise model"),
+        (
+            {"model": nsnn.Network([nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(1 * mV), name="a")])},
+            "model = .*not a Network",
+        ),
+        ({"free": {"noise.sigma": (-1 * mV, 20 * mV)}}, r"free\['noise.sigma'\] = "),
+        ({"n_simulations": 10}, "n_simulations = 10"),
+        ({"engine": "c"}, "engine = 'c'"),
+        (
+            {"method": "likelihood", "noise": nsnn.WhiteNoise(1 * mV)},
+            "n_generations = 2: expected with method",
+        ),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    given = {
+        "model": CELL,
+        "free": FREE,
+        "noise": nsnn.OUNoise(3 * mV, 5 * ms),
+        "trains": [[0.1, 0.2]],
+        "t_stop": 1 * second,
+    }
+    given |= {**QUICK, "n_simulations": None} | change
+    with pytest.raises(NsnnError, match=f"^{message}"):
+        nsnn.calibrate(given.pop("model"), given.pop("free"), **given)
+
+
+@functools.cache
+def both(seed):
+    """Fits of one recording of a LIF in white noise, under a varying drive, by the exact likelihood and by simulation."""
+    path = nsnn.FrozenNoise(0.0, 1.0, 5 * ms, seed=3).samples(5000, 2e-4)
+    signal = neo.AnalogSignal(path, units="mm", sampling_period=0.2 * pq.ms)
+    drive = nsnn.Filtered(signal, gain=5 * mV, offset=19 * mV)
+    block = nsnn.simulate(
+        CELL,
+        nsnn.WhiteNoise(3 * mV),
+        drive,
+        trials=8,
+        duration=1 * second,
+        dt=0.2 * ms,
+        seed=seed,
+        engine="numpy",
+    )
+    free = {
+        "noise.sigma": (0.5 * mV, 15 * mV),
+        "stimulus.gain": (0 * mV, 15 * mV),
+        "stimulus.offset": (10 * mV, 30 * mV),
+    }
+    start = nsnn.Filtered(signal, gain=2 * mV, offset=15 * mV)
+    given = {"noise": nsnn.WhiteNoise(6 * mV), "stimulus": start, "trains": block, "dt": 0.2 * ms}
+    exact = nsnn.calibrate(CELL, free, **given)
+    simulated = nsnn.calibrate(CELL, free, method="simulation", n_simulations=60, n_generations=8, **given)
+    return exact, simulated
+
+
+@pytest.mark.slow  # 40 runs of a recording of 8 s, beside an exact likelihood
+@pytest.mark.compile
+def test_simulation_and_exact_likelihood_agree():
+    exact, simulated = both(11)
+    for name, value in exact.parameters.items():
+        # both are of the same spikes: the less efficient estimate varies around the efficient one (Hausman)
+        joint = np.hypot(simulated.se[name], exact.se[name])
+        assert abs(simulated.parameters[name] - value) < 3 * joint
+        assert 0.9 < simulated.se[name] / exact.se[name] < 2.5
+
+
+@pytest.mark.slow  # a fit of an AdEx neuron
+def test_the_page_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).resolve().parents[2] / "docs" / "by_simulation.md"
+    text = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)[0]
+    quick = text.replace('out="adex"', 'out="adex", n_simulations=30, n_generations=4, engine="numpy"')
+    quick = (
+        quick.replace("0.2 * ms", "0.5 * ms")
+        .replace("seed=1)", 'seed=1, engine="numpy")')
+        .replace("trials=20", "trials=10")
+    )
+    names = {}
+    exec(compile(quick, page.name, "exec"), names)
+    assert "AdEx by simulation" in capsys.readouterr().out
+    fit, truth = names["fit"], {"b": 3e-3, "noise.sigma": 4e-3, "stimulus.v": 18e-3}
+    assert max(abs(fit.parameters[name] - value) / fit.se[name] for name, value in truth.items()) < 4
+    assert list((tmp_path / "adex").iterdir())
