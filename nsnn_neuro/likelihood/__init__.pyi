@@ -6,6 +6,7 @@ from .by_simulation.result import SimulationCalibration as SimulationCalibration
 from .calibration.calibrate import calibrate as calibrate
 from .calibration.calibration import Calibration as Calibration
 from .calibration.calibration import Profile as Profile
+from .comparison import compare_models as compare_models
 from .continuous.probability import spike_probability as spike_probability
 from .continuous.probability import survival as survival
 from .fit import NeuronFit as NeuronFit
@@ -15,6 +16,7 @@ from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
 from .network_fit import NetworkFit as NetworkFit
 from .network_fit import fit_network as fit_network
+from .per_step import PerStep as PerStep
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
 from .responses import Poisson as Poisson
@@ -33,6 +35,7 @@ __all__ = [
     "NeuronFit",
     "NeuronModel",
     "Observed",
+    "PerStep",
     "Poisson",
     "PopulationFit",
     "Profile",
@@ -40,6 +43,7 @@ __all__ = [
     "Rescaled",
     "SimulationCalibration",
     "calibrate",
+    "compare_models",
     "cross_validate",
     "fit_network",
     "fit_neuron",

@@ -25,6 +25,7 @@ from .data import Data, n_channels, range_of_times, unit_of_signal
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
+from .per_step import PerStep
 from .prior import Prior, strength
 from .responses import Poisson
 from .time_rescaling import Rescaled, rescale
@@ -174,6 +175,19 @@ class NeuronFit:
                 f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
                 "and t_start to score, or score other trials; fit.bits_per_spike is that of the fitted data"
             )
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What it needs beside spikes: "signal", "inputs", both or none."""
+        both = {"signal": self.model.stimulus, "inputs": self.model.coupling}
+        return tuple(name for name, basis in both.items() if basis is not None)
+
+    def per_step(
+        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+    ) -> PerStep:
+        """The log-likelihood of each step, trials concatenated; arguments as of `score`, whose value is their sum."""
+        data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step)
 
     def evaluate(self, trains: Any, signal: Any = None, **options: Any) -> dict[str, float]:
         """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""

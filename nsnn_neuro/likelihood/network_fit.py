@@ -28,6 +28,7 @@ from .fisher_scoring import quantile
 from .fit import as_basis
 from .network import NetworkModel, Observed
 from .particle_gradient import Ascent
+from .per_step import PerStep
 
 _PARTICLES = 30  # of the refinement
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
@@ -111,6 +112,23 @@ class NetworkFit:
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return self.model.score(self.weights, data, particles=particles, seed=seed)
+
+    takes = ("signal",)
+
+    def per_step(
+        self,
+        trains: Any,
+        signal: Any,
+        *,
+        t_start: Any = None,
+        t_stop: Any = None,
+        particles: int = 100,
+        seed: int = 0,
+    ) -> PerStep:
+        """The log-likelihood of each step, trials concatenated; arguments as of `score`. Spikes are (n,) of a single output."""
+        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        logs = self.model.log_likelihood(self.weights, data, particles=particles, seed=seed)
+        return PerStep(logs, data.o[:, 0] if data.o.shape[1] == 1 else data.o, self.model.step)
 
     def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
         """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""

@@ -75,6 +75,7 @@ from .spiketrain.intrinsic_timescale import intrinsic_timescale as intrinsic_tim
 from .spiketrain.kernel_rate import instantaneous_rate as instantaneous_rate
 from .spiketrain.modulated_poisson import ModulatedPoisson as ModulatedPoisson
 from .spiketrain.modulated_poisson import modulated_poisson as modulated_poisson
+from .spiketrain.psth_correlation import psth_correlation as psth_correlation
 from .spiketrain.rate_over_time import Psth as Psth
 from .spiketrain.rate_over_time import SpikeTriggeredAverage as SpikeTriggeredAverage
 from .spiketrain.rate_over_time import psth as psth
@@ -227,6 +228,7 @@ __all__ = [
     "positive",
     "power_spectrum",
     "psth",
+    "psth_correlation",
     "rate_correlation",
     "rate_vs_temporal",
     "read_signal",

@@ -141,6 +141,7 @@ EXAMPLES: dict[str, Example] = {
     "firing_events": Example(lambda: (repeats(),), {"sigma": 20 * pq.ms}, measures.FiringEvents, "repeats", (NAN, TWO, WINDOWS)),
     "firing_rate": Example(lambda: (block(),), {}, NEURONS, "block", (FINE, FINE, FINE)),
     "md_star": Example(lambda: (repeats(), repeats()), {"precision": 5 * pq.ms}, float),
+    "psth_correlation": Example(lambda: (repeats(), repeats(4)), {"bin_width": 50 * pq.ms}, float),
     "gamma_coincidence": Example(lambda: (repeats(),), {"precision": 5 * pq.ms}, PAIR, "repeats", (NAN, FINE, WINDOWS)),
     "instantaneous_rate": Example(
         lambda: (block(),), {"sigma": 20 * pq.ms, "sampling_period": 5 * pq.ms}, neo.AnalogSignal, "block",

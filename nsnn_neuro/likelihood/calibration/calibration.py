@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import neo
@@ -15,6 +15,7 @@ from ...measures import Estimate
 from ..bits_per_spike import bits_per_spike
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import Trial, read_recordings
+from ..per_step import PerStep
 from ..time_rescaling import Rescaled, rescale
 from .free_parameters import FreeParameters
 from .maximise import Ascent, climb
@@ -161,31 +162,58 @@ class Calibration:
         rows = [self._free.numbers(values) for values in self._free.values(points)]
         return log_likelihoods(rows, self._trials, self.dt, n_cells=self.n_cells)
 
-    def score(self, trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+    def under(self, signal: Any) -> Calibration:
+        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus, to score or simulate; None: this fit."""
+        if signal is None:
+            return self
+        first = self.stimulus[0] if isinstance(self.stimulus, tuple) else self.stimulus
+        if not hasattr(first, "signal"):
+            raise NsnnError(
+                f"signal: the fit has the stimulus {type(first).__name__}, which has no signal to replace; leave signal out"
+            )
+        return replace(self, stimulus=replace(first, signal=signal))
+
+    def score(self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron, (log2 P(spikes) - log2 P0(spikes)) / n_spikes, in steps of dt.
 
         Pass spikes that were not fitted, such as those after the fit's t_stop. P0 is a neuron with the mean spike probability of
         *these* data. `se` is over 20 consecutive parts.
 
-        trains, t_start, t_stop : as for `calibrate`; the stimulus of the fit has to last as long, and several recordings are a list
-            of as many
+        trains, t_start, t_stop : as for `calibrate`; of several recordings a list of as many
+        signal : of other data of one recording, in place of that of the fit's `Filtered` or `Recorded` stimulus; None: the stimulus of
+            the fit, which has to last as long
         """
-        logs, o = self._steps(trains, t_start, t_stop)[1:]
-        return bits_per_spike(logs, o)
+        steps = self.per_step(trains, signal, t_start=t_start, t_stop=t_stop)
+        return bits_per_spike(steps.log_likelihood, steps.o)
 
-    def evaluate(self, trains: Any, **options: Any) -> dict[str, float]:
+    takes = ()
+
+    def per_step(
+        self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
+    ) -> PerStep:
+        """The log-likelihood of each step, trials in line; arguments as of `score`."""
+        logs, o = self.under(signal)._steps(trains, t_start, t_stop)[1:]
+        return PerStep(logs, o, self.dt)
+
+    def evaluate(self, trains: Any, signal: Any = None, **options: Any) -> dict[str, float]:
         """`score` as a dict: bits_per_spike and its standard error se."""
-        estimate = self.score(trains, **options)
+        estimate = self.score(trains, signal, **options)
         return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def rescaled(
-        self, trains: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0
+        self,
+        trains: Any = None,
+        signal: Any = None,
+        *,
+        t_start: Any = None,
+        t_stop: Any = None,
+        seed: int = 0,
     ) -> Rescaled:
         """Time-rescaling test of these spikes (None: the fitted ones); p is uniform for spikes of the model that were not fitted.
 
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
         """
-        silence, _, o = self._steps(trains, t_start, t_stop)
+        silence, _, o = self.under(signal)._steps(trains, t_start, t_stop)
         return rescale(silence, o, check_seed(seed))
 
     def _steps(self, trains: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -209,6 +237,7 @@ class Calibration:
 
     def simulate(
         self,
+        signal: Any = None,
         *,
         trials: int = 1,
         seed: int = 0,
@@ -216,10 +245,17 @@ class Calibration:
         engine: str | None = None,
         recording: int = 0,
     ) -> neo.Block:
-        """Simulate the calibrated neuron under its stimulus; `duration` is that of the longest fitted trial by default.
+        """Simulate the calibrated neuron under its stimulus, or another `signal` in it (see `score`).
+
+        `duration` is that of the longest fitted trial by default, or that of `signal`.
 
         recording : with several recordings, the number of the one whose stimulus is taken
         """
+        if signal is not None:
+            span = signal.t_stop - signal.t_start
+            return self.under(signal).simulate(
+                trials=trials, seed=seed, duration=span if duration is None else duration, engine=engine
+            )
         from brian2 import second
 
         from ...brian.simulate import simulate

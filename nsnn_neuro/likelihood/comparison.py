@@ -1,0 +1,371 @@
+"""`compare_models`: all scores of several fitted models on the same held-out spikes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import xlogy
+
+from ..core.checks import check_seed, positive, suggest_keywords, whole
+from ..core.errors import NsnnError
+from ..core.units import pq_quantity
+from ..core.warn import warn
+from ..io.spikes import Trains
+from ..measures import (
+    SilentNeuronWarning,
+    as_repeats,
+    cv,
+    firing_rate,
+    gamma_coincidence,
+    md_star,
+    psth_correlation,
+)
+from ..measures.estimate import jackknife_se
+from ..measures.spiketrain.psth_correlation import signal_power
+from ..measures.trains import binned
+from .per_step import PerStep
+
+RECORDED = "recorded"
+_PARTS = 20  # of the data, for errors
+_COLUMNS = ["model", "score", "value", "se", "n", "bin"]
+
+
+@suggest_keywords
+def compare_models(
+    models: Mapping[str, Any],
+    trains: Any,
+    signal: Any = None,
+    *,
+    precision: Any,
+    bin_width: Any = None,
+    inputs: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    trials: int = 20,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score fitted models on the same held-out spikes: predictions of each step, and simulated spikes.
+
+        compare_models({"noisy": fit, "Poisson": glm, "LIF": calibrated}, block, signal, t_start=5*second, precision=4*ms)
+
+    Rows of the table, one for each model and score; those of model "recorded" are the neuron's own values:
+
+    bits_per_spike, bits_behind
+        log-likelihood over a neuron of constant probability, bits per spike, and what is missing to the best model, with a paired
+        error. All in one bin, the shortest step of the models: a model with steps of m bins gives each of them 1/m of its
+        probability of a spike, which is exact for a model that says no more about the time of a spike
+    rate, cv
+        of simulated spikes (Hz; intervals pooled over trials)
+    md_star, gamma
+        similarity of simulated to recorded trials (`measures.md_star`), and `gamma_coincidence` averaged over pairs of a recorded
+        and a simulated trial; "recorded": over pairs of recorded ones
+    psth_correlation, psth_correlation_normalised
+        `measures.psth_correlation`, without and with division by its ceiling; "recorded": the ceiling of the plain correlation
+
+    Parameters
+    ----------
+    models : name -> `NeuronFit`, `Calibration`, `NetworkFit` or any object with `simulate(trials=, seed=)`, and `per_step` (see
+        `PerStep`) or `score`. A fit of another neuron of a population takes the others as `inputs`
+    trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one stimulus
+    signal : the stimulus, or a dict with the stimulus of each model by name, where they use different forms of it. A model that has
+        a stimulus of its own, such as a `Calibration`, uses that one unless the dict has its name
+    precision : time, of coincidences
+    bin_width : time, bins of the PSTH; None: `precision`
+    inputs : as for `fit_neuron`
+    t_start, t_stop : the held-out part, the same for all
+    trials, seed : of the simulations, the same for all
+
+    Returns
+    -------
+    DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Errors of likelihoods are over 20 parts
+        of the data, of rate and CV over simulated trials, else over recorded trials (jackknife, from three trials on)
+
+    Raises
+    ------
+    NsnnError : steps that are no whole multiples of the shortest one, several spikes in a step, models that see different spikes
+
+    Warns
+    -----
+    of scores that a model or the data do not have, with the reason; they are NaN. With one recorded trial: Md* and ceilings
+
+    Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi 10.3389/fncom.2016.00010
+
+    >>> import neo, quantities as pq
+    >>> from brian2 import ms, second
+    >>> from nsnn_neuro import Gaussian, fit_neuron
+    >>> from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson
+    >>> x = np.random.default_rng(0).normal(size=2000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
+    >>> cell = NeuronModel(dt=1*ms, family=Gaussian(1.0), stimulus=Lags(1))
+    >>> block = cell.simulate([-1.5, 0.8], signal, trials=3)
+    >>> options = {"dt": 1*ms, "stimulus": 1, "t_stop": 1*second}
+    >>> models = {"noisy": fit_neuron(block, signal, **options), "GLM": fit_neuron(block, signal, family=Poisson(), **options)}
+    >>> table = compare_models(models, block, signal, t_start=1*second, precision=3*ms, trials=5)
+    >>> table.pivot(index="model", columns="score", values="value").loc["noisy", ["md_star", "rate"]].round(1).tolist()
+    [1.0, 128.2]
+    """
+    if isinstance(models, Sequence):
+        models = {type(model).__name__ + f" {k}": model for k, model in enumerate(models)}
+    if not isinstance(models, Mapping) or not models or RECORDED in models:
+        raise NsnnError(
+            f'models = {models!r}: expected a dict of names and fitted models, none of them called "{RECORDED}"'
+        )
+    delta = positive(precision, "s", "precision")
+    setup = _Setup(
+        trains=trains,
+        signal=signal,
+        inputs=inputs,
+        span={"t_start": t_start, "t_stop": t_stop},
+        delta=delta,
+        width=delta if bin_width is None else positive(bin_width, "s", "bin_width"),
+        trials=whole(trials, 2, "trials"),
+        seed=check_seed(seed),
+    )
+    setup.likelihoods(models)
+    recorded = _recorded(setup)
+    setup.recorded(recorded)
+    for name, model in models.items():
+        setup.simulated(name, model, recorded)
+    return pd.DataFrame(setup.rows, columns=_COLUMNS)
+
+
+@dataclass
+class _Setup:
+    """What all models share, and the rows of the table."""
+
+    trains: Any
+    signal: Any
+    inputs: Any
+    span: dict[str, Any]
+    delta: float
+    width: float
+    trials: int
+    seed: int
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def add(self, model: str, score: str, value: float, se: float, n: int, width: float = math.nan) -> None:
+        self.rows.append((model, score, value, se, n, width))
+
+    def given(self, name: str, model: Any) -> dict[str, Any]:
+        """The stimulus and inputs that a model uses."""
+        signal = self.signal
+        if isinstance(signal, Mapping):
+            signal = signal.get(name)
+        takes = getattr(model, "takes", ("signal",) if signal is not None else ())
+        both = {"signal": signal, "inputs": self.inputs}
+        if isinstance(self.signal, Mapping) and name in self.signal:
+            takes = {"signal": None, **dict.fromkeys(takes)}
+        return {key: both[key] for key in takes}
+
+    # --- predictions ---
+
+    def likelihoods(self, models: Mapping[str, Any]) -> None:
+        """Bits per spike of all models in one bin."""
+        steps: dict[str, PerStep] = {}
+        for name, model in models.items():
+            if hasattr(model, "per_step"):
+                steps[name] = model.per_step(self.trains, **self.given(name, model), **self.span)
+            else:
+                self._own_score(name, model)
+        if not steps:
+            return
+        gains = in_one_bin(steps)
+        shortest = min(one.dt for one in steps.values())
+        total = {name: sum(gain.sum() for gain in parts) for name, (parts, _) in gains.items()}
+        best = max(total, key=lambda name: total[name])
+        for name, (parts, spikes) in gains.items():
+            n = int(spikes.sum())
+            sums = np.array([part.sum() for part in parts])
+            value = sums.sum() / n
+            k = len(sums)
+            se = np.sqrt(k / (k - 1) * np.sum((sums - value * spikes) ** 2)) / n if k > 1 else np.nan
+            self.add(name, "bits_per_spike", float(value), float(se), n, shortest)
+            less = np.array([part.sum() for part in gains[best][0]]) - sums
+            behind = np.sqrt(k) * less.std(ddof=1) / n if k > 1 else np.nan
+            self.add(name, "bits_behind", float(less.sum() / n), float(behind), n, shortest)
+
+    def _own_score(self, name: str, model: Any) -> None:
+        if not hasattr(model, "score"):
+            return
+        try:
+            one = model.score(self.trains, **self.given(name, model), **self.span)
+        except NsnnError as error:
+            warn(f"{name}: bits_per_spike is NaN: {error}")
+            self.add(name, "bits_per_spike", np.nan, np.nan, 0)
+        else:
+            self.add(
+                name, "bits_per_spike", float(one), float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
+            )
+
+    # --- simulations ---
+
+    def _simulate(self, name: str, model: Any, recorded: Trains) -> Trains:
+        given = self.given(name, model)
+        if not given:
+            given["duration"] = pq_quantity(float(recorded.t_stop[0]), "s")
+        if isinstance(given.get("signal"), list | tuple):
+            raise NsnnError("each trial has a signal of its own: expected one stimulus for all trials")
+        block = model.simulate(trials=self.trials, seed=self.seed, **given)
+        start, stop = recorded.window()
+        return as_repeats(block).crop(start, stop)
+
+    def recorded(self, recorded: Trains) -> None:
+        """The neuron's own values and the ceilings."""
+        n = recorded.n_trials
+        self._of_trains(RECORDED, recorded)
+        if n < 2:
+            warn(
+                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded trials "
+                "or more of one stimulus"
+            )
+        self._attempt(RECORDED, "gamma", lambda rows: self._ceiling_gamma(recorded, rows), n, 2, self.delta)
+        self._attempt(
+            RECORDED,
+            "psth_correlation",
+            lambda rows: self._ceiling_psth(_some(recorded, rows)),
+            n,
+            2,
+            self.width,
+        )
+
+    def simulated(self, name: str, model: Any, recorded: Trains) -> None:
+        """Scores of one model's spikes."""
+        try:
+            own = self._simulate(name, model, recorded)
+        except NsnnError as error:
+            warn(f"{name}: scores of simulated spikes are NaN: {error}")
+            own = None
+        n = recorded.n_trials
+        if own is None:
+            for score in (
+                "rate",
+                "cv",
+                "md_star",
+                "gamma",
+                "psth_correlation",
+                "psth_correlation_normalised",
+            ):
+                self.add(name, score, np.nan, np.nan, n)
+            return
+        self._of_trains(name, own)
+        delta, width = (pq_quantity(one, "s") for one in (self.delta, self.width))
+
+        def md(rows: np.ndarray) -> float:
+            return md_star(_some(recorded, rows), own, precision=delta)
+
+        def plain(rows: np.ndarray) -> float:
+            return psth_correlation(_some(recorded, rows), own, bin_width=width, normalised=False)
+
+        def normalised(rows: np.ndarray) -> float:
+            return psth_correlation(_some(recorded, rows), own, bin_width=width)
+
+        self._attempt(name, "md_star", md, n, 2, self.delta)
+        self._attempt(name, "gamma", lambda rows: self._gamma(recorded, own, rows), n, 1, self.delta)
+        self._attempt(name, "psth_correlation", plain, n, 1, self.width)
+        self._attempt(name, "psth_correlation_normalised", normalised, n, 2, self.width)
+
+    def _of_trains(self, name: str, own: Trains) -> None:
+        n = own.n_trials
+        self._attempt(name, "rate", lambda rows: float(firing_rate(_some(own, rows))[0]), n, 1, math.nan)
+        self._attempt(name, "cv", lambda rows: float(cv(_some(own, rows))[0]), n, 1, math.nan)
+
+    def _gamma(self, recorded: Trains, own: Trains, rows: np.ndarray) -> float:
+        pairs = gamma_coincidence(_some(recorded, rows), own, precision=pq_quantity(self.delta, "s"))
+        return float(np.mean(np.nan_to_num(pairs)))
+
+    def _ceiling_gamma(self, recorded: Trains, rows: np.ndarray) -> float:
+        pairs = np.nan_to_num(
+            gamma_coincidence(_some(recorded, rows), precision=pq_quantity(self.delta, "s"))
+        )
+        return float(pairs[~np.eye(len(pairs), dtype=bool)].mean())
+
+    def _ceiling_psth(self, recorded: Trains) -> float:
+        counts = binned(recorded, self.width, "bin_width")[:, 0].astype(float)
+        variance = np.var(counts.mean(axis=0))
+        return float(np.sqrt(max(signal_power(counts), 0.0) / variance)) if variance > 0 else np.nan
+
+    def _attempt(
+        self, name: str, score: str, function: Callable[[np.ndarray], float], n: int, least: int, width: float
+    ) -> None:
+        """A row: a function of trials, and its jackknife error over them; NaN with fewer trials than `least`."""
+        value = se = np.nan
+        if n >= least:
+            every = np.arange(n)
+            try:
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", SilentNeuronWarning)
+                    value = function(every)
+                if n > least and np.isfinite(value):
+                    with warnings.catch_warnings():  # of fewer trials: NaN
+                        warnings.simplefilter("ignore", SilentNeuronWarning)
+                        left = np.array([function(np.delete(every, k)) for k in range(n)])
+                    se = float(jackknife_se(left))
+                for one in caught:
+                    warn(f"{name}: {one.message}", one.category)
+            except NsnnError as error:
+                warn(f"{name}: {score} is NaN: {error}")
+        self.add(name, score, float(value), se, n, width)
+
+
+def _recorded(setup: _Setup) -> Trains:
+    """The recorded trials between t_start and t_stop, all of one window."""
+    trains = as_repeats(setup.trains, **setup.span)
+    if np.isnan(trains.t_stop).any():
+        raise NsnnError(
+            "trains have no duration: expected t_stop, or spike trains that have one, as in a Block"
+        )
+    trains.window()
+    return trains
+
+
+def _some(trains: Trains, trials: np.ndarray) -> Trains:
+    """Some of the trials."""
+    own = np.isin(trains.trial, trials)
+    place = np.full(trains.n_trials, -1)
+    place[trials] = np.arange(len(trials))
+    edges = np.stack([trains.t_start[trials], trains.t_stop[trials]], axis=1)
+    neuron = trains.neuron[own]
+    return Trains.from_arrays(
+        trains.times[own], neuron, place[trains.trial[own]], trains.n_neurons, edges
+    ).at_least(trains.resolution)
+
+
+def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
+    """Gains over a constant neuron (bits) of each model in consecutive parts, and the spikes of the parts, in the shortest step.
+
+    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is that of m silent bins.
+    """
+    shortest = min(one.dt for one in steps.values())
+    finest = next(one for one in steps.values() if one.dt == shortest)
+    n_spikes, total = finest.o.sum(), len(finest.o)
+    if n_spikes == 0:
+        raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
+    rate = n_spikes / total
+    result = {}
+    for name, one in steps.items():
+        m = round(one.dt / shortest)
+        if abs(one.dt / shortest - m) > 1e-6:
+            raise NsnnError(
+                f"{name} has steps of {one.dt:g} s, another model of {shortest:g} s: expected whole multiples of the shortest; fit "
+                "with such a dt"
+            )
+        if one.o.ndim != 1 or one.o.max() > 1:
+            raise NsnnError(
+                f"{name}: expected one neuron with at most one spike in a step of {one.dt:g} s; fit with a smaller dt"
+            )
+        if one.o.sum() != n_spikes or abs(len(one.o) * m - total) > m + 0.01 * total:
+            raise NsnnError(
+                f"{name} is scored on {one.o.sum():g} spikes in {len(one.o) * one.dt:g} s, another model on {n_spikes:g} in "
+                f"{total * shortest:g} s: expected the same; pass t_start and t_stop on the steps of all models"
+            )
+        constant = xlogy(one.o, rate) + xlogy(m - one.o, 1 - rate)
+        gain = (one.log_likelihood - one.o * np.log(m) - constant) / np.log(2)
+        parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
+        result[name] = [gain[k] for k in parts], np.array([one.o[k].sum() for k in parts])
+    return result
