@@ -112,6 +112,8 @@ class SimulationCalibration:
         low, high = (free.values(np.clip(self._u + sign * z * error, 0.0, 1.0)) for sign in (-1, 1))
         return {name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)}
 
+    takes = ()
+
     def simulate(
         self, *, trials: int = 1, seed: int = 0, duration: Any = None, engine: str | None = None
     ) -> neo.Block:
@@ -184,7 +186,7 @@ class SimulationCalibration:
         """NsnnError : this fit has no likelihood; it says what to use instead."""
         self._none(
             "score",
-            "compare fit.simulate(...) with the recording, for example by nsnn.measures.coincidence_factor",
+            "compare its simulated spikes with the recording by likelihood.compare_models",
         )
 
     def evaluate(self, *args: Any, **options: Any) -> NoReturn:

@@ -180,8 +180,8 @@ class Calibration:
         *these* data. `se` is over 20 consecutive parts.
 
         trains, t_start, t_stop : as for `calibrate`; of several recordings a list of as many
-        signal : of other data of one recording, in place of that of the fit's `Filtered` or `Recorded` stimulus; None: the stimulus of
-            the fit, which has to last as long
+        signal : of other data of one recording, in place of that of the fit's `Filtered` or `Recorded` stimulus; None: the stimulus
+            of the fit, which has to last as long
         """
         steps = self.per_step(trains, signal, t_start=t_start, t_stop=t_stop)
         return bits_per_spike(steps.log_likelihood, steps.o)
