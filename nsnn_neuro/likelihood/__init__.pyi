@@ -23,6 +23,8 @@ from .responses import Poisson as Poisson
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
 from .time_rescaling import Rescaled as Rescaled
+from .voltage.result import VoltageCalibration as VoltageCalibration
+from .voltage.spikes import detect_spikes as detect_spikes
 
 __all__ = [
     "Basis",
@@ -42,9 +44,11 @@ __all__ = [
     "RaisedCosines",
     "Rescaled",
     "SimulationCalibration",
+    "VoltageCalibration",
     "calibrate",
     "compare_models",
     "cross_validate",
+    "detect_spikes",
     "fit_network",
     "fit_neuron",
     "fit_population",

@@ -250,7 +250,7 @@ REFUSED = {
         lambda: run(GAIN, stimulus=[DRIVE, nsnn.Constant(15 * mV)]),
         "stimulus: a list of Filtered, Constant: expected stimuli of one kind",
     ),
-    "method": (lambda: run(GAIN, method="voltage"), "method = 'voltage'"),
+    "method": (lambda: run(GAIN, method="volts"), "method = 'volts'"),
     "clock": (
         lambda: run(GAIN, [neo.SpikeTrain([1.2, 1.3], t_start=1, t_stop=2, units="s")]),
         "signal starts at 0 s, and trains at 1 s: expected one start",

@@ -23,6 +23,7 @@ from ..continuous.conditional import Parts, check_parts, check_start, log_likeli
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
 from ..continuous.trials import Trial, read_recordings
+from ..voltage.fit import fit_voltage
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
@@ -35,11 +36,12 @@ _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters wi
 @suggest_keywords
 def calibrate(
     model: Neuron,
-    free: dict[str, tuple[Any, Any]],
+    free: dict[str, tuple[Any, Any]] | None = None,
     *,
     noise: Noise,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
-    trains: Any,
+    trains: Any = None,
+    voltage: Any = None,
     t_start: Any = None,
     t_stop: Any = None,
     dt: Any = None,
@@ -72,20 +74,34 @@ def calibrate(
     scoring finds the maximum and its errors; all candidates of a step are simulated as one population with common random numbers.
     Where both methods apply, prefer "likelihood": it is faster and its errors are smaller.
 
+    method="voltage" fits a neuron with escape noise to its recorded membrane potential and the injected current in two steps: the
+    membrane between spikes by regression, then the threshold by maximum likelihood of the spikes (`likelihood.VoltageCalibration`).
+
+        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), stimulus=Filtered(current, gain=100*Mohm),
+                  voltage=v, method="voltage")
+
+    Recordings have to be bridge-balanced, or from a second electrode: a resistance in series that is left is fitted and reported,
+    but the capacitance of an electrode is not removed (there is no active electrode compensation).
+
     Parameters
     ----------
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change; with
         `method="simulation"` any neuron that `simulate` runs. Parameters that are not free keep its values
     free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and "stimulus.gain" of the others, as
-        in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale
-    noise : `WhiteNoise` or `EscapeNoise`; with `method="simulation"` any noise model
+        in `sweep`. Bounds that are positive and a factor of 5 apart are searched on a logarithmic scale. For `method="voltage"` a
+        bound of None is a default, and None in place of the dict frees all that has one: tau_m, v_rest, v_reset, tau_refrac, the
+        gain, the jumps of currents and threshold, v_thresh and the width of the noise; time constants of currents are given
+    noise : `WhiteNoise` or `EscapeNoise`; with `method="simulation"` any noise model, with `method="voltage"` `EscapeNoise`
     stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of several recordings a list, with
-        stimuli of one kind, which share the free parameters (`method="likelihood"`)
+        stimuli of one kind, which share the free parameters (not with `method="simulation"`)
     trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds (with t_stop). Of several
-        recordings a list of these, one for each stimulus
+        recordings a list of these, one for each stimulus. With `method="voltage"` None takes those of `voltage`, if it is a Block
+        with spikes, else `likelihood.detect_spikes(voltage)`
+    voltage : recorded membrane potential, for `method="voltage"`: a neo.AnalogSignal in mV, a neo.Block with one in each segment,
+        or a list of them for repeats, of the time of the stimulus. Of several recordings a list of these, one for each stimulus
     t_start, t_stop : fit the spikes from here to here, of each trial; spikes before t_start count as given
-    dt : step, default 0.1 ms; a step has at most one spike
-    method : "likelihood" or "simulation"
+    dt : step, default 0.1 ms, or the multiple of the sampling interval of `voltage` closest to it; a step has at most one spike
+    method : "likelihood", "simulation" or "voltage"
     seed : of the starts of the search, 31 points within the bounds beside the model's own values; and of the simulations
     n_jobs : threads, or processes with `method="simulation"`
     n_simulations : with `method="simulation"`: recordings simulated for each set of parameters around the maximum, default 100; the
@@ -104,14 +120,16 @@ def calibrate(
     ------
     NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the models refuse, that allow a
         threshold below the reset or a refractory time above an interval; no spikes; a stimulus that is too short; parameters that
-        cannot be distinguished
+        cannot be distinguished; a voltage of another length than the stimulus, without spikes, with NaN, flat, clipped, or in volts
+        where mV are meant
 
     Warns
     -----
     for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, and for parameters that almost
     replace each other
 
-    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation)
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation); Mensi
+    et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275 (voltage)
 
     >>> from brian2 import ms, mV, second
     >>> from nsnn_neuro import Constant, LIF, WhiteNoise, simulate
@@ -126,7 +144,11 @@ def calibrate(
       noise.sigma       4.866       0.66             1 to 20  mV
       stimulus.v        17.17        1.1             0 to 40  mV
     """
-    one_of(method, ("likelihood", "simulation"), "method")
+    one_of(method, ("likelihood", "simulation", "voltage"), "method")
+    if voltage is not None and method != "voltage":
+        raise NsnnError(
+            f"voltage = {type(voltage).__name__} object, method = {method!r}: expected method='voltage'"
+        )
     step = DT if dt is None else positive(dt, "s", "dt")
     seed, jobs = check_seed(seed), whole(n_jobs, 1, "n_jobs")
     options: dict[str, Any] = {
@@ -143,6 +165,8 @@ def calibrate(
         )
     refuse_options(method, options)
     parts: Parts = model, noise, _stimuli(stimulus)
+    if method == "voltage":
+        return fit_voltage(parts, free, voltage, trains, t_start, t_stop, dt, seed, progress)
     for one in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
         check_parts(model, noise, one)
     parameters = read_free(free, parts)

@@ -1,0 +1,394 @@
+"""`calibrate` with method="voltage": the membrane by regression, then the threshold by maximum likelihood of the spikes.
+
+Both steps solve sums of scores over blocks of time, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the threshold given that
+membrane. With A the slopes of their mean and B the covariance of the scores, both over all parameters, the covariance of the
+estimates is inv(A) B inv(A)': the errors of the threshold contain those of the membrane.
+
+Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275; Murphy & Topel 1985,
+doi 10.1080/07350015.1985.10509471 (errors of estimates in two steps)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import quantities as pq
+from scipy.stats.qmc import Sobol
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.progress import progress_bar
+from ...core.warn import warn
+from ...models.escape import EscapeNoise
+from ...models.parameter_names import replaced
+from ..calibration.free_parameters import FreeParameters, read_free
+from ..calibration.maximise import FLAT_RIDGE, Ascent, climb, curvature, ridge, search
+from ..continuous.conditional import Parts, check_parts, probabilities
+from .defaults import membrane_bounds, threshold_bounds
+from .membrane import Regression, noise_free, regress, series_scale
+from .result import VoltageCalibration
+from .samples import Samples, read_samples
+from .spikes import end_of_spike
+
+_REFRACTORY = "model.tau_refrac"
+_ABOVE = 1e-4  # V, of the threshold above the reset
+_N_STARTS = 15
+_ALMOST = 1e-3
+_STEP = 1e-3  # of differences, on the scale of the bounds, over which the slopes of scores are taken
+
+
+def fit_voltage(
+    parts: Parts,
+    free: dict[str, Any] | None,
+    voltage: Any,
+    trains: Any,
+    t_start: Any,
+    t_stop: Any,
+    dt: Any,
+    seed: int,
+    progress: Any,
+) -> VoltageCalibration:
+    """The result of `calibrate` with method="voltage"; see there for the arguments."""
+    _check(parts)
+    samples = read_samples(parts[2], voltage, trains, t_start, t_stop, dt)
+    chosen = _bounds(parts, free, samples)
+    refractory = _refractory(parts, chosen, samples)
+    if refractory is not None:
+        parts = refractory.models(refractory.values(refractory.start()))
+    with progress_bar(progress, "calibrating") as report:
+        first, rest = _split(parts, chosen, samples)
+        fitted = regress(first, samples) if first.names else None
+        if fitted is not None:
+            found = first.models(first.values(fitted.u))
+            parts = _with_threshold(found, float(parts[0].si(parts[0].threshold)))
+        (report or (lambda _: None))(0.3)
+        second = _second(parts, rest, chosen)
+        n_spikes = sum(trial.n_spikes for trial in samples.trials)
+        if n_spikes < len(second.names):
+            raise NsnnError(
+                f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(second.names)}, one for each free "
+                "parameter of the threshold, and some hundred for errors that hold"
+            )
+        at, information, inner = _threshold(second, samples, seed)
+        (report or (lambda _: None))(0.8)
+        if second.names:
+            parts = second.models(second.values(at.u))
+        return _result(parts, first, fitted, second, at, information, inner, refractory, samples)
+
+
+def _check(parts: Parts) -> None:
+    neuron, noise, stimulus = parts
+    if not isinstance(noise, EscapeNoise):
+        raise NsnnError(
+            f"noise = {type(noise).__name__}(...): method='voltage' needs EscapeNoise, such as "
+            "EscapeNoise(hazard=ExponentialHazard(100*Hz, 2*mV)), as its membrane is free of noise given the spikes; with "
+            "WhiteNoise fit the spikes: method='likelihood'"
+        )
+    for one in stimulus if isinstance(stimulus, tuple) else (stimulus,):
+        check_parts(neuron, noise, one)
+    if neuron.membrane_unit != "V":
+        raise NsnnError(
+            f"model = {type(neuron).__name__}(...), whose membrane is dimensionless: expected one in volts, as a recorded potential"
+        )
+    if stimulus is None:
+        raise NsnnError(
+            "stimulus = None: expected the injected current, as in Filtered(current, gain=100*Mohm)"
+        )
+
+
+def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
+    """Path -> bounds of the free parameters; those of None are the defaults. The bounds of the threshold depend on the reset."""
+    refractory = {_REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
+    default = refractory | {_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
+    later = {_path(name): None for name in threshold_bounds(parts)}
+    if free is None:
+        return default | later
+    if not isinstance(free, Mapping) or not free:
+        raise NsnnError(
+            f'free = {units.shown(free)}: expected a dict such as {{"tau_m": (1*ms, 50*ms), "v_rest": None}}, or None for all that '
+            "the voltage determines"
+        )
+    chosen = {}
+    for name, pair in free.items():
+        path = _path(str(name))
+        if pair is None and path not in default and path not in later:
+            known = ", ".join(one.removeprefix("model.") for one in (*default, *later))
+            raise NsnnError(
+                f"free[{name!r}] = None: expected a lower and an upper bound, such as (5*ms, 200*ms); only {known} have "
+                "default bounds"
+            )
+        chosen[path] = default.get(path) if pair is None else pair
+    return chosen
+
+
+def _path(name: str) -> str:
+    return name if name.partition(".")[0] in ("model", "noise", "stimulus") else f"model.{name}"
+
+
+def _one(path: str, bounds: Any, parts: Parts) -> FreeParameters:
+    return read_free({path.removeprefix("model."): bounds}, parts)
+
+
+def _refractory(parts: Parts, chosen: dict[str, Any], samples: Samples) -> FreeParameters | None:
+    """tau_refrac, where it is free, at the duration of the mean spike."""
+    if _REFRACTORY not in chosen:
+        return None
+    own = _one(_REFRACTORY, chosen[_REFRACTORY], parts)
+    steps = [np.flatnonzero(trial.o) for trial in samples.trials]
+    time = float(np.clip(end_of_spike(samples.values, steps, samples.dt), own.low[0], own.high[0]))
+    model = replaced(parts[0], "model", {_REFRACTORY: units.pq_quantity(time, "s")})
+    return replace(own, parts=(model, parts[1], parts[2]))
+
+
+def _with_threshold(parts: Parts, volts: float) -> Parts:
+    """The parts with another threshold, or one just above the reset."""
+    neuron = parts[0]
+    value = max(volts, float(neuron.si("v_reset")) + _ABOVE)
+    model = replaced(neuron, "model", {f"model.{neuron.threshold}": units.pq_quantity(value, "V")})
+    return model, parts[1], parts[2]
+
+
+def _split(parts: Parts, chosen: dict[str, Any], samples: Samples) -> tuple[FreeParameters, FreeParameters]:
+    """The free parameters that the voltage between spikes depends on, and those that it does not; not threshold and tau_refrac."""
+    threshold = f"model.{parts[0].threshold}"
+    # out of the way of v_reset, which has to be below it whatever its value
+    high = _with_threshold(parts, 1.0)
+    given = [
+        _one(path, pair, high)
+        for path, pair in chosen.items()
+        if path not in (threshold, _REFRACTORY) and pair is not None
+    ]
+    free = joined(high, *given)
+    trial, start = samples.trials[0], float(samples.values[0][0])
+
+    def voltages(u: np.ndarray) -> np.ndarray:
+        return noise_free(free.numbers(free.values(u)), trial, samples.dt, start)[0]
+
+    u = np.clip(free.start(), 0.01, 0.99)
+    still = voltages(u)
+    moving = []
+    for k in range(len(free.paths)):
+        other = u.copy()
+        other[k] += 0.005
+        if np.abs(voltages(other) - still).max() > 1e-12:
+            moving.append(k)
+    return _subset(free, moving), _subset(free, [k for k in range(len(free.paths)) if k not in moving])
+
+
+def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
+    """The free parameters that only the spikes depend on; the bounds of the threshold begin above the reset."""
+    default = {_path(name): pair for name, pair in threshold_bounds(parts).items()}
+    some = [rest]
+    for path, pair in chosen.items():
+        if path == f"model.{parts[0].threshold}" and pair is not None:
+            low, high = pair if isinstance(pair, tuple | list) and len(pair) == 2 else (None, None)
+            if low is not None and units.si(low, "V", f"free[{path.removeprefix('model.')!r}]") < default[
+                path
+            ][0].rescale("V"):
+                pair = default[path][0], high
+            some.append(_one(path, pair, parts))
+        elif pair is None:
+            some.append(_one(path, default[path], parts))
+    return joined(parts, *some)
+
+
+def _subset(free: FreeParameters, chosen: list[int]) -> FreeParameters:
+    texts: list[Any] = [
+        tuple(one[k] for k in chosen) for one in (free.names, free.paths, free.units, free.shown)
+    ]
+    index = np.array(chosen, dtype=int)
+    return FreeParameters(
+        free.parts, texts[0], texts[1], free.low[index], free.high[index], texts[2], texts[3]
+    )
+
+
+def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
+    """The parameters of several, in line."""
+    names, paths, symbols, shown = (
+        tuple(x for one in some for x in getattr(one, name)) for name in ("names", "paths", "units", "shown")
+    )
+    low, high = (
+        np.concatenate([np.zeros(0), *(getattr(one, name) for one in some)]) for name in ("low", "high")
+    )
+    return FreeParameters(parts, names, paths, low, high, symbols, shown)
+
+
+def _logs(parts: Parts, samples: Samples) -> np.ndarray:
+    """The log-likelihood of the spikes of each block, (n_blocks,)."""
+    total = np.zeros(samples.n_blocks)
+    for trial, block in zip(samples.trials, samples.blocks(), strict=True):
+        q = np.clip(probabilities(parts, trial, samples.dt), 1e-300, 1 - 1e-16)
+        logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
+        own = slice(*trial.counted)
+        total += np.bincount(block[own], logs[own], samples.n_blocks)
+    return total
+
+
+def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, np.ndarray, np.ndarray]:
+    """The most likely threshold given the membrane: where, its information, and the parameters that it is of."""
+    if not free.names:
+        value = float(_logs(free.parts, samples).sum())
+        return (
+            Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))),
+            np.zeros((0, 0)),
+            np.zeros(0, dtype=int),
+        )
+
+    def function(points: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [_logs(free.numbers(values), samples) for values in free.values(points, within=False)]
+        )
+
+    spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
+    starts = np.concatenate([np.clip(free.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
+    best = search(function, starts)
+    at = climb(function, Ascent(best.u, damping=1e-3, width=best.width), 30, 1e-3)
+    bent = curvature(function, at)
+    smallest, moved = ridge(bent.information)
+    if smallest < FLAT_RIDGE:
+        names = [free.names[bent.inner[k]] for k in moved]
+        raise NsnnError(
+            f"free: {', '.join(names)} cannot be distinguished: the likelihood is equal, or nearly so, where they change together; "
+            f"take {names[-1]} out of free, or record more spikes"
+        )
+    if smallest < _ALMOST:
+        names = [free.names[bent.inner[k]] for k in moved]
+        warn(
+            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free"
+        )
+    for k in bent.edge:
+        _warn_edge(free.names[k], at.u[k])
+    for k in bent.idle:
+        warn(f"{free.names[k]} does not change the likelihood: its error is inf; take it out of free")
+    return at, bent.information, bent.inner
+
+
+def _warn_edge(name: str, u: float) -> None:
+    warn(
+        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others hold for this "
+        "value; widen its bounds, or take it out of free"
+    )
+
+
+def _covariance(
+    parts: Parts,
+    first: FreeParameters,
+    fitted: Regression | None,
+    second: FreeParameters,
+    at: Ascent,
+    information: np.ndarray,
+    inner: np.ndarray,
+    samples: Samples,
+) -> tuple[np.ndarray, float]:
+    """The covariance of both kinds of parameters on the scale of their bounds, and the error of the resistance in series."""
+    n1, n2 = len(first.names), len(second.names)
+    both = joined(parts, first, second)
+    m1 = 0 if fitted is None else fitted.scores.shape[1]
+    held = np.array([] if fitted is None else [k for k in range(n1) if not 0 < fitted.u[k] < 1], dtype=int)
+    for k in held:
+        assert fitted is not None
+        _warn_edge(first.names[k], fitted.u[k])
+    kept = np.array([k for k in range(m1) if k not in held] + [m1 + k for k in inner], dtype=int)
+    bread, scores = np.zeros((m1 + n2, m1 + n2)), np.zeros((samples.n_blocks, m1 + n2))
+    if fitted is not None:
+        bread[:m1, :m1], scores[:, :m1] = fitted.information, fitted.scores
+    if len(inner):
+        assert at.scores is not None
+        u = np.concatenate([np.zeros(0) if fitted is None else fitted.u, at.u])
+        scores[:, m1:] = _scores(both, u, np.arange(n1, n1 + n2), samples)
+        bread[np.ix_(m1 + inner, m1 + inner)] = information
+        for k in range(n1):
+            step = np.zeros(len(u))
+            step[k] = _STEP
+            up, down = (
+                _scores(both, u + sign * step, np.arange(n1, n1 + n2), samples).sum(axis=0)
+                for sign in (1, -1)
+            )
+            bread[m1:, k] = -(up - down) / (2 * _STEP)
+    inverse = np.linalg.inv(bread[np.ix_(kept, kept)])
+    used = scores[np.abs(scores).sum(axis=1) > 0][:, kept]
+    meat = used.T @ used * len(used) / max(1, len(used) - 1)
+    full = np.full((m1 + n2, m1 + n2), np.nan)
+    full[np.ix_(kept, kept)] = inverse @ meat @ inverse.T
+    series = float(np.sqrt(full[n1, n1])) if m1 > n1 else 0.0
+    chosen = np.concatenate([np.arange(n1), m1 + np.arange(n2)])
+    return full[np.ix_(chosen, chosen)], series
+
+
+def _scores(free: FreeParameters, u: np.ndarray, which: np.ndarray, samples: Samples) -> np.ndarray:
+    """(n_blocks, n) the slopes of the log-likelihood of each block, by central differences."""
+    columns = []
+    for k in which:
+        step = np.zeros(len(u))
+        step[k] = 1e-4
+        up, down = (
+            _logs(free.numbers(free.values(u + sign * step, within=False)), samples) for sign in (1, -1)
+        )
+        columns.append((up - down) / 2e-4)
+    return np.stack(columns, axis=1)
+
+
+def _result(
+    parts: Parts,
+    first: FreeParameters,
+    fitted: Regression | None,
+    second: FreeParameters,
+    at: Ascent,
+    information: np.ndarray,
+    inner: np.ndarray,
+    refractory: FreeParameters | None,
+    samples: Samples,
+) -> VoltageCalibration:
+    some = [first, second] if refractory is None else [first, refractory, second]
+    free = joined(parts, *some)
+    if fitted is not None and fitted.weakest < _ALMOST:
+        names = [first.names[k] for k in fitted.moved if k < len(first.names)]
+        if len(names) > 1:
+            warn(
+                f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free"
+            )
+    two, series_se = _covariance(parts, first, fitted, second, at, information, inner, samples)
+    own = np.array(
+        [k for k, path in enumerate(free.paths) if refractory is None or path not in refractory.paths],
+        dtype=int,
+    )
+    scaled = np.full((len(free.names), len(free.names)), np.nan)
+    scaled[np.ix_(own, own)] = two
+    u = np.clip(free.place(np.array([float(_value(parts, path)) for path in free.paths])), 0.0, 1.0)
+    slopes = free.slopes(u)
+    covariance = scaled * np.outer(slopes, slopes)
+    values = free.values(u)
+    o = np.concatenate([trial.o[slice(*trial.counted)] for trial in samples.trials])
+    rate = o.mean()
+    constant = o.sum() * np.log(rate) + (1 - o).sum() * np.log1p(-rate)
+    return VoltageCalibration(
+        *parts,
+        dict(zip(free.names, values.tolist(), strict=True)),
+        dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance,
+        at.value,
+        float((at.value - constant) / np.log(2) / o.sum()),
+        int(o.sum()),
+        samples.dt,
+        None,
+        free,
+        Ascent(u, at.value, scores=at.scores),
+        scaled,
+        samples.trials,
+        np.nan if fitted is None else fitted.variance_explained,
+        np.nan if fitted is None else fitted.error,
+        0.0 if fitted is None else fitted.series,
+        series_se * series_scale(samples),
+    )
+
+
+def _value(parts: Parts, path: str) -> float:
+    head, *inner, last = path.split(".")
+    model: Any = parts[("model", "noise", "stimulus").index(head)]
+    model = model[0] if isinstance(model, tuple) else model
+    for step in inner:
+        model = getattr(model, step)
+    return float(model.si(last))

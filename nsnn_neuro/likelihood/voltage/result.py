@@ -1,0 +1,87 @@
+"""`VoltageCalibration`: the result of `calibrate` with method="voltage"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core.errors import NsnnError
+from ...models.stimuli import Filtered
+from ..calibration.calibration import Calibration, Profile
+from .membrane import compared
+from .samples import read_samples
+
+
+@dataclass(frozen=True, eq=False)
+class VoltageCalibration(Calibration):
+    """A neuron fitted to a recorded membrane potential and its spikes; a `Calibration` that also says how well the voltage is met.
+
+    Standard errors are those of two steps, from the variance of scores over blocks of time: the potential may have noise of any
+    spectrum, and errors of the threshold contain those of the membrane. That of tau_refrac, which is read off the mean spike, is
+    NaN. `log_likelihood` is that of the spikes.
+
+    >>> from brian2 import Hz, ms, mV, second
+    >>> from nsnn_neuro import EscapeNoise, ExponentialHazard, FrozenNoise, LIF, calibrate, simulate
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=5*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> noise, drive = EscapeNoise(hazard=ExponentialHazard(500*Hz, 2*mV)), FrozenNoise(20*mV, 9*mV, 5*ms, seed=1)
+    >>> options = {"duration": 2.5*second, "dt": 0.2*ms, "seed": 1, "engine": "numpy"}
+    >>> block = simulate(cell, noise, drive, record_v=True, **options)
+    >>> free = {"tau_m": None, "v_rest": None, "v_thresh": (10*mV, 30*mV)}
+    >>> fit = calibrate(cell, free, noise=noise, stimulus=drive, voltage=block, method="voltage")
+    >>> round(1e3 * fit.parameters["tau_m"], 3), round(fit.variance_explained, 6)
+    (20.0, 1.0)
+    """
+
+    variance_explained: float
+    """of the potential between the spikes of the fit, 1 at best"""
+    voltage_error: float
+    """root mean square difference there, V"""
+    series_resistance: float
+    """in series with the membrane: V for one unit of the signal of the stimulus, ohm where its gain is in ohm"""
+    series_resistance_se: float
+
+    def __repr__(self) -> str:
+        """The table of `Calibration`, and what is known of the voltage."""
+        stimulus = self.stimulus[0] if isinstance(self.stimulus, tuple) else self.stimulus
+        ohm = isinstance(stimulus, Filtered) and stimulus.unit("gain") == "ohm"
+        size, unit = (1e6, "Mohm") if ohm else (1.0, "V per unit of the signal")
+        head, *rest = super().__repr__().splitlines()
+        voltage = (
+            f"voltage between spikes: {100 * self.variance_explained:.3g} % of its variance explained, "
+            f"{1e3 * self.voltage_error:.3g} mV rms left"
+        )
+        series = (
+            f"series resistance {self.series_resistance / size:.3g} +- {self.series_resistance_se / size:.2g} {unit}, not "
+            "part of the neuron"
+        )
+        return "\n".join([head, voltage, series, *rest])
+
+    def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
+        """Refused: the two steps of a voltage fit have no common likelihood; `interval` has limits."""
+        raise NsnnError(
+            f"name = {name!r}: a fit to voltage has no profile, as its two steps have no common likelihood; use interval()"
+        )
+
+    def predicted_variance(
+        self, voltage: Any, trains: Any = None, *, t_start: Any = None, t_stop: Any = None
+    ) -> float:
+        """Fraction of the variance of a recorded potential between spikes that the fitted membrane explains.
+
+        Pass a recording that was not fitted, of the same stimulus, or a later part of it, such as from the fit's t_stop on.
+
+        voltage, trains, t_start, t_stop : as for `calibrate`
+        """
+        samples = read_samples(self.stimulus, voltage, trains, t_start, t_stop, self.dt * pq.s)
+        parts = self.model, self.noise, self.stimulus
+        recorded, missed = [], []
+        for k, (trial, values) in enumerate(zip(samples.trials, samples.values, strict=True)):
+            v, inside = compared(parts, trial, values, samples.dt)
+            if samples.current is not None:
+                v = v + self.series_resistance * samples.current[k]
+            recorded.append(values[inside])
+            missed.append((values - v)[inside])
+        y = np.concatenate(recorded)
+        return 1 - float(np.sum(np.concatenate(missed) ** 2) / np.sum((y - y.mean()) ** 2))

@@ -1,0 +1,186 @@
+"""A recorded membrane potential, its spikes and the current, on the steps of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import neo
+import numpy as np
+
+from ...core import units
+from ...core.checks import positive
+from ...core.errors import NsnnError
+from ...core.warn import warn
+from ...measures.trains import as_repeats
+from ...models.stimuli import Filtered
+from ..continuous.conditional import check_start
+from ..continuous.trials import Trial, read_trials
+from .recordings import Recording, read_voltage
+from .spikes import detect_spikes
+
+_DT = 1e-4  # s
+_BLOCK = 0.1  # s, at least
+_FEWEST, _MOST = 20, 500  # blocks
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The potential on the steps of the fit, trial by trial."""
+
+    trials: list[Trial]
+    values: list[np.ndarray]
+    """of each trial, (n_steps,) V at the start of each step"""
+    current: list[np.ndarray] | None
+    """of each trial, (n_steps,) what flows through a resistance in series, in the unit of the signal; None if it does not vary"""
+    dt: float
+    n_blocks: int
+
+    def blocks(self) -> list[np.ndarray]:
+        """The block of each step, of each trial, from 0."""
+        total = sum(len(trial.o) for trial in self.trials)
+        first, found = 0, []
+        for trial in self.trials:
+            n = len(trial.o)
+            found.append((first + np.arange(n)) * self.n_blocks // total)
+            first += n
+        return found
+
+
+def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
+    """Spikes with the duration of the voltage."""
+    if trains is None:
+        own = [one.spikes for one in recordings]
+        if any(one is None for one in own):
+            return detect_spikes(voltage)
+        trains = own
+    repeats = as_repeats(trains)
+    if repeats.n_trials != len(recordings):
+        raise NsnnError(
+            f"voltage has {len(recordings)} trials, and trains {repeats.n_trials}: expected the spikes of each trial"
+        )
+    edges = np.array([(one.t_start, one.t_stop) for one in recordings])
+    stated = ~np.isnan(repeats.t_stop)
+    off = np.abs(np.stack([repeats.t_start, repeats.t_stop], axis=1) - edges)
+    k = int(np.argmax(np.where(stated, off.max(axis=1), 0.0)))
+    if stated[k] and off[k].max() > 1.5 * recordings[0].period:
+        raise NsnnError(
+            f"trains run from {repeats.t_start[k]:g} to {repeats.t_stop[k]:g} s, and voltage from {edges[k, 0]:g} to "
+            f"{edges[k, 1]:g} s: expected the same time; cut both with time_slice"
+        )
+    times = [repeats.times[repeats.trial == k] for k in range(len(recordings))]
+    for k, (t, (begin, end)) in enumerate(zip(times, edges, strict=True)):
+        if t.size and (t.min() < begin or t.max() > end):
+            raise NsnnError(
+                f"trains have spikes from {t.min():g} to {t.max():g} s in trial {k}, and voltage runs from {begin:g} to {end:g} s: "
+                "expected spikes within it; are their times in seconds?"
+            )
+    return [
+        neo.SpikeTrain(t, t_start=begin, t_stop=end, units="s")
+        for t, (begin, end) in zip(times, edges, strict=True)
+    ]
+
+
+def read_samples(
+    stimulus: Any, voltage: Any, trains: Any, t_start: Any, t_stop: Any, dt: Any = None
+) -> Samples:
+    """The potential and the spikes on the steps of a fit.
+
+    dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to 0.1 ms
+
+    NsnnError : a voltage that is none, trains or a stimulus of another time, a dt that is no multiple of the sampling interval
+    """
+    several = isinstance(stimulus, tuple)
+    stimuli = stimulus if several else (stimulus,)
+    voltages, spikes = (
+        _one_for_each(given, len(stimuli), name) if several else [given]
+        for given, name in ((voltage, "voltage"), (trains, "trains"))
+    )
+    trials: list[Trial] = []
+    values: list[np.ndarray] = []
+    currents: list[np.ndarray] = []
+    step = 0.0
+    for k, (own, fired, drive) in enumerate(zip(voltages, spikes, stimuli, strict=True)):
+        recordings = read_voltage(own)
+        every = _every(recordings[0].period, dt)
+        if k and abs(every * recordings[0].period - step) > 1e-6 * step:
+            raise NsnnError(
+                f"voltage: recording 0 has steps of {1e3 * step:g} ms, and recording {k} of "
+                f"{1e3 * every * recordings[0].period:g} ms: expected one sampling interval; resample one of them"
+            )
+        step = every * recordings[0].period
+        _check_length(drive, recordings)
+        for one, trial in zip(
+            recordings, read_trials(_spikes(own, recordings, fired), step, t_start, t_stop), strict=True
+        ):
+            v = one.values[::every][: len(trial.o)]
+            counted = trial.counted[0], min(trial.counted[1], len(v))
+            trials.append(replace(trial, o=trial.o[: len(v)], counted=counted, recording=k))
+            values.append(v)
+            currents.append(_current(drive, len(v), step))
+    check_start(stimulus, trials, step)
+    counted_time = sum(trial.counted[1] - trial.counted[0] for trial in trials) * step
+    if counted_time < _FEWEST * _BLOCK:
+        warn(
+            f"voltage lasts {counted_time:g} s in the time of the fit: expected {_FEWEST * _BLOCK:g} s or more for errors that hold"
+        )
+    total = sum(map(len, values)) * step
+    every_current = np.concatenate(currents)
+    varies = np.ptp(every_current) > 1e-9 * np.abs(every_current).max()
+    return Samples(trials, values, currents if varies else None, step, int(np.clip(total / _BLOCK, 1, _MOST)))
+
+
+def _one_for_each(given: Any, n: int, name: str) -> list[Any]:
+    """The part of `given` of each of several recordings."""
+    if given is None and name == "trains":
+        return [None] * n
+    if not isinstance(given, list | tuple) or len(given) != n:
+        shown = f"{len(given)} of them" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
+        raise NsnnError(
+            f"{name}: {shown} for {n} stimuli: expected a list with that of each recording, such as [v_1, v_2] for "
+            "stimulus=[drive_1, drive_2]"
+        )
+    return list(given)
+
+
+def _every(period: float, dt: Any) -> int:
+    """How many samples are a step."""
+    if dt is None:
+        return max(1, round(_DT / period))
+    step = positive(dt, "s", "dt")
+    every = round(step / period)
+    if every < 1 or abs(every * period - step) > 1e-6 * period:
+        raise NsnnError(
+            f"dt = {dt}: expected a whole multiple of the sampling interval of voltage, {1e3 * period:g} ms"
+        )
+    return every
+
+
+def _check_length(stimulus: Any, recordings: list[Recording]) -> None:
+    """Raise NsnnError where the stimulus is not the one of the recordings: another number of samples, or another rate."""
+    signal = getattr(stimulus, "signal", None)
+    if signal is None:
+        return
+    period = float(signal.sampling_period.rescale("s").magnitude)
+    lasts = len(signal) * period
+    for k, one in enumerate(recordings):
+        own = len(one.values) * one.period
+        if abs(own - lasts) > 1.5 * max(period, one.period):
+            raise NsnnError(
+                f"trial {k} of voltage has {len(one.values)} samples every {1e3 * one.period:g} ms ({own:g} s), and the "
+                f"signal of stimulus {len(signal)} every {1e3 * period:g} ms ({lasts:g} s): expected one duration; correct the "
+                "sampling rate, or cut both with time_slice"
+            )
+
+
+def _current(stimulus: Any, n: int, dt: float) -> np.ndarray:
+    """What flows in each step, in the unit of the signal: of amperes where the gain is a resistance; 0 if it is no signal."""
+    if isinstance(stimulus, Filtered):
+        one = units.pq_quantity(1.0, stimulus.unit("gain"))
+        bare = Filtered(
+            stimulus.signal, gain=1.0 if stimulus.unit("gain") == "1" else one, delay=stimulus.delay
+        )
+        return np.asarray(bare.samples(n, dt), dtype=float)
+    if stimulus.text is None:
+        return np.asarray(stimulus.samples(n, dt), dtype=float)
+    return np.zeros(n)

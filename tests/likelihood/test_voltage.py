@@ -1,0 +1,335 @@
+"""Fits to a recorded membrane potential: parameters of simulated recordings, errors, least squares of another package, refusals."""
+
+import functools
+import re
+from pathlib import Path
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, Mohm, ms, mV, second
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+from nsnn_neuro.likelihood import VoltageCalibration, detect_spikes
+
+DT = 2e-4
+TRUTH = {
+    "tau_m": 12e-3, "v_rest": -70e-3, "v_reset": -62e-3, "tau_refrac": 3e-3, "stimulus.gain": 150e6, "b": 2e-3,
+    "v_thresh": -52e-3, "b_thresh": 4e-3, "noise.hazard.width": 1.5e-3,
+}  # fmt: skip
+TAU_W, TAU_THRESH, RATE = 60e-3, 40e-3, 100.0
+SERIES, NOISE = 20e6, 0.3e-3
+HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(RATE * Hz, 3 * mV))
+CELL = nsnn.GIF(
+    tau_m=30 * ms, v_rest=-65 * mV, v_reset=-64 * mV, v_thresh=-45 * mV, tau_refrac=1 * ms, tau_w=60 * ms, b=0 * mV,
+    tau_thresh=40 * ms, b_thresh=0 * mV,
+)  # fmt: skip
+
+
+def injected(n, seed):
+    """pA"""
+    return 1e12 * nsnn.FrozenNoise(115.0, 75.0, 4 * ms, seed=seed).samples(n, DT) * 1e-12
+
+
+def neuron(current, seed):
+    """Voltage at the start of each step and steps with a spike of a GIF with escape noise, step by step."""
+    p = TRUTH
+    rng = np.random.default_rng(seed)
+    u = rng.random(len(current)).tolist()
+    v, w, lift, free_at, h = p["v_rest"], 0.0, 0.0, 0, 1.0
+    volts, spikes = [], []
+    for k, amp in enumerate(current.tolist()):
+        volts.append(v)
+        fired = False
+        if k >= free_at:
+            h = 0.5 if k == free_at and spikes else 1.0  # released in the middle of a step
+            goal = p["v_rest"] + p["stimulus.gain"] * amp * 1e-12 - w * np.exp(-DT / 2 / TAU_W)
+            new = goal + (v - goal) * np.exp(-h * DT / p["tau_m"])
+            low = v - lift * np.exp(-(1 - h) * DT / TAU_THRESH) - p["v_thresh"]
+            high = new - lift * np.exp(-DT / TAU_THRESH) - p["v_thresh"]
+            rho = RATE * (np.exp(low / p["noise.hazard.width"]) + np.exp(high / p["noise.hazard.width"])) / 2
+            fired = u[k] < 1 - np.exp(-rho * h * DT)
+            v = new
+        w, lift = w * np.exp(-DT / TAU_W), lift * np.exp(-DT / TAU_THRESH)
+        if fired:  # in the middle of the step
+            spikes.append(k)
+            w, lift = (
+                w + p["b"] * np.exp(-DT / 2 / TAU_W),
+                lift + p["b_thresh"] * np.exp(-DT / 2 / TAU_THRESH),
+            )
+            v, free_at = p["v_reset"], k + round(p["tau_refrac"] / DT)
+    return np.array(volts), np.array(spikes)
+
+
+def recorded(volts, spikes, current, seed):
+    """As an electrode shows it: with spikes, noise, and the voltage over a resistance in series."""
+    v = volts.copy()
+    n = round(TRUTH["tau_refrac"] / DT)
+    for k in spikes:
+        shape = np.linspace(30e-3, TRUTH["v_reset"], n)[: max(0, len(v) - k - 1)]
+        v[k + 1 : k + 1 + n] = shape
+    v += NOISE * np.random.default_rng(seed).normal(size=len(v)) + SERIES * current * 1e-12
+    return neo.AnalogSignal(1e3 * v, units="mV", sampling_period=DT * pq.s)
+
+
+@functools.cache
+def data(seed=1, duration=6.0):
+    """The current, the recording, its true spike times (s)."""
+    n = round(duration / DT)
+    current = injected(n, seed)
+    volts, spikes = neuron(current, seed + 1000)
+    signal = neo.AnalogSignal(current, units="pA", sampling_period=DT * pq.s)
+    return signal, recorded(volts, spikes, current, seed + 2000), spikes * DT + DT / 2
+
+
+def fit(free=None, seed=1, method="voltage", **options):
+    current, voltage, _ = data(seed)
+    options = {
+        "noise": HAZARD,
+        "stimulus": nsnn.Filtered(current, gain=80 * Mohm),
+        "voltage": voltage,
+    } | options
+    return nsnn.calibrate(CELL, free, method=method, **options)
+
+
+@functools.cache
+def fitted():
+    return fit(t_stop=4 * second)
+
+
+def z_scores(result):
+    return {
+        name: (value - TRUTH[name]) / result.se[name]
+        for name, value in result.parameters.items()
+        if name != "tau_refrac"
+    }
+
+
+def test_parameters_are_found_again():
+    result = fitted()
+    assert isinstance(result, VoltageCalibration)
+    assert set(result.parameters) == set(TRUTH)
+    assert max(map(abs, z_scores(result).values())) < 4, z_scores(result)
+    assert result.parameters["tau_refrac"] == pytest.approx(TRUTH["tau_refrac"], abs=1.5 * DT)
+    assert np.isnan(result.se["tau_refrac"])
+    assert abs(result.series_resistance - SERIES) < 4 * result.series_resistance_se
+    assert result.voltage_error == pytest.approx(NOISE, rel=0.05)
+    for name, share in (
+        ("tau_m", 0.01),
+        ("stimulus.gain", 0.01),
+        ("v_thresh", 0.03),
+        ("noise.hazard.width", 0.3),
+    ):
+        assert result.se[name] < share * abs(TRUTH[name])  # errors that say something
+    assert result.model.si("tau_m") == result.parameters["tau_m"]
+    assert result.stimulus.si("gain") == pytest.approx(result.parameters["stimulus.gain"])
+    assert result.noise.hazard.si("width") == result.parameters["noise.hazard.width"]
+
+
+def test_what_was_not_fitted_is_predicted():
+    _, voltage, spikes = data()
+    result = fitted()
+    later = {"t_start": 4 * second}
+    assert result.rescaled([spikes], t_stop=6 * second, **later).p > 0.01
+    assert result.score([spikes], t_stop=6 * second, **later).value > 1
+    quiet = 1 - NOISE**2 / np.var(voltage.rescale("V").magnitude[spikes_apart(spikes)])
+    assert result.predicted_variance(voltage, **later) == pytest.approx(quiet, abs=5e-3)
+
+
+def spikes_apart(spikes):
+    apart = np.ones(round(6 / DT), dtype=bool)
+    for k in (spikes / DT).astype(int):
+        apart[max(0, k - 15) : k + 17] = False
+    return apart
+
+
+def test_detected_spikes_are_the_true_ones():
+    _, voltage, spikes = data()
+    found = detect_spikes(voltage).segments[0].spiketrains[0].rescale("s").magnitude
+    assert np.abs(found - spikes).max() < DT / 2
+    assert len(detect_spikes([voltage, voltage], level=10 * mV).segments) == 2
+    # a second crossing within 1 ms is the same spike
+    double = neo.AnalogSignal([-60, 0, -30, 0, -60, -60], units="mV", sampling_period=0.3 * pq.ms)
+    assert len(detect_spikes(double).segments[0].spiketrains[0]) == 1
+    assert len(detect_spikes(double, min_interval=0 * ms).segments[0].spiketrains[0]) == 2
+
+
+def test_a_regression_is_that_of_numpy():
+    """For a given time constant the membrane is linear in the rest of its parameters."""
+    current, voltage, spikes = data()
+    free = dict.fromkeys(("v_rest", "v_reset", "stimulus.gain", "b"))
+    cell = nsnn.GIF(**{**{f: getattr(CELL, f) for f in ("v_rest", "v_reset", "v_thresh", "tau_w", "b", "tau_thresh", "b_thresh")},
+                       "tau_m": 12 * ms, "tau_refrac": 3 * ms})  # fmt: skip
+    result = nsnn.calibrate(
+        cell, free, noise=HAZARD, stimulus=nsnn.Filtered(current, gain=80 * Mohm), voltage=voltage, trains=[spikes],
+        method="voltage",
+    )  # fmt: skip
+    amps = 1e-12 * current.magnitude[:, 0]
+    steps = np.floor(spikes / DT).astype(int)
+    columns = {name: np.zeros(len(amps)) for name in ("rest", "gain", "reset", "b")}
+    decay, half = np.exp(-DT / 12e-3), np.exp(-DT / 24e-3)
+    state, w, keep = dict.fromkeys(columns, 0.0), 0.0, np.zeros(len(amps), dtype=bool)
+    fires, n_refrac = set(steps.tolist()), 15
+    free_at = np.iinfo(int).max  # the regression of this test begins with the first spike
+    for k in range(len(amps)):
+        for name in columns:
+            columns[name][k] = state[name]
+        keep[k] = k > free_at and not any(
+            k in range(j - 14, j + 1) for j in steps[np.searchsorted(steps, [k])[0] :][:1]
+        )
+        if k >= free_at:
+            d = half if k == free_at else decay
+            drive = {"rest": 1.0, "gain": amps[k], "reset": 0.0, "b": -w * np.exp(-DT / 2 / TAU_W)}
+            state = {name: x * d + drive[name] * (1 - d) for name, x in state.items()}
+        w *= np.exp(-DT / TAU_W)
+        if k in fires:
+            w += np.exp(-DT / 2 / TAU_W)
+            state = {"rest": 0.0, "gain": 0.0, "reset": 1.0, "b": 0.0}
+            free_at = k + n_refrac
+    keep[: round(0.1 / DT)] = False
+    design = np.stack([*(column[keep] for column in columns.values()), amps[keep]], axis=1)
+    scale = np.abs(design).max(axis=0)
+    solved = np.linalg.lstsq(design / scale, voltage.rescale("V").magnitude[keep, 0], rcond=None)[0] / scale
+    found = [result.parameters[name] for name in ("v_rest", "stimulus.gain", "v_reset", "b")]
+    np.testing.assert_allclose([*found, result.series_resistance], solved, rtol=2e-3)
+
+
+def test_the_membrane_is_that_of_simulate():
+    current = neo.AnalogSignal(
+        130 + 20 * np.sin(np.arange(3000) / 70), units="pA", sampling_period=0.1 * pq.ms
+    )
+    cell = nsnn.GIF(**{f.name: getattr(CELL, f.name) for f in CELL.parameter_fields() if not f.name.endswith("_start")}
+                    | {"b": 2 * mV, "b_thresh": 4 * mV, "v_thresh": -52 * mV, "tau_refrac": 2.03 * ms})  # fmt: skip
+    drive = nsnn.Filtered(current, gain=150 * Mohm)
+    block = nsnn.simulate(cell, HAZARD, drive, duration=300 * ms, seed=1, engine="numpy", record_v=True)
+    assert len(block.segments[0].spiketrains[0]) > 3
+    # a Block of `simulate` is a recording, with spikes, and without noise
+    exact = dict.fromkeys(("v_rest", "v_reset", "stimulus.gain", "tau_m"))
+    with pytest.warns(UserWarning, match=r"voltage lasts 0.3 s in the time of the fit"):
+        result = nsnn.calibrate(cell, exact, noise=HAZARD, stimulus=drive, voltage=block, method="voltage")
+    assert result.voltage_error < 1e-9
+    assert result.parameters["tau_m"] == pytest.approx(30e-3, rel=1e-4)
+
+
+@pytest.mark.slow  # 20 fits
+def test_intervals_cover():
+    covered, z = 0, []
+    for seed in range(20, 40):
+        result = fit(seed=seed)
+        z.append(list(z_scores(result).values()))
+        covered += sum(
+            low < TRUTH[n] < high for n, (low, high) in result.interval(0.9).items() if n != "tau_refrac"
+        )
+    z = np.array(z)
+    assert (
+        abs(covered / z.size - 0.9) < 4 * np.sqrt(0.09 / z.size) * 1.5
+    )  # parameters of a fit are correlated
+    assert np.abs(z.mean(axis=0)).max() < 4 / np.sqrt(len(z))
+
+
+def test_several_recordings_each_with_its_current():
+    free = dict.fromkeys(("v_rest", "tau_m", "stimulus.gain", "v_thresh"))
+    currents, voltages, _ = zip(
+        *(data(seed, duration) for seed, duration in ((3, 1.5), (4, 1.0))), strict=True
+    )
+    drives = [nsnn.Filtered(current, gain=80 * Mohm) for current in currents]
+    cell = nsnn.GIF(
+        tau_m=30 * ms, v_rest=-65 * mV, v_reset=-62 * mV, v_thresh=-45 * mV, tau_refrac=3 * ms, tau_w=60 * ms, b=2 * mV,
+        tau_thresh=40 * ms, b_thresh=4 * mV,
+    )  # fmt: skip
+    options = {"noise": HAZARD, "method": "voltage"}
+    both = nsnn.calibrate(cell, free, stimulus=drives, voltage=[voltages[0], [voltages[1]]], **options)
+    assert abs(both.parameters["stimulus.gain"] - 150e6) < 4 * both.se["stimulus.gain"]
+    assert both.predicted_variance(list(voltages)) == pytest.approx(both.variance_explained, abs=1e-9)
+    assert [one.signal is current for one, current in zip(both.stimulus, currents, strict=True)] == [
+        True,
+        True,
+    ]
+    with pytest.raises(NsnnError, match=r"voltage: a AnalogSignal for 2 stimuli: expected a list"):
+        nsnn.calibrate(cell, free, stimulus=drives, voltage=voltages[0], **options)
+
+
+def test_chosen_parameters_and_bounds():
+    result = fit({"tau_m": (2 * ms, 50 * ms), "v_rest": None, "v_thresh": None}, t_stop=2 * second)
+    assert list(result.parameters) == ["tau_m", "v_rest", "v_thresh"]
+    assert result.model.si("v_reset") == CELL.si("v_reset")  # not free: kept
+    assert repr(result).splitlines()[5].split()[-4:] == ["2", "to", "50", "ms"]
+    with pytest.raises(NsnnError, match="has no profile"):
+        result.profile("tau_m")
+
+
+def signal(values, unit="mV", period=DT):
+    return neo.AnalogSignal(values, units=unit, sampling_period=period * pq.s)
+
+
+def changed(change):
+    values = data()[1].magnitude[:, 0].copy()
+    return signal(change(values))
+
+
+def with_nan(v):
+    v[500] = np.nan
+    return v
+
+
+REFUSED = {
+    "no voltage": (lambda: fit(voltage=None), "voltage = NoneType object: expected a neo.AnalogSignal"),
+    "unit": (lambda: fit(voltage=data()[0]), "voltage has the unit pA: expected a membrane potential"),
+    "volts": (lambda: fit(voltage=signal(data()[1].magnitude, "V")), "voltage runs from -7"),
+    "flat": (lambda: fit(voltage=changed(lambda v: 0 * v - 65)), "voltage is flat: it runs from -65 to -65 mV"),
+    "NaN": (lambda: fit(voltage=changed(with_nan)), "voltage has 1 values that are NaN or infinite, the first"),
+    "clipped": (lambda: fit(voltage=changed(lambda v: np.maximum(v, -68))), "voltage is clipped: "),
+    "no spikes": (lambda: fit(voltage=changed(lambda v: np.minimum(v, -45))), "voltage has no spikes: it never rises through"),
+    "length": (lambda: fit(voltage=data()[1][:20_000]), "trial 0 of voltage has 20000 samples every 0.2 ms"),
+    "rate": (lambda: fit(voltage=signal(data()[1].magnitude, period=1e-4)), "trial 0 of voltage has 30000 samples every 0.1 ms"),
+    "start": (
+        lambda: fit(voltage=neo.AnalogSignal(data()[1].magnitude, units="mV", sampling_period=DT * pq.s, t_start=1 * pq.s)),
+        "signal starts at 0 s, and trains at 1 s: expected one start",
+    ),
+    "channels": (lambda: fit(voltage=signal(np.zeros((10, 2)))), "voltage has 2 channels of 10 samples: expected one channel"),
+    "repeats": (lambda: fit(voltage=[data()[1]] * 2, trains=[[0.5]]), "voltage has 2 trials, and trains 1: expected"),
+    "times": (lambda: fit(trains=[[500.0, 900.0]]), "trains have spikes from 500 to 900 s in trial 0, and voltage"),
+    "refractory": (
+        lambda: fit({"tau_m": None, "v_thresh": None}, trains=[[0.5, 0.5006]]),
+        "tau_refrac = 1 ms: trains have spikes at 0.5 s and 0.5006 s, which is too close",
+    ),
+    "dt": (lambda: fit(dt=0.3 * ms), "dt = 300. us: expected a whole multiple of the sampling interval of voltage, 0.2 ms"),
+    "noise": (lambda: fit(noise=nsnn.WhiteNoise(2 * mV)), "noise = WhiteNoise(...): method='voltage' needs EscapeNoise"),
+    "stimulus": (lambda: fit(stimulus=None), "stimulus = None: expected the injected current"),
+    "no default": (lambda: fit({"tau_w": None}), "free['tau_w'] = None: expected a lower and an upper bound"),
+    "name": (lambda: fit({"tau": (1 * ms, 2 * ms)}), "free has the name 'tau'; did you mean 'tau_w'?"),
+    "same": (
+        lambda: fit({"v_rest": None, "stimulus.offset": (-50 * mV, 50 * mV), "stimulus.gain": None}),
+        "free: v_rest, stimulus.offset cannot be distinguished",
+    ),
+    "other method": (lambda: fit(method="likelihood"), "voltage = AnalogSignal object, method = 'likelihood': expected"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bad_input_is_named(what):
+    call, message = REFUSED[what]
+    with pytest.raises(NsnnError) as caught:
+        call()
+    assert str(caught.value).startswith(message)
+
+
+def test_a_block_with_several_voltages_is_refused():
+    block = neo.Block()
+    block.segments.append(neo.Segment())
+    for name in ("soma", "dendrite"):
+        one = signal(data()[1].magnitude)
+        one.name = name
+        block.segments[0].analogsignals.append(one)
+    with pytest.raises(NsnnError, match=r"segment 0 of the Block has 2 signals that could be .*'soma' in mV"):
+        fit(voltage=block)
+
+
+def test_the_page_runs():
+    page = (Path(__file__).parents[2] / "docs" / "voltage.md").read_text(encoding="utf-8")
+    names: dict = {}
+    for text in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S):
+        exec(compile(text, "voltage.md", "exec"), names)
+    assert names["fit"].variance_explained > 0.9
