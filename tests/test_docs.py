@@ -190,7 +190,7 @@ def test_the_page_on_robustness_runs(capsys):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    text, choosing, calibrating = blocks(ROOT / "docs" / "likelihood.md")
+    text, choosing, coupled, calibrating = blocks(ROOT / "docs" / "likelihood.md")
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -203,10 +203,28 @@ def test_the_page_on_likelihood_runs(capsys):
     table = chosen["choice"].table
     assert chosen["choice"].best["stimulus"] == 4
     assert table.behind[0] > 4 * table.behind_se[0]
+    exec(compile(coupled, "likelihood.md", "exec"), names)
+    p = names["population"].coupling_p()
+    assert p[1, 0] < 1e-6
+    assert np.nanmin(np.where([[True] * 3, [False, True, True], [True] * 3], p, 1.0)) > 1e-3
+    assert np.argmax(names["filters"][1, 0]) == 1
     exec(compile(calibrating, "likelihood.md", "exec"), names)
     fit = names["calibrated"]
     assert abs(fit.parameters["noise.sigma"] - 3e-3) < 3 * fit.se["noise.sigma"]
     assert fit.score(names["block"], t_start=2 * names["second"]).value > 0
+
+
+@pytest.mark.slow
+def test_the_page_on_choosing_a_fit_runs(capsys):
+    """The true kind of model is not behind, and at the ceilings within its errors."""
+    (text,) = blocks(ROOT / "docs" / "which_fit.md")
+    names: dict[str, Any] = {}
+    exec(compile(text, "which_fit.md", "exec"), names)
+    assert "bits_per_spike" in capsys.readouterr().out
+    table = names["table"].set_index(["model", "score"])
+    assert table.value["LIF", "bits_behind"] == 0
+    for score in ("md_star", "psth_correlation_normalised"):
+        assert abs(table.value["LIF", score] - 1) < 4 * np.hypot(table.se["LIF", score], 0.03)
 
 
 @pytest.mark.compile
