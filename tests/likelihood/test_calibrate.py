@@ -264,3 +264,22 @@ def test_bad_input_is_named(what):
     with pytest.raises(NsnnError) as caught:
         call()
     assert str(caught.value).startswith(message)
+
+
+def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():
+    """Of an internal: half of an error of a thousand ranges is a step that no public call can be made to need on every machine."""
+    from nsnn_neuro.likelihood.calibration.maximise import Ascent, curvature
+
+    pull = np.random.default_rng(0).normal(size=400)
+
+    def function(points):
+        assert np.all(np.abs(points - 0.5) <= 0.51)
+        return (
+            -((points[:, :1] - 0.5 - 0.2 * pull) ** 2) / 0.08
+            - 4e-6 * (points[:, 1:] - 0.5 - 3 * pull[::-1]) ** 2
+        )
+
+    scores = np.stack([pull * 5, 2.4e-5 * pull[::-1]], axis=1)
+    at = Ascent(np.full(2, 0.5), scores=scores)
+    found = curvature(function, at)
+    assert found.information[0, 0] == pytest.approx(400 / 0.04, rel=1e-3)

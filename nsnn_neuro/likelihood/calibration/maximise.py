@@ -18,6 +18,7 @@ _WIDEST, _FINEST = 1e-2, 1e-7  # steps of differences
 _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
+_LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
 FLAT_RIDGE = 1e-5
 """Smallest eigenvalue of the scaled information that differences of scores distinguish from 0."""
 
@@ -126,7 +127,7 @@ class Curvature:
 
 
 def curvature(function: Function, at: Ascent) -> Curvature:
-    """The observed information, by second differences over half an error.
+    """The observed information, by second differences over half an error, or a quarter of the range where errors are larger.
 
     They are taken in coordinates in which the scores are uncorrelated, so that parameters that almost replace each other lose no
     digits.
@@ -144,8 +145,9 @@ def curvature(function: Function, at: Ascent) -> Curvature:
         return Curvature(scored, inner, edge, idle)
     values, vectors = np.linalg.eigh(scored)
     turned = vectors / np.sqrt(values)  # columns: a standard error in independent directions
+    lengths = np.minimum(0.5, _LONGEST / np.maximum(np.abs(turned).max(axis=0, initial=0.0), 1e-300))
     steps = np.zeros((m, n))
-    steps[:, inner] = 0.5 * turned.T
+    steps[:, inner] = lengths[:, None] * turned.T
     pairs = [(i, j) for i in range(m) for j in range(i)]
     points = [u, *(u + s for s in steps), *(u - s for s in steps)]
     points += [u + steps[i] + steps[j] for i, j in pairs] + [u - steps[i] - steps[j] for i, j in pairs]
@@ -155,10 +157,11 @@ def curvature(function: Function, at: Ascent) -> Curvature:
     for p, (i, j) in enumerate(pairs):
         both = f[1 + 2 * m + p] + f[1 + 2 * m + len(pairs) + p]
         second[i, j] = second[j, i] = (up[i] + down[i] + up[j] + down[j] - 2 * f[0] - both) / 2
-    if not m or np.linalg.eigvalsh(second)[0] < 0.01:  # no maximum to be seen: the scores are what is left
+    second /= np.outer(lengths, lengths)
+    if not m or np.linalg.eigvalsh(second)[0] < 0.04:  # no maximum to be seen: the scores are what is left
         return Curvature(scored, inner, edge, idle)
     back = np.linalg.inv(turned)
-    return Curvature(back.T @ (4 * second) @ back, inner, edge, idle)
+    return Curvature(back.T @ second @ back, inner, edge, idle)
 
 
 def ridge(information: np.ndarray) -> tuple[float, Sequence[int]]:
