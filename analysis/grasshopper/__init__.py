@@ -1,19 +1,28 @@
-"""Evaluation of a noisy LIF model of a grasshopper auditory receptor on recordings that calibration did not use.
+"""Evaluation of a noisy model of a grasshopper auditory receptor on recordings that calibration did not use.
 
-The membrane is driven by the sound level (dB, standardised with the first half): drive(t) = offset + gain level(t - delay). Six
-parameters (gain, offset, delay, sigma, tau_m, refractory period) are calibrated on the first half of the spikes by a
-cross-entropy search: it simulates a batch of candidates, keeps the best, and draws the next batch around them. The objective is
-the mean log-likelihood of the recorded spikes (nats per spike), the sum of two proper scores: of spike times under the
-trial-averaged rate of the model, and of intervals under the interval distribution of the model. The spikes of the second half
-are read after the parameters are fixed.
+The sound level (dB, standardised with the first half) passes a receptor that saturates and adapts: r = 1 / (1 + exp(-(level -
+middle) / width)), drive(t) = offset + gain (r(t - delay) - adaptation mean(t - delay)), `mean` a running average of r over
+tau_adaptation. The drive feeds a leaky membrane with a slow current that grows at each spike and decays over seconds, as the
+cell adapts over the ten seconds. Noise is in the spike generation (escape noise): the hazard is 1 kHz at the threshold and
+grows e-fold in 1 mV, so that all voltages are relative to the noise. The twelve parameters maximise the likelihood of the
+spikes of the first half (`nsnn.calibrate`). Structure, bounds and bins were chosen with first halves only. The spikes of the
+second half are read after the parameters are fixed. Simulations of the second half begin with the slow current that the
+recorded spikes of the first half left.
 
-Two deterministic models are evaluated as well. "deterministic" has the parameters of the noisy model with sigma 0. "refitted
-deterministic" is calibrated with sigma 0 under the same objective and budget. Noise therefore gets no credit for what a better
-calibration of a deterministic neuron achieves.
+Two deterministic models are evaluated as well. "deterministic" has the parameters of the noisy model without the noise: a spike
+at the threshold. "refitted deterministic" is the same neuron, calibrated without noise: a cross-entropy search around the
+parameters of the noisy model simulates a batch of candidates, keeps the best, and draws the next batch around them. As a
+deterministic neuron gives most recorded spikes the probability 0, its objective is a kernel likelihood (nats per spike), the
+sum of two proper scores: of spike times under the trial-averaged rate of the model, and of intervals under the interval
+distribution of the model. All models are compared by it on the second half.
+
+Two more noisy models stand beside. "LIF" is a leaky integrate-and-fire neuron in white noise without adaptation and saturation,
+six parameters, calibrated by the same search under the kernel likelihood. "GLM" is a Poisson GLM with history; its bases and
+ridge are chosen by cross-validation within the first half. Bits per spike are those of the probability of a spike in each bin
+of 0.2 ms given the spikes recorded before, over a constant rate. They are equally defined for the three noisy models.
 
 Each recording is a single trial, so measures that need several trials are not available for the cell. The spread of a model is
-the SD over single trials. The cell adapts over the ten seconds (its rate falls and its shortest intervals grow); the models do
-not adapt.
+the SD over single trials.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Model of the grasshopper study, and its calibration on the first half of a recording."""
+"""Simulation of many neurons, and the calibration by simulation: of the LIF, and of the main model without noise."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import neo
 import numpy as np
@@ -15,59 +15,53 @@ from scipy.ndimage import gaussian_filter1d
 import nsnn_neuro as nsnn
 
 from .config import Config
+from .neuron import adapted, cell, drive, escape
+from .sound import Half
 
-
-@dataclasses.dataclass(frozen=True)
-class Half:
-    """One half of a recording: spike times from its start (s), and sound level at 2 kHz in units of the SD of the first half."""
-
-    spikes: np.ndarray
-    level: np.ndarray
-    cutoff: float
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return len(self.level) / 2000.0
-
-
-def load_half(which: int, config: Config, *, second_half: bool) -> Half:
-    """Read one half. The level is always standardised with mean and SD of the first half."""
-    block = nsnn.datasets.grasshopper(which, path=config.data)
-    level = nsnn.datasets.envelope_db(block).magnitude.ravel()
-    border = round(config.split * 2000)
-    level = (level - level[:border].mean()) / level[:border].std()
-    _, times = block.segments[0].spiketrains.multiplexed
-    times = np.asarray(times.rescale("s").magnitude)
-    if second_half:
-        return Half(
-            times[times >= config.split] - config.split, level[border:], block.annotations["cutoff_hz"]
-        )
-    return Half(times[times < config.split], level[:border], block.annotations["cutoff_hz"])
+KINDS = {"noisy": "escape", "deterministic": "none", "refitted deterministic": "none", "LIF": "white"}
+"""noise of each model"""
 
 
 def simulate(
-    parameters: pd.DataFrame, level: np.ndarray, trials: int, dt: float, seed: int, engine: str = "cython"
+    rows: pd.DataFrame,
+    halves: dict[int, Half],
+    kind: str,
+    trials: int,
+    dt: float,
+    seed: int,
+    engine: str = "cython",
 ) -> neo.Block:
-    """Simulate all parameter sets: neuron j is row j, driven by offset + gain level(t - delay); level (n_samples, n_rows)."""
-    column = parameters.to_dict("list")
-    t = np.arange(len(level)) / 2000.0
-    late = np.column_stack([np.interp(t - delay, t, level[:, j]) for j, delay in enumerate(column["delay"])])
-    drive = np.array(column["offset"]) + np.array(column["gain"]) * late
-    n = len(parameters)
-    cell = nsnn.LIF(
-        tau_m=np.array(column["tau_m"]) * second,
-        v_rest=0 * mV,
-        v_reset=0 * mV,
-        v_thresh=10 * mV,
-        tau_refrac=np.array(column["tau_refrac"]) * second,
-    )
-    stimulus = nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_rate=2000 * pq.Hz))
-    noise = nsnn.WhiteNoise(np.array(column["sigma"]) * mV)
-    duration = len(level) / 2000.0 * second
+    """Simulate a half with all models of one kind of noise side by side: neuron j is row j, under the sound of its recording.
+
+    rows : recording, the parameters, and for escape noise `factor`, its width
+    kind : "escape", "white" (an LIF with `sigma`), or "none"
+    """
+    names = rows.to_dict("list")
+    records = rows.to_dict("records")
+    drives = []
+    for row in records:
+        half = halves[row["recording"]]
+        n, first = (round(t / dt) for t in (half.stop, half.start))
+        drives.append(drive(row, half).samples(n, dt)[first:])
+    signal = neo.AnalogSignal(1e3 * np.column_stack(drives), units="mV", sampling_rate=pq.Hz / dt)
+    noise: Any = None
+    if kind == "white":
+        neuron: Any = lif(names)
+        noise = nsnn.WhiteNoise(np.array(names["sigma"]) * mV)
+    else:
+        neuron = cell(names, [adapted(row, halves[row["recording"]]) for row in records])
+        noise = escape(names["factor"]) if kind == "escape" else None
     return nsnn.simulate(
-        cell, noise, stimulus,
-        n_neurons=n, trials=trials, duration=duration, dt=dt * second, seed=seed, engine=engine,
+        neuron, noise, nsnn.Recorded(signal),
+        n_neurons=len(rows), trials=trials, duration=len(drives[0]) * dt * second, dt=dt * second, seed=seed, engine=engine,
+    )  # fmt: skip
+
+
+def lif(values: Any) -> nsnn.LIF:
+    """The LIF without adaptation, threshold 10 mV above rest and reset."""
+    return nsnn.LIF(
+        tau_m=np.asarray(values["tau_m"]) * second, tau_refrac=np.asarray(values["tau_refrac"]) * second,
+        v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV,
     )  # fmt: skip
 
 
@@ -108,54 +102,54 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
     return scores.reshape(n, parts, -1).sum(axis=2) / (len(half.spikes) / parts)
 
 
-def calibrate(halves: dict[int, Half], config: Config, progress: Callable[[str], None]) -> pd.DataFrame:
-    """Cross-entropy search for all recordings with and without noise, one simulation per generation.
+def search(
+    halves: dict[int, Half],
+    starts: dict[int, dict[str, float]] | None,
+    config: Config,
+    progress: Callable[[str], None],
+) -> pd.DataFrame:
+    """Cross-entropy search by simulation, one for each recording: of the LIF, or of the main model without noise.
 
-    Returns one row per (recording, model) with the parameters and the final objective.
+    starts : parameters of the main model, around which the search without noise begins; None: the LIF
+    Returns one row per recording with the parameters and the final objective.
     """
     rng = np.random.default_rng(config.seed)
-    low, high = (np.array([b[k] for b in config.bounds]) for k in (1, 2))
-    names = [b[0] for b in config.bounds]
-    searches = [(which, model) for which in halves for model in ("noisy", "refitted deterministic")]
-    centre = {s: (low + high) / 2 for s in searches}
-    spread = {s: (high - low) / 2 for s in searches}
-    best: dict[tuple[int, str], tuple[float, np.ndarray]] = {}
+    name, kind = ("LIF", "white") if starts is None else ("without noise", "none")
+    bounds = [(b[0], b[1], b[2]) for b in (config.lif_bounds if starts is None else config.bounds)]
+    names = [b[0] for b in bounds]
+    low, high = (np.array([b[k] for b in bounds]) for k in (1, 2))
+    trials = config.calibration_trials if starts is None else 1
+    centre = {
+        w: (low + high) / 2 if starts is None else np.array([starts[w][n] for n in names]) for w in halves
+    }
+    spread = {w: (high - low) / (2 if starts is None else 6) for w in halves}
+    best: dict[int, tuple[float, np.ndarray]] = {}
     for generation in range(config.generations):
-        batch, level = [], []
-        for which, model in searches:
-            if generation == 0:
+        batch = {}
+        for which in halves:
+            if generation == 0 and starts is None:
                 candidates = rng.uniform(low, high, size=(config.candidates, len(low)))
             else:
-                candidates = rng.normal(
-                    centre[which, model], spread[which, model], size=(config.candidates, len(low))
-                )
-                candidates = np.clip(candidates, low, high)
-            if model == "refitted deterministic":
-                candidates[:, names.index("sigma")] = 0.0
-            batch.append(candidates)
-            level += [halves[which].level] * config.candidates
-        block = simulate(
-            pd.DataFrame(np.concatenate(batch), columns=names),
-            np.column_stack(level), config.calibration_trials, config.calibration_dt, config.seed, config.engine,
-        )  # fmt: skip
-        for k, search in enumerate(searches):
-            own = slice(k * config.candidates, (k + 1) * config.candidates)
-            scores = log_likelihood(block, halves[search[0]], config)[own]
-            order = np.argsort(scores)[::-1][: config.elite]
-            elite = batch[k][order]
-            centre[search], spread[search] = (
-                elite.mean(axis=0),
-                elite.std(axis=0) + 0.02 * (high - low) * 0.7**generation,
-            )
-            if search not in best or scores[order[0]] > best[search][0]:
-                best[search] = (float(scores[order[0]]), elite[0])
-        shown = ", ".join(f"{w} {m} {best[w, m][0]:.3f}" for w, m in searches)
-        progress(f"calibration {generation + 1}/{config.generations}: nats/spike: {shown}")
-    rows = []
-    for (which, model), (score, values) in best.items():
-        rows.append(
-            {"recording": which, "model": model, "objective": score, **dict(zip(names, values, strict=True))}
+                candidates = rng.normal(centre[which], spread[which], size=(config.candidates, len(low)))
+            if generation == 0 and starts is not None:
+                candidates[0] = centre[which]
+            batch[which] = np.clip(candidates, low, high)
+        rows = pd.concat(
+            [pd.DataFrame(batch[w], columns=names).assign(recording=w) for w in halves], ignore_index=True
         )
-        if model == "noisy":
-            rows.append({**rows[-1], "model": "deterministic", "objective": np.nan, "sigma": 0.0})
-    return pd.DataFrame(rows)
+        block = simulate(rows, halves, kind, trials, config.calibration_dt, config.seed, config.engine)
+        for k, (which, half) in enumerate(halves.items()):
+            own = slice(k * config.candidates, (k + 1) * config.candidates)
+            scores = log_likelihood(block, half, config)[own]
+            order = np.argsort(scores)[::-1][: config.elite]
+            elite = batch[which][order]
+            centre[which] = elite.mean(axis=0)
+            spread[which] = elite.std(axis=0) + 0.02 * (high - low) * 0.7**generation
+            if which not in best or scores[order[0]] > best[which][0]:
+                best[which] = (float(scores[order[0]]), elite[0])
+        shown = ", ".join(f"{which}: {score:.3f}" for which, (score, _) in best.items())
+        progress(f"{name}, search {generation + 1}/{config.generations}: nats/spike: {shown}")
+    return pd.DataFrame(
+        {"recording": which, "objective": score, **dict(zip(names, values, strict=True))}
+        for which, (score, values) in best.items()
+    )

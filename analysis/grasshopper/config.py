@@ -8,16 +8,18 @@ from typing import Any, ClassVar
 from ..harness import StudyConfig
 
 CLAIM = (
-    "On the half of a grasshopper receptor recording that was not used in calibration, a noisy LIF model predicts spikes and "
-    "information rate better than deterministic LIF models"
+    "On the half of a grasshopper receptor recording that was not used in calibration, an adaptive noisy neuron predicts spikes "
+    "and information rate better than deterministic neurons"
 )
 SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise"}
 MODELS = ("noisy", "deterministic", "refitted deterministic")
+RIVALS = ("LIF", "GLM")
+"""noisy models beside the main one: an LIF without adaptation, and a Poisson GLM with history"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(StudyConfig):
-    """Configuration of a run. Times in seconds, voltages in mV (threshold 10 mV above rest and reset)."""
+    """Configuration of a run. Times in seconds, voltages in mV (the noise of the main model has the width 1 mV)."""
 
     recordings: tuple[int, ...] = (1, 2)
     data: str | None = None
@@ -27,31 +29,58 @@ class Config(StudyConfig):
     trials: int = 50
     """trials of the test half"""
     dt: float = 1e-4
-    bounds: tuple[tuple[str, float, float], ...] = (
+    bin_width: float = 2e-4
+    """bins of the spike probabilities, of the neuron, the LIF and the GLM"""
+    bounds: tuple[tuple[str, float, float, float], ...] = (
+        ("tau_m", 0.2e-3, 5e-3, 1.5e-3),
+        ("tau_refrac", 0.5e-3, 0.5e-3, 0.5e-3),
+        ("v_reset", -100.0, -2.0, -30.0),
+        ("tau_w", 0.5, 20.0, 3.0),
+        ("b", 0.0, 0.05, 0.01),
+        ("gain", 0.5, 50.0, 10.0),
+        ("offset", -20.0, 5.0, -2.0),
+        ("middle", -3.0, 3.0, 0.0),
+        ("width", 0.1, 3.0, 0.5),
+        ("adaptation", 0.0, 1.0, 0.7),
+        ("tau_adaptation", 0.5e-3, 0.1, 3e-3),
+        ("delay", 3e-3, 10e-3, 6e-3),
+    )
+    """bounds of the main model's parameters, and where the calibration starts: times in s, voltages in mV, middle and width of the
+    response in SD of the level"""
+    lif_bounds: tuple[tuple[str, float, float], ...] = (
         ("gain", 0.0, 30.0),
         ("offset", -10.0, 30.0),
         ("sigma", 0.2, 15.0),
-        ("tau_refrac", 0.5e-3, 5e-3),
+        ("tau_refrac", 0.5e-3, 3e-3),
         ("tau_m", 1.5e-3, 10e-3),
         ("delay", 0.0, 15e-3),
     )
-    """bounds of the search: gain in mV per SD of level, offset and sigma in mV, times in s; delay from sound to spike"""
+    """bounds of the LIF without adaptation, whose threshold is 10 mV above rest and reset: gain in mV per SD of the level"""
     candidates: int = 24
     elite: int = 6
     generations: int = 9
     calibration_trials: int = 12
+    """simulated trials of a candidate; of one without noise, one"""
     calibration_dt: float = 2.5e-4
     rate_kernel: float = 2e-3
-    """SD of the Gaussian kernel of the rate in the objective"""
+    """SD of the Gaussian kernel of the rate in the kernel likelihood"""
     interval_kernel: float = 1e-3
     floor: float = 0.02
     """weight of a uniform rate and of exponential intervals that are mixed in, so that no spike has probability 0"""
+    sound: tuple[tuple[int, float], ...] = ((8, 10.0), (16, 10.0), (24, 10.0))
+    """candidates for the stimulus basis of the GLM: number of cosines, last peak (ms)"""
+    past: tuple[tuple[int, float], ...] = ((8, 40.0), (8, 100.0))
+    """candidates for the history basis of the GLM"""
+    ridges: tuple[float, ...] = (0.1, 1.0, 10.0)
+    n_folds: int = 3
     kernels: tuple[float, ...] = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3)
     fano_windows: tuple[float, ...] = (0.05, 0.1, 0.2)
     reliability_kernel: float = 2e-3
     engine: str = "cython"
-    sigma_factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+    factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+    """noise of the main model in multiples of the calibrated one"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "trials": 10, "generations": 4, "calibration_trials": 6, "sigma_factors": (0.0, 0.5, 1.0, 2.0),
+        "trials": 10, "generations": 4, "calibration_trials": 6, "factors": (0.0, 0.5, 1.0, 2.0),
+        "sound": ((16, 10.0),), "past": ((8, 40.0),), "ridges": (1.0,), "n_folds": 2,
     }  # fmt: skip

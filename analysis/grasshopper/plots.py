@@ -7,6 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .measuring import LOWEST
+from .verdicts import CUTOFF
+
 
 def plot(table: pd.DataFrame) -> Figure:
     """Cell and models: raster, spike-triggered average, coherence."""
@@ -16,11 +19,16 @@ def plot(table: pd.DataFrame) -> Figure:
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """All figures by caption, the main figure first."""
     return {
-        "Cell, noisy and deterministic models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and "
-        "coherence of spikes and sound level for single trials (dotted: cut-off of the sound).": plot(table),
-        "Statistics of single trials: cell (line) and models (bars: SD over trials).": (statistics(table)),
-        "Information bound, reliability and rate of the noisy model against sigma (bars: SD over trials).": (
-            against_sigma(table)
+        "Cell and models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and coherence of spikes "
+        "and sound level for single trials (dotted: cut-off of the sound; shaded: 95 % of single trials of the noisy model are "
+        "within, at all frequencies together). noisy: the adaptive neuron. LIF: without adaptation. GLM: Poisson GLM with "
+        "history.": plot(table),
+        "Bits per spike of the held-out spikes given the spikes before, in segments of 0.5 s (dots), and their mean with its "
+        "standard error (squares).": held_out(table),
+        "Statistics of single trials: cell (line) and models (bars: SD over trials; those of a deterministic model are all "
+        "alike).": statistics(table),
+        "Information bound, reliability and rate of the noisy model against its noise (bars: SD over trials).": (
+            against_noise(table)
         ),
     }
 
@@ -28,10 +36,14 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
 COLOURS = {
     "recorded": "black",
     "noisy": "#0072B2",
+    "LIF": "#E69F00",
+    "GLM": "#CC79A7",
     "deterministic": "#D55E00",
     "refitted deterministic": "#009E73",
 }
-CUTOFF = {1: 200, 2: 800}
+_SEVERAL = ("noisy", "LIF", "GLM")
+"""models whose trials differ"""
+_SHORT = {"deterministic": "determ.", "refitted deterministic": "refitted"}
 
 
 def _rows(table: pd.DataFrame, which: int, model: str, quantity: str) -> pd.DataFrame:
@@ -53,6 +65,7 @@ def responses(table: pd.DataFrame) -> Figure:
         sta.axvline(0, color="0.85", zorder=0)
         sta.set(xlabel="time from the spike (ms)", ylabel="mean sound level (SD)")
         _lines(coherence, table, which, "coherence")
+        _band(coherence, table, which)
         coherence.axvline(CUTOFF.get(which, np.nan), color="0.8", ls=":", zorder=0)
         coherence.set(xlabel="frequency (Hz)", ylabel="coherence in single trials", ylim=(0, 1))
         _plain(sta)
@@ -62,12 +75,44 @@ def responses(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _band(ax: Axes, table: pd.DataFrame, which: int) -> None:
+    """The band of the coherence of single trials of the noisy model."""
+    rows = _rows(table, which, "noisy", "coherence").sort_values("x")
+    band = _rows(table, which, "noisy", "coherence band").value
+    if len(band):
+        rows = rows[(rows.x >= LOWEST) & (rows.x <= CUTOFF.get(which, np.inf))]
+        width = band.iloc[0] * rows.sd
+        ax.fill_between(
+            rows.x, rows.value - width, rows.value + width, color=COLOURS["noisy"], alpha=0.15, lw=0
+        )
+
+
+def held_out(table: pd.DataFrame) -> Figure:
+    """Bits per spike of the noisy models in segments."""
+    recordings = sorted(table.recording.unique())
+    figure = Figure(figsize=(3.4 * len(recordings), 2.8), layout="constrained")
+    for ax, which in zip(figure.subplots(1, len(recordings), squeeze=False)[0], recordings, strict=True):
+        models = ["noisy", "GLM", "LIF"]
+        for k, model in enumerate(models):
+            parts = _rows(table, which, model, "bits per spike, by segment").value
+            mean = _rows(table, which, model, "bits per spike").iloc[0]
+            ax.plot(np.full(len(parts), k), parts, "o", ms=3, color=COLOURS[model], alpha=0.4)
+            ax.errorbar(
+                k + 0.2, mean["value"], yerr=mean["sd"], fmt="s", ms=5, capsize=3, color=COLOURS[model]
+            )
+        ax.set_xticks(range(len(models)), models)
+        ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+        ax.set(title=f"recording {which}", ylabel="bits per spike", xlim=(-0.5, len(models) - 0.5))
+        _plain(ax)
+    return figure
+
+
 def _raster(ax: Axes, table: pd.DataFrame, which: int) -> None:
     top, ticks = 0, []
     for model in COLOURS:
         spikes = _rows(table, which, model, "spike (excerpt)")
         count = (
-            int(spikes.value.max()) + 1 if model == "noisy" else 1
+            int(spikes.value.max()) + 1 if model in _SEVERAL else 1
         )  # trials of deterministic models are identical
         for k in range(count):
             times = spikes.x[spikes.value == k].to_numpy()
@@ -130,8 +175,9 @@ def _points(ax: Axes, table: pd.DataFrame, which: int, quantity: str) -> None:
             color=COLOURS[model],
         )
     ax.axhline(_rows(table, which, "recorded", quantity).value.iloc[0], color="black", lw=1.2, zorder=0)
-    ax.set_xticks([0, 1, 2], ["noisy", "determ.", "refitted"], rotation=60, fontsize=8)
-    ax.set_xlim(-0.5, 2.5)
+    names = list(COLOURS)[1:]
+    ax.set_xticks(range(len(names)), [_SHORT.get(name, name) for name in names], rotation=60, fontsize=8)
+    ax.set_xlim(-0.5, len(names) - 0.5)
     unit = _rows(table, which, "recorded", quantity).unit.iloc[0]
     ax.set_title(
         quantity.replace("information bound per spike", "bound") + ("" if unit == "1" else f" ({unit})"),
@@ -170,18 +216,17 @@ def _against_width(ax: Axes, table: pd.DataFrame, which: int, quantity: str, lab
     _plain(ax)
 
 
-def against_sigma(table: pd.DataFrame) -> Figure:
-    """Information bound, reliability and rate of the noisy model against sigma, with the calibrated sigma marked."""
+def against_noise(table: pd.DataFrame) -> Figure:
+    """Information bound, reliability and rate of the noisy model against its noise."""
     recordings = sorted(table.recording.unique())
     figure = Figure(figsize=(9.5, 2.9 * len(recordings)), layout="constrained")
     axes = figure.subplots(len(recordings), 3, squeeze=False)
     panels = [
-        ("information bound against sigma", "information bound (bit/s)", "information bound"),
-        ("reliability against sigma", "reliability", None),
-        ("rate against sigma", "rate (Hz)", "rate"),
+        ("information bound against noise", "information bound (bit/s)", "information bound"),
+        ("reliability against noise", "reliability", None),
+        ("rate against noise", "rate (Hz)", "rate"),
     ]
     for row, which in zip(axes, recordings, strict=True):
-        calibrated = _rows(table, which, "noisy", "parameter sigma").value.iloc[0]
         for ax, (quantity, label, recorded) in zip(row, panels, strict=True):
             curve = _rows(table, which, "sweep", quantity).sort_values("x")
             error = curve["sd"].where(curve["sd"] > 0)
@@ -195,7 +240,7 @@ def against_sigma(table: pd.DataFrame) -> Figure:
                 capsize=2,
                 label="model",
             )
-            ax.axvline(calibrated, color="0.6", ls=":", zorder=0, label="calibrated")
+            ax.axvline(1.0, color="0.6", ls=":", zorder=0, label="calibrated")
             if recorded:
                 ax.axhline(
                     _rows(table, which, "recorded", recorded).value.iloc[0],
@@ -204,7 +249,7 @@ def against_sigma(table: pd.DataFrame) -> Figure:
                     zorder=0,
                     label="cell",
                 )
-            ax.set(xlabel="sigma (mV)", ylabel=label, ylim=(0, None), xlim=(0, None))
+            ax.set(xlabel="noise / calibrated noise", ylabel=label, ylim=(0, None), xlim=(0, None))
             _plain(ax)
         row[0].set_title(f"recording {which}", loc="left", fontsize=10)
     axes[0, 0].legend(frameon=False, fontsize=8)

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim
-from .config import MODELS
+from .config import MODELS, RIVALS
+from .measuring import LOWEST, farthest
+
+CUTOFF = {1: 200, 2: 800}
+"""of the sound of each recording, Hz"""
+MARGIN = 0.1
+"""bit per spike by which the neuron may fall behind the GLM"""
 
 
 def _value(table: pd.DataFrame, which: int, model: str, quantity: str, x: float | None = None) -> pd.Series:
@@ -40,29 +46,81 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             )
             text = f"recording {which}: the CV of the noisy model is nearer to that of the cell than that of the {rival} model"
             secondary.append(_nearer(table, which, rival, text, "CV", "", central=False))
-        cell, noisy = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy"))
-        secondary.append(
-            Claim(
-                f"recording {which}: the rate of the noisy model is within 10 % of that of the cell",
-                bool(abs(noisy / cell - 1) < 0.1),
-                f"cell {cell:.1f} Hz, noisy {noisy:.1f} Hz (the cell adapts during the recording, the model does not)",
-                central=False,
-            )
+        text = (
+            f"recording {which}: the noisy model predicts the spikes better than the LIF without adaptation"
         )
+        central.append(_gain(table, which, "LIF", text, "bits per spike, by segment", "bit/spike"))
+        secondary += [
+            _not_worse(table, which),
+            _rate(table, which),
+            _in_band(table, which),
+            _cv(table, which),
+        ]
     return central + secondary
+
+
+def _rate(table: pd.DataFrame, which: int) -> Claim:
+    cell, noisy, plain = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy", "LIF"))
+    return Claim(
+        f"recording {which}: the rate of the noisy model is within 10 % of that of the cell",
+        bool(abs(noisy / cell - 1) < 0.1),
+        f"cell {cell:.1f} Hz, noisy {noisy:.1f} Hz ({noisy / cell - 1:+.1%}); LIF without adaptation {plain:.1f} Hz",
+        central=False,
+    )
+
+
+def _in_band(table: pd.DataFrame, which: int) -> Claim:
+    """Claim that the coherence of the cell is like that of a trial of the model at all frequencies."""
+    cutoff = CUTOFF.get(which, np.inf)
+    distance, frequency, band = farthest(table, which, "noisy", cutoff)
+    plain = farthest(table, which, "LIF", cutoff)
+    return Claim(
+        f"recording {which}: from {LOWEST:g} Hz to the cut-off, the coherence of the cell is within the band of single trials of "
+        "the noisy model (95 % of trials are, at all frequencies together)",
+        bool(distance < band),
+        f"farthest at {frequency:.0f} Hz, {distance:.1f} SD from the mean of the trials; the band is ± {band:.1f} SD "
+        f"(LIF without adaptation: {plain[0]:.1f} SD at {plain[1]:.0f} Hz, band ± {plain[2]:.1f})",
+        central=False,
+    )
+
+
+def _cv(table: pd.DataFrame, which: int) -> Claim:
+    cell, noisy = _value(table, which, "recorded", "CV")["value"], _value(table, which, "noisy", "CV")
+    return Claim(
+        f"recording {which}: the CV of the cell is within two SD of single trials of the noisy model",
+        bool(abs(cell - noisy["value"]) < 2 * noisy["sd"]),
+        f"cell {cell:.3f}, noisy {noisy['value']:.3f} ± {noisy['sd']:.3f} (SD of single trials)",
+        central=False,
+    )
+
+
+def _not_worse(table: pd.DataFrame, which: int) -> Claim:
+    """Claim of non-inferiority, with a margin of .1 bit per spike."""
+    mean, error, n = _differences(table, which, "GLM", "bits per spike, by segment")
+    return Claim(
+        f"recording {which}: the noisy model predicts the spikes not worse than a Poisson GLM with history (the difference less "
+        f"two standard errors is above -{MARGIN:g} bit per spike)",
+        bool(mean - 2 * error > -MARGIN),
+        f"difference {mean:+.3f} ± {error:.3f} bit/spike (standard error over {n} segments of 0.5 s)",
+        central=False,
+    )
+
+
+def _differences(table: pd.DataFrame, which: int, rival: str, quantity: str) -> tuple[float, float, int]:
+    """Mean of the noisy model less a rival over segments, its standard error, and the number of segments."""
+    segments = table[(table.recording == which) & (table.quantity == quantity)]
+    wide = segments.pivot(index="x", columns="model", values="value")
+    gain = wide["noisy"] - wide[rival]
+    return gain.mean(), gain.std(ddof=1) / np.sqrt(len(gain)), len(gain)
 
 
 def _gain(
     table: pd.DataFrame, which: int, rival: str, text: str, quantity: str, unit: str, central: bool = True
 ) -> Claim:
     """Claim that the value of the noisy model is higher by more than two standard errors over segments."""
-    segments = table[(table.recording == which) & (table.quantity == quantity)]
-    wide = segments.pivot(index="x", columns="model", values="value")
-    gain = wide["noisy"] - wide[rival]
-    mean, error = gain.mean(), gain.std(ddof=1) / np.sqrt(len(gain))
+    mean, error, n = _differences(table, which, rival, quantity)
     evidence = (
-        f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip()
-        + f" (standard error over {len(gain)} segments of 0.5 s)"
+        f"gain {mean:.3f} ± {error:.3f} {unit}".rstrip() + f" (standard error over {n} segments of 0.5 s)"
     )
     return Claim(f"{text} (by two standard errors)", bool(mean > 2 * error), evidence, central)
 
@@ -105,15 +163,22 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         cells = chosen.set_index("model")
         label = quantity if x < 0 else f"{quantity}, {1e3 * x:g} ms"
         row = {"recording": which, "quantity": label, "unit": chosen.unit.iloc[0]}
-        for model in ("recorded", *MODELS):
-            row[model] = _cell(cells.loc[model]) if model in cells.index else "n/a (one trial)"
+        for model in ("recorded", *MODELS, *RIVALS):
+            row[model] = _cell(cells.loc[model]) if model in cells.index else _absent(model, quantity)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _absent(model: str, quantity: str) -> str:
+    """Why a model has no such quantity."""
+    if quantity in ("bits per spike", "time rescaling p"):
+        return "n/a"  # the spikes of a deterministic neuron have probability 0 or 1
+    return "n/a (one trial)" if model == "recorded" else "n/a"
+
+
 def _cell(row: pd.Series) -> str:
     value = f"{row['value']:.3g}" if abs(row["value"]) < 100 else f"{row['value']:.1f}"
-    return value if not row["sd"] > 0 else f"{value} ± {row['sd']:.2g}"
+    return f"{value} ± {row['sd']:.2g}" if 0 < row["sd"] < np.inf else value
 
 
 def headline(table: pd.DataFrame) -> str:
@@ -121,9 +186,13 @@ def headline(table: pd.DataFrame) -> str:
     parts = []
     for which in sorted(table.recording.unique()):
         bound = {m: _value(table, which, m, "information bound")["value"] for m in ("recorded", *MODELS)}
+        bits = {m: _value(table, which, m, "bits per spike")["value"] for m in ("noisy", *RIVALS)}
+        cell, rate = (_value(table, which, m, "rate")["value"] for m in ("recorded", "noisy"))
         parts.append(
-            f"Recording {which}: the spikes of the cell carry at least {bound['recorded']:.0f} bit/s about the sound. The bound is "
-            f"{bound['noisy']:.0f} bit/s for the noisy model, {bound['deterministic']:.0f} with its noise switched off, and "
+            f"Recording {which}: held-out spikes have {bits['noisy']:.2f} bits per spike under the noisy model, {bits['GLM']:.2f} "
+            f"under the Poisson GLM and {bits['LIF']:.2f} under the LIF without adaptation. The cell fires at {cell:.0f} Hz, the "
+            f"noisy model at {rate:.0f} Hz. The spikes of the cell carry at least {bound['recorded']:.0f} bit/s about the sound. "
+            f"The bound is {bound['noisy']:.0f} bit/s for the noisy model, {bound['deterministic']:.0f} with its noise off, and "
             f"{bound['refitted deterministic']:.0f} for the model calibrated without noise."
         )
     return " ".join(parts)
@@ -134,11 +203,18 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     rows = table[table.quantity.str.startswith("parameter")].copy()
     rows["parameter"] = rows.quantity.str.removeprefix("parameter ")
     seconds = rows.unit == "s"
-    rows["value"] = rows.value.where(~seconds, 1e3 * rows.value)
+    for name in ("value", "sd"):
+        rows[name] = rows[name].where(~seconds, 1e3 * rows[name])
     rows["unit"] = rows.unit.where(~seconds, "ms")
-    wide = rows.pivot(index=["recording", "parameter", "unit"], columns="model", values="value").reset_index()
+    rows["text"] = [_cell(row) for _, row in rows.iterrows()]
+    order = {name: k for k, name in enumerate(dict.fromkeys(rows.parameter))}
+    wide = rows.pivot(index=["recording", "parameter", "unit"], columns="model", values="text").reset_index()
+    wide = wide.sort_values(
+        ["recording", "parameter"], key=lambda c: c.map(order) if c.name == "parameter" else c
+    )
     return {
-        "Calibrated parameters (threshold 10 mV above rest and reset)": wide[
-            ["recording", "parameter", "unit", *MODELS]
-        ]
+        "Calibrated parameters with standard errors (noisy: relative to the width of its noise, 1 mV, threshold 0 mV; LIF: "
+        "threshold 10 mV above rest and reset)": wide[
+            ["recording", "parameter", "unit", *MODELS, "LIF"]
+        ].fillna("")
     }

@@ -13,13 +13,20 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
-from analysis.grasshopper import calibration, config, simulation
+from analysis.grasshopper import calibration, config, measuring, neuron, simulation, sound
 from analysis.harness import ClaimFailed
 
+FREE = ("gain", "offset", "b")
+FIXED = {"tau_m": 3e-3}
 SMALL = dataclasses.replace(
     study.Config(), recordings=(1,), split=0.5, trials=6, candidates=5, elite=2, generations=2, calibration_trials=2,
-    dt=5e-4, calibration_dt=5e-4, sigma_factors=(0.0, 1.0), kernels=(5e-3,), fano_windows=(0.05,), engine="numpy",
-    bounds=(*study.Config().bounds[:4], ("tau_m", 3e-3, 10e-3), study.Config().bounds[5]),
+    dt=5e-4, calibration_dt=5e-4, factors=(0.0, 1.0), kernels=(5e-3,), fano_windows=(0.05,), engine="numpy",
+    bounds=tuple(
+        (name, low, high, at) if name in FREE else (name, *3 * (FIXED.get(name, at),))
+        for name, low, high, at in study.Config().bounds
+    ),
+    lif_bounds=(*study.Config().lif_bounds[:4], ("tau_m", 3e-3, 10e-3), study.Config().lif_bounds[5]),
+    sound=((4, 10.0),), past=((3, 20.0),), ridges=(1.0,), n_folds=2,
 )  # fmt: skip
 ORIGINAL = nsnn.datasets.grasshopper
 
@@ -74,21 +81,31 @@ def test_corrupting_the_second_half_leaves_the_parameters_unchanged(tables):
 
 def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
     order = []
+    load = sound.load_half
     monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
-    load, calibrate = calibration.load_half, calibration.calibrate
+
+    def frozen(first, *others):
+        assert all(
+            half.stop == 0.5 and half.spikes.max() < 0.5 and len(half.level) == 2500
+            for half in first.values()
+        )
+        order.append("frozen")
+        raise InterruptedError
+
     monkeypatch.setattr(
         simulation,
         "load_half",
         lambda *a, second_half, **k: order.append(second_half) or load(*a, second_half=second_half),
     )
-    monkeypatch.setattr(simulation, "calibrate", lambda *a: order.append("frozen") or calibrate(*a))
-    study.run(dataclasses.replace(SMALL, generations=1))
-    assert order == [False, "frozen", True]
+    monkeypatch.setattr(simulation, "calibrate", frozen)
+    with pytest.raises(InterruptedError):
+        study.run(SMALL)
+    assert order == [False, "frozen"]
 
 
 def test_the_table_has_all_quantities_of_the_report(tables):
     table = tables[0]
-    for model in ("recorded", *config.MODELS):
+    for model in ("recorded", *config.MODELS, *config.RIVALS):
         rows = table[table.model == model]
         assert {
             "rate", "CV", "LV", "lag-1 correlation", "Fano factor (windows)", "information bound",
@@ -99,10 +116,9 @@ def test_the_table_has_all_quantities_of_the_report(tables):
     assert value(table, "deterministic", "Fano factor (across trials)") == 0
     summary = study.summary(table)
     assert (summary[summary.quantity == "reliability"].recorded == "n/a (one trial)").all()
-    assert set(table[table.quantity == "information bound against sigma"].x) == {
-        0.0,
-        value(table, "noisy", "parameter sigma"),
-    }
+    assert set(table[table.quantity == "information bound against noise"].x) == {0.0, 1.0}
+    for model in ("noisy", "GLM"):  # not the LIF, which two generations leave far from any maximum
+        assert np.isfinite(value(table, model, "bits per spike"))
 
 
 def test_the_recorded_column_is_the_recording(tables):
@@ -127,7 +143,7 @@ def test_the_objective_is_largest_for_the_true_parameters():
     def trains(rate, n):
         return [t[rng.random(t.size) < rate * 1e-3] + 5e-4 for _ in range(n)]
 
-    half = calibration.Half(trains(truth, 1)[0], np.zeros(10_000), 200.0)
+    half = sound.Half(trains(truth, 1)[0], np.empty(0), 0.0, np.zeros(25_000), np.zeros(10_000), 200.0)
     rates = [truth, 0.6 * truth, 1.6 * truth, np.full_like(t, 60.0), truth[::-1]]
     block = nsnn.to_block(
         [list(row) for row in zip(*(trains(r, 60) for r in rates), strict=True)], t_stop=5 * pq.s
@@ -149,12 +165,20 @@ def verdict_table(noisy_bound):
         ("noisy", noisy_bound, 7.5),
         ("deterministic", 160.0, 7.0),
         ("refitted deterministic", 180.0, 7.1),
+        ("LIF", 120.0, 7.0),
+        ("GLM", 110.0, 7.4),
     ):
         rows += [
             (1, model, "information bound", np.nan, bound, 5.0, ""), (1, model, "number of trials", np.nan, 50, np.nan, ""),
             (1, model, "rate", np.nan, 80.0, 2.0, ""), (1, model, "CV", np.nan, 0.5, 0.02, ""),
         ]  # fmt: skip
-        for quantity in ("log-likelihood, by segment", "rate correlation 5 ms, by segment"):
+        rows += [(1, model, "coherence", f, 0.5, 0.05, "") for f in (5.0, 50.0, 150.0, 250.0)]
+        rows.append((1, model, "coherence band", np.nan, 3.0, np.nan, ""))
+        for quantity in (
+            "log-likelihood, by segment",
+            "rate correlation 5 ms, by segment",
+            "bits per spike, by segment",
+        ):
             rows += [(1, model, quantity, 0.5 * k, score + 0.1 * rng.normal(), np.nan, "") for k in range(10)]
     return pd.DataFrame(rows, columns=["recording", "model", "quantity", "x", "value", "sd", "unit"])
 
@@ -173,6 +197,50 @@ def test_verify_raises_when_a_central_claim_fails():
         study.verify(worse)
 
 
+def test_the_cell_is_compared_with_the_band_from_10_hz_to_the_cut_off():
+    """One frequency off by four SD fails the claim; below 10 Hz and above the cut-off it does not count."""
+    text = "within the band of single trials"
+    for frequency, holds in ((5.0, True), (50.0, False), (250.0, True)):
+        table = verdict_table(105.0)
+        own = (table.model == "recorded") & (table.quantity == "coherence") & (table.x == frequency)
+        table.loc[own, "value"] += 0.2
+        assert [claim.holds for claim in study.claims(table) if text in claim.text] == [holds]
+
+
+def test_the_drive_saturates_and_adapts():
+    """A step of the level: r jumps from 1 / (1 + e^2) to 1 / (1 + e^-2), and its mean follows in 5 ms."""
+    level = np.repeat([-1.0, 1.0], 500)
+    signal = neo.AnalogSignal(level, units="dimensionless", sampling_rate=5 * pq.kHz)
+    drive = sound.Transduced(
+        signal, gain=3 * pq.mV, offset=1 * pq.mV, middle=0.0, width=0.5, adaptation=0.4, tau_adaptation=5 * pq.ms,
+        delay=2 * pq.ms,
+    ).samples(2000, 1e-4)  # fmt: skip
+    low, high = 1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))
+    t = 1e-4 * np.arange(2000) - 0.102
+    mean = np.where(
+        t < 0, low, high - (high - low) * np.exp(-(2e-4 * np.floor(t / 2e-4 + 1e-6) + 2e-4) / 5e-3)
+    )
+    expected = 1e-3 + 3e-3 * (np.where(t < -1e-9, low, high) - 0.4 * mean)
+    np.testing.assert_allclose(drive[t > -0.05], expected[t > -0.05], atol=1e-9)
+
+
+def test_the_slow_current_at_the_start_of_the_test_half_is_that_of_the_recorded_spikes():
+    half = sound.Half(np.array([0.1]), np.array([1.0, 4.0]), 5.0, np.zeros(50_000), np.zeros(10_000), 200.0)
+    assert neuron.adapted({"b": 0.01, "tau_w": 2.0}, half) == pytest.approx(
+        0.01 * (np.exp(-2) + np.exp(-0.5))
+    )
+
+
+def test_bits_per_spike_of_a_constant_rate_are_zero_and_differences_are_those_of_the_likelihood():
+    half = sound.Half(np.array([0.05, 0.35, 0.8]), np.empty(0), 0.0, np.zeros(5000), np.zeros(2000), 200.0)
+    n = 5000
+    flat = np.where(neuron.bins(half, SMALL) > 0, np.log(3 / n), np.log1p(-3 / n))
+    rows = measuring.likelihood_rows({"flat": flat, "twice": flat + 3 * np.log(2) / n}, half, 1, SMALL)
+    bits = {row["model"]: row["value"] for row in rows if row["quantity"] == "bits per spike"}
+    assert bits["flat"] == pytest.approx(0, abs=1e-12)
+    assert bits["twice"] == pytest.approx(1, rel=1e-9)
+
+
 @pytest.mark.slow
 def test_the_quick_study_recovers_the_recorded_table(tmp_path):
     """The whole quick run on both recordings; the cell's own column against values computed here."""
@@ -184,7 +252,7 @@ def test_the_quick_study_recovers_the_recorded_table(tmp_path):
     for which, spikes in ((1, 415), (2, 393)):
         rows = table[(table.recording == which)]
         assert value(rows, "recorded", "rate") == pytest.approx(spikes / 5)
-        bounds = rows[rows.quantity == "information bound against sigma"].sort_values("x").value.to_numpy()
+        bounds = rows[rows.quantity == "information bound against noise"].sort_values("x").value.to_numpy()
         assert (
             stats.spearmanr(bounds, np.arange(len(bounds))).statistic == -1
         )  # noise costs information, at every step

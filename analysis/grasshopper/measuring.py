@@ -1,0 +1,246 @@
+"""Measures of the study `grasshopper`, the same for cell and models, as rows of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import neo
+import numpy as np
+import pandas as pd
+import quantities as pq
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import measures
+from nsnn_neuro.likelihood import Rescaled
+
+from .config import Config
+from .neuron import bins
+from .sound import COARSE_RATE, Half
+
+SEGMENT = 0.5  # s; segments for errors of differences between models
+LOWEST = 10.0
+"""Hz, of the band of coherence: lower frequencies have few periods in a window"""
+_COHERENCE_OPTIONS: dict[str, Any] = {"n_shuffle": 0, "bias": "subtract"}
+_PARAMETER_UNITS = {
+    "tau_m": "s", "tau_refrac": "s", "v_reset": "mV", "tau_w": "s", "b": "mV", "gain": "mV", "offset": "mV", "middle": "SD",
+    "width": "SD", "adaptation": "1", "tau_adaptation": "s", "delay": "s", "sigma": "mV", "objective": "nats/spike",
+}  # fmt: skip
+
+
+def row_of(which: int, model: str, quantity: str, x: float, values: Any, unit: str) -> dict[str, Any]:
+    """A row with the mean and the SD of values."""
+    values = np.atleast_1d(np.asarray(values, dtype=float))
+    value, sd = float(values.mean()), float(values.std(ddof=1)) if np.ptp(values) > 0 else float("nan")
+    return dict(recording=which, model=model, quantity=quantity, x=x, value=value, sd=sd, unit=unit)
+
+
+def parameter_rows(frozen: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the parameters; sd is the standard error where the calibration has one."""
+    return [
+        {
+            **row_of(row["recording"], row["model"], f"parameter {name}", np.nan, row[name], unit),
+            "sd": row.get(f"se {name}"),
+        }
+        for row in frozen.to_dict("records")
+        for name, unit in _PARAMETER_UNITS.items()
+        if np.isfinite(row.get(name, np.nan))
+    ]
+
+
+def _level_signal(half: Half) -> neo.AnalogSignal:
+    return neo.AnalogSignal(half.coarse, units="dimensionless", sampling_rate=COARSE_RATE * pq.Hz)
+
+
+def _bounds(trials: neo.Block, half: Half, limit: int | None = None) -> np.ndarray:
+    """Coherence bound of each single trial, bit/s, as for the single trial of the cell."""
+    signal = _level_signal(half)
+    ids, times = trials.segments[0].spiketrains.multiplexed
+    out = []
+    for j in range(len(trials.segments[0].spiketrains))[:limit]:
+        train = np.asarray(times.magnitude)[ids == j]
+        info = measures.coherence_information(
+            signal,
+            [train],
+            f_max=half.cutoff * pq.Hz,
+            t_start=0 * pq.s,
+            t_stop=half.duration * pq.s,
+            **_COHERENCE_OPTIONS,
+        )
+        out.append(float(info))
+    return np.array(out)
+
+
+def measured(
+    trials: neo.Block, half: Half, which: int, model: str, config: Config, recorded: neo.Block
+) -> list[dict[str, Any]]:
+    """Rows with all measures of one model; `trials` has one neuron per trial."""
+    rate = measures.firing_rate(trials)
+    rows = [
+        row_of(which, model, "number of trials", np.nan, len(rate), "1"),
+        row_of(which, model, "rate", np.nan, rate, "Hz"),
+        row_of(which, model, "CV", np.nan, measures.cv(trials), "1"),
+        row_of(which, model, "LV", np.nan, measures.lv(trials), "1"),
+        row_of(which, model, "lag-1 correlation", np.nan, measures.serial_correlation(trials), "1"),
+    ]
+    for window in config.fano_windows:
+        fano = measures.fano_factor(trials, window=window * pq.s)
+        rows.append(row_of(which, model, "Fano factor (windows)", window, fano, "1"))
+    bound = _bounds(
+        trials, half, 1 if model in ("deterministic", "refitted deterministic") else None
+    )  # their trials are identical
+    rows.append(row_of(which, model, "information bound", np.nan, bound, "bit/s"))
+    rows.append(
+        row_of(which, model, "information bound per spike", np.nan, bound / rate[: len(bound)], "bit/spike")
+    )
+    several = len(rate) > 1
+    if several:
+        neuron = _as_one_neuron(trials)
+        rows.append(
+            row_of(which, model, "Fano factor (across trials)", np.nan, measures.fano_factor(neuron), "1")
+        )
+        reliability = measures.schreiber_reliability(neuron, sigma=config.reliability_kernel * pq.s)
+        rows.append(row_of(which, model, "reliability", np.nan, reliability, "1"))
+        for kernel in config.kernels:
+            r = measures.rate_correlation(neuron, recorded, sigma=kernel * pq.s)
+            rows.append({**row_of(which, model, "rate correlation", kernel, r, "1"), "sd": np.nan})
+            rows += _by_segment(neuron, recorded, half, which, model, kernel)
+    return rows + _curves(trials, half, which, model)
+
+
+def _as_one_neuron(trials: neo.Block) -> neo.Block:
+    """A Block of one neuron, from a Block with one neuron per trial."""
+    spikes = trials.segments[0].spiketrains
+    ids, times = spikes.multiplexed
+    return nsnn.to_block(
+        [[np.asarray(times.magnitude)[ids == j]] for j in range(len(spikes))], t_stop=spikes.t_stop
+    )
+
+
+def _by_segment(
+    trials: neo.Block, recorded: neo.Block, half: Half, which: int, model: str, kernel: float
+) -> list[dict[str, Any]]:
+    """Rows of the rate correlation in each segment, for the standard error of differences between models."""
+    rows = []
+    for start in np.arange(0.0, half.duration - SEGMENT / 2, SEGMENT).tolist():
+        window = {"t_start": start * pq.s, "t_stop": (start + SEGMENT) * pq.s}
+        r = measures.rate_correlation(trials, recorded, sigma=kernel * pq.s, **window)
+        rows.append(row_of(which, model, f"rate correlation {1e3 * kernel:g} ms, by segment", start, r, "1"))
+    return rows
+
+
+def _curves(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
+    """Rows of the spike-triggered average of the sound level, and of the coherence with it."""
+    signal, neuron = _level_signal(half), _as_one_neuron(trials)
+    sta = measures.spike_triggered_average(signal, neuron, before=20 * pq.ms, after=10 * pq.ms)
+    rows = [
+        row_of(which, model, "spike-triggered average", lag, a, "SD of level")
+        for lag, a in zip(sta.lags, sta.average[0], strict=True)
+    ]
+    return rows + _coherence(trials, half, which, model)
+
+
+def _coherence(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
+    """Rows of the coherence of single trials, mean and SD, and for several trials the width of their band.
+
+    The band of single trials is mean -+ k SD. k, "coherence band", is the 95th percentile over trials of the largest distance from
+    the mean of the other trials, in their SD, at any frequency from 10 Hz to the cut-off: it holds for all frequencies together.
+    """
+    signal = _level_signal(half)
+    ids, times = trials.segments[0].spiketrains.multiplexed
+    each = []
+    for j in range(len(trials.segments[0].spiketrains)):
+        f, c = measures.coherence(
+            signal, [np.asarray(times.magnitude)[ids == j]], nperseg=256, noverlap=128,
+            t_start=0 * pq.s, t_stop=half.duration * pq.s,
+        )  # fmt: skip
+        each.append(c)
+        if model in ("deterministic", "refitted deterministic"):
+            break
+    all_of = np.array(each)
+    keep = f <= 1.25 * half.cutoff
+    rows = [
+        row_of(which, model, "coherence", x, y, "1") for x, y in zip(f[keep], all_of[:, keep].T, strict=True)
+    ]
+    inside = (f >= LOWEST) & (f <= half.cutoff)
+    n = len(all_of)
+    if n > 4:
+        own = all_of[:, inside]
+        rest_mean = (own.sum(axis=0) - own) / (n - 1)
+        rest_sd = np.array([np.delete(own, j, axis=0).std(axis=0, ddof=1) for j in range(n)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            largest = (np.abs(own - rest_mean) / rest_sd).max(axis=1)
+        rows.append(row_of(which, model, "coherence band", np.nan, np.percentile(largest, 95), "SD"))
+    return rows
+
+
+def farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tuple[float, float, float]:
+    """Largest distance of the cell's coherence from that of a model, in SD of its trials, the frequency, and the band's k."""
+    own = table[
+        (table.recording == which)
+        & (table.x >= LOWEST)
+        & (table.x <= cutoff)
+        & (table.quantity == "coherence")
+    ]
+    wide = own.pivot(index="x", columns="model", values="value")
+    sd = own[own.model == model].set_index("x").sd
+    distance = (wide["recorded"] - wide[model]).abs() / sd
+    band = table[(table.recording == which) & (table.model == model) & (table.quantity == "coherence band")]
+    return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
+
+
+def likelihood_rows(
+    logs: Mapping[str, np.ndarray], half: Half, which: int, config: Config
+) -> list[dict[str, Any]]:
+    """Rows of the exact likelihood of each bin given the spikes before it, by model: bits per spike over a constant rate.
+
+    "bits per spike, by segment" is for errors of differences: sums in segments over the mean number of spikes per segment.
+    """
+    o = bins(half, config)
+    rate = o.mean()
+    constant = np.where(o > 0, np.log(rate), np.log1p(-rate))
+    n = max(1, round(half.duration / SEGMENT))
+    rows = []
+    for model, log in logs.items():
+        gain = (
+            np.array([part.sum() for part in np.array_split((log - constant) / np.log(2), n)]) * n / o.sum()
+        )
+        se = gain.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+        rows.append({**row_of(which, model, "bits per spike", np.nan, gain.mean(), "bit/spike"), "sd": se})
+        rows += [
+            row_of(which, model, "bits per spike, by segment", SEGMENT * k, value, "bit/spike")
+            for k, value in enumerate(gain)
+        ]
+        chance = np.where(o > 0, np.exp(log), -np.expm1(log))
+        if np.isfinite(chance).all():
+            p = Rescaled.of(np.clip(chance, 1e-12, 1 - 1e-12), o, seed=config.seed).p
+            rows.append(row_of(which, model, "time rescaling p", np.nan, p, "1"))
+    return rows
+
+
+def excerpt(
+    trials: neo.Block, which: int, model: str, seconds: float = 0.6, most: int = 15
+) -> list[dict[str, Any]]:
+    """Rows of spikes of the first trials from 1 s on, for the raster: x is the time, value the trial."""
+    ids, times = trials.segments[0].spiketrains.multiplexed
+    times = np.asarray(times.magnitude)
+    shown = (times >= 1.0) & (times < 1.0 + seconds) & (ids < most)
+    return [
+        {**row_of(which, model, "spike (excerpt)", t, i, "trial"), "sd": np.nan}
+        for t, i in zip(times[shown], ids[shown], strict=True)
+    ]
+
+
+def sweep_rows(
+    trials: neo.Block, half: Half, which: int, factor: float, config: Config
+) -> list[dict[str, Any]]:
+    """Rows of bound, reliability and rate against noise: x is the noise in multiples of the calibrated one."""
+    reliability = measures.schreiber_reliability(
+        _as_one_neuron(trials), sigma=config.reliability_kernel * pq.s
+    )
+    bound = _bounds(trials, half, 1 if factor == 0 else None)
+    return [
+        row_of(which, "sweep", "information bound against noise", factor, bound, "bit/s"),
+        row_of(which, "sweep", "reliability against noise", factor, reliability, "1"),
+        row_of(which, "sweep", "rate against noise", factor, measures.firing_rate(trials), "Hz"),
+    ]
