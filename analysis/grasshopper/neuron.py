@@ -13,7 +13,14 @@ import numpy as np
 from brian2 import Hz, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Calibration, NeuronFit, RaisedCosines, cross_validate, spike_probability
+from nsnn_neuro.likelihood import (
+    Calibration,
+    NeuronFit,
+    Poisson,
+    RaisedCosines,
+    cross_validate,
+    spike_probability,
+)
 
 from .config import Config
 from .sound import Half, Transduced
@@ -80,10 +87,7 @@ def numbers(fit: Calibration, config: Config) -> dict[str, float]:
 
 
 def glm(half: Half, config: Config) -> NeuronFit:
-    """A Poisson GLM with history, its bases and ridge chosen by cross-validation within the first half.
-
-    In bins in which the spike probability is small, a Bernoulli GLM with a logistic function is one.
-    """
+    """A Poisson GLM with history, its bases and ridge chosen by cross-validation within the first half."""
     past = [RaisedCosines(n, last * second / 1e3) for n, last in config.past]
     candidates = [
         {"stimulus": RaisedCosines(n, last * second / 1e3), "history": history, "ridge": ridge}
@@ -91,7 +95,7 @@ def glm(half: Half, config: Config) -> NeuronFit:
         for history in past
         for ridge in config.ridges
     ]
-    options = {"dt": config.bin_width * second, "n_folds": config.n_folds, "family": nsnn.Logistic(1.0)}
+    options = {"dt": config.bin_width * second, "n_folds": config.n_folds, "family": Poisson()}
     return cross_validate(half.block, half.signal, candidates, **options).fit
 
 
