@@ -43,7 +43,7 @@ COLOURS = {
 }
 _SEVERAL = ("noisy", "LIF", "GLM")
 """models whose trials differ"""
-_SHORT = {"deterministic": "determ.", "refitted deterministic": "refitted"}
+_SHORT = {"deterministic": "noise off", "refitted deterministic": "refitted"}
 
 
 def _rows(table: pd.DataFrame, which: int, model: str, quantity: str) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def _raster(ax: Axes, table: pd.DataFrame, which: int) -> None:
             top += height
         ticks.append((top - (3 if count == 1 else count) / 2, model))
         top += 1
-    ax.set_yticks([y for y, _ in ticks], [name.replace(" ", "\n") for _, name in ticks])
+    ax.set_yticks([y for y, _ in ticks], [_SHORT.get(name, name) for _, name in ticks])
     ax.set(
         xlim=(1000, 1600),
         ylim=(top, -0.5),
@@ -158,7 +158,8 @@ def statistics(table: pd.DataFrame) -> Figure:
         _against_width(row[6], table, which, "rate correlation", "kernel SD (ms)")
         row[6].set_ylim(0, 1)
         row[0].set_ylabel(f"recording {which}")
-    axes[0, 6].legend(*axes[0, 5].get_legend_handles_labels(), frameon=False, fontsize=7, loc="upper right")
+    handles = axes[0, 5].get_legend_handles_labels()
+    figure.legend(*handles, frameon=False, fontsize=8, loc="outside lower right", ncols=len(COLOURS))
     return figure
 
 
