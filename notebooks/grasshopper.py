@@ -179,7 +179,7 @@ glm = fit_neuron(
     level,
     dt=0.2 * ms,
     stimulus=RaisedCosines(16, 10 * ms),
-    history=RaisedCosines(8, 40 * ms),
+    history=RaisedCosines(14, 3 * second, offset=2 * ms),
     family=Poisson(),
     ridge=1.0,
     t_stop=half,

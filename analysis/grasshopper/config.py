@@ -69,9 +69,9 @@ class Config(StudyConfig):
     """weight of a uniform rate and of exponential intervals that are mixed in, so that no spike has probability 0"""
     sound: tuple[tuple[int, float], ...] = ((8, 10.0), (16, 10.0), (24, 10.0))
     """candidates for the stimulus basis of the GLM: number of cosines, last peak (ms)"""
-    past: tuple[tuple[int, float], ...] = ((8, 40.0), (8, 100.0))
-    """candidates for the history basis of the GLM"""
-    ridges: tuple[float, ...] = (0.1, 1.0, 10.0)
+    past: tuple[tuple[int, float, float], ...] = ((8, 40.0, 8.0), (10, 100.0, 2.0), (14, 3000.0, 2.0))
+    """candidates for the history basis of the GLM: number of cosines, last peak, and offset of the logarithmic axis (ms)"""
+    ridges: tuple[float, ...] = (1.0, 10.0)
     n_folds: int = 3
     kernels: tuple[float, ...] = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3)
     fano_windows: tuple[float, ...] = (0.05, 0.1, 0.2)
@@ -82,5 +82,5 @@ class Config(StudyConfig):
 
     QUICK: ClassVar[dict[str, Any]] = {
         "recordings": (1,), "trials": 10, "generations": 4, "calibration_trials": 6, "factors": (0.0, 0.5, 1.0, 2.0),
-        "sound": ((16, 10.0),), "past": ((8, 40.0),), "ridges": (1.0,), "n_folds": 2,
+        "sound": ((16, 10.0),), "past": ((10, 100.0, 2.0),), "ridges": (1.0,), "n_folds": 2,
     }  # fmt: skip

@@ -88,11 +88,15 @@ def numbers(fit: Calibration, config: Config) -> dict[str, float]:
 
 def glm(half: Half, config: Config) -> NeuronFit:
     """A Poisson GLM with history, its bases and ridge chosen by cross-validation within the first half."""
-    past = [RaisedCosines(n, last * second / 1e3) for n, last in config.past]
+    ms = second / 1e3
     candidates = [
-        {"stimulus": RaisedCosines(n, last * second / 1e3), "history": history, "ridge": ridge}
+        {
+            "stimulus": RaisedCosines(n, last * ms),
+            "history": RaisedCosines(m, past * ms, offset=offset * ms),
+            "ridge": ridge,
+        }
         for n, last in config.sound
-        for history in past
+        for m, past, offset in config.past
         for ridge in config.ridges
     ]
     options = {"dt": config.bin_width * second, "n_folds": config.n_folds, "family": Poisson()}

@@ -26,7 +26,7 @@ SMALL = dataclasses.replace(
         for name, low, high, at in study.Config().bounds
     ),
     lif_bounds=(*study.Config().lif_bounds[:4], ("tau_m", 3e-3, 10e-3), study.Config().lif_bounds[5]),
-    sound=((4, 10.0),), past=((3, 20.0),), ridges=(1.0,), n_folds=2,
+    sound=((4, 10.0),), past=((3, 20.0, 2.0),), ridges=(1.0,), n_folds=2,
 )  # fmt: skip
 ORIGINAL = nsnn.datasets.grasshopper
 
@@ -249,6 +249,10 @@ def test_the_quick_study_recovers_the_recorded_table(tmp_path):
     assert len(nsnn.load(tmp_path / "block.nwb").segments) == config.trials
     assert value(table, "recorded", "rate") == pytest.approx(415 / 5)
     bounds = table[table.quantity == "information bound against noise"].sort_values("x").value.to_numpy()
-    assert stats.spearmanr(bounds, np.arange(len(bounds))).statistic == -1  # noise costs information, at every step
-    assert value(table, "noisy", "bits per spike") > 2.0  # 24 cosines and ridges chosen by cross-validation have 2.15
+    assert (
+        stats.spearmanr(bounds, np.arange(len(bounds))).statistic == -1
+    )  # noise costs information, at every step
+    assert (
+        value(table, "noisy", "bits per spike") > 2.0
+    )  # 24 cosines and ridges chosen by cross-validation have 2.15
     assert abs(value(table, "noisy", "rate") / 83 - 1) < 0.1
