@@ -18,8 +18,8 @@ distribution of the model. All models are compared by it on the second half.
 
 Two more noisy models stand beside. "LIF" is a leaky integrate-and-fire neuron in white noise without adaptation and saturation,
 six parameters, calibrated by the same search under the kernel likelihood. "GLM" is a Poisson GLM with history of up to 3 s; its
-bases and ridge are chosen by cross-validation within the first half. Bits per spike are those of the probability of a spike in each bin
-of 0.2 ms given the spikes recorded before, over a constant rate. They are equally defined for the three noisy models.
+bases and ridge are chosen by cross-validation within the first half. Bits per spike are those of the probability of a spike in
+each bin of 0.2 ms given the spikes recorded before, over a constant rate. They are equally defined for the three noisy models.
 
 Each recording is a single trial, so measures that need several trials are not available for the cell. The spread of a model is
 the SD over single trials.

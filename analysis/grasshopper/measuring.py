@@ -186,6 +186,8 @@ def farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tupl
     sd = own[own.model == model].set_index("x").sd
     distance = (wide["recorded"] - wide[model]).abs() / sd
     band = table[(table.recording == which) & (table.model == model) & (table.quantity == "coherence band")]
+    if distance.isna().all() or not len(band):  # trials that do not differ
+        return np.nan, np.nan, np.nan
     return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
 
 
