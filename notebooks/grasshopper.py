@@ -42,7 +42,6 @@ from IPython.display import display
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
 from analysis import harness
-from analysis.grasshopper.sound import Transduced
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Poisson, RaisedCosines, fit_neuron
 
@@ -85,9 +84,9 @@ plt.show()
 # %% [markdown]
 # ## Choose a neuron
 #
-# - **Stimulus**: a receptor saturates and adapts to its input. `Transduced` (in `analysis/grasshopper/sound.py`, 20
-#   lines) passes the level through a logistic function and subtracts a share of its running average. For many cells a
-#   linear drive, `nsnn.Filtered(level, gain=..., offset=..., delay=...)`, is enough.
+# - **Stimulus**: a receptor saturates and adapts to its input. `Transduced` passes the level through a logistic
+#   function and subtracts a share of its running average. For many cells a linear drive,
+#   `nsnn.Filtered(level, gain=..., offset=..., delay=...)`, is enough.
 # - **Membrane**: a leaky integrate-and-fire neuron, with a current that grows at each spike and decays over seconds
 #   (`GIF` without its moving threshold).
 # - **Noise**: escape noise. The neuron fires with a rate (hazard) that grows e-fold for each mV of the membrane.
@@ -108,7 +107,7 @@ cell = nsnn.GIF(
     b_thresh=0 * mV,
 )
 noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(1000 * Hz, 1 * mV))
-sound = Transduced(
+sound = nsnn.Transduced(
     level,
     gain=10 * mV,
     offset=-2 * mV,

@@ -113,6 +113,7 @@ from .models.synapses import ConductanceSynapse as ConductanceSynapse
 from .models.synapses import DeltaSynapse as DeltaSynapse
 from .models.synapses import ExponentialSynapse as ExponentialSynapse
 from .models.synapses import Synapse as Synapse
+from .models.transduced import Transduced as Transduced
 from .models.weight_distributions import Between as Between
 from .models.weight_distributions import Distribution as Distribution
 from .models.weight_distributions import LogNormal as LogNormal
@@ -197,6 +198,7 @@ __all__ = [
     "SurrogateGradient",
     "Synapse",
     "ThresholdNoise",
+    "Transduced",
     "Triangular",
     "Uniform",
     "WangBuzsaki",

@@ -63,6 +63,7 @@ EXAMPLES: dict[type, Any] = {
     nsnn.FrozenNoise: nsnn.FrozenNoise(0.8, 0.2, 5 * ms, seed=2),
     nsnn.Recorded: nsnn.Recorded(SIGNAL),
     nsnn.Filtered: nsnn.Filtered(SIGNAL, gain=0.9, offset=0.3, delay=1.3 * ms),
+    nsnn.Transduced: nsnn.Transduced(SIGNAL, gain=0.9, offset=0.3, middle=0.1, width=0.5, adaptation=0.2),
     nsnn.Gaussian: nsnn.Gaussian(0.3),
     nsnn.Logistic: nsnn.Logistic(0.2),
     nsnn.Uniform: nsnn.Uniform(0.5),
@@ -128,6 +129,7 @@ IN_VOLTS: dict[type, Any] = {
     nsnn.FrozenNoise: nsnn.FrozenNoise(12 * mV, 3 * mV, 5 * ms, seed=2),
     nsnn.Recorded: nsnn.Recorded(SIGNAL.rescale("dimensionless") * 60 * pq.mV),
     nsnn.Filtered: nsnn.Filtered(SIGNAL, gain=60 * mV, offset=2 * mV),
+    nsnn.Transduced: nsnn.Transduced(SIGNAL, gain=60 * mV, offset=2 * mV, middle=0.1, width=0.5),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 0 * mV),
 }
 RUN = {"n_neurons": 3, "trials": 2, "duration": 100 * ms, "dt": 0.5 * ms, "seed": 3, "engine": "numpy"}

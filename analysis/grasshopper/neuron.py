@@ -23,7 +23,7 @@ from nsnn_neuro.likelihood import (
 )
 
 from .config import Config
-from .sound import Half, Transduced
+from .sound import Half
 
 UNITS: dict[str, Any] = {
     "tau_m": second, "tau_refrac": second, "v_reset": mV, "tau_w": second, "b": mV, "gain": mV, "offset": mV,
@@ -53,7 +53,7 @@ def drive(values: Mapping[str, float], half: Half) -> nsnn.Stimulus:
     if "middle" not in values or np.isnan(values["middle"]):
         return nsnn.Filtered(half.signal, **own)
     more = ("middle", "width", "adaptation", "tau_adaptation")
-    return Transduced(half.signal, **own, **{name: float(values[name]) * UNITS[name] for name in more})
+    return nsnn.Transduced(half.signal, **own, **{name: float(values[name]) * UNITS[name] for name in more})
 
 
 def adapted(values: Mapping[str, float], half: Half) -> float:

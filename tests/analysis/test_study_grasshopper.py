@@ -207,23 +207,6 @@ def test_the_cell_is_compared_with_the_band_from_10_hz_to_the_cut_off():
         assert [claim.holds for claim in study.claims(table) if text in claim.text] == [holds]
 
 
-def test_the_drive_saturates_and_adapts():
-    """A step of the level: r jumps from 1 / (1 + e^2) to 1 / (1 + e^-2), and its mean follows in 5 ms."""
-    level = np.repeat([-1.0, 1.0], 500)
-    signal = neo.AnalogSignal(level, units="dimensionless", sampling_rate=5 * pq.kHz)
-    drive = sound.Transduced(
-        signal, gain=3 * pq.mV, offset=1 * pq.mV, middle=0.0, width=0.5, adaptation=0.4, tau_adaptation=5 * pq.ms,
-        delay=2 * pq.ms,
-    ).samples(2000, 1e-4)  # fmt: skip
-    low, high = 1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))
-    t = 1e-4 * np.arange(2000) - 0.102
-    mean = np.where(
-        t < 0, low, high - (high - low) * np.exp(-(2e-4 * np.floor(t / 2e-4 + 1e-6) + 2e-4) / 5e-3)
-    )
-    expected = 1e-3 + 3e-3 * (np.where(t < -1e-9, low, high) - 0.4 * mean)
-    np.testing.assert_allclose(drive[t > -0.05], expected[t > -0.05], atol=1e-9)
-
-
 def test_the_slow_current_at_the_start_of_the_test_half_is_that_of_the_recorded_spikes():
     half = sound.Half(np.array([0.1]), np.array([1.0, 4.0]), 5.0, np.zeros(50_000), np.zeros(10_000), 200.0)
     assert neuron.adapted({"b": 0.01, "tau_w": 2.0}, half) == pytest.approx(

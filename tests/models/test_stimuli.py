@@ -117,3 +117,20 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
 def test_bad_arguments_are_named(make, words):
     with pytest.raises(NsnnError, match=words):
         make()
+
+
+def test_transduced_saturates_and_adapts():
+    """A step of the level: r jumps from 1 / (1 + e^2) to 1 / (1 + e^-2), and its mean follows in 5 ms."""
+    level = np.repeat([-1.0, 1.0], 500)
+    signal = neo.AnalogSignal(level, units="dimensionless", sampling_rate=5 * pq.kHz)
+    drive = nsnn.Transduced(
+        signal, gain=3 * pq.mV, offset=1 * pq.mV, middle=0.0, width=0.5, adaptation=0.4, tau_adaptation=5 * pq.ms,
+        delay=2 * pq.ms,
+    ).samples(2000, 1e-4)  # fmt: skip
+    low, high = 1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))
+    t = 1e-4 * np.arange(2000) - 0.102
+    mean = np.where(
+        t < 0, low, high - (high - low) * np.exp(-(2e-4 * np.floor(t / 2e-4 + 1e-6) + 2e-4) / 5e-3)
+    )
+    expected = 1e-3 + 3e-3 * (np.where(t < -1e-9, low, high) - 0.4 * mean)
+    np.testing.assert_allclose(drive[t > -0.05], expected[t > -0.05], atol=1e-9)

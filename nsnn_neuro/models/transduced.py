@@ -1,0 +1,79 @@
+"""The drive of a sensory cell whose receptor saturates and adapts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from scipy.signal import lfilter
+
+from ..core import units
+from ..core.parameters import Scalars, parameter
+from .stimuli import Filtered, Stimulus
+
+__all__ = ["Transduced"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Transduced(Scalars, Stimulus):
+    """Recorded signal through a receptor that saturates and adapts: offset + gain (r(t - delay) - adaptation m(t - delay)).
+
+    r = 1 / (1 + exp(-(signal - middle) / width)); of a level in dB it is a Hill function of the amplitude. m is the running average
+    of r, tau_adaptation dm/dt = r - m. A cell with adaptation 1 responds to changes only. The average starts at the first r; delay
+    and steps are as in `Filtered`, which has neither saturation nor adaptation.
+
+    signal : neo.AnalogSignal of one channel, in any unit; its first sample is at the start of the trial
+    gain, offset : scalars, voltage or dimensionless, same unit for both
+    middle, width : scalars, in the signal's unit; width > 0
+    adaptation : scalar from 0 to 1, default 0
+    tau_adaptation : scalar, time > 0
+    delay : scalar, time >= 0
+
+    Source: Gollisch & Herz 2004, doi 10.1523/JNEUROSCI.0398-04.2004 (input-driven adaptation of auditory receptors)
+
+    >>> import neo, quantities as pq
+    >>> level = neo.AnalogSignal([0.0, 0.0, 9.0], units="dimensionless", sampling_period=1*pq.ms)
+    >>> Transduced(level, gain=2.0, offset=1.0, middle=0.0, width=0.1).samples(3, 1e-3).round(3).tolist()
+    [2.0, 2.0, 3.0]
+    """
+
+    signal: neo.AnalogSignal
+    gain: Any = parameter("V", "1", kw_only=True)
+    offset: Any = parameter("V", "1", kw_only=True)
+    middle: Any = parameter("1", kw_only=True)
+    width: Any = parameter("1", bound="positive", kw_only=True)
+    adaptation: Any = parameter("1", bound="fraction", default=0.0, kw_only=True)
+    tau_adaptation: Any = parameter("s", bound="positive", default=10 * pq.ms, kw_only=True)
+    delay: Any = parameter("s", bound="non-negative", default=0 * pq.s, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._same_unit("gain", "offset")
+        Filtered(self.signal, gain=self.gain, offset=self.offset, delay=self.delay)  # checks the signal
+
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
+        """The drive of step k; see `Stimulus.samples`."""
+        values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
+        period = float(self.signal.sampling_period.rescale("s").magnitude)
+        x = (values - self.si("middle")) / self.si("width")
+        response = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
+        keep = np.exp(-period / self.si("tau_adaptation"))
+        mean = lfilter([1 - keep], [1, -keep], response, zi=[keep * response[0]])[0]
+        adapted = neo.AnalogSignal(
+            response - self.si("adaptation") * mean, units="dimensionless", sampling_period=period * pq.s
+        )
+        gain, offset = (
+            units.pq_quantity(float(self.si(name)), self.unit(name)) for name in ("gain", "offset")
+        )
+        return Filtered(adapted, gain=gain, offset=offset, delay=self.si("delay") * pq.s).samples(n_steps, dt)
+
+    def describe(self) -> dict[str, Any]:
+        """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
+        return {
+            **super().describe(),
+            "signal": str(self.signal.name or ""),
+            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
+        }
