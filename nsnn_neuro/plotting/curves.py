@@ -162,22 +162,22 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
 
 @suggest_keywords
 def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | None = None) -> Axes:
-    """Stimulus and history filters of a fitted neuron against the lag, with confidence bands.
+    """Filters of a fitted neuron against the lag, of stimulus, spike history or the spikes of its inputs, with confidence bands.
 
     Bands are value -+ z se at each lag, by the normal law of large samples. The stimulus filter is the effect of one unit of the
-    signal in a step on the potential, the history filter that of a spike; the noise family has the unit of potentials. The
+    signal in a step on the potential, the other filters that of a spike; the noise family has the unit of potentials. The
     vertical axis names the unit of the signal, "per nA", where the fit knows it.
 
     Parameters
     ----------
     fit : result of `fit_neuron`
-    which : "stimulus", "history", or "both" (those that the fit has)
+    which : "stimulus", "history", "both" (those that the fit has), or "coupling" (a curve for each input)
     level : of the bands, between 0 and 1
     ax : axes to draw on; None makes a new figure
 
     Raises
     ------
-    NsnnError : no such result, a history filter that the fit lacks, level out of range
+    NsnnError : no such result, a filter that the fit lacks, level out of range
 
     >>> import neo
     >>> from matplotlib.figure import Figure
@@ -189,24 +189,30 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
     >>> bool((ax.lines[1].get_ydata() == fit.stimulus_filter()[1]).all()), ax.get_xlabel()
     (True, 'lag (ms)')
     """
-    one_of(which, ("both", "stimulus", "history"), "which")
+    one_of(which, ("both", "stimulus", "history", "coupling"), "which")
     if not 0 < level < 1:
         raise NsnnError(f"level = {level}: expected a number between 0 and 1")
     if not hasattr(fit, "stimulus_filter"):
         raise NsnnError(f"fit = {type(fit).__name__} object: expected the result of fit_neuron")
     curves = []
-    if which != "history":
+    if which in ("both", "stimulus"):
         lags, value, se = fit.stimulus_filter()
-        value, se = value.reshape(lags.size, -1), se.reshape(lags.size, -1)
-        names = ["stimulus"] if value.shape[1] == 1 else [f"channel {c}" for c in range(value.shape[1])]
-        curves += [(name, lags, value[:, c], se[:, c]) for c, name in enumerate(names)]
-    lags, value, se = fit.history_filter()
-    if which == "history" and not lags.size:
+        if lags.size:
+            value, se = value.reshape(lags.size, -1), se.reshape(lags.size, -1)
+            names = ["stimulus"] if value.shape[1] == 1 else [f"channel {c}" for c in range(value.shape[1])]
+            curves += [(name, lags, value[:, c], se[:, c]) for c, name in enumerate(names)]
+    if which in ("both", "history"):
+        lags, value, se = fit.history_filter()
+        if lags.size:
+            curves.append(("spike history", lags, value, se))
+    if which == "coupling":
+        lags, value, se = fit.coupling_filter()
+        curves += [(f"input {j}", lags, value[j], se[j]) for j in range(len(value))]
+    if not curves:
+        option = "history" if which == "both" else which
         raise NsnnError(
-            "which = 'history': the fit has no history filter; fit_neuron(..., history=...) makes one"
+            f"which = {which!r}: the fit has no {option} filter; fit_neuron(..., {option}=...) makes one"
         )
-    if which != "stimulus" and lags.size:
-        curves.append(("spike history", lags, value, se))
     z = float(norm.ppf(0.5 + level / 2))
     ax = axes(ax)
     ax.axhline(0.0, color=SOFT, lw=0.8, ls=":", zorder=0)
@@ -218,7 +224,7 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
     ax.set_xlabel("lag (ms)")
     own = fit.model.signal_unit
     unit = "1" if own is None else plain(own)[1]
-    per = "" if unit == "1" or which == "history" else f" per {unit}"
+    per = "" if unit == "1" or curves[0][0] in ("spike history", "input 0") else f" per {unit}"
     if per and curves[-1][0] == "spike history":
         per = f"; stimulus:{per}"
     ax.set_ylabel(f"effect on potential (noise scale{per})")

@@ -326,6 +326,26 @@ def test_filters_of_channels_and_without_history() -> None:
         plotting.filters(3, ax=new_ax())
 
 
+def test_filters_of_inputs_and_of_history_alone() -> None:
+    """A curve for each input; a fit without a stimulus has its history drawn, and no unit of a signal."""
+    rng = np.random.default_rng(1)
+    inputs, own = (
+        nsnn.to_block([[np.flatnonzero(rng.random(500) < 0.2) * 1e-3 for _ in range(n)]], t_stop=0.5 * pq.s)
+        for n in (2, 1)
+    )
+    fit = likelihood.fit_neuron(own, inputs=inputs, coupling=3, history=2, dt=1 * pq.ms)
+    ax = plotting.filters(fit, which="coupling", ax=new_ax())
+    assert texts(ax.get_legend().get_texts()) == ["input 0", "input 1"]
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), fit.coupling_filter()[1][1])
+    np.testing.assert_allclose(ax.lines[2].get_xdata(), [1, 2, 3])
+    assert ax.get_ylabel() == "effect on potential (noise scale)"
+    assert texts(plotting.filters(fit, ax=new_ax()).get_legend().get_texts()) == ["spike history"]
+    with pytest.raises(
+        NsnnError, match=r"which = 'stimulus': the fit has no stimulus filter; fit_neuron\(\.\.\., stimulus"
+    ):
+        plotting.filters(fit, which="stimulus", ax=new_ax())
+
+
 def test_training_history_of_a_fit() -> None:
     X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
     net = nsnn.feedforward([2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.5))
