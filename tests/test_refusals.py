@@ -191,7 +191,9 @@ MESSAGES = {
     "events on the session's clock": (
         lambda: plotting.raster(BLOCK, align=SESSION, window=[0, 300] * pq.ms, ax=axes()),
         "align has an event at 1000 s in trial 0: its window, 1000 to 1000.3 s, leaves the trial, which runs from 0 to 1 s; take a "
-        "shorter window or leave out the event. The event itself is outside its trial: if it is on the session's clock and trials "
+        "shorter window, leave out the event, or cut longer trials from the recording (nsnn.cut; of a file loaded with "
+        "trials=False). "
+        "The event itself is outside its trial: if it is on the session's clock and trials "
         "have their own, subtract segment.annotations['start_time'] of its trial",
     ),
     "a window that ends before it starts": (
@@ -207,7 +209,9 @@ MESSAGES = {
     "words at events on the session's clock": (
         lambda: nsnn.measures.spike_counts(BLOCK, align=SESSION, t_stop=300 * ms),
         "align has an event at 1000 s in trial 0: its window, 1000 to 1000.3 s, leaves the trial, which runs from 0 to 1 s; take a "
-        "shorter window or leave out the event. The event itself is outside its trial",
+        "shorter window, leave out the event, or cut longer trials from the recording (nsnn.cut; of a file loaded with "
+        "trials=False). "
+        "The event itself is outside its trial",
     ),
     "a current as a drive": (
         lambda: nsnn.Constant([1, 2] * nA),

@@ -121,7 +121,8 @@ def check_windows(
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
-            f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window or leave out the event"
+            f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window, leave out the event, or cut longer "
+            "trials from the recording (nsnn.cut; of a file loaded with trials=False)"
             + session_clock(event[k], first[k], last[k])
         )
 

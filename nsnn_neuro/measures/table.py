@@ -46,11 +46,11 @@ def tabulate(
     "Errors with few trials"), of Fano and Allan factors, CV, LV and LvR on the logarithmic scale. `plotting.measure_against` draws
     them in place of the errors.
 
-    Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is
-    called once more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function
-    may also return one number for the Block (its row has neuron NA and population ""), or an Estimate with its own se and n.
-    Neurons with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`,
-    a column id follows neuron.
+    Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is called once
+    more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function of pairs is not
+    for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
+    neuron NA and population ""), or an Estimate with its own se and n. Neurons with too few spikes have NaN, without a
+    warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column id follows neuron.
 
     Parameters
     ----------

@@ -164,7 +164,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (np.arange(200) % 4, SYMBOLS, 0), {"model": "gaussian", "n_resample": 5}, measures.Neurometric),
     "noise_correlation": Example(
         lambda: (block(),), {"window": 0.5 * pq.s}, (3, 3), "counts",
-        (NAN, "each label has one trial", "different numbers of windows")),
+        (NAN, "block has one trial", "different numbers of windows")),
     "population_coupling": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, COUNTS)),
     "power_spectrum": Example(
         lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},

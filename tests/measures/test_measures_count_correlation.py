@@ -355,6 +355,8 @@ def test_other_refusals():
     counts = [[1, 2], [3, 2], [5, 6], [7, 6]]
     with pytest.raises(NsnnError, match="each label has one trial"):
         noise_correlation(counts, stimulus=[0, 1, 2, 3])
+    with pytest.raises(NsnnError, match=r"block has one trial.*cut a long recording into trials"):
+        noise_correlation(counts[:1])
     with pytest.raises(NsnnError, match="at least two stimuli"):
         signal_correlation([1, 1, 1, 1], counts)
     with pytest.raises(NsnnError, match="a label has one trial"):

@@ -127,6 +127,11 @@ def noise_correlation(
     windows = read_windows(block, window, t_start, t_stop, "block")
     number = read_labels(stimulus, len(windows))
     if np.bincount(number).max() < 2:
+        if stimulus is None:
+            raise NsnnError(
+                "block has one trial, and noise correlation compares counts across trials: cut a long recording into trials, "
+                "such as nsnn.cut(block, np.arange(0, 10, 0.2)*second, before=0*second, after=200*ms)"
+            )
         raise NsnnError("stimulus: each label has one trial; noise correlation needs two of one stimulus")
     warn_drift(windows.sum(axis=1), number, "noise_correlation")
     n_windows = windows.shape[1]
