@@ -5,9 +5,12 @@ The model. In step t of length dt a neuron fires with probability F(a_t), F an e
     m_t = beta kept_(t-1) + b + sum_k w_k x_k(t),     kept = m (1 - o) [hard], m - theta o [subtract], m [none]
     a_t = m_t + sum_k h_k y_k(t) - theta
 
-x_k is the stimulus filtered by the k-th function of a basis over lags 0, 1, ...; y_k the neuron's own spikes filtered by the k-th
-function of a basis over lags 1, 2, ... (reset, refractoriness, adaptation; equivalent to a moving threshold). With beta = 0 it is a
-generalised linear model; without history, with beta and a hard reset, it is the NSNN neuron. m = o = 0 before the first step.
+x_k is the stimulus filtered by the k-th function of a basis over lags 0, 1, ..., or the spikes of another neuron filtered by one
+over lags 1, 2, ... (coupling), or a product of two of these; y_k the neuron's own spikes filtered by the k-th function of a basis
+over lags 1, 2, ... (reset, refractoriness, adaptation; equivalent to a moving threshold). With beta = 0 it is a generalised linear
+model; without history, with beta and a hard reset, it is the NSNN neuron. m = o = 0 before the first step.
+
+With `Poisson()` in place of a family a step has any number of spikes, with the mean exp(a_t): the usual generalised linear model.
 
 The gradient. The loss is the negative log-likelihood of the recording,
 
@@ -35,8 +38,8 @@ With a membrane the threshold is fitted, since only the effect of b grows after 
 sigma / theta with their errors.
 
 Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of held-out blocks of time. A basis too
-coarse for the stimulus costs more than any other choice. `fit_network` puts hidden noisy neurons between the stimulus and the
-observed ones.
+coarse for the stimulus costs more than any other choice. `fit_population` fits the neurons of a Block with coupling, `fit_network`
+puts hidden noisy neurons between the stimulus and the observed ones, and `compare_models` scores fits of all kinds.
 
 Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
 

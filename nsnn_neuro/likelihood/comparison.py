@@ -56,17 +56,14 @@ def compare_models(
 
     Rows of the table, one for each model and score; those of model "recorded" are the neuron's own values:
 
-    bits_per_spike, bits_behind
-        log-likelihood over a neuron of constant probability, bits per spike, and what is missing to the best model, with a paired
-        error. All in one bin, the shortest step of the models: a model with steps of m bins gives each of them 1/m of its
-        probability of a spike, which is exact for a model that says no more about the time of a spike
-    rate, cv
-        of simulated spikes (Hz; intervals pooled over trials)
-    md_star, gamma
-        similarity of simulated to recorded trials (`measures.md_star`), and `gamma_coincidence` averaged over pairs of a recorded
-        and a simulated trial; "recorded": over pairs of recorded ones
-    psth_correlation, psth_correlation_normalised
-        `measures.psth_correlation`, without and with division by its ceiling; "recorded": the ceiling of the plain correlation
+    - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per spike, and what is missing to the
+      best model, with a paired error. All in one bin, the shortest step of the models: a model with steps of m bins gives each of
+      them 1/m of its probability of a spike, which is exact for a model that says no more about the time of a spike.
+    - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
+    - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and `gamma_coincidence` averaged over pairs
+      of a recorded and a simulated trial; "recorded": over pairs of recorded ones.
+    - psth_correlation, psth_correlation_normalised: `measures.psth_correlation`, without and with division by its ceiling;
+      "recorded": the ceiling of the plain correlation.
 
     Parameters
     ----------
