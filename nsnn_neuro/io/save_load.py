@@ -308,6 +308,9 @@ def load(
     `neo.Event` objects. `block.annotations["units"]` has the columns of its units table and, where those of each unit agree, of
     its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time.
 
+    A file of intracellular recordings, without spike times, has a segment for each sweep of a current clamp: the recorded voltages,
+    then the injected currents, as `calibrate(..., method="voltage")` takes them. They are as stored: no electrode is compensated.
+
     A line of a text file has the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others
     is a silent neuron; a file with one time per line is one neuron. Lines that begin with # or % are comments. They may name the
     unit, "# unit: ms" (default: s), and the end of the recording, "# t_stop: 500" (default: the last spike). A warning says what

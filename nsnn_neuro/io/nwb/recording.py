@@ -25,7 +25,7 @@ from ..hdf5 import Reader
 from ..segments import in_window, inside
 from ..spikes import of_windows
 from ..train_arrays import RESOLUTION
-from . import events, saved, series, tables
+from . import events, saved, series, sweeps, tables
 from .units import unit_columns
 
 _TRIALS = "intervals/trials"
@@ -36,8 +36,14 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
 
     t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
     """
+    if "units" not in source and any(sweeps.paths(source)):
+        if isinstance(trials, str):
+            raise FormatError(
+                f"trials = {trials!r}: a file of sweeps, which are its trials: expected trials=None"
+            )
+        return sweeps.read(source, t_start, t_stop)
     if "units" not in source:
-        raise FormatError("no units table (spike times) in it")
+        raise FormatError("no units table (spike times) in it, and no sweeps of a current clamp")
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
