@@ -13,6 +13,8 @@ from scipy.stats import invgauss, norm
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.likelihood import Rescaled, spike_probability, survival
+from nsnn_neuro.likelihood.continuous.conditional import log_likelihoods
+from nsnn_neuro.likelihood.continuous.trials import read_trials
 
 MV = {"v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV}
 CELL = nsnn.LIF(tau_m=20 * ms, tau_refrac=2 * ms, **MV)
@@ -185,6 +187,27 @@ def test_spikes_of_simulate_have_these_probabilities(name):
     assert o.sum() > 100
     assert Rescaled.of(q, o).p > 0.01
     assert abs(o.sum() - q.sum()) / np.sqrt(q.sum()) < 3
+
+
+def test_likelihood_of_spikes_that_come_far_too_late_is_below_1():
+    # the threshold falls to the voltage: what is left of the density has to be known far below rounding.
+    # From the inner function, as a fit sums what `spike_probability` gives step by step
+    cell = nsnn.GIF(
+        tau_m=5 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=20 * mV, tau_refrac=2 * ms, tau_w=30 * ms, b=4 * mV,
+        tau_thresh=25 * ms, b_thresh=-5 * mV,
+    )  # fmt: skip
+    noise, stimulus = nsnn.WhiteNoise(0.5 * mV), nsnn.Constant(19 * mV)
+    spikes = np.cumsum([0.02, 0.01, 0.03, 0.05, 0.01, 0.02, 0.04, 0.03, 0.08])
+    trials = read_trials([spikes], 1e-4, None, 0.3 * second)
+    (logs,) = log_likelihoods([(cell, noise, stimulus)], trials, 1e-4, n_cells=48)
+    assert (logs <= 0).all()
+    q = spike_probability(cell, [spikes], noise=noise, stimulus=stimulus, t_stop=0.3 * second, n_cells=48)
+    o = np.zeros(3000)
+    o[np.round(spikes / 1e-4).astype(int)] = 1
+    with np.errstate(divide="ignore"):
+        total = np.where(o == 1, np.log(q), np.log1p(-q)).sum()
+    assert total < -80
+    assert logs.sum() == pytest.approx(total, rel=0.02)
 
 
 def test_a_wrong_model_is_rejected():

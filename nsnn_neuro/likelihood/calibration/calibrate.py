@@ -19,7 +19,7 @@ from ...models.noise import Noise
 from ...models.stimuli import Stimulus
 from ..by_simulation.calibrate import calibrate_by_simulation, refuse_options
 from ..by_simulation.result import SimulationCalibration
-from ..continuous.conditional import Parts, check_parts, check_start, log_likelihoods
+from ..continuous.conditional import Parts, check_parts, check_start, enough_cells, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
 from ..continuous.trials import Trial, read_recordings
@@ -28,7 +28,9 @@ from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 
-_COARSE, _FINE = {False: 48, True: 96}, {False: 96, True: 192}  # cells, without and with a nonlinear membrane
+# cells, and steps that are taken at once, of the search, without and with a nonlinear membrane
+_COARSE = {False: (48, 4), True: (72, 2)}
+_BENT = 2  # steps that are taken at once where the curvature is measured
 _N_STARTS = 31
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
@@ -141,8 +143,8 @@ def calibrate(
     Calibration of LIF: 44 spikes in 20000 steps of 0.0001 s
     log-likelihood -306.375 nats, 0.224 bits per spike (of the fitted data)
       parameter         value         se              bounds  unit
-      noise.sigma       4.866       0.66             1 to 20  mV
-      stimulus.v        17.17        1.1             0 to 40  mV
+      noise.sigma       4.875       0.67             1 to 20  mV
+      stimulus.v        17.16        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
     if voltage is not None and method != "voltage":
@@ -180,18 +182,17 @@ def calibrate(
         )
     _check_refractory(parameters, trials, step)
     nonlinear = parts[0].nonlinear is not None
-    fine = None if isinstance(noise, EscapeNoise) else _FINE[nonlinear]
     with progress_bar(progress, "calibrating") as report:
         tell = report or (lambda _: None)
-        coarse = _function(parameters, trials, step, _COARSE[nonlinear], jobs)
-        best = search(coarse, _starts(parameters, seed))
+        best = search(
+            _function(parameters, trials, step, _COARSE[nonlinear], jobs), _starts(parameters, seed)
+        )
         tell(0.5)
-        function = _function(parameters, trials, step, fine, jobs)
-        at = climb(function, Ascent(best.u, damping=1e-3, width=best.width), 30, 1e-3)
+        at, n_cells = _maximum(parameters, trials, step, jobs, best)
         tell(0.8)
-        bent = curvature(function, at)
+        bent = curvature(_function(parameters, trials, step, (n_cells, _BENT), jobs), at)
         tell(1.0)
-    return _result(parameters, at, bent, trials, step, fine)
+    return _result(parameters, at, bent, trials, step, n_cells)
 
 
 def _stimuli(stimulus: Any) -> Any:
@@ -206,14 +207,32 @@ def _stimuli(stimulus: Any) -> Any:
     return tuple(stimulus)
 
 
-def _function(free: FreeParameters, trials: list[Trial], dt: float, n_cells: int | None, jobs: int) -> Any:
-    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
+def _function(
+    free: FreeParameters, trials: list[Trial], dt: float, grid: tuple[int | None, int], jobs: int
+) -> Any:
+    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches), on a grid of cells and steps at once."""
+    n_cells, stride = grid
 
     def function(points: np.ndarray) -> np.ndarray:
         rows = [free.numbers(values) for values in free.values(points, within=False)]
-        return log_likelihoods(rows, trials, dt, n_cells=n_cells, n_jobs=jobs)
+        return log_likelihoods(rows, trials, dt, n_cells=n_cells, stride=stride, n_jobs=jobs)
 
     return function
+
+
+def _maximum(
+    free: FreeParameters, trials: list[Trial], dt: float, jobs: int, best: Ascent
+) -> tuple[Ascent, int | None]:
+    """The maximum near the best point of the search, with as many cells as it needs."""
+    n_cells = enough_cells(free.numbers(free.values(best.u)), trials, dt)
+    at = Ascent(best.u, damping=1e-3, width=best.width)
+    for _ in range(3):
+        at = climb(_function(free, trials, dt, (n_cells, 1), jobs), at, 30, 1e-3)
+        more = enough_cells(free.numbers(free.values(at.u)), trials, dt)
+        if n_cells is None or more is None or more <= 1.1 * n_cells:
+            break
+        n_cells, at = more, Ascent(at.u, damping=1e-3, width=at.width)
+    return at, n_cells
 
 
 def _starts(free: FreeParameters, seed: int) -> np.ndarray:
@@ -244,8 +263,11 @@ def _result(
             f"free: {', '.join(names)} cannot be distinguished: the likelihood is equal, or nearly so, where they change together; "
             f"take {names[-1]} out of free, or give a stimulus that varies more"
         )
+    matter = np.setdiff1d(np.arange(n), bent.idle)  # with those at a bound, to which a ridge may lead
+    assert at.scores is not None
+    smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
     if smallest < _ALMOST:
-        names = [free.names[bent.inner[k]] for k in moved]
+        names = [free.names[matter[k]] for k in moved]
         warn(
             f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
             "give a stimulus that varies more"

@@ -53,7 +53,7 @@ class Calibration:
     >>> block = simulate(cell, noise, Constant(19*mV), duration=4*second, seed=1, engine="numpy")
     >>> fit = calibrate(cell, {"noise.hazard.rate": (5*Hz, 500*Hz)}, noise=noise, stimulus=Constant(19*mV), trains=block)
     >>> round(fit.parameters["noise.hazard.rate"], 1), round(fit.se["noise.hazard.rate"], 1)
-    (45.2, 6.2)
+    (45.4, 6.2)
     >>> fit.rescaled().n == fit.n_spikes
     True
     """

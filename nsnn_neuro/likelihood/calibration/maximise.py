@@ -1,14 +1,14 @@
 """Maximise a log-likelihood that is a sum over independent stretches, within bounds, and measure its curvature.
 
 A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches' scores, an estimate of the Fisher
-information (Berndt et al. 1974). Scores are central differences over a tenth of a standard error: all points that a step needs are
-evaluated in one call, side by side.
+information (Berndt et al. 1974), corrected by what the last steps showed of the curvature (BFGS updates). Scores are differences
+over a tenth of a standard error: all points that a step needs are evaluated in one call, side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
+_SURE = 0.05  # a last step that is taken without an evaluation, if it gains next to nothing
 FLAT_RIDGE = 1e-5
 """Smallest eigenvalue of the scaled information that differences of scores distinguish from 0."""
 
@@ -37,6 +38,10 @@ class Ascent:
     """(n_stretches, K)"""
     done: bool = False
     iterations: int = 0
+    moved: np.ndarray | None = None
+    """(K,) the last step"""
+    seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    """steps that were taken, (K,), and how much the gradient fell over each, (K,)"""
 
     @property
     def gradient(self) -> np.ndarray:
@@ -45,30 +50,39 @@ class Ascent:
         return np.asarray(self.scores.sum(axis=0))
 
 
-def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Ascent:
-    """Take up to so many steps; done when a step is expected to gain less than `tolerance` nats, or none gains anything."""
+def climb(function: Function, at: Ascent, n_steps: int, tolerance: float, *, central: bool = True) -> Ascent:
+    """Take up to so many steps; done when a step is expected to gain less than `tolerance` nats, or none gains anything.
+
+    central : False takes scores on one side, which is enough for a search
+    """
     for _ in range(n_steps):
         if at.done:
             break
-        _score(function, at)
+        before = None if at.scores is None else at.gradient
+        _score(function, at, central)
+        if central and before is not None and at.moved is not None:
+            at.seen.append((at.moved, before - at.gradient))
         _step(function, at, tolerance)
         at.iterations += 1
     return at
 
 
-def _score(function: Function, at: Ascent) -> None:
+def _score(function: Function, at: Ascent, central: bool) -> None:
     """Value and scores at the point where it stands."""
     n = len(at.u)
     if at.width is None:
         at.width = np.full(n, 1e-3)
-    points = np.tile(at.u, (2 * n + 1, 1))
+    high, low = np.minimum(at.u + at.width, 1.0), np.maximum(at.u - at.width, 0.0)
+    if not central:  # on the side of the middle
+        high, low = np.where(at.u < 0.5, high, low), at.u
+    points = np.tile(at.u, (2 * n + 1 if central else n + 1, 1))
     for k in range(n):
-        points[1 + k, k] = min(at.u[k] + at.width[k], 1.0)
-        points[1 + n + k, k] = max(at.u[k] - at.width[k], 0.0)
+        points[1 + k, k] = high[k]
+        if central:
+            points[1 + n + k, k] = low[k]
     logs = function(points)
-    apart = np.array([points[1 + k, k] - points[1 + n + k, k] for k in range(n)])
     at.value = float(logs[0].sum())
-    at.scores = ((logs[1 : n + 1] - logs[n + 1 :]) / apart[:, None]).T
+    at.scores = ((logs[1 : n + 1] - (logs[n + 1 :] if central else logs[:1])) / (high - low)[:, None]).T
     information = (at.scores**2).sum(axis=0)
     at.width = np.clip(0.1 / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _WIDEST)
 
@@ -83,19 +97,24 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
         at.done = True
         return
     scores = at.scores[:, free]
-    information = scores.T @ scores
+    information = _updated(scores.T @ scores, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
     scale = np.maximum(np.diag(information), 1e-12)
     step = np.zeros_like(at.u)
     step[free] = np.linalg.solve(information + np.diag(at.damping * scale + 1e-9), gradient[free])
-    if 0.5 * gradient @ step < tolerance:
+    gain = float(gradient @ step / 2)
+    if gain < tolerance:
         at.done = True
+        if np.abs(step).max() < _SURE:
+            at.u, at.value = np.clip(at.u + step, 0.0, 1.0), at.value + gain
         return
     largest = np.abs(step).max()
     step *= min(1.0, 0.5 / largest)  # at most half of the range
     points = np.clip(at.u + np.outer(_FACTORS, step), 0.0, 1.0)
     values = function(points).sum(axis=1)
     best = int(np.argmax(values))
-    if values[best] > at.value:
+    better = values[best] > at.value
+    at.moved = points[best] - at.u if better else None
+    if better:
         at.u, at.value = points[best], float(values[best])
         at.damping = max(at.damping * (0.3 if _FACTORS[best] >= 0.5 else 3.0), 1e-6)
     elif at.damping > 1e6:
@@ -104,12 +123,25 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
         at.damping = max(at.damping * 30.0, 1e-2)
 
 
+def _updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """An information that agrees with the fall of the gradient over the last steps, still positive (BFGS)."""
+    for step, fall in seen:
+        expected = information @ step
+        have, want = step @ expected, step @ fall
+        if have > 0 and 0.1 < want / have < 10:  # else far from a parabola
+            information = information + np.outer(fall, fall) / want - np.outer(expected, expected) / have
+    return information
+
+
 def search(function: Function, starts: np.ndarray, *, keep: int = 3, tolerance: float = 0.05) -> Ascent:
     """The best ascent from several starts (n, K): a few steps from the best `keep`, then on from the best of these."""
     values = function(starts).sum(axis=1)
     order = np.argsort(-values)[:keep]
-    first = [climb(function, Ascent(starts[k].copy(), float(values[k])), 5, tolerance) for k in order]
-    return climb(function, max(first, key=lambda one: one.value), 40, tolerance)
+    first = [
+        climb(function, Ascent(starts[k].copy(), float(values[k])), 5, tolerance, central=False)
+        for k in order
+    ]
+    return climb(function, max(first, key=lambda one: one.value), 40, tolerance, central=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,274 @@
+"""Recovery of parameters by `calibrate`: coverage of 95 % intervals, bias, time rescaling, seconds, for LIF, EIF and GIF.
+
+`python benchmarks/recovery.py --recordings 100 --out FOLDER` simulates recordings of 300 spikes, each with a new signal and seed.
+It fits them from starts that do not know the truth and appends a line for each to FOLDER/MODEL.jsonl. A run that was stopped
+continues. `--summary` prints the table of the lines that are there, and `--json FILE` writes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import neo
+import numpy as np
+import quantities as pq
+from brian2 import ms, mV, second
+from scipy.signal import lfilter
+from scipy.stats import kstest
+from timing import machine, table
+
+import nsnn_neuro as nsnn
+
+SPIKES, HELD_OUT = 300, 75
+DURATION, PERIOD, CORRELATION = (
+    9.0,
+    0.5e-3,
+    5e-3,
+)  # s: of the simulation, of a sample of the signal, of its correlation
+VOLTAGES = {"v_rest": 0 * mV, "v_reset": 8 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
+DRIVE = {"stimulus.gain": (0 * mV, 60 * mV), "stimulus.offset": (0 * mV, 80 * mV)}
+DELAY = {"stimulus.delay": (0 * ms, 10 * ms)}
+MEMBRANE = {"tau_m": (2 * ms, 60 * ms), "noise.sigma": (0.5 * mV, 20 * mV)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A neuron to find again, with the bounds within which it is sought."""
+
+    model: Any
+    noise: Any
+    drive: dict[str, Any]
+    free: dict[str, Any]
+
+
+CASES = {
+    "lif": Case(
+        nsnn.LIF(tau_m=10 * ms, **VOLTAGES),
+        nsnn.WhiteNoise(3 * mV),
+        {"gain": 14 * mV, "offset": 24 * mV, "delay": 4 * ms},
+        {**MEMBRANE, **DRIVE, **DELAY},
+    ),
+    "eif": Case(
+        nsnn.EIF(
+            tau_m=10 * ms,
+            delta_T=1.5 * mV,
+            v_spike=22 * mV,
+            **{**VOLTAGES, "v_reset": 4 * mV, "v_thresh": 14 * mV},
+        ),
+        nsnn.WhiteNoise(2.5 * mV),
+        {"gain": 14 * mV, "offset": 20 * mV, "delay": 4 * ms},
+        {**MEMBRANE, "delta_T": (0.3 * mV, 6 * mV), **DRIVE, **DELAY},
+    ),
+    "gif": Case(
+        nsnn.GIF(tau_m=10 * ms, tau_w=100 * ms, b=2 * mV, tau_thresh=10 * ms, b_thresh=6 * mV, **VOLTAGES),
+        nsnn.WhiteNoise(2.5 * mV),
+        {"gain": 14 * mV, "offset": 40 * mV},
+        {
+            **MEMBRANE,
+            **DRIVE,
+            "tau_w": (20 * ms, 500 * ms),
+            "b": (-5 * mV, 20 * mV),
+            "b_thresh": (-10 * mV, 30 * mV),
+        },
+    ),
+}
+
+
+def signal(rng: np.random.Generator) -> neo.AnalogSignal:
+    """An Ornstein-Uhlenbeck path of variance 1, for the simulation and a delay."""
+    n, kept = int((DURATION + 1.0) / PERIOD), np.exp(-PERIOD / CORRELATION)
+    draws = rng.normal(size=n)
+    draws[1:] *= np.sqrt(1 - kept**2)
+    path = lfilter([1.0], [1.0, -kept], draws)
+    return neo.AnalogSignal(path, units="mm", sampling_period=PERIOD * pq.s)
+
+
+def start(case: Case, rng: np.random.Generator) -> tuple[Any, Any, dict[str, Any]]:
+    """Neuron, noise and drive with random values within the bounds."""
+    drawn = {}
+    for name, (low, high) in case.free.items():
+        at = rng.uniform(0.1, 0.9)
+        drawn[name] = low + at * (high - low) if float(low) <= 0 else low * (float(high) / float(low)) ** at
+    own = {name: value for name, value in drawn.items() if "." not in name}
+    known = {
+        f.name: getattr(case.model, f.name)
+        for f in case.model.parameter_fields()
+        if getattr(case.model, f.name) is not None
+    }
+    drive = {**case.drive, **{k.split(".")[1]: v for k, v in drawn.items() if k.startswith("stimulus.")}}
+    return type(case.model)(**{**known, **own}), nsnn.WhiteNoise(drawn["noise.sigma"]), drive
+
+
+def truth(case: Case) -> dict[str, float]:
+    """The values to be found, SI."""
+    parts = {"noise": case.noise, "stimulus": case.drive}
+    values = {}
+    for name in case.free:
+        part, _, last = name.rpartition(".")
+        if part == "stimulus":
+            values[name] = float(case.drive[last])
+        else:
+            values[name] = float(parts.get(part, case.model).si(last))
+    return values
+
+
+def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIKES) -> dict[str, Any]:
+    """Simulate recording `number` of a neuron, fit its first spikes, and test the fit with the next ones."""
+    case = CASES[name]
+    rng = np.random.default_rng([sorted(CASES).index(name), number])
+    drive = signal(rng)
+    block = nsnn.simulate(
+        case.model,
+        case.noise,
+        nsnn.Filtered(drive, **case.drive),
+        duration=DURATION * second,
+        seed=int(rng.integers(2**31)),
+        engine=engine,
+    )
+    spikes = block.segments[0].spiketrains[0].rescale("s").magnitude
+    last, end = (round(float(spikes[k - 1]) + 1e-4, 4) for k in (n_spikes, n_spikes + HELD_OUT))
+    model, noise, begun = start(case, rng)
+    stopwatch = time.process_time(), time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = nsnn.calibrate(
+            model, case.free, noise=noise, stimulus=nsnn.Filtered(drive, **begun), trains=block, t_stop=last * second,
+            progress=False,
+        )  # fmt: skip
+    cpu, wall = time.process_time() - stopwatch[0], time.perf_counter() - stopwatch[1]
+    probability = nsnn.likelihood.spike_probability(
+        case.model, block, noise=case.noise, stimulus=nsnn.Filtered(drive, **case.drive), t_stop=end * second
+    )
+    steps = np.arange(round(last / 1e-4), len(probability))
+    fired = np.isin(steps, np.round(spikes / 1e-4).astype(int))
+    return {
+        "number": number,
+        "t_stop": last,
+        "truth": truth(case),
+        "estimate": fit.parameters,
+        "se": fit.se,
+        "interval": fit.interval(),
+        "log_likelihood": fit.log_likelihood,
+        "p": fit.rescaled(block, t_start=last * second, t_stop=end * second).p,
+        "p_truth": nsnn.likelihood.Rescaled.of(probability[steps], fired).p,
+        "cpu": cpu,
+        "seconds": wall,
+        "warnings": [str(one.message) for one in caught if "bound" in str(one.message)],
+    }
+
+
+def append(path: Path, line: dict[str, Any]) -> None:
+    """Add a line to a file, which is replaced as a whole, so that a stop leaves no half line."""
+    text = path.read_text() if path.exists() else ""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text + json.dumps(line) + "\n")
+    os.replace(file.name, path)
+
+
+def lines(folder: Path, name: str) -> list[dict[str, Any]]:
+    """What is there, in order of the recordings."""
+    path = folder / f"{name}.jsonl"
+    found = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+    return sorted(found, key=lambda line: line["number"])
+
+
+def run(folder: Path, models: list[str], recordings: int, jobs: int) -> None:
+    """All recordings that are not there yet, one of each model in turn."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = {name: {line["number"] for line in lines(folder, name)} for name in models}
+    todo = [(name, k) for k in range(recordings) for name in models if k not in done[name]]
+    begun = time.perf_counter()
+    with ProcessPoolExecutor(jobs) as pool:
+        results = pool.map(fit_one, *zip(*todo, strict=True)) if jobs > 1 else (fit_one(*one) for one in todo)
+        for k, ((name, number), line) in enumerate(zip(todo, results, strict=True)):
+            append(folder / f"{name}.jsonl", line)
+            left = (time.perf_counter() - begun) / (k + 1) * (len(todo) - k - 1)
+            print(f"{name} {number}: {line['cpu']:.1f} s; {left / 60:.0f} min left", flush=True)
+
+
+def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Coverage of each parameter's interval, its bias in standard errors, and the law of p."""
+    n = len(found)
+    rows = {}
+    for name in found[0]["truth"]:
+        true = np.array([line["truth"][name] for line in found])
+        low, high = np.array([line["interval"][name] for line in found]).T
+        z = np.array([line["estimate"][name] for line in found]) - true
+        z /= np.array([line["se"][name] for line in found])
+        z = z[np.isfinite(z)]
+        rows[name] = {
+            "covered": int(((low <= true) & (true <= high)).sum()),
+            "bias": float(z.mean()),
+            "bias_se": float(z.std(ddof=1) / np.sqrt(z.size)),
+            "spread": float(z.std(ddof=1)),
+            "at_bound": n - z.size,
+        }
+    return {
+        "recordings": n,
+        "parameters": rows,
+        "uniform_p": float(kstest([line["p"] for line in found], "uniform").pvalue),
+        "uniform_p_truth": float(kstest([line["p_truth"] for line in found], "uniform").pvalue),
+        "cpu": float(np.median([line["cpu"] for line in found])),
+        "recording": float(np.mean([line["t_stop"] for line in found])),
+    }
+
+
+def report(name: str, made: dict[str, Any]) -> str:
+    """A summary as text."""
+    n = made["recordings"]
+    rows = []
+    for parameter, row in made["parameters"].items():
+        share = row["covered"] / n
+        rows.append(
+            [
+                parameter,
+                f"{100 * share:.0f} +- {100 * np.sqrt(max(share * (1 - share), 0.05 * 0.95) / n):.0f} %",
+                f"{row['bias']:+.2f} +- {row['bias_se']:.2f}",
+                f"{row['spread']:.2f}",
+                str(row["at_bound"]),
+            ]
+        )
+    pooled = sum(row["covered"] for row in made["parameters"].values()) / (n * len(made["parameters"]))
+    head = ["parameter", "covered", "bias in errors", "SD in errors", "at a bound"]
+    return (
+        f"{name}: {n} recordings of {made['recording']:.1f} s, {100 * pooled:.1f} % covered over all parameters; "
+        f"p of rescaling uniform: p = {made['uniform_p']:.2f} "
+        f"(true parameters: {made['uniform_p_truth']:.2f}); {made['cpu']:.1f} s of processor time for each fit\n"
+        + table(head, rows)
+    )
+
+
+def main() -> None:
+    """Run, or print what is there."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--recordings", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("results/recovery"))
+    parser.add_argument("--summary", action="store_true", help="print what is there, without a run")
+    parser.add_argument("--json", type=Path, help="write the summary to this file")
+    given = parser.parse_args()
+    if not given.summary:
+        print(machine())
+        run(given.out, given.models, given.recordings, given.jobs)
+    found = {name: lines(given.out, name) for name in given.models}
+    made = {name: summary(rows) for name, rows in found.items() if len(rows) > 1}
+    for name, one in made.items():
+        print("\n" + report(name, one))
+    if given.json:
+        given.json.write_text(json.dumps(made, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
