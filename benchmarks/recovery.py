@@ -66,7 +66,7 @@ CASES = {
         ),
         nsnn.WhiteNoise(2.5 * mV),
         {"gain": 14 * mV, "offset": 20 * mV, "delay": 4 * ms},
-        {**MEMBRANE, "delta_T": (0.3 * mV, 6 * mV), **DRIVE, **DELAY},
+        {**MEMBRANE, **DRIVE, **DELAY},
     ),
     "gif": Case(
         nsnn.GIF(tau_m=10 * ms, tau_w=100 * ms, b=2 * mV, tau_thresh=10 * ms, b_thresh=6 * mV, **VOLTAGES),

@@ -1,7 +1,9 @@
 """Survival and spike probabilities of neurons in continuous time, beside values found in two other ways and beside `simulate`."""
 
 import functools
+import importlib.util
 import itertools
+from pathlib import Path
 
 import neo
 import numpy as np
@@ -101,16 +103,24 @@ def test_survival_of_an_exponential_neuron():
     assert np.abs(s - [0.943994, 0.564844]).max() < 1e-4
 
 
-def test_the_error_is_of_second_order_in_the_width_of_cells_and_in_the_step():
-    def at(n_cells, dt):
-        return survival(CELL, 20 * ms, noise=NOISE, stimulus=SINE, n_cells=n_cells, dt=dt * ms)
+ORDER = importlib.util.spec_from_file_location(
+    "likelihood_order", Path(__file__).parents[2] / "docs" / "likelihood_order.py"
+)
+order = importlib.util.module_from_spec(ORDER)
+ORDER.loader.exec_module(order)
 
-    cells = [abs(at(n, 0.1) - 0.66640599) for n in (40, 80, 160)]
-    assert 3.2 < cells[0] / cells[1] < 4.8
-    assert 3.2 < cells[1] / cells[2] < 4.8
-    fine = at(400, 0.025)
-    steps = [abs(at(400, dt) - fine) for dt in (0.8, 0.4)]
-    assert 3.0 < steps[0] / steps[1] < 5.0
+
+@pytest.mark.parametrize("name", order.CASES)
+def test_the_error_is_of_second_order_in_the_width_of_cells_and_in_the_step(name, monkeypatch):
+    # the points of the figure of docs/likelihood.md, with cheaper references
+    monkeypatch.setattr(order, "MANY", 768)
+    monkeypatch.setattr(order, "SHORT", 0.1)
+    cells = order.in_cells(name, (48, 96, 192))
+    assert (np.log2(cells[:-1] / cells[1:]) > 1.7).all()
+    assert (np.log2(cells[:-1] / cells[1:]) < 2.3).all()
+    assert cells[-1] < 2e-4
+    steps = order.in_steps(name, (0.1, 0.2, 0.4), n_cells=48)
+    assert np.log2(steps[1:] / steps[:-1]) == pytest.approx(2.0, abs=0.3)
 
 
 def test_densities_of_given_spikes_under_a_sinusoid():
@@ -208,6 +218,37 @@ def test_likelihood_of_spikes_that_come_far_too_late_is_below_1():
         total = np.where(o == 1, np.log(q), np.log1p(-q)).sum()
     assert total < -80
     assert logs.sum() == pytest.approx(total, rel=0.02)
+
+
+def test_the_variance_of_the_score_is_the_mean_observed_information():
+    # identity of Bartlett, for sigma and the drive at their true values: mean of score score' + second derivatives = 0
+    cell, true = nsnn.LIF(tau_m=10 * ms, tau_refrac=2 * ms, **MV), np.array([3.0, 19.0])
+    block = nsnn.simulate(
+        cell, nsnn.WhiteNoise(3 * mV), nsnn.Constant(19 * mV), trials=80, duration=0.2 * second, seed=4, engine="numpy"
+    )  # fmt: skip
+    o = on_steps(block, 2000)
+
+    def logs(*shift):
+        sigma, drive = true + shift
+        q = spike_probability(
+            cell, block, noise=nsnn.WhiteNoise(sigma * mV), stimulus=nsnn.Constant(drive * mV), n_cells=96
+        )
+        return np.where(o == 1, np.log(np.maximum(q, 1e-300)), np.log1p(-q)).sum(axis=1)
+
+    h, k = 0.1, 0.1
+    mid, (up, down), (right, left) = logs(0, 0), (logs(h, 0), logs(-h, 0)), (logs(0, k), logs(0, -k))
+    mixed = (logs(h, k) + logs(-h, -k) + 2 * mid - up - down - right - left) / (2 * h * k)
+    scores = (up - down) / (2 * h), (right - left) / (2 * k)
+    for score in scores:
+        assert abs(score.mean()) < 4 * score.std() / np.sqrt(80)
+    products = scores[0] ** 2, scores[1] ** 2, scores[0] * scores[1]
+    second_derivatives = (up + down - 2 * mid) / h**2, (right + left - 2 * mid) / k**2, mixed
+    for product, bend in zip(products, second_derivatives, strict=True):
+        total = product + bend
+        assert abs(total.mean()) < 4 * total.std(ddof=1) / np.sqrt(80)
+        assert (
+            total.std(ddof=1) / np.sqrt(80) < 0.35 * products[0].mean()
+        )  # the test would see an error of such a size
 
 
 def test_a_wrong_model_is_rejected():

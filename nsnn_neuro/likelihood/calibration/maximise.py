@@ -19,7 +19,6 @@ _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
-_SURE = 0.05  # a last step that is taken without an evaluation, if it gains next to nothing
 FLAT_RIDGE = 1e-5
 """Smallest eigenvalue of the scaled information that differences of scores distinguish from 0."""
 
@@ -101,11 +100,12 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
     scale = np.maximum(np.diag(information), 1e-12)
     step = np.zeros_like(at.u)
     step[free] = np.linalg.solve(information + np.diag(at.damping * scale + 1e-9), gradient[free])
-    gain = float(gradient @ step / 2)
-    if gain < tolerance:
+    if 0.5 * gradient @ step < tolerance:
         at.done = True
-        if np.abs(step).max() < _SURE:
-            at.u, at.value = np.clip(at.u + step, 0.0, 1.0), at.value + gain
+        point = np.clip(at.u + step, 0.0, 1.0)
+        value = float(function(point[None]).sum())
+        if value > at.value:
+            at.u, at.value = point, value
         return
     largest = np.abs(step).max()
     step *= min(1.0, 0.5 / largest)  # at most half of the range
