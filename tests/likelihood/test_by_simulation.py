@@ -180,6 +180,9 @@ def test_simulator_gives_statistics_relative_to_the_recording(kept):
     low, high = found.prior()
     assert z.shape == (40, int(found._scored.used.sum()))
     assert low.shape == high.shape == (3,)
+    near = found.prior(reach=2)
+    assert near[1][0] - near[0][0] == pytest.approx(4 * np.sqrt(found._scaled[0, 0]))
+    assert (near[0][2], near[1][2]) == (0.0, 1.0)  # without effect: the whole range
     assert np.ptp(z[:, 0]) > 0  # rows of one theta have their own noise
     assert not np.array_equal(simulate(at_fit[:1]), z[:1])
     expected = -found.statistics["z"].to_numpy()[found._scored.used]
@@ -300,20 +303,51 @@ def test_simulation_and_exact_likelihood_agree():
         assert 0.9 < simulated.se[name] / exact.se[name] < 2.5
 
 
-@pytest.mark.slow  # a fit of an AdEx neuron
-def test_the_page_runs(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    page = Path(__file__).resolve().parents[2] / "docs" / "by_simulation.md"
-    text = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)[0]
-    quick = text.replace('out="adex"', 'out="adex", n_simulations=30, n_generations=4, engine="numpy"')
-    quick = (
-        quick.replace("0.2 * ms", "0.5 * ms")
-        .replace("seed=1)", 'seed=1, engine="numpy")')
-        .replace("trials=20", "trials=10")
-    )
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The blocks of the page, and the names that the first one defines, with fewer simulations."""
+    path = Path(__file__).resolve().parents[2] / "docs" / "by_simulation.md"
+    first, second = re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    for old, new in (
+        ('out="adex"', 'out="adex", n_simulations=40, n_generations=5, engine="numpy"'),
+        ("0.2 * ms", "1 * ms"),
+        ("seed=1)", 'seed=1, engine="numpy")'),
+        ("3 * ms)", "10 * ms)"),  # for steps of 1 ms
+        ("trials=20, duration=1 * second", "trials=20, duration=0.5 * second"),
+    ):
+        assert old in first
+        first = first.replace(old, new)
     names = {}
-    exec(compile(quick, page.name, "exec"), names)
-    assert "AdEx by simulation" in capsys.readouterr().out
-    fit, truth = names["fit"], {"b": 3e-3, "noise.sigma": 4e-3, "stimulus.v": 18e-3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("page"))
+        exec(compile(first, path.name, "exec"), names)
+        assert list(Path("adex").iterdir())
+    return second, names
+
+
+@pytest.mark.slow  # a fit of an AdEx neuron
+def test_the_page_finds_its_neuron_again(page):
+    fit, truth = page[1]["fit"], {"b": 3e-3, "noise.sigma": 4e-3, "stimulus.v": 18e-3}
     assert max(abs(fit.parameters[name] - value) / fit.se[name] for name, value in truth.items()) < 4
-    assert list((tmp_path / "adex").iterdir())
+
+
+@pytest.mark.slow
+def test_the_posterior_of_sbi_is_close_to_the_normal_approximation(page, tmp_path, monkeypatch):
+    pytest.importorskip("sbi")
+    monkeypatch.chdir(tmp_path)  # sbi writes logs
+    second, names = page
+    exec(
+        compile(second.replace("sample((2000,))\nx", "sample((600,))\nx"), "by_simulation.md", "exec"), names
+    )
+    fit, posterior = names["fit"], names["posterior"]
+    error = np.array(list(fit.se.values()))
+    assert np.abs((posterior.mean(axis=0) - list(fit.parameters.values())) / error).max() < 1.5
+    assert np.abs(np.log(posterior.std(axis=0) / error)).max() < np.log(2)
+
+
+@pytest.mark.slow  # starts processes
+def test_processes_give_the_same_simulations(kept):
+    _, found, _ = kept
+    points = np.random.default_rng(1).random((3, 3))
+    alone, two = (dataclasses.replace(found._runs, out=None, n_jobs=n)(points, 2, [5] * 3) for n in (1, 2))
+    assert np.array_equal(alone, two)

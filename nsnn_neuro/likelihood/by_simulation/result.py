@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 from scipy.stats import norm
 
-from ...core.checks import check_seed
+from ...core.checks import check_seed, positive
 from ...core.errors import NsnnError
 from .runs import Runs
 from .search import OTHERS, Scored
@@ -133,10 +133,18 @@ class SimulationCalibration:
             engine=engine or self._runs.engine,
         )
 
-    def prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds (K,) of `simulator`'s theta, 0 and 1 for each free parameter; `values` converts theta to SI."""
+    def prior(self, reach: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds (K,) of `simulator`'s theta, 0 and 1 for each free parameter; `values` converts theta to SI.
+
+        reach : only as far from the fit as this number of standard errors, on the scale of theta. A density that is learned from
+            few simulations is then that of the region that matters
+        """
         n = len(self._runs.free.names)
-        return np.zeros(n), np.ones(n)
+        if reach is None:
+            return np.zeros(n), np.ones(n)
+        far = positive(reach, "1", "reach") * np.sqrt(np.diag(self._scaled))
+        far = np.where(np.isfinite(far), far, 1.0)
+        return np.clip(self._u - far, 0.0, 1.0), np.clip(self._u + far, 0.0, 1.0)
 
     def values(self, theta: Any) -> np.ndarray:
         """Parameters in SI, (n, K), in the order of `parameters`, of theta (n, K) from 0 at the lower bound to 1 at the upper one.
