@@ -265,8 +265,9 @@ for title, frame in study.tables(table).items():
 # %% [markdown]
 # ## Try it
 #
-# **Noise level varied.** Halve or double the width of the hazard and simulate. Where is the information about the sound
-# largest, and where is it that of the cell?
+# **Noise level varied.** Reduce or raise the width of the hazard threefold and simulate. What happens to the rate, and
+# to the reliability of spikes from trial to trial? (`nsnn.theory` and the study `stochastic_resonance` have more on the
+# best noise level.)
 
 # %%
 for width in (0.3, 1.0, 3.0):
@@ -279,8 +280,7 @@ for width in (0.3, 1.0, 3.0):
     print(f"noise x {width}: {rate:.0f} Hz, reliability {reliability:.2f}")
 
 # %% [markdown]
-# **Without adaptation.** Take the slow current out (`b` fixed at 0). How much worse is the prediction, and which way is
-# the rate of the test half wrong?
+# **Without adaptation.** Take the slow current out. How much worse is the prediction?
 
 # %%
 without = {name: bounds for name, bounds in free.items() if name not in ("tau_w", "b")}

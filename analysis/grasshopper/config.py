@@ -67,9 +67,9 @@ class Config(StudyConfig):
     interval_kernel: float = 1e-3
     floor: float = 0.02
     """weight of a uniform rate and of exponential intervals that are mixed in, so that no spike has probability 0"""
-    sound: tuple[tuple[int, float], ...] = ((8, 10.0), (16, 10.0), (24, 10.0))
+    sound: tuple[tuple[int, float], ...] = ((16, 10.0), (24, 10.0))
     """candidates for the stimulus basis of the GLM: number of cosines, last peak (ms)"""
-    past: tuple[tuple[int, float, float], ...] = ((8, 40.0, 8.0), (10, 100.0, 2.0), (14, 3000.0, 2.0))
+    past: tuple[tuple[int, float, float], ...] = ((10, 100.0, 2.0), (14, 3000.0, 2.0))
     """candidates for the history basis of the GLM: number of cosines, last peak, and offset of the logarithmic axis (ms)"""
     ridges: tuple[float, ...] = (1.0, 10.0)
     n_folds: int = 3

@@ -20,6 +20,8 @@ from .measuring import SEGMENT, excerpt, likelihood_rows, measured, parameter_ro
 from .neuron import calibrated, drive, glm, glm_log_likelihoods, glm_trials, log_likelihoods, numbers
 from .sound import Half, load_half
 
+COPIES = 5
+"""of the one trial of a deterministic model, for measures that need several"""
 COLUMNS = ["recording", "model", "quantity", "x", "value", "sd", "unit"]
 
 
@@ -53,7 +55,7 @@ def run(
         scores = {which: log_likelihood(block, half, config, SEGMENT) for which, half in halves.items()}
         for j, variant in enumerate(own.to_dict("records")):
             which = variant["recording"]
-            copies = config.trials if kind == "none" else 1
+            copies = min(config.trials, COPIES) if kind == "none" else 1
             trains = repeats(block, j, copies)
             rows += _model_rows(trains, scores[which][j], halves[which], which, variant["model"], config)
             if variant["factor"] >= 0:
