@@ -209,7 +209,8 @@ def _check_finite(group: Any, population: Population) -> None:
     if isinstance(population.neuron, IntegrateAndFire) and not np.isfinite(np.asarray(group.v[:])).all():
         raise NsnnError(
             f"the membrane of {population.name!r}, a {type(population.neuron).__name__}, is not finite any more: "
-            "use a smaller dt, or parameters and a drive in the usual range"
+            "use a smaller dt, or parameters and a drive in the usual range; a nonlinear term that runs away below rest, as a "
+            "cubic one does, needs a limit, such as clip(v - v_rest, 0*mV, 100*mV)"
         )
 
 

@@ -201,7 +201,7 @@ def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):
             {"subject": {"specis": "Mus musculus"}},
             "metadata['subject'] has no key 'specis'; did you mean 'species'?",
         ),
-        ({"subject": {"species": "rat"}}, "expected the Latin name, such as 'Rattus norvegicus'"),
+        ({"subject": {"species": "rat"}}, "expected a Latin name of two words, such as 'Rattus norvegicus'"),
         ({"subject": {"sex": "female"}}, "one of 'M', 'F', 'U', 'O' (male, female, unknown, other)"),
         ({"subject": {"age": "90 days"}}, "an ISO 8601 duration such as 'P90D'"),
         ({"subject": {"age": "P"}}, "an ISO 8601 duration"),

@@ -69,7 +69,7 @@ def checked(metadata: Any) -> dict[str, Any]:
     {'experimenter': ['Doe, Jane'], 'subject': {'subject_id': 'm1', 'sex': 'F', 'age': 'P90D'}}
     >>> checked({"subject": {"species": "mouse"}})
     Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: metadata['subject']['species'] = 'mouse': expected the Latin name, such as 'Mus musculus'
+    nsnn_neuro.core.errors.NsnnError: metadata['subject']['species'] = 'mouse': expected a Latin name of two words, such as ...
     """
     if metadata is None:
         return {}
@@ -205,7 +205,11 @@ def _check_subject(subject: dict[str, Any], name: str) -> None:
     species = subject.get("species", "")
     if species and not _BINOMIAL.fullmatch(species):
         example = _COMMON.get(species.lower(), "Mus musculus")
-        refuse("species", f"the Latin name, such as {example!r}")
+        refuse(
+            "species",
+            f"a Latin name of two words, such as {example!r}, or its address in the NCBI taxonomy, such as "
+            "'http://purl.obolibrary.org/obo/NCBITaxon_9669'",
+        )
     sexes = ("XX", "XO") if species in _WORM else _SEXES
     if subject.get("sex", sexes[0]) not in sexes:
         said = " (male, female, unknown, other)" if sexes is _SEXES else ""
