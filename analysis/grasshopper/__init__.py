@@ -4,10 +4,12 @@ The sound level (dB, standardised with the first half) passes a receptor that sa
 middle) / width)), drive(t) = offset + gain (r(t - delay) - adaptation mean(t - delay)), `mean` a running average of r over
 tau_adaptation. The drive feeds a leaky membrane with a slow current that grows at each spike and decays over seconds, as the
 cell adapts over the ten seconds. Noise is in the spike generation (escape noise): the hazard is 1 kHz at the threshold and
-grows e-fold in 1 mV, so that all voltages are relative to the noise. The twelve parameters maximise the likelihood of the
-spikes of the first half (`nsnn.calibrate`). Structure, bounds and bins were chosen with first halves only. The spikes of the
-second half are read after the parameters are fixed. Simulations of the second half begin with the slow current that the
-recorded spikes of the first half left.
+grows e-fold in 1 mV, so that all voltages are relative to the noise. Eleven parameters maximise the likelihood of the spikes of
+the first half (`nsnn.calibrate`). Structure, bounds and start were chosen by the likelihood of first halves. Two things changed
+after a first look at second halves: where the calibration starts, as the likelihood of the first half of recording 2 has two
+maxima, and the history of the GLM, which became longer, in favour of the GLM. The spikes of the second half are read after the
+parameters are fixed. Simulations of the second half begin with the slow current that the recorded spikes of the first half
+left.
 
 Two deterministic models are evaluated as well. "deterministic" has the parameters of the noisy model without the noise: a spike
 at the threshold. "refitted deterministic" is the same neuron, calibrated without noise: a cross-entropy search around the

@@ -22,7 +22,7 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         "Cell and models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and coherence of spikes "
         "and sound level for single trials (dotted: cut-off of the sound; shaded: 95 % of single trials of the noisy model are "
         "within, at all frequencies together). noisy: the adaptive neuron. LIF: without adaptation. GLM: Poisson GLM with "
-        "history.": plot(table),
+        "history. noise off: deterministic; refitted: refitted deterministic.": plot(table),
         "Bits per spike of the held-out spikes given the spikes before, in segments of 0.5 s (dots), and their mean with its "
         "standard error (squares).": held_out(table),
         "Statistics of single trials: cell (line) and models (bars: SD over trials; those of a deterministic model are all "
