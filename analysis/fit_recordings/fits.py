@@ -188,7 +188,9 @@ class Fitting:
         chosen = self.neuron(bases)
         fit, r = chosen.fit, self.recording
         data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
-        p = fit.model.family.cdf(fit.model.evaluate(fit.values, data).potential)
+        family = fit.model.family
+        assert isinstance(family, nsnn.Family)  # of the candidates, none is Poisson
+        p = family.cdf(fit.model.evaluate(fit.values, data).potential)
         block = fit.simulate(r.signals[0], trials=self.config.trials, seed=self.config.seed + seed)
         numbers = {
             "beta": float(chosen.options["beta"]), "ridge": float(chosen.options["ridge"]),
@@ -230,6 +232,7 @@ class Fitting:
             _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[DETERMINISTIC].spikes, given
         )  # has no free-running simulation
 
+        assert isinstance(model.family, nsnn.Family)
         o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
         best = minimize_scalar(
             lambda x: -log_likelihood(cdf(level / np.exp(x)), o).sum(), bounds=np.log([0.05, 20.0]), method="bounded"

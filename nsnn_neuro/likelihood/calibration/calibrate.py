@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from scipy.stats.qmc import Sobol
@@ -35,6 +35,48 @@ _N_STARTS = 31
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
 
+@overload
+def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]] | None = None,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: Literal["likelihood", "voltage"] = "likelihood",
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Calibration: ...
+@overload
+def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]] | None = None,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: Literal["simulation"],
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> SimulationCalibration: ...
 @suggest_keywords
 def calibrate(
     model: Neuron,

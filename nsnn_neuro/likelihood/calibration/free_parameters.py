@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ class FreeParameters:
             for path, value, unit in zip(self.paths, values, self.units, strict=True)
         }
         made = [
-            _each(part, lambda one, name=name: replaced(one, name, named))
+            _each(part, partial(replaced, part=name, values=named))
             for name, part in zip(_PARTS, self.parts, strict=True)
         ]
         return made[0], made[1], made[2]
@@ -106,7 +106,7 @@ class FreeParameters:
                 for path, value in zip(self.paths, values, strict=True)
                 if path.startswith(f"{name}.")
             }
-            made[part] = _each(made[part], lambda one, own=own: _with_si(one, own))
+            made[part] = _each(made[part], partial(_with_si, values=own))
         return made[0], made[1], made[2]
 
     @cached_property
