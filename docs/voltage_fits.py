@@ -33,9 +33,9 @@ CELL = nsnn.GIF(
 )  # fmt: skip
 HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(5000 * Hz, 2 * mV))
 SHAPES = {"tau_w": (5 * ms, 200 * ms), "tau_thresh": (2 * ms, 200 * ms)}
+# spikes determine voltages only relative to each other: v_reset, v_thresh and the resistance stay what they are
 FREE = {
-    "tau_m": (1 * ms, 50 * ms), "v_rest": (-90 * mV, -42 * mV), "stimulus.gain": (5 * Mohm, 500 * Mohm), "b": (-10 * mV, 30 * mV),
-    "b_thresh": (-10 * mV, 30 * mV), **SHAPES,
+    "tau_m": (1 * ms, 50 * ms), "v_rest": (-90 * mV, -42 * mV), "b": (-10 * mV, 30 * mV), "b_thresh": (-10 * mV, 30 * mV), **SHAPES,
 }  # fmt: skip
 ROWS = {
     "voltage": "membrane potential and spikes; escape noise",
