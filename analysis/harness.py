@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from nsnn_neuro import NsnnError, provenance
 
@@ -277,7 +278,9 @@ def execute(
     if cached:
         progress(f"continuing an interrupted run: {len(cached)} parts are finished")
     start = time.perf_counter() - sum(cached)
-    table = study.run(config, out=folder, progress=progress)
+    # threads of the linear algebra gain nothing with these small matrices, and cost much where the other cores are busy
+    with threadpool_limits(1, user_api="blas"):
+        table = study.run(config, out=folder, progress=progress)
     progress("writing the report")
     with replacing(folder / "table.csv") as path:
         table.to_csv(path, index=False)

@@ -44,7 +44,9 @@ def draw(
     family, kernel, coupling = cells.family, cells.kernel, cells.coupling
     poisson = isinstance(family, Poisson)
     scale = None if isinstance(family, Poisson) else np.asarray(family.si(family.parameter_fields()[0].name))
-    past, m = np.zeros(drive.shape), np.zeros((trials, n_cells))
+    m = np.zeros((trials, n_cells))
+    effect = np.ascontiguousarray(kernel.T)  # (n_cells, n_lags)
+    past = np.zeros((trials, n_cells, n if effect.size else 1))  # steps last: a spike acts on many of them
     synaptic = None if coupling is None else np.zeros(drive.shape)
     last = np.full((trials, n_cells), -np.inf)
     drawn: list[tuple[np.ndarray, ...]] = []
@@ -53,7 +55,7 @@ def draw(
         m = cells.beta * m + drive[t]
         if synaptic is not None:
             m += synaptic[t]
-        a = m + past[t] - cells.theta
+        a = m + past[:, :, t if effect.size else 0] - cells.theta
         if isinstance(family, Poisson):
             rate = family.rate(a)
             capped = capped or bool(np.any(rate > _MOST))
@@ -68,8 +70,9 @@ def draw(
         number = counts[trial, cell]
         drawn.append((np.full(trial.size, t), trial, cell, number))
         last[trial, cell] = t
-        later = slice(t + 1, t + 1 + len(kernel))
-        past[later, trial, cell] += number * kernel[: n - t - 1, cell]
+        if effect.size:
+            for i, j, k in zip(trial, cell, number, strict=True):
+                past[i, j, t + 1 : t + 1 + len(kernel)] += k * effect[j, : n - t - 1]
         if synaptic is not None and coupling is not None:
             later = slice(t + 1, t + 1 + len(coupling))
             for i, j, k in zip(trial, cell, number, strict=True):
