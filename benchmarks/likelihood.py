@@ -71,7 +71,7 @@ def taken(run: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[l
 
 
 def evaluations(
-    repeats: int, cells: tuple[int, ...] = (48, 96, 144), seconds: float = 10.0
+    repeats: int, cells: tuple[int, ...] = (64, 96, 256), seconds: float = 10.0
 ) -> list[list[str]]:
     """Rows of the table: an evaluation of a simulated recording with different numbers of cells."""
     drive = nsnn.FrozenNoise(19 * mV, 8 * mV, 5 * ms, seed=1)

@@ -2,7 +2,8 @@
 
 `python benchmarks/recovery.py --recordings 100 --out FOLDER` simulates recordings of 300 spikes, each with a new signal and seed.
 It fits them from starts that do not know the truth and appends a line for each to FOLDER/MODEL.jsonl. A run that was stopped
-continues. `--summary` prints the table of the lines that are there, and `--json FILE` writes it.
+continues. `--summary` prints the table of the lines that are there; `--page` also writes it to docs/likelihood.md, of equally many
+recordings of each neuron.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from timing import machine, table
 
 import nsnn_neuro as nsnn
 
+PAGE = Path(__file__).parents[1] / "docs" / "likelihood.md"
+KEPT = PAGE.with_name("likelihood_recovery.json")
+HEAD = "| neuron | parameter | covered of {n} | bias, in standard errors | SD, in standard errors |\n|---|---|---|---|---|\n"
 SPIKES, HELD_OUT = 300, 75
 DURATION, PERIOD, CORRELATION = (
     9.0,
@@ -247,6 +251,27 @@ def report(name: str, made: dict[str, Any]) -> str:
     )
 
 
+def page_table(made: dict[str, Any]) -> str:
+    """The table of the page."""
+    text = HEAD.format(n=next(iter(made.values()))["recordings"])
+    for name, one in made.items():
+        for parameter, row in one["parameters"].items():
+            text += (
+                f"| {name.upper()} | `{parameter}` | {row['covered']} | {row['bias']:+.2f} +- {row['bias_se']:.2f} | "
+                f"{row['spread']:.2f} |\n"
+            )
+    return text
+
+
+def write_page(made: dict[str, Any]) -> None:
+    """Put the table into the page, and keep the numbers beside it."""
+    KEPT.write_text(json.dumps(made, indent=1) + "\n")
+    text = PAGE.read_text()
+    start = text.index(HEAD.split("{")[0])
+    end = text.index("\n\n", start) + 1
+    PAGE.write_text(text[:start] + page_table(made) + text[end:])
+
+
 def main() -> None:
     """Run, or print what is there."""
     parser = argparse.ArgumentParser(
@@ -257,17 +282,20 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/recovery"))
     parser.add_argument("--summary", action="store_true", help="print what is there, without a run")
-    parser.add_argument("--json", type=Path, help="write the summary to this file")
+    parser.add_argument("--page", action="store_true", help="write the summary to docs/likelihood.md")
     given = parser.parse_args()
     if not given.summary:
         print(machine())
         run(given.out, given.models, given.recordings, given.jobs)
     found = {name: lines(given.out, name) for name in given.models}
+    if given.page:
+        n = min(map(len, found.values()))
+        found = {name: rows[:n] for name, rows in found.items()}
     made = {name: summary(rows) for name, rows in found.items() if len(rows) > 1}
     for name, one in made.items():
         print("\n" + report(name, one))
-    if given.json:
-        given.json.write_text(json.dumps(made, indent=1) + "\n")
+    if given.page:
+        write_page(made)
 
 
 if __name__ == "__main__":

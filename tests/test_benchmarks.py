@@ -93,6 +93,55 @@ def test_table_lines_up_and_the_machine_is_described(engine: Any) -> None:
 
 
 @pytest.fixture(scope="module")
+def recovery(engine: Any) -> Any:
+    return importlib.import_module("recovery")
+
+
+def test_page_on_likelihood_shows_the_kept_recovery(recovery: Any) -> None:
+    assert recovery.page_table(json.loads(recovery.KEPT.read_text())) in recovery.PAGE.read_text()
+
+
+def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_was(
+    recovery: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+
+    def fitted(name: str, number: int) -> dict[str, Any]:
+        at = float(rng.normal(3.0, 2.0))  # errors of 2 that are said to be 2
+        ends = [at - 1.96 * 2, at + 1.96 * 2]
+        return {
+            "number": number, "t_stop": 5.0, "truth": {"a": 3.0}, "estimate": {"a": at}, "se": {"a": 2.0},
+            "interval": {"a": ends}, "p": float(rng.random()), "p_truth": float(rng.random()), "cpu": 1.0,
+        }  # fmt: skip
+
+    monkeypatch.setattr(recovery, "fit_one", fitted)
+    recovery.run(tmp_path, ["lif"], 3, 1)
+    recovery.run(tmp_path, ["lif"], 400, 1)
+    found = recovery.lines(tmp_path, "lif")
+    assert [line["number"] for line in found] == list(range(400))
+    made = recovery.summary(found)
+    row = made["parameters"]["a"]
+    assert abs(row["covered"] - 380) < 4 * np.sqrt(400 * 0.05 * 0.95)
+    assert abs(row["bias"]) < 4 * row["bias_se"]
+    assert row["bias_se"] == pytest.approx(1 / np.sqrt(400), rel=0.2)
+    assert made["uniform_p"] > 1e-4
+    assert "95" in recovery.report("lif", made) or "94" in recovery.report("lif", made)
+
+
+def test_starts_and_truths_of_recovery_lie_within_the_bounds(recovery: Any) -> None:
+    for case in recovery.CASES.values():
+        model, noise, drive = recovery.start(case, np.random.default_rng(1))
+        true = recovery.truth(case)
+        assert set(true) == set(case.free)
+        for name, (low, high) in case.free.items():
+            assert float(low) < true[name] < float(high)
+        low, high = case.free["tau_m"]
+        assert float(low) < model.si("tau_m") < float(high)
+        assert noise.si("sigma") != case.noise.si("sigma")
+        assert float(drive["gain"]) != float(case.drive["gain"])
+
+
+@pytest.fixture(scope="module")
 def limit(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("limit") / "lif_limit"
     flags = ["-O3", "-march=native", "-ffast-math", "-std=c++11"]
