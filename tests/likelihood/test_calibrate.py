@@ -85,6 +85,31 @@ def test_the_variance_of_the_score_is_the_observed_information():
     assert np.abs(np.log(scored / observed)).max() < 4 / np.sqrt(n)
 
 
+@pytest.mark.slow  # two fits in white noise
+def test_time_rescaling_rejects_a_lif_fitted_to_an_adapting_neuron_and_not_one_fitted_to_a_lif():
+    options = {"trials": 8, "duration": 0.5 * second, "engine": "numpy"}
+    adex = nsnn.AdEx(
+        tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=17 * mV, delta_T=1.5 * mV, v_spike=30 * mV, tau_refrac=2 * ms,
+        tau_w=100 * ms, a=0.0, b=6 * mV,
+    )  # fmt: skip
+    free = {
+        "tau_m": (2 * ms, 60 * ms),
+        "noise.sigma": (0.5 * mV, 15 * mV),
+        "stimulus.gain": (0 * mV, 30 * mV),
+        "stimulus.offset": (0 * mV, 60 * mV),
+    }
+    p = {}
+    for name, cell, offset in (("LIF", CELL, 19 * mV), ("AdEx", adex, 45 * mV)):
+        drive = nsnn.Filtered(SIGNAL, gain=5 * mV, offset=offset)
+        seen, unseen = (
+            nsnn.simulate(cell, nsnn.WhiteNoise(3 * mV), drive, seed=seed, **options) for seed in (1, 2)
+        )
+        fit = nsnn.calibrate(CELL, free, noise=nsnn.WhiteNoise(6 * mV), stimulus=FAR, trains=seen)
+        p[name] = fit.rescaled(unseen).p
+    assert p["LIF"] > 0.01
+    assert p["AdEx"] < 1e-4
+
+
 def test_the_maximum_and_its_errors_are_those_of_a_general_optimiser():
     fit = fitted()
 
