@@ -18,6 +18,7 @@ from ...models.neurons import Neuron
 from ...models.noise import Noise
 from ...models.stimuli import Stimulus
 from ..calibration.free_parameters import FreeParameters, read_free
+from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
 from ..continuous.conditional import Parts, check_start
 from ..continuous.trials import Trial, read_trials
 from .result import SimulationCalibration
@@ -157,7 +158,10 @@ def _result(
     idle = np.flatnonzero(alone < _IDLE)
     edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
     inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
-    _warn_of(free, u, edge, idle)
+    for k in edge:
+        warn_bound(free.names[k], u[k])
+    for k in idle:
+        warn_idle(free.names[k], "spikes")
     scaled = np.full((n, n), np.nan)
     scaled[np.ix_(inner, inner)] = _inverse(free, information[np.ix_(inner, inner)], inner)
     for k in idle:
@@ -199,32 +203,15 @@ def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -
     found = np.linalg.inv(information + 1e-12 * np.diag(scale**2))
     wide = np.sqrt(np.diag(found)) > 1.0
     if values[0] < _ALMOST and wide.any() and len(names) > 1:
-        raise NsnnError(
-            f"free: {', '.join(names)} cannot be distinguished: the statistics of the spikes are equal, or nearly so, where they "
-            f"change together; take {names[-1]} out of free, or give a stimulus that varies more"
-        )
+        refuse_indistinct(names, "statistics of the spikes are")
     if values[0] < _ALMOST and len(names) > 1:
-        warn(
-            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
-            "give a stimulus that varies more"
-        )
+        warn_similar(names)
     for k in np.flatnonzero(wide):
         warn(
             f"{free.names[inner[k]]} is not determined by these spikes: its error is larger than the range of its bounds; take it "
             "out of free"
         )
     return np.asarray(found)
-
-
-def _warn_of(free: FreeParameters, u: np.ndarray, edge: np.ndarray, idle: np.ndarray) -> None:
-    for k in edge:
-        side = "lower" if u[k] < 0.5 else "upper"
-        warn(
-            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen "
-            "its bounds, or take it out of free"
-        )
-    for k in idle:
-        warn(f"{free.names[k]} does not change the spikes: its error is inf; take it out of free")
 
 
 def refuse_options(method: str, given: dict[str, Any]) -> None:

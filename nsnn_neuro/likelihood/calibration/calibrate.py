@@ -12,7 +12,6 @@ from scipy.stats.qmc import Sobol
 from ...core.checks import check_seed, one_of, positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
-from ...core.warn import warn
 from ...models.escape import EscapeNoise
 from ...models.neurons import Neuron
 from ...models.noise import Noise
@@ -27,6 +26,7 @@ from ..voltage.fit import fit_voltage
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
+from .undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
 
 # cells, and steps that are taken at once, of the search, without and with a nonlinear membrane
 _COARSE = {False: (48, 4), True: (72, 2)}
@@ -300,21 +300,16 @@ def _result(
     n = len(free.names)
     smallest, moved = ridge(bent.information)
     if smallest < FLAT_RIDGE:
-        names = [free.names[bent.inner[k]] for k in moved]
-        raise NsnnError(
-            f"free: {', '.join(names)} cannot be distinguished: the likelihood is equal, or nearly so, where they change together; "
-            f"take {names[-1]} out of free, or give a stimulus that varies more"
-        )
+        refuse_indistinct([free.names[bent.inner[k]] for k in moved])
     matter = np.setdiff1d(np.arange(n), bent.idle)  # with those at a bound, to which a ridge may lead
     assert at.scores is not None
     smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
     if smallest < _ALMOST:
-        names = [free.names[matter[k]] for k in moved]
-        warn(
-            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
-            "give a stimulus that varies more"
-        )
-    _warn_of(free, bent, at)
+        warn_similar([free.names[matter[k]] for k in moved])
+    for k in bent.edge:
+        warn_bound(free.names[k], at.u[k])
+    for k in bent.idle:
+        warn_idle(free.names[k])
     scaled = np.full((n, n), np.nan)
     scaled[np.ix_(bent.inner, bent.inner)] = np.linalg.inv(bent.information)
     for k in bent.idle:
@@ -346,14 +341,3 @@ def _result(
         scaled,
         trials,
     )
-
-
-def _warn_of(free: FreeParameters, bent: Curvature, at: Ascent) -> None:
-    for k in bent.edge:
-        side = "lower" if at.u[k] < 0.5 else "upper"
-        warn(
-            f"{free.names[k]} is at its {side} bound: its error is NaN, and the errors of the others hold for this value; widen "
-            "its bounds, or take it out of free"
-        )
-    for k in bent.idle:
-        warn(f"{free.names[k]} does not change the likelihood: its error is inf; take it out of free")

@@ -21,14 +21,14 @@ from scipy.stats.qmc import Sobol
 from ...core import units
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
-from ...core.warn import warn
 from ...models.escape import EscapeNoise
 from ...models.parameter_names import replaced
 from ..calibration.free_parameters import FreeParameters, read_free
 from ..calibration.maximise import FLAT_RIDGE, Ascent, climb, curvature, ridge, search
+from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
 from ..continuous.conditional import Parts, check_parts, probabilities
 from .defaults import membrane_bounds, threshold_bounds
-from .membrane import Regression, noise_free, regress, series_scale
+from .membrane import VARIED, Regression, noise_free, regress, series_scale
 from .result import VoltageCalibration
 from .samples import Samples, read_samples
 from .spikes import end_of_spike
@@ -37,6 +37,7 @@ _REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
 _ALMOST = 1e-3
+_LONGER = "record more spikes"
 _STEP = 1e-3  # of differences, on the scale of the bounds, over which the slopes of scores are taken
 
 
@@ -249,28 +250,14 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
     bent = curvature(function, at)
     smallest, moved = ridge(bent.information)
     if smallest < FLAT_RIDGE:
-        names = [free.names[bent.inner[k]] for k in moved]
-        raise NsnnError(
-            f"free: {', '.join(names)} cannot be distinguished: the likelihood is equal, or nearly so, where they change together; "
-            f"take {names[-1]} out of free, or record more spikes"
-        )
+        refuse_indistinct([free.names[bent.inner[k]] for k in moved], cure=_LONGER)
     if smallest < _ALMOST:
-        names = [free.names[bent.inner[k]] for k in moved]
-        warn(
-            f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free"
-        )
+        warn_similar([free.names[bent.inner[k]] for k in moved], _LONGER)
     for k in bent.edge:
-        _warn_edge(free.names[k], at.u[k])
+        warn_bound(free.names[k], at.u[k])
     for k in bent.idle:
-        warn(f"{free.names[k]} does not change the likelihood: its error is inf; take it out of free")
+        warn_idle(free.names[k])
     return at, bent.information, bent.inner
-
-
-def _warn_edge(name: str, u: float) -> None:
-    warn(
-        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others hold for this "
-        "value; widen its bounds, or take it out of free"
-    )
 
 
 def _covariance(
@@ -290,7 +277,7 @@ def _covariance(
     held = np.array([] if fitted is None else [k for k in range(n1) if not 0 < fitted.u[k] < 1], dtype=int)
     for k in held:
         assert fitted is not None
-        _warn_edge(first.names[k], fitted.u[k])
+        warn_bound(first.names[k], fitted.u[k])
     kept = np.array([k for k in range(m1) if k not in held] + [m1 + k for k in inner], dtype=int)
     bread, scores = np.zeros((m1 + n2, m1 + n2)), np.zeros((samples.n_blocks, m1 + n2))
     if fitted is not None:
@@ -347,9 +334,7 @@ def _result(
     if fitted is not None and fitted.weakest < _ALMOST:
         names = [first.names[k] for k in fitted.moved if k < len(first.names)]
         if len(names) > 1:
-            warn(
-                f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free"
-            )
+            warn_similar(names, VARIED)
     two, series_se = _covariance(parts, first, fitted, second, at, information, inner, samples)
     own = np.array(
         [k for k, path in enumerate(free.paths) if refractory is None or path not in refractory.paths],

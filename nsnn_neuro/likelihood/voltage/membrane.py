@@ -22,6 +22,7 @@ from ...core.errors import NsnnError
 from ...models.escape import EscapeNoise
 from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
+from ..calibration.undetermined import refuse_indistinct
 from ..continuous.conditional import Parts, stimulus_of
 from ..continuous.escape import paths
 from ..continuous.given_spikes import membrane, stretches
@@ -32,6 +33,7 @@ BEFORE = 3e-3
 """s before a spike that are left out: the upstroke is not that of a leaky membrane."""
 SETTLE = 0.1
 """s from the start of a trial that are left out: what was before it is unknown."""
+VARIED = "record with a current that varies more"
 _STEP = 1e-6  # of differences, on the scale of the bounds
 _MOST_CLIPPED = 0.01
 _MV = 1e3
@@ -121,11 +123,7 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     if weakest < FLAT_RIDGE and column is not None and n in moved:
         return regress(free, replace(samples, current=None))
     if weakest < FLAT_RIDGE:
-        names = [free.names[k] for k in moved]
-        raise NsnnError(
-            f"free: {', '.join(names)} cannot be distinguished: the voltage is equal, or nearly so, where they change together; "
-            f"take {names[-1]} out of free, or record with a current that varies more"
-        )
+        refuse_indistinct([free.names[k] for k in moved], "voltage is", VARIED)
     left = residual(best)
     block = np.concatenate([b[m] for b, m in zip(samples.blocks(), masks, strict=True)])
     scores = np.stack([np.bincount(block, s * left, samples.n_blocks) for s in slopes.T], axis=1)

@@ -1,0 +1,45 @@
+"""Errors and warnings about parameters that data do not determine: at a bound, without effect, or replaced by others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ...core.errors import NsnnError
+from ...core.warn import warn
+
+VARY = "give a stimulus that varies more"
+"""The cure besides a shorter `free`."""
+
+
+def refuse_indistinct(names: Sequence[str], equal: str = "likelihood is", cure: str = VARY) -> NoReturn:
+    """Raise NsnnError for parameters that can change together without a change of what is compared.
+
+    >>> refuse_indistinct(["tau_m", "stimulus.gain"])
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: free: tau_m, stimulus.gain cannot be distinguished: the likelihood is equal, ...
+    """
+    raise NsnnError(
+        f"free: {', '.join(names)} cannot be distinguished: the {equal} equal, or nearly so, where they change together; take "
+        f"{names[-1]} out of free, or {cure}"
+    )
+
+
+def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
+    """Warn of parameters that almost replace each other."""
+    warn(
+        f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or {cure}"
+    )
+
+
+def warn_bound(name: str, u: float) -> None:
+    """Warn of a parameter at a bound, `u` from 0 at the lower to 1 at the upper one."""
+    warn(
+        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others hold for this "
+        "value; widen its bounds, or take it out of free"
+    )
+
+
+def warn_idle(name: str, what: str = "likelihood") -> None:
+    """Warn of a parameter without effect."""
+    warn(f"{name} does not change the {what}: its error is inf; take it out of free")
