@@ -264,7 +264,7 @@ def page_table(made: dict[str, Any]) -> str:
 
 
 def write_page(made: dict[str, Any]) -> None:
-    """Put the table into the page, and keep the numbers beside it."""
+    """Put the table into the page, and the numbers into a file of the same folder."""
     KEPT.write_text(json.dumps(made, indent=1) + "\n")
     text = PAGE.read_text()
     start = text.index(HEAD.split("{")[0])

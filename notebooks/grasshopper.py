@@ -169,7 +169,7 @@ plt.show()
 # means that each spike is twice as probable. *Could it be true?* Time rescaling turns intervals into uniform numbers if
 # the model is true. A model may predict well and still be rejected: hundreds of spikes reveal small errors.
 #
-# Beside it stands a Poisson GLM with history, the standard model: a filter for the stimulus and one for past spikes,
+# Its rival is a Poisson GLM with history, the standard model: a filter for the stimulus and one for past spikes,
 # with more parameters and no membrane. Both have the same bins and the same half of the data.
 
 # %%

@@ -216,7 +216,7 @@ def test_a_model_that_runs_away_says_so():
 
 
 def test_the_smoothness_prior_is_the_explicit_penalised_maximum():
-    """Newton's method in NumPy for a logistic regression with the penalty written out, ridge beside it."""
+    """Newton's method in NumPy for a logistic regression with the penalty and the ridge written out."""
     n, lags = 1500, 8
     x = np.random.default_rng(17).normal(size=n) * 2.0
     columns = np.stack([np.ones(n), *(lagged(x, k) for k in range(lags))], axis=1)

@@ -166,7 +166,7 @@ def test_one_recorded_trial_has_no_ceilings_and_says_why(recorded, models):
 
 
 class Own:
-    """A model of one's own: a constant probability."""
+    """A user's model: a constant probability."""
 
     def per_step(self, trains, signal=None, *, t_start=None, t_stop=None):
         data = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0)).data(trains, t_start=t_start, t_stop=t_stop)
