@@ -160,3 +160,12 @@ def test_partial_measures_keep_their_scale() -> None:
     option = tabulate(block, partial(measures.fano_factor, ddof=1), confidence=0.95)
     assert_allclose(option[["lower", "upper"]], plain[["lower", "upper"]])
     assert plain["lower"][0] > 0
+
+
+@pytest.mark.slow  # 300 repeats or more of each measure
+def test_two_standard_errors_cover_nine_of_ten_with_forty_trials() -> None:
+    covered = {key: few_trials.coverage(case, 40)[0] for key, case in few_trials.CASES.items()}
+    known = np.array([one for one in covered.values() if not np.isnan(one)])
+    assert len(known) == len(covered) - 3  # intervals of tuning curves have limits only
+    assert known.min() >= 0.9
+    assert known.max() < 0.98
