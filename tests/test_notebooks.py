@@ -50,6 +50,7 @@ def test_both_files_of_a_pair_are_equal_and_have_no_output(name: str) -> None:
     assert notebook.metadata["jupytext"]["formats"] == "ipynb,py:percent"
     assert notebook.metadata["kernelspec"]["name"] == "python3"
     for cell in notebook.cells:
+        assert cell.source.strip(), "a blank line too many in the script makes an empty cell"
         if cell.cell_type == "code":
             assert not cell.outputs
             assert cell.execution_count is None

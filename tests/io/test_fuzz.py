@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from brian2 import Hz, ms, mV
+from brian2 import Hz, Mohm, ms, mV
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_contract import EXAMPLES, IN_VOLTS, SOURCES, public
@@ -15,7 +15,7 @@ from test_contract import EXAMPLES, IN_VOLTS, SOURCES, public
 import nsnn_neuro as nsnn
 from nsnn_neuro import Neuron, Noise, NsnnError, Stimulus
 
-UNITS = {"s": ms, "V": mV, "Hz": Hz, "1": 1, "1/V": 1 / mV}
+UNITS = {"s": ms, "V": mV, "Hz": Hz, "1": 1, "1/V": 1 / mV, "ohm": Mohm}
 NUMBERS = st.one_of(
     st.floats(-200, 200),
     st.sampled_from([0.0, 1.0, -1.0, 1e-12, 1e-300, 1e6, 1e150, 1e300]),
