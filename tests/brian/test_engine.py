@@ -244,6 +244,7 @@ def test_cython_compiles_the_same_text_in_every_process():
     assert int(first.split()[0]) >= 8
 
 
+@pytest.mark.compile
 def test_smooth_functions_are_those_that_they_are_named_after():
     x = np.concatenate([np.linspace(-37, 39, 4001), [-np.inf, np.inf, np.nan, -50.0, 0.0]])
     large = np.concatenate([np.linspace(-707, 708, 4001), [-np.inf, np.inf, np.nan, -800.0, 0.0]])
