@@ -15,8 +15,10 @@ from scipy.stats import invgauss, norm
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.likelihood import Rescaled, spike_probability, survival
-from nsnn_neuro.likelihood.continuous.conditional import log_likelihoods
-from nsnn_neuro.likelihood.continuous.trials import read_trials
+from nsnn_neuro.likelihood.continuous.cells import Grid
+from nsnn_neuro.likelihood.continuous.conditional import log_likelihoods, probabilities
+from nsnn_neuro.likelihood.continuous.given_spikes import membrane
+from nsnn_neuro.likelihood.continuous.trials import Trial, read_trials
 
 MV = {"v_rest": 0 * mV, "v_reset": 10 * mV, "v_thresh": 20 * mV}
 CELL = nsnn.LIF(tau_m=20 * ms, tau_refrac=2 * ms, **MV)
@@ -87,6 +89,68 @@ def test_survival_of_a_perfect_integrator_is_that_of_the_inverse_gaussian_law():
     expected = invgauss.sf(t, mean / shape, scale=shape)
     s = survival(cell, t * ms, noise=nsnn.WhiteNoise(5 * mV), stimulus=nsnn.Constant(15 * mV))
     assert np.abs(s - expected).max() < 2e-4
+
+
+def test_a_membrane_that_moves_many_standard_deviations_in_a_step_has_the_survival_of_the_inverse_gaussian_law():
+    cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)
+    noise, stimulus = nsnn.WhiteNoise(0.3 * mV), nsnn.Constant(10 * mV)  # 1 mV in a step of 1 ms
+    t = np.array([8.0, 9.0, 10.0, 11.0, 12.0])
+    mean, shape = 10.0, 10**2 / (2 * 0.3**2 / 10)
+    expected = invgauss.sf(t, mean / shape, scale=shape)
+    s = survival(cell, t * ms, noise=noise, stimulus=stimulus, dt=1 * ms)
+    assert np.abs(s - expected).max() < 0.01
+    trial = Trial(np.zeros(12), 0.0, (0, 12))
+    error = {}
+    for n in (1, 301):
+        q = probabilities((cell, noise, stimulus), trial, 1e-3, Grid(1500, n), start=0.0)
+        error[n] = np.abs(np.cumprod(1 - q)[7:12] - expected).max()
+    assert error[1] > 0.05  # without parts
+    assert error[301] < 1e-3
+    with pytest.warns(UserWarning, match="dt = 1 ms: the membrane moves far in a step"):
+        survival(cell, 12 * ms, noise=nsnn.WhiteNoise(0.1 * mV), stimulus=stimulus, dt=1 * ms)
+
+
+def test_parts_of_a_step_change_neither_the_probabilities_nor_the_likelihood_of_a_slow_membrane():
+    """Adaptation and moving threshold, intervals of a step, a refractory time below half a step."""
+    cell = nsnn.GIF(
+        tau_m=20 * ms, v_rest=0 * mV, v_reset=18 * mV, v_thresh=20 * mV, tau_refrac=0.02 * ms, tau_w=30 * ms, b=4 * mV,
+        tau_thresh=25 * ms, b_thresh=1 * mV,
+    )  # fmt: skip
+    parts = cell, nsnn.WhiteNoise(12 * mV), nsnn.Sinusoid(19 * mV, 3 * mV, 100 * Hz)
+    (trial,) = read_trials([[0.0021, 0.0102, 0.0103, 0.0104, 0.0201]], 1e-4, None, 0.03 * second)
+    q = [probabilities(parts, trial, 1e-4, Grid(192, n)) for n in (15, 45)]
+    assert q[1] == pytest.approx(q[0], rel=0.01, abs=2e-5)
+    logs = [log_likelihoods([parts], [trial], 1e-4, Grid(192, n))[0] for n in (15, 45)]
+    assert logs[1] == pytest.approx(logs[0], abs=0.03)  # intervals of a step begin with a narrow density
+    for chances, log in zip(q, logs, strict=True):  # the likelihood is that of the probabilities
+        chances = np.where(trial.o == 1, chances, 1 - chances)
+        assert log.sum() == pytest.approx(np.log(chances).sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize("n_parts", [1, 3, 5])
+def test_a_current_after_spikes_is_that_of_spikes_at_the_middle_of_their_steps(n_parts):
+    cell = nsnn.GIF(
+        tau_m=20 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=20 * mV, tau_refrac=1 * ms, tau_w=3 * ms, b=4 * mV,
+        tau_thresh=5 * ms, b_thresh=2 * mV, w_start=1 * mV,
+    )  # fmt: skip
+    o = np.zeros(30)
+    o[[4, 11]] = 1
+    path = membrane(cell, None, o, 1e-3, n_parts=n_parts)
+    edges = np.arange(30 * n_parts + 1) / n_parts
+    middles, spikes, over = edges[:-1] + 0.5 / n_parts, np.array([4.5, 11.5]), np.array([5, 12])
+
+    def summed(t, tau, jump, begin):
+        steps = np.floor(t + 1e-9)[:, None]  # a spike acts when its step is over
+        return begin * np.exp(-t / tau) + jump * (np.exp(-(t[:, None] - spikes) / tau) * (steps >= over)).sum(
+            axis=1
+        )
+
+    lift = summed(edges, 5.0, 2e-3, 0.0)
+    assert path.lift == pytest.approx(lift, abs=1e-12)
+    slope = (path.lift[:-1] * np.exp(-1 / n_parts / 5.0) - path.lift[:-1]) / (1e-3 / n_parts)
+    assert path.rise == pytest.approx(slope, abs=1e-9)
+    drive = -summed(middles, 3.0, 4e-3, 1e-3) - summed(middles, 5.0, 2e-3, 0.0) - 20e-3 * slope
+    assert path.drive == pytest.approx(drive, abs=1e-9)
 
 
 def test_survival_of_an_exponential_neuron():
@@ -209,7 +273,7 @@ def test_likelihood_of_spikes_that_come_far_too_late_is_below_1():
     noise, stimulus = nsnn.WhiteNoise(0.5 * mV), nsnn.Constant(19 * mV)
     spikes = np.cumsum([0.02, 0.01, 0.03, 0.05, 0.01, 0.02, 0.04, 0.03, 0.08])
     trials = read_trials([spikes], 1e-4, None, 0.3 * second)
-    (logs,) = log_likelihoods([(cell, noise, stimulus)], trials, 1e-4, n_cells=48)
+    (logs,) = log_likelihoods([(cell, noise, stimulus)], trials, 1e-4, Grid(48))
     assert (logs <= 0).all()
     q = spike_probability(cell, [spikes], noise=noise, stimulus=stimulus, t_stop=0.3 * second, n_cells=48)
     o = np.zeros(3000)

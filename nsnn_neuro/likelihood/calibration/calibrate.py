@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -18,7 +19,8 @@ from ...models.noise import Noise
 from ...models.stimuli import Stimulus
 from ..by_simulation.calibrate import calibrate_by_simulation, refuse_options
 from ..by_simulation.result import SimulationCalibration
-from ..continuous.conditional import Parts, check_parts, check_start, enough_cells, log_likelihoods
+from ..continuous.cells import Grid, warn_coarse
+from ..continuous.conditional import Parts, check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
 from ..continuous.trials import Trial, read_recordings
@@ -28,9 +30,10 @@ from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from .undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
 
-# cells, and steps that are taken at once, of the search, without and with a nonlinear membrane
-_COARSE = {False: (48, 4), True: (72, 2)}
-_BENT = 2  # steps that are taken at once where the curvature is measured
+# of the search, without and with a nonlinear membrane
+_COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
+_ROUGH = 144  # cells, at most, of a first climb where steps are divided
+_BENT = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
 _MOST_CLIMBS, _GAIN = 5, 0.02  # nats
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
@@ -170,8 +173,8 @@ def calibrate(
 
     Warns
     -----
-    for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, and for parameters that almost
-    replace each other
+    for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, for parameters that almost
+    replace each other, and for a dt that is too long for a weak noise
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation); Mensi
     et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275 (voltage)
@@ -224,18 +227,16 @@ def calibrate(
             "parameter, and some hundred for errors that hold"
         )
     _check_refractory(parameters, trials, step)
-    nonlinear = parts[0].nonlinear is not None
     with progress_bar(progress, "calibrating") as report:
         tell = report or (lambda _: None)
-        best = search(
-            _function(parameters, trials, step, _COARSE[nonlinear], jobs), _starts(parameters, seed)
-        )
+        coarse = _coarse(parameters, trials, step)
+        best = search(_function(parameters, trials, step, coarse, jobs), _starts(parameters, seed))
         tell(0.5)
-        at, n_cells = _maximum(parameters, trials, step, jobs, best)
+        at, grid = _maximum(parameters, trials, step, jobs, best)
         tell(0.8)
-        bent = curvature(_function(parameters, trials, step, (n_cells, _BENT), jobs), at)
+        bent = curvature(_function(parameters, trials, step, replace(grid, stride=_BENT), jobs), at)
         tell(1.0)
-    return _result(parameters, at, bent, trials, step, n_cells)
+    return _result(parameters, at, bent, trials, step, grid)
 
 
 def _stimuli(stimulus: Any) -> Any:
@@ -250,32 +251,44 @@ def _stimuli(stimulus: Any) -> Any:
     return tuple(stimulus)
 
 
-def _function(
-    free: FreeParameters, trials: list[Trial], dt: float, grid: tuple[int | None, int], jobs: int
-) -> Any:
-    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches), on a grid of cells and steps at once."""
-    n_cells, stride = grid
+def _function(free: FreeParameters, trials: list[Trial], dt: float, grid: Grid, jobs: int) -> Any:
+    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
 
     def function(points: np.ndarray) -> np.ndarray:
         rows = [free.numbers(values) for values in free.values(points, within=False)]
-        return log_likelihoods(rows, trials, dt, n_cells=n_cells, stride=stride, n_jobs=jobs)
+        return log_likelihoods(rows, trials, dt, grid, n_jobs=jobs)
 
     return function
 
 
 def _maximum(
     free: FreeParameters, trials: list[Trial], dt: float, jobs: int, best: Ascent
-) -> tuple[Ascent, int | None]:
-    """The maximum near the best point of the search, with as many cells as it needs."""
-    n_cells = enough_cells(free.numbers(free.values(best.u)), trials, dt)
+) -> tuple[Ascent, Grid]:
+    """The maximum near the best point of the search, on as fine a grid as it needs."""
     at = Ascent(best.u, damping=1e-3, width=best.width)
+    grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+    if (
+        grid.n_parts or 1
+    ) > 1:  # the search had few parts, and where it ended may need far more than the maximum
+        rough = Grid(min(grid.n_cells or 0, _ROUGH), 1 + 2 * ((grid.n_parts or 1) // 4))
+        at = climb(_function(free, trials, dt, rough, jobs), at, 30, 0.05)
+        at = Ascent(at.u, damping=1e-3, width=at.width)
+        grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
     for _ in range(3):
-        at = climb(_function(free, trials, dt, (n_cells, 1), jobs), at, 30, 1e-3)
-        more = enough_cells(free.numbers(free.values(at.u)), trials, dt)
-        if n_cells is None or more is None or more <= 1.1 * n_cells:
+        at = climb(_function(free, trials, dt, grid, jobs), at, 30, 1e-3)
+        needed = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+        if grid.holds(needed):
             break
-        n_cells, at = more, Ascent(at.u, damping=1e-3, width=at.width)
-    return _certain(_function(free, trials, dt, (n_cells, 1), jobs), at), n_cells
+        grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
+    return _certain(_function(free, trials, dt, grid, jobs), at), grid
+
+
+def _coarse(free: FreeParameters, trials: list[Trial], dt: float) -> Grid:
+    """The grid of the search: coarse, but with parts of steps where the model's own values need them."""
+    own = free.numbers(free.values(np.clip(free.start(), 0.0, 1.0)))
+    usual = _COARSE[own[0].nonlinear is not None]
+    n_parts = enough_for_a_fit(own, trials, dt).n_parts or 1
+    return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)
 
 
 def _certain(function: Any, at: Ascent) -> Ascent:
@@ -306,7 +319,7 @@ def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> N
 
 
 def _result(
-    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, n_cells: int | None
+    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, grid: Grid
 ) -> Calibration:
     n = len(free.names)
     smallest, moved = ridge(bent.information)
@@ -321,6 +334,7 @@ def _result(
         warn_bound(free.names[k], at.u[k])
     for k in bent.idle:
         warn_idle(free.names[k])
+    warn_coarse(grid, dt)
     scaled = np.full((n, n), np.nan)
     scaled[np.ix_(bent.inner, bent.inner)] = np.linalg.inv(bent.information)
     for k in bent.idle:
@@ -346,7 +360,7 @@ def _result(
         float((at.value - constant) / np.log(2) / o.sum()),
         int(o.sum()),
         dt,
-        n_cells,
+        grid,
         free,
         at,
         scaled,

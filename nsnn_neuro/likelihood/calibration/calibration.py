@@ -13,6 +13,7 @@ from ...core.checks import check_seed, whole
 from ...core.errors import NsnnError
 from ...measures import Estimate
 from ..bits_per_spike import bits_per_spike
+from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import Trial, read_recordings
 from ..per_step import PerStep
@@ -75,7 +76,8 @@ class Calibration:
     n_spikes: int
     dt: float
     """s"""
-    n_cells: int | None
+    grid: Grid
+    """cells of voltage and parts of a step of the likelihood; empty with escape noise"""
     _free: FreeParameters = field(repr=False)
     _ascent: Ascent = field(repr=False)
     _scaled: np.ndarray = field(repr=False)
@@ -160,7 +162,7 @@ class Calibration:
 
     def _logs(self, points: np.ndarray) -> np.ndarray:
         rows = [self._free.numbers(values) for values in self._free.values(points)]
-        return log_likelihoods(rows, self._trials, self.dt, n_cells=self.n_cells)
+        return log_likelihoods(rows, self._trials, self.dt, self.grid)
 
     def under(self, signal: Any) -> Calibration:
         """The same neuron with another signal in its `Filtered` or `Recorded` stimulus, to score or simulate; None: this fit."""
@@ -227,7 +229,7 @@ class Calibration:
         parts = self.model, self.noise, self.stimulus
         found = []
         for trial in trials:
-            q = np.clip(probabilities(parts, trial, self.dt, n_cells=self.n_cells), 0.0, 1 - 1e-12)
+            q = np.clip(probabilities(parts, trial, self.dt, self.grid), 0.0, 1 - 1e-12)
             own = slice(*trial.counted)
             o = trial.o[own]
             logs = np.where(o == 1, np.log(np.maximum(q[own], 1e-300)), np.log1p(-q[own]))

@@ -16,6 +16,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 """Points (n, K), each from 0 to 1, to the log-likelihood of each stretch, (n, n_stretches)."""
 _WIDEST, _FINEST = 1e-2, 1e-7  # steps of differences
 _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
+_LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
@@ -98,9 +99,10 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
     scores = at.scores[:, free]
     information = _updated(scores.T @ scores, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
     scale = np.maximum(np.diag(information), 1e-12)
-    step = np.zeros_like(at.u)
-    step[free] = np.linalg.solve(information + np.diag(at.damping * scale + 1e-9), gradient[free])
-    if 0.5 * gradient @ step < tolerance:
+    step, whole = np.zeros_like(at.u), np.zeros_like(at.u)
+    for one, damping in ((step, at.damping), (whole, min(at.damping, _LIGHT))):
+        one[free] = np.linalg.solve(information + np.diag(damping * scale + 1e-9), gradient[free])
+    if 0.5 * gradient @ whole < tolerance:  # not of the damped step, which gains little as it is short
         at.done = True
         point = np.clip(at.u + step, 0.0, 1.0)
         value = float(function(point[None]).sum())

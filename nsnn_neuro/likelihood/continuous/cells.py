@@ -1,10 +1,14 @@
-"""The cells in which the density of the membrane is kept."""
+"""The grid on which the density of the membrane is followed: cells of voltage, and parts of a step."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 
-from .density import lowest
+from ...core.warn import warn
+from .density import lowest, motions
 from .given_spikes import Membrane, Stretches
 
 PER_SIGMA = 24
@@ -16,6 +20,41 @@ _REACH = 6.0  # standard deviations of the free membrane below the lowest noise-
 _STRETCH = 1.2  # log of the ratio of the widest to the finest cell, which is at the threshold
 _STEEP = 1.8  # the same for a nonlinear membrane, whose finest cells are where an upstroke begins
 _UPSTROKE = 5.0  # force of an upstroke that has begun, in standard deviations of the free membrane
+_MOTION = 0.15  # standard deviations of the free membrane that it may move in a part of a step without noise
+_MOST_PARTS = 31
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How finely the density of the membrane is followed."""
+
+    n_cells: int | None = None
+    """of voltage; None: as many as an error of 1e-4 in the survival needs, for one set of parameters"""
+    n_parts: int | None = None
+    """into which each step is divided, an odd number; None: as many as the membrane needs, for one set of parameters"""
+    stride: int = 1
+    """parts to take at once between spikes; above 1 faster and less exact"""
+
+    def holds(self, needed: Grid) -> bool:
+        """Whether it is about as fine as one that is needed."""
+        return (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0) and (needed.n_parts or 1) <= (
+            self.n_parts or 1
+        )
+
+
+def warn_coarse(grid: Grid, dt: float) -> None:
+    """Warn of a step too long for the noise, even in parts."""
+    if (grid.n_parts or 1) >= _MOST_PARTS:
+        warn(
+            f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, by many standard deviations of its noise, so that "
+            "probabilities are inexact; pass a smaller dt"
+        )
+
+
+def common(grids: Iterable[Grid]) -> Grid:
+    """One that is fine enough for all."""
+    every = list(grids)
+    return Grid(max(one.n_cells or 0 for one in every), max(one.n_parts or 1 for one in every))
 
 
 def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> np.ndarray:
@@ -30,10 +69,10 @@ def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells
     return np.asarray(top - (top - bottom) * np.expm1(_STRETCH * share) / np.expm1(_STRETCH))
 
 
-def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> int:
-    """A number of cells whose error moves an estimate from some hundred spikes by less than a twentieth of its standard error.
+def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Grid:
+    """A grid whose error moves an estimate from some hundred spikes by less than a tenth of its standard error.
 
-    Besides their width in sigma it is that at which strong drives still need no upwind fluxes at the threshold.
+    The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold.
     """
     top = membrane.threshold
     _, bottom = _range(membrane, parts, sigma, dt)
@@ -42,7 +81,26 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> int
         drift = np.quantile(membrane.drive, 0.999) + float(membrane.force(np.array([top]))[0])
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
-    return int(8 * np.ceil(np.clip(n, _FEWEST, _MOST_FIT) / 8))
+    return Grid(
+        int(8 * np.ceil(np.clip(n, _FEWEST, _MOST_FIT) / 8)), parts_needed(membrane, parts, sigma, dt)
+    )
+
+
+def parts_needed(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> int:
+    """Parts of a step, an odd number, in which a membrane that is driven fast moves little compared with the width of its density.
+
+    Its path without noise tells how fast it is, in all but the fastest hundredth of the free steps.
+    """
+    points, _ = _range(membrane, parts, sigma, dt)
+    force = membrane.force(points)
+    if membrane.nonlinear:  # an upstroke is fast and owes nothing to noise
+        force = np.minimum(force, _UPSTROKE * sigma)
+    path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, force)
+    moved = motions(*path, membrane.tau, dt)
+    if not moved.size:
+        return 1
+    n = float(np.quantile(moved, 0.99)) / (_MOTION * sigma)
+    return 1 + 2 * int(np.ceil((min(n, _MOST_PARTS) - 1) / 2)) if n > 1 else 1
 
 
 def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tuple[np.ndarray, float]:

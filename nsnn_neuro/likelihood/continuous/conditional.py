@@ -14,13 +14,14 @@ from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
 from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import cells, enough
+from .cells import Grid, cells, common, enough, parts_needed, warn_coarse
 from .density import march
 from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
 from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
+_AUTOMATIC = Grid()
 
 Parts = tuple[Any, Any, Any]
 """Neuron, noise and stimulus; a tuple of stimuli for several recordings."""
@@ -79,59 +80,78 @@ def log_likelihoods(
     rows: Sequence[Parts],
     trials: Sequence[Trial],
     dt: float,
+    grid: Grid,
     *,
-    n_cells: int | None = None,
-    stride: int = 1,
     n_jobs: int = 1,
 ) -> np.ndarray:
     """The log-likelihood (nats) of each stretch between spikes under each row of parameters, (n_rows, n_stretches).
 
     That of probabilities per step. Stretches are those of all trials in line; one without a step that counts has 0.
 
-    stride : steps to take at once between spikes; above 1 faster and less exact, without effect on escape noise
+    grid : with numbers of cells and parts; without effect on escape noise
     """
     if isinstance(rows[0][1], EscapeNoise):
         return np.stack([_escape_logs(parts, trials, dt) for parts in rows])
     chunks = [rows[k::n_jobs] for k in range(min(n_jobs, len(rows)))]
     with ThreadPoolExecutor(len(chunks)) as pool:
-        found = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, n_cells, stride), chunks))
+        found = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, grid), chunks))
     logs = np.empty((len(rows), found[0].shape[1]))
     for k, part in enumerate(found):
         logs[k :: len(chunks)] = part
     return logs
 
 
-def enough_cells(parts: Parts, trials: Sequence[Trial], dt: float) -> int | None:
-    """A number of cells for a fit that ends near these parameters; None with escape noise."""
+def enough_for_a_fit(parts: Parts, trials: Sequence[Trial], dt: float) -> Grid:
+    """A grid for a fit that ends near these parameters; escape noise needs none."""
     neuron, noise, stimulus = parts
     if isinstance(noise, EscapeNoise):
-        return None
-    free = (_free(neuron, noise, stimulus, trial, dt) for trial in trials)
-    return max(enough(*one, float(noise.si("sigma")), dt) for one in free)
+        return Grid()
+    needed = []
+    for trial in trials:
+        path, free = _free(neuron, noise, stimulus, trial, dt, 1)
+        needed.append(enough(path, free.within(*trial.counted), float(noise.si("sigma")), dt))
+    return common(needed)
 
 
 def probabilities(
-    parts: Parts, trial: Trial, dt: float, *, n_cells: int | None = None, start: float | None = None
+    parts: Parts,
+    trial: Trial,
+    dt: float,
+    grid: Grid = _AUTOMATIC,
+    *,
+    start: float | None = None,
 ) -> np.ndarray:
     """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
 
     start : voltage at the start of the trial; None: that of `simulate`
     """
     neuron, noise, stimulus = parts
-    path, free = _free(neuron, noise, stimulus, trial, dt)
-    if start is not None:
-        free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
+
+    def given(n_parts: int) -> tuple[Membrane, Stretches]:
+        path, free = _free(neuron, noise, stimulus, trial, dt, n_parts)
+        if start is not None:
+            free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
+        return path, free
+
+    path, free = given(1)
     if isinstance(noise, EscapeNoise):
         return spike_chances(path, free, noise, dt)
+    sigma = float(noise.si("sigma"))
+    if grid.n_parts is None:
+        grid = replace(grid, n_parts=parts_needed(path, free, sigma, dt))
+        warn_coarse(grid, dt)
     chance = np.zeros((1, len(trial.o)))
-    _march([(path, free)], [float(noise.si("sigma"))], trial, dt, n_cells, 1, chance)
+    _march([given(grid.n_parts or 1)], [sigma], trial, dt, grid, chance)
     return chance[0]
 
 
-def _free(neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float) -> tuple[Membrane, Stretches]:
+def _free(
+    neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float, n_parts: int
+) -> tuple[Membrane, Stretches]:
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
-    path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle)
-    return path, stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start)
+    path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle, n_parts=n_parts)
+    free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start, n_parts=n_parts)
+    return path, free
 
 
 def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray:
@@ -139,7 +159,7 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray
     neuron, noise, stimulus = parts
     found = []
     for trial in trials:
-        path, free = _free(neuron, noise, stimulus, trial, dt)
+        path, free = _free(neuron, noise, stimulus, trial, dt, 1)
         chance = spike_chances(path, free, noise, dt)
         with np.errstate(divide="ignore"):
             logs = np.where(
@@ -152,15 +172,13 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray
     return np.concatenate(found)
 
 
-def _diffusion_logs(
-    rows: Sequence[Parts], trials: Sequence[Trial], dt: float, n_cells: int | None, stride: int
-) -> np.ndarray:
+def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, grid: Grid) -> np.ndarray:
     """(n_rows, n_stretches) in white noise."""
     sigmas = [float(noise.si("sigma")) for _, noise, _ in rows]
     logs = []
     for trial in trials:
-        items = [_free(*parts, trial, dt) for parts in rows]
-        logs.append(_march(items, sigmas, trial, dt, n_cells, stride, np.empty((0, 0))))
+        items = [_free(*parts, trial, dt, grid.n_parts or 1) for parts in rows]
+        logs.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
     # noise so weak that the density between two cells underflows: as unlikely as numbers can say
     return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
 
@@ -170,17 +188,20 @@ def _march(
     sigmas: Sequence[float],
     trial: Trial,
     dt: float,
-    n_cells: int | None,
-    stride: int,
+    grid: Grid,
     chance: np.ndarray,
 ) -> np.ndarray:
     """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches).
 
-    n_cells : None for one row only
+    items : in parts of steps
     """
-    faces = np.stack([cells(*item, sigma, dt, n_cells) for item, sigma in zip(items, sigmas, strict=True)])
+    n_parts = grid.n_parts or 1
+    dt = dt / n_parts
+    faces = np.stack(
+        [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
+    )
     force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-    begin, end = trial.counted
+    begin, end = (n_parts * step for step in trial.counted)
     lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
     for r, (_, free) in enumerate(items):
         stop = np.minimum(free.first + free.n_steps, end)
@@ -213,7 +234,8 @@ def _march(
         np.array(sigmas) ** 2,
         np.array([path.tau for path, _ in items]),
         dt,
-        stride,
+        grid.stride,
+        n_parts,
         some,
         chance,
     )

@@ -111,6 +111,7 @@ def march(
     tau: np.ndarray,
     dt: float,
     stride: int,
+    n_parts: int,
     logs: np.ndarray,
     chance: np.ndarray,
 ) -> None:
@@ -119,6 +120,8 @@ def march(
     first, n_steps, length, start, spikes : (n,) as in `Stretches`
     skip : (n,) steps without a spike that are given: the likelihood is that of what follows
     stride : 1, or steps to take at once, with their mean drive, up to the last ones of each stretch: faster, for a search
+    n_parts : of a step; `first`, `n_steps`, `skip`, `length` and `drive` are then those of parts, dt is the length of a part, and a
+        spike may be in any part of its step
     row : (n,) the row of drive (n_rows, n_all_steps), faces and force (n_rows, n_cells + 1), spread (sigma^2) and tau (n_rows,)
     logs : (n,) filled with the log-likelihood of each stretch
     chance : (n_rows, n_all_steps) filled with the probability of a spike, given none before in its stretch; or of shape (0, 0)
@@ -126,11 +129,13 @@ def march(
     n = first.shape[0]
     n_cells = faces.shape[1] - 1
     coef, work, p = np.empty(n_cells * 32), np.empty(n_cells * 40), np.empty(n_cells * 8)
-    lane, mass, base = np.empty(32), np.empty(8), np.empty(8)
+    lane, mass, base, fired = np.empty(32), np.empty(8), np.empty(8), np.empty(8)
     centre, width = np.empty(n_cells), np.empty(n_cells)
     wanted = chance.shape[0] > 0
     # after its first steps a stretch has so many long ones; one with a part that is given, or whose steps are asked for, has none
-    long = np.where((skip > 0) | wanted | (n_steps <= _SHORT), 0, (n_steps - 1 - _SHORT) // stride)
+    long = np.where(
+        (skip > 0) | wanted | (n_steps <= _SHORT + n_parts), 0, (n_steps - n_parts - _SHORT) // stride
+    )
     turns = n_steps - (stride - 1) * long
     order = np.argsort(-turns)
     for begin in range(0, n, 8):
@@ -158,7 +163,7 @@ def march(
                     if j != i:
                         weight *= (x - centre[j]) / (centre[i] - centre[j])
                 p[i * 8 + k] = weight
-            mass[k], base[k], logs[s] = 1.0, 1.0, 0.0
+            mass[k], base[k], fired[k], logs[s] = 1.0, 1.0, 0.0, 0.0
         for turn in range(turns[order[begin]]):
             for k in range(8):
                 s = order[begin + min(k, used - 1)]
@@ -183,11 +188,14 @@ def march(
                 lost = ((1 - _G) * lane[16 + k] + _G * lane[24 + k]) / _G
                 lost = min(max(lost, _LEAST), mass[k])
                 if wanted:
-                    chance[row[s], first[s] + t] = min(lost / max(mass[k], _LEAST), 1.0)
-                if t == n_steps[s] - 1 and spikes[s]:
-                    if t >= skip[s]:
-                        logs[s] += np.log(lost) - np.log(base[k])
-                    continue
+                    step, q = (first[s] + t) // n_parts, min(lost / max(mass[k], _LEAST), 1.0)
+                    chance[row[s], step] += q * (1.0 - chance[row[s], step])
+                if spikes[s] and t >= n_steps[s] - n_parts:
+                    fired[k] += lost
+                    if t == n_steps[s] - 1:
+                        if t >= skip[s]:
+                            logs[s] += np.log(fired[k]) - np.log(base[k])
+                        continue
                 least = max(_STEEPEST * mass[k], _LEAST)
                 mass[k] -= lost
                 if mass[k] < _ROUNDED:
@@ -198,6 +206,7 @@ def march(
                     logs[s] += np.log(mass[k])
                     for i in range(n_cells):
                         p[i * 8 + k] /= mass[k]
+                    fired[k] /= mass[k]
                     mass[k] = 1.0
 
 
@@ -230,3 +239,31 @@ def lowest(
             if x < least:
                 least = x
     return least
+
+
+@njit(cache=True, nogil=True)
+def motions(
+    first: np.ndarray,
+    n_steps: np.ndarray,
+    start: np.ndarray,
+    drive: np.ndarray,
+    points: np.ndarray,
+    force: np.ndarray,
+    tau: float,
+    dt: float,
+) -> np.ndarray:
+    """How far the noise-free paths move in each free step, (sum of n_steps,); arguments of `lowest`."""
+    n = points.shape[0]
+    low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
+    moved = np.zeros(n_steps.sum())
+    k = 0
+    for s in range(first.shape[0]):
+        x = min(start[s], top)
+        for t in range(first[s], first[s] + n_steps[s]):
+            place = max((x - low) * per, 0.0)
+            i = min(int(place), n - 2)
+            f = force[i] + (place - i) * (force[i + 1] - force[i])
+            moved[k] = abs(dt / tau * (f + drive[t]))
+            x = min(x + dt / tau * (f + drive[t]), top)
+            k += 1
+    return moved

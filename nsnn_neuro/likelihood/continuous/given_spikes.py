@@ -6,12 +6,13 @@ With a moving threshold v_thresh + lift(t) the voltage is measured from the lift
 
 The jump of the threshold by a spike comes after this spike, so that the chance of a spike does not contain it.
 
-All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is released tau_refrac later.
+All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is released tau_refrac later. A step may
+be divided into an odd number of parts for a membrane that moves far in it; everything here is then given for parts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ...core.errors import NsnnError
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
-from ...models.stimuli import Stimulus
+from ...models.stimuli import Filtered, Stimulus
 
 CURE = 'use method="simulation"'
 
@@ -34,7 +35,7 @@ class Membrane:
     threshold: float
     leaky: bool
     drive: np.ndarray
-    """(n_steps,) linear(x = 0) - tau rise, mean of each step"""
+    """(n_steps,) of steps, or of all their parts: linear(x = 0) - tau rise, mean of each step"""
     lift: np.ndarray
     """(n_steps + 1,) on the grid"""
     rise: np.ndarray
@@ -52,7 +53,10 @@ class Membrane:
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """The stretches of a trial in which the membrane moves freely: up to a spike, or to the end of the trial."""
+    """The stretches of a trial in which the membrane moves freely: up to a spike, or to the end of the trial.
+
+    Steps are those of the trial, or their parts.
+    """
 
     first: np.ndarray
     """(n,) the step in which each begins"""
@@ -64,6 +68,11 @@ class Stretches:
     """(n,) x at the beginning"""
     spikes: np.ndarray
     """(n,) whether it ends with a spike"""
+
+    def within(self, begin: int, end: int) -> Stretches:
+        """Those that have steps from `begin` to before `end`."""
+        some = (self.first + self.n_steps > begin) & (self.first < end)
+        return Stretches(*(getattr(self, one.name)[some] for one in fields(self)))
 
 
 def check_neuron(neuron: Any) -> None:
@@ -108,6 +117,7 @@ def membrane(
     *,
     middle: bool = True,
     lifted: bool = True,
+    n_parts: int = 1,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -116,8 +126,9 @@ def membrane(
     dt : s
     middle : whether a spike counts as at the middle of its step, or at its end
     lifted : False for a threshold that does not move, so that x is the voltage
+    n_parts : of a step, an odd number; above 1 with spikes at the middle of steps
     """
-    n = len(o)
+    n, dt = len(o) * n_parts, dt / n_parts
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
     jumps: dict[str, float] = dict.fromkeys(neuron.slow, 0.0)
     for line in statements(neuron.after_spike):
@@ -128,9 +139,9 @@ def membrane(
     for name, (time, _) in neuron.slow.items():
         start = float(value_of(neuron.slow_start.get(name, "0"), parameters))
         rate = dt / parameters[time]
-        mid[name], grid[name] = _decaying(o, start, jumps[name], rate, middle)
+        mid[name], grid[name] = _decaying(o, start, jumps[name], rate, middle, n_parts)
         end[name] = mid[name] * np.exp(-rate / 2)
-    drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt)
+    drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt, n_parts)
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     total = np.zeros(n)
@@ -152,23 +163,31 @@ def membrane(
     )
 
 
-def _drive(stimulus: Stimulus, n: int, dt: float) -> np.ndarray:
-    """The drive of each step, (n,): that of its middle, or the sample where the stimulus consists of samples."""
-    samples = stimulus.samples(n, dt) if stimulus.text is None else stimulus.samples(2 * n, dt / 2)[1::2]
-    return np.asarray(samples, dtype=float)
+def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int) -> np.ndarray:
+    """The drive of each part of a step, (n,): that of its middle, or the sample where the stimulus consists of samples."""
+    if stimulus.text is not None:
+        return np.asarray(stimulus.samples(2 * n, dt / 2)[1::2], dtype=float)
+    if isinstance(stimulus, Filtered):
+        return np.asarray(stimulus.samples(n, dt), dtype=float)
+    return np.repeat(np.asarray(stimulus.samples(n // n_parts, n_parts * dt), dtype=float), n_parts)
 
 
 def _decaying(
-    o: np.ndarray, start: float, jump: float, rate: float, middle: bool
+    o: np.ndarray, start: float, jump: float, rate: float, middle: bool, n_parts: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A variable that decays and jumps at spikes: at the middle of each step, (n,), and on the grid, (n + 1,)."""
+    """A variable that decays and jumps at spikes: at the middle of each part, (n,), and on their grid, (n + 1,).
+
+    In the step of a spike it is as if there were none: the chance of a spike must not depend on this spike.
+    """
     decay, half = np.exp(-rate), np.exp(-rate / 2)
-    after = np.concatenate([[0.0], o[:-1]]) * jump * (decay if middle else half)
-    source = after.copy()
+    left = jump * (np.exp(-rate * n_parts / 2) if middle else 1.0)  # at the end of the step of the spike
+    source = np.zeros(len(o) * n_parts)
+    source[n_parts::n_parts] = o[:-1] * left * half
     source[:1] += start * half
     mid = lfilter([1.0], [1.0, -decay], source)
-    kicked = mid + o * jump if middle else mid * half + o * jump
-    return mid, np.concatenate([[start], kicked * half if middle else kicked])
+    grid = np.concatenate([[start], mid * half])
+    grid[n_parts::n_parts] += o * left
+    return mid, grid
 
 
 def stretches(
@@ -179,16 +198,19 @@ def stretches(
     *,
     middle: bool = True,
     t_start: float = 0.0,
+    n_parts: int = 1,
 ) -> Stretches:
     """The free stretches of a trial whose spikes are o, (n_steps,) 1.0 in a step with a spike.
 
     NsnnError : a spike in the refractory time of the one before
     """
-    n = len(o)
+    n = len(o) * n_parts
     where = np.flatnonzero(o)
-    j, h = (np.asarray(x).item() for x in release(neuron.si("tau_refrac"), dt, middle))
-    first = np.concatenate([[0], where + int(j)])
-    end = np.concatenate([where + 1, [n]])
+    j, h = (np.asarray(x).item() for x in release(neuron.si("tau_refrac"), dt / n_parts, middle))
+    early_by = max((n_parts + 1) // 2 - int(j), 0)  # the rest of the step of a spike has no other one
+    j, h = int(j) + early_by, h + early_by
+    first = np.concatenate([[0], where * n_parts + n_parts // 2 + j])
+    end = np.concatenate([(where + 1) * n_parts, [n]])
     early = np.flatnonzero(first[1:-1] >= end[1:-1]) if where.size > 1 else np.empty(0, dtype=int)
     if early.size:
         k = int(early[0])

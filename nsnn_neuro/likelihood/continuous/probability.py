@@ -12,6 +12,7 @@ from ...core.units import si
 from ...models.neurons import Neuron
 from ...models.noise import Noise
 from ...models.stimuli import Stimulus
+from .cells import Grid
 from .conditional import check_parts, check_start, probabilities
 from .trials import Trial, read_trials
 
@@ -68,7 +69,7 @@ def survival(
         raise NsnnError(f"times = {times}: expected one or more finite times from 0")
     n = max(1, int(np.ceil(t.max() / step - 1e-9)))
     trial = Trial(np.zeros(n), 0.0, (0, n))
-    chance = probabilities(parts, trial, step, n_cells=_cells(n_cells), start=float(model.si("v_reset")))
+    chance = probabilities(parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")))
     with np.errstate(divide="ignore"):
         logs = np.concatenate([[0.0], np.cumsum(np.log1p(-chance))])
     return np.exp(np.interp(t / step, np.arange(n + 1), logs))
@@ -127,10 +128,10 @@ def spike_probability(
             f"trains: trials of {min(lengths) * step:g} to {max(lengths) * step:g} s: expected one length; pass t_start and "
             "t_stop, or one trial at a time"
         )
-    rows = [probabilities(parts, trial, step, n_cells=_cells(n_cells)) for trial in trials]
+    rows = [probabilities(parts, trial, step, _grid(n_cells)) for trial in trials]
     table = np.stack([row[slice(*trial.counted)] for row, trial in zip(rows, trials, strict=True)])
     return table[0] if len(table) == 1 else table
 
 
-def _cells(n_cells: Any) -> int | None:
-    return None if n_cells is None else whole(n_cells, 8, "n_cells", 10_000)
+def _grid(n_cells: Any) -> Grid:
+    return Grid(None if n_cells is None else whole(n_cells, 8, "n_cells", 10_000))
