@@ -311,3 +311,20 @@ def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():
     at = Ascent(np.full(2, 0.5), scores=scores)
     found = curvature(function, at)
     assert found.information[0, 0] == pytest.approx(400 / 0.04, rel=1e-3)
+
+
+def test_a_climb_along_a_bent_ridge_ends_at_its_top():
+    """Of an internal: steps are short there because they are damped, not because nothing is to be gained."""
+    from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb
+
+    noise = np.random.default_rng(2).normal(size=(2, 400))
+    noise -= noise.mean(axis=1, keepdims=True)
+
+    def function(points):
+        x, y = points[:, :1] - 0.5, points[:, 1:] - 0.5
+        return -0.5 * ((noise[0] - (y - 2 * x**2) / 0.01) ** 2 + (noise[1] - (x - 0.2) / 0.3) ** 2)
+
+    top = function(np.array([[0.7, 0.58]])).sum()
+    at = climb(function, Ascent(np.array([0.1, 0.82]), damping=1e-3), 60, 1e-3)
+    assert at.done
+    assert at.value == pytest.approx(top, abs=0.01)
