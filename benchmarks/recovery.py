@@ -33,11 +33,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "likelihood.md"
 KEPT = PAGE.with_name("likelihood_recovery.json")
 HEAD = "| neuron | parameter | covered of {n} | bias, in standard errors | SD, in standard errors |\n|---|---|---|---|---|\n"
 SPIKES, HELD_OUT = 300, 75
-DURATION, PERIOD, CORRELATION = (
-    9.0,
-    0.5e-3,
-    5e-3,
-)  # s: of the simulation, of a sample of the signal, of its correlation
+DURATION, PERIOD = 9.0, 0.1e-3  # s: of the simulation, of a sample of the signal
+CORRELATION, SMOOTHING = 5e-3, 2e-3  # s: of the signal
 VOLTAGES = {"v_rest": 0 * mV, "v_reset": 8 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
 DRIVE = {"stimulus.gain": (0 * mV, 60 * mV), "stimulus.offset": (0 * mV, 80 * mV)}
 DELAY = {"stimulus.delay": (0 * ms, 10 * ms)}
@@ -88,11 +85,16 @@ CASES = {
 
 
 def signal(rng: np.random.Generator) -> neo.AnalogSignal:
-    """An Ornstein-Uhlenbeck path of variance 1, for the simulation and a delay."""
-    n, kept = int((DURATION + 1.0) / PERIOD), np.exp(-PERIOD / CORRELATION)
-    draws = rng.normal(size=n)
-    draws[1:] *= np.sqrt(1 - kept**2)
-    path = lfilter([1.0], [1.0, -kept], draws)
+    """An Ornstein-Uhlenbeck path through a low-pass filter, of variance 1, for the simulation and a delay.
+
+    Without the filter the likelihood has a kink wherever the delay moves a sample across the edge of a step.
+    """
+    settle = round(10 * (CORRELATION + SMOOTHING) / PERIOD)
+    path = rng.normal(size=round((DURATION + 1.0) / PERIOD) + settle)
+    poles = np.exp(-PERIOD / np.array([CORRELATION, SMOOTHING]))
+    path = lfilter([1.0], np.poly(poles), path)[settle:]
+    a, b = poles
+    path *= np.sqrt((1 - a**2) * (1 - b**2) * (1 - a * b) / (1 + a * b))
     return neo.AnalogSignal(path, units="mm", sampling_period=PERIOD * pq.s)
 
 

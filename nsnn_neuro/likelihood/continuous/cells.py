@@ -21,6 +21,7 @@ _STRETCH = 1.2  # log of the ratio of the widest to the finest cell, which is at
 _STEEP = 1.8  # the same for a nonlinear membrane, whose finest cells are where an upstroke begins
 _UPSTROKE = 5.0  # force of an upstroke that has begun, in standard deviations of the free membrane
 _MOTION = 0.15  # standard deviations of the free membrane that it may move in a part of a step without noise
+_NEAR = 3.0  # standard deviations from the threshold, where motion matters
 _MOST_PARTS = 31
 
 
@@ -89,17 +90,15 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
 def parts_needed(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> int:
     """Parts of a step, an odd number, in which a membrane that is driven fast moves little compared with the width of its density.
 
-    Its path without noise tells how fast it is, in all but the fastest hundredth of the free steps.
+    Its path without noise tells how fast it is close to the threshold, in all but the fastest twentieth of the steps there.
     """
     points, _ = _range(membrane, parts, sigma, dt)
-    force = membrane.force(points)
-    if membrane.nonlinear:  # an upstroke is fast and owes nothing to noise
-        force = np.minimum(force, _UPSTROKE * sigma)
-    path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, force)
-    moved = motions(*path, membrane.tau, dt)
+    path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
+    last = _upstroke(membrane, points, sigma) if membrane.nonlinear else membrane.threshold
+    moved = motions(*path, membrane.tau, dt, last - _NEAR * sigma, last)
     if not moved.size:
         return 1
-    n = float(np.quantile(moved, 0.99)) / (_MOTION * sigma)
+    n = float(np.quantile(moved, 0.95)) / (_MOTION * sigma)
     return 1 + 2 * int(np.ceil((min(n, _MOST_PARTS) - 1) / 2)) if n > 1 else 1
 
 
@@ -119,12 +118,7 @@ def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tup
 
 def _graded(membrane: Membrane, points: np.ndarray, bottom: float, sigma: float, n_cells: int) -> np.ndarray:
     """Cells that widen on both sides of the voltage at which an upstroke begins: later it is fast and owes nothing to noise."""
-    top = membrane.threshold
-    force = membrane.force(points) + float(membrane.drive.mean())
-    low = np.flatnonzero(force < _UPSTROKE * sigma)
-    last = min(int(low[-1]) if low.size else 0, len(points) - 2)
-    part = (_UPSTROKE * sigma - force[last]) / max(force[last + 1] - force[last], 1e-12 * sigma)
-    begins = points[last] + float(np.clip(part, 0.0, 1.0)) * (points[1] - points[0])
+    top, begins = membrane.threshold, _upstroke(membrane, points, sigma)
     x = np.linspace(bottom, top, 1025)
     far = np.abs(x - begins) / max(begins - bottom, 1e-3 * sigma)
     dense = np.exp(-_STEEP * np.minimum(far, 1.0))
@@ -132,3 +126,12 @@ def _graded(membrane: Membrane, points: np.ndarray, bottom: float, sigma: float,
     faces = np.interp(np.linspace(0.0, total[-1], n_cells + 1), total, x)
     faces[0], faces[-1] = bottom, top
     return np.asarray(faces)
+
+
+def _upstroke(membrane: Membrane, points: np.ndarray, sigma: float) -> float:
+    """The voltage at which an upstroke begins."""
+    force = membrane.force(points) + float(membrane.drive.mean())
+    low = np.flatnonzero(force < _UPSTROKE * sigma)
+    last = min(int(low[-1]) if low.size else 0, len(points) - 2)
+    part = (_UPSTROKE * sigma - force[last]) / max(force[last + 1] - force[last], 1e-12 * sigma)
+    return float(points[last]) + float(np.clip(part, 0.0, 1.0)) * float(points[1] - points[0])

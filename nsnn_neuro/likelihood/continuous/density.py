@@ -251,11 +251,13 @@ def motions(
     force: np.ndarray,
     tau: float,
     dt: float,
+    above: float,
+    below: float,
 ) -> np.ndarray:
-    """How far the noise-free paths move in each free step, (sum of n_steps,); arguments of `lowest`."""
+    """How far the noise-free paths move in each free step that begins between two voltages; other arguments of `lowest`."""
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
-    moved = np.zeros(n_steps.sum())
+    moved = np.zeros(n_steps.sum() + 1)
     k = 0
     for s in range(first.shape[0]):
         x = min(start[s], top)
@@ -264,6 +266,6 @@ def motions(
             i = min(int(place), n - 2)
             f = force[i] + (place - i) * (force[i + 1] - force[i])
             moved[k] = abs(dt / tau * (f + drive[t]))
+            k += above < x <= below
             x = min(x + dt / tau * (f + drive[t]), top)
-            k += 1
-    return moved
+    return moved[:k]
