@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ..harness import StudyConfig
 from ..shared.recordings import CORTICAL
+from .calibrated import CALIBRATED, GIF
 from .data_sets import PUNITS
 
 CLAIM = (
@@ -36,6 +37,10 @@ class Config(StudyConfig):
     grasshoppers: tuple[int, ...] = (1, 2)
     settings: tuple[str, ...] = CORTICAL
     punits: tuple[str, ...] = PUNITS
+    relays: tuple[int, ...] = (1,)
+    """seeds of simulated relay neurons, whose stimulus are input spikes"""
+    calibrated: tuple[str, ...] = CALIBRATED
+    """neurons in continuous time that are calibrated"""
     seconds: float = 12.0
     """largest length of a recording that is used"""
     block: float = 0.2
@@ -70,8 +75,8 @@ class Config(StudyConfig):
     """kernel of rates, reliability and van Rossum distance"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "grasshoppers": (1,), "settings": (), "punits": (), "seconds": 8.0, "sound": ((8, 20.0),),
-        "functions": 5, "betas": (0.0, 0.5), "ridges": (1.0,), "n_folds": 2,
+        "grasshoppers": (1,), "settings": (), "punits": (), "relays": (), "calibrated": (GIF,), "seconds": 8.0,
+        "sound": ((8, 20.0),), "functions": 5, "betas": (0.0, 0.5), "ridges": (1.0,), "n_folds": 2,
         "shifts": tuple(0.5 * k for k in range(7)), "widths": (0.0, 1e-3, 4e-3), "trials": 10,
         "n_hidden": 4, "epochs": 4, "refine": 0, "particles": 10,
     }  # fmt: skip

@@ -9,19 +9,22 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
+from scipy.signal import fftconvolve
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
 
 from ..shared import recordings as shared_recordings
 
-__all__ = ["PUNITS", "Nothing", "Recording", "analog", "recordings"]
+__all__ = ["PUNITS", "RELAY", "Nothing", "Recording", "analog", "recordings"]
 
 PUNITS = (
     "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
     "2012-07-12-ap", "2012-12-13-af", "2012-12-13-an", "2012-12-20-ac",
 )  # fmt: skip
 """P-units of the weakly electric fish; for the first one the field is known"""
+RELAY = "simulated relay neuron"
+"""kind of the case with input spikes, which no claim about recordings includes"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,12 +181,54 @@ def _punit(cell: str, config: Any) -> Recording | None:
     )  # fmt: skip
 
 
+def _relay(seed: int, config: Any) -> Recording:
+    """A neuron like those of the lateral geniculate nucleus, whose stimulus is the spike train of one input.
+
+    None of the fitted models is true: the neuron is an `AdEx` in coloured noise, with a synaptic current that rises and decays.
+    Input spikes have gamma intervals of order 2 after 3 ms of silence, 40 Hz.
+    """
+    dt, fine, seconds = 1e-3, 1e-4, config.seconds
+    borders = _split(seconds, config.block)
+    rng = np.random.default_rng([seed, config.seed])
+    times = np.cumsum(3e-3 + rng.gamma(2.0, 11e-3, size=round(60 * seconds)))
+    counts = np.bincount((times[times < borders[1]] / fine).astype(int), minlength=round(borders[1] / fine))
+    lags = np.arange(0.0, 40e-3, fine)
+    current = np.exp(-lags / 5e-3) - np.exp(-lags / 0.5e-3)
+    drive = 4.0 + 36.0 * fftconvolve(counts, current)[: len(counts)]
+    cell = nsnn.AdEx(
+        tau_m=8 * pq.ms, v_rest=0 * pq.mV, v_reset=0 * pq.mV, v_thresh=12 * pq.mV, v_spike=25 * pq.mV, delta_T=1.5 * pq.mV,
+        tau_refrac=2 * pq.ms, tau_w=80 * pq.ms, a=0.2, b=1 * pq.mV,
+    )  # fmt: skip
+    stimulus = nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_period=fine * pq.s))
+    block = nsnn.simulate(
+        cell,
+        nsnn.OUNoise(2 * pq.mV, 5 * pq.ms),
+        stimulus,
+        duration=borders[1] * pq.s,
+        dt=fine * pq.s,
+        seed=config.seed,
+        engine="numpy",
+    )
+    spikes = np.asarray(block.segments[0].spiketrains[0].rescale("s").magnitude)
+    per_bin = counts.reshape(-1, round(dt / fine)).sum(axis=1).astype(float)
+    return Recording(
+        RELAY, f"relay neuron {seed}", [spikes],
+        _standard(_shifted([per_bin], config.sabotage == "stimulus shifted"), dt, borders[0]), dt, borders,
+        _bases(
+            [RaisedCosines(n, stop * pq.ms, offset=3 * pq.ms) for n, stop in config.current],
+            RaisedCosines(config.functions, 60 * pq.ms, start=dt * pq.s, offset=4 * pq.ms),
+        ),
+        2e-3,
+    )  # fmt: skip
+
+
 def recordings(config: Any) -> Iterator[Recording]:
-    """The configured recordings that are available."""
+    """The configured recordings that are available, and the simulated relay neurons."""
     makers: list[tuple[Callable[[Any, Any], Recording | None], tuple[Any, ...]]] = [
         (_grasshopper, config.grasshoppers),
         (_cortical, config.settings),
         (_punit, config.punits),
+        (_relay, config.relays),
     ]
     for make, names in makers:
         for name in names:

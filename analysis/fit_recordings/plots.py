@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from .calibrated import CALIBRATED, GIF, LIF
 from .fits import ADDED, ALONE, CELL, DETERMINISTIC, GIVEN_SPIKES, GLM, LNP, NETWORK, NEURON, NO_HISTORY
 
 
@@ -42,6 +43,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     GIVEN_SPIKES: ("#009E73", "D"),
     DETERMINISTIC: ("#000000", "X"),
     ADDED: ("#E69F00", "^"),
+    LIF: ("#999933", "<"),
+    GIF: ("#882255", ">"),
 }
 
 
@@ -71,7 +74,7 @@ def _draw_scores(ax: Any, table: pd.DataFrame, names: list[str]) -> None:
         rows_of_model = rows[rows.model == model].set_index("recording")
         if rows_of_model.empty:
             continue
-        x = np.array([names.index(name) for name in rows_of_model.index]) + 0.1 * (k - 3)
+        x = np.array([names.index(name) for name in rows_of_model.index]) + 0.09 * (k - 4)
         inside = (rows_of_model.value > low).to_numpy()
         ax.errorbar(
             x[inside],
@@ -92,7 +95,7 @@ def _draw_scores(ax: Any, table: pd.DataFrame, names: list[str]) -> None:
     if len(names) > 6:
         ax.tick_params(axis="x", labelrotation=40)
     ax.set(ylim=(low, high), xlim=(-0.6, len(names) - 0.4), ylabel="held-out score (bits per spike)")
-    ax.legend(frameon=False, fontsize=9, ncols=7, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    ax.legend(frameon=False, fontsize=9, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     _spare(ax)
 
 
@@ -141,7 +144,7 @@ def _draw_fano(ax: Any, table: pd.DataFrame) -> None:
 def plot_leads(table: pd.DataFrame) -> Figure:
     """Paired differences with intervals, a panel per model."""
     rows = table[(table.part == "lead") & (table.measure == "bits")]
-    every = (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, ALONE, NO_HISTORY, NETWORK)
+    every = (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, *CALIBRATED, ALONE, NO_HISTORY, NETWORK)
     rivals = [m for m in every if (rows.model == m).any()]
     names = _names(table)
     lines = -(-len(rivals) // 4)

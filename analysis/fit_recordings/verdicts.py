@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim
+from .calibrated import CALIBRATED, GIF, LIF
+from .data_sets import RELAY
 from .fits import ADDED, ALONE, CELL, DETERMINISTIC, GIVEN_SPIKES, GLM, LNP, NETWORK, NEURON, NO_HISTORY
 from .scoring import interval, mean_of
 
@@ -52,7 +54,36 @@ def _on_average(rows: pd.DataFrame) -> tuple[bool, str]:
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
-    """Claims with their evidence."""
+    """Claims with their evidence. Those about calibrated neurons include the simulated relay neuron, the others do not."""
+    return [*_claims_about_recordings(table[table.kind != RELAY]), *_claims_about_calibrated(table)]
+
+
+def _claims_about_calibrated(table: pd.DataFrame) -> list[Claim]:
+    """The lead over neurons in continuous time, where some were calibrated."""
+    each = "each grasshopper recording, on average over those of other kinds, and on simulated relay neurons"
+    texts = {LIF: "a calibrated LIF neuron in white noise", GIF: "a calibrated GIF neuron with escape noise"}
+    results = []
+    for name, text in texts.items():
+        rows = _rows(table, "lead", name)
+        if len(rows):
+            holds, evidence = _on_average(rows)
+            failed = table[
+                (table.part == "remark") & (table.model == name) & table.measure.str.startswith("not fitted")
+            ]
+            if len(failed):
+                evidence += f"; not fitted: {', '.join(failed.recording)}"
+            results.append(
+                Claim(
+                    f"its lead over {text} is above 0 on {each} (95 %; added later)",
+                    holds,
+                    evidence,
+                    central=False,
+                )
+            )
+    return results
+
+
+def _claims_about_recordings(table: pd.DataFrame) -> list[Claim]:
     ahead = "the held-out score of the noisy neuron exceeds that of"
     of = {
         name: _rows(table, "lead", name)
@@ -163,7 +194,8 @@ def _standing(table: pd.DataFrame) -> pd.Series:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The main result in a sentence."""
+    """The main result in a sentence, of the recordings."""
+    table = table[table.kind != RELAY]
     leads = ", ".join(
         f"{_rows(table, 'lead', name).value.mean():.2f} more than {name}"
         for name in (DETERMINISTIC, GIVEN_SPIKES, LNP, GLM)
@@ -179,7 +211,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     cells = rows.assign(text=[f"{r.value:+.3f} [{r.low:+.3f}, {r.high:+.3f}]" for r in rows.itertuples()])
     results = cells.pivot(index="recording", columns="model", values="text").reindex(score.index)
     order = [
-        m for m in (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, ALONE, NO_HISTORY, NETWORK) if m in results
+        m
+        for m in (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, *CALIBRATED, ALONE, NO_HISTORY, NETWORK)
+        if m in results
     ]
     results.insert(0, "bits per spike", [f"{r.value:.3f} ± {r.se:.3f}" for r in score.itertuples()])
     return results[["bits per spike", *order]].fillna("").reset_index()
@@ -198,6 +232,11 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "Measures of spikes in the test part": drawn.round(3).astype(object).fillna("").reset_index(),
         "Chosen and fitted": chosen.round(4).astype(object).fillna("").reset_index(),
     }
+    remarks = table[table.part == "remark"]
+    if len(remarks):
+        results["Calibration: parameters at a bound or undetermined, and fits that failed"] = remarks[
+            ["recording", "model", "measure"]
+        ].rename(columns={"measure": "remark"})
     if len(across):
         results["Across repeats: value of the cell, and model minus cell"] = (
             across.round(3).astype(object).fillna("")

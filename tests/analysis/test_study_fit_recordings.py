@@ -17,7 +17,7 @@ from scipy.special import ndtr
 import nsnn_neuro as nsnn
 from analysis import fit_recordings as study
 from analysis import full_runs
-from analysis.fit_recordings import config, fits, simulation
+from analysis.fit_recordings import calibrated, config, fits, simulation
 from analysis.fit_recordings import data_sets as sets
 from analysis.fit_recordings import scoring as scores
 from analysis.harness import ClaimFailed
@@ -26,7 +26,7 @@ from nsnn_neuro.likelihood import Lags, NeuronModel
 
 SMALL = dataclasses.replace(
     study.Config(), betas=(0.5,), ridges=(1.0,), n_folds=2, sound=((8, 20.0),), past=((12, 40.0),),
-    shifts=(0.0, 0.5, 1.0, 1.5, 2.0), widths=(0.0, 1e-3, 4e-3), trials=40, n_hidden=0, seconds=4.0,
+    shifts=(0.0, 0.5, 1.0, 1.5, 2.0), widths=(0.0, 1e-3, 4e-3), trials=40, n_hidden=0, seconds=4.0, relays=(), calibrated=(),
 )  # fmt: skip
 
 
@@ -452,7 +452,111 @@ def test_figures_show_every_model_and_recording(table):
     assert len(figure.axes) == 3
     shown = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
     assert shown == {
-        fits.NEURON, fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.GLM, fits.NETWORK,
+        fits.NEURON, fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.GLM, fits.NETWORK, calibrated.GIF,
     }  # fmt: skip
     titles = [ax.get_title() for ax in leads.axes]
     assert set(titles) == set(table[table.part == "lead"].model)
+
+
+# --- calibrated neurons ------------------------------------------------------------------------------------------------------
+
+
+def spontaneous(after):
+    """A P-unit-like recording of 1 s without a stimulus, whose test part from .7 s on has the spikes `after`."""
+    times = np.cumsum(np.random.default_rng(11).gamma(9.0, 2e-3, size=60))
+    trains = [np.concatenate([times[times < 0.7], after])]
+    bases = {"stimulus": sets.Nothing(), "history": Lags(3)}
+    signals = [sets.analog(np.zeros((1000, 1)), 1e-3)]
+    return sets.Recording("P-unit", "made up", trains, signals, 1e-3, (0.7, 1.0), (bases,), 1e-3)
+
+
+def test_calibrated_neurons_see_the_training_part_only_and_predict_every_bin():
+    regular = spontaneous(np.arange(0.7105, 1.0, 0.018))
+    fitting = fits.Fitting(regular, SMALL)
+    arms, remarks = calibrated.calibrated(fitting, (calibrated.GIF,))
+    arm = arms[calibrated.GIF]
+    assert arm.p.shape == fitting.o.shape == (1, 300)
+    assert all(name == calibrated.GIF for name, _ in remarks)
+    rate = np.full(fitting.o.shape, fitting.rate)
+    assert fits.log_likelihood(arm.p, fitting.o).sum() > fits.log_likelihood(rate, fitting.o).sum() + 4
+    other = fits.Fitting(spontaneous(np.array([0.75, 0.79, 0.93])), SMALL)
+    again = calibrated.calibrated(other, (calibrated.GIF,))[0][calibrated.GIF]
+    assert again.chosen == arm.chosen
+    assert not np.array_equal(again.p, arm.p)
+
+
+def test_a_calibration_that_fails_is_a_remark(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise nsnn.NsnnError("free: tau_m, b cannot be distinguished")
+
+    monkeypatch.setattr(nsnn, "calibrate", refuse)
+    arms, remarks = calibrated.calibrated(
+        fits.Fitting(spontaneous(np.array([0.8])), SMALL), calibrated.CALIBRATED
+    )
+    assert not arms
+    assert remarks == [
+        (name, "not fitted: free: tau_m, b cannot be distinguished") for name in calibrated.CALIBRATED
+    ]
+
+
+def with_calibrated(value):
+    """`made_up` with a relay neuron, and leads of .5 over the calibrated neurons but for one P-unit that has none."""
+    table = made_up()
+    relay = table[table.recording == "cortical 1"].assign(kind=sets.RELAY, recording="relay 1")
+    relay.loc[relay.part == "lead", ["value", "low", "high"]] = -1.0
+    rows = table[(table.model == fits.GLM) & (table.part == "lead") & (table.recording != "P-unit 2")]
+    rows = pd.concat(
+        [rows, rows.iloc[:1].assign(kind=sets.RELAY, recording="relay 1", value=value, low=value - 0.1)]
+    )
+    remark = {
+        "kind": "P-unit",
+        "recording": "P-unit 2",
+        "part": "remark",
+        "model": calibrated.GIF,
+        "measure": "not fitted: a ridge",
+    }
+    parts = [
+        table,
+        relay,
+        *(rows.assign(model=name) for name in calibrated.CALIBRATED),
+        pd.DataFrame([remark]),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_claims_about_calibrated_neurons_include_the_relay_neuron_and_the_others_do_not():
+    for value, holds in ((0.2, True), (0.05, False)):
+        table = with_calibrated(value)
+        found = study.claims(table)
+        assert found[: len(study.claims(made_up()))] == study.claims(made_up())
+        lif, gif = found[-2:]
+        assert (lif.holds, gif.holds, lif.central, gif.central) == (holds, holds, False, False)
+        assert "not fitted: P-unit 2" in gif.evidence
+        assert "not fitted" not in lif.evidence
+        assert f"relay 1 {value:.3f}" in lif.evidence
+        assert study.headline(table) == study.headline(made_up())
+
+
+def test_stimuli_of_calibrated_neurons():
+    """The sine of a phase of constant speed, also before the first and after the last middle; a filter of area 1."""
+    t, fine = (np.arange(50) + 0.5) * 5e-4, (np.arange(500) + 0.5) * 5e-5
+    phase = 2 * np.pi * 740.0 * t + 1.0
+    sine, frequency = calibrated.phase_signal(
+        sets.analog(np.column_stack([np.cos(phase), np.sin(phase)]), 5e-4), 10
+    )
+    assert frequency == pytest.approx(740.0, rel=1e-12)
+    np.testing.assert_allclose(sine.magnitude[:, 0], np.sin(2 * np.pi * 740.0 * fine + 1.0), atol=1e-10)
+    impulse = calibrated.filtered_spikes(sets.analog(np.eye(1, 400)[0][:, None], 1e-3), 8e-3).magnitude[:, 0]
+    assert impulse.sum() == pytest.approx(1.0, rel=1e-12)
+    np.testing.assert_allclose(impulse[8] / impulse[0], np.exp(-1), rtol=1e-12)
+
+
+def test_the_relay_neuron_follows_its_input():
+    config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=(), relays=(1,), seconds=0.4)
+    (relay,) = sets.recordings(config)
+    assert relay.kind == sets.RELAY
+    counts = relay.signals[0].magnitude[:, 0] > relay.signals[0].magnitude[:, 0].min()
+    (spikes,) = relay.trains
+    assert 3 < len(spikes) < counts.sum()
+    last = [np.flatnonzero(counts[: int(t / relay.dt) + 1])[-1] for t in spikes]
+    assert np.median(spikes - np.array(last) * relay.dt) < 8e-3
