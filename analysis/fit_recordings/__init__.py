@@ -22,12 +22,21 @@ the block.
 - noise added: the threshold of the deterministic neuron, and a noise level fitted to the training part, with nothing else
   refitted. (With a free threshold it would equal the noisy neuron.)
 - LNP and Poisson GLM: exponential nonlinearity, without and with history (PoissonRegressor of scikit-learn)
+- neurons in continuous time that `simulate` runs, by `calibrate` (`calibrated.py`): a LIF in white noise, a GIF with escape noise.
+  They have 4 to 13 parameters and no candidates, but the structure of a membrane; 32 starts on the training part. They score the
+  same bins. Of the receptor they have the saturating and adapting response of the study `grasshopper`
+- the same models for a *simulated* relay neuron, whose stimulus is the spike train of one input; no claim about recordings has it
 
 Hypotheses and criteria, fixed before the first full run. The noisy neuron is ahead of both deterministic neurons and of noise
 added, on every recording; and of LNP and history alone, on each grasshopper recording and on average over settings and over
 P-units. All intervals are 95 %: within a recording by a jackknife over blocks of .2 s (all repeats of a block together), over
 recordings by Student's t. Secondary claims: less than .05 bits per spike behind the GLM; not rejected by time rescaling; as
 variable as the cell.
+
+Calibrated neurons and the relay neuron were added after the full run of 2026-11-27. Two secondary claims compare them: the noisy
+neuron is ahead of each, by the criterion of the other averages. Structure and bounds were set after a look at held-out scores of
+six recordings (cortical 00, 06, 08 and three P-units): the moving threshold was left out, as its fits ended in local maxima, and
+so was a field of estimated frequency for P-units, whose phase is lost within the test part.
 
 Changes after a full run. After the first one, the floors of the deterministic neurons received a lower bound, because some
 predicted silence with too much certainty; models are simulated from the start of the recording, not from shortly before the test
