@@ -1,9 +1,12 @@
 """Neurons in continuous time as rivals: `calibrate` by likelihood, on the same training part and in the same bins as all models.
 
 Steps are the bins, and a step has the mean of the stimulus, as in the other models. So the probability of a step is that of a spike
-or none in a bin, and no conversion is needed. Parameters are fitted from 32 starts; nothing is chosen by cross-validation.
+or none in a bin, and no conversion is needed. Parameters are fitted from 32 starts, for the LIF of a receptor with the response to
+sound of the GIF among them; nothing is chosen by cross-validation.
 
-    LIF    threshold 10 mV above rest and reset, in white noise; free are the time constant, the noise and the refractory time
+    LIF    threshold 10 mV above rest and reset, in white noise; free are the time constant, the noise and the refractory time.
+           For the receptors, and for P-units without a stimulus: in bins of 1 ms the cortical current, and in bins of .5 ms the
+           field, move the membrane by many SD of its noise, so that each bin would need tens of steps
     GIF    with escape noise of width 1 mV and 1 kHz at the threshold, and an adaptation current; free are the time constants of
            membrane and adaptation, the reset, the jump of the current and the refractory time
 
@@ -29,10 +32,19 @@ from nsnn_neuro.likelihood import Calibration
 from .data_sets import RELAY, Recording, analog
 from .fits import Arm, Fitting
 
-__all__ = ["CALIBRATED", "GIF", "LIF", "Remark", "calibrated", "filtered_spikes", "phase_signal"]
+__all__ = [
+    "CALIBRATED",
+    "GIF",
+    "LIF",
+    "Remark",
+    "calibrated",
+    "filtered_spikes",
+    "in_white_noise",
+    "phase_signal",
+]
 
 LIF, GIF = "LIF, white noise", "GIF, escape noise"
-CALIBRATED = (LIF, GIF)
+CALIBRATED = (GIF, LIF)
 SYNAPSES = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3)
 """s; candidates for the time constant of input spikes"""
 _FINE = 10  # samples of the field per bin
@@ -46,24 +58,32 @@ def calibrated(fitting: Fitting, names: tuple[str, ...]) -> tuple[dict[str, Arm]
     arms: dict[str, Arm] = {}
     remarks: list[Remark] = []
     for name in names:
+        if name == LIF and not in_white_noise(fitting.recording):
+            continue
         try:
-            arms[name], texts = _arm(fitting, name)
+            arms[name], texts = _arm(fitting, name, arms[GIF].chosen if GIF in arms else {})
         except nsnn.NsnnError as error:
             texts = [f"not fitted: {error}"]
         remarks += [(name, text) for text in texts]
     return arms, remarks
 
 
-def _arm(fitting: Fitting, name: str) -> tuple[Arm, list[str]]:
+def in_white_noise(r: Recording) -> bool:
+    """Whether a bin is short enough for the Fokker-Planck equation of this recording."""
+    return r.kind == "grasshopper" or not r.stimulated
+
+
+def _arm(fitting: Fitting, name: str, near: dict[str, float]) -> tuple[Arm, list[str]]:
     """Calibrate with each drive, take the one with the largest likelihood of the training part, and predict the test part.
 
+    near : parameters of another neuron, whose response to sound is a start
     Returns also the warnings about parameters.
     """
     r = fitting.recording
     cell, noise, free = _neuron(r, name)
     trains = [[train] for train in r.trains]  # each repeat is a recording with a stimulus of its own
     fits: list[tuple[Calibration, dict[str, float], list[str]]] = []
-    for stimuli, of_drive, given in _drives(r, name):
+    for stimuli, of_drive, given in _drives(r, name, near):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit = nsnn.calibrate(
@@ -95,7 +115,8 @@ def _neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
         free["tau_refrac"] = (0 * second, longest * second)
     if name == LIF:
         cell: Any = nsnn.LIF(**own, v_reset=0 * mV, v_thresh=10 * mV)
-        return cell, nsnn.WhiteNoise(4 * mV), free | {"noise.sigma": (0.2 * mV, 30 * mV)}
+        free |= {"tau_m": (2 * r.dt * second, 20 * ms), "noise.sigma": (0.2 * mV, 30 * mV)}
+        return cell, nsnn.WhiteNoise(4 * mV), free
     slow = r.kind == "grasshopper"
     cell = nsnn.GIF(
         **own, v_reset=-20 * mV, v_thresh=0 * mV, tau_w=(3 * second if slow else 20 * ms), b=(0.01 if slow else 0.5) * mV,
@@ -110,7 +131,7 @@ def _neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
 
 
 def _drives(
-    r: Recording, name: str
+    r: Recording, name: str, near: dict[str, float]
 ) -> Iterator[tuple[list[nsnn.Stimulus], dict[str, Any], dict[str, float]]]:
     """The drive of each repeat, its free parameters, and settings of a grid; several where there is a grid."""
     offset = {LIF: 8 * mV, GIF: -3 * mV}[name]
@@ -120,13 +141,21 @@ def _drives(
         return
     free: dict[str, Any] = {"stimulus.gain": (0.1 * mV, 60 * mV), "stimulus.offset": (low, high)}
     if r.kind == "grasshopper":
-        start = {"gain": 8 * mV, "offset": offset, "delay": 5 * ms, "middle": 0.0, "width": 0.5}
-        adapting = {"adaptation": 0.7, "tau_adaptation": 3 * ms}
+        start = {"gain": 8 * mV, "offset": offset, "delay": 5 * ms, "tau_adaptation": 3 * ms}
+        start |= {"middle": 0.0, "width": 0.5, "adaptation": 0.7}
+        for key, unit in (
+            ("delay", second),
+            ("tau_adaptation", second),
+            ("middle", 1),
+            ("width", 1),
+            ("adaptation", 1),
+        ):
+            start[key] = near.get(f"stimulus.{key}", start[key] / unit) * unit
         free |= {
             "stimulus.delay": (2 * ms, 10 * ms), "stimulus.middle": (-3.0, 3.0), "stimulus.width": (0.1, 3.0),
             "stimulus.adaptation": (0.0, 1.0), "stimulus.tau_adaptation": (0.5 * ms, 100 * ms),
         }  # fmt: skip
-        yield [nsnn.Transduced(s, **start, **adapting) for s in r.signals], free, {}
+        yield [nsnn.Transduced(s, **start) for s in r.signals], free, {}
         return
     start = {"gain": 5 * mV, "offset": offset}
     if r.kind == "P-unit":

@@ -60,7 +60,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def _claims_about_calibrated(table: pd.DataFrame) -> list[Claim]:
     """The lead over neurons in continuous time, where some were calibrated."""
-    each = "each grasshopper recording, on average over those of other kinds, and on simulated relay neurons"
+    each = (
+        "each grasshopper recording, on average over those of each other kind, and on simulated relay neurons"
+    )
     texts = {LIF: "a calibrated LIF neuron in white noise", GIF: "a calibrated GIF neuron with escape noise"}
     results = []
     for name, text in texts.items():
