@@ -1,12 +1,11 @@
 """Neurons in continuous time as rivals: `calibrate` by likelihood, on the same training part and in the same bins as all models.
 
 Steps are the bins, and a step has the mean of the stimulus, as in the other models. So the probability of a step is that of a spike
-or none in a bin, and no conversion is needed. Parameters are fitted from 32 starts, for the LIF of a receptor with the response to
-sound of the GIF among them; nothing is chosen by cross-validation.
+or none in a bin, and no conversion is needed. Parameters are fitted from 32 starts; nothing is chosen by cross-validation.
 
     LIF    threshold 10 mV above rest and reset, in white noise; free are the time constant, the noise and the refractory time.
-           For the receptors, and for P-units without a stimulus: in bins of 1 ms the cortical current, and in bins of .5 ms the
-           field, move the membrane by many SD of its noise, so that each bin would need tens of steps
+           For P-units without a stimulus only: the stimuli of the others move the membrane by many SD of its noise in each bin,
+           which then needs tens of steps, and a fit more than five minutes
     GIF    with escape noise of width 1 mV and 1 kHz at the threshold, and an adaptation current; free are the time constants of
            membrane and adaptation, the reset, the jump of the current and the refractory time
 
@@ -61,7 +60,7 @@ def calibrated(fitting: Fitting, names: tuple[str, ...]) -> tuple[dict[str, Arm]
         if name == LIF and not in_white_noise(fitting.recording):
             continue
         try:
-            arms[name], texts = _arm(fitting, name, arms[GIF].chosen if GIF in arms else {})
+            arms[name], texts = _arm(fitting, name)
         except nsnn.NsnnError as error:
             texts = [f"not fitted: {error}"]
         remarks += [(name, text) for text in texts]
@@ -69,21 +68,20 @@ def calibrated(fitting: Fitting, names: tuple[str, ...]) -> tuple[dict[str, Arm]
 
 
 def in_white_noise(r: Recording) -> bool:
-    """Whether a bin is short enough for the Fokker-Planck equation of this recording."""
-    return r.kind == "grasshopper" or not r.stimulated
+    """Whether the likelihood in white noise needs few steps per bin of this recording."""
+    return not r.stimulated
 
 
-def _arm(fitting: Fitting, name: str, near: dict[str, float]) -> tuple[Arm, list[str]]:
+def _arm(fitting: Fitting, name: str) -> tuple[Arm, list[str]]:
     """Calibrate with each drive, take the one with the largest likelihood of the training part, and predict the test part.
 
-    near : parameters of another neuron, whose response to sound is a start
     Returns also the warnings about parameters.
     """
     r = fitting.recording
     cell, noise, free = _neuron(r, name)
     trains = [[train] for train in r.trains]  # each repeat is a recording with a stimulus of its own
     fits: list[tuple[Calibration, dict[str, float], list[str]]] = []
-    for stimuli, of_drive, given in _drives(r, name, near):
+    for stimuli, of_drive, given in _drives(r, name):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit = nsnn.calibrate(
@@ -131,7 +129,7 @@ def _neuron(r: Recording, name: str) -> tuple[Any, Any, dict[str, Any]]:
 
 
 def _drives(
-    r: Recording, name: str, near: dict[str, float]
+    r: Recording, name: str
 ) -> Iterator[tuple[list[nsnn.Stimulus], dict[str, Any], dict[str, float]]]:
     """The drive of each repeat, its free parameters, and settings of a grid; several where there is a grid."""
     offset = {LIF: 8 * mV, GIF: -3 * mV}[name]
@@ -143,14 +141,6 @@ def _drives(
     if r.kind == "grasshopper":
         start = {"gain": 8 * mV, "offset": offset, "delay": 5 * ms, "tau_adaptation": 3 * ms}
         start |= {"middle": 0.0, "width": 0.5, "adaptation": 0.7}
-        for key, unit in (
-            ("delay", second),
-            ("tau_adaptation", second),
-            ("middle", 1),
-            ("width", 1),
-            ("adaptation", 1),
-        ):
-            start[key] = near.get(f"stimulus.{key}", start[key] / unit) * unit
         free |= {
             "stimulus.delay": (2 * ms, 10 * ms), "stimulus.middle": (-3.0, 3.0), "stimulus.width": (0.1, 3.0),
             "stimulus.adaptation": (0.0, 1.0), "stimulus.tau_adaptation": (0.5 * ms, 100 * ms),

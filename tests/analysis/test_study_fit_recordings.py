@@ -529,7 +529,7 @@ def test_claims_about_calibrated_neurons_include_the_relay_neuron_and_the_others
         table = with_calibrated(value)
         found = study.claims(table)
         assert found[: len(study.claims(made_up()))] == study.claims(made_up())
-        lif, gif = found[-2:]
+        gif, lif = found[-2:]
         assert (lif.holds, gif.holds, lif.central, gif.central) == (holds, holds, False, False)
         assert "not fitted: P-unit 2" in gif.evidence
         assert "not fitted" not in lif.evidence
