@@ -98,12 +98,16 @@ class Calibration:
 
         They end at the bounds of the parameter; a parameter at a bound or without effect has the whole range.
         """
-        z = float(norm.ppf(0.5 + _level(level) / 2))
+        z = self._quantile(0.5 + _level(level) / 2)
         free, u = self._free, self._ascent.u
         error = np.sqrt(np.diag(self._scaled))
         error = np.where(np.isfinite(error), error, np.inf)
         low, high = (free.values(np.clip(u + sign * z * error, 0.0, 1.0)) for sign in (-1, 1))
         return {name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)}
+
+    def _quantile(self, upper: float) -> np.ndarray:
+        """How many standard errors are below a fraction of the distribution of each estimate, (K,) or a number."""
+        return np.asarray(norm.ppf(upper))
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """The likelihood as a function of one parameter, with the others at their best for each value.

@@ -43,3 +43,11 @@ def warn_bound(name: str, u: float) -> None:
 def warn_idle(name: str, what: str = "likelihood") -> None:
     """Warn of a parameter without effect."""
     warn(f"{name} does not change the {what}: its error is inf; take it out of free")
+
+
+def warn_alone(name: str) -> None:
+    """Warn of a parameter whose error cannot be taken from blocks of time, as one of them determines it alone."""
+    warn(
+        f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
+        "value; record longer, with a current that varies more, or take it out of free"
+    )

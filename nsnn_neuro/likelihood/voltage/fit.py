@@ -1,11 +1,6 @@
 """`calibrate` with method="voltage": the membrane by regression, then the threshold by maximum likelihood of the spikes.
 
-Both steps solve sums of scores over blocks of time, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the threshold given that
-membrane. With A the slopes of their mean and B the covariance of the scores, both over all parameters, the covariance of the
-estimates is inv(A) B inv(A)': the errors of the threshold contain those of the membrane.
-
-Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275; Murphy & Topel 1985,
-doi 10.1080/07350015.1985.10509471 (errors of estimates in two steps)
+Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
 """
 
 from __future__ import annotations
@@ -26,8 +21,9 @@ from ...models.parameter_names import replaced
 from ..calibration.free_parameters import FreeParameters, read_free
 from ..calibration.maximise import FLAT_RIDGE, Ascent, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
-from ..continuous.conditional import Parts, check_parts, probabilities
+from ..continuous.conditional import Parts, check_parts
 from .defaults import membrane_bounds, threshold_bounds
+from .errors import block_logs, two_step_errors
 from .membrane import VARIED, Regression, noise_free, regress, series_scale
 from .result import VoltageCalibration
 from .samples import Samples, read_samples
@@ -38,7 +34,6 @@ _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
 _ALMOST = 1e-3
 _LONGER = "record more spikes"
-_STEP = 1e-3  # of differences, on the scale of the bounds, over which the slopes of scores are taken
 
 
 def fit_voltage(
@@ -73,11 +68,11 @@ def fit_voltage(
                 f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(second.names)}, one for each free "
                 "parameter of the threshold, and some hundred for errors that hold"
             )
-        at, information, inner = _threshold(second, samples, seed)
+        at, inner = _threshold(second, samples, seed)
         (report or (lambda _: None))(0.8)
         if second.names:
             parts = second.models(second.values(at.u))
-        return _result(parts, first, fitted, second, at, information, inner, refractory, samples)
+        return _result(parts, first, fitted, second, at, inner, refractory, samples)
 
 
 def _check(parts: Parts) -> None:
@@ -217,30 +212,15 @@ def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
     return FreeParameters(parts, names, paths, low, high, symbols, shown)
 
 
-def _logs(parts: Parts, samples: Samples) -> np.ndarray:
-    """The log-likelihood of the spikes of each block, (n_blocks,)."""
-    total = np.zeros(samples.n_blocks)
-    for trial, block in zip(samples.trials, samples.blocks(), strict=True):
-        q = np.clip(probabilities(parts, trial, samples.dt), 1e-300, 1 - 1e-16)
-        logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
-        own = slice(*trial.counted)
-        total += np.bincount(block[own], logs[own], samples.n_blocks)
-    return total
-
-
-def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, np.ndarray, np.ndarray]:
-    """The most likely threshold given the membrane: where, its information, and the parameters that it is of."""
+def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, np.ndarray]:
+    """The most likely threshold given the membrane: where, and the parameters within their bounds that matter."""
     if not free.names:
-        value = float(_logs(free.parts, samples).sum())
-        return (
-            Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))),
-            np.zeros((0, 0)),
-            np.zeros(0, dtype=int),
-        )
+        value = float(block_logs(free.parts, samples).sum())
+        return Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))), np.zeros(0, dtype=int)
 
     def function(points: np.ndarray) -> np.ndarray:
         return np.stack(
-            [_logs(free.numbers(values), samples) for values in free.values(points, within=False)]
+            [block_logs(free.numbers(values), samples) for values in free.values(points, within=False)]
         )
 
     spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
@@ -257,65 +237,7 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
         warn_bound(free.names[k], at.u[k])
     for k in bent.idle:
         warn_idle(free.names[k])
-    return at, bent.information, bent.inner
-
-
-def _covariance(
-    parts: Parts,
-    first: FreeParameters,
-    fitted: Regression | None,
-    second: FreeParameters,
-    at: Ascent,
-    information: np.ndarray,
-    inner: np.ndarray,
-    samples: Samples,
-) -> tuple[np.ndarray, float]:
-    """The covariance of both kinds of parameters on the scale of their bounds, and the error of the resistance in series."""
-    n1, n2 = len(first.names), len(second.names)
-    both = joined(parts, first, second)
-    m1 = 0 if fitted is None else fitted.scores.shape[1]
-    held = np.array([] if fitted is None else [k for k in range(n1) if not 0 < fitted.u[k] < 1], dtype=int)
-    for k in held:
-        assert fitted is not None
-        warn_bound(first.names[k], fitted.u[k])
-    kept = np.array([k for k in range(m1) if k not in held] + [m1 + k for k in inner], dtype=int)
-    bread, scores = np.zeros((m1 + n2, m1 + n2)), np.zeros((samples.n_blocks, m1 + n2))
-    if fitted is not None:
-        bread[:m1, :m1], scores[:, :m1] = fitted.information, fitted.scores
-    if len(inner):
-        assert at.scores is not None
-        u = np.concatenate([np.zeros(0) if fitted is None else fitted.u, at.u])
-        scores[:, m1:] = _scores(both, u, np.arange(n1, n1 + n2), samples)
-        bread[np.ix_(m1 + inner, m1 + inner)] = information
-        for k in range(n1):
-            step = np.zeros(len(u))
-            step[k] = _STEP
-            up, down = (
-                _scores(both, u + sign * step, np.arange(n1, n1 + n2), samples).sum(axis=0)
-                for sign in (1, -1)
-            )
-            bread[m1:, k] = -(up - down) / (2 * _STEP)
-    inverse = np.linalg.inv(bread[np.ix_(kept, kept)])
-    used = scores[np.abs(scores).sum(axis=1) > 0][:, kept]
-    meat = used.T @ used * len(used) / max(1, len(used) - 1)
-    full = np.full((m1 + n2, m1 + n2), np.nan)
-    full[np.ix_(kept, kept)] = inverse @ meat @ inverse.T
-    series = float(np.sqrt(full[n1, n1])) if m1 > n1 else 0.0
-    chosen = np.concatenate([np.arange(n1), m1 + np.arange(n2)])
-    return full[np.ix_(chosen, chosen)], series
-
-
-def _scores(free: FreeParameters, u: np.ndarray, which: np.ndarray, samples: Samples) -> np.ndarray:
-    """(n_blocks, n) the slopes of the log-likelihood of each block, by central differences."""
-    columns = []
-    for k in which:
-        step = np.zeros(len(u))
-        step[k] = 1e-4
-        up, down = (
-            _logs(free.numbers(free.values(u + sign * step, within=False)), samples) for sign in (1, -1)
-        )
-        columns.append((up - down) / 2e-4)
-    return np.stack(columns, axis=1)
+    return at, bent.inner
 
 
 def _result(
@@ -324,7 +246,6 @@ def _result(
     fitted: Regression | None,
     second: FreeParameters,
     at: Ascent,
-    information: np.ndarray,
     inner: np.ndarray,
     refractory: FreeParameters | None,
     samples: Samples,
@@ -335,13 +256,21 @@ def _result(
         names = [first.names[k] for k in fitted.moved if k < len(first.names)]
         if len(names) > 1:
             warn_similar(names, VARIED)
-    two, series_se = _covariance(parts, first, fitted, second, at, information, inner, samples)
+    if fitted is not None:
+        for k in np.flatnonzero((fitted.u <= 0) | (fitted.u >= 1)):
+            warn_bound(first.names[k], fitted.u[k])
+    both = np.concatenate([np.zeros(0) if fitted is None else fitted.u, at.u])
+    two, own_freedom, series_se = two_step_errors(
+        first, fitted, joined(parts, first, second), both, inner, samples
+    )
     own = np.array(
         [k for k, path in enumerate(free.paths) if refractory is None or path not in refractory.paths],
         dtype=int,
     )
     scaled = np.full((len(free.names), len(free.names)), np.nan)
     scaled[np.ix_(own, own)] = two
+    freedom = np.full(len(free.names), np.nan)
+    freedom[own] = own_freedom
     u = np.clip(free.place(np.array([float(_value(parts, path)) for path in free.paths])), 0.0, 1.0)
     slopes = free.slopes(u)
     covariance = scaled * np.outer(slopes, slopes)
@@ -367,6 +296,7 @@ def _result(
         np.nan if fitted is None else fitted.error,
         0.0 if fitted is None else fitted.series,
         series_se * series_scale(samples),
+        dict(zip(free.names, freedom.tolist(), strict=True)),
     )
 
 

@@ -5,8 +5,8 @@ resistance in series, which follows the current without delay, plus noise. Least
 the next spike, have no bias from noise of the measurement. (Regression of its derivative, as in Mensi et al. 2012, has: with white
 noise of .3 mV at 10 kHz a time constant of 20 ms comes out as 6 ms, if the membrane fluctuates by 3 mV.)
 
-Errors are those of a sum of scores over blocks of time, so that noise with a correlation time far below a block may have any
-spectrum.
+Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with a correlation time far below a
+block may have any spectrum.
 """
 
 from __future__ import annotations
@@ -88,8 +88,10 @@ class Regression:
     """in V for one unit of the current; 0 where it was not fitted"""
     scores: np.ndarray
     """(n_blocks, K + 0 or 1), mV^2"""
-    information: np.ndarray
-    """minus their mean slope"""
+    squares: np.ndarray
+    """(n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes, the sums of squares and products of the columns"""
+    left: float
+    """root mean square of what is left, over the degrees of freedom, mV"""
     variance_explained: float
     error: float
     """root mean square of what is left, V"""
@@ -130,7 +132,9 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     series = 0.0 if column is None else float(best[-1]) / _MV / _size(samples)
     explained = 1 - float(left @ left) / float(np.sum((y - y.mean()) ** 2))
     rms = float(np.sqrt(np.mean(left**2))) / _MV
-    return Regression(best[:n], series, scores, information, explained, rms, weakest, moved)
+    squares = _squares(slopes, block, samples.n_blocks)
+    spread = float(np.sqrt(left @ left / (len(left) - len(best))))
+    return Regression(best[:n], series, scores, squares, spread, explained, rms, weakest, moved)
 
 
 def series_scale(samples: Samples) -> float:
@@ -181,6 +185,16 @@ def _slopes(residual: Any, x: np.ndarray) -> np.ndarray:
         step[k] = _STEP
         columns.append((residual(x + step) - residual(x - step)) / (2 * _STEP))
     return np.stack(columns, axis=1)
+
+
+def _squares(columns: np.ndarray, block: np.ndarray, n_blocks: int) -> np.ndarray:
+    """(n_blocks, n, n) the sums of squares and products of columns over each block."""
+    n = columns.shape[1]
+    found = np.empty((n_blocks, n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            found[:, i, j] = found[:, j, i] = np.bincount(block, columns[:, i] * columns[:, j], n_blocks)
+    return found
 
 
 def _check(y: np.ndarray, n_parameters: int, dt: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import quantities as pq
+from scipy.stats import t
 
 from ...core.errors import NsnnError
 from ...models.stimuli import Filtered
@@ -19,9 +20,9 @@ from .samples import read_samples
 class VoltageCalibration(Calibration):
     """A neuron fitted to a recorded membrane potential and its spikes; a `Calibration` that also says how well the voltage is met.
 
-    Standard errors are those of two steps, from the variance of scores over blocks of time: the potential may have noise of any
-    spectrum, and errors of the threshold contain those of the membrane. That of tau_refrac, which is read off the mean spike, is
-    NaN. `log_likelihood` is that of the spikes.
+    Standard errors are those of two steps, by a jackknife over blocks of time: the potential may have noise of any spectrum, and
+    errors of the threshold contain those of the membrane. `interval` takes quantiles of Student's t. The error of tau_refrac, which
+    is read off the mean spike, is NaN. `log_likelihood` is that of the spikes.
 
     >>> from brian2 import Hz, ms, mV, second
     >>> from nsnn_neuro import EscapeNoise, ExponentialHazard, FrozenNoise, LIF, calibrate, simulate
@@ -42,6 +43,8 @@ class VoltageCalibration(Calibration):
     series_resistance: float
     """in series with the membrane: V for one unit of the signal of the stimulus, ohm where its gain is in ohm"""
     series_resistance_se: float
+    degrees_of_freedom: dict[str, float]
+    """of the standard error of each parameter: few where few stretches of the recording determine it"""
 
     def __repr__(self) -> str:
         """The table of `Calibration`, and what is known of the voltage."""
@@ -58,6 +61,10 @@ class VoltageCalibration(Calibration):
             "part of the neuron"
         )
         return "\n".join([head, voltage, series, *rest])
+
+    def _quantile(self, upper: float) -> np.ndarray:
+        freedom = np.array(list(self.degrees_of_freedom.values()))
+        return np.asarray(t.ppf(upper, np.where(np.isfinite(freedom), freedom, np.inf)))
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """Refused: the two steps of a voltage fit have no common likelihood; `interval` has limits."""

@@ -1,0 +1,158 @@
+"""Standard errors of a fit in two steps, by a jackknife over blocks of time.
+
+Both steps solve sums of scores over blocks, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the threshold given that membrane.
+With s_j the scores of block j at the estimate, over all parameters, A_j minus their slopes and A the sum of these, the estimate
+without block j is off by
+
+    d_j = inv(A - A_j) s_j
+
+to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has the slopes of g2 along x1, so that
+the errors of the threshold contain those of the membrane. The sum of s_j s_j' (the "sandwich" without leaving out) is too small: the
+fit adapts to the blocks with the most influence, so that their scores are small.
+
+The degrees of freedom of such a variance are far fewer than blocks where few of them determine a parameter. They are those of a
+chi-square variable with its mean and variance, if scores have the covariance that a true model gives them.
+
+Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169; Imbens & Kolesar 2016, doi
+10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (errors of estimates in two steps)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..calibration.free_parameters import FreeParameters
+from ..calibration.maximise import FLAT_RIDGE, ridge
+from ..calibration.undetermined import warn_alone
+from ..continuous.conditional import Parts, probabilities
+from .membrane import Regression
+from .samples import Samples
+
+_SCORE, _SLOPE = 1e-4, 1e-3  # of differences, on the scale of the bounds
+
+
+def block_logs(parts: Parts, samples: Samples) -> np.ndarray:
+    """The log-likelihood of the spikes of each block, (n_blocks,)."""
+    total = np.zeros(samples.n_blocks)
+    for trial, block in zip(samples.trials, samples.blocks(), strict=True):
+        q = np.clip(probabilities(parts, trial, samples.dt), 1e-300, 1 - 1e-16)
+        logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
+        own = slice(*trial.counted)
+        total += np.bincount(block[own], logs[own], samples.n_blocks)
+    return total
+
+
+def jackknife(scores: np.ndarray, slopes: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The covariance of an estimate from the blocks that it is of, and the degrees of freedom of each variance.
+
+    scores : (n_blocks, K) at the estimate, with a sum of 0
+    slopes : (n_blocks, K, K) minus their slopes
+    expected : (n_blocks, K, K) their covariance under the model, up to a factor
+
+    Returns
+    -------
+    (K, K) and (K,)
+    """
+    n, total = len(scores), slopes.sum(axis=0)
+    without = np.linalg.inv(total - slopes)
+    moves = np.einsum("jab,jb->ja", without, scores)
+    inverse, summed = np.linalg.inv(total), expected.sum(axis=0)
+    freedom = []
+    for row in without.transpose(1, 0, 2):
+        # the covariance of this parameter's moves, of scores that were corrected for the fit
+        fitted = np.einsum("ja,jab->jb", row, slopes) @ inverse
+        own = np.einsum("ja,jab->jb", row, expected)
+        crossed = fitted @ own.T
+        of_moves = np.diag(np.sum(own * row, axis=1)) - crossed - crossed.T + fitted @ summed @ fitted.T
+        freedom.append(np.trace(of_moves) ** 2 / np.sum(of_moves**2))
+    return (n - 1) / n * moves.T @ moves, np.clip(freedom, 1.0, n - 1.0)
+
+
+def two_step_errors(
+    first: FreeParameters,
+    fitted: Regression | None,
+    both: FreeParameters,
+    u: np.ndarray,
+    inner: np.ndarray,
+    samples: Samples,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Covariance and degrees of freedom of membrane and threshold, and the error of the resistance in series.
+
+    both : the parameters of the membrane, then those of the threshold
+    u : (K,) of both, on the scale of the bounds, as are the errors
+    inner : those of the threshold that are within their bounds and matter
+
+    Returns
+    -------
+    (K, K), (K,), in the unit of the last score of the regression
+    """
+    n1, n2 = len(first.names), len(both.names) - len(first.names)
+    m1 = 0 if fitted is None else fitted.scores.shape[1]
+    m = m1 + n2
+    scores, slopes = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m))
+    expected = np.zeros_like(slopes)
+    held: list[int] = []
+    if fitted is not None:
+        held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
+        scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
+        expected[:, :m1, :m1] = fitted.squares * fitted.left**2
+    if len(inner):
+        scores[:, m1:], bent = _scores_and_slopes(both, u, n1, samples)
+        own = bent[:, :, n1:]
+        if ridge(own.sum(axis=0)[np.ix_(inner, inner)])[0] < FLAT_RIDGE:  # no maximum to be seen
+            own = scores[:, m1:, None] * scores[:, None, m1:]
+        slopes[:, m1:, :n1], slopes[:, m1:, m1:], expected[:, m1:, m1:] = bent[:, :, :n1], own, own
+    used = np.abs(scores).sum(axis=1) > 0
+    membrane = np.array([k for k in range(m1) if k not in held], dtype=int)
+    alone = [k for part in (membrane, m1 + inner) for k in _alone(slopes[used], part)]
+    names = [*first.names, *["the series resistance"] * (m1 - n1), *both.names[n1:]]
+    for k in alone:
+        warn_alone(names[k])
+    kept = np.array([k for k in (*membrane, *(m1 + inner)) if k not in alone], dtype=int)
+    full, freedom = np.full((m, m), np.nan), np.full(m, np.nan)
+    full[alone, :] = full[:, alone] = 0.0
+    full[alone, alone] = np.inf
+    if len(kept):
+        square = np.ix_(used, kept, kept)
+        full[np.ix_(kept, kept)], freedom[kept] = jackknife(
+            scores[np.ix_(used, kept)], slopes[square], expected[square]
+        )
+    series = float(np.sqrt(full[n1, n1])) if m1 > n1 else 0.0
+    chosen = np.concatenate([np.arange(n1), m1 + np.arange(n2)])
+    return full[np.ix_(chosen, chosen)], freedom[chosen], series
+
+
+def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
+    """Those of a part of the parameters that cannot be told apart without one of the blocks."""
+    found: set[int] = set()
+    if len(part):
+        own = slopes[:, part[:, None], part]
+        for left in own.sum(axis=0) - own:
+            smallest, moved = ridge(left)
+            if smallest < FLAT_RIDGE:
+                found |= set(part[list(moved)].tolist())
+    return sorted(found)
+
+
+def _scores_and_slopes(
+    free: FreeParameters, u: np.ndarray, first: int, samples: Samples
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scores of each block along the parameters from `first` on, (n_blocks, n), and minus their slopes, (n_blocks, n, K)."""
+
+    def scores(point: np.ndarray) -> np.ndarray:
+        columns = []
+        for k in range(first, len(u)):
+            up, down = (
+                block_logs(free.numbers(free.values(point + step, within=False)), samples)
+                for step in (_SCORE * np.eye(len(u))[k], -_SCORE * np.eye(len(u))[k])
+            )
+            columns.append((up - down) / (2 * _SCORE))
+        return np.stack(columns, axis=1)
+
+    slopes = [
+        (scores(u - step) - scores(u + step)) / (2 * _SLOPE)
+        for step in _SLOPE * np.eye(len(u))
+    ]
+    bent = np.stack(slopes, axis=2)
+    bent[:, :, first:] = (bent[:, :, first:] + bent[:, :, first:].transpose(0, 2, 1)) / 2
+    return scores(u), bent
