@@ -6,20 +6,21 @@ without block j is off by
 
     d_j = inv(A - A_j) s_j
 
-to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has the slopes of g2 along x1, so that
-the errors of the threshold contain those of the membrane. The sum of s_j s_j' (the "sandwich" without leaving out) is too small: the
-fit adapts to the blocks with the most influence, so that their scores are small.
+to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has the slopes of g2 along x1, so
+that the errors of the threshold contain those of the membrane. inv(A) s_j in place of d_j (the "sandwich") is too small: the fit
+adapts to the blocks with the most influence, so that their scores are small.
 
 The degrees of freedom of such a variance are far fewer than blocks where few of them determine a parameter. They are those of a
 chi-square variable with its mean and variance, if scores have the covariance that a true model gives them.
 
 Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169; Imbens & Kolesar 2016, doi
-10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (errors of estimates in two steps)
+10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (estimates in two steps)
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import eigh
 
 from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
@@ -28,6 +29,7 @@ from ..continuous.conditional import Parts, probabilities
 from .membrane import Regression
 from .samples import Samples
 
+_LEFT = 0.01  # of the information on a parameter, without one block
 _SCORE, _SLOPE = 1e-4, 1e-3  # of differences, on the scale of the bounds
 
 
@@ -123,14 +125,19 @@ def two_step_errors(
 
 
 def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
-    """Those of a part of the parameters that cannot be told apart without one of the blocks."""
+    """Those of a part of the parameters of which one block has nearly all information."""
     found: set[int] = set()
-    if len(part):
-        own = slopes[:, part[:, None], part]
-        for left in own.sum(axis=0) - own:
-            smallest, moved = ridge(left)
-            if smallest < FLAT_RIDGE:
-                found |= set(part[list(moved)].tolist())
+    while rest := [k for k in part.tolist() if k not in found]:
+        own = slopes[np.ix_(range(len(slopes)), rest, rest)]
+        total = own.sum(axis=0)
+        scale = np.sqrt(np.diag(total))
+        total = total / np.outer(scale, scale)
+        pairs = [eigh(total - one / np.outer(scale, scale), total, subset_by_index=[0, 0]) for one in own]
+        smallest, vector = min(pairs, key=lambda pair: float(pair[0][0]))
+        if smallest[0] >= _LEFT:
+            break
+        size = np.abs(vector[:, 0])
+        found |= {k for k, moved in zip(rest, size >= size.max() / 3, strict=True) if moved}
     return sorted(found)
 
 
@@ -149,10 +156,7 @@ def _scores_and_slopes(
             columns.append((up - down) / (2 * _SCORE))
         return np.stack(columns, axis=1)
 
-    slopes = [
-        (scores(u - step) - scores(u + step)) / (2 * _SLOPE)
-        for step in _SLOPE * np.eye(len(u))
-    ]
+    slopes = [(scores(u - step) - scores(u + step)) / (2 * _SLOPE) for step in _SLOPE * np.eye(len(u))]
     bent = np.stack(slopes, axis=2)
     bent[:, :, first:] = (bent[:, :, first:] + bent[:, :, first:].transpose(0, 2, 1)) / 2
     return scores(u), bent

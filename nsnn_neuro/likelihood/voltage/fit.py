@@ -19,8 +19,9 @@ from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ...models.parameter_names import replaced
 from ..calibration.free_parameters import FreeParameters, read_free
-from ..calibration.maximise import FLAT_RIDGE, Ascent, climb, curvature, ridge, search
+from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
+from ..continuous.cells import Grid
 from ..continuous.conditional import Parts, check_parts
 from .defaults import membrane_bounds, threshold_bounds
 from .errors import block_logs, two_step_errors
@@ -68,11 +69,11 @@ def fit_voltage(
                 f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(second.names)}, one for each free "
                 "parameter of the threshold, and some hundred for errors that hold"
             )
-        at, inner = _threshold(second, samples, seed)
+        at, bent = _threshold(second, samples, seed)
         (report or (lambda _: None))(0.8)
         if second.names:
             parts = second.models(second.values(at.u))
-        return _result(parts, first, fitted, second, at, inner, refractory, samples)
+        return _result(parts, first, fitted, second, at, bent, refractory, samples)
 
 
 def _check(parts: Parts) -> None:
@@ -212,11 +213,11 @@ def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
     return FreeParameters(parts, names, paths, low, high, symbols, shown)
 
 
-def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, np.ndarray]:
-    """The most likely threshold given the membrane: where, and the parameters within their bounds that matter."""
+def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, Curvature | None]:
+    """The most likely threshold given the membrane: where, and the curvature there."""
     if not free.names:
         value = float(block_logs(free.parts, samples).sum())
-        return Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))), np.zeros(0, dtype=int)
+        return Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))), None
 
     def function(points: np.ndarray) -> np.ndarray:
         return np.stack(
@@ -237,7 +238,7 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
         warn_bound(free.names[k], at.u[k])
     for k in bent.idle:
         warn_idle(free.names[k])
-    return at, bent.inner
+    return at, bent
 
 
 def _result(
@@ -246,7 +247,7 @@ def _result(
     fitted: Regression | None,
     second: FreeParameters,
     at: Ascent,
-    inner: np.ndarray,
+    bent: Curvature | None,
     refractory: FreeParameters | None,
     samples: Samples,
 ) -> VoltageCalibration:
@@ -260,9 +261,14 @@ def _result(
         for k in np.flatnonzero((fitted.u <= 0) | (fitted.u >= 1)):
             warn_bound(first.names[k], fitted.u[k])
     both = np.concatenate([np.zeros(0) if fitted is None else fitted.u, at.u])
+    inner = np.zeros(0, dtype=int) if bent is None else bent.inner
     two, own_freedom, series_se = two_step_errors(
         first, fitted, joined(parts, first, second), both, inner, samples
     )
+    if bent is not None:
+        idle = len(first.names) + bent.idle
+        two[idle, :] = two[:, idle] = 0.0
+        two[idle, idle] = np.inf
     own = np.array(
         [k for k, path in enumerate(free.paths) if refractory is None or path not in refractory.paths],
         dtype=int,
@@ -287,7 +293,7 @@ def _result(
         float((at.value - constant) / np.log(2) / o.sum()),
         int(o.sum()),
         samples.dt,
-        None,
+        Grid(),
         free,
         Ascent(u, at.value, scores=at.scores),
         scaled,
