@@ -53,7 +53,7 @@ def test_parameters_are_found_again():
     assert set(result.parameters) == set(TRUTH)
     assert max(map(abs, z_scores(result).values())) < 4, z_scores(result)
     assert result.parameters["tau_refrac"] == pytest.approx(TRUTH["tau_refrac"], abs=1.5 * DT)
-    assert np.isnan(result.se["tau_refrac"])
+    assert result.se["tau_refrac"] == pytest.approx(DT / np.sqrt(3))
     assert abs(result.series_resistance - SERIES) < 4 * result.series_resistance_se
     assert result.voltage_error == pytest.approx(NOISE, rel=0.05)
     for name, share in (
@@ -176,9 +176,8 @@ def test_intervals_are_those_of_student():
     assert set(result.degrees_of_freedom) == set(TRUTH)
     for name, (low, high) in result.interval(0.9).items():
         freedom = result.degrees_of_freedom[name]
-        if name == "tau_refrac":  # the whole range
-            assert np.isnan(freedom)
-            assert (low, high) == (DT, pytest.approx(10e-3))
+        if name in ("tau_refrac", "v_reset"):  # known to a sample
+            assert freedom > 1e3
             continue
         assert 5 < freedom < 40  # of 40 blocks
         logs = name in ("tau_m", "stimulus.gain", "noise.hazard.width")
@@ -186,6 +185,28 @@ def test_intervals_are_those_of_student():
         ends, at = (np.log([low, high]), np.log(middle)) if logs else (np.array([low, high]), middle)
         half = t.ppf(0.95, freedom) * (error / middle if logs else error)
         np.testing.assert_allclose(ends, [at - half, at + half], rtol=1e-6)
+
+
+def test_errors_contain_that_of_a_tau_refrac_off_by_a_sample():
+    """`v_reset` is the voltage at the end of tau_refrac: a sample later the membrane is elsewhere."""
+    current, voltage, _ = data(1, 2.0)
+    options = {
+        "noise": HAZARD,
+        "stimulus": nsnn.Filtered(current, gain=80 * Mohm),
+        "voltage": voltage,
+        "method": "voltage",
+    }
+    free = dict.fromkeys(("v_rest", "v_reset", "stimulus.gain", "v_thresh"))
+    cell = dataclasses.replace(CELL, tau_m=12 * ms, b=2 * mV, b_thresh=4 * mV)
+    result = nsnn.calibrate(cell, free | {"tau_refrac": None}, **options)
+    assert result.parameters["tau_refrac"] == pytest.approx(TRUTH["tau_refrac"], abs=1e-9)
+    later = nsnn.calibrate(dataclasses.replace(cell, tau_refrac=3.2 * ms), free, **options)
+    names = list(result.parameters)
+    shared = result.covariance[:, names.index("tau_refrac")]
+    for name in ("v_rest", "v_reset", "stimulus.gain"):
+        moved = later.parameters[name] - result.parameters[name]
+        assert shared[names.index(name)] * DT / (DT**2 / 3) == pytest.approx(moved, rel=0.1)
+        assert result.se[name] > abs(moved) / np.sqrt(3)
 
 
 def test_a_parameter_of_one_stretch_of_time_has_no_error():

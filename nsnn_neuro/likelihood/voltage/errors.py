@@ -13,8 +13,12 @@ adapts to the blocks with the most influence, so that their scores are small.
 The degrees of freedom of such a variance are far fewer than blocks where few of them determine a parameter. They are those of a
 chi-square variable with its mean and variance, if scores have the covariance that a true model gives them.
 
+A tau_refrac that was read off the mean spike is known to a sample in either direction. Its error is that of a rectangular
+distribution, dt / sqrt(3), and moves the estimates by inv(A) times the slope of the scores along it.
+
 Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169; Imbens & Kolesar 2016, doi
-10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (estimates in two steps)
+10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (estimates in two steps); JCGM
+100:2008, 4.3.7 and G.4.1 (rectangular distribution, sums of errors)
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from ..calibration.free_parameters import FreeParameters
 from ..calibration.maximise import FLAT_RIDGE, ridge
 from ..calibration.undetermined import warn_alone
 from ..continuous.conditional import Parts, probabilities
-from .membrane import Regression
+from .membrane import Regression, released_earlier
 from .samples import Samples
 
 _LEFT = 0.01  # of the information on a parameter, without one block
@@ -77,29 +81,35 @@ def two_step_errors(
     u: np.ndarray,
     inner: np.ndarray,
     samples: Samples,
-) -> tuple[np.ndarray, np.ndarray, float]:
+    refractory: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Covariance and degrees of freedom of membrane and threshold, and the error of the resistance in series.
 
     both : the parameters of the membrane, then those of the threshold
     u : (K,) of both, on the scale of the bounds, as are the errors
     inner : those of the threshold that are within their bounds and matter
+    refractory : standard error of tau_refrac (s), 0 if it was given
 
     Returns
     -------
-    (K, K), (K,), in the unit of the last score of the regression
+    (K, K), (K,), (K,) the covariance with tau_refrac, and a number in the unit of the last score of the regression
     """
     n1, n2 = len(first.names), len(both.names) - len(first.names)
     m1 = 0 if fitted is None else fitted.scores.shape[1]
     m = m1 + n2
     scores, slopes = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m))
+    pull = np.zeros(m)
     expected = np.zeros_like(slopes)
     held: list[int] = []
     if fitted is not None:
         held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
         scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
-        expected[:, :m1, :m1] = fitted.squares * fitted.left**2
+        expected[:, :m1, :m1], pull[:m1] = fitted.squares * fitted.left**2, fitted.pull
     if len(inner):
         scores[:, m1:], bent = _scores_and_slopes(both, u, n1, samples)
+        if refractory:
+            earlier, step = released_earlier(both, samples.dt)
+            pull[m1:] = (_scores(earlier, u, n1, samples) - scores[:, m1:]).sum(axis=0) / step
         own = bent[:, :, n1:]
         if ridge(own.sum(axis=0)[np.ix_(inner, inner)])[0] < FLAT_RIDGE:  # no maximum to be seen
             own = scores[:, m1:, None] * scores[:, None, m1:]
@@ -111,17 +121,20 @@ def two_step_errors(
     for k in alone:
         warn_alone(names[k])
     kept = np.array([k for k in (*membrane, *(m1 + inner)) if k not in alone], dtype=int)
-    full, freedom = np.full((m, m), np.nan), np.full(m, np.nan)
-    full[alone, :] = full[:, alone] = 0.0
+    full, freedom, shared = np.full((m, m), np.nan), np.full(m, np.nan), np.full(m, np.nan)
+    full[alone, :] = full[:, alone] = shared[alone] = 0.0
     full[alone, alone] = np.inf
     if len(kept):
         square = np.ix_(used, kept, kept)
-        full[np.ix_(kept, kept)], freedom[kept] = jackknife(
-            scores[np.ix_(used, kept)], slopes[square], expected[square]
-        )
+        covariance, degrees = jackknife(scores[np.ix_(used, kept)], slopes[square], expected[square])
+        moved = -refractory * np.linalg.solve(slopes[square].sum(axis=0), pull[kept])
+        full[np.ix_(kept, kept)] = covariance + np.outer(moved, moved)
+        # that of tau_refrac is no estimate, so that it has as many as wanted (Welch-Satterthwaite)
+        freedom[kept] = degrees * (1 + moved**2 / np.diag(covariance)) ** 2
+        shared[kept] = refractory * moved
     series = float(np.sqrt(full[n1, n1])) if m1 > n1 else 0.0
     chosen = np.concatenate([np.arange(n1), m1 + np.arange(n2)])
-    return full[np.ix_(chosen, chosen)], freedom[chosen], series
+    return full[np.ix_(chosen, chosen)], freedom[chosen], shared[chosen], series
 
 
 def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
@@ -141,22 +154,27 @@ def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
     return sorted(found)
 
 
+def _scores(free: FreeParameters, u: np.ndarray, first: int, samples: Samples) -> np.ndarray:
+    """The scores of each block along the parameters from `first` on, (n_blocks, n)."""
+    columns = []
+    for k in range(first, len(u)):
+        step = _SCORE * np.eye(len(u))[k]
+        up, down = (
+            block_logs(free.numbers(free.values(point, within=False)), samples)
+            for point in (u + step, u - step)
+        )
+        columns.append((up - down) / (2 * _SCORE))
+    return np.stack(columns, axis=1)
+
+
 def _scores_and_slopes(
     free: FreeParameters, u: np.ndarray, first: int, samples: Samples
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The scores of each block along the parameters from `first` on, (n_blocks, n), and minus their slopes, (n_blocks, n, K)."""
-
-    def scores(point: np.ndarray) -> np.ndarray:
-        columns = []
-        for k in range(first, len(u)):
-            up, down = (
-                block_logs(free.numbers(free.values(point + step, within=False)), samples)
-                for step in (_SCORE * np.eye(len(u))[k], -_SCORE * np.eye(len(u))[k])
-            )
-            columns.append((up - down) / (2 * _SCORE))
-        return np.stack(columns, axis=1)
-
-    slopes = [(scores(u - step) - scores(u + step)) / (2 * _SLOPE) for step in _SLOPE * np.eye(len(u))]
+    """`_scores`, and minus their slopes along all parameters, (n_blocks, n, K)."""
+    slopes = [
+        (_scores(free, u - step, first, samples) - _scores(free, u + step, first, samples)) / (2 * _SLOPE)
+        for step in _SLOPE * np.eye(len(u))
+    ]
     bent = np.stack(slopes, axis=2)
     bent[:, :, first:] = (bent[:, :, first:] + bent[:, :, first:].transpose(0, 2, 1)) / 2
-    return scores(u), bent
+    return _scores(free, u, first, samples), bent

@@ -262,8 +262,9 @@ def _result(
             warn_bound(first.names[k], fitted.u[k])
     both = np.concatenate([np.zeros(0) if fitted is None else fitted.u, at.u])
     inner = np.zeros(0, dtype=int) if bent is None else bent.inner
-    two, own_freedom, series_se = two_step_errors(
-        first, fitted, joined(parts, first, second), both, inner, samples
+    sample = 0.0 if refractory is None else samples.dt / np.sqrt(3)
+    two, own_freedom, shared, series_se = two_step_errors(
+        first, fitted, joined(parts, first, second), both, inner, samples, sample
     )
     if bent is not None:
         idle = len(first.names) + bent.idle
@@ -279,6 +280,10 @@ def _result(
     freedom[own] = own_freedom
     u = np.clip(free.place(np.array([float(_value(parts, path)) for path in free.paths])), 0.0, 1.0)
     slopes = free.slopes(u)
+    if refractory is not None:
+        k = free.paths.index(_REFRACTORY)
+        scaled[k, k], freedom[k] = (sample / slopes[k]) ** 2, np.inf
+        scaled[k, own] = scaled[own, k] = shared / slopes[k]
     covariance = scaled * np.outer(slopes, slopes)
     values = free.values(u)
     o = np.concatenate([trial.o[slice(*trial.counted)] for trial in samples.trials])

@@ -90,6 +90,8 @@ class Regression:
     """(n_blocks, K + 0 or 1), mV^2"""
     squares: np.ndarray
     """(n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes, the sums of squares and products of the columns"""
+    pull: np.ndarray
+    """(K + 0 or 1,) minus the slope of the sum of scores along tau_refrac, mV^2 / s"""
     left: float
     """root mean square of what is left, over the degrees of freedom, mV"""
     variance_explained: float
@@ -111,8 +113,8 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     _check(y, len(free.names), samples.dt)
     column = _column(samples, masks)
 
-    def residual(x: np.ndarray) -> np.ndarray:
-        parts = free.numbers(free.values(x[: len(free.names)], within=False))
+    def residual(x: np.ndarray, own: FreeParameters = free) -> np.ndarray:
+        parts = own.numbers(own.values(x[: len(free.names)], within=False))
         v = [noise_free(parts, t, samples.dt, float(w[0]))[0][m] for t, w, m in _zip(samples, masks)]
         left = y - _MV * np.concatenate(v)
         return left if column is None else left - x[-1] * column
@@ -132,9 +134,19 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     series = 0.0 if column is None else float(best[-1]) / _MV / _size(samples)
     explained = 1 - float(left @ left) / float(np.sum((y - y.mean()) ** 2))
     rms = float(np.sqrt(np.mean(left**2))) / _MV
+    earlier, step = released_earlier(free, samples.dt)
+    pull = slopes.T @ (residual(best, earlier) - left) / step
     squares = _squares(slopes, block, samples.n_blocks)
     spread = float(np.sqrt(left @ left / (len(left) - len(best))))
-    return Regression(best[:n], series, scores, squares, spread, explained, rms, weakest, moved)
+    return Regression(best[:n], series, scores, squares, pull, spread, explained, rms, weakest, moved)
+
+
+def released_earlier(free: FreeParameters, dt: float) -> tuple[FreeParameters, float]:
+    """The same parameters of a neuron whose tau_refrac is a step shorter, or half as long, and the difference (s)."""
+    time = float(free.parts[0].si("tau_refrac"))
+    step = min(dt, time / 2)
+    neuron = free.parts[0].with_si({"tau_refrac": time - step})
+    return replace(free, parts=(neuron, *free.parts[1:])), step
 
 
 def series_scale(samples: Samples) -> float:
