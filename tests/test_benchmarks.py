@@ -185,3 +185,33 @@ def test_limit_fires_at_the_rate_of_an_independent_simulation(
     theirs = engine.limit(setting, limit, "xoshiro")(1)
     z = (ours.rate - theirs.rate) / np.hypot(ours.error, theirs.error)
     assert abs(z) < stats.norm.isf(3e-5)
+
+
+@pytest.fixture(scope="module")
+def coverage(engine: Any) -> Any:
+    return importlib.import_module("voltage_coverage")
+
+
+def test_page_on_voltage_shows_the_kept_coverage(coverage: Any) -> None:
+    kept = json.loads(coverage.KEPT.read_text())
+    assert coverage.page_table(kept) in coverage.PAGE.read_text(encoding="utf-8")
+    for one in kept.values():  # two standard errors cover nine of ten, within four errors of the count
+        n = one["recordings"]
+        assert all(row["two_errors"] > 0.9 * n - 4 * np.sqrt(0.09 * n) for row in one["parameters"].values())
+
+
+def test_coverage_counts_what_intervals_and_errors_hold(coverage: Any) -> None:
+    at = np.random.default_rng(3).normal(1.0, 0.5, 400)
+    made = coverage.summary(
+        [
+            {
+                "truth": {"a": 1.0}, "estimate": {"a": x}, "se": {"a": 0.5}, "interval": {"a": [x - 0.98, x + 0.98]},
+                "interval_90": {"a": [x - 0.82, x + 0.82]}, "tau_refrac": 3e-3, "n_spikes": 7,
+            }
+            for x in at
+        ]
+    )["parameters"]["a"]  # fmt: skip
+    assert made["covered"] == np.sum(np.abs(at - 1) <= 0.98)
+    assert made["covered_90"] == np.sum(np.abs(at - 1) <= 0.82)
+    assert made["two_errors"] == np.sum(np.abs(at - 1) < 1.0)
+    assert made["spread"] == pytest.approx(np.std(at, ddof=1) / 0.5)
