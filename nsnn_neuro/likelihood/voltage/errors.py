@@ -114,7 +114,7 @@ def two_step_errors(
         if ridge(own.sum(axis=0)[np.ix_(inner, inner)])[0] < FLAT_RIDGE:  # no maximum to be seen
             own = scores[:, m1:, None] * scores[:, None, m1:]
         slopes[:, m1:, :n1], slopes[:, m1:, m1:], expected[:, m1:, m1:] = bent[:, :, :n1], own, own
-    used = np.abs(scores).sum(axis=1) > 0
+    used = np.abs(slopes).sum(axis=(1, 2)) > 0
     membrane = np.array([k for k in range(m1) if k not in held], dtype=int)
     alone = [k for part in (membrane, m1 + inner) for k in _alone(slopes[used], part)]
     names = [*first.names, *["the series resistance"] * (m1 - n1), *both.names[n1:]]
