@@ -22,6 +22,7 @@ from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
 _AUTOMATIC = Grid()
+_AT_ONCE = 4_000_000  # parts of steps, of all rows that are evaluated together: some 200 MB
 
 Parts = tuple[Any, Any, Any]
 """Neuron, noise and stimulus; a tuple of stimuli for several recordings."""
@@ -174,11 +175,17 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray
 
 def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, grid: Grid) -> np.ndarray:
     """(n_rows, n_stretches) in white noise."""
-    sigmas = [float(noise.si("sigma")) for _, noise, _ in rows]
+    n_parts = grid.n_parts or 1
     logs = []
     for trial in trials:
-        items = [_free(*parts, trial, dt, grid.n_parts or 1) for parts in rows]
-        logs.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
+        at_once = max(8, _AT_ONCE // (n_parts * len(trial.o)))
+        found = []
+        for k in range(0, len(rows), at_once):
+            some = rows[k : k + at_once]
+            items = [_free(*parts, trial, dt, n_parts) for parts in some]
+            sigmas = [float(noise.si("sigma")) for _, noise, _ in some]
+            found.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
+        logs.append(np.concatenate(found))
     # noise so weak that the density between two cells underflows: as unlikely as numbers can say
     return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
 
