@@ -30,6 +30,8 @@
 # - the deterministic neuron with **noise added afterwards**
 # - two standard models: a linear-nonlinear **Poisson** model (**LNP**), which uses the stimulus only, and a **Poisson
 #   GLM**, which also uses the past spikes of the cell
+# - a **neuron in continuous time** that `simulate` runs, with parameters in milliseconds and millivolts: a leaky membrane
+#   with an adaptation current and escape noise (**GIF**), fitted by `calibrate`
 
 # %%
 import sys
@@ -163,6 +165,9 @@ study.summary(table)
 # - **Poisson GLM.** Do not expect a lead here. The GLM is a noisy neuron as well, with an exponential in place of $F$.
 #   Noise *and* history in the likelihood matter, not the shape of the noise. In the full run the two are equal on the
 #   receptors, and the noisy neuron is slightly ahead on the others.
+# - **GIF.** It has 12 parameters, fewer than the noisy neuron with its filters, and no choice of bases. But it has the
+#   structure of a receptor: the sound level passes through a saturating response that adapts. No linear filter can
+#   do this, and so the GIF predicts the receptor best. Which model is best depends on how well its structure is known.
 # - **Two-layer network.** Its only memory of spikes is the reset of the output, so it is not ahead of a single neuron
 #   with history.
 # - **Time rescaling** tests whether a model could be *true*: then intervals, measured in expected spikes, are

@@ -24,7 +24,7 @@ the block.
 - LNP and Poisson GLM: exponential nonlinearity, without and with history (PoissonRegressor of scikit-learn)
 - neurons in continuous time that `simulate` runs, by `calibrate` (`calibrated.py`): a GIF with escape noise, and, for
   P-units without a stimulus, a LIF in white noise (with a stimulus it needs too many steps per bin).
-  They have 4 to 13 parameters and no candidates, but the structure of a membrane; 32 starts on the training part. They score the
+  They have 4 to 12 parameters and no candidates, but the structure of a membrane; 32 starts on the training part. They score the
   same bins. Of the receptor they have the saturating and adapting response of the study `grasshopper`
 - the same models for a *simulated* relay neuron, whose stimulus is the spike train of one input; no claim about recordings has it
 
