@@ -47,7 +47,7 @@ class Kind:
 KINDS = {
     "long": Kind("6 s", 20_000),
     "short": Kind("3 s", 30_000, duration=3.0),
-    "slow": Kind("6 s, and noise of 0.3 mV with a correlation time of 5 ms", 50_000, slow=True),
+    "slow": Kind("6 s, slow noise", 50_000, slow=True),
     "refractory": Kind("6 s, tau_refrac fitted, too", 40_000, refractory=True),
 }
 
