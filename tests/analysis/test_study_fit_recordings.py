@@ -415,7 +415,7 @@ def test_parts_are_consecutive_and_the_stimulus_can_be_shifted():
 
 def test_absent_recordings_are_skipped(tmp_path, monkeypatch):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    assert [r.name for r in sets.recordings(study.Config())] == ["grasshopper 1", "grasshopper 2"]
+    assert [r.name for r in sets.recordings(study.Config(relays=()))] == ["grasshopper 1", "grasshopper 2"]
 
 
 @pytest.mark.parametrize("times", [[0.1, 0.05, 0.3], [[0.1, 0.2]], [1, 2, 3], []])
