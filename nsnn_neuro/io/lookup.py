@@ -88,7 +88,7 @@ def chosen_units(
     `name` is that of the argument, for messages.
     """
     fits = {key: column for key, column in table.items() if len(column) == n}
-    population = _population_names(block.annotations.get("populations"), n)
+    population = population_names(block.annotations.get("populations"), n)
 
     def like(given: Any) -> np.ndarray:
         if isinstance(given, Mapping):
@@ -118,7 +118,7 @@ def chosen_units(
 
 def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
     """The annotation "populations" for the chosen units; as it is where it doesn't describe n units."""
-    if not _population_names(populations, n):
+    if not population_names(populations, n):
         return populations
     of_cell = np.repeat(np.arange(len(populations)), [int(p["size"]) for p in populations])[cells]
     if (np.diff(of_cell) < 0).any():
@@ -129,7 +129,7 @@ def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
     return [{**p, "size": size} for p, size in zip(populations, number, strict=True) if size]
 
 
-def _population_names(populations: Any, n: int) -> list[str]:
+def population_names(populations: Any, n: int) -> list[str]:
     """The population of each unit; empty where the annotation doesn't say it of n units."""
     listed = populations if isinstance(populations, list | tuple) else ()
     good = all(isinstance(p, Mapping) and isinstance(p.get("size"), int) and "name" in p for p in listed)

@@ -18,7 +18,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown
 from .event_times import plain_labels, trial_labels
 from .json_codec import dumps
-from .lookup import LABEL, chosen_trials, chosen_units, in_order, refuse_missing, sizes_of
+from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
 from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .train_arrays import block_from
@@ -69,7 +69,8 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
     """A Block of the chosen trials and units, with their annotations, signals, images, events, epochs and table of units.
 
     A channel of a signal that belongs to a neuron (its array annotation "neuron", as `simulate(record_v=...)` makes it) goes with
-    its neuron; other signals are kept. Data of signals are shared with `block`, read-only.
+    its neuron; numbers in a signal "v of NAME" are those within the population NAME. Other signals are kept. Data of signals are
+    shared with `block`, read-only.
 
     Parameters
     ----------
@@ -103,13 +104,14 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
         if table:
             fits = {key: column for key, column in table.items() if len(column) == n}
             annotations["units"] = {key: [column[k] for k in cells] for key, column in fits.items()}
+        own = _populations(annotations.get("populations"), n)
         if "populations" in annotations:
             annotations["populations"] = sizes_of(annotations["populations"], cells, n)
     contents = []
     for k in rows:
         content = moved(block.segments[k], 0.0)
         if not every:
-            signals = [_of_neurons(one, cells) for one in content["analogsignals"]]
+            signals = [_of_neurons(one, cells, own) for one in content["analogsignals"]]
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
     result = rebuilt(_taken(spikes, rows, cells, coarseness(spikes, block)), contents, annotations)
@@ -258,11 +260,26 @@ def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: floa
     )
 
 
-def _of_neurons(signal: neo.AnalogSignal, cells: np.ndarray) -> neo.AnalogSignal | None:
+def _populations(populations: Any, n: int) -> dict[str, tuple[int, int]]:
+    """Number of the first neuron of each population, and of the first one after it; empty where the annotation doesn't say it."""
+    names = np.array(population_names(populations, n))
+    return {
+        name: (int(np.argmax(names == name)), int(np.argmax(names == name) + (names == name).sum()))
+        for name in names.tolist()
+    }
+
+
+def _of_neurons(
+    signal: neo.AnalogSignal, cells: np.ndarray, populations: dict[str, tuple[int, int]]
+) -> neo.AnalogSignal | None:
     """The channels of the chosen neurons, renumbered; the signal itself where its channels aren't neurons."""
     neuron = np.asarray(signal.array_annotations.get("neuron", ()))
     if neuron.shape != (signal.shape[1],) or neuron.dtype.kind not in "iu":
         return signal
+    kind, _, name = str(signal.name or "").partition(" of ")
+    if kind == "v" and name in populations:  # numbers within a population
+        first, end = populations[name]
+        cells = cells[(cells >= first) & (cells < end)] - first
     new = {int(cell): k for k, cell in reversed(list(enumerate(cells)))}
     channels = [k for k, one in enumerate(neuron.tolist()) if one in new]
     if not channels:

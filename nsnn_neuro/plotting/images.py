@@ -150,15 +150,15 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
         trials, stimulus by decoded stimulus; of a trained network, true by predicted class. It takes one matrix, not two lists of
         labels: `sklearn.metrics.confusion_matrix(y_true, y_pred)` counts them
     labels : the result's own names in another order, in which rows and columns are then drawn; or a dict {own name: new name},
-        which renames some or all; or (K,) names, none of them the result's, in its order. None (default): its own, 0 to K - 1 for
-        a matrix
+        which renames some or all; or, for a matrix and a result whose own names are numbers, (K,) names in its order. None
+        (default): its own, 0 to K - 1 for a matrix
     show : "counts" (trials) or "percent" (of the trials of a stimulus), the numbers in the cells
     ax : axes to draw on; None makes a new figure
 
     Raises
     ------
-    NsnnError : a matrix that is not square or has negative numbers, another number of labels, labels of which some but not all
-        are the result's, a dict with a name that the result lacks
+    NsnnError : a matrix that is not square or has negative numbers, another number of labels, labels of which not all are
+        the result's, where those are texts, a dict with a name that the result lacks
 
     >>> from matplotlib.figure import Figure
     >>> ax = confusion([[9, 1], [2, 8]], labels=["left", "right"], ax=Figure().subplots())
@@ -174,8 +174,10 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
             f"result has a matrix of shape {matrix.shape}: expected (K, K) numbers of trials, at least 0"
         )
     k = len(matrix)
-    own = [str(name) for name in np.asarray(getattr(result, "labels", ())).tolist()]
-    names = _names(labels, own or [str(i) for i in range(k)], bool(own))
+    given = np.asarray(getattr(result, "labels", ())).tolist()
+    own = [str(name) for name in given]
+    texts = any(isinstance(name, str) for name in given)
+    names = _names(labels, own or [str(i) for i in range(k)], bool(own), texts)
     if sorted(names) == sorted(own):
         order = [own.index(name) for name in names]
         matrix = matrix[np.ix_(order, order)]
@@ -200,8 +202,8 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     return finish(ax)
 
 
-def _names(labels: Any, own: list[str], named: bool) -> list[str]:
-    """The names to write; `named`: the result has names of its own, of which a list must hold all or none."""
+def _names(labels: Any, own: list[str], named: bool, texts: bool) -> list[str]:
+    """The names to write; `named`: the result has names of its own, of which a list must hold all, or none if not `texts`."""
     if labels is None:
         return own
     if isinstance(labels, Mapping):
@@ -216,7 +218,7 @@ def _names(labels: Any, own: list[str], named: bool) -> list[str]:
     names = [str(name) for name in np.asarray(labels).tolist()] if np.ndim(labels) == 1 else []
     if len(names) != len(own):
         raise NsnnError(f"labels = {shown(labels)}: expected one for each of {len(own)} stimuli")
-    if named and set(names) & set(own) and sorted(names) != sorted(own):
+    if named and (texts or set(names) & set(own)) and sorted(names) != sorted(own):
         odd, left = ([x for x in one if x not in other] for one, other in ((names, own), (own, names)))
         what = f"{', '.join(map(repr, odd))}, not in the result" if odd else "names twice"
         raise NsnnError(

@@ -9,6 +9,7 @@ from brian2 import mV, second
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of, volt
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, conditions, cut, join, load, save, select, split, tabulate, to_block
@@ -352,3 +353,48 @@ def test_single_precision_is_remembered():
     ):
         assert Trains.from_block(to_block(source, t_stop=1 * second)).resolution == expected
     assert "resolution" not in to_block([[[0.1, 0.3]]], t_stop=1 * second).annotations
+
+
+def network():
+    """Two populations of 4 and 3, whose recorded potentials say whose they are: 10 * population + neuron (V)."""
+    block = to_block([[[0.1 * k] for k in range(7)] for _ in range(2)], t_stop=1 * second)
+    block.annotations["populations"] = [{"name": "exc", "size": 4}, {"name": "inh", "size": 3}]
+    for segment in block.segments:
+        for name, base, neurons in (("exc", 0.0, [0, 3]), ("inh", 10.0, [0, 1])):
+            signal = neo.AnalogSignal(
+                np.tile(base + np.array(neurons), (5, 1)),
+                units="V",
+                sampling_rate=5 * pq.Hz,
+                name=f"v of {name}",
+            )
+            signal.array_annotate(neuron=np.array(neurons))
+            segment.analogsignals.append(signal)
+    return block
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ("inh", {"v of inh": [(0, 10.0), (1, 11.0)]}),
+        ("exc", {"v of exc": [(0, 0.0), (3, 3.0)]}),
+        ([4], {"v of inh": [(0, 10.0)]}),
+        ([0, 5], {"v of exc": [(0, 0.0)], "v of inh": [(0, 11.0)]}),
+        ([3, 6], {"v of exc": [(0, 3.0)]}),
+        ([1], {}),
+        ([3, 2, 5, 4], {"v of exc": [(0, 3.0)], "v of inh": [(1, 10.0), (0, 11.0)]}),
+    ],
+)
+def test_potentials_of_a_network_go_with_their_neurons(units, expected):
+    for segment in select(network(), units=units).segments:
+        found = {
+            one.name: list(
+                zip(one.array_annotations["neuron"].tolist(), one.magnitude[0].tolist(), strict=True)
+            )
+            for one in segment.analogsignals
+        }
+        assert found == expected
+
+
+def test_the_potential_of_a_chosen_population_is_drawn_as_its_own():
+    ax = nsnn.plotting.membrane(select(network(), units=[0, 5]), neurons=[1], ax=Figure().subplots())
+    assert ax.lines[0].get_ydata().tolist() == [11e3] * 5

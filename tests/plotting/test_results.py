@@ -124,7 +124,12 @@ def test_the_own_labels_of_a_result_in_another_order_sort_the_confusion_matrix()
     ax = plotting.confusion(result, labels=["2 kHz", "4 kHz", "16 kHz"], ax=new_ax())
     assert texts(ax.get_yticklabels()) == ["2 kHz", "4 kHz", "16 kHz"]
     assert texts(ax.texts) == ["9", "1", "0", "0", "7", "3", "1", "2", "7"]
-    renamed = plotting.confusion(result, labels=["x", "y", "z"], ax=new_ax())
+    with pytest.raises(
+        NsnnError, match=r"labels has '2kHz', '4kHz', '16kHz', not in the result"
+    ):  # it would name rows wrongly
+        plotting.confusion(result, labels=["2kHz", "4kHz", "16kHz"], ax=new_ax())
+    numbers = types.SimpleNamespace(confusion=result.confusion, labels=[2, 4, 16])
+    renamed = plotting.confusion(numbers, labels=["x", "y", "z"], ax=new_ax())
     assert texts(renamed.texts)[:3] == ["7", "1", "2"]
     with pytest.raises(NsnnError, match="did you mean 'percent'"):
         plotting.confusion(np.ones((2, 2)), show="percents", ax=new_ax())
