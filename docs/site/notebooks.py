@@ -80,7 +80,7 @@ def as_page(name: str) -> tuple[str, dict[str, bytes]]:
             elif "text/html" in data:
                 table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.S)
                 out += [
-                    '<div class="table" markdown="0">',
+                    '<div class="table" style="overflow-x: auto" markdown="0">',
                     *filter(str.strip, table.splitlines()),
                     "</div>",
                     "",
