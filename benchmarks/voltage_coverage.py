@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import sys
 import time
@@ -26,7 +27,8 @@ import nsnn_neuro as nsnn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from helpers.voltage_recordings import CELL, HAZARD, TRUTH, data  # noqa: E402
+recordings = importlib.import_module("helpers.voltage_recordings")
+TRUTH = recordings.TRUTH
 
 PAGE, KEPT = ROOT / "docs" / "voltage.md", ROOT / "docs" / "voltage_coverage.json"
 GIVEN = "tau_refrac"
@@ -55,14 +57,14 @@ KINDS = {
 def fit_one(name: str, number: int) -> dict[str, Any]:
     """Fit one recording."""
     kind = KINDS[name]
-    current, voltage, spikes = data(kind.first_seed + number, kind.duration, kind.slow)
-    cell = CELL if kind.refractory else dataclasses.replace(CELL, tau_refrac=3 * ms)
+    current, voltage, spikes = recordings.data(kind.first_seed + number, kind.duration, kind.slow)
+    cell = recordings.CELL if kind.refractory else dataclasses.replace(recordings.CELL, tau_refrac=3 * ms)
     free = dict.fromkeys(one for one in TRUTH if one != GIVEN or kind.refractory)
     begun = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = nsnn.calibrate(
-            cell, free, noise=HAZARD, stimulus=nsnn.Filtered(current, gain=80 * Mohm), voltage=voltage, method="voltage",
+            cell, free, noise=recordings.HAZARD, stimulus=nsnn.Filtered(current, gain=80 * Mohm), voltage=voltage, method="voltage",
             progress=False,
         )  # fmt: skip
     own = [one for one in fit.parameters if one != GIVEN]

@@ -1,4 +1,4 @@
-"""Simulated recordings of a membrane potential: a neuron with escape noise, step by step, without code of the package."""
+"""Simulated recordings of a membrane potential: a neuron with escape noise, step by step in plain Python."""
 
 import functools
 

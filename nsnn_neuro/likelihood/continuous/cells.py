@@ -76,14 +76,14 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
     The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold.
     """
     top = membrane.threshold
-    _, bottom = _range(membrane, parts, sigma, dt)
+    points, bottom = _range(membrane, parts, sigma, dt)
     n = _PER_SIGMA_FIT * (top - bottom) / sigma
     if not membrane.nonlinear and len(membrane.drive):
         drift = np.quantile(membrane.drive, 0.999) + float(membrane.force(np.array([top]))[0])
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
     return Grid(
-        int(8 * np.ceil(np.clip(n, _FEWEST, _MOST_FIT) / 8)), parts_needed(membrane, parts, sigma, dt)
+        int(8 * np.ceil(np.clip(n, _FEWEST, _MOST_FIT) / 8)), _parts(membrane, parts, points, sigma, dt)
     )
 
 
@@ -92,7 +92,10 @@ def parts_needed(membrane: Membrane, parts: Stretches, sigma: float, dt: float) 
 
     Its path without noise tells how fast it is close to the threshold, in all but the fastest twentieth of the steps there.
     """
-    points, _ = _range(membrane, parts, sigma, dt)
+    return _parts(membrane, parts, _range(membrane, parts, sigma, dt)[0], sigma, dt)
+
+
+def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float) -> int:
     path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
     last = _upstroke(membrane, points, sigma) if membrane.nonlinear else membrane.threshold
     moved = motions(*path, membrane.tau, dt, last - _NEAR * sigma, last)

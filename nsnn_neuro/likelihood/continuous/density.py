@@ -214,6 +214,14 @@ def march(
 
 
 @njit(cache=True, nogil=True)
+def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
+    """The force at a voltage, between its values at equally spaced ones, `per` in a volt from `low` on."""
+    place = max((x - low) * per, 0.0)
+    i = min(int(place), force.shape[0] - 2)
+    return force[i] + (place - i) * (force[i + 1] - force[i])
+
+
+@njit(cache=True, nogil=True)
 def lowest(
     first: np.ndarray,
     n_steps: np.ndarray,
@@ -235,9 +243,7 @@ def lowest(
         x = min(start[s], top)
         least = min(least, x)
         for t in range(first[s], first[s] + n_steps[s]):
-            place = max((x - low) * per, 0.0)
-            i = min(int(place), n - 2)
-            f = force[i] + (place - i) * (force[i + 1] - force[i])
+            f = _force(x, low, per, force)
             x = min(x + dt / tau * (f + drive[t]), top)
             if x < least:
                 least = x
@@ -265,9 +271,7 @@ def motions(
     for s in range(first.shape[0]):
         x = min(start[s], top)
         for t in range(first[s], first[s] + n_steps[s]):
-            place = max((x - low) * per, 0.0)
-            i = min(int(place), n - 2)
-            f = force[i] + (place - i) * (force[i + 1] - force[i])
+            f = _force(x, low, per, force)
             moved[k] = abs(dt / tau * (f + drive[t]))
             k += above < x <= below
             x = min(x + dt / tau * (f + drive[t]), top)
