@@ -7,7 +7,7 @@ intended.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,14 @@ from brian2.parsing.sympytools import str_to_sympy
 from scipy import special
 from sympy import lambdify
 
-from ..core.parameters import Model
 from ..core.warn import warn
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron
 from ..models.noise import OUNoise
-from ..models.populations import Population
+from ..models.step_length import in_ms, long_steps
 from ..models.stimuli import Step, Stimulus
 from ..models.weight_distributions import Distribution
 
-_SHARE = 1 / 3  # longest step, relative to a time constant
-_SHARE_OF_MEMBRANE = 0.2  # longest step, relative to tau_m: the bridge assumes short steps
 _SLACK = 1e-6  # rounding of a quotient of times, in steps
 
 
@@ -36,22 +33,20 @@ def check_step(network: Network, dt: float) -> None:
     Not of tau_noise of `OUNoise`, whose step is exact.
     """
     for population in network.populations:
-        neuron = population.neuron
         of = f" of {population.name!r}" if len(network.populations) > 1 else ""
-        if not isinstance(neuron, IntegrateAndFire):
+        if not isinstance(population.neuron, IntegrateAndFire):
             continue
-        shortest = float(np.min(neuron.si("tau_m")))
-        if dt > _SHARE_OF_MEMBRANE * shortest * (1 + _SLACK):
-            warn(
-                f"dt = {_ms(dt)} is more than a fifth of tau_m = {_ms(shortest)}{of}: the correction for crossings between "
-                f"grid points assumes short steps; use dt of at most {_ms(_SHARE_OF_MEMBRANE * shortest)}"
+        noise = None if isinstance(population.noise, OUNoise) else population.noise
+        reach = [p.synapse for p in network.projections if p.post is population]
+        gate = fastest_gate(population.neuron)
+        gates = [] if gate is None else [("the time constant of the fastest gate", gate)]
+        for one in long_steps(dt, population.neuron, (noise, *reach), gates):
+            reason = (
+                "the correction for crossings between grid points assumes short steps"
+                if one.name == "tau_m"
+                else "the step is too long"
             )
-        name, tau = min(_constants(network, population), key=lambda pair: pair[1], default=("", np.inf))
-        if dt > _SHARE * tau * (1 + _SLACK):
-            warn(
-                f"dt = {_ms(dt)} is more than a third of {name} = {_ms(tau)}{of}: the step is too "
-                f"long; use dt of at most {_ms(_SHARE * tau)}"
-            )
+            warn(f"{one}{of}: {reason}; use dt of at most {one.longest}")
 
 
 def check_delays(network: Network, dt: float) -> None:
@@ -66,12 +61,12 @@ def check_delays(network: Network, dt: float) -> None:
             continue
         taken = delay_steps(given, dt) * dt
         if steps.ndim == 0:
-            message = f"delay = {_ms(given)} of {name!r} is not a multiple of dt = {_ms(dt)}: it is rounded to {_ms(taken)}"
+            message = f"delay = {in_ms(given)} of {name!r} is not a multiple of dt = {in_ms(dt)}: it is rounded to {in_ms(taken)}"
         else:
             worst = np.max(np.abs(taken - given))
             message = (
-                f"{np.count_nonzero(off)} of {steps.size} delays of {name!r} are not multiples of dt = {_ms(dt)}: "
-                f"they are rounded, by {_ms(worst)} at most"
+                f"{np.count_nonzero(off)} of {steps.size} delays of {name!r} are not multiples of dt = {in_ms(dt)}: "
+                f"they are rounded, by {in_ms(worst)} at most"
             )
         warn(f"{message}; give multiples of dt, or a shorter dt")
 
@@ -89,7 +84,7 @@ def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) 
         if first >= duration * (1 - _SLACK):
             of = f" of {population.name!r}" if len(network.populations) > 1 else ""
             warn(
-                f"t_on = {_ms(first)} of the Step{of} is not before the end of the run, duration = {_ms(duration)}: the step "
+                f"t_on = {in_ms(first)} of the Step{of} is not before the end of the run, duration = {in_ms(duration)}: the step "
                 "has no effect in this run; take a longer duration or an earlier step"
             )
 
@@ -101,32 +96,6 @@ def delay_steps(delay: Any, dt: float) -> np.ndarray:
     [0.0, 0.0, 1.0, 15.0]
     """
     return np.floor(np.asarray(delay, dtype=float) / dt + 0.5 + _SLACK)
-
-
-def _ms(seconds: Any) -> str:
-    return f"{1e3 * float(seconds):.4g} ms"
-
-
-def _constants(network: Network, population: Population) -> Iterator[tuple[str, float]]:
-    """Names and shortest values (s) of the time constants of a population that dt has to resolve, except tau_m."""
-    reach = [p.synapse for p in network.projections if p.post is population]
-    noise = None if isinstance(population.noise, OUNoise) else population.noise
-    for model in (population.neuron, noise, *reach):
-        for name, tau in _times(model):
-            if name != "tau_m":
-                yield name, tau
-    gate = fastest_gate(population.neuron)
-    if gate is not None:
-        yield "the time constant of the fastest gate", gate
-
-
-def _times(model: Model | None) -> Iterator[tuple[str, float]]:
-    """The time constants among the parameters of a model: its positive times."""
-    if model is None:
-        return
-    for field in model.parameter_fields():
-        if field.metadata["units"] == ("s",) and field.metadata["bound"] == "positive":
-            yield field.name, float(np.min(model.si(field.name)))
 
 
 def fastest_gate(neuron: Neuron) -> float | None:

@@ -1,6 +1,8 @@
 """`calibrate`: parameters of simulated neurons found again, their errors, and its refusals."""
 
+import dataclasses
 import functools
+import warnings
 
 import neo
 import numpy as np
@@ -248,6 +250,20 @@ def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
         fit = nsnn.calibrate(idle, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     assert fit.se["tau_w"] == np.inf
     assert fit.interval()["tau_w"] == pytest.approx((5e-3, 0.5))
+
+
+@pytest.mark.parametrize(("upper", "words"), [(0.45, ["a fifth of tau_m = 0.45 ms of the fitted"]), (5, [])])
+def test_a_fitted_time_constant_too_short_for_dt_is_warned_of_once(upper, words):
+    """Whatever the model's own value was; the true one is 10 ms, so that the fit ends at the upper bound."""
+    start = dataclasses.replace(CELL, tau_m=0.3 * ms)
+    free = {"tau_m": (0.1 * ms, upper * ms)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nsnn.calibrate(start, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
+    messages = [str(one.message) for one in caught if "is more than" in str(one.message)]
+    assert len(messages) == len(words)
+    assert all(text in message for text, message in zip(words, messages, strict=True))
+    assert all(one.filename == __file__ for one in caught if one.category is UserWarning)
 
 
 def run(free, trains=None, **options):

@@ -28,7 +28,7 @@ from ..voltage.fit import fit_voltage
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
-from .undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
+from .undetermined import refuse_indistinct, warn_bound, warn_fast, warn_idle, warn_similar
 
 # of the search, without and with a nonlinear membrane
 _COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
@@ -174,7 +174,8 @@ def calibrate(
     Warns
     -----
     for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, for parameters that almost
-    replace each other, and for a dt that is too long for a weak noise
+    replace each other, and for a dt that is too long for a weak noise, or for the fitted time constants: above a fifth of tau_m or
+    a third of another one, as for `simulate`
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation); Mensi
     et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275 (voltage)
@@ -345,6 +346,7 @@ def _result(
         covariance = scaled * np.outer(slopes, slopes)
     values = free.values(at.u)
     model, noise, stimulus = free.models(values)
+    warn_fast(model, dt)
     counted = [trial.o[slice(*trial.counted)] for trial in trials]
     o = np.concatenate(counted)
     rate = o.mean()

@@ -1,12 +1,13 @@
-"""Errors and warnings about parameters that data do not determine: at a bound, without effect, or replaced by others."""
+"""Errors and warnings about parameters that data do not determine: at a bound, without effect, replaced by others, or too fast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ...models.step_length import long_steps
 
 VARY = "give a stimulus that varies more"
 """The cure besides a shorter `free`."""
@@ -51,3 +52,12 @@ def warn_alone(name: str) -> None:
         f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
         "value; record longer, with a current that varies more, or take it out of free"
     )
+
+
+def warn_fast(neuron: Any, dt: float) -> None:
+    """Warn of fitted time constants that are too short for steps of `dt` s, as `simulate` does."""
+    for one in long_steps(dt, neuron):
+        warn(
+            f"{one} of the fitted neuron: spikes are known in steps of dt only, and `simulate` is inexact with this dt; pass dt of "
+            f"at most {one.longest}, if the times of the spikes are known so well"
+        )
