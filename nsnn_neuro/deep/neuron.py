@@ -169,7 +169,7 @@ class NoisySpike(nn.Module):
         """Drive and spikes in the type of the computation."""
         if not isinstance(drive, torch.Tensor) or not drive.is_floating_point():
             raise NsnnError(f"{name} is {shown(drive)}: expected a tensor of floats")
-        if not torch.isfinite(drive).all():
+        if not _finite(drive):
             raise NsnnError(f"{name} has values that aren't finite: expected finite numbers")
         work = drive.to(torch.promote_types(drive.dtype, torch.float32))
         if spikes is None:
@@ -357,6 +357,11 @@ def _family(value: Any) -> Family:
             "NoisySpike(Gaussian(0.4), noisy=False)"
         )
     return family
+
+
+def _finite(values: torch.Tensor) -> bool:
+    """Whether all values are finite. A sum reads them once; only where it is not finite, it may also have overflowed."""
+    return bool(torch.isfinite(values.detach().sum()) or torch.isfinite(values).all())
 
 
 def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
