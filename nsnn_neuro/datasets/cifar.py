@@ -53,8 +53,8 @@ def cifar10(path: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     ------
     NsnnError : "val" of binary batches, which have no such part
     FormatError : no such file or folder; a folder without batches; a batch that has not 30,730,000 bytes; a file .npz that is
-        damaged or lacks an array; a label above 9; offsets or labels that do not fit the images; an image that is no JPEG of 32 x 32
-        pixels in colour; a file that takes more memory than 512 MiB and 32 times its size
+        damaged or lacks an array; a label above 9; offsets or labels that do not fit the images; an image that is no JPEG of 32 x
+        32 pixels in colour; a file that takes more memory than 512 MiB and 32 times its size
 
     Source: Krizhevsky 2009, Learning multiple layers of features from tiny images, https://www.cs.toronto.edu/~kriz/cifar.html
 
