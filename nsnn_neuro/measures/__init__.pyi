@@ -25,9 +25,16 @@ from .estimate import Estimate as Estimate
 from .estimate import measure as measure
 from .information.breakdown import information_breakdown as information_breakdown
 from .information.breakdown import synergy as synergy
+from .information.capacity import ChannelCapacity as ChannelCapacity
+from .information.capacity import blahut_arimoto as blahut_arimoto
+from .information.capacity import channel_capacity as channel_capacity
+from .information.conditional import conditional_information as conditional_information
+from .information.conditional import interaction_information as interaction_information
+from .information.conditional import local_information as local_information
 from .information.copula import gaussian_copula as gaussian_copula
 from .information.copula import gaussian_copula_classes as gaussian_copula_classes
 from .information.count_bins import bin_counts as bin_counts
+from .information.divergence import kullback_leibler as kullback_leibler
 from .information.entropy.entropy import entropy as entropy
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
@@ -132,6 +139,7 @@ from .tuning.tuning_curve import tuning_curve as tuning_curve
 from .tuning.tuning_fit import TuningFit as TuningFit
 
 __all__ = [
+    "ChannelCapacity",
     "CovarianceParts",
     "CrossCorrelogram",
     "CrossCorrelograms",
@@ -174,12 +182,15 @@ __all__ = [
     "as_repeats",
     "as_trains",
     "bin_counts",
+    "blahut_arimoto",
     "brier_score",
     "burst_index",
     "calibration_error",
+    "channel_capacity",
     "choice_probability",
     "coherence",
     "coherence_information",
+    "conditional_information",
     "cross_correlogram",
     "cross_correlograms",
     "cv",
@@ -201,15 +212,18 @@ __all__ = [
     "information_breakdown",
     "information_per_spike",
     "instantaneous_rate",
+    "interaction_information",
     "intrinsic_timescale",
     "isi",
     "isi_distance",
     "isi_profile",
     "ksg",
+    "kullback_leibler",
     "latency_symbols",
     "law_of_total_covariance",
     "linear_fisher_information",
     "linear_reconstruction",
+    "local_information",
     "lv",
     "lvr",
     "md_star",

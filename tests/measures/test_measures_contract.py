@@ -208,8 +208,11 @@ EXAMPLES: dict[str, Example] = {
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks
     "bin_counts": Example(lambda: (np.arange(60) % 7,), {"n_bins": 3}, [(60,), (4,)]),
+    "blahut_arimoto": Example(lambda: (np.array([[0.9, 0.1], [0.2, 0.8]]),), {}, measures.ChannelCapacity),
     "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
     "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
+    "channel_capacity": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "conditional_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
         lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
@@ -224,7 +227,9 @@ EXAMPLES: dict[str, Example] = {
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
+    "interaction_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "ksg": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
+    "kullback_leibler": Example(lambda: (SYMBOLS, SYMBOLS[STIMULUS == 0]), {"n_shuffle": 5}, Estimate),
     "latency_symbols": Example(
         lambda: (block(),), {"resolution": 0.1 * pq.s}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "linear_fisher_information": Example(
@@ -232,6 +237,7 @@ EXAMPLES: dict[str, Example] = {
     "linear_reconstruction": Example(
         lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "n_folds": 3, "n_shuffle": 3},
         measures.Reconstruction),
+    "local_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {}, (200,)),
     "metric_space_information": Example(
         lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
         (FINE, "1 distinct label", FINE)),
@@ -513,7 +519,10 @@ HOSTILE: dict[str, Any] = {
 }
 MEANT = {
     *(("seed", what) for what in ("huge", "of too many digits", "a list with a huge number")),
-    ("x", "texts"),  # of entropy; the other functions' x refuse texts in tests of their own
+    (
+        "x",
+        "texts",
+    ),  # of entropy and kullback_leibler; the other functions' x refuse texts in tests of their own
     *(
         (name, "rows of unequal length") for name in ("train", "trains", "other", "data", "model")
     ),  # repeats of one and of two spikes

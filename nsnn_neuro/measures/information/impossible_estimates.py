@@ -46,8 +46,8 @@ def zero_spread(table: np.ndarray) -> float:
     return float(math.sqrt(variance.sum() * free) / (n * LN2))
 
 
-def possible(estimate: Estimate, most: float) -> tuple[float, str | None]:
-    """The value if an information of at most `most` bits can be it, else NaN and a warning with the cure.
+def possible(estimate: Estimate, most: float, of: str = "the stimuli") -> tuple[float, str | None]:
+    """The value if an information of at most `most` bits, the entropy `of` something, can be it, else NaN and a warning.
 
     Above `most` by two errors or less it is `most`. Below zero by two errors or less it stays, so that means over repeats
     are right.
@@ -61,7 +61,7 @@ def possible(estimate: Estimate, most: float) -> tuple[float, str | None]:
     if value < -_BEYOND * se - 1e-9:
         why = "is below zero"
     elif value > most + _BEYOND * se + 1e-9:
-        why = f"is above the {most:.4g} bit of the stimuli"
+        why = f"is above the {most:.4g} bit of {of}"
     else:
         return min(value, most), None
     return math.nan, f"{value:.3g} ± {se:.2g} bit by {estimate.correction} {why} beyond its error: {_CURE}"

@@ -240,8 +240,14 @@ def mutual_information(
     result = _find(data, bias, n_shuffle, seed)
     value, impossible = possible(result, data.most)
     inferred = data.inferred if bias in NEED_ALPHABET else None
-    notes = [impossible, inferred, _few(data, bias), _by_chance(data, result), _ALWAYS.get(bias)]
-    return _with_notes(result, value, notes)
+    notes = [
+        impossible,
+        inferred,
+        few_trials(bias, len(data.s), data.n_s, data.n_r, _cure(data)),
+        by_chance(result, zero_spread(data.table())),
+        _ALWAYS.get(bias),
+    ]
+    return with_notes(result, value, notes)
 
 
 def _read(s: Any, r: Any, n_symbols: Any) -> _Samples:
@@ -268,17 +274,23 @@ def _find(data: _Samples, bias: str, n_shuffle: int, seed: int) -> Estimate:
     return Estimate(value, se, bias, n=len(data.s), se_method=how, **test)
 
 
-def _few(data: _Samples, bias: str) -> str | None:
+def few_trials(bias: str, n: int, n_s: int, n_r: int, cure: str = "") -> str | None:
+    """A warning if n trials are too few for the method, with n_s stimuli and n_r responses that occur; `cure` ends it.
+
+    >>> few_trials("panzeri-treves", 80, 4, 5)
+    >>> few_trials("panzeri-treves", 40, 4, 5)
+    '10 trials per stimulus for 5 responses, fewer than 4 trials for each response: panzeri-treves may be biased; take more ...'
+    """
     if bias in _UNCORRECTED:
-        unbiased = 4 * ((data.n_s - 1) * (data.n_r - 1)) ** 2 / (data.n_s * data.n_r)
+        unbiased = 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r)
         enough = max(_ENOUGH[bias], unbiased)
     else:
-        many = data.n_r > _MANY or data.n_s * data.n_r > _PAIRS
+        many = n_r > _MANY or n_s * n_r > _PAIRS
         enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
-    if data.per_response >= enough:
+    if n / (n_s * n_r) >= enough:
         return None
-    few = f"{data.trials}, fewer than {enough:.4g} trials for each response: {bias} may be biased"
-    return f"{few}; take more trials or fewer responses{_cure(data)}"
+    few = f"{n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {enough:.4g} trials for each response"
+    return f"{few}: {bias} may be biased; take more trials or fewer responses{cure}"
 
 
 def _cure(data: _Samples) -> str:
@@ -292,8 +304,12 @@ def _cure(data: _Samples) -> str:
     return f", for counts bin_counts(counts, n_bins={n_bins})"
 
 
-def _by_chance(data: _Samples, found: Estimate) -> str | None:
-    spread = zero_spread(data.table())
+def by_chance(found: Estimate, spread: float) -> str | None:
+    """A warning if the value is within the range of chance, of which `spread` is the standard deviation.
+
+    >>> by_chance(Estimate(0.02, 0.01, "nsb"), 0.01)
+    '0.02 bit is within what chance gives (6 times 0.01 bit), where the bias of nsb may be larger than its error bar; judge by p'
+    """
     if found.correction in ("panzeri-treves", *_ALWAYS) or not found.value < _CHANCE * spread:
         return None
     return (
@@ -302,9 +318,12 @@ def _by_chance(data: _Samples, found: Estimate) -> str | None:
     )
 
 
-def _with_notes(
-    found: Estimate, value: float, notes: list[str | None], reason: str | None = None
-) -> Estimate:
+def with_notes(found: Estimate, value: float, notes: list[str | None], reason: str | None = None) -> Estimate:
+    """The estimate with another value, NaN without an error, and the notes as its warning.
+
+    >>> with_notes(Estimate(-1.0, 0.1), math.nan, [None, "impossible"]).warning
+    'impossible'
+    """
     warning = "; ".join(note for note in notes if note) or None
     se = found.se if math.isfinite(value) else math.nan
     return replace(found, value=value, se=se, warning=warning, reason=reason)
@@ -315,7 +334,7 @@ def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
     first, most = _find(data, "panzeri-treves", n_shuffle, seed), data.most
     if data.per_response >= _PLENTY or data.n_s == 1:
         value, impossible = possible(first, most)
-        return _with_notes(first, value, [impossible], f"there are {data.trials}")
+        return with_notes(first, value, [impossible], f"there are {data.trials}")
     others = [name for name, use in (("shuffle", data.has_letters), ("nsb", math.isfinite(data.size))) if use]
     result = sorted([first, *(_find(data, name, 0, seed) for name in others)], key=lambda one: one.value)
     listed = ", ".join(f"{one.correction} {one.value:.3g} ± {one.se:.2g}" for one in result)
@@ -327,7 +346,7 @@ def _automatic(data: _Samples, n_shuffle: int, seed: int) -> Estimate:
         if impossible is None:
             # the others need no alphabet and agree: that it was inferred is no reason for a warning
             inferred = f"; {data.inferred}" if chosen.correction == "nsb" and data.inferred else ""
-            return _with_notes(
+            return with_notes(
                 chosen, value, [], f"there are {data.trials} and estimators agree ({listed}){inferred}"
             )
     return _bracket(data, result, listed, first, seed)
@@ -358,4 +377,4 @@ def _bracket(data: _Samples, found: list[Estimate], listed: str, first: Estimate
     both = replace(first, correction="bracket", se=0.25 * width, lower=lower, upper=upper)
     both = replace(both, se_method=SE_METHODS["bracket"])
     inferred = data.inferred if any(one.correction == "nsb" for one in found) else None
-    return _with_notes(both, value, [note, inferred], f"there are {data.trials} and estimators disagree")
+    return with_notes(both, value, [note, inferred], f"there are {data.trials} and estimators disagree")

@@ -1,0 +1,246 @@
+"""Channel capacity, the most information that any law of the stimuli lets a channel transmit.
+
+For a channel W(r | s) and stimuli of probabilities p(s), D_s = sum_r W(r | s) log2 W(r | s) / q(r), q(r) = sum_s p(s) W(r | s), is
+what stimulus s adds to the information, and at any p
+
+    I(p) = sum_s p(s) D_s <= C <= max_s D_s.
+
+Blahut & Arimoto's iteration multiplies p(s) by 2^D_s and normalises. Here the exponent is m D_s, where m grows while I(p) rises and
+falls back to 1 when it does not (Matz & Duhamel 2004), since the plain iteration (m = 1) is slow where D_s of stimuli differ little
+or a stimulus is of no use. It ends when the two bounds are within the tolerance, so that the result does not depend on the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import check, number, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
+from ...core.units import floats, shown
+from ...core.warn import warn
+from ..estimate import Estimate, jackknife_se
+from ..response_checks import shuffle_test
+from .entropy.contingency import LN2, contingency
+from .entropy.entropy import choose
+from .impossible_estimates import zero_spread
+from .mutual_information import by_chance, with_notes
+from .symbols import as_symbols
+
+_MOST_STEPS = 100_000
+_TOLERANCE = 1e-9  # bits
+_PRECISION = 1e-4  # bits, of estimates
+_ENOUGH = {"jackknife": 4.0, "plugin": 64.0}  # trials per stimulus for each response that occurs
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _informations(channel: np.ndarray, p: np.ndarray, q: np.ndarray, each: np.ndarray) -> float:
+    """D_s in nats into `each`, q into `q`; returns I(p)."""
+    n_s, n_r = channel.shape
+    q[:] = 0.0
+    for s in range(n_s):
+        for r in range(n_r):
+            q[r] += p[s] * channel[s, r]
+    total = 0.0
+    for s in range(n_s):
+        each[s] = 0.0
+        for r in range(n_r):
+            if channel[s, r] > 0.0:
+                each[s] += channel[s, r] * np.log(channel[s, r] / max(q[r], 1e-300))
+        total += p[s] * each[s]
+    return total
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _maximise(channel: np.ndarray, p: np.ndarray, tolerance: float, most: int) -> tuple[float, float]:
+    """The best p, from its start in place; the lower and the upper bound of C in nats."""
+    n_s, n_r = channel.shape
+    q, each, better = np.empty(n_r), np.empty(n_s), np.empty(n_s)
+    trial, speed = np.empty(n_s), 1.0
+    value = _informations(channel, p, q, each)
+    for _ in range(most):
+        highest = each.max()
+        if highest - value <= tolerance:
+            break
+        total = 0.0
+        for s in range(n_s):
+            trial[s] = p[s] * np.exp(speed * (each[s] - highest))
+            total += trial[s]
+        trial /= total
+        found = _informations(channel, trial, q, better)
+        if found >= value or speed == 1.0:  # at m = 1 it rises but for rounding
+            if found < value and highest - value < 1e-13:
+                break
+            p[:] = trial
+            each[:] = better
+            value = found
+            speed = min(1.5 * speed, 1e6)
+        else:
+            speed = 1.0
+    return value, each.max()
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.ndarray) -> float:
+    """Plug-in capacity in nats of counts (n_s, n_r), and in `without` that without one trial of each cell (NaN if empty)."""
+    n_s, n_r = table.shape
+    channel = np.empty((n_s, n_r))
+    for s in range(n_s):
+        channel[s] = table[s] / table[s].sum()
+    p = np.full(n_s, 1.0 / n_s)
+    value, _ = _maximise(channel, p, tolerance, most)
+    without[:] = np.nan
+    if without.size == 0:
+        return value
+    start = np.empty(n_s)
+    for s in range(n_s):
+        n = table[s].sum()
+        for r in range(n_r):
+            if table[s, r] == 0:
+                continue
+            if n > 1:
+                channel[s] = table[s] / (n - 1.0)
+                channel[s, r] -= 1.0 / (n - 1.0)
+            start[:] = (p + 1e-4 / n_s) / (1.0 + 1e-4)
+            without[s, r], _ = _maximise(channel, start, tolerance, most)
+        channel[s] = table[s] / n
+    return value
+
+
+@dataclass(frozen=True)
+class ChannelCapacity:
+    """Capacity of a known channel; made by `blahut_arimoto`. `float(capacity)` is its value in bits.
+
+    >>> capacity = ChannelCapacity(1.0, 1.0, np.array([0.5, 0.5]))
+    >>> float(capacity), capacity.p.tolist()
+    (1.0, [0.5, 0.5])
+    """
+
+    value: float
+    """bits, a lower bound of the capacity"""
+    upper: float
+    """bits, an upper bound"""
+    p: np.ndarray
+    """(n_s,) probabilities of the stimuli that reach `value`"""
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@suggest_keywords
+def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCapacity:
+    """Capacity of a channel of known probabilities, C = max over p(s) of I(S; R), in bits, and the stimuli that reach it.
+
+    Parameters
+    ----------
+    channel : (n_s, n_r) probabilities W(r | s) of each response r to each stimulus s; rows add up to 1
+    tolerance : bits, positive; the iteration ends when the bounds sum_s p(s) D_s <= C <= max_s D_s are as close, see the module
+
+    Returns
+    -------
+    ChannelCapacity. Warns if the bounds are further apart after 10^5 steps
+
+    Raises
+    ------
+    NsnnError : rows that are no probabilities, a tolerance that is not positive. Source: Blahut 1972, doi
+        10.1109/TIT.1972.1054855; Arimoto 1972, doi 10.1109/TIT.1972.1054753; Matz & Duhamel 2004, doi 10.1109/ITW.2004.1405276
+
+    >>> capacity = blahut_arimoto([[1, 0], [0.5, 0.5]])  # Z-channel: log2(5/4), reached with p = (3/5, 2/5)
+    >>> round(capacity.value, 6), capacity.p.round(3)
+    (0.321928, array([0.6, 0.4]))
+    """
+    w = floats(channel, "channel", "probabilities (n_s, n_r), one row per stimulus")
+    if w.ndim != 2 or w.size == 0:
+        raise NsnnError(
+            f"channel has shape {w.shape}: expected (n_s, n_r), a row of probabilities per stimulus"
+        )
+    wrong = ~((w >= 0).all(1) & (np.abs(w.sum(1) - 1) < 1e-6))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise NsnnError(f"channel[{row}] = {shown(w[row])}: expected numbers from 0 that add up to 1")
+    if not number(tolerance, "tolerance") > 0:
+        raise NsnnError(f"tolerance = {shown(tolerance)}: expected a positive number of bits")
+    p = np.full(len(w), 1.0 / len(w))
+    lower, upper = _maximise(w / w.sum(1, keepdims=True), p, float(tolerance) * LN2, _MOST_STEPS)
+    if upper - lower > tolerance * LN2 + 1e-13:
+        warn(
+            f"channel: the capacity is known to {(upper - lower) / LN2:.2g} bit only, after {_MOST_STEPS} steps"
+        )
+    return ChannelCapacity(max(lower, 0.0) / LN2, max(upper, 0.0) / LN2, p)
+
+
+@suggest_keywords
+def channel_capacity(
+    s: Any, r: Any, *, bias: str = "jackknife", n_shuffle: int = 100, seed: int = 0
+) -> Estimate:
+    """Capacity of the channel from stimuli s to responses r, estimated from trials, in bits.
+
+    C = max over p(s) of I(S; R), for the laws of responses p(r | s) that the trials show. It does not depend on how often each
+    stimulus was shown, and is the most that the responses can tell about these stimuli; `mutual_information` is what they tell if
+    stimuli are as frequent as in the data. The plug-in value is too high, by the bias of an information and by that of a maximum.
+
+    - "jackknife" (default) removes the bias of order 1/N: C + (N - 1) (C - mean of C without one trial).
+    - "plugin" ("none") makes no correction.
+
+    null_mean and p: stimuli are permuted over trials, and each shuffle is corrected in the same way.
+
+    Parameters
+    ----------
+    s, r : as for `mutual_information`
+    bias : see above
+    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
+
+    Returns
+    -------
+    Estimate. se is the delete-one jackknife over trials. `warning` is set for fewer than 4 trials per stimulus and response that
+    occurs (64 for "plugin"), and if the value is within the range of chance, where se is too small: judge by p there
+
+    Raises
+    ------
+    NsnnError : no symbols, unequal lengths, fewer than 2 trials of a stimulus, an unknown bias. Source: Blahut 1972, doi
+        10.1109/TIT.1972.1054855
+
+    >>> s = [0] * 100 + [1] * 100
+    >>> r = [0] * 100 + [0, 1] * 50  # Z-channel: log2(5/4) = 0.322
+    >>> e = channel_capacity(s, r)
+    >>> print(f"{e:.2f}", round(e.p, 4))
+    0.32 ± 0.04 0.0099
+    """
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    bias = choose(bias, ("jackknife", "plugin"), "bias")
+    (a, n_s), (b, n_r) = as_symbols(s, "s", category=True), as_symbols(r, "r")
+    if a.size != b.size:
+        raise NsnnError(f"s and r have {a.size} and {b.size} samples: expected one r for each s")
+    fewest = int(np.bincount(a).min())
+    if fewest < 2:
+        raise NsnnError("s has a stimulus of 1 trial: expected at least 2 trials of each")
+    table = contingency(a, b, n_s, n_r)
+    value, without = _estimate(table, bias)
+    se = float(jackknife_se(without[table > 0], table[table > 0]))
+    rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
+    for i in range(n_shuffle):
+        null[i] = _estimate(contingency(rng.permutation(a), b, n_s, n_r), bias)[0]
+    few = None
+    if a.size < _ENOUGH[bias] * n_s * n_r:
+        few = (
+            f"{a.size / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
+            f"{bias} may be biased; take more trials or fewer responses"
+        )
+    test = shuffle_test(null, value)
+    found = Estimate(value, se, bias, n=a.size, se_method="jackknife over trials", **test)
+    return with_notes(found, value, [few, by_chance(found, zero_spread(table))])
+
+
+def _estimate(table: np.ndarray, bias: str) -> tuple[float, np.ndarray]:
+    """The estimate in bits, and the plug-in values without one trial of each cell."""
+    without = np.empty(table.shape)
+    tolerance = _PRECISION * LN2 / table.sum()  # the jackknife multiplies errors by the number of trials
+    value = _capacity_of(table.astype(float), tolerance, _MOST_STEPS, without) / LN2
+    without /= LN2
+    if bias == "jackknife":
+        n, seen = table.sum(), table > 0
+        value = n * value - (n - 1) * float(table[seen] @ without[seen]) / n
+    return value, without

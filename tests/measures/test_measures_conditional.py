@@ -1,0 +1,244 @@
+"""Conditional and interaction information, local values, divergence and capacity against exact laws, plain loops and identities."""
+
+from collections import Counter
+from math import log2
+
+import numpy as np
+import pytest
+from helpers.channels import entropy_bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import digamma
+
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    blahut_arimoto,
+    channel_capacity,
+    conditional_information,
+    interaction_information,
+    kullback_leibler,
+    local_information,
+    mutual_information,
+    synergy,
+)
+from nsnn_neuro.measures.information.conditional_tables import conditional_without_one
+
+TRIPLES = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=2, max_size=50)
+PLAIN = {"bias": "plugin", "n_shuffle": 0}
+
+
+def by_counting(x, y, z):
+    """sum p(x, y, z) log2 [p(x, y, z) p(z) / p(x, z) p(y, z)] with dictionaries."""
+    n, rows = len(x), list(zip(x, y, z, strict=True))
+    full, xz, yz = Counter(rows), Counter((a, c) for a, _, c in rows), Counter((b, c) for _, b, c in rows)
+    of_z = Counter(z)
+    return sum(m / n * log2(m * of_z[c] / (xz[a, c] * yz[b, c])) for (a, b, c), m in full.items())
+
+
+def drawn(rng, law, n):
+    """Codes (n,) of each variable of a joint law."""
+    return np.unravel_index(rng.choice(law.size, n, p=law.ravel()), law.shape)
+
+
+@settings(max_examples=40)
+@given(TRIPLES)
+def test_plugin_is_what_counting_gives_and_obeys_the_identities(rows):
+    x, y, z = (list(column) for column in zip(*rows, strict=True))
+    value = conditional_information(x, y, z, **PLAIN).value
+    assert abs(value - by_counting(x, y, z)) < 1e-12
+    assert value > -1e-12
+    both = mutual_information(np.column_stack([x, z]), y, **PLAIN).value
+    assert abs(both - mutual_information(z, y, **PLAIN).value - value) < 1e-12  # chain rule
+    assert abs(local_information(x, y, z).mean() - value) < 1e-12
+    interaction = interaction_information(x, y, z, **PLAIN).value
+    assert abs(interaction - interaction_information(z, x, y, **PLAIN).value) < 1e-12
+    assert abs(interaction - synergy(x, y, z, bias="none", n_shuffle=0).value) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [(lambda x, z: x ^ z, 1.0), (lambda x, z: x & z, 0.5), (lambda x, z: z, 0.0), (lambda x, z: x, 1.0)],
+    ids=["xor", "and", "condition", "copy"],
+)
+def test_gates_of_fair_bits(y, expected):
+    x, z = np.array([0, 0, 1, 1] * 200), np.array([0, 1, 0, 1] * 200)
+    result = conditional_information(x, y(x, z), z, n_shuffle=19)
+    assert abs(result.value - expected) <= 2 * result.se + 1e-9
+    assert result.warning is None
+    assert (result.p == 0.05) == (expected > 0)
+
+
+def test_local_values_by_hand():
+    """Of x = (0, 0, 1, 1) and y = (0, 0, 1, 0): p(y | x) / p(y) is 1 / .75, 1 / .75, .5 / .25 and .5 / .75."""
+    values = local_information([0, 0, 1, 1], [0, 0, 1, 0])
+    assert np.allclose(values, np.log2([4 / 3, 4 / 3, 2, 2 / 3]), atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["plugin", "panzeri-treves", "grassberger", "nsb"])
+def test_jackknife_leaves_each_sample_out(method):
+    rng = np.random.default_rng(2)
+    law = rng.dirichlet(np.ones(8)).reshape(2, 2, 2)
+    z, x, y = drawn(rng, law, 40)
+    table = np.zeros((2, 2, 2), dtype=int)
+    np.add.at(table, (z, x, y), 1)
+    without = conditional_without_one(table, method, 2.0)
+    i = 5
+    keep = np.arange(40) != i
+    # the alphabet stays two symbols, as without the sample
+    other = conditional_information(x[keep], y[keep], z[keep], bias=method, n_shuffle=0, n_symbols=2)
+    if method != "grassberger":  # whose jackknife takes the digamma form
+        assert abs(without[z[i], x[i], y[i]] - other.value) < 1e-9
+    assert np.isnan(without).sum() == (table == 0).sum()
+
+
+def test_p_is_uniform_and_the_value_unbiased_where_z_drives_both():
+    rng = np.random.default_rng(3)
+    values, p = [], []
+    for seed in range(120):
+        z = rng.integers(0, 3, 150)
+        x, y = rng.random((2, 150)) < [[0.2], [0.3]] + z * 0.25
+        result = conditional_information(x, y, z, n_shuffle=39, seed=seed)
+        values.append(result.value)
+        p.append(result.p - rng.random() / 40)  # p has 40 values
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(120)
+    assert mutual_information(x, y, n_shuffle=39).p < 0.05  # they do depend on each other
+
+
+@pytest.mark.slow  # 1,600 estimates
+@pytest.mark.parametrize("informative", [False, True])
+@pytest.mark.parametrize("shape", [(2, 2, 3), (4, 4, 4), (2, 8, 6)])
+def test_coverage_in_the_stated_regime(shape, informative):
+    """4 samples for each pair (x, z) and value of y: two standard errors contain the truth in nine of ten."""
+    rng = np.random.default_rng(4)
+    given_z = rng.dirichlet(np.ones(shape[2]), size=shape[:2] if informative else (shape[0], 1))
+    law = rng.dirichlet(4 * np.ones(shape[0] * shape[1])).reshape(*shape[:2], 1) * given_z
+    entropies = [entropy_bits(law.sum(axes).ravel()) for axes in [(1,), (2,), (), (1, 2)]]
+    truth = entropies[0] + entropies[1] - entropies[2] - entropies[3]
+    covered = 0
+    for _ in range(200):
+        z, x, y = drawn(rng, law, 4 * law.size)
+        result = conditional_information(x, y, z, n_shuffle=0)
+        covered += abs(result.value - truth) <= 2 * result.se or result.warning is not None
+    assert covered >= 180
+
+
+def test_divergence_is_its_formula_with_its_jackknife():
+    rng = np.random.default_rng(5)
+    x, y = rng.choice(5, 80, p=[0.4, 0.3, 0.2, 0.05, 0.05]), rng.integers(0, 5, 60)
+
+    def formula(x, y):
+        a, b = Counter(x.tolist()), Counter(y.tolist())
+        total = sum(m * (digamma(m) - digamma(b[k] + 1)) for k, m in a.items()) / len(x)
+        return (total + digamma(len(y) + 1) - digamma(len(x))) / np.log(2)
+
+    result = kullback_leibler(x, y, n_shuffle=19)
+    assert abs(result.value - formula(x, y)) < 1e-12
+    parts = [
+        [formula(np.delete(x, i), y) for i in range(80)],
+        [formula(x, np.delete(y, i)) for i in range(60)],
+    ]
+    se = np.sqrt(sum((len(v) - 1) * np.var(v) for v in parts))
+    assert abs(result.se - se) < 1e-9
+    assert result.p == 0.05
+    plain = kullback_leibler(x, y, bias="plugin", n_shuffle=0)
+    a, b = np.bincount(x, minlength=5), np.bincount(y, minlength=5)
+    assert abs(plain.value - stats.entropy(a, b, base=2)) < 1e-12
+    assert np.isfinite(plain.se)
+
+
+def test_divergence_is_unbiased_and_its_p_uniform_for_equal_laws():
+    rng = np.random.default_rng(6)
+    p, q = np.array([0.5, 0.3, 0.15, 0.05]), np.array([0.3, 0.3, 0.2, 0.2])
+    values = [
+        kullback_leibler(rng.choice(4, 60, p=p), rng.choice(4, 60, p=q), n_shuffle=0).value
+        for _ in range(300)
+    ]
+    assert abs(np.mean(values) - stats.entropy(p, q, base=2)) < 4 * np.std(values) / np.sqrt(300)
+    equal = [
+        kullback_leibler(rng.choice(4, 40, p=p), rng.choice(4, 60, p=p), n_shuffle=39, seed=k).p
+        for k in range(120)
+    ]
+    assert stats.kstest(np.array(equal) - rng.random(120) / 40, "uniform").pvalue > 1e-3
+
+
+def test_divergence_says_where_it_may_be_infinite():
+    x, y = ["a", "b", "c"] * 20, ["a", "b"] * 30
+    assert kullback_leibler(x, y, bias="plugin", n_shuffle=0).value == np.inf
+    result = kullback_leibler(x, y, n_shuffle=0)
+    assert np.isfinite(result.value)
+    assert "never occur in y" in result.warning
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.11, 0.5])
+def test_capacity_of_closed_forms(flip):
+    h = entropy_bits(np.array([flip, 1 - flip]))
+    symmetric = blahut_arimoto([[1 - flip, flip], [flip, 1 - flip]])
+    assert abs(symmetric.value - (1 - h)) < 1e-9
+    erasure = blahut_arimoto([[1 - flip, 0, flip], [0, 1 - flip, flip]])
+    assert abs(erasure.value - (1 - flip)) < 1e-9
+    z = blahut_arimoto([[1, 0], [flip, 1 - flip]])
+    assert abs(z.value - log2(1 + (1 - flip) * flip ** (flip / (1 - flip)))) < 1e-9
+
+
+def test_capacity_is_a_maximum_with_useless_stimuli():
+    """Kuhn and Tucker: D_s equals the capacity for every stimulus in use and is at most that for the others."""
+    rng = np.random.default_rng(7)
+    w = rng.dirichlet(np.full(10, 0.3), size=8)
+    result = blahut_arimoto(w)
+    each = (w * np.log2(w / (result.p @ w))).sum(1)
+    used = result.p > 1e-6
+    assert 1 < used.sum() < 8
+    assert np.allclose(each[used], result.value, atol=1e-6)
+    assert each.max() <= result.upper + 1e-12
+    assert result.upper - result.value < 2e-9
+
+
+def test_capacity_from_trials_is_jackknifed_and_does_not_depend_on_the_design():
+    rng = np.random.default_rng(8)
+    s = np.repeat([0, 1, 2], [60, 20, 20])
+    r = (rng.random(100) < np.array([0.1, 0.5, 0.9])[s]) + 0
+    table = np.zeros((3, 2))
+    np.add.at(table, (s, r), 1)
+
+    def plain(counts):
+        return blahut_arimoto(counts / counts.sum(1, keepdims=True), tolerance=1e-11).value
+
+    without = np.array(
+        [plain(table - np.eye(6)[3 * 0 + 2 * a + b].reshape(3, 2)) for a, b in zip(s, r, strict=True)]
+    )
+    result = channel_capacity(s, r, n_shuffle=19)
+    assert abs(result.value - (100 * plain(table) - 99 * without.mean())) < 2e-4
+    assert abs(result.se - np.sqrt(99 * without.var())) < 1e-3
+    assert result.p == 0.05
+    even = channel_capacity(
+        np.repeat([0, 1], 200), np.tile([0] * 180 + [1] * 20, 2) ^ np.repeat([0, 1], 200), n_shuffle=0
+    )
+    assert abs(even.value - (1 - entropy_bits(np.array([0.1, 0.9])))) < 0.01
+
+
+def test_bad_arguments_are_named():
+    bits = [0, 1] * 10
+    for call, message in [
+        (lambda: conditional_information(bits, bits, bits[1:]), "x, y and z have 20, 20 and 19 samples"),
+        (lambda: conditional_information(bits, [np.nan] * 20, bits), "y has NaN"),
+        (
+            lambda: conditional_information(bits, bits, bits, bias="shuffle"),
+            "bias = 'shuffle': expected one of",
+        ),
+        (
+            lambda: conditional_information(*[np.arange(300)] * 3),
+            "too many symbols: z has 300, x has 300, y has 300",
+        ),
+        (lambda: kullback_leibler(bits, ["a", "b"]), "expected numbers in both or texts in both"),
+        (lambda: kullback_leibler(bits, np.zeros((5, 2), int)), "expected words of equal length"),
+        (lambda: channel_capacity([0, 0, 1], [0, 1, 1]), "a stimulus of 1 trial"),
+        (lambda: blahut_arimoto([[0.5, 0.6]]), "channel[0] = "),
+    ]:
+        with pytest.raises(NsnnError) as caught:
+            call()
+        assert message in str(caught.value)
+    assert conditional_information(bits, [0] * 20, bits, n_shuffle=5).value == 0
+    few = conditional_information(np.arange(20) % 5, bits, bits, n_shuffle=0)
+    assert "fewer than 4 trials for each response" in few.warning
