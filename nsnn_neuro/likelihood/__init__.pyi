@@ -14,8 +14,10 @@ from .fit import fit_neuron as fit_neuron
 from .model import NeuronModel as NeuronModel
 from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
-from .network_fit import NetworkFit as NetworkFit
 from .network_fit import fit_network as fit_network
+from .network_result import NetworkFit as NetworkFit
+from .network_windows import fit_windows as fit_windows
+from .network_windows import window_bounds as window_bounds
 from .per_step import PerStep as PerStep
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
@@ -52,6 +54,8 @@ __all__ = [
     "fit_network",
     "fit_neuron",
     "fit_population",
+    "fit_windows",
     "spike_probability",
     "survival",
+    "window_bounds",
 ]

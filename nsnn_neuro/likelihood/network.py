@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ from .bits_per_spike import bits_per_spike
 from .data import Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
-_KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
+KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Observed:
     o: np.ndarray
     """(n, n_outputs) 1.0 in a step with a spike"""
     x: np.ndarray
-    """(n, 1 + n_stimulus) 1 and the filtered stimulus"""
+    """(n, 1 + n_stimulus) 1 and the filtered stimulus; of a model with `own_inputs` (n, n_outputs, 1 + n_stimulus)"""
     lengths: np.ndarray
     """(n_trials,) steps of each trial"""
 
@@ -73,6 +74,10 @@ class NetworkModel:
     signal_unit : as of `NeuronModel`
     family : escape family F without a unit, of both layers
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
+    hidden_noise : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f the surrogate gradient of training
+    own_inputs : True: each output has hidden neurons of its own, with the same hidden weights, which receive its own `channels` of
+        the stimulus, as the part of an image around its receptive field. Signals then have n_outputs times `channels` channels,
+        output by output
 
     >>> from brian2 import ms
     >>> from nsnn_neuro.likelihood import Lags
@@ -89,6 +94,8 @@ class NetworkModel:
     output: NSNNNeuron = field(default_factory=NSNNNeuron)
     channels: int = 1
     signal_unit: Any = None
+    hidden_noise: bool = True
+    own_inputs: bool = False
 
     def __post_init__(self) -> None:
         positive(self.dt, "s", "dt")
@@ -140,35 +147,55 @@ class NetworkModel:
         known: dict[str, Any] = {
             "dt": self.step,
             "refractory": 0,
-            "channels": self.channels,
+            "channels": self._all_channels,
             "unit": self.signal_unit,
         }
-        each = [prepare(one, signal, bases, span=(t_start, t_stop), **known) for one in outputs]
+        each = [
+            prepare(one, signal if k == 0 else None, bases, span=(t_start, t_stop), **known)
+            for k, one in enumerate(outputs)
+        ]
         begins = np.flatnonzero(each[0].begins)
         n = len(each[0].o)
         return Observed(
             np.stack([one.o for one in each], axis=1),
-            np.column_stack([np.ones(n), each[0].drive]),
+            self._with_ones(each[0].drive),
             np.diff(np.append(begins, n)),
         )
 
+    @property
+    def _all_channels(self) -> int:
+        """Channels of the signal."""
+        return self.channels * (self.n_outputs if self.own_inputs else 1)
+
+    def _with_ones(self, columns: np.ndarray) -> np.ndarray:
+        """1 and the filtered stimulus, of all channels (n, ...) or of each output (n, n_outputs, ...)."""
+        shape = (len(columns), self.n_outputs, -1) if self.own_inputs else (len(columns), columns.shape[1])
+        columns = columns.reshape(shape)
+        return np.concatenate([np.ones((*columns.shape[:-1], 1)), columns], axis=-1)
+
     def inputs(self, signal: neo.AnalogSignal) -> neo.AnalogSignal:
         """The input of `network`: 1 and the filtered stimulus, (n_steps, 1 + n_stimulus)."""
+        self._refuse_own_inputs("inputs")
         steps, columns = self._columns(signal)
         period, t_start = pq_quantity(self.step, "s"), pq_quantity(steps.start, "s")
         return neo.AnalogSignal(columns, units="dimensionless", sampling_period=period, t_start=t_start)
 
     def _columns(self, signal: neo.AnalogSignal) -> tuple[Steps, np.ndarray]:
-        steps = on_steps(signal, self.step, self.channels, unit=self.signal_unit)
-        columns = filtered(steps, self.stimulus.matrix(self.step, 0))
-        return steps, np.column_stack([np.ones(len(columns)), columns])
+        steps = on_steps(signal, self.step, self._all_channels, unit=self.signal_unit)
+        return steps, self._with_ones(filtered(steps, self.stimulus.matrix(self.step, 0)))
 
     def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
         """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
 
         "hidden" has one more neuron, the first, which fires in every step (its threshold is -1e12); its weights are the output's
-        biases. Simulate it with `Recorded(model.inputs(signal))` as stimulus.
+        biases. Simulate it with `Recorded(model.inputs(signal))` as stimulus. Models with own inputs or without hidden noise
+        are refused; `simulate` draws from these.
         """
+        self._refuse_own_inputs("network")
+        if not self.hidden_noise:
+            raise NsnnError(
+                "hidden_noise = False: expected hidden neurons with noise for a Network; use simulate"
+            )
         first, second = self.check(weights)
         n_in = len(first)
         noise = EscapeNoise(self.family)
@@ -189,6 +216,20 @@ class NetworkModel:
             for k in range(2)
         ]
         return Network(layers, projections)
+
+    def _refuse_own_inputs(self, name: str) -> None:
+        if self.own_inputs:
+            raise NsnnError(
+                f"own_inputs = True: {name} expected a model whose outputs share their hidden neurons; use simulate"
+            )
+
+    def single(self, k: int) -> NetworkModel:
+        """The model of output k of a model with own inputs, whose weights are those of the hidden layer and column k."""
+        beta, theta = (
+            float(np.broadcast_to(self.output.si(p), self.n_outputs)[k]) for p in ("beta", "theta")
+        )
+        output = dataclasses.replace(self.output, beta=beta, theta=theta)
+        return dataclasses.replace(self, n_outputs=1, own_inputs=False, output=output)
 
     # --- likelihood ---
 
@@ -212,6 +253,14 @@ class NetworkModel:
         """
         whole(particles, 1, "particles")
         weights, rng = self.check(weights), np.random.default_rng(seed)
+        if self.own_inputs:  # given the stimulus the outputs are independent
+            total = np.zeros(len(data.o))
+            for k in range(self.n_outputs):
+                one = Observed(data.o[:, [k]], data.x[:, k], data.lengths)
+                own = (weights[0], weights[1][:, [k]])
+                seed_k = int(rng.integers(2**63))
+                total += self.single(k).log_likelihood(own, one, particles=particles, seed=seed_k)
+            return total
         # trials side by side, padded to the longest
         here = np.arange(data.lengths.max()) < data.lengths[:, None]
         x, o = (np.zeros((*here.shape, a.shape[1])) for a in (data.x, data.o))
@@ -241,11 +290,25 @@ class NetworkModel:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One step: u, h and v, (..., n), from those of the step before and the output's spikes o of the step before."""
         theta = self.hidden.si("theta")
-        u = self.hidden.si("beta") * _KEPT[self.hidden.reset](u, h, theta) + drive
-        h = (rng.random(u.shape) < self.family.cdf(u - theta)).astype(float)
-        kept = _KEPT[self.output.reset](v, o, self.output.si("theta"))
-        v = self.output.si("beta") * kept + weights[1][0] + h @ weights[1][1:]
+        u = self.hidden.si("beta") * KEPT[self.hidden.reset](u, h, theta) + drive
+        h = self.hidden_spikes(u, rng)
+        kept = KEPT[self.output.reset](v, o, self.output.si("theta"))
+        v = self.output.si("beta") * kept + weights[1][0] + self.readout(h, weights[1])
         return u, h, v
+
+    def hidden_spikes(self, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Spikes (0.0 or 1.0) of hidden neurons with potentials u, drawn; without noise those at or above threshold."""
+        distance = u - self.hidden.si("theta")
+        if not self.hidden_noise:
+            return (distance >= 0).astype(float)
+        return (rng.random(u.shape) < self.family.cdf(distance)).astype(float)
+
+    def readout(self, h: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The hidden layer's effect on the outputs, (..., n_outputs), without biases, from h (..., n_hidden), or with own inputs
+        (..., n_outputs, n_hidden)."""
+        if self.own_inputs:
+            return np.einsum("...oh,ho->...o", h, second[1:])
+        return np.asarray(h @ second[1:])
 
     def score(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> Estimate:
         """Bits per spike over homogeneous neurons; see `NetworkFit.score`."""
@@ -270,7 +333,8 @@ class NetworkModel:
         steps, columns = self._columns(signal)
         whole(trials, 1, "trials")
         rng, drive = np.random.default_rng(seed), columns @ weights[0]
-        h = u = np.zeros((trials, self.n_hidden))
+        own = (self.n_outputs,) if self.own_inputs else ()
+        h = u = np.zeros((trials, *own, self.n_hidden))
         v = np.zeros((trials, self.n_outputs))
         spikes = np.zeros((len(drive), trials, self.n_outputs))
         o = spikes[0]

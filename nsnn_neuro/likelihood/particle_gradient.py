@@ -75,6 +75,31 @@ def _signal(at: Tails, o: np.ndarray) -> np.ndarray:
     return np.where(o == 1, at.up, -at.down)
 
 
+class AdamSteps:
+    """Steps of Adam up a gradient, on arrays of weights in place.
+
+    Source: Kingma & Ba 2015, arXiv 1412.6980
+
+    >>> w = np.zeros(2)
+    >>> AdamSteps([w]).step([np.array([3.0, -0.1])], 0.5)
+    >>> w.round(3).tolist()
+    [0.5, -0.5]
+    """
+
+    def __init__(self, weights: list[np.ndarray]) -> None:
+        self.weights, self.count = weights, 0
+        self.mean, self.square = ([np.zeros_like(w) for w in weights] for _ in range(2))
+
+    def step(self, gradients: list[np.ndarray], rate: float) -> None:
+        """One step, of about `rate` in each weight."""
+        self.count += 1
+        for one, m, s, g in zip(self.weights, self.mean, self.square, gradients, strict=True):
+            m += (1 - _DECAY) * (g - m)
+            s += (1 - _DECAY_SQUARE) * (g**2 - s)
+            size = np.sqrt(s / (1 - _DECAY_SQUARE**self.count)) + _TINY
+            one += rate * (m / (1 - _DECAY**self.count)) / size
+
+
 @dataclasses.dataclass
 class Ascent:
     """Adam on the log-likelihood of windows x, o (see `slope`), as the `Trainer` of a loop."""
@@ -89,9 +114,9 @@ class Ascent:
     seed: int
 
     def __post_init__(self) -> None:
-        self.rng, self.count = np.random.default_rng([self.seed, 1]), 0
+        self.rng = np.random.default_rng([self.seed, 1])
         self.weights = [w.copy() for w in self.weights]
-        self.mean, self.square = ([np.zeros_like(w) for w in self.weights] for _ in range(2))
+        self.adam = AdamSteps(self.weights)
 
     def run(self, epochs: int) -> tuple[list[np.ndarray], pd.DataFrame]:
         """The weights after these epochs, and their history; the loss is minus a window's log-likelihood (nats)."""
@@ -107,12 +132,7 @@ class Ascent:
             w = (self.weights[0], self.weights[1])
             logs, gradients = slope(self.model, w, self.x[rows], self.o[rows], self.particles, self.rng)
             loss.append(-logs)
-            self.count += 1
-            for one, m, s, g in zip(self.weights, self.mean, self.square, gradients, strict=True):
-                m += (1 - _DECAY) * (g.mean(axis=0) - m)
-                s += (1 - _DECAY_SQUARE) * (g.mean(axis=0) ** 2 - s)
-                size = np.sqrt(s / (1 - _DECAY_SQUARE**self.count)) + _TINY
-                one += rate * (m / (1 - _DECAY**self.count)) / size
+            self.adam.step([g.mean(axis=0) for g in gradients], rate)
         return Scores(np.concatenate(loss)), None
 
     def check(self) -> dict[str, float]:

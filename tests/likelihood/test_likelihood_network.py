@@ -17,7 +17,8 @@ from scipy.stats import chi2
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network, fit_neuron
 from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
-from nsnn_neuro.likelihood.network_fit import Ranged, Scale
+from nsnn_neuro.likelihood.network_fit import Ranged
+from nsnn_neuro.likelihood.network_scale import Scale
 from nsnn_neuro.likelihood.particle_gradient import slope
 from nsnn_neuro.measures import as_trains
 
@@ -185,11 +186,12 @@ class Improbability:
         return [np.zeros_like(o[0]), (self.p - o[1]) / (self.p * (1 - self.p))]
 
 
-def enumerated_ndl(
-    model: NetworkModel, weights: tuple[np.ndarray, np.ndarray], x: np.ndarray, o: np.ndarray
-) -> list[np.ndarray]:
-    """E_hidden of noise-driven learning's gradient: the reference's signals, densities and traces for each pattern of the hidden
-    layer, weighted by its probability. The output's spikes are data: its reset path is detached, the hidden layer's isn't."""
+def ndl_of_patterns(
+    model: NetworkModel, weights: Any, x: np.ndarray, o: np.ndarray, patterns: Any = None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Noise-driven learning's gradient of patterns of the hidden layer, by default all, (n_patterns, ...), and their probabilities:
+    the reference's signals, densities and traces. The output's spikes are data: its reset path is detached, the hidden layer's
+    isn't."""
     n = model.n_hidden
     W = [np.column_stack([np.zeros(len(weights[0])), weights[0]]), weights[1]]
     layer: dict[str, Any] = {
@@ -197,19 +199,29 @@ def enumerated_ndl(
         "theta": [np.append(-1e12, np.full(n, model.hidden.theta)), model.output.theta],
         "reset": model.hidden.reset,
     }
-    found = [np.zeros_like(w) for w in W]
-    for h in itertools.product((0.0, 1.0), repeat=len(x) * n):
+    found: list[list[np.ndarray]] = [[], []]
+    priors = []
+    every = itertools.product((0.0, 1.0), repeat=len(x) * n)
+    for h in every if patterns is None else patterns:
         below = np.column_stack([np.ones(len(x)), np.reshape(h, (len(x), n))])
         u, spikes = nsnn.reference.forward(W, x, model.family, spikes=[below, o], **layer)
         p = [model.family.cdf(v - theta) for v, theta in zip(u, layer["theta"], strict=True)]
-        prior = np.prod(np.where(below == 1, p[0], 1 - p[0]))
+        priors.append(np.prod(np.where(below == 1, p[0], 1 - p[0])))
         options: dict[str, Any] = {"reset_path": "detached", **layer}
         told = nsnn.reference.signals(W, x, spikes, Improbability(p[1]), model.family, **options)
         e = nsnn.reference.traces(W, x, spikes, model.family, **layer)[0]
         f = model.family.pdf(u[0] - layer["theta"][0])
-        found[0] += prior * np.einsum("tj,tj,tij->ij", told[0], f, e)
-        found[1] += prior * nsnn.reference.ndl(W, x, spikes, Improbability(p[1]), model.family, **options)[1]
-    return found
+        found[0].append(np.einsum("tj,tj,tij->ij", told[0], f, e))
+        found[1].append(nsnn.reference.ndl(W, x, spikes, Improbability(p[1]), model.family, **options)[1])
+    return [np.array(one) for one in found], np.array(priors)
+
+
+def enumerated_ndl(
+    model: NetworkModel, weights: tuple[np.ndarray, np.ndarray], x: np.ndarray, o: np.ndarray
+) -> list[np.ndarray]:
+    """E_hidden of noise-driven learning's gradient, over all patterns of the hidden layer."""
+    gradients, prior = ndl_of_patterns(model, weights, x, o)
+    return [np.tensordot(prior, one, 1) for one in gradients]
 
 
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
