@@ -3,7 +3,8 @@
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights. `classifier` takes
 images to scores, `fit` trains it on the package's losses (`objective`), `online` computes the gradient without signals from the
-future, `feedback_alignment` has fixed random feedback weights. `attacks` and `perturbations` test robustness. `rng` seeds torch.
+future, `feedback_alignment` has fixed random feedback weights. `attacks` and `perturbations` test robustness, `certificate` proves
+some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
 
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
@@ -17,11 +18,13 @@ class TorchMissing(NsnnError, ImportError):
 
 try:
     from .attacks import fgsm, pgd, sphere, square
+    from .certificate import certified_radius, smoothed_radius
     from .classifier import Classifier, accuracy
     from .feedback_alignment import RandomFeedback
     from .files import load, save
     from .fit import Diverged, Fit, fit
     from .neuron import EachStep, NoisySpike, State, passes, twin
+    from .operator_norm import bound_norm
     from .perturbations import disturbed
     from .residual import Residual, Times
     from .transfer import from_network, to_network
@@ -43,6 +46,8 @@ __all__ = [
     "State",
     "Times",
     "accuracy",
+    "bound_norm",
+    "certified_radius",
     "disturbed",
     "fgsm",
     "fit",
@@ -51,6 +56,7 @@ __all__ = [
     "passes",
     "pgd",
     "save",
+    "smoothed_radius",
     "sphere",
     "square",
     "to_network",

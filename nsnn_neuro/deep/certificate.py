@@ -1,0 +1,211 @@
+"""Certified radii: how far an image may be moved, in L2 norm, before the most frequent answer of a noisy network can change.
+
+**The noise of the first layer as a Gaussian mechanism.** Let the drive of the first layer be a linear map A of the image x, the
+same in each of T steps, and its noise Gaussian with standard deviation sigma: in step t its neurons fire where u_t + sigma xi_t >
+theta. So the spikes of the step are computed from u_t + sigma xi_t, a Gaussian vector whose mean depends on the image and on the
+spikes so far. Move the image by d. For given spikes so far, each reset removes an equal part of both potentials (a hard reset both
+entirely), so that the potential of neuron i moves by at most |(A d)_i| s_t, s_t = sum_(k < t) beta^k. Hence the mean moves by
+at most ||A d|| s_t: one Gaussian mechanism with mu_t = ||A d|| s_t / sigma. All steps are adaptive composition of such mechanisms,
+which is Gaussian with mu^2 = sum_t mu_t^2 (Dong, Roth & Su 2022). All later layers see only spikes of the first: they
+are post-processing, whatever they are. So for every event E of the output
+
+    P'(E) <= Phi(Phi^-1(P(E)) + mu),     mu = ||d|| / s,     s = sigma / (||A||_2 sqrt(sum_t s_t^2)).
+
+s is the standard deviation of pixel noise that would hide as much. Where sigma and beta differ between neurons, row i of A is
+multiplied by sqrt(sum_t s_it^2) / sigma_i before the norm is taken.
+
+**The radius.** If a pass answers A with probability p_A, and any other class with p_B at most, then A is still the most frequent
+answer as long as Phi(Phi^-1(p_A) - mu) > Phi(Phi^-1(p_B) + mu), that is for ||d|| below
+
+    R = s (Phi^-1(p_A) - Phi^-1(p_B)) / 2.
+
+For one neuron and one step it is exact. Randomised smoothing (Cohen, Rosenfeld & Kolter 2019) has the same formula, with noise of
+standard deviation s on the pixels.
+
+**Votes.** p_A and p_B are known by votes, single noisy passes. A tenth of `votes` more choose the class A. Then the exact binomial
+bounds (Clopper & Pearson 1934) of `votes` new ones are taken, alpha / 2 for p_A, and alpha / 2 shared by the other classes. p_B is
+the smaller of the largest bound of another class and of that of all votes against A. With probability 1 - alpha at least the radius
+of an image is right; where it isn't positive there is none.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import special, stats
+
+from ..core.checks import number, suggest_keywords, whole
+from ..core.errors import NsnnError
+from .classifier import Classifier, checked, evaluating, on_its_device
+from .first_layer import first_layer
+from .rng import seeded
+
+ABSTAINED = -1
+"""The guess where none is certain."""
+_MOST = 2000  # passes that run at once
+
+
+@suggest_keywords
+def certified_radius(
+    classifier: Classifier, data: Any, *, votes: int = 1000, alpha: float = 0.001, seed: int | None = 0
+) -> pd.DataFrame:
+    """L2 radii within which no change of an image changes the most frequent answer of a network with a noisy first layer.
+
+        R = s (Phi^-1(p_A) - Phi^-1(p_B)) / 2,      s = sigma / (||A||_2 sqrt(sum_(t <= T) (sum_(k < t) beta^k)^2))
+
+    A is the linear map from an image to the drive of the first layer; p_A and p_B are bounds on the probabilities that a pass
+    answers with the guess, and with the most frequent other class. Derivation: docs/certified.md.
+
+    The certified classifier is the most frequent answer of single passes, whatever `classifier.passes` is, in `eval` mode.
+
+    Parameters
+    ----------
+    classifier : `Classifier` with the encoder `coding.Direct()`, whose module is an nn.Sequential that begins with linear modules
+        and a `NoisySpike` with `Gaussian` noise; anything may follow
+    data : (X, y): images (n, ...) from 0 to 1, labels (n,), whole numbers
+    votes : whole number, passes for each image; a tenth more choose the guess
+    alpha : number between 0 and 1, the probability that the radius of an image is too large
+    seed : of all random numbers; torch's generators are left as they were. None: continue them
+
+    Returns
+    -------
+    DataFrame : a row for each image: label; guess, -1 (`deep.certificate.ABSTAINED`) where the votes don't decide; radius, in the
+        units of a pixel, 0 there. The share certified at r: `((table.guess == table.label) & (table.radius >= r)).mean()`. Its
+        `attrs` have "input_noise", s above, and "exact", whether ||A||_2 is exact (up to 4096 values an image) or an upper bound
+
+    Raises
+    ------
+    NsnnError : another encoder; a first layer that has no noise, other noise than Gaussian, or follows modules that aren't linear
+
+    Source: Dong, Roth & Su 2022, doi 10.1111/rssb.12454 (Gaussian mechanisms); Lecuyer et al. 2019, arXiv:1802.03471, and Cohen,
+    Rosenfeld & Kolter 2019, arXiv:1902.02918 (radii from them)
+
+    >>> from nsnn_neuro import Gaussian, coding
+    >>> from nsnn_neuro.deep import NoisySpike
+    >>> layers = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(0.4)))
+    >>> net = Classifier(layers, encoder=coding.Direct(2.0), n_steps=1)
+    >>> _ = torch.nn.init.eye_(layers[0].weight)
+    >>> table = certified_radius(net, ([[0.9, 0.1], [0.2, 0.52]], [0, 1]))
+    >>> table.guess.tolist(), table.radius.round(2).tolist(), round(table.attrs["input_noise"], 3)
+    ([0, -1], [0.44, 0.0], 0.2)
+    """
+    X, y, chance = _checked(classifier, data, votes, alpha)
+    noise, exact = first_layer(classifier).equivalent_noise(tuple(X.shape[1:]))
+    tally = functools.partial(_tally, classifier, sd=0.0)
+    return _table(classifier, X, y, tally, noise, votes, chance, seed, exact)
+
+
+@suggest_keywords
+def smoothed_radius(
+    classifier: Classifier,
+    data: Any,
+    *,
+    sd: float,
+    votes: int = 1000,
+    alpha: float = 0.001,
+    seed: int | None = 0,
+) -> pd.DataFrame:
+    """L2 radii of randomised smoothing: of the most frequent answer to an image with Gaussian noise on its pixels.
+
+        R = sd (Phi^-1(p_A) - Phi^-1(p_B)) / 2
+
+    It holds for any classifier, also without noise. Pixels are clipped to 0 and 1 after the noise is added, which counts as the
+    first step of the classifier. Votes and bounds are those of `certified_radius`.
+
+    Parameters
+    ----------
+    classifier : `Classifier`
+    sd : number > 0, standard deviation of the noise; `certified_radius(...).attrs["input_noise"]` for an equal comparison
+    data, votes, alpha, seed : as of `certified_radius`
+
+    Returns
+    -------
+    DataFrame : label, guess and radius as of `certified_radius`
+
+    Source: Cohen, Rosenfeld & Kolter 2019, arXiv:1902.02918
+
+    >>> from nsnn_neuro import Gaussian, coding
+    >>> from nsnn_neuro.deep import NoisySpike, twin
+    >>> layers = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), NoisySpike(Gaussian(0.4), theta=0.5, noisy=False))
+    >>> net = Classifier(layers, encoder=coding.Direct(), n_steps=1)
+    >>> _ = torch.nn.init.eye_(layers[0].weight)
+    >>> table = smoothed_radius(net, ([[0.9, 0.1], [0.5, 0.5]], [0, 1]), sd=0.2)
+    >>> table.guess.tolist(), table.radius.round(1).tolist()
+    ([0, 0], [0.5, 0.1])
+    """
+    X, y, chance = _checked(classifier, data, votes, alpha)
+    noise = number(sd, "sd", "a number above 0")
+    if not noise > 0:
+        raise NsnnError(f"sd = {sd!r}: expected a number above 0, of the noise on the pixels")
+    tally = functools.partial(_tally, classifier, sd=noise)
+    return _table(classifier, X, y, tally, noise, votes, chance, seed, True)
+
+
+def radius(counts: Any, guess: Any, alpha: float, noise: float) -> np.ndarray:
+    """The radii (n,) of `guess` (n,) from votes (n, classes), with Gaussian noise that amounts to `noise` on the input; 0: none.
+
+    >>> radius([[1000, 0], [510, 490]], [0, 0], 0.001, 0.2).round(3).tolist()
+    [0.486, 0.0]
+    """
+    counts, guess = np.asarray(counts, dtype=float), np.asarray(guess)
+    n, classes = counts.sum(1), counts.shape[1]
+    own = counts[np.arange(len(guess)), guess]
+    against = n - own
+    each = alpha / 2 / max(classes - 1, 1)
+    with np.errstate(invalid="ignore"):  # 0 or n votes, which have their bounds below
+        p_own = np.where(own > 0, stats.beta.ppf(alpha / 2, own, against + 1), 0.0)
+        # by the upper tail of the votes against: 1 - p_own would round to 0
+        p_rest = np.where(own > 0, stats.beta.isf(alpha / 2, against + 1, own), 1.0)
+        most = stats.beta.isf(each, counts + 1, n[:, None] - counts)
+    most = np.where(counts < n[:, None], most, 1.0)
+    most[np.arange(len(guess)), guess] = 0.0
+    p_other = np.minimum(p_rest, most.max(1))
+    return np.maximum(noise * (special.ndtri(p_own) - special.ndtri(p_other)) / 2, 0.0)
+
+
+def _checked(classifier: Any, data: Any, votes: int, alpha: float) -> tuple[torch.Tensor, np.ndarray, float]:
+    whole(votes, 1, "votes")
+    chance = number(alpha, "alpha", "a number between 0 and 1")
+    if not 0 < chance < 1:
+        raise NsnnError(f"alpha = {alpha!r}: expected a number between 0 and 1, e.g. 0.001")
+    return *checked(classifier, data), chance
+
+
+def _table(
+    classifier: Classifier,
+    X: torch.Tensor,
+    y: np.ndarray,
+    tally: Any,
+    noise: float,
+    votes: int,
+    alpha: float,
+    seed: int | None,
+    exact: bool,
+) -> pd.DataFrame:
+    guesses, radii = [], []
+    with torch.no_grad(), evaluating(classifier), seeded(seed, classifier):
+        for k in range(len(y)):
+            x = on_its_device(classifier, X[k : k + 1])
+            guess = tally(x, max(votes // 10, 1)).argmax(keepdims=True)
+            (safe,) = radius(tally(x, votes)[None], guess, alpha, noise)
+            guesses.append(int(guess[0]) if safe > 0 else ABSTAINED)
+            radii.append(float(safe))
+    table = pd.DataFrame({"label": y, "guess": guesses, "radius": radii})
+    table.attrs = {"input_noise": noise, "exact": exact}
+    return table
+
+
+def _tally(classifier: Classifier, x: torch.Tensor, n: int, *, sd: float) -> np.ndarray:
+    """How often each class is the answer to one image x (1, ...) in n passes, with noise on its pixels."""
+    counts: Any = 0
+    for start in range(0, n, _MOST):
+        many = x.expand(min(n - start, _MOST), *x.shape[1:])
+        if sd:
+            many = (many + sd * torch.randn_like(many)).clamp(0, 1)
+        scores = classifier.scores(classifier.spikes(many))
+        counts = counts + torch.bincount(scores.argmax(1), minlength=scores.shape[1]).cpu().numpy()
+    return counts
