@@ -3,8 +3,8 @@
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights. `classifier` takes
 images to scores, `fit` trains it on the package's losses (`objective`), `online` computes the gradient without signals from the
-future, `feedback_alignment` has fixed random feedback weights. `attacks` and `perturbations` test robustness, `certificate` proves
-some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
+future, `feedback_alignment` has fixed random feedback weights. `attacks`, `worst_case` and `perturbations` test robustness,
+`certificate` proves some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
 
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
@@ -28,6 +28,7 @@ try:
     from .perturbations import disturbed
     from .residual import Residual, Times
     from .transfer import from_network, to_network
+    from .worst_case import WorstCase, worst_case
 except ImportError as error:
     if (error.name or "").split(".")[0] != "torch":
         raise
@@ -45,6 +46,7 @@ __all__ = [
     "Residual",
     "State",
     "Times",
+    "WorstCase",
     "accuracy",
     "bound_norm",
     "certified_radius",
@@ -61,4 +63,5 @@ __all__ = [
     "square",
     "to_network",
     "twin",
+    "worst_case",
 ]

@@ -7,6 +7,9 @@ and draws run in one batch. `square` needs scores only. All use the net's own we
 
     accuracy(net, (pgd(other, (X, y), strength=0.1), y))
 
+The gradient passes spikes by a surrogate, the density of each neuron's noise. A narrow one is almost 0 far from threshold, and then
+the attack finds nothing. `pgd(..., width=)` attacks with another density, and `worst_case` with several, and combines them.
+
 Common arguments: net, a `Classifier`; data, (X, y): images (n, ...) from 0 to 1 and labels (n,), whole numbers; loss, of the output
 spikes, None: `losses.cross_entropy_mean`; draws, a whole number; seed of all random numbers, which leaves torch's generators as
 they were (None: continue them). They return the attacked images, a tensor of X's shape in the type of the net's weights. They raise
@@ -15,17 +18,19 @@ they were (None: continue them). They return the attacked images, a tensor of X'
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..core.checks import non_negative, whole
+from ..core.checks import fraction, non_negative, number, whole
 from ..core.errors import NsnnError
 from ..learning.losses import Loss, cross_entropy_mean
 from .classifier import Classifier, checked, evaluating, on_its_device, parts, spikes_of_passes
 from .feedback_alignment import transported
+from .neuron import surrogate
 from .objective import check_loss, values
 from .rng import seeded
 
@@ -69,18 +74,28 @@ def pgd(
     steps: int = 10,
     step: float | None = None,
     random_start: bool = True,
+    width: float | None = None,
+    momentum: float = 0.0,
+    restarts: int = 1,
     loss: Loss | None = None,
     draws: int = 20,
     seed: int | None = 0,
 ) -> torch.Tensor:
     """Projected gradient ascent within `strength` of each pixel (L-infinity); common arguments and errors: see the module.
 
+        m <- momentum m + g / mean |g|,      x <- clip(x + step sign(m)),      g = dL/dx
+
     strength : number >= 0, the largest change of a pixel
     steps : whole number
     step : change of a pixel in a step, number > 0; None: 2.5 strength / steps
     random_start : from a uniform place in the box, or from the image
+    width : standard deviation, > 0, of the Gaussian density by which the gradient passes spikes; None: each neuron's own density
+    momentum : share of the earlier direction that is kept, 0 to 1
+    restarts : whole number of random starts; of each image the result with the smallest margin is returned (the label's score
+        minus that of the best other class, averaged over `draws` passes)
 
-    Source: Madry et al. 2018, arXiv:1706.06083; expectation over draws: Athalye et al. 2018, arXiv:1802.00420
+    Source: Madry et al. 2018, arXiv:1706.06083; expectation over draws: Athalye et al. 2018, arXiv:1802.00420; momentum: Dong et
+    al. 2018, arXiv:1710.06081
 
     >>> from nsnn_neuro import Gaussian
     >>> from nsnn_neuro.deep import NoisySpike
@@ -89,18 +104,64 @@ def pgd(
     >>> (pgd(net, (X, [0, 1, 1]), strength=0.1) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
+    return counted_pgd(
+        net, data, strength=strength, steps=steps, step=step, random_start=random_start, width=width, momentum=momentum,
+        restarts=restarts, loss=loss, draws=draws, seed=seed,
+    )[0]  # fmt: skip
+
+
+def counted_pgd(
+    net: Classifier,
+    data: Any,
+    *,
+    strength: float,
+    steps: int,
+    step: float | None,
+    random_start: bool,
+    width: float | None,
+    momentum: float,
+    restarts: int,
+    loss: Loss | None,
+    draws: int,
+    seed: int | None,
+) -> tuple[torch.Tensor, float]:
+    """The images of `pgd`, and the share of gradients that were 0 at all pixels of an image, over images and steps."""
     most = non_negative(strength, "strength")
     whole(steps, 1, "steps")
     size = 2.5 * most / steps if step is None else non_negative(step, "step")
+    kept = fraction(momentum, "momentum")
+    whole(restarts, 1, "restarts")
+    if restarts > 1 and not random_start:
+        raise NsnnError(f"restarts = {restarts}: expected 1 with random_start=False, which has one start")
 
-    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+    def climbed(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         low, high = (x - most).clamp(0, 1), (x + most).clamp(0, 1)
         now = torch.clamp(x + most * (2 * torch.rand_like(x) - 1), low, high) if random_start else x
+        direction = torch.zeros_like(x)
         for _ in range(steps):
-            now = torch.clamp(now + size * slope(now, y).sign(), low, high)
+            g = slope(now, y)
+            if kept:
+                direction = kept * direction + g * x[0].numel() / _sum(g.abs()).clamp(min=_TINY)
+                g = direction
+            now = torch.clamp(now + size * g.sign(), low, high)
         return now
 
-    return _attacked(net, data, change, loss, draws, seed)
+    def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
+        best = climbed(x, y, slope)
+        lowest = _margin(net, best, y, draws) if restarts > 1 else None
+        for _ in range(restarts - 1):
+            other = climbed(x, y, slope)
+            margin = _margin(net, other, y, draws)
+            assert lowest is not None
+            best = torch.where((margin < lowest).reshape(-1, *[1] * (x.ndim - 1)), other, best)
+            lowest = torch.minimum(margin, lowest)
+        return best
+
+    with surrogate(net, _checked_width(width)) if isinstance(net, Classifier) else contextlib.nullcontext():
+        counts: list[tuple[int, int]] = []
+        images = _attacked(net, data, change, loss, draws, seed, counts)
+    zero, all_of_them = (sum(column) for column in zip(*counts, strict=True))
+    return images, zero / all_of_them
 
 
 def sphere(
@@ -203,6 +264,14 @@ def square(
     return _attacked(net, data, change, None, draws, seed)
 
 
+def _checked_width(width: Any) -> float | None:
+    if width is None:
+        return None
+    if not number(width, "width", "a number above 0, or None") > 0:
+        raise NsnnError(f"width = {width!r}: expected a number above 0, or None")
+    return float(width)
+
+
 # ------------------------------------------------------------------------------------------------------------- the net
 
 _Slope = Callable[[torch.Tensor, np.ndarray], torch.Tensor]
@@ -210,9 +279,15 @@ _Change = Callable[[torch.Tensor, np.ndarray, _Slope], torch.Tensor]
 
 
 def _attacked(
-    net: Classifier, data: Any, change: _Change, loss: Loss | None, draws: int, seed: int | None
+    net: Classifier,
+    data: Any,
+    change: _Change,
+    loss: Loss | None,
+    draws: int,
+    seed: int | None,
+    counts: list[tuple[int, int]] | None = None,
 ) -> torch.Tensor:
-    """The attacked images, computed in batches."""
+    """The attacked images, computed in batches; appends to `counts` how many gradients were 0, of how many."""
     whole(draws, 1, "draws")
     chosen = check_loss(cross_entropy_mean if loss is None else loss)
     X, y = checked(net, data)
@@ -228,10 +303,12 @@ def _attacked(
             raise NsnnError(
                 f"encoder = {net.encoder!r}: it has no derivative, expected one such as coding.Bernoulli(), or `square`"
             )
+        if counts is not None:
+            counts.append((int((gradient == 0).flatten(1).all(1).sum()), len(gradient)))
         return gradient
 
     with torch.no_grad(), evaluating(net), transported(net), seeded(seed, net):
-        batches = parts(len(y), draws)
+        batches = parts(X, draws)
         return torch.cat([change(on_its_device(net, X[rows]), y[rows], slope) for rows in batches])
 
 

@@ -22,6 +22,7 @@ from .objective import values
 from .rng import seeded
 
 _MOST = 2000  # images times draws that run at once
+_PIXELS = 2**21  # and their values: hidden layers take several times the memory of the images
 
 
 class Classifier(nn.Module):
@@ -150,7 +151,7 @@ def measured(
     """Which guesses are right, (n,), and the mean loss over samples and passes, in `eval` mode."""
     right, lost = [], 0.0
     with torch.no_grad(), evaluating(net):
-        for rows in parts(len(y), passes):
+        for rows in parts(X, passes):
             x = on_its_device(net, X[rows])
             o = spikes_of_passes(net, x, passes)
             if loss is not None:
@@ -217,9 +218,10 @@ def evaluating(net: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def parts(n: int, draws: int) -> Iterator[slice]:
-    """Slices of rows that fit into one batch, each row `draws` times."""
-    size = max(1, _MOST // draws)
+def parts(X: torch.Tensor, draws: int) -> Iterator[slice]:
+    """Slices of images X (n, ...) that fit into one batch, each image `draws` times."""
+    n, most = len(X), min(_MOST, _PIXELS // X[0].numel())
+    size = max(1, most // draws)
     return (slice(k, min(n, k + size)) for k in range(0, n, size))
 
 

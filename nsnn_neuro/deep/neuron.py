@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import nn
 
 from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
-from ..models.escape import EscapeNoise, Family
+from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from .expressions import evaluate
 from .rng import seeded
@@ -92,6 +94,7 @@ class NoisySpike(nn.Module):
             )
         self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
         self.tape: Any = None  # of `online`, while it learns
+        self.surrogate_width: float | None = None  # set by `surrogate` during an attack
         self.log_level: nn.Parameter | None = None
         if learn_noise:
             self._family.scaled(1.0)  # refuses a family without a scale
@@ -219,6 +222,7 @@ class Law:
         self.beta, self.theta = (spread(module.neuron.si(name), name=name) for name in ("beta", "theta"))
         names = [f.name for f in self.family.parameter_fields()]
         self.numbers: dict[str, Any] = {name: spread(self.family.si(name), name=name) for name in names}
+        self.width = module.surrogate_width
         level = module.log_level
         self.level: Any = None if level is None else spread(level, name="log_level")
 
@@ -263,7 +267,9 @@ class Law:
         return self._at(self.family.cdf_text, x, self.level)
 
     def density(self, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
-        """f(x)."""
+        """f(x), in the backward pass; that of a Gaussian while `surrogate` is in force."""
+        if self.width is not None:
+            return evaluate(Gaussian.pdf_text, {"x": x, "sigma": self.width}, x)
         return self._at(self.family.pdf_text, x, level)
 
     def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
@@ -347,6 +353,27 @@ def twin(module: nn.Module) -> Any:
         if isinstance(cell, NoisySpike):
             cell._family, cell.log_level, cell.noisy = cell.family, None, False
     return deterministic
+
+
+@contextlib.contextmanager
+def surrogate(module: nn.Module, width: float | None) -> Iterator[None]:
+    """In a `with` block, the backward pass has the density of Gaussian noise of standard deviation `width`; None: each its own.
+
+    >>> cell, drive = NoisySpike(Gaussian(0.01), noisy=False), torch.zeros(1, 1, requires_grad=True)
+    >>> with surrogate(cell, 1.0):
+    ...     cell(drive).sum().backward()
+    >>> round(drive.grad.item(), 4)
+    0.242
+    """
+    cells = [cell for cell in module.modules() if isinstance(cell, NoisySpike)]
+    before = [cell.surrogate_width for cell in cells]
+    try:
+        for cell in cells:
+            cell.surrogate_width = width
+        yield
+    finally:
+        for cell, was in zip(cells, before, strict=True):
+            cell.surrogate_width = was
 
 
 def _family(value: Any) -> Family:
