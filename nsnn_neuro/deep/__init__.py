@@ -1,10 +1,11 @@
 """The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs the extra "torch".
 
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
-`transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights. `classifier` takes
-images to scores, `fit` trains it on the package's losses (`objective`), `online` computes the gradient without signals from the
-future, `feedback_alignment` has fixed random feedback weights. `attacks`, `worst_case` and `perturbations` test robustness,
-`certificate` proves some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
+`transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes
+and reads NIR graphs (`nir_nodes`, `nir_files`). `classifier` takes images to scores, `fit` trains it on the package's losses
+(`objective`), `online` computes the gradient without signals from the future, `feedback_alignment` has fixed random feedback
+weights. `attacks`, `worst_case` and `perturbations` test robustness, `certificate` proves some of it (`first_layer`,
+`operator_norm`). `rng` seeds torch.
 
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
@@ -20,6 +21,7 @@ try:
     from .attacks import fgsm, pgd, sphere, square
     from .certificate import certified_radius, smoothed_radius
     from .classifier import Classifier, accuracy
+    from .exchange import from_nir, to_nir
     from .feedback_alignment import RandomFeedback
     from .files import load, save
     from .fit import Diverged, Fit, fit
@@ -54,6 +56,7 @@ __all__ = [
     "fgsm",
     "fit",
     "from_network",
+    "from_nir",
     "load",
     "passes",
     "pgd",
@@ -62,6 +65,7 @@ __all__ = [
     "sphere",
     "square",
     "to_network",
+    "to_nir",
     "twin",
     "worst_case",
 ]

@@ -69,7 +69,7 @@ def to_network(
     """
     shape = None if image is None else AveragePooling(1, image=image).post_image
     made = _Moved(shape, plasticity)
-    made.add(_opened(module))
+    made.add(opened(module))
     if not made.projections:
         raise NsnnError(f"module has no layers to move: {_EXPECTED}")
     return Network(made.populations, made.projections, seed=seed)
@@ -140,9 +140,9 @@ class _Moved:
     def block(self, block: Residual) -> None:
         """Append a residual block: its layers, and a projection around them."""
         start = max(len(self.populations) - 1, 0)
-        self.add(_opened(block.inner))
+        self.add(opened(block.inner))
         before, after = self.shapes[start], self.shapes[-1]
-        path = [] if block.skip is None else [*_opened([block.skip])]
+        path = [] if block.skip is None else [*opened([block.skip])]
         for name, layer in path:
             if not isinstance(layer, (*LINEAR, nn.Identity)):
                 raise NsnnError(
@@ -162,15 +162,19 @@ class _Moved:
         self.projections.append(Projection(pre, post, rule=rule, weight=weight, plasticity=self.plasticity))
 
 
-def _opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
-    """Name and module of each layer, in order, repeated modules each time."""
+def opened(module: Any) -> Iterator[tuple[str, nn.Module]]:
+    """Name and module of each layer, in order, repeated modules each time; Sequentials within are opened.
+
+    >>> [name for name, _ in opened([nn.Linear(2, 2), nn.Sequential(nn.Flatten())])]
+    ['0', '0']
+    """
     if isinstance(module, nn.Sequential):
         every = module.named_modules(remove_duplicate=False)
         for name, child in [(n, m) for n, m in every if n and "." not in n]:
-            yield from _opened(child) if isinstance(child, nn.Sequential) else [(name, child)]
+            yield from opened(child) if isinstance(child, nn.Sequential) else [(name, child)]
     elif isinstance(module, list | tuple) and all(isinstance(m, nn.Module) for m in module):
         for k, child in enumerate(module):
-            yield from _opened(child) if isinstance(child, nn.Sequential) else [(str(k), child)]
+            yield from opened(child) if isinstance(child, nn.Sequential) else [(str(k), child)]
     else:
         raise NsnnError(f"module is {type(module).__name__}: {_EXPECTED}")
 

@@ -1,0 +1,276 @@
+"""Networks to and from NIR, the Neuromorphic Intermediate Representation that several simulators and chips read.
+
+A NIR graph has neurons in continuous time. `LIF` is tau dv/dt = v_leak - v + r I, and a spike sets v to v_reset. Its Euler step dt
+is the noiseless `NoisySpike`:
+
+    v <- (1 - dt / tau) v + (dt / tau) r I
+
+with tau = dt / (1 - beta), r = 1 / (1 - beta), v_leak = v_reset = 0 and v_threshold = theta. With beta = 1 it is an `IF`,
+dv/dt = r I with r = 1 / dt. NIR has neither noise nor a reset by subtraction. Both, and beta itself, are in the metadata of the
+node, as a text in JSON under the key "nsnn_neuro". Needs the extra "nir".
+
+Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import quantities as pq
+import torch
+from torch import nn
+
+from ..core.checks import positive, suggest_keywords
+from ..core.errors import NsnnError
+from ..core.warn import warn
+from ..models.convolution import AveragePooling
+from ..models.escape import EscapeNoise, Family
+from .feedback_alignment import RandomFeedback
+from .linear_maps import each_step
+from .neuron import NoisySpike
+from .nir_files import read_file
+from .nir_nodes import KEY, Reading, chain, nir_package, shape_of
+from .residual import Times
+from .transfer import opened
+
+Shape = tuple[int, ...]
+_STEP = 1 * pq.ms
+_EXPECTED = (
+    "expected nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, Times and NoisySpike in an nn.Sequential; fold a batch norm into the "
+    "weights before it"
+)
+
+
+@suggest_keywords
+def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
+    """Convert a feed-forward net to a NIR graph, which `nir.write(path, graph)` writes to a file.
+
+    Simulators that read it run the deterministic network: a warning says what only the metadata hold, the noise of `NoisySpike`
+    layers and a reset by subtraction.
+
+    Parameters
+    ----------
+    module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times` and `NoisySpike`;
+        Sequentials and `EachStep`s within are opened, nn.Identity left out
+    image : (channels, height, width) of the input, where the first module is not an nn.Linear
+    dt : time of a step, a quantity; it sets tau of the neurons
+
+    Returns
+    -------
+    nir.NIRGraph : "input", a node for each module, named by its place and kind, "output"
+
+    Raises
+    ------
+    NsnnError : `nir` isn't installed; other modules, such as `Residual`; kernels that aren't square and groups, whose
+        shapes NIR gets wrong
+
+    Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
+
+    >>> import pytest; nir = pytest.importorskip("nir")
+    >>> import warnings
+    >>> from nsnn_neuro import Gaussian
+    >>> net = nn.Sequential(nn.Linear(4, 2), NoisySpike(Gaussian(0.4)))
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     graph = to_nir(net)
+    >>> list(graph.nodes), graph.nodes["1_lif"].tau.tolist()
+    (['input', '0_affine', '1_lif', 'output'], [0.002, 0.002])
+    """
+    nir = nir_package()
+    step = positive(dt, "s", "dt")
+    shape = None if image is None else AveragePooling(1, image=image).post_image
+    first = shape
+    nodes: dict[str, Any] = {}
+    lost = {"noise": 0, "a reset by subtraction": 0}
+    for layer in _layers(module):
+        if shape is None:
+            if not isinstance(layer, nn.Linear):
+                raise NsnnError(
+                    f"image = None: expected (channels, height, width) of the input, which {type(layer).__name__} takes"
+                )
+            first = shape = (layer.in_features,)
+        node, shape = _node(nir, layer, shape, step)
+        nodes[f"{len(nodes)}_{type(node).__name__.lower()}"] = node
+        if isinstance(layer, NoisySpike):
+            lost["noise"] += layer.noisy
+            lost["a reset by subtraction"] += layer.neuron.reset == "subtract"
+    if not nodes:
+        raise NsnnError(f"module has no layers: {_EXPECTED}")
+    if any(lost.values()):
+        what = " and ".join(f"{name} of {n} layer{'s' * (n > 1)}" for name, n in lost.items() if n)
+        warn(f"NIR has no way to state {what}: only the metadata hold it, and other simulators run without")
+    nodes = {
+        "input": nir.Input({"input": np.array(first)}), **nodes, "output": nir.Output({"output": np.array(shape)})
+    }  # fmt: skip
+    names = list(nodes)
+    return nir.NIRGraph(nodes, [*itertools.pairwise(names)], metadata={})
+
+
+@suggest_keywords
+def from_nir(
+    source: Any,
+    *,
+    dt: Any = None,
+    noise: Family | EscapeNoise | None = None,
+    surrogate: Family | None = None,
+    dtype: torch.dtype | None = None,
+    max_bytes: float | None = None,
+) -> nn.Sequential:
+    """Convert a NIR graph to a torch module from drive (T, batch, ...) to the last layer's output.
+
+    The graph is a chain of Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale and LIF, IF or Threshold nodes. A graph of
+    `to_nir` gives the network back, with identical outputs and the noise of its metadata. A gain of a neuron, r dt / tau, other
+    than 1 becomes a `Times` before it.
+
+    Parameters
+    ----------
+    source : nir.NIRGraph, or the path of a file. A file is checked before it is read: it can name no code, link to no other file,
+        and take no more memory than `max_bytes`
+    dt : time of a step, a quantity; None: that of the metadata, which graphs of other programs lack
+    noise : family of all neurons, such as Gaussian(0.4); None: that of the metadata
+    surrogate : family whose density is the surrogate gradient of neurons without metadata, which are deterministic
+    dtype : of the weights; None: that of the graph
+    max_bytes : memory that reading the file may take; None: 512 MiB, or 32 times its size if that is more
+
+    Raises
+    ------
+    NsnnError : `nir` isn't installed; no such file
+    FormatError : a file that is damaged; branches, other nodes, v_leak or v_reset other than 0; values that aren't finite, shapes
+        that don't fit; metadata that `to_nir` can't have written
+
+    Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
+
+    >>> import pytest; nir = pytest.importorskip("nir")
+    >>> from brian2 import ms
+    >>> from nsnn_neuro import Gaussian
+    >>> cells = nir.LIF(*(np.full(2, value) for value in (2e-3, 2.0, 0.0, 1.0)))
+    >>> graph = nir.NIRGraph.from_list(nir.Linear(np.eye(2)), cells)
+    >>> from_nir(graph, dt=1*ms, noise=Gaussian(0.4))[1]
+    NoisySpike(Gaussian(sigma=0.4), beta=0.5, theta=1.0, reset='hard', reset_path='exact', noisy=True)
+    """
+    nir = nir_package()
+    own = noise.family if isinstance(noise, EscapeNoise) else noise
+    for name, family in (("noise", own), ("surrogate", surrogate)):
+        if family is not None and not isinstance(family, Family):
+            raise NsnnError(f"{name} = {family!r}: expected a family such as Gaussian(0.4), or None")
+    reading = Reading(None if dt is None else positive(dt, "s", "dt"), own, surrogate)
+    graph = read_file(nir, Path(source), max_bytes) if isinstance(source, str | os.PathLike) else source
+    if not isinstance(graph, nir.NIRGraph):
+        raise NsnnError(f"source is {type(source).__name__}: expected a nir.NIRGraph, or the path of a file")
+    (name, first), *inner, _ = chain(graph)
+    shape = shape_of(f"node {name!r}", (first.input_type or {}).get("input"))
+    made: list[nn.Module] = []
+    linear: list[nn.Module] = []
+    for name, node in inner:
+        modules, shape = reading.module(name, node, shape)
+        linear += [module for module in modules if not isinstance(module, NoisySpike)]
+        if modules and isinstance(modules[-1], NoisySpike):
+            made += [*([each_step(linear)] if linear else []), modules[-1]]
+            linear = []
+    if linear:
+        made.append(each_step(linear))
+    module = nn.Sequential(*made)
+    return module if dtype is None else module.to(dtype)
+
+
+def _layers(module: Any) -> Iterator[nn.Module]:
+    for _, layer in opened(module):
+        if isinstance(layer, RandomFeedback):
+            yield layer.layer
+        elif not isinstance(layer, nn.Identity):
+            yield layer
+
+
+def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Shape]:
+    """The node of a layer for input of this shape, and the shape of its output."""
+    label = type(layer).__name__
+    match layer:
+        case NoisySpike():
+            return _neurons(nir, layer, shape, dt), shape
+        case nn.Linear():
+            if shape != (layer.in_features,):
+                raise NsnnError(f"{label} takes {layer.in_features}: expected {shape}, as before it")
+            weight = _array(layer.weight)
+            node = nir.Linear(weight) if layer.bias is None else nir.Affine(weight, _array(layer.bias))
+            return node, (layer.out_features,)
+        case nn.Conv2d():
+            if len(set(layer.kernel_size)) > 1 or layer.groups > 1 or layer.padding_mode != "zeros":
+                raise NsnnError(
+                    f"{layer}: expected a square kernel, groups=1 and zeros as padding, NIR gets the shapes of others wrong"
+                )
+            bias = np.zeros(layer.out_channels) if layer.bias is None else _array(layer.bias)
+            options = (layer.stride, layer.padding, layer.dilation, layer.groups)
+            node = nir.Conv2d(shape[1:], _array(layer.weight), *options, bias)
+            return node, _shape_after(layer, shape)
+        case nn.AvgPool2d():
+            if layer.ceil_mode or layer.divisor_override or np.any(layer.padding):
+                raise NsnnError(f"{layer}: expected padding=0, ceil_mode=False and no divisor")
+            size, stride = (np.array(_pair(v)) for v in (layer.kernel_size, layer.stride))
+            if size[0] != size[1]:
+                raise NsnnError(f"{layer}: expected a square window, NIR gets the shape of others wrong")
+            return nir.AvgPool2d(size, stride, np.zeros(2, dtype=int)), _shape_after(layer, shape)
+        case nn.Flatten():
+            if layer.start_dim not in (1, 2, -3) or layer.end_dim != -1:
+                raise NsnnError(f"{layer}: expected nn.Flatten(), of all of an image")
+            return nir.Flatten({"input": np.array(shape)}, 0, -1), (int(np.prod(shape)),)
+        case Times():
+            return nir.Scale(np.broadcast_to(_array(layer.factor), shape).copy()), shape
+    raise NsnnError(f"module has {label}: {_EXPECTED}")
+
+
+def _neurons(nir: Any, layer: NoisySpike, shape: Shape, dt: float) -> Any:
+    axis = layer.axis - 1 if layer.axis > 0 else len(shape) + layer.axis
+
+    def each(value: Any) -> np.ndarray:
+        values = np.asarray(value, dtype=float)
+        if values.ndim:
+            along = [1] * len(shape)
+            along[axis] = -1
+            values = values.reshape(along)
+        return np.broadcast_to(values, shape).copy()
+
+    beta, theta = each(layer.neuron.si("beta")), each(layer.neuron.si("theta"))
+    numbers = [layer.neuron.si(name) for name in ("beta", "theta")]
+    numbers += [layer.family.si(field.name) for field in layer.family.parameter_fields()]
+    if axis and any(np.ndim(value) for value in numbers):
+        raise NsnnError(
+            f"axis = {layer.axis} of a NoisySpike for images: expected 1, numbers of each channel"
+        )
+    about = {
+        "beta": np.asarray(layer.neuron.si("beta")).tolist(),
+        "dt": dt,
+        "reset": layer.neuron.reset,
+        "reset_path": layer.reset_path,
+        "noisy": layer.noisy,
+        "family": layer.family.describe(),
+    }
+    metadata = {KEY: json.dumps(about)}
+    zero = np.zeros(shape)
+    if np.all(beta == 1):
+        return nir.IF(np.full(shape, 1 / dt), theta, zero, metadata=metadata)
+    if np.any(beta == 1):
+        raise NsnnError("beta is 1 for some neurons of a layer: expected that for all, an IF, or for none")
+    return nir.LIF(dt / (1 - beta), 1 / (1 - beta), zero, theta, zero.copy(), metadata=metadata)
+
+
+def _shape_after(layer: nn.Module, shape: Shape) -> Shape:
+    own = copy.deepcopy(layer).to("meta", torch.float32)
+    try:
+        with torch.no_grad():
+            return tuple(own(torch.empty(1, *shape, device="meta")).shape[1:])
+    except RuntimeError as error:
+        raise NsnnError(f"{layer} doesn't take images of {shape}: {str(error).splitlines()[0]}") from None
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy().copy()
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
