@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small, fast run with larger errors")
     parser.add_argument("--seed", type=int, help="seed of the study (default: that of its Config)")
+    parser.add_argument("--seeds", type=int, help="number of seeds (default: that of the study's Config)")
     parser.add_argument(
         "-o", "--results", type=Path, default=Path("results"), help="folder for results (default: results)"
     )
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_verdict = getattr(arguments, "keep_verdict", False)  # not an option of `nsnn study`
     if keep_verdict and (len(names) != 1 or names == ["all"]):
         raise NsnnError("--keep-verdict: expected a single study with it")
+    if keep_verdict and getattr(arguments, "seeds", None) is not None:
+        raise NsnnError("--keep-verdict: expected the study's own number of seeds, without --seeds")
     if arguments.jobs is not None and arguments.jobs < 1:
         raise NsnnError(f"--jobs {arguments.jobs}: expected 1 or more")
     if "all" in names:
@@ -151,6 +154,8 @@ def run_in_process(study, arguments: argparse.Namespace) -> tuple[int, str]:
         name,
     ]
     command += ["-o", str(arguments.results.resolve())]
+    if getattr(arguments, "seeds", None) is not None:
+        command += ["--seeds", str(arguments.seeds)]
     command += ["--quick"] * arguments.quick + (
         ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     )
@@ -187,9 +192,11 @@ def _config(study, arguments: argparse.Namespace):
     """The study's configuration with the options of the command line."""
     chosen = {
         name: value
-        for name in ("quick", "seed", "sabotage")
-        if (value := getattr(arguments, name)) is not None and hasattr(study.Config, name)
+        for name in ("quick", "seed", "seeds", "sabotage")
+        if (value := getattr(arguments, name, None)) is not None and hasattr(study.Config, name)
     }
+    if chosen.get("seeds", 2) < 2:
+        raise NsnnError(f"--seeds {chosen['seeds']}: expected 2 or more, over which differences are paired")
     return study.Config(**chosen)
 
 

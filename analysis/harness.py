@@ -13,12 +13,13 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -41,6 +42,7 @@ __all__ = [
     "finished",
     "missing",
     "name_of",
+    "paired",
     "part",
     "replacing",
     "result",
@@ -135,6 +137,42 @@ def check_sabotage(config: StudyConfig, sabotages: dict[str, str]) -> None:
     if config.sabotage and config.sabotage not in sabotages:
         known = ", ".join(repr(name) for name in sabotages) or "none: this study has no sabotage"
         raise NsnnError(f"sabotage = {config.sabotage!r}: expected one of {known}")
+
+
+def paired(
+    table: pd.DataFrame,
+    first: str,
+    second: str,
+    column: str = "accuracy",
+    *,
+    equal: Sequence[str] = ("passes", "images"),
+) -> np.ndarray:
+    """A column of arm `first` minus that of arm `second`, for each seed that both have, ordered by seed, means over other rows.
+
+    Raises `NsnnError` where the two arms were not measured alike: with other values in a column of `equal`, such as the number of
+    passes, which alone would favour one of them, or with another number of rows.
+
+    >>> rows = [("noisy", 1, 10, 0.9), ("noisy", 2, 10, 0.8), ("other", 1, 10, 0.85), ("other", 2, 10, 0.85)]
+    >>> table = pd.DataFrame(rows, columns=["arm", "seed", "passes", "accuracy"])
+    >>> paired(table, "noisy", "other", equal=["passes"]).round(2).tolist()
+    [0.05, -0.05]
+    >>> paired(table[table.seed < 2].assign(passes=[10, 1]), "noisy", "other", equal=["passes"])
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: noisy and other, seed 1: passes [10] and [1]: expected equal passes in both arms
+    """
+    one, two = (table[table.arm == arm] for arm in (first, second))
+    seeds = sorted(set(one.seed) & set(two.seed))
+    if not seeds:
+        raise NsnnError(f"{first} and {second}: expected a seed that both arms have")
+    for seed in seeds:
+        for name in equal:
+            values = [sorted(rows[rows.seed == seed][name]) for rows in (one, two)]
+            if values[0] != values[1]:
+                raise NsnnError(
+                    f"{first} and {second}, seed {seed}: {name} {values[0]} and {values[1]}: expected equal {name} in both arms"
+                )
+    difference = one.groupby("seed")[column].mean() - two.groupby("seed")[column].mean()
+    return difference.loc[seeds].to_numpy()
 
 
 def verdicts(claims: list[Claim]) -> pd.DataFrame:

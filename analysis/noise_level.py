@@ -46,7 +46,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
 from .harness import Claim, StudyConfig, part, verifier
-from .shared.intervals import above, interval
+from .shared.intervals import above, holm, interval
 from .shared.paired_networks import ARMS, points, train_on_digits
 
 CLAIM = (
@@ -201,21 +201,6 @@ def _chosen(table: pd.DataFrame, arm: str, column: str) -> np.ndarray:
     """Values of a network at the chosen cell of each seed, ordered by seed."""
     values = _cells(table, arm, column)
     return np.array([values.loc[seed, cell] for seed, cell in chosen_cells(table, arm).items()])
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70
-
-    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p)
-    adjusted = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
-    result = np.empty(len(p))
-    result[order] = np.minimum(adjusted, 1.0)
-    return result
 
 
 # --- verdicts ----------------------------------------------------------------------------------------------------------------

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ..harness import Claim
-from ..shared.intervals import interval, interval_text
+from ..shared.intervals import holm, interval, interval_text
 from .config import (
     ALPHA,
     CORRELATIONS_SMALL,
@@ -47,20 +45,6 @@ def by_image(table: pd.DataFrame, arm: str, quantity: str = "bits") -> pd.Series
     """Bits (or accuracy) of a decoder, by image."""
     rows = table[(table.part == "decoder") & (table.code == arm) & (table.quantity == quantity)]
     return rows.set_index(rows.image.astype(int)).value.astype(float).sort_index()
-
-
-def holm(p: Sequence[float]) -> np.ndarray:
-    """p values after Holm's correction: the k-th smallest of n times n + 1 - k, in rising order, at most 1.
-
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    values = np.where(np.isnan(np.asarray(p, dtype=float)), 1.0, np.asarray(p, dtype=float))
-    order = np.argsort(values)
-    scaled = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
-    out = np.empty(values.size)
-    out[order] = np.minimum(scaled, 1.0)
-    return out
 
 
 def above(values: pd.Series | np.ndarray, least: float = 0.0) -> float:

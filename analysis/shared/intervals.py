@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-__all__ = ["above", "interval", "interval_text", "mean_and_half", "student_quantile"]
+__all__ = ["above", "holm", "interval", "interval_text", "mean_and_half", "student_quantile"]
 
 
 def student_quantile(n: int) -> float:
@@ -39,3 +39,19 @@ def interval_text(values: Any, unit: str, *, scale: float = 1.0, digits: int = 3
 def above(values: Any, least: float) -> bool:
     """Whether the lower end of the interval is above `least`."""
     return bool(interval(values)[1] > least)
+
+
+def holm(p: Any) -> np.ndarray:
+    """Holm's adjusted p-values: the k-th smallest of n times n + 1 - k, in rising order, at most 1; NaN counts as 1.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.nan_to_num(np.asarray(p, dtype=float), nan=1.0)
+    order = np.argsort(values)
+    adjusted = np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1))
+    result = np.empty(values.size)
+    result[order] = np.minimum(adjusted, 1.0)
+    return result

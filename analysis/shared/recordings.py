@@ -15,6 +15,8 @@ from nsnn_neuro import FormatError
 __all__ = ["CORTICAL", "SETS", "Sweep", "absent", "cortical", "folder", "retina"]
 
 SETS = {
+    "cifar10_16k": "16,000 images of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html) in three parts: cifar10_16k.npz, see "
+    "datasets.cifar10",
     "fly_H1": "neuron H1 of a blowfly, exercise 8 of chapter 1 of Dayan & Abbott 2001: c1p8.mat in c1p8.zip",
     "nmnist_160": "16 recordings of each digit of N-MNIST, doi 10.3389/fnins.2015.00437: nmnist_160.zip of <digit>/<number>.bs2",
     "punit_noisy_lif": "electroreceptors of a weakly electric fish: <cell>-invivo-1_baseline_spikes.npy, _eods.npy",

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small, fast run with larger errors")
     parser.add_argument("--seed", type=int, metavar="N", help="seed, instead of the study's own")
+    parser.add_argument("--seeds", type=int, metavar="N", help="number of seeds, instead of the study's own")
     parser.add_argument("--sabotage", metavar="S", help="spoil the input, so that the claims must fail")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="number of studies that run in parallel; default: one per core"

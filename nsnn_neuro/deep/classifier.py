@@ -17,7 +17,7 @@ from ..learning.coding import Bernoulli, Count, Decoder, Encoder
 from ..learning.data import label_cure
 from ..learning.losses import Loss
 from .encode import encode
-from .neuron import shown
+from .neuron import NoisySpike, shown
 from .objective import values
 from .rng import seeded
 
@@ -106,6 +106,12 @@ class Classifier(nn.Module):
 def spikes_of_passes(net: Classifier, x: torch.Tensor, k: int) -> torch.Tensor:
     """Output spikes (n_steps, k batch, classes) of k passes, run as one batch."""
     return net.spikes(x.expand(k, *x.shape).flatten(0, 1))
+
+
+def draws_noise(net: Classifier) -> bool:
+    """Whether a neuron or the encoder draws random numbers, so that passes differ."""
+    cells = [cell for cell in net.modules() if isinstance(cell, NoisySpike)]
+    return any(cell.noisy for cell in cells) or "uniform" in net.encoder.o
 
 
 def accuracy(

@@ -14,7 +14,7 @@ from ..core.checks import non_negative, whole
 from ..core.errors import NsnnError
 from ..learning.losses import Loss
 from .attacks import counted_pgd
-from .classifier import Classifier, checked, evaluating, on_its_device, parts, spikes_of_passes
+from .classifier import Classifier, checked, draws_noise, evaluating, on_its_device, parts, spikes_of_passes
 from .rng import child, seeded
 
 _ROUNDING = 1e-5  # of an image's change against the strength
@@ -80,7 +80,8 @@ def worst_case(
     net, data, loss : as of `pgd`
     strength : number >= 0, the largest change of a pixel
     widths : of the surrogate's Gaussian density in the attack, numbers > 0; None: each neuron's own density
-    draws : whole numbers, passes over which a gradient is averaged; a net without any noise needs one only
+    draws : whole numbers, passes over which a gradient is averaged; of these a source whose neurons and encoder draw nothing gets
+        the first, since its passes are all the same
     sources : name -> classifier on which images are computed, in this order, for transfer to `net`; None: {"itself": net}. Such as
         {"itself": net, "noise off": twin(net), "other": other}
     candidates : name -> images of X's shape that differ from X by at most `strength`, computed before, such as the `images` at a
@@ -125,7 +126,7 @@ def worst_case(
         "steps": steps, "step": None, "random_start": True, "momentum": momentum, "restarts": restarts, "loss": loss,
     }  # fmt: skip
     for name, source in sources.items():
-        for n_draws in draws:
+        for n_draws in draws if draws_noise(source) else draws[:1]:
             for width in widths:
                 rows = np.flatnonzero(state.right) if skip_broken else np.arange(len(y))
                 moved, blind = X.clone(), np.nan

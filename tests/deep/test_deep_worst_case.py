@@ -113,7 +113,14 @@ def test_the_worst_is_no_better_than_any_attack_and_falls_with_each():
     }
     worst = deep.worst_case(net, data, sources=sources, **made)
     table = worst.table
-    assert len(table) == 2 + 3 * 4
+    assert table.source.value_counts().to_dict() == {
+        "none": 1,
+        "flat": 1,
+        "itself": 4,
+        "noise off": 2,
+        "other": 4,
+    }
+    assert table[table.source == "noise off"].draws.tolist() == [1, 1]  # without noise all draws are the same
     assert (worst.accuracy <= table.accuracy).all()
     assert (table.worst.diff().dropna() <= 0).all()
     assert (np.minimum.accumulate(table.accuracy) >= table.worst).all()

@@ -1,0 +1,119 @@
+"""Configuration of the study `natural_images`: arms, disturbances, attacks and claims as fixed before the first full run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from ..harness import StudyConfig
+
+CLAIM = (
+    "On natural images, noise in use and not learning with noise protects a spiking network, and noisy images in training protect "
+    "it more"
+)
+SET = "cifar10_16k"
+SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
+ALPHA = 0.05
+CLEAN_MARGIN, NOISE_ON_MARGIN, INSIDE_MARGIN = 0.01, 0.02, 0.02
+LEARNED = 0.60
+"""accuracy that the networks must reach"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A network: its noise, its surrogate, its training."""
+
+    sigma: float = 0.0
+    """standard deviation of the membrane noise; 0: deterministic"""
+    width: float = 0.3
+    """standard deviation of the surrogate's density, of a deterministic network; a noisy one has that of its noise"""
+    twice: bool = False
+    """whether noise is counted twice, as in the published code"""
+    pixels: float = 0.0
+    """standard deviation of the noise on pixels in training"""
+    seeds: int | None = None
+    """number of seeds, if fewer than in other arms"""
+
+
+D3, N3, PAPER_NOISE, NOISY_INPUT, D7 = "D3", "N3", "N-paper", "D3aug", "D7"
+TRAINED = {
+    D3: Arm(),
+    N3: Arm(sigma=0.3),
+    PAPER_NOISE: Arm(sigma=0.3, twice=True),
+    NOISY_INPUT: Arm(pixels=0.1),
+    D7: Arm(width=0.5**0.5, seeds=2),
+}
+"""arms that are trained"""
+NOISE_ON, NOISE_OFF, HALF, DOUBLE = "D3 noise on", "N3 noise off", "N3 sigma .15", "N3 sigma .6"
+IN_USE = {
+    NOISE_ON: (D3, Arm(sigma=0.3)),
+    NOISE_OFF: (N3, Arm(width=0.3)),
+    HALF: (N3, Arm(sigma=0.15)),
+    DOUBLE: (N3, Arm(sigma=0.6)),
+}
+"""arms of networks that were trained otherwise: name -> trained arm, and the neurons in use"""
+FULL_ATTACK = (N3, NOISE_ON)
+"""noisy arms of the primary claims, which are attacked with all numbers of draws"""
+TRANSFER_ONLY = (HALF, DOUBLE)
+"""arms that are attacked with the images found on N3"""
+
+CLEAN, PIXELS, OCCLUSION = "clean", "pixel noise", "occlusion"
+INSIDE = ("spikes lost", "spikes added", "lost and added", "membrane noise", "weight noise")
+WORST, FRESH, PUBLISHED = "worst PGD", "worst PGD, new noise", "paper's protocol"
+ATTACK = "attack"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(StudyConfig):
+    """Configuration of a run."""
+
+    seed: int = 101
+    seeds: int = 5
+    rates: tuple[float, ...] = (1e-3, 3e-3)
+    """learning rates, a factor: none is chosen"""
+    epochs: int = 9
+    batch: int = 100
+    n_steps: int = 2
+    channels: tuple[int, int] = (24, 48)
+    half: bool = True
+    """convolutions in bfloat16, which saves time where the processor has it"""
+    train: int = 12_000
+    """number of training images"""
+    test: int = 2000
+    """test images without a disturbance"""
+    disturbed: int = 250
+    """test images for disturbances, the first ones"""
+    images: int = 250
+    """test images for attacks, the first ones"""
+    passes: int = 10
+    """passes of every arm; results of 1 pass are means over them"""
+    pixels: tuple[float, ...] = (0.05, 0.1, 0.2)
+    squares: tuple[int, ...] = (8, 16)
+    lost: tuple[float, ...] = (0.2, 0.4)
+    added: tuple[float, ...] = (0.05, 0.1)
+    both: tuple[float, ...] = (0.05, 0.1)
+    membrane: tuple[float, ...] = (0.3, 0.6)
+    weights: tuple[float, ...] = (0.1, 0.3)
+    strengths: tuple[float, ...] = (2, 4)
+    """largest change of a pixel by PGD, in 1/255"""
+    published: tuple[float, ...] = (2, 4, 8)
+    """largest change by the paper's protocol, in 1/255"""
+    steps: int = 20
+    momentum: float = 0.75
+    widths: tuple[float, ...] = (0.3, 0.7, 1.2)
+    draws: tuple[int, ...] = (1, 5, 20)
+    few_draws: tuple[int, ...] = (5,)
+    """for noisy arms without a part in a primary claim"""
+    jobs: int = 0
+    """networks at a time, each in its own process; 0: one per core"""
+
+    QUICK: ClassVar[dict[str, object]] = {
+        "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 1000, "test": 200, "disturbed": 50, "images": 20,
+        "passes": 4, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,), "membrane": (0.3,),
+        "weights": (0.1,), "strengths": (2,), "published": (2,), "steps": 4, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
+    }  # fmt: skip
+
+    def seeds_of(self, arm: str) -> range:
+        """The seeds of a trained arm."""
+        few = TRAINED[arm].seeds
+        return range(self.seed, self.seed + min(self.seeds, few or self.seeds))

@@ -1,0 +1,172 @@
+"""The network of the study, its arms, their training, and the noise of a trained network changed in use."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, coding, deep, losses
+
+from .config import N3, TRAINED, Arm, Config
+
+__all__ = ["CountedTwice", "in_use", "one_cycle", "train", "untrained"]
+
+_MEAN, _SD = 0.47, 0.25  # of pixels, about those of the training images
+_SHIFT = 3  # pixels
+
+
+class _Images(nn.Module):
+    """Images in training: each flipped with probability 1/2, a batch shifted by up to 3 pixels, noise added. Then scaled.
+
+    It takes the encoder's output (T, batch, channels, rows, columns). All steps get the same change. Flips and shifts are drawn
+    before anything else in a pass, so that all arms of a seed get the same ones. Its state is the arm, so that a file of another
+    arm is refused.
+    """
+
+    def __init__(self, arm: Arm) -> None:
+        super().__init__()
+        self.arm = dataclasses.asdict(arm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images with mean about 0 and standard deviation about 1."""
+        if self.training:
+            flipped = torch.rand(x.shape[1]) < 0.5
+            i, j = (int(k) for k in torch.randint(0, 2 * _SHIFT + 1, (2,)))
+            image = torch.where(flipped[:, None, None, None], x[0].flip(3), x[0])
+            high, wide = image.shape[2:]
+            image = functional.pad(image, (_SHIFT,) * 4, mode="reflect")[:, :, i : i + high, j : j + wide]
+            if self.arm["pixels"]:
+                image = image + self.arm["pixels"] * torch.randn_like(image)
+            x = image.expand(x.shape)
+        return (x - _MEAN) / _SD
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The arm."""
+        return self.arm
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse the state of another arm."""
+        if state != self.arm:
+            raise NsnnError(f"state of the arm {state}: expected {self.arm}")
+
+
+class HalfConv2d(nn.Conv2d):
+    """A convolution in bfloat16, with weights, input and output in float32."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The drive."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return super().forward(x).float()
+
+
+class CountedTwice(deep.NoisySpike):
+    """The neuron of the published code: noise is added to its drive, and its spike is drawn from the same noise once more."""
+
+    def forward(
+        self, drive: torch.Tensor, *, spikes: Any = None, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """The spikes of all steps."""
+        if self.noisy:
+            drive = drive + self.family.si("sigma") * torch.randn_like(drive)
+        return super().forward(drive, spikes=spikes, generator=generator)
+
+
+def untrained(arm: Arm, config: Config, seed: int) -> deep.Classifier:
+    """A network with initial weights drawn from the seed, the same in all arms."""
+    cell = CountedTwice if arm.twice else deep.NoisySpike
+    conv = HalfConv2d if config.half else nn.Conv2d
+    a, b = config.channels
+
+    def spiking() -> nn.Module:
+        return cell(nsnn.Gaussian(arm.sigma or arm.width), noisy=arm.sigma > 0)
+
+    def layer(before: int, after: int, kernel: int, stride: int, padding: int) -> nn.Module:
+        linear = conv(before, after, kernel, stride, padding, bias=False)
+        return deep.EachStep(linear, nn.BatchNorm2d(after))
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        block = deep.Residual(nn.Sequential(layer(b, b, 3, 1, 1), spiking(), layer(b, b, 3, 1, 1), spiking()))
+        module = nn.Sequential(
+            _Images(arm),
+            layer(3, a, 5, 2, 2), spiking(),
+            layer(a, b, 3, 2, 1), spiking(),
+            block,
+            deep.EachStep(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16 * b, 10)),
+        )  # fmt: skip
+    return deep.Classifier(module, encoder=coding.Direct(), n_steps=config.n_steps)
+
+
+def one_cycle(total: int) -> Callable[[Any, float], torch.optim.Optimizer]:
+    """AdamW whose learning rate rises to `eta` over the first fifth of `total` steps and then falls to 0 along a cosine.
+
+    Source: Smith & Topin 2019, doi 10.1117/12.2520589; Loshchilov & Hutter 2019, arXiv:1711.05101
+    """
+
+    def made(parameters: Any, eta: float) -> torch.optim.Optimizer:
+        optimizer = torch.optim.AdamW(parameters, lr=eta, weight_decay=1e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, eta, total_steps=total, pct_start=0.2)
+
+        def before(*_: Any) -> None:  # at the start of an epoch `fit` sets the rate back to the first one
+            optimizer.param_groups[0]["lr"] = schedule.get_last_lr()[0]
+
+        optimizer.register_step_pre_hook(before)
+        optimizer.register_step_post_hook(lambda *_: schedule.step())
+        return optimizer
+
+    return made
+
+
+def train(arm: str, rate: float, seed: int, data: Any, config: Config) -> deep.Fit:
+    """Train an arm at a learning rate, on the cross-entropy of each step, and keep the weights after the last epoch."""
+    X, y = data
+    if config.sabotage == "labels shuffled" and arm == N3:
+        y = np.random.default_rng(config.seed).permutation(y)
+    return deep.fit(
+        untrained(TRAINED[arm], config, seed),
+        (X, y),
+        loss=losses.CrossEntropyStep(1.0),
+        epochs=config.epochs,
+        batch=config.batch,
+        optimizer=one_cycle(config.epochs * -(-len(y) // config.batch)),
+        eta=rate,
+        validation=0,
+        keep="last",
+        seed=seed,
+        progress=False,
+    )
+
+
+def in_use(net: deep.Classifier, arm: Arm, config: Config) -> deep.Classifier:
+    """A network with the weights of another and the neurons of an arm, for evaluation: batch norm is part of the convolutions."""
+    made = untrained(arm, config, 0)
+    tensors = {
+        name: value for name, value in net.state_dict().items() if isinstance(value, torch.Tensor)
+    }  # without the neurons and the arm
+    made.load_state_dict(tensors, strict=False)
+    for p in made.parameters():
+        p.requires_grad_(False)
+    return _joined(made.eval())
+
+
+def _joined(net: deep.Classifier) -> deep.Classifier:
+    """The same function in `eval` mode with fewer operations."""
+    net = copy.deepcopy(net)
+    for layer in net.modules():
+        if isinstance(layer, deep.EachStep) and isinstance(layer[-1], nn.BatchNorm2d):
+            conv, norm = layer
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            layer[0] = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
+            del layer[1]
+    for p in net.parameters():
+        p.requires_grad_(False)
+    return net

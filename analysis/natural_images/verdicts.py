@@ -1,0 +1,272 @@
+"""Claims of the study `natural_images` with their verdicts, and its summary tables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..harness import Claim, paired
+from ..shared.intervals import holm, interval, interval_text
+from .config import (
+    ALPHA,
+    ATTACK,
+    CLEAN,
+    CLEAN_MARGIN,
+    D3,
+    D7,
+    DOUBLE,
+    FRESH,
+    HALF,
+    IN_USE,
+    INSIDE,
+    INSIDE_MARGIN,
+    LEARNED,
+    N3,
+    NOISE_OFF,
+    NOISE_ON,
+    NOISE_ON_MARGIN,
+    NOISY_INPUT,
+    OCCLUSION,
+    PAPER_NOISE,
+    PIXELS,
+    PUBLISHED,
+    TRAINED,
+    WORST,
+)
+
+__all__ = ["ARMS", "claims", "headline", "of_kind", "primary", "summary", "tables", "within"]
+
+ARMS = (*TRAINED, *IN_USE)
+
+
+class Primary(NamedTuple):
+    """A primary claim: a difference of two arms, which has to lie between two bounds."""
+
+    text: str
+    difference: np.ndarray
+    low: float
+    high: float
+
+
+def of_kind(
+    table: pd.DataFrame, kind: str, strength: float | None, passes: int | None = None
+) -> pd.DataFrame:
+    """Rows of one disturbance and strength, with a number of passes, None: the larger one; of clean images the larger set."""
+    rows = table[table.kind == kind]
+    if strength is not None:
+        rows = rows[np.isclose(rows.strength, strength)]
+    rows = rows[rows.passes == (rows.passes.max() if passes is None else passes)]
+    return rows[rows.images == rows.images.max()] if kind == CLEAN else rows
+
+
+def primary(table: pd.DataFrame) -> list[Primary]:
+    """The four primary claims, in the order of the text of the study."""
+    weakest = table[table.kind == WORST].strength.min()
+    noise = table[table.kind == PIXELS].strength
+    usual = noise.iloc[np.argmin(np.abs(noise - 0.1))]
+    clean, attacked = of_kind(table, CLEAN, None), of_kind(table, WORST, weakest)
+    return [
+        Primary(
+            f"A: without a disturbance N3 and D3 differ by less than {100 * CLEAN_MARGIN:g} point",
+            paired(clean, N3, D3), -CLEAN_MARGIN, CLEAN_MARGIN,
+        ),
+        Primary(
+            f"B: N3 is more accurate than D3 under the worst PGD of {weakest:g}/255",
+            paired(attacked, N3, D3), 0.0, np.inf,
+        ),
+        Primary(
+            f"C: under the worst PGD of {weakest:g}/255, N3 and D3 with noise switched on differ by less than "
+            f"{100 * NOISE_ON_MARGIN:g} points",
+            paired(attacked, N3, NOISE_ON), -NOISE_ON_MARGIN, NOISE_ON_MARGIN,
+        ),
+        Primary(
+            f"D: D3aug, trained with noisy images, is more accurate than N3 with pixel noise of {usual:g}",
+            paired(of_kind(table, PIXELS, usual), NOISY_INPUT, N3), 0.0, np.inf,
+        ),
+    ]  # fmt: skip
+
+
+def within(values: np.ndarray, low: float, high: float) -> float:
+    """The smallest p for which the two-sided interval of level 1 - p lies between the bounds; 1 if the mean does not.
+
+    Above 0 (low = 0, high infinite) it is the p of the paired t test, if the mean is positive.
+
+    >>> values = np.array([0.2, 0.1, 0.4, 0.3])
+    >>> np.isclose(within(values, 0.0, np.inf), stats.ttest_1samp(values, 0).pvalue)
+    np.True_
+    """
+    n, mean = len(values), float(np.mean(values))
+    room = min(mean - low, high - mean)
+    if n < 2 or not room > 0:
+        return 1.0
+    error = float(np.std(values, ddof=1)) / np.sqrt(n)
+    return float(2 * stats.t.sf(room / error, n - 1)) if error else 0.0
+
+
+def _at_level(values: np.ndarray, level: float) -> str:
+    """Mean and two-sided interval of that level, in points."""
+    if len(values) < 2:
+        return f"{100 * np.mean(values):+.2f} points, one seed"
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    mean = float(np.mean(values))
+    return f"{100 * mean:+.2f} points, [{100 * (mean - half):+.2f}, {100 * (mean + half):+.2f}]"
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The primary claims with intervals at the levels of Holm's procedure, and the secondary ones."""
+    tested = primary(table)
+    p = [within(one.difference, one.low, one.high) for one in tested]
+    adjusted, rank = holm(p), np.argsort(np.argsort(p, kind="stable"))
+    result = []
+    for one, raw, corrected, place in zip(tested, p, adjusted, rank, strict=True):
+        level = 1 - ALPHA / (len(tested) - place)
+        evidence = (
+            f"{_at_level(one.difference, level)} ({100 * level:.4g} % interval, Holm's procedure); p {raw:.2g}, corrected "
+            f"{corrected:.2g}; {len(one.difference)} seeds"
+        )
+        result.append(Claim(one.text, bool(corrected < ALPHA), evidence))
+    return [*result, *_secondary(table), *_checks(table)]
+
+
+def _secondary(table: pd.DataFrame) -> list[Claim]:
+    inside, inside_text = [], []
+    for kind in INSIDE:
+        for strength in sorted(table[table.kind == kind].strength.unique()):
+            for passes in sorted(table[table.kind == kind].passes.unique()):
+                difference = paired(of_kind(table, kind, strength, passes), N3, D3)
+                _, low, high = interval(difference)
+                inside.append(low > -INSIDE_MARGIN and high < INSIDE_MARGIN)
+                inside_text.append(f"{kind} {strength:g}, {passes:g} passes {100 * difference.mean():+.1f}")
+    weakest = table[table.kind == WORST].strength.min()
+    attacked, clean = of_kind(table, WORST, weakest), of_kind(table, CLEAN, None)
+    doubled = paired(attacked, PAPER_NOISE, N3)
+    wide = paired(attacked, D7, D3)
+    return [
+        Claim(
+            f"with disturbances inside, N3 and D3 differ by less than {100 * INSIDE_MARGIN:g} points at equal passes (95 % "
+            "intervals, every disturbance)",
+            all(inside),
+            f"N3 minus D3, points, {sum(inside)} of {len(inside)} intervals within the margin: " + "; ".join(inside_text),
+            central=False,
+        ),
+        Claim(
+            "noise counted twice, as in the published code, changes the accuracy under the worst PGD (95 % interval without 0)",
+            bool(interval(doubled)[1] > 0 or interval(doubled)[2] < 0),
+            f"N-paper minus N3 {interval_text(doubled, 'points', scale=100, digits=2)}; clean "
+            f"{interval_text(paired(clean, PAPER_NOISE, N3), 'points', scale=100, digits=2)}",
+            central=False,
+        ),
+        Claim(
+            "the surrogate width of the published code changes the accuracy under the worst PGD (95 % interval without 0)",
+            bool(interval(wide)[1] > 0 or interval(wide)[2] < 0),
+            f"D7 minus D3 {interval_text(wide, 'points', scale=100, digits=2)}; clean "
+            f"{interval_text(paired(clean, D7, D3), 'points', scale=100, digits=2)}; {len(wide)} seeds",
+            central=False,
+        ),
+        Claim(
+            "N3 loses accuracy without its noise and with twice its noise (95 % intervals below 0, without a disturbance)",
+            all(interval(paired(clean, arm, N3))[2] < 0 for arm in (NOISE_OFF, DOUBLE)),
+            "; ".join(
+                f"{arm} minus N3 {interval_text(paired(clean, arm, N3), 'points', scale=100, digits=2)}"
+                for arm in (NOISE_OFF, HALF, DOUBLE)
+            ),
+            central=False,
+        ),
+    ]  # fmt: skip
+
+
+def _checks(table: pd.DataFrame) -> list[Claim]:
+    """Checks of the training and of the attacks."""
+    clean = of_kind(table, CLEAN, None)
+    best = {arm: clean[clean.arm == arm].groupby("rate").accuracy.mean().max() for arm in (D3, N3)}
+    attacked = table[table.kind == WORST].groupby(["arm", "strength"]).accuracy.mean()
+    fresh = of_kind(table, FRESH, None).groupby(["arm", "strength"]).accuracy.mean()
+    single = table[table.kind == ATTACK].groupby(["arm", "strength", "seed", "rate"]).accuracy.min()
+    least = table[table.kind == WORST].set_index(["arm", "strength", "seed", "rate"]).accuracy
+    published = table[table.kind == PUBLISHED].groupby(["arm", "strength"]).accuracy.mean()
+    shared = sorted(set(published.index) & set(attacked.index))
+    blind = (
+        table[(table.kind == ATTACK) & (table.source == "itself")]
+        .groupby(["arm", "width"])
+        .zero_gradients.mean()
+    )
+    return [
+        Claim(
+            f"N3 and D3 reach {100 * LEARNED:g} % without a disturbance at one of the learning rates",
+            min(best.values()) >= LEARNED,
+            ", ".join(f"{arm} {100 * value:.1f} %" for arm, value in best.items()),
+            central=False,
+        ),
+        Claim(
+            "no arm is more accurate in the worst case than under a single attack",
+            bool((least <= single.reindex(least.index) + 1e-12).all()),
+            "; ".join(
+                f"{arm} at {k:g}/255 {100 * value:.1f} %, on the worst images with new noise {100 * fresh[arm, k]:.1f} %"
+                for (arm, k), value in attacked.items()
+            ),
+            central=False,
+        ),
+        Claim(
+            "the paper's protocol (one draw, own surrogate, one step, pixels not clipped) overstates the accuracy in every arm",
+            all(published[key] > attacked[key] for key in shared),
+            "; ".join(
+                f"{arm} at {k:g}/255 {100 * published[arm, k]:.1f} % against {100 * attacked[arm, k]:.1f} %" for arm, k in shared
+            ),
+            central=False,
+        ),
+        Claim(
+            "less than 1 % of the gradients of the attacks are 0 at all pixels, in every arm and with every width",
+            bool((blind < 0.01).all()),
+            "largest share " + ", ".join(f"{100 * v:.2g} % ({a}, width {w:g})" for (a, w), v in blind.nlargest(2).items()),
+            central=False,
+        ),
+    ]  # fmt: skip
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The four primary differences in one sentence each."""
+    names = (
+        "N3 minus D3, clean",
+        "N3 minus D3, worst PGD",
+        "N3 minus D3 with noise on, worst PGD",
+        "D3aug minus N3, noisy pixels",
+    )
+    return "; ".join(
+        f"{name} {interval_text(one.difference, 'points', scale=100, digits=1)}"
+        for name, one in zip(names, primary(table), strict=True)
+    )  # fmt: skip
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of every arm (%), mean over seeds and learning rates, for every disturbance and strength, all passes."""
+    kinds = (CLEAN, PIXELS, OCCLUSION, *INSIDE, PUBLISHED, WORST, FRESH)
+    rows = []
+    for kind in kinds:
+        own = of_kind(table, kind, None)
+        for strength, group in own.groupby("strength"):
+            means = group.groupby("arm").accuracy.mean()
+            cells = {arm: f"{100 * means[arm]:.1f}" if arm in means else "" for arm in ARMS}
+            rows.append({"disturbance": kind, "strength": strength, **cells})
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Every cell of clean accuracy, and the attacks one by one."""
+    clean = of_kind(table, CLEAN, None)
+    cells = clean.pivot_table(index=["rate", "seed"], columns="arm", values="accuracy") * 100
+    worst = of_kind(table, WORST, None).pivot_table(
+        index=["strength", "rate", "seed"], columns="arm", values="accuracy"
+    )
+    attacks = table[table.kind == ATTACK]
+    single = attacks.groupby(["arm", "strength", "source", "width", "draws"], dropna=False, sort=False)
+    each = single[["accuracy", "images", "zero_gradients"]].mean().reset_index()
+    return {
+        "Accuracy without a disturbance (%), every network": cells.round(1).reset_index(),
+        "Accuracy under the worst PGD (%), every network": (100 * worst).round(1).reset_index(),
+        "Attacks in their order: accuracy so far (share), images attacked, share of gradients that are 0": each.round(
+            3
+        ),
+    }
