@@ -34,6 +34,11 @@ from .information.conditional import local_information as local_information
 from .information.copula import gaussian_copula as gaussian_copula
 from .information.copula import gaussian_copula_classes as gaussian_copula_classes
 from .information.count_bins import bin_counts as bin_counts
+from .information.decomposition.feature_transfer import (
+    feature_information_transfer as feature_information_transfer,
+)
+from .information.decomposition.intersection import intersection_information as intersection_information
+from .information.decomposition.partial import partial_information as partial_information
 from .information.divergence import kullback_leibler as kullback_leibler
 from .information.entropy.entropy import entropy as entropy
 from .information.fisher import gaussian_fisher as gaussian_fisher
@@ -202,6 +207,7 @@ __all__ = [
     "entropy",
     "fano_curve",
     "fano_factor",
+    "feature_information_transfer",
     "firing_events",
     "firing_rate",
     "first_spike_latency",
@@ -213,6 +219,7 @@ __all__ = [
     "information_per_spike",
     "instantaneous_rate",
     "interaction_information",
+    "intersection_information",
     "intrinsic_timescale",
     "isi",
     "isi_distance",
@@ -236,6 +243,7 @@ __all__ = [
     "mutual_information",
     "neurometric",
     "noise_correlation",
+    "partial_information",
     "plan_trials",
     "poisson_fisher",
     "population_coupling",

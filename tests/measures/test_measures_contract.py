@@ -220,6 +220,8 @@ EXAMPLES: dict[str, Example] = {
     "direct_information_rate": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
     "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
+    "feature_information_transfer": Example(
+        lambda: (STIMULUS, SYMBOLS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "gaussian_copula_classes": Example(lambda: (normals()[0], np.arange(60) % 2), {"n_shuffle": 5}, Estimate),
@@ -228,6 +230,7 @@ EXAMPLES: dict[str, Example] = {
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
     "interaction_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
+    "intersection_information": Example(lambda: (STIMULUS, SYMBOLS, WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "ksg": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "kullback_leibler": Example(lambda: (SYMBOLS, SYMBOLS[STIMULUS == 0]), {"n_shuffle": 5}, Estimate),
     "latency_symbols": Example(
@@ -244,6 +247,7 @@ EXAMPLES: dict[str, Example] = {
     "modulated_poisson": Example(
         lambda: (LABELS, block()), {}, measures.ModulatedPoisson, "counts", (NAN, "has one trial", COUNTS)),
     "mutual_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "partial_information": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, dict),
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_vs_temporal": Example(

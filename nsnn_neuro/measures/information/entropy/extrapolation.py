@@ -13,7 +13,7 @@ _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / 
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _deal(
+def deal(
     order: np.ndarray,
     s: np.ndarray,
     r: np.ndarray,
@@ -91,7 +91,7 @@ def quadratic_extrapolation(
     quarter = np.empty(n, dtype=np.int64)
     for turn in range(PARTITIONS):
         quarters = np.zeros((4, n_s, n_r), dtype=np.int64)
-        _deal(rng.permutation(n), s, r, n_s, n_r, quarter, quarters)
+        deal(rng.permutation(n), s, r, n_s, n_r, quarter, quarters)
         parts = {2: quarters[:2] + quarters[2:], 4: quarters}
         if turn == 0:
             parts[1] = quarters.sum(0)[None]
