@@ -264,7 +264,8 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
     if column not in part.columns or values.dtype.kind not in "iuf":
         numeric = [key for key, one in part.columns.items() if np.asarray(one).dtype.kind in "iuf"]
         raise NsnnError(
-            f"events = {name!r}: {base!r} has no column {column!r} of numbers; it has {numeric}{did_you_mean(column, numeric)}"
+            f"events = {name!r}: {base!r} has no column {column!r} of numbers; it has {numeric}{did_you_mean(column, numeric)}; "
+            f"events = {base!r} are its times (of intervals: their starts)"
         )
     bad = np.flatnonzero(np.isnan(values))
     if bad.size:

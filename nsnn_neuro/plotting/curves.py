@@ -97,7 +97,8 @@ def tuning_curve(
         ax.set_xlim(-0.5, len(names) - 0.5)
     if cells.size > 1:
         ax.legend(frameon=False)
-    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]) if (mean < 0).any() else 0.0)
+    if not (np.fmin(mean, lower) < 0).any():
+        ax.set_ylim(bottom=0)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     return finish(ax)

@@ -192,6 +192,13 @@ def test_tuning_curve_of_a_table_and_of_texts() -> None:
             plotting.tuning_curve(*arguments, ax=new_ax())
 
 
+def test_tuning_curve_shows_limits_below_zero() -> None:
+    ax = plotting.tuning_curve([1, 1, 1, 2, 2, 2], [-2.0, 1.0, 2.0, 5.0, 6.0, 7.0], ax=new_ax())
+    lower = min(segment[:, 1].min() for segment in ax.containers[0][2][0].get_segments())
+    assert lower < 0  # although both means are positive
+    assert ax.get_ylim()[0] < lower
+
+
 def test_tuning_curve_of_a_result_with_its_fit() -> None:
     rates = np.random.default_rng(1).poisson(8, size=(24, 2))
     angle = np.repeat([0.0, 90.0, 180.0, 270.0], 6) * pq.deg
