@@ -27,5 +27,11 @@ def run(arguments: argparse.Namespace) -> None:
         show(
             f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(found.refused)}\n"
         )
+        if {"seed", "parameters"} <= block.annotations.keys():  # of simulate
+            show(
+                "it is a simulation: do not invent a subject; publish it with its code or in a general archive\n"
+            )
     if found.reported:
         show(f"nwbinspector would report: {'; '.join(found.reported)}\n")
+    if not found.refused and not found.reported:
+        show("subject, session and resolution of spike times are as DANDI asks for\n")

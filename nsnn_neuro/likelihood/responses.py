@@ -30,6 +30,8 @@ class Poisson:
     [0.5, 2.0]
     """
 
+    potential_is = "log rate (1"  # label of an axis; its unit follows
+
     def rate(self, potential: Any) -> np.ndarray:
         """exp(potential), the expected number of spikes in a step."""
         return np.exp(np.minimum(np.asarray(potential, dtype=float), _HIGHEST))

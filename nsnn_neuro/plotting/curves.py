@@ -228,7 +228,8 @@ def filters(fit: Any, *, which: str = "both", level: float = 0.95, ax: Axes | No
     per = "" if unit == "1" or curves[0][0] in ("spike history", "input 0") else f" per {unit}"
     if per and curves[-1][0] == "spike history":
         per = f"; stimulus:{per}"
-    ax.set_ylabel(f"effect on potential (noise scale{per})")
+    effect = getattr(fit.model.family, "potential_is", "potential (noise scale")
+    ax.set_ylabel(f"effect on {effect}{per})")
     return finish(ax)
 
 

@@ -386,6 +386,12 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     shown = capsys.readouterr().out
     assert "no damage found; 2 trials, 2 neurons" in shown
     assert "to share it on DANDI, add metadata (save(block, path, metadata=...)): no subject" in shown
+    assert "simulation" not in shown
+    block = nsnn.load("two.nwb")
+    block.annotate(seed=1, parameters={})  # as simulate does
+    nsnn.save(block, "simulated.nwb")
+    assert main(["check", "simulated.nwb"]) == 0
+    assert "it is a simulation: do not invent a subject" in capsys.readouterr().out
     block = nsnn.load("two.nwb")
     subject = {"subject_id": "m1", "species": "Mus musculus", "sex": "F"}
     nsnn.save(block, "half.nwb", metadata={"subject": subject})
@@ -401,7 +407,9 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     block.annotations["dt"] = 0.1
     nsnn.save(block, "full.nwb", metadata=facts)
     assert main(["check", "full.nwb"]) == 0
-    assert "report" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "report" not in shown
+    assert "are as DANDI asks for" in shown
     del block.annotations["dt"]
     block.rec_datetime = datetime.now(UTC) + timedelta(days=1)
     del facts["session_start_time"]

@@ -521,6 +521,11 @@ def test_filters_name_the_unit_of_the_signal() -> None:
     ]
     start = "effect on potential (noise scale"
     assert labels == [f"{start} per mV)", f"{start}; stimulus: per mV)", f"{start})"]
+    glm = types.SimpleNamespace(
+        model=types.SimpleNamespace(family=likelihood.Poisson(), signal_unit=None),
+        stimulus_filter=fit.stimulus_filter,
+    )
+    assert plotting.filters(glm, which="stimulus", ax=new_ax()).get_ylabel() == "effect on log rate (1)"
     object.__delattr__(fit.model, "signal_unit")  # a fit of an earlier version
     assert plotting.filters(fit, which="stimulus", ax=new_ax()).get_ylabel() == f"{start})"
 
