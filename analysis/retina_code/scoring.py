@@ -1,0 +1,127 @@
+"""Scores of fits on held-out windows: bits per spike, PSTH correlation, distances of drawn spikes, Fano, noise correlations."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from nsnn_neuro import measures
+
+from .config import BIN, COST, PSTH_BINS, RECORDED
+from .responses import Responses
+
+__all__ = ["Fitted", "gain", "rows_of_fit", "rows_of_recording"]
+
+
+class Fitted(Protocol):
+    """A fit of any arm."""
+
+    def log_likelihood(self, data: Responses) -> np.ndarray:
+        """(n, n_repeats, n_cells) nats."""
+
+    def sample(self, data: Responses, repeats: int, rng: np.random.Generator) -> np.ndarray:
+        """Spikes (n, repeats, n_steps, n_cells)."""
+
+
+def gain(logs: np.ndarray, o: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Nats above cells with constant spike probabilities `rates` (n_cells,), (n, n_repeats, n_cells)."""
+    p = np.clip(rates, 1e-4, 1 - 1e-4)
+    counts = o.sum(axis=2)
+    return logs - counts * np.log(p) - (o.shape[2] - counts) * np.log1p(-p)
+
+
+def rows_of_fit(
+    fitted: Fitted, test: Responses, rates: np.ndarray, samples: int, seed: Any
+) -> list[dict[str, Any]]:
+    """Scores of a fit: nats by cell and by window, also with the stimuli of the windows exchanged; and of spikes drawn from it."""
+    rng = np.random.default_rng(seed)
+    n = len(test.o)
+    x, tiles = (np.roll(a, 1 + n // 2, axis=0) for a in (test.x, test.tiles))
+    exchanged = Responses(x, tiles, test.o)
+    spikes = test.o.sum(axis=(1, 2))  # (n, n_cells)
+    rows = []
+    for quantity, shown in (("nats", test), ("nats, exchanged", exchanged)):
+        each = gain(fitted.log_likelihood(shown), test.o, rates).sum(axis=1)
+        for axis, name in ((0, "cell"), (1, "window")):
+            values = zip(each.sum(axis=axis), spikes.sum(axis=axis), strict=True)
+            rows += [
+                {name: k, "quantity": quantity, "value": v, "spikes": s} for k, (v, s) in enumerate(values)
+            ]
+    drawn = fitted.sample(test, samples, rng)
+    r = _correlations(_psth(drawn), _psth(test.o))
+    rows += [{"cell": k, "quantity": "PSTH correlation", "value": v} for k, v in enumerate(r)]
+    rows += [
+        {"cell": k, "quantity": "excess distance", "value": v}
+        for k, v in enumerate(_distances(test.o, drawn))
+    ]
+    return rows + _variability(drawn)
+
+
+def rows_of_recording(test: Responses) -> list[dict[str, Any]]:
+    """The ceiling of the PSTH correlation, and the variability of the recorded spikes."""
+    rows = [{"cell": k, "quantity": "PSTH ceiling", "value": v} for k, v in enumerate(_ceilings(test.o))]
+    return [{"arm": RECORDED, **row} for row in rows + _variability(test.o)]
+
+
+def _counts(o: np.ndarray) -> np.ndarray:
+    """Counts in bins of the PSTH, (n, n_repeats, n_bins, n_cells)."""
+    return o.reshape(*o.shape[:2], -1, PSTH_BINS, o.shape[3]).sum(axis=3)
+
+
+def _psth(o: np.ndarray) -> np.ndarray:
+    """Mean counts, (n * n_bins, n_cells)."""
+    return _counts(o).mean(axis=1).reshape(-1, o.shape[3])
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation of each column; NaN where one is constant."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    return np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1.0), np.nan)
+
+
+def _ceilings(o: np.ndarray) -> np.ndarray:
+    """Correlation of a PSTH with the expected one, sqrt(signal power / variance); Sahani & Linden 2003 (NIPS 15)."""
+    counts = _counts(o)
+    n = counts.shape[1]
+    flat = counts.transpose(1, 0, 2, 3).reshape(n, -1, o.shape[3])
+    power = (flat.sum(axis=0).var(axis=0, ddof=1) - flat.var(axis=1, ddof=1).sum(axis=0)) / (n * (n - 1))
+    variance = flat.mean(axis=0).var(axis=0, ddof=1)
+    return np.where(
+        variance > 0, np.sqrt(np.maximum(power, 0) / np.where(variance > 0, variance, 1.0)), np.nan
+    )
+
+
+def _distances(o: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Of each cell the mean over windows of 2 d(drawn, recorded) - d(drawn, drawn) - d(recorded, recorded), d Victor-Purpura's.
+
+    It is 0 on average for spikes drawn from the cell itself.
+    """
+    width = float(BIN.rescale("s"))
+    n, m = o.shape[1], drawn.shape[1]
+    both = np.concatenate([o, drawn], axis=1) > 0
+    found = np.zeros(o.shape[3])
+    for cell in range(o.shape[3]):
+        for window in both[..., cell]:
+            trains = [(np.flatnonzero(one) + 0.5) * width for one in window]
+            d = measures.victor_purpura(trains, cost=COST)
+            within = d[:n, :n].sum() / (n * (n - 1)) + d[n:, n:].sum() / (m * (m - 1))
+            found[cell] += 2 * d[:n, n:].mean() - within
+    return found / len(o)
+
+
+def _variability(o: np.ndarray) -> list[dict[str, Any]]:
+    """Fano factors, variance over repeats and mean averaged over windows; and the mean noise correlation over pairs of cells."""
+    counts = o.sum(axis=2)
+    mean, variance = counts.mean(axis=(0, 1)), counts.var(axis=1, ddof=1).mean(axis=0)
+    fano = np.where(mean > 0, variance / np.where(mean > 0, mean, 1.0), np.nan)
+    rows: list[dict[str, Any]] = [
+        {"cell": k, "quantity": "Fano factor", "value": v} for k, v in enumerate(fano)
+    ]
+    rest = (counts - counts.mean(axis=1, keepdims=True)).reshape(-1, counts.shape[2])
+    rest = rest[:, rest.std(axis=0) > 0]
+    if rest.shape[1] > 1:
+        pairs = np.corrcoef(rest.T)[np.triu_indices(rest.shape[1], 1)]
+        rows.append({"quantity": "noise correlation", "value": float(pairs.mean())})
+    return rows

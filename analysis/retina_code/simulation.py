@@ -1,0 +1,121 @@
+"""Run of the study `retina_code`: settings chosen on inner folds, final fits, and their scores."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..harness import check_sabotage, part
+from . import convolution, networks, rate_models
+from .config import ADDED, CNN, COLUMNS, NOISELESS, NOISY, SABOTAGES, Config
+from .rate_models import Settings
+from .responses import Responses, recording
+from .scoring import Fitted, gain, rows_of_fit, rows_of_recording
+
+__all__ = ["chosen", "fitted", "run", "tabulated"]
+
+
+def run(
+    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
+) -> pd.DataFrame:
+    """Rows of scores; see `COLUMNS`."""
+    check_sabotage(config, SABOTAGES)
+    return tabulated(recording(config), config, out, progress)
+
+
+def tabulated(
+    data: Responses,
+    config: Config,
+    out: Path | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> pd.DataFrame:
+    """The table of responses. Parts are a fold of an arm and an initial seed, so that an interrupted run continues."""
+    arms = list(config.arms)
+    if CNN in arms and not convolution.available():
+        progress(f"the {CNN} is skipped: it needs torch, which is not installed")
+        arms.remove(CNN)
+    rows = []
+    for fold in range(config.n_folds):
+        test = np.arange(len(data.o)) % config.n_folds == fold
+        train, held = data.windows(np.flatnonzero(~test)), data.windows(np.flatnonzero(test))
+        numbers = {"window": np.flatnonzero(test)}
+        here = {"part": "score", "fold": fold}
+        rows += _placed(rows_of_recording(held), numbers, here)
+        for arm in arms:
+            if arm == ADDED and NOISELESS in arms:
+                continue  # scored with the noiseless one, whose weights it has
+            progress(f"fold {fold + 1} of {config.n_folds}: settings of {arm}")
+            make = functools.partial(_choice, arm, train, config)
+            (choice,) = part(out, f"fold {fold} settings {arm}", make)
+            settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
+            for seed in range(config.seeds):
+                progress(f"fold {fold + 1} of {config.n_folds}: {arm}, seed {seed}")
+                make = functools.partial(_scored, arm, train, held, settings, config, seed)
+                scored = part(out, f"fold {fold} scores {arm} {seed}", make)
+                text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
+                rows += _placed(scored, numbers, here | {"seed": seed, "setting": text})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _placed(
+    rows: list[dict[str, Any]], numbers: dict[str, np.ndarray], here: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Rows with their place in the study: the numbers of windows are those of the recording."""
+    return [
+        here | row | {name: int(of[int(row[name])]) for name, of in numbers.items() if name in row}
+        for row in rows
+    ]
+
+
+def _choice(arm: str, train: Responses, config: Config) -> list[dict[str, Any]]:
+    best = chosen(arm, train, config)
+    return [{"epochs": best.epochs, "ridge": best.ridge, "eta": best.eta}]
+
+
+def chosen(arm: str, train: Responses, config: Config) -> Settings:
+    """The point of the grid with the highest score of cells 0, 2, 4, ... on inner folds of the training windows."""
+    grid = [Settings(*point) for point in itertools.product(config.epochs, config.ridges, config.etas)]
+    if len(grid) == 1:
+        return grid[0]
+    fold = np.arange(len(train.o)) // config.n_folds % config.inner_folds
+    scores = np.zeros(len(grid))
+    for (k, settings), inner in itertools.product(enumerate(grid), range(config.inner_folds)):
+        part, rest = (train.windows(np.flatnonzero(where)) for where in (fold != inner, fold == inner))
+        found = fitted(arm, part, settings, config, 0)
+        if isinstance(found, networks.FittedNetwork):
+            found = found.scored_by(config.inner_draws)
+        each = gain(found.log_likelihood(rest), rest.o, part.o.mean(axis=(0, 1, 2)))
+        scores[k] += each[..., ::2].sum()
+    return grid[int(np.argmax(scores))]
+
+
+def fitted(arm: str, data: Responses, settings: Settings, config: Config, seed: int) -> Fitted:
+    """The fit of an arm."""
+    if arm in (NOISY, NOISELESS, ADDED):
+        network = networks.fit(data, settings, config, noise=arm == NOISY, seed=seed)
+        return network.with_noise() if arm == ADDED else network
+    if arm == CNN:
+        return convolution.fit(data, settings, config.batch, seed)
+    return rate_models.fit(arm, data, settings, config.hidden, config.batch, seed)
+
+
+def _scored(
+    arm: str, train: Responses, held: Responses, settings: Settings, config: Config, seed: int
+) -> list[dict[str, Any]]:
+    """Scores of a final fit; of the noiseless network also with noise added."""
+    found = fitted(arm, train, settings, config, seed)
+    both = {arm: found}
+    if arm == NOISELESS and ADDED in config.arms and isinstance(found, networks.FittedNetwork):
+        both[ADDED] = found.with_noise()
+    rates = train.o.mean(axis=(0, 1, 2))
+    return [
+        {"arm": name} | row
+        for name, one in both.items()
+        for row in rows_of_fit(one, held, rates, config.samples, [config.seed, seed])
+    ]

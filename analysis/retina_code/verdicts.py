@@ -1,0 +1,230 @@
+"""Claims of the study `retina_code` with their verdicts, and its summary tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..harness import Claim
+from ..shared.intervals import interval, interval_text, student_quantile
+from .config import (
+    ADDED,
+    AHEAD,
+    CNN,
+    DISTANCE,
+    EACH_SEED,
+    FANO,
+    GLM,
+    LEFT_OUT,
+    LN,
+    NOISELESS,
+    NOISY,
+    PRIMARY,
+    PSTH,
+    RECORDED,
+    SUBUNITS,
+)
+
+__all__ = ["Ratio", "bits", "by_cell", "claims", "headline", "summary", "tables"]
+
+CLUSTERS = ("cell", "window")
+EXCHANGED = "nats, exchanged"
+
+
+class Ratio(NamedTuple):
+    """Bits per spike with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def text(self) -> str:
+        """As +0.120 [+0.100, +0.140]."""
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def _nats(
+    table: pd.DataFrame, arm: str, by: str, quantity: str = "nats", seed: int | None = None
+) -> pd.DataFrame:
+    """Nats and spikes of each cell or window, summed over folds and averaged over initial seeds."""
+    rows = table[(table.arm == arm) & (table.quantity == quantity) & table[by].notna()]
+    rows = rows if seed is None else rows[rows.seed == seed]
+    sums = rows.groupby(["seed", by])[["value", "spikes"]].sum()
+    return sums.groupby(by).mean()
+
+
+def bits(
+    table: pd.DataFrame,
+    arm: str,
+    other: str | None = None,
+    *,
+    by: str = "cell",
+    seed: int | None = None,
+    cells: Iterable[int] | None = None,
+    less: str = "nats",
+) -> Ratio:
+    """Bits per spike of an arm, less those of another: the sum of nats over that of spikes, with clusters for its error.
+
+    cells : of these only; less : the quantity of the other arm
+    """
+    own = _nats(table, arm, by, seed=seed)
+    difference = own.value if other is None else own.value - _nats(table, other, by, less, seed).value
+    spikes = own.spikes
+    if cells is not None:
+        keep = own.index.isin(list(cells))
+        difference, spikes = difference[keep], spikes[keep]
+    n, total = len(spikes), float(spikes.sum())
+    if n < 2 or total == 0:
+        return Ratio(np.nan, -np.inf, np.inf)
+    value = difference.sum() / total
+    se = np.sqrt(n / (n - 1) * ((difference - value * spikes) ** 2).sum()) / total
+    half = student_quantile(n) * se
+    return Ratio(*(float(number) / np.log(2) for number in (value, value - half, value + half)))
+
+
+def by_cell(table: pd.DataFrame, arm: str, quantity: str) -> pd.Series:
+    """A score of each cell, the mean over folds and initial seeds."""
+    rows = table[(table.arm == arm) & (table.quantity == quantity) & table.cell.notna()]
+    return rows.groupby("cell").value.mean()
+
+
+def _informed(table: pd.DataFrame) -> bool:
+    """Whether the noisy hidden layer has information about the stimulus."""
+    return all(
+        bits(table, NOISY, by=by).low > 0 and bits(table, NOISY, NOISY, by=by, less=EXCHANGED).low > 0
+        for by in CLUSTERS
+    )
+
+
+def claims(table: pd.DataFrame) -> list[Claim]:
+    """The primary claim, then the secondary ones, with their evidence."""
+    informed = _informed(table)
+    difference = {by: bits(table, NOISY, NOISELESS, by=by) for by in CLUSTERS}
+    scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (NOISY, NOISELESS))
+    exchanged = bits(table, NOISY, NOISY, less=EXCHANGED)
+    folds = [
+        bits(table[table.fold == fold], NOISY, NOISELESS).value
+        for fold in sorted(table.fold.dropna().unique())
+    ]
+    evidence = (
+        f"{scores} bits per spike; difference {difference['cell'].text()} over cells, {difference['window'].text()} over windows; "
+        f"by fold {', '.join(f'{v:+.3f}' for v in folds)}; noisy less its stimuli exchanged {exchanged.text()}"
+    )
+    found = [Claim(PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
+    seeds = sorted(int(s) for s in table.seed.dropna().unique())
+    each = [{by: bits(table, NOISY, NOISELESS, by=by, seed=s) for by in CLUSTERS} for s in seeds]
+    found.append(
+        Claim(
+            EACH_SEED,
+            informed and all(one.low > 0 for two in each for one in two.values()),
+            "; ".join(
+                f"seed {s}: {two['cell'].text()} over cells" for s, two in zip(seeds, each, strict=True)
+            ),
+            central=False,
+        )
+    )
+    cells = [int(c) for c in table.cell.dropna().unique() if int(c) % 2]
+    left = bits(table, NOISY, NOISELESS, cells=cells)
+    found.append(
+        Claim(
+            LEFT_OUT,
+            informed and left.low > 0,
+            f"{left.text()} bits per spike, {len(cells)} cells",
+            central=False,
+        )
+    )
+    for arm in (ADDED, LN, SUBUNITS, GLM, CNN):
+        if arm in set(table.arm):
+            two = {by: bits(table, NOISY, arm, by=by) for by in CLUSTERS}
+            text = (
+                f"{bits(table, arm).value:.3f} bits per spike; difference {two['cell'].text()} over cells, "
+            )
+            text += f"{two['window'].text()} over windows"
+            holds = informed and all(one.low > 0 for one in two.values())
+            found.append(Claim(AHEAD.format(arm), holds, text, central=False))
+    return found + _of_drawn_spikes(table, informed)
+
+
+def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
+    """Claims about PSTHs, distances and Fano factors."""
+    ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
+    r = {arm: by_cell(table, arm, "PSTH correlation") for arm in (NOISY, NOISELESS)}
+    d = {arm: by_cell(table, arm, "excess distance") for arm in (NOISY, NOISELESS)}
+    recorded = by_cell(table, RECORDED, "Fano factor")
+    off = {arm: (by_cell(table, arm, "Fano factor") - recorded).abs() for arm in (NOISY, NOISELESS)}
+    medians = ", ".join(
+        f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}" for arm in (RECORDED, NOISY, NOISELESS)
+    )
+    correlations = ", ".join(
+        f"{arm} {table[(table.arm == arm) & (table.quantity == 'noise correlation')].value.mean():.3f}"
+        for arm in (RECORDED, NOISY)
+    )
+    gains = {
+        PSTH: (
+            r[NOISY] - r[NOISELESS],
+            f"means {r[NOISY].mean():.3f} and {r[NOISELESS].mean():.3f}, of a ceiling of {ceiling:.3f}: "
+            f"{r[NOISY].mean() / ceiling:.2f} and {r[NOISELESS].mean() / ceiling:.2f} of it; difference",
+        ),
+        DISTANCE: (
+            d[NOISELESS] - d[NOISY],
+            f"means {d[NOISY].mean():.3f} and {d[NOISELESS].mean():.3f} spikes; gain",
+        ),
+        FANO: (
+            off[NOISELESS] - off[NOISY],
+            f"medians: {medians}; mean noise correlations, which cells without common hidden neurons lack: {correlations}; gain",
+        ),
+    }
+    return [
+        Claim(
+            text,
+            informed and interval(gain.dropna())[1] > 0,
+            f"{evidence} {interval_text(gain.dropna(), '')}",
+            central=False,
+        )
+        for text, (gain, evidence) in gains.items()
+    ]
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The main result in a sentence."""
+    difference = bits(table, NOISY, NOISELESS)
+    return (
+        f"{bits(table, NOISY).value:.3f} bits per spike with a noisy hidden layer, {bits(table, NOISELESS).value:.3f} with a "
+        f"noiseless one: {difference.text()} over cells."
+    )
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """All scores of all arms; square brackets: 95 % intervals over cells."""
+    ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
+    rows = []
+    for arm in dict.fromkeys(table.arm.dropna()):
+        if arm == RECORDED:
+            continue
+        r = by_cell(table, arm, "PSTH correlation").mean()
+        same = table[(table.arm == arm) & (table.quantity == "noise correlation")]
+        rows.append(
+            {
+                "arm": arm, "bits per spike": bits(table, arm).text(),
+                "stimuli exchanged": f"{-bits(table, arm, arm, less=EXCHANGED).value + bits(table, arm).value:+.3f}",
+                "PSTH correlation": f"{r:.3f}", "of its ceiling": f"{r / ceiling:.2f}",
+                "excess distance": f"{by_cell(table, arm, 'excess distance').mean():.3f}",
+                "median Fano factor": f"{by_cell(table, arm, 'Fano factor').median():.2f}",
+                "noise correlation": f"{same.value.mean():+.3f}",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The settings that were chosen, and scores by fold and initial seed."""
+    scored = table[(table.quantity == "nats") & table.cell.notna()]
+    rows = [
+        {"arm": arm, "fold": int(fold), "seed": int(seed), "setting": own.setting.iloc[0],
+         "bits per spike": round(own.value.sum() / own.spikes.sum() / np.log(2), 3)}
+        for (arm, fold, seed), own in scored.groupby(["arm", "fold", "seed"], sort=False)
+    ]  # fmt: skip
+    return {"Settings and scores by fold and initial seed": pd.DataFrame(rows)}
