@@ -44,6 +44,8 @@ from .information.entropy.entropy import entropy as entropy
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
 from .information.fisher import poisson_fisher as poisson_fisher
+from .information.history_length import HistoryLength as HistoryLength
+from .information.history_length import history_length as history_length
 from .information.information_rate import direct_information_rate as direct_information_rate
 from .information.information_rate import word_entropies as word_entropies
 from .information.ksg import ksg as ksg
@@ -53,6 +55,9 @@ from .information.per_spike import skaggs_information as skaggs_information
 from .information.rate_vs_temporal import rate_vs_temporal as rate_vs_temporal
 from .information.sample_size import TrialPlan as TrialPlan
 from .information.sample_size import plan_trials as plan_trials
+from .information.transfer import active_information as active_information
+from .information.transfer import local_transfer_entropy as local_transfer_entropy
+from .information.transfer import transfer_entropy as transfer_entropy
 from .information.words import first_spike_latency as first_spike_latency
 from .information.words import latency_symbols as latency_symbols
 from .information.words import spike_counts as spike_counts
@@ -152,6 +157,7 @@ __all__ = [
     "DistanceProfile",
     "Estimate",
     "FiringEvents",
+    "HistoryLength",
     "IntrinsicTimescale",
     "LinearDiscriminant",
     "MeanMatchedFano",
@@ -182,6 +188,7 @@ __all__ = [
     "TuningCurve",
     "TuningFit",
     "ZetaTest",
+    "active_information",
     "against_surrogates",
     "allan_factor",
     "as_repeats",
@@ -215,6 +222,7 @@ __all__ = [
     "gaussian_copula",
     "gaussian_copula_classes",
     "gaussian_fisher",
+    "history_length",
     "information_breakdown",
     "information_per_spike",
     "instantaneous_rate",
@@ -231,6 +239,7 @@ __all__ = [
     "linear_fisher_information",
     "linear_reconstruction",
     "local_information",
+    "local_transfer_entropy",
     "lv",
     "lvr",
     "md_star",
@@ -278,6 +287,7 @@ __all__ = [
     "synchronization_profile",
     "synergy",
     "tabulate",
+    "transfer_entropy",
     "trial_drift",
     "tuning_curve",
     "van_rossum",

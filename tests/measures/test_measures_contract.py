@@ -207,6 +207,7 @@ EXAMPLES: dict[str, Example] = {
     "van_rossum": Example(lambda: (repeats(),), {"tau": 20 * pq.ms}, PAIR, "repeats", (FINE, FINE, FINE)),
     "victor_purpura": Example(lambda: (repeats(),), {"cost": 50 * pq.Hz}, PAIR, "repeats", (FINE, FINE, FINE)),
     # information; words, counts and latencies of Blocks
+    "active_information": Example(lambda: (SYMBOLS,), {"n_shuffle": 5}, Estimate),
     "bin_counts": Example(lambda: (np.arange(60) % 7,), {"n_bins": 3}, [(60,), (4,)]),
     "blahut_arimoto": Example(lambda: (np.array([[0.9, 0.1], [0.2, 0.8]]),), {}, measures.ChannelCapacity),
     "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
@@ -226,6 +227,7 @@ EXAMPLES: dict[str, Example] = {
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "gaussian_copula_classes": Example(lambda: (normals()[0], np.arange(60) % 2), {"n_shuffle": 5}, Estimate),
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
+    "history_length": Example(lambda: (SYMBOLS,), {"longest": 2}, measures.HistoryLength),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
@@ -241,6 +243,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (signal(), repeats()), {"nperseg": 100, "noverlap": 50, "n_folds": 3, "n_shuffle": 3},
         measures.Reconstruction),
     "local_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {}, (200,)),
+    "local_transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {}, (200,)),
     "metric_space_information": Example(
         lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
         (FINE, "1 distinct label", FINE)),
@@ -258,6 +261,7 @@ EXAMPLES: dict[str, Example] = {
     "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
+    "transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {"n_shuffle": 5}, Estimate),
     "word_entropies": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
     "zeta_test": Example(

@@ -30,7 +30,7 @@ from .entropy.contingency import plugin_entropy
 from .entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size, choose
 from .entropy.extrapolation import quadratic_extrapolation
 from .impossible_estimates import possible
-from .mutual_information import by_chance, few_trials, with_notes
+from .mutual_information import by_chance, trials_needed, with_notes
 from .symbols import Symbols, read_symbols
 
 METHODS = (*SYMMETRIC, "quadratic")
@@ -159,7 +159,7 @@ def interaction_information(
     n, pairs = data.x.size, int((table.sum(2) > 0).sum())
     return Estimate(
         value, se, bias, n=n, se_method=SE_METHODS.get(bias, "jackknife over samples"),
-        warning=few_trials(bias, n, pairs, data.shape[2]), **test,
+        warning=few_samples(bias, n, pairs, data.shape[2]), **test,
     )  # fmt: skip
 
 
@@ -187,6 +187,19 @@ def local_information(x: Any, y: Any, z: Any = None) -> np.ndarray:
     """
     data = _read(x, y, z, None, optional=z is None)
     return local_of_counts(data.z, data.x, data.y, data.shape)
+
+
+def few_samples(bias: str, n: int, pairs: int, n_y: int, cure: str = "fewer symbols") -> str | None:
+    """A warning if n samples are too few for the method, with so many pairs (x, z) that occur and n_y values of y.
+
+    >>> few_samples("panzeri-treves", 40, 4, 5)
+    '10 samples per pair (x, z) for 5 values of y, fewer than 4 for each: panzeri-treves may be biased; take more samples or ...'
+    """
+    enough = trials_needed(bias, pairs, n_y)
+    if n / (pairs * n_y) >= enough:
+        return None
+    few = f"{n / pairs:.4g} samples per pair (x, z) for {n_y} values of y, fewer than {enough:.4g} for each"
+    return f"{few}: {bias} may be biased; take more samples or {cure}"
 
 
 def _read(x: Any, y: Any, z: Any, n_symbols: Any, *, optional: bool = False) -> _Samples:
@@ -273,5 +286,5 @@ def _finished(
     most = float(by_zx.sum(1) @ plugin_entropy(by_zx) / n)  # H(X | Z)
     value, impossible = possible(found, most, "x given z")
     inferred = data.inferred if bias in NEED_ALPHABET else None
-    few = few_trials(bias, n, pairs, data.shape[2])
+    few = few_samples(bias, n, pairs, data.shape[2])
     return with_notes(found, value, [impossible, inferred, few, by_chance(found, spread)])

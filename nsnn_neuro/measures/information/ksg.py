@@ -240,7 +240,7 @@ def ksg(
     one_of(variant, (1, 2), "variant")
     rng = np.random.default_rng(seed)
     a, b = as_pair(x, y, least=max(10, k + 2))
-    a, b = _spread(a, "x", normal_scores, rng), _spread(b, "y", normal_scores, rng)
+    a, b = spread_columns(a, "x", normal_scores, rng), spread_columns(b, "y", normal_scores, rng)
     local = _spatial
     if a.shape[1] == b.shape[1] == 1:
         a, b, local = a[:, 0], b[:, 0], _planar
@@ -260,8 +260,14 @@ def ksg(
     )
 
 
-def _spread(values: np.ndarray, name: str, normal_scores: bool, rng: np.random.Generator) -> np.ndarray:
-    """Columns in units of their standard deviations, with ties broken; refuses discrete data."""
+def spread_columns(
+    values: np.ndarray, name: str, normal_scores: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """Columns in units of their standard deviations, or normal scores, with ties broken; NsnnError for discrete data.
+
+    >>> spread_columns(np.array([[1.0], [2.0], [3.0]]), "x", False, np.random.default_rng(0)).round(3).ravel()
+    array([-1.225,  0.   ,  1.225])
+    """
     refuse_constant(values, name)
     n = len(values)
     scaled = scores_of(values) if normal_scores else values - values.mean(axis=0)

@@ -243,7 +243,7 @@ def mutual_information(
     notes = [
         impossible,
         inferred,
-        few_trials(bias, len(data.s), data.n_s, data.n_r, _cure(data)),
+        _few(data, bias),
         by_chance(result, zero_spread(data.table())),
         _ALWAYS.get(bias),
     ]
@@ -274,23 +274,24 @@ def _find(data: _Samples, bias: str, n_shuffle: int, seed: int) -> Estimate:
     return Estimate(value, se, bias, n=len(data.s), se_method=how, **test)
 
 
-def few_trials(bias: str, n: int, n_s: int, n_r: int, cure: str = "") -> str | None:
-    """A warning if n trials are too few for the method, with n_s stimuli and n_r responses that occur; `cure` ends it.
+def trials_needed(bias: str, n_s: int, n_r: int) -> float:
+    """Trials per stimulus, for each response, from which the method's bias is small, with n_s stimuli and n_r responses that occur.
 
-    >>> few_trials("panzeri-treves", 80, 4, 5)
-    >>> few_trials("panzeri-treves", 40, 4, 5)
-    '10 trials per stimulus for 5 responses, fewer than 4 trials for each response: panzeri-treves may be biased; take more ...'
+    >>> trials_needed("panzeri-treves", 4, 5), trials_needed("panzeri-treves", 4, 100)
+    (4.0, 64.0)
     """
     if bias in _UNCORRECTED:
-        unbiased = 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r)
-        enough = max(_ENOUGH[bias], unbiased)
-    else:
-        many = n_r > _MANY or n_s * n_r > _PAIRS
-        enough = max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
-    if n / (n_s * n_r) >= enough:
+        return max(_ENOUGH[bias], 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r))
+    many = n_r > _MANY or n_s * n_r > _PAIRS
+    return max(_PLENTY, _ENOUGH[bias]) if many else _ENOUGH[bias]
+
+
+def _few(data: _Samples, bias: str) -> str | None:
+    enough = trials_needed(bias, data.n_s, data.n_r)
+    if data.per_response >= enough:
         return None
-    few = f"{n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {enough:.4g} trials for each response"
-    return f"{few}: {bias} may be biased; take more trials or fewer responses{cure}"
+    few = f"{data.trials}, fewer than {enough:.4g} trials for each response: {bias} may be biased"
+    return f"{few}; take more trials or fewer responses{_cure(data)}"
 
 
 def _cure(data: _Samples) -> str:

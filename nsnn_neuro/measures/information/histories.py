@@ -1,0 +1,149 @@
+"""Time series and their histories: reading, past words, surrogates that keep autocorrelation, and stretches of time for errors.
+
+A series is (n_trials, n_bins); histories never cross from one trial into the next. With `start` bins of history the samples are the
+bins start, start + 1, ... of each trial, trial by trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..response_checks import array_of, as_samples
+from .symbols import as_symbols, letters
+
+NULLS = ("shift", "block", "trial_shuffle", "within_past")
+
+
+def read_series(x: Any, name: str, *, discrete: bool) -> np.ndarray:
+    """`x`, (n_bins,) or (n_trials, n_bins), as (n_trials, n_bins) codes from 0 or, unless `discrete`, floats.
+
+    >>> read_series([5, 7, 5], "x", discrete=True)
+    array([[0, 1, 0]])
+    """
+    values = letters(x, name) if discrete else as_samples(x, name)
+    flat = np.ndim(x) < 2
+    series = values[:, 0][None] if flat else values
+    if not discrete:
+        return np.ascontiguousarray(series)
+    return as_symbols(series.ravel(), name)[0].reshape(series.shape)
+
+
+def read_conditions(z: Any, shape: tuple[int, ...], *, discrete: bool) -> list[np.ndarray]:
+    """The series that `z` holds: none, one of `shape`, the shape of x, or several, (m, *shape).
+
+    >>> len(read_conditions([[0, 1, 1], [1, 1, 0]], (3,), discrete=True))
+    2
+    """
+    if z is None:
+        return []
+    listed = array_of(z, "z")
+    several = listed.ndim == len(shape) + 1 and listed.shape[1:] == shape and len(listed)
+    if listed.shape != shape and not several:
+        raise NsnnError(
+            f"z has shape {listed.shape}: expected {shape}, as x and y, or (m, {str(shape)[1:]} for m series"
+        )
+    parts = listed if several else [listed]
+    return [read_series(part, "z", discrete=discrete) for part in parts]
+
+
+def past(series: np.ndarray, length: int, lag: int, start: int) -> np.ndarray:
+    """Values (samples, length) of a series (n_trials, n_bins) at lag, lag + 1, ... before each bin from `start` on.
+
+    >>> past(np.array([[1, 2, 3, 4]]), 2, 1, 2)
+    array([[2, 1], [3, 2]])
+    """
+    n = series.shape[1]
+    columns = [series[:, start - lag - i : n - lag - i].ravel() for i in range(length)]
+    return (
+        np.stack(columns, axis=1) if columns else np.empty((series.shape[0] * (n - start), 0), series.dtype)
+    )
+
+
+def words_of(columns: np.ndarray, name: str) -> tuple[np.ndarray, int]:
+    """Code of each row (samples, k), and how many different ones occur; one code for no columns.
+
+    >>> words_of(np.array([[0, 1], [1, 1], [0, 1]]), "y")
+    (array([0, 1, 0]), 2)
+    """
+    if columns.shape[1] == 0:
+        return np.zeros(len(columns), dtype=np.int64), 1
+    return as_symbols(columns, name)
+
+
+def stretches(n_trials: int, each: int, n_blocks: int) -> np.ndarray:
+    """Edges (n_blocks + 1,) of blocks of samples of nearly equal length; of whole trials where these are enough.
+
+    >>> stretches(1, 10, 2).tolist(), stretches(5, 3, 2).tolist()
+    ([0, 5, 10], [0, 6, 15])
+    """
+    if n_trials >= n_blocks:
+        return np.linspace(0, n_trials, n_blocks + 1).astype(int) * each
+    return np.linspace(0, n_trials * each, n_blocks + 1).astype(int)
+
+
+def check_null(null: str, n_trials: int, each: int, min_shift: int, block_length: Any) -> None:
+    """NsnnError for a surrogate that these trials don't allow.
+
+    >>> check_null("shift", 1, 100, 1, None)
+    """
+    if null == "shift" and not 0 <= min_shift <= each // 2:
+        raise NsnnError(
+            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
+        )
+    if null == "trial_shuffle" and n_trials < 2:
+        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
+    if null == "block" and block_length is None:
+        raise NsnnError(
+            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
+        )
+    if block_length is not None and block_length > each // 2:
+        raise NsnnError(
+            f"block_length = {shown(block_length)}: expected at most half the number of samples in a trial, {each // 2}"
+        )
+
+
+def draw_shifts(rng: np.random.Generator, n: int, n_trials: int, each: int, min_shift: int) -> np.ndarray:
+    """Circular shifts (n, n_trials) of n surrogates, each trial by its own, at least `min_shift` from none.
+
+    >>> draw_shifts(np.random.default_rng(0), 2, 3, 100, 10).shape
+    (2, 3)
+    """
+    return rng.integers(min_shift, max(min_shift, each - min_shift), size=(n, n_trials), endpoint=True) % each
+
+
+def orders(
+    rng: np.random.Generator,
+    null: str,
+    n: int,
+    n_trials: int,
+    each: int,
+    *,
+    min_shift: int,
+    block_length: int | None,
+) -> Iterator[np.ndarray]:
+    """n surrogates as the places (samples,) from which x's histories are taken; see `transfer_entropy` for the kinds.
+
+    >>> [one.tolist() for one in orders(np.random.default_rng(1), "shift", 2, 1, 4, min_shift=1, block_length=None)]
+    [[2, 3, 0, 1], [2, 3, 0, 1]]
+    """
+    place, first = np.arange(each), np.arange(n_trials)[:, None] * each
+    if null == "shift":
+        for shifts in draw_shifts(rng, n, n_trials, each, min_shift):
+            yield (first + (place + shifts[:, None]) % each).ravel()
+        return
+    for _ in range(n):
+        if null == "trial_shuffle":
+            yield (first[rng.permutation(n_trials)] + place).ravel()
+            continue
+        assert block_length is not None
+        rows = []
+        for begin in first[:, 0]:
+            cut = rng.integers(block_length)  # where the first block begins, on the circle
+            pieces = np.array_split(np.roll(place, -cut), max(2, round(each / block_length)))
+            rows.append(begin + np.concatenate([pieces[i] for i in rng.permutation(len(pieces))]))
+        yield np.concatenate(rows)

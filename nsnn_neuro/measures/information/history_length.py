@@ -1,0 +1,144 @@
+"""Length of the history that predicts a series best, by cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
+from ...core.errors import NsnnError
+from .entropy.contingency import LN2
+from .histories import past, read_conditions, read_series, stretches, words_of
+
+_PRIOR = 0.5  # counts added to each value of y, after Krichevsky & Trofimov 1981
+_MOST_CELLS = 20_000_000
+
+
+@dataclass(frozen=True)
+class HistoryLength:
+    """Cross-validated prediction by histories of 0, 1, ... bins; made by `history_length`. `int(lengths)` is the best length.
+
+    >>> lengths = HistoryLength(1, np.array([-1.0, -0.5]), np.array([0.0, 0.01]))
+    >>> int(lengths), lengths.score.tolist()
+    (1, [-1.0, -0.5])
+    """
+
+    best: int
+    """bins"""
+    score: np.ndarray
+    """(longest + 1,) mean log2 probability of left-out bins, for the lengths 0 to longest, bits per bin"""
+    se: np.ndarray
+    """(longest + 1,) standard error over folds of each score less the highest one"""
+
+    def __int__(self) -> int:
+        return self.best
+
+
+@suggest_keywords
+def history_length(
+    y: Any,
+    *,
+    x: Any = None,
+    z: Any = None,
+    k: int = 1,
+    longest: int = 8,
+    n_folds: int = 5,
+    estimator: str = "discrete",
+) -> HistoryLength:
+    """Length of history that predicts left-out stretches of a series best, for `transfer_entropy`.
+
+    Each of `n_folds` stretches of time is predicted from the others with histories of 0 to `longest` bins, on the same bins. The
+    score is the mean log2 probability of what occurred, (n(y, past) + 1/2) / (n(past) + A/2) for A symbols, or that of a normal law
+    with a linear mean. Too long a history predicts worse, as its words are rare. The best length is the shortest whose score is
+    within one standard error of the highest. Without x it is the length of y's own history (and z's); with x that of x, beyond k
+    bins of y and z. A length of x that was chosen on the data that test it makes p a little too small: choose it on other data.
+
+    Parameters
+    ----------
+    y, x, z : as for `transfer_entropy`
+    k : length of the history of y and z, if x is given
+    longest : bins, at least 1
+    n_folds : stretches of time, or groups of trials where there are as many
+    estimator : "discrete" (default) or "gaussian"
+
+    Returns
+    -------
+    HistoryLength
+
+    Raises
+    ------
+    NsnnError : series that `transfer_entropy` refuses, fewer samples than folds, more than 2 10^7 combinations
+
+    >>> rng = np.random.default_rng(0)
+    >>> y = [0, 1]
+    >>> for flip in rng.random(3000) < 0.1:
+    ...     y.append(y[-2] ^ int(flip))  # depends on the bin before the last
+    >>> int(history_length(y))
+    2
+    """
+    check(k=k, n_folds=n_folds)
+    whole(longest, 1, "longest", LARGEST)
+    one_of(estimator, ("discrete", "gaussian"), "estimator")
+    discrete = estimator == "discrete"
+    target = read_series(y, "y", discrete=discrete)
+    conditions = read_conditions(z, np.shape(y), discrete=discrete)
+    start, known, grown = longest, [], [target, *conditions]
+    if x is not None:
+        source = read_series(x, "x", discrete=discrete)
+        if source.shape != target.shape:
+            raise NsnnError(f"x and y have shapes {np.shape(x)} and {np.shape(y)}: expected equal shapes")
+        start, known, grown = max(longest, k), [(part, k) for part in grown], [source]
+    n_trials, n = target.shape
+    samples = n_trials * (n - start)
+    if n <= start or samples < 2 * n_folds:
+        raise NsnnError(
+            f"longest = {longest}: y has {n} bins per trial and {max(samples, 0)} samples, expected at least {2 * n_folds}"
+        )
+    edges = stretches(n_trials, n - start, n_folds)
+    fold = np.repeat(np.arange(n_folds), np.diff(edges))
+    now = target[:, start:].ravel()
+    scores = np.empty((longest + 1, n_folds))
+    for length in range(longest + 1):
+        parts = [past(part, own, 1, start) for part, own in [*known, *((part, length) for part in grown)]]
+        columns = np.hstack(parts)
+        scores[length] = (
+            _of_words(now, columns, fold, n_folds) if discrete else _of_normals(now, columns, edges)
+        )
+    score = scores.sum(1) / samples
+    less = (scores - scores[np.argmax(score)]) * n_folds / samples
+    se = less.std(axis=1, ddof=1) / np.sqrt(n_folds)
+    return HistoryLength(int(np.argmax(score >= score.max() - se)), score, se)
+
+
+def _of_words(now: np.ndarray, columns: np.ndarray, fold: np.ndarray, n_folds: int) -> np.ndarray:
+    """Sum of log2 probabilities of each fold (n_folds,)."""
+    codes, n_words = words_of(columns, "y")
+    size = int(now.max()) + 1
+    if n_folds * n_words * size > _MOST_CELLS:
+        raise NsnnError(
+            f"longest: {n_words} words of the histories and {size} values of y in {n_folds} folds are too many: expected shorter"
+        )
+    cells = (fold * n_words + codes) * size + now
+    counts = np.bincount(cells, minlength=n_folds * n_words * size).reshape(n_folds, n_words, size)
+    others = counts.sum(0) - counts + _PRIOR
+    return (counts * np.log2(others / others.sum(-1, keepdims=True))).sum((1, 2))
+
+
+def _of_normals(now: np.ndarray, columns: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Sum of log2 densities of each fold (n_folds,), up to a constant."""
+    design = np.column_stack([np.ones(now.size), columns])
+    gram, cross = design.T @ design, design.T @ now
+    squares = now @ now
+    out = np.empty(edges.size - 1)
+    for i, (a, b) in enumerate(pairwise(edges)):
+        own, seen = design[a:b], now[a:b]
+        rest, with_y = gram - own.T @ own, cross - own.T @ seen
+        weights = np.linalg.lstsq(rest, with_y, rcond=None)[0]
+        left = (squares - seen @ seen) - weights @ with_y
+        variance = max(left / (now.size - (b - a)), 1e-300)
+        error = ((seen - own @ weights) ** 2).sum()
+        out[i] = -0.5 * ((b - a) * np.log(variance) + error / variance) / LN2
+    return out

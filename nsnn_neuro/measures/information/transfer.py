@@ -1,0 +1,381 @@
+"""Transfer entropy and active information storage of time series, with errors and nulls that respect autocorrelation.
+
+Errors. Samples of a time series depend on each other, so that a jackknife over samples is too small. Here blocks of time are left
+out, or groups of whole trials where there are enough. Blocks have to be long against the correlation time.
+
+Nulls. A surrogate takes the past of x from another time. It keeps the past words of x, y with its own past and the conditions, and
+nearly all of the autocorrelation of x, but destroys every relation between x and y. Shuffling the bins of x one by one will not
+do: an autocorrelated x shares chance fluctuations with an autocorrelated y for as long as its correlation lasts, unless the history
+of y is long enough to predict it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
+from ...core.errors import NsnnError
+from ...core.warn import warn
+from ..estimate import Estimate, jackknife_se
+from ..response_checks import shuffle_test
+from ..trains import SilentNeuronWarning
+from .conditional import few_samples
+from .conditional_tables import local_of_counts
+from .entropy.entropy import SYMMETRIC, choose
+from .histories import (
+    NULLS,
+    check_null,
+    draw_shifts,
+    orders,
+    past,
+    read_conditions,
+    read_series,
+    stretches,
+    words_of,
+)
+from .history_length import history_length
+from .impossible_estimates import possible
+from .ksg import spread_columns
+from .mutual_information import by_chance, with_notes
+from .transfer_estimators import Discrete, Gaussian, Neighbours
+
+ESTIMATORS = ("discrete", "gaussian", "ksg")
+BIASES = {"discrete": tuple(SYMMETRIC), "gaussian": ("digamma", "plugin"), "ksg": ()}
+_DEFAULT = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
+_CURE = "shorter histories, fewer conditions or fewer symbols"
+
+
+class Histories(NamedTuple):
+    """The series of a call: y (n_trials, n_bins), what is known of its past and of the conditions, and the past of x."""
+
+    y: np.ndarray
+    context: np.ndarray
+    x: np.ndarray
+    n_trials: int
+
+
+@suggest_keywords
+def transfer_entropy(
+    x: Any,
+    y: Any,
+    *,
+    k: int | str = 1,
+    l: int = 1,  # noqa: E741 - Schreiber's name
+    z: Any = None,
+    lag: int = 1,
+    estimator: str = "discrete",
+    bias: str | None = None,
+    null: str = "shift",
+    n_shuffle: int = 100,
+    min_shift: int = 1,
+    block_length: int | None = None,
+    n_blocks: int = 20,
+    n_neighbors: int = 4,
+    seed: int = 0,
+) -> Estimate:
+    """Transfer entropy from x to y: what the past of x tells about y beyond y's own past, in bits per bin.
+
+    TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last values of z too, if there is one.
+    It measures prediction and does not prove a connection. A third series that drives both gives a transfer, unless it is in z.
+    With a k too short for the memory of y, x can stand in for the past of y.
+
+    - "discrete": spike counts or other symbols; `conditional_information` of the histories as words. k past values of A
+      symbols are A^k words, and 4 samples are needed for each combination of all pasts and value of y.
+    - "gaussian": 1/2 log2 of the ratio of the residual variances of two linear regressions of y, without and with x (Granger).
+    - "ksg": continuous values, from distances to the n_neighbors-th neighbour, psi(n) + <psi(n_past) - psi(n_past,x) -
+      psi(n_past,y)>; it takes long beyond some 10^4 samples.
+
+    The null: each surrogate takes the past of x from another time. "shift" turns it around each trial by at least `min_shift` bins;
+    "block" cuts it into blocks of `block_length` bins and permutes them; both test for independent series and see what a
+    stimulus makes x and y do alike as a transfer. "trial_shuffle" takes it from another trial, which keeps what is
+    locked to the stimulus. p is uniform for independent series, also with autocorrelation. "within_past" ("discrete") permutes the
+    pasts of x among bins with the same past of y and z: for x that y or z nearly determines, where the others make p too small;
+    right only if k covers the memory of y.
+
+    Parameters
+    ----------
+    x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; histories stay within a trial
+    k : length of y's history in bins; "cv" takes the length, up to 8, that predicts y best (`history_length`)
+    l, lag : length of x's history, and the bins from its latest value to the present
+    z : None, one more series of the same shape, or several, (m, *shape)
+    estimator : see above
+    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information` but "quadratic", "digamma" for
+        "gaussian"; "plugin" makes no correction
+    null, n_shuffle, min_shift, block_length, seed : of the surrogates; n_shuffle = 0 for no null
+    n_blocks : of time, or of trials, that the jackknife leaves out
+    n_neighbors : of "ksg"
+
+    Returns
+    -------
+    Estimate in bits per bin; n is the number of samples, z = (value - null_mean) / SD of the null. se is the jackknife over blocks,
+    or the spread without transfer if that is larger. NaN with one warning if x or y is constant ("discrete"). `warning` as for
+    `conditional_information`, and where surrogates show that the correction leaves a bias of more than half of se
+
+    Raises
+    ------
+    NsnnError : different shapes, values that don't fit the estimator, NaN, series shorter than histories and blocks, too many
+        words, a constant column or one that others determine ("gaussian", "ksg"). Sources: Schreiber 2000, doi
+        10.1103/PhysRevLett.85.461; Wibral et al. 2013, doi 10.1371/journal.pone.0055809 (lag); Barnett, Barrett & Seth 2009, doi
+        10.1103/PhysRevLett.103.238701; Frenzel & Pompe 2007, doi 10.1103/PhysRevLett.99.204101
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.integers(0, 2, 5000)
+    >>> y = np.roll(x, 1) ^ (rng.random(5000) < 0.2)  # truth: 1 + .8 log2 .8 + .2 log2 .2 = 0.278
+    >>> print(f"{transfer_entropy(x, y):.3f}, back {transfer_entropy(y, x).p:.2f}")
+    0.266 ± 0.009, back 0.24
+    """
+    check(n_shuffle=n_shuffle, min_shift=min_shift, n_blocks=n_blocks, seed=seed)
+    one_of(null, NULLS, "null")
+    bias = check_estimator(estimator, bias)
+    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    if block_length is not None:
+        whole(block_length, 1, "block_length")
+    found = read_histories(x, y, z, k, l, lag, estimator, seed)
+    if found is None:
+        return _constant(bias, estimator, x)
+    check_null(null, found.n_trials, found.y.size // found.n_trials, min_shift, block_length)
+    rng = np.random.default_rng(seed)
+    return estimate(
+        found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks, "x or y"
+    )
+
+
+@suggest_keywords
+def active_information(
+    x: Any,
+    *,
+    k: int | str = 1,
+    estimator: str = "discrete",
+    bias: str | None = None,
+    n_shuffle: int = 100,
+    n_blocks: int = 20,
+    n_neighbors: int = 4,
+    seed: int = 0,
+) -> Estimate:
+    """Active information storage of a series: what its past tells about its present, in bits per bin.
+
+    A(X) = I(X_t; X_(t-1), ..., X_(t-k)). The null permutes the bins: a series without memory. Estimators, corrections and errors
+    are those of `transfer_entropy`.
+
+    Parameters
+    ----------
+    x, k, estimator, bias, n_shuffle, n_blocks, n_neighbors, seed : as for `transfer_entropy`, and so the result and the errors
+
+    Source: Lizier, Prokopenko & Zomaya 2012, doi 10.1016/j.ins.2012.04.016
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.cumsum(rng.random(5000) < 0.1) % 2  # it switches with probability .1: 1 + .1 log2 .1 + .9 log2 .9 = 0.531
+    >>> f"{active_information(x):.2f}"
+    '0.51 ± 0.01'
+    """
+    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    bias = check_estimator(estimator, bias)
+    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    found = read_histories(x, None, None, k, 1, 1, estimator, seed)
+    if found is None:
+        return _constant(bias, estimator, x)
+    rng = np.random.default_rng(seed)
+    return estimate(found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, "x")
+
+
+@suggest_keywords
+def local_transfer_entropy(
+    x: Any,
+    y: Any,
+    *,
+    k: int | str = 1,
+    l: int = 1,  # noqa: E741 - Schreiber's name
+    z: Any = None,
+    lag: int = 1,
+    seed: int = 0,
+) -> np.ndarray:
+    """Local (pointwise) transfer entropy of each bin, log2 p(y_t | past of x and y) / p(y_t | past of y), in bits.
+
+    Its mean is the plug-in transfer entropy of symbols. In a bin with a negative value the past of x was misleading about y.
+
+    Parameters
+    ----------
+    x, y, k, l, z, lag, seed : as for `transfer_entropy` with the estimator "discrete", and so the errors
+
+    Returns
+    -------
+    bits, of the shape of y; NaN where the histories are not complete, and everywhere, with one warning, if x or y is constant
+
+    Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
+
+    >>> local_transfer_entropy([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1]).round(2)
+    array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
+    """
+    check(seed=seed)
+    found = read_histories(x, y, z, k, l, lag, "discrete", seed)
+    out = np.full(np.shape(y), np.nan)
+    if found is None:
+        warn("x or y is constant: its transfer entropy is NaN", SilentNeuronWarning)
+        return out
+    discrete = _estimator(found, "discrete", "plugin", 4, np.random.default_rng(seed))
+    assert isinstance(discrete, Discrete)
+    (context, n_c), (past_x, n_x) = words_of(found.context, "y"), words_of(found.x, "x")
+    values = local_of_counts(context, past_x, found.y, (n_c, n_x, int(found.y.max()) + 1))
+    rows = out.reshape(found.n_trials, -1)
+    rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
+    return out
+
+
+def check_estimator(estimator: str, bias: str | None) -> str:
+    """The bias correction by name, that of the estimator for None; NsnnError for one that does not belong to it.
+
+    >>> check_estimator("gaussian", None), check_estimator("discrete", "none")
+    ('digamma', 'plugin')
+    """
+    one_of(estimator, ESTIMATORS, "estimator")
+    if bias is None:
+        return _DEFAULT[estimator]
+    if estimator == "ksg":
+        raise NsnnError(f"bias = {bias!r}: estimator = 'ksg' takes none; leave it out")
+    check(bias=bias)
+    return choose(bias, BIASES[estimator], "bias")
+
+
+def read_histories(
+    x: Any,
+    y: Any,
+    z: Any,
+    k: Any,
+    l: Any,  # noqa: E741
+    lag: Any,
+    estimator: str,
+    seed: int,
+) -> Histories | None:
+    """The samples of a call, or None if a discrete series is constant; without y the past of x itself.
+
+    >>> found = read_histories([0, 1, 1, 0], [1, 0, 1, 1], None, 1, 1, 1, "discrete", 0)
+    >>> found.y.tolist(), found.context.ravel().tolist(), found.x.ravel().tolist()
+    ([0, 1, 1], [1, 0, 1], [0, 1, 1])
+    """
+    whole(l, 1, "l", LARGEST)
+    whole(lag, 1, "lag", LARGEST)
+    is_cv = isinstance(k, str) and k == "cv"
+    if not is_cv:
+        if isinstance(k, str):
+            raise NsnnError(f"k = {k!r}: expected a whole number, at least 1, or 'cv'")
+        whole(k, 1, "k", LARGEST)
+    discrete = estimator == "discrete"
+    source = read_series(x, "x", discrete=discrete)
+    shape = np.shape(x)
+    target = source if y is None else read_series(y, "y", discrete=discrete)
+    if target.shape != source.shape:
+        raise NsnnError(f"x and y have shapes {shape} and {np.shape(y)}: expected equal shapes")
+    conditions = read_conditions(z, shape, discrete=discrete)
+    if discrete and (source.max() == 0 or target.max() == 0):
+        return None
+    if is_cv:
+        k = max(
+            1,
+            int(
+                history_length(target, z=conditions or None, estimator="discrete" if discrete else "gaussian")
+            ),
+        )
+    start = k if y is None else max(k, l + lag - 1)
+    n_trials, n = source.shape
+    if n <= start:
+        raise NsnnError(
+            f"k = {k}, l = {l}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
+        )
+    parts = [past(part, k, 1, start) for part in ([] if y is None else [target, *conditions])]
+    now = target[:, start:].ravel()
+    context = np.hstack(parts) if parts else np.empty((now.size, 0), source.dtype)
+    return Histories(now, context, past(source, k if y is None else l, lag, start), n_trials)
+
+
+def _estimator(
+    found: Histories, estimator: str, bias: str, n_neighbors: int, rng: np.random.Generator
+) -> Discrete | Gaussian | Neighbours:
+    if estimator == "discrete":
+        size = int(found.y.max()) + 1
+        words = words_of(found.context, "y"), words_of(found.x, "x")
+        return Discrete((found.y, size), *words, found.n_trials, bias)
+    y, context, x = found.y, found.context, found.x
+    for part, name in ((y[:, None], "y"), (context, "y or z"), (x, "x")):
+        if part.shape[1] and (np.ptp(part, axis=0) == 0).any():
+            raise NsnnError(f"{name}: constant, it carries no information; leave it out")
+    if estimator == "gaussian":
+        y, context, x = (part - part.mean(0) for part in (y, context, x))
+        return Gaussian(y / y.std(), context / context.std(0), x / x.std(0), bias)
+    if n_neighbors > y.size - 2:
+        raise NsnnError(f"n_neighbors = {n_neighbors} with {y.size} samples: expected at most {y.size - 2}")
+    parts = [spread_columns(part, name, False, rng) for part, name in ((y[:, None], "y"), (x, "x"))]
+    known = spread_columns(context, "y or z", False, rng) if context.shape[1] else context
+    return Neighbours(parts[0][:, 0], known, parts[1], n_neighbors)
+
+
+def estimate(
+    found: Histories,
+    estimator: str,
+    bias: str,
+    n_neighbors: int,
+    rng: np.random.Generator,
+    null: str,
+    n_shuffle: int,
+    min_shift: int,
+    block_length: int | None,
+    n_blocks: int,
+    name: str,
+) -> Estimate:
+    """The estimate of samples that were read, with its error and null."""
+    n = found.y.size
+    each = n // found.n_trials
+    if n < max(10, 2 * n_blocks):
+        raise NsnnError(
+            f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
+        )
+    one = _estimator(found, estimator, bias, n_neighbors, rng)
+    se = float(jackknife_se(one.without(stretches(found.n_trials, each, n_blocks))))
+    if null == "permute":
+        values = one.null(rng.permutation(n) for _ in range(n_shuffle))
+    elif null == "within_past":
+        if not isinstance(one, Discrete):
+            raise NsnnError(
+                f"null = 'within_past' with estimator = {estimator!r}: expected estimator = 'discrete'"
+            )
+        values = one.null_within(rng, n_shuffle)
+    elif null == "shift" and isinstance(one, Discrete):
+        values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
+    else:
+        drawn = orders(
+            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=block_length
+        )
+        values = one.null(drawn)
+    sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
+    z = (one.value - float(values.mean())) / sd if sd > 1e-12 else None
+    how = "jackknife over groups of trials" if found.n_trials >= n_blocks else "jackknife over blocks of time"
+    result = Estimate(
+        one.value, max(se, one.spread), bias, n=n, se_method=how, z=z, **shuffle_test(values, one.value)
+    )
+    left = _bias_left(result, values)
+    if not isinstance(one, Discrete):
+        return with_notes(result, result.value, [left])
+    value, impossible = possible(result, one.most, "the past of x")
+    few = few_samples(bias, n, one.pairs, one.shape[2], _CURE)
+    return with_notes(result, value, [impossible, few, by_chance(result, one.spread), left])
+
+
+def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
+    """A warning where the correction leaves the surrogates, which have no transfer, further from zero than half an error bar."""
+    if null.size < 10 or found.null_mean is None:
+        return None
+    sure = 4 * float(null.std(ddof=1)) / math.sqrt(null.size)
+    if abs(found.null_mean) < max(0.5 * found.se, sure):
+        return None
+    return (
+        f"surrogates without transfer have {found.null_mean:.2g} bit on average: {found.correction} leaves about that bias; "
+        f"subtract it, or take {_CURE}; judge by p"
+    )
+
+
+def _constant(bias: str, estimator: str, x: Any) -> Estimate:
+    message = "a series is constant, as of a silent neuron: the information is NaN"
+    warn(message, SilentNeuronWarning)
+    return Estimate(math.nan, correction=bias, n=0, warning=message)

@@ -1,0 +1,248 @@
+"""Estimators of transfer entropy: discrete (tables), Gaussian (regression), KSG (nearest neighbours).
+
+Each holds the target y, its context (its own past and that of the conditions) and the past of x, one row per sample, and has
+
+    value                  the estimate in bits
+    spread                 its standard deviation without any transfer, if samples were independent
+    without(edges)         the estimate without each block of samples, edges[i] to edges[i + 1]
+    null(order)            the estimate with x's past taken from other samples
+
+The KSG estimator is a mean of local terms, so that `without` leaves out terms, not samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice, pairwise
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.special import digamma
+
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
+from .conditional_tables import (
+    CELLS_AT_ONCE,
+    conditional_of_tables,
+    conditional_spread,
+    count_shuffled,
+    refuse_large,
+)
+from .entropy.contingency import LN2
+from .entropy.entropy import SYMMETRIC
+from .ksg import SHARED
+
+_CLOSEST = 1e-10  # of the variance: what is left of a column that others determine
+
+
+@njit(cache=True, nogil=True)  # pragma: no cover - compiled
+def _count_rotated(place: np.ndarray, x: np.ndarray, shifts: np.ndarray, tables: np.ndarray) -> None:
+    """Add to tables (n, cells) the cells place + x, with each trial of x (n_trials, m) turned by shifts (n, n_trials)."""
+    n_trials, m = place.shape
+    for i in range(shifts.shape[0]):
+        table = tables[i]
+        for trial in range(n_trials):
+            at, to = place[trial], x[trial]
+            shift = shifts[i, trial]
+            for t in range(m - shift):
+                table[at[t] + to[t + shift]] += 1
+            for t in range(m - shift, m):
+                table[at[t] + to[t + shift - m]] += 1
+
+
+class Discrete:
+    """Tables of codes: y and context and x's past (samples,) with their numbers of symbols."""
+
+    def __init__(
+        self,
+        y: tuple[np.ndarray, int],
+        context: tuple[np.ndarray, int],
+        x: tuple[np.ndarray, int],
+        n_trials: int,
+        bias: str,
+    ) -> None:
+        self.bias, self.n = bias, y[0].size
+        self.shape = (context[1], x[1], y[1])
+        refuse_large({"the past of y and z": context[1], "the past of x": x[1], "y": y[1]}, self.n)
+        self.place = (context[0] * (x[1] * y[1]) + y[0]).astype(np.int32).reshape(n_trials, -1)
+        self.x = (x[0] * y[1]).astype(np.int32).reshape(n_trials, -1)
+        self.table = self._rotated(np.zeros((1, n_trials), dtype=np.int64))[0]
+        self.pairs = int((self.table.sum(2) > 0).sum())
+        self.value = float(self._of(self.table))
+        self.spread = conditional_spread(self.table)
+        by_pair = self.table.sum(2)
+        sizes = by_pair.sum(1)
+        used = by_pair[sizes > 0]
+        p = used / used.sum(1, keepdims=True)
+        logs = np.log2(np.where(p > 0, p, 1.0))
+        self.most = float(-(sizes[sizes > 0] @ (p * logs).sum(1)) / self.n)
+
+    def _of(self, tables: np.ndarray) -> np.ndarray:
+        return conditional_of_tables(tables, SYMMETRIC[self.bias], float(self.shape[2]))
+
+    def _rotated(self, shifts: np.ndarray) -> np.ndarray:
+        tables = np.zeros((len(shifts), math.prod(self.shape)), dtype=np.int32)
+        _count_rotated(self.place, self.x, shifts, tables)
+        return tables.reshape(-1, *self.shape)
+
+    def _of_many(self, tables: Iterable[np.ndarray]) -> np.ndarray:
+        """Estimates of tables, many at once."""
+        at_once = max(1, CELLS_AT_ONCE // math.prod(self.shape))
+        parts, rest = [np.empty(0)], iter(tables)
+        while chunk := list(islice(rest, at_once)):
+            parts.append(self._of(np.array(chunk).reshape(-1, *self.shape)))
+        return np.concatenate(parts)
+
+    def without(self, edges: np.ndarray) -> np.ndarray:
+        """Estimates (n_blocks,) without each block."""
+        cells, table = (self.place + self.x).ravel(), self.table.ravel()
+        return self._of_many(
+            table - np.bincount(cells[a:b], minlength=table.size) for a, b in pairwise(edges)
+        )
+
+    def null_of_shifts(self, shifts: np.ndarray) -> np.ndarray:
+        """Estimates (n,) of circular shifts (n, n_trials), many tables at once."""
+        at_once = max(1, CELLS_AT_ONCE // math.prod(self.shape))
+        parts = [self._of(self._rotated(shifts[i : i + at_once])) for i in range(0, len(shifts), at_once)]
+        return np.concatenate([np.empty(0), *parts])
+
+    def null_within(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Estimates of n permutations of x's past among the samples of each context."""
+        n_c, n_x, n_y = self.shape
+        context, y = np.divmod(self.place.ravel(), n_x * n_y)
+        order = np.argsort(context, kind="stable")
+        starts = np.append(0, np.cumsum(np.bincount(context, minlength=n_c)))
+        x, y = self.x.ravel()[order] // n_y, y[order]
+
+        def shuffled() -> Iterator[np.ndarray]:
+            for _ in range(n):
+                table = np.zeros((n_c * n_x, n_y), dtype=np.int64)
+                count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
+                yield table
+
+        return self._of_many(shuffled())
+
+    def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
+        """Estimates with x's past taken from the samples of each order."""
+        place, x, size = self.place.ravel(), self.x.ravel(), math.prod(self.shape)
+        return self._of_many(np.bincount(place + x[order], minlength=size) for order in orders)
+
+
+class Gaussian:
+    """Regression of y (n,) on its context (n, p) and on x's past (n, l) too."""
+
+    def __init__(self, y: np.ndarray, context: np.ndarray, x: np.ndarray, bias: str) -> None:
+        self.n, self.bias = y.size, bias
+        self.columns = np.column_stack([np.ones(self.n), context, x, y])
+        self.lags = x.shape[1]
+        self.fixed = 1 + context.shape[1]
+        if self.n < self.fixed + self.lags + 2:
+            raise NsnnError(
+                f"x and y have {self.n} samples for {self.fixed + self.lags} regressors: expected more, or shorter histories"
+            )
+        q, r = np.linalg.qr(self.columns[:, : self.fixed])
+        _refuse_determined(np.abs(np.diag(r)) ** 2, (self.columns[:, : self.fixed] ** 2).sum(0))
+        rest = y - q @ (q.T @ y)
+        self.basis, self.x, self.gram = np.column_stack([q, rest]), x, x.T @ x
+        self.left = float(rest @ rest)
+        _refuse_determined(np.array([self.left]), np.array([(y - y.mean()) @ (y - y.mean())]))
+        self.value = float(self.null([np.arange(self.n)])[0])
+        self.spread = math.sqrt(self.lags / 2) / (self.n * LN2)
+        self.most = math.inf
+
+    def _excess(self, n: int) -> float:
+        """Bias of the plug-in value, bits."""
+        if self.bias == "plugin":
+            return 0.0
+        freedom = (n - self.fixed) / 2
+        return float((digamma(freedom) - digamma(freedom - self.lags / 2)) / (2 * LN2))
+
+    def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
+        """Estimates with x's past taken from the samples of each order."""
+        products = np.array([self.x[order].T @ self.basis for order in orders]).reshape(
+            -1, self.lags, self.basis.shape[1]
+        )
+        known, own = products[..., :-1], products[..., -1:]
+        gram = self.gram - known @ np.swapaxes(known, 1, 2)
+        diagonal = np.diagonal(gram, axis1=1, axis2=2)
+        _refuse_determined(diagonal, np.broadcast_to(np.diag(self.gram), diagonal.shape))
+        explained = (own * np.linalg.solve(gram, own)).sum((1, 2))
+        share = np.maximum(1 - explained / self.left, 1e-300)
+        return -np.log2(share) / 2 - self._excess(self.n)
+
+    def without(self, edges: np.ndarray) -> np.ndarray:
+        """Estimates (n_blocks,) without each block."""
+        whole = self.columns.T @ self.columns
+        values = np.empty(edges.size - 1)
+        for i, (a, b) in enumerate(pairwise(edges)):
+            block = self.columns[a:b]
+            rest = whole - block.T @ block
+            few, many = (_left(rest, used) for used in (self.fixed, self.fixed + self.lags))
+            values[i] = math.log2(few / many) / 2 - self._excess(self.n - (b - a))
+        return values
+
+
+def _left(products: np.ndarray, used: int) -> float:
+    """Sum of squares that the first `used` columns leave of the last."""
+    a, b = products[:used, :used], products[:used, -1]
+    return float(products[-1, -1] - b @ np.linalg.solve(a, b))
+
+
+def _refuse_determined(left: np.ndarray, of: np.ndarray) -> None:
+    if (left <= _CLOSEST * of).any():
+        raise NsnnError(
+            "x, y and z: a value is a linear function of others (as of equal series): infinite information; leave one out or add "
+            "noise"
+        )
+
+
+class Neighbours:
+    """Distances to the n_neighbors-th neighbour of (y, context, x's past), columns in units of their SD."""
+
+    def __init__(self, y: np.ndarray, context: np.ndarray, x: np.ndarray, n_neighbors: int) -> None:
+        self.n, self.k = y.size, n_neighbors
+        self.y, self.context, self.x = y[:, None], context, x
+        self.with_y = np.hstack([self.y, context])
+        self.trees = cKDTree(self.with_y), _tree(context)
+        self.terms = self._local(np.arange(self.n))
+        self.value = float(self.terms.mean())
+        self.spread = math.sqrt((self.terms.var(ddof=1) + SHARED / n_neighbors / LN2**2) / self.n)
+        self.most = math.inf
+
+    def _local(self, order: np.ndarray) -> np.ndarray:
+        """Local terms (n,) in bits: psi(k) + psi(n_context + 1) - psi(n_context,x + 1) - psi(n_context,y + 1)."""
+        x = self.x[order]
+        both = np.hstack([self.with_y, x])
+        reach = cKDTree(both).query(both, k=[self.k + 1], p=np.inf)[0][:, 0]
+        reach = reach * (1 - 1e-10)  # strictly nearer, whatever the rounding
+        with_x = np.hstack([self.context, x])
+        total = -digamma(_within(_tree(with_x), with_x, reach))
+        total -= digamma(_within(self.trees[0], self.with_y, reach))
+        return (digamma(self.k) + total + digamma(_within(self.trees[1], self.context, reach))) / LN2
+
+    def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
+        """Estimates with x's past taken from the samples of each order."""
+        return np.array([float(self._local(order).mean()) for order in orders])
+
+    def without(self, edges: np.ndarray) -> np.ndarray:
+        """Means (n_blocks,) of the terms outside each block."""
+        sums = np.add.reduceat(self.terms, edges[:-1])
+        return (self.terms.sum() - sums) / (self.n - np.diff(edges))
+
+
+def _tree(points: np.ndarray) -> cKDTree | np.ndarray:
+    """A tree, or in one dimension sorted values, which are searched faster; empty for no columns."""
+    if points.shape[1] == 0:
+        return np.empty(0)
+    return np.sort(points[:, 0]) if points.shape[1] == 1 else cKDTree(points)
+
+
+def _within(tree: cKDTree | np.ndarray, points: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Numbers (n,) of points within reach of each, itself included."""
+    if points.shape[1] == 0:  # all are at the same place
+        return np.full(len(points), len(points))
+    if isinstance(tree, np.ndarray):
+        at = points[:, 0]
+        return np.searchsorted(tree, at + reach, "right") - np.searchsorted(tree, at - reach, "left")
+    return tree.query_ball_point(points, reach, p=np.inf, return_length=True)

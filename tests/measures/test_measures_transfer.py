@@ -1,0 +1,304 @@
+"""Transfer entropy and its relatives against exact values, brute force, and their own laws on autocorrelated series."""
+
+import warnings
+
+import numpy as np
+import pytest
+from helpers.channels import entropy_bits
+from scipy import signal, stats
+from scipy.special import digamma
+
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
+    active_information,
+    conditional_information,
+    history_length,
+    local_transfer_entropy,
+    transfer_entropy,
+)
+from nsnn_neuro.measures.information.histories import orders
+
+FLIP = 1 - entropy_bits(np.array([0.2, 0.8]))  # 0.2780719051
+PLAIN = {"bias": "plugin", "n_shuffle": 0}
+
+
+def markov(rng, n, stay):
+    """Bits that keep their value with probability `stay`."""
+    return np.cumsum(rng.random(n) > stay) % 2
+
+
+def modulated(rng, n):
+    """Spikes whose rate varies over some hundred bins: no short history holds what the past tells."""
+    slow = signal.lfilter([np.sqrt(1 - 0.98**2)], [1, -0.98], rng.normal(size=n + 400))[400:]
+    return (rng.random(n) < 1 / (1 + np.exp(2 - 1.5 * slow))).astype(int)
+
+
+def driven_pair(rng, n):
+    """x = .5 x' + e, y = .4 y' + .6 x' + n."""
+    e = rng.normal(size=(2, n + 100))
+    x = signal.lfilter([1], [1, -0.5], e[0])
+    y = signal.lfilter([1], [1, -0.4], e[1] + 0.6 * np.append(0, x[:-1]))
+    return x[100:], y[100:]
+
+
+def by_loops(x, y, z, k, l, lag):  # noqa: E741
+    """The samples (past of x, present of y, past of y and z), trial by trial."""
+    start, rows = max(k, l + lag - 1), []
+    for a, b, c in zip(x, y, z, strict=True):
+        for t in range(start, len(a)):
+            own = [*(b[t - i] for i in range(1, k + 1)), *(c[t - i] for i in range(1, k + 1))]
+            rows.append(([a[t - lag - i] for i in range(l)], b[t], own))
+    return [np.array(part) for part in zip(*rows, strict=True)]
+
+
+@pytest.mark.parametrize(("k", "l", "lag"), [(1, 1, 1), (2, 1, 1), (1, 3, 2)])
+def test_it_is_the_conditional_information_of_the_histories(k, l, lag):  # noqa: E741
+    x, y, z = np.random.default_rng(1).integers(0, 3, (3, 4, 40))
+    past_x, now, known = by_loops(x, y, z, k, l, lag)
+    expected = conditional_information(past_x, now, known, **PLAIN).value
+    found = transfer_entropy(x, y, k=k, l=l, lag=lag, z=z, n_blocks=4, **PLAIN)
+    assert abs(found.value - expected) < 1e-12
+    assert found.n == len(now)
+    local = local_transfer_entropy(x, y, k=k, l=l, lag=lag, z=[z])
+    assert abs(np.nanmean(local) - expected) < 1e-12
+    assert np.isnan(local).sum() == 4 * max(k, l + lag - 1)
+
+
+def test_bits_that_flip_and_an_xor_with_the_past():
+    """1 - h(.2) one bin late; and a xor, of which x alone tells nothing."""
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 2, 20_000)
+    late = np.roll(x, 3) ^ (rng.random(x.size) < 0.2)
+    found = transfer_entropy(x, late, lag=3, n_shuffle=19)
+    assert abs(found.value - FLIP) < 4 * found.se
+    assert 0.002 < found.se < 0.01
+    assert found.p == 0.05
+    assert abs(transfer_entropy(x, late, n_shuffle=0).value) < 1e-3
+    y = np.cumsum(np.append(0, x[:-1]) + (rng.random(x.size) < 0.1)) % 2
+    found = transfer_entropy(x, y, n_shuffle=0)
+    assert abs(found.value - (1 - entropy_bits(np.array([0.1, 0.9])))) < 4 * found.se
+    assert abs(conditional_information(x[:-1], y[1:], 0 * y[1:], n_shuffle=0).value) < 1e-3
+
+
+@pytest.mark.parametrize(("k", "l", "truth"), [(1, 1, 0.2610512384), (6, 6, 0.2609737340)])
+def test_gaussian_pair(k, l, truth):  # noqa: E741
+    x, y = driven_pair(np.random.default_rng(3), 40_000)
+    there = transfer_entropy(x, y, k=k, l=l, estimator="gaussian", n_shuffle=0)
+    back = transfer_entropy(y, x, k=k, l=l, estimator="gaussian", n_shuffle=39)
+    assert abs(there.value - truth) < 4 * there.se
+    assert there.se < 0.01
+    assert abs(back.value) < 4 * back.se
+    assert back.p > 0.01
+
+
+def test_gaussian_is_two_regressions_with_their_bias_and_jackknife():
+    x, y = driven_pair(np.random.default_rng(4), 83)
+
+    def plain(keep):
+        own = np.column_stack([np.ones(80), y[2:-1], y[1:-2]])[keep]
+        both = np.column_stack([own, x[2:-1, None][keep], x[1:-2, None][keep], x[:-3, None][keep]])
+        left = [np.linalg.lstsq(a, y[3:][keep], rcond=None)[1][0] for a in (own, both)]
+        n = keep.sum()
+        bias = digamma((n - 3) / 2) - digamma((n - 6) / 2)
+        return (np.log(left[0] / left[1]) - bias) / (2 * np.log(2))
+
+    found = transfer_entropy(x, y, k=2, l=3, estimator="gaussian", n_shuffle=0, n_blocks=4)
+    assert abs(found.value - plain(np.ones(80, bool))) < 1e-9
+    without = [plain(np.arange(80) // 20 != i) for i in range(4)]
+    assert abs(found.se - np.sqrt(3 * np.var(without))) < 1e-9
+
+
+def test_ksg_against_all_distances():
+    x, y = driven_pair(np.random.default_rng(5), 121)
+
+    def near(*columns):
+        return np.max([np.abs(c[:, None] - c[None]) for c in columns], axis=0)
+
+    a, b, c = ((v - v.mean()) / v.std() for v in (x[:-1], y[1:], y[:-1]))
+    reach = np.sort(near(a, b, c), axis=1)[:, 3][
+        :, None
+    ]  # the third neighbour: the first is the point itself
+    counts = [(near(*part) < reach).sum(1) for part in [(c,), (a, c), (b, c)]]
+    expected = digamma(3) + np.mean(digamma(counts[0]) - digamma(counts[1]) - digamma(counts[2]))
+    found = transfer_entropy(x, y, estimator="ksg", n_neighbors=3, n_shuffle=0)
+    assert abs(found.value - expected / np.log(2)) < 1e-9
+
+
+def test_ksg_of_the_gaussian_pair():
+    x, y = driven_pair(np.random.default_rng(6), 1500)
+    found = transfer_entropy(x, y, estimator="ksg", n_shuffle=0)
+    assert abs(found.value - 0.2610512384) < 3 * found.se
+    assert found.se < 0.04
+
+
+def test_active_information_of_a_bit_that_switches():
+    rng = np.random.default_rng(7)
+    found = active_information(markov(rng, 20_000, 0.9), n_shuffle=19)
+    assert abs(found.value - (1 - entropy_bits(np.array([0.1, 0.9])))) < 4 * found.se
+    assert found.p == 0.05
+    found = active_information(driven_pair(rng, 20_000)[0], k=3, estimator="gaussian", n_shuffle=19)
+    assert abs(found.value + np.log2(1 - 0.25) / 2) < 4 * found.se
+    p = [
+        active_information(rng.integers(0, 2, 300), n_shuffle=19, seed=i).p - rng.random() / 20
+        for i in range(60)
+    ]
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_length_of_history():
+    rng = np.random.default_rng(8)
+    y = [0, 1]
+    for flip in rng.random(3000) < 0.1:
+        y.append(y[-2] ^ int(flip))
+    y = np.array(y)
+    lengths = history_length(y, longest=4, n_folds=2)
+    assert int(lengths) == 2
+    fold = np.arange(y.size - 4) // ((y.size - 4) // 2)
+    score = 0.0  # by counting, of the length 1
+    for i in range(2):
+        seen = np.full((2, 2), 0.5)
+        np.add.at(seen, (y[3:-1][fold != i], y[4:][fold != i]), 1)
+        score += np.log2(seen / seen.sum(1, keepdims=True))[y[3:-1][fold == i], y[4:][fold == i]].sum()
+    assert abs(lengths.score[1] - score / (y.size - 4)) < 1e-9
+    x = rng.integers(0, 2, 4000)
+    assert int(history_length(np.roll(x, 2) ^ (rng.random(4000) < 0.2), x=x, longest=4)) == 2
+    assert (
+        int(history_length(signal.lfilter([1], [1, 0, -0.8], rng.normal(size=3000)), estimator="gaussian"))
+        == 2
+    )
+    assert transfer_entropy(x, y[:3000].repeat(2)[:4000], k="cv", n_shuffle=0).n < 4000 - 1
+
+
+@pytest.mark.parametrize("null", ["shift", "block", "trial_shuffle"])
+def test_surrogates_keep_every_past_once_and_most_of_their_order(null):
+    options = {"min_shift": 5, "block_length": 10}
+    for order in orders(np.random.default_rng(9), null, 5, 4, 40, **options):
+        assert sorted(order) == list(range(160))
+        assert (order != np.arange(160)).mean() > 0.4
+        rows = order.reshape(4, 40)
+        assert (np.ptp(rows // 40, axis=1) == 0).all()
+        assert (np.diff(rows, axis=1) == 1).mean() > 0.85
+
+
+CASES = {  # x, y; options: independent series with long memory, and a past of x that the past of y nearly determines
+    "bits": (lambda rng: (markov(rng, 300, 0.9), markov(rng, 300, 0.9)), {}),
+    "modulated spikes": (lambda rng: (modulated(rng, 1000), modulated(rng, 1000)), {}),
+    "modulated spikes, blocks": (
+        lambda rng: (modulated(rng, 1000), modulated(rng, 1000)), {"null": "block", "block_length": 200}),
+    "Gaussian": (
+        lambda rng: signal.lfilter([1], [1, -1.2, 0.4], rng.normal(size=(2, 400)))[:, 100:], {"estimator": "gaussian"}),
+    "copy": (lambda rng: (lambda y: (y ^ (rng.random(400) < 0.05), y))(markov(rng, 400, 0.9)), {"null": "within_past"}),
+}  # fmt: skip
+
+
+def uniform(case, repeats):
+    make, options = CASES[case]
+    rng, p = np.random.default_rng(10), []
+    for seed in range(repeats):
+        found = transfer_entropy(*make(rng), n_shuffle=39, seed=seed, **options)
+        p.append(found.p - rng.random() / 40)  # p has 40 values
+    return stats.kstest(p, "uniform").pvalue
+
+
+def test_p_is_uniform_for_independent_series_with_memory():
+    assert uniform("bits", 100) > 1e-3
+
+
+@pytest.mark.slow  # 500 repeats each
+@pytest.mark.parametrize("case", CASES)
+def test_p_is_uniform_over_many_repeats(case):
+    assert uniform(case, 500) > 1e-3
+
+
+@pytest.mark.slow  # 100 repeats with 20 surrogates each
+@pytest.mark.parametrize("coupling", [0.0, 0.3])
+def test_coverage_of_spike_trains(coupling):
+    """Trains of 100 s in bins of 5 ms with a slow common gain; refractory y, which x drives by `coupling`.
+
+    The truth is the mean of very many bins, corrected by nothing, as no bias is left there.
+    """
+
+    def pair(rng, n):
+        gain = np.exp(0.3 * np.repeat(rng.normal(size=n // 100 + 1), 100)[:n])
+        x = rng.random(n) < 0.1 * gain
+        y, last, chance = np.zeros(n, bool), False, rng.random(n)
+        for t in range(1, n):
+            last = bool(chance[t] < (0.01 if last else 0.05 * gain[t] + coupling * x[t - 1]))
+            y[t] = last
+        return x, y
+
+    rng = np.random.default_rng(11)
+    long = [transfer_entropy(*pair(rng, 400_000), n_shuffle=0) for _ in range(3)]
+    truth, covered = np.mean([one.value for one in long]), 0
+    for seed in range(100):
+        found = transfer_entropy(*pair(rng, 20_000), n_shuffle=20, seed=seed)
+        covered += abs(found.value - truth) <= 2 * found.se or found.warning is not None
+    assert covered >= 90
+
+
+def test_trials_that_a_stimulus_locks():
+    """Both follow the stimulus: turned pasts show a transfer, pasts of other trials none."""
+    rng = np.random.default_rng(12)
+    rate = 0.1 + 0.5 * (np.arange(60) // 10 % 2)
+    x, y = (rng.random((2, 40, 60)) < rate).astype(int)
+    assert transfer_entropy(x, y).p < 0.02
+    other = transfer_entropy(x, y, null="trial_shuffle")
+    assert other.p > 0.02
+    assert other.se_method == "jackknife over groups of trials"
+
+
+def test_a_bias_that_the_surrogates_show_is_named():
+    rng = np.random.default_rng(13)
+    x, y = modulated(rng, 1500), modulated(rng, 1500)
+    assert "leaves about that bias" in transfer_entropy(x, y, k=4, l=4).warning
+    assert transfer_entropy(markov(rng, 1500, 0.9), markov(rng, 1500, 0.9)).warning is None
+
+
+def test_a_silent_neuron_is_nan_with_one_warning():
+    for x, y in [([0] * 100, [0, 1] * 50), ([0, 1] * 50, [3] * 100)]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert np.isnan(transfer_entropy(x, y).value)
+        assert [w.category for w in caught] == [SilentNeuronWarning]
+
+
+def test_bad_arguments_are_named():
+    x, y = np.random.default_rng(14).integers(0, 2, (2, 200))
+    noise = np.random.default_rng(15).normal(size=200)
+    for call, message in [
+        (lambda: transfer_entropy(x, y[1:]), "x and y have shapes (200,) and (199,)"),
+        (lambda: transfer_entropy(x, noise), "y has "),
+        (
+            lambda: transfer_entropy(x, y, z=y[1:]),
+            "z has shape (199,): expected (200,), as x and y, or (m, 200,)",
+        ),
+        (lambda: transfer_entropy(x, y, k=300), "k = 300, l = 1, lag = 1: x has 200 bins per trial"),
+        (
+            lambda: transfer_entropy(x, y, k="best"),
+            "k = 'best': expected a whole number, at least 1, or 'cv'",
+        ),
+        (
+            lambda: transfer_entropy(x, y, n_blocks=150),
+            "n_blocks = 150: x or y has 199 samples, expected at least 300",
+        ),
+        (lambda: transfer_entropy(x, y, bias="digamma"), "bias = 'digamma': expected one of"),
+        (lambda: transfer_entropy(x, y, null="bins"), "null = 'bins': expected one of"),
+        (lambda: transfer_entropy(x, y, null="block"), "block_length = None"),
+        (lambda: transfer_entropy(x, y, null="trial_shuffle"), "null = 'trial_shuffle' with one trial"),
+        (lambda: transfer_entropy(x, y, min_shift=150), "min_shift = 150: expected 0 to half"),
+        (
+            lambda: transfer_entropy(noise, noise, estimator="gaussian"),
+            "a value is a linear function of others",
+        ),
+        (lambda: transfer_entropy(noise, y, estimator="ksg"), "y: column 0 has 2 distinct values"),
+        (lambda: transfer_entropy(noise, 0 * noise, estimator="gaussian"), "y: constant"),
+        (lambda: transfer_entropy(np.where(noise > 2, np.nan, noise), noise, estimator="gaussian"), "x["),
+        (
+            lambda: transfer_entropy(*np.random.default_rng(1).integers(0, 99, (2, 20_000)), k=3),
+            "too many symbols",
+        ),
+    ]:
+        with pytest.raises(NsnnError) as caught:
+            call()
+        assert message in str(caught.value)
