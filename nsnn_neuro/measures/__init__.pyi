@@ -58,6 +58,8 @@ from .information.sample_size import plan_trials as plan_trials
 from .information.transfer import active_information as active_information
 from .information.transfer import local_transfer_entropy as local_transfer_entropy
 from .information.transfer import transfer_entropy as transfer_entropy
+from .information.transfer_matrix import TransferEntropyMatrix as TransferEntropyMatrix
+from .information.transfer_matrix import transfer_entropy_matrix as transfer_entropy_matrix
 from .information.words import first_spike_latency as first_spike_latency
 from .information.words import latency_symbols as latency_symbols
 from .information.words import spike_counts as spike_counts
@@ -182,6 +184,7 @@ __all__ = [
     "Susceptibility",
     "SynchronizationProfile",
     "Trains",
+    "TransferEntropyMatrix",
     "TrialDrift",
     "TrialDriftWarning",
     "TrialPlan",
@@ -288,6 +291,7 @@ __all__ = [
     "synergy",
     "tabulate",
     "transfer_entropy",
+    "transfer_entropy_matrix",
     "trial_drift",
     "tuning_curve",
     "van_rossum",

@@ -262,6 +262,8 @@ EXAMPLES: dict[str, Example] = {
     "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "transfer_entropy_matrix": Example(
+        lambda: (WORDS.T,), {"n_shuffle": 5, "progress": False}, measures.TransferEntropyMatrix),
     "word_entropies": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
     "zeta_test": Example(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
-from ...core.units import shown
 from ..response_checks import array_of, as_samples
 from .symbols import as_symbols, letters
 
@@ -84,27 +83,6 @@ def stretches(n_trials: int, each: int, n_blocks: int) -> np.ndarray:
     if n_trials >= n_blocks:
         return np.linspace(0, n_trials, n_blocks + 1).astype(int) * each
     return np.linspace(0, n_trials * each, n_blocks + 1).astype(int)
-
-
-def check_null(null: str, n_trials: int, each: int, min_shift: int, block_length: Any) -> None:
-    """NsnnError for a surrogate that these trials don't allow.
-
-    >>> check_null("shift", 1, 100, 1, None)
-    """
-    if null == "shift" and not 0 <= min_shift <= each // 2:
-        raise NsnnError(
-            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
-        )
-    if null == "trial_shuffle" and n_trials < 2:
-        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
-    if null == "block" and block_length is None:
-        raise NsnnError(
-            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
-        )
-    if block_length is not None and block_length > each // 2:
-        raise NsnnError(
-            f"block_length = {shown(block_length)}: expected at most half the number of samples in a trial, {each // 2}"
-        )
 
 
 def draw_shifts(rng: np.random.Generator, n: int, n_trials: int, each: int, min_shift: int) -> np.ndarray:

@@ -27,7 +27,6 @@ from .conditional_tables import local_of_counts
 from .entropy.entropy import SYMMETRIC, choose
 from .histories import (
     NULLS,
-    check_null,
     draw_shifts,
     orders,
     past,
@@ -55,6 +54,7 @@ class Histories(NamedTuple):
     context: np.ndarray
     x: np.ndarray
     n_trials: int
+    longest: int
 
 
 @suggest_keywords
@@ -70,7 +70,7 @@ def transfer_entropy(
     bias: str | None = None,
     null: str = "shift",
     n_shuffle: int = 100,
-    min_shift: int = 1,
+    min_shift: int | None = None,
     block_length: int | None = None,
     n_blocks: int = 20,
     n_neighbors: int = 4,
@@ -104,7 +104,9 @@ def transfer_entropy(
     estimator : see above
     bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information` but "quadratic", "digamma" for
         "gaussian"; "plugin" makes no correction
-    null, n_shuffle, min_shift, block_length, seed : of the surrogates; n_shuffle = 0 for no null
+    null, n_shuffle, block_length, seed : of the surrogates; n_shuffle = 0 for no null
+    min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter shifts can put the past of x at
+        the effect of y on x
     n_blocks : of time, or of trials, that the jackknife leaves out
     n_neighbors : of "ksg"
 
@@ -127,20 +129,18 @@ def transfer_entropy(
     >>> print(f"{transfer_entropy(x, y):.3f}, back {transfer_entropy(y, x).p:.2f}")
     0.266 ± 0.009, back 0.24
     """
-    check(n_shuffle=n_shuffle, min_shift=min_shift, n_blocks=n_blocks, seed=seed)
-    one_of(null, NULLS, "null")
+    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    check_surrogates(null, min_shift, block_length)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
-    if block_length is not None:
-        whole(block_length, 1, "block_length")
-    found = read_histories(x, y, z, k, l, lag, estimator, seed)
+    found = read_histories(x, y, z, k, l, lag, estimator)
     if found is None:
         return _constant(bias, estimator, x)
-    check_null(null, found.n_trials, found.y.size // found.n_trials, min_shift, block_length)
     rng = np.random.default_rng(seed)
-    return estimate(
+    result, _ = estimate(
         found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks, "x or y"
     )
+    return result
 
 
 @suggest_keywords
@@ -174,11 +174,11 @@ def active_information(
     check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
-    found = read_histories(x, None, None, k, 1, 1, estimator, seed)
+    found = read_histories(x, None, None, k, 1, 1, estimator)
     if found is None:
         return _constant(bias, estimator, x)
     rng = np.random.default_rng(seed)
-    return estimate(found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, "x")
+    return estimate(found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, "x")[0]
 
 
 @suggest_keywords
@@ -210,7 +210,7 @@ def local_transfer_entropy(
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
     """
     check(seed=seed)
-    found = read_histories(x, y, z, k, l, lag, "discrete", seed)
+    found = read_histories(x, y, z, k, l, lag, "discrete")
     out = np.full(np.shape(y), np.nan)
     if found is None:
         warn("x or y is constant: its transfer entropy is NaN", SilentNeuronWarning)
@@ -222,6 +222,44 @@ def local_transfer_entropy(
     rows = out.reshape(found.n_trials, -1)
     rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
     return out
+
+
+def check_surrogates(null: Any, min_shift: Any, block_length: Any) -> None:
+    """NsnnError for what is no kind of surrogate, or none of its options.
+
+    >>> check_surrogates("block", None, 100)
+    """
+    one_of(null, NULLS, "null")
+    if min_shift is not None:
+        check(min_shift=min_shift)
+    if block_length is not None:
+        whole(block_length, 1, "block_length", LARGEST)
+    elif null == "block":
+        raise NsnnError(
+            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
+        )
+
+
+def check_null(null: str, found: Histories, min_shift: int | None, block_length: int | None) -> int:
+    """The least shift; NsnnError for surrogates that these trials don't allow.
+
+    >>> check_null("shift", read_histories([0, 1] * 50, [1, 0] * 50, None, 1, 1, 1, "discrete"), None, None)
+    10
+    """
+    each = found.y.size // found.n_trials
+    if null == "trial_shuffle" and found.n_trials < 2:
+        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
+    if block_length is not None and block_length > each // 2:
+        raise NsnnError(
+            f"block_length = {block_length}: expected at most half the number of samples in a trial, {each // 2}"
+        )
+    if min_shift is None:
+        return max(1, min(10 * found.longest, each // 4))
+    if min_shift > each // 2:
+        raise NsnnError(
+            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
+        )
+    return min_shift
 
 
 def check_estimator(estimator: str, bias: str | None) -> str:
@@ -247,21 +285,14 @@ def read_histories(
     l: Any,  # noqa: E741
     lag: Any,
     estimator: str,
-    seed: int,
 ) -> Histories | None:
     """The samples of a call, or None if a discrete series is constant; without y the past of x itself.
 
-    >>> found = read_histories([0, 1, 1, 0], [1, 0, 1, 1], None, 1, 1, 1, "discrete", 0)
+    >>> found = read_histories([0, 1, 1, 0], [1, 0, 1, 1], None, 1, 1, 1, "discrete")
     >>> found.y.tolist(), found.context.ravel().tolist(), found.x.ravel().tolist()
     ([0, 1, 1], [1, 0, 1], [0, 1, 1])
     """
-    whole(l, 1, "l", LARGEST)
-    whole(lag, 1, "lag", LARGEST)
-    is_cv = isinstance(k, str) and k == "cv"
-    if not is_cv:
-        if isinstance(k, str):
-            raise NsnnError(f"k = {k!r}: expected a whole number, at least 1, or 'cv'")
-        whole(k, 1, "k", LARGEST)
+    check_lengths(k, l, lag)
     discrete = estimator == "discrete"
     source = read_series(x, "x", discrete=discrete)
     shape = np.shape(x)
@@ -271,23 +302,50 @@ def read_histories(
     conditions = read_conditions(z, shape, discrete=discrete)
     if discrete and (source.max() == 0 or target.max() == 0):
         return None
-    if is_cv:
-        k = max(
-            1,
-            int(
-                history_length(target, z=conditions or None, estimator="discrete" if discrete else "gaussian")
-            ),
-        )
-    start = k if y is None else max(k, l + lag - 1)
+    return histories_of(source, None if y is None else target, conditions, k, l, lag, estimator)
+
+
+def check_lengths(k: Any, l: Any, lag: Any) -> None:  # noqa: E741
+    """NsnnError for what is no length of a history.
+
+    >>> check_lengths("cv", 1, 1)
+    """
+    whole(l, 1, "l", LARGEST)
+    whole(lag, 1, "lag", LARGEST)
+    if not isinstance(k, str):
+        whole(k, 1, "k", LARGEST)
+    elif k != "cv":
+        raise NsnnError(f"k = {k!r}: expected a whole number, at least 1, or 'cv'")
+
+
+def histories_of(
+    source: np.ndarray,
+    target: np.ndarray | None,
+    conditions: list[np.ndarray],
+    k: int | str,
+    l: int,  # noqa: E741
+    lag: int,
+    estimator: str,
+) -> Histories:
+    """The samples of series (n_trials, n_bins) as `read_series` gives them; without a target the past of the source itself.
+
+    >>> histories_of(np.array([[0, 1, 1, 0]]), None, [], 2, 1, 1, "discrete").x.tolist()
+    [[1, 0], [1, 1]]
+    """
+    own = source if target is None else target
+    if isinstance(k, str):
+        kind = "discrete" if estimator == "discrete" else "gaussian"
+        k = max(1, int(history_length(own, z=conditions or None, estimator=kind)))
+    start = k if target is None else max(k, l + lag - 1)
     n_trials, n = source.shape
     if n <= start:
         raise NsnnError(
             f"k = {k}, l = {l}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
         )
-    parts = [past(part, k, 1, start) for part in ([] if y is None else [target, *conditions])]
-    now = target[:, start:].ravel()
+    parts = [past(part, k, 1, start) for part in ([] if target is None else [target, *conditions])]
+    now = own[:, start:].ravel()
     context = np.hstack(parts) if parts else np.empty((now.size, 0), source.dtype)
-    return Histories(now, context, past(source, k if y is None else l, lag, start), n_trials)
+    return Histories(now, context, past(source, k if target is None else l, lag, start), n_trials, start)
 
 
 def _estimator(
@@ -319,18 +377,19 @@ def estimate(
     rng: np.random.Generator,
     null: str,
     n_shuffle: int,
-    min_shift: int,
+    min_shift: int | None,
     block_length: int | None,
     n_blocks: int,
     name: str,
-) -> Estimate:
-    """The estimate of samples that were read, with its error and null."""
+) -> tuple[Estimate, np.ndarray]:
+    """The estimate of samples that were read, with its error and null, and the values (n_shuffle,) of the null."""
     n = found.y.size
     each = n // found.n_trials
     if n < max(10, 2 * n_blocks):
         raise NsnnError(
             f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
         )
+    min_shift = check_null(null, found, min_shift, block_length)
     one = _estimator(found, estimator, bias, n_neighbors, rng)
     se = float(jackknife_se(one.without(stretches(found.n_trials, each, n_blocks))))
     if null == "permute":
@@ -356,10 +415,10 @@ def estimate(
     )
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
-        return with_notes(result, result.value, [left])
+        return with_notes(result, result.value, [left]), values
     value, impossible = possible(result, one.most, "the past of x")
     few = few_samples(bias, n, one.pairs, one.shape[2], _CURE)
-    return with_notes(result, value, [impossible, few, by_chance(result, one.spread), left])
+    return with_notes(result, value, [impossible, few, by_chance(result, one.spread), left]), values
 
 
 def _bias_left(found: Estimate, null: np.ndarray) -> str | None:

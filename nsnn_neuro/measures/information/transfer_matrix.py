@@ -1,0 +1,307 @@
+"""Transfer entropy between all pairs of several series, in threads, with progress, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from ...core.atomic_write import replaced
+from ...core.checks import LARGEST, check, flag, fraction, suggest_keywords, whole
+from ...core.errors import FormatError, NsnnError
+from ...core.progress import progress_bar
+from ...core.units import shown
+from ...core.warn import warn
+from ..response_checks import array_of
+from ..trains import SilentNeuronWarning
+from .histories import read_series
+from .transfer import check_estimator, check_lengths, check_surrogates, estimate, histories_of
+
+_FIELDS = ("value", "se", "null_mean", "z", "p")
+
+
+@dataclass(frozen=True)
+class TransferEntropyMatrix:
+    """Transfer entropy from each series i to each series j; made by `transfer_entropy_matrix`. The diagonal is NaN.
+
+    >>> off = np.array([[np.nan, 0.3], [0.0, np.nan]])
+    >>> null = np.random.default_rng(0).normal(0, 0.01, (2, 2, 99))
+    >>> matrix = TransferEntropyMatrix(off, off, 0 * off, 100 * off, 0.5 + 0 * off, null, 999, None)
+    >>> matrix.pooled_p().round(3).tolist(), matrix.significant().tolist()
+    ([[nan, 0.005], [0.477, nan]], [[False, True], [False, False]])
+    """
+
+    value: np.ndarray
+    """(n, n) bits per bin, from the row to the column"""
+    se: np.ndarray
+    """(n, n) standard errors"""
+    null_mean: np.ndarray
+    """(n, n) means of the surrogates"""
+    z: np.ndarray
+    """(n, n) (value - null_mean) / SD of the surrogates"""
+    p: np.ndarray
+    """(n, n) of each pair alone, at least 1 / (1 + n_shuffle)"""
+    null: np.ndarray
+    """(n, n, n_shuffle) bits, the surrogates of each pair"""
+    n: int
+    """samples"""
+    warning: str | None
+    """how many pairs have a warning, and the first"""
+
+    def pooled_p(self) -> np.ndarray:
+        """(n, n) share of the surrogates of all pairs that reach z, each in units of the others of its own pair.
+
+        With some hundred surrogates the p of one pair cannot be small enough for a test of many pairs; that of all can. The null
+        is assumed to have one shape in all pairs. NaN without surrogates, or where all surrogates of a pair are equal.
+        """
+        n = self.null.shape[-1]
+        if n < 3:
+            return np.full(self.p.shape, np.nan)
+        mean, variance = self.null.mean(-1, keepdims=True), self.null.var(-1, keepdims=True)
+        others = (n * mean - self.null) / (n - 1)
+        spread = (n * variance - (self.null - mean) ** 2 * n / (n - 1)) / (n - 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pool = (self.null - others) / np.sqrt(np.maximum(spread, 0.0))
+        known = np.isfinite(self.z) & np.isfinite(pool).all(-1)
+        pool = np.sort(pool[known].ravel())
+        out = np.full(self.p.shape, np.nan)
+        out[known] = (1 + pool.size - np.searchsorted(pool, self.z[known] - 1e-9)) / (1 + pool.size)
+        return out
+
+    def significant(self, rate: float = 0.05) -> np.ndarray:
+        """(n, n) True for the pairs that are found with at most a share `rate` of false ones, by `pooled_p`.
+
+        Source: Benjamini & Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x
+        """
+        fraction(rate, "rate")
+        p = self.pooled_p()
+        out, known = np.zeros(p.shape, dtype=bool), np.isfinite(p)
+        if known.any():
+            out[known] = false_discovery_control(p[known]) <= rate
+        return out
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per pair: source, target, value, se, null_mean, z, p, pooled_p, significant (at the rate 0.05)."""
+        at = np.nonzero(~np.eye(len(self.value), dtype=bool))
+        columns = {name: getattr(self, name)[at] for name in _FIELDS}
+        columns |= {"pooled_p": self.pooled_p()[at], "significant": self.significant()[at]}
+        return pd.DataFrame({"source": at[0], "target": at[1], **columns})
+
+
+@suggest_keywords
+def transfer_entropy_matrix(
+    series: Any,
+    *,
+    k: int | str = 1,
+    l: int = 1,  # noqa: E741 - Schreiber's name
+    lag: int = 1,
+    estimator: str = "discrete",
+    bias: str | None = None,
+    null: str = "shift",
+    n_shuffle: int = 100,
+    min_shift: int | None = None,
+    block_length: int | None = None,
+    n_blocks: int = 20,
+    n_neighbors: int = 4,
+    seed: int = 0,
+    n_jobs: int = 1,
+    out: Any = None,
+    resume: bool = True,
+    progress: Any = None,
+) -> TransferEntropyMatrix:
+    """Transfer entropy of all ordered pairs of series, in bits per bin, each with its error, surrogates and p.
+
+    Pairs are estimated as by `transfer_entropy`, each alone: what a third series passes on is not taken out. The result does not
+    depend on `n_jobs`. With `out` the pairs of each finished target are kept in that file, and the same call continues there.
+
+    Parameters
+    ----------
+    series : (n, n_bins), or (n_trials, n, n_bins) as `words(block, bin_width=...)`
+    k, l, lag, estimator, bias, null, n_shuffle, min_shift, block_length, n_blocks, n_neighbors : as for `transfer_entropy`
+    seed : each pair has its own generator of this seed and its two numbers
+    n_jobs : threads; -1 for all cores that this process may use
+    out : None, or the name of a file, ending in .npz, for results on the way
+    resume : False starts anew if `out` exists
+    progress : None, True, False or a function of the completed fraction
+
+    Returns
+    -------
+    TransferEntropyMatrix. A constant series has NaN, with one warning for all
+
+    Raises
+    ------
+    NsnnError : what `transfer_entropy` refuses for all pairs, fewer than two series, `out` of other data or options. A pair that
+        alone cannot be estimated is NaN, and `warning` says why. FormatError : `out` is damaged
+
+    >>> rng = np.random.default_rng(0)
+    >>> first = rng.integers(0, 2, 2000)
+    >>> second = np.roll(first, 1) ^ (rng.random(2000) < 0.2)
+    >>> matrix = transfer_entropy_matrix([first, second, rng.integers(0, 2, 2000)])
+    >>> matrix.significant().tolist()
+    [[False, True, False], [False, False, False], [False, False, False]]
+    >>> round(float(matrix.value[0, 1]), 2)
+    0.24
+    """
+    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    check_surrogates(null, min_shift, block_length)
+    bias = check_estimator(estimator, bias)
+    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    check_lengths(k, l, lag)
+    flag(resume, "resume")
+    jobs, path = _jobs(n_jobs), _path(out)
+    read = _read(series, estimator == "discrete")
+    n = len(read)
+    options = {
+        "k": k, "l": l, "lag": lag, "estimator": estimator, "bias": bias, "null": null, "n_shuffle": n_shuffle,
+        "min_shift": min_shift, "block_length": block_length, "n_blocks": n_blocks, "n_neighbors": n_neighbors,
+        "seed": seed,
+    }  # fmt: skip
+    mark = _fingerprint(read, options)
+    store = _load(path, mark, n) if path is not None and resume else None
+    results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")} | {
+        "null": np.full((n, n, n_shuffle), np.nan)
+    }
+    results, texts = store or (results, {})
+    done = {int(j) for j in texts}
+    constant = [j for j, one in enumerate(read) if np.ptp(one) == 0]
+    if constant:
+        warn(
+            f"series {', '.join(map(str, constant))}: constant, as of silent neurons; NaN",
+            SilentNeuronWarning,
+        )
+
+    def column(j: int) -> tuple[int, dict[str, np.ndarray], str | None]:
+        """The transfers to target j."""
+        values, first = {name: np.full_like(kept[:, j], np.nan) for name, kept in results.items()}, None
+        for i in range(n):
+            if i == j or i in constant or j in constant:
+                continue
+            rng = np.random.default_rng([*(seed if isinstance(seed, list | tuple) else [seed]), i, j])
+            try:
+                found = histories_of(read[i], read[j], [], k, l, lag, estimator)
+                one, surrogates = estimate(
+                    found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks, "series"
+                )  # fmt: skip
+            except NsnnError as error:
+                if n == 2 or isinstance(error, FormatError):
+                    raise
+                first = first or f"{i} to {j}: {error}"
+                continue
+            values["null"][i] = surrogates
+            for name in (*_FIELDS, "n"):
+                given = getattr(one, name)
+                values[name][i] = np.nan if given is None else given
+            if one.warning is not None:
+                first = first or f"{i} to {j}: {one.warning}"
+        return j, values, first
+
+    waiting = [j for j in range(n) if j not in done]
+    with (
+        progress_bar(progress, "transfer entropy", n, unit="target", initial=len(done)) as report,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
+        running: set[Future[Any]] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    running.add(pool.submit(column, waiting.pop(0)))
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    j, values, text = future.result()
+                    for name, kept in results.items():
+                        kept[:, j] = values[name]
+                    texts[str(j)] = text
+                    if path is not None:
+                        _save(path, mark, results, texts)
+                    if report is not None:
+                        report(len(texts) / n)
+        except KeyboardInterrupt:
+            where = (
+                f"are in {path}; the same call continues"
+                if path
+                else "were done; out=FILE would have kept them"
+            )
+            raise KeyboardInterrupt(f"interrupted: {len(texts)} of {n} targets {where}") from None
+    listed = [texts[j] for j in sorted(texts, key=int) if texts[j]]
+    warning = (
+        f"{len(listed)} of {n} targets have pairs with a warning, the first {listed[0]}" if listed else None
+    )
+    size = results.pop("n")
+    number = int(np.nanmax(size)) if np.isfinite(size).any() else 0
+    return TransferEntropyMatrix(**results, n=number, warning=warning)
+
+
+def _read(series: Any, discrete: bool) -> list[np.ndarray]:
+    """Each series as (n_trials, n_bins)."""
+    array = array_of(series, "series")
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise NsnnError(f"series has shape {array.shape}: expected (n, n_bins) or (n_trials, n, n_bins)")
+    units = array if array.ndim == 2 else np.swapaxes(array, 0, 1)
+    if len(units) < 2:
+        raise NsnnError(f"series has shape {array.shape}, one series: expected at least two")
+    return [read_series(one, "series", discrete=discrete) for one in units]
+
+
+def _jobs(n_jobs: Any) -> int:
+    if isinstance(n_jobs, int | np.integer) and n_jobs == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return whole(n_jobs, 1, "n_jobs", 1024)
+
+
+def _path(out: Any) -> Path | None:
+    if out is None:
+        return None
+    if not isinstance(out, str | os.PathLike) or Path(out).suffix != ".npz":
+        raise NsnnError(f"out = {shown(out)}: expected None or the name of a file that ends in .npz")
+    path = Path(out)
+    if not path.parent.is_dir():
+        raise NsnnError(f"out = {shown(out)}: its folder does not exist")
+    return path
+
+
+def _fingerprint(read: list[np.ndarray], options: dict[str, Any]) -> str:
+    """Checksum of the data and of what the result depends on."""
+    seeds = options["seed"] if isinstance(options["seed"], list | tuple) else [options["seed"]]
+    plain = {**options, "seed": [hex(one) for one in seeds]}  # which has no limit of digits
+    text = json.dumps({name: str(value) for name, value in plain.items()}, sort_keys=True)
+    sums = hashlib.sha256(text.encode())
+    for one in read:
+        sums.update(repr((one.shape, one.dtype.str)).encode())
+        sums.update(np.ascontiguousarray(one).tobytes())
+    return sums.hexdigest()
+
+
+def _save(path: Path, mark: str, results: dict[str, Any], texts: dict[str, str | None]) -> None:
+    with replaced(path) as new, new.open("wb") as file:
+        np.savez(file, made_of=np.array(mark), warnings=np.array(json.dumps(texts)), **results)
+
+
+def _load(path: Path, mark: str, n: int) -> tuple[dict[str, np.ndarray], dict[str, str | None]] | None:
+    """Results on the way, None without a file; FormatError if it is damaged, NsnnError if it is of something else."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            made_of, texts = str(file["made_of"]), json.loads(str(file["warnings"]))
+            results = {name: file[name] for name in (*_FIELDS, "n", "null")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(
+            f"out = {path}: no file of transfer_entropy_matrix, or damaged ({error}); delete it"
+        ) from error
+    if made_of != mark:
+        raise NsnnError(
+            f"out = {path}: made of other series or options; take another file, or resume=False to replace it"
+        )
+    sound = isinstance(texts, dict) and all(j.isdigit() and int(j) < n for j in texts)
+    if not sound or any(one.shape[:2] != (n, n) or one.dtype != float for one in results.values()):
+        raise FormatError(f"out = {path}: its contents do not belong together; delete it")
+    return results, texts
