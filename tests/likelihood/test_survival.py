@@ -284,6 +284,23 @@ def test_likelihood_of_spikes_that_come_far_too_late_is_below_1():
     assert logs.sum() == pytest.approx(total, rel=0.02)
 
 
+@pytest.mark.parametrize("noise", [NOISE, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))])
+def test_rows_of_parameters_do_not_depend_on_those_beside_them(noise):
+    """Of an internal: rows share vector instructions, drives and decays, which no public result shows."""
+    (trial,) = read_trials([[0.011, 0.03, 0.0333, 0.06, 0.095]], 1e-4, t_stop=0.12 * second)
+    rows = []
+    for b, tau_w, mean in [(1, 30, 15), (1, 60, 15), (2, 30, 15), (1, 30, 22), (1, 30, 15)]:
+        cell = nsnn.GIF(
+            tau_m=15 * ms, tau_refrac=2 * ms, **MV, tau_w=tau_w * ms, b=b * mV, tau_thresh=10 * ms, b_thresh=b * mV
+        )  # fmt: skip
+        rows.append((cell, noise, nsnn.Sinusoid(mean * mV, 8 * mV, 20 * Hz)))
+    together = log_likelihoods(rows, [trial], 1e-4, Grid(64, 1, 2))
+    alone = np.concatenate([log_likelihoods([row], [trial], 1e-4, Grid(64, 1, 2)) for row in rows])
+    assert together == pytest.approx(alone, rel=1e-9)
+    assert together[4] == pytest.approx(together[0], rel=1e-9)
+    assert np.abs(together[1:4] - together[0]).max(axis=1).min() > 1e-3
+
+
 def test_the_variance_of_the_score_is_the_mean_observed_information():
     # identity of Bartlett, for sigma and the drive at their true values: mean of score score' + second derivatives = 0
     cell, true = nsnn.LIF(tau_m=10 * ms, tau_refrac=2 * ms, **MV), np.array([3.0, 19.0])

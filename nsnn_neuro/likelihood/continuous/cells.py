@@ -106,12 +106,12 @@ def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: floa
 
 
 def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tuple[np.ndarray, float]:
-    """Voltages up to the threshold, (513,), and the lowest one that has a cell."""
+    """Voltages up to the threshold, (513,) or, as enough for a line, (2,), and the lowest one that has a cell."""
     top = membrane.threshold
     low = min(
         float(parts.start.min(initial=top)), float(membrane.drive.min(initial=top)) if membrane.leaky else top
     )
-    points = np.linspace(min(low, top - 10 * sigma) - 10 * sigma, top, 513)
+    points = np.linspace(min(low, top - 10 * sigma) - 10 * sigma, top, 513 if membrane.nonlinear else 2)
     path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
     least = lowest(*path, membrane.tau, dt)
     longest = float(parts.n_steps.max(initial=1)) * dt

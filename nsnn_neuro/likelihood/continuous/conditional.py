@@ -92,7 +92,8 @@ def log_likelihoods(
     grid : with numbers of cells and parts; without effect on escape noise
     """
     if isinstance(rows[0][1], EscapeNoise):
-        return np.stack([_escape_logs(parts, trials, dt) for parts in rows])
+        known: dict[Any, Any] = {}
+        return np.stack([_escape_logs(parts, trials, dt, known) for parts in rows])
     chunks = [rows[k::n_jobs] for k in range(min(n_jobs, len(rows)))]
     with ThreadPoolExecutor(len(chunks)) as pool:
         found = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, grid), chunks))
@@ -104,12 +105,12 @@ def log_likelihoods(
 
 def enough_for_a_fit(parts: Parts, trials: Sequence[Trial], dt: float) -> Grid:
     """A grid for a fit that ends near these parameters; escape noise needs none."""
-    neuron, noise, stimulus = parts
+    noise = parts[1]
     if isinstance(noise, EscapeNoise):
         return Grid()
     needed = []
     for trial in trials:
-        path, free = _free(neuron, noise, stimulus, trial, dt, 1)
+        path, free = _free(parts, trial, dt, 1)
         needed.append(enough(path, free.within(*trial.counted), float(noise.si("sigma")), dt))
     return common(needed)
 
@@ -126,10 +127,10 @@ def probabilities(
 
     start : voltage at the start of the trial; None: that of `simulate`
     """
-    neuron, noise, stimulus = parts
+    noise = parts[1]
 
     def given(n_parts: int) -> tuple[Membrane, Stretches]:
-        path, free = _free(neuron, noise, stimulus, trial, dt, n_parts)
+        path, free = _free(parts, trial, dt, n_parts)
         if start is not None:
             free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
         return path, free
@@ -147,20 +148,22 @@ def probabilities(
 
 
 def _free(
-    neuron: Any, noise: Any, stimulus: Any, trial: Trial, dt: float, n_parts: int
+    parts: Parts, trial: Trial, dt: float, n_parts: int, known: dict[Any, Any] | None = None
 ) -> tuple[Membrane, Stretches]:
+    neuron, noise, stimulus = parts
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
-    path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle, n_parts=n_parts)
+    own = stimulus_of(trial, stimulus)
+    path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, known=known)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start, n_parts=n_parts)
     return path, free
 
 
-def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float) -> np.ndarray:
+def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[Any, Any]) -> np.ndarray:
     """(n_stretches,) with escape noise."""
-    neuron, noise, stimulus = parts
+    noise = parts[1]
     found = []
     for trial in trials:
-        path, free = _free(neuron, noise, stimulus, trial, dt, 1)
+        path, free = _free(parts, trial, dt, 1, known)
         chance = spike_chances(path, free, noise, dt)
         with np.errstate(divide="ignore"):
             logs = np.where(
@@ -182,7 +185,8 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
         found = []
         for k in range(0, len(rows), at_once):
             some = rows[k : k + at_once]
-            items = [_free(*parts, trial, dt, n_parts) for parts in some]
+            known: dict[Any, Any] = {}
+            items = [_free(parts, trial, dt, n_parts, known) for parts in some]
             sigmas = [float(noise.si("sigma")) for _, noise, _ in some]
             found.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
         logs.append(np.concatenate(found))

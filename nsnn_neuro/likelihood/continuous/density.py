@@ -9,12 +9,14 @@ and are 1.6 times less accurate here.) Steps in time are L-stable and of second 
 starts from a point, as the four cells around it that have its moments. The mass that leaves is counted at the threshold, so that
 small probabilities have no cancellation.
 
-Eight stretches are advanced side by side: they are independent given the spikes.
+Stretches are advanced side by side, as they are independent given the spikes.
 
 Source: Spalding 1972, doi 10.1002/nme.1620040409 (fluxes); Alexander 1977, doi 10.1137/0714068 (steps)
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -30,67 +32,97 @@ _SHORT = (
 )
 _STEEPEST = 1e-30  # of the mass, the least that a step leaves
 
+_LANES = 16  # stretches that are advanced side by side
+# Numbers of a cell, `_LANES` each, in one row of memory. A compiler vectorises a loop over lanes if all are in one array, no index
+# may be negative (hence unsigned), and it does not know the number of lanes, or it would unroll the loop instead.
+(
+    _FORCE,  # at the upper face
+    _PECLET,  # half the Peclet number of the cell, per force
+    _RATE_UP,  # of exchange at the upper face: from this cell upwards
+    _RATE_DOWN,  # and from the cell above down to this one
+    _FROM_BELOW,  # factors of elimination
+    _FROM_ABOVE,
+    _PIVOT,  # its inverse
+    _STAGE,  # the first stage of a step
+    _MASS,  # of the cell
+) = (np.uint64(_LANES * place) for place in range(9))
+_ROW = np.uint64(9 * _LANES)
+# Numbers of a lane
+_DRIVE, _LENGTH, _LEFT_FIRST, _LEFT_SECOND, _UPWARD, _DOWNWARD = (
+    np.uint64(_LANES * place) for place in range(6)
+)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_unsigned: Any = np.uint64
+
 
 @njit(cache=True, fastmath={"nsz", "arcp", "contract", "nnan", "ninf"}, error_model="numpy", nogil=True)
-def _advance(coef: np.ndarray, work: np.ndarray, p: np.ndarray, lane: np.ndarray, n_cells: int) -> None:
-    """Advance eight densities by one step.
+def _advance(cells: np.ndarray, lane: np.ndarray, n_cells: int, n_lanes: int) -> None:
+    """Advance densities side by side by one step.
 
-    coef : (n_cells, 4, 8) force at the upper face, half the cell Peclet number per force, and the two rates of exchange there
-    work : (n_cells, 5, 8) upward and downward flux factors, elimination factor, inverse pivot, first stage
-    p : (n_cells, 8) mass of each cell
-    lane : (4, 8) drive, length of the step; then the mass that leaves in the stages
+    cells : ((n_cells + 1) * _ROW,) numbers of the cells; the first row is of no cell and stays 0
+    lane : (6 * _LANES,) drive and length of the step; then the mass that leaves in the two stages, and fluxes at a face
+    n_cells, n_lanes : unsigned
     """
-    for i in range(n_cells):
-        a, b = i * 32, i * 40
-        for k in range(8):
-            z = (coef[a + k] + lane[k]) * coef[a + 8 + k]
+    for k in range(_ZERO, n_lanes):
+        lane[_UPWARD + k] = 0.0
+        lane[_DOWNWARD + k] = 0.0
+    for i in range(_ONE, n_cells + _ONE):
+        a = i * _ROW
+        below = a - _ROW
+        for k in range(_ZERO, n_lanes):
+            z = (cells[a + _FORCE + k] + lane[_DRIVE + k]) * cells[a + _PECLET + k]
             c = max(1.0, abs(z))
-            work[b + k] = coef[a + 16 + k] * lane[8 + k] * (c + z)
-            work[b + 8 + k] = coef[a + 24 + k] * lane[8 + k] * (c - z)
-        if i == 0:
-            for k in range(8):
-                m = 1.0 / (1.0 + work[k])
-                work[16 + k] = work[8 + k] * m
-                work[24 + k] = m
-                work[32 + k] = p[k] * m
-        else:
-            d = b - 40
-            for k in range(8):
-                m = 1.0 / (1.0 + work[b + k] + work[d + 8 + k] - work[d + k] * work[d + 16 + k])
-                work[b + 16 + k] = work[b + 8 + k] * m
-                work[b + 24 + k] = m
-                work[b + 32 + k] = (p[i * 8 + k] + work[d + k] * work[d + 32 + k]) * m
-    last = (n_cells - 1) * 40
-    for k in range(8):
-        lane[16 + k] = work[last + k] * work[last + 32 + k]
-    for i in range(n_cells - 2, -1, -1):
-        b = i * 40
-        for k in range(8):
-            work[b + 32 + k] = work[b + 32 + k] + work[b + 16 + k] * work[b + 72 + k]
-    for k in range(8):
-        p[k] = (p[k] + _MORE * (work[32 + k] - p[k])) * work[24 + k]
-    for i in range(1, n_cells):
-        b = i * 40
-        for k in range(8):
-            q = i * 8 + k
-            p[q] = (p[q] + _MORE * (work[b + 32 + k] - p[q]) + work[b - 40 + k] * p[q - 8]) * work[b + 24 + k]
-    for k in range(8):
-        lane[24 + k] = work[last + k] * p[(n_cells - 1) * 8 + k]
-    for i in range(n_cells - 2, -1, -1):
-        b = i * 40
-        for k in range(8):
-            p[i * 8 + k] = p[i * 8 + k] + work[b + 16 + k] * p[i * 8 + 8 + k]
+            up = cells[a + _RATE_UP + k] * lane[_LENGTH + k] * (c + z)
+            down = cells[a + _RATE_DOWN + k] * lane[_LENGTH + k] * (c - z)
+            pivot = 1.0 / (
+                1.0 + up + lane[_DOWNWARD + k] - lane[_UPWARD + k] * cells[below + _FROM_ABOVE + k]
+            )
+            from_below = lane[_UPWARD + k] * pivot
+            cells[a + _FROM_BELOW + k] = from_below
+            cells[a + _FROM_ABOVE + k] = down * pivot
+            cells[a + _PIVOT + k] = pivot
+            cells[a + _STAGE + k] = cells[a + _MASS + k] * pivot + from_below * cells[below + _STAGE + k]
+            lane[_UPWARD + k] = up
+            lane[_DOWNWARD + k] = down
+    top = n_cells * _ROW
+    for k in range(_ZERO, n_lanes):
+        lane[_LEFT_FIRST + k] = lane[_UPWARD + k] * cells[top + _STAGE + k]
+    for j in range(_ONE, n_cells):
+        a = (n_cells - j) * _ROW
+        for k in range(_ZERO, n_lanes):
+            cells[a + _STAGE + k] = (
+                cells[a + _STAGE + k] + cells[a + _FROM_ABOVE + k] * cells[a + _ROW + _STAGE + k]
+            )
+    for i in range(_ONE, n_cells + _ONE):
+        a = i * _ROW
+        below = a - _ROW
+        for k in range(_ZERO, n_lanes):
+            more = cells[a + _MASS + k] + _MORE * (cells[a + _STAGE + k] - cells[a + _MASS + k])
+            cells[a + _MASS + k] = (
+                more * cells[a + _PIVOT + k] + cells[a + _FROM_BELOW + k] * cells[below + _MASS + k]
+            )
+    for k in range(_ZERO, n_lanes):
+        lane[_LEFT_SECOND + k] = lane[_UPWARD + k] * cells[top + _MASS + k]
+    for j in range(_ONE, n_cells):
+        a = (n_cells - j) * _ROW
+        for k in range(_ZERO, n_lanes):
+            cells[a + _MASS + k] = (
+                cells[a + _MASS + k] + cells[a + _FROM_ABOVE + k] * cells[a + _ROW + _MASS + k]
+            )
 
 
 @njit(cache=True, nogil=True)
 def _left(p: np.ndarray, k: int, n_cells: int, least: float) -> float:
-    """The mass of density k, at least `least`, from its cells; those that a long step made negative get 0."""
+    """The mass of density k, at least `least`, from its cells; those that a long step made negative get 0.
+
+    p : (n_cells, _LANES) mass of each cell
+    """
     total = 0.0
     for i in range(n_cells):
-        p[i * 8 + k] = max(p[i * 8 + k], 0.0)
-        total += p[i * 8 + k]
+        p[i, k] = max(p[i, k], 0.0)
+        total += p[i, k]
     if total < least:
-        p[(n_cells - 1) * 8 + k] += least - total
+        p[n_cells - 1, k] += least - total
         total = least
     return total
 
@@ -128,8 +160,11 @@ def march(
     """
     n = first.shape[0]
     n_cells = faces.shape[1] - 1
-    coef, work, p = np.empty(n_cells * 32), np.empty(n_cells * 40), np.empty(n_cells * 8)
-    lane, mass, base, fired = np.empty(32), np.empty(8), np.empty(8), np.empty(8)
+    every = np.zeros((n_cells + 1, 9, _LANES))
+    cells, coef, p = every.ravel(), every[1:, :4], every[1:, 8]
+    lanes = np.zeros((6, _LANES))
+    lane = lanes.ravel()
+    mass, base, fired = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
     centre, width = np.empty(n_cells), np.empty(n_cells)
     wanted = chance.shape[0] > 0
     # after its first steps a stretch has so many long ones; one with a part that is given, or whose steps are asked for, has none
@@ -138,9 +173,10 @@ def march(
     )
     turns = n_steps - (stride - 1) * long
     order = np.argsort(-turns)
-    for begin in range(0, n, 8):
-        used = min(8, n - begin)
-        for k in range(8):
+    for begin in range(0, n, _LANES):
+        used = min(_LANES, n - begin)
+        side = min(_LANES, 4 * ((used + 3) // 4))  # those beyond the used ones repeat the last
+        for k in range(side):
             s = order[begin + min(k, used - 1)]
             r = row[s]
             for i in range(n_cells):
@@ -149,12 +185,11 @@ def march(
             rate = _G * spread[r] / tau[r]
             for i in range(n_cells):
                 apart = (centre[i + 1] if i < n_cells - 1 else faces[r, n_cells]) - centre[i]
-                a = i * 32 + k
-                coef[a] = force[r, i + 1]
-                coef[a + 8] = apart / (2.0 * spread[r])
-                coef[a + 16] = rate / (apart * width[i])
-                coef[a + 24] = rate / (apart * width[i + 1]) if i < n_cells - 1 else 0.0
-                p[i * 8 + k] = 0.0
+                coef[i, 0, k] = force[r, i + 1]
+                coef[i, 1, k] = apart / (2.0 * spread[r])
+                coef[i, 2, k] = rate / (apart * width[i])
+                coef[i, 3, k] = rate / (apart * width[i + 1]) if i < n_cells - 1 else 0.0
+                p[i, k] = 0.0
             x = min(max(start[s], centre[0]), centre[n_cells - 1])
             at = max(0, min(n_cells - 4, np.searchsorted(centre, x) - 2))
             for i in range(at, at + 4):
@@ -162,33 +197,33 @@ def march(
                 for j in range(at, at + 4):
                     if j != i:
                         weight *= (x - centre[j]) / (centre[i] - centre[j])
-                p[i * 8 + k] = weight
+                p[i, k] = weight
             mass[k], base[k], fired[k], logs[s] = 1.0, 1.0, 0.0, 0.0
         for turn in range(turns[order[begin]]):
-            for k in range(8):
+            for k in range(side):
                 s = order[begin + min(k, used - 1)]
                 now = first[s] + min(
                     turn + (stride - 1) * min(max(turn - _SHORT, 0), long[s]), n_steps[s] - 1
                 )
                 many = stride if 0 <= turn - _SHORT < long[s] else 1
-                lane[k] = 0.0
+                lanes[0, k] = 0.0
                 for i in range(now, now + many):
-                    lane[k] += drive[row[s], i] / many
-                lane[8 + k] = length[s] * dt if turn == 0 else many * dt
-            _advance(coef, work, p, lane, n_cells)
-            for k in range(used):
-                s = order[begin + k]
+                    lanes[0, k] += drive[row[s], i] / many
+                lanes[1, k] = length[s] * dt if turn == 0 else many * dt
+            _advance(cells, lane, _unsigned(n_cells), _unsigned(side))
+            for k in range(side):
+                s = order[begin + min(k, used - 1)]
                 t = turn + (stride - 1) * min(
                     max(turn + 1 - _SHORT, 0), long[s]
                 )  # the last step of this turn
-                if turn >= turns[s]:
-                    if turn == turns[s]:  # numbers that go on shrinking would become subnormal, which is slow
-                        for i in range(n_cells):
-                            p[i * 8 + k] = 0.0
+                if turn == turns[s]:  # numbers that go on shrinking would become subnormal, which is slow
+                    for i in range(n_cells):
+                        p[i, k] = 0.0
+                if turn >= turns[s] or k >= used:
                     continue
                 if t == skip[s]:
                     logs[s], base[k] = 0.0, mass[k]
-                lost = ((1 - _G) * lane[16 + k] + _G * lane[24 + k]) / _G
+                lost = ((1 - _G) * lanes[2, k] + _G * lanes[3, k]) / _G
                 lost = min(max(lost, _LEAST), mass[k])
                 if wanted:
                     step, q = (first[s] + t) // n_parts, min(lost / max(mass[k], _LEAST), 1.0)
@@ -208,14 +243,16 @@ def march(
                 elif mass[k] < _TINY:  # far below rounding: scale what is left
                     logs[s] += np.log(mass[k])
                     for i in range(n_cells):
-                        p[i * 8 + k] /= mass[k]
+                        p[i, k] /= mass[k]
                     fired[k] /= mass[k]
                     mass[k] = 1.0
 
 
 @njit(cache=True, nogil=True)
 def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
-    """The force at a voltage, between its values at equally spaced ones, `per` in a volt from `low` on."""
+    """The force at a voltage, between its values at equally spaced ones, `per` in a volt from `low` on; with two, a line."""
+    if force.shape[0] == 2:
+        return force[0] + (x - low) * per * (force[1] - force[0])
     place = max((x - low) * per, 0.0)
     i = min(int(place), force.shape[0] - 2)
     return force[i] + (place - i) * (force[i + 1] - force[i])
@@ -234,7 +271,8 @@ def lowest(
 ) -> float:
     """The lowest voltage of the noise-free paths of all stretches, held at the threshold where they cross it.
 
-    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant
+    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant,
+        unless there are two only
     """
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])

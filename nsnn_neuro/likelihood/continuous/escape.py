@@ -63,13 +63,14 @@ def paths(
     lasts: np.ndarray,
 ) -> None:
     """Fill in the voltage at both ends of each free step, and its length in steps; 0 in steps that are not free."""
+    whole = -np.expm1(-1.0 / steps_per_tau)
     for s in range(first.shape[0]):
         v = start[s]
         for t in range(first[s], first[s] + n_steps[s]):
             h = length[s] if t == first[s] else 1.0
             before[t], lasts[t] = v, h
             if leaky:
-                v += (drive[t] - v) * -np.expm1(-h / steps_per_tau)
+                v += (drive[t] - v) * (whole if h == 1.0 else -np.expm1(-h / steps_per_tau))
             else:
                 v += drive[t] * h / steps_per_tau
             after[t] = v

@@ -12,13 +12,16 @@ be divided into an odd number of parts for a membrane that moves far in it; ever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
 
 from ...core.errors import NsnnError
+from ...core.parameters import Model
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
@@ -118,6 +121,7 @@ def membrane(
     middle: bool = True,
     lifted: bool = True,
     n_parts: int = 1,
+    known: dict[Any, Any] | None = None,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -127,6 +131,7 @@ def membrane(
     middle : whether a spike counts as at the middle of its step, or at its end
     lifted : False for a threshold that does not move, so that x is the voltage
     n_parts : of a step, an odd number; above 1 with spikes at the middle of steps
+    known : drives and decays that are known, to which those of this neuron are added: rows of parameters share many
     """
     n, dt = len(o) * n_parts, dt / n_parts
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
@@ -139,9 +144,13 @@ def membrane(
     for name, (time, _) in neuron.slow.items():
         start = float(value_of(neuron.slow_start.get(name, "0"), parameters))
         rate = dt / parameters[time]
-        mid[name], grid[name] = _decaying(o, start, jumps[name], rate, middle, n_parts)
+        how = (start, jumps[name], float(rate), middle, n_parts)
+        mid[name], grid[name] = _once(known, ("decay", id(o), *how), partial(_decaying, o, *how))
         end[name] = mid[name] * np.exp(-rate / 2)
-    drive = np.zeros(n) if stimulus is None else _drive(stimulus, n, dt, n_parts)
+    drive = np.zeros(n)
+    if stimulus is not None:
+        size = (n, dt, n_parts)
+        drive = _once(known, ("drive", *size, _content(stimulus)), partial(_drive, stimulus, *size))
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     total = np.zeros(n)
@@ -160,6 +169,27 @@ def membrane(
         rise,
         neuron.nonlinear,
         parameters,
+    )
+
+
+def _once(known: dict[Any, Any] | None, key: Any, make: Callable[[], Any]) -> Any:
+    """What is known by this key, made where it is not."""
+    if known is None:
+        return make()
+    if key not in known:
+        known[key] = make()
+    return known[key]
+
+
+def _content(model: Model) -> tuple[Any, ...]:
+    """What tells a model from others of one call: its values, those of models in it, and which other objects it holds."""
+    own = {field.name for field in model.parameter_fields()}
+    values = [np.asarray(model.si(name)).tobytes() for name in sorted(own)]
+    others = [(name, one) for name, one in vars(model).items() if name not in own and name != "_known_si"]
+    return (
+        type(model),
+        *values,
+        *((name, _content(one) if isinstance(one, Model) else id(one)) for name, one in others),
     )
 
 

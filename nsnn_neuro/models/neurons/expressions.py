@@ -91,4 +91,9 @@ def value_of(text: str, names: dict[str, Any]) -> Any:
         return None
 
     with np.errstate(all="ignore"):
-        return value(ast.parse(" ".join(text.split()), mode="eval"))
+        return value(_parsed(text))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text: str) -> ast.Expression:
+    return ast.parse(" ".join(text.split()), mode="eval")
