@@ -190,7 +190,7 @@ def test_the_page_on_robustness_runs(capsys):
 @pytest.mark.slow
 def test_the_page_on_likelihood_runs(capsys):
     """Held-out scores are above a constant probability's, and the true kind of model isn't refuted."""
-    text, choosing, coupled, calibrating = blocks(ROOT / "docs" / "likelihood.md")
+    text, choosing, coupled, calibrating, elsewhere = blocks(ROOT / "docs" / "likelihood.md")
     names: dict[str, Any] = {}
     exec(compile(text, "likelihood.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -212,6 +212,11 @@ def test_the_page_on_likelihood_runs(capsys):
     fit = names["calibrated"]
     assert abs(fit.parameters["noise.sigma"] - 3e-3) < 3 * fit.se["noise.sigma"]
     assert fit.score(names["block"], t_start=2 * names["second"]).value > 0
+    exec(compile(elsewhere, "likelihood.md", "exec"), names)
+    assert [len(names[name].segments) for name in ("predicted", "response")] == [20, 20]
+    assert all(float(s.spiketrains[0].t_stop.rescale("s")) == 1.0 for s in names["predicted"].segments)
+    times = np.concatenate([s.spiketrains[0].rescale("ms").magnitude for s in names["response"].segments])
+    assert ((times > 100) & (times < 420)).mean() > 0.9
 
 
 @pytest.mark.slow

@@ -212,6 +212,22 @@ def test_simulate_gives_spikes_of_the_fit():
     assert Rescaled.of(q, on_steps(block, q.shape[1])).p > 0.01
 
 
+def test_another_signal_is_taken_in_the_unit_of_the_fitted_one():
+    fit = dataclasses.replace(
+        fitted(), stimulus=(DRIVE, nsnn.Filtered(SIGNAL, gain=5 * mV, offset=90 * mV, delay=1 * ms))
+    )
+    other = neo.AnalogSignal(1e3 * PATH[:5000], units="um", sampling_period=0.1 * pq.ms)
+    taken = fit.under(other).stimulus.samples(5000, 1e-4)
+    assert taken == pytest.approx(DRIVE.samples(5000, 1e-4), rel=1e-9)
+    counts = [
+        len(fit.simulate(other, recording=k, seed=1, engine="numpy").segments[0].spiketrains[0])
+        for k in (0, 1)
+    ]
+    assert counts[1] > counts[0] + 20  # an offset of 90 mV
+    with pytest.raises(NsnnError, match=r"^signal is in pA: expected a unit such as mm"):
+        fit.under(neo.AnalogSignal(PATH[:10], units="pA", sampling_period=0.1 * pq.ms))
+
+
 def test_the_printed_table_has_units_and_bounds():
     lines = repr(fitted()).splitlines()
     assert lines[0].startswith("Calibration of LIF: ")

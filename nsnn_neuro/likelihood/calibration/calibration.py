@@ -168,16 +168,33 @@ class Calibration:
         rows = [self._free.numbers(values) for values in self._free.values(points)]
         return log_likelihoods(rows, self._trials, self.dt, self.grid)
 
-    def under(self, signal: Any) -> Calibration:
-        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus, to score or simulate; None: this fit."""
+    def under(self, signal: Any, *, recording: int = 0) -> Calibration:
+        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus, to score or simulate; None: this fit.
+
+        The gain holds for the unit of the fitted signal: a signal in another unit of the same kind is converted.
+
+        recording : with several recordings, the number of the one whose stimulus is taken
+
+        NsnnError : a stimulus without a signal, a signal of another kind
+        """
         if signal is None:
             return self
-        first = self.stimulus[0] if isinstance(self.stimulus, tuple) else self.stimulus
-        if not hasattr(first, "signal"):
+        several = self.stimulus if isinstance(self.stimulus, tuple) else (self.stimulus,)
+        own = several[whole(recording, 0, "recording", len(several) - 1)]
+        if not hasattr(own, "signal"):
             raise NsnnError(
-                f"signal: the fit has the stimulus {type(first).__name__}, which has no signal to replace; leave signal out"
+                f"signal: the fit has the stimulus {type(own).__name__}, which has no signal to replace; leave signal out, or pass "
+                "any stimulus to simulate(fit.model, fit.noise, stimulus, duration=...)"
             )
-        return replace(self, stimulus=replace(first, signal=signal))
+        if isinstance(signal, neo.AnalogSignal) and signal.units != own.signal.units:
+            try:
+                signal = signal.rescale(own.signal.units)
+            except ValueError:
+                raise NsnnError(
+                    f"signal is in {signal.dimensionality}: expected a unit such as {own.signal.dimensionality}, that of the "
+                    "fitted signal, for which the gain holds"
+                ) from None
+        return replace(self, stimulus=replace(own, signal=signal))
 
     def score(self, trains: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
         """Bits per spike of these data over a homogeneous neuron, (log2 P(spikes) - log2 P0(spikes)) / n_spikes, in steps of dt.
@@ -253,13 +270,15 @@ class Calibration:
     ) -> neo.Block:
         """Simulate the calibrated neuron under its stimulus, or another `signal` in it (see `score`).
 
-        `duration` is that of the longest fitted trial by default, or that of `signal`.
+        `duration` is that of the longest fitted trial by default, or that of `signal`. With a stimulus of another kind call
+        `simulate(fit.model, fit.noise, stimulus, duration=...)`.
 
         recording : with several recordings, the number of the one whose stimulus is taken
         """
         if signal is not None:
+            of_signal = self.under(signal, recording=recording)
             span = signal.t_stop - signal.t_start
-            return self.under(signal).simulate(
+            return of_signal.simulate(
                 trials=trials, seed=seed, duration=span if duration is None else duration, engine=engine
             )
         from brian2 import second
