@@ -39,6 +39,7 @@ def intersection_information(
     to do with neither stimulus nor choice; "r|s" permutes them among trials of the same stimulus, so that choices follow the
     response no more than the stimulus explains; "r|c" among trials of the same choice; "s" and "c" permute stimuli and choices.
     With "r|s" null_mean is not 0: two independent readouts of the stimulus have information in common too.
+    Where choices don't follow the stimulus either, shuffles often tie at I(S; C), and p is too large rather than too small.
 
     bias, se and warning are those of `partial_information`. Of two equal redundancies the smaller is a little too low.
 

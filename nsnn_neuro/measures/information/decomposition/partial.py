@@ -49,7 +49,8 @@ def partial_information(
     "shuffle" subtracts the mean over shuffles of s, which is right at zero information only. "none" ("plugin") makes no
     correction.
 
-    p tests what `null` shuffles away. It compares plug-in values, and is exact for its null hypothesis:
+    p tests what `null` shuffles away. It compares plug-in values, and is exact for its null hypothesis, except that shuffles which
+    tie with the value, such as at 0, count as reaching it: p is then too large rather than too small.
 
     | null | permutes | null hypothesis | parts that are then 0 |
     |---|---|---|---|
