@@ -84,7 +84,7 @@ def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
     """
     nir = nir_package()
     step = positive(dt, "s", "dt")
-    shape = None if image is None else AveragePooling(1, image=image).post_image
+    shape: Shape | None = None if image is None else AveragePooling(1, image=image).post_image
     first = shape
     nodes: dict[str, Any] = {}
     lost = {"noise": 0, "a reset by subtraction": 0}

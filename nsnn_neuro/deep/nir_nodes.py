@@ -63,7 +63,8 @@ def chain(graph: Any) -> list[tuple[str, Any]]:
         raise FormatError(
             f"{len(ends['Input'])} inputs and {len(ends['Output'])} outputs: expected one of each"
         )
-    order, name = [], ends["Input"][0]
+    order: list[tuple[str, Any]] = []
+    name = ends["Input"][0]
     while name is not None and len(order) <= len(nodes):
         order.append((name, nodes[name]))
         name = after.get(name)
@@ -173,7 +174,8 @@ def _linear(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], Shape
     if weight.ndim != 2 or shape != weight.shape[1:]:
         raise FormatError(f"{label}: weight has shape {weight.shape}, expected (outputs, {math.prod(shape)})")
     bias = None if type(node).__name__ == "Linear" else _numbers(label, "bias", node.bias, weight.shape[:1])
-    layer = nn.Linear(*weight.shape[::-1], bias=bias is not None, device="meta")
+    n_out, n_in = weight.shape
+    layer = nn.Linear(n_in, n_out, bias=bias is not None, device="meta")
     return [_filled(layer, weight, bias)], weight.shape[:1]
 
 
