@@ -24,12 +24,12 @@ import numpy as np
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import si
-from ..learning.loop import Epoch, Scores, TrainingLoop, check_finite
+from ..learning.loop import Epoch, Scores, TrainingLoop
 from ..models.log_odds import observed
 from .network import KEPT, NetworkModel
 from .network_result import NetworkFit
 from .network_scale import Scale, bits, start
-from .particle_gradient import AdamSteps
+from .particle_gradient import AdamSteps, TwoLayers
 from .prior import strength
 
 _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
@@ -304,7 +304,7 @@ def _per_window(o: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass
-class BoundAscent:
+class BoundAscent(TwoLayers):
     """Adam on the bound of windows x, o (see `bound_slope`), as the `Trainer` of a loop."""
 
     model: NetworkModel
@@ -350,19 +350,3 @@ class BoundAscent:
         h = _drawn(self.model, self.weights[0], x, self.draws, rng).h
         value = _mean_log(_given(self.model, self.weights[1], h, o)[0])[0]
         return Scores(-value.sum(axis=-1).mean(axis=1))
-
-    def check(self) -> dict[str, float]:
-        """Refuse weights that aren't finite."""
-        check_finite({f"weights of layer {k}": w for k, w in enumerate(self.weights, 1)})
-        return {}
-
-    def learned(self) -> dict[str, np.ndarray]:
-        """The weights of both layers."""
-        return {f"weights_{k}": w for k, w in enumerate(self.weights)}
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Nothing: it writes no checkpoint."""
-        return {}, {}
-
-    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        """Nothing: it writes no checkpoint."""

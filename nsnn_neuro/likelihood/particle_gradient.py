@@ -100,8 +100,30 @@ class AdamSteps:
             one += rate * (m / (1 - _DECAY**self.count)) / size
 
 
+class TwoLayers:
+    """What trainers of the weights of both layers share: what is learned, and no checkpoint."""
+
+    weights: list[np.ndarray]
+
+    def check(self) -> dict[str, float]:
+        """Refuse weights that aren't finite."""
+        check_finite({f"weights of layer {k}": w for k, w in enumerate(self.weights, 1)})
+        return {}
+
+    def learned(self) -> dict[str, np.ndarray]:
+        """The weights of both layers."""
+        return {f"weights_{k}": w for k, w in enumerate(self.weights)}
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Nothing: it writes no checkpoint."""
+        return {}, {}
+
+    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        """Nothing: it writes no checkpoint."""
+
+
 @dataclasses.dataclass
-class Ascent:
+class Ascent(TwoLayers):
     """Adam on the log-likelihood of windows x, o (see `slope`), as the `Trainer` of a loop."""
 
     model: NetworkModel
@@ -134,19 +156,3 @@ class Ascent:
             loss.append(-logs)
             self.adam.step([g.mean(axis=0) for g in gradients], rate)
         return Scores(np.concatenate(loss)), None
-
-    def check(self) -> dict[str, float]:
-        """Refuse weights that aren't finite."""
-        check_finite({f"weights of layer {k}": w for k, w in enumerate(self.weights, 1)})
-        return {}
-
-    def learned(self) -> dict[str, np.ndarray]:
-        """The weights of both layers."""
-        return {f"weights_{k}": w for k, w in enumerate(self.weights)}
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Nothing: it writes no checkpoint."""
-        return {}, {}
-
-    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        """Nothing: it writes no checkpoint."""

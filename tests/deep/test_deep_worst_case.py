@@ -201,7 +201,7 @@ def test_restarts_keep_the_lower_margin():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"widths": [0.0]}, "width = 0.0: expected a number above 0, or None"),
         ({"widths": []}, r"widths = \(\): expected one or more"),
@@ -216,9 +216,9 @@ def test_restarts_keep_the_lower_margin():
         ({"candidates": {"less": np.full((3, 6), 0.5)}}, r"candidates\['less'\] has shape \(3, 6\): expected \(4, 6\)"),
     ],
 )  # fmt: skip
-def test_errors_name_the_argument(change, told):
+def test_errors_name_the_argument(change, message):
     data = np.full((4, 6), 0.5), np.array([0, 1, 0, 1])
-    with pytest.raises(NsnnError, match=told):
+    with pytest.raises(NsnnError, match=message):
         deep.worst_case(spiking(0.3), data, **{"strength": 0.1, "steps": 1, "draws": [1]} | change)
     with pytest.raises(NsnnError, match="restarts = 2: expected 1 with random_start=False"):
         deep.pgd(spiking(0.3), data, strength=0.1, restarts=2, random_start=False)

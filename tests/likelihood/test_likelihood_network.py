@@ -208,10 +208,10 @@ def ndl_of_patterns(
         p = [model.family.cdf(v - theta) for v, theta in zip(u, layer["theta"], strict=True)]
         priors.append(np.prod(np.where(below == 1, p[0], 1 - p[0])))
         options: dict[str, Any] = {"reset_path": "detached", **layer}
-        told = nsnn.reference.signals(W, x, spikes, Improbability(p[1]), model.family, **options)
+        signals = nsnn.reference.signals(W, x, spikes, Improbability(p[1]), model.family, **options)
         e = nsnn.reference.traces(W, x, spikes, model.family, **layer)[0]
         f = model.family.pdf(u[0] - layer["theta"][0])
-        found[0].append(np.einsum("tj,tj,tij->ij", told[0], f, e))
+        found[0].append(np.einsum("tj,tj,tij->ij", signals[0], f, e))
         found[1].append(nsnn.reference.ndl(W, x, spikes, Improbability(p[1]), model.family, **options)[1])
     return [np.array(one) for one in found], np.array(priors)
 

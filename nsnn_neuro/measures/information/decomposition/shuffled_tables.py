@@ -72,7 +72,7 @@ class Columns(NamedTuple):
 
 
 class Estimated(NamedTuple):
-    """Values (k,) of the k functions, with what an `Estimate` tells of them; made by `estimate`."""
+    """Values (k,) of the k functions, with their errors and tests, as in an `Estimate`; made by `estimate`."""
 
     value: np.ndarray
     se: np.ndarray
