@@ -1,4 +1,4 @@
-"""Recovery of parameters by `calibrate`: coverage of 95 % intervals, bias, time rescaling, seconds, for LIF, EIF and GIF.
+"""Recovery of parameters by `calibrate`: coverage of 95 % intervals (of the profile and Wald), bias, time rescaling, seconds.
 
 `python benchmarks/recovery.py --recordings 100 --out FOLDER` simulates recordings of 300 spikes, each with a new signal and seed.
 It fits them from starts that do not know the truth and appends a line for each to FOLDER/MODEL.jsonl. A run that was stopped
@@ -31,7 +31,10 @@ import nsnn_neuro as nsnn
 
 PAGE = Path(__file__).parents[1] / "docs" / "likelihood.md"
 KEPT = PAGE.with_name("likelihood_recovery.json")
-HEAD = "| neuron | parameter | covered of {n} | bias, in standard errors | SD, in standard errors |\n|---|---|---|---|---|\n"
+HEAD = (
+    "| neuron | parameter | profile covers, of {n} | Wald covers | bias, in standard errors | SD, in standard errors |\n"
+    "|---|---|---|---|---|---|\n"
+)
 SPIKES, HELD_OUT = 300, 75
 DURATION, PERIOD = 9.0, 0.1e-3  # s: of the simulation, of a sample of the signal
 CORRELATION, SMOOTHING = 5e-3, 2e-3  # s: of the signal
@@ -150,7 +153,9 @@ def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIK
             model, case.free, noise=noise, stimulus=nsnn.Filtered(drive, **begun), trains=block, t_stop=last * second,
             progress=False,
         )  # fmt: skip
-    cpu, wall = time.process_time() - stopwatch[0], time.perf_counter() - stopwatch[1]
+        cpu, wall = time.process_time() - stopwatch[0], time.perf_counter() - stopwatch[1]
+        profile = fit.interval(method="profile", progress=False)
+        cpu_profile = time.process_time() - stopwatch[0] - cpu
     probability = nsnn.likelihood.spike_probability(
         case.model, block, noise=case.noise, stimulus=nsnn.Filtered(drive, **case.drive), t_stop=end * second
     )
@@ -162,11 +167,13 @@ def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIK
         "truth": truth(case),
         "estimate": fit.parameters,
         "se": fit.se,
-        "interval": fit.interval(),
+        "wald": fit.interval(method="wald"),
+        "profile": profile,
         "log_likelihood": fit.log_likelihood,
         "p": fit.rescaled(block, t_start=last * second, t_stop=end * second).p,
         "p_truth": nsnn.likelihood.Rescaled.of(probability[steps], fired).p,
         "cpu": cpu,
+        "cpu_profile": cpu_profile,
         "seconds": wall,
         "warnings": [str(one.message) for one in caught if "bound" in str(one.message)],
     }
@@ -207,12 +214,15 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     rows = {}
     for name in found[0]["truth"]:
         true = np.array([line["truth"][name] for line in found])
-        low, high = np.array([line["interval"][name] for line in found]).T
+        covered = {}
+        for kind in ("profile", "wald"):
+            low, high = np.array([line[kind][name] for line in found]).T
+            covered[kind] = int(((low <= true) & (true <= high)).sum())
         z = np.array([line["estimate"][name] for line in found]) - true
         z /= np.array([line["se"][name] for line in found])
         z = z[np.isfinite(z)]
         rows[name] = {
-            "covered": int(((low <= true) & (true <= high)).sum()),
+            "covered": covered,
             "bias": float(z.mean()),
             "bias_se": float(z.std(ddof=1) / np.sqrt(z.size)),
             "spread": float(z.std(ddof=1)),
@@ -224,6 +234,7 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
         "uniform_p": float(kstest([line["p"] for line in found], "uniform").pvalue),
         "uniform_p_truth": float(kstest([line["p_truth"] for line in found], "uniform").pvalue),
         "cpu": float(np.median([line["cpu"] for line in found])),
+        "cpu_profile": float(np.median([line["cpu_profile"] for line in found])),
         "recording": float(np.mean([line["t_stop"] for line in found])),
     }
 
@@ -233,24 +244,32 @@ def report(name: str, made: dict[str, Any]) -> str:
     n = made["recordings"]
     rows = []
     for parameter, row in made["parameters"].items():
-        share = row["covered"] / n
         rows.append(
             [
                 parameter,
-                f"{100 * share:.0f} +- {100 * np.sqrt(max(share * (1 - share), 0.05 * 0.95) / n):.0f} %",
+                *(share(row["covered"][kind], n) for kind in ("profile", "wald")),
                 f"{row['bias']:+.2f} +- {row['bias_se']:.2f}",
                 f"{row['spread']:.2f}",
                 str(row["at_bound"]),
             ]
         )
-    pooled = sum(row["covered"] for row in made["parameters"].values()) / (n * len(made["parameters"]))
-    head = ["parameter", "covered", "bias in errors", "SD in errors", "at a bound"]
+    pooled = {
+        kind: 100 * np.mean([row["covered"][kind] for row in made["parameters"].values()]) / n
+        for kind in ("profile", "wald")
+    }
+    head = ["parameter", "profile covers", "Wald covers", "bias in errors", "SD in errors", "at a bound"]
     return (
-        f"{name}: {n} recordings of {made['recording']:.1f} s, {100 * pooled:.1f} % covered over all parameters; "
-        f"p of rescaling uniform: p = {made['uniform_p']:.2f} "
-        f"(true parameters: {made['uniform_p_truth']:.2f}); {made['cpu']:.1f} s of processor time for each fit\n"
-        + table(head, rows)
+        f"{name}: {n} recordings of {made['recording']:.1f} s; over all parameters profiles cover {pooled['profile']:.1f} %, "
+        f"Wald intervals {pooled['wald']:.1f} %; p of rescaling uniform: p = {made['uniform_p']:.2f} "
+        f"(true parameters: {made['uniform_p_truth']:.2f}); processor time {made['cpu']:.1f} s for each fit, "
+        f"{made['cpu_profile']:.1f} s for its profile intervals\n" + table(head, rows)
     )
+
+
+def share(covered: int, n: int) -> str:
+    """A fraction in per cent with its binomial error, at least that of 95 %."""
+    p = covered / n
+    return f"{100 * p:.0f} +- {100 * np.sqrt(max(p * (1 - p), 0.05 * 0.95) / n):.0f} %"
 
 
 def page_table(made: dict[str, Any]) -> str:
@@ -259,8 +278,8 @@ def page_table(made: dict[str, Any]) -> str:
     for name, one in made.items():
         for parameter, row in one["parameters"].items():
             text += (
-                f"| {name.upper()} | `{parameter}` | {row['covered']} | {row['bias']:+.2f} +- {row['bias_se']:.2f} | "
-                f"{row['spread']:.2f} |\n"
+                f"| {name.upper()} | `{parameter}` | {row['covered']['profile']} | {row['covered']['wald']} | "
+                f"{row['bias']:+.2f} +- {row['bias_se']:.2f} | {row['spread']:.2f} |\n"
             )
     return text
 
@@ -269,7 +288,7 @@ def write_page(made: dict[str, Any]) -> None:
     """Put the table into the page, and the numbers into a file of the same folder."""
     KEPT.write_text(json.dumps(made, indent=1) + "\n")
     text = PAGE.read_text()
-    start = text.index(HEAD.split("{")[0])
+    start = text.index("| neuron | parameter |")
     end = text.index("\n\n", start) + 1
     PAGE.write_text(text[:start] + page_table(made) + text[end:])
 

@@ -10,6 +10,7 @@ import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
 from scipy.optimize import minimize
+from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
@@ -149,14 +150,82 @@ def on_steps(block, n):
     return o
 
 
-def test_intervals_and_profiles_agree_where_spikes_are_many():
+def test_the_likelihood_at_the_ends_of_a_profile_interval_has_fallen_by_half_of_chi_squared():
+    """That of `spike_probability`, for one parameter; the grid below has a second one to profile out."""
+    fit = nsnn.calibrate(CELL, GAIN, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
+    o = on_steps(spikes(), 30_000)[:, :10_000]
+    for gain in fit.interval(0.9)["stimulus.gain"]:
+        stimulus = nsnn.Filtered(SIGNAL, gain=1e3 * gain * mV, offset=19 * mV)
+        q = spike_probability(CELL, spikes(), noise=HAZARD, stimulus=stimulus, t_stop=1 * second)
+        logs = np.where(o == 1, np.log(np.clip(q, 1e-300, 1)), np.log1p(-np.clip(q, 0, 1 - 1e-16)))
+        assert fit.log_likelihood - logs.sum() == pytest.approx(chi2.ppf(0.9, 1) / 2, abs=0.03)
+
+
+def test_intervals_of_both_kinds_and_profiles_agree_where_spikes_are_many():
     fit = fitted()
-    low, high = fit.interval()["stimulus.gain"]
+    intervals, wald = fit.interval(), fit.interval(method="wald")
+    assert list(intervals) == list(FREE)
+    for name, (low, high) in intervals.items():
+        assert low < fit.parameters[name] < high
+        assert np.abs(np.array(wald[name]) - (low, high)).max() < 0.15 * (high - low)
     profile = fit.profile("stimulus.gain")
-    assert low < fit.parameters["stimulus.gain"] < high
-    assert np.abs(np.array(profile.interval) - (low, high)).max() < 0.15 * (high - low)
+    assert profile.interval == pytest.approx(intervals["stimulus.gain"])
     assert profile.log_likelihood.max() == 0.0
-    assert fit.interval(0.5)["stimulus.gain"][1] < high
+    assert profile.values[0] < profile.interval[0] < profile.interval[1] < profile.values[-1]
+    assert np.interp(profile.interval, profile.values, profile.log_likelihood) == pytest.approx(
+        -1.92, abs=0.25
+    )
+    assert fit.interval(0.5)["stimulus.gain"][1] < intervals["stimulus.gain"][1]
+    with pytest.raises(NsnnError, match=r"^name = 'gain': expected one of"):
+        fit.interval(names=["gain"])
+    with pytest.raises(NsnnError, match=r"^method = 'walt'"):
+        fit.interval(method="walt")
+
+
+BENT = np.array([[400.0, 380.0], [380.0, 400.0]])  # information of two parameters, at (0.5, 0.5)
+
+
+def bent(points, bend):
+    """A ridge of likelihood along a parabola, and so no parabola itself."""
+    x, y = points[:, 0] - 0.5, points[:, 1] - 0.5
+    off = np.stack([x, y - bend * x**2], axis=1)
+    return -0.5 * np.einsum("ni,ij,nj->n", off, BENT, off)[:, None]
+
+
+@pytest.mark.parametrize("bend", [0.0, 1.0, 3.0])
+def test_limits_of_profiles_are_those_of_a_fine_grid(bend):
+    """Of an internal: with a bend the Wald interval of the second parameter is off by up to half of its width."""
+    from nsnn_neuro.likelihood.calibration.limits import Profiler
+
+    profiler = Profiler(lambda points: bent(points, bend), np.full(2, 0.5), BENT)
+    grid = np.linspace(0.0, 1.0, 501)
+    logs = bent(np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2), bend).reshape(
+        501, 501
+    )
+    for k in (0, 1):
+        inside = grid[logs.max(axis=1 - k) > -1.92]
+        for sign, end in ((-1, inside[0]), (1, inside[-1])):
+            found = profiler.limit(k, sign, 1.92)
+            assert found.u == pytest.approx(end, abs=4e-3)
+            assert found.at_bound == (end in (0.0, 1.0))
+
+
+def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
+    """Of internals: the second parameter's profile has not ended at 1, and the fit is beside the maximum."""
+    from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler
+    from nsnn_neuro.likelihood.calibration.undetermined import warn_limits
+
+    profiler = Profiler(lambda points: bent(points, 0.0), np.array([0.5, 0.62]), BENT)
+    assert profiler.limit(1, -1, 1.92).gained > 0.1
+    ends = [("tau_m", "upper", Limit(1.0, True, 0.0)), ("b", "lower", Limit(np.nan, False, 0.5))]
+    with (
+        pytest.warns(UserWarning, match="profile likelihood has not ended for tau_m at its upper bound"),
+        pytest.warns(UserWarning, match="limits that were not found are NaN: lower of b"),
+        pytest.warns(
+            UserWarning, match="likelihood is 0.5 nats higher for another b: the fit is not the maximum"
+        ),
+    ):
+        warn_limits(ends)
 
 
 def test_a_fit_of_one_trial_in_seconds_is_that_of_arrays():
@@ -257,6 +326,11 @@ def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
         fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     assert np.isnan(fit.se["noise.hazard.rate"])
     assert fit.se["stimulus.gain"] > 0
+    with pytest.warns(UserWarning, match="has not ended for noise.hazard.rate at its lower bound: these"):
+        intervals = fit.interval()
+    assert intervals["noise.hazard.rate"][0] == pytest.approx(200.0)
+    assert 200 < intervals["noise.hazard.rate"][1] < 900
+    assert fit.interval(method="wald")["noise.hazard.rate"] == pytest.approx((200.0, 900.0))
     idle = nsnn.GIF(
         tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms, tau_w=50 * ms, b=0 * mV,
         tau_thresh=20 * ms, b_thresh=0 * mV,
@@ -265,7 +339,9 @@ def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
     with pytest.warns(UserWarning, match="tau_w does not change the likelihood: its error is inf"):
         fit = nsnn.calibrate(idle, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     assert fit.se["tau_w"] == np.inf
-    assert fit.interval()["tau_w"] == pytest.approx((5e-3, 0.5))
+    for method in ("profile", "wald"):
+        assert fit.interval(method=method)["tau_w"] == (-np.inf, np.inf)
+        assert np.isfinite(fit.interval(method=method)["stimulus.gain"]).all()
 
 
 @pytest.mark.parametrize(("upper", "words"), [(0.45, ["a fifth of tau_m = 0.45 ms of the fitted"]), (5, [])])

@@ -265,6 +265,9 @@ def test_chosen_parameters_and_bounds():
     assert repr(result).splitlines()[5].split()[-4:] == ["2", "to", "50", "ms"]
     with pytest.raises(NsnnError, match="has no profile"):
         result.profile("tau_m")
+    with pytest.raises(NsnnError, match="has no profile"):
+        result.interval(method="profile")
+    assert result.interval(names=["tau_m"]) == {"tau_m": result.interval()["tau_m"]}
 
 
 def signal(values, unit="mV", period=DT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import neo
 import numpy as np
 from scipy.stats import chi2, norm
 
-from ...core.checks import check_seed, whole
+from ...core.checks import check_seed, one_of, whole
 from ...core.errors import NsnnError
+from ...core.progress import progress_bar
 from ...measures import Estimate
 from ..bits_per_spike import bits_per_spike
 from ..continuous.cells import Grid
@@ -19,7 +21,9 @@ from ..continuous.trials import Trial, read_recordings
 from ..per_step import PerStep
 from ..time_rescaling import Rescaled, rescale
 from .free_parameters import FreeParameters
-from .maximise import Ascent, climb
+from .limits import Profiler
+from .maximise import Ascent, Function, climb
+from .undetermined import warn_limits
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,7 @@ class Profile:
     log_likelihood: np.ndarray
     """(n,) relative to the maximum, nats"""
     interval: tuple[float, float]
-    """the values whose log-likelihood is within chi2(1)/2 of the maximum; a bound of the parameter where it does not end within"""
+    """the values whose log-likelihood is within chi2(1)/2 of the maximum; see `Calibration.interval`"""
     level: float
 
 
@@ -93,17 +97,97 @@ class Calibration:
         ]
         return "\n".join(lines)
 
-    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Confidence intervals by name, SI: normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart.
+    def interval(
+        self,
+        level: float = 0.95,
+        *,
+        method: str = "profile",
+        names: Sequence[str] | None = None,
+        n_jobs: int = 1,
+        progress: Any = None,
+    ) -> dict[str, tuple[float, float]]:
+        """Confidence intervals by name, SI.
 
-        They end at the bounds of the parameter; a parameter at a bound or without effect has the whole range.
+        A profile interval holds the values for which the log-likelihood, with the other parameters at their best, is less than
+        chi2(1)/2 below its maximum. It follows ridges of the likelihood, and takes about as long as the fit. A Wald interval costs
+        nothing and takes the likelihood for a parabola, which it is with many spikes only.
+
+        level : confidence level
+        method : "profile", or "wald": normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart
+        names : of some parameters only, which takes less time
+        n_jobs : threads
+        progress : as for `calibrate`
+
+        Intervals end at the bounds of the parameter; a warning names the profiles that have not ended there. A parameter without
+        effect has (-inf, inf). A Wald interval of a parameter at a bound is its whole range.
+
+        Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
         """
+        drop = float(chi2.ppf(_level(level), 1)) / 2
+        one_of(method, ("profile", "wald"), "method")
+        chosen = self._free.names if names is None else tuple(names)
+        for name in chosen:
+            self._index(name)
+        if method == "wald":
+            return {name: pair for name, pair in self._wald(level).items() if name in chosen}
+        with progress_bar(progress, "profile intervals") as report:
+            return self._profiled(chosen, drop, whole(n_jobs, 1, "n_jobs"), report or (lambda _: None))
+
+    def _wald(self, level: float) -> dict[str, tuple[float, float]]:
+        """Intervals from standard errors."""
         z = self._quantile(0.5 + _level(level) / 2)
         free, u = self._free, self._ascent.u
         error = np.sqrt(np.diag(self._scaled))
-        error = np.where(np.isfinite(error), error, np.inf)
-        low, high = (free.values(np.clip(u + sign * z * error, 0.0, 1.0)) for sign in (-1, 1))
+        wide = np.where(np.isfinite(error), error, np.inf)
+        low, high = (free.values(np.clip(u + sign * z * wide, 0.0, 1.0)) for sign in (-1, 1))
+        low, high = np.where(np.isposinf(error), -np.inf, low), np.where(np.isposinf(error), np.inf, high)
         return {name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)}
+
+    def _profiled(
+        self, names: Sequence[str], drop: float, n_jobs: int, tell: Callable[[float], Any]
+    ) -> dict[str, tuple[float, float]]:
+        """Intervals of profiles, with warnings about those that a bound cuts off."""
+        free = self._free
+        idle = np.isposinf(np.diag(self._scaled))
+        matter = np.flatnonzero(~idle)
+        found, ends = {name: (-np.inf, np.inf) for name in names}, []
+        profiler = Profiler(self._of_those(matter, n_jobs), self._ascent.u[matter], self._information(matter))
+        for done, name in enumerate(names):
+            k = self._index(name)
+            if not idle[k]:
+                place = int(np.flatnonzero(matter == k)[0])
+                pair = [profiler.limit(place, sign, drop) for sign in (-1, 1)]
+                ends += [(name, *one) for one in zip(("lower", "upper"), pair, strict=True)]
+                low, high = (float(free.values(self._with(k, one.u))[k]) for one in pair)
+                found[name] = low, high
+            tell((done + 1) / len(names))
+        warn_limits(ends)
+        return found
+
+    def _information(self, matter: np.ndarray) -> np.ndarray:
+        """The observed information of these parameters; that of the scores where some of them are at a bound."""
+        assert self._ascent.scores is not None
+        inner = self._scaled[np.ix_(matter, matter)]
+        if np.isfinite(inner).all():
+            return np.asarray(np.linalg.inv(inner))
+        scores = self._ascent.scores[:, matter]
+        return np.asarray(scores.T @ scores)
+
+    def _of_those(self, some: np.ndarray, n_jobs: int) -> Function:
+        """The log-likelihood of stretches as a function of some parameters, the others as they are."""
+
+        def function(points: np.ndarray) -> np.ndarray:
+            rows = np.tile(self._ascent.u, (len(points), 1))
+            rows[:, some] = points
+            parts = [self._free.numbers(values) for values in self._free.values(rows, within=False)]
+            return log_likelihoods(parts, self._trials, self.dt, self.grid, n_jobs=n_jobs)
+
+        return function
+
+    def _index(self, name: str) -> int:
+        if name not in self._free.names:
+            raise NsnnError(f"name = {name!r}: expected one of {', '.join(self._free.names)}")
+        return self._free.names.index(name)
 
     def _quantile(self, upper: float) -> np.ndarray:
         """How many standard errors are below a fraction of the distribution of each estimate, (K,) or a number."""
@@ -112,26 +196,24 @@ class Calibration:
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """The likelihood as a function of one parameter, with the others at their best for each value.
 
-        Its interval holds where the likelihood is not a parabola: with few spikes, or close to a bound.
+        Its interval is that of `interval`. The values reach 1.5 times as far from the maximum as the interval, within the bounds.
 
         name : one of `parameters`
         level : of the interval
         n_values : values on either side of the maximum, an odd number in all
         """
-        free = self._free
-        if name not in free.names:
-            raise NsnnError(f"name = {name!r}: expected one of {', '.join(free.names)}")
+        free, k = self._free, self._index(name)
         n = whole(n_values, 3, "n_values", 101)
-        k = free.names.index(name)
+        interval = self.interval(level, names=[name])[name]
+        top = self._ascent.u[k]
+        limits = np.array([self._place(k, value) if np.isfinite(value) else np.nan for value in interval])
+        reach = np.where(np.isfinite(limits), 1.5 * np.abs(limits - top), 0.75)
         others = np.array([j for j in range(len(free.names)) if j != k], dtype=int)
-        error = np.sqrt(self._scaled[k, k])
-        error = error if np.isfinite(error) and error > 0 else 0.25
-        drop = float(chi2.ppf(_level(level), 1)) / 2
-        found = {float(self._ascent.u[k]): 0.0}
-        for sign in (-1.0, 1.0):
+        found = {float(top): 0.0}
+        for side, sign in enumerate((-1.0, 1.0)):
             at = self._ascent.u.copy()
             for step in range(1, n // 2 + 1):
-                u = float(np.clip(self._ascent.u[k] + sign * error * 3.0 * step / (n // 2), 0.0, 1.0))
+                u = float(np.clip(top + sign * reach[side] * step / (n // 2), 0.0, 1.0))
                 if u in found:
                     break
                 at, value = self._best_others(at, k, u, others)
@@ -139,7 +221,13 @@ class Calibration:
         place = np.array(sorted(found))
         logs = np.array([found[u] for u in place])
         values = np.array([free.values(self._with(k, u))[k] for u in place])
-        return Profile(name, values, logs, _crossings(values, logs, -drop), level)
+        return Profile(name, values, logs, interval, level)
+
+    def _place(self, k: int, value: float) -> float:
+        """The place from 0 to 1 of a value of parameter k."""
+        values = self._free.values(self._ascent.u)
+        values[k] = value
+        return float(self._free.place(values)[k])
 
     def _with(self, k: int, u: float) -> np.ndarray:
         point = self._ascent.u.copy()
@@ -305,17 +393,3 @@ def _level(level: Any) -> float:
     if not isinstance(level, int | float) or not 0 < level < 1:
         raise NsnnError(f"level = {level}: expected a number between 0 and 1")
     return float(level)
-
-
-def _crossings(values: np.ndarray, logs: np.ndarray, level: float) -> tuple[float, float]:
-    """Where the log-likelihood crosses a level on either side of its maximum; the ends where it does not."""
-    top = int(np.argmax(logs))
-    low, high = float(values[0]), float(values[-1])
-    left, right = np.flatnonzero(logs[:top] < level), np.flatnonzero(logs[top + 1 :] < level)
-    if left.size:
-        i = int(left[-1])
-        low = float(np.interp(level, logs[[i, i + 1]], values[[i, i + 1]]))
-    if right.size:
-        i = top + 1 + int(right[0])
-        high = float(np.interp(level, logs[[i, i - 1]], values[[i, i - 1]]))
-    return low, high

@@ -97,7 +97,7 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
         at.done = True
         return
     scores = at.scores[:, free]
-    information = _updated(scores.T @ scores, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
+    information = updated(scores.T @ scores, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
     scale = np.maximum(np.diag(information), 1e-12)
     step, whole = np.zeros_like(at.u), np.zeros_like(at.u)
     for one, damping in ((step, at.damping), (whole, min(at.damping, _LIGHT))):
@@ -125,7 +125,7 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
         at.damping = max(at.damping * 30.0, 1e-2)
 
 
-def _updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """An information that agrees with the fall of the gradient over the last steps, still positive (BFGS)."""
     for step, fall in seen:
         expected = information @ step

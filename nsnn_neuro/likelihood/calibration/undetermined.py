@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ...models.step_length import long_steps
+from .limits import Limit
 
 VARY = "give a stimulus that varies more"
 """The cure besides a shorter `free`."""
+_HIGHER = 0.1  # nats
 
 
 def refuse_indistinct(names: Sequence[str], equal: str = "likelihood is", cure: str = VARY) -> NoReturn:
@@ -44,6 +46,27 @@ def warn_bound(name: str, u: float) -> None:
 def warn_idle(name: str, what: str = "likelihood") -> None:
     """Warn of a parameter without effect."""
     warn(f"{name} does not change the {what}: its error is inf; take it out of free")
+
+
+def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
+    """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, that were not found, or that a better fit moves."""
+    cut = [f"{name} at its {side} bound" for name, side, one in ends if one.at_bound]
+    if cut:
+        warn(
+            f"the profile likelihood has not ended for {', '.join(cut)}: these intervals hold only if the bounds do; widen "
+            f"them, or {VARY}"
+        )
+    lost = [f"{side} of {name}" for name, side, one in ends if one.u != one.u]
+    if lost:
+        warn(
+            f"limits that were not found are NaN: {', '.join(lost)}; look at fit.profile, or take a parameter out of free"
+        )
+    gained, name = max(((one.gained, name) for name, _, one in ends), default=(0.0, ""))
+    if gained > _HIGHER:
+        warn(
+            f"the likelihood is {gained:.2g} nats higher for another {name}: the fit is not the maximum, and intervals do not "
+            "hold; calibrate again with another seed, or with values of the model closer to it"
+        )
 
 
 def warn_alone(name: str) -> None:

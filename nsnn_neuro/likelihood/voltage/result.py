@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,22 @@ class VoltageCalibration(Calibration):
     def _quantile(self, upper: float) -> np.ndarray:
         freedom = np.array(list(self.degrees_of_freedom.values()))
         return np.asarray(t.ppf(upper, np.where(np.isfinite(freedom), freedom, np.inf)))
+
+    def interval(
+        self,
+        level: float = 0.95,
+        *,
+        method: str = "wald",
+        names: Sequence[str] | None = None,
+        n_jobs: int = 1,
+        progress: Any = None,
+    ) -> dict[str, tuple[float, float]]:
+        """Confidence intervals by name, SI, from standard errors and quantiles of Student's t; there is no profile."""
+        if method == "profile":
+            raise NsnnError(
+                "method = 'profile': a fit to voltage has no profile, as its two steps have no common likelihood; expected 'wald'"
+            )
+        return super().interval(level, method=method, names=names)
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """Refused: the two steps of a voltage fit have no common likelihood; `interval` has limits."""

@@ -1,0 +1,159 @@
+"""Limits of profile likelihood intervals.
+
+At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along all other parameters is 0. Newton
+steps look for both at once (Venzon & Moolgavkar 1988). Their information begins as the observed one at the maximum and follows the
+slopes from step to step, as in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
+which is straight where the likelihood is a parabola, and bent only a little where it is not.
+
+Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .maximise import Ascent, Function, climb, updated
+
+_SHORT = 0.1  # standard errors: a step of differences along an independent direction
+_LONGEST = 0.02  # of the range: the longest such step
+_OFF = 0.1  # nats: the last step, which is not evaluated, corrects the fall by less
+_LEFT = 0.05  # nats that the other parameters may still gain at a limit
+_LOST = 10.0  # nats that they may gain on the way without a search for their maximum
+_SURE = 1.0  # nats that they may gain where a fall tells on which side of a limit it is
+_PATIENCE, _MOST_STEPS = 6, 14
+_SMALL = 0.1  # of the drop: a fall that says little about the slope
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One end of an interval."""
+
+    u: float
+    """place of the parameter, 0 to 1; NaN where the search did not end"""
+    at_bound: bool
+    """whether the likelihood at a bound of the parameter is still within the interval"""
+    gained: float
+    """nats above the maximum of the fit, where a higher likelihood was met on the way"""
+
+
+@dataclass
+class _Point:
+    """A point on the way, with what the slopes there say of the profile."""
+
+    u: np.ndarray
+    value: float
+    gradient: np.ndarray
+    """(K,)"""
+    rest: np.ndarray
+    """(K,) step of the other parameters to their maximum"""
+    lean: np.ndarray
+    """(K,) how all parameters move with this one along the profile"""
+    gain: float
+    """nats of `rest`"""
+    slope: float
+    """of the profile"""
+    variance: float
+    """of the parameter, the others at their best: minus the inverse of the profile's second derivative"""
+
+
+class Profiler:
+    """Finds limits of all parameters of one fit.
+
+    function : points (n, K) to log-likelihoods of stretches
+    top : (K,) the maximum
+    information : (K, K) there, positive definite
+    """
+
+    def __init__(self, function: Function, top: np.ndarray, information: np.ndarray) -> None:
+        self._function = function
+        self._information = information
+        values, vectors = np.linalg.eigh(information)
+        turned = vectors / np.sqrt(np.maximum(values, 1e-12))
+        self._lengths = np.minimum(_SHORT, _LONGEST / np.abs(turned).max(axis=0))
+        self._directions = turned.T
+        self._back = np.linalg.inv(turned).T
+        self.value, self._slopes = self._scored(top)
+        self._top = top
+
+    def limit(self, k: int, sign: int, drop: float) -> Limit:
+        """Where the profile of parameter k is `drop` nats below the maximum, below (sign -1) or above it (1)."""
+        information = self._information
+        at = self._point(self._top, self.value, self._slopes, information, k)
+        widest = float(np.sqrt(2 * drop * at.variance))
+        inner, outer, gained = 0.0, np.inf, 0.0
+        for turn in range(_MOST_STEPS):
+            way = sign * float(at.u[k] - self._top[k])
+            fall = self.value - at.value - at.gain
+            gained = max(gained, at.value - self.value)
+            step = float(np.clip(_outwards(fall, -sign * at.slope, at.variance, drop), -widest, widest))
+            if turn:
+                if at.gain < _LEFT and abs(fall - drop) < _OFF:
+                    return Limit(float(np.clip(at.u[k] + sign * step, 0.0, 1.0)), False, gained)
+                if at.gain < _LEFT and fall < drop and at.u[k] == (sign + 1) / 2:
+                    return Limit(float(at.u[k]), True, gained)
+                if at.gain < _SURE:
+                    inner, outer = (max(inner, way), outer) if fall < drop else (inner, min(outer, way))
+                if not inner < way + step < outer:
+                    step = (0.5 * (inner + outer) if np.isfinite(outer) else way + 0.5 * widest) - way
+            if turn and at.gain > (_LOST if turn < _PATIENCE else _LEFT):
+                place = self._others_at_best(at.u, k)
+            else:
+                along = float(np.clip(at.u[k] + sign * step, 0.0, 1.0)) - at.u[k]
+                place = np.clip(at.u + at.rest + along * at.lean, 0.0, 1.0)
+            value, slopes = self._scored(place)
+            information = updated(information, [(place - at.u, at.gradient - slopes)])
+            at = self._point(place, value, slopes, information, k)
+        return Limit(np.nan, False, gained)
+
+    def _scored(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient (K,), by differences on one side, whose error is known from the curvature: 1 along each direction."""
+        steps = self._lengths[:, None] * self._directions
+        inside = np.all((u + steps >= 0) & (u + steps <= 1), axis=1)
+        sides = np.where(inside, 1.0, -1.0)
+        f = self._function(np.concatenate([u[None], u + sides[:, None] * steps])).sum(axis=1)
+        lengths = sides * self._lengths
+        return float(f[0]), self._back @ ((f[1:] - f[0]) / lengths + 0.5 * lengths)
+
+    @staticmethod
+    def _point(u: np.ndarray, value: float, gradient: np.ndarray, information: np.ndarray, k: int) -> _Point:
+        held = ((u <= 0) & (gradient < 0)) | ((u >= 1) & (gradient > 0))
+        held[k] = True
+        free = np.flatnonzero(~held)
+        rest, lean = np.zeros(len(u)), np.zeros(len(u))
+        lean[k] = 1.0
+        if free.size:
+            both = np.stack([gradient[free], -information[free, k]], axis=1)
+            rest[free], lean[free] = np.linalg.solve(information[np.ix_(free, free)], both).T
+        curved = max(float(information[k] @ lean), 1e-12)
+        return _Point(
+            u, value, gradient, rest, lean, 0.5 * float(gradient @ rest), float(gradient @ lean), 1.0 / curved
+        )
+
+    def _others_at_best(self, u: np.ndarray, k: int) -> np.ndarray:
+        """The best point with parameter k where it is, nearly, by a search that cannot get lost."""
+        others = np.arange(len(u)) != k
+        if not others.any():
+            return u
+
+        def function(points: np.ndarray) -> np.ndarray:
+            rows = np.tile(u, (len(points), 1))
+            rows[:, others] = points
+            return self._function(rows)
+
+        best = u.copy()
+        best[others] = climb(function, Ascent(u[others].copy()), 12, 0.02, central=False).u
+        return best
+
+
+def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:
+    """The step outwards to a fall of `drop` nats, from where it is `fall` and grows by `steepness` for each unit.
+
+    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that of a parabola.
+    """
+    if fall > _SMALL * drop and steepness > 0:
+        root = np.sqrt(2 * fall)
+        return float((np.sqrt(2 * drop) - root) * root / steepness)
+    inner = max(steepness**2 + 2 * (drop - fall) / variance, 0.0)
+    return float((np.sqrt(inner) - steepness) * variance)
