@@ -60,6 +60,8 @@ from .information.transfer import local_transfer_entropy as local_transfer_entro
 from .information.transfer import transfer_entropy as transfer_entropy
 from .information.transfer_matrix import TransferEntropyMatrix as TransferEntropyMatrix
 from .information.transfer_matrix import transfer_entropy_matrix as transfer_entropy_matrix
+from .information.which_estimator import EstimatorComparison as EstimatorComparison
+from .information.which_estimator import which_estimator as which_estimator
 from .information.words import first_spike_latency as first_spike_latency
 from .information.words import latency_symbols as latency_symbols
 from .information.words import spike_counts as spike_counts
@@ -158,6 +160,7 @@ __all__ = [
     "Decoding",
     "DistanceProfile",
     "Estimate",
+    "EstimatorComparison",
     "FiringEvents",
     "HistoryLength",
     "IntrinsicTimescale",
@@ -297,6 +300,7 @@ __all__ = [
     "van_rossum",
     "victor_purpura",
     "warn_silent",
+    "which_estimator",
     "word_entropies",
     "words",
     "zeta_test",

@@ -264,6 +264,7 @@ EXAMPLES: dict[str, Example] = {
     "transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {"n_shuffle": 5}, Estimate),
     "transfer_entropy_matrix": Example(
         lambda: (WORDS.T,), {"n_shuffle": 5, "progress": False}, measures.TransferEntropyMatrix),
+    "which_estimator": Example(lambda: (STIMULUS, WORDS), {"n_repeats": 2}, measures.EstimatorComparison),
     "word_entropies": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
     "zeta_test": Example(

@@ -1,0 +1,219 @@
+"""Comparison of the estimators of information on simulated data that resemble the data at hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.checks import check, suggest_keywords, whole
+from ...core.errors import NsnnError
+from .entropy.contingency import contingency
+from .entropy.entropy import NEED_ALPHABET, SYMMETRIC, alphabet_size
+from .entropy.extrapolation import quadratic_extrapolation
+from .matched_law import draw_words, information_of_law, matched_law, with_information
+from .mutual_information import information_of_tables
+from .shuffled_information import shuffled_correction
+from .symbols import letters, read_symbols
+
+_METHODS = (
+    "plugin",
+    "miller-madow",
+    "panzeri-treves",
+    "quadratic",
+    "shuffle",
+    "chao-shen",
+    "grassberger",
+    "nsb",
+    "best-upper-bound",
+)
+_MATCHED = "panzeri-treves"  # its mean over simulated data is that of the data
+_PILOTS, _HALVINGS, _STRONGEST = 20, 8, 4.0  # of the search for the matched information
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatorComparison:
+    """Bias and error of each estimator on data like these; made by `which_estimator`. `print` shows two sentences and the table.
+
+    >>> table = pd.DataFrame({"bias": [0.1], "sd": [0.05], "rmse": [0.11]}, index=["plugin"])
+    >>> EstimatorComparison("plugin", 0.5, table, 40, "Forty trials.").best
+    'plugin'
+    """
+
+    best: str
+    """the estimator of the smallest root-mean-square error on the matched signal, a `bias=` of `mutual_information`"""
+    information: float
+    """bits, true information of the matched signal; 0 if the data show none"""
+    table: pd.DataFrame
+    """a row per estimator, the smallest `rmse` first. Matched signal: mean error `bias`, its standard error `bias_se`, standard
+    deviation `sd`, root-mean-square error `rmse`; matched null: `null_bias`, `null_sd`, `null_rmse`; all in bits"""
+    n_repeats: int
+    explanation: str
+    """two sentences: which estimator and why, and what it gives without information"""
+
+    def __str__(self) -> str:
+        shown = (
+            self.table[["bias", "sd", "rmse", "null_bias", "null_sd"]]
+            if "null_sd" in self.table
+            else self.table
+        )
+        return f"{self.explanation}\n{shown.round(3).to_string()}"
+
+
+@suggest_keywords
+def which_estimator(
+    s: Any, r: Any, *, n_repeats: int = 100, n_symbols: int | None = None, seed: int = 0
+) -> EstimatorComparison:
+    """Compare the bias and the error of all `bias=` of `mutual_information` on simulated data that resemble s and r.
+
+    Two laws p(r | s) of known information are made from the data, see `matched_law`: the matched signal, with which simulated
+    experiments show as much information as the data by the Panzeri-Treves estimate, and the matched null, with the same responses
+    but without information. Each is simulated `n_repeats` times with the trials per stimulus of the data, every estimator is
+    applied to each, and compared with the truth. So the table is measured on data like these; the law behind it is an estimate from
+    the same trials. With eight stimuli and 20 trials of each, the mean of `bias` over experiments was within 0.03 bit of the true
+    bias for counts and for words of six independent or refractory bins, and up to 0.1 bit nearer to zero where bins share a gain.
+    A comparison takes one to a few seconds.
+
+    Parameters
+    ----------
+    s, r : (n,) or (n, k), stimuli and responses as for `mutual_information`; at least two stimuli and two responses. "shuffle" is
+        in the table for words (k > 1) only
+    n_repeats : simulated experiments with, and as many without information, at least 2
+    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r, for words the product of
+        the letters' ranges
+    seed : of the simulation
+
+    Raises
+    ------
+    NsnnError : what `mutual_information` refuses, fewer than 4 trials, one stimulus or one response only, or more than 65536
+        possible words. Source of the words' matched laws: `matched_law`
+
+    >>> s = np.repeat([0, 1], 20)
+    >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 2, 0, 1], 4)]
+    >>> found = which_estimator(s, r, n_repeats=20)
+    >>> found.table.index[0] == found.best, bool(found.table.bias["plugin"] > found.table.bias["panzeri-treves"])
+    (True, True)
+    """
+    check(n_symbols=n_symbols, seed=seed)
+    whole(n_repeats, 2, "n_repeats", 100_000)
+    stimuli, responses = read_symbols(s, "s", category=True), read_symbols(r, "r")
+    n, n_s = stimuli.codes.size, stimuli.n_present
+    if n != responses.codes.size:
+        raise NsnnError(f"s and r have {n} and {responses.codes.size} samples: expected one r for each s")
+    if n < 4:
+        raise NsnnError(f"s and r have {n} samples: expected at least 4 trials")
+    if n_s < 2 or responses.n_present < 2:
+        what = "s holds one stimulus" if n_s < 2 else "r holds one response"
+        raise NsnnError(f"{what} in {n} trials: expected at least two, without which there is no information")
+    size, _ = alphabet_size(responses, n_symbols, "r")
+    words = letters(r, "r")
+    fitted, trials = matched_law(stimuli.codes, words, n_s), np.bincount(stimuli.codes)
+    methods = [name for name in _METHODS if name != "shuffle" or words.shape[1] > 1]
+    target = _values(contingency(stimuli.codes, responses.codes, n_s, responses.n_present), [_MATCHED], size)[
+        0
+    ]
+    law = with_information(fitted.law, trials, _strength(fitted.law, trials, target, seed))
+    truth = max(information_of_law(law, trials), 0.0)
+    rng = np.random.default_rng(seed)
+    null = with_information(fitted.law, trials, 0.0)
+    signal_errors = _repeats(law, fitted.words, trials, methods, size, n_repeats, rng) - truth
+    null_errors = _repeats(null, fitted.words, trials, methods, size, n_repeats, rng)
+    table = pd.DataFrame(
+        {
+            "bias": signal_errors.mean(axis=0),
+            "bias_se": signal_errors.std(axis=0, ddof=1) / math.sqrt(n_repeats),
+            "sd": signal_errors.std(axis=0, ddof=1),
+            "rmse": np.sqrt((signal_errors**2).mean(axis=0)),
+            "null_bias": null_errors.mean(axis=0),
+            "null_sd": null_errors.std(axis=0, ddof=1),
+            "null_rmse": np.sqrt((null_errors**2).mean(axis=0)),
+        },
+        index=methods,
+    ).sort_values("rmse", kind="stable")
+    text = _explanation(table, truth, n / n_s, responses.n_present)
+    return EstimatorComparison(str(table.index[0]), truth, table, n_repeats, text)
+
+
+def _explanation(table: pd.DataFrame, truth: float, trials: float, n_r: int) -> str:
+    best, default = table.iloc[0], table.loc["panzeri-treves"]
+    name = str(table.index[0])
+    other = "" if name == "panzeri-treves" else f" (the default, panzeri-treves: {default.rmse:.2g} bit)"
+    return (
+        f"With {trials:.4g} trials per stimulus for {n_r} responses and {truth:.2g} bit, {name} has the smallest root-mean-square "
+        f"error on simulated data like these, {best.rmse:.2g} bit{other}, with a bias of {best.bias:+.2g} bit. The same responses "
+        f"without any information give {best.null_bias:.2g} ± {best.null_sd:.2g} bit: judge smaller values by p."
+    )
+
+
+def _strength(law: np.ndarray, trials: np.ndarray, target: float, seed: int) -> float:
+    """w at which simulated data have the estimate `target` on average, 0 if they have more without information."""
+
+    def mean(w: float) -> float:
+        rng, tilted = np.random.default_rng(seed), with_information(law, trials, w)
+        values = [
+            _values(_table(*draw_words(tilted, trials, rng), len(trials))[0], [_MATCHED], 0.0)[0]
+            for _ in range(_PILOTS)
+        ]
+        return float(np.mean(values))
+
+    low, high = 0.0, _STRONGEST
+    if mean(low) >= target:
+        return low
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if mean(middle) < target else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _table(s: np.ndarray, word: np.ndarray, n_s: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (n_s, words that occur), and which words occur."""
+    present, code = np.unique(word, return_inverse=True)
+    return contingency(s, code.reshape(-1), n_s, present.size), present
+
+
+def _repeats(
+    law: np.ndarray,
+    words: np.ndarray,
+    trials: np.ndarray,
+    methods: list[str],
+    size: float,
+    n_repeats: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Estimates (n_repeats, methods) of simulated experiments."""
+    out = np.empty((n_repeats, len(methods)))
+    for k in range(n_repeats):
+        table, present = _table(*draw_words(law, trials, rng), len(trials))
+        out[k] = _values(table, methods, size, words[present], rng)
+    return out
+
+
+def _values(
+    table: np.ndarray,
+    methods: list[str],
+    size: float,
+    words: np.ndarray | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[float]:
+    """Information by each method of a table (n_s, n_r) of counts, in bits; `words` (n_r, k) are its responses' letters."""
+    stimulus, response = np.nonzero(table)
+    times = table[stimulus, response]
+    s, r = np.repeat(stimulus, times), np.repeat(response, times)
+    plain = float(information_of_tables(table, SYMMETRIC["panzeri-treves"], float(table.shape[1])))
+    values = []
+    for name in methods:
+        if name == "panzeri-treves":
+            values.append(plain)
+        elif name == "shuffle" and words is not None and rng is not None:
+            values.append(plain + shuffled_correction(words[r], s, len(table), rng=rng)[0])
+        elif name == "quadratic" and rng is not None:
+            values.append(
+                quadratic_extrapolation(s, r, *table.shape, rng=rng, joint=True, jackknife=False)[0]
+            )
+        else:
+            limit = max(size, table.shape[1]) if name in NEED_ALPHABET else float(table.shape[1])
+            values.append(float(information_of_tables(table, SYMMETRIC[name], limit)))
+    return values
