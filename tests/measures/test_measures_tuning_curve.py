@@ -321,7 +321,7 @@ def test_what_has_no_selectivity_or_fit():
     single = tuning_curve(CIRCLE, cosine(CIRCLE))
     twice = tuning_curve([*CIRCLE, 360.0], cosine(np.append(CIRCLE, 360)))
     for call, message in [
-        (lambda: texts.osi, "stimulus holds texts"),
+        (lambda: texts.osi, r"stimulus holds texts.*p\('sparseness'\)"),
         (lambda: texts.fit(), "stimulus holds texts"),
         (lambda: texts.interval("preferred"), "texts have no order"),
         (lambda: radians.dsi, "would be read as degrees"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .tuning_fit import TuningFit
 
 _ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
+_NO_ANGLES = "; stimuli that are no angles have the index 'sparseness', as in p('sparseness')"
 _APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
 
 
@@ -269,19 +270,19 @@ class TuningCurve:
         array([0.   , 1.571])
         """
         if self.values.dtype.kind == "U":
-            raise NsnnError("stimulus holds texts: expected angles")
+            raise NsnnError(f"stimulus holds texts: expected angles{_NO_ANGLES}")
         if self.unit == "1":
             span = float(np.ptp(self.values))
             if 0 < span <= 2 * np.pi:
                 raise NsnnError(
                     f"stimulus goes over {span:.3g} without a unit, which would be read as degrees: give radians as "
-                    "stimulus * quantities.rad"
+                    f"stimulus * quantities.rad{_NO_ANGLES}"
                 )
             return np.deg2rad(self.values)
         try:
             return in_unit(pq.Quantity(self.values, self.unit), "rad", "stimulus")
         except NsnnError:
-            raise NsnnError(f"stimulus has the unit {self.unit}: expected angles, in deg or rad") from None
+            raise NsnnError(f"stimulus has the unit {self.unit}: expected angles, in deg or rad{_NO_ANGLES}") from None
 
     def _period(self, name: str) -> float | None:
         """Period of an index that is an angle, in the unit of the stimulus; None for any other."""
