@@ -44,6 +44,8 @@ def raster(
 ) -> Axes:
     """Spikes as ticks against time; a row is a trial (or event) of a neuron, the rows of one neuron side by side.
 
+    Several neurons have alternating colours, or, where populations are annotated, a colour for each population.
+
     Parameters
     ----------
     block : neo.Block, one Segment per trial
