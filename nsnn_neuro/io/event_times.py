@@ -246,10 +246,15 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
         if name in segment.annotations:
             listed += f"; {name!r} is an annotation of the trials, which align takes"
         columns = [
-            f"{one}.{name}" for one, parts in known.items() for part in parts if name in getattr(part, "array_annotations", ())
+            f"{one}.{name}"
+            for one, parts in known.items()
+            for part in parts
+            if name in getattr(part, "array_annotations", ())
         ]
         hint = f"; did you mean its column {columns[0]!r}?" if columns else did_you_mean(name, everywhere)
-        raise NsnnError(f"events = {name!r}: the block has no event or epoch of this name; it has {listed}{hint}")
+        raise NsnnError(
+            f"events = {name!r}: the block has no event or epoch of this name; it has {listed}{hint}"
+        )
     if len(known[base]) > 1:
         raise NsnnError(
             f"events = {name!r}: segment {k} has {len(known[base])} of this name: pass one of them, or their times"

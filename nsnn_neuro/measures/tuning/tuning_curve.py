@@ -282,7 +282,9 @@ class TuningCurve:
         try:
             return in_unit(pq.Quantity(self.values, self.unit), "rad", "stimulus")
         except NsnnError:
-            raise NsnnError(f"stimulus has the unit {self.unit}: expected angles, in deg or rad{_NO_ANGLES}") from None
+            raise NsnnError(
+                f"stimulus has the unit {self.unit}: expected angles, in deg or rad{_NO_ANGLES}"
+            ) from None
 
     def _period(self, name: str) -> float | None:
         """Period of an index that is an angle, in the unit of the stimulus; None for any other."""
