@@ -210,6 +210,25 @@ def test_limits_of_profiles_are_those_of_a_fine_grid(bend):
             assert found.at_bound == (end in (0.0, 1.0))
 
 
+def test_slopes_along_a_ridge_are_not_lost_in_its_steep_sides():
+    """Of an internal: a ridge that is 50 times as long as wide, and narrower towards one end. The profile is a parabola."""
+    from nsnn_neuro.likelihood.calibration.limits import Profiler
+
+    n_points = []
+
+    def function(points):
+        n_points.append(len(points))
+        x, y = points[:, 0] - 0.5, points[:, 1] - 0.5
+        return -0.5 * ((x / 0.15) ** 2 + ((y - x) * (1 + 5 * x) / 0.003) ** 2)[:, None]
+
+    steep = 1 / 0.003**2
+    profiler = Profiler(function, np.full(2, 0.5), np.array([[1 / 0.15**2 + steep, -steep], [-steep, steep]]))
+    for sign in (-1, 1):
+        found = profiler.limit(0, sign, chi2.ppf(0.95, 1) / 2)
+        assert found.u == pytest.approx(0.5 + sign * 0.15 * 1.95996, abs=1e-3)
+    assert sum(n_points) < 60
+
+
 def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
     """Of internals: the second parameter's profile has not ended at 1, and the fit is beside the maximum."""
     from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler

@@ -108,13 +108,14 @@ class Profiler:
         return Limit(np.nan, False, gained)
 
     def _scored(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient (K,), by differences on one side, whose error is known from the curvature: 1 along each direction."""
+        """Value and gradient (K,), by central differences along directions that are independent at the maximum.
+
+        Those along parameters, or on one side, lose the slope of a ridge in the errors across it.
+        """
         steps = self._lengths[:, None] * self._directions
-        inside = np.all((u + steps >= 0) & (u + steps <= 1), axis=1)
-        sides = np.where(inside, 1.0, -1.0)
-        f = self._function(np.concatenate([u[None], u + sides[:, None] * steps])).sum(axis=1)
-        lengths = sides * self._lengths
-        return float(f[0]), self._back @ ((f[1:] - f[0]) / lengths + 0.5 * lengths)
+        f = self._function(np.concatenate([u[None], u + steps, u - steps])).sum(axis=1)
+        n = len(u)
+        return float(f[0]), self._back @ ((f[1 : n + 1] - f[n + 1 :]) / (2 * self._lengths))
 
     @staticmethod
     def _point(u: np.ndarray, value: float, gradient: np.ndarray, information: np.ndarray, k: int) -> _Point:
