@@ -28,9 +28,9 @@ membranes; noise on weights. Every arm gets the same number of passes, 1 and 10 
 
 Attacks. PGD with 20 steps and momentum, largest change of a pixel 2/255 and 4/255. The gradient passes spikes by Gaussian densities
 of width .3, .7 and 1.2, and is averaged over 1, 5 and 20 draws of the noise. Images are also crafted on the noise-free copy and on
-the other arm (N3 for the deterministic arms, D3 for the noisy ones). An image counts as correct if it withstands every one of them
-("worst PGD"); those of 2/255 count at 4/255 too. The protocol of the paper is a row of its own: FGSM, one draw, own width, pixels
-not clipped, one pass.
+the other arm (N3 for networks trained without noise, D3 for those trained with it). An image counts as correct if it withstands
+every one of them ("worst PGD"); those of 2/255 count at 4/255 too. The protocol of the paper is a row of its own: FGSM, one draw,
+own width, pixels not clipped, one pass.
 
 Primary claims. Paired t over seeds, mean of both learning rates, 95 %, with Holm's correction over the four:
 
@@ -49,6 +49,9 @@ B harder to pass; "worst PGD, new noise" judges the worst images once more with 
 D3 with noise on, 5 draws for N-paper. N3 with half and twice its noise is attacked with the images found on N3 and with its
 noise-free copy. A source without noise needs one draw; images crafted on the other arm use one draw and width .3. Disturbances use
 the 250 images of the attacks. Convolutions are computed in bfloat16.
+
+Passes are counted for each judged image: 10 in every arm, clean, disturbed and under every attack. All passes of a network without
+noise are the same, so one is run and stands for the ten. Differences of arms with unequal passes are refused.
 
 Limits. A small network with 12,000 images reaches about 60 %, not the accuracy of the paper. 250 images have a standard error of 3
 points in each network, which pairing reduces. A worst case over attacks is an upper bound of the accuracy under attack.

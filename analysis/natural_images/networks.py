@@ -37,16 +37,16 @@ class _Images(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images with mean about 0 and standard deviation about 1."""
+        image = x[0]
         if self.training:
             flipped = torch.rand(x.shape[1]) < 0.5
             i, j = (int(k) for k in torch.randint(0, 2 * _SHIFT + 1, (2,)))
-            image = torch.where(flipped[:, None, None, None], x[0].flip(3), x[0])
+            image = torch.where(flipped[:, None, None, None], image.flip(3), image)
             high, wide = image.shape[2:]
             image = functional.pad(image, (_SHIFT,) * 4, mode="reflect")[:, :, i : i + high, j : j + wide]
             if self.arm["pixels"]:
                 image = image + self.arm["pixels"] * torch.randn_like(image)
-            x = image.expand(x.shape)
-        return (x - _MEAN) / _SD
+        return ((image - _MEAN) / _SD).expand(x.shape)
 
     def get_extra_state(self) -> dict[str, Any]:
         """The arm."""
@@ -56,6 +56,26 @@ class _Images(nn.Module):
         """Refuse the state of another arm."""
         if state != self.arm:
             raise NsnnError(f"state of the arm {state}: expected {self.arm}")
+
+
+class FirstLayer(deep.EachStep):
+    """The first layer: all steps have the same images, so that they share one convolution.
+
+    Images become channels-last in memory, in which convolution and batch norm are fastest. The layers above keep that.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The drive of all steps."""
+        convolution, *others = self
+        once = convolution(x[0].contiguous(memory_format=torch.channels_last))
+        if not others:
+            return once.expand(len(x), *once.shape)
+        every = torch.cat([once] * len(x))
+        for (
+            module
+        ) in others:  # batch norm in training, whose running variance depends on the number of values
+            every = module(every)
+        return every.unflatten(0, x.shape[:2])
 
 
 class HalfConv2d(nn.Conv2d):
@@ -88,16 +108,23 @@ def untrained(arm: Arm, config: Config, seed: int) -> deep.Classifier:
     def spiking() -> nn.Module:
         return cell(nsnn.Gaussian(arm.sigma or arm.width), noisy=arm.sigma > 0)
 
-    def layer(before: int, after: int, kernel: int, stride: int, padding: int) -> nn.Module:
+    def layer(
+        before: int,
+        after: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        kind: type[deep.EachStep] = deep.EachStep,
+    ) -> nn.Module:
         linear = conv(before, after, kernel, stride, padding, bias=False)
-        return deep.EachStep(linear, nn.BatchNorm2d(after))
+        return kind(linear, nn.BatchNorm2d(after))
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         block = deep.Residual(nn.Sequential(layer(b, b, 3, 1, 1), spiking(), layer(b, b, 3, 1, 1), spiking()))
         module = nn.Sequential(
             _Images(arm),
-            layer(3, a, 5, 2, 2), spiking(),
+            layer(3, a, 5, 2, 2, FirstLayer), spiking(),
             layer(a, b, 3, 2, 1), spiking(),
             block,
             deep.EachStep(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16 * b, 10)),

@@ -77,7 +77,8 @@ class Classifier(nn.Module):
         """Output spikes (n_steps, batch, classes) of one pass."""
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2 or not x.numel():
             raise NsnnError(f"x is {shown(x)}: expected a tensor of floats (batch, ...)")
-        if not ((x >= 0) & (x <= 1)).all():
+        low, high = x.detach().aminmax()  # NaN if there is one
+        if not (low >= 0 and high <= 1):
             raise NsnnError(f"x has values {_values(x)}: expected values from 0 to 1, e.g. x / x.max()")
         out = self.module(encode(self.encoder, x, self.n_steps))
         if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):

@@ -29,12 +29,17 @@ def _clip(x: Any, low: Any, high: Any) -> torch.Tensor:
     return torch.clamp(x, low, high)
 
 
+def _normal_cdf(x: torch.Tensor) -> torch.Tensor:
+    """As torch.special.ndtr, several times faster on a CPU."""
+    return torch.special.erfc(x * -math.sqrt(0.5)) * 0.5
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": torch.exp, "expm1": torch.expm1, "log": torch.log, "log1p": torch.log1p, "sqrt": torch.sqrt,
     "sin": torch.sin, "cos": torch.cos, "tan": torch.tan, "sinh": torch.sinh, "cosh": torch.cosh, "tanh": torch.tanh,
     "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "abs": torch.abs, "sign": torch.sign,
     "floor": torch.floor, "ceil": torch.ceil, "int": torch.trunc, "clip": _clip,
-    "normal_cdf": torch.special.ndtr,
+    "normal_cdf": _normal_cdf,
 }  # fmt: skip
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 

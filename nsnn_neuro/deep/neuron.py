@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,21 +14,10 @@ from torch import nn
 
 from ..core.checks import one_of, whole
 from ..core.errors import NsnnError
-from ..models.escape import EscapeNoise, Family, Gaussian
+from ..models.escape import EscapeNoise, Family
 from ..models.neurons import NSNNNeuron
-from .expressions import evaluate
+from .law import Law, State
 from .rng import seeded
-
-
-class State(NamedTuple):
-    """A layer between two steps: potentials u, before the reset, and spikes o, each shaped as the drive of a step.
-
-    >>> State(torch.zeros(2), torch.ones(2)).o.tolist()
-    [1.0, 1.0]
-    """
-
-    u: torch.Tensor
-    o: torch.Tensor
 
 
 class NoisySpike(nn.Module):
@@ -121,7 +110,7 @@ class NoisySpike(nn.Module):
                 f"drive is {shown(drive)}: expected a tensor (T, batch, ...), T of at least 1; for a single step call `step`"
             )
         work, forced = self._checked(drive, spikes)
-        law = Law(self, work[0])
+        law = self._law(work[0])
         run = law.sequence if self.tape is None else functools.partial(self.tape.sequence, law)
         return run(work, forced, generator).to(drive.dtype)
 
@@ -153,7 +142,7 @@ class NoisySpike(nn.Module):
             raise NsnnError(
                 f"state has shapes {shapes}: expected that of the drive, {tuple(work.shape)}, or None"
             )
-        return Law(self, work).step(work, state, forced, generator)
+        return self._law(work).step(work, state, forced, generator)
 
     def probability(self, u: torch.Tensor) -> torch.Tensor:
         """F(u - theta), the probability of a spike at potentials u (..., as a step's drive); 0 or 1 where noisy=False.
@@ -163,8 +152,15 @@ class NoisySpike(nn.Module):
         [0.25]
         """
         work, _ = self._checked(u, None, "u")
-        law = Law(self, work)
+        law = self._law(work)
         return law.probability(work - law.theta).to(u.dtype)
+
+    def _law(self, like: torch.Tensor) -> Law:
+        """The dynamics for steps whose drive is like a tensor."""
+        return Law(
+            self.neuron, self._family, like, axis=self.axis, noisy=self.noisy, detached=self.reset_path == "detached",
+            level=self.log_level, width=self.surrogate_width,
+        )  # fmt: skip
 
     def _checked(
         self, drive: Any, spikes: Any, name: str = "drive"
@@ -203,99 +199,6 @@ class NoisySpike(nn.Module):
         """What is shown in brackets."""
         numbers = f"beta={self.neuron.beta}, theta={self.neuron.theta}, reset={self.neuron.reset!r}"
         return f"{self.family!r}, {numbers}, reset_path={self.reset_path!r}, noisy={self.noisy}"
-
-
-class Law:
-    """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics."""
-
-    beta: Any
-    detached: bool
-    family: Family
-    hard: bool
-    noisy: bool
-    theta: Any
-
-    def __init__(self, module: NoisySpike, like: torch.Tensor) -> None:
-        self.family, self.noisy = module._family, module.noisy
-        self.hard, self.detached = module.neuron.reset == "hard", module.reset_path == "detached"
-        spread = functools.partial(_spread, like=like, axis=module.axis)
-        self.beta, self.theta = (spread(module.neuron.si(name), name=name) for name in ("beta", "theta"))
-        names = [f.name for f in self.family.parameter_fields()]
-        self.numbers: dict[str, Any] = {name: spread(self.family.si(name), name=name) for name in names}
-        self.width = module.surrogate_width
-        level = module.log_level
-        self.level: Any = None if level is None else spread(level, name="log_level")
-
-    def sequence(
-        self, drive: torch.Tensor, forced: torch.Tensor | None, generator: Any, observe: Any = None
-    ) -> torch.Tensor:
-        """All spikes (T, ...), from u = 0 on; `observe` is called with the potentials of each step."""
-        state: State | None = None
-        fired = []
-        for t in range(len(drive)):
-            state = self.step(drive[t], state, None if forced is None else forced[t], generator)
-            if observe is not None:
-                observe(state.u)
-            fired.append(state.o)
-        return torch.stack(fired)
-
-    def step(
-        self, drive: torch.Tensor, state: State | None, forced: torch.Tensor | None, generator: Any
-    ) -> State:
-        """One step; `forced` are its spikes, None: they are drawn."""
-        u = drive
-        if state is not None:
-            o = state.o.detach() if self.detached else state.o
-            u = drive + self.beta * (state.u * (1 - o) if self.hard else state.u - self.theta * o)
-        x = u - self.theta
-        if forced is None:
-            with torch.no_grad():
-                p = self.probability(x)
-                level = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
-                forced = (level < p).to(p.dtype)
-        return State(u, self.fired(x, self.level, forced))
-
-    def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
-        """Spikes o that were drawn at x = u - theta, as a function of x and level."""
-        spikes: torch.Tensor = _Spike.apply(x, level, o, self)
-        return spikes
-
-    def probability(self, x: torch.Tensor) -> torch.Tensor:
-        """F(x)."""
-        if not self.noisy:
-            return (x > 0).to(x.dtype)
-        return self._at(self.family.cdf_text, x, self.level)
-
-    def density(self, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
-        """f(x), in the backward pass; that of a Gaussian while `surrogate` is in force."""
-        if self.width is not None:
-            return evaluate(Gaussian.pdf_text, {"x": x, "sigma": self.width}, x)
-        return self._at(self.family.pdf_text, x, level)
-
-    def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
-        names = dict(self.numbers)
-        if level is not None:
-            for name, power in self.family._powers().items():
-                names[name] = names[name] * torch.exp(power * level)
-        return evaluate(text, {**names, "x": x}, x)
-
-
-class _Spike(torch.autograd.Function):
-    """Spikes that were drawn, as a function of x = u - theta and of log s: do/dx = f, do/dlog s = -x f."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, level: Any, o: torch.Tensor, law: Law) -> torch.Tensor:  # type: ignore[override]
-        ctx.law = law
-        ctx.save_for_backward(x, level)
-        return o.clone()
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
-        x, level = ctx.saved_tensors
-        by_x = g * ctx.law.density(x, level)
-        by_level = None if level is None else (-x * by_x).sum_to_size(level.shape)
-        return by_x, by_level, None, None
 
 
 class EachStep(nn.Sequential):
@@ -389,23 +292,6 @@ def _family(value: Any) -> Family:
 def _finite(values: torch.Tensor) -> bool:
     """Whether all values are finite. A sum reads them once; only where it is not finite, it may also have overflowed."""
     return bool(torch.isfinite(values.detach().sum()) or torch.isfinite(values).all())
-
-
-def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
-    """A number, or values along an axis of a step's drive."""
-    if np.ndim(value) == 0 and not isinstance(value, torch.Tensor):
-        return float(value)
-    tensor = torch.as_tensor(value, dtype=like.dtype, device=like.device)
-    if not tensor.ndim:
-        return tensor
-    if not -like.ndim <= axis < like.ndim or like.shape[axis] != len(tensor):
-        raise NsnnError(
-            f"{name} has {len(tensor)} values: expected one, or one for each along axis {axis} of a step's drive, which has shape "
-            f"{tuple(like.shape)}"
-        )
-    shape = [1] * like.ndim
-    shape[axis] = len(tensor)
-    return tensor.reshape(shape)
 
 
 def shown(value: Any) -> str:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from .neuron import Law, NoisySpike
+from .law import Law
+from .neuron import NoisySpike
 
 
 class _Call(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +236,27 @@ def test_arms_are_paired_and_differ_as_they_say() -> None:
         arms["D3aug"].load_state_dict(fits["D3"].state_dict())
     shuffled = networks.train("N3", 3e-3, 3, (X, y), study.Config(**TINY, sabotage="labels shuffled")).module
     assert not np.array_equal(weights(shuffled), weights(fits["N3"]))
+
+
+def test_the_first_layer_is_that_of_all_steps_one_by_one() -> None:
+    """Its output, gradients and running statistics; images that are the same in all steps."""
+    torch = pytest.importorskip("torch")
+    from analysis.natural_images.networks import FirstLayer
+    from nsnn_neuro import deep
+
+    torch.manual_seed(1)
+    one = FirstLayer(torch.nn.Conv2d(3, 4, 5, 2, 2, bias=False), torch.nn.BatchNorm2d(4)).double()
+    other = deep.EachStep(*map(copy.deepcopy, one))
+    x, signal = torch.rand(5, 3, 8, 8).double(), torch.rand(2, 5, 4, 4, 4).double()
+    for training in (True, False):
+        found = []
+        for layer in (one, other):
+            at = x.clone().requires_grad_()
+            out = layer.train(training)(at.expand(2, *x.shape))
+            slopes = torch.autograd.grad((out * signal).sum(), [at, *layer.parameters()])
+            found.append([out, *slopes, *layer.buffers()])
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
 def test_noise_counted_twice_has_twice_the_variance() -> None:

@@ -258,3 +258,42 @@ def test_a_net_with_random_feedback_is_the_references(case, online):
     transport, _ = cases(*told)
     assert largest(of_weights(fixed), expected) < 1e-10
     assert largest(transport, expected) > 0.1
+
+
+@pytest.mark.parametrize(("reset", "path"), CASES)
+def test_all_steps_at_once_are_the_steps_one_by_one(
+    reset: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same spikes of a seed, whole or in parts, in any layout of memory; the same gradients, also of the learned noise."""
+    cell = deep.NoisySpike(
+        nsnn.Gaussian(0.4), beta=0.6, theta=0.8, reset=reset, reset_path=path, learn_noise=True
+    ).double()
+    given = torch.randn(4, 6, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    signal = torch.randn(given.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+    def outcome(drive: torch.Tensor, steps: bool = False) -> tuple[torch.Tensor, ...]:
+        drive = drive.detach().requires_grad_()
+        generator = torch.Generator().manual_seed(3)
+        if steps:
+            states = [cell.step(drive[0], generator=generator)]
+            for now in drive[1:]:
+                states.append(cell.step(now, states[-1], generator=generator))
+            o = torch.stack([state.o for state in states])
+        else:
+            o = cell(drive, generator=generator)
+        assert cell.log_level is not None
+        return o.detach(), *torch.autograd.grad((o * signal).sum(), [drive, cell.log_level])
+
+    expected = outcome(given, steps=True)
+    channels_last = given.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, (4, 6))
+    for in_cache in (2**16, 24):
+        monkeypatch.setattr("nsnn_neuro.deep.law._IN_CACHE", in_cache)
+        for drive in (given, channels_last):
+            found = outcome(drive)
+            assert torch.equal(found[0], expected[0])
+            for one, other in zip(found[1:], expected[1:], strict=True):
+                torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+            with torch.no_grad():
+                silent = cell(drive, generator=torch.Generator().manual_seed(3))
+            assert torch.equal(silent, expected[0])
+            assert silent[0].stride() == drive[0].stride()

@@ -1,0 +1,243 @@
+"""Dynamics of a layer of `NoisySpike`: its parameters as tensors, its steps, and all steps at once with their backward pass."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ..core.errors import NsnnError
+from ..models.escape import Family, Gaussian
+from ..models.neurons import NSNNNeuron
+from .expressions import evaluate
+
+_IN_CACHE = 2**16  # values of a tensor; a few such tensors fit into the cache of a core
+
+
+class State(NamedTuple):
+    """A layer between two steps: potentials u, before the reset, and spikes o, each shaped as the drive of a step.
+
+    >>> State(torch.zeros(2), torch.ones(2)).o.tolist()
+    [1.0, 1.0]
+    """
+
+    u: torch.Tensor
+    o: torch.Tensor
+
+
+class Law:
+    """A neuron's parameters as tensors that broadcast with a step's drive, and its dynamics.
+
+    like : the drive of a step; axis : of it, along which array parameters vary; level : log of the learned factor of the noise, or
+    None; width : standard deviation of a Gaussian density that replaces the family's in the backward pass, or None
+    """
+
+    beta: Any
+    detached: bool
+    family: Family
+    hard: bool
+    noisy: bool
+    theta: Any
+
+    def __init__(
+        self,
+        neuron: NSNNNeuron,
+        family: Family,
+        like: torch.Tensor,
+        *,
+        axis: int,
+        noisy: bool,
+        detached: bool,
+        level: torch.Tensor | None,
+        width: float | None,
+    ) -> None:
+        self.family, self.noisy, self.detached, self.width = family, noisy, detached, width
+        self.hard = neuron.reset == "hard"
+        spread = functools.partial(_spread, like=like, axis=axis)
+        self.beta, self.theta = (spread(neuron.si(name), name=name) for name in ("beta", "theta"))
+        names = [f.name for f in self.family.parameter_fields()]
+        self.numbers: dict[str, Any] = {name: spread(self.family.si(name), name=name) for name in names}
+        self.level: Any = None if level is None else spread(level, name="log_level")
+
+    def sequence(
+        self,
+        drive: torch.Tensor,
+        forced: torch.Tensor | None,
+        generator: Any,
+        observe: Callable[[torch.Tensor], Any] | None = None,
+    ) -> torch.Tensor:
+        """All spikes (T, ...), from u = 0 on; `observe` is called with the potentials of each step."""
+        if observe is None:
+            spikes: torch.Tensor = _AllSteps.apply(drive, self.level, forced, generator, self)
+            return spikes
+        state: State | None = None
+        fired = []
+        for t in range(len(drive)):
+            state = self.step(drive[t], state, None if forced is None else forced[t], generator)
+            observe(state.u)
+            fired.append(state.o)
+        return torch.stack(fired)
+
+    def step(
+        self, drive: torch.Tensor, state: State | None, forced: torch.Tensor | None, generator: Any
+    ) -> State:
+        """One step; `forced` are its spikes, None: they are drawn."""
+        u = drive
+        if state is not None:
+            o = state.o.detach() if self.detached else state.o
+            u = drive + self.beta * (state.u * (1 - o) if self.hard else state.u - self.theta * o)
+        x = u - self.theta
+        if forced is None:
+            with torch.no_grad():
+                forced = self.drawn(x, generator)
+        return State(u, self.fired(x, self.level, forced))
+
+    def drawn(self, x: torch.Tensor, generator: Any) -> torch.Tensor:
+        """Spikes drawn at x = u - theta. Those of a seed depend on the shape of x, not on how its memory is laid out."""
+        p = self.probability(x)
+        level = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
+        if level.stride() != p.stride():
+            level = torch.empty_like(p).copy_(level)
+        return level.lt_(p)
+
+    def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
+        """Spikes o that were drawn at x = u - theta, as a function of x and level."""
+        spikes: torch.Tensor = _Spike.apply(x, level, o, self)
+        return spikes
+
+    def probability(self, x: torch.Tensor) -> torch.Tensor:
+        """F(x)."""
+        if not self.noisy:
+            return (x > 0).to(x.dtype)
+        return self._at(self.family.cdf_text, x, self.level)
+
+    def density(self, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+        """f(x), in the backward pass; that of a Gaussian of standard deviation `width` where there is one."""
+        if self.width is not None:
+            return evaluate(Gaussian.pdf_text, {"x": x, "sigma": self.width}, x)
+        return self._at(self.family.pdf_text, x, level)
+
+    def parts(self, like: torch.Tensor) -> list[slice]:
+        """Slices of a step along its first axis, each of about `_IN_CACHE` values; one where parameters vary along that axis."""
+        tensors = [
+            v
+            for v in (self.beta, self.theta, self.level, *self.numbers.values())
+            if isinstance(v, torch.Tensor)
+        ]
+        varies = any(v.ndim == like.ndim and v.shape[0] > 1 for v in tensors)
+        if like.device.type != "cpu" or like.numel() <= _IN_CACHE or varies:
+            return [slice(None)]
+        size = max(1, _IN_CACHE // like[0].numel())
+        return [slice(k, k + size) for k in range(0, len(like), size)]
+
+    def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
+        names = dict(self.numbers)
+        if level is not None:
+            for name, power in self.family._powers().items():
+                names[name] = names[name] * torch.exp(power * level)
+        return evaluate(text, {**names, "x": x}, x)
+
+
+class _Spike(torch.autograd.Function):
+    """Spikes that were drawn, as a function of x = u - theta and of log s: do/dx = f, do/dlog s = -x f."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, level: Any, o: torch.Tensor, law: Law) -> torch.Tensor:  # type: ignore[override]
+        ctx.law = law
+        ctx.save_for_backward(x, level)
+        return o.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
+        x, level = ctx.saved_tensors
+        by_x = g * ctx.law.density(x, level)
+        by_level = None if level is None else (-x * by_x).sum_to_size(level.shape)
+        return by_x, by_level, None, None
+
+
+class _AllSteps(torch.autograd.Function):
+    """All steps of a layer, with the values of `Law.step` and its derivatives, to rounding.
+
+    One node of autograd for all steps overwrites intermediate results. On a CPU it takes parts of a batch at a time that fit into
+    the cache, since most of the time would go into moving them to and from memory.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, drive: torch.Tensor, level: Any, forced: Any, generator: Any, law: Law
+    ) -> torch.Tensor:
+        learns = any(ctx.needs_input_grad)
+        u, o = _like(drive, len(drive) if learns else min(len(drive), 2)), _like(drive, len(drive))
+        parts = law.parts(drive[0])
+        for t in range(
+            len(drive)
+        ):  # parts of a step in their order, so that random numbers are those of the whole step
+            for rows in parts:
+                now = u[t % len(u), rows]
+                if t:
+                    before, fired = u[(t - 1) % len(u), rows], o[t - 1, rows]
+                    if law.hard:  # u (1 - o), exactly
+                        torch.mul(before, fired, out=now)
+                    else:
+                        torch.mul(fired, law.theta, out=now)
+                    torch.sub(before, now, out=now).mul_(law.beta).add_(drive[t, rows])
+                else:
+                    now.copy_(drive[t, rows])
+                if forced is None:
+                    o[t, rows] = law.drawn(now - law.theta, generator)
+                else:
+                    o[t, rows] = forced[t, rows]
+        ctx.law = law
+        if learns:
+            ctx.save_for_backward(u, o, level)
+        return o
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, g: torch.Tensor) -> Any:  # type: ignore[override]
+        law: Law = ctx.law
+        u, o, level = ctx.saved_tensors
+        by_drive, by_level = torch.empty_like(u), None
+        for rows in law.parts(u[0]):
+            later: Any = None  # beta times the slope in the potential of the step after
+            for t in range(len(u) - 1, -1, -1):
+                now, by_u, by_o = u[t, rows], by_drive[t, rows], g[t, rows]
+                if later is not None and not law.detached:
+                    by_o = by_o - later * (now if law.hard else law.theta)
+                x = now - law.theta
+                torch.mul(by_o, law.density(x, level), out=by_u)
+                if level is not None:
+                    here = (-x * by_u).sum_to_size(level.shape)
+                    by_level = here if by_level is None else by_level + here
+                if later is not None:
+                    by_u.add_(later * (1 - o[t, rows]) if law.hard else later)
+                later = by_u * law.beta
+        return by_drive, by_level, None, None, None
+
+
+def _like(drive: torch.Tensor, n_steps: int) -> torch.Tensor:
+    """An empty tensor (n_steps, ...) whose steps are laid out in memory as a step of the drive."""
+    one = torch.empty_like(drive[0], device="meta")
+    strides = (max(one.numel(), 1), *one.stride())
+    return torch.empty_strided((n_steps, *one.shape), strides, dtype=drive.dtype, device=drive.device)
+
+
+def _spread(value: Any, like: torch.Tensor, axis: int, name: str) -> Any:
+    """A number, or values along an axis of a step's drive."""
+    if np.ndim(value) == 0 and not isinstance(value, torch.Tensor):
+        return float(value)
+    tensor = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    if not tensor.ndim:
+        return tensor
+    if not -like.ndim <= axis < like.ndim or like.shape[axis] != len(tensor):
+        raise NsnnError(
+            f"{name} has {len(tensor)} values: expected one, or one for each along axis {axis} of a step's drive, which has shape "
+            f"{tuple(like.shape)}"
+        )
+    shape = [1] * like.ndim
+    shape[axis] = len(tensor)
+    return tensor.reshape(shape)
