@@ -232,6 +232,7 @@ def test_the_page_on_choosing_a_fit_runs(capsys):
         assert abs(table.value["LIF", score] - 1) < 4 * np.hypot(table.se["LIF", score], 0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_the_page_on_engines_compiles_once(monkeypatch, tmp_path):
     """Counts the calls of `make`, by a script of that name in front of it on the path."""

@@ -53,6 +53,7 @@ def test_most_pairs_run(results) -> None:
     assert all(sum(len(train) for trial in value for train in trial) > 0 for value in ran.values())
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(("neuron", "noise"), make.COMPILED)
 def test_cython_has_the_same_spikes(neuron, noise) -> None:

@@ -227,6 +227,7 @@ def test_a_threshold_that_follows_the_membrane_is_met_in_the_step_of_the_ode():
     assert np.mean(np.rint(np.array(found) / 0.1) == np.floor(np.array(exact) / 0.1)) > 0.96
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_adapting_neurons_fire_the_same_spikes():
     """With and without the bridge, in white noise and with a hazard; starts apart from 0. C++: test_simulate_network.py."""

@@ -22,8 +22,8 @@ from nsnn_neuro.brian import taking_turns
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 ENGINES = [
     "numpy",
-    pytest.param("cython", marks=pytest.mark.compile),
-    pytest.param("cpp", marks=pytest.mark.compile),
+    pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow]),
+    pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow]),
 ]
 
 

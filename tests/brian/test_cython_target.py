@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import types
 from typing import Any
 
 import brian2 as b2
@@ -12,7 +13,7 @@ import pytest
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import cython_target, engine
+from nsnn_neuro.brian import cython_build, cython_target, engine
 
 STOCK = """\
 def main(_namespace):
@@ -124,6 +125,7 @@ def every_part() -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_network_does_what_brian2s_own_target_makes_of_it(stock: Any) -> None:
     ours = every_part()
@@ -133,6 +135,7 @@ def test_a_network_does_what_brian2s_own_target_makes_of_it(stock: Any) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_code_is_the_lean_one() -> None:
     with engine.running("cython"):
@@ -152,6 +155,9 @@ def test_compiled_code_is_the_lean_one() -> None:
 
 @pytest.mark.compile
 def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their texts; nothing is compiled, nothing happens."""
+    idle = types.SimpleNamespace(main=lambda namespace: None)
+    monkeypatch.setattr(cython_build, "load", lambda *args: idle)
     compiled: dict[str, set[str]] = {}
     compile_block = cython_target.TrimmedCythonCodeObject.compile_block
 

@@ -75,6 +75,7 @@ def test_an_exception_leaves_no_trace(name, monkeypatch):
     assert state() == before
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_standalone_model_being_built_by_the_user_survives():
     """The user's own C++ standalone project, half written, runs to its end after a simulate() in between."""
@@ -244,6 +245,7 @@ def test_cython_compiles_the_same_text_in_every_process():
     assert int(first.split()[0]) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_smooth_functions_are_those_that_they_are_named_after():
     x = np.concatenate([np.linspace(-37, 39, 4001), [-np.inf, np.inf, np.nan, -50.0, 0.0]])
@@ -285,6 +287,7 @@ CONDUCTANCES = nsnn.ConductanceNoise(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(
     ("cell", "noise", "dt"),
@@ -306,6 +309,7 @@ def test_conductances_run_without_calls_into_python_and_fire_the_same_spikes(cel
     assert sum(map(len, trains[0])) > 10
 
 
+@pytest.mark.slow
 def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path, monkeypatch):
     """Fast learning stands on it: flags, header and text have to go together."""
     gcc = shutil.which("g++")
@@ -342,7 +346,9 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path, monkeypatch):
     assert any("loop vectorized" in line for line in messages), messages
 
 
-@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
+@pytest.mark.parametrize(
+    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+)
 def test_prepared_runs_are_brian2s(target):
     """A group without code, one that counts, spikes that travel: three runs of each kind of network, and then a new member."""
 

@@ -16,7 +16,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, brian
 from nsnn_neuro.brian import philox
 
-RUNTIME = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
+RUNTIME = ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]
 
 
@@ -228,6 +228,7 @@ def test_an_inner_block_leaves_the_outer_ones_numbers(target):
         np.testing.assert_array_equal(run(), second)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_poisson_of_cython_draws_from_it():
     """Mean and variance of both of Brian2's algorithms, and the same numbers for the same seed."""

@@ -59,7 +59,9 @@ def rises(v: np.ndarray, high: float, low: float) -> int:
     return count
 
 
-@pytest.mark.parametrize("engine", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
+@pytest.mark.parametrize(
+    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+)
 def test_spikes_with_a_rearm_level_are_those_of_a_loop_over_the_membrane(engine: str) -> None:
     counts, v = run(Rearmed(), 0.3, engine=engine)
     assert counts == [rises(one, 1.0, 0.0) for one in v]

@@ -77,6 +77,7 @@ def test_normals_are_box_and_mullers_of_the_words_of_their_counter(step, neuron,
             assert abs(found - z) < 1e-14
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_normals_of_generated_code_are_those_of_numpy():
     """C's polynomials against the C library's functions: 1e5 blocks, and all pairs of the words where something changes."""

@@ -133,29 +133,15 @@ def test_a_trial_does_not_depend_on_what_runs_beside_it(noise):
     assert few.tolist() == kept.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(
     ("cell", "noise", "stimulus"),
     [
         (CELL, WHITE, nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)),
-        pytest.param(
-            nsnn.NSNNNeuron(),
-            nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
-            nsnn.Constant(0.5),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            CELL,
-            nsnn.OUNoise([2, 3, 4] * mV, 5 * ms, shared=0.5),
-            nsnn.Step(25 * mV, 20 * ms, 150 * ms),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            CELL,
-            nsnn.EscapeNoise(nsnn.Triangular(4 * mV)),
-            nsnn.Sinusoid(18 * mV, 4 * mV, 10 * Hz),
-            marks=pytest.mark.slow,
-        ),
+        (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.Constant(0.5)),
+        (CELL, nsnn.OUNoise([2, 3, 4] * mV, 5 * ms, shared=0.5), nsnn.Step(25 * mV, 20 * ms, 150 * ms)),
+        (CELL, nsnn.EscapeNoise(nsnn.Triangular(4 * mV)), nsnn.Sinusoid(18 * mV, 4 * mV, 10 * Hz)),
     ],
     ids=["white", "nsnn", "ou", "escape"],
 )

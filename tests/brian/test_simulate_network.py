@@ -20,7 +20,7 @@ CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV,
 DEAF = nsnn.LIF(
     tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms
 )  # never fires
-ENGINES = ["numpy", pytest.param("cython", marks=pytest.mark.compile)]
+ENGINES = ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 
 
 def pulses(ticks, n_steps, dt=0.1):
@@ -65,7 +65,11 @@ def forward(weights, x, cdf, seed, trial, *, beta, reset, recurrent=()):
 
 @pytest.mark.parametrize(
     ("engine", "reset"),
-    [("numpy", "hard"), ("numpy", "subtract"), pytest.param("cython", "hard", marks=pytest.mark.compile)],
+    [
+        ("numpy", "hard"),
+        ("numpy", "subtract"),
+        pytest.param("cython", "hard", marks=[pytest.mark.compile, pytest.mark.slow]),
+    ],
 )
 def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
     """Four layers and a recurrent one, graded input, two trials: all spikes equal, all potentials to 1e-12."""
@@ -113,7 +117,10 @@ def test_deep_nsnn_is_the_numpy_forward_pass(engine, reset):
     ("engine", "looks_back", "delay"),
     [
         *(("numpy", looks_back, delay) for looks_back in (False, True) for delay in (0, 1, 3, 15)),
-        *(pytest.param("cython", looks_back, 3, marks=pytest.mark.compile) for looks_back in (False, True)),
+        *(
+            pytest.param("cython", looks_back, 3, marks=[pytest.mark.compile, pytest.mark.slow])
+            for looks_back in (False, True)
+        ),
     ],
 )
 def test_a_jump_arrives_after_its_delay(engine, looks_back, delay):

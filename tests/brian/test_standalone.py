@@ -60,18 +60,19 @@ def lif(**changed):
     [
         ((lif(), nsnn.WhiteNoise(3 * mV), nsnn.Constant(15 * mV)),
          (lif(tau_m=10, v_rest=-1.5, tau_refrac=0.123), nsnn.WhiteNoise(1 * mV, shared=0.0), nsnn.Constant(16 * mV))),
-        ((lif(), nsnn.OUNoise(3 * mV, 5 * ms, shared=0.5), nsnn.Step(15 * mV, 5 * ms, 10 * ms)),
-         (lif(v_thresh=15), nsnn.OUNoise(2 * mV, 7 * ms, shared=0.2), nsnn.Step(12 * mV, 4 * ms, 11 * ms))),
+        pytest.param((lif(), nsnn.OUNoise(3 * mV, 5 * ms, shared=0.5), nsnn.Step(15 * mV, 5 * ms, 10 * ms)),
+         (lif(v_thresh=15), nsnn.OUNoise(2 * mV, 7 * ms, shared=0.2), nsnn.Step(12 * mV, 4 * ms, 11 * ms)), marks=pytest.mark.slow),
         ((lif(), nsnn.EscapeNoise(nsnn.Gaussian(2 * mV)), nsnn.Sinusoid(15 * mV, 3 * mV, 10 * Hz)),
          (lif(), nsnn.EscapeNoise(nsnn.Gaussian(1 * mV)), nsnn.Sinusoid(1 * mV, 9 * mV, 30 * Hz, 0.5))),
-        ((lif(), nsnn.WhiteNoise(3 * mV), nsnn.FrozenNoise(15 * mV, 2 * mV, 5 * ms, 3)),
-         (lif(), nsnn.WhiteNoise(3 * mV), nsnn.FrozenNoise(14 * mV, 1 * mV, 6 * ms, 4))),
-        ((nsnn.NSNNNeuron(beta=0.5), nsnn.EscapeNoise(nsnn.Logistic(0.4)), nsnn.Constant(0.7)),
-         (nsnn.NSNNNeuron(beta=0.25, theta=2.0), nsnn.EscapeNoise(nsnn.Logistic(1.0)), nsnn.Constant(1))),
-        ((nsnn.WangBuzsaki(), nsnn.WhiteNoise(1 * mV), nsnn.Constant(2 * mV)),
-         (nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), nsnn.Constant(0 * mV))),
-        ((lif(), nsnn.PoissonNoise(rate=1000 * Hz, weight=0.3 * mV, rate_inh=200 * Hz, weight_inh=0.2 * mV), None),
-         (lif(), nsnn.PoissonNoise(rate=900 * Hz, weight=1 * mV, rate_inh=20 * Hz, weight_inh=-0.1 * mV), None)),
+        pytest.param((lif(), nsnn.WhiteNoise(3 * mV), nsnn.FrozenNoise(15 * mV, 2 * mV, 5 * ms, 3)),
+         (lif(), nsnn.WhiteNoise(3 * mV), nsnn.FrozenNoise(14 * mV, 1 * mV, 6 * ms, 4)), marks=pytest.mark.slow),
+        pytest.param((nsnn.NSNNNeuron(beta=0.5), nsnn.EscapeNoise(nsnn.Logistic(0.4)), nsnn.Constant(0.7)),
+         (nsnn.NSNNNeuron(beta=0.25, theta=2.0), nsnn.EscapeNoise(nsnn.Logistic(1.0)), nsnn.Constant(1)), marks=pytest.mark.slow),
+        pytest.param((nsnn.WangBuzsaki(), nsnn.WhiteNoise(1 * mV), nsnn.Constant(2 * mV)),
+         (nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), nsnn.Constant(0 * mV)), marks=pytest.mark.slow),
+        pytest.param((lif(), nsnn.PoissonNoise(rate=1000 * Hz, weight=0.3 * mV, rate_inh=200 * Hz, weight_inh=0.2 * mV), None),
+         (lif(), nsnn.PoissonNoise(rate=900 * Hz, weight=1 * mV, rate_inh=20 * Hz, weight_inh=-0.1 * mV), None),
+         marks=pytest.mark.slow),
     ],
     ids=["white", "ou", "escape", "frozen", "nsnn", "channels", "poisson"],
 )  # fmt: skip
@@ -157,6 +158,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_one_program_serves_new_values_and_gives_the_spikes_of_numpy(compiled, cache):
     """The oracle, Brian2's NumPy target, compiles nothing."""
@@ -294,6 +296,7 @@ def test_a_killed_process_leaves_no_entry(cache, tmp_path):
     assert list((tmp_path / "cache").rglob("*")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch):
     """One call when it takes all, one for each flag when it doesn't; the simulation is the same."""
@@ -354,6 +357,7 @@ def test_a_full_disk_is_named(cache, monkeypatch, name):
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
 @pytest.mark.parametrize("which", ["dynamic_array_spikes_0_i", "last_run_info.txt"])

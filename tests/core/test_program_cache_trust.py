@@ -253,6 +253,7 @@ def test_a_hundred_damaged_entries_are_ignored_and_made_anew(
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_program_of_others_is_not_run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

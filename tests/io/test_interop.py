@@ -17,6 +17,7 @@ from elephant.trials import TrialsFromBlock, TrialsFromLists
 from helpers.roundtrip import bounds_of, trains_of, volt
 
 from nsnn_neuro import NsnnError, conditions, load, measures, save, select, split, to_block
+from nsnn_neuro.brian import running
 
 
 def lists(block):
@@ -131,7 +132,8 @@ def monitors():
     }
     network = Network(cells, silent, *named.values())
     unused = SpikeMonitor(silent)
-    network.run(25 * ms, namespace={})
+    with running("numpy"):
+        network.run(25 * ms, namespace={})
     return {**named, "unused": unused}
 
 

@@ -84,8 +84,10 @@ def n_spikes(block):
 @pytest.mark.parametrize(
     ("case", "target"),
     [(case, "numpy") for case in (cells, network, discrete)]
-    + [pytest.param(cells, "cython", marks=pytest.mark.compile)]
-    + [pytest.param(c, "cython", marks=[pytest.mark.compile, pytest.mark.slow]) for c in (network, discrete)],
+    + [
+        pytest.param(case, "cython", marks=[pytest.mark.compile, pytest.mark.slow])
+        for case in (cells, network, discrete)
+    ],
 )
 def test_same_as_a_run_in_one_piece(case, target, tmp_path, small, monkeypatch):
     """Block, its file, and what `load` gives; with windows and sorted runs that are many."""

@@ -311,5 +311,6 @@ def test_the_old_method_warns_and_names_the_function():
     with pytest.warns(DeprecationWarning, match=r"use nsnn_neuro\.plastic_synapses\(rule, source") as caught:
         synapses = NDL(0.1).synapses(source, target, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0)
     assert caught[0].filename == __file__
-    synapses.connect()
+    with running("numpy"):
+        synapses.connect()
     assert len(synapses) == 4
