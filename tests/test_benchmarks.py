@@ -35,7 +35,9 @@ def small(engine: Any) -> Any:
     return engine.Setting(200, 0.2, 3, points=4, trials=5, singles=2, engine="numpy", size=size)
 
 
-@pytest.mark.parametrize("row", ["lif", "sweep", pytest.param("brunel", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "row", ["lif", *(pytest.param(row, marks=pytest.mark.slow) for row in ("sweep", "brunel"))]
+)
 def test_both_sides_of_a_row_fire_alike(engine: Any, small: Any, tmp_path: Path, row: str) -> None:
     for line in engine.ROWS[row](small, tmp_path):
         rate, error = engine.pooled(line.ours)
@@ -156,6 +158,7 @@ def said(program: Path, *arguments: object) -> dict[str, float]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize("generator", ["xoshiro", "single", "quantile", "philox10", "philox7"])
 def test_generators_of_the_limit_are_normal(limit: Path, generator: str) -> None:
@@ -166,6 +169,7 @@ def test_generators_of_the_limit_are_normal(limit: Path, generator: str) -> None
     assert abs(found["fourth"] - 3) < 4 * np.sqrt(96 / n)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_limit_without_noise_fires_when_the_membrane_says(limit: Path) -> None:
     # from 10 mV to 20 mV under 25 mV: ln 3 of tau = 220 steps of dt = tau / 200 (219.7), then 20 steps of silence
@@ -176,6 +180,7 @@ def test_limit_without_noise_fires_when_the_membrane_says(limit: Path) -> None:
         assert found["error"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_limit_fires_at_the_rate_of_an_independent_simulation(
     engine: Any, limit: Path, tmp_path: Path

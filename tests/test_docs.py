@@ -151,6 +151,7 @@ def test_the_page_on_architectures_runs(capsys):
     assert np.corrcoef(names["counts"], edges.ravel())[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_the_page_on_sweeps_runs(capsys, tmp_path, monkeypatch):
     """More noise, more irregular; more drive, more spikes."""
     monkeypatch.chdir(tmp_path)

@@ -66,6 +66,7 @@ def test_dir_shows_the_public_names_and_nothing_else(module) -> None:
     assert [name for name in listed if getattr(module, name, None) is None] == []
 
 
+@pytest.mark.slow
 def test_functions_are_not_hidden_by_their_folders() -> None:
     script = (
         "import nsnn_neuro.sweep.grid, nsnn_neuro.certify.run, nsnn_neuro as nsnn; "
@@ -79,9 +80,13 @@ def test_functions_are_not_hidden_by_their_folders() -> None:
     ("old", "new"),
     [
         ("from nsnn_neuro.losses import rate_mse", "from nsnn_neuro import losses"),
-        ("from nsnn_neuro.coding import Bernoulli", "from nsnn_neuro import coding"),
-        ("from nsnn_neuro.records import parameter", "nsnn_neuro.core.parameters"),
-        ("from nsnn_neuro import engine", "nsnn_neuro.brian"),
+        pytest.param(
+            "from nsnn_neuro.coding import Bernoulli", "from nsnn_neuro import coding", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "from nsnn_neuro.records import parameter", "nsnn_neuro.core.parameters", marks=pytest.mark.slow
+        ),
+        pytest.param("from nsnn_neuro import engine", "nsnn_neuro.brian", marks=pytest.mark.slow),
     ],
 )
 def test_documented_modules_are_found_by_their_old_paths(old: str, new: str) -> None:

@@ -105,6 +105,7 @@ def test_a_notebook_runs_without_its_recordings(
     assert any("image/png" in out.get("data", {}) for out in outputs)
 
 
+@pytest.mark.slow
 def test_a_notebook_finds_the_studies_from_its_own_folder() -> None:
     """Without the environment of the tests: the first cell adds the root of the repository to the path."""
     first = cells(NAMES[0], "code")[0]

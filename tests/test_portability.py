@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 # Remove what Windows lacks, after other packages (which have their own Windows code) are imported, and before this one is.
 WITHOUT_POSIX = """
 import os, sys
@@ -41,6 +43,7 @@ print(len(table))
 """
 
 
+@pytest.mark.slow
 def test_works_without_posix_modules(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     done = subprocess.run(

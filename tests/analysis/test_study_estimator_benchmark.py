@@ -18,6 +18,7 @@ def table():
     return quick_table(study)
 
 
+@pytest.mark.slow
 def test_claims_hold_on_a_quick_run(table):
     study.verify(table)
     assert len(study.plot(table).axes) == 2 * 6
@@ -37,6 +38,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", BROKEN)
 def test_each_claim_fails_when_its_number_is_broken(table, claim):
     channel, estimator, size, column, change = BROKEN[claim]

@@ -35,6 +35,7 @@ def table():
     return quick_table(study)
 
 
+@pytest.mark.slow
 def test_a_quick_run_verifies_and_so_does_its_file(table, tmp_path):
     study.verify(table)
     table.to_csv(tmp_path / "table.csv", index=False)
@@ -300,6 +301,7 @@ def test_the_deterministic_neuron_has_the_rate_of_the_cell(known):
     )  # all trials or none
 
 
+@pytest.mark.slow
 def test_probabilities_of_the_network_follow_from_its_likelihood(known):
     """Their bits per spike are the fit's own score, except for the reference rate: the test part's there, training's here."""
     recording, _, _, _ = known
@@ -447,6 +449,7 @@ def test_p_units_have_history_only_or_the_phase_of_the_field():
     assert gain.sum() > 0
 
 
+@pytest.mark.slow
 def test_figures_show_every_model_and_recording(table):
     figure, leads = study.figures(table).values()
     assert len(figure.axes) == 3

@@ -73,6 +73,7 @@ def value(table, model, quantity):
     return table[(table.model == model) & (table.quantity == quantity)].value.iloc[0]
 
 
+@pytest.mark.slow
 def test_corrupting_the_second_half_leaves_the_parameters_unchanged(tables):
     true, broken = tables
     assert parameters(true) == pytest.approx(parameters(broken), nan_ok=True, rel=0, abs=0)
@@ -103,6 +104,7 @@ def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
     assert order == [False, "frozen"]
 
 
+@pytest.mark.slow
 def test_the_table_has_all_quantities_of_the_report(tables):
     table = tables[0]
     for model in ("recorded", *config.MODELS, *config.RIVALS):
@@ -121,6 +123,7 @@ def test_the_table_has_all_quantities_of_the_report(tables):
         assert np.isfinite(value(table, model, "bits per spike"))
 
 
+@pytest.mark.slow
 def test_the_recorded_column_is_the_recording(tables):
     """Rate, CV and Fano of the second half, directly from the spike times."""
     times = first_second(1).segments[0].spiketrains.multiplexed[1].magnitude

@@ -32,6 +32,7 @@ def smaller_still(sabotage=""):
     return config
 
 
+@pytest.mark.slow
 def test_a_quick_run_verifies(table):
     study.verify(table)
     assert len(study.summary(table)) == 8
@@ -40,6 +41,7 @@ def test_a_quick_run_verifies(table):
     assert ("absent" in study.headline(table)) is (recorded.fly() is None)
 
 
+@pytest.mark.slow
 def test_claims_survive_a_file(table):
     read = pd.read_csv(io.StringIO(table.to_csv(index=False)))
     assert study.claims(read) == study.claims(table)
@@ -87,6 +89,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", BROKEN)
 def test_one_wrong_number_fails_its_claim_alone(table, words):
     part, where, change = BROKEN[words]
@@ -95,12 +98,14 @@ def test_one_wrong_number_fails_its_claim_alone(table, words):
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_each_central_claim_is_broken_once(table):
     texts = [claim.text for claim in study.claims(table) if claim.central]
     assert len(texts) == len(BROKEN)
     assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "quantity"),
     [("response", "chi, imaginary"), ("response", "spectrum"), ("copy", "bound"), ("copy", "direct")],
@@ -181,6 +186,7 @@ def test_the_membrane_sd_equals_the_integral():
     assert simulation.membrane_sd(0.5, 50.0, 0.01) == pytest.approx(0.5 * np.sqrt(power), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_weak_is_a_quarter_of_sigma(table):
     moved = table[(table.quantity == "membrane") & (table.signal == "weak")].value.iloc[0]
     assert verdicts.weak_sigmas(table) == [s for s in (0.75, 1.5, 3.0, 6.0) if s >= 4 * moved]

@@ -221,6 +221,7 @@ def test_input_has_the_given_mean_and_spectrum():
             assert power[some].mean() == pytest.approx(expected, rel=4 / np.sqrt(40 * some.sum()))
 
 
+@pytest.mark.slow
 def test_neurons_in_white_input_agree_with_theory():
     """A threshold that is looked at once a step is as one that is 0.5826 sqrt(dt / tau) sigma_B higher."""
     dt = 1e-4
@@ -236,6 +237,7 @@ def test_neurons_in_white_input_agree_with_theory():
         assert np.mean(values) == pytest.approx(expected, abs=4 * error + 0.01 * expected)
 
 
+@pytest.mark.slow
 def test_generations_converge_to_input_with_the_spectrum_of_the_spikes():
     fed = feedback.iterate(BRUNEL, 38.0, generations=10, neurons=50, seconds=0.5, dt=1e-4, seed=3)
     after = feedback.generation(fed, BRUNEL, 50, 0.5, 1e-4, np.random.default_rng(4))

@@ -27,6 +27,7 @@ def table():
     return quick_table(study)
 
 
+@pytest.mark.slow
 def test_a_quick_run_verifies(table):
     study.verify(table)
     assert len(study.summary(table)) == len(QUICK.fluctuations) * len(QUICK.sigmas)
@@ -36,6 +37,7 @@ def test_a_quick_run_verifies(table):
     assert ("absent" in study.headline(table)) is not present
 
 
+@pytest.mark.slow
 def test_claims_survive_a_file(table):
     read = pd.read_csv(io.StringIO(table.to_csv(index=False)))
     assert study.claims(read) == study.claims(table)
@@ -54,6 +56,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", BROKEN)
 def test_each_claim_about_the_frozen_input_can_fail(table, words):
     quantity, change = BROKEN[words]
@@ -67,6 +70,7 @@ def test_each_claim_about_the_frozen_input_can_fail(table, words):
         study.verify(broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantity", "words"), [("CV", "the CV equals Siegert's"), ("spread", "time of the n-th spike")]
 )
@@ -79,6 +83,7 @@ def test_one_value_off_theory_fails(table, quantity, words):
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_deterministic_neuron_that_is_nearly_reliable_fails(table):
     for quantity, value in (("reliability", 1 - 1e-9), ("Fano factor", 1e-9)):
         broken = table.copy()
@@ -88,6 +93,7 @@ def test_a_deterministic_neuron_that_is_nearly_reliable_fails(table):
             study.verify(broken)
 
 
+@pytest.mark.slow
 def test_each_central_claim_is_broken_once(table):
     texts = [claim.text for claim in study.claims(table) if claim.central]
     words = [*BROKEN, "the CV equals Siegert's", "time of the n-th spike"]
@@ -235,6 +241,7 @@ def test_claims_about_the_cell_hold_and_fail_as_they_should():
     assert cell.claims(pd.DataFrame({"part": ["frozen"]})) == []
 
 
+@pytest.mark.slow
 def test_the_fit_recovers_the_statistics_of_its_own_model():
     """A LIF's own rate, CV and Gamma in two currents are matched."""
     rng = np.random.default_rng(3)
@@ -251,6 +258,7 @@ def test_the_fit_recovers_the_statistics_of_its_own_model():
         assert one["Gamma"] == pytest.approx(target["Gamma"], abs=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(cortical("00") is None, reason="the recordings are absent")
 def test_the_cell_has_the_published_numbers(table):
     """Rate (Hz), CV, Fano factor of the whole count, mean Gamma at 2 ms, as noted with the recordings."""

@@ -102,7 +102,7 @@ def interval_errors(found, exact, dt):
     return np.array(errors)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", ["GIF", pytest.param("AdEx", marks=pytest.mark.slow)])
 def test_intervals_of_adapting_neurons_have_no_error_of_first_order(name):
     """With the bridge a spike is in the middle of its step: over 200 drives the mean error of an interval is 0 steps, |z| < 4."""
     cell, between = CELLS[name]

@@ -76,6 +76,7 @@ def test_four_threads_with_four_calls_each(expected, name) -> None:
     assert folders == {os.getcwd()}
 
 
+@pytest.mark.slow
 def test_joblib_and_dask(expected) -> None:
     """Dask's threads; joblib's threads, then its processes."""
     calls = [dask.delayed(spikes)(seed) for seed in range(4)]

@@ -346,6 +346,7 @@ def wang_buzsaki_rhs(current):
     return rhs
 
 
+@pytest.mark.slow
 def test_the_rate_of_wang_buzsaki_is_that_of_an_ode_solver_at_the_step_that_is_recommended():
     """Over 250 ms at three currents: within 0.1 % at 0.02 ms; at the default 0.1 ms, with a warning, above 0.4 % at two."""
     currents = np.array([0.5, 1.2, 5.0])

@@ -196,6 +196,7 @@ def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
         assert stats.chisquare(counts).pvalue > 1e-4, name
 
 
+@pytest.mark.slow
 def test_the_words_for_batteries_are_those_of_the_normals():
     """benchmarks/random_words.py: neighbours along each axis are blocks that follow each other."""
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "random_words.py"

@@ -81,6 +81,7 @@ def test_long_correlations_have_the_spikes_they_had():
     assert spikes(block)[0] == [[304, 577, 872, 1343], [204, 468, 585, 814, 1374]]
 
 
+@pytest.mark.slow
 def test_a_membrane_loaded_by_conductances_keeps_its_variance():
     """tau_noise = dt: the current's mean over a step, not that of the step's two ends, drives the membrane; |z| < 4."""
     cell = nsnn.LIF(**LIF | {"v_thresh": 1000 * mV})

@@ -163,6 +163,7 @@ def test_one_seed_gives_the_same_spikes_on_every_engine(cell, noise, stimulus):
 # --- laws -----------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_trials_neurons_and_streams_are_independent():
     """Chi-square of joint counts in neighbouring trials, and the correlation of all pairs, against independence."""
     block = nsnn.simulate(

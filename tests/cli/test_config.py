@@ -405,6 +405,7 @@ def test_random_text_is_read_or_refused(text) -> None:
     good_or_format_error(text)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["model", "noise", "stimulus", "run"]),

@@ -10,6 +10,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATED = "codegen.target = open('evaluated', 'w').close() or 'numpy'\n"
 
@@ -60,6 +62,7 @@ def test_preferences_of_the_working_directory_are_not_evaluated_and_errors_are_p
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_preferences_can_be_allowed_and_an_error_after_the_users_own_import_is_plain(tmp_path: Path) -> None:
     (tmp_path / "brian_preferences").write_text(EVALUATED, encoding="utf-8")
     done = run(
@@ -80,11 +83,13 @@ def test_preferences_can_be_allowed_and_an_error_after_the_users_own_import_is_p
     assert done.stderr.endswith("NsnnError: of the package\n")
 
 
+@pytest.mark.slow
 def test_no_warning_is_an_error(tmp_path: Path) -> None:
     done = run(tmp_path, "import nsnn_neuro.brian.engine, nsnn_neuro.measures.table", "-W", "error")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_thread_imports_the_package_and_the_users_own_preferences_count(tmp_path: Path) -> None:
     (tmp_path / "home" / ".brian").mkdir(parents=True)
     (tmp_path / "home" / ".brian" / "user_preferences").write_text("logging.file_log_level = 'ERROR'\n")

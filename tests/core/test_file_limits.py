@@ -50,6 +50,7 @@ def flipped(data, bits):
         yield bytes(changed)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_never_gives_other_spike_times(tmp_path):
     """Of 180 flips in the notes and the rest of the file, each ends in a FormatError or the same Block."""
     block = rich_block()

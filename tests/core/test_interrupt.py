@@ -17,6 +17,7 @@ from nsnn_neuro.core import interrupt
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_imports_ends_the_command_with_one_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [

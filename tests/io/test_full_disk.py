@@ -133,6 +133,7 @@ def saving(path, started):
             save(block, path)
 
 
+@pytest.mark.slow
 def test_killed_in_a_save_twenty_times_the_file_is_one_of_the_two(tmp_path):
     """SIGKILL at random moments of endless saves; what is left besides is a hidden file that ends in .tmp."""
     path = save(rich_block(), tmp_path / "a.nwb")

@@ -234,6 +234,7 @@ test_streaming.run(test_streaming.cells, engine="numpy", out=sys.argv[1], progre
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_the_old_file_and_no_other(tmp_path):
     """SIGKILL, with spikes on the disk: the file they wait in has no name, so the system takes it back."""
     here = Path(__file__).resolve().parents[1]

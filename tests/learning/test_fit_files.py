@@ -56,7 +56,16 @@ def towards_spikes() -> nsnn.Fit:
     return trained(net, TARGETS, loss=losses.VanRossum(3.0), validation=0)
 
 
-@pytest.mark.parametrize("make", [plain, recurrent, learned_noise, deterministic, towards_spikes])
+@pytest.mark.parametrize(
+    "make",
+    [
+        recurrent,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (plain, learned_noise, deterministic, towards_spikes)
+        ),
+    ],
+)
 def test_a_loaded_fit_is_the_saved_one(make, tmp_path):
     fit = make()
     again = nsnn.load_fit(fit.save(tmp_path / "fit.npz"))

@@ -224,6 +224,7 @@ def test_spikes_have_their_probability():
     assert np.abs((counts - n * p) / np.sqrt(n * p * (1 - p))).max() < 4
 
 
+@pytest.mark.slow
 def test_spikes_are_those_of_simulate_in_distribution():
     """The same network under a constant input, there and here: mean spikes of each neuron in each step."""
     rng = np.random.default_rng(3)

@@ -684,4 +684,5 @@ def test_a_rule_that_cannot_learn_the_noise_says_so():
         nsnn.plastic_synapses(
             nsnn.NDL(0.1, eta_noise=0.1), group, group, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0
         )
-    Network(group).run(0 * ms, namespace={})  # Brian2 warns of an object that was never run
+    with running("numpy"):
+        Network(group).run(0 * ms, namespace={})  # Brian2 warns of an object that was never run

@@ -252,6 +252,7 @@ class Late(losses.Loss):
         return d
 
 
+@pytest.mark.slow
 def test_which_input_spiked_is_remembered():
     """One input sends one spike in the first of 12 steps; the answer is asked for in the last four, with nothing in between."""
     y = np.arange(200) % 2

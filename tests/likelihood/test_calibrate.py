@@ -70,6 +70,7 @@ def test_parameters_of_a_neuron_with_escape_noise_are_found_again():
     assert fit.stimulus.si("offset") == pytest.approx(19e-3)  # not free: kept
 
 
+@pytest.mark.slow
 def test_parameters_of_a_diffusive_neuron_are_found_again():
     fit = diffusive()
     truth = {"tau_m": 10e-3, "noise.sigma": 3e-3, "stimulus.gain": 5e-3}
@@ -79,6 +80,7 @@ def test_parameters_of_a_diffusive_neuron_are_found_again():
     assert fit.rescaled(spikes("white"), t_start=2 * second).p > 0.01
 
 
+@pytest.mark.slow
 def test_the_variance_of_the_score_is_the_observed_information():
     fit = diffusive()
     scores = fit._ascent.scores

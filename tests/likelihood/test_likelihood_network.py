@@ -103,7 +103,7 @@ def test_bound_and_likelihood_are_those_of_all_hidden_patterns(reset, n_outputs)
     assert 0 < exact - means[-1] < 0.1
 
 
-@pytest.mark.parametrize("particles", [1, 200])
+@pytest.mark.parametrize("particles", [1, pytest.param(200, marks=pytest.mark.slow)])
 def test_without_membranes_the_steps_are_independent(particles):
     """beta = 0: the likelihood of a long recording is the product of each step's sum over hidden patterns, exactly; trials of
     different lengths, 750 steps."""
@@ -224,7 +224,7 @@ def enumerated_ndl(
     return [np.tensordot(prior, one, 1) for one in gradients]
 
 
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize("reset", ["hard", pytest.param("subtract", marks=pytest.mark.slow)])
 def test_what_is_learned_is_the_expectation_of_noise_driven_learning(reset):
     """One step down the slope of 2,000 draws of the hidden layer, 12 seeds, against the sum over all 256 patterns: |z| < 4."""
     model, weights = tiny(reset)

@@ -252,7 +252,13 @@ def on_steps(block, n):
     return o
 
 
-@pytest.mark.parametrize("name", SIMULATED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("LIF", "GIF, hazard") else pytest.mark.slow)
+        for name in SIMULATED
+    ],
+)
 def test_spikes_of_simulate_have_these_probabilities(name):
     model, noise, stimulus = SIMULATED[name]
     block = simulated(name)
@@ -301,6 +307,7 @@ def test_rows_of_parameters_do_not_depend_on_those_beside_them(noise):
     assert np.abs(together[1:4] - together[0]).max(axis=1).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_variance_of_the_score_is_the_mean_observed_information():
     # identity of Bartlett, for sigma and the drive at their true values: mean of score score' + second derivatives = 0
     cell, true = nsnn.LIF(tau_m=10 * ms, tau_refrac=2 * ms, **MV), np.array([3.0, 19.0])

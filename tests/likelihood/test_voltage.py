@@ -337,6 +337,7 @@ def test_a_block_with_several_voltages_is_refused():
         fit(voltage=block)
 
 
+@pytest.mark.slow
 def test_the_page_runs():
     page = (DOCS / "voltage.md").read_text(encoding="utf-8")
     names: dict = {}

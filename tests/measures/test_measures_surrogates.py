@@ -185,12 +185,17 @@ def test_a_measure_whose_length_varies_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("method", "theirs"), [
-    ("jitter", lambda t, n: elephant.jitter_spikes(t, bin_size=50 * pq.ms, n_surrogates=n)),
+    pytest.param(
+     "jitter", lambda t, n: elephant.jitter_spikes(t, bin_size=50 * pq.ms, n_surrogates=n), marks=pytest.mark.slow),
     ("dither", lambda t, n: elephant.dither_spikes(t, dither=20 * pq.ms, n_surrogates=n)),
-    ("isi_dither",
-     lambda t, n: elephant.dither_spikes(t, dither=20 * pq.ms, n_surrogates=n, refractory_period=4 * pq.ms)),
-    ("shuffle", lambda t, n: elephant.shuffle_isis(t, n_surrogates=n)),
-    ("shift", lambda t, n: [s[0] for s in elephant.trial_shifting([t], dither=0.5 * pq.s, n_surrogates=n)]),
+    pytest.param(
+     "isi_dither",
+     lambda t, n: elephant.dither_spikes(t, dither=20 * pq.ms, n_surrogates=n, refractory_period=4 * pq.ms),
+     marks=pytest.mark.slow),
+    pytest.param("shuffle", lambda t, n: elephant.shuffle_isis(t, n_surrogates=n), marks=pytest.mark.slow),
+    pytest.param(
+     "shift", lambda t, n: [s[0] for s in elephant.trial_shifting([t], dither=0.5 * pq.s, n_surrogates=n)],
+     marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_distributions_are_elephants(method: str, theirs: Any) -> None:
     """Times of three spikes, and second intervals, of a train that starts at 0, in 400 of their surrogates and 2,000 of ours."""

@@ -444,6 +444,7 @@ def test_every_record_is_among_the_examples():
     assert kinds <= {type(example) for example in EXAMPLES} | elsewhere | {*bases}
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(example=st.sampled_from([e for e in EXAMPLES if dataclasses.fields(e)]), data=st.data())
 def test_fuzzed_parameters_make_a_record_or_a_named_error(example, data):

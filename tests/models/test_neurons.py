@@ -172,6 +172,7 @@ def test_adex_without_adaptation_is_the_eif():
     assert len(one.segments[0].spiketrains[0]) > 3
 
 
+@pytest.mark.slow
 def test_pif_in_ou_noise_integrates_it():
     """Free PIF: variance of V at T is that of an integrated OU process, 2 s^2 tau_n^2 / tau_m^2 (T/tau_n - 1 + exp(-T/tau_n))."""
     free = dataclasses.replace(PIF, v_thresh=1e4 * mV)

@@ -368,6 +368,7 @@ def rates_along_learning(eta):
     return [np.bincount(i[(t >= a) & (t < a + 1)], minlength=10) for a in (0, 4)]
 
 
+@pytest.mark.slow
 def test_a_group_learns_a_target_rate():
     """Euler's step and Brian2's threshold, in volts; without learning nothing gets better."""
     first, last = rates_along_learning(float(1e-3 * mV**2))
@@ -411,6 +412,7 @@ def renewal(lapse):
     return 1 / (steps * lapse), total / (steps * lapse)
 
 
+@pytest.mark.slow
 def test_the_summed_factor_is_not_the_slope_of_the_rate():
     """What the reset leaves out: with s the step's noise, sum dP/dx0 dx0/dmu -> 4 phi(0) / s r (1 - E exp(-interval / tau_m)).
 

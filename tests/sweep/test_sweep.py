@@ -279,6 +279,7 @@ def test_common_noise_gives_every_point_the_noise_of_point_0() -> None:
     assert table["value"].tolist() != own["value"].tolist()
 
 
+@pytest.mark.slow
 def test_common_noise_lowers_the_variance_of_a_difference() -> None:
     """Neurons are the replicates: Var(a) + Var(b) over Var(b - a) is 1 for noise of one's own, several for common noise."""
 

@@ -312,6 +312,7 @@ def test_a_file_is_replaced_atomically(finished, copy, monkeypatch) -> None:
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == old
 
 
+@pytest.mark.slow
 def test_with_a_folder_long_sweeps_are_divided_and_short_ones_are_not(tmp_path, monkeypatch) -> None:
     """The table is that of one chunk, to the bit; a sweep of a second stays one chunk for each seed."""
     swept(tmp_path / "short", chunk=None)
@@ -323,6 +324,7 @@ def test_with_a_folder_long_sweeps_are_divided_and_short_ones_are_not(tmp_path, 
     same(divided, swept(None, **many))
 
 
+@pytest.mark.slow
 def test_points_with_few_intervals_per_trial_are_named_also_when_they_are_read(tmp_path) -> None:
     """A driven neuron has dozens of intervals in 1 s, one near threshold a few."""
     given = {

@@ -183,6 +183,7 @@ def test_counts_of_the_perfect_integrator(refrac):
     np.testing.assert_allclose(got, expected, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_counts_of_the_lif():
     """No spike: the survivor of the interval; the mean over a long window: r T + (CV^2 - 1) / 2."""
     t = np.linspace(0, 2.5, 501)
