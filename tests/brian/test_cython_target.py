@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import types
 from typing import Any
@@ -170,7 +171,9 @@ def test_equal_layers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(cython_target.TrimmedCythonCodeObject, "compile_block", spied)
     noise = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
-    net = nsnn.feedforward([4, 3, 3, 3], noise=noise, seed=1)
+    cells = [nsnn.Population(3, nsnn.NSNNNeuron(), noise=noise, name=f"layer{k}") for k in range(4)]
+    wires = [nsnn.Projection(a, b, rule=nsnn.AllToAll(), weight=0.5) for a, b in itertools.pairwise(cells)]
+    net = nsnn.Network(cells, wires)
     nsnn.simulate(net, duration=20 * ms, seed=1, engine="cython", progress=False)
     layers = [{k.split("_", 2)[2] for k in compiled if k.startswith(f"population_{i}_")} for i in (2, 3)]
     assert layers[0] == layers[1] == {"stateupdate", "threshold", "reset"}
