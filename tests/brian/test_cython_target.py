@@ -1,4 +1,4 @@
-"""The trimmed Cython target: results identical to Brian2's, from code that reads only what it uses."""
+"""The trimmed Cython target: code that reads only what it uses. Its spikes are those of NumPy in test_simulate_network.py."""
 # Imports internals: the generated code and the modules that are compiled from it do not appear in results.
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 import pytest
-from brian2 import ms, mV, second
+from brian2 import ms
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import cython_build, cython_target, engine
@@ -104,36 +104,6 @@ def test_the_data_of_a_dynamic_array_have_its_number() -> None:
     )
     both, _ = cython_target.with_numbered_arrays({"run": f"{text} _namespace['_array_b']"})
     assert both["run"].endswith("_array_1[0] _namespace['_array_1']")
-
-
-@pytest.fixture
-def stock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes the engine run Brian2's own target."""
-    return lambda: monkeypatch.setattr(cython_target, "TARGET", "cython")
-
-
-def every_part() -> list[Any]:
-    """Refractory periods, synapses with delays, trials: the spikes of a small network."""
-    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-    drive = nsnn.Constant(18 * mV)
-    pool = nsnn.Population(20, cell, noise=nsnn.WhiteNoise(4 * mV), stimulus=drive, name="pool")
-    wires = nsnn.Projection(pool, pool, rule=nsnn.FixedInDegree(5), weight=1 * mV, delay=1 * ms)
-    net = nsnn.Network([pool], [wires], seed=1)
-    block = nsnn.simulate(net, duration=0.2 * second, seed=3, trials=2, progress=False)
-    found: list[Any] = []
-    for segment in block.segments:
-        found += [np.asarray(train.rescale("s").magnitude) for train in segment.spiketrains]
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-def test_a_network_does_what_brian2s_own_target_makes_of_it(stock: Any) -> None:
-    ours = every_part()
-    stock()
-    theirs = every_part()
-    assert sum(len(x) for x in ours) > 100
-    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 @pytest.mark.slow

@@ -146,15 +146,14 @@ def test_a_trial_does_not_depend_on_what_runs_beside_it(noise):
     ids=["white", "nsnn", "ou", "escape"],
 )
 def test_one_seed_gives_the_same_spikes_on_every_engine(cell, noise, stimulus):
-    """C++, where every combination is a program, with one; with all in one program: test_simulate_network.py."""
-    engines = ("numpy", "cython", "cpp") if noise is WHITE else ("numpy", "cython")
+    """C++, where every combination is a program: test_engine.py, and all in one program: test_simulate_network.py."""
     runs = [
         spikes(
             nsnn.simulate(
                 cell, noise, stimulus, n_neurons=3, trials=4, duration=200 * ms, seed=9, engine=engine
             )
         )
-        for engine in engines
+        for engine in ("numpy", "cython")
     ]
     assert len(runs[0]) > 30
     assert all(run.tolist() == runs[0].tolist() for run in runs)
