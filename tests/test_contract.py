@@ -237,16 +237,6 @@ def name(combination):
     return "-".join(c.__name__ for c in combination if c is not None)
 
 
-def marked():
-    """Quick: every neuron with every noise, and every stimulus, family and hazard with one neuron; the rest is slow."""
-    for c in combinations():
-        neuron, _, stimulus, kind = c
-        rest = (stimulus not in (None, nsnn.Constant) and neuron is not nsnn.LIF) or (
-            kind is not None and neuron is nsnn.NSNNNeuron
-        )
-        yield pytest.param(c, marks=[pytest.mark.slow] if rest else [], id=name(c))
-
-
 def covering():
     """Combinations in which each neuron, noise, stimulus, family and hazard is there once at least."""
     seen: set[Any] = set()
@@ -258,6 +248,12 @@ def covering():
 
 
 COVERING = list(covering())
+
+
+def marked():
+    """Quick: those of `covering`. Every neuron with every noise runs in test_golden.py; here with a repeat, which is slow."""
+    for c in combinations():
+        yield pytest.param(c, marks=[] if c in COVERING else [pytest.mark.slow], id=name(c))
 
 
 @pytest.mark.parametrize("combination", list(marked()))

@@ -130,7 +130,9 @@ def flat(value: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(part, dtype=complex)) for part in parts])
 
 
-@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(
+    "grid", [pytest.param(grid, marks=[] if grid == "30 kHz" else pytest.mark.slow) for grid in GRIDS]
+)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_clock_does_not_matter(name: str, grid: str) -> None:
     width = GRIDS[grid]
