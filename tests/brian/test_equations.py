@@ -80,7 +80,10 @@ DRAWN = {
 @pytest.mark.parametrize(
     ("case", "engine"),
     [
-        *((case, "numpy") for case in DRAWN),
+        *(
+            pytest.param(case, "numpy", marks=[] if case in ("white", "NSNN") else pytest.mark.slow)
+            for case in DRAWN
+        ),
         pytest.param("white", "cython", marks=[pytest.mark.compile, pytest.mark.slow]),
     ],
 )
