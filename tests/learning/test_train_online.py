@@ -55,8 +55,14 @@ def learned(rule, noise, neuron, loss=losses.rate_mse, target="numpy", encoder=N
     return moved, expected
 
 
-@pytest.mark.parametrize("signal", ["transport", "random", "broadcast"])
-@pytest.mark.parametrize(("family", "case"), [(f, CASES[k % 4]) for k, f in enumerate(FAMILIES)])
+@pytest.mark.parametrize(
+    ("family", "case", "signal"),
+    [
+        pytest.param(family, CASES[k % 4], signal, marks=[] if k % 3 == m else pytest.mark.slow)
+        for k, family in enumerate(FAMILIES)
+        for m, signal in enumerate(["transport", "random", "broadcast"])
+    ],
+)
 def test_a_samples_update_is_the_references(family, case, signal):
     reset, path = case
     rule = nsnn.NDL(ETA, signal=signal, reset_path=path)

@@ -202,6 +202,7 @@ def test_intervals_cover_the_truth_of_the_packages_nsnn_neuron(theta):
         assert abs(value - true[name]) < 4 * together.se[name], name
 
 
+@pytest.mark.slow
 def test_derived_quantities_have_the_delta_methods_errors():
     """Noise over threshold, sigma / theta: the error is the spread over 100 simulated fits (SD of a spread 7 %)."""
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), beta=0.6)
@@ -297,6 +298,7 @@ def test_repeats_that_match_by_chance_are_not_called_fitted(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.slow
 def test_the_scores_error_is_its_spread_over_recordings():
     """40 recordings, each with its own signal; the SD of 40 values has an error of 11 %."""
     fit = fit_neuron(

@@ -169,6 +169,7 @@ def test_classes_cover_the_limit(shifts):
     assert 0.85 < np.sqrt((se**2).mean()) / values.std() < (1.2 if any(shifts) else 2.5)
 
 
+@pytest.mark.slow
 def test_classes_p():
     x, classes = shifted(np.random.default_rng(3), 40, (0.0, 1.0))
     e = gaussian_copula_classes(x, classes, n_shuffle=9, seed=5)

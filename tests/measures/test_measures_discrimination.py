@@ -98,6 +98,7 @@ def test_d_prime_of_moments_against_loops():
     assert_allclose(e.p, ttest_ind(b, a, equal_var=False).pvalue, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "truth"),
     [
@@ -122,7 +123,7 @@ def test_two_standard_errors_cover_an_area_near_1(n):
     assert np.mean([abs(e.value - truth) <= 2 * e.se for e in results]) >= 0.9
 
 
-@pytest.mark.parametrize("n_shuffle", [0, 199])
+@pytest.mark.parametrize("n_shuffle", [0, pytest.param(199, marks=pytest.mark.slow)])
 def test_p_is_uniform_without_a_difference(n_shuffle):
     rng = np.random.default_rng(11)
     p = [roc_auc(*rng.normal(size=(2, 30)), n_shuffle=n_shuffle, seed=k).p for k in range(400)]

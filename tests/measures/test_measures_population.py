@@ -242,6 +242,7 @@ def test_timescale_refuses(options: dict[str, Any], message: str) -> None:
         measures.intrinsic_timescale(modulated(0, 0.1, 9, 1))
 
 
+@pytest.mark.slow
 def test_coupling_error_covers_under_a_gain_that_trials_share() -> None:
     """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v. 60 Blocks of 4 neurons and 30 trials.
 

@@ -161,6 +161,7 @@ def test_p_is_uniform_without_a_relation():
     assert kstest(p, "uniform").pvalue > 0.001
 
 
+@pytest.mark.slow
 def test_independent_response_bounds_nothing():
     """Noise fitted does not pay: the shift for K = 15 segments without the correction, a tenth of it at most with it.
 

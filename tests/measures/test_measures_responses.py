@@ -215,7 +215,7 @@ def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
         assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
-@pytest.mark.parametrize("spikes", [2.0, 4.0])
+@pytest.mark.parametrize("spikes", [2.0, pytest.param(4.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("circles", [False, True])
 def test_zeta_p_holds_its_level_for_sparse_neurons(spikes: float, circles: bool) -> None:
     """2 and 4 spikes a neuron on average, 500 neurons: of those with a value 5 % or fewer have p <= 0.05."""
