@@ -36,7 +36,7 @@ demo: $(VENV)/.installed ## real spikes through the measures: a report in result
 	@$(PY) -m analysis grasshopper
 	@echo "The report is in $$(ls -td results/grasshopper/*/ | head -n 1)"
 
-test: $(VENV)/.installed-test ## all tests that take seconds
+test: $(VENV)/.installed-test ## quick tests and doctests
 	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(TESTS)
 
 test-all: $(VENV)/.installed-test ## every test
