@@ -273,6 +273,7 @@ def test_recordings_under_one_stimulus_are_fitted_as_its_trials():
     assert fit.se == pytest.approx(fitted().se, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_each_recording_has_its_own_stimulus():
     other = nsnn.Filtered(SIGNAL, gain=5 * mV, offset=14 * mV)
     later = nsnn.simulate(CELL, HAZARD, other, trials=1, duration=2 * second, seed=8, engine="numpy")
