@@ -28,6 +28,7 @@ from .information.breakdown import synergy as synergy
 from .information.capacity import ChannelCapacity as ChannelCapacity
 from .information.capacity import blahut_arimoto as blahut_arimoto
 from .information.capacity import channel_capacity as channel_capacity
+from .information.codes_table import codes_table as codes_table
 from .information.conditional import conditional_information as conditional_information
 from .information.conditional import interaction_information as interaction_information
 from .information.conditional import local_information as local_information
@@ -41,6 +42,7 @@ from .information.decomposition.intersection import intersection_information as 
 from .information.decomposition.partial import partial_information as partial_information
 from .information.divergence import kullback_leibler as kullback_leibler
 from .information.entropy.entropy import entropy as entropy
+from .information.field_phase import phase_counts as phase_counts
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
 from .information.fisher import poisson_fisher as poisson_fisher
@@ -50,6 +52,8 @@ from .information.information_rate import direct_information_rate as direct_info
 from .information.information_rate import word_entropies as word_entropies
 from .information.ksg import ksg as ksg
 from .information.mutual_information import mutual_information as mutual_information
+from .information.over_time import InformationOverTime as InformationOverTime
+from .information.over_time import information_over_time as information_over_time
 from .information.per_spike import information_per_spike as information_per_spike
 from .information.per_spike import skaggs_information as skaggs_information
 from .information.rate_vs_temporal import rate_vs_temporal as rate_vs_temporal
@@ -163,6 +167,7 @@ __all__ = [
     "EstimatorComparison",
     "FiringEvents",
     "HistoryLength",
+    "InformationOverTime",
     "IntrinsicTimescale",
     "LinearDiscriminant",
     "MeanMatchedFano",
@@ -206,6 +211,7 @@ __all__ = [
     "calibration_error",
     "channel_capacity",
     "choice_probability",
+    "codes_table",
     "coherence",
     "coherence_information",
     "conditional_information",
@@ -230,6 +236,7 @@ __all__ = [
     "gaussian_fisher",
     "history_length",
     "information_breakdown",
+    "information_over_time",
     "information_per_spike",
     "instantaneous_rate",
     "interaction_information",
@@ -259,6 +266,7 @@ __all__ = [
     "neurometric",
     "noise_correlation",
     "partial_information",
+    "phase_counts",
     "plan_trials",
     "poisson_fisher",
     "population_coupling",

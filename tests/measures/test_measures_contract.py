@@ -213,6 +213,9 @@ EXAMPLES: dict[str, Example] = {
     "brier_score": Example(lambda: (PROBABILITIES, CLASSES), {}, Estimate),
     "calibration_error": Example(lambda: (PROBABILITIES, CLASSES), {"n_shuffle": 5}, Estimate),
     "channel_capacity": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
+    "codes_table": Example(
+        lambda: (LABELS, block()), {"bin_width": 100 * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame, "block",
+        (FINE, "expected at least 2 trials", COUNTS)),
     "conditional_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
@@ -229,6 +232,9 @@ EXAMPLES: dict[str, Example] = {
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
     "history_length": Example(lambda: (SYMBOLS,), {"longest": 2}, measures.HistoryLength),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
+    "information_over_time": Example(
+        lambda: (LABELS, block()), {"window": 0.5 * pq.s, "neuron": 0, "n_shuffle": 19}, measures.InformationOverTime,
+        "block", (FINE, "expected at least 2 trials", COUNTS)),
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
     "interaction_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
@@ -251,6 +257,8 @@ EXAMPLES: dict[str, Example] = {
         lambda: (LABELS, block()), {}, measures.ModulatedPoisson, "counts", (NAN, "has one trial", COUNTS)),
     "mutual_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
     "partial_information": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, dict),
+    "phase_counts": Example(
+        lambda: (signal(), block()), {"t_stop": 0.9 * pq.s}, (6, 3, 4), "block", (FINE, FINE, FINE)),
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_vs_temporal": Example(

@@ -88,14 +88,8 @@ def rate_vs_temporal(
     """
     check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(saturation, ("binary", "count"), "saturation")
-    trains = _one(windowed(block, align, t_start, t_stop), neuron)
-    labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
-    if labels.size != trains.n_trials:
-        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {trains.n_trials}")
-    if n_labels < 2 <= labels.size:
-        raise NsnnError(
-            f"stimulus holds one value in {labels.size} trials: information about it needs at least two"
-        )
+    trains = of_one_neuron(windowed(block, align, t_start, t_stop), neuron)
+    labels = labels_of_trials(stimulus, trains.n_trials)
     length = float(trains.durations[0])
     responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
     widths = _dividing(resolutions, length, trains.resolution)
@@ -104,30 +98,82 @@ def rate_vs_temporal(
         letters = binned(trains, width, "resolutions")[:, 0]
         responses.append(("words", width, np.minimum(letters, 1) if saturation == "binary" else letters))
     counts, _ = as_symbols(trains.counts[:, 0], "counts")
-    rows, first = [], None
+    rows: list[dict[str, Any]] = []
+    first: float | None = None
     for code, width, response in responses:
-        many = response.ndim == 2 and response.shape[1] > 1
-        chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
-        e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
-        first = e if first is None else first
         contains = code == "words" and saturation == "count"
-        rows.append(
-            {
-                "code": code,
-                "resolution": width,
-                "information": e.value,
-                "se": e.se,
-                "null_mean": np.nan if e.null_mean is None else e.null_mean,
-                "p": np.nan if e.p is None else e.p,
-                "n": e.n,
-                "correction": e.correction,
-                "warning": _WITHOUT_BINS.sub("", e.warning) if code == "latency" and e.warning else e.warning,
-                **_gain(labels, counts, response, e.value - first.value, contains, bias, n_shuffle, seed),
-            }
+        row = code_row(
+            labels, counts, response, first, contains=contains, bias=bias, n_shuffle=n_shuffle, seed=seed
         )
+        first = row["information"] if first is None else first
+        if code == "latency" and row["warning"]:
+            row["warning"] = _WITHOUT_BINS.sub("", row["warning"])
+        rows.append({"code": code, "resolution": width, **row})
+    return table_of_codes(rows)
+
+
+def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
+    """Codes (n_trials,) of the stimuli; NsnnError for another number of labels, or for one stimulus only.
+
+    >>> labels_of_trials(["left", "right", "left"], 3)
+    array([0, 1, 0])
+    """
+    labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
+    if labels.size != n_trials:
+        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {n_trials}")
+    if n_labels < 2 <= labels.size:
+        raise NsnnError(
+            f"stimulus holds one value in {labels.size} trials: information about it needs at least two"
+        )
+    return labels
+
+
+def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A table of rows of `code_row`, with None where there is no warning.
+
+    >>> table_of_codes([{"code": "count", "warning": None}])["warning"].tolist()
+    [None]
+    """
     table = pd.DataFrame(rows)
     table["warning"] = pd.Series([row["warning"] for row in rows], dtype=object)  # None, not a missing text
     return table
+
+
+def code_row(
+    labels: np.ndarray,
+    counts: np.ndarray,
+    response: np.ndarray,
+    of_counts: float | None,
+    *,
+    contains: bool,
+    bias: str,
+    n_shuffle: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Columns of a code's row: information with error and null, and the gain over the information of counts.
+
+    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts` is None for the counts themselves; `contains`: the
+    response determines the count. All else as for `rate_vs_temporal`.
+
+    >>> labels, response = np.array([0, 1] * 20), np.array([0, 1] * 20)
+    >>> row = code_row(labels, 0 * labels, response, 0.0, contains=False, bias="none", n_shuffle=0, seed=0)
+    >>> row["information"], row["gain"]
+    (1.0, 1.0)
+    """
+    many = response.ndim == 2 and response.shape[1] > 1
+    chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
+    e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
+    gain = e.value - (e.value if of_counts is None else of_counts)
+    return {
+        "information": e.value,
+        "se": e.se,
+        "null_mean": np.nan if e.null_mean is None else e.null_mean,
+        "p": np.nan if e.p is None else e.p,
+        "n": e.n,
+        "correction": e.correction,
+        "warning": e.warning,
+        **_gain(labels, counts, response, gain, contains, bias, n_shuffle, seed),
+    }
 
 
 def _gain(
@@ -165,8 +211,13 @@ def _gain(
     }
 
 
-def _one(trains: Trains, neuron: int | None) -> Trains:
-    """The trains of one neuron."""
+def of_one_neuron(trains: Trains, neuron: int | None) -> Trains:
+    """The trains of one neuron; NsnnError for None if there are several.
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> of_one_neuron(as_repeats([[0.1], [0.2]]), None).n_trials
+    2
+    """
     n = trains.n_neurons
     if neuron is None and n > 1:
         raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")

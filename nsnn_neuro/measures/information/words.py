@@ -22,8 +22,8 @@ from ..event_windows import check_windows, refuse_event_name
 from ..trains import Trains, as_trains, binned, scalar_time
 
 
-def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
-    """The window's spikes as a Trains whose times count from the window's start, of one duration for all."""
+def in_window(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
+    """The window's spikes as a Trains on the clock of each trial, of one duration for all."""
     if align is None:
         trains = as_trains(block, t_start, t_stop)
     else:
@@ -46,6 +46,22 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
         check_windows(trains, event, np.arange(n), start, stop)
         trains = trains.crop(start, stop)
     trains.check_durations("so that their counts and words are not comparable")
+    return trains
+
+
+def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
+    """As `in_window`, with times that count from the window's start."""
+    return from_start(in_window(block, align, t_start, t_stop))
+
+
+def from_start(trains: Trains) -> Trains:
+    """Trains of one duration with times that count from each trial's start.
+
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> import quantities as pq
+    >>> from_start(as_repeats([[0.3]], t_start=0.25*pq.s, t_stop=1*pq.s)).times.round(3)
+    array([0.05])
+    """
     length = float(trains.durations.min())
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials

@@ -53,7 +53,7 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     >>> windows.lags, windows.samples  # the first spike has no sample before it
     (array([-1,  0]), [array([2])])
     """
-    read = _one_per_trial(signal, spikes.n_trials)
+    read = signals_of_trials(signal, spikes.n_trials)
     rate = read[0][1]
     first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
     if not first < last <= first + min(len(values) for values, _, _ in read):
@@ -83,7 +83,14 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     return SpikeWindows([values for values, _, _ in read], lags, rate, samples, neurons, usable)
 
 
-def _one_per_trial(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
+def signals_of_trials(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
+    """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all trials.
+
+    >>> import quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> [len(values) for values, _, _ in signals_of_trials(signal, 3)]
+    [2, 2, 2]
+    """
     if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
         return [read_channels(signal)] * n_trials
     signals = [read_channels(one, f"signal[{k}]") for k, one in enumerate(signal)]

@@ -1,0 +1,136 @@
+"""Codes of one neuron in one table: counts, latencies, words, phases of firing, and spikes together with the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..trains import binned
+from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
+from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes
+from .symbols import as_symbols
+from .words import from_start, in_window, latency_bins
+
+
+@suggest_keywords
+def codes_table(
+    stimulus: Any,
+    block: Any,
+    *,
+    bin_width: Any,
+    signal: Any = None,
+    band: Any = None,
+    n_bins: int = 4,
+    neuron: int | None = None,
+    saturation: str = "count",
+    bias: str = "panzeri-treves",
+    n_shuffle: int = 100,
+    seed: int = 0,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> pd.DataFrame:
+    """Information about the stimulus in each code of one neuron, as a table with a row per code.
+
+    | code | response of a trial |
+    |---|---|
+    | "count" | number of spikes in the window |
+    | "latency" | bin of the first spike, or silence |
+    | "words" | spikes in each bin |
+    | "phase" | spikes at each phase of the field, whatever their times (`phase_counts`) |
+    | "first phase" | phase of the first spike, or silence; needs no clock that knows the start of the stimulus |
+    | "field" | power of the field in the window, in `n_bins` levels of equal numbers of trials |
+    | "count + field" | both: spike-field information |
+
+    The last four need a `signal`. Other columns: resolution (s, that of latencies and words; the window for counts; NaN for phases
+    and fields), responses (different ones that occur), information (bit), se, null_mean, p, n (trials), correction, warning; gain
+    (bit), the information less that of the count, gain_se, gain_null_mean, gain_p. The null of the gain exchanges responses between
+    trials of the same count, as in `rate_vs_temporal`. For phases this asks whether phases add to counts (Montemurro et al. 2008),
+    for "count + field" whether the field does (Belitski et al. 2008). "words" of counts, "phase" and "count + field" contain the
+    count: the bias that is left, gain_null_mean, is taken off their gain.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
+    block : neo.Block, one Segment per trial
+    bin_width : time, scalar, of latencies and words; it has to divide the window
+    signal, band : the field and its band of frequencies, see `phase_counts`; None (default) leaves its codes out
+    n_bins : bins of phase, and levels of the field's power
+    neuron : number of the neuron; None (default) for a Block with one
+    saturation : of the words, "count" (default) or "binary"
+    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to codes of several letters, with "panzeri-treves" for the
+        others
+    align, t_start, t_stop : the window, see `words`
+
+    Raises
+    ------
+    NsnnError : a bin_width that doesn't divide the window, a band without a signal, or what `rate_vs_temporal` and `phase_counts`
+        refuse. Sources: Montemurro et al. 2008, doi 10.1016/j.cub.2008.02.023; Belitski et al. 2008, doi
+        10.1523/JNEUROSCI.0009-08.2008
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> stimulus = [0, 1] * 40
+    >>> block = to_block([[[0.012 + 0.02 * s]] for s in stimulus], t_stop=50*pq.ms)
+    >>> table = codes_table(stimulus, block, bin_width=10*pq.ms, bias="none", n_shuffle=0)
+    >>> table[["code", "resolution", "responses", "information", "gain"]].round(3).values.tolist()
+    [['count', 0.05, 1, 0.0, 0.0], ['latency', 0.01, 2, 1.0, 1.0], ['words', 0.01, 2, 1.0, 1.0]]
+    """
+    check(n_bins=n_bins, neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    one_of(saturation, ("binary", "count"), "saturation")
+    if signal is None and band is not None:
+        raise NsnnError(f"band = {shown(band)} without a signal: pass the field as signal=")
+    trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
+    labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
+    ratio = length / width
+    if round(ratio) < 1 or abs(ratio - round(ratio)) > max(1e-6 * ratio, shifted.resolution / width):
+        raise NsnnError(
+            f"bin_width = {bin_width} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, "
+            "or t_start and t_stop"
+        )
+    counts = trains.counts[:, 0]
+    letters = binned(shifted, width, "bin_width")[:, 0]
+    is_count = saturation == "count"
+    codes: list[tuple[str, float, np.ndarray, bool]] = [
+        ("count", length, counts, False),
+        ("latency", width, latency_bins(shifted, width)[:, 0], False),
+        ("words", width, letters if is_count else np.minimum(letters, 1), is_count),
+    ]
+    if signal is not None:
+        fields = analytic_fields(signal, trains, band)
+        bins = phase_bins(phases_of_spikes(fields, trains), n_bins)
+        n = trains.n_trials
+        phases = np.bincount(trains.train * n_bins + bins, minlength=n * n_bins).reshape(n, n_bins)
+        first = np.full(n, n_bins)
+        first[counts > 0] = bins[trains.offsets[:-1][counts > 0]]  # times are sorted within a train
+        level = field_levels(fields, trains, n_bins)
+        codes += [
+            ("phase", np.nan, phases, True),
+            ("first phase", np.nan, first, False),
+            ("field", np.nan, level, False),
+            ("count + field", np.nan, np.stack([counts, level], axis=1), True),
+        ]
+    numbered, _ = as_symbols(counts, "counts")
+    rows: list[dict[str, Any]] = []
+    of_counts: float | None = None
+    for code, resolution, response, contains in codes:
+        row = code_row(
+            labels,
+            numbered,
+            response,
+            of_counts,
+            contains=contains,
+            bias=bias,
+            n_shuffle=n_shuffle,
+            seed=seed,
+        )
+        of_counts = row["information"] if of_counts is None else of_counts
+        different = as_symbols(response, "response")[1]
+        rows.append({"code": code, "resolution": resolution, "responses": different, **row})
+    return table_of_codes(rows)

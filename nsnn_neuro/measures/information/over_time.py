@@ -1,0 +1,248 @@
+"""Information in windows that slide over the trial, with a permutation test of clusters of windows.
+
+Many windows are many tests. Here the stimuli are permuted over trials, the same permutation for all windows, so that the
+correlation between windows stays. A window belongs to a cluster where its information is among the highest `threshold` of its own
+values over permutations; the mass of a cluster of neighbouring windows is the sum of their z-scores. The p of a cluster is the
+fraction of permutations, the data among them, whose largest cluster has at least its mass. Under the null, that no window has
+information, the probability of any p <= 0.05 is then at most 0.05, whatever the correlation between windows (Maris & Oostenveld
+2007). The test says that there is information and where it is strongest; the borders of a cluster are not themselves tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import label
+
+from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..trains import binned, scalar_time
+from .entropy.estimators import CLOSED_FORMS
+from .mutual_information import information_of_tables, mutual_information
+from .rate_vs_temporal import labels_of_trials, of_one_neuron
+from .symbols import as_symbols
+from .words import from_start, in_window
+
+_CELLS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class InformationOverTime:
+    """Information in sliding windows and its clusters; made by `information_over_time`. Arrays are (n_windows,).
+
+    >>> one = np.ones(2)
+    >>> table = pd.DataFrame({"start": [0.1], "stop": [0.3], "mass": [9.0], "p": [0.01]})
+    >>> found = InformationOverTime(0 * one, one / 5, one, one, one, one, table, "plugin", 80, None)
+    >>> found.times.tolist(), found.significant().tolist()
+    ([0.1, 0.1], [False, False])
+    """
+
+    start: np.ndarray
+    """s, starts of the windows, from the event or on the trial's clock"""
+    stop: np.ndarray
+    """s, ends"""
+    information: np.ndarray
+    """bits"""
+    se: np.ndarray
+    """standard error of each window, as of `mutual_information`"""
+    null_mean: np.ndarray
+    """mean over permutations"""
+    p: np.ndarray
+    """of each window by itself, not corrected for their number"""
+    clusters: pd.DataFrame
+    """a row for each cluster: start, stop (s), mass (sum of z-scores) and p, which holds for all windows together"""
+    correction: str
+    n: int
+    """trials"""
+    warning: str | None
+    """windows with too few trials for the correction; None without"""
+
+    @property
+    def times(self) -> np.ndarray:
+        """(n_windows,) s, centres of the windows"""
+        return (self.start + self.stop) / 2
+
+    def significant(self, alpha: float = 0.05) -> np.ndarray:
+        """(n_windows,) whether the window is in a cluster of p <= alpha."""
+        out = np.zeros(self.start.size, dtype=bool)
+        for _, row in self.clusters[self.clusters.p <= alpha].iterrows():
+            out |= (self.start >= row.start - 1e-12) & (self.stop <= row.stop + 1e-12)
+        return out
+
+
+@suggest_keywords
+def information_over_time(
+    stimulus: Any,
+    block: Any,
+    *,
+    window: Any,
+    step: Any = None,
+    bin_width: Any = None,
+    neuron: int | None = None,
+    threshold: float = 0.05,
+    bias: str = "panzeri-treves",
+    n_shuffle: int = 200,
+    seed: int = 0,
+    align: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> InformationOverTime:
+    """Information about the stimulus in windows that slide over the trial, and a test for all windows together.
+
+    The response of a window is its spike count, or with `bin_width` the word of counts in its bins. The test permutes stimuli and
+    compares clusters of windows with the largest clusters of the permutations: p of `clusters` holds for the whole time, however
+    many windows there are, while `p` of a window does not. In 10 of 200 experiments without information, with overlapping windows
+    and a gain that varied from trial to trial, a cluster had p <= 0.05.
+
+    Parameters
+    ----------
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
+    block : neo.Block, one Segment per trial
+    window : time, scalar, the length of the windows
+    step : time, scalar, from one window to the next; None (default) is half a window
+    bin_width : time, scalar, of words; it has to divide the window. None (default) counts spikes
+    neuron : number of the neuron; None (default) for a Block with one
+    threshold : between 0 and 1, the p of a window by itself below which it joins a cluster; it decides which clusters are found,
+        long ones of weak or short ones of strong information, and not how often there are false ones
+    bias : "panzeri-treves" (default), "plugin", "miller-madow", "chao-shen", "grassberger", see `mutual_information`
+    n_shuffle, seed : permutations, at least 1, and their seed
+    align, t_start, t_stop : the time over which windows slide, see `words`
+
+    Raises
+    ------
+    NsnnError : a window longer than the time or not divided by bin_width, a threshold outside (0, 1), too few permutations for it,
+        or what `rate_vs_temporal` refuses. Source: Maris & Oostenveld 2007, doi 10.1016/j.jneumeth.2007.03.024
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> stimulus = [0, 1] * 20
+    >>> block = to_block([[[0.25] if s else []] for s in stimulus], t_stop=0.4*pq.s)
+    >>> found = information_over_time(stimulus, block, window=100*pq.ms, step=100*pq.ms, n_shuffle=99)
+    >>> found.information.round(2).tolist()
+    [0.0, 0.0, 1.0, 0.0]
+    >>> found.clusters[["start", "stop", "p"]].round(3).values.tolist()
+    [[0.2, 0.3, 0.01]]
+    """
+    check(neuron=neuron, threshold=threshold, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    method = {"none": "plugin"}.get(bias, bias)
+    one_of(method, sorted(CLOSED_FORMS), "bias")
+    if not 0 < threshold < 1:
+        raise NsnnError(f"threshold = {shown(threshold)}: expected a number between 0 and 1")
+    if threshold * (n_shuffle + 1) < 1:
+        raise NsnnError(
+            f"n_shuffle = {n_shuffle}: no window could reach threshold = {threshold:g}; expected at least "
+            f"{np.ceil(1 / threshold) - 1:.0f}"
+        )
+    trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
+    offset = _offset(trains.t_start, align, t_start)
+    labels, trains = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    width, length = positive(window, "s", "window"), float(trains.durations[0])
+    hop = width / 2 if step is None else positive(step, "s", "step")
+    if width > length * (1 + 1e-9):
+        raise NsnnError(f"window = {window}: longer than the {length:.6g} s over which it slides")
+    letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
+    if letter is not None and abs(width / letter - round(width / letter)) > 1e-6 * width / letter:
+        raise NsnnError(f"bin_width = {bin_width} doesn't divide the window of {width:.6g} s")
+    start = hop * np.arange(int((length - width) / hop + 1e-9) + 1)
+    stop = np.minimum(start + width, length)
+    responses = []
+    for first, last in zip(start, stop, strict=True):
+        part = trains.crop(float(first), float(last))
+        responses.append(
+            part.counts[:, 0] if letter is None else binned(from_start(part), letter, "bin_width")[:, 0]
+        )
+    found = [mutual_information(labels, r, bias=bias, n_shuffle=0) for r in responses]
+    values = permuted_information(labels, responses, method, n_shuffle, seed)
+    p = share_reached(values)
+    clusters = clusters_of(values, p <= threshold)
+    clusters = clusters.assign(start=offset + start[clusters["first"]], stop=offset + stop[clusters["last"]])
+    warned = [one.warning for one in found if one.warning]
+    note = f"{len(warned)} of {len(found)} windows: {warned[0]}" if warned else None
+    return InformationOverTime(
+        offset + start,
+        offset + stop,
+        np.array([one.value for one in found]),
+        np.array([one.se for one in found]),
+        values[:, 1:].mean(axis=1),
+        p[:, 0],
+        clusters[["start", "stop", "mass", "p"]],
+        found[0].correction,
+        trains.n_trials,
+        note,
+    )
+
+
+def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
+    """Where the first window starts, from the event or on the clock that the trials share."""
+    if align is not None:
+        return 0.0 if t_start is None else scalar_time(t_start, "t_start")
+    return float(starts[0]) if np.ptp(starts) == 0 else 0.0
+
+
+def permuted_information(
+    labels: np.ndarray, responses: list[np.ndarray], method: str, n_shuffle: int, seed: int
+) -> np.ndarray:
+    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data, and with labels permuted for all windows alike.
+
+    >>> labels = np.array([0, 1] * 10)
+    >>> permuted_information(labels, [labels, 0 * labels], "plugin", 3, 0)[:, 0].round(6).tolist()
+    [1.0, 0.0]
+    """
+    rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
+    orders = rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)
+    all_labels = np.concatenate([labels[None], orders])
+    out = np.empty((len(responses), len(all_labels)))
+    for window, response in enumerate(responses):
+        r, n_r = as_symbols(response, "response")
+        at_once = max(1, _CELLS_AT_ONCE // (n_s * n_r))
+        for first in range(0, len(all_labels), at_once):
+            some = all_labels[first : first + at_once]
+            cell = (np.arange(len(some))[:, None] * n_s + some) * n_r + r
+            tables = np.bincount(cell.ravel(), minlength=len(some) * n_s * n_r).reshape(-1, n_s, n_r)
+            out[window, first : first + at_once] = information_of_tables(
+                tables, CLOSED_FORMS[method], float(n_r)
+            )
+    return out
+
+
+def share_reached(values: np.ndarray) -> np.ndarray:
+    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
+
+    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
+    [[0.25, 1.0, 1.0, 0.5]]
+    """
+    k = values.shape[1]
+    out = np.empty(values.shape)
+    for row, own in zip(out, values, strict=True):
+        slack = 1e-12 * np.maximum(1.0, np.abs(own))
+        row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
+    return out
+
+
+def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:
+    """Runs of windows `above` of the first column, with first, last, mass and p; other columns are permutations, (n_windows, k).
+
+    >>> values = np.array([[0.0, 1, 0, 1], [9, 1, 0, 1], [9, 0, 1, 1]])
+    >>> clusters_of(values, values > 1)[["first", "last", "p"]].values.tolist()
+    [[1.0, 2.0, 0.25]]
+    """
+    sd = values.std(axis=1, keepdims=True)
+    z = np.where(sd > 0, (values - values.mean(axis=1, keepdims=True)) / np.where(sd > 0, sd, 1.0), 0.0)
+    z = np.where(above, np.maximum(z, 0.0), 0.0)
+    run = largest = np.zeros(values.shape[1])
+    for row, member in zip(z, above, strict=True):
+        run = np.where(member, run + row, 0.0)  # z is not negative: a run is largest at its end
+        largest = np.maximum(largest, run)
+    number, n = label(above[:, 0])
+    rows = []
+    for k in range(1, n + 1):
+        windows = np.flatnonzero(number == k)
+        mass = float(z[windows, 0].sum())
+        p = float(np.mean(largest >= mass - 1e-9 * max(1.0, mass)))
+        rows.append((int(windows[0]), int(windows[-1]), mass, p))
+    table = pd.DataFrame(rows, columns=["first", "last", "mass", "p"])
+    return table.astype({"first": int, "last": int, "mass": float, "p": float})

@@ -1,0 +1,117 @@
+"""Information in sliding windows: clusters against loops, their error rate without information, and information at a known time."""
+# Imports internals: the error rate needs 200 experiments, of which standard errors and Blocks would take most of the time.
+
+import numpy as np
+import pytest
+import quantities as pq
+from scipy.stats import binom
+
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import information_over_time, mutual_information, spike_counts, words
+from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information, share_reached
+
+
+def spikes(stimulus, seed, start=0.3, stop=0.5):
+    """Trials of 0.8 s at 20 Hz; with stimulus 1 at 80 Hz from start to stop."""
+    rng, trials = np.random.default_rng(seed), []
+    for s in stimulus:
+        times = rng.uniform(0, 0.8, rng.poisson(16))
+        extra = rng.uniform(start, stop, rng.poisson(60 * (stop - start) * s))
+        trials.append([np.sort(np.concatenate([times, extra]))])
+    return to_block(trials, t_stop=0.8 * pq.s)
+
+
+def largest_run(z, above):
+    """Mass of the largest run of windows, by a loop."""
+    best = mass = 0.0
+    for value, member in zip(z, above, strict=True):
+        mass = mass + value if member else 0.0
+        best = max(best, mass)
+    return best
+
+
+def test_false_clusters_are_as_rare_as_stated():
+    """Neighbouring windows share spikes and all share a gain: 200 experiments without information."""
+    rng, labels, false = np.random.default_rng(3), np.repeat([0, 1], 20), 0
+    for k in range(200):
+        bins = rng.poisson(rng.gamma(4.0, 0.25, (40, 1)), (40, 8))
+        responses = list(np.minimum(bins[:, :-1] + bins[:, 1:], 4).T)
+        values = permuted_information(labels, responses, "panzeri-treves", 39, k)
+        false += clusters_of(values, share_reached(values) <= 0.1).p.min() <= 0.05
+    # exact test, with ties a little conservative: neither more nor far fewer than 5 %
+    assert binom.sf(false - 1, 200, 0.05) > 1e-4
+    assert binom.cdf(false, 200, 0.05) > 1e-4
+
+
+def test_information_is_found_where_it_is():
+    stimulus = np.tile([0, 1], 40)
+    found = information_over_time(
+        stimulus, spikes(stimulus, 1), window=100 * pq.ms, step=50 * pq.ms, n_shuffle=99
+    )
+    best = found.clusters.loc[found.clusters.mass.idxmax()]
+    assert best.p == 0.01
+    # a window of 100 ms that begins before 300 ms reaches into the response
+    assert 0.2 <= best.start <= 0.3 + 1e-9
+    assert 0.5 - 1e-9 <= best.stop <= 0.6 + 1e-9
+    assert found.significant().sum() >= 3
+    outside = (found.stop < 0.3) | (found.start > 0.5)
+    assert not found.significant()[outside].any()
+    assert (np.abs(found.information[outside]) < 4 * found.se[outside]).all()
+
+
+def test_windows_are_those_of_counts_and_words():
+    stimulus = np.tile([0, 1], 10)
+    block = spikes(stimulus, 2)
+    found = information_over_time(
+        stimulus, block, window=200 * pq.ms, t_start=0.1 * pq.s, t_stop=0.7 * pq.s, n_shuffle=19
+    )
+    np.testing.assert_allclose(found.start, [0.1, 0.2, 0.3, 0.4, 0.5], atol=1e-12)
+    np.testing.assert_allclose(found.times, found.start + 0.1, atol=1e-12)
+    window = {"t_start": 0.3 * pq.s, "t_stop": 0.5 * pq.s}
+    expected = mutual_information(stimulus, spike_counts(block, **window)[:, 0], n_shuffle=0)
+    assert (found.information[2], found.se[2]) == (expected.value, expected.se)
+    assert (found.n, found.correction) == (20, "panzeri-treves")
+    aligned = information_over_time(
+        stimulus, block, window=200 * pq.ms, step=0.4 * pq.s, bin_width=50 * pq.ms, align=0.1 * pq.s, t_stop=0.6 * pq.s,
+        bias="none", n_shuffle=19,
+    )  # fmt: skip
+    np.testing.assert_allclose(aligned.start, [0.0, 0.4], atol=1e-12)
+    letters = words(block, bin_width=50 * pq.ms, t_start=0.5 * pq.s, t_stop=0.7 * pq.s, saturation="count")[
+        :, 0
+    ]
+    expected = mutual_information(stimulus, letters, bias="none", n_shuffle=0)
+    assert aligned.information[1] == pytest.approx(expected.value, abs=1e-12)
+
+
+def test_clusters_are_those_of_a_loop():
+    values = np.random.default_rng(4).normal(size=(12, 30)).cumsum(axis=0)
+    above = share_reached(values) <= 0.3
+    assert (above.mean(axis=1) == 0.3).all()
+    z = (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
+    z = np.maximum(z, 0)
+    masses = [largest_run(z[:, k], above[:, k]) for k in range(30)]
+    for first in range(30):  # any column may be the data
+        order = [first, *(k for k in range(30) if k != first)]
+        table = clusters_of(values[:, order], above[:, order])
+        for _, row in table.iterrows():
+            own = slice(int(row["first"]), int(row["last"]) + 1)
+            assert above[own, first].all()
+            assert row.mass == pytest.approx(z[own, first].sum())
+            assert row.p == np.mean(np.array(masses) >= row.mass - 1e-9)
+        assert table.mass.max() == pytest.approx(masses[first]) if len(table) else masses[first] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 1 * pq.s}, "window = 1.0 s: longer than the 0.8 s"),
+        ({"bin_width": 30 * pq.ms}, "doesn't divide the window of 0.2 s"),
+        ({"threshold": 1.0}, "threshold = 1.0: expected a number between 0 and 1"),
+        ({"n_shuffle": 10}, "n_shuffle = 10: no window could reach threshold = 0.05; expected at least 19"),
+        ({"bias": "nsb"}, "bias = 'nsb': expected one of"),
+        ({"step": 0 * pq.s}, "step = 0"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(NsnnError, match=message):
+        information_over_time([0, 1, 0, 1], spikes([0, 1, 0, 1], 5), **({"window": 200 * pq.ms} | options))
