@@ -21,7 +21,6 @@ _LONGEST = 0.02  # of the range: the longest such step
 _OFF = 0.1  # nats: the last step, which is not evaluated, corrects the fall by less
 _LEFT = 0.05  # nats that the other parameters may still gain at a limit
 _LOST = 10.0  # nats that they may gain on the way without a search for their maximum
-_SURE = 1.0  # nats that they may gain where a fall tells on which side of a limit it is
 _PATIENCE, _MOST_STEPS = 6, 14
 _SMALL = 0.1  # of the drop: a fall that says little about the slope
 
@@ -93,10 +92,13 @@ class Profiler:
                     return Limit(float(np.clip(at.u[k] + sign * step, 0.0, 1.0)), False, gained)
                 if at.gain < _LEFT and fall < drop and at.u[k] == (sign + 1) / 2:
                     return Limit(float(at.u[k]), True, gained)
-                if at.gain < _SURE:
-                    inner, outer = (max(inner, way), outer) if fall < drop else (inner, min(outer, way))
+                if self.value - at.value < drop:  # whatever the others may gain
+                    inner = max(inner, way)
+                elif at.gain < _LEFT:
+                    outer = min(outer, way)
                 if not inner < way + step < outer:
-                    step = (0.5 * (inner + outer) if np.isfinite(outer) else way + 0.5 * widest) - way
+                    end = way if fall > drop else min(outer, way + widest)
+                    step = 0.5 * (inner + end) - way
             if turn and at.gain > (_LOST if turn < _PATIENCE else _LEFT):
                 place = self._others_at_best(at.u, k)
             else:
