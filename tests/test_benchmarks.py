@@ -113,7 +113,8 @@ def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_w
         ends = [at - 1.96 * 2, at + 1.96 * 2]
         return {
             "number": number, "t_stop": 5.0, "truth": {"a": 3.0}, "estimate": {"a": at}, "se": {"a": 2.0},
-            "interval": {"a": ends}, "p": float(rng.random()), "p_truth": float(rng.random()), "cpu": 1.0,
+            "wald": {"a": ends}, "profile": {"a": [at - 9.0, at + 9.0]}, "cpu_profile": 1.0, "p": float(rng.random()),
+            "p_truth": float(rng.random()), "cpu": 1.0,
         }  # fmt: skip
 
     monkeypatch.setattr(recovery, "fit_one", fitted)
@@ -123,11 +124,16 @@ def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_w
     assert [line["number"] for line in found] == list(range(400))
     made = recovery.summary(found)
     row = made["parameters"]["a"]
-    assert abs(row["covered"] - 380) < 4 * np.sqrt(400 * 0.05 * 0.95)
+    assert row["covered"]["profile"] >= 399
+    assert abs(row["covered"]["wald"] - 380) < 4 * np.sqrt(400 * 0.05 * 0.95)
     assert abs(row["bias"]) < 4 * row["bias_se"]
     assert row["bias_se"] == pytest.approx(1 / np.sqrt(400), rel=0.2)
     assert made["uniform_p"] > 1e-4
-    assert "95" in recovery.report("lif", made) or "94" in recovery.report("lif", made)
+    report = recovery.report("lif", made)
+    assert f"{row['covered']['wald'] / 4:.1f} % by wald" in report
+    assert recovery.page_table({"lif": made}).startswith(
+        "| neuron | parameter | covered of 400, profile | covered of 400, wald |"
+    )
 
 
 def test_starts_and_truths_of_recovery_lie_within_the_bounds(recovery: Any) -> None:
