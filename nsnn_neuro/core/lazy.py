@@ -27,22 +27,22 @@ def attach_stub(
     def __getattr__(name: str) -> Any:
         if name in names:
             return find(name)
-        from .checks import did_you_mean
-
         # with `name` set, Python adds no suggestion of its own
-        raise AttributeError(
-            f"{package} has no {name!r}{_place(name, file, rooms) or did_you_mean(name, names)}", name=name
-        )
+        raise AttributeError(f"{package} has no {name!r}{_hint(name, names, file, rooms)}", name=name)
 
     return __getattr__, listing, names
 
 
-def _place(name: str, file: str, rooms: dict[str, str]) -> str:
-    """End of a message: the rooms that have a name; empty where none has."""
+def _hint(name: str, names: list[str], file: str, rooms: dict[str, str]) -> str:
+    """End of a message: the rooms that have a name, or the closest name; none for `__wrapped__` and others that tools ask for."""
     if name.startswith("_"):
         return ""
     found = [f"{room}.{name}" for room, path in rooms.items() if name in _listed(Path(file).parent / path)]
-    return f"; it is {' or '.join(found)}" if found else ""
+    if found:
+        return f"; it is {' or '.join(found)}"
+    from .checks import did_you_mean
+
+    return did_you_mean(name, names)
 
 
 @functools.cache
