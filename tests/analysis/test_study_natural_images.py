@@ -166,6 +166,7 @@ def one_arm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return only
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake", "known_code")
 def test_a_short_run_fills_the_table_and_continues(
     tmp_path: Path, one_arm: Callable[..., None], monkeypatch: pytest.MonkeyPatch
