@@ -149,6 +149,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn.datasets, "digits", some)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few", "known_code")
 def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
