@@ -51,11 +51,13 @@ def initial_network(arm: str, layers: Layers, width: float, seed: int, **classif
     return deep.Classifier(module, **classifier)
 
 
-def train_on_digits(arm: str, config: Any, width: float, rate: float, seed: int) -> Any:
+def train_on_digits(arm: str, config: Any, width: float, rate: float, seed: int, **classifier: Any) -> Any:
     """Train a classifier of digits with one hidden layer on the squared error of rates, with the settings of a study's Config."""
     from nsnn_neuro import deep
 
-    net = initial_network(arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps)
+    net = initial_network(
+        arm, dense(64, config.hidden, 10), width, seed, n_steps=config.n_steps, **classifier
+    )
     return deep.fit(
         net,
         training_data(arm, config, nsnn.datasets.digits("train")),

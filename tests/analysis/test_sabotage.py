@@ -51,7 +51,8 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "robustness": (
         TINY | {"tuning": 1, "epochs": 2, "n_steps": 4, "images": 5, "draws": 1, "queries": 10, "steps": 1,
          "widths": (0.4,), "bits": (3,),
-         "inputs": (0.3,), "squares": (3,), "changes": (0.2,), "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,)},
+         "inputs": (0.3,), "squares": (3,), "changes": (0.2,), "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,),
+         "worst": (0.1,), "surrogates": (0.4,), "worst_draws": (1,), "worst_steps": 1},
         "labels shuffled",
         "not inferior to the deterministic network",
     ),

@@ -12,10 +12,18 @@ import pytest
 from analysis import full_runs
 from analysis import robustness as study
 from analysis.harness import ClaimFailed
-from analysis.shared import paired_networks
+from analysis.shared import attack_protocol, paired_networks
+from nsnn_neuro import NsnnError
 
 
-def table(noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: float = 0.05) -> pd.DataFrame:
+def table(
+    noisy: float = 0.0,
+    clean: float = 0.0,
+    pgd: float = 0.0,
+    unbounded: float = 0.05,
+    direct: float | None = None,
+    published: float = 0.8,
+) -> pd.DataFrame:
     """Curves that fall with the strength; `noisy` and `clean` are what the noisy arm has more, disturbed and not."""
     rows = []
     strengths = {kind: (0.1, 0.2) for kinds in study.GROUPS.values() for kind in kinds}
@@ -34,6 +42,20 @@ def table(noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: f
                 for k in ks
             ]  # fmt: skip
             rows.append(shared | {"kind": "PGD", "strength": 1.0, "accuracy": unbounded})
+    gains = dict.fromkeys(("noisy", "noisy, direct"), noisy)
+    if direct is not None:
+        gains["noisy, direct"] = direct
+    for arm in (*study.ARMS, *study.DIRECT, study.NOISE_ON):
+        for seed in (2, 3, 4):
+            shared = {"arm": arm, "seed": seed, "images": 200, "passes": 10}
+            for kind in (attack_protocol.WORST, attack_protocol.FRESH):
+                accuracy = 0.5 + gains.get(arm, 0.0) + 0.001 * seed * (arm in gains)
+                rows.append(shared | {"kind": kind, "strength": 0.1, "accuracy": accuracy})
+            if arm not in study.ARMS:
+                rows.append(
+                    shared | {"kind": attack_protocol.PUBLISHED, "strength": 0.1, "accuracy": published}
+                )
+                rows.append(shared | {"kind": "none, some", "strength": 0.0, "accuracy": 0.95})
     rows.append(
         {"arm": "noisy", "seed": 1, "kind": "choice", "strength": 0.4, "rate": 0.01, "accuracy": 0.99}
     )
@@ -57,6 +79,25 @@ def test_a_robust_network_passes() -> None:
 def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: str) -> None:
     with pytest.raises(ClaimFailed, match=message):
         study.verify(table(**made))
+
+
+def test_the_claims_about_the_worst_attacks_can_fail() -> None:
+    """Of networks with direct input, and where the published protocol is the stronger one; unequal passes are refused."""
+    for made, text in (
+        ({"direct": -0.02}, "with direct input the noisy"),
+        ({"published": 0.3}, "the paper's protocol"),
+    ):
+        (failed,) = (claim for claim in study.claims(table(noisy=0.05, **made)) if not claim.holds)
+        assert failed.text.startswith(text)
+        assert not failed.central
+    unequal = table(noisy=0.05)
+    unequal.loc[
+        (unequal.kind == attack_protocol.WORST) & (unequal.arm == "deterministic, direct"), "passes"
+    ] = 1
+    with pytest.raises(NsnnError, match="expected equal passes in both arms"):
+        study.claims(unequal)
+    shown = study.tables(table())["Attack protocol: accuracy (%), means over seeds"]
+    assert {*study.ARMS, *study.DIRECT, study.NOISE_ON} <= set(shown.columns)
 
 
 @pytest.mark.parametrize("made", [{"pgd": 0.3}, {"unbounded": 0.6}])
@@ -97,11 +138,19 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
         tuning=1, seeds=2, epochs=2, hidden=16, n_steps=4, images=10, draws=4, queries=20, steps=2,
         widths=(0.4,), rates=(0.01,), bits=(3,), inputs=(0.3,), squares=(3,),
         changes=(0.1, 0.2), norms=(0.8,), losses=(0.3,), jitters=(0.4,),
+        worst=(0.05, 0.1), surrogates=(0.4,), worst_draws=(1,), worst_steps=1,
     )  # fmt: skip
     found = study.run(config, tmp_path)
     assert found.accuracy.between(0, 1).all()
     kinds = {kind for group in study.GROUPS.values() for kind in group}
-    assert set(found.kind) == kinds | {"none", "none, some", "choice"}
+    protocol = {attack_protocol.WORST, attack_protocol.FRESH, attack_protocol.PUBLISHED}
+    assert set(found.kind) == kinds | protocol | {"none", "none, some", "choice"}
+    worst = found[found.kind == attack_protocol.WORST].set_index(["arm", "seed", "strength"]).accuracy
+    assert set(worst.index.levels[0]) == {*study.ARMS, *study.DIRECT, study.NOISE_ON}
+    assert (worst.xs(0.1, level=2) <= worst.xs(0.05, level=2)).all()  # images of .05 count at .1 too
+    # the deterministic network with direct input has no noise at all: new noise changes nothing
+    fresh = found[found.kind == attack_protocol.FRESH].set_index(["arm", "seed", "strength"]).accuracy
+    pd.testing.assert_series_equal(worst.xs("deterministic, direct"), fresh.xs("deterministic, direct"))
     assert set(found[found.kind == "PGD"].strength) == {0.1, 0.2, 1.0}
     assert set(found.groupby(["arm", "seed", "kind", "strength"]).size()) == {1}
     assert {claim.central for claim in study.claims(found)} == {True, False}
