@@ -444,6 +444,27 @@ def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():
     assert found.information[0, 0] == pytest.approx(400 / 0.04, rel=1e-3)
 
 
+def test_a_search_finds_the_higher_of_two_maxima_from_a_start_that_is_fourth_best():
+    """Of an internal: which start leads where depends on a recording; one with 1486 spikes did so."""
+    from nsnn_neuro.likelihood.calibration.maximise import search
+
+    noise = np.random.default_rng(3).normal(size=(2, 200))
+    noise -= noise.mean(axis=1, keepdims=True)
+
+    def function(points):
+        total = np.where(points[:, :1] < 0.5, -0.25, 0.0)  # nats of each of 200 stretches
+        for k, (left, right) in enumerate([(0.2, 0.8), (0.5, 0.9)]):
+            centre = np.where(points[:, :1] < 0.5, left, right)
+            total = total - 0.5 * ((points[:, k : k + 1] - centre) / 0.3 - noise[k]) ** 2
+        return total
+
+    starts = np.array([[0.6, 0.1], [0.2, 0.45], [0.25, 0.5], [0.3, 0.45]])
+    values = function(starts).sum(axis=1)
+    assert np.argmin(values) == 0
+    found = search(function, starts)
+    assert found.value == pytest.approx(function(np.array([[0.8, 0.9]])).sum(), abs=0.1)
+
+
 def test_a_climb_along_a_bent_ridge_ends_at_its_top():
     """Of an internal: steps are short there because they are damped, not because nothing is to be gained."""
     from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb

@@ -19,6 +19,8 @@ _FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
 _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
+_ROUNDS = ((8, 5), (4, 10), (2, 40))  # of a search: how many ascents go on, by how many steps
+_CLOSE = 0.05  # of the range: ascents at most so far apart are taken to be one
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
 FLAT_RIDGE = 1e-5
 """Smallest eigenvalue of the scaled information that differences of scores distinguish from 0."""
@@ -135,15 +137,26 @@ def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) 
     return information
 
 
-def search(function: Function, starts: np.ndarray, *, keep: int = 3, tolerance: float = 0.05) -> Ascent:
-    """The best ascent from several starts (n, K): a few steps from the best `keep`, then on from the best of these."""
+def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> Ascent:
+    """The best ascent from several starts (n, K): a few steps from many of them, then more from ever fewer that are apart.
+
+    The likelihood of a start says little about the maximum that it leads to: the best three of 32 may all lead to a poor one.
+    """
     values = function(starts).sum(axis=1)
-    order = np.argsort(-values)[:keep]
-    first = [
-        climb(function, Ascent(starts[k].copy(), float(values[k])), 5, tolerance, central=False)
-        for k in order
-    ]
-    return climb(function, max(first, key=lambda one: one.value), 40, tolerance, central=False)
+    ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]
+    for keep, n_steps in _ROUNDS:
+        ascents = [climb(function, one, n_steps, tolerance, central=False) for one in ascents[:keep]]
+        ascents = _apart(sorted(ascents, key=lambda one: -one.value))
+    return ascents[0]
+
+
+def _apart(ascents: list[Ascent]) -> list[Ascent]:
+    """The ascents that are not close to an earlier one."""
+    kept: list[Ascent] = []
+    for one in ascents:
+        if all(np.abs(one.u - other.u).max() > _CLOSE for other in kept):
+            kept.append(one)
+    return kept
 
 
 @dataclass(frozen=True, eq=False)
