@@ -190,8 +190,8 @@ def calibrate(
     Calibration of LIF: 44 spikes in 20000 steps of 0.0001 s
     log-likelihood -306.375 nats, 0.224 bits per spike (of the fitted data)
       parameter         value         se              bounds  unit
-      noise.sigma       4.875       0.67             1 to 20  mV
-      stimulus.v        17.16        1.1             0 to 40  mV
+      noise.sigma       4.878       0.67             1 to 20  mV
+      stimulus.v        17.15        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
     if voltage is not None and method != "voltage":
