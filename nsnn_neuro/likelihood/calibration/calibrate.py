@@ -27,7 +27,7 @@ from ..continuous.trials import Trial, read_recordings
 from ..voltage.fit import fit_voltage
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
-from .maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
+from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, climb, curvature, ridge, search
 from .undetermined import refuse_indistinct, warn_bound, warn_fast, warn_idle, warn_similar
 
 # of the search, without and with a nonlinear membrane
@@ -36,6 +36,8 @@ _ROUGH = 144  # cells, at most, of a first climb where steps are divided
 _BENT = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
 _MOST_CLIMBS, _GAIN = 5, 0.02  # nats
+_CLOSE = 5.0  # nats between ascents of a search of which either may be the better one
+_NEAR = 0.02  # nats that a climb on half of the cells leaves
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
 
@@ -231,9 +233,9 @@ def calibrate(
     with progress_bar(progress, "calibrating") as report:
         tell = report or (lambda _: None)
         coarse = _coarse(parameters, trials, step)
-        best = search(_function(parameters, trials, step, coarse, jobs), _starts(parameters, seed))
+        found = search(_function(parameters, trials, step, coarse, jobs), _starts(parameters, seed))
         tell(0.5)
-        at, grid = _maximum(parameters, trials, step, jobs, best)
+        at, grid = _maximum(parameters, trials, step, jobs, found)
         tell(0.8)
         bent = curvature(_function(parameters, trials, step, replace(grid, stride=_BENT), jobs), at)
         tell(1.0)
@@ -263,9 +265,10 @@ def _function(free: FreeParameters, trials: list[Trial], dt: float, grid: Grid, 
 
 
 def _maximum(
-    free: FreeParameters, trials: list[Trial], dt: float, jobs: int, best: Ascent
+    free: FreeParameters, trials: list[Trial], dt: float, jobs: int, found: list[Ascent]
 ) -> tuple[Ascent, Grid]:
-    """The maximum near the best point of the search, on as fine a grid as it needs."""
+    """The maximum near the best points of a search, on as fine a grid as it needs."""
+    best = found[0]
     at = Ascent(best.u, damping=1e-3, width=best.width)
     grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
     if (
@@ -275,6 +278,18 @@ def _maximum(
         at = climb(_function(free, trials, dt, rough, jobs), at, 30, 0.05)
         at = Ascent(at.u, damping=1e-3, width=at.width)
         grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+    elif grid.n_cells is not None:
+        # most of the way, and the information there, cost half on half of the cells; errors of fewer cells are as large as the
+        # differences between maxima
+        cells = max(_COARSE[False].n_cells or 0, grid.n_cells // 2)
+        between = _function(free, trials, dt, Grid(cells, 1, _BENT), jobs)
+        near = [
+            climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR, central=False)
+            for one in found
+            if one.value > best.value - _CLOSE
+        ]
+        at = max(near, key=lambda one: one.value)
+        at = Ascent(at.u, damping=1e-3, width=at.width, information=_observed(between, at))
     for _ in range(3):
         at = climb(_function(free, trials, dt, grid, jobs), at, 30, 1e-3)
         needed = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
@@ -282,6 +297,15 @@ def _maximum(
             break
         grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
     return _certain(_function(free, trials, dt, grid, jobs), at), grid
+
+
+def _observed(function: Function, at: Ascent) -> np.ndarray:
+    """The observed information, and that of the scores of parameters at a bound or without effect."""
+    assert at.scores is not None
+    bent = curvature(function, at)
+    information = np.diag((at.scores**2).sum(axis=0))
+    information[np.ix_(bent.inner, bent.inner)] = bent.information
+    return np.asarray(information)
 
 
 def _coarse(free: FreeParameters, trials: list[Trial], dt: float) -> Grid:

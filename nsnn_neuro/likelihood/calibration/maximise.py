@@ -15,7 +15,8 @@ import numpy as np
 Function = Callable[[np.ndarray], np.ndarray]
 """Points (n, K), each from 0 to 1, to the log-likelihood of each stretch, (n, n_stretches)."""
 _WIDEST, _FINEST = 1e-2, 1e-7  # steps of differences
-_FACTORS = (2.0, 1.0, 0.5, 0.2, 0.05)
+_FACTORS = (1.0, 2.0, 0.5, 0.2, 0.05)
+_AS_EXPECTED = (0.5, 1.5)  # of the gain that a parabola has: such a step is taken at once
 _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
@@ -42,6 +43,8 @@ class Ascent:
     iterations: int = 0
     moved: np.ndarray | None = None
     """(K,) the last step"""
+    information: np.ndarray | None = None
+    """(K, K) observed elsewhere, such as on a coarse grid, in place of that of the scores"""
     seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     """steps that were taken, (K,), and how much the gradient fell over each, (K,)"""
 
@@ -78,13 +81,15 @@ def _score(function: Function, at: Ascent, central: bool) -> None:
     if not central:  # on the side of the middle
         high, low = np.where(at.u < 0.5, high, low), at.u
     points = np.tile(at.u, (2 * n + 1 if central else n + 1, 1))
-    for k in range(n):
-        points[1 + k, k] = high[k]
-        if central:
-            points[1 + n + k, k] = low[k]
+    points[np.arange(n), np.arange(n)] = high
+    if central:
+        points[n + np.arange(n), np.arange(n)] = low
+        if np.isfinite(at.value):  # then it is known
+            points = points[:-1]
     logs = function(points)
-    at.value = float(logs[0].sum())
-    at.scores = ((logs[1 : n + 1] - (logs[n + 1 :] if central else logs[:1])) / (high - low)[:, None]).T
+    if not (central and np.isfinite(at.value)):
+        at.value = float(logs[-1].sum())
+    at.scores = ((logs[:n] - (logs[n : 2 * n] if central else logs[-1:])) / (high - low)[:, None]).T
     information = (at.scores**2).sum(axis=0)
     at.width = np.clip(0.1 / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _WIDEST)
 
@@ -99,7 +104,8 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
         at.done = True
         return
     scores = at.scores[:, free]
-    information = updated(scores.T @ scores, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
+    known = scores.T @ scores if at.information is None else at.information[np.ix_(free, free)]
+    information = updated(known, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
     scale = np.maximum(np.diag(information), 1e-12)
     step, whole = np.zeros_like(at.u), np.zeros_like(at.u)
     for one, damping in ((step, at.damping), (whole, min(at.damping, _LIGHT))):
@@ -114,7 +120,10 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
     largest = np.abs(step).max()
     step *= min(1.0, 0.5 / largest)  # at most half of the range
     points = np.clip(at.u + np.outer(_FACTORS, step), 0.0, 1.0)
-    values = function(points).sum(axis=1)
+    expected = gradient @ step - 0.5 * step[free] @ information @ step[free]
+    values = function(points[:1]).sum(axis=1)
+    if not _AS_EXPECTED[0] * expected < values[0] - at.value < _AS_EXPECTED[1] * expected:
+        values = np.concatenate([values, function(points[1:]).sum(axis=1)])
     best = int(np.argmax(values))
     better = values[best] > at.value
     at.moved = points[best] - at.u if better else None
@@ -137,8 +146,8 @@ def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) 
     return information
 
 
-def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> Ascent:
-    """The best ascent from several starts (n, K): a few steps from many of them, then more from ever fewer that are apart.
+def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
+    """The best ascents from several starts (n, K): a few steps from many of them, then more from ever fewer that are apart.
 
     The likelihood of a start says little about the maximum that it leads to: the best three of 32 may all lead to a poor one.
     """
@@ -147,7 +156,7 @@ def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -
     for keep, n_steps in _ROUNDS:
         ascents = [climb(function, one, n_steps, tolerance, central=False) for one in ascents[:keep]]
         ascents = _apart(sorted(ascents, key=lambda one: -one.value))
-    return ascents[0]
+    return ascents
 
 
 def _apart(ascents: list[Ascent]) -> list[Ascent]:
