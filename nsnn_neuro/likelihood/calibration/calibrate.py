@@ -37,6 +37,7 @@ _BENT = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
 _MOST_CLIMBS, _GAIN = 5, 0.02  # nats
 _CLOSE = 5.0  # nats between ascents of a search of which either may be the better one
+_WELL = 0.3  # of the range
 _NEAR = 0.02  # nats that a climb on half of the cells leaves
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
@@ -192,7 +193,7 @@ def calibrate(
     Calibration of LIF: 44 spikes in 20000 steps of 0.0001 s
     log-likelihood -306.375 nats, 0.224 bits per spike (of the fitted data)
       parameter         value         se              bounds  unit
-      noise.sigma       4.878       0.67             1 to 20  mV
+      noise.sigma        4.88       0.67             1 to 20  mV
       stimulus.v        17.15        1.1             0 to 40  mV
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
@@ -283,10 +284,11 @@ def _maximum(
         # differences between maxima
         cells = max(_COARSE[False].n_cells or 0, grid.n_cells // 2)
         between = _function(free, trials, dt, Grid(cells, 1, _BENT), jobs)
+        some = [one for one in found if one.value > best.value - _CLOSE]
+        some += [_inside(between, one) for one in some if np.any((one.u <= 0) | (one.u >= 1))]
         near = [
             climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR, central=False)
-            for one in found
-            if one.value > best.value - _CLOSE
+            for one in some
         ]
         at = max(near, key=lambda one: one.value)
         at = Ascent(at.u, damping=1e-3, width=at.width, information=_observed(between, at))
@@ -297,6 +299,21 @@ def _maximum(
             break
         grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
     return _certain(_function(free, trials, dt, grid, jobs), at), grid
+
+
+def _inside(function: Function, at: Ascent) -> Ascent:
+    """Another start, with parameters that a bound holds well inside and the others at their best: a ridge may be higher there."""
+    held = (at.u <= 0) | (at.u >= 1)
+    u = np.where(held, np.clip(at.u, _WELL, 1 - _WELL), at.u)
+
+    def others(points: np.ndarray) -> np.ndarray:
+        rows = np.tile(u, (len(points), 1))
+        rows[:, ~held] = points
+        return function(rows)
+
+    if not held.all():
+        u[~held] = climb(others, Ascent(u[~held].copy()), 30, _NEAR, central=False).u
+    return Ascent(u)
 
 
 def _observed(function: Function, at: Ascent) -> np.ndarray:
