@@ -226,7 +226,7 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
 
     spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
     starts = np.concatenate([np.clip(free.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
-    best = search(function, starts)
+    best = search(function, starts)[0]
     at = climb(function, Ascent(best.u, damping=1e-3, width=best.width), 30, 1e-3)
     bent = curvature(function, at)
     smallest, moved = ridge(bent.information)
