@@ -3,12 +3,13 @@
 `python benchmarks/recovery.py --recordings 100 --out FOLDER` simulates recordings of 300 spikes, each with a new signal and seed.
 It fits them from starts that do not know the truth and appends a line for each to FOLDER/MODEL.jsonl. A run that was stopped
 continues. `--summary` prints the table of the lines that are there; `--page` also writes it to docs/likelihood.md, of equally many
-recordings of each neuron.
+recordings of each neuron. `--scores` tests the likelihood itself, at the true values.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import tempfile
@@ -24,7 +25,7 @@ import numpy as np
 import quantities as pq
 from brian2 import ms, mV, second
 from scipy.signal import lfilter
-from scipy.stats import kstest
+from scipy.stats import chi2, kstest
 from timing import machine, table
 
 import nsnn_neuro as nsnn
@@ -35,6 +36,7 @@ KINDS = ("profile", "wald")
 SPIKES, HELD_OUT = 300, 75
 DURATION, PERIOD = 9.0, 0.1e-3  # s: of the simulation, of a sample of the signal
 CORRELATION, SMOOTHING = 5e-3, 2e-3  # s: of the signal
+STEP = 0.01  # of the logarithm of a parameter, for its score
 VOLTAGES = {"v_rest": 0 * mV, "v_reset": 8 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
 DRIVE = {"stimulus.gain": (0 * mV, 60 * mV), "stimulus.offset": (0 * mV, 80 * mV)}
 DELAY = {"stimulus.delay": (0 * ms, 10 * ms)}
@@ -127,8 +129,10 @@ def truth(case: Case) -> dict[str, float]:
     return values
 
 
-def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIKES) -> dict[str, Any]:
-    """Simulate recording `number` of a neuron, fit its first spikes, and test the fit with the next ones."""
+def recording(
+    name: str, number: int, engine: str
+) -> tuple[Case, neo.AnalogSignal, neo.Block, np.random.Generator]:
+    """The neuron, its signal and simulated spikes, and the generator that drew them."""
     case = CASES[name]
     rng = np.random.default_rng([sorted(CASES).index(name), number])
     drive = signal(rng)
@@ -140,6 +144,63 @@ def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIK
         seed=int(rng.integers(2**31)),
         engine=engine,
     )
+    return case, drive, block, rng
+
+
+def scores(name: str, number: int, engine: str = "cython") -> np.ndarray:
+    """Derivatives of the log-likelihood of the first spikes by the logarithms of the parameters, at their true values: a row for
+    each interval between spikes, (SPIKES, n_parameters)."""
+    case, drive, block, _ = recording(name, number, engine)
+    spikes = block.segments[0].spiketrains[0].rescale("s").magnitude[:SPIKES]
+    stop = round(float(spikes[-1]) + 1e-4, 4)
+    fired = np.zeros(round(stop / 1e-4), dtype=bool)
+    fired[np.round(spikes / 1e-4).astype(int)] = True
+    first = np.concatenate([[0], np.flatnonzero(fired)[:-1] + 1])
+
+    def logs(values: dict[str, float]) -> np.ndarray:
+        own = {k: v for k, v in values.items() if "." not in k}
+        model = dataclasses.replace(
+            case.model, **{k: v * (ms if k.startswith("tau") else mV) * 1e3 for k, v in own.items()}
+        )
+        noise = nsnn.WhiteNoise(values["noise.sigma"] * 1e3 * mV)
+        units = {"gain": mV, "offset": mV, "delay": ms}
+        given = {
+            k: values[f"stimulus.{k}"] * 1e3 * unit for k, unit in units.items() if f"stimulus.{k}" in values
+        }
+        p = nsnn.likelihood.spike_probability(
+            model, block, noise=noise, stimulus=nsnn.Filtered(drive, **given), t_stop=stop * second
+        )
+        return np.add.reduceat(np.where(fired, np.log(np.where(fired, p, 1.0)), np.log1p(-p)), first)
+
+    true, found = truth(case), []
+    for parameter in case.free:
+        up, down = ({**true, parameter: true[parameter] * np.exp(sign * STEP)} for sign in (1, -1))
+        found.append((logs(up) - logs(down)) / (2 * STEP))
+    return np.transpose(found)
+
+
+def score_report(name: str, recordings: int, jobs: int) -> str:
+    """Whether the likelihood is that of `simulate`: mean score 0, its variance the information, at the true values."""
+    with ProcessPoolExecutor(jobs) as pool:
+        found = list(pool.map(scores, [name] * recordings, range(recordings)))
+    total = np.array([one.sum(axis=0) for one in found])
+    information = np.mean([one.T @ one for one in found], axis=0)
+    inverse, k = np.linalg.inv(information), len(information)
+    mean = total.mean(axis=0)
+    p = chi2.sf(recordings * mean @ inverse @ mean, k)
+    squared = np.einsum("ri,ij,rj->r", total, inverse, total)
+    z = total @ inverse / np.sqrt(np.diag(inverse))
+    outside = {a: int(b) for a, b in zip(CASES[name].free, (np.abs(z) > 1.96).sum(axis=0), strict=True)}
+    return (
+        f"{name}: mean score 0: p = {p:.2g}; score' information^-1 score: mean {squared.mean():.2f} +- "
+        f"{np.sqrt(2 * k / recordings):.2f} ({k} expected), Kolmogorov-Smirnov p = {kstest(squared, chi2(k).cdf).pvalue:.2g}; "
+        f"estimates linear in the score beyond 1.96 errors, of {recordings}: {outside}"
+    )
+
+
+def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIKES) -> dict[str, Any]:
+    """Simulate recording `number` of a neuron, fit its first spikes, and test the fit with the next ones."""
+    case, drive, block, rng = recording(name, number, engine)
     spikes = block.segments[0].spiketrains[0].rescale("s").magnitude
     last, end = (round(float(spikes[k - 1]) + 1e-4, 4) for k in (n_spikes, n_spikes + HELD_OUT))
     model, noise, begun = start(case, rng)
@@ -306,7 +367,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/recovery"))
     parser.add_argument("--summary", action="store_true", help="print what is there, without a run")
     parser.add_argument("--page", action="store_true", help="write the summary to docs/likelihood.md")
+    parser.add_argument(
+        "--scores", action="store_true", help="test the likelihood at the true values, without fits"
+    )
     given = parser.parse_args()
+    if given.scores:
+        for name in given.models:
+            print(score_report(name, given.recordings, given.jobs), flush=True)
+        return
     if not given.summary:
         print(machine())
         run(given.out, given.models, given.recordings, given.jobs)
