@@ -128,12 +128,15 @@ def test_the_tutorials_synapse_is_two_exponentials(written):
 
 
 def test_the_page_on_information_runs(capsys):
-    (text,) = blocks(ROOT / "docs" / "information.md")
-    exec(compile(text, "information.md", "exec"), {})
-    corrected, chosen, plan = capsys.readouterr().out.splitlines()
+    names: dict[str, Any] = {}
+    for text in blocks(ROOT / "docs" / "information.md"):
+        exec(compile(text, "information.md", "exec"), names)
+    corrected, chosen, plan, compared, *table = capsys.readouterr().out.splitlines()
     assert "bit (correction panzeri-treves; se jackknife over samples; null" in corrected
     assert "chosen because" in chosen
     assert "trials" in plan
+    assert "has the smallest root-mean-square error on simulated data like these" in compared
+    assert {row.split()[0] for row in table[1:]} >= {"plugin", "panzeri-treves", "nsb"}
 
 
 def test_the_page_on_architectures_runs(capsys):
