@@ -262,6 +262,7 @@ def twin(module: nn.Module) -> Any:
 def surrogate(module: nn.Module, width: float | None) -> Iterator[None]:
     """In a `with` block, the backward pass has the density of Gaussian noise of standard deviation `width`; None: each its own.
 
+    >>> from nsnn_neuro import Gaussian
     >>> cell, drive = NoisySpike(Gaussian(0.01), noisy=False), torch.zeros(1, 1, requires_grad=True)
     >>> with surrogate(cell, 1.0):
     ...     cell(drive).sum().backward()
