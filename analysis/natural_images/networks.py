@@ -71,9 +71,8 @@ class FirstLayer(deep.EachStep):
         if not others:
             return once.expand(len(x), *once.shape)
         every = torch.cat([once] * len(x))
-        for (
-            module
-        ) in others:  # batch norm in training, whose running variance depends on the number of values
+        # all steps, as the running variance of batch norm depends on the number of values
+        for module in others:
             every = module(every)
         return every.unflatten(0, x.shape[:2])
 

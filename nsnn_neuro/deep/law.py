@@ -173,9 +173,8 @@ class _AllSteps(torch.autograd.Function):
         learns = any(ctx.needs_input_grad)
         u, o = _like(drive, len(drive) if learns else min(len(drive), 2)), _like(drive, len(drive))
         parts = law.parts(drive[0])
-        for t in range(
-            len(drive)
-        ):  # parts of a step in their order, so that random numbers are those of the whole step
+        # parts of a step in their order, so that random numbers are those of the whole step
+        for t in range(len(drive)):
             for rows in parts:
                 now = u[t % len(u), rows]
                 if t:

@@ -14,7 +14,7 @@ from ..trains import binned
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
 from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes
 from .symbols import as_symbols
-from .words import from_start, in_window, latency_bins
+from .words import divides, from_start, in_window, latency_bins
 
 
 @suggest_keywords
@@ -88,8 +88,7 @@ def codes_table(
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
-    ratio = length / width
-    if round(ratio) < 1 or abs(ratio - round(ratio)) > max(1e-6 * ratio, shifted.resolution / width):
+    if not divides(width, length, shifted.resolution):
         raise NsnnError(
             f"bin_width = {bin_width} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, "
             "or t_start and t_stop"

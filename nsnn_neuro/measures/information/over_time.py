@@ -25,7 +25,7 @@ from .entropy.estimators import CLOSED_FORMS
 from .mutual_information import information_of_tables, mutual_information
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
 from .symbols import as_symbols
-from .words import from_start, in_window
+from .words import divides, from_start, in_window
 
 _CELLS_AT_ONCE = 4_000_000
 
@@ -145,7 +145,7 @@ def information_over_time(
     if width > length * (1 + 1e-9):
         raise NsnnError(f"window = {window}: longer than the {length:.6g} s over which it slides")
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
-    if letter is not None and abs(width / letter - round(width / letter)) > 1e-6 * width / letter:
+    if letter is not None and not divides(letter, width):
         raise NsnnError(f"bin_width = {bin_width} doesn't divide the window of {width:.6g} s")
     start = hop * np.arange(int((length - width) / hop + 1e-9) + 1)
     stop = np.minimum(start + width, length)

@@ -23,7 +23,7 @@ from .entropy.estimators import CLOSED_FORMS
 from .mutual_information import information_of_tables, informations_without_one, mutual_information
 from .shuffled_information import shuffle_within
 from .symbols import as_symbols
-from .words import latency_bins, windowed
+from .words import divides, latency_bins, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
@@ -237,9 +237,8 @@ def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
         widths = widths[whole_bins]
     if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
         raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
-    number = length / widths
-    for width, ratio in zip(widths, number, strict=True):
-        if abs(ratio - round(ratio)) > max(1e-6 * ratio, apart / width) or round(ratio) < 1:
+    for width in widths:
+        if not divides(float(width), length, apart):
             raise NsnnError(
                 f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
                 "end; choose others, or t_start and t_stop"

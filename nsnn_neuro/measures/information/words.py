@@ -54,6 +54,16 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     return from_start(in_window(block, align, t_start, t_stop))
 
 
+def divides(width: float, length: float, apart: float = 0.0) -> bool:
+    """Whether bins of a width fill a length, both in s, but for rounding and times that are known to `apart` s.
+
+    >>> divides(0.1, 0.3), divides(0.1, 0.25), divides(0.5, 0.3)
+    (True, False, False)
+    """
+    ratio = length / width
+    return round(ratio) >= 1 and abs(ratio - round(ratio)) <= max(1e-6 * ratio, apart / width)
+
+
 def from_start(trains: Trains) -> Trains:
     """Trains of one duration with times that count from each trial's start.
 
