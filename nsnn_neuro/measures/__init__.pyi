@@ -11,6 +11,7 @@ from .correlation.population_coupling import population_coupling as population_c
 from .correlation.spike_time_tiling import spike_time_tiling as spike_time_tiling
 from .decoding.cross_validation import Decoding as Decoding
 from .decoding.cross_validation import decode as decode
+from .decoding.decoder_information import decoder_information as decoder_information
 from .decoding.decoders import LinearDiscriminant as LinearDiscriminant
 from .decoding.decoders import NearestTrain as NearestTrain
 from .decoding.decoders import NegativeBinomialMAP as NegativeBinomialMAP
@@ -46,6 +47,8 @@ from .information.field_phase import phase_counts as phase_counts
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information
 from .information.fisher import poisson_fisher as poisson_fisher
+from .information.growth import InformationGrowth as InformationGrowth
+from .information.growth import information_growth as information_growth
 from .information.history_length import HistoryLength as HistoryLength
 from .information.history_length import history_length as history_length
 from .information.information_rate import direct_information_rate as direct_information_rate
@@ -167,6 +170,7 @@ __all__ = [
     "EstimatorComparison",
     "FiringEvents",
     "HistoryLength",
+    "InformationGrowth",
     "InformationOverTime",
     "IntrinsicTimescale",
     "LinearDiscriminant",
@@ -221,6 +225,7 @@ __all__ = [
     "cv2",
     "d_prime",
     "decode",
+    "decoder_information",
     "dimensionality",
     "direct_information_rate",
     "entropy",
@@ -236,6 +241,7 @@ __all__ = [
     "gaussian_fisher",
     "history_length",
     "information_breakdown",
+    "information_growth",
     "information_over_time",
     "information_per_spike",
     "instantaneous_rate",

@@ -221,6 +221,9 @@ EXAMPLES: dict[str, Example] = {
     "decode": Example(
         lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
         (FINE, "1 distinct label", COUNTS)),
+    "decoder_information": Example(
+        lambda: (LABELS, block()), {"decoders": {"P": measures.PoissonMAP()}, "n_folds": 3, "n_shuffle": 5}, pd.DataFrame,
+        "block", (FINE, "1 distinct label", COUNTS)),
     "direct_information_rate": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2), "n_shuffle": 3}, Estimate),
     "entropy": Example(lambda: (SYMBOLS,), {}, Estimate),
@@ -232,6 +235,9 @@ EXAMPLES: dict[str, Example] = {
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
     "history_length": Example(lambda: (SYMBOLS,), {"longest": 2}, measures.HistoryLength),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
+    "information_growth": Example(
+        lambda: (LABELS, block()), {"method": "confusion", "n_folds": 3, "n_subsets": 2}, measures.InformationGrowth, "counts",
+        (FINE, "1 distinct label", COUNTS)),
     "information_over_time": Example(
         lambda: (LABELS, block()), {"window": 0.5 * pq.s, "neuron": 0, "n_shuffle": 19}, measures.InformationOverTime,
         "block", (FINE, "expected at least 2 trials", COUNTS)),

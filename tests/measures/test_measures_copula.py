@@ -114,6 +114,110 @@ def test_copula_refuses_functions_of_each_other():
             gaussian_copula(x, y)
 
 
+# --- populations: shrunk noise correlations ---
+
+
+def population(n_neurons, strength, seed=1):
+    """Weights of a stimulus of variance 1, covariance of the noise with two common sources, and the information in bits."""
+    rng = np.random.default_rng(seed)
+    weights = strength * rng.normal(size=n_neurons)
+    mixing = rng.normal(0, 0.5, (n_neurons, 2))
+    covariance = np.eye(n_neurons) + mixing @ mixing.T
+    return weights, covariance, 0.5 * np.log2(1 + weights @ np.linalg.solve(covariance, weights))
+
+
+def trials_of(rng, n, weights, covariance):
+    x = rng.normal(size=(n, 1))
+    return x, x * weights + rng.normal(size=(n, weights.size)) @ np.linalg.cholesky(covariance).T
+
+
+def test_shrinkage_formula_written_out():
+    """Regression by lstsq, numpy's correlations, the sums over pairs; the bias from the same shuffles."""
+    rng = np.random.default_rng(2)
+    x, y = trials_of(rng, 40, *population(6, 0.5)[:2])
+    x = np.concatenate([x, rng.normal(size=(40, 1))], axis=1)
+
+    def plain(x, y, a=None):
+        scores = [ndtri(rankdata(part, axis=0) / 41) for part in (x, y)]
+        x, y = (part - part.mean(axis=0) for part in scores)
+        noise = y - x @ np.linalg.lstsq(x, y)[0]
+        fitted = y - noise
+        z = noise / noise.std(axis=0)
+        r = np.corrcoef(noise.T)
+        if a is None:
+            pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
+            variance = sum((z[:, i] * z[:, j]).var() / 39 for i, j in pairs)
+            a = min(1, variance / sum(r[i, j] ** 2 for i, j in pairs))
+        size = noise.std(axis=0)
+        shrunk = np.outer(size, size) * ((1 - a) * r + a * np.eye(6))
+        signal = fitted.T @ fitted / 40
+        return 0.5 * np.linalg.slogdet(np.eye(6) + np.linalg.solve(shrunk, signal))[1] / np.log(2)
+
+    for shrinkage, a in (("auto", None), (0.3, 0.3), (0.0, 0.0)):
+        e = gaussian_copula(x, y, shrinkage=shrinkage, n_shuffle=5, seed=7)
+        generator = np.random.default_rng(7)
+        null = [plain(generator.permutation(x), y, a) for _ in range(5)]
+        assert_allclose(e.value, plain(x, y, a) - np.mean(null), rtol=1e-9)
+        assert_allclose(e.null_mean, 0, atol=1e-12)
+        assert e.p == (1 + (np.array(null) >= plain(x, y, a)).sum()) / 6
+
+
+def test_without_shrinkage_the_bias_of_shuffles_is_the_closed_one():
+    x, y = trials_of(np.random.default_rng(3), 100, *population(5, 0.3)[:2])
+    shuffled = gaussian_copula(x, y, shrinkage=0.0, n_shuffle=400)
+    closed = gaussian_copula(x, y)
+    assert abs(shuffled.value - closed.value) < 4 * np.sqrt(5 / 2) / (100 * np.log(2)) / 20
+
+
+def test_shrinkage_takes_more_neurons_than_trials():
+    x, y = trials_of(np.random.default_rng(4), 40, *population(60, 0.5)[:2])
+    with pytest.raises(NsnnError, match="40 samples of 1 \\+ 60 columns"):
+        gaussian_copula(x, y)
+    e = gaussian_copula(x, y, shrinkage="auto", n_shuffle=19)
+    assert e.value > 0.3
+    assert e.p == 0.05
+    assert "fewer than 10 for each" in e.warning
+    assert "shrunk by 0." in e.reason
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (X, {"shrinkage": 1.5}, "shrinkage = 1.5"),
+        (X, {"shrinkage": "ledoit"}, "shrinkage = 'ledoit'"),
+        (X, {"shrinkage": "auto", "n_shuffle": 0}, "n_shuffle = 0: shrinkage"),
+        (np.stack([X, X**3], axis=1), {"shrinkage": "auto"}, "x: a column is a function"),
+        (X[:4], {"shrinkage": "auto"}, "4 samples"),
+    ],
+)
+def test_shrinkage_refuses(x, options, message):
+    with pytest.raises(NsnnError, match=message):
+        gaussian_copula(x, Y[: len(x)], **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_shrinkage_covers_with_ten_samples_per_column_and_never_exceeds(strength):
+    """60 repeats, 30 neurons: 310 trials cover the closed form; 60 trials scatter less than unshrunk, and are not too high."""
+    weights, covariance, truth = population(30, strength)
+
+    def repeats(n, **options):
+        found = [
+            gaussian_copula(*trials_of(np.random.default_rng([k, 2]), n, weights, covariance), **options)
+            for k in range(60)
+        ]
+        return np.array([(e.value, e.se) for e in found]).T
+
+    values, errors = repeats(310, shrinkage="auto", n_shuffle=20)
+    assert (np.abs(values - truth) < 2 * errors).mean() >= 0.9
+    assert 0.85 < np.sqrt((errors**2).mean()) / values.std() < 1.6
+    shrunk, plain = repeats(60, shrinkage="auto", n_shuffle=20)[0], repeats(60, n_shuffle=0)[0]
+    assert shrunk.mean() < truth + 3 * shrunk.std() / np.sqrt(60)
+    assert shrunk.std() < 0.85 * plain.std()
+    assert (shrunk.mean() < truth - 3 * shrunk.std() / np.sqrt(60)) == (strength > 0.05)
+    assert abs(z_of_mean(plain, truth)) < 4
+
+
 # --- classes ---
 
 

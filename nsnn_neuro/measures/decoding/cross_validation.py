@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -128,15 +129,76 @@ def decode(
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     refuse_swapped(responses, stimulus, "decode(responses, stimulus)")
-    if isinstance(decoder, type):
-        raise NsnnError(f"decoder = {decoder.__name__}, a class: add brackets, {decoder.__name__}()")
-    if not hasattr(decoder, "fit"):
-        raise NsnnError(
-            f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
-        )
+    data = read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
+    number, distinct, named, n = data.number, data.labels, data.named, data.number.size
+
+    def result(numbers: np.ndarray, posteriors: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        return cross_validated(decoder, data, numbers, n_folds, seed, posteriors)
+
+    predictions, log_q = result(number, posteriors=True)
+    table = confusion_table(number, predictions, named)
+    rng = np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
+    null = np.array([confusion_table(order, result(order)[0], named) for order in orders])
+    right = np.trace(table)
+    correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
+    info = confusion_information(table, null)
+    return Decoding(
+        accuracy=float(right / n),
+        se=float(binomial_se(right, n)),
+        chance=float(np.bincount(number).max() / n),
+        p=permutation_p(correct, float(right / n)),
+        null_accuracy=float(correct.mean()) if n_shuffle else None,
+        information=info,
+        confusion=table,
+        labels=distinct,
+        predictions=distinct[np.searchsorted(named, predictions)],
+        cross_entropy_information=None if log_q is None else posterior_information(log_q, number, info),
+        probabilities=None if log_q is None else np.exp(log_q),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DecodingTrials:
+    """Trials as decoders take them; made by `read_trials`.
+
+    >>> trials = read_trials([[0], [1], [2], [9]], ["b", "b", "a", "a"], PoissonMAP(), 2)
+    >>> trials.number.tolist(), trials.labels.tolist(), trials.features.shape
+    ([1, 1, 0, 0], ['a', 'b'], (4, 1))
+    """
+
+    features: np.ndarray
+    """(n_trials, n_features), or distances (n_trials, n_trials)"""
+    pairwise: bool
+    """whether they are distances"""
+    number: np.ndarray
+    """(n_trials,) number of the stimulus of each trial"""
+    labels: np.ndarray
+    """(K,) the stimuli"""
+    named: np.ndarray
+    """(K,) what a decoder sees in their place"""
+
+
+def read_trials(
+    responses: Any,
+    stimulus: Any,
+    decoder: Any,
+    n_folds: int,
+    bin_width: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> DecodingTrials:
+    """The arguments of `decode`, checked.
+
+    >>> read_trials([[3], [4]], [0, 1], PoissonMAP(), 2)
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: stimulus 0 has 1 trials: expected at least n_folds = 2 of each; ...
+    """
+    check_decoder(decoder)
     features, pairwise = _features(responses, decoder, bin_width, t_start, t_stop)
     n, k = features.shape
-    if not holds_blocks(responses) and hasattr(stimulus, "__len__") and len(stimulus) == k != n:
+    sized = hasattr(stimulus, "__len__") and getattr(stimulus, "ndim", 1) > 0
+    if not holds_blocks(responses) and sized and len(stimulus) == k != n:
         raise NsnnError(
             f"responses has {n} rows and {k} columns, and stimulus {k} labels: transposed? expected a row for each trial, "
             "responses.T"
@@ -152,31 +214,20 @@ def decode(
     # classifiers of scikit-learn sort their classes, and refuse floats and objects
     as_given = distinct.dtype.kind in "iubU" and (distinct[:-1] < distinct[1:]).all()
     named = distinct if as_given else np.arange(distinct.size)
+    return DecodingTrials(features, pairwise, number, distinct, named)
 
-    def result(numbers: np.ndarray, posteriors: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-        return _cross_validated(decoder, features, named[numbers], n_folds, seed, pairwise, posteriors)
 
-    predictions, log_q = result(number, posteriors=True)
-    table = _table(number, predictions, named)
-    rng = np.random.default_rng(seed)
-    orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
-    null = np.array([_table(order, result(order)[0], named) for order in orders])
-    right = np.trace(table)
-    correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
-    info = _information(table, null)
-    return Decoding(
-        accuracy=float(right / n),
-        se=float(binomial_se(right, n)),
-        chance=float(np.bincount(number).max() / n),
-        p=permutation_p(correct, float(right / n)),
-        null_accuracy=float(correct.mean()) if n_shuffle else None,
-        information=info,
-        confusion=table,
-        labels=distinct,
-        predictions=distinct[np.searchsorted(named, predictions)],
-        cross_entropy_information=None if log_q is None else _cross_entropy(log_q, number, info),
-        probabilities=None if log_q is None else np.exp(log_q),
-    )
+def check_decoder(decoder: Any) -> None:
+    """NsnnError for what is no decoder.
+
+    >>> check_decoder(PoissonMAP())
+    """
+    if isinstance(decoder, type):
+        raise NsnnError(f"decoder = {decoder.__name__}, a class: add brackets, {decoder.__name__}()")
+    if not hasattr(decoder, "fit"):
+        raise NsnnError(
+            f"decoder = {shown(decoder)}: expected an object with fit and predict, such as PoissonMAP()"
+        )
 
 
 def _features(responses: Any, decoder: Any, width: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, bool]:
@@ -208,16 +259,23 @@ def _state(seed: Any) -> int:
     return int(seed) if small else int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
-def _cross_validated(
+def cross_validated(
     decoder: Any,
-    features: np.ndarray,
-    labels: np.ndarray,
+    trials: DecodingTrials,
+    numbers: np.ndarray,
     n_folds: int,
     seed: int,
-    pairwise: bool,
     posteriors: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """(n_trials,) cross-validated predictions and, if asked for and known, log posteriors (n_trials, n_labels)."""
+    """(n_trials,) cross-validated predictions and, if asked for and known, log posteriors (n_trials, n_labels).
+
+    numbers : (n_trials,) of the stimuli, those of the trials or others
+
+    >>> trials = read_trials([[0], [1], [2], [9], [8], [9]], [0, 0, 0, 1, 1, 1], PoissonMAP(), 3)
+    >>> cross_validated(PoissonMAP(), trials, trials.number, 3, seed=0)
+    (array([0, 0, 0, 1, 1, 1]), None)
+    """
+    features, pairwise, labels = trials.features, trials.pairwise, trials.named[numbers]
     predictions = np.empty_like(labels)
     from sklearn.model_selection import StratifiedKFold  # slow to import
 
@@ -259,8 +317,12 @@ def _log_posterior(fitted: Any, asked: np.ndarray, distinct: np.ndarray) -> np.n
     return log_q if fits else None
 
 
-def _cross_entropy(log_q: np.ndarray, number: np.ndarray, table_information: Estimate) -> Estimate:
-    """H(S) + mean log2 q of the trials' own stimuli, with the spread over trials."""
+def posterior_information(log_q: np.ndarray, number: np.ndarray, table_information: Estimate) -> Estimate:
+    """H(S) + mean log2 q of the trials' own stimuli, with the spread over trials.
+
+    >>> posterior_information(np.log([[0.8, 0.2], [0.2, 0.8]]), np.array([0, 1]), Estimate(0.2, 0.1)).value.__round__(3)
+    0.678
+    """
     n = number.size
     own = log_q[np.arange(n), number] / np.log(2)
     shares = np.bincount(number) / n
@@ -278,19 +340,34 @@ def _cross_entropy(log_q: np.ndarray, number: np.ndarray, table_information: Est
     return Estimate(value, se, n=n, warning=warning, se_method="spread over trials")
 
 
-def _table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
+def confusion_table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
+    """(K, K) trials, stimulus by decoded stimulus.
+
+    >>> confusion_table(np.array([0, 1]), np.array(["a", "a"]), np.array(["a", "b"])).tolist()
+    [[1, 0], [1, 0]]
+    """
     return contingency(number, np.searchsorted(distinct, predictions), distinct.size, distinct.size)
 
 
-def _information(table: np.ndarray, null: np.ndarray) -> Estimate:
-    value = float(miller_madow(table))
-    shuffled = miller_madow(null) if len(null) else np.empty(0)
+def confusion_information(
+    table: np.ndarray,
+    null: np.ndarray,
+    corrected: Callable[[np.ndarray], np.ndarray] = miller_madow,
+    correction: str = "miller-madow",
+) -> Estimate:
+    """Information in the table (K, K), `corrected`, with the tables (n_shuffle, K, K) of shuffles as its null.
+
+    >>> confusion_information(np.array([[20, 0], [0, 20]]), np.empty((0, 2, 2))).value
+    1.0
+    """
+    value = float(corrected(table))
+    shuffled = corrected(null) if len(null) else np.empty(0)
     n = int(table.sum())
     few = f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
     return Estimate(
         value,
         se=table_se(table),
-        correction="miller-madow",
+        correction=correction,
         null_mean=float(shuffled.mean()) if shuffled.size else None,
         p=permutation_p(shuffled, value),
         n=n,

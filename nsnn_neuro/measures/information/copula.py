@@ -12,17 +12,21 @@ import numpy as np
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
-from ...core.checks import check, suggest_keywords
+from ...core.checks import check, fraction, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, shuffle_test
+from .copula_shrinkage import shrunk_information, shrunk_null
 
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
+_N_GROUPS = 20  # of the jackknife
 
 
 @suggest_keywords
-def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
+def gaussian_copula(
+    x: Any, y: Any, *, shrinkage: float | str | None = None, n_shuffle: int = 100, seed: int = 0
+) -> Estimate:
     """Mutual information of the Gaussian that has the ranks of x and y, in bits: a lower bound.
 
     Each column becomes normal scores, ndtri(rank / (n + 1)), and I = 1/2 log2(|S_x| |S_y| / |S|), S the
@@ -34,15 +38,30 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     freedom over 2 n. Regime of two standard errors, held in the tests: Gaussian copulas, n of at least 100 and 20 (d + e),
     up to 1.5 bits. p: the rows of y are permuted.
 
+    With few samples for the columns of y, as for trials of a large population, the estimate scatters widely, and it needs more
+    samples than columns. `shrinkage` multiplies the correlations of y given x, the noise correlations of the population, by 1 - a.
+    Then x is the stimulus and y the population. The bias is the mean over shuffles of the rows of x; se is from a jackknife of 20
+    groups. The estimate scatters less; it has no bias without information, and is too low with it. In the tests two standard errors
+    cover the truth with at least 10 samples per column. For 30 neurons with common noise, mean ± SD (bit):
+
+    | samples | truth | shrinkage=None | shrinkage="auto" |
+    |---|---|---|---|
+    | 30 | 0.13 | refused | 0.06 ± 0.13 |
+    | 60 | 0.13 | 0.12 ± 0.18 | 0.08 ± 0.10 |
+    | 60 | 0.74 | 0.72 ± 0.21 | 0.56 ± 0.15 |
+    | 300 | 0.74 | 0.74 ± 0.06 | 0.71 ± 0.06 |
+
     Parameters
     ----------
     x, y : (n, d) and (n, e) samples, or (n,)
-    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
+    shrinkage : None (default), "auto" (the analytic optimum of Ledoit & Wolf, for correlations), or a number from 0 to 1
+    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None, and isn't possible with shrinkage
 
     Raises
     ------
     NsnnError : a constant column, columns that are functions of each other, NaN, different lengths, n <= d +
-        e + 1. Source: Ince et al. 2017, doi 10.1002/hbm.23471
+        e + 1 (with shrinkage: n <= d + 3). Sources: Ince et al. 2017, doi 10.1002/hbm.23471; shrinkage of correlations:
+        Schäfer & Strimmer 2005, doi 10.2202/1544-6115.1175
 
     >>> rng = np.random.default_rng(1)
     >>> x, noise = rng.normal(size=(2, 400))
@@ -51,11 +70,18 @@ def gaussian_copula(x: Any, y: Any, *, n_shuffle: int = 100, seed: int = 0) -> E
     (True, 0.0099)
     """
     check(n_shuffle=n_shuffle, seed=seed)
-    a, b = as_pair(x, y, least=None)
+    if isinstance(shrinkage, str):
+        one_of(shrinkage, ("auto",), "shrinkage")
+    elif shrinkage is not None:
+        shrinkage = fraction(shrinkage, "shrinkage")
+    least = None if shrinkage is None else np.shape(x)[1] + 4 if np.ndim(x) == 2 else 5
+    a, b = as_pair(x, y, least=least)
     for part, name in ((a, "x"), (b, "y")):
         refuse_constant(part, name)
     n, d, e = len(a), a.shape[1], b.shape[1]
     a, b = normal_scores(a), normal_scores(b)
+    if shrinkage is not None:
+        return _shrunk(a, b, None if isinstance(shrinkage, str) else shrinkage, n_shuffle, seed)
     value = _gaussian_information(a, b)
     null = _gaussian_null(a, b, n_shuffle, np.random.default_rng(seed))
     warning = f"{n} samples of {d + e} columns: fewer than 20 for each" if n < 20 * (d + e) else None
@@ -72,6 +98,42 @@ def _estimate(
     return Estimate(
         value, se, "gaussian, digamma", **shuffle_test(null, value), n=n, warning=warning, se_method=how
     )
+
+
+def _shrunk(a: np.ndarray, b: np.ndarray, shrinkage: float | None, n_shuffle: int, seed: int) -> Estimate:
+    if n_shuffle < 1:
+        raise NsnnError(
+            f"n_shuffle = {n_shuffle}: shrinkage takes its bias from shuffles, expected at least 1"
+        )
+    if np.linalg.matrix_rank(a) < a.shape[1]:
+        raise NsnnError("x: a column is a function of others in its ranks; leave it out")
+    rng = np.random.default_rng(seed)
+    plain, used = shrunk_information(a, b, shrinkage)
+    null = shrunk_null(a, b, shrinkage, n_shuffle, rng)
+    bias, n, columns = float(null.mean()), len(a), a.shape[1] + b.shape[1]
+    few = f"{n} samples of {columns} columns, shrinkage {used:.2g}: fewer than 10 for each, so the estimate is too low"
+    return Estimate(
+        plain - bias,
+        _grouped_jackknife(a, b, shrinkage, rng),
+        "gaussian, shuffles",
+        **shuffle_test(null - bias, plain - bias),
+        n=n,
+        warning=few if n < 10 * columns else None,
+        se_method="jackknife of 20 groups",
+        reason=f"noise correlations are shrunk by {used:.2g}",
+    )
+
+
+def _grouped_jackknife(
+    a: np.ndarray, b: np.ndarray, shrinkage: float | None, rng: np.random.Generator
+) -> float:
+    """Standard error by leaving out each of 20 random groups of samples; those that stay are ranked anew."""
+    groups = np.array_split(rng.permutation(len(a)), min(_N_GROUPS, len(a)))
+    values = []
+    for group in groups:
+        x, y = (normal_scores(np.delete(part, group, axis=0)) for part in (a, b))
+        values.append(shrunk_information(x, y, shrinkage)[0])
+    return float(np.sqrt((len(groups) - 1) * np.var(values)))
 
 
 @suggest_keywords

@@ -74,7 +74,7 @@ def linear_fisher_information(
         raise NsnnError(f"ds = {ds}: expected a finite number other than 0")
     one_of(bias, ("kanitscheider", "none"), "bias")
     a, b = _responses(r1, r2, shuffled)
-    law = _Law(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
+    law = HotellingLaw(len(a), len(b), 1 if shuffled else a.shape[1], float(step), bias == "kanitscheider")
     both = np.concatenate([a, b])
     first = np.arange(len(both)) < len(a)
     distance = _per_neuron if shuffled else _joint
@@ -84,7 +84,7 @@ def linear_fisher_information(
     if shuffled:
         se, method = _jackknife(both, first, law), "jackknife over trials"
     else:
-        se, method = law.se(value), "noncentral F"
+        se, method = float(law.se(value)), "noncentral F"
     warning = None
     if len(both) < 4 * a.shape[1]:
         warning = f"{len(both)} trials for {a.shape[1]} neurons: the estimate is unbiased, but se is coarse"
@@ -102,30 +102,36 @@ def linear_fisher_information(
     )
 
 
-class _Law:
-    """What Hotelling's law says of T1 and T2 trials of N neurons, ds apart."""
+class HotellingLaw:
+    """Hotelling's law of T1 and T2 trials of n neurons, ds apart: the information that it expects, and its spread.
 
-    def __init__(self, t1: int, t2: int, n: int, ds: float, corrected: bool) -> None:
+    n : a number, or an array of the numbers of neurons of several populations
+
+    >>> law = HotellingLaw(50, 50, np.array([1, 10]), 1.0)
+    >>> law.information(np.array([1.0, 1.0]), np.array([1, 10])).round(3), law.se(0.5).round(3)
+    (array([0.94 , 0.488]), array([0.302, 0.366]))
+    """
+
+    def __init__(self, t1: int, t2: int, n: Any, ds: float, corrected: bool = True) -> None:
         self.nu, self.c, self.n, self.ds, self.corrected = t1 + t2 - 2, 1 / t1 + 1 / t2, n, ds, corrected
 
-    def information(self, squared: np.ndarray, terms: int) -> np.ndarray:
+    def information(self, squared: np.ndarray, terms: Any) -> np.ndarray:
         """Information of plug-in squared distances; `terms` neurons are in it, alone or together."""
         plugin = squared / self.ds**2
         if not self.corrected:
             return plugin
         return plugin * (self.nu - self.n - 1) / self.nu - terms * self.c / self.ds**2
 
-    def se(self, information: float) -> float:
+    def se(self, information: Any) -> np.ndarray:
         """Standard deviation of the estimate where the truth is `information`; NaN below five spare trials."""
-        d1, d2 = self.n, self.nu - self.n + 1
-        if d2 <= 4:
-            return float("nan")
-        shift = max(information, 0.0) * self.ds**2 / self.c
+        d1, d2 = self.n, self.nu - np.asarray(self.n) + 1
+        d2 = np.where(d2 > 4, d2, np.nan)
+        shift = np.maximum(information, 0.0) * self.ds**2 / self.c
         spread = ((d1 + shift) ** 2 + (d1 + 2 * shift) * (d2 - 2)) / ((d2 - 2) ** 2 * (d2 - 4))
         scale = d2 / d1 * self.nu * d1 / d2 * self.c / self.ds**2  # of F -> T^2 -> information
         if self.corrected:
-            scale *= (self.nu - self.n - 1) / self.nu
-        return float(scale * np.sqrt(2 * spread))
+            scale = scale * (self.nu - self.n - 1) / self.nu
+        return np.asarray(scale * np.sqrt(2 * spread))
 
 
 def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -138,17 +144,27 @@ def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray
             f"r1 and r2 have {len(a)} and {len(b)} trials of {a.shape[1]} neurons: expected at least 2 each and "
             f"more than {least} together; take more trials or fewer neurons"
         )
+    centred, size = within_stimuli(a, b)
+    if not shuffled and np.linalg.matrix_rank(centred / size) < a.shape[1]:
+        raise NsnnError(
+            "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
+        )
+    return a, b
+
+
+def within_stimuli(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Responses (T1 + T2, N) less the mean of their stimulus, and their size (N,); NsnnError for a neuron that never varies.
+
+    >>> within_stimuli(np.array([[1.0], [3.0]]), np.array([[7.0], [7.0]]))[0].ravel()
+    array([-1.,  1.,  0.,  0.])
+    """
     centred = np.concatenate([a - a.mean(axis=0), b - b.mean(axis=0)])
     size = np.sqrt((centred**2).sum(axis=0))
     scale = np.abs(np.concatenate([a, b])).max(axis=0)
     if (size <= 1e-12 * scale).any():
         k = int(np.argmax(size <= 1e-12 * scale))
         raise NsnnError(f"neuron {k} gives the same response in all trials of a stimulus: leave it out")
-    if not shuffled and np.linalg.matrix_rank(centred / size) < a.shape[1]:
-        raise NsnnError(
-            "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
-        )
-    return a, b
+    return centred, size
 
 
 def _sums(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -182,7 +198,7 @@ def _per_neuron(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return (len(both) - 2) * (d**2 / within).sum(axis=1)
 
 
-def _jackknife(both: np.ndarray, first: np.ndarray, law: _Law) -> float:
+def _jackknife(both: np.ndarray, first: np.ndarray, law: HotellingLaw) -> float:
     """SE of the shuffled information: each stimulus' trials are left out one by one, stratum by stratum."""
     variance, parts = 0.0, (both[first], both[~first])
     sizes = [len(part) for part in parts]
@@ -194,7 +210,7 @@ def _jackknife(both: np.ndarray, first: np.ndarray, law: _Law) -> float:
         sums[k], squares[k] = sums[k] - part, squares[k] - part**2
         d = sums[1] / n[1] - sums[0] / n[0]
         within = squares[0] - sums[0] ** 2 / n[0] + squares[1] - sums[1] ** 2 / n[1]
-        less = _Law(n[0], n[1], 1, law.ds, law.corrected)
+        less = HotellingLaw(n[0], n[1], 1, law.ds, law.corrected)
         tiny = np.finfo(float).tiny
         left_out = less.information((less.nu * d**2 / np.maximum(within, tiny)).sum(axis=1), both.shape[1])
         variance += (sizes[k] - 1) / sizes[k] * ((left_out - left_out.mean()) ** 2).sum()

@@ -1,0 +1,248 @@
+"""Lower bounds of the information in population responses, by several decoders side by side.
+
+A decoder that has not seen the trial maps its response to a stimulus or to probabilities of all stimuli. Neither can hold more
+information than the response: the information between stimuli and decoded stimuli is a lower bound, and so is, for any
+probabilities q(s | r), H(S) + E log2 q(s | r). For the latter q may be replaced by q^b / sum_s q^b: the best power b of the
+posteriors, as an exponent for probabilities that are too sure or too cautious (Merhav et al. 1994; Latham & Nirenberg 2005). Here
+b is fitted to other trials than those that it is applied to, so that the bound holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...core.checks import check, one_of, suggest_keywords
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ..estimate import Estimate
+from ..information.confusion import information, miller_madow
+from ..information.entropy.estimators import CLOSED_FORMS
+from ..information.mutual_information import information_of_tables
+from ..information.over_time import share_reached
+from ..response_checks import refuse_swapped
+from .cross_validation import (
+    DecodingTrials,
+    check_decoder,
+    confusion_information,
+    confusion_table,
+    cross_validated,
+    posterior_information,
+    read_trials,
+)
+from .decoders import LinearDiscriminant, NegativeBinomialMAP, PoissonMAP
+
+_LEAST_LOG = -700.0  # of a probability 0, relative to the largest one, before a power is taken
+_LARGEST_POWER = 20.0
+_NEWTON_STEPS = 12
+
+
+@suggest_keywords
+def decoder_information(
+    stimulus: Any,
+    responses: Any,
+    *,
+    decoders: Any = None,
+    bias: str = "miller-madow",
+    n_folds: int = 5,
+    bin_width: Any = None,
+    n_shuffle: int = 100,
+    seed: int = 0,
+    t_start: Any = None,
+    t_stop: Any = None,
+) -> pd.DataFrame:
+    """Lower bounds of the information of a population about the stimulus, by several cross-validated decoders.
+
+    For populations that are too large for words. A row for each decoder and source:
+
+    | source | information |
+    |---|---|
+    | "confusion" | between presented and decoded stimuli |
+    | "posterior" | H(S) + mean log2 q(s \\| r), q the probability that the decoder gave to the stimulus of the trial |
+    | "rescaled" | the same for q^b / sum_s q^b, with b fitted to other folds: repairs posteriors that are too sure |
+
+    Each row is a lower bound on average. A table of few trials is biased upwards, which `bias` corrects; few training trials make
+    decoders worse, and bounds lower. The best of several rows is chosen by the data, so its value is a little too high, and its
+    own p too small. `p_all` allows for the choice: it is the share of shuffles in which the smallest p of any row is as small. All
+    rows use the same folds and shuffles.
+
+    Columns: decoder, source, information (bit), se, null_mean, p, p_all, n (trials), correction, warning. se: of a table
+    multinomial, of posteriors the spread over trials. Without shuffles null_mean, p and p_all are NaN.
+
+    Parameters
+    ----------
+    stimulus, responses : as for `decode`; note the order
+    decoders : dict of names and decoders, see `decode`. None (default): `LinearDiscriminant`, then for counts `PoissonMAP` and
+        `NegativeBinomialMAP`, for other responses Gaussian naive Bayes, and a support vector machine with a Gaussian kernel of
+        scikit-learn, which has no posteriors and takes most of the time with many trials
+    bias : of tables, "miller-madow" (default, at most H(S)), "none", "panzeri-treves", "chao-shen" or "grassberger"
+    n_folds, bin_width, t_start, t_stop : see `decode`
+    n_shuffle, seed : shuffles of the stimuli, 0 for none
+
+    Raises
+    ------
+    NsnnError : decoders that are no dict or empty, and what `decode` refuses. Sources: Quian Quiroga & Panzeri 2009, doi
+        10.1038/nrn2578; rescaled posteriors: Latham & Nirenberg 2005, doi 10.1523/JNEUROSCI.5319-04.2005
+
+    >>> rng = np.random.default_rng(1)
+    >>> stimulus = np.repeat([0, 1], 60)
+    >>> counts = rng.poisson(3 + 3 * np.outer(stimulus, np.ones(5)))
+    >>> table = decoder_information(stimulus, counts, decoders={"Poisson": PoissonMAP()}, n_shuffle=19)
+    >>> table[["decoder", "source", "p", "p_all"]].values.tolist()
+    [['Poisson', 'confusion', 0.05, 0.05], ['Poisson', 'posterior', 0.05, 0.05], ['Poisson', 'rescaled', 0.05, 0.05]]
+    >>> bool(table.information.between(0.3, 1).all())
+    True
+    """
+    check(bias=bias, n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
+    one_of(bias, ("none", *sorted(CLOSED_FORMS)), "bias")
+    refuse_swapped(responses, stimulus, "decoder_information(stimulus, responses)")
+    given = None if decoders is None else _named(decoders)
+    options = (stimulus, n_folds, bin_width, t_start, t_stop)
+    first = LinearDiscriminant() if given is None else next(iter(given.values()))
+    trials = read_trials(responses, options[0], first, *options[1:])
+    if given is None:
+        given = _standard(trials.features)
+    rng = np.random.default_rng(seed)
+    orders = rng.permuted(np.tile(trials.number, (n_shuffle, 1)), axis=1)
+    fold = rng.permutation(np.arange(trials.number.size) % n_folds)
+    rows: list[tuple[str, str, Estimate]] = []
+    values: list[np.ndarray] = []
+    for name, decoder in given.items():
+        own = trials if decoder is first else read_trials(responses, options[0], decoder, *options[1:])
+        for source, estimate, null in _bounds(decoder, own, orders, fold, bias, n_folds, seed):
+            rows.append((name, source, estimate))
+            values.append(np.concatenate([[estimate.value], null]))
+    return _table(rows, np.array(values))
+
+
+def _named(decoders: Any) -> dict[str, Any]:
+    if not isinstance(decoders, dict) or not decoders or not all(isinstance(name, str) for name in decoders):
+        raise NsnnError(
+            f"decoders = {shown(decoders)}: expected a dict of names and decoders, such as {{'Poisson': PoissonMAP()}}"
+        )
+    for name, decoder in decoders.items():
+        try:
+            check_decoder(decoder)
+        except NsnnError as error:
+            raise NsnnError(f"decoders[{name!r}]: {error}") from None
+    return decoders
+
+
+def _standard(features: np.ndarray) -> dict[str, Any]:
+    from sklearn.naive_bayes import GaussianNB  # slow to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    counts = bool(((features >= 0) & (features == np.floor(features))).all())
+    naive = (
+        {"Poisson": PoissonMAP(), "negative binomial": NegativeBinomialMAP()}
+        if counts
+        else {"Gaussian naive Bayes": GaussianNB()}
+    )
+    return {
+        "linear discriminant": LinearDiscriminant(),
+        **naive,
+        "kernel": make_pipeline(StandardScaler(), SVC(random_state=0)),
+    }
+
+
+def _bounds(
+    decoder: Any,
+    trials: DecodingTrials,
+    orders: np.ndarray,
+    fold: np.ndarray,
+    bias: str,
+    n_folds: int,
+    seed: int,
+) -> list[tuple[str, Estimate, np.ndarray]]:
+    """Source, estimate and its values for shuffles, of one decoder."""
+
+    def corrected(tables: np.ndarray) -> np.ndarray:
+        if bias in ("none", "plugin"):
+            return information(tables)
+        if bias == "miller-madow":
+            return miller_madow(tables)
+        return information_of_tables(tables, CLOSED_FORMS[bias], float(trials.labels.size))
+
+    numbers = np.concatenate([trials.number[None], orders])
+    found = [cross_validated(decoder, trials, one, n_folds, seed, posteriors=True) for one in numbers]
+    tables = np.array(
+        [
+            confusion_table(one, predictions, trials.named)
+            for one, (predictions, _) in zip(numbers, found, strict=True)
+        ]
+    )
+    correction = "none" if bias == "plugin" else bias
+    of_table = confusion_information(tables[0], tables[1:], corrected, correction)
+    bounds = [("confusion", of_table, corrected(tables[1:]) if len(orders) else np.empty(0))]
+    if found[0][1] is None:
+        return bounds
+    posteriors = [log_q for _, log_q in found if log_q is not None]
+    scaled = [rescaled(log_q, one, fold) for log_q, one in zip(posteriors, numbers, strict=True)]
+    nothing = Estimate(-np.inf)  # no table to compare with
+    for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):
+        each = [posterior_information(log_q, one, against) for log_q, one in zip(kind, numbers, strict=True)]
+        bounds.append((source, each[0], np.array([one.value for one in each[1:]])))
+    return bounds
+
+
+def rescaled(log_q: np.ndarray, number: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Log posteriors (n, K) to the power that makes the stimuli (n,) of the other folds most probable, normalised.
+
+    >>> log_q = np.log([[0.99, 0.01]] * 8)
+    >>> number = np.array([0, 0, 0, 1] * 2)  # three of four are right
+    >>> np.exp(rescaled(log_q, number, np.arange(8) // 4)).round(2)[:, 0].tolist()
+    [0.75, 0.75, 0.75, 0.75, 0.75, 0.75, 0.75, 0.75]
+    """
+    log_q = np.maximum(log_q - log_q.max(axis=1, keepdims=True), _LEAST_LOG)
+    out = np.empty_like(log_q)
+    for k in np.unique(fold):
+        inside = fold == k
+        scaled = _power(log_q[~inside], number[~inside]) * log_q[inside]
+        out[inside] = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))  # the largest is 0
+    return out
+
+
+def _power(log_q: np.ndarray, number: np.ndarray) -> float:
+    """Power of the probabilities with the highest likelihood, at most 20: Newton's steps for a concave function of it."""
+    own = log_q[np.arange(number.size), number].mean()
+    low, high, power = 0.0, _LARGEST_POWER, 1.0
+    for _ in range(_NEWTON_STEPS):
+        q = np.exp(power * log_q)
+        q /= q.sum(axis=1, keepdims=True)
+        mean = (q * log_q).sum(axis=1)
+        slope = own - mean.mean()
+        low, high = (power, high) if slope > 0 else (low, power)
+        curvature = ((q * log_q**2).sum(axis=1) - mean**2).mean()
+        step = power + slope / curvature if curvature > 0 else high
+        power = step if low < step < high else (low + high) / 2
+    return power
+
+
+def _table(rows: list[tuple[str, str, Estimate]], values: np.ndarray) -> pd.DataFrame:
+    """With p of each row, and p for all rows together: values (n_rows, 1 + n_shuffle)."""
+    p = share_reached(values)
+    shuffled = values.shape[1] > 1
+    together = [float(np.mean(p.min(axis=0) <= own + 1e-12)) if shuffled else np.nan for own in p[:, 0]]
+    return pd.DataFrame(
+        [
+            {
+                "decoder": name,
+                "source": source,
+                "information": one.value,
+                "se": one.se,
+                "null_mean": float(null.mean()) if shuffled else np.nan,
+                "p": own if shuffled else np.nan,
+                "p_all": all_rows,
+                "n": one.n,
+                "correction": one.correction,
+                "warning": one.warning,
+            }
+            for (name, source, one), null, own, all_rows in zip(
+                rows, values[:, 1:], p[:, 0], together, strict=True
+            )
+        ]
+    )

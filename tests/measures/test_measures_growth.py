@@ -1,0 +1,288 @@
+"""Information against the number of neurons: refits by hand, exact Fisher information, coverage of the limit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.svm import SVC
+
+from nsnn_neuro import NsnnError
+from nsnn_neuro.measures import (
+    LinearDiscriminant,
+    PoissonMAP,
+    decode,
+    gaussian_copula,
+    gaussian_fisher,
+    information_growth,
+    linear_fisher_information,
+)
+from nsnn_neuro.measures.information.fisher import HotellingLaw
+from nsnn_neuro.measures.information.fisher_growth import fisher_curves, fit_growth
+
+
+def population(n, eps, common=0, seed=5):
+    """f' and covariance: private noise, `common` sources of noise of random weights, and noise along f'."""
+    rng = np.random.default_rng(seed)
+    slope = rng.normal(0, 0.3, n)
+    mixing = rng.normal(0, 0.3, (n, common))
+    return slope, np.diag(rng.uniform(0.5, 1.5, n)) + mixing @ mixing.T + eps * np.outer(slope, slope)
+
+
+def experiment(rng, slope, covariance, trials, ds=1.0):
+    stimulus = np.repeat([0.0, ds], trials)
+    noise = rng.normal(size=(2 * trials, slope.size)) @ np.linalg.cholesky(covariance).T
+    return stimulus, noise + stimulus[:, None] * slope
+
+
+def poisson_experiment(rng, trials, eps, ds=0.5, n=50):
+    """Counts of log-linear tuning to a stimulus that itself is noisy, of variance eps."""
+    law = np.random.default_rng(3)
+    gain, base = law.normal(0, 0.15, n), law.uniform(5, 15, n)
+    stimulus = np.repeat([0.0, ds], trials)
+    seen = stimulus - ds / 2 + rng.normal(0, np.sqrt(eps), 2 * trials)
+    return stimulus, rng.poisson(base * np.exp(np.outer(seen, gain)))
+
+
+def small(seed=1, n=5, trials=(9, 12)):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(k, 1, (t, n)) @ (np.eye(n) + 0.3) for k, t in enumerate(trials)]
+
+
+def test_curves_are_the_fisher_information_of_each_sub_population():
+    a, b = small()
+    sizes = np.array([1, 3, 5])
+    curves, _ = fisher_curves(a, b, 0.7, sizes, 4, np.random.default_rng(2))
+    rng = np.random.default_rng(2)
+    for curve in curves:
+        order = rng.permutation(5)
+        expected = [
+            linear_fisher_information(a[:, order[:n]], b[:, order[:n]], 0.7, n_shuffle=0).value for n in sizes
+        ]
+        assert_allclose(curve, expected, rtol=1e-9)
+
+
+def test_covariance_is_that_of_refits_without_each_trial():
+    a, b = small()
+    sizes = np.array([2, 4])
+    curves, covariance = fisher_curves(a, b, 0.7, sizes, 3, np.random.default_rng(2))
+    rng = np.random.default_rng(2)
+    orders = [rng.permutation(5) for _ in range(3)]
+
+    def mean(a, b):
+        return np.mean(
+            [
+                [linear_fisher_information(a[:, o[:n]], b[:, o[:n]], 0.7, n_shuffle=0).value for n in sizes]
+                for o in orders
+            ],
+            axis=0,
+        )
+
+    expected = np.cov(curves.T) / 3
+    for part in (
+        [mean(np.delete(a, i, 0), b) for i in range(9)],
+        [mean(a, np.delete(b, i, 0)) for i in range(12)],
+    ):
+        expected += (len(part) - 1) ** 2 / len(part) * np.cov(np.array(part).T)
+    assert_allclose(covariance, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("eps", [0.4, 0.0, -0.01])
+def test_fit_finds_the_curve_that_it_was_given(eps):
+    n = np.array([3, 6, 12, 24])
+    covariance = 1e-4 * (0.5 + 0.5 * np.eye(4))
+    fit = fit_growth(n, 0.2 * n / (1 + eps * 0.2 * n), covariance, HotellingLaw(60, 60, n, 1.0))
+    assert_allclose([fit.epsilon, fit.initial], [eps, 0.2], rtol=1e-5, atol=1e-7)
+    assert fit.p > 0.99
+    assert fit.epsilon_se > 0
+
+
+def test_errors_are_those_of_the_fitted_curve():
+    """Normal equations of I_n = n/(a + eps n) hold with the variances of Hotelling's law at the fit, not at the estimates."""
+    n = np.array([3, 6, 12, 24])
+    law = HotellingLaw(60, 60, n, 1.0)
+    estimates = np.array([0.5, 0.8, 1.5, 1.3])
+    fit = fit_growth(n, estimates, np.diag(law.se(estimates) ** 2), law)
+    a = 1 / fit.initial
+    curve = n / (a + fit.epsilon * n)
+    for gradient in (curve**2 / n, curve**2):  # by a and by eps, but for the sign
+        of_fit, of_data = (
+            ((estimates - curve) * gradient / law.se(at) ** 2).sum()
+            / (curve * gradient / law.se(at) ** 2).sum()
+            for at in (curve, estimates)
+        )
+        assert abs(of_fit) < 0.002
+        assert abs(of_data) > 0.01
+
+
+def test_a_curve_of_another_shape_does_not_fit():
+    n = np.array([3, 6, 12, 24])
+    fit = fit_growth(n, 0.01 * n**1.5, 1e-5 * np.eye(4), HotellingLaw(60, 60, n, 1.0))
+    assert fit.p < 1e-6
+
+
+def test_one_experiment_with_a_limit():
+    """eps = .5: exact information at 40 neurons from the covariance, and the limit 1/eps; scale and labels don't matter."""
+    slope, covariance = population(40, 0.5, common=2)
+    stimulus, r = experiment(np.random.default_rng(0), slope, covariance, 300)
+    growth = information_growth(stimulus, r, n_subsets=16)
+    exact = gaussian_fisher(slope, covariance)
+    assert growth.sizes[-1] == 40
+    assert abs(growth.information[-1] - exact) < 3 * growth.se[-1]
+    low, high = growth.interval()
+    assert low < 2.0 < high < np.inf
+    assert growth.warning is None
+    assert growth.predict([1e9]) == pytest.approx(growth.limit)
+    assert growth.predict([growth.neurons_for(0.5)]) == pytest.approx(growth.limit / 2, rel=0.05)
+    assert_allclose(growth.table.fitted, growth.information, atol=2 * growth.se.max())
+    assert growth.interval(0.5)[0] > low
+    assert "limit" in str(growth)
+
+    # a stimulus in other units, responses in other units, labels
+    other = information_growth(np.where(stimulus == 1, 20, 10), 3 * r + 1, n_subsets=16)
+    assert_allclose(other.epsilon.value, 100 * growth.epsilon.value, rtol=1e-6)
+    named = information_growth(np.where(stimulus == 1, "b", "a"), r, n_subsets=16, ds=1.0)
+    assert named.epsilon == growth.epsilon
+
+
+def test_without_limiting_noise_unlimited_growth_is_possible():
+    slope, covariance = population(40, 0.0, common=2)
+    growth = information_growth(*experiment(np.random.default_rng(1), slope, covariance, 300), n_subsets=10)
+    assert growth.interval()[1] == np.inf
+    assert growth.limit > 3 * growth.information[-1]
+
+
+def test_without_information_there_is_no_fit_but_a_warning():
+    rng = np.random.default_rng(5)
+    growth = information_growth(np.repeat([0, 1], 50), rng.normal(size=(100, 20)), n_subsets=5)
+    assert growth.information[-1] < 0
+    assert "within two errors of 0" in growth.warning
+    assert np.isnan(
+        [growth.limit, *growth.interval(), *growth.predict([3, 4]), growth.neurons_for(0.5)]
+    ).all()
+
+
+def test_sizes_by_default_leave_four_trials_per_neuron():
+    rng = np.random.default_rng(0)
+    stimulus, r = np.repeat([0, 1], 40), rng.normal(size=(80, 60))
+    assert information_growth(stimulus, r, n_subsets=2).sizes.tolist() == [2, 3, 5, 6, 8, 11, 15, 20]
+    chosen = information_growth(stimulus, r, n_subsets=2, sizes=[40, 10, 20, 10])
+    assert chosen.sizes.tolist() == [10, 20, 40]
+    assert "fewer than 4" in chosen.warning
+
+
+def test_bits_of_all_neurons_are_those_of_decode_and_of_the_copula():
+    rng = np.random.default_rng(2)
+    stimulus = np.repeat([0, 1, 2], 20)
+    counts = rng.poisson(2 + 2 * stimulus[:, None] * rng.random(4))
+    result = decode(counts, stimulus, decoder=PoissonMAP(), n_folds=4, n_shuffle=0, seed=3)
+    options = {"decoder": PoissonMAP(), "n_folds": 4, "n_subsets": 3, "sizes": [2, 4], "seed": 3}
+    for method, expected in (
+        ("confusion", result.information),
+        ("posterior", result.cross_entropy_information),
+    ):
+        growth = information_growth(stimulus, counts, method=method, **options)
+        assert growth.information[-1] == expected.value
+        assert growth.se[-1] == pytest.approx(expected.se)
+        assert growth.spread[-1] == 0
+        assert growth.spread[0] > 0
+        assert growth.unit == "bit"
+        assert growth.epsilon is None
+        assert np.isnan(
+            [growth.limit, *growth.interval(), *growth.predict([3]), growth.neurons_for(0.5)]
+        ).all()
+    growth = information_growth(stimulus, counts, method="copula", **options)
+    expected = gaussian_copula(stimulus, counts, shrinkage="auto", n_shuffle=20, seed=3)
+    assert growth.information[-1] == expected.value
+    assert "limit" not in str(growth)
+
+
+R = np.random.default_rng(0).normal(size=(24, 6))
+S = np.repeat([0, 1], 12)
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "counts", "options", "message"),
+    [
+        (np.repeat([0, 1, 2], 8), R, {}, "stimulus has 3 different values"),
+        (np.where(S, "a", "b"), R, {}, "pass their difference as ds"),
+        (S, R, {"ds": 0}, "ds = 0"),
+        (S, R, {"method": "linear"}, "method = 'linear'"),
+        (S, R, {"sizes": [2, 4]}, "at least three sizes"),
+        (S, R, {"sizes": [1, 3, 7]}, "whole numbers from 1 to 6"),
+        (S, R, {"sizes": [1, 2.5, 3]}, "sizes = "),
+        (S, np.tile(R, 4), {"sizes": [5, 10, 20]}, "20 neurons need 25 trials"),
+        (S, R[:, :2], {}, "counts of 2 neurons"),
+        (S, R, {"n_subsets": 0}, "n_subsets = 0"),
+        (S, R[:, [0, 1, 2, 0]], {"sizes": [1, 2, 4]}, "linearly dependent"),
+        (S, R * [1, 0, 1, 1, 1, 1], {}, "neuron 1 gives the same"),
+        (S[[0, 1, 12, 13, 14, 15, 16, 17]], R[:8], {}, "2 and 6 trials"),
+        (S, R, {"decoder": LinearDiscriminant}, "add brackets"),
+        (S, R, {"method": "posterior", "decoder": SVC(random_state=0)}, "no posterior probabilities"),
+        (S[:-1], R, {"method": "copula"}, "stimulus has 23 values and counts 24 trials"),
+        (np.where(S, "a", "b"), R, {"method": "copula"}, "stimulus"),
+    ],
+)
+def test_refuses(stimulus, counts, options, message):
+    with pytest.raises(NsnnError, match=message):
+        information_growth(stimulus, counts, **options)
+
+
+def test_results_refuse():
+    growth = information_growth(S, R + S[:, None], n_subsets=2)
+    with pytest.raises(NsnnError, match="confidence = 2"):
+        growth.interval(2)
+    with pytest.raises(NsnnError, match="share = 1"):
+        growth.neurons_for(1)
+    assert replace(growth, epsilon=replace(growth.epsilon, value=-1.0)).limit == np.inf
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["40 neurons", "common noise", "no limit", "Poisson"])
+def test_interval_covers_the_limit(case):
+    """100 experiments: true limit inside the 95 % interval in 90, and the mean of eps within 4 errors and a tenth of it."""
+    eps = {"no limit": 0.0, "Poisson": 0.2}.get(case, 0.5)
+    slope, covariance = population(40, eps, common=0 if case == "40 neurons" else 2)
+    inside, values = [], []
+    for k in range(100):
+        rng = np.random.default_rng([k, 7])
+        data = (
+            poisson_experiment(rng, 400, eps)
+            if case == "Poisson"
+            else experiment(rng, slope, covariance, 200)
+        )
+        growth = information_growth(*data, n_subsets=30, seed=k)
+        low, high = growth.interval()
+        inside.append(low <= (np.inf if eps == 0 else 1 / eps) <= high)
+        values.append((growth.epsilon.value, growth.epsilon.se))
+    values, errors = np.array(values).T
+    assert np.mean(inside) >= 0.9
+    assert abs(np.median(values) - eps) < 0.15 * eps + 4 * 1.25 * values.std() / 10
+    assert 0.8 < np.sqrt((errors**2).mean()) / values.std() < 1.5
+
+
+@pytest.mark.slow
+def test_mean_curve_is_the_exact_information_of_sub_populations():
+    """100 experiments, two sizes: exact mean over all sub-populations of these sizes drawn, and se against the SD."""
+    slope, covariance = population(12, 0.5, common=1)
+    sizes = [3, 6, 12]
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(12) for _ in range(300)]
+    exact = [
+        np.mean([gaussian_fisher(slope[o[:n]], covariance[np.ix_(o[:n], o[:n])]) for o in orders])
+        for n in sizes
+    ]
+    found = [
+        information_growth(
+            *experiment(np.random.default_rng([k, 3]), slope, covariance, 150),
+            sizes=sizes,
+            n_subsets=20,
+            seed=k,
+        )
+        for k in range(100)
+    ]
+    curves, errors = np.array([g.information for g in found]), np.array([g.se for g in found])
+    z = (curves.mean(axis=0) - exact) / (curves.std(axis=0, ddof=1) / 10)
+    assert np.abs(z).max() < 4
+    ratio = np.sqrt((errors**2).mean(axis=0)) / curves.std(axis=0, ddof=1)
+    assert ((ratio > 0.75) & (ratio < 1.4)).all()
