@@ -51,7 +51,7 @@ test-oldest: .venv-oldest/.installed ## quick tests with the oldest versions of 
 	@.venv-oldest/bin/python -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(or $(TESTS),$(OLDEST_TESTS))
 
 # every file with a test that is skipped without one of these packages
-PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|xarray|spikeinterface|statsmodels|nemos|nwbinspector|neuroconv)' \
+PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|xarray|spikeinterface|statsmodels|nemos|nwbinspector|neuroconv|dit)' \
 	tests nsnn_neuro)
 
 test-peers: ## tests with objects and values of other packages (pynapple, statsmodels, nwbinspector, ...), in .venv-peers

@@ -28,7 +28,7 @@ from .entropy.contingency import LN2, contingency
 from .entropy.entropy import choose
 from .impossible_estimates import zero_spread
 from .mutual_information import by_chance, with_notes
-from .symbols import as_symbols
+from .symbols import as_symbols, one_value
 
 _MOST_STEPS = 100_000
 _TOLERANCE = 1e-9  # bits
@@ -231,7 +231,8 @@ def channel_capacity(
         )
     test = shuffle_test(null, value)
     found = Estimate(value, se, bias, n=a.size, se_method="jackknife over trials", **test)
-    return with_notes(found, value, [few, by_chance(found, zero_spread(table))])
+    constant = one_value({"s": n_s, "r": n_r})
+    return with_notes(found, value, [constant, few, by_chance(found, zero_spread(table))])
 
 
 def _estimate(table: np.ndarray, bias: str) -> tuple[float, np.ndarray]:

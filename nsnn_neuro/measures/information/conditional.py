@@ -31,7 +31,7 @@ from .entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
 from .entropy.extrapolation import quadratic_extrapolation
 from .impossible_estimates import possible
 from .mutual_information import by_chance, trials_needed, with_notes
-from .symbols import Symbols, read_symbols
+from .symbols import Symbols, one_value, read_symbols
 
 METHODS = (*SYMMETRIC, "quadratic")
 
@@ -157,9 +157,10 @@ def interaction_information(
         null[i] = both(counts_of(data.z, rng.permutation(data.x), data.y, data.shape))
     test = shuffle_test(null, value, two_sided=True)
     n, pairs = data.x.size, int((table.sum(2) > 0).sum())
+    notes = [_constant(data), few_samples(bias, n, pairs, data.shape[2])]
     return Estimate(
         value, se, bias, n=n, se_method=SE_METHODS.get(bias, "jackknife over samples"),
-        warning=few_samples(bias, n, pairs, data.shape[2]), **test,
+        warning="; ".join(note for note in notes if note) or None, **test,
     )  # fmt: skip
 
 
@@ -200,6 +201,10 @@ def few_samples(bias: str, n: int, pairs: int, n_y: int, cure: str = "fewer symb
         return None
     few = f"{n / pairs:.4g} samples per pair (x, z) for {n_y} values of y, fewer than {enough:.4g} for each"
     return f"{few}: {bias} may be biased; take more samples or {cure}"
+
+
+def _constant(data: _Samples) -> str | None:
+    return one_value(dict(zip("xy", data.shape[1:], strict=True)))
 
 
 def _read(x: Any, y: Any, z: Any, n_symbols: Any, *, optional: bool = False) -> _Samples:
@@ -287,4 +292,14 @@ def _finished(
     value, impossible = possible(found, most, "x given z")
     inferred = data.inferred if bias in NEED_ALPHABET else None
     few = few_samples(bias, n, pairs, data.shape[2])
-    return with_notes(found, value, [impossible, inferred, few, by_chance(found, spread)])
+    return with_notes(
+        found,
+        value,
+        [
+            impossible,
+            inferred,
+            _constant(data),
+            few,
+            by_chance(found, spread),
+        ],
+    )

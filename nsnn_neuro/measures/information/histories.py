@@ -50,6 +50,15 @@ def read_conditions(z: Any, shape: tuple[int, ...], *, discrete: bool) -> list[n
     return [read_series(part, "z", discrete=discrete) for part in parts]
 
 
+def refuse_constant(series: np.ndarray, name: str) -> None:
+    """NsnnError for a series without variance.
+
+    >>> refuse_constant(np.array([[0.0, 1.0]]), "x")
+    """
+    if np.ptp(series) == 0:
+        raise NsnnError(f"{name}: constant ({series.flat[0] + 0:g}), it carries no information; leave it out")
+
+
 def past(series: np.ndarray, length: int, lag: int, start: int) -> np.ndarray:
     """Values (samples, length) of a series (n_trials, n_bins) at lag, lag + 1, ... before each bin from `start` on.
 

@@ -11,10 +11,12 @@ import numpy as np
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from .entropy.contingency import LN2
-from .histories import past, read_conditions, read_series, stretches, words_of
+from .histories import past, read_conditions, read_series, refuse_constant, stretches, words_of
 
+_EQUAL = 1e-9  # bits: scores that differ by rounding only
 _PRIOR = 0.5  # counts added to each value of y, after Krichevsky & Trofimov 1981
 _MOST_CELLS = 20_000_000
+_CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, as of a series that its past determines
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,16 @@ def history_length(
     target = read_series(y, "y", discrete=discrete)
     conditions = read_conditions(z, np.shape(y), discrete=discrete)
     start, known, grown = longest, [], [target, *conditions]
+    if not discrete:
+        refuse_constant(target, "y")
+        for part in conditions:
+            refuse_constant(part, "z")
     if x is not None:
         source = read_series(x, "x", discrete=discrete)
         if source.shape != target.shape:
             raise NsnnError(f"x and y have shapes {np.shape(x)} and {np.shape(y)}: expected equal shapes")
+        if not discrete:
+            refuse_constant(source, "x")
         start, known, grown = max(longest, k), [(part, k) for part in grown], [source]
     n_trials, n = target.shape
     samples = n_trials * (n - start)
@@ -110,7 +118,7 @@ def history_length(
     score = scores.sum(1) / samples
     less = (scores - scores[np.argmax(score)]) * n_folds / samples
     se = less.std(axis=1, ddof=1) / np.sqrt(n_folds)
-    return HistoryLength(int(np.argmax(score >= score.max() - se)), score, se)
+    return HistoryLength(int(np.argmax(score >= score.max() - se - _EQUAL)), score, se)
 
 
 def _of_words(now: np.ndarray, columns: np.ndarray, fold: np.ndarray, n_folds: int) -> np.ndarray:
@@ -129,6 +137,8 @@ def _of_words(now: np.ndarray, columns: np.ndarray, fold: np.ndarray, n_folds: i
 
 def _of_normals(now: np.ndarray, columns: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Sum of log2 densities of each fold (n_folds,), up to a constant."""
+    now, columns = now - now.mean(), columns - columns.mean(0)
+    least = _CLOSEST * now.var()
     design = np.column_stack([np.ones(now.size), columns])
     gram, cross = design.T @ design, design.T @ now
     squares = now @ now
@@ -138,7 +148,7 @@ def _of_normals(now: np.ndarray, columns: np.ndarray, edges: np.ndarray) -> np.n
         rest, with_y = gram - own.T @ own, cross - own.T @ seen
         weights = np.linalg.lstsq(rest, with_y, rcond=None)[0]
         left = (squares - seen @ seen) - weights @ with_y
-        variance = max(left / (now.size - (b - a)), 1e-300)
+        variance = max(left / (now.size - (b - a)), least)
         error = ((seen - own @ weights) ** 2).sum()
         out[i] = -0.5 * ((b - a) * np.log(variance) + error / variance) / LN2
     return out

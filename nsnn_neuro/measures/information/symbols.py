@@ -158,3 +158,15 @@ def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray
     """
     symbols = read_symbols(x, name, category=category)
     return symbols.codes, symbols.n_present
+
+
+def one_value(sizes: dict[str, int]) -> str | None:
+    """A warning about arguments that never vary; `sizes` are the numbers of symbols that occur, by the argument's name.
+
+    >>> one_value({"s": 2, "r": 1})
+    'r holds one value: it tells nothing'
+    """
+    constant = [name for name, size in sizes.items() if size == 1]
+    if not constant:
+        return None
+    return f"{' and '.join(constant)} {'holds' if len(constant) == 1 else 'hold'} one value: it tells nothing"

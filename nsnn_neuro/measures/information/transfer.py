@@ -12,7 +12,7 @@ of y is long enough to predict it.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,36 +25,17 @@ from ..trains import SilentNeuronWarning
 from .conditional import few_samples
 from .conditional_tables import local_of_counts
 from .entropy.entropy import SYMMETRIC, choose
-from .histories import (
-    NULLS,
-    draw_shifts,
-    orders,
-    past,
-    read_conditions,
-    read_series,
-    stretches,
-    words_of,
-)
-from .history_length import history_length
+from .histories import draw_shifts, orders, stretches, words_of
 from .impossible_estimates import possible
 from .ksg import spread_columns
 from .mutual_information import by_chance, with_notes
 from .transfer_estimators import Discrete, Gaussian, Neighbours
+from .transfer_samples import Histories, check_null, check_surrogates, need_target, read_histories
 
 ESTIMATORS = ("discrete", "gaussian", "ksg")
 BIASES = {"discrete": tuple(SYMMETRIC), "gaussian": ("digamma", "plugin"), "ksg": ()}
 _DEFAULT = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
 _CURE = "shorter histories, fewer conditions or fewer symbols"
-
-
-class Histories(NamedTuple):
-    """The series of a call: y (n_trials, n_bins), what is known of its past and of the conditions, and the past of x."""
-
-    y: np.ndarray
-    context: np.ndarray
-    x: np.ndarray
-    n_trials: int
-    longest: int
 
 
 @suggest_keywords
@@ -133,6 +114,7 @@ def transfer_entropy(
     check_surrogates(null, min_shift, block_length)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    need_target(y)
     found = read_histories(x, y, z, k, l, lag, estimator)
     if found is None:
         return _constant(bias, estimator, x)
@@ -210,6 +192,7 @@ def local_transfer_entropy(
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
     """
     check(seed=seed)
+    need_target(y)
     found = read_histories(x, y, z, k, l, lag, "discrete")
     out = np.full(np.shape(y), np.nan)
     if found is None:
@@ -222,44 +205,6 @@ def local_transfer_entropy(
     rows = out.reshape(found.n_trials, -1)
     rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
     return out
-
-
-def check_surrogates(null: Any, min_shift: Any, block_length: Any) -> None:
-    """NsnnError for what is no kind of surrogate, or none of its options.
-
-    >>> check_surrogates("block", None, 100)
-    """
-    one_of(null, NULLS, "null")
-    if min_shift is not None:
-        check(min_shift=min_shift)
-    if block_length is not None:
-        whole(block_length, 1, "block_length", LARGEST)
-    elif null == "block":
-        raise NsnnError(
-            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
-        )
-
-
-def check_null(null: str, found: Histories, min_shift: int | None, block_length: int | None) -> int:
-    """The least shift; NsnnError for surrogates that these trials don't allow.
-
-    >>> check_null("shift", read_histories([0, 1] * 50, [1, 0] * 50, None, 1, 1, 1, "discrete"), None, None)
-    10
-    """
-    each = found.y.size // found.n_trials
-    if null == "trial_shuffle" and found.n_trials < 2:
-        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
-    if block_length is not None and block_length > each // 2:
-        raise NsnnError(
-            f"block_length = {block_length}: expected at most half the number of samples in a trial, {each // 2}"
-        )
-    if min_shift is None:
-        return max(1, min(10 * found.longest, each // 4))
-    if min_shift > each // 2:
-        raise NsnnError(
-            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
-        )
-    return min_shift
 
 
 def check_estimator(estimator: str, bias: str | None) -> str:
@@ -275,77 +220,6 @@ def check_estimator(estimator: str, bias: str | None) -> str:
         raise NsnnError(f"bias = {bias!r}: estimator = 'ksg' takes none; leave it out")
     check(bias=bias)
     return choose(bias, BIASES[estimator], "bias")
-
-
-def read_histories(
-    x: Any,
-    y: Any,
-    z: Any,
-    k: Any,
-    l: Any,  # noqa: E741
-    lag: Any,
-    estimator: str,
-) -> Histories | None:
-    """The samples of a call, or None if a discrete series is constant; without y the past of x itself.
-
-    >>> found = read_histories([0, 1, 1, 0], [1, 0, 1, 1], None, 1, 1, 1, "discrete")
-    >>> found.y.tolist(), found.context.ravel().tolist(), found.x.ravel().tolist()
-    ([0, 1, 1], [1, 0, 1], [0, 1, 1])
-    """
-    check_lengths(k, l, lag)
-    discrete = estimator == "discrete"
-    source = read_series(x, "x", discrete=discrete)
-    shape = np.shape(x)
-    target = source if y is None else read_series(y, "y", discrete=discrete)
-    if target.shape != source.shape:
-        raise NsnnError(f"x and y have shapes {shape} and {np.shape(y)}: expected equal shapes")
-    conditions = read_conditions(z, shape, discrete=discrete)
-    if discrete and (source.max() == 0 or target.max() == 0):
-        return None
-    return histories_of(source, None if y is None else target, conditions, k, l, lag, estimator)
-
-
-def check_lengths(k: Any, l: Any, lag: Any) -> None:  # noqa: E741
-    """NsnnError for what is no length of a history.
-
-    >>> check_lengths("cv", 1, 1)
-    """
-    whole(l, 1, "l", LARGEST)
-    whole(lag, 1, "lag", LARGEST)
-    if not isinstance(k, str):
-        whole(k, 1, "k", LARGEST)
-    elif k != "cv":
-        raise NsnnError(f"k = {k!r}: expected a whole number, at least 1, or 'cv'")
-
-
-def histories_of(
-    source: np.ndarray,
-    target: np.ndarray | None,
-    conditions: list[np.ndarray],
-    k: int | str,
-    l: int,  # noqa: E741
-    lag: int,
-    estimator: str,
-) -> Histories:
-    """The samples of series (n_trials, n_bins) as `read_series` gives them; without a target the past of the source itself.
-
-    >>> histories_of(np.array([[0, 1, 1, 0]]), None, [], 2, 1, 1, "discrete").x.tolist()
-    [[1, 0], [1, 1]]
-    """
-    own = source if target is None else target
-    if isinstance(k, str):
-        kind = "discrete" if estimator == "discrete" else "gaussian"
-        k = max(1, int(history_length(own, z=conditions or None, estimator=kind)))
-    start = k if target is None else max(k, l + lag - 1)
-    n_trials, n = source.shape
-    if n <= start:
-        raise NsnnError(
-            f"k = {k}, l = {l}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
-        )
-    parts = [past(part, k, 1, start) for part in ([] if target is None else [target, *conditions])]
-    now = own[:, start:].ravel()
-    context = np.hstack(parts) if parts else np.empty((now.size, 0), source.dtype)
-    return Histories(now, context, past(source, k if target is None else l, lag, start), n_trials, start)
 
 
 def _estimator(

@@ -24,7 +24,8 @@ from ...core.warn import warn
 from ..response_checks import array_of
 from ..trains import SilentNeuronWarning
 from .histories import read_series
-from .transfer import check_estimator, check_lengths, check_surrogates, estimate, histories_of
+from .transfer import check_estimator, estimate
+from .transfer_samples import check_lengths, check_surrogates, histories_of
 
 _FIELDS = ("value", "se", "null_mean", "z", "p")
 
@@ -248,7 +249,8 @@ def _read(series: Any, discrete: bool) -> list[np.ndarray]:
     units = array if array.ndim == 2 else np.swapaxes(array, 0, 1)
     if len(units) < 2:
         raise NsnnError(f"series has shape {array.shape}, one series: expected at least two")
-    return [read_series(one, "series", discrete=discrete) for one in units]
+    place = "{}" if array.ndim == 2 else ":, {}"
+    return [read_series(one, f"series[{place.format(i)}]", discrete=discrete) for i, one in enumerate(units)]
 
 
 def _jobs(n_jobs: Any) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from ....core.errors import NsnnError
 from ...estimate import Estimate
 from ..entropy.contingency import LN2
-from ..symbols import as_symbols
+from ..symbols import as_symbols, one_value
 from .shuffled_tables import SE_METHOD, Columns, Estimated
 
 _MOST_CELLS = 50_000
@@ -92,18 +92,6 @@ def uncorrected(bias: str, n: int, n_s: int, n_r: int, se: float) -> str | None:
     return f'not corrected, so too high by up to {excess:.2g} bit: take bias = "quadratic"'
 
 
-def constant(columns: Columns) -> str | None:
-    """A warning about columns that never vary.
-
-    >>> constant(read("s", s=[0, 1], r=[3, 3]))
-    'r holds one value: it tells nothing'
-    """
-    still = [name for name, size in zip(columns.codes, columns.sizes, strict=True) if size == 1]
-    if not still:
-        return None
-    return f"{', '.join(still)} {'holds' if len(still) == 1 else 'hold'} one value: it tells nothing"
-
-
 def estimates(
     found: Estimated,
     names: tuple[str, ...],
@@ -112,10 +100,11 @@ def estimates(
     notes: Callable[[str, float], list[str | None]],
 ) -> dict[str, Estimate]:
     """An `Estimate` for each name; `notes` of a name and its error are the warnings that are not the same for all."""
+    constant = one_value(dict(zip(columns.codes, columns.sizes, strict=True)))
     out = {}
     for k, name in enumerate(names):
         value, se = float(found.value[k]), float(found.se[k])
-        shared = [constant(columns), _near_zero(value, se)]
+        shared = [constant, _near_zero(value, se)]
         if found.gap > _GAP:
             shared.append(f"the minimum was found to {found.gap:.1g} bit only")
         warning = "; ".join(note for note in [*notes(name, se), *shared] if note) or None
