@@ -281,6 +281,10 @@ def test_bad_arguments_are_named():
             "n_blocks = 150: x or y has 199 samples, expected at least 300",
         ),
         (lambda: transfer_entropy(x, y, bias="digamma"), "bias = 'digamma': expected one of"),
+        (
+            lambda: transfer_entropy(x, y, n_resample=10),
+            "n_resample = 10: expected 0, for the jackknife, or at least 20",
+        ),
         (lambda: transfer_entropy(x, y, null="bins"), "null = 'bins': expected one of"),
         (lambda: transfer_entropy(x, y, null="block"), "block_length = None"),
         (lambda: transfer_entropy(x, y, null="trial_shuffle"), "null = 'trial_shuffle' with one trial"),

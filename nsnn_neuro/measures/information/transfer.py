@@ -1,7 +1,7 @@
 """Transfer entropy and active information storage of time series, with errors and nulls that respect autocorrelation.
 
 Errors. Samples of a time series depend on each other, so that a jackknife over samples is too small. Here blocks of time are left
-out, or groups of whole trials where there are enough. Blocks have to be long against the correlation time.
+out or drawn, or groups of whole trials where there are enough. Blocks have to be long against the correlation time.
 
 Nulls. A surrogate takes the past of x from another time. It keeps the past words of x, y with its own past and the conditions, and
 nearly all of the autocorrelation of x, but destroys every relation between x and y. Shuffling the bins of x one by one will not
@@ -33,8 +33,10 @@ from .transfer_estimators import Discrete, Gaussian, Neighbours
 from .transfer_samples import Histories, check_null, check_surrogates, need_target, read_histories
 
 ESTIMATORS = ("discrete", "gaussian", "ksg")
-BIASES = {"discrete": tuple(SYMMETRIC), "gaussian": ("digamma", "plugin"), "ksg": ()}
+BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
 _DEFAULT = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
+FEWEST = 20
+"""resamples of a bootstrap"""
 _CURE = "shorter histories, fewer conditions or fewer symbols"
 
 
@@ -54,6 +56,7 @@ def transfer_entropy(
     min_shift: int | None = None,
     block_length: int | None = None,
     n_blocks: int = 20,
+    n_resample: int = 0,
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
@@ -83,19 +86,22 @@ def transfer_entropy(
     l, lag : length of x's history, and the bins from its latest value to the present
     z : None, one more series of the same shape, or several, (m, *shape)
     estimator : see above
-    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information` but "quadratic", "digamma" for
-        "gaussian"; "plugin" makes no correction
+    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information`, such as "quadratic" (random
+        halves and quarters of the samples), "digamma" for "gaussian"; "plugin" makes no correction
     null, n_shuffle, block_length, seed : of the surrogates; n_shuffle = 0 for no null
     min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter shifts can put the past of x at
         the effect of y on x
     n_blocks : of time, or of trials, that the jackknife leaves out
+    n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates of n_blocks - 1 of the blocks
+        drawn with replacement (bootstrap)
     n_neighbors : of "ksg"
 
     Returns
     -------
-    Estimate in bits per bin; n is the number of samples, z = (value - null_mean) / SD of the null. se is the jackknife over blocks,
-    or the spread without transfer if that is larger. NaN with one warning if x or y is constant ("discrete"). `warning` as for
-    `conditional_information`, and where surrogates show that the correction leaves a bias of more than half of se
+    Estimate in bits per bin; n is the number of samples, z = (value - null_mean) / SD of the null. se is the jackknife or
+    bootstrap over blocks, or the spread without transfer if that is larger. NaN with one warning if x or y is constant
+    ("discrete"). `warning` as for `conditional_information`, and where surrogates show that the correction leaves a bias of more
+    than half of se
 
     Raises
     ------
@@ -110,7 +116,7 @@ def transfer_entropy(
     >>> print(f"{transfer_entropy(x, y):.3f}, back {transfer_entropy(y, x).p:.2f}")
     0.266 ± 0.009, back 0.24
     """
-    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    check_numbers(n_shuffle, n_blocks, n_resample, seed)
     check_surrogates(null, min_shift, block_length)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
@@ -120,7 +126,18 @@ def transfer_entropy(
         return _constant(bias, estimator, x)
     rng = np.random.default_rng(seed)
     result, _ = estimate(
-        found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks, "x or y"
+        found,
+        estimator,
+        bias,
+        n_neighbors,
+        rng,
+        null,
+        n_shuffle,
+        min_shift,
+        block_length,
+        n_blocks,
+        n_resample,
+        "x or y",
     )
     return result
 
@@ -134,6 +151,7 @@ def active_information(
     bias: str | None = None,
     n_shuffle: int = 100,
     n_blocks: int = 20,
+    n_resample: int = 0,
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
@@ -144,7 +162,8 @@ def active_information(
 
     Parameters
     ----------
-    x, k, estimator, bias, n_shuffle, n_blocks, n_neighbors, seed : as for `transfer_entropy`, and so the result and the errors
+    x, k, estimator, bias, n_shuffle, n_blocks, n_resample, n_neighbors, seed : as for `transfer_entropy`, and so the result and
+        the errors
 
     Source: Lizier, Prokopenko & Zomaya 2012, doi 10.1016/j.ins.2012.04.016
 
@@ -153,14 +172,16 @@ def active_information(
     >>> f"{active_information(x):.2f}"
     '0.51 ± 0.01'
     """
-    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    check_numbers(n_shuffle, n_blocks, n_resample, seed)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
     found = read_histories(x, None, None, k, 1, 1, estimator)
     if found is None:
         return _constant(bias, estimator, x)
     rng = np.random.default_rng(seed)
-    return estimate(found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, "x")[0]
+    return estimate(
+        found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, n_resample, "x"
+    )[0]
 
 
 @suggest_keywords
@@ -207,6 +228,16 @@ def local_transfer_entropy(
     return out
 
 
+def check_numbers(n_shuffle: Any, n_blocks: Any, n_resample: Any, seed: Any) -> None:
+    """NsnnError for what is no number of surrogates, blocks or resamples, or no seed.
+
+    >>> check_numbers(100, 20, 200, 0)
+    """
+    check(n_shuffle=n_shuffle, n_blocks=n_blocks, n_resample=n_resample, seed=seed)
+    if 0 < n_resample < FEWEST:
+        raise NsnnError(f"n_resample = {n_resample}: expected 0, for the jackknife, or at least {FEWEST}")
+
+
 def check_estimator(estimator: str, bias: str | None) -> str:
     """The bias correction by name, that of the estimator for None; NsnnError for one that does not belong to it.
 
@@ -228,7 +259,7 @@ def _estimator(
     if estimator == "discrete":
         size = int(found.y.max()) + 1
         words = words_of(found.context, "y"), words_of(found.x, "x")
-        return Discrete((found.y, size), *words, found.n_trials, bias)
+        return Discrete((found.y, size), *words, found.n_trials, bias, rng)
     y, context, x = found.y, found.context, found.x
     for part, name in ((y[:, None], "y"), (context, "y or z"), (x, "x")):
         if part.shape[1] and (np.ptp(part, axis=0) == 0).any():
@@ -254,6 +285,7 @@ def estimate(
     min_shift: int | None,
     block_length: int | None,
     n_blocks: int,
+    n_resample: int,
     name: str,
 ) -> tuple[Estimate, np.ndarray]:
     """The estimate of samples that were read, with its error and null, and the values (n_shuffle,) of the null."""
@@ -265,7 +297,8 @@ def estimate(
         )
     min_shift = check_null(null, found, min_shift, block_length)
     one = _estimator(found, estimator, bias, n_neighbors, rng)
-    se = float(jackknife_se(one.without(stretches(found.n_trials, each, n_blocks))))
+    edges = stretches(found.n_trials, each, n_blocks)
+    se = math.nan if n_resample else float(jackknife_se(one.without(edges)))
     if null == "permute":
         values = one.null(rng.permutation(n) for _ in range(n_shuffle))
     elif null == "within_past":
@@ -274,7 +307,7 @@ def estimate(
                 f"null = 'within_past' with estimator = {estimator!r}: expected estimator = 'discrete'"
             )
         values = one.null_within(rng, n_shuffle)
-    elif null == "shift" and isinstance(one, Discrete):
+    elif null == "shift" and isinstance(one, Discrete) and bias != "quadratic":
         values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
     else:
         drawn = orders(
@@ -283,7 +316,11 @@ def estimate(
         values = one.null(drawn)
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
     z = (one.value - float(values.mean())) / sd if sd > 1e-12 else None
-    how = "jackknife over groups of trials" if found.n_trials >= n_blocks else "jackknife over blocks of time"
+    if n_resample:
+        times = rng.multinomial(n_blocks - 1, np.full(n_blocks, 1 / n_blocks), size=n_resample)
+        se = float(one.resampled(edges, times).std(ddof=1))
+    how = "bootstrap" if n_resample else "jackknife"
+    how += " over groups of trials" if found.n_trials >= n_blocks else " over blocks of time"
     result = Estimate(
         one.value, max(se, one.spread), bias, n=n, se_method=how, z=z, **shuffle_test(values, one.value)
     )

@@ -5,16 +5,18 @@ Each holds the target y, its context (its own past and that of the conditions) a
     value                  the estimate in bits
     spread                 its standard deviation without any transfer, if samples were independent
     without(edges)         the estimate without each block of samples, edges[i] to edges[i + 1]
+    resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
     null(order)            the estimate with x's past taken from other samples
 
-The KSG estimator is a mean of local terms, so that `without` leaves out terms, not samples.
+The KSG estimator is a mean of local terms, so that `without` and `resampled` leave out and draw terms, not samples.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -31,6 +33,7 @@ from .conditional_tables import (
 )
 from .entropy.contingency import LN2
 from .entropy.entropy import SYMMETRIC
+from .entropy.extrapolation import PARTITIONS
 from .ksg import SHARED
 
 _CLOSEST = 1e-10  # of the variance: what is left of a column that others determine
@@ -51,6 +54,11 @@ def _count_rotated(place: np.ndarray, x: np.ndarray, shifts: np.ndarray, tables:
                 table[at[t] + to[t + shift - m]] += 1
 
 
+def _partitions(n: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random partitions of n samples into four parts of equal size, as the part of each sample."""
+    return [rng.permutation(np.arange(n) % 4) for _ in range(PARTITIONS)]
+
+
 class Discrete:
     """Tables of codes: y and context and x's past (samples,) with their numbers of symbols."""
 
@@ -61,15 +69,18 @@ class Discrete:
         x: tuple[np.ndarray, int],
         n_trials: int,
         bias: str,
+        rng: np.random.Generator,
     ) -> None:
         self.bias, self.n = bias, y[0].size
+        self.parts = _partitions(self.n, rng) if bias == "quadratic" else []
         self.shape = (context[1], x[1], y[1])
         refuse_large({"the past of y and z": context[1], "the past of x": x[1], "y": y[1]}, self.n)
         self.place = (context[0] * (x[1] * y[1]) + y[0]).astype(np.int32).reshape(n_trials, -1)
         self.x = (x[0] * y[1]).astype(np.int32).reshape(n_trials, -1)
-        self.table = self._rotated(np.zeros((1, n_trials), dtype=np.int64))[0]
+        self.cells = (self.place + self.x).ravel()
+        self.table = np.bincount(self.cells, minlength=math.prod(self.shape)).reshape(self.shape)
         self.pairs = int((self.table.sum(2) > 0).sum())
-        self.value = float(self._of(self.table))
+        self.value = float(self._of_samples([self.cells])[0])
         self.spread = conditional_spread(self.table)
         by_pair = self.table.sum(2)
         sizes = by_pair.sum(1)
@@ -79,7 +90,8 @@ class Discrete:
         self.most = float(-(sizes[sizes > 0] @ (p * logs).sum(1)) / self.n)
 
     def _of(self, tables: np.ndarray) -> np.ndarray:
-        return conditional_of_tables(tables, SYMMETRIC[self.bias], float(self.shape[2]))
+        name = "plugin" if self.bias == "quadratic" else self.bias
+        return conditional_of_tables(tables, SYMMETRIC[name], float(self.shape[2]))
 
     def _rotated(self, shifts: np.ndarray) -> np.ndarray:
         tables = np.zeros((len(shifts), math.prod(self.shape)), dtype=np.int32)
@@ -94,12 +106,44 @@ class Discrete:
             parts.append(self._of(np.array(chunk).reshape(-1, *self.shape)))
         return np.concatenate(parts)
 
+    def _of_samples(
+        self, samples: Iterable[np.ndarray], taken: Iterable[np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Estimates of lists of cells, one for each sample or, with `taken`, for each sample that it lists.
+
+        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, as `quadratic_extrapolation`.
+        """
+        size = math.prod(self.shape)
+        if not self.parts:
+            return self._of_many(np.bincount(cells, minlength=size) for cells in samples)
+        rows: Iterable[Any] = repeat(slice(None)) if taken is None else taken
+
+        def tables() -> Iterator[np.ndarray]:
+            for cells, row in zip(samples, rows, strict=False):
+                for quarter in self.parts:
+                    at = quarter[row] * size + cells
+                    four = np.bincount(at, minlength=4 * size).reshape(4, size)
+                    yield from (four.sum(0), *(four[:2] + four[2:]), *four)
+
+        v = self._of_many(tables()).reshape(-1, 7)
+        each = (8.0 * v[:, 0] - 6.0 * v[:, 1:3].mean(1) + v[:, 3:].mean(1)) / 3.0
+        return each.reshape(-1, len(self.parts)).mean(1)
+
     def without(self, edges: np.ndarray) -> np.ndarray:
         """Estimates (n_blocks,) without each block."""
-        cells, table = (self.place + self.x).ravel(), self.table.ravel()
+        if self.parts:
+            kept = [np.r_[0:a, b : self.n] for a, b in pairwise(edges)]
+            return self._of_samples((self.cells[one] for one in kept), kept)
+        table = self.table.ravel()
         return self._of_many(
-            table - np.bincount(cells[a:b], minlength=table.size) for a, b in pairwise(edges)
+            table - np.bincount(self.cells[a:b], minlength=table.size) for a, b in pairwise(edges)
         )
+
+    def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Estimates (m,) with each block taken as often as `times`, (m, n_blocks), says."""
+        blocks = [np.arange(a, b) for a, b in pairwise(edges)]
+        drawn = [np.concatenate([blocks[i] for i in np.repeat(np.arange(row.size), row)]) for row in times]
+        return self._of_samples((self.cells[one] for one in drawn), drawn)
 
     def null_of_shifts(self, shifts: np.ndarray) -> np.ndarray:
         """Estimates (n,) of circular shifts (n, n_trials), many tables at once."""
@@ -115,18 +159,20 @@ class Discrete:
         starts = np.append(0, np.cumsum(np.bincount(context, minlength=n_c)))
         x, y = self.x.ravel()[order] // n_y, y[order]
 
+        first = np.repeat(np.arange(n_c), np.diff(starts)) * (n_x * n_y) + y
+
         def shuffled() -> Iterator[np.ndarray]:
             for _ in range(n):
                 table = np.zeros((n_c * n_x, n_y), dtype=np.int64)
                 count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
-                yield table
+                yield first + x * n_y if self.parts else table
 
-        return self._of_many(shuffled())
+        return self._of_samples(shuffled()) if self.parts else self._of_many(shuffled())
 
     def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
         """Estimates with x's past taken from the samples of each order."""
-        place, x, size = self.place.ravel(), self.x.ravel(), math.prod(self.shape)
-        return self._of_many(np.bincount(place + x[order], minlength=size) for order in orders)
+        place, x = self.place.ravel(), self.x.ravel()
+        return self._of_samples(place + x[order] for order in orders)
 
 
 class Gaussian:
@@ -182,6 +228,15 @@ class Gaussian:
             values[i] = math.log2(few / many) / 2 - self._excess(self.n - (b - a))
         return values
 
+    def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Estimates (m,) with each block taken as often as `times`, (m, n_blocks), says."""
+        products = np.array([self.columns[a:b].T @ self.columns[a:b] for a, b in pairwise(edges)])
+        sums = np.tensordot(times, products, 1)
+        sizes = times @ np.diff(edges)
+        left = [[_left(one, self.fixed), _left(one, self.fixed + self.lags)] for one in sums]
+        excess = [self._excess(int(n)) for n in sizes]
+        return -np.diff(np.log2(left), axis=1)[:, 0] / 2 - excess
+
 
 def _left(products: np.ndarray, used: int) -> float:
     """Sum of squares that the first `used` columns leave of the last."""
@@ -229,6 +284,10 @@ class Neighbours:
         """Means (n_blocks,) of the terms outside each block."""
         sums = np.add.reduceat(self.terms, edges[:-1])
         return (self.terms.sum() - sums) / (self.n - np.diff(edges))
+
+    def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Means (m,) of the terms with each block taken as often as `times`, (m, n_blocks), says."""
+        return (times @ np.add.reduceat(self.terms, edges[:-1])) / (times @ np.diff(edges))
 
 
 def _tree(points: np.ndarray) -> cKDTree | np.ndarray:

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from ...core.atomic_write import replaced
-from ...core.checks import LARGEST, check, flag, fraction, suggest_keywords, whole
+from ...core.checks import LARGEST, flag, fraction, suggest_keywords, whole
 from ...core.errors import FormatError, NsnnError
 from ...core.progress import progress_bar
 from ...core.units import shown
@@ -24,7 +24,7 @@ from ...core.warn import warn
 from ..response_checks import array_of
 from ..trains import SilentNeuronWarning
 from .histories import read_series
-from .transfer import check_estimator, estimate
+from .transfer import check_estimator, check_numbers, estimate
 from .transfer_samples import check_lengths, check_surrogates, histories_of
 
 _FIELDS = ("value", "se", "null_mean", "z", "p")
@@ -112,6 +112,7 @@ def transfer_entropy_matrix(
     min_shift: int | None = None,
     block_length: int | None = None,
     n_blocks: int = 20,
+    n_resample: int = 0,
     n_neighbors: int = 4,
     seed: int = 0,
     n_jobs: int = 1,
@@ -127,7 +128,8 @@ def transfer_entropy_matrix(
     Parameters
     ----------
     series : (n, n_bins), or (n_trials, n, n_bins) as `words(block, bin_width=...)`
-    k, l, lag, estimator, bias, null, n_shuffle, min_shift, block_length, n_blocks, n_neighbors : as for `transfer_entropy`
+    k, l, lag, estimator, bias, null, n_shuffle, min_shift, block_length, n_blocks, n_resample, n_neighbors : as for
+        `transfer_entropy`
     seed : each pair has its own generator of this seed and its two numbers
     n_jobs : threads; -1 for all cores that this process may use
     out : None, or the name of a file, ending in .npz, for results on the way
@@ -152,7 +154,7 @@ def transfer_entropy_matrix(
     >>> round(float(matrix.value[0, 1]), 2)
     0.24
     """
-    check(n_shuffle=n_shuffle, n_blocks=n_blocks, seed=seed)
+    check_numbers(n_shuffle, n_blocks, n_resample, seed)
     check_surrogates(null, min_shift, block_length)
     bias = check_estimator(estimator, bias)
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
@@ -166,6 +168,8 @@ def transfer_entropy_matrix(
         "min_shift": min_shift, "block_length": block_length, "n_blocks": n_blocks, "n_neighbors": n_neighbors,
         "seed": seed,
     }  # fmt: skip
+    if n_resample:
+        options["n_resample"] = n_resample
     mark = _fingerprint(read, options)
     store = _load(path, mark, n) if path is not None and resume else None
     results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")} | {
@@ -190,7 +194,8 @@ def transfer_entropy_matrix(
             try:
                 found = histories_of(read[i], read[j], [], k, l, lag, estimator)
                 one, surrogates = estimate(
-                    found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks, "series"
+                    found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks,
+                    n_resample, "series",
                 )  # fmt: skip
             except NsnnError as error:
                 if n == 2 or isinstance(error, FormatError):
