@@ -226,3 +226,12 @@ def test_coverage_counts_what_intervals_and_errors_hold(coverage: Any) -> None:
     assert made["covered_90"] == np.sum(np.abs(at - 1) <= 0.82)
     assert made["two_errors"] == np.sum(np.abs(at - 1) < 1.0)
     assert made["spread"] == pytest.approx(np.std(at, ddof=1) / 0.5)
+
+
+def test_the_matrix_of_pairs_is_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    taken = importlib.import_module("information").pairs(np.random.default_rng(0), 3, 300)
+    assert 0 < taken < 60
+    assert "transfer entropy of 6 pairs of 3 independent trains" in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Transfer entropy and its relatives against exact values, brute force, and their own laws on autocorrelated series."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -362,6 +364,32 @@ def test_matrix_continues_after_it_was_interrupted(tmp_path):
         transfer_entropy_matrix(series, n_shuffle=8, out=path, progress=False)
     with pytest.raises(NsnnError, match=r"ends in \.npz"):
         transfer_entropy_matrix(series, out=tmp_path / "pairs.csv")
+
+
+@pytest.mark.slow  # a process of its own
+def test_matrix_continues_after_its_process_was_killed(tmp_path):
+    """SIGKILL once some targets are done: the file is whole, and what is left gives the matrix of one run."""
+    path, script = tmp_path / "pairs.npz", tmp_path / "run.py"
+    script.write_text(
+        "import sys, time, numpy as np\nfrom nsnn_neuro.measures import transfer_entropy_matrix\n"
+        "def slow(fraction):\n    print(fraction, flush=True)\n    time.sleep(60 if fraction > 0.3 else 0)\n"
+        "series = np.random.default_rng(22).integers(0, 2, (6, 400))\n"
+        "transfer_entropy_matrix(series, n_shuffle=9, n_jobs=2, out=sys.argv[1], progress=slow)\n"
+    )
+    process = subprocess.Popen([sys.executable, script, path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        while float(process.stdout.readline()) <= 0.3:
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+    series, fractions = np.random.default_rng(22).integers(0, 2, (6, 400)), []
+    again = transfer_entropy_matrix(series, n_shuffle=9, out=path, progress=fractions.append)
+    assert 1 <= len(fractions) <= 4  # two of six or more were kept
+    once = transfer_entropy_matrix(series, n_shuffle=9, progress=False)
+    assert np.array_equal(again.null, once.null, equal_nan=True)
+    assert [one.name for one in tmp_path.glob("*.npz*")] == ["pairs.npz"]
 
 
 def test_pooled_p_is_that_of_many_surrogates():
