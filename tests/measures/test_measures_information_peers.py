@@ -133,8 +133,10 @@ def test_unique_information_is_that_of_two_solvers_of_dit(case):
         "zeros": TABLE * (SEED(4).random(TABLE.shape) < 0.7),
     }[case]
     ours = decompose(table[None] / table.sum(), "broja").values[0, 1:3]
-    found = [solve(law(dit, table), BOTH, (0,), method=name, rng=SEED(5))[0] for name in ("admui", "scipy")]
-    projected, general = (np.array([one[1,], one[2,]]) for one in found)
+    solutions = [
+        solve(law(dit, table), BOTH, (0,), method=name, rng=SEED(5))[0] for name in ("admui", "scipy")
+    ]
+    projected, general = (np.array([one[1,], one[2,]]) for one in solutions)
     assert_allclose(ours, projected, atol=3e-6)  # its eps is 1e-7, of a step
     assert (general > ours - 2e-6).all()
 
