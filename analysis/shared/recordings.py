@@ -15,6 +15,8 @@ from nsnn_neuro import FormatError
 __all__ = ["CORTICAL", "SETS", "Sweep", "absent", "cortical", "folder", "retina"]
 
 SETS = {
+    "case_studies_spikes": "a subthalamic and a retinal neuron of Kramer & Eden, Case Studies in Neural Data Analysis "
+    "(https://github.com/Mark-Kramer/Case-Studies-Python, matfiles): 08_spikes-1.mat, 10_spikes-1.mat",
     "cifar10_16k": "16,000 images of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html) in three parts: cifar10_16k.npz, see "
     "datasets.cifar10",
     "fly_H1": "neuron H1 of a blowfly, exercise 8 of chapter 1 of Dayan & Abbott 2001: c1p8.mat in c1p8.zip",
