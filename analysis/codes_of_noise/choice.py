@@ -101,8 +101,8 @@ def rows(config: Config, seed: int) -> list[dict[str, Any]]:
             }
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                out += [{**same, **row} for row in _of_choice(config, label, layer, readout)]
-                out += [{**same, **row} for row in _transfer(config, layer, readout)]
+                out += [{**same, **row} for row in of_choice(config, label, layer, readout)]
+                out += [{**same, **row} for row in transfer(config, layer, readout)]
         first += len(config.readout_sigmas)
     return out
 
@@ -118,7 +118,7 @@ def _row(quantity: str, e: measures.Estimate) -> dict[str, Any]:
     }
 
 
-def _of_choice(
+def of_choice(
     config: Config, label: np.ndarray, layer: np.ndarray, readout: np.ndarray
 ) -> list[dict[str, Any]]:
     """Information between stimulus, layer (or single cells) and choice: whether the readout's count is in the upper half."""
@@ -150,7 +150,7 @@ def _of_choice(
     ]
 
 
-def _transfer(config: Config, layer: np.ndarray, readout: np.ndarray) -> list[dict[str, Any]]:
+def transfer(config: Config, layer: np.ndarray, readout: np.ndarray) -> list[dict[str, Any]]:
     """Transfer entropy within trials of a stimulus, mean over stimuli, in both directions; bits per bin."""
     options: dict[str, Any] = {
         "k": 2, "l": 2, "null": "trial_shuffle", "n_shuffle": config.shuffles, "seed": config.seed

@@ -38,11 +38,10 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     bars = "Bars: 95 % intervals over seeds."
     out = {
         f"{CLAIM}. A: information about fast stimuli in words, latencies and counts (lines: diffusive noise, solid; escape noise, "
-        "dotted). B: share of the count in the information in words. C: counts about weak stimuli. D: parts of the information of "
-        "two equally tuned cells, private noise. E: synergy of two cells against the fraction of the noise that they share, and "
-        f"redundant bits. F: layer to choice, private noise (solid) and half of it shared (dotted). {bars}": plot(
-            table
-        ),
+        "dotted). B: share of the count in the information in words, at levels where words keep a tenth of it. C: counts about "
+        "weak stimuli. D: parts of the information of two equally tuned cells, private noise. E: synergy of two cells against the "
+        "fraction of the noise that they share, and redundant bits. F: layer to choice, private noise of the layer (solid) and "
+        f"half of it shared (dotted); intersection information lies on I(S; C). {bars}": plot(table),
         "A: orientation-tuned cells with a gain in each trial, shared or drawn for each cell: synergy against the difference of "
         "preferred orientations. B: single cells of the layer at the smallest readout noise: information about the stimulus, "
         "intersection information, and I(cell; C | S). C: transfer entropy from layer to readout and back, private noise (solid) "
@@ -95,7 +94,7 @@ def _shares(ax: Axes, table: pd.DataFrame) -> None:
         style = {"color": colour, "fmt": "o" + LINES[kind], "label": kind}
         _curve(ax, (count / words)[informative], **style)
     _noise_axis(ax, table, "timing")
-    _tidy(ax, "B", xlabel="noise (mV)", ylabel="count / words (while words keep a tenth)", ylim=(0, 1.05))
+    _tidy(ax, "B", xlabel="noise (mV)", ylabel="information, count / words", ylim=(0, 1.05))
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -140,7 +139,7 @@ def _choice(ax: Axes, table: pd.DataFrame) -> None:
             _curve(ax, by_level(table, "choice", name, condition), **style)
     _noise_axis(ax, table, "choice")
     _tidy(ax, "F", xlabel="noise of the readout (mV)", ylabel="information (bit)")
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.6))
 
 
 def _second(table: pd.DataFrame) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from helpers.quick_runs import quick_table
 
 from analysis import codes_of_noise as study
+from analysis.codes_of_noise import choice, pairs, recorded, simulation, timing, verdicts
 from analysis.codes_of_noise import config as c
-from analysis.codes_of_noise import pairs, recorded, simulation, timing, verdicts
 from analysis.harness import ClaimFailed
 from nsnn_neuro import FormatError, measures
 
@@ -119,6 +120,11 @@ def table():
     return made_up()
 
 
+@pytest.fixture(scope="module")
+def found(table):
+    return study.claims(table)
+
+
 # claim -> rows to change, by column; and the column and value that break it
 BROKEN = {
     c.TIMING_LOST: ({"part": "timing", "condition": "fast", "kind": "escape", "quantity": "surplus", "level": 32.0}, "value", 0.4),
@@ -146,8 +152,7 @@ BROKEN = {
 }  # fmt: skip
 
 
-def test_every_claim_holds_in_a_table_made_for_it(table):
-    found = study.claims(table)
+def test_every_claim_holds_in_a_table_made_for_it(found):
     assert [claim.text for claim in found if not claim.holds] == []
     assert {claim.text for claim in found} == set(BROKEN)
     assert sum(claim.central for claim in found) == 13
@@ -179,11 +184,11 @@ def test_each_claim_has_a_counterexample(text, table):
     assert [claim.text for claim in evaluated(broken) if not claim.holds] == [text]
 
 
-def test_claims_survive_a_file_and_need_no_recordings(table):
+def test_claims_survive_a_file_and_need_no_recordings(table, found):
     again = pd.read_csv(io.StringIO(table.to_csv(index=False)))
-    assert study.claims(again) == study.claims(table)
+    assert study.claims(again) == found
     without = table[~table.part.isin(["retina", "retina pairs", "textbook"])]
-    assert len(study.claims(without)) == len(BROKEN) - 6
+    assert verdicts.recorded_claims(without) == []
     assert "0.40 bit" in study.headline(table)
 
 
@@ -273,6 +278,30 @@ def test_silence_is_a_class_of_its_own():
     found = recorded.latency_classes(first)
     assert found[[0, 3]].tolist() == [recorded.CLASSES - 1] * 2
     assert found[[1, 4, 2]].tolist() == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_readout_that_copies_the_layer_with_a_delay():
+    """A chain: the choice uses all that it tells, nothing beyond the layer; each spike of one cell is transferred, none back."""
+    rng = np.random.default_rng(3)
+    rate = np.array([0.2, 0.4])[:, None, None, None]
+    layer = (rng.random((2, 300, 1, 30)) < rate).astype(int)
+    readout = np.zeros_like(layer[:, :, 0])
+    readout[:, :, 1:] = layer[:, :, 0, :-1]
+    config = dataclasses.replace(study.Config(), nulls=2, shuffles=2, layer=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "SINGLE", 1)
+        rows = choice.of_choice(config, np.repeat([0, 1], 300), layer, readout) + choice.transfer(
+            config, layer, readout
+        )
+    value = {row["quantity"]: row["value"] for row in rows}
+    assert value["I(S; C)"] > 0.1
+    assert abs(value["intersection"] - value["I(S; C)"]) < 0.02
+    assert abs(value["I(S; C | R)"]) < 0.02
+    assert value["mean count"] == readout.sum() / 600
+    entropy = np.mean([-p * np.log2(p) - (1 - p) * np.log2(1 - p) for p in (0.2, 0.4)])
+    assert value["transfer"] == pytest.approx(entropy, abs=0.02)
+    assert abs(value["transfer back"]) < 0.002
 
 
 @pytest.mark.slow
