@@ -55,9 +55,10 @@ def test_most_pairs_run(results) -> None:
 
 @pytest.mark.slow
 @pytest.mark.compile
+@pytest.mark.parametrize("engine", ["cython", "cpp", "auto"])
 @pytest.mark.parametrize(("neuron", "noise"), make.COMPILED)
-def test_cython_has_the_same_spikes(neuron, noise) -> None:
-    assert make.run(neuron, noise, "cython") == GOLDEN[f"simulate {neuron}, {noise}"]
+def test_compiled_engines_have_the_same_spikes(neuron, noise, engine) -> None:
+    assert make.run(neuron, noise, engine) == GOLDEN[f"simulate {neuron}, {noise}"]
 
 
 def test_training_in_torch() -> None:

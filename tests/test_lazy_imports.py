@@ -151,3 +151,14 @@ def test_a_misspelt_name_gets_one_suggestion() -> None:
         text=True,
     )
     assert done.stderr.endswith("AttributeError: nsnn_neuro has no 'simulat'; did you mean 'simulate'?\n")
+
+
+@pytest.mark.slow
+def test_the_command_imports_no_plots_no_numba_and_no_functions_of_scipy() -> None:
+    """What `nsnn simulate` imports before a compiled run; Matplotlib itself can still be imported afterwards."""
+    script = (
+        "from nsnn_neuro.core import brian_import; brian_import.for_command(); import sys, nsnn_neuro as nsnn; nsnn.simulate; "
+        "unused = {'matplotlib', 'numba', 'pylab', 'pytest', 'scipy.special', 'scipy.signal', 'scipy.stats'} & set(sys.modules); "
+        "assert not unused, unused; import brian2, pylab; assert not hasattr(brian2, 'plot') and pylab.plot"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

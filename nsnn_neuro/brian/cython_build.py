@@ -26,7 +26,7 @@ import brian2
 import Cython
 import numpy as np
 
-from ..core import program_cache
+from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
 from . import standalone
@@ -48,6 +48,7 @@ def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> Mo
     command = (*compile_with, *link_with)
     parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
+    run_notes.mark_used(key)
     if key not in _loaded:
         _loaded[key] = _cached(key) or _made(key, code, compile_with, link_with)
     return _loaded[key]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from brian2 import DEFAULT_UNITS
 from brian2.parsing.sympytools import str_to_sympy
-from scipy import special
 from sympy import lambdify
 
+from ..core import special
 from ..core.warn import warn
 from ..models.network import Network
 from ..models.neurons import ConductanceBased, IntegrateAndFire, Neuron

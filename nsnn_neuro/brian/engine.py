@@ -25,8 +25,8 @@ from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
-from scipy import special
 
+from ..core import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.warn import warn
@@ -115,10 +115,16 @@ def has_compiler() -> bool:
     return standalone.find_compiler() is not None
 
 
-def choose(engine: str) -> str:
-    """Check `engine`; return "numpy" with a warning instead of "cython" if there is no compiler."""
+def choose(engine: str, *, auto: bool = False) -> str:
+    """Check `engine`; return "numpy" with a warning instead of "cython" if there is no compiler.
+
+    auto : whether "auto" is an engine, too; it is returned
+    """
+    if auto and engine == "auto":
+        return engine
     if engine not in ENGINES:
-        raise NsnnError(f'engine = {engine!r}: expected "cython", "numpy" or "cpp"')
+        known = '"auto", "cython", "numpy" or "cpp"' if auto else '"cython", "numpy" or "cpp"'
+        raise NsnnError(f"engine = {engine!r}: expected {known}")
     if engine == "numpy" or has_compiler():
         return engine
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
@@ -167,6 +173,15 @@ def _chosen_in_turn(step: Any, *numbers: Any) -> Any:
     return numbers[int(np.ravel(step)[0]) % 4]
 
 
+# scipy.special is imported when NumPy evaluates one of these
+def _normal_cdf(x: Any) -> Any:
+    return special.ndtr(x)
+
+
+def _exprel(x: Any) -> Any:
+    return special.exprel(x)
+
+
 _KEYED = (
     "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
 )
@@ -198,10 +213,10 @@ def functions() -> dict[str, Function]:
         "keyed_passage": _function(philox.passage, "nsnn_passage", f"{_KEYED}, {_PASSAGE}"),
         "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
         "jumps_of": _function(philox.jumps, "nsnn_jumps", _doubles("u mean none")),
-        "normal_cdf": _function(special.ndtr, "nsnn_normal_cdf", "double x"),
+        "normal_cdf": _function(_normal_cdf, "nsnn_normal_cdf", "double x"),
         "smooth_exp": _function(np.exp, "nsnn_smooth_exp", "double x", _SMOOTH),
-        "smooth_exprel": _function(special.exprel, "nsnn_smooth_exprel", "double x", _SMOOTH),
-        "smooth_normal_cdf": _function(special.ndtr, "nsnn_smooth_normal_cdf", "double x", _SMOOTH),
+        "smooth_exprel": _function(_exprel, "nsnn_smooth_exprel", "double x", _SMOOTH),
+        "smooth_normal_cdf": _function(_normal_cdf, "nsnn_smooth_normal_cdf", "double x", _SMOOTH),
     }
 
 

@@ -3,7 +3,7 @@
  * Generator: Philox4x32-10 (Salmon et al. 2011, doi 10.1145/2063384.2063405). A block of 128 bits serves two consecutive steps of
  * one neuron and stream with 64 bits each, or four with a normal of 32 bits each. Normals: Box and Muller's (1958, doi
  * 10.1214/aoms/1177706645), symmetric, out to 6.76 standard deviations, without branches and calls, for loops that the compiler is
- * to vectorise. philox.py holds the same functions for the NumPy target; the tests hold both to published vectors.
+ * to vectorise. philox_numba.py holds the same functions for the NumPy target; the tests hold both to published vectors.
  */
 #ifndef NSNN_KEYED_NOISE_H
 #define NSNN_KEYED_NOISE_H

@@ -21,6 +21,7 @@ from ..models.neurons import Neuron
 from ..models.noise import Noise
 from ..models.populations import Population, refuse_bare
 from ..models.stimuli import Stimulus
+from . import auto_engine
 from .engine import choose, running
 from .single_run import Run
 
@@ -39,7 +40,7 @@ def simulate(
     duration: Any,
     dt: Any = None,
     seed: int | None = None,
-    engine: str = "cython",
+    engine: str = "auto",
     bridge: bool = True,
     record_v: Sequence[int] | bool | dict[str, Any] | None = None,
     record_w: dict[str, Any] | None = None,
@@ -61,7 +62,9 @@ def simulate(
     duration : time, a whole number of steps dt
     dt : time step, default 0.1 ms; use 0.02 ms for `WangBuzsaki`. A warning names each time constant that needs a shorter step
     seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
-    engine : "cython" (if there is no C++ compiler, "numpy" with a warning), "numpy", or "cpp" (C++ standalone)
+    engine : "auto" chooses the engine that is expected to end first, compilation included: "numpy" for small runs, "cpp" (C++
+        standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
+        warning where compiled code would be faster; see `docs/engine.md`
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
         setting; see `docs/noise.md`
@@ -80,9 +83,9 @@ def simulate(
     -------
     neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt: the threshold in
         `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`) decides k, `build_block` (`io/block.py`) makes k dt of it.
-        Annotations: seed, dt (s), parameters, versions, git_revision, populations. A time-varying stimulus is the signal
-        "stimulus", recorded membranes are the signal "v"; in a network with several populations "stimulus of NAME", "v of NAME",
-        "weight of NAME".
+        Annotations: seed, dt (s), parameters (with the engine), engine_choice (why "auto" has chosen it), versions, git_revision,
+        populations. A time-varying stimulus is the signal "stimulus", recorded membranes are the signal "v"; in a network with
+        several populations "stimulus of NAME", "v of NAME", "weight of NAME".
 
     Raises
     ------
@@ -97,7 +100,8 @@ def simulate(
     """
     parts = _parts(model, noise, stimulus, n_neurons)
     run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, out=out)
-    return run.execute(choose(engine), progress)
+    target = choose(engine, auto=True)
+    return auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
 
 
 def simulate_together(

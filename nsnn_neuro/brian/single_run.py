@@ -39,6 +39,7 @@ class Run:
     point: Any
     ids: Any
     out: Any
+    choice: str | None = None  # the reason why this engine was chosen, if it was
 
     def __init__(
         self,
@@ -165,6 +166,7 @@ class Run:
             "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
+            **({} if self.choice is None else {"engine_choice": self.choice}),
             **provenance(),
         }
         block = build_block(

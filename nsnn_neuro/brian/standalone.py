@@ -33,12 +33,12 @@ from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
 from brian2.core.variables import Constant
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
-from ..core import program_cache
+from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
 from .find_compiler import find_compiler
 
-COMPILING = "compiling the model (once, about 10 s)"
+COMPILING = "compiling the model (once, some seconds)"
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
@@ -46,6 +46,10 @@ _NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
 # Parts of a program that are not critical for speed: a single file compiles faster than five
 _ONCE = ("main", "network", "objects", "run", "synapses_classes")
+# Code objects in a file: most of the time for a file goes into the headers
+_TOGETHER = 8
+_SUPPORT = re.compile(r"^namespace \{$(.*?)^\}$", re.DOTALL | re.MULTILINE)
+_DEFINED = re.compile(r"^\s*#\s*define\s+(\w+)", re.MULTILINE)
 # Precompiled headers halve the compilation time of networks with many files; without them compilation still works
 _MANY = 10
 _EARLY = '#include "objects.h"\n#include "brianlib/common_math.h"\n' + "".join(
@@ -121,6 +125,7 @@ class Device(CPPStandaloneDevice):
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
         key, program = self._key(Path(directory)), Path(directory) / "main"
+        run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
             announce(COMPILING)
             _make(directory)
@@ -232,10 +237,18 @@ class Device(CPPStandaloneDevice):
             setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
 
     def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
-        """Brian2's, with one file for all that runs once, and headers compiled beforehand where many files have them."""
+        """Brian2's, with one file for all that runs once, few for code objects, and precompiled headers for many files."""
         once = [f"{name}.cpp" for name in _ONCE if f"{name}.cpp" in writer.source_files]
         writer.write("once.cpp", "".join(f'#include "{name}"\n' for name in once))
         writer.source_files -= set(once)
+        parts = sorted(name for name in writer.source_files if name.startswith("code_objects/"))
+        writer.source_files -= set(parts)
+        for k, start in enumerate(range(0, len(parts), _TOGETHER)):
+            texts = [
+                (Path(writer.project_dir) / name).read_text(encoding="utf-8")
+                for name in parts[start : start + _TOGETHER]
+            ]
+            writer.write(f"code_objects/part_{k}.cpp", joined(texts))
         rules = "\nonce.o: OPTIMISATIONS += -O1\n"
         if len(writer.source_files) >= _MANY:
             writer.write("early.h", _EARLY)
@@ -245,6 +258,31 @@ class Device(CPPStandaloneDevice):
         with open(folder / "makefile", "a", encoding="utf-8") as makefile:
             makefile.write(rules)
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+def joined(texts: Sequence[str]) -> str:
+    """One C++ file of several, whose support code gets a namespace each, and whose macros end with them.
+
+    >>> print(joined(["#define ONE 1\\nnamespace {\\nint f();\\n}\\nvoid run()\\n{\\n    using namespace brian;\\n}"]))
+    #define ONE 1
+    namespace { namespace nsnn_0 {
+    int f();
+    }}
+    void run()
+    {
+        using namespace brian; using namespace nsnn_0;
+    }
+    #undef ONE
+    <BLANKLINE>
+    """
+    parts = []
+    for k, text in enumerate(texts):
+        own = _SUPPORT.sub(rf"namespace {{ namespace nsnn_{k} {{\1}}}}", text, count=1)
+        if own != text:
+            own = own.replace("using namespace brian;", f"using namespace brian; using namespace nsnn_{k};")
+        macros = dict.fromkeys(_DEFINED.findall(text))
+        parts.append("\n".join([own, *(f"#undef {name}" for name in macros), ""]))
+    return "".join(parts)
 
 
 def _is_number(value: Any) -> bool:

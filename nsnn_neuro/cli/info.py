@@ -34,7 +34,7 @@ def _about_installation() -> list[tuple[str, str]]:
         *(provenance()["versions"] | {"nsnn_neuro": version()}).items(),
         ("platform", platform.platform()),
         ("compiler", "found" if found else "no C++ compiler: runs use NumPy code, several times slower"),
-        ("engines", "cython (default), cpp, numpy" if found else "numpy"),
+        ("engines", "auto (default): numpy, cpp, cython" if found else "numpy"),
     ]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import gc
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ..core import interrupt
+from ..core import brian_import, interrupt
 from ..core.errors import NsnnError
 from . import cache, certify, check, demo, example, info, measure, plot, simulate, study, sweep
 from .output import say, version
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(argv)
     except KeyboardInterrupt as end:
         return _fail(interrupt.INTERRUPTED, str(end) or "interrupted")
+    finally:
+        if argv is None:
+            gc.freeze()  # the process ends, and need not search for garbage
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -49,6 +53,8 @@ def _run(argv: Sequence[str] | None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = functools.partial(_show_warning, set())
             arguments = _parse(argv)
+            if argv is None:
+                brian_import.for_command()
             code = arguments.run(arguments)
             sys.stdout.flush()
     except SystemExit as end:  # argparse: --help, --version, wrong arguments

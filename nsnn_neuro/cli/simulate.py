@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from ..core.brian_import import without_collection
 from ..core.errors import NsnnError
 from .output import interruptible, output_path, say, size_of
 
@@ -23,19 +24,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed, instead of the one in the file")
     parser.add_argument(
-        "--engine", metavar="E", help="cython, numpy or cpp, instead of the engine in the file"
+        "--engine", metavar="E", help="auto, cython, numpy or cpp, instead of the engine in the file"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate, and save the spikes."""
     target = output_path(arguments.output, ["nwb"], arguments.config)
-    from . import config
+    with without_collection():
+        from . import config
 
-    settings = config.read(arguments.config)
-    from ..brian.simulate import simulate
-    from ..core.warn import warn
-    from ..io.save_load import save
+        settings = config.read(arguments.config)
+        from ..brian.simulate import simulate
+        from ..core.warn import warn
+        from ..io.nwb import pynwb_import
+        from ..io.save_load import save
+
+        pynwb_import.load()
 
     given = {key: v for key in ("seed", "engine") if (v := getattr(arguments, key)) is not None}
     # spikes go to disk during the run, unless membrane traces are recorded, which are in memory

@@ -5,6 +5,8 @@ files are executed. Therefore the folder and everything in it must belong to thi
 others, and no other user may be able to replace a folder or link on the path to it. If that fails, or the folder cannot be written,
 a temporary folder of this process is used, with one warning.
 
+The folder `runs` has notes on earlier runs (`run_notes.py`), which are never executed.
+
 An entry holds the program and its checksum. It is written under another name and renamed. If two processes build the same entry,
 the first one is kept. If a folder exceeds `MOST_BYTES`, the least recently used entries are removed.
 """
@@ -30,6 +32,7 @@ import platformdirs
 from .warn import warn
 
 KINDS = ("cpp", "cython")
+NOTES = "runs"
 MOST_BYTES = 256 * 2**20
 _ABANDONED = 3600.0  # seconds after which an unfinished entry is taken for that of a killed process
 _PROGRAM, _CHECKSUM, _UNFINISHED = "program", "sha256", ".part-"
@@ -90,6 +93,11 @@ def fetch(key: str, target: Path, kind: str = "cpp") -> bool:
     return False
 
 
+def has(key: str, kind: str = "cpp") -> bool:
+    """Whether there is an entry, which may turn out to be damaged."""
+    return any((entry / _PROGRAM).exists() for entry in _candidates(key, kind))
+
+
 def keep(key: str, program: Path, kind: str = "cpp") -> None:
     """Add a program to the cache; an existing entry is kept."""
     place = _writable(kind)
@@ -125,8 +133,11 @@ def entries(kind: str = "cpp") -> list[Entry]:
 
 
 def clear() -> int:
-    """Remove all entries of all kinds and return their number. Runs that use one are not affected."""
+    """Remove all entries of all kinds, and the notes; return the number of entries. Runs that use one are not affected."""
     n = sum(len(entries(kind)) for kind in KINDS)
+    for path in _listed(base_folder() / NOTES):
+        with contextlib.suppress(OSError):
+            path.unlink()
     for base in (base_folder(), *_stand_ins.values()):
         for path in (path for kind in KINDS for path in _listed(base / kind)):
             if path.name.startswith(_UNFINISHED) or (path / _PROGRAM).exists() or (path / _CHECKSUM).exists():

@@ -95,9 +95,9 @@ def _deciding(is_shown: bool) -> Iterator[None]:
         _outermost.lines = before
 
 
-def announcing() -> contextlib.AbstractContextManager[None]:
-    """A block in which `announce` prints where `progress=None` shows bars, also inside bars that are hidden."""
-    return _deciding(resolve_progress(None) is True)
+def announcing(progress: Any = None) -> contextlib.AbstractContextManager[None]:
+    """A block in which `announce` prints where `progress` shows bars; inside a bar, that bar decides."""
+    return _deciding(resolve_progress(progress) is True)
 
 
 def announce(line: str) -> None:

@@ -18,7 +18,7 @@ from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
 from ..core.parameters import Scalars, checked, choice, parameter
 from . import pair_sampling
-from .pair_sampling import Pairs, joined, random_pairs, random_subsets, sorted_by_source, summary
+from .pair_sampling import Pairs, joined, random_pairs, summary
 
 __getattr__ = renamed_names(__name__, "nsnn_neuro", Rule="ConnectionRule")
 
@@ -188,6 +188,8 @@ class FixedInDegree(ConnectionRule):
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
+        from .pair_sampling_numba import random_subsets, sorted_by_source
+
         n = self._partners(pre, post)
         partners = np.empty((post.n, self.k), dtype=np.int32)
         rows = max(1, pair_sampling.CHUNK // max(1, self.k))

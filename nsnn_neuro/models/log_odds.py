@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
+from ..core import special
 from ..core.parameters import substitute
 from .escape import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import neo
 import numpy as np
 import quantities as pq
-from scipy.signal import lfilter
 
 from ..core import units
 from ..core.checks import whole
@@ -155,6 +154,8 @@ class FrozenNoise(Scalars, Stimulus):
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive at k dt; see `Stimulus.samples`."""
+        from scipy.signal import lfilter
+
         z = np.random.Generator(np.random.PCG64(self.seed)).standard_normal(n_steps)
         decay = np.exp(-dt / self.si("tau_noise"))
         z[1:] *= np.sqrt(1 - decay**2)

@@ -8,7 +8,6 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
-from scipy.signal import lfilter
 
 from ..core import units
 from ..core.parameters import Scalars, parameter
@@ -56,6 +55,8 @@ class Transduced(Scalars, Stimulus):
 
     def samples(self, n_steps: int, dt: float) -> np.ndarray:
         """The drive of step k; see `Stimulus.samples`."""
+        from scipy.signal import lfilter
+
         values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
         period = float(self.signal.sampling_period.rescale("s").magnitude)
         x = (values - self.si("middle")) / self.si("width")

@@ -9,8 +9,8 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
+from ..core import special
 from ..core.errors import NsnnError
 from ..core.parameters import Scalars, parameter
 
@@ -68,7 +68,11 @@ class Normal(Distribution):
         mean, sd, low, high = self._si()
         if not low < high:
             raise NsnnError(f"low = {self.low}: expected a value below high = {self.high}")
-        inside = ndtr((high - mean) / sd) - ndtr((low - mean) / sd) if sd > 0 else float(low <= mean <= high)
+        inside = (
+            special.ndtr((high - mean) / sd) - special.ndtr((low - mean) / sd)
+            if sd > 0
+            else float(low <= mean <= high)
+        )
         if not inside >= _LEAST_INSIDE:
             raise NsnnError(
                 f"low = {self.low}, high = {self.high}: only a fraction {inside:.2g} of Normal(mean = {self.mean}, "

@@ -130,7 +130,7 @@ def test_numpy_seed_and_other_randomness_do_not_matter():
 def test_without_a_compiler_numpy_runs_with_one_warning(monkeypatch):
     monkeypatch.setattr(engine, "has_compiler", lambda: False)
     with pytest.warns(engine.NoCompilerWarning, match="install one") as record:
-        block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Constant(22 * mV), **RUN)
+        block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), nsnn.Constant(22 * mV), engine="cython", **RUN)
     assert sum(w.category is engine.NoCompilerWarning for w in record) == 1
     assert block.annotations["parameters"]["engine"] == "numpy"
     with pytest.raises(NsnnError, match="needs a C\\+\\+ compiler"):
@@ -198,7 +198,7 @@ def modules(*args, **kwargs):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cython_build, "load", load)
-        nsnn.simulate(*args, **RUN | kwargs)
+        nsnn.simulate(*args, **RUN | {"engine": "cython"} | kwargs)
     return found
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from ...core import special
 from ...core.errors import NsnnError
 from ...models.noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
 from .. import engine, philox

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from brian2.parsing.sympytools import str_to_sympy
-from scipy.linalg import expm
 from sympy import Symbol, lambdify
 
 from ...core.errors import NsnnError
@@ -37,6 +36,12 @@ def linear(text: str, synapse: Synapse) -> list[Any]:
     return [lambdify(known, a, "numpy")(*values.values()) for a in slopes]
 
 
+def _expm(matrices: np.ndarray) -> np.ndarray:
+    from scipy.linalg import expm  # its import takes 0.1 s
+
+    return np.asarray(expm(matrices))
+
+
 def _stack(rows: list[list[Any]]) -> np.ndarray:
     """A matrix of numbers and arrays (n,) as an array (..., rows, columns)."""
     flat = np.broadcast_arrays(*[np.asarray(x, dtype=float) for row in rows for x in row])
@@ -55,7 +60,7 @@ def add_synapses(terms: Terms, synapses: Sequence[Synapse]) -> None:
         names = names_of(synapse, number)
         states = list(synapse.states)
         drift = _stack([linear(synapse.states[x], synapse) for x in states])
-        keep = expm(drift * dt)
+        keep = _expm(drift * dt)
         sees = _stack([linear(synapse.conductance or synapse.current or "", synapse)])
         for x in states:
             group.state(names[x], synapse.weight_unit(unit), 0.0)
@@ -94,7 +99,7 @@ def _weighted(group: GroupText, prefix: str, weights: np.ndarray, names: dict[st
 def _mean(drift: np.ndarray, sees: np.ndarray, dt: float) -> np.ndarray:
     """Weights of the states in the mean over a step of the output: (1/dt) int_0^dt sees exp(drift s) ds."""
     joint = _joint(drift, sees[..., 0, :], sees.shape[:-2])
-    return expm(joint * dt)[..., -1, :-1] / dt
+    return _expm(joint * dt)[..., -1, :-1] / dt
 
 
 def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: bool) -> np.ndarray:
@@ -102,7 +107,7 @@ def _pull(drift: np.ndarray, sees: np.ndarray, h: Any, tau: np.ndarray, leaky: b
     h, tau = np.asarray(h), np.asarray(tau)
     joint = _joint(drift, sees[..., 0, :] / tau[..., None], sees.shape[:-2], h.shape, tau.shape)
     joint[..., -1, -1] = -1 / tau if leaky else 0.0
-    return expm(joint * h[..., None, None])[..., -1, :-1]
+    return _expm(joint * h[..., None, None])[..., -1, :-1]
 
 
 def _joint(drift: np.ndarray, sees: np.ndarray, *shapes: tuple[int, ...]) -> np.ndarray:

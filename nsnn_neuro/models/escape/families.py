@@ -6,9 +6,8 @@ import dataclasses
 from typing import Any, Self
 
 import numpy as np
-from scipy import special
 
-from ...core import units
+from ...core import special, units
 from ...core.errors import NsnnError
 from ...core.parameters import Model, parameter
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import exprel
+
+from ...core import special
 
 STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
 _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
@@ -36,7 +37,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         "abs",
         "clip",
     )
-} | {"exprel": exprel}
+} | {"exprel": lambda x: special.exprel(x)}
 
 
 def statements(texts: str) -> list[str]:
