@@ -71,7 +71,11 @@ def command(home: Path) -> tuple[float, float]:
     }
     before, begun = cpu_seconds(), time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "nsnn_neuro", *arguments], env=environment, check=True, capture_output=True
+        [sys.executable, "-m", "nsnn_neuro", *arguments],
+        cwd=home,
+        env=environment,
+        check=True,
+        capture_output=True,
     )
     return cpu_seconds() - before, time.perf_counter() - begun
 

@@ -33,7 +33,7 @@ class History:
         """{"cython": keys, "spent": s, "programs": {program: {"cpp": keys, "spent": s}}}; empty for a model without a record."""
         text = run_notes.read(self.model)
         with contextlib.suppress(ValueError):
-            stored = json.loads(text) if text is not None else None
+            stored: Any = json.loads(text or "null")
             if _is_record(stored):
                 return dict(stored)
         return _memory.get(self.model, {"cython": [], "spent": 0.0, "programs": {}})
