@@ -287,7 +287,7 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
             network.run(duration * second, namespace={}, **reporting(report))
             return
         network.run(duration * second, namespace={})
-        device.execute(device.build_options["directory"])
+        device.execute(device.build_options["directory"], report)
         if report is not None:
             report(1.0)
 

@@ -20,7 +20,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
+from . import program_progress
 from .find_compiler import find_compiler
 
 COMPILING = "compiling the model (once, some seconds)"
@@ -119,20 +120,24 @@ class Device(CPPStandaloneDevice):
         """Brian2's code object, with a name that does not depend on earlier models of this process."""
         return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
 
-    def execute(self, directory: str) -> None:
-        """Compile the model unless its program is cached, and run it in `directory`."""
+    def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
+        """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
         with flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
+            network = Path(directory) / "network.cpp"
+            network.write_text(
+                program_progress.with_report(network.read_text(encoding="utf-8")), encoding="utf-8"
+            )
         key, program = self._key(Path(directory)), Path(directory) / "main"
         run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
             announce(COMPILING)
             _make(directory)
             program_cache.keep(key, program)
-        self._run_program(directory)
+        self._run_program(directory, report)
 
-    def _run_program(self, directory: str) -> None:
+    def _run_program(self, directory: str, report: Callable[[float], Any] | None) -> None:
         """Brian2's `run` without changing the working directory, which all threads share."""
         if os.name == "nt":
             self.run(directory, "results", with_output=False)
@@ -148,6 +153,7 @@ class Device(CPPStandaloneDevice):
             [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
             directory,
             {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
+            program_progress.reader(results, report),
         )
         if code == _FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.results_dir)
@@ -336,11 +342,15 @@ def failed(engine: str, other: str, output: str) -> Exception:
 
 
 def call(
-    command: Sequence[str], directory: str, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    directory: str,
+    environment: Mapping[str, str] | None = None,
+    poll: Callable[[], Any] | None = None,
 ) -> tuple[int, str]:
     """Run a command in a directory and in its own process group, which ends with an exception such as Ctrl-C.
 
-    Returns its exit code and what it wrote to stderr. The working directory of this process, which its threads share, stays.
+    `poll` is called five times a second. Returns its exit code and what it wrote to stderr. The working directory of this process,
+    which its threads share, stays.
     """
     process = None
     try:
@@ -356,7 +366,7 @@ def call(
                 errors="replace",
                 start_new_session=True,
             )
-        output = process.communicate()[1]
+        output = _awaited(process, poll)
     except BaseException:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -367,6 +377,16 @@ def call(
             process.wait()
         raise
     return process.returncode, output
+
+
+def _awaited(process: subprocess.Popen[str], poll: Callable[[], Any] | None) -> str:
+    """What a process has written to stderr, at its end."""
+    while poll is not None:
+        try:
+            return process.communicate(timeout=program_progress.PERIOD)[1]
+        except subprocess.TimeoutExpired:
+            poll()
+    return process.communicate()[1]
 
 
 @contextlib.contextmanager

@@ -340,6 +340,20 @@ def test_compiling_is_announced_where_a_bar_is_shown(cache, tmp_path, monkeypatc
         assert capsys.readouterr().err.count(standalone.COMPILING) == progress
 
 
+@pytest.mark.slow
+@pytest.mark.compile
+def test_a_program_reports_its_progress(compiled):
+    """The fractions of a run of a second and more; the spikes are those of the run that reports nothing."""
+    run = MODEL | {"model": lif(), "n_neurons": 3000, "duration": 2000 * ms, "engine": "cpp"}
+    fractions: list[float] = []
+    found = spikes(**run, progress=fractions.append)
+    assert found == spikes(**run, progress=False)
+    assert len(compiled) == 1
+    assert fractions == sorted(fractions)
+    assert len([x for x in fractions if 0 < x < 1]) >= 3
+    assert fractions[-1] == 1.0
+
+
 @pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=pytest.mark.compile)])
 def test_a_full_disk_is_named(cache, monkeypatch, name):
     """It stands for the device of a run that writes to it, and for an object of Brian2's, which wraps the error."""
