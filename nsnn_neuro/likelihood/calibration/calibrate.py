@@ -238,7 +238,11 @@ def calibrate(
         tell(0.5)
         at, grid = _maximum(parameters, trials, step, jobs, found)
         tell(0.8)
-        bent = curvature(_function(parameters, trials, step, replace(grid, stride=_BENT), jobs), at)
+        at, bent = _certain(
+            _function(parameters, trials, step, grid, jobs),
+            _function(parameters, trials, step, replace(grid, stride=_BENT), jobs),
+            at,
+        )
         tell(1.0)
     return _result(parameters, at, bent, trials, step, grid)
 
@@ -287,18 +291,18 @@ def _maximum(
         some = [one for one in found if one.value > best.value - _CLOSE]
         some += [_inside(between, one) for one in some if np.any((one.u <= 0) | (one.u >= 1))]
         near = [
-            climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR, central=False)
+            climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR)
             for one in some
         ]
         at = max(near, key=lambda one: one.value)
-        at = Ascent(at.u, damping=1e-3, width=at.width, information=_observed(between, at))
+        at = Ascent(at.u, damping=1e-3, width=at.width, information=_filled(curvature(between, at), at))
     for _ in range(3):
         at = climb(_function(free, trials, dt, grid, jobs), at, 30, 1e-3)
         needed = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
         if grid.holds(needed):
             break
         grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
-    return _certain(_function(free, trials, dt, grid, jobs), at), grid
+    return at, grid
 
 
 def _inside(function: Function, at: Ascent) -> Ascent:
@@ -312,14 +316,13 @@ def _inside(function: Function, at: Ascent) -> Ascent:
         return function(rows)
 
     if not held.all():
-        u[~held] = climb(others, Ascent(u[~held].copy()), 30, _NEAR, central=False).u
+        u[~held] = climb(others, Ascent(u[~held].copy()), 30, _NEAR).u
     return Ascent(u)
 
 
-def _observed(function: Function, at: Ascent) -> np.ndarray:
-    """The observed information, and that of the scores of parameters at a bound or without effect."""
+def _filled(bent: Curvature, at: Ascent) -> np.ndarray:
+    """(K, K) the observed information, and that of the scores of parameters at a bound or without effect."""
     assert at.scores is not None
-    bent = curvature(function, at)
     information = np.diag((at.scores**2).sum(axis=0))
     information[np.ix_(bent.inner, bent.inner)] = bent.information
     return np.asarray(information)
@@ -333,14 +336,19 @@ def _coarse(free: FreeParameters, trials: list[Trial], dt: float) -> Grid:
     return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)
 
 
-def _certain(function: Any, at: Ascent) -> Ascent:
-    """The maximum, once a climb from there with wide differences and no memory gains nothing: curved ridges stop a climb early."""
+def _certain(function: Function, bent: Function, at: Ascent) -> tuple[Ascent, Curvature]:
+    """The maximum and the curvature there, once a climb that starts with this curvature gains nothing: curved ridges stop one early."""
     for _ in range(_MOST_CLIMBS):
-        again = climb(function, Ascent(at.u.copy(), damping=1e-3), 30, 1e-3)
-        if again.value < at.value + _GAIN:
+        observed = curvature(bent, at)
+        again = climb(
+            function, Ascent(at.u.copy(), damping=1e-3, information=_filled(observed, at)), 30, 1e-3
+        )
+        gained = again.value - at.value
+        if gained > 0:
+            at = again
+        if gained < _GAIN:
             break
-        at = again
-    return at
+    return at, observed
 
 
 def _starts(free: FreeParameters, seed: int) -> np.ndarray:

@@ -146,7 +146,7 @@ class Profiler:
             return self._function(rows)
 
         best = u.copy()
-        best[others] = climb(function, Ascent(u[others].copy()), 12, 0.02, central=False).u
+        best[others] = climb(function, Ascent(u[others].copy()), 12, 0.02).u
         return best
 
 

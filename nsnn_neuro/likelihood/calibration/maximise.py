@@ -2,7 +2,8 @@
 
 A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches' scores, an estimate of the Fisher
 information (Berndt et al. 1974), corrected by what the last steps showed of the curvature (BFGS updates). Scores are differences
-over a tenth of a standard error: all points that a step needs are evaluated in one call, side by side.
+on one side, all evaluated in one call. They are over so little of a standard error that the curvature does not bias them: where
+parameters nearly replace each other, a bias of a small part of an error in each leads far along the ridge.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import numpy as np
 
 Function = Callable[[np.ndarray], np.ndarray]
 """Points (n, K), each from 0 to 1, to the log-likelihood of each stretch, (n, n_stretches)."""
-_WIDEST, _FINEST = 1e-2, 1e-7  # steps of differences
+_FIRST, _FINEST = 1e-6, 1e-7  # of the range: the first step of a difference and the smallest
+_SMALL = 1e-4  # of a standard error: a step of a difference
 _FACTORS = (1.0, 2.0, 0.5, 0.2, 0.05)
 _AS_EXPECTED = (0.5, 1.5)  # of the gain that a parabola has: such a step is taken at once
 _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
 _FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
 _EDGE = 1e-9
 _ROUNDS = ((8, 5), (4, 10), (2, 40))  # of a search: how many ascents go on, by how many steps
+_STALLED = 4  # steps that together gain less than the tolerance end a climb whose damping is above 1
 _CLOSE = 0.05  # of the range: ascents at most so far apart are taken to be one
 _LONGEST = 0.25  # of the range: a step of second differences along a parameter that hardly matters
 FLAT_RIDGE = 1e-5
@@ -55,43 +58,37 @@ class Ascent:
         return np.asarray(self.scores.sum(axis=0))
 
 
-def climb(function: Function, at: Ascent, n_steps: int, tolerance: float, *, central: bool = True) -> Ascent:
-    """Take up to so many steps; done when a step is expected to gain less than `tolerance` nats, or none gains anything.
-
-    central : False takes scores on one side, which is enough for a search
-    """
+def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Ascent:
+    """Take up to so many steps; done when a step is expected to gain less than `tolerance` nats, or some damped ones gained less."""
+    values = [at.value]
     for _ in range(n_steps):
         if at.done:
             break
         before = None if at.scores is None else at.gradient
-        _score(function, at, central)
-        if central and before is not None and at.moved is not None:
+        _score(function, at)
+        if before is not None and at.moved is not None:
             at.seen.append((at.moved, before - at.gradient))
         _step(function, at, tolerance)
         at.iterations += 1
+        values.append(at.value)
+        if at.damping > 1 and values[-1] < values[max(-1 - _STALLED, -len(values))] + tolerance:
+            at.done = True
     return at
 
 
-def _score(function: Function, at: Ascent, central: bool) -> None:
+def _score(function: Function, at: Ascent) -> None:
     """Value and scores at the point where it stands."""
     n = len(at.u)
     if at.width is None:
-        at.width = np.full(n, 1e-3)
-    high, low = np.minimum(at.u + at.width, 1.0), np.maximum(at.u - at.width, 0.0)
-    if not central:  # on the side of the middle
-        high, low = np.where(at.u < 0.5, high, low), at.u
-    points = np.tile(at.u, (2 * n + 1 if central else n + 1, 1))
-    points[np.arange(n), np.arange(n)] = high
-    if central:
-        points[n + np.arange(n), np.arange(n)] = low
-        if np.isfinite(at.value):  # then it is known
-            points = points[:-1]
+        at.width = np.full(n, _FIRST)
+    steps = np.where(at.u < 0.5, at.width, -at.width)  # towards the middle
+    points = np.tile(at.u, (n + 1, 1))
+    points[np.arange(n), np.arange(n)] += steps
     logs = function(points)
-    if not (central and np.isfinite(at.value)):
-        at.value = float(logs[-1].sum())
-    at.scores = ((logs[:n] - (logs[n : 2 * n] if central else logs[-1:])) / (high - low)[:, None]).T
+    at.value = float(logs[-1].sum())
+    at.scores = ((logs[:n] - logs[-1]) / steps[:, None]).T
     information = (at.scores**2).sum(axis=0)
-    at.width = np.clip(0.1 / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _WIDEST)
+    at.width = np.clip(_SMALL / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _FIRST)
 
 
 def _step(function: Function, at: Ascent, tolerance: float) -> None:
@@ -154,7 +151,7 @@ def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -
     values = function(starts).sum(axis=1)
     ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]
     for keep, n_steps in _ROUNDS:
-        ascents = [climb(function, one, n_steps, tolerance, central=False) for one in ascents[:keep]]
+        ascents = [climb(function, one, n_steps, tolerance) for one in ascents[:keep]]
         ascents = _apart(sorted(ascents, key=lambda one: -one.value))
     return ascents
 
