@@ -290,10 +290,7 @@ def _maximum(
         between = _function(free, trials, dt, Grid(cells, 1, _BENT), jobs)
         some = [one for one in found if one.value > best.value - _CLOSE]
         some += [_inside(between, one) for one in some if np.any((one.u <= 0) | (one.u >= 1))]
-        near = [
-            climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR)
-            for one in some
-        ]
+        near = [climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR) for one in some]
         at = max(near, key=lambda one: one.value)
         at = Ascent(at.u, damping=1e-3, width=at.width, information=_filled(curvature(between, at), at))
     for _ in range(3):
@@ -337,7 +334,7 @@ def _coarse(free: FreeParameters, trials: list[Trial], dt: float) -> Grid:
 
 
 def _certain(function: Function, bent: Function, at: Ascent) -> tuple[Ascent, Curvature]:
-    """The maximum and the curvature there, once a climb that starts with this curvature gains nothing: curved ridges stop one early."""
+    """The maximum and the curvature there, once a climb with this curvature gains nothing: curved ridges stop one early."""
     for _ in range(_MOST_CLIMBS):
         observed = curvature(bent, at)
         again = climb(

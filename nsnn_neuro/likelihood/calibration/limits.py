@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .maximise import Ascent, Function, climb, updated
+from .maximise import Ascent, Function, beside, climb, updated, widths
 
-_SHORT = 0.1  # standard errors: a step of differences along an independent direction
-_LONGEST = 0.02  # of the range: the longest such step
+_REACH = 0.7  # of the way from the maximum to a limit: the longest step, as longer ones leave curved ridges
 _OFF = 0.1  # nats: the last step, which is not evaluated, corrects the fall by less
 _LEFT = 0.05  # nats that the other parameters may still gain at a limit
 _LOST = 10.0  # nats that they may gain on the way without a search for their maximum
@@ -68,11 +67,7 @@ class Profiler:
     def __init__(self, function: Function, top: np.ndarray, information: np.ndarray) -> None:
         self._function = function
         self._information = information
-        values, vectors = np.linalg.eigh(information)
-        turned = vectors / np.sqrt(np.maximum(values, 1e-12))
-        self._lengths = np.minimum(_SHORT, _LONGEST / np.abs(turned).max(axis=0))
-        self._directions = turned.T
-        self._back = np.linalg.inv(turned).T
+        self._widths = widths(np.diag(information))
         self.value, self._slopes = self._scored(top)
         self._top = top
 
@@ -80,7 +75,7 @@ class Profiler:
         """Where the profile of parameter k is `drop` nats below the maximum, below (sign -1) or above it (1)."""
         information = self._information
         at = self._point(self._top, self.value, self._slopes, information, k)
-        widest = float(np.sqrt(2 * drop * at.variance))
+        widest = _REACH * float(np.sqrt(2 * drop * at.variance))
         inner, outer, gained = 0.0, np.inf, 0.0
         for turn in range(_MOST_STEPS):
             way = sign * float(at.u[k] - self._top[k])
@@ -110,14 +105,10 @@ class Profiler:
         return Limit(np.nan, False, gained)
 
     def _scored(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient (K,), by central differences along directions that are independent at the maximum.
-
-        Those along parameters, or on one side, lose the slope of a ridge in the errors across it.
-        """
-        steps = self._lengths[:, None] * self._directions
-        f = self._function(np.concatenate([u[None], u + steps, u - steps])).sum(axis=1)
-        n = len(u)
-        return float(f[0]), self._back @ ((f[1 : n + 1] - f[n + 1 :]) / (2 * self._lengths))
+        """Value and gradient (K,)."""
+        logs, steps = beside(self._function, u, self._widths)
+        f = logs.sum(axis=1)
+        return float(f[-1]), (f[:-1] - f[-1]) / steps
 
     @staticmethod
     def _point(u: np.ndarray, value: float, gradient: np.ndarray, information: np.ndarray, k: int) -> _Point:

@@ -59,7 +59,7 @@ class Ascent:
 
 
 def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Ascent:
-    """Take up to so many steps; done when a step is expected to gain less than `tolerance` nats, or some damped ones gained less."""
+    """Take up to so many steps; done when a step is to gain less than `tolerance` nats, or damped ones gained less."""
     values = [at.value]
     for _ in range(n_steps):
         if at.done:
@@ -78,17 +78,23 @@ def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Asc
 
 def _score(function: Function, at: Ascent) -> None:
     """Value and scores at the point where it stands."""
-    n = len(at.u)
     if at.width is None:
-        at.width = np.full(n, _FIRST)
-    steps = np.where(at.u < 0.5, at.width, -at.width)  # towards the middle
-    points = np.tile(at.u, (n + 1, 1))
-    points[np.arange(n), np.arange(n)] += steps
-    logs = function(points)
+        at.width = np.full(len(at.u), _FIRST)
+    logs, steps = beside(function, at.u, at.width)
     at.value = float(logs[-1].sum())
-    at.scores = ((logs[:n] - logs[-1]) / steps[:, None]).T
-    information = (at.scores**2).sum(axis=0)
-    at.width = np.clip(_SMALL / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _FIRST)
+    at.scores = ((logs[:-1] - logs[-1]) / steps[:, None]).T
+    at.width = widths((at.scores**2).sum(axis=0))
+
+
+def beside(function: Function, u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The function (K + 1, n_stretches) at small steps along each parameter, towards the middle, and at u; the steps (K,)."""
+    steps = np.where(u < 0.5, width, -width)
+    return function(np.concatenate([u + np.diag(steps), u[None]])), steps
+
+
+def widths(information: np.ndarray) -> np.ndarray:
+    """(K,) steps of differences that the curvature does not bias, given the information on each parameter alone."""
+    return np.clip(_SMALL / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _FIRST)
 
 
 def _step(function: Function, at: Ascent, tolerance: float) -> None:
