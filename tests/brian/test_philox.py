@@ -17,6 +17,7 @@ from scipy import stats
 
 from nsnn_neuro import brian
 from nsnn_neuro.brian import philox as kn
+from nsnn_neuro.brian import philox_numba
 
 # Random123's known answers for philox4x32-10: counter and key -> output
 KNOWN = [
@@ -151,7 +152,7 @@ def _moments_and_tails(n_steps, n_neurons, k0, k1):
     sums, beyond = np.zeros(9), np.zeros(5)
     for step in range(n_steps):
         for neuron in range(n_neurons):
-            z = kn._normal_of(step & 3, step, neuron, 0, 0, 0, k0, k1)
+            z = philox_numba._normal_of(step & 3, step, neuron, 0, 0, 0, k0, k1)
             power = 1.0
             for m in range(1, 9):
                 power *= z
