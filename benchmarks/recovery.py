@@ -17,6 +17,7 @@ import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,14 +253,15 @@ def lines(folder: Path, name: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda line: line["number"])
 
 
-def run(folder: Path, models: list[str], recordings: int, jobs: int) -> None:
+def run(folder: Path, models: list[str], recordings: int, jobs: int, n_spikes: int = SPIKES) -> None:
     """All recordings that are not there yet, one of each model in turn."""
     folder.mkdir(parents=True, exist_ok=True)
     done = {name: {line["number"] for line in lines(folder, name)} for name in models}
     todo = [(name, k) for k in range(recordings) for name in models if k not in done[name]]
     begun = time.perf_counter()
     with ProcessPoolExecutor(jobs) as pool:
-        results = pool.map(fit_one, *zip(*todo, strict=True)) if jobs > 1 else (fit_one(*one) for one in todo)
+        one = partial(fit_one, n_spikes=n_spikes) if n_spikes != SPIKES else fit_one
+        results = pool.map(one, *zip(*todo, strict=True)) if jobs > 1 else (one(*each) for each in todo)
         for k, ((name, number), line) in enumerate(zip(todo, results, strict=True)):
             append(folder / f"{name}.jsonl", line)
             left = (time.perf_counter() - begun) / (k + 1) * (len(todo) - k - 1)
@@ -363,6 +365,12 @@ def main() -> None:
     )
     parser.add_argument("--models", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--recordings", type=int, default=2)
+    parser.add_argument(
+        "--spikes",
+        type=int,
+        default=SPIKES,
+        help="spikes of a recording, 500 at most; a folder holds one number",
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("results/recovery"))
     parser.add_argument("--summary", action="store_true", help="print what is there, without a run")
@@ -377,7 +385,7 @@ def main() -> None:
         return
     if not given.summary:
         print(machine())
-        run(given.out, given.models, given.recordings, given.jobs)
+        run(given.out, given.models, given.recordings, given.jobs, given.spikes)
     found = {name: lines(given.out, name) for name in given.models}
     if given.page:
         n = min(map(len, found.values()))
