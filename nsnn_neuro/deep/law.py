@@ -13,6 +13,7 @@ from ..core.errors import NsnnError
 from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from .expressions import evaluate
+from .rng import uniform_like
 
 _IN_CACHE = 2**16  # values of a tensor; a few such tensors fit into the cache of a core
 
@@ -98,10 +99,7 @@ class Law:
     def drawn(self, x: torch.Tensor, generator: Any) -> torch.Tensor:
         """Spikes drawn at x = u - theta. Those of a seed depend on the shape of x, not on how its memory is laid out."""
         p = self.probability(x)
-        level = torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device)
-        if level.stride() != p.stride():
-            level = torch.empty_like(p).copy_(level)
-        return level.lt_(p)
+        return uniform_like(p, generator).lt_(p)
 
     def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
         """Spikes o that were drawn at x = u - theta, as a function of x and level."""

@@ -13,6 +13,7 @@ from torch import nn
 from ..core.checks import fraction, non_negative, whole
 from ..core.errors import NsnnError
 from .neuron import NoisySpike
+from .rng import normal_like, uniform_like
 
 
 @contextlib.contextmanager
@@ -92,13 +93,13 @@ def disturbed(
 
 def _jitter(sd: float, cell: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
     drive, *rest = given
-    return drive + sd * torch.randn_like(drive), *rest
+    return drive + sd * normal_like(drive), *rest
 
 
 def _unreliable(
     delete: float, insert: float, cell: nn.Module, given: tuple[Any, ...], o: torch.Tensor
 ) -> torch.Tensor:
-    level = torch.rand(o.shape, dtype=torch.float32, device=o.device)
+    level = uniform_like(o.to(torch.float32))
     stays, comes = (level >= delete).to(o.dtype), (level < insert).to(o.dtype)
     return o * stays + (1 - o) * comes
 
