@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +16,7 @@ from nsnn_neuro import NsnnError, perturb
 
 from ..harness import part
 from ..shared import recordings
+from ..shared.processes import in_processes
 from .config import (
     ATTACK,
     CLEAN,
@@ -48,10 +45,6 @@ COLUMNS = [
 ]  # fmt: skip
 _CHUNK = 250  # images in a batch
 _PIXEL = 1 / 255
-_KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**31), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**26),
-}  # fmt: skip
-"""for glibc: keep the memory of tensors that are no longer needed; getting it anew for each takes 15 % of the time"""
 
 
 class Cell(NamedTuple):
@@ -83,60 +76,14 @@ def run(
         for rate, arm in itertools.product(config.rates, TRAINED)
         for seed in config.seeds_of(arm)
     ]
-    trained = _mapped(_trained, config, out, cells, progress)
+    jobs = config.jobs if out else 1  # without a folder the networks are kept in this process
+    trained = in_processes(_trained, (config, out), cells, jobs=jobs, progress=progress, what="trained")
     kept = None if out else dict(zip(cells, (weights for weights, _ in trained), strict=True))
-    measured = _mapped(functools.partial(_measured, kept=kept), config, out, cells, progress)
+    measured = in_processes(
+        _measured, (config, out, kept), cells, jobs=jobs, progress=progress, what="measured"
+    )
     rows = [row for _, own in trained for row in own] + [row for own in measured for row in own]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _mapped(
-    work: Callable[..., Any],
-    config: Config,
-    out: Path | None,
-    cells: list[Cell],
-    progress: Callable[[str], None],
-) -> list[Any]:
-    """Results of `work` for each network, in as many processes as the configuration says; without a folder in this one."""
-    jobs = (config.jobs or len(os.sched_getaffinity(0))) if out else 1
-    action = functools.partial(work, config, out)
-    if jobs == 1:
-        return list(_reported(map(action, cells), cells, work, progress))
-    with (
-        _environment(_KEEP_MEMORY),
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
-    ):
-        return list(_reported(pool.map(action, cells), cells, work, progress))
-
-
-@contextlib.contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started in the block."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _reported(
-    results: Iterable[Any], cells: list[Cell], work: Any, progress: Callable[[str], None]
-) -> Iterator[Any]:
-    what = getattr(work, "func", work).__name__.strip("_")
-    for k, (cell, result) in enumerate(zip(cells, results, strict=True)):
-        progress(f"{what}: {cell} ({k + 1} of {len(cells)})")
-        yield result
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 # --- training ----------------------------------------------------------------------------------------------------------------
@@ -146,8 +93,9 @@ def _path(out: Path, cell: Cell) -> Path:
     return out / "networks" / f"{cell.arm}-{cell.rate:g}-{cell.seed}.pt"
 
 
-def _trained(config: Config, out: Path | None, cell: Cell) -> tuple[Any, list[dict[str, Any]]]:
+def _trained(shared: tuple[Config, Path | None], cell: Cell) -> tuple[Any, list[dict[str, Any]]]:
     """Train a network; its weights, unless there is a folder for them, and a row for its last epoch."""
+    config, out = shared
     from nsnn_neuro import deep
 
     from .networks import train
@@ -196,8 +144,9 @@ def _row(
 # --- measurement -------------------------------------------------------------------------------------------------------------
 
 
-def _measured(config: Config, out: Path | None, cell: Cell, kept: Any) -> list[dict[str, Any]]:
+def _measured(shared: tuple[Config, Path | None, Any], cell: Cell) -> list[dict[str, Any]]:
     """All rows of a trained network and of its arms in use."""
+    config, out, kept = shared
 
     def rows() -> list[dict[str, Any]]:
         from .networks import in_use

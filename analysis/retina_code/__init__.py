@@ -18,24 +18,30 @@ output: a bin has a spike with probability 1 - exp(-rate). (7) needs torch, and 
 Folds and choices. Five folds of windows (every fifth). Epochs, ridge and learning rate are chosen for every arm from the
 same grid, on two inner folds of the training windows, by the score of cells 0, 2, 4, ... So the cells 1, 3, 5, ... are
 left out of all choices, and one claim is about them alone. All arms make as many passes over the data in an epoch. Final
-fits have two initial seeds.
+fits have two initial seeds. A ridge is in nats of all cells together, so the same number binds the filters of a single cell
+(4, 6) more than weights that all cells share; the grid reaches down to 30 for their sake.
 
 Scores on held-out windows. Bits per spike above constant probabilities, those of the training windows. For a noisy hidden
-layer the likelihood is log of the mean probability over 64 draws, which is too low on average: the error is against the
-noisy arms. PSTH correlation in bins of 30 ms, and its ceiling by the repeats. Excess Victor-Purpura distance of drawn from
-recorded trains, 2 d(drawn, recorded) - d(drawn, drawn) - d(recorded, recorded). Fano factors. Noise correlations: hidden
-neurons are not common to cells, so no arm has any; the recorded ones are reported.
+layer the likelihood is log of the mean probability over 64 draws. That is too low on average, which makes the noisy arms
+look worse. PSTH correlation in bins of 30 ms between the recorded repeats and as many drawn ones, 0 for a cell of which no
+spike is drawn, and its ceiling, the correlation that repeats drawn from the cell itself would have. Excess Victor-Purpura
+distance of drawn from recorded trains, 2 d(drawn, recorded) - d(drawn, drawn) - d(recorded, recorded). Fano factors. Noise
+correlations: hidden neurons are not common to cells, so no arm has any; the recorded ones are reported.
 
 Hypotheses. The preregistration (fixed before this code) has one primary claim: noisy less noiseless hidden layer, bits per
 spike, five folds of windows, paired over cells and folds, above 0; the noiseless arm fitted from scratch with equal budget.
 Secondary: against the other arms; PSTH correlation; distance; Fano. Criteria are in config.py: cells as clusters and windows
-as clusters, both intervals above 0. Every claim also needs information about the stimulus, more than with the stimuli of the
-test windows exchanged, so that all fail if there is none.
+as clusters, both intervals above 0. Every claim also requires that the noisy arm beats a constant rate, and its own score
+with the stimuli of the test windows exchanged. So all claims fail if it has no information about the stimulus.
 
 Known beforehand. A prototype with other settings (weight decay, noise on the inputs, no inner folds) had .431 bits per spike
 with noise, .306 without, .277 with four linear filters. To set the grid, 24 fits of arms 1 and 2 on one inner fold of the
-first fold were seen (ridges 1 to 30,000, rates .006 and .02, 15 and 40 epochs): the best had .54 and .35 bits per spike. No
-final fit and no other arm had been run when this text was written.
+first fold were seen (ridges 1 to 30,000, rates .006 and .02, 15 and 40 epochs): the best had .54 and .35 bits per spike.
+Which cells these scores included was not noted, so cells 1, 3, 5, ... are left out of the choices within the grid, not of
+the grid itself. No final fit and no other arm had been run when this text was written. Later a full run was begun and
+stopped, and its scores were not looked at. Before the reported run a review, without results, added the ridge of 30 and the
+windows of the left-out cells. It replaced the ceiling, which was that of a noiseless prediction. Cells without a drawn spike
+count now, and the sabotage leaves no window in its place.
 
 Limits. One retina and one movie. Windows come from one film, so neighbouring windows may be alike. Each cell's hidden
 neurons are a private copy. A noisy hidden layer also regularises; the grid of ridges is there so that the noiseless arm can

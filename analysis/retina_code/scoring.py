@@ -8,7 +8,7 @@ import numpy as np
 
 from nsnn_neuro import measures
 
-from .config import BIN, COST, PSTH_BINS, RECORDED
+from .config import BIN, COST, LEFT_OUT_NATS, PSTH_BINS, RECORDED
 from .responses import Responses
 
 __all__ = ["Fitted", "gain", "rows_of_fit", "rows_of_recording"]
@@ -34,10 +34,13 @@ def gain(logs: np.ndarray, o: np.ndarray, rates: np.ndarray) -> np.ndarray:
 def rows_of_fit(
     fitted: Fitted, test: Responses, rates: np.ndarray, samples: int, seed: Any
 ) -> list[dict[str, Any]]:
-    """Scores of a fit: nats by cell and by window, also with the stimuli of the windows exchanged; and of spikes drawn from it."""
+    """Scores of a fit: nats by cell and by window, also with the stimuli of the windows exchanged; and of spikes drawn from it.
+
+    Of the cells that are left out of all choices there are nats by window of their own.
+    """
     rng = np.random.default_rng(seed)
     n = len(test.o)
-    x, tiles = (np.roll(a, 1 + n // 2, axis=0) for a in (test.x, test.tiles))
+    x, tiles = (np.roll(a, max(1, n // 2), axis=0) for a in (test.x, test.tiles))
     exchanged = Responses(x, tiles, test.o)
     spikes = test.o.sum(axis=(1, 2))  # (n, n_cells)
     rows = []
@@ -47,6 +50,12 @@ def rows_of_fit(
             values = zip(each.sum(axis=axis), spikes.sum(axis=axis), strict=True)
             rows += [
                 {name: k, "quantity": quantity, "value": v, "spikes": s} for k, (v, s) in enumerate(values)
+            ]
+        if quantity == "nats":
+            values = zip(each[:, 1::2].sum(axis=1), spikes[:, 1::2].sum(axis=1), strict=True)
+            rows += [
+                {"window": k, "quantity": LEFT_OUT_NATS, "value": v, "spikes": s}
+                for k, (v, s) in enumerate(values)
             ]
     drawn = fitted.sample(test, samples, rng)
     r = _correlations(_psth(drawn), _psth(test.o))
@@ -58,9 +67,10 @@ def rows_of_fit(
     return rows + _variability(drawn)
 
 
-def rows_of_recording(test: Responses) -> list[dict[str, Any]]:
-    """The ceiling of the PSTH correlation, and the variability of the recorded spikes."""
-    rows = [{"cell": k, "quantity": "PSTH ceiling", "value": v} for k, v in enumerate(_ceilings(test.o))]
+def rows_of_recording(test: Responses, samples: int) -> list[dict[str, Any]]:
+    """The ceiling of the PSTH correlation with so many drawn repeats, and the variability of the recorded spikes."""
+    ceilings = _ceilings(test.o, samples)
+    rows = [{"cell": k, "quantity": "PSTH ceiling", "value": v} for k, v in enumerate(ceilings)]
     return [{"arm": RECORDED, **row} for row in rows + _variability(test.o)]
 
 
@@ -75,22 +85,27 @@ def _psth(o: np.ndarray) -> np.ndarray:
 
 
 def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlation of each column; NaN where one is constant."""
+    """Correlation of each column of predictions a with b: 0 where a is constant, as it predicts nothing, NaN where b is."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1.0), np.nan)
+    r = np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1.0), 0.0)
+    return np.where((b**2).sum(axis=0) > 0, r, np.nan)
 
 
-def _ceilings(o: np.ndarray) -> np.ndarray:
-    """Correlation of a PSTH with the expected one, sqrt(signal power / variance); Sahani & Linden 2003 (NIPS 15)."""
+def _ceilings(o: np.ndarray, samples: int) -> np.ndarray:
+    """Expected correlation of a PSTH with that of so many repeats drawn from the cell itself.
+
+    It is S / sqrt((S + N / n) (S + N / samples)), with the power S of the signal and N of the noise of one repeat, and n repeats;
+    S as of Sahani & Linden 2003 (NIPS 15).
+    """
     counts = _counts(o)
     n = counts.shape[1]
     flat = counts.transpose(1, 0, 2, 3).reshape(n, -1, o.shape[3])
     power = (flat.sum(axis=0).var(axis=0, ddof=1) - flat.var(axis=1, ddof=1).sum(axis=0)) / (n * (n - 1))
-    variance = flat.mean(axis=0).var(axis=0, ddof=1)
-    return np.where(
-        variance > 0, np.sqrt(np.maximum(power, 0) / np.where(variance > 0, variance, 1.0)), np.nan
-    )
+    variance = flat.mean(axis=0).var(axis=0, ddof=1)  # power + noise / n
+    power = np.clip(power, 0.0, variance)
+    drawn = power + (variance - power) * n / samples
+    return np.where(variance > 0, power / np.sqrt(np.where(variance > 0, variance * drawn, 1.0)), np.nan)
 
 
 def _distances(o: np.ndarray, drawn: np.ndarray) -> np.ndarray:

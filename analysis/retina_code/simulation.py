@@ -6,12 +6,13 @@ import functools
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..harness import check_sabotage, part
+from ..shared.processes import in_processes
 from . import convolution, networks, rate_models
 from .config import ADDED, CNN, COLUMNS, NOISELESS, NOISY, SABOTAGES, Config
 from .rate_models import Settings
@@ -40,27 +41,56 @@ def tabulated(
     if CNN in arms and not convolution.available():
         progress(f"the {CNN} is skipped: it needs torch, which is not installed")
         arms.remove(CNN)
+    tasks = [
+        _Task(fold, arm)
+        for fold in range(config.n_folds)
+        for arm in arms
+        if arm != ADDED or NOISELESS not in arms  # else scored with the noiseless one, whose weights it has
+    ]
+    jobs = config.jobs if out else 1
+    scored = in_processes(_rows_of, (data, config, out), tasks, jobs=jobs, progress=progress, what="scored")
     rows = []
     for fold in range(config.n_folds):
-        test = np.arange(len(data.o)) % config.n_folds == fold
-        train, held = data.windows(np.flatnonzero(~test)), data.windows(np.flatnonzero(test))
-        numbers = {"window": np.flatnonzero(test)}
-        here = {"part": "score", "fold": fold}
-        rows += _placed(rows_of_recording(held), numbers, here)
-        for arm in arms:
-            if arm == ADDED and NOISELESS in arms:
-                continue  # scored with the noiseless one, whose weights it has
-            progress(f"fold {fold + 1} of {config.n_folds}: settings of {arm}")
-            make = functools.partial(_choice, arm, train, config)
-            (choice,) = part(out, f"fold {fold} settings {arm}", make)
-            settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
-            for seed in range(config.seeds):
-                progress(f"fold {fold + 1} of {config.n_folds}: {arm}, seed {seed}")
-                make = functools.partial(_scored, arm, train, held, settings, config, seed)
-                scored = part(out, f"fold {fold} scores {arm} {seed}", make)
-                text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
-                rows += _placed(scored, numbers, here | {"seed": seed, "setting": text})
+        _, held, numbers = _divided(data, config, fold)
+        rows += _placed(rows_of_recording(held, config.samples), numbers, {"part": "score", "fold": fold})
+        for task, own in zip(tasks, scored, strict=True):
+            rows += own if task.fold == fold else []
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+class _Task(NamedTuple):
+    """An arm on a fold."""
+
+    fold: int
+    arm: str
+
+    def __str__(self) -> str:
+        return f"{self.arm}, fold {self.fold + 1}"
+
+
+def _divided(
+    data: Responses, config: Config, fold: int
+) -> tuple[Responses, Responses, dict[str, np.ndarray]]:
+    """Training and test windows of a fold, and the numbers of the test windows in the recording."""
+    test = np.arange(len(data.o)) % config.n_folds == fold
+    parts = [data.windows(np.flatnonzero(where)) for where in (~test, test)]
+    return parts[0], parts[1], {"window": np.flatnonzero(test)}
+
+
+def _rows_of(shared: tuple[Responses, Config, Path | None], task: _Task) -> list[dict[str, Any]]:
+    """Scores of an arm on a fold, with all initial seeds."""
+    (data, config, out), (fold, arm) = shared, task
+    train, held, numbers = _divided(data, config, fold)
+    (choice,) = part(out, f"fold {fold} settings {arm}", functools.partial(_choice, arm, train, config))
+    settings = Settings(int(choice["epochs"]), choice["ridge"], choice["eta"])
+    text = f"{settings.epochs} epochs, ridge {settings.ridge:g}, rate {settings.eta:g}"
+    rows = []
+    for seed in range(config.seeds):
+        make = functools.partial(_scored, arm, train, held, settings, config, seed)
+        scored = part(out, f"fold {fold} scores {arm} {seed}", make)
+        here = {"part": "score", "fold": fold, "seed": seed, "setting": text}
+        rows += _placed(scored, numbers, here)
+    return rows
 
 
 def _placed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from .config import (
     FANO,
     GLM,
     LEFT_OUT,
+    LEFT_OUT_NATS,
     LN,
     NOISELESS,
     NOISY,
@@ -28,7 +29,7 @@ from .config import (
     SUBUNITS,
 )
 
-__all__ = ["Ratio", "bits", "by_cell", "claims", "headline", "summary", "tables"]
+__all__ = ["Ratio", "bits", "by_cell", "claims", "gain_by_cell", "headline", "summary", "tables"]
 
 CLUSTERS = ("cell", "window")
 EXCHANGED = "nats, exchanged"
@@ -64,14 +65,16 @@ def bits(
     by: str = "cell",
     seed: int | None = None,
     cells: Iterable[int] | None = None,
-    less: str = "nats",
+    quantity: str = "nats",
+    less: str | None = None,
 ) -> Ratio:
     """Bits per spike of an arm, less those of another: the sum of nats over that of spikes, with clusters for its error.
 
-    cells : of these only; less : the quantity of the other arm
+    cells : of these only; less : the quantity of the other arm, None: the same
     """
-    own = _nats(table, arm, by, seed=seed)
-    difference = own.value if other is None else own.value - _nats(table, other, by, less, seed).value
+    own = _nats(table, arm, by, quantity, seed)
+    than = 0.0 if other is None else _nats(table, other, by, less or quantity, seed).value
+    difference = own.value - than
     spikes = own.spikes
     if cells is not None:
         keep = own.index.isin(list(cells))
@@ -89,6 +92,17 @@ def by_cell(table: pd.DataFrame, arm: str, quantity: str) -> pd.Series:
     """A score of each cell, the mean over folds and initial seeds."""
     rows = table[(table.arm == arm) & (table.quantity == quantity) & table.cell.notna()]
     return rows.groupby("cell").value.mean()
+
+
+def gain_by_cell(
+    table: pd.DataFrame, quantity: str, better: Callable[[pd.Series, pd.Series], pd.Series]
+) -> pd.Series:
+    """`better` of the noisy and the noiseless arm, by cell: the mean over folds and seeds where both have a value."""
+    rows = table[(table.quantity == quantity) & table.cell.notna()]
+    noisy, noiseless = (
+        rows[rows.arm == arm].set_index(["cell", "fold", "seed"]).value for arm in (NOISY, NOISELESS)
+    )
+    return better(noisy, noiseless).dropna().groupby("cell").mean()
 
 
 def _informed(table: pd.DataFrame) -> bool:
@@ -121,18 +135,22 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             EACH_SEED,
             informed and all(one.low > 0 for two in each for one in two.values()),
             "; ".join(
-                f"seed {s}: {two['cell'].text()} over cells" for s, two in zip(seeds, each, strict=True)
+                f"seed {s}: {two['cell'].text()} over cells, {two['window'].text()} over windows"
+                for s, two in zip(seeds, each, strict=True)
             ),
             central=False,
         )
     )
     cells = [int(c) for c in table.cell.dropna().unique() if int(c) % 2]
-    left = bits(table, NOISY, NOISELESS, cells=cells)
+    left = {
+        "cell": bits(table, NOISY, NOISELESS, cells=cells),
+        "window": bits(table, NOISY, NOISELESS, by="window", quantity=LEFT_OUT_NATS),
+    }
     found.append(
         Claim(
             LEFT_OUT,
-            informed and left.low > 0,
-            f"{left.text()} bits per spike, {len(cells)} cells",
+            informed and all(one.low > 0 for one in left.values()),
+            f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
             central=False,
         )
     )
@@ -153,8 +171,7 @@ def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
     ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
     r = {arm: by_cell(table, arm, "PSTH correlation") for arm in (NOISY, NOISELESS)}
     d = {arm: by_cell(table, arm, "excess distance") for arm in (NOISY, NOISELESS)}
-    recorded = by_cell(table, RECORDED, "Fano factor")
-    off = {arm: (by_cell(table, arm, "Fano factor") - recorded).abs() for arm in (NOISY, NOISELESS)}
+    recorded = _recorded_fano(table)
     medians = ", ".join(
         f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}" for arm in (RECORDED, NOISY, NOISELESS)
     )
@@ -164,28 +181,44 @@ def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
     )
     gains = {
         PSTH: (
-            r[NOISY] - r[NOISELESS],
+            gain_by_cell(table, "PSTH correlation", lambda noisy, noiseless: noisy - noiseless),
             f"means {r[NOISY].mean():.3f} and {r[NOISELESS].mean():.3f}, of a ceiling of {ceiling:.3f}: "
             f"{r[NOISY].mean() / ceiling:.2f} and {r[NOISELESS].mean() / ceiling:.2f} of it; difference",
         ),
         DISTANCE: (
-            d[NOISELESS] - d[NOISY],
+            gain_by_cell(table, "excess distance", lambda noisy, noiseless: noiseless - noisy),
             f"means {d[NOISY].mean():.3f} and {d[NOISELESS].mean():.3f} spikes; gain",
         ),
         FANO: (
-            off[NOISELESS] - off[NOISY],
+            gain_by_cell(
+                table,
+                "Fano factor",
+                lambda noisy, noiseless: _off(noiseless, recorded) - _off(noisy, recorded),
+            ),
             f"medians: {medians}; mean noise correlations, which cells without common hidden neurons lack: {correlations}; gain",
         ),
     }
     return [
         Claim(
             text,
-            informed and interval(gain.dropna())[1] > 0,
-            f"{evidence} {interval_text(gain.dropna(), '')}",
+            informed and interval(gain)[1] > 0,
+            f"{evidence} {interval_text(gain, '')}",
             central=False,
         )
         for text, (gain, evidence) in gains.items()
     ]
+
+
+def _recorded_fano(table: pd.DataFrame) -> pd.Series:
+    """Recorded Fano factors by cell and fold."""
+    rows = table[(table.arm == RECORDED) & (table.quantity == "Fano factor") & table.cell.notna()]
+    return rows.set_index(["cell", "fold"]).value
+
+
+def _off(fano: pd.Series, recorded: pd.Series) -> pd.Series:
+    """How far Fano factors by cell, fold and seed are from the recorded ones."""
+    there = recorded.reindex(fano.index.droplevel("seed")).to_numpy()
+    return (fano - there).abs()
 
 
 def headline(table: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,15 @@ def test_spikes_drawn_from_the_cell_itself_have_no_excess_distance_and_reach_the
     assert abs(near[0]) < 0.25 < far[0]
     expected = p[:, 0].reshape(800, 10, 3, 2).sum(axis=2).reshape(-1, 2)
     r = scoring._correlations(expected, scoring._psth(one))
-    assert_allclose(r, scoring._ceilings(one), atol=0.03)
+    assert_allclose(r, scoring._ceilings(one, 10**9), atol=0.03)
+    drawn = scoring._correlations(scoring._psth(other), scoring._psth(one))
+    assert_allclose(drawn, scoring._ceilings(one, 8), atol=0.03)
+    assert (scoring._ceilings(one, 8) < scoring._ceilings(one, 80)).all()
+
+
+def test_a_cell_of_which_no_spike_is_drawn_has_no_correlation_and_a_silent_one_no_score() -> None:
+    a, b = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])
+    assert_allclose(scoring._correlations(a, b), [0.0, np.nan])
 
 
 def test_fano_factors_and_noise_correlations_of_known_counts() -> None:
@@ -170,6 +179,16 @@ def made_up(**bits: float) -> pd.DataFrame:
                 here = {"part": "score", "fold": fold, "seed": seed, "arm": name, by: k, "setting": "a"}
                 b = v.get(name, 0.28) + shared[k] + 0.01 * rng.normal()
                 rows.append({**here, "quantity": "nats", "value": 50 * b * np.log(2), "spikes": 50})
+                if by == "window":
+                    left = v.get(f"{name}, left out", v.get(name, 0.28)) + shared[k] + 0.01 * rng.normal()
+                    rows.append(
+                        {
+                            **here,
+                            "quantity": config.LEFT_OUT_NATS,
+                            "value": 25 * left * np.log(2),
+                            "spikes": 25,
+                        }
+                    )
                 low = v["exchanged"] if name == NOISY else -0.5
                 rows.append(
                     {**here, "quantity": "nats, exchanged", "value": 50 * low * np.log(2), "spikes": 50}
@@ -190,8 +209,8 @@ def made_up(**bits: float) -> pd.DataFrame:
                         {**here, "quantity": "Fano factor", "value": (v["fano"] if best else 0.9) + noise}
                     )
         rows.append({"fold": fold, "seed": seed, "arm": name, "quantity": "noise correlation", "value": 0.0})
-    for k in range(12):
-        recorded = {"fold": 0, "arm": RECORDED, "cell": k}
+    for fold, k in np.ndindex(2, 12):
+        recorded = {"fold": fold, "arm": RECORDED, "cell": k}
         rows += [
             {**recorded, "quantity": q, "value": x} for q, x in (("PSTH ceiling", 0.9), ("Fano factor", 0.6))
         ]
@@ -223,6 +242,7 @@ def test_all_claims_can_hold() -> None:
     ("changes", "claims"),
     [
         ({NOISELESS: 0.44}, {config.PRIMARY, config.EACH_SEED, config.LEFT_OUT}),
+        ({f"{NOISELESS}, left out": 0.44}, {config.LEFT_OUT}),
         ({GLM: 0.44}, {config.AHEAD.format(GLM)}),
         ({ADDED: 0.5}, {config.AHEAD.format(ADDED)}),
         ({"r": 0.5}, {config.PSTH}),
@@ -291,6 +311,30 @@ def test_settings_are_chosen_by_every_second_cell() -> None:
     options = SMALL | {"etas": (1e-6, 0.1)}
     best = simulation.chosen(SUBUNITS, Responses(data.x, data.tiles, o), study.Config(**options))
     assert best == Settings(30, 1.0, 0.1)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
+    settings = SMALL | {"arms": (LN, SUBUNITS), "epochs": (1,), "samples": 2}
+    tables = []
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        out.mkdir()
+        tables.append(study.tabulated(drawn(4, 2), study.Config(**settings | {"jobs": jobs}), out))
+    one, two = tables
+    pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.usefixtures("known_code")
+def test_a_run_continues_with_the_parts_that_are_there(tmp_path: Path) -> None:
+    settings = study.Config(**SMALL | {"arms": (LN,), "epochs": (1,), "samples": 2, "jobs": 1})
+    table = study.tabulated(drawn(4, 2), settings, tmp_path)
+    first, *others = sorted((tmp_path / "parts").iterdir())
+    first.unlink()
+    times = {path: path.stat().st_mtime_ns for path in others}
+    pd.testing.assert_frame_equal(table, study.tabulated(drawn(4, 2), settings, tmp_path))
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    assert first.exists()
 
 
 def test_the_convolutional_network_is_skipped_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
