@@ -13,9 +13,13 @@ from ..core.errors import NsnnError
 from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from .expressions import evaluate
-from .rng import uniform_like
+from .rng import uniform_of_step
 
-_IN_CACHE = 2**16  # values of a tensor; a few such tensors fit into the cache of a core
+_IN_CACHE = 2**17  # values of a tensor; a few such tensors fit into the cache of a core
+_FUSED, _FEW_THREADS = (
+    2**15,
+    4,
+)  # values of a step, from which on `fused` is worth the import of Numba; more threads are as fast
 
 
 class State(NamedTuple):
@@ -93,13 +97,13 @@ class Law:
         x = u - self.theta
         if forced is None:
             with torch.no_grad():
-                forced = self.drawn(x, generator)
+                forced = self.drawn(x, uniform_of_step(x, generator))
         return State(u, self.fired(x, self.level, forced))
 
-    def drawn(self, x: torch.Tensor, generator: Any) -> torch.Tensor:
-        """Spikes drawn at x = u - theta. Those of a seed depend on the shape of x, not on how its memory is laid out."""
+    def drawn(self, x: torch.Tensor, uniform: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Spikes drawn at x = u - theta, of a step or its next part; uniform : as of `uniform_of_step`."""
         p = self.probability(x)
-        return uniform_like(p, generator).lt_(p)
+        return uniform(p).lt_(p) if self.noisy else p
 
     def fired(self, x: torch.Tensor, level: torch.Tensor | None, o: torch.Tensor) -> torch.Tensor:
         """Spikes o that were drawn at x = u - theta, as a function of x and level."""
@@ -130,6 +134,54 @@ class Law:
             return [slice(None)]
         size = max(1, _IN_CACHE // like[0].numel())
         return [slice(k, k + size) for k in range(0, len(like), size)]
+
+    def fusible(self, u: torch.Tensor) -> bool:
+        """Whether steps laid out in memory as potentials u (T, ...) are large ones that `fused` takes."""
+        numbers = (self.beta, self.theta, *self.numbers.values())
+        return (
+            type(self.family) is Gaussian
+            and self.level is None
+            and all(isinstance(value, float) for value in numbers)
+            and u.dtype == torch.float32
+            and u.device.type == "cpu"
+            and u[0].numel() >= _FUSED
+            and u.stride(1) * u.shape[1] == u[0].numel()
+            and torch.get_num_threads() <= _FEW_THREADS
+        )
+
+    def run(
+        self, drive: torch.Tensor, u: torch.Tensor, o: torch.Tensor, parts: list[slice], generator: Any
+    ) -> None:
+        """All steps of drive by `fused`, into potentials u (of all steps, or two in turn) and spikes o."""
+        from .fused import flat, forward_step  # imports Numba
+
+        each = u.stride(1)
+        for t in range(len(drive)):
+            now = drive[t] if drive[t].stride() == u[0].stride() else torch.empty_like(u[0]).copy_(drive[t])
+            uniform = uniform_of_step(now, generator)
+            d, before = flat(now), None if t == 0 else (flat(u[(t - 1) % len(u)]), flat(o[t - 1]))
+            after = flat(u[t % len(u)]), flat(o[t])
+            for rows in parts:
+                own = slice(*(None if k is None else k * each for k in (rows.start, rows.stop)))
+                numbers = flat(uniform(now[rows])) if self.noisy else None
+                past = None if before is None else (before[0][own], before[1][own])
+                forward_step(d[own], past, numbers, (after[0][own], after[1][own]), self)
+
+    def run_back(
+        self, g: torch.Tensor, u: torch.Tensor, o: torch.Tensor, parts: list[slice], by_drive: torch.Tensor
+    ) -> None:
+        """The slopes in the drive of all steps by `fused`, from those in the spikes, g."""
+        from .fused import backward_step, flat
+
+        each = u.stride(1)
+        same = g if g.stride() == u.stride() else torch.empty_like(u).copy_(g)
+        slopes, us, os, found = ([flat(one) for one in part] for part in (same, u, o, by_drive))
+        for rows in parts:
+            own = slice(*(None if k is None else k * each for k in (rows.start, rows.stop)))
+            after: Any = None
+            for t in range(len(u) - 1, -1, -1):
+                backward_step(slopes[t][own], (us[t][own], os[t][own]), after, found[t][own], self)
+                after = found[t][own]
 
     def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
         names = dict(self.numbers)
@@ -171,8 +223,15 @@ class _AllSteps(torch.autograd.Function):
         learns = any(ctx.needs_input_grad)
         u, o = _like(drive, len(drive) if learns else min(len(drive), 2)), _like(drive, len(drive))
         parts = law.parts(drive[0])
+        ctx.law, ctx.fused = law, forced is None and law.fusible(u)
+        if ctx.fused:
+            law.run(drive, u, o, parts, generator)
+            if learns:
+                ctx.save_for_backward(u, o, level)
+            return o
         # parts of a step in their order, so that random numbers are those of the whole step
         for t in range(len(drive)):
+            uniform = uniform_of_step(drive[t], generator) if forced is None else None
             for rows in parts:
                 now = u[t % len(u), rows]
                 if t:
@@ -184,11 +243,7 @@ class _AllSteps(torch.autograd.Function):
                     torch.sub(before, now, out=now).mul_(law.beta).add_(drive[t, rows])
                 else:
                     now.copy_(drive[t, rows])
-                if forced is None:
-                    o[t, rows] = law.drawn(now - law.theta, generator)
-                else:
-                    o[t, rows] = forced[t, rows]
-        ctx.law = law
+                o[t, rows] = forced[t, rows] if uniform is None else law.drawn(now - law.theta, uniform)
         if learns:
             ctx.save_for_backward(u, o, level)
         return o
@@ -199,6 +254,9 @@ class _AllSteps(torch.autograd.Function):
         law: Law = ctx.law
         u, o, level = ctx.saved_tensors
         by_drive, by_level = torch.empty_like(u), None
+        if ctx.fused:
+            law.run_back(g, u, o, law.parts(u[0]), by_drive)
+            return by_drive, None, None, None, None
         for rows in law.parts(u[0]):
             later: Any = None  # beta times the slope in the potential of the step after
             for t in range(len(u) - 1, -1, -1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from ..core.checks import whole
+
+_LARGE = 4096  # values of a step, from which on a generator of its own is worth its start
 
 
 @contextlib.contextmanager
@@ -49,15 +51,13 @@ def child(seed: int, *path: int) -> int:
 
 
 def uniform_like(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Numbers uniform from 0 to 1 of the shape and type of x; those of a seed do not depend on how its memory is laid out.
+    """Numbers uniform from 0 to 1 of the shape and type of x, from a torch generator.
 
-    >>> x = torch.zeros(2, 3, 4, 4)
     >>> with seeded(1, nn.Identity()):
-    ...     one = uniform_like(x)
+    ...     one = uniform_like(torch.zeros(5))
     >>> with seeded(1, nn.Identity()):
-    ...     two = uniform_like(x.contiguous(memory_format=torch.channels_last))
-    >>> torch.equal(one, two), one.stride() == two.stride()
-    (True, False)
+    ...     print(torch.equal(one, torch.rand(5)))
+    True
     """
     return _laid_out(torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device), x)
 
@@ -77,3 +77,44 @@ def normal_like(x: torch.Tensor, generator: torch.Generator | None = None) -> to
 def _laid_out(numbers: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Numbers in the memory layout of x, for fast sums with it."""
     return numbers if numbers.stride() == x.stride() else torch.empty_like(x).copy_(numbers)
+
+
+def uniform_of_step(
+    x: torch.Tensor, generator: torch.Generator | None = None
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Uniform numbers of a step of a layer, as a function that gives those of its next part, of the part's shape and type.
+
+    Large steps on a CPU take one number of the torch generator, as the seed of NumPy's faster SFC64. Those numbers are laid out in
+    memory as x is.
+
+    >>> x = torch.zeros(100, 100)
+    >>> with seeded(1, nn.Identity()):
+    ...     whole = uniform_of_step(x)(x)
+    >>> with seeded(1, nn.Identity()):
+    ...     following = uniform_of_step(x)
+    >>> torch.equal(whole, torch.cat([following(x[:30]), following(x[30:])]))
+    True
+    """
+    if x.device.type != "cpu" or x.numel() < _LARGE:
+        left = [uniform_like(x, generator)]
+
+        def rows(part: torch.Tensor) -> torch.Tensor:
+            now, left[0] = left[0][: len(part)], left[0][len(part) :]
+            return now
+
+        return rows
+    source = np.random.SFC64(int(torch.randint(2**63 - 1, (), generator=generator)))
+
+    def following(part: torch.Tensor) -> torch.Tensor:
+        n, double = part.numel(), part.dtype == torch.float64
+        words = source.random_raw(n if double else (n + 1) // 2)
+        if double:
+            flat = (words >> np.uint64(11)) * 2.0**-53
+        else:  # two of each word
+            halves = words.view(np.uint32)[:n]
+            halves >>= np.uint32(8)
+            flat = np.multiply(halves, np.float32(2.0**-24), dtype=np.float32)
+        shape = torch.empty_like(part, device="meta")
+        return torch.from_numpy(flat).to(part.dtype).as_strided(shape.shape, shape.stride())
+
+    return following
