@@ -3,9 +3,9 @@
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes
 and reads NIR graphs (`nir_nodes`, `nir_files`). `classifier` takes images to scores, `fit` trains it on the package's losses
-(`objective`), `online` computes the gradient without signals from the future, `feedback_alignment` has fixed random feedback
-weights. `attacks`, `worst_case` and `perturbations` test robustness, `certificate` proves some of it (`first_layer`,
-`operator_norm`). `rng` seeds torch.
+(`objective`), and `spike_fit` fits a network to recorded spikes (`module_trainer`: what both share). `online` computes the gradient
+without signals from the future, `feedback_alignment` has fixed random feedback weights. `attacks`, `worst_case` and `perturbations`
+test robustness, `certificate` proves some of it (`first_layer`, `operator_norm`). `rng` seeds torch.
 
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
@@ -29,6 +29,7 @@ try:
     from .operator_norm import bound_norm
     from .perturbations import disturbed
     from .residual import Residual, Times
+    from .spike_fit import SpikeFit, fit_spikes, log_likelihood
     from .transfer import from_network, to_network
     from .worst_case import WorstCase, worst_case
 except ImportError as error:
@@ -46,6 +47,7 @@ __all__ = [
     "NoisySpike",
     "RandomFeedback",
     "Residual",
+    "SpikeFit",
     "State",
     "Times",
     "WorstCase",
@@ -55,9 +57,11 @@ __all__ = [
     "disturbed",
     "fgsm",
     "fit",
+    "fit_spikes",
     "from_network",
     "from_nir",
     "load",
+    "log_likelihood",
     "passes",
     "pgd",
     "save",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..core.checks import number, one_of, whole
-from ..core.errors import FormatError, NsnnError
-from ..learning import checkpoint as checkpoints
+from ..core.checks import one_of, whole
+from ..core.errors import NsnnError
 from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
 from ..learning.losses import Loss
-from ..models.plasticity.optimizers import SGD, Adam, Momentum, Optimizer
 from .classifier import Classifier, checked, evaluated, evaluating, measured, on_its_device
+from .module_trainer import ModuleTrainer
 from .objective import check_loss, signal_in_time, values
 from .online import taped
 from .rng import child, seeded
 
-_VALIDATION = 3  # the first number of the path from the seed to the random numbers of validation
-_MADE: dict[type, Callable[[Any, Any, float], torch.optim.Optimizer]] = {
-    SGD: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta),
-    Momentum: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta, momentum=rule.si("mu")),
-    Adam: lambda rule, parameters, eta: torch.optim.Adam(
-        parameters, lr=eta, betas=(rule.si("beta_1"), rule.si("beta_2")), eps=rule.si("epsilon")
-    ),
-}
+__all__ = ["VALIDATION", "Diverged", "Fit", "fit"]
+
+VALIDATION = 3
+"""first number of the path from the seed to the random numbers of validation"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,7 +130,7 @@ def fit(
     return loop.run(trainer.learned(), lambda: contextlib.nullcontext(trainer), trainer.fit, progress)
 
 
-class _Trainer:
+class _Trainer(ModuleTrainer):
     """A copy of the classifier with its optimizer as the `Trainer` of a loop."""
 
     def __init__(
@@ -145,19 +138,12 @@ class _Trainer:
     ) -> None:
         self.algorithm = one_of(algorithm, ("bptt", "online"), "algorithm")
         self.online = algorithm == "online"
-        if not number(eta, "eta", "a number above 0") > 0:
-            raise NsnnError(f"eta = {eta!r}: expected a number above 0")
-        self.loop, self.loss = loop, check_loss(loss, online=self.online)
+        self.loss = check_loss(loss, online=self.online)
         self.X, self.y = checked(net, data)
-        self.net = copy.deepcopy(net)
+        super().__init__(loop, net, optimizer, eta)
         if self.online:  # refuses what it can't do before an epoch has begun
             with torch.no_grad(), evaluating(self.net), seeded(0, self.net), taped(self.net):
                 self.net.spikes(on_its_device(self.net, self.X[:1]))
-        self.parameters = {name: p for name, p in self.net.named_parameters() if p.requires_grad}
-        if not self.parameters:
-            raise NsnnError("net has no parameters that require a gradient: expected some, e.g. of nn.Linear")
-        self.optimizer = _optimizer(optimizer, list(self.parameters.values()), float(eta))
-        self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def divide(self, validation: Any, batch: int) -> None:
         """Hold out samples; set what a checkpoint must be of."""
@@ -171,42 +157,30 @@ class _Trainer:
             n = len(self.y)
             self.X, self.y = torch.cat([self.X, X]), np.concatenate([self.y, y])
         self.loop.split(self.y, validation, n)
-        described: dict[str, Any] = {
-            "module": str(self.net),
-            "shapes": {name: [str(v.dtype), *v.shape] for name, v in _tensors(self.net).items()},
+        described = self.described() | {
             "encoder": {**self.net.encoder.describe(), "o": self.net.encoder.o},
             "decoder": self.net.decoder.describe(),
             "loss": self.loss.describe(),
             "algorithm": self.algorithm,
             "batch": self.batch,
-            "schedule": self.loop.schedule,
-            "seed": self.loop.seed,
-            "optimizer": str(self.optimizer),
         }
-        if self.loop.patience is not None:
-            described["patience"] = self.loop.patience
         self.loop.identify(described, self.X.numpy(), self.y)
 
     def fit(self, outcome: Outcome) -> Fit:
         """The fit of an outcome."""
-        module = copy.deepcopy(self.net)
-        for name, value in _tensors(module).items():
-            value.copy_(torch.from_numpy(outcome.arrays[f"weights of {name}"]))
-        module.zero_grad(set_to_none=True)
-        return Fit(outcome.history, module, outcome.best_epoch, self.loss)
+        return Fit(outcome.history, self.trained(outcome), outcome.best_epoch, self.loss)
 
     def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
         """Batch by batch; the held-out samples get the same noise in each epoch."""
         seed = self.loop.seed
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * epoch.eta
+        self.slow_down(epoch.eta)
         loss, right = [], []
         starts = range(0, epoch.samples.size, self.batch)
         for k, start in enumerate(starts):
             rows = epoch.samples[start : start + self.batch]
             with seeded(child(seed, NOISE, epoch.number, k), self.net):
                 value, guess = self._learn(on_its_device(self.net, self.X[rows]), self.y[rows])
-            self._check_loss(value)
+            self.refuse_infinite(value)
             self.check()
             loss.append(value)
             right.append(guess == self.y[rows])
@@ -216,10 +190,10 @@ class _Trainer:
         held_out = self.loop.held_out
         if not held_out.size:
             return scores, None
-        with seeded(child(seed, _VALIDATION), self.net):
+        with seeded(child(seed, VALIDATION), self.net):
             X, y = self.X[held_out], self.y[held_out]
             guessed, mean = measured(self.net, X, y, self.net.passes, self.loss)
-        self._check_loss(np.array(mean))
+        self.refuse_infinite(np.array(mean))
         return scores, Scores(np.array(mean), guessed)
 
     def _learn(self, x: torch.Tensor, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -237,90 +211,3 @@ class _Trainer:
         self.optimizer.step()
         guess = self.net.scores(out.detach()).argmax(-1)
         return value.detach().double().cpu().numpy(), guess.cpu().numpy()
-
-    def _check_loss(self, value: np.ndarray) -> None:
-        if not np.isfinite(value).all():
-            raise Diverged("the loss isn't finite, expected a smaller eta")
-
-    def check(self) -> dict[str, float]:
-        """Refuse parameters that aren't finite."""
-        for name, p in self.parameters.items():
-            if not torch.isfinite(p).all():
-                raise Diverged(f"{name} has values that aren't finite, expected a smaller eta")
-        return {}
-
-    def learned(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers."""
-        tensors = _tensors(self.net).items()
-        return {f"weights of {name}": value.detach().cpu().clone().numpy() for name, value in tensors}
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The optimizer's state: tensors as arrays, numbers as plain data."""
-        arrays, plain = {}, {}
-        for k, state in self.optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                if isinstance(value, torch.Tensor):
-                    arrays[f"optimizer {k} {name}"] = value.cpu().numpy()
-                else:
-                    plain[f"optimizer {k} {name}"] = value
-        return arrays, {"optimizer": plain}
-
-    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        """Copy the checkpoint's arrays into the module and the optimizer."""
-        path = self.loop.path
-        assert path is not None
-        tensors = _tensors(self.net)
-        weights = {
-            name: checkpoints.array(path, arrays, f"weights of {name}", tuple(value.shape))
-            for name, value in tensors.items()
-        }
-        states = self._optimizer_states(path, arrays, about)
-        groups = self.optimizer.state_dict()["param_groups"]
-        try:
-            self.optimizer.load_state_dict({"state": states, "param_groups": groups})
-        except (ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise FormatError(
-                f"checkpoint = {path}: its optimizer's state doesn't fit ({error}): another file, or delete it"
-            ) from None
-        for name, value in tensors.items():
-            value.copy_(torch.from_numpy(weights[name]))
-
-    def _optimizer_states(
-        self, path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]
-    ) -> dict[int, dict[str, Any]]:
-        """The optimizer's state of each parameter: arrays of its shape or of none, and plain numbers."""
-        shapes = [tuple(p.shape) for group in self.optimizer.param_groups for p in group["params"]]
-        plain = about.get("optimizer", {})
-        states: dict[int, dict[str, Any]] = {}
-        for key, value in [*arrays.items(), *(plain.items() if isinstance(plain, dict) else ())]:
-            if not key.startswith("optimizer "):
-                continue
-            _, k, name = [*key.split(" ", 2), "", ""][:3]
-            if not k.isascii() or not k.isdigit() or int(k) >= len(shapes):
-                raise FormatError(
-                    f"checkpoint = {path}: {key[:60]!r} is of no parameter: another file, or delete it"
-                )
-            shape = shapes[int(k)] if np.shape(value) else ()
-            array = checkpoints.array(path, {key: np.asarray(value)}, key, shape)
-            states.setdefault(int(k), {})[name] = torch.from_numpy(array) if key in arrays else value
-        return states
-
-
-def _tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """All parameters and buffers themselves."""
-    return {n: v for n, v in module.state_dict().items() if isinstance(v, torch.Tensor)}
-
-
-def _optimizer(given: Any, parameters: list[Any], eta: float) -> torch.optim.Optimizer:
-    given = Adam() if given is None else given
-    expected = (
-        "expected SGD(), Momentum(), Adam(), or a function of (parameters, eta) such as torch.optim.AdamW"
-    )
-    if isinstance(given, Optimizer):
-        if type(given) not in _MADE:
-            raise NsnnError(f"optimizer = {given!r}: its text is for Brian2's synapses, {expected}")
-        return _MADE[type(given)](given, parameters, eta)
-    made = given(parameters, eta) if callable(given) else None
-    if not isinstance(made, torch.optim.Optimizer):
-        raise NsnnError(f"optimizer = {given!r}: {expected}")
-    return made

@@ -347,8 +347,8 @@ def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
     skips: dict[tuple[int, int], str] = {}
     for name, p in zip(net.projection_names, net.projections, strict=True):
         pre, post = (net.populations.index(end) for end in (p.pre, p.post))
-        if p.release < 1 or np.any(net.connections(p).delay):
-            raise NsnnError(f"projection {name!r}: expected release=1 and no delay")
+        if p.release < 1 or p.short_term is not None or np.any(net.connections(p).delay):
+            raise NsnnError(f"projection {name!r}: expected release=1, short_term=None and no delay")
         if pre == post - 1 and forward[pre] is None:
             forward[pre] = name
         elif pre < post and all(post != end for _, end in skips):
