@@ -101,6 +101,7 @@ from .models.presets import brunel as brunel
 from .models.presets import convolutional as convolutional
 from .models.presets import feedforward as feedforward
 from .models.presets import recurrent as recurrent
+from .models.short_term import TsodyksMarkram as TsodyksMarkram
 from .models.stimuli import Constant as Constant
 from .models.stimuli import Filtered as Filtered
 from .models.stimuli import FrozenNoise as FrozenNoise
@@ -200,6 +201,7 @@ __all__ = [
     "ThresholdNoise",
     "Transduced",
     "Triangular",
+    "TsodyksMarkram",
     "Uniform",
     "WangBuzsaki",
     "WhiteNoise",

@@ -77,6 +77,7 @@ EXAMPLES: dict[type, Any] = {
     nsnn.ExponentialSynapse: nsnn.ExponentialSynapse(5 * ms),
     nsnn.AlphaSynapse: nsnn.AlphaSynapse(5 * ms),
     nsnn.ConductanceSynapse: nsnn.ConductanceSynapse(5 * ms, 4.0),
+    nsnn.TsodyksMarkram: nsnn.TsodyksMarkram(0.4, 100 * ms, 50 * ms),
     nsnn.AllToAll: nsnn.AllToAll(autapses=False),
     nsnn.OneToOne: nsnn.OneToOne(),
     nsnn.FixedProbability: nsnn.FixedProbability(0.5),

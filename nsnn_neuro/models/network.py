@@ -210,6 +210,7 @@ class Network:
                     "delay": _described(p._delay, "s"),
                     "synapse": p.synapse.describe(),
                     "release": p.release,
+                    **({} if p.short_term is None else {"short_term": p.short_term.describe()}),
                     **({} if p.plasticity is None else {"plasticity": p.plasticity.describe()}),
                 }
                 for name, p, weight in zip(

@@ -20,6 +20,7 @@ from .neurons import Neuron, NSNNNeuron, PoissonSource, Relay
 from .noise import Noise
 from .pair_sampling import summary
 from .plasticity import Plasticity
+from .short_term import TsodyksMarkram
 from .stimuli import Stimulus
 from .synapses import DeltaSynapse, Synapse
 from .weight_distributions import Distribution
@@ -107,6 +108,8 @@ class Projection(SuggestsKeywords):
         changed
     synapse : "jump" (the membrane jumps by the weight), or a synapse; only "jump" for an `NSNNNeuron`
     release : number, the probability that a spike is transmitted, drawn for each synapse and spike
+    short_term : `TsodyksMarkram(...)`, depression and facilitation by the spikes before, or None. Not with a release below 1, nor
+        from a `Relay`
     plasticity : a learning rule such as `NDL(0.01)` with which `train` changes the weights (`simulate` does not), or None; None
         where synapses share weights
     name : unique in a network; default "pre->post", with "#2" and so on for further projections of the same populations
@@ -125,6 +128,7 @@ class Projection(SuggestsKeywords):
     delay: Any = dataclasses.field(default_factory=lambda: 0.0 * pq.ms, kw_only=True)
     synapse: Synapse = dataclasses.field(default="jump", kw_only=True)  # type: ignore[assignment]
     release: float = dataclasses.field(default=1.0, kw_only=True)
+    short_term: TsodyksMarkram | None = dataclasses.field(default=None, kw_only=True)
     plasticity: Any = dataclasses.field(default=None, kw_only=True)
     name: str | None = dataclasses.field(default=None, kw_only=True)
     _weight: float | np.ndarray | Distribution = dataclasses.field(init=False, repr=False)
@@ -146,6 +150,7 @@ class Projection(SuggestsKeywords):
             _named(self.name, "_>#-", "the projection")
         self._check_synapse()
         object.__setattr__(self, "release", fraction(self.release, "release"))
+        self._check_short_term()
         self.rule.check(self.pre, self.post)
         n = self.rule.n_synapses(self.pre, self.post)
         try:
@@ -197,6 +202,23 @@ class Projection(SuggestsKeywords):
         if synapse.reversal is not None:
             synapse.check_membrane(synapse.reversal, target.membrane_unit, target)
         _sized(synapse, self.post.n, f"postsynaptic population {self.post.name!r}")
+
+    def _check_short_term(self) -> None:
+        expected = "short-term plasticity such as TsodyksMarkram(U=0.5, tau_rec=800*ms), or None"
+        if instance(self.short_term, TsodyksMarkram | None, "short_term", expected) is None:
+            return
+        if self.release < 1:
+            raise NsnnError(
+                f"release = {self.release} with short_term: expected 1; its share of the weight is a mean release"
+            )
+        if isinstance(self.pre.neuron, Relay):
+            raise NsnnError(
+                f"pre = {self.pre.name!r}: a Relay sends a value in each step; with short_term expected spikes"
+            )
+        if self.plasticity is not None:
+            raise NsnnError(
+                "plasticity with short_term: expected one of them; learning rules see the weight alone"
+            )
 
     def check_sign(self, weight: float | np.ndarray | Distribution, name: str) -> None:
         """Raise NsnnError for negative weights of conductances."""

@@ -46,6 +46,7 @@ from .nsnn import nsnn_interval as nsnn_interval
 from .pif import pif_cv as pif_cv
 from .pif import pif_interval_density as pif_interval_density
 from .pif import pif_rate as pif_rate
+from .short_term import short_term_efficacy as short_term_efficacy
 
 __all__ = [
     "Drift",
@@ -88,6 +89,7 @@ __all__ = [
     "qif_drift",
     "renewal_cv",
     "renewal_rate",
+    "short_term_efficacy",
     "shot_noise_cv",
     "shot_noise_rate",
     "siegert_cv",

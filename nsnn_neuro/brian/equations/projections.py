@@ -104,6 +104,9 @@ class _Wiring:
         self.equations: list[str] = []
         self.values: dict[str, Any] = {}
         self.factors: list[str] = []
+        self.before: list[str] = []
+        """lines that run when a spike arrives, before it acts"""
+        self.after: list[str] = []
         self.synapses: Any = None
 
     def relay(self, stimulus: Stimulus | None, n_steps: int) -> None:
@@ -143,6 +146,16 @@ class _Wiring:
             self.namespace |= {"release": projection.release, "key0": key[0], "key1": key[1]}
             where = f"t_in_timesteps, synapse_number, noise_trial_post, noise_point_post, {int(Stream.RELEASE)}, key0, key1"
             factors.append(f"int(keyed_uniform({where}) < release)")
+        if projection.short_term is not None:
+            model = projection.short_term
+            names = {
+                f.name: self._name(f"short_{f.name}", model.si(f.name), model.unit(f.name))
+                for f in model.parameter_fields()
+            }
+            self.before, self.after = model.lines(names)
+            self.equations += ["used : 1", "left : 1", "last_arrival : second"]
+            self.values["left"] = np.ones(self.trials * self.connections.pre.size)
+            factors.append("sent")
         return f"({' * '.join(factors)})"
 
     def connect(self, source: NeuronGroup, target: NeuronGroup, rank: int, weight: str, order: int) -> None:
@@ -157,7 +170,7 @@ class _Wiring:
             source,
             target,
             "\n".join(self.equations),
-            on_pre="\n".join(arrival(synapse, rank, post.neuron.state, names)),
+            on_pre="\n".join([*self.before, *arrival(synapse, rank, post.neuron.state, names), *self.after]),
             namespace=self.namespace,
             clock=Clock(self.dt * second, name=f"projection_{self.number}_clock"),
             name=f"projection_{self.number}",

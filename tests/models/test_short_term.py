@@ -1,0 +1,213 @@
+"""Short-term plasticity: its rule against an ODE solver, its mean against simulated trains, and simulated networks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from brian2 import Hz, ms, mV
+from numpy.testing import assert_allclose
+from scipy.integrate import solve_ivp
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError, TsodyksMarkram, theory
+
+BOTH = TsodyksMarkram(U=0.3, tau_rec=200 * ms, tau_facil=150 * ms)
+DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
+ENGINES = ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow]),
+           pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]  # fmt: skip
+
+
+def integrated(times: np.ndarray, share: float, recovery: float, facilitation: float) -> list[float]:
+    """u x at each spike, with the differential equations between spikes and the jumps at them."""
+
+    def slope(_: float, state: np.ndarray) -> list[float]:
+        x, u = state
+        return [(1 - x) / recovery, -u / facilitation]
+
+    x, u, before, sent = 1.0, 0.0, times[0], []
+    for t in times:
+        if t > before:
+            x, u = solve_ivp(slope, (before, t), (x, u), rtol=1e-11, atol=1e-13).y[:, -1]
+        u = u + share * (1 - u)
+        sent.append(u * x)
+        x, before = x - u * x, t
+    return sent
+
+
+def test_the_rule_is_the_solution_of_the_differential_equations() -> None:
+    times = np.cumsum(np.random.default_rng(1).exponential(0.05, 12))
+    assert_allclose(BOTH.efficacies(times * 1e3 * ms), integrated(times, 0.3, 0.2, 0.15), rtol=1e-8)
+
+
+def test_without_recovery_time_and_facilitation_every_spike_transmits_the_same() -> None:
+    assert_allclose(TsodyksMarkram(0.4, 0 * ms).efficacies([0, 5, 6] * ms), 0.4)
+    facilitating = TsodyksMarkram(0.1, 0 * ms, 500 * ms).efficacies([0, 5, 10] * ms)
+    assert (np.diff(facilitating) > 0).all()
+    assert BOTH.efficacies([] * ms).shape == (0,)
+
+
+# --- stationary mean -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "share", "recovery", "facilitation"),
+    [
+        (20, 0.5, 0.8, 0.0),
+        (20, 0.05, 0.1, 1.0),
+        (5, 0.2, 0.3, 0.2),
+        (100, 0.9, 0.02, 0.5),
+        (50, 0.01, 0.5, 2.0),
+    ],
+)
+def test_the_mean_of_a_poisson_train(rate: float, share: float, recovery: float, facilitation: float) -> None:
+    """Against 40 trains of 5,000 spikes; the first 500 of each are left out."""
+    model = TsodyksMarkram(share, recovery * 1e3 * ms, facilitation * 1e3 * ms)
+    rng = np.random.default_rng(2)
+    means = [
+        model.efficacies(np.cumsum(rng.exponential(1 / rate, 5000)) * 1e3 * ms)[500:].mean()
+        for _ in range(40)
+    ]
+    expected = theory.short_term_efficacy(rate, share, tau_rec=recovery, tau_facil=facilitation)
+    assert abs(np.mean(means) - expected) < 4 * np.std(means, ddof=1) / np.sqrt(40)
+
+
+def test_closed_forms_of_one_mechanism_alone() -> None:
+    rate = np.array([0.5, 10.0, 200.0])
+    depression = theory.short_term_efficacy(rate, 0.5, tau_rec=0.8, tau_facil=0.0)
+    assert_allclose(depression, 0.5 / (1 + 0.5 * rate * 0.8), rtol=1e-12)
+    facilitation = theory.short_term_efficacy(rate, 0.1, tau_rec=0.0, tau_facil=0.5)
+    assert_allclose(facilitation, 0.1 * (1 + rate * 0.5) / (1 + 0.1 * rate * 0.5), rtol=1e-12)
+    with_units = theory.short_term_efficacy(rate * Hz, 0.5, tau_rec=800 * ms, tau_facil=0 * ms)
+    assert_allclose(with_units, depression)
+
+
+@pytest.mark.parametrize(("recovery", "facilitation"), [(0.2, 0.15), (0.8, 0.0), (0.0, 0.5)])
+def test_a_periodic_train_reaches_its_mean(recovery: float, facilitation: float) -> None:
+    model = TsodyksMarkram(0.3, recovery * 1e3 * ms, facilitation * 1e3 * ms)
+    last = model.efficacies(np.arange(2000) * 25 * ms)[-1]
+    expected = theory.short_term_efficacy(
+        40.0, 0.3, tau_rec=recovery, tau_facil=facilitation, train="periodic"
+    )
+    assert last == pytest.approx(expected, rel=1e-12)
+
+
+# --- in networks ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_jumps_of_a_membrane_are_the_weight_times_the_efficacies(engine: str) -> None:
+    """Three Poisson sources onto three membranes without threshold, two trials, two delays."""
+    sources = nsnn.Population(3, nsnn.PoissonSource(60 * Hz), name="sources")
+    cells = nsnn.Population(3, DEAF, name="cells")
+    delays = [0, 1, 2.5] * ms
+    net = nsnn.Network(
+        [sources, cells],
+        [nsnn.Projection(sources, cells, rule=nsnn.OneToOne(), weight=2 * mV, delay=delays, short_term=BOTH)],
+    )
+    block = nsnn.simulate(
+        net, trials=2, duration=400 * ms, seed=3, record_v={"cells": [0, 1, 2]}, engine=engine
+    )
+    grid = np.arange(4000) * 1e-4
+    for segment in block.segments:
+        v = segment.analogsignals[-1].rescale("mV").magnitude
+        for k in range(3):
+            spikes = segment.spiketrains[k].rescale("s").magnitude
+            assert spikes.size > 10
+            arrivals = spikes + float(delays[k]) + 1e-4  # v is that at the start of the next step
+            since = grid[:, None] - arrivals
+            kernel = np.where(since > -1e-9, np.exp(-np.maximum(since, 0) / 0.02), 0.0)
+            expected = 2 * kernel @ BOTH.efficacies(spikes * 1e3 * ms)
+            assert_allclose(v[:, k], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "synapse",
+    [nsnn.ExponentialSynapse(5 * ms), nsnn.AlphaSynapse(5 * ms), nsnn.ConductanceSynapse(5 * ms, 60 * mV)],
+)
+def test_the_first_spike_has_the_share_u_in_every_synapse(synapse: Any) -> None:
+    weight: Any = 0.2 if synapse.conductance else 2 * mV
+    peaks = []
+    for factor, short_term in ((1.0, TsodyksMarkram(0.25, 0 * ms)), (0.25, None)):
+        sources = nsnn.Population(1, nsnn.PoissonSource(100 * Hz), name="sources")
+        cells = nsnn.Population(1, DEAF, name="cells")
+        connection = nsnn.Projection(
+            sources,
+            cells,
+            rule=nsnn.AllToAll(),
+            weight=factor * weight,
+            synapse=synapse,
+            short_term=short_term,
+        )
+        block = nsnn.simulate(
+            nsnn.Network([sources, cells], [connection]), duration=100 * ms, seed=1, record_v={"cells": [0]}, engine="numpy"
+        )  # fmt: skip
+        peaks.append(block.segments[0].analogsignals[-1].magnitude)
+    assert peaks[0].max() > 0
+    assert_allclose(peaks[0], peaks[1], rtol=1e-12)
+
+
+def test_it_is_described_and_a_projection_without_it_is_described_as_before() -> None:
+    cells = nsnn.Population(2, DEAF, name="cells")
+    for short_term in (None, BOTH):
+        connection = nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=1 * mV, short_term=short_term)
+        (described,) = nsnn.Network([cells], [connection]).describe()["projections"]
+        assert json.loads(json.dumps(described)) == described
+        assert ("short_term" in described) == (short_term is not None)
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TsodyksMarkram(0, 100 * ms), "U = 0: expected a positive value"),
+        (lambda: TsodyksMarkram(1.5, 100 * ms), "U = 1.5: expected a number above 0, at most 1"),
+        (lambda: TsodyksMarkram(0.5, 100), "tau_rec = 100 has no unit"),
+        (lambda: TsodyksMarkram(0.5, -1 * ms), "tau_rec = -1. ms: expected"),
+        (lambda: TsodyksMarkram([0.5, 0.2], 1 * ms), "U"),
+        (lambda: BOTH.efficacies([3, 1] * ms), "expected the times of spikes in their order"),
+        (lambda: BOTH.efficacies([1, 2]), "times = .* has no unit"),
+        (
+            lambda: theory.short_term_efficacy(0, 0.5, tau_rec=0.1, tau_facil=0.0),
+            "rate = 0: expected a rate above 0",
+        ),
+        (
+            lambda: theory.short_term_efficacy(5, 2, tau_rec=0.1, tau_facil=0.0),
+            "U = 2: expected a number above 0",
+        ),
+        (
+            lambda: theory.short_term_efficacy(5, 0.2, tau_rec=-0.1, tau_facil=0.0),
+            "expected times of 0 or more",
+        ),
+        (
+            lambda: theory.short_term_efficacy(5, 0.2, tau_rec=1, tau_facil=0, train="gamma"),
+            "train = 'gamma'",
+        ),
+    ],
+)
+def test_wrong_values_are_named(make: Any, message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        make()
+
+
+def test_projections_refuse_what_does_not_go_together() -> None:
+    cells = nsnn.Population(2, DEAF, name="cells")
+    relay = nsnn.Population(2, nsnn.Relay(), name="relay")
+    options: dict[str, Any] = {"rule": nsnn.AllToAll(), "weight": 1 * mV}
+    with pytest.raises(
+        NsnnError, match=r"short_term = 0\.5: expected short-term plasticity such as TsodyksMarkram"
+    ):
+        nsnn.Projection(cells, cells, **options, short_term=0.5)
+    with pytest.raises(NsnnError, match=r"release = 0\.5 with short_term: expected 1"):
+        nsnn.Projection(cells, cells, **options, release=0.5, short_term=BOTH)
+    with pytest.raises(NsnnError, match="a Relay sends a value in each step"):
+        nsnn.Projection(relay, cells, **options, short_term=BOTH)
+    noisy = nsnn.Population(2, nsnn.NSNNNeuron(), noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), name="noisy")
+    with pytest.raises(NsnnError, match="plasticity with short_term: expected one of them"):
+        nsnn.Projection(
+            noisy, noisy, rule=nsnn.AllToAll(), weight=0.1, plasticity=nsnn.NDL(0.1), short_term=BOTH
+        )
