@@ -35,6 +35,7 @@ if (
     atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)
 
 import pytest
+from helpers.quick_suite import left_out
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None)
@@ -63,12 +64,23 @@ def pytest_configure(config: pytest.Config) -> None:
         from nsnn_neuro.brian import engine  # noqa: F401
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `compile` are skipped where nothing can compile."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `compile` are skipped where nothing can compile; the quick suite runs three of each test with parameters."""
     if compiler() is None:
         for item in items:
             if item.get_closest_marker("compile"):
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
+    if config.option.markexpr == "not slow":
+        names = [_function_of(item) for item in items]
+        for place in left_out(names):
+            items[place].add_marker(pytest.mark.slow)
+
+
+def _function_of(item: pytest.Item) -> tuple[str, str] | None:
+    """File and name of the function of a quick test with parameters."""
+    if item.get_closest_marker("slow") or not hasattr(item, "callspec"):
+        return None
+    return str(item.path), item.nodeid.partition("[")[0]
 
 
 @pytest.fixture
