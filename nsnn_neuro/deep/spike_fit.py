@@ -270,13 +270,13 @@ class _SpikeTrainer(ModuleTrainer):
         """Hold out samples; set what a checkpoint must be of."""
         self.batch, n = whole(batch, 1, "batch"), None
         if isinstance(validation, tuple | list):
-            X, o = _checked(self.net, validation, "validation")
+            X, spikes = _checked(self.net, validation, "validation")
             if X.shape[1:] != self.X.shape[1:]:
                 raise NsnnError(
                     f"validation: X has shape {tuple(X.shape)}, that of data {tuple(self.X.shape)}"
                 )
             n = len(self.X)
-            self.X, self.o = torch.cat([self.X, X]), torch.cat([self.o, o])
+            self.X, self.o = torch.cat([self.X, X]), torch.cat([self.o, spikes])
         o = np.asarray(self.o)
         self.loop.split(o, validation, n)
         silent = np.flatnonzero(o[self.loop.trained].sum(axis=(0, 1)) == 0)
