@@ -35,7 +35,7 @@ if (
     atexit.register(shutil.rmtree, os.environ["NSNN_CACHE_DIR"], ignore_errors=True)
 
 import pytest
-from helpers.quick_suite import left_out
+from helpers.quick_suite import LONG_EXAMPLES, left_out
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None)
@@ -72,7 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
     if config.option.markexpr == "not slow":
         names = [_function_of(item) for item in items]
-        for place in left_out(names):
+        long = (place for place, item in enumerate(items) if item.name in LONG_EXAMPLES)
+        for place in (*left_out(names), *long):
             items[place].add_marker(pytest.mark.slow)
 
 

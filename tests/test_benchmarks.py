@@ -35,6 +35,7 @@ def small(engine: Any) -> Any:
     return engine.Setting(200, 0.2, 3, points=4, trials=5, singles=2, engine="numpy", size=size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row", ["lif", *(pytest.param(row, marks=pytest.mark.slow) for row in ("sweep", "brunel"))]
 )

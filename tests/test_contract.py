@@ -165,6 +165,7 @@ def test_every_encoder_and_decoder_has_an_example():
     assert found == set(CODING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "encoder", [r for r in CODING.values() if isinstance(r, coding.Encoder)], ids=lambda r: type(r).__name__
 )
@@ -257,6 +258,7 @@ def marked():
         yield pytest.param(c, marks=[] if c in COVERING else [pytest.mark.slow], id=name(c))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("combination", list(marked()))
 def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     """Assembles (so dimensions agree), trials differ by noise, the same seed gives the same spikes.
@@ -300,6 +302,7 @@ def test_the_mapped_hazard_is_for_leaky_neurons():
             nsnn.simulate(EXAMPLES[neuron], noise, **RUN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synapse", public(nsnn.Synapse), ids=lambda c: c.__name__)
 @pytest.mark.parametrize(
     "neuron",
@@ -345,6 +348,7 @@ def test_every_rule_makes_a_network_that_runs(rule):
     assert fired == set(net.connections(net.projections[0]).post.tolist()) != set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", public(nsnn.Plasticity), ids=lambda c: c.__name__)
 def test_every_plasticity_rule_moves_weights_by_its_own_text(rule):
     """One step with spikes on both sides, Brian2's own schedule; a rule that has a learning signal does nothing when told 0."""
@@ -440,6 +444,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(list(EXAMPLES | CODING)), data=st.data())
 def test_fuzzed_parameters_make_a_record_or_a_named_error(kind, data):

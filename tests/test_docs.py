@@ -68,6 +68,7 @@ def test_each_record_of_ones_own_takes_fifteen_lines():
     assert all(len(lines) <= 15 for lines in found)
 
 
+@pytest.mark.slow
 def test_the_tutorials_neuron_rings(written):
     """Its noiseless subthreshold response to a step is the linear system's, and overshoots; with noise it fires."""
     assert sum(len(t) for t in written["block"].segments[0].spiketrains) > 50
@@ -127,6 +128,7 @@ def test_the_tutorials_synapse_is_two_exponentials(written):
     np.testing.assert_allclose(v, exact, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_page_on_information_runs(capsys):
     names: dict[str, Any] = {}
     for text in blocks(ROOT / "docs" / "information.md"):
@@ -139,6 +141,7 @@ def test_the_page_on_information_runs(capsys):
     assert {row.split()[0] for row in table[1:]} >= {"plugin", "panzeri-treves", "nsb"}
 
 
+@pytest.mark.slow
 def test_the_page_on_architectures_runs(capsys):
     """The channel that is given a detector of edges fires where they are."""
     (text,) = blocks(ROOT / "docs" / "architectures.md")

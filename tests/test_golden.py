@@ -32,12 +32,14 @@ def results() -> dict[str, Any]:
     return json.loads(json.dumps(make.results()))
 
 
+@pytest.mark.slow
 def test_results_are_those_of_the_file(results) -> None:
     changed = [name for name in results if not same(results[name], GOLDEN[name])]
     assert not changed
     assert results.keys() | {"deep.fit"} == GOLDEN.keys()
 
 
+@pytest.mark.slow
 def test_the_comparison_sees_one_step(results) -> None:
     other = json.loads(json.dumps(results["simulate LIF, WhiteNoise"]))
     other[1][2][-1] += 1
@@ -45,6 +47,7 @@ def test_the_comparison_sees_one_step(results) -> None:
     assert not same([1 + 1e-8], [1.0])
 
 
+@pytest.mark.slow
 def test_most_pairs_run(results) -> None:
     """A pair that is refused tests nothing; every pair that ran has spikes."""
     pairs = {name: value for name, value in results.items() if name.startswith("simulate")}
@@ -61,6 +64,7 @@ def test_compiled_engines_have_the_same_spikes(neuron, noise, engine) -> None:
     assert make.run(neuron, noise, engine) == GOLDEN[f"simulate {neuron}, {noise}"]
 
 
+@pytest.mark.slow
 def test_training_in_torch() -> None:
     pytest.importorskip("torch")
     assert same(make.trained_in_torch(), GOLDEN["deep.fit"])

@@ -54,6 +54,7 @@ def test_nwb_files_load_with_the_same_spikes_signals_and_annotations(tmp_path, n
         assert encode({key: block.annotations[key] for key in make_saved.NOTES}) == encode(make_saved.NOTES)
 
 
+@pytest.mark.slow
 def test_simulating_again_gives_the_spikes_of_the_files(tmp_path) -> None:
     """The samples are those of their arguments."""
     for name, block in (
@@ -106,6 +107,7 @@ def test_a_finished_sweep_is_read_with_a_warning_that_names_both_versions(
     assert (out / "table.csv").read_bytes() == (SAVED / version / "finished" / "table.csv").read_bytes()
 
 
+@pytest.mark.slow
 @SWEEPS
 def test_an_unfinished_sweep_of_another_version_is_refused_and_left_as_it_is(
     tmp_path, monkeypatch, another_version, version
@@ -139,6 +141,7 @@ def test_another_sweep_than_the_sample_is_refused(tmp_path, version, name, optio
         make_saved.swept(out, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formulation", ["fast", "online"])
 def test_a_checkpoint_of_train_resumes_to_the_weights_of_training_at_once(tmp_path, formulation) -> None:
     path = copied(f"{formulation}.npz", tmp_path)
@@ -168,6 +171,7 @@ def test_a_saved_classifier_loads_with_its_parameters() -> None:
     assert make_saved.state(deep.load(new, SAVED / "classifier.pt")) == EXPECTED["deep.fit"]["parameters"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", make_saved.CONFIGURATIONS)
 def test_configurations_of_the_command_give_the_same_models_spikes_and_table(name) -> None:
     assert (SAVED / name).read_text(encoding="utf-8") == make_saved.CONFIGURATIONS[name]

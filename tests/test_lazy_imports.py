@@ -26,6 +26,7 @@ def loaded(statements: str) -> list[str]:
     return heavy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statements", "allowed"),
     [
@@ -50,6 +51,7 @@ def test_heavy_packages_wait_until_they_are_needed(statements: str, allowed: set
     assert set(loaded(statements)) <= allowed
 
 
+@pytest.mark.slow
 def test_heavy_packages_come_when_they_are_used() -> None:
     assert "brian2" in loaded("import nsnn_neuro as nsnn; nsnn.simulate")
 
@@ -76,6 +78,7 @@ def test_functions_are_not_hidden_by_their_folders() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

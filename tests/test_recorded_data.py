@@ -93,6 +93,7 @@ def test_place_cell_has_information_about_place():
 # --- human motor unit ---
 
 
+@pytest.mark.slow
 def test_motor_unit_under_magnetic_stimulation():
     """Published "pooled" Fano factors: across-trial variance over mean count, each averaged over windows."""
     data = recordings.folder("human_motor_unit_tms") / "neuro.csv"
@@ -135,6 +136,7 @@ def trains_of(binned: np.ndarray) -> Trains:
     return Trains((bin + 0.5) * 0.02, cell, repeat, 50, n, np.zeros(n), np.full(n, 953 * 0.02))
 
 
+@pytest.mark.slow
 def test_salamander_rates_variability_and_synchrony():
     binned = salamander()
     trains = trains_of(binned)
@@ -175,6 +177,7 @@ def test_salamander_correlations():
     assert rounds_to(np.median(agree), 0.961, 3)
 
 
+@pytest.mark.slow
 def test_salamander_information_per_bin_and_per_spike():
     """Plug-in, single bins of 20 ms: H(mean p) - mean H(p) over time, cell by cell; medians over the cells."""
     binned = salamander()
@@ -192,6 +195,7 @@ def test_salamander_information_per_bin_and_per_spike():
 # --- blowfly H1 ---
 
 
+@pytest.mark.slow
 def test_blowfly_H1():
     folder = recordings.folder("fly_H1")
     with zipfile.ZipFile(folder / "c1p8.zip") as archive:
@@ -230,6 +234,7 @@ def test_blowfly_H1():
     assert e.null_mean < 0.01 * e.value
 
 
+@pytest.mark.slow
 def test_spike_triggered_covariance_of_blowfly_H1():
     """100 ms before a spike, eigenvalues by NumPy; the average as published, of the signal and of its delayed copy."""
     folder = recordings.folder("fly_H1")

@@ -290,6 +290,7 @@ def test_synchrony_of_retinal_cells_is_that_of_their_stimulus(movie):
 # --- salamander retina, 60 images of 30 trials ---
 
 
+@pytest.mark.slow
 def test_responses_to_images():
     """Sparseness, correlations within images and information in binned counts: NumPy and scikit-learn for the same counts."""
     with np.load(recordings.folder("salamander_retina_onken") / "retina2.npz") as data:

@@ -47,6 +47,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
     assert not pages.differences(page, pages.run(page)[1])
 
 
+@pytest.mark.slow
 def test_a_page_that_prints_something_else_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(

@@ -127,6 +127,7 @@ def test_the_readmes_rows_are_those_of_the_file():
         assert any(all(n in c["evidence"] for n in numbers) for c in central)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_stale_or_edited_readme_is_found():
     kept = full_runs.read()
     stale = {name: run | {"finished": "2030-01-01"} for name, run in kept.items()}

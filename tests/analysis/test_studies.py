@@ -299,6 +299,7 @@ def test_all_runs_each_study_in_its_own_process(monkeypatch, tmp_path, capsys):
     assert "threshold_bridge: already finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_crashed_study_returns_the_end_of_its_error_output(install, tmp_path, monkeypatch):
     install(CLAIMS[:1])
     arguments = command.argparse.Namespace(quick=False, seed=None, sabotage=None, results=tmp_path)

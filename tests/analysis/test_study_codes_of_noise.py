@@ -353,6 +353,7 @@ def test_a_sabotaged_run_fails(sabotage, monkeypatch, tmp_path):
     assert claim in str(raised.value)
 
 
+@pytest.mark.slow
 def test_stimuli_shuffled_leave_no_information():
     """Private noise of little strength: two cells that tell nearly everything, and nothing about permuted stimuli."""
     rng = np.random.default_rng(1)

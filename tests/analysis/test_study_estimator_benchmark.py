@@ -90,6 +90,7 @@ def test_words_of_each_kind_have_the_information_of_their_distribution(kind, inf
     assert (channel.truth > 0.4) == informative
 
 
+@pytest.mark.slow
 def test_the_curve_has_the_information_of_its_joint_density():
     """I = E log2 p(y|x) / p(y), by quadrature over x and y."""
     x = np.linspace(-7, 7, 1401)

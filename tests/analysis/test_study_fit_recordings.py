@@ -209,6 +209,7 @@ def test_simulated_spikes_follow_the_model():
     assert abs(z) < 4
 
 
+@pytest.mark.slow
 def test_floor_and_gain_maximise_the_likelihood():
     rng = np.random.default_rng(6)
     curve = rng.random(20_000)
@@ -325,6 +326,7 @@ def test_probabilities_of_the_network_follow_from_its_likelihood(known):
     assert arm.spikes.shape == (o.shape[1], config.trials)
 
 
+@pytest.mark.slow
 def test_one_deterministic_neuron_gets_no_spikes_and_the_other_past_spikes_only(known):
     """New test spikes leave the free-running neuron unchanged, and change the other one from the first difference on."""
     recording, _, fitting, arms = known
@@ -339,6 +341,7 @@ def test_one_deterministic_neuron_gets_no_spikes_and_the_other_past_spikes_only(
     assert again[fits.ADDED].chosen == arms[fits.ADDED].chosen
 
 
+@pytest.mark.slow
 def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypatch):
     """Bases times ridges, then as many further candidates: membranes and families, or ridges."""
     recording = dataclasses.replace(
@@ -369,6 +372,7 @@ def test_all_filter_models_choose_among_equally_many_candidates(known, monkeypat
         )  # one fit is the last
 
 
+@pytest.mark.slow
 def test_the_test_part_does_not_affect_the_fits(known):
     """With other test spikes all that was chosen or fitted is the same."""
     recording, _, _, arms = known
@@ -432,6 +436,7 @@ def test_invalid_p_unit_files_are_rejected(times, tmp_path, monkeypatch):
         list(sets.recordings(config))
 
 
+@pytest.mark.slow
 def test_p_units_have_history_only_or_the_phase_of_the_field():
     recordings.folder("punit_noisy_lif")
     config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=sets.PUNITS[:2])
@@ -473,6 +478,7 @@ def spontaneous(after):
     return sets.Recording("P-unit", "made up", trains, signals, 1e-3, (0.7, 1.0), (bases,), 1e-3)
 
 
+@pytest.mark.slow
 def test_calibrated_neurons_see_the_training_part_only_and_predict_every_bin():
     regular = spontaneous(np.arange(0.7105, 1.0, 0.018))
     fitting = fits.Fitting(regular, SMALL)
@@ -554,6 +560,7 @@ def test_stimuli_of_calibrated_neurons():
     np.testing.assert_allclose(impulse[8] / impulse[0], np.exp(-1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_relay_neuron_follows_its_input():
     config = dataclasses.replace(SMALL, grasshoppers=(), settings=(), punits=(), relays=(1,), seconds=0.4)
     (relay,) = sets.recordings(config)

@@ -163,6 +163,7 @@ def test_signals_come_from_the_seed():
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_linear_theory_equals_a_closed_form():
     config = study.Config(tau_refrac=0.0)
     f = np.array([1.0, 10.0, 40.0])

@@ -102,6 +102,7 @@ def test_the_deterministic_network_has_the_width_of_the_smallest_distance() -> N
     np.testing.assert_allclose(found.mean(), 0.8, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_measures_by_hand() -> None:
     y = np.zeros((40, 2))
     y[[10, 30], 0] = y[20, 1] = 1
@@ -125,6 +126,7 @@ def test_measures_by_hand() -> None:
     assert found["extra"] == pytest.approx(6 / 12)
 
 
+@pytest.mark.slow
 def test_random_spikes_in_the_window_have_the_jitter_of_chance() -> None:
     rng, y, o = np.random.default_rng(1), np.zeros((50, 1)), np.zeros((4000, 50, 1))
     y[10] = 1

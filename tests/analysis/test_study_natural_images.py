@@ -64,6 +64,7 @@ def verdict(found: pd.DataFrame) -> list[bool]:
     return [claim.holds for claim in study.claims(found) if claim.central]
 
 
+@pytest.mark.slow
 def test_differences_as_expected_pass() -> None:
     study.verify(table())
     assert verdict(table()) == [True] * 4
@@ -71,6 +72,7 @@ def test_differences_as_expected_pass() -> None:
     assert "N3 minus D3, worst PGD +6.0 points" in study.headline(table())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "fails"),
     [
@@ -86,6 +88,7 @@ def test_each_primary_claim_can_fail(change: dict[str, float], fails: list[int])
         study.verify(table(**change))
 
 
+@pytest.mark.slow
 def test_holm_compares_each_p_with_its_own_level() -> None:
     """Four p of which each is below its level: 5 % over 4, 3, 2 and 1; the intervals have these levels."""
     values = np.array([0.2, 0.1, 0.4, 0.3])
@@ -122,6 +125,7 @@ def test_the_number_of_seeds_is_an_option() -> None:
     assert command.main(["threshold_bridge", "--seeds", "2", "--keep-verdict"]) == 2
 
 
+@pytest.mark.slow
 def test_tables_and_figures_have_every_arm() -> None:
     found = table()
     assert set(verdicts.ARMS) <= set(study.summary(found).columns)
@@ -210,6 +214,7 @@ def weights(net: Any) -> np.ndarray:
     return torch.cat([p.detach().flatten() for p in net.parameters()]).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake")
 def test_arms_are_paired_and_differ_as_they_say() -> None:
     """Same initial weights; a network without noise in use is D3 with the same weights; files tell arms apart."""

@@ -249,6 +249,7 @@ def test_generations_converge_to_input_with_the_spectrum_of_the_spikes():
     assert fed.cv < 0.75 * feedback.generation(FLAT, BRUNEL, 50, 0.5, 1e-4, np.random.default_rng(5)).cv
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.03, 0.1, 0.3, 1 / 3])
 def test_windows_may_be_short_and_of_any_length(seconds):
     found = feedback.generation(FLAT, BRUNEL, 30, seconds, 1e-4, np.random.default_rng(6))

@@ -42,6 +42,7 @@ def table(
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_claims_hold_if_noise_helps() -> None:
     study.verify(table())
     assert all(claim.holds for claim in study.claims(table()))
@@ -49,6 +50,7 @@ def test_claims_hold_if_noise_helps() -> None:
     assert study.best_cell(table(), "noisy") == (0.4, 0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -70,6 +72,7 @@ def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: st
     assert len(str(failed.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "message"),
     [({"slow": 0.05}, "learning rate changes the accuracy"), ({"lead": -0.02}, "in every learned cell")],
@@ -80,6 +83,7 @@ def test_an_expectation_that_fails_is_reported(made: dict[str, float], message: 
     assert not claim.central
 
 
+@pytest.mark.slow
 def test_an_effect_of_the_learning_rate_does_not_count_as_one_of_noise() -> None:
     """The fault of the earlier comparison: noisy networks at the higher rate against deterministic ones at the lower.
 
@@ -105,6 +109,7 @@ def test_cells_are_chosen_on_validation_images_of_other_seeds() -> None:
     assert study.chosen_cells(changed, "noisy") == {2: (0.1, 0.01), 3: (0.4, 0.003), 4: (0.1, 0.01)}
 
 
+@pytest.mark.slow
 def test_cells_that_were_not_learned_are_excluded() -> None:
     """Neither in the mean over cells, where one arm falls short of 95 % on validation images, nor as a choice."""
     changed = table()
@@ -128,6 +133,7 @@ def test_holms_correction_steps_down_from_the_smallest() -> None:
     np.testing.assert_allclose(study.holm(p), [0.05, 0.09, 0.09, 0.03, 0.5, 0.05], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_tables_and_figure_have_every_cell() -> None:
     made = table()
     assert len(study.summary(made)) == len(LEVELS) * len(RATES)

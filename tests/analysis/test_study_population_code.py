@@ -179,6 +179,7 @@ def test_exponents_of_power_laws():
     np.testing.assert_allclose(verdicts.exponents(frame), [1, 0.5, np.nan], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_linear_response_of_many_equal_neurons_is_the_noise_of_the_stimulus():
     """N equal neurons: 1/I = 1/(N i) + 2 tau sigma^2 c / T, i a neuron's own; without shared noise N times a neuron's."""
     config = study.Config()
@@ -208,6 +209,7 @@ def test_opposite_gains_lose_nothing_to_the_common_noise():
     assert with_noise > without
 
 
+@pytest.mark.slow
 def test_the_predicted_cost_of_training_is_that_of_a_discriminant():
     """2,000 discriminants, each fitted to Gaussian trials: right trials in expectation, exactly, by each one's own normal law."""
     rng, n, trials, d_prime = np.random.default_rng(0), 16, 24, 2.5
@@ -236,6 +238,7 @@ def test_the_retina_has_the_published_counts():
     )
 
 
+@pytest.mark.slow
 def test_the_study_reads_the_retina():
     recordings.folder("salamander_retina_movie")
     rows = pd.DataFrame(simulation.retina_rows(study.Config(quick=True)))

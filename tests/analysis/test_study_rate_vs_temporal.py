@@ -103,6 +103,7 @@ def test_responses_belong_to_their_stimulus_labels():
             ).all()  # how a step counts is the simulator's own
 
 
+@pytest.mark.slow
 def test_every_stimulus_causes_the_same_membrane_sd():
     """The free membrane's standard deviation over many paths, at the end of a window of twenty time constants."""
     config = small()
@@ -166,6 +167,7 @@ def made_up(seeds=4):
     return pd.DataFrame(rows, columns=simulation.COLUMNS)
 
 
+@pytest.mark.slow
 def test_a_made_up_table_verifies(tmp_path):
     table = made_up()
     study.verify(table)

@@ -254,6 +254,7 @@ def failed(table: pd.DataFrame) -> set[str]:
     return {claim.text for claim in study.claims(table) if claim.central and not claim.holds}
 
 
+@pytest.mark.slow
 def test_all_central_claims_can_hold() -> None:
     table = made_up()
     assert failed(table) == set()
@@ -287,6 +288,7 @@ def test_holm_is_stricter_than_each_test_alone() -> None:
     assert_allclose(verdicts.holm([0.9, np.nan]), [1, 1])
 
 
+@pytest.mark.slow
 def test_a_table_survives_its_file(tmp_path: Any) -> None:
     table = made_up()
     table.to_csv(tmp_path / "table.csv", index=False)
@@ -328,6 +330,7 @@ def small_table(sabotage: str) -> pd.DataFrame:
     return study.tabulated(block(), study.Config(**SMALL, sabotage=sabotage))
 
 
+@pytest.mark.slow
 def test_the_study_finds_what_is_in_made_up_responses() -> None:
     assert failed(small_table("")).isdisjoint(
         {config.LATENCY_ABOVE_COUNT, config.TIMING_ADDS, config.SUB_POISSON}
@@ -335,10 +338,12 @@ def test_the_study_finds_what_is_in_made_up_responses() -> None:
     assert config.NB_CALIBRATED in failed(small_table(""))
 
 
+@pytest.mark.slow
 def test_every_central_claim_fails_with_shuffled_labels() -> None:
     assert len(failed(small_table("labels shuffled"))) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sabotage", "claims"),
     [

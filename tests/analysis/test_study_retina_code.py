@@ -221,6 +221,7 @@ def failed(table: pd.DataFrame) -> set[str]:
     return {claim.text for claim in study.claims(table) if not claim.holds}
 
 
+@pytest.mark.slow
 def test_all_claims_can_hold() -> None:
     table = made_up()
     assert failed(table) == set()
@@ -254,6 +255,7 @@ def test_each_claim_can_fail(changes: dict[str, float], claims: set[str]) -> Non
     assert failed(made_up(**changes)) == claims
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{NOISY: -0.1, NOISELESS: -0.5}, {"exchanged": 0.43}])
 def test_without_information_about_the_stimulus_all_claims_fail(changes: dict[str, float]) -> None:
     table = made_up(**{arm: -0.6 for arm in config.ARMS[2:]}, **changes)
@@ -287,6 +289,7 @@ def small_table(shuffled: bool) -> pd.DataFrame:
     return study.tabulated(data, study.Config(**SMALL))
 
 
+@pytest.mark.slow
 def test_the_study_finds_what_is_in_drawn_responses() -> None:
     """Cells with two opposite pathways: hidden layers and subunits predict them, a single filter does not."""
     table = small_table(False)
@@ -298,6 +301,7 @@ def test_the_study_finds_what_is_in_drawn_responses() -> None:
     assert sorted(windows) == list(range(16))
 
 
+@pytest.mark.slow
 def test_every_claim_fails_with_shuffled_windows() -> None:
     table = small_table(True)
     assert len(failed(table)) == len(study.claims(table))

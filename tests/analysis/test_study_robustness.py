@@ -62,6 +62,7 @@ def table(
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_a_robust_network_passes() -> None:
     study.verify(table(noisy=0.05))
     assert all(claim.holds for claim in study.claims(table(noisy=0.05)))
@@ -81,6 +82,7 @@ def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: st
         study.verify(table(**made))
 
 
+@pytest.mark.slow
 def test_the_claims_about_the_worst_attacks_can_fail() -> None:
     """Of networks with direct input, and where the published protocol is the stronger one; unequal passes are refused."""
     for made, text in (
@@ -106,6 +108,7 @@ def test_a_masked_gradient_fails_a_check(made: dict[str, float]) -> None:
     assert [claim.holds for claim in study.claims(table(noisy=0.05, **made))].count(False) == 1
 
 
+@pytest.mark.slow
 def test_areas_are_mean_accuracies_over_strengths() -> None:
     found = study.areas(table())
     pgd = found[(found.kind == "PGD") & (found.arm == "deterministic") & (found.seed == 2)].area.item()
@@ -131,6 +134,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn.datasets, "digits", some)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few", "known_code")
 def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")

@@ -30,6 +30,7 @@ def test_a_quick_run_verifies(table):
     ]
 
 
+@pytest.mark.slow
 def test_another_seed_verifies():
     """With other weights, inputs and draws."""
     study.verify(study.run(study.Config(quick=True, seed=2)))

@@ -183,6 +183,7 @@ def test_trials_by_neuron_and_neurons_as_trials():
     assert simulation.unlike_first(two) == 0
 
 
+@pytest.mark.slow
 def test_repeatability_of_silence_and_of_equal_trains():
     silent = measures.as_repeats(to_block([[[]], [[]]], t_stop=1 * cell.pq.s))
     assert cell.repeatability(silent, 2e-3, 2e-3)["rate"] == 0

@@ -102,6 +102,7 @@ def interval_errors(found, exact, dt):
     return np.array(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["GIF", pytest.param("AdEx", marks=pytest.mark.slow)])
 def test_intervals_of_adapting_neurons_have_no_error_of_first_order(name):
     """With the bridge a spike is in the middle of its step: over 200 drives the mean error of an interval is 0 steps, |z| < 4."""
@@ -113,6 +114,7 @@ def test_intervals_of_adapting_neurons_have_no_error_of_first_order(name):
     assert errors.std() / np.sqrt(200) < 0.012
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_without_the_bridge_adapting_neurons_are_an_ode_tested_on_the_grid(name):
     """A spike is at the end of its step: 40 drives give the steps of a solver that looks at the threshold once a step."""
@@ -129,6 +131,7 @@ def test_without_the_bridge_adapting_neurons_are_an_ode_tested_on_the_grid(name)
     assert np.mean(same) > 0.96  # room for one that meets the threshold within rounding of a grid point
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "starts"),
     [(GIF, {"w": 6.0, "lift": 4.0}), (ADEX, {"w": 8.0})],
@@ -195,6 +198,7 @@ def cascade(drive):
 AT_START = [-1.0, 2.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_coupled_slow_variables_are_second_order_in_dt():
     """The membrane at 30 ms, of variables that drive each other and see a step of the drive: errors fall by four as dt halves."""
     before = solve_ivp(cascade(0.0), (0, 12), AT_START, rtol=1e-11, atol=1e-11).y[:, -1]
@@ -211,6 +215,7 @@ def test_coupled_slow_variables_are_second_order_in_dt():
     np.testing.assert_allclose(np.divide(errors[:-1], errors[1:]), 4, atol=0.4)
 
 
+@pytest.mark.slow
 def test_a_threshold_that_follows_the_membrane_is_met_in_the_step_of_the_ode():
     """First spikes of 40 drives, tested once a step: the step in which a solver's membrane meets its threshold."""
     drives = np.random.default_rng(3).uniform(25, 60, 40)
@@ -272,6 +277,7 @@ def test_texts_with_and_without_a_leak_are_taken():
     assert not texts(linear="drive - w", nonlinear="-v", leaky=False).leaky
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zero", ["0", "0*mV", "0.0 * volt", "0 * k"])
 def test_a_slow_variable_may_relax_to_zero_in_any_writing(zero):
     """Brian2 drops the unit of a product with 0, and then misses the name of the unit."""

@@ -49,6 +49,7 @@ def said(model, noise=None, **given):
     return [str(w.message) for w in own]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "noise", "given", "words"),
     [

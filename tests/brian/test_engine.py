@@ -46,6 +46,7 @@ def go(name):
     return [t.magnitude.tolist() for t in block.segments[0].spiketrains]
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_alternating_engines_leave_no_trace():
     brian2.defaultclock.dt = 0.25 * ms
@@ -147,6 +148,7 @@ def test_has_compiler_looks_at_the_path(monkeypatch, tmp_path):
     assert engine.has_compiler()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_run_leaves_no_brian2_objects_and_the_heap_as_it_was(frozen, monkeypatch):
     """Brian2 collects garbage before a run; what the caller has is put aside meanwhile, and stays so if the caller did it."""
@@ -205,6 +207,7 @@ def modules(*args, **kwargs):
 NET = {"g": 5, "eta": 2, "n_e": 40, "n_i": 10, "epsilon": 0.2, "J": 2 * mV}
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_cython_compiles_no_new_value():
     """Parameters, seed, duration, step, and sizes too, are data of a Cython module."""

@@ -77,6 +77,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "engine"),
     [
@@ -114,6 +115,7 @@ def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_pat
             assert np.array_equal(np.asarray(times)[order], np.asarray(same_times)[same_order])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fraction", "tau_noise"), [(0.0, 0.1e-3), (0.5, 0.1e-3), (0.0, 0.02e-3)])
 def test_crossings_within_a_step_are_those_of_the_path(fraction, tau_noise):
     """One step from three voltages: `passage`, given both ends, against fine exact sub-steps from the same start; |z| < 4.

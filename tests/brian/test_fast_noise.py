@@ -47,6 +47,7 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
 drawn = functools.cache(draws)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_draws_have_their_laws_and_are_independent(target):
     """Moments, Kolmogorov and Smirnov's test, correlations of numbers and of squares along every axis, over several buffers."""
@@ -145,6 +146,7 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
     )  # each spike arrives in its own step
 
 
+@pytest.mark.slow
 def test_a_noisy_lif_fires_at_siegerts_rate():
     """Checked once a step, the threshold is in effect 0.5826 sigma sqrt(2 dt / tau) higher (Broadie et al. 1997); what is left is
     of order dt."""

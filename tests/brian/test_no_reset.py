@@ -59,6 +59,7 @@ def rises(v: np.ndarray, high: float, low: float) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
@@ -73,10 +74,12 @@ def test_spikes_with_a_rearm_level_are_those_of_a_loop_over_the_membrane(engine:
     assert at_threshold == jittered
 
 
+@pytest.mark.slow
 def test_without_noise_the_level_does_not_matter() -> None:
     assert run(Rearmed(), 0.0, 0.5)[0] == run(FitzHughNagumo(), 0.0, 0.5)[0] != [0] * 4
 
 
+@pytest.mark.slow
 def test_the_membrane_is_that_of_an_ode_solver_also_above_the_threshold() -> None:
     """Second order in dt: a limit at the threshold, as neurons with a reset have it, would change each spike."""
 
@@ -95,6 +98,7 @@ def test_the_membrane_is_that_of_an_ode_solver_also_above_the_threshold() -> Non
     assert errors[2] / errors[1] < 0.35
 
 
+@pytest.mark.slow
 def test_the_page_counts_spikes_of_a_brian2_script_with_two_levels() -> None:
     """The recipe of docs/howto/own_neuron.md, run, against a loop; one level counts each return."""
     page = (Path(__file__).parents[2] / "docs" / "howto" / "own_neuron.md").read_text(encoding="utf-8")

@@ -55,6 +55,7 @@ def geometric(calculus, dt, n_steps, n=4000, sigma=0.4, seed=7, engine="numpy"):
     return x, np.concatenate([np.zeros((1, n)), np.cumsum(z, axis=0)]) * np.sqrt(dt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calculus", ["ito", "stratonovich"])
 def test_mean_of_geometric_brownian_motion(calculus):
     """Ito: E[x] stays 1. Stratonovich: E[x] = exp(sigma^2 t / tau). At ten times up to 2 tau, |z| < 4, and the two differ."""
@@ -67,6 +68,7 @@ def test_mean_of_geometric_brownian_motion(calculus):
     assert abs(np.exp(sigma**2 * 2) - 1) / error > 8  # the calculus could be told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calculus", ["ito", "stratonovich"])
 def test_strong_order_is_one_on_the_exact_path(calculus):
     """E |x - exact| at 2 tau on the same Brownian path, over dt = .1 to .8 ms: order 1 (Euler's rule would have .5)."""
@@ -81,6 +83,7 @@ def test_strong_order_is_one_on_the_exact_path(calculus):
     assert order == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_multiplicative_noise_in_a_leaky_membrane_has_its_moments():
     """tau dV = (mu - V) dt + s (V - v0) sqrt(2 tau) dW, Ito: mean mu, variance s^2 (mu - v0)^2 / (1 - s^2); |z| < 4."""
     s, mu, v0 = 0.3, 5.0, -10.0
@@ -124,6 +127,7 @@ def test_calculus_is_to_be_named():
 # ---------------------------------------------------------------------------------------- conductances, threshold, Poisson
 
 
+@pytest.mark.slow
 def test_conductance_noise_has_the_exact_moments():
     """Mean and SD of the free membrane against the moment hierarchy, and of both conductances' law by their effect; |z| < 4."""
     p = {
@@ -149,6 +153,7 @@ def test_conductance_noise_has_the_exact_moments():
     assert sd > 1
 
 
+@pytest.mark.slow
 def test_noisy_threshold_is_drawn_anew_for_each_interval():
     """A rising membrane without noise meets each threshold at its time: thresholds read off the intervals are normal (KS test)."""
     tau, mu, reset, mean, sd = 20.0, 40.0, 0.0, 20.0, 2.0
@@ -184,6 +189,7 @@ def test_keyed_poisson_draws_are_poisson(mean):
     assert stats.chi2(used.sum() - 1).sf(((observed - expected)[used] ** 2 / expected[used]).sum()) > 1e-4
 
 
+@pytest.mark.slow
 def test_poisson_background_has_campbells_moments():
     """Campbell's theorem for the free membrane: mean tau sum w r, variance tau sum w^2 r / 2; |z| < 4."""
     rates, weights, dt, tau = np.array([8.0, 2.0]), np.array([0.2, -0.5]), 0.1, 20.0
@@ -215,6 +221,7 @@ HAZARDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
@@ -298,6 +305,7 @@ def test_double_noise_counts_it_twice():
 # ------------------------------------------------------------------------------------------------------------- neurons
 
 
+@pytest.mark.slow
 def test_gif_is_the_ode_solution():
     """Spike times of the noiseless neuron, with adaptation and a moving threshold, against solve_ivp with events over 400 ms."""
     cell = nsnn.GIF(
@@ -378,6 +386,7 @@ def test_the_rate_of_wang_buzsaki_is_that_of_an_ode_solver_at_the_step_that_is_r
         assert errors(0.1)[:2].min() > 0.004
 
 
+@pytest.mark.slow
 def test_wang_buzsaki_is_the_ode_solution():
     """Spike times at two currents over 60 ms against solve_ivp, at second order: within .05 ms at dt = .02 ms."""
     currents = np.array([0.8, 2.0])

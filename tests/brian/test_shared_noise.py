@@ -29,6 +29,7 @@ def trains(block, neuron):
     return [segment.spiketrains[neuron].magnitude.tolist() for segment in block.segments]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(  # C++: test_simulate_network.py
     "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
@@ -51,6 +52,7 @@ def test_without_a_shared_part_the_bridge_draws_as_before():
 BEFORE = [(0, 0, 558), (0, 0, 985), (0, 1, 669), (0, 1, 946), (1, 0, 444), (1, 0, 642), (1, 1, 620)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.6, 1.0])
 def test_each_neurons_crossing_probability_is_the_bridges(shared):
     """One step from x0 to x1, below threshold: P(spike) = exp(-2 (theta - x0)(theta - x1) / S^2), a pair's by the copula; |z| < 4.

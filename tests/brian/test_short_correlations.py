@@ -44,6 +44,7 @@ def test_rates_are_those_of_the_fokker_planck_equation():
         assert abs(found.mean() / expected - 1) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_identical_neurons_in_common_short_noise_have_identical_spikes(engine):
     noise = nsnn.OUNoise(5 * mV, 0.1 * ms, shared=1)
@@ -59,6 +60,7 @@ def test_identical_neurons_in_common_short_noise_have_identical_spikes(engine):
 COMMON = [[322, 434, 598, 889, 974, 1154, 1275, 1407], [112, 236, 359, 713, 923, 1190, 1327]]
 
 
+@pytest.mark.slow
 def test_every_neuron_is_its_scalar_run():
     """Short and long correlation times, with and without refractoriness, in one population."""
     taus, refracs = [0.1, 5.0, 0.05], [0.0, 0.0, 2.0]

@@ -62,6 +62,7 @@ def lif_loop(sigma, mu, n_steps, bridge=True, dt=1e-4, seed=1):
     return np.array(fired), np.array(trace)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bridge", [True, False])
 def test_white_noise_lif_is_the_plain_loop(bridge):
     block = nsnn.simulate(CELL, WHITE, nsnn.Constant(22 * mV), record_v=[0], bridge=bridge, **SHORT)
@@ -105,6 +106,7 @@ def test_deterministic_nsnn_fires_above_threshold():
     assert spikes(block)[:, 2].tolist() == [2, 5]  # u = .6, .9, 1.05 | reset
 
 
+@pytest.mark.slow
 def test_array_parameters_are_so_many_scalar_runs():
     """A neuron's noise is its own, so each column of an array run is the scalar run of that neuron."""
     taus, sigmas, drives = [10, 20, 30] * ms, [0, 3, 6] * mV, [25, 15, 15] * mV
@@ -122,6 +124,7 @@ def test_array_parameters_are_so_many_scalar_runs():
         assert together[together[:, 1] == j].tolist() == one[one[:, 1] == j].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "noise", [nsnn.WhiteNoise(3 * mV), nsnn.OUNoise(3 * mV, 5 * ms)], ids=["white", "ou"]
 )
@@ -211,6 +214,7 @@ def test_free_membrane_in_white_noise():
         _check_mean(np.mean(v[:, :-lag] * v[:, lag:], axis=1), 3.5**2 * rho)
 
 
+@pytest.mark.slow
 def test_free_membrane_in_ou_noise():
     """Variance sigma^2; autocovariance of an OU-driven leaky membrane; covariance of two neurons is the shared fraction."""
     cell = nsnn.LIF(**{**LIF, "v_thresh": 1000 * mV})
@@ -226,6 +230,7 @@ def test_free_membrane_in_ou_noise():
         _check_mean(np.mean(v[:, 0, :-lag] * v[:, 0, lag:], axis=1), 9 * rho)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.3, 1.0])
 def test_shared_fraction_is_the_correlation_of_free_membranes(shared):
     cell = nsnn.LIF(**{**LIF, "v_thresh": 1000 * mV})
@@ -384,6 +389,7 @@ def test_without_the_bridge_the_threshold_is_shifted(mu, sigma_b):
 # --- the Block and the door ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_block_says_what_was_run():
     block = nsnn.simulate(CELL, WHITE, nsnn.Step(20 * mV, 50 * ms, 150 * ms), n_neurons=3, trials=2, **SHORT)
     assert len(block.segments) == 2
@@ -401,6 +407,7 @@ def test_the_block_says_what_was_run():
     assert stimulus.rescale("mV").magnitude[[499, 500, 1499, 1500], 0].tolist() == [0, 20, 20, 0]
 
 
+@pytest.mark.slow
 def test_a_drawn_seed_is_recorded_and_repeats_the_run():
     arguments = {"n_neurons": 5, "duration": 200 * ms, "engine": "numpy"}
     first = nsnn.simulate(CELL, WHITE, DRIVE, **arguments)

@@ -63,6 +63,7 @@ def forward(weights, x, cdf, seed, trial, *, beta, reset, recurrent=()):
     return spikes, potentials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "reset"),
     [
@@ -173,6 +174,7 @@ def response(synapse, weight, dt=0.1, drive=0.0, n=600, engine="numpy", cell=DEA
     return v[tick + 1 :], dt * np.arange(n - tick - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_current_synapses_are_exact_on_a_linear_membrane(engine):
     """Exponential: w ts/(tm - ts) (e^-t/tm - e^-t/ts); alpha: the integral of e w t/ts e^-t/ts against the membrane's kernel."""
@@ -187,6 +189,7 @@ def test_current_synapses_are_exact_on_a_linear_membrane(engine):
     np.testing.assert_allclose(v, exact, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_conductance_synapse_is_the_ode_at_second_order():
     """Against solve_ivp; the error falls fourfold with half the step."""
     ts, w, rev = 5.0, 2.0, 60.0
@@ -208,6 +211,7 @@ def test_conductance_synapse_is_the_ode_at_second_order():
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.05)
 
 
+@pytest.mark.slow
 def test_current_synapse_beside_a_conductance_keeps_second_order():
     """A current and a conductance on one membrane, against solve_ivp."""
     errors = []
@@ -396,11 +400,13 @@ def test_one_cpp_program_gives_the_same_spikes_of_every_kind():
     assert found == expected
 
 
+@pytest.mark.slow
 def test_trials_of_a_network_do_not_depend_on_their_number():
     one, three = spiking(small(release=0.6)), spiking(small(release=0.6), trials=3)
     assert one[0] == three[0] != three[1]
 
 
+@pytest.mark.slow
 def test_populations_have_noise_of_their_own():
     """Two unconnected populations of one kind: neuron k of the one isn't neuron k of the other; shared noise is per population."""
     full = nsnn.WhiteNoise(4 * mV, shared=1.0)
@@ -410,6 +416,7 @@ def test_populations_have_noise_of_their_own():
     assert len(a0) > 1
 
 
+@pytest.mark.slow
 def test_a_population_alone_in_a_network_is_the_plain_simulation():
     noise, drive = nsnn.WhiteNoise(4 * mV, shared=0.3), nsnn.Constant(18 * mV)
     net = nsnn.Network([nsnn.Population(3, CELL, noise=noise, stimulus=drive, name="cells")])
@@ -431,6 +438,7 @@ def test_poisson_sources_are_poisson():
 # ------------------------------------------------------------------------------------------------------ blocks, errors
 
 
+@pytest.mark.slow
 def test_block_has_populations_signals_and_survives_a_file(tmp_path):
     net = small()
     block = nsnn.simulate(
@@ -459,6 +467,7 @@ def test_block_has_populations_signals_and_survives_a_file(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_set_weights_is_seen_by_the_next_simulation():
     net = small()
     before = spiking(net)

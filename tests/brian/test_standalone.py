@@ -54,6 +54,7 @@ def lif(**changed):
     return nsnn.LIF(**{name: x * (ms if name.startswith("tau") else mV) for name, x in values.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(
     ("first", "second"),
@@ -83,6 +84,7 @@ def test_values_are_not_in_the_key(key, first, second):
         assert key(*first) == key(*first, dt=0.05 * ms)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_what_is_compiled_is_in_the_key(key, monkeypatch):
     model = (lif(), nsnn.WhiteNoise(3 * mV), nsnn.Constant(15 * mV))
@@ -109,6 +111,7 @@ def test_what_is_compiled_is_in_the_key(key, monkeypatch):
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_a_networks_values_are_not_in_the_key(key):
     """Weights, delays and what drives it are data; its wiring of the same size too."""
@@ -258,6 +261,7 @@ def goes_on(process: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize("name", ["cpp", "cython"])
 def test_ctrl_c_ends_the_compiler_and_leaves_nothing(cache, tmp_path, monkeypatch, capfd, name):
@@ -330,6 +334,7 @@ def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, name, oth
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize("name", ["cpp", "cython"])
 def test_compiling_is_announced_where_a_bar_is_shown(cache, tmp_path, monkeypatch, capsys, name):

@@ -43,6 +43,7 @@ def public(base: type) -> list[str]:
 # --- the pairs -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pairs_are_the_product_of_neurons_and_noises():
     expected = {(n, m) for n in public(Neuron) for m in public(Noise)} | {(n, "none") for n in SOURCES}
     found = [(p.model, p.noise) for p in pairs()]
@@ -151,6 +152,7 @@ def fake(theory, **more):
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_theory_fails(monkeypatch):
     monkeypatch.setattr(
         run, "pairs", lambda: (Pair("NSNNNeuron", "EscapeNoise", (fake(lambda dt: {"rate": 507.0}),)),)

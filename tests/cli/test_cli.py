@@ -62,6 +62,7 @@ def api_block(seed: int = 1, **options) -> neo.Block:
     return nsnn.simulate(cell, noise, stimulus, **given | options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 7])
 def test_simulate_gives_the_spikes_of_the_api(folder: Path, capsys, seed) -> None:
     extra = [] if seed is None else ["--seed", str(seed)]
@@ -312,6 +313,7 @@ def test_plot_takes_a_bin_width(recording, capsys, monkeypatch) -> None:
     assert error(capsys) == '--bin-width = "50" has no unit: expected a time such as "20 ms"'
 
 
+@pytest.mark.slow
 def test_plot_leaves_out_what_cannot_be_drawn(folder, capsys) -> None:
     block = neo.Block()
     for times, stop in (([0.1, 0.2], 0.5), ([0.7], 1.0)):
@@ -340,6 +342,7 @@ def table(text: str) -> dict[str, str]:
     return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_info_of_a_file(folder, capsys) -> None:
     block = api_block(record_v=[0, 2])
     nsnn.save(block, folder / "run.nwb")
@@ -381,6 +384,7 @@ def test_info_without_a_file(capsys, monkeypatch) -> None:
     assert shown["compiler"].startswith("no C++ compiler")
 
 
+@pytest.mark.slow
 def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> None:
     assert main(["check", "two.nwb"]) == 0
     shown = capsys.readouterr().out
@@ -466,6 +470,7 @@ def imported(*arguments: str) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch() -> None:
     slow = {"brian2", "numba", "torch"}
     for arguments in (["--help"], ["sweep", "--help"], ["--version"]):
@@ -539,6 +544,7 @@ def test_a_reader_that_goes_away_is_no_error(recording, folder) -> None:
         assert one.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_run_without_a_file(folder, capsys) -> None:
     (folder / "run.toml").write_text(RUN.replace("0.2 s", "2000 s"))
     timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT))

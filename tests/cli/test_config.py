@@ -398,6 +398,7 @@ def good_or_format_error(text: str) -> None:
         assert said.isprintable()
 
 
+@pytest.mark.slow
 @given(st.text())
 @example("a.b = 1\n[a]")
 @example("\x00")
@@ -417,6 +418,7 @@ def test_random_tables_are_read_or_refused(tree) -> None:
     good_or_format_error("\n".join(f"{key} = {as_toml(value)}" for key, value in tree.items()))
 
 
+@pytest.mark.slow
 @given(st.sampled_from([RUN, ESCAPE]), st.integers(0, 400), st.integers(0, 12), st.text(max_size=6))
 @settings(max_examples=300)
 def test_a_damaged_configuration_is_read_or_refused(text, at, cut, put) -> None:

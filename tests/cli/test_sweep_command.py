@@ -50,6 +50,7 @@ def api_table() -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys) -> None:
     assert main(["sweep", "sweep.toml", "-o", "out"]) == 0
     out, err = capsys.readouterr()
@@ -71,6 +72,7 @@ def test_the_command_gives_the_table_of_the_api_and_resumes(folder, capsys) -> N
     assert main(["sweep", "sweep.toml", "-o", "out", "--no-resume"]) == 0
 
 
+@pytest.mark.slow
 def test_failed_points_give_exit_code_1(folder, capsys) -> None:
     text = RUN.replace(
         'type = "WhiteNoise"\nsigma = "3.5 mV"',
@@ -125,6 +127,7 @@ def test_other_bad_input(folder, capsys) -> None:
     assert "none.toml" in error(capsys)
 
 
+@pytest.mark.slow
 def test_a_file_of_a_sweep_can_be_simulated(folder, capsys) -> None:
     assert main(["simulate", "sweep.toml", "-o", "run.nwb"]) == 0
 

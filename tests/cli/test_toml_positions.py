@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ def paths(tree: object, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     return found
 
 
+@pytest.mark.slow
 @given(documents())
 @settings(max_examples=200)
 def test_every_key_of_a_document_has_its_line(document) -> None:

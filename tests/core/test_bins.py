@@ -160,6 +160,7 @@ def test_the_counts_are_those_of_the_pattern() -> None:
         assert_array_equal(_fit(d)[0], PATTERN[:, 0].ravel())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0.0, 1100.3, 2700.0])
 def test_one_spike_per_bin_of_a_long_recording(start: float) -> None:
     """Spikes at every step of .1 ms for 0.2 s, and one per 1/30 kHz over 300 s."""

@@ -36,6 +36,7 @@ def run(
     )
 
 
+@pytest.mark.slow
 def test_preferences_of_the_working_directory_are_not_evaluated_and_errors_are_pythons(
     tmp_path: Path,
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_pipe_or_device_is_refused_and_not_waited_for(tmp_path):
         load(tmp_path / "null.nwb")
 
 
+@pytest.mark.slow
 def test_a_compressed_matlab_file_is_limited(tmp_path):
     import scipy.io
 
@@ -186,6 +187,7 @@ def with_a_signal(path):
         group["data"].attrs["unit"] = "9**9**9**9"
 
 
+@pytest.mark.slow
 def test_neos_layout_brings_epochs_events_and_irregular_signals(tmp_path):
     """Neo's own reader fails on the epochs that Neo writes."""
     block = neo.Block(name="b")
@@ -302,6 +304,7 @@ def test_a_grid_of_too_many_points_is_refused_before_it_is_made():
         grid.read(lambda point: None, None, None, {name: range(10**4) for name in "abc"})
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_a_pipe_or_has_endless_keys_is_refused(tmp_path):
     os.mkfifo(tmp_path / "a.toml")
     with pytest.raises(FormatError, match="a pipe, device, socket or folder"):

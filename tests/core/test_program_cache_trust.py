@@ -212,6 +212,7 @@ AFTERWARDS: list[Mutation] = [other_checksum, unreadable, replaced, replaced_ent
 MUTATIONS = [*IN_PLACE, replaced, replaced_entry]
 
 
+@pytest.mark.slow
 def test_a_hundred_damaged_entries_are_ignored_and_made_anew(
     place: Path, program: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_bar_shows_in_a_terminal_unless_it_is_ci(call, monkeypatch) -> None:
     title, function = CALLS[call]

@@ -128,6 +128,7 @@ def test_text_files_and_packed_files_give_the_same_block(copy: Path) -> None:
     assert text.annotations == packed.annotations
 
 
+@pytest.mark.slow
 def test_pack_reproduces_the_packed_file(copy: Path) -> None:
     spec = importlib.util.spec_from_file_location("pack", FOLDER / "pack.py")
     assert spec

@@ -99,6 +99,7 @@ def test_larger_alpha_is_smoother() -> None:
     assert bends[0] > bends[1] > 2 * bends[2] > 4 * bends[3]
 
 
+@pytest.mark.slow
 def test_a_network_learns_them_from_times_alone() -> None:
     task = {"n_classes": 2, "n_units": 10, "n_steps": 20, "n_modes": 10, "alpha": 3.0}
     (X, y), (X_test, y_test) = (datasets.smooth_manifolds(200, seed=s, **task) for s in (0, 1))  # type: ignore[arg-type]

@@ -251,6 +251,7 @@ def movie_counts(width: int) -> np.ndarray:
     return letters.reshape(N_WINDOWS, 30, 49, -1).mean(axis=1).transpose(0, 2, 1)
 
 
+@pytest.mark.slow
 def test_the_recording_has_the_published_numbers() -> None:
     """SOURCE.txt: 49 cells, 30 repeats, 76,128 spikes under the movie; split-half correlation of counts under images .99."""
     retina = recorded()
@@ -264,6 +265,7 @@ def test_the_recording_has_the_published_numbers() -> None:
     assert round(float(np.corrcoef(*halves)[0, 1]), 2) == 0.99
 
 
+@pytest.mark.slow
 def test_the_first_repeat_of_the_movie_is_nearly_empty() -> None:
     """It alone triples the noise correlation; `trial_drift` and the warnings say so."""
     movie = recorded().movie
@@ -358,6 +360,7 @@ def predicted_correlation(features: np.ndarray, rates: np.ndarray, first: int = 
     return float(np.median(found))
 
 
+@pytest.mark.slow
 def test_movie_windows_are_aligned_with_the_frames() -> None:
     """Luminance at the receptive fields predicts held-out responses; not after the windows are shuffled, nor at another pace."""
     rates, onsets = movie_counts(20), recorded().window_onsets

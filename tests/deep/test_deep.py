@@ -384,6 +384,7 @@ def residual_net():
     )
 
 
+@pytest.mark.slow
 @needs_torch
 def test_drops_into_convolutions_and_residual_blocks(tmp_path):
     """Every parameter is reached; it learns; its file brings back the same net; passes average over noise of their own."""

@@ -67,6 +67,7 @@ ATTACKS = pytest.mark.parametrize("attack", EVERY.values(), ids=EVERY)
 # ------------------------------------------------------------------------------------------------------------- attacks
 
 
+@pytest.mark.slow
 @ATTACKS
 def test_images_stay_images_within_their_bounds(trained, attack):
     net, _, (X, y) = trained
@@ -101,6 +102,7 @@ def test_no_strength_changes_nothing_and_a_seed_is_all_that_counts(trained, atta
     assert all(p.grad is None for p in net.parameters())
 
 
+@pytest.mark.slow
 def test_how_strong_they_are(trained):
     """PGD at least as FGSM, and as another net's PGD; all more than random signs of the same size; |z| < 4, or > 4."""
     net, twin, (X, y) = trained
@@ -122,6 +124,7 @@ def test_how_strong_they_are(trained):
         assert attacked[0] < random[0] - 4 * np.hypot(attacked[1], random[1])
 
 
+@pytest.mark.slow
 def test_the_black_box_is_between_chance_and_the_gradient(trained):
     """It does more than random signs and less than PGD, |z| > 4 each, within 400 trials."""
     net, _, (X, y) = trained
@@ -146,6 +149,7 @@ def test_without_bounds_accuracy_is_chance_or_below(trained, attack):
         assert accuracy < 0.1 + 4 * np.sqrt(0.1 * 0.9 / N)
 
 
+@pytest.mark.slow
 def test_a_sphere_is_searched(trained):
     """A random change of the same norm does much less."""
     net, _, (X, y) = trained
@@ -172,6 +176,7 @@ def slopes(net, X, y, draws, seed, gain=1.0):
     return gain * slope.sum(0).unflatten(0, (draws, -1)).sum(0)
 
 
+@pytest.mark.slow
 def test_the_expectation_over_noise_is_less_variable(trained):
     """The variance of the gradient over seeds falls as one over the number of draws."""
     net, _, (X, y) = trained
@@ -426,6 +431,7 @@ def test_all_is_put_back_even_after_an_exception():
     assert not cell._forward_pre_hooks
 
 
+@pytest.mark.slow
 def test_disturbances_do_harm_and_can_be_attacked_through(trained):
     net, _, (X, y) = trained
     clean, _ = rate(net, X, y)

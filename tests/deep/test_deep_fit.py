@@ -77,6 +77,7 @@ def test_the_page_trains_and_attacks(capsys):
         assert attacked["accuracy"] < lost["accuracy"] < clean["accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "loss", "options", "least"),
     [
@@ -302,6 +303,7 @@ def test_online_without_spikes_is_gradient_descent():
     assert not torch.equal(weights[0], layer.weight)
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_that_of_the_smallest_validation_loss():
     """Its weights have that loss again; without validation they are the last ones."""
     fits = [learned(small(), epochs=n, eta=0.6, validation=patterns(30, seed=4)) for n in (6, 5, 4, 3, 2, 1)]
@@ -338,6 +340,7 @@ def with_memory():
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [Adam(), Momentum(), torch.optim.AdamW], ids=lambda o: str(o)[:12])
 def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, optimizer):
     """Stopped within the third epoch of five; the history too."""

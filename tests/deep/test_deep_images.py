@@ -158,6 +158,7 @@ def agree(net, module, shape):
     module.to(torch.float64)
 
 
+@pytest.mark.slow
 @needs_torch
 @MODULES
 def test_torch_nets_have_the_same_potentials_in_brian2(make):
@@ -165,6 +166,7 @@ def test_torch_nets_have_the_same_potentials_in_brian2(make):
     agree(moved(module, shape), module, shape)
 
 
+@pytest.mark.slow
 @needs_torch
 @MODULES
 def test_and_back_in_torch_too(make):
@@ -187,6 +189,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.slow
 @needs_torch
 def test_the_ready_made_network_moves_there_and_back():
     noise = [NOISE, nsnn.EscapeNoise(nsnn.Cauchy(0.2)), NOISE, None, nsnn.EscapeNoise(nsnn.Uniform(0.9))]
@@ -208,6 +211,7 @@ def test_the_ready_made_network_moves_there_and_back():
     assert conv[0].weight.grad.abs().min() > 0
 
 
+@pytest.mark.slow
 @needs_torch
 def test_values_of_channels_biases_and_nested_paths_are_kept():
     """Per-channel numbers, a learned scale for each of them, a block within a block, a pooling's weight, one-to-one weights."""
@@ -268,6 +272,7 @@ def test_a_block_adds_its_input_to_the_last_drive_and_learns_through_both_paths(
     )
 
 
+@pytest.mark.slow
 @needs_torch
 def test_spikes_of_a_moved_net_have_one_law():
     """Mean counts of the output over 300 trials, those of Brian2 against torch's: |z| < 4."""

@@ -84,6 +84,7 @@ def test_without_hidden_noise_value_and_gradient_are_those_of_numpy(reset: str) 
         assert bias == pytest.approx(one[0], rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_many_draws_give_the_likelihood_that_enumeration_gives() -> None:
     """Two hidden neurons in three steps have 64 patterns."""
     net = layers(2, 2, 1, scale=2.0)
@@ -204,6 +205,7 @@ def test_recurrent_hidden_neurons_remember() -> None:
     assert scores["recurrent"].value > 0.5 + 3 * scores["recurrent"].se
 
 
+@pytest.mark.slow
 def test_a_convolutional_hidden_layer_is_fitted() -> None:
     """Spikes wherever the small image holds an edge of either sign, which no single linear filter sees."""
     rng = np.random.default_rng(3)

@@ -103,6 +103,7 @@ def test_potentials_in_brian2_are_those_in_torch(reset):
             below = torch.as_tensor(spikes[name], dtype=dtype)
 
 
+@pytest.mark.slow
 @needs_torch
 def test_spikes_of_both_have_one_law():
     """Mean counts of each output neuron over 1000 trials, those of Brian2 against torch's: |z| < 4."""

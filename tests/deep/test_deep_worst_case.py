@@ -98,6 +98,7 @@ def test_a_narrow_surrogate_hides_what_wider_ones_find():
     assert blind[3] == 0
 
 
+@pytest.mark.slow
 def test_the_worst_is_no_better_than_any_attack_and_falls_with_each():
     net, other = spiking(0.3), spiking(0.5, gain=1.1)
     sources = {"itself": net, "noise off": deep.twin(net), "other": other}

@@ -44,6 +44,7 @@ def with_events(block):
 ticks = st.lists(st.integers(0, 1000), max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     trains=st.lists(ticks, min_size=1, max_size=3),
@@ -71,6 +72,7 @@ def test_a_window_that_ends_with_the_recording_holds_its_end_and_others_do_not()
     assert spikes_of(cut(block, [1.5, 3.5], before=0.5 * second, after=0.5 * second)) == [[[]], [[0.5]]]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_shifted_back_the_times_are_those_of_the_recording(data):

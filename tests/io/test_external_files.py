@@ -169,6 +169,7 @@ def ordinary_block():
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [".mat", ".nwb"])
 def test_what_neo_wrote(tmp_path, kind):
     path = str(tmp_path / f"a{kind}")

@@ -47,6 +47,7 @@ def disk(monkeypatch):
     return now
 
 
+@pytest.mark.slow
 def test_full_at_any_write_of_a_save(tmp_path, disk):
     path = save(to_block([[[0.1]]], t_stop=1 * second), tmp_path / "a.nwb")
     old, block = path.read_bytes(), rich_block()
@@ -106,6 +107,7 @@ WRITERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "name"), WRITERS)
 def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, write, name):
     path = tmp_path / "a.nwb"

@@ -58,6 +58,7 @@ def test_files_that_are_damaged_or_made_to_harm(tmp_path, kinds):
     assert last["peak"] < 1.5e9
 
 
+@pytest.mark.slow
 def test_a_few_files_of_each_kind(tmp_path):
     """The same with some cases of each kind, for the quick run of the tests."""
     *reports, last = ran(tmp_path, [[kind, 12, 16] for kind in CASES if kind != "checkpoint"])

@@ -53,6 +53,7 @@ def test_identifier_tells_contents_apart(tmp_path):
     assert len(identifiers) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pynwb_and_neo_read_what_we_save(tmp_path):
     import pynwb
@@ -74,6 +75,7 @@ def test_pynwb_and_neo_read_what_we_save(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), n=st.integers(1, 4), trials=st.integers(1, 3), note=values)
 def test_roundtrip_of_small_blocks(tmp_path, data, n, trials, note):

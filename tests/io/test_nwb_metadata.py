@@ -74,6 +74,7 @@ def with_pynwb(path):
         return result
 
 
+@pytest.mark.slow
 def test_metadata_are_where_nwb_has_them(tmp_path):
     block = recording()
     before = dumps(dict(block.annotations))
@@ -84,6 +85,7 @@ def test_metadata_are_where_nwb_has_them(tmp_path):
     assert not (errors[0] if isinstance(errors, tuple) else errors)
 
 
+@pytest.mark.slow
 def test_metadata_come_back_and_are_kept_by_the_next_save(tmp_path):
     block = recording()
     again = load(save(block, tmp_path / "a.nwb", metadata=METADATA), check="full")
@@ -277,6 +279,7 @@ def test_the_resolution_of_loaded_trials_and_the_time_that_is_on_no_step(tmp_pat
         save(block, tmp_path / "a.nwb")
 
 
+@pytest.mark.slow
 def test_other_programs_see_the_names_of_units_and_their_plain_columns(tmp_path):
     block = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
     plain = {"area": ["V1", "LM"], "depth": [0.5, 2], "good": [True, False]}
@@ -402,6 +405,7 @@ def test_columns_of_electrodes_for_many_units_are_within_the_budget(tmp_path):
         load(tmp_path / "a.nwb", t_stop=1 * pq.s, max_bytes=6e6)
 
 
+@pytest.mark.slow
 def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):
     events = neo.Event([1.5, 4.0] * pq.s, labels=["4 kHz", "16 kHz"], array_annotations={"depth": [1, 2]})
     trials = cut(to_block([[[1.6, 4.2]]], t_stop=6 * pq.s), events, before=1 * pq.s, after=1 * pq.s)
@@ -429,6 +433,7 @@ NAMES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_names_of_experimenters_are_kept_and_those_of_another_form_are_warned_of(tmp_path):
     path = tmp_path / "a.nwb"
     with warnings.catch_warnings():

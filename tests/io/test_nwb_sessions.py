@@ -413,6 +413,7 @@ def test_files_with_trials_of_their_own_are_cropped_and_not_cut(tmp_path):
     assert bounds_of(load(one, trials=False)) == [(0.0, 1.0, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".nwb", ".mat"])
 def test_names_of_units_come_from_every_format(tmp_path, suffix):
     block, segment = (

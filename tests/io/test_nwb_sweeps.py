@@ -86,6 +86,7 @@ def test_each_sweep_is_a_segment(tmp_path, numbered):
         nsnn.load(tmp_path / "one.nwb", t_start=13 * second)
 
 
+@pytest.mark.slow
 def test_sweeps_are_what_calibrate_takes(tmp_path):
     segments = nsnn.load(session(tmp_path / "one.nwb")).segments
     drives = [nsnn.Filtered(segment.analogsignals[1], gain=50 * Mohm) for segment in segments]

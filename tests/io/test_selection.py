@@ -180,6 +180,7 @@ def test_select_refuses(choice, message):
 # --- join and split ---
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.integers(0, 10_000))
 def test_joined_again_a_split_block_is_the_same(labels, seed):

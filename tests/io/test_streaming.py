@@ -81,6 +81,7 @@ def n_spikes(block):
     return sum(len(s.spiketrains.multiplexed[0]) for s in block.segments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "target"),
     [(case, "numpy") for case in (cells, network, discrete)]
@@ -190,6 +191,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
         run(cells, engine="numpy", out=tmp_path / "a.nwb")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [300, 20_000], ids=["while it runs", "at the end"])
 def test_a_full_disk(room, tmp_path, small):
     """No file may be longer than `room`, as on a disk that is full: the spikes so far, or the NWB file, are refused."""
@@ -209,6 +211,7 @@ def test_a_full_disk(room, tmp_path, small):
     assert (tmp_path / "a.nwb").read_bytes() == b"what was there"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_what_was_there(tmp_path, small):
     def stop(fraction):
         if fraction > 0.5:

@@ -89,6 +89,7 @@ def test_a_population_code_by_its_old_name_warns_and_files_keep_that_name():
     assert old(3).describe()["type"] == "Population"  # a checkpoint of before is resumed
 
 
+@pytest.mark.slow
 def test_one_layer_learns_from_a_population_what_it_cannot_from_the_value():
     found = {}
     for name, encoder in (("population", coding.PopulationCode(8)), ("value", coding.Direct())):
@@ -221,6 +222,7 @@ class Late(coding.Decoder):
         return o[..., -2:, :].sum(-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", [*DECODERS, Late()], ids=repr)
 def test_evaluate_is_the_decoder_on_the_spikes_by_hand(decoder):
     """21 samples in batches of 8, twice: the trains of `spikes`, put on a grid, scored, added up."""
@@ -252,6 +254,7 @@ def test_decoders_that_do_not_fit_are_refused():
         fit.evaluate((X, spikes), decoder=coding.Count())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", [None, coding.FirstSpike(), Late()], ids=repr)
 def test_probabilities_are_shares_of_the_passes(decoder):
     """Guesses of the single passes of `spikes`, which are shared where scores tie; one pass is the guess of `evaluate`."""

@@ -56,6 +56,7 @@ def towards_spikes() -> nsnn.Fit:
     return trained(net, TARGETS, loss=losses.VanRossum(3.0), validation=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -249,6 +250,7 @@ def test_save_and_load_of_blocks_point_to_the_fits(tmp_path):
         nsnn.load(fit.save(tmp_path / "fit.npz"))
 
 
+@pytest.mark.slow
 def test_spikes_take_samples_without_labels():
     fit = plain()
     alone, pair = fit.spikes(X, seed=2), fit.spikes((X, Y), seed=2)

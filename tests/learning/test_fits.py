@@ -67,6 +67,7 @@ def test_trained_fits_have_history_and_best_epoch(make):
     assert fit.best_epoch == (3 if last else fit.history.epoch[fit.history.val_loss.argmin()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [*TRAINED, fitted_neuron])
 def test_the_score_is_the_first_measure_with_the_higher_the_better(make):
     fit, data, measure = make()
@@ -96,6 +97,7 @@ def test_the_trainings_share_their_arguments():
     assert three["patience"].default is None
 
 
+@pytest.mark.slow
 def test_a_share_of_the_data_by_its_old_name_warns():
     with pytest.warns(
         DeprecationWarning,
@@ -108,6 +110,7 @@ def test_a_share_of_the_data_by_its_old_name_warns():
     assert new.history.held_out_bound.equals(new.history.val_bound)
 
 
+@pytest.mark.slow
 def test_a_network_fit_keeps_the_epoch_that_is_asked_for():
     fits = {keep: fitted_network(keep=keep, eta=1.0, seed=2)[0] for keep in ("best", "last")}
     best = fits["last"].history.epoch[fits["last"].history.val_loss.argmin()]

@@ -250,6 +250,7 @@ def test_spikes_are_those_of_simulate_in_distribution():
     assert np.abs(z).max() < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -272,6 +273,7 @@ def test_a_separable_problem_is_learned(kind):
     )
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_and_the_network_is_left_alone():
     net = net_of()
     before = net.get_weights()
@@ -322,6 +324,7 @@ def test_history_holds_means_over_the_samples_as_they_were_learned_from(monkeypa
     assert row["accuracy"] == pytest.approx(float((o.sum(1).argmax(1) == y[order[0]]).mean()), abs=1e-14)
 
 
+@pytest.mark.slow
 def test_evaluate_adds_the_spikes_of_its_passes_up():
     """What noise takes from one pass many give back; the error is over samples."""
     fit = fit_of(epochs=10, n_steps=2)
@@ -345,6 +348,7 @@ def fired(block):
     return o
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [32, 37])
 def test_spikes_are_those_that_evaluate_counts(n):
     fit = fit_of(n_steps=5)
@@ -363,6 +367,7 @@ def test_spikes_are_those_that_evaluate_counts(n):
     assert not np.array_equal(fired(block), fired(fit.spikes((X, y), layers="layer2", passes=3, seed=3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
 )
@@ -404,6 +409,7 @@ def test_spikes_refuse_layers_that_are_not_there():
         fit.spikes(problem(5), passes=0)
 
 
+@pytest.mark.slow
 def test_the_block_is_saved_and_loaded(tmp_path):
     fit = fit_of(validation=0)
     again = nsnn.load(nsnn.save(fit.block, tmp_path / "fit.nwb"))
@@ -422,6 +428,7 @@ def test_the_block_is_saved_and_loaded(tmp_path):
         nsnn.save(fit.block, tmp_path / "empty.nwb")
 
 
+@pytest.mark.slow
 def test_a_schedule_begins_with_eta_and_changes_it():
     fit = fit_of(epochs=2, schedule="cosine")
     steady = fit_of(epochs=2)
@@ -463,6 +470,7 @@ def test_the_block_remembers_weights_and_history():
 # --- checkpoints
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     path, whole = tmp_path / "fit.npz", fit_of(epochs=4)
     fit_of(epochs=2, checkpoint=path)

@@ -196,6 +196,7 @@ def of_each(family, n):
     return family.scaled(1 + 0.2 * np.arange(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
 @pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate([*FAMILIES, MIXED])])
 def test_gradients_are_the_references(family, case, kind):
@@ -213,6 +214,7 @@ def test_gradients_are_the_references(family, case, kind):
         np.testing.assert_allclose(level.values, np.exp(level.log), rtol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", PATHS)
 def test_gradients_in_a_batch_that_is_not_full_at_another_level(case):
     reset, path = case
@@ -388,6 +390,7 @@ def without_time(fit):
     return fit.history.drop(columns="seconds")
 
 
+@pytest.mark.slow
 def test_a_schedule_is_a_factor_of_the_scale():
     """An epoch at factor 2 is one with twice the noise, bit for bit; the network has the last epoch's."""
     doubled, twice = fit_of(noisy(0.4), epochs=1, noise_schedule=[2.0]), fit_of(noisy(0.8), epochs=1)
@@ -401,6 +404,7 @@ def test_a_schedule_is_a_factor_of_the_scale():
     assert doubled.evaluate(problem(20)) == twice.evaluate(problem(20))
 
 
+@pytest.mark.slow
 def test_a_pair_goes_geometrically_and_the_history_has_it():
     fit = fit_of(epochs=4, noise_schedule=(4.0, 0.5))
     for name in ("layer1", "layer2"):
@@ -466,6 +470,7 @@ def test_the_logarithm_follows_the_optimizer(optimizer):
             np.testing.assert_allclose(level.log, w[k], atol=1e-12, rtol=0)
 
 
+@pytest.mark.slow
 def test_learned_noise_is_in_the_network_the_history_and_the_block():
     noise = [NOISE, nsnn.EscapeNoise(nsnn.Gaussian([0.3, 0.4, 0.5]))]
     net = nsnn.feedforward([6, 12, 3], noise=noise, seed=1, plasticity=nsnn.NDL(0.02, eta_noise=0.2))
@@ -488,6 +493,7 @@ def test_learned_noise_is_in_the_network_the_history_and_the_block():
     assert fit.evaluate(problem(30)) == fit_of(again, epochs=1).evaluate(problem(30))
 
 
+@pytest.mark.slow
 def test_without_a_rate_nothing_changes():
     """And a rate so small that the noise stays is the same training, bit for bit."""
     fixed, least = fit_of(noisy(0.4)), fit_of(noisy(0.4, eta_noise=1e-30))
@@ -511,6 +517,7 @@ def equal(a, b):
     )
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     path, whole = tmp_path / "fit.npz", learned(epochs=4)
     learned(epochs=2, checkpoint=path)
@@ -518,6 +525,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     assert equal(learned(epochs=4, checkpoint=path), whole)  # nothing left to do
 
 
+@pytest.mark.slow
 def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     path, inner, calls = tmp_path / "fit.npz", Learner.run, []
     asked = {"epochs": 4, "noise_schedule": (2.0, 0.5)}
@@ -540,6 +548,7 @@ def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     assert equal(learned(checkpoint=path, **asked), whole)
 
 
+@pytest.mark.slow
 def test_a_recurrent_networks_noise_is_learned_and_resumed(tmp_path):
     rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
     net = nsnn.recurrent(6, 8, 3, noise=NOISE, seed=1, plasticity=rule)

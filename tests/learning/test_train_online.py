@@ -55,6 +55,7 @@ def learned(rule, noise, neuron, loss=losses.rate_mse, target="numpy", encoder=N
     return moved, expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "case", "signal"),
     [
@@ -84,6 +85,7 @@ def test_compiled_it_is_the_references(loss):
     assert largest(moved, expected) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_deterministic_twin():
     rule = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), ETA)
     moved, expected = learned(rule, None, nsnn.NSNNNeuron(beta=0.6, theta=0.8))
@@ -121,10 +123,12 @@ def alike(a, b):
     np.testing.assert_allclose(a.history[columns], b.history[columns], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_without_hidden_layers_both_formulations_learn_alike():
     alike(one_layer("fast"), one_layer("online"))
 
 
+@pytest.mark.slow
 def test_batches_are_those_of_the_fast_formulation():
     rule = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.05, optimizer=nsnn.Adam())
     net = nsnn.feedforward([6, 3], noise=None, seed=1, plasticity=rule)
@@ -140,6 +144,7 @@ def test_batches_are_those_of_the_fast_formulation():
     )
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(tmp_path):
     whole = one_layer("online", epochs=3)
     one_layer("online", checkpoint=tmp_path / "c")

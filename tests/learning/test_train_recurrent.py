@@ -109,6 +109,7 @@ def expected(rule_of_one, W, R, states, y, loss=losses.rate_mse, **options):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate(FAMILIES)])
 def test_transported_gradients_are_backpropagation_through_time(family, case):
     """Through all paths, those through the recurrent weights too; and the weights move by them, in the order of synapses."""
@@ -285,6 +286,7 @@ def test_which_input_spiked_is_remembered():
         assert (late.argmax(1) == label).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_checkpoint(tmp_path):
     """With weights that lack a diagonal, and an optimizer with states."""
     net, _, _ = wired(nsnn.NDL(0.05, optimizer=nsnn.Adam()), noise=NOISE, reset="hard")

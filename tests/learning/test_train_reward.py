@@ -131,6 +131,7 @@ def z_of(samples, exact):
     return (samples.mean(0) - exact) / (samples.std(0, ddof=1) / np.sqrt(len(samples)))
 
 
+@pytest.mark.slow
 def test_the_mean_is_the_exact_gradient_and_the_baseline_saves_variance(monkeypatch):
     """At depth two, where noise-driven learning is biased, against the sum over all 256 spike patterns."""
     found, bare, exact = sampled("reward", monkeypatch, batches=1000, batch=20)
@@ -160,6 +161,7 @@ def test_single_samples_are_held_against_those_before():
             np.testing.assert_allclose(learner.layers[1].samples("d"), told, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_it_learns():
     """Three groups of inputs, three outputs, a hidden layer: most are told apart, by chance a third would be."""
     rng = np.random.default_rng(0)
@@ -181,6 +183,7 @@ class Alike(losses.Loss):
         return np.abs(np.asarray(o)[..., 0] - np.asarray(o)[..., 1]).sum(-1)
 
 
+@pytest.mark.slow
 def test_the_loss_needs_no_gradient_and_a_checkpoint_no_baseline(tmp_path):
     """Batches of one, whose baseline begins anew with each epoch: resumed they go on bit for bit."""
     data = np.random.default_rng(2).random((6, 2)), np.array([0, 1] * 3)

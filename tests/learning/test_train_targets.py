@@ -79,6 +79,7 @@ def test_gradients_of_target_spikes_are_the_references(target, reset):
     assert largest(slopes, expected) < 1e-10
 
 
+@pytest.mark.slow
 def test_the_encoder_gets_each_steps_x():
     X = np.random.default_rng(1).random((7, STEPS, 4))
     _, y = data_of()
@@ -90,6 +91,7 @@ def test_the_encoder_gets_each_steps_x():
     np.testing.assert_array_equal(states[0][:2], spikes[[3, 1]])
 
 
+@pytest.mark.slow
 def test_a_sequence_that_does_not_change_is_the_sample():
     """X of one value over all steps trains and evaluates bit for bit as X (n, n_in)."""
     rng = np.random.default_rng(2)
@@ -109,6 +111,7 @@ def test_a_sequence_that_does_not_change_is_the_sample():
     assert train(net_of(), (X, y), **kw).block.annotations["parameters"]["n_steps"] == 20
 
 
+@pytest.mark.slow
 def test_order_in_time_is_learned():
     """Two classes of the same spikes in reverse order: no classifier of counts tells them apart."""
     forth = np.zeros((1, 8, 2))
@@ -130,6 +133,7 @@ def test_order_in_time_is_learned():
     assert fit.evaluate((X, y))["accuracy"] > 0.95
 
 
+@pytest.mark.slow
 def test_target_spikes_are_learned_and_measured():
     X, y = data_of(1, seed=4, sizes=[30, 20, 2], steps=12)
     y[:] = 0
@@ -150,6 +154,7 @@ def test_target_spikes_are_learned_and_measured():
     assert after["loss"] < 0.4 * fit.history["loss"].iloc[0]
 
 
+@pytest.mark.slow
 def test_the_error_of_a_loss_is_over_samples_or_over_the_passes_of_one():
     X, y = data_of(12)
     fit = train(net_of(eta=0.0), (X, y), loss=VAN_ROSSUM, epochs=1, batch=12, seed=1, engine="numpy")
@@ -164,6 +169,7 @@ def test_the_error_of_a_loss_is_over_samples_or_over_the_passes_of_one():
     assert np.isnan(fit.evaluate((X[:1], y[:1]))["se"])
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(tmp_path):
     given = {"loss": VAN_ROSSUM, "batch": 4, "seed": 1, "engine": "numpy", "patience": 9}
     whole = train(net_of(), data_of(12), epochs=4, **given)
@@ -211,6 +217,7 @@ def by_hand(W, x, spikes, family, **neuron):
     return -np.sum(y * np.log(p) + (1 - y) * np.log1p(-p)), [hidden[0], spikes[0].T @ g]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
 def test_the_likelihoods_gradient_is_the_references_and_the_difference_quotient(family, reset):
@@ -309,6 +316,7 @@ def test_an_impossible_target_is_an_infinite_loss_and_has_no_gradient():
         assert learner.layers[-1].slope.tolist() == [0.0]
 
 
+@pytest.mark.slow
 def test_spikes_become_more_probable():
     """Drawn from a network, learned by another from its inputs and spikes: the likelihood rises to the first network's."""
     rng = np.random.default_rng(3)
@@ -393,6 +401,7 @@ def test_evaluation_refuses_another_number_of_steps():
         fit.evaluate((X[:, :5], Y[:, :5]))
 
 
+@pytest.mark.slow
 def test_given_spikes_of_a_recurrent_output_carry_no_gradient():
     X, y = data_of(sizes=[4, 3])
     rng = np.random.default_rng(8)

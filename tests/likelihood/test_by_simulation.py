@@ -158,6 +158,7 @@ def test_a_parameter_without_effect_has_an_infinite_error(kept):
     assert any("stimulus.phase does not change the spikes: its error is inf" in one for one in messages)
 
 
+@pytest.mark.slow
 def test_a_killed_fit_continues_from_its_folder(kept, monkeypatch):
     folder, found, _ = kept
     files = sorted(folder.iterdir())
@@ -203,6 +204,7 @@ def test_points_of_one_number_share_their_noise(kept):
     assert not np.array_equal(same[0], same[2])
 
 
+@pytest.mark.slow
 def test_points_simulated_together_are_those_simulated_alone():
     """Also with a recorded stimulus, of which every point has its own samples."""
     signal = neo.AnalogSignal(np.sin(0.1 * np.arange(200)), units="mm", sampling_period=1 * pq.ms)

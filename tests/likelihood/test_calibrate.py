@@ -61,6 +61,7 @@ def diffusive():
     )
 
 
+@pytest.mark.slow
 def test_parameters_of_a_neuron_with_escape_noise_are_found_again():
     fit = fitted()
     z = [(fit.parameters[name] - value) / fit.se[name] for name, value in TRUTH.items()]
@@ -115,6 +116,7 @@ def test_time_rescaling_rejects_a_lif_fitted_to_an_adapting_neuron_and_not_one_f
     assert p["AdEx"] < 1e-4
 
 
+@pytest.mark.slow
 def test_the_maximum_and_its_errors_are_those_of_a_general_optimiser():
     fit = fitted()
 
@@ -163,6 +165,7 @@ def test_the_likelihood_at_the_ends_of_a_profile_interval_has_fallen_by_half_of_
         assert fit.log_likelihood - logs.sum() == pytest.approx(chi2.ppf(0.9, 1) / 2, abs=0.03)
 
 
+@pytest.mark.slow
 def test_intervals_of_both_kinds_and_profiles_agree_where_spikes_are_many():
     fit = fitted()
     intervals, wald = fit.interval(), fit.interval(method="wald")
@@ -249,6 +252,7 @@ def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
         warn_limits(ends)
 
 
+@pytest.mark.slow
 def test_a_fit_of_one_trial_in_seconds_is_that_of_arrays():
     block = spikes()
     arrays = [s.spiketrains[0].rescale("s").magnitude for s in block.segments]
@@ -258,6 +262,7 @@ def test_a_fit_of_one_trial_in_seconds_is_that_of_arrays():
     assert one.parameters == other.parameters
 
 
+@pytest.mark.slow
 def test_given_spikes_before_the_window_do_not_count():
     free = {"stimulus.gain": (0 * mV, 30 * mV)}
     late = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_start=1 * second)
@@ -266,6 +271,7 @@ def test_given_spikes_before_the_window_do_not_count():
     assert late.se["stimulus.gain"] > whole.se["stimulus.gain"]
 
 
+@pytest.mark.slow
 def test_recordings_under_one_stimulus_are_fitted_as_its_trials():
     trials = [segment.spiketrains[0] for segment in spikes().segments]
     fit = nsnn.calibrate(CELL, FREE, noise=OTHER, stimulus=[FAR, FAR], trains=trials)
@@ -296,6 +302,7 @@ def test_each_recording_has_its_own_stimulus():
     assert counts[0] > counts[1] + 10  # Hz; the second has a lower offset
 
 
+@pytest.mark.slow
 def test_simulate_gives_spikes_of_the_fit():
     fit = fitted()
     block = fit.simulate(trials=2, seed=3, engine="numpy")
@@ -304,6 +311,7 @@ def test_simulate_gives_spikes_of_the_fit():
     assert Rescaled.of(q, on_steps(block, q.shape[1])).p > 0.01
 
 
+@pytest.mark.slow
 def test_another_signal_is_taken_in_the_unit_of_the_fitted_one():
     fit = dataclasses.replace(
         fitted(), stimulus=(DRIVE, nsnn.Filtered(SIGNAL, gain=5 * mV, offset=90 * mV, delay=1 * ms))
@@ -327,6 +335,7 @@ def test_the_printed_table_has_units_and_bounds():
     assert row.split()[-4:] == ["0", "to", "30", "mV"]
 
 
+@pytest.mark.slow
 def test_parameters_that_replace_each_other_are_named():
     free = {
         "v_thresh": (15 * mV, 40 * mV),
@@ -341,6 +350,7 @@ def test_parameters_that_replace_each_other_are_named():
     assert fit.se["v_rest"] > 5e-3  # a flat ridge inside the bounds
 
 
+@pytest.mark.slow
 def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
     free = {"noise.hazard.rate": (200 * Hz, 900 * Hz), "stimulus.gain": (0 * mV, 30 * mV)}
     with pytest.warns(UserWarning, match="noise.hazard.rate is at its lower bound: its error is NaN"):
@@ -365,6 +375,7 @@ def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
         assert np.isfinite(fit.interval(method=method)["stimulus.gain"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("upper", "words"), [(0.45, ["a fifth of tau_m = 0.45 ms of the fitted"]), (5, [])])
 def test_a_fitted_time_constant_too_short_for_dt_is_warned_of_once(upper, words):
     """Whatever the model's own value was; the true one is 10 ms, so that the fit ends at the upper bound."""

@@ -117,6 +117,7 @@ def test_a_membrane_that_subtracts_is_fitted_without_overflow():
     assert np.max(np.abs(gradient) * list(fit.se.values())) < 2e-5
 
 
+@pytest.mark.slow
 def test_a_uniform_fit_is_the_maximum_or_refused_with_the_reason():
     """Corners of its likelihood: no step to a neighbour wins, or the error names them."""
     signal = gaussian_signal(4000, 1)
@@ -154,6 +155,7 @@ def covered(fits: list[Any], true: dict[str, float]) -> float:
     return float(np.mean(inside))
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_of_simulated_neurons():
     """100 fits of 6 parameters. Were all 600 intervals independent, their coverage would have SD .9 % about 95: 90 to 98 % are
     -5.6 and +3.4 SD; at worst, with all six of a fit alike, 2.2 %, and -2.3 and +1.4 SD. The mean estimate is held to |z| < 4."""
@@ -316,6 +318,7 @@ def test_the_scores_error_is_its_spread_over_recordings():
     assert abs(np.mean([s.se for s in scores]) / spread - 1) < 0.45
 
 
+@pytest.mark.slow
 def test_held_out_likelihood_prefers_the_true_model():
     """Of ten held-out recordings: history is worth bits, a model without it beats the homogeneous one, each by more than 4 SE."""
     signal, other = gaussian_signal(10_000, 20), gaussian_signal(4000, 21)
@@ -334,6 +337,7 @@ def test_held_out_likelihood_prefers_the_true_model():
     assert 0 < truth - fitted < 4 * chi2.isf(1e-4, 5) / 2
 
 
+@pytest.mark.slow
 def test_rescaled_intervals_of_the_true_model_are_uniform():
     """p-values of 300 recordings are uniform; so are all intervals together. A spike in every seventh step: no small-dt limit."""
     signal = gaussian_signal(500, 22)

@@ -77,6 +77,7 @@ def test_inputs_and_products_are_the_columns_of_a_logistic_regression():
     assert se[1, 0] == pytest.approx(fit.se["coupling[1,0]"])
 
 
+@pytest.mark.slow
 def test_coupling_is_recovered_and_its_intervals_cover_it():
     """40 fits of a cell with one input that excites it, one that inhibits it and one without effect; 200 intervals, SD 1.5 %."""
     model = NeuronModel(

@@ -151,6 +151,7 @@ def test_it_is_noise_driven_learning_with_the_spikes_forced(family, reset):
     assert_allclose(score[:, 0], gradient, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_probabilities_add_up_and_the_information_is_the_scores_variance():
     """Over all patterns of 9 steps: sum P = 1, E[score] = 0, E[score score^T] = E[information], exactly."""
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.6), stimulus=Lags(2), history=Lags(2), beta="fit")
@@ -169,6 +170,7 @@ def test_probabilities_add_up_and_the_information_is_the_scores_variance():
     assert_allclose(outer, information, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nsnn with theta", "subtract", "refractory"])
 def test_simulated_patterns_have_their_probabilities(kind):
     """All patterns of 5 steps in 5,000 trials, chi-square; rare ones pooled."""

@@ -78,6 +78,7 @@ def repeated(data: Observed, n: int) -> Observed:
     return Observed(np.tile(data.o, (n, 1)), np.tile(data.x, (n, 1)), np.tile(data.lengths, n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reset", "n_outputs"), [("hard", 1), ("subtract", 1), ("hard", 2)])
 def test_bound_and_likelihood_are_those_of_all_hidden_patterns(reset, n_outputs):
     """256 patterns. Of 10,000 estimates: with one particle the mean log is the bound; with any number the mean is P(O|x), unbiased;
@@ -103,6 +104,7 @@ def test_bound_and_likelihood_are_those_of_all_hidden_patterns(reset, n_outputs)
     assert 0 < exact - means[-1] < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("particles", [1, pytest.param(200, marks=pytest.mark.slow)])
 def test_without_membranes_the_steps_are_independent(particles):
     """beta = 0: the likelihood of a long recording is the product of each step's sum over hidden patterns, exactly; trials of
@@ -137,6 +139,7 @@ def test_without_membranes_the_steps_are_independent(particles):
     assert abs(found.mean() - exact.sum() - bias) < 4 * found.std(ddof=1) / np.sqrt(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", ["model", "network"])
 def test_simulated_patterns_have_their_probabilities(drawn):
     """All 16 patterns of the output, summed over the hidden layer's, against 4,000 trials: of the model's own draws, and of the
@@ -224,6 +227,7 @@ def enumerated_ndl(
     return [np.tensordot(prior, one, 1) for one in gradients]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", ["hard", pytest.param("subtract", marks=pytest.mark.slow)])
 def test_what_is_learned_is_the_expectation_of_noise_driven_learning(reset):
     """One step down the slope of 2,000 draws of the hidden layer, 12 seeds, against the sum over all 256 patterns: |z| < 4."""
@@ -258,6 +262,7 @@ def test_what_is_learned_is_the_expectation_of_noise_driven_learning(reset):
         assert np.max(np.abs(wanted / np.where(moves, se, np.inf))) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reset", "n_outputs"), [("hard", 1), ("subtract", 2)])
 @pytest.mark.parametrize("particles", [1, 5])
 def test_the_refinements_slope_is_the_likelihoods(reset, n_outputs, particles):
@@ -302,6 +307,7 @@ def on_off(n: int = EACH) -> tuple[NetworkModel, tuple[np.ndarray, np.ndarray]]:
     return model, (np.stack(columns, axis=1), np.append(0.0, np.full(2 * n, 1 / n))[:, None])
 
 
+@pytest.mark.slow
 def test_the_bound_of_the_history_is_that_of_the_weights():
     """After the last epoch the held-out windows' bound, of one draw of the hidden layer each, is the model's own with the fit's
     weights, from other draws: weights come back from the scaled columns, bits from nats."""
@@ -326,6 +332,7 @@ def test_the_bound_of_the_history_is_that_of_the_weights():
     assert fit.held_out.value == again.value
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_fit():
     model, true = on_off(2)
     signal = gaussian_signal(1000, 3)

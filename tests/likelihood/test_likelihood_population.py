@@ -87,6 +87,7 @@ def test_coupling_is_found_where_it_is_and_zero_elsewhere(fitted):
     assert str(fitted).startswith("PopulationFit: 3 neurons")
 
 
+@pytest.mark.slow
 def test_a_fitted_population_simulates_its_rates_and_correlations(recorded, fitted):
     """Counts of trials, and pairs of spikes one step apart, of four simulated trials and the two recorded ones."""
     block, x = recorded
@@ -131,6 +132,7 @@ def test_a_spike_acts_on_the_others_after_its_lag(fitted):
     assert_array_equal(steps[2], np.arange(2, 50, 5))
 
 
+@pytest.mark.slow
 def test_populations_that_run_away_and_what_is_refused(recorded, fitted):
     block, x = recorded
     wild = tuple(

@@ -40,6 +40,7 @@ def test_the_score_is_that_of_fits_without_each_block():
     assert lines[3:] == str(found.fit).splitlines()
 
 
+@pytest.mark.slow
 def test_the_true_filter_history_and_family_are_chosen():
     """Each wrong candidate is behind by more than four standard errors of the paired difference, or has needless parameters."""
     signal = gaussian_signal(15_000, 31)
@@ -56,6 +57,7 @@ def test_the_true_filter_history_and_family_are_chosen():
     assert chosen.best == families[0]
 
 
+@pytest.mark.slow
 def test_a_chosen_ridge_predicts_new_data_better():
     """Sixty lags, of which two matter, and few spikes: a paired difference of more than four standard errors on new data."""
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(2))

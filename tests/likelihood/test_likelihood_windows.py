@@ -206,6 +206,7 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     assert not np.array_equal(again.weights[0], fit.weights[0])
 
 
+@pytest.mark.slow
 def test_the_door_for_recordings_passes_all_of_it_on() -> None:
     """Two neurons, each driven by its own channel; held out they are predicted, and not with the channels exchanged."""
     signal = gaussian_signal(1500, 1).magnitude[:, 0], gaussian_signal(1500, 2).magnitude[:, 0]

@@ -110,6 +110,7 @@ def test_steps_of_two_lengths_are_compared_in_the_shorter():
         compare_models(third, block, {"1 ms": signal, "2 ms": signal, "other": other}, **PRECISION)
 
 
+@pytest.mark.slow
 def test_a_calibrated_neuron_stands_beside_a_glm(recorded):
     """Its stimulus is its own, or the one given by its name; score and simulate take another signal too."""
     x = 0.5 + np.convolve(np.random.default_rng(6).normal(size=3000), np.ones(20) / 20, mode="same")

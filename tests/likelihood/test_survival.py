@@ -252,6 +252,7 @@ def on_steps(block, n):
     return o
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -339,6 +340,7 @@ def test_the_variance_of_the_score_is_the_mean_observed_information():
         )  # the test would see an error of such a size
 
 
+@pytest.mark.slow
 def test_a_wrong_model_is_rejected():
     _, noise, stimulus = SIMULATED["GIF"]
     block = simulated("GIF")

@@ -47,6 +47,7 @@ def z_scores(result):
     }
 
 
+@pytest.mark.slow
 def test_parameters_are_found_again():
     result = fitted()
     assert isinstance(result, VoltageCalibration)
@@ -96,6 +97,7 @@ def test_detected_spikes_are_the_true_ones():
     assert len(detect_spikes(double, min_interval=0 * ms).segments[0].spiketrains[0]) == 2
 
 
+@pytest.mark.slow
 def test_a_regression_is_that_of_numpy():
     """For a given time constant the membrane is linear in the rest of its parameters."""
     current, voltage, spikes = data()
@@ -136,6 +138,7 @@ def test_a_regression_is_that_of_numpy():
     np.testing.assert_allclose([*found, result.series_resistance], solved, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_membrane_is_that_of_simulate():
     current = neo.AnalogSignal(
         130 + 20 * np.sin(np.arange(3000) / 70), units="pA", sampling_period=0.1 * pq.ms
@@ -188,6 +191,7 @@ def test_intervals_are_those_of_student():
         np.testing.assert_allclose(ends, [at - half, at + half], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_errors_contain_that_of_a_tau_refrac_off_by_a_sample():
     """`v_reset` is the voltage at the end of tau_refrac: a sample later the membrane is elsewhere."""
     current, voltage, _ = data(1, 2.0)
@@ -236,6 +240,7 @@ def test_a_parameter_of_one_stretch_of_time_has_no_error():
     assert result.interval()["tau_m"] == (-np.inf, np.inf)
 
 
+@pytest.mark.slow
 def test_several_recordings_each_with_its_current():
     free = dict.fromkeys(("v_rest", "tau_m", "stimulus.gain", "v_thresh"))
     currents, voltages, _ = zip(
@@ -258,6 +263,7 @@ def test_several_recordings_each_with_its_current():
         nsnn.calibrate(cell, free, stimulus=drives, voltage=voltages[0], **options)
 
 
+@pytest.mark.slow
 def test_chosen_parameters_and_bounds():
     result = fit({"tau_m": (2 * ms, 50 * ms), "v_rest": None, "v_thresh": None}, t_stop=2 * second)
     assert list(result.parameters) == ["tau_m", "v_rest", "v_thresh"]

@@ -40,6 +40,7 @@ def test_errors_are_those_of_regressions_without_each_block(columns):
     np.testing.assert_allclose(covariance, (N_BLOCKS - 1) / N_BLOCKS * moves.T @ moves, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_cover_with_few_blocks_of_unequal_weight(columns):
     """Also where noise is correlated within blocks; a normal interval from the variance of the scores is too narrow."""
     rng = np.random.default_rng(3)

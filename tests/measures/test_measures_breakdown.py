@@ -111,6 +111,7 @@ def test_a_known_pair_of_cells_term_by_term():
     assert exact[3] > 0.01
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.sampled_from(["none", "panzeri-treves"]))
 def test_terms_add_up_and_keep_their_signs(seed, bias):
     rng = np.random.default_rng(seed)
@@ -163,6 +164,7 @@ def test_error_bars_and_the_jackknifed_quantities_equal_leaving_trials_out_by_ha
 # --- sampling ---
 
 
+@pytest.mark.slow
 def test_corrected_terms_on_samples():
     """200 trials per stimulus, 6 words: means over 300 samples; plug-in cor_dep and total are many errors off."""
     rng, joint = np.random.default_rng(2), like_tuned_pair()
@@ -209,6 +211,7 @@ def test_p_is_uniform_where_there_is_nothing():
         assert kstest(column, "uniform").pvalue > 0.001
 
 
+@pytest.mark.slow
 def test_shuffling_within_stimuli_keeps_signals_and_takes_correlations():
     """Conditionally independent cells with strong tuning: cor_ and only cor_ terms are as their null."""
     rng, p = np.random.default_rng(5), []

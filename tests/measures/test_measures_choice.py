@@ -30,6 +30,7 @@ def decisions(seed, rho, shifts, n):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "published"), [(0.1, 0.5450534), (0.3, 0.6360814), (0.6, 0.7789343)])
 def test_choice_probability_of_normal_variables(rho, published):
     """Britten et al.'s setting, as published in closed form: 1/2 + 2/pi atan(rho/sqrt(2 - rho^2))."""
@@ -63,6 +64,7 @@ def test_choice_probability_against_loops():
     assert_allclose(plain.value, roc_auc(z[~side], z[side]).value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_unequal_choices_lower_plain_z_scores_alone():
     """Ratios of choices of 7 to 1 and 1 to 7: each stimulus alone has a choice probability of .66, so have they together."""
     stimulus, x, choice = decisions(3, 0.3, [-1.2, 1.2], 20_000)
@@ -90,6 +92,7 @@ def test_two_standard_errors_cover_the_choice_probability(rho, shifts, n, balanc
     assert np.mean([abs(e.value - truth) <= 2 * e.se for e in results]) >= 0.9
 
 
+@pytest.mark.slow
 def test_p_of_choices_is_uniform_without_a_relation():
     """Choices depend on the stimulus and so do counts: only permutations within a stimulus leave that alone."""
     p = []
@@ -194,6 +197,7 @@ CURVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("model", CURVES)
 def test_neurometric_recovers_its_curve(model, signed):
@@ -247,6 +251,7 @@ def test_two_standard_errors_cover_the_threshold(model, signed):
     assert np.mean([abs(e.value - 0.2) <= 2 * e.se for e in known]) >= 0.9
 
 
+@pytest.mark.slow
 def test_neurometric_of_units_blocks_and_falling_responses():
     rng = np.random.default_rng(4)
     level = np.repeat([1.0, 2.0, 3.0, 5.0], 25)

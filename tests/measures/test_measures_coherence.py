@@ -148,6 +148,7 @@ def test_information_of_a_linear_poisson_neuron(bias):
     assert abs(z_of_mean(values, expected)) < 4
 
 
+@pytest.mark.slow
 def test_independent_spikes():
     """No relation: C' has mean 1/K and follows Beta(1, K - 1), so that sum and null mean are known exactly.
 
@@ -202,6 +203,7 @@ def test_jackknife_error_matches_the_spread_of_repeats():
     assert e.n == 100
 
 
+@pytest.mark.slow
 def test_shift_null_of_a_driven_neuron():
     """A shifted signal is independent of the spikes: the null is the expected bias, far below the value."""
     rng = np.random.default_rng(10)

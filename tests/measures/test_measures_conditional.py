@@ -41,6 +41,7 @@ def drawn(rng, law, n):
     return np.unravel_index(rng.choice(law.size, n, p=law.ravel()), law.shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(TRIPLES)
 def test_plugin_is_what_counting_gives_and_obeys_the_identities(rows):

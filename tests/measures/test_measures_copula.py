@@ -70,6 +70,7 @@ def parabola(rng, n):
     return x, x + x**2 + 0.5 * noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [student, parabola])
 def test_copula_error_bar_of_copulas_that_are_not_gaussian(make):
     """SD of 300 repeats within 4 / sqrt(600); without the change of ranks the se of the parabola is 1.25 times it."""

@@ -175,6 +175,7 @@ def test_signal_correlation_against_a_loop():
         assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_signal_correlation_is_freed_of_noise():
     """60 stimuli of 30 trials, noise correlation 0.9 against a signal correlation near 0: without the correction it leaks in.
 
@@ -217,6 +218,7 @@ def test_dimensionality_against_u_statistics():
         assert plain.correction == "none"
 
 
+@pytest.mark.slow
 def test_dimensionality_of_independent_poisson_neurons():
     """Truth (sum r)^2 / sum r^2: at least 90 % of 200 repeats within two se; the plain ratio is far too low."""
     rng = np.random.default_rng(9)

@@ -219,6 +219,7 @@ def test_a_change_of_the_fano_factor_at_equal_rates_stays():
     assert matched.fano[0] - matched.fano[1] > 10 * np.hypot(*matched.se)
 
 
+@pytest.mark.slow
 def test_matching_equals_the_mean_of_random_draws():
     """The source's procedure: at each time draw the common number from each bin and average v/m, many times."""
     rng = np.random.default_rng(8)
@@ -241,6 +242,7 @@ def test_matching_equals_the_mean_of_random_draws():
         assert abs(z_of_mean(draws[:, k], matched.fano[k])) < 4
 
 
+@pytest.mark.slow
 def test_error_bar_of_the_matched_fano_factor_covers():
     """Populations of 40 Poisson neurons, truth 1 exactly: the mean squares of error and error bar agree, and two se cover."""
     rng = np.random.default_rng(9)

@@ -103,6 +103,7 @@ def test_priors():
     assert d.accuracy > 0.89
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [(LOW, HIGH), ((3.0, 3.0), (8.0, 8.0))])
 def test_error_bars_cover(rates):
     """200 repeats of 2 x 50 trials."""

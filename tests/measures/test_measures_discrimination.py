@@ -51,6 +51,7 @@ def test_p_of_few_values_is_exact():
     assert abs(shuffled.p - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 4000)
 
 
+@pytest.mark.slow
 def test_oracle_of_poisson_counts():
     """Counts of mean 8 and 12: AUC .8141298, d' 1.2632011, ties .0605594, standard error of 50 + 50 trials .0419557."""
     auc, tie = exact_auc()
@@ -123,6 +124,7 @@ def test_two_standard_errors_cover_an_area_near_1(n):
     assert np.mean([abs(e.value - truth) <= 2 * e.se for e in results]) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_shuffle", [0, pytest.param(199, marks=pytest.mark.slow)])
 def test_p_is_uniform_without_a_difference(n_shuffle):
     rng = np.random.default_rng(11)
@@ -131,6 +133,7 @@ def test_p_is_uniform_without_a_difference(n_shuffle):
     assert abs(np.mean(np.array(p) <= 0.05) - 0.05) < 4 * math.sqrt(0.05 * 0.95 / 400)
 
 
+@pytest.mark.slow
 def test_p_of_moments_is_uniform_without_a_difference():
     rng = np.random.default_rng(12)
     p = [d_prime(*rng.poisson(10, size=(2, 40)), method="moments").p for _ in range(400)]

@@ -61,6 +61,7 @@ def grassberger(rows):
     return np.array([entropy(np.repeat(np.arange(c.size), c), method="grassberger").value for c in rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [m for m in METHODS if m not in ("quadratic", "nsb", "grassberger")])
 @given(x=st.lists(st.integers(0, 5), min_size=2, max_size=25))
 def test_error_bar_is_the_brute_force_jackknife(method, x):
@@ -167,6 +168,7 @@ def test_auto_goes_by_sizes_alone():
     assert many.value == entropy([0, 1] * 8, method="panzeri-treves").value
 
 
+@pytest.mark.slow
 @given(SAMPLES)
 def test_relabelling_changes_nothing(x):
     shuffled = np.random.default_rng(1).permutation(7)[np.array(x)]

@@ -204,6 +204,7 @@ def test_extrapolation_takes_all_halves_and_quarters():
     assert abs(without.mean() - value) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(20, 10), (60, 100), (300, 30)])
 def test_best_upper_bound_bounds_bias_and_error(n, k):
     a, bound = bub_coefficients(n, float(k))
@@ -234,6 +235,7 @@ def test_best_upper_bound_bounds_bias_and_error(n, k):
     assert n > k or mine < worst["miller-madow"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(20, 10), (25, 100)])
 def test_best_upper_bound_is_near_the_least_of_all(n, k):
     """The least bound over all coefficients: linear programs for the larger of |bias| + weight * SD, over the weights."""
@@ -272,6 +274,7 @@ def test_all_ways_of_coding_agree(scale):
     assert small.tolist() == large.tolist()
 
 
+@pytest.mark.slow
 def test_types_are_read_alike():
     x = np.array([3, 0, 1, 3, 0])
     for kind in (np.int8, np.uint8, np.uint64, np.int32, float, np.float32):

@@ -123,6 +123,7 @@ def test_a_driven_regular_cell_is_regular_per_bin_and_not_pooled():
     assert abs(within - np.average(per_bin, weights=np.tile([1, 20], 10))) < 0.02
 
 
+@pytest.mark.slow
 def test_poisson_counts_of_many_stimuli_have_one():
     """Rates from .5 to 30 spikes, unequal numbers of trials: 500 neurons; the mean of ratios has the same mean, but is noisier."""
     rng = np.random.default_rng(3)
@@ -235,6 +236,7 @@ def test_motor_unit_per_window():
     assert within < pooled
 
 
+@pytest.mark.slow
 def test_salamander_movie_per_window():
     """Published: median over cells of the Fano factor in windows of 200 ms with a mean above .2 spikes, .557."""
     import scipy.io

@@ -49,6 +49,7 @@ def test_planted_events_are_recovered():
     assert ((events.start < TIMES - 0.05) & (events.stop > TIMES + 0.05)).all()
 
 
+@pytest.mark.slow
 def test_error_bars_cover():
     """200 repeats of 50 trials: at least 90 % of all events within two errors, but for the event that never fails."""
     reliable, precise = [], []

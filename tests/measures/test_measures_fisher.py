@@ -57,6 +57,7 @@ def test_formula_written_out():
     assert_allclose(e.value, alone, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "t1", "t2"), [(5, 50, 50), (5, 30, 90), (15, 30, 30)])
 def test_unbiased_with_honest_error_bars(n, t1, t2):
     """400 repeats of a Gaussian population: mean, coverage, and SD against the mean se."""

@@ -183,6 +183,7 @@ def test_error_bars_equal_leaving_parts_out_by_hand():
 # --- known rates ---
 
 
+@pytest.mark.slow
 def test_independent_bins():
     """Mean over 25 stimuli and responses against the exact rate; the other corrections leave what they leave."""
     rng = np.random.default_rng(5)
@@ -195,6 +196,7 @@ def test_independent_bins():
     assert z_of_mean(values["none"], truth) > 10
 
 
+@pytest.mark.slow
 def test_stimulus_correlated_over_bins():
     """Against the same line through the exact entropies, and that line against the exact rate of the process.
 
@@ -236,6 +238,7 @@ def refractory_noise_entropy(p, length):
     return np.mean(entropies) / length
 
 
+@pytest.mark.slow
 def test_noise_entropy_of_a_refractory_neuron():
     """Letters of a trial are correlated: "quadratic" is right, "shuffle" up to a hundredth too high (100 trials)."""
     rng = np.random.default_rng(15)
@@ -319,12 +322,14 @@ def test_p_is_uniform_without_a_stimulus():
     assert kstest(p, "uniform").pvalue > 0.001
 
 
+@pytest.mark.slow
 def test_independent_trials_carry_nothing():
     rng = np.random.default_rng(10)
     values = [rate_of(rng.random((60, 400)) < 0.3, word_lengths=[1, 2, 3]).value for _ in range(20)]
     assert abs(z_of_mean(values, 0.0)) < 4
 
 
+@pytest.mark.slow
 def test_shuffles_find_a_stimulus_and_repeat_with_their_seed():
     letters, _ = independent_bins(np.random.default_rng(11), n_trials=30, n_bins=200)
     more: dict[str, Any] = {"n_shuffle": 30, "word_lengths": [1, 2, 3]}

@@ -47,6 +47,7 @@ def pyspikes(function, trains):
     return np.array([[getattr(pyspike, function)(a, b) for b in objects] for a in objects])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trains", [random_trains(s) for s in range(8)] + EDGES)
 @pytest.mark.parametrize("function", [isi_distance, spike_distance])
 def test_equal_to_pyspike(function, trains):

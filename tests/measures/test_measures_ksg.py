@@ -30,6 +30,7 @@ def brute_ksg(x, y, k, variant):
     return (digamma(k) - (variant == 2) / k + digamma(n) - total / n) / np.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [1, 2])
 @pytest.mark.parametrize("k", [1, 3, 8])
 @pytest.mark.parametrize(("d", "e"), [(1, 1), (2, 1), (1, 3), (2, 2)])
@@ -57,6 +58,7 @@ def test_ksg_equals_scikit_learn():
     assert_allclose(ksg(x, y, n_shuffle=0).value, theirs, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [1, 2])
 @pytest.mark.parametrize(("rho", "n"), [(0.0, 300), (0.6, 300), (0.9, 300), (0.9, 3000)])
 def test_ksg_covers_the_truth_of_gaussians(variant, rho, n):
@@ -80,6 +82,7 @@ def test_ksg_covers_the_truth_of_channels(d, e, size):
     assert abs(np.sqrt((se**2).mean()) / values.std() - 1) < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "variant"), [(3, 1), (6, 2)])
 def test_ksg_error_bar_knows_that_neighbours_share_samples(k, variant):
     """600 repeats of independent variables: SD against se within 4 / sqrt(1200); the local terms alone give 0.8."""
@@ -90,6 +93,7 @@ def test_ksg_error_bar_knows_that_neighbours_share_samples(k, variant):
     assert abs(np.log(np.sqrt((se**2).mean()) / values.std())) < 4 / np.sqrt(1200)
 
 
+@pytest.mark.slow
 def test_ksg_finds_what_has_no_correlation():
     """y = x^2 + noise: the copula's Gaussian sees none of it, neighbours do (against quadrature)."""
     rng = np.random.default_rng(5)

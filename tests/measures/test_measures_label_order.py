@@ -17,6 +17,7 @@ COUNTS = np.random.default_rng(0).poisson([RATES[label] for label in LABELS])
 BLOCK = to_block([[np.linspace(0.1, 0.9, n)] for n in COUNTS], t_stop=1 * pq.s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "order"),
     [

@@ -31,6 +31,7 @@ def counted(rng, n, means):
 # --- codes of known information ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_counts_alone_tell_all_at_q_0(classes):
     rng = np.random.default_rng(1)
@@ -122,6 +123,7 @@ def test_ties_but_for_rounding_are_ties():
     assert_array_equal(found.confusion[0][0], [3.5, 0.5])
 
 
+@pytest.mark.slow
 def test_another_distance():
     trains, labels = timed(np.random.default_rng(5), 10, 0.03, 1)
     tau = lambda repeats, cost: van_rossum(repeats, tau=1 / cost)  # noqa: E731

@@ -209,6 +209,7 @@ def test_shapes_labels_and_blocks():
     assert_allclose(modulated_poisson(names[order], x[order]).se, both.se, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_drift_over_trials_is_told():
     """A rate that doubles from first to last trial raises the gain variance; counts of a constant rate warn of nothing."""
     rng = np.random.default_rng(8)
@@ -221,6 +222,7 @@ def test_a_drift_over_trials_is_told():
         modulated_poisson(stimulus, rng.poisson(20.0, 200))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("f", "a"), [(1e5, 1e-3), (1e4, 2.0)])
 def test_fisher_information_at_the_largest_counts(f, a):
     """Limits at large f: f^2 / (2 (1 + a f)^2) for small a; for a gamma gain of shape k, (trigamma(k) - 1/k) k^4 less the

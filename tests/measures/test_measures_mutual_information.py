@@ -58,6 +58,7 @@ def test_channels_are_their_closed_forms():
     assert abs(erasure(0.3).information - 0.7) < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize(
     "channel", [symmetric(0.11), erasure(0.3), COUNTS], ids=["symmetric", "erasure", "Poisson"]
@@ -74,6 +75,7 @@ def test_long_samples_of_known_channels(channel, bias):
     assert abs(estimate.se / spread - 1) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
 def test_independent_data_have_no_information(bias):
     rng = np.random.default_rng(1)
@@ -86,6 +88,7 @@ def test_independent_data_have_no_information(bias):
     assert estimate.p > 0.02
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_plain_information_is_the_double_sum(pairs):
     s, r = np.array(pairs).T
@@ -98,12 +101,14 @@ def test_plain_information_is_the_double_sum(pairs):
     assert value > -1e-10
 
 
+@pytest.mark.slow
 @given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
 def test_merging_responses_cannot_add_information(pairs, merged):
     s, r = np.array(pairs).T
     assert plain(s, np.array(merged)[r]) <= plain(s, r) + 1e-10
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=60))
 def test_chain_rule(rows):
     s, first, second = np.array(rows).T
@@ -116,6 +121,7 @@ def test_chain_rule(rows):
     assert abs(together - plain(s, first) - given_first) < 1e-10
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_symmetry_and_labels_do_not_matter(pairs):
     s, r = np.array(pairs).T
@@ -187,6 +193,7 @@ def test_null_p_values_are_uniform(bias):
     assert stats.kstest(ps, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_null_shuffles_labels_and_is_corrected_alike():
     s, r = symmetric(0.2).samples(symmetric(0.2).tables(100, 1, np.random.default_rng(6))[0])
     for bias in (*BIASES, "plugin"):
@@ -213,6 +220,7 @@ def test_shuffled_estimator_keeps_the_information_of_correlations():
     assert estimate.se_method == "jackknife over samples, with the spread of the shuffles"
 
 
+@pytest.mark.slow
 def test_shuffled_estimator_is_less_biased_where_trials_are_few():
     channel = WORDS["words of 6 bins"]
     tables = channel.tables(64, 60, np.random.default_rng(0))
@@ -224,6 +232,7 @@ def test_shuffled_estimator_is_less_biased_where_trials_are_few():
     assert mean["panzeri-treves"] - channel.information > 0.07
 
 
+@pytest.mark.slow
 def test_stochastic_resonance_of_one_unit():
     """u is 0.4 or 0.8, theta 1: the noise at which a spike tells most, and spikes of the package at that noise."""
 
@@ -277,6 +286,7 @@ def test_suprathreshold_resonance():
         assert estimate.p == 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "noise"), [(1, 1.0), (8, 0.316)])
 def test_suprathreshold_resonance_of_simulated_spikes(k, noise):
     """A new x in each step for k NSNN neurons without memory: what their count says of the bin of x."""
@@ -328,6 +338,7 @@ def test_more_than_64_responses_need_more_trials_for_each():
     )
 
 
+@pytest.mark.slow
 def test_auto_gives_the_estimate_on_which_estimators_agree():
     rng = np.random.default_rng(11)
     s = np.repeat(np.arange(3), 80)

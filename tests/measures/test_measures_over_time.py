@@ -30,6 +30,7 @@ def largest_run(z, above):
     return best
 
 
+@pytest.mark.slow
 def test_false_clusters_are_as_rare_as_stated():
     """Neighbouring windows share spikes and all share a gain: 200 experiments without information."""
     rng, labels, false = np.random.default_rng(3), np.repeat([0, 1], 20), 0

@@ -85,6 +85,7 @@ PUBLISHED = {  # law, trials that hold it exactly, I_min, BROJA where it differs
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_values_to_their_digits(name):
     law, n, i_min, broja = PUBLISHED[name]

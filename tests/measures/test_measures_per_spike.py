@@ -72,6 +72,7 @@ def test_corrections_and_errors_equal_leaving_trials_out_by_hand(bias):
     assert e.se_method == "jackknife over trials"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0.0, 0.8])
 def test_sinusoidal_poisson_neuron(depth):
     """Mean over 150 repeats against the exact sum over bins; without a correction it lies far above."""
@@ -102,6 +103,7 @@ def test_bins_lower_the_information_as_the_docstring_says():
         assert_allclose(loss, slope / n_bins**2 / 24 / np.log(2), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_regular_trains_need_the_jackknife():
     """Four spikes per trial, one in each quarter of two bins: 4 degrees of freedom where Poisson trains have 7.
 

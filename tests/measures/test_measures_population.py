@@ -45,6 +45,7 @@ def test_coupling_by_its_definition() -> None:
         assert value[i] == pytest.approx(overlap * 0.001 / counts[:, i].sum(), rel=1e-4, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_coupling_by_gains_of_trials_is_unbiased_but_for_its_ratio() -> None:
     """3 trials, gain 0.4 or 1.6: c n has the mean (N - 1) r 0.6^2 E(n), and 2/3 of it with means over all trials."""
     rng = np.random.default_rng(2)
@@ -63,6 +64,7 @@ def test_coupling_by_gains_of_trials_is_unbiased_but_for_its_ratio() -> None:
         assert abs(z) < 4, bias
 
 
+@pytest.mark.slow
 def test_coupling_is_zero_for_independent_neurons_and_its_jackknife_covers() -> None:
     """40 Blocks of 6 neurons and 12 trials."""
     inside, z = [], []

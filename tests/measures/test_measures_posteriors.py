@@ -109,6 +109,7 @@ def test_counts_without_a_gain_give_the_poisson_decoder():
 # --- cross-entropy information ---
 
 
+@pytest.mark.slow
 def test_error_bars_cover():
     """200 repeats of 3 x 60 trials: the truth is the mean over repeats, of decoders that are fitted to as many trials."""
     rng = np.random.default_rng(5)

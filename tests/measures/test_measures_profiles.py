@@ -25,6 +25,7 @@ def trains(seed: int, n: int = 5, mean: float = 12.0) -> list[np.ndarray]:
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_profiles_are_pyspikes(seed: int) -> None:
     own = trains(seed)
@@ -48,6 +49,7 @@ def test_means_of_profiles_are_the_mean_distances(seed: int) -> None:
         assert profile(own, **WINDOW).mean() == pytest.approx(matrix(own, **WINDOW)[upper].mean(), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_spike_synchronization_is_pyspikes(seed: int) -> None:
     own = trains(seed)

@@ -131,6 +131,7 @@ def test_psth_refuses():
             psth(block, bin_width=0.1 * pq.s, **options)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_psth_of_trials_of_different_length_counts_the_trials_behind_each_bin(data):

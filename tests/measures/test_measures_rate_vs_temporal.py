@@ -120,6 +120,7 @@ def latency_given(p, width, n=8):
     return np.append(-np.diff(beyond), binom.pmf(0, n, p))
 
 
+@pytest.mark.slow
 def test_pure_rate_code():
     """Words hold what the count holds, at any resolution; latencies less: means over 40 sessions, exact sums."""
     rng, p = np.random.default_rng(2), [0.1, 0.5]
@@ -147,6 +148,7 @@ def jittered_spike(rng, s):
     return [rng.uniform(0.010 + 0.015 * s, 0.030 + 0.015 * s)]
 
 
+@pytest.mark.slow
 def test_pure_timing_code():
     """Count tells 0, latency and words the overlap of intervals with bins, exact at each resolution; 4 stimuli."""
     rng, stimulus = np.random.default_rng(3), np.repeat(np.arange(4), 100)
@@ -229,6 +231,7 @@ def test_simulated_rate_code():
     within_four_errors(table[keep], np.array([count, *latency, count, count]))
 
 
+@pytest.mark.slow
 def test_simulated_timing_code():
     """The same current from 2 or from 10 ms on, 8 ms long: counts of one law, different times."""
     steps = [nsnn.Step(1.0, 2 * pq.ms, 10 * pq.ms), nsnn.Step(1.0, 6 * pq.ms, 14 * pq.ms)]
@@ -269,6 +272,7 @@ def test_gain_is_the_information_of_times_given_the_count():
     assert_allclose(row["gain_se"], np.sqrt(35 * left_out.var()), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gain_of_a_rate_code_is_nothing_within_its_error():
     """20 trials of each of 4 rates: the difference of corrected informations is .1 bit and more too high, the gain is not."""
     found, differences = [], []

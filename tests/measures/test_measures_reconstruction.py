@@ -108,6 +108,7 @@ def test_stretches_are_reconstructed_with_the_other_folds_filter():
 # --- the Gaussian channel ---
 
 
+@pytest.mark.slow
 def test_gaussian_channel():
     """Information, filter and error over 100 repeats against their closed forms.
 

@@ -81,6 +81,7 @@ def test_windows_of_different_length_are_refused(test: str) -> None:
         measures.response_test(data, baseline=[0, 800] * pq.ms, window=[800, 1000] * pq.ms, test=test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["wilcoxon", "sign"])
 @pytest.mark.parametrize(("n", "rate"), [(60, 1.0), (120, 8.0)])
 def test_p_holds_its_level_at_low_rates(test: str, n: int, rate: float) -> None:
@@ -110,6 +111,7 @@ def test_many_trials_with_ties_are_ranked_by_their_counts() -> None:
     assert test.difference[0] == pytest.approx(np.mean(d) / 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["wilcoxon", "sign"])
 def test_p_holds_its_level_and_se_covers(test: str) -> None:
     """400 neurons in one Block: p <= 0.05 in at most 5 %, |difference| <= 2 se in at least 90 %; power for 20 against 40 Hz."""
@@ -215,6 +217,7 @@ def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
         assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spikes", [2.0, pytest.param(4.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("circles", [False, True])
 def test_zeta_p_holds_its_level_for_sparse_neurons(spikes: float, circles: bool) -> None:

@@ -72,6 +72,7 @@ def test_multitaper_coherence_is_elephants_to_its_single_precision() -> None:
     np.testing.assert_allclose(c.coherence, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"window": "hann", "nperseg": 200}, {"nperseg": 500, "nw": 2.5}])
 def test_limits_of_the_power_cover(options: dict[str, Any]) -> None:
     """White noise of density 2 / rate; 50 signals, all frequencies away from the ends; errors of the count of estimates."""
@@ -87,6 +88,7 @@ def test_limits_of_the_power_cover(options: dict[str, Any]) -> None:
     assert np.var(values) * spectrum.n_effective == pytest.approx(1, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"nperseg": 500}, {"window": "hann", "nperseg": 200}])
 def test_limits_of_coherence_and_phase_cover(options: dict[str, Any]) -> None:
     """b = a + noise of variance 1: C = 1 / 2, phase 0; 50 pairs."""

@@ -38,6 +38,7 @@ def analog(values):
 # --- power spectrum ---
 
 
+@pytest.mark.slow
 def test_power_spectrum_against_direct_sums():
     """Two neurons, three trials of unequal length, half overlap: each segment's transform as a sum of exponentials."""
     rng = np.random.default_rng(1)
@@ -174,6 +175,7 @@ def test_susceptibility_of_a_linear_poisson_neuron():
     assert_allclose(susceptibility(volts, train).chi, 1000 * susceptibility(analog(x), train).chi, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_error_of_the_susceptibility_covers():
     """200 repeats, one and three trials: at least 90 % of the bins within two errors, and z^2 of mean 1."""
     rng = np.random.default_rng(6)

@@ -168,6 +168,7 @@ def test_average_is_projected_out():
     assert np.abs(removed.filters[:, :, 0] @ removed.average[:, 0]).max() < 0.01  # but for the signal's mean
 
 
+@pytest.mark.slow
 def test_first_p_is_uniform_without_a_relation():
     """Coloured signal, bursting spikes, two trials: the shifts keep both."""
     p = []

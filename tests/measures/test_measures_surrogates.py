@@ -95,6 +95,7 @@ def test_shuffle_keeps_the_intervals_and_shift_all_but_one() -> None:
             np.testing.assert_allclose(*kept, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_isi_dither_keeps_order_and_refractory_period() -> None:
     rng = np.random.default_rng(0)
     times = 1 + np.cumsum(0.005 + rng.exponential(0.01, 60))
@@ -121,6 +122,7 @@ def test_trial_shuffle_permutes_each_neuron_alone() -> None:
     assert orders[0] != orders[1]
 
 
+@pytest.mark.slow
 def test_trial_shuffle_keeps_the_stimulus_of_each_train() -> None:
     """The count names the stimulus: with labels each trial keeps its count, without them neurons change it."""
     rng = np.random.default_rng(0)
@@ -184,6 +186,7 @@ def test_a_measure_whose_length_varies_is_refused() -> None:
         measures.against_surrogates(lambda b: np.zeros(next(lengths)), block(), method="shuffle", n=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "theirs"), [
     pytest.param(
      "jitter", lambda t, n: elephant.jitter_spikes(t, bin_size=50 * pq.ms, n_surrogates=n), marks=pytest.mark.slow),

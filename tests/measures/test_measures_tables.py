@@ -87,6 +87,7 @@ def test_zero_spread_is_that_of_permuted_stimuli():
         assert abs(values.std() - zero_spread(tables[0])) < 4 * error + 0.06 * values.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_bound_by_prediction_is_below_the_information(kind, informative):

@@ -228,6 +228,7 @@ def test_table_is_tidy_for_pandas():
     assert means[40.0] > means[10.0]
 
 
+@pytest.mark.slow
 def test_the_standard_table_of_1e5_trains_takes_seconds():
     """1,000 neurons, 100 trials, 10 spikes a train: below 30 s, with some hundred times to spare on a laptop."""
     rng = np.random.default_rng(10)

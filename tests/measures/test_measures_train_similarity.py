@@ -244,6 +244,7 @@ DATA = [[0.010, 0.030, 0.050], [0.011, 0.033, 0.049], [0.009, 0.052]]
 MODEL = [[0.0105, 0.031, 0.070], [0.012, 0.048], [0.010, 0.029, 0.051, 0.080]]
 
 
+@pytest.mark.slow
 def test_md_star_of_a_table_by_hand():
     # pairs within 4 ms: R_d = 7/3, R_m = 5/3, R_dm = 19/9
     assert md_star(DATA, MODEL, precision=4 * pq.ms) == pytest.approx(19 / 18, abs=1e-12)

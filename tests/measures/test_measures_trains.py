@@ -112,6 +112,7 @@ def test_object_block_in_several_units_and_after_an_append():
     assert_array_equal(result.t_stop, [1.0])
 
 
+@pytest.mark.slow
 def test_window_is_left_closed_on_a_grid_of_ticks():
     """A spike at every tick k dt: 10 dt hold 10 spikes, on whichever side of a border k dt is rounded."""
     dt = 0.7e-3

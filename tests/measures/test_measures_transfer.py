@@ -69,6 +69,7 @@ def test_it_is_the_conditional_information_of_the_histories(k, l, lag):  # noqa:
     assert np.isnan(local).sum() == 4 * max(k, l + lag - 1)
 
 
+@pytest.mark.slow
 def test_bits_that_flip_and_an_xor_with_the_past():
     """1 - h(.2) one bin late; and a xor, of which x alone tells nothing."""
     rng = np.random.default_rng(2)

@@ -59,6 +59,7 @@ def test_quadratic_extrapolates_from_halves_and_quarters_of_the_samples():
     assert abs(one.null([order])[0] - direct._of_samples([direct.cells])[0]) < 1e-12
 
 
+@pytest.mark.slow
 def test_quadratic_corrects_histories_of_many_words():
     """Truth 0.278 bit, of 300 bins with k = l = 3; mean over 12 repeats."""
     rng, corrected, plain = np.random.default_rng(19), [], []

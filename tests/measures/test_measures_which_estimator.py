@@ -60,6 +60,7 @@ def z_of_difference(a, b):
     return (np.mean(a, axis=0) - np.mean(b, axis=0)) / np.sqrt(spread)
 
 
+@pytest.mark.slow
 def test_predicted_bias_is_that_over_experiments_and_the_recommendation_errs_least():
     values, law = words_of("independent", 5)
     methods = ["plugin", "panzeri-treves", "shuffle", "nsb", "best-upper-bound"]

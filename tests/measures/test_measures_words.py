@@ -126,6 +126,7 @@ def test_trials_of_equal_length_on_different_clocks_tile_from_their_own_starts()
     assert_allclose(first_spike_latency(block), [[0.012]] * 2, rtol=1e-9)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.integers(0, 59), max_size=12), min_size=1, max_size=4),
     st.sampled_from([1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60]),

@@ -94,6 +94,7 @@ def test_all_to_all_and_one_to_one_are_what_they_say():
     assert np.transpose(OneToOne().connect(a, a, rng())).tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 4, 1 << 20])
 @pytest.mark.parametrize("p", [0.3, 0.7])
 def test_fixed_probability_gives_each_of_all_patterns_its_probability(p, chunk, monkeypatch):
@@ -126,6 +127,7 @@ def test_fixed_probability_at_its_ends():
     assert FixedProbability(1.0).connect(a, a, rng())[0].size == 50 * 49
 
 
+@pytest.mark.slow
 def test_in_degrees_are_exact_and_partners_differ():
     a, b = cells(200), cells(300, "b")
     for pre, post, rule in ((a, b, FixedInDegree(30)), (a, a, FixedInDegree(199)), (a, a, FixedInDegree(0))):

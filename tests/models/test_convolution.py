@@ -141,6 +141,7 @@ def test_pooling_in_brian2_is_torchs_avg_pool2d(rule):
 SMALL = st.integers(1, 4)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     image=st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7)), channels=SMALL, kernel=st.tuples(SMALL, SMALL),
@@ -290,6 +291,7 @@ def forward(net, x, seed, trial, operations):
     return u, o
 
 
+@pytest.mark.slow
 def test_residual_and_mixed_layers_are_a_plain_loop():
     """All spikes of two trials equal, all potentials to 1e-12: paths around layers are seen in the same step."""
     net = mixed()
@@ -331,6 +333,7 @@ def test_residual_and_mixed_layers_are_a_plain_loop():
             assert 0.02 < o[k].mean() < 0.98, p.name
 
 
+@pytest.mark.slow
 def test_a_path_around_a_layer_is_seen_in_the_same_step_and_through_a_delay_later():
     """One spike: the layer it skips is silent."""
     a, b, c = (population(2, name, nsnn.NSNNNeuron()) for name in "abc")

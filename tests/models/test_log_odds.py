@@ -60,6 +60,7 @@ def test_tails_are_those_of_cdf_and_pdf(family):
     assert_allclose(found.down, density / (1 - spike), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [nsnn.Gaussian(0.7), nsnn.Logistic(0.4), nsnn.Cauchy(0.5)], ids=repr)
 def test_curvatures_are_exact_far_in_both_tails(family):
     """Second derivatives of log F and log(1 - F) by differences with 500 digits."""

@@ -163,6 +163,7 @@ def test_correct_texts_run(texts: dict[str, Any]) -> None:
     assert run(neuron(**texts), nsnn.WhiteNoise(1 * mV)) > 1
 
 
+@pytest.mark.slow
 def test_a_neuron_that_stays_above_its_threshold_is_refused() -> None:
     with pytest.raises(
         NsnnError,

@@ -74,6 +74,7 @@ def intervals_of(block):
     return np.diff(times)[kept], ids[:-1][kept]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dt", [0.1, pytest.param(0.05, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("cell", "drives", "bias"),
@@ -128,6 +129,7 @@ def test_white_noise_meets_first_passage_integrals(cell, mu, sigma, low):
         assert abs(value - exact) / error < 4
 
 
+@pytest.mark.slow
 def test_adex_is_the_ode_solution():
     """Spike times and w against scipy's adaptive solver with events, noiseless, over 400 ms of adapting spikes."""
     p = {f.name: 1e3 * ADEX.si(f.name) for f in ADEX.parameter_fields()} | {"a": ADEX.si("a")}
@@ -160,6 +162,7 @@ def test_adex_is_the_ode_solution():
     )  # dating by steps of 0.02 ms adds up over the spikes
 
 
+@pytest.mark.slow
 def test_adex_without_adaptation_is_the_eif():
     plain = {f.name: getattr(EIF, f.name) for f in dataclasses.fields(EIF)}
     still = nsnn.AdEx(**plain, tau_w=50 * ms, a=0.0, b=0 * mV)

@@ -130,6 +130,7 @@ def close(found, expected, start, tolerance=1e-10):
 # ------------------------------------------------------------------------------------------- against the reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
 def test_two_layers_learn_what_the_reference_learns(family, reset):
@@ -386,6 +387,7 @@ def z_scores(found, expected, start, eta):
     return np.concatenate([z.ravel() for z in out])
 
 
+@pytest.mark.slow
 def test_the_mean_of_many_updates_is_the_enumerated_ndl_expectation():
     """Two layers, two steps, a squared error: 1e5 samples against the sum over all 64 patterns; not the gradient, with depth."""
     found = sampled(NDL(0.1), SMALL, SMALL_X, copies=100_000, seed=5, signal="L = 2 * (o - 0.3)")
@@ -410,6 +412,7 @@ def spread(found, start, eta):
     )
 
 
+@pytest.mark.slow
 def test_reward_with_a_baseline_is_the_gradient_at_any_depth():
     """The same network told its loss (less a baseline) in the last step alone: 1e5 samples against the enumerated gradient."""
     _, exact, _ = reference.enumerate(
@@ -426,6 +429,7 @@ def test_reward_with_a_baseline_is_the_gradient_at_any_depth():
     assert np.all(spreads[1] < 0.6 * spreads[0])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
     run = {"copies": 20, "signal": "L = 2 * (o - 0.3)"}
     one, again, other = (sampled(NDL(0.1), SMALL, SMALL_X, seed=s, **run) for s in (1, 1, 2))

@@ -50,6 +50,7 @@ def successor(x0, mu, sigma, method, lapse):
 # ------------------------------------------------------------------------------------------------ one step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["euler", "exact"])
 @pytest.mark.parametrize("bridge", [False, True])
 @pytest.mark.parametrize(("lapse", "mu"), [(1 / 20, 16.0), (1.0, 25.0)])
@@ -153,6 +154,7 @@ def loop(path, refractory, sent, told, bridge, method, trial):
     return w
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bridge", "method", "refractory", "trial"),
     [(False, "euler", 0, None), (True, "exact", 0, None), (True, "euler", 3, None), (False, "exact", 3, 40)],
@@ -196,6 +198,7 @@ def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["synapses", "after_resets"])
 def test_the_trace_is_the_slope_of_the_membranes_path(when):
     """The membrane with weights w + h against w: spikes and noise the same, refractoriness, resets before and after arrivals."""
@@ -269,6 +272,7 @@ def test_generated_code_is_that_of_numpy():
     np.testing.assert_allclose(far_and_near("cpp", rule), one, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_adam_in_volts():
     """Adam's own formulas on the gradients of plain descent, where the membrane doesn't depend on w."""
     eta = float(0.3 * mV**2)
@@ -439,6 +443,7 @@ def test_the_summed_factor_is_not_the_slope_of_the_rate():
     )  # the page has them
 
 
+@pytest.mark.slow
 def test_the_rule_sums_the_factor_along_its_own_spikes():
     """300 cells with exact step and bridge in Brian2's own text, against the density's sums; a source that always fires."""
     dt, n, steps = 0.5, 300, 4000

@@ -73,6 +73,7 @@ def test_a_rule_of_ones_own():
         assert target.u[0] == pytest.approx(brought, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_names_inside_a_rule_do_not_touch_the_networks():
     """A target with variables called as the rule's own, and a clock and parts that are the target's; no Python in the loop."""
     names = ("f", "p", "due", "mean", "power", "pre", "beta", "theta", "eta", "x", "sigma")
@@ -118,6 +119,7 @@ def test_poisson_input_and_default_slots():
         assert np.all(s.w[:] < 0)
 
 
+@pytest.mark.slow
 def test_a_target_with_a_variable_of_the_synapses_name():
     target = cells(equations="u : 1\no : 1\nL : 1\nw : 1\ntrace : 1")
     source = PoissonGroup(2, 10 * Hz, dt=DT)
@@ -145,6 +147,7 @@ def test_a_target_with_a_variable_of_the_synapses_name():
         assert np.all(target.v[:] > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", ["0.05", "0.0"])
 def test_the_pages_cells_learn(eta):
     """docs/ndl.md: spikes of the cell that belongs to what is shown, in the first 60 ms and in the last 300 ms."""

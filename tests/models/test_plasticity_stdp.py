@@ -42,6 +42,7 @@ def timed(rule, pre, post, *, target="numpy", **more):
         return np.array(s.w[:]).reshape(pre.shape[1], post.shape[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1, mV], ids=["number", "volts"])
 def test_stdp_is_the_sum_over_pairs(unit):
     rule = PairSTDP(A_plus=0.3 * unit, A_minus=0.2 * unit, tau_plus=17 * ms, tau_minus=34 * ms)
@@ -54,6 +55,7 @@ def test_stdp_is_the_sum_over_pairs(unit):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * scale)
 
 
+@pytest.mark.slow
 def test_stdp_of_single_pairs_and_bounds():
     rule = PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms)
     for first, second_, change in ((5, 15, 0.3 * np.exp(-1)), (15, 5, -0.2 * np.exp(-0.5)), (5, 5, 0.3)):
@@ -63,6 +65,7 @@ def test_stdp_of_single_pairs_and_bounds():
         assert timed(rule, pre, post, bounds=(-0.05, 0.1))[0, 0] == (0.1 if change > 0 else -0.05)
 
 
+@pytest.mark.slow
 def test_rewarded_pairs():
     """Eligibility by hand, step by step: pairs join it, it decays with tau_e, and weights follow reward times eligibility."""
     rule = RewardModulatedSTDP(

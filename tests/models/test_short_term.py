@@ -97,6 +97,7 @@ def test_a_periodic_train_reaches_its_mean(recovery: float, facilitation: float)
 # --- in networks ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_jumps_of_a_membrane_are_the_weight_times_the_efficacies(engine: str) -> None:
     """Three Poisson sources onto three membranes without threshold, two trials, two delays."""
@@ -123,6 +124,7 @@ def test_jumps_of_a_membrane_are_the_weight_times_the_efficacies(engine: str) ->
             assert_allclose(v[:, k], expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "synapse",
     [nsnn.ExponentialSynapse(5 * ms), nsnn.AlphaSynapse(5 * ms), nsnn.ConductanceSynapse(5 * ms, 60 * mV)],

@@ -217,6 +217,7 @@ def test_populations_have_their_own_colours() -> None:
         plotting.raster(block, ax=new_ax())
 
 
+@pytest.mark.slow
 def test_a_big_raster_is_one_picture_and_a_small_one_is_lines() -> None:
     rng = np.random.default_rng(1)
     block = nsnn.to_block([[rng.uniform(0, 1, 100) for _ in range(300)]], t_stop=1 * pq.s)

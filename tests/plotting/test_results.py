@@ -386,6 +386,7 @@ def test_training_history_of_a_fit() -> None:
 # --- correlograms and spectra ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
 @pytest.mark.parametrize("other", [None, 1])
 def test_correlogram_counts_the_pairs_that_elephant_counts(other: int | None) -> None:

@@ -122,6 +122,7 @@ def test_probabilities_of_all_patterns_sum_to_one(family, reset, monkeypatch):
     assert abs(mean - sum(q * loss([o[k] for o in patterns]) for k, q in enumerate(p))) < 1e-12
 
 
+@pytest.mark.slow
 @RESETS
 def test_simulated_patterns_have_the_probabilities(reset):
     """1,000 trials of a layered net with a recurrent layer on the simulator: chi-square; the other reset's law is refused."""
@@ -294,6 +295,7 @@ def test_feedback_signals(reset, signal):
         assert largest(random, transport) < 1e-14
 
 
+@pytest.mark.slow
 def test_recurrent_paths_left_out_are_first_order():
     """The local trace against full BPTT: the gap, in norms of BPTT's gradient, is of the order of the recurrent weights."""
     expected, found = {1.0: 0.50, 0.1: 0.053, 0.01: 0.0053}, {}

@@ -41,6 +41,7 @@ def mean_of(rule, p, *arguments, **options):
     return [None if g is None else np.tensordot(p, g, 1) for g in rule(*arguments, **options)]
 
 
+@pytest.mark.slow
 @EVERY
 @RESETS
 def test_estimators_are_unbiased(family, reset):

@@ -62,6 +62,7 @@ def white(sigma, drive):
     return CELL, nsnn.WhiteNoise(sigma * mV), nsnn.Constant(drive * mV)
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_single_runs() -> None:
     table = swept(seed=[1, 7], n_neurons=2, measures=[firing_rate, fano_factor])
     parts = [white(s, v) for s in (2, 4) for v in (15, 20)]
@@ -85,6 +86,7 @@ def test_the_table_is_that_of_single_runs() -> None:
     pd.testing.assert_frame_equal(mine[columns], of_block[columns], check_exact=True)
 
 
+@pytest.mark.slow
 def test_chunks_lists_and_order_of_values_change_nothing() -> None:
     table = swept(seed=1)
     for options in ({"chunk": 1}, {"chunk": 3}, {"memory": 1.0}):
@@ -221,6 +223,7 @@ def test_what_cannot_be_an_array_runs_in_groups_and_gives_the_same_table() -> No
     assert chunk_sizes(fractions, 8) == [4, 4]
 
 
+@pytest.mark.slow
 def test_arrays_of_the_neurons_of_a_point_stay_theirs() -> None:
     """A drive that differs between the neurons is repeated for each point; a swept parameter is each neuron's."""
     drive = nsnn.Constant(np.array([12.0, 22.0]) * mV)
@@ -270,6 +273,7 @@ def test_networks_and_kinds_of_noise_come_from_a_function_of_the_point() -> None
     np.testing.assert_array_equal(table["value"], expected(parts))
 
 
+@pytest.mark.slow
 def test_common_noise_gives_every_point_the_noise_of_point_0() -> None:
     table = swept(common_noise=True, seed=3)
     parts = [white(s, v) for s in (2, 4) for v in (15, 20)]
@@ -299,6 +303,7 @@ def test_common_noise_lowers_the_variance_of_a_difference() -> None:
     assert gain(True) > 3
 
 
+@pytest.mark.slow
 def test_the_seeds_and_points_are_independent_replicates() -> None:
     """With noise of their own, points of equal parameters have uncorrelated counts."""
     grid = [{"noise.sigma": 3 * mV}] * 2
@@ -377,6 +382,7 @@ def bad_at_point_2(block):
     return firing_rate(block)
 
 
+@pytest.mark.slow
 def test_a_point_that_fails_is_reported_and_the_others_run(tmp_path) -> None:
     """A membrane with noise of 1e200 overflows, which fails its chunk."""
     noise = nsnn.MultiplicativeNoise(0.1, -10 * mV, calculus="ito")
@@ -396,6 +402,7 @@ def test_a_point_that_fails_is_reported_and_the_others_run(tmp_path) -> None:
     assert "Traceback" in error["traceback"]
 
 
+@pytest.mark.slow
 def test_a_measure_that_fails_leaves_the_others(tmp_path) -> None:
     with pytest.warns(nsnn.FailedPoints, match="1 of 4 points"):
         table = swept(measures=[bad_at_point_2, cv], out=tmp_path / "out")
@@ -470,6 +477,7 @@ def test_the_page_on_fi_curves_quotes_messages_that_appear() -> None:
         assert all(part.strip(" )") in message for part in text.split("...")), text
 
 
+@pytest.mark.slow
 def test_progress_is_the_fraction_of_points() -> None:
     fractions: list[float] = []
     swept(chunk=1, progress=fractions.append)
@@ -484,6 +492,7 @@ def test_another_progress_is_refused_before_the_folder_is_made(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
     """The Block of a point carries its own stimulus."""
     seen = []
@@ -502,6 +511,7 @@ def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
     assert table["value"][3] == firing_rate(block, t_start=50 * pq.ms)[0]
 
 
+@pytest.mark.slow
 def test_a_chunk_is_no_larger_than_memory_and_20000_neurons_allow() -> None:
     """400 bytes for each neuron of each trial, 120 for each spike, 50 spikes expected in a second."""
 

@@ -75,6 +75,7 @@ def test_a_finished_sweep_is_read_not_run(finished, copy, monkeypatch) -> None:
     assert len(chunks(copy)) == 12
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_damaged_is_run_again(finished, copy) -> None:
     """A cut file, a changed number, a chunk of another sweep, a pickle under a chunk's name, something else that is JSON."""
     cut, changed, foreign, pickled, other, gone, *_ = chunks(copy)
@@ -191,6 +192,7 @@ def test_a_finished_sweep_of_the_same_version_is_read_without_a_warning(finished
         same(swept(copy), finished[1])
 
 
+@pytest.mark.slow
 def test_a_function_of_the_point_counts_by_what_it_gives(tmp_path, monkeypatch) -> None:
     factor = 1.0
     given = {"grid": {"mu": [15.0, 18.0]}, "stimulus": lambda point: nsnn.Constant(factor * point["mu"] * mV)}
@@ -204,6 +206,7 @@ def test_a_function_of_the_point_counts_by_what_it_gives(tmp_path, monkeypatch) 
         swept(tmp_path / "out", **given)
 
 
+@pytest.mark.slow
 def test_resume_false_starts_anew_and_leaves_other_files(finished, copy) -> None:
     (copy / "notes.txt").write_text("mine")
     table = swept(copy, trials=3, resume=False)
@@ -213,6 +216,7 @@ def test_resume_false_starts_anew_and_leaves_other_files(finished, copy) -> None
     same(swept(copy, trials=3), table)
 
 
+@pytest.mark.slow
 def test_a_damaged_manifest_and_a_folder_of_something_else_are_refused(copy, tmp_path) -> None:
     text = (copy / "manifest.json").read_text()
     for bad in (text[:-30], text.replace('"trials": 2', '"trials": 3')):
@@ -241,6 +245,7 @@ def _bounded(text: str):
     return Bounded(0.2, -10 * mV, calculus="ito")
 
 
+@pytest.mark.slow
 def test_classes_of_one_name_are_not_run_as_one() -> None:
     texts = ["10*mV", "0*mV"]
     table = nsnn.sweep(
@@ -253,17 +258,20 @@ def test_classes_of_one_name_are_not_run_as_one() -> None:
     assert rates[1] == 0
 
 
+@pytest.mark.slow
 def test_a_seed_that_was_drawn_is_kept(tmp_path) -> None:
     table = swept(tmp_path / "out", seed=None)
     same(swept(tmp_path / "out", seed=None), table)
 
 
+@pytest.mark.slow
 def test_chunks_and_engine_are_no_part_of_the_configuration(finished, copy) -> None:
     for path in chunks(copy)[:5]:
         path.unlink()
     same(swept(copy, chunk=4), finished[1])
 
 
+@pytest.mark.slow
 def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
     """What failed for want of memory, say, needn't fail again."""
     broken = tmp_path / "broken"
@@ -289,6 +297,7 @@ def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
     assert json.loads((tmp_path / "out" / "errors.json").read_text()) == []
 
 
+@pytest.mark.slow
 def test_one_process_at_a_time(copy) -> None:
     with (
         FileLock(copy / "sweep.lock"),
@@ -355,6 +364,7 @@ def interrupting(count: int):
     return report
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_one_line_says_what_is_kept_and_the_same_call_continues(finished, tmp_path) -> None:
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt) as caught:

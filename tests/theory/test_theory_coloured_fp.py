@@ -20,6 +20,7 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 def test_perfect_integrator_has_the_noiseless_rate():
     """Its input averages to zero whatever its correlations: rate mu / d, to rounding."""
     mu, sigma, tau_noise = (
@@ -88,6 +89,7 @@ def test_long_correlations_average_the_noiseless_neuron():
             assert abs(rate / frozen - 1) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("drift", "sigma", "tau_noise", "cell"),
     [
@@ -112,6 +114,7 @@ def test_finer_meshes_agree(drift, sigma, tau_noise, cell):
         assert abs(default - fine) < max(abs(half - fine), 1e-6 * fine)
 
 
+@pytest.mark.slow
 def test_weak_noise():
     """A CV of .0151 is the difference of two moments of 1: CV^2 has an absolute error of some 1e-7."""
     default, fine = (
@@ -131,6 +134,7 @@ def test_long_correlations_converge():
     assert half == pytest.approx(fine, rel=5e-4)
 
 
+@pytest.mark.slow
 def test_units_and_shapes():
     """Millivolts and milliseconds give the plain numbers' rate over tau_m; parameters of the drift broadcast too."""
     cell = {"tau_m": 20 * ms, "v_spike": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}

@@ -94,6 +94,7 @@ def test_slow_and_still_conductances():
     assert abs(sd / np.sqrt(variance) - 1) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS[:2])
 def test_simulation(cell):
     """30,000 membranes for 12 tau: exact steps of the conductances, V by the exponential with their mean over the step."""

@@ -43,6 +43,7 @@ def order(function, drift, known, **cell):
     return np.polyfit(np.log(cells), np.log(errors), 1)[0]
 
 
+@pytest.mark.slow
 def test_error_falls_as_the_square_of_the_cells():
     """Against the closed forms (LIF) or 6,000 cells (EIF): order 2 within .1."""
     drift, unit = theory.lif_drift(0.8), {**UNIT, "v_thresh": 1.0}
@@ -138,6 +139,7 @@ def test_eif_against_passage_time_integrals(mu, sigma):
     assert theory.fp_cv(drift, sigma, **cell) / (deviation / mean) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [-0.3, 0.0, 1.0])
 def test_qif_against_passage_time_integrals(beta):
     """f = V^2 + beta from -4 to 4."""

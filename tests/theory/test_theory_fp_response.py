@@ -41,6 +41,7 @@ def test_interval_density_of_the_lif_at_threshold():
         assert got == pytest.approx(exact, rel=2e-5, abs=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neuron", ["lif", "eif"])
 def test_moments_of_the_interval_density(neuron):
     """Its integral is 1, its mean 1/rate, its CV that of the cumulants: to 1e-5, Simpson on 400 points."""
@@ -79,6 +80,7 @@ def test_limits_of_the_spectrum():
     assert spectrum[4] == pytest.approx(spectrum[5], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_spectrum_from_the_transform_of_the_density():
     """The renewal formula with F the Fourier integral of the time-domain density by Simpson's rule: 1e-3 relative."""
     t = np.linspace(0, 40, 401)
@@ -91,6 +93,7 @@ def test_spectrum_from_the_transform_of_the_density():
     assert np.max(np.abs(got / renewal - 1)) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neuron", ["lif", "eif", "qif"])
 def test_slow_response_is_the_slope_of_the_rate(neuron):
     """chi(0) = dr/dmu and dr/dsigma by central differences (h = 1e-3) of the same solver on a fine grid: 1e-4."""
@@ -110,6 +113,7 @@ def test_slow_response_is_the_slope_of_the_rate(neuron):
     assert theory.fp_noise_susceptibility(0.0, make(mu), 0.4, **cell) == pytest.approx(noise, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_fast_response():
     """LIF: r / (sigma sqrt(i w)) to the drive, 2 r / sigma to the noise (next order in 1/sqrt(w)); EIF: r / (delta_T i w)."""
     f = np.array([1e3, 1e5])
@@ -125,6 +129,7 @@ def test_fast_response():
     assert abs(chi / (rate / 0.1 / (2j * np.pi * 20)) - 1) < 0.1
 
 
+@pytest.mark.slow
 def test_sharp_drift_converges():
     """EIF with drift up to 2,000 at the spike: 500 cells differ from 2,000 by less than 1 % in both responses up to 10 / tau."""
     f, cell = np.array([0.01, 0.1, 1.0, 10.0]), {**UNIT, "v_reset": 0.2, "v_spike": 2.0}
@@ -133,6 +138,7 @@ def test_sharp_drift_converges():
         assert np.max(np.abs(coarse / fine - 1)) < 1e-2
 
 
+@pytest.mark.slow
 def test_units_and_broadcasting():
     """In millivolts and milliseconds: frequencies in Hz, susceptibility in Hz/V; f and mu on crossed axes."""
     cell = {"tau_m": 20 * ms, "v_spike": 10 * mV, "v_reset": 0 * mV, "tau_refrac": 0 * ms}

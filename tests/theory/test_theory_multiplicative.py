@@ -64,6 +64,7 @@ def test_noise_that_vanishes_far_away_is_additive(mu, sigma, calculus):
     assert np.max(np.abs(off[1] - off[0] / 10)) < 1e-4
 
 
+@pytest.mark.slow
 def test_calculi_translate_into_each_other():
     """Stratonovich's equation is Ito's with the drift mu - V + sigma^2 (V - v_zero): another leak, so another time constant.
 
@@ -78,6 +79,7 @@ def test_calculi_translate_into_each_other():
     np.testing.assert_allclose(given, moved, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_more_cells_change_nothing():
     """Threshold integration with 4,000 cells: 1e-4, from noise of a twentieth to .8 of V - v_zero."""
     mu, sigma = np.array([0.5, 0.8, 1.5])[:, None], np.array([0.05, 0.3, 0.8])

@@ -32,6 +32,7 @@ def test_pairs_of_roots_between_two_points_are_found():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mu", "down"), [(-0.3, -0.1), (1.0, -0.2137), (1.4, -0.2137)])
 def test_refining_the_grid_of_shot_noise_changes_nothing(monkeypatch, mu, down):
     """The same on a grid three times finer to begin with, inhibition commensurate or not, mu below, at and above v_thresh."""

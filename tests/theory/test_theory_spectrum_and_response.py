@@ -39,6 +39,7 @@ def test_limit_of_slow_frequencies_is_reached():
     assert theory.lindner_susceptibility(0.0, 0.8, SIGMA, **UNIT) == pytest.approx(gain, rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mu", "sigma", "refrac"), [(0.8, SIGMA, 0.0), (1.5, 0.1, 0.3), (0.6, 0.15, 0.1), (-0.5, 1.0, 0.0)]
 )
