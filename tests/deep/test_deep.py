@@ -425,7 +425,7 @@ def test_the_page_runs(capsys):
     """What it says of precision is tested above; here its nets learn, and a digit is read in Brian2."""
     text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    first, _, last, _ = blocks  # training has a test of its own, and so has the exchange format
+    first, _, _, last, _ = blocks  # training, fits to spikes and the exchange format have tests of their own
     code = f"{first}\n{last}"
     names: dict[str, Any] = {}
     exec(compile(code.replace("seed=1)", 'seed=1, engine="numpy")'), "deep.md", "exec"), names)

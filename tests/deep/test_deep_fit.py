@@ -68,7 +68,7 @@ def same(a, b):
 def test_the_page_trains_and_attacks(capsys):
     """Both nets learn; they lose to the attack, and less to spikes that get lost."""
     text = (Path(__file__).resolve().parents[2] / "docs" / "deep.md").read_text(encoding="utf-8")
-    _, code, _, _ = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    _, code, *_ = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     names: dict[str, Any] = {}
     exec(compile(code, "deep.md", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) == 2
