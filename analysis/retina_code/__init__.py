@@ -51,14 +51,14 @@ be regularised as well.
 from __future__ import annotations
 
 from ..harness import verifier
-from .config import CLAIM, SABOTAGES, SET, Config
+from .config import CLAIM, PAPER, SABOTAGES, SET, Config
 from .plots import plot
 from .simulation import run, tabulated
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "headline", "plot", "run", "summary", "tables", "tabulated",
-    "verify",
+    "CLAIM", "PAPER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "headline", "plot", "run", "summary", "tables",
+    "tabulated", "verify",
 ]  # fmt: skip
 
 RECORDINGS = REQUIRED = (SET,)

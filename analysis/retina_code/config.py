@@ -10,6 +10,12 @@ import quantities as pq
 from ..harness import StudyConfig
 
 CLAIM = "A noisy hidden layer predicts the spikes of retinal ganglion cells better than one without noise"
+PAPER = "Noise in hidden neurons helps a network to predict recorded spikes"
+PAPER_NUMBER = (
+    "a noisy hidden layer has more held-out bits per spike",
+    r"difference (\S+ \[.*?\]) over cells",
+    "noisy minus noiseless hidden layer, retinal cells: {} bits per spike",
+)
 SABOTAGES = {"windows shuffled": "each window gets the stimulus of another one, half of the recording away"}
 SET = "salamander_retina_onken"
 COLUMNS = ["part", "fold", "seed", "arm", "cell", "window", "quantity", "value", "spikes", "setting"]

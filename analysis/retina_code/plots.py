@@ -40,7 +40,7 @@ def plot(table: pd.DataFrame) -> Figure:
     right.axvline(ceiling, color="k", ls="--", lw=0.8, label="ceiling of 29 repeats")
     right.set(yticks=range(len(arms)), yticklabels=[], xlabel="mean PSTH correlation", xlim=(None, 1))
     right.invert_yaxis()
-    right.legend(frameon=False, fontsize="small")
+    right.legend(frameon=False, fontsize="small", loc="center right")
     figure.supxlabel(
         "bars: 95 % intervals over cells; middle: each mark is a cell; right: bins of 30 ms", fontsize=8
     )

@@ -204,6 +204,38 @@ def test_the_balanced_network_is_asynchronous_and_irregular():
     assert count.var() / count.mean() > 5 * max(fano)
 
 
+@pytest.mark.parametrize("preset", [feedforward, recurrent])
+def test_outputs_near_threshold_have_weights_of_a_positive_mean(preset):
+    sizes = ([5, 400, 300],) if preset is feedforward else (5, 400, 300)
+    usual, near = (
+        preset(*sizes, noise=NOISE, seed=2, near_threshold=one).get_weights() for one in (False, True)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(usual[:-1], near[:-1], strict=True))
+    np.testing.assert_allclose(near[-1] - usual[-1], 1 / (0.1 * 400), rtol=1e-9)
+    with pytest.raises(NsnnError, match="near_threshold = True with weights"):
+        preset(*sizes, noise=NOISE, weights=usual, near_threshold=True)
+    with pytest.raises(NsnnError, match="near_threshold = 3"):
+        preset(*sizes, noise=NOISE, near_threshold=3)
+
+
+@pytest.mark.slow
+def test_a_network_with_little_noise_learns_all_classes_from_near_threshold():
+    """And loses most of them from the usual weights."""
+    found = {}
+    for near in (False, True):
+        rule = nsnn.NDL(eta=0.005, optimizer=nsnn.Adam())
+        noise = nsnn.EscapeNoise(Gaussian(0.05))
+        net = feedforward([64, 64, 10], noise=noise, plasticity=rule, near_threshold=near, seed=1)
+        fit = nsnn.train(
+            net, nsnn.datasets.digits("train"), loss=nsnn.losses.cross_entropy_mean, epochs=8, batch=32, n_steps=10,
+            validation=0, seed=1, engine="numpy", progress=False,
+        )  # fmt: skip
+        guess = fit.probabilities(nsnn.datasets.digits("test")[0], passes=3).argmax(1)
+        found[near] = len(np.unique(guess))
+    assert found[False] < 5
+    assert found[True] == 10
+
+
 def test_feedforward():
     net = feedforward([6, 5, 4, 3], noise=NOISE, seed=2)
     assert [(p.name, p.n) for p in net.populations] == [

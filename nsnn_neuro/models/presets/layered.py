@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
-from ...core.checks import suggest_keywords
+from ...core.checks import flag, suggest_keywords
 from ...core.errors import NsnnError
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
@@ -25,6 +25,7 @@ from ..weight_distributions import Normal
 # standard deviation of random weights times the square root of their number, in units of the distance from reset to threshold.
 # With larger weights some neurons start so far below threshold that noise-driven learning cannot reach them
 _GAIN = 1.0
+_FIRING = 0.1  # share of hidden neurons that fire in a step at first, roughly
 _NSNN = NSNNNeuron()
 
 
@@ -36,6 +37,7 @@ def feedforward(
     neuron: Neuron = _NSNN,
     plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
+    near_threshold: bool = False,
     seed: int | None = 0,
 ) -> Network:
     """Feedforward network: "input" (a `Relay`), then "layer1", "layer2", ..., fully connected without delay.
@@ -52,6 +54,9 @@ def feedforward(
     weights : list of arrays of shape (n_pre, n_post), one per layer except the input; None: normal with mean 0 and standard
         deviation theta / sqrt(n_pre) (theta: distance from reset to threshold). For inputs of 0 or 1 with equal probability the
         standard deviation of the summed input is about 0.7 theta
+    near_threshold : True: random weights of the output have the mean theta / (0.1 n_pre), so that its neurons start near threshold
+        when 10 % of the neurons before them fire. With little noise (sigma of 0.2 theta or less) and a cross-entropy loss, outputs
+        that start far below threshold never fire and never learn (`docs/ndl.md`)
     seed : whole number, seed of the random weights
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
@@ -65,7 +70,8 @@ def feedforward(
     layers = [Population(sizes[0], Relay(), name="input")]
     for k, (n, own) in enumerate(zip(sizes[1:], noises, strict=True), 1):
         layers.append(Population(n, neuron, noise=own, name=f"layer{k}"))
-    return Network(layers, _all_to_all(itertools.pairwise(layers), weights, plasticity), seed=seed)
+    projections = _all_to_all(itertools.pairwise(layers), weights, plasticity, near_threshold)
+    return Network(layers, projections, seed=seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,6 +222,7 @@ def recurrent(
     neuron: Neuron = _NSNN,
     plasticity: Plasticity | None = None,
     weights: Sequence[Any] | None = None,
+    near_threshold: bool = False,
     seed: int | None = 0,
 ) -> Network:
     """Recurrent network: "input" (a `Relay`) to "hidden", hidden to itself, hidden to "output".
@@ -229,7 +236,7 @@ def recurrent(
     noise, neuron : models of hidden and output neurons
     weights : list of arrays (n_pre, n_post): input to hidden, hidden to hidden, hidden to output (with several hidden layers in the
         same order); None: as in `feedforward`
-    plasticity, seed : as in `feedforward`
+    plasticity, near_threshold, seed : as in `feedforward`
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian
     >>> net = recurrent(5, 20, 2, noise=EscapeNoise(Gaussian(0.4)))
@@ -246,17 +253,25 @@ def recurrent(
     for name, n in (sizes | {"output": n_out}).items():
         layers.append(Population(n, neuron, noise=noise, name=name))  # type: ignore[arg-type]
     pairs = [(one, post) for pre, post in itertools.pairwise(layers) for one in (pre, post)]
-    return Network(layers, _all_to_all(pairs[:-1], weights, plasticity), seed=seed)
+    return Network(layers, _all_to_all(pairs[:-1], weights, plasticity, near_threshold), seed=seed)
 
 
 def _all_to_all(
     ends: Iterable[tuple[Population, Population]],
     weights: Sequence[Any] | None,
     plasticity: Plasticity | None,
+    near_threshold: bool,
 ) -> list[Projection]:
     pairs = list(ends)
+    if flag(near_threshold, "near_threshold") and weights is not None:
+        raise NsnnError(
+            "near_threshold = True with weights: expected one of them, as it is of random weights"
+        )
     if weights is None:
         weights = [_random_weights(post, pre.n) for pre, post in pairs]
+        if near_threshold:
+            pre, post = pairs[-1]
+            weights[-1] = _random_weights(post, pre.n, _distance(post.neuron) / (_FIRING * pre.n))
     elif not isinstance(weights, list | tuple) or len(weights) != len(pairs):
         got = f"{len(weights)} entries" if isinstance(weights, list | tuple) else type(weights).__name__
         order = ", ".join(f"{pre.name}->{post.name}" for pre, post in pairs)
@@ -297,9 +312,9 @@ def _distance(neuron: Neuron) -> float:
     return float(abs(distance))
 
 
-def _random_weights(post: Population, n_inputs: int) -> Normal:
+def _random_weights(post: Population, n_inputs: int, mean: float = 0.0) -> Normal:
     sd = float(_GAIN * _distance(post.neuron) / np.sqrt(n_inputs))
-    return Normal(*(_quantity(x, post.neuron.membrane_unit) for x in (0.0, sd)))
+    return Normal(*(_quantity(x, post.neuron.membrane_unit) for x in (mean, sd)))
 
 
 def _quantity(value: float, unit: str) -> Any:
