@@ -10,7 +10,7 @@ import quantities as pq
 from ..harness import StudyConfig
 
 CLAIM = "A noisy hidden layer predicts the spikes of retinal ganglion cells better than one without noise"
-PAPER = "Noise in hidden neurons helps a network to predict recorded spikes"
+PAPER = "With noise in its hidden neurons a network predicts recorded spikes better than without"
 PAPER_NUMBER = (
     "a noisy hidden layer has more held-out bits per spike",
     r"difference (\S+ \[.*?\]) over cells",

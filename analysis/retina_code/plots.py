@@ -37,10 +37,12 @@ def plot(table: pd.DataFrame) -> Figure:
     ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
     means = [by_cell(table, arm, "PSTH correlation").mean() for arm in arms]
     right.plot(means, range(len(arms)), "ks", ms=5)
-    right.axvline(ceiling, color="k", ls="--", lw=0.8, label="ceiling of 29 repeats")
+    right.axvline(ceiling, color="k", ls="--", lw=0.8)
     right.set(yticks=range(len(arms)), yticklabels=[], xlabel="mean PSTH correlation", xlim=(None, 1))
     right.invert_yaxis()
-    right.legend(frameon=False, fontsize="small", loc="center right")
+    right.text(
+        ceiling - 0.01, len(arms) / 2 - 0.5, "ceiling of 29 repeats", rotation=90, ha="right", va="center", fontsize="small"
+    )  # fmt: skip
     figure.supxlabel(
         "bars: 95 % intervals over cells; middle: each mark is a cell; right: bins of 30 ms", fontsize=8
     )

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 __all__ = ["in_processes"]
@@ -40,7 +41,7 @@ def in_processes(
     >>> in_processes(max, 2, [1, 3], jobs=1)
     [2, 3]
     """
-    n = jobs or _cores()
+    n = jobs or cpu_count()
     if n == 1:
         return list(_reported((work(shared, item) for item in items), items, progress, what))
     with (
@@ -50,10 +51,6 @@ def in_processes(
         ) as pool,
     ):
         return list(_reported(pool.map(_Worker.do, items), items, progress, what))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _reported(

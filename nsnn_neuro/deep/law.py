@@ -16,10 +16,8 @@ from .expressions import evaluate
 from .rng import uniform_of_step
 
 _IN_CACHE = 2**17  # values of a tensor; a few such tensors fit into the cache of a core
-_FUSED, _FEW_THREADS = (
-    2**15,
-    4,
-)  # values of a step, from which on `fused` is worth the import of Numba; more threads are as fast
+_FUSED = 2**15  # values of a step, from which on `fused` is worth the import of Numba
+_FEW_THREADS = 4  # with more of them torch is as fast
 
 
 class State(NamedTuple):
