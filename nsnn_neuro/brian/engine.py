@@ -209,6 +209,7 @@ def functions() -> dict[str, Function]:
         "keyed_normal_in_turn": _function(philox.normal_in_turn, "nsnn_normal_in_turn", _IN_TURN),
         "keyed_uniform": _function(philox.uniform, "nsnn_uniform", _KEYED),
         "keyed_uniform_in_turn": _function(philox.uniform_in_turn, "nsnn_uniform_in_turn", _IN_TURN),
+        "keyed_crossed": _function(philox.crossed, "nsnn_crossed", f"{_KEYED}, double gap"),
         "keyed_summit": _function(philox.summit, "nsnn_summit", f"{_KEYED}, {_PATH}"),
         "keyed_passage": _function(philox.passage, "nsnn_passage", f"{_KEYED}, {_PASSAGE}"),
         "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
@@ -221,7 +222,7 @@ def functions() -> dict[str, Function]:
 
 
 def draw(kind: str, stream: philox.Stream, *further: str, neuron: str = "noise_neuron") -> str:
-    """Brian2 text of one draw, "normal", "uniform", or "summit" and "passage" (with `further` arguments) of a stream.
+    """Brian2 text of one draw, "normal", "uniform", or "crossed", "summit" and "passage" (with `further` arguments) of a stream.
 
     neuron="-1" gives the draw that all neurons of a trial share.
     """

@@ -32,7 +32,9 @@ __all__ = [
     "HEADER",
     "MOST_PIECES",
     "NEVER",
+    "SURE",
     "Stream",
+    "crossed",
     "jumps",
     "key",
     "normal",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 NEVER = 1e150  # result of `passage` without a crossing
+SURE = 37.0  # exp(-37) is below the smallest uniform number, 2**-53
 MOST_PIECES = 256  # largest number of pieces of a step in `passage`
 HEADER = (Path(__file__).parent / "philox.h").read_text(encoding="utf-8")
 
@@ -173,6 +176,17 @@ def jumps(u: Any, mean: Any, none: Any) -> Any:
     [1.0, 2.0, 3.0, 7.0]
     """
     return _filled("_fill_jumps", [np.asarray(a, dtype=float) for a in (u, mean, none)])
+
+
+def crossed(
+    step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any, gap: Any
+) -> Any:
+    """1 where the uniform number is below exp(-gap), else 0; beyond `SURE` nothing is drawn. Broadcasts; gap is 0 or more.
+
+    >>> crossed(0, [0, 1, 2], 0, 0, Stream.BRIDGE, *key(seed=1), [0.0, 1e100, 0.1]).tolist()
+    [1.0, 0.0, 1.0]
+    """
+    return _draw("_fill_crossed", step, neuron, trial, point, stream, key0, key1, gap)
 
 
 def summit(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.numba_jit import njit
-from .philox import NEVER
+from .philox import NEVER, SURE
 
 
 @njit(cache=True)
@@ -82,6 +82,17 @@ def _fill_uniform(
 ) -> None:
     for i in range(out.size):
         out[i] = _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
+
+
+@njit(cache=True)
+def _fill_crossed(
+    out: Any, step: Any, neuron: Any, trial: Any, point: Any, gap: Any, stream: Any, key0: Any, key1: Any
+) -> None:
+    for i in range(out.size):
+        out[i] = 0.0
+        if gap[i] < SURE:
+            u = _uniform_of(_bits(step[i], neuron[i], trial[i], point[i], stream, key0, key1))
+            out[i] = 1.0 if u < math.exp(-gap[i]) else 0.0
 
 
 @njit(cache=True)

@@ -61,6 +61,37 @@ def test_uniforms_are_the_words_of_their_counter(step, neuron, trial, point, str
 
 
 @pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
+def test_a_path_has_crossed_where_the_uniform_number_is_below_the_probability(
+    step, neuron, trial, point, stream
+):
+    where = (step, neuron, trial, point, stream, *kn.key(11))
+    edge = -math.log(kn.uniform(*where))
+    assert kn.crossed(*where, [0.0, edge - 1e-9, edge + 1e-9, kn.SURE, 1e100, math.inf]).tolist() == [
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
+def test_paths_cross_with_their_probability_in_generated_code(engine):
+    n, gap = 200_000, 1.3
+    with brian.running(engine):
+        group = NeuronGroup(n, "hit : 1", namespace=brian.functions(), dt=1 * ms, name="paths")
+        group.run_regularly(
+            f"hit = keyed_crossed(t_in_timesteps, i, 5, 3, 1, 11, -7, {gap})", name="paths_step"
+        )
+        Network(group, name="paths_network").run(1 * ms, namespace={})
+    hit = np.array(group.hit[:])
+    assert np.array_equal(hit, kn.uniform(0, np.arange(n), 5, 3, 1, 11, -7) < math.exp(-gap))
+    assert stats.binomtest(int(hit.sum()), n, math.exp(-gap)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
 def test_normals_are_box_and_mullers_of_the_words_of_their_counter(step, neuron, trial, point, stream):
     """step >> 2 | neuron | trial | point * 256 + 128 + stream; cosine, sine, cosine, sine for four steps."""
     k0, k1 = kn.key(11)

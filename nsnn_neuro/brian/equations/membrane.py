@@ -31,16 +31,16 @@ from brian2 import NeuronGroup
 from ...models.escape import EscapeNoise, Family
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.refractory import initial_voltage, release
-from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise
+from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise, WhiteNoise
 from ...models.synapses import Synapse
-from .. import engine
+from .. import engine, philox
 from ..philox import Stream
 from .adaptation import after_spike, on_grid, start_slow, step_slow
 from .group_text import GroupText, Terms, either, substitute
-from .noises import add_noise, bridge_uniform, start_normal
+from .noises import add_noise, bridge_uniform, shared_fraction, start_normal
 from .synapses import add_synapses
 
-_SURE = 37.0  # exp(-37) is below the smallest uniform draw, 2**-53: no draw is needed beyond
+_FAR = 1e100  # exponent of the bridge in a refractory neuron, and largest factor of the exponent: the probability underflows to 0
 
 
 def membrane(
@@ -103,11 +103,17 @@ def membrane(
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
     if neuron.moving:
         step.append(f"level_now = {on_grid(terms.level, neuron)}")
-    threshold = _threshold(terms, noise, end, bridged)
-    threshold = " or ".join([threshold, *terms.crossed])
-    # no branch where the condition is cheap: which neurons are refractory is not predictable
-    plain = not (bridged or isinstance(noise, EscapeNoise))
-    fires = f"int({threshold}) * free > 0" if plain else f"free == 1 and ({threshold})"
+    if bridged:
+        group.state("bridge_gap", "1")
+        step.append(f"bridge_gap = {_gap(terms, end)}")
+        fires = _bridge(terms, noise)
+        if jumps:
+            fires = f"({fires}) or (free == 1 and v > {_levels(terms)[1]})"
+    else:
+        threshold = " or ".join([_threshold(terms, noise, end), *terms.crossed])
+        # no branch where the condition is cheap: which neurons are refractory is not predictable
+        cheap = not isinstance(noise, EscapeNoise)
+        fires = f"int({threshold}) * free > 0" if cheap else f"free == 1 and ({threshold})"
     return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
 
 
@@ -128,13 +134,36 @@ def _level(
     return level, reset
 
 
-def _threshold(terms: Terms, noise: Noise | None, end: str, bridged: bool) -> str:
-    """Text of the condition for a spike in a step from `v_prev` to `end` and then, by jumps, to `v`.
+def _levels(terms: Terms) -> tuple[str, str]:
+    """Names of the threshold at the start and at the end of the step."""
+    return ("level_prev", "level_now") if terms.neuron.moving else (terms.level, terms.level)
 
-    A moving threshold is `level_prev` at the start of the step, `level` at its midpoint, `level_now` at its end.
+
+def _gap(terms: Terms, end: str) -> str:
+    """Text of g in exp(-g), the probability that a path from `v_prev` to `end` has crossed the threshold (Brownian bridge).
+
+    It is 0 where one of the two is above threshold, and large in a refractory neuron. Part of the state update, which the compiler
+    vectorises; the few neurons that are near enough to threshold get a random number afterwards (`_bridge`).
     """
+    before, level = _levels(terms)
+    rooms = f"({before} - v_prev)", f"({level} - {end})"
+    exponent = " * ".join(f"clip({room} * bridge_steep, 0, {_FAR:g})" for room in rooms)
+    return f"{exponent} + (1 - free) * {_FAR:g}"
+
+
+def _bridge(terms: Terms, noise: Noise | None) -> str:
+    """Text of the condition that the path within the step has crossed the threshold."""
+    fraction = shared_fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
+    if 0 < fraction < 1:
+        return f"bridge_gap < {philox.SURE} and {bridge_uniform(terms.group, fraction)} < exp(-bridge_gap)"
+    stream, neuron = (Stream.SHARED_BRIDGE, "-1") if fraction else (Stream.BRIDGE, "noise_neuron")
+    return f"{engine.draw('crossed', stream, 'bridge_gap', neuron=neuron)} > 0"
+
+
+def _threshold(terms: Terms, noise: Noise | None, end: str) -> str:
+    """Text of the condition for a spike, without a bridge, in a step from `v_prev` to `end` and then, by jumps, to `v`."""
     group, neuron = terms.group, terms.neuron
-    level, before = ("level_now", "level_prev") if neuron.moving else (terms.level, terms.level)
+    before, level = _levels(terms)
     if isinstance(noise, EscapeNoise):
         names = group.bind_parameters(noise.law, "escape_")
         if isinstance(noise.law, Family):
@@ -150,14 +179,7 @@ def _threshold(terms: Terms, noise: Noise | None, end: str, bridged: bool) -> st
         highest.append(("v_end", level))
     if isinstance(noise, PoissonNoise) and terms.bridge:
         highest.append(("summit", terms.level))
-    crossed = " or ".join(f"{state} > {bound}" for state, bound in highest)
-    if not bridged:
-        return crossed
-    # crossings of the path between two points below threshold (Brownian bridge)
-    exponent = f"(({before} - v_prev) * bridge_steep) * (({level} - {end}) * bridge_steep)"
-    uniform = bridge_uniform(group, noise)
-    chance = f"{exponent} < {_SURE} and {uniform} < exp(-clip({exponent}, 0, {_SURE}))"
-    return f"{crossed} or v_prev >= {before} or ({chance})"
+    return " or ".join(f"{state} > {bound}" for state, bound in highest)
 
 
 def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:

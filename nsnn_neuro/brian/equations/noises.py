@@ -53,7 +53,7 @@ def add_noise(terms: Terms, noise: Noise | None) -> bool:
     return False
 
 
-def _fraction(noise: WhiteNoise | OUNoise) -> float:
+def shared_fraction(noise: WhiteNoise | OUNoise) -> float:
     """The shared fraction of the variance of the noise: one number per population."""
     fraction = noise.si("shared")
     if np.ndim(fraction):
@@ -70,7 +70,7 @@ def _mixed(private: str, common: str, fraction: float, group: GroupText) -> str:
 
 def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoise, group: GroupText) -> str:
     """Text of a standard normal with the fraction `noise.shared` of its variance common to the neurons of a trial."""
-    fraction = _fraction(noise)
+    fraction = shared_fraction(noise)
     if fraction == 0:
         return group.draw("normal", kind_private)
     if fraction == 1:
@@ -79,17 +79,12 @@ def _shared(kind_private: Stream, kind_shared: Stream, noise: WhiteNoise | OUNoi
     return _mixed(private, common, fraction, group)
 
 
-def bridge_uniform(group: GroupText, noise: Noise | None) -> str:
+def bridge_uniform(group: GroupText, fraction: float) -> str:
     """Text of the uniform number that decides about a crossing within a step: Phi(sqrt(c) z_common + sqrt(1 - c) z_private).
 
     z_common is the same for all neurons of a population in a trial and step, so that neurons with shared noise also share crossings
-    between grid points. The number is uniform for every c.
+    between grid points. The number is uniform for every c; here 0 < c < 1.
     """
-    fraction = _fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
-    if fraction == 0:
-        return engine.draw("uniform", Stream.BRIDGE)
-    if fraction == 1:
-        return engine.draw("uniform", Stream.SHARED_BRIDGE, neuron="-1")
     private = engine.draw("normal", Stream.BRIDGE)
     common = engine.draw("normal", Stream.SHARED_BRIDGE, neuron="-1")
     return f"normal_cdf({_mixed(private, common, fraction, group)})"
@@ -125,7 +120,6 @@ def _white(terms: Terms, noise: WhiteNoise | MultiplicativeNoise) -> None:
         terms.lines += [f"kick = noise_b * (noise_sd * noise_z + 0.5 * {slope} * noise_sd**2 * {square})"]
         if terms.bridge:
             group.bind("noise_least_b", 1 / _NEVER, neuron.membrane_unit)
-            group.state("bridge_steep", inverse[neuron.membrane_unit])
             # distances to threshold in units of the noise, int dV / b(V), by the midpoint rule, from both ends of the step
             halfway = [f"(0.5 * ({end} + {terms.level}))" for end in ("v", "moved")]
             ends = [substitute(noise.amplitude, names | {"v": middle}) for middle in halfway]
@@ -134,7 +128,6 @@ def _white(terms: Terms, noise: WhiteNoise | MultiplicativeNoise) -> None:
     else:
         terms.lines += [f"kick = ({spread}) * {_shared(Stream.MEMBRANE, Stream.SHARED, noise, group)}"]
         if terms.bridge:
-            group.state("bridge_steep", inverse[unit])
             terms.lines += [f"bridge_steep = {steep}"]
     terms.kicks.append("kick")
 
@@ -219,7 +212,7 @@ def _passage(terms: Terms, noise: OUNoise, pieces: np.ndarray) -> None:
     group.bind("path_pieces", pieces, "1")
     for name, value in constants.items():
         group.bind(f"path_{name}", value, "1")
-    fraction = _fraction(noise)
+    fraction = shared_fraction(noise)
     path = ["(moved - v - kick)", "kick", "i_noise", "i_next", *[f"({terms.level} - v)"] * 2]
     call = engine.draw(
         "passage",

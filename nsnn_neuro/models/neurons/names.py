@@ -10,7 +10,7 @@ from ...core.errors import NsnnError
 
 # names of the generated step of a membrane (`brian/equations`); tests/models/test_neuron_names.py compares them with the code
 _STEP = {
-    "ahead", "armed", "bridge_steep", "drive_before", "first", "free", "guess", "hold", "hold_steps",
+    "ahead", "armed", "bridge_gap", "bridge_steep", "drive_before", "first", "free", "guess", "hold", "hold_steps",
     "i_next", "i_noise", "i_spike", "in_turn", "jumps_of", "keep", "keep_part", "kick", "lapse", "level_now",
     "level_prev", "load", "middle", "moved", "near", "near_load", "next_e", "next_i", "normal_cdf",
     "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart",
@@ -27,7 +27,7 @@ _MADE = re.compile(
     | stim_(samples|v|t_on|t_off|mean|amplitude|frequency|phase)
     | escape_(sigma|s|a|g|b|rate|width|tau_m)
     | path_(pieces|keep|ebb|pull|lapse|root_(ii|vi|vv)|far|full)
-    | keyed_((normal|uniform)(_in_turn)?|summit|passage)""",
+    | keyed_((normal|uniform)(_in_turn)?|crossed|summit|passage)""",
     re.VERBOSE,
 )
 _GENERATED = "is a name of the generated code"
