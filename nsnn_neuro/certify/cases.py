@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,17 @@ mV, ms, Hz = units.brian(1e-3, "V"), units.brian(1e-3, "s"), units.brian(1.0, "H
 Theory = Callable[[float], dict[str, float]]  # of dt in s
 
 
+class Estimated(NamedTuple):
+    """A quantity from one run: its value, standard error, and the number of spikes (or intervals) behind it."""
+
+    value: float
+    se: float
+    n: int
+
+
+Measurement = Callable[[float, int], dict[str, Estimated]]  # of dt in s and a seed
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One neuron with one noise model, simulated at several dt, the certified one first.
@@ -53,6 +64,7 @@ class Case:
     burn_in: float = 0.3  # s
     gain: Theory | None = None  # adds rows against this at several dt, which show the effect of the bridge
     shared: bool = False  # neurons of a trial are correlated: the standard error is that of trials
+    measure: Measurement | None = None  # in place of a simulation of `neuron` and its rate and CV
 
     def exact(self) -> dict[float, dict[str, float]]:
         """The values from theory at each dt (ms)."""

@@ -37,14 +37,15 @@ from ..models.noise import (
     ThresholdNoise,
     WhiteNoise,
 )
-from . import cases, expected, ranges
+from . import cases, expected, ranges, short_term
 from .cases import JUMPS, NEURON, THRESHOLDS, WHITE, Case, Hz, case, ms, mV
 from .expected import fokker_planck
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A neuron and a noise model by name, and their cases, or why there are none: `refused`, or the `reason` for no theory."""
+    """A neuron (or a synapse) and a noise model by name, and their cases, or why there are none: `refused`, or the `reason` for no
+    theory."""
 
     model: str
     noise: str
@@ -149,9 +150,10 @@ def refusal(neuron: Neuron, record: Noise | None) -> str:
 
 @functools.cache
 def pairs() -> tuple[Pair, ...]:
-    """Every public neuron with every public noise model; spike sources also without noise."""
+    """Every public neuron with every public noise model; spike sources also without noise; and short-term plasticity."""
     alone: dict[type[Neuron], list[type[Noise] | None]] = {Relay: [None], PoissonSource: [None]}
-    return tuple(_pair(kind, noise_kind) for kind in NEURONS for noise_kind in alone.get(kind, []) + NOISES)
+    neurons = [_pair(kind, noise_kind) for kind in NEURONS for noise_kind in alone.get(kind, []) + NOISES]
+    return *neurons, Pair("TsodyksMarkram", "none", tuple(short_term.every_case()))
 
 
 def _pair(kind: type[Neuron], noise_kind: type[Noise] | None) -> Pair:

@@ -21,8 +21,8 @@ from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..measures import as_trains
 from ..models.neurons import NSNNNeuron, PoissonSource
-from .cases import Case
-from .pairs import NEURONS, Pair, pairs, refusal
+from .cases import Case, Estimated
+from .pairs import Pair, pairs, refusal
 
 _NAMES = ("model", "noise", "mode", "quantity")
 _VALUES = ("simulated", "se", "theory", "z", "relative_error", "n_spikes", "dt_ms")
@@ -35,14 +35,6 @@ _GROUPS = 25  # of neurons, for the jackknife
 _RESOLVED = 4.0  # an order is fitted to a bias of more standard errors than this
 _GAIN_DTS = (0.05, 0.1, 0.2)  # ms
 _ORDERS = np.linspace(0.02, 4.0, 797)
-
-
-class Estimated(NamedTuple):
-    """A quantity from one run: its value, standard error, and the number of spikes (or intervals) behind it."""
-
-    value: float
-    se: float
-    n: int
 
 
 class Bias(NamedTuple):
@@ -62,7 +54,7 @@ def certify(
     n_jobs: int | None = None,
     progress: Any = None,
 ) -> pd.DataFrame:
-    """Check every neuron with every noise model against theory that is independent of the simulator.
+    """Check every neuron with every noise model, and synapses with memory, against theory that is independent of the simulator.
 
     A row passes when its value, from at least 1e5 spikes (or intervals), lies within 4 standard errors and within 1 % of theory. It
     is not corrected for the discretisation bias, which is estimated from several dt and reported too. In a script, call `certify`
@@ -70,16 +62,17 @@ def certify(
 
     Parameters
     ----------
-    models : names of neurons, in upper or lower case; None: all
-    engine : "cython", "numpy" or "cpp" for continuous membranes; neurons in discrete time run on "numpy", which is faster than
-        compiling
+    models : names of neurons, or "TsodyksMarkram", in upper or lower case; None: all
+    engine : "cython", "numpy" or "cpp" for continuous membranes; synapses and neurons in discrete time run on "numpy", which is
+        faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
     n_jobs : number of processes; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
 
     Returns
     -------
-    DataFrame : one row per pair, case and quantity; model, noise, mode; quantity ("rate" in Hz, "cv", or "rate, bridge gain"),
+    DataFrame : one row per pair, case and quantity; model, noise, mode; quantity ("rate" in Hz, "cv", "rate, bridge gain", or of a
+        synapse the mean "efficacy", the share of its weight that a spike transmits),
         simulated, se, theory, z, relative_error, n_spikes, dt_ms; order of the discretisation error, bias_percent at this dt and
         bias_se_percent; verdict ("pass", "fail", "known", "no theory", "not offered") and its reason
 
@@ -109,7 +102,7 @@ def certify(
 
 
 def _chosen(models: Sequence[str] | str | None) -> set[str]:
-    names = {kind.__name__.lower(): kind.__name__ for kind in NEURONS}
+    names = {pair.model.lower(): pair.model for pair in pairs()}
     given = [models] if isinstance(models, str) else list(models or names)
     unknown = [name for name in given if name.lower() not in names]
     if unknown:
@@ -162,7 +155,7 @@ def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
     if case.theory is None:
         return [_row(*names, verdict="no theory", reason=case.reason)]
     exact = case.exact()
-    runs = {dt: _measured(case, dt, exact[dt]["rate"], engine, seed, " ".join(names)) for dt in case.dts}
+    runs = {dt: _measured(case, dt, exact[dt], engine, seed, " ".join(names)) for dt in case.dts}
     rows = []
     for quantity in exact[case.dts[0]]:
         expected = {dt: values[quantity] for dt, values in exact.items()}
@@ -261,9 +254,14 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
     return Bias("not resolved" if abs(a) > _RESOLVED * error else bound, float(100 * a), float(100 * error))
 
 
-def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: str) -> dict[str, Estimated]:
-    """Rate and CV of one run, whose size follows from the expected `rate`; its seed follows from its names and dt."""
-    discrete = isinstance(case.neuron, NSNNNeuron | PoissonSource)
+def _measured(
+    case: Case, dt: float, exact: dict[str, float], engine: str, seed: int, name: str
+) -> dict[str, Estimated]:
+    """Rate and CV of one run, whose size follows from the expected rate; its seed follows from its names and dt."""
+    own = (seed + zlib.crc32(f"{name} {dt:g}".encode())) % 2**62
+    if case.measure is not None:
+        return case.measure(1e-3 * dt, own)
+    discrete, rate = isinstance(case.neuron, NSNNNeuron | PoissonSource), exact["rate"]
     share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
     window = max(_WINDOW, share * _AIM / (rate * _MOST_NEURONS))
     n = int(np.ceil(share * _AIM / (rate * window)))
@@ -279,7 +277,7 @@ def _measured(case: Case, dt: float, rate: float, engine: str, seed: int, name: 
         **sizes,
         duration=1e3 * stop * pq.ms,
         dt=dt * pq.ms,
-        seed=(seed + zlib.crc32(f"{name} {dt:g}".encode())) % 2**62,
+        seed=own,
         engine="numpy" if discrete else engine,
         bridge=case.bridge,
         progress=False,

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 import pandas as pd
 import pytest
-from brian2 import ms, mV
+from brian2 import Hz, ms, mV
 from helpers.command import main
 from scipy import stats
 
@@ -46,6 +46,7 @@ def public(base: type) -> list[str]:
 @pytest.mark.slow
 def test_pairs_are_the_product_of_neurons_and_noises():
     expected = {(n, m) for n in public(Neuron) for m in public(Noise)} | {(n, "none") for n in SOURCES}
+    expected |= {("TsodyksMarkram", "none")}
     found = [(p.model, p.noise) for p in pairs()]
     assert len(found) == len(set(found))
     assert set(found) == expected
@@ -66,6 +67,20 @@ def test_every_family_and_hazard_has_a_mode():
     for model in ("LIF", "PIF", "NSNNNeuron"):
         (pair,) = (p for p in pairs() if (p.model, p.noise) == (model, "EscapeNoise"))
         assert kinds <= {case.mode for case in pair.cases}
+
+
+@pytest.mark.slow
+def test_synapses_with_memory_transmit_what_theory_says_and_a_wrong_parameter_is_seen():
+    table = nsnn.certify("tsodyksmarkram", n_jobs=1, progress=False)
+    assert table["mode"].tolist() == ["depression", "facilitation", "depression and facilitation"]
+    assert table["quantity"].tolist() == ["efficacy"] * 3
+    assert table["verdict"].tolist() == ["pass"] * 3
+    (pair,) = (p for p in pairs() if p.model == "TsodyksMarkram")
+    estimate = pair.cases[2].measure(1e-3, 5)["efficacy"]
+    taus = {"tau_rec": 150 * ms, "tau_facil": 300 * ms, "dt": 1 * ms}
+    right, wrong = (nsnn.theory.short_term_efficacy(30 * Hz, share, **taus) for share in (0.2, 0.25))
+    assert run.judge(estimate, right)[0] == "pass"
+    assert run.judge(estimate, wrong)[0] == "fail"
 
 
 def test_a_refusal_is_what_simulate_says():

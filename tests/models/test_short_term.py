@@ -74,6 +74,35 @@ def test_the_mean_of_a_poisson_train(rate: float, share: float, recovery: float,
     assert abs(np.mean(means) - expected) < 4 * np.std(means, ddof=1) / np.sqrt(40)
 
 
+@pytest.mark.parametrize(("recovery", "facilitation"), [(0.8, 0.0), (0.1, 1.0), (0.0, 0.2)])
+def test_the_mean_of_a_train_in_steps(recovery: float, facilitation: float) -> None:
+    """Against 40 trains of geometric intervals, with half a spike per step; and the limit of short steps."""
+    rate, share, dt = 20.0, 0.3, 0.03
+    model = TsodyksMarkram(share, recovery * 1e3 * ms, facilitation * 1e3 * ms)
+    rng = np.random.default_rng(3)
+    means = [
+        model.efficacies(np.cumsum(rng.geometric(-np.expm1(-rate * dt), 5000)) * dt * 1e3 * ms)[500:].mean()
+        for _ in range(40)
+    ]
+    expected, tiny = (
+        theory.short_term_efficacy(rate, share, tau_rec=recovery, tau_facil=facilitation, dt=step)
+        for step in (dt, 1e-9)
+    )
+    assert abs(np.mean(means) - expected) < 4 * np.std(means, ddof=1) / np.sqrt(40)
+    continuous = theory.short_term_efficacy(rate, share, tau_rec=recovery, tau_facil=facilitation)
+    assert abs(expected / continuous - 1) > 0.01
+    assert_allclose(tiny, continuous, rtol=1e-6)
+
+
+def test_steps_of_a_train_without_random_intervals_are_refused() -> None:
+    with pytest.raises(
+        NsnnError, match=r'dt = 0.001: a train = "periodic" has no random intervals: expected None'
+    ):
+        theory.short_term_efficacy(10.0, 0.5, tau_rec=0.8, tau_facil=0.0, train="periodic", dt=1e-3)
+    with pytest.raises(NsnnError, match=r"dt = -0.001: expected a time of 0 or more"):
+        theory.short_term_efficacy(10.0, 0.5, tau_rec=0.8, tau_facil=0.0, dt=-1e-3)
+
+
 def test_closed_forms_of_one_mechanism_alone() -> None:
     rate = np.array([0.5, 10.0, 200.0])
     depression = theory.short_term_efficacy(rate, 0.5, tau_rec=0.8, tau_facil=0.0)
