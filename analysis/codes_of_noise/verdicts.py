@@ -192,7 +192,7 @@ def choice_claims(table: pd.DataFrame) -> list[Claim]:
     def of(quantity: str, shared: float = 0.0) -> pd.DataFrame:
         return by_level(table, "choice", quantity, f"shared {shared:g}")
 
-    used, told, beyond = of("intersection"), of("I(S; C)").iloc[:, 0], of("I(S; C | R)").iloc[:, 0]
+    used, in_count, beyond = of("intersection"), of("I(S; C)").iloc[:, 0], of("I(S; C | R)").iloc[:, 0]
     link, less, single = (
         of(q, 0.5).iloc[:, 0] - of(q).iloc[:, 0] for q in ("I(cell; C | S)", "I(S; C)", "intersection, cell")
     )
@@ -208,8 +208,8 @@ def choice_claims(table: pd.DataFrame) -> list[Claim]:
         ),
         Claim(
             c.PROCESSING,
-            above(told, 0.0) and above(TENTH * told - beyond, 0.0),
-            f"I(S; C) {interval_text(told, 'bit')}; I(S; C | R) {interval_text(beyond, 'bit')}",
+            above(in_count, 0.0) and above(TENTH * in_count - beyond, 0.0),
+            f"I(S; C) {interval_text(in_count, 'bit')}; I(S; C | R) {interval_text(beyond, 'bit')}",
         ),
         Claim(
             c.CHOICE_LINK,

@@ -258,7 +258,7 @@ def prepare(
             )
     begins = [np.arange(len(o)) == 0 for o in spikes]
     rows = [spikes, begins, drive, [past(o, history) for o in spikes], free, [repeats.t_start]]
-    return Data(*map(np.concatenate, rows))
+    return Data(*(np.asarray(one[0]) if len(one) == 1 else np.concatenate(one) for one in rows))
 
 
 def _warn_long(trains: Any, signal: Any, dt: float) -> None:

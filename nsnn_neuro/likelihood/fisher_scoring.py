@@ -27,7 +27,7 @@ from .data import Data
 from .model import LARGEST, NeuronModel
 from .prior import Prior
 from .responses import Poisson, width
-from .value import Value
+from .value import Value, gram
 
 _Evaluate = Callable[[np.ndarray], Value]
 _Reached = tuple[np.ndarray, Value, int]  # parameters, value there, Newton steps
@@ -68,7 +68,8 @@ def maximise(
 
     def at(beta: float, p: np.ndarray | None, most: int = _MOST) -> _Reached:
         linear = model.traces(beta, data)
-        _check_columns(model, linear[0][data.free], prior.ridge)
+        if prior.ridge == 0:
+            _check_columns(model, linear[0], data.free)
         evaluate = partial(model.evaluate, data=data, linear=linear)
         start = np.zeros(len(model.names))
         # the bias for which a, on average, gives the recorded rate
@@ -251,19 +252,17 @@ def quantile(family: Family | Poisson, rate: float) -> float:
     return float(brentq(lambda x: float(family.cdf(x)) - rate, low, high, xtol=1e-9 * size))
 
 
-def _check_columns(model: NeuronModel, columns: np.ndarray, ridge: float) -> None:
-    """Refuse linearly dependent regressors."""
-    if ridge != 0:
-        return
+def _check_columns(model: NeuronModel, columns: np.ndarray, free: np.ndarray) -> None:
+    """Refuse regressors that are linearly dependent in the steps that are `free`."""
     names = np.array(model.names[: columns.shape[1]])
-    size = np.sqrt(np.mean(columns**2, axis=0))
+    products = gram(columns, free / np.count_nonzero(free))
+    size = np.sqrt(np.diag(products))
     if np.any(size == 0):
         raise NsnnError(
             f"{', '.join(names[size == 0])}: nothing reaches it in these data (0 in every step), so it can't be fitted; drop it "
             "or pass ridge=1.0"
         )
-    scaled = columns / size
-    values, vectors = np.linalg.eigh(scaled.T @ scaled / len(columns))
+    values, vectors = np.linalg.eigh(products / np.outer(size, size))
     if values[0] < 1e-12:
         share = np.abs(vectors[:, 0])
         alike = names[share > 0.1 * share.max()]

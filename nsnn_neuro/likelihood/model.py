@@ -266,8 +266,15 @@ class NeuronModel:
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
-        o, n = data.before, len(data.o)
-        reset = -beta * o if self.reset == "subtract" else np.zeros(n)
+        n, n_drive = len(data.o), data.drive.shape[1]
+        if beta == 0.0:  # without a membrane nothing is carried over
+            linear = np.empty((n, 1 + n_drive + data.history.shape[1] + (self.threshold is None)))
+            linear[:, 0], linear[:, 1 : 1 + n_drive] = 1.0, data.drive
+            linear[:, 1 + n_drive : 1 + n_drive + data.history.shape[1]] = data.history
+            if self.threshold is None:
+                linear[:, -1] = -1.0
+            return linear, np.full(n, -1.0)
+        reset = -beta * data.before if self.reset == "subtract" else np.zeros(n)
         inputs = np.column_stack([np.ones(n), data.drive, reset])
         through = leak(inputs, self.kept(data), beta)
         threshold = through[:, -1] - 1.0
@@ -313,7 +320,11 @@ class NeuronModel:
         Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood of the counts where some step
         has several spikes.
         """
-        at = self.evaluate(p, data).response
+        return self.probability_at(self.evaluate(p, data))
+
+    def probability_at(self, value: Value) -> tuple[np.ndarray, np.ndarray]:
+        """`probability` of what was evaluated."""
+        at, data = value.response, value.data
         logs = at.log_likelihood if data.o.max(initial=0) > 1 else at.log_event
         return np.where(data.free, at.log_silence, 0.0), np.where(data.free, logs, 0.0)
 

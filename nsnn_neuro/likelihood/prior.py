@@ -30,7 +30,7 @@ class Prior:
 
     def matrix(self, model: NeuronModel, data: Data) -> np.ndarray:
         """P (n_parameters, n_parameters)."""
-        squares = np.concatenate([np.mean(data.drive**2, axis=0), np.mean(data.history**2, axis=0)])
+        squares = np.concatenate([np.einsum("ij,ij->j", x, x) / len(x) for x in (data.drive, data.history)])
         inner = self.ridge * np.diag(
             np.where(squares > 0, squares, 1.0)
         )  # of one that is always 0: it stays 0

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import gammaln
 
 from ..core.errors import NsnnError
-from ..models.escape import Family
+from ..models.escape import Family, Gaussian, Logistic
 from ..models.escape.families import dimensionless
-from ..models.log_odds import curvature, tails
+from ..models.log_odds import curvature, gaussian_curvature, observed, tails
 
 _HIGHEST = 500.0  # potential of a Poisson model; beyond, its rate is infinite to a fit
 
@@ -57,10 +57,17 @@ class SpikeOrNone:
         """Log-probabilities and their slopes."""
         return tails(self.family, self.a)
 
+    @cached_property
+    def _observed(self) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(self.family, Gaussian | Logistic):  # one tail in place of two
+            return observed(self.family, self.a, self.o == 1)
+        fired, at = self.o == 1, self.tails
+        return np.where(fired, at.log_spike, at.log_silence), np.where(fired, at.up, -at.down)
+
     @property
     def log_likelihood(self) -> np.ndarray:
         """(n,) nats"""
-        return np.where(self.o == 1, self.tails.log_spike, self.tails.log_silence)
+        return self._observed[0]
 
     @property
     def log_event(self) -> np.ndarray:
@@ -75,7 +82,7 @@ class SpikeOrNone:
     @property
     def slope(self) -> np.ndarray:
         """(n,) derivative of the log-likelihood: minus the learning signal, times the density"""
-        return np.where(self.o == 1, self.tails.up, -self.tails.down)
+        return self._observed[1]
 
     @property
     def information(self) -> np.ndarray:
@@ -85,6 +92,8 @@ class SpikeOrNone:
     @property
     def curvature(self) -> np.ndarray | None:
         """(n,) minus the second derivative of the log-likelihood; None where f' is unknown"""
+        if isinstance(self.family, Gaussian):
+            return gaussian_curvature(self.family, self.a, self.o == 1, self.slope)
         each = curvature(self.family, self.a, self.tails)
         return None if each is None else np.where(self.o == 1, *each)
 

@@ -11,6 +11,8 @@ from ..core.numba_jit import njit
 from .data import Data
 from .responses import Counts, SpikeOrNone
 
+_ROWS = 2**13  # of a piece
+
 
 @dataclass(frozen=True, eq=False)
 class Value:
@@ -41,8 +43,16 @@ class Value:
         return None if each is None else self._weighted(each)
 
     def _weighted(self, weight: np.ndarray) -> np.ndarray:
-        e = self.traces
-        return np.asarray(e.T @ ((weight * self.data.free)[:, None] * e))
+        return gram(self.traces, weight * self.data.free)
+
+
+def gram(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum over rows of weight x x^T, (k, k), in pieces that fit into the processor's cache; columns (n, k), weight (n,)."""
+    total = np.zeros((columns.shape[1], columns.shape[1]))
+    for first in range(0, len(columns), _ROWS):
+        x = columns[first : first + _ROWS]
+        total += x.T @ (weight[first : first + _ROWS, None] * x)
+    return total
 
 
 @njit(cache=True)

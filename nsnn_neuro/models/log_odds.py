@@ -194,6 +194,18 @@ def curvature(family: Family, x: np.ndarray, at: Tails) -> tuple[np.ndarray, np.
     return at.up**2 - relative * at.up, at.down**2 + relative * at.down
 
 
+def gaussian_curvature(family: Gaussian, x: np.ndarray, o: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """`curvature` of what was observed: -(log F)'' where o, else -(log(1 - F))''; `slope` is that of `observed`.
+
+    >>> x, o = np.array([-1.0, 2.0]), np.array([True, False])
+    >>> each = curvature(Gaussian(0.5), x, tails(Gaussian(0.5), x))
+    >>> bool(np.all(np.where(o, *each) == gaussian_curvature(Gaussian(0.5), x, o, observed(Gaussian(0.5), x, o)[1])))
+    True
+    """
+    sign, sigma = np.where(o, 1.0, -1.0), family.si("sigma")
+    return _gaussian_curvature(sign * (x / sigma), sign * slope, sigma)
+
+
 def _gaussian_curvature(z: np.ndarray, ratio: np.ndarray, sigma: float) -> np.ndarray:
     """r (r + z) with r = phi(z) / Phi(z), which goes to 1 for z to -inf, where the sum loses its digits."""
     far = z < -_FAR_TAIL

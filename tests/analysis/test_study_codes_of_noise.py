@@ -68,9 +68,9 @@ def made_up():
     for kind, synergy in (("shared gain", (0.1, 0.3)), ("private gain", (0.2, 0.1))):
         add("gain", "synergistic", at(*synergy, levels=(0.0, 90.0)), condition=kind)
         add("gain", "gain variance", {np.nan: 0.1}, condition=kind)
-    for condition, told, link in (("shared 0", 0.5, 0.01), ("shared 0.5", 0.1, 0.1)):
+    for condition, in_count, link in (("shared 0", 0.5, 0.01), ("shared 0.5", 0.1, 0.1)):
         for name, values in {
-            "I(S; R)": (0.8, 0.8), "I(S; C)": (told, 0.01), "I(S; C | R)": (0.005, 0.001), "intersection": (told, 0.01),
+            "I(S; R)": (0.8, 0.8), "I(S; C)": (in_count, 0.01), "I(S; C | R)": (0.005, 0.001), "intersection": (in_count, 0.01),
             "I(S; cell)": (0.1, 0.1), "intersection, cell": (0.08, 0.01), "I(cell; C | S)": (link, 0.001),
             "transfer": (0.02, 0.001), "transfer back": (0.001, 0.0005),
         }.items():  # fmt: skip
