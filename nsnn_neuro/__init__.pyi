@@ -10,6 +10,7 @@ from . import theory as theory
 from .brian.equations.plastic import plastic_synapses as plastic_synapses
 from .brian.fast_noise import fast_noise as fast_noise
 from .brian.simulate import simulate as simulate
+from .brian.states import SimulationState as SimulationState
 from .certify import certify as certify
 from .core.errors import FormatError as FormatError
 from .core.errors import NsnnError as NsnnError
@@ -193,6 +194,7 @@ __all__ = [
     "Residual",
     "RewardModulatedSTDP",
     "RuleText",
+    "SimulationState",
     "Sinusoid",
     "Step",
     "Stimulus",

@@ -75,6 +75,7 @@ def work(run: Run) -> Work:
         silent_members=(run.n_neurons - members) * run.trials,
         arrivals=arrivals * run.trials,
         spikes=0.0 if run.out is None else run.n_steps * run.trials * _per_step(run),
+        runtime_only=run.needs_runtime,
     )
 
 

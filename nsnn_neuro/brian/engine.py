@@ -272,8 +272,10 @@ def _temporary_folder() -> Iterator[str]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def run(network: Network, duration: float, device: Any, progress: Any) -> None:
+def run(network: Network, duration: float, device: Any, progress: Any, t_start: float = 0.0) -> None:
     """Run `network` for `duration` seconds on the active `device`; `namespace={}` captures no name of the caller.
+
+    t_start : s, the time at which a network begins that has not run before
 
     >>> from brian2 import NeuronGroup, ms
     >>> group = NeuronGroup(1, "dv/dt = 1/(10*ms) : 1", method="euler", namespace={"ms": ms}, name="doc_run")
@@ -283,6 +285,8 @@ def run(network: Network, duration: float, device: Any, progress: Any) -> None:
     array([0.5])
     """
     in_cpp = isinstance(device, CPPStandaloneDevice)
+    if t_start:
+        network.t_ = device.t_start = t_start
     with progress_bar(progress, "compiling and simulating (C++)" if in_cpp else "simulating") as report:
         if not in_cpp:
             network.run(duration * second, namespace={}, **reporting(report))

@@ -30,6 +30,7 @@ class Work:
     noisy_members, silent_members : neurons times trials in these populations
     arrivals : expected synaptic events per step, in all trials
     spikes : expected number, where they are written to disk during the run (`out`), else 0
+    runtime_only : whether the run needs what a C++ program cannot give
     """
 
     steps: int
@@ -40,6 +41,7 @@ class Work:
     silent_members: int = 0
     arrivals: float = 0.0
     spikes: float = 0.0
+    runtime_only: bool = False
 
     @property
     def populations(self) -> int:
@@ -128,7 +130,8 @@ def decide(
     if not has_compiler:
         text = f"numpy: about {_shown(seconds['numpy'])}; there is no C++ compiler"
         return Choice("numpy", text, seconds)
-    possible = [name for name in RUN if name != "cpp" or work.spikes <= MOST_SPIKES]
+    without_cpp = work.runtime_only or work.spikes > MOST_SPIKES
+    possible = [name for name in RUN if not (without_cpp and name == "cpp")]
 
     def expected(name: str) -> float:
         saved = (credit or {}).get(name, 0.0)

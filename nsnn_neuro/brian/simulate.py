@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, overload
 
 import neo
 import numpy as np
@@ -24,11 +24,54 @@ from ..models.stimuli import Stimulus
 from . import auto_engine
 from .engine import choose, running
 from .single_run import Run
+from .states import SimulationState
 
 Parts = tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None]
 """Model, noise and stimulus."""
 
 
+@overload
+def simulate(
+    model: Neuron | nsnn_network.Network,
+    noise: Noise | None = ...,
+    stimulus: Stimulus | None = ...,
+    *,
+    n_neurons: int = ...,
+    trials: int = ...,
+    duration: Any,
+    dt: Any = ...,
+    seed: int | None = ...,
+    engine: str = ...,
+    bridge: bool = ...,
+    record_v: Sequence[int] | bool | dict[str, Any] | None = ...,
+    record_w: dict[str, Any] | None = ...,
+    point: int = ...,
+    progress: Any = ...,
+    out: str | os.PathLike[str] | None = ...,
+    initial: SimulationState | Mapping[str, Any] | None = ...,
+    return_state: Literal[False] = ...,
+) -> neo.Block: ...
+@overload
+def simulate(
+    model: Neuron | nsnn_network.Network,
+    noise: Noise | None = ...,
+    stimulus: Stimulus | None = ...,
+    *,
+    n_neurons: int = ...,
+    trials: int = ...,
+    duration: Any,
+    dt: Any = ...,
+    seed: int | None = ...,
+    engine: str = ...,
+    bridge: bool = ...,
+    record_v: Sequence[int] | bool | dict[str, Any] | None = ...,
+    record_w: dict[str, Any] | None = ...,
+    point: int = ...,
+    progress: Any = ...,
+    out: str | os.PathLike[str] | None = ...,
+    initial: SimulationState | Mapping[str, Any] | None = ...,
+    return_state: Literal[True],
+) -> tuple[neo.Block, SimulationState]: ...
 @suggest_keywords
 def simulate(
     model: Neuron | nsnn_network.Network,
@@ -47,7 +90,9 @@ def simulate(
     point: int = 0,
     progress: Any = None,
     out: str | os.PathLike[str] | None = None,
-) -> neo.Block:
+    initial: SimulationState | Mapping[str, Any] | None = None,
+    return_state: bool = False,
+) -> Any:
     """Simulate independent noisy neurons, or a network, for several trials at once.
 
     Parameters
@@ -78,11 +123,18 @@ def simulate(
     out : name of an NWB file, for more spikes than fit into memory: they are written to disk during the simulation. The file equals
         that of `save`, the Block is that of `load`, and spikes are those without `out`. A run that fails or is killed leaves the
         previous file, or none. Not with record_v or record_w
+    initial : start values of membranes and slow variables, such as {"v": 5*mV, "w": 1*mV}: numbers, or shape (n_neurons,) or
+        (trials, n_neurons); for several populations a dict of such dicts by name. A membrane above threshold fires at once. None: v
+        starts at rest, where that is below threshold, else at the reset. Or a `SimulationState`: the run continues that of the
+        state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
+    return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
+        or "numpy"
 
     Returns
     -------
-    neo.Block : one Segment per trial; `segments[k].spiketrains[j]` is neuron j. A spike in step k is stamped k dt: the threshold in
-        `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`) decides k, `build_block` (`io/block.py`) makes k dt of it.
+    neo.Block, or with return_state a Block and a SimulationState : one Segment per trial; `segments[k].spiketrains[j]` is
+        neuron j. A spike in step k is stamped k dt: the threshold in `brian/equations/membrane.py` (`discrete.py` for `NSNNNeuron`)
+        decides k, `build_block` (`io/block.py`) makes k dt of it.
         Annotations: seed, dt (s), parameters (with the engine), engine_choice (why "auto" has chosen it), versions, git_revision,
         populations. A time-varying stimulus is the signal "stimulus", recorded membranes are the signal "v"; in a network with
         several populations "stimulus of NAME", "v of NAME", "weight of NAME".
@@ -99,9 +151,11 @@ def simulate(
     [0.0321, 0.0561, 0.0801]
     """
     parts = _parts(model, noise, stimulus, n_neurons)
-    run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, out=out)
+    further = {"out": out, "initial": initial, "return_state": return_state}
+    run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
     target = choose(engine, auto=True)
-    return auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
+    block = auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
+    return (block, run.state) if return_state else block
 
 
 def simulate_together(

@@ -21,7 +21,7 @@ from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
 from ..models.stimuli import Constant, Stimulus
-from . import engine, equations, global_state, streaming
+from . import engine, equations, global_state, states, streaming
 from .dt_warnings import check_delays, check_step, check_stimuli
 
 _MOST_STEPS = 2**31
@@ -40,6 +40,7 @@ class Run:
     ids: Any
     out: Any
     choice: str | None = None  # the reason why this engine was chosen, if it was
+    state: states.SimulationState  # at the end of a run with return_state
 
     def __init__(
         self,
@@ -53,6 +54,8 @@ class Run:
         point: Any = 0,
         ids: Any = None,
         out: Any = None,
+        initial: Any = None,
+        return_state: Any = False,
     ) -> None:
         (net, self.stimulus, self.parameters), (record_v, record_w) = parts, record
         whole(trials, 1, "trials", 2**31 - 1)
@@ -62,7 +65,11 @@ class Run:
         self.bridge, self.trials = flag(bridge, "bridge"), int(trials)
         self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
         self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
-        self.seed: int = check_seed(seed)
+        self.initial, self.return_state = initial, flag(return_state, "return_state")
+        continued = isinstance(initial, states.SimulationState)
+        self.first: int = initial.step if continued else 0  # the number of the run's first step
+        self.end: int = self.first + self.n_steps
+        self.seed: int = initial.seed if continued and seed is None else check_seed(seed)
         self.n_neurons: int = sum(p.n for p in net.populations)
         known = [p.name for p in net.populations]
         self.recorded: dict[str, np.ndarray] = {
@@ -79,19 +86,46 @@ class Run:
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
             )
+        if out is not None and (initial is not None or self.return_state):
+            raise NsnnError(
+                f"out = {out}: expected None with initial or return_state; save(block, {str(out)!r}) writes a Block"
+            )
+        if self.end >= _MOST_STEPS:
+            raise NsnnError(
+                f"duration = {duration}: expected fewer than {_MOST_STEPS} steps in all, and initial has {self.first}"
+            )
+        if initial is not None:
+            states.check(initial, self)
         check_step(net, self.dt)
         check_delays(net, self.dt)
-        check_stimuli(net, self.stimulus, self.n_steps * self.dt)
+        check_stimuli(net, self.stimulus, self.end * self.dt)
+
+    @property
+    def needs_runtime(self) -> bool:
+        """Whether spikes on their way through synapses are a part of a state, which a C++ program does not give away."""
+        return bool(self.net.projections) and (
+            isinstance(self.initial, states.SimulationState) or self.return_state
+        )
 
     def build(self) -> tuple[list[NeuronGroup], list[Synapses]]:
         """The Brian2 groups and synapses."""
-        return equations.network(
-            self.net, trials=self.trials, dt=self.dt, n_steps=self.n_steps, seed=self.seed, bridge=self.bridge,
+        groups, synapses = equations.network(
+            self.net, trials=self.trials, dt=self.dt, n_steps=self.end, seed=self.seed, bridge=self.bridge,
             stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
         )  # fmt: skip
+        if isinstance(self.initial, states.SimulationState):
+            states.restore(self.initial, self, groups, synapses)
+        elif self.initial is not None:
+            states.start(self.initial, self, groups)
+        return groups, synapses
 
     def execute(self, target: str, progress: Any) -> neo.Block:
-        """Simulate on an engine and return the Block."""
+        """Simulate on an engine and return the Block; `state` is then that at the end, if it is wanted."""
+        if target == "cpp" and self.needs_runtime:
+            raise NsnnError(
+                'engine = "cpp": the state of a network has spikes on their way, which a C++ program does not give away: expected '
+                '"auto", "cython" or "numpy" with return_state or a SimulationState'
+            )
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
         with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
             with engine.running(target) as device:
@@ -108,6 +142,8 @@ class Run:
                             spool.add(*self._placed(*window))
                 for p, group in zip(self.net.populations, groups, strict=True):
                     _check_finite(group, p)
+                if self.return_state:
+                    self.state = states.collect(self, groups, synapses)
             block = self.block(result, v, w, target)
             if spool is None:
                 return block
@@ -120,7 +156,9 @@ class Run:
         membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
         weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
         watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
-        engine.run(Network([*objects, *watched], name="network"), self.n_steps * self.dt, device, progress)
+        kind = states.Unfinished if self.return_state else Network
+        network = kind([*objects, *watched], name="network")
+        engine.run(network, self.n_steps * self.dt, device, progress, t_start=self.first * self.dt)
         parts = [self._placed(k, monitor.i[:], monitor.t[:]) for k, monitor in enumerate(spikes)]
         result = [np.concatenate(some) for some in zip(*parts, strict=True)]
         v = {
@@ -174,8 +212,8 @@ class Run:
             dt=self.dt,
             n_trials=self.trials,
             n_neurons=self.n_neurons,
-            t_start=0.0,
-            t_stop=self.n_steps * self.dt,
+            t_start=self.first * self.dt,
+            t_stop=self.end * self.dt,
             annotations=annotations,
         )
         for k, p in enumerate(self.net.populations):
@@ -184,12 +222,12 @@ class Run:
             if p.name in v:
                 traces = v[p.name].reshape(self.trials, -1, self.n_steps)
                 for segment, trace in zip(block.segments, traces, strict=True):
-                    signal = _signal(trace.T, p.neuron.membrane_unit, 1 / self.dt, f"v{suffix}")
+                    signal = self._signal(trace.T, p.neuron.membrane_unit, f"v{suffix}")
                     signal.array_annotate(neuron=self.recorded[p.name])
                     segment.analogsignals.append(signal)
         for name, trace in w.items():
             projection, chosen = self.net.projection(name), self.weights[name]
-            signal = _signal(trace.T, projection.weight_unit, 1 / self._weight_period(), f"weight of {name}")
+            signal = self._signal(trace.T, projection.weight_unit, f"weight of {name}", self._weight_period())
             signal.array_annotate(synapse=chosen)
             for segment in block.segments:
                 segment.analogsignals.append(signal[:])
@@ -201,10 +239,23 @@ class Run:
         # where neurons of several points are one population, their stimuli are in the Blocks of the points
         if self.ids is not None or stimulus is None or isinstance(stimulus, Constant):
             return
-        samples = stimulus.samples(self.n_steps, self.dt).reshape(self.n_steps, -1)
-        signal = _signal(samples, population.neuron.membrane_unit, 1 / self.dt, f"stimulus{suffix}")
+        samples = stimulus.samples(self.end, self.dt).reshape(self.end, -1)[self.first :]
+        signal = self._signal(samples, population.neuron.membrane_unit, f"stimulus{suffix}")
         for segment in block.segments:
             segment.analogsignals.append(signal[:])  # a view: the samples are in memory once
+
+    def _signal(
+        self, values: np.ndarray, unit: str, name: str, period: float | None = None
+    ) -> neo.AnalogSignal:
+        """A signal that begins with the run, with a sample in each step or `period` (s)."""
+        each = period or self.dt
+        start = math.ceil(self.first * self.dt / each - 1e-6) * each
+        return neo.AnalogSignal(
+            units.pq_quantity(values, unit),
+            t_start=units.pq_quantity(start, "s"),
+            sampling_rate=units.pq_quantity(1 / each, "Hz"),
+            name=name,
+        )
 
 
 def _check_finite(group: Any, population: Population) -> None:
@@ -214,12 +265,6 @@ def _check_finite(group: Any, population: Population) -> None:
             "use a smaller dt, or parameters and a drive in the usual range; a nonlinear term that runs away below rest, as a "
             "cubic one does, needs a limit, such as clip(v - v_rest, 0*mV, 100*mV)"
         )
-
-
-def _signal(values: np.ndarray, unit: str, rate: float, name: str) -> neo.AnalogSignal:
-    return neo.AnalogSignal(
-        units.pq_quantity(values, unit), sampling_rate=units.pq_quantity(rate, "Hz"), name=name
-    )
 
 
 def _positive_time(value: Any, name: str) -> float:

@@ -111,6 +111,8 @@ class Device(CPPStandaloneDevice):
 
     extra_compile_args: list[str]
     main_queue: list[Any]
+    t_start = 0.0
+    """s, the time at which the network begins"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,6 +209,8 @@ class Device(CPPStandaloneDevice):
                 yield from sorted(group, key=lambda entry: (entry[1][0], str(entry[1][1])))
             elif what == "run_network":
                 for _, (network, lines) in group:
+                    if self.t_start:
+                        yield "insert_code", f"{network.name}.t = {self._datum(self.t_start)};"
                     idle = {line for line in lines if line.endswith(", NULL);")}
                     following = iter(sorted(idle))
                     yield what, (network, [next(following) if line in idle else line for line in lines])

@@ -50,6 +50,11 @@ def start_slow(group: GroupText, neuron: IntegrateAndFire) -> None:
         group.initial["drive_before"] = "drive"
 
 
+def slow_starts(neuron: IntegrateAndFire) -> dict[str, str]:
+    """Texts of each slow variable half a step before a time at which it has its present value."""
+    return {x: f"{x} + ({x} - ({target})) * back_{x}" for x, (_, target) in _slow(neuron).items()}
+
+
 def _driven(neuron: IntegrateAndFire) -> bool:
     return any("drive" in _names(target) for _, target in neuron.slow.values())
 
@@ -91,5 +96,5 @@ def after_spike(neuron: IntegrateAndFire, level: str, *, middle: bool) -> tuple[
         f"{x} = {x} + ({substitute(target, {'v': 'top'})} - {x}) * half_{x}"
         for x, (_, target) in _slow(neuron).items()
     ]
-    after = [f"{x} = {x} + ({x} - ({target})) * back_{x}" for x, (_, target) in _slow(neuron).items()]
+    after = [f"{x} = {text}" for x, text in slow_starts(neuron).items()]
     return before, [*changed, *after]

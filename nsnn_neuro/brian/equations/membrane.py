@@ -22,7 +22,7 @@ intervals, and tau_refrac need not be a multiple of dt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNois
 from ...models.synapses import Synapse
 from .. import engine, philox
 from ..philox import Stream
-from .adaptation import after_spike, on_grid, start_slow, step_slow
+from .adaptation import after_spike, on_grid, slow_starts, start_slow, step_slow
 from .group_text import GroupText, Terms, either, substitute
 from .noises import add_noise, bridge_uniform, shared_fraction, start_normal
 from .synapses import add_synapses
@@ -249,11 +249,28 @@ def _move(terms: Terms) -> list[str]:
     ]
 
 
+def start_texts(neuron: IntegrateAndFire, given: Collection[str]) -> dict[str, str]:
+    """Texts of what has to change where the variables in `given` have got start values: variable -> text, in order.
+
+    A slow variable gets the value of half a step before, gates are in equilibrium unless they are given.
+    """
+    texts = {x: text for x, text in slow_starts(neuron).items() if x in given}
+    if neuron.state in given:
+        texts |= {gate: _equilibrium(*rates) for gate, rates in neuron.gates.items() if gate not in given}
+        if isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold:
+            texts["armed"] = f"int(v <= {neuron.threshold})"
+    return texts
+
+
+def _equilibrium(opening: str, closing: str) -> str:
+    return f"({opening}) / (({opening}) + ({closing}))"
+
+
 def _gates(terms: Terms) -> None:
     """Gating variables, exact for a constant voltage; they start in equilibrium, half a step before the voltage."""
     for gate, (opening, closing) in terms.neuron.gates.items():
         terms.group.state(gate, "1")
-        terms.group.initial[gate] = f"({opening}) / (({opening}) + ({closing}))"
+        terms.group.initial[gate] = _equilibrium(opening, closing)
         terms.first += [
             f"opening_{gate} = {opening}",
             f"both_{gate} = opening_{gate} + {closing}",

@@ -1,0 +1,287 @@
+"""States: a run in parts is one long run, on every engine; start values; what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import neo
+import numpy as np
+import pytest
+import quantities as pq
+from brian2 import Hz, ms, mV, second
+from numpy.testing import assert_allclose, assert_array_equal
+
+import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
+
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+GIF = nsnn.GIF(
+    tau_m=10 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms, tau_w=30 * ms, b=1 * mV,
+    tau_thresh=50 * ms, b_thresh=2 * mV,
+)  # fmt: skip
+DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
+WHITE, DRIVE = nsnn.WhiteNoise(3 * mV), nsnn.Constant(17 * mV)
+RECORDED = nsnn.Recorded(
+    neo.AnalogSignal(
+        17 + 5 * np.random.default_rng(1).normal(size=200), units="mV", sampling_period=1 * pq.ms
+    )
+)
+RUNS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
+    "white noise, two trials": (CELL, WHITE, nsnn.Sinusoid(17 * mV, 5 * mV, 10 * Hz), {"trials": 2}),
+    "more than 2,000 neurons": (CELL, WHITE, DRIVE, {"n_neurons": 2100}),
+    "a drive in samples": (CELL, WHITE, RECORDED, {}),
+    "current noise": (CELL, nsnn.OUNoise(4 * mV, 0.3 * ms), DRIVE, {}),
+    "noisy threshold": (CELL, nsnn.ThresholdNoise(1.4 * mV), nsnn.Constant(30 * mV), {}),
+    "jumps": (CELL, nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), nsnn.Constant(10 * mV), {}),
+    "adaptation": (GIF, WHITE, nsnn.Constant(12 * mV), {}),
+    "adaptation that sees the drive": (
+        nsnn.AdEx(
+            tau_m=10 * ms, v_rest=-65 * mV, v_reset=-68 * mV, v_thresh=-60 * mV, delta_T=3 * mV, v_spike=-30 * mV,
+            tau_refrac=2 * ms, tau_w=50 * ms, a=0.5, b=0.5 * mV,
+        ), WHITE, nsnn.Constant(15 * mV), {}),
+    "channels": (nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), nsnn.Constant(15 * mV), {"n_neurons": 3, "dt": 0.02 * ms}),
+    "discrete": (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.Constant(0.5), {}),
+}  # fmt: skip
+QUICK = {"white noise, two trials", "adaptation"}
+
+
+def trains(*blocks: neo.Block) -> list[list[int]]:
+    """The steps of the spikes of each train, of blocks one after the other."""
+    out: list[list[int]] = []
+    for block in blocks:
+        dt = block.annotations["dt"]
+        each = [
+            np.rint(train.rescale("s").magnitude / dt).astype(int).tolist()
+            for segment in block.segments
+            for train in segment.spiketrains
+        ]
+        out = [a + b for a, b in zip(out, each, strict=True)] if out else each
+    return out
+
+
+def network() -> nsnn.Network:
+    """Sources and neurons, with several delays, short-term plasticity and a slow synapse."""
+    sources = nsnn.Population(20, nsnn.PoissonSource(50 * Hz), name="sources")
+    cells = nsnn.Population(60, CELL, noise=WHITE, stimulus=DRIVE, name="cells")
+    some = nsnn.FixedProbability(0.2)
+    memory = nsnn.TsodyksMarkram(0.5, 100 * ms, 50 * ms)
+    return nsnn.Network(
+        [sources, cells],
+        [
+            nsnn.Projection(sources, cells, rule=some, weight=1 * mV, delay=3.3 * ms, short_term=memory),
+            nsnn.Projection(
+                cells,
+                cells,
+                rule=some,
+                weight=0.4 * mV,
+                delay=1.5 * ms,
+                synapse=nsnn.ExponentialSynapse(5 * ms),
+            ),
+            nsnn.Projection(cells, cells, rule=some, weight=0.2 * mV),
+        ],
+        seed=2,
+    )
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in RUNS])
+def test_a_run_in_three_parts_is_one_run(name: str) -> None:
+    model, noise, drive, more = RUNS[name]
+    options = {"n_neurons": 5, "engine": "numpy"} | more
+    dt = options.setdefault("dt", 0.1 * ms)
+    whole = nsnn.simulate(model, noise, drive, duration=1000 * dt, seed=3, **options)
+    parts, state = [], None
+    for steps in (333, 334, 333):
+        block, state = nsnn.simulate(
+            model, noise, drive, duration=steps * dt, seed=3 if state is None else None, initial=state,
+            return_state=True, **options,
+        )  # fmt: skip
+        parts.append(block)
+    assert sum(map(len, trains(whole))) > 1
+    assert trains(*parts) == trains(whole)
+    last = parts[-1].segments[0]
+    assert float(last.t_start) == pytest.approx(667 * float(dt))
+    assert float(last.t_stop) == float(whole.segments[0].t_stop)
+    assert parts[-1].annotations["seed"] == 3
+    for signal in last.analogsignals:  # the stimulus
+        assert float(signal.t_start) == pytest.approx(667 * float(dt))
+        assert_array_equal(signal.magnitude, whole.segments[0].analogsignals[0].magnitude[667:])
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize("engine", ["cython", "cpp"])
+@pytest.mark.parametrize(
+    "name", ["white noise, two trials", "more than 2,000 neurons", "adaptation", "a drive in samples"]
+)
+def test_compiled_engines_continue_runs_of_any_engine(name: str, engine: str) -> None:
+    model, noise, drive, more = RUNS[name]
+    options: dict[str, Any] = {"n_neurons": 5, **more}
+    whole = nsnn.simulate(model, noise, drive, duration=100 * ms, seed=3, engine="numpy", **options)
+    for first, second_engine in (("numpy", engine), (engine, "numpy")):
+        a, state = nsnn.simulate(
+            model, noise, drive, duration=33.3 * ms, seed=3, engine=first, return_state=True, **options
+        )
+        b = nsnn.simulate(
+            model, noise, drive, duration=66.7 * ms, initial=state, engine=second_engine, **options
+        )
+        assert trains(a, b) == trains(whole)
+
+
+@pytest.mark.parametrize(
+    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
+)
+def test_a_network_continues_with_the_spikes_on_their_way(engine: str) -> None:
+    options: dict[str, Any] = {"trials": 2, "record_v": {"cells": [0, 3]}, "engine": engine}
+    whole = nsnn.simulate(network(), duration=120 * ms, seed=3, **options)
+    a, state = nsnn.simulate(network(), duration=51.7 * ms, seed=3, return_state=True, **options)
+    for _ in range(2):  # a state can be used again
+        b = nsnn.simulate(network(), duration=68.3 * ms, initial=state, **options)
+        assert trains(a, b) == trains(whole)
+    for k in range(2):
+        v = [block.segments[k].analogsignals[-1].magnitude for block in (a, b, whole)]
+        assert_array_equal(np.concatenate(v[:2]), v[2])
+    # it matters: without them the second part is another one
+    assert state._arriving[0][0].shape[1] > 0
+    emptied = [[waiting[:, :0] for waiting in pathways] for pathways in state._arriving]
+    object.__setattr__(state, "_arriving", emptied)
+    assert trains(a, nsnn.simulate(network(), duration=68.3 * ms, initial=state, **options)) != trains(whole)
+
+
+def test_a_state_can_go_on_with_other_noise_and_parameters() -> None:
+    options: dict[str, Any] = {"n_neurons": 5, "engine": "numpy", "duration": 100 * ms}
+    _, state = nsnn.simulate(CELL, WHITE, DRIVE, seed=3, return_state=True, **options)
+    same, again = (trains(nsnn.simulate(CELL, WHITE, DRIVE, initial=state, **options)) for _ in range(2))
+    other = trains(nsnn.simulate(CELL, WHITE, DRIVE, initial=state, seed=4, **options))
+    stronger = trains(nsnn.simulate(CELL, WHITE, nsnn.Constant(30 * mV), initial=state, **options))
+    assert same == again
+    assert same != other
+    assert sum(map(len, stronger)) > sum(map(len, same))
+
+
+# --- start values ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "engine", ["numpy", pytest.param("cpp", marks=[pytest.mark.slow, pytest.mark.compile])]
+)
+def test_membranes_relax_from_their_start_values(engine: str) -> None:
+    options: dict[str, Any] = {
+        "n_neurons": 3,
+        "trials": 2,
+        "duration": 10 * ms,
+        "engine": engine,
+        "return_state": True,
+    }
+    each = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    for value in (5.0, each[0], each):
+        block, state = nsnn.simulate(DEAF, record_v=True, seed=1, initial={"v": value * mV}, **options)
+        expected = np.broadcast_to(value, (2, 3))
+        v = np.stack([s.analogsignals[0].rescale("mV").magnitude for s in block.segments])
+        assert_allclose(v[:, 0], expected, rtol=1e-12)
+        found = state.values("v").rescale("mV").magnitude
+        assert_allclose(found, expected * np.exp(-10 / 20), rtol=1e-9)
+
+
+def test_slow_variables_gates_and_nsnn_neurons_have_start_values() -> None:
+    _, state = nsnn.simulate(
+        GIF, duration=10 * ms, initial={"w": 3 * mV, "v": -2 * mV}, seed=1, engine="numpy", return_state=True
+    )
+    # w is that of half a step before
+    name = next(iter(GIF.slow))
+    assert_allclose(state.values(name).rescale("mV").magnitude, 3 * np.exp(-(10 - 0.05) / 30), rtol=1e-9)
+    _, state = nsnn.simulate(
+        nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Gaussian(0.01)), duration=2 * ms, dt=1 * ms, initial={"u": 0.8}, seed=1,
+        engine="numpy", return_state=True,
+    )  # fmt: skip
+    assert_allclose(state.values("u").magnitude, 0.8 * 0.5**2)
+    _, state = nsnn.simulate(
+        nsnn.WangBuzsaki(), duration=0.02 * ms, dt=0.02 * ms, initial={"h": 0.25}, seed=1, engine="numpy", return_state=True
+    )  # fmt: skip
+    assert abs(float(state.values("h").magnitude[0, 0]) - 0.25) < 0.01
+    assert "n" in state._shown["neurons"]
+
+
+def test_a_membrane_above_threshold_fires_at_once() -> None:
+    block = nsnn.simulate(CELL, duration=1 * ms, initial={"v": 25 * mV}, seed=1, engine="numpy")
+    assert trains(block) == [[0]]
+
+
+def test_populations_have_start_values_by_name() -> None:
+    block, state = nsnn.simulate(
+        network(), duration=0.1 * ms, initial={"cells": {"v": 7 * mV}}, seed=1, engine="numpy", return_state=True,
+        record_v={"cells": [5]},
+    )  # fmt: skip
+    assert float(block.segments[0].analogsignals[-1].rescale("mV").magnitude[0, 0]) == pytest.approx(7.0)
+    assert repr(state) == "State at 0.0001 s of 80 neurons in sources, cells, 1 trial"
+    assert float(state.t.rescale("ms")) == pytest.approx(0.1)
+    assert state.values("v", "cells").shape == (1, 60)
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved() -> nsnn.SimulationState:
+    """A state of two neurons after 1 ms."""
+    options: dict[str, Any] = {"n_neurons": 2, "duration": 1 * ms, "engine": "numpy", "seed": 1}
+    return nsnn.simulate(CELL, WHITE, DRIVE, return_state=True, **options)[1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_neurons": 3}, r"initial is of populations = \{'neurons': 2\}, and this run has \{'neurons': 3\}: expected the same"),
+        ({"trials": 2}, r"initial is of trials = 1, and this run has 2: expected the same"),
+        ({"dt": 0.05 * ms}, r"initial is of a run with dt = 0.1 ms, and this one has 0.05 ms: expected the same"),
+        ({"out": "spikes.nwb"}, r"out = spikes.nwb: expected None with initial or return_state"),
+        ({"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, r"population 'neurons' had no 'i_noise' of this size when the state was saved"),
+        ({"return_state": 1}, r"return_state = 1: expected True or False"),
+    ],
+)  # fmt: skip
+def test_states_of_other_runs_are_refused(saved: nsnn.SimulationState, changed: dict[str, Any], message: str) -> None:
+    options = {"noise": WHITE, "n_neurons": 2, "duration": 1 * ms, "engine": "numpy"} | changed
+    with pytest.raises(NsnnError, match=message):
+        nsnn.simulate(CELL, stimulus=DRIVE, initial=saved, **options)
+
+
+@pytest.mark.parametrize(
+    ("initial", "message"),
+    [
+        (5 * mV, r"initial = 5.* mV: expected a SimulationState, or start values such as \{'v': 5\*mV\}"),
+        ({"V": 5 * mV}, r"initial has 'V': expected variables among v; did you mean 'v'\?"),
+        ({"v": 5}, r"initial\['v'\] = 5 has no unit"),
+        (
+            {"v": [1, 2, 3] * mV},
+            r"initial\['v'\] has shape \(3,\): expected a number, or shape \(2,\) or \(1, 2\)",
+        ),
+        ({"v": np.inf * mV}, r"initial\['v'\] has values that are not finite"),
+    ],
+)
+def test_start_values_that_make_no_sense_are_refused(initial: Any, message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        nsnn.simulate(
+            CELL, WHITE, DRIVE, n_neurons=2, duration=1 * ms, seed=1, engine="numpy", initial=initial
+        )
+
+
+def test_refusals_of_networks_and_names(saved: nsnn.SimulationState) -> None:
+    with pytest.raises(
+        NsnnError,
+        match=r"start values by population such as \{'sources': \{'v': 5\*mV\}\}; did you mean 'cells'\?",
+    ):
+        nsnn.simulate(network(), duration=1 * ms, seed=1, engine="numpy", initial={"cell": {"v": 5 * mV}})
+    with pytest.raises(NsnnError, match=r'engine = "cpp": the state of a network has spikes on their way'):
+        nsnn.simulate(network(), duration=1 * ms, seed=1, engine="cpp", return_state=True)
+    with pytest.raises(NsnnError, match=r"variable = 'w': expected one of v"):
+        saved.values("w")
+    with pytest.raises(NsnnError, match=r"population = 'cell': expected one of neurons"):
+        saved.values("v", "cell")
+    with pytest.raises(NsnnError, match="fewer than 2147483648 steps in all, and initial has 10"):
+        nsnn.simulate(
+            CELL, WHITE, DRIVE, n_neurons=2, duration=214748.3645 * second, initial=saved, engine="numpy"
+        )
+
+
+def test_auto_runs_networks_with_a_state_without_a_program() -> None:
+    block, _ = nsnn.simulate(network(), duration=1 * ms, seed=1, return_state=True)
+    assert block.annotations["parameters"]["engine"] in ("numpy", "cython")
