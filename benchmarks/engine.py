@@ -191,7 +191,7 @@ def ours(call: Callable[[int], neo.Block], seconds: float) -> Case:
     return case
 
 
-def lif(setting: Setting, engine: str, bridge: bool) -> Case:
+def lif(setting: Setting, engine: str, bridge: bool, threads: int | None = None) -> Case:
     cell = nsnn.LIF(
         tau_m=TAU * ms, v_rest=RESET * mV, v_reset=RESET * mV, v_thresh=THETA * mV, tau_refrac=REFRAC * ms
     )
@@ -199,7 +199,7 @@ def lif(setting: Setting, engine: str, bridge: bool) -> Case:
     def call(seed: int) -> neo.Block:
         return nsnn.simulate(
             cell, nsnn.WhiteNoise(SIGMA * mV), nsnn.Constant((MU - RESET) * mV), n_neurons=setting.neurons,
-            duration=setting.seconds * second, dt=DT * ms, seed=seed, engine=engine, bridge=bridge, progress=False,
+            duration=setting.seconds * second, dt=DT * ms, seed=seed, engine=engine, bridge=bridge, progress=False, threads=threads,
         )  # fmt: skip
 
     return ours(call, setting.seconds)
@@ -299,6 +299,19 @@ def first_row(setting: Setting, folder: Path) -> list[Line]:
 
 def runtime_row(setting: Setting, folder: Path) -> list[Line]:
     return lif_rows(setting, folder, "cython" if setting.engine == "cpp" else setting.engine, "3, 4 (cython)")
+
+
+def thread_row(setting: Setting, folder: Path) -> list[Line]:
+    """Two threads beside one, ten times as many neurons."""
+    if setting.engine != "cpp":
+        raise RuntimeError("threads are those of C++ programs")
+    many = replace(setting, neurons=10 * setting.neurons)
+    cases = {str(threads): lif(many, "cpp", True, threads) for threads in (1, 2)}
+    for case in cases.values():
+        case(0)  # compiles
+    found = in_turn(cases, setting.repeats)
+    work = f"{many.neurons} noisy LIF, cpp, bridge on, two threads"
+    return [Line(work, "one thread", found["2"], found["1"], "1.6, 1.85")]
 
 
 def limit(setting: Setting, program: Path, generator: str) -> Case:
@@ -566,6 +579,7 @@ ROWS: dict[str, Callable[[Setting, Path], list[Line]]] = {
     "lif": first_row,
     "limit": limit_row,
     "runtime": runtime_row,
+    "threads": thread_row,
     "nest": nest_row,
     "sweep": sweep_row,
     "brunel": brunel_row,

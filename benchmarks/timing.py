@@ -22,6 +22,8 @@ import numpy as np
 from brian2 import Network
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
+from nsnn_neuro.brian.standalone import Device
+
 
 def compiler() -> str | None:
     """The path of CXX or of the first of c++, g++, clang++; None without any."""
@@ -71,6 +73,7 @@ def loops() -> Iterator[list[float]]:
     seconds: list[float] = []
     begun: list[float] = []
     before, after, standalone = Network.before_run, Network.after_run, CPPStandaloneDevice.run
+    program = Device._run_program
 
     def before_run(network: Network, namespace: Any) -> None:
         before(network, namespace)
@@ -86,10 +89,16 @@ def loops() -> Iterator[list[float]]:
         standalone(device, *args, **kwargs)
         seconds[:] = [float(device._last_run_time)]
 
+    def run_program(device: Device, *args: Any, **kwargs: Any) -> None:
+        begun.clear()
+        program(device, *args, **kwargs)
+        seconds[:] = [float(device._last_run_time)]
+
     with (
         mock.patch.object(Network, "before_run", before_run),
         mock.patch.object(Network, "after_run", after_run),
         mock.patch.object(CPPStandaloneDevice, "run", run),
+        mock.patch.object(Device, "_run_program", run_program),
     ):
         yield seconds
 

@@ -231,10 +231,12 @@ def draw(kind: str, stream: philox.Stream, *further: str, neuron: str = "noise_n
 
 
 @contextlib.contextmanager
-def running(engine: str) -> Iterator[Any]:
+def running(engine: str, threads: int | None = None) -> Iterator[Any]:
     """Activate an engine ("numpy", "cython" or "cpp") inside the block; restore Brian2's device and preferences afterwards.
 
     Blocks of several threads run one after the other. Yields the active Brian2 device.
+
+    threads : of a C++ program; None: Brian2's preference
 
     >>> from brian2 import NeuronGroup, ms
     >>> group = NeuronGroup(1, "dv/dt = 1/(10*ms) : 1", method="euler", namespace={"ms": ms}, name="doc_running")
@@ -249,6 +251,8 @@ def running(engine: str) -> Iterator[Any]:
             brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
             prefs.codegen.cpp.extra_compile_args_gcc = [*brian_flags, *standalone.usable(flags)]
         if engine == "cpp":
+            if threads is not None:
+                prefs.devices.cpp_standalone.openmp_threads = 0 if threads == 1 else threads
             directory = stack.enter_context(_temporary_folder())
             # a new one: a model that the user is building for Brian2's device is not affected
             device = standalone.Device()

@@ -33,6 +33,7 @@ _PLACES: list[tuple[Any, str]] = [
     (prefs.codegen, "target"),
     (prefs.core, "stop_on_keyboard_interrupt"),
     (prefs.codegen.cpp, "extra_compile_args_gcc"),
+    (prefs.devices.cpp_standalone, "openmp_threads"),
     (Network, "_globally_running"),
     (Network, "_globally_stopped"),
 ]

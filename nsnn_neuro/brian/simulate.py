@@ -50,6 +50,7 @@ def simulate(
     out: str | os.PathLike[str] | None = ...,
     initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[False] = ...,
+    threads: int | None = ...,
 ) -> neo.Block: ...
 @overload
 def simulate(
@@ -71,6 +72,7 @@ def simulate(
     out: str | os.PathLike[str] | None = ...,
     initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[True],
+    threads: int | None = ...,
 ) -> tuple[neo.Block, SimulationState]: ...
 @suggest_keywords
 def simulate(
@@ -92,6 +94,7 @@ def simulate(
     out: str | os.PathLike[str] | None = None,
     initial: SimulationState | Mapping[str, Any] | None = None,
     return_state: bool = False,
+    threads: int | None = None,
 ) -> Any:
     """Simulate independent noisy neurons, or a network, for several trials at once.
 
@@ -129,6 +132,8 @@ def simulate(
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"
+    threads : of a C++ program, for large populations without synapses; spikes are the same for any number. Other engines use one.
+        None: Brian2's preference, one by default
 
     Returns
     -------
@@ -151,9 +156,13 @@ def simulate(
     [0.0321, 0.0561, 0.0801]
     """
     parts = _parts(model, noise, stimulus, n_neurons)
-    further = {"out": out, "initial": initial, "return_state": return_state}
+    further = {"out": out, "initial": initial, "return_state": return_state, "threads": threads}
     run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
     target = choose(engine, auto=True)
+    if target not in ("auto", "cpp") and threads not in (None, 1):
+        raise NsnnError(
+            f'threads = {threads}: engine="{target}" uses one; expected engine="cpp" or "auto", or 1'
+        )
     block = auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
     return (block, run.state) if return_state else block
 

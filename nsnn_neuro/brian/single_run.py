@@ -25,6 +25,7 @@ from . import engine, equations, global_state, states, streaming
 from .dt_warnings import check_delays, check_step, check_stimuli
 
 _MOST_STEPS = 2**31
+_MOST_THREADS = 1024
 _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
 
 
@@ -56,6 +57,7 @@ class Run:
         out: Any = None,
         initial: Any = None,
         return_state: Any = False,
+        threads: Any = None,
     ) -> None:
         (net, self.stimulus, self.parameters), (record_v, record_w) = parts, record
         whole(trials, 1, "trials", 2**31 - 1)
@@ -65,6 +67,14 @@ class Run:
         self.bridge, self.trials = flag(bridge, "bridge"), int(trials)
         self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
         self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
+        if threads is not None:
+            whole(threads, 1, "threads", _MOST_THREADS)
+        if threads not in (None, 1) and net.projections:
+            raise NsnnError(
+                f"threads = {threads}: expected 1 for a network with projections, since threads would change the order in which "
+                "the input of a neuron is added up, and with it spikes"
+            )
+        self.threads: int | None = threads
         self.initial, self.return_state = initial, flag(return_state, "return_state")
         continued = isinstance(initial, states.SimulationState)
         self.first: int = initial.step if continued else 0  # the number of the run's first step
@@ -128,7 +138,7 @@ class Run:
             )
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
         with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
-            with engine.running(target) as device:
+            with engine.running(target, self.threads) as device:
                 groups, synapses = self.build()
                 spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
                 objects = [*groups, *synapses, *spikes]

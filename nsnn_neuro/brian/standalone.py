@@ -122,6 +122,9 @@ class Device(CPPStandaloneDevice):
         """Brian2's code object, with a name that does not depend on earlier models of this process."""
         return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
 
+    def check_openmp_compatible(self, nb_threads: int) -> None:
+        """Without Brian2's warning that threads are not well tested: what runs in them is tested here."""
+
     def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
         """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
         with flags_apart() as self.extra_compile_args:

@@ -398,3 +398,46 @@ def test_compiled_modules_leave_subnormal_numbers_as_they_are() -> None:
     nsnn.simulate(cell, noise, nsnn.Constant(0.5), duration=2 * ms, dt=0.1 * ms, seed=1, engine="cython")
     smallest = np.finfo(float).tiny
     assert np.full(1, smallest)[0] / 2 > 0
+
+
+# --- threads ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize("n_neurons", [50, 3000])
+def test_spikes_are_the_same_for_any_number_of_threads(n_neurons: int) -> None:
+    before = prefs.devices.cpp_standalone.openmp_threads
+    found = []
+    for threads in (None, 1, 2, 3):
+        block = nsnn.simulate(
+            CELL, nsnn.WhiteNoise(5 * mV), nsnn.Constant(17 * mV), n_neurons=n_neurons, duration=100 * ms, seed=3,
+            engine="cpp", threads=threads, record_v=[0, 7],
+        )  # fmt: skip
+        trains = nsnn.measures.as_trains(block)
+        found.append((trains.times, trains.neuron, block.segments[0].analogsignals[-1].magnitude))
+    assert found[0][0].size > n_neurons // 2
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert prefs.devices.cpp_standalone.openmp_threads == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": 2, "engine": "numpy"}, r'threads = 2: engine="numpy" uses one; expected engine="cpp" or "auto", or 1'),
+        ({"threads": 0}, r"threads = 0: expected a whole number"),
+        ({"threads": 2.0}, r"threads = 2.0: expected a whole number"),
+    ],
+)  # fmt: skip
+def test_numbers_of_threads_that_make_no_sense_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(NsnnError, match=message):
+        nsnn.simulate(nsnn.NSNNNeuron(), duration=1 * ms, dt=1 * ms, seed=1, **options)
+
+
+def test_threads_and_projections_are_refused() -> None:
+    cells = nsnn.Population(2, nsnn.NSNNNeuron(), name="cells")
+    net = nsnn.Network([cells], [nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=0.1)])
+    with pytest.raises(NsnnError, match="threads = 2: expected 1 for a network with projections"):
+        nsnn.simulate(net, duration=1 * ms, dt=1 * ms, seed=1, threads=2)

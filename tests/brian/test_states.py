@@ -238,7 +238,9 @@ def saved() -> nsnn.SimulationState:
         ({"return_state": 1}, r"return_state = 1: expected True or False"),
     ],
 )  # fmt: skip
-def test_states_of_other_runs_are_refused(saved: nsnn.SimulationState, changed: dict[str, Any], message: str) -> None:
+def test_states_of_other_runs_are_refused(
+    saved: nsnn.SimulationState, changed: dict[str, Any], message: str
+) -> None:
     options = {"noise": WHITE, "n_neurons": 2, "duration": 1 * ms, "engine": "numpy"} | changed
     with pytest.raises(NsnnError, match=message):
         nsnn.simulate(CELL, stimulus=DRIVE, initial=saved, **options)
