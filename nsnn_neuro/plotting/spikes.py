@@ -206,17 +206,24 @@ def psth(
 
 
 def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
-    """Draw rates of one neuron each with their bands, and their names where there are several."""
-    reach = (np.inf, -np.inf)
-    for k, (name, one) in enumerate(curves):
+    """Draw rates of one neuron each with their bands, and their names where there are several.
+
+    Axes that have rates already keep them; the new ones get the next colours.
+    """
+    from matplotlib.patches import StepPatch
+
+    earlier = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
+    reach = ax.get_xlim() if earlier else (np.inf, -np.inf)
+    for k, (name, one) in enumerate(curves, start=len(earlier)):
         colour = COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
         reach = (min(reach[0], one.edges[0]), max(reach[1], one.edges[-1]))
     ax.set_xlim(*reach)
-    if len(curves) > 1:
-        legend_above(ax, len(curves))
+    names = [label for label in ax.get_legend_handles_labels()[1] if label]
+    if len(earlier) + len(curves) > 1 and names:
+        legend_above(ax, len(names))
     ax.set_ylim(bottom=0)
     ax.set_ylabel("rate (Hz)")
     return time_axis(ax, align)

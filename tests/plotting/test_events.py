@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import mV
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
@@ -141,6 +141,18 @@ def test_legends_of_panels_side_by_side_are_no_wider_than_their_axes() -> None:
         assert axes.width > 0.38 * figure.bbox.width
         assert legend.y0 >= axes.y1 - 1
         assert ax.get_legend()._ncols == 2
+
+
+def test_rates_of_several_calls_on_the_same_axes_have_colours_and_names_of_their_own() -> None:
+    trains = nsnn.to_block([[[0.1, 0.2], [0.3]], [[0.4], []]], t_stop=0.5 * pq.s)
+    ax = new_ax()
+    for neuron in (0, 1):
+        plotting.psth(trains, neuron=neuron, bin_width=0.1 * pq.s, ax=ax)
+    shorter = nsnn.to_block([[[0.1, 0.2]]], t_stop=0.25 * pq.s)
+    plotting.psth(shorter, neuron=0, bin_width=0.05 * pq.s, ax=ax)
+    assert [patch.get_edgecolor() for patch in ax.patches] == [to_rgba(c) for c in plotting.COLOURS[:3]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["neuron 0", "neuron 1", "neuron 0"]
+    assert ax.get_xlim() == (0.0, 0.5)
 
 
 def test_psth_of_each_condition_relative_to_events() -> None:
