@@ -94,6 +94,11 @@ def history_of(run: Run) -> engine_history.History:
     code = [
         {name: standalone.version(name) for name in ("brian2", "nsnn_neuro")},
         [engine.dtype(), engine.FLAGS, engine.PROGRAM_FLAGS, run.bridge, sorted(run.weights)],
+        *(
+            []
+            if run.initial is None and not run.return_state
+            else [[run.first > 0, run.return_state, run.starts]]
+        ),
         [
             [is_silent(p.noise), p.n * run.trials >= MANY, bool(run.recorded[p.name].size)]
             for p in run.net.populations
@@ -102,7 +107,7 @@ def history_of(run: Run) -> engine_history.History:
     sizes = [
         [run.trials, run.net.seed, *(p.n for p in run.net.populations)],
         [[p.rule.describe(), p.rule.n_synapses(p.pre, p.post)] for p in run.net.projections],
-        run.n_steps if any(drive is not None and drive.text is None for drive in drives) else None,
+        run.end if any(drive is not None and drive.text is None for drive in drives) else None,
         {name: chosen.size for name, chosen in (run.recorded | run.weights).items()},
     ]
     return engine_history.of(run.parameters, code, sizes)

@@ -71,8 +71,8 @@ def check_delays(network: Network, dt: float) -> None:
         warn(f"{message}; give multiples of dt, or a shorter dt")
 
 
-def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) -> None:
-    """Warn if a `Step` begins only when the run of `duration` (s) has ended: it then has no effect.
+def check_stimuli(network: Network, replaced: Stimulus | None, start: float, stop: float) -> None:
+    """Warn if a `Step` lies outside the run from `start` to `stop` (s): it then has no effect.
 
     replaced : stimulus of the first population, in place of its own
     """
@@ -80,11 +80,17 @@ def check_stimuli(network: Network, replaced: Stimulus | None, duration: float) 
         stimulus = replaced if replaced is not None and k == 0 else population.stimulus
         if not isinstance(stimulus, Step):
             continue
-        first = float(np.min(stimulus.si("t_on")))
-        if first >= duration * (1 - _SLACK):
+        end = f"{'' if start else 'duration = '}{in_ms(stop)}"
+        first, last = float(np.min(stimulus.si("t_on"))), float(np.max(stimulus.si("t_off")))
+        if start > 0 and last <= start * (1 + _SLACK):
+            warn(
+                f"t_off = {in_ms(last)} of the Step is not after the beginning of the run, which continues at {in_ms(start)}: the "
+                "step has no effect in this run; its times count from the beginning of the first run"
+            )
+        if first >= stop * (1 - _SLACK):
             of = f" of {population.name!r}" if len(network.populations) > 1 else ""
             warn(
-                f"t_on = {in_ms(first)} of the Step{of} is not before the end of the run, duration = {in_ms(duration)}: the step "
+                f"t_on = {in_ms(first)} of the Step{of} is not before the end of the run, {end}: the step "
                 "has no effect in this run; take a longer duration or an earlier step"
             )
 

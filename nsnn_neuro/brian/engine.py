@@ -182,6 +182,10 @@ def _exprel(x: Any) -> Any:
     return special.exprel(x)
 
 
+def _bridge_room(x: Any) -> Any:
+    return np.clip(x, 0.0, 1e15)
+
+
 _KEYED = (
     "int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0, int32_t key1"
 )
@@ -193,8 +197,8 @@ _PASSAGE = _doubles(
 
 
 def functions() -> dict[str, Function]:
-    """Functions for generated code on every target: keyed draws, normal_cdf, and smooth_exp, smooth_exprel and smooth_normal_cdf,
-    versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops).
+    """Functions for generated code on every target: keyed draws, normal_cdf, bridge_room, and smooth_exp, smooth_exprel and
+    smooth_normal_cdf, versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops).
 
     >>> from brian2 import NeuronGroup
     >>> group = NeuronGroup(1, "p = normal_cdf(x) : 1\\nx : 1", namespace=functions(), name="doc_functions")
@@ -215,6 +219,7 @@ def functions() -> dict[str, Function]:
         "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
         "jumps_of": _function(philox.jumps, "nsnn_jumps", _doubles("u mean none")),
         "normal_cdf": _function(_normal_cdf, "nsnn_normal_cdf", "double x"),
+        "bridge_room": _function(_bridge_room, "nsnn_bridge_room", "double x", _SMOOTH),
         "smooth_exp": _function(np.exp, "nsnn_smooth_exp", "double x", _SMOOTH),
         "smooth_exprel": _function(_exprel, "nsnn_smooth_exprel", "double x", _SMOOTH),
         "smooth_normal_cdf": _function(_normal_cdf, "nsnn_smooth_normal_cdf", "double x", _SMOOTH),
@@ -290,7 +295,9 @@ def run(network: Network, duration: float, device: Any, progress: Any, t_start: 
     """
     in_cpp = isinstance(device, CPPStandaloneDevice)
     if t_start:
-        network.t_ = device.t_start = t_start
+        network.t_ = t_start
+        if in_cpp:
+            device.t_start = t_start
     with progress_bar(progress, "compiling and simulating (C++)" if in_cpp else "simulating") as report:
         if not in_cpp:
             network.run(duration * second, namespace={}, **reporting(report))

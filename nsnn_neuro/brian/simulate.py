@@ -126,9 +126,9 @@ def simulate(
     out : name of an NWB file, for more spikes than fit into memory: they are written to disk during the simulation. The file equals
         that of `save`, the Block is that of `load`, and spikes are those without `out`. A run that fails or is killed leaves the
         previous file, or none. Not with record_v or record_w
-    initial : start values of membranes and slow variables, such as {"v": 5*mV, "w": 1*mV}: numbers, or shape (n_neurons,) or
-        (trials, n_neurons); for several populations a dict of such dicts by name. A membrane above threshold fires at once. None: v
-        starts at rest, where that is below threshold, else at the reset. Or a `SimulationState`: the run continues that of the
+    initial : start values of membranes, slow variables and gates, such as {"v": 5*mV, "w": 1*mV} ("u" of NSNN neurons): numbers, or
+        shape (n_neurons,) or (trials, n_neurons); for several populations a dict of such dicts by name. None: v starts at rest,
+        where that is below threshold, else at the reset. Or a `SimulationState`: the run continues that of the
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"

@@ -63,6 +63,8 @@ class Run:
         whole(trials, 1, "trials", 2**31 - 1)
         if np.ndim(point) == 0:
             whole(point, 0, "point", _MOST_POINTS - 1)
+        if isinstance(initial, states.SimulationState) and np.ndim(point) == 0 and point == 0:
+            point = initial.point
         self.net, self.point, self.ids, self.out = net, point, ids, out
         self.bridge, self.trials = flag(bridge, "bridge"), int(trials)
         self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
@@ -96,9 +98,9 @@ class Run:
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
             )
-        if out is not None and (initial is not None or self.return_state):
+        if out is not None and (continued or self.return_state):
             raise NsnnError(
-                f"out = {out}: expected None with initial or return_state; save(block, {str(out)!r}) writes a Block"
+                f"out = {out}: expected None with return_state or a SimulationState; save(block, {str(out)!r}) writes a Block"
             )
         if self.end >= _MOST_STEPS:
             raise NsnnError(
@@ -108,11 +110,19 @@ class Run:
             states.check(initial, self)
         check_step(net, self.dt)
         check_delays(net, self.dt)
-        check_stimuli(net, self.stimulus, self.end * self.dt)
+        check_stimuli(net, self.stimulus, self.first * self.dt, self.end * self.dt)
+
+    @property
+    def starts(self) -> list[str]:
+        """The names of the start values."""
+        if self.initial is None or isinstance(self.initial, states.SimulationState):
+            return []
+        given = states.described(self.initial, self.net.populations)
+        return [f"{population}.{name}" for population, values in given.items() for name in values]
 
     @property
     def needs_runtime(self) -> bool:
-        """Whether spikes on their way through synapses are a part of a state, which a C++ program does not give away."""
+        """Whether spikes in transit between neurons are a part of a state, which a C++ program cannot return."""
         return bool(self.net.projections) and (
             isinstance(self.initial, states.SimulationState) or self.return_state
         )
@@ -121,7 +131,7 @@ class Run:
         """The Brian2 groups and synapses."""
         groups, synapses = equations.network(
             self.net, trials=self.trials, dt=self.dt, n_steps=self.end, seed=self.seed, bridge=self.bridge,
-            stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids,
+            stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids, first=self.first,
         )  # fmt: skip
         if isinstance(self.initial, states.SimulationState):
             states.restore(self.initial, self, groups, synapses)
@@ -133,8 +143,8 @@ class Run:
         """Simulate on an engine and return the Block; `state` is then that at the end, if it is wanted."""
         if target == "cpp" and self.needs_runtime:
             raise NsnnError(
-                'engine = "cpp": the state of a network has spikes on their way, which a C++ program does not give away: expected '
-                '"auto", "cython" or "numpy" with return_state or a SimulationState'
+                'engine = "cpp": the state of a network has spikes in transit, which a C++ program cannot return: expected "auto", '
+                '"cython" or "numpy" with return_state or a SimulationState'
             )
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
         with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
@@ -211,7 +221,16 @@ class Run:
         """The Block of spikes `result` (trial, neuron, step), recorded membranes v and weights w."""
         annotations = {
             "seed": self.seed,
-            "parameters": {**self.parameters, "bridge": self.bridge, "engine": target},
+            "parameters": {
+                **self.parameters,
+                "bridge": self.bridge,
+                "engine": target,
+                **(
+                    {}
+                    if self.initial is None
+                    else {"initial": states.described(self.initial, self.net.populations)}
+                ),
+            },
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
             **({} if self.choice is None else {"engine_choice": self.choice}),
@@ -236,6 +255,8 @@ class Run:
                     signal.array_annotate(neuron=self.recorded[p.name])
                     segment.analogsignals.append(signal)
         for name, trace in w.items():
+            if not trace.shape[-1]:
+                continue  # no sample falls into the run
             projection, chosen = self.net.projection(name), self.weights[name]
             signal = self._signal(trace.T, projection.weight_unit, f"weight of {name}", self._weight_period())
             signal.array_annotate(synapse=chosen)

@@ -1,12 +1,15 @@
 """The state of a simulation at its end, from which another one continues: `simulate(..., return_state=True)`, then `initial=`.
 
-A state holds every variable of the populations, and for networks those of the synapses and the spikes on their way. Time goes on:
-the continued run begins at the state's time, draws the noise of its steps and sees the stimulus from there, so that its spikes are
-those of one long run.
+A state contains the variables of the populations that a step needs from the one before, and for networks those of the synapses
+and the spikes in transit. The continued run begins at the state's time, draws the noise of its steps and sees the stimulus from
+there, so that its spikes are those of one long run. What a step computes anew (`_ANEW`) is left out, and so are random numbers,
+which depend on the step alone.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +28,24 @@ from ..models.populations import Population
 from .equations.membrane import start_texts
 
 _SPIKES = "_spikespace"  # of the last step, which synapses transmit in the next one
+# set in each step before anything reads them
+_ANEW = re.compile(
+    r"""v_prev|v_end|free|span|level_prev|level_now|bridge_gap|passed|i_spike|summit|jumps_\w+|noise_left\w*
+    | (normal|uniform)_\d+_\d""",
+    re.VERBOSE,
+)
 _Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class _Saved:
+    """The arrays of a state."""
+
+    shown: dict[str, dict[str, str]]  # by population: the units of what `values` returns
+    neurons: dict[str, _Arrays]  # by population: variable -> (trials * n,)
+    synapses: dict[str, _Arrays]  # by projection: variable -> (trials * n_synapses,)
+    arriving: dict[str, list[np.ndarray]]  # by projection, of each pathway: steps and synapses, (2, n)
+    wiring: dict[str, str]  # by projection: a checksum of what is connected
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +72,11 @@ class SimulationState:
     """s"""
     seed: int
     trials: int
+    point: int
+    bridge: bool
     sizes: dict[str, int]
     """number of neurons of each population"""
-    _shown: dict[str, dict[str, str]] = field(repr=False)  # by population: the units of what `values` returns
-    _neurons: dict[str, _Arrays] = field(repr=False)  # by population: variable -> (trials * n,)
-    _synapses: list[_Arrays] = field(repr=False)  # by projection: variable -> (trials * n_synapses,)
-    _arriving: list[list[np.ndarray]] = field(
-        repr=False
-    )  # by projection, of each pathway: steps and synapses, (2, n)
+    _saved: _Saved = field(repr=False)
 
     @property
     def t(self) -> pq.Quantity:
@@ -75,7 +92,7 @@ class SimulationState:
     def values(self, variable: str, population: str | None = None) -> pq.Quantity:
         """A variable of the neurons, (trials, n_neurons): "v" (of NSNN neurons "u"), a gate, or a slow variable such as "w".
 
-        Slow variables and gates are staggered against the membrane (`docs/noise.md`): they are those of the time t - dt / 2.
+        Slow variables and gates are staggered against the membrane (`docs/noise.md`): their time is t - dt / 2.
 
         population : its name; None where there is one
         """
@@ -85,13 +102,13 @@ class SimulationState:
             raise NsnnError(
                 f"population = {one!r}: expected one of {', '.join(names)}{did_you_mean(str(one), names)}"
             )
-        shown = self._shown[one]
+        shown = self._saved.shown[one]
         if variable not in shown:
             raise NsnnError(
                 f"variable = {variable!r}: expected one of {', '.join(shown)}{did_you_mean(str(variable), shown)}"
             )
         return units.pq_quantity(
-            self._neurons[one][variable].reshape(self.trials, -1).copy(), shown[variable]
+            self._saved.neurons[one][variable].reshape(self.trials, -1).copy(), shown[variable]
         )
 
 
@@ -105,17 +122,35 @@ class Unfinished(Network):
 def collect(run: Any, groups: Sequence[Any], synapses: Sequence[Any]) -> SimulationState:
     """The state of the objects of a run at its end."""
     populations = run.net.populations
+    named = list(zip(run.net.projection_names, synapses, strict=True))
     return SimulationState(
         step=run.first + run.n_steps,
         dt=run.dt,
         seed=run.seed,
         trials=run.trials,
+        point=int(run.point),
+        bridge=run.bridge,
         sizes={p.name: p.n for p in populations},
-        _shown={p.name: variables(p) for p in populations},
-        _neurons={p.name: _values(g) for p, g in zip(populations, groups, strict=True)},
-        _synapses=[_values(s) for s in synapses],
-        _arriving=[[_on_their_way(pathway) for pathway in s._pathways] for s in synapses],
+        _saved=_Saved(
+            shown={p.name: variables(p) for p in populations},
+            neurons={p.name: _values(g) for p, g in zip(populations, groups, strict=True)},
+            synapses={name: _values(s) for name, s in named},
+            arriving={name: [_in_transit(pathway) for pathway in s._pathways] for name, s in named},
+            wiring=_wiring(run),
+        ),
     )
+
+
+def _wiring(run: Any) -> dict[str, str]:
+    """A checksum of the connections of each projection."""
+    found = {}
+    for name in run.net.projection_names:
+        connections = run.net.connections(name)
+        digest = hashlib.sha256()
+        for ends in (connections.pre, connections.post):
+            digest.update(np.asarray(ends, dtype=np.int64).tobytes())
+        found[name] = digest.hexdigest()
+    return found
 
 
 def variables(population: Population) -> dict[str, str]:
@@ -128,14 +163,15 @@ def variables(population: Population) -> dict[str, str]:
 
 
 def _changing(owner: Any) -> dict[str, Any]:
-    """The variables of a group or of synapses that a run changes."""
+    """The variables of a group or of synapses that a run changes and that the next step needs."""
     return {
         name: variable
         for name, variable in owner.variables.items()
         if isinstance(variable, ArrayVariable)
         and variable.owner is not None
         and variable.owner.name == owner.name
-        if not (variable.constant or (variable.read_only and name != _SPIKES))
+        and not (variable.constant or (variable.read_only and name != _SPIKES))
+        and not _ANEW.fullmatch(name)
     }
 
 
@@ -143,9 +179,15 @@ def _values(owner: Any) -> _Arrays:
     return {name: np.array(variable.get_value()) for name, variable in _changing(owner).items()}
 
 
-def _on_their_way(pathway: Any) -> np.ndarray:
+def _in_transit(pathway: Any) -> np.ndarray:
     """Spikes that have not arrived: steps until they do, and synapses, (2, n)."""
-    offset, slots = pathway.queue._full_state()
+    found = pathway.queue._full_state()
+    if len(found) != 2:  # of Brian2's queue in plain Python
+        raise NsnnError(
+            "return_state: this installation of Brian2 has no compiled queue of spikes, whose state is known: expected one with it "
+            "(pip install --force-reinstall brian2)"
+        )
+    offset, slots = found
     ahead = [(k - offset) % len(slots) for k in range(len(slots))]
     steps = np.repeat(np.array(ahead, dtype=np.int64), [len(slot) for slot in slots])
     arriving = [np.asarray(slot, dtype=np.int64) for slot in slots]
@@ -153,65 +195,73 @@ def _on_their_way(pathway: Any) -> np.ndarray:
 
 
 def restore(state: SimulationState, run: Any, groups: Sequence[Any], synapses: Sequence[Any]) -> None:
-    """Give the objects of a run the values of a state."""
+    """Give the objects of a run the values of a state; variables that it does not have, as those of new noise, start anew."""
     for population, group in zip(run.net.populations, groups, strict=True):
-        _fill(group, state._neurons[population.name], f"population {population.name!r}")
-    for name, own, values, waiting in zip(
-        run.net.projection_names, synapses, state._synapses, state._arriving, strict=True
-    ):
-        _fill(own, values, f"projection {name!r}")
-        for pathway, (steps, members) in zip(own._pathways, waiting, strict=True):
+        _fill(group, state._saved.neurons[population.name])
+    for name, own in zip(run.net.projection_names, synapses, strict=True):
+        _fill(own, state._saved.synapses[name])
+        for pathway, (steps, members) in zip(own._pathways, state._saved.arriving[name], strict=True):
             slots: list[list[int]] = [[] for _ in range(int(steps.max(initial=-1)) + 1)]
             for step, member in zip(steps.tolist(), members.tolist(), strict=True):
                 slots[step].append(member)
             pathway.queue._restore_from_full_state((0, slots) if slots else None)
 
 
-def _fill(owner: Any, values: _Arrays, what: str) -> None:
-    device, changing = get_device(), _changing(owner)
+def _fill(owner: Any, values: _Arrays) -> None:
+    device = get_device()
     compiled = isinstance(device, CPPStandaloneDevice)
-    for name, variable in changing.items():
-        if compiled and name == _SPIKES:
-            continue  # synapses alone need it
-        if name not in values or values[name].shape != variable.get_value().shape:
-            raise NsnnError(
-                f"initial: {what} had no {name!r} of this size when the state was saved: expected the same neurons, noise models, "
-                "stimuli and synapses, of which numbers may differ; or start values such as initial={'v': 5*mV}"
-            )
-        device.fill_with_array(variable, values[name])
+    for name, variable in _changing(owner).items():
+        if name in values and not (compiled and name == _SPIKES):  # synapses alone need the spikes
+            device.fill_with_array(variable, values[name])
 
 
 def check(initial: Any, run: Any) -> None:
-    """Refuse a state of other sizes, or start values that are not those of the populations."""
+    """Refuse a state of another model, or start values that are not those of the populations."""
     if not isinstance(initial, SimulationState):
         _of_populations(initial, run.net.populations)
         return
-    sizes = {p.name: p.n for p in run.net.populations}
+    saved = initial._saved
     for name, now, then in (
-        ("populations", sizes, initial.sizes),
+        ("populations", [(p.name, p.n) for p in run.net.populations], list(initial.sizes.items())),
         ("trials", run.trials, initial.trials),
-        ("projections", len(run.net.projections), len(initial._synapses)),
-    ):
+        ("dt (ms)", round(1e3 * run.dt, 9), round(1e3 * initial.dt, 9)),
+        ("bridge", run.bridge, initial.bridge),
+        ("variables", {p.name: list(variables(p)) for p in run.net.populations}, {k: list(v) for k, v in saved.shown.items()}),
+        ("projections", list(run.net.projection_names), list(saved.wiring)),
+    ):  # fmt: skip
         if now != then:
-            raise NsnnError(f"initial is of {name} = {then}, and this run has {now}: expected the same")
-    if abs(run.dt - initial.dt) > 1e-9 * run.dt:
-        raise NsnnError(
-            f"initial is of a run with dt = {1e3 * initial.dt:g} ms, and this one has {1e3 * run.dt:g} ms: expected the same"
-        )
+            raise NsnnError(
+                f"initial: the state has {name} = {then}, and this run has {now}: expected the same; parameters may differ"
+            )
+    for name, connections in _wiring(run).items():
+        if connections != saved.wiring[name]:
+            raise NsnnError(
+                f"initial: projection {name!r} of the state has other connections: expected the same rule and the same seed of the "
+                "Network; weights may differ"
+            )
 
 
 def _of_populations(initial: Any, populations: Sequence[Population]) -> dict[str, dict[str, Any]]:
     """Start values by population: `initial` itself, or of a single population what it is for."""
-    expected = "a SimulationState, or start values such as {'v': 5*mV}"
-    if len(populations) > 1:
-        expected = f"a SimulationState, or start values by population such as {{{populations[0].name!r}: {{'v': 5*mV}}}}"
-    if not isinstance(initial, Mapping):
-        raise NsnnError(f"initial = {units.short(initial)}: expected {expected}")
-    given = {populations[0].name: dict(initial)} if len(populations) == 1 else dict(initial)
     known = {p.name: variables(p) for p in populations if isinstance(p.neuron, IntegrateAndFire | NSNNNeuron)}
+    if not known:
+        kind = type(populations[0].neuron).__name__
+        raise NsnnError(
+            f"initial = {_shown(initial)}: {kind} has no start values, expected None or a SimulationState"
+        )
+    first, its = next(iter(known.items()))
+    example = f"{{{next(iter(its))!r}: {'5*mV' if next(iter(its.values())) == 'V' else '0.5'}}}"
+    expected = f"a SimulationState, or start values such as {example}"
+    if len(populations) > 1:
+        expected = f"a SimulationState, or start values by population such as {{{first!r}: {example}}}"
+    if not isinstance(initial, Mapping):
+        raise NsnnError(f"initial = {_shown(initial)}: expected {expected}")
+    given = {populations[0].name: dict(initial)} if len(populations) == 1 else dict(initial)
     for name, values in given.items():
         if name not in known or not isinstance(values, Mapping):
-            raise NsnnError(f"initial = {initial!r}: expected {expected}{did_you_mean(str(name), known)}")
+            raise NsnnError(
+                f"initial = {_shown(initial)}: expected {expected}{did_you_mean(str(name), known)}"
+            )
         for variable in values:
             if variable not in known[name]:
                 raise NsnnError(
@@ -221,15 +271,28 @@ def _of_populations(initial: Any, populations: Sequence[Population]) -> dict[str
     return given
 
 
+def _shown(initial: Any) -> str:
+    return units.short(initial) if units.is_quantity(initial) else units.shown(initial)
+
+
+def described(initial: Any, populations: Sequence[Population]) -> dict[str, Any]:
+    """What a Block says of the beginning of its run: start values as text, or step and seed of a state."""
+    if isinstance(initial, SimulationState):
+        return {"step": initial.step, "seed": initial.seed}
+    given = _of_populations(initial, populations)
+    return {name: {k: units.short(value) for k, value in values.items()} for name, values in given.items()}
+
+
 def start(initial: Mapping[str, Any], run: Any, groups: Sequence[Any]) -> None:
     """Give the groups of a run start values at time 0; what follows from the membrane follows from its new value."""
     given = _of_populations(initial, run.net.populations)
     for population, group in zip(run.net.populations, groups, strict=True):
+        neuron, units_of, shape = population.neuron, variables(population), (run.trials, population.n)
+        gates = neuron.gates if isinstance(neuron, IntegrateAndFire) else {}
         values = {
-            name: _array(value, variables(population)[name], f"initial[{name!r}]", (run.trials, population.n))
+            name: _array(value, units_of[name], f"initial[{name!r}]", shape, name in gates)
             for name, value in given.get(population.name, {}).items()
         }
-        neuron = population.neuron
         for name, value in values.items():
             setattr(group, name, value)
         if isinstance(neuron, IntegrateAndFire):
@@ -237,12 +300,14 @@ def start(initial: Mapping[str, Any], run: Any, groups: Sequence[Any]) -> None:
                 setattr(group, name, text)
 
 
-def _array(value: Any, unit: str, name: str, shape: tuple[int, int]) -> Any:
+def _array(value: Any, unit: str, name: str, shape: tuple[int, int], gate: bool = False) -> Any:
     """Values for each member of a group, as Brian2 takes them."""
     array = np.asarray(units.si(value, unit, name), dtype=float)
     if array.shape not in ((), shape[1:], shape):
         raise NsnnError(f"{name} has shape {array.shape}: expected a number, or shape {shape[1:]} or {shape}")
     if not np.isfinite(array).all():
         raise NsnnError(f"{name} has values that are not finite: expected numbers")
+    if gate and not ((array >= 0) & (array <= 1)).all():
+        raise NsnnError(f"{name} = {units.short(value)}: expected a share of open gates, from 0 to 1")
     full = np.broadcast_to(array, shape).ravel()
     return full if unit == "1" else units.brian(full, unit)

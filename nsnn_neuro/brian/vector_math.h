@@ -107,4 +107,8 @@ static inline double nsnn_smooth_exprel(double x) {
 static inline double nsnn_smooth_normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 
 #endif
+
+/* a distance from threshold in units of the noise: 0 above it, 1e15 far below; not a number counts as far */
+static inline double nsnn_bridge_room(double x) { return x < 1e15 ? (x > 0.0 ? x : 0.0) : 1e15; }
+
 #endif

@@ -258,7 +258,15 @@ def prepare(
             )
     begins = [np.arange(len(o)) == 0 for o in spikes]
     rows = [spikes, begins, drive, [past(o, history) for o in spikes], free, [repeats.t_start]]
-    return Data(*(np.asarray(one[0]) if len(one) == 1 else np.concatenate(one) for one in rows))
+    return Data(*map(_joined, rows))
+
+
+def _joined(parts: Sequence[Any]) -> np.ndarray:
+    """Arrays of all trials one after the other; of one trial the array itself, unless it is a small piece of a large one."""
+    if len(parts) > 1:
+        return np.concatenate(parts)
+    one = np.asarray(parts[0])
+    return one.copy() if one.base is not None and one.base.nbytes > 1.5 * one.nbytes else one
 
 
 def _warn_long(trains: Any, signal: Any, dt: float) -> None:

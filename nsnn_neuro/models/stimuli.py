@@ -166,7 +166,8 @@ class FrozenNoise(Scalars, Stimulus):
 class Recorded(Stimulus):
     """Recorded signal: samples longer than dt are repeated, shorter ones averaged.
 
-    The first sample is at the start of the trial. Either of sampling period and dt must be a whole multiple of the other.
+    The first sample is at time 0, the start of the trial; a run that continues another one reads on. Either of sampling
+    period and dt must be a whole multiple of the other.
 
     signal : neo.AnalogSignal in volts or dimensionless, one channel or n_neurons channels
 
@@ -213,7 +214,8 @@ class Recorded(Stimulus):
             )
         if len(values) < n_steps:
             raise NsnnError(
-                f"signal lasts {len(values) * dt:g} s: expected at least the duration of {n_steps * dt:g} s (shorten duration)"
+                f"signal lasts {len(values) * dt:g} s: expected a signal until the end of the run, {n_steps * dt:g} s (shorten "
+                "duration)"
             )
         return _squeeze(values[:n_steps], n_steps)
 

@@ -110,7 +110,7 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
             lambda: nsnn.Recorded(neo.AnalogSignal([1.0] * 9, units="V", sampling_period=1 * pq.ms)).samples(
                 20, 1e-3
             ),
-            "signal lasts 0.009 s: expected at least the duration of 0.02 s",
+            "signal lasts 0.009 s: expected a signal until the end of the run, 0.02 s",
         ),
     ],
 )

@@ -12,6 +12,7 @@ threshold is needed on the grid, half a step later (`on_grid`).
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 
@@ -36,18 +37,31 @@ def _slow(neuron: IntegrateAndFire) -> dict[str, tuple[str, str]]:
 
 def start_slow(group: GroupText, neuron: IntegrateAndFire) -> None:
     """Add the variables, their constants and their initial values, half a step before time 0."""
-    zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
-    starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow}
-    for x, (time, target) in _slow(neuron).items():
+    starts = default_starts(neuron)
+    for x, (time, _) in _slow(neuron).items():
         lapse = group.layout.dt / np.asarray(neuron.si(time))
         group.state(x, neuron.membrane_unit)
         group.bind(f"relax_{x}", -np.expm1(-lapse), "1")
         group.bind(f"half_{x}", -np.expm1(-lapse / 2), "1")
         group.bind(f"back_{x}", np.expm1(np.minimum(lapse / 2, _MOST)), "1")
-        group.initial[x] = f"{starts[x]} + ({starts[x]} - ({substitute(target, starts)})) * back_{x}"
+        group.initial[x] = starts[x]
     if _driven(neuron):
         group.state("drive_before", neuron.membrane_unit)
         group.initial["drive_before"] = "drive"
+
+
+def default_starts(neuron: IntegrateAndFire, given: Collection[str] = ()) -> dict[str, str]:
+    """Texts of the slow variables half a step before time 0, at which they have the values of `slow_start`, or 0.
+
+    Those in `given` are left out: they have their values at time 0 already.
+    """
+    zero = "0" if neuron.membrane_unit == "1" else f"0 * {BRIAN_UNIT[neuron.membrane_unit]}"
+    starts = {x: f"({neuron.slow_start.get(x, zero)})" for x in neuron.slow if x not in given}
+    return {
+        x: f"{starts[x]} + ({starts[x]} - ({substitute(target, starts)})) * back_{x}"
+        for x, (_, target) in _slow(neuron).items()
+        if x in starts
+    }
 
 
 def slow_starts(neuron: IntegrateAndFire) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ...core.errors import NsnnError
 from ...core.parameters import Model, substitute
 from ...models.neurons import IntegrateAndFire
 from ...models.stimuli import Stimulus
-from .. import engine
+from .. import engine, philox
 from ..philox import Stream
 
 BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hertz"}
@@ -77,7 +77,7 @@ class Layout:
     """Numbering of members (member = trial * n_neurons + neuron), time grid, and index and name of the population.
 
     `point` is the point of a sweep, for all neurons or one per neuron, (n_neurons,); `ids` are the neuron numbers that key the
-    noise, None for 0, 1, ... Neurons of several points are one population in which ids repeat.
+    noise, None for 0, 1, ... Neurons of several points are one population in which ids repeat. `first` is the run's first step.
     """
 
     n_neurons: int
@@ -89,6 +89,7 @@ class Layout:
     index: int = 0
     name: str = "neurons"
     ids: np.ndarray | None = None
+    first: int = 0
 
     @property
     def size(self) -> int:
@@ -165,8 +166,18 @@ class GroupText:
         if any(line.startswith(f"{names[0]} ") for line in self.ahead):
             raise ValueError(f"{kind} numbers of stream {stream!r} are drawn already")
         self.equations += [f"{name} : 1" for name in names]
+        if self.layout.first % 4:  # the run begins between two such draws
+            self.initial |= {name: self._drawn(kind, stream, neuron, turn) for turn, name in enumerate(names)}
         self.ahead += [f"{name} = {text.replace('(', f'({turn}, ', 1)}" for turn, name in enumerate(names)]
         return f"in_turn(t_in_timesteps, {', '.join(names)})"
+
+    def _drawn(self, kind: str, stream: Stream, neuron: str, turn: int) -> np.ndarray:
+        """The numbers of one of the four steps among which the first step is."""
+        fill = philox.normal_in_turn if kind == "normal" else philox.uniform_in_turn
+        who, trial, point = (self.initial[f"noise_{word}"] for word in ("neuron", "trial", "point"))
+        who = -1 if neuron == "-1" else who
+        drawn = fill(turn, self.layout.first, who, trial, point, stream, *self.layout.key)
+        return np.broadcast_to(drawn, self.layout.size)
 
     def bind_parameters(self, model: Model, prefix: str = "") -> dict[str, str]:
         """Bind all parameters of a model; return a dict of old to new names for its text.

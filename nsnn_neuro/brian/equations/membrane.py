@@ -35,12 +35,12 @@ from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNois
 from ...models.synapses import Synapse
 from .. import engine, philox
 from ..philox import Stream
-from .adaptation import after_spike, on_grid, slow_starts, start_slow, step_slow
+from .adaptation import after_spike, default_starts, on_grid, slow_starts, start_slow, step_slow
 from .group_text import GroupText, Terms, either, substitute
 from .noises import add_noise, bridge_uniform, shared_fraction, start_normal
 from .synapses import add_synapses
 
-_FAR = 1e100  # exponent of the bridge in a refractory neuron, and largest factor of the exponent: the probability underflows to 0
+_FAR = 1e30  # exponent of the bridge in a refractory neuron: the probability is 0
 
 
 def membrane(
@@ -147,7 +147,7 @@ def _gap(terms: Terms, end: str) -> str:
     """
     before, level = _levels(terms)
     rooms = f"({before} - v_prev)", f"({level} - {end})"
-    exponent = " * ".join(f"clip({room} * bridge_steep, 0, {_FAR:g})" for room in rooms)
+    exponent = " * ".join(f"bridge_room({room} * bridge_steep)" for room in rooms)
     return f"{exponent} + (1 - free) * {_FAR:g}"
 
 
@@ -155,7 +155,8 @@ def _bridge(terms: Terms, noise: Noise | None) -> str:
     """Text of the condition that the path within the step has crossed the threshold."""
     fraction = shared_fraction(noise) if isinstance(noise, WhiteNoise) else 0.0
     if 0 < fraction < 1:
-        return f"bridge_gap < {philox.SURE} and {bridge_uniform(terms.group, fraction)} < exp(-bridge_gap)"
+        chance = f"{bridge_uniform(terms.group, fraction)} < exp(-bridge_gap)"
+        return f"bridge_gap <= 0 or (bridge_gap < {philox.SURE} and {chance})"
     stream, neuron = (Stream.SHARED_BRIDGE, "-1") if fraction else (Stream.BRIDGE, "noise_neuron")
     return f"{engine.draw('crossed', stream, 'bridge_gap', neuron=neuron)} > 0"
 
@@ -250,11 +251,14 @@ def _move(terms: Terms) -> list[str]:
 
 
 def start_texts(neuron: IntegrateAndFire, given: Collection[str]) -> dict[str, str]:
-    """Texts of what has to change where the variables in `given` have got start values: variable -> text, in order.
+    """What else must be set when the variables in `given` have got start values: variable -> text, in order.
 
-    A slow variable gets the value of half a step before, gates are in equilibrium unless they are given.
+    Slow variables get the value of half a step before, gates that are not given are in equilibrium.
     """
-    texts = {x: text for x, text in slow_starts(neuron).items() if x in given}
+    texts = {}
+    if neuron.state in given:
+        texts = default_starts(neuron, given)
+    texts |= {x: text for x, text in slow_starts(neuron).items() if x in given}
     if neuron.state in given:
         texts |= {gate: _equilibrium(*rates) for gate, rates in neuron.gates.items() if gate not in given}
         if isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold:

@@ -40,17 +40,19 @@ def network(
     recorded: Collection[str] = (),
     point: int | np.ndarray = 0,
     ids: np.ndarray | None = None,
+    first: int = 0,
 ) -> tuple[list[NeuronGroup], list[Synapses]]:
     """The Brian2 groups (in the order of `net.populations`) and synapses (of `net.projections`).
 
     `stimulus` replaces that of the first population; `recorded` projections have a weight variable that can be recorded; `point`
-    and, for a network of one population, `ids` select the noise (`Layout`).
+    and, for a network of one population, `ids` select the noise (`Layout`). `n_steps` counts from time 0, and the run begins
+    with step `first`.
     """
     types = {p.name: _types(net, p) for p in net.populations}
     groups = []
     for index, p in enumerate(net.populations):
         key = philox.key(seed, *([index] if index else []))
-        layout = Layout(p.n, trials, dt, n_steps, key, point, index, f"population_{index}", ids)
+        layout = Layout(p.n, trials, dt, n_steps, key, point, index, f"population_{index}", ids, first)
         driven = _driven(net, p, stimulus)
         try:
             group = make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
