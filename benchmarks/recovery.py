@@ -2,8 +2,8 @@
 
 `python benchmarks/recovery.py --recordings 100 --out FOLDER` simulates recordings of 300 spikes, each with a new signal and seed.
 It fits them from starts that do not know the truth and appends a line for each to FOLDER/MODEL.jsonl. A run that was stopped
-continues. `--summary` prints the table of the lines that are there; `--page` also writes it to docs/likelihood.md, of equally many
-recordings of each neuron. `--scores` tests the likelihood itself, at the true values.
+continues. `--summary` prints the table of the lines that are there; `--page` also writes it to docs/likelihood.md. `--scores` tests
+the likelihood itself, at the true values.
 """
 
 from __future__ import annotations
@@ -336,14 +336,14 @@ def page_table(made: dict[str, Any]) -> str:
     """The table of the page."""
     first = next(iter(made.values()))
     kinds = list(next(iter(first["parameters"].values()))["covered"])
-    columns = ["neuron", "parameter", *(f"covered of {first['recordings']}, {kind}" for kind in kinds)]
+    columns = ["neuron, recordings", "parameter", *(f"covered, {kind} (%)" for kind in kinds)]
     columns += ["bias, in standard errors", "SD, in standard errors"]
     text = "| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|\n"
     for name, one in made.items():
         for parameter, row in one["parameters"].items():
-            counts = " | ".join(str(row["covered"][kind]) for kind in kinds)
+            counts = " | ".join(f"{100 * row['covered'][kind] / one['recordings']:.1f}" for kind in kinds)
             text += (
-                f"| {name.upper()} | `{parameter}` | {counts} | {row['bias']:+.2f} +- {row['bias_se']:.2f} | "
+                f"| {name.upper()}, {one['recordings']} | `{parameter}` | {counts} | {row['bias']:+.2f} +- {row['bias_se']:.2f} | "
                 f"{row['spread']:.2f} |\n"
             )
     return text
@@ -353,7 +353,7 @@ def write_page(made: dict[str, Any]) -> None:
     """Put the table into the page, and the numbers into a file of the same folder."""
     KEPT.write_text(json.dumps(made, indent=1) + "\n")
     text = PAGE.read_text()
-    start = text.index("| neuron | parameter |")
+    start = text.index("| neuron, recordings | parameter |")
     end = text.index("\n\n", start) + 1
     PAGE.write_text(text[:start] + page_table(made) + text[end:])
 
@@ -387,9 +387,6 @@ def main() -> None:
         print(machine())
         run(given.out, given.models, given.recordings, given.jobs, given.spikes)
     found = {name: lines(given.out, name) for name in given.models}
-    if given.page:
-        n = min(map(len, found.values()))
-        found = {name: rows[:n] for name, rows in found.items()}
     made = {name: summary(rows) for name, rows in found.items() if len(rows) > 1}
     for name, one in made.items():
         print("\n" + report(name, one))

@@ -133,7 +133,11 @@ def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_w
     report = recovery.report("lif", made)
     assert f"{row['covered']['wald'] / 4:.1f} % by wald" in report
     assert recovery.page_table({"lif": made}).startswith(
-        "| neuron | parameter | covered of 400, profile | covered of 400, wald |"
+        "| neuron, recordings | parameter | covered, profile (%) | covered, wald (%) |"
+    )
+    assert (
+        f"| LIF, 400 | `a` | {row['covered']['profile'] / 4:.1f} | {row['covered']['wald'] / 4:.1f} |"
+        in recovery.page_table({"lif": made})
     )
 
 
