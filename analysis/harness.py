@@ -75,6 +75,9 @@ class Claim:
     evidence: str
     central: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", bool(self.holds))  # NumPy's bool cannot be written as JSON
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:

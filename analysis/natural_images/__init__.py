@@ -60,14 +60,14 @@ points in each network, which pairing reduces. A worst case over attacks is an u
 from __future__ import annotations
 
 from ..harness import verifier
-from .config import CLAIM, SABOTAGES, SET, Config
+from .config import CLAIM, PAPER, PAPER_NUMBER, SABOTAGES, SET, Config
 from .plots import figures, plot
 from .simulation import run
 from .verdicts import claims, headline, summary, tables
 
 __all__ = [
-    "CLAIM", "NEEDS", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary",
-    "tables", "verify",
+    "CLAIM", "NEEDS", "PAPER", "PAPER_NUMBER", "RECORDINGS", "REQUIRED", "SABOTAGES", "Config", "claims", "figures", "headline",
+    "plot", "run", "summary", "tables", "verify",
 ]  # fmt: skip
 
 NEEDS = "torch"

@@ -11,6 +11,12 @@ CLAIM = (
     "On natural images, noise in use and not learning with noise protects a spiking network, and noisy images in training protect "
     "it more"
 )
+PAPER = "On natural images (CIFAR-10) NSNNs are as accurate as deterministic networks, and more robust"
+PAPER_NUMBER = (
+    "B: N3 is more accurate than D3",
+    r"^(\S+ points, \[.*?\])",
+    "noisy minus deterministic network under the worst attack, CIFAR-10: {}",
+)
 SET = "cifar10_16k"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 ALPHA = 0.05
