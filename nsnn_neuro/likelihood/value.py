@@ -11,7 +11,7 @@ from ..core.numba_jit import njit
 from .data import Data
 from .responses import Counts, SpikeOrNone
 
-_ROWS = 2**13  # of a piece
+_ROWS = 2**11  # of a piece
 
 
 @dataclass(frozen=True, eq=False)
