@@ -349,7 +349,7 @@ def test_compiling_is_announced_where_a_bar_is_shown(cache, tmp_path, monkeypatc
 @pytest.mark.compile
 def test_a_program_reports_its_progress(compiled):
     """The fractions of a run of a second and more; the spikes are those of the run that reports nothing."""
-    run = MODEL | {"model": lif(), "n_neurons": 3000, "duration": 2000 * ms, "engine": "cpp"}
+    run = MODEL | {"model": lif(), "n_neurons": 3000, "duration": 6000 * ms, "engine": "cpp"}
     fractions: list[float] = []
     found = spikes(**run, progress=fractions.append)
     assert found == spikes(**run, progress=False)
