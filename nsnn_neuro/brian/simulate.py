@@ -58,21 +58,8 @@ def simulate(
     noise: Noise | None = ...,
     stimulus: Stimulus | None = ...,
     *,
-    n_neurons: int = ...,
-    trials: int = ...,
-    duration: Any,
-    dt: Any = ...,
-    seed: int | None = ...,
-    engine: str = ...,
-    bridge: bool = ...,
-    record_v: Sequence[int] | bool | dict[str, Any] | None = ...,
-    record_w: dict[str, Any] | None = ...,
-    point: int = ...,
-    progress: Any = ...,
-    out: str | os.PathLike[str] | None = ...,
-    initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[True],
-    threads: int | None = ...,
+    **options: Any,
 ) -> tuple[neo.Block, SimulationState]: ...
 @suggest_keywords
 def simulate(
@@ -132,7 +119,7 @@ def simulate(
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"
-    threads : of a C++ program, for large populations without synapses; spikes are the same for any number. Other engines use one.
+    threads : of a C++ program, for 50,000 and more neurons without synapses; spikes are the same for any number. Other engines use one.
         None: Brian2's preference, one by default
 
     Returns

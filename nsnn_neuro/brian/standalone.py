@@ -41,6 +41,9 @@ from .find_compiler import find_compiler
 
 COMPILING = "compiling the model (once, some seconds)"
 _NUMBERS = ("reals", "wholes")
+# Threads of a program sleep while they wait: on a busy machine those that spin keep the others from running, and a step takes
+# a hundred times as long
+_WAITING = {"OMP_WAIT_POLICY": "passive"}
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
 _NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
@@ -157,7 +160,12 @@ class Device(CPPStandaloneDevice):
         code, output = call(
             [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
             directory,
-            {**os.environ, **settings.run_environment_variables, **self.run_environment_variables},
+            {
+                **_WAITING,
+                **os.environ,
+                **settings.run_environment_variables,
+                **self.run_environment_variables,
+            },
             program_progress.reader(results, report),
         )
         if code == _FULL:
