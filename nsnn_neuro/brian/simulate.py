@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, Required, TypedDict, Unpack, overload
 
 import neo
 import numpy as np
@@ -28,6 +28,25 @@ from .states import SimulationState
 
 Parts = tuple[Neuron | nsnn_network.Network, Noise | None, Stimulus | None]
 """Model, noise and stimulus."""
+
+
+class _Options(TypedDict, total=False):
+    """Arguments of `simulate` by name, for its type with return_state=True."""
+
+    n_neurons: int
+    trials: int
+    duration: Required[Any]
+    dt: Any
+    seed: int | None
+    engine: str
+    bridge: bool
+    record_v: Sequence[int] | bool | dict[str, Any] | None
+    record_w: dict[str, Any] | None
+    point: int
+    progress: Any
+    out: str | os.PathLike[str] | None
+    initial: SimulationState | Mapping[str, Any] | None
+    threads: int | None
 
 
 @overload
@@ -59,7 +78,7 @@ def simulate(
     stimulus: Stimulus | None = ...,
     *,
     return_state: Literal[True],
-    **options: Any,
+    **options: Unpack[_Options],
 ) -> tuple[neo.Block, SimulationState]: ...
 @suggest_keywords
 def simulate(
@@ -119,8 +138,8 @@ def simulate(
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"
-    threads : of a C++ program, for 50,000 and more neurons without synapses; spikes are the same for any number. Other engines use one.
-        None: Brian2's preference, one by default
+    threads : of a C++ program, for 50,000 and more neurons without synapses; spikes are the same for any number. Other engines use
+        one. None: Brian2's preference, one by default
 
     Returns
     -------
