@@ -23,6 +23,11 @@ from nsnn_neuro import NsnnError
 CLAIMS = [Claim("water is wet", True, "10 of 10"), Claim("pigs <fly>", False, "0 ± 0", central=False)]
 
 
+def test_a_verdict_that_numpy_has_found_can_be_written() -> None:
+    claim = Claim("water is wet", np.float64(0.6) >= 0.5, "0.6")
+    assert json.loads(json.dumps(dataclasses.asdict(claim)))["holds"] is True
+
+
 @dataclasses.dataclass(frozen=True)
 class Config(harness.StudyConfig):
     size: int = 9
