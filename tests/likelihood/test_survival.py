@@ -410,7 +410,7 @@ REFUSED = {
     ),
     "signal": (
         lambda: spike_probability(CELL, [[0.01]], noise=NOISE, stimulus=SIGNAL, t_stop=20 * ms),
-        "signal lasts 0.005 s: expected at least",
+        "signal lasts 0.005 s: expected a signal until the end of the run, 0.02 s",
     ),
     "unequal": (
         lambda: spike_probability(
