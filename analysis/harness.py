@@ -275,10 +275,24 @@ def part(out: Path | None, name: str, make: Callable[[], list[dict[str, Any]]]) 
     if code is not None:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary:
-            result = {"part": name, "seconds": time.perf_counter() - start, "rows": rows}
+            spent = time.perf_counter() - start
+            result = {"part": name, "seconds": spent, "finished": time.time(), "rows": rows}
             text = json.dumps(result | code, default=lambda number: number.item())
             temporary.write_text(text, encoding="utf-8")
     return rows
+
+
+def _covered(intervals: list[tuple[float, float]]) -> float:
+    """The length of the union of intervals: parts that ran side by side took their time once.
+
+    >>> _covered([(0.0, 2.0), (1.0, 3.0), (1.5, 2.5), (7.0, 8.0)])
+    4.0
+    """
+    total, reached = 0.0, -np.inf
+    for begin, end in sorted(intervals):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
 
 
 def name_of(study: ModuleType) -> str:
@@ -315,10 +329,11 @@ def execute(
     check_sabotage(config, getattr(study, "SABOTAGES", {}))
     name, folder = name_of(study), _folder(study, config, results)
     folder.mkdir(parents=True, exist_ok=True)
-    cached = [r["seconds"] for path in (folder / _PARTS).glob("*.json") if (r := _read_if_current(path))]
-    if cached:
-        progress(f"continuing an interrupted run: {len(cached)} parts are finished")
-    start = time.perf_counter() - sum(cached)
+    finished = [r for path in (folder / _PARTS).glob("*.json") if (r := _read_if_current(path))]
+    if finished:
+        progress(f"continuing an interrupted run: {len(finished)} parts are finished")
+    spent = _covered([(r["finished"] - r["seconds"], r["finished"]) for r in finished])
+    start = time.perf_counter() - spent
     # threads of the linear algebra gain nothing with these small matrices, and cost much where the other cores are busy
     with threadpool_limits(1, user_api="blas"):
         table = study.run(config, out=folder, progress=progress)

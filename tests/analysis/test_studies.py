@@ -160,6 +160,23 @@ def test_an_interrupted_study_continues_after_its_last_finished_part(tmp_path):
     assert made == ["first", "first"]  # another configuration has parts of its own
 
 
+@pytest.mark.usefixtures("known_code")
+def test_parts_that_ran_side_by_side_took_their_time_once(tmp_path):
+    def stopped():
+        raise KeyboardInterrupt
+
+    makers = {"a": lambda: 1, "b": lambda: 2, "c": stopped}
+    study = parts_of(makers)
+    with pytest.raises(KeyboardInterrupt):
+        harness.execute(study, Config(), tmp_path, progress=lambda line: None)
+    for path in sorted(tmp_path.rglob("parts/*.json")):
+        finished = {"a": 1000.0, "b": 1050.0}[path.stem]
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 100.0, "finished": finished}))
+    makers["c"] = lambda: 3
+    outcome = harness.execute(study, Config(), tmp_path, progress=lambda line: None)
+    assert 150.0 <= outcome.seconds < 170.0
+
+
 @pytest.mark.parametrize("change", ["revision", "versions", "dirty", "unknown", "half", "no rows", "name"])
 def test_parts_of_other_code_are_computed_again(change, known_code, tmp_path):
     values = iter([1, 2])
