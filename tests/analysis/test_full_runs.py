@@ -166,3 +166,21 @@ def test_the_table_is_written_into_a_readme_that_has_it(tmp_path):
     readme.write_text(README)
     full_runs.write_table(readme, path)
     assert readme.read_text() == full_runs.with_table(README, {}) != README
+
+
+def test_the_page_of_results_has_the_kept_runs():
+    """Its table of other studies, and the revision of each study that it dates."""
+    page, kept = (README_PATH.parent / "docs" / "results.md").read_text(encoding="utf-8"), full_runs.read()
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| ([\d-]+), revision (\w+) \| ([^|]*) \|", page, re.MULTILINE)
+    assert len(rows) == 7
+    for name, day, revision, counts in rows:
+        claims = {
+            central: [c.holds for c in kept[name]["claims"] if c.central is central]
+            for central in (True, False)
+        }
+        hold = ", ".join(f"{sum(some)} of {len(some)}" for some in claims.values() if some)
+        assert (counts, day, revision) == (hold, kept[name]["finished"][:10], kept[name]["revision"])
+    dated = re.findall(r"`python -m analysis (\w+)`, ([\d-]+), revision (\w+)", page)
+    assert len(dated) > 6
+    for name, day, revision in dated:
+        assert (day, revision) == (kept[name]["finished"][:10], kept[name]["revision"])
