@@ -302,7 +302,7 @@ def runtime_row(setting: Setting, folder: Path) -> list[Line]:
 
 
 def thread_row(setting: Setting, folder: Path) -> list[Line]:
-    """Two threads beside one, ten times as many neurons."""
+    """Two processes (`threads=2`) beside one, ten times as many neurons."""
     if setting.engine != "cpp":
         raise RuntimeError("threads are those of C++ programs")
     many = replace(setting, neurons=10 * setting.neurons)
@@ -310,8 +310,8 @@ def thread_row(setting: Setting, folder: Path) -> list[Line]:
     for case in cases.values():
         case(0)  # compiles
     found = in_turn(cases, setting.repeats)
-    work = f"{many.neurons} noisy LIF, cpp, bridge on, two threads"
-    return [Line(work, "one thread", found["2"], found["1"], "1.6, 1.85")]
+    work = f"{many.neurons} noisy LIF, cpp, bridge on, two processes"
+    return [Line(work, "one process", found["2"], found["1"], "1.6, 1.85")]
 
 
 def limit(setting: Setting, program: Path, generator: str) -> Case:

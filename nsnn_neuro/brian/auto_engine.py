@@ -106,6 +106,7 @@ def history_of(run: Run) -> engine_history.History:
     ]
     sizes = [
         [run.trials, run.net.seed, *(p.n for p in run.net.populations)],
+        *([] if run.threads in (None, 1) else [{"threads": True}]),
         [[p.rule.describe(), p.rule.n_synapses(p.pre, p.post)] for p in run.net.projections],
         run.end if any(drive is not None and drive.text is None for drive in drives) else None,
         {name: chosen.size for name, chosen in (run.recorded | run.weights).items()},

@@ -236,12 +236,14 @@ def draw(kind: str, stream: philox.Stream, *further: str, neuron: str = "noise_n
 
 
 @contextlib.contextmanager
-def running(engine: str, threads: int | None = None) -> Iterator[Any]:
+def running(engine: str, threads: int | None = None, *, in_parts: bool = False) -> Iterator[Any]:
     """Activate an engine ("numpy", "cython" or "cpp") inside the block; restore Brian2's device and preferences afterwards.
 
     Blocks of several threads run one after the other. Yields the active Brian2 device.
 
-    threads : of a C++ program; None: Brian2's preference
+    threads : the most processes of a C++ program in parts; None: one, and Brian2's preference for OpenMP
+    in_parts : whether a C++ program may advance independent neurons one part after the other, so that spikes of different neurons
+        are not in order of time
 
     >>> from brian2 import NeuronGroup, ms
     >>> group = NeuronGroup(1, "dv/dt = 1/(10*ms) : 1", method="euler", namespace={"ms": ms}, name="doc_running")
@@ -256,11 +258,13 @@ def running(engine: str, threads: int | None = None) -> Iterator[Any]:
             brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
             prefs.codegen.cpp.extra_compile_args_gcc = [*brian_flags, *standalone.usable(flags)]
         if engine == "cpp":
-            if threads is not None:
-                prefs.devices.cpp_standalone.openmp_threads = 0 if threads == 1 else threads
             directory = stack.enter_context(_temporary_folder())
             # a new one: a model that the user is building for Brian2's device is not affected
             device = standalone.Device()
+            device.in_parts = in_parts
+            if threads is not None:
+                prefs.devices.cpp_standalone.openmp_threads = 0
+                device.processes = threads
             device.activate(build_on_run=False, directory=directory)
         else:
             device = brian_device.runtime_device

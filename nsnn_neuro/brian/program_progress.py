@@ -17,6 +17,7 @@ _FILE = "progress"
 _TIME_TAKEN = re.compile(r"^\s*elapsed_realtime = [^;]*;", re.MULTILINE)
 _REPORT = f"""
         static double nsnn_next = {PERIOD};
+        if (nsnn_next > elapsed_realtime + 2 * {PERIOD}) nsnn_next = elapsed_realtime + {PERIOD}; /* another run */
         if (elapsed_realtime > nsnn_next) {{
             nsnn_next = elapsed_realtime + {PERIOD};
             std::ofstream(brian::results_dir + "{_FILE}") << (t - t_start) / duration;

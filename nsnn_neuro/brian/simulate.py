@@ -138,8 +138,9 @@ def simulate(
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"
-    threads : of a C++ program, for 50,000 and more neurons without synapses; spikes are the same for any number. Other engines use
-        one. None: Brian2's preference, one by default
+    threads : number of processes of a C++ program of neurons without synapses, each for a part of them; spikes are the same
+        for any number. It pays from some 10,000 neurons (times trials). Other engines, and runs with record_v, use one. None: one,
+        or Brian2's preference for OpenMP
 
     Returns
     -------

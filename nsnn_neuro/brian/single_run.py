@@ -73,8 +73,7 @@ class Run:
             whole(threads, 1, "threads", _MOST_THREADS)
         if threads not in (None, 1) and net.projections:
             raise NsnnError(
-                f"threads = {threads}: expected 1 for a network with projections, since threads would change the order in which "
-                "the input of a neuron is added up, and with it spikes"
+                f"threads = {threads}: expected 1 for a network with projections, whose neurons cannot be divided between processes"
             )
         self.threads: int | None = threads
         self.initial, self.return_state = initial, flag(return_state, "return_state")
@@ -148,7 +147,7 @@ class Run:
             )
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
         with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
-            with engine.running(target, self.threads) as device:
+            with engine.running(target, self.threads, in_parts=True) as device:
                 groups, synapses = self.build()
                 spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
                 objects = [*groups, *synapses, *spikes]

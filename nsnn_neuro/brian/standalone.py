@@ -36,20 +36,17 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
-from . import program_progress
+from . import program_parts, program_progress
 from .find_compiler import find_compiler
 
 COMPILING = "compiling the model (once, some seconds)"
 _NUMBERS = ("reals", "wholes")
-# Threads of a program sleep while they wait: on a busy machine those that spin keep the others from running, and a step takes
-# a hundred times as long
-_WAITING = {"OMP_WAIT_POLICY": "passive"}
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
 _NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
 # Parts of a program that are not critical for speed: a single file compiles faster than five
-_ONCE = ("main", "network", "objects", "run", "synapses_classes")
+_ONCE = ("main", "network", "objects", "parts", "run", "synapses_classes")
 # Code objects in a file: most of the time for a file goes into the headers
 _TOGETHER = 8
 _SUPPORT = re.compile(r"^namespace \{$(.*?)^\}$", re.DOTALL | re.MULTILINE)
@@ -116,27 +113,30 @@ class Device(CPPStandaloneDevice):
     main_queue: list[Any]
     t_start = 0.0
     """s, the time at which the network begins"""
+    in_parts = False
+    """Whether the program may divide its neurons, if they are independent, between processes and into pieces"""
+    processes = 1
+    """The most processes that it may then start"""
 
     def __init__(self) -> None:
         super().__init__()
+        self._divided: list[Any] = []  # the groups of a program that runs in parts
+        self._pieces = 1
         self._values: dict[str, list] = {kind: [] for kind in _NUMBERS}
 
     def code_object(self, owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         """Brian2's code object, with a name that does not depend on earlier models of this process."""
         return super().code_object(owner, find_name(name, self.code_objects), *args, **kwargs)
 
-    def check_openmp_compatible(self, nb_threads: int) -> None:
-        """Without Brian2's warning that threads are not well tested: what runs in them is tested here."""
-
     def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
         """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
+        self._divide()
         with flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
-            network = Path(directory) / "network.cpp"
-            network.write_text(
-                program_progress.with_report(network.read_text(encoding="utf-8")), encoding="utf-8"
-            )
+            _rewrite(Path(directory) / "network.cpp", program_progress.with_report)
+            if self._divided:
+                _rewrite(Path(directory) / "network.cpp", program_parts.with_completed)
         key, program = self._key(Path(directory)), Path(directory) / "main"
         run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
@@ -145,13 +145,24 @@ class Device(CPPStandaloneDevice):
             program_cache.keep(key, program)
         self._run_program(directory, report)
 
+    def _divide(self) -> None:
+        """Decide whether the program runs in parts."""
+        # OpenMP, which a preference of Brian2 switches on, has loops over all neurons
+        allowed = self.in_parts and not prefs.devices.cpp_standalone.openmp_threads
+        groups = program_parts.independent_groups(self) if allowed else []
+        self.processes = program_parts.number_of_processes(groups, self.processes)
+        self._pieces = program_parts.number_of_pieces(groups, self.processes)
+        self._divided = groups if self.processes * self._pieces > 1 else []
+
     def _run_program(self, directory: str, report: Callable[[float], Any] | None) -> None:
         """Brian2's `run` without changing the working directory, which all threads share."""
         if os.name == "nt":
             self.run(directory, "results", with_output=False)
             return
         results = Path(directory).absolute() / "results"
-        results.mkdir(exist_ok=True)
+        others = program_parts.folders(results, self.processes) if self._divided else []
+        for folder in (results, *others):
+            folder.mkdir(exist_ok=True)
         self.results_dir: str = os.path.join(results, "")
         for clock in self.clocks:
             self.array_cache[clock.variables["t"]] = None
@@ -161,7 +172,6 @@ class Device(CPPStandaloneDevice):
             [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
             directory,
             {
-                **_WAITING,
                 **os.environ,
                 **settings.run_environment_variables,
                 **self.run_environment_variables,
@@ -174,6 +184,8 @@ class Device(CPPStandaloneDevice):
             raise NsnnError(
                 f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{output[-2000:]}'
             )
+        if others:
+            program_parts.collect(self, self._divided, results, self.processes, self._pieces)
         self.has_been_run = True
         seconds, fraction = (results / "last_run_info.txt").read_text(encoding="ascii").split()
         self._last_run_time, self._last_run_completed_fraction = float(seconds), float(fraction)
@@ -238,7 +250,13 @@ class Device(CPPStandaloneDevice):
             return "insert_code", f"for(int i=0; i<{size}; i++) {name}[i] = {self._datum(value)};"
         if what == "run_network":
             network, lines = args
-            return what, (network, [_DURATION.sub(lambda m: self._read(m[0]), line) for line in lines])
+            lines = [_DURATION.sub(lambda m: self._read(m[0]), line) for line in lines]
+            if self._divided:
+                numbers = self._datum(self.processes), self._datum(self._pieces)
+                lines = [program_parts.run_in_parts(line, *numbers) for line in lines]
+                if not any("nsnn_run_in_parts" in line for line in lines):
+                    raise RuntimeError("Brian2's main program runs the network in a line of another form")
+            return what, (network, lines)
         return what, args
 
     def _take_constants(self, code_object: Any) -> None:
@@ -256,6 +274,17 @@ class Device(CPPStandaloneDevice):
         for block in ("cpp_file", *(f"{block}_cpp_file" for block in code_object.before_after_blocks)):
             text = getattr(code_object.code, block)
             setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
+
+    def generate_codeobj_source(self, writer: Any) -> None:
+        """Brian2's; in a program that runs in parts, a file more, and code objects for the neurons of a part."""
+        super().generate_codeobj_source(writer)
+        if not self._divided:
+            return
+        (network,) = self.networks
+        writer.write(program_parts.TEXT, program_parts.text(self, self._divided, network.name))
+        for code in self.code_objects.values():
+            path = Path(writer.project_dir) / "code_objects" / f"{code.name}.cpp"
+            _rewrite(path, functools.partial(program_parts.with_counts, code))
 
     def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
         """Brian2's, with one file for all that runs once, few for code objects, and precompiled headers for many files."""
@@ -279,6 +308,10 @@ class Device(CPPStandaloneDevice):
         with open(folder / "makefile", "a", encoding="utf-8") as makefile:
             makefile.write(rules)
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+def _rewrite(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def joined(texts: Sequence[str]) -> str:

@@ -403,26 +403,6 @@ def test_compiled_modules_leave_subnormal_numbers_as_they_are() -> None:
 # --- threads ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.compile
-@pytest.mark.parametrize("n_neurons", [50, 3000])
-def test_spikes_are_the_same_for_any_number_of_threads(n_neurons: int) -> None:
-    before = prefs.devices.cpp_standalone.openmp_threads
-    found = []
-    for threads in (None, 1, 2, 3):
-        block = nsnn.simulate(
-            CELL, nsnn.WhiteNoise(5 * mV), nsnn.Constant(17 * mV), n_neurons=n_neurons, duration=100 * ms, seed=3,
-            engine="cpp", threads=threads, record_v=[0, 7],
-        )  # fmt: skip
-        trains = nsnn.measures.as_trains(block)
-        found.append((trains.times, trains.neuron, block.segments[0].analogsignals[-1].magnitude))
-    assert found[0][0].size > n_neurons // 2
-    for other in found[1:]:
-        for a, b in zip(found[0], other, strict=True):
-            np.testing.assert_array_equal(a, b)
-    assert prefs.devices.cpp_standalone.openmp_threads == before
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
