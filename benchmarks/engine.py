@@ -185,7 +185,9 @@ def ours(call: Callable[[int], neo.Block], seconds: float) -> Case:
 
     def case(seed: int) -> Sample:
         block, loop, whole = timed(lambda: call(seed))
-        count = np.concatenate([[len(train) for train in segment.spiketrains] for segment in block.segments])
+        trains = nsnn.measures.as_trains(block)
+        number = trains.trial * trains.n_neurons + trains.neuron
+        count = np.bincount(number, minlength=trains.n_neurons * trains.n_trials)
         return Sample(loop, whole, *rates(count, seconds))
 
     return case
@@ -311,7 +313,7 @@ def thread_row(setting: Setting, folder: Path) -> list[Line]:
         case(0)  # compiles
     found = in_turn(cases, setting.repeats)
     work = f"{many.neurons} noisy LIF, cpp, bridge on, two processes"
-    return [Line(work, "one process", found["2"], found["1"], "1.6, 1.85")]
+    return [Line(work, "one process, whole calls", found["2"], found["1"], "1.6, 1.85", whole=True)]
 
 
 def limit(setting: Setting, program: Path, generator: str) -> Case:
