@@ -179,7 +179,7 @@ def test_the_page_on_robustness_runs(capsys):
     """Noise and coarse weights cost accuracy, the unsure are wrong more often; manifolds are learned from times."""
     for text in blocks(ROOT / "docs" / "robustness.md"):
         quick = text.replace("validation=0, seed=1)", 'validation=0, seed=1, engine="numpy")')
-        assert quick != text
+        assert 'engine="numpy"' in quick
         exec(compile(quick, "robustness.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     accuracy = [ast.literal_eval(line[line.index("{") :])["accuracy"] for line in lines if "{" in line]
