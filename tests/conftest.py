@@ -9,6 +9,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -57,6 +58,9 @@ def has_compiler() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that hands out tests reads the workers' warnings in a thread, where Brian2 can't be imported: before, then."""
+    # tests that a shell has started in the background ignore Ctrl-C, as does all that they start: those of Ctrl-C would wait
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # nsnn_neuro.deep is imported for its doctests
     if importlib.util.find_spec("torch") is None:
         config.option.doctest_ignore_import_errors = True

@@ -139,8 +139,8 @@ def simulate(
     return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
         or "numpy"
     threads : number of processes of a C++ program of neurons without synapses, each for a part of them; spikes are the same
-        for any number. It pays from some 10,000 neurons (times trials). Other engines, and runs with record_v, use one. None: one,
-        or Brian2's preference for OpenMP
+        for any number. It pays from some 10,000 neurons (times trials). Runs with record_v, and all on Windows, use one; "cython"
+        and "numpy" refuse more. None: one, or Brian2's preference for OpenMP
 
     Returns
     -------

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, program_parts
+from nsnn_neuro.brian import engine, program_parts, standalone
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GIF = nsnn.GIF(
@@ -88,6 +88,37 @@ def test_spikes_are_the_same_for_any_number_of_processes_and_pieces(
         same(block, other)
         for variable in ("v", "w", "lift") if model is GIF else (model.state,):
             assert_array_equal(its_state.values(variable), state.values(variable))
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize(
+    ("options", "processes", "pieces"),
+    [
+        ({"threads": 3}, 3, 1),
+        ({"threads": 1024}, 4, 1),  # of 70 neurons, each with 16 or more
+        ({"threads": 2, "piece": 16}, 2, 2),
+        ({"piece": 20}, 1, 4),
+        ({"threads": 2, "record_v": [0]}, 1, 1),
+        ({}, 1, 1),
+    ],
+)
+def test_neurons_are_divided_into_processes_and_pieces(
+    options: dict[str, Any], processes: int, pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked up in the device: nothing else shows it, as spikes are the same."""
+    given = []
+    divide = standalone.Device._divide
+
+    def spied(device: standalone.Device) -> None:
+        divide(device)
+        given.append((device.processes, device._pieces))
+
+    monkeypatch.setattr(standalone.Device, "_divide", spied)
+    options = dict(options)
+    monkeypatch.setattr(program_parts, "PIECE", options.pop("piece", program_parts.PIECE))
+    nsnn.simulate(CELL, WHITE, DRIVE, n_neurons=N, duration=5 * ms, seed=1, engine="cpp", **options)
+    assert given == [(processes, pieces)]
 
 
 @pytest.mark.slow
