@@ -32,6 +32,7 @@ TRUTH = recordings.TRUTH
 
 PAGE, KEPT = ROOT / "docs" / "voltage.md", ROOT / "docs" / "voltage_coverage.json"
 GIVEN = "tau_refrac"
+COVERED, DEVIATION = "95 % interval covers", "deviation in standard errors, mean ± SD"
 
 
 @dataclass(frozen=True)
@@ -105,21 +106,24 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def page_table(made: dict[str, Any]) -> str:
-    """The table of the page."""
+def page_tables(made: dict[str, Any]) -> str:
+    """The two tables of the page: coverage; bias and spread of the estimates."""
     titles = [
         f"{KINDS[name].title}: {one['recordings']} recordings, {one['spikes']:.0f} spikes"
         for name, one in made.items()
     ]
-    text = f"| 95 % interval covers | {' | '.join(titles)} |\n|---{'|---' * len(titles)}|\n"
-    for name in next(iter(made.values()))["parameters"]:
-        cells = []
-        for one in made.values():
-            row = one["parameters"][name]
-            share = 100 / one["recordings"]
-            cells.append(f"{share * row['covered']:.0f} %; {row['bias']:+.2f}, {row['spread']:.2f}")
-        text += f"| `{name}` | {' | '.join(cells)} |\n"
-    return text
+    texts = []
+    for head in (COVERED, DEVIATION):
+        text = f"| {head} | {' | '.join(titles)} |\n|---{'|---' * len(titles)}|\n"
+        for name in next(iter(made.values()))["parameters"]:
+            cells = []
+            for one in made.values():
+                row = one["parameters"][name]
+                covered = f"{100 * row['covered'] / one['recordings']:.0f} %"
+                cells.append(covered if head == COVERED else f"{row['bias']:+.2f} ± {row['spread']:.2f}")
+            text += f"| `{name}` | {' | '.join(cells)} |\n"
+        texts.append(text)
+    return "\n".join(texts)
 
 
 def report(made: dict[str, Any]) -> str:
@@ -161,10 +165,10 @@ def main() -> None:
         )
     if given.page:
         text = PAGE.read_text(encoding="utf-8")
-        begin = text.index("| 95 % interval covers |")
+        begin, second = text.index(f"| {COVERED} |"), text.index(f"| {DEVIATION} |")
         KEPT.write_text(json.dumps(made, indent=1) + "\n")
         PAGE.write_text(
-            text[:begin] + page_table(made) + text[text.index("\n\n", begin) + 1 :], encoding="utf-8"
+            text[:begin] + page_tables(made) + text[text.index("\n\n", second) + 1 :], encoding="utf-8"
         )
 
 

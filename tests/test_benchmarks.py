@@ -210,7 +210,7 @@ def coverage(engine: Any) -> Any:
 
 def test_page_on_voltage_shows_the_kept_coverage(coverage: Any) -> None:
     kept = json.loads(coverage.KEPT.read_text())
-    assert coverage.page_table(kept) in coverage.PAGE.read_text(encoding="utf-8")
+    assert coverage.page_tables(kept) in coverage.PAGE.read_text(encoding="utf-8")
     for one in kept.values():  # two standard errors cover nine of ten, within four errors of the count
         n = one["recordings"]
         assert all(row["two_errors"] > 0.9 * n - 4 * np.sqrt(0.09 * n) for row in one["parameters"].values())
