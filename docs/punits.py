@@ -165,10 +165,10 @@ def lines(results: dict[str, Any]) -> list[str]:
     """Rows of the table."""
     rows = []
     for cell, one in sorted(results.items()):
-        error = "at a bound" if one["se"] is None else f"{one['se']:.4f}"
+        error = "(at a bound)" if one["se"] is None else f"± {one['se']:.4f}"
         ratio = one["noise_strength"] / one["published"]
         rows.append(
-            f"| {cell.removesuffix('-invivo-1')} | {one['n_spikes']} | {one['rate']:.0f} | {one['noise_strength']:.4f} ± {error} | "
+            f"| {cell.removesuffix('-invivo-1')} | {one['n_spikes']} | {one['rate']:.0f} | {one['noise_strength']:.4f} {error} | "
             f"{one['published']:.4f} | {ratio:.2f} | {one['p']:.2g} |"
         )
     return rows
