@@ -78,8 +78,8 @@ notebooks: $(VENV)/.installed ## opens the notebooks in a browser
 	@$(PIP) install -e ".[notebooks]"
 	@cd notebooks && ../$(PY) -m jupyter notebook
 
-bench: $(VENV)/.installed ## every timing in benchmarks/
-	@set -e; for f in benchmarks/*.py; do echo "== $$f"; $(PY) $$f; done
+bench: $(VENV)/.installed$(if $(PEERS),-bench) ## the timings in benchmarks/, into one file; PEERS=1 installs what they are compared with; BENCH=--quick
+	@$(PY) benchmarks/run.py $(BENCH)
 
 clean: ## remove the environment, caches and build output; results/ stays
 	@$(remove_venv)
@@ -112,6 +112,10 @@ $(VENV)/.installed: $(PY) pyproject.toml
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "== adding pytest, hypothesis, ruff and mypy (extras: $(EXTRAS))"
 	@$(PIP) install -e ".[$(EXTRAS)]" && touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@echo "== adding the packages that benchmarks are compared with"
+	@$(PIP) install -e ".[bench]" && touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	@echo "== adding mkdocs, and torch, which two notebooks use"

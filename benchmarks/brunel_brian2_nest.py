@@ -133,10 +133,17 @@ def brian(
     return np.array(monitor.i), np.array(monitor.t / second) - SKIP
 
 
-def nest_delta(
-    size: Size, wiring: Wiring, seed: int, *, theta: float = THETA, delay: float = DELAY
-) -> tuple[np.ndarray, np.ndarray]:
-    """NEST's iaf_psc_delta: sources and times (s) of the spikes after SKIP."""
+def nest_network(
+    size: Size,
+    wiring: Wiring,
+    seed: int,
+    *,
+    theta: float = THETA,
+    delay: float = DELAY,
+    initial: np.ndarray | None = None,
+    record_from: float = SKIP,
+) -> Any:
+    """Build the network of NEST's iaf_psc_delta, with V from 0 to THETA or `initial` (mV); return its spike recorder."""
     os.environ["PYNEST_QUIET"] = "1"
     import nest
 
@@ -145,7 +152,7 @@ def nest_delta(
     nest.set(resolution=size.dt, rng_seed=seed, local_num_threads=1, overwrite_files=True)
     cell = {"C_m": 1.0, "tau_m": TAU, "t_ref": REFRAC, "E_L": 0.0, "V_reset": RESET, "V_th": theta}
     cells = nest.Create("iaf_psc_delta", size.n, params=cell)
-    cells.V_m = np.random.default_rng(seed).uniform(0, THETA, size.n)
+    cells.V_m = np.random.default_rng(seed).uniform(0, THETA, size.n) if initial is None else initial
     external = nest.Create("poisson_generator", params={"rate": size.external * size.c_e})
     nest.Connect(external, cells, syn_spec={"weight": size.weight, "delay": delay})
     for (sources, targets), weight in zip(wiring, (size.weight, -G * size.weight), strict=True):
@@ -153,8 +160,18 @@ def nest_delta(
             weights, delays = np.full(len(part), weight), np.full(len(part), delay)
             spec = {"weight": weights, "delay": delays}
             nest.Connect(sources[part] + 1, targets[part] + 1, "one_to_one", spec)
-    recorder = nest.Create("spike_recorder", params={"start": 1e3 * SKIP})
+    recorder = nest.Create("spike_recorder", params={"start": 1e3 * record_from})
     nest.Connect(cells, recorder)
+    return recorder
+
+
+def nest_delta(
+    size: Size, wiring: Wiring, seed: int, *, theta: float = THETA, delay: float = DELAY
+) -> tuple[np.ndarray, np.ndarray]:
+    """NEST's iaf_psc_delta: sources and times (s) of the spikes after SKIP."""
+    recorder = nest_network(size, wiring, seed, theta=theta, delay=delay)
+    import nest
+
     nest.Simulate(1e3 * (SKIP + size.seconds))
     events = recorder.events
     return np.asarray(events["senders"]) - 1, 1e-3 * np.asarray(events["times"]) - SKIP

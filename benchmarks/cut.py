@@ -1,9 +1,9 @@
 """Trials around events: an NWB file of 10^7 spikes is loaded and cut into 2,000 trials.
 
-`python benchmarks/cut.py [--spikes N] [--units N] [--trials N]` writes such a file, then loads and cuts it in a process of its
-own, once as `load(trials=False)` and `cut`, once as `load(trials="trials")`, and prints seconds of the processor and the peak of
-memory. The goal is 5 s and 1.5 GB; measured on a Xeon core: 0.5 s and 1.9 s, 0.94 GB, and 2.3 s, 0.78 GB. The last column compares
-the number of spikes in all trials with a loop over them in NumPy.
+`python benchmarks/cut.py [--spikes N] [--units N] [--trials N] [--quick] [--json FILE]` writes such a file, then loads and cuts it
+in a process of its own, once as `load(trials=False)` and `cut`, once as `load(trials="trials")`: seconds of the processor and the
+peak of memory. The goal is 5 s and 1.5 GB; measured on a Xeon core: 0.5 s and 1.9 s, 0.94 GB, and 2.3 s, 0.78 GB. The number of
+spikes in all trials is compared with a loop over them in NumPy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import timing
+from comparison import Agreement, Comparison, Report, add_options
+from environment import machine
 
 RATE = 10.0  # Hz
 
@@ -87,23 +88,25 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=400)
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
+    add_options(parser)
     chosen = parser.parse_args()
     if chosen.run:
         return run(Path(chosen.run[0]), chosen.run[1], float(chosen.run[2]))
-    rows = []
+    numbers = (20_000, 10, 50) if chosen.quick else (chosen.spikes, chosen.units, chosen.trials)
+    print(machine())
+    report, size = Report(chosen.json), f"{numbers[0]} spikes, {numbers[1]} units, {numbers[2]} trials"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "session.nwb"
-        window = write(path, chosen.spikes, chosen.units, chosen.trials) / (chosen.trials + 1)
+        window = write(path, *numbers) / (numbers[2] + 1)
         for way, before, after in (("cut", 0.1 * window, 0.8 * window), ("trials", 0.0, 0.9 * window)):
             command = [sys.executable, __file__, "--run", str(path), way, repr(window)]
             result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            same = "agrees" if result["spikes"] == expected(path, before, after) else "DIFFERS"
-            seconds = [f"{result[name]:.2f} s" for name in ("load", "cut")]
-            rows.append(
-                [way, *seconds, f"{result['peak'] / 1e9:.2f} GB", f"{result['spikes']} spikes, {same}"]
-            )
-    print(timing.machine())
-    print(timing.table(["way", "load", "cut", "peak of memory", "check"], rows))
+            spikes = Agreement("spikes in trials", result["spikes"], float(expected(path, before, after)))
+            peak = f"{result['peak'] / 1e9:.2f} GB of memory"
+            print(f"{way}: load {result['load']:.2f} s, cut {result['cut']:.2f} s, {peak}")
+            name = "load and cut" if way == "cut" else 'load(trials="trials")'
+            seconds = (result["load"] + result["cut"],)
+            report.add(Comparison(name, size, seconds, agreement=spikes, goal="5 s, 1.5 GB"))
     return None
 
 

@@ -1,7 +1,7 @@
 """First touch: the command `nsnn simulate` with empty and with filled caches, and the costs that `engine="auto"` is based on.
 
-`python benchmarks/first_touch.py [command] [costs] [--repeats N]`; both parts by default. Times are user and system seconds of all
-processes, which other work on the machine changes less than wall time, and wall seconds of the command.
+`python benchmarks/first_touch.py [command] [costs] [--repeats N] [--quick] [--json FILE]`; both parts by default. Times are user
+and system seconds of all processes, which other work on the machine changes less than wall time, and wall seconds of the command.
 
 `command`: `nsnn simulate examples/lif.toml` in a fresh home folder and again in the same one, the median of N. The package's own
 bytecode is compiled beforehand, as an installation does.
@@ -46,6 +46,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from comparison import Comparison, Report, add_options
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -80,9 +82,9 @@ def command(home: Path) -> tuple[float, float]:
     return cpu_seconds() - before, time.perf_counter() - begun
 
 
-def show_command(repeats: int) -> None:
-    """Print the times of the command, cold and warm."""
-    taken: dict[str, list[tuple[float, float]]] = {"cold": [], "warm": []}
+def show_command(report: Report, repeats: int) -> None:
+    """Report wall times of the command, cold and warm, and print those of the processor."""
+    taken: dict[str, list[tuple[float, float]]] = {"empty caches": [], "filled caches": []}
     for _ in range(repeats + 1):
         home = Path(tempfile.mkdtemp(prefix="nsnn_first_touch_"))
         try:
@@ -91,10 +93,9 @@ def show_command(repeats: int) -> None:
         finally:
             shutil.rmtree(home, ignore_errors=True)
     for name, values in taken.items():
-        cpu, wall = (statistics.median(column) for column in zip(*values[1:], strict=True))
-        print(
-            f"nsnn simulate examples/lif.toml, {name}: {cpu:5.2f} s of the processor, {wall:5.2f} s by the clock"
-        )
+        cpu, wall = (tuple(column) for column in zip(*values[1:], strict=True))
+        print(f"{name}: {statistics.median(cpu):.2f} s of the processor")
+        report.add(Comparison(f"nsnn simulate examples/lif.toml, {name}", "", wall))
 
 
 def models() -> dict[str, tuple[tuple[Any, ...], float]]:
@@ -198,10 +199,12 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=5, help="fresh homes; default: %(default)s")
     parser.add_argument("--engines", nargs="*", default=["numpy", "cpp", "cython"], help="default: all")
+    add_options(parser)
     given = parser.parse_args()
-    for part in given.parts or ("command", "costs"):
+    report = Report(given.json)
+    for part in given.parts or (("command",) if given.quick else ("command", "costs")):
         if part == "command":
-            show_command(given.repeats)
+            show_command(report, 1 if given.quick else given.repeats)
         else:
             show_costs(given.engines)
 

@@ -1,16 +1,17 @@
 """Seconds of a first touch: importing the package, its measures, and the command's help, beside `import elephant`.
 
-`python benchmarks/import_time.py [--repeats N]`: wall time of whole processes started in turn on a warm disk, the median of N after
-one that is not counted; an interpreter that imports nothing is in each of them. In the last column: relative to `import elephant`.
+`python benchmarks/import_time.py [--repeats N] [--quick] [--json FILE]`: wall time of whole processes started in turn on a warm
+disk, the median of N after one that is not counted; an interpreter that imports nothing is in each of them.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
+
+from comparison import Comparison, Report, add_options
 
 CASES = {
     "python": ["-c", "pass"],
@@ -36,14 +37,18 @@ def seconds(arguments: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5, help="processes of each case; default: %(default)s")
-    repeats = parser.parse_args().repeats
-    taken: dict[str, list[float]] = {name: [] for name in CASES}
+    add_options(parser)
+    given = parser.parse_args()
+    repeats = 1 if given.quick else given.repeats
+    cases = {name: CASES[name] for name in ("python", "import elephant")} if given.quick else CASES
+    taken: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(repeats + 1):
-        for name, arguments in CASES.items():
+        for name, arguments in cases.items():
             taken[name].append(seconds(arguments))
-    median = {name: statistics.median(values[1:]) for name, values in taken.items()}
-    for name, value in median.items():
-        print(f"{name:28s} {value:7.3f} s {value / median['import elephant']:6.2f}")
+    report, peer = Report(given.json), "import elephant"
+    for name, values in taken.items():
+        if name != peer:
+            report.add(Comparison(name, "", tuple(values[1:]), peer, tuple(taken[peer][1:])))
 
 
 if __name__ == "__main__":

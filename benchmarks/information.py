@@ -1,50 +1,34 @@
 """Information of the neural code: KSG beside scikit-learn, and what the other estimators take.
 
-`python benchmarks/information.py [--repeats N]`: medians of N calls after one that compiles, everything in one run on the same
-samples, with the goals that the package sets itself. Distances and the standard table are in `measures_elephant.py`.
-`--matrix` adds, once, the transfer entropy of all pairs of 40 units with surrogates, in two threads, with its progress.
+`python benchmarks/information.py [--repeats N] [--matrix] [--quick] [--json FILE]`: medians of N calls after one that compiles,
+everything in one run on the same samples, with the goals that the package sets itself. Both KSG estimates must agree to 1e-6 bit.
+Distances and the standard table are in `measures_elephant.py`. `--matrix` adds, once, the transfer entropy of all pairs of 40 units
+with surrogates, in two threads, with its progress.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import quantities as pq
+from comparison import Agreement, Comparison, Report, add_options
+from environment import machine
 from sklearn.feature_selection import mutual_info_regression
+from timing import seconds_of
 
 from nsnn_neuro import measures
 
 
-def median_seconds(run: Callable[[], Any], repeats: int) -> float:
-    """Median time of `repeats` calls, after one."""
-    run()
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times))
-
-
-def beside_scikit_learn(rng: np.random.Generator, repeats: int) -> None:
+def beside_scikit_learn(rng: np.random.Generator, report: Report, repeats: int, quick: bool) -> None:
     """KSG with its error bar, without shuffles, beside the same estimate of scikit-learn."""
-    print(f"{'KSG, k = 3':28s} {'ours':>10s} {'peer':>10s} {'ratio':>6s} {'goal':>5s} {'differ by':>10s}")
-    for n, correlation, goal in (
-        (1_000, 0.6, 0),
-        (10_000, 0.0, 2),
-        (10_000, 0.6, 2),
-        (10_000, 0.99, 2),
-        (100_000, 0.6, 0),
-    ):
+    cases = [(1_000, 0.6, ""), *((10_000, c, "1/2") for c in (0.0, 0.6, 0.99)), (100_000, 0.6, "")]
+    for n, correlation, goal in cases[:1] if quick else cases:
         x, noise = rng.normal(size=(2, n))
         y = correlation * x + np.sqrt(1 - correlation**2) * noise
 
@@ -52,19 +36,16 @@ def beside_scikit_learn(rng: np.random.Generator, repeats: int) -> None:
             return float(measures.ksg(x, y, n_shuffle=0))
 
         def theirs(x: np.ndarray = x, y: np.ndarray = y) -> float:
-            found = mutual_info_regression(x[:, None], y, n_neighbors=3, random_state=0)
-            return float(found[0] / np.log(2))
+            nats = mutual_info_regression(x[:, None], y, n_neighbors=3, random_state=0)
+            return float(nats[0] / np.log(2))
 
-        here, there = median_seconds(ours, repeats), median_seconds(theirs, repeats)
-        met = "" if there / here >= goal else "  not met"
-        differ = abs(ours() - theirs())
-        print(
-            f"{n:7d} points, correlation {correlation:<4g} {1e3 * here:6.2f} ms {1e3 * there:7.2f} ms "
-            f"{there / here:6.1f} {goal or '':>5} {differ:8.0e} bit{met}"
-        )
+        here, there = seconds_of(ours, repeats), seconds_of(theirs, repeats)
+        alike = Agreement("information (bit)", ours(), theirs(), slack=1e-6)
+        name = f"KSG, k = 3, {n} points, correlation {correlation:g}"
+        report.add(Comparison(name, f"{n} points", here, "scikit-learn", there, alike, goal=goal))
 
 
-def alone(rng: np.random.Generator, repeats: int) -> None:
+def alone(rng: np.random.Generator, report: Report, repeats: int, quick: bool) -> None:
     """Estimators without a peer; the goal, where there is one, in ms."""
     x, y = rng.normal(size=(2, 10_000, 3))
     first, second, third = rng.integers(0, [[8], [6], [6]], (3, 1000))
@@ -83,17 +64,18 @@ def alone(rng: np.random.Generator, repeats: int) -> None:
         ("metric space, 100 trains of 20, 8 costs", lambda: measures.metric_space_information(trains, labels, q=q), 0),
         ("partial information (BROJA), 8 x 6 x 6, 1000 trials", lambda: measures.partial_information(
             first, second, third, bias="none", n_shuffle=0), 50),
-        ("the same, extrapolated, with its error", lambda: measures.partial_information(
+        ("partial information (BROJA), extrapolated, with its error", lambda: measures.partial_information(
             first, second, third, n_shuffle=0), 0),
         ("transfer entropy, 2 x 1e5 bins, 200 surrogates", lambda: measures.transfer_entropy(
             source, target, n_shuffle=200), 2000),
-        ("the same, k = l = 3", lambda: measures.transfer_entropy(source, target, k=3, l=3, n_shuffle=200), 2000),
-        ("the same, Gaussian, k = l = 1", lambda: measures.transfer_entropy(
+        ("transfer entropy, 2 x 1e5 bins, k = l = 3, 200 surrogates", lambda: measures.transfer_entropy(
+            source, target, k=3, l=3, n_shuffle=200), 2000),
+        ("transfer entropy, Gaussian, 2 x 1e5 bins, 200 surrogates", lambda: measures.transfer_entropy(
             source, target, estimator="gaussian", n_shuffle=200), 2000),
         ("transfer entropy, KSG, 2 x 2000 values, 20 surrogates", lambda: measures.transfer_entropy(
             x[:2000, 0], y[:2000, 0], estimator="ksg", n_shuffle=20), 0),
         ("decode, PoissonMAP, 100 x 20, 100 shuffles", lambda: measures.decode(counts, labels), 0),
-        ("decode, LinearDiscriminant, the same", lambda: measures.decode(
+        ("decode, LinearDiscriminant, 100 x 20, 100 shuffles", lambda: measures.decode(
             counts, labels, decoder=measures.LinearDiscriminant()), 0),
     ]  # fmt: skip
     mutual_information = getattr(measures, "mutual_information", None)
@@ -105,46 +87,44 @@ def alone(rng: np.random.Generator, repeats: int) -> None:
                 20,
             )
         )
-    for name, run, goal in cases:
-        taken = 1e3 * median_seconds(run, repeats)
-        wanted = f"  goal {goal:g} ms{'' if taken <= goal else ', not met'}" if goal else ""
-        print(f"{name:54s} {taken:9.2f} ms{wanted}")
+    for name, run, goal in cases[:2] if quick else cases:
+        report.add(Comparison(name, "", seconds_of(run, repeats), goal=f"{goal:g} ms" if goal else ""))
 
 
-def pairs(rng: np.random.Generator, n_units: int, n_bins: int, n_jobs: int = 2) -> float:
-    """Seconds of the transfer entropy of all pairs of `n_units` trains, 100 surrogates each."""
+def pairs(rng: np.random.Generator, report: Report, n_units: int, n_bins: int, n_jobs: int = 2) -> None:
+    """The transfer entropy of all pairs of `n_units` independent trains, 100 surrogates each: 5 % of p must be below 0.05."""
     trains = (rng.random((n_units, n_bins)) < 0.1).astype(int)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        found = measures.transfer_entropy_matrix(
+        result = measures.transfer_entropy_matrix(
             trains, n_jobs=n_jobs, out=Path(folder) / "pairs.npz", progress=True
         )
     taken = time.perf_counter() - begun
-    false = int(found.significant().sum())
-    goal = "" if n_units < 40 else f"  goal 120 s{'' if taken <= 120 else ', not met'}"
-    print(
-        f"transfer entropy of {n_units * (n_units - 1)} pairs of {n_units} independent trains, {n_bins} bins, 100 surrogates, "
-        f"{n_jobs} threads: {taken:.1f} s, {false} false links{goal}"
+    n_pairs = n_units * (n_units - 1)
+    share = float(np.mean(result.p[~np.eye(n_units, dtype=bool)] <= 0.05))
+    alike = Agreement(
+        "share of p <= 0.05, expected", share, 0.05, error=float(np.sqrt(0.05 * 0.95 / n_pairs))
     )
-    return taken
+    size = f"{n_pairs} pairs of {n_units} trains, {n_bins} bins, 100 surrogates, {n_jobs} threads"
+    goal = "" if n_units < 40 else "120 s"
+    report.add(Comparison("transfer entropy of all pairs", size, (taken,), agreement=alike, goal=goal))
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the comparisons."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--matrix", action="store_true")
-    options = parser.parse_args()
-    repeats = options.repeats
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-learn"))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}")
-    print(f"median of {repeats}")
-    beside_scikit_learn(np.random.default_rng(1), repeats)
-    alone(np.random.default_rng(2), repeats)
-    if options.matrix:
-        pairs(np.random.default_rng(3), 40, 20_000)
+    add_options(parser)
+    given = parser.parse_args()
+    print(machine())
+    report, repeats = Report(given.json), 1 if given.quick else given.repeats
+    beside_scikit_learn(np.random.default_rng(1), report, repeats, given.quick)
+    alone(np.random.default_rng(2), report, repeats, given.quick)
+    if given.matrix:
+        pairs(np.random.default_rng(3), report, 40, 20_000)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Speed of the exact likelihood: an evaluation of 10 s with its error, and a calibration of ten parameters. One thread.
 
-`python benchmarks/likelihood.py [--repeats N] [--calibrate]`: processor and wall time in seconds, median (least - most) of N, in
-steps of 0.1 ms. The error is the largest of the survival after 5, 10, 20 and 50 ms of a LIF neuron under constant and sinusoidal
-drive with equally many cells, beside values found in two other ways. `--calibrate` adds ten parameters of a GIF neuron from 5 s.
+`python benchmarks/likelihood.py [--repeats N] [--calibrate] [--quick] [--json FILE]`: wall time in seconds, median (least - most)
+of N, in steps of 0.1 ms; processor time is printed. The error is the largest of the survival after 5, 10, 20 and 50 ms of a LIF
+neuron under constant and sinusoidal drive with equally many cells, beside values found in two other ways. It must be at most 1e-3.
+`--calibrate` adds ten parameters of a GIF neuron from 5 s.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import neo
 import numpy as np
 import quantities as pq
 from brian2 import Hz, ms, mV, second
-from timing import machine, spread, table
+from comparison import Agreement, Comparison, Report, add_options, spread
+from environment import machine
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import spike_probability, survival
@@ -57,7 +59,7 @@ def error(n_cells: int) -> float:
     )
 
 
-def taken(run: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[list[float], list[float]]:
+def taken(run: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[tuple[float, ...], ...]:
     """Processor and wall seconds of each of `repeats` calls, after one that compiles."""
     if warm:
         run()
@@ -67,17 +69,16 @@ def taken(run: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[l
         run()
         cpu.append(time.process_time() - begun[0])
         wall.append(time.perf_counter() - begun[1])
-    return cpu, wall
+    return tuple(cpu), tuple(wall)
 
 
 def evaluations(
-    repeats: int, cells: tuple[int, ...] = (64, 96, 256), seconds: float = 10.0
-) -> list[list[str]]:
-    """Rows of the table: an evaluation of a simulated recording with different numbers of cells."""
+    report: Report, repeats: int, cells: tuple[int, ...] = (64, 96, 256), seconds: float = 10.0, engine: str = "cython"
+) -> None:  # fmt: skip
+    """An evaluation of a simulated recording with different numbers of cells."""
     drive = nsnn.FrozenNoise(19 * mV, 8 * mV, 5 * ms, seed=1)
-    block = nsnn.simulate(LIF, NOISE, drive, duration=seconds * second, seed=1, engine="cython")
+    block = nsnn.simulate(LIF, NOISE, drive, duration=seconds * second, seed=1, engine=engine)
     n_spikes = len(block.segments[0].spiketrains[0])
-    rows = []
     for n in cells:
 
         def run(n: int = n) -> Any:
@@ -85,15 +86,15 @@ def evaluations(
 
         cpu, wall = taken(run, repeats)
         off = error(n)
-        goal = next((s for e, s in reversed(GOALS) if off <= e), None)
-        met = "none" if goal is None else f"{goal:g} s" + ("" if np.median(cpu) <= goal else ": not met")
-        what = f"{seconds:g} s, {n_spikes} spikes, {n} cells"
-        rows.append([what, f"{off:.0e}", spread(cpu), spread(wall), met])
-    return rows
+        goal = next((f"{s:g} s of the processor" for e, s in reversed(GOALS) if off <= e), "")
+        alike = Agreement("error of the survival", off, 0.0, slack=GOALS[0][0])
+        print(f"{n} cells: {spread(cpu)} of the processor")
+        size = f"{seconds:g} s, {n_spikes} spikes"
+        report.add(Comparison(f"exact likelihood, {n} cells", size, wall, agreement=alike, goal=goal))
 
 
-def calibration(repeats: int, seconds: float = 5.0) -> list[str]:
-    """The row of a calibration of ten parameters."""
+def calibration(report: Report, repeats: int, seconds: float = 5.0) -> None:
+    """A calibration of ten parameters."""
     path = nsnn.FrozenNoise(0.0, 1.0, 5 * ms, seed=3).samples(round((seconds + 1) / 5e-4), 5e-4)
     signal = neo.AnalogSignal(path, units="mm", sampling_period=0.5 * pq.ms)
     stimulus = nsnn.Filtered(signal, gain=14 * mV, offset=40 * mV, delay=4 * ms)
@@ -107,25 +108,28 @@ def calibration(repeats: int, seconds: float = 5.0) -> list[str]:
         )
 
     cpu, wall = taken(run, repeats, warm=False)
-    met = f"{CALIBRATION_GOAL:g} s" + ("" if np.median(cpu) <= CALIBRATION_GOAL else ": not met")
-    n_spikes = len(block.segments[0].spiketrains[0])
-    what = f"calibration of {len(FREE)} parameters, {seconds:g} s, {n_spikes} spikes"
-    return [what, "", spread(cpu), spread(wall), met]
+    print(f"calibration: {spread(cpu)} of the processor")
+    size = f"{len(FREE)} parameters, {seconds:g} s, {len(block.segments[0].spiketrains[0])} spikes"
+    report.add(Comparison("calibration", size, wall, goal=f"{CALIBRATION_GOAL:g} s of the processor"))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the comparisons."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--calibrate", action="store_true")
+    add_options(parser)
     given = parser.parse_args()
     print(machine())
-    rows = evaluations(given.repeats)
+    report = Report(given.json)
+    if given.quick:
+        evaluations(report, 1, (64,), 1.0, "numpy")
+    else:
+        evaluations(report, given.repeats)
     if given.calibrate:
-        rows.append(calibration(min(given.repeats, 3)))
-    print(table(["evaluation", "error", "processor time (s)", "wall time (s)", "goal"], rows))
+        calibration(report, min(given.repeats, 3))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """A population of noisy LIF neurons: this package beside stock Brian2, the same engine, in one run.
 
-`python benchmarks/noisy_lif.py [--neurons N] [--seconds T] [--engines cython numpy cpp]`: ns of processor time per neuron and
-step, median of three runs after one that compiles. Stock Brian2 is Euler-Maruyama with `xi` and its own random numbers or, the
-same equations inside `fast_noise`, those of this package; `simulate` draws keyed noise, takes the exact step, and runs with the
-bridge off and on. In C++ stock Brian2's time is that of its main loop, and `simulate` (a build for each call) is left out.
+`python benchmarks/noisy_lif.py [--neurons N] [--seconds T] [--engines cython numpy cpp] [--quick] [--json FILE]`: seconds of
+processor time, three runs after one that compiles; printed also as ns per neuron and step. Stock Brian2 is Euler-Maruyama with `xi`
+and its own random numbers or, the same equations inside `fast_noise`, those of this package; `simulate` draws keyed noise, takes
+the exact step, and runs with the bridge off and on. In C++ stock Brian2's time is that of its main loop, and `simulate` (a build
+for each call) is left out. Rates must agree to 4 standard errors and 2 %, with the bridge on (which sees more crossings) to 8 %.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ from typing import Any
 import numpy as np
 from brian2 import Network, NeuronGroup, SpikeMonitor, get_device, ms, mV, prefs, second, set_device
 from brian2.devices import reset_device
-from timing import machine
+from comparison import Agreement, Comparison, Report, add_options
+from environment import machine
+from timing import rates
 
 import nsnn_neuro as nsnn
 
 TAU, MU, SIGMA, DT = 20 * ms, 15 * mV, 3.5 * mV, 0.1 * ms
 
 
-def stock(neurons: int, seconds: float, engine: str, noise: Callable[[], Any]) -> Callable[[], float]:
-    """A function that runs stock Brian2's equations and returns the seconds that it took."""
+Result = tuple[float, float, float]  # seconds; rate (Hz) and its standard error
 
-    def network() -> Network:
+
+def stock(neurons: int, seconds: float, engine: str, noise: Callable[[], Any]) -> Callable[[], Result]:
+    """A function that runs stock Brian2's equations."""
+
+    def network() -> tuple[Network, SpikeMonitor]:
         group = NeuronGroup(
             neurons,
             "dv/dt = (mu - v)/tau + sigma*sqrt(2/tau)*xi : volt (unless refractory)",
@@ -41,40 +47,43 @@ def stock(neurons: int, seconds: float, engine: str, noise: Callable[[], Any]) -
             namespace={"mu": MU, "tau": TAU, "sigma": SIGMA, "mV": mV},
             name="stock",
         )
-        return Network(group, SpikeMonitor(group, name="stock_spikes"))
+        monitor = SpikeMonitor(group, name="stock_spikes")
+        return Network(group, monitor), monitor
 
-    def run() -> float:
+    def run() -> Result:
         prefs.codegen.target = engine
         with noise():
-            net = network()
+            net, monitor = network()
             net.run(10 * DT, namespace={})
             begun = time.process_time()
             net.run(seconds * second, namespace={})
+        taken = time.process_time() - begun
         prefs.codegen.target = "auto"
-        return time.process_time() - begun
+        return taken, *rates(monitor.count[:], seconds + 10 * float(DT))
 
     if engine != "cpp":
         return run
-    times = []
+    results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="noisy_lif_") as directory:
         set_device("cpp_standalone", build_on_run=False, directory=directory)
         device = get_device()
         with noise():
-            network().run(seconds * second, namespace={})
+            net, monitor = network()
+            net.run(seconds * second, namespace={})
         device.build(directory=directory, compile=True, run=False, with_output=False)
         for _ in range(4):
             device.run(with_output=False)
-            times.append(device._last_run_time)
+            results.append((device._last_run_time, *rates(np.array(monitor.count[:]), seconds)))
         device.reinit()
         reset_device()
-    return iter(times).__next__
+    return iter(results).__next__
 
 
-def ours(neurons: int, seconds: float, engine: str, bridge: bool) -> float:
-    """Seconds of processor time of the whole call `simulate`, Block included."""
+def ours(neurons: int, seconds: float, engine: str, bridge: bool) -> Result:
+    """Processor time of the complete call `simulate`, Block included."""
     cell = nsnn.LIF(tau_m=TAU, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     begun = time.process_time()
-    nsnn.simulate(
+    block = nsnn.simulate(
         cell,
         nsnn.WhiteNoise(SIGMA),
         nsnn.Constant(MU),
@@ -86,35 +95,51 @@ def ours(neurons: int, seconds: float, engine: str, bridge: bool) -> float:
         bridge=bridge,
         progress=False,
     )
-    return time.process_time() - begun
+    taken = time.process_time() - begun
+    return taken, *rates([len(train) for train in block.segments[0].spiketrains], seconds)
+
+
+def run(report: Report, neurons: int, seconds: float, engines: list[str], repeats: int) -> None:
+    """Report each case beside stock Brian2 with its own random numbers."""
+    size, peer = f"{neurons} neurons, {seconds:g} s", "stock Brian2, its own random numbers"
+    per = 1e9 / (neurons * seconds * 1e4)
+    for engine in engines:
+        cases: dict[str, tuple[Callable[[], Result], float]] = {
+            peer: (stock(neurons, seconds, engine, contextlib.nullcontext), 0.02),
+            "stock Brian2, fast_noise": (stock(neurons, seconds, engine, lambda: nsnn.fast_noise(1)), 0.02),
+        }
+        if engine != "cpp":
+            for name, bridge, slack in (
+                ("simulate, bridge off", False, 0.02),
+                ("simulate, bridge on", True, 0.08),
+            ):
+                cases[name] = functools.partial(ours, neurons, seconds, engine, bridge), slack
+        results: dict[str, list[Result]] = {}
+        for name, (case, _) in cases.items():
+            case()
+            results[name] = [case() for _ in range(repeats)]
+            print(f"{engine:8s} {name:36s} {per * np.median([r[0] for r in results[name]]):7.1f} ns")
+        theirs = results.pop(peer)
+        for name, made in results.items():
+            (_, rate, error), (_, other, its) = made[0], theirs[0]
+            alike = Agreement("rate (Hz)", rate, other, float(np.hypot(error, its)), cases[name][1] * other)
+            times = tuple(r[0] for r in made), tuple(r[0] for r in theirs)
+            report.add(Comparison(f"{name}, {engine}", size, times[0], peer, times[1], alike))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the comparisons."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--neurons", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--engines", nargs="+", default=["cython", "numpy"])
-    arguments = parser.parse_args()
+    add_options(parser)
+    given = parser.parse_args()
     print(machine())
-    print(
-        f"{arguments.neurons} neurons, {arguments.seconds} s at 0.1 ms; ns per neuron and step, median of 3"
-    )
-    per = 1e9 / (arguments.neurons * arguments.seconds * 1e4)
-    for engine in arguments.engines:
-        noises = {"stock Brian2": contextlib.nullcontext, "stock, fast_noise": lambda: nsnn.fast_noise(1)}
-        cases = {
-            name: stock(arguments.neurons, arguments.seconds, engine, noise) for name, noise in noises.items()
-        }
-        if engine != "cpp":
-            for name, bridge in (("nsnn_neuro, bridge off", False), ("nsnn_neuro, bridge on", True)):
-                cases[name] = functools.partial(ours, arguments.neurons, arguments.seconds, engine, bridge)
-        for name, run in cases.items():
-            run()
-            times = [run() for _ in range(3)]
-            print(f"{engine:8s} {name:24s} {per * np.median(times):7.1f}")
+    sizes = (200, 0.2, ["numpy"], 1) if given.quick else (given.neurons, given.seconds, given.engines, 3)
+    run(Report(given.json), *sizes)
 
 
 if __name__ == "__main__":

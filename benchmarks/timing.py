@@ -1,4 +1,4 @@
-"""What the timings share: the machine in a line, the time that generated code runs, cases taken in turn, a table.
+"""What the timings share: repeated calls, the time that generated code runs, cases taken in turn, a table.
 
 `python benchmarks/timing.py` prints the machine.
 """
@@ -6,47 +6,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 from brian2 import Network
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from environment import machine
 
 from nsnn_neuro.brian.standalone import Device
-
-
-def compiler() -> str | None:
-    """The path of CXX or of the first of c++, g++, clang++; None without any."""
-    names = [*os.environ.get("CXX", "").split()[:1], "c++", "g++", "clang++"]
-    return next((found for name in names if (found := shutil.which(name))), None)
-
-
-def machine() -> str:
-    """Processor, cores, compiler and versions, in two lines."""
-    processor = platform.processor() or platform.machine()
-    if (listed := Path("/proc/cpuinfo")).exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in listed.read_text().splitlines() if "model name" in line
-        ]
-        processor = names[0] if names else processor
-    said = "no C++ compiler"
-    if path := compiler():
-        said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("brian2", "numpy", "cython", "nsnn-neuro"))
-    return (
-        f"{processor}, {os.cpu_count()} cores{load}; {said}\nPython {platform.python_version()}, {packages}"
-    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +83,18 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
     return found, (seconds[-1] if seconds else whole), whole
 
 
+def seconds_of(call: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[float, ...]:
+    """Wall seconds of each of `repeats` calls, after one that compiles."""
+    if warm:
+        call()
+    out = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        call()
+        out.append(time.perf_counter() - begun)
+    return tuple(out)
+
+
 def in_turn(cases: Mapping[str, Callable[[int], Sample]], repeats: int) -> dict[str, list[Sample]]:
     """Run every case `repeats` times, seeds 1, 2, ..., in turn, every second round backwards, so that a drift meets all alike."""
     found: dict[str, list[Sample]] = {name: [] for name in cases}
@@ -130,12 +113,6 @@ def pooled(samples: Sequence[Sample]) -> tuple[float, float]:
     """Rate and standard error over independent runs."""
     error = np.sqrt(np.sum([s.error**2 for s in samples])) / len(samples)
     return float(np.mean([s.rate for s in samples])), float(error)
-
-
-def same_rate(ours: Sequence[Sample], theirs: Sequence[Sample], slack: float) -> bool:
-    """Whether two sides fire alike: to 4 standard errors and the fraction `slack` by which their steps may differ."""
-    (rate, error), (other, its) = pooled(ours), pooled(theirs)
-    return abs(rate - other) <= 4 * float(np.hypot(error, its)) + slack * other
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

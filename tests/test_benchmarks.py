@@ -41,30 +41,49 @@ def small(engine: Any) -> Any:
 )
 def test_both_sides_of_a_row_fire_alike(engine: Any, small: Any, tmp_path: Path, row: str) -> None:
     for line in engine.ROWS[row](small, tmp_path):
+        if not isinstance(line, engine.Line):
+            assert line.missing == "not installed"
+            continue
         rate, error = engine.pooled(line.ours)
         assert rate > 0
         if line.true_rate is None:
             other, its = engine.pooled(line.theirs)
             assert abs(rate - other) < 4 * np.hypot(error, its) + line.slack * other
         assert all(0 < s.loop <= s.call for s in line.ours + line.theirs)
-        assert len(line.cells()) == len(engine.HEAD)
-        assert "WRONG" not in line.cells()[-1]
+        comparison = line.comparison()
+        assert comparison.verdict == "agrees"
+        assert comparison.size
+        assert len(comparison.ours) <= small.repeats
+
+
+def absent_nest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEST is not installed, whether it is or not."""
+    environment = importlib.import_module("environment")
+    find = environment.find_spec
+    monkeypatch.setattr(environment, "find_spec", lambda name: None if name == "nest" else find(name))
 
 
 def test_a_side_that_fires_otherwise_is_called_wrong(engine: Any) -> None:
     right = [engine.Sample(1.0, 1.0, 10.0, 0.01)] * 2
     wrong = [engine.Sample(1.0, 1.0, 12.0, 0.01)] * 2
-    assert "WRONG" in engine.Line("", "", wrong, right, "").cells()[-1]
-    assert "WRONG" not in engine.Line("", "", right, right, "").cells()[-1]
-    assert "WRONG" in engine.Line("", "", right, right, "", true_rate=12.0).cells()[-1]
+    assert "; WRONG" in str(engine.Line("", "", "b", wrong, right).comparison())
+    assert "; agrees" in str(engine.Line("", "", "b", right, right).comparison())
+    assert "; WRONG" in str(engine.Line("", "", "b", right, right, true_rate=12.0).comparison())
+    # 4 errors of the difference of two means of two runs are 0.04 Hz, 2 % are 0.2 Hz
+    for rate, verdict in ((10.23, "agrees"), (10.25, "WRONG")):
+        other = [engine.Sample(1.0, 1.0, rate, 0.01)] * 2
+        assert engine.Line("", "", "b", other, right).comparison().verdict == verdict
 
 
-def test_ratio_is_of_the_medians_and_of_the_whole_call_where_the_line_says_so(engine: Any) -> None:
+def test_ratio_is_of_the_medians_and_of_the_complete_call_where_the_line_says_so(engine: Any) -> None:
     ours = [engine.Sample(loop, 10.0, 1.0, 0.1) for loop in (1.0, 2.0, 30.0)]
     theirs = [engine.Sample(loop, 50.0, 1.0, 0.1) for loop in (8.0, 6.0, 1.0)]
-    assert engine.Line("", "", ours, theirs, "").cells()[5] == "3 x"
-    assert engine.Line("", "", ours, theirs, "", within=True).cells()[5] == "0.33 of its time"
-    assert engine.Line("", "", ours, theirs, "", whole=True).cells()[5] == "5 x"
+    row = engine.Line("", "", "b", ours, theirs).comparison()
+    assert row.ratio == pytest.approx(1 / 3)
+    assert row.calls == (10.0, 10.0, 10.0)
+    row = engine.Line("", "", "b", ours, theirs, complete=True).comparison()
+    assert row.ratio == pytest.approx(1 / 5)
+    assert row.calls == ()
 
 
 def test_cases_are_taken_in_turn_and_every_second_round_backwards(engine: Any) -> None:
@@ -81,15 +100,34 @@ def test_cases_are_taken_in_turn_and_every_second_round_backwards(engine: Any) -
     assert order == [("a", 1), ("b", 1), ("b", 2), ("a", 2), ("a", 3), ("b", 3)]
 
 
-def test_a_row_that_cannot_be_had_says_why(engine: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    (cells,) = engine.run(small, ["nest"])
-    assert cells[:2] == ["nest", "NEST is not installed"]
-    assert len(cells) == len(engine.HEAD)
+@pytest.mark.parametrize(
+    ("row", "peer"), [("nest", "NEST iaf_psc_delta"), ("threads", "one process, complete calls")]
+)
+def test_a_row_that_cannot_be_had_says_why(
+    engine: Any, small: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], row: str, peer: str
+) -> None:  # fmt: skip
+    absent_nest(monkeypatch)
+    report = engine.Report()
+    engine.run(small, [row], report)
+    (line,) = report.rows
+    assert line.peer == peer
+    assert line.missing == {"nest": "not installed", "threads": "threads are those of C++ programs"}[row]
+    assert f"{peer}: {line.missing}\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_loop_in_torch_fires_at_the_rate_of_this_package(engine: Any, small: Any, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    setting = replace(small, neurons=1000, seconds=0.1, repeats=1)
+    (line,) = engine.torch_row(setting, tmp_path)
+    rates = engine.pooled(line.ours), engine.pooled(line.theirs)
+    assert rates[1][0] > 0
+    assert abs(rates[0][0] - rates[1][0]) < 4 * np.hypot(rates[0][1], rates[1][1])
 
 
 def test_table_lines_up_and_the_machine_is_described(engine: Any) -> None:
-    lines = engine.table(["a", "b"], [["long", "x"], ["s", "y"]]).splitlines()
+    table = importlib.import_module("timing").table
+    lines = table(["a", "b"], [["long", "x"], ["s", "y"]]).splitlines()
     assert lines == ["a     b", "----  -", "long  x", "s     y"]
     assert "Python" in engine.machine()
     assert "brian2" in engine.machine()
@@ -233,13 +271,11 @@ def test_coverage_counts_what_intervals_and_errors_hold(coverage: Any) -> None:
     assert made["spread"] == pytest.approx(np.std(at, ddof=1) / 0.5)
 
 
-def test_the_matrix_of_pairs_is_timed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    taken = importlib.import_module("information").pairs(np.random.default_rng(0), 3, 300)
-    assert 0 < taken < 60
-    assert "transfer entropy of 6 pairs of 3 independent trains" in capsys.readouterr().out
+def test_the_matrix_of_pairs_is_timed(engine: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    report = engine.Report()
+    importlib.import_module("information").pairs(np.random.default_rng(0), report, 3, 300)
+    assert report.rows[0].verdict == "agrees"
+    assert "transfer entropy of all pairs [6 pairs of 3 trains" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Pages that are made when the site is built: contributing, changes, tutorials; and the figures of pages with code."""
+"""Pages that are made when the site is built: contributing, changes, tutorials, benchmarks; and figures of pages with code."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mkdocs.structure.files import File, Files
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 pages: Any = importlib.import_module("pages")
 notebooks: Any = importlib.import_module("notebooks")
+speed: Any = importlib.import_module("speed")
 harness: Any = importlib.import_module("analysis.harness")
 full_runs: Any = importlib.import_module("analysis.full_runs")
 
@@ -88,6 +89,10 @@ def on_files(files: Files, config: Any) -> Files:
                 File.generated(config, page, content=_inside((ROOT / name).read_text(encoding="utf-8")))
             )
     files.append(File.generated(config, "verdicts.md", content=verdicts()))
+    try:
+        files.append(File.generated(config, "benchmarks.md", content=speed.page(speed.load())))
+    except speed.results.FormatError as error:
+        raise PluginError(str(error)) from None
     with ThreadPoolExecutor(2) as pool:
         ran = list(pool.map(pages.run, with_code()))
         tutorials = list(pool.map(notebooks.as_page, notebooks.NAMES))

@@ -1,0 +1,406 @@
+"""The file that `make bench` writes, and the page that is made from such files. Nothing here asserts a speed."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsnn_neuro.core.errors import FormatError, NsnnError
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "benchmarks"
+SHARED = {"comparison", "environment", "timing", "run", "engine_cases", "engine_peers"}  # imported, not run
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Any]:
+    """Modules of benchmarks/ and of docs/site, imported as the scripts find each other."""
+    names = ("comparison", "environment", "run", "speed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        patch.syspath_prepend(str(ROOT / "docs" / "site"))
+        before = list(sys.path)
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+        sys.path[:] = before
+
+
+@pytest.fixture
+def example(bench: Any) -> Callable[..., Any]:
+    """A run with each kind of comparison."""
+    c = bench.comparison
+
+    def make(version: str = "1.0.0", started: str = "2026-01-02T03:04:05+00:00", **changes: Any) -> Any:
+        rows = (
+            c.Comparison("matrix", "9 trains", (0.2, 0.1, 0.3), "Elephant", (1.0, 2.0, 1.2), c.Agreement("d", 1.0, 1.0)),
+            c.Comparison("population", "5 neurons", (2.0,), "NEST", (1.0,), c.Agreement("rate (Hz)", 8.0, 9.0, 0.1)),
+            c.Comparison("population", "5 neurons", (), "JAX", missing="not installed"),
+            c.Comparison("calibration", "", (4.0, 5.0), goal="30 s", calls=(5.0, 6.0)),
+        )  # fmt: skip
+        scripts = {"one": c.Script(rows, 3.0, 0.5), "two": c.Script((), 1.0, None, "exit status 1: no")}
+        machine, versions = {"processor": "X", "cores": "2"}, {"jax": "not installed"}
+        run = c.Run(version, "0123456789ab", started, False, machine, versions, scripts)
+        return dataclasses.replace(run, **changes)
+
+    return make
+
+
+def test_a_run_is_read_as_it_was_written(bench: Any, example: Any, tmp_path: Path) -> None:
+    bench.comparison.write_run(tmp_path / "run.json", example())
+    assert bench.comparison.read_run(tmp_path / "run.json") == example()
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_values_agree_to_four_errors_and_the_slack(bench: Any) -> None:
+    def verdict(*values: float) -> str:
+        c = bench.comparison
+        return c.Comparison("a", "", (1.0,), "b", (1.0,), c.Agreement("v", *values)).verdict
+
+    assert verdict(1.0, 1.0) == "agrees"
+    assert verdict(1.0, 1.4, 0.1, 0.01) == "agrees"
+    assert verdict(1.0, 1.42, 0.1, 0.01) == "WRONG"
+    assert verdict(1.0, 0.58, 0.1, 0.01) == "WRONG"
+    assert verdict(math.nan, 1.0, 1.0) == "WRONG"
+    assert verdict(1.0, 1.0, math.nan) == "WRONG"
+    assert bench.comparison.Comparison("a", "", (1.0,)).verdict == "not compared"
+
+
+def test_the_ratio_is_of_medians(bench: Any) -> None:
+    row = bench.comparison.Comparison("a", "", (1.0, 2.0, 30.0), "b", (8.0, 6.0, 1.0))
+    assert row.ratio == pytest.approx(2 / 6)
+    assert "ratio 1/3" in str(row)
+
+
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "other format": (lambda run: run | {"format": 2}, "format = 2"),
+    "no format": (lambda run: {k: v for k, v in run.items() if k != "format"}, "the file has"),
+    "a list": (lambda run: [run], "the file has"),
+    "no time zone": (lambda run: run | {"started": "2026-01-02T03:04:05"}, "started = "),
+    "no date": (lambda run: run | {"started": "yesterday"}, "started = "),
+    "quick as text": (lambda run: run | {"quick": "no"}, "quick = 'no'"),
+    "a line break": (lambda run: run | {"version": "1.0\n# Title"}, "version = "),
+    "a number as version": (lambda run: run | {"versions": {"jax": 3}}, r"versions\.jax = 3"),
+    "script with a path": (lambda run: run | {"scripts": {"../x": run["scripts"]["two"]}}, "scripts has the name"),
+    "rows no list": (lambda run: _in(run, "rows", None), r"one\.rows = None"),
+    "rows too many": (lambda run: _in(run, "rows", run["scripts"]["one"]["rows"] * 300), r"one\.rows = "),
+    "more fields": (lambda run: _in(run, "more", 1), "one has"),
+    "time of 0": (lambda run: _row(run, "ours", [0.0]), r"one\.rows\[0\]\.ours = "),
+    "time as text": (lambda run: _row(run, "ours", ["1"]), r"one\.rows\[0\]\.ours\[0\] = '1'"),
+    "time true": (lambda run: _row(run, "theirs", [True]), r"one\.rows\[0\]\.theirs\[0\] = True"),
+    "infinite time": (lambda run: _row(run, "theirs", [math.inf]), r"one\.rows\[0\]\.theirs\[0\] = inf"),
+    "no times": (lambda run: _row(run, "theirs", []), r"one\.rows\[0\]: expected times of both sides"),
+    "missing, with times": (lambda run: _row(run, "missing", "not installed"), r"one\.rows\[0\]: expected times"),
+    "no name": (lambda run: _row(run, "name", ""), r"one\.rows\[0\]\.name is empty"),
+    "long name": (lambda run: _row(run, "name", "a" * 401), r"one\.rows\[0\]\.name = "),
+    "negative error": (
+        lambda run: _row(run, "agreement", {"quantity": "r", "ours": 1.0, "theirs": 1.0, "error": -1.0, "slack": 0.0}),
+        r"one\.rows\[0\]\.agreement\.error = -1",
+    ),
+}  # fmt: skip
+
+
+def _in(run: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    run["scripts"]["one"][name] = value
+    return run
+
+
+def _row(run: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    run["scripts"]["one"]["rows"][0][name] = value
+    return run
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_files_are_refused_by_file_place_and_value(
+    bench: Any, example: Any, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "run.json"
+    bench.comparison.write_run(path, example())
+    change, message = DAMAGES[damage]
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(FormatError, match=f"run\\.json: {message}"):
+        bench.comparison.read_run(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b" " * (2**22 + 1)])
+def test_files_that_are_no_results_are_refused(bench: Any, tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(text)
+    with pytest.raises(FormatError, match=r"run\.json: .*expected results"):
+        bench.comparison.read_run(tmp_path / "run.json")
+
+
+def test_a_missing_file_is_refused(bench: Any, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"none\.json: No such file"):
+        bench.comparison.read_run(tmp_path / "none.json")
+
+
+def test_a_run_that_could_not_be_read_is_not_written(bench: Any, example: Any, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="version = "):
+        bench.comparison.write_run(tmp_path / "run.json", example(version="1\n2"))
+    assert not list(tmp_path.iterdir())
+
+
+# --- the runner ---
+
+GOOD = """
+import argparse, sys
+from comparison import Agreement, Comparison, Report, add_options
+parser = argparse.ArgumentParser()
+parser.add_argument("--full", action="store_true")
+add_options(parser)
+given = parser.parse_args()
+name = "quick" if given.quick else "full" if given.full else "default"
+Report(given.json).add(Comparison(name, "", (1.0,), "peer", (2.0,), Agreement("rate", 3.0, VALUE)))
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """A script that works, one that fails after a comparison, one that writes no comparison, and one whose values differ."""
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
+    texts = {
+        "good": GOOD.replace("VALUE", "3.0"),
+        "fails": GOOD.replace("VALUE", "3.0") + "raise SystemExit('no more memory')\n",
+        "garbage": "import sys\nopen(sys.argv[2], 'w').write('{}')\n",
+        "differs": GOOD.replace("VALUE", "4.0"),
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    return {name: tmp_path / f"{name}.py" for name in texts}
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
+    bench: Any, example: Any, scripts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out, fresh = tmp_path / "made" / "run.json", example(scripts={})
+    options = {"good": ("--full",)}
+    written: list[list[str]] = []
+    keep = bench.run.write_run
+    monkeypatch.setattr(
+        bench.run, "write_run", lambda path, run: (keep(path, run), written.append([*run.scripts]))
+    )
+    done = bench.run.run(scripts, out, fresh, full=options)
+    assert written == [list(scripts)[: k + 1] for k in range(4)]  # after each script
+    assert bench.comparison.read_run(out) == done
+    assert [row.name for row in done.scripts["good"].rows] == ["full"]
+    assert done.scripts["fails"].error == "exit status 1: no more memory"
+    assert len(done.scripts["fails"].rows) == 1
+    assert "line 1 has" in done.scripts["garbage"].error
+    printed = capsys.readouterr().out
+    assert "== 4/4 differs" in printed
+    assert "rate 3, 4; WRONG" in printed
+    summary = bench.run.summary(done)
+    assert "FAILED fails: exit status 1" in summary
+    assert "WRONG differs: default: 1 s; peer: 2 s; ratio 1/2; rate 3, 4; WRONG" in summary
+    assert "WRONG good" not in summary
+    assert "3 comparisons; the values of 2 agree" in summary
+
+    scripts["fails"].write_text(GOOD.replace("VALUE", "3.0"))
+    scripts["good"].write_text("raise SystemExit('repeated')")
+    again = bench.run.run(scripts, out, fresh, full=options)
+    assert not again.scripts["fails"].error
+    assert again.scripts["good"] == done.scripts["good"]
+    assert "good: kept from run.json" in capsys.readouterr().out
+    assert bench.run.run({"good": scripts["good"]}, out, fresh, again=True).scripts["good"].error
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"versions": {"jax": "1"}}, "another versions"),
+        ({"machine": {"processor": "Y", "cores": "2"}}, "another processor"),
+        ({"revision": "f" * 12}, "another revision"),
+        ({"quick": True}, "another quick"),
+    ],
+)
+def test_a_run_on_another_machine_or_code_is_not_continued(
+    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    out = tmp_path / "run.json"
+    bench.comparison.write_run(out, example())
+    before = out.read_bytes()
+    with pytest.raises(NsnnError, match=f"{message}.*--again"):
+        bench.run.run({}, out, example(**changes))
+    assert out.read_bytes() == before
+    busy = example(machine={**example().machine, "load": "9.0"})
+    assert bench.run.continued(out, busy, again=False).scripts == example().scripts
+
+
+def test_only_a_full_run_of_committed_code_is_kept_for_a_release(bench: Any) -> None:
+    revision = "0123456789abcdef"
+    assert bench.run.target(revision, quick=False).parent == FOLDER / "runs"
+    assert bench.run.target(revision, quick=False).name.endswith("-0123456789.json")
+    for other, quick in ((revision, True), (f"{revision}+dirty", False), ("", False)):
+        assert bench.run.target(other, quick).parent == ROOT / "results" / "benchmarks"
+
+
+def test_every_script_is_run_or_has_a_reason(bench: Any) -> None:
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    assert names == SHARED | set(bench.run.SCRIPTS) | set(bench.run.ELSEWHERE)
+    assert {"recovery", "voltage_coverage"} <= set(bench.run.ELSEWHERE)
+    for name in bench.run.SCRIPTS:
+        assert "add_options(parser)" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_versions_say_what_is_not_installed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = bench.environment.find_spec
+    monkeypatch.setattr(
+        bench.environment, "find_spec", lambda name: None if name in ("nest", "jax") else find(name)
+    )
+    versions = bench.environment.versions()
+    assert versions["nest-simulator"] == versions["jax"] == "not installed"
+    assert re.match(r"\d+\.\d+", versions["brian2"])
+    assert versions["nsnn-neuro"] == importlib.import_module("nsnn_neuro").__version__
+
+
+# --- the scripts ---
+
+
+def test_a_peer_that_is_absent_is_reported(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    script = importlib.import_module("measures_elephant")
+    monkeypatch.setattr(script, "installed", lambda package: False)
+    script.distances(np.random.default_rng(0), bench.comparison.Report(tmp_path / "rows"), 3, 1)
+    rows = {row.name: row for row in bench.comparison.read_rows(tmp_path / "rows")}
+    assert rows["ISI distance"].missing == rows["SPIKE distance"].missing == "not installed"
+    assert rows["van Rossum"].verdict == rows["Victor-Purpura"].verdict == "agrees"
+    assert "ISI distance [3 trains]: PySpike: not installed\n" in capsys.readouterr().out
+
+
+def test_a_peer_with_another_value_is_wrong(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = importlib.import_module("measures_elephant")
+    monkeypatch.setattr(script, "installed", lambda package: False)
+    right = script.victor_purpura_distance
+    monkeypatch.setattr(script, "victor_purpura_distance", lambda *given: right(*given) + 1e-5)
+    report = bench.comparison.Report()
+    script.distances(np.random.default_rng(0), report, 3, 1)
+    assert [row.verdict for row in report.rows[:2]] == ["WRONG", "agrees"]
+    assert re.search(r"Victor-Purpura .*largest difference 1e-05, 0; WRONG\n", capsys.readouterr().out)
+
+
+def test_a_decoder_with_other_answers_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = importlib.import_module("decoding")
+    for change, verdict in ((0, "agrees"), (1, "WRONG")):
+        report = bench.comparison.Report()
+        fit = script.LinearDiscriminantAnalysis.predict
+        monkeypatch.setattr(
+            script.LinearDiscriminantAnalysis,
+            "predict",
+            lambda self, x, fit=fit, c=change: (fit(self, x) + c) % 16,
+        )
+        script.run(report, 1, quick=True)
+        assert report.rows[-1].peer == "scikit-learn"
+        assert report.rows[-1].verdict == verdict
+        monkeypatch.undo()
+
+
+def test_a_glm_with_a_penalty_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = importlib.import_module("glm")
+    monkeypatch.setattr(script, "installed", lambda package: package == "scikit-learn")
+    kind = script.LogisticRegression
+    for changes, verdict in (({}, "agrees"), ({"C": 1.0}, "WRONG")):
+        report = bench.comparison.Report()
+        monkeypatch.setattr(
+            script, "LogisticRegression", lambda changes=changes, **given: kind(**{**given, **changes})
+        )
+        script.run(report, 2000, 1)
+        assert [(row.peer.split(",")[0], row.verdict, row.missing) for row in report.rows] == [
+            ("scikit-learn", verdict, ""),
+            ("NeMoS", "not compared", "not installed"),
+        ]
+
+
+@pytest.mark.slow
+def test_a_quick_run_writes_a_valid_file_with_the_expected_comparisons(bench: Any, tmp_path: Path) -> None:
+    out = tmp_path / "run.json"
+    assert bench.run.main(["--quick", "--only", "measures_elephant", "--out", str(out)]) == 0
+    run = bench.comparison.read_run(out)
+    assert run.quick
+    assert run.versions["elephant"]
+    assert run.machine["cores"]
+    rows = {row.name: row for row in run.scripts["measures_elephant"].rows}
+    assert {"Victor-Purpura", "ISI distance", "correlograms of all pairs", "surrogate, jitter"} <= set(rows)
+    assert all(row.verdict == "agrees" for row in rows.values() if row.peer and not row.missing)
+    assert rows["table of six measures"].peer == ""
+
+
+# --- the page ---
+
+
+def cells(page: str, start: str) -> list[list[str]]:
+    """The cells of the lines of a page that begin with some text."""
+    return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith(start)]
+
+
+def test_the_page_without_runs_says_so(bench: Any, tmp_path: Path) -> None:
+    assert bench.speed.load(tmp_path / "none") == []
+    page = bench.speed.page([])
+    assert "No run of a release is kept yet" in page
+    assert "\n|" not in page
+
+
+def test_the_page_of_one_run_shows_ratios_values_and_what_is_missing(bench: Any, example: Any) -> None:
+    page = bench.speed.page([example()])
+    assert cells(page, "| task | compared with")[0][2:] == ["1.0.0 (2026-01-02)"]
+    assert cells(page, "| matrix")[0] == ["matrix", "Elephant", "1/6"]
+    assert cells(page, "| population | NEST")[0] == ["population", "NEST", "2 **WRONG**"]
+    assert cells(page, "| population | JAX")[0] == ["population", "JAX", "not installed"]
+    assert "| calibration |  | 4.5 s (4-5) |" in page
+    assert "| matrix | 9 trains | 0.2 s (0.1-0.3) | Elephant | 1.2 s (1-2) | d 1, 1 | agrees |" in page
+    assert r"rate \(Hz\) 8, 9 \+- 0.1 | **WRONG** |" in page
+    assert "- 1.0.0 (2026-01-02): the script failed: exit status 1: no" in page
+    assert "jax not installed" in page
+
+
+def test_the_page_of_two_runs_has_a_column_for_each(bench: Any, example: Any, tmp_path: Path) -> None:
+    newer = example("1.1.0", "2026-02-02T00:00:00+01:00")
+    faster = dataclasses.replace(newer.scripts["one"].rows[0], ours=(0.1,))
+    added = dataclasses.replace(faster, name="added")
+    script = dataclasses.replace(newer.scripts["one"], rows=(faster, added))
+    newer = dataclasses.replace(newer, scripts={"one": script})
+    bench.comparison.write_run(tmp_path / "a-newer.json", newer)
+    bench.comparison.write_run(tmp_path / "b-older.json", example())
+    page = bench.speed.page(bench.speed.load(tmp_path))
+    assert cells(page, "| task | compared with")[0][2:] == ["1.0.0 (2026-01-02)", "1.1.0 (2026-02-02)"]
+    assert "| matrix | Elephant | 1/6 | 1/12 |" in page
+    assert "| added | Elephant |  | 1/12 |" in page
+    assert "| population | NEST | 2 **WRONG** |  |" in page
+    later = example("1.1.0", "2026-03-03T00:00:00+00:00")
+    assert [run.started[:7] for run in bench.speed.newest([example(), newer, later])] == [
+        "2026-01",
+        "2026-03",
+    ]
+
+
+def test_text_of_a_file_is_no_markup_of_the_page(bench: Any, example: Any) -> None:
+    row = bench.comparison.Comparison("<script>| [x](y) `z`", "", (1.0,), "**p**", (1.0,))
+    page = bench.speed.page([example(scripts={"one": bench.comparison.Script((row,), 1.0, None)})])
+    assert r"| &lt;script&gt;\| \[x\]\(y\) \`z\` | \*\*p\*\* | 1 |" in page
+
+
+@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "0123+dirty"}, {"revision": ""}])
+def test_the_page_refuses_runs_that_cannot_stand_for_a_release(
+    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    bench.comparison.write_run(tmp_path / "run.json", example(**changes))
+    with pytest.raises(FormatError, match=r"run\.json: a (quick run|run of code that is not committed)"):
+        bench.speed.load(tmp_path)
+
+
+def test_the_runs_that_are_kept_make_a_page(bench: Any) -> None:
+    assert bench.speed.page(bench.speed.load()).startswith("# Benchmarks by release")
