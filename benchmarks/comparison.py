@@ -49,7 +49,7 @@ class Agreement:
 
     def __str__(self) -> str:
         within = f" +- {self.error:.2g}" if self.error else ""
-        return f"{self.quantity} {self.ours:.4g}, {self.theirs:.4g}{within}"
+        return f"{self.quantity} {self.ours:.6g}, {self.theirs:.6g}{within}"
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,24 @@ def ratio_text(ratio: float) -> str:
     large = max(ratio, 1 / ratio)
     text = f"{large:,.2g}" if large < 10 else f"{float(f'{large:.2g}'):,.0f}"
     return f"1/{text}" if ratio < 1 and text != "1" else text
+
+
+def goal(most: float, seconds: tuple[float, ...]) -> str:
+    """The text of a goal in s, and whether the median is above it; no text for a goal of 0.
+
+    >>> goal(2, (1.0, 3.0, 9.0)), goal(4, (1.0, 3.0, 9.0)), goal(0, (1.0,))
+    ('2 s, not met', '4 s', '')
+    """
+    return f"{most:g} s{', not met' if median(seconds) > most else ''}" if most else ""
+
+
+def printable(text: str) -> str:
+    """A message that a file of results may hold.
+
+    >>> printable("two\\nlines")
+    'two lines'
+    """
+    return "".join(c if c.isprintable() else " " for c in text)[:MOST_TEXT]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import quantities as pq
-from comparison import Agreement, Comparison, Report, add_options
+from comparison import Agreement, Comparison, Report, add_options, goal
 from environment import machine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from timing import seconds_of
@@ -41,29 +41,43 @@ class Peer:
         return Fitted()
 
 
-def run(report: Report, repeats: int, quick: bool) -> None:
-    """Report the comparisons."""
-    trials, neurons, shuffles = (
-        (TRIALS, NEURONS, 100) if not quick else (80, 8, 2)
-    )  # 5 trials of each stimulus for 5 folds
+def population(quick: bool) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    """Counts of all trials and neurons, the stimuli, and the random numbers that are left."""
+    # 5 trials of each stimulus, for 5 folds, are the fewest
+    trials, neurons = (TRIALS, NEURONS) if not quick else (80, 8)
     rng = np.random.default_rng(1)
     stimulus = np.arange(trials) % STIMULI
     gain = rng.gamma(4, 1 / 4, (trials, neurons))
-    counts = rng.poisson(rng.uniform(1, 8, (STIMULI, neurons))[stimulus] * gain)
+    return rng.poisson(rng.uniform(1, 8, (STIMULI, neurons))[stimulus] * gain), stimulus, rng
+
+
+def sizes(counts: np.ndarray, n_shuffle: int) -> str:
+    """The size of a comparison."""
+    return f"{len(counts)} trials, {counts.shape[1]} neurons, {STIMULI} stimuli, {n_shuffle} shuffles"
+
+
+def decoded(counts: np.ndarray, stimulus: np.ndarray, decoder: Any, n_shuffle: int) -> measures.Decoding:
+    """The cross-validated answers."""
+    return measures.decode(counts, stimulus, decoder=decoder, n_shuffle=n_shuffle)
+
+
+def alone(report: Report, repeats: int, quick: bool) -> None:
+    """Decoders without a peer."""
+    counts, stimulus, rng = population(quick)
+    shuffles = 2 if quick else 100
     trains = [np.sort(rng.uniform(0, 1, n)) for n in rng.poisson(10 + 2 * stimulus)]
     q = np.array([0, 5, 10, 20, 50, 100, 200, 500]) * pq.Hz
-
-    def decoded(decoder: Any, n_shuffle: int = shuffles) -> measures.Decoding:
-        return measures.decode(counts, stimulus, decoder=decoder, n_shuffle=n_shuffle)
 
     def distances(costs: Any) -> Any:
         return measures.metric_space_information(trains, stimulus, q=costs, n_shuffle=shuffles)
 
-    size = f"{trials} trials, {neurons} neurons, {STIMULI} stimuli, {shuffles} shuffles"
     cases: list[tuple[str, Callable[[], Any], float]] = [
-        ("LinearDiscriminant", lambda: decoded(measures.LinearDiscriminant()), 1.0),
-        ("PoissonMAP", lambda: decoded(measures.PoissonMAP()), 1.0),
-        ("NegativeBinomialMAP", lambda: decoded(measures.NegativeBinomialMAP()), 2.0),
+        (kind.__name__, lambda kind=kind: decoded(counts, stimulus, kind(), shuffles), most)
+        for kind, most in (
+            (measures.LinearDiscriminant, 1.0), (measures.PoissonMAP, 1.0), (measures.NegativeBinomialMAP, 2.0)
+        )
+    ]  # fmt: skip
+    cases += [
         ("metric space, one neuron, one cost", lambda: distances(10 * pq.Hz), 1.0),
         ("metric space, one neuron, 8 costs", lambda: distances(q), 1.0),
         (
@@ -72,14 +86,20 @@ def run(report: Report, repeats: int, quick: bool) -> None:
             0,
         ),
     ]
-    for name, case, goal in cases:
-        report.add(Comparison(name, size, seconds_of(case, repeats), goal=f"{goal:g} s" if goal else ""))
-    ours, theirs = measures.LinearDiscriminant(), Peer()
-    here, there = (seconds_of(lambda d=d: decoded(d, 2), repeats) for d in (ours, theirs))
-    different = np.sum(decoded(ours, 0).predictions != decoded(theirs, 0).predictions)
-    alike = Agreement("trials decoded differently", float(different), 0.0)
-    few = size.replace(f"{shuffles} shuffles", "2 shuffles")
-    report.add(Comparison("linear discriminant in each fold", few, here, "scikit-learn", there, alike))
+    for name, case, most in cases:
+        seconds = seconds_of(case, repeats)
+        report.add(Comparison(name, sizes(counts, shuffles), seconds, goal=goal(most, seconds)))
+
+
+def beside_scikit_learn(report: Report, repeats: int, quick: bool) -> None:
+    """The linear discriminant with scikit-learn's object in each fold."""
+    counts, stimulus, _ = population(quick)
+    sides = measures.LinearDiscriminant(), Peer()
+    here, there = (seconds_of(lambda d=d: decoded(counts, stimulus, d, 2), repeats) for d in sides)
+    ours, theirs = (decoded(counts, stimulus, d, 0).predictions for d in sides)
+    alike = Agreement("trials decoded differently", float(np.sum(ours != theirs)), 0.0)
+    name = "linear discriminant in each fold"
+    report.add(Comparison(name, sizes(counts, 2), here, "scikit-learn", there, alike))
 
 
 def main() -> None:
@@ -91,7 +111,8 @@ def main() -> None:
     add_options(parser)
     given = parser.parse_args()
     print(machine())
-    run(Report(given.json), 1 if given.quick else given.repeats, given.quick)
+    for part in (alone, beside_scikit_learn):
+        part(Report(given.json), 1 if given.quick else given.repeats, given.quick)
 
 
 if __name__ == "__main__":

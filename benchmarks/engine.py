@@ -20,7 +20,9 @@ import argparse
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +30,7 @@ from pathlib import Path
 import brunel_brian2_nest as wired
 import numpy as np
 from brian2 import ms, mV, second
-from comparison import NOT_INSTALLED, Agreement, Comparison, Report, add_options
+from comparison import NOT_INSTALLED, Agreement, Comparison, Report, add_options, printable
 from engine_cases import (
     DT,
     MU,
@@ -303,15 +305,23 @@ ROWS: dict[str, Callable[[Setting, Path], Lines]] = {
 }
 
 
-def run(setting: Setting, only: list[str], report: Report) -> None:
-    """Report the comparisons of some rows."""
+def run(setting: Setting, only: list[str], report: Report) -> list[str]:
+    """Report the comparisons of some rows; the names of those that failed, which are reported with their error."""
+    failed = []
     for name in only:
         with (
             tempfile.TemporaryDirectory(prefix="nsnn_bench_", ignore_cleanup_errors=True) as folder,
             cold(Path(folder)),
         ):
-            for line in ROWS[name](setting, Path(folder)):
+            try:
+                lines = ROWS[name](setting, Path(folder))
+            except Exception as error:
+                traceback.print_exc()
+                lines = absent(f"row {name}", population(setting), "", printable(f"failed: {error!r}"))
+                failed.append(name)
+            for line in lines:
                 report.add(line.comparison() if isinstance(line, Line) else line)
+    return failed
 
 
 def main() -> None:
@@ -342,7 +352,8 @@ def main() -> None:
     setting = replace(setting, **changed)
     print(machine())
     print(f"{population(setting)} at {DT} ms; median (least-most) of {setting.repeats}")
-    run(setting, given.only, Report(given.json))
+    if failed := run(setting, given.only, Report(given.json)):
+        sys.exit(f"rows that failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import neo
 import numpy as np
 import quantities as pq
 from brian2 import Hz, ms, mV, second
-from comparison import Agreement, Comparison, Report, add_options, spread
+from comparison import Agreement, Comparison, Report, add_options, goal, spread
 from environment import machine
 
 import nsnn_neuro as nsnn
@@ -86,11 +86,11 @@ def evaluations(
 
         cpu, wall = taken(run, repeats)
         off = error(n)
-        goal = next((f"{s:g} s of the processor" for e, s in reversed(GOALS) if off <= e), "")
+        most = next((f"{goal(s, cpu)} (processor)" for e, s in reversed(GOALS) if off <= e), "")
         alike = Agreement("error of the survival", off, 0.0, slack=GOALS[0][0])
         print(f"{n} cells: {spread(cpu)} of the processor")
         size = f"{seconds:g} s, {n_spikes} spikes"
-        report.add(Comparison(f"exact likelihood, {n} cells", size, wall, agreement=alike, goal=goal))
+        report.add(Comparison(f"exact likelihood, {n} cells", size, wall, agreement=alike, goal=most))
 
 
 def calibration(report: Report, repeats: int, seconds: float = 5.0) -> None:
@@ -110,7 +110,7 @@ def calibration(report: Report, repeats: int, seconds: float = 5.0) -> None:
     cpu, wall = taken(run, repeats, warm=False)
     print(f"calibration: {spread(cpu)} of the processor")
     size = f"{len(FREE)} parameters, {seconds:g} s, {len(block.segments[0].spiketrains[0])} spikes"
-    report.add(Comparison("calibration", size, wall, goal=f"{CALIBRATION_GOAL:g} s of the processor"))
+    report.add(Comparison("calibration", size, wall, goal=f"{goal(CALIBRATION_GOAL, cpu)} (processor)"))
 
 
 def main() -> None:

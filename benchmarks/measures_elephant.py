@@ -176,7 +176,7 @@ def surrogates(rng: np.random.Generator, report: Report, n: int, repeats: int) -
         def other(theirs: Callable[[Any], Any] = theirs) -> list[Any]:
             return [theirs(train) for train in objects]
 
-        made = one()
+        made = measures.as_trains(one())
         here, error = mean_cv(np.split(made.times, made.offsets[1:-1]))
         there, its = mean_cv([np.sort(np.ravel(train[0].magnitude)) for train in other()])
         alike = Agreement("CV of intervals", here, there, float(np.hypot(error, its)))

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import environment
-from comparison import Comparison, Run, Script, read_rows, read_run, write_run
+from comparison import Comparison, Run, Script, printable, read_rows, read_run, write_run
 
 from nsnn_neuro.core.errors import FormatError, NsnnError
 from nsnn_neuro.io.provenance import provenance
@@ -31,7 +31,6 @@ from nsnn_neuro.io.provenance import provenance
 FOLDER = Path(__file__).resolve().parent
 RUNS = FOLDER / "runs"
 UNKEPT = FOLDER.parent / "results" / "benchmarks"
-MOST = 390  # characters of a message that is kept
 
 SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
     "engine": (),
@@ -59,11 +58,9 @@ def kept(revision: str, quick: bool) -> bool:
     return not quick and bool(revision) and "+" not in revision
 
 
-def target(revision: str, quick: bool) -> Path:
+def target(version: str, revision: str, quick: bool) -> Path:
     """The file of a run."""
-    import nsnn_neuro
-
-    name = f"{nsnn_neuro.__version__}-{revision[:10] or 'unknown'}"
+    name = f"{version}-{revision[:10] or 'unknown'}"
     name += ("-changed" if "+" in revision else "") + ("-quick" if quick else "")
     return (RUNS if kept(revision, quick) else UNKEPT) / f"{name}.json"
 
@@ -93,24 +90,27 @@ def run_script(path: Path, options: Sequence[str]) -> Script:
     return Script(found, round(time.perf_counter() - begun, 3), before, error)
 
 
-def printable(text: str) -> str:
-    """A message that the file of a run may hold."""
-    return "".join(c if c.isprintable() else " " for c in text)[:MOST]
-
-
 def continued(out: Path, fresh: Run, again: bool) -> Run:
-    """The run that `out` holds, if it may be continued; `fresh` where there is none.
+    """The run that `out` holds, if it may be continued; `fresh` where there is none, or `again` where it may not.
 
     Raises
     ------
     NsnnError : the file is of another revision, machine or software
+    FormatError : the file is damaged
     """
-    if again or not out.exists():
+    if not out.exists():
         return fresh
-    earlier = read_run(out)
+    try:
+        earlier = read_run(out)
+    except FormatError:
+        if again:
+            return fresh
+        raise
     same = ("version", "revision", "quick", "versions")
     differ = [name for name in same if getattr(earlier, name) != getattr(fresh, name)]
     differ += [k for k, v in fresh.machine.items() if k != "load" and earlier.machine.get(k) != v]
+    if differ and again:
+        return fresh
     if differ:
         raise NsnnError(
             f"{out}: it is a run with another {', '.join(differ)}: pass --out FILE, or --again to replace it"
@@ -130,7 +130,7 @@ def run(
     done = continued(out, fresh, again)
     out.parent.mkdir(parents=True, exist_ok=True)
     for k, (name, path) in enumerate(scripts.items(), start=1):
-        if name in done.scripts and not done.scripts[name].error:
+        if not again and name in done.scripts and not done.scripts[name].error:
             print(f"== {k}/{len(scripts)} {name}: kept from {out.name} (--again repeats it)", flush=True)
             continue
         print(f"== {k}/{len(scripts)} {name}", flush=True)
@@ -166,9 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # of this process and the scripts
         os.environ.setdefault(name, "1")
     revision = provenance()["git_revision"] or ""
-    out = given.out or target(revision, given.quick)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     numbers = environment.versions()
+    out = given.out or target(numbers["nsnn-neuro"], revision, given.quick)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
     fresh = Run(numbers["nsnn-neuro"], revision, started, given.quick, environment.facts(), numbers)
     print(f"{environment.machine()}\nrevision {revision or 'unknown'}; results: {out}", flush=True)
     scripts = {name: FOLDER / f"{name}.py" for name in given.only}

@@ -1,59 +1,36 @@
-"""The file that `make bench` writes, and the page that is made from such files. Nothing here asserts a speed."""
+"""The file that `make bench` writes: its checks, the runner, scripts with and without their peers. Nothing here asserts a speed."""
 
 from __future__ import annotations
 
-import dataclasses
+import doctest
 import importlib
 import json
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.benchmark_runs import FOLDER, ROOT, example_run, modules
 
 from nsnn_neuro.core.errors import FormatError, NsnnError
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "benchmarks"
 SHARED = {"comparison", "environment", "timing", "run", "engine_cases", "engine_peers"}  # imported, not run
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    """Modules of benchmarks/ and of docs/site, imported as the scripts find each other."""
-    names = ("comparison", "environment", "run", "speed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        patch.syspath_prepend(str(ROOT / "docs" / "site"))
-        before = list(sys.path)
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-        sys.path[:] = before
+    with modules() as found:
+        yield found
 
 
 @pytest.fixture
 def example(bench: Any) -> Callable[..., Any]:
-    """A run with each kind of comparison."""
-    c = bench.comparison
-
-    def make(version: str = "1.0.0", started: str = "2026-01-02T03:04:05+00:00", **changes: Any) -> Any:
-        rows = (
-            c.Comparison("matrix", "9 trains", (0.2, 0.1, 0.3), "Elephant", (1.0, 2.0, 1.2), c.Agreement("d", 1.0, 1.0)),
-            c.Comparison("population", "5 neurons", (2.0,), "NEST", (1.0,), c.Agreement("rate (Hz)", 8.0, 9.0, 0.1)),
-            c.Comparison("population", "5 neurons", (), "JAX", missing="not installed"),
-            c.Comparison("calibration", "", (4.0, 5.0), goal="30 s", calls=(5.0, 6.0)),
-        )  # fmt: skip
-        scripts = {"one": c.Script(rows, 3.0, 0.5), "two": c.Script((), 1.0, None, "exit status 1: no")}
-        machine, versions = {"processor": "X", "cores": "2"}, {"jax": "not installed"}
-        run = c.Run(version, "0123456789ab", started, False, machine, versions, scripts)
-        return dataclasses.replace(run, **changes)
-
-    return make
+    return partial(example_run, bench.comparison)
 
 
 def test_a_run_is_read_as_it_was_written(bench: Any, example: Any, tmp_path: Path) -> None:
@@ -150,6 +127,12 @@ def test_a_run_that_could_not_be_read_is_not_written(bench: Any, example: Any, t
     assert not list(tmp_path.iterdir())
 
 
+def test_examples_of_the_module_run(bench: Any) -> None:
+    failed, attempted = doctest.testmod(bench.comparison, optionflags=doctest.ELLIPSIS)
+    assert attempted > 4
+    assert failed == 0
+
+
 # --- the runner ---
 
 GOOD = """
@@ -213,7 +196,9 @@ def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
     assert not again.scripts["fails"].error
     assert again.scripts["good"] == done.scripts["good"]
     assert "good: kept from run.json" in capsys.readouterr().out
-    assert bench.run.run({"good": scripts["good"]}, out, fresh, again=True).scripts["good"].error
+    repeated = bench.run.run({"good": scripts["good"]}, out, fresh, again=True)
+    assert repeated.scripts["good"].error
+    assert repeated.scripts["differs"] == done.scripts["differs"]
 
 
 @pytest.mark.parametrize(
@@ -236,14 +221,15 @@ def test_a_run_on_another_machine_or_code_is_not_continued(
     assert out.read_bytes() == before
     busy = example(machine={**example().machine, "load": "9.0"})
     assert bench.run.continued(out, busy, again=False).scripts == example().scripts
+    assert bench.run.continued(out, example(**changes), again=True) == example(**changes)
 
 
 def test_only_a_full_run_of_committed_code_is_kept_for_a_release(bench: Any) -> None:
     revision = "0123456789abcdef"
-    assert bench.run.target(revision, quick=False).parent == FOLDER / "runs"
-    assert bench.run.target(revision, quick=False).name.endswith("-0123456789.json")
+    assert bench.run.target("1.2.0", revision, quick=False).parent == FOLDER / "runs"
+    assert bench.run.target("1.2.0", revision, quick=False).name == "1.2.0-0123456789.json"
     for other, quick in ((revision, True), (f"{revision}+dirty", False), ("", False)):
-        assert bench.run.target(other, quick).parent == ROOT / "results" / "benchmarks"
+        assert bench.run.target("1.2.0", other, quick).parent == ROOT / "results" / "benchmarks"
 
 
 def test_every_script_is_run_or_has_a_reason(bench: Any) -> None:
@@ -268,6 +254,7 @@ def test_versions_say_what_is_not_installed(bench: Any, monkeypatch: pytest.Monk
 # --- the scripts ---
 
 
+@pytest.mark.slow
 def test_a_peer_that_is_absent_is_reported(
     bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -280,6 +267,7 @@ def test_a_peer_that_is_absent_is_reported(
     assert "ISI distance [3 trains]: PySpike: not installed\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_peer_with_another_value_is_wrong(
     bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -293,6 +281,7 @@ def test_a_peer_with_another_value_is_wrong(
     assert re.search(r"Victor-Purpura .*largest difference 1e-05, 0; WRONG\n", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_decoder_with_other_answers_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     script = importlib.import_module("decoding")
     for change, verdict in ((0, "agrees"), (1, "WRONG")):
@@ -303,12 +292,13 @@ def test_a_decoder_with_other_answers_is_wrong(bench: Any, monkeypatch: pytest.M
             "predict",
             lambda self, x, fit=fit, c=change: (fit(self, x) + c) % 16,
         )
-        script.run(report, 1, quick=True)
+        script.beside_scikit_learn(report, 1, quick=True)
         assert report.rows[-1].peer == "scikit-learn"
         assert report.rows[-1].verdict == verdict
         monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_a_glm_with_a_penalty_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     script = importlib.import_module("glm")
     monkeypatch.setattr(script, "installed", lambda package: package == "scikit-learn")
@@ -337,70 +327,3 @@ def test_a_quick_run_writes_a_valid_file_with_the_expected_comparisons(bench: An
     assert {"Victor-Purpura", "ISI distance", "correlograms of all pairs", "surrogate, jitter"} <= set(rows)
     assert all(row.verdict == "agrees" for row in rows.values() if row.peer and not row.missing)
     assert rows["table of six measures"].peer == ""
-
-
-# --- the page ---
-
-
-def cells(page: str, start: str) -> list[list[str]]:
-    """The cells of the lines of a page that begin with some text."""
-    return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith(start)]
-
-
-def test_the_page_without_runs_says_so(bench: Any, tmp_path: Path) -> None:
-    assert bench.speed.load(tmp_path / "none") == []
-    page = bench.speed.page([])
-    assert "No run of a release is kept yet" in page
-    assert "\n|" not in page
-
-
-def test_the_page_of_one_run_shows_ratios_values_and_what_is_missing(bench: Any, example: Any) -> None:
-    page = bench.speed.page([example()])
-    assert cells(page, "| task | compared with")[0][2:] == ["1.0.0 (2026-01-02)"]
-    assert cells(page, "| matrix")[0] == ["matrix", "Elephant", "1/6"]
-    assert cells(page, "| population | NEST")[0] == ["population", "NEST", "2 **WRONG**"]
-    assert cells(page, "| population | JAX")[0] == ["population", "JAX", "not installed"]
-    assert "| calibration |  | 4.5 s (4-5) |" in page
-    assert "| matrix | 9 trains | 0.2 s (0.1-0.3) | Elephant | 1.2 s (1-2) | d 1, 1 | agrees |" in page
-    assert r"rate \(Hz\) 8, 9 \+- 0.1 | **WRONG** |" in page
-    assert "- 1.0.0 (2026-01-02): the script failed: exit status 1: no" in page
-    assert "jax not installed" in page
-
-
-def test_the_page_of_two_runs_has_a_column_for_each(bench: Any, example: Any, tmp_path: Path) -> None:
-    newer = example("1.1.0", "2026-02-02T00:00:00+01:00")
-    faster = dataclasses.replace(newer.scripts["one"].rows[0], ours=(0.1,))
-    added = dataclasses.replace(faster, name="added")
-    script = dataclasses.replace(newer.scripts["one"], rows=(faster, added))
-    newer = dataclasses.replace(newer, scripts={"one": script})
-    bench.comparison.write_run(tmp_path / "a-newer.json", newer)
-    bench.comparison.write_run(tmp_path / "b-older.json", example())
-    page = bench.speed.page(bench.speed.load(tmp_path))
-    assert cells(page, "| task | compared with")[0][2:] == ["1.0.0 (2026-01-02)", "1.1.0 (2026-02-02)"]
-    assert "| matrix | Elephant | 1/6 | 1/12 |" in page
-    assert "| added | Elephant |  | 1/12 |" in page
-    assert "| population | NEST | 2 **WRONG** |  |" in page
-    later = example("1.1.0", "2026-03-03T00:00:00+00:00")
-    assert [run.started[:7] for run in bench.speed.newest([example(), newer, later])] == [
-        "2026-01",
-        "2026-03",
-    ]
-
-
-def test_text_of_a_file_is_no_markup_of_the_page(bench: Any, example: Any) -> None:
-    row = bench.comparison.Comparison("<script>| [x](y) `z`", "", (1.0,), "**p**", (1.0,))
-    page = bench.speed.page([example(scripts={"one": bench.comparison.Script((row,), 1.0, None)})])
-    assert r"| &lt;script&gt;\| \[x\]\(y\) \`z\` | \*\*p\*\* | 1 |" in page
-
-
-@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "0123+dirty"}, {"revision": ""}])
-def test_the_page_refuses_runs_that_cannot_stand_for_a_release(
-    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any]
-) -> None:
-    bench.comparison.write_run(tmp_path / "run.json", example(**changes))
-    with pytest.raises(FormatError, match=r"run\.json: a (quick run|run of code that is not committed)"):
-        bench.speed.load(tmp_path)
-
-
-def test_the_runs_that_are_kept_make_a_page(bench: Any) -> None:
-    assert bench.speed.page(bench.speed.load()).startswith("# Benchmarks by release")

@@ -115,6 +115,22 @@ def test_a_row_that_cannot_be_had_says_why(
     assert f"{peer}: {line.missing}\n" in capsys.readouterr().out
 
 
+def test_a_row_that_fails_is_reported_and_the_next_one_runs(
+    engine: Any, small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(setting: Any, folder: Path) -> Any:
+        raise OSError("no space\nleft")
+
+    good = engine.Line(
+        "work", "", "b", [engine.Sample(1.0, 1.0, 1.0, 0.1)], [engine.Sample(2.0, 2.0, 1.0, 0.1)]
+    )
+    monkeypatch.setattr(engine, "ROWS", {"one": broken, "two": lambda setting, folder: [good]})
+    report = engine.Report()
+    assert engine.run(small, ["one", "two"], report) == ["one"]
+    assert [row.name for row in report.rows] == ["row one", "work"]
+    assert report.rows[0].missing.startswith("failed: OSError('no space")
+
+
 @pytest.mark.slow
 def test_a_loop_in_torch_fires_at_the_rate_of_this_package(engine: Any, small: Any, tmp_path: Path) -> None:
     pytest.importorskip("torch")
@@ -271,6 +287,7 @@ def test_coverage_counts_what_intervals_and_errors_hold(coverage: Any) -> None:
     assert made["spread"] == pytest.approx(np.std(at, ddof=1) / 0.5)
 
 
+@pytest.mark.slow
 def test_the_matrix_of_pairs_is_timed(engine: Any, capsys: pytest.CaptureFixture[str]) -> None:
     report = engine.Report()
     importlib.import_module("information").pairs(np.random.default_rng(0), report, 3, 300)
