@@ -83,7 +83,7 @@ bench: $(VENV)/.installed$(if $(PEERS),-bench) ## the timings in benchmarks/, in
 
 clean: ## remove the environment, caches and build output; results/ stays
 	@$(remove_venv)
-	@rm -rf .venv-oldest .venv-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
+	@rm -rf .venv-oldest .venv-peers .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis notebooks/.ipynb_checkpoints
 	@find nsnn_neuro analysis tests benchmarks data -name __pycache__ -prune -exec rm -rf {} +
 
 $(PY):

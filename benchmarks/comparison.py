@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -273,11 +274,16 @@ def _run(value: Any) -> Run:
         aware = False
     if not aware:
         raise FormatError(f"started = {_shown(started)}: expected a date and time with its offset from UTC")
+    revision = _text(given["revision"], "revision")
+    if not re.fullmatch(r"([0-9a-f]{7,64}(\+dirty)?)?", revision):
+        raise FormatError(
+            f"revision = {_shown(revision)}: expected a revision of git such as 1a2b3c4d5e, or none"
+        )
     if not isinstance(given["quick"], bool):
         raise FormatError(f"quick = {_shown(given['quick'])}: expected true or false")
     return Run(
         _text(given["version"], "version"),
-        _text(given["revision"], "revision"),
+        revision,
         started,
         given["quick"],
         *({k: _text(v, f"{name}.{k}") for k, v in _mapping(given[name], name)} for name in names[4:6]),

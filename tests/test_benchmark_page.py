@@ -76,7 +76,7 @@ def test_text_of_a_file_is_no_markup_of_the_page(bench: Any, example: Any) -> No
     assert r"| &lt;script&gt;\| \[x\]\(y\) \`z\` | \*\*p\*\* | 1 |" in page
 
 
-@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "0123+dirty"}, {"revision": ""}])
+@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "01234567+dirty"}, {"revision": ""}])
 def test_the_page_refuses_runs_that_cannot_stand_for_a_release(
     bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

@@ -65,6 +65,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a list": (lambda run: [run], "the file has"),
     "no time zone": (lambda run: run | {"started": "2026-01-02T03:04:05"}, "started = "),
     "no date": (lambda run: run | {"started": "yesterday"}, "started = "),
+    "no revision of git": (lambda run: run | {"revision": "` <b>"}, "revision = "),
     "quick as text": (lambda run: run | {"quick": "no"}, "quick = 'no'"),
     "a line break": (lambda run: run | {"version": "1.0\n# Title"}, "version = "),
     "a number as version": (lambda run: run | {"versions": {"jax": 3}}, r"versions\.jax = 3"),

@@ -131,7 +131,7 @@ def machines(runs: Sequence[Any]) -> str:
         )
         versions = ", ".join(f"{name} {value}" for name, value in run.versions.items())
         out.append(
-            f"- {title(run)}, revision `{shown(run.revision[:10])}`: {shown(facts)}; {load}; {shown(versions)}\n"
+            f"- {title(run)}, revision `{run.revision[:10]}`: {shown(facts)}; {load}; {shown(versions)}\n"
         )
     return "".join(out)
 
