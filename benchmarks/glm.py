@@ -3,9 +3,9 @@
 `python benchmarks/glm.py [--steps N] [--repeats N] [--quick] [--json FILE]`: seconds of a fit, median of N after one that compiles.
 The neuron has a stimulus filter of 8 raised cosines and a spike history of 6, in steps of 1 ms. `fit_neuron` starts from the spikes
 and the signal and also gives standard errors; the peers get the columns of the design matrix ready-made and give parameters alone.
-The object of a peer is fitted once before the timed fits, so that it may keep what it compiles.
-A Bernoulli model with logistic function is scikit-learn's `LogisticRegression` without penalty, a Poisson model NeMoS' `GLM`, both
-in float64. The largest difference of a parameter must be at most 1e-3: the peers' solvers stop at a tolerance.
+The object of a peer is fitted once before the timed fits, so that it may keep what it compiles. A Bernoulli
+model with logistic function is scikit-learn's `LogisticRegression` without penalty, a Poisson model NeMoS' `GLM`, both in float64.
+Tolerances of the peers' solvers are set so that the largest difference of a parameter is far below the 1e-3 that it may be.
 """
 
 from __future__ import annotations

@@ -82,12 +82,14 @@ def run_script(path: Path, options: Sequence[str]) -> Script:
         error = ""
         if process.returncode:
             error = printable(f"exit status {process.returncode}: {''.join(last)}")
-        found: tuple[Comparison, ...] = ()
+        made: tuple[Comparison, ...] = ()
         try:
-            found = read_rows(rows)
+            made = read_rows(rows)
         except FormatError as damage:
             error = error or printable(str(damage))
-    return Script(found, round(time.perf_counter() - begun, 3), before, error)
+    if not made and not error:
+        error = "it reported no comparison"
+    return Script(made, round(time.perf_counter() - begun, 3), before, error)
 
 
 def continued(out: Path, fresh: Run, again: bool) -> Run:

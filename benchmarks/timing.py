@@ -22,7 +22,7 @@ from nsnn_neuro.brian.standalone import Device
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: seconds of the steps alone, seconds of the whole call, spikes per neuron and second with its standard error."""
+    """One run: seconds of the steps alone, seconds of the complete call, spikes per neuron and second with its standard error."""
 
     loop: float
     call: float
@@ -75,12 +75,12 @@ def loops() -> Iterator[list[float]]:
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What `call` returns, the seconds of its steps and of the whole; the whole for both where no run of Brian2's was seen."""
+    """What `call` returns, the seconds of its steps and of the complete call: of the call for both without a run of Brian2's."""
     with loops() as seconds:
         begun = time.perf_counter()
-        found = call()
-        whole = time.perf_counter() - begun
-    return found, (seconds[-1] if seconds else whole), whole
+        result = call()
+        complete = time.perf_counter() - begun
+    return result, (seconds[-1] if seconds else complete), complete
 
 
 def seconds_of(call: Callable[[], Any], repeats: int, *, warm: bool = True) -> tuple[float, ...]:
@@ -97,11 +97,11 @@ def seconds_of(call: Callable[[], Any], repeats: int, *, warm: bool = True) -> t
 
 def in_turn(cases: Mapping[str, Callable[[int], Sample]], repeats: int) -> dict[str, list[Sample]]:
     """Run every case `repeats` times, seeds 1, 2, ..., in turn, every second round backwards, so that a drift meets all alike."""
-    found: dict[str, list[Sample]] = {name: [] for name in cases}
+    samples: dict[str, list[Sample]] = {name: [] for name in cases}
     for repeat in range(repeats):
         for name in list(cases)[:: -1 if repeat % 2 else 1]:
-            found[name].append(cases[name](repeat + 1))
-    return found
+            samples[name].append(cases[name](repeat + 1))
+    return samples
 
 
 def spread(values: Sequence[float]) -> str:

@@ -16,8 +16,8 @@ from nsnn_neuro.core.errors import FormatError
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    with modules() as found:
-        yield found
+    with modules() as imported:
+        yield imported
 
 
 @pytest.fixture

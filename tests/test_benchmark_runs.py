@@ -24,8 +24,8 @@ SHARED = {"comparison", "environment", "timing", "run", "engine_cases", "engine_
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    with modules() as found:
-        yield found
+    with modules() as imported:
+        yield imported
 
 
 @pytest.fixture
@@ -150,12 +150,13 @@ Report(given.json).add(Comparison(name, "", (1.0,), "peer", (2.0,), Agreement("r
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A script that works, one that fails after a comparison, one that writes no comparison, and one whose values differ."""
+    """A script that works, one that fails after a comparison, one that writes no comparison, one that is silent, one that differs."""
     monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
     texts = {
         "good": GOOD.replace("VALUE", "3.0"),
         "fails": GOOD.replace("VALUE", "3.0") + "raise SystemExit('no more memory')\n",
         "garbage": "import sys\nopen(sys.argv[2], 'w').write('{}')\n",
+        "silent": "",
         "differs": GOOD.replace("VALUE", "4.0"),
     }
     for name, text in texts.items():
@@ -176,14 +177,15 @@ def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
         bench.run, "write_run", lambda path, run: (keep(path, run), written.append([*run.scripts]))
     )
     done = bench.run.run(scripts, out, fresh, full=options)
-    assert written == [list(scripts)[: k + 1] for k in range(4)]  # after each script
+    assert written == [list(scripts)[: k + 1] for k in range(5)]  # after each script
     assert bench.comparison.read_run(out) == done
     assert [row.name for row in done.scripts["good"].rows] == ["full"]
     assert done.scripts["fails"].error == "exit status 1: no more memory"
     assert len(done.scripts["fails"].rows) == 1
+    assert done.scripts["silent"].error == "it reported no comparison"
     assert "line 1 has" in done.scripts["garbage"].error
     printed = capsys.readouterr().out
-    assert "== 4/4 differs" in printed
+    assert "== 5/5 differs" in printed
     assert "rate 3, 4; WRONG" in printed
     summary = bench.run.summary(done)
     assert "FAILED fails: exit status 1" in summary
