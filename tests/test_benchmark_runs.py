@@ -150,7 +150,7 @@ Report(given.json).add(Comparison(name, "", (1.0,), "peer", (2.0,), Agreement("r
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A script that works, one that fails after a comparison, one that writes no comparison, one that is silent, one that differs."""
+    """A script that works, one that fails after a comparison, one that writes no comparison, a silent one, one that differs."""
     monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
     texts = {
         "good": GOOD.replace("VALUE", "3.0"),
