@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..io.train_arrays import seconds
 from ..measures.trains import as_repeats
 
 _FAR_LONGER = 10  # times the trials
+_STRETCH = 2**13  # steps, of which the history fits into the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,12 @@ class Data:
     """(n,) False where the neuron is refractory"""
     starts: np.ndarray
     """(n_trials,) s, when the trials begin"""
+    design: np.ndarray | None = None
+    """(n, 1 + n_drive + n_history) 1, drive and history, of which these two are views; None after unpickling"""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without `design`, whose columns would be kept twice."""
+        return {**self.__dict__, "design": None}
 
     @property
     def before(self) -> np.ndarray:
@@ -75,7 +82,7 @@ class Data:
     def without_columns(self) -> Data:
         """The spikes alone, without the large arrays."""
         none = np.empty((len(self.o), 0))
-        return replace(self, drive=none, history=none)
+        return replace(self, drive=none, history=none, design=None)
 
     def shared(self, other: Data, dt: float) -> tuple[int, int]:
         """Spikes in the time for which `other` has data too: those in trials with the same spikes in `other`, and all."""
@@ -159,9 +166,16 @@ def on_steps(signal: Any, dt: float, channels: int, name: str = "signal", unit: 
 
 def filtered(steps: Steps, basis: np.ndarray) -> np.ndarray:
     """Each channel filtered by each function of a basis over lags from 0, (n_steps, n_channels * n_functions)."""
+    columns = list(_filtered_columns(steps, basis))
+    return np.stack(columns, axis=1) if columns else np.empty((len(steps.values), 0))
+
+
+def _filtered_columns(steps: Steps, basis: np.ndarray) -> Iterator[np.ndarray]:
+    """The columns of `filtered`, one at a time."""
     n = len(steps.values)
-    columns = [np.convolve(x, b[:n])[:n] for x in steps.values.T for b in basis.T]
-    return np.stack(columns, axis=1) if columns else np.empty((n, 0))
+    for x in steps.values.T:
+        for b in basis.T:
+            yield np.convolve(x, b[:n])[:n]
 
 
 def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarray]:
@@ -191,14 +205,29 @@ def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarr
 def past(o: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The spikes of one trial filtered by a basis over lags from 1, (n, n_functions)."""
     history = np.zeros((len(o), basis.shape[1]))
-    for t in np.flatnonzero(o):
+    for t in np.flatnonzero(o).tolist():
         rest = history[t + 1 : t + 1 + len(basis)]
         rest += o[t] * basis[: len(rest)]
     return history
 
 
+def _write_past(history: np.ndarray, o: np.ndarray, basis: np.ndarray) -> None:
+    """`past`, written to `history` by stretches: as rows of a small array they are added fast."""
+    n_lags, n = len(basis), len(o)
+    recent = np.zeros((_STRETCH + n_lags, basis.shape[1]))
+    for first in range(0, n, _STRETCH):
+        own = o[first : first + _STRETCH]
+        for t in np.flatnonzero(own).tolist():
+            recent[t + 1 : t + 1 + n_lags] += basis if own[t] == 1.0 else own[t] * basis
+        history[first : first + _STRETCH] = recent[: len(own)]
+        recent[:n_lags] = recent[_STRETCH:]
+        recent[n_lags:] = 0.0
+
+
 def not_refractory(o: np.ndarray, steps: int) -> np.ndarray:
     """True where no spike was in the last `steps` steps."""
+    if steps == 0:
+        return np.ones(len(o), dtype=bool)
     total = np.concatenate([[0.0], np.cumsum(o)])
     t = np.arange(len(o))
     return np.asarray(total[t] == total[np.maximum(t - steps, 0)])
@@ -236,17 +265,10 @@ def prepare(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"
         )
     spikes = binned(repeats, dt, several=several)
-    columns = [filtered(s, stimulus) for s in signals]
-    drive = []
-    for k, o in enumerate(spikes):
-        which = k if len(signals) > 1 else 0
-        if signals:
-            where = signals[which].slice(float(repeats.t_start[k]), len(o), f"trial {k}")
-            drive.append(columns[which][where])
-        else:
-            drive.append(np.empty((len(o), 0)))
-    if more is not None:
-        drive = more(drive, repeats.t_start)
+    where = [
+        signals[k if len(signals) > 1 else 0].slice(float(repeats.t_start[k]), len(o), f"trial {k}")
+        for k, o in enumerate(spikes if signals else [])
+    ]
     free = [not_refractory(o, refractory) for o in spikes]
     for k, (o, f) in enumerate(zip(spikes, free, strict=True)):
         early = ((o > 0) & ~f) | ((o > 1) & (refractory > 0))
@@ -256,9 +278,45 @@ def prepare(
                 f"refractory = {refractory * dt:.6g} s: trial {k} has a spike at {t:.6g} s within that time after another: "
                 "expected no shorter interval; take a smaller refractory"
             )
+    if more is None:
+        n_drive = stimulus.shape[1] * channels * bool(signals)
+        drive = [_filtered_columns(one, stimulus) for one in signals]
+    else:
+        each = [np.empty((len(o), 0)) for o in spikes]
+        if signals:
+            columns = [filtered(one, stimulus) for one in signals]
+            each = [columns[k if len(signals) > 1 else 0][own] for k, own in enumerate(where)]
+        each = more(each, repeats.t_start)
+        n_drive, drive, where = each[0].shape[1], [iter(x.T) for x in each], [slice(None)] * len(each)
+    design = _design(drive, where, spikes, history, n_drive)
     begins = [np.arange(len(o)) == 0 for o in spikes]
-    rows = [spikes, begins, drive, [past(o, history) for o in spikes], free, [repeats.t_start]]
-    return Data(*map(_joined, rows))
+    o, begun, possible, starts = map(_joined, (spikes, begins, free, [repeats.t_start]))
+    return Data(o, begun, design[:, 1 : 1 + n_drive], design[:, 1 + n_drive :], possible, starts, design)
+
+
+def _design(
+    drive: Sequence[Iterator[np.ndarray]],
+    where: Sequence[slice],
+    spikes: Sequence[np.ndarray],
+    history: np.ndarray,
+    n_drive: int,
+) -> np.ndarray:
+    """1, drive and history (n, 1 + n_drive + n_history), written column by column: no other array is as large.
+
+    drive : columns of each trial, or once of all trials
+    where : rows of these that belong to each trial
+    """
+    ends = np.cumsum([len(o) for o in spikes]).tolist()
+    rows = [slice(end - len(o), end) for o, end in zip(spikes, ends, strict=True)]
+    design = np.zeros((ends[-1], 1 + n_drive + history.shape[1]), order="F")
+    design[:, 0] = 1.0
+    for k, columns in enumerate(drive):
+        for j, column in enumerate(columns, 1):
+            for trial in range(len(rows)) if len(drive) == 1 else [k]:
+                design[rows[trial], j] = column[where[trial]]
+    for own, o in zip(rows, spikes, strict=True) if history.size else ():
+        _write_past(design[own, 1 + n_drive :], o, history)
+    return design
 
 
 def _joined(parts: Sequence[Any]) -> np.ndarray:

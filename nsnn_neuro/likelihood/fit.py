@@ -465,7 +465,7 @@ def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | No
         se=dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         covariance=covariance,
         log_likelihood=value.log_likelihood,
-        bits_per_spike=float(bits_per_spike(model.probability_at(value)[1], data.o)),
+        bits_per_spike=float(bits_per_spike(value.log_events, data.o)),
         n_spikes=int(data.o.sum()),
         n_steps=len(data.o),
         ridge=prior.ridge,

@@ -19,8 +19,8 @@ from .bases import Basis, check_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
-from .responses import Poisson, check_family, response
-from .value import Value, leak
+from .responses import Poisson, check_family
+from .value import Value, evaluated, leak
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
@@ -268,12 +268,14 @@ class NeuronModel:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
         n, n_drive = len(data.o), data.drive.shape[1]
         if beta == 0.0:  # without a membrane nothing is carried over
+            if data.design is not None and self.threshold is not None:
+                return data.design, np.broadcast_to(-1.0, n)
             linear = np.empty((n, 1 + n_drive + data.history.shape[1] + (self.threshold is None)))
             linear[:, 0], linear[:, 1 : 1 + n_drive] = 1.0, data.drive
             linear[:, 1 + n_drive : 1 + n_drive + data.history.shape[1]] = data.history
             if self.threshold is None:
                 linear[:, -1] = -1.0
-            return linear, np.full(n, -1.0)
+            return linear, np.broadcast_to(-1.0, n)
         reset = -beta * data.before if self.reset == "subtract" else np.zeros(n)
         inputs = np.column_stack([np.ones(n), data.drive, reset])
         through = leak(inputs, self.kept(data), beta)
@@ -289,30 +291,38 @@ class NeuronModel:
         return alive * (1 - data.before) if self.reset == "hard" else alive
 
     def evaluate(
-        self, p: np.ndarray, data: Data, linear: tuple[np.ndarray, np.ndarray] | None = None
+        self,
+        p: np.ndarray,
+        data: Data,
+        linear: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        curved: bool = False,
     ) -> Value:
-        """Log-likelihood and gradient, with information and curvature on demand; `linear`: the traces, if known."""
+        """Log-likelihood and gradient, with information and curvature on demand.
+
+        linear : the traces, if known; curved : whether the curvature is needed, which then takes no pass of its own
+        """
         fitted = self.beta == "fit"
         beta = float(p[-1]) if fitted else float(self.beta)
         e, threshold = self.traces(beta, data) if linear is None else linear
-        a = e @ (p[:-1] if fitted else p)
-        theta = self.threshold
-        if theta is not None:
-            a = a + theta * threshold
-        elif fitted:
-            theta = float(p[-2])
+        q, theta = p[:-1] if fitted else p, self.threshold
+
+        def potential(rows: slice) -> np.ndarray:
+            at = e[rows] @ q
+            return at + theta * threshold[rows] if theta else at
+
         if fitted:
+            a = potential(slice(None))
+            if theta is None:
+                theta = float(p[-2])
             n_history = data.history.shape[1]
             m = a + theta - data.history @ p[1 + data.drive.shape[1] :][:n_history]
             before = np.concatenate([[0.0], m[:-1]]) * self.kept(data)
             if self.reset == "subtract":
                 before = before - theta * data.before
-            e = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
-        observed = response(self.family, a, data.o)
-        signal, free = observed.slope, data.free
-        if not free.all():
-            signal = signal * free
-        return Value(float(observed.log_likelihood[free].sum()), e.T @ signal, e, a, observed, data)
+            extended = np.concatenate([e, leak(before[:, None], self.kept(data), beta)], axis=1)
+            return evaluated(self.family, data, extended, lambda rows: a[rows], curved)
+        return evaluated(self.family, data, e, potential, curved)
 
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory.
@@ -320,13 +330,8 @@ class NeuronModel:
         Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood of the counts where some step
         has several spikes.
         """
-        return self.probability_at(self.evaluate(p, data))
-
-    def probability_at(self, value: Value) -> tuple[np.ndarray, np.ndarray]:
-        """`probability` of what was evaluated."""
-        at, data = value.response, value.data
-        logs = at.log_likelihood if data.o.max(initial=0) > 1 else at.log_event
-        return np.where(data.free, at.log_silence, 0.0), np.where(data.free, logs, 0.0)
+        value = self.evaluate(p, data)
+        return np.where(data.free, value.response.log_silence, 0.0), value.log_events
 
     # --- spikes ---
 

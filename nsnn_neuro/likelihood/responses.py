@@ -50,7 +50,7 @@ class SpikeOrNone:
     """One spike with probability F(a), else none."""
 
     def __init__(self, family: Family, a: np.ndarray, o: np.ndarray) -> None:
-        self.family, self.a, self.o = family, a, o
+        self.family, self.a, self.fired = family, a, o == 1
 
     @cached_property
     def tails(self) -> Any:
@@ -60,9 +60,9 @@ class SpikeOrNone:
     @cached_property
     def _observed(self) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(self.family, Gaussian | Logistic):  # one tail in place of two
-            return observed(self.family, self.a, self.o == 1)
-        fired, at = self.o == 1, self.tails
-        return np.where(fired, at.log_spike, at.log_silence), np.where(fired, at.up, -at.down)
+            return observed(self.family, self.a, self.fired)
+        at = self.tails
+        return np.where(self.fired, at.log_spike, at.log_silence), np.where(self.fired, at.up, -at.down)
 
     @property
     def log_likelihood(self) -> np.ndarray:
@@ -93,9 +93,9 @@ class SpikeOrNone:
     def curvature(self) -> np.ndarray | None:
         """(n,) minus the second derivative of the log-likelihood; None where f' is unknown"""
         if isinstance(self.family, Gaussian):
-            return gaussian_curvature(self.family, self.a, self.o == 1, self.slope)
+            return gaussian_curvature(self.family, self.a, self.fired, self.slope)
         each = curvature(self.family, self.a, self.tails)
-        return None if each is None else np.where(self.o == 1, *each)
+        return None if each is None else np.where(self.fired, *each)
 
 
 class Counts:

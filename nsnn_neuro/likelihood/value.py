@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..core.numba_jit import njit
+from ..models.escape import Family
 from .data import Data
-from .responses import Counts, SpikeOrNone
+from .responses import Counts, Poisson, SpikeOrNone, response
 
-_ROWS = 2**11  # of a piece
+_ROWS = 2**12  # of a piece, which fits into the processor's cache
+_ROWS_OF_A_PRODUCT = 2**11  # beyond, BLAS divides a small product between threads, which wait for each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +28,19 @@ class Value:
     """(n, n_parameters) da/dparameter"""
     potential: np.ndarray
     """(n,) a"""
-    response: SpikeOrNone | Counts
+    logs: np.ndarray
+    """(n,) log-likelihood of each step, also of refractory ones"""
+    family: Family | Poisson
     data: Data
+    passed: np.ndarray | None = None
+    """the curvature, if it was computed in the same pass"""
 
     @cached_property
     def information(self) -> np.ndarray:
         """(n_parameters, n_parameters) expected Fisher information along the recorded spikes."""
-        return self._weighted(self.response.information)
+        total = self._weighted("information")
+        assert total is not None
+        return total
 
     @cached_property
     def curvature(self) -> np.ndarray | None:
@@ -39,19 +48,72 @@ class Value:
 
         None for a family whose f' is unknown.
         """
-        each = self.response.curvature
-        return None if each is None else self._weighted(each)
+        return self._weighted("curvature") if self.passed is None else self.passed
 
-    def _weighted(self, weight: np.ndarray) -> np.ndarray:
-        return gram(self.traces, weight * self.data.free)
+    def _weighted(self, name: str) -> np.ndarray | None:
+        """The sum of products of traces, weighted by what the response of each step has under this name."""
+        total, family = np.zeros((self.traces.shape[1],) * 2), _with_known_scale(self.family)
+        for rows in _pieces(len(self.logs)):
+            each = getattr(response(family, self.potential[rows], self.data.o[rows]), name)
+            if each is None:
+                return None
+            total += gram(self.traces[rows], np.where(self.data.free[rows], each, 0.0))
+        return total
+
+    @property
+    def response(self) -> SpikeOrNone | Counts:
+        """Of all steps."""
+        return response(self.family, self.potential, self.data.o)
+
+    @property
+    def log_events(self) -> np.ndarray:
+        """(n,) log-likelihood of each step, 0 while refractory; of Poisson counts that of a spike or none, if none is above 1."""
+        few = isinstance(self.family, Poisson) and self.data.o.max(initial=0) <= 1
+        return np.where(self.data.free, self.response.log_event if few else self.logs, 0.0)
+
+
+def evaluated(
+    family: Family | Poisson,
+    data: Data,
+    traces: np.ndarray,
+    potential: Callable[[slice], np.ndarray],
+    curved: bool,
+) -> Value:
+    """The value where rows of the data have these traces and potentials, in one pass over pieces that fit into the cache.
+
+    curved : whether to compute the curvature in the same pass
+    """
+    n, k = traces.shape
+    a, logs, gradient = np.empty(n), np.empty(n), np.zeros(k)
+    curvature, known = np.zeros((k, k)) if curved else None, _with_known_scale(family)
+    for rows in _pieces(n):
+        x, free = traces[rows], data.free[rows]
+        a[rows] = potential(rows)
+        seen = response(known, a[rows], data.o[rows])
+        logs[rows], slope = seen.log_likelihood, seen.slope
+        gradient += (slope if free.all() else np.where(free, slope, 0.0)) @ x
+        if curvature is not None:
+            each = seen.curvature
+            curvature = None if each is None else curvature + gram(x, np.where(free, each, 0.0))
+    total = float((logs if data.free.all() else logs[data.free]).sum())
+    return Value(total, gradient, traces, a, logs, family, data, curvature)
+
+
+def _with_known_scale(family: Family | Poisson) -> Family | Poisson:
+    """A family whose scale is read and converted once, not for each piece."""
+    return family if isinstance(family, Poisson) else family.with_si({})
+
+
+def _pieces(n: int) -> Iterator[slice]:
+    return (slice(first, min(n, first + _ROWS)) for first in range(0, n, _ROWS))
 
 
 def gram(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Sum over rows of weight x x^T, (k, k), in pieces that fit into the processor's cache; columns (n, k), weight (n,)."""
     total = np.zeros((columns.shape[1], columns.shape[1]))
-    for first in range(0, len(columns), _ROWS):
-        x = columns[first : first + _ROWS]
-        total += x.T @ (weight[first : first + _ROWS, None] * x)
+    for first in range(0, len(columns), _ROWS_OF_A_PRODUCT):
+        x = columns[first : first + _ROWS_OF_A_PRODUCT]
+        total += x.T @ (weight[first : first + _ROWS_OF_A_PRODUCT, None] * x)
     return total
 
 

@@ -3,8 +3,9 @@
 `tails`, `log_odds` and `curvature` compute them in NumPy; `log_odds_text` writes the same formula in Brian2's syntax.
 
 With F the family's distribution function and f its density, the log-odds are log F - log(1 - F) and their derivative is
-f / F + f / (1 - F) = f / (F (1 - F)). Far from threshold F or 1 - F rounds to 0 or 1. So the Gaussian is computed from `log_ndtr`
-and `erfcx`, as phi / Phi(z) = sqrt(2 / pi) / erfcx(-z / sqrt(2)); other families take 1 - F = F(-x) where the density is even.
+f / F + f / (1 - F) = f / (F (1 - F)). Far from threshold F or 1 - F rounds to 0 or 1. So the Gaussian is computed from its scaled
+tail e = erfcx(abs(z) / sqrt(2)): with g = exp(-z^2 / 2) the smaller tail is e g / 2, the larger 1 - e g / 2, and phi over the tail
+is sqrt(2 / pi) / e or sqrt(2 / pi) g / (2 - e g). Other families take 1 - F = F(-x) where the density is even.
 """
 
 from __future__ import annotations
@@ -44,9 +45,8 @@ def tails(family: Family, x: np.ndarray) -> Tails:
     """
     if isinstance(family, Gaussian):
         sigma = family.si("sigma")
-        z = x / sigma
-        up, down = (_inverse_mills(s * z, _FRONT / sigma) for s in (1, -1))
-        return Tails(special.log_ndtr(z), special.log_ndtr(-z), up, down)
+        logs, ratios = zip(*_gaussian_tails(x / sigma, (True, False)), strict=True)
+        return Tails(*logs, *(ratio / sigma for ratio in ratios))
     if isinstance(family, Logistic):
         scale = family.si("s")
         z = x / scale
@@ -74,8 +74,8 @@ def observed(family: Family, x: np.ndarray, o: np.ndarray) -> tuple[np.ndarray, 
     sign = np.where(o, 1.0, -1.0)
     if isinstance(family, Gaussian):
         sigma = family.si("sigma")
-        z = sign * (x / sigma)
-        return special.log_ndtr(z), sign * _inverse_mills(z, _FRONT / sigma)
+        ((value, ratio),) = _gaussian_tails(sign * (x / sigma), (True,))
+        return value, sign * ratio / sigma
     if isinstance(family, Logistic):
         scale = family.si("s")
         z = sign * (x / scale)
@@ -97,9 +97,24 @@ def log_odds(family: Family, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at.log_spike - at.log_silence, at.up + at.down
 
 
-def _inverse_mills(z: np.ndarray, front: float | np.ndarray = _FRONT) -> np.ndarray:
-    """phi(z) / Phi(z), times front / sqrt(2 / pi)."""
-    return np.asarray(front / special.erfcx(-z / _SQRT2))
+def _inverse_mills(z: np.ndarray) -> np.ndarray:
+    """phi(z) / Phi(z)."""
+    return np.asarray(_FRONT / special.erfcx(-z / _SQRT2))
+
+
+def _gaussian_tails(z: np.ndarray, below: tuple[bool, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """log Phi(z) and phi / Phi(z), or, where not `below`, log(1 - Phi(z)) and phi / (1 - Phi(z))."""
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        e, half = special.erfcx(np.abs(z) / _SQRT2), 0.5 * z * z
+        g = np.exp(-half)
+        smaller = e * g
+        small = np.log(0.5 * e) - half, _FRONT / e
+        large = np.log1p(-0.5 * smaller), _FRONT * g / (2.0 - smaller)
+    result = []
+    for side in below:
+        low = z < 0 if side else z > 0
+        result.append((np.where(low, small[0], large[0]), np.where(low, small[1], large[1])))
+    return result
 
 
 def _is_even(family: Family) -> bool:
@@ -208,9 +223,11 @@ def gaussian_curvature(family: Gaussian, x: np.ndarray, o: np.ndarray, slope: np
 
 def _gaussian_curvature(z: np.ndarray, ratio: np.ndarray, sigma: float) -> np.ndarray:
     """r (r + z) with r = phi(z) / Phi(z), which goes to 1 for z to -inf, where the sum loses its digits."""
+    scaled = sigma * ratio
     far = z < -_FAR_TAIL
-    near = np.where(far, 0.0, z)
-    value = sigma * ratio * (sigma * ratio + near)
+    if not np.any(far):
+        return np.clip(scaled * (scaled + z), 0.0, 1.0) / sigma**2
+    value = scaled * (scaled + np.where(far, 0.0, z))
     return np.where(far, 1.0 - 1.0 / np.where(far, z, 1.0) ** 2, np.clip(value, 0.0, 1.0)) / sigma**2
 
 
