@@ -130,11 +130,11 @@ def leaky_white(_: Any) -> Iterator[Case]:
     law = expected.leaky_white
 
     def rate(dt: float) -> dict[str, float]:
-        return {"rate": law(LIF_NEURON, WHITE, 0.02)["rate"]}
+        return law(LIF_NEURON, WHITE, 0.02, cv=False)
 
     def on_grid(neuron: Any, noise: Noise, drive: float, dt: float) -> dict[str, float]:
         raised = theory.discrete_threshold(0.02, noise.si("sigma"), tau_m=0.02, dt=dt)
-        return {"rate": law(neuron, WHITE, drive, v_thresh=raised)["rate"]}
+        return law(neuron, WHITE, drive, cv=False, v_thresh=raised)
 
     yield case(LIF_NEURON, WHITE, 20, law, "bridge", gain=rate)
     note = "of a threshold raised by theory.discrete_threshold"
@@ -226,7 +226,7 @@ def adex_white(_: Any) -> Iterator[Case]:
     yield case(NEURON[AdEx], noise, 8, expected.fokker_planck, "a = b = 0, the EIF", dts=(0.05, 0.2))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return expected.fokker_planck(EIF_NEURON, noise, 10e-3 + push - w, cells=500)["rate"]
+        return expected.fokker_planck(EIF_NEURON, noise, 10e-3 + push - w, cells=500, cv=False)["rate"]
 
     def driven(b: Any, _: Any) -> AdEx:
         return dataclasses.replace(_adex(b), v_rest=-55 * mV)
@@ -241,7 +241,7 @@ def gif_white(_: Any) -> Iterator[Case]:
     yield case(NEURON[GIF], WHITE, 27, law, "b = b_thresh = 0, the LIF", dts=(0.1,))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return law(LIF_NEURON, WHITE, 0.03 + push - w, v_thresh=0.02 + lift)["rate"]
+        return law(LIF_NEURON, WHITE, 0.03 + push - w, cv=False, v_thresh=0.02 + lift)["rate"]
 
     yield _slow("slow adaptation", WHITE, rate_at, 80e-3, (1.5e-3, 1e-3), _driven_gif)
 
@@ -253,7 +253,7 @@ def gif_escape(_: Any) -> Iterator[Case]:
             yield dataclasses.replace(one, mode=f"{one.mode}, b = b_thresh = 0, the LIF", dts=(0.1,))
 
     def rate_at(push: float, w: float, lift: float) -> float:
-        return expected.path_hazard(LIF_NEURON, EXPONENTIAL, 0.03 + push - w, lift)["rate"]
+        return expected.path_hazard(LIF_NEURON, EXPONENTIAL, 0.03 + push - w, lift, cv=False)["rate"]
 
     yield _slow("Exponential, slow adaptation", EXPONENTIAL, rate_at, 80e-3, (1.5e-3, 1e-3), _driven_gif)
 

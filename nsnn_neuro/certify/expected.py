@@ -1,11 +1,12 @@
 """Rate (Hz) and CV of a neuron with a noise model from theory, independent of the simulator.
 
 Each function takes neuron, noise and mean drive (V) and returns {"rate": ..., "cv": ...}, or the rate only if there is no theory of
-the CV.
+the CV. Without `cv` only the rate is computed.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..core import units
 from ..models.escape import EscapeNoise
 from ..models.neurons import EIF, QIF, IntegrateAndFire
 from ..models.noise import MultiplicativeNoise, OUNoise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ..theory.fokker_planck.coloured import coloured_fp_rate_and_cv
 
 
 def hard_threshold(neuron: IntegrateAndFire) -> dict[str, Any]:
@@ -28,39 +30,46 @@ def level(neuron: IntegrateAndFire, drive: float) -> float:
     return neuron.si("v_rest") + drive
 
 
-def _both(rate: Any, cv: Any, *arguments: Any, **cell: Any) -> dict[str, float]:
-    return {"rate": rate(*arguments, **cell), "cv": cv(*arguments, **cell)}
+def _values(laws: tuple[Any, Any], cv: bool, *arguments: Any, **cell: Any) -> dict[str, float]:
+    """The rate and, if asked for, the CV from two laws with these arguments."""
+    values = {"rate": laws[0](*arguments, **cell)}
+    return values | {"cv": laws[1](*arguments, **cell)} if cv else values
 
 
-def leaky_white(neuron: Any, noise: WhiteNoise, drive: float, **other: float) -> dict[str, float]:
+def leaky_white(
+    neuron: Any, noise: WhiteNoise, drive: float, *, cv: bool = True, **other: float
+) -> dict[str, float]:
     """Siegert's formula; `other` replaces parameters such as the threshold."""
     cell, mu = hard_threshold(neuron) | other, level(neuron, drive)
-    return _both(theory.siegert_rate, theory.siegert_cv, mu, noise.si("sigma"), **cell)
+    return _values((theory.siegert_rate, theory.siegert_cv), cv, mu, noise.si("sigma"), **cell)
 
 
-def leaky_multiplicative(neuron: Any, noise: MultiplicativeNoise, drive: float) -> dict[str, float]:
+def leaky_multiplicative(
+    neuron: Any, noise: MultiplicativeNoise, drive: float, *, cv: bool = True
+) -> dict[str, float]:
     """White noise of strength sigma (V - v_zero), from its logarithm."""
     arguments = (level(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
     cell = hard_threshold(neuron) | {"calculus": noise.calculus}
-    return _both(theory.multiplicative_rate, theory.multiplicative_cv, *arguments, **cell)
+    return _values((theory.multiplicative_rate, theory.multiplicative_cv), cv, *arguments, **cell)
 
 
-def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float) -> dict[str, float]:
+def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float, *, cv: bool = True) -> dict[str, float]:
     """Jumps of finite size."""
     arguments = (level(neuron, drive), noise.si("weight"), noise.si("rate"))
     more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **hard_threshold(neuron)}
-    return _both(theory.shot_noise_rate, theory.shot_noise_cv, *arguments, **more)
+    return _values((theory.shot_noise_rate, theory.shot_noise_cv), cv, *arguments, **more)
 
 
-def leaky_threshold(neuron: Any, noise: ThresholdNoise, drive: float) -> dict[str, float]:
+def leaky_threshold(neuron: Any, noise: ThresholdNoise, drive: float, *, cv: bool = True) -> dict[str, float]:
     """A threshold drawn for each interval."""
     arguments = (level(neuron, drive), noise.si("sigma"))
-    return _both(theory.noisy_threshold_rate, theory.noisy_threshold_cv, *arguments, **hard_threshold(neuron))
+    laws = theory.noisy_threshold_rate, theory.noisy_threshold_cv
+    return _values(laws, cv, *arguments, **hard_threshold(neuron))
 
 
-def perfect_white(neuron: Any, noise: WhiteNoise, drive: float) -> dict[str, float]:
+def perfect_white(neuron: Any, noise: WhiteNoise, drive: float, *, cv: bool = True) -> dict[str, float]:
     """Inverse-Gaussian intervals."""
-    return _both(theory.pif_rate, theory.pif_cv, drive, noise.si("sigma"), **hard_threshold(neuron))
+    return _values((theory.pif_rate, theory.pif_cv), cv, drive, noise.si("sigma"), **hard_threshold(neuron))
 
 
 def perfect_threshold(neuron: Any, noise: ThresholdNoise, drive: float) -> dict[str, float]:
@@ -85,14 +94,32 @@ def perfect_shot_noise(neuron: Any, noise: PoissonNoise, _: float) -> dict[str, 
     return {"rate": float(rate), "cv": float(rate * np.sqrt(n * (up + down) / (up - down) ** 3))}
 
 
-def drift_of(neuron: IntegrateAndFire, drive: float) -> theory.Drift:
-    """The drift f of tau_m dV/dt = f(V), for the Fokker-Planck solvers."""
+_Call = tuple[
+    Any, tuple[float, ...], tuple[tuple[str, float], ...]
+]  # a function, its arguments, those with names
+
+
+def _drift_call(neuron: IntegrateAndFire, drive: float) -> _Call:
+    """What to call for the drift f of tau_m dV/dt = f(V); equal for equal drifts."""
     if isinstance(neuron, EIF):
-        sharp = {"delta_T": neuron.si("delta_T"), "v_thresh": neuron.si("v_thresh")}
-        return theory.eif_drift(level(neuron, drive), **sharp)
+        sharp = ("delta_T", neuron.si("delta_T")), ("v_thresh", neuron.si("v_thresh"))
+        return theory.eif_drift, (level(neuron, drive),), sharp
     if isinstance(neuron, QIF):
-        return theory.qif_drift(drive, v_rest=neuron.si("v_rest"), v_thresh=neuron.si("v_thresh"))
-    return theory.lif_drift(level(neuron, drive)) if neuron.leaky else theory.pif_drift(drive)
+        zeros = ("v_rest", neuron.si("v_rest")), ("v_thresh", neuron.si("v_thresh"))
+        return theory.qif_drift, (drive,), zeros
+    return (
+        (theory.lif_drift, (level(neuron, drive),), ()) if neuron.leaky else (theory.pif_drift, (drive,), ())
+    )
+
+
+@functools.cache
+def _coloured(
+    drift: _Call, sigma: float, tau_noise: float, cell: tuple[tuple[str, float], ...]
+) -> tuple[float, float]:
+    """Rate and CV in OU noise, which take a second: once for the rows of both, and for neurons that have the same membrane."""
+    make, arguments, more = drift
+    rate, cv = coloured_fp_rate_and_cv(make(*arguments, **dict(more)), sigma, tau_noise, **dict(cell))
+    return float(rate), float(cv)
 
 
 def fokker_planck(
@@ -100,27 +127,23 @@ def fokker_planck(
 ) -> dict[str, float]:
     """Any drift, in white noise, OU noise (two dimensions) or multiplicative noise (Lamperti's transformation).
 
-    Without `cv` only the rate, in half the time.
-
     y = ln[(V - v_zero) / (v_spike - v_zero)] has the drift f(V) / (V - v_zero), less sigma^2 in Ito's calculus, and noise sigma.
     """
-    f, sigma = drift_of(neuron, drive), noise.si("sigma")
+    call, sigma = _drift_call(neuron, drive), noise.si("sigma")
     spike, reset = neuron.si(neuron.threshold), neuron.si("v_reset")
     cell: dict[str, Any] = {name: neuron.si(name) for name in ("tau_m", "tau_refrac", "v_reset")}
     cell["v_spike"] = spike
-    laws: dict[str, Any] = {"rate": theory.fp_rate, "cv": theory.fp_cv}
-    arguments: tuple[Any, ...] = ()
     if isinstance(noise, OUNoise):
-        laws = {"rate": theory.coloured_fp_rate, "cv": theory.coloured_fp_cv}
-        arguments = (noise.si("tau_noise"),)
-    else:
-        cell["cells"] = cells
+        rate, variation = _coloured(call, sigma, noise.si("tau_noise"), tuple(cell.items()))
+        return {"rate": rate, "cv": variation} if cv else {"rate": rate}
+    make, arguments, more = call
+    f = make(*arguments, **dict(more))
     if isinstance(noise, MultiplicativeNoise):
         zero, loss = noise.si("v_zero"), sigma**2 * (noise.calculus == "ito")
         scale, drift = spike - zero, f
         f = theory.Drift(lambda y: drift(zero + scale * np.exp(y)) / scale * np.exp(-y) - loss, unit="1")
         cell |= {"v_spike": 0.0, "v_reset": float(np.log((reset - zero) / scale))}
-    return {name: law(f, sigma, *arguments, **cell) for name, law in laws.items() if cv or name == "rate"}
+    return _values((theory.fp_rate, theory.fp_cv), cv, f, sigma, cells=cells, **cell)
 
 
 def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +156,7 @@ def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndar
 
 
 def path_hazard(
-    neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, lift: float = 0.0
+    neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, lift: float = 0.0, *, cv: bool = True
 ) -> dict[str, float]:
     """Renewal integral of a hazard along the noise-free membrane; `lift` raises the threshold."""
 
@@ -142,7 +165,7 @@ def path_hazard(
         above = units.brian(u - neuron.si("v_thresh") - lift, neuron.membrane_unit)
         return noise.hazard.hazard(above, rise)  # type: ignore[union-attr]
 
-    return _both(theory.renewal_rate, theory.renewal_cv, rho, tau_refrac=neuron.si("tau_refrac"))
+    return _values((theory.renewal_rate, theory.renewal_cv), cv, rho, tau_refrac=neuron.si("tau_refrac"))
 
 
 def stepwise(neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, dt: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ from ..models.noise import MultiplicativeNoise, Noise, OUNoise, PoissonNoise, Th
 from . import expected
 from .cases import EXPONENTIAL, JUMPS, NEURON, THRESHOLDS, WHITE, Case, case, ms, mV
 
-Law = Callable[[Any, Any, float], dict[str, float]]  # of neuron, noise and drive in V
+Law = Callable[..., dict[str, float]]  # of neuron, noise and drive in V
 
 
 def _white(sigma: float) -> WhiteNoise:
@@ -31,7 +31,7 @@ def _multiplicative(sigma: float, v_zero: float, calculus: str = "ito") -> Multi
     return MultiplicativeNoise(sigma, v_zero * mV, calculus=calculus)  # type: ignore[arg-type]
 
 
-_any_drift = functools.partial(expected.fokker_planck, cv=False)
+_any_drift = expected.fokker_planck
 _LATE = "dt of .02 ms: at .05 ms the rate is .2 % low, since the spike of an upstroke faster than a step is up to half a step late"
 
 # neuron and noise -> law, dt (ms), and the cases: mode, noise, drive (mV), another dt
@@ -81,9 +81,7 @@ def further(kind: type[Neuron], noise_kind: type[Noise] | None) -> Iterator[Case
         return
     law, dt, cases = RANGES[kind, noise_kind]
 
-    def rate(*of: Any) -> dict[str, float]:
-        return {"rate": law(*of)["rate"]}
-
+    rate = functools.partial(law, cv=False)
     for mode, noise, drive, *other in cases:
         more = {"reason": _LATE if other else "", "burn_in": 4.0 if kind is PIF and "2 Hz" in mode else 0.3}
         yield case(NEURON[kind], noise, drive, rate, mode, dts=(*other, dt)[:1], **more)

@@ -160,9 +160,9 @@ def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:
     for quantity in exact[case.dts[0]]:
         expected = {dt: values[quantity] for dt, values in exact.items()}
         rows.append(_judged(names, quantity, quantity, runs, expected, case.dts[0], case.reason))
-    for dt in sorted(set(_GAIN_DTS) & set(runs)) if case.gain is not None else ():
-        expected = {at: case.gain(1e-3 * at)["rate"] for at in runs}  # type: ignore[misc]
-        rows.append(_judged(names, "rate", "rate, bridge gain", runs, expected, dt, ""))
+    gains = {} if case.gain is None else {at: case.gain(1e-3 * at)["rate"] for at in runs}
+    for dt in sorted(set(_GAIN_DTS) & set(gains)):
+        rows.append(_judged(names, "rate", "rate, bridge gain", runs, gains, dt, ""))
         if not case.bridge:
             rows[-1] |= {"verdict": "known", "reason": "crossings between grid points are missed"}
     return rows

@@ -21,8 +21,8 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import Neuron, Noise, NsnnError
-from nsnn_neuro.certify import report, run
-from nsnn_neuro.certify.cases import Case
+from nsnn_neuro.certify import expected, report, run
+from nsnn_neuro.certify.cases import NEURON, Case
 from nsnn_neuro.certify.pairs import Pair, pairs, refusal
 
 SOURCES = ("Relay", "PoissonSource")
@@ -334,3 +334,23 @@ def test_the_figure_shows_every_judged_row(rows):
     assert len(ax.get_yticklabels()) == 3
     assert [t.get_text() for t in ax.texts] == ["-4.0 %", "LIF"]
     assert {t.get_text() for t in ax.get_legend().get_texts()} == {"rate", "CV", "within 1 %", "failed"}
+
+
+def test_rate_and_cv_in_coloured_noise_take_one_solution(monkeypatch):
+    """Also of neurons with the same membrane: the GIF without adaptation is the LIF, the AdEx the EIF."""
+    solved = []
+
+    def solve(drift, sigma, tau_noise, **cell):
+        solved.append((float(drift(0.015)), sigma, tau_noise))
+        return 10.0, 0.5
+
+    monkeypatch.setattr(expected, "coloured_fp_rate_and_cv", solve)
+    expected._coloured.cache_clear()
+    noise = nsnn.OUNoise(3 * mV, 5 * ms)
+    for one in (NEURON[nsnn.LIF], NEURON[nsnn.GIF], NEURON[nsnn.EIF], NEURON[nsnn.AdEx]):
+        assert expected.fokker_planck(one, noise, 0.027) == {"rate": 10.0, "cv": 0.5}
+        assert expected.fokker_planck(one, noise, 0.027, cv=False) == {"rate": 10.0}
+    expected.fokker_planck(NEURON[nsnn.LIF], noise, 0.028)
+    expected._coloured.cache_clear()
+    assert len(solved) == 3
+    assert [round(drift, 6) for drift, *_ in solved[::2]] == [0.012, 0.013]
