@@ -43,6 +43,7 @@ from .models.connectivity import ConnectionRule as ConnectionRule
 from .models.connectivity import DistanceDependent as DistanceDependent
 from .models.connectivity import FixedInDegree as FixedInDegree
 from .models.connectivity import FixedProbability as FixedProbability
+from .models.connectivity import FixedTotalNumber as FixedTotalNumber
 from .models.connectivity import FromList as FromList
 from .models.connectivity import OneToOne as OneToOne
 from .models.convolution import AveragePooling as AveragePooling
@@ -162,6 +163,7 @@ __all__ = [
     "Fit",
     "FixedInDegree",
     "FixedProbability",
+    "FixedTotalNumber",
     "FormatError",
     "FromList",
     "FrozenNoise",

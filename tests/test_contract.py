@@ -82,6 +82,7 @@ EXAMPLES: dict[type, Any] = {
     nsnn.OneToOne: nsnn.OneToOne(),
     nsnn.FixedProbability: nsnn.FixedProbability(0.5),
     nsnn.FixedInDegree: nsnn.FixedInDegree(2),
+    nsnn.FixedTotalNumber: nsnn.FixedTotalNumber(4),
     nsnn.FromList: nsnn.FromList([0, 1, 2], [2, 0, 1]),
     nsnn.DistanceDependent: nsnn.DistanceDependent(0.9, 0.4),
     nsnn.Convolution: nsnn.Convolution(1, (1, 3), padding=(0, 1), image=(1, 1, 3)),

@@ -18,7 +18,7 @@ from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
 from ..core.parameters import Scalars, checked, choice, parameter
 from . import pair_sampling
-from .pair_sampling import Pairs, joined, random_pairs, summary
+from .pair_sampling import Pairs, joined, random_pairs, sorted_draws, sorted_subset, summary
 
 __getattr__ = renamed_names(__name__, "nsnn_neuro", Rule="ConnectionRule")
 
@@ -48,6 +48,10 @@ class ConnectionRule(Scalars):
     def n_synapses(self, pre: Any, post: Any) -> int | None:
         """The number of synapses, or None when it is random."""
         return None
+
+    def mean_synapses(self, pre: Any, post: Any) -> float | None:
+        """The expected number of synapses, or None when it is not known before they are drawn."""
+        return self.n_synapses(pre, post)
 
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices, int32, shape (n_synapses,) each."""
@@ -146,6 +150,10 @@ class FixedProbability(ConnectionRule):
     p: Any = parameter("1", bound="fraction")
     autapses: bool = _autapses(False)
 
+    def mean_synapses(self, pre: Any, post: Any) -> float:
+        """p times the number of possible pairs."""
+        return float(self.si("p") * pre.n * (post.n - (0 if self.autapses or pre is not post else 1)))
+
     def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
         """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
         pairs = joined([*random_pairs(pre.n, post.n, self.si("p"), rng)])
@@ -202,6 +210,55 @@ class FixedInDegree(ConnectionRule):
         if n < pre.n:
             partners += partners >= np.arange(post.n, dtype=np.int32)[:, None]
         return sorted_by_source(partners, pre.n)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FixedTotalNumber(ConnectionRule):
+    """Exactly n synapses, between uniformly drawn pairs of neurons, all different unless `multapses`.
+
+    Numbers of synapses per neuron are random, nearly binomial.
+
+    Parameters
+    ----------
+    n : whole number >= 0
+    autapses : bool, allow a neuron to connect to itself
+    multapses : bool, allow several synapses between two neurons (draws with replacement)
+
+    >>> from nsnn_neuro.models.network import Population
+    >>> from nsnn_neuro.models.neurons import NSNNNeuron
+    >>> cells = Population(3, NSNNNeuron(), name="cells")
+    >>> pre, post = FixedTotalNumber(6).connect(cells, cells, np.random.default_rng(1))
+    >>> pre.tolist(), post.tolist()
+    ([0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1])
+    """
+
+    n: int = checked(partial(whole, least=0))
+    autapses: bool = _autapses(False)
+    multapses: bool = checked(flag, default=False, kw_only=True)
+
+    def _partners(self, pre: Any, post: Any) -> int:
+        return post.n if self.autapses or pre is not post else post.n - 1
+
+    def check(self, pre: Any, post: Any) -> None:
+        """Raise NsnnError if there are fewer than n possible pairs."""
+        pairs = pre.n * self._partners(pre, post)
+        if self.n > pairs and not (self.multapses and pairs):
+            raise NsnnError(
+                f"n = {self.n}: expected at most {pairs}, the number of possible pairs (or multapses=True)"
+            )
+
+    def n_synapses(self, pre: Any, post: Any) -> int:
+        """n."""
+        return self.n
+
+    def connect(self, pre: Any, post: Any, rng: np.random.Generator) -> Pairs:
+        """Pre- and postsynaptic indices; see `ConnectionRule.connect`."""
+        partners = self._partners(pre, post)
+        draw = sorted_draws if self.multapses else sorted_subset
+        i, j = np.divmod(draw(pre.n * partners, self.n, rng), max(1, partners))
+        if partners < post.n:
+            j += j >= i
+        return i.astype(np.int32), j.astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Random pairs of neurons: Bernoulli draws. Subsets without repetition, and their order, are in `pair_sampling_numba`."""
+"""Random pairs of neurons: Bernoulli draws, and a given number of pairs. Subsets for each neuron: `pair_sampling_numba`."""
 
 from __future__ import annotations
 
@@ -49,3 +49,22 @@ def _successes(total: int, p: float, rng: np.random.Generator) -> np.ndarray:
         last = int(parts[-1][-1])
     hits = np.concatenate(parts)
     return hits[: np.searchsorted(hits, total)]
+
+
+def sorted_draws(total: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """`n` uniform draws from 0 ... total - 1 with replacement, in order."""
+    out = rng.integers(0, total, n) if n else np.empty(0, dtype=np.int64)
+    out.sort()
+    return out
+
+
+def sorted_subset(total: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """A uniformly drawn subset of n of 0 ... total - 1, in order: numbers drawn before are drawn again."""
+    if 2 * n > total:
+        kept = np.ones(total, dtype=bool)
+        kept[sorted_subset(total, total - n, rng)] = False
+        return np.flatnonzero(kept)
+    out = np.empty(0, dtype=np.int64)
+    while out.size < n:
+        out = np.unique(np.concatenate([out, sorted_draws(total, n - out.size, rng)]))
+    return out

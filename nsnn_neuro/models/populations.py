@@ -98,8 +98,9 @@ class Projection(SuggestsKeywords):
     Parameters
     ----------
     pre, post : `Population`s; post must not be a source (`Relay`, `PoissonSource`)
-    rule : a connection rule: `AllToAll()`, `OneToOne()`, `FixedProbability(p)`, `FixedInDegree(k)`, `FromList(pre, post)`,
-        `DistanceDependent(p_max, scale)`, for images `Convolution(...)` and `AveragePooling(...)`, or your own
+    rule : a connection rule: `AllToAll()`, `OneToOne()`, `FixedProbability(p)`, `FixedInDegree(k)`, `FixedTotalNumber(n)`,
+        `FromList(pre, post)`, `DistanceDependent(p_max, scale)`, for images `Convolution(...)` and `AveragePooling(...)`, or your
+        own
     weight : a number, a distribution (`Normal`, `LogNormal`, `Between`), or an array, of shape (n_pre, n_post) for `AllToAll` (all
         pairs connected), a kernel (c_out, c_in, kh, kw) for `Convolution`, else (n_synapses,) in the order of the rule. In the
         unit of the membrane for jumps and currents; for conductances plain numbers >= 0 (in units of the leak)

@@ -16,6 +16,7 @@ from nsnn_neuro import (
     DistanceDependent,
     FixedInDegree,
     FixedProbability,
+    FixedTotalNumber,
     FromList,
     NsnnError,
     NSNNNeuron,
@@ -55,6 +56,9 @@ RULES = [
     FixedInDegree(5, autapses=True),
     FixedInDegree(39),
     FixedInDegree(60, multapses=True),
+    FixedTotalNumber(300),
+    FixedTotalNumber(1100),
+    FixedTotalNumber(2000, autapses=True, multapses=True),
     DistanceDependent(0.8, 0.1),
     DistanceDependent(1.0, 0.3, profile="exponential", autapses=True),
 ]
@@ -181,6 +185,31 @@ def test_multapses_are_drawn_with_replacement():
     assert abs(same - b.n / 4) < 4 * np.sqrt(b.n * 3 / 16)
 
 
+def test_every_set_of_pairs_is_equally_likely():
+    """Two or four of the six pairs of three neurons: few are drawn until all differ, of many those that are missing."""
+    a, r, n = cells(3), rng(8), 6_000
+    for size in (2, 4):
+        counts = np.zeros(2**9, dtype=int)
+        for _ in range(n):
+            i, j = FixedTotalNumber(size).connect(a, a, r)
+            counts[np.sum(1 << (3 * i + j))] += 1
+        valid = [bin(k).count("1") == size and not k & 0b100010001 for k in range(2**9)]
+        assert counts[np.logical_not(valid)].sum() == 0
+        chi_square(counts[valid], np.full(15, n / 15), constraints=1)
+
+
+def test_a_fixed_total_number_of_multapses_is_multinomial():
+    """Counts of the pairs, with and without autapses."""
+    a, b, n = cells(6), cells(5, "b"), 30_000
+    for pre, post, autapses in ((a, b, False), (a, a, True), (a, a, False)):
+        i, j = FixedTotalNumber(n, autapses=autapses, multapses=True).connect(pre, post, rng(9))
+        counts = np.bincount(i * post.n + j, minlength=pre.n * post.n).reshape(pre.n, post.n)
+        allowed = np.ones_like(counts, dtype=bool) if autapses or post is b else ~np.eye(6, dtype=bool)
+        assert counts.sum() == n
+        assert not counts[~allowed].any()
+        chi_square(counts[allowed], np.full(allowed.sum(), n / allowed.sum()), constraints=1)
+
+
 def distances(a, b, positions):
     if positions is None:
         d = np.abs(np.arange(a)[:, None] / a - np.arange(b) / b)
@@ -248,6 +277,14 @@ A, B, LINE, PLANE = (
         (lambda: FixedInDegree(4).check(A, B), "k = 4: expected at most 3"),
         (lambda: FixedInDegree(3).check(A, A), "k = 3: expected at most 2"),
         (lambda: FixedInDegree(1, multapses=True).check(cells(1), A), None),
+        (lambda: FixedTotalNumber(1.5), "n = 1.5: expected a whole number"),
+        (
+            lambda: FixedTotalNumber(7).check(A, B),
+            r"n = 7: expected at most 6, .*pairs \(or multapses=True\)",
+        ),
+        (lambda: FixedTotalNumber(7).check(A, A), "n = 7: expected at most 6"),
+        (lambda: FixedTotalNumber(7, multapses=True).check(A, B), None),
+        (lambda: FixedTotalNumber(1, multapses=True).check(cells(1), A), None),
         (lambda: OneToOne().check(A, B), "populations of 3 and 2 neurons: expected equal sizes"),
         (lambda: FromList([0, 1], [0]), "pre has 2 and post 1 values"),
         (lambda: FromList([0.5], [0]), r"pre = \[0.5\]: expected an array of indices"),
@@ -287,6 +324,8 @@ def test_a_neuron_alone_has_no_partner_even_with_multapses():
     one = cells(1)
     with pytest.raises(NsnnError, match="expected at most 0"):
         FixedInDegree(1, multapses=True).check(one, one)
+    with pytest.raises(NsnnError, match="expected at most 0"):
+        FixedTotalNumber(1, multapses=True).check(one, one)
 
 
 @pytest.mark.slow
@@ -295,6 +334,7 @@ def test_a_neuron_alone_has_no_partner_even_with_multapses():
     [
         (FixedProbability(0.1), 0.1 * 12_500 * 12_499),
         (FixedInDegree(1250), 1250 * 12_500),
+        (FixedTotalNumber(15_000_000), 15_000_000),
         (DistanceDependent(0.5, 0.08), None),
     ],
     ids=repr,

@@ -29,6 +29,7 @@ from nsnn_neuro import (
     ExponentialSynapse,
     FixedInDegree,
     FixedProbability,
+    FixedTotalNumber,
     FromList,
     Gaussian,
     LogNormal,
@@ -423,7 +424,8 @@ def test_mistakes_in_a_network_are_named(make, message):
 
 
 EXAMPLES = [
-    AllToAll(), OneToOne(), FixedProbability(0.1), FixedInDegree(3), FromList([0], [1]), DistanceDependent(0.5, 0.1),
+    AllToAll(), OneToOne(), FixedProbability(0.1), FixedInDegree(3), FixedTotalNumber(3), FromList([0], [1]),
+    DistanceDependent(0.5, 0.1),
     Normal(0.0, 1.0), LogNormal(1.0, 1.0), Between(0.0, 1.0), DeltaSynapse(), ExponentialSynapse(1 * ms), AlphaSynapse(1 * ms),
     ConductanceSynapse(1 * ms, 0.0), Relay(), PoissonSource(1 * Hz),
 ]  # fmt: skip
