@@ -63,6 +63,7 @@ from .models.escape import Triangular as Triangular
 from .models.escape import Uniform as Uniform
 from .models.network import Connections as Connections
 from .models.network import Network as Network
+from .models.network_size import NetworkSize as NetworkSize
 from .models.neurons import EIF as EIF
 from .models.neurons import GIF as GIF
 from .models.neurons import LIF as LIF
@@ -177,6 +178,7 @@ __all__ = [
     "MultiplicativeNoise",
     "NSNNNeuron",
     "Network",
+    "NetworkSize",
     "Neuron",
     "Noise",
     "Normal",

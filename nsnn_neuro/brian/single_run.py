@@ -145,6 +145,7 @@ class Run:
                 'engine = "cpp": the state of a network has spikes in transit, which a C++ program cannot return: expected "auto", '
                 '"cython" or "numpy" with return_state or a SimulationState'
             )
+        self.net.check_memory(trials=self.trials, engine=target)
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
         with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
             with engine.running(target, self.threads, in_parts=True) as device:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ..core import units
-from ..core.checks import check_seed, instance
+from ..core.checks import check_seed, instance, whole
 from ..core.errors import NsnnError
+from .network_size import NetworkSize, ProjectionSize, network_size, warn_of_memory
 from .pair_sampling import summary
 from .populations import Population, Projection, given, read_only, shaped
 from .weight_distributions import Distribution
@@ -121,6 +122,37 @@ class Network:
                 f"projection {which.default_name!r} is not in this network: expected one of {known}"
             )
         raise NsnnError(f"name = {which!r}: expected one of {known}")
+
+    def size(self, *, trials: int = 1, engine: str = "cython") -> NetworkSize:
+        """Numbers of neurons and synapses, and the memory of a simulation, without drawing the synapses.
+
+        Only synapses of a rule whose `mean_synapses` is None are drawn and counted. The memory of "cython" and "numpy" is right
+        within 30 %, that of "cpp" within a factor of 1.5.
+
+        trials : whole number, trials that are simulated together
+        engine : "cython", "numpy", or "cpp", which takes three to four times the memory of the others
+
+        >>> from nsnn_neuro.models.presets import brunel
+        >>> print(brunel(g=5, eta=2).size())
+        12,500 neurons, 15,625,000 synapses, about 0.65 GB of memory (cython)
+        """
+        parts = []
+        for k, p in enumerate(self.projections):
+            number = p.rule.mean_synapses(p.pre, p.post)
+            if number is None:
+                number = float(self.connections(p).pre.size)
+            weights, delays = (isinstance(x, np.ndarray | Distribution) for x in (self._weights[k], p._delay))
+            others = int(p.release < 1) + 3 * (p.short_term is not None)
+            parts.append(ProjectionSize(number, weights, delays, others))
+        neurons = sum(p.n for p in self.populations)
+        return network_size(neurons, parts, trials=whole(trials, 1, "trials"), engine=engine)
+
+    def check_memory(self, *, trials: int = 1, engine: str = "cython") -> None:
+        """Warn if a simulation needs more memory than is free; `simulate` does this at its beginning."""
+        kept = 0
+        for c in self._cache.values():
+            kept += sum(a.nbytes for a in (c.pre, c.post, c.weight, c.delay) if isinstance(a, np.ndarray))
+        warn_of_memory(self.size(trials=trials, engine=engine), kept)
 
     def connections(self, projection: Projection | str) -> Connections:
         """The synapses of a projection, given itself or its name. They are drawn at the first call and then stay the same."""

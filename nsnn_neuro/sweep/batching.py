@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,25 +53,6 @@ def memory(members: int, spikes: float) -> float:
     6400000.0
     """
     return float(PER_MEMBER * members + PER_SPIKE * spikes)
-
-
-def free_memory() -> int:
-    """Bytes that are free or hold cached files, within the limit of a container."""
-    free = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
-        limit, used, parts = (
-            Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")
-            for name in ("max", "current", "stat")
-        )
-        cached = next(
-            int(line.split()[1]) for line in parts.splitlines() if line.startswith("inactive_file ")
-        )
-        free.append(max(0, int(limit) - int(used) + cached))
-    except (OSError, ValueError, StopIteration):
-        pass
-    return min(free) if free else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def chunk_size(

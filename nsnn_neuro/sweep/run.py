@@ -19,12 +19,13 @@ from ..brian.global_state import frozen_heap
 from ..core import checks, units
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
+from ..core.memory import free_memory
 from ..core.progress import progress_bar, resolve_progress
 from ..core.warn import warn
 from ..io.provenance import provenance
 from ..measures.table import INTERVALS, named_measures
 from . import worker
-from .batching import chunk_size, free_memory, groups, kept_size
+from .batching import chunk_size, groups, kept_size
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
 from .store import Folder, differences, digest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nsnn_neuro.sweep import batching
+from nsnn_neuro.core import memory
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = """
@@ -64,6 +64,6 @@ def test_free_memory_counts_a_containers_limit_without_its_cached_files(
         "/sys/fs/cgroup/memory.stat": "anon 100000\ninactive_file 250000\n",
     }
     monkeypatch.setattr(Path, "read_text", lambda self, encoding: files[str(self)])
-    assert batching.free_memory() == 350_000
+    assert memory.free_memory() == 350_000
     files["/sys/fs/cgroup/memory.max"] = "max\n"
-    assert batching.free_memory() == 800 * 1024
+    assert memory.free_memory() == 800 * 1024

@@ -1,0 +1,29 @@
+"""How much memory the machine has left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def free_memory() -> int:
+    """Bytes that are free or hold cached files, within the limit of a container.
+
+    >>> free_memory() > 2**20
+    True
+    """
+    free = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")))
+        limit, used, parts = (
+            Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii")
+            for name in ("max", "current", "stat")
+        )
+        cached = next(
+            int(line.split()[1]) for line in parts.splitlines() if line.startswith("inactive_file ")
+        )
+        free.append(max(0, int(limit) - int(used) + cached))
+    except (OSError, ValueError, StopIteration):
+        pass
+    return min(free) if free else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
