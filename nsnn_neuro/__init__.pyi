@@ -103,6 +103,7 @@ from .models.presets import balanced as balanced
 from .models.presets import brunel as brunel
 from .models.presets import convolutional as convolutional
 from .models.presets import feedforward as feedforward
+from .models.presets import microcircuit as microcircuit
 from .models.presets import recurrent as recurrent
 from .models.short_term import TsodyksMarkram as TsodyksMarkram
 from .models.stimuli import Constant as Constant
@@ -234,6 +235,7 @@ __all__ = [
     "load_fit",
     "losses",
     "measures",
+    "microcircuit",
     "parameter",
     "perturb",
     "plastic_synapses",
