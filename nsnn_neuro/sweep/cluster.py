@@ -14,6 +14,9 @@ from .worker import Task
 
 _ADDRESS = re.compile(r"(?:(tcp|tls|ucx|wss?)://)?([^/\s]+):(\d{1,5})")
 _WAIT = 10.0  # s
+# A chunk is submitted up to three times. Dask fails it whenever more workers died in it than `allowed-failures` says (3), which a
+# client cannot change. On large clusters workers die for reasons of their own, such as the end of a job.
+_RUNS = 3
 _EXPECTED = (
     'expected the address of a running Dask scheduler, such as "tcp://host:8786", or a distributed.Client'
 )
@@ -48,7 +51,10 @@ def _check_address(scheduler: str) -> None:
 
 
 def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None, None]:
-    """Yield the results of all tasks, as workers finish them; a chunk whose worker dies has failed."""
+    """Yield the results of all tasks, as workers finish them; a chunk in which workers die again and again has failed.
+
+    NsnnError when the connection to the scheduler is lost.
+    """
     try:
         import distributed
     except ImportError:
@@ -70,14 +76,30 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
                 ) from None
         else:
             raise NsnnError(f"scheduler = {scheduler!r}: {_EXPECTED}")
-        waiting = {client.submit(worker.run, task, pure=False, retries=1): task for task in tasks}
+        waiting: dict[Any, tuple[Task, int]] = {}
+
+        def submit(task: Task, number: int) -> Any:
+            future = client.submit(worker.run, task, pure=False, retries=1)
+            waiting[future] = task, number
+            return future
+
         try:
-            for future in distributed.as_completed(list(waiting), loop=client.loop):
-                task = waiting.pop(future)
+            finished = distributed.as_completed([submit(task, 1) for task in tasks], loop=client.loop)
+            for future in finished:
+                task, number = waiting.pop(future)
                 try:
                     result = future.result()
                 except Exception as error:
+                    if future.status != "error":
+                        raise NsnnError(
+                            f"scheduler = {scheduler!r}: the connection to it was lost ({type(error).__name__}): start it and its "
+                            "workers again and repeat the call; with out=FOLDER it continues with the finished points"
+                        ) from None
+                    if isinstance(error, distributed.KilledWorker) and number < _RUNS:
+                        finished.add(submit(task, number + 1))
+                        continue
                     result = worker.all_failed(task, error)
                 yield result
         finally:
-            client.cancel(list(waiting))
+            if client.status == "running":
+                client.cancel(list(waiting))
