@@ -50,8 +50,8 @@ class Sweep:
 
     def workers(self) -> list[int]:
         """Processes that have measured a point, and live. (One that is killed before it has joined is not replaced by Dask.)"""
-        found = sorted(int(path.name) for path in self.notes.iterdir() if path.name.isdigit())
-        return [number for number in found if number != self.process.pid and lives(number)]
+        numbers = sorted(int(path.name) for path in self.notes.iterdir() if path.name.isdigit())
+        return [number for number in numbers if number != self.process.pid and lives(number)]
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Until `condition` holds, in a sweep that goes on."""
