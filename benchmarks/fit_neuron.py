@@ -1,10 +1,9 @@
 """`fit_neuron` with many steps: processor time, time and memory of one fit of a stimulus filter and a history filter.
 
-`python benchmarks/fit_neuron.py [--steps N] [--functions N] [--repeats N]`: white noise in steps of 1 ms drives a neuron with
-Gaussian escape noise, whose filters are sums of raised cosines. Each fit runs in a process of its own, on the same simulated
-spikes. Seconds of the processor (of all threads) and of the clock are medians (least - most). The memory is the peak of the process
-during the fit, and what it held before: Python and the data. The goal is 3 s and 0.8 GB for 1.8 million steps and 8 + 8 functions.
-The last column is the largest distance of a parameter from the simulated one, in standard errors.
+`python benchmarks/fit_neuron.py [--steps N] [--functions N] [--repeats N] [--quick] [--json FILE]`: white noise in steps of 1 ms
+drives a neuron with Gaussian escape noise, whose filters are sums of raised cosines. Each fit runs in a process of its own, on the
+same simulated spikes. The memory is the peak of the process during the fit, Python and the data included. The goal is 3 s and
+0.8 GB for 1.8 million steps and 8 + 8 functions. The fit agrees if no parameter is more than five standard errors from the simulated one.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ import neo
 import numpy as np
 import quantities as pq
 from brian2 import ms
-from timing import machine, spread, table
+from comparison import Agreement, Comparison, Report, add_options, goal
+from environment import machine
 
 from nsnn_neuro import Gaussian
 from nsnn_neuro.likelihood import NeuronModel, RaisedCosines, fit_neuron
 
-STEPS, FUNCTIONS = 1_800_000, 8
+STEPS, FUNCTIONS, GOAL = 1_800_000, 8, 3.0  # GOAL: s
 
 
 def setting(steps: int, functions: int) -> tuple[NeuronModel, neo.AnalogSignal, np.ndarray]:
@@ -79,53 +79,46 @@ def run(spikes: Path, steps: int, functions: int) -> None:
     )
 
 
-def row(steps: int, functions: int, repeats: int) -> list[str]:
-    """The row of a size."""
+def compare(report: Report, steps: int, functions: int, repeats: int, *, full: bool) -> None:
+    """Report a size; `full`: whether it is that of the goal."""
     model, signal, true = setting(steps, functions)
     fits: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         spikes = Path(folder) / "spikes.npy"
         np.save(spikes, model.simulate(true, signal).segments[0].spiketrains[0].magnitude)
         n_spikes = np.load(spikes).size
+        sizes = ["--steps", str(steps), "--functions", str(functions)]
         for _ in range(repeats):
-            call = [
-                sys.executable,
-                __file__,
-                "--run",
-                str(spikes),
-                "--steps",
-                str(steps),
-                "--functions",
-                str(functions),
-            ]
+            call = [sys.executable, __file__, "--run", str(spikes), *sizes]
             fits.append(json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout))
-    each = {name: [one[name] for one in fits] for name in fits[0]}
-    return [
-        f"{steps:,} steps, {n_spikes:,} spikes, {functions} + {functions} functions",
-        spread(each["cpu"]),
-        spread(each["wall"]),
-        f"{max(each['peak']):.2f} ({max(each['held']):.2f} before)",
-        f"{each['steps'][0]}",
-        f"{each['off'][0]:.1f}",
-    ]
+    each = {name: tuple(one[name] for one in fits) for name in fits[0]}
+    size = f"{steps:,} steps, {n_spikes:,} spikes, {functions} + {functions} functions"
+    alike = Agreement("largest deviation in standard errors", max(each["off"]), 0.0, slack=5.0)
+    for name, seconds in (("fit of many steps", each["wall"]), ("the same, processor time", each["cpu"])):
+        report.add(Comparison(name, size, seconds, agreement=alike, goal=goal(GOAL, seconds) if full else ""))
+    print(
+        f"peak memory {max(each['peak']):.2f} GB, {max(each['held']):.2f} GB before; {each['steps'][0]} Newton steps"
+    )
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the comparisons."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--functions", type=int, default=FUNCTIONS)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    add_options(parser)
     given = parser.parse_args()
     if given.run:
         run(given.run, given.steps, given.functions)
         return
     print(machine())
-    head = ["fit", "processor time (s)", "time (s)", "peak memory (GB)", "Newton steps", "largest |z|"]
-    print(table(head, [row(given.steps, given.functions, given.repeats)]))
+    steps, repeats = (20_000, 1) if given.quick else (given.steps, given.repeats)
+    full = (steps, given.functions) == (STEPS, FUNCTIONS)
+    compare(Report(given.json), steps, given.functions, repeats, full=full)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
     "information": ("--matrix",),
     "decoding": (),
     "glm": (),
+    "fit_neuron": (),
     "likelihood": ("--calibrate",),
     "cut": (),
     "import_time": (),
