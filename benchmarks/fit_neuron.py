@@ -3,7 +3,8 @@
 `python benchmarks/fit_neuron.py [--steps N] [--functions N] [--repeats N] [--quick] [--json FILE]`: white noise in steps of 1 ms
 drives a neuron with Gaussian escape noise, whose filters are sums of raised cosines. Each fit runs in a process of its own, on the
 same simulated spikes. The memory is the peak of the process during the fit, Python and the data included. The goal is 3 s and
-0.8 GB for 1.8 million steps and 8 + 8 functions. The fit agrees if no parameter is more than five standard errors from the simulated one.
+0.8 GB for 1.8 million steps and 8 + 8 functions. The fit agrees if no parameter is more than five standard errors from the
+simulated one.
 """
 
 from __future__ import annotations
