@@ -39,7 +39,7 @@ _SMOOTH = (Path(__file__).parent / "vector_math.h").read_text(encoding="utf-8")
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
 # -funroll-loops: for scalar loops of C++ programs, mainly those over thresholds
 PROGRAM_FLAGS = [*FLAGS, "-funroll-loops"]
-ENGINES = ("cython", "numpy", "cpp")
+ENGINES = ("cython", "numpy", "cpp", "torch")
 
 
 class NoCompilerWarning(UserWarning):
@@ -123,9 +123,9 @@ def choose(engine: str, *, auto: bool = False) -> str:
     if auto and engine == "auto":
         return engine
     if engine not in ENGINES:
-        known = '"auto", "cython", "numpy" or "cpp"' if auto else '"cython", "numpy" or "cpp"'
+        known = '"auto", "cython", "numpy", "cpp" or "torch"' if auto else '"cython", "numpy" or "cpp"'
         raise NsnnError(f"engine = {engine!r}: expected {known}")
-    if engine == "numpy" or has_compiler():
+    if engine in ("numpy", "torch") or has_compiler():
         return engine
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"
     if engine == "cpp":

@@ -47,6 +47,7 @@ class _Options(TypedDict, total=False):
     out: str | os.PathLike[str] | None
     initial: SimulationState | Mapping[str, Any] | None
     threads: int | None
+    device: Any
 
 
 @overload
@@ -70,6 +71,7 @@ def simulate(
     initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[False] = ...,
     threads: int | None = ...,
+    device: Any = ...,
 ) -> neo.Block: ...
 @overload
 def simulate(
@@ -101,6 +103,7 @@ def simulate(
     initial: SimulationState | Mapping[str, Any] | None = None,
     return_state: bool = False,
     threads: int | None = None,
+    device: Any = None,
 ) -> Any:
     """Simulate independent noisy neurons, or a network, for several trials at once.
 
@@ -170,6 +173,11 @@ def simulate(
         raise NsnnError(
             f'threads = {threads}: engine="{target}" uses one; expected engine="cpp" or "auto", or 1'
         )
+    if device is not None and target != "torch":
+        raise NsnnError(
+            f'device = {units.shown(device)}: engine="{target}" has none; expected None, or engine="torch"'
+        )
+    run.device = device
     block = auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
     return (block, run.state) if return_state else block
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import neo
@@ -41,6 +43,7 @@ class Run:
     ids: Any
     out: Any
     choice: str | None = None  # the reason why this engine was chosen, if it was
+    device: Any = None  # of engine="torch": a torch device, or its name
     state: states.SimulationState  # at the end of a run with return_state
 
     def __init__(
@@ -140,6 +143,8 @@ class Run:
 
     def execute(self, target: str, progress: Any) -> neo.Block:
         """Simulate on an engine and return the Block; `state` is then that at the end, if it is wanted."""
+        if target == "torch":
+            return _torch_engine().execute(self, self.device, progress)
         if target == "cpp" and self.needs_runtime:
             raise NsnnError(
                 'engine = "cpp": the state of a network has spikes in transit, which a C++ program cannot return: expected "auto", '
@@ -160,14 +165,18 @@ class Run:
                     with contextlib.closing(run) as windows:
                         for window in windows:
                             spool.add(*self._placed(*window))
-                for p, group in zip(self.net.populations, groups, strict=True):
-                    _check_finite(group, p)
-                if self.return_state:
-                    self.state = states.collect(self, groups, synapses)
+                self.finish(groups, synapses)
             block = self.block(result, v, w, target)
             if spool is None:
                 return block
             return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+
+    def finish(self, groups: Sequence[Any], synapses: Sequence[Any]) -> None:
+        """Check the membranes at the end of a run and keep the state, if it is wanted."""
+        for p, group in zip(self.net.populations, groups, strict=True):
+            _check_finite(group, p)
+        if self.return_state:
+            self.state = states.collect(self, groups, synapses)
 
     def _in_one_piece(
         self, objects: Any, groups: Any, synapses: Any, spikes: Any, device: Any, progress: Any
@@ -287,6 +296,18 @@ class Run:
             sampling_rate=units.pq_quantity(1 / each, "Hz"),
             name=name,
         )
+
+
+def _torch_engine() -> ModuleType:
+    """The module of the engine "torch", which imports PyTorch."""
+    try:
+        return importlib.import_module(".torch_engine", __package__)
+    except ImportError as error:
+        if (error.name or "").split(".")[0] != "torch":
+            raise
+        raise NsnnError(
+            f'engine = "torch" needs PyTorch ({error}): expected the extra, pip install "nsnn-neuro[torch]"; or use engine="cpp"'
+        ) from None
 
 
 def _check_finite(group: Any, population: Population) -> None:

@@ -1,0 +1,203 @@
+"""`engine="torch"`: neurons without synapses as PyTorch tensors, on a GPU if there is one; imported with this engine only.
+
+Brian2 writes the NumPy code of the groups, which `torch_code` translates; `torch_noise` draws the same random numbers. Tensors stay
+on the device from step to step, and no operation waits for the host. Spikes are kept as masks, of which the steps and members move to
+the host every so many steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import neo
+import numpy as np
+import torch
+from brian2 import Network, TimedArray, second
+from brian2.core.variables import ArrayVariable
+from brian2.groups.neurongroup import Resetter, Thresholder
+from torch import Tensor
+
+from ..core.errors import NsnnError
+from ..core.progress import progress_bar
+from ..core.units import shown
+from . import engine, global_state
+from .torch_code import INTEGERS, Program, arrays, functions, samples
+from .torch_noise import Draws
+
+_AT_ONCE = {"cpu": 2**17}  # numbers that are drawn in one call: on a CPU as many as fit into its cache
+_MOST_AT_ONCE = 2**22
+_LONGEST = 1024  # steps
+_MOST_MASKS = 2**24  # bytes of masks that are held
+_COUNTER = ("noise_neuron", "noise_trial", "noise_point", "noise_key0", "noise_key1")
+
+
+def find_device(device: Any = None) -> torch.device:
+    """The torch device of this name that can hold numbers of Brian2's floating-point type; None: the first GPU, else the CPU.
+
+    NsnnError : there is no such device
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    dtype = getattr(torch, engine.dtype())
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, dtype=dtype, device=chosen).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+        raise NsnnError(
+            f"device = {shown(device)}: expected a device of PyTorch with numbers of type {engine.dtype()}, here "
+            f"{' or '.join(repr(name) for name in there)} ({str(error).splitlines()[0]})"
+        ) from None
+    return chosen
+
+
+def check(run: Any) -> None:
+    """Refuse a run that this engine cannot do."""
+    if run.net.projections:
+        raise NsnnError(
+            'engine = "torch": neurons with synapses are not available on tensors: use engine="cpp" or "cython" for a network with '
+            "projections"
+        )
+    if run.weights or any(chosen.size for chosen in run.recorded.values()):
+        raise NsnnError('engine = "torch": record_v is not available on tensors: use engine="cpp" or "cython"')
+    if run.out is not None:
+        raise NsnnError(
+            f'engine = "torch": out = {run.out} is not available on tensors: use save(block, {str(run.out)!r}), or engine="cython"'
+        )
+
+
+def execute(run: Any, device: Any, progress: Any) -> neo.Block:
+    """Simulate a `Run` on a device and return the Block; `run.state` is then the state at the end, if it is asked for."""
+    check(run)
+    place = find_device(device)
+    with global_state.frozen_heap(), engine.running("numpy"):
+        groups, _ = run.build()
+        network = Network(groups, name="network")
+        network.run(0 * second, namespace={})  # writes the code
+        simulation = _Simulation(network, groups, place, run.first, run.n_steps, run.dt)
+        with progress_bar(progress, f"simulating ({place})") as report, np.errstate(all="ignore"):
+            spikes = simulation.run(report)
+        simulation.write_back()
+        run.finish(groups, [])
+    return run.block(_placed(run, *spikes), {}, {}, "torch")
+
+
+def _placed(run: Any, step: np.ndarray, member: np.ndarray) -> list[np.ndarray]:
+    """Trial, neuron and step of spikes, population by population; members are numbered through all populations."""
+    n = np.array([p.n for p in run.net.populations])
+    begin, which = np.cumsum(n) - n, np.searchsorted(run.trials * np.cumsum(n), member, side="right")
+    trial, neuron = np.divmod(member - run.trials * begin[which], n[which])
+    order = np.argsort(which, kind="stable")
+    return [values[order] for values in (trial, neuron + begin[which], step)]
+
+
+class _Simulation:
+    """The groups of a network as tensors, and their operations as programs in the order of a step."""
+
+    def __init__(
+        self, network: Network, groups: Any, device: torch.device, first: int, n_steps: int, dt: float
+    ) -> None:
+        self.device, self.first, self.end, self.dt = device, first, first + n_steps, dt
+        self.dtype = getattr(torch, engine.dtype())
+        self.state: dict[str, Any] = {}  # what the names of arrays in the code stand for
+        self.changing: dict[str, ArrayVariable] = {}
+        self.fired: list[Any] = [None for _ in groups]
+        self.operations: list[tuple[int, Callable[[], None]]] = []  # steps from one run to the next, operation
+        self.clocks: dict[str, tuple[int, str, str]] = {}
+        self.sizes = sizes = [int(group.N) for group in groups]
+        number = {group.name: k for k, group in enumerate(groups)}
+        known = [functions(self._draws(group, size)) for group, size in zip(groups, sizes, strict=True)]
+        for one in network.sorted_objects:
+            for code in one._code_objects:
+                k, every = number[one.group.name], round(float(one.clock.dt_) / dt)
+                for clock in (one.clock, one.group.clock):
+                    names = [code.device.get_array_name(clock.variables[name]) for name in ("timestep", "t")]
+                    self.clocks[clock.name] = (round(float(clock.dt_) / dt), *names)
+                self._hold(code)
+                program = Program(code, self.state, known[k] | self._samples(code, one.group.clock, sizes[k]))
+                self.operations.append((every, self._operation(one, program, k)))
+
+    def _at_once(self, size: int) -> int:
+        """The steps whose numbers are drawn in one call."""
+        most = _AT_ONCE.get(self.device.type, _MOST_AT_ONCE)
+        steps = min(most // size, _LONGEST, self.end - self.first)
+        return max(4, steps + -steps % 4)
+
+    def _tensor(self, values: np.ndarray, dtype: torch.dtype) -> Tensor:
+        return torch.tensor(values, dtype=dtype, device=self.device)
+
+    def _draws(self, group: Any, size: int) -> Draws:
+        value = {name: group.variables[name].get_value() for name in _COUNTER}
+        ids = [
+            self._tensor(np.broadcast_to(value[f"noise_{word}"], size), torch.int64)
+            for word in ("neuron", "trial", "point")
+        ]
+        keys = [int(value[f"noise_key{k}"][0]) for k in range(2)]
+        return Draws(*ids, *keys, self.dtype, self._at_once(size))
+
+    def _hold(self, code: Any) -> None:
+        """Copy the arrays of a code object to the device."""
+        for name, variable in arrays(code).items():
+            if name in self.state or variable.name == "_spikespace":
+                continue
+            values = np.asarray(variable.get_value())
+            if variable.scalar:
+                self.state[name] = values.tolist()
+                continue
+            self.state[name] = self._tensor(values, torch.int64 if variable.name in INTEGERS else self.dtype)
+            if not (variable.constant or variable.read_only):
+                self.changing[name] = variable
+
+    def _samples(self, code: Any, clock: Any, size: int) -> dict[str, Callable]:
+        step = code.device.get_array_name(clock.variables["timestep"])
+        return {
+            name: samples(value, self.state, step, self.dtype, self.device, self._at_once(size))
+            for name, value in code.variables.items()
+            if isinstance(value, TimedArray)
+        }
+
+    def _operation(self, one: Any, program: Program, k: int) -> Callable[[], None]:
+        """A program as an operation of a step: the threshold of population k sets what its reset reads."""
+
+        def threshold() -> None:
+            self.fired[k] = torch.as_tensor(program(), device=self.device).expand(self.sizes[k])
+
+        def reset() -> None:
+            program.fired = self.fired[k]
+            program()
+
+        return threshold if isinstance(one, Thresholder) else reset if isinstance(one, Resetter) else program
+
+    def run(self, report: Callable[[float], Any] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Simulate; returns step and member of all spikes, in the order of time and members."""
+        window = max(1, min(_MOST_MASKS // sum(self.sizes), _LONGEST))
+        spikes = [np.empty((2, 0), dtype=np.int64)]
+        with torch.inference_mode():
+            for first in range(self.first, self.end, window):
+                last = min(first + window, self.end)
+                masks = torch.stack([self._step(k) for k in range(first, last)])
+                step, member = masks.nonzero().T.cpu().numpy()
+                spikes.append(np.stack([step + first, member]))
+                if report is not None:
+                    report((last - self.first) / (self.end - self.first))
+        step, member = np.concatenate(spikes, axis=1)
+        return step, member
+
+    def _step(self, k: int) -> Tensor:
+        """Take step k; returns which members of all populations have fired."""
+        for every, step, t in self.clocks.values():
+            if k % every == 0:
+                self.state[step], self.state[t] = [k // every], [k // every * (every * self.dt)]
+        for every, operation in self.operations:
+            if k % every == 0:
+                operation()
+        return self.fired[0] if len(self.fired) == 1 else torch.cat(self.fired)
+
+    def write_back(self) -> None:
+        """Copy the variables to the arrays of the groups."""
+        for name, variable in self.changing.items():
+            variable.get_value()[:] = self.state[name].cpu().numpy()
