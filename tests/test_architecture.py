@@ -68,6 +68,7 @@ THIRD_PARTY = {
 # Rooms whose import may import Brian2; the others may only do so inside a function.
 IMPORTS_BRIAN2 = {"brian", "learning"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
+TORCH_FILES = {"brian": "torch_"}  # but files of these names, which others import by name when they are asked for
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")
@@ -81,19 +82,21 @@ def allowed(module: str) -> set[str]:
     return before & ONLY.get(module, before) | {module}
 
 
-def violations(source: str, module: str, package: str = "nsnn_neuro") -> list[str]:
-    """What the imports of `source` break; `module` is its name in the tables, `package` where it stands."""
+def violations(source: str, module: str, package: str = "nsnn_neuro", file: str = "") -> list[str]:
+    """What the imports of `source` break; `module` is its name in the tables, `package` where it stands, `file` its name."""
     if module not in LINE:
         return [f"{module} has no place in LINE"]
     found = []
+    torch_files = TORCH_FILES.get(module, " ")
+    has_torch = module in IMPORTS_TORCH or file.startswith(torch_files)
     for name, line, on_import, _ in imports(source, package):
         top, *rest = name.split(".")
         if top in NOT_FROM_THE_PACKAGE:
             found.append(f"{module}:{line} imports {name}")
         elif top == "nsnn_neuro" and (not rest or rest[0] not in allowed(module)):
             found.append(f"{module}:{line} imports {name}: {module} may import {sorted(allowed(module))}")
-        elif top == "torch" and module not in IMPORTS_TORCH:
-            found.append(f"{module}:{line} imports {name}: only {sorted(IMPORTS_TORCH)} may")
+        elif not has_torch and (top == "torch" or any(part.startswith(torch_files) for part in rest)):
+            found.append(f"{module}:{line} imports {name}: only {sorted(IMPORTS_TORCH)} and {TORCH_FILES} may")
         elif top == "brian2" and on_import and module not in IMPORTS_BRIAN2:
             found.append(f"{module}:{line} imports {name} outside a function")
         known = THIRD_PARTY.get(module, {top}) | {"nsnn_neuro"} | sys.stdlib_module_names
@@ -173,8 +176,14 @@ def test_the_checker_of_private_names_sees() -> None:
 
 
 def test_rooms_import_what_stands_before_them() -> None:
-    found = {p: violations(p.read_text(encoding="utf-8"), *names) for *names, p in package_files()}
+    found = {p: violations(p.read_text(encoding="utf-8"), *names, p.name) for *names, p in package_files()}
     assert by_file(found) == {}
+
+
+def test_torch_is_for_files_of_its_own() -> None:
+    for source in ("import torch", "from .torch_noise import Draws", "from . import torch_engine"):
+        assert violations(source, "brian", "nsnn_neuro.brian", "simulate.py")
+        assert not violations(source, "brian", "nsnn_neuro.brian", "torch_code.py")
 
 
 @pytest.mark.parametrize(

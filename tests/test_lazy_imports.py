@@ -42,6 +42,11 @@ def loaded(statements: str) -> list[str]:
             "import nsnn_neuro as nsnn; nsnn.LIF, nsnn.NSNNNeuron",
             {*HEAVY} - {"brian2", "torch", "matplotlib"},
         ),
+        (
+            "import nsnn_neuro as nsnn; from brian2 import ms\n"
+            "nsnn.simulate(nsnn.NSNNNeuron(), duration=1 * ms, dt=1 * ms, engine='numpy')",
+            {*HEAVY} - {"torch"},
+        ),
         ("from nsnn_neuro.cli.main import main\nmain(['--help'])", set()),
         ("from nsnn_neuro.cli.main import main\nmain(['study'])", set()),
         ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),

@@ -39,7 +39,7 @@ _SMOOTH = (Path(__file__).parent / "vector_math.h").read_text(encoding="utf-8")
 FLAGS = ["--param=vect-max-version-for-alias-checks=1000", "--param=builtin-expect-probability=100"]
 # -funroll-loops: for scalar loops of C++ programs, mainly those over thresholds
 PROGRAM_FLAGS = [*FLAGS, "-funroll-loops"]
-ENGINES = ("cython", "numpy", "cpp", "torch")
+ENGINES = ("cython", "numpy", "cpp", "torch")  # "torch": of `simulate` and `sweep`
 
 
 class NoCompilerWarning(UserWarning):
@@ -115,16 +115,17 @@ def has_compiler() -> bool:
     return standalone.find_compiler() is not None
 
 
-def choose(engine: str, *, auto: bool = False) -> str:
+def choose(engine: str, *, auto: bool = False, tensors: bool = False) -> str:
     """Check `engine`; return "numpy" with a warning instead of "cython" if there is no compiler.
 
-    auto : whether "auto" is an engine, too; it is returned
+    auto, tensors : whether "auto" and "torch" are engines, too; they are returned
     """
-    if auto and engine == "auto":
+    known = ["auto"] * auto + [name for name in ENGINES if tensors or name != "torch"]
+    if engine not in known:
+        names = [f'"{name}"' for name in known]
+        raise NsnnError(f"engine = {engine!r}: expected {', '.join(names[:-1])} or {names[-1]}")
+    if engine == "auto":
         return engine
-    if engine not in ENGINES:
-        known = '"auto", "cython", "numpy", "cpp" or "torch"' if auto else '"cython", "numpy" or "cpp"'
-        raise NsnnError(f"engine = {engine!r}: expected {known}")
     if engine in ("numpy", "torch") or has_compiler():
         return engine
     cure = "install one (Debian: apt-get install g++; macOS: xcode-select --install)"

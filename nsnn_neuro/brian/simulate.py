@@ -121,7 +121,8 @@ def simulate(
     seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
     engine : "auto" chooses the engine that is expected to end first, compilation included: "numpy" for small runs, "cpp" (C++
         standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
-        warning where compiled code would be faster; see `docs/engine.md`
+        warning where compiled code would be faster. "torch" runs neurons without synapses as PyTorch tensors, for GPUs; it needs
+        the extra "torch". See `docs/engine.md`
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
         setting; see `docs/noise.md`
@@ -144,6 +145,7 @@ def simulate(
     threads : number of processes of a C++ program of neurons without synapses, each for a part of them; spikes are the same
         for any number. It pays from some 10,000 neurons (times trials). Runs with record_v, and all on Windows, use one; "cython"
         and "numpy" refuse more. None: one, or Brian2's preference for OpenMP
+    device : of engine="torch": "cpu", "cuda", "cuda:1", or a `torch.device`. None: the first GPU that CUDA finds, else the CPU
 
     Returns
     -------
@@ -168,7 +170,7 @@ def simulate(
     parts = _parts(model, noise, stimulus, n_neurons)
     further = {"out": out, "initial": initial, "return_state": return_state, "threads": threads}
     run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
-    target = choose(engine, auto=True)
+    target = choose(engine, auto=True, tensors=True)
     if target not in ("auto", "cpp") and threads not in (None, 1):
         raise NsnnError(
             f'threads = {threads}: engine="{target}" uses one; expected engine="cpp" or "auto", or 1'
@@ -200,7 +202,7 @@ def simulate_together(
 
     stacked : the same models combined, what differs between parts as arrays of shape (parts * n_neurons,), part by part
     """
-    n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine)
+    n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine, tensors=True)
     joint = _joint(stacked, points, n, given)
     spikes = Trains.from_block(joint.execute(target, progress))
     order = np.argsort(spikes.neuron, kind="stable")

@@ -234,6 +234,7 @@ class Run:
                 **self.parameters,
                 "bridge": self.bridge,
                 "engine": target,
+                **({} if self.device is None else {"device": str(self.device)}),
                 **(
                     {}
                     if self.initial is None
@@ -243,7 +244,7 @@ class Run:
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
             **({} if self.choice is None else {"engine_choice": self.choice}),
-            **provenance(),
+            **provenance(*([] if self.device is None else ["torch"])),
         }
         block = build_block(
             *result,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..core import special
 from ..core.errors import NsnnError
-from .torch_noise import Draws, Rows
+from .torch_noise import Draws, Rows, jumps, passage, summit
 
 INTEGERS = ("i", "noise_neuron", "noise_trial", "noise_point")  # other numbers that are whole are held as floats
 _LEAST = 1e-16
@@ -48,7 +48,7 @@ _OF_ONE: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Any], Any]]] = {
             *("ceil", "floor", "arcsin", "arccos", "arctan", "abs", "sign"),
         )
     },
-    "int": (torch.trunc, lambda x: np.trunc(float(x))),
+    "int": (torch.trunc, lambda x: np.trunc(float(x))),  # whole, but of the type of the other numbers
     "exprel": (_exprel, special.exprel),
     "smooth_exp": (torch.exp, np.exp),
     "smooth_exprel": (_exprel, special.exprel),
@@ -106,6 +106,13 @@ def functions(draws: Draws) -> dict[str, Callable]:
         "keyed_normal_in_turn": drawn_in_turn("normal"),
         "keyed_uniform_in_turn": drawn_in_turn("uniform"),
         "keyed_crossed": crossed,
+        "keyed_summit": lambda step, neuron, trial, point, stream, key0, key1, *path: summit(
+            draws, step, stream, *path
+        ),
+        "keyed_passage": lambda step, neuron, trial, point, stream, key0, key1, stream_shared, *path: passage(
+            draws, step, stream, int(stream_shared), *path
+        ),
+        "jumps_of": jumps,
         "in_turn": lambda step, *numbers: numbers[step % 4],
     }
 

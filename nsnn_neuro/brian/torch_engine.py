@@ -7,13 +7,14 @@ the host every so many steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import neo
 import numpy as np
 import torch
-from brian2 import Network, TimedArray, second
+from brian2 import Network, TimedArray, get_device, second
 from brian2.core.variables import ArrayVariable
 from brian2.groups.neurongroup import Resetter, Thresholder
 from torch import Tensor
@@ -21,14 +22,16 @@ from torch import Tensor
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.units import shown
-from . import engine, global_state
+from ..io import save_load
+from ..models.neurons import IntegrateAndFire
+from . import engine, global_state, streaming
 from .torch_code import INTEGERS, Program, arrays, functions, samples
 from .torch_noise import Draws
 
 _AT_ONCE = {"cpu": 2**17}  # numbers that are drawn in one call: on a CPU as many as fit into its cache
 _MOST_AT_ONCE = 2**22
 _LONGEST = 1024  # steps
-_MOST_MASKS = 2**24  # bytes of masks that are held
+_MOST_HELD = 2**24  # bytes of spikes and membranes that wait for their way to the host
 _COUNTER = ("noise_neuron", "noise_trial", "noise_point", "noise_key0", "noise_key1")
 
 
@@ -50,7 +53,7 @@ def find_device(device: Any = None) -> torch.device:
         there = ["cpu", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
         raise NsnnError(
             f"device = {shown(device)}: expected a device of PyTorch with numbers of type {engine.dtype()}, here "
-            f"{' or '.join(repr(name) for name in there)} ({str(error).splitlines()[0]})"
+            f"{' or '.join(repr(name) for name in there)} ({(str(error).splitlines() or [type(error).__name__])[0]})"
         ) from None
     return chosen
 
@@ -62,46 +65,50 @@ def check(run: Any) -> None:
             'engine = "torch": neurons with synapses are not available on tensors: use engine="cpp" or "cython" for a network with '
             "projections"
         )
-    if run.weights or any(chosen.size for chosen in run.recorded.values()):
-        raise NsnnError('engine = "torch": record_v is not available on tensors: use engine="cpp" or "cython"')
-    if run.out is not None:
-        raise NsnnError(
-            f'engine = "torch": out = {run.out} is not available on tensors: use save(block, {str(run.out)!r}), or engine="cython"'
-        )
 
 
 def execute(run: Any, device: Any, progress: Any) -> neo.Block:
     """Simulate a `Run` on a device and return the Block; `run.state` is then the state at the end, if it is asked for."""
     check(run)
-    place = find_device(device)
-    with global_state.frozen_heap(), engine.running("numpy"):
-        groups, _ = run.build()
-        network = Network(groups, name="network")
-        network.run(0 * second, namespace={})  # writes the code
-        simulation = _Simulation(network, groups, place, run.first, run.n_steps, run.dt)
-        with progress_bar(progress, f"simulating ({place})") as report, np.errstate(all="ignore"):
-            spikes = simulation.run(report)
-        simulation.write_back()
-        run.finish(groups, [])
-    return run.block(_placed(run, *spikes), {}, {}, "torch")
+    run.device = place = find_device(device)
+    sizes = {"n_neurons": run.n_neurons, "n_trials": run.trials, "n_steps": run.n_steps}
+    parts, traces = [np.empty((3, 0), dtype=np.int64)], []
+    with global_state.frozen_heap(), streaming.opened(run.out, **sizes) as spool:
+        with engine.running("numpy"):
+            groups, _ = run.build()
+            network = Network(groups, name="network")
+            network.run(0 * second, namespace={})  # writes the code
+            simulation = _Simulation(network, groups, run, place)
+            with progress_bar(progress, f"simulating ({place})") as report, np.errstate(all="ignore"):
+                for spikes, membranes in simulation.windows(report):
+                    if spool is None:
+                        parts.append(_placed(run, *spikes))
+                        traces.append(membranes)
+                    else:
+                        spool.add(*_placed(run, *spikes))
+            simulation.write_back()
+            run.finish(groups, [])
+        v = {name: np.concatenate([part[name] for part in traces], axis=1) for name in simulation.watched}
+        block = run.block(list(np.concatenate(parts, axis=1)), v, {}, "torch")
+        if spool is None:
+            return block
+        return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
 
 
-def _placed(run: Any, step: np.ndarray, member: np.ndarray) -> list[np.ndarray]:
-    """Trial, neuron and step of spikes, population by population; members are numbered through all populations."""
+def _placed(run: Any, step: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Trial, neuron and step of spikes, (3, spikes); members are numbered through all populations."""
     n = np.array([p.n for p in run.net.populations])
-    begin, which = np.cumsum(n) - n, np.searchsorted(run.trials * np.cumsum(n), member, side="right")
+    begin = np.cumsum(n) - n
+    which = np.searchsorted(run.trials * np.cumsum(n), member, side="right")
     trial, neuron = np.divmod(member - run.trials * begin[which], n[which])
-    order = np.argsort(which, kind="stable")
-    return [values[order] for values in (trial, neuron + begin[which], step)]
+    return np.stack([trial, neuron + begin[which], step])
 
 
 class _Simulation:
     """The groups of a network as tensors, and their operations as programs in the order of a step."""
 
-    def __init__(
-        self, network: Network, groups: Any, device: torch.device, first: int, n_steps: int, dt: float
-    ) -> None:
-        self.device, self.first, self.end, self.dt = device, first, first + n_steps, dt
+    def __init__(self, network: Network, groups: Any, run: Any, device: torch.device) -> None:
+        self.device, self.first, self.end, self.dt = device, run.first, run.end, run.dt
         self.dtype = getattr(torch, engine.dtype())
         self.state: dict[str, Any] = {}  # what the names of arrays in the code stand for
         self.changing: dict[str, ArrayVariable] = {}
@@ -111,15 +118,23 @@ class _Simulation:
         self.sizes = sizes = [int(group.N) for group in groups]
         number = {group.name: k for k, group in enumerate(groups)}
         known = [functions(self._draws(group, size)) for group, size in zip(groups, sizes, strict=True)]
+        name_of = get_device().get_array_name
         for one in network.sorted_objects:
             for code in one._code_objects:
-                k, every = number[one.group.name], round(float(one.clock.dt_) / dt)
+                k, every = number[one.group.name], round(float(one.clock.dt_) / self.dt)
                 for clock in (one.clock, one.group.clock):
-                    names = [code.device.get_array_name(clock.variables[name]) for name in ("timestep", "t")]
-                    self.clocks[clock.name] = (round(float(clock.dt_) / dt), *names)
+                    step, t = (name_of(clock.variables[name]) for name in ("timestep", "t"))
+                    self.clocks[clock.name] = round(float(clock.dt_) / self.dt), step, t
                 self._hold(code)
                 program = Program(code, self.state, known[k] | self._samples(code, one.group.clock, sizes[k]))
                 self.operations.append((every, self._operation(one, program, k)))
+        # population -> the array of its membranes, the members that are recorded, whether before or after the step
+        self.watched: dict[str, tuple[str, Tensor, bool]] = {}
+        for p, group in zip(run.net.populations, groups, strict=True):
+            if (chosen := run.recorded[p.name]).size:
+                array = name_of(group.variables[p.neuron.state])
+                members = self._tensor((np.arange(run.trials)[:, None] * p.n + chosen).ravel(), torch.int64)
+                self.watched[p.name] = array, members, isinstance(p.neuron, IntegrateAndFire)
 
     def _at_once(self, size: int) -> int:
         """The steps whose numbers are drawn in one call."""
@@ -172,30 +187,42 @@ class _Simulation:
 
         return threshold if isinstance(one, Thresholder) else reset if isinstance(one, Resetter) else program
 
-    def run(self, report: Callable[[float], Any] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Simulate; returns step and member of all spikes, in the order of time and members."""
-        window = max(1, min(_MOST_MASKS // sum(self.sizes), _LONGEST))
-        spikes = [np.empty((2, 0), dtype=np.int64)]
-        with torch.inference_mode():
-            for first in range(self.first, self.end, window):
-                last = min(first + window, self.end)
-                masks = torch.stack([self._step(k) for k in range(first, last)])
-                step, member = masks.nonzero().T.cpu().numpy()
-                spikes.append(np.stack([step + first, member]))
-                if report is not None:
-                    report((last - self.first) / (self.end - self.first))
-        step, member = np.concatenate(spikes, axis=1)
-        return step, member
+    def windows(
+        self, report: Callable[[float], Any] | None
+    ) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]]:
+        """Simulate; yields of each window of steps the steps and members of its spikes, in this order, and recorded membranes.
 
-    def _step(self, k: int) -> Tensor:
-        """Take step k; returns which members of all populations have fired."""
+        Membranes are (recorded members, steps of the window), by the names of the populations.
+        """
+        width = sum(self.sizes) + 8 * sum(members.numel() for _, members, _ in self.watched.values())
+        window = max(1, min(_MOST_HELD // width, _LONGEST))
+        for first in range(self.first, self.end, window):
+            last = min(first + window, self.end)
+            traces: dict[str, list[Tensor]] = {name: [] for name in self.watched}
+            with torch.inference_mode():
+                masks = torch.stack([self._step(k, traces) for k in range(first, last)])
+                step, member = masks.nonzero().T.cpu().numpy()
+                membranes = {name: torch.stack(rows, dim=1).cpu().numpy() for name, rows in traces.items()}
+            yield (step + first, member), membranes
+            if report is not None:
+                report((last - self.first) / (self.end - self.first))
+
+    def _step(self, k: int, traces: dict[str, list[Tensor]]) -> Tensor:
+        """Take step k; returns which members of all populations have fired, and adds recorded membranes to `traces`."""
         for every, step, t in self.clocks.values():
             if k % every == 0:
                 self.state[step], self.state[t] = [k // every], [k // every * (every * self.dt)]
+        self._watch(traces, before=True)
         for every, operation in self.operations:
             if k % every == 0:
                 operation()
+        self._watch(traces, before=False)
         return self.fired[0] if len(self.fired) == 1 else torch.cat(self.fired)
+
+    def _watch(self, traces: dict[str, list[Tensor]], before: bool) -> None:
+        for name, (array, members, is_before) in self.watched.items():
+            if is_before is before:
+                traces[name].append(self.state[array][members])
 
     def write_back(self) -> None:
         """Copy the variables to the arrays of the groups."""

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed, instead of the one in the file")
     parser.add_argument(
-        "--engine", metavar="E", help="auto, cython, numpy or cpp, instead of the engine in the file"
+        "--engine", metavar="E", help="auto, cython, numpy, cpp or torch, instead of the engine in the file"
     )
 
 

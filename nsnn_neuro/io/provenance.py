@@ -49,8 +49,10 @@ def _git_revision() -> str | None:
         return None
 
 
-def provenance() -> dict[str, Any]:
+def provenance(*further: str) -> dict[str, Any]:
     """Versions of Python and the packages, and the git revision: {"versions": {name: version}, "git_revision": str or None}.
+
+    further : names of other packages
 
     The revision is that of the checkout that the package runs from, with "+dirty" if tracked files were changed; None for an
     installed package or without git.
@@ -58,4 +60,5 @@ def provenance() -> dict[str, Any]:
     >>> sorted(provenance()), "numpy" in provenance()["versions"]
     (['git_revision', 'versions'], True)
     """
-    return {"versions": dict(_versions()), "git_revision": _git_revision()}
+    versions = _versions() | {name: _version(name) for name in further}
+    return {"versions": versions, "git_revision": _git_revision()}

@@ -148,7 +148,7 @@ def sweep(
     """
     points = read(model, noise, stimulus, grid)
     options = {"trials": whole(trials, 1, "trials"), "n_neurons": whole(n_neurons, 1, "n_neurons"), "duration": duration, "dt": dt,
-               "bridge": bridge, "engine": engines.choose(engine)}  # fmt: skip
+               "bridge": bridge, "engine": engines.choose(engine, tensors=True)}  # fmt: skip
     functions, jobs = named_measures(measures), _jobs(n_jobs)
     resume, common_noise = flag(resume, "resume"), flag(common_noise, "common_noise")
     one_of(by, ("neuron", "population"), "by")

@@ -248,7 +248,7 @@ def test_small_runs_are_numpys_large_ones_are_compiled_and_an_explicit_engine_st
             assert target_of(monkeypatch, *PARTS, duration=duration, engine=name) == name
     with pytest.raises(
         NsnnError,
-        match='engine = \'fast\': expected "auto", "cython", "numpy" or "cpp"',
+        match='engine = \'fast\': expected "auto", "cython", "numpy", "cpp" or "torch"',
     ):
         nsnn.simulate(*PARTS, duration=1 * ms, engine="fast")
 

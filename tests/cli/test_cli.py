@@ -74,6 +74,17 @@ def test_simulate_gives_the_spikes_of_the_api(folder: Path, capsys, seed) -> Non
     assert got.annotations["parameters"] == expected.annotations["parameters"]
     assert got.annotations["seed"] == (seed or 1)
     assert f"seed {seed or 1}, engine numpy" in said
+
+
+@pytest.mark.slow
+def test_simulate_on_tensors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    (folder / "run.toml").write_text(RUN.replace("seed = 1", 'seed = 1\ndevice = "cpu"'))
+    assert main(["simulate", "run.toml", "-o", "run.nwb", "--engine", "torch"]) == 0
+    assert "seed 1, engine torch" in error(capsys)
+    assert spikes(nsnn.load("run.nwb")) == spikes(api_block(1))
+    assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 2
+    assert 'device = \'cpu\': engine="numpy" has none' in error(capsys)
     assert "2 trials, 3 neurons" in said
 
 

@@ -105,6 +105,7 @@ def test_failed_points_give_exit_code_1(folder, capsys) -> None:
         ("common_noise = true", "seeds = [1]", "seeds = [1]: [run] has a seed too"),
         ("common_noise = true", "points = [{noise.sigma = 1}]", "expected either a table grid or tables points"),
         ("seed = 1", "seed = 1\nrecord_v = true", "record_v: a sweep keeps only measures"),
+        ("seed = 1", 'seed = 1\ndevice = "cpu"', "device: a sweep with engine = \"torch\" uses the first GPU"),
         ("[sweep]\nmeasures", "[sweep]\nmeasure", "measure: [sweep] has no such key; did you mean 'measures'?"),
     ],
 )  # fmt: skip
