@@ -68,7 +68,9 @@ THIRD_PARTY = {
 # Rooms whose import may import Brian2; the others may only do so inside a function.
 IMPORTS_BRIAN2 = {"brian", "learning"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
-TORCH_FILES = {"brian": "torch_"}  # but files of these names, which others import by name when they are asked for
+TORCH_FILES = {
+    "brian": "torch_"
+}  # but files of these names, which others import by name when they are asked for
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")
@@ -96,7 +98,9 @@ def violations(source: str, module: str, package: str = "nsnn_neuro", file: str 
         elif top == "nsnn_neuro" and (not rest or rest[0] not in allowed(module)):
             found.append(f"{module}:{line} imports {name}: {module} may import {sorted(allowed(module))}")
         elif not has_torch and (top == "torch" or any(part.startswith(torch_files) for part in rest)):
-            found.append(f"{module}:{line} imports {name}: only {sorted(IMPORTS_TORCH)} and {TORCH_FILES} may")
+            found.append(
+                f"{module}:{line} imports {name}: only {sorted(IMPORTS_TORCH)} and {TORCH_FILES} may"
+            )
         elif top == "brian2" and on_import and module not in IMPORTS_BRIAN2:
             found.append(f"{module}:{line} imports {name} outside a function")
         known = THIRD_PARTY.get(module, {top}) | {"nsnn_neuro"} | sys.stdlib_module_names

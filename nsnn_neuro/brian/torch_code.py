@@ -22,7 +22,12 @@ from ..core import special
 from ..core.errors import NsnnError
 from .torch_noise import Draws, Rows, jumps, passage, summit
 
-INTEGERS = ("i", "noise_neuron", "noise_trial", "noise_point")  # other numbers that are whole are held as floats
+INTEGERS = (
+    "i",
+    "noise_neuron",
+    "noise_trial",
+    "noise_point",
+)  # other numbers that are whole are held as floats
 _LEAST = 1e-16
 
 
@@ -117,7 +122,9 @@ def functions(draws: Draws) -> dict[str, Callable]:
     }
 
 
-def samples(stimulus: TimedArray, state: dict[str, Any], step: str, dtype: torch.dtype, device: Any, size: int) -> Callable:
+def samples(
+    stimulus: TimedArray, state: dict[str, Any], step: str, dtype: torch.dtype, device: Any, size: int
+) -> Callable:
     """The function of a stimulus given as samples, one for each step: of the time alone, or of the time and channels.
 
     state, step : the dictionary and the name in it of the present step, in a list
@@ -186,7 +193,11 @@ def _statements(text: str, arrays: Collection[str]) -> ast.Module:
     for node in ast.parse(text).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             continue
-        name = node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
+        name = (
+            node.targets[0].id
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            else ""
+        )
         if name not in _DROPPED:
             kept.append(node)
         if name == _CONDITION:

@@ -113,7 +113,9 @@ class _Simulation:
         self.state: dict[str, Any] = {}  # what the names of arrays in the code stand for
         self.changing: dict[str, ArrayVariable] = {}
         self.fired: list[Any] = [None for _ in groups]
-        self.operations: list[tuple[int, Callable[[], None]]] = []  # steps from one run to the next, operation
+        self.operations: list[
+            tuple[int, Callable[[], None]]
+        ] = []  # steps from one run to the next, operation
         self.clocks: dict[str, tuple[int, str, str]] = {}
         self.sizes = sizes = [int(group.N) for group in groups]
         number = {group.name: k for k, group in enumerate(groups)}

@@ -94,7 +94,14 @@ class Draws:
     """
 
     def __init__(
-        self, neuron: Tensor, trial: Tensor, point: Tensor, key0: int, key1: int, dtype: torch.dtype, size: int
+        self,
+        neuron: Tensor,
+        trial: Tensor,
+        point: Tensor,
+        key0: int,
+        key1: int,
+        dtype: torch.dtype,
+        size: int,
     ) -> None:
         self.neuron, self.trial, self.point = (ids & _MASK for ids in (neuron, trial, point))
         self.shared = torch.full_like(self.neuron, _MASK)  # the number -1: of all neurons of a trial
@@ -111,7 +118,12 @@ class Draws:
         return self._rows[key][step]
 
     def words(
-        self, first: Tensor, stream: int, shared: bool = False, key1: int | None = None, members: Tensor | None = None
+        self,
+        first: Tensor,
+        stream: int,
+        shared: bool = False,
+        key1: int | None = None,
+        members: Tensor | None = None,
     ) -> _Words:
         """Words of blocks with the first counter word `first`, (blocks, 1) or a number, for all members or those chosen."""
         neuron = self.shared if shared else self.neuron
@@ -155,7 +167,9 @@ def jumps(u: Tensor, mean: Any, none: Any) -> Tensor:
 def summit(draws: Draws, step: int, stream: int, *path: Any) -> Tensor:
     """Maximum over a step of a path with jumps, (members,), as `philox.summit`; `path` as there."""
     size = draws.neuron.shape
-    values = [torch.as_tensor(one, dtype=draws.dtype, device=draws.neuron.device).expand(size) for one in path]
+    values = [
+        torch.as_tensor(one, dtype=draws.dtype, device=draws.neuron.device).expand(size) for one in path
+    ]
     left, weight, left_inh, weight_inh, drift, room = values
     least = drift.clamp(min=0.0)
     bound = least + left * weight.clamp(min=0.0) + left_inh * weight_inh.clamp(min=0.0)
@@ -213,9 +227,26 @@ def passage(draws: Draws, step: int, stream: int, stream_shared: int, *path: Any
     result = torch.full(size, NEVER, dtype=double, device=device)
     if not members.numel():
         return result
-    way, kick, now, later, room, room_end, pieces, keep, ebb, pull, lapse, root_ii, root_vi, root_vv, _, _, common, apart = (
-        one[members] for one in values
-    )
+    (
+        way,
+        kick,
+        now,
+        later,
+        room,
+        room_end,
+        pieces,
+        keep,
+        ebb,
+        pull,
+        lapse,
+        root_ii,
+        root_vi,
+        root_vv,
+        _,
+        _,
+        common,
+        apart,
+    ) = (one[members] for one in values)
     zero = torch.zeros_like(now)
     current, moved, gone = [now], [zero], [zero]
     var_ii, var_vi, var_vv = [zero], [zero], [zero]
@@ -252,7 +283,10 @@ def passage(draws: Draws, step: int, stream: int, stream_shared: int, *path: Any
     after_slope = steep * scale * (1.0 + (ebb - 1.0) * gone[most]) + lapse * (later - leaky * kick) - tilt
     for k in range(most - 1, -1, -1):
         inside = k < pieces
-        pin_i, pin_v = torch.where(inside, keep * pin_i + pull * pin_v, pin_i), torch.where(inside, ebb * pin_v, pin_v)
+        pin_i, pin_v = (
+            torch.where(inside, keep * pin_i + pull * pin_v, pin_i),
+            torch.where(inside, ebb * pin_v, pin_v),
+        )
         i = current[k] + var_ii[k] * pin_i + var_vi[k] * pin_v
         x = moved[k] + var_vi[k] * pin_i + var_vv[k] * pin_v
         here = scale * gone[k] + x - (room + tilt * k)

@@ -61,7 +61,10 @@ _RUN: Rules = {
     "trials": _whole(1, 2**31 - 1),
     "seed": _whole(0, 2**63 - 1),
     "engine": (lambda x: isinstance(x, str), 'one of "auto", "cython", "numpy", "cpp", "torch"'),
-    "device": (lambda x: isinstance(x, str), 'the name of a device of engine = "torch", such as "cpu" or "cuda"'),
+    "device": (
+        lambda x: isinstance(x, str),
+        'the name of a device of engine = "torch", such as "cpu" or "cuda"',
+    ),
     "bridge": (lambda x: isinstance(x, bool), "true or false"),
     "record_v": (_neuron_numbers, "true, false or a list of neuron numbers"),
 }

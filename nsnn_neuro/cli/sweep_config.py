@@ -64,7 +64,10 @@ def arguments(config: Config) -> dict[str, Any]:
     if "record_v" in run:
         config.fail(("run", "record_v"), "record_v: a sweep keeps only measures; remove this key")
     if "device" in run:
-        config.fail(("run", "device"), 'device: a sweep with engine = "torch" uses the first GPU, or the CPU; remove this key')
+        config.fail(
+            ("run", "device"),
+            'device: a sweep with engine = "torch" uses the first GPU, or the CPU; remove this key',
+        )
     if "seeds" in table and "seed" in run:
         config.fail(
             ("sweep", "seeds"), f"seeds = {shown(table['seeds'])}: [run] has a seed too; remove one of them"

@@ -53,8 +53,8 @@ NOISES = {
 AT_THRESHOLD = {
     "threshold": nsnn.ThresholdNoise(0.3),
     "logistic": nsnn.EscapeNoise(nsnn.Logistic(0.1)),
-    "hazard": nsnn.EscapeNoise(nsnn.ExponentialHazard(50 * Hz, 0.1)),
-    "Plesser and Gerstner": nsnn.EscapeNoise(nsnn.PlesserGerstner(0.2, tau_m=10 * ms)),
+    "hazard": nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 0.1)),
+    "Plesser and Gerstner": nsnn.EscapeNoise(hazard=nsnn.PlesserGerstner(0.2, tau_m=10 * ms)),
 }
 STEEP = nsnn.Sinusoid(1.1, 0.3, 20 * Hz)
 CASES: list[Any] = [
@@ -101,7 +101,10 @@ def test_words_are_those_of_philox() -> None:
 
 def draws(dtype: Any = torch.float64, size: int = 8) -> Any:
     """The numbers of five members, with the largest numbers among theirs."""
-    ids = [torch.tensor(one) for one in ([0, 1, -1, 2**31 - 1, 9], [0, 3, 0, 2**31 - 2, 5], [0, 0, 7, 2**24 - 1, 1])]
+    ids = [
+        torch.tensor(one)
+        for one in ([0, 1, -1, 2**31 - 1, 9], [0, 3, 0, 2**31 - 2, 5], [0, 0, 7, 2**24 - 1, 1])
+    ]
     return torch_noise.Draws(*ids, *philox.key(3), dtype, size)
 
 
@@ -124,7 +127,7 @@ def test_numbers_in_single_precision_are_rounded_and_uniform_ones_stay_below_one
         assert numbers[0].dtype == torch.float32
         np.testing.assert_allclose(numbers[0].numpy(), numbers[1].numpy(), rtol=1e-5, atol=1e-6)
     most = torch.tensor([LARGEST])
-    assert 0 < float(torch_noise.uniform_of(0 * most, 0 * most, torch.float32))
+    assert float(torch_noise.uniform_of(0 * most, 0 * most, torch.float32)) > 0
     assert float(torch_noise.uniform_of(most, most, torch.float32)) < 1
     ends = torch_noise.normals_of((most, 0 * most, 0 * most, most), torch.float32)
     assert all(bool(torch.isfinite(one).all()) for one in ends)
@@ -137,8 +140,17 @@ def test_jumps_and_their_summit_are_those_of_the_loops() -> None:
     np.testing.assert_array_equal(mine.numpy(), philox.jumps(u, mean, np.exp(-mean)))
     who = step, table.neuron.numpy(), table.trial.numpy(), table.point.numpy(), 10, *philox.key(3)
     for room in (-1.0, 0.2, 5.0):
-        path = [rng.integers(0, 5, 5).astype(float), 0.3, rng.integers(0, 4, 5).astype(float), -0.2, rng.normal(size=5), room]
-        highest = torch_noise.summit(table, step, 10, *(torch.as_tensor(one) for one in path))
+        path = [
+            rng.integers(0, 5, 5).astype(float),
+            0.3,
+            rng.integers(0, 4, 5).astype(float),
+            -0.2,
+            rng.normal(size=5),
+            room,
+        ]
+        highest = torch_noise.summit(
+            table, step, 10, *(torch.tensor(np.asarray(one, dtype=float)) for one in path)
+        )
         np.testing.assert_allclose(highest.numpy(), philox.summit(*who, *path), rtol=1e-12)
 
 
@@ -152,7 +164,9 @@ def test_currents_at_a_crossing_are_those_of_the_loop() -> None:
                 math.sqrt(0.3), math.sqrt(0.7)]  # fmt: skip
         who = step, table.neuron.numpy(), table.trial.numpy(), table.point.numpy(), 20, *philox.key(3)
         expected = philox.passage(*who, 21, *path)
-        crossing = torch_noise.passage(table, step, 20, 21, *(torch.as_tensor(one) for one in path))
+        crossing = torch_noise.passage(
+            table, step, 20, 21, *(torch.tensor(np.asarray(one, dtype=float)) for one in path)
+        )
         np.testing.assert_allclose(crossing.numpy(), expected, rtol=1e-9)
         found += int(np.sum(expected < philox.NEVER))
     assert 20 < found < 150
@@ -168,20 +182,45 @@ def test_spikes_are_those_of_the_numpy_engine(cell: str, noise: str, bridge: boo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", [None, nsnn.EscapeNoise(nsnn.Gaussian(0.3)), nsnn.DoubleNoise(0.2)], ids=str)
+@pytest.mark.parametrize(
+    "noise", [None, nsnn.EscapeNoise(nsnn.Gaussian(0.3)), nsnn.DoubleNoise(0.2)], ids=str
+)
 @pytest.mark.parametrize("reset", ["zero", "subtract"])
 def test_spikes_in_discrete_time_are_those_of_the_numpy_engine(noise: Any, reset: str) -> None:
     cell = nsnn.NSNNNeuron(beta=0.8, reset=reset)
-    both(cell, noise, nsnn.Sinusoid(0.5, 0.3, 20 * Hz), n_neurons=3, trials=2, duration=60 * ms, dt=0.5 * ms, seed=3)
+    both(
+        cell,
+        noise,
+        nsnn.Sinusoid(0.5, 0.3, 20 * Hz),
+        n_neurons=3,
+        trials=2,
+        duration=60 * ms,
+        dt=0.5 * ms,
+        seed=3,
+    )
 
 
 @pytest.mark.slow
 def test_a_neuron_without_a_reset_is_that_of_the_numpy_engine() -> None:
-    both(nsnn.WangBuzsaki(), nsnn.WhiteNoise(8 * mV), nsnn.Constant(20 * mV), n_neurons=2, duration=40 * ms, dt=0.04 * ms, seed=1)
+    both(
+        nsnn.WangBuzsaki(),
+        nsnn.WhiteNoise(8 * mV),
+        nsnn.Constant(20 * mV),
+        n_neurons=2,
+        duration=40 * ms,
+        dt=0.04 * ms,
+        seed=1,
+    )
 
 
 def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
-    cell = nsnn.LIF(tau_m=[10, 20, 30] * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=[18, 19, 20] * mV, tau_refrac=[1, 2.33, 0] * ms)
+    cell = nsnn.LIF(
+        tau_m=[10, 20, 30] * ms,
+        v_rest=0 * mV,
+        v_reset=10 * mV,
+        v_thresh=[18, 19, 20] * mV,
+        tau_refrac=[1, 2.33, 0] * ms,
+    )
     noise, drive = nsnn.WhiteNoise([2, 0, 4] * mV), nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)
     options = {"n_neurons": 3, "trials": 2, "duration": 80 * ms, "seed": 5}
     block = both(cell, noise, drive, point=4, **options)
@@ -199,7 +238,9 @@ def test_a_stimulus_with_a_channel_for_each_neuron() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", [NOISE, nsnn.OUNoise(3 * mV, 5 * ms, shared=0.3), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str)
+@pytest.mark.parametrize(
+    "noise", [NOISE, nsnn.OUNoise(3 * mV, 5 * ms, shared=0.3), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str
+)
 def test_large_groups_which_draw_for_four_steps_at_once(noise: Any) -> None:
     both(CELL, noise, DRIVE, n_neurons=700, trials=3, duration=30 * ms, seed=2)
 
@@ -212,24 +253,37 @@ def test_a_run_continues_another_one(n_neurons: int) -> None:
     parts = CELL, NOISE, nsnn.Constant(24 * mV)
     everything = spikes(nsnn.simulate(*parts, duration=40 * ms, engine="numpy", **options))
     for engines in (("torch", "torch"), ("numpy", "torch"), ("torch", "numpy")):
-        first, state = nsnn.simulate(*parts, duration=18.2 * ms, engine=engines[0], return_state=True, **options)
-        second = nsnn.simulate(*parts, duration=21.8 * ms, engine=engines[1], **(options | {"seed": None}), initial=state)
+        first, state = nsnn.simulate(
+            *parts, duration=18.2 * ms, engine=engines[0], return_state=True, **options
+        )
+        second = nsnn.simulate(
+            *parts, duration=21.8 * ms, engine=engines[1], **(options | {"seed": None}), initial=state
+        )
         pieces = [np.array(spikes(block)) for block in (first, second)]
         assert sorted(np.concatenate(pieces, axis=1).T.tolist()) == sorted(np.array(everything).T.tolist())
 
 
 @pytest.mark.slow
 def test_recorded_membranes_and_start_values() -> None:
-    options = {"n_neurons": 3, "trials": 2, "duration": 30 * ms, "seed": 1, "initial": {"v": [1, 15, 19] * mV}}
+    options = {
+        "n_neurons": 3,
+        "trials": 2,
+        "duration": 30 * ms,
+        "seed": 1,
+        "initial": {"v": [1, 15, 19] * mV},
+    }
     parts = CELL, NOISE, nsnn.Constant(24 * mV)
     block = both(*parts, record_v=[0, 2], **options)
     expected = nsnn.simulate(*parts, record_v=[0, 2], engine="numpy", **options)
     for one, other in zip(block.segments, expected.segments, strict=True):
-        np.testing.assert_allclose(one.analogsignals[0].magnitude, other.analogsignals[0].magnitude, rtol=1e-9)
+        np.testing.assert_allclose(
+            one.analogsignals[0].magnitude, other.analogsignals[0].magnitude, rtol=1e-9
+        )
         assert one.analogsignals[0].array_annotations["neuron"].tolist() == [0, 2]
     discrete = nsnn.NSNNNeuron(beta=0.8), None, nsnn.Constant(0.4)
-    signals = [nsnn.simulate(*discrete, duration=20 * ms, dt=1 * ms, record_v=True, seed=1, engine=name).segments[0].analogsignals[0]
-               for name in ("numpy", "torch")]  # fmt: skip
+    options = {"duration": 20 * ms, "dt": 1 * ms, "record_v": True, "seed": 1}
+    blocks = [nsnn.simulate(*discrete, engine=name, **options) for name in ("numpy", "torch")]
+    signals = [block.segments[0].analogsignals[0] for block in blocks]
     np.testing.assert_allclose(signals[1].magnitude, signals[0].magnitude, rtol=1e-12)
 
 
@@ -242,7 +296,15 @@ def test_populations_without_projections_and_a_file(tmp_path: Any) -> None:
     ])  # fmt: skip
     block = both(net, trials=2, duration=50 * ms, seed=4)
     fractions: list[float] = []
-    saved = nsnn.simulate(net, trials=2, duration=50 * ms, seed=4, engine="torch", out=tmp_path / "a.nwb", progress=fractions.append)
+    saved = nsnn.simulate(
+        net,
+        trials=2,
+        duration=50 * ms,
+        seed=4,
+        engine="torch",
+        out=tmp_path / "a.nwb",
+        progress=fractions.append,
+    )
     assert spikes(saved) == spikes(block)
     assert fractions[-1] == 1
     assert fractions == sorted(fractions)
@@ -257,11 +319,15 @@ def single_precision() -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", [NOISE, nsnn.OUNoise(3 * mV, 0.5 * ms), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str)
+@pytest.mark.parametrize(
+    "noise", [NOISE, nsnn.OUNoise(3 * mV, 0.5 * ms), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str
+)
 def test_rates_in_single_precision(single_precision: Any, noise: Any) -> None:
     """Spike counts of neurons of another seed in double precision have the same mean: |z| < 4."""
     options = {"n_neurons": 400, "duration": 200 * ms}
-    single = nsnn.simulate(CELL, noise, nsnn.Constant(22 * mV), seed=1, engine="torch", device="cpu", **options)
+    single = nsnn.simulate(
+        CELL, noise, nsnn.Constant(22 * mV), seed=1, engine="torch", device="cpu", **options
+    )
     prefs.core.default_float_dtype = np.float64
     double = nsnn.simulate(CELL, noise, nsnn.Constant(22 * mV), seed=2, engine="numpy", **options)
     counts = [np.bincount(Trains.from_block(block).neuron, minlength=400) for block in (single, double)]
@@ -278,14 +344,14 @@ def refused(match: str, *parts: Any, **options: Any) -> None:
 
 
 def test_what_the_engine_cannot_do_is_refused() -> None:
-    net = nsnn.Network([nsnn.Population(2, CELL, name="a")])
-    net.connect("a", "a", weight=1 * mV)
+    cells = nsnn.Population(2, CELL, name="a")
+    net = nsnn.Network([cells], [nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=1 * mV)])
     refused('engine = "torch".*synapses.*use engine="cpp"', net)
     refused('threads = 2: engine="torch" uses one', CELL, threads=2)
     for device in ("cuda:99", "nowhere", 1.5, "meta"):
         refused("device = .*expected a device of PyTorch.*'cpu'", CELL, device=device)
     for engine in ("numpy", "auto"):
-        refused(f'device = \'cpu\': engine="{engine}" has none', CELL, device="cpu", engine=engine)
+        refused(f"device = 'cpu': engine=\"{engine}\" has none", CELL, device="cpu", engine=engine)
     with pytest.raises(NsnnError, match='engine = \'torch\': expected "cython", "numpy" or "cpp"'):
         nsnn.certify("Relay", engine="torch")
 
@@ -294,7 +360,7 @@ def test_a_function_that_tensors_lack_is_refused() -> None:
     class Timed(nsnn.LIF):
         nonlinear = "0 * v * timestep(t, dt)"
 
-    cell = Timed(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV)
+    cell = Timed(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     refused("the function 'timestep' of this model.*use engine=\"numpy\"", cell, NOISE)
 
 
