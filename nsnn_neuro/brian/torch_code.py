@@ -1,9 +1,9 @@
 """Code of Brian2's NumPy target, translated for PyTorch tensors; imported with `engine="torch"` only, as it needs torch.
 
-Brian2 writes the operations of a group (state update, threshold, reset) as NumPy code that reads arrays, computes, and writes arrays.
-`Program` replaces the arrays by tensors of a dictionary. A write replaces the tensor; nothing is changed in place, so that names
-never share memory. A reset computes for all members and writes those that have fired: choosing them first would make a GPU wait for
-the host in each step.
+Brian2 writes the operations of a group (state update, threshold, reset) as NumPy code that reads arrays, computes, and writes
+arrays. `Program` replaces the arrays by tensors of a dictionary. A write replaces the tensor; nothing is changed in place, so that
+names never share memory. A reset computes for all members and writes those that have fired: choosing them first would make a GPU
+wait for the host in each step.
 """
 
 from __future__ import annotations
@@ -73,11 +73,14 @@ def _of_either(of_tensor: Callable, of_number: Callable, dtype: torch.dtype) -> 
 
 
 def _clip(x: Any, low: Any, high: Any) -> Any:
-    if not any(isinstance(one, Tensor) for one in (x, low, high)):
+    tensors = [one for one in (x, low, high) if isinstance(one, Tensor)]
+    if not tensors:
         return float(np.clip(x, low, high))
-    device = next(one.device for one in (x, low, high) if isinstance(one, Tensor))
-    dtype = next(one.dtype for one in (x, low, high) if isinstance(one, Tensor))
-    x, low, high = (torch.as_tensor(one, dtype=dtype, device=device) for one in (x, low, high))
+    if len(tensors) == 1 and tensors[0] is x:
+        return x.clamp(low, high)
+    x, low, high = (
+        torch.as_tensor(one, dtype=tensors[0].dtype, device=tensors[0].device) for one in (x, low, high)
+    )
     return torch.minimum(torch.maximum(x, low), high)
 
 

@@ -1,8 +1,8 @@
 """`engine="torch"`: neurons without synapses as PyTorch tensors, on a GPU if there is one; imported with this engine only.
 
 Brian2 writes the NumPy code of the groups, which `torch_code` translates; `torch_noise` draws the same random numbers. Tensors stay
-on the device from step to step, and no operation waits for the host. Spikes are kept as masks, of which the steps and members move to
-the host every so many steps.
+on the device from step to step, and most operations do not wait for it. Spikes are kept as masks, of which the steps and members
+move to the host every so many steps.
 """
 
 from __future__ import annotations
