@@ -75,7 +75,8 @@ class Rows:
 
     def __init__(self, fill: Callable[[int, int], Tensor], size: int) -> None:
         self._fill, self._size = fill, size
-        self._first, self._rows = -1, (torch.empty(0),)
+        self._first = -1
+        self._rows: tuple[Tensor, ...] = ()
 
     def __getitem__(self, step: int) -> Tensor:
         first = step - step % self._size
