@@ -214,6 +214,7 @@ def test_a_neuron_without_a_reset_is_that_of_the_numpy_engine() -> None:
 
 
 def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
+    """In more steps than move to the host at once."""
     cell = nsnn.LIF(
         tau_m=[10, 20, 30] * ms,
         v_rest=0 * mV,
@@ -222,7 +223,7 @@ def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
         tau_refrac=[1, 2.33, 0] * ms,
     )
     noise, drive = nsnn.WhiteNoise([2, 0, 4] * mV), nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)
-    options = {"n_neurons": 3, "trials": 2, "duration": 80 * ms, "seed": 5}
+    options = {"n_neurons": 3, "trials": 2, "duration": 110 * ms, "seed": 5}
     block = both(cell, noise, drive, point=4, **options)
     assert spikes(block) != spikes(nsnn.simulate(cell, noise, drive, engine="torch", device="cpu", **options))
     parameters = block.annotations["parameters"]
