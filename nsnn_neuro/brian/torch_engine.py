@@ -153,8 +153,9 @@ class _Simulation:
             self._tensor(np.broadcast_to(value[f"noise_{word}"], size), torch.int64)
             for word in ("neuron", "trial", "point")
         ]
-        keys = [int(value[f"noise_key{k}"][0]) for k in range(2)]
-        return Draws(*ids, *keys, self.dtype, self._at_once(size))
+        neuron, trial, point = ids
+        key0, key1 = (int(value[f"noise_key{k}"][0]) for k in range(2))
+        return Draws(neuron, trial, point, key0, key1, self.dtype, self._at_once(size))
 
     def _hold(self, code: Any) -> None:
         """Copy the arrays of a code object to the device."""
