@@ -1,10 +1,12 @@
 """A population of noisy LIF neurons: this package beside stock Brian2, the same engine, in one run.
 
-`python benchmarks/noisy_lif.py [--neurons N] [--seconds T] [--engines cython numpy cpp] [--quick] [--json FILE]`: seconds of
-processor time, three runs after one that compiles; printed also as ns per neuron and step. Stock Brian2 is Euler-Maruyama with `xi`
-and its own random numbers or, the same equations inside `fast_noise`, those of this package; `simulate` draws keyed noise, takes
-the exact step, and runs with the bridge off and on. In C++ stock Brian2's time is that of its main loop, and `simulate` (a build
-for each call) is left out. Rates must agree to 4 standard errors and 2 %, with the bridge on (which sees more crossings) to 8 %.
+`python benchmarks/noisy_lif.py [--neurons N] [--seconds T] [--engines cython numpy cpp torch] [--device D] [--quick]
+[--json FILE]`: seconds of processor time, three runs after one that compiles; printed also as ns per neuron and step. Stock Brian2
+is Euler-Maruyama with `xi` and its own random numbers or, the same equations inside `fast_noise`, those of this package; `simulate`
+draws keyed noise, takes the exact step, and runs with the bridge off and on. In C++ stock Brian2's time is that of its main loop,
+and `simulate` (a build for each call) is left out. On torch `simulate` runs on the device D ("cpu"), beside stock Brian2 on NumPy;
+on other devices the times are those of a clock. Rates must agree to 4 standard errors and 2 %, with the bridge on (which sees more
+crossings) to 8 %.
 """
 
 from __future__ import annotations
@@ -79,10 +81,11 @@ def stock(neurons: int, seconds: float, engine: str, noise: Callable[[], Any]) -
     return iter(results).__next__
 
 
-def ours(neurons: int, seconds: float, engine: str, bridge: bool) -> Result:
+def ours(neurons: int, seconds: float, engine: str, bridge: bool, device: str) -> Result:
     """Processor time of the complete call `simulate`, Block included."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
     cell = nsnn.LIF(tau_m=TAU, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-    begun = time.process_time()
+    begun = clock()
     block = nsnn.simulate(
         cell,
         nsnn.WhiteNoise(SIGMA),
@@ -94,26 +97,30 @@ def ours(neurons: int, seconds: float, engine: str, bridge: bool) -> Result:
         engine=engine,
         bridge=bridge,
         progress=False,
+        device=device if engine == "torch" else None,
     )
-    taken = time.process_time() - begun
+    taken = clock() - begun
     return taken, *rates([len(train) for train in block.segments[0].spiketrains], seconds)
 
 
-def run(report: Report, neurons: int, seconds: float, engines: list[str], repeats: int) -> None:
+def run(report: Report, neurons: int, seconds: float, engines: list[str], device: str, repeats: int) -> None:
     """Report each case beside stock Brian2 with its own random numbers."""
     size, peer = f"{neurons} neurons, {seconds:g} s", "stock Brian2, its own random numbers"
     per = 1e9 / (neurons * seconds * 1e4)
     for engine in engines:
+        of_peer = "numpy" if engine == "torch" else engine
         cases: dict[str, tuple[Callable[[], Result], float]] = {
-            peer: (stock(neurons, seconds, engine, contextlib.nullcontext), 0.02),
-            "stock Brian2, fast_noise": (stock(neurons, seconds, engine, lambda: nsnn.fast_noise(1)), 0.02),
+            peer: (stock(neurons, seconds, of_peer, contextlib.nullcontext), 0.02),
         }
+        if engine != "torch":
+            fast = stock(neurons, seconds, engine, lambda: nsnn.fast_noise(1))
+            cases["stock Brian2, fast_noise"] = fast, 0.02
         if engine != "cpp":
             for name, bridge, slack in (
                 ("simulate, bridge off", False, 0.02),
                 ("simulate, bridge on", True, 0.08),
             ):
-                cases[name] = functools.partial(ours, neurons, seconds, engine, bridge), slack
+                cases[name] = functools.partial(ours, neurons, seconds, engine, bridge, device), slack
         results: dict[str, list[Result]] = {}
         for name, (case, _) in cases.items():
             case()
@@ -135,11 +142,12 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--engines", nargs="+", default=["cython", "numpy"])
+    parser.add_argument("--device", default="cpu")
     add_options(parser)
     given = parser.parse_args()
     print(machine())
-    sizes = (200, 0.2, ["numpy"], 1) if given.quick else (given.neurons, given.seconds, given.engines, 3)
-    run(Report(given.json), *sizes)
+    sizes = (200, 0.2, ["numpy"]) if given.quick else (given.neurons, given.seconds, given.engines)
+    run(Report(given.json), *sizes, given.device, 1 if given.quick else 3)
 
 
 if __name__ == "__main__":
