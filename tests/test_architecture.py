@@ -68,9 +68,8 @@ THIRD_PARTY = {
 # Rooms whose import may import Brian2; the others may only do so inside a function.
 IMPORTS_BRIAN2 = {"brian", "learning"}
 IMPORTS_TORCH = {"deep"}  # an extra: nothing else may need it
-TORCH_FILES = {
-    "brian": "torch_"
-}  # but files of these names, which others import by name when they are asked for
+# but files of these names, which others import by name when they are asked for
+TORCH_FILES = {"brian": "torch_"}
 NOT_FROM_THE_PACKAGE = {"analysis", "tests", "benchmarks"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:work|root|home)/")

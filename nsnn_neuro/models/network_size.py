@@ -16,16 +16,12 @@ from ..core.memory import free_memory
 from ..core.warn import warn
 
 _NEURON = 400  # bytes, of its variables
-_INDICES, _VALUE = (
-    8,
-    8,
-)  # bytes of a synapse, kept by the network: its two neurons; a weight or delay of its own
+# bytes of a synapse, kept by the network: its two neurons; a weight or delay of its own
+_INDICES, _VALUE = 8, 8
 # bytes of a synapse while a simulation runs: indices, delay and queue of spikes; each further variable; a delay of its own
 _RUN = {"numpy": (28, 8, 0), "cython": (28, 8, 0), "cpp": (151, 32, 32)}
-_PASSING, _PASSING_VALUE = (
-    24,
-    12,
-)  # bytes of a synapse, and of a value of its own, while its projection is made
+# bytes of a synapse, and of a value of its own, while its projection is made
+_PASSING, _PASSING_VALUE = 24, 12
 _LEAST = 2**30  # bytes; smaller networks are not compared with the memory that is free
 
 

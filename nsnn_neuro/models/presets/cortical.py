@@ -41,9 +41,8 @@ _EXTERNAL_RATE = 8.0  # Hz, of each external synapse
 # Hz, of the full model in NEST with Poisson input, 1 run; the mean input that is lost with synapses is computed from them
 _FULL_RATES = np.array([0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829])
 _TAU_M, _CAPACITY, _TAU_SYN = 10e-3, 250e-12, 0.5e-3  # s, F, s
-_WEIGHT = (
-    87.8e-12 * _TAU_M / _CAPACITY
-)  # V: the current of an excitatory synapse times the resistance of the membrane
+# V: the current of an excitatory synapse times the resistance of the membrane
+_WEIGHT = 87.8e-12 * _TAU_M / _CAPACITY
 _G = 4.0
 _SPREAD = 0.1  # standard deviation of a weight, relative to _WEIGHT or to _G _WEIGHT
 _DELAYS = {"E": (1.5, 0.75), "I": (0.8, 0.4)}  # ms, mean and standard deviation
