@@ -19,7 +19,15 @@ from helpers.benchmark_runs import FOLDER, ROOT, example_run, modules
 
 from nsnn_neuro.core.errors import FormatError, NsnnError
 
-SHARED = {"comparison", "environment", "timing", "run", "engine_cases", "engine_peers"}  # imported, not run
+SHARED = {
+    "comparison",
+    "environment",
+    "timing",
+    "run",
+    "engine_cases",
+    "engine_peers",
+    "scaling_page",
+}  # imported, not run
 
 
 @pytest.fixture(scope="module")
