@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import killed_sweep
-from helpers.killed_sweep import POINTS, swept
+from helpers.killed_sweep import HELD, POINTS, swept
 
 from nsnn_neuro import NsnnError
 
@@ -104,15 +104,19 @@ def sweep_in(tmp_path: Path) -> Iterator[Callable[..., Sweep]]:
 def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_undisturbed_sweep(
     sweep_in, tmp_path
 ) -> None:
-    """Victims and moments are random. The scheduler lives in the process that sweeps: both are killed and started again."""
+    """Victims and moments are random. The scheduler lives in the process that sweeps: both are killed and started again.
+
+    The last points wait until all have been killed, so that the sweep does not end before.
+    """
     rng = np.random.default_rng(1)
-    moments = np.sort(rng.integers(0, POINTS - 4, 11))  # numbers of finished chunks
+    moments = np.sort(rng.integers(0, POINTS - HELD, 11))  # numbers of finished chunks
     scheduler_at = int(rng.integers(3, 8))
     sweep = sweep_in({}, POINTS)
+    (sweep.notes / "hold").touch()
     sweep.start()
     killed = []
     for k, moment in enumerate(moments):
-        sweep.wait(lambda moment=moment: len(sweep.chunks()) >= moment)
+        sweep.wait(lambda moment=moment: len(sweep.chunks()) >= moment or (sweep.notes / "waits").exists())
         time.sleep(rng.uniform(0, 0.2))
         if k == scheduler_at:
             sweep.kill()
@@ -122,6 +126,7 @@ def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_un
             killed.append(int(rng.choice(sweep.workers())))
             os.kill(killed[-1], signal.SIGKILL)
     assert len(sweep.chunks()) < POINTS
+    (sweep.notes / "go").touch()
     sweep.finish()
     assert len(set(killed)) == 10
     swept(tmp_path / "undisturbed", sweep.notes, {})
