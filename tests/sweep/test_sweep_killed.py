@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,14 @@ class Sweep:
     def chunks(self) -> list[Path]:
         return list(self.out.glob("chunk-*.json"))
 
-    def workers(self) -> list[int]:
-        """Processes that have measured a point, and live. (One that is killed before it has joined is not replaced by Dask.)"""
+    def workers(self, killed: Collection[int] = ()) -> list[int]:
+        """Processes that have measured a point, and live. (One that is killed before it has joined is not replaced by Dask.)
+
+        killed : processes that are left out, as one that has been killed is there until its parent notices
+        """
         numbers = sorted(int(path.name) for path in self.notes.iterdir() if path.name.isdigit())
-        return [number for number in numbers if number != self.process.pid and lives(number)]
+        without = {self.process.pid, *killed}
+        return [number for number in numbers if number not in without and lives(number)]
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Until `condition` holds, in a sweep that goes on."""
@@ -122,8 +126,8 @@ def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_un
             sweep.kill()
             sweep.start()
         else:
-            sweep.wait(sweep.workers)
-            killed.append(int(rng.choice(sweep.workers())))
+            sweep.wait(lambda: sweep.workers(killed))
+            killed.append(int(rng.choice(sweep.workers(killed))))
             os.kill(killed[-1], signal.SIGKILL)
     assert len(sweep.chunks()) < POINTS
     (sweep.notes / "go").touch()
