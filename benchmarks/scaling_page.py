@@ -167,6 +167,6 @@ def page(made: dict[str, Any]) -> str:
 
 
 def write_page(made: dict[str, Any]) -> None:
-    """Write the page, and its numbers beside it."""
+    """Write the page, and its numbers into a file of the same folder."""
     KEPT.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(made), encoding="utf-8")

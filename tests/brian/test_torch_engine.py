@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 from typing import Any
@@ -22,8 +23,7 @@ from nsnn_neuro.io.spikes import Trains
 
 torch = pytest.importorskip("torch")
 
-from nsnn_neuro.brian import torch_noise  # noqa: E402
-
+torch_noise: Any = importlib.import_module("nsnn_neuro.brian.torch_noise")
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2.33 * ms)
 NOISE, DRIVE = nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(17 * mV, 5 * mV, 20 * Hz)
 LARGEST = 2**32 - 1

@@ -144,7 +144,7 @@ def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_un
 
 @pytest.mark.slow
 def test_a_chunk_is_given_up_when_workers_died_in_each_of_its_three_runs(sweep_in) -> None:
-    """Dask gives it up at the second death, if told to. Point 5 kills three workers, point 6 as many as it gets.
+    """Dask gives it up at the second death with allowed-failures 1. Point 5 kills three workers, point 6 as many as it gets.
 
     Dask counts a death against every chunk that the worker was given. With a saturation of 1 that is one, after the first four.
     """
