@@ -145,7 +145,12 @@ WRONG = [
         23,
         r"seed = a number of more than 20 digits: expected a whole number",
     ),
-    ('"numpy"', '"fortran"', 24, r"engine = 'fortran': expected \"auto\", \"cython\", \"numpy\", \"cpp\" or \"torch\"$"),
+    (
+        '"numpy"',
+        '"fortran"',
+        24,
+        r"engine = 'fortran': expected \"auto\", \"cython\", \"numpy\", \"cpp\" or \"torch\"$",
+    ),
     ('"numpy"', "1", 24, r'engine = 1: expected one of "auto", "cython", "numpy", "cpp", "torch"$'),
     ("seed = 1", "record_v = [3]", 23, r"record_v = \[3\]: expected neuron indices from 0 to 2"),
     (
