@@ -41,6 +41,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
     "decoding": (),
     "glm": (),
     "fit_neuron": (),
+    "large_run": ("--threads", "2"),
     "likelihood": ("--calibrate",),
     "cut": (),
     "import_time": (),

@@ -31,6 +31,7 @@ MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
 _AIM = 108_000  # intervals that start in the window
 _WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
 _MOST_NEURONS = 8000  # at low rates the window is longer instead
+_LONG = 5e8  # neuron-steps of a run from which on C++ is faster, although its program takes longer to compile
 _GROUPS = 25  # of neurons, for the jackknife
 _RESOLVED = 4.0  # an order is fitted to a bias of more standard errors than this
 _GAIN_DTS = (0.05, 0.1, 0.2)  # ms
@@ -49,7 +50,7 @@ class Bias(NamedTuple):
 def certify(
     models: Sequence[str] | str | None = None,
     *,
-    engine: str = "cython",
+    engine: str = "auto",
     seed: int = 1,
     n_jobs: int | None = None,
     progress: Any = None,
@@ -63,8 +64,8 @@ def certify(
     Parameters
     ----------
     models : names of neurons, or "TsodyksMarkram", in upper or lower case; None: all
-    engine : "cython", "numpy" or "cpp" for continuous membranes; synapses and neurons in discrete time run on "numpy", which is
-        faster than compiling
+    engine : "auto", "cython", "numpy" or "cpp" for continuous membranes; "auto" runs on "cython", and on "cpp" what has more than
+        5e8 neurons times steps. Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
     n_jobs : number of processes; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
@@ -84,7 +85,9 @@ def certify(
     >>> table["verdict"].value_counts().to_dict()
     {'not offered': 8, 'no theory': 1}
     """
-    chosen, target = _chosen(models), engines.choose(engine)
+    chosen, target = _chosen(models), engines.choose(engine, auto=True)
+    if target == "auto" and engines.choose("cython") == "numpy":
+        target = "numpy"  # there is no compiler
     jobs = min(2, cpu_count()) if n_jobs is None else n_jobs
     whole(jobs, 1, "n_jobs")
     tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in chosen for j in range(len(p.cases))]
@@ -270,6 +273,8 @@ def _measured(
         sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
     stop = case.burn_in + window + _TAIL
     stop = 1e-3 * dt * round(1e3 * stop / dt)
+    if engine == "auto":
+        engine = "cpp" if n * stop > _LONG * 1e-3 * dt else "cython"
     block = simulate(
         case.neuron,
         case.noise,
