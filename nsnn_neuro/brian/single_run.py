@@ -129,11 +129,11 @@ class Run:
             isinstance(self.initial, states.SimulationState) or self.return_state
         )
 
-    def build(self) -> tuple[list[NeuronGroup], list[Synapses]]:
-        """The Brian2 groups and synapses."""
+    def build(self, *, wired: bool = True) -> tuple[list[NeuronGroup], list[Synapses]]:
+        """The Brian2 groups and synapses; wired=False: without the synapses."""
         groups, synapses = equations.network(
             self.net, trials=self.trials, dt=self.dt, n_steps=self.end, seed=self.seed, bridge=self.bridge,
-            stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids, first=self.first,
+            stimulus=self.stimulus, recorded=set(self.weights), point=self.point, ids=self.ids, first=self.first, wired=wired,
         )  # fmt: skip
         if isinstance(self.initial, states.SimulationState):
             states.restore(self.initial, self, groups, synapses)
@@ -171,12 +171,14 @@ class Run:
                 return block
             return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
 
-    def finish(self, groups: Sequence[Any], synapses: Sequence[Any]) -> None:
-        """Check the membranes at the end of a run and keep the state, if it is wanted."""
+    def finish(
+        self, groups: Sequence[Any], synapses: Sequence[Any], arriving: dict[str, np.ndarray] | None = None
+    ) -> None:
+        """Check the membranes at the end of a run and keep the state, if it is asked for; `arriving` as in `states.collect`."""
         for p, group in zip(self.net.populations, groups, strict=True):
             _check_finite(group, p)
         if self.return_state:
-            self.state = states.collect(self, groups, synapses)
+            self.state = states.collect(self, groups, synapses, arriving)
 
     def _in_one_piece(
         self, objects: Any, groups: Any, synapses: Any, spikes: Any, device: Any, progress: Any

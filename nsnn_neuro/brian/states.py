@@ -119,10 +119,26 @@ class Unfinished(Network):
         """Leave the spikes."""
 
 
-def collect(run: Any, groups: Sequence[Any], synapses: Sequence[Any]) -> SimulationState:
-    """The state of the objects of a run at its end."""
-    populations = run.net.populations
-    named = list(zip(run.net.projection_names, synapses, strict=True))
+def collect(
+    run: Any,
+    groups: Sequence[Any],
+    synapses: Sequence[Any],
+    arriving: Mapping[str, np.ndarray] | None = None,
+) -> SimulationState:
+    """The state of the objects of a run at its end.
+
+    arriving : of an engine without Brian2 synapses, by projection: spikes in transit, as `in_transit` returns them
+    """
+    populations, names = run.net.populations, run.net.projection_names
+    if arriving is None:
+        variables_of = {name: _values(s) for name, s in zip(names, synapses, strict=True)}
+        arrivals = {
+            name: [_in_transit(pathway) for pathway in s._pathways]
+            for name, s in zip(names, synapses, strict=True)
+        }
+    else:
+        variables_of = {name: {} for name in names}
+        arrivals = {name: [arriving[name]] for name in names}
     return SimulationState(
         step=run.first + run.n_steps,
         dt=run.dt,
@@ -134,8 +150,8 @@ def collect(run: Any, groups: Sequence[Any], synapses: Sequence[Any]) -> Simulat
         _saved=_Saved(
             shown={p.name: variables(p) for p in populations},
             neurons={p.name: _values(g) for p, g in zip(populations, groups, strict=True)},
-            synapses={name: _values(s) for name, s in named},
-            arriving={name: [_in_transit(pathway) for pathway in s._pathways] for name, s in named},
+            synapses=variables_of,
+            arriving=arrivals,
             wiring=_wiring(run),
         ),
     )
@@ -194,11 +210,19 @@ def _in_transit(pathway: Any) -> np.ndarray:
     return np.stack([steps, np.concatenate([np.empty(0, dtype=np.int64), *arriving])])
 
 
+def in_transit(state: SimulationState, projection: str) -> np.ndarray:
+    """Spikes of a projection that have not arrived: steps until they do, and synapses, (2, n)."""
+    return np.concatenate(state._saved.arriving[projection], axis=1)
+
+
 def restore(state: SimulationState, run: Any, groups: Sequence[Any], synapses: Sequence[Any]) -> None:
-    """Give the objects of a run the values of a state; variables that it does not have, as those of new noise, start anew."""
+    """Give the objects of a run the values of a state; variables that it does not have, as those of new noise, start anew.
+
+    synapses : empty for an engine without Brian2 synapses
+    """
     for population, group in zip(run.net.populations, groups, strict=True):
         _fill(group, state._saved.neurons[population.name])
-    for name, own in zip(run.net.projection_names, synapses, strict=True):
+    for name, own in zip(run.net.projection_names if synapses else (), synapses, strict=True):
         _fill(own, state._saved.synapses[name])
         for pathway, (steps, members) in zip(own._pathways, state._saved.arriving[name], strict=True):
             slots: list[list[int]] = [[] for _ in range(int(steps.max(initial=-1)) + 1)]

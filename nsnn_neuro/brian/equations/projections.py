@@ -41,19 +41,20 @@ def network(
     point: int | np.ndarray = 0,
     ids: np.ndarray | None = None,
     first: int = 0,
+    wired: bool = True,
 ) -> tuple[list[NeuronGroup], list[Synapses]]:
     """The Brian2 groups (in the order of `net.populations`) and synapses (of `net.projections`).
 
     `stimulus` replaces that of the first population; `recorded` projections have a weight variable that can be recorded; `point`
     and, for a network of one population, `ids` select the noise (`Layout`). `n_steps` counts from time 0, and the run begins
-    with step `first`.
+    with step `first`. wired=False leaves out the Brian2 synapses, for an engine with projections of its own.
     """
-    types = {p.name: _types(net, p) for p in net.populations}
+    types = {p.name: synapse_types(net, p) for p in net.populations}
     groups = []
     for index, p in enumerate(net.populations):
         key = philox.key(seed, *([index] if index else []))
         layout = Layout(p.n, trials, dt, n_steps, key, point, index, f"population_{index}", ids, first)
-        driven = _driven(net, p, stimulus)
+        driven = drive_of(net, p, stimulus)
         try:
             group = make_group(p.neuron, p.noise, driven, layout, synapses=types[p.name], bridge=bridge)
         except NsnnError as error:
@@ -63,11 +64,11 @@ def network(
         groups.append(group)
     place = {p.name: k for k, p in enumerate(net.populations)}
     synapses = []
-    for number, projection in enumerate(net.projections):
+    for number, projection in enumerate(net.projections if wired else ()):
         pre, post = place[projection.pre.name], place[projection.post.name]
         wiring = _Wiring(net, projection, number, trials, dt, looks_back=post <= pre)
         if isinstance(projection.pre.neuron, Relay):
-            wiring.relay(_driven(net, projection.pre, stimulus), n_steps)
+            wiring.relay(drive_of(net, projection.pre, stimulus), n_steps)
         rank = next(k for k, s in enumerate(types[projection.post.name]) if s is projection.synapse)
         key = philox.key(seed, len(groups) + number)
         weight = wiring.weight(key, as_variable=net.projection_names[number] in recorded)
@@ -76,18 +77,28 @@ def network(
     return groups, synapses
 
 
-def _driven(net: Network, population: Population, stimulus: Stimulus | None) -> Stimulus | None:
+def drive_of(net: Network, population: Population, stimulus: Stimulus | None) -> Stimulus | None:
     """The stimulus of the population; for the first population `stimulus`, if given."""
     return stimulus if population is net.populations[0] and stimulus is not None else population.stimulus
 
 
-def _types(net: Network, population: Population) -> list[Synapse]:
+def synapse_types(net: Network, population: Population) -> list[Synapse]:
     """The distinct incoming synapse models of a population."""
     types: list[Synapse] = []
     for projection in net.projections:
         if projection.post is population and not any(s is projection.synapse for s in types):
             types.append(projection.synapse)
     return types
+
+
+def waiting_steps(delay: Any, dt: float, *, looks_back: bool) -> np.ndarray:
+    """Steps that spikes wait after their synapses have seen them; backward synapses see a spike one step later anyway.
+
+    >>> waiting_steps([0.0, 1e-4, 3e-4], 1e-4, looks_back=True).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    steps = delay_steps(delay, dt)
+    return np.maximum(steps, 1) - 1 if looks_back else steps
 
 
 class _Wiring:
@@ -98,9 +109,7 @@ class _Wiring:
     ) -> None:
         self.projection, self.number, self.trials, self.dt = projection, number, trials, dt
         self.connections = net.connections(projection)
-        steps = delay_steps(self.connections.delay, dt)
-        # in steps; backward synapses see a spike one step later anyway
-        self.wait = np.maximum(steps, 1) - 1 if looks_back else steps
+        self.wait = waiting_steps(self.connections.delay, dt, looks_back=looks_back)
         self.late = int(looks_back)
         self.namespace: dict[str, Any] = dict(engine.functions())
         self.equations: list[str] = []

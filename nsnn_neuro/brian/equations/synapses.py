@@ -36,6 +36,23 @@ def linear(text: str, synapse: Synapse) -> list[Any]:
     return [lambdify(known, a, "numpy")(*values.values()) for a in slopes]
 
 
+def increments(synapse: Synapse, weight: Any, post: np.ndarray) -> dict[str, Any]:
+    """What a spike adds to each state and to the membrane, "v", in SI: numbers, or arrays with a value for each synapse.
+
+    weight : SI number, or (n_synapses,)
+    post : the postsynaptic neuron of each synapse
+    """
+    values = {"weight": weight}
+    for field in synapse.parameter_fields():
+        value = np.asarray(synapse.si(field.name))
+        values[field.name] = value[post] if value.ndim else float(value)
+    symbols = [Symbol(name, real=True) for name in values]
+    return {
+        target: lambdify(symbols, str_to_sympy(text), "numpy")(*values.values())
+        for target, text in synapse.on_arrival.items()
+    }
+
+
 def _expm(matrices: np.ndarray) -> np.ndarray:
     from scipy.linalg import expm  # its import takes 0.1 s
 
