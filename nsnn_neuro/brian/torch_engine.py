@@ -1,8 +1,8 @@
-"""`engine="torch"`: neurons without synapses as PyTorch tensors, on a GPU if there is one; imported with this engine only.
+"""`engine="torch"`: neurons and dense layers as PyTorch tensors, on a GPU if there is one; imported with this engine only.
 
-Brian2 writes the NumPy code of the groups, which `torch_code` translates; `torch_noise` draws the same random numbers. Tensors stay
-on the device from step to step, and most operations do not wait for it. Spikes are kept as masks, of which the steps and members
-move to the host every so many steps.
+Brian2 writes the NumPy code of the groups, which `torch_code` translates; `torch_noise` draws the same random numbers, and
+`torch_layers` multiplies spikes by matrices of weights. Tensors stay on the device from step to step, and most operations do not
+wait for it. Spikes are kept as masks, of which the steps and members move to the host every so many steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..core.progress import progress_bar
 from ..core.units import shown
 from ..io import save_load
 from ..models.neurons import IntegrateAndFire
-from . import engine, global_state, streaming
+from . import engine, global_state, states, streaming, torch_layers
 from .torch_code import INTEGERS, Program, arrays, functions, samples
 from .torch_noise import Draws
 
@@ -58,25 +58,16 @@ def find_device(device: Any = None) -> torch.device:
     return chosen
 
 
-def check(run: Any) -> None:
-    """Refuse a run that this engine cannot do."""
-    if run.net.projections:
-        raise NsnnError(
-            'engine = "torch": neurons with synapses are not available on tensors: use engine="cpp" or "cython" for a network with '
-            "projections"
-        )
-
-
 def execute(run: Any, device: Any, progress: Any) -> neo.Block:
     """Simulate a `Run` on a device and return the Block; `run.state` is then the state at the end, if it is asked for."""
-    check(run)
     run.device = place = find_device(device)
+    torch_layers.check(run, place)
     sizes = {"n_neurons": run.n_neurons, "n_trials": run.trials, "n_steps": run.n_steps}
     parts, traces = [np.empty((3, 0), dtype=np.int64)], []
     with global_state.frozen_heap(), streaming.opened(run.out, **sizes) as spool:
         with engine.running("numpy"):
-            groups, _ = run.build()
-            network = Network(groups, name="network")
+            groups, _ = run.build(wired=False)
+            network = states.Unfinished(groups, name="network")  # keeps the last spikes of an earlier run
             network.run(0 * second, namespace={})  # writes the code
             simulation = _Simulation(network, groups, run, place)
             with progress_bar(progress, f"simulating ({place})") as report, np.errstate(all="ignore"):
@@ -86,8 +77,8 @@ def execute(run: Any, device: Any, progress: Any) -> neo.Block:
                         traces.append(membranes)
                     else:
                         spool.add(*_placed(run, *spikes))
-            simulation.write_back()
-            run.finish(groups, [])
+            simulation.write_back(groups)
+            run.finish(groups, [], simulation.in_transit())
         v = {name: np.concatenate([part[name] for part in traces], axis=1) for name in simulation.watched}
         block = run.block(list(np.concatenate(parts, axis=1)), v, {}, "torch")
         if spool is None:
@@ -112,10 +103,9 @@ class _Simulation:
         self.dtype = getattr(torch, engine.dtype())
         self.state: dict[str, Any] = {}  # what the names of arrays in the code stand for
         self.changing: dict[str, ArrayVariable] = {}
-        self.fired: list[Any] = [None for _ in groups]
-        self.operations: list[
-            tuple[int, Callable[[], None]]
-        ] = []  # steps from one run to the next, operation
+        self.fired: list[Tensor] = [self._last_spikes(group) for group in groups]
+        # place in the step, steps from one run to the next, operation
+        operations: list[tuple[int, int, Callable[[], None]]] = []
         self.clocks: dict[str, tuple[int, str, str]] = {}
         self.sizes = sizes = [int(group.N) for group in groups]
         number = {group.name: k for k, group in enumerate(groups)}
@@ -129,7 +119,11 @@ class _Simulation:
                     self.clocks[clock.name] = round(float(clock.dt_) / self.dt), step, t
                 self._hold(code)
                 program = Program(code, self.state, known[k] | self._samples(code, one.group.clock, sizes[k]))
-                self.operations.append((every, self._operation(one, program, k)))
+                operations.append((one.order, every, self._operation(one, program, k)))
+        self.layers = [self._layer(run, number, groups) for number in range(len(run.net.projections))]
+        operations += [(layer.order, 1, layer) for layer in self.layers]
+        operations.sort(key=lambda one: one[0])
+        self.operations = [(every, operation) for _, every, operation in operations]
         # population -> the array of its membranes, the members that are recorded, whether before or after the step
         self.watched: dict[str, tuple[str, Tensor, bool]] = {}
         for p, group in zip(run.net.populations, groups, strict=True):
@@ -146,6 +140,17 @@ class _Simulation:
 
     def _tensor(self, values: np.ndarray, dtype: torch.dtype) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=self.device)
+
+    def _last_spikes(self, group: Any) -> Tensor:
+        """Which members of a group have fired in the step before the first one."""
+        *members, number = group.variables["_spikespace"].get_value().tolist()
+        fired = torch.zeros(int(group.N), dtype=torch.bool)
+        fired[members[:number]] = True
+        return fired.to(self.device)
+
+    def _layer(self, run: Any, number: int, groups: Any) -> torch_layers.Dense:
+        pre = run.net.populations.index(run.net.projections[number].pre)
+        return torch_layers.Dense(run, number, groups, self.state, lambda: self.fired[pre], self.device)
 
     def _draws(self, group: Any, size: int) -> Draws:
         value = {name: group.variables[name].get_value() for name in _COUNTER}
@@ -227,7 +232,15 @@ class _Simulation:
             if is_before is before:
                 traces[name].append(self.state[array][members])
 
-    def write_back(self) -> None:
-        """Copy the variables to the arrays of the groups."""
+    def write_back(self, groups: Any) -> None:
+        """Copy the variables and the last spikes to the arrays of the groups."""
         for name, variable in self.changing.items():
             variable.get_value()[:] = self.state[name].cpu().numpy()
+        for group, fired in zip(groups, self.fired, strict=True):
+            members = np.flatnonzero(fired.cpu().numpy())
+            spikes = group.variables["_spikespace"].get_value()
+            spikes[: members.size], spikes[-1] = members, members.size
+
+    def in_transit(self) -> dict[str, np.ndarray]:
+        """Spikes of each projection that have not arrived, as `states.in_transit`."""
+        return {layer.name: layer.in_transit() for layer in self.layers}

@@ -1,4 +1,7 @@
-"""The engine on PyTorch tensors: its random words are those of Philox, and its spikes those of the engine "numpy"."""
+"""The engine on PyTorch tensors: its random words are those of Philox, and its spikes those of the engine "numpy".
+
+Projections: test_torch_layers.py.
+"""
 # Imports internals: words and single numbers are not visible in spikes, and no GPU takes part in these tests.
 
 from __future__ import annotations
@@ -364,9 +367,6 @@ def refused(match: str, *parts: Any, **options: Any) -> None:
 
 
 def test_what_the_engine_cannot_do_is_refused() -> None:
-    cells = nsnn.Population(2, CELL, name="a")
-    net = nsnn.Network([cells], [nsnn.Projection(cells, cells, rule=nsnn.AllToAll(), weight=1 * mV)])
-    refused('engine = "torch".*synapses.*use engine="cpp"', net)
     refused('threads = 2: engine="torch" uses one', CELL, threads=2)
     for device in ("cuda:99", "nowhere", 1.5, "meta"):
         refused("device = .*expected a device of PyTorch.*'cpu'", CELL, device=device)
@@ -386,6 +386,6 @@ def test_a_function_that_tensors_lack_is_refused() -> None:
 
 def test_a_missing_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in ("engine", "code", "noise"):
+    for name in ("engine", "code", "layers", "noise"):
         monkeypatch.delitem(sys.modules, f"nsnn_neuro.brian.torch_{name}", raising=False)
     refused(r'engine = "torch" needs PyTorch .*pip install "nsnn-neuro\[torch\]"', CELL)
