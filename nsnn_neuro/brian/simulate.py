@@ -121,8 +121,8 @@ def simulate(
     seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
     engine : "auto" chooses the engine that is expected to end first, compilation included: "numpy" for small runs, "cpp" (C++
         standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
-        warning where compiled code would be faster. "torch" runs neurons without synapses as PyTorch tensors, for GPUs; it needs
-        the extra "torch". See `docs/engine.md`
+        warning where compiled code would be faster. "torch" runs neurons without synapses, and networks whose projections have one
+        delay each, as PyTorch tensors, for GPUs; it needs the extra "torch". See `docs/engine.md`
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
         setting; see `docs/noise.md`
@@ -140,8 +140,8 @@ def simulate(
         shape (n_neurons,) or (trials, n_neurons); for several populations a dict of such dicts by name. None: v starts at rest,
         where that is below threshold, else at the reset. Or a `SimulationState`: the run continues that of the
         state, with its seed, trials and dt, and its spikes are those of one long run. Parameters may differ, and so may the seed
-    return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on "cython"
-        or "numpy"
+    return_state : True returns the Block and the `SimulationState` at the end. With a state, networks with synapses run on
+        "cython", "numpy" or "torch"
     threads : number of processes of a C++ program of neurons without synapses, each for a part of them; spikes are the same
         for any number. It pays from some 10,000 neurons (times trials). Runs with record_v, and all on Windows, use one; "cython"
         and "numpy" refuse more. None: one, or Brian2's preference for OpenMP
