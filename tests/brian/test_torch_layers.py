@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, prefs
-from helpers.with_torch import own_noise  # noqa: F401
+from helpers import with_torch
 from neo import AnalogSignal
 from scipy import stats
 
@@ -21,6 +21,7 @@ from nsnn_neuro import AllToAll, NsnnError, Population, Projection
 from nsnn_neuro.io.spikes import Trains
 
 torch = pytest.importorskip("torch")
+own_noise = with_torch.own_noise
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
@@ -171,9 +172,9 @@ def test_arrivals_follow_the_delay() -> None:
     net = nsnn.Network([*targets[0], source, *targets[1]], wires)
     record = {target.name: [1] for group in targets for target in group}
     block = nsnn.simulate(net, duration=6 * ms, seed=1, engine="torch", device="cpu", record_v=record)
-    for signal in block.segments[0].analogsignals:
-        if not signal.name.startswith("v of b"):
-            continue
+    membranes = [one for one in block.segments[0].analogsignals if one.name.startswith("v of b")]
+    assert len(membranes) == 8
+    for signal in membranes:
         looks_back, delay = (
             "before" in signal.name,
             int(signal.name.removeprefix("v of before").removeprefix("v of behind")),
