@@ -198,8 +198,8 @@ _PASSAGE = _doubles(
 
 
 def functions() -> dict[str, Function]:
-    """Functions for generated code on every target: keyed draws, normal_cdf, bridge_room, and smooth_exp, smooth_exprel and
-    smooth_normal_cdf, versions of exp, exprel and normal_cdf that the compiler can vectorise (slower in scalar loops).
+    """Functions for generated code on every target: keyed draws, normal_cdf, bridge_room, and smooth_exp, smooth_exprel,
+    smooth_normal_cdf and smooth_in_turn, versions that the compiler can vectorise (slower in scalar loops).
 
     >>> from brian2 import NeuronGroup
     >>> group = NeuronGroup(1, "p = normal_cdf(x) : 1\\nx : 1", namespace=functions(), name="doc_functions")
@@ -218,6 +218,7 @@ def functions() -> dict[str, Function]:
         "keyed_summit": _function(philox.summit, "nsnn_summit", f"{_KEYED}, {_PATH}"),
         "keyed_passage": _function(philox.passage, "nsnn_passage", f"{_KEYED}, {_PASSAGE}"),
         "in_turn": _function(_chosen_in_turn, "nsnn_in_turn", four),
+        "smooth_in_turn": _function(_chosen_in_turn, "nsnn_smooth_in_turn", four),
         "jumps_of": _function(philox.jumps, "nsnn_jumps", _doubles("u mean none")),
         "normal_cdf": _function(_normal_cdf, "nsnn_normal_cdf", "double x"),
         "bridge_room": _function(_bridge_room, "nsnn_bridge_room", "double x", _SMOOTH),

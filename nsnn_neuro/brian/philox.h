@@ -141,6 +141,22 @@ NSNN_INLINE double nsnn_in_turn(int64_t step, double first, double second, doubl
     return (step & 2) ? late : early;
 }
 
+/* The same without a condition: GCC 12 does not vectorise a loop in which two such draws depend on the same condition */
+NSNN_INLINE double nsnn_smooth_in_turn(int64_t step, double first, double second, double third, double fourth) {
+    const int64_t odd = -(step & 1), late = -(step >> 1 & 1);
+    int64_t bits[4];
+    double chosen;
+    __builtin_memcpy(&bits[0], &first, 8);
+    __builtin_memcpy(&bits[1], &second, 8);
+    __builtin_memcpy(&bits[2], &third, 8);
+    __builtin_memcpy(&bits[3], &fourth, 8);
+    bits[0] = (bits[0] & ~odd) | (bits[1] & odd);
+    bits[2] = (bits[2] & ~odd) | (bits[3] & odd);
+    bits[0] = (bits[0] & ~late) | (bits[2] & late);
+    __builtin_memcpy(&chosen, &bits[0], 8);
+    return chosen;
+}
+
 /* Poisson with the given mean, by inversion of a uniform number u; none = exp(-mean) */
 static inline double nsnn_jumps(double u, double mean, double none) {
     double term = none, total = none;

@@ -122,6 +122,7 @@ def functions(draws: Draws) -> dict[str, Callable]:
         ),
         "jumps_of": jumps,
         "in_turn": lambda step, *numbers: numbers[step % 4],
+        "smooth_in_turn": lambda step, *numbers: numbers[step % 4],
     }
 
 

@@ -29,9 +29,8 @@ _VALUES = ("simulated", "se", "theory", "z", "relative_error", "n_spikes", "dt_m
 COLUMNS = [*_NAMES, *_VALUES, "order", "bias_percent", "bias_se_percent", "verdict", "reason"]
 MOST_Z, MOST_ERROR, FEWEST = 4.0, 0.01, 100_000
 _AIM = 108_000  # intervals that start in the window
-_WINDOW, _TAIL = 1.4, 0.3  # s: spikes are counted in both, intervals start in the first
-_MOST_NEURONS = 8000  # at low rates the window is longer instead
-_LONG = 5e8  # neuron-steps of a run from which on C++ is faster, although its program takes longer to compile
+_LEAST_WINDOW, _TAIL = 0.4, 0.3  # s: spikes are counted in both, intervals start in the first
+_NEURONS = 2000  # of every run, since the code of a C++ program contains this number; rates change the window
 _GROUPS = 25  # of neurons, for the jackknife
 _RESOLVED = 4.0  # an order is fitted to a bias of more standard errors than this
 _GAIN_DTS = (0.05, 0.1, 0.2)  # ms
@@ -64,8 +63,8 @@ def certify(
     Parameters
     ----------
     models : names of neurons, or "TsodyksMarkram", in upper or lower case; None: all
-    engine : "auto", "cython", "numpy" or "cpp" for continuous membranes; "auto" runs on "cython", and on "cpp" what has more than
-        5e8 neurons times steps. Synapses and neurons in discrete time run on "numpy", which is faster than compiling
+    engine : "auto", "cpp", "cython" or "numpy" for continuous membranes; "auto" is "cpp", or "numpy" where there is no compiler.
+        Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
     n_jobs : number of processes; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
@@ -86,8 +85,8 @@ def certify(
     {'not offered': 8, 'no theory': 1}
     """
     chosen, target = _chosen(models), engines.choose(engine, auto=True)
-    if target == "auto" and engines.choose("cython") == "numpy":
-        target = "numpy"  # there is no compiler
+    if target == "auto":
+        target = "cpp" if engines.choose("cython") == "cython" else "numpy"  # with a warning
     jobs = min(2, cpu_count()) if n_jobs is None else n_jobs
     whole(jobs, 1, "n_jobs")
     tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in chosen for j in range(len(p.cases))]
@@ -266,15 +265,13 @@ def _measured(
         return case.measure(1e-3 * dt, own)
     discrete, rate = isinstance(case.neuron, NSNNNeuron | PoissonSource), exact["rate"]
     share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
-    window = max(_WINDOW, share * _AIM / (rate * _MOST_NEURONS))
-    n = int(np.ceil(share * _AIM / (rate * window)))
+    n = _NEURONS
+    window = max(_LEAST_WINDOW, share * _AIM / (rate * n))
     sizes: dict[str, Any] = {"n_neurons": n}
     if case.shared:  # neurons of a trial are correlated, trials are not
-        sizes = {"n_neurons": 10, "trials": int(np.ceil(n / 10))}
+        sizes = {"n_neurons": 10, "trials": n // 10}
     stop = case.burn_in + window + _TAIL
     stop = 1e-3 * dt * round(1e3 * stop / dt)
-    if engine == "auto":
-        engine = "cpp" if n * stop > _LONG * 1e-3 * dt else "cython"
     block = simulate(
         case.neuron,
         case.noise,

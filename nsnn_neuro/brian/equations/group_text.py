@@ -37,6 +37,11 @@ def _in_c(text: str) -> str:
     return substitute(text, {"exprel": "smooth_exprel"})
 
 
+def _vectorised(text: str) -> str:
+    """The text of a loop over all members, which the compiler vectorises if its functions have no branches and calls."""
+    return substitute(_in_c(text), {"exp": "smooth_exp", "in_turn": "smooth_in_turn"})
+
+
 @dataclasses.dataclass
 class Terms:
     """The step of a membrane while it is written: what it is of, and the text that noise and synapses add.
@@ -198,7 +203,8 @@ class GroupText:
     def make(self, threshold: str, reset: str, update: str) -> NeuronGroup:
         """Create the Brian2 group; its operations have the order of `Layout.index`."""
         name, first = self.layout.name, ORDERS_EACH * self.layout.index
-        threshold, reset, update = (_in_c(text) for text in (threshold, reset, update))
+        # a threshold is tested in a loop with branches, in which the C library's exp is faster
+        threshold, reset, update = _in_c(threshold), _in_c(reset), _vectorised(update)
         group = NeuronGroup(
             self.layout.size,
             _in_c("\n".join(self.equations)),

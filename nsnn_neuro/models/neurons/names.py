@@ -15,7 +15,7 @@ _STEP = {
     "level_prev", "load", "middle", "moved", "near", "near_load", "next_e", "next_i", "normal_cdf",
     "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart",
     "root_ii", "root_ii_part", "root_vi", "root_vi_part", "root_vv", "root_vv_part", "seen_e", "seen_i",
-    "share", "shift", "smooth_exp", "smooth_exprel", "smooth_normal_cdf", "span", "steep", "steep_part",
+    "share", "shift", "smooth_exp", "smooth_exprel", "smooth_in_turn", "smooth_normal_cdf", "span", "steep", "steep_part",
     "step_sd", "step_sd_now", "step_sd_part", "stride", "stride_part", "summit", "top", "v_end", "v_prev",
     "z_i", "z_v",
 }  # fmt: skip
