@@ -39,7 +39,8 @@ def _in_c(text: str) -> str:
 
 def _vectorised(text: str) -> str:
     """The text of a loop over all members, which the compiler vectorises if its functions have no branches and calls."""
-    return substitute(_in_c(text), {"exp": "smooth_exp", "in_turn": "smooth_in_turn"})
+    smooth = {name: f"smooth_{name}" for name in ("exp", "normal_cdf", "in_turn")}
+    return substitute(_in_c(text), smooth)
 
 
 @dataclasses.dataclass

@@ -22,6 +22,7 @@ intervals, and tau_refrac need not be a multiple of dt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ from .noises import add_noise, bridge_uniform, shared_fraction, start_normal
 from .synapses import add_synapses
 
 _FAR = 1e30  # exponent of the bridge in a refractory neuron: the probability is 0
+# GCC 12 vectorises no loop with these; the second is a power of clip(...)
+_SCALAR = re.compile(r"arctan|\)\*\*")
 
 
 def membrane(
@@ -111,9 +114,15 @@ def membrane(
             fires = f"({fires}) or (free == 1 and v > {_levels(terms)[1]})"
     else:
         threshold = " or ".join([_threshold(terms, noise, end), *terms.crossed])
-        # no branch where the condition is cheap: which neurons are refractory is not predictable
-        cheap = not isinstance(noise, EscapeNoise)
-        fires = f"int({threshold}) * free > 0" if cheap else f"free == 1 and ({threshold})"
+        if not isinstance(noise, EscapeNoise):
+            # no branch where the condition is cheap: which neurons are refractory is not predictable
+            fires = f"int({threshold}) * free > 0"
+        elif jumps or _SCALAR.search(threshold):
+            fires = f"free == 1 and ({threshold})"
+        else:  # nothing moves v after the step, whose loop the compiler vectorises
+            group.state("escapes", "integer", 0)
+            step.append(f"escapes = int({threshold}) * free")
+            fires = "escapes > 0"
     return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
 
 

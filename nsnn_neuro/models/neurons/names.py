@@ -10,8 +10,8 @@ from ...core.errors import NsnnError
 
 # names of the generated step of a membrane (`brian/equations`); tests/models/test_neuron_names.py compares them with the code
 _STEP = {
-    "ahead", "armed", "bridge_gap", "bridge_room", "bridge_steep", "drive_before", "first", "free", "guess", "hold", "hold_steps",
-    "i_next", "i_noise", "i_spike", "in_turn", "jumps_of", "keep", "keep_part", "kick", "lapse", "level_now",
+    "ahead", "armed", "bridge_gap", "bridge_room", "bridge_steep", "drive_before", "escapes", "first", "free", "guess", "hold",
+    "hold_steps", "i_next", "i_noise", "i_spike", "in_turn", "jumps_of", "keep", "keep_part", "kick", "lapse", "level_now",
     "level_prev", "load", "middle", "moved", "near", "near_load", "next_e", "next_i", "normal_cdf",
     "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart",
     "root_ii", "root_ii_part", "root_vi", "root_vi_part", "root_vv", "root_vv_part", "seen_e", "seen_i",
