@@ -53,9 +53,11 @@ def rounding(*times: Any, eps: float = EPS) -> float:
     """
     largest = 0.0
     for some in times:
+        if isinstance(some, float):  # most calls: NumPy takes microseconds for a number
+            largest = max(largest, abs(some) if some == some else 0.0)
+            continue
         values = np.abs(np.asarray(some, dtype=float))
-        if values.size and not np.isnan(values).all():
-            largest = max(largest, float(np.nanmax(values)))
+        largest = max(largest, float(np.fmax.reduce(values, axis=None, initial=0.0)))
     return _ROUNDINGS * eps * largest
 
 

@@ -136,6 +136,7 @@ def build_block(
             pq.Quantity(moment[spikes], pq.s),
             neuron[spikes],
             all_channel_ids=channels,
+            units=pq.s,  # without it the unit is read from the times, as text
             t_start=seconds[float(starts[i])],
             t_stop=seconds[float(stops[i])],
         )
