@@ -35,6 +35,7 @@ UNKEPT = FOLDER.parent / "results" / "benchmarks"
 SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
     "engine": (),
     "noisy_lif": (),
+    "neurons": (),
     "learning": (),
     "measures_elephant": (),
     "information": ("--matrix",),

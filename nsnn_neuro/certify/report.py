@@ -94,10 +94,16 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
     place = np.arange(len(rows)) + rows["model"].ne(rows["model"].shift()).cumsum().to_numpy()
     ax.axvspan(-1, 1, color="#E8EEF4", lw=0, label="within 1 %")
     ax.axvline(0, color="#999999", lw=0.8)
-    kinds = (("rate", "rate", COLOURS[0], "o"), ("cv", "CV", COLOURS[1], "s"))
+    kinds = (
+        ("rate", "rate", COLOURS[0], "o"),
+        ("cv", "CV", COLOURS[1], "s"),
+        ("efficacy", "efficacy of synapses", COLOURS[2], "D"),
+    )
     failed = (rows["verdict"] == "fail").to_numpy()
     for kind, label, colour, marker in kinds:
         own = rows["quantity"].str.startswith(kind).to_numpy() & (np.abs(error) < _EDGE)
+        if not own.any():
+            continue
         ax.errorbar(
             error[own], place[own], xerr=bar[own], fmt=marker, color=colour, ms=3, elinewidth=0.9, label=label
         )

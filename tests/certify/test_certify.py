@@ -336,6 +336,13 @@ def test_the_figure_shows_every_judged_row(rows):
     assert {t.get_text() for t in ax.get_legend().get_texts()} == {"rate", "CV", "within 1 %", "failed"}
 
 
+def test_the_figure_shows_synapses(rows):
+    from matplotlib.figure import Figure
+
+    ax = report.draw(rows[0].assign(quantity="efficacy"), Figure().subplots())
+    assert "efficacy of synapses" in {t.get_text() for t in ax.get_legend().get_texts()}
+
+
 def test_rate_and_cv_in_coloured_noise_take_one_solution(monkeypatch):
     """Also of neurons with the same membrane: the GIF without adaptation is the LIF, the AdEx the EIF."""
     solved = []
