@@ -13,7 +13,8 @@ TRIALS, STEPS = 20, 10_000  # of a point of the example
 UNITS = {"seconds": ("h", 3600.0, "min", 60.0, "s", 1.0, "ms", 1e-3, "µs", 1e-6, "ns", 1e-9)}
 UNITS["bytes"] = ("TB", 1e12, "GB", 1e9, "MB", 1e6, "kB", 1e3, "bytes", 1.0)
 NAMES = {
-    "run": "call", "step": "step", "neuron": "neuron", "neuron step": "neuron in a step", "synapse": "synapse",
+    "run": "call", "step": "step", "neuron": "neuron", "small neuron step": "neuron in a step, below 2,000 neurons",
+    "neuron step": "neuron in a step", "synapse": "synapse",
     "event": "synaptic event", "spike": "spike", "point": "point", "chunk": "chunk", "process": "process",
 }  # fmt: skip
 
@@ -31,7 +32,9 @@ Measured on {date}: {machine}.
 
 ## Seconds
 The time is a sum over the columns of number times cost. A dash means that the cost is not part of the model, 0 that
-the fit gives none. Neurons count once per trial. The step is of 0.1 ms, but only the number of steps matters.
+the fit gives none. Neurons count once per trial. Populations of 2,000 neurons and more draw the random numbers of
+four steps at once. The step is of 0.1 ms, but only the number of steps matters. Of sizes that take less than three
+seconds the least of three times is kept.
 
 {seconds}
 
