@@ -322,6 +322,7 @@ COSTS = {
         "step": 1e-4,
         "neuron": 1e-6,
         "neuron step": 1.5e-8,
+        "small neuron step": 4e-8,
         "synapse": 2e-7,
         "event": 4e-9,
         "spike": 1e-6,
@@ -355,6 +356,8 @@ def made_up(cost_model: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             "point": size.get("points", 0),
             "chunk": -(-size.get("points", 1) // size.get("chunk", 9)),
         }
+        if "small neuron step" in names:
+            every |= {"neuron step": 0, "small neuron step": 0} | cost_model.in_steps(n, t)
         features = {name: every[name] for name in names}
         value = factor * sum(COSTS[name] * count for name, count in features.items())
         return {**features, "rate": 5.0, "base": COSTS["base"]}, value
