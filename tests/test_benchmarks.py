@@ -415,8 +415,6 @@ def test_page_on_costs_predicts_from_them(cost_model: Any, made_up: list[str], t
 
 def test_page_on_costs_shows_the_kept_measurements(cost_model: Any) -> None:
     scaling = importlib.import_module("scaling_page")
-    if not scaling.PAGE.exists():
-        pytest.skip("not measured yet: python benchmarks/cost_model.py --page")
     assert scaling.page(json.loads(cost_model.KEPT.read_text())) == scaling.PAGE.read_text(encoding="utf-8")
 
 
