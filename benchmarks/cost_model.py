@@ -35,6 +35,7 @@ from scipy.optimize import nnls
 from timing import machine, table
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.brian.equations.group_text import MANY
 from nsnn_neuro.measures import as_trains, firing_rate
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -42,7 +43,6 @@ KEPT = DOCS / "cost_model.json"
 ALLOWED = {"seconds": 0.25, "bytes": 0.30}
 """Largest relative error of a prediction of a size that was held out."""
 SHORT, REPEATS = 3.0, 3  # s; shorter cases are measured three times, and the least time is kept
-MANY = 2000  # members from which on a group draws the random numbers of four steps at once
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 NOISE, DRIVE = nsnn.WhiteNoise(5 * mV), nsnn.Constant(15 * mV)
 RUN: dict[str, Any] = {"dt": 0.1 * ms, "seed": 1, "progress": False}

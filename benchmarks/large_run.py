@@ -33,11 +33,11 @@ NOISE, DRIVE = nsnn.WhiteNoise(5 * mV), nsnn.Constant(13 * mV)
 STAGES = ("simulate", "save", "load", "measures")
 
 
-def simulate(neurons: int, seconds: float, threads: int, **more: Any) -> Any:
+def simulate(neurons: int, seconds: float, threads: int) -> Any:
     """The run that is timed, or a short one that compiles."""
     return nsnn.simulate(
         CELL, NOISE, DRIVE, n_neurons=neurons, duration=seconds * second, dt=0.1 * ms, seed=1, engine="cpp",
-        threads=threads, progress=False, **more,
+        threads=threads, progress=False,
     )  # fmt: skip
 
 

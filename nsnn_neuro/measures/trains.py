@@ -100,7 +100,7 @@ def _joined(block: Any, start: Any, stop: Any, name: str) -> tuple[Trains, float
     if parts[0].starts.size == 0:
         raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
     for k, part in enumerate(parts):
-        if part.starts.size == 1:
+        if part.starts.size == 1:  # one train, which cannot differ from others
             continue
         apart = rounding(part.starts, part.stops, eps=part.eps)
         unlike = [np.ptp(ends) > apart for ends in (part.starts, part.stops)]

@@ -333,14 +333,6 @@ def test_a_sweep_gives_the_table_of_the_numpy_engine() -> None:
     assert table("torch") == table("numpy")
 
 
-@pytest.fixture
-def single_precision() -> Any:
-    before = prefs.core.default_float_dtype
-    prefs.core.default_float_dtype = np.float32
-    yield
-    prefs.core.default_float_dtype = before
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "noise", [NOISE, nsnn.OUNoise(3 * mV, 0.5 * ms), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str

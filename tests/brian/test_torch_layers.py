@@ -369,14 +369,6 @@ def test_a_sweep_of_a_network() -> None:
     assert table("torch") == table("numpy")
 
 
-@pytest.fixture
-def single_precision() -> Any:
-    before = prefs.core.default_float_dtype
-    prefs.core.default_float_dtype = np.float32
-    yield
-    prefs.core.default_float_dtype = before
-
-
 def test_rates_in_single_precision(single_precision: Any) -> None:
     """Spike counts of 200 output neurons of another seed in double precision have the same mean: |z| < 4."""
     source = Population(30, nsnn.PoissonSource(300 * Hz), name="source")
