@@ -215,3 +215,15 @@ def _no_leaks() -> Iterator[None]:
     yield
     if changed := put_right(before):
         pytest.fail("the test leaves changed: " + ", ".join(changed))
+
+
+@pytest.fixture
+def single_precision() -> Iterator[None]:
+    """Brian2's state variables in single precision."""
+    import numpy as np
+    from brian2 import prefs
+
+    before = prefs.core.default_float_dtype
+    prefs.core.default_float_dtype = np.float32
+    yield
+    prefs.core.default_float_dtype = before
