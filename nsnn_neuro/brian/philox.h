@@ -74,10 +74,15 @@ static inline double nsnn_uniform(int64_t step, int32_t neuron, int32_t trial, i
     return nsnn_uniform_of(nsnn_bits(step, neuron, trial, point, stream, key0, key1));
 }
 
-/* 1 where the uniform number is below exp(-gap); beyond 37 there is none that small, and nothing is drawn */
+/* 1 where the uniform number u is below exp(-gap), which is less than 1 / (1 + gap + gap^2 / 2 + gap^3 / 6) */
+static inline double nsnn_below(double u, double gap) {
+    return u * (1.0 + gap * (1.0 + gap * (0.5 + gap * (1.0 / 6.0)))) < 1.000001 && u < exp(-gap) ? 1.0 : 0.0;
+}
+
+/* The same of a draw; beyond 37 there is no number that small, and nothing is drawn */
 static inline double nsnn_crossed(int64_t step, int32_t neuron, int32_t trial, int32_t point, int32_t stream, int32_t key0,
                                   int32_t key1, double gap) {
-    return gap < 37.0 && nsnn_uniform(step, neuron, trial, point, stream, key0, key1) < exp(-gap) ? 1.0 : 0.0;
+    return gap < 37.0 ? nsnn_below(nsnn_uniform(step, neuron, trial, point, stream, key0, key1), gap) : 0.0;
 }
 
 /* Of the four steps 4 n to 4 n + 3 that `step` is one of, the uniform of step 4 n + turn */

@@ -19,7 +19,9 @@ from brian2 import Clock, NeuronGroup, SpikeMonitor
 from brian2.core.functions import Function
 from brian2.core.variables import DynamicArrayVariable
 
-PIECE = 16_384
+from . import program_progress
+
+PIECE = 2048
 """About how many neurons, times trials, a process advances at a time: their variables fit into a core's cache"""
 TEXT = "parts.cpp"
 # Pieces begin at multiples of this: those of double and int32 are then as long as whole vectors of 512 bits
@@ -31,11 +33,13 @@ _BEFORE = {"group_variable_set", "group_variable_set_conditional"}
 _NUMBER = re.compile(r"(?<=\bconst int _N = )N(?=;)|(?<=_idx<)N(?=;)|(?<=\[)N(?=\])")
 _SPIKES = re.compile(r"(?<=\bconst size_t _num_spikespace = )\d+(?=;)")
 _RUN = re.compile(r"\b(\w+)\.run\(([^,()]+), NULL, [^()]*\);")
-_FRACTION = "(t - t_start) / duration"
 _MAIN = """#include <cerrno>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -58,10 +62,6 @@ static void (*const moves[])(int64_t) = {{{names}}};
 static int64_t* const counts[] = {{{pointers}}};
 static const int64_t sizes[] = {{{sizes}}};
 static const int groups = {groups};
-static double completed = 0.0, share = 1.0;
-
-double nsnn_completed(double fraction) {{ return completed + share * fraction; }}
-
 /* The values that all neurons share and those of the clocks, as they are when a piece begins */
 struct Kept {{
     char* values;
@@ -75,6 +75,40 @@ static void keep(void* values, size_t size) {{
 
 static int64_t edge(int64_t size, int64_t part, int64_t parts) {{
     return part == parts ? size : size * part / parts / {edge} * {edge};
+}}
+
+/* Brian2's Network::run without its sets of clocks, which take as long as the step of hundreds of neurons; the progress of all
+ * pieces, of which completed are done, is written to a file */
+static void run_steps(Network& network, double duration, int64_t completed, int64_t pieces) {{
+    const double start = network.t, end = start + duration;
+    std::vector<Clock*> clocks;
+    std::vector<size_t> clock_of;
+    for (size_t i = 0; i < network.objects.size(); i++) {{
+        size_t k = 0;
+        while (k < clocks.size() && clocks[k] != network.objects[i].first) k++;
+        if (k == clocks.size()) clocks.push_back(network.objects[i].first);
+        clock_of.push_back(k);
+    }}
+    for (size_t k = 0; k < clocks.size(); k++) clocks[k]->set_interval(start, end);
+    std::vector<char> due(clocks.size());
+    static std::clock_t reported = std::clock();
+    for (int64_t step = 0; !Network::_globally_stopped; step++) {{
+        Clock* next = clocks[0];
+        for (size_t k = 1; k < clocks.size(); k++)
+            if (clocks[k]->t[0] < next->t[0]) next = clocks[k];
+        if (!next->running()) break;
+        network.t = next->t[0];
+        for (size_t k = 0; k < clocks.size(); k++) due[k] = std::fabs(clocks[k]->t[0] - network.t) <= 1e-14;
+        for (size_t i = 0; i < clock_of.size(); i++)
+            if (due[clock_of[i]] && network.objects[i].second) network.objects[i].second();
+        for (size_t k = 0; k < clocks.size(); k++)
+            if (due[k]) clocks[k]->tick();
+        if (step % 64 == 63 && std::clock() - reported > {period} * CLOCKS_PER_SEC) {{
+            reported = std::clock();
+            std::ofstream(brian::results_dir + "{progress}") << (completed + (network.t - start) / duration) / pieces;
+        }}
+    }}
+    network.t = end;
 }}
 
 void nsnn_run_in_parts(double duration, int64_t processes, int64_t pieces) {{
@@ -105,8 +139,8 @@ void nsnn_run_in_parts(double duration, int64_t processes, int64_t pieces) {{
         children.push_back(child);
     }}
 #endif
-    double run_time = 0.0;
-    share = 1.0 / pieces;
+    const std::clock_t begun = std::clock();
+    Network::_globally_running = true;
     for (int64_t piece = 0; piece < pieces; piece++) {{
         const int64_t part = number * pieces + piece, parts = processes * pieces;
         for (int g = 0; g < groups; g++) {{
@@ -114,14 +148,14 @@ void nsnn_run_in_parts(double duration, int64_t processes, int64_t pieces) {{
             moves[g](edge(sizes[g], part, parts));
         }}
         for (size_t k = 0; k < kept.size(); k++) std::memcpy(kept[k].values, kept[k].copy.data(), kept[k].copy.size());
-        completed = piece * share;
         network.t = start;
-        network.run(duration, NULL, 10.0);
-        run_time += Network::_last_run_time;
+        run_steps(network, duration, piece, pieces);
         for (int g = 0; g < groups; g++) moves[g](-edge(sizes[g], part, parts));
     }}
     for (int g = 0; g < groups; g++) *counts[g] = sizes[g];
-    Network::_last_run_time = run_time;
+    Network::_globally_running = false;
+    Network::_last_run_time = (double)(std::clock() - begun) / CLOCKS_PER_SEC;
+    Network::_last_run_completed_fraction = 1.0;
 #ifndef _WIN32
     int failure = 0;
     for (size_t k = 0; k < children.size(); k++) {{
@@ -199,12 +233,6 @@ def with_counts(code: Any, text: str) -> str:
     return f"#include <cstdint>\nnamespace brian {{ extern int64_t {name}; }}\n{text}"
 
 
-def with_completed(network: str) -> str:
-    """The text of network.cpp, whose progress is that of all pieces."""
-    text = network.replace(_FRACTION, f"nsnn_completed({_FRACTION})")
-    return f"double nsnn_completed(double fraction);\n{text}"
-
-
 def text(device: Any, groups: list[NeuronGroup], network: str) -> str:
     """The C++ file that runs a network of these groups in parts."""
     names, moves, shared = [group.name for group in groups], [], []
@@ -223,6 +251,8 @@ def text(device: Any, groups: list[NeuronGroup], network: str) -> str:
         groups=len(groups),
         edge=_EDGE,
         network=network,
+        period=program_progress.PERIOD,
+        progress=program_progress.FILE,
         keep="\n".join(shared),
     )
 

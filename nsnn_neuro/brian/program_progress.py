@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 PERIOD = 0.2  # s
-_FILE = "progress"
+FILE = "progress"
 _TIME_TAKEN = re.compile(r"^\s*elapsed_realtime = [^;]*;", re.MULTILINE)
 _REPORT = f"""
         static double nsnn_next = {PERIOD};
         if (nsnn_next > elapsed_realtime + 2 * {PERIOD}) nsnn_next = elapsed_realtime + {PERIOD}; /* another run */
         if (elapsed_realtime > nsnn_next) {{
             nsnn_next = elapsed_realtime + {PERIOD};
-            std::ofstream(brian::results_dir + "{_FILE}") << (t - t_start) / duration;
+            std::ofstream(brian::results_dir + "{FILE}") << (t - t_start) / duration;
         }}"""
 
 
@@ -53,6 +53,6 @@ def reader(results: Path, report: Callable[[float], Any] | None) -> Callable[[],
     def poll() -> None:
         # the program may be writing: the next time will do
         with contextlib.suppress(OSError, ValueError):
-            report(min(1.0, float((results / _FILE).read_text(encoding="ascii"))))
+            report(min(1.0, float((results / FILE).read_text(encoding="ascii"))))
 
     return poll

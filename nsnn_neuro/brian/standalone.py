@@ -36,7 +36,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
-from . import program_parts, program_progress
+from . import program_loops, program_parts, program_progress
 from .find_compiler import find_compiler
 
 COMPILING = "compiling the model (once, some seconds)"
@@ -135,8 +135,6 @@ class Device(CPPStandaloneDevice):
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
             _rewrite(Path(directory) / "network.cpp", program_progress.with_report)
-            if self._divided:
-                _rewrite(Path(directory) / "network.cpp", program_parts.with_completed)
         key, program = self._key(Path(directory)), Path(directory) / "main"
         run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
@@ -276,15 +274,18 @@ class Device(CPPStandaloneDevice):
             setattr(code_object.code, block, text.replace("%CONSTANTS%", "\n".join([*lines, "%CONSTANTS%"])))
 
     def generate_codeobj_source(self, writer: Any) -> None:
-        """Brian2's; in a program that runs in parts, a file more, and code objects for the neurons of a part."""
+        """Brian2's with faster loops; in a program that runs in parts, a file more, and code objects for the neurons of a part."""
         super().generate_codeobj_source(writer)
-        if not self._divided:
-            return
-        (network,) = self.networks
-        writer.write(program_parts.TEXT, program_parts.text(self, self._divided, network.name))
+        writer.write(program_loops.HEADER, program_loops.HEADER_TEXT)
+        if self._divided:
+            (network,) = self.networks
+            writer.write(program_parts.TEXT, program_parts.text(self, self._divided, network.name))
         for code in self.code_objects.values():
             path = Path(writer.project_dir) / "code_objects" / f"{code.name}.cpp"
-            _rewrite(path, functools.partial(program_parts.with_counts, code))
+            if self._divided:
+                _rewrite(path, functools.partial(program_parts.with_counts, code))
+            if not prefs.devices.cpp_standalone.openmp_threads:
+                _rewrite(path, functools.partial(program_loops.with_fast_loops, code))
 
     def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
         """Brian2's, with one file for all that runs once, few for code objects, and precompiled headers for many files."""
@@ -298,7 +299,7 @@ class Device(CPPStandaloneDevice):
                 (Path(writer.project_dir) / name).read_text(encoding="utf-8")
                 for name in parts[start : start + _TOGETHER]
             ]
-            writer.write(f"code_objects/part_{k}.cpp", joined(texts))
+            writer.write(f"code_objects/part_{k}.cpp", program_loops.included(joined(texts)))
         rules = "\nonce.o: OPTIMISATIONS += -O1\n"
         if len(writer.source_files) >= _MANY:
             writer.write("early.h", _EARLY)

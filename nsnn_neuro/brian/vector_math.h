@@ -109,6 +109,9 @@ static inline double nsnn_smooth_normal_cdf(double x) { return 0.5 * erfc(-x * 0
 #endif
 
 /* a distance from threshold in units of the noise: 0 above it, 1e15 far below; not a number counts as far */
-static inline double nsnn_bridge_room(double x) { return x < 1e15 ? (x > 0.0 ? x : 0.0) : 1e15; }
+static inline double nsnn_bridge_room(double x) {
+    const double room = 0.5 * (x + __builtin_fabs(x)); /* without a second condition, which costs more */
+    return room < 1e15 ? room : 1e15;
+}
 
 #endif

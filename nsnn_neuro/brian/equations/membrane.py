@@ -57,9 +57,7 @@ def membrane(
     j, h = release(neuron.si("tau_refrac"), dt, bridge and not per_step) if resets else (np.array(0), 1.0)
     group.bind("hold_steps", j, "1")
     group.state("v", unit, initial_voltage(neuron))
-    group.state("v_prev", unit)
     group.state("hold", "integer", 0)
-    group.state("free", "integer", 0)
     rearms = isinstance(neuron, ConductanceBased) and neuron.rearm != neuron.threshold
     if rearms:
         group.state(
@@ -108,22 +106,37 @@ def membrane(
         step.append(f"level_now = {on_grid(terms.level, neuron)}")
     if bridged:
         group.state("bridge_gap", "1")
-        step.append(f"bridge_gap = {_gap(terms, end)}")
+        step.append(f"bridge_gap = {_gap(terms, end)}" + f" + (1 - free) * {_FAR:g}" * jumps)
         fires = _bridge(terms, noise)
         if jumps:
             fires = f"({fires}) or (free == 1 and v > {_levels(terms)[1]})"
+        else:
+            fires = _if_due(group, step, f"int(bridge_gap < {philox.SURE}) * free", fires)
     else:
         threshold = " or ".join([_threshold(terms, noise, end), *terms.crossed])
-        if not isinstance(noise, EscapeNoise):
-            # no branch where the condition is cheap: which neurons are refractory is not predictable
-            fires = f"int({threshold}) * free > 0"
-        elif jumps or _SCALAR.search(threshold):
+        scalar = isinstance(noise, EscapeNoise) and _SCALAR.search(threshold)
+        if not jumps and not scalar:
+            fires = _if_due(group, step, f"int({threshold}) * free")
+        elif isinstance(noise, EscapeNoise):
             fires = f"free == 1 and ({threshold})"
-        else:  # nothing moves v after the step, whose loop the compiler vectorises
-            group.state("escapes", "integer", 0)
-            step.append(f"escapes = int({threshold}) * free")
-            fires = "escapes > 0"
+        else:  # no branch where the condition is cheap: which neurons are refractory is not predictable
+            fires = f"int({threshold}) * free > 0"
+    # what is read after the step is a variable, the rest an intermediate result
+    if jumps or "v_prev" in fires:
+        group.state("v_prev", unit)
+    if jumps or "free" in fires:
+        group.state("free", "integer", 0)
     return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
+
+
+def _if_due(group: GroupText, step: list[str], due: str, fires: str = "") -> str:
+    """Text of a condition whose first part, `due`, is decided in the step, whose loop the compiler vectorises.
+
+    For neurons whose v moves in the step only.
+    """
+    group.state("due", "integer", 0)
+    step.append(f"due = {due}")
+    return f"due > 0 and {fires}" if fires else "due > 0"
 
 
 def _level(
@@ -151,13 +164,12 @@ def _levels(terms: Terms) -> tuple[str, str]:
 def _gap(terms: Terms, end: str) -> str:
     """Text of g in exp(-g), the probability that a path from `v_prev` to `end` has crossed the threshold (Brownian bridge).
 
-    It is 0 where one of the two is above threshold, and large in a refractory neuron. Part of the state update, which the compiler
-    vectorises; the few neurons that are near enough to threshold get a random number afterwards (`_bridge`).
+    It is 0 where one of the two is above threshold. Part of the state update, which the compiler vectorises; the few neurons that
+    are near enough to threshold get a random number afterwards (`_bridge`).
     """
     before, level = _levels(terms)
     rooms = f"({before} - v_prev)", f"({level} - {end})"
-    exponent = " * ".join(f"bridge_room({room} * bridge_steep)" for room in rooms)
-    return f"{exponent} + (1 - free) * {_FAR:g}"
+    return " * ".join(f"bridge_room({room} * bridge_steep)" for room in rooms)
 
 
 def _bridge(terms: Terms, noise: Noise | None) -> str:

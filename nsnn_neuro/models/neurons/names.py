@@ -10,7 +10,7 @@ from ...core.errors import NsnnError
 
 # names of the generated step of a membrane (`brian/equations`); tests/models/test_neuron_names.py compares them with the code
 _STEP = {
-    "ahead", "armed", "bridge_gap", "bridge_room", "bridge_steep", "drive_before", "escapes", "first", "free", "guess", "hold",
+    "ahead", "armed", "bridge_gap", "bridge_room", "bridge_steep", "drive_before", "due", "first", "free", "guess", "hold",
     "hold_steps", "i_next", "i_noise", "i_spike", "in_turn", "jumps_of", "keep", "keep_part", "kick", "lapse", "level_now",
     "level_prev", "load", "middle", "moved", "near", "near_load", "next_e", "next_i", "normal_cdf",
     "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart",

@@ -1,0 +1,113 @@
+/* What loops of C++ programs do for many neurons at a time, in instructions that compilers do not choose by themselves: the words of
+ * random numbers, and the search for the few neurons that may fire. The words are those of nsnn_philox in philox.h. */
+#ifndef NSNN_PROGRAM_LOOPS_H
+#define NSNN_PROGRAM_LOOPS_H
+#include <stdint.h>
+#include <string.h>
+#if defined(__GNUC__) && defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define NSNN_DRAWN 128 /* neurons for which words are drawn at a time, and among which those that are due are searched */
+#define NSNN_SEARCHED 512
+
+/* Numbers of 32 bits in lanes of 64, and their products: one instruction, where compilers multiply 64 by 64 bits in three or more */
+#if defined(__GNUC__) && defined(__AVX512F__)
+#define NSNN_LANES 8
+typedef uint64_t nsnn_wide __attribute__((vector_size(64)));
+typedef uint32_t nsnn_narrow __attribute__((vector_size(32)));
+static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) {
+    return (nsnn_wide)_mm512_mul_epu32((__m512i)x, _mm512_set1_epi64((int64_t)y));
+}
+#elif defined(__GNUC__) && defined(__AVX2__)
+#define NSNN_LANES 4
+typedef uint64_t nsnn_wide __attribute__((vector_size(32)));
+typedef uint32_t nsnn_narrow __attribute__((vector_size(16)));
+static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) {
+    return (nsnn_wide)_mm256_mul_epu32((__m256i)x, _mm256_set1_epi64x((int64_t)y));
+}
+#else
+#define NSNN_LANES 1
+typedef uint64_t nsnn_wide;
+static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) { return (uint64_t)(uint32_t)x * y; }
+#endif
+
+static inline nsnn_wide nsnn_widened(const int32_t* from) {
+#if NSNN_LANES > 1
+    nsnn_narrow x;
+    memcpy(&x, from, sizeof x);
+    return __builtin_convertvector(x, nsnn_wide);
+#else
+    return (uint32_t)*from;
+#endif
+}
+
+/* The words, in the low 32 bits, of `count` <= MOST neurons; kind is the last byte of the counter */
+template <int MOST>
+static inline void nsnn_words_of(int count, uint32_t first, const int32_t* neuron, const int32_t* trial, const int32_t* point,
+                                 uint32_t kind, uint32_t key0, uint32_t key1, uint64_t (&words)[4][MOST]) {
+    int32_t last[3][NSNN_LANES];
+    for (int i = 0; i < count; i += NSNN_LANES) {
+        const int32_t *n = neuron + i, *t = trial + i, *p = point + i;
+        if (i + NSNN_LANES > count) {
+            for (int k = 0; k < NSNN_LANES; k++) {
+                const int at = i + k < count ? i + k : i;
+                last[0][k] = neuron[at];
+                last[1][k] = trial[at];
+                last[2][k] = point[at];
+            }
+            n = last[0], t = last[1], p = last[2];
+        }
+        nsnn_wide c0 = nsnn_widened(n) * 0 + first, c1 = nsnn_widened(n), c2 = nsnn_widened(t), c3 = (nsnn_widened(p) << 8) | kind;
+        uint32_t k0 = key0, k1 = key1;
+        for (int round = 0; round < 10; round++) {
+            const nsnn_wide a = nsnn_product(c0, 0xD2511F53u), b = nsnn_product(c2, 0xCD9E8D57u);
+            c0 = (b >> 32) ^ c1 ^ (uint64_t)k0;
+            c2 = (a >> 32) ^ c3 ^ (uint64_t)k1;
+            c1 = b;
+            c3 = a;
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
+        memcpy(words[0] + i, &c0, sizeof c0);
+        memcpy(words[1] + i, &c1, sizeof c1);
+        memcpy(words[2] + i, &c2, sizeof c2);
+        memcpy(words[3] + i, &c3, sizeof c3);
+    }
+}
+
+/* The same of the neurons `where` */
+template <int MOST>
+static inline void nsnn_words_at(int count, const int32_t* where, uint32_t first, const int32_t* neuron, const int32_t* trial,
+                                 const int32_t* point, uint32_t kind, uint32_t key0, uint32_t key1,
+                                 uint64_t (&words)[4][MOST]) {
+    int32_t of[3][MOST];
+    for (int k = 0; k < count; k++) {
+        of[0][k] = neuron[where[k]];
+        of[1][k] = trial[where[k]];
+        of[2][k] = point[where[k]];
+    }
+    nsnn_words_of(count, first, of[0], of[1], of[2], kind, key0, key1, words);
+}
+
+/* Writes where `due`, of `count` <= NSNN_SEARCHED neurons, is not 0, and returns how many there are; `where` has space for 16 more */
+static inline int nsnn_where_due(int count, const int32_t* due, int32_t* where) {
+    int found = 0, i = 0;
+#if NSNN_LANES == 8
+    __m512i index = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; i + 16 <= count; i += 16) {
+        const __m512i x = _mm512_loadu_si512(due + i);
+        const __mmask16 some = _mm512_test_epi32_mask(x, x);
+        _mm512_storeu_si512(where + found, _mm512_maskz_compress_epi32(some, index));
+        found += __builtin_popcount(some);
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    }
+#endif
+    for (; i < count; i++) {
+        where[found] = i;
+        found += due[i] != 0;
+    }
+    return found;
+}
+
+#endif

@@ -1,0 +1,141 @@
+"""Faster loops for C++ programs: what compilers do not make of Brian2's text by themselves. Results stay as they are.
+
+- Random words are drawn for many neurons at a time before the loop that turns them into numbers (`program_loops.h`).
+- Of the numbers of four steps a loop reads those of its own step only.
+- The loop over thresholds visits the neurons that are `due` only, and draws for them together.
+
+What has another form is left alone; `tests/brian/test_program_loops.py` holds the texts to this one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from brian2 import NeuronGroup
+from brian2.core.functions import Function
+
+HEADER = "program_loops.h"
+HEADER_TEXT = (Path(__file__).parent / HEADER).read_text(encoding="utf-8")
+_STEP_LOOP = re.compile(r"^( *)for\(int _idx=0; _idx<_N; _idx\+\+\)\n *\{\n(.*?)^\1\}$", re.M | re.S)
+_THRESHOLD_LOOP = re.compile(
+    r"^( *)for\(size_t _idx=0; _idx<(\w+); _idx\+\+\)\n *\{\n(.*?)^\1\}$", re.M | re.S
+)
+_WHO = r"t_in_timesteps, noise_neuron, noise_trial, noise_point, (?P<stream>\d+), noise_key0, noise_key1"
+_IN_TURN = re.compile(rf"nsnn_(?P<kind>normal|uniform)_in_turn\((?P<turn>[0-3]), {_WHO}\)")
+_CROSSED = re.compile(rf"nsnn_crossed\({_WHO}, ")
+_CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (\w+), (\w+)\)")
+_DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
+
+
+def with_fast_loops(code: Any, text: str) -> str:
+    """The text of a code object with faster loops."""
+    if not isinstance(code.owner, NeuronGroup):
+        return text
+    if any(isinstance(value, Function) and not value.stateless for value in code.variables.values()):
+        return text  # the order of the calls matters
+    if code.template_name == "stateupdate":
+        return _STEP_LOOP.sub(_step, text)
+    if code.template_name == "threshold":
+        return _THRESHOLD_LOOP.sub(_threshold, text)
+    return text
+
+
+def included(text: str) -> str:
+    """A C++ file of code objects, with the header if they use it: first, as they include others within their namespaces."""
+    return f'#include "{HEADER}"\n{text}' if "NSNN_DRAWN" in text or "NSNN_SEARCHED" in text else text
+
+
+def _step(loop: re.Match[str]) -> str:
+    """A loop over all neurons; its members are independent, which the compiler need not check in each call."""
+    _, body = loop.groups()
+    before: list[str] = []
+    words: dict[str, tuple[str, int]] = {}  # array of words -> the counter of their block, and its kind
+
+    def chosen(call: re.Match[str]) -> str:
+        arrays = [_array_of(name, body) for name in call.groups()]
+        if None in arrays:
+            return call[0]
+        name = f"_turn_{len(before)}"
+        before.append(
+            f"const double* const {name} = t_in_timesteps & 2 ? (t_in_timesteps & 1 ? {arrays[3]} : {arrays[2]}) : "
+            f"(t_in_timesteps & 1 ? {arrays[1]} : {arrays[0]});"
+        )
+        return f"{name}[_idx]"
+
+    def drawn(call: re.Match[str]) -> str:
+        turn, stream = int(call["turn"]), int(call["stream"])
+        if call["kind"] == "normal":
+            name = f"_words_{stream}"
+            words[name] = f"(uint32_t)(t_in_timesteps >> 2)", stream | 128
+            radius, angle = (f"(uint32_t){name}[{turn // 2 * 2 + k}][_idx - _first]" for k in (0, 1))
+            return f"nsnn_box_muller({radius}, {angle}{' - 0x40000000u' * (turn % 2)})"
+        pair = turn // 2
+        name = f"_words_{stream}_{pair}"
+        words[name] = f"(uint32_t)(t_in_timesteps >> 2 << 1) + {pair}", stream
+        return f"nsnn_uniform_of({_bits(name, str(turn % 2), '_idx - _first')})"
+
+    fast = _IN_TURN.sub(drawn, _CHOSEN.sub(chosen, body))
+    head = [*before, "#pragma GCC ivdep"]
+    if not words:
+        return "\n".join([*head, "for(int _idx=0; _idx<_N; _idx++)", "{", f"{fast}}}"])
+    lines = _first_to_end("int", "_N", "NSNN_DRAWN")
+    for name, (first, kind) in words.items():
+        lines += [f"uint64_t {name}[4][NSNN_DRAWN];", _words("of", "_end - _first", first, kind, name, body)]
+    return "\n".join([*lines, *head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{fast}}}", "}"])
+
+
+def _threshold(loop: re.Match[str]) -> str:
+    """A loop over thresholds, which visits the neurons that are due."""
+    _, number, body = loop.groups()
+    due = _DUE.search(body)
+    if due is None:
+        return loop[0]
+    lines = [
+        *_first_to_end("size_t", number, "NSNN_SEARCHED"),
+        "int32_t _where[NSNN_SEARCHED + 16];",
+        f"const int _found = nsnn_where_due(_end - _first, {due[1]} + _first, _where);",
+    ]
+    crossed = _CROSSED.search(body)
+    if crossed is not None:
+        lines.append("uint64_t _words[4][NSNN_SEARCHED];")
+        stream = int(crossed["stream"])
+        lines.append(
+            _words("at", "_found, _where", "(uint32_t)(t_in_timesteps >> 1)", stream, "_words", body)
+        )
+        body = _CROSSED.sub(
+            f"nsnn_below(nsnn_uniform_of({_bits('_words', '(t_in_timesteps & 1)', '_k')}), ", body
+        )
+    lines += [
+        "for(int _k=0; _k<_found; _k++)",
+        "{",
+        "const size_t _idx = _first + _where[_k];",
+        f"{body}}}",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _first_to_end(kind: str, number: str, most: str) -> list[str]:
+    return [
+        f"for({kind} _first=0; _first<{number}; _first+={most})",
+        "{",
+        f"const {kind} _end = _first + {most} < {number} ? _first + {most} : {number};",
+    ]
+
+
+def _words(which: str, count: str, first: str, kind: int, name: str, body: str) -> str:
+    who = ", ".join(f"{_array_of(f'noise_{word}', body)} + _first" for word in ("neuron", "trial", "point"))
+    return f"nsnn_words_{which}({count}, {first}, {who}, {kind}, (uint32_t)noise_key0, (uint32_t)noise_key1, {name});"
+
+
+def _bits(name: str, odd: str, at: str) -> str:
+    """The 64 bits of the even or the odd step."""
+    return f"({name}[2 * {odd} + 1][{at}] << 32) | (uint32_t){name}[2 * {odd}][{at}]"
+
+
+def _array_of(name: str, body: str) -> str | None:
+    """The array from which a loop reads a variable."""
+    read = re.search(rf"^ *const \w+ {name} = (\w+)\[_idx\];$", body, re.M)
+    return read[1] if read else None
