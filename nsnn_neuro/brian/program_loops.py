@@ -68,7 +68,7 @@ def _step(loop: re.Match[str]) -> str:
         turn, stream = int(call["turn"]), int(call["stream"])
         if call["kind"] == "normal":
             name = f"_words_{stream}"
-            words[name] = f"(uint32_t)(t_in_timesteps >> 2)", stream | 128
+            words[name] = "(uint32_t)(t_in_timesteps >> 2)", stream | 128
             radius, angle = (f"(uint32_t){name}[{turn // 2 * 2 + k}][_idx - _first]" for k in (0, 1))
             return f"nsnn_box_muller({radius}, {angle}{' - 0x40000000u' * (turn % 2)})"
         pair = turn // 2
