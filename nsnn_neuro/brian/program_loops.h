@@ -1,5 +1,5 @@
 /* What loops of C++ programs do for many neurons at a time, in instructions that compilers do not choose by themselves: the words of
- * random numbers, and the search for the few neurons that may fire. The words are those of nsnn_philox in philox.h. */
+ * random numbers, Poisson numbers, and the search for the few neurons that may fire. What they compute is that of philox.h. */
 #ifndef NSNN_PROGRAM_LOOPS_H
 #define NSNN_PROGRAM_LOOPS_H
 #include <stdint.h>
@@ -11,11 +11,14 @@
 #define NSNN_DRAWN 128 /* neurons for which words are drawn at a time, and among which those that are due are searched */
 #define NSNN_SEARCHED 512
 
-/* Numbers of 32 bits in lanes of 64, and their products: one instruction, where compilers multiply 64 by 64 bits in three or more */
+/* Numbers of 32 bits in lanes of 64 and their products: one instruction, where compilers multiply 64 by 64 bits in three or more */
 #if defined(__GNUC__) && defined(__AVX512F__)
 #define NSNN_LANES 8
 typedef uint64_t nsnn_wide __attribute__((vector_size(64)));
 typedef uint32_t nsnn_narrow __attribute__((vector_size(32)));
+typedef int64_t nsnn_wholes __attribute__((vector_size(64)));
+typedef double nsnn_reals __attribute__((vector_size(64)));
+static inline bool nsnn_any(nsnn_wholes x) { return _mm512_test_epi64_mask((__m512i)x, (__m512i)x) != 0; }
 static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) {
     return (nsnn_wide)_mm512_mul_epu32((__m512i)x, _mm512_set1_epi64((int64_t)y));
 }
@@ -23,6 +26,9 @@ static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) {
 #define NSNN_LANES 4
 typedef uint64_t nsnn_wide __attribute__((vector_size(32)));
 typedef uint32_t nsnn_narrow __attribute__((vector_size(16)));
+typedef int64_t nsnn_wholes __attribute__((vector_size(32)));
+typedef double nsnn_reals __attribute__((vector_size(32)));
+static inline bool nsnn_any(nsnn_wholes x) { return !_mm256_testz_si256((__m256i)x, (__m256i)x); }
 static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) {
     return (nsnn_wide)_mm256_mul_epu32((__m256i)x, _mm256_set1_epi64x((int64_t)y));
 }
@@ -88,6 +94,45 @@ static inline void nsnn_words_at(int count, const int32_t* where, uint32_t first
         of[2][k] = point[where[k]];
     }
     nsnn_words_of(count, first, of[0], of[1], of[2], kind, key0, key1, words);
+}
+
+/* What nsnn_jumps gives for these uniform numbers, means and chances of none. The first eight terms are added whether they are needed
+ * or not, as where a series ends cannot be predicted. */
+static inline void nsnn_jumps_of(int count, const double* u, const double* mean, const double* none, double* out) {
+    int i = 0;
+#if NSNN_LANES > 1
+    for (; i + NSNN_LANES <= count; i += NSNN_LANES) {
+        nsnn_reals chance, by, term;
+        memcpy(&chance, u + i, sizeof chance);
+        memcpy(&by, mean + i, sizeof by);
+        memcpy(&term, none + i, sizeof term);
+        nsnn_reals total = term;
+        nsnn_wholes jumps = {0};
+#pragma GCC unroll 8
+        for (int k = 1; k <= 8; k++) {
+            jumps -= chance > total; /* -1 where that is so */
+            term *= by * (1.0 / k);
+            total += term;
+        }
+        for (int k = 9; k <= 2000 && nsnn_any(chance > total); k++) {
+            jumps -= chance > total;
+            term *= by * (1.0 / k);
+            total += term;
+        }
+        const nsnn_reals result = __builtin_convertvector(jumps, nsnn_reals);
+        memcpy(out + i, &result, sizeof result);
+    }
+#endif
+    for (; i < count; i++) {
+        double term = none[i], total = term;
+        int k = 0;
+        while (u[i] > total && k < 2000) {
+            k++;
+            term *= mean[i] / k;
+            total += term;
+        }
+        out[i] = k;
+    }
 }
 
 /* Writes where `due`, of `count` <= NSNN_SEARCHED neurons, is not 0, and returns how many there are; `where` has space for 16 more */

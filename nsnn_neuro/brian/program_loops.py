@@ -1,6 +1,7 @@
 """Faster loops for C++ programs: what compilers do not make of Brian2's text by themselves. Results stay as they are.
 
 - Random words are drawn for many neurons at a time before the loop that turns them into numbers (`program_loops.h`).
+- Poisson numbers are drawn for many neurons at a time after the loop that sets their means.
 - Of the numbers of four steps a loop reads those of its own step only.
 - The loop over thresholds visits the neurons that are `due` only, and draws for them together.
 
@@ -26,6 +27,7 @@ _WHO = r"t_in_timesteps, noise_neuron, noise_trial, noise_point, (?P<stream>\d+)
 _IN_TURN = re.compile(rf"nsnn_(?P<kind>normal|uniform)_in_turn\((?P<turn>[0-3]), {_WHO}\)")
 _CROSSED = re.compile(rf"nsnn_crossed\({_WHO}, ")
 _CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (\w+), (\w+)\)")
+_JUMPS = re.compile(r"^ *(?P<name>\w+) = nsnn_jumps\((?P<arguments>.*)\);$", re.M)
 _DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
 
 
@@ -76,14 +78,53 @@ def _step(loop: re.Match[str]) -> str:
         words[name] = f"(uint32_t)(t_in_timesteps >> 2 << 1) + {pair}", stream
         return f"nsnn_uniform_of({_bits(name, str(turn % 2), '_idx - _first')})"
 
-    fast = _IN_TURN.sub(drawn, _CHOSEN.sub(chosen, body))
+    fast, arrays, after = _with_jumps(_IN_TURN.sub(drawn, _CHOSEN.sub(chosen, body)))
     head = [*before, "#pragma GCC ivdep"]
-    if not words:
+    if not words and not arrays:
         return "\n".join([*head, "for(int _idx=0; _idx<_N; _idx++)", "{", f"{fast}}}"])
-    lines = _first_to_end("int", "_N", "NSNN_DRAWN")
+    lines = [*_first_to_end("int", "_N", "NSNN_DRAWN"), *arrays]
     for name, (first, kind) in words.items():
         lines += [f"uint64_t {name}[4][NSNN_DRAWN];", _words("of", "_end - _first", first, kind, name, body)]
-    return "\n".join([*lines, *head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{fast}}}", "}"])
+    return "\n".join(
+        [*lines, *head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{fast}}}", *after, "}"]
+    )
+
+
+def _with_jumps(body: str) -> tuple[str, list[str], list[str]]:
+    """A loop that writes the arguments of Poisson numbers to arrays, these, and the calls after it that draw the numbers.
+
+    Numbers that the loop itself uses are drawn in it.
+    """
+    arrays, calls = [], []
+    for call in list(_JUMPS.finditer(body)):
+        name, arguments = call["name"], _separated(call["arguments"])
+        stored = re.search(rf"^ *(\w+)\[_idx\] = {name};$", body, re.M)
+        if stored is None or len(re.findall(rf"\b{name}\b", body)) != 3:  # declared, set and stored
+            continue
+        places = [f"_{name}_{k}" for k in range(len(arguments))]
+        arrays += [f"double {place}[NSNN_DRAWN];" for place in places]
+        given = " ".join(
+            f"{place}[_idx - _first] = {text};" for place, text in zip(places, arguments, strict=True)
+        )
+        body = body.replace(call[0], given).replace(stored[0], "")
+        calls.append(f"nsnn_jumps_of(_end - _first, {', '.join(places)}, {stored[1]} + _first);")
+    return body, arrays, calls
+
+
+def _separated(arguments: str) -> list[str]:
+    """The arguments of a call.
+
+    >>> _separated("a[i], (b + c(d, e)), f")
+    ['a[i]', '(b + c(d, e))', 'f']
+    """
+    parts, depth = [""], 0
+    for letter in arguments:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
 def _threshold(loop: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brian2 import Function, Hz, NeuronGroup, ms, mV, prefs
+from brian2 import Function, Hz, NeuronGroup, kHz, ms, mV, prefs
 from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
@@ -18,9 +18,10 @@ CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV,
 WHITE = nsnn.WhiteNoise(4 * mV)
 N = 2003  # more than one block, and no whole number of vectors
 DRIVE = nsnn.Constant(np.linspace(12, 22, N) * mV)
-WORDS, CHOICE, DUE, TOGETHER = (
+WORDS, CHOICE, JUMPS, DUE, TOGETHER = (
     "nsnn_words_of(",
     "const double* const _turn_0",
+    "nsnn_jumps_of(",
     "nsnn_where_due(",
     "nsnn_words_at(",
 )
@@ -32,7 +33,12 @@ CASES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "coloured noise": (nsnn.OUNoise(4 * mV, 5 * ms), {}, {WORDS, CHOICE, DUE}),
     "escape noise": (nsnn.EscapeNoise(nsnn.Gaussian(3 * mV)), {}, {WORDS, CHOICE, DUE}),
     "a hazard": (nsnn.EscapeNoise(hazard=nsnn.GaussianHazard(50 * Hz, 4 * mV)), {}, {WORDS}),
-    "jumps": (nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), {"trials": 2}, {WORDS, CHOICE, DUE}),
+    "jumps": (nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), {"trials": 2}, {WORDS, CHOICE, JUMPS, DUE}),
+    "many jumps, both ways": (
+        nsnn.PoissonNoise(150 * kHz, 0.3 * mV, rate_inh=100 * kHz, weight_inh=0.3 * mV),
+        {},
+        {WORDS, CHOICE, JUMPS, DUE},
+    ),
 }
 
 
@@ -68,7 +74,7 @@ def test_rewritten_loops_give_the_same_spikes_and_membranes(
     monkeypatch.setattr(program_loops, "with_fast_loops", spied)
     fast = run(noise, **options)
     assert {
-        form for form in (WORDS, CHOICE, DUE, TOGETHER) if any(form in text for text in texts)
+        form for form in (WORDS, CHOICE, JUMPS, DUE, TOGETHER) if any(form in text for text in texts)
     } == expected
     monkeypatch.setattr(program_loops, "with_fast_loops", lambda code, text: text)
     plain = run(noise, **options)
@@ -78,14 +84,16 @@ def test_rewritten_loops_give_the_same_spikes_and_membranes(
 
 @pytest.mark.slow
 @pytest.mark.compile
+@pytest.mark.parametrize("name", ["white noise", "jumps"])
 @pytest.mark.parametrize("flag", ["-mno-avx512f", "-mno-avx2"])
-def test_narrower_vectors_give_the_same_spikes(flag: str) -> None:
+def test_narrower_vectors_give_the_same_spikes(flag: str, name: str) -> None:
     """Processors without these instructions have loops of their own."""
-    expected = run(WHITE)
+    noise, options, _ = CASES[name]
+    expected = run(noise, **options)
     flags = prefs.codegen.cpp.extra_compile_args_gcc
     prefs.codegen.cpp.extra_compile_args_gcc = [*flags, flag]
     try:
-        found = run(WHITE)
+        found = run(noise, **options)
     finally:
         prefs.codegen.cpp.extra_compile_args_gcc = flags
     same(found, expected)
