@@ -30,7 +30,7 @@ from .equations.membrane import start_texts
 _SPIKES = "_spikespace"  # of the last step, which synapses transmit in the next one
 # set in each step before anything reads them
 _ANEW = re.compile(
-    r"""v_prev|v_end|free|span|level_prev|level_now|bridge_gap|due|passed|i_spike|summit|jumps_\w+|noise_left\w*
+    r"""v_prev|v_end|free|span|level_prev|level_now|bridge_gap|due|passed|i_spike|way|near_top|jumps_\w+|noise_left\w*
     | (normal|uniform)_\d+_\d""",
     re.VERBOSE,
 )

@@ -58,6 +58,7 @@ class Terms:
     jumps : added to it and tested in the same step
     last : lines after the membrane has moved
     crossed : further conditions for a spike
+    top : the condition that a path with jumps reaches the threshold within the step
     reset : further lines of the reset
     """
 
@@ -75,6 +76,7 @@ class Terms:
     jumps: list[str] = dataclasses.field(default_factory=list)
     last: list[str] = dataclasses.field(default_factory=list)
     crossed: list[str] = dataclasses.field(default_factory=list)
+    top: str = ""
     reset: list[str] = dataclasses.field(default_factory=list)
 
 

@@ -32,7 +32,7 @@ from brian2 import NeuronGroup
 from ...models.escape import EscapeNoise, Family
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.refractory import initial_voltage, release
-from ...models.noise import ConductanceNoise, Noise, PoissonNoise, ThresholdNoise, WhiteNoise
+from ...models.noise import ConductanceNoise, Noise, ThresholdNoise, WhiteNoise
 from ...models.synapses import Synapse
 from .. import engine, philox
 from ..philox import Stream
@@ -115,7 +115,9 @@ def membrane(
     else:
         threshold = " or ".join([_threshold(terms, noise, end), *terms.crossed])
         scalar = isinstance(noise, EscapeNoise) and _SCALAR.search(threshold)
-        if not jumps and not scalar:
+        if not jumps and terms.top:
+            fires = _if_due(group, step, f"int(v > {terms.level} or near_top > 0) * free", f"({threshold})")
+        elif not jumps and not scalar:
             fires = _if_due(group, step, f"int({threshold}) * free")
         elif isinstance(noise, EscapeNoise):
             fires = f"free == 1 and ({threshold})"
@@ -199,9 +201,8 @@ def _threshold(terms: Terms, noise: Noise | None, end: str) -> str:
     highest = [("v", level)]
     if end == "v_end":
         highest.append(("v_end", level))
-    if isinstance(noise, PoissonNoise) and terms.bridge:
-        highest.append(("summit", terms.level))
-    return " or ".join(f"{state} > {bound}" for state, bound in highest)
+    top = [f"({terms.top})"] if terms.top else []
+    return " or ".join([f"{state} > {bound}" for state, bound in highest] + top)
 
 
 def _hazard(neuron: IntegrateAndFire, hazard: Any, names: dict, level: str, before: str) -> str:

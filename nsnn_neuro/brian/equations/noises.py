@@ -310,8 +310,8 @@ def _conductances(terms: Terms, noise: ConductanceNoise) -> None:
 def _poisson(terms: Terms, noise: PoissonNoise) -> None:
     """The sum of the jumps of a step, with the mean decay after a uniform time in the step.
 
-    In the partial step after the refractory time their number is that for its length. With the bridge also the state `summit`, the
-    maximum of the path of the membrane in the step.
+    In the partial step after the refractory time their number is that for its length. With the bridge also `top`, the
+    condition that the path of the membrane in the step reaches the threshold, and the states that it needs.
     """
     group, neuron, lengths = terms.group, terms.neuron, (("", 1.0), ("_part", terms.h))
     tau, unit, one = np.asarray(neuron.si("tau_m")), neuron.membrane_unit, "1"
@@ -327,7 +327,7 @@ def _poisson(terms: Terms, noise: PoissonNoise) -> None:
         group.bind(f"noise_{weight}", noise.si(weight), one)
         count = f"jumps_{int(stream)}"
         group.state(count, one, 0.0)
-        path += [count, f"noise_{weight}"]
+        path.append((count, f"noise_{weight}"))
         total.append(f"noise_{weight} * {count}")
         if not np.any(mean > 0):
             continue
@@ -341,7 +341,12 @@ def _poisson(terms: Terms, noise: PoissonNoise) -> None:
         group.bind(f"noise_left{suffix}", special.exprel(-lapse), one)
     terms.jumps.append(f"one_unit * ({either('noise_left')}) * ({' + '.join(total)})")
     if terms.bridge:
-        group.state("summit", unit)
-        ways = "(moved - v) / one_unit", f"({terms.level} - v) / one_unit"
-        highest = engine.draw("summit", Stream.POISSON_ORDER, *path, *ways)
-        terms.moved.append(f"summit = v + free * one_unit * {highest}")
+        group.state("way", one)
+        group.state("near_top", "integer", 0)
+        room = f"({terms.level} - v) / one_unit"
+        # no path is higher than all that leads upwards; the few that may reach the threshold are drawn when it is tested
+        upwards = " + ".join(["0.5 * (way + abs(way))", *(f"0.5 * ({w} + abs({w})) * {n}" for n, w in path)])
+        terms.moved += ["way = (moved - v) / one_unit", f"near_top = int({upwards} >= {room}) * free"]
+        further = [text for pair in path for text in pair] + ["way", room.replace("- v)", "- v_prev)")]
+        highest = engine.draw("summit", Stream.POISSON_ORDER, *further)
+        terms.top = f"near_top > 0 and v_prev + one_unit * {highest} > {terms.level}"
