@@ -20,7 +20,7 @@ BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hert
 
 # Order of operations on population k within a step, in Brian2's slot "groups". Synapses follow the state update and precede the
 # threshold, so that a spike acts in the step in which it arrives; later populations see spikes of the same step.
-ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, THRESHOLD, RESET = 10, 0, 1, 2, 3, 5, 7
+ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, LATE, THRESHOLD, RESET = 10, 0, 1, 2, 3, 4, 5, 7
 
 # From this size on, random words are generated once for the four steps that they serve; in smaller groups the extra loop costs more
 # than it saves
@@ -125,6 +125,7 @@ class GroupText:
         self.ahead: list[str] = []  # lines for every fourth step
         # lines that the compiler cannot vectorise: in large groups they run in a separate loop before the step
         self.counts: list[str] = []
+        self.late: list[str] = []  # lines after synaptic input
         self.namespace: dict[str, Any] = dict(engine.functions())
         self._parameters: dict[str, str] = {}  # names of all models' parameters -> where they come from
         self.initial: dict[str, Any] = {
@@ -231,6 +232,8 @@ class GroupText:
         if self.counts and self.many:
             run(_in_c("\n".join(self.counts)), COUNTS, "counts")
         run(update, UPDATE, "step")
+        if self.late:
+            run(_vectorised("\n".join(self.late)), LATE, "late")
         return group
 
 

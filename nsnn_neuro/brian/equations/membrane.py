@@ -41,7 +41,6 @@ from .group_text import GroupText, Terms, either, substitute
 from .noises import add_noise, bridge_uniform, shared_fraction, start_normal
 from .synapses import add_synapses
 
-_FAR = 1e30  # exponent of the bridge in a refractory neuron: the probability is 0
 # GCC 12 vectorises no loop with these; the second is a power of clip(...)
 _SCALAR = re.compile(r"arctan|\)\*\*")
 
@@ -104,41 +103,40 @@ def membrane(
     step += [f"v_end = {own}", "v = v_end"] if end == "v_end" else [f"v = {own}"]
     if neuron.moving:
         step.append(f"level_now = {on_grid(terms.level, neuron)}")
-    if bridged:
-        group.state("bridge_gap", "1")
-        step.append(f"bridge_gap = {_gap(terms, end)}" + f" + (1 - free) * {_FAR:g}" * jumps)
-        fires = _bridge(terms, noise)
-        if jumps:
-            fires = f"({fires}) or (free == 1 and v > {_levels(terms)[1]})"
-        else:
-            fires = _if_due(group, step, f"int(bridge_gap < {philox.SURE}) * free", fires)
-    else:
-        threshold = " or ".join([_threshold(terms, noise, end), *terms.crossed])
-        scalar = isinstance(noise, EscapeNoise) and _SCALAR.search(threshold)
-        if not jumps and terms.top:
-            fires = _if_due(group, step, f"int(v > {terms.level} or near_top > 0) * free", f"({threshold})")
-        elif not jumps and not scalar:
-            fires = _if_due(group, step, f"int({threshold}) * free")
-        elif isinstance(noise, EscapeNoise):
-            fires = f"free == 1 and ({threshold})"
-        else:  # no branch where the condition is cheap: which neurons are refractory is not predictable
-            fires = f"int({threshold}) * free > 0"
+    fires = _fires(terms, noise, end, step, bridged=bridged, jumps=jumps)
     # what is read after the step is a variable, the rest an intermediate result
-    if jumps or "v_prev" in fires:
+    if "v_prev" in fires or any("v_prev" in line for line in group.late):
         group.state("v_prev", unit)
     if jumps or "free" in fires:
         group.state("free", "integer", 0)
     return group.make(fires, "\n".join(reset + terms.reset), "\n".join(step))
 
 
-def _if_due(group: GroupText, step: list[str], due: str, fires: str = "") -> str:
-    """Text of a condition whose first part, `due`, is decided in the step, whose loop the compiler vectorises.
+def _fires(
+    terms: Terms, noise: Noise | None, end: str, step: list[str], *, bridged: bool, jumps: bool
+) -> str:
+    """Text of the condition for a spike; lines that it needs are added to those of the step.
 
-    For neurons whose v moves in the step only.
+    Its cheap part, `due`, is decided in a loop that the compiler vectorises: in the step or, where synapses move v after it, in a
+    loop of its own in large groups. The rest, which draws random numbers, is for the few neurons that are due.
     """
+    group, level = terms.group, _levels(terms)[1]
+    if bridged:
+        group.state("bridge_gap", "1")
+        step.append(f"bridge_gap = {_gap(terms, end)}")
+        fires, due = f"({_bridge(terms, noise)})", f"bridge_gap < {philox.SURE}"
+        if jumps:
+            fires, due = f"{fires} or v > {level}", f"{due} or v > {level}"
+    else:
+        fires = " or ".join([_threshold(terms, noise, end), *terms.crossed])
+        due = fires.replace(f"({terms.top})", "near_top > 0") if terms.top else fires
+    if isinstance(noise, EscapeNoise) and (jumps or _SCALAR.search(fires)):
+        return f"free == 1 and ({fires})"
+    if jumps and not group.many:
+        return f"free == 1 and ({fires})"
     group.state("due", "integer", 0)
-    step.append(f"due = {due}")
-    return f"due > 0 and {fires}" if fires else "due > 0"
+    (group.late if jumps else step).append(f"due = int({due}) * free")
+    return "due > 0" if fires == due else f"due > 0 and ({fires})"
 
 
 def _level(
