@@ -2,6 +2,7 @@
  * random numbers, Poisson numbers, and the search for the few neurons that may fire. What they compute is that of philox.h. */
 #ifndef NSNN_PROGRAM_LOOPS_H
 #define NSNN_PROGRAM_LOOPS_H
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__GNUC__) && defined(__AVX2__)
@@ -82,23 +83,36 @@ static inline void nsnn_words_of(int count, uint32_t first, const int32_t* neuro
     }
 }
 
-/* The same of the neurons `where` */
-template <int MOST>
-static inline void nsnn_words_at(int count, const int32_t* where, uint32_t first, const int32_t* neuron, const int32_t* trial,
-                                 const int32_t* point, uint32_t kind, uint32_t key0, uint32_t key1,
-                                 uint64_t (&words)[4][MOST]) {
-    int32_t of[3][MOST];
+/* What nsnn_crossed gives for the `count` <= NSNN_SEARCHED neurons `where`, from their gaps */
+template <typename Real>
+static inline void nsnn_crossed_at(int count, const int32_t* where, int64_t step, const int32_t* neuron, const int32_t* trial,
+                                   const int32_t* point, uint32_t stream, uint32_t key0, uint32_t key1, const Real* gap,
+                                   double* crossed) {
+    int32_t of[3][NSNN_SEARCHED];
+    uint64_t words[4][NSNN_SEARCHED];
+    double its[NSNN_SEARCHED], u[NSNN_SEARCHED];
     for (int k = 0; k < count; k++) {
         of[0][k] = neuron[where[k]];
         of[1][k] = trial[where[k]];
         of[2][k] = point[where[k]];
+        its[k] = gap[where[k]];
     }
-    nsnn_words_of(count, first, of[0], of[1], of[2], kind, key0, key1, words);
+    nsnn_words_of(count, (uint32_t)(step >> 1), of[0], of[1], of[2], stream & 127, key0, key1, words);
+    const uint64_t *low = words[2 * (step & 1)], *high = words[2 * (step & 1) + 1];
+    for (int k = 0; k < count; k++) { /* as nsnn_uniform_of, and the test of nsnn_below before its exp */
+        const uint64_t bits = 0x3FF0000000000000u | (high[k] & 0xFFFFFFFFu) << 20 | (low[k] & 0xFFFFFFFFu) >> 12;
+        double x;
+        memcpy(&x, &bits, sizeof x);
+        u[k] = x - (1.0 - 1.0 / 9007199254740992.0);
+        crossed[k] = u[k] * (1.0 + its[k] * (1.0 + its[k] * (0.5 + its[k] * (1.0 / 6.0))));
+    }
+    for (int k = 0; k < count; k++) crossed[k] = crossed[k] < 1.000001 && its[k] < 37.0 && u[k] < exp(-its[k]) ? 1.0 : 0.0;
 }
 
 /* What nsnn_jumps gives for these uniform numbers, means and chances of none. The first eight terms are added whether they are needed
  * or not, as where a series ends cannot be predicted. */
-static inline void nsnn_jumps_of(int count, const double* u, const double* mean, const double* none, double* out) {
+template <typename Real>
+static inline void nsnn_jumps_of(int count, const double* u, const double* mean, const double* none, Real* out) {
     int i = 0;
 #if NSNN_LANES > 1
     for (; i + NSNN_LANES <= count; i += NSNN_LANES) {
@@ -119,8 +133,7 @@ static inline void nsnn_jumps_of(int count, const double* u, const double* mean,
             term *= by * (1.0 / k);
             total += term;
         }
-        const nsnn_reals result = __builtin_convertvector(jumps, nsnn_reals);
-        memcpy(out + i, &result, sizeof result);
+        for (int k = 0; k < NSNN_LANES; k++) out[i + k] = (Real)jumps[k];
     }
 #endif
     for (; i < count; i++) {

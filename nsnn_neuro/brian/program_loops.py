@@ -24,8 +24,9 @@ _THRESHOLD_LOOP = re.compile(
     r"^( *)for\(size_t _idx=0; _idx<(\w+); _idx\+\+\)\n *\{\n(.*?)^\1\}$", re.M | re.S
 )
 _WHO = r"t_in_timesteps, noise_neuron, noise_trial, noise_point, (?P<stream>\d+), noise_key0, noise_key1"
+_KEYS = "(uint32_t)noise_key0, (uint32_t)noise_key1"
 _IN_TURN = re.compile(rf"nsnn_(?P<kind>normal|uniform)_in_turn\((?P<turn>[0-3]), {_WHO}\)")
-_CROSSED = re.compile(rf"nsnn_crossed\({_WHO}, ")
+_CROSSED = re.compile(rf"nsnn_crossed\({_WHO}, (?P<gap>\w+)\)")
 _CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (\w+), (\w+)\)")
 _JUMPS = re.compile(r"^ *(?P<name>\w+) = nsnn_jumps\((?P<arguments>.*)\);$", re.M)
 _DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
@@ -61,7 +62,7 @@ def _step(loop: re.Match[str]) -> str:
             return call[0]
         name = f"_turn_{len(before)}"
         before.append(
-            f"const double* const {name} = t_in_timesteps & 2 ? (t_in_timesteps & 1 ? {arrays[3]} : {arrays[2]}) : "
+            f"const auto* const {name} = t_in_timesteps & 2 ? (t_in_timesteps & 1 ? {arrays[3]} : {arrays[2]}) : "
             f"(t_in_timesteps & 1 ? {arrays[1]} : {arrays[0]});"
         )
         return f"{name}[_idx]"
@@ -84,7 +85,10 @@ def _step(loop: re.Match[str]) -> str:
         return "\n".join([*head, "for(int _idx=0; _idx<_N; _idx++)", "{", f"{fast}}}"])
     lines = [*_first_to_end("int", "_N", "NSNN_DRAWN"), *arrays]
     for name, (first, kind) in words.items():
-        lines += [f"uint64_t {name}[4][NSNN_DRAWN];", _words("of", "_end - _first", first, kind, name, body)]
+        lines += [
+            f"uint64_t {name}[4][NSNN_DRAWN];",
+            f"nsnn_words_of(_end - _first, {first}, {_who(body)}, {kind}, {_KEYS}, {name});",
+        ]
     return "\n".join(
         [*lines, *head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{fast}}}", *after, "}"]
     )
@@ -140,14 +144,13 @@ def _threshold(loop: re.Match[str]) -> str:
     ]
     crossed = _CROSSED.search(body)
     if crossed is not None:
-        lines.append("uint64_t _words[4][NSNN_SEARCHED];")
-        stream = int(crossed["stream"])
-        lines.append(
-            _words("at", "_found, _where", "(uint32_t)(t_in_timesteps >> 1)", stream, "_words", body)
-        )
-        body = _CROSSED.sub(
-            f"nsnn_below(nsnn_uniform_of({_bits('_words', '(t_in_timesteps & 1)', '_k')}), ", body
-        )
+        who = _who(body)
+        gap = f"{_array_of(crossed['gap'], body)} + _first"
+        lines += [
+            "double _crossed[NSNN_SEARCHED];",
+            f"nsnn_crossed_at(_found, _where, t_in_timesteps, {who}, {crossed['stream']}, {_KEYS}, {gap}, _crossed);",
+        ]
+        body = body.replace(crossed[0], "_crossed[_k]")
     lines += [
         "for(int _k=0; _k<_found; _k++)",
         "{",
@@ -166,9 +169,8 @@ def _first_to_end(kind: str, number: str, most: str) -> list[str]:
     ]
 
 
-def _words(which: str, count: str, first: str, kind: int, name: str, body: str) -> str:
-    who = ", ".join(f"{_array_of(f'noise_{word}', body)} + _first" for word in ("neuron", "trial", "point"))
-    return f"nsnn_words_{which}({count}, {first}, {who}, {kind}, (uint32_t)noise_key0, (uint32_t)noise_key1, {name});"
+def _who(body: str) -> str:
+    return ", ".join(f"{_array_of(f'noise_{word}', body)} + _first" for word in ("neuron", "trial", "point"))
 
 
 def _bits(name: str, odd: str, at: str) -> str:

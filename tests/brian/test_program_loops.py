@@ -20,10 +20,10 @@ N = 2003  # more than one block, and no whole number of vectors
 DRIVE = nsnn.Constant(np.linspace(12, 22, N) * mV)
 WORDS, CHOICE, JUMPS, DUE, TOGETHER = (
     "nsnn_words_of(",
-    "const double* const _turn_0",
+    "const auto* const _turn_0",
     "nsnn_jumps_of(",
     "nsnn_where_due(",
-    "nsnn_words_at(",
+    "nsnn_crossed_at(",
 )
 CASES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "white noise": (WHITE, {}, {WORDS, CHOICE, DUE, TOGETHER}),
@@ -80,6 +80,20 @@ def test_rewritten_loops_give_the_same_spikes_and_membranes(
     plain = run(noise, **options)
     assert fast[2].size > 1000
     same(fast, plain)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("name", ["white noise", "jumps"])
+def test_single_precision(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise, options, _ = CASES[name]
+    fast = run(noise, **options)
+    monkeypatch.setattr(program_loops, "with_fast_loops", lambda code, text: text)
+    plain = run(noise, **options)
+    assert fast[2].size > 1000
+    for one, other in zip(fast[:3], plain[:3], strict=True):
+        assert_array_equal(one, other)
 
 
 @pytest.mark.slow

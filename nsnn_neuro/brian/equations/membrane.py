@@ -123,7 +123,7 @@ def _fires(
     group, level = terms.group, _levels(terms)[1]
     if bridged:
         group.state("bridge_gap", "1")
-        step.append(f"bridge_gap = {_gap(terms, end)}")
+        step += _gap(terms, noise, end)
         fires, due = f"({_bridge(terms, noise)})", f"bridge_gap < {philox.SURE}"
         if jumps:
             fires, due = f"{fires} or v > {level}", f"{due} or v > {level}"
@@ -161,15 +161,19 @@ def _levels(terms: Terms) -> tuple[str, str]:
     return ("level_prev", "level_now") if terms.neuron.moving else (terms.level, terms.level)
 
 
-def _gap(terms: Terms, end: str) -> str:
-    """Text of g in exp(-g), the probability that a path from `v_prev` to `end` has crossed the threshold (Brownian bridge).
+def _gap(terms: Terms, noise: Noise | None, end: str) -> list[str]:
+    """Lines that set g in exp(-g), the probability that a path from `v_prev` to `end` has crossed the threshold (Brownian bridge).
 
     It is 0 where one of the two is above threshold. Part of the state update, which the compiler vectorises; the few neurons that
     are near enough to threshold get a random number afterwards (`_bridge`).
     """
     before, level = _levels(terms)
-    rooms = f"({before} - v_prev)", f"({level} - {end})"
-    return " * ".join(f"bridge_room({room} * bridge_steep)" for room in rooms)
+    rooms = f"({before} - v_prev) * bridge_steep", f"({level} - {end}) * bridge_steep"
+    if terms.loaded or not isinstance(noise, WhiteNoise):  # `bridge_steep` may become infinite
+        return [f"bridge_gap = bridge_room({rooms[0]}) * bridge_room({rooms[1]})"]
+    names = "room_prev", "room_end"
+    lines = [f"{name} = {room}" for name, room in zip(names, rooms, strict=True)]
+    return [*lines, f"bridge_gap = 0.25 * {' * '.join(f'({name} + abs({name}))' for name in names)}"]
 
 
 def _bridge(terms: Terms, noise: Noise | None) -> str:

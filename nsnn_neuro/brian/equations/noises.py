@@ -18,7 +18,7 @@ from .. import engine, philox
 from ..philox import Stream
 from .group_text import GroupText, Terms, either, substitute
 
-_NEVER = 1e150  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0
+_NEVER = 1e30  # replaces 1/0 in the bridge of a neuron without noise: the probability underflows to 0, also in single precision
 _MOST_JUMPS = 500
 SMOOTH = 10.0  # correlation time in steps above which OU noise is smooth enough to test the threshold at grid points
 PIECES = 5  # pieces per correlation time, if it is shorter; the path in a piece is a cubic

@@ -13,7 +13,7 @@ _STEP = {
     "ahead", "armed", "bridge_gap", "bridge_room", "bridge_steep", "drive_before", "due", "first", "free", "guess", "hold",
     "hold_steps", "i_next", "i_noise", "i_spike", "in_turn", "jumps_of", "keep", "keep_part", "kick", "lapse", "level_now",
     "level_prev", "load", "middle", "moved", "near", "near_load", "near_top", "next_e", "next_i", "normal_cdf",
-    "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart",
+    "one_unit", "part", "part_length", "passed", "pull", "pull_part", "relax", "relax_part", "restart", "room_end", "room_prev",
     "root_ii", "root_ii_part", "root_vi", "root_vi_part", "root_vv", "root_vv_part", "seen_e", "seen_i",
     "share", "shift", "smooth_exp", "smooth_exprel", "smooth_in_turn", "smooth_normal_cdf", "span", "steep", "steep_part",
     "step_sd", "step_sd_now", "step_sd_part", "stride", "stride_part", "top", "v_end", "v_prev", "way",
