@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Required, TypedDict, Unpack, overload
 
 import neo
@@ -184,6 +185,19 @@ def simulate(
     return (block, run.state) if return_state else block
 
 
+class PointSpikes:
+    """The spikes of one point of a sweep, `trains`, and the Block that `simulate` returns for it, made where it is read."""
+
+    def __init__(self, trains: Trains, make_block: Callable[[], neo.Block]) -> None:
+        self.trains = trains
+        self._make_block = make_block
+
+    @functools.cached_property
+    def block(self) -> neo.Block:
+        """The Block, whose making takes longer than most measures."""
+        return self._make_block()
+
+
 def simulate_together(
     parts: Sequence[Parts],
     stacked: Parts,
@@ -197,24 +211,40 @@ def simulate_together(
     engine: str,
     bridge: bool,
     progress: Any = None,
-) -> Iterator[neo.Block]:
-    """The Blocks that `simulate` returns for each of `parts` with its number in `points`, simulated as one population.
+) -> Iterator[PointSpikes]:
+    """The spikes that `simulate` returns for each of `parts` with its number in `points`, simulated as one population.
 
     stacked : the same models combined, what differs between parts as arrays of shape (parts * n_neurons,), part by part
     """
     n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine, tensors=True)
     joint = _joint(stacked, points, n, given)
     spikes = Trains.from_block(joint.execute(target, progress))
-    order = np.argsort(spikes.neuron, kind="stable")
+    of_point = spikes.neuron // n
+    order = np.argsort(of_point, kind="stable")  # within a point, by trial, neuron and time, as before
     neuron, trial = spikes.neuron[order], spikes.trial[order]
     tick = np.rint(spikes.times[order] / joint.dt).astype(np.int64)
-    edges = np.searchsorted(neuron, n * np.arange(len(points) + 1))
+    edges = np.searchsorted(of_point[order], np.arange(len(points) + 1))
+    window = np.tile([joint.first * joint.dt, joint.end * joint.dt], (joint.trials, 1))
     for k, part in enumerate(parts):
-        part_spikes = slice(edges[k], edges[k + 1])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about dt: already given
-            run = Run(_parts(*part, n), *given, point=points[k])
-        yield run.block([trial[part_spikes], neuron[part_spikes] - k * n, tick[part_spikes]], {}, {}, target)
+        own = slice(edges[k], edges[k + 1])
+        result = [trial[own], neuron[own] - k * n, tick[own]]
+        trains = Trains.from_arrays(result[2] * joint.dt, result[1], result[0], n, window)
+        yield PointSpikes(trains, functools.partial(_block_of, part, n, given, points[k], result, target))
+
+
+def _block_of(
+    part: Parts,
+    n_neurons: int,
+    given: tuple[int, Any, Any, int, bool],
+    point: int,
+    result: list[np.ndarray],
+    target: str,
+) -> neo.Block:
+    """The Block of one point's spikes; given: trials, duration, dt, seed, bridge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about dt: already given
+        run = Run(_parts(*part, n_neurons), *given, point=point)
+    return run.block(result, {}, {}, target)
 
 
 def spikes_together(

@@ -101,10 +101,27 @@ def tabulate(
     return table
 
 
+def is_sum_over_trials(function: Any) -> bool:
+    """Whether a measure is a function of sums over trials, for which `rows` needs no Block.
+
+    >>> is_sum_over_trials(partial(cv, t_start=None)), is_sum_over_trials(len)
+    (True, False)
+    """
+    return getattr(_plain(function)[0], "parts", None) is not None
+
+
 def rows(
-    block: neo.Block, trains: Trains, label: str, function: Any, by: str, confidence: float | None = None
+    block: neo.Block | Trains,
+    trains: Trains,
+    label: str,
+    function: Any,
+    by: str,
+    confidence: float | None = None,
 ) -> dict[str, list[Any]]:
-    """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`."""
+    """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`.
+
+    Of one population and a measure that `is_sum_over_trials` the trains may take the Block's place.
+    """
     population, neuron, value, se, number, limits = _rows(block, trains, label, function, by, confidence)
     n = len(population)
     return {
@@ -218,7 +235,7 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
 
 
 def _rows(
-    block: neo.Block, trains: Trains, label: str, function: Any, by: str, confidence: float | None
+    block: neo.Block | Trains, trains: Trains, label: str, function: Any, by: str, confidence: float | None
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
     """Columns population, neuron, value, se, n of one measure of one block, and those of its limits, if any."""
     populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
@@ -288,7 +305,7 @@ def check_value(label: str, value: Any, n_neurons: int) -> None:
     )
 
 
-def _evaluate(block: neo.Block, trains: Trains, label: str, function: Any) -> tuple[Any, Any]:
+def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[Any, Any]:
     """The value and the values without each trial."""
     inner, options = _plain(function)
     parts = getattr(inner, "parts", None)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import neo
 import numpy as np
 
 from ..brian import global_state
-from ..brian.simulate import block_of_spikes, simulate, simulate_together
+from ..brian.simulate import PointSpikes, block_of_spikes, simulate, simulate_together
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.provenance import provenance
-from ..measures.table import check_value, few_intervals, measure_unit
+from ..measures.table import check_value, few_intervals, is_sum_over_trials, measure_unit
 from ..measures.table import rows as rows_of
 from ..measures.trains import as_trains
 from ..models.network import Network
@@ -70,8 +70,8 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
 def _points(task: Task, chosen: range, progress: Callable[[float], None] | None) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     try:
-        for k, block in zip(chosen, _blocks(task, chosen, progress), strict=True):
-            results.append(_measured(task, k, block))
+        for k, spikes in zip(chosen, _spikes(task, chosen, progress), strict=True):
+            results.append(_measured(task, k, spikes))
     except Exception as error:
         if len(chosen) == 1:
             return [_failed(task, chosen[0], error)]
@@ -80,12 +80,13 @@ def _points(task: Task, chosen: range, progress: Callable[[float], None] | None)
     return results
 
 
-def _blocks(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Any:
+def _spikes(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Iterable[PointSpikes]:
     parts = [task.points.parts(k) for k in chosen]
     numbers = [0 if task.common_noise else task.numbers[k] for k in chosen]
     options = {"seed": task.seed, "progress": progress or False, **task.options}
     if isinstance(parts[0][0], Network):
-        return [simulate(*parts[0], point=numbers[0], **options)]
+        block = simulate(*parts[0], point=numbers[0], **options)
+        return [PointSpikes(as_trains(block), lambda: block)]
     return simulate_together(parts, stack(parts, task.paths, options["n_neurons"]), numbers, **options)
 
 
@@ -134,13 +135,15 @@ def _refusal(block: neo.Block, name: str, function: Any) -> NsnnError | None:
     return None
 
 
-def _measured(task: Task, k: int, block: neo.Block) -> dict[str, Any]:
+def _measured(task: Task, k: int, spikes: PointSpikes) -> dict[str, Any]:
     rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     failed = []
-    trains = as_trains(block)
+    trains = spikes.trains
+    of_trains = not isinstance(task.points.parts(k)[0], Network)  # whose Block names its populations
     for name, function in task.measures.items():
         try:
-            columns = rows_of(block, trains, name, function, task.by)
+            source = trains if of_trains and is_sum_over_trials(function) else spikes.block
+            columns = rows_of(source, trains, name, function, task.by)
         except Exception as error:
             columns = _no_values(name, function)
             failed.append(_failure(task, k, name, error))
