@@ -150,7 +150,7 @@ class Device(CPPStandaloneDevice):
         groups = program_parts.independent_groups(self) if allowed else []
         self.processes = program_parts.number_of_processes(groups, self.processes)
         self._pieces = program_parts.number_of_pieces(groups, self.processes)
-        self._divided = groups if self.processes * self._pieces > 1 else []
+        self._divided = groups
 
     def _run_program(self, directory: str, report: Callable[[float], Any] | None) -> None:
         """Brian2's `run` without changing the working directory, which all threads share."""

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, TimedArray, second
+from brian2 import Clock, NeuronGroup, TimedArray, get_device, second
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from ...core import units
 from ...core.errors import NsnnError
@@ -22,8 +23,8 @@ BRIAN_UNIT = {"V": "volt", "1/V": "1/volt", "1": "1", "s": "second", "Hz": "hert
 # threshold, so that a spike acts in the step in which it arrives; later populations see spikes of the same step.
 ORDERS_EACH, AHEAD, COUNTS, UPDATE, SYNAPSES, LATE, THRESHOLD, RESET = 10, 0, 1, 2, 3, 4, 5, 7
 
-# From this size on, random words are generated once for the four steps that they serve; in smaller groups the extra loop costs more
-# than it saves
+# From this size on, random words are generated once for the four steps that they serve; in smaller groups an extra loop costs more
+# than it saves, except in C++
 MANY = 2000
 
 
@@ -141,7 +142,7 @@ class GroupText:
     @property
     def many(self) -> bool:
         """Whether random words are drawn for four steps at once."""
-        return self.layout.size >= MANY
+        return self.layout.size >= MANY or isinstance(get_device(), CPPStandaloneDevice)
 
     def bind(self, name: str, value: Any, unit: str) -> None:
         """Bind a name in the text to a parameter, an SI number or an array of shape (n_neurons,)."""
