@@ -62,6 +62,7 @@ static void (*const moves[])(int64_t) = {{{names}}};
 static int64_t* const counts[] = {{{pointers}}};
 static const int64_t sizes[] = {{{sizes}}};
 static const int groups = {groups};
+
 /* The values that all neurons share and those of the clocks, as they are when a piece begins */
 struct Kept {{
     char* values;
