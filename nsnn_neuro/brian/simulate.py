@@ -220,7 +220,7 @@ def simulate_together(
     joint = _joint(stacked, points, n, given)
     spikes = Trains.from_block(joint.execute(target, progress))
     of_point = spikes.neuron // n
-    order = np.argsort(of_point, kind="stable")  # within a point, by trial, neuron and time, as before
+    order = np.argsort(of_point, kind="stable")  # stable: within a point still by trial, neuron and time
     neuron, trial = spikes.neuron[order], spikes.trial[order]
     tick = np.rint(spikes.times[order] / joint.dt).astype(np.int64)
     edges = np.searchsorted(of_point[order], np.arange(len(points) + 1))

@@ -1,4 +1,5 @@
 """Sweeps: each point is a run of `simulate` with the noise of its number; names, failures, common noise, chunks."""
+# Imports internals: where Blocks are made, which leaves tables as they are.
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.brian import simulate
 from nsnn_neuro.measures import as_trains, cv, fano_factor, firing_rate
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -540,3 +542,20 @@ def test_all_cores_are_those_that_the_process_may_use(monkeypatch) -> None:
     monkeypatch.setattr("joblib.Parallel", None)
     grid = {"noise.sigma": [2 * mV, 4 * mV]}
     assert len(swept(grid, n_jobs=-1, chunk=1, progress=False, duration=10 * ms)) == 2
+
+
+def last_time(block: neo.Block) -> float:
+    """A measure of its own, which reads a Block."""
+    return float(max(segment.t_stop for segment in block.segments))
+
+
+def test_blocks_are_made_only_for_measures_that_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making one takes longer than most measures."""
+    made = []
+    make = simulate._block_of
+    monkeypatch.setattr(simulate, "_block_of", lambda *given: (made.append(given), make(*given))[1])
+    swept(measures=[firing_rate, cv, partial(fano_factor, window=50 * ms)])
+    assert not made
+    table = swept(measures=[firing_rate, last_time])
+    assert len(made) == 4  # one for each point
+    np.testing.assert_allclose(table.loc[table["measure"] == "last_time", "value"], 0.2)

@@ -124,7 +124,7 @@ class GroupText:
             "noise_key1 : integer (shared, constant)",
         ]
         self.ahead: list[str] = []  # lines for every fourth step
-        # lines that the compiler cannot vectorise: in large groups they run in a separate loop before the step
+        # lines that the compiler cannot vectorise: in large groups and in C++ they run in a separate loop before the step
         self.counts: list[str] = []
         self.late: list[str] = []  # lines after synaptic input
         self.namespace: dict[str, Any] = dict(engine.functions())

@@ -118,7 +118,7 @@ def _fires(
     """Text of the condition for a spike; lines that it needs are added to those of the step.
 
     Its cheap part, `due`, is decided in a loop that the compiler vectorises: in the step or, where synapses move v after it, in a
-    loop of its own in large groups. The rest, which draws random numbers, is for the few neurons that are due.
+    loop of its own in large groups and in C++. The rest, which draws random numbers, is for the few neurons that are due.
     """
     group, level = terms.group, _levels(terms)[1]
     if bridged:
