@@ -162,11 +162,26 @@ def test_a_misspelt_name_gets_one_suggestion() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_imports_no_plots_no_numba_and_no_functions_of_scipy() -> None:
+def test_the_command_imports_no_plots_no_compilers_and_no_functions_of_scipy() -> None:
     """What `nsnn simulate` imports before a compiled run; Matplotlib itself can still be imported afterwards."""
     script = (
         "from nsnn_neuro.core import brian_import; brian_import.for_command(); import sys, nsnn_neuro as nsnn; nsnn.simulate; "
-        "unused = {'matplotlib', 'numba', 'pylab', 'pytest', 'scipy.special', 'scipy.signal', 'scipy.stats'} & set(sys.modules); "
+        "unused = {'matplotlib', 'numba', 'pylab', 'pytest', 'scipy.special', 'scipy.signal', 'scipy.stats', 'Cython.Build', "
+        "'Cython.Compiler.Main'} & set(sys.modules); "
         "assert not unused, unused; import brian2, pylab; assert not hasattr(brian2, 'plot') and pylab.plot"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_the_command_compiles_cython_code_without_importing_the_compiler() -> None:
+    """The same spikes as NumPy's, from a module compiled in another process."""
+    script = (
+        "from nsnn_neuro.core import brian_import; brian_import.for_command(); import sys, nsnn_neuro as nsnn; "
+        "from brian2 import mV, ms; cell = nsnn.LIF(tau_m=17*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms); "
+        "spikes = [[t.magnitude.tolist() for t in nsnn.simulate(cell, nsnn.WhiteNoise(3*mV), nsnn.Constant(25*mV), n_neurons=3, "
+        "duration=200*ms, seed=1, engine=engine).segments[0].spiketrains] for engine in ('numpy', 'cython')]; "
+        "assert spikes[0] == spikes[1] and any(spikes[0]); assert 'Cython.Compiler.Main' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

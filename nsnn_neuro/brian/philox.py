@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
@@ -116,17 +117,31 @@ def _draw(
     """The numbers that `fill` writes for all elements of the broadcast arguments; `further` are floats."""
     integers = [np.asarray(a, dtype=np.int64) for a in (step, neuron, trial, point)]
     # the keys are shared values, which Brian2 may pass as arrays of one element
-    scalars = int(stream), int(np.ravel(key0)[0]), int(np.ravel(key1)[0])
+    scalars = int(stream), np.asarray(key0).item(0), np.asarray(key1).item(0)
     return _filled(fill, [*integers, *(np.asarray(a, dtype=float) for a in further)], *scalars)
 
 
 def _filled(fill: str, arrays: Any, *scalars: Any) -> Any:
     # copies, since Numba warns about broadcast views
-    shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    flat = [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
-    out = np.empty(shape).ravel()
+    shape: tuple[int, ...] = ()
+    for a in arrays:
+        if a.shape != shape and (a.ndim, a.shape) > (len(shape), shape):
+            shape = a.shape
+    if all(a.shape == shape or (a.size == 1 and a.ndim <= len(shape)) for a in arrays):  # NumPy takes longer
+        flat = [a.ravel() if a.shape == shape else _repeated(a, shape) for a in arrays]
+    else:
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+        flat = [(a if a.shape == shape else np.array(np.broadcast_to(a, shape))).ravel() for a in arrays]
+    out = np.empty(math.prod(shape))
     getattr(_numba(), fill)(out, *flat, *scalars)
     return out.reshape(shape) if shape else out[0]
+
+
+def _repeated(one: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """As many copies of one element as an array of this shape has elements."""
+    out = np.empty(math.prod(shape), dtype=one.dtype)
+    out.fill(one.item())
+    return out
 
 
 def uniform(step: Any, neuron: Any, trial: Any, point: Any, stream: Any, key0: Any, key1: Any) -> Any:

@@ -30,8 +30,8 @@ _EDGE = 16
 _STEP = {"stateupdate", "threshold", "reset", "spikemonitor"}
 _BEFORE = {"group_variable_set", "group_variable_set_conditional"}
 # Where these templates use the number of neurons; a model's own text may contain N, which stays the number of all
-_NUMBER = re.compile(r"(?<=\bconst int _N = )N(?=;)|(?<=_idx<)N(?=;)|(?<=\[)N(?=\])")
-_SPIKES = re.compile(r"(?<=\bconst size_t _num_spikespace = )\d+(?=;)")
+_NUMBER = re.compile(r"N(?:(?<=\bconst int _N = N)(?=;)|(?<=_idx<N)(?=;)|(?<=\[N)(?=\]))")
+_SPIKES = re.compile(r"const size_t _num_spikespace = \d+(?=;)")
 _RUN = re.compile(r"\b(\w+)\.run\(([^,()]+), NULL, [^()]*\);")
 _MAIN = """#include <cerrno>
 #include <cmath>
@@ -224,7 +224,7 @@ def with_counts(code: Any, text: str) -> str:
     spikes = code.variables.get("_spikespace")
     group = code.owner if spikes is None else spikes.owner
     name, replaced = f"nsnn_count_{group.name}", 0
-    for pattern, value in ((_NUMBER, name), (_SPIKES, f"{name} + 1")):
+    for pattern, value in ((_NUMBER, name), (_SPIKES, f"const size_t _num_spikespace = {name} + 1")):
         text, number = pattern.subn(value, text)
         replaced += number
     if not replaced:

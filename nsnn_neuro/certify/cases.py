@@ -65,6 +65,7 @@ class Case:
     gain: Theory | None = None  # adds rows against this at several dt, which show the effect of the bridge
     shared: bool = False  # neurons of a trial are correlated: the standard error is that of trials
     measure: Measurement | None = None  # in place of a simulation of `neuron` and its rate and CV
+    end_of_range: bool = False  # only with `ranges`
 
     def exact(self) -> dict[float, dict[str, float]]:
         """The values from theory at each dt (ms)."""

@@ -16,7 +16,7 @@ from joblib import cpu_count
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
-from ..core.checks import check_seed, did_you_mean, suggest_keywords, whole
+from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..measures import as_trains
@@ -49,6 +49,7 @@ class Bias(NamedTuple):
 def certify(
     models: Sequence[str] | str | None = None,
     *,
+    ranges: bool = False,
     engine: str = "auto",
     seed: int = 1,
     n_jobs: int | None = None,
@@ -63,6 +64,8 @@ def certify(
     Parameters
     ----------
     models : names of neurons, or "TsodyksMarkram", in upper or lower case; None: all
+    ranges : True adds rates at the ends of the ranges of correlation times, noise strengths and rates (0.2 to 100 Hz), which takes
+        three times as long as the rest
     engine : "auto", "cpp", "cython" or "numpy" for continuous membranes; "auto" is "cpp", or "numpy" where there is no compiler.
         Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
@@ -84,12 +87,19 @@ def certify(
     >>> table["verdict"].value_counts().to_dict()
     {'not offered': 8, 'no theory': 1}
     """
+    flag(ranges, "ranges")
     chosen, target = _chosen(models), engines.choose(engine, auto=True)
     if target == "auto":
         target = "cpp" if engines.choose("cython") == "cython" else "numpy"  # with a warning
     jobs = min(2, cpu_count()) if n_jobs is None else n_jobs
     whole(jobs, 1, "n_jobs")
-    tasks = [(i, j) for i, p in enumerate(pairs()) if p.model in chosen for j in range(len(p.cases))]
+    tasks = [
+        (i, j)
+        for i, pair in enumerate(pairs())
+        if pair.model in chosen
+        for j, case in enumerate(pair.cases)
+        if ranges or not case.end_of_range
+    ]
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
         (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in chosen and not p.cases
     }
@@ -101,6 +111,16 @@ def certify(
                 report((k + 1) / len(tasks))
     table = [row for key in sorted(rows) for row in rows[key]]
     return pd.DataFrame(table, columns=COLUMNS)
+
+
+def ends_of_ranges(models: Sequence[str] | str | None = None) -> int:
+    """How many rows `ranges=True` adds.
+
+    >>> ends_of_ranges("PIF"), ends_of_ranges("Relay")
+    (7, 0)
+    """
+    chosen = _chosen(models)
+    return sum(case.end_of_range for pair in pairs() if pair.model in chosen for case in pair.cases)
 
 
 def _chosen(models: Sequence[str] | str | None) -> set[str]:

@@ -30,8 +30,9 @@ from .errors import NsnnError
 from .warn import warn
 
 VARIABLE = "NSNN_BRIAN_PREFERENCES"
-# Brian2 imports these for its users' scripts, plots and its own tests, and does without them where they are not installed
-_FOR_SCRIPTS = ("pylab", "matplotlib", "pytest")
+# Brian2 imports these for its users' scripts, plots, its own tests and its own compilation of Cython code, which this package does
+# in another process; it does without them where they are not installed
+_FOR_SCRIPTS = ("pylab", "matplotlib", "pytest", "Cython.Build")
 _FILE = "brian_preferences"
 _PREFERENCES = "brian2.core.preferences"
 
@@ -53,7 +54,7 @@ def protect() -> None:
 
 
 def for_command() -> None:
-    """Let the first import of Brian2 in this process leave out Matplotlib and pytest, half of its time.
+    """Let the first import of Brian2 in this process leave out Matplotlib, pytest and Cython's compiler, half of its time.
 
     For the command `nsnn`, which runs no code of users: `brian2` then lacks the names of pylab, such as `plot`. Modules that import
     Matplotlib themselves are not affected.

@@ -60,6 +60,27 @@ def test_uniforms_are_the_words_of_their_counter(step, neuron, trial, point, str
     assert kn.uniform(step, neuron, trial, point, stream, k0, k1) == u
 
 
+@pytest.mark.parametrize("third", [(), (1,)])
+@pytest.mark.parametrize("second", [(), (1,), (5,), (4, 1), (0,)])
+@pytest.mark.parametrize("first", [(), (1,), (5,), (1, 5), (4, 5), (4, 0)])
+def test_arguments_broadcast_and_each_element_is_that_of_a_single_call(first, second, third):
+    steps, neurons, trials = (
+        np.arange(3, 3 + math.prod(shape)).reshape(shape) for shape in (first, second, third)
+    )
+    try:
+        each = np.broadcast_arrays(steps, neurons, trials)
+    except ValueError:
+        with pytest.raises(ValueError, match="broadcast"):
+            kn.normal(steps, neurons, trials, 0, 1, 2, 3)
+        return
+    drawn = kn.normal(steps, neurons, trials, 0, 1, 2, 3)
+    assert np.shape(drawn) == each[0].shape
+    single = [
+        kn.normal(int(s), int(n), int(t), 0, 1, 2, 3) for s, n, t in zip(*(a.flat for a in each), strict=True)
+    ]
+    assert np.ravel(drawn).tolist() == single
+
+
 @pytest.mark.parametrize(("step", "neuron", "trial", "point", "stream"), COUNTERS)
 def test_a_path_has_crossed_where_the_uniform_number_is_below_the_probability(
     step, neuron, trial, point, stream

@@ -209,9 +209,32 @@ def test_numbers_depend_on_the_seed_alone():
     assert (nsnn.certify(["NSNNNeuron"], seed=2, n_jobs=1, progress=False)["z"] != table["z"]).any()
 
 
+def test_ends_of_ranges_are_further_rows_and_the_others_stay(monkeypatch):
+    """Each pair with such rows has others, too."""
+    for pair in pairs():
+        assert not pair.cases or not all(case.end_of_range for case in pair.cases)
+
+    def rows_of(i, j, engine, seed):
+        pair = pairs()[i]
+        return [run._row(pair.model, pair.noise, pair.cases[j].mode)]
+
+    monkeypatch.setattr(run, "_rows_of", rows_of)
+    some, every = (
+        run.certify(["LIF", "QIF"], ranges=ranges, n_jobs=1, progress=False) for ranges in (False, True)
+    )
+    assert len(every) - len(some) == run.ends_of_ranges(["LIF", "QIF"]) > 20
+    names = ["model", "noise", "mode"]
+    more = every.merge(some[names], on=names, how="left", indicator=True)
+    modes = more[more["_merge"] == "left_only"]["mode"]
+    assert sum(".2 Hz" in mode for mode in modes) == 4
+    kept = more[more["_merge"] == "both"][names].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, some[names])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"models": "Relay", "ranges": 1}, "ranges = 1"),
         ({"models": "LIFE"}, r"models = LIFE: expected names among LIF, PIF.*; did you mean 'LIF'\?"),
         ({"models": "Relay", "engine": "fortran"}, "engine = 'fortran'"),
         ({"models": "Relay", "n_jobs": 0}, "n_jobs = 0"),
@@ -275,13 +298,16 @@ def test_the_command_prints_and_writes(rows, tmp_path, capsys):
     table, asked = rows
     folder = tmp_path / "deep" / "out"
     assert main(["certify", "lif", "PIF", "--out", str(folder), "--jobs", "1"]) == 1
-    assert asked == [(["lif", "PIF"], {"n_jobs": 1})]
+    assert asked == [(["lif", "PIF"], {"ranges": False, "n_jobs": 1})]
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert len(lines) == 1 + len(table) + 1
     assert lines[-1].startswith("5 rows: 1 pass, 1 fail, 1 no theory, 1 not offered, 1 known bias, in ")
     assert len({line.index("WhiteNoise") for line in lines if "WhiteNoise" in line}) == 1
-    assert err == f"nsnn: {folder / 'certificate.csv'}, {folder / 'certificate.png'}\n"
+    assert err == (
+        f"nsnn: {folder / 'certificate.csv'}, {folder / 'certificate.png'}\n"
+        "nsnn: 28 more rows at the ends of the ranges of noise and rates: --ranges\n"
+    )
     with (folder / "certificate.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
     assert [r["verdict"] for r in written] == table["verdict"].tolist()
@@ -291,9 +317,11 @@ def test_the_command_prints_and_writes(rows, tmp_path, capsys):
     assert sorted(p.name for p in folder.iterdir()) == ["certificate.csv", "certificate.png"]
 
 
-def test_the_command_passes_without_a_failure(rows, tmp_path):
+def test_the_command_passes_without_a_failure(rows, tmp_path, capsys):
     rows[0].loc[1, "verdict"] = "pass"
-    assert main(["certify", "--out", str(tmp_path)]) == 0
+    assert main(["certify", "--ranges", "--out", str(tmp_path)]) == 0
+    assert rows[1] == [(None, {"ranges": True, "n_jobs": None})]
+    assert "--ranges" not in capsys.readouterr().err
 
 
 def test_json_is_all_there_is_on_stdout(rows, tmp_path, capsys):
