@@ -121,6 +121,23 @@ def _small_heap_after_imports() -> Iterator[None]:
         gc.freeze()
 
 
+_named = 0  # Brian2's objects when those put aside were last looked through
+
+
+@pytest.fixture(autouse=True)
+def _few_names() -> Iterator[None]:
+    """Training puts its objects aside with the heap; Brian2 reads the names of all whenever it makes one."""
+    global _named
+    yield
+    if tracking := sys.modules.get("brian2.core.names"):
+        instances = tracking.Nameable.__instances__
+        if len(instances()) > _named + 300:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+            _named = len(instances())
+
+
 _SESSION = contextlib.ExitStack()
 
 

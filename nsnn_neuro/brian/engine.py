@@ -23,6 +23,7 @@ from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
 from brian2.codegen.generators.cython_generator import CythonCodeGenerator
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.codegen.translation import make_statements
 from brian2.core.base import BrianObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
@@ -33,6 +34,8 @@ from ..core.warn import warn
 from . import cython_target, global_state, philox, standalone
 from .global_state import brian_device
 
+_MOST_TEXTS = 1000
+"""that Brian2 may remember, in some 15 kB each: it keeps one for every value of a parameter"""
 _SMOOTH = (Path(__file__).parent / "vector_math.h").read_text(encoding="utf-8")
 # By default GCC does not vectorise loops over more than a few arrays, and treats the loops of Cython functions, which follow many
 # error checks, as cold code
@@ -140,9 +143,20 @@ def dtype() -> str:
     return str(np.dtype(prefs.core.default_float_dtype).name)
 
 
+class _KnownByType(Function):
+    """A function of which Brian2 remembers the types only, with the text that it has translated.
+
+    Brian2 never forgets a translation, nor its own functions in it, with all that they refer to.
+    """
+
+    @property
+    def _state_tuple(self) -> tuple[Any, ...]:
+        return ("function", *self._arg_types, self._return_type, self.stateless)
+
+
 def unitless(numpy_target: Callable, types: list[str], *, stateless: bool = True) -> Function:
     """A function of Brian2 with the NumPy target's implementation; arguments of these types and result have no unit."""
-    function = Function(
+    function = _KnownByType(
         numpy_target,
         arg_units=[1] * len(types),
         return_unit=1,
@@ -208,6 +222,12 @@ def functions() -> dict[str, Function]:
     ...     print(group.p[:])
     [0.5]
     """
+    return dict(_functions())
+
+
+@functools.cache
+def _functions() -> dict[str, Function]:
+    """The functions, always the same: Brian2 keeps each that it has translated, and what it has translated with it."""
     four = f"int64_t step, {_doubles('first second third fourth')}"
     return {
         "keyed_normal": _function(philox.normal, "nsnn_normal", _KEYED),
@@ -255,6 +275,7 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
     array([0.5])
     """
     with global_state.borrowed(), contextlib.ExitStack() as stack:
+        stack.callback(_forget_texts)
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
         if engine != "numpy":
             brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
@@ -275,6 +296,13 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
         # Brian2's handler ends the run early and returns normally; Ctrl-C should raise KeyboardInterrupt
         prefs.core.stop_on_keyboard_interrupt = False
         yield device
+
+
+def _forget_texts() -> None:
+    """Empty Brian2's cache of translated texts when it is long."""
+    remembered = getattr(make_statements, "_cache", {})
+    if len(remembered) > _MOST_TEXTS:
+        remembered.clear()
 
 
 @contextlib.contextmanager
