@@ -143,20 +143,9 @@ def dtype() -> str:
     return str(np.dtype(prefs.core.default_float_dtype).name)
 
 
-class _KnownByType(Function):
-    """A function of which Brian2 remembers the types only, with the text that it has translated.
-
-    Brian2 never forgets a translation, nor its own functions in it, with all that they refer to.
-    """
-
-    @property
-    def _state_tuple(self) -> tuple[Any, ...]:
-        return ("function", *self._arg_types, self._return_type, self.stateless)
-
-
 def unitless(numpy_target: Callable, types: list[str], *, stateless: bool = True) -> Function:
     """A function of Brian2 with the NumPy target's implementation; arguments of these types and result have no unit."""
-    function = _KnownByType(
+    function = Function(
         numpy_target,
         arg_units=[1] * len(types),
         return_unit=1,
@@ -165,6 +154,8 @@ def unitless(numpy_target: Callable, types: list[str], *, stateless: bool = True
         stateless=stateless,
     )
     function.implementations.add_implementation(NumpyCodeGenerator, code=numpy_target)
+    # Brian2 never forgets what it has translated: it should remember the types, not the function with all that it refers to
+    function._state_tuple = " ".join(["function of", *types, str(stateless)])
     return function
 
 
