@@ -51,7 +51,7 @@ def test_the_counts_and_worst_values_are_those_of_the_table(table: pd.DataFrame)
         in _plain(PAGE)
     )
     assert (
-        f"{passed} rows pass and none fails; the largest |z| is {z:.1f}, the largest error {error:.1f} %"
+        f"default seed {passed} rows pass and none fails; the largest |z| is {z:.1f}, the largest error {error:.1f} %"
         in _plain(README)
     )
 
