@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ranges",
         action="store_true",
-        help="test the ends of the ranges of noise and rates, too (three times as long)",
+        help="test the ends of the ranges of noise and rates, too (four times as long)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the rows as JSON, and nothing else, on stdout"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 
 import neo
 import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
+from helpers.quick_runs import quick_table
 from scipy import stats
 
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
+from analysis import harness
 from analysis.grasshopper import calibration, config, measuring, neuron, simulation, sound
 from analysis.harness import ClaimFailed
 
@@ -228,11 +232,12 @@ def test_bits_per_spike_of_a_constant_rate_are_zero_and_differences_are_those_of
 
 
 @pytest.mark.slow
-def test_the_quick_study_recovers_the_recorded_table(tmp_path):
+def test_the_quick_study_recovers_the_recorded_table():
     """The whole quick run: the cell's own column against values computed here, and what the calibration must find."""
     config = study.Config(quick=True)
-    table = study.run(config, out=tmp_path)
-    assert len(nsnn.load(tmp_path / "block.nwb").segments) == config.trials
+    table = quick_table(study)
+    folder = Path(os.environ["NSNN_RESULTS"]) / "grasshopper" / harness.config_hash(config)
+    assert len(nsnn.load(folder / "block.nwb").segments) == config.trials
     assert value(table, "recorded", "rate") == pytest.approx(415 / 5)
     bounds = table[table.quantity == "information bound against noise"].sort_values("x").value.to_numpy()
     assert (
