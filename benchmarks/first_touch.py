@@ -10,14 +10,14 @@ beside the constants of `nsnn_neuro.brian.engine_choice`. Cython modules are sha
 of an empty cache, and later rows say what a further model costs. Measured on a Xeon (two cores shared with other work), GCC 12:
 
     model                engine  ready after    per step   per member   per event
-    LIF, white noise     numpy        0.81 s    119.5 us    0.1542 us
-    LIF, no noise        numpy        0.01 s     36.7 us    0.0166 us
-    LIF, OU noise        numpy        0.07 s    101.6 us    0.1607 us
-    LIF, shot noise      numpy        0.01 s    173.6 us    0.1630 us
-    Wang-Buzsaki         numpy        0.10 s    237.4 us    0.2029 us
-    NSNN neuron          numpy        0.01 s     70.5 us    0.1061 us
-    Brunel's network     numpy        0.05 s    376.5 us
-    all to all           numpy                   46.7 us                0.015 us
+    LIF, white noise     numpy        0.72 s     69.2 us    0.0905 us
+    LIF, no noise        numpy        0.01 s     30.6 us    0.0093 us
+    LIF, OU noise        numpy        0.05 s     63.4 us    0.1214 us
+    LIF, shot noise      numpy        0.04 s    100.4 us    0.0707 us
+    Wang-Buzsaki         numpy        0.10 s    145.5 us    0.2740 us
+    NSNN neuron          numpy        0.01 s     47.7 us    0.1042 us
+    Brunel's network     numpy        0.06 s    267.1 us
+    all to all           numpy                    9.9 us                0.011 us
     LIF, white noise     cpp          2.10 s                0.0112 us
     LIF, no noise        cpp          1.66 s                0.0008 us
     LIF, OU noise        cpp          1.82 s                0.0178 us

@@ -74,7 +74,7 @@ class Costs:
 
 
 RUN = {
-    "numpy": Costs(1.8e-4, 4e-5, 5e-5, 1.5e-7, 1.5e-8, 5e-8),
+    "numpy": Costs(1.1e-4, 3.5e-5, 5e-5, 1e-7, 1e-8, 5e-8),
     "cython": Costs(5e-6, 4e-6, 5e-6, 3e-8, 5e-9, 5e-9),
     "cpp": Costs(2e-7, 2e-7, 1e-6, 6e-9, 2e-9, 3e-9),
 }
@@ -119,9 +119,9 @@ def decide(
     credit : for an engine, the seconds that it would have saved in earlier runs of the model
 
     >>> decide(Work(steps=1000, noisy=1, noisy_members=10), has_compiler=True).reason
-    'numpy: about 0.2 s, compiling would take about 2 s'
+    'numpy: about 0.1 s, compiling would take about 2 s'
     >>> decide(Work(steps=20_000, noisy=1, noisy_members=2000), has_compiler=True).reason
-    'cpp: about 0.2 s after compiling for about 2 s, numpy would take about 10 s'
+    'cpp: about 0.2 s after compiling for about 2 s, numpy would take about 6 s'
     >>> decide(Work(steps=20_000, noisy=1, noisy_members=2000), has_compiler=False).engine
     'numpy'
     """
