@@ -45,10 +45,9 @@ _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
 _NOT_OPENED = re.compile(r'std::cout << "Error writing [^"]*" << (?:std::)?endl;')
 _DURATION = re.compile(r"(?<=\.run\()[^,()]+(?=,)")
-# Parts of a program that are not critical for speed: a single file compiles faster than five. Optimising `objects`, which reads and
-# writes arrays once, takes as long as compiling the others
+# Parts of a program that are not critical for speed: a single file compiles faster than six. Optimising the last, which reads and
+# writes all arrays, would take as long as compiling the others
 _ONCE = ("main", "network", "parts", "run", "synapses_classes", "objects")
-_NOT_OPTIMISED = {"objects": '#pragma GCC optimize("O0")\n'}
 # Code objects in a file: most of the time for a file goes into the headers
 _TOGETHER = 8
 _SUPPORT = re.compile(r"^namespace \{$(.*?)^\}$", re.DOTALL | re.MULTILINE)
@@ -292,8 +291,8 @@ class Device(CPPStandaloneDevice):
     def generate_makefile(self, writer: Any, *args: Any, **kwargs: Any) -> None:
         """Brian2's, with one file for all that runs once, few for code objects, and precompiled headers for many files."""
         once = [f"{name}.cpp" for name in _ONCE if f"{name}.cpp" in writer.source_files]
-        lines = (f'{_NOT_OPTIMISED.get(Path(name).stem, "")}#include "{name}"\n' for name in once)
-        writer.write("once.cpp", "".join(lines))
+        lines = [f'#include "{name}"\n' for name in once]
+        writer.write("once.cpp", "".join([*lines[:-1], '#pragma GCC optimize("O0")\n', lines[-1]]))
         writer.source_files -= set(once)
         parts = sorted(name for name in writer.source_files if name.startswith("code_objects/"))
         writer.source_files -= set(parts)
