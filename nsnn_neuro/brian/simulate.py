@@ -15,6 +15,7 @@ from brian2 import Network, second
 from ..core import units
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
+from ..io.block import sorted_ticks
 from ..io.spikes import Trains
 from ..models import network as nsnn_network
 from ..models.compatibility import check_compatible
@@ -218,16 +219,15 @@ def simulate_together(
     """
     n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine, tensors=True)
     joint = _joint(stacked, points, n, given)
-    spikes = Trains.from_block(joint.execute(target, progress))
-    of_point = spikes.neuron // n
-    order = np.argsort(of_point, kind="stable")  # stable: within a point still by trial, neuron and time
-    neuron, trial = spikes.neuron[order], spikes.trial[order]
-    tick = np.rint(spikes.times[order] / joint.dt).astype(np.int64)
-    edges = np.searchsorted(of_point[order], np.arange(len(points) + 1))
+    trial, member, tick = joint.spikes(target, progress)
+    of_point, neuron = np.divmod(member, n)
+    # within a point by trial, neuron and time
+    of_trial, neuron, tick = sorted_ticks(of_point * joint.trials + trial, neuron, tick, n)
+    edges = np.searchsorted(of_trial, np.arange(len(points) + 1) * joint.trials)
     window = np.tile([joint.first * joint.dt, joint.end * joint.dt], (joint.trials, 1))
     for k, part in enumerate(parts):
         own = slice(edges[k], edges[k + 1])
-        result = [trial[own], neuron[own] - k * n, tick[own]]
+        result = [of_trial[own] - k * joint.trials, neuron[own], tick[own]]
         trains = Trains.from_arrays(result[2] * joint.dt, result[1], result[0], n, window)
         yield PointSpikes(trains, functools.partial(_block_of, part, n, given, points[k], result, target))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..core.errors import NsnnError
 from ..io import save_load
 from ..io.block import build_block
 from ..io.provenance import provenance
+from ..io.spikes import Trains
 from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
@@ -150,26 +151,44 @@ class Run:
                 'engine = "cpp": the state of a network has spikes in transit, which a C++ program cannot return: expected "auto", '
                 '"cython" or "numpy" with return_state or a SimulationState'
             )
-        self.net.check_memory(trials=self.trials, engine=target)
         sizes = {"n_neurons": self.n_neurons, "n_trials": self.trials, "n_steps": self.n_steps}
-        with global_state.frozen_heap(), streaming.opened(self.out, **sizes) as spool:
-            with engine.running(target, self.threads, in_parts=True) as device:
-                groups, synapses = self.build()
-                spikes = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
-                objects = [*groups, *synapses, *spikes]
+        with streaming.opened(self.out, **sizes) as spool:
+            with self._built(target) as (device, groups, synapses, spikes):
                 if spool is None:
-                    result, v, w = self._in_one_piece(objects, groups, synapses, spikes, device, progress)
+                    result, v, w = self._in_one_piece(groups, synapses, spikes, device, progress)
                 else:
                     result, v, w = [np.empty(0, dtype=np.int64)] * 3, {}, {}
+                    objects = [*groups, *synapses, *spikes]
                     run = streaming.windows(objects, spikes, self.n_steps, self.dt, device, progress)
                     with contextlib.closing(run) as windows:
                         for window in windows:
                             spool.add(*self._placed(*window))
-                self.finish(groups, synapses)
             block = self.block(result, v, w, target)
             if spool is None:
                 return block
             return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+
+    def spikes(self, target: str, progress: Any) -> list[np.ndarray]:
+        """Simulate on an engine and return trial, neuron and step of all spikes, in any order, without a Block."""
+        if target == "torch":
+            trains = Trains.from_block(self.execute(target, progress))
+            return [trains.trial, trains.neuron, np.rint(trains.times / self.dt).astype(np.int64)]
+        with self._built(target) as (device, groups, synapses, spikes):
+            return self._in_one_piece(groups, synapses, spikes, device, progress)[0]
+
+    @contextlib.contextmanager
+    def _built(self, target: str) -> Iterator[tuple[Any, list[NeuronGroup], list[Synapses], list[Any]]]:
+        """Brian2's device, groups, synapses and monitors of spikes; at the block's end `finish`."""
+        self.net.check_memory(trials=self.trials, engine=target)
+        with global_state.frozen_heap(), engine.running(target, self.threads, in_parts=True) as device:
+            groups, synapses = self.build()
+            yield (
+                device,
+                groups,
+                synapses,
+                [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)],
+            )
+            self.finish(groups, synapses)
 
     def finish(
         self, groups: Sequence[Any], synapses: Sequence[Any], arriving: dict[str, np.ndarray] | None = None
@@ -181,14 +200,14 @@ class Run:
             self.state = states.collect(self, groups, synapses, arriving)
 
     def _in_one_piece(
-        self, objects: Any, groups: Any, synapses: Any, spikes: Any, device: Any, progress: Any
-    ) -> Any:
+        self, groups: Any, synapses: Any, spikes: Any, device: Any, progress: Any
+    ) -> tuple[list[np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Trial, neuron and step of all spikes, and the recorded membranes and weights by name."""
         membranes = {p.name: self._monitor(p, g) for p, g in zip(self.net.populations, groups, strict=True)}
         weights = {name: self._weight_monitor(name, synapses) for name in self.weights}
         watched = [m for m in (*membranes.values(), *weights.values()) if m is not None]
         kind = states.Unfinished if self.return_state else Network
-        network = kind([*objects, *watched], name="network")
+        network = kind([*groups, *synapses, *spikes, *watched], name="network")
         engine.run(network, self.n_steps * self.dt, device, progress, t_start=self.first * self.dt)
         parts = [self._placed(k, monitor.i[:], monitor.t[:]) for k, monitor in enumerate(spikes)]
         result = [np.concatenate(some) for some in zip(*parts, strict=True)]

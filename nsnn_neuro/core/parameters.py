@@ -138,7 +138,7 @@ class Model(SuggestsKeywords):
         for field in dataclasses.fields(self):
             if check := field.metadata.get("check"):
                 object.__setattr__(self, field.name, check(getattr(self, field.name), name=field.name))
-        values = {f.name: self.si(f.name) for f in self.parameter_fields()}
+        values = {f.name: getattr(self, f.name) for f in self.parameter_fields()}
         sizes = {name: np.size(value) for name, value in values.items() if np.ndim(value)}
         if len(set(sizes.values())) > 1:
             lengths = ", ".join(f"{name} has {size}" for name, size in sizes.items())
@@ -202,7 +202,7 @@ class Model(SuggestsKeywords):
 
     def unit(self, name: str) -> str:
         """The unit symbol of parameter `name`: "s", "V", "Hz", "1"."""
-        allowed = next(f.metadata["units"] for f in self.parameter_fields() if f.name == name)
+        allowed = type(self).__dataclass_fields__[name].metadata["units"]
         unit = units.unit_of(getattr(self, name))
         return unit if unit in allowed else allowed[0]
 

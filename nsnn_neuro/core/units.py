@@ -6,6 +6,7 @@ imported only when a Brian2 quantity is made, so that measures work without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,10 +30,11 @@ _UNITS: dict[str, tuple[tuple[float, ...], Any, str]] = {
 }
 
 
+_SYMBOLS = {expected: symbol for symbol, (expected, _, _) in _UNITS.items()}
+
+
 def _brian_dims(value: Any) -> tuple[float, ...] | None:
-    dim = getattr(value, "dim", None)
-    exponents = getattr(dim, "_dims", None)
-    return None if exponents is None else tuple(float(e) for e in exponents)
+    return getattr(getattr(value, "dim", None), "_dims", None)
 
 
 _KEPT = 1000
@@ -80,7 +82,7 @@ def unit_of(value: Any) -> str:
     """
     dims = _brian_dims(value)
     if dims is not None:
-        return next((symbol for symbol, (expected, _, _) in _UNITS.items() if dims == expected), "?")
+        return _SYMBOLS.get(dims, "?")
     return _once(_symbol, value.dimensionality) if isinstance(value, pq.Quantity) else "1"
 
 
@@ -137,6 +139,8 @@ def si(value: Any, unit: str, name: str) -> Any:
     elif dims is not None:
         if dims != expected:
             raise NsnnError(f"{name} = {short(value)}: expected {example}{from_current(value, unit)}")
+        if np.ndim(value) == 0 and value.dtype == float and not math.isnan(number := float(value)):
+            return number
         array = floats(value, name, example).copy()
     elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
         parts = [si(v, unit, name) for v in value]

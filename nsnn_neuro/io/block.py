@@ -18,7 +18,7 @@ from ..core.errors import NsnnError
 from .spikes import Trains, in_order
 
 
-def _sorted_ticks(
+def sorted_ticks(
     trial: np.ndarray, neuron: np.ndarray, tick: np.ndarray, n_neurons: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All three sorted by trial, neuron, tick; as one packed integer where they fit, 4 times faster."""
@@ -113,7 +113,7 @@ def build_block(
             order = np.lexsort((moment, trial * n_neurons + neuron))
             trial, neuron, moment = trial[order], neuron[order], moment[order]
     else:
-        trial, neuron, moment = _sorted_ticks(trial, neuron, moment, n_neurons)
+        trial, neuron, moment = sorted_ticks(trial, neuron, moment, n_neurons)
         moment = moment * float(dt or 0.0)
     starts = np.broadcast_to(np.asarray(t_start, dtype=float), n_trials)
     stops = np.broadcast_to(np.asarray(t_stop, dtype=float), n_trials)

@@ -8,6 +8,7 @@ that must be one number, a Network) split the points into groups; in the worst c
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -94,19 +95,43 @@ def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bo
     size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge}
     alike: dict[str, list[int]] = {}
     made = [points.parts(k) for k in range(len(points))]
+    structure = functools.lru_cache(len(PARTS))(_structure)  # points share some of their models
     for k, parts in enumerate(made):
         kinds, alone = [id(type(part)) for part in parts], isinstance(parts[0], Network)
-        key = str(k) if alone else f"{is_silent(parts[1])} {kinds} {_structure(parts)}"
+        key = str(k) if alone else f"{is_silent(parts[1])} {kinds} {[structure(part) for part in parts]}"
         alike.setdefault(key, []).append(k)
-    split = [group for members in alike.values() for group in _split(members, made, size)]
-    for group in split[:_MOST_TRIED]:
-        _check(points, group, made, size)
+    split: list[Group] = []
+    for members in alike.values():
+        if together := _together(members, made, size):
+            split.append(together)
+            continue
+        several = _split(members, made, size)
+        for group in several[: max(0, _MOST_TRIED - len(split))]:
+            _check(points, group, made, size)
+        split += several
     return split
+
+
+def _first(numbers: Sequence[int], size: dict[str, Any]) -> Sequence[int]:
+    """The points that are checked."""
+    return numbers[: max(1, MEMBERS // size["n_neurons"])]
+
+
+def _together(members: list[int], made: list[Parts], size: dict[str, Any]) -> Group | None:
+    """Several points as one group, if all that differs between them can be arrays: one check is enough for most sweeps."""
+    if len(members) == 1:
+        return None
+    group, some = Group(tuple(members), tuple(_varying(members, made))), _first(members, size)
+    try:
+        check_together(stack([made[k] for k in some], group.paths, size["n_neurons"]), some, **size)
+    except NsnnError:
+        return None
+    return group
 
 
 def _check(points: Points, group: Group, made: list[Parts], size: dict[str, Any]) -> None:
     """Raise the error of a group, with the point that causes it."""
-    some = group.points[: max(1, MEMBERS // size["n_neurons"])]
+    some = _first(group.points, size)
     try:
         check_together(stack([made[k] for k in some], group.paths, size["n_neurons"]), some, **size)
     except NsnnError as error:
@@ -122,14 +147,24 @@ def _split(members: list[int], made: list[Parts], size: dict[str, Any]) -> list[
     """Points of one structure, in groups whose points differ only in parameters that can be arrays."""
     if isinstance(made[members[0]][0], Network):
         return [Group((k,), (), alone=True) for k in members]
-    leaves = {k: _leaves(made[k]) for k in members}
-    varying = [path for path in leaves[members[0]] if len({_key(leaves[k][path]) for k in members}) > 1]
+    varying = _varying(members, made)
     arrays = [path for path in varying if _stackable(made[members[0]], path, size)]
     alike: dict[Any, list[int]] = {}
     for k in members:
-        fixed = tuple(_key(leaves[k][path]) for path in varying if path not in arrays)
+        fixed = tuple(_key(_value(made[k], path)) for path in varying if path not in arrays)
         alike.setdefault(fixed, []).append(k)
     return [Group(tuple(group), tuple(arrays)) for group in alike.values()]
+
+
+def _varying(members: list[int], made: list[Parts]) -> list[str]:
+    """The parameters with a unit that differ between points of one structure; models that points share are not compared."""
+    shared = {
+        name
+        for place, name in enumerate(PARTS)
+        if all(made[k][place] is made[members[0]][place] for k in members)
+    }
+    paths = [path for path in _leaves(made[members[0]]) if path.partition(".")[0] not in shared]
+    return [path for path in paths if len({_key(_value(made[k], path)) for k in members}) > 1]
 
 
 def _stackable(parts: Parts, path: str, size: dict[str, Any]) -> bool:
@@ -150,10 +185,13 @@ def stack(parts: Sequence[Parts], paths: Iterable[str], n_neurons: int) -> Parts
         return parts[0]
     first, chosen = _leaves(parts[0]), set(paths)
     chosen |= {path for path, (value, _) in first.items() if np.ndim(value)}
-    leaves = [_leaves(one) for one in parts]
     arrays = {}
     for path in chosen:
-        spread = np.concatenate([np.broadcast_to(one[path][0], n_neurons) for one in leaves])
+        values = [_value(one, path) for one in parts]
+        if any(map(np.ndim, values)):
+            spread = np.concatenate([np.broadcast_to(value, n_neurons) for value in values])
+        else:
+            spread = np.repeat(values, n_neurons)
         unit = first[path][1]
         arrays[path] = spread if unit == "1" else units.brian(spread, unit)
     model, noise, stimulus = (
@@ -192,11 +230,20 @@ def _leaves(parts: Parts) -> dict[str, tuple[Any, str]]:
     return leaves
 
 
-def _key(leaf: tuple[Any, str]) -> bytes:
-    return np.asarray(leaf[0], dtype=float).tobytes()
+def _value(parts: Parts, path: str) -> Any:
+    """The SI value of one of the parameters that `_leaves` finds."""
+    part, *inner, name = path.split(".")
+    record = parts[list(PARTS).index(part)]
+    for one in inner:
+        record = getattr(record, one)
+    return record.si(name)
 
 
-def _structure(parts: Parts) -> str:
+def _key(value: Any) -> bytes:
+    return np.asarray(value, dtype=float).tobytes()
+
+
+def _structure(part: Model | None) -> str:
     """All but the values of parameters with a unit: must be equal for points to run together."""
 
     def without(plain: Any) -> Any:
@@ -204,4 +251,4 @@ def _structure(parts: Parts) -> str:
             return plain["unit"]
         return {k: without(v) for k, v in plain.items()} if isinstance(plain, dict) else plain
 
-    return json.dumps([without(fingerprint(part)) for part in parts], sort_keys=True)
+    return json.dumps(without(fingerprint(part)), sort_keys=True)

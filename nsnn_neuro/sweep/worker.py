@@ -70,8 +70,9 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
 def _points(task: Task, chosen: range, progress: Callable[[float], None] | None) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     try:
-        for k, spikes in zip(chosen, _spikes(task, chosen, progress), strict=True):
-            results.append(_measured(task, k, spikes))
+        parts = [task.points.parts(k) for k in chosen]
+        for k, spikes in zip(chosen, _spikes(task, chosen, parts, progress), strict=True):
+            results.append(_measured(task, k, spikes, isinstance(parts[k - chosen[0]][0], Network)))
     except Exception as error:
         if len(chosen) == 1:
             return [_failed(task, chosen[0], error)]
@@ -80,8 +81,9 @@ def _points(task: Task, chosen: range, progress: Callable[[float], None] | None)
     return results
 
 
-def _spikes(task: Task, chosen: range, progress: Callable[[float], None] | None) -> Iterable[PointSpikes]:
-    parts = [task.points.parts(k) for k in chosen]
+def _spikes(
+    task: Task, chosen: range, parts: list[Parts], progress: Callable[[float], None] | None
+) -> Iterable[PointSpikes]:
     numbers = [0 if task.common_noise else task.numbers[k] for k in chosen]
     options = {"seed": task.seed, "progress": progress or False, **task.options}
     if isinstance(parts[0][0], Network):
@@ -135,14 +137,14 @@ def _refusal(block: neo.Block, name: str, function: Any) -> NsnnError | None:
     return None
 
 
-def _measured(task: Task, k: int, spikes: PointSpikes) -> dict[str, Any]:
+def _measured(task: Task, k: int, spikes: PointSpikes, of_network: bool) -> dict[str, Any]:
     rows: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     failed = []
     trains = spikes.trains
-    of_trains = not isinstance(task.points.parts(k)[0], Network)  # whose Block names its populations
     for name, function in task.measures.items():
         try:
-            source = trains if of_trains and is_sum_over_trials(function) else spikes.block
+            # the Block of a network names its populations
+            source = spikes.block if of_network or not is_sum_over_trials(function) else trains
             columns = rows_of(source, trains, name, function, task.by)
         except Exception as error:
             columns = _no_values(name, function)
