@@ -31,7 +31,7 @@ from ..core import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.warn import warn
-from . import cython_target, global_state, philox, standalone
+from . import cache_keys, cython_target, global_state, philox, standalone
 from .global_state import brian_device
 
 _MOST_TEXTS = 1000
@@ -284,6 +284,7 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
             device = brian_device.runtime_device
             prefs.codegen.target = cython_target.TARGET if engine == "cython" else engine
         brian_device.active_device = device
+        cache_keys.use()
         # Brian2's handler ends the run early and returns normally; Ctrl-C should raise KeyboardInterrupt
         prefs.core.stop_on_keyboard_interrupt = False
         yield device

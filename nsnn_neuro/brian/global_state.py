@@ -19,6 +19,7 @@ from typing import Any
 
 from brian2 import BrianLogger, Network, prefs
 from brian2.core.base import BrianObjectException
+from brian2.utils import caching
 
 from ..core.errors import NsnnError
 
@@ -34,6 +35,7 @@ _PLACES: list[tuple[Any, str]] = [
     (prefs.core, "stop_on_keyboard_interrupt"),
     (prefs.codegen.cpp, "extra_compile_args_gcc"),
     (prefs.devices.cpp_standalone, "openmp_threads"),
+    *([(caching, "_hashable")] if hasattr(caching, "_hashable") else []),
     (Network, "_globally_running"),
     (Network, "_globally_stopped"),
 ]

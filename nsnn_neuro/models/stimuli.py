@@ -7,6 +7,7 @@ the simulation (`FrozenNoise`, `Recorded`, `Filtered`). The drive is constant ov
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import partial
 from typing import Any, ClassVar
 
@@ -228,6 +229,41 @@ class Recorded(Stimulus):
         }
 
 
+def samples_needed(values: np.ndarray, period: float, delay: float, n_steps: int, dt: float) -> np.ndarray:
+    """The first of the samples, `period` s apart, on which steps that begin `delay` s before them depend.
+
+    Raises
+    ------
+    NsnnError : too few
+
+    >>> samples_needed(np.arange(5.0), 1e-3, 0.0, 2, 1e-3)
+    array([0., 1., 2.])
+    """
+    last = n_steps * dt - delay
+    if last > len(values) * period * (1 + 1e-9):
+        raise NsnnError(
+            f"signal lasts {len(values) * period:g} s: expected at least the duration of {n_steps * dt:g} s less the delay "
+            f"(shorten duration)"
+        )
+    return values[: max(1, math.ceil(last / period) + 1)]
+
+
+def means_of_steps(
+    values: np.ndarray, period: float, delay: float, n_steps: int, dt: float, gain: float = 1.0
+) -> np.ndarray:
+    """(n_steps,) mean in each step, times `gain`, of samples held for `period` s that begin after `delay`; before it is the first.
+
+    >>> means_of_steps(np.array([1.0, 2.0, 4.0]), 1e-3, 0.5e-3, 3, 1e-3).tolist()
+    [1.0, 1.5, 3.0]
+    """
+    values = samples_needed(values, period, delay, n_steps, dt)
+    edges = (np.arange(n_steps + 1) * dt - delay) / period
+    inside = np.clip(edges, 0.0, len(values))
+    area = np.interp(inside, np.arange(len(values) + 1), np.concatenate([[0.0], np.cumsum(values)]))
+    area += np.minimum(edges, 0.0) * values[0]
+    return np.asarray(gain * np.diff(area) * period / dt)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Filtered(Scalars, Stimulus):
     """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
@@ -294,18 +330,9 @@ class Filtered(Scalars, Stimulus):
         values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
         if self.unit("gain") == "ohm":
             values = values * units.si(pq.Quantity(1.0, self.signal.units), "A", "signal")
-        period, delay = float(self.signal.sampling_period.rescale("s").magnitude), self.si("delay")
-        last = n_steps * dt - delay
-        if last > len(values) * period * (1 + 1e-9):
-            raise NsnnError(
-                f"signal lasts {len(values) * period:g} s: expected at least the duration of {n_steps * dt:g} s less the delay "
-                f"(shorten duration)"
-            )
-        edges = (np.arange(n_steps + 1) * dt - delay) / period
-        inside = np.clip(edges, 0.0, len(values))
-        area = np.interp(inside, np.arange(len(values) + 1), np.concatenate([[0.0], np.cumsum(values)]))
-        area += np.minimum(edges, 0.0) * values[0]
-        return np.asarray(self.si("offset") + self.si("gain") * np.diff(area) * period / dt)
+        period = units.si(self.signal.sampling_period, "s", "signal")
+        means = means_of_steps(values, period, self.si("delay"), n_steps, dt, self.si("gain"))
+        return np.asarray(self.si("offset") + means)
 
     def describe(self) -> dict[str, Any]:
         """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""

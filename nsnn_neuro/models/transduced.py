@@ -11,7 +11,7 @@ import quantities as pq
 
 from ..core import units
 from ..core.parameters import Scalars, parameter
-from .stimuli import Filtered, Stimulus
+from .stimuli import Filtered, Stimulus, means_of_steps, samples_needed
 
 __all__ = ["Transduced"]
 
@@ -57,19 +57,15 @@ class Transduced(Scalars, Stimulus):
         """The drive of step k; see `Stimulus.samples`."""
         from scipy.signal import lfilter
 
-        values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
-        period = float(self.signal.sampling_period.rescale("s").magnitude)
+        period = units.si(self.signal.sampling_period, "s", "signal")
+        time = period, self.si("delay"), n_steps, dt
+        values = samples_needed(np.asarray(self.signal.magnitude, dtype=float)[:, 0], *time)
         x = (values - self.si("middle")) / self.si("width")
         response = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
         keep = np.exp(-period / self.si("tau_adaptation"))
         mean = lfilter([1 - keep], [1, -keep], response, zi=[keep * response[0]])[0]
-        adapted = neo.AnalogSignal(
-            response - self.si("adaptation") * mean, units="dimensionless", sampling_period=period * pq.s
-        )
-        gain, offset = (
-            units.pq_quantity(float(self.si(name)), self.unit(name)) for name in ("gain", "offset")
-        )
-        return Filtered(adapted, gain=gain, offset=offset, delay=self.si("delay") * pq.s).samples(n_steps, dt)
+        adapted = response - self.si("adaptation") * mean
+        return np.asarray(self.si("offset") + means_of_steps(adapted, *time, self.si("gain")))
 
     def describe(self) -> dict[str, Any]:
         """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""

@@ -122,15 +122,17 @@ def probabilities(
     grid: Grid = _AUTOMATIC,
     *,
     start: float | None = None,
+    drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
     """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
 
     start : voltage at the start of the trial; None: that of `simulate`
+    drives : those that are known in this trial, to which that of this row is added
     """
     noise = parts[1]
 
     def given(n_parts: int) -> tuple[Membrane, Stretches]:
-        path, free = _free(parts, trial, dt, n_parts)
+        path, free = _free(parts, trial, dt, n_parts, drives=drives)
         if start is not None:
             free = replace(free, start=np.where(free.first == 0, start - path.lift[0], free.start))
         return path, free
@@ -148,12 +150,17 @@ def probabilities(
 
 
 def _free(
-    parts: Parts, trial: Trial, dt: float, n_parts: int, known: dict[Any, Any] | None = None
+    parts: Parts,
+    trial: Trial,
+    dt: float,
+    n_parts: int,
+    known: dict[Any, Any] | None = None,
+    drives: dict[Any, Any] | None = None,
 ) -> tuple[Membrane, Stretches]:
     neuron, noise, stimulus = parts
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     own = stimulus_of(trial, stimulus)
-    path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, known=known)
+    path = membrane(neuron, own, trial.o, dt, middle=middle, n_parts=n_parts, known=known, drives=drives)
     free = stretches(neuron, path.lift, trial.o, dt, middle=middle, t_start=trial.t_start, n_parts=n_parts)
     return path, free
 

@@ -122,6 +122,7 @@ def membrane(
     lifted: bool = True,
     n_parts: int = 1,
     known: dict[Any, Any] | None = None,
+    drives: dict[Any, Any] | None = None,
 ) -> Membrane:
     """The membrane of a neuron that `check_neuron` has accepted, given its spikes.
 
@@ -132,6 +133,7 @@ def membrane(
     lifted : False for a threshold that does not move, so that x is the voltage
     n_parts : of a step, an odd number; above 1 with spikes at the middle of steps
     known : drives and decays that are known, to which those of this neuron are added: rows of parameters share many
+    drives : the same of drives alone, which take less memory where every row has decays of its own
     """
     n, dt = len(o) * n_parts, dt / n_parts
     parameters = {field.name: neuron.si(field.name) for field in neuron.parameter_fields()}
@@ -150,7 +152,11 @@ def membrane(
     drive = np.zeros(n)
     if stimulus is not None:
         size = (n, dt, n_parts)
-        drive = _once(known, ("drive", *size, _content(stimulus)), partial(_drive, stimulus, *size))
+        drive = _once(
+            known if drives is None else drives,
+            ("drive", *size, _content(stimulus)),
+            partial(_drive, stimulus, *size),
+        )
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     total = np.zeros(n)

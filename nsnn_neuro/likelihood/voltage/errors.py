@@ -23,6 +23,9 @@ Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey M
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.linalg import eigh
 
@@ -37,14 +40,16 @@ _LEFT = 0.01  # of the information on a parameter, without one block
 _SCORE, _SLOPE = 1e-4, 1e-3  # of differences, on the scale of the bounds
 
 
-def block_logs(parts: Parts, samples: Samples) -> np.ndarray:
-    """The log-likelihood of the spikes of each block, (n_blocks,)."""
-    total = np.zeros(samples.n_blocks)
+def block_logs(rows: Sequence[Parts], samples: Samples) -> np.ndarray:
+    """The log-likelihood of the spikes of each block under each row of parameters, (n_rows, n_blocks)."""
+    total = np.zeros((len(rows), samples.n_blocks))
     for trial, block in zip(samples.trials, samples.blocks(), strict=True):
-        q = np.clip(probabilities(parts, trial, samples.dt), 1e-300, 1 - 1e-16)
-        logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
         own = slice(*trial.counted)
-        total += np.bincount(block[own], logs[own], samples.n_blocks)
+        drives: dict[Any, Any] = {}  # rows that differ in the threshold alone share one
+        for parts, logs_of_blocks in zip(rows, total, strict=True):
+            q = np.clip(probabilities(parts, trial, samples.dt, drives=drives), 1e-300, 1 - 1e-16)
+            logs = np.where(trial.o == 1, np.log(q), np.log1p(-q))
+            logs_of_blocks += np.bincount(block[own], logs[own], samples.n_blocks)
     return total
 
 
@@ -156,15 +161,10 @@ def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
 
 def _scores(free: FreeParameters, u: np.ndarray, first: int, samples: Samples) -> np.ndarray:
     """The scores of each block along the parameters from `first` on, (n_blocks, n)."""
-    columns = []
-    for k in range(first, len(u)):
-        step = _SCORE * np.eye(len(u))[k]
-        up, down = (
-            block_logs(free.numbers(free.values(point, within=False)), samples)
-            for point in (u + step, u - step)
-        )
-        columns.append((up - down) / (2 * _SCORE))
-    return np.stack(columns, axis=1)
+    steps = _SCORE * np.eye(len(u))[first:]
+    points = np.concatenate([u + steps, u - steps])
+    logs = block_logs([free.numbers(values) for values in free.values(points, within=False)], samples)
+    return (logs[: len(steps)] - logs[len(steps) :]).T / (2 * _SCORE)
 
 
 def _scores_and_slopes(

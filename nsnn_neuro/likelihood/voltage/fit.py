@@ -216,13 +216,11 @@ def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
 def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, Curvature | None]:
     """The most likely threshold given the membrane: where, and the curvature there."""
     if not free.names:
-        value = float(block_logs(free.parts, samples).sum())
+        value = float(block_logs([free.parts], samples).sum())
         return Ascent(np.zeros(0), value, scores=np.zeros((samples.n_blocks, 0))), None
 
     def function(points: np.ndarray) -> np.ndarray:
-        return np.stack(
-            [block_logs(free.numbers(values), samples) for values in free.values(points, within=False)]
-        )
+        return block_logs([free.numbers(values) for values in free.values(points, within=False)], samples)
 
     spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
     starts = np.concatenate([np.clip(free.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
