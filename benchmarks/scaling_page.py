@@ -33,16 +33,15 @@ Measured on {date}: {machine}.
 ## Seconds
 The time is a sum over the columns of number times cost. A dash means that the cost is not part of the model, 0 that
 the fit gives none. Neurons count once per trial. On NumPy populations of 2,000 neurons and more draw the random
-numbers of four steps at once, in C++ all do. The step is of 0.1 ms, but only the number of steps matters. Of sizes
-that take less than three seconds the least of three times is kept.
+numbers of four steps at once, in C++ all do. The step is of 0.1 ms, but only the number of steps matters. All
+sizes are measured in five rounds, those that take three seconds or more in two, and the least time of each is kept.
 
 {seconds}
 
 The populations are LIF neurons in white noise ({population_rates} spikes per second, bridge included). The networks
 are Brunel's, a tenth of all pairs connected, at {network_rates} spikes per second; a synaptic event is the arrival of
 a spike at a synapse. Spikes come from Poisson sources, so the table separates them from the neurons. Other neurons and noises in
-C++: [performance](performance.md#simulation), 4 to 10 ns in a step, and 36 ns for a Wang-Buzsaki neuron. Small populations on
-NumPy have become faster since: a step takes about 70 µs and 60 ns for each neuron.
+C++: [performance](performance.md#simulation), 4 to 10 ns in a step, and 36 ns for a Wang-Buzsaki neuron.
 
 ## Bytes
 The peak memory of a run on NumPy is the following, above the {base} that Python and its packages take.

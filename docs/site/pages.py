@@ -69,6 +69,8 @@ def run(page: Path, cache: Path = ROOT / "build" / "pages") -> tuple[Path, list[
             work, made = Path(scratch) / "work", Path(scratch) / "made"
             work.mkdir()
             made.mkdir()
+            # a page's own Brian2 objects would compile for most of a minute
+            (work / "brian_preferences").write_text("codegen.target = 'numpy'\n")
             environment = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT), "CI": "true"}
             command = [sys.executable, __file__, "--run", str(page.resolve()), str(made)]
             done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
