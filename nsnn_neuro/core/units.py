@@ -139,7 +139,8 @@ def si(value: Any, unit: str, name: str) -> Any:
     elif dims is not None:
         if dims != expected:
             raise NsnnError(f"{name} = {short(value)}: expected {example}{from_current(value, unit)}")
-        if np.ndim(value) == 0 and value.dtype == float and not math.isnan(number := float(value)):
+        scalar = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype == float
+        if scalar and not math.isnan(number := float(value)):
             return number
         array = floats(value, name, example).copy()
     elif isinstance(value, list | tuple) and value and all(is_quantity(v) for v in value):
