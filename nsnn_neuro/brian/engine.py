@@ -31,7 +31,7 @@ from ..core import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.warn import warn
-from . import cache_keys, cython_target, global_state, philox, standalone
+from . import cython_target, global_state, philox, shortcuts, standalone
 from .global_state import brian_device
 
 _MOST_TEXTS = 1000
@@ -267,6 +267,7 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
     """
     with global_state.borrowed(), contextlib.ExitStack() as stack:
         stack.callback(_forget_texts)
+        shortcuts.use()
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
         if engine != "numpy":
             brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
@@ -284,7 +285,6 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
             device = brian_device.runtime_device
             prefs.codegen.target = cython_target.TARGET if engine == "cython" else engine
         brian_device.active_device = device
-        cache_keys.use()
         # Brian2's handler ends the run early and returns normally; Ctrl-C should raise KeyboardInterrupt
         prefs.core.stop_on_keyboard_interrupt = False
         yield device

@@ -19,9 +19,9 @@ from typing import Any
 
 from brian2 import BrianLogger, Network, prefs
 from brian2.core.base import BrianObjectException
-from brian2.utils import caching
 
 from ..core.errors import NsnnError
+from . import shortcuts
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 # the package holds a proxy under this name
@@ -35,7 +35,7 @@ _PLACES: list[tuple[Any, str]] = [
     (prefs.core, "stop_on_keyboard_interrupt"),
     (prefs.codegen.cpp, "extra_compile_args_gcc"),
     (prefs.devices.cpp_standalone, "openmp_threads"),
-    *([(caching, "_hashable")] if hasattr(caching, "_hashable") else []),
+    *shortcuts.PLACES,
     (Network, "_globally_running"),
     (Network, "_globally_stopped"),
 ]

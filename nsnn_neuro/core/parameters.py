@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -26,7 +27,7 @@ _BOUNDS = {
     "positive": (lambda x: x > 0, "a positive value"),
     "non-negative": (lambda x: x >= 0, "zero or a positive value"),
     "fraction": (lambda x: (x >= 0) & (x <= 1), "a value from 0 to 1"),
-    "any": (lambda x: np.ones_like(x, dtype=bool), "a value"),
+    "any": (lambda x: True, "a value"),
 }
 _UNITS = ("V", "1", "s", "Hz", "1/V")
 # Brian2's functions that draw numbers which no seed of this package decides
@@ -170,6 +171,8 @@ class Model(SuggestsKeywords):
                 f"{name} has shape {array.shape}: expected a number or an array of shape (n_neurons,)"
             )
         within, expected = _BOUNDS[field.metadata["bound"]]
+        if not array.ndim and math.isfinite(number := float(array)) and within(number):
+            return
         if not np.isfinite(array).all() or not np.all(within(array)):
             raise NsnnError(
                 f"{name} = {value}: expected {expected}, finite ({units.describe(unit)}){self._cure(name, array)}"

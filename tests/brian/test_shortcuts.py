@@ -1,16 +1,16 @@
-"""The keys of Brian2's caches: those of the package are Brian2's own, and Brian2's own function is put back."""
-# Imports internals: no public name makes these keys.
+"""What replaces Brian2's functions in a run gives what they give, and they are put back."""
+# Imports internals: these functions have no public names.
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from brian2 import Hz, ms, mV
+from brian2 import Hz, ms, mV, prefs
 from brian2.utils import caching
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import cache_keys
+from nsnn_neuro.brian import shortcuts
 
 OWN = caching._hashable
 
@@ -32,24 +32,35 @@ def test_keys_of_a_run_are_those_of_brian2(model: Any, monkeypatch: pytest.Monke
     pairs = []
 
     def both(value: Any) -> Any:
-        made = cache_keys.hashable(value)
+        made = shortcuts.hashable(value)
         pairs.append((made, OWN(value)))
         return made
 
     # what calls itself stays what it is, so that only whole arguments are compared
-    monkeypatch.setattr(cache_keys, "use", lambda: setattr(caching, "_hashable", both))
+    monkeypatch.setattr(shortcuts, "_FASTER", {**shortcuts._FASTER, "_hashable": both})
     nsnn.simulate(model, duration=1 * ms, seed=1, engine="numpy")
     assert len(pairs) > 20
     assert all(own == brian and hash(own) == hash(brian) for own, brian in pairs)
 
 
 def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    ours = cache_keys.hashable
-    monkeypatch.setattr(cache_keys, "hashable", lambda value: made.append(value) or ours(value))
+    described = type(prefs).get_documentation
+    used = {"_hashable": 0, "get_documentation": 0}
+
+    def counting(name: str, function: Any) -> Any:
+        def counted(*args: Any, **options: Any) -> Any:
+            used[name] += 1
+            return function(*args, **options)
+
+        return counted
+
+    counted = {name: counting(name, function) for name, function in shortcuts._FASTER.items()}
+    monkeypatch.setattr(shortcuts, "_FASTER", counted)
     nsnn.simulate(nsnn.PoissonSource(20 * Hz), duration=1 * ms, seed=1, engine="numpy")
-    assert made
+    assert min(used.values()) > 5
     assert caching._hashable is OWN
+    assert type(prefs).get_documentation is described
+    assert "codegen.target" in prefs.codegen.__doc__
 
 
 def test_what_has_no_key_is_a_type_error_as_in_brian2() -> None:
@@ -57,4 +68,4 @@ def test_what_has_no_key_is_a_type_error_as_in_brian2() -> None:
         with pytest.raises(TypeError):
             OWN(value)
         with pytest.raises(TypeError):
-            cache_keys.hashable(value)
+            shortcuts.hashable(value)

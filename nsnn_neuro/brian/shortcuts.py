@@ -1,22 +1,21 @@
-"""The keys of Brian2's caches of translated code, made faster: a quarter of the time of a short simulation went into them."""
+"""What Brian2 computes again and again, in less time: the keys of its caches, and the documentation of its preferences.
+
+A fifth of the time of a short simulation went into these two. `use` replaces Brian2's functions, and `global_state.borrowed` puts
+them back, so that Brian2 is as it was outside this package's runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from brian2 import prefs
 from brian2.units.fundamentalunits import Dimension
 from brian2.utils import caching
 
 _ABSENT = object()
 _PLAIN = frozenset({str, int, float, bool, type(None), Dimension})
 _BY_ATTRIBUTES = getattr(getattr(caching, "CacheKey", None), "_state_tuple", _ABSENT)
-
-
-def use() -> None:
-    """Let Brian2 make its keys with `hashable`, if it has a function of that kind; `global_state.borrowed` puts its own back."""
-    if hasattr(caching, "_hashable"):
-        caching._hashable = hashable
 
 
 def hashable(value: Any) -> Any:
@@ -28,6 +27,10 @@ def hashable(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
+    if kind is dict:
+        return frozenset([(hashable(key), hashable(one)) for key, one in value.items()])
+    if kind is tuple or kind is list:
+        return tuple([hashable(one) for one in value])
     if getattr(kind, "_state_tuple", None) is _BY_ATTRIBUTES:  # computed once, and only here
         left_out = value._cache_irrelevant_attributes
         return tuple([hashable(one) for name, one in sorted(vars(value).items()) if name not in left_out])
@@ -47,3 +50,23 @@ def hashable(value: Any) -> Any:
     except TypeError:
         raise TypeError(f"no key for an object of type {kind}") from None
     return value
+
+
+def without_documentation(preferences: Any, basename: str | None = None, link_targets: bool = True) -> str:
+    """No text, where Brian2 writes one whenever a category of its preferences is read, as in `prefs.codegen`."""
+    return ""
+
+
+PLACES: list[tuple[Any, str]] = [
+    (owner, name)
+    for owner, name in ((caching, "_hashable"), (type(prefs), "get_documentation"))
+    if hasattr(owner, name)
+]
+"""Where the functions stand that `use` replaces, as far as this version of Brian2 has them."""
+_FASTER = {"_hashable": hashable, "get_documentation": without_documentation}
+
+
+def use() -> None:
+    """Replace Brian2's functions until `global_state.borrowed` ends."""
+    for owner, name in PLACES:
+        setattr(owner, name, _FASTER[name])
