@@ -1,4 +1,4 @@
-"""Memory of a sweep. Not public: the estimate decides on the size of chunks, and its inputs are files of the machine."""
+"""Memory and checks of a sweep. Not public: the estimate decides on chunks, and its inputs are files of the machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from brian2 import ms, mV
 
+import nsnn_neuro as nsnn
 from nsnn_neuro.core import memory
+from nsnn_neuro.sweep import batching
+from nsnn_neuro.sweep.grid import read
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = """
@@ -67,3 +71,20 @@ def test_free_memory_counts_a_containers_limit_without_its_cached_files(
     assert memory.free_memory() == 350_000
     files["/sys/fs/cgroup/memory.max"] = "max\n"
     assert memory.free_memory() == 800 * 1024
+
+
+def test_points_of_arrays_are_checked_once_and_others_by_parameter(monkeypatch):
+    """A check builds the Brian2 objects of all points."""
+    checked = []
+    own = batching.check_together
+    monkeypatch.setattr(
+        batching,
+        "check_together",
+        lambda parts, points, **size: checked.append(len(points)) or own(parts, points, **size),
+    )
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    grid = {"noise.sigma": [1 * mV, 2 * mV, 3 * mV], "stimulus.v": [14 * mV, 15 * mV]}
+    points = read(cell, nsnn.WhiteNoise(1 * mV), nsnn.Constant(15 * mV), grid)
+    (group,) = batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True)
+    assert checked == [6]
+    assert set(group.paths) == {"noise.sigma", "stimulus.v"}
