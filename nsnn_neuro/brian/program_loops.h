@@ -9,6 +9,7 @@
 /* Vector instructions by the names that GCC has for them; otherwise by those of a header whose reading takes a third of a second */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__has_builtin)
 #if __has_builtin(__builtin_ia32_pmuludq512_mask) && __has_builtin(__builtin_ia32_ptestmq512) && \
+    __has_builtin(__builtin_ia32_pmovzxdq512_mask) && \
     __has_builtin(__builtin_ia32_ptestmd512) && __has_builtin(__builtin_ia32_compresssi512_mask) && \
     __has_builtin(__builtin_ia32_pmuludq256) && __has_builtin(__builtin_ia32_ptestz256)
 #define NSNN_BUILTINS
@@ -19,13 +20,13 @@
 #endif
 
 #define NSNN_DRAWN 128 /* neurons for which words are drawn at a time, and among which those that are due are searched */
-#define NSNN_SEARCHED 512
+#define NSNN_SEARCHED 1024
 
 /* Numbers of 32 bits in lanes of 64 and their products: one instruction, where compilers multiply 64 by 64 bits in three or more */
 #if defined(__GNUC__) && defined(__AVX512F__)
 #define NSNN_LANES 8
 typedef uint64_t nsnn_wide __attribute__((vector_size(64)));
-typedef uint32_t nsnn_narrow __attribute__((vector_size(32)));
+typedef int nsnn_ints __attribute__((vector_size(32)));
 typedef int64_t nsnn_wholes __attribute__((vector_size(64)));
 typedef double nsnn_reals __attribute__((vector_size(64)));
 typedef int32_t nsnn_places __attribute__((vector_size(64)));
@@ -79,7 +80,15 @@ static inline nsnn_wide nsnn_product(nsnn_wide x, uint32_t y) { return (uint64_t
 #endif
 
 static inline nsnn_wide nsnn_widened(const int32_t* from) {
-#if NSNN_LANES > 1
+#if NSNN_LANES == 8 /* one instruction, for which GCC 12 takes five */
+    nsnn_ints x;
+    memcpy(&x, from, sizeof x);
+#ifdef NSNN_BUILTINS
+    return (nsnn_wide)__builtin_ia32_pmovzxdq512_mask(x, nsnn_long{}, (unsigned char)-1);
+#else
+    return (nsnn_wide)_mm512_cvtepu32_epi64((__m256i)x);
+#endif
+#elif NSNN_LANES > 1
     nsnn_narrow x;
     memcpy(&x, from, sizeof x);
     return __builtin_convertvector(x, nsnn_wide);
@@ -88,15 +97,18 @@ static inline nsnn_wide nsnn_widened(const int32_t* from) {
 #endif
 }
 
-/* The words, in the low 32 bits, of `count` <= MOST neurons; kind is the last byte of the counter */
+/* The words, in the low 32 bits, of `count` <= MOST neurons; kind is the last byte of the counter. A round waits for the products of the
+ * one before, so two vectors take turns. */
 template <int MOST>
 static inline void nsnn_words_of(int count, uint32_t first, const int32_t* neuron, const int32_t* trial, const int32_t* point,
                                  uint32_t kind, uint32_t key0, uint32_t key1, uint64_t (&words)[4][MOST]) {
-    int32_t last[3][NSNN_LANES];
-    for (int i = 0; i < count; i += NSNN_LANES) {
+    enum { VECTORS = NSNN_LANES > 1 ? 2 : 1, SIZE = VECTORS * NSNN_LANES };
+    static_assert(MOST % SIZE == 0, "the last vectors are complete");
+    int32_t last[3][SIZE];
+    for (int i = 0; i < count; i += SIZE) {
         const int32_t *n = neuron + i, *t = trial + i, *p = point + i;
-        if (i + NSNN_LANES > count) {
-            for (int k = 0; k < NSNN_LANES; k++) {
+        if (i + SIZE > count) {
+            for (int k = 0; k < SIZE; k++) {
                 const int at = i + k < count ? i + k : i;
                 last[0][k] = neuron[at];
                 last[1][k] = trial[at];
@@ -104,22 +116,38 @@ static inline void nsnn_words_of(int count, uint32_t first, const int32_t* neuro
             }
             n = last[0], t = last[1], p = last[2];
         }
-        nsnn_wide c0 = nsnn_widened(n) * 0 + first, c1 = nsnn_widened(n), c2 = nsnn_widened(t), c3 = (nsnn_widened(p) << 8) | kind;
+        nsnn_wide c0[VECTORS], c1[VECTORS], c2[VECTORS], c3[VECTORS], a[VECTORS], b[VECTORS];
+        for (int j = 0; j < VECTORS; j++) {
+            c1[j] = nsnn_widened(n + j * NSNN_LANES);
+            c2[j] = nsnn_widened(t + j * NSNN_LANES);
+            c3[j] = (nsnn_widened(p + j * NSNN_LANES) << 8) | kind;
+            c0[j] = c1[j] * 0 + first;
+        }
         uint32_t k0 = key0, k1 = key1;
         for (int round = 0; round < 10; round++) {
-            const nsnn_wide a = nsnn_product(c0, 0xD2511F53u), b = nsnn_product(c2, 0xCD9E8D57u);
-            c0 = (b >> 32) ^ c1 ^ (uint64_t)k0;
-            c2 = (a >> 32) ^ c3 ^ (uint64_t)k1;
-            c1 = b;
-            c3 = a;
+            for (int j = 0; j < VECTORS; j++) {
+                a[j] = nsnn_product(c0[j], 0xD2511F53u);
+                b[j] = nsnn_product(c2[j], 0xCD9E8D57u);
+            }
+            for (int j = 0; j < VECTORS; j++) {
+                c0[j] = (b[j] >> 32) ^ c1[j] ^ (uint64_t)k0;
+                c2[j] = (a[j] >> 32) ^ c3[j] ^ (uint64_t)k1;
+                c1[j] = b[j];
+                c3[j] = a[j];
+            }
             k0 += 0x9E3779B9u;
             k1 += 0xBB67AE85u;
         }
-        memcpy(words[0] + i, &c0, sizeof c0);
-        memcpy(words[1] + i, &c1, sizeof c1);
-        memcpy(words[2] + i, &c2, sizeof c2);
-        memcpy(words[3] + i, &c3, sizeof c3);
+        memcpy(words[0] + i, c0, sizeof c0);
+        memcpy(words[1] + i, c1, sizeof c1);
+        memcpy(words[2] + i, c2, sizeof c2);
+        memcpy(words[3] + i, c3, sizeof c3);
     }
+}
+
+template <typename Real>
+static inline Real nsnn_above(Real x) {
+    return x < 0 ? 0 : x; /* what is not a number stays so */
 }
 
 /* What nsnn_crossed gives for the `count` <= NSNN_SEARCHED neurons `where`, from their gaps */

@@ -3,6 +3,7 @@
 - Random words are drawn for many neurons at a time before the loop that turns them into numbers (`program_loops.h`).
 - Poisson numbers are drawn for many neurons at a time after the loop that sets their means.
 - Of the numbers of four steps a loop reads those of its own step only.
+- Flags are as wide as the refractory count that they come from, and what is above 0 is a maximum: fewer instructions.
 - The loop over thresholds visits the neurons that are `due` only, and draws for them together.
 
 What has another form is left alone; `tests/brian/test_program_loops.py` holds the texts to this one.
@@ -30,6 +31,8 @@ _CROSSED = re.compile(rf"nsnn_crossed\({_WHO}, (?P<gap>\w+)\)")
 _CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (\w+), (\w+)\)")
 _JUMPS = re.compile(r"^ *(?P<name>\w+) = nsnn_jumps\((?P<arguments>.*)\);$", re.M)
 _DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
+_FLAG = re.compile(r"const int64_t (?P<flag>free|part) = int_\(")
+_ABOVE = re.compile(r"0\.25 \* \(\((\w+) \+ _brian_abs\(\1\)\) \* \((\w+) \+ _brian_abs\(\2\)\)\)")
 
 
 def with_fast_loops(code: Any, text: str) -> str:
@@ -52,7 +55,9 @@ def included(text: str) -> str:
 
 def _step(loop: re.Match[str]) -> str:
     """A loop over all neurons; its members are independent, which the compiler need not check in each call."""
-    _, body = loop.groups()
+    body = _ABOVE.sub(
+        r"nsnn_above(\1) * nsnn_above(\2)", _FLAG.sub(r"const int32_t \g<flag> = int_(", loop[2])
+    )
     before: list[str] = []
     words: dict[str, tuple[str, int]] = {}  # array of words -> the counter of their block, and its kind
 
