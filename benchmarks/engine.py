@@ -200,11 +200,12 @@ def sweep_row(setting: Setting, folder: Path) -> Lines:
     runtime = "cython" if setting.engine == "cpp" else setting.engine
     alone = singles(setting, runtime, folder)
     alone(0)  # compiles
-    one_by_one = alone(1)
+    one_by_one = [alone(1 + k) for k in range(setting.repeats)]
     by_sweep = swept(setting, setting.engine)
     first = by_sweep(0)
     cases = {
         "swept": by_sweep,
+        "shared": swept(setting, setting.engine, 2 if setting.engine == "cpp" else None),
         "ours": grid(setting, setting.engine, False),
         "bridged": grid(setting, setting.engine, True),
         "stock": stock(setting.engine, setting.seconds, folder, stock_lif(len(every[0]), *every)),
@@ -214,13 +215,14 @@ def sweep_row(setting: Setting, folder: Path) -> Lines:
     runs = in_turn(cases, setting.repeats)
     size = f"{setting.points} points x {setting.trials} trials x {setting.seconds:g} s"
     work, each = f"sweep, {setting.engine}", f"one run() each, {runtime}, extrapolated"
-    known = [replace(one_by_one, rate=runs["stock"][0].rate, error=runs["stock"][0].error)]
+    known = [replace(one, rate=runs["stock"][0].rate, error=runs["stock"][0].error) for one in one_by_one]
     group, true_rate = f"one group, Brian2 {setting.engine}", expected(mu, sigma, setting.seconds)
     goal = "1/4, aim 1/6"
     many = "1/400, aim 1/1,000"
     return [
         Line(f"{work}, first call, compile included", size, each, [first], known, many, complete=True),
         Line(f"{work}, later call, a new seed", size, each, runs["swept"], known, many, complete=True),
+        Line(f"{work}, later call, two processes", size, each, runs["shared"], known, many, complete=True),
         Line(f"{work}, bridge off", size, group, runs["ours"], runs["stock"], goal),
         Line(f"{work}, bridge on", size, group, runs["bridged"], runs["stock"], goal, true_rate=true_rate),
     ]

@@ -87,7 +87,7 @@ def points(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     return mu.ravel(), sigma.ravel()
 
 
-def swept(setting: Setting, engine: str) -> Case:
+def swept(setting: Setting, engine: str, threads: int | None = None) -> Case:
     """All points and trials by `sweep`, the table of rates included."""
     mu, sigma = points(setting)
     cell = nsnn.LIF(
@@ -109,6 +109,7 @@ def swept(setting: Setting, engine: str) -> Case:
                 seed=seed,
                 engine=engine,
                 bridge=False,
+                threads=threads,
                 progress=False,
             )
         )

@@ -173,10 +173,8 @@ def simulate(
     further = {"out": out, "initial": initial, "return_state": return_state, "threads": threads}
     run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
     target = choose(engine, auto=True, tensors=True)
-    if target not in ("auto", "cpp") and threads not in (None, 1):
-        raise NsnnError(
-            f'threads = {threads}: engine="{target}" uses one; expected engine="cpp" or "auto", or 1'
-        )
+    if target != "auto":
+        check_threads(threads, target, ' or "auto"')
     if device is not None and target != "torch":
         raise NsnnError(
             f'device = {units.shown(device)}: engine="{target}" has none; expected None, or engine="torch"'
@@ -184,6 +182,14 @@ def simulate(
     run.device = device
     block = auto_engine.execute(run, progress) if target == "auto" else run.execute(target, progress)
     return (block, run.state) if return_state else block
+
+
+def check_threads(threads: int | None, target: str, others: str = "") -> None:
+    """Raise an error if an engine cannot divide neurons between processes; others : engines beside "cpp" to choose."""
+    if target != "cpp" and threads not in (None, 1):
+        raise NsnnError(
+            f'threads = {threads}: engine="{target}" uses one; expected engine="cpp"{others}, or 1'
+        )
 
 
 class PointSpikes:
@@ -211,6 +217,7 @@ def simulate_together(
     seed: int,
     engine: str,
     bridge: bool,
+    threads: int | None = None,
     progress: Any = None,
 ) -> Iterator[PointSpikes]:
     """The spikes that `simulate` returns for each of `parts` with its number in `points`, simulated as one population.
@@ -218,7 +225,7 @@ def simulate_together(
     stacked : the same models combined, what differs between parts as arrays of shape (parts * n_neurons,), part by part
     """
     n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine, tensors=True)
-    joint = _joint(stacked, points, n, given)
+    joint = _joint(stacked, points, n, given, threads)
     trial, member, tick = joint.spikes(target, progress)
     of_point, neuron = np.divmod(member, n)
     # within a point by trial, neuron and time
@@ -286,26 +293,31 @@ def check_together(
     duration: Any,
     dt: Any,
     bridge: bool,
+    threads: int | None,
 ) -> None:
     """Raise the errors of `simulate_together` without compiling or running anything. A Network is not wired."""
     given = (1, duration, dt, 0, bridge)
     if isinstance(stacked[0], nsnn_network.Network):
-        Run(_parts(*stacked, n_neurons), *given)
+        Run(_parts(*stacked, n_neurons), *given, threads=threads)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run = _joint(stacked, points, n_neurons, given)
+        run = _joint(stacked, points, n_neurons, given, threads)
     with running("numpy"):
         groups, _ = run.build()
         Network(groups, name="checked").run(0 * second, namespace={})
 
 
 def _joint(
-    stacked: Parts, points: Sequence[int], n_neurons: int, given: tuple[int, Any, Any, int, bool]
+    stacked: Parts,
+    points: Sequence[int],
+    n_neurons: int,
+    given: tuple[int, Any, Any, int, bool],
+    threads: int | None = None,
 ) -> Run:
     """The run of all points as one population; given: trials, duration, dt, seed, bridge."""
     ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
-    return Run(_parts(*stacked, ids.size), *given, point=of_each, ids=ids)
+    return Run(_parts(*stacked, ids.size), *given, point=of_each, ids=ids, threads=threads)
 
 
 def _parts(

@@ -90,9 +90,11 @@ def kept_size(n_points: int, *, members: int, steps: float, engine: str) -> int:
     return int(np.ceil(n_points / min(_KEPT, 1 + one_chunk // step)))
 
 
-def groups(points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bool) -> list[Group]:
+def groups(
+    points: Points, *, n_neurons: int, duration: Any, dt: Any, bridge: bool, threads: int | None
+) -> list[Group]:
     """The points in groups that can run together, checked as far as is possible before a run."""
-    size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge}
+    size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge, "threads": threads}
     alike: dict[str, list[int]] = {}
     made = [points.parts(k) for k in range(len(points))]
     structure = functools.lru_cache(len(PARTS))(_structure)  # points share some of their models

@@ -53,7 +53,7 @@ class Task:
     seed: int
     common_noise: bool
     options: dict[str, Any]
-    """n_neurons, trials, duration, dt, engine, bridge"""
+    """n_neurons, trials, duration, dt, engine, bridge, threads"""
 
 
 def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str, Any]:

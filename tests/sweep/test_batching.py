@@ -85,6 +85,6 @@ def test_points_of_arrays_are_checked_once_and_others_by_parameter(monkeypatch):
     cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     grid = {"noise.sigma": [1 * mV, 2 * mV, 3 * mV], "stimulus.v": [14 * mV, 15 * mV]}
     points = read(cell, nsnn.WhiteNoise(1 * mV), nsnn.Constant(15 * mV), grid)
-    (group,) = batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True)
+    (group,) = batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True, threads=None)
     assert checked == [6]
     assert set(group.paths) == {"noise.sigma", "stimulus.v"}
