@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `compile` are skipped where nothing can compile; the quick suite runs three of each test with parameters."""
+    """Tests marked `compile` are skipped where nothing can compile; the quick suite runs two of each test with parameters."""
     if compiler() is None:
         for item in items:
             if item.get_closest_marker("compile"):
@@ -131,7 +131,7 @@ def _few_names() -> Iterator[None]:
     yield
     if tracking := sys.modules.get("brian2.core.names"):
         instances = tracking.Nameable.__instances__
-        if len(instances()) > _named + 300:
+        if len(instances()) > _named + 1000:
             gc.unfreeze()
             gc.collect()
             gc.freeze()

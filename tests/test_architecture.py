@@ -17,7 +17,7 @@ from typing import Any
 import conftest
 import numpy as np
 import pytest
-from helpers.imports import file_imports, imports, layers, room_imports
+from helpers.imports import file_imports, imports, layers, parsed, room_imports
 
 import nsnn_neuro
 
@@ -145,8 +145,8 @@ def test_the_checker_of_circles_sees() -> None:
 
 def reached_for(source: str, package: str, modules: set[str]) -> list[str]:
     """Underscored names of other modules that `source`, a module of `package`, imports or reaches by dots."""
-    tree, found, known = ast.parse(source), [], {}
-    for node in ast.walk(tree):
+    nodes, found, known = list(ast.walk(parsed(source))), [], {}
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             parts = package.split(".")
             base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
@@ -156,7 +156,7 @@ def reached_for(source: str, package: str, modules: set[str]) -> list[str]:
                     known[alias.asname or alias.name] = f"{base}.{alias.name}"
                 elif base.split(".")[0] == "nsnn_neuro" and alias.name.startswith("_"):
                     found.append(f"{base}.{alias.name}")
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
             private = node.attr.startswith("_") and not node.attr.startswith("__")
             found += [f"{known[node.value.id]}.{node.attr}"] * private

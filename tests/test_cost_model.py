@@ -80,6 +80,7 @@ def made_up(cost_model: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return measured
 
 
+@pytest.mark.slow
 def test_cost_model_finds_the_costs_and_goes_on_where_it_was(
     cost_model: Any, made_up: list[str], tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_cost_model_judges_by_sizes_that_it_has_not_seen(cost_model: Any) -> Non
     assert made["fitted"] == 2
 
 
+@pytest.mark.slow
 def test_page_on_costs_predicts_from_them(cost_model: Any, made_up: list[str], tmp_path: Path) -> None:
     """By hand: 1e13 neuron-steps of 15 ns are 42 h; 1e6 points of 1 ms and 2e4 chunks of 5 ms are 18 min for the caller."""
     scaling = importlib.import_module("scaling_page")

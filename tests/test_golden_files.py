@@ -153,6 +153,7 @@ def test_a_checkpoint_of_train_resumes_to_the_weights_of_training_at_once(tmp_pa
     assert min(epochs_run) >= make_saved.KEPT / make_saved.EPOCHS
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_deep_fit_resumes_to_the_parameters_of_training_at_once(tmp_path) -> None:
     pytest.importorskip("torch")
     path = copied("deep.npz", tmp_path)

@@ -57,6 +57,7 @@ def expected() -> list[list[list[float]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
 def test_four_threads_with_four_calls_each(expected, name) -> None:
     """While another thread looks for a changed working directory."""

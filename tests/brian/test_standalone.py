@@ -325,6 +325,7 @@ FAILING = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 @pytest.mark.parametrize(("name", "other"), [("cpp", "cython"), ("cython", "numpy")])
 def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, name, other):

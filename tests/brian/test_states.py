@@ -133,9 +133,8 @@ def test_compiled_engines_continue_runs_of_any_engine(name: str, engine: str) ->
         assert trains(a, b) == trains(whole)
 
 
-@pytest.mark.parametrize(
-    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.slow, pytest.mark.compile])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("cython", marks=pytest.mark.compile)])
 def test_a_network_continues_with_the_spikes_on_their_way(engine: str) -> None:
     options: dict[str, Any] = {"trials": 2, "record_v": {"cells": [0, 3]}, "engine": engine}
     whole = nsnn.simulate(network(), duration=120 * ms, seed=3, **options)
@@ -165,6 +164,7 @@ def test_a_state_can_go_on_with_other_noise_and_parameters() -> None:
     assert sum(map(len, stronger)) > sum(map(len, same))
 
 
+@pytest.mark.slow
 def test_noise_begins_after_a_run_without_and_points_and_seeds_go_on() -> None:
     """With 2,100 neurons random numbers are drawn for four steps at once, also where a run begins between them."""
     options: dict[str, Any] = {"n_neurons": 2100, "engine": "numpy", "stimulus": DRIVE}

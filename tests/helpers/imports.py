@@ -20,11 +20,17 @@ class Import(NamedTuple):
     for_types: bool
 
 
+parsed = functools.cache(ast.parse)
+"""The tree of a source; several tests read all files of the package"""
+
+
 def imports(source: str, package: str) -> Iterator[Import]:
     """Every import in `source`, a module of `package` (dotted), also those inside functions."""
 
     def walk(node: ast.AST, on_import: bool, for_types: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
+            if not isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                continue  # an expression imports nothing
             if isinstance(child, ast.Import):
                 names = [alias.name for alias in child.names]
             elif isinstance(child, ast.ImportFrom):
@@ -33,13 +39,13 @@ def imports(source: str, package: str) -> Iterator[Import]:
                 base = ".".join(filter(None, (base, child.module)))
                 names = [f"{base}.{alias.name}" for alias in child.names]
             else:
-                later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
                 only_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
                 yield from walk(child, on_import and not later and not only_types, for_types or only_types)
                 continue
             yield from (Import(name, child.lineno, on_import, for_types) for name in names)
 
-    yield from walk(ast.parse(source), True, False)
+    yield from walk(parsed(source), True, False)
 
 
 @functools.cache

@@ -1,10 +1,9 @@
-"""Which tests the quick suite leaves to `make test-all`: of a test with many parameters all but the first, a middle and last."""
+"""Which tests the quick suite leaves to `make test-all`: of a test with many parameters all but the first and the last."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-MOST = 3
 LONG_EXAMPLES = {
     "nsnn_neuro.likelihood.calibration.calibrate.calibrate", "nsnn_neuro.likelihood.calibration.calibration.Calibration",
     "nsnn_neuro.measures.information.capacity.blahut_arimoto", "nsnn_neuro.measures.information.capacity.channel_capacity",
@@ -15,6 +14,7 @@ LONG_EXAMPLES = {
     "nsnn_neuro.likelihood.by_simulation.result.SimulationCalibration",
     "nsnn_neuro.models.neurons.conductance_based.ConductanceBased", "nsnn_neuro.likelihood.network_windows.fit_windows",
     "nsnn_neuro.likelihood.network_result.NetworkFit", "nsnn_neuro.brian.equations.plastic.plastic_synapses",
+    "nsnn_neuro.deep.spike_fit.fit_spikes", "nsnn_neuro.deep.fit.fit",
 }  # fmt: skip
 """docstrings whose examples take half a second or more"""
 
@@ -23,15 +23,10 @@ def left_out(tests: Sequence[Hashable | None]) -> list[int]:
     """Places of the tests that are left out; each test is the name of its function, None for one without parameters.
 
     >>> left_out(["a", None, "b", "a", "a", "a", "b"])
-    [3]
+    [3, 4]
     """
     places: dict[Hashable, list[int]] = {}
     for place, name in enumerate(tests):
         if name is not None:
             places.setdefault(name, []).append(place)
-    found = []
-    for same in places.values():
-        if len(same) > MOST:
-            kept = {same[0], same[len(same) // 2], same[-1]}
-            found += [place for place in same if place not in kept]
-    return sorted(found)
+    return sorted(place for same in places.values() for place in same[1:-1])

@@ -154,6 +154,7 @@ def on_steps(block, n):
     return o
 
 
+@pytest.mark.slow
 def test_the_likelihood_at_the_ends_of_a_profile_interval_has_fallen_by_half_of_chi_squared():
     """That of `spike_probability`, for one parameter; the grid below has a second one to profile out."""
     fit = nsnn.calibrate(CELL, GAIN, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
@@ -328,6 +329,7 @@ def test_another_signal_is_taken_in_the_unit_of_the_fitted_one():
         fit.under(neo.AnalogSignal(PATH[:10], units="pA", sampling_period=0.1 * pq.ms))
 
 
+@pytest.mark.slow
 def test_the_printed_table_has_units_and_bounds():
     lines = repr(fitted()).splitlines()
     assert lines[0].startswith("Calibration of LIF: ")

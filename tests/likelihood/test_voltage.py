@@ -69,6 +69,7 @@ def test_parameters_are_found_again():
     assert result.noise.hazard.si("width") == result.parameters["noise.hazard.width"]
 
 
+@pytest.mark.slow
 def test_what_was_not_fitted_is_predicted():
     _, voltage, spikes = data()
     result = fitted()

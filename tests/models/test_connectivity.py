@@ -185,6 +185,7 @@ def test_multapses_are_drawn_with_replacement():
     assert abs(same - b.n / 4) < 4 * np.sqrt(b.n * 3 / 16)
 
 
+@pytest.mark.slow
 def test_every_set_of_pairs_is_equally_likely():
     """Two or four of the six pairs of three neurons: few are drawn until all differ, of many those that are missing."""
     a, r, n = cells(3), rng(8), 6_000
