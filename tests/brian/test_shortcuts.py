@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import traceback
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from brian2 import Hz, ms, mV, prefs
+from brian2 import Hz, NeuronGroup, ms, mV, prefs
+from brian2.core import base
 from brian2.utils import caching
 
 import nsnn_neuro as nsnn
@@ -45,7 +48,7 @@ def test_keys_of_a_run_are_those_of_brian2(model: Any, monkeypatch: pytest.Monke
 
 def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     described = type(prefs).get_documentation
-    used = {"_hashable": 0, "get_documentation": 0}
+    used = {"_hashable": 0, "get_documentation": 0, "extract_stack": 0}
 
     def counting(name: str, function: Any) -> Any:
         def counted(*args: Any, **options: Any) -> Any:
@@ -54,13 +57,17 @@ def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch
 
         return counted
 
-    counted = {name: counting(name, function) for name, function in shortcuts._FASTER.items()}
+    functions = {name: shortcuts._FASTER[name] for name in ("_hashable", "get_documentation")}
+    counted: dict[str, Any] = {name: counting(name, function) for name, function in functions.items()}
+    counted["traceback"] = SimpleNamespace(extract_stack=counting("extract_stack", list))
     monkeypatch.setattr(shortcuts, "_FASTER", counted)
     nsnn.simulate(nsnn.PoissonSource(20 * Hz), duration=1 * ms, seed=1, engine="numpy")
     assert min(used.values()) > 5
     assert caching._hashable is OWN
     assert type(prefs).get_documentation is described
     assert "codegen.target" in prefs.codegen.__doc__
+    assert base.traceback is traceback
+    assert __file__ in NeuronGroup(1, "v : 1", name="made_after_a_run")._creation_stack
 
 
 def test_what_has_no_key_is_a_type_error_as_in_brian2() -> None:
