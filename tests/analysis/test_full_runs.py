@@ -36,6 +36,7 @@ def outcome(name: str, folder: Path) -> Outcome:
     return Outcome(name, folder / name, [Claim(f"claim of {name}", True, "1 ± 0")], 1.0, pd.DataFrame())  # fmt: skip
 
 
+@pytest.mark.slow
 def test_studies_that_finish_at_the_same_time_lose_no_verdict(tmp_path, monkeypatch):
     """Each thread reads the file, and writes it a little later."""
     replacing, start = full_runs.replacing, threading.Barrier(6)

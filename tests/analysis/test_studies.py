@@ -133,6 +133,7 @@ def parts_of(makers):
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("known_code")
 def test_an_interrupted_study_continues_after_its_last_finished_part(tmp_path):
     made, messages = [], []

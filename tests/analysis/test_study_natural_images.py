@@ -278,6 +278,7 @@ def test_noise_counted_twice_has_twice_the_variance() -> None:
     assert not CountedTwice(nsnn.Gaussian(0.3), noisy=False)(torch.full((1, 9), 0.7)).any()
 
 
+@pytest.mark.slow
 def test_the_learning_rate_follows_one_cycle() -> None:
     """From a 25th up to eta after a fifth of the steps, then down to almost 0; also where `fit` resets it after each epoch."""
     torch = pytest.importorskip("torch")

@@ -227,6 +227,7 @@ def test_the_predicted_cost_of_training_is_that_of_a_discriminant():
     assert simulation.trained(0.0, n, trials) == 0.5
 
 
+@pytest.mark.slow
 def test_the_retina_has_the_published_counts():
     recordings.folder("salamander_retina_movie")
     spikes = studied.retina()

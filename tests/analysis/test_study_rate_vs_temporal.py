@@ -202,6 +202,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", BROKEN)
 def test_a_claim_that_does_not_hold_is_named(words):
     table = made_up()

@@ -239,6 +239,7 @@ def test_all_claims_can_hold() -> None:
     assert len(study.plot(table).axes) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "claims"),
     [

@@ -69,6 +69,7 @@ def test_a_robust_network_passes() -> None:
     assert "points, [" in full_runs.number("robustness", study.claims(table(noisy=0.05)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -102,6 +103,7 @@ def test_the_claims_about_the_worst_attacks_can_fail() -> None:
     assert {*study.ARMS, *study.DIRECT, study.NOISE_ON} <= set(shown.columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [{"pgd": 0.3}, {"unbounded": 0.6}])
 def test_a_masked_gradient_fails_a_check(made: dict[str, float]) -> None:
     """PGD that is weaker than other attacks, or that leaves more than chance when all is allowed."""

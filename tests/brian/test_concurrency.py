@@ -87,6 +87,7 @@ def test_joblib_and_dask(expected) -> None:
         assert found == expected[:4]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("where", ["another thread", "this thread"])
 def test_a_process_that_is_forked_in_the_middle_of_a_run(expected, where) -> None:

@@ -78,6 +78,7 @@ def test_a_call_with_the_same_values_is_translated_once(call: Callable[[int], An
     assert len(make_statements._cache) == known
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_MOST_TEXTS", 8)
     for k in range(12):

@@ -254,6 +254,7 @@ def test_current_synapse_beside_a_conductance_keeps_second_order():
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
 
 
+@pytest.mark.slow
 def test_synapses_reach_nonlinear_neurons():
     """An EIF below its threshold with an exponential current, against solve_ivp, at second order."""
     cell = nsnn.EIF(
@@ -424,6 +425,7 @@ def test_a_population_alone_in_a_network_is_the_plain_simulation():
     assert spiking(net) == [[t.magnitude.tolist() for t in block.segments[0].spiketrains]]
 
 
+@pytest.mark.slow
 def test_poisson_sources_are_poisson():
     """Counts of 200 sources over 5 s: mean and variance of the binomial law, |z| < 4."""
     rate, n, steps = 50.0, 200, 5000

@@ -41,6 +41,7 @@ def with_signal(start):
     return block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_single_precision_is_widened_before_units_change(door, tmp_path):
     """7,199,999.5 ms are 7,199.9995 s; in single precision they would be .5 ms later."""

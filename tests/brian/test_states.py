@@ -153,6 +153,7 @@ def test_a_network_continues_with_the_spikes_on_their_way(engine: str) -> None:
     assert trains(a, nsnn.simulate(network(), duration=68.3 * ms, initial=state, **options)) != trains(whole)
 
 
+@pytest.mark.slow
 def test_a_state_can_go_on_with_other_noise_and_parameters() -> None:
     options: dict[str, Any] = {"n_neurons": 5, "engine": "numpy", "duration": 100 * ms}
     _, state = nsnn.simulate(CELL, WHITE, DRIVE, seed=3, return_state=True, **options)

@@ -216,6 +216,7 @@ def test_a_neuron_without_a_reset_is_that_of_the_numpy_engine() -> None:
     )
 
 
+@pytest.mark.slow
 def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
     """In more steps than move to the host at once."""
     cell = nsnn.LIF(

@@ -101,6 +101,7 @@ def signals(block: Any) -> list[np.ndarray]:
 # -------------------------------------------------------------------------------------------------------------- layers
 
 
+@pytest.mark.slow
 def test_layers_of_four_families_with_both_resets() -> None:
     """Feedforward without delay: a spike passes all layers in its step. Also potentials, which weights of both signs decide."""
     layers = [inputs(), layer(9, "Gaussian", "hard", "a"), layer(8, "Logistic", "subtract", "b")]
@@ -133,6 +134,7 @@ def test_spikes_of_a_poisson_source_and_large_layers_which_draw_for_four_steps_a
     both(nsnn.Network([source, hidden, out], wires, seed=3), duration=15 * ms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_recurrent_and_backward_projections(delay: int) -> None:
     """Without delay they act in the next step, as with a delay of one step."""
@@ -154,6 +156,7 @@ def test_graded_inputs_keep_their_value_until_they_arrive() -> None:
     both(nsnn.Network([early, relay, late], wires))
 
 
+@pytest.mark.slow
 def test_arrivals_follow_the_delay() -> None:
     """A spike of step k is in V at the end of step k + d; backward, without delay, of step k + 1. It isn't there before."""
     x = np.zeros((60, 1))
@@ -261,6 +264,7 @@ SYNAPSES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("synapse", "weight", "noise", "bridge"), SYNAPSES)
 def test_membranes_with_jumps_currents_and_conductances(
     synapse: Any, weight: Any, noise: Any, bridge: bool
@@ -309,6 +313,7 @@ ENGINES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engines", ENGINES, ids="-".join)
 def test_a_run_continues_another_one(engines: tuple[str, ...]) -> None:
     """With spikes and graded values in transit, some of them for longer than the second of three runs."""

@@ -239,6 +239,7 @@ FULL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "change", "words"), FULL)
 def test_a_full_check_looks_at_what_loading_does_not_need(tmp_path, name, change, words):
     path = save(rich_block(), tmp_path / "a.nwb")
@@ -274,6 +275,7 @@ def test_a_full_check_of_another_programs_file_looks_at_the_order_of_spikes(tmp_
         load(tmp_path / "a.nwb", check="full")
 
 
+@pytest.mark.slow
 def test_the_command_check_ends_with_0_or_2(tmp_path, capsys):
     path = save(rich_block(), tmp_path / "a.nwb")
     assert main(["check", str(path)]) == 0

@@ -58,6 +58,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [1, 2])
 def test_packing_loses_nothing_of_the_original_text(which: int) -> None:
     spikes, stimulus = texts(which)

@@ -174,6 +174,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
         datasets.nmnist(archive)
 
 
+@pytest.mark.slow
 def test_a_damaged_archive_is_read_or_refused(tmp_path: Path) -> None:
     """Bytes changed anywhere, half of the times in the directory at its end: no error but FormatError."""
     archive = zipped(collection(tmp_path, "Train", n=1))

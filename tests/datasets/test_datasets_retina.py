@@ -287,6 +287,7 @@ def test_the_first_repeat_of_the_movie_is_nearly_empty() -> None:
     assert np.median(drift.p) < 0.05  # counts fall over repeats
 
 
+@pytest.mark.slow
 def test_fano_factors_by_their_definition() -> None:
     """SOURCE.txt has .57 without a definition: that of pairs of a cell and an image with a spike, without the first repeat."""
     retina = recorded()

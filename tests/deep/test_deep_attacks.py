@@ -141,6 +141,7 @@ def test_the_black_box_is_between_chance_and_the_gradient(trained):
     assert white[0] < black[0] - 4 * np.hypot(black[1], white[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [WHITE["pgd"], WHITE["sphere"]], ids=["pgd", "sphere"])
 def test_without_bounds_accuracy_is_chance_or_below(trained, attack):
     for net in trained[:2]:

@@ -175,6 +175,7 @@ def test_the_norm_of_a_convolution(monkeypatch, stride, padding):
     assert 0.6 / worst < bound["input_noise"] <= (1 + 1e-6) / worst
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "conv"])
 def test_a_bounded_layer_stays_bounded_while_it_learns(kind):
     size, data = (4, 4), (torch.rand(32, 1, 4, 4), np.arange(32) % 2)

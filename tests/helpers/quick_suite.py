@@ -16,7 +16,7 @@ LONG_EXAMPLES = {
     "nsnn_neuro.likelihood.network_result.NetworkFit", "nsnn_neuro.brian.equations.plastic.plastic_synapses",
     "nsnn_neuro.deep.spike_fit.fit_spikes", "nsnn_neuro.deep.fit.fit",
 }  # fmt: skip
-"""docstrings whose examples take half a second or more"""
+"""docstrings whose examples take a third of a second or more"""
 
 
 def left_out(tests: Sequence[Hashable | None]) -> list[int]:

@@ -235,6 +235,7 @@ def test_other_programs_see_events_epochs_and_irregular_signals(tmp_path):
         assert v.data.shape == (8, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -362,6 +363,7 @@ def test_values_in_another_file_are_not_read(tmp_path):
         load(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value"), [("t_start", [[1.0, 2.0]]), ("t_start", [True]), ("rate", [10.0]), ("rate", "10")]
 )

@@ -100,6 +100,7 @@ def test_metadata_come_back_and_are_kept_by_the_next_save(tmp_path):
     assert changed.annotations["nwb"] == {**found, "lab": "Eyes", "subject": {**SUBJECT, "age": "P91D"}}
 
 
+@pytest.mark.slow
 def test_without_metadata_nothing_is_added(tmp_path):
     block = rich_block()
     again = load(save(block, tmp_path / "a.nwb"))
@@ -111,6 +112,7 @@ def test_without_metadata_nothing_is_added(tmp_path):
     assert_same(block, again)
 
 
+@pytest.mark.slow
 def test_what_pynwb_adds_later_is_read(tmp_path):
     path = save(recording(), tmp_path / "a.nwb", metadata={"lab": "Ears"})
     with pynwb.NWBHDF5IO(str(path), "a") as io:
@@ -133,6 +135,7 @@ def test_what_pynwb_adds_later_is_read(tmp_path):
     assert again.annotations["nwb"] == found
 
 
+@pytest.mark.slow
 def test_metadata_of_other_programs_are_kept_whatever_they_say(tmp_path):
     file = pynwb.NWBFile(
         session_description="somebody's",
@@ -331,6 +334,7 @@ def test_a_file_as_a_spike_sorters_converter_writes_it(tmp_path):
     assert (units["location"], units["rel_y"]) == (["CA1", "CA1"], [0.0, 0.0])
 
 
+@pytest.mark.slow
 def test_units_get_name_and_location_of_their_group_of_electrodes(tmp_path):
     file = pynwb.NWBFile(session_description="raw", identifier="x4", session_start_time=START)
     probe = file.create_device(name="probe")

@@ -57,6 +57,7 @@ def fitted_neuron():
 TRAINED = [trained, trained_on_spikes, trained_in_torch, fitted_network]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", TRAINED)
 def test_trained_fits_have_history_and_best_epoch(make):
     fit = make()[0]

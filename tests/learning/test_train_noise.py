@@ -630,6 +630,7 @@ def test_far_too_much_noise_goes_down_and_the_loss_with_it():
 # ------------------------------------------------------------------------------------------------------------- mistakes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [50.0, 1e300, -50.0])
 def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(rate, tmp_path, monkeypatch):
     path, inner, calls = tmp_path / "fit.npz", Learner.run, []

@@ -139,6 +139,7 @@ def test_with_fixed_weights_back_the_recurrent_way_is_left_out(kind, case):
     assert largest(found, wanted) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", ["hard", "subtract"])
 def test_by_reward_they_are_the_score_function(reset):
     rule = nsnn.NDL(0.1, signal="reward")

@@ -358,6 +358,7 @@ def test_rescaled_intervals_of_the_true_model_are_uniform():
     assert abs(gauss) < 4  # independent
 
 
+@pytest.mark.slow
 def test_rescaling_rejects_wrong_models():
     signal, other = gaussian_signal(6000, 23), gaussian_signal(3000, 24)
     block, test = (BURSTY.simulate(BURSTY_P, s, trials=2, seed=5) for s in (signal, other))
@@ -393,6 +394,7 @@ def test_any_model_s_probabilities_are_rescaled_alike():
             Rescaled.of(wrong, spikes)
 
 
+@pytest.mark.slow
 def test_a_fit_simulates_what_it_was_fitted_to():
     """Spikes of the fitted model on a new signal have the recorded rate, and the fit of those finds the fit's parameters."""
     signal = gaussian_signal(5000, 25)
@@ -409,6 +411,7 @@ def test_a_fit_simulates_what_it_was_fitted_to():
     assert block.annotations["seed"] == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["no membrane", "hard", "subtract"])
 def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_it(kind):
     """A family so narrow that spikes are certain, by both simulators; then counts of trials with the fitted noise."""

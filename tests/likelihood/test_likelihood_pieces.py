@@ -59,6 +59,7 @@ def test_pieces_add_up(monkeypatch, more):
     assert_array_equal(pieces.passed, pieces.curvature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "more"),
     [(nsnn.Gaussian(1.0), {}), (nsnn.Logistic(0.6), {"ridge": 3.0}), (Poisson(), {"refractory": 1 * ms})],

@@ -121,6 +121,7 @@ def test_spikes_on_sample_borders_fall_into_the_sample_that_begins_there():
 # --- theory ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [None, "subtract"])
 def test_information_of_a_linear_poisson_neuron(bias):
     """Spikes of rate r0 (1 + m x), x white: C flat, I = -n_f df log2(1 - C), bias n_f df / (K - 1) nats."""

@@ -35,6 +35,7 @@ def test_copula_ignores_increasing_functions():
     assert gaussian_copula(np.exp(x), np.arctan(y) ** 3, seed=0) == e
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("d", "e", "size", "n"),
     [
@@ -80,6 +81,7 @@ def test_copula_error_bar_of_copulas_that_are_not_gaussian(make):
     assert abs(np.log(np.sqrt((se**2).mean()) / values.std())) < 4 / np.sqrt(600)
 
 
+@pytest.mark.slow
 def test_copula_is_unbiased_at_independence():
     """2 + 2 columns, 30 samples: the correction takes off 0.1 bit exactly."""
     rng = np.random.default_rng(4)
@@ -104,6 +106,7 @@ def test_copula_tells_of_few_samples():
     assert gaussian_copula(X, Y, n_shuffle=0).warning is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shapes", [(1, 1), (2, 2)])
 def test_p_of_the_copula_is_uniform_under_independence(shapes):
     assert uniform_p(gaussian_copula, shapes, 30, 2) > 1e-3
@@ -258,6 +261,7 @@ def test_classes_formula_written_out():
     assert gaussian_copula_classes(np.exp(x), np.array(["a", "b", "c"])[classes], n_shuffle=0) == e
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shifts", [(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (0.0, 1.0, 2.0)])
 def test_classes_cover_the_limit(shifts):
     """300 repeats of 40 samples of each class; a lower bound of the information by quadrature."""

@@ -160,6 +160,7 @@ def test_an_autocorrelogram_by_jitter_has_no_self_pairs() -> None:
     assert (np.abs(c.expected / measures.cross_correlogram(data, (0, 0), **OPTIONS).expected - 1) < 0.5).all()
 
 
+@pytest.mark.slow
 def test_fifty_neurons_take_under_five_seconds() -> None:
     rng = np.random.default_rng(0)
     data = measures.as_trains(

@@ -60,6 +60,7 @@ def test_fano_curve_is_fano_factor_by_window():
     assert_array_equal(cut, fano_factor(block, window=0.5 * pq.s, t_start=1 * pq.s, t_stop=9 * pq.s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [1.0, 3.0, 0.5])
 def test_long_windows_of_a_renewal_process(shape):
     """Cox 1962: F(T) = CV^2 + (1 - 1/k^2) / (6 r T) for gamma intervals, and AF(T) = 2 F(T) - F(2 T)."""

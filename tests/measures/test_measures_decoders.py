@@ -164,6 +164,7 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
     assert all(len(asked) == 10 and sum(stimulus[int(r)] for r in asked) == 5 for _, asked in seen)
 
 
+@pytest.mark.slow
 def test_shuffled_labels_are_at_chance_and_information_with_them():
     r, stimulus = counts(np.random.default_rng(6), 60)
     d = decode(r, stimulus)

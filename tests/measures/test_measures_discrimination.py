@@ -116,6 +116,7 @@ def test_two_standard_errors_cover_the_value(function, truth, n):
     assert np.mean(covered) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [10, 20])
 def test_two_standard_errors_cover_an_area_near_1(n):
     """Poisson counts of mean 3 and 10: 0.977; DeLong's covers in 58 % with 10 values, where a third do not overlap."""

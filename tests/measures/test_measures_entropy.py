@@ -49,6 +49,7 @@ def by_loops(method, counts, k):
     return plain + (relevant - 1) / (2 * n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", CLOSED_FORMS)
 @given(x=SAMPLES)
 def test_closed_forms_are_their_formulas(method, x):

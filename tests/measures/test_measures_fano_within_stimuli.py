@@ -136,6 +136,7 @@ def test_poisson_counts_of_many_stimuli_have_one():
     assert pooled.mean() > 5
 
 
+@pytest.mark.slow
 def test_error_bars_of_the_table_cover():
     """200 neurons of modulated Poisson counts: Fano factor 1 + s2 sum of f^2 / sum of f."""
     rng = np.random.default_rng(4)

@@ -72,6 +72,7 @@ def test_unbiased_with_honest_error_bars(n, t1, t2):
     assert z_of_mean(plugin, truth) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("t1", "t2"), [(12, 12), (10, 30)])
 def test_plugin_follows_hotelling(t1, t2):
     """400 plug-in values, few trials, against the noncentral F law by Kolmogorov and Smirnov."""
@@ -123,6 +124,7 @@ def test_poisson_counts_reach_the_theory():
     assert abs(z_of_mean(values, poisson_fisher(mean, slope))) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_p_is_uniform_without_information(shuffled):
     """500 repeats of two equal stimuli; n_shuffle = 99, so that p is one of 100 equal steps."""

@@ -404,6 +404,7 @@ def test_information_is_at_most_that_of_the_stimuli():
     assert abs(nothing) < 1e-14  # a difference of two equal entropies, whose sums may be rounded differently
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_s", [2, 8])
 def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
     """A jackknife alone is too small where the plug-in is small by chance: with two by two cells in a fifth of the tables."""

@@ -84,6 +84,7 @@ def test_poisson_spectrum_is_the_rate_and_its_error_covers():
     assert abs(np.log(ratio)) < 4 * np.sqrt(2 / 199 / 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [0.5, 4.0])
 def test_renewal_spectrum(shape):
     """S = r (1 - |phi|^2) / |1 - phi|^2, phi = (1 + 2 pi i f / (k r))^-k; bins of 0.5 Hz, no two share a window bin.

@@ -118,6 +118,7 @@ def test_correction_of_a_table_takes_the_bias_off():
     assert abs(corrected.mean()) < 4 * corrected.std() / np.sqrt(2000) + 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [(0.4, 0.1, 0.1, 0.4), (0.25, 0.25, 0.25, 0.25), (0.5, 0.2, 0.1, 0.2)])
 def test_error_bar_of_a_table(p):
     rng = np.random.default_rng(3)
@@ -144,6 +145,7 @@ def pilot_of(channel, n, seed):
     return channel.samples(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CHANNELS))
 def test_estimates_spread_by_the_precision_at_the_planned_number(name):
     channel = CHANNELS[name]
@@ -179,6 +181,7 @@ def needed(channel, precision):
     return high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision", "pilot"),
     [

@@ -142,6 +142,7 @@ def test_two_layers_learn_what_the_reference_learns(family, reset):
         close(found, expected, W)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random", "broadcast"])
 def test_hidden_signals_by_fixed_feedback(kind):
     W, x, spikes, signals = example()

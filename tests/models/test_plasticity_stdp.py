@@ -97,6 +97,7 @@ def test_rewarded_pairs():
     assert np.abs(found).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_eligibility_decays_and_reward_comes_late():
     """One pair, and a reward 40 ms later: w = eta R A exp(-40 / tau_e) exp(-lag / tau_plus)."""
     rule = RewardModulatedSTDP(

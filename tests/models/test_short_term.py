@@ -52,6 +52,7 @@ def test_without_recovery_time_and_facilitation_every_spike_transmits_the_same()
 # --- stationary mean -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "share", "recovery", "facilitation"),
     [
@@ -74,6 +75,7 @@ def test_the_mean_of_a_poisson_train(rate: float, share: float, recovery: float,
     assert abs(np.mean(means) - expected) < 4 * np.std(means, ddof=1) / np.sqrt(40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recovery", "facilitation"), [(0.8, 0.0), (0.1, 1.0), (0.0, 0.2)])
 def test_the_mean_of_a_train_in_steps(recovery: float, facilitation: float) -> None:
     """Against 40 trains of geometric intervals, with half a spike per step; and the limit of short steps."""

@@ -160,6 +160,7 @@ def test_bias_of_ndl_in_depth(sigma, ratio, digits):
         assert (round(float(exact), 6), round(float(ndl), 6)) == (0.694185, 0.401903)
 
 
+@pytest.mark.slow
 def test_bias_of_ndl_vanishes_for_weak_synapses():
     """Of the order of weight / sigma, whether the weight falls or eight neurons share it."""
     bias = [abs(np.divide(*chain(0.4, weight)) - 1) for weight in (0.1, 0.01, 0.001)]

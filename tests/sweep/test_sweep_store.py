@@ -105,6 +105,7 @@ class Trap:
         return (open, (str(self.path), "w"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [

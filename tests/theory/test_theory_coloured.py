@@ -40,6 +40,7 @@ def test_short_correlations_are_white_noise():
     assert (white - rates[1]) / (white - rates[2]) == pytest.approx(10, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mu", "refrac", "next_order", "percent"),
     [

@@ -127,6 +127,7 @@ def passage(f, potential, sigma, reset, spike, depth):
     return mean, np.sqrt(square - mean**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mu", "sigma"), [(0.8, 0.2), (1.2, 0.1), (0.5, 0.5)])
 def test_eif_against_passage_time_integrals(mu, sigma):
     """delta_T .1, V_T 1, spike 1.6 (drift there 40): 1e-4 at 1,000 cells."""
@@ -151,6 +152,7 @@ def test_qif_against_passage_time_integrals(beta):
     assert theory.fp_cv(drift, 0.5, **cell) / (deviation / mean) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "sigma"), [(-0.3, 0.7), (0.0, 1.0), (1.0, 0.5), (2.0, 2.0)])
 def test_qif_from_infinity_to_infinity(beta, sigma):
     """Mean 2 sqrt(pi/D) int exp(-(beta z^2 + z^6/12) / D) dz, D = sigma^2 (Lindner et al. 2003); beyond 40, 1/40 each."""
@@ -165,6 +167,7 @@ def test_qif_from_infinity_to_infinity(beta, sigma):
         assert theory.fp_cv(drift, sigma, **cell) * shorter == pytest.approx(mean / np.sqrt(3), rel=2e-4)
 
 
+@pytest.mark.slow
 def test_qif_without_noise():
     """sqrt(beta) / pi from infinity to infinity, here 2 arctan(40) of it; the noise changes it by 5 sigma^4 / 32 = 6e-8."""
     cell = {"tau_m": 1.0, "v_reset": -40.0, "v_spike": 40.0, "tau_refrac": 0.0, "cells": 8000}

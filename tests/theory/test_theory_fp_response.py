@@ -31,6 +31,7 @@ def test_interval_density_of_the_perfect_integrator(mu, sigma, terms):
     assert np.all(got[t <= 0.25] == 0)
 
 
+@pytest.mark.slow
 def test_interval_density_of_the_lif_at_threshold():
     """mu = v_thresh: still below threshold at t with probability erf(y / sqrt 2), y = e^-t / (sigma sqrt(1 - e^-2t))."""
     t = np.array([0.05, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0])

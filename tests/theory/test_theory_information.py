@@ -65,6 +65,7 @@ def test_counts_of_units_are_their_patterns_summed():
     assert got == pytest.approx(exact, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "error"),
     [

@@ -98,6 +98,7 @@ def test_units():
     np.testing.assert_allclose(rate, plain / 0.02, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calculus", ["ito", "stratonovich"])
 def test_geometric_mean_simulated(calculus):
     """Milstein's scheme, 100,000 paths of 100 steps: its mean grows by (1 + drift dt [+ sigma^2 dt]) a step, .1 % off in all."""

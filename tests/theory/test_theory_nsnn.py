@@ -71,6 +71,7 @@ def test_double_noise_without_memory_is_geometric():
     np.testing.assert_allclose(pmf, p * (1 - p) ** np.arange(30), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("current", "sigma", "beta", "theta"), CASES)
 def test_double_noise_as_orthant_probability(current, sigma, beta, theta):
     """No spike in k steps: all u_j + sigma eta_j <= theta, a normal orthant with the covariance of an AR(1) plus sigma^2.

@@ -45,6 +45,7 @@ def test_drift_over_the_threshold_or_any_jump():
     assert cv == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mu", "sigma"), [(0.8, 0.3), (1.2, 0.3)])
 def test_diffusion_limit(mu, sigma):
     """Excitation alone, mean and sigma^2 = tau sum w^2 r / 2 fixed: the distance to Siegert is proportional to w, no rest stays.
