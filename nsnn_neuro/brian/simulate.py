@@ -13,6 +13,7 @@ import numpy as np
 from brian2 import Network, second
 
 from ..core import units
+from ..core.bins import rounding
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
@@ -231,11 +232,11 @@ def simulate_together(
     # within a point by trial, neuron and time
     of_trial, neuron, tick = sorted_ticks(of_point * joint.trials + trial, neuron, tick, n)
     edges = np.searchsorted(of_trial, np.arange(len(points) + 1) * joint.trials)
-    window = np.tile([joint.first * joint.dt, joint.end * joint.dt], (joint.trials, 1))
+    ends, resolution = (joint.window[:, 0], joint.window[:, 1]), rounding(joint.window)
     for k, part in enumerate(parts):
         own = slice(edges[k], edges[k + 1])
         result = [of_trial[own] - k * joint.trials, neuron[own], tick[own]]
-        trains = Trains.from_arrays(result[2] * joint.dt, result[1], result[0], n, window)
+        trains = Trains(result[2] * joint.dt, result[1], result[0], n, joint.trials, *ends, resolution)
         yield PointSpikes(trains, functools.partial(_block_of, part, n, given, points[k], result, target))
 
 
@@ -273,8 +274,8 @@ def spikes_together(
     return Trains.from_block(run.execute(choose(engine), progress))
 
 
-def block_of_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> neo.Block:
-    """The Block that `simulate` would return for these models if the spikes were `spikes`: trials, neurons and steps, (n,) each.
+def with_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> PointSpikes:
+    """What `simulate` would give for these models if the spikes were `spikes`: trials, neurons and steps, (n,) each.
 
     options : n_neurons, trials, duration, dt, bridge, engine, as of `simulate`
     """
@@ -282,7 +283,9 @@ def block_of_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> n
         warnings.simplefilter("ignore")  # about dt: given by the run itself
         trials, duration, dt = (options[name] for name in ("trials", "duration", "dt"))
         run = Run(_parts(*parts, options["n_neurons"]), trials, duration, dt, 0, options["bridge"])
-    return run.block([np.asarray(one, dtype=np.int64) for one in spikes], {}, {}, options["engine"])
+    trial, neuron, tick = result = [np.asarray(one, dtype=np.int64) for one in spikes]
+    trains = Trains.from_arrays(tick * run.dt, neuron, trial, run.n_neurons, run.window)
+    return PointSpikes(trains, lambda: run.block(result, {}, {}, options["engine"]))
 
 
 def check_together(

@@ -116,6 +116,11 @@ class Run:
         check_stimuli(net, self.stimulus, self.first * self.dt, self.end * self.dt)
 
     @property
+    def window(self) -> np.ndarray:
+        """(trials, 2) begin and end of each trial in s."""
+        return np.tile([self.first * self.dt, self.end * self.dt], (self.trials, 1))
+
+    @property
     def starts(self) -> list[str]:
         """The names of the start values."""
         if self.initial is None or isinstance(self.initial, states.SimulationState):

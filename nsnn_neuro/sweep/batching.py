@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -36,6 +37,9 @@ _SHORT = 30.0  # s; shorter sweeps are not divided to be kept
 _KEPT = 10  # chunks, at most, into which others are
 MEMBERS = 20_000  # more neurons in a group are not faster, and a killed run loses a chunk
 _MOST_TRIED = 16  # groups that are checked beforehand
+_MOST_REMEMBERED = 1000
+_passed: set[bytes] = set()
+"""Digests of what has passed `check_together` in this process, which takes as long as 300 steps of 10,000 neurons."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,12 +99,12 @@ def groups(
 ) -> list[Group]:
     """The points in groups that can run together, checked as far as is possible before a run."""
     size = {"n_neurons": n_neurons, "duration": duration, "dt": dt, "bridge": bridge, "threads": threads}
-    alike: dict[str, list[int]] = {}
+    alike: dict[Any, list[int]] = {}
     made = [points.parts(k) for k in range(len(points))]
     structure = functools.lru_cache(len(PARTS))(_structure)  # points share some of their models
     for k, parts in enumerate(made):
-        kinds, alone = [id(type(part)) for part in parts], isinstance(parts[0], Network)
-        key = str(k) if alone else f"{is_silent(parts[1])} {kinds} {[structure(part) for part in parts]}"
+        alone = isinstance(parts[0], Network)
+        key = k if alone else (is_silent(parts[1]), *(structure(part) for part in parts))
         alike.setdefault(key, []).append(k)
     split: list[Group] = []
     for members in alike.values():
@@ -119,13 +123,33 @@ def _first(numbers: Sequence[int], size: dict[str, Any]) -> Sequence[int]:
     return numbers[: max(1, MEMBERS // size["n_neurons"])]
 
 
+def _check_together(
+    parts: Sequence[Parts], paths: Iterable[str], numbers: Sequence[int], size: dict[str, Any]
+) -> None:
+    """Raise the errors of these points as one population, unless the same ones have passed already, say for another seed."""
+    together = stack(parts, paths, size["n_neurons"])
+    if isinstance(together[0], Network):
+        check_together(together, numbers, **size)
+        return
+    plain = [len(numbers), str(size), *(fingerprint(part) for part in parts[0])]
+    known = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for value in (*size.values(), *(value for value, _ in _leaves(together).values())):
+        known.update(str(np.shape(value)).encode() + np.asarray(value).tobytes())
+    if known.digest() in _passed:
+        return
+    check_together(together, numbers, **size)
+    if len(_passed) >= _MOST_REMEMBERED:
+        _passed.clear()
+    _passed.add(known.digest())
+
+
 def _together(members: list[int], made: list[Parts], size: dict[str, Any]) -> Group | None:
     """Several points as one group, if all that differs between them can be arrays: one check is enough for most sweeps."""
     if len(members) == 1:
         return None
     group, some = Group(tuple(members), tuple(_varying(members, made))), _first(members, size)
     try:
-        check_together(stack([made[k] for k in some], group.paths, size["n_neurons"]), some, **size)
+        _check_together([made[k] for k in some], group.paths, some, size)
     except NsnnError:
         return None
     return group
@@ -135,11 +159,11 @@ def _check(points: Points, group: Group, made: list[Parts], size: dict[str, Any]
     """Raise the error of a group, with the point that causes it."""
     some = _first(group.points, size)
     try:
-        check_together(stack([made[k] for k in some], group.paths, size["n_neurons"]), some, **size)
+        _check_together([made[k] for k in some], group.paths, some, size)
     except NsnnError as error:
         for k in some[: len(some) if len(some) > 1 else 0]:
             try:
-                check_together(stack([made[k]], group.paths, size["n_neurons"]), [k], **size)
+                _check_together([made[k]], group.paths, [k], size)
             except NsnnError as own:
                 raise NsnnError(f"{points.label(k)}: {own}") from None
         raise NsnnError(str(error) if len(some) > 1 else f"{points.label(some[0])}: {error}") from None
@@ -172,7 +196,7 @@ def _varying(members: list[int], made: list[Parts]) -> list[str]:
 def _stackable(parts: Parts, path: str, size: dict[str, Any]) -> bool:
     """True when the parameter may be an array, tried with two copies of a point."""
     try:
-        check_together(stack([parts, parts], [path], size["n_neurons"]), [0, 1], **size)
+        _check_together([parts, parts], [path], [0, 1], size)
     except NsnnError:
         return False
     return True
@@ -245,12 +269,12 @@ def _key(value: Any) -> bytes:
     return np.asarray(value, dtype=float).tobytes()
 
 
-def _structure(part: Model | None) -> str:
+def _structure(part: Any) -> Any:
     """All but the values of parameters with a unit: must be equal for points to run together."""
-
-    def without(plain: Any) -> Any:
-        if isinstance(plain, dict) and set(plain) == {"value", "unit"}:
-            return plain["unit"]
-        return {k: without(v) for k, v in plain.items()} if isinstance(plain, dict) else plain
-
-    return json.dumps(without(fingerprint(part)), sort_keys=True)
+    if not isinstance(part, Model):
+        return None if part is None else json.dumps(fingerprint(part), sort_keys=True)
+    values = (
+        part.unit(field.name) if "units" in field.metadata else _structure(getattr(part, field.name))
+        for field in dataclasses.fields(part)
+    )
+    return type(part), *values

@@ -34,6 +34,7 @@ _EXAMPLES = {"noise": "noise=WhiteNoise(3*mV)", "stimulus": "stimulus=Constant(1
 OF_THE_POINT = "a function of the point"
 MOST = 2**20
 """The largest number of points in a grid; more would not fit into memory."""
+_MOST_MADE = 10_000  # points whose parts are kept; those of a million would fill the memory
 Parts = tuple[Any, Any, Any]
 
 
@@ -45,12 +46,31 @@ class Points:
     """Model, noise, stimulus, each a model, a function of the point or None."""
     values: tuple[dict[str, Any], ...]
     """The values of each point by name, as they were given."""
+    _made: dict[int, Parts] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    """The parts of some points, as they were made."""
 
     def __len__(self) -> int:
         return len(self.values)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what other processes make themselves."""
+        return {**vars(self), "_made": {}}
+
+    def some(self, numbers: Sequence[int]) -> Points:
+        """The points of these numbers."""
+        made = {place: self._made[k] for place, k in enumerate(numbers) if k in self._made}
+        return Points(self.given, tuple(self.values[k] for k in numbers), made)
+
     def parts(self, k: int) -> Parts:
-        """Model, noise and stimulus of point k; an NsnnError names the point."""
+        """Model, noise and stimulus of point k, which of the first 10,000 points are made once; an NsnnError names the point."""
+        if k in self._made:
+            return self._made[k]
+        parts = self._make(k)
+        if len(self._made) < _MOST_MADE:
+            self._made[k] = parts
+        return parts
+
+    def _make(self, k: int) -> Parts:
         point = self.values[k]
         made = []
         for (part, (kinds, expected)), given in zip(PARTS.items(), self.given, strict=True):

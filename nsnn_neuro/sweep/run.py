@@ -197,8 +197,18 @@ def sweep(
                         )
                 for first in range(0, len(left), number):
                     numbers = tuple(left[first : first + number])
-                    chosen = Points(points.given, tuple(points.values[k] for k in numbers))
-                    tasks.append(Task(chosen, numbers, group.paths, functions, by, s, common_noise, options))
+                    tasks.append(
+                        Task(
+                            points.some(numbers),
+                            numbers,
+                            group.paths,
+                            functions,
+                            by,
+                            s,
+                            common_noise,
+                            options,
+                        )
+                    )
         total = len(seeds) * len(points)
         report = stack.enter_context(progress_bar(progress, "sweep", total, unit="point", initial=len(done)))
 

@@ -12,10 +12,11 @@ import neo
 import numpy as np
 
 from ..brian import global_state
-from ..brian.simulate import PointSpikes, block_of_spikes, simulate, simulate_together
+from ..brian.simulate import PointSpikes, simulate, simulate_together, with_spikes
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.provenance import provenance
+from ..io.spikes import Trains
 from ..measures.table import check_value, few_intervals, is_sum_over_trials, measure_unit
 from ..measures.table import rows as rows_of
 from ..measures.trains import as_trains
@@ -100,41 +101,49 @@ def try_measures(tried: Sequence[Parts], measures: dict[str, Any], options: dict
     measures need spikes. Others need a stimulus that differs from 0, so that all points tried must raise the same. Errors of
     other kinds may come from what such Blocks lack, and are left to the run.
     """
-    silent = _silent(tried[0], options)
+    silent, of_network = _silent(tried[0], options), isinstance(tried[0][0], Network)
     for name, function in measures.items():
-        error = _refusal(silent, name, function)
+        error = _refusal(silent, name, function, of_network)
         if error is not None:
-            others = (block(parts, options) for parts in tried for block in (_silent, _firing))
-            if all(str(_refusal(other, name, function)) == str(error) for other in others):
+            others = (spikes(parts, options) for parts in tried for spikes in (_silent, _firing))
+            if all(str(_refusal(other, name, function, of_network)) == str(error) for other in others):
                 raise NsnnError(f"measure {name}: {error}".replace(f"{name}: measure {name}", name)) from None
 
 
-def _silent(parts: Parts, options: dict[str, Any]) -> neo.Block:
-    """A Block without spikes."""
-    return block_of_spikes(parts, [np.empty(0)] * 3, **options)
+def _silent(parts: Parts, options: dict[str, Any]) -> PointSpikes:
+    """No spikes."""
+    return with_spikes(parts, [np.empty(0)] * 3, **options)
 
 
-def _firing(parts: Parts, options: dict[str, Any]) -> neo.Block:
-    """A Block of 20 spikes in each train, at times that differ between trains."""
-    trains = as_trains(_silent(parts, options))
+def _firing(parts: Parts, options: dict[str, Any]) -> PointSpikes:
+    """20 spikes in each train, at times that differ between trains."""
+    trains = _silent(parts, options).trains
     step = float(trains.t_stop[0]) / _STEPS
     number = np.arange(_SPIKES)[None] * (_STEPS // _SPIKES) + np.arange(trains.counts.size)[:, None] % _SPREAD
     trial, neuron = np.divmod(np.repeat(np.arange(trains.counts.size), _SPIKES), trains.n_neurons)
     dt = 1e-4 if options["dt"] is None else si(options["dt"], "s", "dt")
-    return block_of_spikes(parts, [trial, neuron, (number.ravel() * step / dt).astype(np.int64)], **options)
+    return with_spikes(parts, [trial, neuron, (number.ravel() * step / dt).astype(np.int64)], **options)
 
 
-def _refusal(block: neo.Block, name: str, function: Any) -> NsnnError | None:
-    """The NsnnError that a measure raises on a Block."""
+def _refusal(spikes: PointSpikes, name: str, function: Any, of_network: bool) -> NsnnError | None:
+    """The NsnnError that a measure raises on spikes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            check_value(name, function(block), as_trains(block).n_neurons)
+            check_value(name, function(_source(spikes, function, of_network)), spikes.trains.n_neurons)
         except NsnnError as error:
             return error
         except Exception:
             return None
     return None
+
+
+def _source(spikes: PointSpikes, function: Any, of_network: bool) -> neo.Block | Trains:
+    """What a measure is computed from: the Block, whose making takes longer than most measures, where it needs one.
+
+    The Block of a network names its populations.
+    """
+    return spikes.block if of_network or not is_sum_over_trials(function) else spikes.trains
 
 
 def _measured(task: Task, k: int, spikes: PointSpikes, of_network: bool) -> dict[str, Any]:
@@ -143,8 +152,7 @@ def _measured(task: Task, k: int, spikes: PointSpikes, of_network: bool) -> dict
     trains = spikes.trains
     for name, function in task.measures.items():
         try:
-            # the Block of a network names its populations
-            source = spikes.block if of_network or not is_sum_over_trials(function) else trains
+            source = _source(spikes, function, of_network)
             columns = rows_of(source, trains, name, function, task.by)
         except Exception as error:
             columns = _no_values(name, function)
