@@ -32,6 +32,7 @@ _CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (
 _JUMPS = re.compile(r"^ *(?P<name>\w+) = nsnn_jumps\((?P<arguments>.*)\);$", re.M)
 _DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
 _FLAG = re.compile(r"const int64_t (?P<flag>free|part) = int_\(")
+_NORMAL = re.compile(r"= nsnn_box_muller\(\(uint32_t\)(\w+)\[0\]")
 _ABOVE = re.compile(r"0\.25 \* \(\((\w+) \+ _brian_abs\(\1\)\) \* \((\w+) \+ _brian_abs\(\2\)\)\)")
 
 
@@ -94,9 +95,46 @@ def _step(loop: re.Match[str]) -> str:
             f"uint64_t {name}[4][NSNN_DRAWN];",
             f"nsnn_words_of(_end - _first, {first}, {_who(body)}, {kind}, {_KEYS}, {name});",
         ]
-    return "\n".join(
-        [*lines, *head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{fast}}}", *after, "}"]
-    )
+    rest, calls = _with_normals(fast)
+    if calls:
+        rest = "\n".join(
+            ["#ifdef NSNN_NORMALS", *calls, *_loop(head, rest), "#else", *_loop(head, fast), "#endif"]
+        )
+    else:
+        rest = "\n".join(_loop(head, fast))
+    return "\n".join([*lines, rest, *after, "}"])
+
+
+def _loop(head: list[str], body: str) -> list[str]:
+    return [*head, "for(int _idx=_first; _idx<_end; _idx++)", "{", f"{body}}}"]
+
+
+def _with_normals(body: str) -> tuple[str, list[str]]:
+    """A loop without the normals of four steps that it does nothing with but store, and the calls that draw them all at once."""
+    calls = []
+    for name in dict.fromkeys(_NORMAL.findall(body)):
+        places = []
+        for turn in range(4):
+            radius, angle = (rf"\(uint32_t\){name}\[{turn // 2 * 2 + k}\]\[_idx - _first\]" for k in (0, 1))
+            later = r" - 0x40000000u" * (turn % 2)
+            places.append(
+                re.search(rf"^ *(\w+) = nsnn_box_muller\({radius}, {angle}{later}\);\n", body, re.M)
+            )
+        stored = [_stored(one[1], body) if one else None for one in places]
+        if None in stored or len(re.findall(rf"\b{name}\b", body)) != 8:
+            continue
+        for one in (*places, *stored):
+            body = body.replace(one[0], "")
+        calls.append(
+            f"nsnn_normals_of(_end - _first, {name}, {', '.join(f'{one[1]} + _first' for one in stored)});"
+        )
+    return body, calls
+
+
+def _stored(name: str, body: str) -> re.Match[str] | None:
+    """The line that stores a variable, if it is declared, set and stored, and not used for anything else."""
+    stored = re.search(rf"^ *(\w+)\[_idx\] = {name};\n", body, re.M)
+    return stored if len(re.findall(rf"\b{name}\b", body)) == 3 else None
 
 
 def _with_jumps(body: str) -> tuple[str, list[str], list[str]]:
@@ -107,8 +145,8 @@ def _with_jumps(body: str) -> tuple[str, list[str], list[str]]:
     arrays, calls = [], []
     for call in list(_JUMPS.finditer(body)) if "nsnn_jumps(" in body else []:  # the search takes milliseconds
         name, arguments = call["name"], _separated(call["arguments"])
-        stored = re.search(rf"^ *(\w+)\[_idx\] = {name};$", body, re.M)
-        if stored is None or len(re.findall(rf"\b{name}\b", body)) != 3:  # declared, set and stored
+        stored = _stored(name, body)
+        if stored is None:
             continue
         places = [f"_{name}_{k}" for k in range(len(arguments))]
         arrays += [f"double {place}[NSNN_DRAWN];" for place in places]

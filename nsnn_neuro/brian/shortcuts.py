@@ -1,13 +1,14 @@
 """What Brian2 computes again and again, in less time or not at all.
 
-These are the keys of its caches, the documentation of its preferences, and where in the source each of its objects was made. A
-fifth of the time of a short simulation went into the first two. The last reads a line of its file for each open call, for each
-object; an error of a run has them in its own traceback. `use` replaces Brian2's functions, and `global_state.borrowed` puts them
-back, so that Brian2 is as it was outside this package's runs.
+These are the keys of its caches, the documentation of its preferences, where in the source each of its objects was made, and
+records of what it does that no log takes. A fifth of the time of a short simulation went into the first two. The third reads a line
+of its file for each open call, for each object; an error of a run has them in its own traceback. `use` replaces Brian2's functions,
+and `global_state.borrowed` puts them back, so that Brian2 is as it was outside this package's runs.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from brian2 import prefs
 from brian2.core import base
 from brian2.units.fundamentalunits import Dimension
 from brian2.utils import caching
+from brian2.utils.logger import LOG_LEVELS, BrianLogger
 
 _ABSENT = object()
 _PLAIN = frozenset({str, int, float, bool, type(None), Dimension})
@@ -61,20 +63,29 @@ def without_documentation(preferences: Any, basename: str | None = None, link_ta
     return ""
 
 
+def no_record(self: Any, *args: Any, **options: Any) -> None:
+    """Nothing, where Brian2 makes a record of its finest level."""
+
+
 PLACES: list[tuple[Any, str]] = [
     (owner, name)
-    for owner, name in ((caching, "_hashable"), (type(prefs), "get_documentation"), (base, "traceback"))
+    for owner, name in (
+        (caching, "_hashable"), (type(prefs), "get_documentation"), (base, "traceback"), (BrianLogger, "diagnostic"),
+    )
     if hasattr(owner, name)
-]
+]  # fmt: skip
 """Where the functions stand that `use` replaces, as far as this version of Brian2 has them."""
 _FASTER = {
     "_hashable": hashable,
     "get_documentation": without_documentation,
     "traceback": SimpleNamespace(extract_stack=list),
+    "diagnostic": no_record,
 }
 
 
 def use() -> None:
     """Replace Brian2's functions until `global_state.borrowed` ends."""
+    finest = min((handler.level for handler in logging.getLogger("brian2").handlers), default=0)
     for owner, name in PLACES:
-        setattr(owner, name, _FASTER[name])
+        if name != "diagnostic" or finest > LOG_LEVELS["DIAGNOSTIC"]:
+            setattr(owner, name, _FASTER[name])

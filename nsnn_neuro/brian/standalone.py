@@ -354,6 +354,7 @@ def _check_writing(objects: Path) -> None:
     objects.write_text(f"#include <cstdlib>\n{text}", encoding="utf-8")
 
 
+@functools.cache
 def version(package: str) -> str:
     """The installed version of a package, or "unknown"."""
     try:

@@ -249,7 +249,8 @@ def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     >>> nan_ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
     array([0.5, nan])
     """
-    top, bottom = np.broadcast_arrays(top, bottom)
+    if np.shape(top) != np.shape(bottom):
+        top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +15,15 @@ from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import program_loops
+from nsnn_neuro.brian.find_compiler import find_compiler
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2.03 * ms)
 WHITE = nsnn.WhiteNoise(4 * mV)
 N = 2003  # more than one block, and no whole number of vectors
 DRIVE = nsnn.Constant(np.linspace(12, 22, N) * mV)
-WORDS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE = (
+WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE = (
     "nsnn_words_of(",
+    "nsnn_normals_of(",
     "const auto* const _turn_0",
     "nsnn_jumps_of(",
     "nsnn_where_due(",
@@ -27,13 +31,13 @@ WORDS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE = (
     "const int32_t free = ",
     " = nsnn_above(room_prev) * nsnn_above(room_end)",
 )
-FORMS = WORDS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE
+FORMS = WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE
 CASES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
-    "white noise": (WHITE, {}, {WORDS, CHOICE, DUE, TOGETHER, ABOVE}),
-    "no bridge": (WHITE, {"bridge": False}, {WORDS, CHOICE, DUE}),
-    "shared noise": (nsnn.WhiteNoise(4 * mV, shared=0.4), {}, {WORDS, CHOICE, DUE, ABOVE}),
+    "white noise": (WHITE, {}, {WORDS, NORMALS, CHOICE, DUE, TOGETHER, ABOVE}),
+    "no bridge": (WHITE, {"bridge": False}, {WORDS, NORMALS, CHOICE, DUE}),
+    "shared noise": (nsnn.WhiteNoise(4 * mV, shared=0.4), {}, {WORDS, NORMALS, CHOICE, DUE, ABOVE}),
     "the same noise for all": (nsnn.WhiteNoise(4 * mV, shared=1.0), {}, {CHOICE, DUE, ABOVE}),
-    "coloured noise": (nsnn.OUNoise(4 * mV, 5 * ms), {}, {WORDS, CHOICE, DUE}),
+    "coloured noise": (nsnn.OUNoise(4 * mV, 5 * ms), {}, {WORDS, NORMALS, CHOICE, DUE}),
     "escape noise": (nsnn.EscapeNoise(nsnn.Gaussian(3 * mV)), {}, {WORDS, CHOICE, DUE}),
     "a hazard": (nsnn.EscapeNoise(hazard=nsnn.GaussianHazard(50 * Hz, 4 * mV)), {}, {WORDS}),
     "jumps": (nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), {"trials": 2}, {WORDS, CHOICE, JUMPS, DUE}),
@@ -112,6 +116,63 @@ def test_narrower_vectors_give_the_same_spikes(flag: str, name: str) -> None:
     finally:
         prefs.codegen.cpp.extra_compile_args_gcc = flags
     same(found, expected)
+
+
+COMPARED = """
+#include "program_loops.h"
+#include "philox.h"
+#include <cstdio>
+int main() {
+    static uint64_t words[4][2048];
+    static double out[4][2048];
+    const uint32_t edges[] = {0, 1, 0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFFFFF,
+        0x80000000, 0x3FFFFFFF, 0x40000000, 0xBFFFFFFF, 0xC0000000, 0xB504F333};
+    uint64_t x = 88172645463325252ull;
+    for (int k = 0; k < 4; k++)
+        for (int i = 0; i < 2048; i++) {
+            x ^= x << 13; x ^= x >> 7; x ^= x << 17;
+            words[k][i] = i < 121 ? x << 32 | edges[k % 2 ? i % 11 : i / 11] : x; /* the upper half is anything */
+        }
+#ifdef NSNN_NORMALS
+    const int count = 2043;
+    nsnn_normals_of(count, words, out[0], out[1], out[2], out[3]);
+    double worst = 0;
+    for (int k = 0; k < 4; k++)
+        for (int i = 0; i < count; i++) {
+            const uint32_t angle = (uint32_t)words[k / 2 * 2 + 1][i] - (k % 2 ? 0x40000000u : 0u);
+            const double one = nsnn_box_muller((uint32_t)words[k / 2 * 2][i], angle), off = fabs(out[k][i] / one - 1.0);
+            if (!(off <= worst)) worst = off;
+        }
+    printf("%g %g", worst, out[0][count]);
+#endif
+}
+"""
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("flags", [["-O3", "-ffast-math", "-fno-finite-math-only"], ["-O1"]])
+def test_normals_of_many_neurons_are_those_of_one(flags: list[str], tmp_path: Path) -> None:
+    """At the ends of the words too, and for neurons that do not fill the last vector."""
+    source, compiler = tmp_path / "compared.cpp", find_compiler()
+    assert compiler is not None
+    source.write_text(COMPARED)
+    headers = Path(program_loops.__file__).parent
+    built = [
+        *compiler,
+        *flags,
+        "-march=native",
+        f"-I{headers}",
+        str(source),
+        "-o",
+        str(tmp_path / "compared"),
+    ]
+    subprocess.run(built, check=True)
+    shown = subprocess.run([tmp_path / "compared"], capture_output=True, text=True, check=True).stdout
+    if not shown:
+        pytest.skip("this processor has no such instructions")
+    worst, behind = map(float, shown.split())
+    assert 0 < worst < 1e-15
+    assert behind == 0
 
 
 def test_loops_that_call_functions_with_a_state_are_left_alone() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from brian2 import Hz, NeuronGroup, ms, mV, prefs
 from brian2.core import base
 from brian2.utils import caching
+from brian2.utils.logger import LOG_LEVELS, BrianLogger
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import shortcuts
@@ -48,7 +50,8 @@ def test_keys_of_a_run_are_those_of_brian2(model: Any, monkeypatch: pytest.Monke
 
 def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     described = type(prefs).get_documentation
-    used = {"_hashable": 0, "get_documentation": 0, "extract_stack": 0}
+    recorded = BrianLogger.diagnostic
+    used = {"_hashable": 0, "get_documentation": 0, "extract_stack": 0, "diagnostic": 0}
 
     def counting(name: str, function: Any) -> Any:
         def counted(*args: Any, **options: Any) -> Any:
@@ -57,7 +60,7 @@ def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch
 
         return counted
 
-    functions = {name: shortcuts._FASTER[name] for name in ("_hashable", "get_documentation")}
+    functions = {name: shortcuts._FASTER[name] for name in ("_hashable", "get_documentation", "diagnostic")}
     counted: dict[str, Any] = {name: counting(name, function) for name, function in functions.items()}
     counted["traceback"] = SimpleNamespace(extract_stack=counting("extract_stack", list))
     monkeypatch.setattr(shortcuts, "_FASTER", counted)
@@ -65,9 +68,27 @@ def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch
     assert min(used.values()) > 5
     assert caching._hashable is OWN
     assert type(prefs).get_documentation is described
+    assert BrianLogger.diagnostic is recorded
     assert "codegen.target" in prefs.codegen.__doc__
     assert base.traceback is traceback
     assert __file__ in NeuronGroup(1, "v : 1", name="made_after_a_run")._creation_stack
+
+
+def test_records_that_a_log_takes_are_made() -> None:
+    records: list[logging.LogRecord] = []
+
+    class Taker(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    taker = Taker(LOG_LEVELS["DIAGNOSTIC"])
+    log = logging.getLogger("brian2")
+    log.addHandler(taker)
+    try:
+        nsnn.simulate(nsnn.PoissonSource(20 * Hz), duration=1 * ms, seed=1, engine="numpy")
+    finally:
+        log.removeHandler(taker)
+    assert "DIAGNOSTIC" in {record.levelname for record in records}
 
 
 def test_what_has_no_key_is_a_type_error_as_in_brian2() -> None:

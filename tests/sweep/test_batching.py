@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from brian2 import ms, mV
+from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.core import memory
@@ -74,8 +75,9 @@ def test_free_memory_counts_a_containers_limit_without_its_cached_files(
 
 
 def test_points_of_arrays_are_checked_once_and_others_by_parameter(monkeypatch):
-    """A check builds the Brian2 objects of all points."""
+    """A check builds the Brian2 objects of all points. What has passed is not checked again, other values are."""
     checked = []
+    monkeypatch.setattr(batching, "_passed", set())
     own = batching.check_together
     monkeypatch.setattr(
         batching,
@@ -88,3 +90,47 @@ def test_points_of_arrays_are_checked_once_and_others_by_parameter(monkeypatch):
     (group,) = batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True, threads=None)
     assert checked == [6]
     assert set(group.paths) == {"noise.sigma", "stimulus.v"}
+    size = {"n_neurons": 1, "duration": 10 * ms, "dt": None, "bridge": True, "threads": None}
+    batching.groups(points, **size)
+    assert checked == [6]
+    for changed in ({"n_neurons": 2}, {"duration": 10.1 * ms}, {"dt": 0.05 * ms}, {"bridge": False}):
+        batching.groups(points, **{**size, **changed})
+    grid["noise.sigma"][2] = 3.0000001 * mV
+    noise, stimulus = nsnn.WhiteNoise(1 * mV), nsnn.Constant(15 * mV)
+    batching.groups(read(cell, noise, stimulus, grid), **size)
+    slower = nsnn.LIF(tau_m=20.1 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    batching.groups(read(slower, noise, stimulus, grid), **size)
+    assert checked == [6] * 7
+
+
+def test_what_has_failed_is_checked_again():
+    """An error of values is that of every call."""
+    noise, grid = nsnn.PoissonNoise(1e9 * Hz, 1 * mV), {"stimulus.v": [14 * mV, 15 * mV]}
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    points = read(cell, noise, nsnn.Constant(15 * mV), grid)
+    for _ in range(2):
+        with pytest.raises(nsnn.NsnnError, match="jumps in a step"):
+            batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True, threads=None)
+
+
+def test_parts_of_points_are_made_once():
+    """A function of the point is called once, in one process; others make the parts themselves."""
+    calls = []
+
+    def noise(point):
+        calls.append(point["s"])
+        return nsnn.WhiteNoise(point["s"])
+
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    table = nsnn.sweep(
+        cell, {"s": [1 * mV, 2 * mV]}, noise=noise, stimulus=nsnn.Constant(15 * mV), measures=nsnn.measures.firing_rate,
+        duration=10 * ms, seed=1, engine="numpy",
+    )  # fmt: skip
+    assert len(table) == len(calls) == 2
+    points = read(cell, nsnn.WhiteNoise(1 * mV), None, {"noise.sigma": [1 * mV, 2 * mV, 3 * mV]})
+    third = points.parts(2)
+    chosen = points.some([2, 0])
+    assert chosen.parts(0) is third
+    assert chosen.parts(1)[1].si("sigma") == pytest.approx(1e-3)
+    copied = pickle.loads(pickle.dumps(chosen))
+    assert copied.parts(0)[1].si("sigma") == third[1].si("sigma")

@@ -31,8 +31,8 @@ _FEW_PAIRS = "have no two adjacent intervals in a trial"
 
 
 def _rate_parts(trains: Trains) -> Parts:
-    durations = np.broadcast_to(trains.durations[:, None], trains.counts.shape)
-    sums = np.stack([trains.counts, durations], axis=1).astype(float)
+    sums = np.empty((trains.n_trials, 2, trains.n_neurons))
+    sums[:, 0], sums[:, 1] = trains.counts, trains.durations[:, None]
     return sums, lambda s: nan_ratio(s[..., 0, :], s[..., 1, :])
 
 
