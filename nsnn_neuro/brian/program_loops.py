@@ -3,7 +3,8 @@
 - Random words are drawn for many neurons at a time before the loop that turns them into numbers (`program_loops.h`).
 - Poisson numbers are drawn for many neurons at a time after the loop that sets their means.
 - Of the numbers of four steps a loop reads those of its own step only.
-- Flags are as wide as the refractory count that they come from, and what is above 0 is a maximum: fewer instructions.
+- Flags are as wide as the refractory count that they come from, what they multiply is a choice, and what is above 0 is a maximum:
+  fewer instructions.
 - The loop over thresholds visits the neurons that are `due` only, and draws for them together.
 
 What has another form is left alone; `tests/brian/test_program_loops.py` holds the texts to this one.
@@ -32,6 +33,11 @@ _CHOSEN = re.compile(r"nsnn(?:_smooth)?_in_turn\(t_in_timesteps, (\w+), (\w+), (
 _JUMPS = re.compile(r"^ *(?P<name>\w+) = nsnn_jumps\((?P<arguments>.*)\);$", re.M)
 _DUE = re.compile(r"const int32_t due = (\w+)\[_idx\];")
 _FLAG = re.compile(r"const int64_t (?P<flag>free|part) = int_\(")
+# Of a step that is part of one after the refractory time, as `group_text.either` writes it, with or without what all neurons share
+_DIFFERENCE = re.compile(r"^ *const \w+ (_lio_\d+) = (\w+)_part - \2;$", re.M)
+_PART_SHARED = re.compile(r"(?P<before>\(|= )(?P<whole>\w+) \+ \((?P<difference>_lio_\d+) \* part\)(?=[);])")
+_PART = re.compile(r"(?P<before>\(|= )(?P<whole>\w+) \+ \(part \* \((?P=whole)_part - (?P=whole)\)\)(?=[);])")
+_FREE = re.compile(r"= (?P<before>\w+) \+ \(free \* \((?P<change>.*)\)\);$", re.M)
 _NORMAL = re.compile(r"= nsnn_box_muller\(\(uint32_t\)(\w+)\[0\]")
 _ABOVE = re.compile(r"0\.25 \* \(\((\w+) \+ _brian_abs\(\1\)\) \* \((\w+) \+ _brian_abs\(\2\)\)\)")
 
@@ -43,7 +49,8 @@ def with_fast_loops(code: Any, text: str) -> str:
     if any(isinstance(value, Function) and not value.stateless for value in code.variables.values()):
         return text  # the order of the calls matters
     if code.template_name == "stateupdate":
-        return _STEP_LOOP.sub(_step, text)
+        wholes = dict(_DIFFERENCE.findall(text))
+        return _STEP_LOOP.sub(lambda loop: _step(loop, wholes), text)
     if code.template_name == "threshold":
         return _THRESHOLD_LOOP.sub(_threshold, text)
     return text
@@ -54,11 +61,42 @@ def included(text: str) -> str:
     return f'#include "{HEADER}"\n{text}' if "NSNN_DRAWN" in text or "NSNN_SEARCHED" in text else text
 
 
-def _step(loop: re.Match[str]) -> str:
+def _chosen(body: str, wholes: dict[str, str]) -> str:
+    """A loop whose flags choose, in place of a product with them; wholes: of the differences computed before it, what from."""
+
+    def shared(found: re.Match[str]) -> str:
+        whole = found["whole"]
+        if wholes.get(found["difference"]) != whole:
+            return found[0]
+        return f"{found['before']}(part ? {whole}_part : {whole})"
+
+    def free(found: re.Match[str]) -> str:
+        if not _balanced(found["change"]):
+            return found[0]
+        return f"= free ? {found['before']} + ({found['change']}) : {found['before']};"
+
+    own = _PART.sub(r"\g<before>(part ? \g<whole>_part : \g<whole>)", body)
+    return _FREE.sub(free, _PART_SHARED.sub(shared, own))
+
+
+def _balanced(text: str) -> bool:
+    """Whether all parentheses are closed, and opened, within a text.
+
+    >>> _balanced("(a) * (b)"), _balanced("a) * (b"), _balanced("((a)")
+    (True, False, False)
+    """
+    depth = 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _step(loop: re.Match[str], wholes: dict[str, str]) -> str:
     """A loop over all neurons; its members are independent, which the compiler need not check in each call."""
-    body = _ABOVE.sub(
-        r"nsnn_above(\1) * nsnn_above(\2)", _FLAG.sub(r"const int32_t \g<flag> = int_(", loop[2])
-    )
+    body = _FLAG.sub(r"const int32_t \g<flag> = int_(", loop[2])
+    body = _ABOVE.sub(r"nsnn_above(\1) * nsnn_above(\2)", _chosen(body, wholes))
     before: list[str] = []
     words: dict[str, tuple[str, int]] = {}  # array of words -> the counter of their block, and its kind
 

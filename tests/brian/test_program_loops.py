@@ -21,7 +21,7 @@ CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV,
 WHITE = nsnn.WhiteNoise(4 * mV)
 N = 2003  # more than one block, and no whole number of vectors
 DRIVE = nsnn.Constant(np.linspace(12, 22, N) * mV)
-WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE = (
+WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE, PART, OWN_PART, FREE = (
     "nsnn_words_of(",
     "nsnn_normals_of(",
     "const auto* const _turn_0",
@@ -30,14 +30,26 @@ WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE = (
     "nsnn_crossed_at(",
     "const int32_t free = ",
     " = nsnn_above(room_prev) * nsnn_above(room_end)",
+    "(part ? relax_part : relax)",
+    "(part ? step_sd_part : step_sd)",
+    "moved = free ? v + (",
 )
-FORMS = WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE
+FORMS = WORDS, NORMALS, CHOICE, JUMPS, DUE, TOGETHER, FLAG, ABOVE, PART, OWN_PART, FREE
 CASES: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
-    "white noise": (WHITE, {}, {WORDS, NORMALS, CHOICE, DUE, TOGETHER, ABOVE}),
-    "no bridge": (WHITE, {"bridge": False}, {WORDS, NORMALS, CHOICE, DUE}),
-    "shared noise": (nsnn.WhiteNoise(4 * mV, shared=0.4), {}, {WORDS, NORMALS, CHOICE, DUE, ABOVE}),
-    "the same noise for all": (nsnn.WhiteNoise(4 * mV, shared=1.0), {}, {CHOICE, DUE, ABOVE}),
-    "coloured noise": (nsnn.OUNoise(4 * mV, 5 * ms), {}, {WORDS, NORMALS, CHOICE, DUE}),
+    "white noise": (WHITE, {}, {WORDS, NORMALS, CHOICE, DUE, TOGETHER, ABOVE, OWN_PART, FREE}),
+    "no bridge": (WHITE, {"bridge": False}, {WORDS, NORMALS, CHOICE, DUE, OWN_PART, FREE}),
+    "noise of each neuron": (
+        nsnn.WhiteNoise(np.linspace(2, 5, N) * mV),
+        {"bridge": False},
+        {WORDS, NORMALS, CHOICE, DUE, OWN_PART, FREE},
+    ),
+    "shared noise": (
+        nsnn.WhiteNoise(4 * mV, shared=0.4),
+        {},
+        {WORDS, NORMALS, CHOICE, DUE, ABOVE, OWN_PART, FREE},
+    ),
+    "the same noise for all": (nsnn.WhiteNoise(4 * mV, shared=1.0), {}, {CHOICE, DUE, ABOVE, OWN_PART, FREE}),
+    "coloured noise": (nsnn.OUNoise(4 * mV, 5 * ms), {}, {WORDS, NORMALS, CHOICE, DUE, FREE}),
     "escape noise": (nsnn.EscapeNoise(nsnn.Gaussian(3 * mV)), {}, {WORDS, CHOICE, DUE}),
     "a hazard": (nsnn.EscapeNoise(hazard=nsnn.GaussianHazard(50 * Hz, 4 * mV)), {}, {WORDS}),
     "jumps": (nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), {"trials": 2}, {WORDS, CHOICE, JUMPS, DUE}),
@@ -80,7 +92,7 @@ def test_rewritten_loops_give_the_same_spikes_and_membranes(
 
     monkeypatch.setattr(program_loops, "with_fast_loops", spied)
     fast = run(noise, **options)
-    assert {form for form in FORMS if any(form in text for text in texts)} == expected | {FLAG}
+    assert {form for form in FORMS if any(form in text for text in texts)} == expected | {FLAG, PART}
     monkeypatch.setattr(program_loops, "with_fast_loops", lambda code, text: text)
     plain = run(noise, **options)
     assert fast[2].size > 1000
