@@ -151,21 +151,20 @@ def _with_normals(body: str) -> tuple[str, list[str]]:
     """A loop without the normals of four steps that it does nothing with but store, and the calls that draw them all at once."""
     calls = []
     for name in dict.fromkeys(_NORMAL.findall(body)):
-        places = []
+        lines, arrays = [], []
         for turn in range(4):
             radius, angle = (rf"\(uint32_t\){name}\[{turn // 2 * 2 + k}\]\[_idx - _first\]" for k in (0, 1))
             later = r" - 0x40000000u" * (turn % 2)
-            places.append(
-                re.search(rf"^ *(\w+) = nsnn_box_muller\({radius}, {angle}{later}\);\n", body, re.M)
-            )
-        stored = [_stored(one[1], body) if one else None for one in places]
-        if None in stored or len(re.findall(rf"\b{name}\b", body)) != 8:
+            drawn = re.search(rf"^ *(\w+) = nsnn_box_muller\({radius}, {angle}{later}\);\n", body, re.M)
+            stored = _stored(drawn[1], body) if drawn else None
+            if drawn and stored:
+                lines += [drawn[0], stored[0]]
+                arrays.append(f"{stored[1]} + _first")
+        if len(arrays) < 4 or len(re.findall(rf"\b{name}\b", body)) != 8:
             continue
-        for one in (*places, *stored):
-            body = body.replace(one[0], "")
-        calls.append(
-            f"nsnn_normals_of(_end - _first, {name}, {', '.join(f'{one[1]} + _first' for one in stored)});"
-        )
+        for line in lines:
+            body = body.replace(line, "")
+        calls.append(f"nsnn_normals_of(_end - _first, {name}, {', '.join(arrays)});")
     return body, calls
 
 

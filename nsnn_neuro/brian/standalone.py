@@ -31,7 +31,8 @@ from brian2.codegen.generators.cpp_generator import c_data_type
 from brian2.core.names import find_name
 from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
 from brian2.core.variables import Constant
-from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices import all_devices
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice, CPPWriter
 
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
@@ -140,6 +141,7 @@ class Device(CPPStandaloneDevice):
         run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
             announce(COMPILING)
+            super().copy_source_files(self.writer, directory)
             _make(directory)
             program_cache.keep(key, program)
         self._run_program(directory, report)
@@ -189,14 +191,17 @@ class Device(CPPStandaloneDevice):
         seconds, fraction = (results / "last_run_info.txt").read_text(encoding="ascii").split()
         self._last_run_time, self._last_run_completed_fraction = float(seconds), float(fraction)
 
+    def copy_source_files(self, writer: CPPWriter, directory: str) -> None:
+        """The names of Brian2's own files, which are the same in all programs: they are copied where one is compiled."""
+        headers, sources, _ = _library()
+        writer.header_files |= headers
+        writer.source_files |= sources
+
     def _key(self, directory: Path) -> str:
         digest = hashlib.sha256(described(self.extra_compile_args).encode())
         for package in ("brian2", "nsnn_neuro"):
             digest.update(f"{package} {version(package)}\n".encode())
-        sources = (p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile")
-        for path in sorted(sources):
-            text = path.read_bytes()
-            digest.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
+        digest.update(_library()[2] + _digest(directory))
         return digest.hexdigest()
 
     def _datum(self, value: float) -> str:
@@ -311,6 +316,25 @@ class Device(CPPStandaloneDevice):
         with open(folder / "makefile", "a", encoding="utf-8") as makefile:
             makefile.write(rules)
         (folder / "make.deps").touch()  # everything is compiled once: nothing depends on what it was before
+
+
+@functools.cache
+def _library() -> tuple[frozenset[str], frozenset[str], bytes]:
+    """Brian2's own headers and sources, by their names in a program's folder, and their checksum."""
+    with tempfile.TemporaryDirectory(prefix="nsnn_") as folder:
+        writer = CPPWriter(folder)
+        all_devices["cpp_standalone"].copy_source_files(writer, folder)
+        return frozenset(writer.header_files), frozenset(writer.source_files), _digest(Path(folder))
+
+
+def _digest(directory: Path) -> bytes:
+    """The checksum of the sources in a folder."""
+    digest = hashlib.sha256()
+    sources = (p for p in directory.rglob("*") if p.suffix in (".cpp", ".h") or p.name == "makefile")
+    for path in sorted(sources):
+        text = path.read_bytes()
+        digest.update(f"{path.relative_to(directory)} {len(text)}\n".encode() + text)
+    return digest.digest()
 
 
 def _rewrite(path: Path, change: Callable[[str], str]) -> None:
