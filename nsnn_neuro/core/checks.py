@@ -252,12 +252,22 @@ def _parameters(kind: Any) -> dict[str, inspect.Parameter]:
     return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
 
 
+@functools.lru_cache(maxsize=256)
+def _required(kind: Any) -> frozenset[str]:
+    """The arguments without a default."""
+    return frozenset(
+        n for n, p in _parameters(kind).items() if p.default is p.empty and "VAR" not in p.kind.name
+    )
+
+
 class SuggestsKeywords:
     """Base of classes that answer a misspelt or missing argument as `suggest_keywords` does."""
 
     def __new__(cls, *args: Any, **keywords: Any) -> Self:
         """Refuse arguments that `__init__` does not take; copies are made without arguments."""
         parameters = _parameters(cast(Any, cls))
+        if not args and _required(cast(Any, cls)) <= keywords.keys() <= parameters.keys():  # most calls
+            return super().__new__(cls)
         if args and parameters and all(p.kind is p.KEYWORD_ONLY for p in parameters.values()):
             raise ArgumentError(
                 f"{cls.__name__} takes its arguments by name: {cls.__name__}({next(iter(parameters))}=..., ...)"

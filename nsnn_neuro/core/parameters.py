@@ -122,6 +122,11 @@ def _check_deterministic(kind: Any) -> None:
                 )
 
 
+@functools.lru_cache(maxsize=256)
+def _parameter_fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(field for field in dataclasses.fields(kind) if "units" in field.metadata)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model(SuggestsKeywords):
     """Base of all models: checks every parameter at creation and returns it in SI (`si`).
@@ -148,7 +153,8 @@ class Model(SuggestsKeywords):
     @classmethod
     def parameter_fields(cls) -> list[dataclasses.Field[Any]]:
         """The fields declared with `parameter`."""
-        return [f for f in dataclasses.fields(cls) if "units" in f.metadata]
+        kind: Any = cls
+        return list(_parameter_fields(kind))
 
     @classmethod
     def type_name(cls) -> str:

@@ -355,7 +355,9 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
             for name in worker.COLUMNS:
                 columns[name] += rows[name]
             columns["failed"] += [None in bad or name in bad for name in rows["measure"]]
-    table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
+    kinds: dict[str, Any] = {"neuron": "Int64", "n": "int64", "value": "float64", "se": "float64"}
+    typed = {name: pd.Series(columns[name], dtype=kind) for name, kind in kinds.items()}
+    table = pd.DataFrame({**columns, **typed})
     table.attrs["units"] = points.units()
     return table
 
