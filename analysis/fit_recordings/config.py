@@ -75,8 +75,8 @@ class Config(StudyConfig):
     """kernel of rates, reliability and van Rossum distance"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "grasshoppers": (1,), "settings": (), "punits": (), "relays": (), "calibrated": (GIF,), "seconds": 8.0,
+        "grasshoppers": (1,), "settings": (), "punits": (), "relays": (), "calibrated": (GIF,), "seconds": 5.0,
         "sound": ((8, 20.0),), "functions": 5, "betas": (0.0, 0.5), "ridges": (1.0,), "n_folds": 2,
-        "shifts": tuple(0.5 * k for k in range(7)), "widths": (0.0, 1e-3, 4e-3), "trials": 10,
+        "shifts": tuple(0.5 * k for k in range(7)), "widths": (0.0, 1e-3, 4e-3), "trials": 5,
         "n_hidden": 4, "epochs": 4, "refine": 0, "particles": 10,
     }  # fmt: skip

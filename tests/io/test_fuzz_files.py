@@ -56,11 +56,3 @@ def test_files_that_are_damaged_or_made_to_harm(tmp_path, kinds):
     for report in reports:  # some are refused, and some are fine
         assert 0 < report["counts"].get("refused", 0) < sum(report["counts"].values())
     assert last["peak"] < 1.5e9
-
-
-@pytest.mark.slow
-def test_a_few_files_of_each_kind(tmp_path):
-    """The same with some cases of each kind, for the quick run of the tests."""
-    *reports, last = ran(tmp_path, [[kind, 12, 16] for kind in CASES if kind != "checkpoint"])
-    assert [problem for report in reports for problem in report["wrong"]] == []
-    assert last["peak"] < 1.5e9
