@@ -146,12 +146,12 @@ static inline void nsnn_words_of(int count, uint32_t first, const int32_t* neuro
 }
 
 #if NSNN_LANES == 8
-/* The normals of nsnn_box_muller for `count` neurons and the four steps of their words, equal to its up to the last bit or two */
+/* What nsnn_box_muller gives, up to the last bit or two, in fewer instructions and for eight neurons at a time */
 #define NSNN_NORMALS
 
 static inline nsnn_reals nsnn_without_sign(nsnn_reals x) { return (nsnn_reals)((nsnn_wide)x & 0x7FFFFFFFFFFFFFFFu); }
 
-/* Square roots, in half of the time of the instruction: an estimate to 14 bits, and two steps of Newton's method for it */
+/* Square roots, faster than by the instruction: an estimate to 14 bits, and two steps of Newton's method */
 static inline nsnn_reals nsnn_root(nsnn_reals x) {
 #ifdef NSNN_BUILTINS
     const nsnn_reals about = __builtin_ia32_rsqrt14pd512_mask(x, nsnn_reals{}, (unsigned char)-1);
@@ -165,7 +165,7 @@ static inline nsnn_reals nsnn_root(nsnn_reals x) {
     return root + half * (x - root * root);
 }
 
-/* The numbers of nsnn_box_muller, for a word and, as `other`, for its angle a quarter turn before */
+/* sin(2 pi y), y from -1/4 to 1/4 */
 static inline nsnn_reals nsnn_sine_of(nsnn_reals y) {
     const nsnn_reals z = y * y;
     nsnn_reals q = 0.10089695501646812 * z - 0.7177337921413454;
@@ -179,6 +179,7 @@ static inline nsnn_reals nsnn_sine_of(nsnn_reals y) {
     return q * y;
 }
 
+/* The normals of two steps, which share the words */
 static inline void nsnn_two_normals(nsnn_wide radius, nsnn_wide angle, nsnn_reals& even, nsnn_reals& odd) {
     /* a word in the lowest bits of a number from 2^20 to 2^20 + 1: no conversion */
     const nsnn_reals u = (nsnn_reals)((radius & 0xFFFFFFFFu) | 0x4130000000000000u) - (1048576.0 - 1.0 / 8589934592.0);
@@ -192,10 +193,10 @@ static inline void nsnn_two_normals(nsnn_wide radius, nsnn_wide angle, nsnn_real
     p = p * t - 1.333333333333353;
     p = p * t - 4.0;
     const nsnn_reals root = nsnn_root(p * s - 1.3862943611198906 * __builtin_convertvector(e, nsnn_reals));
-    /* the signed word and a half, likewise from 2^19 */
+    /* the signed word and a half, in a number from 2^19 */
     const nsnn_wide twice = ((angle + angle) & 0x1FFFFFFFEu) ^ (0x4120000000000000u | 0x100000001u);
     const nsnn_reals turns = (nsnn_reals)twice - 524288.5, y = 0.25 - nsnn_without_sign(turns);
-    /* of the angle a quarter turn before: 1/4 - |y|, which is above 0, with the sign of the turns */
+    /* y of the angle a quarter turn before is 1/4 - |y|, which is above 0, with the sign of the turns */
     const nsnn_wide size = (nsnn_wide)(0.25 - nsnn_without_sign(y)), sign = (nsnn_wide)turns & 0x8000000000000000u;
     even = root * nsnn_sine_of(y);
     odd = root * nsnn_sine_of((nsnn_reals)(size | sign));
@@ -206,6 +207,7 @@ static inline void nsnn_store(nsnn_reals x, float* to) {
     for (int k = 0; k < NSNN_LANES; k++) to[k] = (float)x[k];
 }
 
+/* The normals of `count` <= MOST neurons and four steps, from their words */
 template <int MOST, typename Real>
 static inline void nsnn_normals_of(int count, const uint64_t (&words)[4][MOST], Real* first, Real* second, Real* third, Real* fourth) {
     Real last[4][NSNN_LANES];
