@@ -21,7 +21,7 @@ from brian2.core.variables import DynamicArrayVariable
 
 from . import program_progress
 
-PIECE = 512
+PIECE = 704
 """About how many neurons, times trials, a process advances at a time: their variables fit into a core's cache"""
 TEXT = "parts.cpp"
 # Pieces begin at multiples of this: those of double and int32 are then as long as whole vectors of 512 bits
