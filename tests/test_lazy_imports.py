@@ -33,9 +33,11 @@ def loaded(statements: str) -> list[str]:
         ("import nsnn_neuro", set()),
         ("import nsnn_neuro.measures", set()),
         ("import nsnn_neuro as nsnn; dir(nsnn), nsnn.__version__", set()),
+        ("import nsnn_neuro as nsnn; nsnn.measures.firing_rate", {"neo"}),
         (
-            "import nsnn_neuro as nsnn; nsnn.measures.firing_rate",
-            {*HEAVY} - {"brian2", "torch", "matplotlib"},
+            "import nsnn_neuro as nsnn, quantities as pq\n"
+            "nsnn.measures.fano_factor(nsnn.to_block([[[0.1]], [[0.1, 0.3]], [[0.2]]], t_stop=1 * pq.s))",
+            {"neo", "scipy"},
         ),
         ("import nsnn_neuro as nsnn; nsnn.theory.siegert_rate", {*HEAVY} - {"brian2", "torch", "matplotlib"}),
         (

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, pearson3, skew
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.numba_jit import njit
 from ...core.warn import warn
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, read_labels, read_windows, z_scores
@@ -147,9 +145,11 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
     n, n_neurons = counts.shape
     if n < 3:
         return
+    from scipy.special import ndtri  # here, so that importing a firing rate does not import SciPy
+
     z, _ = z_scores(counts[:, None, :], label)
     correlation = nan_ratio((z[1:] * z[:-1]).sum(axis=(0, 1)), (z**2).sum(axis=(0, 1)))
-    rare = (norm.isf(DRIFT_LEVEL / n_neurons) - 1) / np.sqrt(n)
+    rare = (-ndtri(DRIFT_LEVEL / n_neurons) - 1) / np.sqrt(n)
     largest = np.argsort(-np.nan_to_num(correlation))[:_CANDIDATES]
     for j in largest[np.nan_to_num(correlation)[largest] > rare]:
         if _tail(z[..., [j]], label) <= DRIFT_LEVEL / n_neurons:
@@ -165,6 +165,8 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
 
 def _tail(z: np.ndarray, label: np.ndarray) -> float:
     """p of one neuron's sum of products of successive trials; 1 as soon as a permutation reaches it."""
+    from scipy.stats import pearson3, skew  # slow to import, and most counts do not come here
+
     value, rng, null = (z[1:] * z[:-1]).sum(), np.random.default_rng(0), np.empty(0)
     for batch in _BATCHES:
         null = np.append(null, _permuted(z, label, batch, rng))
@@ -176,6 +178,8 @@ def _tail(z: np.ndarray, label: np.ndarray) -> float:
 
 def _permuted(z: np.ndarray, label: np.ndarray, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
     """Sums of products of successive trials (n_shuffle, n_neurons), the trials of each label permuted."""
+    from .trial_drift_numba import products
+
     order = np.argsort(label, kind="stable")
     starts = np.append(0, np.cumsum(np.bincount(label)))
     values = np.ascontiguousarray(z.transpose(0, 2, 1))  # trial, neuron, window
@@ -183,26 +187,5 @@ def _permuted(z: np.ndarray, label: np.ndarray, n_shuffle: int, rng: np.random.G
     at_once = max(1, _AT_ONCE // len(z))
     for first in range(0, n_shuffle, at_once):
         uniform = rng.random((min(at_once, n_shuffle - first), len(z)))
-        _products(values, order, starts, uniform, out[first : first + at_once])
+        products(values, order, starts, uniform, out[first : first + at_once])
     return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _products(
-    z: np.ndarray, order: np.ndarray, starts: np.ndarray, uniform: np.ndarray, out: np.ndarray
-) -> None:
-    mixed, place = order.copy(), np.empty_like(order)
-    for k in range(uniform.shape[0]):
-        for group in range(starts.size - 1):
-            first = starts[group]
-            for i in range(starts[group + 1] - 1, first, -1):
-                j = first + int(uniform[k, i] * (i - first + 1))
-                mixed[i], mixed[j] = mixed[j], mixed[i]
-        for i in range(order.size):
-            place[order[i]] = mixed[i]
-        for n in range(z.shape[1]):
-            total = 0.0
-            for t in range(order.size - 1):
-                for w in range(z.shape[2]):
-                    total += z[place[t], n, w] * z[place[t + 1], n, w]
-            out[k, n] = total
