@@ -131,7 +131,7 @@ def _few_names() -> Iterator[None]:
     yield
     if tracking := sys.modules.get("brian2.core.names"):
         instances = tracking.Nameable.__instances__
-        if len(instances()) > _named + 1000:
+        if len(instances()) > _named + 4000:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
