@@ -234,7 +234,7 @@ def sweep(
             folder.write("table.csv", table.to_csv(index=False))
     _refuse_all_failed(errors, len(seeds) * len(points) * len(functions), len(functions), folder)
     _warn(errors, len(seeds) * len(points), folder)
-    _warn_few(done, len(seeds) * len(points))
+    _warn_few(done, points, len(seeds) * len(points))
     return table
 
 
@@ -362,16 +362,17 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
     return table
 
 
-def _warn_few(done: Results, total: int) -> None:
-    """Name the points whose CV is of few intervals per trial."""
+def _warn_few(done: Results, points: Points, total: int) -> None:
+    """Name the points whose CV is of few intervals per trial: their numbers, as in the table, and the values of the first."""
     names = sorted({name for one in done.values() for name in one.get("few", [])})
     for name in names:
         few = [key for key in sorted(done) if name in done[key].get("few", [])]
-        points = sorted({point for _, point in few})
-        listed = ", ".join(map(str, points[:_NAMED])) + (", ..." if len(points) > _NAMED else "")
+        numbers = sorted({point for _, point in few})
+        listed = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
+        first = ", ".join(f"{key} = {value}" for key, value in points.values[numbers[0]].items())
         warn(
-            f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial (point {listed}): the ends of "
-            "trials cut long intervals off, so these values are too low; take longer trials"
+            f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial (point {listed}; "
+            f"{numbers[0]} has {first}): the ends of trials cut long intervals off, so these values are too low; take longer trials"
         )
 
 

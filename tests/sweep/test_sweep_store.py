@@ -344,7 +344,10 @@ def test_points_with_few_intervals_per_trial_are_named_also_when_they_are_read(t
         "seed": 1,
     }
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"cv: 1 of 2 points have fewer than 5 intervals .* \(point 0\)"):
+        with pytest.warns(
+            UserWarning,
+            match=r"cv: 1 of 2 points .* fewer than 5 .* \(point 0; 0 has stimulus\.v = 15\. mV\):",
+        ):
             table = swept(tmp_path / "out", **given)
     rates = table[table.measure == "firing_rate"].value.to_numpy()
     assert rates[0] < 6 < 20 < rates[1]
