@@ -372,7 +372,7 @@ def _warn_few(done: Results, points: Points, total: int) -> None:
         first = ", ".join(f"{key} = {value}" for key, value in points.values[numbers[0]].items())
         warn(
             f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial (point {listed}; "
-            f"{numbers[0]} has {first}): the ends of trials cut long intervals off, so these values are too low; take longer trials"
+            f"the first has {first}): the ends of trials cut long intervals off, so these values are too low; take longer trials"
         )
 
 
