@@ -121,7 +121,8 @@ def draw(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xlim(-_EDGE, _EDGE)
     ax.set_ylim(place[-1] + 1, place[0] - 2)
     ax.set_xlabel("relative error, simulated / theory - 1 (%); bars: 4 standard errors")
-    ax.legend(frameon=False, loc="upper right", fontsize=7)
+    # above the axes, where no bar is
+    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, fontsize=7, borderaxespad=0)
     for name in ("top", "right", "left"):
         ax.spines[name].set_visible(False)
     ax.tick_params(axis="y", length=0)
