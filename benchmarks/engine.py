@@ -6,7 +6,8 @@ steps alone: what a standalone program says of itself, a runtime network between
 of the hand-written program, of JAX and of PyTorch the loop. "complete call" is the call of `simulate`, Block included. The ratio is
 our median over the peer's. The rows "compile included", "later call" and "new seed" count complete calls on both sides. Rows with
 "two processes" use two cores for this package and one for the peer. The single runs that a sweep is compared with come before all
-others, in a new process: Brian2 collects garbage before each run, so they are slower where there are many Python objects.
+others, in a new process, and are compiled in another one: Brian2 collects garbage before each run, so they are slower where there
+are many Python objects.
 
 Both rates are compared. They must agree to 4 standard errors and 2 % (stock Brian2's step is Euler's, its refractory period a step
 shorter; 3 % of Brunel's network, whose neurons aren't independent), or the row says WRONG. With the bridge on this package fires
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -44,6 +46,7 @@ from engine_cases import (
     lif,
     ours,
     points,
+    run_singles,
     singles,
     stock,
     stock_brunel,
@@ -201,7 +204,13 @@ def sweep_row(setting: Setting, folder: Path) -> Lines:
     every = [np.tile(values, setting.trials) for values in (mu, sigma)]
     runtime = "cython" if setting.engine == "cpp" else setting.engine
     alone = singles(setting, runtime, folder)
-    alone(0)  # compiles
+    if runtime == "cython":
+        # the compiler would leave so many objects in this process that each run takes twice as long
+        spawn = multiprocessing.get_context("spawn")
+        compiling = spawn.Process(target=run_singles, args=(setting, runtime, folder))
+        compiling.start()
+        compiling.join()
+    alone(0)
     one_by_one = [alone(1 + k) for k in range(setting.repeats)]
     by_sweep = swept(setting, setting.engine)
     first = by_sweep(0)

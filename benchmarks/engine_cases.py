@@ -233,6 +233,11 @@ def singles(setting: Setting, engine: str, folder: Path) -> Case:
     return case
 
 
+def run_singles(setting: Setting, engine: str, folder: Path) -> None:
+    """Run them once, which compiles what no run has compiled before."""
+    singles(setting, engine, folder)(0)
+
+
 def stock_brunel(size: wired.Size) -> Callable[[], tuple[list[Any], Any]]:
     """Brunel's network in stock Brian2, with in-degrees that are exact as in ours."""
     wiring = wired.fixed(size, np.random.default_rng(1))

@@ -89,7 +89,11 @@ class Points:
 
     def label(self, k: int) -> str:
         """Point k for a message: its number and values."""
-        return f"grid[{k}] ({', '.join(f'{name} = {value}' for name, value in self.values[k].items())})"
+        return f"grid[{k}] ({self.described(k)})"
+
+    def described(self, k: int) -> str:
+        """The values of point k for a message."""
+        return ", ".join(f"{name} = {value}" for name, value in self.values[k].items())
 
     def plain(self) -> list[dict[str, Any]]:
         """The values of every point in SI, without units."""

@@ -369,10 +369,10 @@ def _warn_few(done: Results, points: Points, total: int) -> None:
         few = [key for key in sorted(done) if name in done[key].get("few", [])]
         numbers = sorted({point for _, point in few})
         listed = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
-        first = ", ".join(f"{key} = {value}" for key, value in points.values[numbers[0]].items())
         warn(
-            f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial (point {listed}; "
-            f"the first has {first}): the ends of trials cut long intervals off, so these values are too low; take longer trials"
+            f"{name}: {len(few)} of {total} points have fewer than {INTERVALS} intervals per trial, the first with "
+            f"{points.described(numbers[0])} (point {listed}): the ends of trials cut long intervals off, "
+            "so these values are too low; take longer trials"
         )
 
 

@@ -362,6 +362,7 @@ def test_the_figure_shows_every_judged_row(rows):
     assert len(ax.get_yticklabels()) == 3
     assert [t.get_text() for t in ax.texts] == ["-4.0 %", "LIF"]
     assert {t.get_text() for t in ax.get_legend().get_texts()} == {"rate", "CV", "within 1 %", "failed"}
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1 - 1  # on no row
 
 
 def test_the_figure_shows_synapses(rows):

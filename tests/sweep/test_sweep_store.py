@@ -346,7 +346,7 @@ def test_points_with_few_intervals_per_trial_are_named_also_when_they_are_read(t
     for _ in range(2):
         with pytest.warns(
             UserWarning,
-            match=r"cv: 1 of 2 points .* fewer than 5 .* \(point 0; the first has stimulus\.v = 15\. mV\):",
+            match=r"cv: 1 of 2 points .* fewer than 5 .*, the first with stimulus\.v = 15\. mV \(point 0\):",
         ):
             table = swept(tmp_path / "out", **given)
     rates = table[table.measure == "firing_rate"].value.to_numpy()
