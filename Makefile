@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all test-oldest test-peers lint docs docs-serve docs-check studies notebooks bench clean
+.PHONY: help demo test test-all test-oldest first-use first-use-all test-peers lint docs docs-serve docs-check studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -49,6 +49,12 @@ OLDEST_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix io/test_,nwb exte
 
 test-oldest: .venv-oldest/.installed ## quick tests with the oldest versions of what pyproject.toml asks for (Python 3.11)
 	@.venv-oldest/bin/python -m pytest -n $(JOBS) --maxprocesses 8 -m "not slow" $(or $(TESTS),$(OLDEST_TESTS))
+
+first-use: ## what a user does first, in new environments: newest versions on Python 3.13, oldest on 3.11
+	@$$($(find_python)) .ci/first_use.py $(or $(ENVIRONMENTS),3.13-newest 3.11-oldest)
+
+first-use-all: ## the same on every Python, with and without a C++ compiler, into docs/develop/environments.md
+	@$$($(find_python)) .ci/first_use.py --all --page docs/develop/environments.md
 
 # every file with a test that is skipped without one of these packages
 PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|xarray|spikeinterface|statsmodels|nemos|nwbinspector|neuroconv|dit)' \
@@ -97,11 +103,11 @@ $(PY):
 		echo "warning: no C++ compiler, so Brian2 falls back to NumPy code: correct, but many times slower." >&2; \
 		echo "  To install one: apt-get install g++ (Debian, Ubuntu); xcode-select --install (macOS)" >&2
 
-.venv-oldest/.installed: $(VENV)/.installed-test pyproject.toml
+.venv-oldest/.installed: pyproject.toml
 	@echo "== installing the oldest versions into .venv-oldest"
 	@rm -rf .venv-oldest && python3.11 -m venv .venv-oldest && echo '*' > .venv-oldest/.gitignore
-	@$(PY) .ci/oldest.py > .venv-oldest/oldest.txt
-	@.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install -c .venv-oldest/oldest.txt -e . \
+	@.venv-oldest/bin/python -m pip --disable-pip-version-check --quiet install uv
+	@.venv-oldest/bin/python -m uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e . \
 		"pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100" && touch $@
 
 # The stamps are written last, so an install that failed is tried again; a newer pyproject.toml renews them.
