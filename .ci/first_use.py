@@ -85,13 +85,13 @@ class Environment:
 
 
 def ten_lines() -> tuple[str, str]:
-    """README's program, with an engine to fill in, and what it prints."""
+    """README's program and what it prints."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.split("## Ten lines of Python")[1]
     program, printed = re.findall(r"```(?:python)?\n(.*?)```", section, re.S)[:2]
     if program.count("seed=1)") != 1:
         raise SystemExit("README.md: the ten lines: expected one `seed=1)`, to name the engine behind it")
-    return program.replace("seed=1)", "seed=1, engine={engine!r})"), printed
+    return program, printed
 
 
 def interpreter(version: str) -> str:
@@ -130,8 +130,8 @@ def run_ten_lines(env: Environment) -> None:
     program, printed = ten_lines()
     script = env.folder / "ten_lines.py"
     for engine in ENGINES:
-        code = program.format(engine=engine) + 'print(block.annotations["engine"])\n'
-        script.write_text(code, encoding="utf-8")
+        code = program.replace("seed=1)", f"seed=1, engine={engine!r})")
+        script.write_text(code + 'print(block.annotations["parameters"]["engine"])\n', encoding="utf-8")
         runs = env.compiler or engine in ("auto", "numpy")
         with env.timed(engine):
             output = env.run("python", script, fails=not runs)
