@@ -12,6 +12,10 @@ For each combination the learning rate of each network is chosen on the validati
 other, paired seeds are evaluated once on the test part, with ten trials summed. The deterministic network has the same initial
 weights, batches and schedule, and the density of the noise as surrogate gradient. Times are seconds per epoch on the machine of
 the run.
+
+Outcome of the full run of 2026-11-27 (docs/results.md). The mean over combinations hides two kinds of data: on digits the noisy
+network is behind in all seven combinations, by .09 to 1.58 points, and on manifolds it is ahead by .43 and 3.27. So "any
+architecture", as the claim read before, is more than was tested. The evidence by data set was added after that run.
 """
 
 from __future__ import annotations
@@ -36,12 +40,15 @@ from .shared.intervals import above
 from .shared.paired_networks import ARMS, dense, initial_network, points, training_data
 from .shared.recordings import folder
 
-CLAIM = "Noisy spiking networks of any architecture learn with any of the algorithms, about as well as deterministic networks"
-PAPER = "NSNNs of any architecture and training algorithm compete with deterministic networks"
+CLAIM = (
+    "Dense, convolutional, residual and recurrent noisy networks learn with several algorithms, on average less than a point "
+    "behind deterministic networks"
+)
+PAPER = "NSNNs of several architectures, trained by several algorithms, compete with deterministic networks"
 PAPER_NUMBER = (
     "on average over combinations the noisy network is not inferior",
-    r"^(\S+ points, \[.*?\])",
-    "accuracy, noisy minus deterministic: {}",
+    r"^(\S+ points, \[.*?\]); single combinations from (\S+) to ([+-][\d.]+)",
+    "accuracy, noisy minus deterministic, on average over combinations: {}; single ones from {} to {}",
 )
 NEEDS = "torch"
 RECORDINGS = ("nmnist_160",)
@@ -282,6 +289,13 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     differences = np.array([noisy - other for _, noisy, other in accuracies])
     poor = [(key, noisy) for key, noisy, _ in accuracies if noisy.mean() < LEAST[key[1]]]
     worst = min(accuracies, key=lambda row: row[1].mean() - LEAST[row[0][1]])
+    of_data: dict[str, list[np.ndarray]] = {}
+    for ((_, data, _), *_), difference in zip(accuracies, differences, strict=True):
+        of_data.setdefault(data, []).append(difference)
+    each = (
+        f"{data} {points(np.mean(own, axis=0))}, behind in {sum(values.mean() < 0 for values in own)} of {len(own)}"
+        for data, own in of_data.items()
+    )
     return [
         Claim(
             "every combination of architecture, data and algorithm learns (accuracy of the noisy network at least "
@@ -301,7 +315,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         Claim(
             "noise has no cost: the mean difference is not below 0",
             bool(differences.mean() >= 0),
-            points(differences.mean(axis=0)),
+            "; ".join([points(differences.mean(axis=0)), *each]),
             central=False,
         ),
     ]  # fmt: skip

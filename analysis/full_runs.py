@@ -38,7 +38,7 @@ __all__ = [
 
 PATH = Path(__file__).with_name("full_runs.json")
 README = Path(__file__).resolve().parents[1] / "README.md"
-_HEAD = "| claim | study | verdict | full run | a central number |\n|---|---|---|---|---|\n"
+_HEAD = "| claim | study | verdict | full run | central number, and what limits it |\n|---|---|---|---|---|\n"
 
 
 def word(claims: list[Claim]) -> str:
@@ -112,22 +112,29 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def number(name: str, claims: list[Claim]) -> str:
-    """The number that stands for a study in the README, with its error, from the evidence of one of its central claims.
+    """The numbers that stand for a study in the README, with their errors, from the evidence of its claims.
 
-    The study's constant PAPER_NUMBER has three texts: the beginning of that claim, a pattern in its evidence, and what the README
-    says, with {} for each group of the pattern.
+    The study's constant PAPER_NUMBER has three texts: the beginning of a central claim, a pattern in its evidence, and what the
+    README says, with {} for each group of the pattern. It may have several such triples; those after the first may be of secondary
+    claims.
 
     Raises
     ------
-    NsnnError : no central claim has such evidence
+    NsnnError : no claim has such evidence
     """
-    start, pattern, text = listing.constants(name)["PAPER_NUMBER"]
+    given = listing.constants(name)["PAPER_NUMBER"]
+    triples = [given] if isinstance(given[0], str) else given
+    central = [claim for claim in claims if claim.central]
+    return "; ".join(_quoted(name, central if k == 0 else claims, *one) for k, one in enumerate(triples))
+
+
+def _quoted(name: str, claims: list[Claim], start: str, pattern: str, text: str) -> str:
     for claim in claims:
-        if claim.central and claim.text.startswith(start) and (match := re.search(pattern, claim.evidence)):
-            return str(text.format(*match.groups()))
+        if claim.text.startswith(start) and (match := re.search(pattern, claim.evidence)):
+            return text.format(*match.groups())
     raise NsnnError(
-        f"{name}: no central claim of its full run begins with {start!r} and has evidence like {pattern!r}: "
-        "adapt PAPER_NUMBER of the study"
+        f"{name}: no central claim of its full run (or none at all, if it is not the first number) begins with {start!r} and has "
+        f"evidence like {pattern!r}: adapt PAPER_NUMBER of the study"
     )
 
 

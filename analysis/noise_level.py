@@ -23,6 +23,10 @@ against a deterministic one trained at .003. It compared learning rates. A pilot
 sigma .8, 2 to 5 points more under attack with noise, and 1.0 to 1.4 points less without an attack. The claims below were written
 with that knowledge, and before the run with the seeds below. Its results, every cell: docs/robustness.md.
 
+Outcome of the full run of 2026-11-27. The gain of 3.25 points under attack is a mean over sigma from .2 to 1.6. It is 1.7
+points at sigma .2 and .4 (six cells) and 5.6 at .8 and 1.6 (four cells), which is not moderate noise. At the chosen cell,
+sigma .2, it is 2.2.
+
 Limit: PGD uses each network's own sigma as its surrogate's width. At equal sigma both networks face the same attack.
 Between sigmas the attack differs too, so a trend with sigma is not one of robustness alone.
 """
@@ -49,20 +53,28 @@ from .harness import Claim, StudyConfig, part, verifier
 from .shared.intervals import above, holm, interval
 from .shared.paired_networks import ARMS, points, train_on_digits
 
-CLAIM = (
-    "Some noise is a resource: a noisy network withstands attacks better than its deterministic counterpart"
-)
-PAPER = "Moderate noise inside a network makes it more robust at little cost"
+CLAIM = "A noisy network withstands attacks better than its deterministic counterpart, at equal sigma and learning rate"
+PAPER = "Noise inside a network makes it more robust at little cost"
 PAPER_NUMBER = (
-    "at equal sigma and learning rate the noisy network is more accurate under PGD",
-    r"%, (\S+ points, \[.*?\])",
-    "accuracy under attack, noisy minus deterministic: {}",
+    (
+        "at equal sigma and learning rate the noisy network is more accurate under PGD, mean over learned cells",
+        r"^(\d+ of \d+) cells .*%, (\S+ points, \[.*?\])",
+        "accuracy under attack, noisy minus deterministic, mean over {} combinations of noise level and learning rate, with strong "
+        "noise: {}",
+    ),
+    (
+        "with sigma and learning rate of each network chosen on validation images",
+        r"sigma (\S+) at .*; (\S+ points, \[[^\]]*\]) under attack",
+        "at the level chosen on validation images, {}: {}",
+    ),
 )
 NEEDS = "torch"
 SABOTAGES = {"labels shuffled": "the noisy network is trained on shuffled labels"}
 MARGIN = 0.01
 LEARNED = 0.95
 """validation accuracy from which a cell counts as learned"""
+MODERATE = 0.4
+"""largest sigma that counts as moderate"""
 SHOWN = {
     "accuracy": "accuracy (%)",
     "attacked": "accuracy under PGD (%)",
@@ -221,8 +233,11 @@ def _equal(table: pd.DataFrame) -> list[Claim]:
     if not cells:
         cells, where = [(np.nan, np.nan)], "no cell was learned by both networks"
 
-    def mean(values: pd.DataFrame) -> np.ndarray:
-        return values.reindex(columns=pd.MultiIndex.from_tuples(cells)).mean(axis=1).to_numpy()
+    def mean(values: pd.DataFrame, most: float = np.inf) -> np.ndarray:
+        some = [cell for cell in cells if cell[0] <= most] or [(np.nan, np.nan)]
+        return values.reindex(columns=pd.MultiIndex.from_tuples(some)).mean(axis=1).to_numpy()
+
+    moderate = mean(gains(table, "attacked"), MODERATE)
 
     def both(column: str) -> str:
         noisy, other = (100 * mean(_cells(table, arm, column)).mean() for arm in ("noisy", "deterministic"))
@@ -240,6 +255,13 @@ def _equal(table: pd.DataFrame) -> list[Claim]:
             "attack (paired 95 % interval)",
             above(mean(gains(table, "accuracy")), -MARGIN),
             both("accuracy"),
+        ),
+        Claim(
+            f"with moderate noise, sigma up to {MODERATE:g}, the noisy network is more accurate under PGD, mean over learned cells "
+            "(paired 95 % interval above 0; added after the full run of 2026-11-27)",
+            above(moderate, 0.0),
+            points(moderate),
+            central=False,
         ),
         _in_every_cell(gains(table, "attacked"), cells),
         Claim(

@@ -52,6 +52,10 @@ the spikes includes 0 (cortical 12), and two against noise added afterwards do (
 is about as good: equal on receptors, .08 bits per spike behind on P-units, and ahead in cortical 08. Added later: the
 calibrated GIF is ahead of both on receptors, by .28 and .50, and behind the noisy neuron on the cortical neuron, by .56 on average.
 
+Variability is the subject of secondary claims alone, and they fail: time rescaling does not reject the noisy neuron in 7 of
+18 recordings, CV and Fano factor along a trial are those of the cell in 12 of 18, the Fano factor across repeats in 2 of 8
+settings. So this study does not show that noisy neurons reproduce the variability of responses.
+
 Limits. The deterministic neuron keeps the filters of the noisy neuron; one fitted from scratch by surrogate gradients is not
 tested. The errors describe another segment of the same recording, not another cell: one cortical cell in eight settings is not
 eight cells. Training and test part are consecutive, so adaptation (in all cells except P-units) affects all models alike. Bits

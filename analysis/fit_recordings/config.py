@@ -15,12 +15,30 @@ CLAIM = (
     "noisy afterwards"
 )
 PAPER = (
-    "NSNNs reproduce the variability of neural responses and predict them better than deterministic networks"
+    "Noisy neurons predict neural responses better than deterministic ones (tested for single neurons by held-out likelihood; that "
+    "they reproduce the variability of responses is no central claim)"
 )
 PAPER_NUMBER = (
-    "the held-out score of the noisy neuron exceeds that of the deterministic neuron on every recording",
-    r"least certain in .*?: (\S+ \[.*?\])",
-    "lead over the deterministic neuron on the least certain recording: {} bits per spike",
+    (
+        "the held-out score of the noisy neuron exceeds that of the deterministic neuron on every recording",
+        r"least certain in .*?: (\S+ \[.*?\])",
+        "lead over the deterministic neuron on the least certain recording: {} bits per spike",
+    ),
+    (
+        "time rescaling does not reject the noisy neuron",
+        r"^not rejected in (\d+ of \d+)",
+        "time rescaling does not reject the noisy neuron in {} recordings",
+    ),
+    (
+        "along a trial the noisy neuron is as variable as the cell",
+        r"^in (\d+ of \d+) recordings",
+        "CV and Fano factor along a trial are those of the cell in {}",
+    ),
+    (
+        "across repeats the noisy neuron is as variable as the cell: fano",
+        r"^in (\d+ of \d+) settings",
+        "the Fano factor across repeats in {} settings",
+    ),
 )
 SABOTAGES = {
     "noise off": "the deterministic neuron replaces the noisy neuron",

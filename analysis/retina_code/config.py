@@ -12,9 +12,26 @@ from ..harness import StudyConfig
 CLAIM = "A noisy hidden layer predicts the spikes of retinal ganglion cells better than one without noise"
 PAPER = "With noise in its hidden neurons a network predicts recorded spikes better than without"
 PAPER_NUMBER = (
-    "a noisy hidden layer has more held-out bits per spike",
-    r"difference (\S+ \[.*?\]) over cells",
-    "noisy minus noiseless hidden layer, retinal cells: {} bits per spike",
+    (
+        "a noisy hidden layer has more held-out bits per spike than a noiseless one",
+        r"difference (\S+ \[.*?\]) over cells",
+        "noisy minus noiseless hidden layer, retinal cells: {} bits per spike",
+    ),
+    (
+        "a noisy hidden layer has more held-out bits per spike than: linear-nonlinear",
+        r"difference (\S+ \[.*?\]) over cells",
+        "noisy minus a linear filter: {}",
+    ),
+    (
+        "a noisy hidden layer has more held-out bits per spike than: subunits",
+        r"difference (\S+ \[.*?\]) over cells",
+        "minus subunits: {}",
+    ),
+    (
+        "a noisy hidden layer has more held-out bits per spike than: Poisson GLM",
+        r"difference (\S+ \[.*?\]) over cells",
+        "minus a Poisson GLM with spike history: {}",
+    ),
 )
 SABOTAGES = {"windows shuffled": "each window gets the stimulus of another one, half of the recording away"}
 SET = "salamander_retina_onken"

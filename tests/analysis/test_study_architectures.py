@@ -49,6 +49,15 @@ def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: st
         study.verify(table(**made))
 
 
+def test_a_cost_on_one_kind_of_data_is_not_hidden_by_the_mean() -> None:
+    """Half a point less on digits, more elsewhere."""
+    found = table(difference=0.005)
+    found.loc[(found.data == "digits") & (found.arm == "noisy"), "accuracy"] -= 0.01
+    evidence = study.claims(found)[2].evidence
+    assert "digits -0.48 points" in evidence
+    assert "behind in 7 of 7; MNIST sample +0.52 points" in evidence
+
+
 def test_table_and_figure_have_every_combination() -> None:
     assert len(study.summary(table())) == len(study.COMBINATIONS)
     labels = study.plot(table()).axes[0].get_yticklabels()

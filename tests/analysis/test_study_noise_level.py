@@ -51,6 +51,19 @@ def test_claims_hold_if_noise_helps() -> None:
 
 
 @pytest.mark.slow
+def test_a_gain_by_strong_noise_alone_is_not_one_by_moderate_noise() -> None:
+    """2 points less with moderate noise, 20 more with strong noise: 4 cells and 2 cells."""
+    strong = table(gain=-0.02)
+    strong.loc[(strong.arm == "noisy") & (strong.level == 1.6), "attacked"] += 0.22
+    every, _, moderate, *_ = study.claims(strong)
+    assert every.holds
+    assert not moderate.holds
+    assert not moderate.central
+    assert moderate.evidence.startswith("-1.98 points")
+    assert every.evidence.split("%, ")[1].startswith("+5.35 points")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "message"),
     [
