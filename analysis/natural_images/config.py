@@ -66,7 +66,7 @@ TRANSFER_ONLY = (HALF, DOUBLE)
 
 CLEAN, PIXELS, OCCLUSION = "clean", "pixel noise", "occlusion"
 INSIDE = ("spikes lost", "spikes added", "lost and added", "membrane noise", "weight noise")
-WORST, FRESH, PUBLISHED = "worst PGD", "worst PGD, new noise", "paper's protocol"
+WORST, FRESH, ONE_STEP = "worst PGD", "worst PGD, new noise", "FGSM, one draw"
 ATTACK = "attack"
 
 
@@ -103,8 +103,8 @@ class Config(StudyConfig):
     weights: tuple[float, ...] = (0.1, 0.3)
     strengths: tuple[float, ...] = (2, 4)
     """largest change of a pixel by PGD, in 1/255"""
-    published: tuple[float, ...] = (2, 4, 8)
-    """largest change by the paper's protocol, in 1/255"""
+    one_step: tuple[float, ...] = (2, 4, 8)
+    """change of a pixel by FGSM with one draw, in 1/255"""
     steps: int = 20
     momentum: float = 0.75
     widths: tuple[float, ...] = (0.3, 0.7, 1.2)
@@ -117,7 +117,7 @@ class Config(StudyConfig):
     QUICK: ClassVar[dict[str, object]] = {
         "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 1000, "test": 200, "disturbed": 50, "images": 20,
         "passes": 4, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,), "membrane": (0.3,),
-        "weights": (0.1,), "strengths": (2,), "published": (2,), "steps": 4, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
+        "weights": (0.1,), "strengths": (2,), "one_step": (2,), "steps": 4, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
     }  # fmt: skip
 
     def seeds_of(self, arm: str) -> range:

@@ -16,9 +16,9 @@ from .config import (
     NOISE_OFF,
     NOISE_ON,
     NOISY_INPUT,
+    ONE_STEP,
     PAPER_NOISE,
     PIXELS,
-    PUBLISHED,
     WORST,
 )
 from .verdicts import of_kind, primary
@@ -37,7 +37,7 @@ LOOKS = {
 CAPTION = (
     "Accuracy on CIFAR-10 of each arm against the strength of a disturbance (0: none), ten passes in every arm; means over seeds "
     "and learning rates, bars: 95 % intervals over seeds, where there are three or more. Worst PGD: of each image the worst of all "
-    "attacks. Paper's protocol: one step, one draw of the noise, own surrogate, pixels not clipped, one pass."
+    "attacks. FGSM, one draw: one step, one draw of the noise, own surrogate, pixels not clipped, one pass."
 )
 DIFFERENCES = (
     "The four primary differences, points of accuracy; dots: seeds, bars: means with 95 % intervals before Holm's correction; "
@@ -71,7 +71,7 @@ def _curve(ax, table: pd.DataFrame, kind: str) -> None:
 def plot(table: pd.DataFrame) -> Figure:
     """Accuracy against the strength of each disturbance."""
     units = {
-        PIXELS: "standard deviation", WORST: "largest change of a pixel (1/255)", PUBLISHED: "change of a pixel (1/255)",
+        PIXELS: "standard deviation", WORST: "largest change of a pixel (1/255)", ONE_STEP: "change of a pixel (1/255)",
         INSIDE[0]: "probability", INSIDE[3]: "standard deviation (thresholds)", INSIDE[4]: "relative standard deviation",
     }  # fmt: skip
     figure = Figure(figsize=(10, 5.6), layout="constrained")

@@ -27,8 +27,8 @@ from .config import (
     INSIDE,
     N3,
     OCCLUSION,
+    ONE_STEP,
     PIXELS,
-    PUBLISHED,
     SET,
     TRAINED,
     TRANSFER_ONLY,
@@ -190,10 +190,10 @@ def _of_arm(
         with deep.disturbed(used, **how, seed=cell.seed):
             seen(kind, strength, X[some], y[some])
     attacked = (X[: config.images], y[: config.images])
-    for strength in config.published:
-        images = published_attack(used, attacked, strength * _PIXEL, cell.seed)
-        accuracy = _published(used, images, attacked[1], cell.seed)
-        rows.append(_row(name, cell, PUBLISHED, strength, 1, config.images, accuracy))
+    for strength in config.one_step:
+        images = one_step_attack(used, attacked, strength * _PIXEL, cell.seed)
+        accuracy = _under_one_step(used, images, attacked[1], cell.seed)
+        rows.append(_row(name, cell, ONE_STEP, strength, 1, config.images, accuracy))
     worst: dict[float, Any] = {}
     for strength in config.strengths:
         quiet = in_use(net, Arm(width=arm.sigma or arm.width), config)
@@ -294,8 +294,8 @@ def _noisy(net: Any) -> bool:
     return any(getattr(cell, "noisy", False) for cell in net.modules())
 
 
-def published_attack(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, seed: int) -> Any:
-    """Fast gradient sign as published: one draw of the noise, the network's own surrogate, pixels not clipped to 0 and 1."""
+def one_step_attack(net: Any, data: tuple[np.ndarray, np.ndarray], strength: float, seed: int) -> Any:
+    """FGSM with one draw of the noise and the network's own surrogate, pixels not clipped to 0 and 1."""
     import torch
     from torch.nn import functional
 
@@ -307,7 +307,7 @@ def published_attack(net: Any, data: tuple[np.ndarray, np.ndarray], strength: fl
     return (x + strength * slope.sign()).detach()
 
 
-def _published(net: Any, x: Any, y: np.ndarray, seed: int) -> float:
+def _under_one_step(net: Any, x: Any, y: np.ndarray, seed: int) -> float:
     """Its accuracy with one pass. A `Classifier` refuses such images, so its module is used."""
     import torch
 

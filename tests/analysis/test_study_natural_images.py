@@ -32,7 +32,7 @@ def table(**gain: float) -> pd.DataFrame:
     kinds: list[tuple[str, tuple[float, ...], tuple[int, ...]]] = [
         ("clean", (0,), (1, 10)), ("pixel noise", (0.05, 0.1), (1, 10)), ("occlusion", (8,), (1, 10)),
         *((kind, (0.1,), (1, 10)) for kind in config.INSIDE),
-        ("paper's protocol", (2, 4), (1,)), ("worst PGD", (2, 4), (10,)), ("worst PGD, new noise", (2, 4), (1, 10)),
+        ("FGSM, one draw", (2, 4), (1,)), ("worst PGD", (2, 4), (10,)), ("worst PGD, new noise", (2, 4), (1, 10)),
         ("attack", (2, 4), (10,)),
     ]  # fmt: skip
     rng, rows = np.random.default_rng(0), []
@@ -141,7 +141,7 @@ def test_tables_and_figures_have_every_arm() -> None:
 TINY: dict[str, Any] = {
     "seeds": 2, "rates": (3e-3,), "epochs": 1, "batch": 20, "channels": (2, 3), "half": False, "train": 40, "test": 12,
     "disturbed": 6, "images": 6, "passes": 3, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,),
-    "membrane": (0.3,), "weights": (0.1,), "strengths": (2, 4), "published": (2,), "steps": 2, "widths": (0.3,), "draws": (1, 2),
+    "membrane": (0.3,), "weights": (0.1,), "strengths": (2, 4), "one_step": (2,), "steps": 2, "widths": (0.3,), "draws": (1, 2),
     "few_draws": (1,), "jobs": 1,
 }  # fmt: skip
 
@@ -182,7 +182,7 @@ def test_a_short_run_fills_the_table_and_continues(
     assert list(found.columns) == simulation.COLUMNS
     assert set(found.arm) == {"D3", "N3", *config.IN_USE}
     assert found.accuracy.between(0, 1).all()
-    passes = found[~found.kind.isin(["training", "paper's protocol", "worst PGD", "attack"])]
+    passes = found[~found.kind.isin(["training", "FGSM, one draw", "worst PGD", "attack"])]
     assert set(passes.groupby(["arm", "kind", "strength", "images"]).passes.apply(tuple)) == {(1, 3)}
     key = ["arm", "strength"]
     worst = found[found.kind == "worst PGD"].set_index(key).accuracy

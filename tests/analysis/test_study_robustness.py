@@ -22,7 +22,7 @@ def table(
     pgd: float = 0.0,
     unbounded: float = 0.05,
     direct: float | None = None,
-    published: float = 0.8,
+    one_step: float = 0.8,
 ) -> pd.DataFrame:
     """Curves that fall with the strength; `noisy` and `clean` are what the noisy arm has more, disturbed and not."""
     rows = []
@@ -53,7 +53,7 @@ def table(
                 rows.append(shared | {"kind": kind, "strength": 0.1, "accuracy": accuracy})
             if arm not in study.ARMS:
                 rows.append(
-                    shared | {"kind": attack_protocol.PUBLISHED, "strength": 0.1, "accuracy": published}
+                    shared | {"kind": attack_protocol.ONE_STEP, "strength": 0.1, "accuracy": one_step}
                 )
                 rows.append(shared | {"kind": "none, some", "strength": 0.0, "accuracy": 0.95})
     rows.append(
@@ -85,10 +85,10 @@ def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: st
 
 @pytest.mark.slow
 def test_the_claims_about_the_worst_attacks_can_fail() -> None:
-    """Of networks with direct input, and where the published protocol is the stronger one; unequal passes are refused."""
+    """Of networks with direct input, and where FGSM with one draw is the stronger attack; unequal passes are refused."""
     for made, text in (
         ({"direct": -0.02}, "with direct input the noisy"),
-        ({"published": 0.3}, "the paper's protocol"),
+        ({"one_step": 0.3}, "FGSM with one draw"),
     ):
         (failed,) = (claim for claim in study.claims(table(noisy=0.05, **made)) if not claim.holds)
         assert failed.text.startswith(text)
@@ -149,7 +149,7 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = study.run(config, tmp_path)
     assert found.accuracy.between(0, 1).all()
     kinds = {kind for group in study.GROUPS.values() for kind in group}
-    protocol = {attack_protocol.WORST, attack_protocol.FRESH, attack_protocol.PUBLISHED}
+    protocol = {attack_protocol.WORST, attack_protocol.FRESH, attack_protocol.ONE_STEP}
     assert set(found.kind) == kinds | protocol | {"none", "none, some", "choice"}
     worst = found[found.kind == attack_protocol.WORST].set_index(["arm", "seed", "strength"]).accuracy
     assert set(worst.index.levels[0]) == {*study.ARMS, *study.DIRECT, study.NOISE_ON}
