@@ -135,8 +135,7 @@ for noise in (0.1, 2.0, 8.0):
 # The study asks these questions with LIF neurons, at several noise levels, with bias corrections, nulls and intervals
 # over seeds. Each seed has its own stimuli and noise. Claims and criteria were written before the full run; failed
 # claims are shown as failed. This is a quick run with three seeds, whose intervals are wide, so that claims may fail that
-# hold in the full run. `python -m analysis codes_of_noise`, in the root of the repository, does the full run in
-# minutes.
+# hold in the full run. `python -m analysis codes_of_noise`, in the root of the repository, does the full run.
 
 # %%
 table = harness.result(study, study.Config(quick=True))

@@ -107,7 +107,7 @@ print(f"at least {info.value:.2f} ± {info.se:.2f} bit/s; with other signals, {i
 #
 # The study applies both methods over a range of $\sigma$, with several signals ("copies") for errors, for a weak and
 # for a strong signal. This is a quick run; `python -m analysis information_transfer`, in the root of the repository,
-# does the full run in minutes.
+# does the full run.
 
 # %%
 table = harness.result(study, study.Config(quick=True))

@@ -139,7 +139,7 @@ if not missing:
 # %% [markdown]
 # ## The study
 #
-# A quick run, with 24 of the images. The full run takes some minutes; in a terminal, in the root of the repository:
+# A quick run, with 24 of the images. The full run, in a terminal in the root of the repository:
 #
 #     python -m analysis recorded_codes
 #

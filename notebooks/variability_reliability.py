@@ -104,7 +104,7 @@ for name, block in blocks.items():
 # - Noise lowers Gamma and precision; fluctuations raise Gamma and reliability.
 #
 # This is a quick run. `python -m analysis variability_reliability`, in the root of the repository, does the full run
-# with more trials, more seeds and smaller time steps in a few minutes.
+# with more trials, more seeds and smaller time steps.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
