@@ -60,7 +60,8 @@ def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
     module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times` and `NoisySpike`;
         Sequentials and `EachStep`s within are opened, nn.Identity left out
     image : (channels, height, width) of the input, where the first module is not an nn.Linear
-    dt : time of a step, a quantity; it sets tau of the neurons
+    dt : time of a step, a quantity; it sets tau of the neurons. Other simulators have to take the same step: the
+        `import_from_nir` of snnTorch assumes .1 ms, unless its version takes a `dt`
 
     Returns
     -------
