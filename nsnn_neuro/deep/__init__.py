@@ -1,4 +1,4 @@
-"""The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs the extra "torch".
+"""The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs torch.
 
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes
@@ -10,14 +10,9 @@ test robustness, `certificate` proves some of it (`first_layer`, `operator_norm`
 Arguments and tensors that don't fit raise `NsnnError`, which names the argument, its value and what was expected.
 """
 
-from ..core.errors import NsnnError
+from ..core.errors import needs_package
 
-
-class TorchMissing(NsnnError, ImportError):
-    """`nsnn_neuro.deep` was imported where torch isn't installed."""
-
-
-try:
+with needs_package("torch", "nsnn_neuro.deep"):
     from .attacks import fgsm, pgd, sphere, square
     from .certificate import certified_radius, smoothed_radius
     from .classifier import Classifier, accuracy
@@ -32,12 +27,6 @@ try:
     from .spike_fit import SpikeFit, fit_spikes, log_likelihood
     from .transfer import from_network, to_network
     from .worst_case import WorstCase, worst_case
-except ImportError as error:
-    if (error.name or "").split(".")[0] != "torch":
-        raise
-    raise TorchMissing(
-        f'nsnn_neuro.deep needs torch ({error}): expected the extra, pip install "nsnn-neuro[torch]"'
-    ) from None
 
 __all__ = [
     "Classifier",

@@ -7,7 +7,7 @@ is the noiseless `NoisySpike`:
 
 with tau = dt / (1 - beta), r = 1 / (1 - beta), v_leak = v_reset = 0 and v_threshold = theta. With beta = 1 it is an `IF`,
 dv/dt = r I with r = 1 / dt. NIR has neither noise nor a reset by subtraction. Both, and beta itself, are in the metadata of the
-node, as a text in JSON under the key "nsnn_neuro". Needs the extra "nir".
+node, as a text in JSON under the key "nsnn_neuro". Needs nir.
 
 Source: Pedersen et al. 2024, doi 10.1038/s41467-024-52259-9
 """

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..core.errors import FormatError, NsnnError
+from ..core.errors import FormatError, NsnnError, needs_package
 from ..models import escape
 from ..models.escape import Family
 from .neuron import NoisySpike
@@ -29,18 +29,10 @@ _MOST_TEXT = 10**6
 _KNOWN = "expected Affine, Linear, Conv2d, AvgPool2d, SumPool2d, Flatten, Scale, LIF, IF or Threshold"
 
 
-class NirMissing(NsnnError, ImportError):
-    """`nir`, of the extra "nir", isn't installed."""
-
-
 def nir_package() -> Any:
     """The module nir."""
-    try:
+    with needs_package("nir", "a NIR graph"):
         import nir
-    except ImportError as error:
-        raise NirMissing(
-            f'NIR needs nir ({error}): expected the extra, pip install "nsnn-neuro[nir]"'
-        ) from None
     return nir
 
 

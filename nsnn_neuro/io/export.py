@@ -1,31 +1,23 @@
 """Blocks as objects of other packages: pynapple, xarray, pandas. `interop` is the way back.
 
-pynapple and xarray are optional, `pip install "nsnn-neuro[interop]"`.
+pynapple and xarray are optional.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import neo
 import numpy as np
 
 from ..core.checks import positive, suggest_keywords
+from ..core.errors import needs_package
 from ..core.units import si
 from .segments import unit_table
 from .spikes import Trains
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def _package(name: str, function: str) -> Any:
-    """The optional package `name`, or an ImportError that says how to install it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f'{function} needs {name}: pip install "nsnn-neuro[interop]"') from error
 
 
 def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
@@ -77,7 +69,8 @@ def to_pynapple(block: neo.Block) -> Any:
     ([4, 7], [0.1, 0.3], [[0.0, 1.0]])
     """
     spikes = Trains.from_block(block)
-    nap = _package("pynapple", "to_pynapple")
+    with needs_package("pynapple", "to_pynapple"):
+        import pynapple as nap
     columns = _unit_columns(block, spikes.n_neurons)
     keys = columns["id"]
     if not all(isinstance(key, int) and not isinstance(key, bool) for key in keys):
@@ -139,7 +132,8 @@ def to_xarray(block: neo.Block, *, bin_width: Any, t_start: Any = None, t_stop: 
     ]
     spikes = Trains.from_block(block).crop(*window)
     start, stop = spikes.window()
-    xarray = _package("xarray", "to_xarray")
+    with needs_package("xarray", "to_xarray"):
+        import xarray
     number, n_bins = spikes.bins(width, "bin_width")
     m = int(n_bins.min())
     inside = number < m

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Generator
 from typing import Any
 
-from ..core.errors import NsnnError
+from ..core.errors import NsnnError, needs_package
 from . import worker
 from .worker import Task
 
@@ -55,13 +55,9 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
 
     NsnnError when the connection to the scheduler is lost.
     """
-    try:
+    local = "; or use n_jobs=... for processes on this machine"
+    with needs_package("distributed", f"scheduler = {scheduler!r}", local):
         import distributed
-    except ImportError:
-        raise NsnnError(
-            f"scheduler = {scheduler!r} needs Dask, which is not installed: pip install distributed, or use n_jobs=... for "
-            "processes on this machine"
-        ) from None
     with contextlib.ExitStack() as stack:
         if isinstance(scheduler, distributed.Client):
             client = scheduler

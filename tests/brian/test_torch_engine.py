@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -375,10 +374,3 @@ def test_a_function_that_tensors_lack_is_refused() -> None:
 
     cell = Timed(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     refused("the function 'timestep' of this model.*use engine=\"numpy\"", cell, NOISE)
-
-
-def test_a_missing_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for name in ("engine", "code", "layers", "noise"):
-        monkeypatch.delitem(sys.modules, f"nsnn_neuro.brian.torch_{name}", raising=False)
-    refused(r'engine = "torch" needs PyTorch .*pip install "nsnn-neuro\[torch\]"', CELL)

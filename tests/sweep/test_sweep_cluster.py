@@ -102,9 +102,3 @@ def test_the_slurm_lines_of_the_page_ask_for_the_resources_that_it_names() -> No
     assert "--nthreads 1 " in script
     assert "--lifetime 110m --lifetime-stagger 5m" in script
     assert "Each of the 32 jobs has one core and 4 GB for two hours" in page
-
-
-def test_without_distributed_the_message_names_the_cure(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(NsnnError, match="pip install distributed"):
-        swept(scheduler="tcp://localhost:8786")
