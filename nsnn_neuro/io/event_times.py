@@ -12,7 +12,7 @@ import numpy as np
 from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, shown, si
-from .lookup import EVENT_TIME
+from .lookup import EVENT_TIME, START_TIME
 from .train_arrays import seconds
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
@@ -144,7 +144,7 @@ def _annotated(block: neo.Block, name: str) -> np.ndarray:
             f"events = {name!r}: {values[bad[0]]} in trial {bad[0]} ({bad.size} of {values.size} are not finite): choose the "
             f"trials that have this event, select(block, trials=np.isfinite(conditions(block, {name!r})))"
         )
-    starts = [one.get("start_time", 0.0) for one in known]
+    starts = [one.get(START_TIME, 0.0) for one in known]
     wrong = [k for k, one in enumerate(starts) if not (_is_number(one) and np.isfinite(one))]
     if wrong:
         raise NsnnError(
@@ -212,9 +212,11 @@ def _seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:
 
 def _part(events: Any, name: str) -> _Part:
     if isinstance(events, neo.Event | neo.Epoch):
-        columns = {key: np.asarray(column).tolist() for key, column in events.array_annotations.items()}
+        times = np.atleast_1d(seconds(events.times))
+        columns = {START_TIME: times.tolist()} if isinstance(events, neo.Epoch) else {}
+        columns |= {key: np.asarray(column).tolist() for key, column in events.array_annotations.items()}
         labels = np.asarray(events.labels).tolist() if len(events.labels) else None
-        return _Part(np.atleast_1d(seconds(events.times)), labels, columns)
+        return _Part(times, labels, columns)
     if isinstance(events, neo.IrregularlySampledSignal):
         return _Part(np.atleast_1d(seconds(events.times)))
     times = _seconds(events, name)

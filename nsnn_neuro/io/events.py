@@ -17,7 +17,7 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
-from .lookup import EVENT_TIME, LABEL
+from .lookup import EVENT_TIME, LABEL, START_TIME
 from .segments import SAMPLED, TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
 from .spikes import Trains, of_windows
 
@@ -31,7 +31,7 @@ def cut(
     """Trials around events: a Segment per event with all that lies in [event - before, event + after), time 0 at the event.
 
     Each Segment is annotated with "event_time" (s, on the clock of `block`), "label" where there are labels, and what is known of
-    the event: the columns of a table of intervals, for instance. The Block keeps its annotations, the table "units" among them.
+    the event: the columns of a table of intervals, for instance, and the start of the interval, "start_time". The Block keeps its annotations, the table "units" among them.
     Analog signals and image sequences are cut at their own samples: the first one comes up to one interval after -before. Events,
     irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
     any in a window is not in that trial. A window that ends with the recording holds a spike at its end. The Block's annotation
@@ -85,12 +85,14 @@ def cut(
     single = len(block.segments) == 1
     for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
         source = dict(block.segments[k].annotations)
+        row = {name: column[i] for name, column in chosen.columns.items()}
         if single:
-            source.pop("start_time", None)  # of the recording, not of a trial
+            source.pop(START_TIME, None)  # of the recording, not of a trial
+        elif START_TIME in source:
+            row.pop(START_TIME, None)
         for name in (EVENT_TIME, LABEL, "overlaps"):
             source.pop(name, None)
-        segment.annotations.update(source)
-        segment.annotations.update({name: column[i] for name, column in chosen.columns.items()})
+        segment.annotations.update(source | row)
         segment.annotations[EVENT_TIME] = float(chosen.times[i])
         if chosen.labels is not None:
             segment.annotations[LABEL] = chosen.labels[i]

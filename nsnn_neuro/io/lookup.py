@@ -20,6 +20,8 @@ LABEL = "label"
 """Annotation of a segment: the condition of its trial."""
 EVENT_TIME = "event_time"
 """Annotation of a segment: time 0 of its clock, s, on the clock of the recording that it was cut from."""
+START_TIME = "start_time"
+"""Annotation of a segment: the start of its trial, or of the interval that it was cut at, s, on the clock before."""
 NAMES = ("name", "unit_name", "label", "id")
 """Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
 

@@ -189,5 +189,5 @@ def session_clock(event: float, start: float, stop: float) -> str:
         return ""
     return (
         ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
-        "segment.annotations['start_time'] of its trial"
+        "segment.annotations['start_time'] of its trial ('event_time' after cut or align)"
     )
