@@ -100,6 +100,14 @@ MESSAGES = {
         lambda: nsnn.learning.Lerner,
         "nsnn_neuro.learning has no 'Lerner'; did you mean 'Learner'?",
     ),
+    "longer than the name": (
+        lambda: nsnn.simulate_network,
+        "nsnn_neuro has no 'simulate_network'; did you mean 'simulate'?",
+    ),
+    "shorter than the name": (
+        lambda: nsnn.OUNoise(3 * mV, tau=5 * ms),
+        "OUNoise has no argument 'tau'; did you mean 'tau_noise'?",
+    ),
     "misspelt engine": (
         lambda: nsnn.brian.runing,
         "nsnn_neuro.brian has no 'runing'; did you mean 'running'?",

@@ -135,12 +135,32 @@ def flag(value: Any, name: str) -> bool:
 def did_you_mean(value: Any, choices: Iterable[Any]) -> str:
     """End of a message that suggests the choice closest to `value`; empty when none is close.
 
+    A name all of whose words are in the other one, such as tau in tau_noise, is close too.
+
     >>> did_you_mean("panzeri-trevs", ["plugin", "panzeri-treves"])
     "; did you mean 'panzeri-treves'?"
+    >>> did_you_mean("tau", ["sigma", "tau_noise"]), did_you_mean("simulate_network", ["fit_network", "simulate"])
+    ("; did you mean 'tau_noise'?", "; did you mean 'simulate'?")
     """
+    if not isinstance(value, str):
+        return ""
+    text, words = value.lower()[:80], _words(value[:80])
     texts = {choice.lower(): choice for choice in choices if isinstance(choice, str)}
-    close = difflib.get_close_matches(value.lower()[:80], texts, n=1) if isinstance(value, str) else []
-    return f"; did you mean {texts[close[0]]!r}?" if close else ""
+    related = {
+        key: other[0] == words[0]
+        for key, other in ((key, _words(choice)) for key, choice in texts.items())
+        if words and other and (set(other) <= set(words) or set(words) <= set(other))
+    }
+    begins = [key for key, same_first_word in related.items() if same_first_word]
+    for pool, cutoff in ((texts, 0.8), (begins, 0.3), (related, 0.3), (texts, 0.6)):
+        if close := difflib.get_close_matches(text, pool, n=1, cutoff=cutoff):
+            return f"; did you mean {texts[close[0]]!r}?"
+    return ""
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in lower case: those of OUNoise are ou and noise."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
 
 def one_of(value: Any, choices: Iterable[Any], name: str) -> Any:
