@@ -6,13 +6,14 @@ import sys
 
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import ms, mV, nA
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, perturb, plotting
+from nsnn_neuro import FormatError, NsnnError, perturb, plotting
 
 HOSTILE = {
     "a complex time": (1 + 2j) * ms,
@@ -265,6 +266,53 @@ MESSAGES = {
         "block = 'run.nwb': expected a neo.Block with one Segment per trial (nsnn_neuro.load('run.nwb') makes one)",
     ),
 }
+
+
+# name of a file, text in it, and what the message of `load` contains
+FILES = {
+    "commas": (
+        "a.csv",
+        "unit,time,trial\n0,.1,0\n",
+        ["'unit', 'time', 'trial'", "to_block", "read_csv('{}')\n"],
+    ),
+    "semicolons": (
+        "a.csv",
+        "Neuron;spike_time\n0;.1\n",
+        ["sep=';'", ".rename(columns={{'Neuron': 'unit', 'spike_time': 'time'}})"],
+    ),
+    "tabs": ("a.tsv", "\ufeffunit\ttime (ms)\n", ["sep='\\t'", "{{'time (ms)': 'time'}}"]),
+    "no header": ("a.csv", ".1,.2\n", ["names no columns", ".txt"]),
+    "a long line": ("a.csv", "x" * 10**7, ["a table with the columns 'xxx"]),
+    "many columns": ("a.csv", ",".join(map(str.format, ["c{}"] * 9000, range(9000))), ["'c19', ..."]),
+    "a table of Excel": ("a.xlsx", "PK", ["read_excel('{}')"]),
+    "another name": ("run_1.NWB", "", ["No such file", "its folder has 'run_1.NWB'"]),
+    "no file": ("else.txt", "", ["No such file"]),
+    "no folder": ("sub/run1.nwb", None, ["No such file", "there is no folder"]),
+}
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_that_is_no_recording_says_what_to_write(tmp_path, what):
+    name, text, expected = FILES[what]
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    asked = path if text else path.parent / "run1.nwb"
+    with pytest.raises((FormatError, FileNotFoundError)) as caught:
+        nsnn.load(asked)
+    message = str(caught.value)
+    assert all(part.format(asked) in message for part in expected), message
+    assert len(message) < 3000
+
+
+def test_the_lines_that_read_a_table_read_it(tmp_path):
+    (tmp_path / "a.csv").write_text("cell;spike_time\n1;0.25\n0;0.1\n")
+    with pytest.raises(FormatError) as caught:
+        nsnn.load(tmp_path / "a.csv")
+    lines = "\n".join(line.strip() for line in str(caught.value).split("\n")[1:])
+    names = {"pandas": pd, "nsnn_neuro": nsnn}
+    exec(lines.replace("t_stop=...", "t_stop=1 * pq.s"), names | {"pq": pq}, names)
+    assert nsnn.measures.spike_counts(names["block"]).tolist() == [[1, 1]]
 
 
 @pytest.mark.parametrize("what", MESSAGES)

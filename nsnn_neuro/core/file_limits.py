@@ -6,6 +6,9 @@ small file that claims to be large, or expands to it, ends in a FormatError inst
 
 from __future__ import annotations
 
+import difflib
+import errno
+import itertools
 import json
 import math
 import os
@@ -23,6 +26,7 @@ LEAST = 2**29
 """Bytes that reading a file may take in memory, however small the file is."""
 RATIO = 32
 """Bytes of memory that each byte of a larger file may take."""
+_MOST_NAMES = 10**4  # of a folder, among which similar ones are looked for
 _PER_MARK = 150  # bytes of memory for each value of a JSON text; a comma, colon or bracket stands for one
 _CURE = "pass a larger max_bytes to load if you trust the file"
 
@@ -68,8 +72,29 @@ def check_regular(path: Path) -> None:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise missing(path) from None
+    if not stat.S_ISREG(mode):
         raise FormatError(f"{path}: a pipe, device, socket or folder: expected a regular file")
+
+
+def missing(path: Path) -> FileNotFoundError:
+    """The error for a file that is not there, with similar names in its folder.
+
+    >>> str(missing(Path("no_such_folder/a.nwb")))
+    "[Errno 2] No such file or directory; there is no folder 'no_such_folder': 'no_such_folder/a.nwb'"
+    """
+    try:
+        with os.scandir(path.parent) as entries:
+            names = {entry.name.lower(): entry.name for entry in itertools.islice(entries, _MOST_NAMES)}
+    except OSError:
+        hint = "" if path.parent.is_dir() else f"; there is no folder {str(path.parent)!r}"
+    else:
+        close = difflib.get_close_matches(path.name.lower(), names)
+        hint = f"; its folder has {', '.join(repr(names[one]) for one in close)}" if close else ""
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT) + hint, str(path))
 
 
 def check_stored(archive: zipfile.ZipFile, size: int) -> None:

@@ -31,7 +31,8 @@ def cut(
     """Trials around events: a Segment per event with all that lies in [event - before, event + after), time 0 at the event.
 
     Each Segment is annotated with "event_time" (s, on the clock of `block`), "label" where there are labels, and what is known of
-    the event: the columns of a table of intervals, for instance, and the start of the interval, "start_time". The Block keeps its annotations, the table "units" among them.
+    the event: the columns of a table of intervals, for instance, and the start of the interval, "start_time". The Block keeps its
+    annotations, the table "units" among them.
     Analog signals and image sequences are cut at their own samples: the first one comes up to one interval after -before. Events,
     irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
     any in a window is not in that trial. A window that ends with the recording holds a spike at its end. The Block's annotation

@@ -20,6 +20,7 @@ import numpy as np
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
+from . import spike_tables
 from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
@@ -162,6 +163,8 @@ def read_neo(
 
     if path.suffix.lower() == ".txt" and path.is_file():
         return read_text(path, budget, t_start, t_stop)
+    if path.suffix.lower() in spike_tables.READERS and path.is_file():
+        raise FormatError(spike_tables.how_to_read(path, budget))
     try:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..core.bins import EPS, rounding
 from ..core.checks import one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular
+from ..core.file_limits import Budget, check_regular, missing
 from ..core.warn import warn
 from . import (
     external_files,
@@ -360,7 +359,7 @@ def load(
         raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        raise missing(path)
     budget = Budget.of(path, max_bytes)
     suffix = path.suffix.lower()
     if suffix in _PICKLES:

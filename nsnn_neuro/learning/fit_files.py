@@ -7,7 +7,6 @@ type's name and its parameters. Only types of this package are read, so that a f
 from __future__ import annotations
 
 import dataclasses
-import errno
 import math
 import os
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..brian import engine
 from ..core import units
 from ..core.checks import one_of, whole
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget
+from ..core.file_limits import Budget, missing
 from ..core.parameters import Model
 from ..io import json_codec
 from ..models import escape, neurons, plasticity
@@ -96,7 +95,7 @@ def read(path: Any, target: str | None, max_bytes: float | None) -> dict[str, An
     if target is not None:
         one_of(target, ("cython", "numpy"), "engine")
     if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        raise missing(path)
     budget = Budget.of(path, max_bytes, "pass a larger max_bytes to load_fit if you trust the file")
     try:
         arrays, about = read_npz(path, budget)

@@ -185,7 +185,7 @@ def test_a_wrong_configuration_leaves_no_file(folder, capsys) -> None:
         assert error(capsys).startswith(said)
     (folder / "run.toml").unlink()
     assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 2
-    assert error(capsys) == "run.toml: No such file or directory"
+    assert error(capsys).startswith("run.toml: No such file")
     assert list(folder.iterdir()) == []
 
 
@@ -283,7 +283,7 @@ def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> Non
         with pytest.raises(NsnnError, match=f"{name}: a folder that no reader understands: expected a file"):
             nsnn.load(name)
     assert main(["measure", "none.nwb"]) == 2
-    assert error(capsys) == "none.nwb: No such file or directory"
+    assert error(capsys).startswith("none.nwb: No such file")
 
 
 # --- plot --------------------------------------------------------------------------------------------------

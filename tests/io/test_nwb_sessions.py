@@ -219,7 +219,11 @@ def test_cut_at_its_starts_the_uncut_recording_is_the_file_by_trials(path):
         for a, b in zip(one.spiketrains, other.spiketrains, strict=True):
             assert a.magnitude.tolist() == b.magnitude.tolist()
         assert one.analogsignals[0].magnitude.tolist() == other.analogsignals[0].magnitude.tolist()
-        assert other.annotations["event_time"] == one.annotations["start_time"] == other.annotations["start_time"]
+        assert (
+            other.annotations["event_time"]
+            == one.annotations["start_time"]
+            == other.annotations["start_time"]
+        )
         assert other.annotations["angle"] == one.annotations["angle"]
     chosen = select(found, trials={"angle": 90}, units={"id": 14})
     assert spike_counts_of(chosen) == [[trial[1]] for trial in spike_counts_of(trials)[1::2]]
