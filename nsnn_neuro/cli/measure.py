@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MEASURES = ("firing_rate", "cv", "cv2", "lv", "fano_factor")
+_MOST_ROWS = 10_000  # that a table of text has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,14 @@ def run(arguments: argparse.Namespace) -> None:
 
     tables = [_table(path, arguments.by) for path in dict.fromkeys(arguments.files)]
     table = pd.concat(tables, ignore_index=True)
-    show(table.to_csv(index=False) if arguments.csv else aligned(_wide(table)))
+    if arguments.csv:
+        return show(table.to_csv(index=False))
+    first = table.groupby("measure", sort=False).head(_MOST_ROWS)  # neurons are in one order in all measures
+    show(aligned(_wide(first)))
+    if len(first) < len(table):
+        warn(
+            f"the first {_MOST_ROWS} rows are shown: --csv prints all, --by population the means of populations"
+        )
 
 
 def _table(path: str, by: str) -> pd.DataFrame:

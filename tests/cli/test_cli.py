@@ -250,6 +250,19 @@ def test_measure_shows_the_ids_of_units(folder, capsys) -> None:
     assert [row[1:3] for row in rows] == [["PV1", "2"], ["SOM2", "1"]]
 
 
+def test_measure_shows_the_first_rows_of_a_long_table(recording, capsys, monkeypatch) -> None:
+    """A file of a million units took more than a minute; --csv has all of them."""
+    monkeypatch.setattr("nsnn_neuro.cli.measure._MOST_ROWS", 1)
+    assert main(["measure", "two.nwb"]) == 0
+    out, err = capsys.readouterr()
+    assert re.search("first 1 rows .*--csv", err)
+    (row,) = out.splitlines()[1:]
+    assert row.split()[:3] == ["two.nwb", "0", "3.0"]
+    assert "fano_factor" in out
+    assert main(["measure", "two.nwb", "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 11
+
+
 def test_measure_of_populations_and_several_files(recording, folder, capsys) -> None:
     block = nsnn.to_block([[[0.1], [0.2, 0.3], [0.4, 0.5, 0.6]]], t_stop=1 * pq.s)
     block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
