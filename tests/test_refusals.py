@@ -323,6 +323,70 @@ def test_the_message_names_what_was_given_and_the_cure(what):
     assert str(caught.value).startswith(message)
 
 
+class Sorting:
+    """Units as SpikeInterface has them."""
+
+    def __init__(self, rate):
+        self.get_sampling_frequency = lambda: rate
+
+    def get_unit_ids(self):
+        return [0]
+
+    def get_unit_spike_train(self, unit, segment_index=0):
+        return np.array([10, 20])
+
+
+def table_of(*columns):
+    return pd.DataFrame([[0.25] * len(columns)] * 2, columns=columns)
+
+
+def swept(**given):
+    run = {"measures": [nsnn.measures.firing_rate], "duration": 10 * ms, "seed": 1, "engine": "numpy"}
+    noise = {"noise": nsnn.WhiteNoise(1 * mV)}
+    return nsnn.sweep(neuron(), {"noise.sigma": [1 * mV]}, **{**noise, **run, **given})
+
+
+PAIR = np.array([1.0, 2.0])
+# what a call lacks -> words of its message, and the call
+RAW = {
+    "times twice": ("columns 'time'.*duplicated", lambda: nsnn.to_block(table_of("unit", "time", "time"))),
+    "units twice": ("columns 'unit'.*duplicated", lambda: nsnn.to_block(table_of("unit", "unit", "time"))),
+    "trials twice": (
+        "columns 'trial'.*duplicated",
+        lambda: nsnn.to_block(table_of("unit", "time", "trial", "trial")),
+    ),
+    **{
+        f"a sorting at {rate} Hz": (
+            "sampling frequency",
+            lambda rate=rate: nsnn.to_block(Sorting(rate), t_stop=1 * pq.s),
+        )
+        for rate in (0, -1, np.inf, "x", None)
+    },
+    "an array as a path": ("path = .*name of a file", lambda: nsnn.load(PAIR)),
+    "an array as a folder": ("folder = .*name of a file", lambda: nsnn.datasets.mnist(PAIR)),
+    "no number of bytes": ("max_bytes = .*bytes", lambda: nsnn.load(__file__, max_bytes=10**400)),
+    "an array as a name": ("name = .*text", lambda: nsnn.conditions(BLOCK, PAIR)),
+    "two times of a trial": (
+        "t_start = .*3 trials",
+        lambda: nsnn.to_xarray(BLOCK, bin_width=10 * ms, t_start=PAIR * 0.1 * pq.s),
+    ),
+    "no Block": ("block = .*neo.Block", lambda: nsnn.datasets.envelope_db(PAIR)),
+    "an array as an engine": ("engine = .*auto", lambda: run(engine=PAIR)),
+    "an array of points": ("point = .*whole", lambda: run(point=PAIR)),
+    "an array of threads": ("threads = .*cpp", lambda: swept(threads=PAIR)),
+    "too many neurons": ("n_neurons = .*from 1 to", lambda: swept(n_neurons=2**63)),
+    "too many processes": ("n_jobs = .*whole", lambda: swept(n_jobs=10**400)),
+}
+
+
+@pytest.mark.parametrize("what", RAW)
+def test_an_odd_value_is_named_with_the_cure(what):
+    """Each of these raised an error of Python, NumPy or pandas."""
+    message, call = RAW[what]
+    with pytest.raises(NsnnError, match=message):
+        call()
+
+
 # optional package -> what needs it
 OPTIONAL = {
     "pynapple": lambda: nsnn.to_pynapple(BLOCK),

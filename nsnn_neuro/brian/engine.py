@@ -30,6 +30,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
+from ..core.units import shown
 from ..core.warn import warn
 from . import cython_target, global_state, philox, shortcuts, standalone
 from .global_state import brian_device
@@ -124,9 +125,9 @@ def choose(engine: str, *, auto: bool = False, tensors: bool = False) -> str:
     auto, tensors : whether "auto" and "torch" are engines, too; they are returned
     """
     known = ["auto"] * auto + [name for name in ENGINES if tensors or name != "torch"]
-    if engine not in known:
+    if not isinstance(engine, str) or engine not in known:
         names = [f'"{name}"' for name in known]
-        raise NsnnError(f"engine = {engine!r}: expected {', '.join(names[:-1])} or {names[-1]}")
+        raise NsnnError(f"engine = {shown(engine)}: expected {', '.join(names[:-1])} or {names[-1]}")
     if engine == "auto":
         return engine
     if engine in ("numpy", "torch") or has_compiler():

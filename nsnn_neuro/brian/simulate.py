@@ -14,7 +14,7 @@ from brian2 import Network, second
 
 from ..core import units
 from ..core.bins import rounding
-from ..core.checks import suggest_keywords, whole
+from ..core.checks import LARGEST, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
 from ..io.spikes import Trains
@@ -172,6 +172,7 @@ def simulate(
     """
     parts = _parts(model, noise, stimulus, n_neurons)
     further = {"out": out, "initial": initial, "return_state": return_state, "threads": threads}
+    point = whole(point, 0, "point", LARGEST)
     run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
     target = choose(engine, auto=True, tensors=True)
     if target != "auto":
@@ -187,9 +188,10 @@ def simulate(
 
 def check_threads(threads: int | None, target: str, others: str = "") -> None:
     """Raise an error if an engine cannot divide neurons between processes; others : engines beside "cpp" to choose."""
-    if target != "cpp" and threads not in (None, 1):
+    alone = threads is None or (isinstance(threads, int) and threads == 1)
+    if target != "cpp" and not alone:
         raise NsnnError(
-            f'threads = {threads}: engine="{target}" uses one; expected engine="cpp"{others}, or 1'
+            f'threads = {units.shown(threads)}: engine="{target}" uses one; expected engine="cpp"{others}, or 1'
         )
 
 

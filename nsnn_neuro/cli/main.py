@@ -29,7 +29,10 @@ from .output import say, version
 
 BAD_INPUT, INTERNAL, BROKEN_PIPE = 2, 3, 141
 _COMMANDS = (demo, example, simulate, sweep, measure, plot, info, check, certify, study, cache)
-_NO_MEMORY = "not enough memory for so many neurons, trials, steps or spikes"
+_NO_MEMORY = (
+    "not enough memory for so many neurons, trials, steps or spikes, or a limit (ulimit -v) is too low"
+)
+_DEEPEST = 20  # causes of an error that are looked at
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +70,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except MemoryError:
         return _fail(BAD_INPUT, _NO_MEMORY)
     except Exception as error:
-        if isinstance(error.__cause__, MemoryError):  # Brian2 wraps the errors of its objects
+        if _lacks_memory(error):
             return _fail(BAD_INPUT, _NO_MEMORY)
         return _fail(
             INTERNAL, f"internal error, {type(error).__name__}: {error} (NSNN_DEBUG=1 shows the traceback)"
@@ -125,6 +128,19 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether memory ended: Brian2 wraps the errors of its objects; where it is limited (ulimit -v), libraries cannot be loaded."""
+    import resource
+
+    limited = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    seen = 0
+    while error is not None and seen < _DEEPEST:
+        if isinstance(error, MemoryError) or (limited and isinstance(error, ImportError | SystemError)):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
 
 
 def _show_warning(shown: set[str], message: Warning | str, *_: Any, **__: Any) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import os
 import re
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
 import numpy as np
@@ -118,6 +120,18 @@ def instance(value: Any, kind: Any, name: str, expected: str) -> Any:
     if not isinstance(value, kind):
         raise NsnnError(f"{name} = {value!r}: expected {expected}")
     return value
+
+
+def file_path(value: Any, name: str) -> Path:
+    """`value`, the name of a file or folder, as a Path.
+
+    >>> file_path(3, "path")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: path = 3: expected the name of a file or folder, as text or a Path
+    """
+    if not isinstance(value, str | os.PathLike) or "\0" in str(value):
+        raise NsnnError(f"{name} = {shown(value)}: expected the name of a file or folder, as text or a Path")
+    return Path(value)
 
 
 def flag(value: Any, name: str) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FormatError, NsnnError
+from .units import shown
 
 LEAST = 2**29
 """Bytes that reading a file may take in memory, however small the file is."""
@@ -51,8 +52,12 @@ class Budget:
         """The budget for the file at `path`: `max_bytes`; by default 512 MiB, or 32 times the file's size if that is more."""
         if max_bytes is None:
             return cls(max(LEAST, RATIO * path.stat().st_size), cure)
-        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float) or not max_bytes > 0:
-            raise NsnnError(f"max_bytes = {max_bytes!r}: expected a number of bytes such as 4e9, or None")
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int | float):
+            max_bytes = 0
+        if not (0 < max_bytes < 2**63 or max_bytes == math.inf):
+            raise NsnnError(
+                f"max_bytes = {shown(max_bytes)}: expected a number of bytes such as 4e9, or None"
+            )
         return cls(max_bytes, cure)
 
     def take(self, size: float, what: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import one_of, suggest_keywords
+from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, read_npy
 
@@ -66,7 +66,7 @@ def cifar10(path: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     nsnn_neuro.core.errors.FormatError: path = missing: no such file or folder: expected the folder cifar-10-batches-bin, or ...
     """
     one_of(split, _SPLITS, "split")
-    place = Path(path)
+    place = file_path(path, "path")
     if not place.exists():
         raise FormatError(
             f"path = {path}: no such file or folder: expected the folder {_FOLDER}, or a file such as {_FILE}"

@@ -18,7 +18,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.checks import one_of, scalar, suggest_keywords, whole
+from ..core.checks import file_path, one_of, scalar, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget
 from ..io.block import build_block
@@ -72,7 +72,7 @@ def nmnist_events(file: str | Path) -> np.ndarray:
     >>> events["x"], events["polarity"], events["t"]
     (array([ 3, 33], dtype=uint8), array([1, 0], dtype=uint8), array([256, 513]))
     """
-    path = Path(file)
+    path = file_path(file, "file")
     if not path.is_file():
         raise FormatError(
             f"file = {file}: no such file: expected an N-MNIST recording such as Train/0/00002.bin"
@@ -152,7 +152,7 @@ def nmnist(
     inside = "" if split is None else _SPLITS[one_of(split, _SPLITS, "split")]
     rng = np.random.default_rng(whole(seed, 0, "seed"))
     paths, y = [], []
-    for digit, result in enumerate(_digit_files(Path(folder), inside)):
+    for digit, result in enumerate(_digit_files(file_path(folder, "folder"), inside)):
         n = len(result) if per_digit is None else whole(per_digit, 1, "per_digit")
         if n > len(result):
             raise NsnnError(

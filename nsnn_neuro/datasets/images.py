@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.checks import one_of, suggest_keywords, whole
+from ..core.checks import file_path, one_of, suggest_keywords, whole
 from ..core.errors import FormatError, needs_package
 from ..core.file_limits import Budget
 
@@ -150,7 +150,7 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     ((1, 784), 1.0, array([7]))
     """
     begin, parts = _MNIST[one_of(split, _MNIST, "split")], {"images": 3, "labels": 1}
-    files = [_idx_file(Path(folder), f"{begin}-{what}", axes) for what, axes in parts.items()]
+    files = [_idx_file(file_path(folder, "folder"), f"{begin}-{what}", axes) for what, axes in parts.items()]
     images, labels = (_read_idx(path, axes) for path, axes in zip(files, parts.values(), strict=True))
     if images.shape[1:] != (_SIDE, _SIDE):
         raise FormatError(

@@ -19,7 +19,7 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.checks import one_of, suggest_keywords, whole
+from ..core.checks import instance, one_of, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, read_npy
 from ..core.shipped import shipped
@@ -125,6 +125,7 @@ def envelope_db(block: neo.Block, *, samples: int = 10) -> neo.AnalogSignal:
     >>> level.shape, level.sampling_rate, round(float(level.std()), 1)
     ((20000, 1), array(2000.) * Hz, 6.0)
     """
+    instance(block, neo.Block, "block", "a neo.Block, such as grasshopper(1)")
     signals = block.segments[0].analogsignals if block.segments else []
     stimulus = next((s for s in signals if s.name == "stimulus"), None)
     if stimulus is None:

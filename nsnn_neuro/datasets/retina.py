@@ -14,7 +14,7 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.checks import suggest_keywords
+from ..core.checks import file_path, suggest_keywords
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular, read_npy
 from ..io.block import build_block
@@ -123,7 +123,8 @@ def salamander_retina(path: str | Path) -> SalamanderRetina:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.FormatError: path = missing.npz: no such file: expected retina2.npz, or its folder
     """
-    file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
+    file = file_path(path, "path")
+    file = file / _FILE if file.is_dir() else file
     if not file.exists():
         raise FormatError(f"path = {path}: no such file: expected {_FILE}, or its folder")
     check_regular(file)

@@ -17,6 +17,7 @@ from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ..core.bins import rounding
+from ..core.checks import scalar
 from ..core.errors import NsnnError
 from ..core.units import shown
 from . import sources, spike_tables
@@ -24,6 +25,7 @@ from .sources import Source, id_column, plain
 from .train_arrays import RESOLUTION, block_from
 
 _MILLI = 1e-3  # NEST's times are in ms
+_HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 
 
 def read(value: Any) -> Source:
@@ -246,7 +248,13 @@ def _of_sorting(sorting: Any) -> Source:
     ids = [plain(unit) for unit in sorting.get_unit_ids()]
     if not ids:
         raise NsnnError(f"source = {type(sorting).__name__} object without units: expected at least one")
-    rate = float(sorting.get_sampling_frequency())
+    rate = scalar(
+        sorting.get_sampling_frequency(),
+        "1",
+        "sampling frequency (Hz) of source",
+        above=0,
+        most=_HIGHEST_RATE,
+    )
     number = int(sorting.get_num_segments()) if hasattr(sorting, "get_num_segments") else 1
     recorded = bool(sorting.has_recording()) if hasattr(sorting, "has_recording") else False
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..core import units
 from ..core.atomic_write import replaced
 from ..core.bins import EPS, rounding
-from ..core.checks import one_of, suggest_keywords
+from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, missing
@@ -357,7 +357,7 @@ def load(
     )
     if start is not None and stop is not None and not start < stop:
         raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
-    path = Path(path)
+    path = file_path(path, "path")
     if not path.exists():
         raise missing(path)
     budget = Budget.of(path, max_bytes)

@@ -13,7 +13,7 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.checks import did_you_mean, suggest_keywords
+from ..core.checks import did_you_mean, instance, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from .event_times import plain_labels, trial_labels
@@ -48,6 +48,7 @@ def conditions(block: Any, name: str = LABEL) -> np.ndarray:
     array(['left', 'right'], dtype='<U5')
     """
     _check_block(block, "block")
+    instance(name, str, "name", "the name of an annotation of the trials, as text")
     known = [segment.annotations for segment in block.segments]
     lacking = [k for k, one in enumerate(known) if name not in one]
     if lacking:

@@ -118,6 +118,12 @@ def read(table: Any) -> Source:
                 f"source is a DataFrame with the columns {', '.join(names) or 'none'}: expected unit, time in seconds and, for "
                 f"several trials, trial{did_you_mean(name, names)}; rename with source.rename(columns=...)"
             )
+    for name in ("unit", "time", "trial"):
+        if names.count(name) > 1:
+            raise NsnnError(
+                f"source is a DataFrame with {names.count(name)} columns {name!r}: expected one; source.loc[:, "
+                "~source.columns.duplicated()] keeps the first of each name"
+            )
     units, neuron = _labels(table["unit"], "unit")
     if not units:
         raise NsnnError("source is a DataFrame without rows: expected a row per spike")

@@ -23,6 +23,7 @@ import numpy as np
 from ..core import bins as binning
 from ..core.bins import EPS, rounding, slack
 from ..core.errors import NsnnError
+from ..core.units import shown
 from .train_arrays import Read, declared_resolution, different_windows, extent, read_segments
 
 PIECE = 2**20
@@ -229,6 +230,9 @@ class Trains:
         """
         if t_start is None and t_stop is None:
             return self
+        for name, given in (("t_start", t_start), ("t_stop", t_stop)):
+            if np.shape(given) not in ((), (1,), (self.n_trials,)):
+                raise NsnnError(f"{name} = {shown(given)}: expected one time for all {self.n_trials} trials")
         start, stop = (
             own if given is None else np.broadcast_to(np.asarray(given, dtype=float), self.n_trials)
             for given, own in ((t_start, self.t_start), (t_stop, self.t_stop))

@@ -151,7 +151,8 @@ def sweep(
     1        0.004    9.9   Hz
     """
     points = read(model, noise, stimulus, grid)
-    options = {"trials": whole(trials, 1, "trials"), "n_neurons": whole(n_neurons, 1, "n_neurons"), "duration": duration, "dt": dt,
+    n_neurons = whole(n_neurons, 1, "n_neurons", checks.LARGEST)
+    options = {"trials": whole(trials, 1, "trials"), "n_neurons": n_neurons, "duration": duration, "dt": dt,
                "bridge": bridge, "engine": engines.choose(engine, tensors=True), "threads": threads}  # fmt: skip
     check_threads(threads, options["engine"])
     functions, jobs = named_measures(measures), _jobs(n_jobs)
@@ -246,12 +247,12 @@ def _jobs(n_jobs: Any) -> int:
             return int(
                 cpu_count()
             )  # cores that this process may use, in a job of a cluster fewer than the machine has
-        if n_jobs >= 1:
+        if 1 <= n_jobs <= checks.LARGEST:
             return int(n_jobs)
     expected = (
         "expected a whole number of processes, 1 or more, or -1 for all cores that this process may use"
     )
-    raise NsnnError(f"n_jobs = {n_jobs!r}: {expected}")
+    raise NsnnError(f"n_jobs = {units.shown(n_jobs)}: {expected}")
 
 
 def _seeds(seed: Any) -> list[int]:
