@@ -372,6 +372,15 @@ RAW = {
     ),
     "no Block": ("block = .*neo.Block", lambda: nsnn.datasets.envelope_db(PAIR)),
     "an array as an engine": ("engine = .*auto", lambda: run(engine=PAIR)),
+    "one size for all layers": ("sizes = .*list", lambda: nsnn.feedforward(np.array(3), noise=None)),
+    "an array as a choice": ("bridge = .*True", lambda: nsnn.white_noise_factor(bridge=PAIR)),
+    **{
+        f"{option} of a fit": (
+            f"{option} = .*{word}",
+            lambda option=option: nsnn.fit_neuron(BLOCK, dt=1 * pq.ms, history=1, **{option: PAIR}),
+        )
+        for option, word in {"beta": "number", "theta": "number", "products": "pairs"}.items()
+    },
     "an array of points": ("point = .*whole", lambda: run(point=PAIR)),
     "an array of threads": ("threads = .*cpp", lambda: swept(threads=PAIR)),
     "too many neurons": ("n_neurons = .*from 1 to", lambda: swept(n_neurons=2**63)),

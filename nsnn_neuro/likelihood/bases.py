@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
-from ..core.checks import whole
+from ..core.checks import LARGEST, whole
 from ..core.errors import NsnnError
 
 
@@ -45,7 +45,7 @@ class Lags(Basis):
     n: int
 
     def __post_init__(self) -> None:
-        whole(self.n, 1, "n")
+        whole(self.n, 1, "n", LARGEST)
 
     def matrix(self, dt: float, first: int) -> np.ndarray:
         """The identity matrix."""

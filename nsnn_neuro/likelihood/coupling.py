@@ -61,7 +61,8 @@ def input_columns(
 
 def check_products(products: Any) -> tuple[tuple[str, str], ...]:
     """Pairs of kinds of regressors."""
-    pairs = tuple(tuple(pair) if isinstance(pair, list | tuple) else pair for pair in products or ())
+    listed = products if isinstance(products, list | tuple) else [] if products is None else [products]
+    pairs = tuple(tuple(pair) if isinstance(pair, list | tuple) else pair for pair in listed)
     for pair in pairs:
         if not (isinstance(pair, tuple) and len(pair) == 2 and all(one in KINDS for one in pair)):
             raise NsnnError(

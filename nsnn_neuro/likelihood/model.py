@@ -10,7 +10,7 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.checks import one_of, positive, whole
+from ..core.checks import instance, number, one_of, positive, whole
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.spikes import Trains
@@ -75,19 +75,17 @@ class NeuronModel:
                 check_basis(getattr(self, name), name)
         whole(self.n_inputs, 0, "n_inputs")
         self._check_coupling()
+        for name, value in (("beta", self.beta), ("theta", self.theta)):
+            fitted = isinstance(value, str) and value == "fit"
+            if not fitted and not (value is None and name == "theta"):
+                number(value, name, 'a number or "fit"')
+                instance(value, int | float | np.number, name, 'a number or "fit"')  # no array
         if isinstance(self.family, Poisson) and self.beta != 0:
             raise NsnnError(
                 f"beta = {self.beta!r}: a Poisson model has no membrane, leave beta out or take a family such as Gaussian(1.0)"
             )
         one_of(self.reset, RESETS, "reset")
         check_signal_unit(self.signal_unit)
-        for name, value in (("beta", self.beta), ("theta", self.theta)):
-            if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-                good = bool(np.isfinite(value))
-            else:
-                good = value == "fit" or (value is None and name == "theta")
-            if not good:
-                raise NsnnError(f'{name} = {value!r}: expected a number or "fit"')
         if isinstance(self.beta, int | float | np.number) and not 0 <= self.beta < 1:
             raise NsnnError(f"beta = {self.beta}: expected a decay for each step, from 0 to below 1")
         if self.theta == "fit" and (self.beta == 0 or self.reset == "none"):

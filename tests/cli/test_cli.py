@@ -250,6 +250,18 @@ def test_measure_shows_the_ids_of_units(folder, capsys) -> None:
     assert [row[1:3] for row in rows] == [["PV1", "2"], ["SOM2", "1"]]
 
 
+@pytest.mark.slow
+def test_a_limit_on_memory_is_no_fault_of_the_package(recording, folder) -> None:
+    """Libraries that cannot be loaded raise an ImportError."""
+    code = (
+        "import resource, sys; from nsnn_neuro.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_AS, (2**27, -1)); sys.exit(main(['measure', 'two.nwb']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "ulimit -v" in done.stderr
+
+
 def test_measure_shows_the_first_rows_of_a_long_table(recording, capsys, monkeypatch) -> None:
     """A file of a million units took more than a minute; --csv has all of them."""
     monkeypatch.setattr("nsnn_neuro.cli.measure._MOST_ROWS", 1)

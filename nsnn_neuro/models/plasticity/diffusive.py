@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
-from ...core.checks import one_of, suggest_keywords
+from ...core.checks import flag, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
@@ -47,7 +47,7 @@ def white_noise_factor(*, bridge: bool = True) -> str:
     >>> white_noise_factor(bridge=False)
     'exp(-0.5 * ((m - v_thresh) / s)**2) / (s * sqrt(2 * pi))'
     """
-    if not bridge:
+    if not flag(bridge, "bridge"):
         return _DENSITY
     near = f"{_NEAR} * int({_Y} <= 8)"
     return (

@@ -12,6 +12,7 @@ import numpy as np
 from ...core import units
 from ...core.checks import flag, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.units import shown
 from ..connectivity import AllToAll, ConnectionRule, OneToOne
 from ..convolution import AveragePooling, Convolution
 from ..escape import DoubleNoise, EscapeNoise
@@ -64,8 +65,11 @@ def feedforward(
     >>> [w.shape for w in net.get_weights()]
     [(64, 32), (32, 10)]
     """
-    if not isinstance(sizes, list | tuple | np.ndarray) or len(sizes) < 2:
-        raise NsnnError(f"sizes = {sizes!r}: expected a list of at least two numbers of neurons, input first")
+    listed = isinstance(sizes, list | tuple) or (isinstance(sizes, np.ndarray) and sizes.ndim == 1)
+    if not listed or len(sizes) < 2:
+        raise NsnnError(
+            f"sizes = {shown(sizes)}: expected a list of at least two numbers of neurons, input first"
+        )
     noises = _noises(noise, len(sizes) - 1, neuron)
     layers = [Population(sizes[0], Relay(), name="input")]
     for k, (n, own) in enumerate(zip(sizes[1:], noises, strict=True), 1):
