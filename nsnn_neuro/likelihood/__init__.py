@@ -5,10 +5,11 @@ The model. In step t of length dt a neuron fires with probability F(a_t), F an e
     m_t = beta kept_(t-1) + b + sum_k w_k x_k(t),     kept = m (1 - o) [hard], m - theta o [subtract], m [none]
     a_t = m_t + sum_k h_k y_k(t) - theta
 
-x_k is the stimulus filtered by the k-th function of a basis over lags 0, 1, ..., or the spikes of another neuron filtered by one
-over lags 1, 2, ... (coupling), or a product of two of these; y_k the neuron's own spikes filtered by the k-th function of a basis
-over lags 1, 2, ... (reset, refractoriness, adaptation; equivalent to a moving threshold). With beta = 0 it is a generalised linear
-model; without history, with beta and a hard reset, it is the NSNN neuron. m = o = 0 before the first step.
+x_k is the stimulus filtered by the k-th function of a basis over lags 0, 1, ..., or the spikes of another neuron filtered by
+one over lags 1, 2, ... (coupling; from 0 with first_input_lag=0), or a product of two of these; y_k the neuron's own spikes
+filtered by the k-th function of a basis over lags 1, 2, ... (reset, refractoriness, adaptation; equivalent to a moving
+threshold). With beta = 0 it is a generalised linear model; without history, with beta and a hard reset, it is the NSNN neuron.
+m = o = 0 before the first step.
 
 With `Poisson()` in place of a family a step has any number of spikes, with the mean exp(a_t): the usual generalised linear model.
 

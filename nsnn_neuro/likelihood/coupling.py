@@ -9,12 +9,17 @@ import numpy as np
 
 from ..core.bins import index, slack
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from ..io.spikes import Trains
 from ..measures.trains import as_trains
-from .data import past
+from .data import Data, past
 
 KINDS = ("stimulus", "coupling")
 """regressors that may be multiplied"""
+_MANY, _CHANCE = (
+    0.05,
+    4.0,
+)  # spikes in steps with an input's spike: share of all, and SD above independent trains
 
 
 def read_inputs(inputs: Any, n_inputs: int) -> Trains:
@@ -28,11 +33,17 @@ def read_inputs(inputs: Any, n_inputs: int) -> Trains:
 
 
 def input_columns(
-    inputs: Trains, starts: np.ndarray, lengths: Sequence[int], bases: Sequence[np.ndarray], dt: float
+    inputs: Trains,
+    starts: np.ndarray,
+    lengths: Sequence[int],
+    bases: Sequence[np.ndarray],
+    dt: float,
+    first: int = 1,
 ) -> list[np.ndarray]:
-    """The spikes of each input neuron filtered by its basis over lags from 1, for each trial (n_steps, sum of n_functions).
+    """The spikes of each input neuron filtered by its basis, for each trial (n_steps, sum of n_functions).
 
     starts (n_trials,) s and lengths of the trials' grids. Spikes before a trial's start count; a step may have several.
+    first : first lag of the bases, 1 or 0
     """
     if inputs.n_trials != len(lengths):
         raise NsnnError(
@@ -52,11 +63,37 @@ def input_columns(
             k = trial * inputs.n_neurons + neuron
             times = inputs.times[inputs.offsets[k] : inputs.offsets[k + 1]]
             reach = len(basis)
-            step = index(times, start, dt, share) + reach
+            step = index(times, start, dt, share) + reach + first - 1  # `past` begins at lag 1
             counts = np.bincount(step[(step >= 0) & (step < n + reach)], minlength=n + reach)
             columns.append(past(counts.astype(float), basis)[reach:])
         result.append(np.concatenate(columns, axis=1) if columns else np.empty((n, 0)))
     return result
+
+
+def check_first_lag(inputs: Trains | None, data: Data, dt: float, first: int) -> None:
+    """Warn where lag 0 of the inputs is left out but many spikes share their step; refuse lag 0 of the neuron's own spikes."""
+    if inputs is None:
+        return
+    lengths = np.diff(np.append(np.flatnonzero(data.begins), len(data.o)))
+    counts = input_columns(inputs, data.starts, lengths.tolist(), [np.ones((1, 1))] * inputs.n_neurons, dt, 0)
+    each, fired = np.concatenate(counts) > 0, data.o > 0
+    if first == 0:
+        own = np.flatnonzero((each == fired[:, None]).all(axis=0))
+        if own.size:
+            raise NsnnError(
+                f"first_input_lag = 0: neuron {own[0]} of the inputs has the spikes of the fitted neuron, each of which would "
+                "predict itself; leave it out of the inputs, as in select(block, units=...)"
+            )
+        return
+    fed = each.any(axis=1)
+    n, by_chance = int(fired.sum()), float(fed.mean())
+    shared = int(np.sum(fired & fed))
+    if shared > _MANY * n and shared - n * by_chance > _CHANCE * np.sqrt(n * by_chance * (1 - by_chance)):
+        warn(
+            f"{shared} of {n} spikes ({shared / n:.0%}) are in a step of dt = {1e3 * dt:g} ms with a spike of the inputs, where "
+            f"independent trains have {by_chance:.1%}: first_input_lag = 1 leaves these spikes of the inputs out; pass "
+            "first_input_lag=0 if the inputs drive the neuron, or a shorter dt"
+        )
 
 
 def check_products(products: Any) -> tuple[tuple[str, str], ...]:

@@ -14,12 +14,14 @@ from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
 from ..core.warn import warn
+from ..io.spikes import Trains
 from ..measures import Estimate, as_trains
 from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from ..models.stimuli import Recorded
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
+from .coupling import check_first_lag
 from .cross_validation import RIDGES, best_ridge
 from .data import Data, n_channels, range_of_times, unit_of_signal
 from .drawing import warn_runaway
@@ -134,10 +136,10 @@ class NeuronFit:
         values, errors = np.zeros((len(bases), n_lags)), np.zeros((len(bases), n_lags))
         first = 1 + self.model.channels * self.model.bases()[0].shape[1]
         for j, basis in enumerate(bases):
-            _, value, se = self._filter(basis, first, 1, len(basis))
+            _, value, se = self._filter(basis, first, 0, len(basis))
             values[j, : len(basis)], errors[j, : len(basis)] = value[:, 0], se[:, 0]
             first += basis.shape[1]
-        return (1 + np.arange(n_lags)) * self.model.step, values, errors
+        return (self.model.first_input_lag + np.arange(n_lags)) * self.model.step, values, errors
 
     def _filter(
         self, basis: np.ndarray, first: int, lag: int, n: int
@@ -301,6 +303,7 @@ def fit_neuron(
     stimulus: Basis | int | None = None,
     inputs: Any = None,
     coupling: Basis | int | Sequence[Basis] | None = None,
+    first_input_lag: int = 1,
     products: Sequence[tuple[str, str]] = (),
     history: Basis | int | None = None,
     family: Family | Poisson | None = None,
@@ -338,9 +341,10 @@ def fit_neuron(
         fit keeps: signals that it is given later are converted to it. None: history or inputs alone
     dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
     stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`; None without a signal
-    inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used. For an effect within a step,
-        lag 0, give their counts as a channel of the signal
-    coupling : basis of the effect of their spikes, lags from one step; or a list with one for each of them
+    inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used
+    coupling : basis of the effect of their spikes, lags from `first_input_lag` steps; or a list with one for each of them
+    first_input_lag : 1, or 0 for inputs that make the neuron fire within the same step, such as those of a relay. Two recorded
+        neurons that fire together need not drive each other, so that 0 is for inputs that are known to
     products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the other is a further regressor,
         such as [("stimulus", "stimulus")] for a quadratic response, or ("stimulus", "coupling") for inputs that gate it
     history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
@@ -363,6 +367,10 @@ def fit_neuron(
     NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal or inputs shorter than the trains or NaN in it,
         a spike within `refractory`, linearly dependent regressors, a likelihood without a maximum (separable data)
 
+    Warns
+    -----
+    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the inputs that is left out
+
     Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi 10.1152/jn.00697.2004
 
     >>> import quantities as pq
@@ -377,8 +385,11 @@ def fit_neuron(
     first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
     smooth = strength(smoothness, "smoothness")
     bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
-    membrane = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    model, data = prepared(trains, signal, inputs, dt, (t_start, t_stop), **bases, **membrane)
+    options = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    options["first_input_lag"] = first_input_lag
+    given = None if inputs is None else as_trains(inputs, name="inputs")
+    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
+    check_first_lag(given, data, model.step, first_input_lag)
     if chosen:
         best, tried = best_ridge(model, data, RIDGES, smooth, n_folds)
         return replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
@@ -386,12 +397,11 @@ def fit_neuron(
 
 
 def prepared(
-    trains: Any, signal: Any, inputs: Any, dt: Any, span: tuple[Any, Any], **options: Any
+    trains: Any, signal: Any, inputs: Trains | None, dt: Any, span: tuple[Any, Any], **options: Any
 ) -> tuple[NeuronModel, Data]:
     """The model that `fit_neuron` fits with these arguments, and the data from t_start to t_stop (`span`) on its steps."""
-    given = None if inputs is None else as_trains(inputs, name="inputs")
-    model = model_of(signal, 0 if given is None else given.n_neurons, dt, **options)
-    data = model.data(trains, signal, inputs=given, t_start=span[0], t_stop=span[1])
+    model = model_of(signal, 0 if inputs is None else inputs.n_neurons, dt, **options)
+    data = model.data(trains, signal, inputs=inputs, t_start=span[0], t_stop=span[1])
     check_spikes(model, data, trains)
     return model, data
 

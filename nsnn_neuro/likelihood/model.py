@@ -33,7 +33,8 @@ class NeuronModel:
     Parameters
     ----------
     stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes, or None
-    coupling : `Basis` over lags from 1 of the spikes of other neurons, or a tuple with one for each of them, or None
+    coupling : `Basis` over lags of the spikes of other neurons, or a tuple with one for each of them, or None
+    first_input_lag : their first lag, 1, or 0 for neurons whose spikes act within a step
     n_inputs : number of these neurons
     products : pairs of "stimulus" and "coupling", whose filtered values are multiplied
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
@@ -58,6 +59,7 @@ class NeuronModel:
     stimulus: Basis | None = None
     history: Basis | None = None
     coupling: Basis | tuple[Basis, ...] | None = None
+    first_input_lag: int = 1
     n_inputs: int = 0
     products: tuple[tuple[str, str], ...] = ()
     beta: float | str = 0.0
@@ -74,6 +76,7 @@ class NeuronModel:
             if getattr(self, name) is not None:
                 check_basis(getattr(self, name), name)
         whole(self.n_inputs, 0, "n_inputs")
+        whole(self.first_input_lag, 0, "first_input_lag", 1)
         self._check_coupling()
         for name, value in (("beta", self.beta), ("theta", self.theta)):
             fitted = isinstance(value, str) and value == "fit"
@@ -142,9 +145,9 @@ class NeuronModel:
         return none if self.stimulus is None else self.stimulus.matrix(self.step, 0), past
 
     def coupling_bases(self) -> list[np.ndarray]:
-        """The functions of each input neuron, (n_lags, n), lags from 1."""
+        """The functions of each input neuron, (n_lags, n), lags from `first_input_lag`."""
         bases = self.coupling if isinstance(self.coupling, tuple) else (self.coupling,) * self.n_inputs
-        return [basis.matrix(self.step, 1) for basis in bases if basis is not None]
+        return [basis.matrix(self.step, self.first_input_lag) for basis in bases if basis is not None]
 
     @property
     def drive_names(self) -> tuple[str, ...]:
@@ -228,7 +231,9 @@ class NeuronModel:
     def _input_columns(self, inputs: Trains | None) -> Callable[..., list[np.ndarray]] | None:
         if inputs is None:
             return None
-        return partial(input_columns, inputs, bases=self.coupling_bases(), dt=self.step)
+        return partial(
+            input_columns, inputs, bases=self.coupling_bases(), dt=self.step, first=self.first_input_lag
+        )
 
     def _with_products(self, stimulus: np.ndarray, coupled: np.ndarray | None) -> np.ndarray:
         """Columns of stimulus and coupling, and their products."""

@@ -204,7 +204,8 @@ def fit_population(
     Parameters
     ----------
     block : neo.Block of two neurons or more, one segment for each trial
-    coupling : basis of the effect of a neuron's spikes on the others, lags from one step, as for `fit_neuron`
+    coupling : basis of the effect of a neuron's spikes on the others, lags from one step. Of neurons that fire within one step of
+        each other none is the input: where one is, pass it as `inputs` to `fit_neuron`, with first_input_lag=0
     signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness, n_folds, t_start, t_stop : as for
         `fit_neuron`, the same for all neurons; ridge="cv" chooses for each neuron
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook

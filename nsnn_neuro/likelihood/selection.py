@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import NsnnError
+from ..measures import as_trains
 from .bits_per_spike import bits_per_spike
+from .coupling import check_first_lag
 from .cross_validation import blocks, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
 
 _PENALTIES = ("ridge", "smoothness")
-_BASES = ("stimulus", "coupling", "products", "history")
+_BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")
 _OPTIONS = (*_BASES, "family", "beta", "theta", "reset", "refractory", *_PENALTIES)
 _SCORES = ("bits_per_spike", "se", "behind", "behind_se")
 
@@ -79,8 +81,8 @@ def cross_validate(
     Parameters
     ----------
     trains, signal, inputs, dt, t_start, t_stop : as of `fit_neuron`
-    candidates : dicts of any of stimulus, coupling, products, history, family, beta, theta, reset, refractory, ridge and smoothness
-        (numbers). A candidate without stimulus does not use the signal, one without coupling not the inputs
+    candidates : dicts of any of stimulus, coupling, first_input_lag, products, history, family, beta, theta, reset, refractory,
+        ridge and smoothness (numbers). A candidate without stimulus does not use the signal, one without coupling not the inputs
     n_folds : whole number from 2
     **options : the same for all candidates
 
@@ -104,6 +106,7 @@ def cross_validate(
         raise NsnnError(
             f"candidates = {candidates!r}: expected a list of dicts such as [{{'stimulus': 3}}, {{'stimulus': 9}}]"
         )
+    given = None if inputs is None else as_trains(inputs, name="inputs")
     rows: list[dict[str, Any]] = []
     fitted: dict[int, tuple[NeuronFit, Data, np.ndarray, np.ndarray]] = {}
     last: tuple[dict[str, Any], Any] | None = None
@@ -122,7 +125,7 @@ def cross_validate(
         try:
             if last is None or last[0] != chosen:
                 x = None if chosen.get("stimulus") is None else signal
-                y = None if chosen.get("coupling") is None else inputs
+                y = None if chosen.get("coupling") is None else given
                 last = chosen, prepared(trains, x, y, dt, (t_start, t_stop), **chosen)
                 near = None
             model, data = last[1]
@@ -138,6 +141,8 @@ def cross_validate(
         raise NsnnError(f"none of {len(rows)} candidates can be fitted; the last one: {rows[-1]['refused']}")
     k = max(fitted, key=lambda j: rows[j]["bits_per_spike"])
     fit, data, best, values = fitted[k]
+    if fit.model.n_inputs:
+        check_first_lag(given, data, fit.model.step, fit.model.first_input_lag)
     for j, (_, _, logs, _) in fitted.items():
         gap = _behind(best, logs, data.o)
         rows[j] |= {"behind": gap[0], "behind_se": gap[1]}

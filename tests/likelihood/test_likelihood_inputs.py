@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import neo
@@ -118,6 +119,55 @@ def test_inputs_are_integrated_by_the_membrane():
     two = as_signal.log_likelihood([0.1, 0.6], spikes, analog(lagged(given, 1)))
     assert one[0] == pytest.approx(two[0], rel=1e-12)
     assert_allclose(one[1], two[1], rtol=1e-12)
+
+
+def relay(n: int = 6_000) -> tuple[neo.Block, neo.Block, np.ndarray]:
+    """A neuron that an input makes fire within its own step, and less so a step later: inputs, spikes, P(spike)."""
+    rng = np.random.default_rng(30)
+    given = (rng.random(n) < 0.05).astype(float)
+    p = expit(4.0 * given + 1.5 * lagged(given, 1) - 4.5)
+    o = rng.random(n) < p
+    return block_of(given[None, None] > 0), block_of(o[None, None]), p
+
+
+def test_a_relay_is_fitted_with_lag_0_of_its_input_and_warned_of_without():
+    """Weights and bits of the model that the spikes were drawn from."""
+    inputs, spikes, p = relay()
+    options: dict[str, Any] = {"dt": 1 * ms, "inputs": inputs, "coupling": 3, "family": nsnn.Logistic(1.0)}
+    with pytest.warns(UserWarning, match=r"are in a step of dt = 1 ms .* first_input_lag=0") as caught:
+        late = fit_neuron(spikes, **options)
+    o = steps_of(spikes.segments[0].spiketrains[0], len(p))
+    given = steps_of(inputs.segments[0].spiketrains[0], len(p))
+    assert str(caught[0].message).startswith(f"{int(o @ given)} of {int(o.sum())} spikes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = fit_neuron(spikes, first_input_lag=0, **options)
+        best = cross_validate(
+            spikes, None, [{"first_input_lag": 1}, {"first_input_lag": 0}], n_folds=2, **options
+        )
+    z = (fit.values - [-4.5, 4.0, 1.5, 0.0]) / list(fit.se.values())
+    assert np.abs(z).max() < 4
+    rate = o.mean()
+    true = np.sum(np.where(o == 1, np.log2(p / rate), np.log2((1 - p) / (1 - rate)))) / o.sum()
+    assert fit.bits_per_spike == pytest.approx(true, abs=0.02)
+    assert late.bits_per_spike < true - 1
+    assert best.best == {"first_input_lag": 0}
+    assert_allclose(fit.coupling_filter()[0], [0.0, DT, 2 * DT], atol=1e-15)
+    drawn = fit.simulate(inputs=inputs, seed=2).segments[0].spiketrains[0]
+    assert abs(len(drawn) - p.sum()) < 4 * np.sqrt(2 * p.sum())
+    with pytest.raises(NsnnError, match=r"first_input_lag = 0: neuron 0 of the inputs has the spikes of the"):
+        fit_neuron(spikes, first_input_lag=0, **options | {"inputs": spikes})
+    with pytest.raises(NsnnError, match="first_input_lag = 2"):
+        fit_neuron(spikes, first_input_lag=2, **options)
+
+
+def test_inputs_that_coincide_by_chance_are_not_warned_of():
+    """Two dense independent trains: a third of the spikes share a step with the input."""
+    rng = np.random.default_rng(31)
+    inputs, own = block_of(rng.random((1, 1, 2000)) < 0.3), block_of(rng.random((1, 1, 2000)) < 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_neuron(own, dt=1 * ms, inputs=inputs, coupling=1)
 
 
 def test_cross_validation_tells_coupling_from_none():
