@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
+from ..core.warn import warn
 from ..measures import Estimate
 from .bits_per_spike import bits_per_spike
 from .data import Data
@@ -19,7 +19,9 @@ from .prior import Prior
 from .responses import Poisson
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
-"""strengths that ridge="cv" tries"""
+"""strengths that ridge="cv" tries first"""
+_RANGE = 1e-6, 1e6  # the weakest and the strongest that it tries
+_FLAT = 1e-4  # bits per spike: a gain that is none
 
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
@@ -58,21 +60,52 @@ def held_out(
 
 
 def best_ridge(
-    model: NeuronModel, data: Data, ridges: Sequence[float], smoothness: float, n_folds: int
+    model: NeuronModel, data: Data, smoothness: float, n_folds: int
 ) -> tuple[float, dict[float, Estimate]]:
-    """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted."""
+    """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted.
+
+    Where the best of `RIDGES` is the weakest or the strongest of them, ten times weaker or stronger ones are tried too, for as long
+    as the score rises.
+    """
     scores: dict[float, Estimate] = {}
-    near, reason = None, ""
-    for ridge in sorted(ridges, reverse=True):  # from the strongest, whose fit is the start of the next
-        prior = Prior(ridge, smoothness)
+    starts: dict[float, np.ndarray | None] = {}
+    reason = ""
+
+    def score(ridge: float, beside: float | None) -> float:
+        """The gain in bits per spike over a strength beside it, whose fit is the start; NaN where there is no fit."""
+        nonlocal reason
+        prior, near = Prior(ridge, smoothness), None if beside is None else starts[beside]
         try:
             if model.beta != "fit":
                 near = maximise(model, data, prior, near)[0]
             scores[ridge] = bits_per_spike(held_out(model, data, prior, n_folds, near)[0], data.o)
         except NsnnError as error:
             reason = str(error)
+            return np.nan
+        starts[ridge] = near
+        return np.nan if beside is None else scores[ridge].value - scores[beside].value
+
+    def best() -> float:
+        return max(scores, key=lambda one: scores[one].value)
+
+    for ridge in sorted(RIDGES, reverse=True):
+        score(ridge, min(scores, default=None))
     if not scores:
-        raise NsnnError(
-            f'ridge = "cv": no strength among {sorted(ridges)} can be fitted to all folds: {reason}'
+        raise NsnnError(f'ridge = "cv": no strength among {RIDGES} can be fitted to all folds: {reason}')
+    gain = np.nan
+    for end, factor in ((min, 0.1), (max, 10.0)):
+        while best() == (edge := end(scores)) and _RANGE[0] < edge < _RANGE[1]:
+            gain = score(float(f"{edge * factor:.3g}"), edge)
+            if not gain > _FLAT:
+                break
+    if best() == max(scores):
+        warn(
+            f'ridge = "cv" chose {best():g}, the strongest of {len(scores)} that it tried: held-out spikes are predicted best '
+            "without stimulus, coupling and history; leave regressors out, or record more spikes"
         )
-    return max(scores, key=lambda one: scores[one].value), scores
+    elif best() == min(scores) and not gain <= _FLAT:
+        warn(
+            f'ridge = "cv" chose {best():g}, the weakest of {len(scores)} that it tried, and the score still rises: pass ridge=0.0'
+            f"{', or fewer regressors: ' + reason if reason else ''}"
+        )
+    return best(), scores

@@ -22,7 +22,7 @@ from ..models.stimuli import Recorded
 from .bases import Basis, Lags
 from .bits_per_spike import bits_per_spike
 from .coupling import check_first_lag
-from .cross_validation import RIDGES, best_ridge
+from .cross_validation import best_ridge
 from .data import Data, n_channels, range_of_times, unit_of_signal
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
@@ -355,8 +355,8 @@ def fit_neuron(
     reset : effect of a spike on the membrane: "hard", "subtract" or "none"
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on filters and products, in
-        nats. It biases, hence 0 by default. "cv": that of .01, .1, 1, 10, 100 with the highest cross-validated likelihood
-        (`cross_validate` chooses bases and families too)
+        nats. It biases, hence 0 by default. "cv": that of .01, .1, 1, 10, 100 with the highest cross-validated likelihood, and of
+        weaker and stronger ones (1e-6 to 1e6) where that is the first or the last (`cross_validate` chooses bases and families too)
     smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l - 1))^2 on each filter f, in nats;
         s^2 is the mean square of its regressors over that of its basis functions, for `Lags` that of the signal. Use it with `Lags`
     n_folds : blocks in time of that cross-validation, a whole number from 2
@@ -369,7 +369,8 @@ def fit_neuron(
 
     Warns
     -----
-    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the inputs that is left out
+    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the inputs that is left out,
+    and where ridge="cv" ends at the weakest or strongest ridge that it tried
 
     Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi 10.1152/jn.00697.2004
 
@@ -391,7 +392,7 @@ def fit_neuron(
     model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
     check_first_lag(given, data, model.step, first_input_lag)
     if chosen:
-        best, tried = best_ridge(model, data, RIDGES, smooth, n_folds)
+        best, tried = best_ridge(model, data, smooth, n_folds)
         return replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
     return fit_data(model, data, Prior(first, smooth))
 

@@ -19,7 +19,7 @@ from ..models.escape import Family
 from .bases import Basis
 from .bits_per_spike import bits_per_spike
 from .coupling import input_columns
-from .cross_validation import RIDGES, best_ridge
+from .cross_validation import best_ridge
 from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_spikes, fit_data, model_of
@@ -246,7 +246,7 @@ def fit_population(
                 data = made.of(k)
                 check_spikes(model, data, trains.of_neuron(k))
                 if chosen:
-                    best, tried = best_ridge(model, data, RIDGES, smooth, n_folds)
+                    best, tried = best_ridge(model, data, smooth, n_folds)
                     fit = replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
                 else:
                     fit = fit_data(model, data, Prior(first, smooth))

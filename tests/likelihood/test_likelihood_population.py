@@ -156,5 +156,5 @@ def test_populations_that_run_away_and_what_is_refused(recorded, fitted):
     with pytest.raises(NsnnError, match="block has 2 neurons: expected 3"):
         fitted.score(nsnn.select(block, units=[0, 1]), x)
     poisson = fit_population(block, dt=1 * ms, coupling=Lags(1), ridge="cv", family=Poisson(), n_folds=2)
-    assert [len(fit.ridges) for fit in poisson.fits] == [5, 5, 5]
+    assert all({0.01, 0.1, 1.0, 10.0, 100.0} <= set(fit.ridges) for fit in poisson.fits)
     assert poisson.coupling_p()[0, 1] < 1e-6

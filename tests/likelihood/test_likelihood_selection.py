@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import quantities as pq
@@ -72,6 +74,26 @@ def test_a_chosen_ridge_predicts_new_data_better():
     parts = [part.sum() for part in np.array_split(gain, 20)]
     assert np.mean(parts) > 4 * np.std(parts, ddof=1) / np.sqrt(20) > 0
     assert plain.ridges == {}
+
+
+@pytest.mark.parametrize(("seed", "warned"), [(34, False), (32, True)])
+def test_a_ridge_at_the_end_of_its_grid_is_sought_beyond(seed, warned):
+    """Three lags without effect: 1000 or infinity is best, and 100 scores less, as a fit with each strength shows."""
+    signal = gaussian_signal(1500, seed)
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
+    block = model.simulate([-1.5, 0.0], signal, seed=4)
+    options = {"dt": 1 * ms, "stimulus": 3, "n_folds": 2}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = fit_neuron(block, signal, ridge="cv", **options)
+    candidates = [{"ridge": one} for one in (100.0, 1000.0, 10_000.0)]
+    scores = cross_validate(block, signal, candidates, **options).table.bits_per_spike
+    assert [fit.ridges[one["ridge"]].value for one in candidates] == pytest.approx(list(scores), abs=1e-5)
+    assert scores[0] < scores[1]
+    assert fit.ridge == (max(fit.ridges) if warned else 1000.0)
+    messages = [str(one.message) for one in caught if "ridge" in str(one.message)]
+    assert len(messages) == warned
+    assert all("leave regressors out" in one for one in messages)
 
 
 def test_a_candidate_that_cannot_be_fitted_is_named():
