@@ -277,6 +277,29 @@ def test_chosen_parameters_and_bounds():
     assert result.interval(names=["tau_m"]) == {"tau_m": result.interval()["tau_m"]}
 
 
+@pytest.mark.slow
+def test_a_current_that_is_0_at_the_start_is_fitted_to_the_voltage():
+    """b and tau_w, which moves nothing while b is 0; and the variance is that which `predicted_variance` integrates."""
+    current, voltage, spikes = data(1, 2.0)
+    cell = dataclasses.replace(CELL, tau_refrac=3 * ms, tau_w=100 * ms, b_thresh=4 * mV)
+    free = dict.fromkeys(("tau_m", "v_rest", "v_reset", "stimulus.gain", "b", "v_thresh"))
+    drive = nsnn.Filtered(current, gain=80 * Mohm)
+    options = {"noise": HAZARD, "stimulus": drive, "voltage": voltage, "trains": [spikes], "method": "voltage"}
+    result = nsnn.calibrate(cell, free | {"tau_w": (10 * ms, 300 * ms)}, **options)
+    truth = TRUTH | {"tau_w": TAU_W}
+    z = {name: (value - truth[name]) / result.se[name] for name, value in result.parameters.items()}
+    assert max(map(abs, z.values())) < 4, z
+    assert result.se["tau_w"] < 0.1 * TAU_W
+    assert result.variance_explained == pytest.approx(result.predicted_variance(voltage, [spikes]), abs=1e-12)
+    assert result.voltage_error == pytest.approx(NOISE, rel=0.05)
+    # of a fit of the threshold alone too, whose membrane is the given one
+    wrong = nsnn.calibrate(cell, {"v_thresh": None}, **options)
+    assert wrong.variance_explained == pytest.approx(wrong.predicted_variance(voltage, [spikes]), abs=1e-12)
+    assert wrong.variance_explained < 0.9
+    with pytest.raises(NsnnError, match=r"^free: tau_w does not change the voltage"):
+        nsnn.calibrate(cell, {"tau_w": (10 * ms, 300 * ms), "v_rest": None}, **options)  # with b = 0
+
+
 def signal(values, unit="mV", period=DT):
     return neo.AnalogSignal(values, units=unit, sampling_period=period * pq.s)
 

@@ -17,6 +17,7 @@ from ...core import units
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
+from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
 from ..calibration.free_parameters import FreeParameters, read_free
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
@@ -25,7 +26,7 @@ from ..continuous.cells import Grid
 from ..continuous.conditional import Parts, check_parts
 from .defaults import membrane_bounds, threshold_bounds
 from .errors import block_logs, two_step_errors
-from .membrane import VARIED, Regression, noise_free, regress, series_scale
+from .membrane import VARIED, Regression, difference, regress, series_scale
 from .result import VoltageCalibration
 from .samples import Samples, read_samples
 from .spikes import end_of_spike
@@ -56,7 +57,7 @@ def fit_voltage(
     if refractory is not None:
         parts = refractory.models(refractory.values(refractory.start()))
     with progress_bar(progress, "calibrating") as report:
-        first, rest = _split(parts, chosen, samples)
+        first, rest = _split(parts, chosen)
         fitted = regress(first, samples) if first.names else None
         if fitted is not None:
             found = first.models(first.values(fitted.u))
@@ -148,8 +149,11 @@ def _with_threshold(parts: Parts, volts: float) -> Parts:
     return model, parts[1], parts[2]
 
 
-def _split(parts: Parts, chosen: dict[str, Any], samples: Samples) -> tuple[FreeParameters, FreeParameters]:
-    """The free parameters that the voltage between spikes depends on, and those that it does not; not threshold and tau_refrac."""
+def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreeParameters]:
+    """The free parameters that the voltage between spikes depends on, and those that it does not; not threshold and tau_refrac.
+
+    By the equations, whatever the values: a time constant of a current that is 0 at first belongs to the membrane too.
+    """
     threshold = f"model.{parts[0].threshold}"
     # out of the way of v_reset, which has to be below it whatever its value
     high = _with_threshold(parts, 1.0)
@@ -159,20 +163,22 @@ def _split(parts: Parts, chosen: dict[str, Any], samples: Samples) -> tuple[Free
         if path not in (threshold, _REFRACTORY) and pair is not None
     ]
     free = joined(high, *given)
-    trial, start = samples.trials[0], float(samples.values[0][0])
+    names = {f"model.{name}" for name in _of_membrane(parts[0])}
+    own = [path in names or path.startswith("stimulus.") for path in free.paths]
+    return _subset(free, np.flatnonzero(own)), _subset(free, np.flatnonzero(np.logical_not(own)))
 
-    def voltages(u: np.ndarray) -> np.ndarray:
-        return noise_free(free.numbers(free.values(u)), trial, samples.dt, start)[0]
 
-    u = np.clip(free.start(), 0.01, 0.99)
-    still = voltages(u)
-    moving = []
-    for k in range(len(free.paths)):
-        other = u.copy()
-        other[k] += 0.005
-        if np.abs(voltages(other) - still).max() > 1e-12:
-            moving.append(k)
-    return _subset(free, moving), _subset(free, [k for k in range(len(free.paths)) if k not in moving])
+def _of_membrane(neuron: Any) -> set[str]:
+    """The names in the equation of the membrane, its reset, and the variables that drive it."""
+    found = {"tau_m", "v_reset"} | names_in(neuron.linear)
+    for name in found & set(neuron.slow):
+        tau, target = neuron.slow[name]
+        found |= {tau} | names_in(target) | names_in(neuron.slow_start.get(name, ""))
+        for line in statements(neuron.after_spike):
+            match = STATEMENT.fullmatch(line)
+            if match and match[1] == name:
+                found |= names_in(match[3])
+    return found
 
 
 def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
@@ -192,11 +198,10 @@ def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeP
     return joined(parts, *some)
 
 
-def _subset(free: FreeParameters, chosen: list[int]) -> FreeParameters:
+def _subset(free: FreeParameters, index: np.ndarray) -> FreeParameters:
     texts: list[Any] = [
-        tuple(one[k] for k in chosen) for one in (free.names, free.paths, free.units, free.shown)
+        tuple(one[k] for k in index) for one in (free.names, free.paths, free.units, free.shown)
     ]
-    index = np.array(chosen, dtype=int)
     return FreeParameters(
         free.parts, texts[0], texts[1], free.low[index], free.high[index], texts[2], texts[3]
     )
@@ -284,6 +289,8 @@ def _result(
         scaled[k, own] = scaled[own, k] = shared / slopes[k]
     covariance = scaled * np.outer(slopes, slopes)
     values = free.values(u)
+    series = 0.0 if fitted is None else fitted.series
+    explained, error = difference(parts, samples, series)
     o = np.concatenate([trial.o[slice(*trial.counted)] for trial in samples.trials])
     rate = o.mean()
     constant = o.sum() * np.log(rate) + (1 - o).sum() * np.log1p(-rate)
@@ -301,9 +308,9 @@ def _result(
         Ascent(u, at.value, scores=at.scores),
         scaled,
         samples.trials,
-        np.nan if fitted is None else fitted.variance_explained,
-        np.nan if fitted is None else fitted.error,
-        0.0 if fitted is None else fitted.series,
+        explained,
+        error,
+        series,
         series_se * series_scale(samples),
         dict(zip(free.names, freedom.tolist(), strict=True)),
     )

@@ -78,6 +78,22 @@ def compared(parts: Parts, trial: Trial, values: np.ndarray, dt: float) -> tuple
     return v, inside
 
 
+def difference(parts: Parts, samples: Samples, series: float) -> tuple[float, float]:
+    """What the membrane of a model explains of a recorded potential: fraction of its variance, root mean square of the rest (V).
+
+    series : resistance in series, V for one unit of the current
+    """
+    recorded, missed = [], []
+    for k, (trial, values) in enumerate(zip(samples.trials, samples.values, strict=True)):
+        v, inside = compared(parts, trial, values, samples.dt)
+        if samples.current is not None:
+            v = v + series * samples.current[k]
+        recorded.append(values[inside])
+        missed.append((values - v)[inside])
+    y, left = np.concatenate(recorded), np.concatenate(missed)
+    return 1 - float(left @ left) / float(np.sum((y - y.mean()) ** 2)), float(np.sqrt(np.mean(left**2)))
+
+
 @dataclass(frozen=True, eq=False)
 class Regression:
     """The fitted membrane."""
@@ -94,9 +110,6 @@ class Regression:
     """(K + 0 or 1,) minus the slope of the sum of scores along tau_refrac, mV^2 / s"""
     left: float
     """root mean square of what is left, over the degrees of freedom, mV"""
-    variance_explained: float
-    error: float
-    """root mean square of what is left, V"""
     weakest: float
     """smallest eigenvalue of the scaled information"""
     moved: Sequence[int]
@@ -122,6 +135,11 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     best = _least_squares(residual, free, column is not None)
     slopes = -_slopes(residual, best)
     information = slopes.T @ slopes
+    if idle := [name for name, own in zip(free.names, np.diag(information), strict=False) if own == 0]:
+        raise NsnnError(
+            f"free: {', '.join(idle)} does not change the voltage, as with a time constant of a current that is 0: take it out of "
+            "free, or the jump of the current into it"
+        )
     weakest, moved = ridge(information)
     n = len(free.names)
     if weakest < FLAT_RIDGE and column is not None and n in moved:
@@ -132,13 +150,11 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
     block = np.concatenate([b[m] for b, m in zip(samples.blocks(), masks, strict=True)])
     scores = np.stack([np.bincount(block, s * left, samples.n_blocks) for s in slopes.T], axis=1)
     series = 0.0 if column is None else float(best[-1]) / _MV / _size(samples)
-    explained = 1 - float(left @ left) / float(np.sum((y - y.mean()) ** 2))
-    rms = float(np.sqrt(np.mean(left**2))) / _MV
     earlier, step = released_earlier(free, samples.dt)
     pull = slopes.T @ (residual(best, earlier) - left) / step
     squares = _squares(slopes, block, samples.n_blocks)
     spread = float(np.sqrt(left @ left / (len(left) - len(best))))
-    return Regression(best[:n], series, scores, squares, pull, spread, explained, rms, weakest, moved)
+    return Regression(best[:n], series, scores, squares, pull, spread, weakest, moved)
 
 
 def released_earlier(free: FreeParameters, dt: float) -> tuple[FreeParameters, float]:

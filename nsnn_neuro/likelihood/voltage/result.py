@@ -13,7 +13,7 @@ from scipy.stats import t
 from ...core.errors import NsnnError
 from ...models.stimuli import Filtered
 from ..calibration.calibration import Calibration, Profile
-from .membrane import compared
+from .membrane import difference
 from .samples import read_samples
 
 
@@ -38,7 +38,7 @@ class VoltageCalibration(Calibration):
     """
 
     variance_explained: float
-    """of the potential between the spikes of the fit, 1 at best"""
+    """of the potential between the spikes of the fit, by the membrane of `model` given its spikes, 1 at best"""
     voltage_error: float
     """root mean square difference there, V"""
     series_resistance: float
@@ -99,13 +99,4 @@ class VoltageCalibration(Calibration):
         voltage, trains, t_start, t_stop : as for `calibrate`
         """
         samples = read_samples(self.stimulus, voltage, trains, t_start, t_stop, self.dt * pq.s)
-        parts = self.model, self.noise, self.stimulus
-        recorded, missed = [], []
-        for k, (trial, values) in enumerate(zip(samples.trials, samples.values, strict=True)):
-            v, inside = compared(parts, trial, values, samples.dt)
-            if samples.current is not None:
-                v = v + self.series_resistance * samples.current[k]
-            recorded.append(values[inside])
-            missed.append((values - v)[inside])
-        y = np.concatenate(recorded)
-        return 1 - float(np.sum(np.concatenate(missed) ** 2) / np.sum((y - y.mean()) ** 2))
+        return difference((self.model, self.noise, self.stimulus), samples, self.series_resistance)[0]
