@@ -98,6 +98,50 @@ def test_detected_spikes_are_the_true_ones():
     assert len(detect_spikes(double, min_interval=0 * ms).segments[0].spiketrains[0]) == 2
 
 
+def broad(n_spikes=12, period=0.05, noise=0.3):
+    """Spikes of 75 mV that last 3 ms and have a shoulder that rises through -20 mV once more, in mV; and their times (s)."""
+    t = 1e-3 * np.array([0.0, 0.4, 1.2, 2.6, 3.6, 6.0, 30.0])
+    shape = np.array([-50.0, 20.0, 15.0, -26.0, -14.0, -65.0, -62.0])
+    starts = 0.02 + period * np.arange(n_spikes)
+    time = np.arange(round((0.02 + n_spikes * period) / DT)) * DT
+    v = np.full(len(time), -60.0)
+    for start in starts:
+        own = (time >= start) & (time < start + t[-1])
+        v[own] = np.interp(time[own] - start, t, shape)
+    return v + noise * np.random.default_rng(3).normal(size=len(v)), starts
+
+
+def test_shoulders_of_broad_spikes_are_not_counted_but_said_to_be_doubtful():
+    v, starts = broad()
+    with pytest.warns(UserWarning, match=r"^voltage has 12 doubtful spikes: 0 of the 12 .*, and 12 more"):
+        block = detect_spikes(signal(v))
+    found = block.segments[0].spiketrains[0].rescale("s").magnitude
+    assert np.abs(found - starts).max() < 2 * DT
+    assert block.annotations["doubtful"] == 12
+    # a plateau is no spike, and spikes on a plateau above the level are
+    v[1000:1200] += 60.0
+    raised = detect_spikes(signal(v)).segments[0].spiketrains[0].rescale("s").magnitude
+    assert len(raised) == 12
+    # the limits can be chosen: shoulders as spikes, and spikes as too broad
+    both = detect_spikes(signal(v), height=8 * mV).segments[0].spiketrains[0]
+    assert len(both) == 24
+    with pytest.raises(NsnnError, match=r"voltage has no spikes: it rises .* max_width"):
+        detect_spikes(signal(v), max_width=1 * ms)
+
+
+@pytest.mark.slow
+def test_detected_spikes_of_a_recorded_neuron_are_those_of_its_authors():
+    """A cell with peaks below 0 mV that are no spikes; the upward crossings of -20 mV are 929 for 865 spikes."""
+    folder = recordings.folder("qsnmc2007_A")
+    with np.load(folder / "current_voltage.npz") as data:
+        volts = [data[f"V_11_{k}"].astype(float) for k in range(4)]
+    given = [len(np.loadtxt(folder / f"11-{k}.spiketimes")) for k in range(4)]
+    with pytest.warns(UserWarning, match="doubtful spikes"):
+        found = [len(detect_spikes(signal(v)).segments[0].spiketrains[0]) for v in volts]
+    assert sum(given) == 865
+    assert np.abs(np.subtract(found, given)).max() < 0.03 * min(given)
+
+
 @pytest.mark.slow
 def test_a_regression_is_that_of_numpy():
     """For a given time constant the membrane is linear in the rest of its parameters."""
@@ -284,7 +328,13 @@ def test_a_current_that_is_0_at_the_start_is_fitted_to_the_voltage():
     cell = dataclasses.replace(CELL, tau_refrac=3 * ms, tau_w=100 * ms, b_thresh=4 * mV)
     free = dict.fromkeys(("tau_m", "v_rest", "v_reset", "stimulus.gain", "b", "v_thresh"))
     drive = nsnn.Filtered(current, gain=80 * Mohm)
-    options = {"noise": HAZARD, "stimulus": drive, "voltage": voltage, "trains": [spikes], "method": "voltage"}
+    options = {
+        "noise": HAZARD,
+        "stimulus": drive,
+        "voltage": voltage,
+        "trains": [spikes],
+        "method": "voltage",
+    }
     result = nsnn.calibrate(cell, free | {"tau_w": (10 * ms, 300 * ms)}, **options)
     truth = TRUTH | {"tau_w": TAU_W}
     z = {name: (value - truth[name]) / result.se[name] for name, value in result.parameters.items()}
