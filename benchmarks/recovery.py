@@ -199,6 +199,11 @@ def score_report(name: str, recordings: int, jobs: int) -> str:
     )
 
 
+def in_si(intervals: dict[str, tuple[Any, Any]]) -> dict[str, list[float]]:
+    """Limits in the units of Brian2 as SI floats."""
+    return {name: [float(one) for one in pair] for name, pair in intervals.items()}
+
+
 def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIKES) -> dict[str, Any]:
     """Simulate recording `number` of a neuron, fit its first spikes, and test the fit with the next ones."""
     case, drive, block, rng = recording(name, number, engine)
@@ -226,8 +231,8 @@ def fit_one(name: str, number: int, engine: str = "cython", n_spikes: int = SPIK
         "truth": truth(case),
         "estimate": fit.parameters,
         "se": fit.se,
-        "wald": fit.interval(method="wald"),
-        "profile": profile,
+        "wald": in_si(fit.interval(method="wald")),
+        "profile": in_si(profile),
         "log_likelihood": fit.log_likelihood,
         "p": fit.rescaled(block, t_start=last * second, t_stop=end * second).p,
         "p_truth": nsnn.likelihood.Rescaled.of(probability[steps], fired).p,

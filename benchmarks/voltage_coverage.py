@@ -75,8 +75,8 @@ def fit_one(name: str, number: int) -> dict[str, Any]:
         "truth": {one: TRUTH[one] for one in own},
         "estimate": {one: fit.parameters[one] for one in own},
         "se": {one: fit.se[one] for one in own},
-        "interval": {one: fit.interval()[one] for one in own},
-        "interval_90": {one: fit.interval(0.9)[one] for one in own},
+        "interval": {one: [float(end.simplified) for end in fit.interval()[one]] for one in own},
+        "interval_90": {one: [float(end.simplified) for end in fit.interval(0.9)[one]] for one in own},
         GIVEN: fit.model.si(GIVEN),
         "cpu": time.process_time() - begun,
     }

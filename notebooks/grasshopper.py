@@ -144,17 +144,15 @@ print(fit)
 
 # %% [markdown]
 # The membrane is fast (about 1 ms), the receptor subtracts more than half of its recent average, and the slow current
-# decays over about 2 s. `fit.interval()` gives confidence intervals. Where the likelihood is no parabola, as in a
-# parameter close to a bound, `fit.profile` is safer: it maximises over all other parameters for each value of one.
+# decays over about 2 s. `fit.interval()` gives confidence intervals, of the profile likelihood: it is maximised over all
+# other parameters for each value of one, which `fit.profile` shows.
 
 # %%
 profile = fit.profile("tau_w", n_values=5)
 low, high = fit.interval()["tau_w"]
-print(
-    f"adaptation, 95 %: {low:.2f} to {high:.2f} s (curvature), {profile.interval[0]:.2f} to {profile.interval[1]:.2f} s (profile)"
-)
+print(f"adaptation, 95 %: {low / second:.2f} to {high / second:.2f} s")
 figure, ax = plt.subplots(figsize=(4.5, 2.6), layout="constrained")
-ax.plot(profile.values, profile.log_likelihood, "o-", color="#0072B2")
+ax.plot(profile.values / second, profile.log_likelihood, "o-", color="#0072B2")
 ax.axhline(-1.92, color="0.6", ls=":")
 ax.set(
     xlabel="time constant of adaptation (s)", ylabel="log-likelihood (nats)", title="profile; dotted: 95 %"

@@ -148,7 +148,8 @@ def test_parameters_of_a_neuron_in_coloured_noise_are_found_again(kept):
     assert np.abs(z).max() < 3
     assert found.p > 0.001
     assert found.noise.si("sigma") == pytest.approx(found.parameters["noise.sigma"])
-    assert found.interval()["noise.sigma"][0] < 4e-3 < found.interval()["noise.sigma"][1]
+    low, high = found.interval()["noise.sigma"]
+    assert low < 4 * mV < high
     assert len(found.simulate(trials=2).segments) == 2
 
 

@@ -160,7 +160,7 @@ def test_the_likelihood_at_the_ends_of_a_profile_interval_has_fallen_by_half_of_
     fit = nsnn.calibrate(CELL, GAIN, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
     o = on_steps(spikes(), 30_000)[:, :10_000]
     for gain in fit.interval(0.9)["stimulus.gain"]:
-        stimulus = nsnn.Filtered(SIGNAL, gain=1e3 * gain * mV, offset=19 * mV)
+        stimulus = nsnn.Filtered(SIGNAL, gain=gain, offset=19 * mV)
         q = spike_probability(CELL, spikes(), noise=HAZARD, stimulus=stimulus, t_stop=1 * second)
         logs = np.where(o == 1, np.log(np.clip(q, 1e-300, 1)), np.log1p(-np.clip(q, 0, 1 - 1e-16)))
         assert fit.log_likelihood - logs.sum() == pytest.approx(chi2.ppf(0.9, 1) / 2, abs=0.03)
@@ -172,10 +172,10 @@ def test_intervals_of_both_kinds_and_profiles_agree_where_spikes_are_many():
     intervals, wald = fit.interval(), fit.interval(method="wald")
     assert list(intervals) == list(FREE)
     for name, (low, high) in intervals.items():
-        assert low < fit.parameters[name] < high
-        assert np.abs(np.array(wald[name]) - (low, high)).max() < 0.15 * (high - low)
+        assert float(low) < fit.parameters[name] < float(high)
+        assert np.abs(np.array(wald[name]) - (low, high)).max() < 0.15 * float(high - low)
     profile = fit.profile("stimulus.gain")
-    assert profile.interval == pytest.approx(intervals["stimulus.gain"])
+    assert np.array(profile.interval) == pytest.approx(np.array(intervals["stimulus.gain"]))
     assert profile.log_likelihood.max() == 0.0
     assert profile.values[0] < profile.interval[0] < profile.interval[1] < profile.values[-1]
     assert np.interp(profile.interval, profile.values, profile.log_likelihood) == pytest.approx(
@@ -337,6 +337,48 @@ def test_the_printed_table_has_units_and_bounds():
     assert row.split()[-4:] == ["0", "to", "30", "mV"]
 
 
+def at_upper(stop):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        free = {"tau_m": (2 * pq.ms, 14 * pq.ms)}
+        fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=stop * second)
+    return fit, [str(one.message) for one in caught if "less than 2 nats" in str(one.message)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stop", "flat"), [(0.25, True), (1.0, False)])
+def test_a_likelihood_that_does_not_exclude_a_bound_is_said_in_the_table(stop, flat):
+    """The likelihood at the bound is that of `spike_probability`."""
+    fit, messages = at_upper(stop)
+    assert 2e-3 < fit.parameters["tau_m"] < 14e-3
+    ends = [dataclasses.replace(CELL, tau_m=tau * ms) for tau in (14, 1e3 * fit.parameters["tau_m"])]
+    o = on_steps(spikes(), 30_000)[:, : round(stop / 1e-4)]
+    at = []
+    for cell in ends:
+        q = spike_probability(cell, spikes(), noise=HAZARD, stimulus=DRIVE, t_stop=stop * second)
+        at.append(np.where(o == 1, np.log(np.maximum(q, 1e-300)), np.log1p(-np.minimum(q, 1 - 1e-16))).sum())
+    assert (at[1] - at[0] < 2) == flat
+    assert fit.table.note["tau_m"] == ("flat up to its upper bound" if flat else "")
+    assert ("flat up to its upper bound" in str(fit)) == flat
+    assert len(messages) == flat
+    assert all("tau_m" in one and "fit.profile" in one for one in messages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [ms, pq.ms])
+def test_intervals_are_in_the_units_of_the_bounds(unit):
+    """Quantities of the package that the bounds are of: the same numbers as in the table, over the unit."""
+    free = {"tau_m": (2 * unit, 50 * unit)}
+    fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
+    for method in ("profile", "wald"):
+        low, high = fit.interval(method=method)["tau_m"]
+        assert type(low) is type(free["tau_m"][0])
+        assert 2 * unit < low < fit.table["value"]["tau_m"] * unit < high < 50 * unit
+    assert float(high / unit) - float(low / unit) == pytest.approx(2 * 1.96 * fit.table.se["tau_m"], rel=0.05)
+    profile = fit.profile("tau_m", n_values=3)
+    assert profile.values[0] < profile.interval[0] < profile.interval[1] < profile.values[-1]
+
+
 @pytest.mark.slow
 def test_parameters_that_replace_each_other_are_named():
     free = {
@@ -355,15 +397,28 @@ def test_parameters_that_replace_each_other_are_named():
 @pytest.mark.slow
 def test_a_parameter_at_its_bound_and_one_without_effect_are_said_aloud():
     free = {"noise.hazard.rate": (200 * Hz, 900 * Hz), "stimulus.gain": (0 * mV, 30 * mV)}
-    with pytest.warns(UserWarning, match="noise.hazard.rate is at its lower bound: its error is NaN"):
+    with pytest.warns(
+        UserWarning, match="noise.hazard.rate is at its lower bound: its error is NaN.* conditional on"
+    ):
         fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     assert np.isnan(fit.se["noise.hazard.rate"])
     assert fit.se["stimulus.gain"] > 0
     with pytest.warns(UserWarning, match="has not ended for noise.hazard.rate at its lower bound: these"):
         intervals = fit.interval()
-    assert intervals["noise.hazard.rate"][0] == pytest.approx(200.0)
-    assert 200 < intervals["noise.hazard.rate"][1] < 900
-    assert fit.interval(method="wald")["noise.hazard.rate"] == pytest.approx((200.0, 900.0))
+    assert float(intervals["noise.hazard.rate"][0]) == pytest.approx(200.0)
+    assert 200 * Hz < intervals["noise.hazard.rate"][1] < 900 * Hz
+    wald = fit.interval(method="wald")["noise.hazard.rate"]
+    assert [float(one / Hz) for one in wald] == pytest.approx([200.0, 900.0])
+    # the error of the gain is that of a rate of 200 Hz, and marked as such where it is shown
+    note = fit.table.note
+    assert note["stimulus.gain"] == "conditional"
+    assert note["noise.hazard.rate"].startswith("at its lower bound")
+    assert fit.table.se["stimulus.gain"] == pytest.approx(1e3 * fit.se["stimulus.gain"])
+    rows = str(fit).splitlines()
+    assert next(row for row in rows if "stimulus.gain" in row).endswith("mV    conditional")
+    assert rows[-1].startswith(
+        "conditional: this se holds only for noise.hazard.rate = 200 Hz; fit.profile(name)"
+    )
     idle = nsnn.GIF(
         tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms, tau_w=50 * ms, b=0 * mV,
         tau_thresh=20 * ms, b_thresh=0 * mV,

@@ -39,6 +39,10 @@ def fitted():
     return fit(t_stop=4 * second)
 
 
+def in_si(intervals):
+    return {name: [float(one.simplified) for one in pair] for name, pair in intervals.items()}
+
+
 def z_scores(result):
     return {
         name: (value - TRUTH[name]) / result.se[name]
@@ -212,7 +216,7 @@ def test_intervals_cover():
         drive = nsnn.Filtered(current, gain=80 * Mohm)
         result = nsnn.calibrate(cell, free, noise=HAZARD, stimulus=drive, voltage=voltage, method="voltage")
         z.append(list(z_scores(result).values()))
-        covered += sum(low < TRUTH[name] < high for name, (low, high) in result.interval().items())
+        covered += sum(low < TRUTH[name] < high for name, (low, high) in in_si(result.interval()).items())
     z = np.array(z)
     # the parameters of a fit are correlated: twice as many independent ones as fits
     assert abs(covered / z.size - 0.95) < 4 * np.sqrt(0.05 * 0.95 / (2 * len(z)))
@@ -222,7 +226,8 @@ def test_intervals_cover():
 def test_intervals_are_those_of_student():
     result = fitted()
     assert set(result.degrees_of_freedom) == set(TRUTH)
-    for name, (low, high) in result.interval(0.9).items():
+    assert str(result.interval()["tau_m"][0].units.dimensionality) == "ms"  # of the default bounds
+    for name, (low, high) in in_si(result.interval(0.9)).items():
         freedom = result.degrees_of_freedom[name]
         if name in ("tau_refrac", "v_reset"):  # known to a sample
             assert freedom > 1e3

@@ -24,8 +24,8 @@ _AT_ONCE = 500  # recordings of `simulator` in a run
 class SimulationCalibration:
     """A neuron whose simulated spikes have the statistics of recorded ones, with errors; see `calibrate`.
 
-    All values are in SI (s, V). `print(fit)` shows them in the unit of their bounds; `fit.statistics` compares statistic by
-    statistic. It has no likelihood of the spikes, so that scores and profiles are those of `method="likelihood"` only.
+    Parameters are in SI (s, V); `print(fit)`, `table` and `interval` are in the units of the bounds. `fit.statistics` compares
+    statistic by statistic. It has no likelihood of the spikes, so that scores and profiles are those of `method="likelihood"` only.
 
     >>> from brian2 import ms, mV, second
     >>> from nsnn_neuro import Constant, LIF, OUNoise, calibrate, simulate
@@ -64,9 +64,14 @@ class SimulationCalibration:
         lines = [
             f"Calibration of {type(self.model).__name__} by simulation: {self.n_spikes} spikes in {duration:g} s",
             f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings",
-            *self._runs.free.table(self.parameters, self.se),
+            *self._runs.free.lines(self.table, "widen its bounds, or take it out of free"),
         ]
         return "\n".join(lines)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each parameter: value, se, lower and upper bound in their unit; note, see `Calibration.table`."""
+        return self._runs.free.table(self.parameters, self.se)
 
     @property
     def chi2(self) -> float:
@@ -99,9 +104,10 @@ class SimulationCalibration:
         columns = {"recorded": self._target, "simulated": self._mean, "sd": sd, "z": z}
         return pd.DataFrame(columns, index=list(self._runs.statistics.names))
 
-    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Confidence intervals by name, SI: normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart.
+    def interval(self, level: float = 0.95) -> dict[str, tuple[Any, Any]]:
+        """Confidence intervals by name, in the units of the bounds.
 
+        They are normal on the scale of the fit, which is logarithmic for bounds a factor of 5 apart.
         They end at the bounds of the parameter; a parameter at a bound or without effect has the whole range.
         """
         if not isinstance(level, int | float) or not 0 < level < 1:
@@ -110,7 +116,7 @@ class SimulationCalibration:
         free, error = self._runs.free, np.sqrt(np.diag(self._scaled))
         error = np.where(np.isfinite(error), error, np.inf)
         low, high = (free.values(np.clip(self._u + sign * z * error, 0.0, 1.0)) for sign in (-1, 1))
-        return {name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)}
+        return free.intervals({name: (float(low[k]), float(high[k])) for k, name in enumerate(free.names)})
 
     takes = ()
 

@@ -176,8 +176,9 @@ def calibrate(
 
     Warns
     -----
-    for a parameter at a bound, whose error is NaN, for one that does not matter, whose error is inf, for parameters that almost
-    replace each other, and for a dt that is too long for a weak noise, or for the fitted time constants: above a fifth of tau_m or
+    for a parameter at a bound, whose error is NaN and on which those of the others are conditional, for a likelihood that is flat
+    within 2 nats up to a bound, for a parameter that does not matter, whose error is inf, for parameters that almost replace each
+    other, and for a dt that is too long for a weak noise, or for the fitted time constants: above a fifth of tau_m or
     a third of another one, as for `simulate`
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi 10.1038/nature09319 (simulation); Mensi
@@ -244,7 +245,7 @@ def calibrate(
             at,
         )
         tell(1.0)
-    return _result(parameters, at, bent, trials, step, grid)
+    return _result(parameters, at, bent, trials, step, grid, jobs)
 
 
 def _stimuli(stimulus: Any) -> Any:
@@ -366,7 +367,7 @@ def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> N
 
 
 def _result(
-    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, grid: Grid
+    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, grid: Grid, jobs: int
 ) -> Calibration:
     n = len(free.names)
     smallest, moved = ridge(bent.information)
@@ -378,7 +379,7 @@ def _result(
     if smallest < _ALMOST:
         warn_similar([free.names[matter[k]] for k in moved])
     for k in bent.edge:
-        warn_bound(free.names[k], at.u[k])
+        warn_bound(free.names[k], at.u[k], "; limits of the others: fit.profile(name)")
     for k in bent.idle:
         warn_idle(free.names[k])
     warn_coarse(grid, dt)
@@ -397,7 +398,7 @@ def _result(
     o = np.concatenate(counted)
     rate = o.mean()
     constant = o.sum() * np.log(rate) + (1 - o).sum() * np.log1p(-rate)
-    return Calibration(
+    fit = Calibration(
         model,
         noise,
         stimulus,
@@ -414,3 +415,4 @@ def _result(
         scaled,
         trials,
     )
+    return fit.flat_bounds(jobs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import neo
 import numpy as np
+import pandas as pd
 from scipy.stats import chi2, norm
 
 from ...core.checks import check_seed, one_of, whole
@@ -23,7 +24,11 @@ from ..time_rescaling import Rescaled, rescale
 from .free_parameters import FreeParameters
 from .limits import Profiler
 from .maximise import Ascent, Function, climb
-from .undetermined import warn_limits
+from .undetermined import warn_flat, warn_limits
+
+_FLAT = 2.0  # nats: a fall that is none
+_WIDE = 0.1  # of the range: a stretch from a bound in which the likelihood is flat
+_FAR = 8.0  # nats that a parabola falls up to a bound which is not worth a search
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +41,11 @@ class Profile:
     """
 
     name: str
-    values: np.ndarray
-    """(n,) of the parameter, SI"""
+    values: Any
+    """(n,) of the parameter, in the unit of its bounds"""
     log_likelihood: np.ndarray
     """(n,) relative to the maximum, nats"""
-    interval: tuple[float, float]
+    interval: tuple[Any, Any]
     """the values whose log-likelihood is within chi2(1)/2 of the maximum; see `Calibration.interval`"""
     level: float
 
@@ -49,7 +54,7 @@ class Profile:
 class Calibration:
     """A neuron with the parameters that make recorded spikes most likely, with errors; see `calibrate`.
 
-    All values are in SI (s, V). `print(fit)` shows them in the unit of their bounds.
+    `parameters`, `se` and `covariance` are in SI (s, V). `print(fit)`, `table` and `interval` are in the units of the bounds.
 
     >>> from brian2 import Hz, ms, mV, second
     >>> from nsnn_neuro import Constant, EscapeNoise, ExponentialHazard, LIF, calibrate, simulate
@@ -86,6 +91,8 @@ class Calibration:
     _ascent: Ascent = field(repr=False)
     _scaled: np.ndarray = field(repr=False)
     _trials: list[Trial] = field(repr=False)
+    flat: dict[str, str] = field(default_factory=dict, kw_only=True, repr=False)
+    """by name, where the profile likelihood falls by less than 2 nats up to a bound, or from a bound"""
 
     def __repr__(self) -> str:
         """A row for each parameter, in the unit of its bounds."""
@@ -93,9 +100,20 @@ class Calibration:
         lines = [
             f"Calibration of {type(self.model).__name__}: {self.n_spikes} spikes in {steps} steps of {self.dt:g} s",
             f"log-likelihood {self.log_likelihood:.6g} nats, {self.bits_per_spike:.3g} bits per spike (of the fitted data)",
-            *self._free.table(self.parameters, self.se),
+            *self._free.lines(self.table, self._LIMITS),
         ]
         return "\n".join(lines)
+
+    _LIMITS: ClassVar[str] = "fit.profile(name) has limits for all values within its bounds"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each parameter: value, se, lower and upper bound in their unit; note.
+
+        The note of a parameter at a bound says so; those of the others are then "conditional", as their errors hold only if its
+        value is the bound. It also says where the likelihood is flat up to a bound (`flat`).
+        """
+        return self._free.table(self.parameters, self.se, self.flat)
 
     def interval(
         self,
@@ -105,8 +123,8 @@ class Calibration:
         names: Sequence[str] | None = None,
         n_jobs: int = 1,
         progress: Any = None,
-    ) -> dict[str, tuple[float, float]]:
-        """Confidence intervals by name, SI.
+    ) -> dict[str, tuple[Any, Any]]:
+        """Confidence intervals by name, in the units of the bounds: quantities of the same package, Brian2 or quantities.
 
         A profile interval holds the values for which the log-likelihood, with the other parameters at their best, is less than
         chi2(1)/2 below its maximum. It follows ridges of the likelihood, and takes about as long as the fit. A Wald interval costs
@@ -119,7 +137,8 @@ class Calibration:
         progress : as for `calibrate`
 
         Intervals end at the bounds of the parameter; a warning names the profiles that have not ended there. A parameter without
-        effect has (-inf, inf). A Wald interval of a parameter at a bound is its whole range.
+        effect has (-inf, inf). A Wald interval of a parameter at a bound is its whole range. With bounds from Brian2 `low / ms` is
+        a number, and `float(low)` is in SI.
 
         Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
         """
@@ -129,9 +148,11 @@ class Calibration:
         for name in chosen:
             self._index(name)
         if method == "wald":
-            return {name: pair for name, pair in self._wald(level).items() if name in chosen}
+            return self._free.intervals({name: self._wald(level)[name] for name in chosen})
         with progress_bar(progress, "profile intervals") as report:
-            return self._profiled(chosen, drop, whole(n_jobs, 1, "n_jobs"), report or (lambda _: None))
+            return self._free.intervals(
+                self._profiled(chosen, drop, whole(n_jobs, 1, "n_jobs"), report or (lambda _: None))
+            )
 
     def _wald(self, level: float) -> dict[str, tuple[float, float]]:
         """Intervals from standard errors."""
@@ -204,7 +225,7 @@ class Calibration:
         """
         free, k = self._free, self._index(name)
         n = whole(n_values, 3, "n_values", 101)
-        interval = self.interval(level, names=[name])[name]
+        interval = self._profiled([name], float(chi2.ppf(_level(level), 1)) / 2, 1, lambda _: None)[name]
         top = self._ascent.u[k]
         limits = np.array([self._place(k, value) if np.isfinite(value) else np.nan for value in interval])
         reach = np.where(np.isfinite(limits), 1.5 * np.abs(limits - top), 0.75)
@@ -221,7 +242,37 @@ class Calibration:
         place = np.array(sorted(found))
         logs = np.array([found[u] for u in place])
         values = np.array([free.values(self._with(k, u))[k] for u in place])
-        return Profile(name, values, logs, interval, level)
+        return Profile(name, free.quantity(name, values), logs, free.intervals({name: interval})[name], level)
+
+    def flat_bounds(self, n_jobs: int = 1) -> Calibration:
+        """This fit with `flat`: bounds that the profile likelihood does not exclude by 2 nats; a warning names them."""
+        free, at = self._free, self._ascent
+        matter = np.flatnonzero(~np.isposinf(np.diag(self._scaled)))
+        if not len(matter):
+            return self
+        information = self._information(matter)
+        variance = np.diag(np.linalg.pinv(information))
+        profiler: Profiler | None = None
+        flat = {}
+        for place, k in enumerate(matter):
+            for sign, side in ((-1, "lower"), (1, "upper")):
+                way = at.u[k] if sign < 0 else 1 - at.u[k]
+                edge = not 0 < at.u[k] < 1
+                if not way or (not edge and way**2 / 2 > _FAR * variance[place]):
+                    continue
+                profiler = profiler or Profiler(self._of_those(matter, n_jobs), at.u[matter], information)
+                end = profiler.limit(place, sign, _FLAT)
+                if end.at_bound:
+                    flat[free.names[k]] = (
+                        "flat over all of its bounds" if edge else f"flat up to its {side} bound"
+                    )
+                elif edge and abs(end.u - at.u[k]) > _WIDE:  # else the likelihood rises up to the bound
+                    size, unit, _ = free.shown[k]
+                    flat[free.names[k]] = (
+                        f"flat up to {free.values(self._with(k, end.u))[k] / size:.3g} {unit}".rstrip()
+                    )
+        warn_flat(flat)
+        return replace(self, flat=flat)
 
     def _place(self, k: int, value: float) -> float:
         """The place from 0 to 1 of a value of parameter k."""

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import quantities as pq
 
 from ...core import units
@@ -24,6 +25,8 @@ from ..continuous.conditional import Parts
 
 _PARTS = ("model", "noise", "stimulus")
 _LOGARITHMIC = 5.0  # ratio of the bounds
+CONDITIONAL = "conditional"
+"""Note on a standard error that is for another parameter at a bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +44,8 @@ class FreeParameters:
     """(K,) SI"""
     units: tuple[str, ...]
     """SI units: "s", "V", ..."""
-    shown: tuple[tuple[float, str], ...]
-    """unit that the user wrote the bounds in: its size in SI, and its name"""
+    shown: tuple[tuple[float, str, Any], ...]
+    """unit that the user wrote the bounds in: its size in SI, its name, and the unit itself where it is one of `quantities`"""
 
     @property
     def logarithmic(self) -> np.ndarray:
@@ -74,15 +77,64 @@ class FreeParameters:
         u = self.place(given)
         return np.where((given >= self.low) & (given <= self.high), u, 0.5)
 
-    def table(self, parameters: Mapping[str, float], se: Mapping[str, float]) -> list[str]:
-        """Lines of a table: a row for each parameter, in the unit of its bounds."""
+    def quantity(self, name: str, values: Any) -> Any:
+        """Values in SI of a parameter as a quantity like its bounds, of `quantities` or Brian2; plain numbers without a unit."""
+        k = self.names.index(name)
+        size, _, unit = self.shown[k]
+        if self.units[k] == "1" or np.isinf(values).any():
+            return values
+        return (
+            units.brian(values, self.units[k])
+            if unit is None
+            else pq.Quantity(np.asarray(values) / size, unit)
+        )
+
+    def intervals(self, limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[Any, Any]]:
+        """Limits in SI in the units of the bounds."""
+        return {
+            name: (self.quantity(name, low), self.quantity(name, high))
+            for name, (low, high) in limits.items()
+        }
+
+    def table(
+        self, parameters: Mapping[str, float], se: Mapping[str, float], flat: Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
+        """A row for each parameter, in the unit of its bounds: value, se, lower, upper, unit, note.
+
+        se : NaN of a parameter at a bound, on which those of the others are then conditional
+        flat : what is known of bounds that the likelihood does not exclude
+        """
+        held = [name for name in self.names if np.isnan(se[name])]
+        rows = []
+        for k, name in enumerate(self.names):
+            size, unit, _ = self.shown[k]
+            low, high, value = (x / size for x in (self.low[k], self.high[k], parameters[name]))
+            notes = [(flat or {}).get(name, "")]
+            if name in held:
+                notes.insert(0, f"at its {'lower' if value - low < high - value else 'upper'} bound")
+            elif held and np.isfinite(se[name]):
+                notes.insert(0, CONDITIONAL)
+            note = ", ".join(filter(None, notes))
+            rows.append((value, se[name] / size, low, high, unit, note))
+        columns = ["value", "se", "lower", "upper", "unit", "note"]
+        return pd.DataFrame(rows, columns=columns, index=pd.Index(self.names, name="parameter"))
+
+    def lines(self, table: pd.DataFrame, limits: str) -> list[str]:
+        """A `table` as text; where errors are conditional a last line says on what, and `limits` which ones are not."""
         width = max(len("parameter"), *map(len, self.names))
         lines = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit"]
-        for k, name in enumerate(self.names):
-            size, unit = self.shown[k]
-            bounds = f"{self.low[k] / size:.4g} to {self.high[k] / size:.4g}"
-            value, error = parameters[name] / size, se[name] / size
-            lines.append(f"  {name:<{width}}  {value:>10.4g}  {error:>9.2g}  {bounds:>18}  {unit}".rstrip())
+        for name, row in table.iterrows():
+            bounds = f"{row.lower:.4g} to {row.upper:.4g}"
+            note = f"{row.unit:<4}  {row.note}" if row.note else row.unit
+            lines.append(
+                f"  {name:<{width}}  {row.value:>10.4g}  {row.se:>9.2g}  {bounds:>18}  {note}".rstrip()
+            )
+        held = table.index[table.se.isna()]
+        if table.note.str.startswith(CONDITIONAL).any():
+            at = " and ".join(
+                f"{name} = {table.value[name]:.4g} {table.unit[name]}".rstrip() for name in held
+            )
+            lines.append(f"{CONDITIONAL}: this se holds only for {at}; {limits}")
         return lines
 
     def models(self, values: np.ndarray) -> Parts:
@@ -203,7 +255,9 @@ def _value(parts: Parts, path: str) -> float:
     return float(model.si(name))
 
 
-def _bounds(name: str, bounds: Any, parts: Parts, path: str) -> tuple[float, float, str, tuple[float, str]]:
+def _bounds(
+    name: str, bounds: Any, parts: Parts, path: str
+) -> tuple[float, float, str, tuple[float, str, Any]]:
     model, field = _owner(parts, path)
     unit = model.unit(field)
     start = f"free[{name!r}] = {units.shown(bounds)}"
@@ -215,19 +269,24 @@ def _bounds(name: str, bounds: Any, parts: Parts, path: str) -> tuple[float, flo
     return float(low), float(high), unit, _shown(bounds[0], bounds[1], unit)
 
 
-def _shown(low: Any, high: Any, unit: str) -> tuple[float, str]:
-    """Size in SI and name of the unit that bounds were written in."""
+def _shown(low: Any, high: Any, unit: str) -> tuple[float, str, Any]:
+    """Size in SI and name of the unit that bounds were written in, and the unit of `quantities`."""
     if unit == "1":
-        return 1.0, ""
+        return 1.0, "", None
     for one in (high, low):
         if isinstance(one, pq.Quantity):
-            return float(units.si(pq.Quantity(1.0, one.units), unit, "unit")), one.dimensionality.string
-    size = max(abs(float(units.si(high, unit, "bound"))), abs(float(units.si(low, unit, "bound"))))
+            size = float(units.si(pq.Quantity(1.0, one.units), unit, "unit"))
+            return size, one.dimensionality.string, one.units
+    largest = max((high, low), key=lambda one: abs(float(units.si(one, unit, "bound"))))
+    size = abs(float(units.si(largest, unit, "bound")))
     if unit in ("s", "V") and size < 1.0:  # Brian2's quantities do not say how they were written
-        return 1e-3, f"m{unit}"
+        return 1e-3, f"m{unit}", None
     if unit == "ohm" and size >= 1e5:
-        return 1e6, "Mohm"
-    return 1.0, unit
+        return 1e6, "Mohm", None
+    if size < 1e-3:  # currents, capacitances, conductances
+        best = largest.get_best_unit()
+        return float(best), str(best), None
+    return 1.0, unit, None
 
 
 def _check_order(free: FreeParameters) -> None:

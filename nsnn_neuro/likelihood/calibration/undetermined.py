@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from ...core.errors import NsnnError
@@ -35,12 +35,25 @@ def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
     )
 
 
-def warn_bound(name: str, u: float) -> None:
-    """Warn of a parameter at a bound, `u` from 0 at the lower to 1 at the upper one."""
+def warn_bound(name: str, u: float, limits: str = "") -> None:
+    """Warn of a parameter at a bound, `u` from 0 at the lower to 1 at the upper one.
+
+    limits : end of the message: where limits are that do not hold for this value only
+    """
     warn(
-        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others hold for this "
-        "value; widen its bounds, or take it out of free"
+        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others are conditional "
+        f"on this value; widen its bounds, or take it out of free{limits}"
     )
+
+
+def warn_flat(flat: Mapping[str, str]) -> None:
+    """Warn of parameters, by name, whose profile likelihood does not exclude a bound."""
+    if flat:
+        what = ", ".join(f"{name} ({where})" for name, where in flat.items())
+        warn(
+            f"the likelihood falls by less than 2 nats: {what}; standard errors say little; widen the bounds, or {VARY}; limits: "
+            "fit.profile(name)"
+        )
 
 
 def warn_idle(name: str, what: str = "likelihood") -> None:

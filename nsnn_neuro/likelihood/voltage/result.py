@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import quantities as pq
@@ -47,6 +47,8 @@ class VoltageCalibration(Calibration):
     degrees_of_freedom: dict[str, float]
     """of the standard error of each parameter: few where few stretches of the recording determine it"""
 
+    _LIMITS: ClassVar[str] = "widen its bounds, or take it out of free"
+
     def __repr__(self) -> str:
         """The table of `Calibration`, and what is known of the voltage."""
         stimulus = self.stimulus[0] if isinstance(self.stimulus, tuple) else self.stimulus
@@ -75,8 +77,8 @@ class VoltageCalibration(Calibration):
         names: Sequence[str] | None = None,
         n_jobs: int = 1,
         progress: Any = None,
-    ) -> dict[str, tuple[float, float]]:
-        """Confidence intervals by name, SI, from standard errors and quantiles of Student's t; there is no profile."""
+    ) -> dict[str, tuple[Any, Any]]:
+        """Confidence intervals by name, in the units of the bounds, by Student's t of the standard errors; there is no profile."""
         if method == "profile":
             raise NsnnError(
                 "method = 'profile': a fit to voltage has no profile, as its two steps have no common likelihood; expected 'wald'"
