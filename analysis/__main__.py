@@ -159,12 +159,14 @@ def run_in_process(study, arguments: argparse.Namespace) -> tuple[int, str]:
     command += ["--quick"] * arguments.quick + (
         ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     )
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one core per study
+    variables = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # one core per study
+    if not harness.IN_CHECKOUT:  # where the working directory is not this package's
+        variables["PYTHONSAFEPATH"] = "1"
     errors: list[str] = []
     with subprocess.Popen(
         command,
         cwd=Path(__file__).resolve().parents[1] if harness.IN_CHECKOUT else None,
-        env=os.environ | threads,
+        env=os.environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

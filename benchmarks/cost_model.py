@@ -166,7 +166,7 @@ def sweep_there(points: int, chunk: int) -> tuple[Features, float]:
 
 def process(number: int) -> tuple[Features, float]:
     """Start of a process that is ready for chunks of a sweep; `number` tells repetitions apart."""
-    command = [sys.executable, "-c", "import distributed, nsnn_neuro.sweep.worker"]
+    command = [sys.executable, "-P", "-c", "import distributed, nsnn_neuro.sweep.worker"]
     _, taken = seconds(partial(subprocess.run, command, check=True))
     return {"process": 1}, taken
 

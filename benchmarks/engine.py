@@ -58,6 +58,7 @@ from environment import compiler, installed, machine
 from timing import Sample, in_turn, pooled
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.core.parallel import safe_path
 
 SLACK = 0.02
 
@@ -208,7 +209,8 @@ def sweep_row(setting: Setting, folder: Path) -> Lines:
         # the compiler would leave so many objects in this process that each run takes twice as long
         spawn = multiprocessing.get_context("spawn")
         compiling = spawn.Process(target=run_singles, args=(setting, runtime, folder))
-        compiling.start()
+        with safe_path():
+            compiling.start()
         compiling.join()
     alone(0)
     one_by_one = [alone(1 + k) for k in range(setting.repeats)]

@@ -73,7 +73,7 @@ def command(home: Path) -> tuple[float, float]:
     }
     before, begun = cpu_seconds(), time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "nsnn_neuro", *arguments],
+        [sys.executable, "-P", "-m", "nsnn_neuro", *arguments],
         cwd=home,
         env=environment,
         check=True,

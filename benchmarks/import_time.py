@@ -30,7 +30,7 @@ CASES = {
 def seconds(arguments: list[str]) -> float:
     """Wall time of one process."""
     begun = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([sys.executable, "-P", *arguments], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - begun
 
 

@@ -37,6 +37,7 @@ def executed(name: str, cache: Path = ROOT / "build" / "notebooks") -> nbformat.
             "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "CI": "true",
+            "PYTHONSAFEPATH": "1",
         }
         results = {"NSNN_RESULTS": os.environ.get("NSNN_RESULTS", str(ROOT / "build" / "results"))}
         client.execute(env=os.environ | inline | results | {"PYTHONPATH": str(ROOT)})

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import quantities as pq
-from joblib import cpu_count
 
 from ..brian import engine as engines
 from ..brian.simulate import simulate
-from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords, whole
+from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords
 from ..core.errors import NsnnError
+from ..core.parallel import check_jobs, in_processes
 from ..core.progress import progress_bar
 from ..measures import as_trains
 from ..models.neurons import NSNNNeuron, PoissonSource
@@ -58,8 +55,7 @@ def certify(
     """Check every neuron with every noise model, and synapses with memory, against theory that is independent of the simulator.
 
     A row passes when its value, from at least 1e5 spikes (or intervals), lies within 4 standard errors and within 1 % of theory. It
-    is not corrected for the discretisation bias, which is estimated from several dt and reported too. In a script, call `certify`
-    below `if __name__ == "__main__":`, since it starts processes.
+    is not corrected for the discretisation bias, which is estimated from several dt and reported too.
 
     Parameters
     ----------
@@ -69,7 +65,7 @@ def certify(
     engine : "auto", "cpp", "cython" or "numpy" for continuous membranes; "auto" is "cpp", or "numpy" where there is no compiler.
         Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
-    n_jobs : number of processes; None: two, or one on a machine with one core; 1 starts no process
+    n_jobs : number of processes, -1: one for each core; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
 
     Returns
@@ -91,8 +87,7 @@ def certify(
     chosen, target = _chosen(models), engines.choose(engine, auto=True)
     if target == "auto":
         target = "cpp" if engines.choose("cython") == "cython" else "numpy"  # with a warning
-    jobs = min(2, cpu_count()) if n_jobs is None else n_jobs
-    whole(jobs, 1, "n_jobs")
+    jobs = min(2, check_jobs(-1)) if n_jobs is None else check_jobs(n_jobs)
     tasks = [
         (i, j)
         for i, pair in enumerate(pairs())
@@ -153,18 +148,9 @@ def _results(
         for task in tasks:
             yield task, _rows_of(*task, engine, seed)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        waiting = {pool.submit(_rows_of, *task, engine, seed): task for task in tasks}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    except BrokenProcessPool:
-        raise NsnnError(
-            f"n_jobs = {jobs}: a process was killed (out of memory?), or a script called certify() outside "
-            'if __name__ == "__main__":; n_jobs=1 starts no process'
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    given = [(*task, engine, seed) for task in tasks]
+    for k, rows in in_processes(_rows_of, given, jobs, "n_jobs=1 starts no process"):
+        yield tasks[k], rows
 
 
 def _rows_of(i: int, j: int, engine: str, seed: int) -> list[dict[str, Any]]:

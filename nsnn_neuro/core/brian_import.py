@@ -1,4 +1,4 @@
-"""Import of Brian2 without side effects on the process.
+"""Import of Brian2 and Numba without side effects on the process, and without settings from the working directory.
 
 `import brian2` evaluates the values in a file `brian_preferences` of the working directory as Python code, so that a folder with
 data can run code. It also replaces `sys.excepthook` by one that reports every error as a bug of Brian2, changes the format of
@@ -6,16 +6,21 @@ warnings, writes a log file and a copy of the script to the temporary folder, an
 is imported without these, by this package or by the user.
 The file `~/.brian/user_preferences` is the user's own and is read as usual.
 
-A program that imports Brian2 before this package has these side effects. Then `protect` only lets an `NsnnError` appear as a plain
-traceback.
+Numba reads `.numba_config.yaml` of the working directory, which can name a cache, whose functions are run. After `protect` it takes
+its settings from environment variables alone.
+
+A program that imports Brian2 or Numba before this package has these side effects. `protect` then only lets an `NsnnError` appear as
+a plain traceback.
 """
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib.machinery
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -35,21 +40,22 @@ VARIABLE = "NSNN_BRIAN_PREFERENCES"
 _FOR_SCRIPTS = ("pylab", "matplotlib", "pytest", "Cython.Build")
 _FILE = "brian_preferences"
 _PREFERENCES = "brian2.core.preferences"
+_NUMBA_FILE = ".numba_config.yaml"
 
 
 class IgnoredPreferencesWarning(UserWarning):
-    """The file `brian_preferences` of the working directory was ignored; Brian2 would have evaluated it."""
+    """`brian_preferences` or `.numba_config.yaml` of the working directory was ignored; Brian2 or Numba would have obeyed it."""
 
 
 def protect() -> None:
-    """Guard the first import of Brian2 in this process, wherever it happens. Imports nothing itself.
+    """Guard the first import of Brian2 and of Numba in this process, wherever it happens. Imports nothing itself.
 
     The environment variable NSNN_BRIAN_PREFERENCES=1 lets Brian2 evaluate the working directory's `brian_preferences`, 0 ignores
     the file without a warning. The import warns, IgnoredPreferencesWarning, when there is such a file and the variable is not set.
     """
     if "brian2" in sys.modules:
         _show_own_errors_plainly()
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
@@ -90,7 +96,7 @@ def _absent(names: tuple[str, ...]) -> Iterator[None]:
 
 
 class _Finder(MetaPathFinder):
-    """Finds Brian2 and the module of its preferences, and guards their execution."""
+    """Finds Brian2 and the modules of its preferences and of Numba's, and guards their execution."""
 
     def __init__(self) -> None:
         self.left_out: tuple[str, ...] = ()
@@ -99,8 +105,9 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Any, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Brian2 or its preferences, guarded; None for all other modules."""
-        guard = {"brian2": self._import_brian, _PREFERENCES: self._import_preferences}.get(fullname)
+        """Brian2, its preferences or Numba's, guarded; None for all other modules."""
+        guards = {"brian2": self._import_brian, _PREFERENCES: self._import_preferences}
+        guard = (guards | {"numba.core.config": _import_numba_settings}).get(fullname)
         if guard is None:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
@@ -126,7 +133,6 @@ class _Finder(MetaPathFinder):
                 execute(module)
         finally:
             self._restore()
-        sys.meta_path.remove(self)
         if os.environ.get(VARIABLE) is None and os.path.lexists(_FILE):
             os.environ[VARIABLE] = "0"  # no further warnings from worker processes
             warn(
@@ -157,6 +163,24 @@ class _Finder(MetaPathFinder):
         preferences.load_preferences = load_preferences
         preferences.read_preference_file = read_preference_file
         self._restore = restore
+
+
+def _import_numba_settings(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+    """Let Numba read any file of settings, now and when it compiles, as an empty one."""
+    reader = ModuleType("yaml")
+    vars(reader)["safe_load"] = lambda file: None
+
+    def import_(name: str, *given: Any, **more: Any) -> Any:
+        return reader if name == "yaml" else builtins.__import__(name, *given, **more)
+
+    vars(module)["__builtins__"] = {**vars(builtins), "__import__": import_}
+    execute(module)
+    if os.path.lexists(_NUMBA_FILE) and multiprocessing.parent_process() is None:
+        warn(
+            f"{os.path.abspath(_NUMBA_FILE)} is ignored: Numba's settings could let it run code. If the file is yours, set "
+            "environment variables such as NUMBA_NUM_THREADS instead",
+            IgnoredPreferencesWarning,
+        )
 
 
 @contextlib.contextmanager

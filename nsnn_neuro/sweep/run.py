@@ -7,7 +7,6 @@ import functools
 import json
 import os
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,9 @@ from ..core import checks, units
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.memory import free_memory
+from ..core.parallel import check_jobs, in_processes
 from ..core.progress import progress_bar, resolve_progress
+from ..core.results import digest
 from ..core.warn import warn
 from ..io.provenance import provenance
 from ..measures.table import INTERVALS, named_measures
@@ -29,7 +30,7 @@ from . import worker
 from .batching import chunk_size, groups, kept_size
 from .fingerprint import fingerprint
 from .grid import OF_THE_POINT, PARTS, Points, read
-from .store import Folder, differences, digest
+from .store import Folder, differences
 from .worker import Task, try_measures
 
 _MOST_BYTES = 2 * 2**30  # of a chunk: larger ones are not faster
@@ -101,7 +102,7 @@ def sweep(
     trials, duration, dt, n_neurons, engine, bridge : as for `simulate`
     seed : a whole number, several (every point runs with each), or None to draw one; recorded in the folder
     out : folder for finished chunks of points, made if needed; None saves nothing
-    n_jobs : number of processes; -1 for all cores it may use. In a script, call sweep inside `if __name__ == "__main__":`
+    n_jobs : number of processes; -1 for all cores it may use
     scheduler : address of a Dask scheduler, or a `distributed.Client`, instead of processes; needs `distributed`
     resume : True reuses the finished points of the same sweep in the folder, and runs failed points again. Another configuration is
         refused. A finished folder of another version of the software is read, with a warning; an unfinished one is refused. False
@@ -155,7 +156,7 @@ def sweep(
     options = {"trials": whole(trials, 1, "trials"), "n_neurons": n_neurons, "duration": duration, "dt": dt,
                "bridge": bridge, "engine": engines.choose(engine, tensors=True), "threads": threads}  # fmt: skip
     check_threads(threads, options["engine"])
-    functions, jobs = named_measures(measures), _jobs(n_jobs)
+    functions, jobs = named_measures(measures), check_jobs(n_jobs)
     resume, common_noise = flag(resume, "resume"), flag(common_noise, "common_noise")
     one_of(by, ("neuron", "population"), "by")
     progress = resolve_progress(progress)
@@ -239,22 +240,6 @@ def sweep(
     return table
 
 
-def _jobs(n_jobs: Any) -> int:
-    if not isinstance(n_jobs, bool) and isinstance(n_jobs, int | np.integer):
-        if n_jobs == -1:
-            from joblib import cpu_count
-
-            return int(
-                cpu_count()
-            )  # cores that this process may use, in a job of a cluster fewer than the machine has
-        if 1 <= n_jobs <= checks.LARGEST:
-            return int(n_jobs)
-    expected = (
-        "expected a whole number of processes, 1 or more, or -1 for all cores that this process may use"
-    )
-    raise NsnnError(f"n_jobs = {units.shown(n_jobs)}: {expected}")
-
-
 def _seeds(seed: Any) -> list[int]:
     if seed is None or isinstance(seed, int | np.integer):
         return [check_seed(seed)]
@@ -328,18 +313,14 @@ def _results(
             n = len(task.numbers)
             yield worker.run(task, lambda fraction, n=n: progressed(n * fraction))  # type: ignore[misc]
         return
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    try:
-        yield from pool(delayed(worker.run)(task) for task in tasks)
-    except BrokenProcessPool:
-        kept = ""
-        if folder is not None:
-            kept = f"; finished points are in {folder.path}, and the same call continues from there"
-        raise NsnnError(
-            f"n_jobs = {jobs}: a process was killed (out of memory?): use fewer jobs, or smaller chunks, memory=...{kept}"
-        ) from None
+    kept = (
+        ""
+        if folder is None
+        else f"; finished points are in {folder.path}, and the same call continues from there"
+    )
+    cure = f"use fewer jobs, or smaller chunks, memory=...{kept}"
+    with contextlib.closing(in_processes(worker.run, [(task,) for task in tasks], jobs, cure)) as finished:
+        yield from (result for _, result in finished)
 
 
 def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:

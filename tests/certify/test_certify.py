@@ -9,8 +9,6 @@ import csv
 import inspect
 import json
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pandas as pd
@@ -244,23 +242,6 @@ def test_ends_of_ranges_are_further_rows_and_the_others_stay(monkeypatch):
 def test_bad_arguments_are_named(arguments, words):
     with pytest.raises(NsnnError, match=words):
         nsnn.certify(**arguments)
-
-
-def test_a_killed_process_is_reported(monkeypatch):
-    class Pool(ThreadPoolExecutor):
-        """Its workers die at once."""
-
-        def __init__(self, jobs, mp_context):
-            super().__init__(jobs)
-
-        def submit(self, *_):
-            future: Future = Future()
-            future.set_exception(BrokenProcessPool("terminated abruptly"))
-            return future
-
-    monkeypatch.setattr(run, "ProcessPoolExecutor", Pool)
-    with pytest.raises(NsnnError, match="n_jobs = 2: a process was killed"):
-        run.certify("NSNNNeuron", n_jobs=2, progress=False)
 
 
 # --- the command ----------------------------------------------------------------------------------------------
