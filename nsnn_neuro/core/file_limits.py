@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import io
 import itertools
 import json
 import math
@@ -78,10 +79,34 @@ def check_regular(path: Path) -> None:
     nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
     """
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
     except FileNotFoundError:
         raise missing(path) from None
-    if not stat.S_ISREG(mode):
+    _check_mode(path, status)
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file to read its bytes; refuse others as `check_regular`, also what replaced the file meanwhile.
+
+    >>> open_regular(Path("/dev/null"))
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
+    """
+    check_regular(path)
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )  # not waiting for a pipe's writer
+    file = os.fdopen(os.open(path, flags), "rb")
+    try:
+        _check_mode(path, os.fstat(file.fileno()))
+    except FormatError:
+        file.close()
+        raise
+    return file
+
+
+def _check_mode(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise FormatError(f"{path}: a pipe, device, socket or folder: expected a regular file")
 
 

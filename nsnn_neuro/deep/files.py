@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import check_regular, check_stored
+from ..core.results import written
 
 _MOST = 4  # differences in a message
 
@@ -32,13 +32,8 @@ def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     content = io.BytesIO()  # torch's own writer raises other errors when the disk is full
     torch.save(module.state_dict(), content)
-    try:
-        with replaced(path) as part, open(part, "wb") as file:
-            file.write(content.getbuffer())
-    except OSError as error:
-        raise NsnnError(
-            f"path = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
-        ) from None
+    with written(path, "path") as part, open(part, "wb") as file:
+        file.write(content.getbuffer())
 
 
 def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:

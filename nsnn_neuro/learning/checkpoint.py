@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, check_stored, read_json, read_npy
-
-
-def digest(described: Any, *arrays: np.ndarray) -> str:
-    """SHA-256 of plain data and arrays.
-
-    >>> digest({"a": 1}) == digest({"a": 1}), digest({"a": 1}) == digest({"a": 2})
-    (True, False)
-    """
-    checksum = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for array in arrays:
-        checksum.update(f"{array.dtype}{array.shape}".encode())
-        checksum.update(np.ascontiguousarray(array).tobytes())
-    return checksum.hexdigest()
+from ..core.file_limits import Budget
+from ..core.results import damaged, read_npz, write_npz
 
 
 def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
@@ -43,24 +28,6 @@ def write_checkpoint(path: Path, arrays: dict[str, np.ndarray], about: dict[str,
     write_npz(path, arrays, about, "checkpoint")
 
 
-def write_npz(path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any], name: str) -> None:
-    """Write arrays, plain data and their checksum atomically; NsnnError if the file, argument `name`, can't be written."""
-    checked = about | {"sha256": _content(arrays, about)}
-    try:
-        with replaced(path) as part, open(part, "wb") as file:
-            np.savez(file, **arrays, about=np.array(json.dumps(checked)))  # type: ignore[arg-type]
-    except OSError as error:
-        raise NsnnError(
-            f"{name} = {path}: can't be written ({error.strerror or error}); what was there is unchanged"
-        ) from None
-
-
-def _content(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> str:
-    """The digest of everything in a checkpoint but the digest itself."""
-    plain = json.loads(json.dumps({key: value for key, value in about.items() if key != "sha256"}))
-    return digest([plain, sorted(arrays)], *(np.asarray(arrays[name]) for name in sorted(arrays)))
-
-
 def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and plain data of a checkpoint, in no more memory than the file's size; FormatError for a damaged file.
 
@@ -72,30 +39,11 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     >>> arrays["weights_0"].tolist(), about["history"]
     ([1.0, 1.0], [{'loss': 0.5}])
     """
-    try:
+    what = f"checkpoint = {path}: not a checkpoint of train, or damaged"
+    with damaged(what, "expected another path, or delete it"):
         arrays, about = read_npz(path, Budget.of(path))
         _check_about(about)
         about.setdefault("best", [0, math.inf])
-    except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
-        reason = str(error)[:200] or type(error).__name__
-        raise FormatError(
-            f"checkpoint = {path}: not a checkpoint of train, or damaged ({reason}): expected another path, or delete it"
-        ) from None
-    return arrays, about
-
-
-def read_npz(path: Path, budget: Budget) -> tuple[dict[str, np.ndarray], Any]:
-    """The arrays and plain data that `write_npz` wrote; for another file, or a damaged one, any exception."""
-    check_regular(path)
-    # a copy for the checksum, besides what `read_npy` takes for each array; check_stored: none is larger than the file
-    budget.take(float(path.stat().st_size), "the checksum of its arrays")
-    with zipfile.ZipFile(path) as archive:
-        check_stored(archive, path.stat().st_size)
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
-        arrays = {name: read_npy(archive, name, budget) for name in names}
-    about = read_json(str(arrays.pop("about")).encode(), budget, "its plain data")
-    if isinstance(about, dict) and "sha256" in about and about["sha256"] != _content(arrays, about):
-        raise ValueError("its content isn't that of its checksum")
     return arrays, about
 
 

@@ -19,9 +19,10 @@ import pandas as pd
 from ..brian import engine
 from ..core import units
 from ..core.checks import one_of, whole
-from ..core.errors import FormatError, NsnnError
+from ..core.errors import NsnnError
 from ..core.file_limits import Budget, missing
 from ..core.parameters import Model
+from ..core.results import damaged, read_npz, write_npz
 from ..io import json_codec
 from ..models import escape, neurons, plasticity
 from ..models.connectivity import AllToAll, ConnectionRule
@@ -29,7 +30,6 @@ from ..models.network import Network
 from ..models.noise import Noise
 from ..models.populations import Population, Projection
 from . import coding, losses
-from .checkpoint import read_npz, write_npz
 from .layers import check_forced, layered
 
 _FORMAT = 1  # a change that older versions can't read adds 1
@@ -97,7 +97,9 @@ def read(path: Any, target: str | None, max_bytes: float | None) -> dict[str, An
     if not path.exists():
         raise missing(path)
     budget = Budget.of(path, max_bytes, "pass a larger max_bytes to load_fit if you trust the file")
-    try:
+    with damaged(
+        f"path = {path}: not a fit that `fit.save` has written, or damaged", "expected another file"
+    ):
         arrays, about = read_npz(path, budget)
         if not isinstance(about, dict) or about.get("fit") != _FORMAT:
             raise ValueError(_kind(about))
@@ -112,11 +114,6 @@ def read(path: Any, target: str | None, max_bytes: float | None) -> dict[str, An
             "_settings": settings,
             "_engine": engine.choose(target or about["engine"]),
         }
-    except Exception as error:  # damaged bytes make the readers of zip, NumPy and JSON raise anything
-        reason = str(error)[:300] or type(error).__name__
-        raise FormatError(
-            f"path = {path}: not a fit that `fit.save` has written, or damaged ({reason}): expected another file"
-        ) from None
 
 
 def _npz(path: Any) -> Path:

@@ -20,6 +20,7 @@ from ..core import units
 from ..core.checks import check_seed, one_of, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
+from ..core.results import digest
 from . import checkpoint as checkpoints
 
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
@@ -239,7 +240,7 @@ class TrainingLoop:
         """
         fixed = {"epochs": self.epochs} if fixed_epochs or self.schedule != "constant" else {}
         self.described = described
-        self.config = checkpoints.digest(described | fixed, *data, self.trained)
+        self.config = digest(described | fixed, *data, self.trained)
 
     def run(
         self,

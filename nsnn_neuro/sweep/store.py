@@ -11,8 +11,6 @@ version of the software are read if the sweep is finished; they are never mixed 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
 import os
 import re
@@ -22,9 +20,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..core.atomic_write import replaced
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, read_json
+from ..core.results import damaged, digest, folder_of, read_plain, write_plain, written
 from ..core.warn import warn
 from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS
@@ -36,20 +33,9 @@ _OWN = re.compile(
 )
 _SCRATCH = re.compile(r"sweep\.lock|\.[\w.-]+\.[0-9a-f]{12}\.tmp")
 _SOFTWARE = ("code", "versions", "git_revision")
-# errors that a damaged file, or other JSON, can raise
-_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _CURE = (
     "use another folder, or resume=False (--no-resume), which deletes the sweep in this one and starts again"
 )
-
-
-def digest(plain: Any) -> str:
-    """SHA-256 of plain data.
-
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def identity(config: dict[str, Any]) -> dict[str, Any]:
@@ -73,19 +59,14 @@ class Folder:
     """The folder of one sweep; use it in `with Folder(path).locked():`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        if not isinstance(path, str | os.PathLike):
-            raise NsnnError(f"out = {path!r}: expected the name of a folder, or None")
-        self.path: Path = Path(path)
+        self.path: Path = folder_of(path)
         self.hash: str = ""
         self._other_software = ""
-        if self.path.exists() and not self.path.is_dir():
-            raise NsnnError(f"out = {path}: that is a file: expected the name of a folder")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out; the lock ends with the process in any case."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             self._check_own()
             (self.path / "sweep.lock").touch()
         except OSError as error:
@@ -123,15 +104,8 @@ class Folder:
         path = self.path / "manifest.json"
         if not path.exists():
             return None
-        try:
-            data = _json(path)
-            if data["format"] != _MANIFEST or digest(data["config"]) != data["sha256"]:
-                raise ValueError("wrong format or checksum")
-            if not isinstance(data["config"], dict):
-                raise ValueError("no configuration")
-        except _UNREADABLE as error:
-            raise FormatError(f"out = {path}: damaged, or not of a sweep ({error}): {_CURE}") from None
-        return data["config"]
+        with damaged(f"out = {path}: damaged, or not of a sweep", _CURE):
+            return dict(read_plain(path, _MANIFEST, "config"))
 
     def begin(self, config: dict[str, Any], resume: bool) -> None:
         """Prepare the folder for the sweep `config`, keeping its finished points if `resume`; refuse another sweep's."""
@@ -155,8 +129,7 @@ class Folder:
             more = differences(_without_package(old), _without_package(new))
             self._other_software = "; ".join([f"{_version(old)} before, {_version(new)} now", *more])
             return
-        manifest = {"format": _MANIFEST, "sha256": self.hash, "config": kept}
-        self.write("manifest.json", _dumps(manifest, indent=1))
+        write_plain(self.path / "manifest.json", _MANIFEST, "config", kept, indent=1)
 
     def check_software(self, n_done: int, n_points: int) -> None:
         """Warn when rows were computed by another version of the software; refuse to go on where `n_done` < `n_points`."""
@@ -175,38 +148,33 @@ class Folder:
 
     def write(self, name: str, text: str) -> None:
         """Write a file atomically."""
-        target = self.path / name
-        try:
-            with replaced(target) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            raise NsnnError(f"out = {target}: writing failed ({error.strerror})") from None
+        with written(self.path / name, "out") as part:
+            part.write_text(text, encoding="utf-8", newline="")
 
     def add(self, seed: int, points: list[dict[str, Any]]) -> None:
         """Save the results of a chunk."""
         content = {"config": self.hash, "seed": seed, "points": _as_json(points)}
-        check = digest(content)
         numbers = [one["point"] for one in points]
-        name = f"chunk-{seed}-{min(numbers)}-{max(numbers)}-{check[:12]}.json"
-        self.write(name, _dumps({"format": _CHUNK, "sha256": check, "chunk": content}))
+        name = f"chunk-{seed}-{min(numbers)}-{max(numbers)}-{digest(numbers)[:12]}.json"
+        write_plain(self.path / name, _CHUNK, "chunk", content)
 
     def results(self, seeds: list[int], n_points: int) -> dict[tuple[int, int], dict[str, Any]]:
         """Finished points: (seed, point) -> results. Failed points are left out."""
         finished: dict[tuple[int, int], dict[str, Any]] = {}
         for path in sorted(self.path.glob("chunk-*.json")):
             try:
-                seed, points = self._read(path, seeds, n_points)
-            except _UNREADABLE as error:
-                warn(f"{path}: not of this sweep, or damaged ({error}): its points run again")
+                with damaged(f"{path}: not of this sweep, or damaged", "its points run again"):
+                    seed, points = self._read(path, seeds, n_points)
+            except FormatError as error:
+                warn(str(error))
                 continue
             finished.update({(seed, one["point"]): one for one in points if not one["failed"]})
         return finished
 
     def _read(self, path: Path, seeds: list[int], n_points: int) -> tuple[int, list[dict[str, Any]]]:
-        data = _json(path)
-        chunk = data["chunk"]
-        if data["format"] != _CHUNK or chunk["config"] != self.hash or digest(chunk) != data["sha256"]:
-            raise ValueError("wrong format, configuration or checksum")
+        chunk = read_plain(path, _CHUNK, "chunk")
+        if chunk["config"] != self.hash:
+            raise ValueError("another configuration")
         if chunk["seed"] not in seeds:
             raise ValueError("unknown seed")
         points = [_checked(one, n_points) for one in chunk["points"]]
@@ -226,17 +194,6 @@ def _without_package(software: dict[str, Any]) -> Any:
     if not isinstance(versions, dict):
         return versions
     return {name: version for name, version in versions.items() if name != "nsnn_neuro"}
-
-
-def _json(path: Path) -> Any:
-    """The value of a JSON file, within the limit of its size."""
-    check_regular(path)
-    budget = Budget.of(path)
-    return read_json(path.read_bytes(), budget, "its content")
-
-
-def _dumps(plain: Any, indent: int | None = None) -> str:
-    return json.dumps(plain, allow_nan=False, indent=indent) + "\n"
 
 
 def _as_json(points: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ CASES = {
     "zip": 100,
     "fit": 100,
     "packed": 50,
+    "calibration": 100,
+    "matrix": 100,
 }
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 
@@ -43,9 +45,7 @@ def ran(folder, plan):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kinds", [["nwb"], ["toml", "checkpoint", "sweep", "idx", "zip", "fit", "packed"]], ids="+".join
-)
+@pytest.mark.parametrize("kinds", [["nwb"], [kind for kind in CASES if kind != "nwb"]], ids="+".join)
 def test_files_that_are_damaged_or_made_to_harm(tmp_path, kinds):
     *reports, last = ran(tmp_path, [[kind, 0, CASES[kind] * TIMES] for kind in kinds])
     print(*reports, last, sep="\n")  # for docs/security.md

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses
+from nsnn_neuro.core.results import write_npz
 from nsnn_neuro.learning import fit_files, write_checkpoint
 from nsnn_neuro.measures import as_trains
 
@@ -125,14 +126,14 @@ def test_an_own_class_is_refused_before_a_file_is_written(tmp_path):
 
 
 def changed(path: Path, change: Any) -> Path:
-    """The file with other plain data, and without a checksum."""
+    """The file with other plain data or arrays, and their checksum."""
     with np.load(path) as file:
         arrays = dict(file)
     about = json.loads(str(arrays.pop("about")))
     del about["sha256"]
     change(about, arrays)
     new = path.with_name("changed.npz")
-    np.savez(new, **arrays, about=np.array(json.dumps(about)))
+    write_npz(new, arrays, about, "path")
     return new
 
 

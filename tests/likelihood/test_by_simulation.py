@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import os
 import re
 import types
 import warnings
@@ -167,11 +168,21 @@ def test_a_killed_fit_continues_from_its_folder(kept, monkeypatch):
     simulated = runs.Runs.simulated
     monkeypatch.setattr(runs.Runs, "simulated", lambda *given: number.append(1) or simulated(*given))
     files[0].unlink()
-    files[1].write_bytes(files[1].read_bytes()[:100])  # damaged
-    again, _ = fit(folder)
-    assert len(number) == 2
+    with np.load(files[1]) as stored:
+        np.savez(files[1], **dict(stored) | {"statistics": stored["statistics"] + 1e-9})
+    files[2].write_bytes(files[2].read_bytes()[:100])
+    files[3].write_bytes(files[1].read_bytes())  # of other simulations
+    files[4].unlink()
+    os.mkfifo(files[4])
+    again, messages = fit(folder)
+    assert len(number) == 5
+    for file in files[1:5]:
+        (named,) = (message for message in messages if file.name in message)
+        assert "run again" in named
     assert again.parameters == found.parameters
     assert sorted(folder.iterdir()) == files
+    with pytest.raises(NsnnError, match=r"out = .*that is a file"):
+        fit(files[0])
 
 
 def test_simulator_gives_statistics_relative_to_the_recording(kept):

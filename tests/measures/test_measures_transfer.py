@@ -1,5 +1,6 @@
 """Transfer entropy and its relatives against exact values, brute force, and their own laws on autocorrelated series."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -361,7 +362,15 @@ def test_matrix_continues_after_it_was_interrupted(tmp_path):
         series, n_shuffle=8, out=path, resume=False, progress=False
     ).null.shape == (3, 3, 8)
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(FormatError, match="damaged"):
+    with pytest.raises(FormatError, match=r"damaged.*resume=False"):
+        transfer_entropy_matrix(series, n_shuffle=8, out=path, progress=False)
+    bomb = {name: np.zeros(2**20) for name in ("value", "se", "null_mean", "z", "p", "n", "null")}
+    np.savez_compressed(path, made_of="", warnings="{}", **bomb)
+    with pytest.raises(FormatError, match="is compressed"):
+        transfer_entropy_matrix(series, n_shuffle=8, out=path, progress=False)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FormatError, match="expected a regular file"):
         transfer_entropy_matrix(series, n_shuffle=8, out=path, progress=False)
     with pytest.raises(NsnnError, match=r"ends in \.npz"):
         transfer_entropy_matrix(series, out=tmp_path / "pairs.csv")

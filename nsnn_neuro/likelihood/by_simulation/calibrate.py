@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ...core.checks import one_of, whole
 from ...core.errors import NsnnError
 from ...core.progress import progress_bar
+from ...core.results import folder_of
 from ...core.units import shown
 from ...core.warn import warn
 from ...models.compatibility import check_compatible
@@ -75,9 +75,7 @@ def calibrate_by_simulation(
         raise NsnnError(
             f"n_simulations = {n_simulations}: expected at least {2 * len(statistics.names)}, twice the number of statistics"
         )
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = None if out is None else folder_of(out)
     rate = n_spikes / statistics.duration
     runs = Runs(parameters, statistics, n_steps, dt, rate, seed, compiled, n_jobs, folder)
     target = recorded(statistics, trials)

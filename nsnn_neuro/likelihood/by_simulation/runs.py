@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,12 @@ import numpy as np
 import quantities as pq
 
 from ...core import units
-from ...core.atomic_write import replaced as replaced_file
+from ...core.errors import FormatError
+from ...core.file_limits import Budget
+from ...core.parallel import in_processes
 from ...core.parameters import Scalars
+from ...core.results import damaged, digest, read_npz, write_npz
+from ...core.warn import warn
 from ...io.provenance import provenance
 from ...models.parameter_names import replaced
 from ...models.stimuli import Recorded
@@ -58,30 +61,27 @@ class Runs:
         numbers : of the noise of each point, (n,); points of one number have the same noise (common random numbers)
         report : called with the number of recordings that have been simulated
         """
-        file = self._file(points, n_simulations, numbers)
-        if file is not None and (known := _read(file)) is not None:
+        made_of = "" if self.out is None else self._made_of(points, n_simulations, numbers)
+        known = self._kept(made_of, (len(points), n_simulations, len(self.statistics.names)))
+        if known is not None:
             report(len(points) * n_simulations)
             return known
         chunks = np.array_split(np.arange(len(points)), self._n_chunks(len(points), n_simulations))
         tasks = [(points[rows], n_simulations, [numbers[k] for k in rows]) for rows in chunks]
         found = []
         if self.n_jobs > 1 and len(tasks) > 1:
-            from joblib import Parallel, delayed
-
-            alone = replace(self, out=None)
-            for part in Parallel(n_jobs=self.n_jobs, return_as="generator")(
-                delayed(alone.simulated)(*task) for task in tasks
-            ):
-                found.append(part)
+            parts = {}
+            for k, part in in_processes(replace(self, out=None).simulated, tasks, self.n_jobs):
+                parts[k] = part
                 report(len(part) * n_simulations)
+            found = [parts[k] for k in range(len(tasks))]
         else:
             for task in tasks:
                 found.append(self.simulated(*task))
                 report(len(task[0]) * n_simulations)
         result = np.concatenate(found)
-        if file is not None:
-            with replaced_file(file) as new, new.open("wb") as stream:
-                np.save(stream, result, allow_pickle=False)
+        if self.out is not None:
+            write_npz(self._file(made_of), {"statistics": result}, {"made_of": made_of}, "out")
         return result
 
     def _n_chunks(self, n: int, n_simulations: int) -> int:
@@ -129,32 +129,42 @@ class Runs:
             stimulus = replaced(stimulus, "stimulus", named)
         return replaced(given[0], "model", named), replaced(given[1], "noise", named), stimulus
 
-    def _file(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> Path | None:
-        """Where the statistics of these simulations are kept."""
-        if self.out is None:
-            return None
-        digest = hashlib.sha256(self._config().encode())
-        digest.update(np.ascontiguousarray(points, dtype=float).tobytes())
-        digest.update(json.dumps([n_simulations, [int(k) for k in numbers]]).encode())
-        return self.out / f"{digest.hexdigest()[:32]}.npy"
+    def _file(self, made_of: str) -> Path:
+        assert self.out is not None
+        return self.out / f"{made_of[:32]}.npz"
 
-    def _config(self) -> str:
-        """All that the statistics depend on but the points, as text."""
+    def _kept(self, made_of: str, shape: tuple[int, ...]) -> np.ndarray | None:
+        """The statistics that an earlier call has kept, or None; a damaged file is named in a warning."""
+        if self.out is None or not os.path.lexists(self._file(made_of)):
+            return None
+        path, most = self._file(made_of), 4 * 8 * math.prod(shape) + 10**5
+        try:
+            with damaged(f"{path}: damaged, or not of this calibration", "its simulations run again"):
+                arrays, about = read_npz(path, Budget(most, "more than these simulations need"))
+                kept = arrays["statistics"]
+                if about["made_of"] != made_of or kept.shape != shape or kept.dtype != float:
+                    raise ValueError("of other simulations")
+        except FormatError as error:
+            warn(str(error))
+            return None
+        return kept
+
+    def _made_of(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> str:
+        """Checksum of all that the statistics depend on."""
         free, statistics = self.free, self.statistics
-        drive = hashlib.sha256(np.ascontiguousarray(statistics.features).tobytes())
+        arrays = [np.asarray(points, dtype=float), statistics.features]
         if free.parts[2] is not None and free.parts[2].text is None:
-            drive.update(np.asarray(free.parts[2].samples(self.n_steps, self.dt)).tobytes())
-        return json.dumps(
-            {
-                "parts": [None if part is None else part.describe() for part in free.parts],
-                "free": [free.paths, free.low.tolist(), free.high.tolist()],
-                "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
-                "drive": drive.hexdigest(),
-                "steps": [self.n_steps, self.dt],
-                "seed": self.seed,
-                "versions": provenance()["versions"],
-            }
-        )
+            arrays.append(np.asarray(free.parts[2].samples(self.n_steps, self.dt)))
+        plain = {
+            "parts": [None if part is None else part.describe() for part in free.parts],
+            "free": [free.paths, free.low.tolist(), free.high.tolist()],
+            "statistics": [statistics.names, statistics.first.tolist(), statistics.last.tolist()],
+            "steps": [self.n_steps, self.dt],
+            "seed": self.seed,
+            "simulations": [n_simulations, [int(k) for k in numbers]],
+            "versions": provenance()["versions"],
+        }
+        return digest(plain, *arrays)
 
 
 def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
@@ -166,11 +176,3 @@ def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
         sampling_period=dt * pq.s,
     )
     return Recorded(signal)
-
-
-def _read(file: Path) -> np.ndarray | None:
-    """The statistics in a file; None if there is none, or a damaged one."""
-    try:
-        return np.asarray(np.load(os.fspath(file), allow_pickle=False))
-    except (OSError, ValueError, EOFError):
-        return None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import zipfile
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from ...core.atomic_write import replaced
 from ...core.checks import LARGEST, flag, fraction, suggest_keywords, whole
 from ...core.errors import FormatError, NsnnError
+from ...core.file_limits import Budget
+from ...core.parallel import check_jobs
 from ...core.progress import progress_bar
+from ...core.results import damaged, digest, read_npz, write_npz
 from ...core.units import shown
 from ...core.warn import warn
 from ..response_checks import array_of
@@ -160,7 +159,7 @@ def transfer_entropy_matrix(
     whole(n_neighbors, 1, "n_neighbors", LARGEST)
     check_lengths(k, l, lag)
     flag(resume, "resume")
-    jobs, path = _jobs(n_jobs), _path(out)
+    jobs, path = check_jobs(n_jobs), _path(out)
     read = _read(series, estimator == "discrete")
     n = len(read)
     options = {
@@ -171,11 +170,11 @@ def transfer_entropy_matrix(
     if n_resample:
         options["n_resample"] = n_resample
     mark = _fingerprint(read, options)
-    store = _load(path, mark, n) if path is not None and resume else None
-    results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")} | {
-        "null": np.full((n, n, n_shuffle), np.nan)
-    }
-    results, texts = store or (results, {})
+    results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")}
+    results["null"] = np.full((n, n, n_shuffle), np.nan)
+    texts: dict[str, str | None] = {}
+    if path is not None and resume and os.path.lexists(path):
+        results, texts = _load(path, mark, results)
     done = {int(j) for j in texts}
     constant = [j for j, one in enumerate(read) if np.ptp(one) == 0]
     if constant:
@@ -213,7 +212,7 @@ def transfer_entropy_matrix(
     waiting = [j for j in range(n) if j not in done]
     with (
         progress_bar(progress, "transfer entropy", n, unit="target", initial=len(done)) as report,
-        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(min(jobs, n)) as pool,
     ):
         running: set[Future[Any]] = set()
         try:
@@ -227,7 +226,7 @@ def transfer_entropy_matrix(
                         kept[:, j] = values[name]
                     texts[str(j)] = text
                     if path is not None:
-                        _save(path, mark, results, texts)
+                        write_npz(path, results, {"made_of": mark, "warnings": texts}, "out")
                     if report is not None:
                         report(len(texts) / n)
         except KeyboardInterrupt:
@@ -258,12 +257,6 @@ def _read(series: Any, discrete: bool) -> list[np.ndarray]:
     return [read_series(one, f"series[{place.format(i)}]", discrete=discrete) for i, one in enumerate(units)]
 
 
-def _jobs(n_jobs: Any) -> int:
-    if isinstance(n_jobs, int | np.integer) and n_jobs == -1:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return whole(n_jobs, 1, "n_jobs", 1024)
-
-
 def _path(out: Any) -> Path | None:
     if out is None:
         return None
@@ -279,36 +272,26 @@ def _fingerprint(read: list[np.ndarray], options: dict[str, Any]) -> str:
     """Checksum of the data and of what the result depends on."""
     seeds = options["seed"] if isinstance(options["seed"], list | tuple) else [options["seed"]]
     plain = {**options, "seed": [hex(one) for one in seeds]}  # which has no limit of digits
-    text = json.dumps({name: str(value) for name, value in plain.items()}, sort_keys=True)
-    sums = hashlib.sha256(text.encode())
-    for one in read:
-        sums.update(repr((one.shape, one.dtype.str)).encode())
-        sums.update(np.ascontiguousarray(one).tobytes())
-    return sums.hexdigest()
+    return digest({name: str(value) for name, value in plain.items()}, *read)
 
 
-def _save(path: Path, mark: str, results: dict[str, Any], texts: dict[str, str | None]) -> None:
-    with replaced(path) as new, new.open("wb") as file:
-        np.savez(file, made_of=np.array(mark), warnings=np.array(json.dumps(texts)), **results)
-
-
-def _load(path: Path, mark: str, n: int) -> tuple[dict[str, np.ndarray], dict[str, str | None]] | None:
-    """Results on the way, None without a file; FormatError if it is damaged, NsnnError if it is of something else."""
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            made_of, texts = str(file["made_of"]), json.loads(str(file["warnings"]))
-            results = {name: file[name] for name in (*_FIELDS, "n", "null")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(
-            f"out = {path}: no file of transfer_entropy_matrix, or damaged ({error}); delete it"
-        ) from error
+def _load(
+    path: Path, mark: str, blank: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, str | None]]:
+    """Results on the way, of the shapes of `blank`; FormatError if they are damaged, NsnnError if they are of something else."""
+    cure = "delete it, or resume=False to replace it"
+    most = 4 * sum(one.nbytes for one in blank.values()) + 10_000 * (100 + len(blank["n"]))
+    with damaged(f"out = {path}: no file of transfer_entropy_matrix, or damaged", cure):
+        results, about = read_npz(path, Budget(most, "more than these series need"))
+        made_of, texts = about["made_of"], about["warnings"]
+        known = set(texts) <= {str(j) for j in range(len(blank["n"]))}
     if made_of != mark:
         raise NsnnError(
             f"out = {path}: made of other series or options; take another file, or resume=False to replace it"
         )
-    sound = isinstance(texts, dict) and all(j.isdigit() and int(j) < n for j in texts)
-    if not sound or any(one.shape[:2] != (n, n) or one.dtype != float for one in results.values()):
-        raise FormatError(f"out = {path}: its contents do not belong together; delete it")
+    shapes, expected = (
+        {name: (one.shape, one.dtype) for name, one in given.items()} for given in (results, blank)
+    )
+    if not known or shapes != expected:
+        raise FormatError(f"out = {path}: its contents do not belong together; {cure}")
     return results, texts

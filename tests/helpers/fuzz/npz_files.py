@@ -84,7 +84,7 @@ def checkpoint_cases(folder: Path) -> Callable[[int], Case]:
             with zipfile.ZipFile(folder / "x.npz") as archive:
                 npz({**parts, "about.npy": archive.read("about.npy")}, path)
         else:
-            _changed_npz(good, parts, path, rng, k)
+            changed_npz(good, parts, path, rng, k)
 
         def read() -> str:
             return "equal" if trained(path) == expected else "other content"
@@ -94,7 +94,7 @@ def checkpoint_cases(folder: Path) -> Callable[[int], Case]:
     return case
 
 
-def _changed_npz(good: bytes, parts: dict[str, bytes], path: Path, rng: np.random.Generator, k: int) -> None:
+def changed_npz(good: bytes, parts: dict[str, bytes], path: Path, rng: np.random.Generator, k: int) -> None:
     """A damaged npz file, by k % 10: bytes, members, headers, a bomb, or a pickle; `parts` are the members of a good one."""
     kind, names = k % 10, list(parts)
     name = names[int(rng.integers(len(names)))]
@@ -129,8 +129,8 @@ def fit_cases(folder: Path) -> Callable[[int], Case]:
     import nsnn_neuro as nsnn
     from nsnn_neuro import losses
     from nsnn_neuro.core.file_limits import Budget
+    from nsnn_neuro.core.results import read_npz, write_npz
     from nsnn_neuro.io import dumps
-    from nsnn_neuro.learning.checkpoint import read_npz, write_npz
 
     rule = nsnn.NDL(0.1, signal="random", optimizer=nsnn.Adam())
     net = nsnn.feedforward([3, 2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=rule)
@@ -161,7 +161,7 @@ def fit_cases(folder: Path) -> Callable[[int], Case]:
                 write_npz(path, arrays, changed, "path")
         if not path.exists():
             forged = False
-            _changed_npz(good, parts, path, rng, k)
+            changed_npz(good, parts, path, rng, k)
 
         def read() -> str:
             same = content(path) == expected
@@ -185,7 +185,7 @@ def packed_cases(folder: Path) -> Callable[[int], Case]:
     def case(k: int) -> Case:
         rng = np.random.default_rng([SEED, 7, k])
         (folder / f"{k}").mkdir()
-        _changed_npz(good, parts, folder / f"{k}" / "grasshopper1.npz", rng, k)
+        changed_npz(good, parts, folder / f"{k}" / "grasshopper1.npz", rng, k)
 
         def read() -> str:
             fingerprint(grasshopper(1, path=folder / f"{k}"))

@@ -27,6 +27,7 @@ from helpers.fuzz.image_files import idx_cases, zip_cases
 from helpers.fuzz.mutations import Case
 from helpers.fuzz.npz_files import checkpoint_cases, fit_cases, packed_cases
 from helpers.fuzz.nwb_files import nwb_cases
+from helpers.fuzz.recovery_files import calibration_cases, matrix_cases
 from helpers.fuzz.sweep_folders import sweep_cases
 from helpers.fuzz.toml_files import toml_cases
 
@@ -53,6 +54,8 @@ KINDS: dict[str, Callable[[Path], Callable[[int], Case]]] = {
     "zip": zip_cases,
     "fit": fit_cases,
     "packed": packed_cases,
+    "calibration": calibration_cases,
+    "matrix": matrix_cases,
 }
 
 

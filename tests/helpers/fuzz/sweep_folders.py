@@ -17,7 +17,8 @@ from helpers.fuzz.mutations import SEED, Case, Trap, changed_bytes, changed_json
 def sweep_cases(folder: Path) -> Callable[[int], Case]:
     """Folders of a sweep: manifest and chunks with bytes or JSON changed, their checksums right or not; pipes, other files."""
     from nsnn_neuro import FormatError
-    from nsnn_neuro.sweep.store import Folder, digest
+    from nsnn_neuro.core.results import digest
+    from nsnn_neuro.sweep.store import Folder
     from nsnn_neuro.sweep.worker import COLUMNS
 
     config = {"seeds": [1], "points": [{"a": 0.5}, {"a": 1.0}], "trials": 2}
