@@ -63,6 +63,9 @@ static int64_t* const counts[] = {{{pointers}}};
 static const int64_t sizes[] = {{{sizes}}};
 static const int groups = {groups};
 
+/* Clock* or, from Brian2 2.10, BaseClock* */
+typedef decltype(Network::objects)::value_type::first_type ClockPointer;
+
 /* The values that all neurons share and those of the clocks, as they are when a piece begins */
 struct Kept {{
     char* values;
@@ -82,7 +85,7 @@ static int64_t edge(int64_t size, int64_t part, int64_t parts) {{
  * pieces, of which completed are done, is written to a file */
 static void run_steps(Network& network, double duration, int64_t completed, int64_t pieces) {{
     const double start = network.t, end = start + duration;
-    std::vector<Clock*> clocks;
+    std::vector<ClockPointer> clocks;
     std::vector<size_t> clock_of;
     for (size_t i = 0; i < network.objects.size(); i++) {{
         size_t k = 0;
@@ -94,7 +97,7 @@ static void run_steps(Network& network, double duration, int64_t completed, int6
     std::vector<char> due(clocks.size());
     static std::clock_t reported = std::clock();
     for (int64_t step = 0; !Network::_globally_stopped; step++) {{
-        Clock* next = clocks[0];
+        ClockPointer next = clocks[0];
         for (size_t k = 1; k < clocks.size(); k++)
             if (clocks[k]->t[0] < next->t[0]) next = clocks[k];
         if (!next->running()) break;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, ClassVar
 
 import neo
@@ -17,6 +18,7 @@ from numpy.testing import assert_array_equal
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import engine, program_parts, standalone
+from nsnn_neuro.brian.find_compiler import find_compiler
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GIF = nsnn.GIF(
@@ -221,3 +223,33 @@ def test_what_brian2_users_run_themselves_is_not_divided(monkeypatch: pytest.Mon
     assert times.size > 2 * N
     assert_array_equal(times, np.sort(times))
     assert prefs.devices.cpp_standalone.openmp_threads == before
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize("clock", ["Clock", "BaseClock"])
+def test_the_program_takes_brian2s_class_of_clocks_whatever_its_name(clock: str, tmp_path: Path) -> None:
+    """Brian2 2.10 and later schedule objects by a `BaseClock*`, earlier versions by a `Clock*`."""
+    kinds = "struct Clock {};" if clock == "Clock" else "struct BaseClock {}; struct Clock : BaseClock {};"
+    kinds = kinds.replace(
+        "{}", "{ double* t; void tick(); bool running(); void set_interval(double, double); }", 1
+    )
+    (tmp_path / "network.h").write_text(
+        f"""#include <utility>
+        {kinds}
+        struct Network {{
+            std::vector<std::pair<{clock}*, void (*)()>> objects;
+            double t;
+            static double _last_run_time, _last_run_completed_fraction;
+            static bool _globally_stopped, _globally_running;
+        }};
+        namespace brian {{ Network network; std::string results_dir; }}"""
+    )
+    (tmp_path / "objects.h").touch()
+    with engine.running("cpp") as device:
+        (tmp_path / "parts.cpp").write_text(program_parts.text(device, [], "network"))
+    source = str(tmp_path / "parts.cpp")
+    assert standalone.call([*find_compiler(), "-std=c++11", "-fsyntax-only", source], str(tmp_path)) == (
+        0,
+        "",
+    )
