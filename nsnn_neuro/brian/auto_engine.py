@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import neo
+from brian2 import Network, NeuronGroup, second
 
 from ..core.progress import announce, announcing
 from ..core.run_notes import used_keys
+from ..core.warn import warn
 from ..models.neurons import IntegrateAndFire, PoissonSource
 from . import engine, engine_choice, engine_history, standalone
+from .child_process import CompiledCodeError
 from .engine_choice import Choice, Work
 from .equations.group_text import MANY
 from .equations.noises import is_silent
@@ -19,32 +23,76 @@ from .single_run import Run
 _RATE, _SHARE = 50.0, 0.25  # expected spikes: per second; of a neuron in discrete time, per step
 _LOOPS = f"{__package__}.philox_numba"
 _said: set[tuple[str, str]] = set()
+_failed: set[tuple[str, str, str]] = set()  # model, engine and CXX of code that could not be compiled or run
+_warned: set[str] = set()
 
 
 def execute(run: Run, progress: Any) -> neo.Block:
-    """Run on the engine that is expected to end first, and return the Block; its annotation "engine_choice" gives the reason."""
+    """Run on the engine that is expected to end first, and return the Block; its annotation "engine_choice" gives the reason.
+
+    Where its code cannot be compiled or run, the next one runs instead, with one warning.
+    """
     history, size = history_of(run), work(run)
-    choice = choose(size, history)
-    if (history.model, choice.engine) not in _said:
-        _said.add((history.model, choice.engine))
-        with announcing(progress):
-            announce(f'engine="auto" has chosen {choice.reason}')
-    ready = history.ready()
-    run.choice = choice.reason
-    with used_keys() as keys:
-        block = run.execute(choice.engine, progress)
-    history.add(choice.engine, keys, _lost(choice, size, ready))
-    return block
+    while True:
+        choice = choose(size, history)
+        if (history.model, choice.engine) not in _said:
+            _said.add((history.model, choice.engine))
+            with announcing(progress):
+                announce(f'engine="auto" has chosen {choice.reason}')
+        ready = history.ready()
+        run.choice = choice.reason
+        try:
+            with used_keys() as keys:
+                block = run.execute(choice.engine, progress)
+        except CompiledCodeError as error:
+            if choice.engine == "numpy":
+                raise
+            _failed.add((history.model, choice.engine, os.environ.get("CXX", "")))
+            _warn_once(error)
+            continue
+        history.add(choice.engine, keys, _lost(choice, size, ready))
+        return block
+
+
+def fastest() -> str:
+    """ "cpp" if C++ programs can be compiled and run here, else "numpy", with a warning; it compiles a small one the first time."""
+    try:
+        if engine.choose("cython") == "cython":
+            with engine.running("cpp") as device:
+                group = NeuronGroup(1, "v : 1", name="probe", dt=1e-3 * second, namespace={})
+                engine.run(Network(group, name="probe_network"), 1e-3, device, progress=False)
+            return "cpp"
+    except CompiledCodeError as error:
+        _warn_once(error)
+    return "numpy"
+
+
+def _warn_once(error: CompiledCodeError) -> None:
+    """Warn of compiled code that fails, once in a process for each compiler."""
+    named = os.environ.get("CXX", "")
+    if named not in _warned:
+        _warned.add(named)
+        warn(
+            f'{error.reason}; engine="auto" uses another engine, which may be slower',
+            engine.NoCompilerWarning,
+        )
 
 
 def choose(size: Work, history: engine_history.History) -> Choice:
     """The engine for this work; warns if compiled code would be faster but there is no compiler."""
-    found = engine.has_compiler()
     ready = history.ready() | ({"numpy"} if _LOOPS in sys.modules else set())
-    choice = engine_choice.decide(size, has_compiler=True, ready=ready, credit=history.credit())
-    if found or choice.engine == "numpy":
+    named = os.environ.get("CXX", "")
+    failed = {name for name in engine_choice.BUILD if (history.model, name, named) in _failed}
+    choice = engine_choice.decide(
+        size, has_compiler=True, ready=ready, credit=history.credit(), without=failed
+    )
+    if choice.engine == "numpy":
         return choice
-    engine.choose("cython")
+    try:
+        if engine.choose("cython") == "cython":
+            return choice
+    except CompiledCodeError as error:
+        _warn_once(error)
     return engine_choice.decide(size, has_compiler=False)
 
 

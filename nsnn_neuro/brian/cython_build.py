@@ -12,12 +12,8 @@ import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
-import os
-import shlex
-import shutil
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +25,10 @@ import numpy as np
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
-from . import standalone
+from ..core.temporary_folder import temporary_folder
+from . import compiler, standalone
+from .child_process import CompiledCodeError
+from .find_compiler import find_compiler, words_of
 
 # Brian2's headers, which generated code includes
 _BRIAN = Path(brian2.__file__).parent
@@ -46,7 +45,7 @@ def load(code: str, flags: Sequence[str], options: Mapping[str, Sequence]) -> Mo
     compile_with, link_with = _arguments(flags, options)
     versions = (sys.version, sysconfig.get_config_var("EXT_SUFFIX"), Cython.__version__, np.__version__)
     command = (*compile_with, *link_with)
-    parts = (code, *command, standalone.described(flags), *versions, standalone.version("brian2"))
+    parts = (code, *command, compiler.described(flags), *versions, standalone.version("brian2"))
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
     run_notes.mark_used(key)
     if key not in _loaded:
@@ -60,17 +59,17 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
     `flags` are not passed to the linker: with -ffast-math, GCC before 13 links code that makes the process flush subnormal numbers
     to zero.
     """
-    compiler = standalone.find_compiler()
-    if compiler is None:
-        raise NsnnError(
-            'engine = "cython" needs a C++ compiler, but it was not found any more; use engine="numpy"'
+    command = find_compiler()
+    if command is None:
+        raise CompiledCodeError(
+            'engine = "cython" needs a C++ compiler, but it was not found any more', 'use engine="numpy"'
         )
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     paths = sysconfig.get_paths()
     includes = [*options["include_dirs"], np.get_include(), *_HEADERS, paths["include"], paths["platinclude"]]
-    chosen = {name: shlex.split(os.environ.get(name, "")) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")}
+    chosen = {name: words_of(name) for name in ("CPPFLAGS", "CXXFLAGS", "LDFLAGS")}
     compile_with = [
-        *(*compiler, "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
+        *(*command, "-c", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-DNDEBUG"),
         *(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in options["define_macros"]),
         *(f"-I{folder}" for folder in dict.fromkeys(includes)),
         *chosen["CPPFLAGS"],
@@ -78,7 +77,7 @@ def _arguments(flags: Sequence[str], options: Mapping[str, Sequence]) -> tuple[l
         *flags,
     ]
     link_with = [
-        *compiler,
+        *command,
         *shared,
         *chosen["LDFLAGS"],
         *(f"-L{folder}" for folder in options["library_dirs"]),
@@ -111,23 +110,31 @@ def _imported(key: str, path: Path) -> ModuleType:
 
 
 def _made(key: str, code: str, compile_with: Sequence[str], link_with: Sequence[str]) -> ModuleType:
-    announce(standalone.COMPILING)
-    directory = Path(tempfile.mkdtemp(prefix="nsnn_"))
-    try:
+    announce(compiler.ANNOUNCEMENT)
+    with temporary_folder() as directory:
         text, target = directory / f"{_name(key)}.pyx", directory / f"{_name(key)}.so"
         translate(code, text)
-        compiled = str(text.with_suffix(".o"))
-        compiler, *arguments = link_with
-        link = [compiler, compiled, *arguments, "-o", str(target)]  # libraries follow the file that uses them
-        for command in ([*compile_with, str(text.with_suffix(".cpp")), "-o", compiled], link):
-            exit_code, output = standalone.compile_in(str(directory), command)
-            if exit_code:
-                raise standalone.failed("cython", "numpy", output)
+        compiled = text.with_suffix(".o")
+        command, *arguments = link_with
+        link = [
+            command,
+            str(compiled),
+            *arguments,
+            "-o",
+            str(target),
+        ]  # libraries follow the file that uses them
+        compile_it = [*compile_with, str(text.with_suffix(".cpp")), "-o", str(compiled)]
+        compiler.compile_file(compile_it, compiled, "cython", "numpy")
+        compiler.compile_file(link, target, "cython", "numpy")
         program_cache.keep(key, target, "cython")
         kept = program_cache.find(key, "cython")
-        return _imported(key, target if kept is None else kept)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            return _imported(key, target if kept is None else kept)
+        except ImportError as error:
+            raise CompiledCodeError(
+                f'engine = "cython": a compiled module cannot be loaded ({error})',
+                'use engine="numpy", or set NSNN_CACHE_DIR to a folder on a disk that is not mounted with noexec',
+            ) from error
 
 
 def translate(code: str, path: Path) -> None:

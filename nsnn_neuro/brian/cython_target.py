@@ -19,7 +19,7 @@ from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.targets import codegen_targets
 from brian2.utils.stringtools import deindent
 
-from . import cython_build, standalone
+from . import compiler, cython_build
 
 TARGET = "lean_cython"  # name of the code generation target in Brian2
 _OWN_BUILD = os.name != "nt"  # on Windows Brian2 finds the compiler
@@ -111,7 +111,7 @@ class TrimmedCythonCodeObject(CythonCodeObject):
         if not _OWN_BUILD:
             super().__init__(*args, **kwargs)
             return
-        with standalone.flags_apart() as flags:
+        with compiler.flags_apart() as flags:
             super().__init__(*args, **kwargs)
         self.extra_compile_args: list[str] = flags
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +27,11 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from ..core import special
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
+from ..core.temporary_folder import temporary_folder
 from ..core.units import shown
 from ..core.warn import warn
-from . import cython_target, global_state, philox, shortcuts, standalone
+from . import compiler, cython_target, global_state, philox, shortcuts, standalone
+from .find_compiler import find_compiler
 from .global_state import brian_device
 
 _MOST_TEXTS = 1000
@@ -47,10 +46,10 @@ ENGINES = ("cython", "numpy", "cpp", "torch")  # "torch": of `simulate` and `swe
 
 
 class NoCompilerWarning(UserWarning):
-    """No C++ compiler was found: the NumPy target runs instead, which is several times slower.
+    """There is no C++ compiler, or it fails: another engine runs instead, which may be several times slower.
 
     >>> from unittest.mock import patch
-    >>> import warnings
+    >>> import os, warnings
     >>> with patch.dict(os.environ, PATH="", CXX=""), warnings.catch_warnings(record=True, action="always") as caught:
     ...     choose("cython")
     'numpy'
@@ -116,7 +115,7 @@ def has_compiler() -> bool:
     >>> fastest in ("cython", "numpy")
     True
     """
-    return standalone.find_compiler() is not None
+    return find_compiler() is not None
 
 
 def choose(engine: str, *, auto: bool = False, tensors: bool = False) -> str:
@@ -272,9 +271,9 @@ def running(engine: str, threads: int | None = None, *, in_parts: bool = False) 
         flags = PROGRAM_FLAGS if engine == "cpp" else FLAGS
         if engine != "numpy":
             brian_flags = prefs.codegen.cpp.extra_compile_args_gcc
-            prefs.codegen.cpp.extra_compile_args_gcc = [*brian_flags, *standalone.usable(flags)]
+            prefs.codegen.cpp.extra_compile_args_gcc = [*brian_flags, *compiler.usable(flags)]
         if engine == "cpp":
-            directory = stack.enter_context(_temporary_folder())
+            directory = str(stack.enter_context(temporary_folder()))
             # a new one: a model that the user is building for Brian2's device is not affected
             device = standalone.Device()
             device.in_parts = in_parts
@@ -296,16 +295,6 @@ def _forget_texts() -> None:
     remembered = getattr(make_statements, "_cache", {})
     if len(remembered) > _MOST_TEXTS:
         remembered.clear()
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[str]:
-    directory, process = tempfile.mkdtemp(prefix="nsnn_"), os.getpid()
-    try:
-        yield directory
-    finally:
-        if os.getpid() == process:  # a forked process must not delete it
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 def run(network: Network, duration: float, device: Any, progress: Any, t_start: float = 0.0) -> None:

@@ -112,11 +112,13 @@ def decide(
     has_compiler: bool,
     ready: Collection[str] = (),
     credit: Mapping[str, float] | None = None,
+    without: Collection[str] = (),
 ) -> Choice:
     """The engine for a run.
 
     ready : engines whose code for this model is loaded or cached
     credit : for an engine, the seconds that it would have saved in earlier runs of the model
+    without : engines whose code for this model cannot be compiled or run here
 
     >>> decide(Work(steps=1000, noisy=1, noisy_members=10), has_compiler=True).reason
     'numpy: about 0.1 s, compiling would take about 2 s'
@@ -127,11 +129,11 @@ def decide(
     """
     seconds = {name: costs.seconds(work) for name, costs in RUN.items()}
     build = {name: 0.0 if name in ready else build_seconds(name, work) for name in RUN}
-    if not has_compiler:
-        text = f"numpy: about {_shown(seconds['numpy'])}; there is no C++ compiler"
-        return Choice("numpy", text, seconds)
-    without_cpp = work.runtime_only or work.spikes > MOST_SPIKES
-    possible = [name for name in RUN if not (without_cpp and name == "cpp")]
+    left_out = {*without, *(["cpp"] if work.runtime_only or work.spikes > MOST_SPIKES else [])}
+    possible = [name for name in RUN if name not in left_out]
+    if not has_compiler or possible == ["numpy"]:
+        reason = "compiled code fails" if has_compiler else "there is no C++ compiler"
+        return Choice("numpy", f"numpy: about {_shown(seconds['numpy'])}; {reason}", seconds)
 
     def expected(name: str) -> float:
         saved = (credit or {}).get(name, 0.0)

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy as np
 from ..core import program_cache, run_notes
 
 _SIZES = ("size", "k", "sha256", "shape", "seed", "n")
-_MOST_PROGRAMS = 20
+_MOST_PROGRAMS, _MOST_SECONDS = 20, 1e12
+_KEY = re.compile("[0-9A-Za-z]{1,64}")
 _memory: dict[str, dict[str, Any]] = {}
 
 
@@ -32,7 +34,7 @@ class History:
     def _read(self) -> dict[str, Any]:
         """{"cython": keys, "spent": s, "programs": {program: {"cpp": keys, "spent": s}}}; empty for a model without a record."""
         text = run_notes.read(self.model)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             stored: Any = json.loads(text or "null")
             if _is_record(stored):
                 return dict(stored)
@@ -72,10 +74,12 @@ class History:
 
 def _is_record(stored: Any) -> bool:
     def numbers(*values: Any) -> bool:
-        return all(isinstance(v, float | int) and not isinstance(v, bool) for v in values)
+        return all(
+            isinstance(v, float | int) and not isinstance(v, bool) and 0 <= v < _MOST_SECONDS for v in values
+        )
 
     def names(values: Any) -> bool:
-        return isinstance(values, list) and all(isinstance(v, str) and v.isalnum() for v in values)
+        return isinstance(values, list) and all(isinstance(v, str) and _KEY.fullmatch(v) for v in values)
 
     return (
         isinstance(stored, dict)

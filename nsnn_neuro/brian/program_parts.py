@@ -39,19 +39,16 @@ _MAIN = """#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
 #include "objects.h"
 #include "network.h"
+#include "{header}"
 #ifndef _WIN32
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#endif
-#ifdef __linux__
-#include <sys/prctl.h>
 #endif
 
 namespace brian {{
@@ -95,7 +92,6 @@ static void run_steps(Network& network, double duration, int64_t completed, int6
     }}
     for (size_t k = 0; k < clocks.size(); k++) clocks[k]->set_interval(start, end);
     std::vector<char> due(clocks.size());
-    static std::clock_t reported = std::clock();
     for (int64_t step = 0; !Network::_globally_stopped; step++) {{
         ClockPointer next = clocks[0];
         for (size_t k = 1; k < clocks.size(); k++)
@@ -107,10 +103,8 @@ static void run_steps(Network& network, double duration, int64_t completed, int6
             if (due[clock_of[i]] && network.objects[i].second) network.objects[i].second();
         for (size_t k = 0; k < clocks.size(); k++)
             if (due[k]) clocks[k]->tick();
-        if (step % 64 == 63 && std::clock() - reported > {period} * CLOCKS_PER_SEC) {{
-            reported = std::clock();
-            std::ofstream(brian::results_dir + "{progress}") << (completed + (network.t - start) / duration) / pieces;
-        }}
+        if (step % 64 == 63)
+            nsnn_report(brian::results_dir, (completed + (network.t - start) / duration) / pieces);
     }}
     network.t = end;
 }}
@@ -132,9 +126,7 @@ void nsnn_run_in_parts(double duration, int64_t processes, int64_t pieces) {{
             std::exit(EXIT_FAILURE);
         }}
         if (child == 0) {{
-#ifdef __linux__
-            prctl(PR_SET_PDEATHSIG, SIGKILL); /* not without the first process */
-#endif
+            nsnn_end_without_parent(); /* the first process */
             number = next;
             children.clear();
             brian::results_dir += "part_" + std::to_string(number) + "/";
@@ -255,8 +247,7 @@ def text(device: Any, groups: list[NeuronGroup], network: str) -> str:
         groups=len(groups),
         edge=_EDGE,
         network=network,
-        period=program_progress.PERIOD,
-        progress=program_progress.FILE,
+        header=program_progress.HEADER,
         keep="\n".join(shared),
     )
 

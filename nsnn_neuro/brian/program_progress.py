@@ -1,7 +1,7 @@
 """Progress of a C++ program: it writes the completed fraction to a file five times a second, which `simulate` reads.
 
-Brian2 reads the processor's clock in every step, and for its own report for every object in it, which takes longer than the step
-of a small group. Here it is read in every sixteenth step.
+Brian2 before 2.10 reads the processor's clock in every step, which takes longer than the step of a small group. Here it is read in
+every sixteenth step.
 """
 
 from __future__ import annotations
@@ -14,34 +14,71 @@ from typing import Any
 
 PERIOD = 0.2  # s
 FILE = "progress"
+HEADER = "nsnn_progress.h"
+HEADER_TEXT = f"""#ifndef NSNN_PROGRESS_H
+#define NSNN_PROGRESS_H
+#include <ctime>
+#include <fstream>
+#include <string>
+#ifndef _WIN32
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+/* A program ends with the process that started it, which holds the other end of the pipe at its standard input */
+static inline void nsnn_end_without_parent() {{
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+#ifndef _WIN32
+    struct pollfd input = {{0, 0, 0}};
+    if (poll(&input, 1, 0) == 1 && (input.revents & POLLHUP)) _exit(1);
+#endif
+}}
+
+static inline void nsnn_report(const std::string& folder, double completed) {{
+    static std::clock_t reported = std::clock();
+    if (std::clock() - reported < {PERIOD} * CLOCKS_PER_SEC) return;
+    reported = std::clock();
+    std::ofstream(folder + "{FILE}") << completed;
+    nsnn_end_without_parent();
+}}
+#endif
+"""
+"""C++ text of a header: functions that report the completed fraction and end the program when its parent has ended."""
+_STEP = re.compile(r"^(?=\s*for\(size_t i=0; i<objects\.size\(\); i\+\+\))", re.MULTILINE)
+_REPORT = "        if (++nsnn_steps % 16 == 0) nsnn_report(brian::results_dir, (t - t_start) / duration);\n"
+# of Brian2 before 2.10, in each step
 _TIME_TAKEN = re.compile(r"^\s*current = std::clock\(\);\n\s*elapsed_realtime = [^;]*;", re.MULTILINE)
 _END = re.compile(r"^(?=\s*_last_run_time = elapsed_realtime;)", re.MULTILINE)
-_REPORT = f"""
-            static double nsnn_next = {PERIOD};
-            if (nsnn_next > elapsed_realtime + 2 * {PERIOD}) nsnn_next = elapsed_realtime + {PERIOD}; /* another run */
-            if (elapsed_realtime > nsnn_next) {{
-                nsnn_next = elapsed_realtime + {PERIOD};
-                std::ofstream(brian::results_dir + "{FILE}") << (t - t_start) / duration;
-            }}"""
 
 
 def with_report(network: str) -> str:
-    """The C++ text of Brian2's network.cpp that writes its progress; unchanged where it does not take the time in each step.
+    """The C++ text of Brian2's network.cpp that writes its progress; unchanged where it has no loop over objects.
 
-    >>> loop = "    current = std::clock();\\n    elapsed_realtime = 0.1;\\n  _last_run_time = elapsed_realtime;"
-    >>> print(with_report(loop)[:39])
-    #include <fstream>
+    >>> print(with_report("    for(size_t i=0; i<objects.size(); i++)"))
     #include "objects.h"
-    >>> with_report(loop).count("clock()"), with_report("")
-    (2, '')
+    #include "nsnn_progress.h"
+    static long nsnn_steps = 0;
+            if (++nsnn_steps % 16 == 0) nsnn_report(brian::results_dir, (t - t_start) / duration);
+        for(size_t i=0; i<objects.size(); i++)
+    >>> with_report("")
+    ''
     """
-    taken = _TIME_TAKEN.search(network)
-    if taken is None or not _END.search(network):
+    if not _STEP.search(network):
         return network
-    begin, end = f"{network[: taken.start()]}\n        if (++nsnn_steps % 16 == 0) {{", network[taken.end() :]
-    end = _END.sub(lambda _: f"{taken[0]}\n", end, count=1)
-    text = f"{begin}{taken[0]}{_REPORT}\n        }}{end}"
-    return f'#include <fstream>\n#include "objects.h"\nstatic long nsnn_steps = 0;\n{text}'
+    network = _STEP.sub(_REPORT, network, count=1)
+    taken = _TIME_TAKEN.search(network)
+    if taken is not None and _END.search(network):
+        end = _END.sub(lambda _: f"{taken[0]}\n", network[taken.end() :], count=1)
+        network = (
+            f"{network[: taken.start()]}\n        if (nsnn_steps % 16 == 0) {{{taken[0]}\n        }}{end}"
+        )
+    return f'#include "objects.h"\n#include "{HEADER}"\nstatic long nsnn_steps = 0;\n{network}'
 
 
 def reader(results: Path, report: Callable[[float], Any] | None) -> Callable[[], None] | None:

@@ -14,13 +14,7 @@ import hashlib
 import itertools
 import os
 import re
-import shlex
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,10 +31,10 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice, CPPWriter
 from ..core import program_cache, run_notes
 from ..core.errors import NsnnError
 from ..core.progress import announce
-from . import program_loops, program_parts, program_progress
-from .find_compiler import find_compiler
+from ..core.temporary_folder import temporary_folder
+from . import compiler, program_loops, program_parts, program_progress
+from .child_process import CompiledCodeError, call
 
-COMPILING = "compiling the model (once, some seconds)"
 _NUMBERS = ("reals", "wholes")
 _FULL = 28  # exit code of a program that could not write its results
 _CLOSED = re.compile(r"\b(outfile_\w+)\.close\(\);")
@@ -68,46 +62,6 @@ early.h.gch: early.h
 """
 
 
-@contextlib.contextmanager
-def flags_apart() -> Iterator[list[str]]:
-    """Take the compiler's flags out of Brian2's preferences, which would compile a test file per flag; yields those usable."""
-    chosen = prefs.codegen.cpp.extra_compile_args
-    flags = prefs.codegen.cpp.extra_compile_args_gcc if chosen is None else chosen
-    try:
-        prefs.codegen.cpp.extra_compile_args = []
-        yield usable(flags)
-    finally:
-        prefs.codegen.cpp.extra_compile_args = chosen
-
-
-def usable(flags: Sequence[str]) -> list[str]:
-    """The `flags` that the C++ compiler accepts; all of them if there is no compiler."""
-    return list(_ask(tuple(find_compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[0])
-
-
-def described(flags: Sequence[str]) -> str:
-    """Path, version and target processor that the C++ compiler reports with these flags."""
-    return _ask(tuple(find_compiler() or ()), tuple(flags), os.environ.get("PATH", ""))[1]
-
-
-@functools.lru_cache(maxsize=8)
-def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
-    """The flags that a compiler accepts, and its report: version and the meaning of -march=native."""
-
-    if not command:
-        return flags, ""
-
-    def tried(flags: Sequence[str]) -> tuple[int, str]:
-        asked = [*command, "-v", *flags, "-fsyntax-only", "-x", "c++", os.devnull]
-        return call(asked, tempfile.gettempdir(), {**os.environ, "LC_ALL": "C"})
-
-    code, output = tried(flags)
-    if code:
-        flags = tuple(flag for flag in flags if not tried([flag])[0])
-        code, output = tried(flags)
-    return flags, "\n".join([shutil.which(command[0]) or "", *command, output])
-
-
 class Device(CPPStandaloneDevice):
     """Brian2's C++ standalone device with numbers as data and cached programs."""
 
@@ -133,16 +87,16 @@ class Device(CPPStandaloneDevice):
     def execute(self, directory: str, report: Callable[[float], Any] | None = None) -> None:
         """Compile the model unless its program is cached, and run it in `directory`; `report` gets the completed fraction."""
         self._divide()
-        with flags_apart() as self.extra_compile_args:
+        with compiler.flags_apart() as self.extra_compile_args:
             self.build(directory=directory, compile=False, run=False)
             _check_writing(Path(directory) / "objects.cpp")
             _rewrite(Path(directory) / "network.cpp", program_progress.with_report)
         key, program = self._key(Path(directory)), Path(directory) / "main"
         run_notes.mark_used(key)
         if not program_cache.fetch(key, program):
-            announce(COMPILING)
+            announce(compiler.ANNOUNCEMENT)
             super().copy_source_files(self.writer, directory)
-            _make(directory)
+            compiler.make(directory)
             program_cache.keep(key, program)
         self._run_program(directory, report)
 
@@ -169,20 +123,19 @@ class Device(CPPStandaloneDevice):
             self.array_cache[clock.variables["t"]] = None
         settings = prefs.devices.cpp_standalone
         program = settings.run_cmd_unix
-        code, output = call(
-            [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir],
-            directory,
-            {
-                **os.environ,
-                **settings.run_environment_variables,
-                **self.run_environment_variables,
-            },
-            program_progress.reader(results, report),
-        )
+        command = [*([program] if isinstance(program, str) else program), "--results_dir", self.results_dir]
+        environment = {**os.environ, **settings.run_environment_variables, **self.run_environment_variables}
+        poll = program_progress.reader(results, report)
+        try:
+            code, output = call(command, directory, environment, poll, with_parent=True)
+        except CompiledCodeError as error:
+            raise CompiledCodeError(f'engine = "cpp": {error}', 'or use engine="cython"') from error
         if code == _FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.results_dir)
         if code:
-            raise NsnnError(
+            # one that was killed would have taken too much memory, or time, on another engine too
+            kind = CompiledCodeError if code > 0 else NsnnError
+            raise kind(
                 f'engine = "cpp": the compiled program ended with exit code {code}; use engine="cython":\n{output[-2000:]}'
             )
         if others:
@@ -198,7 +151,7 @@ class Device(CPPStandaloneDevice):
         writer.source_files |= sources
 
     def _key(self, directory: Path) -> str:
-        digest = hashlib.sha256(described(self.extra_compile_args).encode())
+        digest = hashlib.sha256(compiler.described(self.extra_compile_args).encode())
         for package in ("brian2", "nsnn_neuro"):
             digest.update(f"{package} {version(package)}\n".encode())
         digest.update(_library()[2] + _digest(directory))
@@ -283,6 +236,7 @@ class Device(CPPStandaloneDevice):
         """Brian2's with faster loops; in a program that runs in parts, a file more, and code objects for the neurons of a part."""
         super().generate_codeobj_source(writer)
         writer.write(program_loops.HEADER, program_loops.HEADER_TEXT)
+        writer.write(program_progress.HEADER, program_progress.HEADER_TEXT)
         if self._divided:
             (network,) = self.networks
             writer.write(program_parts.TEXT, program_parts.text(self, self._divided, network.name))
@@ -321,10 +275,10 @@ class Device(CPPStandaloneDevice):
 @functools.cache
 def _library() -> tuple[frozenset[str], frozenset[str], bytes]:
     """Brian2's own headers and sources, by their names in a program's folder, and their checksum."""
-    with tempfile.TemporaryDirectory(prefix="nsnn_") as folder:
-        writer = CPPWriter(folder)
-        all_devices["cpp_standalone"].copy_source_files(writer, folder)
-        return frozenset(writer.header_files), frozenset(writer.source_files), _digest(Path(folder))
+    with temporary_folder() as folder:
+        writer = CPPWriter(str(folder))
+        all_devices["cpp_standalone"].copy_source_files(writer, str(folder))
+        return frozenset(writer.header_files), frozenset(writer.source_files), _digest(folder)
 
 
 def _digest(directory: Path) -> bytes:
@@ -371,11 +325,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _check_writing(objects: Path) -> None:
-    """Let the program end with an exit code of its own when it cannot write its results, which Brian2's would ignore."""
+    """Let the program end with its parent, and with an exit code of its own when it cannot write its results."""
     text = objects.read_text(encoding="utf-8")
     text = _CLOSED.sub(rf"\g<0> if(!\g<1>) std::exit({_FULL});", text)
     text = _NOT_OPENED.sub(rf"\g<0> std::exit({_FULL});", text)
-    objects.write_text(f"#include <cstdlib>\n{text}", encoding="utf-8")
+    begin = "static const bool nsnn_begun = (nsnn_end_without_parent(), true);"
+    objects.write_text(
+        f'#include <cstdlib>\n#include "{program_progress.HEADER}"\n{begin}\n{text}', encoding="utf-8"
+    )
 
 
 @functools.cache
@@ -385,98 +342,3 @@ def version(package: str) -> str:
         return metadata.version(package.replace("_", "-"))
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-def _make(directory: str) -> None:
-    """Compile the project in `directory`; nothing goes on compiling after an exception."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    extra = prefs.devices.cpp_standalone.extra_make_args_unix
-    command = [
-        *shlex.split(prefs.devices.cpp_standalone.make_cmd_unix),
-        *(f"-j{cores}" if argument == "-j" else argument for argument in extra),
-        f"CXX={shlex.join(find_compiler() or ['c++'])}",
-    ]
-    code, output = compile_in(directory, command)
-    if code:
-        raise failed("cpp", "cython", output)
-
-
-def compile_in(directory: str, command: Sequence[str]) -> tuple[int, str]:
-    """Run a compiler, whose temporary files go with the directory. Returns its exit code and what it wrote to stderr."""
-    return call(command, directory, {**os.environ, "TMPDIR": directory})
-
-
-def failed(engine: str, other: str, output: str) -> Exception:
-    """The error for what a failing compiler has output, which names another engine to use; an OSError when the disk is full."""
-    if os.strerror(errno.ENOSPC) in output:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
-    command = shlex.join(find_compiler() or ["c++"])
-    return NsnnError(
-        f'engine = "{engine}": the C++ compiler {command} failed; use engine="{other}", or name another by the environment '
-        f"variable CXX:\n{output[-2000:]}"
-    )
-
-
-def call(
-    command: Sequence[str],
-    directory: str,
-    environment: Mapping[str, str] | None = None,
-    poll: Callable[[], Any] | None = None,
-) -> tuple[int, str]:
-    """Run a command in a directory and in its own process group, which ends with an exception such as Ctrl-C.
-
-    `poll` is called five times a second. Returns its exit code and what it wrote to stderr. The working directory of this process,
-    which its threads share, stays.
-    """
-    process = None
-    try:
-        with _interrupt_later():
-            process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-        output = _awaited(process, poll)
-    except BaseException:
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                if hasattr(os, "killpg"):
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
-                    process.kill()
-            process.wait()
-        raise
-    return process.returncode, output
-
-
-def _awaited(process: subprocess.Popen[str], poll: Callable[[], Any] | None) -> str:
-    """What a process has written to stderr, at its end."""
-    while poll is not None:
-        try:
-            return process.communicate(timeout=program_progress.PERIOD)[1]
-        except subprocess.TimeoutExpired:
-            poll()
-    return process.communicate()[1]
-
-
-@contextlib.contextmanager
-def _interrupt_later() -> Iterator[None]:
-    """Delay Ctrl-C until the end of the block, so that a process that has just started is known and can be ended."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    pending: list[tuple] = []
-    signal.signal(signal.SIGINT, lambda *arguments: pending.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pending:
-            before(*pending[0])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 
+from ..brian import auto_engine
 from ..brian import engine as engines
 from ..brian.simulate import simulate
 from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords
@@ -62,8 +63,8 @@ def certify(
     models : names of neurons, or "TsodyksMarkram", in upper or lower case; None: all
     ranges : True adds rates at the ends of the ranges of correlation times, noise strengths and rates (0.2 to 100 Hz), which takes
         three times as long as the rest
-    engine : "auto", "cpp", "cython" or "numpy" for continuous membranes; "auto" is "cpp", or "numpy" where there is no compiler.
-        Synapses and neurons in discrete time run on "numpy", which is faster than compiling
+    engine : "auto", "cpp", "cython" or "numpy" for continuous membranes; "auto" is "cpp", or "numpy" where there is no compiler
+        that works. Synapses and neurons in discrete time run on "numpy", which is faster than compiling
     seed : integer; results do not depend on n_jobs or the choice of models
     n_jobs : number of processes, -1: one for each core; None: two, or one on a machine with one core; 1 starts no process
     progress : as for `simulate`
@@ -85,8 +86,6 @@ def certify(
     """
     flag(ranges, "ranges")
     chosen, target = _chosen(models), engines.choose(engine, auto=True)
-    if target == "auto":
-        target = "cpp" if engines.choose("cython") == "cython" else "numpy"  # with a warning
     jobs = min(2, check_jobs(-1)) if n_jobs is None else check_jobs(n_jobs)
     tasks = [
         (i, j)
@@ -95,6 +94,9 @@ def certify(
         for j, case in enumerate(pair.cases)
         if ranges or not case.end_of_range
     ]
+    if target == "auto":
+        compiled = any(not _is_discrete(pairs()[i].cases[j]) for i, j in tasks)
+        target = auto_engine.fastest() if compiled else "numpy"
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {
         (i, 0): [_empty(p)] for i, p in enumerate(pairs()) if p.model in chosen and not p.cases
     }
@@ -262,6 +264,11 @@ def fit_bias(errors: dict[float, tuple[float, float]], dt: float) -> Bias:
     return Bias("not resolved" if abs(a) > _RESOLVED * error else bound, float(100 * a), float(100 * error))
 
 
+def _is_discrete(case: Case) -> bool:
+    """Whether a case runs on NumPy, whatever the engine."""
+    return case.measure is not None or isinstance(case.neuron, NSNNNeuron | PoissonSource)
+
+
 def _measured(
     case: Case, dt: float, exact: dict[str, float], engine: str, seed: int, name: str
 ) -> dict[str, Estimated]:
@@ -269,7 +276,7 @@ def _measured(
     own = (seed + zlib.crc32(f"{name} {dt:g}".encode())) % 2**62
     if case.measure is not None:
         return case.measure(1e-3 * dt, own)
-    discrete, rate = isinstance(case.neuron, NSNNNeuron | PoissonSource), exact["rate"]
+    discrete, rate = _is_discrete(case), exact["rate"]
     share = 2 if discrete else 1 if case.gain or dt == case.dts[0] else 0.5
     n = _NEURONS
     window = max(_LEAST_WINDOW, share * _AIM / (rate * n))

@@ -29,6 +29,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from . import temporary_folder
 from .warn import warn
 
 KINDS = ("cpp", "cython")
@@ -45,7 +46,7 @@ class NoCacheWarning(UserWarning):
     """The cache folder cannot be used: every process compiles its models again."""
 
 
-class _Damaged(Exception):
+class _Damaged(OSError):
     """An entry that must not be used and is to be removed."""
 
 
@@ -216,8 +217,8 @@ def _checked(entry: Path) -> Iterator[IO[bytes] | None]:
         program: IO[bytes] | None = None
         try:
             _check(os.lstat(entry), stat.S_ISDIR, 0o700)
-            checksum = stack.enter_context(_opened(entry / _CHECKSUM, 0o400))
-            program = stack.enter_context(_opened(entry / _PROGRAM, 0o500))
+            checksum = stack.enter_context(opened(entry / _CHECKSUM, 0o400))
+            program = stack.enter_context(opened(entry / _PROGRAM, 0o500))
             if checksum.read(65) != _hexdigest(program).encode("ascii"):
                 raise _Damaged
             with contextlib.suppress(OSError):
@@ -231,8 +232,8 @@ def _checked(entry: Path) -> Iterator[IO[bytes] | None]:
         yield program
 
 
-def _opened(path: Path, needed: int) -> IO[bytes]:
-    """Open a regular file that only this user can write, with the permissions `needed`, for reading."""
+def opened(path: Path, needed: int = 0o400) -> IO[bytes]:
+    """Open a regular file that only this user can write, with the permissions `needed`, for reading; else an OSError."""
     _check(os.lstat(path), stat.S_ISREG, needed)
     # the file may have been replaced by a link or a FIFO since lstat
     flags = os.O_RDONLY
@@ -330,14 +331,9 @@ def stand_in(base: Path, reason: str) -> Path:
             "set NSNN_CACHE_DIR to a folder of yours that nobody else can write to",
             NoCacheWarning,
         )
-        _stand_ins[base] = Path(tempfile.mkdtemp(prefix="nsnn_cache_"))
-        atexit.register(_remove, _stand_ins[base], os.getpid())
+        _stand_ins[base], remove = temporary_folder.make("nsnn_cache_")
+        atexit.register(remove)
     return _stand_ins[base]
-
-
-def _remove(stand_in: Path, process: int) -> None:
-    if os.getpid() == process:  # not in a fork
-        shutil.rmtree(stand_in, ignore_errors=True)
 
 
 def _link(path: Path, program: IO[bytes], target: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import program_cache
 
-_MOST, _LARGEST = 500, 2**16  # notes; characters of a note
+_MOST, _LARGEST = 500, 2**16  # notes; bytes of a note that is read
 _PART = ".part-"
 _used = threading.local()
 
@@ -34,19 +34,19 @@ def read(name: str) -> str | None:
     place = folder()
     if place is None:
         return None
-    with contextlib.suppress(OSError, ValueError), open(place / name, encoding="utf-8") as file:
-        return file.read(_LARGEST)
+    with contextlib.suppress(OSError, ValueError), program_cache.opened(place / name) as file:
+        return file.read(_LARGEST).decode()
     return None
 
 
-def write(name: str, text: str) -> None:
-    """Write or replace a note; nothing happens where the cache folder cannot be used. The oldest notes beyond 500 are removed."""
+def write(name: str, text: str) -> Path | None:
+    """Write or replace a note; its path, or None where the cache folder cannot be used. The oldest notes beyond 500 are removed."""
     place = program_cache.base_folder() / program_cache.NOTES
     with contextlib.suppress(OSError):
         for missing in reversed([one for one in (place, *place.parents) if not one.exists()]):
             missing.mkdir(mode=0o700, exist_ok=True)
         if folder() is None:
-            return
+            return None
         handle, part = tempfile.mkstemp(prefix=_PART, dir=place)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -56,6 +56,8 @@ def write(name: str, text: str) -> None:
             Path(part).unlink(missing_ok=True)
         for path in sorted(place.iterdir(), key=lambda path: path.lstat().st_mtime)[:-_MOST]:
             path.unlink(missing_ok=True)
+        return place / name
+    return None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from brian2 import Hz, ms, mV, second
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import auto_engine, engine, engine_choice, engine_history, standalone
+from nsnn_neuro.brian import auto_engine, compiler, engine, engine_choice, engine_history
 from nsnn_neuro.brian.engine_choice import Work, build_seconds, decide
 from nsnn_neuro.brian.simulate import _parts
 from nsnn_neuro.brian.single_run import Run
@@ -281,8 +281,8 @@ def test_the_choice_is_in_the_block_and_on_stderr_once_where_bars_are_shown(cach
 def test_runs_that_change_the_engine_keep_their_spikes_and_programs_last(cache, monkeypatch) -> None:
     """NumPy first; with the credit of earlier runs C++, then the cached program, also for other parameters."""
     made: list[str] = []
-    make = standalone._make
-    monkeypatch.setattr(standalone, "_make", lambda folder: (made.append(folder), make(folder)))
+    make = compiler.make
+    monkeypatch.setattr(compiler, "make", lambda folder: (made.append(folder), make(folder)))
     monkeypatch.setitem(engine_choice.BUILD, "cpp", (1.0, 0.0, 0.0))
     monkeypatch.setattr(engine_choice, "_NUMBA", 0.0)
 

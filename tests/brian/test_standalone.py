@@ -21,7 +21,8 @@ from brian2 import Hz, ms, mV, prefs
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import FLAGS, standalone
+from nsnn_neuro.brian import FLAGS, compiler, standalone
+from nsnn_neuro.brian.find_compiler import find_compiler
 from nsnn_neuro.core import program_cache
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,8 +104,8 @@ def test_what_is_compiled_is_in_the_key(key, monkeypatch):
         keys.append(key(*model))
     finally:
         prefs.codegen.cpp.extra_compile_args_gcc = flags
-    ask = standalone._ask
-    monkeypatch.setattr(standalone, "_ask", lambda *args: (ask(*args)[0], "another compiler or processor"))
+    ask = compiler._ask
+    monkeypatch.setattr(compiler, "_ask", lambda *args: (ask(*args)[0], "another compiler or processor"))
     keys.append(key(*model))
     monkeypatch.setattr(standalone, "version", lambda package: "another version")
     keys.append(key(*model))
@@ -134,8 +135,8 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def compiled(cache, monkeypatch):
     """The list of what is compiled from here on."""
-    calls, make = [], standalone._make
-    monkeypatch.setattr(standalone, "_make", lambda directory: (calls.append(directory), make(directory)))
+    calls, make = [], compiler.make
+    monkeypatch.setattr(compiler, "make", lambda directory: (calls.append(directory), make(directory)))
     return calls
 
 
@@ -248,7 +249,7 @@ def test_two_processes_at_once_make_one_entry(cache, tmp_path):
 def wrapper(folder: Path, text: str) -> str:
     """A compiler that does something of its own before it compiles."""
     path = folder / "c++"
-    path.write_text(f'#!/bin/sh\n{text}\nexec {" ".join(standalone.find_compiler())} "$@"\n')
+    path.write_text(f'#!/bin/sh\n{text}\nexec {" ".join(find_compiler())} "$@"\n')
     path.chmod(0o755)
     return str(path)
 
@@ -307,13 +308,13 @@ def test_a_compiler_without_a_flag_does_without(compiled, tmp_path, monkeypatch)
     lacking = FLAGS[0].split("=")[1]
     text = f"""echo >> {tmp_path}/calls
     for a in "$@"; do case "$a" in *{lacking}*) echo unknown >&2; exit 1;; esac; done"""
-    known = standalone.usable([*FLAGS, "-O2"])
+    known = compiler.usable([*FLAGS, "-O2"])
     monkeypatch.setenv("CXX", wrapper(tmp_path, text))
-    flags = standalone.usable([*FLAGS, "-O2"])
+    flags = compiler.usable([*FLAGS, "-O2"])
     assert flags == [flag for flag in known if lacking not in flag]
     assert "-O2" in flags
     calls = len((tmp_path / "calls").read_text())
-    standalone.usable([*FLAGS, "-O2"])
+    compiler.usable([*FLAGS, "-O2"])
     assert len((tmp_path / "calls").read_text()) == calls == 5
     small = MODEL | {"trials": 1}
     assert spikes(**small, engine="cpp") == spikes(**small, engine="numpy")
@@ -330,7 +331,7 @@ FAILING = (
 @pytest.mark.parametrize(("name", "other"), [("cpp", "cython"), ("cython", "numpy")])
 def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, name, other):
     monkeypatch.setenv("CXX", wrapper(tmp_path, FAILING))
-    with pytest.raises(NsnnError, match=rf'engine = "{name}": (?s:.*)engine="{other}"(?s:.*)bad luck'):
+    with pytest.raises(NsnnError, match=rf'engine = "{name}": (?s:.*)bad luck(?s:.*)engine="{other}"'):
         spikes(**MODEL, engine=name)
     assert list(cache.iterdir()) == []
 
@@ -343,7 +344,7 @@ def test_compiling_is_announced_where_a_bar_is_shown(cache, tmp_path, monkeypatc
     for progress in (True, False):
         with pytest.raises(NsnnError, match="bad luck"):
             spikes(**MODEL, engine=name, progress=progress)
-        assert capsys.readouterr().err.count(standalone.COMPILING) == progress
+        assert capsys.readouterr().err.count(compiler.ANNOUNCEMENT) == progress
 
 
 @pytest.mark.slow
@@ -385,12 +386,12 @@ def test_results_that_cannot_be_written_are_no_results(cache, monkeypatch, which
     """Brian2's program would end as if all were well, with spikes missing."""
     call = standalone.call
 
-    def on_a_full_disk(command, directory, *rest):
+    def on_a_full_disk(command, directory, *rest, **more):
         if "--results_dir" in command:
             text = (Path(directory) / "objects.cpp").read_text(encoding="utf-8")
             (name,) = set(re.findall(rf'results_dir \+ "(\w*{which}\w*)"', text))
             (Path(directory) / "results" / name).symlink_to("/dev/full")
-        return call(command, directory, *rest)
+        return call(command, directory, *rest, **more)
 
     monkeypatch.setattr(standalone, "call", on_a_full_disk)
     with pytest.raises(NsnnError, match=r"the disk is full \(.*results"):

@@ -144,10 +144,11 @@ def test_a_folder_that_cannot_be_used_is_replaced_with_one_warning(
     assert program_cache.fetch("a", tmp_path / "main")
     assert program_cache.fetch("b", tmp_path / "other")
     assert not place.is_dir() or names(place) == []
-    (gone,) = registered
-    assert Path(gone[1]).is_dir()
-    gone[0](*gone[1:])
-    assert not Path(gone[1]).exists()
+    ((remove,),) = registered
+    (stand_in,) = program_cache._stand_ins.values()
+    assert stand_in.is_dir()
+    remove()
+    assert not stand_in.exists()
 
 
 def test_a_full_disk_is_named_once_and_leaves_nothing(place, program, monkeypatch):
