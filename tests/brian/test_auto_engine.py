@@ -158,12 +158,43 @@ def test_a_record_counts_only_what_is_cached(cache) -> None:
         '{"cython": [], "spent": "1", "programs": {}}',
         '{"cython": [], "spent": 1, "programs": {"p": {"cpp": 1, "spent": 0}}}',
         "\x00",
+        "[" * 60_000,
+        '{"cython": ' * 5000,
+        f'{{"cython": [], "spent": {10**400}, "programs": {{}}}}',
+        f'{{"cython": [], "spent": {"1" * 6000}, "programs": {{}}}}',
+        '{"cython": [], "spent": 1e400, "programs": {}}',
+        '{"cython": [], "spent": NaN, "programs": {}}',
+        '{"cython": [], "spent": -1, "programs": {}}',
+        f'{{"cython": ["{"a" * 5000}"], "spent": 1, "programs": {{}}}}',
+        " " * 70_000 + '{"cython": [], "spent": 1, "programs": {}}',
     ],
+    ids=range(17),
 )
 def test_a_damaged_note_is_none(cache, text: str) -> None:
     history = engine_history.of({"type": "A"}, [], 1)
     run_notes.write(history.model, text)
     assert (history.ready(), history.credit()) == (set(), {"cython": 0.0, "cpp": 0.0})
+    history.add("cpp", ["a"], {"cython": 0.5})  # and is replaced
+    assert history.credit() == {"cython": 0.5, "cpp": 0.0}
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "device"])
+def test_a_note_that_is_no_file_is_none(cache, kind: str) -> None:
+    """In particular, a FIFO is not waited for."""
+    history = engine_history.of({"type": "A"}, [], 1)
+    history.add("cython", [], {"cython": 0.5})
+    engine_history._memory.clear()  # another process
+    note = cache / "runs" / history.model
+    note.rename(cache / "runs" / "aside")
+    if kind == "fifo":
+        os.mkfifo(note)
+    elif kind == "folder":
+        note.mkdir()
+    else:
+        note.symlink_to("aside" if kind == "link" else "/dev/zero")
+    assert (history.ready(), history.credit()) == (set(), {"cython": 0.0, "cpp": 0.0})
+    history.add("cpp", [], {"cython": 0.25})
+    assert history.credit()["cython"] == 0.25
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files")

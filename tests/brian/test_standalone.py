@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -23,7 +24,8 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import FLAGS, compiler, standalone
 from nsnn_neuro.brian.find_compiler import find_compiler
-from nsnn_neuro.core import program_cache
+from nsnn_neuro.brian.program_progress import HEADER_TEXT
+from nsnn_neuro.core import program_cache, temporary_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -299,6 +301,65 @@ def test_a_killed_process_leaves_no_entry(cache, tmp_path):
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert list((tmp_path / "cache").rglob("*")) == []
+
+
+LONG = """
+from brian2 import Hz, ms, mV, second
+import nsnn_neuro as nsnn
+cell = nsnn.LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+nsnn.simulate(cell, nsnn.WhiteNoise(1*mV), n_neurons=500, duration=10_000*second, seed=1, engine="cpp", threads=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.skipif(not os.path.exists("/proc/self/exe"), reason="no list of processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_program_ends_with_its_process_and_the_next_removes_its_folder(
+    cache, tmp_path, monkeypatch, number
+):
+    def programs() -> list[str]:
+        """The processes that run a program below the folder."""
+        found = []
+        for link in Path("/proc").glob("[0-9]*/exe"):
+            with contextlib.suppress(OSError):
+                if os.readlink(link).startswith(str(tmp_path)):
+                    found.append(link.parent.name)
+        return found
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", LONG], env=environment)
+    while not list(tmp_path.glob("nsnn_*/results/progress")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    running = programs()
+    assert len(running) == 2
+    process.send_signal(number)
+    assert process.wait() == -number
+    end = time.monotonic() + 20
+    while any(goes_on(program) for program in running):
+        assert time.monotonic() < end, "the program goes on"
+        time.sleep(0.05)
+    assert len(list(tmp_path.glob("nsnn_*"))) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder.temporary_folder() as folder:
+        assert list(tmp_path.glob("nsnn_*")) == [folder]
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_without_prctl_a_program_notices_the_end_of_the_pipe(tmp_path):
+    """As on macOS: the calls at its start and with each report."""
+    source, program = tmp_path / "pipe.cpp", tmp_path / "pipe"
+    source.write_text(f"{HEADER_TEXT}\nint main() {{ nsnn_end_without_parent(); return 7; }}")
+    command = [*find_compiler(), "-U__linux__", "-xc++", str(source), "-o", str(program)]
+    assert standalone.call(command, str(tmp_path)) == (0, "")
+    assert standalone.call([str(program)], str(tmp_path)) == (7, "")
+    assert standalone.call([str(program)], str(tmp_path), with_parent=True) == (7, "")
+    ends = os.pipe()
+    os.close(ends[1])
+    assert subprocess.run([program], stdin=ends[0], check=False).returncode == 1
+    os.close(ends[0])
 
 
 @pytest.mark.slow
