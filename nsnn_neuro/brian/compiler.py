@@ -26,8 +26,8 @@ from .find_compiler import find_compiler
 ANNOUNCEMENT = "compiling the model (once, some seconds)"
 _MOST_LOGGED = 2**20  # characters
 _ERROR = re.compile(
-    r"^.*(?:\berror\b|undefined reference|fatal|cannot |can't |unavailable|not found|No such|[Uu]nterminated).*$",
-    re.MULTILINE | re.IGNORECASE,
+    r"\berror\b|undefined reference|fatal|cannot |can't |unavailable|not found|no such|unterminated",
+    re.IGNORECASE,
 )
 
 
@@ -112,17 +112,14 @@ def compile_file(command: Sequence[str], target: Path, engine: str, other: str) 
 
 
 def _first_error(output: str, code: int) -> str:
-    """The first line of a compiler's output that is an error.
+    """The first line of a compiler's output that is an error; what `make` says of it counts last.
 
     >>> _first_error("parts.cpp: In function f:\\nparts.cpp:70:69: error: no Clock\\nmake: *** Error 1\\n", 2)
     'parts.cpp:70:69: error: no Clock'
-    >>> _first_error("bad luck", 1), _first_error("", 0)
+    >>> _first_error("bad luck\\nmake: *** Error 1", 2), _first_error("", 0)
     ('bad luck', 'exit code 0, but it has written no file')
     """
-    found = _ERROR.search(output)
-    last = output.strip().rpartition("\n")[2]
-    lines = [
-        found[0].strip() if found else last,
-        f"exit code {code}" + (", but it has written no file" * (not code)),
-    ]
-    return next(line for line in lines if line)[:300]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("make")] or lines
+    lines.append(f"exit code {code}" + (", but it has written no file" * (not code)))
+    return next((line for line in lines if _ERROR.search(line)), lines[0])[:300]
