@@ -64,7 +64,7 @@ def test_gcc_vectorises_the_step(name: str, tmp_path: Path, monkeypatch: pytest.
     gcc = shutil.which("g++")
     if gcc is None or "Free Software" not in subprocess.check_output([gcc, "--version"], text=True):
         pytest.skip("the message is that of GCC")
-    made = engine._temporary_folder
+    made = engine.temporary_folder
 
     @contextlib.contextmanager
     def copied() -> Any:
@@ -72,7 +72,7 @@ def test_gcc_vectorises_the_step(name: str, tmp_path: Path, monkeypatch: pytest.
             yield folder
             shutil.copytree(folder, tmp_path / "program")
 
-    monkeypatch.setattr(engine, "_temporary_folder", copied)
+    monkeypatch.setattr(engine, "temporary_folder", copied)
     monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "cache"))  # so that the program is compiled
     simulated(name, "cpp", duration=1 * ms)
     program = tmp_path / "program"
