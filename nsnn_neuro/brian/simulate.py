@@ -124,8 +124,9 @@ def simulate(
     seed : integer; None draws one. The Block stores it; a seed yields identical spikes on all engines
     engine : "auto" chooses the engine that is expected to end first, compilation included: "numpy" for small runs, "cpp" (C++
         standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
-        warning where compiled code would be faster. "torch" runs neurons without synapses, and networks whose projections have one
-        delay each, as PyTorch tensors, for GPUs; it needs torch. See `docs/engine.md`
+        warning where compiled code would be faster; where compiled code fails, "auto" uses another engine. "torch" runs neurons
+        without synapses, and networks whose projections have one delay each, as PyTorch tensors, for GPUs; it needs torch. See
+        `docs/engine.md`
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
         setting; see `docs/noise.md`
