@@ -14,7 +14,7 @@ from typing import Any
 from ..core.errors import NsnnError
 from .program_progress import PERIOD
 
-_CURES = {
+CURES = {
     errno.EACCES: "set TMPDIR and NSNN_CACHE_DIR to folders whose programs may run, on a disk that is not mounted with noexec",
     errno.EAGAIN: "raise the limit on processes (ulimit -u), or end other programs",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or close some",
@@ -22,6 +22,7 @@ _CURES = {
     errno.ENOENT: "install it, or add its folder to PATH",
     errno.ENOMEM: "there is too little memory: end other programs",
 }
+"""What helps where a process cannot be started or a file not opened, by the number of the system's error."""
 
 
 class CompiledCodeError(NsnnError):
@@ -94,7 +95,7 @@ def _named_errors(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cure = _CURES.get(error.errno or 0, "expected a command that this machine can run")
+        cure = CURES.get(error.errno or 0, "expected a command that this machine can run")
         raise CompiledCodeError(f"{name} cannot be started ({error.strerror or error}): {cure}") from error
 
 

@@ -22,6 +22,7 @@ from brian2.core.base import BrianObjectException
 
 from ..core.errors import NsnnError
 from . import shortcuts
+from .child_process import CURES, CompiledCodeError
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 # the package holds a proxy under this name
@@ -133,7 +134,7 @@ def borrowed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _named_errors() -> Iterator[None]:
-    """Raise NsnnErrors without Brian2's wrapper, and errors of a full disk as NsnnError."""
+    """Raise NsnnErrors without Brian2's wrapper, and errors of a full disk and of a limit on open files as NsnnError."""
     try:
         yield
     except (BrianObjectException, OSError) as error:
@@ -146,6 +147,8 @@ def _named_errors() -> Iterator[None]:
                 f"the disk is full ({cause.filename or tempfile.gettempdir()}): free some space, or set TMPDIR (temporary files) "
                 "and NSNN_CACHE_DIR (compiled models) to folders with free space"
             ) from error
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            raise CompiledCodeError(f"a file cannot be opened ({cause}): {CURES[cause.errno]}") from error
         raise
 
 

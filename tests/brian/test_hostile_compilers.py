@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -50,13 +51,13 @@ def named(text: str) -> Given:
     return lambda folder, patch: patch.setenv("CXX", text)
 
 
-def limited(number: int) -> Given:
-    """A machine that starts no process."""
+def limited(number: int, owner: Any = subprocess, name: str = "Popen") -> Given:
+    """A machine that starts no process, or opens no file."""
 
     def refused(*args: Any, **kwargs: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    return lambda folder, patch: patch.setattr(subprocess, "Popen", refused)
+    return lambda folder, patch: patch.setattr(owner, name, refused)
 
 
 def without_make(folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -75,6 +76,7 @@ HOSTILE: dict[str, tuple[Given, Sequence[str], Sequence[str]]] = {
     "no make": (without_make, ["make", "install", "PATH"], ["bad luck"]),
     "no processes": (limited(errno.EAGAIN), ["ulimit -u"], ["ulimit -u"]),
     "no files": (limited(errno.EMFILE), ["ulimit -n"], ["ulimit -n"]),
+    "no folder": (limited(errno.EMFILE, tempfile, "mkdtemp"), ["ulimit -n"], ["ulimit -n"]),
     # as on a disk mounted with noexec: what has been compiled cannot be run, or loaded
     "noexec": (
         script('for last; do :; done; case "$*" in *main*) touch main;; *) touch "$last";; esac'),
