@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, program_parts, standalone
+from nsnn_neuro.brian import engine, program_parts, program_progress, standalone
 from nsnn_neuro.brian.find_compiler import find_compiler
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -246,6 +246,7 @@ def test_the_program_takes_brian2s_class_of_clocks_whatever_its_name(clock: str,
         namespace brian {{ Network network; std::string results_dir; }}"""
     )
     (tmp_path / "objects.h").touch()
+    (tmp_path / program_progress.HEADER).write_text(program_progress.HEADER_TEXT)
     with engine.running("cpp") as device:
         (tmp_path / "parts.cpp").write_text(program_parts.text(device, [], "network"))
     source = str(tmp_path / "parts.cpp")
