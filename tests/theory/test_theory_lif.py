@@ -64,6 +64,21 @@ def test_limits_of_weak_noise():
     assert theory.siegert_rate(0.5, 0.03, **UNIT) / kramers == pytest.approx(1, abs=1e-7)
 
 
+def test_cv_of_weak_noise_is_that_of_linear_propagation():
+    """CV = sigma sqrt(1/(mu - theta)^2 - 1/(mu - Vr)^2) / log((mu - Vr)/(mu - theta)): var(T) is the membrane's variance over
+    the squared drift, both at theta. The next term is of relative size sigma^2; 9.191e-6 is computed by hand."""
+    cell = {"tau_m": 20.0, "v_thresh": 20.0, "v_reset": 10.0, "tau_refrac": 0.0}
+    assert theory.siegert_cv(40.0, 1e-4, **cell) == pytest.approx(9.191e-6, rel=1e-4)
+    sigma = np.geomspace(1e-12, 1e-3, 37)[:, None]
+    mu = np.array([20.5, 24.0, 40.0, 300.0])
+    mean = np.log((mu - 10) / (mu - 20))
+    linear = sigma * np.sqrt(1 / (mu - 20) ** 2 - 1 / (mu - 10) ** 2) / mean
+    off = np.abs(theory.siegert_cv(mu, sigma, **cell) / linear - 1)
+    assert (off < 1e-8 + 3 * (sigma / (mu - 20)) ** 2).all()
+    with_refractoriness = theory.siegert_cv(40.0, 1e-4, **cell | {"tau_refrac": 5.0})
+    assert with_refractoriness == pytest.approx(9.1914e-6 / (1 + 0.25 / mean[2]), rel=1e-4)
+
+
 def test_broadcasting_equals_single_calls():
     mu, sigma = np.linspace(0, 2, 7)[:, None], np.linspace(0.1, 1, 5)
     for function in (theory.siegert_rate, theory.siegert_cv):
