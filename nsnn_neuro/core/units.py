@@ -192,6 +192,7 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: x = [(1+2j)]: complex, expected numbers; give its real part or its modulus
     """
+    refuse_masked(value, name)
     try:
         array = np.asarray(value)
         objects = array.flat if array.dtype.kind == "O" else ()
@@ -205,6 +206,19 @@ def floats(value: Any, name: str, expected: str) -> np.ndarray:
             f"{name} = {shown(value)}: complex, expected {expected}; give its real part or its modulus"
         )
     raise NsnnError(f"{name} = {shown(value)}: expected {expected}")
+
+
+def refuse_masked(value: Any, name: str) -> None:
+    """NsnnError for an array, or a list of arrays, with masked values: as an array they would count like any other.
+
+    >>> refuse_masked(np.ma.array([0.1, 0.2], mask=[False, True]), "times")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: times has masked values (1): leave them out, as numpy.ma.compressed does
+    """
+    parts = value if isinstance(value, list | tuple) else (value,)
+    masked = sum(int(np.ma.count_masked(part)) for part in parts if isinstance(part, np.ma.MaskedArray))
+    if masked:
+        raise NsnnError(f"{name} has masked values ({masked}): leave them out, as numpy.ma.compressed does")
 
 
 def brian(value: Any, unit: str) -> Any:

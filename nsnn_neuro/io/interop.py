@@ -19,7 +19,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ..core.bins import rounding
 from ..core.checks import scalar
 from ..core.errors import NsnnError
-from ..core.units import shown
+from ..core.units import refuse_masked, shown
 from . import sources, spike_tables
 from .sources import Source, id_column, plain
 from .train_arrays import RESOLUTION, block_from
@@ -298,6 +298,8 @@ def _of_nest(events: Any, name: str = "source") -> Source:
             f"{name} has offsets, so that its times are steps: record with time_in_steps=False, or pass times in ms as "
             "dict(senders=..., times=...)"
         )
+    for key in ("senders", "times"):
+        refuse_masked(events[key], f"{name}[{key!r}]")
     senders, times = (np.asarray(events[key]) for key in ("senders", "times"))
     if senders.ndim != 1 or senders.shape != times.shape or (senders.dtype.kind not in "iu" and senders.size):
         raise NsnnError(

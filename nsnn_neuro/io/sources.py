@@ -239,6 +239,7 @@ def _times(item: Any, where: str, expected: str = NESTING) -> np.ndarray:
     else:
         if units.is_quantity(item):
             item = units.si(item, "s", where)
+        units.refuse_masked(item, where)
         try:
             times = np.asarray(item)
         except ValueError:

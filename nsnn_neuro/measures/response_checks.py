@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import NsnnError
-from ..core.units import floats, shown
+from ..core.units import floats, refuse_masked, shown
 from ..io.lookup import categories_of, in_order
 from .trains import holds_blocks, holds_trials
 
@@ -44,6 +44,7 @@ def array_of(values: Any, name: str) -> np.ndarray:
     array(['a', 'b'], dtype='<U1')
     """
     refuse_name(values, name)
+    refuse_masked(values, name)
     try:
         return np.asarray(values)
     except ValueError:

@@ -10,7 +10,7 @@ import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_array_equal
 
-from nsnn_neuro import NsnnError
+from nsnn_neuro import NsnnError, measures, to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     allan_factor,
@@ -317,3 +317,34 @@ def test_a_silent_neuron_is_nan_without_a_warning_of_numpy():
         warnings.simplefilter("ignore", SilentNeuronWarning)
         # counts 2, 0, 1, 0 in each trial: differences 2, 1, 1, with squares of mean 2, over twice the mean count .75
         assert_array_equal(allan_factor(trials, window=0.25 * pq.s), [4 / 3, np.nan])
+
+
+_MASKED = np.ma.array([0.1, 0.2, 0.3], mask=[False, True, False])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: to_block([[_MASKED]], t_stop=1 * pq.s),
+        lambda: to_block({"a": _MASKED}, t_stop=1 * pq.s),
+        lambda: to_block([[[0.1, np.ma.masked]]], t_stop=1 * pq.s),
+        lambda: to_block({"senders": [1, 1, 1], "times": 1000 * _MASKED}, t_stop=1 * pq.s),
+        lambda: measures.schreiber_reliability(
+            [_MASKED, _MASKED], sigma=5 * pq.ms, t_start=0 * pq.s, t_stop=1 * pq.s
+        ),
+        lambda: measures.victor_purpura([_MASKED, [0.1]], cost=10 * pq.Hz),
+        lambda: measures.noise_correlation(
+            np.ma.array([[1, 2], [3, 4], [5, 9]], mask=[[0, 1], [0, 0], [0, 0]])
+        ),
+        lambda: measures.tuning_curve(np.ma.array([0, 0, 90], mask=[0, 0, 1]), [1.0, 2.0, 3.0]),
+    ],
+)
+def test_masked_values_are_refused(call):
+    """They counted as spikes: NumPy drops the mask where an array is made of them."""
+    with pytest.raises(NsnnError, match=r"masked.*leave them out"):
+        call()
+
+
+def test_masked_arrays_without_masked_values_are_read():
+    block = to_block([[np.ma.array([0.1, 0.2]), _MASKED.compressed()]], t_stop=1 * pq.s)
+    assert measures.firing_rate(block).tolist() == [2.0, 2.0]
