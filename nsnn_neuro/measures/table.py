@@ -21,6 +21,7 @@ from ..io.train_arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .limits import check_confidence, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
+from .spiketrain.trial_drift import TrialDriftWarning
 from .trains import SilentNeuronWarning, Trains, as_trains
 
 INTERVALS = 5
@@ -316,6 +317,7 @@ def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[An
             check_value(label, value, trains.n_neurons)
             if isinstance(value, Estimate) or trains.n_trials < 2:
                 return value, np.full((1, *np.shape(value)), np.nan)
+            warnings.simplefilter("ignore", TrialDriftWarning)  # given for the whole Block
             rest = [_or_nan(function, b, np.shape(value)) for b in _blocks_without_each(block)]
             return value, np.array(rest, dtype=float)
         value = function(trains)

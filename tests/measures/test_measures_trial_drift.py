@@ -14,8 +14,11 @@ from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     TrialDriftWarning,
+    against_surrogates,
     fano_factor,
+    modulated_poisson,
     noise_correlation,
+    tabulate,
     trial_drift,
 )
 from nsnn_neuro.measures.spiketrain import trial_drift as module
@@ -152,6 +155,32 @@ def test_warning_names_the_neuron_and_the_cure():
         noise_correlation(counts)
 
 
+def test_warning_does_not_advise_what_was_done():
+    counts = np.random.default_rng(9).poisson(np.linspace(4, 16, 80)[:, None], (80, 2))
+    stimulus = np.tile([0, 1], 40)
+    for call in (
+        lambda: noise_correlation(counts, stimulus=stimulus),
+        lambda: fano_factor(block_of(counts), stimulus=stimulus),
+        lambda: modulated_poisson(stimulus, counts),
+    ):
+        with pytest.warns(TrialDriftWarning) as caught:
+            call()
+        assert "stimulus=" not in str(caught[0].message)
+        assert "see trial_drift" in str(caught[0].message)
+
+
+def test_resampled_and_surrogate_trials_do_not_warn_again():
+    """A function of one's own is called once more for each trial, or for each surrogate."""
+    block = block_of(np.random.default_rng(9).poisson(np.linspace(4, 16, 60)[:, None], (60, 2)))
+
+    def pair(block):
+        return noise_correlation(block)[0, 1]
+
+    assert categories(lambda: tabulate(block, pair)) == [TrialDriftWarning]
+    test = {"method": "jitter", "window": 50 * pq.ms, "n": 9}
+    assert categories(lambda: against_surrogates(pair, block, **test)) == [TrialDriftWarning]
+
+
 @pytest.mark.parametrize(("rate", "n_trials", "n_neurons"), [(0.05, 60, 40), (6.0, 60, 40), (6.0, 12, 1)])
 def test_warning_is_rarer_than_its_level_without_drift(rate, n_trials, n_neurons, monkeypatch):
     """At a level of .05 instead of .001, so that 400 calls tell; sparse counts have the longest tails."""
@@ -162,7 +191,9 @@ def test_warning_is_rarer_than_its_level_without_drift(rate, n_trials, n_neurons
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(calls):
-            module.warn_drift(rng.poisson(rate, (n_trials, n_neurons)).astype(float), label, "x")
+            module.warn_drift(
+                rng.poisson(rate, (n_trials, n_neurons)).astype(float), label, "x", by_stimulus=False
+            )
     assert len(caught) <= calls * 0.05 + 4 * np.sqrt(calls * 0.05)
     if n_neurons > 1:
         assert caught  # the level is used up to some part

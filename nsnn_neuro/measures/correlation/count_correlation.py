@@ -133,7 +133,7 @@ def noise_correlation(
                 "such as nsnn.cut(block, np.arange(0, 10, 0.2)*second, before=0*second, after=200*ms)"
             )
         raise NsnnError("stimulus: each label has one trial; noise correlation needs two of one stimulus")
-    warn_drift(windows.sum(axis=1), number, "noise_correlation")
+    warn_drift(windows.sum(axis=1), number, "noise_correlation", by_stimulus=stimulus is not None)
     n_windows = windows.shape[1]
     x = windows.reshape(-1, windows.shape[2])
     label = (number[:, None] * n_windows + np.arange(n_windows)).ravel()

@@ -332,7 +332,7 @@ def fano_factor(
     trains = as_trains(block, t_start, t_stop)
     label = read_labels(stimulus, trains.n_trials)
     if trains.lasts_as_long():
-        warn_drift(trains.counts, label, "fano_factor")
+        warn_drift(trains.counts, label, "fano_factor", by_stimulus=stimulus is not None)
     if stimulus is None and per == "pooled":
         sums, value = fano_parts(trains, window=window, ddof=ddof)
         total = sums.sum(axis=0)

@@ -118,7 +118,7 @@ def modulated_poisson(stimulus: Any, counts: Any, *, bias: str | None = "cox-rei
     if n.min() < 2:
         few = labels[int(np.argmin(n))]
         raise NsnnError(f"stimulus {few} has one trial: expected at least two of each; leave it out")
-    warn_drift(x, label, "modulated_poisson")
+    warn_drift(x, label, "modulated_poisson", by_stimulus=True)
     s2, ratio = fit_gain_variance(x, label, adjusted=adjusted)
     lower, upper = profile_limits(x, label, s2, chi2.isf(0.05, 1), adjusted=adjusted)
     silent = np.isnan(s2)

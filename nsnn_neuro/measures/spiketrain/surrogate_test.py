@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...core.units import floats, shown
 from ..estimate import Estimate
 from ..response_checks import permutation_p
 from .surrogates import surrogates
+from .trial_drift import TrialDriftWarning
 
 
 @suggest_keywords
@@ -67,7 +69,9 @@ def against_surrogates(
     value = _values(measure, block)
     rows = []
     for k, surrogate in enumerate(drawn):
-        rows.append(_values(measure, surrogate))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TrialDriftWarning)  # given for the data
+            rows.append(_values(measure, surrogate))
         if rows[-1].shape != value.shape:
             raise NsnnError(
                 f"measure returned shape {value.shape} for the data and {rows[-1].shape} for surrogate {k}: expected a number, or "

@@ -136,8 +136,8 @@ def trial_drift(
     return TrialDrift(correlation, p, fano, without, len(x))
 
 
-def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
-    """One TrialDriftWarning if counts (n_trials, n_neurons) drift; `name` is the measure's.
+def warn_drift(counts: np.ndarray, label: np.ndarray, name: str, *, by_stimulus: bool) -> None:
+    """One TrialDriftWarning if counts (n_trials, n_neurons) drift; `name` is the measure's, and whether it was given stimuli.
 
     Only neurons whose correlation would be rare for normal counts are tested, and by permutations, as counts may be sparse:
     one permutation that reaches the correlation ends a test, so that tests of exchangeable trials end early.
@@ -147,6 +147,7 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
         return
     from scipy.special import ndtri  # here, so that importing a firing rate does not import SciPy
 
+    sort_out = "; give stimulus= if trials are sorted by stimulus"
     z, _ = z_scores(counts[:, None, :], label)
     correlation = nan_ratio((z[1:] * z[:-1]).sum(axis=(0, 1)), (z**2).sum(axis=(0, 1)))
     rare = (-ndtri(DRIFT_LEVEL / n_neurons) - 1) / np.sqrt(n)
@@ -157,7 +158,7 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str) -> None:
             warn(
                 f"{name}: counts drift over trials: the correlation of successive trials{where} is {correlation[j]:.2f}, "
                 "more than in all of 5000 permutations. Variance and correlation across trials contain the drift: see "
-                "trial_drift, and give stimulus= if trials are sorted by stimulus",
+                f"trial_drift; shorter stretches of trials contain less{'' if by_stimulus else sort_out}",
                 TrialDriftWarning,
             )
             return
