@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import curve_fit
+from scipy.optimize import curve_fit, nnls
 from scipy.stats import kstest
 
 from nsnn_neuro import NsnnError, to_block
@@ -30,6 +30,10 @@ def von_mises(x, b=5.0, a=20.0, x0=70.0, k=2.5):
     return b + a * np.exp(k * (np.cos(np.deg2rad(x - x0)) - 1))
 
 
+def two_von_mises(x, b=4.0, a=16.0, second=8.0, x0=40.0, k=2.5):
+    return von_mises(x, b, a, x0, k) + von_mises(x, 0.0, second, x0 + 180, k)
+
+
 def gaussian(x, b=3.0, a=15.0, x0=4.4, w=1.3):
     return b + a * np.exp(-((x - x0) ** 2) / (2 * w**2))
 
@@ -37,6 +41,7 @@ def gaussian(x, b=3.0, a=15.0, x0=4.4, w=1.3):
 MODELS = {
     "cosine": (cosine, CIRCLE, (12.0, 7.0, 40.0)),
     "von_mises": (von_mises, CIRCLE, (5.0, 20.0, 70.0, 2.5)),
+    "two_von_mises": (two_von_mises, CIRCLE, (4.0, 16.0, 8.0, 40.0, 2.5)),
     "gaussian": (gaussian, np.arange(1.0, 9.0), (3.0, 15.0, 4.4, 1.3)),
 }
 
@@ -227,7 +232,7 @@ def test_fits_against_scipy(model):
 @pytest.mark.parametrize("model", MODELS)
 def test_two_standard_errors_cover_the_parameters(model):
     function, x, truth = MODELS[model]
-    fit = poisson_curve(11, function, x, n=15, n_neurons=200).fit(model)
+    fit = poisson_curve(11, function, x, n=15, n_neurons=100).fit(model, n_shuffle=0)
     for (name, value), true in zip(fit.parameters.items(), truth, strict=True):
         assert np.isfinite(fit.se[name]).all()
         assert np.mean(np.abs(value - true) <= 2 * fit.se[name]) >= 0.9, name
@@ -292,7 +297,74 @@ def test_fits_that_determine_no_parameter():
     with pytest.warns(UserWarning, match="1 of 1 neurons do not determine a parameter of von_mises"):
         fit = tuning_curve(np.repeat(CIRCLE, 2), sharp).fit("von_mises")
     assert np.isnan(fit.se["concentration"]).all()
+    assert "concentration" in fit.reason[0]
     assert_allclose(fit.predict(60), [9.0], rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "x", "mean"), [
+    ("von_mises", CIRCLE, lambda x: cosine(x, 8.0, 6.0)),  # broader than any von Mises curve of baseline 0
+    ("von_mises", CIRCLE, lambda x: np.full_like(x, 6.0)),
+    ("two_von_mises", CIRCLE, lambda x: np.full_like(x, 6.0)),
+    ("gaussian", np.arange(1.0, 9.0), lambda x: 2 * x),  # no peak within the stimuli
+    ("gaussian", np.arange(1.0, 9.0), lambda x: gaussian(x, 1.0, 14.0, 4.4, 0.3)),  # narrower than their distance
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:fit")
+def test_baselines_and_amplitudes_are_not_negative_and_errors_finite_or_nan(model, x, mean):
+    curve = poisson_curve(0, mean, x, n=5, n_neurons=20)
+    fit = curve.fit(model, n_shuffle=0)
+    span = np.ptp(curve.mean, axis=1)
+    linear = [name for name in fit.parameters if name == "baseline" or "amplitude" in name]
+    for name in linear:
+        assert (fit.parameters[name] >= 0).all()
+        assert not (fit.se[name] > 3 * span).any()  # 7e6 before
+    assert (np.isnan(list(fit.se.values())).any(axis=0) == (fit.reason != "")).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:fit")
+def test_errors_cover_where_baselines_are_at_0():
+    """Silent away from the peak: errors are those without the constraint, so that the others' cover."""
+    truth = {"amplitude": 12.0, "preferred": 70.0, "concentration": 2.5}
+    fit = poisson_curve(3, lambda x: von_mises(x, 0.0, 12.0), n=8, n_neurons=100).fit(
+        "von_mises", n_shuffle=0
+    )
+    assert 10 < (fit.parameters["baseline"] == 0).sum() < 90
+    for name, true in truth.items():
+        z = (fit.parameters[name] - true) / fit.se[name]
+        assert np.mean(np.abs(z) <= 2) >= 0.9, name
+
+
+def test_least_squares_under_the_constraint():
+    """A broad curve, by a search over a grid of places and widths with SciPy's non-negative least squares."""
+    curve = poisson_curve(5, lambda x: cosine(x, 8.0, 6.0), n=5)
+    fit = curve.fit("von_mises", n_shuffle=0)
+    best = min(
+        nnls(np.stack([np.ones(12), von_mises(CIRCLE, 0.0, 1.0, place, k)], axis=1), curve.mean[0])[1]
+        for place in np.arange(0.0, 90.0, 1.0)
+        for k in np.geomspace(0.05, 5, 100)
+    )
+    left = np.linalg.norm(curve.mean[0] - fit.predict(CIRCLE)[0])
+    assert best * (1 - 1e-3) < left < best * (1 + 1e-9)
+    assert fit.parameters["baseline"][0] == 0
+
+
+def test_responses_below_zero_have_a_free_baseline():
+    rates = von_mises(np.repeat(CIRCLE, 2), -9.0) + np.tile([-0.1, 0.1], 12)
+    fit = tuning_curve(np.repeat(CIRCLE, 2), rates).fit("von_mises", n_shuffle=0)
+    assert_allclose([p[0] for p in fit.parameters.values()], [-9, 20, 70, 2.5], rtol=1e-3)
+
+
+def test_a_second_peak_is_warned_of_and_fitted():
+    curve = poisson_curve(2, two_von_mises, n=10, n_neurons=2)
+    with pytest.warns(UserWarning, match="2 of 2 neurons have a second peak.*two_von_mises"):
+        single = curve.fit("von_mises", n_shuffle=99)
+    both = curve.fit("two_von_mises", n_shuffle=99)
+    assert (both.r2 > single.r2 + 0.1).all()
+    assert (both.p == 0.01).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        poisson_curve(2, von_mises, n=10, n_neurons=20).fit("von_mises", n_shuffle=0)
 
 
 # --- bad input ---

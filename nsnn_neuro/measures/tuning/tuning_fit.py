@@ -1,9 +1,13 @@
-"""Curves fitted to the responses of neurons: von Mises, Gaussian and cosine, by least squares over trials.
+"""Curves fitted to the responses of neurons: von Mises, with one peak or two, Gaussian and cosine, by least squares over trials.
 
 The curve is baseline + amplitude * shape(x; preferred, width): for given preferred and width the two others follow by linear
-regression. The least squares are found on a grid of both and refined by SciPy. Standard errors are those of White's covariance,
-H^-1 M H^-1 n/(n - p) with H = J^T J and M = J^T diag(e^2) J of Jacobian J and residuals e of trials: right for responses whose
-variance changes with the stimulus, as that of counts does.
+regression. The least squares are found on a grid of both and refined by SciPy. Amplitudes are not below 0, nor is the baseline
+where no response is: a curve broader than the stimuli would else be a huge peak on a baseline far below 0.
+
+Standard errors are those of White's covariance, H^-1 M H^-1 n/(n - p) with H = J^T J and M = J^T diag(e^2) J of Jacobian J and
+residuals e of trials: right for responses whose variance changes with the stimulus, as that of counts does. A parameter at its
+limit has none, and the others' hold it there. Nor has one that the data do not determine, so that the expansion to first order
+says nothing: its error would exceed three times its value, or the range of the mean responses, or a quarter of the period.
 
 The test against a constant permutes the stimuli over trials. Its statistic is the largest reduction of the squared residuals by a
 curve on the grid, before refinement. F and likelihood ratio tests do not hold their level: without tuning, preferred stimulus and
@@ -12,7 +16,9 @@ width are not defined, and the best of all bumps explains more of the noise than
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,12 +36,14 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "von_mises": ("baseline", "amplitude", "preferred", "concentration"),
+    "two_von_mises": ("baseline", "amplitude", "second_amplitude", "preferred", "concentration"),
     "gaussian": ("baseline", "amplitude", "preferred", "width"),
     "cosine": ("baseline", "amplitude", "preferred"),
 }
 _CONCENTRATION = (0.05, 500.0)  # from nearly a cosine to a peak of 2.6 degrees
 _GRID = 24
-_MOST_ERROR = 3.0  # relative standard error up to which a width is taken to be determined
+_MOST_ERROR = 3.0  # relative standard error up to which a parameter is taken to be determined
+_SECOND_PEAK = 4.0  # z of a second peak that is warned of
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +59,11 @@ class TuningFit:
     """
 
     model: str
-    """ "von_mises", "gaussian" or "cosine" """
+    """ "von_mises", "two_von_mises", "gaussian" or "cosine" """
     parameters: dict[str, np.ndarray]
-    """name -> (n_neurons,); preferred and width in the unit of the stimulus, baseline and amplitude in that of the response"""
+    """name -> (n_neurons,); preferred and width in the unit of the stimulus, baseline and amplitudes in that of the response"""
     se: dict[str, np.ndarray]
-    """name -> (n_neurons,) standard error; NaN where a parameter is not determined"""
+    """name -> (n_neurons,) standard error; NaN where a parameter is not determined or at its limit, see `reason`"""
     r2: np.ndarray
     """(n_neurons,) fraction of the variance of the stimuli's mean responses, weighted by trials, that the curve explains"""
     log_likelihood: np.ndarray
@@ -68,6 +76,8 @@ class TuningFit:
     """of the stimulus"""
     period: float | None
     """in the unit of the stimulus; None for "gaussian" """
+    reason: np.ndarray
+    """(n_neurons,) texts: why standard errors are NaN, "" where none is"""
 
     def predict(self, stimulus: Any) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
@@ -90,15 +100,25 @@ def curve(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np.
     >>> curve("gaussian", np.array([1.0, 2.0, 0.0, 1.0]), np.array([0.0]), None)
     array([3.])
     """
-    return np.asarray(p[0] + p[1] * _shape(model, p[2:], x, period))
+    k = _n_linear(model)
+    return np.asarray(p[0] + np.tensordot(p[1:k], _shapes(model, p[k:], x, period), 1))
 
 
-def _shape(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np.ndarray:
+def _n_linear(model: str) -> int:
+    """Number of parameters, the first ones, that the curve is linear in."""
+    return _NAMES[model].index("preferred")
+
+
+def _shapes(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np.ndarray:
+    """(n_amplitudes, ...) curves of amplitude 1 without baseline; p: preferred and, if the model has one, width."""
     if model == "gaussian":
-        return np.asarray(np.exp(-((x - p[0]) ** 2) / (2 * p[1] ** 2)))
+        return np.exp(-((x - p[0]) ** 2) / (2 * p[1] ** 2))[None]
     assert period is not None
     cosine = np.cos(2 * np.pi * (x - p[0]) / period)
-    return cosine if model == "cosine" else np.exp(p[1] * (cosine - 1))
+    if model == "cosine":
+        return np.asarray(cosine[None])
+    signs = (1, -1) if model == "two_von_mises" else (1,)
+    return np.stack([np.exp(p[1] * (sign * cosine - 1)) for sign in signs])
 
 
 def fit_curve(
@@ -131,14 +151,17 @@ def fit_curve(
     n_neurons = len(data.mean)
     best, se = np.full((2, len(names), n_neurons), np.nan)
     r2, likelihood = np.full((2, n_neurons), np.nan)
-    n = len(data.responses)
+    reason = np.full(n_neurons, "", dtype=object)
+    n, second = len(data.responses), 0
     for j in range(n_neurons):
         if np.ptp(data.mean[j]) <= 1e-12 * np.abs(data.mean[j]).max():
             continue
-        p = _cosine(data, j, own) if model == "cosine" else _nonlinear(data, j, model, own)
+        p = _best(data, j, model, own)
         best[:, j] = p
         residual = data.responses[:, j] - curve(model, p, data.values, own)[data.label]
-        se[:, j] = _errors(data, model, p, residual, own)
+        se[:, j], reason[j] = _errors(data, j, model, p, residual, own)
+        if model == "von_mises":
+            second += _second_peak(data, p, residual, own) > _SECOND_PEAK
         off = data.mean[j] - curve(model, p, data.values, own)
         centred = data.mean[j] - np.average(data.mean[j], weights=data.n)
         r2[j] = 1 - (data.n * off**2).sum() / (data.n * centred**2).sum()
@@ -146,24 +169,28 @@ def fit_curve(
         with np.errstate(divide="ignore"):
             likelihood[j] = -0.5 * n * (np.log(2 * np.pi * variance) + 1)
     warn_silent(r2, "fit", "have the same mean response to all stimuli")
-    doubtful = int((np.isnan(se).any(axis=0) & ~np.isnan(r2)).sum())
-    if doubtful:
-        warn(
-            f"fit: {doubtful} of {n_neurons} neurons do not determine a parameter of {model}, or have as many trials as it has "
-            "parameters; its standard error is NaN"
-        )
+    _warn(model, reason, second)
     p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
     parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
-    return TuningFit(model, parameters, errors, r2, likelihood, p, n, data.unit, own)
+    return TuningFit(model, parameters, errors, r2, likelihood, p, n, data.unit, own, reason.astype(str))
 
 
-def _cosine(data: TuningCurve, j: int, period: float | None) -> np.ndarray:
-    assert period is not None
-    t = 2 * np.pi * data.values / period
-    design = np.stack([np.ones_like(t), np.cos(t), np.sin(t)], axis=1)
-    root = np.sqrt(data.n)
-    a, b, c = np.linalg.lstsq(design * root[:, None], data.mean[j] * root, rcond=None)[0]
-    return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
+def _warn(model: str, reason: np.ndarray, second: int) -> None:
+    """One warning of standard errors that are NaN, and one of second peaks."""
+    n = reason.size
+    doubtful = [text for text in reason if text]
+    if doubtful:
+        each = Counter(part for text in doubtful for part in text.split("; "))
+        listed = ", ".join(f"{part} ({number})" for part, number in each.most_common())
+        warn(
+            f"fit: {len(doubtful)} of {n} neurons do not determine a parameter of {model}, whose standard error is NaN: {listed}; "
+            "see `reason` of the fit"
+        )
+    if second:
+        warn(
+            f"fit: {second} of {n} neurons have a second peak, at half a period from the first, that {model} leaves out: "
+            "fit('two_von_mises') has both"
+        )
 
 
 def against_constant(
@@ -182,25 +209,26 @@ def against_constant(
     if model == "cosine":
         assert period is not None
         t = 2 * np.pi * data.values / period
-        shapes = np.stack([np.cos(t), np.sin(t)])
+        shapes = np.stack([np.cos(t), np.sin(t)])[:, None]
     else:
         grid = _grid(data, model, period)
-        shapes = _shape(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), data.values, period)
-    shapes = (shapes - np.average(shapes, axis=1, weights=data.n)[:, None]) * root
-    if model == "cosine":
-        shapes = np.linalg.qr(shapes.T)[0].T
-    else:
-        size = np.linalg.norm(shapes, axis=1, keepdims=True)
-        shapes = np.where(size > 1e-9 * size.max(), nan_ratio(shapes, size), 0.0)
+        shapes = _shapes(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), data.values, period)
+    shapes = (shapes - np.average(shapes, axis=-1, weights=data.n)[..., None]) * root
+    for k in range(len(shapes)):  # orthonormal at each point of the grid
+        before = np.linalg.norm(shapes[k], axis=-1, keepdims=True)
+        for other in shapes[:k]:
+            shapes[k] -= (shapes[k] * other).sum(axis=-1, keepdims=True) * other
+        size = np.linalg.norm(shapes[k], axis=-1, keepdims=True)
+        shapes[k] = np.where(size > 1e-9 * before.max(), nan_ratio(shapes[k], size), 0.0)
 
     def reduction(label: np.ndarray) -> np.ndarray:
         mean = data.responses.T @ (
             np.eye(data.n.size)[label] / root
         )  # times the root of the number of trials
-        explained = mean @ shapes.T
-        if model == "cosine":
-            return np.asarray((explained**2).sum(axis=1))
-        return np.asarray(np.maximum(explained.max(axis=1), 0.0))
+        explained = np.einsum("js,kgs->kjg", mean, shapes)
+        if len(shapes) > 1:
+            return np.asarray((explained**2).sum(axis=0).max(axis=1))
+        return np.asarray(np.maximum(explained[0].max(axis=1), 0.0))
 
     rng = np.random.default_rng(seed)
     own = reduction(data.label)
@@ -228,76 +256,138 @@ def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.nda
     )
 
 
-def _nonlinear(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
-    x, y, root = data.values, data.mean[j], np.sqrt(data.n)
+def _best(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
+    """Parameters of least squares for neuron j."""
+    x, y, weight = data.values, data.mean[j], data.n / data.n.sum()
+    floor = 0.0 if (data.responses[:, j] >= 0).all() else -np.inf
+    k = _n_linear(model)
+    if model == "cosine":
+        assert period is not None
+        t = 2 * np.pi * x / period
+        root, columns = np.sqrt(data.n), np.stack([np.ones_like(t), np.cos(t), np.sin(t)], axis=1)
+        a, b, c = np.linalg.lstsq(columns * root[:, None], y * root, rcond=None)[0]
+        if a < floor:
+            a, (b, c) = 0.0, np.linalg.lstsq(columns[:, 1:] * root[:, None], y * root, rcond=None)[0]
+        return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
     low, high = _limits(data, model, period)
     grid = _grid(data, model, period)
-    loss, linear = _profiled(model, grid, x, y, data.n / data.n.sum(), period)
-    solutions = []
-    for k in np.argsort(loss)[:2]:
-        start = np.array([*linear[k], *grid[k]])
+    shapes = _shapes(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), x, period)
+    loss, linear = _linear(shapes, y, weight, floor)
+    root, solutions = np.sqrt(data.n), []
+    scale = [np.ptp(y)] * k + [(period or np.ptp(x)) / 10, 0.3]
+    for i in np.argsort(loss)[:2]:
 
         def residual(q: np.ndarray) -> np.ndarray:
-            return root * (curve(model, np.array([*q[:3], np.exp(q[3])]), x, period) - y)
+            return root * (curve(model, np.array([*q[:-1], np.exp(q[-1])]), x, period) - y)
 
-        bounds = ([-np.inf, 0.0, *low], [np.inf, np.inf, *high])
-        start[1] = max(start[1], 1e-6 * np.ptp(y))
-        solutions.append(
-            least_squares(
-                residual, start, bounds=bounds, x_scale=_scale(y, x, period), xtol=1e-10, ftol=1e-12
-            )
-        )
-    q = min(solutions, key=lambda solution: solution.cost).x
-    return np.array([q[0], q[1], q[2] % period if period else q[2], np.exp(q[3])])
+        bounds = np.array([floor, *[0.0] * (k - 1), *low]), np.array([*[np.inf] * k, *high])
+        start = np.array([*linear[i], *grid[i]])
+        start[:k] = np.maximum(start[:k], bounds[0][:k] + 1e-6 * np.ptp(y))
+        solutions.append(least_squares(residual, start, bounds=bounds, x_scale=scale, xtol=1e-10, ftol=1e-12))
+    place, log_width = min(solutions, key=lambda solution: solution.cost).x[k:]
+    place = place % period if period else place
+    shapes = _shapes(model, np.array([place, np.exp(log_width)]), x, period)
+    p = np.array([*_linear(shapes[:, None], y, weight, floor)[1][0], place, np.exp(log_width)])
+    if model == "two_von_mises" and p[2] > p[1]:
+        assert period is not None
+        p[[1, 2]], p[3] = p[[2, 1]], (place + period / 2) % period
+    return p
 
 
-def _scale(y: np.ndarray, x: np.ndarray, period: float | None) -> np.ndarray:
-    return np.array([np.ptp(y), np.ptp(y), (period or np.ptp(x)) / 10, 0.3])
-
-
-def _profiled(
-    model: str, grid: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray, period: float | None
+def _linear(
+    shapes: np.ndarray, y: np.ndarray, weight: np.ndarray, floor: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squares (m,) with the best baseline and amplitude >= 0, and these (m, 2); grid (m, 2): preferred, log of width."""
-    shape = _shape(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), x, period)
-    centred, off = shape - (shape @ weight)[:, None], y - weight @ y
-    amplitude = np.maximum(nan_ratio((centred * off) @ weight, centred**2 @ weight), 0.0)
-    amplitude = np.nan_to_num(amplitude)
-    loss = (off - amplitude[:, None] * centred) ** 2 @ weight
-    return loss, np.stack([(y - amplitude[:, None] * shape) @ weight, amplitude], axis=1)
+    """Mean squares (m,) with the best baseline >= floor and amplitudes >= 0, and these (m, k); shapes (k - 1, m, n_stimuli).
+
+    The best of all sets of parameters that are not at their limits.
+    """
+    columns = np.concatenate([np.ones((1, *shapes.shape[1:])), shapes])
+    k, m = columns.shape[:2]
+    loss, best = np.full(m, np.inf), np.zeros((m, k))
+    for free in product([False, True], repeat=k):
+        if not free[0] and floor < 0:
+            continue
+        own = np.flatnonzero(free)
+        some = columns[own] * np.sqrt(weight)
+        values = np.zeros((m, k))
+        if own.size:
+            inverse = np.linalg.pinv(np.moveaxis(some, 0, -1), rcond=1e-9)
+            values[:, own] = inverse @ (y * np.sqrt(weight))
+        off = y - np.einsum("mk,kms->ms", values, columns)
+        fits = (values[:, 0] >= floor) & (values[:, 1:] >= 0).all(axis=1)
+        squares = np.where(fits, off**2 @ weight, np.inf)
+        better = squares < loss
+        loss, best = np.where(better, squares, loss), np.where(better[:, None], values, best)
+    return loss, best
 
 
-def _errors(
-    data: TuningCurve, model: str, p: np.ndarray, residual: np.ndarray, period: float | None
-) -> np.ndarray:
-    """White's standard errors of the parameters, NaN where they are not determined or at their limits."""
-    n, k = residual.size, p.size
-    if n <= k:
-        return np.full(k, np.nan)
-    step = 1e-6 * np.maximum(
-        np.abs(p), 1e-3 * np.array([*_scale(data.mean, data.values, period)[:3], 1.0][:k])
-    )
+def _jacobian(data: TuningCurve, model: str, p: np.ndarray, period: float | None) -> np.ndarray:
+    """(n_stimuli, n_parameters) slopes of the curve."""
+    k = _n_linear(model)
+    scale = np.array([*[np.ptp(data.mean)] * k, (period or np.ptp(data.values)) / 10, 1.0][: p.size])
+    step = 1e-6 * np.maximum(np.abs(p), 1e-3 * scale)
     columns = [
         (curve(model, p + d, data.values, period) - curve(model, p - d, data.values, period)) / (2 * d.max())
         for d in np.diag(step)
     ]
-    jacobian = np.stack(columns, axis=1)[data.label]
-    scale = np.sqrt((jacobian**2).sum(axis=0))
-    if not (scale > 0).all():
-        return np.full(k, np.nan)
-    q, r = np.linalg.qr(jacobian / scale)
+    return np.stack(columns, axis=1)
+
+
+def _errors(
+    data: TuningCurve, j: int, model: str, p: np.ndarray, residual: np.ndarray, period: float | None
+) -> tuple[np.ndarray, str]:
+    """White's standard errors of the parameters of neuron j, NaN where they are not determined or at limits, and why."""
+    names, k = _NAMES[model], _n_linear(model)
+    jacobian = _jacobian(data, model, p, period)[data.label]
+    limited = np.zeros(p.size, dtype=bool)
+    most = np.array([*[_MOST_ERROR * np.ptp(data.mean[j])] * k, (period or np.ptp(data.values)) / 4])
+    if p.size > k + 1:
+        low, high = _limits(data, model, period)
+        place = np.array([p[k], np.log(p[k + 1])])
+        margin = np.where(np.isfinite(high), 1e-3 * (high - low), 0.0)
+        limited[k:] = (place <= low + margin) | (place >= high - margin)
+        most = np.append(most, _MOST_ERROR * p[k + 1])
+    zero = np.append(p[:k] == 0, np.zeros(p.size - k, dtype=bool))
+    for held in (
+        limited,
+        limited | zero,
+    ):  # those at 0 are held there only if all errors are too large without that
+        se, why = _white(jacobian[:, ~held], residual)
+        if why:
+            return np.full(p.size, np.nan), why
+        errors = np.full(p.size, np.nan)
+        errors[~held] = se
+        vague = errors > most
+        if limited[k:].any() or vague[k + 1 :].any():  # all widths beyond some limit fit alike
+            vague[k:] |= ~limited[k:]
+        if not vague.any():
+            break
+    reasons = [f"{name} at its limit" for name, at in zip(names, held, strict=True) if at]
+    reasons += [f"{name} not determined" for name, no in zip(names, vague, strict=True) if no]
+    return np.where(vague, np.nan, errors), "; ".join(reasons)
+
+
+def _white(jacobian: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, str]:
+    """White's standard errors for a Jacobian (n_trials, p), and why there are none, "" if there are."""
+    n, k = jacobian.shape
+    size = np.sqrt((jacobian**2).sum(axis=0))
+    if n <= k:
+        return size, "no more trials than parameters"
+    if not (size > 0).all():
+        return size, "a flat curve"
+    q, r = np.linalg.qr(jacobian / size)
     if np.abs(np.diag(r)).min() < 1e-7:
-        return np.full(k, np.nan)
+        return size, "parameters of the same effect"
     inverse = np.linalg.inv(r)
     middle = (q * residual[:, None] ** 2).T @ q
-    se = np.sqrt(np.diag(inverse @ middle @ inverse.T) * n / (n - k)) / scale
-    if model != "cosine":
-        low, high = _limits(data, model, period)
-        margin = 1e-3 * (high[1] - low[1])
-        if not low[1] + margin < np.log(p[3]) < high[1] - margin:
-            return np.full(k, np.nan)
-        if (
-            se[3] > _MOST_ERROR * p[3]
-        ):  # all widths beyond some limit fit alike, such as those of a single high point
-            se[2:] = np.nan
-    return np.asarray(se)
+    return np.sqrt(np.diag(inverse @ middle @ inverse.T) * n / (n - k)) / size, ""
+
+
+def _second_peak(data: TuningCurve, p: np.ndarray, residual: np.ndarray, period: float | None) -> float:
+    """z of a second peak of the same width, half a period from the first, in the residuals of a single one."""
+    k = _n_linear("von_mises")
+    shape = _shapes("two_von_mises", p[k:], data.values, period)[1][data.label]
+    jacobian = _jacobian(data, "von_mises", p, period)[data.label]
+    shape = shape - jacobian @ np.linalg.lstsq(jacobian, shape, rcond=None)[0]
+    with np.errstate(invalid="ignore"):
+        return float(shape @ residual / np.sqrt(shape**2 @ residual**2))
