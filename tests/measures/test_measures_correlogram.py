@@ -9,6 +9,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+import scipy.stats as stats
 from elephant.conversion import BinnedSpikeTrain
 from elephant.spike_train_correlation import cross_correlation_histogram
 
@@ -88,26 +89,110 @@ def modulated(rng: np.random.Generator, n_trials: int) -> neo.Block:
     return to_block(trials, t_stop=2 * pq.s)
 
 
+def train(kind: str, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Spikes in 2 s: Poisson, bursts of 3 within 10 ms, or gamma intervals of order 10."""
+    if kind == "bursts":
+        first = rng.uniform(-0.1, 2, rng.poisson(rate / 3 * 2.1))
+        times = (first[:, None] + np.cumsum(rng.uniform(0.002, 0.005, (first.size, 3)), axis=1)).ravel()
+    elif kind == "regular":
+        times = np.cumsum(rng.gamma(10, 0.1 / rate, int(6 * rate) + 40)) - rng.uniform(0.5, 1.5)
+    else:
+        times = rng.uniform(0, 2, rng.poisson(2 * rate))
+    return np.sort(times[(times >= 0) & (times < 2)])
+
+
+def independent(kind: str, gain: str, rng: np.random.Generator) -> neo.Block:
+    """Ten trials of two independent neurons of 20 Hz, and a gain of SD 0.5 that is common to both or each one's own."""
+    trials = []
+    for _ in range(10):
+        gains = rng.gamma(4, 0.25, 2)
+        both = {"none": (1, 1), "own": gains, "common": (gains[0], gains[0])}[gain]
+        trials.append([train(kind, 20 * g, rng) for g in both])
+    return to_block(trials, t_stop=2 * pq.s)
+
+
+JITTER = {"jitter_window": 100 * pq.ms}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("predictor", "options"), [
-    ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 40 * pq.ms, "n_shuffle": 100}),
+@pytest.mark.parametrize(("predictor", "kind", "gain"), [
+    ("poisson", "poisson", "common"), ("poisson", "bursts", "common"), ("poisson", "regular", "none"),
+    ("shift", "stimulus", "none"), ("shift", "bursts", "own"), ("shift", "regular", "none"),
+    ("jitter", "stimulus", "none"), ("jitter", "bursts", "common"), ("jitter", "regular", "none"),
 ])  # fmt: skip
-def test_bands_cover_independent_trains(predictor: str, options: dict[str, Any]) -> None:
-    """95 % of 17 lags in 200 repeats; "shift" and "jitter" also where a stimulus modulates the rates."""
+def test_bands_cover_independent_trains(predictor: str, kind: str, gain: str) -> None:
+    """95 % of 17 lags in 120 repeats, and no bias; a stimulus for "shift" and "jitter", a common gain but for "shift"."""
     rng = np.random.default_rng(5)
-    inside, z = [], []
-    for k in range(200):
-        data = poisson(8, 2, seed=k) if predictor == "poisson" else modulated(rng, 8)
+    options = JITTER if predictor == "jitter" else {}
+    inside, off = [], []
+    for _ in range(120):
+        data = modulated(rng, 10) if kind == "stimulus" else independent(kind, gain, rng)
         c = measures.cross_correlogram(data, (0, 1), predictor=predictor, **OPTIONS, **options)
         inside.append((c.counts >= c.lower) & (c.counts <= c.upper))
-        z.append((c.counts - c.expected).mean())
-    covered = np.mean(inside)
-    assert 0.93 < covered < 0.975
-    # jitter flattens the modulation of 1 Hz within its windows: half of the 64 pairs at each lag, see the module
+        off.append((c.counts - c.expected).mean())
+    assert 0.93 <= np.mean(inside) <= 0.97
+    # jitter flattens the modulation of 1 Hz within its windows: half of the 80 pairs at each lag, see the module
     lags = np.arange(-8, 9)
-    lost = 32 * (np.pi * 0.04) ** 2 / 3 * (np.cos(2 * np.pi * 0.01 * lags) * (1 - np.abs(lags) / 200)).mean()
-    bias = lost if predictor == "jitter" else 0.0
-    assert abs((np.mean(z) - bias) / np.std(z) * np.sqrt(len(z))) < 4
+    lost = 40 * (np.pi * 0.1) ** 2 / 3 * (np.cos(2 * np.pi * 0.01 * lags) * (1 - np.abs(lags) / 200)).mean()
+    bias = lost if predictor == "jitter" and kind == "stimulus" else 0.0
+    assert abs((np.mean(off) - bias) / np.std(off) * np.sqrt(len(off))) < 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("predictor", ["poisson", "jitter"])
+def test_bands_of_a_single_trial_follow_its_pieces(predictor: str) -> None:
+    rng = np.random.default_rng(8)
+    options = JITTER if predictor == "jitter" else {}
+    inside = []
+    for _ in range(100):
+        parts = [np.concatenate([train("bursts", 20, rng) + 2 * k for k in range(10)]) for _ in range(2)]
+        c = measures.cross_correlogram(
+            to_block([parts], t_stop=20 * pq.s), (0, 1), predictor=predictor, **OPTIONS, **options
+        )
+        inside.append((c.counts >= c.lower) & (c.counts <= c.upper))
+    assert 0.93 <= np.mean(inside) <= 0.97
+
+
+def test_too_few_trials_or_pieces_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="cross_correlogram: bands and z are those of Poisson trains.*four"):
+        c = measures.cross_correlogram(poisson(3), (0, 1), predictor="shift", **OPTIONS)
+    half = np.sqrt(1.5) * (stats.poisson.ppf(0.975, c.expected) - c.expected)
+    np.testing.assert_allclose(c.upper - c.expected, half)
+    with pytest.warns(UserWarning, match="cross_correlograms: .*four pieces"):
+        measures.cross_correlograms(poisson(1), bin_width=10 * pq.ms, max_lag=500 * pq.ms)
+
+
+def test_expected_pairs_of_jitter_are_the_mean_of_surrogates() -> None:
+    """Windows and trials that are no multiples of the bins; by moving spikes 2,000 times."""
+    rng = np.random.default_rng(3)
+    trains = [[np.sort(rng.uniform(0, 0.537, 12)) for _ in range(2)] for _ in range(2)]
+    options: dict[str, Any] = {"bin_width": 10 * pq.ms, "max_lag": 60 * pq.ms}
+    data = to_block(trains, t_stop=0.537 * pq.s)
+    c = measures.cross_correlogram(data, (0, 1), predictor="jitter", jitter_window=43 * pq.ms, **options)
+    null = np.zeros((2000, 13))
+    for trial in trains:
+        a = np.floor(trial[0] / 0.01 + 1e-9).astype(int)
+        low = np.floor(trial[1] / 0.043) * 0.043
+        moved = low + rng.random((2000, 12)) * (np.minimum(low + 0.043, 0.537) - low)
+        bins = np.floor(moved / 0.01).astype(int)
+        for k in range(-6, 7):
+            pairs = (bins[:, None, :] - a[a < 53][None, :, None] == k) & (bins < 53)[:, None, :]
+            null[:, k + 6] += pairs.sum(axis=(1, 2))
+    assert (np.abs(null.mean(axis=0) - c.expected) < 4 * null.std(axis=0) / np.sqrt(2000) + 1e-9).all()
+
+
+def test_all_pairs_by_jitter_are_those_of_each_pair() -> None:
+    data = poisson(6)
+    options: dict[str, Any] = OPTIONS | JITTER | {"predictor": "jitter", "n_shuffle": 50}
+    every = measures.cross_correlograms(data, **options)
+    for a, b in ((0, 1), (2, 0), (1, 1)):
+        one = measures.cross_correlogram(data, (a, b), **options)
+        np.testing.assert_allclose(every.expected[a, b], one.expected)
+        np.testing.assert_array_equal(every.counts[a, b], one.counts)
+        if a != b:  # the diagonal's band has the surrogates' quantiles
+            stretch = every.sd[a, b] / np.sqrt(one.expected)
+            half = stretch * (stats.poisson.ppf(0.975, one.expected) - one.expected)
+            np.testing.assert_allclose(one.upper - one.expected, half)
 
 
 def test_z_is_standard_normal_for_independent_trains() -> None:

@@ -1,0 +1,178 @@
+"""Pairs of spikes by lag, counted in one compiled pass over the spikes of all pairs of neurons, and pairs expected by chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
+from ..trains import Trains
+
+_LARGEST_TRANSFORM = 2**25
+"""values of all neurons' binned spikes, 8 bytes each and as much for their transforms"""
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _count_pairs(
+    index: np.ndarray, offsets: np.ndarray, n: int, first: np.ndarray, second: np.ndarray, n_lags: int
+) -> np.ndarray:
+    """(n_pairs, 2 n_lags + 1) pairs of spikes by lag in bins; index: bin of each spike, ascending within trains."""
+    out = np.zeros((first.size, 2 * n_lags + 1), dtype=np.int64)
+    n_trials = (offsets.size - 1) // n
+    for p in range(first.size):
+        for trial in range(n_trials):
+            a, b = trial * n + first[p], trial * n + second[p]
+            low, end = offsets[b], offsets[b + 1]
+            for i in range(offsets[a], offsets[a + 1]):
+                while low < end and index[low] < index[i] - n_lags:
+                    low += 1
+                j = low
+                while j < end and index[j] <= index[i] + n_lags:
+                    out[p, index[j] - index[i] + n_lags] += 1
+                    j += 1
+    return out
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _sum_at_lags(
+    index: np.ndarray,
+    offsets: np.ndarray,
+    n: int,
+    n_bins: np.ndarray,
+    first: np.ndarray,
+    smoothed: np.ndarray,
+    n_lags: int,
+) -> np.ndarray:
+    """(n_first, 2 n_lags + 1) sums of smoothed counts (n_trials, n_bins) at each lag from the spikes of the neurons `first`."""
+    out = np.zeros((first.size, 2 * n_lags + 1))
+    for p in range(first.size):
+        for trial in range(n_bins.size):
+            a = trial * n + first[p]
+            for i in range(offsets[a], offsets[a + 1]):
+                x = index[i]
+                for k in range(max(-n_lags, -x), min(n_lags, n_bins[trial] - 1 - x) + 1):
+                    out[p, k + n_lags] += smoothed[trial, x + k]
+    return out
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Bins of all spikes, by train, and the pairs between them.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.measures import as_repeats
+    >>> trains = as_repeats([[0.1, 0.3], [0.2]], t_start=0 * pq.s, t_stop=1 * pq.s)
+    >>> binned(trains, 0.1, 0.2).per_trial.tolist()
+    [[2], [1]]
+    """
+
+    index: np.ndarray
+    """(n_spikes,) bin in the trial"""
+    train: np.ndarray
+    """(n_spikes,)"""
+    n_bins: np.ndarray
+    """(n_trials,)"""
+    n: int
+    n_lags: int
+    lags: np.ndarray
+    width: float
+
+    @property
+    def per_trial(self) -> np.ndarray:
+        """(n_trials, n_neurons) spikes in bins."""
+        size = self.n_bins.size * self.n
+        return np.bincount(self.train, minlength=size).reshape(-1, self.n)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(n_trials * n_neurons + 1,) where each train begins."""
+        return np.concatenate([[0], np.cumsum(self.per_trial.ravel())])
+
+    def references(self, neuron: int) -> np.ndarray:
+        """(n_lags,) spikes of a neuron whose trial holds a bin at this lag from theirs."""
+        own = self.train % self.n == neuron
+        before = self.index[own]
+        after = self.n_bins[self.train[own] // self.n] - 1 - before
+        counts = [
+            np.bincount(np.minimum(bins, self.n_lags), minlength=self.n_lags + 1) for bins in (before, after)
+        ]
+        earlier, later = (np.cumsum(one[::-1])[::-1] for one in counts)
+        return np.concatenate([earlier[:0:-1], later])
+
+    def pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(n_pairs, n_lags) counts, self-pairs left out."""
+        counts = _count_pairs(self.index, self.offsets, self.n, first, second, self.n_lags)
+        counts[first == second, self.n_lags] -= self.per_trial.sum(axis=0)[first[first == second]]
+        return counts
+
+    def by_rates(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(n_pairs, n_lags) pairs expected of independent trains of constant rate in each trial."""
+        number = self.per_trial.astype(float)
+        shape = np.maximum(self.n_bins[:, None] - np.abs(np.arange(-self.n_lags, self.n_lags + 1)), 0)
+        shape = shape / self.n_bins[:, None] ** 2
+        return (number[:, first] * (number[:, second] - (first == second))).T @ shape
+
+    def by_other_trials(self, first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """(n_pairs, n_lags) mean over the pairs of different trials, times the number of trials."""
+        auto = (first == second)[:, None]
+        both = self._pooled_pairs(first, second)
+        within = counts + np.where(auto & (self.lags == 0), self.per_trial.sum(axis=0)[first][:, None], 0)
+        return (both - within) / (self.n_bins.size - 1)
+
+    def by_windows(self, first: np.ndarray, smoothed: np.ndarray) -> np.ndarray:
+        """(n_first, n_lags) pairs expected with a second neuron, whose `in_windows` are `smoothed`."""
+        return _sum_at_lags(self.index, self.offsets, self.n, self.n_bins, first, smoothed, self.n_lags)
+
+    def in_windows(self, trains: Trains, neuron: int, window: float) -> np.ndarray:
+        """(n_trials, n_bins) spikes of a neuron expected in each bin when they are placed anew in windows of `window` s."""
+        out = np.zeros((self.n_bins.size, int(self.n_bins.max())))
+        own = trains.of_neuron(neuron)
+        for trial, (m, start, stop) in enumerate(
+            zip(self.n_bins, trains.t_start, trains.t_stop, strict=True)
+        ):
+            times = own.times[own.offsets[trial] : own.offsets[trial + 1]] - start
+            last = max(int(np.ceil((stop - start) / window - 1e-9)) - 1, 0)
+            number = np.minimum(np.floor(times / window + 1e-9), last).astype(np.int64)
+            before = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=last + 1))])
+            borders = np.append(np.arange(last + 1) * window, stop - start)
+            out[trial, :m] = np.diff(np.interp(np.arange(m + 1) * self.width, borders, before))
+        return out
+
+    def _pooled_pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(n_pairs, n_lags) counts over all trials laid on one another, with the pairs of a spike with itself.
+
+        Where many trials fill the bins, products of Fourier transforms are faster than one step per pair of spikes; their
+        rounding errors are far below 1/2.
+        """
+        neuron, m, n_lags = self.train % self.n, int(self.n_bins[0]), 2 * self.n_lags + 1
+        total = np.bincount(neuron, minlength=self.n).astype(float)
+        size = next_fast_len(m + self.n_lags, real=True)
+        steps = float(total[first] @ total[second]) * n_lags / m
+        if steps > 20.0 * first.size * size and self.n * size < _LARGEST_TRANSFORM:
+            rates = np.bincount(neuron * m + self.index, minlength=self.n * m).reshape(self.n, m)
+            transformed = rfft(rates.astype(float), size)
+            lagged = np.arange(-self.n_lags, self.n_lags + 1) % size
+            rows = [
+                irfft(transformed[a].conj() * transformed[b], size)[lagged]
+                for a, b in zip(first, second, strict=True)
+            ]
+            return np.rint(np.array(rows)).astype(np.int64)
+        order = np.lexsort((self.index, neuron))
+        offsets = np.concatenate([[0], np.cumsum(total.astype(np.int64))])
+        return _count_pairs(self.index[order], offsets, self.n, first, second, self.n_lags)
+
+
+def binned(trains: Trains, width: float, max_lag: float) -> Binned:
+    """The spikes of `trains` in bins of `width` s; NsnnError for a lag (s) as long as a trial."""
+    index, n_bins = trains.bins(width, "bin_width")
+    n_lags = max(1, round(max_lag / width))
+    if n_bins.min() <= n_lags:
+        raise NsnnError(
+            f"max_lag = {max_lag:g} s: expected a time shorter than the shortest trial, {trains.durations.min():g} s"
+        )
+    inside = index < n_bins[trains.trial]
+    lags = width * np.arange(-n_lags, n_lags + 1)
+    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, n_lags, lags, width)
