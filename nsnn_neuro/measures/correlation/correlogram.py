@@ -249,10 +249,13 @@ def cross_correlogram(
             np.where(mean > 0, mean + spread * (poisson.ppf(q, mean) - mean), mean) for q in (tail, 1 - tail)
         )
         lower = np.maximum(lower, 0.0)
-    total = data.per_trial.sum(axis=0)
+    total, turn = data.per_trial.sum(axis=0), -1 if a > b else 1
     return CrossCorrelogram(
         data.lags,
-        *(values[:: -1 if a > b else 1] for values in (counts[0], expected[0], lower, upper)),
+        counts[0, ::turn],
+        expected[0, ::turn],
+        lower[::turn],
+        upper[::turn],
         data.width,
         (int(total[a]), int(total[b])),
         data.references(a),
