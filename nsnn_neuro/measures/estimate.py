@@ -16,6 +16,10 @@ import numpy as np
 from ..core.errors import NsnnError
 
 F = TypeVar("F", bound=Callable[..., Any])
+CHANCE = 0.05
+"""p above which an estimate is not above chance"""
+NOT_ABOVE = "not above chance"
+_SAME = 1e-12  # bits, the rounding of a value that equals its null
 _ROUNDING = 32 * np.finfo(float).eps  # relative; a sum over trials less one of them, divided by a duration
 
 
@@ -23,7 +27,8 @@ _ROUNDING = 32 * np.finfo(float).eps  # relative; a sum over trials less one of 
 class Estimate:
     """An estimated quantity with its error, correction and null; `float(estimate)` is its value.
 
-    A format such as f"{estimate:.2f}" is applied to the value and its error.
+    What is printed of information (a unit of bits) is its gain over the null, with the raw value in brackets. A format such as
+    f"{estimate:.2f}" is applied to the gain and its error, or to value and se of an estimate that has no null.
 
     Parameters
     ----------
@@ -40,14 +45,18 @@ class Estimate:
     lower, upper : ends of the bracket where estimators disagree beyond their errors; value is then its middle and se a
         quarter of its width. None without a bracket
     z : (value - null_mean) / SD of the null's values, for estimators that compute it; None otherwise
+    null_se : standard error of null_mean over shuffles; NaN where shuffles are possible and none were made, None for a quantity
+        without a null
 
-    >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.001, 0.0099, n=400, se_method="jackknife over trials")
-    >>> float(e)
-    0.71
+    >>> e = Estimate(0.71, 0.02, "panzeri-treves", 0.25, 0.0099, n=400, se_method="jackknife over trials")
+    >>> float(e), round(e.gain, 6), e.verdict
+    (0.71, 0.46, 'above chance')
     >>> f"{e:.2f}"
-    '0.71 ± 0.02'
+    '0.46 ± 0.02'
     >>> print(e)
-    0.71 ± 0.02 bit (correction panzeri-treves; se jackknife over trials; null 0.001, p = 0.0099; n = 400)
+    0.46 ± 0.02 bit over the null (raw 0.71, null 0.25, p = 0.0099; correction panzeri-treves; se jackknife over trials; n = 400)
+    >>> print(Estimate(1.578, 0.116, "panzeri-treves", 1.572, 0.53, n=40))
+    0.006 ± 0.12 bit over the null, not above chance (raw 1.578, null 1.572, p = 0.53; correction panzeri-treves; n = 40)
     """
 
     value: float
@@ -63,34 +72,92 @@ class Estimate:
     lower: float | None = None
     upper: float | None = None
     z: float | None = None
+    null_se: float | None = None
 
     def __float__(self) -> float:
         return float(self.value)
 
+    @property
+    def gain(self) -> float:
+        """value - null_mean, the estimate above chance; NaN without a null. A bracket allows for bias: its gain is value."""
+        if self.null_mean is None or self.lower is not None:
+            return math.nan if self.null_mean is None else self.value
+        gain = self.value - self.null_mean
+        return 0.0 if abs(gain) < _SAME else gain
+
+    @property
+    def gain_se(self) -> float:
+        """Standard error of `gain`: those of the value and of the mean of the shuffles."""
+        null_se = self.null_se if self.lower is None else None
+        return math.nan if self.null_mean is None else math.hypot(self.se, null_se or 0.0)
+
+    @property
+    def verdict(self) -> str | None:
+        """ "above chance" for p <= 0.05 ("below chance" for a negative gain), else "not above chance"; None without a null."""
+        if self.p is None or math.isnan(self.value):
+            return None
+        return NOT_ABOVE if self.p > CHANCE else f"{'below' if self.gain < 0 else 'above'} chance"
+
+    @property
+    def headline(self) -> tuple[float, float]:
+        """What is printed first: gain and its error of information with a null, else value and se."""
+        return (self.gain, self.gain_se) if self._over_null else (self.value, self.se)
+
+    @property
+    def _over_null(self) -> bool:
+        return self.unit.startswith("bit") and self.null_mean is not None and self.lower is None
+
+    def row(self) -> dict[str, Any]:
+        """Columns of a table: information (the gain over the null, NaN without one), its se, p, verdict, raw (`value`), null_mean,
+        n, correction, warning; without a null se is that of raw."""
+        null, p = (math.nan if one is None else one for one in (self.null_mean, self.p))
+        return {
+            "information": self.gain, "se": self.headline[1], "p": p, "verdict": self.verdict, "raw": self.value, "null_mean": null,
+            "n": self.n, "correction": self.correction, "warning": self.warning,
+        }  # fmt: skip
+
     def __format__(self, spec: str) -> str:
         if not spec:
             return str(self)
+        value, se = self.headline
         try:
-            return format(self.value, spec) + ("" if math.isnan(self.se) else f" ± {format(self.se, spec)}")
+            return format(value, spec) + ("" if math.isnan(se) else f" ± {format(se, spec)}")
         except ValueError:
             raise NsnnError(
-                f"format {spec!r} of an Estimate: expected one for numbers, such as '.2f', applied to value and se; pad its text "
-                "with f'{str(estimate):>40s}'"
+                f"format {spec!r} of an Estimate: expected one for numbers, such as '.2f', applied to value and error; pad its "
+                "text with f'{str(estimate):>40s}'"
             ) from None
 
+    def __repr__(self) -> str:
+        return f"Estimate({self})"
+
     def __str__(self) -> str:
-        se = "" if math.isnan(self.se) else f" ± {self.se:.2g}"
-        null = "" if self.null_mean is None else f"; null {self.null_mean:.4g}"
-        z = "" if self.z is None else f", z = {self.z:.3g}"
-        p = "" if self.p is None else f", p = {self.p:.2g}"
-        method = "" if math.isnan(self.se) or self.se_method is None else f"; se {self.se_method}"
-        reason = "" if self.reason is None else f", chosen because {self.reason}"
-        warning = "" if self.warning is None else f"; warning: {self.warning}"
+        value, se = self.headline
+        text = f"{value:.4g}" + ("" if math.isnan(se) else f" ± {se:.2g}")
         if self.lower is not None and self.upper is not None:
-            se += f", between {self.lower:.4g} and {self.upper:.4g}"
-        how = f"correction {self.correction}{reason}{method}{null}{z}{p}; n = {self.n}{warning}"
-        unit = "" if self.unit == "1" else f" {self.unit}"
-        return f"{self.value:.4g}{se}{unit} ({how})"
+            text += f", between {self.lower:.4g} and {self.upper:.4g}"
+        text += "" if self.unit == "1" else f" {self.unit}"
+        null = [] if self.null_mean is None else [f"null {self.null_mean:.4g}"]
+        null += [] if self.z is None else [f"z = {self.z:.3g}"]
+        null += [] if self.p is None else [f"p = {self.p:.2g}"]
+        how = [
+            f"correction {self.correction}"
+            + ("" if self.reason is None else f", chosen because {self.reason}")
+        ]
+        if not math.isnan(self.se) and self.se_method is not None:
+            how.append(f"se {self.se_method}")
+        if self._over_null:
+            text += " over the null"
+            how.insert(0, ", ".join([f"raw {self.value:.4g}", *null] if self.null_mean else null[1:]))
+        elif null:
+            how.append(", ".join(null))
+        elif self.null_se is not None:  # information without shuffles
+            text = f"raw {text}"
+            how.append("no null")
+        if self.unit.startswith("bit") and self.verdict == NOT_ABOVE:
+            text += f", {NOT_ABOVE}"
+        how.append(f"n = {self.n}" + ("" if self.warning is None else f"; warning: {self.warning}"))
+        return f"{text} ({'; '.join(how)})"
 
 
 def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:

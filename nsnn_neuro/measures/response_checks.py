@@ -230,13 +230,16 @@ def _holds_responses(labels: Any) -> bool:
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:
-    """`null_mean` and `p` of an `Estimate` from its values for shuffled data; both are None without shuffles.
+    """`null_mean`, its `null_se` and `p` of an `Estimate` from its values for shuffled data; without shuffles None, NaN and None.
 
     >>> shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5), shuffle_test(np.array([-0.5, 0.25, 0.25]), 0.5, two_sided=True)["p"]
-    ({'null_mean': 0.0, 'p': 0.25}, 0.5)
+    ({'null_mean': 0.0, 'null_se': 0.25, 'p': 0.25}, 0.5)
     """
     reach = permutation_p(np.abs(null), abs(value)) if two_sided else permutation_p(null, value)
-    return {"null_mean": float(null.mean()) if null.size else None, "p": reach}
+    if not null.size:
+        return {"null_mean": None, "null_se": np.nan, "p": reach}
+    se = null.std(ddof=1) / np.sqrt(null.size) if null.size > 1 else 0.0
+    return {"null_mean": float(null.mean()), "null_se": float(se), "p": reach}
 
 
 def permutation_p(null: np.ndarray, value: float) -> float | None:

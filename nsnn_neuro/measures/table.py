@@ -50,8 +50,9 @@ def tabulate(
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is called once
     more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function of pairs is not
     for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
-    neuron NA and population ""), or an Estimate with its own se and n. Neurons with too few spikes have NaN, without a
-    warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column id follows neuron.
+    neuron NA and population ""), or an Estimate with its own se and n: of information with a null, its gain over the null. Neurons
+    with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column
+    id follows neuron.
 
     Parameters
     ----------
@@ -251,7 +252,8 @@ def _rows(
 
     if isinstance(value, Estimate):
         none = {} if confidence is None else {"lower": [math.nan], "upper": [math.nan]}
-        return [""], [None], [float(value.value)], [float(value.se)], [int(value.n)], none
+        value_of, se_of = value.headline
+        return [""], [None], [float(value_of)], [float(se_of)], [int(value.n)], none
     value = np.asarray(value, dtype=float)
     se = np.atleast_1d(jackknife_se(left_out)).tolist()
     if value.ndim == 0:

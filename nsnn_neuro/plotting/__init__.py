@@ -5,9 +5,10 @@ changes Matplotlib's settings. Okabe and Ito's colours are distinct for colour-b
 """
 
 from .axes import COLOURS
-from .curves import filters, information_against_resolution, training_history, tuning_curve
+from .curves import filters, training_history, tuning_curve
 from .goodness_of_fit import rescaling
 from .images import confusion, heatmap, rate_map
+from .information import information_against_resolution
 from .membranes import membrane
 from .networks import network_graph
 from .spectra import coherence, correlogram, spectrum

@@ -1,4 +1,4 @@
-"""Tuning curves, information against resolution, filters of fits and training histories."""
+"""Tuning curves, filters of fits and training histories."""
 
 from __future__ import annotations
 
@@ -19,13 +19,10 @@ from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (
     COLOURS,
-    INK,
     SOFT,
     axes,
     check_columns,
     finish,
-    legend_above,
-    log_axis,
     numbers,
     places,
     plain,
@@ -101,63 +98,6 @@ def tuning_curve(
         ax.set_ylim(bottom=0)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
-    return finish(ax)
-
-
-@suggest_keywords
-def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Axes:
-    """Information about the stimulus against the time scale at which spikes are read, with standard errors.
-
-    Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count as a line. A
-    point is the count's information plus the code's gain over it, with the standard error of the gain. For words that determine
-    the count, and a `bias` in closed form, the bias that is left is taken off the gain: where times add nothing, the curve lies on
-    the line. Latencies, binary words and other choices of `bias` ("nsb", "auto") keep theirs. Of `metric_space_information`: the
-    corrected information against 1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. Bands and bars are one
-    standard error. An open point has a warning, of too few trials say: it may be bias alone.
-
-    Parameters
-    ----------
-    result : result of `measures.rate_vs_temporal` or `measures.metric_space_information`
-    ax : axes to draw on; None makes a new figure
-
-    Raises
-    ------
-    NsnnError : another kind of result
-
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> result = pd.DataFrame({"code": ["count", "words"], "resolution": [0.05, 0.01], "information": [0.1, 0.4], "se": 0.05})
-    >>> ax = information_against_resolution(result, ax=Figure().subplots())
-    >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()
-    ('resolution (ms)', 'information (bit)', 'log')
-    """
-    curves, label = _information(result)
-    ax = axes(ax)
-    for k, (name, scale, information, se) in enumerate(curves):
-        if name == "count":
-            ax.axhline(information[0], color=SOFT, lw=1.2, ls="--", label=name)
-            ax.axhspan(information[0] - se[0], information[0] + se[0], color=SOFT, alpha=0.15, lw=0)
-        elif scale.size:
-            ax.errorbar(
-                1e3 * scale, information, se, fmt="o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0, capsize=2.0, label=name
-            )  # fmt: skip
-    doubtful = _with_warnings(result)
-    if len(doubtful):
-        ax.plot(
-            1e3 * doubtful["resolution"],
-            doubtful["information"],
-            "o",
-            color="w",
-            mec=INK,
-            ms=4.5,
-            zorder=3,
-            label="with a warning",
-        )
-    scales = [scale for name, scale, *_ in curves if name != "count"]
-    log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
-    legend_above(ax, len(curves) + bool(len(doubtful)))
-    ax.set_xlabel(label)
-    ax.set_ylabel("information (bit)")
     return finish(ax)
 
 
@@ -351,49 +291,3 @@ def _rates(response: Any) -> tuple[np.ndarray, str]:
         )
     unit = str(response.dimensionality) if isinstance(response, pq.Quantity) else "Hz"
     return values, "firing rate (Hz)" if unit in ("Hz", "1/s") else with_unit("response", unit)
-
-
-def _with_warnings(result: Any) -> Any:
-    """The rows of a table, but the count's, that have a warning; none of another result."""
-    if not hasattr(result, "groupby") or "warning" not in result:
-        return ()
-    return _heights(result)[result["warning"].notna() & (result["code"] != "count")]
-
-
-def _heights(result: Any) -> Any:
-    """The table of `rate_vs_temporal` with what is drawn as `information` and `se`: but for the count, its information + gain.
-
-    `information` itself holds bias that the gain has lost: for a rate code it rises as bins get finer.
-    """
-    count = result["code"] == "count"
-    if not {"gain", "gain_se"} <= set(result.columns) or not count.any():
-        return result
-    base = float(result.loc[count, "information"].iloc[0])
-    return result.assign(
-        information=np.where(count, result["information"], base + result["gain"]),
-        se=np.where(count, result["se"], result["gain_se"]),
-    )
-
-
-def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], str]:
-    """Name, time scale (s), information and standard error of each curve, the count's first; label of the axis."""
-    if hasattr(result, "groupby"):
-        check_columns(result, ["code", "resolution", "information", "se"])
-        columns = ["resolution", "information", "se"]
-        rows = [
-            (str(code), own.sort_values("resolution"))
-            for code, own in _heights(result).groupby("code", sort=False)
-        ]
-        found = [(name, *(own[c].to_numpy(dtype=float) for c in columns)) for name, own in rows]
-        return found, "resolution (ms)"  # type: ignore[return-value]
-    if not all(hasattr(result, name) for name in ("q", "corrected", "se")):
-        raise NsnnError(
-            f"result = {shown(result)}: expected that of measures.rate_vs_temporal or measures.metric_space_information"
-        )
-    order = np.argsort(-result.q)
-    q, corrected, se = result.q[order], result.corrected[order], result.se[order]
-    finite = (q > 0) & np.isfinite(q)
-    curves = [("spike times", 1 / q[finite], corrected[finite], se[finite])]
-    if (q == 0).any():
-        curves.insert(0, ("count", q[q == 0], corrected[q == 0], se[q == 0]))
-    return curves, "time scale 1/q (ms)"

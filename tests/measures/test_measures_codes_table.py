@@ -42,7 +42,7 @@ def test_each_code_has_the_bits_that_it_was_given():
     table = codes_table(
         stimulus, block, bin_width=20 * pq.ms, signal=signals, n_bins=2, bias="none", n_shuffle=0
     )
-    bits = dict(zip(table.code, table.information, strict=True))
+    bits = dict(zip(table.code, table.raw, strict=True))
     expected = {
         "count": QUARTER,
         "latency": 1.0,
@@ -53,7 +53,7 @@ def test_each_code_has_the_bits_that_it_was_given():
         "count + field": QUARTER + 1.0,
     }
     assert bits == pytest.approx(expected, abs=1e-12)
-    np.testing.assert_allclose(table.gain, table.information - QUARTER, atol=1e-12)
+    np.testing.assert_allclose(table.over_count, table.raw - QUARTER, atol=1e-12)
     assert table.responses.tolist() == [2, 2, 4, 4, 2, 2, 4]
     assert (table.n == 128).all()
 
@@ -64,16 +64,16 @@ def test_nulls_and_gains_of_the_codes():
     table = codes_table(stimulus, block, **options).set_index("code")
     assert (table.p <= 0.1).all()
     assert (table.correction == "panzeri-treves").all()
-    assert (table.gain_p[["words", "count + field"]] == 0.05).all()
-    assert abs(table.gain["phase"] - QUARTER) < 2 * table.gain_se["phase"]
-    assert table.gain_p["phase"] <= 0.1
+    assert (table.over_count_p[["words", "count + field"]] == 0.05).all()
+    assert abs(table.over_count["phase"] - QUARTER) < 2 * table.over_count_se["phase"]
+    assert table.over_count_p["phase"] <= 0.1
     assert (np.abs(table.null_mean) < 0.05).all()
     # the same phases in trials that they do not belong to: no gain
     shuffled = [signals[k] for k in np.random.default_rng(1).permutation(len(signals))]
     null = codes_table(stimulus, block, **(options | {"signal": shuffled})).set_index("code")
-    assert abs(null.gain["phase"]) < 4 * null.gain_se["phase"]
-    assert null.gain_p["phase"] > 0.05
-    assert null.information["count"] == table.information["count"]
+    assert abs(null.over_count["phase"]) < 4 * null.over_count_se["phase"]
+    assert null.over_count_p["phase"] > 0.05
+    assert null.raw["count"] == table.raw["count"]
 
 
 def test_phases_are_on_the_clock_of_the_signal():

@@ -242,4 +242,4 @@ def test_bad_arguments_are_named():
         assert message in str(caught.value)
     assert conditional_information(bits, [0] * 20, bits, n_shuffle=5).value == 0
     few = conditional_information(np.arange(20) % 5, bits, bits, n_shuffle=0)
-    assert "fewer than 4 for each" in few.warning
+    assert "fewer than 4 samples for each" in few.warning

@@ -62,9 +62,15 @@ def test_rows_are_those_of_decode():
             ("posterior", one.cross_entropy_information),
         ):
             if estimate is not None:
-                assert rows.information[source] == estimate.value
-                assert rows.se[source] == estimate.se
+                assert rows.raw[source] == estimate.value
+        assert rows.loc["confusion", ["information", "se"]].tolist() == [
+            one.information.gain,
+            one.information.gain_se,
+        ]
         assert_allclose(rows.null_mean["confusion"], one.information.null_mean)
+        bounds = rows[rows.index != "confusion"]
+        # posteriors of shuffled stimuli are below zero: nothing is taken off
+        assert_allclose(bounds.information, bounds.raw - bounds.null_mean.clip(lower=0), atol=1e-15)
         assert rows.p["confusion"] == one.information.p
     assert (table.n == 60).all()
     assert (table.p_all >= table.p).all()
@@ -80,7 +86,7 @@ def test_rescaling_repairs_posteriors_that_are_too_sure():
         "source"
     )
     for source, expected in (("posterior", plain), ("rescaled", scaled)):
-        assert abs(table.information[source] - expected) < 4 * table.se[source]
+        assert abs(table.raw[source] - expected) < 4 * table.se[source]
     assert "overconfident" in table.warning["posterior"]
     assert table[["null_mean", "p", "p_all"]].isna().all(axis=None)
 
@@ -122,7 +128,7 @@ def test_other_corrections_are_those_of_mutual_information(bias):
     table = decoder_information(stimulus, counts, decoders={"P": PoissonMAP()}, bias=bias, n_shuffle=0)
     predicted = decode(counts, stimulus, n_shuffle=0).predictions
     expected = mutual_information(stimulus, predicted, bias="plugin" if bias == "none" else bias, n_shuffle=0)
-    assert_allclose(table.information[0], expected.value)
+    assert_allclose(table.raw[0], expected.value)
     assert table.correction[0] == bias
 
 
@@ -137,7 +143,7 @@ def test_default_decoders_and_blocks():
         "negative binomial",
         "kernel",
     ]
-    assert (table.information > 0.5).all()
+    assert (table.raw > 0.5).all()
     both = {"train": NearestTrain(), "P": PoissonMAP()}
     table = decoder_information(stimulus, block, decoders=both, n_shuffle=0)
     assert table.decoder.tolist() == ["train", "P", "P", "P"]
@@ -193,7 +199,7 @@ def test_bounds_stay_below_the_truth():
         decoder_information(*trials(np.random.default_rng(k), 30), decoders=decoders, n_shuffle=0, seed=k)
         for k in range(100)
     ]
-    values = np.array([table.information for table in tables])
+    values = np.array([table.raw for table in tables])
     errors = values.std(axis=0, ddof=1) / 10
     assert (values.mean(axis=0) < truth + 3 * errors).all()
     assert values.mean(axis=0).max() > 0.9 * truth

@@ -23,7 +23,7 @@ def test_float_and_fields():
 def test_prints_as_one_line_that_names_everything():
     text = str(Estimate(0.5, 0.125, "miller-madow", 0.01, 0.02, 40, "few trials"))
     assert text == (
-        "0.5 ± 0.12 bit (correction miller-madow; null 0.01, p = 0.02; n = 40; warning: few trials)"
+        "0.49 ± 0.12 bit over the null (raw 0.5, null 0.01, p = 0.02; correction miller-madow; n = 40; warning: few trials)"
     )
     chosen = Estimate(1.0, 0.1, "nsb", n=9, se_method="posterior", reason="9 samples of 64 symbols")
     assert str(chosen) == (
@@ -31,6 +31,40 @@ def test_prints_as_one_line_that_names_everything():
     )
     assert str(Estimate(118.3, n=77, unit="bit/s")) == "118.3 bit/s (correction none; n = 77)"
     assert str(Estimate(0.75, 0.1, n=8, unit="1")) == "0.75 ± 0.1 (correction none; n = 8)"
+
+
+def test_chance_is_not_information():
+    """The gain leads text, format and table, and raw bits are named; of other units nothing is taken off."""
+    e = Estimate(1.578, 0.12, "panzeri-treves", 1.572, 0.53, 40, null_se=0.05)
+    assert (round(e.gain, 9), e.gain_se, e.verdict, float(e)) == (0.006, 0.13, "not above chance", 1.578)
+    assert str(e).startswith(
+        "0.006 ± 0.13 bit over the null, not above chance (raw 1.578, null 1.572, p = 0.53;"
+    )
+    assert repr(e) == f"Estimate({e})"
+    assert f"{e:.3f}" == "0.006 ± 0.130"
+    row = e.row()
+    assert list(row)[:2] == ["information", "se"]
+    assert (row["information"], row["se"], row["verdict"], row["raw"]) == (
+        e.gain,
+        e.gain_se,
+        e.verdict,
+        1.578,
+    )
+    s, r = np.repeat(np.arange(4), 10), np.arange(40)  # words that come once
+    found = measures.mutual_information(s, r)
+    assert found.value > 10 * found.se
+    assert str(found).startswith(
+        f"0 ± {found.gain_se:.2g} bit over the null, not above chance (raw {found.value:.4g}"
+    )
+    table = tabulate(to_block([[[0.1]]] * 40, t_stop=1 * pq.s), {"bits": lambda block: found})
+    assert table[["value", "se"]].to_numpy().tolist() == [[found.gain, found.gain_se]]
+    raw = measures.mutual_information(s, r, n_shuffle=0)
+    assert str(raw).startswith(f"raw {raw.value:.4g} ± ")
+    assert np.isnan(raw.gain)
+    assert np.isnan(raw.row()["information"])
+    assert str(Estimate(0.7, 0.1, null_mean=0.5, p=0.2, n=9, unit="1")).startswith("0.7 ± 0.1 (")
+    below = measures.synergy(s % 2, s % 2, s % 2)  # redundancy, two-sided
+    assert (below.gain < 0, below.verdict) == (True, "below chance")
 
 
 def test_a_format_applies_to_the_value_and_its_error():

@@ -334,7 +334,7 @@ def test_more_than_64_responses_need_more_trials_for_each():
     assert mutual_information(s, np.minimum(r, 63), n_shuffle=0).warning is None
     warning = mutual_information(s, r, n_shuffle=0).warning
     assert warning.startswith(
-        "520 trials per stimulus for 65 responses, fewer than 64 trials for each response"
+        "520 trials per stimulus for 65 responses: 4 trials for each response are not enough"
     )
 
 

@@ -43,7 +43,7 @@ def z_of_mean(values, expected):
     return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def by_code(table, code, column="information"):
+def by_code(table, code, column="raw"):
     return table.loc[table["code"] == code, column].to_numpy()
 
 
@@ -63,8 +63,9 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
     assert table["code"].tolist() == ["count", "latency", "latency", "words", "words"]
     assert_allclose(table["resolution"], [0.1, 0.025, 0.05, 0.025, 0.05], rtol=1e-12)
     for column, name in {
-        "information": "value",
-        "se": "se",
+        "information": "gain",
+        "se": "gain_se",
+        "raw": "value",
         "null_mean": "null_mean",
         "p": "p",
         "n": "n",
@@ -73,16 +74,21 @@ def test_rows_are_the_measures_of_words_counts_and_latencies():
     assert table["warning"].tolist() == [e.warning for e in expected]
     assert table["correction"].tolist() == [e.correction for e in expected]
     raw = rate_vs_temporal(stimulus, block, resolutions=[25, 50] * pq.ms, n_shuffle=0)
-    assert_allclose(raw["gain"], raw["information"] - expected[0].value, rtol=1e-12)
-    assert raw["gain_p"].isna().all()
+    assert_allclose(raw["over_count"], raw["raw"] - expected[0].value, rtol=1e-12)
+    assert raw["over_count_p"].isna().all()
     is_words = (table["code"] == "words").to_numpy()
-    assert_allclose(table["gain"], raw["gain"] - is_words * table["gain_null_mean"], rtol=1e-12, atol=1e-15)
+    assert_allclose(
+        table["over_count"],
+        raw["over_count"] - is_words * table["over_count_null_mean"],
+        rtol=1e-12,
+        atol=1e-15,
+    )
     binary = rate_vs_temporal(
         stimulus, block, resolutions=[25] * pq.ms, n_shuffle=0, saturation="binary", bias="plugin"
     )
     letters = words(block, bin_width=25 * pq.ms)[:, 0]
     plain = mutual_information(stimulus, letters, bias="plugin", n_shuffle=0).value
-    assert_allclose(binary["information"].iloc[-1], plain, rtol=1e-12)
+    assert_allclose(binary["raw"].iloc[-1], plain, rtol=1e-12)
     assert binary["p"].isna().all()
 
 
@@ -100,9 +106,9 @@ def test_neuron_and_alignment():
     block = to_block(trials, t_stop=0.3 * pq.s)
     more: dict[str, Any] = {"resolutions": [10, 50] * pq.ms, "bias": "plugin", "n_shuffle": 0}
     aligned = rate_vs_temporal(stimulus, block, neuron=1, align=onset * pq.s, t_stop=50 * pq.ms, **more)
-    assert_allclose(aligned["information"], [0, 1, 0, 1, 0], atol=1e-12)
+    assert_allclose(aligned["raw"], [0, 1, 0, 1, 0], atol=1e-12)
     other = rate_vs_temporal(stimulus, block, neuron=0, t_stop=50 * pq.ms, **more)
-    assert_allclose(other["information"], 0, atol=1e-12)
+    assert_allclose(other["raw"], 0, atol=1e-12)
 
 
 # --- codes of known information ---
@@ -133,7 +139,7 @@ def test_pure_rate_code():
     counts = exact_information([binom.pmf(np.arange(9), 8, q) for q in p])
     exact = [counts, *(exact_information([latency_given(q, w) for q in p]) for w in (0.025, 0.05, 0.1))]
     exact += [counts] * 3
-    found = np.array([t["information"].to_numpy() for t in tables])
+    found = np.array([t["raw"].to_numpy() for t in tables])
     for k in (0, 1, 2, 3, 5, 6):  # count, latencies, words of 50 and 100 ms
         assert abs(z_of_mean(found[:, k], exact[k])) < 4, k
     assert (np.diff(exact[1:4]) < 0).all()  # finer latencies tell more, all less than the count
@@ -176,7 +182,7 @@ def test_pure_timing_code():
             assert abs(z_of_mean(found[:, k], exact[k])) < 4, (code, k)
         assert_allclose(found[:, 4], 0, atol=1e-12)
     assert_allclose([by_code(t, "count") for t in tables], 0, atol=1e-12)
-    assert_allclose(by_code(tables[0], "words", "gain"), by_code(tables[0], "words"), atol=1e-12)
+    assert_allclose(by_code(tables[0], "words", "over_count"), by_code(tables[0], "words"), atol=1e-12)
 
 
 def simulated(stimuli, trials):
@@ -210,7 +216,7 @@ def word_law(p, active, width):
 
 
 def within_four_errors(table, exact):
-    z = (table["information"] - exact) / table["se"]
+    z = (table["raw"] - exact) / table["se"]
     assert (table["se"] > 0).all()
     assert (np.abs(z) < 4).all(), z.tolist()
 
@@ -243,7 +249,7 @@ def test_simulated_timing_code():
     assert patterns[0] > latency[0] > 0.5
     within_four_errors(table[1:], np.array([*latency, *patterns]))
     assert table["p"].iloc[0] > 0.05
-    assert abs(table["information"].iloc[0]) < 0.01
+    assert abs(table["raw"].iloc[0]) < 0.01
     assert (table["p"].iloc[1:] == 0.01).all()
 
 
@@ -267,9 +273,9 @@ def test_gain_is_the_information_of_times_given_the_count():
             given_count = mutual_information(stimulus[here], letters[here], bias="none", n_shuffle=0).value
             by_hand += here.mean() * given_count
     row = gain()
-    assert_allclose(row["gain"], by_hand, rtol=1e-9)
-    left_out = np.array([gain(i)["gain"] for i in range(36)])
-    assert_allclose(row["gain_se"], np.sqrt(35 * left_out.var()), rtol=1e-6)
+    assert_allclose(row["over_count"], by_hand, rtol=1e-9)
+    left_out = np.array([gain(i)["over_count"] for i in range(36)])
+    assert_allclose(row["over_count_se"], np.sqrt(35 * left_out.var()), rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -281,8 +287,10 @@ def test_gain_of_a_rate_code_is_nothing_within_its_error():
         block = block_of([np.sort(rng.uniform(0, WINDOW, rng.poisson(1 + 1.2 * s))) for s in stimulus])
         table = rate_vs_temporal(stimulus, block, resolutions=[20] * pq.ms, n_shuffle=19, seed=seed)
         found.append(table.iloc[-1])
-        differences.append(table["information"].iloc[-1] - table["information"].iloc[0])
-    gains, errors, p = (np.array([row[k] for row in found], float) for k in ("gain", "gain_se", "gain_p"))
+        differences.append(table["raw"].iloc[-1] - table["raw"].iloc[0])
+    gains, errors, p = (
+        np.array([row[k] for row in found], float) for k in ("over_count", "over_count_se", "over_count_p")
+    )
     assert abs(z_of_mean(gains, 0.0)) < 4
     assert abs(z_of_mean(differences, 0.0)) > 4
     assert np.mean(np.abs(gains) <= 2 * errors) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 30)
@@ -295,10 +303,10 @@ def test_significance_of_a_timing_code_and_of_none():
         stimulus, block_of([jittered_spike(rng, s) for s in stimulus]), resolutions=[10] * pq.ms, n_shuffle=50
     )
     assert by_code(table, "words", "p") == 1 / 51
-    assert by_code(table, "words", "gain_p") == 1 / 51
-    assert by_code(table, "latency", "gain_p") == 1 / 51
-    assert by_code(table, "count", "p") == by_code(table, "count", "gain_p") == 1.0
-    assert by_code(table, "words", "gain") > 4 * by_code(table, "words", "gain_se")
+    assert by_code(table, "words", "over_count_p") == 1 / 51
+    assert by_code(table, "latency", "over_count_p") == 1 / 51
+    assert by_code(table, "count", "p") == by_code(table, "count", "over_count_p") == 1.0
+    assert by_code(table, "words", "over_count") > 4 * by_code(table, "words", "over_count_se")
 
 
 def test_a_large_alphabet_is_told_in_its_row_alone():

@@ -17,7 +17,7 @@ from ...core.units import shown
 from ..estimate import Estimate
 from ..information.confusion import miller_madow, table_se
 from ..information.entropy.contingency import contingency
-from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped
+from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, shuffle_test
 from ..trains import as_trains, binned, holds_blocks
 from .decoders import PoissonMAP
 from .probability_calibration import binomial_se
@@ -123,7 +123,7 @@ def decode(
     >>> stimulus = np.repeat([0, 1], 50)
     >>> d = decode(rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2), stimulus)
     >>> print(d)
-    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6829 ± 0.091 bit (correction miller-madow; ...)
+    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, ...)
     >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
     (True, 0.5, 0.0099, 'bit')
     """
@@ -368,8 +368,7 @@ def confusion_information(
         value,
         se=table_se(table),
         correction=correction,
-        null_mean=float(shuffled.mean()) if shuffled.size else None,
-        p=permutation_p(shuffled, value),
+        **shuffle_test(shuffled, value),
         n=n,
         warning=few if n < 5 * table.size else None,
         se_method="multinomial",

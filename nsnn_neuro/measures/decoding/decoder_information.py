@@ -9,6 +9,7 @@ b is fitted to other trials than those that it is applied to, so that the bound 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..information.confusion import information, miller_madow
 from ..information.entropy.estimators import CLOSED_FORMS
 from ..information.mutual_information import information_of_tables
 from ..information.over_time import share_reached
-from ..response_checks import refuse_swapped
+from ..response_checks import refuse_swapped, shuffle_test
 from .cross_validation import (
     DecodingTrials,
     check_decoder,
@@ -68,8 +69,10 @@ def decoder_information(
     own p too small. `p_all` allows for the choice: it is the share of shuffles in which the smallest p of any row is as small. All
     rows use the same folds and shuffles.
 
-    Columns: decoder, source, information (bit), se, null_mean, p, p_all, n (trials), correction, warning. se: of a table
-    multinomial, of posteriors the spread over trials. Without shuffles null_mean, p and p_all are NaN.
+    Columns: decoder, source; information (bit), the gain over shuffled stimuli, its se, p, p_all, verdict ("above chance" for
+    p <= 0.05, or "not above chance"), raw (bit), null_mean, n (trials), correction, warning. Posteriors of a decoder that learned
+    nothing are below zero, so that of "posterior" and "rescaled" a negative null_mean is not taken off, and rows stay lower bounds.
+    se: of a table multinomial, of posteriors the spread over trials. Without shuffles information, null_mean, p and p_all are NaN.
 
     Parameters
     ----------
@@ -224,25 +227,12 @@ def _power(log_q: np.ndarray, number: np.ndarray) -> float:
 
 def _table(rows: list[tuple[str, str, Estimate]], values: np.ndarray) -> pd.DataFrame:
     """With p of each row, and p for all rows together: values (n_rows, 1 + n_shuffle)."""
-    p = share_reached(values)
-    shuffled = values.shape[1] > 1
-    together = [float(np.mean(p.min(axis=0) <= own + 1e-12)) if shuffled else np.nan for own in p[:, 0]]
-    return pd.DataFrame(
-        [
-            {
-                "decoder": name,
-                "source": source,
-                "information": one.value,
-                "se": one.se,
-                "null_mean": float(null.mean()) if shuffled else np.nan,
-                "p": own if shuffled else np.nan,
-                "p_all": all_rows,
-                "n": one.n,
-                "correction": one.correction,
-                "warning": one.warning,
-            }
-            for (name, source, one), null, own, all_rows in zip(
-                rows, values[:, 1:], p[:, 0], together, strict=True
-            )
-        ]
-    )
+    p, out = share_reached(values), []
+    for (name, source, one), null, reached in zip(rows, values[:, 1:], p[:, 0], strict=True):
+        row = {"decoder": name, "source": source} | replace(one, **shuffle_test(null, one.value)).row()
+        if source != "confusion":  # a bound already, which a negative mean of the shuffles would lift
+            row["information"] = one.value - max(row["null_mean"], 0.0)
+        out.append(row | {"p_all": float(np.mean(p.min(axis=0) <= reached + 1e-12)) if null.size else np.nan})
+    table = pd.DataFrame(out)
+    table.insert(table.columns.get_loc("p") + 1, "p_all", table.pop("p_all"))
+    return table

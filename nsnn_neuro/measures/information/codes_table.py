@@ -48,11 +48,11 @@ def codes_table(
     | "count + field" | both: spike-field information |
 
     The last four need a `signal`. Other columns: resolution (s, that of latencies and words; the window for counts; NaN for phases
-    and fields), responses (different ones that occur), information (bit), se, null_mean, p, n (trials), correction, warning; gain
-    (bit), the information less that of the count, gain_se, gain_null_mean, gain_p. The null of the gain exchanges responses between
-    trials of the same count, as in `rate_vs_temporal`. For phases this asks whether phases add to counts (Montemurro et al. 2008),
-    for "count + field" whether the field does (Belitski et al. 2008). "words" of counts, "phase" and "count + field" contain the
-    count: the bias that is left, gain_null_mean, is taken off their gain.
+    and fields), responses (different ones that occur); information (bit), the gain over shuffled stimuli, and the further columns
+    of `rate_vs_temporal`: se, p, verdict, raw, null_mean, n, correction, warning; over_count, over_count_se, over_count_null_mean,
+    over_count_p. The null of over_count exchanges responses between trials of the same count. For phases this asks whether
+    phases add to counts (Montemurro et al. 2008), for "count + field" whether the field does (Belitski et al. 2008). "words" of
+    counts, "phase" and "count + field" contain the count: the bias that is left, over_count_null_mean, is taken off.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def codes_table(
     >>> stimulus = [0, 1] * 40
     >>> block = to_block([[[0.012 + 0.02 * s]] for s in stimulus], t_stop=50*pq.ms)
     >>> table = codes_table(stimulus, block, bin_width=10*pq.ms, bias="none", n_shuffle=0)
-    >>> table[["code", "resolution", "responses", "information", "gain"]].round(3).values.tolist()
+    >>> table[["code", "resolution", "responses", "raw", "over_count"]].round(3).values.tolist()
     [['count', 0.05, 1, 0.0, 0.0], ['latency', 0.01, 2, 1.0, 1.0], ['words', 0.01, 2, 1.0, 1.0]]
     """
     check(n_bins=n_bins, neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
@@ -129,7 +129,7 @@ def codes_table(
             n_shuffle=n_shuffle,
             seed=seed,
         )
-        of_counts = row["information"] if of_counts is None else of_counts
+        of_counts = row["raw"] if of_counts is None else of_counts
         different = as_symbols(response, "response")[1]
         rows.append({"code": code, "resolution": resolution, "responses": different, **row})
     return table_of_codes(rows)

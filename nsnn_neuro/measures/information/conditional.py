@@ -30,7 +30,7 @@ from .entropy.contingency import plugin_entropy
 from .entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size, choose
 from .entropy.extrapolation import quadratic_extrapolation
 from .impossible_estimates import possible
-from .mutual_information import by_chance, trials_needed, with_notes
+from .mutual_information import by_chance, too_few, with_notes
 from .symbols import Symbols, one_value, read_symbols
 
 METHODS = (*SYMMETRIC, "quadratic")
@@ -97,7 +97,7 @@ def conditional_information(
 
     >>> x, z = [0, 0, 1, 1] * 50, [0, 1, 0, 1] * 50
     >>> print(conditional_information(x, [0, 1, 1, 0] * 50, z))  # y = x xor z
-    1 ± 0.0073 bit (correction panzeri-treves; se jackknife over samples; null 0.0006015, p = 0.0099; n = 200)
+    0.9994 ± 0.0073 bit over the null (raw 1, null 0.0006015, p = 0.0099; correction panzeri-treves; ...)
     """
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data, bias = _read(x, y, z, n_symbols), choose(bias, METHODS, "bias")
@@ -194,13 +194,13 @@ def few_samples(bias: str, n: int, pairs: int, n_y: int, cure: str = "fewer symb
     """A warning if n samples are too few for the method, with so many pairs (x, z) that occur and n_y values of y.
 
     >>> few_samples("panzeri-treves", 40, 4, 5)
-    '10 samples per pair (x, z) for 5 values of y, fewer than 4 for each: panzeri-treves may be biased; take more samples or ...'
+    '10 samples per pair (x, z) for 5 values of y, fewer than 4 samples for each value of y: panzeri-treves may be biased; ...'
     """
-    enough = trials_needed(bias, pairs, n_y)
-    if n / (pairs * n_y) >= enough:
-        return None
-    few = f"{n / pairs:.4g} samples per pair (x, z) for {n_y} values of y, fewer than {enough:.4g} for each"
-    return f"{few}: {bias} may be biased; take more samples or {cure}"
+    few = too_few(bias, n, pairs, n_y, "samples for each value of y")
+    return (
+        few
+        and f"{n / pairs:.4g} samples per pair (x, z) for {n_y} values of y{few}; take more samples or {cure}"
+    )
 
 
 def _constant(data: _Samples) -> str | None:

@@ -36,7 +36,7 @@ class InformationOverTime:
 
     >>> one = np.ones(2)
     >>> table = pd.DataFrame({"start": [0.1], "stop": [0.3], "mass": [9.0], "p": [0.01]})
-    >>> found = InformationOverTime(0 * one, one / 5, one, one, one, one, table, "plugin", 80, None)
+    >>> found = InformationOverTime(0 * one, one / 5, one, one, one, one, one, table, "plugin", 80, None)
     >>> found.times.tolist(), found.significant().tolist()
     ([0.1, 0.1], [False, False])
     """
@@ -46,9 +46,11 @@ class InformationOverTime:
     stop: np.ndarray
     """s, ends"""
     information: np.ndarray
-    """bits"""
+    """bits, raw - null_mean"""
     se: np.ndarray
     """standard error of each window, as of `mutual_information`"""
+    raw: np.ndarray
+    """bits, as of `mutual_information`"""
     null_mean: np.ndarray
     """mean over permutations"""
     p: np.ndarray
@@ -123,7 +125,7 @@ def information_over_time(
     >>> block = to_block([[[0.25] if s else []] for s in stimulus], t_stop=0.4*pq.s)
     >>> found = information_over_time(stimulus, block, window=100*pq.ms, step=100*pq.ms, n_shuffle=99)
     >>> found.information.round(2).tolist()
-    [0.0, 0.0, 1.0, 0.0]
+    [0.0, 0.0, 0.99, 0.0]
     >>> found.clusters[["start", "stop", "p"]].round(3).values.tolist()
     [[0.2, 0.3, 0.01]]
     """
@@ -162,12 +164,14 @@ def information_over_time(
     clusters = clusters.assign(start=offset + start[clusters["first"]], stop=offset + stop[clusters["last"]])
     warned = [one.warning for one in found if one.warning]
     note = f"{len(warned)} of {len(found)} windows: {warned[0]}" if warned else None
+    raw, null = np.array([one.value for one in found]), values[:, 1:]
     return InformationOverTime(
         offset + start,
         offset + stop,
-        np.array([one.value for one in found]),
-        np.array([one.se for one in found]),
-        values[:, 1:].mean(axis=1),
+        raw - null.mean(axis=1),
+        np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle)),
+        raw,
+        null.mean(axis=1),
         p[:, 0],
         clusters[["start", "stop", "mass", "p"]],
         found[0].correction,

@@ -48,19 +48,21 @@ def rate_vs_temporal(
 ) -> pd.DataFrame:
     """Information about the stimulus in counts, first-spike latencies and words, as a table with a row per code.
 
-    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count), information (bit), se,
-    null_mean, p, n (trials), correction, warning; gain (bit), information less that of the count, gain_se, gain_null_mean,
-    gain_p. Words of counts contain the count, and finer words the coarser ones, so that with enough trials neither
-    information nor gain can fall as bins get finer; with too few the corrections fail first for the finest bins, with a warning.
+    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count); information (bit), the gain
+    over shuffled stimuli, its se, p, verdict ("above chance" for p <= 0.05, or "not above chance"), raw (bit), the information
+    before the mean over shuffles (null_mean) is taken off, n (trials), correction, warning; over_count (bit), raw less that of the
+    count, over_count_se, over_count_null_mean, over_count_p. Without shuffles information is NaN, and se that of raw. Words of
+    counts contain the count, and finer words the coarser ones, so that with enough trials neither raw nor over_count can fall as
+    bins get finer; with too few the corrections fail first for the finest bins, with a warning.
 
-    The null of the gain exchanges responses between trials of the same count: what counts tell stays, what times add goes.
-    gain_null_mean is the mean difference then, gain_p the fraction (1 + exchanges that reach the response's information) / (1 +
-    n_shuffle). Words of counts gain nothing then, so their gain_null_mean is the bias that `bias` left and is taken off the gain.
-    Latencies, and binary words, may tell less than the count: their gain is not shifted, and a small gain_p says that their
-    times tell more than counts explain. gain_se is the jackknife over trials of the difference, or the standard deviation of
-    the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed form ("auto", "quadratic",
-    "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. A gain with a large gain_p or a warning is no evidence of
-    a temporal code.
+    The null of over_count exchanges responses between trials of the same count: what counts tell stays, what times add goes.
+    over_count_null_mean is the mean difference then, over_count_p the fraction (1 + exchanges that reach the response's
+    information) / (1 + n_shuffle). Words of counts add nothing then, so their over_count_null_mean is the bias that `bias` left and
+    is taken off. Latencies, and binary words, may tell less than the count: their over_count is not shifted, and a small
+    over_count_p says that their times tell more than counts explain. over_count_se is the jackknife over trials of the difference,
+    or the standard deviation of the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed
+    form ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. An over_count with a large
+    over_count_p or a warning is no evidence of a temporal code.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def rate_vs_temporal(
     >>> stimulus = [0, 1] * 40
     >>> block = to_block([[[0.012 + 0.02 * s]] for s in stimulus], t_stop=50*pq.ms)
     >>> table = rate_vs_temporal(stimulus, block, resolutions=[10, 50]*pq.ms, bias="none", n_shuffle=0)
-    >>> table[["code", "resolution", "information", "gain"]].round(3).values.tolist()
+    >>> table[["code", "resolution", "raw", "over_count"]].round(3).values.tolist()
     [['count', 0.05, 0.0, 0.0], ['latency', 0.01, 1.0, 1.0], ['latency', 0.05, 0.0, 0.0],
      ['words', 0.01, 1.0, 1.0], ['words', 0.05, 0.0, 0.0]]
     """
@@ -105,7 +107,7 @@ def rate_vs_temporal(
         row = code_row(
             labels, counts, response, first, contains=contains, bias=bias, n_shuffle=n_shuffle, seed=seed
         )
-        first = row["information"] if first is None else first
+        first = row["raw"] if first is None else first
         if code == "latency" and row["warning"]:
             row["warning"] = _WITHOUT_BINS.sub("", row["warning"])
         rows.append({"code": code, "resolution": width, **row})
@@ -150,33 +152,25 @@ def code_row(
     n_shuffle: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Columns of a code's row: information with error and null, and the gain over the information of counts.
+    """Columns of a code's row: `Estimate.row`, and what the code tells over the count.
 
-    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts` is None for the counts themselves; `contains`: the
+    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts`, their raw bits, is None for the counts;
+    `contains`: the
     response determines the count. All else as for `rate_vs_temporal`.
 
     >>> labels, response = np.array([0, 1] * 20), np.array([0, 1] * 20)
     >>> row = code_row(labels, 0 * labels, response, 0.0, contains=False, bias="none", n_shuffle=0, seed=0)
-    >>> round(row["information"], 6), round(row["gain"], 6)
+    >>> round(row["raw"], 6), round(row["over_count"], 6)
     (1.0, 1.0)
     """
     many = response.ndim == 2 and response.shape[1] > 1
     chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
     e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
     gain = e.value - (e.value if of_counts is None else of_counts)
-    return {
-        "information": e.value,
-        "se": e.se,
-        "null_mean": np.nan if e.null_mean is None else e.null_mean,
-        "p": np.nan if e.p is None else e.p,
-        "n": e.n,
-        "correction": e.correction,
-        "warning": e.warning,
-        **_gain(labels, counts, response, gain, contains, bias, n_shuffle, seed),
-    }
+    return e.row() | _over_count(labels, counts, response, gain, contains, bias, n_shuffle, seed)
 
 
-def _gain(
+def _over_count(
     labels: np.ndarray,
     counts: np.ndarray,
     response: np.ndarray,
@@ -196,7 +190,12 @@ def _gain(
     without = without - informations_without_one(of_counts, method, float(n_c))[labels, counts]
     se, null = jackknife_se(without), np.empty(n_shuffle)
     if not n_shuffle:
-        return {"gain": gain, "gain_se": se, "gain_null_mean": math.nan, "gain_p": math.nan}
+        return {
+            "over_count": gain,
+            "over_count_se": se,
+            "over_count_null_mean": math.nan,
+            "over_count_p": math.nan,
+        }
     rng = np.random.default_rng(seed)
     for i in range(n_shuffle):
         mixed = shuffle_within(counts, r[:, None], rng)[:, 0]
@@ -204,10 +203,10 @@ def _gain(
     value = float(information_of_tables(table, estimator, float(n_r)))
     left = float(null.mean() - information_of_tables(of_counts, estimator, float(n_c)))
     return {
-        "gain": gain - left if contains and same else gain,
-        "gain_se": max(se, float(null.std())),
-        "gain_null_mean": left,
-        "gain_p": permutation_p(null, value),
+        "over_count": gain - left if contains and same else gain,
+        "over_count_se": max(se, float(null.std())),
+        "over_count_null_mean": left,
+        "over_count_p": permutation_p(null, value),
     }
 
 

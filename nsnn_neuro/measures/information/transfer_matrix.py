@@ -57,6 +57,11 @@ class TransferEntropyMatrix:
     warning: str | None
     """how many pairs have a warning, and the first"""
 
+    @property
+    def gain(self) -> np.ndarray:
+        """(n, n) value - null_mean, the transfer entropy above chance"""
+        return self.value - self.null_mean
+
     def pooled_p(self) -> np.ndarray:
         """(n, n) share of the surrogates of all pairs that reach z, each in units of the others of its own pair.
 
@@ -90,9 +95,10 @@ class TransferEntropyMatrix:
         return out
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per pair: source, target, value, se, null_mean, z, p, pooled_p, significant (at the rate 0.05)."""
+        """One row per pair: source, target, gain, se, raw (`value`), null_mean, z, p, pooled_p, significant (at the rate 0.05)."""
         at = np.nonzero(~np.eye(len(self.value), dtype=bool))
-        columns = {name: getattr(self, name)[at] for name in _FIELDS}
+        columns = {"gain": self.gain[at], "se": self.se[at], "raw": self.value[at]}
+        columns |= {name: getattr(self, name)[at] for name in _FIELDS[2:]}
         columns |= {"pooled_p": self.pooled_p()[at], "significant": self.significant()[at]}
         return pd.DataFrame({"source": at[0], "target": at[1], **columns})
 

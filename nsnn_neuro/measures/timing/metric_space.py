@@ -19,7 +19,7 @@ from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ..estimate import Estimate
 from ..information.confusion import information, table_se
-from ..response_checks import as_labels, permutation_p, refuse_swapped
+from ..response_checks import as_labels, permutation_p, refuse_swapped, shuffle_test
 from ..trains import as_repeats
 from .train_similarity import victor_purpura
 
@@ -43,14 +43,14 @@ class MetricSpace:
 
     q: np.ndarray
     """(n_q,) 1/s"""
-    information: np.ndarray
+    raw: np.ndarray
     """(n_q,) bits, of the table as it stands"""
     null_mean: np.ndarray
     """(n_q,) bits, mean over shuffled labels; NaN without shuffles"""
     null_sd: np.ndarray
     """(n_q,) bits"""
     corrected: np.ndarray
-    """(n_q,) bits, information - null_mean (or the information where there are no shuffles)"""
+    """(n_q,) bits, raw - null_mean (or raw where there are no shuffles)"""
     se: np.ndarray
     """(n_q,) bits, from half-samples of the trains and from the table"""
     p: np.ndarray
@@ -63,7 +63,8 @@ class MetricSpace:
     """trains"""
     n_shuffle: int
     best: Estimate
-    """at q_max; its p and null_mean are those of the largest corrected information over all q"""
+    """at q_max; its p and null_mean are those of the largest corrected information over all q, and its `gain` is without the bias
+    of the choice"""
 
     @property
     def q_max(self) -> float:
@@ -81,10 +82,11 @@ class MetricSpace:
             se=float(self.se[k]),
             correction="shuffle" if shuffles else "none",
             null_mean=0.0 if shuffles else None,
+            null_se=0.0 if shuffles else np.nan,  # part of se
             p=float(self.p[k]) if shuffles else None,
             n=self.n,
             warning="; ".join(
-                _limits(self.n, float(self.information[k]), float(self.null_mean[k]), self.confusion[k])
+                _limits(self.n, float(self.raw[k]), float(self.null_mean[k]), self.confusion[k])
             )
             or None,
             se_method="half-samples of trains and table",
@@ -147,8 +149,8 @@ def metric_space_information(
     >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
     >>> found = metric_space_information(trains, [0, 0, 0, 1, 1, 1], q=[0, 20]*pq.Hz, n_shuffle=0)
     >>> print(found)
-    q_max 20 / s: 1 bit (correction none; n = 6; ...)
-    >>> found.information, found.q_max
+    q_max 20 / s: raw 1 bit (correction none; no null; n = 6; ...)
+    >>> found.raw, found.q_max
     (array([0., 1.]), 20.0)
     """
     check(z=z, distance=distance, n_shuffle=n_shuffle, seed=seed)
@@ -277,8 +279,7 @@ def _result(
         float(corrected[k]),
         se=float(errors[k]),
         correction="shuffle" if n_shuffle else "none",
-        null_mean=float(highest.mean()) if n_shuffle else None,
-        p=permutation_p(highest, own_highest),
+        **shuffle_test(highest, own_highest) | {"p": permutation_p(highest, own_highest)},
         n=n,
         warning="; ".join(warnings) or None,
         se_method=None if np.isnan(errors[k]) else "half-samples of trains and table",

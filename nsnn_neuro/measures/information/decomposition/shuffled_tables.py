@@ -169,7 +169,7 @@ def estimate(
         shuffled, _ = _null(columns, function, bias, next(iter(columns.codes)), n_shuffle, rng)
         left = shuffled.mean(0)
         value, se = value - left, np.hypot(se, shuffled.std(0, ddof=1) / math.sqrt(n_shuffle))
-    tests: list[dict[str, Any]] = [{"null_mean": None, "p": None} for _ in value]
+    tests = [shuffle_test(np.empty(0), 0.0) for _ in value]
     plain = function(table, _LOOSE).values[0] - 2 * _LOOSE  # what differs by the tolerance alone is equal
     for null in nulls if n_shuffle else ():
         shuffled, corrected = _null(columns, function, bias, null, n_shuffle, rng)
