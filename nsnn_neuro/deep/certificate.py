@@ -7,7 +7,8 @@ spikes so far. Move the image by d. For given spikes so far, each reset removes 
 entirely), so that the potential of neuron i moves by at most |(A d)_i| s_t, s_t = sum_(k < t) beta^k. Hence the mean moves by
 at most ||A d|| s_t: one Gaussian mechanism with mu_t = ||A d|| s_t / sigma. All steps are adaptive composition of such mechanisms,
 which is Gaussian with mu^2 = sum_t mu_t^2 (Dong, Roth & Su 2022). All later layers see only spikes of the first: they
-are post-processing, whatever they are. So for every event E of the output
+are post-processing, whatever they are, if they treat each image alone: a batch of votes that is mixed is no post-processing of one
+of them. So for every event E of the output
 
     P'(E) <= Phi(Phi^-1(P(E)) + mu),     mu = ||d|| / s,     s = sigma / (||A||_2 sqrt(sum_t s_t^2)).
 
@@ -41,6 +42,7 @@ from scipy import special, stats
 from ..core.checks import number, suggest_keywords, whole
 from ..core.errors import NsnnError
 from .classifier import Classifier, checked, evaluating, on_its_device
+from .each_image import each_alone, refuse_hidden_effects
 from .first_layer import first_layer
 from .rng import seeded
 
@@ -60,7 +62,9 @@ def certified_radius(
     A is the linear map from an image to the drive of the first layer; p_A and p_B are bounds on the probabilities that a pass
     answers with the guess, and with the most frequent other class. Derivation: docs/certified.md.
 
-    The certified classifier is the most frequent answer of single passes, whatever `classifier.passes` is, in `eval` mode.
+    The certified classifier is the most frequent answer of single passes of one image, whatever `classifier.passes` is, in `eval`
+    mode. Votes of one image are one batch where every module is known to treat each image alone; where one is not, they are cast
+    one by one, which takes a hundred times as long. A pass must not depend on those before it.
 
     Parameters
     ----------
@@ -80,6 +84,7 @@ def certified_radius(
     Raises
     ------
     NsnnError : another encoder; a first layer that has no noise, other noise than Gaussian, or follows modules that aren't linear
+        or may mix images; a module with hooks or batch statistics, or one that stays in training mode
 
     Source: Dong, Roth & Su 2022, doi 10.1111/rssb.12454 (Gaussian mechanisms); Lecuyer et al. 2019, arXiv:1802.03471, and Cohen,
     Rosenfeld & Kolter 2019, arXiv:1902.02918 (radii from them)
@@ -172,6 +177,9 @@ def _checked(classifier: Any, data: Any, votes: int, alpha: float) -> tuple[torc
     chance = number(alpha, "alpha", "a number between 0 and 1")
     if not 0 < chance < 1:
         raise NsnnError(f"alpha = {alpha!r}: expected a number between 0 and 1, e.g. 0.001")
+    if isinstance(classifier, Classifier):
+        with evaluating(classifier):
+            refuse_hidden_effects(classifier)
     return *checked(classifier, data), chance
 
 
@@ -188,6 +196,7 @@ def _table(
 ) -> pd.DataFrame:
     guesses, radii = [], []
     with torch.no_grad(), evaluating(classifier), seeded(seed, classifier):
+        tally = functools.partial(tally, at_once=_MOST if each_alone(classifier) else 1)
         for k in range(len(y)):
             x = on_its_device(classifier, X[k : k + 1])
             guess = tally(x, max(votes // 10, 1)).argmax(keepdims=True)
@@ -199,11 +208,11 @@ def _table(
     return table
 
 
-def _tally(classifier: Classifier, x: torch.Tensor, n: int, *, sd: float) -> np.ndarray:
+def _tally(classifier: Classifier, x: torch.Tensor, n: int, *, sd: float, at_once: int) -> np.ndarray:
     """How often each class is the answer to one image x (1, ...) in n passes, with noise on its pixels."""
     counts: Any = 0
-    for start in range(0, n, _MOST):
-        many = x.expand(min(n - start, _MOST), *x.shape[1:])
+    for start in range(0, n, at_once):
+        many = x.expand(min(n - start, at_once), *x.shape[1:])
         if sd:
             many = (many + sd * torch.randn_like(many)).clamp(0, 1)
         scores = classifier.scores(classifier.spikes(many))

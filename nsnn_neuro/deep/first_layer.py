@@ -15,6 +15,7 @@ from ..core.errors import NsnnError
 from ..learning.coding import Direct
 from ..models.escape import Gaussian
 from .classifier import Classifier
+from .each_image import treats_alone
 from .encode import encode
 from .feedback_alignment import RandomFeedback, transported
 from .neuron import EachStep, NoisySpike
@@ -28,11 +29,10 @@ _EXPECTED = (
     "expected linear modules and then a NoisySpike first in an nn.Sequential, as in "
     "nn.Sequential(nn.Linear(64, 128), NoisySpike(Gaussian(0.4)), ...)"
 )
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 # modules that are affine in `eval` mode and treat each step and each image alone
 _AFFINE = (
     *(nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d),
-    *(*_NORMS, Times, RandomFeedback),
+    *(nn.BatchNorm1d, nn.BatchNorm2d, Times, RandomFeedback),
 )
 
 
@@ -104,6 +104,11 @@ def first_layer(net: Classifier) -> FirstLayer:
             return FirstLayer(linear, module, net.encoder, net.n_steps)
         for leaf in _leaves(module):
             _check_affine(name, leaf)
+        if not treats_alone(module, 2):
+            raise NsnnError(
+                f"module has {type(module).__name__} at {name!r}, which may mix images or steps: expected it in a "
+                "deep.EachStep(...)"
+            )
         linear.append(module)
     raise NsnnError(f"module has no NoisySpike: {_EXPECTED}")
 
@@ -150,11 +155,6 @@ def _check_affine(name: str, module: nn.Module) -> None:
     if kind is None or type(module).forward is not kind.forward:
         raise NsnnError(
             f"module has {type(module).__name__} at {name!r} before the first NoisySpike: {_EXPECTED}"
-        )
-    if isinstance(module, _NORMS) and module.running_mean is None:
-        raise NsnnError(
-            f"module has {type(module).__name__} at {name!r} without running statistics: it mixes images, expected "
-            "track_running_stats=True"
         )
 
 

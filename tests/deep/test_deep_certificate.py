@@ -3,6 +3,7 @@ those of independent calculations."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -18,7 +19,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from nsnn_neuro import deep  # noqa: E402
-from nsnn_neuro.deep import certificate, first_layer  # noqa: E402
+from nsnn_neuro.deep import certificate, each_image, first_layer  # noqa: E402
 
 
 def net_of(W, b, sigma, beta=0.5, theta=1.0, reset="hard", n_steps=1):
@@ -245,9 +246,10 @@ REFUSED = {
     "Logistic": nn.Sequential(FIRST, deep.NoisySpike(nsnn.Logistic(0.4))),
     "ReLU at '1'": nn.Sequential(FIRST, nn.ReLU(), NOISE),
     "Bent at '0'": nn.Sequential(Bent(2, 2), NOISE),
-    "BatchNorm1d at '0' without running": nn.Sequential(
+    "batch statistics at '0.1', BatchNorm1d": nn.Sequential(
         deep.EachStep(FIRST, nn.BatchNorm1d(2, track_running_stats=False)), NOISE
     ),
+    "AvgPool2d at '0', which may mix images": nn.Sequential(nn.AvgPool2d((3, 1), 1, (1, 0)), FIRST, NOISE),
     "Residual at '0'": nn.Sequential(deep.Residual(nn.Sequential(FIRST, NOISE))),
     "no NoisySpike": nn.Sequential(FIRST),
     "module is Linear": FIRST,
@@ -259,6 +261,93 @@ def test_networks_that_the_theorem_does_not_cover_are_refused(message):
     net = deep.Classifier(REFUSED[message], encoder=coding.Direct(), n_steps=2)
     with pytest.raises(NsnnError, match=message):
         deep.certified_radius(net, (torch.rand(2, 2), [0, 1]))
+
+
+class BatchMean(nn.Module):
+    """An answer for all images of a batch, by the mean over them."""
+
+    def forward(self, x):
+        mean = x.mean(1, keepdim=True).expand_as(x)
+        return torch.cat([1 - mean.round(), mean.round()], -1)
+
+
+class Both(nn.Module):
+    def forward(self, x):
+        return torch.cat([1 - x, x], -1)
+
+
+class Stuck(nn.Dropout):
+    def train(self, mode=True):
+        return self
+
+
+def test_votes_that_a_module_would_mix_are_cast_one_by_one():
+    """One neuron at threshold .5: the mean of a batch would make .4 and .6 certain, with radii that overlap by 1.5."""
+
+    def table_with(module):
+        net = net_of(np.array([[1.0]]), [0.5], 0.4)
+        net.module.append(module)
+        assert each_image.each_alone(net) is isinstance(module, nn.Linear)
+        return deep.certified_radius(net, ([[0.4], [0.6]], [0, 1]), votes=60)
+
+    mixed, alone = table_with(BatchMean()), table_with(Both())
+    assert mixed.equals(alone)
+    assert (mixed.radius < 0.1).all()
+    linear = nn.Linear(1, 2).double()
+    with torch.no_grad():
+        linear.weight.copy_(torch.tensor([[-1.0], [1.0]]))
+        linear.bias.copy_(torch.tensor([1.0, 0.0]))
+    assert (table_with(linear).radius < 0.1).all()
+
+
+def hooked():
+    module = nn.Sequential(FIRST, NOISE, nn.Identity())
+    module[2].register_forward_hook(lambda module, given, out: out)
+    return module
+
+
+def replaced():
+    module = nn.Sequential(FIRST, NOISE, nn.Identity())
+    module[2].forward = BatchMean().forward
+    return module
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (hooked, "hook at '2', Identity"),
+        (replaced, "hook at '2', Identity"),
+        (lambda: nn.Sequential(FIRST, NOISE, Stuck(0.5)), "training mode at '2', Stuck"),
+        (
+            lambda: nn.Sequential(FIRST, NOISE, deep.EachStep(nn.BatchNorm1d(2, track_running_stats=False))),
+            "batch statistics at '2.0'",
+        ),
+    ],
+)
+def test_hidden_effects_are_refused(module, message):
+    net = deep.Classifier(module(), encoder=coding.Direct(), n_steps=2)
+    for radius in (deep.certified_radius, functools.partial(deep.smoothed_radius, sd=0.1)):
+        with pytest.raises(NsnnError, match=message):
+            radius(net, (torch.rand(2, 2), [0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("module", "known"),
+    [
+        (nn.Flatten(), False),
+        (nn.Flatten(2), True),
+        (deep.EachStep(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.AvgPool2d(2), nn.Flatten()), True),
+        (nn.AvgPool2d(2), False),
+        (nn.LayerNorm(2), False),
+        (nn.Softmax(0), False),
+        (Bent(2, 2), False),
+        (deep.bound_norm(nn.Linear(2, 2), 1.0), True),
+        (deep.Residual(nn.Sequential(FIRST, NOISE)), True),
+        (deep.Residual(nn.Sequential(BatchMean(), NOISE)), False),
+    ],
+)
+def test_modules_that_are_known_to_treat_each_image_alone(module, known):
+    assert each_image.treats_alone(module, 2) is known
 
 
 def test_other_refusals():
