@@ -70,7 +70,7 @@ for sigma in (0.5, 2, 8):
         for seed, drive in enumerate((early, late))
     ]
     block = nsnn.join(blocks)
-    table = measures.codes_table(label, block, bin_width=6 * pq.ms, n_shuffle=0)
+    table = measures.codes_table(label, block, bin_width=6 * pq.ms)
     rows.append(f"{sigma:4g} mV: " + ", ".join(f"{r.code} {r.information:.2f}" for r in table.itertuples()))
 print("information (bit)", *rows, sep="\n")
 

@@ -178,9 +178,9 @@ def textbook(place: Path, config: Config) -> list[dict[str, Any]]:
         label, block, bin_width=50 * pq.ms, saturation="binary", n_shuffle=n_shuffle, seed=config.seed
     )
     for row in table.itertuples():
-        value = {"value": row.information, "se": row.se, "null": row.null_mean, "p": row.p}
+        value = {"value": row.raw, "se": row.se, "null": row.null_mean, "p": row.p}
         same = {"part": "textbook", "condition": "light"}
         out.append({**same, "quantity": row.code, **value, "warning": row.warning})
         if row.code == "words":
-            out.append({**same, "quantity": "surplus", "value": row.gain, "se": row.gain_se, "p": row.gain_p})
+            out.append({**same, "quantity": "surplus", "value": row.over_count, "se": row.over_count_se, "p": row.over_count_p})
     return out

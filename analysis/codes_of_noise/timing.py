@@ -115,9 +115,9 @@ def of_codes(config: Config, label: np.ndarray, trains: measures.Trains) -> Iter
         words = measures.words(trains, bin_width=config.letter * pq.s, saturation="count")[:, 0]
         check = measures.mutual_information(label, words, bias="quadratic", n_shuffle=0)
     for row in table.itertuples():
-        value = {"value": row.information, "se": row.se, "null": row.null_mean, "p": row.p}
+        value = {"value": row.raw, "se": row.se, "null": row.null_mean, "p": row.p}
         yield {"quantity": row.code, **value, "warning": row.warning}
         if row.code == "words":
-            yield {"quantity": "surplus", "value": row.gain, "se": row.gain_se, "p": row.gain_p}
+            yield {"quantity": "surplus", "value": row.over_count, "se": row.over_count_se, "p": row.over_count_p}
     yield {"quantity": "words, quadratic", "value": check.value, "se": check.se}
     yield {"quantity": "mean count", "value": float(trains.counts.mean())}

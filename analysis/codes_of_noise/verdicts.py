@@ -254,7 +254,9 @@ def recorded_claims(table: pd.DataFrame) -> list[Claim]:
         ]
         if len(rows):
             row = rows.iloc[0]
-            evidence = f"{row.value:.3f} ± {row.se:.3f} bit, p = {row.p:.3g}"
+            # the surplus has lost the mean of its exchanges
+            null = 0.0 if quantity == "surplus" else row.null
+            evidence = f"{row.value - null:.3f} ± {row.se:.3f} bit over the null, p = {row.p:.3g}"
             out.append(Claim(text, bool(row.p < c.ALPHA), evidence, central=False))
     return out
 

@@ -123,7 +123,7 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
             cell.labels, cell.trains, resolutions=np.array(config.resolutions) * pq.s, n_shuffle=0
         )
         for row in codes.itertuples():
-            yield same | {"code": row.code, "x": row.resolution, "value": row.information, "se": row.se}
+            yield same | {"code": row.code, "x": row.resolution, "value": row.raw, "se": row.se}
         yield same | {"code": "spikes", "x": config.window, "value": float(cell.trains.counts.mean())}
         if cell.seed >= config.apart:
             continue
