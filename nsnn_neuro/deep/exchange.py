@@ -53,15 +53,16 @@ def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
     """Convert a feed-forward net to a NIR graph, which `nir.write(path, graph)` writes to a file.
 
     Simulators that read it run the deterministic network: a warning says what only the metadata hold, the noise of `NoisySpike`
-    layers and a reset by subtraction.
+    layers and a reset by subtraction. A graph states tau, not the step for which it was made, and a reader that takes another step
+    runs another leak: snnTorch takes 0.1 ms whatever the graph, so write dt=0.1*ms for it; for others give their step.
 
     Parameters
     ----------
     module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times` and `NoisySpike`;
         Sequentials and `EachStep`s within are opened, nn.Identity left out
     image : (channels, height, width) of the input, where the first module is not an nn.Linear
-    dt : time of a step, a quantity; it sets tau of the neurons. Other simulators have to take the same step: the
-        `import_from_nir` of snnTorch assumes .1 ms, unless its version takes a `dt`
+    dt : time of a step, a quantity; it sets tau of the neurons. 0.1*ms for snnTorch. Default: 1 ms, with a warning where there is a
+        leak
 
     Returns
     -------
@@ -106,6 +107,10 @@ def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
     if any(lost.values()):
         what = " and ".join(f"{name} of {n} layer{'s' * (n > 1)}" for name, n in lost.items() if n)
         warn(f"NIR has no way to state {what}: only the metadata hold it, and other simulators run without")
+    if dt is _STEP and any(type(node) is nir.LIF for node in nodes.values()):
+        warn(
+            "dt not given: took 1 ms; pass the step of the program that reads the graph, for snnTorch always dt=0.1*ms"
+        )
     nodes = {
         "input": nir.Input({"input": np.array(first)}), **nodes, "output": nir.Output({"output": np.array(shape)})
     }  # fmt: skip
@@ -165,7 +170,8 @@ def from_nir(
     if not isinstance(graph, nir.NIRGraph):
         raise NsnnError(f"source is {type(source).__name__}: expected a nir.NIRGraph, or the path of a file")
     (name, first), *inner, _ = chain(graph)
-    shape = shape_of(f"node {name!r}", (first.input_type or {}).get("input"))
+    given = first.input_type
+    shape = shape_of(f"node {name!r}", given.get("input") if isinstance(given, dict) else None)
     made: list[nn.Module] = []
     linear: list[nn.Module] = []
     for name, node in inner:

@@ -16,6 +16,7 @@ from ..core.file_limits import check_regular, check_stored
 from ..core.results import written
 
 _MOST = 4  # differences in a message
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save(module: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -59,8 +60,12 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     path = Path(path)
     if not path.exists():
         raise NsnnError(f"path = {path}: no such file, expected one that `save` has written")
-    state = _read(path)
     own = module.state_dict()
+    if lazy := [name for name, value in own.items() if torch.nn.parameter.is_lazy(value)]:
+        raise NsnnError(
+            f"module has {lazy[0]}, whose shape is not known yet: expected a module that has run once"
+        )
+    state = _read(path)
     wrong = [
         f"{name}: {_difference(state.get(name), own.get(name))}"
         for name in [*own, *(n for n in state if n not in own)]
@@ -72,7 +77,7 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
             f"path = {path}: of another architecture ({'; '.join(wrong[:_MOST])}{more}), expected the same module or another file"
         )
     for name, value in state.items():
-        if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+        if isinstance(value, torch.Tensor) and not torch.isfinite(value.to(own[name].dtype)).all():
             raise NsnnError(
                 f"path = {path}: {name} has values that aren't finite, expected a file of before they ran away"
             )
@@ -100,12 +105,39 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise FormatError(f"path = {path}: holds {type(state).__name__}, expected a state_dict")
+    for name, value in state.items():
+        if not (_dense(value) if isinstance(value, torch.Tensor) else _plain(value)):
+            raise FormatError(
+                f"path = {path}: {name[:40]} is {_kind(value)}: expected a dense tensor in memory, or numbers and texts"
+            )
     return state
+
+
+def _dense(tensor: torch.Tensor) -> bool:
+    """Whether a tensor holds its values one by one, on the CPU."""
+    apart = tensor.is_nested or tensor.is_quantized or torch.nn.parameter.is_lazy(tensor)
+    return not apart and tensor.layout is torch.strided and tensor.device.type == "cpu"
+
+
+def _plain(value: Any, depth: int = 8) -> bool:
+    """Whether a value is numbers, texts, lists and dicts of these: equal or not, without asking tensors."""
+    if isinstance(value, dict | list | tuple):
+        inner = value.values() if isinstance(value, dict) else value
+        names = all(isinstance(name, str) for name in value) if isinstance(value, dict) else True
+        return depth > 0 and names and all(_plain(one, depth - 1) for one in inner)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of {value.layout}, {value.dtype} on {value.device}{', nested' * value.is_nested}"
+    return f"a {type(value).__name__} with other objects"
 
 
 def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
-        return one.shape == other.shape
+        same = one.dtype == other.dtype or (one.dtype in _FLOATS and other.dtype in _FLOATS)
+        return one.shape == other.shape and same
     return type(one) is type(other) and not isinstance(one, torch.Tensor) and one == other
 
 
@@ -121,5 +153,5 @@ def _difference(there: Any, here: Any) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return str(tuple(value.shape))
+        return str(tuple(value.shape)) + (f" {value.dtype}" if value.dtype not in _FLOATS else "")
     return "nothing" if value is None else str(value)

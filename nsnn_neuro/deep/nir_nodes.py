@@ -38,6 +38,15 @@ def nir_package() -> Any:
 
 def chain(graph: Any) -> list[tuple[str, Any]]:
     """Names and nodes of a graph from its input to its output; FormatError unless they form a chain."""
+    pairs = isinstance(graph.edges, list) and all(
+        isinstance(e, tuple | list) and len(e) == 2 for e in graph.edges
+    )
+    if (
+        not isinstance(graph.nodes, dict)
+        or not pairs
+        or not all(isinstance(n, str) for e in graph.edges for n in e)
+    ):
+        raise FormatError("expected a dict of nodes, and a list of edges, pairs of their names")
     nodes, kinds = dict(graph.nodes), {name: type(node).__name__ for name, node in graph.nodes.items()}
     after: dict[str, str] = {}
     for pre, post in graph.edges:
@@ -237,14 +246,17 @@ def shape_of(label: str, values: Any) -> Shape:
     sizes = _numbers(label, "shape", values)
     if sizes.ndim != 1 or sizes.size not in (1, 3) or np.any(sizes < 1) or np.any(sizes != np.floor(sizes)):
         raise FormatError(
-            f"{label}: shape = {sizes.tolist()[:8]}, expected (n,) or (channels, height, width)"
+            f"{label}: shape = {sizes.ravel()[:8].tolist()}, expected (n,) or (channels, height, width)"
         )
     return tuple(int(n) for n in sizes)
 
 
 def _numbers(label: str, field: str, values: Any, shape: Shape | None = None) -> np.ndarray:
     """Finite numbers of this shape, a copy in native single or double precision."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):  # rows of unequal length
+        raise FormatError(f"{label}: {field} isn't an array of numbers") from None
     if array.dtype.kind not in "iufb" or not np.isfinite(array).all():
         raise FormatError(f"{label}: {field} isn't of finite numbers")
     if shape is not None and array.shape != shape:
@@ -254,8 +266,8 @@ def _numbers(label: str, field: str, values: Any, shape: Shape | None = None) ->
 
 def _whole(label: str, field: str, values: Any, least: int) -> tuple[int, int]:
     pair = (
-        np.broadcast_to(_numbers(label, field, values), 2)
-        if np.size(values) in (1, 2)
+        np.broadcast_to(numbers.ravel(), 2)
+        if (numbers := _numbers(label, field, values)).size in (1, 2)
         else np.array([np.nan])
     )
     if not all(least <= n <= 10**6 and n == math.floor(n) for n in pair):
@@ -280,10 +292,12 @@ def _along(label: str, field: str, values: np.ndarray, shape: Shape) -> Any:
 
 def _about(label: str, node: Any) -> dict[str, Any]:
     """Our metadata of a node, checked; empty without."""
+    wrong = FormatError(f"{label}: its metadata {KEY!r} are damaged, expected those of `to_nir`, or none")
+    if not isinstance(node.metadata or {}, dict):
+        raise wrong
     text = (node.metadata or {}).get(KEY)
     if text is None:
         return {}
-    wrong = FormatError(f"{label}: its metadata {KEY!r} are damaged, expected those of `to_nir`, or none")
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     if not isinstance(text, str) or len(text) > _MOST_TEXT:
         raise wrong

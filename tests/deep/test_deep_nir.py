@@ -150,6 +150,11 @@ REFUSED = {
     "v_leak has shape": put("1_lif", "v_leak", np.zeros(4)),
     "expected tau of dt or more": put("1_lif", "tau", np.full(5, 1e-4)),
     "shape = ": put("input", "input_type", {"input": np.array([-1])}),
+    r"shape = \[6\.0\]": put("input", "input_type", {"input": np.array(6)}),  # a scalar
+    "shape isn't": put("input", "input_type", [6]),
+    "weight isn't an array": put("0_affine", "weight", [[1.0, 2.0], [3.0]]),
+    "expected a dict of nodes": lambda g: g.edges.append("input"),
+    "its metadata": put("1_lif", "metadata", ["beta"]),
     "are damaged": metadata(reset="soft"),
     "are damaged, expected those of": metadata(dt=-1.0),
     "name no noise family": metadata(family={"type": "NoisySpike"}),
@@ -175,6 +180,17 @@ def test_convolutions_that_do_not_fit_are_refused():
         setattr(graph.nodes["0_conv2d"], field, value)
         with pytest.raises(FormatError, match=message):
             deep.from_nir(graph)
+
+
+def test_a_step_that_is_not_given_is_told():
+    """A reader with steps of h has the leak 1 - h / tau: that of the network only for the step of the graph."""
+    module = deep.twin(dense())
+    with pytest.warns(UserWarning, match=r"took 1 ms; .* snnTorch always dt=0.1\*ms"):
+        deep.to_nir(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        graph = deep.to_nir(module, dt=0.1 * ms)
+    assert np.allclose(1 - 1e-4 / graph.nodes["1_lif"].tau, module[1].neuron.si("beta"), atol=1e-12)
 
 
 def test_modules_that_nir_cannot_state_are_refused():

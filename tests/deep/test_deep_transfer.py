@@ -200,6 +200,37 @@ def test_files_of_something_else_are_refused(tmp_path):
     assert deep.load(net, path) is net
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's, of prototypes
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.to_sparse(), "weight is a tensor of torch.sparse_coo"),
+        (lambda w: w.to("meta"), "on meta: expected a dense tensor"),
+        (lambda w: torch.quantize_per_tensor(w, 1.0, 0, torch.qint8), "torch.qint8"),
+        (lambda w: torch.nested.nested_tensor([w, w[:1]]), "nested"),
+        (lambda w: {"values": w}, "weight is a dict with other objects"),
+        (lambda w: w.to(torch.complex64), r"torch.complex64 there"),
+        (lambda w: w.bool(), "torch.bool there"),
+        (lambda w: w.to(torch.float8_e5m2), "torch.float8_e5m2 there"),
+        (lambda w: w.double() + 1e300, "aren't finite"),  # in single precision
+    ],
+)
+def test_odd_tensors_are_refused_by_name(tmp_path, change, message):
+    net = nn.Linear(3, 2)
+    before, state = net.weight.detach().clone(), net.state_dict()
+    torch.save(dict(state) | {"weight": change(state["weight"])}, tmp_path / "net.pt")
+    with pytest.raises(NsnnError, match=message):
+        deep.load(net, tmp_path / "net.pt")
+    assert torch.equal(net.weight, before)
+
+
+def test_a_module_whose_shapes_are_not_known_yet_is_named(tmp_path):
+    deep.save(nn.Linear(3, 2).half(), tmp_path / "net.pt")
+    assert deep.load(nn.Linear(3, 2), tmp_path / "net.pt").weight.dtype == torch.float32
+    with pytest.raises(NsnnError, match="a module that has run once"):
+        deep.load(nn.LazyLinear(2), tmp_path / "net.pt")
+
+
 class Runs:
     """Makes a file when a pickle of it is loaded."""
 
