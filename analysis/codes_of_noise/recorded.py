@@ -182,5 +182,13 @@ def textbook(place: Path, config: Config) -> list[dict[str, Any]]:
         same = {"part": "textbook", "condition": "light"}
         out.append({**same, "quantity": row.code, **value, "warning": row.warning})
         if row.code == "words":
-            out.append({**same, "quantity": "surplus", "value": row.over_count, "se": row.over_count_se, "p": row.over_count_p})
+            out.append(
+                {
+                    **same,
+                    "quantity": "surplus",
+                    "value": row.over_count,
+                    "se": row.over_count_se,
+                    "p": row.over_count_p,
+                }
+            )
     return out

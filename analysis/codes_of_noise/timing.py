@@ -118,6 +118,11 @@ def of_codes(config: Config, label: np.ndarray, trains: measures.Trains) -> Iter
         value = {"value": row.raw, "se": row.se, "null": row.null_mean, "p": row.p}
         yield {"quantity": row.code, **value, "warning": row.warning}
         if row.code == "words":
-            yield {"quantity": "surplus", "value": row.over_count, "se": row.over_count_se, "p": row.over_count_p}
+            yield {
+                "quantity": "surplus",
+                "value": row.over_count,
+                "se": row.over_count_se,
+                "p": row.over_count_p,
+            }
     yield {"quantity": "words, quadratic", "value": check.value, "se": check.se}
     yield {"quantity": "mean count", "value": float(trains.counts.mean())}

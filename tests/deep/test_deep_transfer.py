@@ -200,6 +200,7 @@ def test_files_of_something_else_are_refused(tmp_path):
     assert deep.load(net, path) is net
 
 
+@needs_torch
 @pytest.mark.filterwarnings("ignore")  # torch's, of prototypes
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -224,6 +225,7 @@ def test_odd_tensors_are_refused_by_name(tmp_path, change, message):
     assert torch.equal(net.weight, before)
 
 
+@needs_torch
 def test_a_module_whose_shapes_are_not_known_yet_is_named(tmp_path):
     deep.save(nn.Linear(3, 2).half(), tmp_path / "net.pt")
     assert deep.load(nn.Linear(3, 2), tmp_path / "net.pt").weight.dtype == torch.float32

@@ -256,3 +256,20 @@ def test_theory_refuses():
     ):
         with pytest.raises(NsnnError, match="covariance"):
             gaussian_fisher(*arguments)
+
+
+def test_few_spikes_are_told():
+    """Counts of one Poisson cell, 100 trials per stimulus: two errors cover too little with the warning, enough without."""
+    rng = np.random.default_rng(5)
+    covered = {}
+    for mean in (0.4, 8.0):  # with 80 and 1600 spikes, a change by half
+        truth = poisson_fisher([mean], [mean / 2])
+        counts = rng.poisson(mean * np.array([0.75, 1.25])[:, None, None], (300, 2, 100, 1))
+        found = [linear_fisher_information(one, other, 1.0, n_shuffle=0) for one, other in counts]
+        warned = np.mean(["judge by p" in str(e.warning) for e in found])
+        assert warned > 0.8 if mean < 1 else warned < 0.02
+        covered[mean] = np.mean([abs(e.value - truth) <= 2 * e.se for e in found])
+    assert covered[0.4] < 0.9
+    assert 0.92 < covered[8.0] < 0.98
+    silent = linear_fisher_information(*rng.poisson(0.05, (2, 100, 3)), 1.0, n_shuffle=0)
+    assert "spikes per neuron in all trials, fewer than 20" in str(silent.warning)
