@@ -230,8 +230,8 @@ def _table(rows: list[tuple[str, str, Estimate]], values: np.ndarray) -> pd.Data
     p, out = share_reached(values), []
     for (name, source, one), null, reached in zip(rows, values[:, 1:], p[:, 0], strict=True):
         row = {"decoder": name, "source": source} | replace(one, **shuffle_test(null, one.value)).row()
-        if source != "confusion":  # a bound already, which a negative mean of the shuffles would lift
-            row["information"] = one.value - max(row["null_mean"], 0.0)
+        if source != "confusion" and row["null_mean"] < 0:  # a bound already, which this would lift
+            row |= {"information": one.value, "se": one.se}
         out.append(row | {"p_all": float(np.mean(p.min(axis=0) <= reached + 1e-12)) if null.size else np.nan})
     table = pd.DataFrame(out)
     table.insert(table.columns.get_loc("p") + 1, "p_all", table.pop("p_all"))
