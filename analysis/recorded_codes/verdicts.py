@@ -244,7 +244,8 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
             {
                 "code": code if np.isnan(x) else f"{code} of {1e3 * x:g} ms", "correction": bias,
                 "information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]", "mean standard error": f"{part.se.mean():.3f}",
-                "raw": f"{part.value.mean():.3f}", "mean null": f"{part.null.mean():+.4f}", "p < .05": f"{int((part.p < ALPHA).sum())} of {len(part)}",
+                "raw": f"{part.value.mean():.3f}",
+                "mean null": f"{part.null.mean():+.4f}", "p < .05": f"{int((part.p < ALPHA).sum())} of {len(part)}",
                 "with a warning": int(part.warning.notna().sum()),
             }
         )  # fmt: skip
