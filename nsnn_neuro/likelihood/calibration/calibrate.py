@@ -35,6 +35,7 @@ _COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
 _ROUGH = 144  # cells, at most, of a first climb where steps are divided
 _BENT = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
+_N_LEVELS = 9  # of the noise, over its bounds
 _MOST_CLIMBS, _GAIN = 5, 0.02  # nats
 _CLOSE = 5.0  # nats between ascents of a search of which either may be the better one
 _WELL = 0.3  # of the range
@@ -277,9 +278,11 @@ def _maximum(
     best = found[0]
     at = Ascent(best.u, damping=1e-3, width=best.width)
     grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
-    if (
-        grid.n_parts or 1
-    ) > 1:  # the search had few parts, and where it ended may need far more than the maximum
+    if grid.integral:
+        grid = replace(grid, n_parts=1)
+        at = _noise_level(_function(free, trials, dt, grid, jobs), free, found)
+    elif (grid.n_parts or 1) > 1:
+        # the search had few parts, and where it ended may need far more than the maximum
         rough = Grid(min(grid.n_cells or 0, _ROUGH), 1 + 2 * ((grid.n_parts or 1) // 4))
         at = climb(_function(free, trials, dt, rough, jobs), at, 30, 0.05)
         at = Ascent(at.u, damping=1e-3, width=at.width)
@@ -301,6 +304,16 @@ def _maximum(
             break
         grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
     return at, grid
+
+
+def _noise_level(function: Function, free: FreeParameters, found: list[Ascent]) -> Ascent:
+    """The best start near those of a search whose cells blur a narrow density, and so say nothing about a weak noise."""
+    points = np.array([one.u for one in found])
+    if "noise.sigma" in free.paths:
+        levels = np.linspace(0.0, 1.0, _N_LEVELS)
+        points = np.concatenate([points, np.repeat(points, _N_LEVELS, axis=0)])
+        points[len(found) :, free.paths.index("noise.sigma")] = np.tile(levels, len(found))
+    return Ascent(points[np.argmax(function(points).sum(axis=1))])
 
 
 def _inside(function: Function, at: Ascent) -> Ascent:

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.warn import warn
 from .density import lowest, motions
 from .given_spikes import Membrane, Stretches
+from .passage import MEMORY, crossings
 
 PER_SIGMA = 24
 """Default number of cells for each standard deviation of the free membrane: an error of about 1e-4 in the survival."""
@@ -23,6 +24,10 @@ _UPSTROKE = 5.0  # force of an upstroke that has begun, in standard deviations o
 _MOTION = 0.15  # standard deviations of the free membrane that it may move in a part of a step without noise
 _NEAR = 3.0  # standard deviations from the threshold, where motion matters
 _MOST_PARTS = 31
+_SHORT, _SHORT_FIT = 0.5, 1.0  # step of the integral equation, in standard deviations of the time of a crossing
+_REGULAR = 0.25  # standard deviation of the time of a crossing, relative to this time
+_SOME = 0.1  # of the stretches
+_MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,13 @@ class Grid:
     """into which each step is divided, an odd number; None: as many as the membrane needs, for one set of parameters"""
     stride: int = 1
     """parts to take at once between spikes; above 1 faster and less exact"""
+    integral: bool = False
+    """whether the integral equation of first passages takes the place of the cells: for linear membranes"""
 
     def holds(self, needed: Grid) -> bool:
         """Whether it is about as fine as one that is needed."""
-        return (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0) and (needed.n_parts or 1) <= (
-            self.n_parts or 1
-        )
+        fine = self.integral or (not needed.integral and (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0))
+        return fine and (needed.n_parts or 1) <= (self.n_parts or 1)
 
 
 def warn_coarse(grid: Grid, dt: float) -> None:
@@ -55,7 +61,8 @@ def warn_coarse(grid: Grid, dt: float) -> None:
 def common(grids: Iterable[Grid]) -> Grid:
     """One that is fine enough for all."""
     every = list(grids)
-    return Grid(max(one.n_cells or 0 for one in every), max(one.n_parts or 1 for one in every))
+    n_cells, n_parts = max(one.n_cells or 0 for one in every), max(one.n_parts or 1 for one in every)
+    return Grid(n_cells, n_parts, integral=any(one.integral for one in every))
 
 
 def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> np.ndarray:
@@ -73,8 +80,14 @@ def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells
 def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Grid:
     """A grid whose error moves an estimate from some hundred spikes by less than a tenth of its standard error.
 
-    The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold.
+    The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold. Cells blur
+    a density that is narrow on its way to the threshold: where more than a tenth of the stretches of a linear membrane have a
+    crossing with a standard deviation of less than a quarter of its time, the integral equation takes their place.
     """
+    if membrane.nonlinear is None and len(parts.first):
+        deviation, time = _crossings(membrane, parts, sigma, dt)
+        if np.mean(deviation < _REGULAR * time) > _SOME:
+            return Grid(None, _short(deviation, dt, _SHORT_FIT), integral=True)
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
     n = _PER_SIGMA_FIT * (top - bottom) / sigma
@@ -87,22 +100,48 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
     )
 
 
-def parts_needed(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> int:
+def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> Grid:
+    """A grid whose error of the survival is about 1e-4: without cells, if none are asked for and the membrane is linear."""
+    if membrane.nonlinear is None and n_cells is None:
+        memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
+        deviation, _ = _crossings(membrane, parts, sigma, dt)
+        n_parts = _short(deviation, dt, _SHORT)
+        n = parts.n_steps * float(n_parts)
+        if (n * np.minimum(n, n_parts * memory)).sum() / 2 < _MOST_PAIRS:
+            return Grid(None, n_parts, integral=True)
+    return Grid(n_cells, _parts(membrane, parts, _range(membrane, parts, sigma, dt)[0], sigma, dt))
+
+
+def _crossings(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> np.ndarray:
+    """(2, n) of each stretch: see `crossings`."""
+    stretch = (parts.first, parts.n_steps, parts.length, parts.start)
+    return crossings(
+        *stretch, membrane.drive, membrane.threshold, sigma**2, membrane.tau, float(membrane.leaky), dt
+    )
+
+
+def _short(deviation: np.ndarray, dt: float, share: float) -> int:
+    """Parts of a step, an odd number, of at most this share of nearly all of these standard deviations of crossings."""
+    finite = deviation[np.isfinite(deviation)]
+    return _odd(dt / (share * float(np.quantile(finite, 0.05)))) if finite.size else 1
+
+
+def _odd(n: float) -> int:
+    """The odd number at or above n, up to the largest that is allowed."""
+    return 1 + 2 * int(np.ceil((min(n, _MOST_PARTS) - 1) / 2)) if n > 1 else 1
+
+
+def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float) -> int:
     """Parts of a step, an odd number, in which a membrane that is driven fast moves little compared with the width of its density.
 
     Its path without noise tells how fast it is close to the threshold, in all but the fastest twentieth of the steps there.
     """
-    return _parts(membrane, parts, _range(membrane, parts, sigma, dt)[0], sigma, dt)
-
-
-def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float) -> int:
     path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
     last = _upstroke(membrane, points, sigma) if membrane.nonlinear else membrane.threshold
     moved = motions(*path, membrane.tau, dt, last - _NEAR * sigma, last)
     if not moved.size:
         return 1
-    n = float(np.quantile(moved, 0.95)) / (_MOTION * sigma)
-    return 1 + 2 * int(np.ceil((min(n, _MOST_PARTS) - 1) / 2)) if n > 1 else 1
+    return _odd(float(np.quantile(moved, 0.95)) / (_MOTION * sigma))
 
 
 def _range(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> tuple[np.ndarray, float]:

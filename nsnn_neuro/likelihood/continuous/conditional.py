@@ -14,10 +14,11 @@ from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
 from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import Grid, cells, common, enough, parts_needed, warn_coarse
+from .cells import Grid, automatic, cells, common, enough, warn_coarse
 from .density import march
 from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
+from .passage import passages
 from .trials import Trial
 
 _UNLIKELY = float(np.log(1e-300))
@@ -122,11 +123,13 @@ def probabilities(
     grid: Grid = _AUTOMATIC,
     *,
     start: float | None = None,
+    in_parts: bool = False,
     drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
     """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
 
     start : voltage at the start of the trial; None: that of `simulate`
+    in_parts : in each of the parts that a step is divided into, (n_steps * n_parts,)
     drives : those that are known in this trial, to which that of this row is added
     """
     noise = parts[1]
@@ -142,9 +145,9 @@ def probabilities(
         return spike_chances(path, free, noise, dt)
     sigma = float(noise.si("sigma"))
     if grid.n_parts is None:
-        grid = replace(grid, n_parts=parts_needed(path, free, sigma, dt))
+        grid = automatic(path, free, sigma, dt, grid.n_cells)
         warn_coarse(grid, dt)
-    chance = np.zeros((1, len(trial.o)))
+    chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
     _march([given(grid.n_parts or 1)], [sigma], trial, dt, grid, chance)
     return chance[0]
 
@@ -215,10 +218,6 @@ def _march(
     """
     n_parts = grid.n_parts or 1
     dt = dt / n_parts
-    faces = np.stack(
-        [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
-    )
-    force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
     begin, end = (n_parts * step for step in trial.counted)
     lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
     for r, (_, free) in enumerate(items):
@@ -238,24 +237,17 @@ def _march(
     counted = n_steps > skip
     logs = np.zeros(len(first))
     some = np.zeros(int(counted.sum()))
-    march(
-        first[counted],
-        n_steps[counted],
-        skip[counted],
-        length[counted],
-        start[counted],
-        spikes[counted],
-        row[counted],
-        np.stack([path.drive for path, _ in items]),
-        faces,
-        force,
-        np.array(sigmas) ** 2,
-        np.array([path.tau for path, _ in items]),
-        dt,
-        grid.stride,
-        n_parts,
-        some,
-        chance,
-    )
+    lanes_of = [one[counted] for one in (first, n_steps, skip, length, start, spikes, row)]
+    drive = np.stack([path.drive for path, _ in items])
+    spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
+    if grid.integral:
+        threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
+        passages(*lanes_of, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+    else:
+        faces = np.stack(
+            [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
+        )
+        force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
+        march(*lanes_of, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
     logs[counted] = some
     return logs.reshape(len(items), -1)

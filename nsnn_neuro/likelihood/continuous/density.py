@@ -156,7 +156,8 @@ def march(
         spike may be in any part of its step
     row : (n,) the row of drive (n_rows, n_all_steps), faces and force (n_rows, n_cells + 1), spread (sigma^2) and tau (n_rows,)
     logs : (n,) filled with the log-likelihood of each stretch
-    chance : (n_rows, n_all_steps) filled with the probability of a spike, given none before in its stretch; or of shape (0, 0)
+    chance : (n_rows, n) filled with the probability of a spike, given none before in its stretch, in each step or part of one, as
+        its n says; or of shape (0, 0)
     """
     n = first.shape[0]
     n_cells = faces.shape[1] - 1
@@ -167,6 +168,7 @@ def march(
     mass, base, fired = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
     centre, width = np.empty(n_cells), np.empty(n_cells)
     wanted = chance.shape[0] > 0
+    joined = drive.shape[1] // chance.shape[1] if wanted else 1
     # after its first steps a stretch has so many long ones; one with a part that is given, or whose steps are asked for, has none
     long = np.where(
         (skip > 0) | wanted | (n_steps <= _SHORT + n_parts), 0, (n_steps - n_parts - _SHORT) // stride
@@ -226,7 +228,7 @@ def march(
                 lost = ((1 - _G) * lanes[2, k] + _G * lanes[3, k]) / _G
                 lost = min(max(lost, _LEAST), mass[k])
                 if wanted:
-                    step, q = (first[s] + t) // n_parts, min(lost / max(mass[k], _LEAST), 1.0)
+                    step, q = (first[s] + t) // joined, min(lost / max(mass[k], _LEAST), 1.0)
                     chance[row[s], step] += q * (1.0 - chance[row[s], step])
                 if spikes[s] and t >= n_steps[s] - n_parts:
                     fired[k] += lost

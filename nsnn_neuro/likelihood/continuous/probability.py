@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from ...core.checks import positive, suggest_keywords, whole
 from ...core.errors import NsnnError
@@ -69,10 +70,9 @@ def survival(
         raise NsnnError(f"times = {times}: expected one or more finite times from 0")
     n = max(1, int(np.ceil(t.max() / step - 1e-9)))
     trial = Trial(np.zeros(n), 0.0, (0, n))
-    chance = probabilities(parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")))
-    with np.errstate(divide="ignore"):
-        logs = np.concatenate([[0.0], np.cumsum(np.log1p(-chance))])
-    return np.exp(np.interp(t / step, np.arange(n + 1), logs))
+    chance = probabilities(parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")), in_parts=True)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(1 - chance, 1e-300)))])
+    return np.exp(CubicSpline(np.linspace(0.0, n, len(logs)), logs)(t / step))
 
 
 @suggest_keywords

@@ -1,0 +1,96 @@
+"""Regular neurons in weak noise: how exact `survival` is, and how often intervals of `calibrate` hold the true values.
+
+`python benchmarks/regular_spikes.py --recordings 40 --out FOLDER` fits sigma and the drive of simulated LIF neurons and appends a
+line for each to FOLDER/KIND.jsonl; a run that was stopped continues. `--quick` fits two of each. `--accuracy` prints errors beside the
+integral equation of tests/helpers/first_passage.py, in steps so short that it is its own limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import ms, mV, second
+from recovery import append, lines
+from timing import machine, table
+
+import nsnn_neuro as nsnn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+oracle = importlib.import_module("helpers.first_passage")
+CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+# sigma and drive in mV, duration in s, by the coefficient of variation of the intervals
+KINDS = {"0.03": (0.25, 28.0, 5.0), "0.06": (0.5, 28.0, 5.0), "0.1": (0.85, 28.0, 5.0), "0.5": (3.0, 20.5, 10.0)}
+BOUNDS = {"noise.sigma": (0.05 * mV, 10 * mV), "stimulus.v": (5 * mV, 60 * mV)}
+ACCURACY = [(0.08, 28.0), (0.25, 28.0), (0.5, 28.0), (0.8, 50.0), (0.85, 28.0), (2.0, 25.0), (3.0, 20.5), (5.0, 15.0), (20.0, 15.0)]
+
+
+def fit_one(name: str, number: int) -> dict[str, Any]:
+    """Simulate one recording and fit it."""
+    sigma, drive, duration = KINDS[name]
+    block = nsnn.simulate(
+        CELL, nsnn.WhiteNoise(sigma * mV), nsnn.Constant(drive * mV), duration=duration * second, seed=1000 + number
+    )  # fmt: skip
+    intervals = np.diff(block.segments[0].spiketrains[0].rescale("s").magnitude)
+    begun = time.process_time()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = nsnn.calibrate(
+            CELL, BOUNDS, noise=nsnn.WhiteNoise(2 * mV), stimulus=nsnn.Constant(20 * mV), trains=block, progress=False
+        )
+        cpu, ends = time.process_time() - begun, fit.interval(progress=False)
+    true = dict(zip(BOUNDS, (sigma * 1e-3, drive * 1e-3), strict=True))
+    return {
+        "number": number,
+        "n_spikes": len(intervals) + 1,
+        "cv": float(intervals.std() / intervals.mean()),
+        "z": {k: (fit.parameters[k] - true[k]) / fit.se[k] for k in true},
+        "covered": {k: bool(ends[k][0] <= true[k] <= ends[k][1]) for k in true},
+        "cpu": cpu,
+        "warnings": [str(one.message) for one in caught],
+    }
+
+
+def coverage(folder: Path) -> str:
+    """The table of what is there."""
+    rows = []
+    for name in KINDS:
+        for parameter in BOUNDS if (found := lines(folder, name)) else ():
+            z = np.array([line["z"][parameter] for line in found])
+            covered = sum(line["covered"][parameter] for line in found)
+            cv, cpu = (np.mean([line[key] for line in found]) for key in ("cv", "cpu"))
+            warned = sum(bool(line["warnings"]) for line in found)
+            rows.append(
+                [f"{cv:.3f}", parameter, f"{covered} of {len(z)}", f"{z.mean():+.2f}", f"{z.std():.2f}", f"{cpu:.1f} s", str(warned)]
+            )  # fmt: skip
+    return table(["CV", "parameter", "95 % interval covers", "bias in errors", "SD", "time", "with a warning"], rows)
+
+
+def accuracy() -> str:
+    """Errors of `survival` and of `spike_probability`, with the default and with cells."""
+    rows = []
+    for sigma, drive in ACCURACY:
+        short = 0.005
+        true = oracle.survival(20.0, sigma, drive, 20.0, 10.0, oracle.long_enough(20.0, sigma, drive), short)[:: round(0.1 / short)]
+        t = 0.1 * np.arange(len(true))
+        model = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=0 * ms)
+        parts = {"noise": nsnn.WhiteNoise(sigma * mV), "stimulus": nsnn.Constant(drive * mV)}
+        lost = -np.diff(true)
+        mean = (lost * t[1:]).sum() / lost.sum()
+        cv = np.sqrt((lost * (t[1:] - mean) ** 2).sum() / lost.sum()) / mean
+        start = nsnn.likelihood.spike_probability(
+            nsnn.LIF(tau_m=20 * ms, v_rest=10 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=0 * ms),
+            [[]], noise=parts["noise"], stimulus=nsnn.Constant((drive - 10) * mV), t_stop=t[-1] * ms,
+        ) if False else None
+        errors = []
+        for n_cells in (None, 744):
+            s = nsnn.likelihood.survival(model, t * ms, **parts, n_cells=n_cells)
+            errors.append(f"{np.abs(s - true).max():.1e}")
+        rows.append([f"{cv:.3f}", f"{sigma:g}", f"{drive:g}", *errors])
+    return table(["CV", "sigma (mV)", "drive (mV)", "error of survival", "with 744 cells"], rows)
