@@ -26,9 +26,24 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 oracle = importlib.import_module("helpers.first_passage")
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 # sigma and drive in mV, duration in s, by the coefficient of variation of the intervals
-KINDS = {"0.03": (0.25, 28.0, 5.0), "0.06": (0.5, 28.0, 5.0), "0.1": (0.85, 28.0, 5.0), "0.5": (3.0, 20.5, 10.0)}
+KINDS = {
+    "0.03": (0.25, 28.0, 5.0),
+    "0.06": (0.5, 28.0, 5.0),
+    "0.1": (0.85, 28.0, 5.0),
+    "0.5": (3.0, 20.5, 10.0),
+}
 BOUNDS = {"noise.sigma": (0.05 * mV, 10 * mV), "stimulus.v": (5 * mV, 60 * mV)}
-ACCURACY = [(0.08, 28.0), (0.25, 28.0), (0.5, 28.0), (0.8, 50.0), (0.85, 28.0), (2.0, 25.0), (3.0, 20.5), (5.0, 15.0), (20.0, 15.0)]
+ACCURACY = [
+    (0.08, 28.0),
+    (0.25, 28.0),
+    (0.5, 28.0),
+    (0.8, 50.0),
+    (0.85, 28.0),
+    (2.0, 25.0),
+    (3.0, 20.5),
+    (5.0, 15.0),
+    (20.0, 15.0),
+]
 
 
 def fit_one(name: str, number: int) -> dict[str, Any]:
@@ -42,7 +57,12 @@ def fit_one(name: str, number: int) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit = nsnn.calibrate(
-            CELL, BOUNDS, noise=nsnn.WhiteNoise(2 * mV), stimulus=nsnn.Constant(20 * mV), trains=block, progress=False
+            CELL,
+            BOUNDS,
+            noise=nsnn.WhiteNoise(2 * mV),
+            stimulus=nsnn.Constant(20 * mV),
+            trains=block,
+            progress=False,
         )
         cpu, ends = time.process_time() - begun, fit.interval(progress=False)
     true = dict(zip(BOUNDS, (sigma * 1e-3, drive * 1e-3), strict=True))
@@ -69,28 +89,30 @@ def coverage(folder: Path) -> str:
             rows.append(
                 [f"{cv:.3f}", parameter, f"{covered} of {len(z)}", f"{z.mean():+.2f}", f"{z.std():.2f}", f"{cpu:.1f} s", str(warned)]
             )  # fmt: skip
-    return table(["CV", "parameter", "95 % interval covers", "bias in errors", "SD", "time", "with a warning"], rows)
+    return table(
+        ["CV", "parameter", "95 % interval covers", "bias in errors", "SD", "time", "with a warning"], rows
+    )
 
 
-def accuracy() -> str:
-    """Errors of `survival` and of `spike_probability`, with the default and with cells."""
-    rows = []
-    for sigma, drive in ACCURACY:
-        short = 0.005
-        true = oracle.survival(20.0, sigma, drive, 20.0, 10.0, oracle.long_enough(20.0, sigma, drive), short)[:: round(0.1 / short)]
-        t = 0.1 * np.arange(len(true))
-        model = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=0 * ms)
-        parts = {"noise": nsnn.WhiteNoise(sigma * mV), "stimulus": nsnn.Constant(drive * mV)}
-        lost = -np.diff(true)
-        mean = (lost * t[1:]).sum() / lost.sum()
-        cv = np.sqrt((lost * (t[1:] - mean) ** 2).sum() / lost.sum()) / mean
-        start = nsnn.likelihood.spike_probability(
-            nsnn.LIF(tau_m=20 * ms, v_rest=10 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=0 * ms),
-            [[]], noise=parts["noise"], stimulus=nsnn.Constant((drive - 10) * mV), t_stop=t[-1] * ms,
-        ) if False else None
-        errors = []
-        for n_cells in (None, 744):
-            s = nsnn.likelihood.survival(model, t * ms, **parts, n_cells=n_cells)
-            errors.append(f"{np.abs(s - true).max():.1e}")
-        rows.append([f"{cv:.3f}", f"{sigma:g}", f"{drive:g}", *errors])
-    return table(["CV", "sigma (mV)", "drive (mV)", "error of survival", "with 744 cells"], rows)
+def main() -> None:
+    """Run, or print what is there."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--recordings", type=int, default=40)
+    parser.add_argument("--quick", action="store_true", help="two recordings of each kind")
+    parser.add_argument("--out", type=Path, default=Path("results/regular_spikes"))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    print(machine())
+    for name in given.kinds:
+        done = {line["number"] for line in lines(given.out, name)}
+        for number in range(2 if given.quick else given.recordings):
+            if number not in done:
+                append(given.out / f"{name}.jsonl", fit_one(name, number))
+    print(coverage(given.out))
+
+
+if __name__ == "__main__":
+    main()

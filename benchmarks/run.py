@@ -51,6 +51,7 @@ SCRIPTS: dict[str, tuple[str, ...]] = {  # script: its options in a full run
 ELSEWHERE = {  # script: why `make bench` does not run it
     "brunel_brian2_nest": "compares rates, not times, for docs/delta_jumps.md; engine.py times this network",
     "recovery": "a study of hours: coverage of intervals, for docs/likelihood.md",
+    "regular_spikes": "half an hour of fits: coverage of intervals of regular neurons, for docs/likelihood.md",
     "voltage_coverage": "a study of hours: coverage of intervals, for docs/voltage.md",
     "cost_model": "costs of runs and sweeps, checked on sizes that were held out; writes a page of its own",
     "random_words": "random numbers for batteries of tests, for docs/noise.md",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
+from helpers import first_passage
 from scipy.stats import invgauss, norm
 
 import nsnn_neuro as nsnn
@@ -73,6 +74,75 @@ def test_survival_and_density_from_reset_are_those_of_two_other_methods(drive):
     assert np.abs((before - after) / 0.1 - density).max() < 1e-4
 
 
+# SCIENCE.md: tau (ms), sigma, mu (mV); times (ms) and survival
+WEAK = {
+    "CV .06": (15, 0.4, 28, [11.7, 12.2, 12.7], [0.74349, 0.45653, 0.20161]),
+    "CV .03": (20, 0.25, 35, [9.8, 10.2, 10.6], [0.94266, 0.51643, 0.0762]),
+    "strong drive": (20, 0.8, 50, [5.5, 5.8, 6.0], [0.75701, 0.43200, 0.23431]),
+    "CV .05": (10, 0.15, 22, [17.2, 17.9, 18.6], [0.82656, 0.47969, 0.16521]),
+}
+
+
+@pytest.mark.parametrize("name", WEAK)
+def test_survival_in_weak_noise_is_that_of_another_method(name):
+    tau, sigma, mu, times, expected = WEAK[name]
+    cell = nsnn.LIF(tau_m=tau * ms, tau_refrac=0 * ms, **MV)
+    s = survival(cell, times * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=nsnn.Constant(mu * mV))
+    assert np.abs(s - expected).max() < 5e-5
+
+
+@pytest.mark.parametrize(
+    ("sigma", "mean", "amplitude"), [(0.08, 28, 0), (0.08, 40, 10), (0.6, 28, 6), (2, 25, 6), (20, 15, 0)]
+)  # coefficients of variation of .01, .006, .07, .3 and 1.1
+def test_survival_is_that_of_an_integral_equation_of_the_first_kind(sigma, mean, amplitude):
+    stimulus = nsnn.Sinusoid(mean * mV, amplitude * mV, 50 * Hz)
+    cell = nsnn.LIF(tau_m=20 * ms, tau_refrac=0 * ms, **MV)
+    rough = survival(
+        cell, np.arange(0.0, 30.0, 0.1) * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=stimulus
+    )
+    times = np.interp([0.05, 0.3, 0.7, 0.95], 1 - rough, np.arange(0.0, 30.0, 0.1))  # also between steps
+    s = survival(cell, times * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=stimulus)
+    expected = first_passage.survival(
+        20.0, sigma, lambda t: mean + amplitude * np.sin(0.1 * np.pi * t), 20.0, 10.0, times, steps=1000
+    )
+    assert np.abs(s - expected).max() < 1e-4
+
+
+def test_late_and_early_spikes_in_weak_noise_have_the_likelihood_of_the_inverse_gaussian_law():
+    """By the inner function: probabilities of a step below 1e-16 have to be known, as a fit meets them on its way."""
+    cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)
+    parts = (
+        cell,
+        nsnn.WhiteNoise(0.2 * mV),
+        nsnn.Constant(10 * mV),
+    )  # at 10 ms, with a standard deviation of .28 ms
+    shape = 10**2 / (2 * 0.2**2 / 10)
+    for step in (60, 90, 100, 110, 160):
+        o = np.zeros(step + 1)
+        o[step] = 1.0
+        (logs,) = log_likelihoods([parts], [Trial(o, 0.0, (0, step + 1))], 1e-4, Grid(None, 5, integral=True))
+        expected = invgauss.logpdf((step + 0.5) * 0.1, 10 / shape, scale=shape) + np.log(0.1)
+        assert logs[0] == pytest.approx(expected, rel=0.01, abs=0.05)
+
+
+class Disguised(nsnn.LIF):
+    """A LIF that the package takes to be nonlinear."""
+
+    nonlinear = "0 * v"
+
+
+@pytest.mark.slow
+def test_cells_of_a_nonlinear_membrane_are_enough_for_its_noise_or_an_error_names_the_cure():
+    parameters = {"tau_m": 20 * ms, "tau_refrac": 0 * ms, **MV}
+    options = {"noise": nsnn.WhiteNoise(1.3 * mV), "stimulus": nsnn.Constant(28 * mV)}  # a CV of .16
+    times = np.array([10, 14, 16, 18, 22]) * ms
+    s = survival(Disguised(**parameters), times, **options)
+    assert np.abs(s - survival(nsnn.LIF(**parameters), times, **options)).max() < 2e-4
+    options["noise"] = nsnn.WhiteNoise(0.2 * mV)
+    with pytest.raises(NsnnError, match='noise: too weak .* use method="simulation"'):
+        survival(Disguised(**parameters), times, **options)
+
+
 def test_survival_of_a_membrane_at_its_threshold_is_the_closed_form():
     # mu = theta: S = 2 Phi(z) - 1
     t = np.array([3.0, 8.0, 30.0])
@@ -106,8 +176,10 @@ def test_a_membrane_that_moves_many_standard_deviations_in_a_step_has_the_surviv
         error[n] = np.abs(np.cumprod(1 - q)[7:12] - expected).max()
     assert error[1] > 0.05  # without parts
     assert error[301] < 1e-3
-    with pytest.warns(UserWarning, match="dt = 1 ms: the membrane moves far in a step"):
-        survival(cell, 12 * ms, noise=nsnn.WhiteNoise(0.1 * mV), stimulus=stimulus, dt=1 * ms)
+    with pytest.raises(NsnnError, match="dt = 1 ms: .* smaller dt"):
+        survival(cell, 12 * ms, noise=nsnn.WhiteNoise(1e-3 * mV), stimulus=stimulus, dt=1 * ms)
+    with pytest.warns(UserWarning, match="dt = 1 ms: the membrane moves far in a step"):  # cells on request
+        survival(cell, 12 * ms, noise=nsnn.WhiteNoise(0.1 * mV), stimulus=stimulus, dt=1 * ms, n_cells=96)
 
 
 def test_parts_of_a_step_change_neither_the_probabilities_nor_the_likelihood_of_a_slow_membrane():

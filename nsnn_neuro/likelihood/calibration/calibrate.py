@@ -19,7 +19,7 @@ from ...models.noise import Noise
 from ...models.stimuli import Stimulus
 from ..by_simulation.calibrate import calibrate_by_simulation, refuse_options
 from ..by_simulation.result import SimulationCalibration
-from ..continuous.cells import Grid, warn_coarse
+from ..continuous.cells import Grid, check_resolved
 from ..continuous.conditional import Parts, check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.probability import DT
@@ -395,7 +395,7 @@ def _result(
         warn_bound(free.names[k], at.u[k], "; limits of the others: fit.profile(name)")
     for k in bent.idle:
         warn_idle(free.names[k])
-    warn_coarse(grid, dt)
+    check_resolved(grid, dt)
     scaled = np.full((n, n), np.nan)
     scaled[np.ix_(bent.inner, bent.inner)] = np.linalg.inv(bent.information)
     for k in bent.idle:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.errors import NsnnError
 from ...core.warn import warn
-from .density import lowest, motions
-from .given_spikes import Membrane, Stretches
-from .passage import MEMORY, crossings
+from .density import crossings, lowest, motions
+from .given_spikes import CURE, Membrane, Stretches
+from .passage import MEMORY
 
 PER_SIGMA = 24
 """Default number of cells for each standard deviation of the free membrane: an error of about 1e-4 in the survival."""
@@ -24,9 +25,18 @@ _UPSTROKE = 5.0  # force of an upstroke that has begun, in standard deviations o
 _MOTION = 0.15  # standard deviations of the free membrane that it may move in a part of a step without noise
 _NEAR = 3.0  # standard deviations from the threshold, where motion matters
 _MOST_PARTS = 31
-_SHORT, _SHORT_FIT = 0.5, 1.0  # step of the integral equation, in standard deviations of the time of a crossing
+_SHORT, _SHORT_FIT = (
+    0.5,
+    1.0,
+)  # step of the integral equation, in standard deviations of the time of a crossing
 _REGULAR = 0.25  # standard deviation of the time of a crossing, relative to this time
 _SOME = 0.1  # of the stretches
+_PER_CV, _PER_CV_FIT = (
+    19.0,
+    6.0,
+)  # cells of a nonlinear membrane, times the square of this ratio: errors of 1e-4 and 1e-3
+_SHORT_CELLS, _SHORT_CELLS_FIT = 0.02, 0.05  # step on cells, in standard deviations of the time of a crossing
+_MOST_NARROW = 6000
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
 
@@ -49,13 +59,19 @@ class Grid:
         return fine and (needed.n_parts or 1) <= (self.n_parts or 1)
 
 
-def warn_coarse(grid: Grid, dt: float) -> None:
-    """Warn of a step too long for the noise, even in parts."""
-    if (grid.n_parts or 1) >= _MOST_PARTS:
-        warn(
-            f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, by many standard deviations of its noise, so that "
-            "probabilities are inexact; pass a smaller dt"
+def check_resolved(grid: Grid, dt: float) -> None:
+    """Warn of a step too long for the noise, even in parts; NsnnError where the integral equation would need more of them."""
+    if (grid.n_parts or 1) < _MOST_PARTS:
+        return
+    if grid.integral:
+        raise NsnnError(
+            f"dt = {1e3 * dt:g} ms: the noise is so weak that spikes scatter by a thirtieth of a step or less, which times in steps of "
+            f"dt cannot resolve; expected a smaller dt, or a lower bound of sigma that is higher; pass dt = {1e2 * dt:.3g} * ms or less"
         )
+    warn(
+        f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, by many standard deviations of its noise, so that "
+        "probabilities are inexact; pass a smaller dt"
+    )
 
 
 def common(grids: Iterable[Grid]) -> Grid:
@@ -70,7 +86,7 @@ def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
     if n_cells is None:
-        n_cells = int(np.clip(PER_SIGMA * (top - bottom) / sigma, _FEWEST, _MOST))
+        n_cells = _per_sigma(membrane, bottom, sigma)
     if membrane.nonlinear:
         return _graded(membrane, points, bottom, sigma, n_cells)
     share = np.linspace(1.0, 0.0, n_cells + 1)
@@ -84,40 +100,63 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
     a density that is narrow on its way to the threshold: where more than a tenth of the stretches of a linear membrane have a
     crossing with a standard deviation of less than a quarter of its time, the integral equation takes their place.
     """
-    if membrane.nonlinear is None and len(parts.first):
-        deviation, time = _crossings(membrane, parts, sigma, dt)
-        if np.mean(deviation < _REGULAR * time) > _SOME:
-            return Grid(None, _short(deviation, dt, _SHORT_FIT), integral=True)
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
+    deviation, time = _crossings(membrane, parts, points, sigma, dt)
+    narrow = np.mean(deviation < _REGULAR * time) > _SOME if len(time) else False
+    if narrow and membrane.nonlinear is None:
+        return Grid(None, _short(deviation, dt, _SHORT_FIT), integral=True)
     n = _PER_SIGMA_FIT * (top - bottom) / sigma
     if not membrane.nonlinear and len(membrane.drive):
         drift = np.quantile(membrane.drive, 0.999) + float(membrane.force(np.array([top]))[0])
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
-    return Grid(
-        int(8 * np.ceil(np.clip(n, _FEWEST, _MOST_FIT) / 8)), _parts(membrane, parts, points, sigma, dt)
-    )
+    n, n_parts = float(np.clip(n, _FEWEST, _MOST_FIT)), _parts(membrane, parts, points, sigma, dt)
+    if narrow:
+        n = max(n, _narrow(deviation, time, _PER_CV_FIT))
+        n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS_FIT))
+    return Grid(int(8 * np.ceil(n / 8)), n_parts)
 
 
 def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells: int | None) -> Grid:
     """A grid whose error of the survival is about 1e-4: without cells, if none are asked for and the membrane is linear."""
-    if membrane.nonlinear is None and n_cells is None:
+    points, bottom = _range(membrane, parts, sigma, dt)
+    deviation, time = _crossings(membrane, parts, points, sigma, dt)
+    n_parts = _parts(membrane, parts, points, sigma, dt)
+    if n_cells is None and membrane.nonlinear is None:
         memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
-        deviation, _ = _crossings(membrane, parts, sigma, dt)
-        n_parts = _short(deviation, dt, _SHORT)
-        n = parts.n_steps * float(n_parts)
-        if (n * np.minimum(n, n_parts * memory)).sum() / 2 < _MOST_PAIRS:
-            return Grid(None, n_parts, integral=True)
-    return Grid(n_cells, _parts(membrane, parts, _range(membrane, parts, sigma, dt)[0], sigma, dt))
+        many = _short(deviation, dt, _SHORT)
+        n = parts.n_steps * float(many)
+        if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
+            return Grid(None, many, integral=True)
+    elif n_cells is None and np.any(deviation < _REGULAR * time):
+        n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(deviation, time, _PER_CV))
+        n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS))
+    return Grid(n_cells, n_parts)
 
 
-def _crossings(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> np.ndarray:
+def _crossings(
+    membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float
+) -> np.ndarray:
     """(2, n) of each stretch: see `crossings`."""
-    stretch = (parts.first, parts.n_steps, parts.length, parts.start)
-    return crossings(
-        *stretch, membrane.drive, membrane.threshold, sigma**2, membrane.tau, float(membrane.leaky), dt
-    )
+    path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
+    return crossings(*path, membrane.tau, dt, sigma**2)
+
+
+def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
+    """Cells that keep the narrowest densities on their way to the threshold; NsnnError for too many."""
+    cv = float(np.quantile((deviation / time)[np.isfinite(time)], 0.05))
+    n = per / cv**2
+    if n > _MOST_NARROW:
+        raise NsnnError(
+            f"noise: too weak for the Fokker-Planck equation of a nonlinear membrane: its intervals would have a coefficient of "
+            f"variation of {cv:.2g}, expected {(per / _MOST_NARROW) ** 0.5:.2g} or more; {CURE}, simulate, or take LIF, PIF or GIF"
+        )
+    return int(n)
+
+
+def _per_sigma(membrane: Membrane, bottom: float, sigma: float) -> int:
+    return int(np.clip(PER_SIGMA * (membrane.threshold - bottom) / sigma, _FEWEST, _MOST))
 
 
 def _short(deviation: np.ndarray, dt: float, share: float) -> int:

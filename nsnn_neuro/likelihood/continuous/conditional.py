@@ -14,7 +14,7 @@ from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
 from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import Grid, automatic, cells, common, enough, warn_coarse
+from .cells import Grid, automatic, cells, common, enough, check_resolved
 from .density import march
 from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
@@ -146,7 +146,7 @@ def probabilities(
     sigma = float(noise.si("sigma"))
     if grid.n_parts is None:
         grid = automatic(path, free, sigma, dt, grid.n_cells)
-        warn_coarse(grid, dt)
+        check_resolved(grid, dt)
     chance = np.zeros((1, len(trial.o) * ((grid.n_parts or 1) if in_parts else 1)))
     _march([given(grid.n_parts or 1)], [sigma], trial, dt, grid, chance)
     return chance[0]

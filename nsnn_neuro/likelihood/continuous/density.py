@@ -316,3 +316,40 @@ def motions(
             k += above < x <= below
             x = min(x + dt / tau * (f + drive[t]), top)
     return moved[:k]
+
+
+@njit(cache=True, nogil=True)
+def crossings(
+    first: np.ndarray,
+    n_steps: np.ndarray,
+    start: np.ndarray,
+    drive: np.ndarray,
+    points: np.ndarray,
+    force: np.ndarray,
+    tau: float,
+    dt: float,
+    spread: float,
+) -> np.ndarray:
+    """SD of the time at which a path crosses the threshold, to first order in the noise, and this time, (2, n), s.
+
+    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there. spread : sigma^2; other
+    arguments of `lowest`
+    """
+    n = points.shape[0]
+    low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
+    found = np.full((2, first.shape[0]), np.inf)
+    for s in range(first.shape[0]):
+        x, variance = start[s], 0.0
+        for t in range(n_steps[s]):
+            f = _force(x, low, per, force)
+            speed = (f + drive[first[s] + t]) / tau
+            if x + dt * speed >= top or t == n_steps[s] - 1:
+                if speed > 0 and t > 0:
+                    found[0, s], found[1, s] = np.sqrt(variance) / speed, t * dt
+                break
+            x += dt * speed
+            ahead = (_force(x, low, per, force) + drive[first[s] + t]) / tau
+            if speed * ahead > 0:  # paths under the same drive part as they gain speed
+                variance *= (ahead / speed) ** 2
+            variance += 2.0 * dt / tau * spread
+    return found

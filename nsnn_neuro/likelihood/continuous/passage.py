@@ -23,7 +23,9 @@ from ...core.numba_jit import njit
 MEMORY = 14.0
 """Time constants after which a membrane has forgotten where it was."""
 _FAR = 45.0  # nats below which a passage is neglected
-_FEW_LEFT = 1e-7  # survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
+_FEW_LEFT = (
+    1e-7  # survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
+)
 _LEAST = 1e-300
 
 
@@ -90,7 +92,11 @@ def passages(
             for k in range(1, n_lags + 1):
                 decay[k] = np.exp(-leak * k * h / tau[r])
                 after = -spread[r] * np.expm1(-2.0 * k * h / tau[r]) if leak > 0 else two_d * k * h
-                double_variance[k], norm[k], pull[k] = 0.5 / after, h / np.sqrt(2 * np.pi * after), two_d / after
+                double_variance[k], norm[k], pull[k] = (
+                    0.5 / after,
+                    h / np.sqrt(2 * np.pi * after),
+                    two_d / after,
+                )
         x, time = start[s], 0.0
         for i in range(1, n + 1):
             step, now = (length[s] * h if i == 1 else h), drive[r, first[s] + i - 1]
@@ -159,36 +165,3 @@ def passages(
                 fired = np.logaddexp(fired, log_lost)
             left = max(after, _LEAST)
         logs[s] = (fired if spikes[s] else np.log(left)) - np.log(base)
-
-
-@njit(cache=True, nogil=True)
-def crossings(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    length: np.ndarray,
-    start: np.ndarray,
-    drive: np.ndarray,
-    threshold: float,
-    spread: float,
-    tau: float,
-    leak: float,
-    dt: float,
-) -> np.ndarray:
-    """SD of the time at which a path crosses the threshold, to first order in the noise, and this time, (2, n), s.
-
-    Of paths that do not cross within their stretch as if they did at its end; inf where the threshold is above the drive then.
-    """
-    found = np.full((2, first.shape[0]), np.inf)
-    for s in range(first.shape[0]):
-        x, time = start[s], 0.0
-        for i in range(first[s], first[s] + n_steps[s]):
-            step = length[s] * dt if i == first[s] else dt
-            time += step
-            x += (drive[i] - x) * -np.expm1(-step / tau) if leak > 0 else drive[i] * step / tau
-            if x >= threshold or i == first[s] + n_steps[s] - 1:
-                variance = -spread * np.expm1(-2.0 * time / tau) if leak > 0 else 2.0 * spread * time / tau
-                speed = (drive[i] - leak * threshold) / tau
-                if speed > 0:
-                    found[0, s], found[1, s] = np.sqrt(variance) / speed, time
-                break
-    return found

@@ -33,9 +33,10 @@ def survival(
 ) -> np.ndarray:
     """Probability that a neuron released from its reset at time 0 has not fired by `times`: S(t) = P(first spike > t).
 
-    In white noise S is the mass of the membrane's density, which a Fokker-Planck equation moves and the threshold absorbs; with
-    escape noise exp(-integral of the hazard). Minus the slope of S is the density of first spikes. The error of S is of second
-    order in dt and in the width of cells, about 1e-4 by default.
+    In white noise minus the slope of S, the density of first spikes, solves a Volterra equation for a linear membrane (`LIF`, `PIF`,
+    `GIF`), also where the noise is weak; for others a Fokker-Planck equation moves the membrane's density, and the threshold
+    absorbs it. With escape noise S is exp(-integral of the hazard). The error of S is of second order in dt and in the width of
+    cells, about 1e-4 by default.
 
     Parameters
     ----------
@@ -44,7 +45,8 @@ def survival(
     noise : `WhiteNoise` or `EscapeNoise`
     stimulus : from time 0; None: no drive. That of formulas is taken at the middle of steps, samples are held
     dt : step, default 0.1 ms
-    n_cells : cells between threshold and the lowest voltage; default 24 for each sigma of the noise
+    n_cells : cells between threshold and the lowest voltage, for the Fokker-Planck equation; default: none for a linear membrane,
+        else 24 for each sigma of the noise, and more where intervals are regular
 
     Returns
     -------
@@ -52,7 +54,8 @@ def survival(
 
     Raises
     ------
-    NsnnError : a neuron or noise whose likelihood is not known, parameters with a value for each neuron, times below 0
+    NsnnError : a neuron or noise whose likelihood is not known, parameters with a value for each neuron, times below 0, a noise too
+        weak for the step, or for the cells of a nonlinear membrane
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
 
@@ -70,7 +73,9 @@ def survival(
         raise NsnnError(f"times = {times}: expected one or more finite times from 0")
     n = max(1, int(np.ceil(t.max() / step - 1e-9)))
     trial = Trial(np.zeros(n), 0.0, (0, n))
-    chance = probabilities(parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")), in_parts=True)
+    chance = probabilities(
+        parts, trial, step, _grid(n_cells), start=float(model.si("v_reset")), in_parts=True
+    )
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(1 - chance, 1e-300)))])
     return np.exp(CubicSpline(np.linspace(0.0, n, len(logs)), logs)(t / step))
 
