@@ -37,6 +37,9 @@ _PER_CV, _PER_CV_FIT = (
 )  # cells of a nonlinear membrane, times the square of this ratio: errors of 1e-4 and 1e-3
 _SHORT_CELLS, _SHORT_CELLS_FIT = 0.02, 0.05  # step on cells, in standard deviations of the time of a crossing
 _MOST_NARROW = 6000
+_SHORT_RISE = (
+    0.04  # the same, in times from the start at which a strong noise alone makes spikes most frequent
+)
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
 
@@ -65,8 +68,8 @@ def check_resolved(grid: Grid, dt: float) -> None:
         return
     if grid.integral:
         raise NsnnError(
-            f"dt = {1e3 * dt:g} ms: the noise is so weak that spikes scatter by a thirtieth of a step or less, which times in steps of "
-            f"dt cannot resolve; expected a smaller dt, or a lower bound of sigma that is higher; pass dt = {1e2 * dt:.3g} * ms or less"
+            f"dt = {1e3 * dt:g} ms: the noise is so weak, or so strong, that the density of spikes changes within a thirtieth of "
+            f"a step; expected a smaller dt, or narrower bounds of sigma; pass dt of at most {1e2 * dt:.3g} ms"
         )
     warn(
         f"dt = {1e3 * dt:g} ms: the membrane moves far in a step, by many standard deviations of its noise, so that "
@@ -125,7 +128,8 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
     n_parts = _parts(membrane, parts, points, sigma, dt)
     if n_cells is None and membrane.nonlinear is None:
         memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
-        many = _short(deviation, dt, _SHORT)
+        rise = float(np.median(membrane.threshold - parts.start)) ** 2 * membrane.tau / (6 * sigma**2)
+        many = max(_short(deviation, dt, _SHORT), _odd(dt / max(_SHORT_RISE * rise, dt / _MOST_PARTS)))
         n = parts.n_steps * float(many)
         if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
             return Grid(None, many, integral=True)

@@ -14,7 +14,7 @@ from ...models.compatibility import check_compatible
 from ...models.escape import EscapeNoise
 from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
-from .cells import Grid, automatic, cells, common, enough, check_resolved
+from .cells import Grid, automatic, cells, check_resolved, common, enough
 from .density import march
 from .escape import check_escape, spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches

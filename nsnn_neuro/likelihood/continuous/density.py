@@ -332,8 +332,9 @@ def crossings(
 ) -> np.ndarray:
     """SD of the time at which a path crosses the threshold, to first order in the noise, and this time, (2, n), s.
 
-    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there. spread : sigma^2; other
-    arguments of `lowest`
+    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there.
+
+    spread : sigma^2; other arguments as for `lowest`
     """
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
