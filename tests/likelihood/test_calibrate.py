@@ -82,6 +82,26 @@ def test_parameters_of_a_diffusive_neuron_are_found_again():
 
 
 @pytest.mark.slow
+def test_a_fit_of_regular_spikes_finds_the_weak_noise_between_its_bounds():
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    block = nsnn.simulate(
+        cell, nsnn.WhiteNoise(0.4 * mV), nsnn.Constant(28 * mV), duration=3 * second, seed=3, engine="numpy"
+    )
+    free = {"noise.sigma": (0.05 * mV, 10 * mV), "stimulus.v": (5 * mV, 60 * mV)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none of a bound
+        fit = nsnn.calibrate(
+            cell, free, noise=nsnn.WhiteNoise(2 * mV), stimulus=nsnn.Constant(20 * mV), trains=block
+        )
+    true = {"noise.sigma": 0.4e-3, "stimulus.v": 28e-3}
+    assert max(abs(fit.parameters[name] - true[name]) / fit.se[name] for name in true) < 3
+    # intervals of small scatter are nearly Gaussian, so that n of them determine sigma to 1 / sqrt(2 n)
+    assert fit.se["noise.sigma"] / fit.parameters["noise.sigma"] == pytest.approx(
+        1 / np.sqrt(2 * fit.n_spikes), rel=0.15
+    )
+
+
+@pytest.mark.slow
 def test_the_variance_of_the_score_is_the_observed_information():
     fit = diffusive()
     scores = fit._ascent.scores

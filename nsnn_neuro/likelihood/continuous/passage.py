@@ -1,15 +1,18 @@
 """First passages of a linear membrane as the solution of a Volterra equation: no cells, so exact however weak the noise is.
 
-Without a threshold x = m(t) + X, where m is the path without noise and X an Ornstein-Uhlenbeck process (without a leak a Wiener
-process). With d = threshold - m, the Gaussian density f(t | s, y) of X at d(t), given X(s) = y, and its variance V, the density g of
-first passages obeys
+Without a threshold x = m(t) + X, where m is the path without noise and X an Ornstein-Uhlenbeck
+process (without a leak a Wiener process). With d = threshold - m, the Gaussian density f(t | s, y)
+of X at d(t), given X(s) = y, and its variance V, the density g of first passages obeys
 
-    g(t) = k(t | 0, 0) - integral of g(s) k(t | s, d(s)) ds,    k = f [2 sigma^2 / tau (d - E X) / V - (d' + d / tau)]
+    g(t) = k(t | 0, 0) - integral of g(s) k(t | s, d(s)) ds
+    k = f [2 sigma^2 / tau (d - E X) / V - (d' + d / tau)]
 
-(d' alone without a leak). The bracket takes the singularity from the kernel, which for a constant drive above the threshold is close
-to a constant times sqrt(t - s) exp(-v^2 tau (t - s) / (4 sigma^2)), with v the speed at the threshold. The trapezoidal rule has an
-error in its first interval that is known, and removed. Densities are kept relative to f(t | 0, 0), so that they neither underflow nor cancel for
-spikes that are far too early or too late. Within a step log g is a parabola with the curvature of log f.
+(d' alone without a leak). The bracket takes the singularity from the kernel, which for a constant
+drive above the threshold is close to a constant times
+sqrt(t - s) exp(-v^2 tau (t - s) / (4 sigma^2)), with v the speed at the threshold. The trapezoidal
+rule has an error in its first interval that is known, and removed. Densities are kept relative to
+f(t | 0, 0), so that they neither underflow nor cancel for spikes that are far too early or too
+late. Within a step log g is a parabola with the curvature of log f.
 
 Source: Buonocore, Nobile & Ricciardi 1987, doi 10.2307/1427102
 """
