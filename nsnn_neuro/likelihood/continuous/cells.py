@@ -34,7 +34,7 @@ _SOME = 0.1  # of the stretches
 _PER_CV, _PER_CV_FIT = (
     19.0,
     6.0,
-)  # cells of a nonlinear membrane, times the square of this ratio: errors of 1e-4 and 1e-3
+)  # cells of a nonlinear membrane, times the square of this ratio: errors of some 3e-4 and 1e-3
 _SHORT_CELLS, _SHORT_CELLS_FIT = 0.02, 0.05  # step on cells, in standard deviations of the time of a crossing
 _MOST_NARROW = 6000
 _SHORT_RISE = (

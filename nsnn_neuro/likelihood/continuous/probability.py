@@ -37,7 +37,7 @@ def survival(
     linear membrane (`LIF`, `PIF`, `GIF`), also where the noise is weak; for others a Fokker-Planck
     equation moves the membrane's density, and the threshold absorbs it. With escape noise S is
     exp(-integral of the hazard). The error of S is of second order in dt and in the width of cells,
-    about 1e-4 by default.
+    about 1e-4 by default (3e-4 for a nonlinear membrane that fires regularly).
 
     Parameters
     ----------
