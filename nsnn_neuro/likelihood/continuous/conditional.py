@@ -242,12 +242,14 @@ def _march(
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        passages(*lanes_of, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+        given: tuple[Any, ...] = (*lanes_of, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+        passages(*given)
     else:
         faces = np.stack(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        march(*lanes_of, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        given = (*lanes_of, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        march(*given)
     logs[counted] = some
     return logs.reshape(len(items), -1)
