@@ -149,7 +149,8 @@ def _crossings(
 
 def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
     """Cells that keep the narrowest densities on their way to the threshold; NsnnError for too many."""
-    cv = float(np.quantile((deviation / time)[np.isfinite(time)], 0.05))
+    known = np.isfinite(time)
+    cv = float(np.quantile(deviation[known] / time[known], 0.05))
     n = per / cv**2
     if n > _MOST_NARROW:
         raise NsnnError(
