@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import neo
@@ -243,19 +242,6 @@ def test_an_autocorrelogram_by_jitter_has_no_self_pairs() -> None:
         data, (0, 0), predictor="jitter", jitter_window=200 * pq.ms, n_shuffle=50, **OPTIONS
     )
     assert (np.abs(c.expected / measures.cross_correlogram(data, (0, 0), **OPTIONS).expected - 1) < 0.5).all()
-
-
-@pytest.mark.slow
-def test_fifty_neurons_take_under_five_seconds() -> None:
-    rng = np.random.default_rng(0)
-    data = measures.as_trains(
-        to_block([[np.sort(rng.uniform(0, 1000, 10_000)) for _ in range(50)]], t_stop=1000 * pq.s)
-    )
-    measures.cross_correlograms(poisson(), **OPTIONS)  # compiled
-    begun = time.perf_counter()
-    result = measures.cross_correlograms(data, bin_width=1 * pq.ms, max_lag=100 * pq.ms)
-    assert time.perf_counter() - begun < 5
-    assert result.counts.shape == (50, 50, 201)
 
 
 @pytest.mark.parametrize(
