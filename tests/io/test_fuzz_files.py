@@ -25,6 +25,7 @@ CASES = {
     "packed": 50,
     "calibration": 100,
     "matrix": 100,
+    "note": 100,
 }
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 

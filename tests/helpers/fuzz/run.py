@@ -25,6 +25,7 @@ from typing import Any
 
 from helpers.fuzz.image_files import idx_cases, zip_cases
 from helpers.fuzz.mutations import Case
+from helpers.fuzz.notes import note_cases
 from helpers.fuzz.npz_files import checkpoint_cases, fit_cases, packed_cases
 from helpers.fuzz.nwb_files import nwb_cases
 from helpers.fuzz.recovery_files import calibration_cases, matrix_cases
@@ -56,6 +57,7 @@ KINDS: dict[str, Callable[[Path], Callable[[int], Case]]] = {
     "packed": packed_cases,
     "calibration": calibration_cases,
     "matrix": matrix_cases,
+    "note": note_cases,
 }
 
 
