@@ -301,12 +301,12 @@ verify = verifier(claims)
 
 _SHOWN = {
     "accuracy": "accuracy",
-    "neuron": "hidden neuron (bit)",
-    "hidden": "hidden layer (bit)",
-    "output": "output (bit)",
-    "input": "input (bit)",
+    "neuron": "hidden neuron (raw bit)",
+    "hidden": "hidden layer (raw bit)",
+    "output": "output (raw bit)",
+    "input": "input (raw bit)",
     "spikes": "spikes per neuron",
-    "per spike": "bit/spike",
+    "per spike": "raw bit/spike",
     "noise entropy": "entropy given image (bit)",
     "fano": "Fano factor",
     "reliability": "reliability",

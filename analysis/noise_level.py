@@ -80,7 +80,7 @@ SHOWN = {
     "attacked": "accuracy under PGD (%)",
     "disturbed": "accuracy with noisy pixels (%)",
     "calibration": "calibration error (%)",
-    "information": "information of a trial (bit)",
+    "information": "raw information of a trial (bit)",
 }
 CAPTION = (
     "Rows: learning rates. Points: seeds; lines: means over seeds. Filled points: both networks have learned (95 % on validation "

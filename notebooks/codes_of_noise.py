@@ -72,7 +72,7 @@ for sigma in (0.5, 2, 8):
     block = nsnn.join(blocks)
     table = measures.codes_table(label, block, bin_width=6 * pq.ms)
     rows.append(f"{sigma:4g} mV: " + ", ".join(f"{r.code} {r.information:.2f}" for r in table.itertuples()))
-print("information (bit)", *rows, sep="\n")
+print("information over the null (bit)", *rows, sep="\n")
 
 # %% [markdown]
 # ## Between two neurons
@@ -110,7 +110,7 @@ for c in (0.0, 0.75):
     for tuning, other in (("equal", 1), ("opposite", 2)):
         parts = measures.partial_information(stimulus, classes[:, 0], classes[:, other], n_shuffle=0)
         text = ", ".join(f"{name} {part.value:.2f} ± {part.se:.2f}" for name, part in parts.items())
-        print(f"c = {c:4g}, {tuning:8s} tuning: {text} bit")
+        print(f"c = {c:4g}, {tuning:8s} tuning: {text} raw bit")
 
 # %% [markdown]
 # ## From stimulus to choice
@@ -127,7 +127,7 @@ encoded = measures.mutual_information(shown, response, n_shuffle=0)
 for noise in (0.1, 2.0, 8.0):
     choice = response + noise * rng.standard_normal(shown.size) > 3.5
     used = measures.intersection_information(shown, response, choice, n_shuffle=0)
-    print(f"noise {noise:3g}: encoded {encoded.value:.2f} bit, used {used.value:.3f} ± {used.se:.3f} bit")
+    print(f"noise {noise:3g}: encoded {encoded.value:.2f}, used {used.value:.3f} ± {used.se:.3f} raw bit")
 
 # %% [markdown]
 # ## The study
@@ -205,7 +205,7 @@ bit = rng.integers(0, 2, 20_000)
 wrong = rng.random((2, bit.size)) < [[0.1], [0.3]]
 one, two = bit ^ wrong[0], bit ^ wrong[1]
 parts = measures.partial_information(bit, one, two, n_shuffle=0)
-print({name: round(part.value, 3) for name, part in parts.items()}, "expected .119, .412, 0, .044")
+print({name: round(part.value, 3) for name, part in parts.items()}, "raw bit, expected .119, .412, 0, .044")
 
 # %%
 # escape noise instead of diffusive noise: the width of the hazard is its strength
@@ -214,4 +214,4 @@ for width in (1, 2, 8):
     print(width, "mV:", noise.hazard.hazard(np.array([-5, 0, 5]) * mV).round(1), "Hz at -5, 0 and 5 mV")
 
 # %%
-study.tables(table)["Two cells: bits, and noise correlation"]
+study.tables(table)["Two cells: raw bits, and noise correlation"]

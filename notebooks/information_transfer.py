@@ -95,7 +95,10 @@ left.axhline(10, ls=":", color="black", lw=0.8)
 right.plot(f, coherence, "o-", ms=3)
 right.set(xlabel="frequency (Hz)", ylabel="coherence", xlim=(0, 80), title="coherence of one neuron's spikes")
 plt.show()
-print(f"at least {info.value:.2f} ± {info.se:.2f} bit/s; with other signals, {info.null_mean:.2f}")
+print(
+    f"at least {info:.2f} bit/s over the null, {info.verdict} (raw {info.value:.2f}; with other signals, "
+    f"{info.null_mean:.2f})"
+)
 
 # %% [markdown]
 # The *direct method* (Strong et al. 1998, [doi 10.1103/PhysRevLett.80.197](https://doi.org/10.1103/PhysRevLett.80.197))

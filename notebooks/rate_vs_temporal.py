@@ -211,7 +211,7 @@ q = np.array([0, 100, 1000]) * pq.Hz
 print(
     "Victor-Purpura:",
     measures.metric_space_information(some, labels, q=q).corrected.round(3),
-    "bit at q =",
+    "bit over the null at q =",
     q,
 )
 d = measures.van_rossum(some, tau=tau)

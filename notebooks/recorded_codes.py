@@ -195,7 +195,7 @@ for width in (5, 10, 20, 40):
     symbols = measures.latency_symbols(block, resolution=width * pq.ms)[:, 0]
     e = measures.mutual_information(stimulus, symbols, n_shuffle=20)
     print(
-        f"{width:2d} ms: {e.value:.2f} ± {e.se:.2f} bit, {'no warning' if e.warning is None else e.warning}"
+        f"{width:2d} ms: {e:.2f} bit over the null, {e.verdict}, {'no warning' if e.warning is None else e.warning}"
     )
 
 # %% [markdown]

@@ -80,7 +80,8 @@ for j, sigma in enumerate(sigmas):
     estimate = measures.mutual_information(shown, spikes[j])
     exact = theory.threshold_information([0.4, 0.8], nsnn.Gaussian(sigma))
     print(
-        f"sigma {sigma:.2f}: fired {spikes[j].mean():6.1%}, {estimate.value:.3f} ± {estimate.se:.3f} bit, exact {exact:.3f}"
+        f"sigma {sigma:.2f}: fired {spikes[j].mean():6.1%}, {estimate:.3f} bit over the null, "
+        f"{estimate.verdict} (raw {estimate.value:.3f}), exact {exact:.3f}"
     )
 
 # %% [markdown]

@@ -83,7 +83,7 @@ def _fast(ax: Axes, table: pd.DataFrame) -> None:
             style = {"color": colour, "fmt": mark + LINES[kind], "mfc": fill, "label": label}
             _curve(ax, by_level(table, "timing", code, "fast", kind), **style)
     _noise_axis(ax, table, "timing")
-    _tidy(ax, "A", xlabel="noise (mV)", ylabel="information, fast stimuli (bit)")
+    _tidy(ax, "A", xlabel="noise (mV)", ylabel="raw information, fast stimuli (bit)")
     ax.legend(frameon=False, fontsize=7.5)
 
 
@@ -94,7 +94,7 @@ def _shares(ax: Axes, table: pd.DataFrame) -> None:
         style = {"color": colour, "fmt": "o" + LINES[kind], "label": kind}
         _curve(ax, (count / words)[informative], **style)
     _noise_axis(ax, table, "timing")
-    _tidy(ax, "B", xlabel="noise (mV)", ylabel="information, count / words", ylim=(0, 1.05))
+    _tidy(ax, "B", xlabel="noise (mV)", ylabel="raw information, count / words", ylim=(0, 1.05))
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -103,7 +103,7 @@ def _weak(ax: Axes, table: pd.DataFrame) -> None:
         style = {"color": colour, "fmt": "s" + LINES[kind], "label": kind}
         _curve(ax, by_level(table, "timing", "count", "weak", kind), **style)
     _noise_axis(ax, table, "timing")
-    _tidy(ax, "C", xlabel="noise (mV)", ylabel="information in counts, weak stimuli (bit)")
+    _tidy(ax, "C", xlabel="noise (mV)", ylabel="raw information in counts, weak stimuli (bit)")
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -111,7 +111,7 @@ def _private(ax: Axes, table: pd.DataFrame) -> None:
     for name, colour in PART_COLOURS.items():
         _curve(ax, by_level(table, "private", name), color=colour, fmt="o-", label=name.replace("_", " "))
     _noise_axis(ax, table, "private")
-    _tidy(ax, "D", xlabel="private noise (mV)", ylabel="information, equal tuning (bit)")
+    _tidy(ax, "D", xlabel="private noise (mV)", ylabel="raw information, equal tuning (bit)")
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -126,7 +126,7 @@ def _shared(ax: Axes, table: pd.DataFrame) -> None:
                 "label": f"{name}, {tuning} tuning",
             }
             _curve(ax, by_level(table, "shared", name, tuning), **style)
-    _tidy(ax, "E", xlabel="shared fraction of the noise", ylabel="information (bit)")
+    _tidy(ax, "E", xlabel="shared fraction of the noise", ylabel="raw information (bit)")
     ax.legend(frameon=False, fontsize=7.5)
 
 
@@ -138,7 +138,7 @@ def _choice(ax: Axes, table: pd.DataFrame) -> None:
             style = {"color": colour, "fmt": mark + line, "mfc": fill or colour, "label": label}
             _curve(ax, by_level(table, "choice", name, condition), **style)
     _noise_axis(ax, table, "choice")
-    _tidy(ax, "F", xlabel="noise of the readout (mV)", ylabel="information (bit)")
+    _tidy(ax, "F", xlabel="noise of the readout (mV)", ylabel="raw information (bit)")
     ax.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.6))
 
 
@@ -154,7 +154,7 @@ def _second(table: pd.DataFrame) -> Figure:
         left,
         "A",
         xlabel="difference of preferred orientations (degrees)",
-        ylabel="synergistic information (bit)",
+        ylabel="raw synergistic information (bit)",
     )
     left.legend(frameon=False, fontsize=8)
     names = ("I(S; cell)", "intersection, cell", "I(cell; C | S)")
@@ -166,7 +166,7 @@ def _second(table: pd.DataFrame) -> Figure:
             np.arange(3) + 0.38 * k - 0.19, mean, 0.36, yerr=half, color=colour, capsize=2, label=label
         )
     middle.set_xticks(range(3), ["I(S; cell)", "intersection", "I(cell; C | S)"])
-    _tidy(middle, "B", ylabel="single cells of the layer (bit)")
+    _tidy(middle, "B", ylabel="raw information, single cells (bit)")
     middle.legend(frameon=False, fontsize=8)
     for name, colour in (("transfer", BLUE), ("transfer back", ORANGE)):
         for condition, line in (("shared 0", "-"), ("shared 0.5", ":")):
@@ -174,7 +174,7 @@ def _second(table: pd.DataFrame) -> Figure:
             style = {"color": colour, "fmt": "o" + line, "label": label if line == "-" else None}
             _curve(right, by_level(table, "choice", name, condition), **style)
     _noise_axis(right, table, "choice")
-    _tidy(right, "C", xlabel="noise of the readout (mV)", ylabel="transfer entropy (bit per bin of 5 ms)")
+    _tidy(right, "C", xlabel="noise of the readout (mV)", ylabel="raw transfer entropy (bit per bin of 5 ms)")
     right.legend(frameon=False, fontsize=8)
     return figure
 
@@ -191,7 +191,7 @@ def _retina(table: pd.DataFrame) -> Figure:
         left,
         "A",
         xlabel="jitter of the spikes (ms)",
-        ylabel="information about the image (bit)",
+        ylabel="raw information about the image (bit)",
         ylim=(0, None),
     )
     left.legend(frameon=False, fontsize=8)
@@ -204,7 +204,7 @@ def _retina(table: pd.DataFrame) -> Figure:
             np.arange(4) + 0.27 * (k - 1), mean, 0.25, yerr=half, color=colour, capsize=2, label=condition
         )
     middle.set_xticks(range(4), [name.replace("_", " ") for name in PART_COLOURS])
-    _tidy(middle, "B", ylabel="information about the image (bit)")
+    _tidy(middle, "B", ylabel="raw information about the image (bit)")
     middle.legend(frameon=False, fontsize=8)
     signal = rows[rows.quantity == "signal correlation"].set_index("group").value.sort_index()
     lost = of_pairs(rows, "shared losses", "synergistic") - of_pairs(rows, "private losses", "synergistic")

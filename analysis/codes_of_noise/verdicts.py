@@ -306,7 +306,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     "spikes": f"{spikes[level]:.2f}",
                 }
                 for q, values in codes.items():
-                    row[f"{q} (bit)"] = f"{values[level].mean():.3f} ± {values[level].sem():.2g}"
+                    row[f"{q} (bit)" if q == "surplus" else f"{q} (raw bit)"] = (
+                        f"{values[level].mean():.3f} ± {values[level].sem():.2g}"
+                    )
                 rows.append(row)
     return pd.DataFrame(rows)
 
@@ -319,12 +321,12 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         & table.quantity.isin([*PARTS, "total", "noise correlation"])
     ]
     mean = own.groupby(["part", "condition", "level", "quantity"]).value.mean().unstack()
-    out["Two cells: bits, and noise correlation"] = (
+    out["Two cells: raw bits, and noise correlation"] = (
         mean[[*PARTS, "total", "noise correlation"]].round(3).reset_index()
     )
     own = table[table.part == "choice"]
     mean = own.groupby(["condition", "level", "quantity"]).value.mean().unstack()
-    out["From stimulus to choice: bits; transfer in bit per bin"] = mean.round(4).reset_index()
+    out["From stimulus to choice: raw bits; transfer in raw bit per bin"] = mean.round(4).reset_index()
     return out
 
 

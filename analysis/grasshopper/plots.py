@@ -181,7 +181,7 @@ def _points(ax: Axes, table: pd.DataFrame, which: int, quantity: str) -> None:
     ax.set_xlim(-0.5, len(names) - 0.5)
     unit = _rows(table, which, "recorded", quantity).unit.iloc[0]
     ax.set_title(
-        quantity.replace("information bound per spike", "bound") + ("" if unit == "1" else f" ({unit})"),
+        quantity.replace("information bound per spike", "raw bound") + ("" if unit == "1" else f" ({unit})"),
         fontsize=9,
     )
     if quantity == "rate":
@@ -223,7 +223,7 @@ def against_noise(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9.5, 2.9 * len(recordings)), layout="constrained")
     axes = figure.subplots(len(recordings), 3, squeeze=False)
     panels = [
-        ("information bound against noise", "information bound (bit/s)", "information bound"),
+        ("information bound against noise", "raw information bound (bit/s)", "information bound"),
         ("reliability against noise", "reliability", None),
         ("rate against noise", "rate (Hz)", "rate"),
     ]

@@ -116,7 +116,12 @@ def _information(ax: Axes, table: pd.DataFrame) -> None:
         theory[(theory.signal == "weak") & theory.sigma.isin(sorted(theory.sigma)[-3:])].value.min()
     )
     _tidy(
-        ax, "B", xlabel="sigma (mV)", ylabel="information bound (bit/s)", xlim=(low, None), ylim=(floor, None)
+        ax,
+        "B",
+        xlabel="sigma (mV)",
+        ylabel="information bound (bit/s; points raw)",
+        xlim=(low, None),
+        ylim=(floor, None),
     )
     ax.legend(frameon=False, fontsize=8, loc="center right")
 
@@ -155,9 +160,9 @@ def _direct(ax: Axes, table: pd.DataFrame) -> None:
             label=f"{text}, per spike",
         )
     _sigma_axis(ax, sigmas)
-    _tidy(ax, "C", xlabel="sigma (mV)", ylabel="information, strong signal (bit/s)", ylim=(0, None))
+    _tidy(ax, "C", xlabel="sigma (mV)", ylabel="raw information, strong signal (bit/s)", ylim=(0, None))
     ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
-    right.set(ylabel="information per spike (bit, open symbols)", ylim=(0, None))
+    right.set(ylabel="raw information per spike (bit, open symbols)", ylim=(0, None))
     right.set_ylim(0, 1.35 * right.get_ylim()[1])
     right.spines["top"].set_visible(False)
     handles = [h for one in (ax, right) for h in one.get_legend_handles_labels()[0]]

@@ -116,6 +116,6 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     shown = []
     for name in names(table):
         rate, bound = value(table, name, "rate"), value(table, name, "bound")
-        row = {"neuron": name, "rate (Hz)": f"{rate:.1f}", "bound (bit/s)": f"{bound:.1f}"}
-        shown.append({**row, "bound per spike (bit)": f"{bound / rate:.2f}"})
+        row = {"neuron": name, "rate (Hz)": f"{rate:.1f}", "raw bound (bit/s)": f"{bound:.1f}"}
+        shown.append({**row, "raw bound per spike (bit)": f"{bound / rate:.2f}"})
     return {"Recorded neurons": pd.DataFrame(shown)}

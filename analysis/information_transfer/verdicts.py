@@ -26,11 +26,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             bound, rate, direct = (of_copies(table, level, sigma, q) for q in ("bound", "rate", "direct"))
             exact = bounds[(bounds.signal == level) & (bounds.sigma == sigma)].exact.iloc[0]
             row = {"signal": level, "sigma (mV)": f"{sigma:g}", "rate (Hz)": f"{rate.mean():.2f}"}
-            row["bound (bit/s)"] = f"{bound.mean():.3f} ± {bound.sem():.2g}"
+            row["raw bound (bit/s)"] = f"{bound.mean():.3f} ± {bound.sem():.2g}"
             row["linear theory"] = f"{exact:.3f}"
-            row["direct (bit/s)"] = f"{direct.mean():.2f} ± {direct.sem():.2g}" if len(direct) else "-"
-            row["bound per spike (bit)"] = f"{(bound / rate).mean():.3f}"
-            row["direct per spike (bit)"] = f"{(direct / rate).mean():.3f}" if len(direct) else "-"
+            row["raw direct (bit/s)"] = f"{direct.mean():.2f} ± {direct.sem():.2g}" if len(direct) else "-"
+            row["raw bound per spike (bit)"] = f"{(bound / rate).mean():.3f}"
+            row["raw direct per spike (bit)"] = f"{(direct / rate).mean():.3f}" if len(direct) else "-"
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -64,7 +64,7 @@ def plot_resolutions(table: pd.DataFrame) -> Figure:
             legend=t == taus[-1],
         )
         ax.set_title(f"stimuli of {1e3 * t:g} ms", fontsize=10)
-    axes[0].set_ylabel("information (bit)")
+    axes[0].set_ylabel("raw information (bit)")
     return figure
 
 
@@ -132,7 +132,7 @@ def draw_codes(ax: Any, sigmas: list[float], codes: dict[str, Any]) -> None:
     for k, (code, intervals) in enumerate(codes.items()):
         _bars(ax, sigmas, intervals, k, names[code])
     _finish(ax, sigmas)
-    ax.set(xlabel="noise sigma (mV)", ylabel="information (bit)", ylim=(0, None))
+    ax.set(xlabel="noise sigma (mV)", ylabel="raw information (bit)", ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -178,7 +178,7 @@ def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[floa
         if sigma in halves:
             ax.plot([halves[sigma]] * 2, [0, 0.5 * middle.max()], color=COLOURS[k], ls=LINES[k], lw=0.9)
     ax.axhline(0, color="#707070", lw=0.8)
-    ax.set_ylabel("information (bit)")
+    ax.set_ylabel("information over the null (bit)")
     ax.legend(
         frameon=False,
         fontsize=8,
@@ -226,7 +226,7 @@ def draw_cortex(left: Any, right: Any, settings: pd.DataFrame) -> None:
             capsize=2, color=colour, mfc=colour if compared else "white", label=f"{row.setting:02d}",
         )  # fmt: skip
     left.axhline(0, color="#707070", lw=0.8)
-    left.set_ylabel("information (bit)")
+    left.set_ylabel("information over the null (bit)")
     right.axhline(0, color="#707070", lw=0.8)
     right.set_xlabel("reliability (Gamma, 2 ms)")
     right.spines[["top", "right"]].set_visible(False)

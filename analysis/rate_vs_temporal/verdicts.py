@@ -264,7 +264,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                     "tau (ms)": f"{1e3 * t:g}",
                     "sigma (mV)": f"{s:g}",
                     "spikes": f"{count:.2f}",
-                    **{f"{code} (bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
+                    **{f"{code} (raw bit)": f"{finest(table, code, t, s).mean():.3f}" for code in ("count", "latency", "words")},
                     "surplus (bit)": f"{extra.mean():.3f} ± {extra.std(ddof=1) / np.sqrt(extra.size):.3f}",
                     "required resolution (ms)": f"{1e3 * required_resolution(table, t, s):g}",
                     "half lost at cost": _cost_text(table, half_costs(table, t, s)) if s in decodable_noises(table, t) else "",

@@ -60,8 +60,8 @@ def _latency_and_count(ax: Axes, table: pd.DataFrame) -> None:
     _tidy(
         ax,
         "A",
-        xlabel="information in the count (bit)",
-        ylabel="information in the latency (bit)",
+        xlabel="raw information in the count (bit)",
+        ylabel="raw information in the latency (bit)",
         xlim=(0, top),
         ylim=(0, top),
         aspect="equal",
@@ -87,7 +87,7 @@ def _codes(ax: Axes, table: pd.DataFrame) -> None:
             k + shift, mean, yerr=half, fmt=marker, color=colour, mfc="white", ms=5, capsize=2, label=text
         )
     ax.set_xticks(range(len(places)), [name for name, _, _ in places])
-    _tidy(ax, "B", ylabel="information, mean over cells (bit)", ylim=(0, None))
+    _tidy(ax, "B", ylabel="raw information, mean over cells (bit)", ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
 
 

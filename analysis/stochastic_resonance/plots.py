@@ -102,14 +102,14 @@ def draw_two_signals(ax: Any, shown: dict[str, tuple[pd.DataFrame, pd.DataFrame]
     _curve(ax, *shown["subthreshold"], SIGNALS["subthreshold"], "below threshold")
     _curve(other, *shown["suprathreshold"], SIGNALS["suprathreshold"], "control")
     ax.axvline(best, color=SIGNALS["subthreshold"][0], lw=0.8, ls=":")
-    ax.set_ylabel("information (bit)")
+    ax.set_ylabel("information (bit; points raw)")
     ax.set_ylim(bottom=0)
     _finish(ax)
     handles, labels = ax.get_legend_handles_labels()
     if small:
         other.set_ylim(0, 1.4)
         ax.set_ylim(0, 1.4 * shown["subthreshold"][1].exact.max())
-        other.set_ylabel("information, control (bit)", color=SIGNALS["suprathreshold"][0])
+        other.set_ylabel("information, control (bit; points raw)", color=SIGNALS["suprathreshold"][0])
         other.tick_params(axis="y", colors=SIGNALS["suprathreshold"][0])
         other.spines["top"].set_visible(False)
         more = other.get_legend_handles_labels()
@@ -122,7 +122,7 @@ def draw_pool(ax: Any, shown: dict[int, tuple[pd.DataFrame, pd.DataFrame]]) -> N
     for (k, curves), style in zip(reversed(shown.items()), POOLS, strict=False):
         _curve(ax, *curves, style, f"{k} units" if k > 1 else "1 unit")
     ax.axhline(1, color="#707070", lw=0.8, ls=":")
-    ax.set_ylabel("information (bit)")
+    ax.set_ylabel("information (bit; points raw)")
     ax.set_ylim(bottom=0)
     _finish(ax)
     ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.02))
@@ -148,6 +148,6 @@ def draw_gain(ax: Any, best: pd.DataFrame, sizes: np.ndarray, bits: list[np.ndar
     ax.set_xscale("log", base=2)
     ticks = [1, 2, 4, 8, 16, 32, 64, 128]
     ax.set_xticks(ticks, [str(t) for t in ticks])
-    ax.set(xlabel="units in the pool", ylabel="largest information (bit)", ylim=(0, None))
+    ax.set(xlabel="units in the pool", ylabel="largest information (bit; points raw)", ylim=(0, None))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8, loc="upper left")

@@ -220,7 +220,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "exact maximum (bit)": f"{best.exact:.4f}",
                 "simulated at sigma": f"{near.sigma:.4g}",
                 "exact at that sigma (bit)": f"{near.exact:.4f}",
-                "simulated (bit)": f"{near.value:.4f} ± {near.se:.4f}",
+                "simulated (raw bit)": f"{near.value:.4f} ± {near.se:.4f}",
                 "z": f"{near.z:+.1f}",
             }
         )
