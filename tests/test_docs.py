@@ -136,7 +136,8 @@ def test_the_page_on_information_runs(capsys):
     for text in blocks(ROOT / "docs" / "information.md"):
         exec(compile(text, "information.md", "exec"), names)
     corrected, chosen, plan, compared, *table = capsys.readouterr().out.splitlines()
-    assert "bit (correction panzeri-treves; se jackknife over samples; null" in corrected
+    assert "bit over the null (raw " in corrected
+    assert "correction panzeri-treves; se jackknife over samples" in corrected
     assert "chosen because" in chosen
     assert "trials" in plan
     assert "has the smallest root-mean-square error on simulated data like these" in compared

@@ -345,6 +345,25 @@ def test_spikes_of_simulate_have_these_probabilities(name):
     assert abs(o.sum() - q.sum()) / np.sqrt(q.sum()) < 3
 
 
+@pytest.mark.slow
+def test_a_drive_that_jumps_in_each_step_keeps_the_digits_of_unlikely_spikes():
+    """A poor model of its spikes, as of recorded ones, beside four times as many cells: each log probability counts in a score."""
+    cell = nsnn.LIF(tau_m=1.5 * ms, tau_refrac=2 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV)
+    level = neo.AnalogSignal(
+        np.random.default_rng(0).normal(7.6, 2.5, 8000) * pq.mV, sampling_rate=4 * pq.kHz
+    )
+    rng = np.random.default_rng(1)
+    spikes = np.cumsum(0.003 + rng.gamma(4, 0.0025, 100))
+    options = {"noise": nsnn.WhiteNoise(1.6 * mV), "stimulus": nsnn.Recorded(level), "dt": 0.25 * ms}
+    trains = [spikes[spikes < 1.99]]
+    q, fine = (
+        spike_probability(cell, trains, **options, n_cells=n_cells, t_stop=2 * second)
+        for n_cells in (None, 800)
+    )
+    fired = np.floor(trains[0] / 0.25e-3 + 1e-9).astype(int)
+    assert np.abs(np.log(q[fired] / fine[fired])).max() < 0.02
+
+
 def test_likelihood_of_spikes_that_come_far_too_late_is_below_1():
     # the threshold falls to the voltage: what is left of the density has to be known far below rounding.
     # From the inner function, as a fit sums what `spike_probability` gives step by step

@@ -40,6 +40,7 @@ _MOST_NARROW = 6000
 _SHORT_RISE = (
     0.04  # the same, in times from the start at which a strong noise alone makes spikes most frequent
 )
+_ROUGH = 0.01  # second difference of a smooth drive over tau, times the step, in standard deviations of the noise of a step
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 
 
@@ -58,8 +59,8 @@ class Grid:
 
     def holds(self, needed: Grid) -> bool:
         """Whether it is about as fine as one that is needed."""
-        fine = self.integral or (not needed.integral and (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0))
-        return fine and (needed.n_parts or 1) <= (self.n_parts or 1)
+        fine = self.integral or (needed.n_cells or 0) <= 1.1 * (self.n_cells or 0)
+        return fine and self.integral == needed.integral and (needed.n_parts or 1) <= (self.n_parts or 1)
 
 
 def check_resolved(grid: Grid, dt: float) -> None:
@@ -101,13 +102,14 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
 
     The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold. Cells blur
     a density that is narrow on its way to the threshold: where more than a tenth of the stretches of a linear membrane have a
-    crossing with a standard deviation of less than a quarter of its time, the integral equation takes their place.
+    crossing with a standard deviation of less than a quarter of its time, the integral equation takes their place if the drive
+    is steady.
     """
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
     deviation, time = _crossings(membrane, parts, points, sigma, dt)
     narrow = np.mean(deviation < _REGULAR * time) > _SOME if len(time) else False
-    if narrow and membrane.nonlinear is None:
+    if narrow and _steady(membrane, sigma, dt):
         return Grid(None, _short(deviation, dt, _SHORT_FIT), integral=True)
     n = _PER_SIGMA_FIT * (top - bottom) / sigma
     if not membrane.nonlinear and len(membrane.drive):
@@ -115,7 +117,7 @@ def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Gri
         finest = (top - bottom) * _STRETCH / np.expm1(_STRETCH)
         n = max(n, finest * drift / (2 * sigma**2) / _PECLET)
     n, n_parts = float(np.clip(n, _FEWEST, _MOST_FIT)), _parts(membrane, parts, points, sigma, dt)
-    if narrow:
+    if narrow and membrane.nonlinear is not None:
         n = max(n, _narrow(deviation, time, _PER_CV_FIT))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS_FIT))
     return Grid(int(8 * np.ceil(n / 8)), n_parts)
@@ -126,14 +128,14 @@ def automatic(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_c
     points, bottom = _range(membrane, parts, sigma, dt)
     deviation, time = _crossings(membrane, parts, points, sigma, dt)
     n_parts = _parts(membrane, parts, points, sigma, dt)
-    if n_cells is None and membrane.nonlinear is None:
+    if n_cells is None and _steady(membrane, sigma, dt):
         memory = MEMORY * membrane.tau / dt if membrane.leaky else np.inf
         rise = float(np.median(membrane.threshold - parts.start)) ** 2 * membrane.tau / (6 * sigma**2)
         many = max(_short(deviation, dt, _SHORT), _odd(dt / max(_SHORT_RISE * rise, dt / _MOST_PARTS)))
         n = parts.n_steps * float(many)
         if (n * np.minimum(n, many * memory)).sum() / 2 < _MOST_PAIRS:
             return Grid(None, many, integral=True)
-    elif n_cells is None and np.any(deviation < _REGULAR * time):
+    elif n_cells is None and membrane.nonlinear is not None and np.any(deviation < _REGULAR * time):
         n_cells = max(_per_sigma(membrane, bottom, sigma), _narrow(deviation, time, _PER_CV))
         n_parts = max(n_parts, _short(deviation, dt, _SHORT_CELLS))
     return Grid(n_cells, n_parts)
@@ -158,6 +160,17 @@ def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
             f"variation of {cv:.2g}, expected {(per / _MOST_NARROW) ** 0.5:.2g} or more; {CURE}, simulate, or take LIF, PIF or GIF"
         )
     return int(n)
+
+
+def _steady(membrane: Membrane, sigma: float, dt: float) -> bool:
+    """Whether the integral equation is accurate: of a linear membrane whose drive is smooth, but for a twentieth of its steps.
+
+    A drive that jumps in each step, such as a recorded stimulus, makes the density of first passages a difference of large terms.
+    """
+    if membrane.nonlinear is not None:
+        return False
+    bends = np.abs(np.diff(membrane.drive, 2))
+    return not bends.size or bool(np.quantile(bends, 0.95) < _ROUGH * sigma * (2 * membrane.tau / dt) ** 0.5)
 
 
 def _per_sigma(membrane: Membrane, bottom: float, sigma: float) -> int:

@@ -26,6 +26,7 @@ from ...core.numba_jit import njit
 MEMORY = 14.0
 """Time constants after which a membrane has forgotten where it was."""
 _FAR = 45.0  # nats below which a passage is neglected
+_LARGEST = 650.0  # nats that exp can take
 _FEW_LEFT = (
     1e-7  # survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
 )
@@ -109,7 +110,8 @@ def passages(
             variance[i] = -spread[r] * np.expm1(-2.0 * time / tau[r]) if leak > 0 else two_d * time
             exponent[i] = 0.5 * distance[i] ** 2 / variance[i]
         alone = spikes[s] and skip[s] == 0 and not wanted  # the mass of the last step is all that counts
-        farthest = _FAR + (exponent[n] if alone else 0.0)
+        # of an unlikely spike log q counts, as long as q is a number
+        farthest = _LARGEST if wanted else _FAR + (exponent[n] if alone else 0.0)
         begin = 1
         while begin < n and exponent[begin] > farthest:
             begin += 1
@@ -161,8 +163,9 @@ def passages(
             after = left - lost
             if after < _FEW_LEFT:
                 after = min(left, max(after, np.exp(log_after) * h / max(log_before - log_after, 1e-6)))
+                lost = left - after
             if wanted:
-                step, q = (first[s] + t) // joined, (left - after) / left
+                step, q = (first[s] + t) // joined, lost / left  # left - after would round a small one to 0
                 chance[r, step] += q * (1.0 - chance[r, step])
             if spikes[s] and i > n - n_parts:
                 fired = np.logaddexp(fired, log_lost)
