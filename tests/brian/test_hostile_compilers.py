@@ -92,6 +92,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(program_cache, "_stand_ins", {})
     monkeypatch.setattr(engine_history, "_memory", {})
+    monkeypatch.setattr(cython_build, "_loaded", {})
     for name in ("_failed", "_warned"):
         monkeypatch.setattr(auto_engine, name, set())
     monkeypatch.setattr(engine_choice, "BUILD", {"cython": (0.0, 0.0, 0.0), "cpp": (0.0, 0.0, 0.0)})
