@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -72,7 +72,7 @@ class Estimate:
     lower: float | None = None
     upper: float | None = None
     z: float | None = None
-    null_se: float | None = None
+    null_se: float | None = field(default=None, compare=False)  # NaN differs from itself from Python 3.13 on
 
     def __float__(self) -> float:
         return float(self.value)
