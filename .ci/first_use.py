@@ -107,11 +107,15 @@ def install(env: Environment) -> None:
     """A new environment with the package, from the files of this checkout."""
     version, age = env.name.split("-")[:2]
     subprocess.run([interpreter(version), "-m", "venv", env.folder / "env"], check=True)
-    python = str(env.folder / "env" / "bin" / "python")
+    python, source = str(env.folder / "env" / "bin" / "python"), env.folder / "source"
+    # a copy, as building writes into the folder, and other environments are made at the same time
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "results", "*.egg-info")
+    )
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     lowest = ["--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "nsnn-neuro"]
-    by_uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python, *lowest, str(ROOT)]
-    for command in [[*pip, str(ROOT)]] if age == "newest" else [[*pip, "uv"], by_uv]:
+    by_uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python, *lowest, str(source)]
+    for command in [[*pip, str(source)]] if age == "newest" else [[*pip, "uv"], by_uv]:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
