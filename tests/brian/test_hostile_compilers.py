@@ -79,7 +79,7 @@ HOSTILE: dict[str, tuple[Given, Sequence[str], Sequence[str]]] = {
     "no folder": (limited(errno.EMFILE, tempfile, "mkdtemp"), ["ulimit -n"], ["ulimit -n"]),
     # as on a disk mounted with noexec: what has been compiled cannot be run, or loaded
     "noexec": (
-        script('for last; do :; done; case "$*" in *main*) touch main;; *) touch "$last";; esac'),
+        script('for last; do :; done; case "$last" in *.o|*.so) touch "$last";; *) touch main;; esac'),
         ["TMPDIR", "noexec"],
         ["cannot be loaded", "noexec"],
     ),

@@ -519,25 +519,26 @@ def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch()
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "message"),
+    ("raised", "code", "said"),
     [
-        (RuntimeError("odd\x1b[2J"), 3, r"internal error, RuntimeError: odd\x1b[2J (NSNN_DEBUG=1 shows the traceback)"),
-        (ValueError("x"), 3, "internal error, ValueError: x (NSNN_DEBUG=1 shows the traceback)"),
-        (NsnnError("x = 1: expected 2"), 2, "x = 1: expected 2"),
-        (PermissionError(13, "Permission denied", "a.nwb"), 2, "a.nwb: Permission denied"),
-        (OSError("no space"), 2, "no space"),
-        (MemoryError(), 2, "not enough memory for so many neurons, trials, steps or spikes"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (RuntimeError("odd\x1b[2J"), 3, [r"internal error, RuntimeError: odd\x1b[2J", "NSNN_DEBUG=1"]),
+        (ValueError("x"), 3, ["internal error, ValueError: x", "NSNN_DEBUG=1"]),
+        (NsnnError("x = 1: expected 2"), 2, ["x = 1: expected 2"]),
+        (PermissionError(13, "Permission denied", "a.nwb"), 2, ["a.nwb: Permission denied"]),
+        (OSError("no space"), 2, ["no space"]),
+        (MemoryError(), 2, ["not enough memory"]),
+        (KeyboardInterrupt(), 130, ["interrupted"]),
     ],
-)  # fmt: skip
-def test_exit_codes(capsys, monkeypatch, raised, code, message) -> None:
+)
+def test_exit_codes(capsys, monkeypatch, raised, code, said) -> None:
     def fail(*_):
         raise raised
 
     monkeypatch.delenv("NSNN_DEBUG", raising=False)
     monkeypatch.setattr("nsnn_neuro.io.save_load.load", fail)
     assert main(["info", "a.nwb"]) == code
-    assert error(capsys) == message
+    message = error(capsys)
+    assert all(words in message for words in said)
     monkeypatch.setenv("NSNN_DEBUG", "1")
     assert main(["info", "a.nwb"]) == code
     assert "Traceback" in capsys.readouterr().err
