@@ -11,11 +11,10 @@ import sys
 import types
 from typing import Any
 
-from .core import brian_import, deprecated, interrupt, lazy
+from .core import brian_import, interrupt, lazy
 
 interrupt.end_quietly()
 brian_import.protect()
-deprecated.keep_old_modules()
 
 __version__ = "0.1.0"
 
@@ -35,13 +34,11 @@ _find, __dir__, __all__ = lazy.attach_stub(
     deep="deep/__init__",
     brian="brian/__init__",
 )
-# Old names, each with the room that warns and gives the new one.
-_OLD = {"Exponential": "models.escape", "Jump": "models.synapses", "Rule": "models.connectivity"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OLD:
-        return getattr(importlib.import_module(f"{__name__}.{_OLD[name]}"), name)
+    if name == "Exponential":  # the short name that the hazard has in files
+        return _find("ExponentialHazard")
     if name == "deep":  # not listed: it needs torch
         return importlib.import_module(f"{__name__}.deep")
     return _find(name)

@@ -16,7 +16,6 @@ import numpy as np
 
 from .core import units
 from .core.checks import fraction, instance, non_negative, scalar, suggest_keywords, whole
-from .core.deprecated import renamed_names
 from .core.errors import NsnnError
 from .io.block import build_block
 from .io.spikes import Trains
@@ -33,9 +32,6 @@ __all__ = [
     "salt_and_pepper",
     "weight_noise",
 ]
-
-
-__getattr__: Callable[[str], Any] = renamed_names(__name__, quantised="quantise")
 
 
 def _inputs(x: Any) -> np.ndarray:

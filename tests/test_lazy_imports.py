@@ -85,32 +85,6 @@ def test_functions_are_not_hidden_by_their_folders() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("from nsnn_neuro.losses import rate_mse", "from nsnn_neuro import losses"),
-        pytest.param(
-            "from nsnn_neuro.coding import Bernoulli", "from nsnn_neuro import coding", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            "from nsnn_neuro.records import parameter", "nsnn_neuro.core.parameters", marks=pytest.mark.slow
-        ),
-        pytest.param("from nsnn_neuro import engine", "nsnn_neuro.brian", marks=pytest.mark.slow),
-    ],
-)
-def test_documented_modules_are_found_by_their_old_paths(old: str, new: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "always::DeprecationWarning:__main__", "-c", old],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"DeprecationWarning: {old.split()[1]}" in done.stderr
-    assert new in done.stderr
-
-
 def test_public_names_of_rooms_are_found_without_importing_them() -> None:
     """Every public name of a room that the package lacks is answered with its room."""
     rooms = (

@@ -17,11 +17,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from . import deprecated, units
+from . import units
 from .checks import SuggestsKeywords, one_of
 from .errors import NsnnError
-
-__getattr__ = deprecated.renamed_names(__name__, Record="Model")
 
 _BOUNDS = {
     "positive": (lambda x: x > 0, "a positive value"),

@@ -17,7 +17,6 @@ from ..core import units
 from ..core.atomic_write import replaced
 from ..core.bins import EPS, rounding
 from ..core.checks import file_path, one_of, suggest_keywords
-from ..core.deprecated import renamed_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, missing
 from ..core.warn import warn
@@ -102,7 +101,6 @@ def _window(source: Source, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.n
 
 
 @suggest_keywords
-@renamed_keywords(spike_times="source")
 def to_block(
     source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: Any = None, labels: Any = None
 ) -> neo.Block:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import deprecated
 from ..core.errors import NsnnError
 from ..core.parameters import Model, Scalars, parameter
 
@@ -187,10 +186,3 @@ class LeakyReadout(Decoder):
         weights = self.si("beta") ** np.arange(fired.shape[-2])[::-1]
         # not a BLAS product, which could round two neurons with the same spikes differently
         return np.asarray((weights[:, None] * fired).sum(-2))
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Population":
-        deprecated.warn("coding.Population", "coding.PopulationCode")
-        return PopulationCode
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ..core.checks import suggest_keywords, whole
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
@@ -41,7 +40,6 @@ class Ranged(Encoder):
     o = "low + span * x"
 
 
-@renamed_keywords(held_out="validation")
 @suggest_keywords
 def fit_network(
     trains: Any,
@@ -219,7 +217,6 @@ def fit_network(
         )
         history = pd.concat([history, further], ignore_index=True)
         best_epoch = len(history)
-    history["held_out_bound"] = history["val_bound"]
     weights = scale.unscaled(w1), w2
     held_out = model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None
     return NetworkFit(model, weights, history, best_epoch, held_out, int(o.sum()), o.shape[0] * n_steps)

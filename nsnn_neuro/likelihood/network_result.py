@@ -39,7 +39,8 @@ class NetworkFit:
     history: pd.DataFrame
     """a row for each epoch: epoch (from 1); loss and val_loss (nats per window, minus the bound that is trained, or the likelihood
     while it is refined); bound and val_bound (bits per spike of the bound); likelihood (bits per spike, while it is refined,
-    estimated as it was learned from); seconds. held_out_bound is val_bound by its old name, until the next release"""
+    estimated as it was learned from);
+    seconds"""
     best_epoch: int
     """the epoch whose weights these are"""
     held_out: Estimate | None

@@ -14,13 +14,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..core.checks import flag, whole
-from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
 from ..core.parameters import Scalars, checked, choice, parameter
 from . import pair_sampling
 from .pair_sampling import Pairs, joined, random_pairs, sorted_draws, sorted_subset, summary
-
-__getattr__ = renamed_names(__name__, "nsnn_neuro", Rule="ConnectionRule")
 
 
 class ConnectionRule(Scalars):

@@ -17,11 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.deprecated import renamed_names
 from ..core.errors import NsnnError
 from ..core.parameters import Model, parameter
-
-__getattr__ = renamed_names(__name__, "nsnn_neuro", Jump="DeltaSynapse")
 
 # functions and constants of Brian2 that texts may use
 _KNOWN = {name: getattr(np, name) for name in ("exp", "expm1", "log", "sqrt", "tanh", "pi", "e")}

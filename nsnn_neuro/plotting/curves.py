@@ -9,7 +9,6 @@ import quantities as pq
 from scipy.stats import norm
 
 from ..core.checks import one_of, suggest_keywords
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..measures import TuningCurve, as_trains
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def tuning_curve(
     stimulus: Any,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.checks import did_you_mean, one_of, suggest_keywords
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures import as_trains
@@ -92,7 +91,6 @@ def heatmap(table: pd.DataFrame, x: str, y: str, *, value: str = "value", ax: Ax
     return finish(ax)
 
 
-@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def rate_map(
     block: Any,

@@ -8,7 +8,6 @@ import numpy as np
 import quantities as pq
 
 from ..core.checks import did_you_mean, suggest_keywords
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
 from ..measures import as_trains
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def membrane(
     block: Any,

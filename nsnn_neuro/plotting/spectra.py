@@ -8,7 +8,6 @@ import numpy as np
 from scipy.stats import chi2
 
 from ..core.checks import one_of, positive, suggest_keywords, whole
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
 from ..measures import as_trains, cross_correlogram
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def correlogram(
     block: Any,
@@ -83,7 +81,6 @@ def correlogram(
     return finish(ax)
 
 
-@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def spectrum(
     result: Any, *, neuron: int | None = None, theory: Any = None, log: bool = False, ax: Axes | None = None

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..core.bins import LEAST, index, slack
 from ..core.checks import suggest_keywords
-from ..core.deprecated import renamed_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures import Psth, as_trains, isi, positive
@@ -30,7 +29,6 @@ _LOWEST_TICK = 300  # a tick is at least 1/150 of the figure high: in a dense ra
 _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbours apart
 
 
-@renamed_keywords(neuron="neurons")
 @suggest_keywords
 def raster(
     block: Any,
@@ -129,7 +127,6 @@ def raster(
     return time_axis(ax, align)
 
 
-@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def psth(
     block: Any,
@@ -229,7 +226,6 @@ def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
     return time_axis(ax, align)
 
 
-@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def isi_histogram(
     block: Any,

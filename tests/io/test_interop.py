@@ -38,12 +38,6 @@ def refused(source, words, **more):
 # --- lists, dicts, Neo ---
 
 
-def test_the_old_keyword_still_works():
-    with pytest.warns(DeprecationWarning, match=r"use to_block\(source=\.\.\.\)"):
-        block = to_block(spike_times=[[[0.1]]], t_stop=1 * second)
-    assert lists(block) == [[[0.1]]]
-
-
 def test_no_end_is_refused():
     refused(
         [[[0.1]]],

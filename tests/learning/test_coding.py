@@ -80,13 +80,8 @@ def middle(n=80, seed=0):
     return x, ((x[:, 0] > 1 / 3) & (x[:, 0] < 2 / 3)).astype(int)
 
 
-def test_a_population_code_by_its_old_name_warns_and_files_keep_that_name():
-    with pytest.warns(
-        DeprecationWarning, match=r"coding.Population is deprecated: use coding.PopulationCode"
-    ):
-        old = coding.Population
-    assert old is coding.PopulationCode
-    assert old(3).describe()["type"] == "Population"  # a checkpoint of before is resumed
+def test_files_keep_the_name_of_a_population_code():
+    assert coding.PopulationCode(3).describe()["type"] == "Population"  # a checkpoint of before is resumed
 
 
 @pytest.mark.slow

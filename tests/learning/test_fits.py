@@ -99,19 +99,6 @@ def test_the_trainings_share_their_arguments():
 
 
 @pytest.mark.slow
-def test_a_share_of_the_data_by_its_old_name_warns():
-    with pytest.warns(
-        DeprecationWarning,
-        match=r"fit_network\(held_out=...\) is deprecated: use fit_network\(validation=...\)",
-    ):
-        old = fitted_network(held_out=0.3)[0]
-    new = fitted_network(validation=0.3)[0]
-    assert np.array_equal(old.weights[0], new.weights[0])
-    assert old.held_out.value == new.held_out.value
-    assert new.history.held_out_bound.equals(new.history.val_bound)
-
-
-@pytest.mark.slow
 def test_a_network_fit_keeps_the_epoch_that_is_asked_for():
     fits = {keep: fitted_network(keep=keep, eta=1.0, seed=2)[0] for keep in ("best", "last")}
     best = fits["last"].history.epoch[fits["last"].history.val_loss.argmin()]

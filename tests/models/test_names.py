@@ -1,9 +1,8 @@
-"""Names of models: new ones, deprecated ones, and those in files, which never change."""
+"""Names of models: in Python, and those in files, which never change."""
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from brian2 import Hz, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, brian
 
-RENAMED = {"Rule": "ConnectionRule", "Exponential": "ExponentialHazard", "Jump": "DeltaSynapse"}
 FAMILIES = {
     "Gaussian": "sigma",
     "Logistic": "s",
@@ -23,22 +21,11 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("old", RENAMED)
-def test_an_old_name_warns_where_it_is_used_and_gives_the_new_class(old):
-    with pytest.warns(
-        DeprecationWarning, match=f"nsnn_neuro.{old} is deprecated: use nsnn_neuro.{RENAMED[old]}"
-    ) as seen:
-        kind = getattr(nsnn, old)
-    assert kind.__name__ == RENAMED[old]
-    assert seen[0].filename == __file__
-
-
 def test_files_keep_the_names_that_classes_have_always_had():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
+    noise = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
     net = nsnn.feedforward([2, 2], noise=None)
     assert noise.describe()["hazard"]["type"] == "Exponential"
+    assert nsnn.Exponential is nsnn.ExponentialHazard
     assert net.describe()["projections"][0]["synapse"]["type"] == "Jump"
 
 

@@ -307,13 +307,3 @@ def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
 def test_bad_records_are_refused_by_name(make, message):
     with pytest.raises(NsnnError, match=message):
         make()
-
-
-def test_the_old_method_warns_and_names_the_function():
-    source, target = PoissonGroup(2, 10 * Hz), NeuronGroup(2, "u : 1\no : 1\nL : 1", threshold="o > 0")
-    with pytest.warns(DeprecationWarning, match=r"use nsnn_neuro\.plastic_synapses\(rule, source") as caught:
-        synapses = NDL(0.1).synapses(source, target, noise=nsnn.Gaussian(0.4), beta=0.5, theta=1.0)
-    assert caught[0].filename == __file__
-    with running("numpy"):
-        synapses.connect()
-    assert len(synapses) == 4

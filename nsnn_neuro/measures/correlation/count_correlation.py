@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from ...core.checks import check, one_of, suggest_keywords
-from ...core.deprecated import keyword_only, renamed_keywords, reordered
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate, jackknife_se
 from ..spiketrain.trial_drift import warn_drift
-from ..trains import SilentNeuronWarning, holds_trials, nan_ratio
+from ..trains import SilentNeuronWarning, nan_ratio
 from ..trial_counts import deviations_of, means_of, read_counts, read_labels, read_windows, z_scores
 
 
@@ -42,7 +41,6 @@ class CovarianceParts:
     """(n, n) covariance of the stimuli's mean counts, weighted by their trials"""
 
 
-@reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
 @suggest_keywords
 def law_of_total_covariance(
     stimulus: Any, counts: Any, *, t_start: Any = None, t_stop: Any = None
@@ -80,8 +78,6 @@ def law_of_total_covariance(
     )
 
 
-@keyword_only("stimulus")
-@renamed_keywords(counts="block")
 @suggest_keywords
 def noise_correlation(
     block: Any,
@@ -171,7 +167,6 @@ def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray
     return nan_ratio(z.T @ z, shared)
 
 
-@reordered("stimulus", "counts", lambda first, second: holds_trials(first) and not holds_trials(second))
 @suggest_keywords
 def signal_correlation(
     stimulus: Any,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...core.checks import check, positive, suggest_keywords
-from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..estimate import Estimate
@@ -66,7 +65,6 @@ class Decoding:
         return f"accuracy {self.accuracy:.3g} ± {self.se:.2g} (chance {self.chance:.2g}{p}); {self.information}{more}"
 
 
-@renamed_keywords(bin="bin_width")
 @partial(
     suggest_keywords, cure="; options of the decoder are its own, as in decoder=PoissonMAP(prior='empirical')"
 )

@@ -36,7 +36,6 @@ import pandas as pd
 from scipy.special import xlogy
 
 from ...core.checks import check, one_of, positive, suggest_keywords
-from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
@@ -219,7 +218,6 @@ def _table(words: list[np.ndarray], width: float, bias: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@renamed_keywords(bin="bin_width")
 @suggest_keywords
 def word_entropies(
     trains: Any,
@@ -279,7 +277,6 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
     return jackknife_se(left_out), groups
 
 
-@renamed_keywords(bin="bin_width")
 @measure("bit/s")
 @suggest_keywords
 def direct_information_rate(

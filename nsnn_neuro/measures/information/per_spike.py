@@ -18,7 +18,6 @@ import quantities as pq
 from scipy.special import xlogy
 
 from ...core.checks import check, one_of, positive, suggest_keywords
-from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
@@ -115,7 +114,6 @@ def _estimate(
     )
 
 
-@renamed_keywords(bin="bin_width")
 @measure("bit/spike")
 @suggest_keywords
 def information_per_spike(

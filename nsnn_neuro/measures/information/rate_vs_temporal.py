@@ -12,12 +12,11 @@ import pandas as pd
 import quantities as pq
 
 from ...core.checks import check, one_of, suggest_keywords, whole
-from ...core.deprecated import renamed_keywords, reordered
 from ...core.errors import NsnnError
 from ...core.units import si
 from ..estimate import jackknife_se
 from ..response_checks import permutation_p
-from ..trains import Trains, binned, holds_trials
+from ..trains import Trains, binned
 from .entropy.contingency import contingency
 from .entropy.estimators import CLOSED_FORMS
 from .mutual_information import information_of_tables, informations_without_one, mutual_information
@@ -29,8 +28,6 @@ _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts,
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
 
 
-@reordered("stimulus", "block", lambda first, second: holds_trials(first) and not holds_trials(second))
-@renamed_keywords(neurons="neuron")
 @suggest_keywords
 def rate_vs_temporal(
     stimulus: Any,

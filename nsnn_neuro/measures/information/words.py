@@ -14,7 +14,6 @@ import numpy as np
 
 from ...core.bins import index, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
-from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
@@ -78,7 +77,6 @@ def from_start(trains: Trains) -> Trains:
     return replace(trains, times=times, t_start=np.zeros(n), t_stop=np.full(n, length))
 
 
-@renamed_keywords(bin="bin_width")
 @suggest_keywords
 def words(
     block: Any,

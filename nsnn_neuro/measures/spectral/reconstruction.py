@@ -21,7 +21,6 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from ...core.checks import check, one_of, suggest_keywords
-from ...core.deprecated import renamed_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
@@ -94,7 +93,6 @@ def _errors(s: SegmentSpectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.n
     return out
 
 
-@renamed_keywords(folds="n_folds")
 @suggest_keywords
 def linear_reconstruction(
     signal: Any,

@@ -13,7 +13,6 @@ from scipy.stats import chi2
 
 from ...core.bins import index, slack
 from ...core.checks import check, positive, suggest_keywords
-from ...core.deprecated import reordered
 from ...core.errors import NsnnError
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
@@ -226,7 +225,6 @@ def _is_signal(value: Any) -> bool:
     return isinstance(value, neo.AnalogSignal)
 
 
-@reordered("signal", "trains", lambda first, second: _is_signal(second) and not _is_signal(first))
 @suggest_keywords
 def spike_triggered_average(
     signal: Any, trains: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None

@@ -11,7 +11,6 @@ parameters. To define a hazard, subclass `Hazard` with its rate, in `x` and `ris
 
 from __future__ import annotations
 
-from ...core.deprecated import renamed_names
 from .escape_noise import DoubleNoise, EscapeNoise
 from .families import Cauchy, Family, FastSigmoid, Gaussian, Logistic, Triangular, Uniform
 from .hazards import ExponentialHazard, GaussianHazard, Hazard, PlesserGerstner
@@ -31,5 +30,3 @@ __all__ = [
     "Triangular",
     "Uniform",
 ]
-
-__getattr__ = renamed_names(__name__, "nsnn_neuro", Exponential="ExponentialHazard")

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ...core import deprecated
 from ...core.parameters import Model, Scalars
 
 
@@ -77,10 +76,3 @@ class Plasticity(Scalars):
     def text_for(self, noise: Any) -> Callable[..., RuleText]:
         """The function that returns the text for a neuron with this noise."""
         return self.text
-
-    def synapses(self, source: Any, target: Any, **options: Any) -> Any:
-        """Deprecated: `nsnn_neuro.plastic_synapses(rule, source, target, ...)` takes the same options."""
-        deprecated.warn(
-            "rule.synapses(source, target, ...)", "nsnn_neuro.plastic_synapses(rule, source, target, ...)"
-        )
-        return deprecated.public("plastic_synapses")(self, source, target, **options)
