@@ -52,7 +52,6 @@ def test_a_parameter_with_a_taken_name_is_refused(name: str, message: str) -> No
     assert message in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore:.*that no text uses")
 @pytest.mark.parametrize("name", [
     "g", "e_k", "I", "mean", "g_e", "tau_d", "noise", "shift_v", "half_life", "noise_gain", "stim_gain", "path_length", "j",
     "name", "clock", "active", "lastspike",
@@ -169,7 +168,6 @@ class _Plain(_Jumps):
     slow = {"w": ("tau_m", "0*mV")}  # noqa: RUF012
 
 
-@pytest.mark.filterwarnings("ignore:.*that no text uses")
 def test_names_of_brian2_that_are_free_give_the_same_spikes() -> None:
     """Also with a value for each neuron, which is then a variable of the group, and with synapses, which have an index j."""
     values = np.linspace(0, 4, 5) * mV
@@ -193,7 +191,6 @@ def test_tables_of_another_type_are_named_before_their_names(slow: Any) -> None:
         with_parameter("b", slow=slow)
 
 
-@pytest.mark.filterwarnings("ignore:.*that no text uses")
 def test_a_parameter_and_one_of_a_noise_of_ones_own_with_one_name_are_refused() -> None:
     @dataclasses.dataclass(frozen=True, eq=False)
     class Gained(nsnn.WhiteNoise):

@@ -12,7 +12,6 @@ from brian2 import ms, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, parameter
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*that no text uses")
 UNITS = {
     "tau_m": "s",
     "tau_w": "s",
@@ -42,110 +41,74 @@ def run(cell: Any, noise: Any = None) -> int:
 
 
 @pytest.mark.parametrize(
-    ("texts", "message"),
+    ("texts", "place", "cure"),
     [
-        ({"linear": "v_rest + drive - v - g"},
-         "Mine.linear = 'v_rest + drive - v - g': the name 'g' is not declared; declare it as a parameter, g: Any = parameter"),
-        ({"linear": "v_rst + drive - v"},
-         "Mine.linear = 'v_rst + drive - v': the name 'v_rst' is not declared; did you mean 'v_rest'?"),
-        ({"linear": "(v_rest + drive - v) / tau_m"},
-         "Mine.linear = '(v_rest + drive - v) / tau_m' has the unit V/s: expected a voltage such as 15*mV, the unit "
-         "of the membrane; "
-         "tau_m dv/dt is linear + nonlinear, so leave out the division by a time"),
-        ({"linear": "v_rest + drive - v + a"}, "Mine.linear = 'v_rest + drive - v + a': Expression"),
-        ({"linear": None}, "Mine.linear = None: expected a text"),
-        ({"nonlinear": "v**2"}, "Mine.nonlinear = 'v**2' has the unit V^2: expected a voltage"),
-        ({"nonlinear": "v +* 2"}, "Mine.nonlinear = 'v +* 2': expected an expression in Brian2's syntax"),
-        ({"nonlinear": "v if v > b else b"},
-         "Mine.nonlinear = 'v if v > b else b': expected an expression in Brian2's syntax (Unsupp"),
-        ({"nonlinear": "b * heavi(v)"}, "Mine.nonlinear = 'b * heavi(v)': there is no function 'heavi': expected one of Brian2"),
-        ({"nonlinear": "b * exp(v)"}, "Mine.nonlinear = 'b * exp(v)': Argument number 1 for function exp"),
-        ({"threshold": "v"},
-         "Mine.threshold = 'v': expected the name of a parameter such as 'v_thresh', the level of v for a spike"),
-        ({"threshold": "v > v_thresh"}, "Mine.threshold = 'v > v_thresh': expected the name of a parameter"),
-        ({"reset": "v = v_reset"},
-         "Mine.reset = 'v = v_reset': expected an expression in Brian2's syntax; give the right-hand side "
-         "alone, 'v_reset'"),
-        ({"reset": "a"}, "Mine.reset = 'a' has the unit 1: expected a voltage such as 15*mV, the unit of the membrane"),
-        ({"linear": "v_rest + drive - v + v_spike"},
-         "the name 'v_spike' is not declared; declare it as a parameter, v_spike: Any = parameter(\"V\") with its unit"),
-        ({"moving": "v_thresh + b"},
-         "Mine.moving = 'v_thresh + b': it is added to v_thresh, which it contains; leave out v_thresh"),
-        ({"moving": "-10 * b"},
-         "Mine.moving = '-10 * b': at the start the threshold v_thresh + moving is 0 V, not above v_reset = 0 V; moving is what"),
-        ({**SLOW, "moving": "a * w", "slow_start": {"w": "-4 * 10**2 * mV / 2"}},
-         "Mine.moving = 'a * w': at the start the threshold v_thresh + moving is -0.01 V, not above v_reset = 0 V"),
-        ({"moving": "lift"}, "Mine.moving = 'lift': the name 'lift' is not declared"),
-        ({"slow": {"w": ("tau_x", "a * v")}},
-         "Mine.slow['w'] = ('tau_x', ...): its time constant is to be the name of a parameter with "
-         "the unit of time; did you mean 'tau_w'?"),
-        ({"slow": {"w": ("b", "a * v")}}, "Mine.slow['w'] = ('b', ...): its time constant is to be the name of a parameter"),
-        ({"slow": {"w": ("2 * tau", "a * v")}}, "Mine.slow['w'] = ('2 * tau', ...)"),
-        ({"slow": {"w": "a * v"}},
-         "Mine.slow['w'] = 'a * v': expected a dict from names to pairs of texts, (time constant, target)"),
-        ({"slow": ["w"]}, "Mine.slow = ['w']: expected a dict from names to pairs of texts"),
-        ({"slow": {"b": ("tau_w", "a * v")}}, "Mine.slow has 'b', which is a parameter or v"),
-        ({"slow": {"w": ("tau_w", "a * v / tau_w")}},
-         "Mine.slow['w'], target = 'a * v / tau_w' has the unit V/s: expected a voltage such "
-         "as 15*mV, the unit of the membrane; w relaxes to its target, which is not divided by the time constant"),
-        ({**SLOW, "slow_start": {"w": "c"}}, "Mine.slow_start['w'] = 'c': the name 'c' is not declared"),
-        ({**SLOW, "after_spike": "w"}, "Mine.after_spike = 'w': expected a statement such as 'w += b'"),
-        ({**SLOW, "after_spike": "w + b"}, "Mine.after_spike = 'w + b': expected a statement such as 'w += b'"),
-        ({**SLOW, "after_spike": "w += a"},
-         "Mine.after_spike = 'w += a' has the unit 1: expected a voltage such as 15*mV, the unit of w"),
-        ({**SLOW, "after_spike": "w *= b"},
-         "Mine.after_spike = 'w *= b' has the unit V: expected a plain number such as 0.5, a factor of w"),
-        ({**SLOW, "after_spike": "w *= 1 - a"}, "Brian2 reads it as w = w * 1 - a; put parentheses, 'w *= (1 - a)'"),
-        ({**SLOW, "after_spike": "w -= b - v"}, "Brian2 reads it as w = w - b - v; put parentheses, 'w -= (b - v)'"),
-        ({**SLOW, "after_spike": "w += c"}, "Mine.after_spike = 'w += c': the name 'c' is not declared"),
-        ({**SLOW, "after_spike": "b += 1*mV"},
-         "Mine.after_spike = 'b += 1*mV': 'b' is a parameter, which stays as it is; expected one of v, w"),
-        ({**SLOW, "after_spike": "u += b"}, "Mine.after_spike = 'u += b': 'u' is no variable of the neuron; expected one of v, w"),
-        ({"channels": {"k": ("b", "v_rest")}}, "Mine.channels['k'], conductance = 'b' has the unit V: expected a plain number"),
-        ({"channels": {"k": "4"}},
-         "Mine.channels['k'] = '4': expected a dict from names to pairs of texts, (conductance, reversal)"),
-        ({"gates": {"n": ("1 / ms", "a")}},
-         "Mine.gates['n'], closing rate = 'a' has the unit 1: expected a frequency such as 10*Hz"),
-        ({"nonlinear": "b * randn()"},
-         "Mine.nonlinear = 'b * randn()': randn() draws numbers that do not depend on the seed; expected a text without random"),
-        ({"slow": {"w": ("tau_w", "b * rand()")}}, "Mine.slow['w'] = 'b * rand()': rand() draws numbers"),
-        ({"gates": {"n": ("1 / ms", "poisson(2) / ms")}}, "Mine.gates['n'] = 'poisson(2) / ms': poisson() draws"),
-        ({"after_spike": "v += b * randn ()"}, "Mine.after_spike = 'v += b * randn ()': randn() draws"),
-        ({"nonlinear": "b * np.exp(v / b)"},
-         "Mine.nonlinear = 'b * np.exp(v / b)': functions have no module in these texts; write 'b * exp(v / b)'"),
-        ({"nonlinear": "self.b - v"}, "Mine.nonlinear = 'self.b - v': names have no dot here, as in 'self.b': write 'b'"),
-        ({**SLOW, "nonlinear": "w / b"},
-         "Mine.nonlinear = 'w / b' has the unit 1: expected a voltage such as 15*mV, the unit of the membrane"),
-        ({"nonlinear": "v^2 / b"}, "Mine.nonlinear = 'v^2 / b': ^ is no power here; write 'v**2 / b'"),
-        ({"linear": "v_rest + I - v"}, "the name 'I' is not declared; the input is called 'drive', in the unit of the membrane"),
-        ({"slow": {"w": ("tau_w", "1 / (1 + exp(-v / b))")}},
-         "Mine.slow['w'], target = '1 / (1 + exp(-v / b))' has the unit 1: expected a voltage such as 15*mV, the unit of the "
-         "membrane; slow variables have this unit: for a plain number write mV * (...) here and w/mV where it "
-         "is used, or use a gate"),
-        ({"slow": {"w": ("tau_w", "a * v")}, "nonlinear": "a * w * (v_rest - v)"},
-         "has the unit V^2: expected a voltage such as 15*mV, the unit of the membrane; w, a variable of slow, is a voltage "
-         "itself: write w/mV for a plain number"),
-        ({"nonlinaer": "v"},
-         "Mine.nonlinaer = 'v' is not used by a neuron; did you mean 'nonlinear'? (a name of your own may begin"),
-        ({"rest": "0 * mV"}, "Mine.rest = '0 * mV' is not used by a neuron; did you mean 'reset'?"),
-        ({"after_spikes": "v += b"}, "Mine.after_spikes = 'v += b' is not used by a neuron; did you mean 'after_spike'?"),
+        ({"linear": "v_rest + drive - v - g"}, "linear", "declare it as a parameter, g: Any = parameter"),
+        ({"linear": "v_rst + drive - v"}, "linear", "did you mean 'v_rest'?"),
+        ({"linear": "(v_rest + drive - v) / tau_m"}, "linear", "has the unit V/s: expected a voltage"),
+        ({"linear": "v_rest + drive - v + a"}, "linear", "Expression"),
+        ({"linear": "v_rest + drive - v + v_spike"}, "linear", 'v_spike: Any = parameter("V")'),
+        ({"linear": None}, "linear", "expected a text"),
+        ({"nonlinear": "v**2"}, "nonlinear", "has the unit V^2: expected a voltage"),
+        ({"nonlinear": "v^2 / b"}, "nonlinear", "write 'v**2 / b'"),
+        ({"nonlinear": "v +* 2"}, "nonlinear", "expected an expression in Brian2's syntax"),
+        ({"nonlinear": "v if v > b else b"}, "nonlinear", "expected an expression in Brian2's syntax"),
+        ({"nonlinear": "b * heavi(v)"}, "nonlinear", "there is no function 'heavi'"),
+        ({"nonlinear": "b * exp(v)"}, "nonlinear", "Argument number 1 for function exp"),
+        ({"nonlinear": "b * np.exp(v / b)"}, "nonlinear", "write 'exp'"),
+        ({"nonlinear": "self.b - v"}, "nonlinear", "write 'b'"),
+        ({"nonlinear": "b * randn()"}, "nonlinear", "do not depend on the seed"),
+        ({**SLOW, "nonlinear": "w / b"}, "nonlinear", "has the unit 1: expected a voltage"),
+        ({"threshold": "v"}, "threshold", "such as 'v_thresh'"),
+        ({"threshold": "v > v_thresh"}, "threshold", "expected the name of a parameter"),
+        ({"reset": "v = v_reset"}, "reset", "expected an expression"),
+        ({"reset": "a"}, "reset", "has the unit 1: expected a voltage"),
+        ({"moving": "v_thresh + b"}, "moving", "leave out v_thresh"),
+        ({"moving": "-10 * b"}, "moving", "is 0 V, not above v_reset = 0 V"),
+        ({**SLOW, "moving": "a * w", "slow_start": {"w": "-4 * 10**2 * mV / 2"}}, "moving", "is -0.01 V, not above"),
+        ({"moving": "lift"}, "moving", "'lift' is not declared"),
+        ({"slow": {"w": ("tau_x", "a * v")}}, "slow['w']", "did you mean 'tau_w'?"),
+        ({"slow": {"w": ("b", "a * v")}}, "slow['w']", "the name of a parameter with the unit of time"),
+        ({"slow": {"w": ("2 * tau", "a * v")}}, "slow['w']", "the name of a parameter"),
+        ({"slow": {"w": "a * v"}}, "slow['w']", "pairs of texts, (time constant, target)"),
+        ({"slow": ["w"]}, "slow", "expected a dict from names to pairs of texts"),
+        ({"slow": {"b": ("tau_w", "a * v")}}, "slow", "expected another name"),
+        ({"slow": {"w": ("tau_w", "a * v / tau_w")}}, "slow['w']", "has the unit V/s: expected a voltage"),
+        ({"slow": {"w": ("tau_w", "b * rand()")}}, "slow['w']", "rand() draws numbers"),
+        ({"slow": {"w": ("tau_w", "1 / (1 + exp(-v / b))")}}, "slow['w']", "has the unit 1: expected a voltage"),
+        ({**SLOW, "slow_start": {"w": "c"}}, "slow_start['w']", "'c' is not declared"),
+        ({**SLOW, "after_spike": "w"}, "after_spike", "expected a statement such as 'w += b'"),
+        ({**SLOW, "after_spike": "w + b"}, "after_spike", "expected a statement such as 'w += b'"),
+        ({**SLOW, "after_spike": "w += a"}, "after_spike", "the unit of w"),
+        ({**SLOW, "after_spike": "w *= b"}, "after_spike", "a factor of w"),
+        ({**SLOW, "after_spike": "w *= 1 - a"}, "after_spike", "'w *= (1 - a)'"),
+        ({**SLOW, "after_spike": "w -= b - v"}, "after_spike", "'w -= (b - v)'"),
+        ({**SLOW, "after_spike": "w += c"}, "after_spike", "'c' is not declared"),
+        ({**SLOW, "after_spike": "b += 1*mV"}, "after_spike", "expected one of v, w"),
+        ({**SLOW, "after_spike": "u += b"}, "after_spike", "expected one of v, w"),
+        ({"after_spike": "v += b * randn ()"}, "after_spike", "randn() draws"),
+        ({"channels": {"k": ("b", "v_rest")}}, "channels['k']", "expected a plain number"),
+        ({"channels": {"k": "4"}}, "channels['k']", "(conductance, reversal)"),
+        ({"gates": {"n": ("1 / ms", "a")}}, "gates['n']", "expected a frequency"),
+        ({"gates": {"n": ("1 / ms", "poisson(2) / ms")}}, "gates['n']", "poisson() draws"),
+        ({"nonlinaer": "v"}, "nonlinaer", "did you mean 'nonlinear'?"),
+        ({"after_spikes": "v += b"}, "after_spikes", "did you mean 'after_spike'?"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_text_is_named_when_the_neuron_is_created(texts: dict[str, Any], message: str) -> None:
+def test_a_mistake_in_a_text_is_named_when_the_neuron_is_created(
+    texts: dict[str, Any], place: str, cure: str
+) -> None:
     with pytest.raises(NsnnError) as caught:
         neuron(**texts)
-    assert message in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith(f"Mine.{place}")
+    assert cure in message
 
 
-def test_an_attribute_that_is_not_used_is_a_warning() -> None:
-    with pytest.warns(
-        UserWarning, match="Mine.driftt = '0 . mV' is not used by a neuron: its texts are linear,"
-    ) as caught:
-        neuron(driftt="0 * mV")
-    assert caught[0].filename == __file__
+def test_names_of_ones_own_are_no_mistake() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        neuron(_source="Own 2003", helper=lambda self: 1, **SLOW, after_spike="w += b")
+        neuron(_source="Own 2003", helper=lambda self: 1, driftt="0", **SLOW, after_spike="w += b")
 
 
 @pytest.mark.parametrize(
@@ -213,40 +176,10 @@ def test_parameters_that_are_needed_or_have_no_effect_are_named(
     assert message in str(caught.value)
 
 
-def test_a_parameter_that_no_text_uses_is_a_warning() -> None:
-    with pytest.warns(
-        UserWarning, match="b of Mine is a parameter that no text uses: it has no effect"
-    ) as caught:
-        declared(nsnn.ConductanceBased, {**CHANNELS, "b": "V"})
-    assert [w for w in caught if w.filename == __file__]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        declared(nsnn.ConductanceBased, {**CHANNELS, "v_rearm": "V"})
-
-
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        ({"linear": "v_rest + b - v"},
-         "no text of Mine uses drive: a stimulus has no effect; add it to `linear`, as in Mine.linear"),
-        ({**SLOW, "linear": "v_rest + drive - v"}, "w of Mine.slow: no other text reads it, so that it has no effect"),
-        ({"slow": {"w": ("tau_w", "a * v")}, "after_spike": "w += b"}, "w of Mine.slow: no other text"),
-        ({"gates": {"n": ("1 / ms", "n / ms")}}, "n of Mine.gates: no other text reads it"),
-    ],
-)  # fmt: skip
-def test_a_text_without_effect_is_a_warning(texts: dict[str, Any], message: str) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        neuron(**texts)
-    assert [message in str(w.message) for w in caught if "parameter" not in str(w.message)] == [True]
-
-
-def test_variables_that_change_others_have_an_effect() -> None:
-    chain = {**SLOW, "slow": {"w": ("tau_w", "a * u"), "u": ("tau_w", "a * v")}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        neuron(**chain, after_spike="w += b")
-        neuron(slow={"w": ("tau_w", "0")}, after_spike="w += b; v -= a * w")
+def test_a_neuron_without_an_input_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match="no text of Mine uses drive: a stimulus has no effect") as caught:
+        neuron(linear="v_rest + b - v")
+    assert [w.filename for w in caught] == [__file__]
 
 
 def test_a_stimulus_with_random_text_is_refused() -> None:
@@ -282,16 +215,12 @@ def test_a_rearm_level_above_the_threshold_is_refused() -> None:
         dataclasses.replace(cell, v_rearm=20 * mV)
 
 
-@pytest.mark.parametrize(
-    ("target", "cure"), [("-w", "write '0' if"), ("(-w)", "write '0' if"), ("a * v - w", "without - w if")]
-)
-def test_a_target_with_the_decay_in_it_is_a_warning(target: str, cure: str) -> None:
+@pytest.mark.parametrize("target", ["-w", "(-w)", "a * v - w"])
+def test_a_target_with_the_decay_in_it_is_a_warning(target: str) -> None:
     texts = {**SLOW, "slow": {"w": ("tau_w", target)}}
-    with pytest.warns(
-        UserWarning, match="w relaxes to its target, tau dw/dt = target - w, so with this"
-    ) as caught:
+    with pytest.warns(UserWarning, match="w relaxes to its target") as caught:
         neuron(**texts)
-    assert any(cure in str(w.message) for w in caught)
+    assert [w.filename for w in caught] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         neuron(**{**SLOW, "slow": {"w": ("tau_w", "0.5 * a * w + a * v")}, "after_spike": "w += b"})

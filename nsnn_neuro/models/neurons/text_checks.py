@@ -27,7 +27,6 @@ _TABLES = ("slow", "slow_start", "channels", "gates")
 _OWN_FUNCTIONS = ("normal_cdf", "smooth_exp", "smooth_exprel", "smooth_normal_cdf")
 _EXPRESSION = "expected an expression in Brian2's syntax"
 _ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
-_NO_DIVISION = "; tau_m dv/dt is linear + nonlinear, so leave out the division by a time"
 
 
 def check_structure(neuron: Any, base: type) -> None:
@@ -104,80 +103,31 @@ def check_moving(neuron: Any) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _check_use(kind: Any) -> None:
-    """Warn once about parameters that neither a text nor the simulation uses, and about targets that contain -x."""
-    who = kind.__name__
-    read = {*kind._needed, *kind._optional, kind.threshold}
-    pairs = [
-        text for table in (kind.slow, kind.channels, kind.gates) for pair in table.values() for text in pair
-    ]
-    all_texts = [*(getattr(kind, name) or "" for name in _TEXTS), *kind.slow_start.values(), *pairs]
-    read |= set().union(*map(names_in, all_texts))
-    own = {
-        name for one in kind.__mro__ if not _of_package(one) for name in vars(one).get("__annotations__", ())
-    }
-    fields = [f.name for f in dataclasses.fields(kind) if "units" in f.metadata]
-    if unused := [name for name in fields if name in own and name not in read]:
-        are = "are parameters that no text uses" if len(unused) > 1 else "is a parameter that no text uses"
-        warn(f"{', '.join(unused)} of {who} {are}: it has no effect; remove it, or use it in a text")
-    if "drive" not in read:
+    """Warn once about a stimulus without effect, and about targets that contain -x."""
+    pairs = [x for table in (kind.slow, kind.channels, kind.gates) for pair in table.values() for x in pair]
+    if "drive" not in set().union(*map(names_in, [*(getattr(kind, x) or "" for x in _TEXTS), *pairs])):
         warn(
-            f"no text of {who} uses drive: a stimulus has no effect; add it to `linear`, as in {who}.linear = "
-            f"{'drive + ' + kind.linear!r}"
+            f"no text of {kind.__name__} uses drive: a stimulus has no effect; add it to `linear`, as in "
+            f"{kind.__name__}.linear = {'drive + ' + kind.linear!r}"
         )
-    _warn_of_idle_variables(kind)
     for x, (_, target) in kind.slow.items():
         if x in names_in(target) and slope(target, x, simplify=False) == "-1":
-            cure = (
-                "'0'" if re.fullmatch(r"[\s()]*-[\s()]*\w+[\s()]*", target) else f"the target without - {x}"
-            )
             warn(
-                f"{who}.slow[{x!r}], target = {target!r}: {x} relaxes to its target, tau d{x}/dt = target - {x}, so with this "
-                f"target it relaxes twice as fast; write {cure} if the decay is meant"
+                f"{kind.__name__}.slow[{x!r}], target = {target!r}: {x} relaxes to its target, tau d{x}/dt = target - {x}, "
+                f"so with this target it relaxes twice as fast; leave out - {x} if the decay is meant (0 if nothing is left)"
             )
 
 
-def _warn_of_idle_variables(kind: Any) -> None:
-    """Warn about slow variables and gates that change nothing but themselves."""
-    texts = [
-        kind.linear,
-        kind.nonlinear or "",
-        kind.reset,
-        kind.moving,
-        *(x for c in kind.channels.values() for x in c),
-    ]
-    read = set().union(*map(names_in, texts))
-    for x, pair in [*kind.slow.items(), *kind.gates.items()]:
-        read |= set().union(*map(names_in, pair)) - {x}
-    for line in statements(kind.after_spike):
-        if parts := STATEMENT.fullmatch(line):
-            read |= names_in(parts[3]) - {parts[1]}
-    for table in ("slow", "gates"):
-        if idle := [x for x in getattr(kind, table) if x not in read]:
-            warn(
-                f"{', '.join(idle)} of {kind.__name__}.{table}: no other text reads it, so that it has no effect on the neuron; "
-                "use it in a text such as `linear`, or remove it"
-            )
-
-
-def _of_package(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
-
-
-@functools.lru_cache(maxsize=256)
 def _check_attributes(kind: Any, base: type) -> None:
-    """Refuse an attribute whose name is close to that of a text, and warn once about others that are not used."""
-    known, fields = set(dir(base)), {f.name for f in dataclasses.fields(kind)}
-    for one in kind.__mro__:
-        for name, value in vars(one).items():
-            if name.startswith("_") or name in known or name in fields:
-                continue
-            if not isinstance(value, str | dict | tuple | bool):
-                continue
-            used = [*_TEXTS, *_TABLES, "leaky", "ordered"]
-            start = f"{kind.__name__}.{name} = {shown(value)} is not used by a neuron"
-            if hint := did_you_mean(name, used):
-                raise NsnnError(f"{start}{hint} (a name of your own may begin with _)")
-            warn(f"{start}: its texts are {', '.join(used)} (a name of your own may begin with _)")
+    """Refuse an attribute that is not used and whose name is close to that of a text."""
+    known = {*dir(base), *(f.name for f in dataclasses.fields(kind))}
+    for name, value in (item for one in kind.__mro__ for item in vars(one).items()):
+        if name.startswith("_") or name in known or not isinstance(value, str | dict | tuple | bool):
+            continue
+        if hint := did_you_mean(name, [*_TEXTS, *_TABLES, "leaky", "ordered"]):
+            raise NsnnError(
+                f"{kind.__name__}.{name} = {shown(value)} is not used by a neuron{hint} (a name of your own may begin with _)"
+            )
 
 
 def _check_table(where: str, table: Any, pairs: bool) -> None:
@@ -200,24 +150,12 @@ def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], me
     known |= {**dict.fromkeys(kind.gates, "1"), **dict(of_parameters)}
     for name in ("linear", "nonlinear", "reset", "moving"):
         if text := getattr(kind, name):
-            hint = _NO_DIVISION if "linear" in name else ""
-            read = [x for x in kind.slow if x in names_in(text)] if membrane != "1" else []
-            cure = (
-                f"; {read[0]}, a variable of slow, is a voltage itself: write {read[0]}/mV for a plain number"
-                if read
-                else ""
-            )
-            _Text(f"{who}.{name}", text, known).is_in(
-                membrane, "the unit of the membrane", hint, squared=cure
-            )
+            hint = "; tau_m dv/dt is linear + nonlinear" if "linear" in name else ""
+            _Text(f"{who}.{name}", text, known).is_in(membrane, f"the unit of the membrane{hint}")
     for x, (_, target) in kind.slow.items():
         if not _ZERO.fullmatch(target):
-            hint = f"; {x} relaxes to its target, which is not divided by the time constant"
-            cure = "; slow variables have this unit: for a plain number write mV * (...) here and w/mV where it is used, or use "
-            cure = cure.replace("w/mV", f"{x}/mV") + "a gate" if membrane != "1" else ""
-            _Text(f"{who}.slow[{x!r}], target", target, known).is_in(
-                membrane, "the unit of the membrane", hint, plain=cure
-            )
+            meaning = f"the unit of the membrane; tau d{x}/dt is target - {x}"
+            _Text(f"{who}.slow[{x!r}], target", target, known).is_in(membrane, meaning)
     for x, text in kind.slow_start.items():
         _Text(f"{who}.slow_start[{x!r}]", text, known).is_in(membrane, "the unit of the membrane")
     for channel, (conductance, reversal) in kind.channels.items():
@@ -273,22 +211,14 @@ class _Text:
     def __init__(self, where: str, text: str, known: dict[str, Any], of: str | None = None) -> None:
         self.start, self.text, self.known = f"{where} = {(of or text)!r}", text, known
 
-    def is_in(
-        self, unit: str | Any, meaning: str, per_time: str = "", squared: str = "", plain: str = ""
-    ) -> None:
-        """Raise NsnnError unless the expression has this unit; cures for its unit per time, its square, and no unit."""
-        dims = self.dimensions()
-        expected = _dimensions(unit)
+    def is_in(self, unit: str | Any, meaning: str) -> None:
+        """Raise NsnnError unless the expression has this unit."""
+        dims, expected = self.dimensions(), _dimensions(unit)
         if dims is not None and expected is not None and dims is not expected:
-            cures = {
-                expected / _dimensions("s"): per_time, expected * expected: squared, _dimensions("1"): plain
-            }  # fmt: skip
             rate = dims is expected / _dimensions("s")
             given = f"{_unit_text(expected)}/s" if rate else _unit_text(dims)
             example = units.describe(unit) if isinstance(unit, str) else _unit_text(expected)
-            raise NsnnError(
-                f"{self.start} has the unit {given}: expected {example}, {meaning}{cures.get(dims, '')}"
-            )
+            raise NsnnError(f"{self.start} has the unit {given}: expected {example}, {meaning}")
 
     def dimensions(self) -> Any:
         """Brian2's dimensions of the expression; None where only Brian2's own code generation can tell."""
@@ -302,17 +232,13 @@ class _Text:
         try:
             tree = ast.parse(text, mode="eval")
         except SyntaxError:
-            assigned = STATEMENT.fullmatch(text)
-            cure = f"; give the right-hand side alone, {assigned[3]!r}" if assigned else ""
-            raise NsnnError(f"{self.start}: {_EXPRESSION}{cure}") from None
+            raise NsnnError(f"{self.start}: {_EXPRESSION}, without a statement") from None
         variables: dict[str, Any] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
-                plain = re.sub(r"\b(np|numpy|math)\.", "", text)
-                if plain != text:
-                    raise NsnnError(f"{self.start}: functions have no module in these texts; write {plain!r}")
-                cure = f": write {node.attr!r}" if node.attr in self.known else ""
-                raise NsnnError(f"{self.start}: names have no dot here, as in {ast.unparse(node)!r}{cure}")
+                raise NsnnError(
+                    f"{self.start}: names have no dot here, as in {ast.unparse(node)!r}: write {node.attr!r}"
+                )
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
                 raise NsnnError(f"{self.start}: ^ is no power here; write {text.replace('^', '**')!r}")
             if not isinstance(node, ast.Name) or node.id in _OWN_FUNCTIONS:
@@ -341,12 +267,10 @@ class _Text:
     def _unknown(self, name: str, called: bool) -> str:
         if called:
             return f"there is no function {name!r}: expected one of Brian2, such as exp or clip"
-        if name in _USUAL:  # a correct name of something that this neuron does not have
-            return f"the name {name!r} is not declared{_declare(name, _USUAL[name])}"
-        if name in _INPUT:
-            return f"the name {name!r} is not declared; the input is called 'drive', in the unit of the membrane (R I)"
-        hint = did_you_mean(name, self.known) or f"{_declare(name, '1')}, or as a variable in `slow`"
-        return f"the name {name!r} is not declared{hint} (known are {', '.join(self.known)})"
+        # a name that the package's neurons have is not misspelt
+        hint = "" if name in _USUAL else did_you_mean(name, self.known)
+        cure = hint or _declare(name, _USUAL.get(name, "1"))
+        return f"the name {name!r} is not declared{cure} (known are {', '.join(self.known)})"
 
 
 class _Sized:
@@ -360,27 +284,8 @@ class _Sized:
 _USUAL = {
     "tau_m": "s",
     "tau_refrac": "s",
-    "v_rest": "V",
-    "v_reset": "V",
-    "v_thresh": "V",
-    "v_spike": "V",
-    "v_rearm": "V",
+    **dict.fromkeys(("v_rest", "v_reset", "v_thresh", "v_spike", "v_rearm"), "V"),
 }
-_INPUT = (
-    "I",
-    "I_e",
-    "I_ext",
-    "i_ext",
-    "I_in",
-    "I_inj",
-    "I_stim",
-    "I_syn",
-    "RI",
-    "current",
-    "input",
-    "stimulus",
-    "stim",
-)
 _CLOCK = {"t": "s", "dt": "s", "i": "1", "N": "1"}  # what Brian2 has in each group
 
 
