@@ -7,11 +7,13 @@ import atexit
 import contextlib
 import gc
 import importlib.util
+import itertools
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -162,6 +164,17 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """The heap as it was."""
     _SESSION.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which files took longest, so that a slow one is seen when it comes."""
+    seconds: Counter[str] = Counter()
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.nodeid.partition("::")[0]] += report.duration
+    if sum(seconds.values()) > 60:
+        slowest = ", ".join(f"{name} {time:.0f} s" for name, time in seconds.most_common(10))
+        terminalreporter.write_line(f"slowest files: {slowest}")
 
 
 def _figures() -> list[int]:
