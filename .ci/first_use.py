@@ -109,9 +109,8 @@ def install(env: Environment) -> None:
     subprocess.run([interpreter(version), "-m", "venv", env.folder / "env"], check=True)
     python, source = str(env.folder / "env" / "bin" / "python"), env.folder / "source"
     # a copy, as building writes into the folder, and other environments are made at the same time
-    shutil.copytree(
-        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "results", "*.egg-info")
-    )
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "build", "results", "*.egg-info")
+    shutil.copytree(ROOT, source, ignore=left_out)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     lowest = ["--resolution", "lowest-direct", "--only-binary", ":all:", "--no-binary", "nsnn-neuro"]
     by_uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python, *lowest, str(source)]
