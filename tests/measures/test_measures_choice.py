@@ -80,15 +80,19 @@ def test_unequal_choices_lower_plain_z_scores_alone():
     assert alone - plain.value > 0.08
 
 
+SHIFTS = [-0.8, -0.4, 0, 0.4, 0.8]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("balanced", [True, False])
-@pytest.mark.parametrize(("shifts", "n"), [([0] * 5, 20), ([-0.8, -0.4, 0, 0.4, 0.8], 40)])
-@pytest.mark.parametrize("rho", [0.1, 0.6])
+@pytest.mark.parametrize(
+    ("rho", "shifts", "n", "balanced"),
+    [(0.1, SHIFTS, 40, False), (0.6, [0] * 5, 20, True), (0.6, SHIFTS, 40, True)],
+)
 def test_two_standard_errors_cover_the_choice_probability(rho, shifts, n, balanced):
-    """Against the value of 500,000 trials of each stimulus: pooled values have no closed form with unequal choices."""
+    """Against the value of 100,000 trials of each stimulus: pooled values have no closed form with unequal choices."""
     options = {"n_shuffle": 0, "balanced": balanced}
-    truth = choice_probability(*decisions(98, rho, shifts, 500_000), n_resample=0, **options).value
-    results = [choice_probability(*decisions(seed, rho, shifts, n), **options) for seed in range(200)]
+    truth = choice_probability(*decisions(98, rho, shifts, 100_000), n_resample=0, **options).value
+    results = [choice_probability(*decisions(seed, rho, shifts, n), **options) for seed in range(100)]
     assert np.mean([abs(e.value - truth) <= 2 * e.se for e in results]) >= 0.9
 
 
@@ -239,15 +243,14 @@ def test_neurometric_is_the_maximum_of_its_likelihood(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("model", CURVES)
+@pytest.mark.parametrize(("model", "signed"), zip(CURVES, [False, True], strict=True))
 def test_two_standard_errors_cover_the_threshold(model, signed):
     results = []
-    for seed in range(200):
+    for seed in range(80):
         stimulus, x = responses(seed, CURVES[model], LEVELS, 30, signed)
         results.append(neurometric(stimulus, x, None if signed else 0, model=model, n_resample=60).threshold)
     known = [e for e in results if not math.isnan(e.se)]
-    assert len(known) >= 195
+    assert len(known) >= 77
     assert np.mean([abs(e.value - 0.2) <= 2 * e.se for e in known]) >= 0.9
 
 
