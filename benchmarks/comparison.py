@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,11 +19,10 @@ from typing import Any
 
 from nsnn_neuro.core.atomic_write import replaced
 from nsnn_neuro.core.errors import FormatError
-from nsnn_neuro.core.file_limits import Budget, check_regular, read_json
 
 FORMAT = 1  # a change that older readers do not understand adds 1
 NOT_INSTALLED = "not installed"
-MOST_BYTES, MOST_TEXT, MOST_ITEMS = 2**22, 400, 1000
+MOST_TEXT = 400
 
 
 @dataclass(frozen=True)
@@ -195,33 +193,22 @@ def read_rows(path: Path) -> tuple[Comparison, ...]:
     ------
     FormatError : the file is damaged
     """
-    lines = _read(path).splitlines()
-    if len(lines) > MOST_ITEMS:
-        raise FormatError(f"{path}: {len(lines)} lines: expected {MOST_ITEMS} at most")
-    return tuple(
-        _checked(lambda v, k=k: _row(v, f"line {k}"), line, path) for k, line in enumerate(lines, start=1)
-    )
+    return _read(path, lambda text: tuple(_row(json.loads(line)) for line in text.splitlines()))
 
 
 def read_run(path: Path) -> Run:
-    """The run in a JSON file, checked: every value has its type and range, and there is nothing else.
+    """The run in a JSON file.
 
     Raises
     ------
-    FormatError : the file is missing, damaged or of another format; the message names file, place and value
+    FormatError : the file is missing, damaged or of another format
     """
-    return _checked(_run, _read(path), path)
+    return _read(path, lambda text: _run(json.loads(text)))
 
 
 def write_run(path: Path, run: Run) -> None:
-    """Write a run to a JSON file atomically, so that a stopped run leaves the results of all scripts before.
-
-    Raises
-    ------
-    FormatError : the run holds a value that `read_run` would refuse
-    """
+    """Write a run to a JSON file atomically, so that a stopped run leaves the results of all scripts before."""
     text = json.dumps({"format": FORMAT, **_plain(run)}, indent=1, allow_nan=False) + "\n"
-    _checked(_run, text.encode(), path)
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -239,134 +226,31 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, made: Callable[[str], Any]) -> Any:
+    """What `made` makes of a file of this repository; its mistakes name the file."""
     try:
-        check_regular(path)
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise FormatError(f"{path}: {size} bytes: expected results of at most {MOST_BYTES}")
-        return path.read_bytes()
+        return made(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror}: expected results of `make bench`") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: {error!r}: expected results; write the file with `make bench`") from error
 
 
-def _checked(read: Callable[[Any], Any], text: bytes, path: Path) -> Any:
-    """`read` of a JSON text; its errors name the file."""
-    try:
-        value = read_json(text, Budget(2**28, "expected results of `make bench`"), "the text")
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: no JSON ({error}): expected results of `make bench`") from error
-    try:
-        return read(value)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}: write the file with `make bench`") from None
+def _run(value: dict[str, Any]) -> Run:
+    if value.pop("format") != FORMAT:
+        raise ValueError(f"expected format = {FORMAT}")
+    if datetime.fromisoformat(value["started"]).tzinfo is None:
+        raise ValueError(f"started = {value['started']}: expected a date and time with its offset from UTC")
+    scripts = {
+        name: Script(**one | {"rows": tuple(map(_row, one["rows"]))})
+        for name, one in value.pop("scripts").items()
+    }
+    return Run(**value, scripts=scripts)
 
 
-def _run(value: Any) -> Run:
-    names = [f.name for f in dataclasses.fields(Run)]
-    if isinstance(value, dict) and "format" in value and value["format"] != FORMAT:
-        raise FormatError(f"format = {_shown(value['format'])}: expected {FORMAT}")
-    given = _fields(value, ["format", *names], "the file")
-    started = _text(given["started"], "started")
-    try:
-        aware = datetime.fromisoformat(started).tzinfo is not None
-    except ValueError:
-        aware = False
-    if not aware:
-        raise FormatError(f"started = {_shown(started)}: expected a date and time with its offset from UTC")
-    revision = _text(given["revision"], "revision")
-    if not re.fullmatch(r"([0-9a-f]{7,64}(\+dirty)?)?", revision):
-        raise FormatError(
-            f"revision = {_shown(revision)}: expected a revision of git such as 1a2b3c4d5e, or none"
-        )
-    if not isinstance(given["quick"], bool):
-        raise FormatError(f"quick = {_shown(given['quick'])}: expected true or false")
-    return Run(
-        _text(given["version"], "version"),
-        revision,
-        started,
-        given["quick"],
-        *({k: _text(v, f"{name}.{k}") for k, v in _mapping(given[name], name)} for name in names[4:6]),
-        {_name(name): _script(inner, name) for name, inner in _mapping(given["scripts"], "scripts")},
-    )
-
-
-def _name(text: str) -> str:
-    if not (text.isascii() and text.isidentifier()):
-        raise FormatError(
-            f"scripts has the name {_shown(text)}: expected the name of a script in benchmarks/"
-        )
-    return text
-
-
-def _script(value: Any, where: str) -> Script:
-    given = _fields(value, [f.name for f in dataclasses.fields(Script)], where)
-    rows = given["rows"]
-    if not isinstance(rows, list) or len(rows) > MOST_ITEMS:
-        raise FormatError(
-            f"{where}.rows = {_shown(rows)}: expected a list of at most {MOST_ITEMS} comparisons"
-        )
-    load = None if given["load"] is None else _number(given["load"], f"{where}.load")
-    made = tuple(_row(row, f"{where}.rows[{k}]") for k, row in enumerate(rows))
-    return Script(made, _number(given["seconds"], f"{where}.seconds"), load, _text(given["error"], f"{where}.error"))  # fmt: skip
-
-
-def _row(value: Any, where: str) -> Comparison:
-    given = _fields(value, [f.name for f in dataclasses.fields(Comparison)], where)
-    out: dict[str, Any] = {k: _text(given[k], f"{where}.{k}") for k in ("name", "size", "peer", "missing", "goal")}  # fmt: skip
-    out |= {name: _times(given[name], f"{where}.{name}") for name in ("ours", "theirs", "calls")}
-    if not out["name"]:
-        raise FormatError(f"{where}.name is empty: expected a name")
-    complete = bool(out["ours"]) and bool(out["theirs"]) == bool(out["peer"])
-    if complete == bool(out["missing"]):
-        raise FormatError(f"{where}: expected times of both sides, or the reason why they are missing")
-    if given["agreement"] is not None:
-        place = f"{where}.agreement"
-        values = _fields(given["agreement"], [f.name for f in dataclasses.fields(Agreement)], place)
-        numbers = [
-            math.nan if values[k] is None else _number(values[k], f"{place}.{k}", low)
-            for k, low in (("ours", None), ("theirs", None), ("error", 0.0), ("slack", 0.0))
-        ]
-        out["agreement"] = Agreement(_text(values["quantity"], f"{place}.quantity"), *numbers)
-    return Comparison(**out)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _fields(value: Any, names: list[str], where: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != set(names):
-        given = sorted(value) if isinstance(value, dict) else value
-        raise FormatError(f"{where} has {_shown(given)}: expected the fields {', '.join(sorted(names))}")
-    return value
-
-
-def _mapping(value: Any, where: str) -> list[tuple[str, Any]]:
-    if not isinstance(value, dict) or len(value) > MOST_ITEMS:
-        raise FormatError(f"{where} = {_shown(value)}: expected an object with {MOST_ITEMS} names at most")
-    return [(_text(name, f"a name in {where}"), inner) for name, inner in value.items()]
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or len(value) > MOST_TEXT or not value.isprintable():
-        raise FormatError(f"{where} = {_shown(value)}: expected a printable text of at most {MOST_TEXT} characters")  # fmt: skip
-    return value
-
-
-def _number(value: Any, where: str, low: float | None = 0.0) -> float:
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    if not valid or (low is not None and value < low):
-        least = "" if low is None else f" of at least {low:g}"
-        raise FormatError(f"{where} = {_shown(value)}: expected a finite number{least}")
-    return float(value)
-
-
-def _times(value: Any, where: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) > MOST_ITEMS:
-        raise FormatError(f"{where} = {_shown(value)}: expected a list of at most {MOST_ITEMS} times")
-    seconds = tuple(_number(item, f"{where}[{k}]") for k, item in enumerate(value))
-    if 0.0 in seconds:
-        raise FormatError(f"{where} = {_shown(value)}: expected times in s greater than 0")
-    return seconds
+def _row(value: dict[str, Any]) -> Comparison:
+    times = {name: tuple(float(seconds) for seconds in value[name]) for name in ("ours", "theirs", "calls")}
+    if value["agreement"] is not None:
+        agreement = {k: math.nan if v is None else v for k, v in value["agreement"].items()}
+        value = value | {"agreement": Agreement(**agreement)}
+    return Comparison(**value | times)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import json
 import math
 import os
 import re
@@ -67,73 +66,26 @@ def test_the_ratio_is_of_medians(bench: Any) -> None:
     assert "ratio 1/3" in str(row)
 
 
-DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "other format": (lambda run: run | {"format": 2}, "format = 2"),
-    "no format": (lambda run: {k: v for k, v in run.items() if k != "format"}, "the file has"),
-    "a list": (lambda run: [run], "the file has"),
-    "no time zone": (lambda run: run | {"started": "2026-01-02T03:04:05"}, "started = "),
-    "no date": (lambda run: run | {"started": "yesterday"}, "started = "),
-    "no revision of git": (lambda run: run | {"revision": "` <b>"}, "revision = "),
-    "quick as text": (lambda run: run | {"quick": "no"}, "quick = 'no'"),
-    "a line break": (lambda run: run | {"version": "1.0\n# Title"}, "version = "),
-    "a number as version": (lambda run: run | {"versions": {"jax": 3}}, r"versions\.jax = 3"),
-    "script with a path": (lambda run: run | {"scripts": {"../x": run["scripts"]["two"]}}, "scripts has the name"),
-    "rows no list": (lambda run: _in(run, "rows", None), r"one\.rows = None"),
-    "rows too many": (lambda run: _in(run, "rows", run["scripts"]["one"]["rows"] * 300), r"one\.rows = "),
-    "more fields": (lambda run: _in(run, "more", 1), "one has"),
-    "time of 0": (lambda run: _row(run, "ours", [0.0]), r"one\.rows\[0\]\.ours = "),
-    "time as text": (lambda run: _row(run, "ours", ["1"]), r"one\.rows\[0\]\.ours\[0\] = '1'"),
-    "time true": (lambda run: _row(run, "theirs", [True]), r"one\.rows\[0\]\.theirs\[0\] = True"),
-    "infinite time": (lambda run: _row(run, "theirs", [math.inf]), r"one\.rows\[0\]\.theirs\[0\] = inf"),
-    "no times": (lambda run: _row(run, "theirs", []), r"one\.rows\[0\]: expected times of both sides"),
-    "missing, with times": (lambda run: _row(run, "missing", "not installed"), r"one\.rows\[0\]: expected times"),
-    "no name": (lambda run: _row(run, "name", ""), r"one\.rows\[0\]\.name is empty"),
-    "long name": (lambda run: _row(run, "name", "a" * 401), r"one\.rows\[0\]\.name = "),
-    "negative error": (
-        lambda run: _row(run, "agreement", {"quantity": "r", "ours": 1.0, "theirs": 1.0, "error": -1.0, "slack": 0.0}),
-        r"one\.rows\[0\]\.agreement\.error = -1",
-    ),
-}  # fmt: skip
-
-
-def _in(run: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    run["scripts"]["one"][name] = value
-    return run
-
-
-def _row(run: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    run["scripts"]["one"]["rows"][0][name] = value
-    return run
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_files_are_refused_by_file_place_and_value(
-    bench: Any, example: Any, tmp_path: Path, damage: str
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"format": 1', '"format": 2'),
+        ('"rows"', '"raws"'),
+        ("+00:00", ""),
+        ('"quick"', '"more": 1, "quick"'),
+        ("{", "["),
+    ],
+)
+def test_damaged_files_are_refused_by_name(
+    bench: Any, example: Any, tmp_path: Path, old: str, new: str
 ) -> None:
     path = tmp_path / "run.json"
-    bench.comparison.write_run(path, example())
-    change, message = DAMAGES[damage]
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(FormatError, match=f"run\\.json: {message}"):
+    with pytest.raises(FormatError, match=r"run\.json: No such file"):
         bench.comparison.read_run(path)
-
-
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b" " * (2**22 + 1)])
-def test_files_that_are_no_results_are_refused(bench: Any, tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "run.json").write_bytes(text)
-    with pytest.raises(FormatError, match=r"run\.json: .*expected results"):
-        bench.comparison.read_run(tmp_path / "run.json")
-
-
-def test_a_missing_file_is_refused(bench: Any, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"none\.json: No such file"):
-        bench.comparison.read_run(tmp_path / "none.json")
-
-
-def test_a_run_that_could_not_be_read_is_not_written(bench: Any, example: Any, tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="version = "):
-        bench.comparison.write_run(tmp_path / "run.json", example(version="1\n2"))
-    assert not list(tmp_path.iterdir())
+    bench.comparison.write_run(path, example())
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(FormatError, match=r"run\.json: .*make bench"):
+        bench.comparison.read_run(path)
 
 
 def test_examples_of_the_module_run(bench: Any) -> None:
@@ -191,7 +143,7 @@ def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
     assert done.scripts["fails"].error == "exit status 1: no more memory"
     assert len(done.scripts["fails"].rows) == 1
     assert done.scripts["silent"].error == "it reported no comparison"
-    assert "line 1 has" in done.scripts["garbage"].error
+    assert "rows.jsonl" in done.scripts["garbage"].error
     printed = capsys.readouterr().out
     assert "== 5/5 differs" in printed
     assert "rate 3, 4; WRONG" in printed
@@ -276,37 +228,6 @@ def test_a_peer_that_is_absent_is_reported(
     assert rows["ISI distance"].missing == rows["SPIKE distance"].missing == "not installed"
     assert rows["van Rossum"].verdict == rows["Victor-Purpura"].verdict == "agrees"
     assert "ISI distance [3 trains]: PySpike: not installed\n" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_a_peer_with_another_value_is_wrong(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = importlib.import_module("measures_elephant")
-    monkeypatch.setattr(script, "installed", lambda package: False)
-    right = script.victor_purpura_distance
-    monkeypatch.setattr(script, "victor_purpura_distance", lambda *given: right(*given) + 1e-5)
-    report = bench.comparison.Report()
-    script.distances(np.random.default_rng(0), report, 3, 1)
-    assert [row.verdict for row in report.rows[:2]] == ["WRONG", "agrees"]
-    assert re.search(r"Victor-Purpura .*largest difference 1e-05, 0; WRONG\n", capsys.readouterr().out)
-
-
-@pytest.mark.slow
-def test_a_decoder_with_other_answers_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = importlib.import_module("decoding")
-    for change, verdict in ((0, "agrees"), (1, "WRONG")):
-        report = bench.comparison.Report()
-        fit = script.LinearDiscriminantAnalysis.predict
-        monkeypatch.setattr(
-            script.LinearDiscriminantAnalysis,
-            "predict",
-            lambda self, x, fit=fit, c=change: (fit(self, x) + c) % 16,
-        )
-        script.beside_scikit_learn(report, 1, quick=True)
-        assert report.rows[-1].peer == "scikit-learn"
-        assert report.rows[-1].verdict == verdict
-        monkeypatch.undo()
 
 
 @pytest.mark.slow

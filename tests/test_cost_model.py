@@ -103,18 +103,6 @@ def test_cost_model_finds_the_costs_and_goes_on_where_it_was(
     assert list(made["models"]) == list(cost_model.MODELS)
 
 
-def test_cost_model_keeps_the_least_time_of_a_size(
-    cost_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times = iter([2.0, 8.0, 1.5, 9.0, 2.5, 1.0, 4.0])
-    fake = replace(cost_model.MODELS["process"], measure=lambda number: ({"process": 1}, next(times)))
-    monkeypatch.setitem(cost_model.MODELS, "process", fake)
-    cases = [cost_model.Case("process", (("number", k),)) for k in (1, 2)]
-    cost_model.run(tmp_path, cases)
-    kept = {name: (line["value"], line["rounds"]) for name, line in cost_model.lines(tmp_path).items()}
-    assert kept == {"process number=1": (1.0, 5), "process number=2": (8.0, 2)}
-
-
 def test_cost_model_judges_by_sizes_that_it_has_not_seen(cost_model: Any) -> None:
     rows = [
         {"name": f"{n}", "model": "process", "size": {}, "features": {"process": n}, "value": value, "held_out": apart,
