@@ -253,18 +253,12 @@ def covering():
 COVERING = list(covering())
 
 
-def marked():
-    """Quick: those of `covering`. Every neuron with every noise runs in test_golden.py; here with a repeat, which is slow."""
-    for c in combinations():
-        yield pytest.param(c, marks=[] if c in COVERING else [pytest.mark.slow], id=name(c))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("combination", list(marked()))
+@pytest.mark.slow  # every neuron with every noise runs in test_golden.py
+@pytest.mark.parametrize("combination", COVERING, ids=name)
 def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     """Assembles (so dimensions agree), trials differ by noise, the same seed gives the same spikes.
 
-    Once for each model also: another seed gives others, and NWB keeps all of it.
+    Another seed gives others, and NWB keeps all of it.
     """
     neuron, noise, stimulus, kind = combination
     chosen = None if noise is None else example(noise, neuron)
@@ -278,12 +272,11 @@ def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     noisy = chosen is not None or neuron is nsnn.PoissonSource
     assert (one != two) == noisy
     assert [one, two] == spikes(nsnn.simulate(*parts, **run))
-    if combination in COVERING:
-        if noisy:
-            assert [one, two] != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
-        again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
-        assert spikes(again) == [one, two]
-        assert again.annotations["parameters"] == block.annotations["parameters"]
+    if noisy:
+        assert [one, two] != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
+    again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
+    assert spikes(again) == [one, two]
+    assert again.annotations["parameters"] == block.annotations["parameters"]
 
 
 @pytest.mark.parametrize(

@@ -115,8 +115,7 @@ def test_layers_of_four_families_with_both_resets() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", list(NOISES))
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize(("noise", "reset"), zip(NOISES, itertools.cycle(["hard", "subtract"])))
 def test_every_escape_noise(noise: str, reset: str) -> None:
     layers = [inputs(), layer(9, noise, reset, "a"), layer(8, noise, reset, "b"), layer(5, noise, reset, "c")]
     loop = dense(layers[2], layers[2], weight=weights(layers[2], layers[2], mean=-0.1))
@@ -258,8 +257,7 @@ SYNAPSES: list[Any] = [
             (nsnn.AlphaSynapse([2, 3, 4, 5, 6, 7, 8, 9] * ms), 3 * mV),
             (nsnn.ConductanceSynapse(5 * ms, 60 * mV), 0.05),
         )
-        for noise in (None, nsnn.PoissonNoise(900 * Hz, 0.5 * mV))
-        for bridge in (True, False)
+        for noise, bridge in ((None, True), (nsnn.PoissonNoise(900 * Hz, 0.5 * mV), False))
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -130,10 +131,7 @@ def flat(value: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(part, dtype=complex)) for part in parts])
 
 
-@pytest.mark.parametrize(
-    "grid", [pytest.param(grid, marks=[] if grid == "30 kHz" else pytest.mark.slow) for grid in GRIDS]
-)
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(("name", "grid"), zip(FUNCTIONS, itertools.cycle(GRIDS), strict=False))
 def test_the_clock_does_not_matter(name: str, grid: str) -> None:
     width = GRIDS[grid]
     expected = flat(FUNCTIONS[name](data(0.0, width)))

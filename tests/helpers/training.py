@@ -22,6 +22,7 @@ COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
 
 
 PATHS = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
+SIGNALS = ("transport", "random", "broadcast")
 
 
 def feedback_of(kind, seed=0):

@@ -17,7 +17,19 @@ import pytest
 from brian2 import Network, NeuronGroup, ms, mV
 from helpers.tiny_networks import EVERY, FAMILIES, RESETS, largest
 from helpers.tiny_networks import problem as tiny
-from helpers.training import BATCH, COLUMNS, NOISE, SIZES, STEPS, One, feedback_of, fit_of, problem, same
+from helpers.training import (
+    BATCH,
+    COLUMNS,
+    NOISE,
+    SIGNALS,
+    SIZES,
+    STEPS,
+    One,
+    feedback_of,
+    fit_of,
+    problem,
+    same,
+)
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import Family, NsnnError, coding, losses, parameter, reference
@@ -197,8 +209,9 @@ def of_each(family, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["transport", "random", "broadcast"])
-@pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate([*FAMILIES, MIXED])])
+@pytest.mark.parametrize(
+    ("family", "case", "kind"), [(f, PATHS[k % 4], SIGNALS[k % 3]) for k, f in enumerate([*FAMILIES, MIXED])]
+)
 def test_gradients_are_the_references(family, case, kind):
     """One scale for each neuron of two layers, one for the whole of the third."""
     reset, path = case

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.tiny_networks import FAMILIES, largest
-from helpers.training import Causal, causal, fit_of, problem
+from helpers.training import SIGNALS, Causal, causal, fit_of, problem
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, coding, losses, reference, train
@@ -58,11 +58,7 @@ def learned(rule, noise, neuron, loss=losses.rate_mse, target="numpy", encoder=N
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "case", "signal"),
-    [
-        pytest.param(family, CASES[k % 4], signal, marks=[] if k % 3 == m else pytest.mark.slow)
-        for k, family in enumerate(FAMILIES)
-        for m, signal in enumerate(["transport", "random", "broadcast"])
-    ],
+    [(family, CASES[k % 4], SIGNALS[k % 3]) for k, family in enumerate(FAMILIES)],
 )
 def test_a_samples_update_is_the_references(family, case, signal):
     reset, path = case
