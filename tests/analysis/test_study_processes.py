@@ -23,14 +23,10 @@ def test_results_are_in_the_order_of_the_items(jobs: int) -> None:
 
 
 @pytest.mark.slow
-def test_processes_keep_their_memory_and_this_one_its_environment() -> None:
+def test_processes_keep_their_memory_and_this_one_its_environment_and_gets_their_errors() -> None:
     name = "MALLOC_TRIM_THRESHOLD_"
     before = os.environ.get(name)
     assert in_processes(_environment, name, [1, 2], jobs=2) == [(1, str(2**32)), (2, str(2**32))]
     assert os.environ.get(name) == before
-
-
-@pytest.mark.slow
-def test_an_error_in_a_process_is_raised_here() -> None:
     with pytest.raises(ZeroDivisionError):
         in_processes(operator.floordiv, 1, [1, 0], jobs=2)

@@ -42,22 +42,14 @@ def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
     assert [len(figure.axes) for figure in found.values()] == [3, 2, 2][: len(found)]
 
 
-FAILS = {
-    "labels shuffled": "words at the finest resolution carry more information than counts",
-    "times shuffled": "words at the finest resolution carry more information than counts",
-    "most noise everywhere": "at the smallest noise the surplus is larger for the fastest",
-}
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_recordings")
-@pytest.mark.parametrize("sabotage", study.SABOTAGES)
-def test_a_sabotage_fails(sabotage, monkeypatch):
+def test_a_sabotage_fails():
     """Half of a quick run's seeds, distances of two."""
-    config = study.Config(quick=True, sabotage=sabotage)
+    config = study.Config(quick=True, sabotage="times shuffled")
     object.__setattr__(config, "seeds", 8)
     object.__setattr__(config, "apart", 2)
-    with pytest.raises(ClaimFailed, match=FAILS[sabotage]):
+    with pytest.raises(ClaimFailed, match="words at the finest resolution carry more"):
         study.verify(study.run(config))
 
 
