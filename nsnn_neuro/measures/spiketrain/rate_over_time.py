@@ -218,13 +218,6 @@ class SpikeTriggeredAverage:
     """(n_neurons,) spikes used: those whose whole window lies inside the signal"""
 
 
-def _is_signal(value: Any) -> bool:
-    """True for a neo.AnalogSignal or a list of them."""
-    if isinstance(value, list | tuple) and len(value):
-        value = value[0]
-    return isinstance(value, neo.AnalogSignal)
-
-
 @suggest_keywords
 def spike_triggered_average(
     signal: Any, trains: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
