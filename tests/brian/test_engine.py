@@ -349,10 +349,7 @@ def test_the_compiler_vectorises_the_loop_of_a_layer(tmp_path, monkeypatch):
     assert any("loop vectorized" in line for line in messages), messages
 
 
-@pytest.mark.parametrize(
-    "target", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
-)
-def test_prepared_runs_are_brian2s(target):
+def test_prepared_runs_are_brian2s():
     """A group without code, one that counts, spikes that travel: three runs of each kind of network, and then a new member."""
 
     def network(kind, name):
@@ -370,7 +367,7 @@ def test_prepared_runs_are_brian2s(target):
         return kind(group, idle, synapses, name=f"{name}_network"), group, idle
 
     found = {}
-    with engine.running(target):
+    with engine.running("numpy"):
         for kind, name in ((BrianNetwork, "plain"), (engine.Prepared, "prepared")):
             net, group, idle = network(kind, name)
             for k in range(3):

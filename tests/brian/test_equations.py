@@ -78,17 +78,8 @@ DRAWN = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("case", "engine"),
-    [
-        *(
-            pytest.param(case, "numpy", marks=[] if case in ("white", "NSNN") else pytest.mark.slow)
-            for case in DRAWN
-        ),
-        pytest.param("white", "cython", marks=[pytest.mark.compile, pytest.mark.slow]),
-    ],
-)
-def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_path):
+@pytest.mark.parametrize("case", DRAWN)
+def test_large_groups_draw_what_small_ones_do(case, monkeypatch, tmp_path):
     """Numbers of four steps at once, counts in a loop of their own; and in windows that don't end with a fourth step."""
     neuron, noise, drive = DRAWN[case]
     stimulus = None if drive is None else nsnn.Constant(drive)
@@ -99,7 +90,7 @@ def test_large_groups_draw_what_small_ones_do(case, engine, monkeypatch, tmp_pat
         "duration": 101 * dt * (1 if dt == 1 * ms else 7),
         "dt": dt,
         "seed": 3,
-        "engine": engine,
+        "engine": "numpy",
     }
     found = []
     for many, out in ((10**9, None), (1, None), (1, tmp_path / "run.nwb")):

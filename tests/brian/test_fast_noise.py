@@ -109,7 +109,7 @@ def test_cythons_numbers_are_the_words_of_their_counter():
         assert u[j::1024].tolist() == expected
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [TARGETS[0], TARGETS[-1]])
 def test_the_free_membrane_of_euler_and_its_spikes(target):
     """xi, euler: v(t + dt) = a v + s z, stationary variance s²/(1 - a²), correlation a. A threshold thinned by rand() fires
     with its probability, a reset by randn() has its law, synapses take rand() of their own."""

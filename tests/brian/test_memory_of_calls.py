@@ -54,7 +54,7 @@ def sweep(k: int) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", [population, network, training, online, sweep])
+@pytest.mark.parametrize("call", [network, online, sweep])
 def test_a_call_leaves_no_objects_of_brian2_behind(call: Callable[[int], Any]) -> None:
     def alive() -> int:
         gc.unfreeze()  # the heap of a session of tests is put aside

@@ -223,9 +223,9 @@ HAZARDS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "engine", ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
+    ("hazard", "engine"),
+    [*((h, "numpy") for h in HAZARDS), pytest.param(HAZARDS[2], "cython", marks=pytest.mark.compile)],
 )
-@pytest.mark.parametrize("hazard", HAZARDS, ids=lambda h: type(h).__name__)
 def test_hazard_of_a_still_membrane_is_the_rate(hazard, engine):
     """First spikes at rest, at two distances: P(spike before step k) = 1 - exp(-rho k dt), |z| < 4 at k = 1, 5, 40."""
     x = np.repeat([-0.4, -0.1], 3000)

@@ -334,7 +334,6 @@ def test_a_neuron_alone_has_no_partner_even_with_multapses():
     ("rule", "expected"),
     [
         (FixedProbability(0.1), 0.1 * 12_500 * 12_499),
-        (FixedInDegree(1250), 1250 * 12_500),
         (FixedTotalNumber(15_000_000), 15_000_000),
         (DistanceDependent(0.5, 0.08), None),
     ],

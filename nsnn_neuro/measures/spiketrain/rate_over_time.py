@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import neo
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
