@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from brian2 import ms, mV, second
-from recovery import append, lines
+from recovery import append, in_si, lines
 from timing import machine, table
 
 import nsnn_neuro as nsnn
@@ -48,7 +48,7 @@ def fit_one(name: str, number: int) -> dict[str, Any]:
             trains=block,
             progress=False,
         )
-        cpu, ends = time.process_time() - begun, fit.interval(progress=False)
+        cpu, ends = time.process_time() - begun, in_si(fit.interval(progress=False))
     true = dict(zip(BOUNDS, (sigma * 1e-3, drive * 1e-3), strict=True))
     return {
         "number": number,

@@ -173,6 +173,13 @@ def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_w
     )
 
 
+@pytest.mark.slow
+def test_limits_of_regular_neurons_are_compared_with_the_truth(engine: Any) -> None:
+    line = importlib.import_module("regular_spikes").fit_one("0.1", 0)
+    assert line["covered"].keys() == line["z"].keys()
+    assert all(line["covered"][name] or abs(z) > 1.5 for name, z in line["z"].items())
+
+
 def test_starts_and_truths_of_recovery_lie_within_the_bounds(recovery: Any) -> None:
     for case in recovery.CASES.values():
         model, noise, drive = recovery.start(case, np.random.default_rng(1))
