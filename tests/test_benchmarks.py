@@ -174,8 +174,12 @@ def test_recovery_counts_intervals_that_contain_the_truth_and_goes_on_where_it_w
 
 
 @pytest.mark.slow
-def test_limits_of_regular_neurons_are_compared_with_the_truth(engine: Any) -> None:
-    line = importlib.import_module("regular_spikes").fit_one("0.1", 0)
+def test_limits_of_regular_neurons_are_compared_with_the_truth(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = importlib.import_module("regular_spikes")
+    monkeypatch.setitem(script.KINDS, "0.1", (0.85, 28.0, 1.0))
+    line = script.fit_one("0.1", 0)
     assert line["covered"].keys() == line["z"].keys()
     assert all(line["covered"][name] or abs(z) > 1.5 for name, z in line["z"].items())
 
