@@ -13,7 +13,7 @@ from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, shown, si
 from .lookup import EVENT_TIME, START_TIME
-from .train_arrays import seconds
+from .spikes.arrays import seconds
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
 _LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"

@@ -12,7 +12,6 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.bins import rounding
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import describe, shown, si
@@ -20,6 +19,7 @@ from .event_times import Events, read_events, trial_times
 from .lookup import EVENT_TIME, LABEL, START_TIME
 from .segments import SAMPLED, TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
 from .spikes import Trains, of_windows
+from .spikes.bins import rounding
 
 _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
 

@@ -1,4 +1,4 @@
-"""Blocks as objects of other packages: pynapple, xarray, pandas. `interop` is the way back.
+"""Blocks as objects of other packages: pynapple, xarray, pandas. `spikes.packages` is the way back.
 
 pynapple and xarray are optional.
 """

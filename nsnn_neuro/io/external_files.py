@@ -1,4 +1,4 @@
-"""Read files of other programs: text (`spike_text`), and formats that Neo reads without unpickling; NWB: `nwb.recording`.
+"""Read files of other programs: text (`spikes.text_files`), and formats that Neo reads without unpickling; NWB: `nwb.recording`.
 
 Names and annotations of spike trains become the Block's annotation "units".
 """
@@ -20,15 +20,14 @@ import numpy as np
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
-from . import spike_tables
 from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
 from .matlab_help import variables, variables_of_hdf5
 from .segments import SAMPLED, TIMED, coarseness, unit_table
-from .spike_text import read_text
-from .spikes import Trains
-from .train_arrays import RESOLUTION
+from .spikes import Trains, dataframes
+from .spikes.arrays import RESOLUTION
+from .spikes.text_files import read_text
 
 _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
@@ -163,8 +162,8 @@ def read_neo(
 
     if path.suffix.lower() == ".txt" and path.is_file():
         return read_text(path, budget, t_start, t_stop)
-    if path.suffix.lower() in spike_tables.READERS and path.is_file():
-        raise FormatError(spike_tables.how_to_read(path, budget))
+    if path.suffix.lower() in dataframes.READERS and path.is_file():
+        raise FormatError(dataframes.how_to_read(path, budget))
     try:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..core import units
 from ..core.atomic_write import replaced
-from ..core.bins import EPS, rounding
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, missing
@@ -24,7 +23,6 @@ from . import (
     external_files,
     hdf5,
     integrity,
-    interop,
 )
 from .block import analog_signal, build_block
 from .event_times import trial_labels
@@ -34,8 +32,10 @@ from .nwb import write as nwb_write
 from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
 from .segments import cropped
-from .sources import Source
-from .train_arrays import RESOLUTION
+from .spikes import packages
+from .spikes.arrays import RESOLUTION
+from .spikes.bins import EPS, rounding
+from .spikes.sources import Source
 
 if TYPE_CHECKING:
     import h5py
@@ -155,7 +155,7 @@ def to_block(
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
-    spikes = interop.read(source)
+    spikes = packages.read(source)
     conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
     start, stop = _window(spikes, t_start, t_stop)
     own = spikes.signals or [[] for _ in range(spikes.n_trials)]

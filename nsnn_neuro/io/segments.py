@@ -11,10 +11,10 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import rounding, slack
 from .block import analog_signal, build_block
 from .spikes import Trains
-from .train_arrays import RESOLUTION, declared_resolution, seconds
+from .spikes.arrays import RESOLUTION, declared_resolution, seconds
+from .spikes.bins import rounding, slack
 
 TIMED = ("irregularlysampledsignals", "events", "epochs")
 """Containers of a Segment whose objects have a time for each of their values."""

@@ -21,7 +21,7 @@ from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
 from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
-from .train_arrays import block_from
+from .spikes.arrays import block_from
 
 JOINED = "joined"
 """Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..core.warn import warn
-from ..io.train_arrays import session_clock
+from ..io.spikes.arrays import session_clock
+from ..io.spikes.bins import rounding
 from .trains import Trains
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.checks import positive
 from ..core.errors import NsnnError
 from ..core.units import floats
-from ..io.train_arrays import block_from
+from ..io.spikes.arrays import block_from
 from .response_checks import as_labels
 from .trains import Trains, as_trains, holds_blocks
 

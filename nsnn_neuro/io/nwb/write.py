@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
-from ...core.bins import rounding
 from ...core.errors import NsnnError
 from ...core.units import is_quantity, shown, si
 from ...core.warn import warn
@@ -20,7 +19,8 @@ from ..json_codec import dumps, encode, unit_text
 from ..lookup import EVENT_TIME, LABEL, NAMES
 from ..segments import known_of, unit_table
 from ..spikes import PIECE, Trains
-from ..train_arrays import seconds
+from ..spikes.arrays import seconds
+from ..spikes.bins import rounding
 from . import pynwb_import
 from .metadata import arguments, checked, combined, kept
 from .order import Sorted, in_file_order

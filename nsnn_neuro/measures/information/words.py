@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.bins import index, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
+from ...io.spikes.bins import index, slack
 from ..event_windows import check_windows, refuse_event_name
 from ..trains import Trains, as_trains, binned, scalar_time
 

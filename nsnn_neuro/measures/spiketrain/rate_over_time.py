@@ -11,9 +11,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
-from ...core.bins import index, slack
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
+from ...io.spikes.bins import index, slack
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
 from ..trains import (

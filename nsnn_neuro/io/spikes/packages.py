@@ -16,13 +16,13 @@ import numpy as np
 from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import rounding
-from ..core.checks import scalar
-from ..core.errors import NsnnError
-from ..core.units import refuse_masked, shown
-from . import sources, spike_tables
+from ...core.checks import scalar
+from ...core.errors import NsnnError
+from ...core.units import refuse_masked, shown
+from . import dataframes, sources
+from .arrays import RESOLUTION, block_from
+from .bins import rounding
 from .sources import Source, id_column, plain
-from .train_arrays import RESOLUTION, block_from
 
 _MILLI = 1e-3  # NEST's times are in ms
 _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
@@ -78,7 +78,7 @@ def _single(value: Any) -> Source | None:
     if _is_sorting(value):
         return _of_sorting(value)
     if _is(value, "pandas", "DataFrame"):
-        return _of_nest(value) if _is_nest(value) else spike_tables.read(value)
+        return _of_nest(value) if _is_nest(value) else dataframes.read(value)
     if _is(value, "brian2.groups.group", "Group"):
         raise NsnnError(
             f"source = {value.name!r}, a {type(value).__name__}: expected its spikes, those of a monitor that was there during the "

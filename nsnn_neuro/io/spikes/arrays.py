@@ -14,9 +14,9 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import EPS, rounding, spacing
-from ..core.errors import NsnnError
-from ..core.units import floats, shown, si
+from ...core.errors import NsnnError
+from ...core.units import floats, shown, si
+from .bins import EPS, rounding, spacing
 
 RESOLUTION = "resolution"
 """Annotation of a Block: spike times no further apart than this (s) may be one, as they were counted on a longer clock before."""

@@ -1,6 +1,6 @@
 """What `to_block` reads: spike times of one or more trials as flat arrays, with what the source says about units and duration.
 
-`Source` is the common form. This module makes one from lists, dicts and objects of Neo; `interop` from objects of other
+`Source` is the common form. This module makes one from lists, dicts and objects of Neo; `packages` from objects of other
 packages.
 """
 
@@ -14,13 +14,13 @@ import neo
 import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core import units
-from ..core.bins import EPS, rounding, spacing
-from ..core.errors import NsnnError
-from ..core.warn import warn
-from . import time_doubts
-from .block import analog_signal
-from .train_arrays import different_windows, seconds
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.warn import warn
+from ..block import analog_signal
+from . import doubts
+from .arrays import different_windows, seconds
+from .bins import EPS, rounding, spacing
 
 NESTING = "expected source[trial][neuron] to be an array of times in seconds"
 NO_END = "the source doesn't say when its trials end, and the last spike is not the end: pass t_stop, such as t_stop=2*second"
@@ -75,7 +75,7 @@ class Source:
         """The spike times, (n_spikes,) s, each in its trial but for rounding; a warning where they are hardly seconds."""
         train = self.trial * self.n_neurons + self.neuron
         if self.unitless:
-            time_doubts.refuse_counts(self.times, train, self.name, self.tabular)
+            doubts.refuse_counts(self.times, train, self.name, self.tabular)
         low, high = start[self.trial], stop[self.trial]
         apart = rounding(start, stop)
         outside = ~((self.times >= low - apart) & (self.times <= high + apart))
@@ -84,11 +84,11 @@ class Source:
             raise NsnnError(self.outside(k, float(low[k]), float(high[k])))
         if self.unitless:
             lasting = float((stop - start).sum())
-            doubt = time_doubts.doubt(self.times, train, self.n_neurons, lasting, self.name, self.tabular)
+            doubt = doubts.doubt(self.times, train, self.n_neurons, lasting, self.name, self.tabular)
             if doubt:
                 warn(doubt)
         if self.milliseconds:
-            doubt = time_doubts.doubt_milliseconds(
+            doubt = doubts.doubt_milliseconds(
                 self.times, float(low.min(initial=0.0)), float(stop.max()), self.name
             )
             if doubt:
@@ -120,7 +120,7 @@ def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: boo
     cures, largest = [], max(-low, high)
     if not has_unit and largest > 10 * (t_stop - t_start) and largest / 1000 <= max(-t_start, t_stop):
         cures.append("expected times in seconds (divide milliseconds by 1000)")
-    elif not has_unit and high > 100 * (t_stop - t_start) and time_doubts.are_whole(times):
+    elif not has_unit and high > 100 * (t_stop - t_start) and doubts.are_whole(times):
         cures.append("expected times in seconds (divide sample numbers by the sampling rate)")
     elif high > t_stop:
         cures.append(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.bins import spacing
-from ..core.checks import did_you_mean
-from ..core.errors import NsnnError
-from ..core.file_limits import Budget
-from ..core.units import shown
-from ..core.warn import warn
+from ...core.checks import did_you_mean
+from ...core.errors import NsnnError
+from ...core.file_limits import Budget
+from ...core.units import shown
+from ...core.warn import warn
+from .bins import spacing
 from .sources import Source, id_column, plain
 
 _REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat

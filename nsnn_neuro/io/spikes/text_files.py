@@ -16,11 +16,11 @@ from pathlib import Path
 import neo
 import numpy as np
 
-from ..core.errors import FormatError
-from ..core.file_limits import Budget
-from ..core.warn import warn
-from .block import build_block
-from .time_doubts import PER_SECOND, likely_unit
+from ...core.errors import FormatError
+from ...core.file_limits import Budget
+from ...core.warn import warn
+from ..block import build_block
+from .doubts import PER_SECOND, likely_unit
 
 _BYTES = 60  # of memory that each byte of the text may take
 _LONGEST = 100  # characters of a number, or of what is read of a comment

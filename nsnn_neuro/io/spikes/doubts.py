@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.errors import NsnnError
+from ...core.errors import NsnnError
 
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at

@@ -6,7 +6,7 @@
 Which spikes a window holds: those in [t_start, t_stop), and where the window ends with the recording, a spike at exactly
 t_stop as well. Such a spike is in the last bin when bins tile the window, as in `numpy.histogram`. So rates, counts,
 histograms and words agree on the number of spikes, adjacent windows share none, and no spike of a recording is lost. Only
-fits, which allow at most one spike per step, assign it to the next step. `core.bins` has the rule for rounded times.
+fits, which allow at most one spike per step, assign it to the next step. `bins` has the rule for rounded times.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core import bins as binning
-from ..core.bins import EPS, rounding, slack
-from ..core.errors import NsnnError
-from ..core.units import shown
-from .train_arrays import Read, declared_resolution, different_windows, extent, read_segments
+from ...core.errors import NsnnError
+from ...core.units import shown
+from . import bins as binning
+from .arrays import Read, declared_resolution, different_windows, extent, read_segments
+from .bins import EPS, rounding, slack
 
 PIECE = 2**20
 """Number of spikes processed at once where arrays of all spikes would need too much memory."""
