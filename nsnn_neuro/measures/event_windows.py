@@ -11,7 +11,6 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..core.warn import warn
-from ..io.spikes.arrays import session_clock
 from ..io.spikes.bins import rounding
 from .trains import Trains
 
@@ -119,11 +118,16 @@ def check_windows(
     first, last = trains.t_start[trial], trains.t_stop[trial]
     apart = np.fmax(trains.resolution, rounding(start, stop))
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
+        clocks = (
+            ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
+            "segment.annotations['start_time'] of its trial ('event_time' after cut or align)"
+        )
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
             f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window, leave out the event, or cut longer "
             "trials from the recording (nsnn.cut; of a file loaded with trials=False)"
-            + session_clock(event[k], first[k], last[k])
+            + clocks
+            * (not first[k] <= event[k] <= last[k])
         )
 
 

@@ -19,9 +19,9 @@ from ..io.spikes import as_trains as as_trains
 from ..io.spikes import binned as binned
 from ..io.spikes import holds_blocks as holds_blocks
 from ..io.spikes import holds_trials as holds_trials
+from ..io.spikes import read as read
 from ..io.spikes import scalar_time as scalar_time
 from ..io.spikes import time_window as time_window
-from ..io.spikes import uncropped as uncropped
 
 
 class SilentNeuronWarning(UserWarning):

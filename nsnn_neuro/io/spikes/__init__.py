@@ -16,6 +16,6 @@ from .read import as_trains as as_trains
 from .read import binned as binned
 from .read import holds_blocks as holds_blocks
 from .read import holds_trials as holds_trials
+from .read import read as read
 from .read import scalar_time as scalar_time
 from .read import time_window as time_window
-from .read import uncropped as uncropped

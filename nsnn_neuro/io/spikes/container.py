@@ -23,7 +23,7 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...core.units import shown
 from . import bins as binning
-from .arrays import Read, declared_resolution, different_windows, extent, read_segments
+from .arrays import Read, declared_resolution, different_windows, read_segments, seconds
 from .bins import EPS, rounding, slack
 
 PIECE = 2**20
@@ -76,11 +76,14 @@ class Trains:
         (array([0.02, 0.03]), array([0.1]))
         """
         parts = read_segments(block, name)
-        edges = [
-            (part.starts.min(), part.stops.max()) if part.starts.size else extent(segment.analogsignals)
-            for part, segment in zip(parts, block.segments, strict=True)
-        ]
-        return cls.joined(parts, np.array(edges)).at_least(declared_resolution(block))
+        edges = np.zeros((len(parts), 2))
+        for k, (part, segment) in enumerate(zip(parts, block.segments, strict=True)):
+            if part.starts.size:
+                edges[k] = part.starts.min(), part.stops.max()
+            elif segment.analogsignals:
+                ends = [(seconds(one.t_start), seconds(one.t_stop)) for one in segment.analogsignals]
+                edges[k] = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
+        return cls.joined(parts, edges).at_least(declared_resolution(block))
 
     @classmethod
     def joined(cls, parts: Sequence[Read], edges: np.ndarray) -> Trains:
@@ -182,11 +185,11 @@ class Trains:
                 f"that lie within all of them{cure}"
             )
 
-    def window(self, **cure: str) -> tuple[float, float]:
-        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ, with another `cure` if one is given."""
+    def window(self) -> tuple[float, float]:
+        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
         apart = max(1e-9 * self.durations.min(), self.resolution)
         if np.ptp(self.t_start) > apart or np.ptp(self.t_stop) > apart:
-            raise NsnnError(different_windows("trials", self.t_start, self.t_stop, **cure))
+            raise NsnnError(different_windows("trials", self.t_start, self.t_stop))
         return float(self.t_start[0]), float(self.t_stop[0])
 
     def bins(self, width: float, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -44,53 +44,50 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     >>> as_trains(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
     array([0.1, 0.2])
     """
-    start = None if t_start is None else scalar_time(t_start, "t_start")
-    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
-    if isinstance(block, Trains):
-        return block.crop(start, stop)
-    trains, eps = _joined(block, start, stop, name)
-    return _cropped(trains, start, stop, eps).at_least(_resolution(block))
+    return read(block, scalar_time(t_start, "t_start"), scalar_time(t_stop, "t_stop"), name)
 
 
-def uncropped(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
-    """As `as_trains`, but with whole trials: t_start and t_stop only say that trains of a segment may differ there.
+def read(
+    source: Any, start: float | None, stop: float | None, name: str = "block", whole: bool = False
+) -> Trains:
+    """As `as_trains`, from start to stop in s.
+
+    whole : keep all of each trial; start and stop, where given, only say that trains of a segment may differ there
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
-    >>> uncropped(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
-    array([0.1, 0.2, 0.9])
+    >>> block = to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s)
+    >>> read(block, None, 0.9).times, read(block, None, 0.9, whole=True).times
+    (array([0.1, 0.2]), array([0.1, 0.2, 0.9]))
     """
-    if isinstance(block, Trains):
-        return block
-    return _joined(block, t_start, t_stop, name)[0].at_least(_resolution(block))
-
-
-def _resolution(block: Any) -> float:
-    """The resolution (s) that a Block, or the coarsest of several, declares; 0 for SpikeTrains."""
-    blocks = [block] if isinstance(block, neo.Block) else block
-    return max((declared_resolution(one) for one in blocks if isinstance(one, neo.Block)), default=0.0)
-
-
-def _joined(block: Any, start: Any, stop: Any, name: str) -> tuple[Trains, float]:
-    """Whole trials of a Block, and the relative spacing of the numbers that its times were stored in."""
-    if holds_blocks(block) and not isinstance(block, neo.Block):
-        parts = [part for k, one in enumerate(block) for part in read_segments(one, f"{name}[{k}]")]
-        _check_same_neurons(block, name)
-    elif _is_list(block) and len(block) and all(isinstance(train, neo.SpikeTrain) for train in block):
-        parts = [read_trains(block, name)]
+    if isinstance(source, Trains):
+        return source if whole else source.crop(start, stop)
+    blocks = [source]
+    if isinstance(source, neo.Block):
+        parts = read_segments(source, name)
+    elif holds_blocks(source):
+        blocks = list(source)
+        parts = [part for k, one in enumerate(blocks) for part in read_segments(one, f"{name}[{k}]")]
+        _check_same_neurons(blocks, name)
+    elif _is_list(source) and len(source) and all(isinstance(train, neo.SpikeTrain) for train in source):
+        blocks, parts = [], [read_trains(source, name)]
     else:
-        parts = read_segments(block, name)
+        parts = read_segments(source, name)
     if parts[0].starts.size == 0:
         raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
+    edges = np.empty((len(parts), 2))
     for k, part in enumerate(parts):
-        if part.starts.size == 1:  # one train, which cannot differ from others
-            continue
-        apart = rounding(part.starts, part.stops, eps=part.eps)
-        unlike = [np.ptp(ends) > apart for ends in (part.starts, part.stops)]
-        if (start is None and unlike[0]) or (stop is None and unlike[1]):
+        edges[k] = part.starts.max(), part.stops.min()
+        apart = max(
+            (edges[k, 0] - part.starts.min()) * (start is None),
+            (part.stops.max() - edges[k, 1]) * (stop is None),
+        )
+        if apart > 0 and apart > rounding(part.starts, part.stops, eps=part.eps):
             raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
-    edges = np.array([(part.starts.max(), part.stops.min()) for part in parts])
-    return Trains.joined(parts, edges), max(part.eps for part in parts)
+    trains = Trains.joined(parts, edges)
+    if not whole:
+        trains = _cropped(trains, start, stop, max(part.eps for part in parts))
+    return trains.at_least(max(map(declared_resolution, blocks), default=0.0))
 
 
 @suggest_keywords
@@ -111,8 +108,6 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
     array([1., 1.])
     """
-    start = None if t_start is None else scalar_time(t_start, "t_start")
-    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
     if holds_blocks(trains):
         repeats = as_trains(trains, t_start, t_stop, name)
         if repeats.n_neurons != 1:
@@ -121,19 +116,19 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
                 "one; nsnn.select(block, units=j) has those of neuron j"
             )
         return repeats
+    start, stop = scalar_time(t_start, "t_start"), scalar_time(t_stop, "t_stop")
     if isinstance(trains, neo.SpikeTrain):
         trains = [trains]
     if not _is_list(trains):
         raise NsnnError(
             f"{name} = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
         )
-    read = read_trains(trains, name)
-    if read.starts.size == 0:
+    if len(trains) == 0:
         raise NsnnError(f"{name} is empty: expected at least one spike train")
-    edges = np.stack([read.starts, read.stops], axis=1)
-    neuron = np.zeros(read.times.size, np.int64)
-    repeats = Trains.from_arrays(read.times.copy(), neuron, read.train, 1, edges, read.eps)
-    return _cropped(repeats, start, stop, read.eps)
+    part = read_trains(trains, name)
+    edges = np.stack([part.starts, part.stops], axis=1)
+    repeats = Trains.from_arrays(part.times, np.zeros_like(part.train), part.train, 1, edges, part.eps)
+    return _cropped(repeats, start, stop, part.eps)
 
 
 def holds_blocks(value: Any) -> bool:
@@ -191,8 +186,10 @@ def _is_list(trains: Any) -> bool:
     return isinstance(trains, Sequence | SpikeTrainList) and not isinstance(trains, str | bytes)
 
 
-def scalar_time(value: Any, name: str) -> float:
-    """A finite time in s."""
+def scalar_time(value: Any, name: str, default: Any = None) -> Any:
+    """A finite time in s; `default` where the value is None."""
+    if value is None:
+        return default
     x = si(value, "s", name)
     if np.ndim(x) != 0 or not np.isfinite(x):
         raise NsnnError(f"{name} = {value}: expected {describe('s')}")
