@@ -6,6 +6,7 @@ A `SpikeTrainList` that holds arrays is read as it is, without one object per tr
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import neo
@@ -83,7 +84,7 @@ def read_trains(trains: Any, where: str) -> Read:
     # appended, and reading a single train would make objects of all of them.
     items = getattr(trains, "_items", None) if isinstance(trains, SpikeTrainList) else trains
     if items is not None:
-        return _read_sequence(items, where)
+        return read_items(items, lambda k: f"{where}[{k}]", "a neo.SpikeTrain or a 1-D array of seconds")
     ids, quantity = trains.multiplexed
     n = len(trains)
     if not isinstance(quantity, pq.Quantity):  # neo's answer for a list without trains
@@ -108,8 +109,8 @@ def read_trains(trains: Any, where: str) -> Read:
     return Read(times, ids, np.full(n, start), np.full(n, stop), eps)
 
 
-def _read_sequence(items: Any, where: str) -> Read:
-    """SpikeTrains (Neo has checked their range) or arrays (seconds, no duration)."""
+def read_items(items: Any, name: Callable[[int], str], expected: str) -> Read:
+    """SpikeTrains (Neo has checked their range) or arrays (seconds, no duration); `name` of item k and `expected` for messages."""
     times: list[np.ndarray] = []
     eps = EPS
     edges = np.full((len(items), 2), np.nan)
@@ -120,11 +121,15 @@ def _read_sequence(items: Any, where: str) -> Read:
             times.append(seconds(train))
             edges[k] = seconds(train.t_start), seconds(train.t_stop)
             continue
-        name, expected = f"{where}[{k}]", "a neo.SpikeTrain or a 1-D array of seconds"
+        if type(train) is np.ndarray and train.dtype == float and train.ndim == 1:  # as most are, quickly
+            times.append(train)
+            continue
         quantity = isinstance(train, pq.Quantity) or hasattr(train, "dim")
-        array = np.asarray(si(train, "s", name)) if quantity else floats(train, name, expected)
-        if array.ndim != 1:
-            raise NsnnError(f"{name} = {shown(train)}: expected {expected}")
+        array = np.asarray(si(train, "s", name(k))) if quantity else floats(train, name(k), expected)
+        raster = not quantity and np.asarray(train).dtype == bool
+        if array.ndim != 1 or raster:
+            cure = "; those of a raster are numpy.flatnonzero(raster) * bin_width" * raster
+            raise NsnnError(f"{name(k)} = {shown(train)}: expected {expected}{cure}")
         eps = max(eps, spacing(train))
         times.append(array)
     trial = np.repeat(np.arange(len(items)), [t.size for t in times])

@@ -18,6 +18,7 @@ from ...core.file_limits import Budget
 from ...core.units import shown
 from ...core.warn import warn
 from .bins import spacing
+from .doubts import Unitless
 from .sources import Source, id_column, plain
 
 _REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat
@@ -133,10 +134,6 @@ def read(table: Any) -> Source:
         times = table["time"].to_numpy(dtype=float)
     else:
         raise NsnnError(f"source['time'] holds {table['time'].dtype} values: expected times in seconds")
-    if np.isnan(times).any():
-        raise NsnnError(
-            f"source['time'] is NaN in row {int(np.argmax(np.isnan(times)))}: expected times in seconds"
-        )
     trials, trial = [0], np.zeros(len(times), dtype=np.int64)
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
@@ -144,9 +141,9 @@ def read(table: Any) -> Source:
     else:
         _refuse_misspelt_trials(table)
     _warn_of_repeats(times, trial * len(units) + neuron)
-    unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
-    result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
-    result.tabular = True
+    result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units))
+    if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
+        result.unitless = Unitless(stated='pandas.to_timedelta(times, unit="{}")')
     result.eps = spacing(table["time"].to_numpy())
     more = [
         name

@@ -1,4 +1,4 @@
-"""What tells numbers that aren't spike times in seconds: a rate far below that of neurons, whole numbers, numbers that repeat.
+"""What tells that plain numbers aren't spike times in seconds: rates far below those of neurons, whole or repeated numbers.
 
 Milliseconds that are read as seconds make a neuron of 5 Hz one of 0.005 Hz, without spikes less than a second apart. A raster has
 a value for each bin, so that few different numbers repeat; sample numbers are whole and large.
@@ -6,9 +6,12 @@ a value for each bin, so that few different numbers repeat; sample numbers are w
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...core.errors import NsnnError
+from ...core.warn import warn
 
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
@@ -27,86 +30,66 @@ def likely_unit(rate: float) -> str | None:
     return next((u for u, scale in PER_SECOND.items() if _SLOWEST <= rate * scale <= _FASTEST), None)
 
 
-def are_whole(times: np.ndarray) -> bool:
-    """Whether all of several finite times are whole numbers.
+class Unitless(NamedTuple):
+    """Times that were numbers without a unit: how they were read, and how a user states a unit."""
 
-    >>> are_whole(np.array([3.0, 4.0])), are_whole(np.array([3.0, 4.5]))
-    (True, False)
-    """
-    first = times[:1000]  # few are enough to see that most recordings have other times
-    return bool(times.size and (first == np.rint(first)).all() and (times == np.rint(times)).all())
+    milliseconds: bool = False
+    """they were read as milliseconds; False: as seconds"""
+    stated: str = "times * {}"
+    """Python text of times with the unit {}"""
 
+    def check(
+        self,
+        times: np.ndarray,
+        neuron: np.ndarray,
+        trial: np.ndarray,
+        start: np.ndarray,
+        stop: np.ndarray,
+        name: str,
+    ) -> None:
+        """NsnnError for a raster or counts in bins; a warning where times look like another unit.
 
-def _stated(unit: str, table: bool) -> str:
-    """How times are given this unit; a column of a table can't hold a Quantity."""
-    return (
-        f'pandas.to_timedelta(times, unit="{unit}")'
-        if table
-        else f"times * {'second' if unit == 's' else unit}"
-    )
+        times, neuron, trial : (n_spikes,), finite times in s
+        start, stop : (n_trials,) s
 
-
-def refuse_counts(times: np.ndarray, train: np.ndarray, name: str, table: bool = False) -> None:
-    """NsnnError for values that are a raster, or counts in bins: whole numbers of which most repeat in their train.
-
-    table : whether they are a column of a DataFrame
-
-    >>> refuse_counts(np.array([0.0, 1.0, 0.0, 0.0]), np.zeros(4, int), "source")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: source holds the values 0, 1, 0, 0 of one neuron in one trial, a raster or counts in bins: ...
-    """
-    if times.size < 2 or not are_whole(times):
-        return
-    order = np.lexsort((times, train))
-    same = np.concatenate([[False], (np.diff(train[order]) == 0) & (np.diff(times[order]) == 0), [False]])
-    repeated = int(np.sum(same[1:] | same[:-1]))
-    binary = times.min() >= 0 and times.max() <= 1
-    thrice = bool((same[1:] & same[:-1]).any())  # spikes that were detected twice exist
-    if thrice and (binary or 2 * repeated >= times.size):
-        first = times[train == train[0]]
-        shown = ", ".join(f"{t:.6g}" for t in first[:8]) + (", ..." if first.size > 8 else "")
-        raise NsnnError(
-            f"{name} holds the values {shown} of one neuron in one trial, a raster or counts in bins: expected spike times in "
-            "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds; if they are times "
-            f"in seconds, {_stated('s', table)} says so"
-        )
-
-
-def doubt(
-    times: np.ndarray, train: np.ndarray, n_neurons: int, duration: float, name: str, table: bool = False
-) -> str | None:
-    """What to warn of where times (n_spikes,), trains (trial * n_neurons + neuron) and the trials' total duration (s) look like
-    milliseconds, microseconds or sample numbers; None where they don't. `table` is as for `refuse_counts`.
-
-    >>> doubt(np.array([120.0, 310.0, 440.0]), np.zeros(3, int), 1, 500.0, "source")
-    'source: 0.006 spikes a second and neuron make it likely that the times are ms, not seconds: pass them with their unit, ...'
-    """
-    if times.size < _FEWEST:
-        return None
-    rate = times.size / duration / np.unique(train % n_neurons).size
-    unit = likely_unit(rate)
-    if unit is None:
-        return None
-    order = np.lexsort((times, train))
-    gaps = np.diff(times[order])[np.diff(train[order]) == 0]
-    if not gaps.size or gaps.min() < _REFRACTORY:
-        return None
-    samples = "; divide sample numbers by the sampling rate" if are_whole(times) else ""
-    return (
-        f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them with "
-        f"their unit, {_stated(unit, table)}, and t_stop likewise{samples}; if they are seconds, {_stated('s', table)} says so"
-    )
-
-
-def doubt_milliseconds(times: np.ndarray, start: float, stop: float, name: str) -> str | None:
-    """What to warn of where times (s) that were read as milliseconds look like seconds: all lie in the first thousandth.
-
-    >>> doubt_milliseconds(np.array([1e-5, 2e-5, 9e-4]), 0.0, 1.0, "source")
-    'source: all 3 spikes lie in the first 0.9 ms of 1 s, as NEST records times in ms: multiply times in seconds by 1000'
-    """
-    if times.size < _FEWEST or times.max() - start >= 1e-3 * (stop - start):
-        return None
-    return (
-        f"{name}: all {times.size} spikes lie in the first {1e3 * (times.max() - start):.2g} ms of {stop - start:g} s, as NEST "
-        "records times in ms: multiply times in seconds by 1000"
-    )
+        >>> zero = np.zeros(4, int)
+        >>> Unitless().check(np.array([0.0, 1.0, 0.0, 0.0]), zero, zero, np.array([0.0]), np.array([2.0]), "source")
+        Traceback (most recent call last):
+        nsnn_neuro.core.errors.NsnnError: source holds the values 0, 1, 0, 0 of one neuron in one trial, a raster or counts ...
+        """
+        if times.size < _FEWEST:
+            return
+        if self.milliseconds:
+            last, length = times.max() - min(0.0, start.min()), stop.max() - min(0.0, start.min())
+            if last < 1e-3 * length:
+                warn(
+                    f"{name}: all {times.size} spikes lie in the first {1e3 * last:.2g} ms of {length:g} s, as NEST records times "
+                    "in ms: multiply times in seconds by 1000"
+                )
+            return
+        first = times[:1000]  # few are enough to see that most recordings have other times
+        whole = bool((first == np.rint(first)).all() and (times == np.rint(times)).all())
+        rate = times.size / float((stop - start).sum()) / np.unique(neuron).size
+        unit = likely_unit(rate)
+        if not whole and unit is None:
+            return
+        order = np.lexsort((times, neuron, trial))
+        gaps = np.diff(times[order])
+        one_train = (np.diff(neuron[order]) == 0) & (np.diff(trial[order]) == 0)
+        seconds = self.stated.format("second")
+        same = np.concatenate([[False], (gaps == 0) & one_train, [False]])
+        binary = times.min() >= 0 and times.max() <= 1
+        thrice = bool((same[1:] & same[:-1]).any())  # spikes that were detected twice exist
+        if whole and thrice and (binary or 2 * np.sum(same[1:] | same[:-1]) >= times.size):
+            values = ", ".join(f"{t:.6g}" for t in times[(neuron == neuron[0]) & (trial == trial[0])][:8])
+            raise NsnnError(
+                f"{name} holds the values {values} of one neuron in one trial, a raster or counts in bins: expected spike times in "
+                "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds; if they are "
+                f"times in seconds, {seconds} says so"
+            )
+        if unit is not None and one_train.any() and gaps[one_train].min() >= _REFRACTORY:
+            warn(
+                f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them "
+                f"with their unit, {self.stated.format(unit)}, and t_stop likewise"
+                f"{'; divide sample numbers by the sampling rate' * whole}; if they are seconds, {seconds} says so"
+            )

@@ -22,6 +22,7 @@ from ...core.units import refuse_masked, shown
 from . import dataframes, sources
 from .arrays import RESOLUTION, block_from
 from .bins import rounding
+from .doubts import Unitless
 from .sources import Source, id_column, plain
 
 _MILLI = 1e-3  # NEST's times are in ms
@@ -204,7 +205,7 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
     arrays = [np.asarray(one, dtype=float) for one in times.values()]
     support = np.asarray(value.time_support.values, dtype=float).reshape(-1, 2)
     every = np.sort(np.concatenate([np.empty(0), *arrays]))
-    caution = None
+    caution = ""
     if support.size and every.size and np.isin(support, every).all():
         caution = (
             "the time support begins and ends with a spike, as pynapple assumes when none is given, and rates are then too high: "
@@ -321,9 +322,14 @@ def _of_nest(events: Any, name: str = "source") -> Source:
     order = np.argsort(ids)
     neuron = order[np.searchsorted(ids[order], senders)]
     seconds = times.astype(float) * _MILLI
-    if np.isnan(seconds).any():
-        raise NsnnError(f"{name}['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
     train = np.zeros_like(neuron)
     return Source(
-        seconds, neuron, train, len(ids), 1, units=id_column(ids.tolist()), name=name, milliseconds=True
+        seconds,
+        neuron,
+        train,
+        len(ids),
+        1,
+        units=id_column(ids.tolist()),
+        name=name,
+        unitless=Unitless(milliseconds=True),
     )

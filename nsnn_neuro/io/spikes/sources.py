@@ -6,7 +6,8 @@ packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +15,14 @@ import neo
 import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ...core import units
 from ...core.errors import NsnnError
+from ...core.units import is_quantity, shown, si
 from ...core.warn import warn
-from ..block import analog_signal
-from . import doubts
-from .arrays import different_windows, seconds
-from .bins import EPS, rounding, spacing
+from .arrays import different_windows, read_items
+from .bins import EPS, rounding
+from .doubts import Unitless
 
-NESTING = "expected source[trial][neuron] to be an array of times in seconds"
+NESTING = "source[trial][neuron] to be an array of times in seconds"
 NO_END = "the source doesn't say when its trials end, and the last spike is not the end: pass t_stop, such as t_stop=2*second"
 
 
@@ -42,7 +42,7 @@ class Source:
     """(n_trials,) s; None: the source doesn't say"""
     t_stop: np.ndarray | None = None
     """(n_trials,) s; None: the source doesn't say"""
-    no_start: str | None = None
+    no_start: str = ""
     """why there is no t_start where 0 s would be wrong"""
     no_stop: str = NO_END
     """why there is no t_stop, and the cure"""
@@ -56,84 +56,74 @@ class Source:
     """of each trial"""
     name: str = "source"
     """how messages call it"""
-    spike: Callable[[int], str] | None = None
-    """how messages call spike number k"""
-    sealed: str | None = None
+    place: Callable[[int, int], str] | None = None
+    """how messages call the train of a trial and neuron, where it has an index in the source"""
+    sealed: str = ""
     """why t_start and t_stop can't be given"""
-    caution: str | None = None
+    caution: str = ""
     """what to warn of unless t_start and t_stop are given"""
     eps: float = EPS
     """relative spacing of the numbers that the times were stored in"""
-    unitless: bool = False
-    """whether the times are numbers without a unit, so that they may be milliseconds by mistake"""
-    milliseconds: bool = False
-    """whether the times were numbers that are taken as milliseconds, so that they may be seconds by mistake"""
-    tabular: bool = False
-    """whether the times are a column of a DataFrame"""
+    unitless: Unitless | None = None
+    """what is to be doubted of times without a unit"""
+
+    def window(self, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
+        if self.sealed and (t_start is not None or t_stop is not None):
+            raise NsnnError(f"{'t_start' if t_start is not None else 't_stop'} is given, and {self.sealed}")
+        if t_start is None and self.t_start is None and self.no_start:
+            raise NsnnError(self.no_start)
+        if self.caution and (t_start is None or t_stop is None):
+            warn(self.caution)
+        start = self.t_start if t_start is None else edges(t_start, "t_start", self.n_trials)
+        start = np.zeros(self.n_trials) if start is None else start
+        stop = self.t_stop if t_stop is None else edges(t_stop, "t_stop", self.n_trials)
+        if stop is None:
+            raise NsnnError(f"to_block needs t_stop: {self.no_stop}")
+        if not (start < stop).all():
+            k = int(np.argmin(start < stop))
+            raise NsnnError(f"t_stop = {stop[k]} s: expected a time after t_start = {start[k]} s")
+        return start, stop
 
     def inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """The spike times, (n_spikes,) s, each in its trial but for rounding; a warning where they are hardly seconds."""
-        train = self.trial * self.n_neurons + self.neuron
+        finite = np.isfinite(self.times)
+        if not finite.all():
+            raise NsnnError(f"{self._called(int(np.argmin(finite)))}: expected finite times")
         if self.unitless:
-            doubts.refuse_counts(self.times, train, self.name, self.tabular)
+            self.unitless.check(self.times, self.neuron, self.trial, start, stop, self.name)
         low, high = start[self.trial], stop[self.trial]
         apart = rounding(start, stop)
-        outside = ~((self.times >= low - apart) & (self.times <= high + apart))
+        outside = (self.times < low - apart) | (self.times > high + apart)
         if outside.any():
             k = int(np.argmax(outside))
-            raise NsnnError(self.outside(k, float(low[k]), float(high[k])))
-        if self.unitless:
-            lasting = float((stop - start).sum())
-            doubt = doubts.doubt(self.times, train, self.n_neurons, lasting, self.name, self.tabular)
-            if doubt:
-                warn(doubt)
-        if self.milliseconds:
-            doubt = doubts.doubt_milliseconds(
-                self.times, float(low.min(initial=0.0)), float(stop.max()), self.name
+            plain_seconds = self.unitless and not self.unitless.milliseconds
+            unit = "times in seconds (divide milliseconds by 1000, sample numbers by the sampling rate); or "
+            raise NsnnError(
+                f"{self._called(k)} lies outside t_start = {low[k]:.9g} s to t_stop = {high[k]:.9g} s: expected "
+                f"{unit if plain_seconds else ''}a later t_stop, an earlier t_start for times before an event at time 0, or a long "
+                "recording cut into trials, the start of each subtracted"
             )
-            if doubt:
-                warn(doubt)
         return np.clip(self.times, low, high)
 
-    def outside(self, k: int, start: float, stop: float) -> str:
-        """What is wrong with spike number k, outside its trial from `start` to `stop` (s), and the cure."""
-        own = self.times[(self.trial == self.trial[k]) & (self.neuron == self.neuron[k])]
-        return (
-            f"{self.called(k)} lies outside t_start = {start:.9g} s to t_stop = {stop:.9g} s: "
-            + _why_outside(own, start, stop, not self.unitless)
-        )
-
-    def called(self, k: int) -> str:
+    def _called(self, k: int) -> str:
         """Spike number k, for messages."""
-        if self.spike is not None:
-            return f"{self.spike(k)} = {self.times[k]:.9g} s"
-        unit = self.units["id"][self.neuron[k]] if "id" in self.units else int(self.neuron[k])
-        trial = f" in trial {self.trial[k]}" if self.n_trials > 1 else ""
+        i, j = self.trial[k], self.neuron[k]
+        unit = self.units["id"][j] if "id" in self.units else int(j)
+        if self.place:
+            before = np.count_nonzero((self.trial[:k] == i) & (self.neuron[:k] == j))
+            return f"{self.place(int(i), int(j))}[{before}] = {self.times[k]:.9g} s"
+        trial = f" in trial {i}" if self.n_trials > 1 else ""
         return f"{self.name}: the spike of unit {unit!r}{trial} at {self.times[k]:.9g} s"
 
 
-def _why_outside(times: np.ndarray, t_start: float, t_stop: float, has_unit: bool) -> str:
-    """What is wrong with times of which some are outside the trial, and the cure."""
-    low, high = float(times.min()), float(times.max())
-    if not np.isfinite([low, high]).all():
-        return "expected finite times"
-    cures, largest = [], max(-low, high)
-    if not has_unit and largest > 10 * (t_stop - t_start) and largest / 1000 <= max(-t_start, t_stop):
-        cures.append("expected times in seconds (divide milliseconds by 1000)")
-    elif not has_unit and high > 100 * (t_stop - t_start) and doubts.are_whole(times):
-        cures.append("expected times in seconds (divide sample numbers by the sampling rate)")
-    elif high > t_stop:
-        cures.append(
-            "the trial ends before it; give a later t_stop, or cut a long recording into trials and subtract the start of each"
-        )
-    if low < t_start:
-        scale = 1000 if cures and "1000" in cures[0] else 1
-        first = np.floor(low / scale * 10) / 10
-        cures.append(
-            "times before t_start (for instance before an event at time 0) need an earlier t_start, such as "
-            f"t_start={first:g}*second"
-        )
-    return "; ".join(cures)
+def edges(value: Any, name: str, n_trials: int) -> np.ndarray:
+    """A given t_start or t_stop, (n_trials,) s."""
+    times = np.asarray(si(value, "s", name), dtype=float)
+    if times.shape not in ((), (n_trials,)) or not np.isfinite(times).all():
+        many = f", or {n_trials} of them, one per trial" if n_trials > 1 else ""
+        raise NsnnError(f"{name} = {value}: expected one finite time such as 2*second{many}")
+    return np.broadcast_to(times, n_trials)
 
 
 def of_trains(times: Sequence[np.ndarray], n_trials: int, n_neurons: int, **more: Any) -> Source:
@@ -154,71 +144,71 @@ def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:
             )
         if part.units.get("id") != first.units.get("id"):
             raise NsnnError(
-                f"{name} has the units {units.shown(part.units.get('id'))}, {names[0]} has "
-                f"{units.shown(first.units.get('id'))}: expected the same units in the same order"
+                f"{name} has the units {shown(part.units.get('id'))}, {names[0]} has "
+                f"{shown(first.units.get('id'))}: expected the same units in the same order"
             )
     begin = np.cumsum([0, *(part.n_trials for part in parts)])
-    columns = {k: v for k, v in first.units.items() if all(p.units.get(k) == v for p in parts)}
-    notes = {k: v for k, v in first.annotations.items() if all(p.annotations.get(k) == v for p in parts)}
-
-    def edges(which: str) -> np.ndarray | None:
-        values = [getattr(part, which) for part in parts]
-        return None if any(v is None for v in values) else np.concatenate(values)
-
-    return Source(
-        np.concatenate([part.times for part in parts]),
-        np.concatenate([part.neuron for part in parts]),
-        np.concatenate([part.trial + k for part, k in zip(parts, begin, strict=False)]),
-        first.n_neurons,
-        int(begin[-1]),
-        t_start=edges("t_start"),
-        t_stop=edges("t_stop"),
-        no_start=next((part.no_start for part in parts if part.no_start), None),
-        no_stop=next((part.no_stop for part in parts if part.t_stop is None), NO_END),
-        units=columns,
-        annotations=notes,
+    ends = {}
+    for edge in ("t_start", "t_stop"):
+        values = [getattr(part, edge) for part in parts]
+        ends[edge] = None if any(v is None for v in values) else np.concatenate(values)
+    return _together(
+        parts,
+        neuron=np.concatenate([part.neuron for part in parts]),
+        trial=np.concatenate([part.trial + k for part, k in zip(parts, begin, strict=False)]),
+        n_neurons=first.n_neurons,
+        n_trials=int(begin[-1]),
+        units={k: v for k, v in first.units.items() if all(p.units.get(k) == v for p in parts)},
         trials=[row for part in parts for row in part.trials or [{}] * part.n_trials],
-        signals=[own for part in parts for own in part.signals or [[]] * part.n_trials],
-        eps=max(part.eps for part in parts),
-        unitless=any(part.unitless for part in parts),
-        milliseconds=any(part.milliseconds for part in parts),
-        tabular=any(part.tabular for part in parts),
-        caution=next((part.caution for part in parts if part.caution), None),
-        sealed=next((part.sealed for part in parts if part.sealed), None),
+        signals=[signals for part in parts for signals in part.signals or [[]] * part.n_trials],
+        no_stop=next((part.no_stop for part in parts if part.t_stop is None), NO_END),
+        **ends,
     )
 
 
 def side_by_side(parts: Mapping[str, Source]) -> Source:
     """Populations of one network, by name, as one Source: the neurons of the first population come first."""
     sources, names = list(parts.values()), list(parts)
+    first = sources[0]
     for name, part in parts.items():
         if not np.array_equal(
-            np.asarray(part.t_stop, float), np.asarray(sources[0].t_stop, float), equal_nan=True
+            np.asarray(part.t_stop, float), np.asarray(first.t_stop, float), equal_nan=True
         ):
             raise NsnnError(
-                f"source[{name!r}] ends at {part.t_stop} s, source[{names[0]!r}] at {sources[0].t_stop} s: expected populations "
+                f"source[{name!r}] ends at {part.t_stop} s, source[{names[0]!r}] at {first.t_stop} s: expected populations "
                 "of one run"
             )
     begin = np.cumsum([0, *(part.n_neurons for part in sources)])
-    first = sources[0]
-    notes = {k: v for k, v in first.annotations.items() if all(p.annotations.get(k) == v for p in sources)}
-    sizes = [{"name": str(name), "size": part.n_neurons} for name, part in parts.items()]
     ids = [one for part in sources for one in part.units.get("id", range(part.n_neurons))]
-    return Source(
-        np.concatenate([part.times for part in sources]),
-        np.concatenate([part.neuron + k for part, k in zip(sources, begin, strict=False)]),
-        np.concatenate([part.trial for part in sources]),
-        int(begin[-1]),
-        first.n_trials,
+    result = _together(
+        sources,
+        neuron=np.concatenate([part.neuron + k for part, k in zip(sources, begin, strict=False)]),
+        trial=np.concatenate([part.trial for part in sources]),
+        n_neurons=int(begin[-1]),
+        n_trials=first.n_trials,
         t_start=first.t_start,
         t_stop=first.t_stop,
         no_stop=first.no_stop,
         units=id_column(ids) if any(part.units for part in sources) else {},
-        eps=max(part.eps for part in sources),
-        milliseconds=any(part.milliseconds for part in sources),
-        unitless=any(part.unitless for part in sources),
-        tabular=any(part.tabular for part in sources),
-        annotations={**notes, "populations": sizes},
+    )
+    result.annotations["populations"] = [
+        {"name": str(k), "size": part.n_neurons} for k, part in parts.items()
+    ]
+    return result
+
+
+def _together(parts: Sequence[Source], **more: Any) -> Source:
+    """A Source of the spikes of several, with what these agree on and what is to be said of one of them."""
+    notes = parts[0].annotations.items()
+    return Source(
+        np.concatenate([part.times for part in parts]),
+        annotations={k: v for k, v in notes if all(part.annotations.get(k) == v for part in parts)},
+        no_start=next((part.no_start for part in parts if part.no_start), ""),
+        sealed=next((part.sealed for part in parts if part.sealed), ""),
+        caution=next((part.caution for part in parts if part.caution), ""),
+        eps=max(part.eps for part in parts),
+        unitless=next((part.unitless for part in parts if part.unitless), None),
+        **more,
     )
 
 
@@ -232,43 +222,58 @@ def id_column(ids: Sequence[Any]) -> dict[str, list[Any]]:
     return {"id": [plain(one) for one in ids]}
 
 
-def _times(item: Any, where: str, expected: str = NESTING) -> np.ndarray:
-    """One train in seconds; NsnnError names what is wrong with it."""
-    if isinstance(item, neo.SpikeTrain):
-        times = seconds(item)
-    else:
-        if units.is_quantity(item):
-            item = units.si(item, "s", where)
-        units.refuse_masked(item, where)
-        try:
-            times = np.asarray(item)
-        except ValueError:
-            times = np.asarray([item], dtype=object)
-        if times.ndim == 0:
-            raise NsnnError(f"{where} = {units.shown(item)} is a single value: {expected}")
-        if times.ndim > 1 or times.dtype == object:
-            raise NsnnError(f"{where} is nested too deeply: {expected}")
-        if times.size and times.dtype.kind not in "iuf":
-            cure = "; those of a raster are numpy.flatnonzero(raster) * bin_width" * (times.dtype.kind == "b")
-            raise NsnnError(f"{where} holds {times.dtype} values: {expected}{cure}")
-        times = times.astype(float)
-    if np.isnan(times).any():
-        raise NsnnError(f"{where}[{int(np.argmax(np.isnan(times)))}] is NaN: expected times in seconds")
-    return times
+def _of_items(
+    trials: Sequence[Sequence[Any]], place: Callable[[int, int], str], expected: str = NESTING, **more: Any
+) -> Source:
+    """Items [trial][neuron], each a SpikeTrain or an array of seconds; `place` as of a `Source`."""
+    n = len(trials[0])
+    items = [item for trial in trials for item in trial]
+    read = read_items(items, lambda k: place(*divmod(k, n)), expected)
+    result = Source(
+        read.times, read.train % n, read.train // n, n, len(trials), eps=read.eps, place=place, **more
+    )
+    if not all(isinstance(item, neo.SpikeTrain) for item in items):
+        result.unitless = None if any(map(is_quantity, items)) else Unitless()
+        return result
+    result.units = _columns(trials)
+    starts, stops = read.starts.reshape(-1, n), read.stops.reshape(-1, n)
+    near = 1e-9 * max(1e-300, float(np.abs([starts, stops]).max()))
+    for edge, values, ends in (("start", starts, starts.max(axis=1)), ("stop", stops, stops.min(axis=1))):
+        unlike = np.flatnonzero(np.ptp(values, axis=1) > near)
+        if unlike.size:
+            k = int(unlike[0])
+            message = different_windows(f"the spike trains of trial {k}", starts[k], stops[k])
+            setattr(result, f"no_{edge}", f"{message}; or cut them first, train.time_slice(t_start, t_stop)")
+        else:
+            setattr(result, f"t_{edge}", ends)
+    return result
 
 
-def _spacing(items: Iterable[Any]) -> float:
-    """The largest relative spacing of the numbers of these trains."""
-    kinds = {getattr(one, "dtype", None) for one in items}  # few; lists of numbers are of double precision
-    return max((spacing(np.empty(0, kind)) for kind in kinds if isinstance(kind, np.dtype)), default=EPS)
+def _columns(trials: Sequence[Sequence[neo.SpikeTrain]]) -> dict[str, list[Any]]:
+    """Names and plain annotations of SpikeTrains, where they agree in all trials."""
+    first = trials[0]
+    columns: dict[str, list[Any]] = {}
+    named = [[train.name for train in trial] for trial in trials]
+    for i, names in enumerate(named):
+        if names != named[0] and len(set(names)) > 1 and Counter(names) == Counter(named[0]):
+            raise NsnnError(
+                f"source[{i}] has the trains {shown(names)}, source[0] has {shown(named[0])}: expected the same order in all trials"
+            )
+    if any(named[0]) and all(names == named[0] for names in named):
+        columns["name"] = [name or "" for name in named[0]]
+    for key in first[0].annotations:
+        rows = [[plain(train.annotations.get(key)) for train in trial] for trial in trials]
+        kinds = {type(value) for value in rows[0]}
+        if len(kinds) == 1 and kinds <= {str, int, float, bool} and all(row == rows[0] for row in rows):
+            columns[str(key)] = rows[0]
+    return {"id": list(range(len(first))), **columns} if columns else {}
 
 
 def _listed(value: Any, where: str) -> list[Any]:
-    single = isinstance(value, str | bytes | Mapping | neo.Block) or units.is_quantity(value)
     if isinstance(value, neo.Block):
         raise NsnnError(f"{where} is a neo.Block already: measures, plots and save take it as it is")
-    if single or not np.iterable(value):
-        raise NsnnError(f"{where} = {units.shown(value)}: {NESTING}")
+    if isinstance(value, str | bytes | Mapping) or is_quantity(value) or not np.iterable(value):
+        raise NsnnError(f"{where} = {shown(value)}: expected {NESTING}")
     return list(value)
 
 
@@ -276,108 +281,26 @@ def nested(value: Any) -> Source:
     """Lists [trial][neuron] of arrays of seconds or of SpikeTrains."""
     trials = [_listed(trial, f"source[{i}]") for i, trial in enumerate(_listed(value, "source"))]
     if not trials or not trials[0]:
-        raise NsnnError(f"source has {'no neurons' if trials else 'no trials'}: {NESTING}")
-    n = len(trials[0])
-    arrays = []
+        raise NsnnError(f"source has {'no neurons' if trials else 'no trials'}: expected {NESTING}")
     for i, trial in enumerate(trials):
-        arrays += [_times(item, f"source[{i}][{j}]") for j, item in enumerate(trial)]
-        if len(trial) != n:
+        if len(trial) != len(trials[0]):
+            _of_items(trials[:1], lambda _, j: f"source[0][{j}]")  # one level too few, rather
             raise NsnnError(
-                f"source[{i}] has {len(trial)} neurons, source[0] has {n}: expected as many, an empty array for a silent one"
+                f"source[{i}] has {len(trial)} neurons, source[0] has {len(trials[0])}: expected as many, an empty array for a "
+                "silent one"
             )
-    result = of_trains(arrays, len(trials), n, eps=_spacing(item for trial in trials for item in trial))
-    result.unitless = not any(units.is_quantity(item) for trial in trials for item in trial)
-    ends = np.cumsum([len(a) for a in arrays])
-
-    def spike(k: int) -> str:
-        train = int(np.searchsorted(ends, k, "right"))
-        return f"source[{train // n}][{train % n}][{k - (ends[train - 1] if train else 0)}]"
-
-    result.spike = spike
-    _own_windows(result, trials)
-    result.units = _columns(trials)
-    return result
+    return _of_items(trials, lambda i, j: f"source[{i}][{j}]")
 
 
-def one_trial(trains: Any, name: str, signals: Sequence[neo.AnalogSignal] = ()) -> Source:
+def one_trial(trains: Any, name: str, signals: Sequence[Any] = ()) -> Source:
     """A sequence of SpikeTrains of one trial, called `name` in messages."""
     items = list(trains)
     if not items:
         raise NsnnError(
             f"{name} has no spike trains: expected one per neuron, an empty one for a silent neuron"
         )
-    result = of_trains(
-        [_times(item, f"{name}[{j}]") for j, item in enumerate(items)],
-        1,
-        len(items),
-        name=name,
-        eps=_spacing(items),
-    )
-    _own_windows(result, [items])
-    result.units = _columns([items])
-    result.signals = [[_copied(signal) for signal in signals if isinstance(signal, neo.AnalogSignal)]]
-    return result
-
-
-def _copied(signal: neo.AnalogSignal) -> neo.AnalogSignal:
-    names = {"name": signal.name, "description": signal.description}
-    clock = signal.t_start, signal.sampling_rate
-    return analog_signal(
-        np.array(signal.magnitude),
-        signal.units,
-        *clock,
-        signal.annotations,
-        array_annotations=dict(signal.array_annotations),
-        **names,
-    )
-
-
-def _own_windows(result: Source, trials: Sequence[Sequence[Any]]) -> None:
-    """Set the window of each trial where all its trains are SpikeTrains with the same one."""
-    if not all(isinstance(item, neo.SpikeTrain) for trial in trials for item in trial):
-        return
-    edges = np.array(
-        [[[float(seconds(t.t_start)), float(seconds(t.t_stop))] for t in trial] for trial in trials]
-    )
-    starts, stops = edges[..., 0], edges[..., 1]
-    cure = "; or cut them first, train.time_slice(t_start, t_stop)"
-    for values, which in ((starts, "t_start"), (stops, "t_stop")):
-        unlike = np.flatnonzero(np.ptp(values, axis=1) > 1e-9 * max(1e-300, float(np.abs(edges).max())))
-        if unlike.size:
-            k = int(unlike[0])
-            message = different_windows(f"the spike trains of trial {k}", starts[k], stops[k]) + cure
-            setattr(result, "no_start" if which == "t_start" else "no_stop", message)
-        else:
-            setattr(result, which, (values.max if which == "t_start" else values.min)(axis=1))
-
-
-def _columns(trials: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-    """Names and plain annotations of SpikeTrains, where they agree in all trials."""
-    if not all(isinstance(item, neo.SpikeTrain) for trial in trials for item in trial):
-        return {}
-    first = trials[0]
-    columns: dict[str, list[Any]] = {}
-    named = [[train.name for train in trial] for trial in trials]
-    for i, names in enumerate(named):
-        if (
-            names != named[0]
-            and sorted(map(str, names)) == sorted(map(str, named[0]))
-            and len(set(names)) > 1
-        ):
-            raise NsnnError(
-                f"source[{i}] has the trains {units.shown(names)}, source[0] has {units.shown(named[0])}: expected the same order "
-                "in every trial"
-            )
-    if any(name for name in named[0]) and all(names == named[0] for names in named):
-        columns["name"] = [name or "" for name in named[0]]
-    for key in first[0].annotations:
-        rows = [[plain(train.annotations.get(key)) for train in trial] for trial in trials]
-        kinds = {type(value) for value in rows[0]}
-        if len(kinds) == 1 and kinds <= {str, int, float, bool} and all(row == rows[0] for row in rows):
-            columns[str(key)] = rows[0]
-    if columns and "id" not in columns:
-        columns = {"id": list(range(len(first))), **columns}
-    return columns
+    analog = [signal for signal in signals if isinstance(signal, neo.AnalogSignal)]
+    return _of_items([items], lambda _, j: f"{name}[{j}]", name=name, signals=[analog])
 
 
 def neo_source(value: Any) -> Source | None:
@@ -392,23 +315,18 @@ def neo_source(value: Any) -> Source | None:
                 "block.segments.append(segment), which measures, cut and save take with all that it holds"
             )
         return one_trial(value.spiketrains, "source.spiketrains", value.analogsignals)
-    if isinstance(value, SpikeTrainList):
-        return one_trial(value, "source")
-    if isinstance(value, list | tuple) and value and all(isinstance(item, neo.SpikeTrain) for item in value):
-        return one_trial(value, "source")
-    return None
+    listed = (
+        isinstance(value, list | tuple) and value and all(isinstance(item, neo.SpikeTrain) for item in value)
+    )
+    return one_trial(value, "source") if listed or isinstance(value, SpikeTrainList) else None
 
 
 def by_unit(value: Mapping[Any, Any], name: str = "source") -> Source:
     """A dict {unit: times} of one trial, as `SpikeMonitor.spike_trains()` makes it."""
     if not value:
         raise NsnnError(f"{name} is an empty dict: expected spike times by unit, {{unit: array of seconds}}")
-    expected = f"expected {name}[unit] to be an array of times in seconds"
-    arrays = [_times(times, f"{name}[{unit!r}]", expected) for unit, times in value.items()]
-    result = of_trains(arrays, 1, len(arrays), name=name, eps=_spacing(value.values()))
-    result.unitless = not any(units.is_quantity(item) for item in value.values())
-    if [plain(unit) for unit in value] != list(range(len(arrays))):
-        result.units = id_column(list(value))
-    trains = list(value.values())
-    _own_windows(result, [trains])
+    ids = [plain(unit) for unit in value]
+    expected = f"{name}[unit] to be an array of times in seconds"
+    result = _of_items([list(value.values())], lambda _, j: f"{name}[{ids[j]!r}]", expected, name=name)
+    result.units = {} if ids == list(range(len(ids))) else {"id": ids}
     return result
