@@ -5,16 +5,12 @@ A table in a file is not read: the message of `load` has the lines that read it.
 
 from __future__ import annotations
 
-import csv
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...core.checks import did_you_mean
 from ...core.errors import NsnnError
-from ...core.file_limits import Budget
 from ...core.units import shown
 from ...core.warn import warn
 from .bins import spacing
@@ -22,70 +18,7 @@ from .doubts import Unitless
 from .sources import Source, id_column, plain
 
 _REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat
-READERS = {
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".xlsx": "read_excel",
-    ".parquet": "read_parquet",
-    ".feather": "read_feather",
-}
-"""Functions of pandas that read a table, by the ending of its file."""
-_MEANINGS = {
-    "unit": ("unit", "neuron", "cell", "cluster"),
-    "time": ("time", "spike"),
-    "trial": ("trial",),
-}  # words in names of columns that may be these
-_HEAD, _PER_BYTE = 2**16, 10  # bytes of a file that are read for the names, and of memory for each
-_LONGEST, _LONGEST_NAME, _MOST_COLUMNS = (
-    10**4,
-    80,
-    20,
-)  # characters of a line and a name; columns that a message names
 _REPEATED = 10  # rows for each value, from which numbers are taken for labels
-
-
-def how_to_read(path: Path, budget: Budget) -> str:
-    """The columns of a table in a file, and the lines that make a Block of it, for the end of a message.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "a.csv")
-    ...     _ = path.write_text("cell;time\\n0;0.25\\n")
-    ...     text = how_to_read(path, Budget(1e6))
-    >>> print(text.replace(str(path), "a.csv"))
-    a table with the columns 'cell', 'time': to_block takes a table with a row per spike and the columns unit, time (in
-    seconds) and, for several trials, trial:
-        table = pandas.read_csv('a.csv', sep=';').rename(columns={'cell': 'unit'})
-        block = nsnn_neuro.to_block(table, t_stop=...)
-    """
-    reader, options, columns, text = READERS[path.suffix.lower()], "", [], "a table"
-    if reader == "read_csv":
-        budget.take(_HEAD * _PER_BYTE, "its first line")
-        with path.open("rb") as file:
-            lines = file.read(_HEAD).decode("utf-8-sig", errors="replace").splitlines()
-        first = next((line for line in lines if line.strip()), "")
-        separator = max(",;\t", key=first.count)
-        columns = next(csv.reader([first[:_LONGEST]], delimiter=separator), [])
-        options = "" if separator == "," else f", sep={separator!r}"
-        if all(re.fullmatch(r"[-+.\deE]*", name.strip()) for name in columns):
-            return (
-                f"a table whose first line, {shown(first)}, names no columns: expected a line such as 'unit,time'; a text file "
-                "with a line of spike times for each neuron has a name that ends in .txt"
-            )
-        more = ", ..." if len(columns) > _MOST_COLUMNS else ""
-        text = f"a table with the columns {', '.join(shown(name) for name in columns[:_MOST_COLUMNS])}{more}"
-    renamed: dict[str, str] = {}
-    for name, words in _MEANINGS.items():
-        free = [one for one in columns if one not in renamed and len(one) < _LONGEST_NAME]
-        alike = [one for one in free if any(word in one.lower() for word in words)]
-        if alike and name not in columns:
-            renamed[alike[0]] = name
-    rename = f".rename(columns={renamed})" if renamed else ""
-    return (
-        f"{text}: to_block takes a table with a row per spike and the columns unit, time (in seconds) and, for several trials, "
-        f"trial:\n    table = pandas.{reader}({str(path)!r}{options}){rename}\n"
-        "    block = nsnn_neuro.to_block(table, t_stop=...)"
-    )
 
 
 def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
