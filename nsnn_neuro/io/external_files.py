@@ -20,12 +20,10 @@ import numpy as np
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
-from .block import build_block
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
-from .segments import SAMPLED, TIMED, coarseness, unit_table
+from .segments import SAMPLED, TIMED, copy_names, rebuilt, unit_table
 from .spikes import Trains
-from .spikes.arrays import RESOLUTION
 from .spikes.text_files import read_text
 
 _COMPRESSED = 15  # type of an element of a .mat file
@@ -111,27 +109,9 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 def _standard(block: neo.Block) -> neo.Block:
     """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
     spikes, table = Trains.from_block(block), unit_table(block)
-    apart = coarseness(spikes, block)
-    result = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.times,
-        n_trials=len(block.segments),
-        n_neurons=spikes.n_neurons,
-        t_start=spikes.t_start,
-        t_stop=spikes.t_stop,
-        annotations={
-            **({"units": table} if table else {}),
-            **block.annotations,
-            **({RESOLUTION: apart} if apart else {}),
-        },
-    )
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
-    for old, new in zip(block.segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
-        for kind in (*SAMPLED, *TIMED):
-            getattr(new, kind).extend(list(getattr(old, kind)))
+    contents = [{kind: getattr(old, kind) for kind in (*SAMPLED, *TIMED)} for old in block.segments]
+    result = rebuilt(spikes, contents, {**({"units": table} if table else {}), **block.annotations})
+    copy_names(block, block.segments, result)
     return result
 
 

@@ -200,6 +200,15 @@ def rebuilt(
     return block
 
 
+def copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
+    """Give `result` the name and date of a Block, and its segments the names and annotations of these ones."""
+    result.name, result.description = source.name, source.description
+    result.rec_datetime = source.rec_datetime
+    for old, new in zip(segments, result.segments, strict=True):
+        new.name, new.description = old.name, old.description
+        new.annotations.update(old.annotations)
+
+
 def inside(times: np.ndarray, start: float, stop: float, last: bool) -> np.ndarray:
     """Which times (s) are in [start, stop), but for rounding, or also at stop if it is the `last` moment of the recording."""
     apart = rounding(start, stop)
@@ -234,8 +243,5 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
             ]
         contents.append(content)
     result = rebuilt(spikes, contents, block.annotations)
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
-    for old, new in zip(block.segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
+    copy_names(block, block.segments, result)
     return result

@@ -19,7 +19,7 @@ from ..core.units import shown
 from .event_times import plain_labels, trial_labels
 from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
-from .segments import coarseness, moved, rebuilt, shifted, unit_table
+from .segments import coarseness, copy_names, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .spikes.arrays import block_from
 
@@ -116,7 +116,7 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
     result = rebuilt(_taken(spikes, rows, cells, coarseness(spikes, block)), contents, annotations)
-    _copy_names(block, [block.segments[k] for k in rows], result)
+    copy_names(block, [block.segments[k] for k in rows], result)
     return result
 
 
@@ -184,7 +184,7 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
         resolution,
     )
     result = rebuilt(spikes, contents, shared)
-    _copy_names(blocks[0], segments, result)
+    copy_names(blocks[0], segments, result)
     if given is not None:
         for k, label in enumerate(given):
             for segment in result.segments[first[k] : first[k + 1]]:
@@ -229,17 +229,6 @@ def _check_block(block: Any, name: str) -> None:
         raise NsnnError(
             f"{name} = {type(block).__name__} object: expected a neo.Block with one Segment per trial{block_from(block)}"
         )
-
-
-def _copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
-    result.name, result.description, result.rec_datetime = (
-        source.name,
-        source.description,
-        source.rec_datetime,
-    )
-    for old, new in zip(segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
 
 
 def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: float) -> Trains:

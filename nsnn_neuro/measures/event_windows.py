@@ -68,23 +68,12 @@ def around_events(
                 f"align = {shown(align)}: no window around an event has a part of its trial; trials run from {first.min():g} to "
                 f"{last.max():g} s"
             )
-    # spikes of a trial in the order of time: those of a window are a slice
-    order = np.lexsort((trains.times, trains.trial))
-    times, begin = trains.times[order], np.searchsorted(trains.trial[order], np.arange(trains.n_trials + 1))
-    end = np.where(stop >= last - apart, stop + apart, stop - apart)
-    slices = [
-        begin[t] + np.searchsorted(times[begin[t] : begin[t + 1]], edges)
-        for t, *edges in zip(trial, start - apart, end, strict=True)
-    ]
-    spikes = np.concatenate([np.arange(*ends) for ends in slices])
-    row = np.repeat(np.arange(event.size), [b - a for a, b in slices])
     edges = np.stack([start - event, stop - event], axis=1)
     if low is not None and not allow_partial:
         edges[:, 0] = low
     if high is not None and not allow_partial:
         edges[:, 1] = high
-    relative = np.clip(times[spikes] - event[row], edges[row, 0], edges[row, 1])
-    rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
+    rows = trains.around(event, trial, start, stop, edges, float(apart))
     return replace(rows, resolution=float(apart)), trial
 
 

@@ -9,6 +9,7 @@
 from .bins import ResolutionWarning as ResolutionWarning
 from .container import PIECE as PIECE
 from .container import Trains as Trains
+from .container import first_after as first_after
 from .container import in_order as in_order
 from .container import of_windows as of_windows
 from .read import as_repeats as as_repeats

@@ -220,6 +220,37 @@ class Trains:
         sums = np.bincount(train, weights, minlength=size)
         return sums.reshape(self.n_trials, self.n_neurons).astype(float, copy=False)
 
+    def around(
+        self,
+        event: np.ndarray,
+        trial: np.ndarray,
+        start: np.ndarray,
+        stop: np.ndarray,
+        edges: np.ndarray,
+        apart: float,
+    ) -> Trains:
+        """The spikes of each window as a trial of its own, on a clock that is 0 at its event; one may be in several windows.
+
+        event, start, stop : (n,) s, on the clock of the trial (n,), which ascends
+        edges : (n, 2) s, start and stop from the event
+        apart : s, a spike so close before a window's start belongs to it
+        """
+        borders = np.searchsorted(self.trial, np.arange(self.n_trials + 1))
+        end = first_after(stop, self.t_stop[trial], apart)
+        parts, number = [], []
+        for k in np.unique(trial):
+            first, last = int(borders[k]), int(borders[k + 1])
+            order, rows = np.argsort(self.times[first:last]), trial == k
+            a, b = np.searchsorted(self.times[first:last][order], [start[rows] - apart, end[rows]])
+            parts.append(first + of_windows(order, self.neuron[first:last], self.n_neurons, a, b))
+            number.append(b - a)
+        index = np.concatenate(parts)
+        row = np.repeat(np.arange(event.size), np.concatenate(number))
+        times = self.times[index]
+        times -= event[row]
+        np.clip(times, edges[row, 0], edges[row, 1], out=times)
+        return Trains.from_arrays(times, self.neuron[index], row, self.n_neurons, edges)
+
     def of_neuron(self, number: int) -> Trains:
         """The trains of one neuron alone."""
         own = self.neuron == number
@@ -251,8 +282,7 @@ class Trains:
         if t_start is not None:
             keep &= self.times >= (start - apart)[self.trial]
         if t_stop is not None:
-            ends = np.where(stop >= self.t_stop - apart, stop + apart, stop - apart)
-            keep &= self.times < ends[self.trial]
+            keep &= self.times < first_after(stop, self.t_stop, apart)[self.trial]
         return replace(
             self,
             times=self.times[keep],
@@ -262,6 +292,15 @@ class Trains:
             t_stop=stop.copy(),
             resolution=float(apart),
         )
+
+
+def first_after(stop: np.ndarray, last: Any, apart: float) -> np.ndarray:
+    """The first moment (s) that isn't in each window any more; those that end with the recording, at `last`, hold their end.
+
+    >>> first_after(np.array([0.5, 1.0]), 1.0, 0.1)
+    array([0.4, 1.1])
+    """
+    return np.where(stop >= last - apart, stop + apart, stop - apart)
 
 
 def of_windows(

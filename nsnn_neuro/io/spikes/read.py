@@ -44,7 +44,7 @@ def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "
     >>> as_trains(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
     array([0.1, 0.2])
     """
-    return read(block, scalar_time(t_start, "t_start"), scalar_time(t_stop, "t_stop"), name)
+    return read(block, scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None), name)
 
 
 def read(
@@ -116,7 +116,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
                 "one; nsnn.select(block, units=j) has those of neuron j"
             )
         return repeats
-    start, stop = scalar_time(t_start, "t_start"), scalar_time(t_stop, "t_stop")
+    start, stop = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
     if isinstance(trains, neo.SpikeTrain):
         trains = [trains]
     if not _is_list(trains):
@@ -186,9 +186,9 @@ def _is_list(trains: Any) -> bool:
     return isinstance(trains, Sequence | SpikeTrainList) and not isinstance(trains, str | bytes)
 
 
-def scalar_time(value: Any, name: str, default: Any = None) -> Any:
-    """A finite time in s; `default` where the value is None."""
-    if value is None:
+def scalar_time(value: Any, name: str, default: Any = ...) -> Any:
+    """A finite time in s; where the value is None, `default`, if one is given."""
+    if value is None and default is not ...:
         return default
     x = si(value, "s", name)
     if np.ndim(x) != 0 or not np.isfinite(x):

@@ -131,7 +131,7 @@ def psth(
     width = positive(bin_width, "s", "bin_width")
     if not 0 < confidence < 1:
         raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
-    start, stop = scalar_time(t_start, "t_start"), scalar_time(t_stop, "t_stop")
+    start, stop = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
     trains = read(block, start, stop, whole=True)
     if align is not None:
         n_trials = trains.n_trials
