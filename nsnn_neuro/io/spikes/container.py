@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import neo
@@ -93,7 +94,7 @@ class Trains:
         times, neuron = parts[0].times, parts[0].train
         if len(parts) > 1:
             times, neuron = np.concatenate([p.times for p in parts]), np.concatenate([p.train for p in parts])
-        eps = max(part.eps for part in parts)
+        eps = max(map(attrgetter("eps"), parts))
         return cls.from_arrays(times, neuron, trial, parts[0].starts.size, edges, eps)
 
     @classmethod

@@ -85,10 +85,10 @@ def read(table: Any) -> Source:
     ]
     numbered = trials == list(range(len(trials)))
     result.trials = [{} if numbered else {"trial": plain(label)} for label in trials]
-    varying, other = [], []
+    left_out = []
     for name in more:
         if not _is_plain(table[name]):
-            other.append(str(name))
+            left_out.append(str(name))
             continue
         of_trials = _of_each(table[name], trial, len(trials))
         of_units = _of_each(table[name], neuron, len(units))
@@ -100,15 +100,11 @@ def read(table: Any) -> Source:
         elif of_units is None and (
             table[name].dtype.kind not in "iuf" or table[name].nunique() * _REPEATED <= len(table)
         ):
-            varying.append(str(name))
-    if varying:
+            left_out.append(str(name))
+    if left_out:
         warn(
-            f"source: the columns {shown(varying)} are left out, as their values differ within a trial and within a unit; if one "
-            "is a condition, trials of several conditions have the same number: number them anew"
-        )
-    if other:
-        warn(
-            f"source: the columns {shown(other)} are left out, as they hold other values than numbers and texts"
+            f"source: the columns {shown(left_out)} are left out, as their values differ within a trial and within a unit, or are "
+            "neither numbers nor texts; if one is a condition, trials of several conditions have the same number: number them anew"
         )
     for edge in ("t_start", "t_stop"):  # to_dataframe leaves them here
         stated = table.attrs.get(edge)

@@ -85,7 +85,7 @@ def read(
         if apart > 0 and apart > rounding(part.starts, part.stops, eps=part.eps):
             raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
     trains = Trains.joined(parts, edges)
-    if not whole:
+    if not whole and (start is not None or stop is not None):
         trains = _cropped(trains, start, stop, max(part.eps for part in parts))
     return trains.at_least(max(map(declared_resolution, blocks), default=0.0))
 
@@ -128,7 +128,7 @@ def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str =
     part = read_trains(trains, name)
     edges = np.stack([part.starts, part.stops], axis=1)
     repeats = Trains.from_arrays(part.times, np.zeros_like(part.train), part.train, 1, edges, part.eps)
-    return _cropped(repeats, start, stop, part.eps)
+    return repeats if start is None and stop is None else _cropped(repeats, start, stop, part.eps)
 
 
 def holds_blocks(value: Any) -> bool:
@@ -216,7 +216,5 @@ def time_window(value: Any, name: str, others: str = "") -> tuple[float, float]:
 
 def _cropped(trains: Trains, start: float | None, stop: float | None, eps: float) -> Trains:
     """`trains` between start and stop, with the resolution of what is left."""
-    if start is None and stop is None:
-        return trains
     left = trains.crop(start, stop)
     return replace(left, resolution=rounding(left.t_start, left.t_stop, left.times, eps=eps))

@@ -460,9 +460,8 @@ def test_columns_of_dates_lists_and_missing_values():
     table["age"] = pd.array([pd.NA] * 3, dtype="Int64")
     with pytest.warns(UserWarning, match="the columns") as seen:
         block = to_block(table, t_stop=1 * second)
-    assert [str(one.message) for one in seen] == [
-        "source: the columns ['wave', 'day'] are left out, as they hold other values than numbers and texts"
-    ]
+    assert len(seen) == 1
+    assert "the columns ['wave', 'day'] are left out" in str(seen[0].message)
     np.testing.assert_equal(block.segments[0].annotations, {"age": np.nan})
     np.testing.assert_equal(
         block.annotations["units"], {"id": ["a", "b"], "sex": ["m", np.nan], "age": [np.nan] * 2}
