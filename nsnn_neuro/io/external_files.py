@@ -20,7 +20,7 @@ import numpy as np
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
-from .block import build_block
+from .block import block_of
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
 from .segments import SAMPLED, TIMED, copy_names, rebuilt, unit_table
@@ -163,16 +163,7 @@ def read_neo(
     import neo.io
 
     if path.suffix.lower() == ".txt" and path.is_file():
-        spikes = read_text(path, budget, t_start, t_stop)
-        return build_block(
-            spikes.trial,
-            spikes.neuron,
-            times=spikes.times,
-            n_trials=1,
-            n_neurons=spikes.n_neurons,
-            t_start=spikes.t_start,
-            t_stop=spikes.t_stop,
-        )
+        return block_of(read_text(path, budget, t_start, t_stop))
     if path.suffix.lower() in _TABLES and path.is_file():
         raise FormatError(
             "a table: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for several trials, "

@@ -23,7 +23,7 @@ from . import (
     hdf5,
     integrity,
 )
-from .block import analog_signal, build_block
+from .block import analog_signal, block_of
 from .event_times import trial_labels
 from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
@@ -128,22 +128,15 @@ def to_block(
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
-    spikes = packages.read(source)
+    spikes = packages.read(source, t_start, t_stop)
     conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
-    start, stop = spikes.window(t_start, t_stop)
     own = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)
     columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}
     if spikes.eps > EPS:
-        columns[RESOLUTION] = rounding(start, stop, eps=spikes.eps)
-    block = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.inside(start, stop),
-        n_trials=spikes.n_trials,
-        n_neurons=spikes.n_neurons,
-        t_start=start,
-        t_stop=stop,
+        columns[RESOLUTION] = rounding(spikes.t_start, spikes.t_stop, eps=spikes.eps)
+    block = block_of(
+        spikes,
         signals=[a + b for a, b in zip(own or [[]] * spikes.n_trials, given, strict=True)],
         annotations={**spikes.annotations, **columns, **provenance()},
     )

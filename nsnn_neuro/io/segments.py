@@ -11,7 +11,7 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from .block import analog_signal, build_block
+from .block import analog_signal, block_of
 from .spikes import Trains
 from .spikes.arrays import RESOLUTION, declared_resolution, seconds
 from .spikes.bins import rounding, slack
@@ -180,16 +180,7 @@ def rebuilt(
     spikes: Trains, contents: Sequence[Mapping[str, Sequence[Any]]], annotations: Mapping[str, Any]
 ) -> neo.Block:
     """Block of these spikes, with what each segment holds besides: name of the Neo container -> its objects."""
-    block = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.times,
-        n_trials=spikes.n_trials,
-        n_neurons=spikes.n_neurons,
-        t_start=spikes.t_start,
-        t_stop=spikes.t_stop,
-        annotations=annotations,
-    )
+    block = block_of(spikes, annotations=annotations)
     block.annotations.pop(RESOLUTION, None)
     if spikes.resolution > rounding(spikes.t_start, spikes.t_stop):
         block.annotations[RESOLUTION] = float(spikes.resolution)

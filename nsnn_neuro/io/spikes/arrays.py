@@ -58,8 +58,8 @@ def declared_resolution(block: neo.Block) -> float:
     return float(value) if plain and 0 < value < np.inf else 0.0
 
 
-def read_segments(block: Any, name: str = "block") -> list[Read]:
-    """The spike trains of each segment of a Block, as many in each; none has a time outside its own [t_start, t_stop]."""
+def check_block(block: Any, name: str) -> None:
+    """NsnnError for what is no Block, or one without segments."""
     if not isinstance(block, neo.Block):
         given = shown(block) if isinstance(block, str | os.PathLike) else f"{type(block).__name__} object"
         raise NsnnError(
@@ -67,6 +67,11 @@ def read_segments(block: Any, name: str = "block") -> list[Read]:
         )
     if len(block.segments) == 0:
         raise NsnnError(f"{name} has no segments: expected one Segment per trial")
+
+
+def read_segments(block: Any, name: str = "block") -> list[Read]:
+    """The spike trains of each segment of a Block, as many in each; none has a time outside its own [t_start, t_stop]."""
+    check_block(block, name)
     parts: list[Read] = []
     for k, segment in enumerate(block.segments):
         parts.append(read_trains(segment.spiketrains, f"segment {k}"))

@@ -29,20 +29,18 @@ _MILLI = 1e-3  # NEST's times are in ms
 _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 
 
-def read(value: Any) -> Source:
-    """The spikes of whatever `to_block` takes."""
+def read(value: Any, t_start: Any = None, t_stop: Any = None) -> Source:
+    """The spikes of whatever `to_block` takes, each inside its trial, from t_start to t_stop or as the source says."""
+    return _unplaced(value).placed(t_start, t_stop)
+
+
+def _unplaced(value: Any) -> Source:
     result = _single(value)
     if result is not None:
         return result
     if isinstance(value, list | tuple | ObjectList) and len(value) and all(_is_trial(item) for item in value):
-        names = [f"source[{k}]" for k in range(len(value))]
-        parts = []
-        for item, name in zip(value, names, strict=True):
-            part = _single(item)
-            assert part is not None
-            part.name = name
-            parts.append(part)
-        return sources.joined(parts, names)
+        parts = [part for part in map(_single, value) if part is not None]  # all of them are
+        return sources.joined(parts, [f"source[{k}]" for k in range(len(parts))])
     return sources.nested(value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import neo
@@ -67,7 +67,12 @@ class Source:
     unitless: Unitless | None = None
     """what is to be doubted of times without a unit"""
 
-    def window(self, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
+    def placed(self, t_start: Any, t_stop: Any) -> Source:
+        """The same spikes, each in its trial but for rounding; a warning where they are hardly seconds."""
+        start, stop = self._window(t_start, t_stop)
+        return replace(self, times=self._inside(start, stop), t_start=start, t_stop=stop)
+
+    def _window(self, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
         if self.sealed and (t_start is not None or t_stop is not None):
             raise NsnnError(f"{'t_start' if t_start is not None else 't_stop'} is given, and {self.sealed}")
@@ -85,8 +90,7 @@ class Source:
             raise NsnnError(f"t_stop = {stop[k]} s: expected a time after t_start = {start[k]} s")
         return start, stop
 
-    def inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        """The spike times, (n_spikes,) s, each in its trial but for rounding; a warning where they are hardly seconds."""
+    def _inside(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         finite = np.isfinite(self.times)
         if not finite.all():
             raise NsnnError(f"{self._called(int(np.argmin(finite)))}: expected finite times")
