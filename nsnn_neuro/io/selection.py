@@ -21,7 +21,7 @@ from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
 from .segments import coarseness, copy_names, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
-from .spikes.arrays import check_block
+from .spikes.arrays import check_block, check_same_units
 
 JOINED = "joined"
 """Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
@@ -154,12 +154,9 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
     if given is not None and len(given) != len(blocks):
         raise NsnnError(f"labels has {len(given)} values for {len(blocks)} Blocks: expected one for each")
     parts = [Trains.from_block(one, f"blocks[{k}]") for k, one in enumerate(blocks)]
-    for k, part in enumerate(parts):
-        if part.n_neurons != parts[0].n_neurons:
-            raise NsnnError(
-                f"blocks[{k}] has {part.n_neurons} neurons, blocks[0] has {parts[0].n_neurons}: expected the same neurons; choose "
-                "those that all have with select(block, units=...)"
-            )
+    check_same_units(
+        [f"blocks[{k}]" for k in range(len(parts))], [part.n_neurons for part in parts], [None] * len(parts)
+    )
     shared, own = _shared([dict(one.annotations) for one in blocks])
     table = _joined_table([unit_table(one) for one in blocks])
     shared.pop("units", None)

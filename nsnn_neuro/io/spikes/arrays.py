@@ -6,7 +6,7 @@ A `SpikeTrainList` that holds arrays is read as it is, without one object per tr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import neo
@@ -67,6 +67,20 @@ def check_block(block: Any, name: str) -> None:
         )
     if len(block.segments) == 0:
         raise NsnnError(f"{name} has no segments: expected one Segment per trial")
+
+
+def check_same_units(names: Sequence[str], sizes: Sequence[int], ids: Sequence[Any]) -> None:
+    """NsnnError for a part with another number of units than the first one, or with units of other ids (None: unknown)."""
+    for name, size, own in zip(names, sizes, ids, strict=True):
+        if size != sizes[0]:
+            raise NsnnError(
+                f"{name} has {size} units, {names[0]} has {sizes[0]}: expected the same neurons in each, an empty train for a "
+                "silent one; select(block, units=...) chooses those that all have"
+            )
+        if own is not None and ids[0] is not None and list(own) != list(ids[0]):
+            raise NsnnError(
+                f"{name} has the units {shown(own)}, {names[0]} has {shown(ids[0])}: expected the same units in the same order"
+            )
 
 
 def read_segments(block: Any, name: str = "block") -> list[Read]:

@@ -18,7 +18,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, shown, si
-from .arrays import declared_resolution, different_windows, read_segments, read_trains
+from .arrays import check_same_units, declared_resolution, different_windows, read_segments, read_trains
 from .bins import rounding
 from .container import Trains
 
@@ -68,7 +68,9 @@ def read(
     elif holds_blocks(source):
         blocks = list(source)
         parts = [part for k, one in enumerate(blocks) for part in read_segments(one, f"{name}[{k}]")]
-        _check_same_neurons(blocks, name)
+        sizes = [len(one.segments[0].spiketrains) for one in blocks]
+        ids = [(one.annotations.get("units") or {}).get("id") for one in blocks]
+        check_same_units([f"{name}[{k}]" for k in range(len(blocks))], sizes, ids)
     elif _is_list(source) and len(source) and all(isinstance(train, neo.SpikeTrain) for train in source):
         blocks, parts = [], [read_trains(source, name)]
     else:
@@ -141,21 +143,6 @@ def holds_blocks(value: Any) -> bool:
     return isinstance(value, neo.Block | Trains) or (
         several and all(isinstance(one, neo.Block) for one in value)
     )
-
-
-def _check_same_neurons(blocks: Sequence[neo.Block], name: str) -> None:
-    """Refuse Blocks with different numbers of neurons, or with the same units in another order."""
-    sizes = [len(block.segments[0].spiketrains) for block in blocks]
-    ids = [(block.annotations.get("units") or {}).get("id") for block in blocks]
-    for k, (size, own) in enumerate(zip(sizes, ids, strict=True)):
-        if size != sizes[0]:
-            raise NsnnError(
-                f"{name}[{k}] has {size} spike trains, {name}[0] has {sizes[0]}: expected the same neurons in each Block"
-            )
-        if own is not None and ids[0] is not None and list(own) != list(ids[0]):
-            raise NsnnError(
-                f"{name}[{k}] has the units {shown(own)}, {name}[0] has {shown(ids[0])}: expected the same units in the same order"
-            )
 
 
 def holds_trials(value: Any) -> bool:

@@ -18,7 +18,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ...core.errors import NsnnError
 from ...core.units import is_quantity, shown, si
 from ...core.warn import warn
-from .arrays import different_windows, read_items
+from .arrays import check_same_units, different_windows, read_items
 from .bins import EPS, rounding
 from .doubts import Unitless
 
@@ -140,17 +140,8 @@ def of_trains(times: Sequence[np.ndarray], n_trials: int, n_neurons: int, **more
 def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:
     """The trials of several sources of the same units, one after the other; `names` are for messages."""
     first = parts[0]
-    for part, name in zip(parts, names, strict=True):
-        if part.n_neurons != first.n_neurons:
-            raise NsnnError(
-                f"{name} has {part.n_neurons} units, {names[0]} has {first.n_neurons}: expected the same units in every trial, "
-                "an empty train for a silent one"
-            )
-        if part.units.get("id") != first.units.get("id"):
-            raise NsnnError(
-                f"{name} has the units {shown(part.units.get('id'))}, {names[0]} has "
-                f"{shown(first.units.get('id'))}: expected the same units in the same order"
-            )
+    ids = [part.units.get("id", range(part.n_neurons)) for part in parts]
+    check_same_units(names, [part.n_neurons for part in parts], ids)
     begin = np.cumsum([0, *(part.n_trials for part in parts)])
     ends = {}
     for edge in ("t_start", "t_stop"):

@@ -367,7 +367,7 @@ def test_blocks_in_a_list_are_their_trials_together():
     joint = to_block([[[0.1, 0.2], [0.5]], [[], [0.3]], [[0.4], [0.6, 0.7, 0.8]]], t_stop=1 * second)
     parts, expected = (measures.law_of_total_covariance(labels, data) for data in ([one, two], joint))
     np.testing.assert_array_equal(parts.total, expected.total)
-    with pytest.raises(NsnnError, match=r"block\[1\] has 1 spike trains, block\[0\] has 2"):
+    with pytest.raises(NsnnError, match=r"block\[1\] has 1 units, block\[0\] has 2"):
         measures.firing_rate([one, to_block([[[0.1]]], t_stop=1 * second)])
     named = [to_block({k: [0.1] for k in ids}, t_stop=1 * second) for ids in ("ab", "ba")]
     with pytest.raises(
