@@ -73,16 +73,10 @@ def _single(value: Any) -> Source | None:
         return _of_pynapple(value, {int(k): value[k].t for k in value})
     if _is(value, "pynapple", "Ts"):
         return _of_pynapple(value, {0: value.t})
-    _refuse_relatives(value)
     if _is_sorting(value):
         return _of_sorting(value)
     if _is(value, "pandas", "DataFrame"):
         return _of_nest(value) if _is_nest(value) else dataframes.read(value)
-    if _is(value, "brian2.groups.group", "Group"):
-        raise NsnnError(
-            f"source = {value.name!r}, a {type(value).__name__}: expected its spikes, those of a monitor that was there during the "
-            "run: monitor = SpikeMonitor(group), then to_block(monitor)"
-        )
     if isinstance(value, Mapping):
         if "events" in value and isinstance(value["events"], Mapping) and _is_nest(value["events"]):
             return _of_nest(value["events"], "source['events']")  # the status of a spike recorder
@@ -107,11 +101,7 @@ def _single(value: Any) -> Source | None:
                 {k: (_of_nest if _is_nest(v) else sources.by_unit)(v, name) for k, (name, v) in parts.items()}
             )
         return sources.by_unit(value)
-    if _is(value, "brian2.core.base", "BrianObject"):
-        kind = type(value).__name__
-        raise NsnnError(
-            f"source = {kind} object: expected its spikes, to_block(monitor) after monitor = SpikeMonitor(...) and run(...)"
-        )
+    _refuse_relatives(value)
     return None
 
 
@@ -130,17 +120,18 @@ def _is_sorting(value: Any) -> bool:
 
 def _refuse_relatives(value: Any) -> None:
     """Refuse objects that come with spikes, and are none."""
-    kind = type(value).__name__
-    if type(value).__module__.partition(".")[0] == "pynapple":
-        raise NsnnError(f"source = {kind} of pynapple: expected spikes, a Ts or TsGroup")
-    if _is(value, "brian2.core.variables", "VariableView"):
-        raise NsnnError(
-            f"source = {value.name!r}, a {kind} of Brian2: expected the SpikeMonitor itself, to_block(monitor)"
-        )
-    if callable(getattr(value, "get_traces", None)):
-        raise NsnnError(f"source = {kind}, a recording of SpikeInterface: expected the sorting of its spikes")
-    if isinstance(value, str | os.PathLike):
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    expected = None
+    if "pynapple" in packages:
+        expected = "spikes, a Ts or TsGroup of pynapple"
+    elif "brian2" in packages and not isinstance(value, np.ndarray):
+        expected = "its spikes, to_block(monitor) after monitor = SpikeMonitor(group) and run(...)"
+    elif callable(getattr(value, "get_traces", None)):
+        expected = "the sorting of its spikes"
+    elif isinstance(value, str | os.PathLike):
         raise NsnnError(f"source = {shown(os.fspath(value))}: expected spike times{block_from(value)}")
+    if expected:
+        raise NsnnError(f"source = {type(value).__name__} object: expected {expected}")
 
 
 def _is_nest(events: Any) -> bool:

@@ -131,10 +131,7 @@ def test_a_monitor_has_its_neurons_and_the_time_that_the_run_reached(monitors):
     refused(monitors["all"], "lies outside t_start = 0 s to t_stop = 0.01 s", t_stop=10 * ms)
     refused(monitors["all"], "unit 0", t_start=20 * ms)
     group = monitors["all"].source
-    refused(
-        group,
-        f"source = {group.name!r}, a NeuronGroup: expected its spikes, those of a monitor that was there during the run",
-    )
+    refused(group, "source = NeuronGroup object: expected its spikes, to_block(monitor)")
 
 
 def test_populations_from_monitors(monitors):
@@ -264,9 +261,7 @@ def test_pynapple_with_several_epochs():
 
 def test_objects_of_pynapple_without_spikes():
     nap = pytest.importorskip("pynapple")
-    refused(
-        nap.IntervalSet(0, 1), "IntervalSet of pynapple: expected spikes, a Ts or TsGroup", t_stop=1 * second
-    )
+    refused(nap.IntervalSet(0, 1), "IntervalSet object: expected spikes, a Ts or TsGroup", t_stop=1 * second)
     trains = {0: nap.Ts(np.array([0.1, 0.2])), 1: nap.Ts(np.array([0.3, 0.4]))}
     refused(trains, "pynapple.TsGroup(source, time_support=...)", t_stop=1 * second)
 
@@ -487,8 +482,7 @@ def test_trials_of_several_groups_and_what_is_no_source():
     group = NeuronGroup(2, "v : 1", threshold="v > 1", name="group_of_two")
     monitor = SpikeMonitor(group)
     Network(group, monitor)  # unused objects warn
-    refused(group, "a NeuronGroup: expected its spikes", t_stop=1 * second)
-    refused(monitor.t, "a VariableView of Brian2: expected the SpikeMonitor itself", t_stop=1 * second)
+    refused(monitor.t, "VariableView object: expected its spikes, to_block(monitor)", t_stop=1 * second)
     with pytest.raises(NsnnError, match=r"to_block\(monitor\) makes one"):
         measures.firing_rate(monitor)
 
