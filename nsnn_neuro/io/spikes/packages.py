@@ -25,6 +25,7 @@ from .bins import rounding
 from .doubts import Unitless
 from .sources import Source, id_column, plain
 
+_MONITOR = "brian2.monitors.spikemonitor", "EventMonitor"
 _MILLI = 1e-3  # NEST's times are in ms
 _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 
@@ -46,14 +47,10 @@ def _unplaced(value: Any) -> Source:
 
 def _is_trial(item: Any) -> bool:
     """Whether an item of a list is a trial, or several, by itself, though it is no list of neurons."""
-    if _is(item, "brian2.monitors.spikemonitor", "EventMonitor"):
+    if _is(item, *_MONITOR) or _is(item, "pynapple", "Ts"):
         raise NsnnError(
-            'source is a list of SpikeMonitors: trials or populations? For populations of one run pass a dict, {"E": monitor, '
-            '"I": monitor}; for trials collect monitor.spike_trains() of each run'
-        )
-    if _is(item, "pynapple", "Ts"):
-        raise NsnnError(
-            "source is a list of Ts: neurons or trials? For neurons pass a TsGroup; for trials a list of TsGroups"
+            f"source is a list of {type(item).__name__}s: trials, or neurons of one? For neurons pass a TsGroup, or of populations "
+            '{"E": monitor, "I": monitor}; for trials a list of TsGroups, or monitor.spike_trains() of each run'
         )
     lists = isinstance(item, SpikeTrainList) and not isinstance(item, list)
     known = isinstance(item, neo.Segment | Mapping) or _is(item, "pandas", "DataFrame")
@@ -65,7 +62,7 @@ def _single(value: Any) -> Source | None:
     result = sources.neo_source(value)
     if result is not None:
         return result
-    if _is(value, "brian2.monitors.spikemonitor", "EventMonitor"):
+    if _is(value, *_MONITOR):
         return _of_monitor(value, "source")
     if _is(value, "elephant.trials", "Trials"):
         return _of_elephant(value)
@@ -82,23 +79,24 @@ def _single(value: Any) -> Source | None:
             return _of_nest(value["events"], "source['events']")  # the status of a spike recorder
         if _is_nest(value):
             return _of_nest(value)
-        for one, other in (("senders", "times"), ("times", "senders")):
-            if one in value:
-                raise NsnnError(
-                    f"source has the key {one!r} and no {other!r}: expected the events of NEST's spike recorder, "
-                    "{'senders': neurons, 'times': times in ms}; or {unit: times in seconds}"
-                )
+        if "senders" in value or "times" in value:
+            raise NsnnError(
+                f"source has the keys {shown(list(value))}: expected the events of NEST's spike recorder, {{'senders': neurons, "
+                "'times': times in ms}; or {unit: times in seconds}"
+            )
         if any(_is(one, "pynapple", "Ts") for one in value.values()):
             raise NsnnError(
                 "source is a dict of Ts: expected a TsGroup, such as pynapple.TsGroup(source, time_support=...)"
             )
-        if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
+        if value and all(_is(one, *_MONITOR) for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
         if value and all(isinstance(one, Mapping) for one in value.values()):
             _check_populations(value)
-            parts = {k: (f"source[{k!r}]", one) for k, one in value.items()}
             return sources.side_by_side(
-                {k: (_of_nest if _is_nest(v) else sources.by_unit)(v, name) for k, (name, v) in parts.items()}
+                {
+                    k: (_of_nest if _is_nest(v) else sources.by_unit)(v, f"source[{k!r}]")
+                    for k, v in value.items()
+                }
             )
         return sources.by_unit(value)
     _refuse_relatives(value)

@@ -143,7 +143,7 @@ def test_populations_from_monitors(monitors):
 
 def test_monitors_that_say_too_little(monitors):
     refused(monitors["counted"], "has counted spikes but recorded none")
-    refused([monitors["all"], monitors["some"]], "trials or populations?")
+    refused([monitors["all"], monitors["some"]], "trials, or neurons of one?")
     start_scope()
     fresh = SpikeMonitor(NeuronGroup(2, "v : 1", threshold="v > 1", clock=None, dt=0.2 * ms, namespace={}))
     refused(fresh, "has not run yet")
@@ -239,7 +239,7 @@ def test_pynapple_with_one_epoch():
     assert block.annotations["units"] == {"id": ids, "area": list(group.get_info("area"))}
     single = to_block(nap.Ts([0.5, 0.1], time_support=nap.IntervalSet(0, 2)))
     assert (lists(single), bounds_of(single)) == ([[[0.1, 0.5]]], [(0.0, 2.0, 1)])
-    refused([nap.Ts([0.5])], "neurons or trials?")
+    refused([nap.Ts([0.5])], "trials, or neurons of one?")
 
 
 def test_pynapple_with_several_epochs():
@@ -597,7 +597,7 @@ REFUSED = [
     ({"pyr": {**NEST, "ids": [5, 6]}}, END, "source['pyr']['ids'] = [5, 6]", "each once"),
     ({"senders": [1], "times": [1.0, 2.0]}, END, "1 senders", "expected as many"),
     ({"senders": np.array([], int), "times": []}, END, "source has no senders", "list the neurons"),
-    ({"senders": [1]}, END, "source has the key 'senders' and no 'times'", "times in ms"),
+    ({"senders": [1]}, END, "source has the keys ['senders']", "times in ms"),
     (Sorting(SEGMENTS), {}, "a sorting without its recording", "pass t_stop"),
 ]  # fmt: skip
 
