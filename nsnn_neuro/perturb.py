@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import neo
@@ -17,7 +18,7 @@ import numpy as np
 from .core import units
 from .core.checks import fraction, instance, non_negative, scalar, suggest_keywords, whole
 from .core.errors import NsnnError
-from .io.block import build_block
+from .io.block import block_of
 from .io.spikes import Trains
 from .models.network import Network
 
@@ -243,14 +244,8 @@ def _with_spikes(
     annotations["perturbations"] = [*before, done]
     if not on_grid:
         annotations.pop("dt", None)
-    new = build_block(
-        trial,
-        neuron,
-        times=times,
-        n_trials=spikes.n_trials,
-        n_neurons=spikes.n_neurons,
-        t_start=spikes.t_start,
-        t_stop=spikes.t_stop,
+    new = block_of(
+        replace(spikes, trial=trial, neuron=neuron, times=times),
         signals=[[copy.deepcopy(signal) for signal in segment.analogsignals] for segment in block.segments],
         annotations=annotations,
     )

@@ -13,11 +13,11 @@ import numpy as np
 from brian2 import Network, second
 
 from ..core import units
-from ..core.bins import rounding
 from ..core.checks import LARGEST, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
 from ..io.spikes import Trains
+from ..io.spikes.bins import rounding
 from ..models import network as nsnn_network
 from ..models.compatibility import check_compatible
 from ..models.neurons import Neuron

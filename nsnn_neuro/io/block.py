@@ -147,3 +147,9 @@ def build_block(
         segments.append(segment)
     block.segments.extend(segments)  # append looks through all that are there
     return block
+
+
+def block_of(spikes: Any, **more: Any) -> neo.Block:
+    """Block of flat spikes, a `Trains` or a `Source`; further arguments as of `build_block`."""
+    names = ("trial", "neuron", "times", "n_trials", "n_neurons", "t_start", "t_stop")
+    return build_block(**{name: getattr(spikes, name) for name in names}, **more)

@@ -13,7 +13,7 @@ from ..core.checks import did_you_mean
 from ..core.errors import NsnnError
 from ..core.units import is_quantity, shown, si
 from .lookup import EVENT_TIME, START_TIME
-from .train_arrays import seconds
+from .spikes.arrays import seconds
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
 _LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"
@@ -109,9 +109,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
             f"events = {shown(events)}: {times.size} times for {n} trials: expected one for each, or one for all; cut makes a "
             "trial of each event"
         )
-    bad = np.flatnonzero(~np.isfinite(times))
-    if bad.size:
-        raise NsnnError(f"events[{bad[0]}] is {times[bad[0]]} ({bad.size} of {n} are not finite): {_CHOOSE}")
+    _check_finite(times, "events", _CHOOSE)
     return times
 
 
@@ -131,19 +129,14 @@ def _annotated(block: neo.Block, name: str) -> np.ndarray:
             f"events = {name!r}: no event, epoch or annotation of numbers in each trial has this name; there are the events "
             f"{listed} and the annotations {numbers}{did_you_mean(name, [*listed, *numbers])}"
         )
-    moved = [k for k, one in enumerate(known) if EVENT_TIME in one]
-    if moved:
-        raise NsnnError(
-            f"events = {name!r}: the clock of segment {moved[0]} was shifted by its event (annotation {EVENT_TIME!r}), and its "
-            f"annotation {name!r} was not: align by it before cut or align, or pass the times on the new clock as an array"
-        )
+    for k, one in enumerate(known):
+        _refuse_shifted(one, name, k)
     values = np.array([one[name] for one in known], dtype=float)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise NsnnError(
-            f"events = {name!r}: {values[bad[0]]} in trial {bad[0]} ({bad.size} of {values.size} are not finite): choose the "
-            f"trials that have this event, select(block, trials=np.isfinite(conditions(block, {name!r})))"
-        )
+    _check_finite(
+        values,
+        f"events = {name!r}: trial",
+        f"choose the trials that have this event, select(block, trials=np.isfinite(conditions(block, {name!r})))",
+    )
     starts = [one.get(START_TIME, 0.0) for one in known]
     wrong = [k for k, one in enumerate(starts) if not (_is_number(one) and np.isfinite(one))]
     if wrong:
@@ -152,6 +145,24 @@ def _annotated(block: neo.Block, name: str) -> np.ndarray:
             f"the trial in seconds, on the clock of {name!r}; or pass the times on the trials' own clocks as an array"
         )
     return values - np.array(starts, dtype=float)
+
+
+def _refuse_shifted(annotations: Mapping[str, Any], name: str, k: int) -> None:
+    """Refuse times by name in segment k after its clock was shifted by its event, as they were not."""
+    if EVENT_TIME in annotations:
+        raise NsnnError(
+            f"events = {name!r}: the clock of segment {k} was shifted by its event (annotation {EVENT_TIME!r}), and these times "
+            "were not: name them before cut or align, or pass the times on the new clock as an array"
+        )
+
+
+def _check_finite(times: np.ndarray, name: str, cure: str) -> None:
+    """NsnnError for NaN and infinite times."""
+    bad = np.flatnonzero(~np.isfinite(times))
+    if bad.size:
+        raise NsnnError(
+            f"{name}[{bad[0]}] is {times[bad[0]]} ({bad.size} of {times.size} are not finite): {cure}"
+        )
 
 
 def _is_number(value: Any) -> bool:
@@ -197,11 +208,8 @@ def _seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:
         numbers = np.asarray(getattr(value, "magnitude", value))
     except (TypeError, ValueError):
         numbers = np.empty(0, dtype=object)
-    if numbers.dtype.kind == "f" and np.isnan(numbers).any() and numbers.ndim == 1:
-        which = np.flatnonzero(np.isnan(numbers))
-        raise NsnnError(
-            f"{name}[{which[0]}] is NaN ({which.size} of {numbers.size} are): {cure.format(name=name)}"
-        )
+    if numbers.dtype.kind == "f" and numbers.ndim == 1:
+        _check_finite(numbers, name, cure.format(name=name))
     many = isinstance(value, list | tuple) and any(map(is_quantity, value))
     if is_quantity(value) or many:
         return np.asarray(si(value, "s", name), dtype=float)
@@ -264,11 +272,7 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
     part = _part(known[base][0], "events")
     if base == name:
         return part
-    if EVENT_TIME in segment.annotations:
-        raise NsnnError(
-            f"events = {name!r}: the clock of segment {k} was shifted by its event (annotation {EVENT_TIME!r}), and the column "
-            f"{column!r} of {base!r} was not: name it before align or cut, or pass the times on the new clock as an array"
-        )
+    _refuse_shifted(segment.annotations, name, k)
     values = np.asarray(part.columns.get(column, []))
     if column not in part.columns or values.dtype.kind not in "iuf":
         numeric = [key for key, one in part.columns.items() if np.asarray(one).dtype.kind in "iuf"]
@@ -276,21 +280,17 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
             f"events = {name!r}: {base!r} has no column {column!r} of numbers; it has {numeric}{did_you_mean(column, numeric)}; "
             f"events = {base!r} are its times (of intervals: their starts)"
         )
-    bad = np.flatnonzero(np.isnan(values))
-    if bad.size:
-        raise NsnnError(
-            f"events = {name!r}: NaN in {bad.size} of {values.size} rows, first in row {bad[0]}: pass the times of the others as "
-            f"an array, and their labels too: times = conditions(load(path), {column!r}), known = np.isfinite(times), times[known]"
-        )
+    _check_finite(
+        values,
+        f"events = {name!r}: row",
+        "pass the times of the others as an array, and their labels too: times = conditions(load(path), "
+        f"{column!r}), known = np.isfinite(times), times[known]",
+    )
     return _Part(values.astype(float), part.labels, part.columns)
 
 
 def _check_order(times: np.ndarray, name: str) -> None:
-    bad = np.flatnonzero(~np.isfinite(times))
-    if bad.size:
-        raise NsnnError(
-            f"{name}[{bad[0]}] is {times[bad[0]]} ({bad.size} of {times.size} are not finite): leave them and their labels out"
-        )
+    _check_finite(times, name, _LEAVE_OUT.format(name=name))
     back = np.flatnonzero(np.diff(times) < 0)
     if back.size:
         k = int(back[0]) + 1

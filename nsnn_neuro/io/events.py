@@ -12,14 +12,13 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.bins import rounding
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
-from ..core.units import describe, shown, si
 from .event_times import Events, read_events, trial_times
 from .lookup import EVENT_TIME, LABEL, START_TIME
-from .segments import SAMPLED, TIMED, cut_signal, cut_timed, moved, rebuilt, unit_table
-from .spikes import Trains, of_windows
+from .segments import SAMPLED, TIMED, copy_names, cut_signal, cut_timed, moved, rebuilt, unit_table
+from .spikes import Trains, first_after, scalar_time
+from .spikes.bins import rounding
 
 _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
 
@@ -64,7 +63,7 @@ def cut(
     {'event_time': 3.0, 'label': 'right'}
     """
     one_of(overlap, ("error", "repeat"), "overlap")
-    low, high = 0.0 - _time(before, "before"), _time(after, "after")
+    low, high = 0.0 - scalar_time(before, "before"), scalar_time(after, "after")
     if not low < high:
         raise NsnnError(f"before = {before}, after = {after}: expected a window that begins before it ends")
     spikes = Trains.from_block(block)
@@ -80,7 +79,8 @@ def cut(
             f"those of events[{k}] = {chosen.times[k]:g} s and events[{k + 1}] = {chosen.times[k + 1]:g} s, so that a spike "
             'would be in two trials: take a shorter window, leave out events, or pass overlap="repeat"'
         )
-    cutout = _windows(spikes, chosen, low, high, apart)
+    edges = np.tile([low, high], (start.size, 1))
+    cutout = spikes.around(chosen.times, chosen.segment, start, stop, edges, apart).at_least(apart)
     result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, apart), _annotations(block))
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
     single = len(block.segments) == 1
@@ -144,19 +144,10 @@ def align(block: Any, events: Any) -> neo.Block:
     spikes = replace(spikes, times=moments, t_start=start, t_stop=stop, resolution=apart)
     contents = [moved(segment, float(by)) for segment, by in zip(block.segments, times, strict=True)]
     result = rebuilt(spikes, contents, _annotations(block))
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
-    for segment, old, by in zip(result.segments, block.segments, times.tolist(), strict=True):
-        segment.name, segment.description = old.name, old.description
-        segment.annotations.update(old.annotations)
+    copy_names(block, block.segments, result)
+    for segment, by in zip(result.segments, times.tolist(), strict=True):
         segment.annotations[EVENT_TIME] = by
     return result
-
-
-def _time(value: Any, name: str) -> float:
-    x = si(value, "s", name)
-    if np.ndim(x) or not np.isfinite(x):
-        raise NsnnError(f"{name} = {shown(value)}: expected {describe('s')}")
-    return float(x)
 
 
 def _annotations(block: neo.Block) -> dict[str, Any]:
@@ -203,11 +194,6 @@ def _with_next(overlaps: np.ndarray) -> np.ndarray:
     return result
 
 
-def _ends(stop: np.ndarray, last: float, apart: float) -> np.ndarray:
-    """The first moment that isn't in each window any more; those that end with the recording, at `last`, hold their end."""
-    return np.where(stop >= last - apart, stop + apart, stop - apart)
-
-
 def _contents(
     block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, apart: float
 ) -> list[dict[str, list[Any]]]:
@@ -218,7 +204,7 @@ def _contents(
         own = np.flatnonzero(chosen.segment == k)
         zero = chosen.times[own]
         start, stop = zero + low, zero + high
-        end = _ends(stop, float(spikes.t_stop[k]), apart)
+        end = first_after(stop, float(spikes.t_stop[k]), apart)
         for kind in kinds if own.size else ():
             for one in getattr(segment, kind):
                 if kind in SAMPLED:
@@ -228,26 +214,3 @@ def _contents(
                 for i, piece in zip(own, pieces, strict=True):
                     contents[i][kind] += [] if piece is None else [piece]
     return contents
-
-
-def _windows(spikes: Trains, chosen: Events, low: float, high: float, apart: float) -> Trains:
-    """The spikes of each window as a trial of its own; every spike within rounding of a window's start belongs to it."""
-    borders = np.searchsorted(spikes.trial, np.arange(spikes.n_trials + 1))
-    parts, number = [], []
-    for k in np.unique(chosen.segment):
-        first, last = int(borders[k]), int(borders[k + 1])
-        moments = spikes.times[first:last]
-        order = np.argsort(moments)
-        events = chosen.times[chosen.segment == k]
-        start, stop = events + low, events + high
-        end = _ends(stop, float(spikes.t_stop[k]), apart)
-        a, b = np.searchsorted(moments[order], [start - apart, end])
-        parts.append(first + of_windows(order, spikes.neuron[first:last], spikes.n_neurons, a, b))
-        number.append(b - a)
-    index = np.concatenate(parts)
-    trial = np.repeat(np.arange(chosen.times.size), np.concatenate(number))
-    times = spikes.times[index]
-    times -= chosen.times[trial]
-    np.clip(times, low, high, out=times)
-    edges = np.tile([low, high], (chosen.times.size, 1))
-    return Trains.from_arrays(times, spikes.neuron[index], trial, spikes.n_neurons, edges).at_least(apart)

@@ -1,4 +1,4 @@
-"""Blocks as objects of other packages: pynapple, xarray, pandas. `interop` is the way back.
+"""Blocks as objects of other packages: pynapple, xarray, pandas. `spikes.packages` is the way back.
 
 pynapple and xarray are optional.
 """
@@ -13,8 +13,9 @@ import numpy as np
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import needs_package
 from ..core.units import si
+from .lookup import population_names
 from .segments import unit_table
-from .spikes import Trains
+from .spikes import Trains, binned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,14 +30,6 @@ def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
     except TypeError:  # ids that can't be hashed
         distinct = False
     return {**fitting, "id": ids if distinct and ids is not None else list(range(n))}
-
-
-def _populations(block: neo.Block, n: int) -> list[str] | None:
-    try:
-        names = [str(p["name"]) for p in block.annotations["populations"] for _ in range(int(p["size"]))]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return names if len(names) == n else None
 
 
 @suggest_keywords
@@ -77,7 +70,7 @@ def to_pynapple(block: neo.Block) -> Any:
         keys = list(range(spikes.n_neurons))
     else:
         columns.pop("id")
-    names = _populations(block, spikes.n_neurons)
+    names = population_names(block.annotations.get("populations"), spikes.n_neurons)
     metadata = {**columns, **({"population": names} if names else {})}
     order = np.argsort(keys)  # pynapple sorts its keys, but not the metadata
     metadata = {k: [v[j] for j in order] for k, v in metadata.items() if k != "rate"}
@@ -134,23 +127,17 @@ def to_xarray(block: neo.Block, *, bin_width: Any, t_start: Any = None, t_stop: 
     start, stop = spikes.window()
     with needs_package("xarray", "to_xarray"):
         import xarray
-    number, n_bins = spikes.bins(width, "bin_width")
-    m = int(n_bins.min())
-    inside = number < m
-    shape = (spikes.n_trials, spikes.n_neurons, m)
-    counts = np.bincount(spikes.train[inside] * m + number[inside], minlength=int(np.prod(shape))).reshape(
-        shape
-    )
+    counts = binned(spikes, width, "bin_width")
     coordinates: dict[str, Any] = {
         "trial": ("trial", np.arange(spikes.n_trials), {"units": "1"}),
         "neuron": ("neuron", _unit_columns(block, spikes.n_neurons)["id"], {"units": "1"}),
         "time": (
             "time",
-            start + (np.arange(m) + 0.5) * width,
+            start + (np.arange(counts.shape[2]) + 0.5) * width,
             {"units": "s", "long_name": "middle of the bin"},
         ),
     }
-    names = _populations(block, spikes.n_neurons)
+    names = population_names(block.annotations.get("populations"), spikes.n_neurons)
     if names:
         coordinates["population"] = ("neuron", names)
     for key, values in _trial_columns(block).items():

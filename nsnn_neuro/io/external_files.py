@@ -1,4 +1,4 @@
-"""Read files of other programs: text (`spike_text`), and formats that Neo reads without unpickling; NWB: `nwb.recording`.
+"""Read files of other programs: text (`spikes.text_files`), and formats that Neo reads without unpickling; NWB: `nwb.recording`.
 
 Names and annotations of spike trains become the Block's annotation "units".
 """
@@ -20,19 +20,24 @@ import numpy as np
 from ..core.errors import FormatError
 from ..core.file_limits import Budget, check_regular
 from ..core.warn import warn
-from . import spike_tables
-from .block import build_block
+from .block import block_of
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
-from .matlab_help import variables, variables_of_hdf5
-from .segments import SAMPLED, TIMED, coarseness, unit_table
-from .spike_text import read_text
+from .segments import SAMPLED, TIMED, copy_names, rebuilt, unit_table
 from .spikes import Trains
-from .train_arrays import RESOLUTION
+from .spikes.text_files import read_text
 
 _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
 _PIECE = 2**20  # bytes that are expanded at once
+_MOST_NAMED = 10  # variables that a message names
+_TABLES = {
+    **dict.fromkeys((".csv", ".tsv"), 'read_csv({!r}, sep=None, engine="python")'),
+    **{
+        f".{kind}": f"read_{name}({{!r}})"
+        for kind, name in (("xlsx", "excel"), ("parquet", "parquet"), ("feather", "feather"))
+    },
+}  # calls of pandas that read a table, by the ending of its file
 # the first unpickles, and so would run what is in the file; the others guess units and sampling rate
 _REFUSED = ("PickleIO", "RawBinarySignalIO", "AsciiSignalIO")
 
@@ -56,13 +61,27 @@ def _check_matlab(path: Path, budget: Budget) -> None:
             file.seek(end)
 
 
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _named_spikes(names: list[str]) -> str:
+    """The first name with "spike" in it, else the first one."""
+    return next((name for name in names if "spike" in name.lower()), names[0] if names else "name")
+
+
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """Unit names that Neo would evaluate, from the formats that store them as text."""
     import h5py
 
     if path.suffix.lower() == ".mat" and h5py.is_hdf5(path):
         with opened(path) as file:
-            raise FormatError(variables_of_hdf5(Reader(file, budget).names("/")))
+            names = [name for name in Reader(file, budget).names("/") if not name.startswith("#")]
+        raise FormatError(
+            f"a MATLAB 7.3 file with the variables {_listed(names)}: read it with h5py and give the spike times to to_block, "
+            f"h5py.File(path)[{_named_spikes(names)!r}][()].ravel(); or save it in MATLAB with -v7"
+        )
     if path.suffix.lower() == ".mat":
         import scipy.io
 
@@ -91,27 +110,9 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 def _standard(block: neo.Block) -> neo.Block:
     """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
     spikes, table = Trains.from_block(block), unit_table(block)
-    apart = coarseness(spikes, block)
-    result = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.times,
-        n_trials=len(block.segments),
-        n_neurons=spikes.n_neurons,
-        t_start=spikes.t_start,
-        t_stop=spikes.t_stop,
-        annotations={
-            **({"units": table} if table else {}),
-            **block.annotations,
-            **({RESOLUTION: apart} if apart else {}),
-        },
-    )
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
-    for old, new in zip(block.segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
-        for kind in (*SAMPLED, *TIMED):
-            getattr(new, kind).extend(list(getattr(old, kind)))
+    contents = [{kind: getattr(old, kind) for kind in (*SAMPLED, *TIMED)} for old in block.segments]
+    result = rebuilt(spikes, contents, {**({"units": table} if table else {}), **block.annotations})
+    copy_names(block, block.segments, result)
     return result
 
 
@@ -162,9 +163,14 @@ def read_neo(
     import neo.io
 
     if path.suffix.lower() == ".txt" and path.is_file():
-        return read_text(path, budget, t_start, t_stop)
-    if path.suffix.lower() in spike_tables.READERS and path.is_file():
-        raise FormatError(spike_tables.how_to_read(path, budget))
+        return block_of(read_text(path, budget, t_start, t_stop))
+    if path.suffix.lower() in _TABLES and path.is_file():
+        raise FormatError(
+            "a table: to_block takes one with a row per spike and the columns unit, time (in seconds) and, for several trials, "
+            "trial; a text file with a line of spike times for each neuron has a name that ends in .txt:\n"
+            f"    table = pandas.{_TABLES[path.suffix.lower()].format(str(path))}\n"
+            "    block = nsnn_neuro.to_block(table, t_stop=...)"
+        )
     try:
         readers = [r for r in neo.io.list_candidate_ios(path) if r.__name__ not in _REFUSED]
     except ValueError:
@@ -195,7 +201,15 @@ def read_neo(
         raise FormatError(
             "a folder that no reader understands: expected a file, or a folder of a format that Neo reads"
         )
-    help_text = variables(path) if path.suffix.lower() == ".mat" else None
-    if help_text is not None:
-        raise FormatError(help_text)
+    if path.suffix.lower() == ".mat":
+        import scipy.io
+
+        known = [one for one in scipy.io.whosmat(path) if not one[0].startswith("__")]
+        if known:
+            shapes = [f"{name} ({' x '.join(map(str, shape))} {kind})" for name, shape, kind in known]
+            raise FormatError(
+                f"no Neo Block in it, but the MATLAB variables {_listed(shapes)}: give the one with spike times, in seconds, to "
+                f"to_block:\n    m = scipy.io.loadmat({str(path)!r}, squeeze_me=True)\n"
+                f"    block = nsnn_neuro.to_block([[m[{_named_spikes([name for name, *_ in known])!r}]]], t_stop=...)"
+            )
     raise FormatError("not readable (" + "; ".join(reasons) + ")")

@@ -134,7 +134,9 @@ def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
 def population_names(populations: Any, n: int) -> list[str]:
     """The population of each unit; empty where the annotation doesn't say it of n units."""
     listed = populations if isinstance(populations, list | tuple) else ()
-    good = all(isinstance(p, Mapping) and isinstance(p.get("size"), int) and "name" in p for p in listed)
+    good = all(
+        isinstance(p, Mapping) and isinstance(p.get("size"), int | np.integer) and "name" in p for p in listed
+    )
     if not good or sum(p["size"] for p in listed) != n or any(p["size"] < 0 for p in listed):
         return []
     return [str(p["name"]) for p in listed for _ in range(p["size"])]

@@ -15,18 +15,15 @@ import numpy as np
 
 from ..core import units
 from ..core.atomic_write import replaced
-from ..core.bins import EPS, rounding
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, missing
-from ..core.warn import warn
 from . import (
     external_files,
     hdf5,
     integrity,
-    interop,
 )
-from .block import analog_signal, build_block
+from .block import analog_signal, block_of
 from .event_times import trial_labels
 from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
@@ -34,8 +31,10 @@ from .nwb import write as nwb_write
 from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
 from .segments import cropped
-from .sources import Source
-from .train_arrays import RESOLUTION
+from .spikes import packages
+from .spikes.arrays import RESOLUTION
+from .spikes.bins import EPS, rounding
+from .spikes.sources import edges
 
 if TYPE_CHECKING:
     import h5py
@@ -43,13 +42,11 @@ if TYPE_CHECKING:
 _PICKLES = (".pkl", ".pickle", ".p", ".pck", ".pcl", ".joblib", ".dill", ".pt", ".pth", ".npy", ".npz")
 
 
-def _edges(value: Any, name: str, n_trials: int) -> np.ndarray:
-    """A given t_start or t_stop, (n_trials,) s."""
-    times = np.asarray(units.si(value, "s", name), dtype=float)
-    if times.shape not in ((), (n_trials,)) or not np.isfinite(times).all():
-        many = f", or {n_trials} of them, one per trial" if n_trials > 1 else ""
-        raise NsnnError(f"{name} = {value}: expected one finite time such as 2*second{many}")
-    return np.broadcast_to(times, n_trials)
+def _copied(signal: neo.AnalogSignal, values: np.ndarray, name: str | None) -> neo.AnalogSignal:
+    """A signal like `signal`, which keeps its own segment."""
+    about = {"description": signal.description, "array_annotations": dict(signal.array_annotations)}
+    clock = signal.t_start, signal.sampling_rate
+    return analog_signal(values, signal.units, *clock, signal.annotations, name=name, **about)
 
 
 def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
@@ -72,32 +69,8 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
             )
         values = np.array(one.magnitude)
         values.flags.writeable = not alike
-        for _ in range(n_trials if alike else 1):
-            names = {"description": one.description, "array_annotations": dict(one.array_annotations)}
-            clock = one.t_start, one.sampling_rate
-            copy = analog_signal(values, one.units, *clock, one.annotations, name="stimulus", **names)
-            signals.append([copy])
+        signals += [[_copied(one, values, "stimulus")] for _ in range(n_trials if alike else 1)]
     return signals
-
-
-def _window(source: Source, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
-    if source.sealed and (t_start is not None or t_stop is not None):
-        raise NsnnError(f"{'t_start' if t_start is not None else 't_stop'} is given, and {source.sealed}")
-    if t_start is None and source.t_start is None and source.no_start:
-        raise NsnnError(source.no_start)
-    if source.caution and (t_start is None or t_stop is None):
-        warn(source.caution)
-    start = source.t_start if t_start is None else _edges(t_start, "t_start", source.n_trials)
-    start = np.zeros(source.n_trials) if start is None else start
-    if t_stop is None and source.t_stop is None:
-        raise NsnnError(f"to_block needs t_stop: {source.no_stop}")
-    stop = source.t_stop if t_stop is None else _edges(t_stop, "t_stop", source.n_trials)
-    assert stop is not None
-    if not (start < stop).all():
-        k = int(np.argmin(start < stop))
-        raise NsnnError(f"t_stop = {stop[k]} s: expected a time after t_start = {start[k]} s")
-    return start, stop
 
 
 @suggest_keywords
@@ -155,23 +128,16 @@ def to_block(
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
-    spikes = interop.read(source)
+    spikes = packages.read(source, t_start, t_stop)
     conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
-    start, stop = _window(spikes, t_start, t_stop)
-    own = spikes.signals or [[] for _ in range(spikes.n_trials)]
+    own = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)
     columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}
     if spikes.eps > EPS:
-        columns[RESOLUTION] = rounding(start, stop, eps=spikes.eps)
-    block = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.inside(start, stop),
-        n_trials=spikes.n_trials,
-        n_neurons=spikes.n_neurons,
-        t_start=start,
-        t_stop=stop,
-        signals=[a + b for a, b in zip(own, given, strict=True)],
+        columns[RESOLUTION] = rounding(spikes.t_start, spikes.t_stop, eps=spikes.eps)
+    block = block_of(
+        spikes,
+        signals=[a + b for a, b in zip(own or [[]] * spikes.n_trials, given, strict=True)],
         annotations={**spikes.annotations, **columns, **provenance()},
     )
     for segment, row in zip(block.segments, spikes.trials, strict=False):
@@ -350,7 +316,7 @@ def load(
             f"trials = {units.shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
         )
     start, stop = (
-        None if time is None else float(_edges(time, name, 1)[0])
+        None if time is None else float(edges(time, name, 1)[0])
         for time, name in ((t_start, "t_start"), (t_stop, "t_stop"))
     )
     if start is not None and stop is not None and not start < stop:

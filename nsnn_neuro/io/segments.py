@@ -11,10 +11,10 @@ import numpy as np
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import rounding, slack
-from .block import analog_signal, build_block
+from .block import analog_signal, block_of
 from .spikes import Trains
-from .train_arrays import RESOLUTION, declared_resolution, seconds
+from .spikes.arrays import RESOLUTION, declared_resolution, seconds
+from .spikes.bins import rounding, slack
 
 TIMED = ("irregularlysampledsignals", "events", "epochs")
 """Containers of a Segment whose objects have a time for each of their values."""
@@ -180,16 +180,7 @@ def rebuilt(
     spikes: Trains, contents: Sequence[Mapping[str, Sequence[Any]]], annotations: Mapping[str, Any]
 ) -> neo.Block:
     """Block of these spikes, with what each segment holds besides: name of the Neo container -> its objects."""
-    block = build_block(
-        spikes.trial,
-        spikes.neuron,
-        times=spikes.times,
-        n_trials=spikes.n_trials,
-        n_neurons=spikes.n_neurons,
-        t_start=spikes.t_start,
-        t_stop=spikes.t_stop,
-        annotations=annotations,
-    )
+    block = block_of(spikes, annotations=annotations)
     block.annotations.pop(RESOLUTION, None)
     if spikes.resolution > rounding(spikes.t_start, spikes.t_stop):
         block.annotations[RESOLUTION] = float(spikes.resolution)
@@ -198,6 +189,15 @@ def rebuilt(
             if objects:
                 getattr(segment, kind).extend(list(objects))
     return block
+
+
+def copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
+    """Give `result` the name and date of a Block, and its segments the names and annotations of these ones."""
+    result.name, result.description = source.name, source.description
+    result.rec_datetime = source.rec_datetime
+    for old, new in zip(segments, result.segments, strict=True):
+        new.name, new.description = old.name, old.description
+        new.annotations.update(old.annotations)
 
 
 def inside(times: np.ndarray, start: float, stop: float, last: bool) -> np.ndarray:
@@ -234,8 +234,5 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
             ]
         contents.append(content)
     result = rebuilt(spikes, contents, block.annotations)
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
-    for old, new in zip(block.segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
+    copy_names(block, block.segments, result)
     return result

@@ -19,9 +19,9 @@ from ..core.units import shown
 from .event_times import plain_labels, trial_labels
 from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
-from .segments import coarseness, moved, rebuilt, shifted, unit_table
+from .segments import coarseness, copy_names, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
-from .train_arrays import block_from
+from .spikes.arrays import check_block, check_same_units
 
 JOINED = "joined"
 """Annotation of a joined Block: for each of the Blocks what is not the same in all of them."""
@@ -47,7 +47,7 @@ def conditions(block: Any, name: str = LABEL) -> np.ndarray:
     >>> conditions(trials)
     array(['left', 'right'], dtype='<U5')
     """
-    _check_block(block, "block")
+    check_block(block, "block")
     instance(name, str, "name", "the name of an annotation of the trials, as text")
     known = [segment.annotations for segment in block.segments]
     lacking = [k for k, one in enumerate(known) if name not in one]
@@ -93,7 +93,7 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
     >>> [segment.spiketrains[0].magnitude.tolist() for segment in chosen.segments]
     [[0.6], [0.2]]
     """
-    _check_block(block, "block")
+    check_block(block, "block")
     spikes = Trains.from_block(block)
     table = unit_table(block)
     rows = chosen_trials(block, trials)
@@ -116,7 +116,7 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
     result = rebuilt(_taken(spikes, rows, cells, coarseness(spikes, block)), contents, annotations)
-    _copy_names(block, [block.segments[k] for k in rows], result)
+    copy_names(block, [block.segments[k] for k in rows], result)
     return result
 
 
@@ -149,17 +149,14 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
     if not isinstance(blocks, Sequence) or isinstance(blocks, str) or not blocks:
         raise NsnnError(f"blocks = {shown(blocks)}: expected a list of Blocks, or a dict of label -> Block")
     for k, one in enumerate(blocks):
-        _check_block(one, f"blocks[{k}]")
+        check_block(one, f"blocks[{k}]")
     given = None if labels is None else plain_labels(labels, "labels")
     if given is not None and len(given) != len(blocks):
         raise NsnnError(f"labels has {len(given)} values for {len(blocks)} Blocks: expected one for each")
     parts = [Trains.from_block(one, f"blocks[{k}]") for k, one in enumerate(blocks)]
-    for k, part in enumerate(parts):
-        if part.n_neurons != parts[0].n_neurons:
-            raise NsnnError(
-                f"blocks[{k}] has {part.n_neurons} neurons, blocks[0] has {parts[0].n_neurons}: expected the same neurons; choose "
-                "those that all have with select(block, units=...)"
-            )
+    check_same_units(
+        [f"blocks[{k}]" for k in range(len(parts))], [part.n_neurons for part in parts], [None] * len(parts)
+    )
     shared, own = _shared([dict(one.annotations) for one in blocks])
     table = _joined_table([unit_table(one) for one in blocks])
     shared.pop("units", None)
@@ -184,7 +181,7 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
         resolution,
     )
     result = rebuilt(spikes, contents, shared)
-    _copy_names(blocks[0], segments, result)
+    copy_names(blocks[0], segments, result)
     if given is not None:
         for k, label in enumerate(given):
             for segment in result.segments[first[k] : first[k + 1]]:
@@ -212,7 +209,7 @@ def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
     >>> {label: len(block.segments) for label, block in split(trials, ["left", "right", "left"]).items()}
     {'left': 2, 'right': 1}
     """
-    _check_block(block, "block")
+    check_block(block, "block")
     if isinstance(name, str):
         labels, argument = conditions(block, name).tolist(), f"conditions(block, {name!r})"
     else:
@@ -222,24 +219,6 @@ def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
     return {
         one: select(block, trials=[k for k, label in enumerate(labels) if label == one]) for one in ordered
     }
-
-
-def _check_block(block: Any, name: str) -> None:
-    if not isinstance(block, neo.Block) or not block.segments:
-        raise NsnnError(
-            f"{name} = {type(block).__name__} object: expected a neo.Block with one Segment per trial{block_from(block)}"
-        )
-
-
-def _copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
-    result.name, result.description, result.rec_datetime = (
-        source.name,
-        source.description,
-        source.rec_datetime,
-    )
-    for old, new in zip(segments, result.segments, strict=True):
-        new.name, new.description = old.name, old.description
-        new.annotations.update(old.annotations)
 
 
 def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: float) -> Trains:

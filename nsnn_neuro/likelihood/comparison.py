@@ -16,7 +16,7 @@ from ..core.checks import check_seed, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
 from ..core.warn import warn
-from ..io.spikes import Trains
+from ..io.spikes import Trains, binned
 from ..measures import (
     SilentNeuronWarning,
     as_repeats,
@@ -28,7 +28,6 @@ from ..measures import (
 )
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.psth_correlation import signal_power
-from ..measures.trains import binned
 from .per_step import PerStep
 
 RECORDED = "recorded"

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.bins import index, slack
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from ..io.spikes import Trains
-from ..measures.trains import as_trains
+from ..io.spikes import Trains, as_trains
+from ..io.spikes.bins import index, slack
 from .data import Data, past
 
 KINDS = ("stimulus", "coupling")

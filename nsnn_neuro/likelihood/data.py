@@ -10,15 +10,14 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ..core.bins import rounding, slack
 from ..core.errors import NsnnError
 from ..core.units import floats, si
 from ..core.warn import warn
 from ..io.block import build_block
 from ..io.provenance import provenance
-from ..io.spikes import Trains
-from ..io.train_arrays import seconds
-from ..measures.trains import as_repeats
+from ..io.spikes import Trains, as_repeats
+from ..io.spikes.arrays import seconds
+from ..io.spikes.bins import rounding, slack
 
 _FAR_LONGER = 10  # times the trials
 _STRETCH = 2**13  # steps, of which the history fits into the processor's cache

@@ -12,8 +12,8 @@ import numpy as np
 from ..core.checks import positive, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
+from ..io.spikes import as_trains
 from ..measures import Estimate
-from ..measures.trains import as_trains
 from ..models.connectivity import AllToAll
 from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.escape.families import dimensionless

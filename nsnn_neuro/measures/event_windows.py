@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..core.warn import warn
-from ..io.train_arrays import session_clock
+from ..io.spikes.bins import rounding
 from .trains import Trains
 
 
@@ -69,23 +68,12 @@ def around_events(
                 f"align = {shown(align)}: no window around an event has a part of its trial; trials run from {first.min():g} to "
                 f"{last.max():g} s"
             )
-    # spikes of a trial in the order of time: those of a window are a slice
-    order = np.lexsort((trains.times, trains.trial))
-    times, begin = trains.times[order], np.searchsorted(trains.trial[order], np.arange(trains.n_trials + 1))
-    end = np.where(stop >= last - apart, stop + apart, stop - apart)
-    slices = [
-        begin[t] + np.searchsorted(times[begin[t] : begin[t + 1]], edges)
-        for t, *edges in zip(trial, start - apart, end, strict=True)
-    ]
-    spikes = np.concatenate([np.arange(*ends) for ends in slices])
-    row = np.repeat(np.arange(event.size), [b - a for a, b in slices])
     edges = np.stack([start - event, stop - event], axis=1)
     if low is not None and not allow_partial:
         edges[:, 0] = low
     if high is not None and not allow_partial:
         edges[:, 1] = high
-    relative = np.clip(times[spikes] - event[row], edges[row, 0], edges[row, 1])
-    rows = Trains.from_arrays(relative, trains.neuron[order][spikes], row, trains.n_neurons, edges)
+    rows = trains.around(event, trial, start, stop, edges, float(apart))
     return replace(rows, resolution=float(apart)), trial
 
 
@@ -119,11 +107,16 @@ def check_windows(
     first, last = trains.t_start[trial], trains.t_stop[trial]
     apart = np.fmax(trains.resolution, rounding(start, stop))
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
+        clocks = (
+            ". The event itself is outside its trial: if it is on the session's clock and trials have their own, subtract "
+            "segment.annotations['start_time'] of its trial ('event_time' after cut or align)"
+        )
         raise NsnnError(
             f"align has an event at {event[k]:g} s in trial {trial[k]}: its window, {start[k]:g} to {stop[k]:g} s, leaves the "
             f"trial, which runs from {first[k]:g} to {last[k]:g} s; take a shorter window, leave out the event, or cut longer "
             "trials from the recording (nsnn.cut; of a file loaded with trials=False)"
-            + session_clock(event[k], first[k], last[k])
+            + clocks
+            * (not first[k] <= event[k] <= last[k])
         )
 
 

@@ -17,7 +17,7 @@ from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
 from ..io.segments import moved, unit_ids
-from ..io.train_arrays import block_from
+from ..io.spikes.arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .limits import check_confidence, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv

@@ -1,29 +1,27 @@
-"""Input of the measures: a neo.Block, or a list of spike trains, as a `Trains`, flat arrays in seconds.
-
-`as_trains` takes the data of many neurons and trials, `as_repeats` the repeats of one neuron. So a list of SpikeTrains is one
-trial of several neurons for the former, and several trials of one neuron for the latter. Both check their input; `io.spikes`
-reads it and says which spikes a window holds.
-"""
+"""What measures share: spikes as flat arrays (`io.spikes`), signals as arrays, neurons with too few spikes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import neo
 import numpy as np
-from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import ResolutionWarning as ResolutionWarning
-from ..core.bins import rounding
 from ..core.checks import positive as positive
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from ..core.units import describe, floats, shown, si
+from ..core.units import floats, si
 from ..core.warn import warn
-from ..io.spikes import Trains
-from ..io.train_arrays import declared_resolution, different_windows, read_segments, read_trains
+from ..io.spikes import ResolutionWarning as ResolutionWarning
+from ..io.spikes import Trains as Trains
+from ..io.spikes import as_repeats as as_repeats
+from ..io.spikes import as_trains as as_trains
+from ..io.spikes import binned as binned
+from ..io.spikes import holds_blocks as holds_blocks
+from ..io.spikes import holds_trials as holds_trials
+from ..io.spikes import read as read
+from ..io.spikes import scalar_time as scalar_time
+from ..io.spikes import time_window as time_window
 
 
 class SilentNeuronWarning(UserWarning):
@@ -38,158 +36,6 @@ class SilentNeuronWarning(UserWarning):
     >>> cv.round(3).tolist(), caught[-1].category.__name__
     ([0.333, nan], 'SilentNeuronWarning')
     """
-
-
-@suggest_keywords
-def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
-    """`block`, cropped to [t_start, t_stop), as a `Trains`.
-
-    Parameters
-    ----------
-    block : neo.Block with one Segment per trial; a list of Blocks of the same neurons, whose trials follow each other; a list of
-        neo.SpikeTrain, the neurons of one trial; or a Trains
-    t_start, t_stop : times; None (default) keeps the trials' own ends
-    name : of the argument that gave the Block, for messages
-
-    Raises
-    ------
-    NsnnError : not a Block, no segments or no trains, numbers of trains that differ, NaN or times outside a train's own
-        [t_start, t_stop], a window beyond a trial, or trains of one segment that cover different windows
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> as_trains(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
-    array([0.1, 0.2])
-    """
-    start = None if t_start is None else scalar_time(t_start, "t_start")
-    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
-    if isinstance(block, Trains):
-        return block.crop(start, stop)
-    trains, eps = _joined(block, start, stop, name)
-    return _cropped(trains, start, stop, eps).at_least(_resolution(block))
-
-
-def uncropped(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
-    """As `as_trains`, but with whole trials: t_start and t_stop only say that trains of a segment may differ there.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro import to_block
-    >>> uncropped(to_block([[[0.1, 0.2, 0.9]]], t_stop=1*pq.s), t_stop=0.9*pq.s).times
-    array([0.1, 0.2, 0.9])
-    """
-    if isinstance(block, Trains):
-        return block
-    return _joined(block, t_start, t_stop, name)[0].at_least(_resolution(block))
-
-
-def _resolution(block: Any) -> float:
-    """The resolution (s) that a Block, or the coarsest of several, declares; 0 for SpikeTrains."""
-    blocks = [block] if isinstance(block, neo.Block) else block
-    return max((declared_resolution(one) for one in blocks if isinstance(one, neo.Block)), default=0.0)
-
-
-def _joined(block: Any, start: Any, stop: Any, name: str) -> tuple[Trains, float]:
-    """Whole trials of a Block, and the relative spacing of the numbers that its times were stored in."""
-    if holds_blocks(block) and not isinstance(block, neo.Block):
-        parts = [part for k, one in enumerate(block) for part in read_segments(one, f"{name}[{k}]")]
-        _check_same_neurons(block, name)
-    elif _is_list(block) and len(block) and all(isinstance(train, neo.SpikeTrain) for train in block):
-        parts = [read_trains(block, name)]
-    else:
-        parts = read_segments(block, name)
-    if parts[0].starts.size == 0:
-        raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
-    for k, part in enumerate(parts):
-        if part.starts.size == 1:  # one train, which cannot differ from others
-            continue
-        apart = rounding(part.starts, part.stops, eps=part.eps)
-        unlike = [np.ptp(ends) > apart for ends in (part.starts, part.stops)]
-        if (start is None and unlike[0]) or (stop is None and unlike[1]):
-            raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
-    edges = np.array([(part.starts.max(), part.stops.min()) for part in parts])
-    return Trains.joined(parts, edges), max(part.eps for part in parts)
-
-
-@suggest_keywords
-def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str = "trains") -> Trains:
-    """The repeats of one neuron, cropped to [t_start, t_stop), as a `Trains` with one neuron.
-
-    Parameters
-    ----------
-    trains : list of neo.SpikeTrain or of 1-D arrays (seconds, or quantities), a SpikeTrainList, one SpikeTrain, or a
-        neo.Block, list of Blocks or Trains with one neuron. Plain arrays have no duration (NaN) unless t_start and t_stop are given
-    t_start, t_stop, name : as for `as_trains`
-
-    Raises
-    ------
-    NsnnError : nothing inside, not spike trains, NaN times, several neurons in a Block, a window beyond a train
-
-    >>> import quantities as pq
-    >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
-    array([1., 1.])
-    """
-    start = None if t_start is None else scalar_time(t_start, "t_start")
-    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
-    if holds_blocks(trains):
-        repeats = as_trains(trains, t_start, t_stop, name)
-        if repeats.n_neurons != 1:
-            raise NsnnError(
-                f"{name} = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
-                "one; nsnn.select(block, units=j) has those of neuron j"
-            )
-        return repeats
-    if isinstance(trains, neo.SpikeTrain):
-        trains = [trains]
-    if not _is_list(trains):
-        raise NsnnError(
-            f"{name} = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
-        )
-    read = read_trains(trains, name)
-    if read.starts.size == 0:
-        raise NsnnError(f"{name} is empty: expected at least one spike train")
-    edges = np.stack([read.starts, read.stops], axis=1)
-    neuron = np.zeros(read.times.size, np.int64)
-    repeats = Trains.from_arrays(read.times.copy(), neuron, read.train, 1, edges, read.eps)
-    return _cropped(repeats, start, stop, read.eps)
-
-
-def holds_blocks(value: Any) -> bool:
-    """True for a Block, a Trains or a list of Blocks, which have neurons and trials.
-
-    >>> holds_blocks(neo.Block()), holds_blocks([neo.Block(), neo.Block()]), holds_blocks([[0.1, 0.2]])
-    (True, True, False)
-    """
-    several = isinstance(value, list | tuple) and len(value) > 0
-    return isinstance(value, neo.Block | Trains) or (
-        several and all(isinstance(one, neo.Block) for one in value)
-    )
-
-
-def _check_same_neurons(blocks: Sequence[neo.Block], name: str) -> None:
-    """Refuse Blocks with different numbers of neurons, or with the same units in another order."""
-    sizes = [len(block.segments[0].spiketrains) for block in blocks]
-    ids = [(block.annotations.get("units") or {}).get("id") for block in blocks]
-    for k, (size, own) in enumerate(zip(sizes, ids, strict=True)):
-        if size != sizes[0]:
-            raise NsnnError(
-                f"{name}[{k}] has {size} spike trains, {name}[0] has {sizes[0]}: expected the same neurons in each Block"
-            )
-        if own is not None and ids[0] is not None and list(own) != list(ids[0]):
-            raise NsnnError(
-                f"{name}[{k}] has the units {shown(own)}, {name}[0] has {shown(ids[0])}: expected the same units in the same order"
-            )
-
-
-def holds_trials(value: Any) -> bool:
-    """True for one or more Blocks, a Trains or a table of responses (n_trials, n_neurons): no list of labels looks like these.
-
-    >>> holds_trials([[3, 1], [2, 0]]), holds_trials(["left", "right"])
-    (True, False)
-    """
-    if holds_blocks(value):
-        return True
-    first = value[0] if isinstance(value, list | tuple) and len(value) else None
-    return isinstance(first, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 2)
 
 
 @suggest_keywords
@@ -252,53 +98,3 @@ def nan_ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     if np.shape(top) != np.shape(bottom):
         top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
-
-
-def binned(trains: Trains, width: float, name: str) -> np.ndarray:
-    """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64; n_bins is that of the shortest trial."""
-    number, n_bins = trains.bins(width, name)
-    m = int(n_bins.min())
-    inside = number < m
-    cell = trains.train[inside] * m + number[inside]
-    size = trains.n_trials * trains.n_neurons * m
-    return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)
-
-
-def _is_list(trains: Any) -> bool:
-    if isinstance(trains, np.ndarray):
-        return trains.ndim > 0
-    return isinstance(trains, Sequence | SpikeTrainList) and not isinstance(trains, str | bytes)
-
-
-def scalar_time(value: Any, name: str) -> float:
-    """A finite time in s."""
-    x = si(value, "s", name)
-    if np.ndim(x) != 0 or not np.isfinite(x):
-        raise NsnnError(f"{name} = {value}: expected {describe('s')}")
-    return float(x)
-
-
-def time_window(value: Any, name: str, others: str = "") -> tuple[float, float]:
-    """(start, stop) in s of an argument such as [0, 200]*ms; `others` says what else the argument may be.
-
-    >>> import quantities as pq
-    >>> time_window([0, 200]*pq.ms, "window")
-    (0.0, 0.2)
-    """
-    pair = np.shape(value) == (2,) if not isinstance(value, list | tuple) else len(value) == 2
-    if pair and isinstance(value, list | tuple):
-        pair = not any(isinstance(one, list | tuple) or np.ndim(one) for one in value)
-    edges = np.asarray(si(value, "s", name)) if pair else np.empty(0)
-    if not pair or not np.isfinite(edges).all() or not edges[0] < edges[1]:
-        raise NsnnError(
-            f"{name} = {shown(value)}: expected {others}(start, stop), two times such as [0, 200]*ms, start first"
-        )
-    return float(edges[0]), float(edges[1])
-
-
-def _cropped(trains: Trains, start: float | None, stop: float | None, eps: float) -> Trains:
-    """`trains` between start and stop, with the resolution of what is left."""
-    if start is None and stop is None:
-        return trains
-    left = trains.crop(start, stop)
-    return replace(left, resolution=rounding(left.t_start, left.t_stop, left.times, eps=eps))

@@ -9,9 +9,9 @@ import numpy as np
 from ..core.checks import positive
 from ..core.errors import NsnnError
 from ..core.units import floats
-from ..io.train_arrays import block_from
+from ..io.spikes.arrays import block_from
 from .response_checks import as_labels
-from .trains import Trains, as_trains, holds_blocks
+from .trains import as_trains, holds_blocks
 
 
 def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
@@ -46,18 +46,22 @@ def read_labels(stimulus: Any, n_trials: int) -> np.ndarray:
     return as_labels(stimulus, "stimulus", n_trials, least=1)[1]
 
 
-def counts_in_windows(trains: Trains, window: Any) -> np.ndarray:
+def read_windows(
+    counts: Any, window: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts"
+) -> np.ndarray:
     """Counts (n_trials, n_windows, n_neurons) as floats, in windows that tile each trial; None: one window, the trial.
 
-    NsnnError for trials of different duration, or of different numbers of windows.
+    counts : Block or Trains; without a window also an array (n_trials, n_neurons). NsnnError for trials of different duration, or
+        of different numbers of windows
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
-    >>> counts_in_windows(as_trains(to_block([[[0.1, 0.6, 0.7]]], t_stop=1*pq.s)), 500*pq.ms).tolist()
-    [[[1.0], [2.0]]]
+    >>> read_windows(to_block([[[0.1, 0.6, 0.7]]], t_stop=1*pq.s), 500*pq.ms).tolist(), read_windows([[1, 2], [3, 4]], None).shape
+    ([[[1.0], [2.0]]], (2, 1, 2))
     """
     if window is None:
-        return read_counts(trains)[:, None, :]
+        return read_counts(counts, t_start, t_stop, name)[:, None, :]
+    trains = as_trains(counts, t_start, t_stop, name)
     index, n_windows = trains.bins(positive(window, "s", "window"), "window")
     m = int(n_windows.min())
     if n_windows.max() > m:
@@ -66,19 +70,6 @@ def counts_in_windows(trains: Trains, window: Any) -> np.ndarray:
     cell = (trains.trial[inside] * m + index[inside]) * trains.n_neurons + trains.neuron[inside]
     x = np.bincount(cell, minlength=trains.n_trials * m * trains.n_neurons).astype(float)
     return x.reshape(trains.n_trials, m, trains.n_neurons)
-
-
-def read_windows(
-    counts: Any, window: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts"
-) -> np.ndarray:
-    """As `counts_in_windows`, of a Block, a Trains or, without a window, an array (n_trials, n_neurons).
-
-    >>> read_windows([[1, 2], [3, 4]], None).shape
-    (2, 1, 2)
-    """
-    if window is None:
-        return read_counts(counts, t_start, t_stop, name)[:, None, :]
-    return counts_in_windows(as_trains(counts, t_start, t_stop, name), window)
 
 
 def sums_of(x: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -8,15 +8,15 @@ from typing import Any
 import neo
 import numpy as np
 
-from ..core.bins import rounding
 from ..core.errors import NsnnError
 from ..core.units import shown
 from ..io.lookup import chosen_units, in_order, refuse_missing
 from ..io.segments import unit_ids, unit_table
 from ..io.selection import conditions as annotated
+from ..io.spikes import time_window
+from ..io.spikes.bins import rounding
 from ..measures import Trains
 from ..measures.event_windows import around_events
-from ..measures.trains import time_window
 from .axes import plain
 
 

@@ -11,8 +11,8 @@ from scipy.stats import norm
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import floats, shown
+from ..io.spikes import holds_blocks
 from ..measures import TuningCurve, as_trains
-from ..measures.trains import holds_blocks
 from ..measures.tuning.responses import limits_by_stimulus
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.bins import LEAST, index, slack
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
+from ..io.spikes.bins import LEAST, index, slack
 from ..measures import Psth, as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.event_windows import warn_overlap

@@ -16,10 +16,9 @@ from ..brian.simulate import PointSpikes, simulate, simulate_together, with_spik
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.provenance import provenance
-from ..io.spikes import Trains
+from ..io.spikes import Trains, as_trains
 from ..measures.table import check_value, few_intervals, is_sum_over_trials, measure_unit
 from ..measures.table import rows as rows_of
-from ..measures.trains import as_trains
 from ..models.network import Network
 from .batching import stack
 from .grid import Parts, Points

@@ -5,16 +5,14 @@ import pickle
 import stat
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import h5py
 import neo
 import numpy as np
-import pandas as pd
 import pytest
 import quantities as pq
-from brian2 import ms, mV, second
+from brian2 import ms, second
 from helpers.roundtrip import NESTED, bounds_of, trains_of, volt
 
 import nsnn_neuro
@@ -42,110 +40,6 @@ def test_to_block_takes_quantities_and_arrays():
     assert bounds_of(quantity) == [(-0.005, 1.0, 1)] * 2
     cube = np.array([[[0.1, 0.2]], [[0.3, 0.4]]])
     assert trains_of(to_block(cube, t_stop=1 * second))[1][0] == np.array([0.3, 0.4]).tobytes()
-
-
-@pytest.mark.parametrize("times", [[-0.34, 0.2], [1000.2], [1.5]])
-def test_milliseconds_are_named_only_where_times_would_then_fit(times):
-    with pytest.raises(NsnnError) as error:
-        to_block([[times]], t_stop=1 * second)
-    assert "milliseconds" not in str(error.value)
-    with pytest.raises(NsnnError) as error:
-        to_block([[[-200.0, 900.0] * ms]], t_stop=0.5 * second)
-    assert "milliseconds" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("spike_times", "words"),
-    [
-        ([0.1, 0.2], "source[0] = 0.1: expected source[trial][neuron]"),
-        ([[0.1, 0.2]], "source[0][0] = 0.1 is a single value"),
-        ([[[[0.1]]]], "source[0][0] is nested too deeply"),
-        ([[[[0.1], [0.1, 0.2]]]], "source[0][0] is nested too deeply"),
-        ([[[0.1], []], [[0.1]]], "source[1] has 1 neurons, source[0] has 2"),
-        ([[[0.1, float("nan")]]], "source[0][0][1] is NaN"),
-        ([[[0.1, 1.5]]], "source[0][0][1] = 1.5 s lies outside"),
-        ([[[-0.1]]], "source[0][0][0] = -0.1 s lies outside"),
-        ([[[float("inf")]]], "lies outside t_start = 0 s to t_stop = 1 s: expected finite times"),
-        ([[[-0.34, 0.2]]], "an earlier t_start, such as t_start=-0.4*second"),
-        ([[[0.1, 900.0]]], "expected times in seconds (divide milliseconds by 1000)"),
-        ([[[3600, 45000]]], "expected times in seconds (divide sample numbers by the sampling rate)"),
-        (
-            [[[0, 0, 1, 0, 1, 0]]],
-            "source holds the values 0, 0, 1, 0, 1, 0 of one neuron in one trial, a raster",
-        ),
-        (np.eye(4, dtype=int)[None], "numpy.flatnonzero(raster) * bin_width"),
-        ([[[0, 2, 0, 3, 0, 0, 1]]], "counts in bins: expected spike times in seconds"),
-        ([[[1000.2, 1001.4]]], "give a later t_stop, or cut a long recording into trials"),
-        ([[[-200, 900.0]]], "(divide milliseconds by 1000); times before t_start"),
-        ([[[1, 2] * mV]], "source[0][0] = [1. 2.] mV: expected a time"),
-        ([[[1, 2] * pq.mV]], "expected a time"),
-        ([[["a"]]], "holds <U1 values"),
-        ([[[1j]]], "holds complex128 values"),
-        ([], "no trials"),
-        ([[]], "no neurons"),
-        (
-            {"a": 1},
-            "source['a'] = 1 is a single value: expected source[unit] to be an array of times in seconds",
-        ),
-        ({}, "source is an empty dict"),
-        ("abc", "source = 'abc'"),
-        (np.array([0.1, 0.2]) * pq.s, "source = array([0.1, 0.2]) * s"),
-        (neo.Block(), "source is a neo.Block already: measures, plots and save take it as it is"),
-        (3, "source = 3"),
-    ],
-)
-def test_to_block_says_what_is_wrong(spike_times, words):
-    with pytest.raises(NsnnError) as error:
-        to_block(spike_times, t_stop=1 * second)
-    assert words in str(error.value)
-
-
-def test_times_that_are_hardly_seconds_are_doubted():
-    milliseconds = [[[120.0, 310.5], [95.0, 402.0]], [[130.0, 250.0, 251.0], []]]
-    words = r"source: 0\.0035 spikes a second and neuron make it likely that the times are ms, not seconds: .*times \* ms"
-    with pytest.warns(UserWarning, match=words):
-        to_block(milliseconds, t_stop=500 * second)
-    table = pd.DataFrame({"unit": ["a"] * 4, "time": [120.0, 310.0, 440.0, 900.0]})
-    with pytest.warns(UserWarning, match=r'pandas\.to_timedelta\(times, unit="ms"\).*unit="s"\) says so'):
-        to_block(table, t_stop=5000 * second)
-    raster = [[[3, 3, 3, 5, 5, 5, 7, 9]]]  # or coarse times
-    with pytest.raises(NsnnError, match=r"if they are times in seconds, times \* second says so"):
-        to_block(raster, t_stop=20 * second)
-    raster[0][0] = raster[0][0] * second
-    table["time"] = pd.to_timedelta(table["time"], unit="s")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        to_block(raster, t_stop=20 * second)  # as the messages say
-        to_block(table, t_stop=5000 * second)
-    samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
-    with pytest.warns(UserWarning, match="divide sample numbers by the sampling rate"):
-        to_block(samples, t_stop=60_000 * second)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        to_block([[np.array([120.0, 310.5, 400.0]) * second]], t_stop=500 * second)  # the unit is stated
-        to_block([[[120.0, 310.5, 310.9]]], t_stop=500 * second)  # 0.4 s apart, too close for milliseconds
-        to_block([[[0.5]]] * 100, t_stop=20 * second)  # a spike a trial
-        to_block([[[0, 1, 2, 3]]], t_stop=10 * second)  # whole, and no raster
-        to_block([[[0.0, 1.0]]], t_stop=10 * second)
-
-
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        ({"t_stop": 1.0}, "t_stop = 1.0 has no unit"),
-        ({"t_stop": 1 * mV}, "t_stop = 1. mV: expected a time"),
-        ({"t_stop": [1, 2] * second}, "expected one finite time"),
-        ({"t_stop": float("inf") * second}, "expected one finite time"),
-        ({"t_stop": 1 * second, "t_start": 1 * second}, "expected a time after t_start"),
-        ({"t_stop": 1 * second, "stimulus": [1.0, 2.0]}, "2 signals for 1 trials"),
-        ({"t_stop": 1 * second, "stimulus": [1.0]}, "stimulus[0]: float: expected a neo.AnalogSignal"),
-        ({"t_stop": 1 * second, "stimulus": volt([[1.0, 2.0]])}, "stimulus: AnalogSignal of shape (1, 2)"),
-    ],
-)
-def test_to_block_arguments(more, words):
-    with pytest.raises(NsnnError) as error:
-        to_block([[[0.1]]], **more)
-    assert words in str(error.value)
 
 
 def test_stimulus_shared_or_one_per_trial():

@@ -16,7 +16,6 @@ from typing import Any
 import neo
 import numpy as np
 
-from ...core.bins import rounding
 from ...core.errors import FormatError
 from ...core.file_limits import Budget
 from ...core.warn import warn
@@ -24,7 +23,8 @@ from ..block import build_block
 from ..hdf5 import Reader
 from ..segments import in_window, inside
 from ..spikes import of_windows
-from ..train_arrays import RESOLUTION
+from ..spikes.arrays import RESOLUTION
+from ..spikes.bins import rounding
 from . import events, saved, series, sweeps, tables
 from .units import unit_columns
 

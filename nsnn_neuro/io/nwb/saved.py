@@ -33,7 +33,6 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.bins import EPS, rounding, spacing
 from ...core.errors import FormatError
 from ...core.file_limits import read_json
 from ...core.warn import warn
@@ -41,7 +40,8 @@ from ..block import analog_signal, build_block
 from ..hdf5 import Reader
 from ..json_codec import decode, parse_unit
 from ..spikes import PIECE
-from ..train_arrays import RESOLUTION
+from ..spikes.arrays import RESOLUTION
+from ..spikes.bins import EPS, rounding, spacing
 from . import metadata
 from .storage import digest_signal, digest_trains
 from .timed import read as read_timed

@@ -8,11 +8,11 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.bins import rounding, slack
 from ...core.warn import warn
 from ..block import analog_signal
 from ..hdf5 import Reader, is_text
 from ..json_codec import parse_unit
+from ..spikes.bins import rounding, slack
 from . import metadata, saved
 
 _MOST_NAMED = 10  # series that a warning names

@@ -14,10 +14,10 @@ import neo
 import numpy as np
 import quantities as pq
 
-from ...core.bins import rounding
 from ...core.errors import FormatError
 from ...core.warn import warn
 from ..hdf5 import Reader
+from ..spikes.bins import rounding
 from . import saved, series
 
 _PLACES = {

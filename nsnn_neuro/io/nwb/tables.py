@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.bins import EPS, spacing
 from ...core.checks import did_you_mean
 from ...core.errors import FormatError
 from ...core.warn import warn
 from ..hdf5 import Reader, is_text
+from ..spikes.bins import EPS, spacing
 
 _PER_VALUE = 40  # bytes of a number in a list
 _CLOCK = ("start_time", "stop_time")

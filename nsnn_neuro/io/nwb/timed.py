@@ -22,7 +22,7 @@ from ...core.units import is_quantity
 from ..hdf5 import Reader
 from ..json_codec import dumps, parse_unit, unit_text
 from ..segments import TIMED
-from ..train_arrays import seconds
+from ..spikes.arrays import seconds
 from .order import Sorted
 from .storage import column, digest_signal, file_name, packed
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
-from ...core.bins import rounding
 from ...core.errors import NsnnError
 from ...core.units import is_quantity, shown, si
 from ...core.warn import warn
 from ..json_codec import dumps, encode, unit_text
-from ..lookup import EVENT_TIME, LABEL, NAMES
+from ..lookup import EVENT_TIME, LABEL, NAMES, population_names
 from ..segments import known_of, unit_table
 from ..spikes import PIECE, Trains
-from ..train_arrays import seconds
+from ..spikes.arrays import seconds
+from ..spikes.bins import rounding
 from . import pynwb_import
 from .metadata import arguments, checked, combined, kept
 from .order import Sorted, in_file_order
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # a file has one or the other, and `read` looks for both
 _CLOCKS = {"tick", "tick_index", "trial_time", "trial_time_index"}
-
-
-def _population_names(populations: Any, n: int) -> list[str] | None:
-    try:
-        sizes = [(str(p["name"]), int(p["size"])) for p in populations]
-    except (TypeError, KeyError, ValueError, OverflowError):
-        return None
-    if any(size < 0 for _, size in sizes) or sum(size for _, size in sizes) != n:
-        return None
-    return [name for name, size in sizes for _ in range(size)]
 
 
 def _resolution(block: neo.Block, spikes: Trains) -> float | None:
@@ -108,7 +98,7 @@ def _units(spikes: Sorted, offset: np.ndarray, annotations: dict[str, Any], reso
     for name, description, values, ends in table:
         columns.append(VectorData(name=name, description=description, data=values))
         columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
-    names = _population_names(annotations.get("populations"), n)
+    names = population_names(annotations.get("populations"), n)
     if names:
         columns.append(VectorData(name="population", description="the neuron's population", data=names))
     taken = {one.name for one in columns} | _CLOCKS

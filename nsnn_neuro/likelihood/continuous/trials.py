@@ -10,8 +10,7 @@ import quantities as pq
 
 from ...core.errors import NsnnError
 from ...core.units import si
-from ...io.spikes import Trains
-from ...measures.trains import as_repeats
+from ...io.spikes import Trains, as_repeats
 from ..data import binned
 
 

@@ -12,7 +12,7 @@ from ...core import units
 from ...core.checks import positive
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ...measures.trains import as_repeats
+from ...io.spikes import as_repeats
 from ...models.stimuli import Filtered
 from ..continuous.conditional import check_start
 from ..continuous.trials import Trial, read_trials

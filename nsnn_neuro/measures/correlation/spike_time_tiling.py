@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.bins import slack
 from ...core.checks import positive, suggest_keywords
 from ...core.numba_jit import njit
+from ...io.spikes.bins import slack
 from ..estimate import measure
 from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 

@@ -183,7 +183,7 @@ def information_over_time(
 def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
     """Where the first window starts, from the event or on the clock that the trials share."""
     if align is not None:
-        return 0.0 if t_start is None else scalar_time(t_start, "t_start")
+        return scalar_time(t_start, "t_start", 0.0)
     return float(starts[0]) if np.ptp(starts) == 0 else 0.0
 
 

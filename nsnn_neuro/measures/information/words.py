@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.bins import index, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
 from ...core.warn import warn
+from ...io.spikes.bins import index, slack
 from ..event_windows import check_windows, refuse_event_name
 from ..trains import Trains, as_trains, binned, scalar_time
 
@@ -38,7 +38,7 @@ def in_window(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
             raise NsnnError(
                 "t_stop = None: with align the window's end, counted from the event, must be given"
             )
-        start = event + (0.0 if t_start is None else scalar_time(t_start, "t_start"))
+        start = event + scalar_time(t_start, "t_start", 0.0)
         stop = event + scalar_time(t_stop, "t_stop")
         if not start[0] < stop[0]:
             raise NsnnError(f"t_start = {t_start} must be before t_stop = {t_stop}")

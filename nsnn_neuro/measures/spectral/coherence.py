@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from scipy.signal import get_window
 
-from ...core.bins import index, rounding, slack
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ...io.spikes.bins import index, rounding, slack
 from ..estimate import Estimate, jackknife_se, measure
 from ..response_checks import shuffle_test
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio, read_signal

@@ -39,10 +39,10 @@ from scipy.signal import get_window
 from scipy.signal.windows import dpss
 from scipy.stats import beta, chi2, norm, t
 
-from ...core.bins import rounding
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ...io.spikes.bins import rounding
 from ..trains import nan_ratio, read_signal
 
 _MULTITAPER = "multitaper"

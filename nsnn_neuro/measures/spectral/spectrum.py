@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
-from ...core.bins import index, slack
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
+from ...io.spikes.bins import index, slack
 from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 

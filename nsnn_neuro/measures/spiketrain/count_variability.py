@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
-from ...core.bins import LEAST, slack
 from ...core.checks import check, number, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
+from ...io.spikes.bins import LEAST, slack
 from ..estimate import measure
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from .firing_statistics import Parts, fano_parts, occupied_windows

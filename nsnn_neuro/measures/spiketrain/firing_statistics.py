@@ -22,7 +22,7 @@ from ...core.warn import warn
 from ...io.spikes import PIECE
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
-from ..trial_counts import counts_in_windows, read_labels, sums_of
+from ..trial_counts import read_labels, read_windows, sums_of
 from .trial_drift import warn_drift
 
 Parts = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
@@ -250,7 +250,7 @@ def _within_stimuli(
     """Rows (n_trials, k, n_neurons) of 1, counts and squared counts in windows; labels of the trials; and the Fano factor as a
     function of the sums of rows of each label, (..., n_labels k, n_neurons). Only the same windows are compared.
     """
-    x = counts_in_windows(trains, window)
+    x = read_windows(trains, window)
     label = read_labels(stimulus, len(x))
     n_windows, n_labels = x.shape[1], int(label.max()) + 1
     rows = np.concatenate([np.ones_like(x[:, :1]), x, x**2], axis=1)

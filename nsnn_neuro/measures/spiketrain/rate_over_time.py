@@ -10,9 +10,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
-from ...core.bins import index, slack
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
+from ...io.spikes.bins import index, slack
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
 from ..trains import (
@@ -21,8 +21,8 @@ from ..trains import (
     as_trains,
     holds_blocks,
     nan_ratio,
+    read,
     scalar_time,
-    uncropped,
     warn_silent,
 )
 from .spike_triggered import SpikeWindows, spike_windows
@@ -130,9 +130,8 @@ def psth(
     width = positive(bin_width, "s", "bin_width")
     if not 0 < confidence < 1:
         raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
-    start = None if t_start is None else scalar_time(t_start, "t_start")
-    stop = None if t_stop is None else scalar_time(t_stop, "t_stop")
-    trains = uncropped(block, start, stop)
+    start, stop = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
+    trains = read(block, start, stop, whole=True)
     if align is not None:
         n_trials = trains.n_trials
         trains = around_events(trains, align, start, stop, allow_partial=True)[0]

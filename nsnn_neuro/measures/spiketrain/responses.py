@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, rankdata, wilcoxon
 
-from ...core.bins import rounding
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.segments import unit_ids
+from ...io.spikes.bins import rounding
 from ..limits import mean_limits
 from ..response_checks import as_labels, refuse_trials_first
 from ..trains import Trains, as_trains, nan_ratio, time_window, warn_silent

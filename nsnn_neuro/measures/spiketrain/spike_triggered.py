@@ -9,9 +9,9 @@ from typing import Any
 import neo
 import numpy as np
 
-from ...core.bins import index, rounding, slack
 from ...core.errors import NsnnError
 from ...core.units import describe, si
+from ...io.spikes.bins import index, rounding, slack
 from ..trains import Trains, read_channels
 
 

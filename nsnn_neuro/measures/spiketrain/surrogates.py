@@ -39,7 +39,7 @@ from ...core.checks import LARGEST, check, one_of, refuse_unknown, scalar, sugge
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import shown
-from ...io.block import build_block
+from ...io.block import block_of
 from ..response_checks import as_labels
 from ..trains import Trains, as_trains
 
@@ -265,16 +265,7 @@ def _generate(
             drawn = replace(trains, times=_METHODS[method](trains, rng, **options))
         # rounding may put a time beyond its trial's end
         times = np.clip(drawn.times, drawn.t_start[drawn.trial], drawn.t_stop[drawn.trial])
-        surrogate = build_block(
-            drawn.trial,
-            drawn.neuron,
-            times=times,
-            n_trials=drawn.n_trials,
-            n_neurons=drawn.n_neurons,
-            t_start=drawn.t_start,
-            t_stop=drawn.t_stop,
-            annotations={**annotations, "surrogate": k},
-        )
+        surrogate = block_of(replace(drawn, times=times), annotations={**annotations, "surrogate": k})
         for segment, own in zip(surrogate.segments, segments, strict=bool(segments)):
             segment.annotations.update(own)
         yield surrogate

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from ...core.bins import rounding
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
+from ...io.spikes.bins import rounding
 from ..event_windows import refuse_event_name
 from ..response_checks import permutation_p
 from ..trains import Trains, as_trains, warn_silent

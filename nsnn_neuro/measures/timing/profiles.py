@@ -48,8 +48,8 @@ class DistanceProfile:
         >>> round(profile.mean(t_stop=300*pq.ms), 3)
         0.5
         """
-        low = self.times[0] if t_start is None else scalar_time(t_start, "t_start")
-        high = self.times[-1] if t_stop is None else scalar_time(t_stop, "t_stop")
+        low = scalar_time(t_start, "t_start", self.times[0])
+        high = scalar_time(t_stop, "t_stop", self.times[-1])
         if not self.times[0] <= low < high <= self.times[-1]:
             raise NsnnError(
                 f"t_start = {low} s, t_stop = {high} s: expected a window within {self.times[0]} to {self.times[-1]} s"

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core.bins import slack
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import describe, si
 from ...core.warn import warn
 from ...io.spikes import Trains
+from ...io.spikes.bins import slack
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, as_repeats, nan_ratio
 

@@ -16,45 +16,41 @@ import numpy as np
 from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ..core.bins import rounding
-from ..core.checks import scalar
-from ..core.errors import NsnnError
-from ..core.units import refuse_masked, shown
-from . import sources, spike_tables
+from ...core.checks import scalar
+from ...core.errors import NsnnError
+from ...core.units import refuse_masked, shown
+from . import dataframes, sources
+from .arrays import RESOLUTION, block_from
+from .bins import rounding
+from .doubts import Unitless
 from .sources import Source, id_column, plain
-from .train_arrays import RESOLUTION, block_from
 
+_MONITOR = "brian2.monitors.spikemonitor", "EventMonitor"
 _MILLI = 1e-3  # NEST's times are in ms
 _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 
 
-def read(value: Any) -> Source:
-    """The spikes of whatever `to_block` takes."""
+def read(value: Any, t_start: Any = None, t_stop: Any = None) -> Source:
+    """The spikes of whatever `to_block` takes, each inside its trial, from t_start to t_stop or as the source says."""
+    return _unplaced(value).placed(t_start, t_stop)
+
+
+def _unplaced(value: Any) -> Source:
     result = _single(value)
     if result is not None:
         return result
     if isinstance(value, list | tuple | ObjectList) and len(value) and all(_is_trial(item) for item in value):
-        names = [f"source[{k}]" for k in range(len(value))]
-        parts = []
-        for item, name in zip(value, names, strict=True):
-            part = _single(item)
-            assert part is not None
-            part.name = name
-            parts.append(part)
-        return sources.joined(parts, names)
+        parts = [part for part in map(_single, value) if part is not None]  # all of them are
+        return sources.joined(parts, [f"source[{k}]" for k in range(len(parts))])
     return sources.nested(value)
 
 
 def _is_trial(item: Any) -> bool:
     """Whether an item of a list is a trial, or several, by itself, though it is no list of neurons."""
-    if _is(item, "brian2.monitors.spikemonitor", "EventMonitor"):
+    if _is(item, *_MONITOR) or _is(item, "pynapple", "Ts"):
         raise NsnnError(
-            'source is a list of SpikeMonitors: trials or populations? For populations of one run pass a dict, {"E": monitor, '
-            '"I": monitor}; for trials collect monitor.spike_trains() of each run'
-        )
-    if _is(item, "pynapple", "Ts"):
-        raise NsnnError(
-            "source is a list of Ts: neurons or trials? For neurons pass a TsGroup; for trials a list of TsGroups"
+            f"source is a list of {type(item).__name__}s: trials, or neurons of one? For neurons pass a TsGroup, or of populations "
+            '{"E": monitor, "I": monitor}; for trials a list of TsGroups, or monitor.spike_trains() of each run'
         )
     lists = isinstance(item, SpikeTrainList) and not isinstance(item, list)
     known = isinstance(item, neo.Segment | Mapping) or _is(item, "pandas", "DataFrame")
@@ -66,7 +62,7 @@ def _single(value: Any) -> Source | None:
     result = sources.neo_source(value)
     if result is not None:
         return result
-    if _is(value, "brian2.monitors.spikemonitor", "EventMonitor"):
+    if _is(value, *_MONITOR):
         return _of_monitor(value, "source")
     if _is(value, "elephant.trials", "Trials"):
         return _of_elephant(value)
@@ -74,45 +70,36 @@ def _single(value: Any) -> Source | None:
         return _of_pynapple(value, {int(k): value[k].t for k in value})
     if _is(value, "pynapple", "Ts"):
         return _of_pynapple(value, {0: value.t})
-    _refuse_relatives(value)
     if _is_sorting(value):
         return _of_sorting(value)
     if _is(value, "pandas", "DataFrame"):
-        return _of_nest(value) if _is_nest(value) else spike_tables.read(value)
-    if _is(value, "brian2.groups.group", "Group"):
-        raise NsnnError(
-            f"source = {value.name!r}, a {type(value).__name__}: expected its spikes, those of a monitor that was there during the "
-            "run: monitor = SpikeMonitor(group), then to_block(monitor)"
-        )
+        return _of_nest(value) if _is_nest(value) else dataframes.read(value)
     if isinstance(value, Mapping):
         if "events" in value and isinstance(value["events"], Mapping) and _is_nest(value["events"]):
             return _of_nest(value["events"], "source['events']")  # the status of a spike recorder
         if _is_nest(value):
             return _of_nest(value)
-        for one, other in (("senders", "times"), ("times", "senders")):
-            if one in value:
-                raise NsnnError(
-                    f"source has the key {one!r} and no {other!r}: expected the events of NEST's spike recorder, "
-                    "{'senders': neurons, 'times': times in ms}; or {unit: times in seconds}"
-                )
+        if "senders" in value or "times" in value:
+            raise NsnnError(
+                f"source has the keys {shown(list(value))}: expected the events of NEST's spike recorder, {{'senders': neurons, "
+                "'times': times in ms}; or {unit: times in seconds}"
+            )
         if any(_is(one, "pynapple", "Ts") for one in value.values()):
             raise NsnnError(
                 "source is a dict of Ts: expected a TsGroup, such as pynapple.TsGroup(source, time_support=...)"
             )
-        if value and all(_is(one, "brian2.monitors.spikemonitor", "EventMonitor") for one in value.values()):
+        if value and all(_is(one, *_MONITOR) for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
         if value and all(isinstance(one, Mapping) for one in value.values()):
             _check_populations(value)
-            parts = {k: (f"source[{k!r}]", one) for k, one in value.items()}
             return sources.side_by_side(
-                {k: (_of_nest if _is_nest(v) else sources.by_unit)(v, name) for k, (name, v) in parts.items()}
+                {
+                    k: (_of_nest if _is_nest(v) else sources.by_unit)(v, f"source[{k!r}]")
+                    for k, v in value.items()
+                }
             )
         return sources.by_unit(value)
-    if _is(value, "brian2.core.base", "BrianObject"):
-        kind = type(value).__name__
-        raise NsnnError(
-            f"source = {kind} object: expected its spikes, to_block(monitor) after monitor = SpikeMonitor(...) and run(...)"
-        )
+    _refuse_relatives(value)
     return None
 
 
@@ -131,17 +118,18 @@ def _is_sorting(value: Any) -> bool:
 
 def _refuse_relatives(value: Any) -> None:
     """Refuse objects that come with spikes, and are none."""
-    kind = type(value).__name__
-    if type(value).__module__.partition(".")[0] == "pynapple":
-        raise NsnnError(f"source = {kind} of pynapple: expected spikes, a Ts or TsGroup")
-    if _is(value, "brian2.core.variables", "VariableView"):
-        raise NsnnError(
-            f"source = {value.name!r}, a {kind} of Brian2: expected the SpikeMonitor itself, to_block(monitor)"
-        )
-    if callable(getattr(value, "get_traces", None)):
-        raise NsnnError(f"source = {kind}, a recording of SpikeInterface: expected the sorting of its spikes")
-    if isinstance(value, str | os.PathLike):
+    packages = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    expected = None
+    if "pynapple" in packages:
+        expected = "spikes, a Ts or TsGroup of pynapple"
+    elif "brian2" in packages and not isinstance(value, np.ndarray):
+        expected = "its spikes, to_block(monitor) after monitor = SpikeMonitor(group) and run(...)"
+    elif callable(getattr(value, "get_traces", None)):
+        expected = "the sorting of its spikes"
+    elif isinstance(value, str | os.PathLike):
         raise NsnnError(f"source = {shown(os.fspath(value))}: expected spike times{block_from(value)}")
+    if expected:
+        raise NsnnError(f"source = {type(value).__name__} object: expected {expected}")
 
 
 def _is_nest(events: Any) -> bool:
@@ -204,7 +192,7 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
     arrays = [np.asarray(one, dtype=float) for one in times.values()]
     support = np.asarray(value.time_support.values, dtype=float).reshape(-1, 2)
     every = np.sort(np.concatenate([np.empty(0), *arrays]))
-    caution = None
+    caution = ""
     if support.size and every.size and np.isin(support, every).all():
         caution = (
             "the time support begins and ends with a spike, as pynapple assumes when none is given, and rates are then too high: "
@@ -321,9 +309,14 @@ def _of_nest(events: Any, name: str = "source") -> Source:
     order = np.argsort(ids)
     neuron = order[np.searchsorted(ids[order], senders)]
     seconds = times.astype(float) * _MILLI
-    if np.isnan(seconds).any():
-        raise NsnnError(f"{name}['times'][{int(np.argmax(np.isnan(seconds)))}] is NaN: expected times in ms")
     train = np.zeros_like(neuron)
     return Source(
-        seconds, neuron, train, len(ids), 1, units=id_column(ids.tolist()), name=name, milliseconds=True
+        seconds,
+        neuron,
+        train,
+        len(ids),
+        1,
+        units=id_column(ids.tolist()),
+        name=name,
+        unitless=Unitless(milliseconds=True),
     )

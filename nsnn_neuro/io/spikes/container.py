@@ -6,7 +6,7 @@
 Which spikes a window holds: those in [t_start, t_stop), and where the window ends with the recording, a spike at exactly
 t_stop as well. Such a spike is in the last bin when bins tile the window, as in `numpy.histogram`. So rates, counts,
 histograms and words agree on the number of spikes, adjacent windows share none, and no spike of a recording is lost. Only
-fits, which allow at most one spike per step, assign it to the next step. `core.bins` has the rule for rounded times.
+fits, which allow at most one spike per step, assign it to the next step. `bins` has the rule for rounded times.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import neo
 import numpy as np
 
-from ..core import bins as binning
-from ..core.bins import EPS, rounding, slack
-from ..core.errors import NsnnError
-from ..core.units import shown
-from .train_arrays import Read, declared_resolution, different_windows, extent, read_segments
+from ...core.errors import NsnnError
+from ...core.units import shown
+from . import bins as binning
+from .arrays import Read, declared_resolution, different_windows, read_segments, seconds
+from .bins import EPS, rounding, slack
 
 PIECE = 2**20
 """Number of spikes processed at once where arrays of all spikes would need too much memory."""
@@ -76,11 +77,14 @@ class Trains:
         (array([0.02, 0.03]), array([0.1]))
         """
         parts = read_segments(block, name)
-        edges = [
-            (part.starts.min(), part.stops.max()) if part.starts.size else extent(segment.analogsignals)
-            for part, segment in zip(parts, block.segments, strict=True)
-        ]
-        return cls.joined(parts, np.array(edges)).at_least(declared_resolution(block))
+        edges = np.zeros((len(parts), 2))
+        for k, (part, segment) in enumerate(zip(parts, block.segments, strict=True)):
+            if part.starts.size:
+                edges[k] = part.starts.min(), part.stops.max()
+            elif segment.analogsignals:
+                ends = [(seconds(one.t_start), seconds(one.t_stop)) for one in segment.analogsignals]
+                edges[k] = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
+        return cls.joined(parts, edges).at_least(declared_resolution(block))
 
     @classmethod
     def joined(cls, parts: Sequence[Read], edges: np.ndarray) -> Trains:
@@ -90,7 +94,7 @@ class Trains:
         times, neuron = parts[0].times, parts[0].train
         if len(parts) > 1:
             times, neuron = np.concatenate([p.times for p in parts]), np.concatenate([p.train for p in parts])
-        eps = max(part.eps for part in parts)
+        eps = max(map(attrgetter("eps"), parts))
         return cls.from_arrays(times, neuron, trial, parts[0].starts.size, edges, eps)
 
     @classmethod
@@ -182,11 +186,11 @@ class Trains:
                 f"that lie within all of them{cure}"
             )
 
-    def window(self, **cure: str) -> tuple[float, float]:
-        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ, with another `cure` if one is given."""
+    def window(self) -> tuple[float, float]:
+        """(t_start, t_stop) in s shared by all trials; raises NsnnError when trials differ."""
         apart = max(1e-9 * self.durations.min(), self.resolution)
         if np.ptp(self.t_start) > apart or np.ptp(self.t_stop) > apart:
-            raise NsnnError(different_windows("trials", self.t_start, self.t_stop, **cure))
+            raise NsnnError(different_windows("trials", self.t_start, self.t_stop))
         return float(self.t_start[0]), float(self.t_stop[0])
 
     def bins(self, width: float, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -216,6 +220,37 @@ class Trains:
         size = self.n_trials * self.n_neurons
         sums = np.bincount(train, weights, minlength=size)
         return sums.reshape(self.n_trials, self.n_neurons).astype(float, copy=False)
+
+    def around(
+        self,
+        event: np.ndarray,
+        trial: np.ndarray,
+        start: np.ndarray,
+        stop: np.ndarray,
+        edges: np.ndarray,
+        apart: float,
+    ) -> Trains:
+        """The spikes of each window as a trial of its own, on a clock that is 0 at its event; one may be in several windows.
+
+        event, start, stop : (n,) s, on the clock of the trial (n,), which ascends
+        edges : (n, 2) s, start and stop from the event
+        apart : s, a spike so close before a window's start belongs to it
+        """
+        borders = np.searchsorted(self.trial, np.arange(self.n_trials + 1))
+        end = first_after(stop, self.t_stop[trial], apart)
+        parts, number = [], []
+        for k in np.unique(trial):
+            first, last = int(borders[k]), int(borders[k + 1])
+            order, rows = np.argsort(self.times[first:last]), trial == k
+            a, b = np.searchsorted(self.times[first:last][order], [start[rows] - apart, end[rows]])
+            parts.append(first + of_windows(order, self.neuron[first:last], self.n_neurons, a, b))
+            number.append(b - a)
+        index = np.concatenate(parts)
+        row = np.repeat(np.arange(event.size), np.concatenate(number))
+        times = self.times[index]
+        times -= event[row]
+        np.clip(times, edges[row, 0], edges[row, 1], out=times)
+        return Trains.from_arrays(times, self.neuron[index], row, self.n_neurons, edges)
 
     def of_neuron(self, number: int) -> Trains:
         """The trains of one neuron alone."""
@@ -248,8 +283,7 @@ class Trains:
         if t_start is not None:
             keep &= self.times >= (start - apart)[self.trial]
         if t_stop is not None:
-            ends = np.where(stop >= self.t_stop - apart, stop + apart, stop - apart)
-            keep &= self.times < ends[self.trial]
+            keep &= self.times < first_after(stop, self.t_stop, apart)[self.trial]
         return replace(
             self,
             times=self.times[keep],
@@ -259,6 +293,15 @@ class Trains:
             t_stop=stop.copy(),
             resolution=float(apart),
         )
+
+
+def first_after(stop: np.ndarray, last: Any, apart: float) -> np.ndarray:
+    """The first moment (s) that isn't in each window any more; those that end with the recording, at `last`, hold their end.
+
+    >>> first_after(np.array([0.5, 1.0]), 1.0, 0.1)
+    array([0.4, 1.1])
+    """
+    return np.where(stop >= last - apart, stop + apart, stop - apart)
 
 
 def of_windows(

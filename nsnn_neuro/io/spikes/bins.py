@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import NsnnError
-from .warn import warn
+from ...core.errors import NsnnError
+from ...core.warn import warn
 
 EPS = float(np.finfo(float).eps)
 LEAST = 1e-9

@@ -165,23 +165,9 @@ def with_nan():
     return block
 
 
-def too_late():
-    segment = neo.Segment()
-    segment.spiketrains = SpikeTrainList.from_spike_time_array(
-        np.array([0.1, 1.5]), np.array([0, 0]), [0], units="s", t_stop=1 * pq.s
-    )
-    block = neo.Block()
-    block.segments.append(segment)
-    return block
-
-
-def too_early():
-    segment = neo.Segment()
-    segment.spiketrains = SpikeTrainList.from_spike_time_array(
-        np.array([0.1, -0.5]), np.array([0, 0]), [0], units="s", t_stop=1 * pq.s
-    )
-    block = neo.Block()
-    block.segments.append(segment)
+def outside(time):
+    block = array_block([[[0.1]]])
+    block.segments[0].spiketrains.multiplexed[1][0] = time * pq.s
     return block
 
 
@@ -189,39 +175,6 @@ def foreign_channel():
     block = array_block([[[0.1]]])
     block.segments[0].spiketrains._channel_id_array[:] = 3
     return block
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: [[0.1]], "block = list object: expected a neo.Block"),
-        (neo.Block, "block has no segments"),
-        (lambda: object_block([[]]), "block holds no spike trains"),
-        (lambda: array_block([[[0.1]], [[0.2], [0.3]]]), r"block.segments\[1\] has 2 spike trains"),
-        (with_nan, "NaN in trial 1, train 0"),
-        (too_late, r"1.5 s in segment 0 is outside"),
-        (too_early, r"-0.5 s in segment 0 is outside"),
-        (foreign_channel, "not among all_channel_ids"),
-    ],
-)
-def test_bad_blocks_are_refused_by_name(make, message):
-    with pytest.raises(NsnnError, match=message):
-        as_trains(make())
-
-
-@pytest.mark.parametrize(
-    ("window", "message"),
-    [
-        ((None, 2 * pq.s), "t_stop = 2.0 s: trial 0 stops at 1.0 s"),
-        ((-1 * pq.s, None), "t_start = -1.0 s: trial 0 starts at 0.0 s"),
-        ((0.5 * pq.s, 0.5 * pq.s), "must be before t_stop"),
-        ((0.1, None), "has no unit"),
-        ((3 * pq.mV, None), "expected a time"),
-    ],
-)
-def test_bad_windows_are_refused_by_name(window, message):
-    with pytest.raises(NsnnError, match=message):
-        as_trains(array_block([[[0.1]]]), *window)
 
 
 def test_trains_of_different_windows_need_a_common_one():
@@ -267,21 +220,37 @@ def test_plain_arrays_have_no_duration_until_a_window_is_given():
     assert_array_equal(repeats.durations, [0.5, 0.5])
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ([], "trains is empty"),
-        ([0.1, 0.2], r"trains\[0\] = 0.1"),
-        ([["a"]], r"trains\[0\] = \['a'\]"),
-        ([np.array([0.1, np.nan])], "NaN in trial 0"),
-        ([np.array([1.0]) * pq.mV], "expected a time"),
-        (3, "trains = int object"),
-        (array_block([[[0.1], [0.2]]]), "expected the repeats of one; nsnn.select"),
-    ],
-)
-def test_bad_repeats_are_refused_by_name(source, message):
-    with pytest.raises(NsnnError, match=message):
-        as_repeats(source)
+ONE = array_block([[[0.1]]])
+# call, what the message names and the cure
+REFUSED = [
+    (lambda: as_trains([[0.1]]), "block = list object: expected a neo.Block"),
+    (lambda: as_trains(neo.Block()), "block has no segments"),
+    (lambda: as_trains(object_block([[]])), "block holds no spike trains"),
+    (lambda: as_trains(array_block([[[0.1]], [[0.2], [0.3]]])), r"block.segments\[1\] has 2 spike trains"),
+    (lambda: as_trains(with_nan()), "NaN in trial 1, train 0"),
+    (lambda: as_trains(outside(1.5)), "1.5 s in segment 0 is outside"),
+    (lambda: as_trains(outside(-0.5)), "-0.5 s in segment 0 is outside"),
+    (lambda: as_trains(foreign_channel()), "not among all_channel_ids"),
+    (lambda: as_trains(ONE, None, 2 * pq.s), "t_stop = 2.0 s: trial 0 stops at 1.0 s"),
+    (lambda: as_trains(ONE, -1 * pq.s), "t_start = -1.0 s: trial 0 starts at 0.0 s"),
+    (lambda: as_trains(ONE, 0.5 * pq.s, 0.5 * pq.s), "must be before t_stop"),
+    (lambda: as_trains(ONE, 0.1), "has no unit"),
+    (lambda: as_trains(ONE, 3 * pq.mV), "expected a time"),
+    (lambda: as_repeats([]), "trains is empty"),
+    (lambda: as_repeats([0.1, 0.2]), r"trains\[0\] = 0.1"),
+    (lambda: as_repeats([["a"]]), r"trains\[0\] = \['a'\]"),
+    (lambda: as_repeats([np.array([True, False, True])]), r"trains\[0\] = .*numpy.flatnonzero\(raster\)"),
+    (lambda: as_repeats([np.array([0.1, np.nan])]), "NaN in trial 0"),
+    (lambda: as_repeats([np.array([1.0]) * pq.mV]), "expected a time"),
+    (lambda: as_repeats(3), "trains = int object"),
+    (lambda: as_repeats(array_block([[[0.1], [0.2]]])), "expected the repeats of one; nsnn.select"),
+]
+
+
+def test_bad_input_is_refused_by_name():
+    for call, message in REFUSED:
+        with pytest.raises(NsnnError, match=message):
+            call()
 
 
 def test_read_signal():

@@ -5,86 +5,20 @@ A table in a file is not read: the message of `load` has the lines that read it.
 
 from __future__ import annotations
 
-import csv
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.bins import spacing
-from ..core.checks import did_you_mean
-from ..core.errors import NsnnError
-from ..core.file_limits import Budget
-from ..core.units import shown
-from ..core.warn import warn
+from ...core.checks import did_you_mean
+from ...core.errors import NsnnError
+from ...core.units import shown
+from ...core.warn import warn
+from .bins import spacing
+from .doubts import Unitless
 from .sources import Source, id_column, plain
 
 _REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat
-READERS = {
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".xlsx": "read_excel",
-    ".parquet": "read_parquet",
-    ".feather": "read_feather",
-}
-"""Functions of pandas that read a table, by the ending of its file."""
-_MEANINGS = {
-    "unit": ("unit", "neuron", "cell", "cluster"),
-    "time": ("time", "spike"),
-    "trial": ("trial",),
-}  # words in names of columns that may be these
-_HEAD, _PER_BYTE = 2**16, 10  # bytes of a file that are read for the names, and of memory for each
-_LONGEST, _LONGEST_NAME, _MOST_COLUMNS = (
-    10**4,
-    80,
-    20,
-)  # characters of a line and a name; columns that a message names
 _REPEATED = 10  # rows for each value, from which numbers are taken for labels
-
-
-def how_to_read(path: Path, budget: Budget) -> str:
-    """The columns of a table in a file, and the lines that make a Block of it, for the end of a message.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "a.csv")
-    ...     _ = path.write_text("cell;time\\n0;0.25\\n")
-    ...     text = how_to_read(path, Budget(1e6))
-    >>> print(text.replace(str(path), "a.csv"))
-    a table with the columns 'cell', 'time': to_block takes a table with a row per spike and the columns unit, time (in
-    seconds) and, for several trials, trial:
-        table = pandas.read_csv('a.csv', sep=';').rename(columns={'cell': 'unit'})
-        block = nsnn_neuro.to_block(table, t_stop=...)
-    """
-    reader, options, columns, text = READERS[path.suffix.lower()], "", [], "a table"
-    if reader == "read_csv":
-        budget.take(_HEAD * _PER_BYTE, "its first line")
-        with path.open("rb") as file:
-            lines = file.read(_HEAD).decode("utf-8-sig", errors="replace").splitlines()
-        first = next((line for line in lines if line.strip()), "")
-        separator = max(",;\t", key=first.count)
-        columns = next(csv.reader([first[:_LONGEST]], delimiter=separator), [])
-        options = "" if separator == "," else f", sep={separator!r}"
-        if all(re.fullmatch(r"[-+.\deE]*", name.strip()) for name in columns):
-            return (
-                f"a table whose first line, {shown(first)}, names no columns: expected a line such as 'unit,time'; a text file "
-                "with a line of spike times for each neuron has a name that ends in .txt"
-            )
-        more = ", ..." if len(columns) > _MOST_COLUMNS else ""
-        text = f"a table with the columns {', '.join(shown(name) for name in columns[:_MOST_COLUMNS])}{more}"
-    renamed: dict[str, str] = {}
-    for name, words in _MEANINGS.items():
-        free = [one for one in columns if one not in renamed and len(one) < _LONGEST_NAME]
-        alike = [one for one in free if any(word in one.lower() for word in words)]
-        if alike and name not in columns:
-            renamed[alike[0]] = name
-    rename = f".rename(columns={renamed})" if renamed else ""
-    return (
-        f"{text}: to_block takes a table with a row per spike and the columns unit, time (in seconds) and, for several trials, "
-        f"trial:\n    table = pandas.{reader}({str(path)!r}{options}){rename}\n"
-        "    block = nsnn_neuro.to_block(table, t_stop=...)"
-    )
 
 
 def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
@@ -133,10 +67,6 @@ def read(table: Any) -> Source:
         times = table["time"].to_numpy(dtype=float)
     else:
         raise NsnnError(f"source['time'] holds {table['time'].dtype} values: expected times in seconds")
-    if np.isnan(times).any():
-        raise NsnnError(
-            f"source['time'] is NaN in row {int(np.argmax(np.isnan(times)))}: expected times in seconds"
-        )
     trials, trial = [0], np.zeros(len(times), dtype=np.int64)
     if "trial" in table.columns:
         trials, trial = _labels(table["trial"], "trial")
@@ -144,9 +74,9 @@ def read(table: Any) -> Source:
     else:
         _refuse_misspelt_trials(table)
     _warn_of_repeats(times, trial * len(units) + neuron)
-    unitless = table["time"].dtype.kind != "m" and "t_stop" not in table.attrs
-    result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units), unitless=unitless)
-    result.tabular = True
+    result = Source(times, neuron, trial, len(units), len(trials), units=id_column(units))
+    if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
+        result.unitless = Unitless(stated='pandas.to_timedelta(times, unit="{}")')
     result.eps = spacing(table["time"].to_numpy())
     more = [
         name
@@ -155,10 +85,10 @@ def read(table: Any) -> Source:
     ]
     numbered = trials == list(range(len(trials)))
     result.trials = [{} if numbered else {"trial": plain(label)} for label in trials]
-    varying, other = [], []
+    left_out = []
     for name in more:
         if not _is_plain(table[name]):
-            other.append(str(name))
+            left_out.append(str(name))
             continue
         of_trials = _of_each(table[name], trial, len(trials))
         of_units = _of_each(table[name], neuron, len(units))
@@ -170,15 +100,11 @@ def read(table: Any) -> Source:
         elif of_units is None and (
             table[name].dtype.kind not in "iuf" or table[name].nunique() * _REPEATED <= len(table)
         ):
-            varying.append(str(name))
-    if varying:
+            left_out.append(str(name))
+    if left_out:
         warn(
-            f"source: the columns {shown(varying)} are left out, as their values differ within a trial and within a unit; if one "
-            "is a condition, trials of several conditions have the same number: number them anew"
-        )
-    if other:
-        warn(
-            f"source: the columns {shown(other)} are left out, as they hold other values than numbers and texts"
+            f"source: the columns {shown(left_out)} are left out, as their values differ within a trial and within a unit, or are "
+            "neither numbers nor texts; if one is a condition, trials of several conditions have the same number: number them anew"
         )
     for edge in ("t_start", "t_stop"):  # to_dataframe leaves them here
         stated = table.attrs.get(edge)

@@ -1,4 +1,4 @@
-"""Text files of spike times as the package's Block, in double precision; a warning says what was assumed.
+"""Text files of spike times, in double precision; a warning says what was assumed.
 
 A line holds the times of one neuron, separated by spaces, tabs, commas or semicolons; an empty line between others is a
 silent neuron. A file with one time a line is one neuron. Lines that begin with # or % are comments, and may name the unit:
@@ -13,14 +13,13 @@ import math
 import re
 from pathlib import Path
 
-import neo
 import numpy as np
 
-from ..core.errors import FormatError
-from ..core.file_limits import Budget
-from ..core.warn import warn
-from .block import build_block
-from .time_doubts import PER_SECOND, likely_unit
+from ...core.errors import FormatError
+from ...core.file_limits import Budget
+from ...core.warn import warn
+from .doubts import PER_SECOND, likely_unit
+from .sources import Source, of_trains
 
 _BYTES = 60  # of memory that each byte of the text may take
 _LONGEST = 100  # characters of a number, or of what is read of a comment
@@ -34,8 +33,8 @@ _CURE = "or read the file yourself and hand the spike times to to_block"
 
 def read_text(
     path: Path, budget: Budget, t_start: float | None = None, t_stop: float | None = None
-) -> neo.Block:
-    """The Block in a text file of spike times; warns with what was assumed: unit, layout and duration.
+) -> Source:
+    """The spikes in a text file; warns with what was assumed: unit, layout and duration.
 
     t_start, t_stop : s, between which the caller will keep spikes; t_stop may be later than the file's end. FormatError if the text
         has no units and none of its spikes would be left
@@ -46,9 +45,9 @@ def read_text(
     ...     warnings.simplefilter("always")
     ...     path = Path(folder, "a.txt")
     ...     _ = path.write_text("# unit: ms\\n12.5 30\\n7.25")
-    ...     block = read_text(path, Budget(1e6))
-    >>> block.segments[0].spiketrains.multiplexed
-    (array([0, 0, 1]), array([0.0125 , 0.03 , 0.00725]) * s)
+    ...     spikes = read_text(path, Budget(1e6))
+    >>> spikes.neuron, spikes.times
+    (array([0, 0, 1]), array([0.0125 , 0.03 , 0.00725]))
     >>> print(caught[0].message)
     unit ms, as its comments say; each of 2 lines is a neuron; 3 spikes from 0.00725 to 0.03 s; the recording is taken ...
     """
@@ -94,15 +93,7 @@ def read_text(
         f"{last:.6g} s; the recording is taken to last from {begin:.6g} s to {until}{lost}"
         + _doubt(unit, times.size, trains, stop - start)
     )
-    return build_block(
-        np.zeros(times.size, np.int64),
-        np.repeat(np.arange(len(trains)), [train.size for train in trains]),
-        times=times,
-        n_trials=1,
-        n_neurons=len(trains),
-        t_start=start,
-        t_stop=stop,
-    )
+    return of_trains(trains, 1, len(trains), t_start=np.array([start]), t_stop=np.array([stop]))
 
 
 def _lost(times: np.ndarray, t_start: float | None, t_stop: float | None, unit: str | None) -> str:

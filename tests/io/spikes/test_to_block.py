@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
-from brian2 import Network, NeuronGroup, SpikeMonitor, defaultclock, ms, second, start_scope
+from brian2 import Network, NeuronGroup, SpikeMonitor, defaultclock, ms, mV, second, start_scope
 from elephant.trials import TrialsFromBlock, TrialsFromLists
 from helpers.roundtrip import bounds_of, trains_of, volt
 
@@ -38,17 +38,9 @@ def refused(source, words, **more):
 # --- lists, dicts, Neo ---
 
 
-def test_no_end_is_refused():
-    refused(
-        [[[0.1]]],
-        "to_block needs t_stop: the source doesn't say when its trials end, and the last spike is not the end",
-    )
-
-
 def test_trials_of_different_length():
     block = to_block([[[0.1]], [[1.5]]], t_start=[0, 1] * second, t_stop=[1, 2] * second)
     assert bounds_of(block) == [(0.0, 1.0, 1), (1.0, 2.0, 1)]
-    refused([[[0.1]], [[1.5]]], "one finite time such as 2*second, or 2 of them", t_stop=[1, 2, 3] * second)
 
 
 def test_a_dict_of_times_by_unit():
@@ -58,8 +50,6 @@ def test_a_dict_of_times_by_unit():
     block = to_block([{0: [0.2]}, {0: []}], t_stop=1 * second)
     assert lists(block) == [[[0.2]], [[]]]
     assert "units" not in block.annotations
-    refused([{"a": []}, {"b": []}], "source[1] has the units ['b'], source[0] has ['a']", t_stop=1 * second)
-    refused({"a": [0.1, np.nan]}, "source['a'][1] is NaN", t_stop=1 * second)
 
 
 def test_spike_trains_bring_their_window_and_names():
@@ -74,7 +64,6 @@ def test_spike_trains_bring_their_window_and_names():
     assert bounds_of(to_block([trial, trial])) == [(-0.5, 1.0, 2)] * 2
     assert bounds_of(to_block(trial, t_start=0 * second, t_stop=2 * second)) == [(0.0, 2.0, 2)]
     assert lists(to_block(train([0.25]))) == [[[0.25]]]
-    refused([trial, trial[::-1]], "expected the same order in every trial")
 
 
 def test_spike_trains_of_different_windows_are_refused():
@@ -102,8 +91,6 @@ def test_segments_and_elephants_trials():
         signals = [segment.analogsignals[0] for segment in block.segments]
         assert [(s.name, float(s.magnitude[0, 0])) for s in signals] == [("lfp", 0.0), ("lfp", 1.0)]
     assert given.segments[0].spiketrains[0].segment is given.segments[0]  # the source is unchanged
-    refused(TrialsFromLists([[train([0.1])], [train([0.1]), train([])]]), "trial 1 of source has 2 units")
-    refused(TrialsFromLists([]), "without trials")
 
 
 # --- Brian2 ---
@@ -144,10 +131,7 @@ def test_a_monitor_has_its_neurons_and_the_time_that_the_run_reached(monitors):
     refused(monitors["all"], "lies outside t_start = 0 s to t_stop = 0.01 s", t_stop=10 * ms)
     refused(monitors["all"], "unit 0", t_start=20 * ms)
     group = monitors["all"].source
-    refused(
-        group,
-        f"source = {group.name!r}, a NeuronGroup: expected its spikes, those of a monitor that was there during the run",
-    )
+    refused(group, "source = NeuronGroup object: expected its spikes, to_block(monitor)")
 
 
 def test_populations_from_monitors(monitors):
@@ -159,7 +143,7 @@ def test_populations_from_monitors(monitors):
 
 def test_monitors_that_say_too_little(monitors):
     refused(monitors["counted"], "has counted spikes but recorded none")
-    refused([monitors["all"], monitors["some"]], "trials or populations?")
+    refused([monitors["all"], monitors["some"]], "trials, or neurons of one?")
     start_scope()
     fresh = SpikeMonitor(NeuronGroup(2, "v : 1", threshold="v > 1", clock=None, dt=0.2 * ms, namespace={}))
     refused(fresh, "has not run yet")
@@ -198,11 +182,6 @@ def test_a_table_with_a_row_per_spike():
 
 def test_silent_units_and_trials_of_a_table():
     table = pd.DataFrame({"unit": [3, 7], "time": [0.1, 0.2], "trial": [0, 2]})
-    refused(
-        table,
-        "source['trial'] goes from 0 to 2 without [1]: missing trials may be silent or left out: ",
-        t_stop=1 * second,
-    )
     full = table.assign(
         trial=pd.Categorical(table.trial, categories=range(4)),
         unit=pd.Categorical(table.unit, categories=[9, 7, 3]),
@@ -210,27 +189,6 @@ def test_silent_units_and_trials_of_a_table():
     block = to_block(full, t_stop=1 * second)
     assert block.annotations["units"] == {"id": [9, 7, 3]}
     assert lists(block) == [[[], [], [0.1]], [[], [], []], [[], [0.2], []], [[], [], []]]
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        (pd.DataFrame({"neuron": [1], "time": [0.1]}), "with the columns neuron, time: expected unit"),
-        (pd.DataFrame({"unit": [1], "times": [0.1]}), "did you mean 'times'?"),
-        (pd.DataFrame({"unit": [1], "time": [np.nan]}), "source['time'] is NaN in row 0"),
-        (pd.DataFrame({"unit": [1], "time": ["0.1"]}), "values: expected times in seconds"),
-        (pd.DataFrame({"unit": [1, None], "time": [0.1, 0.2]}), "source['unit'] is missing in row 1"),
-        (pd.DataFrame({"unit": [1, "a"], "time": [0.1, 0.2]}), "mixes types that have no order"),
-        (pd.DataFrame({"unit": [], "time": []}), "without rows"),
-        (pd.DataFrame({"unit": [1], "time": [120.0]}), "divide milliseconds by 1000"),
-        (
-            pd.DataFrame({"unit": [1, 1], "time": [0.1, 0.2], "Trial": [0, 1]}),
-            "source.rename(columns={'Trial': 'trial'})",
-        ),
-    ],
-)
-def test_tables_that_are_wrong(table, words):
-    refused(table, words, t_stop=1 * second)
 
 
 def test_a_table_that_was_appended_to_itself_is_warned_of():
@@ -252,18 +210,11 @@ def test_what_nest_records():
     block = to_block([{**events, "ids": [7, 6, 5]}] * 2, t_stop=1 * second)
     assert block.annotations["units"] == {"id": [7, 6, 5]}
     assert [[len(t) for t in trial] for trial in lists(block)] == [[2, 0, 1]] * 2
-    refused({**events, "offsets": [0.0] * 3}, "time_in_steps=False", t_stop=1 * second)
-    refused({**events, "ids": [5, 6]}, "expected all senders, each once", t_stop=1 * second)
-    refused({"senders": [1], "times": [1.0, 2.0]}, "expected as many", t_stop=1 * second)
-    refused({"senders": np.array([], int), "times": []}, "nothing fired", t_stop=1 * second)
-    refused(events, "needs t_stop")
     block = to_block({"pyr": events, "pv": {"senders": [9], "times": [250.0]}}, t_stop=1 * second)
     assert block.annotations["populations"] == [{"name": "pyr", "size": 2}, {"name": "pv", "size": 1}]
     assert lists(block)[0][-1] == [0.25]
-    refused({"pyr": {**events, "ids": [5, 6]}}, "source['pyr']['ids'] = [5, 6]", t_stop=1 * second)
     status = {"model": "spike_recorder", "n_events": 3, "events": events}
     assert lists(to_block(status, t_stop=1 * second)) == lists(to_block(events, t_stop=1 * second))
-    refused({"senders": [1]}, "has the key 'senders' and no 'times'", t_stop=1 * second)
     with pytest.warns(
         UserWarning, match="all 3 spikes lie in the first 1 ms of 1.1 s, as NEST records times in ms"
     ):
@@ -288,7 +239,7 @@ def test_pynapple_with_one_epoch():
     assert block.annotations["units"] == {"id": ids, "area": list(group.get_info("area"))}
     single = to_block(nap.Ts([0.5, 0.1], time_support=nap.IntervalSet(0, 2)))
     assert (lists(single), bounds_of(single)) == ([[[0.1, 0.5]]], [(0.0, 2.0, 1)])
-    refused([nap.Ts([0.5])], "neurons or trials?")
+    refused([nap.Ts([0.5])], "trials, or neurons of one?")
 
 
 def test_pynapple_with_several_epochs():
@@ -310,9 +261,7 @@ def test_pynapple_with_several_epochs():
 
 def test_objects_of_pynapple_without_spikes():
     nap = pytest.importorskip("pynapple")
-    refused(
-        nap.IntervalSet(0, 1), "IntervalSet of pynapple: expected spikes, a Ts or TsGroup", t_stop=1 * second
-    )
+    refused(nap.IntervalSet(0, 1), "IntervalSet object: expected spikes, a Ts or TsGroup", t_stop=1 * second)
     trains = {0: nap.Ts(np.array([0.1, 0.2])), 1: nap.Ts(np.array([0.3, 0.4]))}
     refused(trains, "pynapple.TsGroup(source, time_support=...)", t_stop=1 * second)
 
@@ -368,7 +317,6 @@ def check_sorting(sorting, **more):
 def test_a_sorting_by_its_methods(tmp_path):
     import h5py
 
-    refused(Sorting(SEGMENTS), "a sorting without its recording doesn't say when it ends")
     block = check_sorting(Sorting(SEGMENTS), t_stop=1 * second)
     assert bounds_of(block) == [(0.0, 1.0, 2)] * 2
     with h5py.File(save(block, tmp_path / "a.nwb")) as file:
@@ -414,7 +362,7 @@ def test_blocks_in_a_list_are_their_trials_together():
     joint = to_block([[[0.1, 0.2], [0.5]], [[], [0.3]], [[0.4], [0.6, 0.7, 0.8]]], t_stop=1 * second)
     parts, expected = (measures.law_of_total_covariance(labels, data) for data in ([one, two], joint))
     np.testing.assert_array_equal(parts.total, expected.total)
-    with pytest.raises(NsnnError, match=r"block\[1\] has 1 spike trains, block\[0\] has 2"):
+    with pytest.raises(NsnnError, match=r"block\[1\] has 1 units, block\[0\] has 2"):
         measures.firing_rate([one, to_block([[[0.1]]], t_stop=1 * second)])
     named = [to_block({k: [0.1] for k in ids}, t_stop=1 * second) for ids in ("ab", "ba")]
     with pytest.raises(
@@ -507,9 +455,8 @@ def test_columns_of_dates_lists_and_missing_values():
     table["age"] = pd.array([pd.NA] * 3, dtype="Int64")
     with pytest.warns(UserWarning, match="the columns") as seen:
         block = to_block(table, t_stop=1 * second)
-    assert [str(one.message) for one in seen] == [
-        "source: the columns ['wave', 'day'] are left out, as they hold other values than numbers and texts"
-    ]
+    assert len(seen) == 1
+    assert "the columns ['wave', 'day'] are left out" in str(seen[0].message)
     np.testing.assert_equal(block.segments[0].annotations, {"age": np.nan})
     np.testing.assert_equal(
         block.annotations["units"], {"id": ["a", "b"], "sex": ["m", np.nan], "age": [np.nan] * 2}
@@ -519,12 +466,6 @@ def test_columns_of_dates_lists_and_missing_values():
 def test_labels_of_own_trials():
     block = to_block([[[0.1]], [[0.2]], [[]]], t_stop=1 * second, labels=np.array(["x", "y", "x"]))
     assert conditions(block).tolist() == ["x", "y", "x"]
-    refused(
-        [[[0.1]]],
-        "labels has 2 labels for 1 trials: expected one for each trial",
-        t_stop=1 * second,
-        labels=[1, 2],
-    )
 
 
 def test_trials_of_several_groups_and_what_is_no_source():
@@ -534,26 +475,136 @@ def test_trials_of_several_groups_and_what_is_no_source():
     assert block.annotations["populations"] == [{"name": "pyr", "size": 2}, {"name": "pv", "size": 1}]
     assert block.annotations["units"] == {"id": [0, 1, 7]}
     assert measures.firing_rate(select(block, units={"population": "pv"})).tolist() == [0.5]
-    refused(
-        [{"pyr": {0: [0.1]}}, {"pyr": {0: 3.0}}],
-        "source['pyr'][0] = 3.0 is a single value",
-        t_stop=1 * second,
-    )
-    for trials in (
-        {0: {"a": [0.1], "b": [0.2]}, 1: {"a": [0.3], "b": [0.4]}},
-        {0: {7: [0.1]}, 1: {8: [0.3]}},
-        {"left": {"a": [0.1]}, "right": {"a": [0.3]}},
-    ):
-        refused(trials, "trials or populations? For trials pass a list of the dicts", t_stop=1 * second)
-    block = to_block(list(trials.values()), labels=list(trials), t_stop=1 * second)  # as the message says
+    trials = {"left": {"a": [0.1]}, "right": {"a": [0.3]}}
+    block = to_block(list(trials.values()), labels=list(trials), t_stop=1 * second)  # as a refusal says
     assert (lists(block), conditions(block).tolist()) == ([[[0.1]], [[0.3]]], ["left", "right"])
     start_scope()
     group = NeuronGroup(2, "v : 1", threshold="v > 1", name="group_of_two")
     monitor = SpikeMonitor(group)
     Network(group, monitor)  # unused objects warn
-    refused(group, "a NeuronGroup: expected its spikes", t_stop=1 * second)
-    refused(monitor.t, "a VariableView of Brian2: expected the SpikeMonitor itself", t_stop=1 * second)
-    refused("a.nwb", "nsnn_neuro.load('a.nwb') makes one", t_stop=1 * second)
-    refused(SimpleNamespace(get_traces=list), "expected the sorting of its spikes", t_stop=1 * second)
+    refused(monitor.t, "VariableView object: expected its spikes, to_block(monitor)", t_stop=1 * second)
     with pytest.raises(NsnnError, match=r"to_block\(monitor\) makes one"):
         measures.firing_rate(monitor)
+
+
+def test_times_that_are_hardly_seconds_are_doubted():
+    milliseconds = [[[120.0, 310.5], [95.0, 402.0]], [[130.0, 250.0, 251.0], []]]
+    words = r"source: 0\.0035 spikes a second and neuron make it likely that the times are ms, not seconds: .*times \* ms"
+    with pytest.warns(UserWarning, match=words):
+        to_block(milliseconds, t_stop=500 * second)
+    table = pd.DataFrame({"unit": ["a"] * 4, "time": [120.0, 310.0, 440.0, 900.0]})
+    with pytest.warns(
+        UserWarning, match=r'pandas\.to_timedelta\(times, unit="ms"\).*unit="second"\) says so'
+    ):
+        to_block(table, t_stop=5000 * second)
+    raster = [[[3, 3, 3, 5, 5, 5, 7, 9]]]  # or coarse times
+    with pytest.raises(NsnnError, match=r"if they are times in seconds, times \* second says so"):
+        to_block(raster, t_stop=20 * second)
+    raster[0][0] = raster[0][0] * second
+    table["time"] = pd.to_timedelta(table["time"], unit="s")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_block(raster, t_stop=20 * second)  # as the messages say
+        to_block(table, t_stop=5000 * second)
+    samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
+    with pytest.warns(UserWarning, match="divide sample numbers by the sampling rate"):
+        to_block(samples, t_stop=60_000 * second)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_block([[np.array([120.0, 310.5, 400.0]) * second]], t_stop=500 * second)  # the unit is stated
+        to_block([[[120.0, 310.5, 310.9]]], t_stop=500 * second)  # 0.4 s apart, too close for milliseconds
+        to_block([[[0.5]]] * 100, t_stop=20 * second)  # a spike a trial
+        to_block([[[0, 1, 2, 3]]], t_stop=10 * second)  # whole, and no raster
+        to_block([[[0.0, 1.0]]], t_stop=10 * second)
+
+
+# --- what is refused ---
+
+
+NEST = {"senders": [7, 5, 7], "times": [10.0, 20.5, 999.9]}
+ROWS = {"unit": [1, 1], "time": [0.1, 0.2]}
+NAMED = [train([0.1], name="one"), train([], name="two")]
+END, ONE_END = {"t_stop": 1 * second}, "expected one finite time"
+# source, further arguments, what the message names, a word of its cure
+REFUSED = [
+    ([[[0.1]]], {}, "needs t_stop", "pass t_stop"),
+    (NEST, {}, "needs t_stop", "pass t_stop"),
+    ([[[0.1]]], {"t_stop": 1.0}, "t_stop = 1.0 has no unit", "20*ms"),
+    ([[[0.1]]], {"t_stop": 1 * mV}, "t_stop = 1. mV", "expected a time"),
+    ([[[0.1]]], {"t_stop": [1, 2] * second}, "t_stop", ONE_END),
+    ([[[0.1]], [[1.5]]], {"t_stop": [1, 2, 3] * second}, "t_stop", f"{ONE_END} such as 2*second, or 2 of them"),
+    ([[[0.1]]], {"t_stop": float("inf") * second}, "t_stop", ONE_END),
+    ([[[0.1]]], {**END, "t_start": 1 * second}, "t_stop", "expected a time after t_start"),
+    ([[[0.1]]], {**END, "stimulus": [1.0, 2.0]}, "stimulus: 2 signals for 1 trials", "one per trial"),
+    ([[[0.1]]], {**END, "stimulus": [1.0]}, "stimulus[0]: float", "expected a neo.AnalogSignal"),
+    ([[[0.1]]], {**END, "stimulus": volt([[1.0, 2.0]])}, "stimulus: AnalogSignal of shape (1, 2)", "one channel"),
+    ([[[0.1]]], {**END, "labels": [1, 2]}, "labels has 2 labels for 1 trials", "expected one for each trial"),
+    ([], END, "source has no trials", "source[trial][neuron]"),
+    ([[]], END, "source has no neurons", "source[trial][neuron]"),
+    (3, END, "source = 3", "source[trial][neuron]"),
+    ([0.1, 0.2], END, "source[0] = 0.1", "source[trial][neuron]"),
+    ([[0.1, 0.2]], END, "source[0][0] = 0.1", "source[trial][neuron]"),
+    ([[0.1, 0.2], [0.3]], END, "source[0][0] = 0.1", "source[trial][neuron]"),
+    ([[[[0.1]]]], END, "source[0][0] = [[0.1]]", "source[trial][neuron]"),
+    ([[[[0.1], [0.1, 0.2]]]], END, "source[0][0] = [[0.1], [0.1, 0.2]]", "source[trial][neuron]"),
+    ([[["a"]]], END, "source[0][0] = ['a']", "source[trial][neuron]"),
+    ([[[1j]]], END, "source[0][0] = [1j]", "source[trial][neuron]"),
+    ([[[1, 2] * mV]], END, "source[0][0] = [1. 2.] mV", "expected a time"),
+    ([[[1, 2] * pq.mV]], END, "source[0][0]", "expected a time"),
+    ([0.1, 0.2] * pq.s, END, "source = array([0.1, 0.2])", "source[trial][neuron]"),
+    ([[[0.1], []], [[0.1]]], END, "source[1] has 1 neurons", "an empty array for a silent one"),
+    ({"a": 1}, END, "source['a'] = 1", "source[unit]"),
+    ([{"pyr": {0: [0.1]}}, {"pyr": {0: 3.0}}], END, "source['pyr'][0] = 3.0", "source['pyr'][unit]"),
+    ({}, END, "source is an empty dict", "{unit: array of seconds}"),
+    ("a.nwb", END, "source = 'a.nwb'", "nsnn_neuro.load('a.nwb') makes one"),
+    (neo.Block(), END, "source is a neo.Block already", "take it as it is"),
+    (SimpleNamespace(get_traces=list), END, "source", "the sorting of its spikes"),
+    # times outside the trial, and what they may be instead
+    ([[[0.1, 1.5]]], END, "source[0][0][1] = 1.5 s lies outside", "a later t_stop"),
+    ([[[1000.2, 1001.4]]], END, "source[0][0][0] = 1000.2 s", "recording cut into trials"),
+    ([[[-0.34, 0.2]]], END, "source[0][0][0] = -0.34 s lies outside", "an earlier t_start"),
+    ([[[0.1, 900.0]]], END, "source[0][0][1] = 900 s", "divide milliseconds by 1000"),
+    ([[[3600, 45000]]], END, "source[0][0][0] = 3600 s", "sample numbers by the sampling rate"),
+    ({"a": [0.2], "b": [2.0] * second}, END, "source['b'][0] = 2 s", "expected a later t_stop"),
+    (pd.DataFrame({"unit": [1], "time": [120.0]}), END, "unit 1 at 120 s", "divide milliseconds by 1000"),
+    ([[[0.1, np.nan]]], END, "source[0][0][1] = nan s", "expected finite times"),
+    ([[[np.inf]]], END, "source[0][0][0] = inf s", "expected finite times"),
+    ({**NEST, "times": [1.0, np.nan, 2.0]}, END, "unit 5 at nan s", "expected finite times"),
+    ([[[0, 0, 1, 0, 1, 0]]], END, "the values 0, 0, 1, 0, 1, 0 of one neuron", "flatnonzero(raster)"),
+    ([[[0, 2, 0, 3, 0, 0, 1]]], END, "counts in bins", "expected spike times in seconds"),
+    (np.eye(4, dtype=int)[None], END, "source holds the values", "numpy.flatnonzero(raster) * bin_width"),
+    ([[[True, False]]], END, "source[0][0] = [True, False]", "numpy.flatnonzero(raster) * bin_width"),
+    # trials of different units
+    ([{"a": []}, {"b": []}], END, "source[1] has the units ['b'], source[0] has ['a']", "in the same order"),
+    ([NAMED, NAMED[::-1]], {}, "source[1] has the trains ['two', 'one']", "the same order"),
+    (TrialsFromLists([[train([0.1])], [train([0.1]), train([])]]), {}, "trial 1 of source has 2 units", "silent"),
+    (TrialsFromLists([]), {}, "without trials", "at least one"),
+    ({0: {"a": [0.1], "b": [0.2]}, 1: {"a": [0.3], "b": [0.4]}}, END, "the key 0", "pass a list of the dicts"),
+    ({0: {7: [0.1]}, 1: {8: [0.3]}}, END, "the key 0", "pass a list of the dicts"),
+    ({"left": {"a": [0.1]}, "right": {"a": [0.3]}}, END, "the unit 'a' several times", "pass a list of the dicts"),
+    # tables, NEST, sortings
+    (pd.DataFrame({"neuron": [1], "time": [0.1]}), END, "the columns neuron, time", "expected unit"),
+    (pd.DataFrame({"unit": [1], "times": [0.1]}), END, "the columns unit, times", "did you mean 'times'?"),
+    (pd.DataFrame({"unit": [1], "time": [np.nan]}), END, "unit 1 at nan s", "expected finite times"),
+    (pd.DataFrame({"unit": [1], "time": ["0.1"]}), END, "source['time']", "expected times in seconds"),
+    (pd.DataFrame({"unit": [1, None], "time": [0.1, 0.2]}), END, "source['unit'] is missing in row 1", "each spike"),
+    (pd.DataFrame({"unit": [1, "a"], "time": [0.1, 0.2]}), END, "source['unit'] mixes types", "numbers, or texts"),
+    (pd.DataFrame({"unit": [], "time": []}), END, "without rows", "a row per spike"),
+    (pd.DataFrame({**ROWS, "Trial": [0, 1]}), END, "'Trial'", "source.rename(columns={'Trial': 'trial'})"),
+    (pd.DataFrame({**ROWS, "trial": [0, 2]}), END, "source['trial'] goes from 0 to 2 without [1]", "Categorical"),
+    ({**NEST, "offsets": [0.0] * 3}, END, "source has offsets", "time_in_steps=False"),
+    ({**NEST, "ids": [5, 6]}, END, "source['ids'] = [5, 6]", "expected all senders, each once"),
+    ({"pyr": {**NEST, "ids": [5, 6]}}, END, "source['pyr']['ids'] = [5, 6]", "each once"),
+    ({"senders": [1], "times": [1.0, 2.0]}, END, "1 senders", "expected as many"),
+    ({"senders": np.array([], int), "times": []}, END, "source has no senders", "list the neurons"),
+    ({"senders": [1]}, END, "source has the keys ['senders']", "times in ms"),
+    (Sorting(SEGMENTS), {}, "a sorting without its recording", "pass t_stop"),
+]  # fmt: skip
+
+
+def test_what_is_refused_with_the_argument_and_a_cure():
+    for source, more, named, cure in REFUSED:
+        with pytest.raises(NsnnError) as error:
+            to_block(source, **more)
+        assert named in str(error.value)
+        assert cure in str(error.value)
