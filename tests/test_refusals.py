@@ -273,9 +273,9 @@ FILES = {
     "commas": (
         "a.csv",
         "unit,time,trial\n0,.1,0\n",
-        ["columns unit, time (in seconds)", "to_block", "read_csv('{}'"],
+        ["with the columns 'unit', 'time', 'trial'", "to_block", "read_csv('{}'"],
     ),
-    "tabs": ("a.tsv", "\ufeffunit\ttime (ms)\n", ["read_csv('{}'"]),
+    "tabs": ("a.tsv", "\ufeffunit\ttime (ms)\n", ["with the columns 'unit', 'time (ms)'", "read_csv('{}'"]),
     "no header": ("a.csv", ".1,.2\n", ["ends in .txt"]),
     "a table of Excel": ("a.xlsx", "PK", ["read_excel('{}')"]),
     "another name": ("run_1.NWB", "", ["No such file", "its folder has 'run_1.NWB'"]),
