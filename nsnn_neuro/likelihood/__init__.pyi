@@ -2,8 +2,8 @@ from .bases import Basis as Basis
 from .bases import Exponentials as Exponentials
 from .bases import Lags as Lags
 from .bases import RaisedCosines as RaisedCosines
-from .by_simulation.result import SimulationCalibration as SimulationCalibration
-from .calibration.calibrate import calibrate as calibrate
+from .by_simulation.simulation_calibration import SimulationCalibration as SimulationCalibration
+from .calibrate_neuron import calibrate as calibrate
 from .calibration.calibration import Calibration as Calibration
 from .calibration.calibration import Profile as Profile
 from .comparison import compare_models as compare_models
@@ -25,8 +25,8 @@ from .responses import Poisson as Poisson
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
 from .time_rescaling import Rescaled as Rescaled
-from .voltage.result import VoltageCalibration as VoltageCalibration
 from .voltage.spikes import detect_spikes as detect_spikes
+from .voltage.voltage_calibration import VoltageCalibration as VoltageCalibration
 
 __all__ = [
     "Basis",

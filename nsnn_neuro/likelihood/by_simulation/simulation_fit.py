@@ -21,9 +21,9 @@ from ..calibration.free_parameters import FreeParameters, read_free
 from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
 from ..continuous.conditional import Parts, check_start
 from ..continuous.trials import Trial, read_trials
-from .result import SimulationCalibration
 from .runs import Runs
 from .search import Scored, score, search
+from .simulation_calibration import SimulationCalibration
 from .statistics import recorded, statistics_for
 
 N_SIMULATIONS = 100
@@ -210,12 +210,3 @@ def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -
             "out of free"
         )
     return np.asarray(found)
-
-
-def refuse_options(method: str, given: dict[str, Any]) -> None:
-    """Raise NsnnError for options of the simulation that another method does not take."""
-    for name, value in given.items():
-        if value is not None:
-            raise NsnnError(
-                f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
-            )

@@ -27,9 +27,9 @@ from ..continuous.conditional import Parts, check_parts
 from .defaults import membrane_bounds, threshold_bounds
 from .errors import block_logs, two_step_errors
 from .membrane import VARIED, Regression, difference, regress, series_scale
-from .result import VoltageCalibration
 from .samples import Samples, read_samples
 from .spikes import end_of_spike
+from .voltage_calibration import VoltageCalibration
 
 _REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
