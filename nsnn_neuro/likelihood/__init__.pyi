@@ -18,10 +18,10 @@ from .network_fit import fit_network as fit_network
 from .network_result import NetworkFit as NetworkFit
 from .network_windows import fit_windows as fit_windows
 from .network_windows import window_bounds as window_bounds
-from .per_step import PerStep as PerStep
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
 from .responses import Poisson as Poisson
+from .scores import PerStep as PerStep
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
 from .time_rescaling import Rescaled as Rescaled

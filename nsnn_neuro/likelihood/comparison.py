@@ -29,7 +29,7 @@ from ..measures import (
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.psth_correlation import signal_power
 from ..measures.trains import binned
-from .per_step import PerStep
+from .scores import PerStep
 
 RECORDED = "recorded"
 _PARTS = 20  # of the data, for errors
@@ -188,17 +188,16 @@ class _Setup:
             self.add(name, "bits_behind", float(less.sum() / n), float(behind), n, shortest)
 
     def _own_score(self, name: str, model: Any) -> None:
-        if not hasattr(model, "score"):
-            return
         try:
+            if not hasattr(model, "score"):
+                raise NsnnError(f"a {type(model).__name__} has no likelihood of the spikes, and no score")
             one = model.score(self.trains, **self.given(name, model), **self.span)
         except NsnnError as error:
             warn(f"{name}: bits_per_spike is NaN: {error}")
             self.add(name, "bits_per_spike", np.nan, np.nan, 0)
         else:
-            self.add(
-                name, "bits_per_spike", float(one), float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
-            )
+            error = getattr(one, "se", np.nan)
+            self.add(name, "bits_per_spike", float(one), float(error), getattr(one, "n", 0))
 
     # --- simulations ---
 

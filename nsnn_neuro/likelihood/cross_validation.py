@@ -11,12 +11,12 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.warn import warn
 from ..measures import Estimate
-from .bits_per_spike import bits_per_spike
 from .data import Data
 from .fisher_scoring import maximise
 from .model import NeuronModel
 from .prior import Prior
 from .responses import Poisson
+from .scores import bits_per_spike
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """strengths that ridge="cv" tries first"""

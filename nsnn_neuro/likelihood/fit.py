@@ -20,16 +20,15 @@ from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from ..models.stimuli import Recorded
 from .bases import Basis, Lags
-from .bits_per_spike import bits_per_spike
 from .coupling import check_first_lag
 from .cross_validation import best_ridge
 from .data import Data, n_channels, range_of_times, unit_of_signal
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
-from .per_step import PerStep
 from .prior import Prior, strength
 from .responses import Poisson
+from .scores import PerStep, Scored, bits_per_spike, check_level
 from .time_rescaling import Rescaled, rescale
 
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
@@ -37,7 +36,7 @@ _BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronFit:
+class NeuronFit(Scored):
     """Result of `fit_neuron`: parameters with errors, score on new data, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq
@@ -87,9 +86,7 @@ class NeuronFit:
 
     def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
         """Confidence intervals by name: value -+ z se, the normal law of large samples."""
-        if not 0 < level < 1:
-            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
-        z = float(norm.ppf(0.5 + level / 2))
+        z = float(norm.ppf(0.5 + check_level(level) / 2))
         return {k: (v - z * self.se[k], v + z * self.se[k]) for k, v in self.parameters.items()}
 
     def derived(self, function: Callable[[Mapping[str, float]], Any]) -> tuple[Any, Any]:
@@ -190,11 +187,6 @@ class NeuronFit:
         """The log-likelihood of each step, trials concatenated; arguments as of `score`, whose value is their sum."""
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
         return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step)
-
-    def evaluate(self, trains: Any, signal: Any = None, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(trains, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(
         self,

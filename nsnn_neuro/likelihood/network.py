@@ -23,8 +23,8 @@ from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import Plasticity
 from ..models.populations import Population, Projection
 from .bases import Basis, check_basis
-from .bits_per_spike import bits_per_spike
 from .data import Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
+from .scores import bits_per_spike
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}

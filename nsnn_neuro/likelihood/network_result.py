@@ -12,11 +12,11 @@ import pandas as pd
 from ..measures import Estimate
 from ..models.network import Network
 from .network import NetworkModel
-from .per_step import PerStep
+from .scores import PerStep, Scored
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NetworkFit:
+class NetworkFit(Scored):
     """Result of `fit_network`: weights, history, score on new data, simulated spikes.
 
     There are no standard errors: hidden neurons can be permuted, so the weights are not identified. The network's function is: its
@@ -102,11 +102,6 @@ class NetworkFit:
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         logs = self.model.log_likelihood(self.weights, data, particles=particles, seed=seed)
         return PerStep(logs, data.o[:, 0] if data.o.shape[1] == 1 else data.o, self.model.step)
-
-    def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(trains, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
         """Simulate the output's spikes under `signal`; see `NetworkModel.simulate`."""

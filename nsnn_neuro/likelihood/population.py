@@ -17,7 +17,6 @@ from ..core.progress import progress_bar
 from ..measures import Estimate, as_trains
 from ..models.escape import Family
 from .bases import Basis
-from .bits_per_spike import bits_per_spike
 from .coupling import input_columns
 from .cross_validation import best_ridge
 from .data import Data, drawn_block
@@ -26,11 +25,12 @@ from .fit import NeuronFit, check_spikes, fit_data, model_of
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
+from .scores import Scored, bits_per_spike
 from .time_rescaling import Rescaled, rescale
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationFit:
+class PopulationFit(Scored):
     """Result of `fit_population`: a `NeuronFit` for each neuron, filters of the coupling, scores, simulated spikes.
 
     >>> from brian2 import ms, second
@@ -110,11 +110,6 @@ class PopulationFit:
             one = bits_per_spike(logs[:, k], o[:, k]) if n else Estimate(np.nan)
             rows.append({"neuron": k, "bits_per_spike": one.value, "se": one.se, "n": n})
         return pd.DataFrame(rows)
-
-    def evaluate(self, block: Any, signal: Any = None, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(block, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def rescaled(
         self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0

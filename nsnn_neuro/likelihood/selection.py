@@ -11,12 +11,12 @@ import pandas as pd
 
 from ..core.errors import NsnnError
 from ..measures import as_trains
-from .bits_per_spike import bits_per_spike
 from .coupling import check_first_lag
 from .cross_validation import blocks, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
+from .scores import bits_per_spike
 
 _PENALTIES = ("ridge", "smoothness")
 _BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")

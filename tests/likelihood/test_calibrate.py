@@ -104,7 +104,7 @@ def test_a_fit_of_regular_spikes_finds_the_weak_noise_between_its_bounds():
 @pytest.mark.slow
 def test_the_variance_of_the_score_is_the_observed_information():
     fit = diffusive()
-    scores = fit._ascent.scores
+    scores = fit._scores
     scored = np.sqrt(np.diag(np.linalg.inv(scores.T @ scores)))
     observed = np.sqrt(np.diag(fit._scaled))
     n = len(scores)

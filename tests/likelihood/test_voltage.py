@@ -319,7 +319,7 @@ def test_chosen_parameters_and_bounds():
     assert list(result.parameters) == ["tau_m", "v_rest", "v_thresh"]
     assert result.model.si("v_reset") == CELL.si("v_reset")  # not free: kept
     assert repr(result).splitlines()[5].split()[-4:] == ["2", "to", "50", "ms"]
-    with pytest.raises(NsnnError, match="has no profile"):
+    with pytest.raises(AttributeError, match="has no profile"):
         result.profile("tau_m")
     with pytest.raises(NsnnError, match="has no profile"):
         result.interval(method="profile")

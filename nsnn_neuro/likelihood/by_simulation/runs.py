@@ -115,14 +115,10 @@ class Runs:
 
     def stacked(self, points: np.ndarray) -> Parts:
         """Neuron, noise and stimulus whose free parameters are arrays, (n,), one value for each of the points (n, K)."""
-        values = self.free.values(points)
-        paths, given = self.free.paths, self.free.parts
-        named = {
-            path: column if unit == "1" else units.pq_quantity(column, unit)
-            for path, column, unit in zip(paths, values.T, self.free.units, strict=True)
-        }
+        values, given = self.free.values(points), self.free.parts
+        named = {one.path: one.quantity(column) for one, column in zip(self.free.each, values.T, strict=True)}
         stimulus: Any = given[2]
-        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in paths):
+        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in named):
             made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
             stimulus = _samples(np.stack(made, axis=1), stimulus, self.dt)
         else:

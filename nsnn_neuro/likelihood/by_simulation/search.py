@@ -40,7 +40,7 @@ SEARCH, SCORING, OTHERS = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class Scoring:
     """Simulated recordings around a point, and the best step from there."""
 
     centre: np.ndarray
@@ -139,7 +139,9 @@ def _seeded(seed: int) -> dict[str, int]:
     return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
 
 
-def score(runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report) -> Scored:
+def score(
+    runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report
+) -> Scoring:
     """Scoring steps from a point, the last one with all `n_simulations` recordings at each point."""
     centre, width = start, np.full(len(start), 0.04)
     few = max(n_simulations // 4, min(n_simulations, 25))
@@ -154,7 +156,7 @@ def score(runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: i
 
 def _around(
     runs: Runs, target: np.ndarray, centre: np.ndarray, width: np.ndarray, n_simulations: int, report: Report
-) -> Scored:
+) -> Scoring:
     n = len(centre)
     points = np.tile(centre, (2 * n + 1, 1))
     for k in range(n):
@@ -169,5 +171,5 @@ def _around(
     covariance += 1e-9 * np.diag(np.diag(covariance))
     apart = np.array([points[1 + k, k] - points[1 + n + k, k] for k in range(n)])
     slopes = ((means[1 : n + 1] - means[n + 1 :]) / apart[:, None]).T[used]
-    at = Scored(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
-    return Scored(centre, at.best_step(target), used, means[0], covariance, slopes, n_simulations)
+    at = Scoring(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
+    return Scoring(centre, at.best_step(target), used, means[0], covariance, slopes, n_simulations)

@@ -16,20 +16,20 @@ from ...core.warn import warn
 from ...models.compatibility import check_compatible
 from ...models.neurons import Neuron
 from ...models.noise import Noise
-from ...models.stimuli import Stimulus
+from ..calibration.calibrated import count_spikes, estimates, scaled_covariance
 from ..calibration.free_parameters import FreeParameters, read_free
-from ..calibration.undetermined import refuse_indistinct, warn_bound, warn_idle, warn_similar
-from ..continuous.conditional import Parts, check_start
+from ..calibration.maximise import sort_out
+from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
+from ..continuous.conditional import Parts, check_single, check_start, check_stimulus
 from ..continuous.trials import Trial, read_trials
 from .runs import Runs
-from .search import Scored, score, search
+from .search import Scoring, score, search
 from .simulation_calibration import SimulationCalibration
 from .statistics import recorded, statistics_for
 
 N_SIMULATIONS = 100
-_IDLE = (
-    1e-3  # information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
-)
+# information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
+_IDLE = 1e-3
 _EDGE = 1e-6
 _ALMOST = 1e-2  # smallest eigenvalue of the scaled information: errors ten times those one by one
 _ENGINES = ("cython", "numpy", "cpp")
@@ -59,12 +59,7 @@ def calibrate_by_simulation(
     parameters = read_free(free, parts)
     trials = read_trials(trains, dt, t_start, t_stop)
     check_start(parts[2], trials, dt)
-    n_spikes = sum(trial.n_spikes for trial in trials)
-    if n_spikes < len(parameters.names):
-        raise NsnnError(
-            f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(parameters.names)}, one for each free "
-            "parameter, and some hundred for errors that hold"
-        )
+    n_spikes = count_spikes(trials, parameters.names)
     n_steps = max(len(trial.o) for trial in trials)
     statistics = statistics_for(trials, dt, drive_of(parameters, n_steps, dt))
     if len(statistics.names) < len(parameters.names):
@@ -114,23 +109,12 @@ def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
         )
     if not isinstance(noise, Noise):
         raise NsnnError(
-            f"noise = {shown(noise)}: expected a noise model such as OUNoise(3*mV, 5*ms); a neuron without noise fires the same "
-            "spikes in each simulation, so that its statistics have no likelihood"
+            f"noise = {shown(noise)}: expected a noise model such as OUNoise(3*mV, 5*ms); a neuron without noise fires the "
+            "same spikes in each simulation, so that its statistics have no likelihood"
         )
-    if stimulus is not None and not isinstance(stimulus, Stimulus):
-        raise NsnnError(
-            f"stimulus = {type(stimulus).__name__} object: expected one stimulus such as Constant(15*mV), Recorded(signal) or "
-            "None"
-        )
+    check_stimulus(stimulus, "one stimulus")
     check_compatible(model, noise, stimulus)
-    given: list[Any] = [model, noise] if stimulus is None else [model, noise, stimulus]
-    for part in given:
-        for field in part.parameter_fields():
-            if np.ndim(part.si(field.name)):
-                raise NsnnError(
-                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
-                    "one neuron is fitted"
-                )
+    check_single(model, noise, stimulus)
 
 
 def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None:
@@ -146,48 +130,26 @@ def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None
 
 
 def _result(
-    runs: Runs, at: Scored, target: np.ndarray, trials: list[Trial], n_runs: int
+    runs: Runs, at: Scoring, target: np.ndarray, trials: list[Trial], n_runs: int
 ) -> SimulationCalibration:
     free = runs.free
-    n = len(free.names)
     u = np.clip(at.centre + at.step, 0.0, 1.0)
-    information = at.information
-    alone = np.diag(information)
-    idle = np.flatnonzero(alone < _IDLE)
-    edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
-    inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
-    for k in edge:
-        warn_bound(free.names[k], u[k])
-    for k in idle:
-        warn_idle(free.names[k], "spikes")
-    scaled = np.full((n, n), np.nan)
-    scaled[np.ix_(inner, inner)] = _inverse(free, information[np.ix_(inner, inner)], inner)
-    for k in idle:
-        scaled[k, :], scaled[:, k] = 0.0, 0.0
-        scaled[k, k] = np.inf
-    slopes = free.slopes(u)
-    with np.errstate(invalid="ignore"):
-        covariance = scaled * np.outer(slopes, slopes)
-    values = free.values(u)
-    model, noise, stimulus = free.models(values)
+    inner, edge, idle = sort_out(u, np.diag(at.information) < _IDLE, _EDGE)
+    warn_held(free.names, u, edge, idle, what="spikes")
+    covariance = _inverse(free, at.information[np.ix_(inner, inner)], inner)
     mean = at.mean.copy()
     mean[at.used] += at.slopes @ at.step
     return SimulationCalibration(
-        model,
-        noise,
-        stimulus,
-        dict(zip(free.names, values.tolist(), strict=True)),
-        dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
-        covariance,
-        sum(trial.n_spikes for trial in trials),
-        runs.dt,
-        n_runs,
-        u,
-        scaled,
-        target,
-        mean,
-        at,
-        runs,
+        **estimates(free, u, scaled_covariance(len(u), inner, idle, covariance)),
+        n_spikes=sum(trial.n_spikes for trial in trials),
+        dt=runs.dt,
+        n_runs=n_runs,
+        _trials=trials,
+        _engine=runs.engine,
+        _target=target,
+        _mean=mean,
+        _scoring=at,
+        _runs=runs,
     )
 
 

@@ -6,19 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats.qmc import Sobol
 
-from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ..continuous.cells import Grid, check_resolved
 from ..continuous.conditional import Parts, check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.trials import Trial, read_recordings
+from .calibrated import count_spikes, estimates, gain_per_spike, scaled_covariance
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
-from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, climb, curvature, ridge, search
-from .undetermined import refuse_indistinct, warn_bound, warn_fast, warn_idle, warn_similar
+from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
+from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
 
 # of the search, without and with a nonlinear membrane
 _COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
@@ -28,7 +27,7 @@ _N_STARTS = 31
 _N_LEVELS = 9  # of the noise, over its bounds
 _MOST_CLIMBS, _GAIN = 5, 0.02  # nats
 _CLOSE = 5.0  # nats between ascents of a search of which either may be the better one
-_WELL = 0.3  # of the range
+_INSIDE = 0.3  # of the range: how far from its bounds a parameter that one holds starts again
 _NEAR = 0.02  # nats that a climb on half of the cells leaves
 _ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
 
@@ -50,17 +49,12 @@ def calibrate_by_likelihood(
     parameters = read_free(free, parts)
     trials = read_recordings(trains, parts[2], step, t_start, t_stop)
     check_start(parts[2], trials, step)
-    n_spikes = sum(trial.n_spikes for trial in trials)
-    if n_spikes < len(parameters.names):
-        raise NsnnError(
-            f"trains hold {n_spikes} spikes in the time of the fit: expected at least {len(parameters.names)}, one for each free "
-            "parameter, and some hundred for errors that hold"
-        )
+    count_spikes(trials, parameters.names)
     _check_refractory(parameters, trials, step)
     with progress_bar(progress, "calibrating") as report:
         tell = report or (lambda _: None)
         coarse = _coarse(parameters, trials, step)
-        found = search(_function(parameters, trials, step, coarse, jobs), _starts(parameters, seed))
+        found = search(_function(parameters, trials, step, coarse, jobs), parameters.starts(seed, _N_STARTS))
         tell(0.5)
         at, grid = _maximum(parameters, trials, step, jobs, found)
         tell(0.8)
@@ -75,12 +69,7 @@ def calibrate_by_likelihood(
 
 def _function(free: FreeParameters, trials: list[Trial], dt: float, grid: Grid, jobs: int) -> Any:
     """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
-
-    def function(points: np.ndarray) -> np.ndarray:
-        rows = [free.numbers(values) for values in free.values(points, within=False)]
-        return log_likelihoods(rows, trials, dt, grid, n_jobs=jobs)
-
-    return function
+    return lambda points: log_likelihoods(free.rows(points), trials, dt, grid, n_jobs=jobs)
 
 
 def _maximum(
@@ -88,7 +77,7 @@ def _maximum(
 ) -> tuple[Ascent, Grid]:
     """The maximum near the best points of a search, on as fine a grid as it needs."""
     best = found[0]
-    at = Ascent(best.u, damping=1e-3, width=best.width)
+    at = Ascent(best.u, width=best.width)
     grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
     if grid.integral:
         grid = replace(grid, n_parts=1)
@@ -97,7 +86,7 @@ def _maximum(
         # the search had few parts, and where it ended may need far more than the maximum
         rough = Grid(min(grid.n_cells or 0, _ROUGH), 1 + 2 * ((grid.n_parts or 1) // 4))
         at = climb(_function(free, trials, dt, rough, jobs), at, 30, 0.05)
-        at = Ascent(at.u, damping=1e-3, width=at.width)
+        at = Ascent(at.u, width=at.width)
         grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
     elif grid.n_cells is not None:
         # most of the way, and the information there, cost half on half of the cells; errors of fewer cells are as large as the
@@ -106,15 +95,15 @@ def _maximum(
         between = _function(free, trials, dt, Grid(cells, 1, _BENT), jobs)
         some = [one for one in found if one.value > best.value - _CLOSE]
         some += [_inside(between, one) for one in some if np.any((one.u <= 0) | (one.u >= 1))]
-        near = [climb(between, Ascent(one.u, damping=1e-3, width=one.width), 30, _NEAR) for one in some]
+        near = [climb(between, Ascent(one.u, width=one.width), 30, _NEAR) for one in some]
         at = max(near, key=lambda one: one.value)
-        at = Ascent(at.u, damping=1e-3, width=at.width, information=_filled(curvature(between, at), at))
+        at = Ascent(at.u, width=at.width, information=_filled(curvature(between, at), at))
     for _ in range(3):
         at = climb(_function(free, trials, dt, grid, jobs), at, 30, 1e-3)
         needed = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
         if grid.holds(needed):
             break
-        grid, at = needed, Ascent(at.u, damping=1e-3, width=at.width)
+        grid, at = needed, Ascent(at.u, width=at.width)
     return at, grid
 
 
@@ -130,17 +119,9 @@ def _noise_level(function: Function, free: FreeParameters, found: list[Ascent]) 
 
 def _inside(function: Function, at: Ascent) -> Ascent:
     """Another start, with parameters that a bound holds well inside and the others at their best: a ridge may be higher there."""
-    held = (at.u <= 0) | (at.u >= 1)
-    u = np.where(held, np.clip(at.u, _WELL, 1 - _WELL), at.u)
-
-    def others(points: np.ndarray) -> np.ndarray:
-        rows = np.tile(u, (len(points), 1))
-        rows[:, ~held] = points
-        return function(rows)
-
-    if not held.all():
-        u[~held] = climb(others, Ascent(u[~held].copy()), 30, _NEAR).u
-    return Ascent(u)
+    at_bound = (at.u <= 0) | (at.u >= 1)
+    u = np.where(at_bound, np.clip(at.u, _INSIDE, 1 - _INSIDE), at.u)
+    return Ascent(at_best(function, u, ~at_bound, 30, _NEAR).u)
 
 
 def _filled(bent: Curvature, at: Ascent) -> np.ndarray:
@@ -163,21 +144,13 @@ def _certain(function: Function, bent: Function, at: Ascent) -> tuple[Ascent, Cu
     """The maximum and the curvature there, once a climb with this curvature gains nothing: curved ridges stop one early."""
     for _ in range(_MOST_CLIMBS):
         observed = curvature(bent, at)
-        again = climb(
-            function, Ascent(at.u.copy(), damping=1e-3, information=_filled(observed, at)), 30, 1e-3
-        )
+        again = climb(function, Ascent(at.u.copy(), information=_filled(observed, at)), 30, 1e-3)
         gained = again.value - at.value
         if gained > 0:
             at = again
         if gained < _GAIN:
             break
     return at, observed
-
-
-def _starts(free: FreeParameters, seed: int) -> np.ndarray:
-    """(n, K) the values of the model, and points spread over the bounds."""
-    spread = Sobol(len(free.names), seed=seed).random(_N_STARTS + 1)[1:]
-    return np.concatenate([np.clip(free.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
 
 
 def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
@@ -203,41 +176,18 @@ def _result(
     smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
     if smallest < _ALMOST:
         warn_similar([free.names[matter[k]] for k in moved])
-    for k in bent.edge:
-        warn_bound(free.names[k], at.u[k], "; limits of the others: fit.profile(name)")
-    for k in bent.idle:
-        warn_idle(free.names[k])
+    warn_held(free.names, at.u, bent.edge, bent.idle, limits="; limits of the others: fit.profile(name)")
     check_resolved(grid, dt)
-    scaled = np.full((n, n), np.nan)
-    scaled[np.ix_(bent.inner, bent.inner)] = np.linalg.inv(bent.information)
-    for k in bent.idle:
-        scaled[k, :], scaled[:, k] = 0.0, 0.0
-        scaled[k, k] = np.inf
-    slopes = free.slopes(at.u)
-    with np.errstate(invalid="ignore"):
-        covariance = scaled * np.outer(slopes, slopes)
-    values = free.values(at.u)
-    model, noise, stimulus = free.models(values)
-    warn_fast(model, dt)
-    counted = [trial.o[slice(*trial.counted)] for trial in trials]
-    o = np.concatenate(counted)
-    rate = o.mean()
-    constant = o.sum() * np.log(rate) + (1 - o).sum() * np.log1p(-rate)
+    scaled = scaled_covariance(n, bent.inner, bent.idle, np.linalg.inv(bent.information))
     fit = Calibration(
-        model,
-        noise,
-        stimulus,
-        dict(zip(free.names, values.tolist(), strict=True)),
-        dict(zip(free.names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
-        covariance,
-        at.value,
-        float((at.value - constant) / np.log(2) / o.sum()),
-        int(o.sum()),
-        dt,
-        grid,
-        free,
-        at,
-        scaled,
-        trials,
+        **estimates(free, at.u, scaled),
+        log_likelihood=at.value,
+        bits_per_spike=gain_per_spike(at.value, trials),
+        n_spikes=sum(trial.n_spikes for trial in trials),
+        dt=dt,
+        grid=grid,
+        _trials=trials,
+        _scores=at.scores,
     )
+    warn_fast(fit.model, dt)
     return fit.flat_bounds(jobs)

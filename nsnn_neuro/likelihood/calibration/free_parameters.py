@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import quantities as pq
+from scipy.stats.qmc import Sobol
 
 from ...core import units
 from ...core.checks import did_you_mean
@@ -30,22 +31,53 @@ CONDITIONAL = "conditional"
 
 
 @dataclass(frozen=True, eq=False)
+class FreeParameter:
+    """One free parameter and its bounds."""
+
+    name: str
+    """as the user wrote it"""
+    path: str
+    """with "model." where the user left it out"""
+    low: float
+    """SI"""
+    high: float
+    """SI"""
+    unit: str
+    """SI unit: "s", "V", ..."""
+    shown: tuple[float, str, Any]
+    """unit of the user's bounds: its size in SI, its name, and itself if it is of `quantities`"""
+
+    def quantity(self, values: Any) -> Any:
+        """Values in SI with their unit."""
+        return values if self.unit == "1" else units.pq_quantity(values, self.unit)
+
+
+@dataclass(frozen=True, eq=False)
 class FreeParameters:
-    """Names, bounds and scales of K free parameters, and the parts that they change."""
+    """K free parameters with their scales, and the parts that they change."""
 
     parts: Parts
-    names: tuple[str, ...]
-    """as the user wrote them"""
-    paths: tuple[str, ...]
-    """with "model." where the user left it out"""
-    low: np.ndarray
-    """(K,) SI"""
-    high: np.ndarray
-    """(K,) SI"""
-    units: tuple[str, ...]
-    """SI units: "s", "V", ..."""
-    shown: tuple[tuple[float, str, Any], ...]
-    """unit that the user wrote the bounds in: its size in SI, its name, and the unit itself where it is one of `quantities`"""
+    each: tuple[FreeParameter, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """As the user wrote them."""
+        return tuple(one.name for one in self.each)
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Names with "model."."""
+        return tuple(one.path for one in self.each)
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        """(K,) SI"""
+        return np.array([one.low for one in self.each], dtype=float)
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        """(K,) SI"""
+        return np.array([one.high for one in self.each], dtype=float)
 
     @property
     def logarithmic(self) -> np.ndarray:
@@ -73,21 +105,22 @@ class FreeParameters:
 
     def start(self) -> np.ndarray:
         """(K,) the values that the parts have, u; the middle for those outside of their bounds."""
-        given = np.array([_value(self.parts, path) for path in self.paths])
+        given = np.array([value_at(self.parts, path) for path in self.paths])
         u = self.place(given)
         return np.where((given >= self.low) & (given <= self.high), u, 0.5)
 
+    def starts(self, seed: int, n: int) -> np.ndarray:
+        """(1 + n, K) the values that the parts have, and n points spread over the bounds."""
+        spread = Sobol(len(self.each), seed=seed).random(n + 1)[1:]
+        return np.concatenate([np.clip(self.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
+
     def quantity(self, name: str, values: Any) -> Any:
         """Values in SI of a parameter as a quantity like its bounds, of `quantities` or Brian2; plain numbers without a unit."""
-        k = self.names.index(name)
-        size, _, unit = self.shown[k]
-        if self.units[k] == "1" or np.isinf(values).any():
+        one = self.each[self.names.index(name)]
+        size, _, unit = one.shown
+        if one.unit == "1" or np.isinf(values).any():
             return values
-        return (
-            units.brian(values, self.units[k])
-            if unit is None
-            else pq.Quantity(np.asarray(values) / size, unit)
-        )
+        return units.brian(values, one.unit) if unit is None else pq.Quantity(np.asarray(values) / size, unit)
 
     def intervals(self, limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[Any, Any]]:
         """Limits in SI in the units of the bounds."""
@@ -106,9 +139,9 @@ class FreeParameters:
         """
         held = [name for name in self.names if np.isnan(se[name])]
         rows = []
-        for k, name in enumerate(self.names):
-            size, unit, _ = self.shown[k]
-            low, high, value = (x / size for x in (self.low[k], self.high[k], parameters[name]))
+        for one in self.each:
+            name, (size, unit, _) = one.name, one.shown
+            low, high, value = (x / size for x in (one.low, one.high, parameters[name]))
             notes = [(flat or {}).get(name, "")]
             if name in held:
                 notes.insert(0, f"at its {'lower' if value - low < high - value else 'upper'} bound")
@@ -139,27 +172,26 @@ class FreeParameters:
 
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
-        named = {
-            path: units.pq_quantity(float(value), unit) if unit != "1" else float(value)
-            for path, value, unit in zip(self.paths, values, self.units, strict=True)
-        }
-        made = [
-            _each(part, partial(replaced, part=name, values=named))
-            for name, part in zip(_PARTS, self.parts, strict=True)
-        ]
-        return made[0], made[1], made[2]
+        named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
+        made = zip(_PARTS, self.parts, strict=True)
+        neuron, noise, stimulus = (
+            _each(part, partial(replaced, part=name, values=named)) for name, part in made
+        )
+        return neuron, noise, stimulus
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
-        made = list(self._numbers)
-        for name, part in zip(_PARTS, range(3), strict=True):
-            own = {
-                path.split(".", 1)[1]: float(value)
-                for path, value in zip(self.paths, values, strict=True)
-                if path.startswith(f"{name}.")
-            }
-            made[part] = _each(made[part], partial(_with_si, values=own))
-        return made[0], made[1], made[2]
+        of_part: dict[str, dict[str, float]] = {name: {} for name in _PARTS}
+        for path, value in zip(self.paths, values, strict=True):
+            head, _, rest = path.partition(".")
+            of_part[head][rest] = float(value)
+        made = zip(self._numbers, of_part.values(), strict=True)
+        neuron, noise, stimulus = (_each(part, partial(_with_si, values=changed)) for part, changed in made)
+        return neuron, noise, stimulus
+
+    def rows(self, points: np.ndarray) -> list[Parts]:
+        """`numbers` of points u (n, K), also outside of the bounds."""
+        return [self.numbers(values) for values in self.values(points, within=False)]
 
     @cached_property
     def _numbers(self) -> list[Any]:
@@ -211,21 +243,28 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
     known = list(_known(parts))
-    rows: list[tuple[Any, ...]] = []
+    each = []
     for name, bounds in free.items():
-        path = name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
+        path = full_path(name)
         if path not in known:
             names = [one.removeprefix("model.") for one in known]
             raise NsnnError(
                 f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
             )
-        rows.append((name, path, *_bounds(name, bounds, parts, path)))
-    low, high = (np.array([row[k] for row in rows]) for k in (2, 3))
-    texts: list[tuple[Any, ...]] = [tuple(row[k] for row in rows) for k in (0, 1, 4, 5)]
-    made = FreeParameters(parts, texts[0], texts[1], low, high, texts[2], texts[3])
+        each.append(FreeParameter(name, path, *_bounds(name, bounds, parts, path)))
+    made = FreeParameters(parts, tuple(each))
     _check_order(made)
     _check_values(made, free)
     return made
+
+
+def full_path(name: Any) -> str:
+    """The name of a parameter with "model." where it is left out.
+
+    >>> full_path("tau_m"), full_path("noise.sigma")
+    ('model.tau_m', 'noise.sigma')
+    """
+    return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
 
 
 def _known(parts: Parts) -> Any:
@@ -250,7 +289,8 @@ def _owner(parts: Parts, path: str) -> tuple[Model, str]:
     return model, last
 
 
-def _value(parts: Parts, path: str) -> float:
+def value_at(parts: Parts, path: str) -> float:
+    """The value in SI of a parameter, of the first of several stimuli."""
     model, name = _owner(parts, path)
     return float(model.si(name))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .maximise import Ascent, Function, beside, climb, updated, widths
+from .maximise import Function, at_best, beside, updated, widths
 
 _REACH = 0.7  # of the way from the maximum to a limit: the longest step, as longer ones leave curved ridges
 _OFF = 0.1  # nats: the last step, which is not evaluated, corrects the fall by less
@@ -95,7 +95,8 @@ class Profiler:
                     end = way if fall > drop else min(outer, way + widest)
                     step = 0.5 * (inner + end) - way
             if turn and at.gain > (_LOST if turn < _PATIENCE else _LEFT):
-                place = self._others_at_best(at.u, k)
+                # nearly at their best, by a search that cannot get lost
+                place = at_best(self._function, at.u, np.arange(len(at.u)) != k, 12, 0.02).u
             else:
                 along = float(np.clip(at.u[k] + sign * step, 0.0, 1.0)) - at.u[k]
                 place = np.clip(at.u + at.rest + along * at.lean, 0.0, 1.0)
@@ -124,21 +125,6 @@ class Profiler:
         return _Point(
             u, value, gradient, rest, lean, 0.5 * float(gradient @ rest), float(gradient @ lean), 1.0 / curved
         )
-
-    def _others_at_best(self, u: np.ndarray, k: int) -> np.ndarray:
-        """The best point with parameter k where it is, nearly, by a search that cannot get lost."""
-        others = np.arange(len(u)) != k
-        if not others.any():
-            return u
-
-        def function(points: np.ndarray) -> np.ndarray:
-            rows = np.tile(u, (len(points), 1))
-            rows[:, others] = points
-            return self._function(rows)
-
-        best = u.copy()
-        best[others] = climb(function, Ascent(u[others].copy()), 12, 0.02).u
-        return best
 
 
 def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:

@@ -149,6 +149,27 @@ def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) 
     return information
 
 
+def held(function: Function, u: np.ndarray, some: np.ndarray) -> Function:
+    """The function of some of the parameters, by index or mask, the others held at u (K,)."""
+
+    def of_some(points: np.ndarray) -> np.ndarray:
+        rows = np.tile(u, (len(points), 1))
+        rows[:, some] = points
+        return function(rows)
+
+    return of_some
+
+
+def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, tolerance: float) -> Ascent:
+    """The point u with some of its parameters, a mask, at their best, and the value there."""
+    if not some.any():
+        return Ascent(u, float(function(u[None]).sum()))
+    best = climb(held(function, u, some), Ascent(u[some].copy()), n_steps, tolerance)
+    point = u.copy()
+    point[some] = best.u
+    return Ascent(point, best.value)
+
+
 def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
     """The best ascents from several starts (n, K): a few steps from many of them, then more from ever fewer that are apart.
 
@@ -194,9 +215,7 @@ def curvature(function: Function, at: Ascent) -> Curvature:
     assert at.scores is not None
     u, n = at.u, len(at.u)
     total = at.scores.T @ at.scores
-    idle = np.flatnonzero(np.diag(total) < _FLAT)
-    edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
-    inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
+    inner, edge, idle = sort_out(u, np.diag(total) < _FLAT, _EDGE)
     m = len(inner)
     scored = total[np.ix_(inner, inner)]
     smallest, _ = ridge(scored)
@@ -221,6 +240,12 @@ def curvature(function: Function, at: Ascent) -> Curvature:
         return Curvature(scored, inner, edge, idle)
     back = np.linalg.inv(turned)
     return Curvature(back.T @ second @ back, inner, edge, idle)
+
+
+def sort_out(u: np.ndarray, idle: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parameters within their bounds that matter, those within `edge` of a bound, and the `idle` ones, by index."""
+    at_bound = ~idle & ~((edge < u) & (u < 1 - edge))
+    return np.flatnonzero(~idle & ~at_bound), np.flatnonzero(at_bound), np.flatnonzero(idle)
 
 
 def ridge(information: np.ndarray) -> tuple[float, Sequence[int]]:

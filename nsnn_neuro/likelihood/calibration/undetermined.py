@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ...models.step_length import long_steps
@@ -35,15 +37,27 @@ def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
     )
 
 
-def warn_bound(name: str, u: float, limits: str = "") -> None:
-    """Warn of a parameter at a bound, `u` from 0 at the lower to 1 at the upper one.
+def warn_held(
+    names: Sequence[str],
+    u: np.ndarray,
+    edge: Sequence[int],
+    idle: Sequence[int],
+    *,
+    limits: str = "",
+    what: str = "likelihood",
+) -> None:
+    """Warn of parameters at a bound, `u` from 0 at the lower to 1 at the upper one, and of those without effect.
 
     limits : end of the message: where limits are that do not hold for this value only
+    what : does not change with an idle parameter
     """
-    warn(
-        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others are conditional "
-        f"on this value; widen its bounds, or take it out of free{limits}"
-    )
+    for k in edge:
+        warn(
+            f"{names[k]} is at its {'lower' if u[k] < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others "
+            f"are conditional on this value; widen its bounds, or take it out of free{limits}"
+        )
+    for k in idle:
+        warn(f"{names[k]} does not change the {what}: its error is inf; take it out of free")
 
 
 def warn_flat(flat: Mapping[str, str]) -> None:
@@ -54,11 +68,6 @@ def warn_flat(flat: Mapping[str, str]) -> None:
             f"the likelihood falls by less than 2 nats: {what}; standard errors say little; widen the bounds, or {VARY}; limits: "
             "fit.profile(name)"
         )
-
-
-def warn_idle(name: str, what: str = "likelihood") -> None:
-    """Warn of a parameter without effect."""
-    warn(f"{name} does not change the {what}: its error is inf; take it out of free")
 
 
 def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:

@@ -38,25 +38,35 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
             f"noise = {given}: the likelihood needs WhiteNoise or EscapeNoise"
             + ("" if noise is None else f"; {CURE}")
         )
-    if stimulus is not None and not isinstance(stimulus, Stimulus):
-        raise NsnnError(
-            f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
-        )
+    check_stimulus(stimulus, "a stimulus")
     check_compatible(neuron, noise, stimulus)
-    others: list[Any] = [noise] if stimulus is None else [noise, stimulus]
-    for part in others:
-        for field in part.parameter_fields():
-            if np.ndim(part.si(field.name)):
-                raise NsnnError(
-                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
-                    "one neuron is fitted"
-                )
+    check_single(neuron, noise, stimulus)
     if isinstance(noise, EscapeNoise):
         check_escape(neuron, noise)
     elif float(noise.si("sigma")) == 0.0:
         raise NsnnError(
             f"sigma = {noise.sigma}: a neuron without noise has no likelihood; expected a positive value"
         )
+
+
+def check_stimulus(stimulus: Any, expected: str) -> None:
+    """Raise NsnnError for what is neither a stimulus nor None."""
+    if stimulus is not None and not isinstance(stimulus, Stimulus):
+        raise NsnnError(
+            f"stimulus = {type(stimulus).__name__} object: expected {expected} such as Constant(15*mV), Recorded(signal) or "
+            "None"
+        )
+
+
+def check_single(*parts: Any) -> None:
+    """Raise NsnnError for parts with a value for each of several neurons."""
+    for part in parts:
+        for field in () if part is None else part.parameter_fields():
+            if np.ndim(part.si(field.name)):
+                raise NsnnError(
+                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, "
+                    "as one neuron is fitted"
+                )
 
 
 def stimulus_of(trial: Trial, stimulus: Any) -> Stimulus | None:

@@ -105,11 +105,6 @@ def check_neuron(neuron: Any) -> None:
             )
     if neuron.moving and neuron.nonlinear is not None:
         raise NsnnError(f"model = {who}(...), a nonlinear membrane with a moving threshold: {expected}")
-    for name in fields:
-        if np.ndim(neuron.si(name)):
-            raise NsnnError(
-                f"{name} of {who} has {np.size(neuron.si(name))} values: expected one number, as one neuron is fitted"
-            )
 
 
 def membrane(

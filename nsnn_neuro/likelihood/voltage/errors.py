@@ -81,7 +81,7 @@ def jackknife(scores: np.ndarray, slopes: np.ndarray, expected: np.ndarray) -> t
 
 def two_step_errors(
     first: FreeParameters,
-    fitted: Regression | None,
+    fitted: Regression,
     both: FreeParameters,
     u: np.ndarray,
     inner: np.ndarray,
@@ -100,16 +100,13 @@ def two_step_errors(
     (K, K), (K,), (K,) the covariance with tau_refrac, and a number in the unit of the last score of the regression
     """
     n1, n2 = len(first.names), len(both.names) - len(first.names)
-    m1 = 0 if fitted is None else fitted.scores.shape[1]
+    m1 = fitted.scores.shape[1]
     m = m1 + n2
-    scores, slopes = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m))
-    pull = np.zeros(m)
+    scores, slopes, pull = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m)), np.zeros(m)
     expected = np.zeros_like(slopes)
-    held: list[int] = []
-    if fitted is not None:
-        held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
-        scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
-        expected[:, :m1, :m1], pull[:m1] = fitted.squares * fitted.left**2, fitted.pull
+    held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
+    scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
+    expected[:, :m1, :m1], pull[:m1] = fitted.squares * fitted.left**2, fitted.pull
     if len(inner):
         scores[:, m1:], bent = _scores_and_slopes(both, u, n1, samples)
         if refractory:
@@ -163,7 +160,7 @@ def _scores(free: FreeParameters, u: np.ndarray, first: int, samples: Samples) -
     """The scores of each block along the parameters from `first` on, (n_blocks, n)."""
     steps = _SCORE * np.eye(len(u))[first:]
     points = np.concatenate([u + steps, u - steps])
-    logs = block_logs([free.numbers(values) for values in free.values(points, within=False)], samples)
+    logs = block_logs(free.rows(points), samples)
     return (logs[: len(steps)] - logs[len(steps) :]).T / (2 * _SCORE)
 
 

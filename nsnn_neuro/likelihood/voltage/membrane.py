@@ -117,7 +117,10 @@ class Regression:
 
 
 def regress(free: FreeParameters, samples: Samples) -> Regression:
-    """Fit the free parameters of the membrane, and a resistance in series."""
+    """Fit the free parameters of the membrane, if there are any, and a resistance in series."""
+    if not free.each:
+        n, none = samples.n_blocks, np.zeros(0)
+        return Regression(none, 0.0, np.zeros((n, 0)), np.zeros((n, 0, 0)), none, 0.0, 1.0, [])
     masks = [
         compared(free.numbers(free.values(free.start())), trial, v, samples.dt)[1]
         for trial, v in zip(samples.trials, samples.values, strict=True)
@@ -188,7 +191,7 @@ def _column(samples: Samples, masks: list[np.ndarray]) -> np.ndarray | None:
 def _least_squares(residual: Any, free: FreeParameters, series: bool) -> np.ndarray:
     """The best of two starts: the values of the model, and the middle of the bounds of its time constants."""
     start = np.clip(free.start(), 1e-3, 1 - 1e-3)
-    starts = [start, np.where([unit == "s" for unit in free.units], 0.5, start)]
+    starts = [start, np.where([one.unit == "s" for one in free.each], 0.5, start)]
     low, high = np.zeros(len(start)), np.ones(len(start))
     if series:
         starts = [np.append(one, 0.0) for one in starts]
