@@ -68,18 +68,13 @@ class Runs:
             return known
         chunks = np.array_split(np.arange(len(points)), self._n_chunks(len(points), n_simulations))
         tasks = [(points[rows], n_simulations, [numbers[k] for k in rows]) for rows in chunks]
-        found = []
-        if self.n_jobs > 1 and len(tasks) > 1:
-            parts = {}
-            for k, part in in_processes(replace(self, out=None).simulated, tasks, self.n_jobs):
-                parts[k] = part
-                report(len(part) * n_simulations)
-            found = [parts[k] for k in range(len(tasks))]
-        else:
-            for task in tasks:
-                found.append(self.simulated(*task))
-                report(len(task[0]) * n_simulations)
-        result = np.concatenate(found)
+        parts: dict[int, np.ndarray] = {}
+        many = self.n_jobs > 1 and len(tasks) > 1
+        done = in_processes(replace(self, out=None).simulated, tasks, self.n_jobs) if many else None
+        for k, part in done or ((k, self.simulated(*task)) for k, task in enumerate(tasks)):
+            parts[k] = part
+            report(len(part) * n_simulations)
+        result = np.concatenate([parts[k] for k in range(len(tasks))])
         if self.out is not None:
             write_npz(self._file(made_of), {"statistics": result}, {"made_of": made_of}, "out")
         return result
@@ -165,10 +160,6 @@ class Runs:
 
 def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
     """A stimulus of these samples (n_steps, n), one channel for each neuron."""
-    signal = neo.AnalogSignal(
-        units.pq_quantity(values, stimulus.drive_unit)
-        if stimulus.drive_unit != "1"
-        else values * pq.dimensionless,
-        sampling_period=dt * pq.s,
-    )
-    return Recorded(signal)
+    unit = stimulus.drive_unit
+    quantity = values * pq.dimensionless if unit == "1" else units.pq_quantity(values, unit)
+    return Recorded(neo.AnalogSignal(quantity, sampling_period=dt * pq.s))

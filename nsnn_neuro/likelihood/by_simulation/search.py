@@ -7,8 +7,8 @@ simulated recordings of equal length. All sets of parameters are simulated with 
 2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings at 2 K + 1 points around the
    best one, S is pooled over them. The step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
 
-CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a worse one for an AdEx in one of two
-recordings, so that SciPy's search is enough.
+CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a worse
+one for an AdEx in one of two recordings, so that SciPy's search is enough.
 
 The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which is a mean over M simulated
 recordings. S^-1 is corrected for its estimation from M recordings (Hartlap et al. 2007).
@@ -20,7 +20,7 @@ Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -158,10 +158,9 @@ def _around(
     runs: Runs, target: np.ndarray, centre: np.ndarray, width: np.ndarray, n_simulations: int, report: Report
 ) -> Scoring:
     n = len(centre)
-    points = np.tile(centre, (2 * n + 1, 1))
-    for k in range(n):
-        points[1 + k, k] = min(centre[k] + width[k], 1.0)
-        points[1 + n + k, k] = max(centre[k] - width[k], 0.0)
+    points, diagonal = np.tile(centre, (2 * n + 1, 1)), np.arange(n)
+    points[1 + diagonal, diagonal] = np.minimum(centre + width, 1.0)
+    points[1 + n + diagonal, diagonal] = np.maximum(centre - width, 0.0)
     found = runs(points, n_simulations, [SCORING] * len(points), report)
     means = found.mean(axis=1)
     spread = (found - means[:, None]).reshape(-1, found.shape[2])
@@ -169,7 +168,7 @@ def _around(
     used = np.diag(covariance) > _EQUAL
     covariance = covariance[np.ix_(used, used)]
     covariance += 1e-9 * np.diag(np.diag(covariance))
-    apart = np.array([points[1 + k, k] - points[1 + n + k, k] for k in range(n)])
+    apart = points[1 + diagonal, diagonal] - points[1 + n + diagonal, diagonal]
     slopes = ((means[1 : n + 1] - means[n + 1 :]) / apart[:, None]).T[used]
     at = Scoring(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
-    return Scoring(centre, at.best_step(target), used, means[0], covariance, slopes, n_simulations)
+    return replace(at, step=at.best_step(target))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from ...core.warn import warn
 from ...models.compatibility import check_compatible
 from ...models.neurons import Neuron
 from ...models.noise import Noise
-from ..calibration.calibrated import count_spikes, estimates, scaled_covariance
+from ..calibration.calibrated import Given, count_spikes, estimates, scaled_covariance
 from ..calibration.free_parameters import FreeParameters, read_free
-from ..calibration.maximise import sort_out
+from ..calibration.maximise import ridge, sort_out
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
-from ..continuous.conditional import Parts, check_single, check_start, check_stimulus
+from ..continuous.conditional import check_single, check_start, check_stimulus
 from ..continuous.trials import Trial, read_trials
 from .runs import Runs
 from .search import Scoring, score, search
@@ -31,55 +30,41 @@ N_SIMULATIONS = 100
 # information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
 _IDLE = 1e-3
 _EDGE = 1e-6
-_ALMOST = 1e-2  # smallest eigenvalue of the scaled information: errors ten times those one by one
+# smallest eigenvalue of the scaled information where errors are ten times those one by one
+_ALMOST_REPLACED = 1e-2
 _ENGINES = ("cython", "numpy", "cpp")
 
 
 def calibrate_by_simulation(
-    parts: Parts,
-    free: Any,
-    trains: Any,
-    *,
-    t_start: Any,
-    t_stop: Any,
-    dt: float,
-    seed: int,
-    n_jobs: int,
-    n_simulations: Any,
-    n_generations: Any,
-    engine: str | None,
-    out: str | os.PathLike[str] | None,
-    progress: Any,
+    given: Given, n_jobs: int, *, n_simulations: Any, n_generations: Any, engine: Any, out: Any
 ) -> SimulationCalibration:
-    """The calibration of a neuron by the statistics of its spikes; arguments as for `calibrate`."""
+    """The calibration of a neuron by the statistics of its spikes; options as of `calibrate`."""
+    parts, dt = given.parts, given.dt
     _check_parts(*parts)
     n_simulations = whole(N_SIMULATIONS if n_simulations is None else n_simulations, 30, "n_simulations")
     n_generations = whole(20 if n_generations is None else n_generations, 1, "n_generations")
     compiled = one_of("cython" if engine is None else engine, _ENGINES, "engine")
-    parameters = read_free(free, parts)
-    trials = read_trials(trains, dt, t_start, t_stop)
+    free = read_free(given.free, parts)
+    trials = read_trials(given.trains, dt, given.t_start, given.t_stop)
     check_start(parts[2], trials, dt)
-    n_spikes = count_spikes(trials, parameters.names)
+    n_spikes = count_spikes(trials, free.names)
     n_steps = max(len(trial.o) for trial in trials)
-    statistics = statistics_for(trials, dt, drive_of(parameters, n_steps, dt))
-    if len(statistics.names) < len(parameters.names):
+    statistics = statistics_for(trials, dt, drive_of(free, n_steps, dt))
+    n, n_statistics = len(free.names), len(statistics.names)
+    if n_statistics < n:
+        raise NsnnError(f"free has {n} parameters: expected at most {n_statistics}, the number of statistics")
+    if n_simulations < 2 * n_statistics:
         raise NsnnError(
-            f"free has {len(parameters.names)} parameters: expected at most {len(statistics.names)}, the number of statistics"
-        )
-    if n_simulations < 2 * len(statistics.names):
-        raise NsnnError(
-            f"n_simulations = {n_simulations}: expected at least {2 * len(statistics.names)}, twice the number of statistics"
+            f"n_simulations = {n_simulations}: expected at least {2 * n_statistics}, twice the number of statistics"
         )
     folder = None if out is None else folder_of(out)
     rate = n_spikes / statistics.duration
-    runs = Runs(parameters, statistics, n_steps, dt, rate, seed, compiled, n_jobs, folder)
+    runs = Runs(free, statistics, n_steps, dt, rate, given.seed, compiled, n_jobs, folder)
     target = recorded(statistics, trials)
-    few = max(8, n_simulations // 10)
-    population = max(16, 8 * len(parameters.names))
-    stars = 2 * len(parameters.names) + 1
-    total = population * few * (n_generations + 1) + stars * n_simulations * 2
+    few, population = max(8, n_simulations // 10), max(16, 8 * n)
+    total = population * few * (n_generations + 1) + (2 * n + 1) * n_simulations * 2
     done = 0
-    with progress_bar(progress, "calibrating") as bar:
+    with progress_bar(given.progress, "calibrating") as bar:
 
         def report(n: int) -> None:
             nonlocal done
@@ -87,15 +72,8 @@ def calibrate_by_simulation(
             if bar is not None:
                 bar(min(done / total, 1.0))
 
-        best = search(
-            runs,
-            target,
-            n_spikes,
-            n_simulations=few,
-            n_generations=n_generations,
-            population=population,
-            report=report,
-        )
+        sizes = {"n_simulations": few, "n_generations": n_generations, "population": population}
+        best = search(runs, target, n_spikes, **sizes, report=report)
         at = score(runs, target, best, n_simulations=n_simulations, report=report)
         if bar is not None:
             bar(1.0)
@@ -118,7 +96,7 @@ def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
 
 
 def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None:
-    """(n_steps,) the drive that the statistics refer to: that of the model, or in the middle of the bounds if it is constant."""
+    """(n_steps,) the drive that the statistics refer to, in the middle of the bounds if it is constant."""
     stimulus = free.parts[2]
     if stimulus is None:
         return None
@@ -155,20 +133,17 @@ def _result(
 
 def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """The covariance of the parameters of `inner`, on the scale of the search."""
-    if not len(information):
-        return information
-    scale = np.sqrt(np.diag(information))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    names = [free.names[inner[k]] for k in np.flatnonzero(np.abs(vectors[:, 0]) > 0.15)]
-    found = np.linalg.inv(information + 1e-12 * np.diag(scale**2))
-    wide = np.sqrt(np.diag(found)) > 1.0
-    if values[0] < _ALMOST and wide.any() and len(names) > 1:
-        refuse_indistinct(names, "statistics of the spikes are")
-    if values[0] < _ALMOST and len(names) > 1:
+    smallest, moved = ridge(information)
+    names = [free.names[inner[k]] for k in moved]
+    covariance = np.linalg.inv(information + 1e-12 * np.diag(np.diag(information)))
+    wide = np.sqrt(np.diag(covariance)) > 1.0
+    if smallest < _ALMOST_REPLACED and len(names) > 1:
+        if wide.any():
+            refuse_indistinct(names, "statistics of the spikes are")
         warn_similar(names)
     for k in np.flatnonzero(wide):
         warn(
-            f"{free.names[inner[k]]} is not determined by these spikes: its error is larger than the range of its bounds; take it "
-            "out of free"
+            f"{free.names[inner[k]]} is not determined by these spikes: its error is larger than the range of its bounds; "
+            "take it out of free"
         )
-    return np.asarray(found)
+    return np.asarray(covariance)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ..continuous.cells import Grid, check_resolved
-from ..continuous.conditional import Parts, check_parts, check_start, enough_for_a_fit, log_likelihoods
+from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
 from ..continuous.given_spikes import stretches
 from ..continuous.trials import Trial, read_recordings
-from .calibrated import count_spikes, estimates, gain_per_spike, scaled_covariance
+from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
 from .calibration import Calibration
 from .free_parameters import FreeParameters, read_free
 from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
@@ -21,134 +20,143 @@ from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
 
 # of the search, without and with a nonlinear membrane
 _COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
-_ROUGH = 144  # cells, at most, of a first climb where steps are divided
-_BENT = 2  # parts that are taken at once where the curvature is measured
+_ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
+_CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
 _N_STARTS = 31
 _N_LEVELS = 9  # of the noise, over its bounds
-_MOST_CLIMBS, _GAIN = 5, 0.02  # nats
-_CLOSE = 5.0  # nats between ascents of a search of which either may be the better one
+_MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
+_RIVALS = 5.0  # nats between ascents of a search of which either may be the better one
 _INSIDE = 0.3  # of the range: how far from its bounds a parameter that one holds starts again
-_NEAR = 0.02  # nats that a climb on half of the cells leaves
-_ALMOST = 1e-3  # smallest eigenvalue of the scaled information of parameters with some thirty times larger errors than one by one
+_ON_HALF = 0.02  # nats that a climb on half of the cells leaves
+# smallest eigenvalue of the scaled information where errors are some thirty times those one by one
+_ALMOST_REPLACED = 1e-3
 
 
-def calibrate_by_likelihood(
-    parts: Parts,
-    free: Any,
-    trains: Any,
-    t_start: Any,
-    t_stop: Any,
-    step: float,
-    seed: int,
-    jobs: int,
-    progress: Any,
-) -> Calibration:
-    """The most likely parameters of a neuron; arguments as for `calibrate`."""
-    for one in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
-        check_parts(*parts[:2], one)
-    parameters = read_free(free, parts)
-    trials = read_recordings(trains, parts[2], step, t_start, t_stop)
-    check_start(parts[2], trials, step)
-    count_spikes(trials, parameters.names)
-    _check_refractory(parameters, trials, step)
-    with progress_bar(progress, "calibrating") as report:
+@dataclass(frozen=True, eq=False)
+class _Likelihood:
+    """The log-likelihood of the trials as a function of the free parameters."""
+
+    free: FreeParameters
+    trials: list[Trial]
+    dt: float
+    n_jobs: int
+
+    def on(self, grid: Grid) -> Function:
+        """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
+        trials, dt, jobs = self.trials, self.dt, self.n_jobs
+        return lambda points: log_likelihoods(self.free.rows(points), trials, dt, grid, n_jobs=jobs)
+
+    def enough(self, u: np.ndarray) -> Grid:
+        """A grid for a fit that ends near a point u (K,)."""
+        return enough_for_a_fit(self.free.numbers(self.free.values(u)), self.trials, self.dt)
+
+
+def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
+    """The most likely parameters of a neuron."""
+    parts, dt = given.parts, given.dt
+    for stimulus in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
+        check_parts(*parts[:2], stimulus)
+    free = read_free(given.free, parts)
+    trials = read_recordings(given.trains, parts[2], dt, given.t_start, given.t_stop)
+    check_start(parts[2], trials, dt)
+    count_spikes(trials, free.names)
+    _check_refractory(free, trials, dt)
+    likelihood = _Likelihood(free, trials, dt, n_jobs)
+    with progress_bar(given.progress, "calibrating") as report:
         tell = report or (lambda _: None)
-        coarse = _coarse(parameters, trials, step)
-        found = search(_function(parameters, trials, step, coarse, jobs), parameters.starts(seed, _N_STARTS))
+        ascents = search(likelihood.on(_coarse(likelihood)), free.starts(given.seed, _N_STARTS))
         tell(0.5)
-        at, grid = _maximum(parameters, trials, step, jobs, found)
+        at, grid = _maximum(likelihood, ascents)
         tell(0.8)
-        at, bent = _certain(
-            _function(parameters, trials, step, grid, jobs),
-            _function(parameters, trials, step, replace(grid, stride=_BENT), jobs),
-            at,
-        )
+        stride = replace(grid, stride=_CURVATURE_STRIDE)
+        at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at)
         tell(1.0)
-    return _result(parameters, at, bent, trials, step, grid, jobs)
+    return _result(likelihood, at, observed, grid)
 
 
-def _function(free: FreeParameters, trials: list[Trial], dt: float, grid: Grid, jobs: int) -> Any:
-    """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
-    return lambda points: log_likelihoods(free.rows(points), trials, dt, grid, n_jobs=jobs)
-
-
-def _maximum(
-    free: FreeParameters, trials: list[Trial], dt: float, jobs: int, found: list[Ascent]
-) -> tuple[Ascent, Grid]:
+def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Grid]:
     """The maximum near the best points of a search, on as fine a grid as it needs."""
-    best = found[0]
-    at = Ascent(best.u, width=best.width)
-    grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+    best = ascents[0]
+    at, grid = Ascent(best.u, width=best.width), likelihood.enough(best.u)
     if grid.integral:
         grid = replace(grid, n_parts=1)
-        at = _noise_level(_function(free, trials, dt, grid, jobs), free, found)
+        at = _noise_level(likelihood.on(grid), likelihood.free, ascents)
     elif (grid.n_parts or 1) > 1:
         # the search had few parts, and where it ended may need far more than the maximum
-        rough = Grid(min(grid.n_cells or 0, _ROUGH), 1 + 2 * ((grid.n_parts or 1) // 4))
-        at = climb(_function(free, trials, dt, rough, jobs), at, 30, 0.05)
+        rough = Grid(min(grid.n_cells or 0, _ROUGH_CELLS), 1 + 2 * ((grid.n_parts or 1) // 4))
+        at = climb(likelihood.on(rough), at, 30, 0.05)
         at = Ascent(at.u, width=at.width)
-        grid = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+        grid = likelihood.enough(at.u)
     elif grid.n_cells is not None:
-        # most of the way, and the information there, cost half on half of the cells; errors of fewer cells are as large as the
-        # differences between maxima
+        # most of the way, and the information there, cost half on half of the cells; errors of fewer
+        # cells are as large as the differences between maxima
         cells = max(_COARSE[False].n_cells or 0, grid.n_cells // 2)
-        between = _function(free, trials, dt, Grid(cells, 1, _BENT), jobs)
-        some = [one for one in found if one.value > best.value - _CLOSE]
-        some += [_inside(between, one) for one in some if np.any((one.u <= 0) | (one.u >= 1))]
-        near = [climb(between, Ascent(one.u, width=one.width), 30, _NEAR) for one in some]
+        half = likelihood.on(Grid(cells, 1, _CURVATURE_STRIDE))
+        rivals = [one for one in ascents if one.value > best.value - _RIVALS]
+        rivals += [_inside(half, one) for one in rivals if np.any((one.u <= 0) | (one.u >= 1))]
+        near = [climb(half, Ascent(one.u, width=one.width), 30, _ON_HALF) for one in rivals]
         at = max(near, key=lambda one: one.value)
-        at = Ascent(at.u, width=at.width, information=_filled(curvature(between, at), at))
+        at = Ascent(at.u, width=at.width, information=_filled(curvature(half, at), at))
     for _ in range(3):
-        at = climb(_function(free, trials, dt, grid, jobs), at, 30, 1e-3)
-        needed = enough_for_a_fit(free.numbers(free.values(at.u)), trials, dt)
+        at = climb(likelihood.on(grid), at, 30, 1e-3)
+        needed = likelihood.enough(at.u)
         if grid.holds(needed):
             break
         grid, at = needed, Ascent(at.u, width=at.width)
     return at, grid
 
 
-def _noise_level(function: Function, free: FreeParameters, found: list[Ascent]) -> Ascent:
-    """The best start near those of a search whose cells blur a narrow density, and so say nothing about a weak noise."""
-    points = np.array([one.u for one in found])
+def _noise_level(function: Function, free: FreeParameters, ascents: list[Ascent]) -> Ascent:
+    """The best start near those of a search whose cells blur a narrow density.
+
+    Such a search says nothing about a weak noise.
+    """
+    points = np.array([one.u for one in ascents])
     if "noise.sigma" in free.paths:
         levels = np.linspace(0.0, 1.0, _N_LEVELS)
         points = np.concatenate([points, np.repeat(points, _N_LEVELS, axis=0)])
-        points[len(found) :, free.paths.index("noise.sigma")] = np.tile(levels, len(found))
+        points[len(ascents) :, free.paths.index("noise.sigma")] = np.tile(levels, len(ascents))
     return Ascent(points[np.argmax(function(points).sum(axis=1))])
 
 
 def _inside(function: Function, at: Ascent) -> Ascent:
-    """Another start, with parameters that a bound holds well inside and the others at their best: a ridge may be higher there."""
+    """Another start, with parameters that a bound holds well inside and the others at their best.
+
+    A ridge may be higher there.
+    """
     at_bound = (at.u <= 0) | (at.u >= 1)
     u = np.where(at_bound, np.clip(at.u, _INSIDE, 1 - _INSIDE), at.u)
-    return Ascent(at_best(function, u, ~at_bound, 30, _NEAR).u)
+    return Ascent(at_best(function, u, ~at_bound, 30, _ON_HALF).u)
 
 
-def _filled(bent: Curvature, at: Ascent) -> np.ndarray:
+def _filled(observed: Curvature, at: Ascent) -> np.ndarray:
     """(K, K) the observed information, and that of the scores of parameters at a bound or without effect."""
     assert at.scores is not None
     information = np.diag((at.scores**2).sum(axis=0))
-    information[np.ix_(bent.inner, bent.inner)] = bent.information
+    information[np.ix_(observed.inner, observed.inner)] = observed.information
     return np.asarray(information)
 
 
-def _coarse(free: FreeParameters, trials: list[Trial], dt: float) -> Grid:
+def _coarse(likelihood: _Likelihood) -> Grid:
     """The grid of the search: coarse, but with parts of steps where the model's own values need them."""
-    own = free.numbers(free.values(np.clip(free.start(), 0.0, 1.0)))
-    usual = _COARSE[own[0].nonlinear is not None]
-    n_parts = enough_for_a_fit(own, trials, dt).n_parts or 1
+    free = likelihood.free
+    usual = _COARSE[free.parts[0].nonlinear is not None]
+    n_parts = likelihood.enough(np.clip(free.start(), 0.0, 1.0)).n_parts or 1
     return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)
 
 
-def _certain(function: Function, bent: Function, at: Ascent) -> tuple[Ascent, Curvature]:
-    """The maximum and the curvature there, once a climb with this curvature gains nothing: curved ridges stop one early."""
+def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple[Ascent, Curvature]:
+    """The maximum and the curvature there, once a climb with this curvature gains nothing.
+
+    Curved ridges stop a climb early.
+    """
     for _ in range(_MOST_CLIMBS):
-        observed = curvature(bent, at)
+        observed = curvature(strided, at)
         again = climb(function, Ascent(at.u.copy(), information=_filled(observed, at)), 30, 1e-3)
         gained = again.value - at.value
         if gained > 0:
             at = again
-        if gained < _GAIN:
+        if gained < _LEAST_GAIN:
             break
     return at, observed
 
@@ -164,23 +172,23 @@ def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> N
         stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)
 
 
-def _result(
-    free: FreeParameters, at: Ascent, bent: Curvature, trials: list[Trial], dt: float, grid: Grid, jobs: int
-) -> Calibration:
-    n = len(free.names)
-    smallest, moved = ridge(bent.information)
+def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid) -> Calibration:
+    free, trials, dt, inner = likelihood.free, likelihood.trials, likelihood.dt, observed.inner
+    smallest, moved = ridge(observed.information)
     if smallest < FLAT_RIDGE:
-        refuse_indistinct([free.names[bent.inner[k]] for k in moved])
-    matter = np.setdiff1d(np.arange(n), bent.idle)  # with those at a bound, to which a ridge may lead
+        refuse_indistinct([free.names[inner[k]] for k in moved])
+    # with those at a bound, to which a ridge may lead
+    matter = np.setdiff1d(np.arange(len(free.names)), observed.idle)
     assert at.scores is not None
     smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
-    if smallest < _ALMOST:
+    if smallest < _ALMOST_REPLACED:
         warn_similar([free.names[matter[k]] for k in moved])
-    warn_held(free.names, at.u, bent.edge, bent.idle, limits="; limits of the others: fit.profile(name)")
+    limits = "; limits of the others: fit.profile(name)"
+    warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits)
     check_resolved(grid, dt)
-    scaled = scaled_covariance(n, bent.inner, bent.idle, np.linalg.inv(bent.information))
+    covariance = np.linalg.inv(observed.information)
     fit = Calibration(
-        **estimates(free, at.u, scaled),
+        **estimates(free, at.u, scaled_covariance(len(at.u), inner, observed.idle, covariance)),
         log_likelihood=at.value,
         bits_per_spike=gain_per_spike(at.value, trials),
         n_spikes=sum(trial.n_spikes for trial in trials),
@@ -190,4 +198,4 @@ def _result(
         _scores=at.scores,
     )
     warn_fast(fit.model, dt)
-    return fit.flat_bounds(jobs)
+    return fit.flat_bounds(likelihood.n_jobs)

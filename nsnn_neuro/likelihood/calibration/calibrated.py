@@ -19,6 +19,21 @@ from ..scores import check_level
 from .free_parameters import FreeParameters
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a method of `calibrate` is given, as its user wrote it."""
+
+    parts: Parts
+    free: Any
+    trains: Any
+    t_start: Any
+    t_stop: Any
+    dt: float
+    """s"""
+    seed: int
+    progress: Any
+
+
 def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") -> int:
     """The spikes that count, of which there have to be as many as free parameters.
 

@@ -18,7 +18,7 @@ from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
-from ..calibration.calibrated import count_spikes, estimates, gain_per_spike
+from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
 from ..calibration.free_parameters import FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
@@ -37,24 +37,18 @@ _ALMOST = 1e-3
 _LONGER = "record more spikes"
 
 
-def fit_voltage(
-    parts: Parts,
-    free: dict[str, Any] | None,
-    voltage: Any,
-    trains: Any,
-    t_start: Any,
-    t_stop: Any,
-    dt: Any,
-    seed: int,
-    progress: Any,
-) -> VoltageCalibration:
-    """The result of `calibrate` with method="voltage"; see there for the arguments."""
+def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibration:
+    """The membrane and the threshold of a neuron.
+
+    dt : as given to `calibrate`; None: a multiple of the sampling interval of the voltage
+    """
+    parts, free = given.parts, given.free
     _check(parts)
-    samples = read_samples(parts[2], voltage, trains, t_start, t_stop, dt)
+    samples = read_samples(parts[2], voltage, given.trains, given.t_start, given.t_stop, dt)
     chosen = _bounds(parts, free, samples)
     refractory = _refractory(parts, chosen, samples)
     parts = refractory.models(refractory.values(refractory.start()))
-    with progress_bar(progress, "calibrating") as report:
+    with progress_bar(given.progress, "calibrating") as report:
         first, rest = _split(parts, chosen)
         fitted = regress(first, samples)
         if first.each:
@@ -63,7 +57,7 @@ def fit_voltage(
         (report or (lambda _: None))(0.3)
         second = _second(parts, rest, chosen)
         count_spikes(samples.trials, second.names, " of the threshold")
-        at, bent = _threshold(second, samples, seed)
+        at, bent = _threshold(second, samples, given.seed)
         (report or (lambda _: None))(0.8)
         parts = second.models(second.values(at.u))
         return _result(parts, first, fitted, second, at, bent, refractory, samples)
