@@ -14,6 +14,7 @@ from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
 from ..learning.coding import Encoder
+from ..learning.loop import TrainingLoop
 from ..learning.losses import NegativeLogLikelihood
 from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
@@ -22,10 +23,10 @@ from .bases import Basis
 from .data import n_channels, unit_of_signal
 from .fit import as_basis
 from .network import NetworkModel, Observed
+from .network_objective import likelihood_slope
 from .network_result import NetworkFit
-from .network_scale import Scale, bits, start
+from .network_training import Ascent, Scale, bits, noise_width, start
 from .network_windows import fit_windows
-from .particle_gradient import Ascent
 from .prior import strength
 
 _PARTICLES = 30  # of the refinement
@@ -152,74 +153,82 @@ def fit_network(
             f"refine = {refine}: expected 0 with draws, a ridge, own_inputs or hidden_noise=False, which it does not know"
         )
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-    learned, rest = data.split(share)
+    parts = learned, rest = data.split(share)
     for o, where in ((learned.o, "trains"), (rest.o, f"the last {share:g} of the trains")):
         silent = np.flatnonzero(o.sum(axis=0) == 0)
         if len(o) and silent.size:
             raise NsnnError(f"{where} hold no spikes of neuron {silent[0]} in {len(o)} steps: expected some")
     n_steps = 50 if window is None else round(float(si(window, "s", "window")) / model.step)
-    rows = [_windows(part, n_steps) for part in (learned, rest)]
+    rows = [_windows(part, n_steps) for part in parts]
     if not len(rows[0]):
         raise NsnnError(
-            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected fewer"
+            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected "
+            "fewer"
         )
+    options = {"epochs": epochs, "batch": batch, "patience": patience, "keep": keep, "seed": seed}
     if in_numpy:
-        pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip((learned, rest), rows, strict=True)]
-        done = fit_windows(
-            model,
-            pairs[0],
-            validation=pairs[1] if len(rows[1]) else None,
-            draws=1 if draws is None else draws,
-            ridge=ridge,
-            epochs=epochs,
-            batch=batch,
-            eta=eta,
-            patience=patience,
-            keep=keep,
-            seed=seed,
-            progress=progress,
-        )
-        scored = model.score(done.weights, rest, particles=particles, seed=seed) if len(rest.o) else None
-        return dataclasses.replace(done, held_out=scored)
-    scale = Scale.of(learned.x, data.x)
-    windows = [(scale.scaled(part.x)[at], part.o[at]) for part, at in zip((learned, rest), rows, strict=True)]
+        pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip(parts, rows, strict=True)]
+        held = pairs[1] if len(rows[1]) else None
+        options |= {"draws": 1 if draws is None else draws, "ridge": ridge, "eta": eta, "progress": progress}
+        fit = fit_windows(model, pairs[0], validation=held, **options)
+    else:
+        scale = Scale.of(learned.x, data.x)
+        pairs = [(scale.scaled(part.x)[at], part.o[at]) for part, at in zip(parts, rows, strict=True)]
+        fit = _trained(model, scale, pairs, learned.o, rate, engine=engine, progress=progress, **options)
+        if refine:
+            fit = _refined(fit, scale, pairs[0], rate, batch, refine, seed)
+        fit = dataclasses.replace(fit, weights=(scale.unscaled(fit.weights[0]), fit.weights[1]))
+    held_out = model.score(fit.weights, rest, particles=particles, seed=seed) if len(rest.o) else None
+    return dataclasses.replace(fit, held_out=held_out)
+
+
+def _trained(
+    model: NetworkModel, scale: Scale, pairs: list[Any], o: np.ndarray, rate: float, **options: Any
+) -> NetworkFit:
+    """The fit by `train`, with weights of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
     from ..learning.train import train  # imports Brian2, which fits of neurons do without
 
-    width = 1 / float(np.max(model.family.pdf(0.0)))
-    rule = NDL(rate * width, optimizer=Adam())
+    rule = NDL(rate * noise_width(model), optimizer=Adam())
     fit = train(
-        model.network(start(model, learned.o, width, np.random.default_rng(seed)), (rule, rule)),
-        windows[0],
+        model.network(start(model, o, np.random.default_rng(options["seed"])), (rule, rule)),
+        pairs[0],
         loss=NegativeLogLikelihood(),
-        epochs=epochs,
-        batch=batch,
         encoder=Ranged(scale.low, scale.span),
-        validation=windows[1] if len(windows[1][0]) else 0.0,
+        validation=pairs[1] if len(pairs[1][0]) else 0.0,
         schedule="cosine",
-        patience=patience,
-        keep=keep,
-        seed=seed,
-        engine=engine,
-        progress=progress,
+        **options,
     )
-    w1, w2 = (np.asarray(w) for w in fit.network.get_weights())
-    w1, best_epoch, (x, o) = w1[:, 1:], fit.best_epoch, windows[0]
     history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
-        bound=bits(fit.history.loss, o),
-        val_bound=bits(fit.history.val_loss, windows[1][1]),
+        bound=bits(fit.history.loss, pairs[0][1]),
+        val_bound=bits(fit.history.val_loss, pairs[1][1]),
         likelihood=np.nan,
     )
-    if refine:
-        ascent = Ascent(model, [w1, w2], scale.low + scale.span * x, o, batch, rate * width, _PARTICLES, seed)
-        (w1, w2), further = ascent.run(refine)
-        further = further[["epoch", "loss", "seconds"]].assign(
-            epoch=further.epoch + len(history), likelihood=bits(further.loss, o)
-        )
-        history = pd.concat([history, further], ignore_index=True)
-        best_epoch = len(history)
-    weights = scale.unscaled(w1), w2
-    held_out = model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None
-    return NetworkFit(model, weights, history, best_epoch, held_out, int(o.sum()), o.shape[0] * n_steps)
+    first, second = (np.asarray(w) for w in fit.network.get_weights())
+    spikes = pairs[0][1]
+    steps = spikes.shape[0] * spikes.shape[1]
+    return NetworkFit(model, (first[:, 1:], second), history, fit.best_epoch, None, int(spikes.sum()), steps)
+
+
+def _refined(
+    fit: NetworkFit, scale: Scale, pair: Any, rate: float, batch: int, epochs: int, seed: int
+) -> NetworkFit:
+    """Further epochs on the likelihood itself."""
+    model, x, o = fit.model, scale.low + scale.span * pair[0], pair[1]
+
+    def slope(weights: Any, rows: np.ndarray, rng: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+        logs, slopes = likelihood_slope(model, (weights[0], weights[1]), x[rows], o[rows], _PARTICLES, rng)
+        return -logs, [one.mean(axis=0) for one in slopes]
+
+    loop = TrainingLoop(epochs=epochs, seed=seed, schedule="cosine", keep="last")
+    loop.split(o, 0.0)
+    eta = rate * noise_width(model)
+    outcome = Ascent(slope, list(fit.weights), batch, eta, seed, own_order=True).run(loop, False)
+    further = outcome.history[["epoch", "loss", "seconds"]].assign(
+        epoch=outcome.history.epoch + len(fit.history), likelihood=bits(outcome.history.loss, o)
+    )
+    history = pd.concat([fit.history, further], ignore_index=True)
+    weights = outcome.arrays["weights_0"], outcome.arrays["weights_1"]
+    return dataclasses.replace(fit, weights=weights, history=history, best_epoch=len(history))
 
 
 def _windows(data: Observed, n_steps: int) -> np.ndarray:

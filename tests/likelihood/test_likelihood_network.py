@@ -18,8 +18,8 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network, fit_neuron
 from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
 from nsnn_neuro.likelihood.network_fit import Ranged
-from nsnn_neuro.likelihood.network_scale import Scale
-from nsnn_neuro.likelihood.particle_gradient import slope
+from nsnn_neuro.likelihood.network_objective import likelihood_slope
+from nsnn_neuro.likelihood.network_training import Scale
 from nsnn_neuro.measures import as_trains
 
 STEPS = 4
@@ -271,7 +271,7 @@ def test_the_refinements_slope_is_the_likelihoods(reset, n_outputs, particles):
     model, weights = tiny(reset, n_outputs)
     o = np.array([[0, 1], [1, 0], [1, 1], [0, 0.0]])[:, :n_outputs]
     x, n, h = model.data(block_of(o), SIGNAL).x, 10_000, 1e-3
-    logs, found = slope(
+    logs, found = likelihood_slope(
         model, weights, np.tile(x, (n, 1, 1)), np.tile(o, (n, 1, 1)), particles, np.random.default_rng(1)
     )
 
