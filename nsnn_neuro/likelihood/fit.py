@@ -374,19 +374,31 @@ def fit_neuron(
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
-    chosen = isinstance(ridge, str) and ridge == "cv"
-    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
-    smooth = strength(smoothness, "smoothness")
+    penalties = check_penalties(ridge, smoothness)
     bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
     options = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
     options["first_input_lag"] = first_input_lag
     given = None if inputs is None else as_trains(inputs, name="inputs")
     model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
     check_first_lag(given, data, model.step, first_input_lag)
-    if chosen:
-        best, tried = best_ridge(model, data, smooth, n_folds)
-        return replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
-    return fit_data(model, data, Prior(first, smooth))
+    return penalised_fit(model, data, *penalties, n_folds)
+
+
+def check_penalties(ridge: Any, smoothness: Any) -> tuple[float | None, float]:
+    """The strengths of both penalties; None for ridge="cv"."""
+    chosen = isinstance(ridge, str) and ridge == "cv"
+    first = None if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
+    return first, strength(smoothness, "smoothness")
+
+
+def penalised_fit(
+    model: NeuronModel, data: Data, ridge: float | None, smoothness: float, n_folds: int
+) -> NeuronFit:
+    """The fit with these penalties; None: the ridge with the best cross-validated likelihood."""
+    if ridge is not None:
+        return fit_data(model, data, Prior(ridge, smoothness))
+    best, tried = best_ridge(model, data, smoothness, n_folds)
+    return replace(fit_data(model, data, Prior(best, smoothness)), ridges=tried)
 
 
 def prepared(

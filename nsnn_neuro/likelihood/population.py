@@ -18,12 +18,10 @@ from ..measures import Estimate, as_trains
 from ..models.escape import Family
 from .bases import Basis
 from .coupling import input_columns
-from .cross_validation import best_ridge
 from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
-from .fit import NeuronFit, check_spikes, fit_data, model_of
+from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .model import NeuronModel
-from .prior import Prior, strength
 from .responses import Poisson
 from .scores import Scored, bits_per_spike
 from .time_rescaling import Rescaled, rescale
@@ -225,9 +223,7 @@ def fit_population(
     trains = as_trains(block)
     if trains.n_neurons < 2:
         raise NsnnError(f"block has {trains.n_neurons} neuron: expected two or more; fit_neuron fits one")
-    chosen = isinstance(ridge, str) and ridge == "cv"
-    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
-    smooth = strength(smoothness, "smoothness")
+    penalties = check_penalties(ridge, smoothness)
     bases = {"stimulus": stimulus, "coupling": coupling, "history": history, "family": family}
     if isinstance(coupling, list | tuple):
         raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
@@ -240,11 +236,7 @@ def fit_population(
             try:
                 data = made.of(k)
                 check_spikes(model, data, trains.of_neuron(k))
-                if chosen:
-                    best, tried = best_ridge(model, data, smooth, n_folds)
-                    fit = replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
-                else:
-                    fit = fit_data(model, data, Prior(first, smooth))
+                fit = penalised_fit(model, data, *penalties, n_folds)
             except NsnnError as error:
                 raise NsnnError(f"neuron {k}: {error}") from error
             fits.append(replace(fit, _data=data.without_columns()))
