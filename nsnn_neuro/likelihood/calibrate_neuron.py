@@ -1,4 +1,4 @@
-"""`calibrate`: fit the parameters of a noisy neuron to recorded spikes; the door to the three methods."""
+"""`calibrate`: fit a noisy neuron to recorded spikes; the door to the three methods."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def calibrate(
     and a Fokker-Planck equation gives the probability of the next spike (`survival`). With escape
     noise the probability is known directly.
 
-        free = {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV), "stimulus.gain": (0*mV, 30*mV)}
+        free = {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV), "stimulus.gain": (0*mV, 9*mV)}
         fit = calibrate(cell, free, noise=WhiteNoise(3*mV), trains=block, t_stop=5*second,
                         stimulus=Filtered(signal, gain=4*mV, offset=8*mV))
         print(fit)

@@ -51,7 +51,7 @@ def compare_models(
     trials: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score fitted models on the same held-out spikes: predictions of each step, and simulated spikes.
+    """Score fitted models on the same held-out spikes, by predictions and simulations.
 
         models = {"noisy": fit, "Poisson": glm, "LIF": calibrated}
         compare_models(models, block, signal, t_start=5*second, precision=4*ms)
@@ -62,7 +62,8 @@ def compare_models(
     - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per
       spike, and what is missing to the best model, with a paired error. All in one bin, the
       shortest step of the models: a model with steps of m bins gives each of them 1/m of its
-      probability of a spike, which is exact for a model that says no more about the time of a spike.
+      probability of a spike, which is exact for a model that says no more about the time of a
+      spike.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
     - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and
       `gamma_coincidence` averaged over pairs of a recorded and a simulated trial; "recorded": over
@@ -75,7 +76,8 @@ def compare_models(
     models : name -> `NeuronFit`, `Calibration`, `NetworkFit` or any object with
         `simulate(trials=, seed=)`, and `per_step` (see `PerStep`) or `score`. A fit of another
         neuron of a population takes the others as `inputs`
-    trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one stimulus
+    trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one
+        stimulus
     signal : the stimulus, or a dict with the stimulus of each model by name, where they use
         different forms of it. A model that has a stimulus of its own, such as a `Calibration`, uses
         that one unless the dict has its name
@@ -288,7 +290,7 @@ class _Setup:
     def _attempt(
         self, name: str, score: str, function: Callable[[np.ndarray], float], n: int, least: int, width: float
     ) -> None:
-        """A row: a function of trials, and its jackknife error over them; NaN with fewer trials than `least`."""
+        """A row: a function of trials and its jackknife error; NaN with trials < `least`."""
         value = se = np.nan
         if n >= least:
             every = np.arange(n)
@@ -332,9 +334,10 @@ def _some(trains: Trains, trials: np.ndarray) -> Trains:
 
 
 def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
-    """Gains over a constant neuron (bits) of each model in consecutive parts, and the spikes of the parts, in the shortest step.
+    """Gains over a constant neuron (bits) of each model in parts, and spikes of the parts.
 
-    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is that of m silent bins.
+    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is
+    that of m silent bins.
     """
     shortest = min(one.dt for one in steps.values())
     finest = next(one for one in steps.values() if one.dt == shortest)

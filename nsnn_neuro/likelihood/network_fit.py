@@ -71,53 +71,64 @@ def fit_network(
     engine: str = "cython",
     progress: Any = None,
 ) -> NetworkFit:
-    """Fit a two-layer network of NSNN neurons to the spikes of observed neurons: hidden spikes are drawn, output spikes forced.
+    """Fit a two-layer network of NSNN neurons to spikes, by noise-driven learning.
 
-    It maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x) by noise-driven learning (`train` with
-    `losses.NegativeLogLikelihood`), along one draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased
-    with many hidden neurons, each of little effect. With two or three strong ones the bound is far below the likelihood, and the
-    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: further, slower epochs follow the gradient of log P(O|x)
-    itself, with hidden spikes drawn by a particle filter, without that bias. Compare fits by the held-out score.
+    Hidden spikes are drawn, output spikes forced. It maximises the bound E_hidden[log P(O|hidden)]
+    <= log P(O|x) by noise-driven learning (`train` with `losses.NegativeLogLikelihood`), along one
+    draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased with many
+    hidden neurons, each of little effect. With two or three strong ones the bound is far below the
+    likelihood, and the rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`:
+    further, slower epochs follow the gradient of log P(O|x) itself, with hidden spikes drawn by a
+    particle filter, without that bias. Compare fits by the held-out score.
 
-    With `draws`, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs in NumPy, whatever the engine; see
-    `fit_windows`, which also takes repeats of many stimuli as arrays. Early stopping: patience=5, keep="best".
+    With `draws`, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs in
+    NumPy, whatever the engine; see `fit_windows`, which also takes repeats of many stimuli as
+    arrays. Early stopping: patience=5, keep="best".
 
-    The recording is cut into windows, each starting from potentials of 0. Take them long compared with the membranes' memory of
-    1 / (1 - beta) steps. The rest of a trial is not learned from. Scores are of entire trials.
+    The recording is cut into windows, each starting from potentials of 0. Take them long compared
+    with the membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from.
+    Scores are of entire trials.
 
     Parameters
     ----------
-    trains : neo.Block of the observed neurons, one segment for each trial; or repeats of one neuron, as for `fit_neuron`
-    signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus through the basis, and 1
+    trains : neo.Block of the observed neurons, one segment for each trial; or repeats of one
+        neuron, as for `fit_neuron`
+    signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus
+        through the basis, and 1
     n_hidden : whole number of hidden neurons
     family : noise F of both layers, `Gaussian(0.4)` by default
     hidden, output : `NSNNNeuron`s, of given beta, theta and reset; None: `NSNNNeuron()`
-    hidden_noise, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a surrogate gradient; hidden neurons of
-        each output with the same weights and its own channels of the signal, output by output
+    hidden_noise, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a
+        surrogate gradient; hidden neurons of each output with the same weights and its own channels
+        of the signal, output by output
     window : time; None: 50 steps
-    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its score is `NetworkFit.held_out`
+    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its
+        score is `NetworkFit.held_out`
     particles : of that score
     epochs, batch, engine, progress : as for `train`; the samples of a batch are windows
     eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
-    patience, keep : as for `train`, by the bound of the validation data. With patience or keep="best" these data choose the epoch,
-        so that `held_out` is too high; hence keep="last"
-    draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which is closer to the likelihood with
-        more draws; None: one
-    ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the data that are learned from
+    patience, keep : as for `train`, by the bound of the validation data. With patience or
+        keep="best" these data choose the epoch, so that `held_out` is too high; hence keep="last"
+    draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which
+        is closer to the likelihood with more draws; None: one
+    ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the
+        data that are learned from
     refine : whole number of further epochs on the likelihood itself, with 30 particles, in NumPy
     seed : whole number, of first weights, order and hidden spikes
 
     Raises
     ------
-    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with draws, a ridge, own
-        inputs or without hidden noise
-    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of `train`
+    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with draws, a
+        ridge, own inputs or without hidden noise
+    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of
+        `train`
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> import quantities as pq
     >>> from nsnn_neuro.likelihood import Lags
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(0).normal(size=4000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> trains = [np.flatnonzero(np.abs(signal.magnitude[:, 0]) > 1.5) * 1e-3]
     >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
     >>> fit.held_out.value > 1
@@ -185,7 +196,7 @@ def fit_network(
 def _trained(
     model: NetworkModel, scale: Scale, pairs: list[Any], o: np.ndarray, rate: float, **options: Any
 ) -> NetworkFit:
-    """The fit by `train`, with weights of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
+    """The fit by `train` of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
     from ..learning.train import train  # imports Brian2, which fits of neurons do without
 
     rule = NDL(rate * noise_width(model), optimizer=Adam())

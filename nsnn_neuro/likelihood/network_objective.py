@@ -1,4 +1,4 @@
-"""Objectives of two-layer fits and their gradients in NumPy: the bound of several draws, and the likelihood.
+"""Objectives of two-layer fits and their gradients: the bound, and the likelihood.
 
 Given the hidden spikes h the log-likelihood of a window's observed spikes O is a sum over steps, so
 with K draws of h
@@ -81,7 +81,8 @@ def bound_slope(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """L_K of each window (n, n_repeats), and the slopes of their mean in both arrays of weights.
 
-    x (n, n_steps, groups, n_in); o (n_steps, n, n_repeats, n_outputs). The repeats of a stimulus share the draws.
+    x (n, n_steps, groups, n_in); o (n_steps, n, n_repeats, n_outputs). The repeats of a stimulus
+    share the draws.
     """
     first, second = weights
     u, h = drawn(model, first, x, draws, rng)

@@ -1,4 +1,4 @@
-"""Training of two-layer fits: standardised inputs, first weights, Adam, losses in bits per spike."""
+"""Training of two-layer fits: standardised inputs, first weights, Adam, bits per spike."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, rou
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Standardises columns, so that one learning rate fits all, and maps them to 0 to 1, the range of `train`."""
+    """Standardises columns for one learning rate, and maps them to 0 to 1, for `train`."""
 
     mean: np.ndarray
     sd: np.ndarray
@@ -78,7 +78,7 @@ def start(model: NetworkModel, o: np.ndarray, rng: np.random.Generator) -> tuple
 
 
 def bits(loss: Any, o: np.ndarray) -> np.ndarray:
-    """Bits per spike over homogeneous neurons, from a mean loss per window (nats) of spikes o (n, n_steps, n_outputs)."""
+    """Bits per spike, from a mean loss per window (nats) of o (n, n_steps, n_outputs)."""
     if not o.sum():
         return np.full(len(loss), np.nan)
     p = o.mean(axis=(0, 1))
@@ -88,7 +88,7 @@ def bits(loss: Any, o: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(eq=False)
 class Ascent:
-    """Adam up the slope of an objective of windows, as the `Trainer` of a loop; without checkpoints.
+    """Adam up the slope of an objective of windows: a `Trainer` without checkpoints.
 
     >>> w = np.zeros(2)
     >>> ascent = Ascent(lambda w, rows, rng: (rows, [np.array([3.0, -0.1])]), [w], 1, 0.5, 0)

@@ -1,4 +1,4 @@
-"""Two-layer fits to windows of spikes as arrays: `fit_windows`, and their scores, `window_bounds`."""
+"""Two-layer fits to windows of spikes as arrays: `fit_windows`, `window_bounds`."""
 
 from __future__ import annotations
 
@@ -45,17 +45,19 @@ def _arrays(model: NetworkModel, windows: Any, name: str) -> tuple[np.ndarray, n
 def window_bounds(
     model: NetworkModel, weights: Any, x: Any, o: Any, *, draws: int = 1, seed: int = 0
 ) -> np.ndarray:
-    """Log-likelihoods of windows by the bound of several draws, log (1/K) sum_k P(O|h_k), (n, n_repeats), nats.
+    """Log-likelihoods of windows by the bound of K draws, (n, n_repeats), nats.
 
-    It is below log P(O|x) on average, less so with more draws K. With one draw its mean is the bound E[log P(O|h)]. Hidden neurons
-    without noise have one pattern, and the value is exact. With own inputs the outputs are independent, and the result is
-    (n, n_repeats, n_outputs).
+    It is below log P(O|x) on average, less so with more draws K. With one draw its mean is the
+    bound E[log P(O|h)]. Hidden neurons without noise have one pattern, and the value is exact. With
+    own inputs the outputs are independent, and the result is (n, n_repeats, n_outputs).
 
     Parameters
     ----------
     model, weights : `NetworkModel` and its pair of arrays
-    x : (n, n_steps, 1 + n_stimulus) filtered stimulus, 1 first; of a model with own inputs (n, n_steps, n_outputs, 1 + n_stimulus)
-    o : (n, n_repeats, n_steps, n_outputs) spikes, 0 or 1; repeats of a window have the same x, and share the draws
+    x : (n, n_steps, 1 + n_stimulus) filtered stimulus, 1 first; of a model with own inputs (n,
+        n_steps, n_outputs, 1 + n_stimulus)
+    o : (n, n_repeats, n_steps, n_outputs) spikes, 0 or 1; repeats of a window have the same x, and
+        share the draws
     draws : K, a whole number
     seed : of the draws
 
@@ -69,8 +71,9 @@ def window_bounds(
     >>> from nsnn_neuro.likelihood import Lags
     >>> model = NetworkModel(dt=1*ms, stimulus=Lags(1), n_hidden=1)
     >>> x, o = np.ones((1, 2, 2)), np.array([[[[1], [0]]]])
-    >>> bounds = [window_bounds(model, [[[0], [1]], [[0], [1]]], x, o, draws=k).item() for k in (1, 1000)]
-    >>> bounds[0] < bounds[1]
+    >>> weights = [[[0], [1]], [[0], [1]]]
+    >>> one, many = (window_bounds(model, weights, x, o, draws=k).item() for k in (1, 1000))
+    >>> one < many
     True
     """
     first, second = model.check(weights)
@@ -103,28 +106,32 @@ def fit_windows(
     seed: int = 0,
     progress: Any = None,
 ) -> NetworkFit:
-    """Fit a two-layer network to windows of spikes and filtered stimulus, by the bound of several draws of the hidden layer.
+    """Fit a two-layer network to windows of spikes and filtered stimulus.
 
         mean over windows of log (1/K) sum_k P(O|h_k)  -  ridge / (2 n) sum of squared weights
 
-    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy. Hidden neurons without noise
-    (`NetworkModel(hidden_noise=False)`) are learned by a surrogate gradient, with the family's density. `fit_network` cuts a
-    recording into windows; this function takes them as arrays, as for repeats of the same stimuli.
+    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy.
+    Hidden neurons without noise (`NetworkModel(hidden_noise=False)`) are learned by a surrogate
+    gradient, with the family's density. `fit_network` cuts a recording into windows; this function
+    takes them as arrays, as for repeats of the same stimuli.
 
     Parameters
     ----------
     model : `NetworkModel`
-    windows : pair (x, o): x (n, n_steps, 1 + n_stimulus) the filtered stimulus, 1 first, or with own inputs (n, n_steps, n_outputs,
-        1 + n_stimulus); o (n, n_repeats, n_steps, n_outputs) spikes, 0 or 1
+    windows : pair (x, o): x (n, n_steps, 1 + n_stimulus) the filtered stimulus, 1 first, or with
+        own inputs (n, n_steps, n_outputs, 1 + n_stimulus); o (n, n_repeats, n_steps, n_outputs)
+        spikes, 0 or 1
     validation : pair of such arrays, or None; `history` has its bound after each epoch
     draws : K, a whole number
-    ridge : strength of the penalty, of weights per standard deviation of their input; biases are free. n is the number of windows
-        with their repeats, as in the log-likelihood of all
-    epochs, batch, schedule : as for `train`; the samples of a batch are windows with all of their repeats
+    ridge : strength of the penalty, of weights per standard deviation of their input; biases are
+        free. n is the number of windows with their repeats, as in the log-likelihood of all
+    epochs, batch, schedule : as for `train`; the samples of a batch are windows with all of their
+        repeats
     eta : learning rate of Adam, in units of the noise's width 1 / f(0)
     patience, keep : as for `train`, by the bound of the validation data
     seed : whole number, of first weights, order and draws
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook
+    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
+        notebook
 
     Returns
     -------
@@ -143,7 +150,8 @@ def fit_windows(
     >>> x = np.stack([np.ones((20, 50)), rng.normal(size=(20, 50))], axis=-1)
     >>> o = (np.abs(x[:, None, :, 1:]) > 1.5).astype(float)
     >>> model = NetworkModel(dt=1*ms, stimulus=Lags(1), n_hidden=8)
-    >>> fit = fit_windows(model, (x[:15], o[:15]), validation=(x[15:], o[15:]), draws=3, batch=3, eta=0.05)
+    >>> options = {"draws": 3, "batch": 3, "eta": 0.05}
+    >>> fit = fit_windows(model, (x[:15], o[:15]), validation=(x[15:], o[15:]), **options)
     >>> bool(fit.history.val_bound.iloc[-1] > 0.5)
     True
     """

@@ -56,9 +56,10 @@ class Runs:
     def __call__(
         self, points: np.ndarray, n_simulations: int, numbers: Sequence[int], report: Report = lambda _: None
     ) -> np.ndarray:
-        """Statistics (n, n_simulations, n_statistics) of simulated recordings at points (n, K), from 0 to 1.
+        """Statistics (n, n_simulations, n_statistics) of recordings at points (n, K), from 0 to 1.
 
-        numbers : of the noise of each point, (n,); points of one number have the same noise (common random numbers)
+        numbers : of the noise of each point, (n,); points of one number have the same noise (common
+            random numbers)
         report : called with the number of recordings that have been simulated
         """
         made_of = "" if self.out is None else self._made_of(points, n_simulations, numbers)
@@ -109,7 +110,7 @@ class Runs:
         return found.reshape(len(points), n_simulations, -1)
 
     def stacked(self, points: np.ndarray) -> Parts:
-        """Neuron, noise and stimulus whose free parameters are arrays, (n,), one value for each of the points (n, K)."""
+        """Neuron, noise and stimulus with free parameters as arrays, (n,), of points (n, K)."""
         values, given = self.free.values(points), self.free.parts
         named = {one.path: one.quantity(column) for one, column in zip(self.free.each, values.T, strict=True)}
         stimulus: Any = given[2]
@@ -125,7 +126,7 @@ class Runs:
         return self.out / f"{made_of[:32]}.npz"
 
     def _kept(self, made_of: str, shape: tuple[int, ...]) -> np.ndarray | None:
-        """The statistics that an earlier call has kept, or None; a damaged file is named in a warning."""
+        """What an earlier call has kept, or None; a damaged file is named in a warning."""
         if self.out is None or not os.path.lexists(self._file(made_of)):
             return None
         path, most = self._file(made_of), 4 * 8 * math.prod(shape) + 10**5

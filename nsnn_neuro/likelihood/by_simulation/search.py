@@ -1,20 +1,25 @@
 """The parameters whose simulated recordings have the statistics of a recording, with errors.
 
-Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta) and the covariance S(theta) of
-simulated recordings of equal length. All sets of parameters are simulated with the same random numbers.
+Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta)
+and the covariance S(theta) of simulated recordings of equal length. All sets of parameters are
+simulated with the same random numbers.
 
-1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from few recordings each.
-2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings at 2 K + 1 points around the
-   best one, S is pooled over them. The step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
+1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from
+   few recordings each.
+2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings
+   at 2 K + 1 points around the best one, S is pooled over them. The step that minimises (s - m - J
+   step)' S^-1 (s - m - J step) is repeated until it is short.
 
-CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a worse
-one for an AdEx in one of two recordings, so that SciPy's search is enough.
+CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a
+worse one for an AdEx in one of two recordings, so that SciPy's search is enough.
 
-The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which is a mean over M simulated
-recordings. S^-1 is corrected for its estimation from M recordings (Hartlap et al. 2007).
+The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which
+is a mean over M simulated recordings. S^-1 is corrected for its estimation from M recordings
+(Hartlap et al. 2007).
 
-Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn & Price 1997, doi
-10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi 10.1051/0004-6361:20066170
+Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn &
+Price 1997, doi 10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi
+10.1051/0004-6361:20066170
 """
 
 from __future__ import annotations
@@ -76,7 +81,7 @@ class Scoring:
         )
 
     def best_step(self, target: np.ndarray) -> np.ndarray:
-        """The step (K,) within the bounds and _REACH that brings the mean closest to the statistics `target`."""
+        """The step (K,) within bounds and _REACH that brings the mean closest to `target`."""
         away = self._whitened((target - self.mean)[self.used][:, None])[:, 0]
         low = np.maximum(-self.centre, -_REACH) - 1e-12
         high = np.minimum(1 - self.centre, _REACH) + 1e-12
@@ -108,7 +113,7 @@ def search(
     population: int,
     report: Report,
 ) -> np.ndarray:
-    """The point (K,) with the largest synthetic likelihood, by differential evolution with batches of candidates."""
+    """The point (K,) with the largest synthetic likelihood, by differential evolution."""
     free = runs.free
     n = len(free.names)
 
@@ -142,7 +147,7 @@ def _seeded(seed: int) -> dict[str, int]:
 def score(
     runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report
 ) -> Scoring:
-    """Scoring steps from a point, the last one with all `n_simulations` recordings at each point."""
+    """Scoring steps from a point, the last one with all `n_simulations` recordings."""
     centre, width = start, np.full(len(start), 0.04)
     few = max(n_simulations // 4, min(n_simulations, 25))
     for k in range(_ROUNDS):

@@ -35,8 +35,8 @@ class SimulationCalibration(Calibrated):
     >>> from nsnn_neuro import Constant, LIF, OUNoise, calibrate, simulate
     >>> potentials = {"v_rest": 0*mV, "v_reset": 10*mV, "v_thresh": 20*mV}
     >>> cell, drive = LIF(tau_m=10*ms, tau_refrac=2*ms, **potentials), Constant(19*mV)
-    >>> options = {"dt": 1*ms, "engine": "numpy"}
-    >>> block = simulate(cell, OUNoise(4*mV, 10*ms), drive, trials=5, duration=300*ms, seed=1, **options)
+    >>> options, true = {"dt": 1*ms, "engine": "numpy"}, OUNoise(4*mV, 10*ms)
+    >>> block = simulate(cell, true, drive, trials=5, duration=300*ms, seed=1, **options)
     >>> free, start = {"noise.sigma": (1*mV, 20*mV)}, OUNoise(3*mV, 10*ms)
     >>> fit = calibrate(cell, free, noise=start, stimulus=drive, trains=block, method="simulation",
     ...                 n_simulations=30, n_generations=1, **options)
@@ -68,7 +68,7 @@ class SimulationCalibration(Calibrated):
 
     @property
     def chi2(self) -> float:
-        """Squared distance of the recording's statistics to the fit's, in units of their covariance."""
+        """Squared distance of the recording's statistics to the fit's, by their covariance."""
         scoring = self._scoring
         return scoring.distance((self._target - self._mean)[scoring.used]) / (1 + 1 / scoring.n_simulations)
 
@@ -91,7 +91,7 @@ class SimulationCalibration(Calibrated):
 
     @property
     def statistics(self) -> pd.DataFrame:
-        """The statistics of recording and fit: columns recorded, simulated, sd (of a recording), z."""
+        """Statistics of recording and fit: recorded, simulated, sd (of a recording), z."""
         sd = np.full(len(self._target), np.nan)
         sd[self._scoring.used] = np.sqrt(np.diag(self._scoring.covariance))
         z = (self._target - self._mean) / sd

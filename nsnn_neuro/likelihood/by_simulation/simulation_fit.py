@@ -96,7 +96,7 @@ def _check_parts(model: Any, noise: Any, stimulus: Any) -> None:
 
 
 def drive_of(free: FreeParameters, n_steps: int, dt: float) -> np.ndarray | None:
-    """(n_steps,) the drive that the statistics refer to, in the middle of the bounds if it is constant."""
+    """(n_steps,) the drive of the statistics, in the middle of the bounds if it is constant."""
     stimulus = free.parts[2]
     if stimulus is None:
         return None

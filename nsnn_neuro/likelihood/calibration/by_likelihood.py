@@ -130,7 +130,7 @@ def _inside(function: Function, at: Ascent) -> Ascent:
 
 
 def _filled(observed: Curvature, at: Ascent) -> np.ndarray:
-    """(K, K) the observed information, and that of the scores of parameters at a bound or without effect."""
+    """(K, K) the observed information; that of the scores where it is not known."""
     assert at.scores is not None
     information = np.diag((at.scores**2).sum(axis=0))
     information[np.ix_(observed.inner, observed.inner)] = observed.information
@@ -138,7 +138,7 @@ def _filled(observed: Curvature, at: Ascent) -> np.ndarray:
 
 
 def _coarse(likelihood: _Likelihood) -> Grid:
-    """The grid of the search: coarse, but with parts of steps where the model's own values need them."""
+    """The grid of the search: coarse, but with parts of steps where the model needs them."""
     free = likelihood.free
     usual = _COARSE[free.parts[0].nonlinear is not None]
     n_parts = likelihood.enough(np.clip(free.start(), 0.0, 1.0)).n_parts or 1

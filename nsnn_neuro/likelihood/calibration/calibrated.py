@@ -1,4 +1,4 @@
-"""What the three methods of `calibrate` share: checks of the data, the ending, and `Calibrated`, the base of their results."""
+"""What the methods of `calibrate` share: checks, the ending, the base of their results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def gain_per_spike(log_likelihood: float, trials: Sequence[Trial]) -> float:
 
 
 def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """(n, n) with that of the `inner` parameters, inf for those without effect, NaN for those at a bound."""
+    """(n, n) with that of `inner` parameters, inf of idle ones, NaN of those at a bound."""
     scaled = np.full((n, n), np.nan)
     scaled[np.ix_(inner, inner)] = covariance
     scaled[idle, :] = scaled[:, idle] = 0.0
@@ -68,7 +68,7 @@ def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: n
 def estimates(
     free: FreeParameters, u: np.ndarray, scaled: np.ndarray, parts: Parts | None = None
 ) -> dict[str, Any]:
-    """The fields of `Calibrated` that follow from estimates u and their covariance `scaled`, both from 0 to 1.
+    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1.
 
     parts : neuron, noise and stimulus with these values, if they are known
     """
@@ -91,7 +91,7 @@ def estimates(
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Calibrated:
-    """A neuron with calibrated parameters and their errors: the base of what `calibrate` returns."""
+    """A neuron with calibrated parameters and errors: the base of what `calibrate` returns."""
 
     model: Any
     """the neuron, with its calibrated parameters"""
@@ -108,7 +108,7 @@ class Calibrated:
     dt: float
     """s"""
     flat: dict[str, str] = field(default_factory=dict)
-    """by name, where the profile likelihood falls by less than 2 nats up to a bound, or from a bound"""
+    """by name, where the profile likelihood falls by less than 2 nats up to a bound"""
     _free: FreeParameters
     _u: np.ndarray
     _scaled: np.ndarray
@@ -184,7 +184,7 @@ class Calibrated:
         return {name: (float(low[k]), float(high[k])) for k, name in enumerate(self._free.names)}
 
     def _quantile(self, upper: float) -> np.ndarray:
-        """Standard errors below a fraction of the distribution of each estimate, (K,) or a number."""
+        """Standard errors below a fraction of the distribution of estimates, (K,) or a number."""
         return np.asarray(norm.ppf(upper))
 
     def _recorded(self, recording: int) -> tuple[int, Any]:
@@ -194,7 +194,7 @@ class Calibrated:
         return k, several[k]
 
     def under(self, signal: Any, *, recording: int = 0) -> Any:
-        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus; None: this fit.
+        """The same neuron with another signal in its `Filtered` or `Recorded` stimulus.
 
         The gain holds for the unit of the fitted signal: a signal in another unit of the same kind
         is converted.
@@ -231,7 +231,7 @@ class Calibrated:
         engine: str | None = None,
         recording: int = 0,
     ) -> neo.Block:
-        """Simulate the calibrated neuron under its stimulus, or another `signal` in it (see `under`).
+        """Simulate the calibrated neuron under its stimulus, or another `signal` in it.
 
         `duration` is that of the longest fitted trial by default, or that of `signal`. With a
         stimulus of another kind call `simulate(fit.model, fit.noise, stimulus, duration=...)`.

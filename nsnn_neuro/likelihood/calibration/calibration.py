@@ -1,4 +1,4 @@
-"""`Calibration`: the most likely neuron, with profiles; its base is that of fits with a likelihood of the spikes."""
+"""`Calibration`: the most likely neuron, with profiles; and its base, with scores."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class Calibration(SpikeCalibration):
         return Profiler(held(self._logs(n_jobs), u, matter), u[matter], self._information())
 
     def _information(self) -> np.ndarray:
-        """The observed information of the parameters with an effect; that of the scores where some are at a bound."""
+        """The observed information of parameters with an effect, or that of their scores."""
         inner = self._scaled[np.ix_(self._matter, self._matter)]
         if np.isfinite(inner).all():
             return np.asarray(np.linalg.inv(inner))
@@ -230,7 +230,7 @@ class Calibration(SpikeCalibration):
         )
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
-        """The likelihood as a function of one parameter, with the others at their best for each value.
+        """The likelihood over one parameter, the others at their best for each value.
 
         Its interval is that of `interval`. The values reach 1.5 times as far from the maximum as
         the interval, within the bounds.
@@ -263,7 +263,7 @@ class Calibration(SpikeCalibration):
         )
 
     def flat_bounds(self, n_jobs: int = 1) -> Calibration:
-        """This fit with `flat`: bounds that the profile likelihood does not exclude by 2 nats; a warning names them."""
+        """This fit with `flat`; a warning names bounds that 2 nats do not exclude."""
         if not self._matter.size:
             return self
         variance = np.diag(np.linalg.pinv(self._information()))

@@ -1,7 +1,7 @@
-"""The free parameters of a calibration: their names and bounds, and the models that result from their values.
+"""The free parameters of a calibration: names, bounds, and the models of their values.
 
-Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic scale where both bounds are positive
-and a factor of 5 or more apart, else on a linear one.
+Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic
+scale where both bounds are positive and a factor of 5 or more apart, else on a linear one.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class FreeParameters:
         return (self.low > 0) & (self.high >= _LOGARITHMIC * np.maximum(self.low, 1e-300))
 
     def values(self, u: np.ndarray, *, within: bool = True) -> np.ndarray:
-        """Values in SI of points u, (..., K); those below 0 and above 1 are at the bounds, unless within is False."""
+        """Values in SI of points u, (..., K), kept to the bounds unless within is False."""
         with np.errstate(all="ignore"):
             ratio = np.where(self.logarithmic, self.high / np.where(self.logarithmic, self.low, 1.0), 1.0)
             found = np.where(self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low))
@@ -115,7 +115,7 @@ class FreeParameters:
         return np.concatenate([np.clip(self.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
 
     def quantity(self, name: str, values: Any) -> Any:
-        """Values in SI of a parameter as a quantity like its bounds, of `quantities` or Brian2; plain numbers without a unit."""
+        """Values in SI of a parameter as a quantity like its bounds, or plain numbers."""
         one = self.each[self.names.index(name)]
         size, _, unit = one.shown
         if one.unit == "1" or np.isinf(values).any():
@@ -153,7 +153,7 @@ class FreeParameters:
         return pd.DataFrame(rows, columns=columns, index=pd.Index(self.names, name="parameter"))
 
     def lines(self, table: pd.DataFrame, limits: str) -> list[str]:
-        """A `table` as text; where errors are conditional a last line says on what, and `limits` which ones are not."""
+        """A `table` as text; its end says which errors are conditional, and `limits` which not."""
         width = max(len("parameter"), *map(len, self.names))
         lines = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit"]
         for name, row in table.iterrows():
@@ -237,7 +237,8 @@ def _with_si(model: Any, values: Mapping[str, float]) -> Any:
 def read_free(free: Any, parts: Parts) -> FreeParameters:
     """The checked free parameters of a calibration.
 
-    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold that may be below its reset
+    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold
+        that may be below its reset
     """
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:

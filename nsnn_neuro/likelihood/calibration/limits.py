@@ -1,8 +1,9 @@
 """Limits of profile likelihood intervals.
 
-At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along all other parameters is 0. Newton
-steps look for both at once (Venzon & Moolgavkar 1988). Their information begins as the observed one at the maximum and follows the
-slopes from step to step, as in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
+At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along
+all other parameters is 0. Newton steps look for both at once (Venzon & Moolgavkar 1988). Their
+information begins as the observed one at the maximum and follows the slopes from step to step, as
+in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
 which is straight where the likelihood is a parabola, and bent only a little where it is not.
 
 Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
@@ -53,7 +54,7 @@ class _Point:
     slope: float
     """of the profile"""
     variance: float
-    """of the parameter, the others at their best: minus the inverse of the profile's second derivative"""
+    """minus the inverse of the second derivative of the profile"""
 
 
 class Profiler:
@@ -72,7 +73,7 @@ class Profiler:
         self._top = top
 
     def limit(self, k: int, sign: int, drop: float) -> Limit:
-        """Where the profile of parameter k is `drop` nats below the maximum, below (sign -1) or above it (1)."""
+        """Where the profile of parameter k has fallen by `drop` nats: sign -1 below, 1 above."""
         information = self._information
         at = self._point(self._top, self.value, self._slopes, information, k)
         widest = _REACH * float(np.sqrt(2 * drop * at.variance))
@@ -128,9 +129,10 @@ class Profiler:
 
 
 def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:
-    """The step outwards to a fall of `drop` nats, from where it is `fall` and grows by `steepness` for each unit.
+    """The step outwards to a fall of `drop` nats, where it is `fall`, growing by `steepness`.
 
-    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that of a parabola.
+    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that
+    of a parabola.
     """
     if fall > _SMALL * drop and steepness > 0:
         root = np.sqrt(2 * fall)

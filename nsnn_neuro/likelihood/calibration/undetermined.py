@@ -1,4 +1,4 @@
-"""Errors and warnings about parameters that data do not determine: at a bound, without effect, replaced by others, or too fast."""
+"""Errors and warnings about parameters that data do not determine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def warn_held(
     limits: str = "",
     what: str = "likelihood",
 ) -> None:
-    """Warn of parameters at a bound, `u` from 0 at the lower to 1 at the upper one, and of those without effect.
+    """Warn of parameters at a bound, u 0 at the lower to 1 at the upper one, and idle ones.
 
     limits : end of the message: where limits are that do not hold for this value only
     what : does not change with an idle parameter
@@ -71,7 +71,7 @@ def warn_flat(flat: Mapping[str, str]) -> None:
 
 
 def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
-    """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, that were not found, or that a better fit moves."""
+    """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, or that are wrong."""
     cut = [f"{name} at its {side} bound" for name, side, one in ends if one.at_bound]
     if cut:
         warn(
@@ -92,7 +92,7 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
 
 
 def warn_alone(name: str) -> None:
-    """Warn of a parameter whose error cannot be taken from blocks of time, as one of them determines it alone."""
+    """Warn of a parameter that one block of time determines alone, so that it has no error."""
     warn(
         f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
         "value; record longer, with a current that varies more, or take it out of free"

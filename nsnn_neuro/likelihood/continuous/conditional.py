@@ -1,4 +1,4 @@
-"""The likelihood of spikes under a neuron in continuous time, for many sets of its parameters at once."""
+"""The likelihood of spikes under a neuron in continuous time, for many parameters at once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def stimulus_of(trial: Trial, stimulus: Any) -> Stimulus | None:
 
 
 def check_start(stimulus: Any, trials: Sequence[Trial], dt: float) -> None:
-    """Raise NsnnError unless a stimulus made of samples starts with the trials: `simulate` takes its first sample there."""
+    """Raise NsnnError unless a stimulus of samples starts with the trials."""
     for trial in trials:
         start = getattr(getattr(stimulus_of(trial, stimulus), "signal", None), "t_start", None)
         if start is None:
@@ -96,9 +96,10 @@ def log_likelihoods(
     *,
     n_jobs: int = 1,
 ) -> np.ndarray:
-    """The log-likelihood (nats) of each stretch between spikes under each row of parameters, (n_rows, n_stretches).
+    """The log-likelihood (nats) of stretches under rows of parameters, (n_rows, n_stretches).
 
-    That of probabilities per step. Stretches are those of all trials in line; one without a step that counts has 0.
+    That of probabilities per step. Stretches are those of all trials in line; one without a step
+    that counts has 0.
 
     grid : with numbers of cells and parts; without effect on escape noise
     """
@@ -136,7 +137,7 @@ def probabilities(
     in_parts: bool = False,
     drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
-    """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
+    """The probability of a spike in each step, (n_steps,), given those before; 0 while refractory.
 
     start : voltage at the start of the trial; None: that of `simulate`
     in_parts : in each of the parts that a step is divided into, (n_steps * n_parts,)

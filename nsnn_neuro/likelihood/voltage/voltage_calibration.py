@@ -17,7 +17,7 @@ from .samples import read_samples
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class VoltageCalibration(SpikeCalibration):
-    """A neuron fitted to a recorded membrane potential and its spikes, which also scores the voltage.
+    """A neuron fitted to a recorded membrane potential and its spikes.
 
     Standard errors are those of two steps, by a jackknife over blocks of time: the potential may
     have noise of any spectrum, and errors of the threshold contain those of the membrane.
@@ -39,7 +39,7 @@ class VoltageCalibration(SpikeCalibration):
     """
 
     variance_explained: float
-    """of the potential between the spikes of the fit, by the membrane of `model` given its spikes"""
+    """of the variance of the potential between the spikes, by the membrane of `model`"""
     voltage_error: float
     """root mean square difference there, V"""
     series_resistance: float

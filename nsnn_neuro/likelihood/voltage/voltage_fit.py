@@ -1,6 +1,7 @@
-"""`calibrate` with method="voltage": the membrane by regression, then the threshold by maximum likelihood of the spikes.
+"""`calibrate(..., method="voltage")`: the membrane, then the threshold.
 
-Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
+Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi
+10.1371/journal.pcbi.1004275
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _check(parts: Parts) -> None:
 
 
 def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
-    """Path -> bounds of the free parameters; those of None are the defaults. The bounds of the threshold depend on the reset."""
+    """Path -> bounds of free parameters; defaults for None, later ones for the threshold."""
     refractory = {_REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
     default = refractory | {full_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
     later = {full_path(name): None for name in threshold_bounds(parts)}
@@ -128,9 +129,10 @@ def _with_threshold(parts: Parts, volts: float) -> Parts:
 
 
 def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreeParameters]:
-    """The free parameters that the voltage between spikes depends on, and those that it does not; not threshold and tau_refrac.
+    """The free parameters of the voltage between spikes, and the rest without threshold.
 
-    By the equations, whatever the values: a time constant of a current that is 0 at first belongs to the membrane too.
+    By the equations, whatever the values: a time constant of a current that is 0 at first belongs
+    to the membrane too.
     """
     # out of the way of v_reset, which has to be below it whatever its value
     high = _with_threshold(parts, 1.0)
@@ -160,7 +162,7 @@ def _of_membrane(neuron: Any) -> set[str]:
 
 
 def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
-    """The free parameters that only the spikes depend on; the bounds of the threshold begin above the reset."""
+    """The free parameters of the spikes alone; the threshold's bounds begin above the reset."""
     default = {full_path(name): pair for name, pair in threshold_bounds(parts).items()}
     threshold, given = f"model.{parts[0].threshold}", {}
     for path, pair in chosen.items():
