@@ -24,17 +24,34 @@ from .voltage.voltage_fit import calibrate_by_voltage
 
 @overload
 def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]] | None = None,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: Literal["likelihood"] = "likelihood",
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Calibration: ...
+@overload
+def calibrate(
     model: Neuron, free: Any = None, *, method: Literal["simulation"], **options: Any
 ) -> SimulationCalibration: ...
 @overload
 def calibrate(
     model: Neuron, free: Any = None, *, method: Literal["voltage"], **options: Any
 ) -> VoltageCalibration: ...
-@overload
-def calibrate(
-    model: Neuron, free: Any = None, *, method: Literal["likelihood"] = "likelihood", **options: Any
-) -> Calibration: ...
-@suggest_keywords
+@suggest_keywords  # type: ignore[misc]  # **options stand for the arguments of the first one
 def calibrate(
     model: Neuron,
     free: dict[str, tuple[Any, Any]] | None = None,

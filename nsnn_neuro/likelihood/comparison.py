@@ -211,8 +211,8 @@ class _Setup:
             warn(f"{name}: bits_per_spike is NaN: {error}")
             self.add(name, "bits_per_spike", np.nan, np.nan, 0)
         else:
-            error = getattr(one, "se", np.nan)
-            self.add(name, "bits_per_spike", float(one), float(error), getattr(one, "n", 0))
+            se, n = float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
+            self.add(name, "bits_per_spike", float(one), se, n)
 
     # --- simulations ---
 
@@ -272,20 +272,13 @@ class _Setup:
             return
         self._of_trains(name, drawn)
         for score, (function, least, bin_width) in scores.items():
-            self._attempt(
-                name, score, lambda rows, f=function: f(_some(recorded, rows), drawn), n, least, bin_width
-            )
+            of_rows = partial(_of_rows, function, recorded, drawn)
+            self._attempt(name, score, of_rows, n, least, bin_width)
 
     def _of_trains(self, name: str, trains: Trains) -> None:
         for score, measure in (("rate", firing_rate), ("cv", cv)):
-            self._attempt(
-                name,
-                score,
-                lambda rows, m=measure: float(m(_some(trains, rows))[0]),
-                trains.n_trials,
-                1,
-                math.nan,
-            )
+            of_rows = partial(_of_rows, lambda some, m=measure: float(m(some)[0]), trains)
+            self._attempt(name, score, of_rows, trains.n_trials, 1, math.nan)
 
     def _attempt(
         self, name: str, score: str, function: Callable[[np.ndarray], float], n: int, least: int, width: float
@@ -319,6 +312,12 @@ def _recorded(setup: _Setup) -> Trains:
         )
     trains.window()
     return trains
+
+
+def _of_rows(function: Callable[..., float], trains: Trains, *rest: Any) -> float:
+    """A function of some trials, whose numbers come last, and of what is between."""
+    *others, rows = rest
+    return function(_some(trains, rows), *others)
 
 
 def _some(trains: Trains, trials: np.ndarray) -> Trains:

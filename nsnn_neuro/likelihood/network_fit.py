@@ -176,7 +176,13 @@ def fit_network(
             f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected "
             "fewer"
         )
-    options = {"epochs": epochs, "batch": batch, "patience": patience, "keep": keep, "seed": seed}
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "batch": batch,
+        "patience": patience,
+        "keep": keep,
+        "seed": seed,
+    }
     if in_numpy:
         pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip(parts, rows, strict=True)]
         held = pairs[1] if len(rows[1]) else None

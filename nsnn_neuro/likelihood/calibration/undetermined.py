@@ -40,8 +40,8 @@ def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
 def warn_held(
     names: Sequence[str],
     u: np.ndarray,
-    edge: Sequence[int],
-    idle: Sequence[int],
+    edge: Sequence[int] | np.ndarray,
+    idle: Sequence[int] | np.ndarray,
     *,
     limits: str = "",
     what: str = "likelihood",
