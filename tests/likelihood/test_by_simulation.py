@@ -245,40 +245,6 @@ def test_what_needs_a_likelihood_says_what_to_use(kept):
     assert repr(found).splitlines()[3].split()[-4:] == ["1", "to", "20", "mV"]
 
 
-FREE = {"noise.sigma": (1 * mV, 20 * mV)}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"trains": [[]]}, "trains hold 0 spikes"),
-        ({"noise": None}, "noise = None: expected a noise model"),
-        (
-            {"model": nsnn.Network([nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(1 * mV), name="a")])},
-            "model = .*not a Network",
-        ),
-        ({"free": {"noise.sigma": (-1 * mV, 20 * mV)}}, r"free\['noise.sigma'\] = "),
-        ({"n_simulations": 10}, "n_simulations = 10"),
-        ({"engine": "c"}, "engine = 'c'"),
-        (
-            {"method": "likelihood", "noise": nsnn.WhiteNoise(1 * mV)},
-            "n_generations = 2: expected with method",
-        ),
-    ],
-)
-def test_bad_input_is_named(change, message):
-    given = {
-        "model": CELL,
-        "free": FREE,
-        "noise": nsnn.OUNoise(3 * mV, 5 * ms),
-        "trains": [[0.1, 0.2]],
-        "t_stop": 1 * second,
-    }
-    given |= {**QUICK, "n_simulations": None} | change
-    with pytest.raises(NsnnError, match=f"^{message}"):
-        nsnn.calibrate(given.pop("model"), given.pop("free"), **given)
-
-
 @functools.cache
 def both(seed):
     """Fits of one recording of a LIF in white noise, under a varying drive, by the exact likelihood and by simulation."""

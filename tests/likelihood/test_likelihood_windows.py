@@ -241,23 +241,3 @@ def test_the_door_for_recordings_passes_all_of_it_on() -> None:
         _ = noisy.network
     with pytest.raises(NsnnError, match="hidden_noise = False: expected hidden neurons with noise"):
         dataclasses.replace(MODEL, hidden_noise=False).network([np.zeros((2, 8)), np.zeros((9, 1))])
-
-
-@pytest.mark.parametrize(
-    ("windows", "message"),
-    [
-        (np.zeros(3), "windows = ndarray: expected a pair"),
-        (
-            (np.zeros((4, 20, 3)), np.zeros((4, 1, 20, 1))),
-            r"shapes \(4, 20, 3\) and .*expected x \(n, n_steps, 2\)",
-        ),
-        ((np.zeros((4, 20, 2)), np.zeros((4, 1, 19, 1))), r"expected .* o \(n, n_repeats, n_steps, 1\)"),
-        ((np.full((4, 20, 2), np.nan), np.zeros((4, 1, 20, 1))), "expected finite x"),
-        ((np.ones((4, 20, 2)), np.full((4, 1, 20, 1), 2)), "o of 0 and 1"),
-        ((np.ones((4, 20, 2)), np.zeros((4, 1, 20, 1))), "windows hold no spikes of output 0"),
-        ((np.ones((4, 20, 2)), np.ones((4, 1, 20, 1))), r"stimulus\[0\]: nothing reaches it"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(windows: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        fit_windows(MODEL, windows)
