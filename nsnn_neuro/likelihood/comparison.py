@@ -30,10 +30,9 @@ from ..measures import (
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.psth_correlation import signal_power
 from ..measures.trains import binned
-from .scores import PerStep
+from .scores import PerStep, paired_error, part_sums, ratio_error
 
 RECORDED = "recorded"
-_PARTS = 20  # of the data, for errors
 _COLUMNS = ["model", "score", "value", "se", "n", "bin"]
 
 
@@ -189,18 +188,12 @@ class _Setup:
             return
         gains = in_one_bin(steps)
         shortest = min(one.dt for one in steps.values())
-        total = {name: sum(gain.sum() for gain in parts) for name, (parts, _) in gains.items()}
-        best = max(total, key=lambda name: total[name])
-        for name, (parts, spikes) in gains.items():
-            n = int(spikes.sum())
-            sums = np.array([part.sum() for part in parts])
-            value = sums.sum() / n
-            k = len(sums)
-            se = np.sqrt(k / (k - 1) * np.sum((sums - value * spikes) ** 2)) / n if k > 1 else np.nan
-            self.add(name, "bits_per_spike", float(value), float(se), n, shortest)
-            less = np.array([part.sum() for part in gains[best][0]]) - sums
-            behind = np.sqrt(k) * less.std(ddof=1) / n if k > 1 else np.nan
-            self.add(name, "bits_behind", float(less.sum() / n), float(behind), n, shortest)
+        best = max(gains.values(), key=lambda pair: pair[0].sum())[0]
+        for name, (sums, spikes) in gains.items():
+            n, value = int(spikes.sum()), float(sums.sum() / spikes.sum())
+            less = best - sums
+            self.add(name, "bits_per_spike", value, ratio_error(sums, spikes, value), n, shortest)
+            self.add(name, "bits_behind", float(less.sum() / n), paired_error(less, n), n, shortest)
 
     def _own_score(self, name: str, model: Any) -> None:
         try:
@@ -332,7 +325,7 @@ def _some(trains: Trains, trials: np.ndarray) -> Trains:
     ).at_least(trains.resolution)
 
 
-def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
+def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Gains over a constant neuron (bits) of each model in parts, and spikes of the parts.
 
     In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is
@@ -363,6 +356,5 @@ def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray]
             )
         constant = xlogy(one.o, rate) + xlogy(m - one.o, 1 - rate)
         gain = (one.log_likelihood - one.o * np.log(m) - constant) / np.log(2)
-        parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
-        result[name] = [gain[k] for k in parts], np.array([one.o[k].sum() for k in parts])
+        result[name] = part_sums(gain), part_sums(one.o)
     return result

@@ -52,6 +52,23 @@ def check_level(level: Any) -> float:
     return float(level)
 
 
+def part_sums(values: np.ndarray) -> np.ndarray:
+    """Sums over 20 consecutive parts of steps (n, ...), for errors; fewer parts of fewer steps."""
+    return np.array([part.sum() for part in np.array_split(values, min(_PARTS, len(values)))])
+
+
+def ratio_error(sums: np.ndarray, spikes: np.ndarray, value: float) -> float:
+    """Standard error of `value`, a total per spike, from the `sums` and `spikes` of parts."""
+    k, n = len(sums), spikes.sum()
+    return float(np.sqrt(k / (k - 1) * np.sum((sums - value * spikes) ** 2)) / n) if k > 1 else np.nan
+
+
+def paired_error(sums: np.ndarray, n: float) -> float:
+    """Standard error of a difference per spike, from its sums over parts with n spikes in all."""
+    k = len(sums)
+    return float(np.sqrt(k) * sums.std(ddof=1) / n) if k > 1 else np.nan
+
+
 def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
     """(log2 P(O|x) - log2 P0(O)) / n_spikes, P0 that of neurons with a constant probability.
 
@@ -73,11 +90,9 @@ def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
         constant = (xlogy(o, rate) + xlogy(1 - o, 1 - rate)).sum(axis=1)
     gain = (logs - constant) / np.log(2)
     value = gain.sum() / n
-    parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
-    rest = np.array([gain[k].sum() - value * o[k].sum() for k in parts])
-    k = len(parts)
-    se = np.sqrt(k / (k - 1) * np.sum(rest**2)) / n if k > 1 else np.nan
+    sums = part_sums(gain)
+    se = ratio_error(sums, part_sums(o), value)
     note = "steps with several spikes: relative to a Poisson process of constant rate" if counts else None
     return Estimate(
-        float(value), float(se), n=int(n), unit="bit/spike", se_method=f"{k} consecutive parts", warning=note
+        float(value), se, n=int(n), unit="bit/spike", se_method=f"{len(sums)} consecutive parts", warning=note
     )

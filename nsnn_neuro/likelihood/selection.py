@@ -16,7 +16,7 @@ from .cross_validation import blocks, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
-from .scores import bits_per_spike
+from .scores import bits_per_spike, paired_error, part_sums
 
 _PENALTIES = ("ridge", "smoothness")
 _BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")
@@ -151,14 +151,7 @@ def cross_validate(
     if fit.model.n_inputs:
         check_first_lag(given, data, fit.model.step, fit.model.first_input_lag)
     for j, (_, _, logs, _) in fitted.items():
-        gap = _behind(best, logs, data.o)
-        rows[j] |= {"behind": gap[0], "behind_se": gap[1]}
+        gain, n = (best - logs) / np.log(2), data.o.sum()
+        se = paired_error(part_sums(gain), n)
+        rows[j] |= {"behind": float(gain.sum() / n), "behind_se": se}
     return CrossValidation(fit, dict(candidates[k]), pd.DataFrame(rows), blocks(data, n_folds), values)
-
-
-def _behind(best: np.ndarray, own: np.ndarray, o: np.ndarray) -> tuple[float, float]:
-    """A candidate's deficit to the best, bits per spike, and its error from 20 parts."""
-    gain = (best - own) / np.log(2)
-    parts = np.array([part.sum() for part in np.array_split(gain, min(20, len(gain)))])
-    k, n = len(parts), o.sum()
-    return float(gain.sum() / n), float(np.sqrt(k) * parts.std(ddof=1) / n) if k > 1 else np.nan

@@ -124,8 +124,10 @@ class Calibrated:
 
         def __getattr__(self, name: str) -> Any:
             """Say what to use in place of a method that other results have."""
-            reason = self._ABSENT.get(name, f"{type(self).__name__} has no such attribute")
-            raise AttributeError(f"{name}: {reason}", name=name, obj=self)
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in self._ABSENT:
+                message = f"{name}: {self._ABSENT[name]}"
+            raise AttributeError(message, name=name, obj=self)
 
     def __repr__(self) -> str:
         """A row for each parameter, in the unit of its bounds."""

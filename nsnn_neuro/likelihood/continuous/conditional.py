@@ -230,37 +230,28 @@ def _march(
     n_parts = grid.n_parts or 1
     dt = dt / n_parts
     begin, end = (n_parts * step for step in trial.counted)
-    lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
+    rows = []
     for r, (_, free) in enumerate(items):
-        stop = np.minimum(free.first + free.n_steps, end)
-        values = (
-            free.first,
-            np.maximum(stop - free.first, 0),
-            np.maximum(begin - free.first, 0),
-            free.length,
-            free.start,
-            free.spikes & (free.first + free.n_steps <= end),
-            np.full(len(free.first), r),
-        )
-        for lane, value in zip(lanes, values, strict=True):
-            lane.append(np.asarray(value))
-    first, n_steps, skip, length, start, spikes, row = (np.concatenate(lane) for lane in lanes)
-    counted = n_steps > skip
-    logs = np.zeros(len(first))
-    some = np.zeros(int(counted.sum()))
-    lanes_of = [one[counted] for one in (first, n_steps, skip, length, start, spikes, row)]
+        first, stop = free.first, free.first + free.n_steps
+        counts = np.maximum(np.minimum(stop, end) - first, 0), np.maximum(begin - first, 0)
+        spikes = free.spikes & (stop <= end)
+        rows.append((first, *counts, free.length, free.start, spikes, np.full(len(first), r)))
+    lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
+    counted = lanes[1] > lanes[2]
+    logs, some = np.zeros(len(counted)), np.zeros(int(counted.sum()))
+    lanes = [lane[counted] for lane in lanes]
     drive = np.stack([path.drive for path, _ in items])
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        given: tuple[Any, ...] = (*lanes_of, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+        given: tuple[Any, ...] = (*lanes, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
         passages(*given)
     else:
         faces = np.stack(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        given = (*lanes_of, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        given = (*lanes, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
         march(*given)
     logs[counted] = some
     return logs.reshape(len(items), -1)
