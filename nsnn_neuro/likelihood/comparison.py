@@ -196,9 +196,12 @@ class _Setup:
             self.add(name, "bits_behind", float(less.sum() / n), paired_error(less, n), n, shortest)
 
     def _own_score(self, name: str, model: Any) -> None:
+        reason = getattr(model, "absent", {}).get("score")
+        if reason is None and not hasattr(model, "score"):
+            return
         try:
-            if not hasattr(model, "score"):
-                raise NsnnError(f"a {type(model).__name__} has no likelihood of the spikes, and no score")
+            if reason is not None:
+                raise NsnnError(f"score: {reason}")
             one = model.score(self.trains, **self.given(name, model), **self.span)
         except NsnnError as error:
             warn(f"{name}: bits_per_spike is NaN: {error}")

@@ -241,6 +241,11 @@ def test_what_needs_a_likelihood_says_what_to_use(kept):
             AttributeError, match=f'^{name}: a calibration with method="simulation" has no likelihood'
         ):
             getattr(found, name)
+    block = found.simulate(trials=3)
+    with pytest.warns(UserWarning, match="sim: bits_per_spike is NaN: score: a calibration with method"):
+        rows = nsnn.likelihood.compare_models({"sim": found}, block, precision=4 * ms, trials=2)
+    assert np.isnan(rows.value[0])
+    assert rows.score[0] == "bits_per_spike"
     assert repr(found).splitlines()[0].startswith("Calibration of LIF by simulation: ")
     assert repr(found).splitlines()[3].split()[-4:] == ["1", "to", "20", "mV"]
 

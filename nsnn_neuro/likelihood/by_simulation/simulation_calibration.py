@@ -52,7 +52,7 @@ class SimulationCalibration(Calibrated):
     _runs: Runs
 
     _NO_PROFILE: ClassVar[str] = "a fit by simulation has no profile, as it has no likelihood of the spikes"
-    _ABSENT: ClassVar[dict[str, str]] = {
+    absent: ClassVar[dict[str, str]] = {
         "score": _WITHOUT.format("compare its simulated spikes by likelihood.compare_models"),
         "evaluate": _WITHOUT.format("use fit.statistics"),
         "rescaled": _WITHOUT.format("use fit.p, the test of the statistics"),

@@ -118,15 +118,16 @@ class Calibrated:
     takes = ()
     _LIMITS: ClassVar[str] = "widen its bounds, or take it out of free"
     _NO_PROFILE: ClassVar[str] = ""
-    _ABSENT: ClassVar[dict[str, str]] = {}
+    absent: ClassVar[dict[str, str]] = {}
+    """by name, what to use in place of a method that other results have"""
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Say what to use in place of a method that other results have."""
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name in self._ABSENT:
-                message = f"{name}: {self._ABSENT[name]}"
+            if name in self.absent:
+                message = f"{name}: {self.absent[name]}"
             raise AttributeError(message, name=name, obj=self)
 
     def __repr__(self) -> str:
