@@ -137,6 +137,20 @@ def test_rooms_stand_on_few_layers() -> None:
     assert max(layers(room_imports()).values()) <= MOST_LAYERS
 
 
+@pytest.mark.parametrize("room", ["likelihood"])
+def test_folders_of_a_room_import_in_one_direction_and_no_two_files_share_a_name(room: str) -> None:
+    inside = f"nsnn_neuro.{room}."
+    graph: dict[str, set[str]] = {}
+    for module, imported in file_imports().items():
+        if module.startswith(inside):
+            part = module.removeprefix(inside).split(".")[0]
+            others = {name.removeprefix(inside).split(".")[0] for name in imported if name.startswith(inside)}
+            graph[part] = graph.get(part, set()) | others - {part}
+    layers(graph)
+    names = [path.name for path in (ROOT / "nsnn_neuro" / room).rglob("*.py") if path.name != "__init__.py"]
+    assert len(names) == len(set(names))
+
+
 def test_the_checker_of_circles_sees() -> None:
     with pytest.raises(ValueError, match="a -> b -> a"):
         layers({"a": {"b"}, "b": {"a"}})

@@ -2,8 +2,8 @@ from .bases import Basis as Basis
 from .bases import Exponentials as Exponentials
 from .bases import Lags as Lags
 from .bases import RaisedCosines as RaisedCosines
-from .by_simulation.result import SimulationCalibration as SimulationCalibration
-from .calibration.calibrate import calibrate as calibrate
+from .by_simulation.simulation_calibration import SimulationCalibration as SimulationCalibration
+from .calibrate_neuron import calibrate as calibrate
 from .calibration.calibration import Calibration as Calibration
 from .calibration.calibration import Profile as Profile
 from .comparison import compare_models as compare_models
@@ -18,15 +18,15 @@ from .network_fit import fit_network as fit_network
 from .network_result import NetworkFit as NetworkFit
 from .network_windows import fit_windows as fit_windows
 from .network_windows import window_bounds as window_bounds
-from .per_step import PerStep as PerStep
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
 from .responses import Poisson as Poisson
+from .scores import PerStep as PerStep
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
 from .time_rescaling import Rescaled as Rescaled
-from .voltage.result import VoltageCalibration as VoltageCalibration
 from .voltage.spikes import detect_spikes as detect_spikes
+from .voltage.voltage_calibration import VoltageCalibration as VoltageCalibration
 
 __all__ = [
     "Basis",

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,9 @@ from ..measures import (
 )
 from ..measures.estimate import jackknife_se
 from ..measures.spiketrain.psth_correlation import signal_power
-from .per_step import PerStep
+from .scores import PerStep, paired_error, part_sums, ratio_error
 
 RECORDED = "recorded"
-_PARTS = 20  # of the data, for errors
 _COLUMNS = ["model", "score", "value", "se", "n", "bin"]
 
 
@@ -49,28 +49,36 @@ def compare_models(
     trials: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score fitted models on the same held-out spikes: predictions of each step, and simulated spikes.
+    """Score fitted models on the same held-out spikes, by predictions and simulations.
 
-        compare_models({"noisy": fit, "Poisson": glm, "LIF": calibrated}, block, signal, t_start=5*second, precision=4*ms)
+        models = {"noisy": fit, "Poisson": glm, "LIF": calibrated}
+        compare_models(models, block, signal, t_start=5*second, precision=4*ms)
 
-    Rows of the table, one for each model and score; those of model "recorded" are the neuron's own values:
+    Rows of the table, one for each model and score; those of model "recorded" are the neuron's own
+    values:
 
-    - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per spike, and what is missing to the
-      best model, with a paired error. All in one bin, the shortest step of the models: a model with steps of m bins gives each of
-      them 1/m of its probability of a spike, which is exact for a model that says no more about the time of a spike.
+    - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per
+      spike, and what is missing to the best model, with a paired error. All in one bin, the
+      shortest step of the models: a model with steps of m bins gives each of them 1/m of its
+      probability of a spike, which is exact for a model that says no more about the time of a
+      spike.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
-    - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and `gamma_coincidence` averaged over pairs
-      of a recorded and a simulated trial; "recorded": over pairs of recorded ones.
-    - psth_correlation, psth_correlation_normalised: `measures.psth_correlation`, without and with division by its ceiling;
-      "recorded": the ceiling of the plain correlation.
+    - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and
+      `gamma_coincidence` averaged over pairs of a recorded and a simulated trial; "recorded": over
+      pairs of recorded ones.
+    - psth_correlation, psth_correlation_normalised: `measures.psth_correlation`, without and with
+      division by its ceiling; "recorded": the ceiling of the plain correlation.
 
     Parameters
     ----------
-    models : name -> `NeuronFit`, `Calibration`, `NetworkFit` or any object with `simulate(trials=, seed=)`, and `per_step` (see
-        `PerStep`) or `score`. A fit of another neuron of a population takes the others as `inputs`
-    trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one stimulus
-    signal : the stimulus, or a dict with the stimulus of each model by name, where they use different forms of it. A model that has
-        a stimulus of its own, such as a `Calibration`, uses that one unless the dict has its name
+    models : name -> `NeuronFit`, `Calibration`, `NetworkFit` or any object with
+        `simulate(trials=, seed=)`, and `per_step` (see `PerStep`) or `score`. A fit of another
+        neuron of a population takes the others as `inputs`
+    trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one
+        stimulus
+    signal : the stimulus, or a dict with the stimulus of each model by name, where they use
+        different forms of it. A model that has a stimulus of its own, such as a `Calibration`, uses
+        that one unless the dict has its name
     precision : time, of coincidences
     bin_width : time, bins of the PSTH; None: `precision`
     inputs : as for `fit_neuron`
@@ -79,18 +87,22 @@ def compare_models(
 
     Returns
     -------
-    DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Errors of likelihoods are over 20 parts
-        of the data, of rate and CV over simulated trials, else over recorded trials (jackknife, from three trials on)
+    DataFrame : model, score, value, se, n (spikes of the likelihood, else trials), bin (s). Errors
+        of likelihoods are over 20 parts of the data, of rate and CV over simulated trials, else
+        over recorded trials (jackknife, from three trials on)
 
     Raises
     ------
-    NsnnError : steps that are no whole multiples of the shortest one, several spikes in a step, models that see different spikes
+    NsnnError : steps that are no whole multiples of the shortest one, several spikes in a step,
+        models that see different spikes
 
     Warns
     -----
-    of scores that a model or the data do not have, with the reason; they are NaN. With one recorded trial: Md* and ceilings
+    of scores that a model or the data do not have, with the reason; they are NaN. With one recorded
+    trial: Md* and ceilings
 
-    Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi 10.3389/fncom.2016.00010
+    Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
+    10.3389/fncom.2016.00010
 
     >>> import neo, quantities as pq
     >>> from brian2 import ms, second
@@ -101,9 +113,11 @@ def compare_models(
     >>> cell = NeuronModel(dt=1*ms, family=Gaussian(1.0), stimulus=Lags(1))
     >>> block = cell.simulate([-1.5, 0.8], signal, trials=3)
     >>> options = {"dt": 1*ms, "stimulus": 1, "t_stop": 1*second}
-    >>> models = {"noisy": fit_neuron(block, signal, **options), "GLM": fit_neuron(block, signal, family=Poisson(), **options)}
+    >>> models = {"noisy": fit_neuron(block, signal, **options),
+    ...           "GLM": fit_neuron(block, signal, family=Poisson(), **options)}
     >>> table = compare_models(models, block, signal, t_start=1*second, precision=3*ms, trials=5)
-    >>> table.pivot(index="model", columns="score", values="value").loc["noisy", ["md_star", "rate"]].round(1).tolist()
+    >>> table = table.pivot(index="model", columns="score", values="value")
+    >>> table.loc["noisy", ["md_star", "rate"]].round(1).tolist()
     [1.0, 128.2]
     """
     if isinstance(models, Sequence):
@@ -173,31 +187,27 @@ class _Setup:
             return
         gains = in_one_bin(steps)
         shortest = min(one.dt for one in steps.values())
-        total = {name: sum(gain.sum() for gain in parts) for name, (parts, _) in gains.items()}
-        best = max(total, key=lambda name: total[name])
-        for name, (parts, spikes) in gains.items():
-            n = int(spikes.sum())
-            sums = np.array([part.sum() for part in parts])
-            value = sums.sum() / n
-            k = len(sums)
-            se = np.sqrt(k / (k - 1) * np.sum((sums - value * spikes) ** 2)) / n if k > 1 else np.nan
-            self.add(name, "bits_per_spike", float(value), float(se), n, shortest)
-            less = np.array([part.sum() for part in gains[best][0]]) - sums
-            behind = np.sqrt(k) * less.std(ddof=1) / n if k > 1 else np.nan
-            self.add(name, "bits_behind", float(less.sum() / n), float(behind), n, shortest)
+        best = max(gains.values(), key=lambda pair: pair[0].sum())[0]
+        for name, (sums, spikes) in gains.items():
+            n, value = int(spikes.sum()), float(sums.sum() / spikes.sum())
+            less = best - sums
+            self.add(name, "bits_per_spike", value, ratio_error(sums, spikes, value), n, shortest)
+            self.add(name, "bits_behind", float(less.sum() / n), paired_error(less, n), n, shortest)
 
     def _own_score(self, name: str, model: Any) -> None:
-        if not hasattr(model, "score"):
+        reason = getattr(model, "absent", {}).get("score")
+        if reason is None and not hasattr(model, "score"):
             return
         try:
+            if reason is not None:
+                raise NsnnError(f"score: {reason}")
             one = model.score(self.trains, **self.given(name, model), **self.span)
         except NsnnError as error:
             warn(f"{name}: bits_per_spike is NaN: {error}")
             self.add(name, "bits_per_spike", np.nan, np.nan, 0)
         else:
-            self.add(
-                name, "bits_per_spike", float(one), float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
-            )
+            se, n = float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
+            self.add(name, "bits_per_spike", float(one), se, n)
 
     # --- simulations ---
 
@@ -213,83 +223,62 @@ class _Setup:
 
     def recorded(self, recorded: Trains) -> None:
         """The neuron's own values and the ceilings."""
-        n = recorded.n_trials
+        n, precision = recorded.n_trials, pq_quantity(self.delta, "s")
         self._of_trains(RECORDED, recorded)
         if n < 2:
             warn(
-                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded trials "
-                "or more of one stimulus"
+                "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded "
+                "trials or more of one stimulus"
             )
-        self._attempt(RECORDED, "gamma", lambda rows: self._ceiling_gamma(recorded, rows), n, 2, self.delta)
-        self._attempt(
-            RECORDED,
-            "psth_correlation",
-            lambda rows: self._ceiling_psth(_some(recorded, rows)),
-            n,
-            2,
-            self.width,
-        )
+
+        def gamma(rows: np.ndarray) -> float:
+            pairs = np.nan_to_num(gamma_coincidence(_some(recorded, rows), precision=precision))
+            return float(pairs[~np.eye(len(pairs), dtype=bool)].mean())
+
+        def psth(rows: np.ndarray) -> float:
+            counts = binned(_some(recorded, rows), self.width, "bin_width")[:, 0].astype(float)
+            variance = np.var(counts.mean(axis=0))
+            return float(np.sqrt(max(signal_power(counts), 0.0) / variance)) if variance > 0 else np.nan
+
+        self._attempt(RECORDED, "gamma", gamma, n, 2, self.delta)
+        self._attempt(RECORDED, "psth_correlation", psth, n, 2, self.width)
 
     def simulated(self, name: str, model: Any, recorded: Trains) -> None:
         """Scores of one model's spikes."""
+        precision, width = (pq_quantity(one, "s") for one in (self.delta, self.width))
+
+        def gamma(trains: Trains, drawn: Trains) -> float:
+            return float(np.mean(np.nan_to_num(gamma_coincidence(trains, drawn, precision=precision))))
+
+        # by name: a function of recorded and simulated trains, the fewest recorded trials, its bin
+        scores: dict[str, tuple[Callable[..., float], int, float]] = {
+            "md_star": (partial(md_star, precision=precision), 2, self.delta),
+            "gamma": (gamma, 1, self.delta),
+            "psth_correlation": (partial(psth_correlation, bin_width=width, normalised=False), 1, self.width),
+            "psth_correlation_normalised": (partial(psth_correlation, bin_width=width), 2, self.width),
+        }
+        n = recorded.n_trials
         try:
-            own = self._simulate(name, model, recorded)
+            drawn = self._simulate(name, model, recorded)
         except NsnnError as error:
             warn(f"{name}: scores of simulated spikes are NaN: {error}")
-            own = None
-        n = recorded.n_trials
-        if own is None:
-            for score in (
-                "rate",
-                "cv",
-                "md_star",
-                "gamma",
-                "psth_correlation",
-                "psth_correlation_normalised",
-            ):
+            for score in ("rate", "cv", *scores):
                 self.add(name, score, np.nan, np.nan, n)
             return
-        self._of_trains(name, own)
-        delta, width = (pq_quantity(one, "s") for one in (self.delta, self.width))
+        self._of_trains(name, drawn)
+        for score, (function, least, bin_width) in scores.items():
+            of_rows = partial(_of_rows, function, recorded, drawn)
+            self._attempt(name, score, of_rows, n, least, bin_width)
 
-        def md(rows: np.ndarray) -> float:
-            return md_star(_some(recorded, rows), own, precision=delta)
-
-        def plain(rows: np.ndarray) -> float:
-            return psth_correlation(_some(recorded, rows), own, bin_width=width, normalised=False)
-
-        def normalised(rows: np.ndarray) -> float:
-            return psth_correlation(_some(recorded, rows), own, bin_width=width)
-
-        self._attempt(name, "md_star", md, n, 2, self.delta)
-        self._attempt(name, "gamma", lambda rows: self._gamma(recorded, own, rows), n, 1, self.delta)
-        self._attempt(name, "psth_correlation", plain, n, 1, self.width)
-        self._attempt(name, "psth_correlation_normalised", normalised, n, 2, self.width)
-
-    def _of_trains(self, name: str, own: Trains) -> None:
-        n = own.n_trials
-        self._attempt(name, "rate", lambda rows: float(firing_rate(_some(own, rows))[0]), n, 1, math.nan)
-        self._attempt(name, "cv", lambda rows: float(cv(_some(own, rows))[0]), n, 1, math.nan)
-
-    def _gamma(self, recorded: Trains, own: Trains, rows: np.ndarray) -> float:
-        pairs = gamma_coincidence(_some(recorded, rows), own, precision=pq_quantity(self.delta, "s"))
-        return float(np.mean(np.nan_to_num(pairs)))
-
-    def _ceiling_gamma(self, recorded: Trains, rows: np.ndarray) -> float:
-        pairs = np.nan_to_num(
-            gamma_coincidence(_some(recorded, rows), precision=pq_quantity(self.delta, "s"))
-        )
-        return float(pairs[~np.eye(len(pairs), dtype=bool)].mean())
-
-    def _ceiling_psth(self, recorded: Trains) -> float:
-        counts = binned(recorded, self.width, "bin_width")[:, 0].astype(float)
-        variance = np.var(counts.mean(axis=0))
-        return float(np.sqrt(max(signal_power(counts), 0.0) / variance)) if variance > 0 else np.nan
+    def _of_trains(self, name: str, trains: Trains) -> None:
+        for score, measure in (("rate", firing_rate), ("cv", cv)):
+            of_rows = partial(_of_rows, lambda some, m=measure: float(m(some)[0]), trains)
+            self._attempt(name, score, of_rows, trains.n_trials, 1, math.nan)
 
     def _attempt(
         self, name: str, score: str, function: Callable[[np.ndarray], float], n: int, least: int, width: float
     ) -> None:
-        """A row: a function of trials, and its jackknife error over them; NaN with fewer trials than `least`."""
+        """A row: a function of trials and its jackknife error; NaN with trials < `least`."""
         value = se = np.nan
         if n >= least:
             every = np.arange(n)
@@ -320,6 +309,12 @@ def _recorded(setup: _Setup) -> Trains:
     return trains
 
 
+def _of_rows(function: Callable[..., float], trains: Trains, *rest: Any) -> float:
+    """A function of some trials, whose numbers come last, and of what is between."""
+    *others, rows = rest
+    return function(_some(trains, rows), *others)
+
+
 def _some(trains: Trains, trials: np.ndarray) -> Trains:
     """Some of the trials."""
     own = np.isin(trains.trial, trials)
@@ -332,10 +327,11 @@ def _some(trains: Trains, trials: np.ndarray) -> Trains:
     ).at_least(trains.resolution)
 
 
-def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
-    """Gains over a constant neuron (bits) of each model in consecutive parts, and the spikes of the parts, in the shortest step.
+def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Gains over a constant neuron (bits) of each model in parts, and spikes of the parts.
 
-    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is that of m silent bins.
+    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is
+    that of m silent bins.
     """
     shortest = min(one.dt for one in steps.values())
     finest = next(one for one in steps.values() if one.dt == shortest)
@@ -362,6 +358,5 @@ def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[list[np.ndarray]
             )
         constant = xlogy(one.o, rate) + xlogy(m - one.o, 1 - rate)
         gain = (one.log_likelihood - one.o * np.log(m) - constant) / np.log(2)
-        parts = np.array_split(np.arange(len(gain)), min(_PARTS, len(gain)))
-        result[name] = [gain[k] for k in parts], np.array([one.o[k].sum() for k in parts])
+        result[name] = part_sums(gain), part_sums(one.o)
     return result

@@ -11,12 +11,12 @@ from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..core.warn import warn
 from ..measures import Estimate
-from .bits_per_spike import bits_per_spike
 from .data import Data
 from .fisher_scoring import maximise
 from .model import NeuronModel
 from .prior import Prior
 from .responses import Poisson
+from .scores import bits_per_spike
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """strengths that ridge="cv" tries first"""
@@ -25,7 +25,7 @@ _FLAT = 1e-4  # bits per spike: a gain that is none
 
 
 def blocks(data: Data, n_folds: Any) -> np.ndarray:
-    """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time of nearly equal length."""
+    """The fold (n,) of each step: every trial is cut into `n_folds` blocks in time."""
     whole(n_folds, 2, "n_folds")
     begins = np.flatnonzero(data.begins)
     lengths = np.diff(np.append(begins, len(data.o)))
@@ -39,7 +39,7 @@ def blocks(data: Data, n_folds: Any) -> np.ndarray:
 def held_out(
     model: NeuronModel, data: Data, prior: Prior, n_folds: int, near: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log-likelihood (n,) of each step, nats, under the fit to the other blocks; and parameters (n_folds, n_parameters).
+    """Log-likelihood (n,) of held-out steps, nats; parameters (n_folds, n_parameters).
 
     Membrane and history run through all steps; a left-out block only has no weight in the fit.
     """
@@ -62,17 +62,17 @@ def held_out(
 def best_ridge(
     model: NeuronModel, data: Data, smoothness: float, n_folds: int
 ) -> tuple[float, dict[float, Estimate]]:
-    """The strength with the highest cross-validated likelihood, and the bits per spike of each that can be fitted.
+    """The strength with the best held-out likelihood; bits per spike of each one.
 
-    Where the best of `RIDGES` is the weakest or the strongest of them, ten times weaker or stronger ones are tried too, for as long
-    as the score rises.
+    Where the best of `RIDGES` is the weakest or the strongest of them, ten times weaker or stronger
+    ones are tried too, for as long as the score rises.
     """
     scores: dict[float, Estimate] = {}
     starts: dict[float, np.ndarray | None] = {}
     reason = ""
 
     def score(ridge: float, beside: float | None) -> float:
-        """The gain in bits per spike over a strength beside it, whose fit is the start; NaN where there is no fit."""
+        """The gain over a strength beside it, whose fit is the start; NaN without a fit."""
         nonlocal reason
         prior, near = Prior(ridge, smoothness), None if beside is None else starts[beside]
         try:

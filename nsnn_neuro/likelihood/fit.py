@@ -20,16 +20,15 @@ from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from ..models.stimuli import Recorded
 from .bases import Basis, Lags
-from .bits_per_spike import bits_per_spike
 from .coupling import check_first_lag
 from .cross_validation import best_ridge
 from .data import Data, n_channels, range_of_times, unit_of_signal
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
-from .per_step import PerStep
 from .prior import Prior, strength
 from .responses import Poisson
+from .scores import PerStep, Scored, bits_per_spike, check_level
 from .time_rescaling import Rescaled, rescale
 
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
@@ -37,11 +36,12 @@ _BY_CHANCE = 2
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronFit:
-    """Result of `fit_neuron`: parameters with errors, score on new data, simulated spikes, goodness of fit.
+class NeuronFit(Scored):
+    """Result of `fit_neuron`: parameters with errors, scores, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(0).normal(size=4000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
     >>> fit = fit_neuron(true.simulate([-2.0, 0.8], signal), signal, dt=1*pq.ms, stimulus=1)
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
@@ -51,9 +51,9 @@ class NeuronFit:
     model: NeuronModel
     parameters: dict[str, float]
     se: dict[str, float]
-    """standard errors; with a ridge or smoothness those of the posterior under its Gaussian prior"""
+    """standard errors; with a penalty those of the posterior under its Gaussian prior"""
     covariance: np.ndarray
-    """(n_parameters, n_parameters), the inverse of the expected Fisher information (plus the prior's)"""
+    """(n_parameters, n_parameters), inverse of the expected information (plus the prior's)"""
     log_likelihood: float
     """nats, of the fitted data; with `Poisson()` of the counts"""
     bits_per_spike: float
@@ -87,16 +87,14 @@ class NeuronFit:
 
     def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
         """Confidence intervals by name: value -+ z se, the normal law of large samples."""
-        if not 0 < level < 1:
-            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
-        z = float(norm.ppf(0.5 + level / 2))
+        z = float(norm.ppf(0.5 + check_level(level) / 2))
         return {k: (v - z * self.se[k], v + z * self.se[k]) for k, v in self.parameters.items()}
 
     def derived(self, function: Callable[[Mapping[str, float]], Any]) -> tuple[Any, Any]:
-        """A function of the parameters (a dict by name) and its standard error by the delta method, floats or arrays.
+        """A function of the parameters (a dict by name) and its error by the delta method.
 
-        For example, fit.derived(lambda p: 0.4 / p["theta"]) is noise over threshold. Slopes are central differences over a
-        thousandth of a standard error.
+        For example, fit.derived(lambda p: 0.4 / p["theta"]) is noise over threshold. Slopes are
+        central differences over a thousandth of a standard error.
         """
         p, names = self.values, list(self.parameters)
         h = 1e-3 * np.sqrt(np.diag(self.covariance))
@@ -110,7 +108,7 @@ class NeuronFit:
         return (float(value), float(se)) if value.ndim == 0 else (value, se)
 
     def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The filter of the stimulus: lags (s), values and standard errors (n_lags,), or (n_lags, n_channels) with several."""
+        """The stimulus filter: lags (s), values and errors (n_lags,) or (n_lags, n_channels)."""
         basis, _ = self.model.bases()
         if not basis.size:
             return np.empty(0), np.empty(0), np.empty(0)
@@ -118,7 +116,7 @@ class NeuronFit:
         return (lags, value[:, 0], se[:, 0]) if self.model.channels == 1 else (lags, value, se)
 
     def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The effect of a spike on the potential: lags (s), values and standard errors (n_lags,); empty without history."""
+        """The effect of a spike on the potential: lags (s), values and errors (n_lags,)."""
         _, basis = self.model.bases()
         if not basis.size:
             return np.empty(0), np.empty(0), np.empty(0)
@@ -127,7 +125,7 @@ class NeuronFit:
         return lags, value[:, 0], se[:, 0]
 
     def coupling_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The effect of a spike of each input neuron on the drive: lags (s), values and standard errors (n_inputs, n_lags).
+        """The effect of inputs' spikes: lags (s), values and errors (n_inputs, n_lags).
 
         Bases of several lengths are filled with 0; without inputs the arrays are empty.
         """
@@ -152,15 +150,17 @@ class NeuronFit:
     def score(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> Estimate:
-        """Bits per spike of these data over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
+        """Bits per spike over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't know. `se` comes from 20
-        consecutive parts, by linearising the ratio: it is the error over stretches of data, not that of the fit. A warning says
-        how many of the spikes were fitted, whose score is too high, if these are more than half or all where the times overlap.
+        P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't
+        know. `se` comes from 20 consecutive parts, by linearising the ratio: it is the error over
+        stretches of data, not that of the fit. A warning says how many of the spikes were fitted,
+        whose score is too high, if these are more than half or all where the times overlap.
 
-        A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a step with one, so that fits with
-        one dt can be compared. Where some step has several spikes it is scored by the likelihood of the counts, and P0 is a Poisson
-        process: `warning` says so.
+        A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a
+        step with one, so that fits with one dt can be compared. Where some step has several spikes
+        it is scored by the likelihood of the counts, and P0 is a Poisson process: `warning` says
+        so.
         """
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
         self.warn_fitted(data)
@@ -187,14 +187,9 @@ class NeuronFit:
     def per_step(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> PerStep:
-        """The log-likelihood of each step, trials concatenated; arguments as of `score`, whose value is their sum."""
+        """The log-likelihood of each step, trials in line; arguments as of `score`."""
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
         return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step)
-
-    def evaluate(self, trains: Any, signal: Any = None, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(trains, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(
         self,
@@ -205,7 +200,7 @@ class NeuronFit:
         duration: Any = None,
         seed: int = 0,
     ) -> neo.Block:
-        """Simulate spikes of the fit under `signal`, see `NeuronModel.simulate`; a warning if its rate runs away."""
+        """Simulate the fit under `signal`, see `NeuronModel.simulate`; warns of a runaway rate."""
         given: dict[str, Any] = {"inputs": inputs, "duration": duration}
         block = self.model.simulate(self.values, signal, trials=trials, seed=seed, **given)
         trains = as_trains(block)
@@ -217,23 +212,25 @@ class NeuronFit:
     def to_neuron(
         self, signal: neo.AnalogSignal | None = None, *, inputs: Any = None
     ) -> tuple[Any, Any, Any]:
-        """The fit as a neuron, its noise and its stimulus under `signal`, for `simulate`, sweeps, networks and training.
+        """The fit as neuron, noise and stimulus under `signal`, for `simulate`.
 
             block = nsnn.simulate(*fit.to_neuron(signal), trials=20, duration=10*second, dt=1*ms)
 
-        The neuron is an `NSNNNeuron` with `EscapeNoise(family)`, and the stimulus the filtered signal plus the bias, dimensionless.
-        Use the fit's dt; spikes have the same law as those of `NeuronFit.simulate`. For a continuous neuron use `calibrate`.
+        The neuron is an `NSNNNeuron` with `EscapeNoise(family)`, and the stimulus the filtered
+        signal plus the bias, dimensionless. Use the fit's dt; spikes have the same law as those of
+        `NeuronFit.simulate`. For a continuous neuron use `calibrate`.
 
         signal, inputs : as of `simulate`, on a clock that begins at 0; inputs of one trial
 
         Raises
         ------
-        NsnnError : `simulate` has no neuron of this model: spike history, a refractory time, Poisson counts, a membrane that is not
-            reset, a fitted beta below 0
+        NsnnError : `simulate` has no neuron of this model: spike history, a refractory time,
+            Poisson counts, a membrane that is not reset, a fitted beta below 0
 
         >>> import quantities as pq
         >>> from nsnn_neuro import simulate
-        >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=2000), units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> x = np.random.default_rng(0).normal(size=2000)
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
         >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
         >>> fit = fit_neuron(true.simulate([-2.0, 0.8], signal), signal, dt=1*pq.ms, stimulus=1)
         >>> block = simulate(*fit.to_neuron(signal), duration=2*pq.s, dt=1*pq.ms, seed=1, engine="numpy")
@@ -276,9 +273,12 @@ class NeuronFit:
         t_stop: Any = None,
         seed: int = 0,
     ) -> Rescaled:
-        """Time-rescaling test of these data (None: the fitted data), exact in discrete time; `seed` draws positions within steps.
+        """Time-rescaling test of these data (None: the fitted data), exact in discrete time.
 
-        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi 10.1162/NECO_a_00015
+        seed : of the positions of spikes within steps
+
+        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi
+        10.1162/NECO_a_00015
         """
         if (trains is None and (signal is not None or inputs is not None)) or (
             trains is not None and signal is None and self.model.stimulus is not None
@@ -317,90 +317,124 @@ def fit_neuron(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> NeuronFit:
-    """Fit a noisy neuron to recorded spikes by maximum likelihood: P(spike in a step) = F(potential - theta).
+    """Fit a noisy neuron to recorded spikes by maximum likelihood.
 
-    The potential is the filtered signal plus the filtered spikes of other neurons (`inputs`) plus a bias, passed through a leaky
-    membrane (beta, reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has the equations.
-    The parameters are the coefficients of the filters, the bias, and beta and theta where they are fitted.
+    P(spike in a step) = F(potential - theta). The potential is the filtered signal plus the
+    filtered spikes of other neurons (`inputs`) plus a bias, passed through a leaky membrane (beta,
+    reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has
+    the equations. The parameters are the coefficients of the filters, the bias, and beta and theta
+    where they are fitted.
 
     Start with a stimulus filter only, which is a generalised linear model:
 
         fit = fit_neuron(trains, signal, dt=1*ms, stimulus=RaisedCosines(8, 50*ms))
 
-    Look at `fit.parameters` and `fit.se`, at `fit.stimulus_filter()`, and at `fit.score` of spikes that were not fitted. Add
-    history=RaisedCosines(6, 100*ms) for refractoriness and adaptation, then test the fit by `fit.rescaled().p`. If an error says
-    that the likelihood has no maximum, pass ridge=1.0 or a smaller basis. The same call with family=Poisson() fits the usual
-    Poisson GLM, whose score in the same steps can be compared. `fit_population` fits all neurons of a Block with coupling.
+    Look at `fit.parameters` and `fit.se`, at `fit.stimulus_filter()`, and at `fit.score` of spikes
+    that were not fitted. Add history=RaisedCosines(6, 100*ms) for refractoriness and adaptation,
+    then test the fit by `fit.rescaled().p`. If an error says that the likelihood has no maximum,
+    pass ridge=1.0 or a smaller basis. The same call with family=Poisson() fits the usual Poisson
+    GLM, whose score in the same steps can be compared. `fit_population` fits all neurons of a Block
+    with coupling.
 
     Parameters
     ----------
-    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays (s) last as long as the signal,
-        which has to hold all their spikes unless t_start and t_stop are given
-    signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with one for each trial. Samples are
-        averaged to dt or held. It counts as 0 before its start, so subtract its mean. Filters are per unit of the signal, which the
-        fit keeps: signals that it is given later are converted to it. None: history or inputs alone
-    dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the signal's sampling period
-    stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n, `Exponentials`; None without a signal
+    trains : neo.Block of one neuron, or a list of spike trains, one for each repeat; plain arrays
+        (s) last as long as the signal, which has to hold all their spikes unless t_start and t_stop
+        are given
+    signal : neo.AnalogSignal (any number of channels) on the clock of all trials, or a list with
+        one for each trial. Samples are averaged to dt or held. It counts as 0 before its start, so
+        subtract its mean. Filters are per unit of the signal, which the fit keeps: signals that it
+        is given later are converted to it. None: history or inputs alone
+    dt : time, the step, short enough for at most one spike; a whole multiple or fraction of the
+        signal's sampling period
+    stimulus : basis of the filter, lags from 0: `RaisedCosines`, `Lags(n)` or just n,
+        `Exponentials`; None without a signal
     inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used
-    coupling : basis of the effect of their spikes, lags from `first_input_lag` steps; or a list with one for each of them
-    first_input_lag : 1, or 0 for inputs that make the neuron fire within the same step, such as those of a relay. Two recorded
-        neurons that fire together need not drive each other, so that 0 is for inputs that are known to
-    products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the other is a further regressor,
-        such as [("stimulus", "stimulus")] for a quadratic response, or ("stimulus", "coupling") for inputs that gate it
-    history : basis of the effect of a spike on later potentials, lags from one step; None: no effect
-    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not fitted. `Poisson()`: counts with
-        exp(potential) spikes per step on average, any number of them in a step, no membrane
+    coupling : basis of the effect of their spikes, lags from `first_input_lag` steps; or a list
+        with one for each of them
+    first_input_lag : 1, or 0 for inputs that make the neuron fire within the same step, such as
+        those of a relay. Two recorded neurons that fire together need not drive each other, so that
+        0 is for inputs that are known to
+    products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the
+        other is a further regressor, such as [("stimulus", "stimulus")] for a quadratic response,
+        or ("stimulus", "coupling") for inputs that gate it
+    history : basis of the effect of a spike on later potentials, lags from one step; None: no
+        effect
+    family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not
+        fitted. `Poisson()`: counts with exp(potential) spikes per step on average, any number of
+        them in a step, no membrane
     beta : decay of the membrane per step, a number from 0 to below 1, or "fit"; 0: no membrane
     theta : threshold, a number; None: 0 without a membrane, fitted with one
     reset : effect of a spike on the membrane: "hard", "subtract" or "none"
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
-    ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2 on filters and products, in
-        nats. It biases, hence 0 by default. "cv": that of .01, .1, 1, 10, 100 with the highest cross-validated likelihood, and of
-        weaker and stronger ones (1e-6 to 1e6) where that is the first or the last (`cross_validate` chooses bases and families too)
-    smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l - 1))^2 on each filter f, in nats;
-        s^2 is the mean square of its regressors over that of its basis functions, for `Lags` that of the signal. Use it with `Lags`
+    ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2
+        on filters and products, in nats. It biases, hence 0 by default. "cv": that of .01, .1, 1,
+        10, 100 with the highest cross-validated likelihood, and of weaker and stronger ones (1e-6
+        to 1e6) where that is the first or the last (`cross_validate` chooses bases and families
+        too)
+    smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l -
+        1))^2 on each filter f, in nats; s^2 is the mean square of its regressors over that of its
+        basis functions, for `Lags` that of the signal. Use it with `Lags`
     n_folds : blocks in time of that cross-validation, a whole number from 2
-    t_start, t_stop : times; None: the ends of the trials. The signal before t_start is used, spikes before it are not
+    t_start, t_stop : times; None: the ends of the trials. The signal before t_start is used, spikes
+        before it are not
 
     Raises
     ------
-    NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal or inputs shorter than the trains or NaN in it,
-        a spike within `refractory`, linearly dependent regressors, a likelihood without a maximum (separable data)
+    NsnnError : two spikes in a step, no spikes, spikes outside the signal, a signal or inputs
+        shorter than the trains or NaN in it, a spike within `refractory`, linearly dependent
+        regressors, a likelihood without a maximum (separable data)
 
     Warns
     -----
-    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the inputs that is left out,
-    and where ridge="cv" ends at the weakest or strongest ridge that it tried
+    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the
+    inputs that is left out, and where ridge="cv" ends at the weakest or strongest ridge that it
+    tried
 
-    Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi 10.1152/jn.00697.2004
+    Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi
+    10.1152/jn.00697.2004
 
     >>> import quantities as pq
-    >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=5000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(1).normal(size=5000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(0.4), stimulus=Lags(1), beta=0.5, theta=1.0)
     >>> block = cell.simulate({"bias": 0.2, "stimulus[0]": 0.5}, signal)
-    >>> fit = fit_neuron(block, signal, dt=1*pq.ms, stimulus=1, family=Gaussian(0.4), beta="fit", theta=1.0)
+    >>> options = {"family": Gaussian(0.4), "beta": "fit", "theta": 1.0}
+    >>> fit = fit_neuron(block, signal, dt=1*pq.ms, stimulus=1, **options)
     >>> {name: round(value, 1) for name, value in fit.parameters.items()}
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
-    chosen = isinstance(ridge, str) and ridge == "cv"
-    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
-    smooth = strength(smoothness, "smoothness")
+    penalties = check_penalties(ridge, smoothness)
     bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
     options = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
     options["first_input_lag"] = first_input_lag
     given = None if inputs is None else as_trains(inputs, name="inputs")
     model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
     check_first_lag(given, data, model.step, first_input_lag)
-    if chosen:
-        best, tried = best_ridge(model, data, smooth, n_folds)
-        return replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
-    return fit_data(model, data, Prior(first, smooth))
+    return penalised_fit(model, data, *penalties, n_folds)
+
+
+def check_penalties(ridge: Any, smoothness: Any) -> tuple[float | None, float]:
+    """The strengths of both penalties; None for ridge="cv"."""
+    chosen = isinstance(ridge, str) and ridge == "cv"
+    first = None if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
+    return first, strength(smoothness, "smoothness")
+
+
+def penalised_fit(
+    model: NeuronModel, data: Data, ridge: float | None, smoothness: float, n_folds: int
+) -> NeuronFit:
+    """The fit with these penalties; None: the ridge with the best cross-validated likelihood."""
+    if ridge is not None:
+        return fit_data(model, data, Prior(ridge, smoothness))
+    best, tried = best_ridge(model, data, smoothness, n_folds)
+    return replace(fit_data(model, data, Prior(best, smoothness)), ridges=tried)
 
 
 def prepared(
     trains: Any, signal: Any, inputs: Trains | None, dt: Any, span: tuple[Any, Any], **options: Any
 ) -> tuple[NeuronModel, Data]:
-    """The model that `fit_neuron` fits with these arguments, and the data from t_start to t_stop (`span`) on its steps."""
+    """The model of these arguments of `fit_neuron`, and the data of a span of time."""
     model = model_of(signal, 0 if inputs is None else inputs.n_neurons, dt, **options)
     data = model.data(trains, signal, inputs=inputs, t_start=span[0], t_stop=span[1])
     check_spikes(model, data, trains)

@@ -1,4 +1,4 @@
-"""The model of a noisy neuron: log-likelihood, three-factor gradient, information, and simulated spikes."""
+"""The model of a noisy neuron: likelihood, three-factor gradient, simulated spikes."""
 
 from __future__ import annotations
 
@@ -28,24 +28,30 @@ RESETS = ("hard", "subtract", "none")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NeuronModel:
-    """The model that `fit_neuron` fits: P(spike) = F(a), a = m + history - theta, m = beta kept + bias + stimulus + coupling.
+    """The model that `fit_neuron` fits: P(spike) = F(a), a = m + history - theta.
+
+    The membrane is m = beta kept + bias + stimulus + coupling.
 
     Parameters
     ----------
-    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the neuron's own spikes, or None
-    coupling : `Basis` over lags of the spikes of other neurons, or a tuple with one for each of them, or None
+    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the
+        neuron's own spikes, or None
+    coupling : `Basis` over lags of the spikes of other neurons, or a tuple with one for each of
+        them, or None
     first_input_lag : their first lag, 1, or 0 for neurons whose spikes act within a step
     n_inputs : number of these neurons
     products : pairs of "stimulus" and "coupling", whose filtered values are multiplied
     theta : threshold, "fit" (needs a membrane), or None: 0 without a membrane, "fit" with one
     channels : of the stimulus
-    signal_unit : unit such as pq.nA that the stimulus filter is per; signals in other units are converted to it. None: signals are
-        taken as they are. `fit_neuron` sets it to that of its signal
+    signal_unit : unit such as pq.nA that the stimulus filter is per; signals in other units are
+        converted to it. None: signals are taken as they are. `fit_neuron` sets it to that of its
+        signal
     dt, family, beta, reset, refractory : as for `fit_neuron`; an estimate of beta may be negative
 
     Raises
     ------
-    NsnnError : values out of range, unknown options, a threshold that can't be distinguished from the bias
+    NsnnError : values out of range, unknown options, a threshold that can't be distinguished from
+        the bias
 
     >>> from brian2 import ms
     >>> from nsnn_neuro import Gaussian
@@ -163,7 +169,7 @@ class NeuronModel:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The parameters in the order of gradients and covariances; theta and beta where they are fitted."""
+        """The parameters in the order of gradients; theta and beta where they are fitted."""
         names = ["bias", *self.drive_names, *(f"history[{k}]" for k in range(self.bases()[1].shape[1]))]
         return (*names, *["theta"] * (self.threshold is None), *["beta"] * (self.beta == "fit"))
 
@@ -186,14 +192,14 @@ class NeuronModel:
     def data(
         self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
     ) -> Data:
-        """Spikes, stimulus and spikes of other neurons on the model's steps: the design matrix is [1, drive, history]."""
+        """Spikes, stimulus and inputs on steps: the design matrix is [1, drive, history]."""
         given = None if inputs is None else read_inputs(inputs, self.n_inputs)
         return self.columns(trains, signal, self._input_columns(given), (t_start, t_stop))
 
     def columns(
         self, trains: Any, signal: Any, coupled: Callable[..., list[np.ndarray]] | None, span: tuple[Any, Any]
     ) -> Data:
-        """`data`, with the columns of the input neurons as a function of the starts and lengths of trials."""
+        """`data`, with columns of inputs as a function of starts and lengths of trials."""
         self.check_given(signal, coupled)
 
         def more(drive: list[np.ndarray], starts: np.ndarray) -> list[np.ndarray]:
@@ -216,7 +222,7 @@ class NeuronModel:
         )
 
     def check_given(self, signal: Any, inputs: Any) -> None:
-        """Refuse a stimulus or inputs that the model lacks, and a model without those that it has."""
+        """Refuse a stimulus or inputs that the model lacks, and their absence if it has them."""
         for name, value, has in (("signal", signal, self.stimulus), ("inputs", inputs, self.coupling)):
             kind = {"signal": "stimulus", "inputs": "coupling"}[name]
             if value is None and has is not None:
@@ -252,12 +258,13 @@ class NeuronModel:
         t_start: Any = None,
         t_stop: Any = None,
     ) -> tuple[float, np.ndarray]:
-        """log P(O|x) in nats and its gradient (n_parameters,), three factors summed over steps; arguments as of `fit_neuron`.
+        """log P(O|x) in nats and its gradient (n_parameters,); arguments as of `fit_neuron`.
 
         >>> import neo, quantities as pq
         >>> from nsnn_neuro import Logistic
         >>> from nsnn_neuro.likelihood import Lags
-        >>> signal = neo.AnalogSignal([0.0, 1.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> x = [0.0, 1.0, 0.0]
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
         >>> model = NeuronModel(dt=1*pq.ms, family=Logistic(1.0), stimulus=Lags(1))
         >>> value, gradient = model.log_likelihood({"bias": 0.0, "stimulus[0]": 0.0}, [[0.001]], signal)
         >>> round(value, 6), gradient.tolist()
@@ -268,7 +275,7 @@ class NeuronModel:
         return value.log_likelihood, value.gradient
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
-        """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta, spikes held fixed."""
+        """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta."""
         n, n_drive = len(data.o), data.drive.shape[1]
         if beta == 0.0:  # without a membrane nothing is carried over
             if data.design is not None and self.threshold is not None:
@@ -289,7 +296,7 @@ class NeuronModel:
         return linear, threshold
 
     def kept(self, data: Data) -> np.ndarray:
-        """(n,) the share of m that remains from the step before: 0 at a trial's start and after a hard reset."""
+        """(n,) the share of m that remains: 0 at a trial's start and after a hard reset."""
         alive = np.where(data.begins, 0.0, 1.0)
         return alive * (1 - data.before) if self.reset == "hard" else alive
 
@@ -303,7 +310,8 @@ class NeuronModel:
     ) -> Value:
         """Log-likelihood and gradient, with information and curvature on demand.
 
-        linear : the traces, if known; curved : whether the curvature is needed, which then takes no pass of its own
+        linear : the traces, if known; curved : whether the curvature is needed, which then takes no
+            pass of its own
         """
         fitted = self.beta == "fit"
         beta = float(p[-1]) if fitted else float(self.beta)
@@ -330,8 +338,8 @@ class NeuronModel:
     def probability(self, p: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """(n,) log(1 - P(spike)) and log-likelihood of each step; both 0 while refractory.
 
-        Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood of the counts where some step
-        has several spikes.
+        Of a Poisson model, log P(one or more) and log P(none), as of other families; the likelihood
+        of the counts where some step has several spikes.
         """
         value = self.evaluate(p, data)
         return np.where(data.free, value.response.log_silence, 0.0), value.log_events
@@ -348,17 +356,19 @@ class NeuronModel:
         duration: Any = None,
         seed: int = 0,
     ) -> neo.Block:
-        """Spikes drawn from the model under `signal`: a Block with one segment per trial; a spike in step k is stamped k dt.
+        """Spikes drawn from the model under `signal`; a spike in step k is stamped k dt.
 
         parameters : by name, or in the order of `names`
         signal : neo.AnalogSignal, which every trial lasts as long as; None without a stimulus
-        inputs : spikes of the other neurons, of one trial that all trials share, or of as many trials as there are
+        inputs : spikes of the other neurons, of one trial that all trials share, or of as many
+            trials as there are
         duration : time, of a model without stimulus and coupling
 
         >>> import quantities as pq
         >>> from nsnn_neuro import Logistic
         >>> from nsnn_neuro.likelihood import Lags
-        >>> signal = neo.AnalogSignal([0.0, 900.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> x = [0.0, 900.0, 0.0]
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
         >>> model = NeuronModel(dt=1*pq.ms, family=Logistic(1.0), stimulus=Lags(1))
         >>> model.simulate([-50.0, 1.0], signal, trials=2).segments[1].spiketrains[0].times
         array([0.001]) * s

@@ -1,4 +1,4 @@
-"""The two-layer model: hidden noisy neurons between a stimulus and observed neurons; its likelihood by a particle filter."""
+"""The two-layer model: hidden noisy neurons between a stimulus and observed neurons."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import Plasticity
 from ..models.populations import Population, Projection
 from .bases import Basis, check_basis
-from .bits_per_spike import bits_per_spike
 from .data import Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
+from .scores import bits_per_spike
 
 _ALWAYS = -1e12  # threshold of the hidden unit that fires in every step: the output's bias
 KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta: u - theta * o}
@@ -32,7 +32,7 @@ KEPT = {"hard": lambda u, o, theta: u * (1 - o), "subtract": lambda u, o, theta:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """The data of a two-layer fit, one row per step, trials concatenated; made by `NetworkModel.data`.
+    """The data of a two-layer fit, one row per step; made by `NetworkModel.data`.
 
     >>> Observed(np.array([[0.0], [1.0]]), np.ones((2, 1)), np.array([2])).split(0.5)[1].o.tolist()
     [[1.0]]
@@ -41,7 +41,7 @@ class Observed:
     o: np.ndarray
     """(n, n_outputs) 1.0 in a step with a spike"""
     x: np.ndarray
-    """(n, 1 + n_stimulus) 1 and the filtered stimulus; of a model with `own_inputs` (n, n_outputs, 1 + n_stimulus)"""
+    """(n, 1 + n_stimulus); with `own_inputs` (n, n_outputs, 1 + n_stimulus)"""
     lengths: np.ndarray
     """(n_trials,) steps of each trial"""
 
@@ -63,8 +63,9 @@ class NetworkModel:
         hidden    u_t = beta kept(u, h)_(t-1) + b_1 + sum_k w_k x_k(t),    P(h_t = 1) = F(u_t - theta)
         output    v_t = beta kept(v, o)_(t-1) + b_2 + sum_j w_j h_j(t),    P(o_t = 1) = F(v_t - theta)
 
-    All potentials are 0 before a trial's first step. Weights are a pair of arrays: hidden (1 + n_stimulus, n_hidden) and output
-    (1 + n_hidden, n_outputs), biases first; n_stimulus = channels times functions of the basis.
+    All potentials are 0 before a trial's first step. Weights are a pair of arrays: hidden (1 +
+    n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first; n_stimulus = channels
+    times functions of the basis.
 
     Parameters
     ----------
@@ -74,10 +75,11 @@ class NetworkModel:
     signal_unit : as of `NeuronModel`
     family : escape family F without a unit, of both layers
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
-    hidden_noise : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f the surrogate gradient of training
-    own_inputs : True: each output has hidden neurons of its own, with the same hidden weights, which receive its own `channels` of
-        the stimulus, as the part of an image around its receptive field. Signals then have n_outputs times `channels` channels,
-        output by output
+    hidden_noise : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f
+        the surrogate gradient of training
+    own_inputs : True: each output has hidden neurons of its own, with the same hidden weights,
+        which receive its own `channels` of the stimulus, as the part of an image around its
+        receptive field. Signals then have n_outputs times `channels` channels, output by output
 
     >>> from brian2 import ms
     >>> from nsnn_neuro.likelihood import Lags
@@ -136,7 +138,7 @@ class NetworkModel:
         return pair[0], pair[1]
 
     def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Observed:
-        """Spikes and stimulus on the model's steps; `trains` a neo.Block, or the repeats of one neuron."""
+        """Spikes and stimulus on steps; `trains` a neo.Block, or the repeats of one neuron."""
         outputs = [trains]
         if isinstance(trains, neo.Block):
             n = as_trains(trains).n_neurons
@@ -168,7 +170,7 @@ class NetworkModel:
         return self.channels * (self.n_outputs if self.own_inputs else 1)
 
     def _with_ones(self, columns: np.ndarray) -> np.ndarray:
-        """1 and the filtered stimulus, of all channels (n, ...) or of each output (n, n_outputs, ...)."""
+        """1 and the filtered stimulus, (n, ...) or of each output (n, n_outputs, ...)."""
         shape = (len(columns), self.n_outputs, -1) if self.own_inputs else (len(columns), columns.shape[1])
         columns = columns.reshape(shape)
         return np.concatenate([np.ones((*columns.shape[:-1], 1)), columns], axis=-1)
@@ -187,9 +189,10 @@ class NetworkModel:
     def network(self, weights: Any, plasticity: tuple[Plasticity, Plasticity] | None = None) -> Network:
         """The model as a `Network` of "input" (a `Relay`), "hidden" and "output".
 
-        "hidden" has one more neuron, the first, which fires in every step (its threshold is -1e12); its weights are the output's
-        biases. Simulate it with `Recorded(model.inputs(signal))` as stimulus. Models with own inputs or without hidden noise
-        are refused; `simulate` draws from these.
+        "hidden" has one more neuron, the first, which fires in every step (its threshold is -1e12);
+        its weights are the output's biases. Simulate it with `Recorded(model.inputs(signal))` as
+        stimulus. Models with own inputs or without hidden noise are refused; `simulate` draws from
+        these.
         """
         self._refuse_own_inputs("network")
         if not self.hidden_noise:
@@ -224,7 +227,7 @@ class NetworkModel:
             )
 
     def single(self, k: int) -> NetworkModel:
-        """The model of output k of a model with own inputs, whose weights are those of the hidden layer and column k."""
+        """The model of output k of one with own inputs; its weights are hidden and column k."""
         beta, theta = (
             float(np.broadcast_to(self.output.si(p), self.n_outputs)[k]) for p in ("beta", "theta")
         )
@@ -234,21 +237,24 @@ class NetworkModel:
     # --- likelihood ---
 
     def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
-        """Estimates of log P(o_t | o before t, x) of each step, (n,), nats, by a particle filter; their sum is that of log P(O|x).
+        """Estimates of log P(o_t | o before t, x) of each step, (n,), by a particle filter.
 
-        In each step every drawn copy of the hidden layer is weighted by the probability that it gives to the observed spikes, and
-        copies are resampled in proportion (systematic resampling). The product over steps of the mean probability is an unbiased
-        estimate of P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more copies. With one copy the
-        mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
+        In each step every drawn copy of the hidden layer is weighted by the probability that it
+        gives to the observed spikes, and copies are resampled in proportion (systematic
+        resampling). The product over steps of the mean probability is an unbiased estimate of
+        P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more copies.
+        With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
 
         >>> import quantities as pq
         >>> from nsnn_neuro.likelihood import Lags
-        >>> signal = neo.AnalogSignal([0.0, 1.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
-        >>> model = NetworkModel(dt=1*pq.ms, stimulus=Lags(1), n_hidden=1, family=Gaussian(1.0), hidden=NSNNNeuron(theta=0.0))
+        >>> x = [0.0, 1.0, 0.0]
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
+        >>> options = {"family": Gaussian(1.0), "hidden": NSNNNeuron(theta=0.0)}
+        >>> model = NetworkModel(dt=1*pq.ms, stimulus=Lags(1), n_hidden=1, **options)
         >>> data = model.data([[0.001]], signal)
-        >>> model.log_likelihood([np.zeros((2, 1)), np.zeros((2, 1))], data, particles=10).round(4).tolist()
+        >>> model.log_likelihood([np.zeros((2, 1))] * 2, data, particles=10).round(4).tolist()
         [-0.1728, -1.841, -0.1728]
         """
         whole(particles, 1, "particles")
@@ -288,7 +294,7 @@ class NetworkModel:
     def advance(
         self, weights: tuple[np.ndarray, np.ndarray], drive: Any, u: Any, h: Any, v: Any, o: Any, rng: Any
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step: u, h and v, (..., n), from those of the step before and the output's spikes o of the step before."""
+        """One step: u, h and v, (..., n), from those and the spikes o of the step before."""
         theta = self.hidden.si("theta")
         u = self.hidden.si("beta") * KEPT[self.hidden.reset](u, h, theta) + drive
         h = self.hidden_spikes(u, rng)
@@ -297,15 +303,17 @@ class NetworkModel:
         return u, h, v
 
     def hidden_spikes(self, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Spikes (0.0 or 1.0) of hidden neurons with potentials u, drawn; without noise those at or above threshold."""
+        """Spikes (0.0 or 1.0) at potentials u, drawn; without noise those above threshold."""
         distance = u - self.hidden.si("theta")
         if not self.hidden_noise:
             return (distance >= 0).astype(float)
         return (rng.random(u.shape) < self.family.cdf(distance)).astype(float)
 
     def readout(self, h: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The hidden layer's effect on the outputs, (..., n_outputs), without biases, from h (..., n_hidden), or with own inputs
-        (..., n_outputs, n_hidden)."""
+        """The effect on the outputs, (..., n_outputs), without biases, of h (..., n_hidden).
+
+        With own inputs h is (..., n_outputs, n_hidden).
+        """
         if self.own_inputs:
             return np.einsum("...oh,ho->...o", h, second[1:])
         return np.asarray(h @ second[1:])
@@ -319,11 +327,12 @@ class NetworkModel:
     def simulate(
         self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0
     ) -> neo.Block:
-        """Simulate the output's spikes under `signal`: a Block with one segment per trial; see `NeuronModel.simulate`.
+        """Simulate the output's spikes under `signal`: a Block, a segment per trial.
 
         >>> import quantities as pq
         >>> from nsnn_neuro.likelihood import Lags
-        >>> signal = neo.AnalogSignal([0.0, 9.0, 0.0], units=pq.dimensionless, sampling_period=1*pq.ms)
+        >>> x = [0.0, 9.0, 0.0]
+        >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
         >>> model = NetworkModel(dt=1*pq.ms, stimulus=Lags(1), n_hidden=1)
         >>> block = model.simulate([[[-9.0], [2.0]], [[-9.0], [20.0]]], signal, trials=2)
         >>> [segment.spiketrains[0].magnitude.tolist() for segment in block.segments]
@@ -347,7 +356,7 @@ class NetworkModel:
 
 
 def systematic(weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices (n_trials, particles) of resampled particles, in proportion to their weights, from one draw for each trial."""
+    """Indices (n_trials, particles) of particles resampled in proportion to their weights."""
     n = weight.shape[1]
     edges = np.cumsum(weight, axis=1)
     edges /= np.where(edges[:, -1:] > 0, edges[:, -1:], 1.0)

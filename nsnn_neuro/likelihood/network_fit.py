@@ -14,6 +14,7 @@ from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
 from ..learning.coding import Encoder
+from ..learning.loop import TrainingLoop
 from ..learning.losses import NegativeLogLikelihood
 from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
@@ -22,10 +23,10 @@ from .bases import Basis
 from .data import n_channels, unit_of_signal
 from .fit import as_basis
 from .network import NetworkModel, Observed
+from .network_objective import likelihood_slope
 from .network_result import NetworkFit
-from .network_scale import Scale, bits, start
+from .network_training import Ascent, Scale, bits, noise_width, start
 from .network_windows import fit_windows
-from .particle_gradient import Ascent
 from .prior import strength
 
 _PARTICLES = 30  # of the refinement
@@ -70,53 +71,64 @@ def fit_network(
     engine: str = "cython",
     progress: Any = None,
 ) -> NetworkFit:
-    """Fit a two-layer network of NSNN neurons to the spikes of observed neurons: hidden spikes are drawn, output spikes forced.
+    """Fit a two-layer network of NSNN neurons to spikes, by noise-driven learning.
 
-    It maximises the bound E_hidden[log P(O|hidden)] <= log P(O|x) by noise-driven learning (`train` with
-    `losses.NegativeLogLikelihood`), along one draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased
-    with many hidden neurons, each of little effect. With two or three strong ones the bound is far below the likelihood, and the
-    rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`: further, slower epochs follow the gradient of log P(O|x)
-    itself, with hidden spikes drawn by a particle filter, without that bias. Compare fits by the held-out score.
+    Hidden spikes are drawn, output spikes forced. It maximises the bound E_hidden[log P(O|hidden)]
+    <= log P(O|x) by noise-driven learning (`train` with `losses.NegativeLogLikelihood`), along one
+    draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased with many
+    hidden neurons, each of little effect. With two or three strong ones the bound is far below the
+    likelihood, and the rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`:
+    further, slower epochs follow the gradient of log P(O|x) itself, with hidden spikes drawn by a
+    particle filter, without that bias. Compare fits by the held-out score.
 
-    With `draws`, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs in NumPy, whatever the engine; see
-    `fit_windows`, which also takes repeats of many stimuli as arrays. Early stopping: patience=5, keep="best".
+    With `draws`, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs in
+    NumPy, whatever the engine; see `fit_windows`, which also takes repeats of many stimuli as
+    arrays. Early stopping: patience=5, keep="best".
 
-    The recording is cut into windows, each starting from potentials of 0. Take them long compared with the membranes' memory of
-    1 / (1 - beta) steps. The rest of a trial is not learned from. Scores are of entire trials.
+    The recording is cut into windows, each starting from potentials of 0. Take them long compared
+    with the membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from.
+    Scores are of entire trials.
 
     Parameters
     ----------
-    trains : neo.Block of the observed neurons, one segment for each trial; or repeats of one neuron, as for `fit_neuron`
-    signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus through the basis, and 1
+    trains : neo.Block of the observed neurons, one segment for each trial; or repeats of one
+        neuron, as for `fit_neuron`
+    signal, dt, stimulus, t_start, t_stop : as for `fit_neuron`; hidden neurons see the stimulus
+        through the basis, and 1
     n_hidden : whole number of hidden neurons
     family : noise F of both layers, `Gaussian(0.4)` by default
     hidden, output : `NSNNNeuron`s, of given beta, theta and reset; None: `NSNNNeuron()`
-    hidden_noise, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a surrogate gradient; hidden neurons of
-        each output with the same weights and its own channels of the signal, output by output
+    hidden_noise, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a
+        surrogate gradient; hidden neurons of each output with the same weights and its own channels
+        of the signal, output by output
     window : time; None: 50 steps
-    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its score is `NetworkFit.held_out`
+    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its
+        score is `NetworkFit.held_out`
     particles : of that score
     epochs, batch, engine, progress : as for `train`; the samples of a batch are windows
     eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
-    patience, keep : as for `train`, by the bound of the validation data. With patience or keep="best" these data choose the epoch,
-        so that `held_out` is too high; hence keep="last"
-    draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which is closer to the likelihood with
-        more draws; None: one
-    ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the data that are learned from
+    patience, keep : as for `train`, by the bound of the validation data. With patience or
+        keep="best" these data choose the epoch, so that `held_out` is too high; hence keep="last"
+    draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which
+        is closer to the likelihood with more draws; None: one
+    ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the
+        data that are learned from
     refine : whole number of further epochs on the likelihood itself, with 30 particles, in NumPy
     seed : whole number, of first weights, order and hidden spikes
 
     Raises
     ------
-    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with draws, a ridge, own
-        inputs or without hidden noise
-    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of `train`
+    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with draws, a
+        ridge, own inputs or without hidden noise
+    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of
+        `train`
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> import quantities as pq
     >>> from nsnn_neuro.likelihood import Lags
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=4000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(0).normal(size=4000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> trains = [np.flatnonzero(np.abs(signal.magnitude[:, 0]) > 1.5) * 1e-3]
     >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
     >>> fit.held_out.value > 1
@@ -152,74 +164,88 @@ def fit_network(
             f"refine = {refine}: expected 0 with draws, a ridge, own_inputs or hidden_noise=False, which it does not know"
         )
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
-    learned, rest = data.split(share)
+    parts = learned, rest = data.split(share)
     for o, where in ((learned.o, "trains"), (rest.o, f"the last {share:g} of the trains")):
         silent = np.flatnonzero(o.sum(axis=0) == 0)
         if len(o) and silent.size:
             raise NsnnError(f"{where} hold no spikes of neuron {silent[0]} in {len(o)} steps: expected some")
     n_steps = 50 if window is None else round(float(si(window, "s", "window")) / model.step)
-    rows = [_windows(part, n_steps) for part in (learned, rest)]
+    rows = [_windows(part, n_steps) for part in parts]
     if not len(rows[0]):
         raise NsnnError(
-            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected fewer"
+            f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected "
+            "fewer"
         )
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "batch": batch,
+        "patience": patience,
+        "keep": keep,
+        "seed": seed,
+    }
     if in_numpy:
-        pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip((learned, rest), rows, strict=True)]
-        done = fit_windows(
-            model,
-            pairs[0],
-            validation=pairs[1] if len(rows[1]) else None,
-            draws=1 if draws is None else draws,
-            ridge=ridge,
-            epochs=epochs,
-            batch=batch,
-            eta=eta,
-            patience=patience,
-            keep=keep,
-            seed=seed,
-            progress=progress,
-        )
-        scored = model.score(done.weights, rest, particles=particles, seed=seed) if len(rest.o) else None
-        return dataclasses.replace(done, held_out=scored)
-    scale = Scale.of(learned.x, data.x)
-    windows = [(scale.scaled(part.x)[at], part.o[at]) for part, at in zip((learned, rest), rows, strict=True)]
+        pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip(parts, rows, strict=True)]
+        held = pairs[1] if len(rows[1]) else None
+        options |= {"draws": 1 if draws is None else draws, "ridge": ridge, "eta": eta, "progress": progress}
+        fit = fit_windows(model, pairs[0], validation=held, **options)
+    else:
+        scale = Scale.of(learned.x, data.x)
+        pairs = [(scale.scaled(part.x)[at], part.o[at]) for part, at in zip(parts, rows, strict=True)]
+        fit = _trained(model, scale, pairs, learned.o, rate, engine=engine, progress=progress, **options)
+        if refine:
+            fit = _refined(fit, scale, pairs[0], rate, batch, refine, seed)
+        fit = dataclasses.replace(fit, weights=(scale.unscaled(fit.weights[0]), fit.weights[1]))
+    held_out = model.score(fit.weights, rest, particles=particles, seed=seed) if len(rest.o) else None
+    return dataclasses.replace(fit, held_out=held_out)
+
+
+def _trained(
+    model: NetworkModel, scale: Scale, pairs: list[Any], o: np.ndarray, rate: float, **options: Any
+) -> NetworkFit:
+    """The fit by `train` of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
     from ..learning.train import train  # imports Brian2, which fits of neurons do without
 
-    width = 1 / float(np.max(model.family.pdf(0.0)))
-    rule = NDL(rate * width, optimizer=Adam())
+    rule = NDL(rate * noise_width(model), optimizer=Adam())
     fit = train(
-        model.network(start(model, learned.o, width, np.random.default_rng(seed)), (rule, rule)),
-        windows[0],
+        model.network(start(model, o, np.random.default_rng(options["seed"])), (rule, rule)),
+        pairs[0],
         loss=NegativeLogLikelihood(),
-        epochs=epochs,
-        batch=batch,
         encoder=Ranged(scale.low, scale.span),
-        validation=windows[1] if len(windows[1][0]) else 0.0,
+        validation=pairs[1] if len(pairs[1][0]) else 0.0,
         schedule="cosine",
-        patience=patience,
-        keep=keep,
-        seed=seed,
-        engine=engine,
-        progress=progress,
+        **options,
     )
-    w1, w2 = (np.asarray(w) for w in fit.network.get_weights())
-    w1, best_epoch, (x, o) = w1[:, 1:], fit.best_epoch, windows[0]
     history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
-        bound=bits(fit.history.loss, o),
-        val_bound=bits(fit.history.val_loss, windows[1][1]),
+        bound=bits(fit.history.loss, pairs[0][1]),
+        val_bound=bits(fit.history.val_loss, pairs[1][1]),
         likelihood=np.nan,
     )
-    if refine:
-        ascent = Ascent(model, [w1, w2], scale.low + scale.span * x, o, batch, rate * width, _PARTICLES, seed)
-        (w1, w2), further = ascent.run(refine)
-        further = further[["epoch", "loss", "seconds"]].assign(
-            epoch=further.epoch + len(history), likelihood=bits(further.loss, o)
-        )
-        history = pd.concat([history, further], ignore_index=True)
-        best_epoch = len(history)
-    weights = scale.unscaled(w1), w2
-    held_out = model.score(weights, rest, particles=particles, seed=seed) if len(rest.o) else None
-    return NetworkFit(model, weights, history, best_epoch, held_out, int(o.sum()), o.shape[0] * n_steps)
+    first, second = (np.asarray(w) for w in fit.network.get_weights())
+    spikes = pairs[0][1]
+    steps = spikes.shape[0] * spikes.shape[1]
+    return NetworkFit(model, (first[:, 1:], second), history, fit.best_epoch, None, int(spikes.sum()), steps)
+
+
+def _refined(
+    fit: NetworkFit, scale: Scale, pair: Any, rate: float, batch: int, epochs: int, seed: int
+) -> NetworkFit:
+    """Further epochs on the likelihood itself."""
+    model, x, o = fit.model, scale.low + scale.span * pair[0], pair[1]
+
+    def slope(weights: Any, rows: np.ndarray, rng: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+        logs, slopes = likelihood_slope(model, (weights[0], weights[1]), x[rows], o[rows], _PARTICLES, rng)
+        return -logs, [one.mean(axis=0) for one in slopes]
+
+    loop = TrainingLoop(epochs=epochs, seed=seed, schedule="cosine", keep="last")
+    loop.split(o, 0.0)
+    eta = rate * noise_width(model)
+    outcome = Ascent(slope, list(fit.weights), batch, eta, seed, own_order=True).run(loop, False)
+    further = outcome.history[["epoch", "loss", "seconds"]].assign(
+        epoch=outcome.history.epoch + len(fit.history), likelihood=bits(outcome.history.loss, o)
+    )
+    history = pd.concat([fit.history, further], ignore_index=True)
+    weights = outcome.arrays["weights_0"], outcome.arrays["weights_1"]
+    return dataclasses.replace(fit, weights=weights, history=history, best_epoch=len(history))
 
 
 def _windows(data: Observed, n_steps: int) -> np.ndarray:

@@ -12,19 +12,20 @@ import pandas as pd
 from ..measures import Estimate
 from ..models.network import Network
 from .network import NetworkModel
-from .per_step import PerStep
+from .scores import PerStep, Scored
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class NetworkFit:
+class NetworkFit(Scored):
     """Result of `fit_network`: weights, history, score on new data, simulated spikes.
 
-    There are no standard errors: hidden neurons can be permuted, so the weights are not identified. The network's function is: its
-    score and its simulated spikes.
+    There are no standard errors: hidden neurons can be permuted, so the weights are not identified.
+    The network's function is: its score and its simulated spikes.
 
     >>> import quantities as pq
     >>> from nsnn_neuro.likelihood import fit_network
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=2000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(0).normal(size=2000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> trains = [np.flatnonzero(signal.magnitude[:, 0] > 1.5) * 1e-3]
     >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
     >>> [w.shape for w in fit.weights], fit.held_out.value > 1
@@ -37,9 +38,9 @@ class NetworkFit:
     weights: tuple[np.ndarray, np.ndarray]
     """hidden (1 + n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first"""
     history: pd.DataFrame
-    """a row for each epoch: epoch (from 1); loss and val_loss (nats per window, minus the bound that is trained, or the likelihood
-    while it is refined); bound and val_bound (bits per spike of the bound); likelihood (bits per spike, while it is refined,
-    estimated as it was learned from);
+    """a row for each epoch: epoch (from 1); loss and val_loss (nats per window, minus the bound
+    that is trained, or the likelihood while it is refined); bound and val_bound (bits per spike of
+    the bound); likelihood (bits per spike, while it is refined, estimated as it was learned from);
     seconds"""
     best_epoch: int
     """the epoch whose weights these are"""
@@ -75,11 +76,12 @@ class NetworkFit:
         particles: int = 100,
         seed: int = 0,
     ) -> Estimate:
-        """Bits per spike of these data over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes, as `NeuronFit.score`.
+        """Bits per spike over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        A particle filter estimates P(O|x) = E_hidden[P(O|hidden)] over each trial, from potentials of 0. The estimate of its log is
-        too low on average; the bias shrinks with the number of `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)].
-        `se` is the error over stretches of data, not that of the fit.
+        A particle filter estimates P(O|x) = E_hidden[P(O|hidden)] over each trial, from potentials
+        of 0. The estimate of its log is too low on average; the bias shrinks with the number of
+        `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se` is the error over
+        stretches of data, not that of the fit.
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
         """
@@ -98,15 +100,10 @@ class NetworkFit:
         particles: int = 100,
         seed: int = 0,
     ) -> PerStep:
-        """The log-likelihood of each step, trials concatenated; arguments as of `score`. Spikes are (n,) of a single output."""
+        """The log-likelihood of each step, trials in line; o is (n,) of a single output."""
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         logs = self.model.log_likelihood(self.weights, data, particles=particles, seed=seed)
         return PerStep(logs, data.o[:, 0] if data.o.shape[1] == 1 else data.o, self.model.step)
-
-    def evaluate(self, trains: Any, signal: Any, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(trains, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
         """Simulate the output's spikes under `signal`; see `NetworkModel.simulate`."""

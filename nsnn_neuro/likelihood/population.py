@@ -1,4 +1,4 @@
-"""`fit_population`: maximum likelihood fits of coupled neurons, and their result, `PopulationFit`."""
+"""`fit_population`: maximum likelihood fits of coupled neurons, and `PopulationFit`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from ..core.progress import progress_bar
 from ..measures import Estimate, as_trains
 from ..models.escape import Family
 from .bases import Basis
-from .bits_per_spike import bits_per_spike
 from .coupling import input_columns
-from .cross_validation import best_ridge
 from .data import Data, drawn_block
 from .drawing import draw, warn_runaway
-from .fit import NeuronFit, check_spikes, fit_data, model_of
+from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .model import NeuronModel
-from .prior import Prior, strength
 from .responses import Poisson
+from .scores import Scored, bits_per_spike
 from .time_rescaling import Rescaled, rescale
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationFit:
-    """Result of `fit_population`: a `NeuronFit` for each neuron, filters of the coupling, scores, simulated spikes.
+class PopulationFit(Scored):
+    """Result of `fit_population`: a `NeuronFit` of each neuron, coupling, scores, simulation.
 
     >>> from brian2 import ms, second
     >>> from nsnn_neuro import Logistic, to_block
     >>> rng = np.random.default_rng(0)
-    >>> block = to_block([[np.flatnonzero(rng.random(2000) < 0.1) * 1e-3 for _ in range(3)]], t_stop=2*second)
+    >>> times = [np.flatnonzero(rng.random(2000) < 0.1) * 1e-3 for _ in range(3)]
+    >>> block = to_block([times], t_stop=2*second)
     >>> fit = fit_population(block, dt=1*ms, coupling=2, family=Logistic(1.0))
     >>> lags, filters, errors = fit.coupling_filters()
     >>> filters.shape, bool(np.nanmax(np.abs(filters / errors)) < 4)
@@ -63,7 +62,7 @@ class PopulationFit:
         return len(self.fits)
 
     def coupling_filters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The effect of a spike of each neuron on each other one: lags (s), values and standard errors (post, pre, n_lags).
+        """Effects of spikes: lags (s), values and standard errors (post, pre, n_lags).
 
         The diagonal is NaN: a neuron's effect on itself is `fits[k].history_filter()`.
         """
@@ -76,9 +75,10 @@ class PopulationFit:
         return lags, values, errors
 
     def coupling_p(self) -> np.ndarray:
-        """p-value of no coupling, (post, pre), by Wald's chi-square test of a pair's parameters; NaN on the diagonal.
+        """p-value of no coupling, (post, pre), by Wald's chi-square test; NaN on the diagonal.
 
-        Of n (n - 1) pairs without coupling a share p has a value below p: correct for their number. With a ridge it is too large.
+        Of n (n - 1) pairs without coupling a share p has a value below p: correct for their number.
+        With a ridge it is too large.
         """
         n = self.n_neurons
         p = np.full((n, n), np.nan)
@@ -92,9 +92,10 @@ class PopulationFit:
         return p
 
     def score(self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
-        """Bits per spike of these data over homogeneous neurons, all neurons together, as `NeuronFit.score`.
+        """Bits per spike over homogeneous neurons, all together, as `NeuronFit.score`.
 
-        Each neuron is predicted from the earlier spikes of all; the log-likelihoods add up to that of the population.
+        Each neuron is predicted from the earlier spikes of all; the log-likelihoods add up to that
+        of the population.
         """
         logs, o = self._logs(block, signal, t_start, t_stop)
         return bits_per_spike(logs.sum(axis=1), o)
@@ -102,7 +103,7 @@ class PopulationFit:
     def scores(
         self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
     ) -> pd.DataFrame:
-        """`score` of each neuron: a row with neuron, bits_per_spike, se and n, its spikes; NaN for a neuron without spikes."""
+        """`score` of each neuron: neuron, bits_per_spike, se, n spikes; NaN without spikes."""
         logs, o = self._logs(block, signal, t_start, t_stop)
         rows = []
         for k in range(self.n_neurons):
@@ -110,11 +111,6 @@ class PopulationFit:
             one = bits_per_spike(logs[:, k], o[:, k]) if n else Estimate(np.nan)
             rows.append({"neuron": k, "bits_per_spike": one.value, "se": one.se, "n": n})
         return pd.DataFrame(rows)
-
-    def evaluate(self, block: Any, signal: Any = None, **options: Any) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se; `options` are those of `score`."""
-        estimate = self.score(block, signal, **options)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
 
     def rescaled(
         self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0
@@ -148,9 +144,10 @@ class PopulationFit:
         duration: Any = None,
         seed: int = 0,
     ) -> neo.Block:
-        """Simulate all neurons together, each from the simulated spikes of all: a Block with one segment per trial.
+        """Simulate all neurons together, each from the simulated spikes of all.
 
-        A warning names neurons whose rate runs away: a fit predicts each step from recorded spikes, and need not be stable.
+        A warning names neurons whose rate runs away: a fit predicts each step from recorded spikes,
+        and need not be stable.
 
         signal : as of `NeuronModel.simulate`; duration : time, without a signal
         """
@@ -193,22 +190,26 @@ def fit_population(
     t_stop: Any = None,
     progress: Any = None,
 ) -> PopulationFit:
-    """Fit coupled noisy neurons to a population's spikes by maximum likelihood, each as `fit_neuron` with the others as inputs.
+    """Fit coupled noisy neurons to a population's spikes by maximum likelihood.
 
         P(spike of i in step t) = F(a_i(t)),  a_i = bias + stimulus + history of i + sum over j of the filtered spikes of j - theta
 
-    Spikes act from the next step on, so given the past the neurons are independent and each is fitted by itself. A coupling is a
-    statistical dependence after stimulus and history are accounted for. Neurons that were not recorded, and a stimulus filter that
-    is too coarse, cause coupling as well.
+    Spikes act from the next step on, so given the past the neurons are independent and each is
+    fitted by itself. A coupling is a statistical dependence after stimulus and history are
+    accounted for. Neurons that were not recorded, and a stimulus filter that is too coarse, cause
+    coupling as well.
 
     Parameters
     ----------
     block : neo.Block of two neurons or more, one segment for each trial
-    coupling : basis of the effect of a neuron's spikes on the others, lags from one step. Of neurons that fire within one step of
-        each other none is the input: where one is, pass it as `inputs` to `fit_neuron`, with first_input_lag=0
-    signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness, n_folds, t_start, t_stop : as for
-        `fit_neuron`, the same for all neurons; ridge="cv" chooses for each neuron
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or notebook
+    coupling : basis of the effect of a neuron's spikes on the others, lags from one step. Of
+        neurons that fire within one step of each other none is the input: where one is, pass it as
+        `inputs` to `fit_neuron`, with first_input_lag=0
+    signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness,
+        n_folds, t_start, t_stop : as for `fit_neuron`, the same for all neurons; ridge="cv" chooses
+        for each neuron
+    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
+        notebook
 
     Raises
     ------
@@ -222,7 +223,8 @@ def fit_population(
     >>> first = rng.random(4000) < 0.1
     >>> second_cell = rng.random(4000) < np.where(np.roll(first, 1), 0.5, 0.05)  # follows the first
     >>> times = [np.flatnonzero(o) * 1e-3 for o in (first, second_cell)]
-    >>> fit = fit_population(to_block([times], t_stop=4*second), dt=1*ms, coupling=1, family=Logistic(1.0))
+    >>> block = to_block([times], t_stop=4*second)
+    >>> fit = fit_population(block, dt=1*ms, coupling=1, family=Logistic(1.0))
     >>> fit.coupling_filters()[1][:, :, 0].round(1)
     array([[nan, 0.1],
            [3. , nan]])
@@ -230,9 +232,7 @@ def fit_population(
     trains = as_trains(block)
     if trains.n_neurons < 2:
         raise NsnnError(f"block has {trains.n_neurons} neuron: expected two or more; fit_neuron fits one")
-    chosen = isinstance(ridge, str) and ridge == "cv"
-    first = 0.0 if chosen else strength(ridge, "ridge", 'a number from 0, or "cv"')
-    smooth = strength(smoothness, "smoothness")
+    penalties = check_penalties(ridge, smoothness)
     bases = {"stimulus": stimulus, "coupling": coupling, "history": history, "family": family}
     if isinstance(coupling, list | tuple):
         raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
@@ -245,11 +245,7 @@ def fit_population(
             try:
                 data = made.of(k)
                 check_spikes(model, data, trains.of_neuron(k))
-                if chosen:
-                    best, tried = best_ridge(model, data, smooth, n_folds)
-                    fit = replace(fit_data(model, data, Prior(best, smooth)), ridges=tried)
-                else:
-                    fit = fit_data(model, data, Prior(first, smooth))
+                fit = penalised_fit(model, data, *penalties, n_folds)
             except NsnnError as error:
                 raise NsnnError(f"neuron {k}: {error}") from error
             fits.append(replace(fit, _data=data.without_columns()))
@@ -259,7 +255,7 @@ def fit_population(
 
 
 class Regressors:
-    """The data of each neuron of a population; the columns of all neurons' spikes are computed once."""
+    """The data of each neuron; the columns of all neurons' spikes are computed once."""
 
     def __init__(self, model: NeuronModel, block: Any, signal: Any, span: tuple[Any, Any]) -> None:
         self.model, self.trains, self.signal, self.span = model, as_trains(block), signal, span

@@ -1,4 +1,4 @@
-"""`cross_validate`: choice of bases, families, ridges and membranes by the likelihood of held-out data."""
+"""`cross_validate`: choice of a model by the likelihood of held-out data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 from ..core.errors import NsnnError
 from ..measures import as_trains
-from .bits_per_spike import bits_per_spike
 from .coupling import check_first_lag
 from .cross_validation import blocks, held_out
 from .data import Data
 from .fit import NeuronFit, fit_data, prepared
 from .prior import Prior, strength
+from .scores import bits_per_spike, paired_error, part_sums
 
 _PENALTIES = ("ridge", "smoothness")
 _BASES = ("stimulus", "coupling", "first_input_lag", "products", "history")
@@ -31,9 +31,11 @@ class CrossValidation:
     >>> import neo, quantities as pq
     >>> from nsnn_neuro.likelihood import Lags, NeuronModel
     >>> from nsnn_neuro import Gaussian
-    >>> signal = neo.AnalogSignal(np.random.default_rng(1).normal(size=3000), units=pq.dimensionless, sampling_period=1*pq.ms)
-    >>> spikes = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2)).simulate([-1.5, 0.5, 0.6], signal)
-    >>> choice = cross_validate(spikes, signal, [{"stimulus": 1}, {"stimulus": 2}], dt=1*pq.ms, n_folds=3)
+    >>> x = np.random.default_rng(1).normal(size=3000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
+    >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(2))
+    >>> spikes, two = cell.simulate([-1.5, 0.5, 0.6], signal), [{"stimulus": 1}, {"stimulus": 2}]
+    >>> choice = cross_validate(spikes, signal, two, dt=1*pq.ms, n_folds=3)
     >>> (choice.table.behind > 0).tolist(), choice.values.shape
     ([True, False], (3, 3))
     """
@@ -43,8 +45,9 @@ class CrossValidation:
     best: dict[str, Any]
     """its options"""
     table: pd.DataFrame
-    """a row for each candidate: its options as given; bits_per_spike and se, cross-validated; behind and behind_se, its deficit to
-    the best, paired over parts of the data; refused, why it can't be fitted, or "" (where it can't, numbers are NaN)"""
+    """a row for each candidate: its options as given; bits_per_spike and se, cross-validated;
+    behind and behind_se, its deficit to the best, paired over parts of the data; refused, why it
+    can't be fitted, or "" (where it can't, numbers are NaN)"""
     folds: np.ndarray = field(repr=False)
     """(n_steps,) the block in time of each step, trials concatenated"""
     values: np.ndarray = field(repr=False)
@@ -71,18 +74,20 @@ def cross_validate(
     t_stop: Any = None,
     **options: Any,
 ) -> CrossValidation:
-    """Choose among `candidates` the options of `fit_neuron` with the highest cross-validated likelihood, and fit with them.
+    """Choose options of `fit_neuron` by cross-validated likelihood, and fit with them.
 
-    Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the others and scored on it. Blocks are
-    left out rather than single steps, because neighbouring steps share stimulus and history. The choice uses all the data given:
-    keep a test part by `t_stop`, and score `fit` there. The score of the best candidate is slightly too high, more so with more
-    candidates.
+    Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the
+    others and scored on it. Blocks are left out rather than single steps, because neighbouring
+    steps share stimulus and history. The choice uses all the data given: keep a test part by
+    `t_stop`, and score `fit` there. The score of the best candidate is slightly too high, more so
+    with more candidates.
 
     Parameters
     ----------
     trains, signal, inputs, dt, t_start, t_stop : as of `fit_neuron`
-    candidates : dicts of any of stimulus, coupling, first_input_lag, products, history, family, beta, theta, reset, refractory,
-        ridge and smoothness (numbers). A candidate without stimulus does not use the signal, one without coupling not the inputs
+    candidates : dicts of any of stimulus, coupling, first_input_lag, products, history, family,
+        beta, theta, reset, refractory, ridge and smoothness (numbers). A candidate without stimulus
+        does not use the signal, one without coupling not the inputs
     n_folds : whole number from 2
     **options : the same for all candidates
 
@@ -90,12 +95,14 @@ def cross_validate(
     ------
     NsnnError : no candidate, unknown options, no candidate that can be fitted; and as `fit_neuron`
 
-    Source: Stone 1974, doi 10.1111/j.2517-6161.1974.tb00994.x; blocks: Roberts et al. 2017, doi 10.1111/ecog.02881
+    Source: Stone 1974, doi 10.1111/j.2517-6161.1974.tb00994.x; blocks: Roberts et al. 2017, doi
+    10.1111/ecog.02881
 
     >>> import neo, quantities as pq
     >>> from nsnn_neuro import Gaussian
     >>> from nsnn_neuro.likelihood import Lags, NeuronModel
-    >>> signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=6000), units=pq.dimensionless, sampling_period=1*pq.ms)
+    >>> x = np.random.default_rng(0).normal(size=6000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> cell = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(3))
     >>> spikes = cell.simulate([-1.5, 0.5, 0.0, 0.6], signal)
     >>> choice = cross_validate(spikes, signal, [{"stimulus": n} for n in (1, 3, 30)], dt=1*pq.ms)
@@ -144,14 +151,7 @@ def cross_validate(
     if fit.model.n_inputs:
         check_first_lag(given, data, fit.model.step, fit.model.first_input_lag)
     for j, (_, _, logs, _) in fitted.items():
-        gap = _behind(best, logs, data.o)
-        rows[j] |= {"behind": gap[0], "behind_se": gap[1]}
+        gain, n = (best - logs) / np.log(2), data.o.sum()
+        se = paired_error(part_sums(gain), n)
+        rows[j] |= {"behind": float(gain.sum() / n), "behind_se": se}
     return CrossValidation(fit, dict(candidates[k]), pd.DataFrame(rows), blocks(data, n_folds), values)
-
-
-def _behind(best: np.ndarray, own: np.ndarray, o: np.ndarray) -> tuple[float, float]:
-    """A candidate's deficit to the best, bits per spike, and its error from 20 consecutive parts."""
-    gain = (best - own) / np.log(2)
-    parts = np.array([part.sum() for part in np.array_split(gain, min(20, len(gain)))])
-    k, n = len(parts), o.sum()
-    return float(gain.sum() / n), float(np.sqrt(k) * parts.std(ddof=1) / n) if k > 1 else np.nan

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from nsnn_neuro import Gaussian, Logistic, NsnnError, NSNNNeuron, Uniform
 from nsnn_neuro.likelihood import Lags, NetworkModel, window_bounds
-from nsnn_neuro.likelihood.network_windows import bound_slope
+from nsnn_neuro.likelihood.network_objective import bound_slope
 
 torch = pytest.importorskip("torch")
 deep = pytest.importorskip("nsnn_neuro.deep")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 LONG_EXAMPLES = {
-    "nsnn_neuro.likelihood.calibration.calibrate.calibrate", "nsnn_neuro.likelihood.calibration.calibration.Calibration",
+    "nsnn_neuro.likelihood.calibrate_neuron.calibrate", "nsnn_neuro.likelihood.calibration.calibration.Calibration",
     "nsnn_neuro.measures.information.capacity.blahut_arimoto", "nsnn_neuro.measures.information.capacity.channel_capacity",
-    "nsnn_neuro.brian.fast_noise.fast_noise", "nsnn_neuro.likelihood.voltage.result.VoltageCalibration",
+    "nsnn_neuro.brian.fast_noise.fast_noise", "nsnn_neuro.likelihood.voltage.voltage_calibration.VoltageCalibration",
     "nsnn_neuro.sweep.run.sweep", "nsnn_neuro.models.noise.MultiplicativeNoise",
     "nsnn_neuro.models.neurons.conductance_based.WangBuzsaki", "nsnn_neuro.likelihood.network_fit.fit_network",
     "nsnn_neuro.theory.fokker_planck.coloured.coloured_fp_cv",
-    "nsnn_neuro.likelihood.by_simulation.result.SimulationCalibration",
+    "nsnn_neuro.likelihood.by_simulation.simulation_calibration.SimulationCalibration",
     "nsnn_neuro.models.neurons.conductance_based.ConductanceBased", "nsnn_neuro.likelihood.network_windows.fit_windows",
     "nsnn_neuro.likelihood.network_result.NetworkFit", "nsnn_neuro.brian.equations.plastic.plastic_synapses",
     "nsnn_neuro.deep.spike_fit.fit_spikes", "nsnn_neuro.deep.fit.fit",

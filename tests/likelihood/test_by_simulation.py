@@ -191,14 +191,14 @@ def test_simulator_gives_statistics_relative_to_the_recording(kept):
     at_fit = np.tile(found._u, (40, 1))
     z = simulate(at_fit)
     low, high = found.prior()
-    assert z.shape == (40, int(found._scored.used.sum()))
+    assert z.shape == (40, int(found._scoring.used.sum()))
     assert low.shape == high.shape == (3,)
     near = found.prior(reach=2)
     assert near[1][0] - near[0][0] == pytest.approx(4 * np.sqrt(found._scaled[0, 0]))
     assert (near[0][2], near[1][2]) == (0.0, 1.0)  # without effect: the whole range
     assert np.ptp(z[:, 0]) > 0  # rows of one theta have their own noise
     assert not np.array_equal(simulate(at_fit[:1]), z[:1])
-    expected = -found.statistics["z"].to_numpy()[found._scored.used]
+    expected = -found.statistics["z"].to_numpy()[found._scoring.used]
     error = z.std(axis=0, ddof=1) / np.sqrt(40) + 1e-9
     assert np.abs((z.mean(axis=0) - expected) / np.hypot(error, 1 / np.sqrt(40))).max() < 4
     assert found.values(at_fit[:1])[0] == pytest.approx(list(found.parameters.values()))
@@ -236,46 +236,18 @@ def test_points_simulated_together_are_those_simulated_alone():
 def test_what_needs_a_likelihood_says_what_to_use(kept):
     _, found, _ = kept
     for name in ("score", "evaluate", "rescaled", "profile"):
+        assert not hasattr(found, name)
         with pytest.raises(
-            NsnnError, match=f'^{name}: a calibration with method="simulation" has no likelihood'
+            AttributeError, match=f'^{name}: a calibration with method="simulation" has no likelihood'
         ):
-            getattr(found, name)("noise.sigma")
+            getattr(found, name)
+    block = found.simulate(trials=3)
+    with pytest.warns(UserWarning, match="sim: bits_per_spike is NaN: score: a calibration with method"):
+        rows = nsnn.likelihood.compare_models({"sim": found}, block, precision=4 * ms, trials=2)
+    assert np.isnan(rows.value[0])
+    assert rows.score[0] == "bits_per_spike"
     assert repr(found).splitlines()[0].startswith("Calibration of LIF by simulation: ")
     assert repr(found).splitlines()[3].split()[-4:] == ["1", "to", "20", "mV"]
-
-
-FREE = {"noise.sigma": (1 * mV, 20 * mV)}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"trains": [[]]}, "trains hold 0 spikes"),
-        ({"noise": None}, "noise = None: expected a noise model"),
-        (
-            {"model": nsnn.Network([nsnn.Population(2, CELL, noise=nsnn.WhiteNoise(1 * mV), name="a")])},
-            "model = .*not a Network",
-        ),
-        ({"free": {"noise.sigma": (-1 * mV, 20 * mV)}}, r"free\['noise.sigma'\] = "),
-        ({"n_simulations": 10}, "n_simulations = 10"),
-        ({"engine": "c"}, "engine = 'c'"),
-        (
-            {"method": "likelihood", "noise": nsnn.WhiteNoise(1 * mV)},
-            "n_generations = 2: expected with method",
-        ),
-    ],
-)
-def test_bad_input_is_named(change, message):
-    given = {
-        "model": CELL,
-        "free": FREE,
-        "noise": nsnn.OUNoise(3 * mV, 5 * ms),
-        "trains": [[0.1, 0.2]],
-        "t_stop": 1 * second,
-    }
-    given |= {**QUICK, "n_simulations": None} | change
-    with pytest.raises(NsnnError, match=f"^{message}"):
-        nsnn.calibrate(given.pop("model"), given.pop("free"), **given)
 
 
 @functools.cache

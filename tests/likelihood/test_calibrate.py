@@ -104,7 +104,7 @@ def test_a_fit_of_regular_spikes_finds_the_weak_noise_between_its_bounds():
 @pytest.mark.slow
 def test_the_variance_of_the_score_is_the_observed_information():
     fit = diffusive()
-    scores = fit._ascent.scores
+    scores = fit._scores
     scored = np.sqrt(np.diag(np.linalg.inv(scores.T @ scores)))
     observed = np.sqrt(np.diag(fit._scaled))
     n = len(scores)
@@ -467,48 +467,7 @@ def test_a_fitted_time_constant_too_short_for_dt_is_warned_of_once(upper, words)
     assert all(one.filename == __file__ for one in caught if one.category is UserWarning)
 
 
-def run(free, trains=None, **options):
-    options = {"noise": HAZARD, "stimulus": DRIVE} | options
-    return nsnn.calibrate(CELL, free, trains=spikes() if trains is None else trains, **options)
-
-
 GAIN = {"stimulus.gain": (0 * mV, 30 * mV)}
-REFUSED = {
-    "empty": (lambda: run({}), "free = {}: expected a dict such as"),
-    "name": (lambda: run({"tau": (1 * ms, 2 * ms)}), "free has the name 'tau'; did you mean 'tau_m'?"),
-    "unit": (lambda: run({"tau_m": (1 * mV, 2 * mV)}), "free['tau_m'] = "),
-    "one bound": (lambda: run({"tau_m": 1 * ms}), "free['tau_m'] = "),
-    "order": (lambda: run({"tau_m": (3 * ms, 2 * ms)}), "free['tau_m'] = "),
-    "model": (lambda: run({"tau_m": (-1 * ms, 2 * ms)}), "free['tau_m'] = "),
-    "threshold": (
-        lambda: run({"v_thresh": (5 * mV, 20 * mV)}),
-        "free: v_reset may be 0.01 and v_thresh 0.005: expected bounds that keep v_reset below v_thresh",
-    ),
-    "refractory": (lambda: run({"tau_refrac": (1 * ms, 900 * ms)}), "tau_refrac = 900 ms: trains have spikes at"),
-    "no spikes": (lambda: run(GAIN, [[]], t_stop=1 * second), "trains hold 0 spikes in the time of the fit"),
-    "short": (lambda: run(GAIN, [[0.1, 0.2]], t_stop=9 * second), "signal lasts 3 s: expected at least"),
-    "recordings": (
-        lambda: run(GAIN, stimulus=[DRIVE, DRIVE]),
-        "trains: a Block for 2 stimuli: expected a list with the trains of each recording",
-    ),
-    "kinds": (
-        lambda: run(GAIN, stimulus=[DRIVE, nsnn.Constant(15 * mV)]),
-        "stimulus: a list of Filtered, Constant: expected stimuli of one kind",
-    ),
-    "method": (lambda: run(GAIN, method="volts"), "method = 'volts'"),
-    "clock": (
-        lambda: run(GAIN, [neo.SpikeTrain([1.2, 1.3], t_start=1, t_stop=2, units="s")]),
-        "signal starts at 0 s, and trains at 1 s: expected one start",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_bad_input_is_named(what):
-    call, message = REFUSED[what]
-    with pytest.raises(NsnnError) as caught:
-        call()
-    assert str(caught.value).startswith(message)
 
 
 def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():

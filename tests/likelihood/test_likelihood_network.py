@@ -18,8 +18,8 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network, fit_neuron
 from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
 from nsnn_neuro.likelihood.network_fit import Ranged
-from nsnn_neuro.likelihood.network_scale import Scale
-from nsnn_neuro.likelihood.particle_gradient import slope
+from nsnn_neuro.likelihood.network_objective import likelihood_slope
+from nsnn_neuro.likelihood.network_training import Scale
 from nsnn_neuro.measures import as_trains
 
 STEPS = 4
@@ -271,7 +271,7 @@ def test_the_refinements_slope_is_the_likelihoods(reset, n_outputs, particles):
     model, weights = tiny(reset, n_outputs)
     o = np.array([[0, 1], [1, 0], [1, 1], [0, 0.0]])[:, :n_outputs]
     x, n, h = model.data(block_of(o), SIGNAL).x, 10_000, 1e-3
-    logs, found = slope(
+    logs, found = likelihood_slope(
         model, weights, np.tile(x, (n, 1, 1)), np.tile(o, (n, 1, 1)), particles, np.random.default_rng(1)
     )
 
@@ -398,42 +398,6 @@ def test_a_cell_of_two_opposite_pathways_is_recovered():
         assert where.sum() > 400
         rates = data.o[where].mean(), drawn[where].mean()
         assert abs(rates[0] - rates[1]) < 0.08, rates
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_hidden": 0}, "n_hidden = 0: expected a whole number"),
-        ({"validation": 1.0}, "validation = 1.0: expected a share"),
-        ({"window": 2000 * ms}, "2000 steps, and the longest trial has 800"),
-        ({"window": 0.1 * ms}, "window = .*expected a step or more"),
-        ({"particles": 1.5}, "particles = 1.5"),
-        ({"family": 0.4}, "family = 0.4"),
-        ({"hidden": nsnn.NSNNNeuron(beta=[0.5, 0.6])}, "hidden = .*arrays of 4 values"),
-        ({"output": nsnn.Relay()}, "output = .*NSNNNeuron"),
-        ({"stimulus": 0}, "stimulus = 0"),
-        ({"eta": 1 * ms}, "eta"),
-        ({"epochs": 0}, "epochs = 0"),
-        ({"refine": -1}, "refine = -1"),
-        ({"signal": np.zeros(1000)}, "signal = ndarray object"),
-        ({"signal": analog(np.zeros(1000))}, r"stimulus\[0\]: nothing reaches it"),
-        ({"trains": [[]]}, "trains hold no spikes of neuron 0 in 800 steps"),
-        ({"trains": [[0.1]]}, "the last 0.2 of the trains hold no spikes"),
-        ({"trains": [[0.1001, 0.1002, 0.9]]}, "two spikes in the step"),
-    ],
-)
-def test_bad_input_is_refused_by_name(options, message):
-    trains = [np.arange(0.005, 0.99, 0.02)]
-    given = {
-        "trains": trains,
-        "signal": gaussian_signal(1000, 5),
-        "dt": 1 * ms,
-        "stimulus": 2,
-        "n_hidden": 4,
-        **options,
-    }
-    with pytest.raises(NsnnError, match=f"(?s){message}"):
-        fit_network(given.pop("trains"), given.pop("signal"), engine="numpy", **given)
 
 
 def test_weights_that_do_not_fit_are_refused():

@@ -108,27 +108,3 @@ def test_a_candidate_that_cannot_be_fitted_is_named():
     assert np.isnan(found.table.bits_per_spike[0])
     with pytest.raises(nsnn.NsnnError, match=r"none of 1 candidates can be fitted; .*no maximum"):
         cross_validate(trains, signal, [{"history": 2}], dt=1 * ms, stimulus=1)
-
-
-@pytest.mark.parametrize(
-    ("candidates", "options", "message"),
-    [
-        ([], {}, "candidates = .*: expected a list of dicts"),
-        ({"stimulus": 2}, {}, "candidates = .*: expected a list of dicts"),
-        ([{"basis": 2}], {}, "candidates hold basis: expected options of fit_neuron"),
-        ([{"stimulus": 2, "ridge": -1.0}], {}, "ridge = -1.0: expected a number from 0"),
-        ([{"stimulus": 2}], {"n_folds": 1}, "n_folds = 1: expected a whole number, at least 2"),
-        ([{"stimulus": 2}], {"n_folds": 5000}, "n_folds = 5000: the shortest trial has 1000 steps"),
-    ],
-)
-def test_what_is_wrong_is_refused(candidates, options, message):
-    signal = gaussian_signal(1000, 35)
-    block = BURSTY.simulate(BURSTY_P, signal, seed=6)
-    with pytest.raises(nsnn.NsnnError, match=message):
-        cross_validate(block, signal, candidates, dt=1 * ms, **options)
-
-
-def test_a_ridge_of_another_name_is_refused():
-    signal = gaussian_signal(1000, 36)
-    with pytest.raises(nsnn.NsnnError, match="ridge = 'best': expected a number from 0"):
-        fit_neuron(BURSTY.simulate(BURSTY_P, signal), signal, dt=1 * ms, stimulus=2, ridge="best")

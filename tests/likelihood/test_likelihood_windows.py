@@ -17,7 +17,8 @@ from test_likelihood_network import FIRST, SECOND, SIGNAL, block_of, hidden_patt
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network
 from nsnn_neuro.likelihood import Lags, NetworkModel, fit_windows, window_bounds
-from nsnn_neuro.likelihood.network_windows import BoundAscent, bound_slope
+from nsnn_neuro.likelihood.network_objective import bound_slope
+from nsnn_neuro.likelihood.network_windows import penalised
 from nsnn_neuro.measures import as_trains
 from nsnn_neuro.models.log_odds import observed, tails
 
@@ -176,15 +177,13 @@ def test_hidden_neurons_are_learned_with_and_without_noise() -> None:
 
 def test_the_ridge_is_the_slope_of_its_penalty() -> None:
     """By differences of ridge / 2 times the sum of squares over the number of windows and repeats; biases are free."""
-    rng, o = np.random.default_rng(1), np.zeros((5, 3, 2, 1))
+    rng = np.random.default_rng(1)
     weights = [rng.normal(size=shape) for shape in MODEL.shapes]
-    settings: dict[str, Any] = {"validation": None, "batch": 3, "eta": 0.1, "draws": 1, "seed": 1}
-    trainer = BoundAscent(MODEL, weights, np.zeros((3, 5, 1, 2)), o, ridge=7.0, **settings)
 
     def penalty(k: int, w: np.ndarray) -> float:
         return 7.0 / 2 * sum(np.sum((w if j == k else one)[1:] ** 2) for j, one in enumerate(weights)) / 6
 
-    for k, found in enumerate(trainer.penalised([np.zeros_like(w) for w in weights])):
+    for k, found in enumerate(penalised([np.zeros_like(w) for w in weights], weights, 7.0 / 6)):
         exact = np.zeros_like(found)
         for index in np.ndindex(*found.shape):
             step = np.zeros_like(found)
@@ -242,23 +241,3 @@ def test_the_door_for_recordings_passes_all_of_it_on() -> None:
         _ = noisy.network
     with pytest.raises(NsnnError, match="hidden_noise = False: expected hidden neurons with noise"):
         dataclasses.replace(MODEL, hidden_noise=False).network([np.zeros((2, 8)), np.zeros((9, 1))])
-
-
-@pytest.mark.parametrize(
-    ("windows", "message"),
-    [
-        (np.zeros(3), "windows = ndarray: expected a pair"),
-        (
-            (np.zeros((4, 20, 3)), np.zeros((4, 1, 20, 1))),
-            r"shapes \(4, 20, 3\) and .*expected x \(n, n_steps, 2\)",
-        ),
-        ((np.zeros((4, 20, 2)), np.zeros((4, 1, 19, 1))), r"expected .* o \(n, n_repeats, n_steps, 1\)"),
-        ((np.full((4, 20, 2), np.nan), np.zeros((4, 1, 20, 1))), "expected finite x"),
-        ((np.ones((4, 20, 2)), np.full((4, 1, 20, 1), 2)), "o of 0 and 1"),
-        ((np.ones((4, 20, 2)), np.zeros((4, 1, 20, 1))), "windows hold no spikes of output 0"),
-        ((np.ones((4, 20, 2)), np.ones((4, 1, 20, 1))), r"stimulus\[0\]: nothing reaches it"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(windows: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        fit_windows(MODEL, windows)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
 
-from nsnn_neuro.likelihood.calibration.calibrate import _inside
+from nsnn_neuro.likelihood.calibration.by_likelihood import _inside
 from nsnn_neuro.likelihood.calibration.limits import Profiler
 from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb, curvature
 

@@ -56,9 +56,10 @@ class Runs:
     def __call__(
         self, points: np.ndarray, n_simulations: int, numbers: Sequence[int], report: Report = lambda _: None
     ) -> np.ndarray:
-        """Statistics (n, n_simulations, n_statistics) of simulated recordings at points (n, K), from 0 to 1.
+        """Statistics (n, n_simulations, n_statistics) of recordings at points (n, K), from 0 to 1.
 
-        numbers : of the noise of each point, (n,); points of one number have the same noise (common random numbers)
+        numbers : of the noise of each point, (n,); points of one number have the same noise (common
+            random numbers)
         report : called with the number of recordings that have been simulated
         """
         made_of = "" if self.out is None else self._made_of(points, n_simulations, numbers)
@@ -68,18 +69,13 @@ class Runs:
             return known
         chunks = np.array_split(np.arange(len(points)), self._n_chunks(len(points), n_simulations))
         tasks = [(points[rows], n_simulations, [numbers[k] for k in rows]) for rows in chunks]
-        found = []
-        if self.n_jobs > 1 and len(tasks) > 1:
-            parts = {}
-            for k, part in in_processes(replace(self, out=None).simulated, tasks, self.n_jobs):
-                parts[k] = part
-                report(len(part) * n_simulations)
-            found = [parts[k] for k in range(len(tasks))]
-        else:
-            for task in tasks:
-                found.append(self.simulated(*task))
-                report(len(task[0]) * n_simulations)
-        result = np.concatenate(found)
+        parts: dict[int, np.ndarray] = {}
+        many = self.n_jobs > 1 and len(tasks) > 1
+        done = in_processes(replace(self, out=None).simulated, tasks, self.n_jobs) if many else None
+        for k, part in done or ((k, self.simulated(*task)) for k, task in enumerate(tasks)):
+            parts[k] = part
+            report(len(part) * n_simulations)
+        result = np.concatenate([parts[k] for k in range(len(tasks))])
         if self.out is not None:
             write_npz(self._file(made_of), {"statistics": result}, {"made_of": made_of}, "out")
         return result
@@ -114,15 +110,11 @@ class Runs:
         return found.reshape(len(points), n_simulations, -1)
 
     def stacked(self, points: np.ndarray) -> Parts:
-        """Neuron, noise and stimulus whose free parameters are arrays, (n,), one value for each of the points (n, K)."""
-        values = self.free.values(points)
-        paths, given = self.free.paths, self.free.parts
-        named = {
-            path: column if unit == "1" else units.pq_quantity(column, unit)
-            for path, column, unit in zip(paths, values.T, self.free.units, strict=True)
-        }
+        """Neuron, noise and stimulus with free parameters as arrays, (n,), of points (n, K)."""
+        values, given = self.free.values(points), self.free.parts
+        named = {one.path: one.quantity(column) for one, column in zip(self.free.each, values.T, strict=True)}
         stimulus: Any = given[2]
-        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in paths):
+        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in named):
             made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
             stimulus = _samples(np.stack(made, axis=1), stimulus, self.dt)
         else:
@@ -134,7 +126,7 @@ class Runs:
         return self.out / f"{made_of[:32]}.npz"
 
     def _kept(self, made_of: str, shape: tuple[int, ...]) -> np.ndarray | None:
-        """The statistics that an earlier call has kept, or None; a damaged file is named in a warning."""
+        """What an earlier call has kept, or None; a damaged file is named in a warning."""
         if self.out is None or not os.path.lexists(self._file(made_of)):
             return None
         path, most = self._file(made_of), 4 * 8 * math.prod(shape) + 10**5
@@ -169,10 +161,6 @@ class Runs:
 
 def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
     """A stimulus of these samples (n_steps, n), one channel for each neuron."""
-    signal = neo.AnalogSignal(
-        units.pq_quantity(values, stimulus.drive_unit)
-        if stimulus.drive_unit != "1"
-        else values * pq.dimensionless,
-        sampling_period=dt * pq.s,
-    )
-    return Recorded(signal)
+    unit = stimulus.drive_unit
+    quantity = values * pq.dimensionless if unit == "1" else units.pq_quantity(values, unit)
+    return Recorded(neo.AnalogSignal(quantity, sampling_period=dt * pq.s))

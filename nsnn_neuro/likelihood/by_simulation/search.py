@@ -1,26 +1,31 @@
 """The parameters whose simulated recordings have the statistics of a recording, with errors.
 
-Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta) and the covariance S(theta) of
-simulated recordings of equal length. All sets of parameters are simulated with the same random numbers.
+Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta)
+and the covariance S(theta) of simulated recordings of equal length. All sets of parameters are
+simulated with the same random numbers.
 
-1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from few recordings each.
-2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings at 2 K + 1 points around the
-   best one, S is pooled over them. The step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short.
+1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from
+   few recordings each.
+2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings
+   at 2 K + 1 points around the best one, S is pooled over them. The step that minimises (s - m - J
+   step)' S^-1 (s - m - J step) is repeated until it is short.
 
-CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a worse one for an AdEx in one of two
-recordings, so that SciPy's search is enough.
+CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a
+worse one for an AdEx in one of two recordings, so that SciPy's search is enough.
 
-The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which is a mean over M simulated
-recordings. S^-1 is corrected for its estimation from M recordings (Hartlap et al. 2007).
+The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which
+is a mean over M simulated recordings. S^-1 is corrected for its estimation from M recordings
+(Hartlap et al. 2007).
 
-Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn & Price 1997, doi
-10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi 10.1051/0004-6361:20066170
+Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn &
+Price 1997, doi 10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi
+10.1051/0004-6361:20066170
 """
 
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -40,7 +45,7 @@ SEARCH, SCORING, OTHERS = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class Scoring:
     """Simulated recordings around a point, and the best step from there."""
 
     centre: np.ndarray
@@ -76,7 +81,7 @@ class Scored:
         )
 
     def best_step(self, target: np.ndarray) -> np.ndarray:
-        """The step (K,) within the bounds and _REACH that brings the mean closest to the statistics `target`."""
+        """The step (K,) within bounds and _REACH that brings the mean closest to `target`."""
         away = self._whitened((target - self.mean)[self.used][:, None])[:, 0]
         low = np.maximum(-self.centre, -_REACH) - 1e-12
         high = np.minimum(1 - self.centre, _REACH) + 1e-12
@@ -108,7 +113,7 @@ def search(
     population: int,
     report: Report,
 ) -> np.ndarray:
-    """The point (K,) with the largest synthetic likelihood, by differential evolution with batches of candidates."""
+    """The point (K,) with the largest synthetic likelihood, by differential evolution."""
     free = runs.free
     n = len(free.names)
 
@@ -139,8 +144,10 @@ def _seeded(seed: int) -> dict[str, int]:
     return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
 
 
-def score(runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report) -> Scored:
-    """Scoring steps from a point, the last one with all `n_simulations` recordings at each point."""
+def score(
+    runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: int, report: Report
+) -> Scoring:
+    """Scoring steps from a point, the last one with all `n_simulations` recordings."""
     centre, width = start, np.full(len(start), 0.04)
     few = max(n_simulations // 4, min(n_simulations, 25))
     for k in range(_ROUNDS):
@@ -154,12 +161,11 @@ def score(runs: Runs, target: np.ndarray, start: np.ndarray, *, n_simulations: i
 
 def _around(
     runs: Runs, target: np.ndarray, centre: np.ndarray, width: np.ndarray, n_simulations: int, report: Report
-) -> Scored:
+) -> Scoring:
     n = len(centre)
-    points = np.tile(centre, (2 * n + 1, 1))
-    for k in range(n):
-        points[1 + k, k] = min(centre[k] + width[k], 1.0)
-        points[1 + n + k, k] = max(centre[k] - width[k], 0.0)
+    points, diagonal = np.tile(centre, (2 * n + 1, 1)), np.arange(n)
+    points[1 + diagonal, diagonal] = np.minimum(centre + width, 1.0)
+    points[1 + n + diagonal, diagonal] = np.maximum(centre - width, 0.0)
     found = runs(points, n_simulations, [SCORING] * len(points), report)
     means = found.mean(axis=1)
     spread = (found - means[:, None]).reshape(-1, found.shape[2])
@@ -167,7 +173,7 @@ def _around(
     used = np.diag(covariance) > _EQUAL
     covariance = covariance[np.ix_(used, used)]
     covariance += 1e-9 * np.diag(np.diag(covariance))
-    apart = np.array([points[1 + k, k] - points[1 + n + k, k] for k in range(n)])
+    apart = points[1 + diagonal, diagonal] - points[1 + n + diagonal, diagonal]
     slopes = ((means[1 : n + 1] - means[n + 1 :]) / apart[:, None]).T[used]
-    at = Scored(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
-    return Scored(centre, at.best_step(target), used, means[0], covariance, slopes, n_simulations)
+    at = Scoring(centre, np.zeros(n), used, means[0], covariance, slopes, n_simulations)
+    return replace(at, step=at.best_step(target))

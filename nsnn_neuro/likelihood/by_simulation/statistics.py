@@ -1,4 +1,4 @@
-"""Summary statistics of the spikes of one neuron, of a recording and of many simulated ones at once.
+"""Summary statistics of the spikes of a recording, and of many simulated ones at once.
 
 They describe the rate, the distribution of the intervals between spikes, their order, and what the stimulus was before the spikes:
 
@@ -110,7 +110,7 @@ def _correlations(logs: np.ndarray, of: np.ndarray, train: np.ndarray, n_groups:
 
 
 def statistics_for(trials: Sequence[Trial], dt: float, drive: np.ndarray | None) -> Statistics:
-    """The statistics for recordings of these trials, with the drive of each step, (n_steps,), or None."""
+    """The statistics for recordings of these trials; drive (n_steps,) or None."""
     first, last = (np.array([trial.counted[k] for trial in trials]) for k in (0, 1))
     names = ["log rate", *(f"log interval, {q:.0%}" for q in QUANTILES), "log CV of intervals"]
     names += [f"interval correlation, lag {a}" + (f" to {b}" if b > a else "") for a, b in _LAGS]

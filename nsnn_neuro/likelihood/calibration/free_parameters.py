@@ -1,7 +1,7 @@
-"""The free parameters of a calibration: their names and bounds, and the models that result from their values.
+"""The free parameters of a calibration: names, bounds, and the models of their values.
 
-Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic scale where both bounds are positive
-and a factor of 5 or more apart, else on a linear one.
+Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic
+scale where both bounds are positive and a factor of 5 or more apart, else on a linear one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import quantities as pq
+from scipy.stats.qmc import Sobol
 
 from ...core import units
 from ...core.checks import did_you_mean
@@ -30,22 +31,53 @@ CONDITIONAL = "conditional"
 
 
 @dataclass(frozen=True, eq=False)
+class FreeParameter:
+    """One free parameter and its bounds."""
+
+    name: str
+    """as the user wrote it"""
+    path: str
+    """with "model." where the user left it out"""
+    low: float
+    """SI"""
+    high: float
+    """SI"""
+    unit: str
+    """SI unit: "s", "V", ..."""
+    shown: tuple[float, str, Any]
+    """unit of the user's bounds: its size in SI, its name, and itself if it is of `quantities`"""
+
+    def quantity(self, values: Any) -> Any:
+        """Values in SI with their unit."""
+        return values if self.unit == "1" else units.pq_quantity(values, self.unit)
+
+
+@dataclass(frozen=True, eq=False)
 class FreeParameters:
-    """Names, bounds and scales of K free parameters, and the parts that they change."""
+    """K free parameters with their scales, and the parts that they change."""
 
     parts: Parts
-    names: tuple[str, ...]
-    """as the user wrote them"""
-    paths: tuple[str, ...]
-    """with "model." where the user left it out"""
-    low: np.ndarray
-    """(K,) SI"""
-    high: np.ndarray
-    """(K,) SI"""
-    units: tuple[str, ...]
-    """SI units: "s", "V", ..."""
-    shown: tuple[tuple[float, str, Any], ...]
-    """unit that the user wrote the bounds in: its size in SI, its name, and the unit itself where it is one of `quantities`"""
+    each: tuple[FreeParameter, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """As the user wrote them."""
+        return tuple(one.name for one in self.each)
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Names with "model."."""
+        return tuple(one.path for one in self.each)
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        """(K,) SI"""
+        return np.array([one.low for one in self.each], dtype=float)
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        """(K,) SI"""
+        return np.array([one.high for one in self.each], dtype=float)
 
     @property
     def logarithmic(self) -> np.ndarray:
@@ -53,7 +85,7 @@ class FreeParameters:
         return (self.low > 0) & (self.high >= _LOGARITHMIC * np.maximum(self.low, 1e-300))
 
     def values(self, u: np.ndarray, *, within: bool = True) -> np.ndarray:
-        """Values in SI of points u, (..., K); those below 0 and above 1 are at the bounds, unless within is False."""
+        """Values in SI of points u, (..., K), kept to the bounds unless within is False."""
         with np.errstate(all="ignore"):
             ratio = np.where(self.logarithmic, self.high / np.where(self.logarithmic, self.low, 1.0), 1.0)
             found = np.where(self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low))
@@ -73,21 +105,22 @@ class FreeParameters:
 
     def start(self) -> np.ndarray:
         """(K,) the values that the parts have, u; the middle for those outside of their bounds."""
-        given = np.array([_value(self.parts, path) for path in self.paths])
+        given = np.array([value_at(self.parts, path) for path in self.paths])
         u = self.place(given)
         return np.where((given >= self.low) & (given <= self.high), u, 0.5)
 
+    def starts(self, seed: int, n: int) -> np.ndarray:
+        """(1 + n, K) the values that the parts have, and n points spread over the bounds."""
+        spread = Sobol(len(self.each), seed=seed).random(n + 1)[1:]
+        return np.concatenate([np.clip(self.start(), 0.0, 1.0)[None], 0.02 + 0.96 * spread])
+
     def quantity(self, name: str, values: Any) -> Any:
-        """Values in SI of a parameter as a quantity like its bounds, of `quantities` or Brian2; plain numbers without a unit."""
-        k = self.names.index(name)
-        size, _, unit = self.shown[k]
-        if self.units[k] == "1" or np.isinf(values).any():
+        """Values in SI of a parameter as a quantity like its bounds, or plain numbers."""
+        one = self.each[self.names.index(name)]
+        size, _, unit = one.shown
+        if one.unit == "1" or np.isinf(values).any():
             return values
-        return (
-            units.brian(values, self.units[k])
-            if unit is None
-            else pq.Quantity(np.asarray(values) / size, unit)
-        )
+        return units.brian(values, one.unit) if unit is None else pq.Quantity(np.asarray(values) / size, unit)
 
     def intervals(self, limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[Any, Any]]:
         """Limits in SI in the units of the bounds."""
@@ -106,9 +139,9 @@ class FreeParameters:
         """
         held = [name for name in self.names if np.isnan(se[name])]
         rows = []
-        for k, name in enumerate(self.names):
-            size, unit, _ = self.shown[k]
-            low, high, value = (x / size for x in (self.low[k], self.high[k], parameters[name]))
+        for one in self.each:
+            name, (size, unit, _) = one.name, one.shown
+            low, high, value = (x / size for x in (one.low, one.high, parameters[name]))
             notes = [(flat or {}).get(name, "")]
             if name in held:
                 notes.insert(0, f"at its {'lower' if value - low < high - value else 'upper'} bound")
@@ -120,7 +153,7 @@ class FreeParameters:
         return pd.DataFrame(rows, columns=columns, index=pd.Index(self.names, name="parameter"))
 
     def lines(self, table: pd.DataFrame, limits: str) -> list[str]:
-        """A `table` as text; where errors are conditional a last line says on what, and `limits` which ones are not."""
+        """A `table` as text; its end says which errors are conditional, and `limits` which not."""
         width = max(len("parameter"), *map(len, self.names))
         lines = [f"  {'parameter':<{width}}  {'value':>10}  {'se':>9}  {'bounds':>18}  unit"]
         for name, row in table.iterrows():
@@ -139,27 +172,26 @@ class FreeParameters:
 
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
-        named = {
-            path: units.pq_quantity(float(value), unit) if unit != "1" else float(value)
-            for path, value, unit in zip(self.paths, values, self.units, strict=True)
-        }
-        made = [
-            _each(part, partial(replaced, part=name, values=named))
-            for name, part in zip(_PARTS, self.parts, strict=True)
-        ]
-        return made[0], made[1], made[2]
+        named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
+        made = zip(_PARTS, self.parts, strict=True)
+        neuron, noise, stimulus = (
+            _each(part, partial(replaced, part=name, values=named)) for name, part in made
+        )
+        return neuron, noise, stimulus
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
-        made = list(self._numbers)
-        for name, part in zip(_PARTS, range(3), strict=True):
-            own = {
-                path.split(".", 1)[1]: float(value)
-                for path, value in zip(self.paths, values, strict=True)
-                if path.startswith(f"{name}.")
-            }
-            made[part] = _each(made[part], partial(_with_si, values=own))
-        return made[0], made[1], made[2]
+        of_part: dict[str, dict[str, float]] = {name: {} for name in _PARTS}
+        for path, value in zip(self.paths, values, strict=True):
+            head, _, rest = path.partition(".")
+            of_part[head][rest] = float(value)
+        made = zip(self._numbers, of_part.values(), strict=True)
+        neuron, noise, stimulus = (_each(part, partial(_with_si, values=changed)) for part, changed in made)
+        return neuron, noise, stimulus
+
+    def rows(self, points: np.ndarray) -> list[Parts]:
+        """`numbers` of points u (n, K), also outside of the bounds."""
+        return [self.numbers(values) for values in self.values(points, within=False)]
 
     @cached_property
     def _numbers(self) -> list[Any]:
@@ -205,27 +237,35 @@ def _with_si(model: Any, values: Mapping[str, float]) -> Any:
 def read_free(free: Any, parts: Parts) -> FreeParameters:
     """The checked free parameters of a calibration.
 
-    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold that may be below its reset
+    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold
+        that may be below its reset
     """
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
     known = list(_known(parts))
-    rows: list[tuple[Any, ...]] = []
+    each = []
     for name, bounds in free.items():
-        path = name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
+        path = full_path(name)
         if path not in known:
             names = [one.removeprefix("model.") for one in known]
             raise NsnnError(
                 f"free has the name {name!r}{did_you_mean(name, names)} (expected one of {', '.join(names)})"
             )
-        rows.append((name, path, *_bounds(name, bounds, parts, path)))
-    low, high = (np.array([row[k] for row in rows]) for k in (2, 3))
-    texts: list[tuple[Any, ...]] = [tuple(row[k] for row in rows) for k in (0, 1, 4, 5)]
-    made = FreeParameters(parts, texts[0], texts[1], low, high, texts[2], texts[3])
+        each.append(FreeParameter(name, path, *_bounds(name, bounds, parts, path)))
+    made = FreeParameters(parts, tuple(each))
     _check_order(made)
     _check_values(made, free)
     return made
+
+
+def full_path(name: Any) -> str:
+    """The name of a parameter with "model." where it is left out.
+
+    >>> full_path("tau_m"), full_path("noise.sigma")
+    ('model.tau_m', 'noise.sigma')
+    """
+    return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
 
 
 def _known(parts: Parts) -> Any:
@@ -250,7 +290,8 @@ def _owner(parts: Parts, path: str) -> tuple[Model, str]:
     return model, last
 
 
-def _value(parts: Parts, path: str) -> float:
+def value_at(parts: Parts, path: str) -> float:
+    """The value in SI of a parameter, of the first of several stimuli."""
     model, name = _owner(parts, path)
     return float(model.si(name))
 

@@ -1,8 +1,9 @@
 """Limits of profile likelihood intervals.
 
-At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along all other parameters is 0. Newton
-steps look for both at once (Venzon & Moolgavkar 1988). Their information begins as the observed one at the maximum and follows the
-slopes from step to step, as in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
+At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along
+all other parameters is 0. Newton steps look for both at once (Venzon & Moolgavkar 1988). Their
+information begins as the observed one at the maximum and follows the slopes from step to step, as
+in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
 which is straight where the likelihood is a parabola, and bent only a little where it is not.
 
 Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .maximise import Ascent, Function, beside, climb, updated, widths
+from .maximise import Function, at_best, beside, updated, widths
 
 _REACH = 0.7  # of the way from the maximum to a limit: the longest step, as longer ones leave curved ridges
 _OFF = 0.1  # nats: the last step, which is not evaluated, corrects the fall by less
@@ -53,7 +54,7 @@ class _Point:
     slope: float
     """of the profile"""
     variance: float
-    """of the parameter, the others at their best: minus the inverse of the profile's second derivative"""
+    """minus the inverse of the second derivative of the profile"""
 
 
 class Profiler:
@@ -72,7 +73,7 @@ class Profiler:
         self._top = top
 
     def limit(self, k: int, sign: int, drop: float) -> Limit:
-        """Where the profile of parameter k is `drop` nats below the maximum, below (sign -1) or above it (1)."""
+        """Where the profile of parameter k has fallen by `drop` nats: sign -1 below, 1 above."""
         information = self._information
         at = self._point(self._top, self.value, self._slopes, information, k)
         widest = _REACH * float(np.sqrt(2 * drop * at.variance))
@@ -95,7 +96,8 @@ class Profiler:
                     end = way if fall > drop else min(outer, way + widest)
                     step = 0.5 * (inner + end) - way
             if turn and at.gain > (_LOST if turn < _PATIENCE else _LEFT):
-                place = self._others_at_best(at.u, k)
+                # nearly at their best, by a search that cannot get lost
+                place = at_best(self._function, at.u, np.arange(len(at.u)) != k, 12, 0.02).u
             else:
                 along = float(np.clip(at.u[k] + sign * step, 0.0, 1.0)) - at.u[k]
                 place = np.clip(at.u + at.rest + along * at.lean, 0.0, 1.0)
@@ -125,26 +127,12 @@ class Profiler:
             u, value, gradient, rest, lean, 0.5 * float(gradient @ rest), float(gradient @ lean), 1.0 / curved
         )
 
-    def _others_at_best(self, u: np.ndarray, k: int) -> np.ndarray:
-        """The best point with parameter k where it is, nearly, by a search that cannot get lost."""
-        others = np.arange(len(u)) != k
-        if not others.any():
-            return u
-
-        def function(points: np.ndarray) -> np.ndarray:
-            rows = np.tile(u, (len(points), 1))
-            rows[:, others] = points
-            return self._function(rows)
-
-        best = u.copy()
-        best[others] = climb(function, Ascent(u[others].copy()), 12, 0.02).u
-        return best
-
 
 def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:
-    """The step outwards to a fall of `drop` nats, from where it is `fall` and grows by `steepness` for each unit.
+    """The step outwards to a fall of `drop` nats, where it is `fall`, growing by `steepness`.
 
-    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that of a parabola.
+    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that
+    of a parabola.
     """
     if fall > _SMALL * drop and steepness > 0:
         root = np.sqrt(2 * fall)

@@ -1,9 +1,11 @@
-"""Maximise a log-likelihood that is a sum over independent stretches, within bounds, and measure its curvature.
+"""Maximise a log-likelihood of independent stretches within bounds; its curvature.
 
-A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches' scores, an estimate of the Fisher
-information (Berndt et al. 1974), corrected by what the last steps showed of the curvature (BFGS updates). Scores are differences
-on one side, all evaluated in one call. They are over so little of a standard error that the curvature does not bias them: where
-parameters nearly replace each other, a bias of a small part of an error in each leads far along the ridge.
+A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches'
+scores, an estimate of the Fisher information (Berndt et al. 1974), corrected by what the last steps
+showed of the curvature (BFGS updates). Scores are differences on one side, all evaluated in one
+call. They are over so little of a standard error that the curvature does not bias them: where
+parameters nearly replace each other, a bias of a small part of an error in each leads far along the
+ridge.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class Ascent:
 
 
 def climb(function: Function, at: Ascent, n_steps: int, tolerance: float) -> Ascent:
-    """Take up to so many steps; done when a step is to gain less than `tolerance` nats, or damped ones gained less."""
+    """Take up to n_steps; done when one is to gain less than `tolerance` nats."""
     values = [at.value]
     for _ in range(n_steps):
         if at.done:
@@ -87,13 +89,13 @@ def _score(function: Function, at: Ascent) -> None:
 
 
 def beside(function: Function, u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The function (K + 1, n_stretches) at small steps along each parameter, towards the middle, and at u; the steps (K,)."""
+    """The function (K + 1, n_stretches) at small inward steps and at u; the steps (K,)."""
     steps = np.where(u < 0.5, width, -width)
     return function(np.concatenate([u + np.diag(steps), u[None]])), steps
 
 
 def widths(information: np.ndarray) -> np.ndarray:
-    """(K,) steps of differences that the curvature does not bias, given the information on each parameter alone."""
+    """(K,) steps of differences without bias, given the information on each parameter."""
     return np.clip(_SMALL / np.sqrt(np.maximum(information, 1e-12)), _FINEST, _FIRST)
 
 
@@ -140,7 +142,7 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
 
 
 def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """An information that agrees with the fall of the gradient over the last steps, still positive (BFGS)."""
+    """An information that agrees with the last changes of the gradient (BFGS)."""
     for step, fall in seen:
         expected = information @ step
         have, want = step @ expected, step @ fall
@@ -149,10 +151,32 @@ def updated(information: np.ndarray, seen: list[tuple[np.ndarray, np.ndarray]]) 
     return information
 
 
-def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
-    """The best ascents from several starts (n, K): a few steps from many of them, then more from ever fewer that are apart.
+def held(function: Function, u: np.ndarray, some: np.ndarray) -> Function:
+    """The function of some of the parameters, by index or mask, the others held at u (K,)."""
 
-    The likelihood of a start says little about the maximum that it leads to: the best three of 32 may all lead to a poor one.
+    def of_some(points: np.ndarray) -> np.ndarray:
+        rows = np.tile(u, (len(points), 1))
+        rows[:, some] = points
+        return function(rows)
+
+    return of_some
+
+
+def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, tolerance: float) -> Ascent:
+    """The point u with some of its parameters, a mask, at their best, and the value there."""
+    if not some.any():
+        return Ascent(u, float(function(u[None]).sum()))
+    best = climb(held(function, u, some), Ascent(u[some].copy()), n_steps, tolerance)
+    point = u.copy()
+    point[some] = best.u
+    return Ascent(point, best.value)
+
+
+def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
+    """The best ascents from starts (n, K): a few steps from many, more from ever fewer.
+
+    The likelihood of a start says little about the maximum that it leads to: the best three of 32
+    may all lead to a poor one.
     """
     values = function(starts).sum(axis=1)
     ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]
@@ -186,17 +210,15 @@ class Curvature:
 
 
 def curvature(function: Function, at: Ascent) -> Curvature:
-    """The observed information, by second differences over half an error, or a quarter of the range where errors are larger.
+    """The observed information by second differences over half an error (0.25 at most).
 
-    They are taken in coordinates in which the scores are uncorrelated, so that parameters that almost replace each other lose no
-    digits.
+    They are taken in coordinates in which the scores are uncorrelated, so that parameters that
+    almost replace each other lose no digits.
     """
     assert at.scores is not None
     u, n = at.u, len(at.u)
     total = at.scores.T @ at.scores
-    idle = np.flatnonzero(np.diag(total) < _FLAT)
-    edge = np.array([k for k in range(n) if k not in idle and not _EDGE < u[k] < 1 - _EDGE], dtype=int)
-    inner = np.array([k for k in range(n) if k not in idle and k not in edge], dtype=int)
+    inner, edge, idle = sort_out(u, np.diag(total) < _FLAT, _EDGE)
     m = len(inner)
     scored = total[np.ix_(inner, inner)]
     smallest, _ = ridge(scored)
@@ -223,8 +245,14 @@ def curvature(function: Function, at: Ascent) -> Curvature:
     return Curvature(back.T @ second @ back, inner, edge, idle)
 
 
+def sort_out(u: np.ndarray, idle: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parameters by index: within their bounds, within `edge` of a bound, and `idle`."""
+    at_bound = ~idle & ~((edge < u) & (u < 1 - edge))
+    return np.flatnonzero(~idle & ~at_bound), np.flatnonzero(at_bound), np.flatnonzero(idle)
+
+
 def ridge(information: np.ndarray) -> tuple[float, Sequence[int]]:
-    """The smallest eigenvalue of an information scaled to a diagonal of ones, and the parameters that its vector moves."""
+    """The smallest eigenvalue of a scaled information, and the parameters that it moves."""
     if not len(information):
         return 1.0, []
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))

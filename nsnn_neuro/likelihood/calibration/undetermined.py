@@ -1,9 +1,11 @@
-"""Errors and warnings about parameters that data do not determine: at a bound, without effect, replaced by others, or too fast."""
+"""Errors and warnings about parameters that data do not determine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
+
+import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -35,15 +37,27 @@ def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
     )
 
 
-def warn_bound(name: str, u: float, limits: str = "") -> None:
-    """Warn of a parameter at a bound, `u` from 0 at the lower to 1 at the upper one.
+def warn_held(
+    names: Sequence[str],
+    u: np.ndarray,
+    edge: Sequence[int] | np.ndarray,
+    idle: Sequence[int] | np.ndarray,
+    *,
+    limits: str = "",
+    what: str = "likelihood",
+) -> None:
+    """Warn of parameters at a bound, u 0 at the lower to 1 at the upper one, and idle ones.
 
     limits : end of the message: where limits are that do not hold for this value only
+    what : does not change with an idle parameter
     """
-    warn(
-        f"{name} is at its {'lower' if u < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others are conditional "
-        f"on this value; widen its bounds, or take it out of free{limits}"
-    )
+    for k in edge:
+        warn(
+            f"{names[k]} is at its {'lower' if u[k] < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others "
+            f"are conditional on this value; widen its bounds, or take it out of free{limits}"
+        )
+    for k in idle:
+        warn(f"{names[k]} does not change the {what}: its error is inf; take it out of free")
 
 
 def warn_flat(flat: Mapping[str, str]) -> None:
@@ -56,13 +70,8 @@ def warn_flat(flat: Mapping[str, str]) -> None:
         )
 
 
-def warn_idle(name: str, what: str = "likelihood") -> None:
-    """Warn of a parameter without effect."""
-    warn(f"{name} does not change the {what}: its error is inf; take it out of free")
-
-
 def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
-    """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, that were not found, or that a better fit moves."""
+    """Warn of ends (name, "lower" or "upper", limit) that a bound cuts off, or that are wrong."""
     cut = [f"{name} at its {side} bound" for name, side, one in ends if one.at_bound]
     if cut:
         warn(
@@ -83,7 +92,7 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
 
 
 def warn_alone(name: str) -> None:
-    """Warn of a parameter whose error cannot be taken from blocks of time, as one of them determines it alone."""
+    """Warn of a parameter that one block of time determines alone, so that it has no error."""
     warn(
         f"{name} is determined by one stretch of the recording alone: its error is inf, and the errors of the others hold for this "
         "value; record longer, with a current that varies more, or take it out of free"

@@ -1,4 +1,4 @@
-"""The likelihood of spikes under a neuron in continuous time, for many sets of its parameters at once."""
+"""The likelihood of spikes under a neuron in continuous time, for many parameters at once."""
 
 from __future__ import annotations
 
@@ -38,19 +38,9 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
             f"noise = {given}: the likelihood needs WhiteNoise or EscapeNoise"
             + ("" if noise is None else f"; {CURE}")
         )
-    if stimulus is not None and not isinstance(stimulus, Stimulus):
-        raise NsnnError(
-            f"stimulus = {type(stimulus).__name__} object: expected a stimulus such as Constant(15*mV), Recorded(signal) or None"
-        )
+    check_stimulus(stimulus, "a stimulus")
     check_compatible(neuron, noise, stimulus)
-    others: list[Any] = [noise] if stimulus is None else [noise, stimulus]
-    for part in others:
-        for field in part.parameter_fields():
-            if np.ndim(part.si(field.name)):
-                raise NsnnError(
-                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, as "
-                    "one neuron is fitted"
-                )
+    check_single(neuron, noise, stimulus)
     if isinstance(noise, EscapeNoise):
         check_escape(neuron, noise)
     elif float(noise.si("sigma")) == 0.0:
@@ -59,13 +49,33 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
         )
 
 
+def check_stimulus(stimulus: Any, expected: str) -> None:
+    """Raise NsnnError for what is neither a stimulus nor None."""
+    if stimulus is not None and not isinstance(stimulus, Stimulus):
+        raise NsnnError(
+            f"stimulus = {type(stimulus).__name__} object: expected {expected} such as Constant(15*mV), Recorded(signal) or "
+            "None"
+        )
+
+
+def check_single(*parts: Any) -> None:
+    """Raise NsnnError for parts with a value for each of several neurons."""
+    for part in parts:
+        for field in () if part is None else part.parameter_fields():
+            if np.ndim(part.si(field.name)):
+                raise NsnnError(
+                    f"{field.name} of {type(part).__name__} has {np.size(part.si(field.name))} values: expected one number, "
+                    "as one neuron is fitted"
+                )
+
+
 def stimulus_of(trial: Trial, stimulus: Any) -> Stimulus | None:
     """The stimulus of the recording that a trial is from."""
     return stimulus[trial.recording] if isinstance(stimulus, tuple) else stimulus
 
 
 def check_start(stimulus: Any, trials: Sequence[Trial], dt: float) -> None:
-    """Raise NsnnError unless a stimulus made of samples starts with the trials: `simulate` takes its first sample there."""
+    """Raise NsnnError unless a stimulus of samples starts with the trials."""
     for trial in trials:
         start = getattr(getattr(stimulus_of(trial, stimulus), "signal", None), "t_start", None)
         if start is None:
@@ -86,9 +96,10 @@ def log_likelihoods(
     *,
     n_jobs: int = 1,
 ) -> np.ndarray:
-    """The log-likelihood (nats) of each stretch between spikes under each row of parameters, (n_rows, n_stretches).
+    """The log-likelihood (nats) of stretches under rows of parameters, (n_rows, n_stretches).
 
-    That of probabilities per step. Stretches are those of all trials in line; one without a step that counts has 0.
+    That of probabilities per step. Stretches are those of all trials in line; one without a step
+    that counts has 0.
 
     grid : with numbers of cells and parts; without effect on escape noise
     """
@@ -126,7 +137,7 @@ def probabilities(
     in_parts: bool = False,
     drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
-    """The probability of a spike in each step of a trial, given the spikes before it, (n_steps,); 0 while refractory.
+    """The probability of a spike in each step, (n_steps,), given those before; 0 while refractory.
 
     start : voltage at the start of the trial; None: that of `simulate`
     in_parts : in each of the parts that a step is divided into, (n_steps * n_parts,)
@@ -219,37 +230,28 @@ def _march(
     n_parts = grid.n_parts or 1
     dt = dt / n_parts
     begin, end = (n_parts * step for step in trial.counted)
-    lanes: list[list[np.ndarray]] = [[] for _ in range(7)]
+    rows = []
     for r, (_, free) in enumerate(items):
-        stop = np.minimum(free.first + free.n_steps, end)
-        values = (
-            free.first,
-            np.maximum(stop - free.first, 0),
-            np.maximum(begin - free.first, 0),
-            free.length,
-            free.start,
-            free.spikes & (free.first + free.n_steps <= end),
-            np.full(len(free.first), r),
-        )
-        for lane, value in zip(lanes, values, strict=True):
-            lane.append(np.asarray(value))
-    first, n_steps, skip, length, start, spikes, row = (np.concatenate(lane) for lane in lanes)
-    counted = n_steps > skip
-    logs = np.zeros(len(first))
-    some = np.zeros(int(counted.sum()))
-    lanes_of = [one[counted] for one in (first, n_steps, skip, length, start, spikes, row)]
+        first, stop = free.first, free.first + free.n_steps
+        counts = np.maximum(np.minimum(stop, end) - first, 0), np.maximum(begin - first, 0)
+        spikes = free.spikes & (stop <= end)
+        rows.append((first, *counts, free.length, free.start, spikes, np.full(len(first), r)))
+    lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
+    counted = lanes[1] > lanes[2]
+    logs, some = np.zeros(len(counted)), np.zeros(int(counted.sum()))
+    lanes = [lane[counted] for lane in lanes]
     drive = np.stack([path.drive for path, _ in items])
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        given: tuple[Any, ...] = (*lanes_of, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+        given: tuple[Any, ...] = (*lanes, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
         passages(*given)
     else:
         faces = np.stack(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        given = (*lanes_of, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        given = (*lanes, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
         march(*given)
     logs[counted] = some
     return logs.reshape(len(items), -1)

@@ -1,13 +1,16 @@
-"""The membrane of a neuron given its spikes: everything that drives it but the noise is then a known function of time.
+"""The membrane of a neuron given its spikes: all but the noise is known then.
 
-With a moving threshold v_thresh + lift(t) the voltage is measured from the lift, x = V - lift, so that the threshold is constant:
+With a moving threshold v_thresh + lift(t) the voltage is measured from the lift, x = V - lift, so
+that the threshold is constant:
 
     tau dx/dt = linear(x + lift) - tau dlift/dt + nonlinear(x) + noise
 
-The jump of the threshold by a spike comes after this spike, so that the chance of a spike does not contain it.
+The jump of the threshold by a spike comes after this spike, so that the chance of a spike does not
+contain it.
 
-All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is released tau_refrac later. A step may
-be divided into an odd number of parts for a membrane that moves far in it; everything here is then given for parts.
+All of it follows `simulate`: a spike of step k counts as at its middle, and the membrane is
+released tau_refrac later. A step may be divided into an odd number of parts for a membrane that
+moves far in it; everything here is then given for parts.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Membrane:
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """The stretches of a trial in which the membrane moves freely: up to a spike, or to the end of the trial.
+    """The stretches in which the membrane moves freely, to a spike or the trial's end.
 
     Steps are those of the trial, or their parts.
     """
@@ -81,7 +84,8 @@ class Stretches:
 def check_neuron(neuron: Any) -> None:
     """Raise NsnnError unless the spikes determine everything but the membrane.
 
-    That is so for a membrane that is reset to one value, with slow variables that only spikes change.
+    That is so for a membrane that is reset to one value, with slow variables that only spikes
+    change.
     """
     who = type(neuron).__name__
     expected = f"the likelihood needs a neuron like LIF, PIF, EIF, QIF or GIF; {CURE}"
@@ -105,11 +109,6 @@ def check_neuron(neuron: Any) -> None:
             )
     if neuron.moving and neuron.nonlinear is not None:
         raise NsnnError(f"model = {who}(...), a nonlinear membrane with a moving threshold: {expected}")
-    for name in fields:
-        if np.ndim(neuron.si(name)):
-            raise NsnnError(
-                f"{name} of {who} has {np.size(neuron.si(name))} values: expected one number, as one neuron is fitted"
-            )
 
 
 def membrane(
@@ -132,7 +131,8 @@ def membrane(
     middle : whether a spike counts as at the middle of its step, or at its end
     lifted : False for a threshold that does not move, so that x is the voltage
     n_parts : of a step, an odd number; above 1 with spikes at the middle of steps
-    known : drives and decays that are known, to which those of this neuron are added: rows of parameters share many
+    known : drives and decays that are known, to which those of this neuron are added: rows of
+        parameters share many
     drives : the same of drives alone, which take less memory where every row has decays of its own
     """
     n, dt = len(o) * n_parts, dt / n_parts
@@ -188,7 +188,7 @@ def _once(known: dict[Any, Any] | None, key: Any, make: Callable[[], Any]) -> An
 
 
 def _content(model: Model) -> tuple[Any, ...]:
-    """What tells a model from others of one call: its values, those of models in it, and which other objects it holds."""
+    """What tells a model from others of one call: values, and which objects it holds."""
     own = {field.name for field in model.parameter_fields()}
     values = [np.asarray(model.si(name)).tobytes() for name in sorted(own)]
     others = [(name, one) for name, one in vars(model).items() if name not in own and name != "_known_si"]
@@ -200,7 +200,7 @@ def _content(model: Model) -> tuple[Any, ...]:
 
 
 def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int) -> np.ndarray:
-    """The drive of each part of a step, (n,): that of its middle, or the sample where the stimulus consists of samples."""
+    """The drive of each part of a step, (n,): at its middle, or the sample."""
     if stimulus.text is not None:
         return np.asarray(stimulus.samples(2 * n, dt / 2)[1::2], dtype=float)
     if isinstance(stimulus, Filtered):
@@ -211,9 +211,10 @@ def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int) -> np.ndarray:
 def _decaying(
     o: np.ndarray, start: float, jump: float, rate: float, middle: bool, n_parts: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A variable that decays and jumps at spikes: at the middle of each part, (n,), and on their grid, (n + 1,).
+    """A variable that decays and jumps at spikes: at the middle of parts, and on their grid.
 
-    In the step of a spike it is as if there were none: the chance of a spike must not depend on this spike.
+    In the step of a spike it is as if there were none: the chance of a spike must not depend on
+    this spike.
     """
     decay, half = np.exp(-rate), np.exp(-rate / 2)
     left = jump * (np.exp(-rate * n_parts / 2) if middle else 1.0)  # at the end of the step of the spike

@@ -1,1 +1,1 @@
-"""Fits to a recorded membrane potential: spikes, the membrane between them by regression, the threshold by maximum likelihood."""
+"""Fits to a recorded membrane potential, and its spikes."""

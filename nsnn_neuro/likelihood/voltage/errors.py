@@ -1,24 +1,28 @@
 """Standard errors of a fit in two steps, by a jackknife over blocks of time.
 
-Both steps solve sums of scores over blocks, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the threshold given that membrane.
-With s_j the scores of block j at the estimate, over all parameters, A_j minus their slopes and A the sum of these, the estimate
-without block j is off by
+Both steps solve sums of scores over blocks, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the
+threshold given that membrane. With s_j the scores of block j at the estimate, over all parameters,
+A_j minus their slopes and A the sum of these, the estimate without block j is off by
 
     d_j = inv(A - A_j) s_j
 
-to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has the slopes of g2 along x1, so
-that the errors of the threshold contain those of the membrane. inv(A) s_j in place of d_j (the "sandwich") is too small: the fit
-adapts to the blocks with the most influence, so that their scores are small.
+to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has
+the slopes of g2 along x1, so that the errors of the threshold contain those of the membrane. inv(A)
+s_j in place of d_j (the "sandwich") is too small: the fit adapts to the blocks with the most
+influence, so that their scores are small.
 
-The degrees of freedom of such a variance are far fewer than blocks where few of them determine a parameter. They are those of a
-chi-square variable with its mean and variance, if scores have the covariance that a true model gives them.
+The degrees of freedom of such a variance are far fewer than blocks where few of them determine a
+parameter. They are those of a chi-square variable with its mean and variance, if scores have the
+covariance that a true model gives them.
 
-A tau_refrac that was read off the mean spike is known to a sample in either direction. Its error is that of a rectangular
-distribution, dt / sqrt(3), and moves the estimates by inv(A) times the slope of the scores along it.
+A tau_refrac that was read off the mean spike is known to a sample in either direction. Its error is
+that of a rectangular distribution, dt / sqrt(3), and moves the estimates by inv(A) times the slope
+of the scores along it.
 
-Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169; Imbens & Kolesar 2016, doi
-10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi 10.1080/07350015.1985.10509471 (estimates in two steps); JCGM
-100:2008, 4.3.7 and G.4.1 (rectangular distribution, sums of errors)
+Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169;
+Imbens & Kolesar 2016, doi 10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi
+10.1080/07350015.1985.10509471 (estimates in two steps); JCGM 100:2008, 4.3.7 and G.4.1 (rectangular
+distribution, sums of errors)
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ _SCORE, _SLOPE = 1e-4, 1e-3  # of differences, on the scale of the bounds
 
 
 def block_logs(rows: Sequence[Parts], samples: Samples) -> np.ndarray:
-    """The log-likelihood of the spikes of each block under each row of parameters, (n_rows, n_blocks)."""
+    """The log-likelihood of each block under rows of parameters, (n_rows, n_blocks)."""
     total = np.zeros((len(rows), samples.n_blocks))
     for trial, block in zip(samples.trials, samples.blocks(), strict=True):
         own = slice(*trial.counted)
@@ -54,7 +58,7 @@ def block_logs(rows: Sequence[Parts], samples: Samples) -> np.ndarray:
 
 
 def jackknife(scores: np.ndarray, slopes: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The covariance of an estimate from the blocks that it is of, and the degrees of freedom of each variance.
+    """The covariance of an estimate, and the degrees of freedom of its variances.
 
     scores : (n_blocks, K) at the estimate, with a sum of 0
     slopes : (n_blocks, K, K) minus their slopes
@@ -81,14 +85,14 @@ def jackknife(scores: np.ndarray, slopes: np.ndarray, expected: np.ndarray) -> t
 
 def two_step_errors(
     first: FreeParameters,
-    fitted: Regression | None,
+    fitted: Regression,
     both: FreeParameters,
     u: np.ndarray,
     inner: np.ndarray,
     samples: Samples,
     refractory: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Covariance and degrees of freedom of membrane and threshold, and the error of the resistance in series.
+    """Covariance and degrees of freedom of membrane and threshold; the series' error.
 
     both : the parameters of the membrane, then those of the threshold
     u : (K,) of both, on the scale of the bounds, as are the errors
@@ -97,19 +101,17 @@ def two_step_errors(
 
     Returns
     -------
-    (K, K), (K,), (K,) the covariance with tau_refrac, and a number in the unit of the last score of the regression
+    (K, K), (K,), (K,) the covariance with tau_refrac, and a number in the unit of the last score of
+    the regression
     """
     n1, n2 = len(first.names), len(both.names) - len(first.names)
-    m1 = 0 if fitted is None else fitted.scores.shape[1]
+    m1 = fitted.scores.shape[1]
     m = m1 + n2
-    scores, slopes = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m))
-    pull = np.zeros(m)
+    scores, slopes, pull = np.zeros((samples.n_blocks, m)), np.zeros((samples.n_blocks, m, m)), np.zeros(m)
     expected = np.zeros_like(slopes)
-    held: list[int] = []
-    if fitted is not None:
-        held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
-        scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
-        expected[:, :m1, :m1], pull[:m1] = fitted.squares * fitted.left**2, fitted.pull
+    held = [k for k in range(n1) if not 0 < fitted.u[k] < 1]
+    scores[:, :m1], slopes[:, :m1, :m1] = fitted.scores, fitted.squares
+    expected[:, :m1, :m1], pull[:m1] = fitted.squares * fitted.left**2, fitted.pull
     if len(inner):
         scores[:, m1:], bent = _scores_and_slopes(both, u, n1, samples)
         if refractory:
@@ -163,7 +165,7 @@ def _scores(free: FreeParameters, u: np.ndarray, first: int, samples: Samples) -
     """The scores of each block along the parameters from `first` on, (n_blocks, n)."""
     steps = _SCORE * np.eye(len(u))[first:]
     points = np.concatenate([u + steps, u - steps])
-    logs = block_logs([free.numbers(values) for values in free.values(points, within=False)], samples)
+    logs = block_logs(free.rows(points), samples)
     return (logs[: len(steps)] - logs[len(steps) :]).T / (2 * _SCORE)
 
 

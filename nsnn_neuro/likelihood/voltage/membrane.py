@@ -1,12 +1,14 @@
 """Regression of a recorded membrane potential between spikes.
 
-Given its spikes the membrane of the model is a known function of time, V(t). The recorded potential is V(t) plus the voltage over a
-resistance in series, which follows the current without delay, plus noise. Least squares of the potential itself, from each reset to
-the next spike, have no bias from noise of the measurement. (Regression of its derivative, as in Mensi et al. 2012, has: with white
-noise of .3 mV at 10 kHz a time constant of 20 ms comes out as 6 ms, if the membrane fluctuates by 3 mV.)
+Given its spikes the membrane of the model is a known function of time, V(t). The recorded potential
+is V(t) plus the voltage over a resistance in series, which follows the current without delay, plus
+noise. Least squares of the potential itself, from each reset to the next spike, have no bias from
+noise of the measurement. (Regression of its derivative, as in Mensi et al. 2012, has: with white
+noise of .3 mV at 10 kHz a time constant of 20 ms comes out as 6 ms, if the membrane fluctuates by 3
+mV.)
 
-Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with a correlation time far below a
-block may have any spectrum.
+Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with
+a correlation time far below a block may have any spectrum.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ _MV = 1e3
 
 
 def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """The membrane of the model at the start of each step given its spikes (V), and whether it moves freely there, (n_steps,) each.
+    """The membrane (V) at the start of steps given the spikes, and where it moves freely.
 
     start : V at the start of the trial
     """
@@ -69,7 +71,7 @@ def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.
 
 
 def compared(parts: Parts, trial: Trial, values: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """The membrane of the model (V), and the steps in which a recorded potential has to follow it, (n_steps,) each."""
+    """The membrane (V), and the steps that a recorded potential has to follow, (n_steps,)."""
     v, inside = noise_free(parts, trial, dt, float(values[0]))
     inside[: max(trial.counted[0], round(SETTLE / dt))] = False
     inside[trial.counted[1] :] = False
@@ -79,7 +81,7 @@ def compared(parts: Parts, trial: Trial, values: np.ndarray, dt: float) -> tuple
 
 
 def difference(parts: Parts, samples: Samples, series: float) -> tuple[float, float]:
-    """What the membrane of a model explains of a recorded potential: fraction of its variance, root mean square of the rest (V).
+    """What the membrane explains: fraction of the variance, root mean square left (V).
 
     series : resistance in series, V for one unit of the current
     """
@@ -105,7 +107,7 @@ class Regression:
     scores: np.ndarray
     """(n_blocks, K + 0 or 1), mV^2"""
     squares: np.ndarray
-    """(n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes, the sums of squares and products of the columns"""
+    """(n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes: sums of squares and products"""
     pull: np.ndarray
     """(K + 0 or 1,) minus the slope of the sum of scores along tau_refrac, mV^2 / s"""
     left: float
@@ -117,7 +119,10 @@ class Regression:
 
 
 def regress(free: FreeParameters, samples: Samples) -> Regression:
-    """Fit the free parameters of the membrane, and a resistance in series."""
+    """Fit the free parameters of the membrane, if there are any, and a resistance in series."""
+    if not free.each:
+        n, none = samples.n_blocks, np.zeros(0)
+        return Regression(none, 0.0, np.zeros((n, 0)), np.zeros((n, 0, 0)), none, 0.0, 1.0, [])
     masks = [
         compared(free.numbers(free.values(free.start())), trial, v, samples.dt)[1]
         for trial, v in zip(samples.trials, samples.values, strict=True)
@@ -158,7 +163,7 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
 
 
 def released_earlier(free: FreeParameters, dt: float) -> tuple[FreeParameters, float]:
-    """The same parameters of a neuron whose tau_refrac is a step shorter, or half as long, and the difference (s)."""
+    """The parameters of a neuron with a shorter tau_refrac, and the difference (s)."""
     time = float(free.parts[0].si("tau_refrac"))
     step = min(dt, time / 2)
     neuron = free.parts[0].with_si({"tau_refrac": time - step})
@@ -186,9 +191,9 @@ def _column(samples: Samples, masks: list[np.ndarray]) -> np.ndarray | None:
 
 
 def _least_squares(residual: Any, free: FreeParameters, series: bool) -> np.ndarray:
-    """The best of two starts: the values of the model, and the middle of the bounds of its time constants."""
+    """The best of two starts: the model's values, and the middle of its time constants."""
     start = np.clip(free.start(), 1e-3, 1 - 1e-3)
-    starts = [start, np.where([unit == "s" for unit in free.units], 0.5, start)]
+    starts = [start, np.where([one.unit == "s" for one in free.each], 0.5, start)]
     low, high = np.zeros(len(start)), np.ones(len(start))
     if series:
         starts = [np.append(one, 0.0) for one in starts]

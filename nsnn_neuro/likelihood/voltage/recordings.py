@@ -36,9 +36,10 @@ class Recording:
 
 
 def read_voltage(voltage: Any) -> list[Recording]:
-    """The trials of `voltage`: a neo.AnalogSignal, a neo.Block with one in each segment, or a list of these.
+    """The trials of `voltage`: a neo.AnalogSignal, a neo.Block, or a list of these.
 
-    NsnnError : no signal, or several, NaN, values that are no membrane potential, sampling that differs between trials
+    NsnnError : no signal, or several, NaN, values that are no membrane potential, sampling that
+        differs between trials
     """
     parts = voltage if isinstance(voltage, list | tuple) else [voltage]
     found = [one for part in parts for one in _trials(part)]

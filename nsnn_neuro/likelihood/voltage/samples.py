@@ -32,7 +32,7 @@ class Samples:
     values: list[np.ndarray]
     """of each trial, (n_steps,) V at the start of each step"""
     current: list[np.ndarray] | None
-    """of each trial, (n_steps,) what flows through a resistance in series, in the unit of the signal; None if it does not vary"""
+    """of each trial, (n_steps,) through a resistance in series, in the signal's unit, or None"""
     dt: float
     n_blocks: int
 
@@ -86,9 +86,11 @@ def read_samples(
 ) -> Samples:
     """The potential and the spikes on the steps of a fit.
 
-    dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to 0.1 ms
+    dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to
+        0.1 ms
 
-    NsnnError : a voltage that is none, trains or a stimulus of another time, a dt that is no multiple of the sampling interval
+    NsnnError : a voltage that is none, trains or a stimulus of another time, a dt that is no
+        multiple of the sampling interval
     """
     several = isinstance(stimulus, tuple)
     stimuli = stimulus if several else (stimulus,)
@@ -157,7 +159,7 @@ def _every(period: float, dt: Any) -> int:
 
 
 def _check_length(stimulus: Any, recordings: list[Recording]) -> None:
-    """Raise NsnnError where the stimulus is not the one of the recordings: another number of samples, or another rate."""
+    """Raise NsnnError where the stimulus has another duration than the recordings."""
     signal = getattr(stimulus, "signal", None)
     if signal is None:
         return
@@ -174,7 +176,7 @@ def _check_length(stimulus: Any, recordings: list[Recording]) -> None:
 
 
 def _current(stimulus: Any, n: int, dt: float) -> np.ndarray:
-    """What flows in each step, in the unit of the signal: of amperes where the gain is a resistance; 0 if it is no signal."""
+    """What flows in each step: amperes where the gain is a resistance; 0 if no signal."""
     if isinstance(stimulus, Filtered):
         one = units.pq_quantity(1.0, stimulus.unit("gain"))
         bare = Filtered(

@@ -30,21 +30,25 @@ def detect_spikes(
 ) -> neo.Block:
     """Spikes of a recorded membrane potential: peaks above a level that are high and short enough.
 
-    A shoulder of a broad spike rises little above the trough before it, and is not counted. The time of a spike is that of its last
-    upward crossing of the level, or of half its height where the trough before it is above the level, interpolated between samples.
+    A shoulder of a broad spike rises little above the trough before it, and is not counted. The
+    time of a spike is that of its last upward crossing of the level, or of half its height where
+    the trough before it is above the level, interpolated between samples.
 
     Parameters
     ----------
-    voltage : neo.AnalogSignal in a unit of voltage, a neo.Block with one in each segment, or a list of them, one for each repeat
+    voltage : neo.AnalogSignal in a unit of voltage, a neo.Block with one in each segment, or a list
+        of them, one for each repeat
     level : voltage that the peak reaches, default -20 mV
-    height : voltage by which the peak is at least above the higher one of the troughs before and after it; by default a third
-        of the median of all peaks that reach the level and are 20 mV above it, and 20 mV at least
+    height : voltage by which the peak is at least above the higher one of the troughs before and
+        after it; by default a third of the median of all peaks that reach the level and are 20 mV
+        above it, and 20 mV at least
     max_width : longest time at half of its height, default 10 ms
     min_interval : time, default 1 ms: a peak that follows a spike within it belongs to this spike
 
     Returns
     -------
-    neo.Block : a segment with one spike train for each repeat; annotations["doubtful"] is the number of doubtful spikes
+    neo.Block : a segment with one spike train for each repeat; annotations["doubtful"] is the
+    number of doubtful spikes
 
     Raises
     ------
@@ -52,8 +56,8 @@ def detect_spikes(
 
     Warns
     -----
-    of doubtful spikes: those that are close to height or max_width (a factor of 0.8), and upward crossings of the level that were
-    left out
+    of doubtful spikes: those that are close to height or max_width (a factor of 0.8), and upward
+    crossings of the level that were left out
 
     Source: Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
 
@@ -128,7 +132,7 @@ def _candidates(one: Recording, level: float, height: float) -> _Peaks:
 def _spikes(
     one: Recording, peaks: _Peaks, level: float, height: float, width: float, min_interval: float
 ) -> tuple[np.ndarray, int, int]:
-    """The times (s) of the spikes, how many of them are doubtful, and how many others rise through the level."""
+    """The times (s) of spikes, how many are doubtful, and how many others rise."""
     v = one.values
     spike = (peaks.rises >= height) & (peaks.widths <= width)
     close = (peaks.rises < height / _CLOSE) | (peaks.widths > width * _CLOSE)
@@ -158,10 +162,11 @@ def _upward(v: np.ndarray, level: float) -> np.ndarray:
 
 
 def end_of_spike(values: list[np.ndarray], spikes: list[np.ndarray], dt: float) -> float:
-    """How long after its beginning a spike is over on average (s), at most 10 ms and less than the shortest interval.
+    """How long after its beginning a spike is over on average (s), at most 10 ms.
 
-    That is when the mean voltage after spikes is lowest; the end of the time for which it is held there, in a simulated neuron; or,
-    where it goes on falling slowly, when it falls at less than 5 % of its steepest.
+    That is when the mean voltage after spikes is lowest; the end of the time for which it is held
+    there, in a simulated neuron; or, where it goes on falling slowly, when it falls at less than 5
+    % of its steepest.
 
     values : voltage of each trial on steps of dt
     spikes : steps with a spike, of each trial

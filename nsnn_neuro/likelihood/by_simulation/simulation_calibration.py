@@ -1,0 +1,158 @@
+"""`SimulationCalibration`: the result of `calibrate(..., method="simulation")`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f as f_distribution
+
+from ...core.checks import check_seed, positive
+from ...core.errors import NsnnError
+from ..calibration.calibrated import Calibrated
+from .runs import Runs
+from .search import OTHERS, Scoring
+
+_AT_ONCE = 500  # recordings of `simulator` in a run
+_WITHOUT = (
+    'a calibration with method="simulation" has no likelihood of the spikes; {}, or fit with '
+    'method="likelihood" where the neuron has one'
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SimulationCalibration(Calibrated):
+    """A neuron whose simulated spikes have the statistics of recorded ones; see `calibrate`.
+
+    Parameters are in SI (s, V); `print(fit)`, `table` and `interval` are in the units of the
+    bounds. `fit.statistics` compares statistic by statistic. Scores and profiles are those of
+    method="likelihood" only, as this fit has no likelihood of the spikes.
+
+    >>> from brian2 import ms, mV, second
+    >>> from nsnn_neuro import Constant, LIF, OUNoise, calibrate, simulate
+    >>> potentials = {"v_rest": 0*mV, "v_reset": 10*mV, "v_thresh": 20*mV}
+    >>> cell, drive = LIF(tau_m=10*ms, tau_refrac=2*ms, **potentials), Constant(19*mV)
+    >>> options, true = {"dt": 1*ms, "engine": "numpy"}, OUNoise(4*mV, 10*ms)
+    >>> block = simulate(cell, true, drive, trials=5, duration=300*ms, seed=1, **options)
+    >>> free, start = {"noise.sigma": (1*mV, 20*mV)}, OUNoise(3*mV, 10*ms)
+    >>> fit = calibrate(cell, free, noise=start, stimulus=drive, trains=block, method="simulation",
+    ...                 n_simulations=30, n_generations=1, **options)
+    >>> abs(fit.parameters["noise.sigma"] - 0.004) < 2 * fit.se["noise.sigma"], fit.p > 0.01
+    (True, True)
+    """
+
+    n_runs: int
+    """recordings that were simulated"""
+    _target: np.ndarray
+    _mean: np.ndarray
+    _scoring: Scoring
+    _runs: Runs
+
+    _NO_PROFILE: ClassVar[str] = "a fit by simulation has no profile, as it has no likelihood of the spikes"
+    absent: ClassVar[dict[str, str]] = {
+        "score": _WITHOUT.format("compare its simulated spikes by likelihood.compare_models"),
+        "evaluate": _WITHOUT.format("use fit.statistics"),
+        "rescaled": _WITHOUT.format("use fit.p, the test of the statistics"),
+        "profile": _WITHOUT.format("use fit.interval()"),
+    }
+
+    def _head(self) -> list[str]:
+        duration, number = self._runs.statistics.duration, int(self._scoring.used.sum())
+        return [
+            f"Calibration of {type(self.model).__name__} by simulation: {self.n_spikes} spikes in {duration:g} s",
+            f"{number} statistics, chi2 {self.chi2:.3g}, p = {self.p:.2g}; {self.n_runs} simulated recordings",
+        ]
+
+    @property
+    def chi2(self) -> float:
+        """Squared distance of the recording's statistics to the fit's, by their covariance."""
+        scoring = self._scoring
+        return scoring.distance((self._target - self._mean)[scoring.used]) / (1 + 1 / scoring.n_simulations)
+
+    @property
+    def p(self) -> float:
+        """Probability of at least this `chi2` if the model is true (Hansen's test).
+
+        It is small where the model cannot have these statistics. From the F distribution of
+        Hotelling's statistic, as the covariance is estimated too. NaN with as many parameters as
+        statistics.
+
+        Source: Hansen 1982, doi 10.2307/1912775
+        """
+        m, used = self._scoring.n_simulations, int(self._scoring.used.sum())
+        p = used - int(np.isfinite(np.diag(self._scaled)).sum())
+        if p < 1:
+            return float("nan")
+        raw = self.chi2 * (m - 1) / (m - used - 2)  # without the factor of the inverse covariance
+        return float(f_distribution.sf(raw * (m - p) / (p * (m - 1)), p, m - p))
+
+    @property
+    def statistics(self) -> pd.DataFrame:
+        """Statistics of recording and fit: recorded, simulated, sd (of a recording), z."""
+        sd = np.full(len(self._target), np.nan)
+        sd[self._scoring.used] = np.sqrt(np.diag(self._scoring.covariance))
+        z = (self._target - self._mean) / sd
+        columns = {"recorded": self._target, "simulated": self._mean, "sd": sd, "z": z}
+        return pd.DataFrame(columns, index=list(self._runs.statistics.names))
+
+    def prior(self, reach: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds (K,) of `simulator`'s theta: 0 and 1 for each free parameter.
+
+        reach : only as far from the fit as this number of standard errors, on the scale of theta. A
+            density that is learned from few simulations is then that of the region that matters
+        """
+        n = len(self._u)
+        if reach is None:
+            return np.zeros(n), np.ones(n)
+        far = positive(reach, "1", "reach") * np.sqrt(np.diag(self._scaled))
+        far = np.where(np.isfinite(far), far, 1.0)
+        return np.clip(self._u - far, 0.0, 1.0), np.clip(self._u + far, 0.0, 1.0)
+
+    def values(self, theta: Any) -> np.ndarray:
+        """Parameters in SI (n, K), in the order of `parameters`, of theta (n, K).
+
+        theta is 0 at the lower and 1 at the upper bound, on a logarithmic scale for bounds that are
+        positive and a factor of 5 apart.
+        """
+        return self._free.values(self._thetas(theta))
+
+    def simulator(self, *, seed: int = 0) -> Callable[[Any], Any]:
+        """A function of theta (n, K) that simulates a recording for each row, for `sbi`.
+
+        It returns the statistics (n, S) of each, minus those of the recording, divided by their
+        standard deviation at the fit: the recording itself has S zeros. theta is from 0 to 1 (see
+        `prior` and `values`). Each row has its own noise, and each call of the function as well. A
+        torch tensor gives a tensor.
+
+        Source: Tejero-Cantero et al. 2020, doi 10.21105/joss.02505 (sbi)
+        """
+        runs = replace(self._runs, seed=check_seed(seed), out=None)
+        used = self._scoring.used
+        sd = np.sqrt(np.diag(self._scoring.covariance))
+        done = OTHERS
+
+        def simulated(theta: Any) -> Any:
+            nonlocal done
+            points = self._thetas(theta)
+            numbers = np.arange(done, done + len(points))
+            done += len(points)
+            parts = [
+                runs(points[k : k + _AT_ONCE], 1, numbers[k : k + _AT_ONCE].tolist())[:, 0]
+                for k in range(0, len(points), _AT_ONCE)
+            ]
+            scaled = (np.concatenate(parts)[:, used] - self._target[used]) / sd
+            return theta.new_tensor(scaled) if hasattr(theta, "new_tensor") else scaled
+
+        return simulated
+
+    def _thetas(self, theta: Any) -> np.ndarray:
+        points, n = np.asarray(theta, dtype=float), len(self._u)
+        if points.ndim != 2 or points.shape[1] != n or not ((points >= 0) & (points <= 1)).all():
+            raise NsnnError(
+                f"theta has shape {points.shape}: expected (n, {n}), one column for each free parameter, with values from "
+                "0 to 1"
+            )
+        return points

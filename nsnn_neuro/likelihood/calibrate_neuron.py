@@ -1,0 +1,220 @@
+"""`calibrate`: fit a noisy neuron to recorded spikes; the door to the three methods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+from ..core.checks import check_seed, one_of, positive, suggest_keywords, whole
+from ..core.errors import NsnnError
+from ..core.units import shown
+from ..models.neurons import Neuron
+from ..models.noise import Noise
+from ..models.stimuli import Stimulus
+from .by_simulation.simulation_calibration import SimulationCalibration
+from .by_simulation.simulation_fit import calibrate_by_simulation
+from .calibration.by_likelihood import calibrate_by_likelihood
+from .calibration.calibrated import Given
+from .calibration.calibration import Calibration
+from .continuous.probability import DT
+from .voltage.voltage_calibration import VoltageCalibration
+from .voltage.voltage_fit import calibrate_by_voltage
+
+
+@overload
+def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]] | None = None,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: Literal["likelihood"] = "likelihood",
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Calibration: ...
+@overload
+def calibrate(
+    model: Neuron, free: Any = None, *, method: Literal["simulation"], **options: Any
+) -> SimulationCalibration: ...
+@overload
+def calibrate(
+    model: Neuron, free: Any = None, *, method: Literal["voltage"], **options: Any
+) -> VoltageCalibration: ...
+@suggest_keywords  # type: ignore[misc]  # **options stand for the arguments of the first one
+def calibrate(
+    model: Neuron,
+    free: dict[str, tuple[Any, Any]] | None = None,
+    *,
+    noise: Noise,
+    stimulus: Stimulus | Sequence[Stimulus] | None = None,
+    trains: Any = None,
+    voltage: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    dt: Any = None,
+    method: str = "likelihood",
+    seed: int = 0,
+    n_jobs: int = 1,
+    n_simulations: int | None = None,
+    n_generations: int | None = None,
+    engine: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Any = None,
+) -> Calibration | SimulationCalibration | VoltageCalibration:
+    """Fit parameters of a noisy neuron to recorded spikes, with standard errors.
+
+    The likelihood is that of the neuron that `simulate` runs, without approximation but for the
+    grid: given its spikes, adaptation currents and moving thresholds are known functions of time,
+    and a Fokker-Planck equation gives the probability of the next spike (`survival`). With escape
+    noise the probability is known directly.
+
+        free = {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV), "stimulus.gain": (0*mV, 9*mV)}
+        fit = calibrate(cell, free, noise=WhiteNoise(3*mV), trains=block, t_stop=5*second,
+                        stimulus=Filtered(signal, gain=4*mV, offset=8*mV))
+        print(fit)
+        fit.score(block, t_start=5*second), fit.rescaled(block, t_start=5*second).p
+
+    Spikes determine voltages only relative to each other: keep two of them, such as v_reset and
+    v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
+
+    method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`,
+    `ConductanceNoise`): it finds the parameters whose simulated recordings have the statistics of
+    the recorded one (rate, intervals and their order, mean drive at spikes), by differential
+    evolution and Fisher scoring of their synthetic likelihood. Where both methods apply, prefer
+    "likelihood": it is faster and its errors are smaller.
+
+    method="voltage" fits a neuron with escape noise to its recorded membrane potential and the
+    injected current in two steps: the membrane between spikes by regression, then the threshold by
+    maximum likelihood of the spikes. Recordings have to be bridge-balanced, or from a second
+    electrode: a resistance in series that is left is fitted and reported, but the capacitance of an
+    electrode is not removed.
+
+        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), voltage=v,
+                  stimulus=Filtered(current, gain=100*Mohm), method="voltage")
+
+    Parameters
+    ----------
+    model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes
+        change; with method="simulation" any neuron. Parameters that are not free keep its values
+    free : name -> (lower, upper) bound. "tau_m" is a parameter of the model, "noise.sigma" and
+        "stimulus.gain" of the others, as in `sweep`. Bounds that are positive and a factor of 5
+        apart are searched on a logarithmic scale. For method="voltage" a bound of None is a
+        default, and None in place of the dict frees all that has one: tau_m, v_rest, v_reset,
+        tau_refrac, the gain, the jumps of currents and threshold, v_thresh and the noise's width
+    noise : `WhiteNoise` or `EscapeNoise`; any noise with method="simulation", `EscapeNoise` with
+        method="voltage"
+    stimulus : drive of all trials; a recorded one as `Filtered` or `Recorded`; None: no drive. Of
+        several recordings a list, with stimuli of one kind, which share the free parameters (not
+        with method="simulation")
+    trains : spikes of one neuron: a neo.Block, a list of neo.SpikeTrain, or of arrays of seconds
+        (with t_stop). Of several recordings a list of these, one for each stimulus. With
+        method="voltage" None takes those of `voltage`, if it is a Block with spikes, else
+        `likelihood.detect_spikes(voltage)`
+    voltage : recorded membrane potential, for method="voltage": a neo.AnalogSignal in mV, a
+        neo.Block with one in each segment, or a list of them for repeats, of the time of the
+        stimulus. Of several recordings a list of these
+    t_start, t_stop : fit the spikes from here to here, of each trial; spikes before t_start count
+        as given
+    dt : step, default 0.1 ms, or the multiple of the sampling interval of `voltage` closest to it;
+        a step has at most one spike
+    method : "likelihood", "simulation" or "voltage"
+    seed : of the 31 starts of the search beside the model's own values; and of the simulations
+    n_jobs : threads, or processes with method="simulation"
+    n_simulations : with method="simulation": recordings simulated for each set of parameters around
+        the maximum, default 100; the search simulates a tenth of them, 8 or more. The variance of
+        an estimate grows by 1 / n_simulations
+    n_generations : likewise: of differential evolution, at most, default 20, each with 8 candidates
+        per free parameter, 16 or more
+    engine : likewise: as for `simulate`
+    out : likewise: folder for finished simulations; the same call continues where a killed one was
+    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
+        notebook
+
+    Returns
+    -------
+    `Calibration` : .parameters and .se (SI), .model, .noise, .stimulus ready for `simulate`,
+        .interval, .profile, .score and .rescaled; a `likelihood.SimulationCalibration` or
+        `likelihood.VoltageCalibration` with the other methods
+
+    Raises
+    ------
+    NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the
+        models refuse, that allow a threshold below the reset or a refractory time above an
+        interval; no spikes; a stimulus that is too short; parameters that cannot be distinguished;
+        a voltage of another length than the stimulus, without spikes, with NaN, flat, clipped, or
+        in volts where mV are meant
+
+    Warns
+    -----
+    for a parameter at a bound, whose error is NaN and on which those of the others are conditional,
+    for a likelihood that is flat within 2 nats up to a bound, for a parameter that does not matter,
+    whose error is inf, for parameters that almost replace each other, and for a dt that is too long
+    for a weak noise, or for the fitted time constants, as for `simulate`
+
+    Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi
+    10.1038/nature09319 (simulation); Mensi et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et
+    al. 2015, doi 10.1371/journal.pcbi.1004275 (voltage)
+
+    >>> from brian2 import ms, mV, second
+    >>> from nsnn_neuro import Constant, LIF, WhiteNoise, simulate
+    >>> cell = LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+    >>> options = {"duration": 2*second, "seed": 1, "engine": "numpy"}
+    >>> block = simulate(cell, WhiteNoise(4*mV), Constant(19*mV), **options)
+    >>> free = {"noise.sigma": (1*mV, 20*mV), "stimulus.v": (0*mV, 40*mV)}
+    >>> print(calibrate(cell, free, noise=WhiteNoise(3*mV), stimulus=Constant(15*mV), trains=block))
+    Calibration of LIF: 44 spikes in 20000 steps of 0.0001 s
+    log-likelihood -306.375 nats, 0.224 bits per spike (of the fitted data)
+      parameter         value         se              bounds  unit
+      noise.sigma        4.88       0.67             1 to 20  mV
+      stimulus.v        17.15        1.1             0 to 40  mV
+    """
+    one_of(method, ("likelihood", "simulation", "voltage"), "method")
+    if voltage is not None and method != "voltage":
+        raise NsnnError(
+            f"voltage = {type(voltage).__name__} object, method = {method!r}: expected method='voltage'"
+        )
+    options: dict[str, Any] = {
+        "n_simulations": n_simulations,
+        "n_generations": n_generations,
+        "engine": engine,
+        "out": out,
+    }
+    step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
+    drive = stimulus if method == "simulation" else _stimuli(stimulus)
+    parts = model, noise, drive
+    given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress)
+    if method == "simulation":
+        return calibrate_by_simulation(given, jobs, **options)
+    for name, value in options.items():
+        if value is not None:
+            raise NsnnError(
+                f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
+            )
+    return (
+        calibrate_by_voltage(given, voltage, dt)
+        if method == "voltage"
+        else calibrate_by_likelihood(given, jobs)
+    )
+
+
+def _stimuli(stimulus: Any) -> Any:
+    """The stimulus, or a tuple of those of several recordings."""
+    if not isinstance(stimulus, list | tuple):
+        return stimulus
+    kinds = [type(one).__name__ for one in stimulus]
+    if not stimulus or len(set(kinds)) > 1:
+        raise NsnnError(
+            f"stimulus: a list of {', '.join(kinds) or 'nothing'}: expected stimuli of one kind, one for each recording"
+        )
+    return tuple(stimulus)

@@ -1,0 +1,201 @@
+"""`calibrate(..., method="likelihood")`: the most likely parameters of recorded spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...core.progress import progress_bar
+from ...models.escape import EscapeNoise
+from ..continuous.cells import Grid, check_resolved
+from ..continuous.conditional import check_parts, check_start, enough_for_a_fit, log_likelihoods
+from ..continuous.given_spikes import stretches
+from ..continuous.trials import Trial, read_recordings
+from .calibrated import Given, count_spikes, estimates, gain_per_spike, scaled_covariance
+from .calibration import Calibration
+from .free_parameters import FreeParameters, read_free
+from .maximise import FLAT_RIDGE, Ascent, Curvature, Function, at_best, climb, curvature, ridge, search
+from .undetermined import refuse_indistinct, warn_fast, warn_held, warn_similar
+
+# of the search, without and with a nonlinear membrane
+_COARSE = {False: Grid(48, 1, 4), True: Grid(72, 1, 2)}
+_ROUGH_CELLS = 144  # at most, of a first climb where steps are divided
+_CURVATURE_STRIDE = 2  # parts that are taken at once where the curvature is measured
+_N_STARTS = 31
+_N_LEVELS = 9  # of the noise, over its bounds
+_MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
+_RIVALS = 5.0  # nats between ascents of a search of which either may be the better one
+_INSIDE = 0.3  # of the range: how far from its bounds a parameter that one holds starts again
+_ON_HALF = 0.02  # nats that a climb on half of the cells leaves
+# smallest eigenvalue of the scaled information where errors are some thirty times those one by one
+_ALMOST_REPLACED = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class _Likelihood:
+    """The log-likelihood of the trials as a function of the free parameters."""
+
+    free: FreeParameters
+    trials: list[Trial]
+    dt: float
+    n_jobs: int
+
+    def on(self, grid: Grid) -> Function:
+        """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
+        trials, dt, jobs = self.trials, self.dt, self.n_jobs
+        return lambda points: log_likelihoods(self.free.rows(points), trials, dt, grid, n_jobs=jobs)
+
+    def enough(self, u: np.ndarray) -> Grid:
+        """A grid for a fit that ends near a point u (K,)."""
+        return enough_for_a_fit(self.free.numbers(self.free.values(u)), self.trials, self.dt)
+
+
+def calibrate_by_likelihood(given: Given, n_jobs: int) -> Calibration:
+    """The most likely parameters of a neuron."""
+    parts, dt = given.parts, given.dt
+    for stimulus in parts[2] if isinstance(parts[2], tuple) else (parts[2],):
+        check_parts(*parts[:2], stimulus)
+    free = read_free(given.free, parts)
+    trials = read_recordings(given.trains, parts[2], dt, given.t_start, given.t_stop)
+    check_start(parts[2], trials, dt)
+    count_spikes(trials, free.names)
+    _check_refractory(free, trials, dt)
+    likelihood = _Likelihood(free, trials, dt, n_jobs)
+    with progress_bar(given.progress, "calibrating") as report:
+        tell = report or (lambda _: None)
+        ascents = search(likelihood.on(_coarse(likelihood)), free.starts(given.seed, _N_STARTS))
+        tell(0.5)
+        at, grid = _maximum(likelihood, ascents)
+        tell(0.8)
+        stride = replace(grid, stride=_CURVATURE_STRIDE)
+        at, observed = _confirm_maximum(likelihood.on(grid), likelihood.on(stride), at)
+        tell(1.0)
+    return _result(likelihood, at, observed, grid)
+
+
+def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Grid]:
+    """The maximum near the best points of a search, on as fine a grid as it needs."""
+    best = ascents[0]
+    at, grid = Ascent(best.u, width=best.width), likelihood.enough(best.u)
+    if grid.integral:
+        grid = replace(grid, n_parts=1)
+        at = _noise_level(likelihood.on(grid), likelihood.free, ascents)
+    elif (grid.n_parts or 1) > 1:
+        # the search had few parts, and where it ended may need far more than the maximum
+        rough = Grid(min(grid.n_cells or 0, _ROUGH_CELLS), 1 + 2 * ((grid.n_parts or 1) // 4))
+        at = climb(likelihood.on(rough), at, 30, 0.05)
+        at = Ascent(at.u, width=at.width)
+        grid = likelihood.enough(at.u)
+    elif grid.n_cells is not None:
+        # most of the way, and the information there, cost half on half of the cells; errors of fewer
+        # cells are as large as the differences between maxima
+        cells = max(_COARSE[False].n_cells or 0, grid.n_cells // 2)
+        half = likelihood.on(Grid(cells, 1, _CURVATURE_STRIDE))
+        rivals = [one for one in ascents if one.value > best.value - _RIVALS]
+        rivals += [_inside(half, one) for one in rivals if np.any((one.u <= 0) | (one.u >= 1))]
+        near = [climb(half, Ascent(one.u, width=one.width), 30, _ON_HALF) for one in rivals]
+        at = max(near, key=lambda one: one.value)
+        at = Ascent(at.u, width=at.width, information=_filled(curvature(half, at), at))
+    for _ in range(3):
+        at = climb(likelihood.on(grid), at, 30, 1e-3)
+        needed = likelihood.enough(at.u)
+        if grid.holds(needed):
+            break
+        grid, at = needed, Ascent(at.u, width=at.width)
+    return at, grid
+
+
+def _noise_level(function: Function, free: FreeParameters, ascents: list[Ascent]) -> Ascent:
+    """The best start near those of a search whose cells blur a narrow density.
+
+    Such a search says nothing about a weak noise.
+    """
+    points = np.array([one.u for one in ascents])
+    if "noise.sigma" in free.paths:
+        levels = np.linspace(0.0, 1.0, _N_LEVELS)
+        points = np.concatenate([points, np.repeat(points, _N_LEVELS, axis=0)])
+        points[len(ascents) :, free.paths.index("noise.sigma")] = np.tile(levels, len(ascents))
+    return Ascent(points[np.argmax(function(points).sum(axis=1))])
+
+
+def _inside(function: Function, at: Ascent) -> Ascent:
+    """Another start, with parameters that a bound holds well inside and the others at their best.
+
+    A ridge may be higher there.
+    """
+    at_bound = (at.u <= 0) | (at.u >= 1)
+    u = np.where(at_bound, np.clip(at.u, _INSIDE, 1 - _INSIDE), at.u)
+    return Ascent(at_best(function, u, ~at_bound, 30, _ON_HALF).u)
+
+
+def _filled(observed: Curvature, at: Ascent) -> np.ndarray:
+    """(K, K) the observed information; that of the scores where it is not known."""
+    assert at.scores is not None
+    information = np.diag((at.scores**2).sum(axis=0))
+    information[np.ix_(observed.inner, observed.inner)] = observed.information
+    return np.asarray(information)
+
+
+def _coarse(likelihood: _Likelihood) -> Grid:
+    """The grid of the search: coarse, but with parts of steps where the model needs them."""
+    free = likelihood.free
+    usual = _COARSE[free.parts[0].nonlinear is not None]
+    n_parts = likelihood.enough(np.clip(free.start(), 0.0, 1.0)).n_parts or 1
+    return usual if n_parts == 1 else replace(usual, n_parts=1 + 2 * (n_parts // 8), stride=1)
+
+
+def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple[Ascent, Curvature]:
+    """The maximum and the curvature there, once a climb with this curvature gains nothing.
+
+    Curved ridges stop a climb early.
+    """
+    for _ in range(_MOST_CLIMBS):
+        observed = curvature(strided, at)
+        again = climb(function, Ascent(at.u.copy(), information=_filled(observed, at)), 30, 1e-3)
+        gained = again.value - at.value
+        if gained > 0:
+            at = again
+        if gained < _LEAST_GAIN:
+            break
+    return at, observed
+
+
+def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
+    """Raise NsnnError where tau_refrac may be longer than an interval."""
+    values = free.values(free.start())
+    if "model.tau_refrac" in free.paths:
+        values[free.paths.index("model.tau_refrac")] = free.high[free.paths.index("model.tau_refrac")]
+    neuron, noise, _ = free.models(values)
+    middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
+    for trial in trials:
+        stretches(neuron, np.zeros(len(trial.o) + 1), trial.o, dt, middle=middle, t_start=trial.t_start)
+
+
+def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid) -> Calibration:
+    free, trials, dt, inner = likelihood.free, likelihood.trials, likelihood.dt, observed.inner
+    smallest, moved = ridge(observed.information)
+    if smallest < FLAT_RIDGE:
+        refuse_indistinct([free.names[inner[k]] for k in moved])
+    # with those at a bound, to which a ridge may lead
+    matter = np.setdiff1d(np.arange(len(free.names)), observed.idle)
+    assert at.scores is not None
+    smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
+    if smallest < _ALMOST_REPLACED:
+        warn_similar([free.names[matter[k]] for k in moved])
+    limits = "; limits of the others: fit.profile(name)"
+    warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits)
+    check_resolved(grid, dt)
+    covariance = np.linalg.inv(observed.information)
+    fit = Calibration(
+        **estimates(free, at.u, scaled_covariance(len(at.u), inner, observed.idle, covariance)),
+        log_likelihood=at.value,
+        bits_per_spike=gain_per_spike(at.value, trials),
+        n_spikes=sum(trial.n_spikes for trial in trials),
+        dt=dt,
+        grid=grid,
+        _trials=trials,
+        _scores=at.scores,
+    )
+    warn_fast(fit.model, dt)
+    return fit.flat_bounds(likelihood.n_jobs)

@@ -1,0 +1,98 @@
+"""Scores that fits of all kinds have: the log-likelihood of each step, bits per spike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln, xlogy
+
+from ..core.errors import NsnnError
+from ..measures import Estimate
+
+_PARTS = 20  # of the data, for the standard error
+
+
+@dataclass(frozen=True, eq=False)
+class PerStep:
+    """The log-likelihood of each step, given what was before; from `per_step` of a fit.
+
+    A model of your own with a method per_step(trains, signal, *, t_start, t_stop) that returns one
+    is compared like a fit.
+
+    >>> steps = PerStep(np.log([0.9, 0.2]), np.array([0.0, 1.0]), 0.001)
+    >>> round(float(steps.log_likelihood.sum()), 3)
+    -1.715
+    """
+
+    log_likelihood: np.ndarray
+    """(n,) nats: log P(spike) in a step with one, else log P(none)"""
+    o: np.ndarray
+    """(n,) 1.0 in a step with a spike"""
+    dt: float
+    """s"""
+
+
+class Scored:
+    """Base of results with a `score`."""
+
+    score: Any
+
+    def evaluate(self, *data: Any, **options: Any) -> dict[str, float]:
+        """`score`, with its arguments, as a dict: bits_per_spike and its standard error se."""
+        estimate = self.score(*data, **options)
+        return {"bits_per_spike": estimate.value, "se": estimate.se}
+
+
+def check_level(level: Any) -> float:
+    """A confidence level."""
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+    return float(level)
+
+
+def part_sums(values: np.ndarray) -> np.ndarray:
+    """Sums over 20 consecutive parts of steps (n, ...), for errors; fewer parts of fewer steps."""
+    return np.array([part.sum() for part in np.array_split(values, min(_PARTS, len(values)))])
+
+
+def ratio_error(sums: np.ndarray, spikes: np.ndarray, value: float) -> float:
+    """Standard error of `value`, a total per spike, from the `sums` and `spikes` of parts."""
+    k, n = len(sums), spikes.sum()
+    return float(np.sqrt(k / (k - 1) * np.sum((sums - value * spikes) ** 2)) / n) if k > 1 else np.nan
+
+
+def paired_error(sums: np.ndarray, n: float) -> float:
+    """Standard error of a difference per spike, from its sums over parts with n spikes in all."""
+    k = len(sums)
+    return float(np.sqrt(k) * sums.std(ddof=1) / n) if k > 1 else np.nan
+
+
+def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
+    """(log2 P(O|x) - log2 P0(O)) / n_spikes, P0 that of neurons with a constant probability.
+
+    P0: homogeneous Bernoulli neurons, each with the spike probability of these data; homogeneous
+    Poisson neurons if a step has several spikes, and `warning` then says so.
+
+    logs : (n,) log-likelihood of each step, nats
+    o : (n,) or (n, n_neurons) spikes
+    """
+    o = o.reshape(len(o), -1)
+    n = o.sum()
+    if n == 0:
+        raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
+    rate = o.mean(axis=0)
+    counts = o.max() > 1
+    if counts:
+        constant = (xlogy(o, rate) - rate - gammaln(o + 1)).sum(axis=1)
+    else:
+        constant = (xlogy(o, rate) + xlogy(1 - o, 1 - rate)).sum(axis=1)
+    gain = (logs - constant) / np.log(2)
+    value = gain.sum() / n
+    sums = part_sums(gain)
+    se = ratio_error(sums, part_sums(o), value)
+    note = "steps with several spikes: relative to a Poisson process of constant rate" if counts else None
+    return Estimate(
+        float(value), se, n=int(n), unit="bit/spike", se_method=f"{len(sums)} consecutive parts", warning=note
+    )

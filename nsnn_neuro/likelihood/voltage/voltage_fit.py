@@ -1,0 +1,254 @@
+"""`calibrate(..., method="voltage")`: the membrane, then the threshold.
+
+Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi
+10.1371/journal.pcbi.1004275
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import quantities as pq
+
+from ...core import units
+from ...core.errors import NsnnError
+from ...core.progress import progress_bar
+from ...models.escape import EscapeNoise
+from ...models.neurons.expressions import STATEMENT, names_in, statements
+from ...models.parameter_names import replaced
+from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
+from ..calibration.free_parameters import FreeParameters, full_path, read_free, value_at
+from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
+from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
+from ..continuous.conditional import Parts, check_parts
+from .defaults import membrane_bounds, threshold_bounds
+from .errors import block_logs, two_step_errors
+from .membrane import VARIED, Regression, difference, regress, series_scale
+from .samples import Samples, read_samples
+from .spikes import end_of_spike
+from .voltage_calibration import VoltageCalibration
+
+_REFRACTORY = "model.tau_refrac"
+_ABOVE = 1e-4  # V, of the threshold above the reset
+_N_STARTS = 15
+_ALMOST = 1e-3
+_LONGER = "record more spikes"
+
+
+def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibration:
+    """The membrane and the threshold of a neuron.
+
+    dt : as given to `calibrate`; None: a multiple of the sampling interval of the voltage
+    """
+    parts, free = given.parts, given.free
+    _check(parts)
+    samples = read_samples(parts[2], voltage, given.trains, given.t_start, given.t_stop, dt)
+    chosen = _bounds(parts, free, samples)
+    refractory = _refractory(parts, chosen, samples)
+    parts = refractory.models(refractory.values(refractory.start()))
+    with progress_bar(given.progress, "calibrating") as report:
+        first, rest = _split(parts, chosen)
+        fitted = regress(first, samples)
+        if first.each:
+            found = first.models(first.values(fitted.u))
+            parts = _with_threshold(found, float(parts[0].si(parts[0].threshold)))
+        (report or (lambda _: None))(0.3)
+        second = _second(parts, rest, chosen)
+        count_spikes(samples.trials, second.names, " of the threshold")
+        at, bent = _threshold(second, samples, given.seed)
+        (report or (lambda _: None))(0.8)
+        parts = second.models(second.values(at.u))
+        return _result(parts, first, fitted, second, at, bent, refractory, samples)
+
+
+def _check(parts: Parts) -> None:
+    neuron, noise, stimulus = parts
+    if not isinstance(noise, EscapeNoise):
+        raise NsnnError(
+            f"noise = {type(noise).__name__}(...): method='voltage' needs EscapeNoise, such as "
+            "EscapeNoise(hazard=ExponentialHazard(100*Hz, 2*mV)), as its membrane is free of noise given the spikes; with "
+            "WhiteNoise fit the spikes: method='likelihood'"
+        )
+    for one in stimulus if isinstance(stimulus, tuple) else (stimulus,):
+        check_parts(neuron, noise, one)
+    if neuron.membrane_unit != "V":
+        raise NsnnError(
+            f"model = {type(neuron).__name__}(...), whose membrane is dimensionless: expected one in volts, as a recorded potential"
+        )
+    if stimulus is None:
+        raise NsnnError(
+            "stimulus = None: expected the injected current, as in Filtered(current, gain=100*Mohm)"
+        )
+
+
+def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
+    """Path -> bounds of free parameters; defaults for None, later ones for the threshold."""
+    refractory = {_REFRACTORY: (samples.dt * pq.s, 10 * pq.ms)}
+    default = refractory | {full_path(name): pair for name, pair in membrane_bounds(parts, samples).items()}
+    later = {full_path(name): None for name in threshold_bounds(parts)}
+    if free is None:
+        return default | later
+    if not isinstance(free, Mapping) or not free:
+        raise NsnnError(
+            f'free = {units.shown(free)}: expected a dict such as {{"tau_m": (1*ms, 50*ms), "v_rest": None}}, or None for all that '
+            "the voltage determines"
+        )
+    chosen = {}
+    for name, pair in free.items():
+        path = full_path(name)
+        if pair is None and path not in default and path not in later:
+            known = ", ".join(one.removeprefix("model.") for one in (*default, *later))
+            raise NsnnError(
+                f"free[{name!r}] = None: expected a lower and an upper bound, such as (5*ms, 200*ms); only {known} have "
+                "default bounds"
+            )
+        chosen[path] = default.get(path) if pair is None else pair
+    return chosen
+
+
+def _refractory(parts: Parts, chosen: dict[str, Any], samples: Samples) -> FreeParameters:
+    """tau_refrac, where it is free, at the duration of the mean spike."""
+    if _REFRACTORY not in chosen:
+        return FreeParameters(parts, ())
+    free = _read({_REFRACTORY: chosen[_REFRACTORY]}, parts)
+    steps = [np.flatnonzero(trial.o) for trial in samples.trials]
+    time = float(np.clip(end_of_spike(samples.values, steps, samples.dt), free.low[0], free.high[0]))
+    model = replaced(parts[0], "model", {_REFRACTORY: units.pq_quantity(time, "s")})
+    return replace(free, parts=(model, parts[1], parts[2]))
+
+
+def _with_threshold(parts: Parts, volts: float) -> Parts:
+    """The parts with another threshold, or one just above the reset."""
+    neuron = parts[0]
+    value = max(volts, float(neuron.si("v_reset")) + _ABOVE)
+    model = replaced(neuron, "model", {f"model.{neuron.threshold}": units.pq_quantity(value, "V")})
+    return model, parts[1], parts[2]
+
+
+def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreeParameters]:
+    """The free parameters of the voltage between spikes, and the rest without threshold.
+
+    By the equations, whatever the values: a time constant of a current that is 0 at first belongs
+    to the membrane too.
+    """
+    # out of the way of v_reset, which has to be below it whatever its value
+    high = _with_threshold(parts, 1.0)
+    later = (f"model.{parts[0].threshold}", _REFRACTORY)
+    given = {path: pair for path, pair in chosen.items() if path not in later and pair is not None}
+    free = _read(given, high)
+    names = {f"model.{name}" for name in _of_membrane(parts[0])}
+    of_membrane = [one.path in names or one.path.startswith("stimulus.") for one in free.each]
+    first, rest = (
+        tuple(one for one, own in zip(free.each, of_membrane, strict=True) if own == wanted)
+        for wanted in (True, False)
+    )
+    return FreeParameters(high, first), FreeParameters(high, rest)
+
+
+def _of_membrane(neuron: Any) -> set[str]:
+    """The names in the equation of the membrane, its reset, and the variables that drive it."""
+    found = {"tau_m", "v_reset"} | names_in(neuron.linear)
+    for name in found & set(neuron.slow):
+        tau, target = neuron.slow[name]
+        found |= {tau} | names_in(target) | names_in(neuron.slow_start.get(name, ""))
+        for line in statements(neuron.after_spike):
+            match = STATEMENT.fullmatch(line)
+            if match and match[1] == name:
+                found |= names_in(match[3])
+    return found
+
+
+def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:
+    """The free parameters of the spikes alone; the threshold's bounds begin above the reset."""
+    default = {full_path(name): pair for name, pair in threshold_bounds(parts).items()}
+    threshold, given = f"model.{parts[0].threshold}", {}
+    for path, pair in chosen.items():
+        if path == threshold and isinstance(pair, tuple | list) and len(pair) == 2:
+            lowest, low = default[path][0], units.si(pair[0], "V", f"free[{path.removeprefix('model.')!r}]")
+            given[path] = (lowest, pair[1]) if low < lowest.rescale("V") else pair
+        elif path == threshold or pair is None:
+            given[path] = default[path] if pair is None else pair
+    return joined(parts, rest, _read(given, parts))
+
+
+def _read(given: Mapping[str, Any], parts: Parts) -> FreeParameters:
+    """The free parameters with these bounds, each checked beside the given values of the others."""
+    return joined(parts, *(read_free({path.removeprefix("model."): given[path]}, parts) for path in given))
+
+
+def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
+    """The parameters of several, in line."""
+    return FreeParameters(parts, tuple(one for free in some for one in free.each))
+
+
+def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, Curvature]:
+    """The most likely threshold given the membrane: where, and the curvature there."""
+    if not free.names:
+        value = float(block_logs([free.parts], samples).sum())
+        none = np.zeros(0, dtype=int)
+        return Ascent(np.zeros(0), value), Curvature(np.zeros((0, 0)), none, none, none)
+
+    def function(points: np.ndarray) -> np.ndarray:
+        return block_logs(free.rows(points), samples)
+
+    best = search(function, free.starts(seed, _N_STARTS))[0]
+    at = climb(function, Ascent(best.u, width=best.width), 30, 1e-3)
+    bent = curvature(function, at)
+    smallest, moved = ridge(bent.information)
+    if smallest < FLAT_RIDGE:
+        refuse_indistinct([free.names[bent.inner[k]] for k in moved], cure=_LONGER)
+    if smallest < _ALMOST:
+        warn_similar([free.names[bent.inner[k]] for k in moved], _LONGER)
+    warn_held(free.names, at.u, bent.edge, bent.idle)
+    return at, bent
+
+
+def _result(
+    parts: Parts,
+    first: FreeParameters,
+    fitted: Regression,
+    second: FreeParameters,
+    at: Ascent,
+    bent: Curvature,
+    refractory: FreeParameters,
+    samples: Samples,
+) -> VoltageCalibration:
+    free = joined(parts, first, refractory, second)
+    names = [first.names[k] for k in fitted.moved if k < len(first.names)]
+    if fitted.weakest < _ALMOST and len(names) > 1:
+        warn_similar(names, VARIED)
+    warn_held(first.names, fitted.u, np.flatnonzero((fitted.u <= 0) | (fitted.u >= 1)), ())
+    sample = samples.dt / np.sqrt(3) if refractory.each else 0.0
+    both = np.concatenate([fitted.u, at.u])
+    two, own_freedom, shared, series_se = two_step_errors(
+        first, fitted, joined(parts, first, second), both, bent.inner, samples, sample
+    )
+    idle = len(first.names) + bent.idle
+    two[idle, :] = two[:, idle] = 0.0
+    two[idle, idle] = np.inf
+    own = np.array([k for k, path in enumerate(free.paths) if path != _REFRACTORY], dtype=int)
+    scaled, freedom = np.full((len(free.each),) * 2, np.nan), np.full(len(free.each), np.nan)
+    scaled[np.ix_(own, own)], freedom[own] = two, own_freedom
+    u = np.clip(free.place(np.array([value_at(parts, path) for path in free.paths])), 0.0, 1.0)
+    slopes = free.slopes(u)
+    if refractory.each:
+        k = free.paths.index(_REFRACTORY)
+        scaled[k, k], freedom[k] = (sample / slopes[k]) ** 2, np.inf
+        scaled[k, own] = scaled[own, k] = shared / slopes[k]
+    explained, error = difference(parts, samples, fitted.series)
+    return VoltageCalibration(
+        **estimates(free, u, scaled, parts),
+        log_likelihood=at.value,
+        bits_per_spike=gain_per_spike(at.value, samples.trials),
+        n_spikes=sum(trial.n_spikes for trial in samples.trials),
+        dt=samples.dt,
+        _trials=samples.trials,
+        variance_explained=explained,
+        voltage_error=error,
+        series_resistance=fitted.series,
+        series_resistance_se=series_se * series_scale(samples),
+        degrees_of_freedom=dict(zip(free.names, freedom.tolist(), strict=True)),
+    )
