@@ -252,3 +252,17 @@ def permutation_p(null: np.ndarray, value: float) -> float | None:
         return None
     slack = 1e-12 * max(1.0, abs(value))
     return float((1 + (null >= value - slack).sum()) / (1 + null.size))
+
+
+def share_reached(values: np.ndarray) -> np.ndarray:
+    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
+
+    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
+    [[0.25, 1.0, 1.0, 0.5]]
+    """
+    k = values.shape[1]
+    out = np.empty(values.shape)
+    for row, own in zip(out, values, strict=True):
+        slack = 1e-12 * np.maximum(1.0, np.abs(own))
+        row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
+    return out

@@ -14,18 +14,18 @@ from scipy import integrate, optimize, special, stats
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import bin_counts
-from nsnn_neuro.measures.information.entropy.best_upper_bound import best_upper_bound, bub_coefficients
-from nsnn_neuro.measures.information.entropy.contingency import plugin_entropy
-from nsnn_neuro.measures.information.entropy.estimators import miller_madow, plugin, profile
-from nsnn_neuro.measures.information.entropy.extrapolation import (
+from nsnn_neuro.measures.entropy.best_upper_bound import best_upper_bound, bub_coefficients
+from nsnn_neuro.measures.entropy.contingency import plugin_entropy
+from nsnn_neuro.measures.entropy.estimators import miller_madow, plugin, profile
+from nsnn_neuro.measures.entropy.extrapolation import (
     _WEIGHTS,
     PARTITIONS,
     _values,
     _without_one,
     quadratic_extrapolation,
 )
-from nsnn_neuro.measures.information.entropy.nsb import nsb, nsb_moments, nsb_without_one
-from nsnn_neuro.measures.information.symbols import as_symbols, read_symbols
+from nsnn_neuro.measures.entropy.nsb import nsb, nsb_moments, nsb_without_one
+from nsnn_neuro.measures.entropy.symbols import as_symbols, read_symbols
 
 
 def by_quadrature(counts, k):

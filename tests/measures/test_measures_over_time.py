@@ -8,7 +8,8 @@ from scipy.stats import binom
 
 from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import information_over_time, mutual_information, spike_counts, words
-from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information, share_reached
+from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information
+from nsnn_neuro.measures.response_checks import share_reached
 
 
 def spikes(stimulus, seed, start=0.3, stop=0.5):

@@ -18,12 +18,11 @@ import pandas as pd
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.confusion import information, miller_madow
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables
 from ..estimate import Estimate
-from ..information.confusion import information, miller_madow
-from ..information.entropy.estimators import CLOSED_FORMS
-from ..information.mutual_information import information_of_tables
-from ..information.over_time import share_reached
-from ..response_checks import refuse_swapped, shuffle_test
+from ..response_checks import refuse_swapped, share_reached, shuffle_test
 from .cross_validation import (
     DecodingTrials,
     check_decoder,

@@ -26,11 +26,11 @@ from scipy.special import xlogy
 
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ..entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..entropy.symbols import as_symbols
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, shuffle_test
-from .entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
 from .shuffled_information import shuffle_within
-from .symbols import as_symbols
 
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")

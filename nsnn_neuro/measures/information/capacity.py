@@ -22,13 +22,13 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import floats, shown
 from ...core.warn import warn
+from ..entropy.contingency import LN2, contingency
+from ..entropy.entropy import choose
+from ..entropy.information_tables import zero_spread
+from ..entropy.symbols import as_symbols, one_value
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
-from .entropy.contingency import LN2, contingency
-from .entropy.entropy import choose
-from .impossible_estimates import zero_spread
 from .mutual_information import by_chance, with_notes
-from .symbols import as_symbols, one_value
 
 _MOST_STEPS = 100_000
 _TOLERANCE = 1e-9  # bits

@@ -14,9 +14,10 @@ import numpy as np
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
-from .conditional_tables import (
+from ..entropy.contingency import plugin_entropy
+from ..entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size, choose
+from ..entropy.extrapolation import quadratic_extrapolation
+from ..entropy.information_tables import (
     CELLS_AT_ONCE,
     conditional_of_tables,
     conditional_spread,
@@ -26,12 +27,11 @@ from .conditional_tables import (
     local_of_counts,
     refuse_large,
 )
-from .entropy.contingency import plugin_entropy
-from .entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size, choose
-from .entropy.extrapolation import quadratic_extrapolation
+from ..entropy.symbols import Symbols, one_value, read_symbols
+from ..estimate import Estimate, jackknife_se
+from ..response_checks import shuffle_test
 from .impossible_estimates import possible
 from .mutual_information import by_chance, too_few, with_notes
-from .symbols import Symbols, one_value, read_symbols
 
 METHODS = (*SYMMETRIC, "quadratic")
 

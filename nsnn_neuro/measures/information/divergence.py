@@ -10,11 +10,11 @@ from scipy.special import digamma
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
+from ..entropy.contingency import LN2
+from ..entropy.entropy import choose
+from ..entropy.symbols import as_symbols, letters
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
-from .entropy.contingency import LN2
-from .entropy.entropy import choose
-from .symbols import as_symbols, letters
 
 _BIASES = ("zhang-grabchak", "plugin")
 _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbol, where all are as frequent

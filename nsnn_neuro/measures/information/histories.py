@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
+from ..entropy.symbols import as_symbols, letters
 from ..response_checks import array_of, as_samples
-from .symbols import as_symbols, letters
 
 NULLS = ("shift", "block", "trial_shuffle", "within_past")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,24 +10,22 @@ import numpy as np
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
-from .entropy.contingency import contingency, plugin_entropy
-from .entropy.entropy import (
-    JACKKNIFED,
+from ..entropy.contingency import contingency, plugin_entropy
+from ..entropy.entropy import (
     NEED_ALPHABET,
     SE_METHODS,
     SYMMETRIC,
     alphabet_size,
     choose,
-    without_one,
 )
-from .entropy.estimators import Profile, profile
-from .entropy.extrapolation import quadratic_extrapolation
-from .impossible_estimates import possible, zero_spread
+from ..entropy.extrapolation import quadratic_extrapolation
+from ..entropy.information_tables import information_of_tables, informations_without_one, zero_spread
+from ..entropy.symbols import as_symbols, letters, read_symbols
+from ..estimate import Estimate, jackknife_se
+from ..response_checks import shuffle_test
+from .impossible_estimates import possible
 from .predictive_bound import predictive_bound
 from .shuffled_information import shuffled_correction
-from .symbols import as_symbols, letters, read_symbols
 
 _CELLS_AT_ONCE = 4_000_000
 _ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
@@ -89,42 +86,6 @@ class _Samples(NamedTuple):
     def most(self) -> float:
         """Entropy of the stimuli as they were presented."""
         return float(plugin_entropy(np.bincount(self.s, minlength=self.n_s)))
-
-
-def information_of_tables(
-    tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
-) -> np.ndarray:
-    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same estimator.
-
-    The estimator takes a `Profile` of rows; `limit` is the size of the alphabet of responses.
-
-    >>> from nsnn_neuro.measures.information.entropy.estimators import plugin
-    >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), plugin, 2.0)), 12)
-    1.0
-    """
-    tables = np.asarray(tables)
-    lead, (n_s, n_r) = tables.shape[:-2], tables.shape[-2:]
-    total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(lead)
-    rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(*lead, n_s)
-    weights = tables.sum(-1)
-    return total - (weights * rows).sum(-1) / weights.sum(-1)
-
-
-def informations_without_one(table: np.ndarray, method: str, limit: float) -> np.ndarray:
-    """`information_of_tables` without one sample of each cell, (n_s, n_r) in bits; NaN for empty cells.
-
-    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin", 2.0).round(3).tolist()
-    [[0.811, nan], [nan, 1.0]]
-    """
-    n_s, n = table.sum(1), table.sum()
-    total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
-    h = JACKKNIFED[method](rows)
-    h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
-    i, j = np.nonzero(table)
-    conditional = n_s @ h - n_s[i] * h[i] + (n_s[i] - 1) * h_rows[i, rows.place[i, j]]
-    without = np.full(table.shape, np.nan)
-    without[i, j] = h_total[total.place[0, j]] - conditional / (n - 1)
-    return without
 
 
 def _estimate(

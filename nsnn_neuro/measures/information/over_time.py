@@ -20,11 +20,13 @@ from scipy.ndimage import label
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables
+from ..entropy.symbols import as_symbols
+from ..response_checks import share_reached
 from ..trains import binned, scalar_time
-from .entropy.estimators import CLOSED_FORMS
-from .mutual_information import information_of_tables, mutual_information
+from .mutual_information import mutual_information
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
-from .symbols import as_symbols
 from .words import divides, from_start, in_window
 
 _CELLS_AT_ONCE = 4_000_000
@@ -210,20 +212,6 @@ def permuted_information(
             out[window, first : first + at_once] = information_of_tables(
                 tables, CLOSED_FORMS[method], float(n_r)
             )
-    return out
-
-
-def share_reached(values: np.ndarray) -> np.ndarray:
-    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
-
-    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
-    [[0.25, 1.0, 1.0, 0.5]]
-    """
-    k = values.shape[1]
-    out = np.empty(values.shape)
-    for row, own in zip(out, values, strict=True):
-        slack = 1e-12 * np.maximum(1.0, np.abs(own))
-        row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
     return out
 
 

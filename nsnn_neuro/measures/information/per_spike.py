@@ -21,10 +21,10 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ..entropy.symbols import as_symbols
 from ..estimate import Estimate, measure
 from ..response_checks import array_of, shuffle_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
-from .symbols import as_symbols
 from .words import windowed
 
 # Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike

@@ -14,14 +14,15 @@ import quantities as pq
 from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
+from ..entropy.contingency import contingency
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables, informations_without_one
+from ..entropy.symbols import as_symbols
 from ..estimate import jackknife_se
 from ..response_checks import permutation_p
 from ..trains import Trains, binned
-from .entropy.contingency import contingency
-from .entropy.estimators import CLOSED_FORMS
-from .mutual_information import information_of_tables, informations_without_one, mutual_information
+from .mutual_information import mutual_information
 from .shuffled_information import shuffle_within
-from .symbols import as_symbols
 from .words import divides, latency_bins, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies

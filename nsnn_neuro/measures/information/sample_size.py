@@ -11,12 +11,12 @@ import numpy as np
 from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.contingency import contingency, panzeri_treves_bias
+from ..entropy.information_tables import zero_spread
+from ..entropy.symbols import as_symbols
 from ..estimate import Estimate
-from .entropy.contingency import contingency, panzeri_treves_bias
-from .impossible_estimates import zero_spread
 from .mutual_information import mutual_information
 from .predictive_bound import predictive_bound
-from .symbols import as_symbols
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ import numpy as np
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..entropy.entropy import SYMMETRIC, choose
+from ..entropy.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
 from ..trains import SilentNeuronWarning
 from .conditional import few_samples
-from .conditional_tables import local_of_counts
-from .entropy.entropy import SYMMETRIC, choose
 from .histories import draw_shifts, orders, stretches, words_of
 from .impossible_estimates import possible
 from .ksg import spread_columns

@@ -24,16 +24,16 @@ from scipy.special import digamma
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from .conditional_tables import (
+from ..entropy.contingency import LN2
+from ..entropy.entropy import SYMMETRIC
+from ..entropy.extrapolation import PARTITIONS
+from ..entropy.information_tables import (
     CELLS_AT_ONCE,
     conditional_of_tables,
     conditional_spread,
     count_shuffled,
     refuse_large,
 )
-from .entropy.contingency import LN2
-from .entropy.entropy import SYMMETRIC
-from .entropy.extrapolation import PARTITIONS
 from .ksg import SHARED
 
 _CLOSEST = 1e-10  # of the variance: what is left of a column that others determine

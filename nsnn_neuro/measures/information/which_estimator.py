@@ -11,13 +11,13 @@ import pandas as pd
 
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
-from .entropy.contingency import contingency
-from .entropy.entropy import NEED_ALPHABET, SYMMETRIC, alphabet_size
-from .entropy.extrapolation import quadratic_extrapolation
+from ..entropy.contingency import contingency
+from ..entropy.entropy import NEED_ALPHABET, SYMMETRIC, alphabet_size
+from ..entropy.extrapolation import quadratic_extrapolation
+from ..entropy.information_tables import information_of_tables
+from ..entropy.symbols import letters, read_symbols
 from .matched_law import draw_words, information_of_law, matched_law, with_information
-from .mutual_information import information_of_tables
 from .shuffled_information import shuffled_correction
-from .symbols import letters, read_symbols
 
 _METHODS = (
     "plugin",

@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....core.errors import NsnnError
+from ...entropy.extrapolation import PARTITIONS, deal
 from ...response_checks import shuffle_test
-from ..entropy.extrapolation import PARTITIONS, deal
 from .redundancy import Parts
 from .union_information import TOLERANCE
 

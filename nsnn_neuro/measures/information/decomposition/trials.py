@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ....core.errors import NsnnError
+from ...entropy.contingency import LN2
+from ...entropy.symbols import as_symbols, one_value
 from ...estimate import Estimate
-from ..entropy.contingency import LN2
-from ..symbols import as_symbols, one_value
 from .shuffled_tables import SE_METHOD, Columns, Estimated
 
 _MOST_CELLS = 50_000

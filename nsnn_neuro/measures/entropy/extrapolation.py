@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from ....core.numba_jit import njit
+from ...core.numba_jit import njit
 from .contingency import LN2
 
 PARTITIONS = 10  # random partitions that are averaged

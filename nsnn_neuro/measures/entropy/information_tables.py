@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
+from scipy import special, stats
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from .entropy.entropy import JACKKNIFED, without_one
-from .entropy.estimators import Profile, profile
-from .impossible_estimates import zero_spread
+from .contingency import LN2
+from .entropy import JACKKNIFED, without_one
+from .estimators import Profile, profile
 
 MOST_CELLS = 20_000_000
 """of one table"""
 CELLS_AT_ONCE = 4_000_000
 """of several tables"""
+_GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
 
 
 def refuse_large(sizes: dict[str, int], n: int) -> None:
@@ -59,7 +62,7 @@ def conditional_of_tables(
 ) -> np.ndarray:
     """H(Y | Z) - H(Y | X, Z) in bits of tables (..., n_z, n_x, n_y); `limit` is the size of the alphabet of y.
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import plugin
+    >>> from nsnn_neuro.measures.entropy.estimators import plugin
     >>> xor = np.array([[[5, 0], [0, 5]], [[0, 5], [5, 0]]])
     >>> round(float(conditional_of_tables(xor, plugin, 2.0)), 12)
     1.0
@@ -103,6 +106,72 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
     without = np.full(table.shape, np.nan)
     without[z, x, y] = (above - below + up - down) / max(table.sum() - 1, 1)
     return without
+
+
+def information_of_tables(
+    tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
+) -> np.ndarray:
+    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same estimator.
+
+    The estimator takes a `Profile` of rows; `limit` is the size of the alphabet of responses.
+
+    >>> from nsnn_neuro.measures.entropy.estimators import plugin
+    >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), plugin, 2.0)), 12)
+    1.0
+    """
+    tables = np.asarray(tables)
+    lead, (n_s, n_r) = tables.shape[:-2], tables.shape[-2:]
+    total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(lead)
+    rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(*lead, n_s)
+    weights = tables.sum(-1)
+    return total - (weights * rows).sum(-1) / weights.sum(-1)
+
+
+def informations_without_one(table: np.ndarray, method: str, limit: float) -> np.ndarray:
+    """`information_of_tables` without one sample of each cell, (n_s, n_r) in bits; NaN for empty cells.
+
+    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin", 2.0).round(3).tolist()
+    [[0.811, nan], [nan, 1.0]]
+    """
+    n_s, n = table.sum(1), table.sum()
+    total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
+    h = JACKKNIFED[method](rows)
+    h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
+    i, j = np.nonzero(table)
+    conditional = n_s @ h - n_s[i] * h[i] + (n_s[i] - 1) * h_rows[i, rows.place[i, j]]
+    without = np.full(table.shape, np.nan)
+    without[i, j] = h_total[total.place[0, j]] - conditional / (n - 1)
+    return without
+
+
+@cache
+def _cell_variance() -> np.ndarray:
+    """Variance of x ln x of a Poisson count x at the means of the grid, less what x itself explains."""
+    x = np.arange(160)
+    f, law = special.xlogy(x, x), stats.poisson.pmf(x, _GRID[:, None])
+    mean = law @ f
+    explained = (law @ (x * f) - _GRID * mean) ** 2 / np.maximum(_GRID, 1e-300)
+    return np.maximum(law @ f**2 - mean**2 - explained, 0.0)
+
+
+def zero_spread(table: np.ndarray) -> float:
+    """Standard deviation of plug-in information without any, in bits, given the margins of a table (n_s, n_r) of counts.
+
+    N I is a sum over cells of x ln x, less sums over margins. With independent Poisson counts of the expected means each cell
+    adds the part of its variance that the margins leave, and (1 - 1 / n_s) (1 - 1 / n_r) of that are free. Where cells are well
+    filled this is the chi-square law, sqrt((n_s - 1) (n_r - 1) / 2) / (N ln 2); words seen once add nearly nothing.
+
+    >>> round(zero_spread(np.full((2, 2), 250)), 5)
+    0.00102
+    """
+    by_s, by_r = table.sum(1), table.sum(0)
+    by_s, by_r = by_s[by_s > 0], by_r[by_r > 0]
+    totals, columns = np.unique(by_r, return_counts=True)
+    n = by_s.sum()
+    mean = by_s[:, None] * totals / n
+    variance = np.interp(mean, _GRID, _cell_variance(), right=0.5) @ columns
+    free = (1.0 - 1.0 / by_s.size) * (1.0 - 1.0 / by_r.size)
+    return float(math.sqrt(variance.sum() * free) / (n * LN2))
 
 
 def conditional_spread(table: np.ndarray) -> float:

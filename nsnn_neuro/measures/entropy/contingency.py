@@ -11,8 +11,8 @@ import math
 import numpy as np
 from scipy import special
 
-from ....core.errors import NsnnError
-from ....core.numba_jit import njit
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 
 LN2 = math.log(2.0)
 _MOST_CELLS = 20_000_000

@@ -75,7 +75,7 @@ def best_upper_bound(p: Profile) -> np.ndarray:
     """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of milliseconds once.
         Source: Paninski 2003, doi 10.1162/089976603321780272
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropy.estimators import profile
     >>> round(float(best_upper_bound(profile(np.array([[25, 25, 25, 25]]), 4.0))[0]), 1)
     2.0
     """

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
-from ....core.numba_jit import njit
+from ...core.numba_jit import njit
 from .contingency import LN2, relevant_from_profile
 
 
