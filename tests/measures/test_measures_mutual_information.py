@@ -495,11 +495,11 @@ def test_texts_and_directions_are_labels(bias):
         (([object(), object()], [0, 1]), "s holds <object object at"),
         (([1j, 2j], [0, 1]), "s holds complex128 values: expected categories"),
         (([0, 1], [0.0, np.nan]), "r has NaN"),
-        (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
+        (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected equal numbers"),
         (([], []), "s is empty"),
         (([0, 1], np.zeros((2, 3, 4), int)), r"r has shape \(2, 3, 4\): .* take one neuron"),
         (([0, 1], neo.Block()), "r is a Block: expected symbols, make them with spike_counts"),
-        (([0], [1]), "1 sample: expected at least 2 trials"),
+        (([0], [1]), "1 sample: expected at least 2"),
         (
             ([0, 1], [0, 1], {"bias": "jackknife"}),
             r"bias = 'jackknife': expected one of 'auto', .*'shuffle', 'none'",
@@ -510,7 +510,7 @@ def test_texts_and_directions_are_labels(bias):
         (([0, 1, 2], [0, 1, 2], {"bias": "nsb", "n_symbols": 2}), "n_symbols = 2: .* at least the 3 symbols"),
         (([0, 1], [0, 1], {"n_shuffle": -1}), "n_shuffle = -1"),
         (([0, 1], [0, 1], {"n_shuffle": 2.0}), "n_shuffle = 2.0"),
-        ((np.arange(20000), np.arange(20000)), "400000000 cells: use fewer symbols"),
+        ((np.arange(20000), np.arange(20000)), "s has 20000, r has 20000, a table of 400000000 cells"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

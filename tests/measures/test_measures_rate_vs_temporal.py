@@ -354,5 +354,5 @@ def test_default_resolutions_are_those_that_divide_the_window():
 def test_several_neurons_need_a_choice_and_one_trial_is_refused():
     with pytest.raises(NsnnError, match="the block has 2 neurons"):
         rate_vs_temporal([0, 1, 0, 1], to_block([[[0.01], []]] * 4, t_stop=WINDOW * pq.s))
-    with pytest.raises(NsnnError, match="at least 2 trials"):
+    with pytest.raises(NsnnError, match="1 sample: expected at least 2"):
         rate_vs_temporal([0], block_of([[0.01]]))

@@ -167,7 +167,7 @@ def _bounds(
             return information(tables)
         if bias == "miller-madow":
             return miller_madow(tables)
-        return information_of_tables(tables, CLOSED_FORMS[bias], float(trials.labels.size))
+        return information_of_tables(tables, bias, float(trials.labels.size))
 
     numbers = np.concatenate([trials.number[None], orders])
     found = [cross_validated(decoder, trials, one, n_folds, seed, posteriors=True) for one in numbers]

@@ -13,7 +13,7 @@ from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
 from .best_upper_bound import best_upper_bound
 from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
-from .extrapolation import quadratic_extrapolation
+from .extrapolation import quadratic_extrapolation, refuse_few
 from .nsb import nsb, nsb_moments, nsb_without_one
 from .symbols import Symbols, read_symbols
 
@@ -145,8 +145,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
         raise NsnnError("n_symbols = None: x has words of too many letters to count them; give n_symbols")
     rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
     if method == "quadratic":
-        if n < 4:
-            raise NsnnError(f"x has {n} samples: 'quadratic' halves them twice, so expected at least 4")
+        refuse_few(n, "x")
         rng, one = np.random.default_rng(seed), np.zeros(n, dtype=np.int64)
         value, without = quadratic_extrapolation(
             one, symbols.codes, 1, symbols.n_present, rng=rng, joint=False, jackknife=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from .contingency import LN2
 
@@ -29,6 +30,15 @@ def deal(
         following[s[i]] = (part + 1) % 4
         quarter[i] = part
         tables[part, s[i], r[i]] += 1
+
+
+def refuse_few(n: int, name: str) -> None:
+    """NsnnError for fewer samples than can be halved twice.
+
+    >>> refuse_few(4, "x")
+    """
+    if n < 4:
+        raise NsnnError(f"{name} has {n} samples: 'quadratic' halves them twice, so expected at least 4")
 
 
 def _x_log_x(x: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ occurs. Leading axes hold many tables at once, of shuffles, of surrogates or wit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -16,55 +15,33 @@ from scipy import special, stats
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from .contingency import LN2
-from .entropy import JACKKNIFED, without_one
-from .estimators import Profile, profile
+from .entropy import JACKKNIFED, SYMMETRIC, without_one
+from .estimators import profile
 
 MOST_CELLS = 20_000_000
 """of one table"""
-CELLS_AT_ONCE = 4_000_000
-"""of several tables"""
 _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
 
 
-def refuse_large(sizes: dict[str, int], n: int) -> None:
+def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
     """NsnnError for a table that is too large to hold; `sizes` are the numbers of symbols by the argument's name.
 
     >>> refuse_large({"x": 2, "y": 2, "z": 4}, 100)
     """
     cells = math.prod(sizes.values())
-    if cells > MOST_CELLS:
+    if cells > most:
         listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise NsnnError(
-            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {MOST_CELLS}; use fewer, for "
-            "example shorter words or histories, or wider bins"
+            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {most}; use fewer, for "
+            "example bin_counts(counts, n_bins=4), shorter words or histories, or wider bins"
         )
 
 
-def counts_of(
-    z: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    shape: tuple[int, int, int],
-    weights: np.ndarray | None = None,
-) -> np.ndarray:
-    """Counts (n_z, n_x, n_y) of codes (n,) from 0.
-
-    >>> one = np.array([0, 0, 1])
-    >>> counts_of(0 * one, one, one, (1, 2, 2)).tolist()
-    [[[2, 0], [0, 1]]]
-    """
-    cells = (z * shape[1] + x) * shape[2] + y
-    return np.bincount(cells, weights, minlength=math.prod(shape)).reshape(shape)
-
-
-def conditional_of_tables(
-    tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
-) -> np.ndarray:
+def conditional_of_tables(tables: np.ndarray, method: str, limit: float) -> np.ndarray:
     """H(Y | Z) - H(Y | X, Z) in bits of tables (..., n_z, n_x, n_y); `limit` is the size of the alphabet of y.
 
-    >>> from nsnn_neuro.measures.entropy.estimators import plugin
     >>> xor = np.array([[[5, 0], [0, 5]], [[0, 5], [5, 0]]])
-    >>> round(float(conditional_of_tables(xor, plugin, 2.0)), 12)
+    >>> round(float(conditional_of_tables(xor, "plugin", 2.0)), 12)
     1.0
     """
     tables = np.asarray(tables)
@@ -76,7 +53,7 @@ def conditional_of_tables(
         size = flat.sum(-1)
         used = size > 0
         total = np.zeros(size.size)
-        total[used] = size[used] * estimator(profile(flat[used], limit))
+        total[used] = size[used] * SYMMETRIC[method](profile(flat[used], limit))
         return total.reshape(*lead, -1).sum(-1)
 
     n = np.maximum(tables.sum((-3, -2, -1)), 1)
@@ -108,32 +85,31 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
     return without
 
 
-def information_of_tables(
-    tables: np.ndarray, estimator: Callable[[Profile], np.ndarray], limit: float
-) -> np.ndarray:
-    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same estimator.
+def information_of_tables(tables: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
+    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same method.
 
-    The estimator takes a `Profile` of rows; `limit` is the size of the alphabet of responses.
+    limit : size of the alphabet of responses; None for n_r
 
-    >>> from nsnn_neuro.measures.entropy.estimators import plugin
-    >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), plugin, 2.0)), 12)
+    >>> round(float(information_of_tables(np.array([[5, 0], [0, 5]]), "plugin")), 12)
     1.0
     """
-    tables = np.asarray(tables)
+    tables, estimator = np.asarray(tables), SYMMETRIC[method]
     lead, (n_s, n_r) = tables.shape[:-2], tables.shape[-2:]
+    limit = float(n_r) if limit is None else limit
     total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(lead)
     rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(*lead, n_s)
     weights = tables.sum(-1)
     return total - (weights * rows).sum(-1) / weights.sum(-1)
 
 
-def informations_without_one(table: np.ndarray, method: str, limit: float) -> np.ndarray:
+def informations_without_one(table: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
     """`information_of_tables` without one sample of each cell, (n_s, n_r) in bits; NaN for empty cells.
 
-    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin", 2.0).round(3).tolist()
+    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin").round(3).tolist()
     [[0.811, nan], [nan, 1.0]]
     """
     n_s, n = table.sum(1), table.sum()
+    limit = float(table.shape[1]) if limit is None else limit
     total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
     h = JACKKNIFED[method](rows)
     h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
@@ -185,16 +161,15 @@ def conditional_spread(table: np.ndarray) -> float:
     return float(math.hypot(*each) / n_z.sum())
 
 
-def local_of_counts(z: np.ndarray, x: np.ndarray, y: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def local_of_counts(table: np.ndarray, z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """log2 p(y | x, z) / p(y | z) of each sample (n,), with frequencies in place of probabilities; in bits.
 
     >>> x = np.array([0, 0, 1, 1])
-    >>> local_of_counts(0 * x, x, x, (1, 2, 2)).tolist()
+    >>> local_of_counts(np.array([[[2, 0], [0, 2]]]), 0 * x, x, x).tolist()
     [1.0, 1.0, 1.0, 1.0]
     """
-    table = counts_of(z, x, y, shape)
-    joint, by_zx, by_zy, by_z = table, table.sum(2), table.sum(1), table.sum((1, 2))
-    return np.log2(joint[z, x, y] * by_z[z]) - np.log2(by_zx[z, x] * by_zy[z, y])
+    by_zx, by_zy, by_z = table.sum(2), table.sum(1), table.sum((1, 2))
+    return np.log2(table[z, x, y] * by_z[z]) - np.log2(by_zx[z, x] * by_zy[z, y])
 
 
 @njit(cache=True)  # pragma: no cover - compiled

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class Symbols:
     """product over the positions of a word of their ranges, max - min + 1"""
     is_word: bool
     """whether the samples were rows"""
+    letters: np.ndarray = field(repr=False)
+    """(n, k) whole numbers; k is 1 where the samples were no rows"""
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -142,12 +145,35 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
         codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
             codes, n_present = _renumber(codes, int(n_possible))
-            return Symbols(codes, int(n_present), float(n_possible), is_word)
+            return Symbols(codes, int(n_present), float(n_possible), is_word, words)
         present, codes = np.unique(codes, return_inverse=True)
     else:
         present, codes = np.unique(words, axis=0, return_inverse=True)
     possible = float(n_possible) if n_possible < 10**300 else np.inf
-    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word)
+    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word, words)
+
+
+def read_columns(labels: Collection[str] = (), **columns: Any) -> dict[str, Symbols]:
+    """`Symbols` of the named arguments; NsnnError for unequal lengths, or for fewer than 2 samples.
+
+    labels : names whose values are categories, such as a stimulus
+
+    >>> [one.n_present for one in read_columns(s=[0, 1, 1], r=[5, 6, 7]).values()]
+    [2, 3]
+    """
+    read = {name: read_symbols(x, name, category=name in labels) for name, x in columns.items()}
+    lengths = [len(one.codes) for one in read.values()]
+    names = _listed(list(read))
+    if len(set(lengths)) > 1:
+        raise NsnnError(f"{names} have {_listed(lengths)} samples: expected equal numbers")
+    if lengths[0] < 2:
+        raise NsnnError(f"{names} have {lengths[0]} sample: expected at least 2")
+    return read
+
+
+def _listed(items: list[Any]) -> str:
+    *most, last = map(str, items)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray, int]:

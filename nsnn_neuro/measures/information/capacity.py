@@ -22,13 +22,13 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import floats, shown
 from ...core.warn import warn
-from ..entropy.contingency import LN2, contingency
+from ..entropy.contingency import LN2
 from ..entropy.entropy import choose
 from ..entropy.information_tables import zero_spread
-from ..entropy.symbols import as_symbols, one_value
+from ..entropy.symbols import one_value
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
-from .mutual_information import by_chance, with_notes
+from .pipeline import judged, read
 
 _MOST_STEPS = 100_000
 _TOLERANCE = 1e-9  # bits
@@ -211,28 +211,22 @@ def channel_capacity(
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     bias = choose(bias, ("jackknife", "plugin"), "bias")
-    (a, n_s), (b, n_r) = as_symbols(s, "s", category=True), as_symbols(r, "r")
-    if a.size != b.size:
-        raise NsnnError(f"s and r have {a.size} and {b.size} samples: expected one r for each s")
-    fewest = int(np.bincount(a).min())
-    if fewest < 2:
+    data = read(labels=("s",), s=s, r=r)
+    table, (n_s, n_r) = data.table, data.sizes
+    if table.sum(1).min() < 2:
         raise NsnnError("s has a stimulus of 1 trial: expected at least 2 trials of each")
-    table = contingency(a, b, n_s, n_r)
     value, without = _estimate(table, bias)
     se = float(jackknife_se(without[table > 0], table[table > 0]))
-    rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
-    for i in range(n_shuffle):
-        null[i] = _estimate(contingency(rng.permutation(a), b, n_s, n_r), bias)[0]
+    tables = data.permuted_tables("s", n_shuffle, np.random.default_rng(seed))
+    test = shuffle_test(np.array([_estimate(one, bias)[0] for one in tables]), value)
     few = None
-    if a.size < _ENOUGH[bias] * n_s * n_r:
+    if data.n < _ENOUGH[bias] * n_s * n_r:
         few = (
-            f"{a.size / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
+            f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
             f"{bias} may be biased; take more trials or fewer responses"
         )
-    test = shuffle_test(null, value)
-    found = Estimate(value, se, bias, n=a.size, se_method="jackknife over trials", **test)
-    constant = one_value({"s": n_s, "r": n_r})
-    return with_notes(found, value, [constant, few, by_chance(found, zero_spread(table))])
+    found = Estimate(value, se, bias, n=data.n, se_method="jackknife over trials", **test)
+    return judged(found, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))
 
 
 def _estimate(table: np.ndarray, bias: str) -> tuple[float, np.ndarray]:

@@ -7,52 +7,26 @@ doi 10.1002/047174882X, chapter 2.
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...core.checks import check, suggest_keywords
-from ...core.errors import NsnnError
-from ..entropy.contingency import plugin_entropy
-from ..entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size, choose
-from ..entropy.extrapolation import quadratic_extrapolation
-from ..entropy.information_tables import (
-    CELLS_AT_ONCE,
-    conditional_of_tables,
-    conditional_spread,
-    conditional_without_one,
-    count_shuffled,
-    counts_of,
-    local_of_counts,
-    refuse_large,
+from ..entropy.entropy import NEED_ALPHABET, SYMMETRIC, choose
+from ..entropy.information_tables import conditional_spread, local_of_counts
+from ..entropy.symbols import one_value
+from ..estimate import Estimate
+from .pipeline import (
+    CONDITIONAL,
+    INTERACTION,
+    OF_PAIRS,
+    Columns,
+    few_samples,
+    judged,
+    measured,
+    read,
+    refuse_endless,
 )
-from ..entropy.symbols import Symbols, one_value, read_symbols
-from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
-from .impossible_estimates import possible
-from .mutual_information import by_chance, too_few, with_notes
-
-METHODS = (*SYMMETRIC, "quadratic")
-
-
-class _Samples(NamedTuple):
-    """Codes of x, y and z, how many symbols each has, and the size of y's alphabet."""
-
-    x: np.ndarray
-    y: np.ndarray
-    z: np.ndarray
-    shape: tuple[int, int, int]
-    possible: float
-    inferred: str | None
-
-    def table(self) -> np.ndarray:
-        """Counts (n_z, n_x, n_y)."""
-        return counts_of(self.z, self.x, self.y, self.shape)
-
-    def limit(self, bias: str) -> float:
-        """The alphabet of y that the estimator takes for granted."""
-        return self.possible if bias in NEED_ALPHABET else float(self.shape[2])
 
 
 @suggest_keywords
@@ -100,13 +74,13 @@ def conditional_information(
     0.9994 ± 0.0073 bit over the null (raw 1, null 0.0006015, p = 0.0099; correction panzeri-treves; ...)
     """
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
-    data, bias = _read(x, y, z, n_symbols), choose(bias, METHODS, "bias")
-    _refuse_endless(bias, data.possible)
-    rng, table = np.random.default_rng(seed), data.table()
-    value, se = _conditional(data, table, bias, rng)
-    spread = conditional_spread(table)
-    null = _conditional_null(data, bias, n_shuffle, rng)
-    return _finished(data, table, bias, value, se, spread, shuffle_test(null, value))
+    data = _read(x, y, z, n_symbols)
+    bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
+    refuse_endless(data, bias)
+    found = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
+    inferred = data.inferred if bias in NEED_ALPHABET else None
+    notes = [inferred, *_notes(data, bias)]
+    return judged(found, data.most, "x given z", notes, conditional_spread(data.table))
 
 
 @suggest_keywords
@@ -137,31 +111,10 @@ def interaction_information(
     1.0
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    data = _read(x, y, z, None)
+    data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    limit, estimator = data.limit(bias), SYMMETRIC[bias]
-    table = data.table()
-
-    def both(tables: np.ndarray) -> np.ndarray:
-        pairs = tables.sum(-3, keepdims=True)
-        return conditional_of_tables(tables, estimator, limit) - conditional_of_tables(
-            pairs, estimator, limit
-        )
-
-    value, seen = float(both(table)), table > 0
-    without = conditional_without_one(table, bias, limit)
-    without = without - conditional_without_one(table.sum(0, keepdims=True), bias, limit)
-    se = float(jackknife_se(without[seen], table[seen]))
-    rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
-    for i in range(n_shuffle):
-        null[i] = both(counts_of(data.z, rng.permutation(data.x), data.y, data.shape))
-    test = shuffle_test(null, value, two_sided=True)
-    n, pairs = data.x.size, int((table.sum(2) > 0).sum())
-    notes = [_constant(data), few_samples(bias, n, pairs, data.shape[2])]
-    return Estimate(
-        value, se, bias, n=n, se_method=SE_METHODS.get(bias, "jackknife over samples"),
-        warning="; ".join(note for note in notes if note) or None, **test,
-    )  # fmt: skip
+    found = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
+    return judged(found, notes=_notes(data, bias))
 
 
 @suggest_keywords
@@ -186,120 +139,15 @@ def local_information(x: Any, y: Any, z: Any = None) -> np.ndarray:
     >>> local_information([0, 0, 1, 1], [0, 0, 1, 0]).round(3)
     array([ 0.415,  0.415,  1.   , -0.585])
     """
-    data = _read(x, y, z, None, optional=z is None)
-    return local_of_counts(data.z, data.x, data.y, data.shape)
+    data = _read(x, y, np.zeros(np.shape(y)[:1], dtype=int) if z is None else z)
+    return local_of_counts(data.table, **data.codes)
 
 
-def few_samples(bias: str, n: int, pairs: int, n_y: int, cure: str = "fewer symbols") -> str | None:
-    """A warning if n samples are too few for the method, with so many pairs (x, z) that occur and n_y values of y.
-
-    >>> few_samples("panzeri-treves", 40, 4, 5)
-    '10 samples per pair (x, z) for 5 values of y, fewer than 4 samples for each value of y: panzeri-treves may be biased; ...'
-    """
-    few = too_few(bias, n, pairs, n_y, "samples for each value of y")
-    return (
-        few
-        and f"{n / pairs:.4g} samples per pair (x, z) for {n_y} values of y{few}; take more samples or {cure}"
-    )
+def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> Columns:
+    return read(labels=("x", "z"), condition="z", n_symbols=n_symbols, x=x, y=y, z=z)
 
 
-def _constant(data: _Samples) -> str | None:
-    return one_value(dict(zip("xy", data.shape[1:], strict=True)))
-
-
-def _read(x: Any, y: Any, z: Any, n_symbols: Any, *, optional: bool = False) -> _Samples:
-    a, b = read_symbols(x, "x", category=True), read_symbols(y, "y")
-    zeros = Symbols(np.zeros(len(a.codes), dtype=np.int64), 1, 1.0, False)
-    c = zeros if optional else read_symbols(z, "z", category=True)
-    lengths = [len(one.codes) for one in (a, b, c)]
-    if len(set(lengths)) > 1:
-        raise NsnnError(
-            f"x, y and z have {lengths[0]}, {lengths[1]} and {lengths[2]} samples: expected equal numbers"
-        )
-    if lengths[0] < 2:
-        raise NsnnError("x, y and z have 1 sample: expected at least 2")
-    sizes = {"z": c.n_present, "x": a.n_present, "y": b.n_present}
-    refuse_large(sizes, lengths[0])
-    size, inferred = alphabet_size(b, n_symbols, "y")
-    return _Samples(a.codes, b.codes, c.codes, (sizes["z"], sizes["x"], sizes["y"]), size, inferred)
-
-
-def _refuse_endless(bias: str, size: float) -> None:
-    if bias in NEED_ALPHABET and not math.isfinite(size):
-        raise NsnnError("n_symbols = None: y has words of too many letters to count them; give n_symbols")
-
-
-def _conditional(
-    data: _Samples, table: np.ndarray, bias: str, rng: np.random.Generator, jackknife: bool = True
-) -> tuple[float, float]:
-    """The estimate and its delete-one jackknife (NaN without)."""
-    if bias == "quadratic":
-        value, without = _quadratic(data, rng, jackknife)
-        return value, float(jackknife_se(without))
-    limit, se = data.limit(bias), math.nan
-    value = float(conditional_of_tables(table, SYMMETRIC[bias], limit))
-    if jackknife:
-        seen = table > 0
-        se = float(jackknife_se(conditional_without_one(table, bias, limit)[seen], table[seen]))
-    return value, se
-
-
-def _quadratic(data: _Samples, rng: np.random.Generator, jackknife: bool) -> tuple[float, np.ndarray]:
-    """I(X, Z; Y) - I(Z; Y), each extrapolated."""
-    n, (n_z, n_x, n_y) = data.x.size, data.shape
-    if n < 4:
-        raise NsnnError(f"x has {n} samples: 'quadratic' halves them twice, so expected at least 4")
-    pairs, place = np.unique(data.z * n_x + data.x, return_inverse=True)
-    both, without_both = quadratic_extrapolation(
-        place.reshape(-1), data.y, pairs.size, n_y, rng=rng, joint=True, jackknife=jackknife
-    )
-    one, without_one = quadratic_extrapolation(
-        data.z, data.y, n_z, n_y, rng=rng, joint=True, jackknife=jackknife
-    )
-    return both - one, without_both - without_one
-
-
-def _conditional_null(data: _Samples, bias: str, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
-    """Values (n_shuffle,) with x permuted among the samples of each z."""
-    n_z, n_x, n_y = data.shape
-    order = np.argsort(data.z, kind="stable")
-    x, y, z = data.x[order], data.y[order], data.z[order]
-    starts = np.append(0, np.cumsum(np.bincount(z, minlength=n_z)))
-    at_once = max(1, CELLS_AT_ONCE // (n_z * n_x * n_y))
-    values = [np.empty(0)]
-    for first in range(0, n_shuffle, at_once):
-        tables = np.zeros((min(at_once, n_shuffle - first), n_z * n_x, n_y), dtype=np.int64)
-        for table in tables:
-            count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
-            if bias == "quadratic":
-                mixed = data._replace(x=x.copy(), y=y, z=z)
-                values.append(np.array([_quadratic(mixed, rng, False)[0]]))
-        if bias != "quadratic":
-            many = tables.reshape(-1, *data.shape)
-            values.append(conditional_of_tables(many, SYMMETRIC[bias], data.limit(bias)))
-    return np.concatenate(values)
-
-
-def _finished(
-    data: _Samples, table: np.ndarray, bias: str, value: float, se: float, spread: float, test: dict[str, Any]
-) -> Estimate:
-    """With its warnings, and NaN where it is impossible."""
-    n, pairs = data.x.size, int((table.sum(2) > 0).sum())
-    how = SE_METHODS.get(bias, "jackknife over samples")
-    found = Estimate(value, max(se, spread), bias, n=n, se_method=how, **test)
-    by_zx = table.sum(2)
-    most = float(by_zx.sum(1) @ plugin_entropy(by_zx) / n)  # H(X | Z)
-    value, impossible = possible(found, most, "x given z")
-    inferred = data.inferred if bias in NEED_ALPHABET else None
-    few = few_samples(bias, n, pairs, data.shape[2])
-    return with_notes(
-        found,
-        value,
-        [
-            impossible,
-            inferred,
-            _constant(data),
-            few,
-            by_chance(found, spread),
-        ],
-    )
+def _notes(data: Columns, bias: str) -> list[str | None]:
+    _, n_x, n_y = data.sizes
+    constant = one_value({"x": n_x, "y": n_y})
+    return [constant, few_samples(bias, data.n, data.groups, n_y, OF_PAIRS, "fewer symbols")]

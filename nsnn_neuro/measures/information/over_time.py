@@ -20,16 +20,16 @@ from scipy.ndimage import label
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.contingency import contingency
 from ..entropy.estimators import CLOSED_FORMS
 from ..entropy.information_tables import information_of_tables
 from ..entropy.symbols import as_symbols
 from ..response_checks import share_reached
 from ..trains import binned, scalar_time
 from .mutual_information import mutual_information
+from .pipeline import of_many
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
 from .words import divides, from_start, in_window
-
-_CELLS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,14 +204,8 @@ def permuted_information(
     out = np.empty((len(responses), len(all_labels)))
     for window, response in enumerate(responses):
         r, n_r = as_symbols(response, "response")
-        at_once = max(1, _CELLS_AT_ONCE // (n_s * n_r))
-        for first in range(0, len(all_labels), at_once):
-            some = all_labels[first : first + at_once]
-            cell = (np.arange(len(some))[:, None] * n_s + some) * n_r + r
-            tables = np.bincount(cell.ravel(), minlength=len(some) * n_s * n_r).reshape(-1, n_s, n_r)
-            out[window, first : first + at_once] = information_of_tables(
-                tables, CLOSED_FORMS[method], float(n_r)
-            )
+        tables = (contingency(labels, r, n_s, n_r) for labels in all_labels)
+        out[window] = of_many(tables, lambda stack: information_of_tables(stack, method), n_s * n_r)
     return out
 
 

@@ -22,6 +22,7 @@ from ..estimate import jackknife_se
 from ..response_checks import permutation_p
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
+from .pipeline import of_many
 from .shuffled_information import shuffle_within
 from .words import divides, latency_bins, windowed
 
@@ -181,12 +182,11 @@ def _over_count(
     """Columns of the information gained over the count; `contains`: the response determines the count."""
     same = bias == "none" or bias in CLOSED_FORMS
     method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
-    estimator = CLOSED_FORMS[method]
     (r, n_r), n_s, n_c = as_symbols(response, "response"), int(labels.max()) + 1, int(counts.max()) + 1
     table, of_counts = contingency(labels, r, n_s, n_r), contingency(labels, counts, n_s, n_c)
-    without = informations_without_one(table, method, float(n_r))[labels, r]
-    without = without - informations_without_one(of_counts, method, float(n_c))[labels, counts]
-    se, null = jackknife_se(without), np.empty(n_shuffle)
+    without = informations_without_one(table, method)[labels, r]
+    without = without - informations_without_one(of_counts, method)[labels, counts]
+    se = jackknife_se(without)
     if not n_shuffle:
         return {
             "over_count": gain,
@@ -195,11 +195,11 @@ def _over_count(
             "over_count_p": math.nan,
         }
     rng = np.random.default_rng(seed)
-    for i in range(n_shuffle):
-        mixed = shuffle_within(counts, r[:, None], rng)[:, 0]
-        null[i] = information_of_tables(contingency(labels, mixed, n_s, n_r), estimator, float(n_r))
-    value = float(information_of_tables(table, estimator, float(n_r)))
-    left = float(null.mean() - information_of_tables(of_counts, estimator, float(n_c)))
+    mixed = (shuffle_within(counts, r[:, None], rng)[:, 0] for _ in range(n_shuffle))
+    tables = (contingency(labels, one, n_s, n_r) for one in mixed)
+    null = of_many(tables, lambda stack: information_of_tables(stack, method), table.size)
+    value = float(information_of_tables(table, method))
+    left = float(null.mean() - information_of_tables(of_counts, method))
     return {
         "over_count": gain - left if contains and same else gain,
         "over_count_se": max(se, float(null.std())),

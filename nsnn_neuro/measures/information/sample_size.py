@@ -6,16 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.contingency import contingency, panzeri_treves_bias
+from ..entropy.contingency import panzeri_treves_bias
 from ..entropy.information_tables import zero_spread
-from ..entropy.symbols import as_symbols
 from ..estimate import Estimate
 from .mutual_information import mutual_information
+from .pipeline import read
 from .predictive_bound import predictive_bound
 
 
@@ -82,6 +80,7 @@ def plan_trials(
     NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a pilot without an error bar.
         Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
 
+    >>> import numpy as np
     >>> s = np.repeat([0, 1], 20)
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 1, 0, 1], 4)]
     >>> plan = plan_trials((s, r), precision=0.05)
@@ -95,20 +94,18 @@ def plan_trials(
         )
     if not number(precision, "precision") > 0:
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
-    (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]", category=True), as_symbols(pilot[1], "pilot[1]")
-    if s.size != r.size:
-        raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected equal numbers")
+    data = read(labels=("pilot[0]",), **dict(zip(("pilot[0]", "pilot[1]"), pilot, strict=True)))
+    (n_s, n_r), s, table = data.sizes, data.codes["pilot[0]"], data.table
     estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
     n_0 = estimate.n
     if not estimate.se > 0:
         raise NsnnError(
             f"pilot of {n_0} trials has the error bar {estimate.se}: take a longer one, in which responses vary"
         )
-    table = contingency(s, r, n_s, n_r)
     b_0 = abs(float(panzeri_treves_bias(table)))
 
     zero = zero_spread(table) ** 2
-    predicted = predictive_bound(s, np.asarray(pilot[1]).reshape(n_0, -1), n_s).se ** 2
+    predicted = predictive_bound(s, data.letters, n_s).se ** 2
     first, filled = max(0.0, estimate.se**2 - 2.0 * zero), min(1.0, max(0.5, n_0 / (4.0 * n_s * n_r)))
     if predicted < first:
         first = first**filled * predicted ** (1.0 - filled)

@@ -24,11 +24,9 @@ from ..entropy.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
 from ..trains import SilentNeuronWarning
-from .conditional import few_samples
 from .histories import draw_shifts, orders, stretches, words_of
-from .impossible_estimates import possible
 from .ksg import spread_columns
-from .mutual_information import by_chance, with_notes
+from .pipeline import OF_PAIRS, few_samples, judged
 from .transfer_estimators import Discrete, Gaussian, Neighbours
 from .transfer_samples import Histories, check_null, check_surrogates, need_target, read_histories
 
@@ -221,8 +219,7 @@ def local_transfer_entropy(
         return out
     discrete = _estimator(found, "discrete", "plugin", 4, np.random.default_rng(seed))
     assert isinstance(discrete, Discrete)
-    (context, n_c), (past_x, n_x) = words_of(found.context, "y"), words_of(found.x, "x")
-    values = local_of_counts(context, past_x, found.y, (n_c, n_x, int(found.y.max()) + 1))
+    values = local_of_counts(discrete.data.table, **discrete.data.codes)
     rows = out.reshape(found.n_trials, -1)
     rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
     return out
@@ -326,10 +323,9 @@ def estimate(
     )
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
-        return with_notes(result, result.value, [left]), values
-    value, impossible = possible(result, one.most, "the past of x")
-    few = few_samples(bias, n, one.pairs, one.shape[2], _CURE)
-    return with_notes(result, value, [impossible, few, by_chance(result, one.spread), left]), values
+        return judged(result, last=left), values
+    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], OF_PAIRS, _CURE)
+    return judged(result, one.data.most, "the past of x", [few], one.spread, left), values
 
 
 def _bias_left(found: Estimate, null: np.ndarray) -> str | None:

@@ -12,12 +12,9 @@ import pandas as pd
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..entropy.contingency import contingency
-from ..entropy.entropy import NEED_ALPHABET, SYMMETRIC, alphabet_size
-from ..entropy.extrapolation import quadratic_extrapolation
 from ..entropy.information_tables import information_of_tables
-from ..entropy.symbols import letters, read_symbols
 from .matched_law import draw_words, information_of_law, matched_law, with_information
-from .shuffled_information import shuffled_correction
+from .pipeline import INFORMATION, Columns, read, value_and_error
 
 _METHODS = (
     "plugin",
@@ -100,22 +97,17 @@ def which_estimator(
     """
     check(n_symbols=n_symbols, seed=seed)
     whole(n_repeats, 2, "n_repeats", 100_000)
-    stimuli, responses = read_symbols(s, "s", category=True), read_symbols(r, "r")
-    n, n_s = stimuli.codes.size, stimuli.n_present
-    if n != responses.codes.size:
-        raise NsnnError(f"s and r have {n} and {responses.codes.size} samples: expected one r for each s")
+    data = read(labels=("s",), n_symbols=n_symbols, s=s, r=r)
+    n, (n_s, n_r), size, words = data.n, data.sizes, data.alphabet, data.letters
+    assert words is not None
     if n < 4:
         raise NsnnError(f"s and r have {n} samples: expected at least 4 trials")
-    if n_s < 2 or responses.n_present < 2:
+    if n_s < 2 or n_r < 2:
         what = "s holds one stimulus" if n_s < 2 else "r holds one response"
         raise NsnnError(f"{what} in {n} trials: expected at least two, without which there is no information")
-    size, _ = alphabet_size(responses, n_symbols, "r")
-    words = letters(r, "r")
-    fitted, trials = matched_law(stimuli.codes, words, n_s), np.bincount(stimuli.codes)
+    fitted, trials = matched_law(data.codes["s"], words, n_s), data.table.sum(1)
     methods = [name for name in _METHODS if name != "shuffle" or words.shape[1] > 1]
-    target = _values(contingency(stimuli.codes, responses.codes, n_s, responses.n_present), [_MATCHED], size)[
-        0
-    ]
+    target = float(information_of_tables(data.table, _MATCHED))
     law = with_information(fitted.law, trials, _strength(fitted.law, trials, target, seed))
     truth = max(information_of_law(law, trials), 0.0)
     rng = np.random.default_rng(seed)
@@ -134,7 +126,7 @@ def which_estimator(
         },
         index=methods,
     ).sort_values("rmse", kind="stable")
-    text = _explanation(table, truth, n / n_s, responses.n_present)
+    text = _explanation(table, truth, n / n_s, n_r)
     return EstimatorComparison(str(table.index[0]), truth, table, n_repeats, text)
 
 
@@ -154,11 +146,8 @@ def _strength(law: np.ndarray, trials: np.ndarray, target: float, seed: int) -> 
 
     def mean(w: float) -> float:
         rng, tilted = np.random.default_rng(seed), with_information(law, trials, w)
-        values = [
-            _values(_table(*draw_words(tilted, trials, rng), len(trials))[0], [_MATCHED], 0.0)[0]
-            for _ in range(_PILOTS)
-        ]
-        return float(np.mean(values))
+        drawn = [_table(*draw_words(tilted, trials, rng), len(trials))[0] for _ in range(_PILOTS)]
+        return float(np.mean([float(information_of_tables(table, _MATCHED)) for table in drawn]))
 
     low, high = 0.0, _STRONGEST
     if mean(low) >= target:
@@ -188,33 +177,8 @@ def _repeats(
     out = np.empty((n_repeats, len(methods)))
     for k in range(n_repeats):
         table, present = _table(*draw_words(law, trials, rng), len(trials))
-        out[k] = _values(table, methods, size, words[present], rng)
+        cells = np.repeat(np.indices(table.shape).reshape(2, -1), table.ravel(), axis=1)
+        codes, alphabet = dict(zip("sr", cells, strict=True)), max(size, table.shape[1])
+        data = Columns(codes, table.shape, alphabet, letters=words[present][codes["r"]])
+        out[k] = [value_and_error(data, INFORMATION, name, rng, jackknife=False)[0] for name in methods]
     return out
-
-
-def _values(
-    table: np.ndarray,
-    methods: list[str],
-    size: float,
-    words: np.ndarray | None = None,
-    rng: np.random.Generator | None = None,
-) -> list[float]:
-    """Information by each method of a table (n_s, n_r) of counts, in bits; `words` (n_r, k) are its responses' letters."""
-    stimulus, response = np.nonzero(table)
-    times = table[stimulus, response]
-    s, r = np.repeat(stimulus, times), np.repeat(response, times)
-    plain = float(information_of_tables(table, SYMMETRIC["panzeri-treves"], float(table.shape[1])))
-    values = []
-    for name in methods:
-        if name == "panzeri-treves":
-            values.append(plain)
-        elif name == "shuffle" and words is not None and rng is not None:
-            values.append(plain + shuffled_correction(words[r], s, len(table), rng=rng)[0])
-        elif name == "quadratic" and rng is not None:
-            values.append(
-                quadratic_extrapolation(s, r, *table.shape, rng=rng, joint=True, jackknife=False)[0]
-            )
-        else:
-            limit = max(size, table.shape[1]) if name in NEED_ALPHABET else float(table.shape[1])
-            values.append(float(information_of_tables(table, SYMMETRIC[name], limit)))
-    return values
