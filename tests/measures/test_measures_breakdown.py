@@ -284,7 +284,7 @@ def test_synergy_takes_words_and_finds_xor():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"s": [0, 1]}, "s has 2 trials, words 4"),
+        ({"s": [0, 1]}, "s and words have 2 and 4 samples"),
         ({"s": [0.5, 1, 0, 1]}, "s has 0.5"),
         ({"s": [np.nan, 1, 0, 1]}, "s has NaN"),
         ({"words": [0, 1, 0, 1]}, r"words has shape \(4,\)"),
@@ -304,7 +304,7 @@ def test_bad_arguments_are_refused_by_name(kwargs, message):
 
 
 def test_one_trial_and_unequal_lengths():
-    with pytest.raises(NsnnError, match="s has 1 trial"):
+    with pytest.raises(NsnnError, match="have 1 sample"):
         information_breakdown([0], [[0, 1]])
-    with pytest.raises(NsnnError, match="s, r1, r2 have 3, 3, 2 trials"):
+    with pytest.raises(NsnnError, match="s, r1 and r2 have 3, 3 and 2 samples"):
         synergy([0, 1, 0], [0, 1, 1], [0, 1])

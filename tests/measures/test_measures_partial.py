@@ -332,19 +332,22 @@ def test_warnings_name_their_reason():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"s": [0, 1]}, "s, r1, r2 have 2, 4, 4 trials"),
+        ({"s": [0, 1]}, "s, r1 and r2 have 2, 4 and 4 samples"),
         ({"s": [1, 1, 1, 1]}, "s holds one value in 4 trials"),
         ({"s": [np.nan, 1, 0, 1]}, "s has NaN"),
         ({"r1": [0.5, 1, 0, 1]}, "r1 has 0.5"),
         ({"r2": [0, np.nan, 0, 1]}, "r2 has NaN"),
-        ({"s": [0], "r1": [0], "r2": [0]}, "have 1 trial"),
-        ({"s": [0, 1, 1], "r1": [0, 1, 1], "r2": [0, 1, 1]}, "3 trials: bias = 'quadratic'"),
+        ({"s": [0], "r1": [0], "r2": [0]}, "have 1 sample"),
+        ({"s": [0, 1, 1], "r1": [0, 1, 1], "r2": [0, 1, 1]}, "s has 3 samples: 'quadratic'"),
         ({"measure": "ccs"}, "measure = 'ccs'"),
         ({"bias": "nsb"}, "bias = 'nsb'"),
         ({"null": "r1|r1"}, r"null = 'r1\|r1'"),
         ({"bias": "shuffle", "n_shuffle": 0}, "needs at least 2 shuffles"),
         ({"n_shuffle": -1}, "n_shuffle = -1"),
-        ({"s": range(60), "r1": range(60), "r2": range(60)}, "has 216000 cells: expected at most 50000"),
+        (
+            {"s": range(60), "r1": range(60), "r2": range(60)},
+            "216000 cells for 60 samples, expected at most 50000",
+        ),
         ({"s": range(30), "r1": range(30), "r2": range(30)}, "needs 1800 equations"),
     ],
 )
@@ -390,7 +393,7 @@ def test_intersection_on_samples():
         c = s ^ (rng.random(400) < 0.26)
         p.append(intersection_information(s, r, c, bias="none", null="r|s", n_shuffle=9, seed=k).p)
     assert abs(np.mean(p) - 0.55) < 4 * np.sqrt(1 / 12 / 20)
-    with pytest.raises(NsnnError, match="s, r, c have 400, 400, 3 trials"):
+    with pytest.raises(NsnnError, match="s, r and c have 400, 400 and 3 samples"):
         intersection_information(s, r, c[:3])
 
 

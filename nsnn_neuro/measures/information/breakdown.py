@@ -27,7 +27,7 @@ from scipy.special import xlogy
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
-from ..entropy.symbols import as_symbols
+from ..entropy.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, shuffle_test
 from .shuffled_information import shuffle_within
@@ -145,14 +145,6 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
 
 
-def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
-    one_of(bias, _BIAS, "bias")
-    codes, n_s = as_symbols(s, "s", category=True)
-    if codes.size < 2:
-        raise NsnnError(f"s has {codes.size} trial: expected at least two")
-    return codes, n_s
-
-
 def _few(n_s: np.ndarray, n_r: int) -> str | None:
     """A warning when trials are fewer than four per stimulus and word that occurs (Panzeri et al. 2007)."""
     fewest = int(n_s.min())
@@ -195,17 +187,17 @@ def information_breakdown(
     {'lin': 0.0, 'sig_sim': 0.0, 'cor_ind': 0.0, 'cor_dep': 1.0, 'total': 1.0}
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    codes, n_s = _read(s, bias)
+    one_of(bias, _BIAS, "bias")
     array = array_of(words, "words")
     if array.ndim != 2 or array.shape[1] < 2:
         cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""
         raise NsnnError(
             f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
         )
-    if len(array) != codes.size:
-        raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected equal numbers")
-    read = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
-    letters, sizes = np.stack([r[0] for r in read], axis=1), [r[1] for r in read]
+    cells = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
+    letters, sizes = np.stack([cell[0] for cell in cells], axis=1), [cell[1] for cell in cells]
+    stimulus = read_columns(("s",), s=s, words=letters)["s"]
+    codes, n_s = stimulus.codes, stimulus.n_present
     if math.prod(sizes) > _MOST_WORDS:
         raise NsnnError(
             f"words has {len(sizes)} cells of {sizes} letters, {math.prod(sizes)} possible words: expected at most "
@@ -259,10 +251,9 @@ def synergy(
     1.0
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    codes, n_s = _read(s, bias)
-    (one, n_1), (two, n_2) = as_symbols(r1, "r1"), as_symbols(r2, "r2")
-    if not one.size == two.size == codes.size:
-        raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected equal numbers")
+    one_of(bias, _BIAS, "bias")
+    read = read_columns(("s",), s=s, r1=r1, r2=r2)
+    (codes, n_s), (one, n_1), (two, n_2) = ((column.codes, column.n_present) for column in read.values())
     both, n_both = as_symbols(one * n_2 + two, "r1, r2")
     responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
 

@@ -9,8 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import Parts, least_specific
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, read, uncorrected
+from .trial_estimates import BIASES, estimate, estimates, few, read_trials, uncorrected
 
 _NULLS = {"both": ("s", "x_past|s"), "s": ("s",), "x_past|s": ("x_past|s",)}
 
@@ -74,7 +73,7 @@ def feature_information_transfer(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, BIASES, "bias")
     one_of(null, list(_NULLS), "null")
-    columns = read("s", s=s, x_past=x_past, y=y, y_past=y_past)
+    columns = read_trials("s", s=s, x_past=x_past, y=y, y_past=y_past)
 
     def transfer(tables: np.ndarray, tolerance: float) -> Parts:
         del tolerance  # closed forms

@@ -9,8 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, read, refuse_many, uncorrected
+from .trial_estimates import BIASES, estimate, estimates, few, read_trials, refuse_many, uncorrected
 
 _NULLS = ("s", "r", "c", "r|s", "r|c")
 
@@ -64,7 +63,7 @@ def intersection_information(
     one_of(measure, MEASURES, "measure")
     one_of(bias, BIASES, "bias")
     one_of(null, _NULLS, "null")
-    columns = read("s", ("c",), s=s, r=r, c=c)
+    columns = read_trials("s", ("c",), s=s, r=r, c=c)
     n_s, n_r, n_c = columns.sizes
     if measure == "broja":
         refuse_many(n_s, n_r, n_c)

@@ -9,8 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, pairs, read, refuse_many, uncorrected
+from .trial_estimates import BIASES, estimate, estimates, few, pairs, read_trials, refuse_many, uncorrected
 
 _NAMES = ("redundant", "unique_1", "unique_2", "synergistic")
 _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
@@ -90,7 +89,7 @@ def partial_information(
     one_of(measure, MEASURES, "measure")
     one_of(bias, BIASES, "bias")
     one_of(null, _NULLS, "null")
-    columns = read("s", s=s, r1=r1, r2=r2)
+    columns = read_trials("s", s=s, r1=r1, r2=r2)
     n_s, n_1, n_2 = columns.sizes
     if measure == "broja":
         refuse_many(n_s, n_1, n_2)

@@ -25,50 +25,54 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....core.errors import NsnnError
-from ...entropy.extrapolation import PARTITIONS, deal
+from ...entropy.contingency import LN2
+from ...entropy.extrapolation import PARTITIONS, deal, refuse_few
+from ...entropy.symbols import one_value
+from ...estimate import Estimate
 from ...response_checks import shuffle_test
+from ..pipeline import Columns, judged, read
 from .redundancy import Parts
 from .union_information import TOLERANCE
 
 BIASES = ("quadratic", "shuffle", "none", "plugin")
 SE_METHOD = "infinitesimal jackknife over trials"
-_CELLS_AT_ONCE = 500_000
-_CORRECTED = 20  # shuffles whose corrected values are averaged
+_MOST_CELLS, _CELLS_AT_ONCE = 50_000, 500_000
+_MOST_EQUATIONS = 500  # of the solver, whose time grows with their cube
+_CORRECTED_SHUFFLES = 20  # whose corrected values are averaged
 _LOOSE = 1e-6  # bit; for tables of which many are averaged or compared
+_MIN_TRIALS = 4.0  # per stimulus for each response: two errors then held the truth in nine of ten repeats
+_LARGEST_GAP = 1e-6  # bit
+_SKEWED = 2.0  # standard errors
+_ROUNDING = 1e-5  # bit; tables of which many are averaged are not solved closer
 Function = Callable[[np.ndarray, float], Parts]
 
 
-class Columns(NamedTuple):
-    """Trials as codes: the columns of a table, the first of which is the stimulus."""
+def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> Columns:
+    """`Columns` of the named arguments, the first of which is `stimulus`; NsnnError for a constant one.
 
-    codes: dict[str, np.ndarray]
-    """name -> (n,) from 0"""
-    sizes: tuple[int, ...]
-    """number of different codes of each"""
+    labels : further names whose values are categories, such as choices
 
-    @property
-    def n(self) -> int:
-        """Number of trials."""
-        return len(next(iter(self.codes.values())))
+    >>> read_trials("s", s=[0, 1, 1], r=["a", "b", "a"]).table.tolist()
+    [[1, 0], [1, 1]]
+    """
+    result = read(labels=(stimulus, *labels), most_cells=_MOST_CELLS, **columns)
+    if result.sizes[0] < 2:
+        raise NsnnError(
+            f"{stimulus} holds one value in {result.n} trials: information about it needs at least two"
+        )
+    return result
 
-    def cells(self, changed: dict[str, np.ndarray] | None = None) -> np.ndarray:
-        """(n,) number of each trial's cell of the table, with some columns exchanged."""
-        columns = {**self.codes, **(changed or {})}
-        return np.ravel_multi_index(tuple(columns.values()), self.sizes)
 
-    def table(self, changed: dict[str, np.ndarray] | None = None) -> np.ndarray:
-        """Counts, of shape `sizes`."""
-        return np.bincount(self.cells(changed), minlength=math.prod(self.sizes)).reshape(self.sizes)
-
-    def shuffled(self, null: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The column that `null` names permuted: "x" over all trials, "x|y" over trials that are equal in y."""
-        name, _, given = null.partition("|")
-        if not given:
-            return {name: rng.permutation(self.codes[name])}
-        within = self.codes[given]
-        out = np.empty_like(self.codes[name])
-        out[np.argsort(within, kind="stable")] = self.codes[name][np.lexsort((rng.random(self.n), within))]
-        return {name: out}
+def _shuffled(columns: Columns, null: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """The column that `null` names permuted: "x" over all trials, "x|y" over trials that are equal in y."""
+    name, _, given = null.partition("|")
+    if not given:
+        return {name: rng.permutation(columns.codes[name])}
+    within = columns.codes[given]
+    mixed = columns.codes[name][np.lexsort((rng.random(columns.n), within))]
+    out = np.empty_like(mixed)
+    out[np.argsort(within, kind="stable")] = mixed
+    return {name: out}
 
 
 class Estimated(NamedTuple):
@@ -100,7 +104,7 @@ def _extrapolated(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Extrapolated values (k,) and their errors."""
     cells = columns.cells()
-    table = columns.table()[None]
+    table = columns.table[None]
     value, each = 8.0 * whole.values[0], 8.0 * _centred(whole, table)[0, cells]
     at_once = max(1, _CELLS_AT_ONCE // (6 * math.prod(columns.sizes)))
     spread = np.zeros(whole.values.shape[1])
@@ -130,14 +134,14 @@ def _null(
     plain, corrected = [], []
     at_once = max(1, _CELLS_AT_ONCE // math.prod(columns.sizes))
     for first in range(0, n_shuffle, at_once):
-        shuffles = [columns.shuffled(null, rng) for _ in range(min(at_once, n_shuffle - first))]
-        tables = np.stack([columns.table(changed) for changed in shuffles])
+        shuffles = [_shuffled(columns, null, rng) for _ in range(min(at_once, n_shuffle - first))]
+        tables = np.stack([columns.counts(columns.cells(**changed)) for changed in shuffles])
         plain.append(function(tables, _LOOSE).values)
         if bias != "quadratic":
             corrected.append(plain[-1])
             continue
-        for changed, value in zip(shuffles[: max(0, _CORRECTED - first)], plain[-1], strict=False):
-            quarters = _parts(columns, columns.cells(changed), rng)[1]
+        for changed, value in zip(shuffles[: max(0, _CORRECTED_SHUFFLES - first)], plain[-1], strict=False):
+            quarters = _parts(columns, columns.cells(**changed), rng)[1]
             v = function(np.concatenate([quarters[:2] + quarters[2:], quarters]), _LOOSE).values
             corrected.append(((8 * value - 6 * v[:2].mean(0) + v[2:].mean(0)) / 3)[None])
     return np.concatenate(plain), np.concatenate(corrected)
@@ -152,11 +156,11 @@ def estimate(
     nulls : names of shuffles; with several the largest p and its mean are taken
     """
     rng = np.random.default_rng(seed)
-    if bias == "quadratic" and columns.n < 4:
-        raise NsnnError(f"{columns.n} trials: bias = 'quadratic' halves them twice, so expected at least 4")
+    if bias == "quadratic":
+        refuse_few(columns.n, next(iter(columns.codes)))
     if bias == "shuffle" and n_shuffle < 2:
         raise NsnnError(f"n_shuffle = {n_shuffle}: bias = 'shuffle' needs at least 2 shuffles")
-    table = columns.table()[None]
+    table = columns.table[None]
     whole = function(table, TOLERANCE)
     value = whole.values[0]
     if bias == "quadratic":
@@ -179,3 +183,82 @@ def estimate(
             if test["p"] is None or one["p"] > test["p"]:
                 test.update(one)
     return Estimated(value, se, tests, whole.gap)
+
+
+def refuse_many(n_s: int, n_1: int, n_2: int) -> None:
+    """NsnnError for a minimisation that would take too long.
+
+    >>> refuse_many(8, 6, 6)
+    """
+    if n_s * (n_1 + n_2) > _MOST_EQUATIONS:
+        raise NsnnError(
+            f"measure = 'broja' for {n_s} stimuli, {n_1} and {n_2} responses needs {n_s * (n_1 + n_2)} equations: expected at "
+            f"most {_MOST_EQUATIONS}; use fewer symbols, for counts bin_counts(counts, n_bins=4), or measure='i_min'"
+        )
+
+
+def few(n: int, n_s: int, n_r: int, what: str) -> str | None:
+    """A warning where trials per stimulus are fewer than four for each response.
+
+    >>> few(40, 2, 4, "pairs of responses")
+    >>> few(20, 2, 4, "pairs of responses")
+    '10 trials per stimulus for 4 pairs of responses, fewer than 4 each: the estimate may be biased; ...'
+    """
+    if n >= _MIN_TRIALS * n_s * n_r:
+        return None
+    return (
+        f"{n / n_s:.4g} trials per stimulus for {n_r} {what}, fewer than {_MIN_TRIALS:.0f} each: the estimate may be biased; take "
+        "more trials or fewer responses"
+    )
+
+
+def uncorrected(bias: str, n: int, n_s: int, n_r: int, se: float) -> str | None:
+    """A warning where a plug-in value is too high by more than half its error.
+
+    >>> uncorrected("none", 100, 2, 4, 0.01)
+    'not corrected, so too high by up to 0.022 bit: take bias = "quadratic"'
+    """
+    excess = (n_s - 1) * (n_r - 1) / (2 * n * LN2)
+    if bias not in ("none", "plugin") or excess < 0.5 * se:
+        return None
+    return f'not corrected, so too high by up to {excess:.2g} bit: take bias = "quadratic"'
+
+
+def estimates(
+    found: Estimated,
+    names: tuple[str, ...],
+    bias: str,
+    columns: Columns,
+    notes: Callable[[str, float], list[str | None]],
+) -> dict[str, Estimate]:
+    """An `Estimate` for each name; `notes` of a name and its error are the warnings that are not the same for all."""
+    constant = one_value(dict(zip(columns.codes, columns.sizes, strict=True)))
+    gap = f"the minimum was found to {found.gap:.1g} bit only" if found.gap > _LARGEST_GAP else None
+    correction, out = {"plugin": "none"}.get(bias, bias), {}
+    for name, value, se, test in zip(
+        names, found.value.tolist(), found.se.tolist(), found.tests, strict=True
+    ):
+        one = Estimate(value, se, correction, n=columns.n, se_method=SE_METHOD, **test)
+        out[name] = judged(one, notes=[*notes(name, se), constant, _near_zero(value, se), gap])
+    return out
+
+
+def _near_zero(value: float, se: float) -> str | None:
+    if value < -_SKEWED * se - _ROUNDING:
+        return (
+            f"{value:.2g} ± {se:.1g} bit is below zero beyond its error: take more trials or fewer responses"
+        )
+    if value < _SKEWED * se and se > _ROUNDING:
+        return (
+            f"{value:.2g} ± {se:.1g} bit is within two errors of 0, where estimates are skewed: it may be 0"
+        )
+    return None
+
+
+def pairs(first: np.ndarray, second: np.ndarray) -> int:
+    """Number of different pairs that occur.
+
+    >>> pairs(np.array([0, 0, 1]), np.array([1, 1, 1]))
+    2
+    """
+    return int(np.unique(first * (second.max() + 1) + second).size)
