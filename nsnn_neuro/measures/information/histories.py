@@ -15,8 +15,6 @@ from ...core.errors import NsnnError
 from ..entropy.symbols import as_symbols, letters
 from ..response_checks import array_of, as_samples
 
-NULLS = ("shift", "block", "trial_shuffle", "within_past")
-
 
 def read_series(x: Any, name: str, *, discrete: bool) -> np.ndarray:
     """`x`, (n_bins,) or (n_trials, n_bins), as (n_trials, n_bins) codes from 0 or, unless `discrete`, floats.

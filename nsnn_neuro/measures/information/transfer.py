@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ..entropy.entropy import SYMMETRIC, choose
 from ..entropy.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import shuffle_test
@@ -28,13 +27,8 @@ from .histories import draw_shifts, orders, stretches, words_of
 from .ksg import spread_columns
 from .pipeline import OF_PAIRS, few_samples, judged
 from .transfer_estimators import Discrete, Gaussian, Neighbours
-from .transfer_samples import Histories, check_null, check_surrogates, need_target, read_histories
+from .transfer_samples import Histories, Options, need_target, read_histories
 
-ESTIMATORS = ("discrete", "gaussian", "ksg")
-BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
-_DEFAULT = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
-FEWEST = 20
-"""resamples of a bootstrap"""
 _CURE = "shorter histories, fewer conditions or fewer symbols"
 
 
@@ -114,30 +108,14 @@ def transfer_entropy(
     >>> print(f"{transfer_entropy(x, y):.3f}, back {transfer_entropy(y, x).p:.2f}")
     0.265 ± 0.009, back 0.24
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    check_surrogates(null, min_shift, block_length)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    options = Options(
+        estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed, null, min_shift, block_length
+    ).checked()
     need_target(y)
     found = read_histories(x, y, z, k, l, lag, estimator)
     if found is None:
-        return _constant(bias, estimator, x)
-    rng = np.random.default_rng(seed)
-    result, _ = estimate(
-        found,
-        estimator,
-        bias,
-        n_neighbors,
-        rng,
-        null,
-        n_shuffle,
-        min_shift,
-        block_length,
-        n_blocks,
-        n_resample,
-        "x or y",
-    )
-    return result
+        return _constant(options)
+    return estimate(found, options, np.random.default_rng(seed), "x or y")[0]
 
 
 @suggest_keywords
@@ -170,16 +148,12 @@ def active_information(
     >>> f"{active_information(x):.2f}"
     '0.51 ± 0.01'
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    options = Options(estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed).checked()
     found = read_histories(x, None, None, k, 1, 1, estimator)
     if found is None:
-        return _constant(bias, estimator, x)
-    rng = np.random.default_rng(seed)
-    return estimate(
-        found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, n_resample, "x"
-    )[0]
+        return _constant(options)
+    options = options._replace(null="permute", min_shift=1)
+    return estimate(found, options, np.random.default_rng(seed), "x")[0]
 
 
 @suggest_keywords
@@ -217,51 +191,29 @@ def local_transfer_entropy(
     if found is None:
         warn("x or y is constant: its transfer entropy is NaN", SilentNeuronWarning)
         return out
-    discrete = _estimator(found, "discrete", "plugin", 4, np.random.default_rng(seed))
-    assert isinstance(discrete, Discrete)
-    values = local_of_counts(discrete.data.table, **discrete.data.codes)
+    data = _discrete(found, "plugin", np.random.default_rng(seed)).data
+    values = local_of_counts(data.table, **data.codes)
     rows = out.reshape(found.n_trials, -1)
     rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
     return out
 
 
-def check_numbers(n_shuffle: Any, n_blocks: Any, n_resample: Any, seed: Any) -> None:
-    """NsnnError for what is no number of surrogates, blocks or resamples, or no seed.
-
-    >>> check_numbers(100, 20, 200, 0)
-    """
-    check(n_shuffle=n_shuffle, n_blocks=n_blocks, n_resample=n_resample, seed=seed)
-    if 0 < n_resample < FEWEST:
-        raise NsnnError(f"n_resample = {n_resample}: expected 0, for the jackknife, or at least {FEWEST}")
-
-
-def check_estimator(estimator: str, bias: str | None) -> str:
-    """The bias correction by name, that of the estimator for None; NsnnError for one that does not belong to it.
-
-    >>> check_estimator("gaussian", None), check_estimator("discrete", "none")
-    ('digamma', 'plugin')
-    """
-    one_of(estimator, ESTIMATORS, "estimator")
-    if bias is None:
-        return _DEFAULT[estimator]
-    if estimator == "ksg":
-        raise NsnnError(f"bias = {bias!r}: estimator = 'ksg' takes none; leave it out")
-    check(bias=bias)
-    return choose(bias, BIASES[estimator], "bias")
+def _discrete(found: Histories, bias: str, rng: np.random.Generator) -> Discrete:
+    words = words_of(found.context, "y"), words_of(found.x, "x")
+    return Discrete((found.y, int(found.y.max()) + 1), *words, found.n_trials, bias, rng)
 
 
 def _estimator(
-    found: Histories, estimator: str, bias: str, n_neighbors: int, rng: np.random.Generator
+    found: Histories, options: Options, rng: np.random.Generator
 ) -> Discrete | Gaussian | Neighbours:
-    if estimator == "discrete":
-        size = int(found.y.max()) + 1
-        words = words_of(found.context, "y"), words_of(found.x, "x")
-        return Discrete((found.y, size), *words, found.n_trials, bias, rng)
+    bias, n_neighbors = options.bias, options.n_neighbors
+    if options.estimator == "discrete":
+        return _discrete(found, bias, rng)
     y, context, x = found.y, found.context, found.x
     for part, name in ((y[:, None], "y"), (context, "y or z"), (x, "x")):
         if part.shape[1] and (np.ptp(part, axis=0) == 0).any():
             raise NsnnError(f"{name}: constant, it carries no information; leave it out")
-    if estimator == "gaussian":
+    if options.estimator == "gaussian":
         y, context, x = (part - part.mean(0) for part in (y, context, x))
         return Gaussian(y / y.std(), context / context.std(0), x / x.std(0), bias)
     if n_neighbors > y.size - 2:
@@ -272,28 +224,17 @@ def _estimator(
 
 
 def estimate(
-    found: Histories,
-    estimator: str,
-    bias: str,
-    n_neighbors: int,
-    rng: np.random.Generator,
-    null: str,
-    n_shuffle: int,
-    min_shift: int | None,
-    block_length: int | None,
-    n_blocks: int,
-    n_resample: int,
-    name: str,
+    found: Histories, options: Options, rng: np.random.Generator, name: str
 ) -> tuple[Estimate, np.ndarray]:
     """The estimate of samples that were read, with its error and null, and the values (n_shuffle,) of the null."""
-    n = found.y.size
-    each = n // found.n_trials
+    n, null, n_shuffle, bias = found.y.size, options.null, options.n_shuffle, options.bias
+    each, n_blocks, n_resample = n // found.n_trials, options.n_blocks, options.n_resample
     if n < max(10, 2 * n_blocks):
         raise NsnnError(
             f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
         )
-    min_shift = check_null(null, found, min_shift, block_length)
-    one = _estimator(found, estimator, bias, n_neighbors, rng)
+    min_shift = options.least_shift(found)
+    one = _estimator(found, options, rng)
     edges = stretches(found.n_trials, each, n_blocks)
     se = math.nan if n_resample else float(jackknife_se(one.without(edges)))
     if null == "permute":
@@ -301,14 +242,14 @@ def estimate(
     elif null == "within_past":
         if not isinstance(one, Discrete):
             raise NsnnError(
-                f"null = 'within_past' with estimator = {estimator!r}: expected estimator = 'discrete'"
+                f"null = 'within_past' with estimator = {options.estimator!r}: expected estimator = 'discrete'"
             )
         values = one.null_within(rng, n_shuffle)
     elif null == "shift" and isinstance(one, Discrete) and bias != "quadratic":
         values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
     else:
         drawn = orders(
-            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=block_length
+            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=options.block_length
         )
         values = one.null(drawn)
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
@@ -341,7 +282,7 @@ def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
     )
 
 
-def _constant(bias: str, estimator: str, x: Any) -> Estimate:
+def _constant(options: Options) -> Estimate:
     message = "a series is constant, as of a silent neuron: the information is NaN"
     warn(message, SilentNeuronWarning)
-    return Estimate(math.nan, correction=bias, n=0, warning=message)
+    return Estimate(math.nan, correction=options.bias, n=0, warning=message)

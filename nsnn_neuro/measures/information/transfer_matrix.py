@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from ...core.checks import LARGEST, flag, fraction, suggest_keywords, whole
+from ...core.checks import flag, fraction, suggest_keywords
 from ...core.errors import FormatError, NsnnError
 from ...core.file_limits import Budget
 from ...core.parallel import check_jobs
@@ -23,8 +23,8 @@ from ...core.warn import warn
 from ..response_checks import array_of
 from ..trains import SilentNeuronWarning
 from .histories import read_series
-from .transfer import check_estimator, check_numbers, estimate
-from .transfer_samples import check_lengths, check_surrogates, histories_of
+from .transfer import estimate
+from .transfer_samples import Options, check_lengths, histories_of
 
 _FIELDS = ("value", "se", "null_mean", "z", "p")
 
@@ -159,22 +159,15 @@ def transfer_entropy_matrix(
     >>> round(float(matrix.value[0, 1]), 2)
     0.24
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    check_surrogates(null, min_shift, block_length)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    settings = Options(
+        estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed, null, min_shift, block_length
+    ).checked()
     check_lengths(k, l, lag)
     flag(resume, "resume")
     jobs, path = check_jobs(n_jobs), _path(out)
     read = _read(series, estimator == "discrete")
     n = len(read)
-    options = {
-        "k": k, "l": l, "lag": lag, "estimator": estimator, "bias": bias, "null": null, "n_shuffle": n_shuffle,
-        "min_shift": min_shift, "block_length": block_length, "n_blocks": n_blocks, "n_neighbors": n_neighbors,
-        "seed": seed,
-    }  # fmt: skip
-    if n_resample:
-        options["n_resample"] = n_resample
+    options = {"k": k, "l": l, "lag": lag, **settings._asdict()}
     mark = _fingerprint(read, options)
     results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")}
     results["null"] = np.full((n, n, n_shuffle), np.nan)
@@ -198,10 +191,7 @@ def transfer_entropy_matrix(
             rng = np.random.default_rng([*(seed if isinstance(seed, list | tuple) else [seed]), i, j])
             try:
                 found = histories_of(read[i], read[j], [], k, l, lag, estimator)
-                one, surrogates = estimate(
-                    found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks,
-                    n_resample, "series",
-                )  # fmt: skip
+                one, surrogates = estimate(found, settings, rng, "series")
             except NsnnError as error:
                 if n == 2 or isinstance(error, FormatError):
                     raise

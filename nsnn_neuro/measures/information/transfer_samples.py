@@ -1,4 +1,4 @@
-"""Samples of a transfer entropy: histories of the series as a call reads them, and checks of the options that name them."""
+"""Arguments of a transfer entropy: its options, and the histories of its series."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import numpy as np
 
 from ...core.checks import LARGEST, check, one_of, whole
 from ...core.errors import NsnnError
-from .histories import NULLS, past, read_conditions, read_series, refuse_constant
+from ..entropy.entropy import SYMMETRIC, choose
+from .histories import past, read_conditions, read_series, refuse_constant
 from .history_length import history_length
+
+NULLS = ("shift", "block", "trial_shuffle", "within_past")
+BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
+_DEFAULT_BIAS = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
+MIN_RESAMPLES = 20
+"""of a bootstrap"""
 
 
 class Histories(NamedTuple):
@@ -22,42 +29,62 @@ class Histories(NamedTuple):
     longest: int
 
 
-def check_surrogates(null: Any, min_shift: Any, block_length: Any) -> None:
-    """NsnnError for what is no kind of surrogate, or none of its options.
+class Options(NamedTuple):
+    """How transfer entropy is estimated, with the names of its arguments; `checked` says what cannot be."""
 
-    >>> check_surrogates("block", None, 100)
-    """
-    one_of(null, NULLS, "null")
-    if min_shift is not None:
-        check(min_shift=min_shift)
-    if block_length is not None:
-        whole(block_length, 1, "block_length", LARGEST)
-    elif null == "block":
-        raise NsnnError(
-            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
-        )
+    estimator: str
+    bias: Any
+    n_neighbors: int
+    n_shuffle: int
+    n_blocks: int
+    n_resample: int
+    seed: Any
+    null: str = "shift"
+    min_shift: int | None = None
+    block_length: int | None = None
 
+    def checked(self) -> Options:
+        """The same with the name of the estimator's own bias correction in place of None; NsnnError for no option.
 
-def check_null(null: str, found: Histories, min_shift: int | None, block_length: int | None) -> int:
-    """The least shift; NsnnError for surrogates that these trials don't allow.
+        >>> Options("gaussian", None, 4, 100, 20, 0, 0).checked().bias
+        'digamma'
+        """
+        check(n_shuffle=self.n_shuffle, n_blocks=self.n_blocks, n_resample=self.n_resample, seed=self.seed)
+        if 0 < self.n_resample < MIN_RESAMPLES:
+            raise NsnnError(
+                f"n_resample = {self.n_resample}: expected 0, for the jackknife, or at least {MIN_RESAMPLES}"
+            )
+        one_of(self.null, NULLS, "null")
+        if self.min_shift is not None:
+            check(min_shift=self.min_shift)
+        if self.block_length is not None:
+            whole(self.block_length, 1, "block_length", LARGEST)
+        elif self.null == "block":
+            raise NsnnError(
+                "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
+            )
+        one_of(self.estimator, list(BIASES), "estimator")
+        whole(self.n_neighbors, 1, "n_neighbors", LARGEST)
+        if self.bias is None:
+            return self._replace(bias=_DEFAULT_BIAS[self.estimator])
+        if self.estimator == "ksg":
+            raise NsnnError(f"bias = {self.bias!r}: estimator = 'ksg' takes none; leave it out")
+        check(bias=self.bias)
+        return self._replace(bias=choose(self.bias, BIASES[self.estimator], "bias"))
 
-    >>> check_null("shift", read_histories([0, 1] * 50, [1, 0] * 50, None, 1, 1, 1, "discrete"), None, None)
-    10
-    """
-    each = found.y.size // found.n_trials
-    if null == "trial_shuffle" and found.n_trials < 2:
-        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
-    if block_length is not None and block_length > each // 2:
-        raise NsnnError(
-            f"block_length = {block_length}: expected at most half the number of samples in a trial, {each // 2}"
-        )
-    if min_shift is None:
-        return max(1, min(10 * found.longest, each // 4))
-    if min_shift > each // 2:
-        raise NsnnError(
-            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
-        )
-    return min_shift
+    def least_shift(self, found: Histories) -> int:
+        """The least shift of a surrogate, bins; NsnnError for surrogates that these trials don't allow."""
+        each = found.y.size // found.n_trials
+        if self.null == "trial_shuffle" and found.n_trials < 2:
+            raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
+        half = f"half the number of samples in a trial, {each // 2}"
+        if self.block_length is not None and self.block_length > each // 2:
+            raise NsnnError(f"block_length = {self.block_length}: expected at most {half}")
+        if self.min_shift is None:
+            return max(1, min(10 * found.longest, each // 4))
+        if self.min_shift > each // 2:
+            raise NsnnError(f"min_shift = {self.min_shift}: expected 0 to {half}")
+        return self.min_shift
 
 
 def read_histories(
