@@ -194,8 +194,8 @@ def information_breakdown(
         raise NsnnError(
             f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
         )
-    cells = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
-    letters, sizes = np.stack([cell[0] for cell in cells], axis=1), [cell[1] for cell in cells]
+    each = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
+    letters, sizes = np.stack([cell[0] for cell in each], axis=1), [cell[1] for cell in each]
     stimulus = read_columns(("s",), s=s, words=letters)["s"]
     codes, n_s = stimulus.codes, stimulus.n_present
     if math.prod(sizes) > _MOST_WORDS:

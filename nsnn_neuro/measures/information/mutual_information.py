@@ -111,7 +111,8 @@ def mutual_information(
         return _automatic(data, n_shuffle, seed)
     found = _measured(data, bias, n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
-    few = few_samples(bias, data.n, *data.sizes)
+    n_s, n_r = data.sizes
+    few = few_samples(bias, data.n, n_s, n_r)
     notes = [inferred, few and few + _cure(data)]
     return judged(found, data.most, notes=notes, spread=zero_spread(data.table), last=_ALWAYS.get(bias))
 
@@ -121,7 +122,7 @@ def _measured(data: Columns, bias: str, n_shuffle: int, seed: int) -> Estimate:
 
 
 def _has_letters(data: Columns) -> bool:
-    return data.letters is not None and data.letters.shape[1] > 1
+    return data.letters.shape[1] > 1
 
 
 def _cure(data: Columns) -> str:

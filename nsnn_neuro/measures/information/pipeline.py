@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
@@ -78,7 +78,7 @@ class Columns:
     """size of the response's alphabet"""
     inferred: str | None = None
     """a warning where that was taken from the samples"""
-    letters: np.ndarray | None = None
+    letters: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=int))
     """(n, k) letters of the response"""
 
     @property
@@ -238,7 +238,7 @@ def value_and_error(
     if jackknife:
         seen = table > 0
         se = float(jackknife_se(functional.without_one(table, method, limit)[seen], table[seen]))
-    if bias == "shuffle" and data.letters is not None:
+    if bias == "shuffle":
         stimuli = next(iter(data.codes.values()))
         change, spread = shuffled_correction(data.letters, stimuli, data.sizes[0], rng=rng)
         value, se = value + change, math.hypot(se, spread)

@@ -99,7 +99,6 @@ def which_estimator(
     whole(n_repeats, 2, "n_repeats", 100_000)
     data = read(labels=("s",), n_symbols=n_symbols, s=s, r=r)
     n, (n_s, n_r), size, words = data.n, data.sizes, data.alphabet, data.letters
-    assert words is not None
     if n < 4:
         raise NsnnError(f"s and r have {n} samples: expected at least 4 trials")
     if n_s < 2 or n_r < 2:
