@@ -582,6 +582,13 @@ def test_what_is_no_argument_is_refused_by_its_name(name: str, parameter: str) -
         assert len(text) < 1000
 
 
+@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS if parameter == "n_shuffle"])
+def test_a_number_of_shuffles_is_whole_and_not_negative(name: str) -> None:
+    for value in (-1, 2.0):
+        with pytest.raises(NsnnError, match=f"n_shuffle = {value}"):
+            FUNCTIONS[name](*EXAMPLES[name].args(), **{**EXAMPLES[name].kwargs, "n_shuffle": value})
+
+
 def test_the_checks_see() -> None:
     """`same` and `has_nan` tell a change of a spike, of an annotation, of a type; and NaN deep inside."""
     one, two = content(block()), content(block())
