@@ -1,7 +1,8 @@
-"""Conditional information of tables of counts (..., n_z, n_x, n_y): its estimate, jackknife and spread at zero.
+"""Conditional information of tables of counts (..., n_z, n_x, n_y): estimate, jackknife, spread.
 
-I(X; Y | Z) = H(Y | Z) - H(Y | X, Z), each entropy of y by the same estimator: rows over y for each z, and for each pair (z, x) that
-occurs. Leading axes hold many tables at once, of shuffles, of surrogates or with a part of the samples left out.
+I(X; Y | Z) = H(Y | Z) - H(Y | X, Z), each entropy of y by the same estimator: rows over y for each
+z, and for each pair (z, x) that occurs. Leading axes hold many tables at once, of shuffles, of
+surrogates or with a part of the samples left out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is t
 
 
 def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
-    """NsnnError for a table that is too large to hold; `sizes` are the numbers of symbols by the argument's name.
+    """NsnnError for a table that is too large; `sizes`: argument -> symbols.
 
     >>> refuse_large({"x": 2, "y": 2, "z": 4}, 100)
     """
@@ -38,7 +39,7 @@ def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
 
 
 def conditional_of_tables(tables: np.ndarray, method: str, limit: float) -> np.ndarray:
-    """H(Y | Z) - H(Y | X, Z) in bits of tables (..., n_z, n_x, n_y); `limit` is the size of the alphabet of y.
+    """H(Y | Z) - H(Y | X, Z) in bits of tables (..., n_z, n_x, n_y); `limit` is y's alphabet.
 
     >>> xor = np.array([[[5, 0], [0, 5]], [[0, 5], [5, 0]]])
     >>> round(float(conditional_of_tables(xor, "plugin", 2.0)), 12)
@@ -61,7 +62,7 @@ def conditional_of_tables(tables: np.ndarray, method: str, limit: float) -> np.n
 
 
 def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.ndarray:
-    """`conditional_of_tables` without one sample of each cell, (n_z, n_x, n_y) in bits; NaN for empty cells.
+    """`conditional_of_tables` without one sample of each cell, (n_z, n_x, n_y) bits; NaN if empty.
 
     >>> conditional_without_one(np.array([[[2, 0], [0, 3]]]), "plugin", 2.0).round(3).tolist()
     [[[0.811, nan], [nan, 1.0]]]
@@ -86,7 +87,7 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
 
 
 def information_of_tables(tables: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
-    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), each entropy by the same method.
+    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), by one method.
 
     limit : size of the alphabet of responses; None for n_r
 
@@ -103,7 +104,7 @@ def information_of_tables(tables: np.ndarray, method: str, limit: float | None =
 
 
 def informations_without_one(table: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
-    """`information_of_tables` without one sample of each cell, (n_s, n_r) in bits; NaN for empty cells.
+    """`information_of_tables` without one sample of each cell, (n_s, n_r) bits; NaN if empty.
 
     >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin").round(3).tolist()
     [[0.811, nan], [nan, 1.0]]
@@ -122,7 +123,7 @@ def informations_without_one(table: np.ndarray, method: str, limit: float | None
 
 @cache
 def _cell_variance() -> np.ndarray:
-    """Variance of x ln x of a Poisson count x at the means of the grid, less what x itself explains."""
+    """Variance of x ln x of a Poisson count x at the means of the grid, less what x explains."""
     x = np.arange(160)
     f, law = special.xlogy(x, x), stats.poisson.pmf(x, _GRID[:, None])
     mean = law @ f
@@ -131,11 +132,12 @@ def _cell_variance() -> np.ndarray:
 
 
 def zero_spread(table: np.ndarray) -> float:
-    """Standard deviation of plug-in information without any, in bits, given the margins of a table (n_s, n_r) of counts.
+    """SD in bits of plug-in information without any, given the margins of a table (n_s, n_r).
 
-    N I is a sum over cells of x ln x, less sums over margins. With independent Poisson counts of the expected means each cell
-    adds the part of its variance that the margins leave, and (1 - 1 / n_s) (1 - 1 / n_r) of that are free. Where cells are well
-    filled this is the chi-square law, sqrt((n_s - 1) (n_r - 1) / 2) / (N ln 2); words seen once add nearly nothing.
+    N I is a sum over cells of x ln x, less sums over margins. With independent Poisson counts of
+    the expected means each cell adds the part of its variance that the margins leave, and (1 - 1 /
+    n_s) (1 - 1 / n_r) of that are free. Where cells are well filled this is the chi-square law,
+    sqrt((n_s - 1) (n_r - 1) / 2) / (N ln 2); words seen once add nearly nothing.
 
     >>> round(zero_spread(np.full((2, 2), 250)), 5)
     0.00102
@@ -151,7 +153,7 @@ def zero_spread(table: np.ndarray) -> float:
 
 
 def conditional_spread(table: np.ndarray) -> float:
-    """Standard deviation in bits of plug-in conditional information without any, given the margins: `zero_spread` of each z.
+    """SD in bits of plug-in conditional information without any: `zero_spread` of each z.
 
     >>> round(conditional_spread(np.full((1, 2, 2), 250)), 5)
     0.00102
@@ -162,7 +164,7 @@ def conditional_spread(table: np.ndarray) -> float:
 
 
 def local_of_counts(table: np.ndarray, z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """log2 p(y | x, z) / p(y | z) of each sample (n,), with frequencies in place of probabilities; in bits.
+    """log2 p(y | x, z) / p(y | z) of each sample (n,), by frequencies; in bits.
 
     >>> x = np.array([0, 0, 1, 1])
     >>> local_of_counts(np.array([[[2, 0], [0, 2]]]), 0 * x, x, x).tolist()
@@ -176,7 +178,7 @@ def local_of_counts(table: np.ndarray, z: np.ndarray, x: np.ndarray, y: np.ndarr
 def count_shuffled(
     x: np.ndarray, y: np.ndarray, n_x: int, starts: np.ndarray, uniform: np.ndarray, table: np.ndarray
 ) -> None:
-    """Permute x in place within each run from starts[z] to starts[z + 1], and count the triples in `table` (n_z n_x, n_y)."""
+    """Permute x in place within each run from starts[z], and count the triples in `table`."""
     for z in range(starts.size - 1):
         first = starts[z]
         for i in range(starts[z + 1] - 1, first - 1, -1):

@@ -1,4 +1,4 @@
-"""Responses and stimuli as symbols: whole numbers, truth values, labels or words of them, numbered from 0."""
+"""Responses and stimuli as symbols: numbers, truth values, labels or words, numbered from 0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Symbols:
     """Samples as symbols; made by `read_symbols`."""
 
     codes: np.ndarray
-    """int64 (n,), symbol of each sample, from 0, in the sorted order of the values (of the words: lexicographic)"""
+    """int64 (n,), symbol of each sample, from 0, in the sorted order of values or words"""
     n_present: int
     """number of different symbols that occur"""
     n_possible: float
@@ -71,10 +71,10 @@ def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
-    """(n, k) integers of x, or an NsnnError that says what is wrong; texts and other labels are numbered.
+    """(n, k) integers of x; texts and other labels are numbered.
 
-    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else x is a response, and floats
-        are likely to be continuous
+    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else
+        x is a response, and floats are likely to be continuous
 
     >>> letters(["right", "left"], "s").ravel(), letters([22.5, 0, 22.5, 0], "s", category=True).ravel()
     (array([1, 0]), array([1, 0, 1, 0]))
@@ -127,9 +127,9 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
 def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
 
-    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction, texts or other `categories`;
-    each different row of (n, k), a word of k letters, is a symbol. With `category` floats that repeat are labels too. NsnnError,
-    with the argument's name, for anything else, or nothing.
+    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction,
+    texts or other `categories`; each different row of (n, k), a word of k letters, is a symbol.
+    With `category` floats that repeat are labels too. NsnnError for all else.
 
     >>> read_symbols([7, 5, 7, 7], "r")
     Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
@@ -187,7 +187,7 @@ def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray
 
 
 def one_value(sizes: dict[str, int]) -> str | None:
-    """A warning about arguments that never vary; `sizes` are the numbers of symbols that occur, by the argument's name.
+    """A warning about arguments that never vary; `sizes` are numbers of symbols by name.
 
     >>> one_value({"s": 2, "r": 1})
     'r holds one value: it tells nothing'

@@ -1,19 +1,18 @@
-"""Information breakdown of a population into contributions of signal and noise correlations; synergy of two cells.
+"""Information breakdown of a population into contributions of correlations; synergy of two cells.
 
-Breakdown (Pola et al. 2003). With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and
-chi = -sum_r P(r) log2 P_ind(r), the information splits without remainder into
-    lin      sum_c H(R_c) - H_ind(R|S)             sum of the cells' own informations
-    sig_sim  H_ind(R) - sum_c H(R_c)               <= 0, redundancy from like tuning
-    cor_ind  chi - H_ind(R)                        noise correlations against or along signal correlations
-    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)      >= 0, correlations that depend on the stimulus: what a decoder
-                                                   that ignores them loses at most (Nirenberg & Latham's Delta I)
+With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and chi = -sum_r P(r) log2
+P_ind(r) (Pola et al. 2003):
+    lin      sum_c H(R_c) - H_ind(R|S)          sum of the cells' own informations
+    sig_sim  H_ind(R) - sum_c H(R_c)            <= 0, redundancy from like tuning
+    cor_ind  chi - H_ind(R)                     noise correlations along signal correlations
+    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)   >= 0, correlations that depend on the stimulus
 
-Correction. Each of the six quantities is corrected once and enters all terms with the same value, so that they cancel
-and the terms add up to the corrected total exactly. By bias="panzeri-treves" the four entropies of observed tables, H(R),
-H(R|S), H(R_c) and H(R_c|S), get (R - 1) / (2 N ln 2) with R counted as Panzeri & Treves do. Of H_ind(R) and chi no such
-count exists: they depend on products of marginals. Their bias, also of order 1/N but small, is removed by the
-jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then exceed 0 and cor_dep fall below it, by
-sampling.
+A decoder that ignores noise correlations loses at most cor_dep. Each of the six quantities is
+corrected once and enters all terms, so that these add up to the corrected total. By
+"panzeri-treves" H(R), H(R|S), H(R_c) and H(R_c|S) get (R - 1) / (2 N ln 2), R as Panzeri & Treves
+count. H_ind(R) and chi depend on products of marginals, which have no such count: their small bias
+is removed by the jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then
+exceed 0 and cor_dep fall below it.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def _entropies(table: np.ndarray, bias: str) -> tuple[float, float]:
 
 
 class _Table:
-    """Counts `joint` (n_s, n_r) of stimuli and the n_r words that occur, with `letters` (n_r, n_cells), and of each cell."""
+    """Counts `joint` (n_s, n_r) of the words that occur, their letters, counts of each cell."""
 
     def __init__(self, s: np.ndarray, words: np.ndarray, n_s: int, sizes: list[int]) -> None:
         self.sizes = sizes
@@ -74,14 +73,14 @@ class _Table:
         self.cells = [self.joint @ (self.letters[:, c, None] == np.arange(k)) for c, k in enumerate(sizes)]
 
     def independent(self, cells: list[np.ndarray], n: np.ndarray) -> np.ndarray:
-        """(rows, all words) products of the cells' letter frequencies, cells being (rows, letters) counts of n."""
+        """(rows, words) products of letter frequencies, of the cells' counts (rows, letters)."""
         out = np.ones((len(n), 1))
         for counts in cells:
             out = (out[:, :, None] * (counts / np.maximum(n, 1)[:, None])[:, None, :]).reshape(len(n), -1)
         return out
 
     def mixed(self) -> tuple[np.ndarray, np.ndarray]:
-        """H_ind(R) and chi, with those that leave one trial of each occupied (stimulus, word) out: (1 + cells,)."""
+        """H_ind(R) and chi, and without one trial of each occupied (stimulus, word), (1 + m,)."""
         n, given = self.joint.sum(), self.independent(self.cells, self.n_s)
         mixture = self.n_s @ given  # N P_ind(r)
         occurs = self.joint.sum(axis=0)
@@ -124,7 +123,7 @@ def _quantities(table: _Table, bias: str) -> np.ndarray:
 
 
 def _left_out(table: _Table) -> np.ndarray:
-    """(occupied cells, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
+    """(m, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
     rows, columns = np.nonzero(table.joint)
     h, chi = table.mixed()
     whole = _without_one(table.joint, rows, columns)
@@ -146,7 +145,7 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
 
 
 def _few(n_s: np.ndarray, n_r: int) -> str | None:
-    """A warning when trials are fewer than four per stimulus and word that occurs (Panzeri et al. 2007)."""
+    """A warning for fewer than four trials per stimulus and word (Panzeri et al. 2007)."""
     fewest = int(n_s.min())
     if fewest >= 4 * n_r:
         return None
@@ -157,15 +156,14 @@ def _few(n_s: np.ndarray, n_r: int) -> str | None:
 def information_breakdown(
     s: Any, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> dict[str, Estimate]:
-    """Information of a population word about the stimulus, split into lin, sig_sim, cor_ind, cor_dep; and total.
+    """Information of a population word about the stimulus as lin, sig_sim, cor_ind, cor_dep, and
+    total.
 
-    The formulas and the correction stand at the top of the module. total equals `mutual_information(s, words)` with the
-    same correction, and the four terms add up to it. se: jackknife over trials, of the plug-in terms. null_mean and p: for
-    total, lin and sig_sim the stimuli are permuted over trials; for cor_ind and cor_dep each cell's responses are
-    permuted among trials of one stimulus, which removes noise correlations. p counts shuffles that reach the value, for
-    sig_sim and cor_ind in absolute value. A warning is set if trials per stimulus are fewer than four per word that occurs.
-    Two standard errors contained the true value of each term in 93 to 98 % of sessions with 40 to 200 trials per stimulus
-    for 6 words; less for a term near its bound of 0.
+    Formulas and correction: see the module. total equals `mutual_information(s, words)` with the
+    same correction, and the terms add up to it. se: jackknife over trials of the plug-in terms.
+    null_mean and p: for total, lin and sig_sim stimuli are permuted; for cor_ind and cor_dep each
+    cell's responses among trials of one stimulus. p of sig_sim and cor_ind counts by absolute
+    value. A warning is set below four trials per stimulus and word. Coverage: docs/information.md.
 
     Parameters
     ----------
@@ -176,9 +174,10 @@ def information_breakdown(
 
     Raises
     ------
-    NsnnError : lengths that differ, labels that aren't whole numbers, fewer than two trials or cells, too many possible words.
-        Sources: Pola et al. 2003, doi 10.1088/0954-898X/14/1/303; Nirenberg & Latham 2003, doi 10.1073/pnas.1131895100;
-        Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+    NsnnError : lengths that differ, no whole numbers, fewer than two trials or cells, too many
+        possible words. Sources: Pola et al. 2003, doi 10.1088/0954-898X/14/1/303; Nirenberg &
+        Latham 2003, doi 10.1073/pnas.1131895100; Panzeri & Treves 1996, doi
+        10.1080/0954898X.1996.11978656
 
     >>> s = [0, 0, 1, 1] * 25
     >>> words = [[0, 0], [1, 1], [0, 1], [1, 0]] * 25
@@ -234,17 +233,17 @@ def synergy(
 ) -> Estimate:
     """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2), in bits.
 
-    Its negative is the net redundancy. 1 bit for s = r1 xor r2 of fair coins, -H(S)
-    for r1 = r2 = s. Each information is corrected alike. se: jackknife over trials, of the plug-in value. null_mean and
-    p: stimuli permuted over trials; p counts shuffles that reach the value in absolute value.
+    Its negative is redundancy. 1 bit for s = r1 xor r2 of fair coins, -H(S) for r1 = r2 = s. Each
+    information is corrected alike. se: jackknife over trials, of the plug-in value. Null: stimuli
+    permuted, p by absolute value.
 
     Parameters
     ----------
     r1, r2 : (n_trials,) whole numbers, or (n_trials, k) words
     s, bias, n_shuffle, seed : as for `information_breakdown`, and so the errors
 
-    Sources: Brenner et al. 2000, doi 10.1162/089976600300015259; Schneidman, Bialek & Berry 2003, doi
-    10.1523/JNEUROSCI.23-37-11539.2003
+    Sources: Brenner et al. 2000, doi 10.1162/089976600300015259; Schneidman, Bialek & Berry 2003,
+    doi 10.1523/JNEUROSCI.23-37-11539.2003
 
     >>> r1, r2 = [0, 0, 1, 1] * 25, [0, 1, 0, 1] * 25
     >>> round(synergy([0, 1, 1, 0] * 25, r1, r2, bias="none", n_shuffle=0).value, 6)

@@ -1,8 +1,7 @@
 """Information that x and y share beyond what both have in common with z, of discrete samples.
 
-The estimators, their bias corrections and the rule for the number of samples are those of `mutual_information`, with the pairs
-(x, z) in place of the stimuli and y in place of the responses. Definitions: Cover & Thomas 2006, Elements of Information Theory,
-doi 10.1002/047174882X, chapter 2.
+Estimators and corrections are those of `mutual_information`, with the pairs (x, z) as stimuli and y
+as responses. Definitions: Cover & Thomas 2006, doi 10.1002/047174882X, chapter 2.
 """
 
 from __future__ import annotations
@@ -40,34 +39,34 @@ def conditional_information(
     n_symbols: int | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Conditional mutual information I(X; Y | Z): how much x tells about y for someone who knows z, in bits.
+    """Conditional information I(X; Y | Z): what x tells about y to someone who knows z, in bits.
 
-    I(X; Y | Z) = H(Y | Z) - H(Y | X, Z) = sum_z p(z) I(X; Y | Z = z). It is 0 if x and y are independent given z, also where they
-    depend on each other through z; and it can exceed I(X; Y), as for y = x xor z. With the chain rule
-    I(X, Z; Y) = I(Z; Y) + I(X; Y | Z) it is what x adds to z. Both entropies of y are corrected by the method `bias`, see
-    `mutual_information`; with the default, "panzeri-treves", 4 samples are needed for each pair (x, z) and value of y.
+    I(X; Y | Z) = H(Y | Z) - H(Y | X, Z), 0 if x and y are independent given z. It can exceed I(X;
+    Y), as for y = x xor z, and by the chain rule I(X, Z; Y) = I(Z; Y) + I(X; Y | Z) is what x adds
+    to z. Both entropies are corrected by the method `bias`, see `mutual_information`; the default
+    needs 4 samples for each pair (x, z) and value of y.
 
-    The null permutes x among the samples of each z, which leaves the pairs (x, z) and (y, z) as they are; p is exact for
-    samples that are independent of each other. A value below zero, or above H(X | Z), by more than two standard errors is
-    impossible: value and se are then NaN, and the warning names the cure.
+    The null permutes x among the samples of each z; p is exact for independent samples. A value
+    below zero, or above H(X | Z), by more than two standard errors is NaN, with a warning.
 
     Parameters
     ----------
-    x, y, z : (n,) or (n, k) whole numbers, truth values or texts, one row per sample; a row of (n, k) is a word, and each
-        different word is one symbol. Of x and z also floats that repeat, such as directions
-    bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" or
-        "quadratic"
+    x, y, z : (n,) or (n, k) whole numbers, truth values or texts, one row per sample; a row of (n,
+        k), a word, is one symbol. Of x and z also floats that repeat
+    bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen",
+        "grassberger", "nsb", "best-upper-bound" or "quadratic"
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
-    n_symbols : number of possible values of y, for "nsb" and "best-upper-bound"; None is the range of y, with a warning
+    n_symbols : number of possible values of y, for "nsb" and "best-upper-bound"; None: its range
 
     Returns
     -------
-    Estimate. se is the delete-one jackknife over samples, or the plug-in's spread at zero information if that is larger
+    Estimate. se is the delete-one jackknife, or the spread at zero information if that is larger
 
     Raises
     ------
-    NsnnError : no symbols, unequal lengths, fewer than 2 samples, more than 2 10^7 combinations of symbols, an unknown bias,
-        n_symbols below the number of values of y. Source: Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    NsnnError : no symbols, unequal lengths, fewer than 2 samples, more than 2 10^7 combinations of
+        symbols, an unknown bias, n_symbols below the values of y. Source: Panzeri et al. 2007, doi
+        10.1152/jn.00559.2007
 
     >>> x, z = [0, 0, 1, 1] * 50, [0, 1, 0, 1] * 50
     >>> print(conditional_information(x, [0, 1, 1, 0] * 50, z))  # y = x xor z
@@ -87,24 +86,22 @@ def conditional_information(
 def interaction_information(
     x: Any, y: Any, z: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
-    """Interaction information I(X; Y | Z) - I(X; Y) of three variables, in bits: their synergy minus their redundancy.
+    """Interaction information I(X; Y | Z) - I(X; Y), in bits: synergy minus redundancy.
 
-    It does not depend on the order of x, y and z. It is 1 bit for x = y xor z of fair coins, -H(X) for x = y = z, and 0 where
-    one of them is independent of the other two. For a stimulus and two responses it is the `synergy`; the decomposition into
-    redundancy and synergy, which this difference mixes, needs more than Shannon's measures. Some authors define it with the
-    opposite sign (co-information). Both terms are corrected by the method `bias`. null_mean and p: x is permuted over samples;
-    p counts shuffles that reach the value in absolute value.
+    It does not depend on their order: 1 bit for x = y xor z of fair coins, -H(X) for x = y = z, 0
+    where one is independent of the other two. Some authors use the opposite sign (co-information).
+    Both terms are corrected by `bias`. Null: x is permuted, p by absolute value.
 
     Parameters
     ----------
     x, y, z, n_shuffle, seed : as for `conditional_information`, and so the errors
-    bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen" or "grassberger"
+    bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen" or
+        "grassberger"
 
     Returns
     -------
-    Estimate. se is the delete-one jackknife over samples
-
-    Source: McGill 1954, doi 10.1007/BF02289159
+    Estimate. se is the delete-one jackknife over samples. Source: McGill 1954, doi
+    10.1007/BF02289159
 
     >>> x, y = [0, 0, 1, 1] * 50, [0, 1, 0, 1] * 50
     >>> round(interaction_information(x, y, [0, 1, 1, 0] * 50, bias="none", n_shuffle=0).value, 6)
@@ -121,8 +118,8 @@ def interaction_information(
 def local_information(x: Any, y: Any, z: Any = None) -> np.ndarray:
     """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), in bits.
 
-    Its mean over samples is the plug-in information I(X; Y | Z), or I(X; Y) without z. A negative value says that x was misleading
-    about y in this sample. Frequencies stand in for probabilities, without a correction: with few samples most values are too high.
+    Its mean is the plug-in I(X; Y | Z), or I(X; Y) without z; a negative value says that x was
+    misleading about y. Frequencies stand in for probabilities: with few samples most are too high.
 
     Parameters
     ----------
@@ -134,7 +131,8 @@ def local_information(x: Any, y: Any, z: Any = None) -> np.ndarray:
 
     Raises
     ------
-    NsnnError : what `conditional_information` refuses. Source: Lizier 2014, doi 10.1007/978-3-642-54474-3_7
+    NsnnError : what `conditional_information` refuses. Source: Lizier 2014, doi
+        10.1007/978-3-642-54474-3_7
 
     >>> local_information([0, 0, 1, 1], [0, 0, 1, 0]).round(3)
     array([ 0.415,  0.415,  1.   , -0.585])

@@ -1,16 +1,19 @@
-"""Gaussian information about a stimulus, of normal scores, with shrunk noise correlations: for populations and few trials.
+"""Gaussian information about a stimulus, of normal scores, with shrunk noise correlations.
 
-Scores are x (n, d) of the stimulus and y (n, e) of the responses. The regression of y on x leaves the noise, whose correlation
-matrix R is shrunk to (1 - a) R + a 1. With the regressed part G (d, e), in units of the noise and for white x,
+Scores are x (n, d) of the stimulus and y (n, e) of the responses. The regression of y on x leaves
+the noise, whose correlation matrix R is shrunk to (1 - a) R + a 1. With the regressed part G (d,
+e), in units of the noise and for white x,
 
     I = 1/2 log2 det(1 + G R_a^-1 G^T)
 
-Only the noise is shrunk, as in a linear discriminant: shrinking the correlations between x and y too would take away most of the
-information. The shrinkage minimises the expected squared error of R_a, a = sum of var(r_ij) / sum of r_ij^2 over i != j.
-Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4; for correlations Schäfer & Strimmer 2005, doi 10.2202/1544-6115.1175
+Only the noise is shrunk, as in a linear discriminant: shrinking the correlations between x and y
+too would take away most of the information. The shrinkage minimises the expected squared error of
+R_a, a = sum of var(r_ij) / sum of r_ij^2 over i != j. Ledoit & Wolf 2004, doi
+10.1016/S0047-259X(03)00096-4; for correlations Schäfer & Strimmer 2005, doi 10.2202/1544-6115.1175
 
-The bias has no closed form; it is the mean over shuffles of x. At independence this is exact. With information the estimate is too
-low: shrinkage neglects part of the correlations, and information leaves less room for the bias than shuffles have.
+The bias has no closed form; it is the mean over shuffles of x. At independence this is exact. With
+information the estimate is too low: shrinkage neglects part of the correlations, and information
+leaves less room for the bias than shuffles have.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import numpy as np
 
 
 def shrunk_information(x: np.ndarray, y: np.ndarray, shrinkage: float | None) -> tuple[float, float]:
-    """Information in bits, not corrected, and the shrinkage used, of centred scores (n, d) and (n, e); None: the module's.
+    """Uncorrected bits, and the shrinkage used (None: the module's), of centred scores (n, d), (n,
+    e).
 
     >>> x, noise = np.random.default_rng(0).normal(size=(2, 1000, 1))
     >>> value, used = shrunk_information(x - x.mean(), x + noise - (x + noise).mean(), None)

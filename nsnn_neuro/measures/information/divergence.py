@@ -24,35 +24,36 @@ _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbo
 def kullback_leibler(
     x: Any, y: Any, *, bias: str = "zhang-grabchak", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
-    """Kullback-Leibler divergence D(P || Q) = sum_k p_k log2(p_k / q_k) of the laws P of x and Q of y, in bits.
+    """Kullback-Leibler divergence D(P || Q) = sum_k p_k log2(p_k / q_k) of two samples, in bits.
 
-    It is the information lost when Q is taken for P; it is 0 only if both are equal, and not symmetric. x and y are samples,
-    such as the words in two conditions, or words that were recorded and words of a model; for known laws see
-    `scipy.stats.entropy(p, q, base=2)`. `bias` names the estimator, with counts x_k of N and y_k of M samples:
+    The information lost when the law Q of y is taken for the law P of x: 0 only if they are equal,
+    and not symmetric. For known laws see `scipy.stats.entropy(p, q, base=2)`. `bias` names the
+    estimator, with counts x_k of N and y_k of M samples:
 
-    - "zhang-grabchak" (default): sum_k (x_k / N) [psi(x_k) - psi(N) + psi(M + 1) - psi(y_k + 1)] / ln 2, psi the digamma function.
-      Its bias falls exponentially with the numbers of samples for symbols that are possible in both, and it is finite if a symbol
-      of x never occurs in y.
-    - "plugin" ("none"): frequencies in place of probabilities; too high, and infinite if a symbol of x never occurs in y.
+    - "zhang-grabchak" (default): sum_k (x_k / N) [psi(x_k) - psi(N) + psi(M + 1) - psi(y_k + 1)] /
+      ln 2, psi the digamma function. Its bias falls exponentially with the samples, and it is
+      finite if a symbol of x never occurs in y.
+    - "plugin" ("none"): frequencies as probabilities; too high, infinite for symbols of x not in y.
 
-    null_mean and p: all samples are dealt to x and y at random, a test of equal laws. Near D = 0 judge by p, not by se.
+    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se.
 
     Parameters
     ----------
-    x, y : (n,) and (m,), or (n, k) and (m, k), whole numbers, truth values or texts, as for `entropy`; at least 2 samples each
+    x, y : (n,) and (m,), or (n, k) and (m, k), numbers, truth values or texts; at least 2 samples
+        each
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Returns
     -------
-    Estimate, n the number of samples of both. se is the delete-one jackknife over the samples of x and of y, or the spread of the
-    plug-in value for equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if that is larger. `warning` is set if symbols
-    of x never occur in y, where D may be infinite, and for too few samples
+    Estimate, n the samples of both. se is the delete-one jackknife over both, or the spread for
+    equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if larger. `warning`: too few
+    samples, or symbols of x that never occur in y
 
     Raises
     ------
-    NsnnError : no symbols, words of different lengths, texts and numbers together, fewer than 2 samples, an unknown bias. Source:
-        Zhang & Grabchak 2014, doi 10.1162/NECO_a_00646
+    NsnnError : no symbols, words of different lengths, texts and numbers together, fewer than 2
+        samples, an unknown bias. Source: Zhang & Grabchak 2014, doi 10.1162/NECO_a_00646
 
     >>> e = kullback_leibler([0, 1] * 200, [0, 0, 0, 1] * 100)  # truth: 1/2 log2(4/3) = 0.2075
     >>> round(e.value, 2), round(e.p, 4)

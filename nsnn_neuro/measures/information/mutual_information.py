@@ -1,4 +1,4 @@
-"""Mutual information of discrete stimuli and responses with its bias correction, error bar and shuffle null."""
+"""Mutual information of discrete stimuli and responses: bias correction, error, shuffle null."""
 
 from __future__ import annotations
 
@@ -45,56 +45,53 @@ def mutual_information(
     n_symbols: int | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Mutual information of stimuli s and responses r, in bits: how much a response tells about the stimulus.
+    """Mutual information of stimuli s and responses r, in bits: how much a response tells about s.
 
-    I(S; R) = H(R) - sum_s p(s) H(R | s), with the entropies H(R) of all responses and H(R | s) of the responses to
-    stimulus s. It is 0 if responses do not depend on the stimulus, and at most the entropy of the stimuli. Entropies
-    computed from few trials are too low, and the information is then too high. `bias` names the method that corrects this:
+    I(S; R) = H(R) - sum_s p(s) H(R | s), from 0 to the entropy of the stimuli. With few trials the
+    entropies are too low and the information is too high; `bias` names the correction:
 
-    - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the uncorrected ("plug-in") value.
-      N is the number of trials, R the number of responses that occur, and R_s the number of responses that can occur
-      with s, see `relevant_responses`. It needs 4 trials per stimulus for each of the R responses (as all methods do, 64 if
-      there are more than 64 responses, or 1000 pairs of stimulus and response).
-    - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy by that method, see
-      `entropy`; "quadratic" extrapolates the plug-in information itself.
-    - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each entropy by Panzeri & Treves (`shuffled_correction`).
-    - "auto" gives an estimate where estimators agree, else a bracket (below). "plugin" ("none") makes no correction.
+    - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the plug-in
+      value, with N trials, R responses that occur and R_s that can occur with s
+      (`relevant_responses`). It needs 4 trials per stimulus for each of the R responses (all
+      methods need 64 with more than 64 responses, or 1000 pairs of stimulus and response).
+    - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy,
+      see `entropy`; "quadratic" extrapolates the plug-in information.
+    - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each as Panzeri & Treves.
+    - "auto" gives an estimate where estimators agree, else a bracket; "plugin" ("none") is raw.
 
-    `warning` is set if there are too few trials for the method, or, except for the default and "auto", if the value is within
-    the range of chance. Without a warning, two standard errors contained the true value in nine of ten repeats.
-    docs/information.md lists the trials that each method needs, and the tests. If the estimate is below zero, or above the
-    entropy of the stimuli, by more than two standard errors, value and se are NaN and the warning names the cure. If it is
-    above by less, it is set to that entropy.
+    `warning` is set for too few trials and, except with the default and "auto", for values within
+    the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
+    two standard errors is NaN; one above by less is that entropy. docs/information.md has the
+    trials that each method needs and its measured coverage.
 
-    "auto" computes "panzeri-treves", whose bias is mostly upwards, "shuffle" (for words), whose bias is mostly downwards, and
-    "nsb". If they lie within one standard error of each other, with at least 2 trials per stimulus and response, it returns
-    "panzeri-treves", or with fewer than 4 trials the middle one. If not, it returns a bracket with a warning: `lower` is
-    the bound from predicting left-out stimuli (`predictive_bound`) less 2.5 standard errors, or 0; `upper` is the highest of the
-    three plus two standard errors, or the plug-in's where most responses occur once or trials are fewer than 10 per
-    stimulus, and at most the entropy of the stimuli; value is the middle, and se a quarter of the width. value is NaN if the
-    bracket is as wide as that entropy. With 64 trials per stimulus and response it is "panzeri-treves" alone.
+    "auto" computes "panzeri-treves", "shuffle" (for words) and "nsb". If they lie within one
+    standard error, with at least 2 trials per stimulus and response, the result is
+    "panzeri-treves", or with fewer than 4 trials the middle one. Else it is a bracket with a
+    warning: `lower` is the bound from predicting left-out stimuli (`predictive_bound`) less 2.5
+    standard errors; `upper` the highest of the three plus two, or the plug-in's where most
+    responses occur once or a stimulus has fewer than 10 trials; value is the middle and se a
+    quarter of the width, NaN if it is as wide as the entropy.
 
-    se is the delete-one jackknife over trials, or the plug-in's spread at zero information (`zero_spread`) if that is larger.
-    "grassberger" is jackknifed with psi in place of G; "shuffle" adds the spread over its shuffles, and takes ten times
-    as long as the others. p is the fraction (1 + shuffles that reach the value) / (1 + n_shuffle), where a shuffle permutes s
-    and is corrected in the same way; null_mean is the mean over shuffles. Near I = 0 the distribution of the estimate is
-    skewed: use p there, not se. With "auto", p and null_mean are those of "panzeri-treves".
+    se: delete-one jackknife over trials, or the spread at zero information if that is larger
+    ("grassberger": with psi in place of G; "shuffle": with the spread over its shuffles). p is (1 +
+    shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way; null_mean
+    their mean. Near I = 0 the estimate is skewed: use p. With "auto" both are of "panzeri-treves".
 
     Parameters
     ----------
-    s, r : (n,) or (n, k) whole numbers, truth values or texts, one row per trial; a row of (n, k) is a word, and each different
-        word is one response. Of s also floats that repeat, such as directions. At least 2 trials; for many different counts in
-        few trials see `bin_counts`
+    s, r : (n,) or (n, k) whole numbers, truth values or texts, one row per trial; each different
+        row of (n, k), a word, is one response. Of s also floats that repeat, such as directions.
+        For many different counts in few trials see `bin_counts`
     bias : see above
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
-    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r (for words the
-        product of the letters' ranges), with a warning
+    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None: its range (for
+        words the product of the letters' ranges), with a warning
 
     Raises
     ------
-    NsnnError : s or r that are no symbols, unequal lengths, fewer than 2 trials, an unknown bias, "shuffle" without words,
-        n_symbols below the number of responses that occur. Source: Panzeri & Treves 1996, doi
-        10.1080/0954898X.1996.11978656; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    NsnnError : s or r that are no symbols, unequal lengths, fewer than 2 trials, an unknown bias,
+        "shuffle" without words, n_symbols below the responses that occur. Sources: Panzeri & Treves
+        1996, doi 10.1080/0954898X.1996.11978656; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
     >>> s = [0] * 50 + [1] * 50
     >>> r = [0] * 40 + [1] * 10 + [0] * 10 + [1] * 40
@@ -126,7 +123,7 @@ def _has_letters(data: Columns) -> bool:
 
 
 def _cure(data: Columns) -> str:
-    """What to do about many different counts, and about words of which most occur once, such as the counts of many neurons."""
+    """What to do about many different counts, and about words of which most occur once."""
     n, (n_s, n_r) = data.n, data.sizes
     once = np.count_nonzero(data.table.sum(0) == 1)
     if _has_letters(data) and once > n / 2:

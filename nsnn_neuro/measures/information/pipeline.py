@@ -126,7 +126,7 @@ class Columns:
             yield self.counts(rng.permutation(column) + rest)
 
     def permuted_within(self, n: int, rng: np.random.Generator) -> Iterator[tuple[Columns, np.ndarray]]:
-        """n times x permuted among the samples of each z: the columns in the order of z, whose x changes, and their table."""
+        """n permutations of x among equal z: columns sorted by z, of changing x, and the table."""
         order = np.argsort(self.codes["z"], kind="stable")
         z, x, y = (self.codes[name][order] for name in "zxy")
         n_z, n_x, n_y = self.sizes
@@ -146,7 +146,7 @@ def read(
     most_cells: int = MOST_CELLS,
     **columns: Any,
 ) -> Columns:
-    """`Columns` of named arguments, that of the `condition` first, the response last; NsnnError as `read_columns`.
+    """`Columns` of named arguments, that of the `condition` first, the response last.
 
     labels : names whose values are categories, such as a stimulus
     n_symbols : size of the response's alphabet, or None
@@ -266,7 +266,7 @@ def _extrapolated(data: Columns, rng: np.random.Generator, jackknife: bool) -> t
 def null_values(
     data: Columns, functional: Functional, bias: str, null: str, n: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Corrected values (n,) with one column permuted: "s" or "x" over all samples, "x|z" among those of the same z."""
+    """Corrected values (n,) with a column permuted: over all samples, or "x|z" among equal z."""
     if bias in SYMMETRIC:
         if null == "x|z":
             tables: Iterable[np.ndarray] = (table for _, table in data.permuted_within(n, rng))
@@ -318,10 +318,10 @@ def judged(
     last: str | None = None,
     reason: str | None = None,
 ) -> Estimate:
-    """The estimate with its warnings; value and se are NaN where no information of at most `most` bits can be it.
+    """The estimate with its warnings; NaN where it is impossible.
 
-    Above `most`, the entropy `of` something, by two errors or less the value is `most`. Below zero by
-    two errors or less it stays, so that means over repeats are right.
+    Above `most`, the entropy `of` something, by two errors or less the value is `most`. Below zero
+    by two errors or less it stays, so that means over repeats are right.
 
     most : None for a quantity that may have any value
     spread : standard deviation at zero information; a value within the range of chance is warned of
@@ -374,7 +374,7 @@ def few_samples(
     words: tuple[str, ...] = OF_TRIALS,
     cure: str = "fewer responses",
 ) -> str | None:
-    """A warning where n samples of so many stimuli (or pairs) and n_r responses are too few for the method.
+    """A warning where n samples for so many stimuli (or pairs) and n_r responses are too few.
 
     >>> few_samples("panzeri-treves", 160, 2, 6)
     >>> few_samples("panzeri-treves", 40, 2, 6)

@@ -19,7 +19,7 @@ from .predictive_bound import predictive_bound
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Number of trials that reach a precision; made by `plan_trials`. `int(plan)` is their sum over stimuli.
+    """Number of trials that reach a precision; made by `plan_trials`; `int(plan)` in all.
 
     >>> plan = TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1, n=200))
     >>> int(plan)
@@ -54,20 +54,23 @@ class TrialPlan:
 def plan_trials(
     pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
 ) -> TrialPlan:
-    """Number of trials at which the standard error of `mutual_information` falls to `precision`, from a pilot experiment.
+    """Number of trials at which the standard error of `mutual_information` is `precision`.
 
     The error of N trials is taken as sqrt(se(N)^2 + left(N)^2) with
 
-        se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,  left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
+        se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,
+        left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
 
-    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information (`zero_spread`), B_0 its Panzeri-Treves
-    bias, n_s and R its numbers of stimuli and responses. The variance of an information falls as 1 / N, but for the part it
-    has without any information, which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
-    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of predicting left-out
-    stimuli (`predictive_bound`), which is too low, and w a quarter of those trials but at least 1/2. Corrections of first
-    order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The smallest N whose error is at most
-    `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number
-    that is needed on channels of .03 to .9 bit and 2 to 64 responses.
+    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information
+    (`zero_spread`), B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses.
+    The variance of an information falls as 1 / N, but for the part it has without any information,
+    which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
+    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of
+    predicting left-out stimuli (`predictive_bound`), which is too low, and w a quarter of those
+    trials but at least 1/2. Corrections of first order leave about n_s R / (3 N) of the bias; bias
+    "plugin" leaves all of it. The smallest N whose error is at most `precision` is returned, which
+    may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number that
+    is needed on channels of .03 to .9 bit and 2 to 64 responses.
 
     Parameters
     ----------
@@ -77,8 +80,9 @@ def plan_trials(
 
     Raises
     ------
-    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a pilot without an error bar.
-        Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a
+        pilot without an error bar. Source: Panzeri & Treves 1996, doi
+        10.1080/0954898X.1996.11978656
 
     >>> import numpy as np
     >>> s = np.repeat([0, 1], 20)

@@ -1,12 +1,11 @@
-"""Transfer entropy and active information storage of time series, with errors and nulls that respect autocorrelation.
+"""Transfer entropy and active information storage, for autocorrelated series.
 
-Errors. Samples of a time series depend on each other, so that a jackknife over samples is too small. Here blocks of time are left
-out or drawn, or groups of whole trials where there are enough. Blocks have to be long against the correlation time.
-
-Nulls. A surrogate takes the past of x from another time. It keeps the past words of x, y with its own past and the conditions, and
-nearly all of the autocorrelation of x, but destroys every relation between x and y. Shuffling the bins of x one by one will not
-do: an autocorrelated x shares chance fluctuations with an autocorrelated y for as long as its correlation lasts, unless the history
-of y is long enough to predict it.
+Samples of a series depend on each other, so the errors leave out or draw blocks of time, long
+against the correlation time, or groups of whole trials. A surrogate takes the past of x from
+another time. It keeps the past words of x, y with its own past and the conditions, and most of the
+autocorrelation of x, but no relation between x and y. Shuffling single bins would not do: an
+autocorrelated x shares chance fluctuations with an autocorrelated y, unless its history predicts
+it.
 """
 
 from __future__ import annotations
@@ -52,54 +51,55 @@ def transfer_entropy(
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
-    """Transfer entropy from x to y: what the past of x tells about y beyond y's own past, in bits per bin.
+    """Transfer entropy from x to y: what x's past tells about y beyond y's own, in bits per bin.
 
-    TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last values of z too, if there is one.
-    It measures prediction and does not prove a connection. A third series that drives both gives a transfer, unless it is in z.
-    With a k too short for the memory of y, x can stand in for the past of y.
+    TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last
+    values of z too. It measures prediction and does not prove a connection: a third series that
+    drives both gives a transfer unless it is in z, and with too short a k
+    x stands in for the past of y.
 
-    - "discrete": spike counts or other symbols; `conditional_information` of the histories as words. k past values of A
-      symbols are A^k words, and 4 samples are needed for each combination of all pasts and value of y.
-    - "gaussian": 1/2 log2 of the ratio of the residual variances of two linear regressions of y, without and with x (Granger).
-    - "ksg": continuous values, from distances to the n_neighbors-th neighbour, psi(n) + <psi(n_past) - psi(n_past,x) -
-      psi(n_past,y)>; it takes long beyond some 10^4 samples.
+    - "discrete": symbols such as counts; `conditional_information` of the histories as words. k
+      past values of A symbols are A^k words; each needs 4 samples per value of y.
+    - "gaussian": 1/2 log2 of the ratio of residual variances of y, without and with x (Granger).
+    - "ksg": continuous values, psi(n) + <psi(n_past) - psi(n_past,x) - psi(n_past,y)> from
+      distances to the n_neighbors-th neighbour; slow beyond some 10^4 samples.
 
-    The null: each surrogate takes the past of x from another time. "shift" turns it around each trial by at least `min_shift` bins;
-    "block" cuts it into blocks of `block_length` bins and permutes them; both test for independent series and see what a
-    stimulus makes x and y do alike as a transfer. "trial_shuffle" takes it from another trial, which keeps what is
-    locked to the stimulus. p is uniform for independent series, also with autocorrelation. "within_past" ("discrete") permutes the
-    pasts of x among bins with the same past of y and z: for x that y or z nearly determines, where the others make p too small;
-    right only if k covers the memory of y.
+    Each surrogate takes the past of x from another time. "shift" turns it around each trial by at
+    least `min_shift` bins; "block" permutes blocks of `block_length` bins; both test for
+    independent series, and count what a stimulus makes x and y do alike as a transfer.
+    "trial_shuffle" takes it from another trial, which keeps what is locked to the stimulus.
+    "within_past" ("discrete") permutes the pasts of x among bins with the same past of y and z: for
+    an x that these nearly determine, where the others make p too small, if k covers y's memory.
 
     Parameters
     ----------
-    x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; histories stay within a trial
-    k : length of y's history in bins; "cv" takes the length, up to 8, that predicts y best (`history_length`)
+    x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; within trials
+    k : length of y's history in bins; "cv": that up to 8 which predicts y best (`history_length`)
     l, lag : length of x's history, and the bins from its latest value to the present
     z : None, one more series of the same shape, or several, (m, *shape)
     estimator : see above
-    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information`, such as "quadratic" (random
-        halves and quarters of the samples), "digamma" for "gaussian"; "plugin" makes no correction
+    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information`,
+        "digamma" for "gaussian"; "plugin" makes no correction
     null, n_shuffle, block_length, seed : of the surrogates; n_shuffle = 0 for no null
-    min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter shifts can put the past of x at
-        the effect of y on x
+    min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter
+        shifts can put the past of x at the effect of y on x
     n_blocks : of time, or of trials, that the jackknife leaves out
-    n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates of n_blocks - 1 of the blocks
-        drawn with replacement (bootstrap)
+    n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates
+        of n_blocks - 1 of the blocks drawn with replacement (bootstrap)
     n_neighbors : of "ksg"
 
     Returns
     -------
-    Estimate in bits per bin; n is the number of samples, z = (value - null_mean) / SD of the null. se is the jackknife or
-    bootstrap over blocks, or the spread without transfer if that is larger. NaN with one warning if x or y is constant
-    ("discrete"). `warning` as for `conditional_information`, and where surrogates show that the correction leaves a bias of more
-    than half of se
+    Estimate in bits per bin; n samples, z = (value - null_mean) / SD of the null; se is at least
+    the spread without transfer. NaN with one warning if x or y is constant ("discrete"). `warning`
+    as for `conditional_information`, and where surrogates show a bias of more than half of se
 
     Raises
     ------
-    NsnnError : different shapes, values that don't fit the estimator, NaN, series shorter than histories and blocks, too many
-        words, a constant column or one that others determine ("gaussian", "ksg"). Sources: Schreiber 2000, doi
-        10.1103/PhysRevLett.85.461; Wibral et al. 2013, doi 10.1371/journal.pone.0055809 (lag); Barnett, Barrett & Seth 2009, doi
+    NsnnError : different shapes, values that don't fit the estimator, NaN, series shorter than
+        histories and blocks, too many words, a constant column or one that others determine
+        ("gaussian", "ksg"). Sources: Schreiber 2000, doi 10.1103/PhysRevLett.85.461; Wibral et al.
+        2013, doi 10.1371/journal.pone.0055809 (lag); Barnett, Barrett & Seth 2009, doi
         10.1103/PhysRevLett.103.238701; Frenzel & Pompe 2007, doi 10.1103/PhysRevLett.99.204101
 
     >>> rng = np.random.default_rng(0)
@@ -131,15 +131,14 @@ def active_information(
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
-    """Active information storage of a series: what its past tells about its present, in bits per bin.
+    """Active information storage: what the past of x tells about x, in bits per bin.
 
-    A(X) = I(X_t; X_(t-1), ..., X_(t-k)). The null permutes the bins: a series without memory. Estimators, corrections and errors
-    are those of `transfer_entropy`.
+    A(X) = I(X_t; X_(t-1), ..., X_(t-k)). The null permutes the bins: a series without memory.
 
     Parameters
     ----------
-    x, k, estimator, bias, n_shuffle, n_blocks, n_resample, n_neighbors, seed : as for `transfer_entropy`, and so the result and
-        the errors
+    x, k, estimator, bias, n_shuffle, n_blocks, n_resample, n_neighbors, seed : as for
+        `transfer_entropy`, and so the result and the errors
 
     Source: Lizier, Prokopenko & Zomaya 2012, doi 10.1016/j.ins.2012.04.016
 
@@ -167,19 +166,18 @@ def local_transfer_entropy(
     lag: int = 1,
     seed: int = 0,
 ) -> np.ndarray:
-    """Local (pointwise) transfer entropy of each bin, log2 p(y_t | past of x and y) / p(y_t | past of y), in bits.
+    """Local transfer entropy of each bin, log2 p(y_t | past of x, y) / p(y_t | past of y), bits.
 
-    Its mean is the plug-in transfer entropy of symbols. In a bin with a negative value the past of x was misleading about y.
+    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading.
 
     Parameters
     ----------
-    x, y, k, l, z, lag, seed : as for `transfer_entropy` with the estimator "discrete", and so the errors
+    x, y, k, l, z, lag, seed : as for `transfer_entropy` ("discrete"), and so the errors
 
     Returns
     -------
-    bits, of the shape of y; NaN where the histories are not complete, and everywhere, with one warning, if x or y is constant
-
-    Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
+    bits, of the shape of y; NaN without complete histories, and everywhere, with one warning, if x
+    or y is constant. Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
 
     >>> local_transfer_entropy([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1]).round(2)
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
@@ -226,7 +224,7 @@ def _estimator(
 def estimate(
     found: Histories, options: Options, rng: np.random.Generator, name: str
 ) -> tuple[Estimate, np.ndarray]:
-    """The estimate of samples that were read, with its error and null, and the values (n_shuffle,) of the null."""
+    """The estimate with its error and null, and the values (n_shuffle,) of the null."""
     n, null, n_shuffle, bias = found.y.size, options.null, options.n_shuffle, options.bias
     each, n_blocks, n_resample = n // found.n_trials, options.n_blocks, options.n_resample
     if n < max(10, 2 * n_blocks):
@@ -270,7 +268,7 @@ def estimate(
 
 
 def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
-    """A warning where the correction leaves the surrogates, which have no transfer, further from zero than half an error bar."""
+    """A warning where surrogates are further from zero than half an error bar."""
     if null.size < 10 or found.null_mean is None:
         return None
     sure = 4 * float(null.std(ddof=1)) / math.sqrt(null.size)

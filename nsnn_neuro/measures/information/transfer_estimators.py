@@ -1,6 +1,7 @@
-"""Estimators of transfer entropy: discrete (tables), Gaussian (regression), KSG (nearest neighbours).
+"""Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past and that of the conditions) and the past of x, one row per sample, and has
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per
+sample, and has
 
     value                  the estimate in bits
     spread                 its standard deviation without any transfer, if samples were independent
@@ -8,7 +9,7 @@ Each holds the target y, its context (its own past and that of the conditions) a
     resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
     null(order)            the estimate with x's past taken from other samples
 
-The KSG estimator is a mean of local terms, so that `without` and `resampled` leave out and draw terms, not samples.
+The KSG estimator is a mean of local terms, of which blocks are left out and drawn.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _CLOSEST = 1e-10  # of the variance: what is left of a column that others determ
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled
 def _count_rotated(place: np.ndarray, x: np.ndarray, shifts: np.ndarray, tables: np.ndarray) -> None:
-    """Add to tables (n, cells) the cells place + x, with each trial of x (n_trials, m) turned by shifts (n, n_trials)."""
+    """Add cells place + x to tables (n, cells), each trial of x turned by shifts (n, n_trials)."""
     n_trials, m = place.shape
     for i in range(shifts.shape[0]):
         table = tables[i]
@@ -85,9 +86,9 @@ class Discrete:
     def _of_samples(
         self, samples: Iterable[np.ndarray], taken: Iterable[np.ndarray] | None = None
     ) -> np.ndarray:
-        """Estimates of lists of cells, one for each sample or, with `taken`, for each sample that it lists.
+        """Estimates of lists of cells, one for each sample (that `taken` lists).
 
-        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, as `quadratic_extrapolation`.
+        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3.
         """
         size = self.data.table.size
         if not self.parts:
@@ -222,7 +223,7 @@ def _refuse_determined(left: np.ndarray, of: np.ndarray) -> None:
 
 
 class Neighbours:
-    """Distances to the n_neighbors-th neighbour of (y, context, x's past), columns in units of their SD."""
+    """Distances to the k-th neighbour of (y, context, x's past), columns in units of their SD."""
 
     def __init__(self, y: np.ndarray, context: np.ndarray, x: np.ndarray, n_neighbors: int) -> None:
         self.n, self.k = y.size, n_neighbors
@@ -235,7 +236,7 @@ class Neighbours:
         self.most = math.inf
 
     def _local(self, order: np.ndarray) -> np.ndarray:
-        """Local terms (n,) in bits: psi(k) + psi(n_context + 1) - psi(n_context,x + 1) - psi(n_context,y + 1)."""
+        """Local terms (n,), bits: psi(k) + psi(n_c + 1) - psi(n_c,x + 1) - psi(n_c,y + 1)."""
         x = self.x[order]
         both = np.hstack([self.with_y, x])
         reach = cKDTree(both).query(both, k=[self.k + 1], p=np.inf)[0][:, 0]
@@ -255,12 +256,12 @@ class Neighbours:
         return (self.terms.sum() - sums) / (self.n - np.diff(edges))
 
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Means (m,) of the terms with each block taken as often as `times`, (m, n_blocks), says."""
+        """Means (m,) of the terms with each block taken `times`, (m, n_blocks)."""
         return (times @ np.add.reduceat(self.terms, edges[:-1])) / (times @ np.diff(edges))
 
 
 def _tree(points: np.ndarray) -> cKDTree | np.ndarray:
-    """A tree, or in one dimension sorted values, which are searched faster; empty for no columns."""
+    """A tree, or sorted values of one dimension (faster); empty for no columns."""
     if points.shape[1] == 0:
         return np.empty(0)
     return np.sort(points[:, 0]) if points.shape[1] == 1 else cKDTree(points)

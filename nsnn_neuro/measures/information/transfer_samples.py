@@ -20,7 +20,7 @@ MIN_RESAMPLES = 20
 
 
 class Histories(NamedTuple):
-    """The series of a call: y (n_trials, n_bins), what is known of its past and of the conditions, and the past of x."""
+    """The samples of a call: y, its past with that of the conditions, and the past of x."""
 
     y: np.ndarray
     context: np.ndarray
@@ -30,7 +30,7 @@ class Histories(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How transfer entropy is estimated, with the names of its arguments; `checked` says what cannot be."""
+    """How transfer entropy is estimated, by the names of its arguments."""
 
     estimator: str
     bias: Any
@@ -44,7 +44,7 @@ class Options(NamedTuple):
     block_length: int | None = None
 
     def checked(self) -> Options:
-        """The same with the name of the estimator's own bias correction in place of None; NsnnError for no option.
+        """The options with the estimator's own bias for None; NsnnError for what cannot be.
 
         >>> Options("gaussian", None, 4, 100, 20, 0, 0).checked().bias
         'digamma'
@@ -73,7 +73,7 @@ class Options(NamedTuple):
         return self._replace(bias=choose(self.bias, BIASES[self.estimator], "bias"))
 
     def least_shift(self, found: Histories) -> int:
-        """The least shift of a surrogate, bins; NsnnError for surrogates that these trials don't allow."""
+        """The least shift, bins; NsnnError for surrogates that these trials don't allow."""
         each = found.y.size // found.n_trials
         if self.null == "trial_shuffle" and found.n_trials < 2:
             raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
@@ -96,7 +96,7 @@ def read_histories(
     lag: Any,
     estimator: str,
 ) -> Histories | None:
-    """The samples of a call, or None if a discrete series is constant; without y the past of x itself.
+    """The samples of a call, or None if a discrete series is constant; without y of x itself.
 
     Constant continuous series are refused, as they have no variance.
 
@@ -153,7 +153,7 @@ def histories_of(
     lag: int,
     estimator: str,
 ) -> Histories:
-    """The samples of series (n_trials, n_bins) as `read_series` gives them; without a target the past of the source itself.
+    """The samples of series (n_trials, n_bins) as of `read_series`.
 
     >>> histories_of(np.array([[0, 1, 1, 0]]), None, [], 2, 1, 1, "discrete").x.tolist()
     [[1, 0], [1, 1]]

@@ -33,7 +33,7 @@ _PILOTS, _HALVINGS, _STRONGEST = 20, 8, 4.0  # of the search for the matched inf
 
 @dataclass(frozen=True, eq=False)
 class EstimatorComparison:
-    """Bias and error of each estimator on data like these; made by `which_estimator`. `print` shows two sentences and the table.
+    """Bias and error of each estimator on data like these; made by `which_estimator`.
 
     >>> table = pd.DataFrame({"bias": [0.1], "sd": [0.05], "rmse": [0.11]}, index=["plugin"])
     >>> EstimatorComparison("plugin", 0.5, table, 40, "Forty trials.").best
@@ -41,12 +41,14 @@ class EstimatorComparison:
     """
 
     best: str
-    """the estimator of the smallest root-mean-square error on the matched signal, a `bias=` of `mutual_information`"""
+    """the `bias=` of the smallest root-mean-square error on the matched signal"""
     information: float
     """bits, true information of the matched signal; 0 if the data show none"""
     table: pd.DataFrame
-    """a row per estimator, the smallest `rmse` first. Matched signal: mean error `bias`, its standard error `bias_se`, standard
-    deviation `sd`, root-mean-square error `rmse`; matched null: `null_bias`, `null_sd`, `null_rmse`; all in bits"""
+    """a row per estimator, the smallest `rmse` first. Matched signal: mean error `bias`, its
+    standard error `bias_se`, standard deviation `sd`, root-mean-square error `rmse`; matched null:
+    `null_bias`, `null_sd`, `null_rmse`; all in bits
+    """
     n_repeats: int
     explanation: str
     """two sentences: which estimator and why, and what it gives without information"""
@@ -64,30 +66,26 @@ class EstimatorComparison:
 def which_estimator(
     s: Any, r: Any, *, n_repeats: int = 100, n_symbols: int | None = None, seed: int = 0
 ) -> EstimatorComparison:
-    """Compare the bias and the error of all `bias=` of `mutual_information` on simulated data that resemble s and r.
+    """Compare the bias and error of all `bias=` of `mutual_information` on data like s, r.
 
-    Two laws p(r | s) of known information are made from the data, see `matched_law`: the matched signal, with which simulated
-    experiments show as much information as the data by the Panzeri-Treves estimate, and the matched null, with the same responses
-    but without information. Each is simulated `n_repeats` times with the trials per stimulus of the data, every estimator is
-    applied to each, and compared with the truth. So the table is measured on data like these; the law behind it is an estimate from
-    the same trials. With eight stimuli and 20 trials of each, the mean of `bias` over experiments was within 0.02 bit of the true
-    bias for counts, within 0.05 bit for words of six independent or refractory bins, and up to 0.1 bit too low where bins share a
-    gain; the estimator recommended was the best one or within 10 % of its error in 30 of 32 experiments.
-    A comparison takes one to a few seconds.
+    Two laws p(r | s) of known information are made from the data (`matched_law`): the matched
+    signal, whose simulated experiments show as much information as the data by Panzeri & Treves,
+    and the matched null, without information. Each is simulated `n_repeats` times with the data's
+    trials per stimulus, and every estimator is compared with the truth. The law is itself an
+    estimate from the same trials: docs/information.md says how well it knows the bias. It takes
+    some seconds.
 
     Parameters
     ----------
-    s, r : (n,) or (n, k), stimuli and responses as for `mutual_information`; at least two stimuli and two responses. "shuffle" is
-        in the table for words (k > 1) only
+    s, r : as for `mutual_information`, at least two of each; "shuffle" is for words
     n_repeats : simulated experiments with, and as many without information, at least 2
-    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r, for words the product of
-        the letters' ranges
+    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None: its range
     seed : of the simulation
 
     Raises
     ------
-    NsnnError : what `mutual_information` refuses, fewer than 4 trials, one stimulus or one response only, or more than 65536
-        possible words. Source of the words' matched laws: `matched_law`
+    NsnnError : what `mutual_information` refuses, fewer than 4 trials, one stimulus or one response
+        only, or more than 65536 possible words. Source of the words' matched laws: `matched_law`
 
     >>> s = np.repeat([0, 1], 20)
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 2, 0, 1], 4)]
@@ -141,7 +139,7 @@ def _explanation(table: pd.DataFrame, truth: float, trials: float, n_r: int) -> 
 
 
 def _strength(law: np.ndarray, trials: np.ndarray, target: float, seed: int) -> float:
-    """w at which simulated data have the estimate `target` on average, 0 if they have more without information."""
+    """w at which simulated data have the estimate `target` on average, at least 0."""
 
     def mean(w: float) -> float:
         rng, tilted = np.random.default_rng(seed), with_information(law, trials, w)

@@ -1,19 +1,21 @@
-"""Estimates of functions of a table of counts: bias by extrapolation or shuffles, error over trials, permutation test.
+"""Estimates of functions of a table of counts: bias, error over trials, permutation test.
 
 Three corrections of the plug-in value v(N):
-    quadratic   [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, halves and quarters of the trials as in `quadratic_extrapolation`
+    quadratic   [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, of halves and quarters of the trials
     shuffle     v(N) less its mean over shuffled stimuli
     none        v(N)
 
-Error. With the score f of a table's cell (its derivative), a trial changes the value by (f - mean f) / N. The infinitesimal
-jackknife is the root of the sum of their squares; for the extrapolated value those of all parts that hold the trial are added. No
-table has to be solved again for it. Where a value has a kink, as a minimum of two has where they are equal, the derivative sees
-one side only. The two halves of the trials see both: (v_1 - v_2)^2 / 4 has the variance of v(N) as its mean. The larger of the
-two errors is taken.
+Error. With the score f of a table's cell (its derivative), a trial changes the value by (f - mean
+f) / N. The infinitesimal jackknife is the root of the sum of their squares; for the extrapolated
+value those of all parts that hold the trial are added. No table has to be solved again for it.
+Where a value has a kink, as a minimum of two has where they are equal, the derivative sees one side
+only. The two halves of the trials see both: (v_1 - v_2)^2 / 4 has the variance of v(N) as its mean.
+The larger of the two errors is taken.
 
-Test. A shuffle permutes one column over the trials, all of them or those that are equal in another column. The permutation test
-is exact for any statistic, so it compares plug-in values: the same correction would be taken off the data and the shuffles.
-`null_mean` is the mean of corrected values, for the extrapolation over 20 shuffles with one partition each.
+Test. A shuffle permutes one column over the trials, all of them or those that are equal in another
+column. The permutation test is exact for any statistic, so it compares plug-in values: the same
+correction would be taken off the data and the shuffles. `null_mean` is the mean of corrected
+values, for the extrapolation over 20 shuffles with one partition each.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ Function = Callable[[np.ndarray, float], Parts]
 
 
 def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> Columns:
-    """`Columns` of the named arguments, the first of which is `stimulus`; NsnnError for a constant one.
+    """`Columns` of the named arguments, the first of which is `stimulus` and varies.
 
     labels : further names whose values are categories, such as choices
 
@@ -64,7 +66,7 @@ def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> 
 
 
 def _shuffled(columns: Columns, null: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The column that `null` names permuted: "x" over all trials, "x|y" over trials that are equal in y."""
+    """The column that `null` names, "x" or "x|y", permuted over trials (that are equal in y)."""
     name, _, given = null.partition("|")
     if not given:
         return {name: rng.permutation(columns.codes[name])}
@@ -76,7 +78,7 @@ def _shuffled(columns: Columns, null: str, rng: np.random.Generator) -> dict[str
 
 
 class Estimated(NamedTuple):
-    """Values (k,) of the k functions, with their errors and tests, as in an `Estimate`; made by `estimate`."""
+    """Values (k,), errors and tests of the k functions; made by `estimate`."""
 
     value: np.ndarray
     se: np.ndarray
@@ -85,7 +87,7 @@ class Estimated(NamedTuple):
 
 
 def _parts(columns: Columns, cells: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The quarter of each trial (n,) and the tables of the quarters, trials of each stimulus dealt in turn."""
+    """The quarter of each trial (n,) and the tables of the quarters, dealt by stimulus."""
     n_s, n_r = columns.sizes[0], math.prod(columns.sizes[1:])
     quarter, tables = np.empty(columns.n, dtype=np.int64), np.zeros((4, n_s, n_r), dtype=np.int64)
     deal(rng.permutation(columns.n), cells // n_r, cells % n_r, n_s, n_r, quarter, tables)
@@ -130,7 +132,7 @@ def _extrapolated(
 def _null(
     columns: Columns, function: Function, bias: str, null: str, n_shuffle: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Plug-in values of shuffled trials (n_shuffle, k), and corrected values of the first of them."""
+    """Plug-in values of shuffled trials (n_shuffle, k), and corrected ones of the first."""
     plain, corrected = [], []
     at_once = max(1, _CELLS_AT_ONCE // math.prod(columns.sizes))
     for first in range(0, n_shuffle, at_once):
@@ -150,7 +152,7 @@ def _null(
 def estimate(
     columns: Columns, function: Function, *, bias: str, nulls: tuple[str, ...], n_shuffle: int, seed: int
 ) -> Estimated:
-    """Values of `function` of the table of trials, corrected, with errors and tests; see the module.
+    """Values of `function` of the table of trials, with errors and tests; see the module.
 
     function : of tables (m, *sizes) of counts and a tolerance in bits, gives `Parts`
     nulls : names of shuffles; with several the largest p and its mean are taken
@@ -231,7 +233,7 @@ def estimates(
     columns: Columns,
     notes: Callable[[str, float], list[str | None]],
 ) -> dict[str, Estimate]:
-    """An `Estimate` for each name; `notes` of a name and its error are the warnings that are not the same for all."""
+    """An `Estimate` for each name; `notes` of a name and its error are its own warnings."""
     constant = one_value(dict(zip(columns.codes, columns.sizes, strict=True)))
     gap = f"the minimum was found to {found.gap:.1g} bit only" if found.gap > _LARGEST_GAP else None
     correction, out = {"plugin": "none"}.get(bias, bias), {}
