@@ -14,6 +14,7 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import floats, refuse_masked, shown
 from ..io.lookup import categories_of, in_order
+from .estimate import Estimate
 from .trains import holds_blocks, holds_trials
 
 
@@ -240,6 +241,17 @@ def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dic
         return {"null_mean": None, "null_se": np.nan, "p": reach}
     se = null.std(ddof=1) / np.sqrt(null.size) if null.size > 1 else 0.0
     return {"null_mean": float(null.mean()), "null_se": float(se), "p": reach}
+
+
+def with_test(
+    value: float, se: float, correction: str, null: np.ndarray, *, two_sided: bool = False, **fields: Any
+) -> Estimate:
+    """An `Estimate` with the test against its values for shuffled data; `fields` are its others.
+
+    >>> with_test(0.5, 0.1, "none", np.array([-0.5, 0.25, 0.25]), n=20).p
+    0.25
+    """
+    return Estimate(value, se, correction, **shuffle_test(null, value, two_sided), **fields)
 
 
 def permutation_p(null: np.ndarray, value: float) -> float | None:

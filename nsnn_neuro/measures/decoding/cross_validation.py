@@ -16,7 +16,7 @@ from ...core.units import shown
 from ..entropy.confusion import miller_madow, table_se
 from ..entropy.contingency import contingency
 from ..estimate import Estimate
-from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, shuffle_test
+from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, with_test
 from ..trains import as_trains, binned, holds_blocks
 from .decoders import PoissonMAP
 from .probability_calibration import binomial_se
@@ -222,10 +222,7 @@ def read_trials(
 
 
 def check_decoder(decoder: Any) -> None:
-    """NsnnError for what is no decoder.
-
-    >>> check_decoder(PoissonMAP())
-    """
+    """NsnnError for what is no decoder."""
     if isinstance(decoder, type):
         raise NsnnError(f"decoder = {decoder.__name__}, a class: add brackets, {decoder.__name__}()")
     if not hasattr(decoder, "fit"):
@@ -368,12 +365,5 @@ def confusion_information(
     shuffled = corrected(null) if len(null) else np.empty(0)
     n = int(table.sum())
     few = f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
-    return Estimate(
-        value,
-        se=table_se(table),
-        correction=correction,
-        **shuffle_test(shuffled, value),
-        n=n,
-        warning=few if n < 5 * table.size else None,
-        se_method="multinomial",
-    )
+    warning, se = few if n < 5 * table.size else None, table_se(table)
+    return with_test(value, se, correction, shuffled, n=n, warning=warning, se_method="multinomial")

@@ -33,10 +33,7 @@ def deal(
 
 
 def refuse_few(n: int, name: str) -> None:
-    """NsnnError for fewer samples than can be halved twice.
-
-    >>> refuse_few(4, "x")
-    """
+    """NsnnError for fewer samples than can be halved twice."""
     if n < 4:
         raise NsnnError(f"{name} has {n} samples: 'quadratic' halves them twice, so expected at least 4")
 

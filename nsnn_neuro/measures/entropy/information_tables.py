@@ -25,10 +25,7 @@ _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is t
 
 
 def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
-    """NsnnError for a table that is too large; `sizes`: argument -> symbols.
-
-    >>> refuse_large({"x": 2, "y": 2, "z": 4}, 100)
-    """
+    """NsnnError for a table that is too large; `sizes`: argument -> symbols."""
     cells = math.prod(sizes.values())
     if cells > most:
         listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())

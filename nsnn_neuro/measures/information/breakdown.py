@@ -28,11 +28,12 @@ from ...core.errors import NsnnError
 from ..entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
 from ..entropy.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import array_of, shuffle_test
+from ..response_checks import array_of, with_test
 from .shuffled_information import shuffle_within
 
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")
+_SE_METHOD = "jackknife over trials"
 _TERMS = ("lin", "sig_sim", "cor_ind", "cor_dep", "total")
 _SIGNED = ("sig_sim", "cor_ind")  # terms of either sign
 # of H(R), H(R|S), sum_c H(R_c), H_ind(R|S), H_ind(R), chi
@@ -212,18 +213,10 @@ def information_breakdown(
         cells = _Table(codes, shuffle_within(codes, letters, rng), n_s, sizes)
         by_label, by_cell = (_WEIGHTS @ _quantities(t, bias) for t in (labels, cells))
         null[i] = np.where([False, False, True, True, False], by_cell, by_label)
-    warning = _few(table.n_s, table.present.size)
+    about = {"n": codes.size, "warning": _few(table.n_s, table.present.size), "se_method": _SE_METHOD}
     return {
-        name: Estimate(
-            float(value[k]),
-            se=float(se[k]),
-            correction=bias,
-            **shuffle_test(null[:, k], float(value[k]), two_sided=name in _SIGNED),
-            n=codes.size,
-            warning=warning,
-            se_method="jackknife over trials",
-        )
-        for k, name in enumerate(_TERMS)
+        name: with_test(float(v), float(error), bias, column, two_sided=name in _SIGNED, **about)
+        for name, v, error, column in zip(_TERMS, value, se, null.T, strict=True)
     }
 
 
@@ -270,12 +263,7 @@ def synergy(
         left_out += sign * (rest[:, 0] - rest[:, 1])
     rng = np.random.default_rng(seed)
     null = np.array([value_of(rng.permutation(codes)) for _ in range(n_shuffle)])
-    return Estimate(
-        value,
-        se=float(jackknife_se(left_out)),
-        correction=bias,
-        **shuffle_test(null, value, two_sided=True),
-        n=codes.size,
-        warning=_few(np.bincount(codes), n_both),
-        se_method="jackknife over trials",
+    se, warning = float(jackknife_se(left_out)), _few(np.bincount(codes), n_both)
+    return with_test(
+        value, se, bias, null, two_sided=True, n=codes.size, warning=warning, se_method=_SE_METHOD
     )

@@ -28,7 +28,7 @@ from ..entropy.entropy import choose
 from ..entropy.information_tables import zero_spread
 from ..entropy.symbols import one_value
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 from .pipeline import judged, read
 
 _MOST_STEPS = 100_000
@@ -222,14 +222,14 @@ def channel_capacity(
     value, without = _estimate(table, bias)
     se = float(jackknife_se(without[table > 0], table[table > 0]))
     tables = data.permuted_tables("s", n_shuffle, np.random.default_rng(seed))
-    test = shuffle_test(np.array([_estimate(one, bias)[0] for one in tables]), value)
+    null = np.array([_estimate(one, bias)[0] for one in tables])
     few = None
     if data.n < _ENOUGH[bias] * n_s * n_r:
         few = (
             f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
             f"{bias} may be biased; take more trials or fewer responses"
         )
-    found = Estimate(value, se, bias, n=data.n, se_method="jackknife over trials", **test)
+    found = with_test(value, se, bias, null, n=data.n, se_method="jackknife over trials")
     return judged(found, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..entropy.contingency import LN2
 from ..entropy.entropy import choose
 from ..entropy.symbols import as_symbols, letters
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 
 _BIASES = ("zhang-grabchak", "plugin")
 _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbol, where all are as frequent
@@ -64,27 +65,16 @@ def kullback_leibler(
     codes, n, size = _read(x, y)
     value, se, without = _divergence(codes, n, size, bias)
     m = codes.size - n
-    null = np.empty(n_shuffle)
     rng = np.random.default_rng(seed)
-    for i in range(n_shuffle):
-        null[i] = _value(*_counts(rng.permutation(codes), n, size), bias)
+    null = np.array([_value(*_counts(rng.permutation(codes), n, size), bias) for _ in range(n_shuffle)])
     spread = (1 / n + 1 / m) * math.sqrt((size - 1) / 2) / LN2
     notes = [without]
     if m < _ENOUGH[bias] * size:
         notes.append(
             f"{m} samples of y for {size} symbols, fewer than {_ENOUGH[bias]:.4g} each: {bias} may be biased; take more samples"
         )
-    warning = "; ".join(note for note in notes if note) or None
-    test = shuffle_test(null, value)
-    return Estimate(
-        value,
-        max(se, spread),
-        bias,
-        n=codes.size,
-        warning=warning,
-        se_method="jackknife over samples",
-        **test,
-    )
+    found = with_test(value, max(se, spread), bias, null, n=codes.size, se_method="jackknife over samples")
+    return replace(found, warning="; ".join(note for note in notes if note) or None)
 
 
 def _read(x: Any, y: Any) -> tuple[np.ndarray, int, int]:

@@ -19,7 +19,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
-from ..response_checks import as_samples, shuffle_test
+from ..response_checks import as_samples, with_test
 
 UNIT = "1/unit^2"
 _SPIKES = 20  # per neuron in all trials; with 12, two errors covered 91 % in 40 neurons, with 24 95 %
@@ -89,17 +89,8 @@ def linear_fisher_information(
         se, method = _jackknife(both, first, law), "jackknife over trials"
     else:
         se, method = float(law.se(value)), "noncentral F"
-    warning = _warning(both, value, se)
-    return Estimate(
-        value,
-        se=se,
-        correction=bias,
-        **shuffle_test(null, value),
-        n=len(both),
-        warning=warning,
-        unit=UNIT,
-        se_method=None if np.isnan(se) else method,
-    )
+    warning, how = _warning(both, value, se), None if np.isnan(se) else method
+    return with_test(value, se, bias, null, n=len(both), warning=warning, unit=UNIT, se_method=how)
 
 
 def _warning(both: np.ndarray, value: float, se: float) -> str | None:

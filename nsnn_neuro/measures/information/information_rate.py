@@ -35,7 +35,7 @@ from ...core.units import shown
 from ...core.warn import warn
 from ..entropy.contingency import LN2
 from ..estimate import Estimate, jackknife_se, measure
-from ..response_checks import array_of, shuffle_test
+from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
 
@@ -351,13 +351,5 @@ def direct_information_rate(
         shifts: np.ndarray = np.asarray(rng.integers(t, size=n))
         shuffled = np.stack([np.roll(letters[trial], shifts[trial]) for trial in range(n)])
         null[i] = rate([_cut(shuffled, int(length)) for length in lengths])
-    return Estimate(
-        value,
-        se=se,
-        correction=name,
-        **shuffle_test(null, value),
-        n=n,
-        warning=warning,
-        unit="bit/s",
-        se_method=f"jackknife over {groups} groups of {over}",
-    )
+    how = f"jackknife over {groups} groups of {over}"
+    return with_test(value, se, name, null, n=n, warning=warning, unit="bit/s", se_method=how)

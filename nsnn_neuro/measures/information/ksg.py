@@ -20,7 +20,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import Estimate
-from ..response_checks import as_pair, refuse_constant, shuffle_test
+from ..response_checks import as_pair, refuse_constant, with_test
 from .copula import normal_scores as scores_of
 
 SHARED = 0.75
@@ -246,16 +246,13 @@ def ksg(
     terms = local(a, b, k, variant) / np.log(2)
     value = float(terms.mean())
     null = np.array([local(a, b[rng.permutation(n)], k, variant).mean() for _ in range(n_shuffle)])
-    warning = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
-    return Estimate(
-        value,
-        se=float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
-        correction=f"ksg, variant {variant}",
-        **shuffle_test(null / np.log(2), value),
-        n=n,
-        warning=warning if value >= 0.6 * np.log2(n) else None,
-        se_method="local terms",
+    se, name = (
+        float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
+        f"ksg, variant {variant}",
     )
+    many = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
+    warning = many if value >= 0.6 * np.log2(n) else None
+    return with_test(value, se, name, null / np.log(2), n=n, warning=warning, se_method="local terms")
 
 
 def spread_columns(

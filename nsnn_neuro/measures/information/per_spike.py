@@ -24,7 +24,7 @@ from ...core.units import shown
 from ...core.warn import warn
 from ..entropy.symbols import as_symbols
 from ..estimate import Estimate, measure
-from ..response_checks import array_of, shuffle_test
+from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
 
@@ -104,16 +104,9 @@ def _estimate(
             f"the mean of {null.size} shuffles is {null.mean():.2g} bit, above the error bar: the correction leaves as much "
             "where rates are flat; take wider bins or more trials"
         )
-    return Estimate(
-        value,
-        se=se,
-        correction=_NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none",
-        **shuffle_test(null, value),
-        n=n,
-        warning="; ".join(notes) or None,
-        unit="bit/spike",
-        se_method=None if math.isnan(se) else se_method,
-    )
+    correction = _NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none"
+    warning, how = "; ".join(notes) or None, None if math.isnan(se) else se_method
+    return with_test(value, se, correction, null, n=n, warning=warning, unit="bit/spike", se_method=how)
 
 
 @measure("bit/spike")

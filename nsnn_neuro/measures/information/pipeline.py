@@ -38,7 +38,7 @@ from ..entropy.information_tables import (
 )
 from ..entropy.symbols import read_columns
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 from .shuffled_information import shuffled_correction
 
 CELLS_AT_ONCE = 4_000_000
@@ -166,10 +166,7 @@ def read(
 
 
 def refuse_endless(data: Columns, bias: str) -> None:
-    """NsnnError for an estimator that needs the size of an alphabet that has none.
-
-    >>> refuse_endless(read(labels=["s"], s=[0, 1], r=[0, 1]), "nsb")
-    """
+    """NsnnError for an estimator that needs the size of an alphabet that has none."""
     if bias in NEED_ALPHABET and not math.isfinite(data.alphabet):
         name = list(data.codes)[-1]
         raise NsnnError(
@@ -304,9 +301,9 @@ def measured(
     value, se = value_and_error(data, functional, bias, rng)
     if functional.spread is not None:
         se = max(se, functional.spread(data.table))
-    test = shuffle_test(null_values(data, functional, bias, null, n_shuffle, rng), value, two_sided)
+    values = null_values(data, functional, bias, null, n_shuffle, rng)
     how = SE_METHODS.get(bias, "jackknife over samples")
-    return Estimate(value, se, bias, n=data.n, se_method=how, **test)
+    return with_test(value, se, bias, values, two_sided=two_sided, n=data.n, se_method=how)
 
 
 def judged(

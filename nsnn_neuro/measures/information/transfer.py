@@ -20,7 +20,7 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..entropy.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 from ..trains import SilentNeuronWarning
 from .histories import draw_shifts, orders, stretches, words_of
 from .ksg import spread_columns
@@ -257,9 +257,7 @@ def estimate(
         se = float(one.resampled(edges, times).std(ddof=1))
     how = "bootstrap" if n_resample else "jackknife"
     how += " over groups of trials" if found.n_trials >= n_blocks else " over blocks of time"
-    result = Estimate(
-        one.value, max(se, one.spread), bias, n=n, se_method=how, z=z, **shuffle_test(values, one.value)
-    )
+    result = with_test(one.value, max(se, one.spread), bias, values, n=n, se_method=how, z=z)
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
         return judged(result, last=left), values

@@ -121,10 +121,7 @@ def read_histories(
 
 
 def need_target(y: Any) -> None:
-    """NsnnError without a second series.
-
-    >>> need_target([0, 1])
-    """
+    """NsnnError without a second series."""
     if y is None:
         raise NsnnError(
             "y = None: expected a series of the shape of x; for what x tells about itself take active_information"
@@ -132,10 +129,7 @@ def need_target(y: Any) -> None:
 
 
 def check_lengths(k: Any, l: Any, lag: Any) -> None:  # noqa: E741
-    """NsnnError for what is no length of a history.
-
-    >>> check_lengths("cv", 1, 1)
-    """
+    """NsnnError for what is no length of a history."""
     whole(l, 1, "l", LARGEST)
     whole(lag, 1, "lag", LARGEST)
     if not isinstance(k, str):

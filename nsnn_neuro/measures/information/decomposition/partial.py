@@ -9,7 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .trial_estimates import BIASES, estimate, estimates, few, pairs, read_trials, refuse_many, uncorrected
+from .trial_estimates import BIASES, estimate, estimates, few, read_trials, refuse_many, uncorrected
 
 _NAMES = ("redundant", "unique_1", "unique_2", "synergistic")
 _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
@@ -97,7 +97,7 @@ def partial_information(
         return decompose(tables, measure, tolerance=tolerance)
 
     found = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
-    n_both = pairs(columns.codes["r1"], columns.codes["r2"])
+    n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
     alphabets = {"redundant": min(n_1, n_2), "unique_1": n_1, "unique_2": n_2, "synergistic": n_both}
 
     def notes(name: str, se: float) -> list[str | None]:

@@ -188,10 +188,7 @@ def estimate(
 
 
 def refuse_many(n_s: int, n_1: int, n_2: int) -> None:
-    """NsnnError for a minimisation that would take too long.
-
-    >>> refuse_many(8, 6, 6)
-    """
+    """NsnnError for a minimisation that would take too long."""
     if n_s * (n_1 + n_2) > _MOST_EQUATIONS:
         raise NsnnError(
             f"measure = 'broja' for {n_s} stimuli, {n_1} and {n_2} responses needs {n_s * (n_1 + n_2)} equations: expected at "
@@ -255,12 +252,3 @@ def _near_zero(value: float, se: float) -> str | None:
             f"{value:.2g} ± {se:.1g} bit is within two errors of 0, where estimates are skewed: it may be 0"
         )
     return None
-
-
-def pairs(first: np.ndarray, second: np.ndarray) -> int:
-    """Number of different pairs that occur.
-
-    >>> pairs(np.array([0, 0, 1]), np.array([1, 1, 1]))
-    2
-    """
-    return int(np.unique(first * (second.max() + 1) + second).size)
