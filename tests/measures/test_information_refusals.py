@@ -170,6 +170,8 @@ INFORMATION: list[tuple[Callable[[], Any], str, str]] = [
 SERIES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: transfer(X, Y[1:]), "x and y have shapes (200,) and (199,)", "equal shapes"),
     (lambda: transfer(X, RNG.normal(size=200)), "y has ", "bin continuous values"),
+    (lambda: transfer(X, None), "y = None", "take active_information"),
+    (lambda: m.local_transfer_entropy(X, None), "y = None", "take active_information"),
     (lambda: transfer(X, Y, z=Y[1:]), "z has shape (199,)", "expected (200,), as x and y, or (m, 200,)"),
     (lambda: transfer(X, Y, k=300), "k = 300, l = 1, lag = 1", "more than the 300 bins"),
     (lambda: transfer(X, Y, k="best"), "k = 'best'", "at least 1, or 'cv'"),
@@ -183,7 +185,7 @@ SERIES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: transfer(NOISE, np.arange(60) % 2, estimator="ksg"), "y: column 0 has 2 distinct values", "mutual_information"),
     (lambda: gaussian(NOISE, 0 * NOISE), "y: constant", "leave it out"),
     (lambda: gaussian(np.where(NOISE > 1, np.nan, NOISE), NOISE), "x[", "leave such samples out"),
-    (lambda: transfer(*SIZE_ONE, k=3), "too many symbols", "histories"),
+    (lambda: transfer(*SIZE_ONE, k=3), "too many symbols: the past of y and z has", "histories"),
     (lambda: over_time(window=1 * pq.s), "window = 1.0 s", "longer than the 0.4 s"),
     (lambda: over_time(bin_width=30 * MS), "bin_width = 30.0 ms", "divide the window of 0.2 s"),
     (lambda: over_time(threshold=1.0), "threshold = 1.0", "between 0 and 1"),

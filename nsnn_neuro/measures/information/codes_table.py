@@ -55,7 +55,7 @@ def codes_table(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat: stimulus of each trial
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
     bin_width : time, scalar, of latencies and words; it has to divide the window
     signal, band : the field and its band, see `phase_counts`; None (default) for none

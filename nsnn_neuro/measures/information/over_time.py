@@ -102,7 +102,7 @@ def information_over_time(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat: stimulus of each trial
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window

@@ -66,7 +66,7 @@ def rate_vs_temporal(
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat: stimulus of each trial
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
     resolutions : times, (k,); that divide the window. Default: those of 1, 2, 5, 10, 50 ms
     neuron : number of the neuron; None (default) for a Block with one

@@ -9,7 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import Parts, least_specific
-from .trial_estimates import BIASES, estimate, estimates, few, read_trials, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials
 
 _NULLS = {"both": ("s", "x_past|s"), "s": ("s",), "x_past|s": ("x_past|s",)}
 
@@ -92,10 +92,5 @@ def feature_information_transfer(
         return Parts(np.maximum(np.minimum(one, two), 0.0)[:, None], score[..., None], 0.0)
 
     found = estimate(columns, transfer, bias=bias, nulls=_NULLS[null], n_shuffle=n_shuffle, seed=seed)
-    n_s, *others = columns.sizes
-
-    def notes(name: str, se: float) -> list[str | None]:
-        n = columns.n
-        return [few(n, n_s, max(others), "responses"), uncorrected(bias, n, n_s, max(others), se)]
-
-    return estimates(found, ("transfer",), bias, columns, notes)["transfer"]
+    most = max(columns.sizes[1:])
+    return estimates(found, bias, columns, {"transfer": Alphabet(most, most)})["transfer"]

@@ -9,7 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .trial_estimates import BIASES, estimate, estimates, few, read_trials, refuse_many, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials, refuse_many
 
 _NULLS = ("s", "r", "c", "r|s", "r|c")
 
@@ -81,8 +81,5 @@ def intersection_information(
 
     found = estimate(columns, shared, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
 
-    def notes(name: str, se: float) -> list[str | None]:
-        n = columns.n
-        return [few(n, n_s, max(n_r, n_c), "responses"), uncorrected(bias, n, n_s, min(n_r, n_c), se)]
-
-    return estimates(found, ("intersection",), bias, columns, notes)["intersection"]
+    alphabets = {"intersection": Alphabet(max(n_r, n_c), min(n_r, n_c))}
+    return estimates(found, bias, columns, alphabets)["intersection"]

@@ -9,9 +9,8 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .trial_estimates import BIASES, estimate, estimates, few, read_trials, refuse_many, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials, refuse_many
 
-_NAMES = ("redundant", "unique_1", "unique_2", "synergistic")
 _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
 
 
@@ -98,18 +97,14 @@ def partial_information(
 
     found = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
     n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
-    alphabets = {"redundant": min(n_1, n_2), "unique_1": n_1, "unique_2": n_2, "synergistic": n_both}
-
-    def notes(name: str, se: float) -> list[str | None]:
-        many, what = (n_both, "pairs of responses") if name == "synergistic" else (max(n_1, n_2), "responses")
-        level = _level(found.value, found.se) if name in ("redundant", "synergistic") else None
-        return [
-            few(columns.n, n_s, many, what),
-            uncorrected(bias, columns.n, n_s, alphabets[name], se),
-            level,
-        ]
-
-    return estimates(found, _NAMES, bias, columns, notes)
+    most, level = max(n_1, n_2), _level(found.value, found.se)
+    alphabets = {
+        "redundant": Alphabet(most, min(n_1, n_2)),
+        "unique_1": Alphabet(most, n_1),
+        "unique_2": Alphabet(most, n_2),
+        "synergistic": Alphabet(n_both, n_both, "pairs of responses"),
+    }
+    return estimates(found, bias, columns, alphabets, {"redundant": level, "synergistic": level})
 
 
 def _level(value: np.ndarray, se: np.ndarray) -> str | None:

@@ -196,49 +196,41 @@ def refuse_many(n_s: int, n_1: int, n_2: int) -> None:
         )
 
 
-def few(n: int, n_s: int, n_r: int, what: str) -> str | None:
-    """A warning where trials per stimulus are fewer than four for each response.
+class Alphabet(NamedTuple):
+    """What a value needs trials for, and what its bias grows with."""
 
-    >>> few(40, 2, 4, "pairs of responses")
-    >>> few(20, 2, 4, "pairs of responses")
-    '10 trials per stimulus for 4 pairs of responses, fewer than 4 each: the estimate may be biased; ...'
-    """
-    if n >= _MIN_TRIALS * n_s * n_r:
-        return None
-    return (
-        f"{n / n_s:.4g} trials per stimulus for {n_r} {what}, fewer than {_MIN_TRIALS:.0f} each: the estimate may be biased; take "
-        "more trials or fewer responses"
-    )
-
-
-def uncorrected(bias: str, n: int, n_s: int, n_r: int, se: float) -> str | None:
-    """A warning where a plug-in value is too high by more than half its error.
-
-    >>> uncorrected("none", 100, 2, 4, 0.01)
-    'not corrected, so too high by up to 0.022 bit: take bias = "quadratic"'
-    """
-    excess = (n_s - 1) * (n_r - 1) / (2 * n * LN2)
-    if bias not in ("none", "plugin") or excess < 0.5 * se:
-        return None
-    return f'not corrected, so too high by up to {excess:.2g} bit: take bias = "quadratic"'
+    size: int
+    """responses, or pairs of them, for each of which four trials per stimulus are needed"""
+    free: int
+    """responses that the plug-in value's bias grows with"""
+    what: str = "responses"
 
 
 def estimates(
     found: Estimated,
-    names: tuple[str, ...],
     bias: str,
     columns: Columns,
-    notes: Callable[[str, float], list[str | None]],
+    alphabets: dict[str, Alphabet],
+    notes: dict[str, str | None] | None = None,
 ) -> dict[str, Estimate]:
-    """An `Estimate` for each name; `notes` of a name and its error are its own warnings."""
+    """An `Estimate` for each name in `alphabets`, with its warnings and `notes` by name."""
     constant = one_value(dict(zip(columns.codes, columns.sizes, strict=True)))
     gap = f"the minimum was found to {found.gap:.1g} bit only" if found.gap > _LARGEST_GAP else None
-    correction, out = {"plugin": "none"}.get(bias, bias), {}
-    for name, value, se, test in zip(
-        names, found.value.tolist(), found.se.tolist(), found.tests, strict=True
-    ):
-        one = Estimate(value, se, correction, n=columns.n, se_method=SE_METHOD, **test)
-        out[name] = judged(one, notes=[*notes(name, se), constant, _near_zero(value, se), gap])
+    correction, n, n_s, out = {"plugin": "none"}.get(bias, bias), columns.n, columns.sizes[0], {}
+    values = zip(alphabets.items(), found.value.tolist(), found.se.tolist(), found.tests, strict=True)
+    for (name, (size, free, what)), value, se, test in values:
+        few = uncorrected = None
+        if n < _MIN_TRIALS * n_s * size:
+            few = (
+                f"{n / n_s:.4g} trials per stimulus for {size} {what}, fewer than {_MIN_TRIALS:.0f} each: the estimate may be "
+                "biased; take more trials or fewer responses"
+            )
+        excess = (n_s - 1) * (free - 1) / (2 * n * LN2)
+        if correction == "none" and excess >= 0.5 * se:
+            uncorrected = f'not corrected, so too high by up to {excess:.2g} bit: take bias = "quadratic"'
+        one = Estimate(value, se, correction, n=n, se_method=SE_METHOD, **test)
+        own = (notes or {}).get(name)
+        out[name] = judged(one, notes=[few, uncorrected, own, constant, _near_zero(value, se), gap])
     return out
 
 
