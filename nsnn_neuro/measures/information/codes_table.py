@@ -14,7 +14,7 @@ from ..entropy.symbols import as_symbols
 from ..trains import binned
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
 from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes
-from .words import divides, from_start, in_window, latency_bins
+from .words import from_start, in_window, latency_bins, refuse_remainder
 
 
 @suggest_keywords
@@ -86,11 +86,7 @@ def codes_table(
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
-    if not divides(width, length, shifted.resolution):
-        raise NsnnError(
-            f"bin_width = {bin_width} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, "
-            "or t_start and t_stop"
-        )
+    refuse_remainder(width, length, f"bin_width = {bin_width}", shifted.resolution)
     counts = trains.counts[:, 0]
     letters = binned(shifted, width, "bin_width")[:, 0]
     is_count = saturation == "count"

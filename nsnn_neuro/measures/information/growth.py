@@ -275,18 +275,9 @@ def _of_fisher(
             notes.append(
                 f"the curve departs from the fit (p = {fit.p:.2g}), so that the limit is uncertain; take larger sizes"
             )
+    warning, spread = "; ".join(notes) or None, _spread(curves)
     return InformationGrowth(
-        "fisher",
-        chosen,
-        mean,
-        se,
-        _spread(curves),
-        UNIT,
-        n,
-        n_subsets,
-        epsilon,
-        initial,
-        "; ".join(notes) or None,
+        "fisher", chosen, mean, se, spread, UNIT, n, n_subsets, epsilon, initial, warning
     )
 
 
@@ -322,20 +313,10 @@ def _in_bits(
     spread = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in values])
     errors = np.array([np.mean([one.se for one in row]) for row in found])
     warned = [one.warning for row in found for one in row if one.warning]
-    total = sum(map(len, found))
-    return InformationGrowth(
-        method,
-        sizes,
-        np.array([row.mean() for row in values]),
-        np.hypot(errors, spread / np.sqrt([row.size for row in values])),
-        spread,
-        "bit",
-        len(responses),
-        n_subsets,
-        None,
-        None,
-        f"{len(warned)} of {total} estimates: {warned[0]}" if warned else None,
-    )
+    warning = f"{len(warned)} of {sum(map(len, found))} estimates: {warned[0]}" if warned else None
+    mean, n = np.array([row.mean() for row in values]), len(responses)
+    se = np.hypot(errors, spread / np.sqrt([row.size for row in values]))
+    return InformationGrowth(method, sizes, mean, se, spread, "bit", n, n_subsets, None, None, warning)
 
 
 def _bits(

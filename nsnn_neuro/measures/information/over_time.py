@@ -28,7 +28,7 @@ from ..trains import binned, scalar_time
 from .mutual_information import mutual_information
 from .pipeline import of_many
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
-from .words import divides, from_start, in_window
+from .words import from_start, in_window, refuse_remainder
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +148,8 @@ def information_over_time(
     if width > length * (1 + 1e-9):
         raise NsnnError(f"window = {window}: longer than the {length:.6g} s over which it slides")
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
-    if letter is not None and not divides(letter, width):
-        raise NsnnError(f"bin_width = {bin_width} doesn't divide the window of {width:.6g} s")
+    if letter is not None:
+        refuse_remainder(letter, width, f"bin_width = {bin_width}")
     start = hop * np.arange(int((length - width) / hop + 1e-9) + 1)
     stop = np.minimum(start + width, length)
     responses = []
@@ -166,19 +166,9 @@ def information_over_time(
     warned = [one.warning for one in found if one.warning]
     note = f"{len(warned)} of {len(found)} windows: {warned[0]}" if warned else None
     raw, null = np.array([one.value for one in found]), values[:, 1:]
-    return InformationOverTime(
-        offset + start,
-        offset + stop,
-        raw - null.mean(axis=1),
-        np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle)),
-        raw,
-        null.mean(axis=1),
-        p[:, 0],
-        clusters[["start", "stop", "mass", "p"]],
-        found[0].correction,
-        trains.n_trials,
-        note,
-    )
+    mean, se = null.mean(axis=1), np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle))
+    about = clusters[["start", "stop", "mass", "p"]], found[0].correction, trains.n_trials, note
+    return InformationOverTime(offset + start, offset + stop, raw - mean, se, raw, mean, p[:, 0], *about)
 
 
 def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:

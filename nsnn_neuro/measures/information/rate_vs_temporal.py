@@ -24,7 +24,7 @@ from ..trains import Trains, binned
 from .mutual_information import mutual_information
 from .pipeline import of_many
 from .shuffled_information import shuffle_within
-from .words import divides, latency_bins, windowed
+from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
@@ -187,26 +187,17 @@ def _over_count(
     table, of_counts = contingency(labels, r, n_s, n_r), contingency(labels, counts, n_s, n_c)
     without = informations_without_one(table, method)[labels, r]
     without = without - informations_without_one(of_counts, method)[labels, counts]
-    se = jackknife_se(without)
-    if not n_shuffle:
-        return {
-            "over_count": gain,
-            "over_count_se": se,
-            "over_count_null_mean": math.nan,
-            "over_count_p": math.nan,
-        }
-    rng = np.random.default_rng(seed)
-    mixed = (shuffle_within(counts, r[:, None], rng)[:, 0] for _ in range(n_shuffle))
-    tables = (contingency(labels, one, n_s, n_r) for one in mixed)
-    null = of_many(tables, lambda stack: information_of_tables(stack, method), table.size)
-    value = float(information_of_tables(table, method))
-    left = float(null.mean() - information_of_tables(of_counts, method))
-    return {
-        "over_count": gain - left if contains and same else gain,
-        "over_count_se": max(se, float(null.std())),
-        "over_count_null_mean": left,
-        "over_count_p": permutation_p(null, value),
-    }
+    p: float | None = math.nan
+    se, left = jackknife_se(without), math.nan
+    if n_shuffle:
+        rng = np.random.default_rng(seed)
+        mixed = (shuffle_within(counts, r[:, None], rng)[:, 0] for _ in range(n_shuffle))
+        tables = (contingency(labels, one, n_s, n_r) for one in mixed)
+        null = of_many(tables, lambda stack: information_of_tables(stack, method), table.size)
+        left = float(null.mean() - information_of_tables(of_counts, method))
+        p = permutation_p(null, float(information_of_tables(table, method)))
+        gain, se = gain - left if contains and same else gain, max(se, float(null.std()))
+    return {"over_count": gain, "over_count_se": se, "over_count_null_mean": left, "over_count_p": p}
 
 
 def of_one_neuron(trains: Trains, neuron: int | None) -> Trains:
@@ -236,9 +227,5 @@ def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
     if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
         raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
     for width in widths:
-        if not divides(float(width), length, apart):
-            raise NsnnError(
-                f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
-                "end; choose others, or t_start and t_stop"
-            )
+        refuse_remainder(float(width), length, f"{width} s of resolutions", apart)
     return [float(width) for width in widths]

@@ -64,6 +64,17 @@ def divides(width: float, length: float, apart: float = 0.0) -> bool:
     return round(ratio) >= 1 and abs(ratio - round(ratio)) <= max(1e-6 * ratio, apart / width)
 
 
+def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0) -> None:
+    """NsnnError for bins, `given` as "name = value", that don't fill a length.
+
+    >>> refuse_remainder(0.1, 0.3, "bin_width = 0.1 s")
+    """
+    if not divides(width, length, apart):
+        raise NsnnError(
+            f"{given} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, or t_start and t_stop"
+        )
+
+
 def from_start(trains: Trains) -> Trains:
     """Trains of one duration with times that count from each trial's start.
 
