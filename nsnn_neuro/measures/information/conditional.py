@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core.checks import check, suggest_keywords
 from ..entropy.entropy import NEED_ALPHABET, SYMMETRIC, choose
-from ..entropy.information_tables import conditional_spread, local_of_counts
+from ..entropy.information_tables import local_of_counts
 from ..entropy.symbols import one_value
 from ..estimate import Estimate
 from .pipeline import (
@@ -76,10 +76,10 @@ def conditional_information(
     data = _read(x, y, z, n_symbols)
     bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
     refuse_endless(data, bias)
-    found = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
+    found, spread = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [inferred, *_notes(data, bias)]
-    return judged(found, data.most, "x given z", notes, conditional_spread(data.table))
+    return judged(found, data.most, "x given z", notes, spread)
 
 
 @suggest_keywords
@@ -110,7 +110,7 @@ def interaction_information(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    found = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
+    found, _ = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
     return judged(found, notes=_notes(data, bias))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
-from ..entropy.information_tables import zero_spread
 from ..estimate import Estimate
 from .pipeline import (
     ENOUGH,
@@ -106,16 +105,16 @@ def mutual_information(
     refuse_endless(data, bias)
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
-    found = _measured(data, bias, n_shuffle, seed)
+    found, spread = measured(data, INFORMATION, bias, "s", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     n_s, n_r = data.sizes
     few = few_samples(bias, data.n, n_s, n_r)
     notes = [inferred, few and few + _cure(data)]
-    return judged(found, data.most, notes=notes, spread=zero_spread(data.table), last=_ALWAYS.get(bias))
+    return judged(found, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
 
 
 def _measured(data: Columns, bias: str, n_shuffle: int, seed: int) -> Estimate:
-    return measured(data, INFORMATION, bias, "s", n_shuffle, seed)
+    return measured(data, INFORMATION, bias, "s", n_shuffle, seed)[0]
 
 
 def _has_letters(data: Columns) -> bool:

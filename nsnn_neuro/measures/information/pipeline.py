@@ -43,7 +43,7 @@ from .shuffled_information import shuffled_correction
 
 CELLS_AT_ONCE = 4_000_000
 """of several tables"""
-# trials per stimulus for each response that occurs; _MANY_RESPONSES or _MANY_PAIRS need _PLENTY
+# trials per stimulus for each response that occurs; more than _MANY_RESPONSES or _MANY_PAIRS need PLENTY
 ENOUGH = {
     "plugin": 0.0,
     "miller-madow": 64.0,
@@ -291,19 +291,19 @@ def measured(
     n_shuffle: int,
     seed: int,
     two_sided: bool = False,
-) -> Estimate:
-    """Value, error and test as the formulas give them, possible or not.
+) -> tuple[Estimate, float]:
+    """Value, error and test by the formulas, possible or not; and the spread at zero information.
 
-    >>> measured(read(s=[0, 1] * 9, r=[0, 1] * 9), INFORMATION, "plugin", "s", 19, 0).p
+    >>> measured(read(s=[0, 1] * 9, r=[0, 1] * 9), INFORMATION, "plugin", "s", 19, 0)[0].p
     0.05
     """
     rng = np.random.default_rng(seed)
     value, se = value_and_error(data, functional, bias, rng)
-    if functional.spread is not None:
-        se = max(se, functional.spread(data.table))
+    spread = 0.0 if functional.spread is None else functional.spread(data.table)
+    se = max(se, spread)
     values = null_values(data, functional, bias, null, n_shuffle, rng)
     how = SE_METHODS.get(bias, "jackknife over samples")
-    return with_test(value, se, bias, values, two_sided=two_sided, n=data.n, se_method=how)
+    return with_test(value, se, bias, values, two_sided=two_sided, n=data.n, se_method=how), spread
 
 
 def judged(
