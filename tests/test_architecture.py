@@ -133,6 +133,15 @@ def test_no_file_imports_itself_through_others() -> None:
     layers(file_imports())
 
 
+def test_no_folder_of_the_measures_imports_itself_through_others() -> None:
+    layers(room_imports("measures"))
+
+
+def test_no_two_files_of_the_measures_have_one_name() -> None:
+    names = [path.stem for room, _, path in package_files() if room == "measures" and path.stem != "__init__"]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_rooms_stand_on_few_layers() -> None:
     assert max(layers(room_imports()).values()) <= MOST_LAYERS
 

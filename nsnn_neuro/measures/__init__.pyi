@@ -22,6 +22,7 @@ from .decoding.probability_calibration import brier_score as brier_score
 from .decoding.probability_calibration import calibration_error as calibration_error
 from .decoding.probability_calibration import reliability_curve as reliability_curve
 from .decoding.probability_calibration import selective_accuracy as selective_accuracy
+from .entropy.entropy import entropy as entropy
 from .estimate import Estimate as Estimate
 from .estimate import measure as measure
 from .information.breakdown import information_breakdown as information_breakdown
@@ -42,7 +43,6 @@ from .information.decomposition.feature_transfer import (
 from .information.decomposition.intersection import intersection_information as intersection_information
 from .information.decomposition.partial import partial_information as partial_information
 from .information.divergence import kullback_leibler as kullback_leibler
-from .information.entropy.entropy import entropy as entropy
 from .information.field_phase import phase_counts as phase_counts
 from .information.fisher import gaussian_fisher as gaussian_fisher
 from .information.fisher import linear_fisher_information as linear_fisher_information

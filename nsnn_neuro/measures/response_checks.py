@@ -14,6 +14,7 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.units import floats, refuse_masked, shown
 from ..io.lookup import categories_of, in_order
+from .estimate import Estimate
 from .trains import holds_blocks, holds_trials
 
 
@@ -242,6 +243,17 @@ def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dic
     return {"null_mean": float(null.mean()), "null_se": float(se), "p": reach}
 
 
+def with_test(
+    value: float, se: float, correction: str, null: np.ndarray, *, two_sided: bool = False, **fields: Any
+) -> Estimate:
+    """An `Estimate` with the test against its values for shuffled data; `fields` are its others.
+
+    >>> with_test(0.5, 0.1, "none", np.array([-0.5, 0.25, 0.25]), n=20).p
+    0.25
+    """
+    return Estimate(value, se, correction, **shuffle_test(null, value, two_sided), **fields)
+
+
 def permutation_p(null: np.ndarray, value: float) -> float | None:
     """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
 
@@ -252,3 +264,17 @@ def permutation_p(null: np.ndarray, value: float) -> float | None:
         return None
     slack = 1e-12 * max(1.0, abs(value))
     return float((1 + (null >= value - slack).sum()) / (1 + null.size))
+
+
+def share_reached(values: np.ndarray) -> np.ndarray:
+    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
+
+    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
+    [[0.25, 1.0, 1.0, 0.5]]
+    """
+    k = values.shape[1]
+    out = np.empty(values.shape)
+    for row, own in zip(out, values, strict=True):
+        slack = 1e-12 * np.maximum(1.0, np.abs(own))
+        row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
+    return out

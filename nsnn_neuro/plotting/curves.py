@@ -13,7 +13,7 @@ from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..io.spikes import holds_blocks
 from ..measures import TuningCurve, as_trains
-from ..measures.tuning.responses import limits_by_stimulus
+from ..measures.tuning.read_trials import limits_by_stimulus
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
 from .axes import (

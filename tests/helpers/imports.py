@@ -84,13 +84,13 @@ def layers(graph: dict[str, set[str]]) -> dict[str, int]:
     return height
 
 
-def room_imports() -> dict[str, set[str]]:
-    """Room (folder or file of the package) -> the rooms that it imports; the root and its `__main__` are left out."""
+def room_imports(folder: str = "") -> dict[str, set[str]]:
+    """Room, a folder or file of the package or of a `folder` in it -> the rooms that it imports; the root is left out."""
     graph: dict[str, set[str]] = {}
+    root = f"nsnn_neuro.{folder}." if folder else "nsnn_neuro."
     for module, found in file_imports().items():
-        if module not in ("nsnn_neuro", "nsnn_neuro.__main__"):
-            room = module.split(".")[1]
-            graph.setdefault(room, set()).update(
-                {f.split(".")[1] for f in found if f != "nsnn_neuro"} - {room}
-            )
+        if module.startswith(root) and module != "nsnn_neuro.__main__":
+            room, at = module.removeprefix(root).split(".")[0], len(root)
+            used = {one[at:].split(".")[0] for one in found if one.startswith(root)}
+            graph.setdefault(room, set()).update(used - {room})
     return graph

@@ -114,18 +114,6 @@ def test_alphabets_too_large_are_refused_or_warned_of(name: str) -> None:
             assert all(part.warning is not None for part in parts)
 
 
-def test_too_many_symbols_for_a_table() -> None:
-    huge = np.arange(400)
-    for call in (measures.conditional_information, measures.interaction_information):
-        with pytest.raises(NsnnError, match="too many symbols: z has 400, x has 400, y has 400"):
-            call(huge, huge, huge)
-    with pytest.raises(NsnnError, match="a table of 400 s by 400 r1 by 400 r2 has 64000000 cells"):
-        measures.partial_information(huge, huge, huge)
-    long = np.random.default_rng(5).integers(0, 300, 2000)
-    with pytest.raises(NsnnError, match=r"too many symbols: the past of y and z has \d+, the past of x has"):
-        measures.transfer_entropy(long, long, k=2)
-
-
 def test_a_series_that_its_past_determines_has_a_history_length() -> None:
     """No variance is left of a sine; its score is bounded by rounding, and two bins are enough."""
     wave = 1e4 + np.sin(0.3 * np.arange(500))
@@ -134,13 +122,6 @@ def test_a_series_that_its_past_determines_has_a_history_length() -> None:
         lengths = measures.history_length(wave, longest=4, estimator="gaussian")
     assert int(lengths) == 2
     assert np.isfinite(lengths.score).all()
-
-
-def test_one_series_is_no_pair() -> None:
-    bits = np.random.default_rng(6).integers(0, 2, 100)
-    for call in (measures.transfer_entropy, measures.local_transfer_entropy):
-        with pytest.raises(NsnnError, match="y = None: expected a series of the shape of x"):
-            call(bits, None)
 
 
 def test_the_matrix_names_the_series() -> None:

@@ -1,7 +1,6 @@
 """The breakdown and the synergy against joint tables whose every term is summed by brute force in the test."""
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import information_breakdown, mutual_information, synergy
 
 TERMS = ["lin", "sig_sim", "cor_ind", "cor_dep", "total"]
@@ -279,32 +277,3 @@ def test_synergy_takes_words_and_finds_xor():
 
 
 # --- edges ---
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"s": [0, 1]}, "s has 2 trials, words 4"),
-        ({"s": [0.5, 1, 0, 1]}, "s has 0.5"),
-        ({"s": [np.nan, 1, 0, 1]}, "s has NaN"),
-        ({"words": [0, 1, 0, 1]}, r"words has shape \(4,\)"),
-        ({"words": [[0], [1], [0], [1]]}, "at least two cells"),
-        ({"words": np.zeros((4, 2, 3), int)}, r"shape \(4, 2, 3\).*take one bin"),
-        ({"words": [[0, 0.5], [1, 0], [0, 1], [1, 1]]}, r"words\[:, 1\] has 0.5"),
-        ({"words": [[0, np.nan], [1, 0], [0, 1], [1, 1]]}, r"words\[:, 1\] has NaN"),
-        ({"words": np.arange(4)[:, None] * np.ones(9, int)}, "262144 possible words"),
-        ({"bias": "nsb"}, "bias = 'nsb'"),
-        ({"n_shuffle": -1}, "n_shuffle = -1"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(kwargs, message):
-    good: dict[str, Any] = {"s": [0, 1, 0, 1], "words": [[0, 0], [1, 0], [0, 1], [1, 1]]}
-    with pytest.raises(NsnnError, match=message):
-        information_breakdown(**{**good, **kwargs})
-
-
-def test_one_trial_and_unequal_lengths():
-    with pytest.raises(NsnnError, match="s has 1 trial"):
-        information_breakdown([0], [[0, 1]])
-    with pytest.raises(NsnnError, match="s, r1, r2 have 3, 3, 2 trials"):
-        synergy([0, 1, 0], [0, 1, 1], [0, 1])

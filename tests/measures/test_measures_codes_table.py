@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import codes_table, mutual_information, phase_counts
 
 WINDOW, RATE, FREQUENCY = 0.4, 500.0, 10.0
@@ -107,30 +107,3 @@ def test_phase_counts_are_words_for_information():
         stimulus, phase_counts(signals, block, n_bins=2)[:, 0], bias="none", n_shuffle=0
     )
     assert found.value == pytest.approx(2 * QUARTER, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"bin_width": 30 * pq.ms}, "bin_width = 30.0 ms doesn't divide the window of 0.4 s"),
-        ({"band": [4, 8] * pq.Hz}, "without a signal"),
-        (
-            {"signal": "short"},
-            "signal of trial 0 lasts from 0 to 0.2 s: expected one that covers the window, 0 to 0.4 s",
-        ),
-        ({"signal": "long", "band": [8, 4] * pq.Hz}, "expected two frequencies, low and high"),
-        ({"signal": "long", "band": [8, 400] * pq.Hz}, "half the sampling rate, 250 Hz"),
-        ({"signal": "two"}, "signal has 2 channels"),
-        ({"signal": "few"}, "expected one per trial"),
-    ],
-)
-def test_bad_arguments_are_named(options, message):
-    def field(n, channels=1):
-        return neo.AnalogSignal(np.ones((n, channels)), units="mV", sampling_rate=RATE * pq.Hz)
-
-    signals = {"short": field(100), "long": field(200), "two": field(200, 2), "few": [field(200)]}
-    if "signal" in options:
-        options = options | {"signal": signals[options["signal"]]}
-    block = to_block([[[0.1]], [[0.2]], [[0.3]], [[]]], t_stop=WINDOW * pq.s)
-    with pytest.raises(NsnnError, match=message):
-        codes_table([0, 1, 0, 1], block, **({"bin_width": 20 * pq.ms} | options))

@@ -215,7 +215,7 @@ EXAMPLES: dict[str, Example] = {
     "channel_capacity": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
     "codes_table": Example(
         lambda: (LABELS, block()), {"bin_width": 100 * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame, "block",
-        (FINE, "expected at least 2 trials", COUNTS)),
+        (FINE, "1 sample: expected at least 2", COUNTS)),
     "conditional_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
@@ -240,7 +240,7 @@ EXAMPLES: dict[str, Example] = {
         (FINE, "1 distinct label", COUNTS)),
     "information_over_time": Example(
         lambda: (LABELS, block()), {"window": 0.5 * pq.s, "neuron": 0, "n_shuffle": 19}, measures.InformationOverTime,
-        "block", (FINE, "expected at least 2 trials", COUNTS)),
+        "block", (FINE, "1 sample: expected at least 2", COUNTS)),
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
     "interaction_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
@@ -269,7 +269,7 @@ EXAMPLES: dict[str, Example] = {
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_vs_temporal": Example(
         lambda: (LABELS, block()), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
-        "block", (FINE, "expected at least 2 trials", COUNTS)),
+        "block", (FINE, "1 sample: expected at least 2", COUNTS)),
     "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
     "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
     "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
@@ -580,6 +580,13 @@ def test_what_is_no_argument_is_refused_by_its_name(name: str, parameter: str) -
         text = str(caught.value)
         assert re.search(rf"\b{parameter}\b", text), f"{what}: {text}"
         assert len(text) < 1000
+
+
+@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS if parameter == "n_shuffle"])
+def test_a_number_of_shuffles_is_whole_and_not_negative(name: str) -> None:
+    for value in (-1, 2.0):
+        with pytest.raises(NsnnError, match=f"n_shuffle = {value}"):
+            FUNCTIONS[name](*EXAMPLES[name].args(), **{**EXAMPLES[name].kwargs, "n_shuffle": value})
 
 
 def test_the_checks_see() -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import bin_counts, mutual_information
 
 
@@ -83,19 +82,3 @@ def test_words_are_not_told_to_bin_counts():
     warning = mutual_information(np.arange(60) % 2, words, n_shuffle=0).warning
     assert "take more trials" in warning
     assert "bin_counts" not in warning
-
-
-@pytest.mark.parametrize(
-    ("counts", "options", "message"),
-    [
-        ([1, 2, np.nan], {"n_bins": 2}, "counts holds nan"),
-        ([1, 2.5], {"n_bins": 2}, "counts holds 2.5: expected whole numbers"),
-        ([], {"n_bins": 2}, "counts has shape"),
-        (np.ones((2, 2, 2)), {"n_bins": 2}, "counts has shape"),
-        ([1, 2], {"n_bins": 0}, "n_bins = 0"),
-        ([1, 2], {"n_bins": 2, "method": "equal"}, "method = 'equal': expected one of"),
-    ],
-)
-def test_refuses(counts, options, message):
-    with pytest.raises(NsnnError, match=message):
-        bin_counts(counts, **options)

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import kstest
 from sklearn.svm import SVC
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import (
     LinearDiscriminant,
     NearestTrain,
@@ -149,29 +149,6 @@ def test_default_decoders_and_blocks():
     assert table.decoder.tolist() == ["train", "P", "P", "P"]
     table = decoder_information(stimulus, rng.normal(size=(20, 2)), n_shuffle=0)
     assert table.decoder.unique().tolist() == ["linear discriminant", "Gaussian naive Bayes", "kernel"]
-
-
-@pytest.mark.parametrize(
-    ("decoders", "message"),
-    [
-        ([PoissonMAP()], "expected a dict"),
-        ({}, "expected a dict"),
-        ({1: PoissonMAP()}, "expected a dict"),
-        ({"P": PoissonMAP}, r"decoders\['P'\]: .*add brackets"),
-        ({"P": 3}, r"decoders\['P'\]: decoder = 3"),
-    ],
-)
-def test_refuses_decoders(decoders, message):
-    with pytest.raises(NsnnError, match=message):
-        decoder_information(*trials(np.random.default_rng(1), 5), decoders=decoders)
-
-
-def test_refuses_swapped_arguments_and_corrections():
-    stimulus, counts = trials(np.random.default_rng(1), 5)
-    with pytest.raises(NsnnError, match=r"decoder_information\(stimulus, responses\)"):
-        decoder_information(counts.repeat(2, axis=1), stimulus)
-    with pytest.raises(NsnnError, match="bias = 'nsb'"):
-        decoder_information(stimulus, counts, bias="nsb")
 
 
 @pytest.mark.slow

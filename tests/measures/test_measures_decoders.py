@@ -362,53 +362,6 @@ def test_labels_of_all_kinds_give_the_same_decoding(names, decoder):
     assert found.predictions.tolist() == [names[k] for k in expected.predictions]
 
 
-@pytest.mark.parametrize(
-    ("responses", "stimulus", "options", "message"),
-    [
-        (R, S[:5], {}, r"stimulus has shape \(5,\)"),
-        (
-            R,
-            np.linspace(0.1, 0.9, 20),
-            {},
-            "stimulus has 0.1 once: floats are categories where .* numpy.digitize",
-        ),
-        (R, [None, *S[1:]], {}, "stimulus has None: drop these samples"),
-        (R, [[], *S[1:]], {}, "stimulus"),
-        (R, np.zeros(20, int), {}, "1 distinct label"),
-        (R, np.r_[S[:-7], np.zeros(7, int)], {}, "stimulus 1 has 3 trials: expected at least n_folds = 5"),
-        (R[:1], S[:1], {}, "1 distinct label"),
-        (np.where(np.arange(20)[:, None] == 3, np.nan, R), S, {}, "expected finite numbers"),
-        (R + 0.5, S, {}, "needs counts"),
-        (-R, S, {}, "needs counts"),
-        (R, S, {"decoder": "map"}, "decoder = 'map'"),
-        (R, S, {"decoder": LinearDiscriminant}, r"a class: add brackets, LinearDiscriminant\(\)"),
-        (
-            [*"abab"] * 5,
-            R,
-            {},
-            r"arguments swapped: the first one holds labels, expected decode\(responses, stimulus\)",
-        ),
-        (S, np.c_[R, R], {}, "arguments swapped"),
-        (
-            np.c_[R, R].T,
-            S,
-            {},
-            r"responses has \d+ rows and 20 columns, and stimulus 20 labels: transposed\?",
-        ),
-        (R, S, {"decoder": NearestTrain()}, "needs spike trains"),
-        (R, S, {"decoder": Deaf()}, "expected one of the labels"),
-        (R, S, {"bin_width": 1 * pq.ms}, "an array of responses has no time"),
-        (R, S, {"t_stop": 1 * pq.s}, "an array of responses has no time"),
-        (R, S, {"n_folds": 1}, "n_folds = 1"),
-        (R, S, {"n_shuffle": -1}, "n_shuffle = -1"),
-        (np.zeros((2, 2, 2)), S, {}, r"\(n,\) or \(n, d\)"),
-    ],
-)
-def test_refuses(responses, stimulus, options, message):
-    with pytest.raises(NsnnError, match=message):
-        decode(responses, stimulus, **options)
-
-
 def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
     block, stimulus = timed_block(np.random.default_rng(1), 5)
     with pytest.raises(NsnnError, match="reads the spike times themselves"):
@@ -418,21 +371,3 @@ def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
         with pytest.raises(NsnnError, match=r"trials last from 0\.5 to 0\.7 s"):
             decode(block, stimulus, **options)
     assert decode(block, stimulus, t_stop=0.5 * pq.s, n_shuffle=0).predictions.shape == (10,)
-
-
-def test_records_refuse():
-    for make, message in (
-        (lambda: PoissonMAP(prior="flat"), "prior = 'flat'"),
-        (lambda: PoissonMAP(pseudo_count=0), "pseudo_count = 0"),
-        (lambda: LinearDiscriminant("some"), "shrinkage = 'some'"),
-        (lambda: LinearDiscriminant(1.5), r"shrinkage = 1\.5"),
-        (lambda: LinearDiscriminant(prior="flat"), "prior = 'flat'"),
-        (lambda: NearestTrain("victor-purpura"), "expected a function"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            make()
-
-
-def test_options_of_a_decoder_are_given_to_it():
-    with pytest.raises(NsnnError, match=r"no argument 'prior'.*decoder=PoissonMAP\(prior='empirical'\)"):
-        decode(np.ones((10, 2)), np.repeat([0, 1], 5), prior="empirical")

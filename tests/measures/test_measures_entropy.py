@@ -190,28 +190,6 @@ def test_seed_draws_the_partitions():
     assert first == again != other
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"x": [0, 1], "method": "jackknife"},
-            r"method = 'jackknife': expected one of 'auto', 'best-upper-bound', ",
-        ),
-        ({"x": [0, 1], "method": None}, "method = None: expected one of"),
-        ({"x": [0, 1, 2], "n_symbols": 2}, r"n_symbols = 2: expected a whole number, at least the 3 symbols"),
-        ({"x": [0, 1, 2], "n_symbols": 3.5}, r"n_symbols = 3\.5"),
-        ({"x": [0, 1, 2], "n_symbols": "3"}, "n_symbols = '3'"),
-        ({"x": [0, 1, 2], "n_symbols": math.nan}, "n_symbols = nan"),
-        ({"x": [0, 1, 1], "method": "quadratic"}, "x has 3 samples: .* at least 4"),
-        ({"x": []}, "x is empty"),
-        ({"x": [0.1, 0.2]}, "bin continuous values"),
-    ],
-)
-def test_bad_arguments_are_named(options, message):
-    with pytest.raises(NsnnError, match=message):
-        entropy(**options)
-
-
 def test_alphabet_must_be_told_or_is_taken_with_a_warning():
     told = entropy([0, 1, 3, 1], method="nsb", n_symbols=4)
     taken = entropy([0, 1, 3, 1], method="nsb")

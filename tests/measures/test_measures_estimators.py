@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, optimize, special, stats
 
-from nsnn_neuro import NsnnError
-from nsnn_neuro.measures import bin_counts
-from nsnn_neuro.measures.information.entropy.best_upper_bound import best_upper_bound, bub_coefficients
-from nsnn_neuro.measures.information.entropy.contingency import plugin_entropy
-from nsnn_neuro.measures.information.entropy.estimators import miller_madow, plugin, profile
-from nsnn_neuro.measures.information.entropy.extrapolation import (
+from nsnn_neuro.measures.entropy.best_upper_bound import best_upper_bound, bub_coefficients
+from nsnn_neuro.measures.entropy.contingency import plugin_entropy
+from nsnn_neuro.measures.entropy.estimators import miller_madow, plugin, profile
+from nsnn_neuro.measures.entropy.extrapolation import (
     _WEIGHTS,
     PARTITIONS,
     _values,
     _without_one,
     quadratic_extrapolation,
 )
-from nsnn_neuro.measures.information.entropy.nsb import nsb, nsb_moments, nsb_without_one
-from nsnn_neuro.measures.information.symbols import as_symbols, read_symbols
+from nsnn_neuro.measures.entropy.nsb import nsb, nsb_moments, nsb_without_one
+from nsnn_neuro.measures.entropy.symbols import as_symbols, read_symbols
 
 
 def by_quadrature(counts, k):
@@ -286,26 +284,3 @@ def test_types_are_read_alike():
     extremes = read_symbols(np.array([-(2**63), 2**63 - 1, 0]), "r")
     assert (extremes.codes.tolist(), extremes.n_possible) == ([0, 2, 1], 2.0**64)
     assert read_symbols(np.vstack([np.zeros(2000, int), np.ones(2000, int)]), "r").n_possible == np.inf
-
-
-@pytest.mark.parametrize(
-    ("x", "message"),
-    [
-        ([], "r is empty"),
-        (np.empty((3, 0), int), "r is empty"),
-        ([0.5, 1.0], r"r has 0\.5: symbols are whole numbers; bin"),
-        ([1.0, np.nan], "r has NaN"),
-        ([1.0, np.inf], "r has inf"),
-        (["a", None], "r has None: drop these samples"),
-        ([object(), 1], "r holds <object object"),
-        (np.zeros((2, 2, 2), int), r"shape \(2, 2, 2\)"),
-        (3, r"shape \(\)"),
-        ([[1, 2], [1]], "unequal length"),
-        (bin_counts([0, 1, 5, 7], n_bins=2), "unequal length.*bin_counts returns two results"),
-        (np.array([2**63], dtype=np.uint64), "below 2\\^63"),
-        (np.array([1j]), "complex128"),
-    ],
-)
-def test_bad_symbols_are_named(x, message):
-    with pytest.raises(NsnnError, match=message):
-        as_symbols(x, "r")

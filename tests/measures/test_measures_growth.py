@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.svm import SVC
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
-    LinearDiscriminant,
     PoissonMAP,
     decode,
     gaussian_copula,
@@ -199,33 +197,6 @@ def test_bits_of_all_neurons_are_those_of_decode_and_of_the_copula():
 
 R = np.random.default_rng(0).normal(size=(24, 6))
 S = np.repeat([0, 1], 12)
-
-
-@pytest.mark.parametrize(
-    ("stimulus", "counts", "options", "message"),
-    [
-        (np.repeat([0, 1, 2], 8), R, {}, "stimulus has 3 different values"),
-        (np.where(S, "a", "b"), R, {}, "pass their difference as ds"),
-        (S, R, {"ds": 0}, "ds = 0"),
-        (S, R, {"method": "linear"}, "method = 'linear'"),
-        (S, R, {"sizes": [2, 4]}, "at least three sizes"),
-        (S, R, {"sizes": [1, 3, 7]}, "whole numbers from 1 to 6"),
-        (S, R, {"sizes": [1, 2.5, 3]}, "sizes = "),
-        (S, np.tile(R, 4), {"sizes": [5, 10, 20]}, "20 neurons need 25 trials"),
-        (S, R[:, :2], {}, "counts of 2 neurons"),
-        (S, R, {"n_subsets": 0}, "n_subsets = 0"),
-        (S, R[:, [0, 1, 2, 0]], {"sizes": [1, 2, 4]}, "linearly dependent"),
-        (S, R * [1, 0, 1, 1, 1, 1], {}, "neuron 1 gives the same"),
-        (S[[0, 1, 12, 13, 14, 15, 16, 17]], R[:8], {}, "2 and 6 trials"),
-        (S, R, {"decoder": LinearDiscriminant}, "add brackets"),
-        (S, R, {"method": "posterior", "decoder": SVC(random_state=0)}, "no posterior probabilities"),
-        (S[:-1], R, {"method": "copula"}, "stimulus has 23 values and counts 24 trials"),
-        (np.where(S, "a", "b"), R, {"method": "copula"}, "stimulus"),
-    ],
-)
-def test_refuses(stimulus, counts, options, message):
-    with pytest.raises(NsnnError, match=message):
-        information_growth(stimulus, counts, **options)
 
 
 def test_results_refuse():

@@ -378,28 +378,6 @@ def test_silent_trains_warn():
     assert np.isnan(e.value)
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"bias": "nsb"}, "bias = 'nsb'"),
-        ({"over": "neurons"}, "over = 'neurons'"),
-        ({"saturation": "sum"}, "saturation = 'sum'"),
-        ({"word_lengths": []}, "word_lengths"),
-        ({"word_lengths": [1, 1]}, "different whole numbers"),
-        ({"word_lengths": [1.5]}, "whole numbers"),
-        ({"word_lengths": [0, 1]}, "at least 1"),
-        ({"word_lengths": [30], "bias": "none"}, "hold fewer than two such words"),
-        ({"word_lengths": [6]}, "at most half as many letters as trials, 10"),
-        ({"bin_width": 10}, "bin_width = 10 has no unit"),
-        ({"bin_width": 1 * pq.s}, "longer than the shortest trial"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(kwargs, message):
-    letters = np.random.default_rng(13).random((10, 50)) < 0.3
-    with pytest.raises(NsnnError, match=message):
-        direct_information_rate(trains_of(letters), **keywords(letters, **kwargs))
-
-
 def test_trials_of_unequal_length_need_a_window():
     trains = [neo.SpikeTrain([0.1], units="s", t_stop=1.0 + 0.1 * k) for k in range(8)]
     with pytest.raises(NsnnError, match=r"trials last from 1\.0 to 1\.7"):

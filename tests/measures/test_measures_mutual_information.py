@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import as_trains, entropy, mutual_information
 
 SYMMETRIC = [
@@ -481,42 +480,6 @@ def test_texts_and_directions_are_labels(bias):
         assert str(mutual_information(labels, words, bias=bias, n_shuffle=3)) == str(expected)
     if bias not in ("nsb", "best-upper-bound"):  # where the number of possible words is inferred from numbers
         assert str(mutual_information(s, texts, bias=bias, n_shuffle=3)) == str(expected)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ([0.5, 1.0], [0, 1]),
-            r"s has 0\.5 once: floats are categories where each value occurs twice or more; bin a continuous",
-        ),
-        (([0, 1] * 2, [0.5, 1.0] * 2), r"r has 0\.5: symbols are whole numbers; bin continuous values"),
-        (([0, 1], ["a", None]), "r has None: drop these samples"),
-        (([object(), object()], [0, 1]), "s holds <object object at"),
-        (([1j, 2j], [0, 1]), "s holds complex128 values: expected categories"),
-        (([0, 1], [0.0, np.nan]), "r has NaN"),
-        (([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples: expected one r for each s"),
-        (([], []), "s is empty"),
-        (([0, 1], np.zeros((2, 3, 4), int)), r"r has shape \(2, 3, 4\): .* take one neuron"),
-        (([0, 1], neo.Block()), "r is a Block: expected symbols, make them with spike_counts"),
-        (([0], [1]), "1 sample: expected at least 2 trials"),
-        (
-            ([0, 1], [0, 1], {"bias": "jackknife"}),
-            r"bias = 'jackknife': expected one of 'auto', .*'shuffle', 'none'",
-        ),
-        (([0, 1], [0, 1], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
-        (([0, 1], [[0], [1]], {"bias": "shuffle"}), "bias = 'shuffle' with r of one letter"),
-        (([0, 1], [0, 1], {"bias": "quadratic"}), "s has 2 samples: 'quadratic'"),
-        (([0, 1, 2], [0, 1, 2], {"bias": "nsb", "n_symbols": 2}), "n_symbols = 2: .* at least the 3 symbols"),
-        (([0, 1], [0, 1], {"n_shuffle": -1}), "n_shuffle = -1"),
-        (([0, 1], [0, 1], {"n_shuffle": 2.0}), "n_shuffle = 2.0"),
-        ((np.arange(20000), np.arange(20000)), "400000000 cells: use fewer symbols"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, message):
-    s, r, *options = arguments
-    with pytest.raises(NsnnError, match=message):
-        mutual_information(s, r, **(options[0] if options else {}))
 
 
 def test_counts_of_many_neurons_as_words_are_answered_with_decoding():

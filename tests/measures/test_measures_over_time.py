@@ -6,9 +6,10 @@ import pytest
 import quantities as pq
 from scipy.stats import binom
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import information_over_time, mutual_information, spike_counts, words
-from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information, share_reached
+from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information
+from nsnn_neuro.measures.response_checks import share_reached
 
 
 def spikes(stimulus, seed, start=0.3, stop=0.5):
@@ -102,19 +103,3 @@ def test_clusters_are_those_of_a_loop():
             assert row.mass == pytest.approx(z[own, first].sum())
             assert row.p == np.mean(np.array(masses) >= row.mass - 1e-9)
         assert table.mass.max() == pytest.approx(masses[first]) if len(table) else masses[first] == 0
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"window": 1 * pq.s}, "window = 1.0 s: longer than the 0.8 s"),
-        ({"bin_width": 30 * pq.ms}, "doesn't divide the window of 0.2 s"),
-        ({"threshold": 1.0}, "threshold = 1.0: expected a number between 0 and 1"),
-        ({"n_shuffle": 10}, "n_shuffle = 10: no window could reach threshold = 0.05; expected at least 19"),
-        ({"bias": "nsb"}, "bias = 'nsb': expected one of"),
-        ({"step": 0 * pq.s}, "step = 0"),
-    ],
-)
-def test_bad_arguments_are_named(options, message):
-    with pytest.raises(NsnnError, match=message):
-        information_over_time([0, 1, 0, 1], spikes([0, 1, 0, 1], 5), **({"window": 200 * pq.ms} | options))

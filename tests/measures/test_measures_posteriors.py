@@ -10,7 +10,6 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     LinearDiscriminant,
     NearestTrain,
@@ -175,20 +174,6 @@ def test_labels_may_be_texts_or_repeated_numbers():
         assert other.accuracy == plain.accuracy
         assert other.p == plain.p
         assert_array_equal(other.confusion, plain.confusion)
-
-
-@pytest.mark.parametrize("make", [PoissonMAP, NegativeBinomialMAP])
-def test_refuses(make):
-    for options, message in (
-        ({"prior": "flat"}, "prior = 'flat'"),
-        ({"pseudo_count": 0}, "pseudo_count = 0"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            make(**options)
-    with pytest.raises(NsnnError, match=f"{make.__name__} needs counts"):
-        decode(np.linspace(0, 1, 20), np.repeat([0, 1], 10), decoder=make())
-    with pytest.raises(NsnnError, match="needs counts"):
-        decode(-np.ones(20), np.repeat([0, 1], 10), decoder=make())
 
 
 # --- linear discriminant ---

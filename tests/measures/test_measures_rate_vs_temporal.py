@@ -318,28 +318,6 @@ def test_a_large_alphabet_is_told_in_its_row_alone():
     assert table["warning"].iloc[0] is None
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"stimulus": [0, 1, 0]}, "stimulus has 3 labels: expected one per trial, 4"),
-        ({"stimulus": [0.5, 1, 0, 1]}, "stimulus has 0.5"),
-        ({"stimulus": [1, 1, 1, 1]}, "stimulus holds one value in 4 trials"),
-        ({"stimulus": [np.nan, 1, 0, 1]}, "stimulus has NaN"),
-        ({"resolutions": [30] * pq.ms}, "doesn't divide the window"),
-        ({"resolutions": [200] * pq.ms}, "doesn't divide the window"),
-        ({"resolutions": [0] * pq.ms}, "resolutions"),
-        ({"resolutions": [10]}, "no unit"),
-        ({"neuron": 1}, "neuron = 1"),
-        ({"saturation": "none"}, "saturation = 'none'"),
-        ({"bias": "bootstrap"}, "bias = 'bootstrap'"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(kwargs, message):
-    stimulus = kwargs.pop("stimulus", [0, 1, 0, 1])
-    with pytest.raises(NsnnError, match=message):
-        rate_vs_temporal(stimulus, block_of([[0.01], [0.05], [], [0.02]]), **kwargs)
-
-
 def test_default_resolutions_are_those_that_divide_the_window():
     stimulus = np.repeat([0, 1], 20)
     block = to_block([[[0.011 + 0.02 * s]] for s in stimulus], t_stop=60 * pq.ms)
@@ -349,10 +327,3 @@ def test_default_resolutions_are_those_that_divide_the_window():
         rate_vs_temporal(stimulus, block, resolutions=[1, 50] * pq.ms)
     with pytest.raises(NsnnError, match=r"none of the default ones, .* divides the window of 0\.0335 s"):
         rate_vs_temporal(stimulus, block, t_stop=33.5 * pq.ms)
-
-
-def test_several_neurons_need_a_choice_and_one_trial_is_refused():
-    with pytest.raises(NsnnError, match="the block has 2 neurons"):
-        rate_vs_temporal([0, 1, 0, 1], to_block([[[0.01], []]] * 4, t_stop=WINDOW * pq.s))
-    with pytest.raises(NsnnError, match="at least 2 trials"):
-        rate_vs_temporal([0], block_of([[0.01]]))

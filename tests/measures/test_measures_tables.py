@@ -13,17 +13,15 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import mutual_info_score
 
 from nsnn_neuro.measures import mutual_information, plan_trials
-from nsnn_neuro.measures.information.confusion import information, miller_madow, table_se
-from nsnn_neuro.measures.information.entropy.contingency import (
+from nsnn_neuro.measures.entropy.confusion import information, miller_madow, table_se
+from nsnn_neuro.measures.entropy.contingency import (
     contingency,
     panzeri_treves_bias,
     relevant_responses,
 )
-from nsnn_neuro.measures.information.entropy.entropy import SYMMETRIC
-from nsnn_neuro.measures.information.impossible_estimates import zero_spread
-from nsnn_neuro.measures.information.mutual_information import information_of_tables
+from nsnn_neuro.measures.entropy.information_tables import information_of_tables, zero_spread
+from nsnn_neuro.measures.entropy.symbols import as_symbols
 from nsnn_neuro.measures.information.predictive_bound import predictive_bound
-from nsnn_neuro.measures.information.symbols import as_symbols
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
 
@@ -49,7 +47,7 @@ def test_panzeri_treves_subtracts_its_bias():
         n, seen = table[k].sum(), (table[k].sum(0) > 0).sum()
         bias = (sum(per_stimulus[k] - 1) - (seen - 1)) / (2 * n * np.log(2))
         assert abs(panzeri_treves_bias(table[k]) - bias) < 1e-12
-        value = information_of_tables(table[k], SYMMETRIC["panzeri-treves"], float(seen))
+        value = information_of_tables(table[k], "panzeri-treves", float(seen))
         assert abs(value - (information(table[k]) - bias)) < 1e-12
     s, r = np.nonzero(table[0])
     s, r = np.repeat(s, table[0][s, r]), np.repeat(r, table[0][s, r])
@@ -155,7 +153,7 @@ def test_estimates_spread_by_the_precision_at_the_planned_number(name):
     numbers = np.array([int(p) for p in plans])
     n = round(numbers.mean())
     tables = np.random.default_rng(1).multinomial(n, (channel.law / n_s).ravel(), size=1000)
-    values = information_of_tables(tables.reshape(-1, n_s, n_r), SYMMETRIC["panzeri-treves"], np.float64(n_r))
+    values = information_of_tables(tables.reshape(-1, n_s, n_r), "panzeri-treves", np.float64(n_r))
     sd = values.std()
     uncertain = 0.02 * np.hypot(0.5 * numbers.std() / numbers.mean() / np.sqrt(40), 1 / np.sqrt(2000))
     assert abs(sd - 0.02) < 4 * uncertain
@@ -169,7 +167,7 @@ def needed(channel, precision):
 
     def error(n):
         tables = np.random.default_rng(1).multinomial(n, (channel.law / n_s).ravel(), size=400)
-        values = information_of_tables(tables.reshape(-1, n_s, n_r), SYMMETRIC["panzeri-treves"], float(n_r))
+        values = information_of_tables(tables.reshape(-1, n_s, n_r), "panzeri-treves", float(n_r))
         return math.hypot(values.std(), values.mean() - channel.information)
 
     low, high = 8, 16

@@ -265,51 +265,6 @@ def test_a_silent_neuron_is_nan_with_one_warning():
         assert [w.category for w in caught] == [SilentNeuronWarning]
 
 
-def test_bad_arguments_are_named():
-    x, y = np.random.default_rng(14).integers(0, 2, (2, 200))
-    noise = np.random.default_rng(15).normal(size=200)
-    for call, message in [
-        (lambda: transfer_entropy(x, y[1:]), "x and y have shapes (200,) and (199,)"),
-        (lambda: transfer_entropy(x, noise), "y has "),
-        (
-            lambda: transfer_entropy(x, y, z=y[1:]),
-            "z has shape (199,): expected (200,), as x and y, or (m, 200,)",
-        ),
-        (lambda: transfer_entropy(x, y, k=300), "k = 300, l = 1, lag = 1: x has 200 bins per trial"),
-        (
-            lambda: transfer_entropy(x, y, k="best"),
-            "k = 'best': expected a whole number, at least 1, or 'cv'",
-        ),
-        (
-            lambda: transfer_entropy(x, y, n_blocks=150),
-            "n_blocks = 150: x or y has 199 samples, expected at least 300",
-        ),
-        (lambda: transfer_entropy(x, y, bias="digamma"), "bias = 'digamma': expected one of"),
-        (
-            lambda: transfer_entropy(x, y, n_resample=10),
-            "n_resample = 10: expected 0, for the jackknife, or at least 20",
-        ),
-        (lambda: transfer_entropy(x, y, null="bins"), "null = 'bins': expected one of"),
-        (lambda: transfer_entropy(x, y, null="block"), "block_length = None"),
-        (lambda: transfer_entropy(x, y, null="trial_shuffle"), "null = 'trial_shuffle' with one trial"),
-        (lambda: transfer_entropy(x, y, min_shift=150), "min_shift = 150: expected 0 to half"),
-        (
-            lambda: transfer_entropy(noise, noise, estimator="gaussian"),
-            "a value is a linear function of others",
-        ),
-        (lambda: transfer_entropy(noise, y, estimator="ksg"), "y: column 0 has 2 distinct values"),
-        (lambda: transfer_entropy(noise, 0 * noise, estimator="gaussian"), "y: constant"),
-        (lambda: transfer_entropy(np.where(noise > 2, np.nan, noise), noise, estimator="gaussian"), "x["),
-        (
-            lambda: transfer_entropy(*np.random.default_rng(1).integers(0, 99, (2, 20_000)), k=3),
-            "too many symbols",
-        ),
-    ]:
-        with pytest.raises(NsnnError) as caught:
-            call()
-        assert message in str(caught.value)
-
-
 def units(n_bins=400):
     """Of 4 units, 0 drives 1; 3 is silent."""
     rng = np.random.default_rng(16)

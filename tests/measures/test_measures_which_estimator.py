@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import mutual_information, which_estimator
 
 N_S = 8
@@ -117,25 +116,3 @@ def test_without_information_signal_and_null_are_the_same():
     assert gap.abs().max() < 4
     expected = (2 - 1) * (3 - 1) / (2 * 60 * np.log(2))  # of the plug-in, first order
     assert abs(found.table.null_bias["plugin"] - expected) < 4 * found.table.null_sd["plugin"] / np.sqrt(30)
-
-
-@pytest.mark.parametrize(
-    ("s", "r", "options", "message"),
-    [
-        ([0, 1, 0, 1], [0, 1], {}, "s and r have 4 and 2 samples"),
-        ([0, 1], [0, 1], {}, "expected at least 4 trials"),
-        ([1, 1, 1, 1], [0, 1, 0, 1], {}, "s holds one stimulus in 4 trials"),
-        ([0, 1, 0, 1], [2, 2, 2, 2], {}, "r holds one response in 4 trials"),
-        (
-            [0, 1] * 10,
-            np.arange(20)[:, None] % 2 * np.ones((1, 17), int),
-            {},
-            "possible words: expected at most 65536",
-        ),
-        ([0, 1] * 4, [0, 1] * 4, {"n_repeats": 1}, "n_repeats = 1"),
-        ([0, 1] * 4, [0, 1] * 4, {"n_symbols": 1}, "n_symbols = 1"),
-    ],
-)
-def test_bad_arguments_are_named(s, r, options, message):
-    with pytest.raises(NsnnError, match=message):
-        which_estimator(s, r, **options)

@@ -143,34 +143,6 @@ def test_finer_words_hold_the_coarser_ones(trains, width):
     assert_array_equal(symbols, first)
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"bin_width": 10}, "bin_width = 10 has no unit"),
-        ({"bin_width": 0 * pq.ms}, "bin_width = 0"),
-        ({"bin_width": 60 * pq.ms}, "bin_width = 0.06 s is longer"),
-        ({"bin_width": 5 * pq.ms, "saturation": "ternary"}, "saturation = 'ternary'"),
-        ({"bin_width": 5 * pq.ms, "by": "trial"}, "by = 'trial'"),
-        ({"bin_width": 5 * pq.ms, "align": [10] * pq.ms, "t_stop": 5 * pq.ms}, r"align has shape \(1,\)"),
-        ({"bin_width": 5 * pq.ms, "align": [10, np.nan] * pq.ms, "t_stop": 5 * pq.ms}, "align"),
-        ({"bin_width": 5 * pq.ms, "align": np.nan * pq.ms, "t_stop": 5 * pq.ms}, "align.*NaN"),
-        ({"bin_width": 5 * pq.ms, "align": [10, 20] * pq.ms}, "t_stop = None"),
-        (
-            {"bin_width": 5 * pq.ms, "align": [10, 48] * pq.ms, "t_stop": 5 * pq.ms},
-            r"align has an event at 0.048 s in trial 1",
-        ),
-        (
-            {"bin_width": 5 * pq.ms, "align": [10, 20] * pq.ms, "t_stop": 0 * pq.ms},
-            "t_start = None must be before",
-        ),
-        ({"bin_width": 5 * pq.ms, "t_stop": 51 * pq.ms}, "t_stop = 0.051"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(kwargs, message):
-    with pytest.raises(NsnnError, match=message):
-        words(ticks_block([[[1]], [[2]]], 50), **kwargs)
-
-
 @pytest.mark.parametrize("function", [words, spike_counts, first_spike_latency, latency_symbols])
 def test_unequal_durations_need_a_window(function):
     block = neo.Block()
@@ -183,11 +155,6 @@ def test_unequal_durations_need_a_window(function):
     with pytest.raises(NsnnError, match=r"trials last from 0.05 to 0.06 s"):
         function(block, **keywords)
     assert len(function(block, t_stop=50 * pq.ms, **keywords)) == 2
-
-
-def test_not_a_block():
-    with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
-        spike_counts([[0.1, 0.2]])
 
 
 def test_a_remainder_of_the_window_is_named():

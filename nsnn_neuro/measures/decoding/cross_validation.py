@@ -13,10 +13,10 @@ import numpy as np
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.confusion import miller_madow, table_se
+from ..entropy.contingency import contingency
 from ..estimate import Estimate
-from ..information.confusion import miller_madow, table_se
-from ..information.entropy.contingency import contingency
-from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, shuffle_test
+from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, with_test
 from ..trains import as_trains, binned, holds_blocks
 from .decoders import PoissonMAP
 from .probability_calibration import binomial_se
@@ -50,10 +50,11 @@ class Decoding:
     predictions: np.ndarray
     """(n_trials,) decoded stimuli"""
     cross_entropy_information: Estimate | None = None
-    """of the posterior probabilities, bits: entropy of the stimuli + mean log2 of the probability that the decoder gave to the
-    stimulus of each trial; None for a decoder without probabilities"""
+    """of the posterior probabilities, bits: entropy of the stimuli + mean log2 of the probability
+    that the decoder gave to the stimulus of each trial; None for a decoder without probabilities
+    """
     probabilities: np.ndarray | None = None
-    """(n_trials, K) posterior probability of each stimulus, by a decoder that has not seen the trial"""
+    """(n_trials, K) posterior probabilities, by a decoder that has not seen the trial"""
 
     def __float__(self) -> float:
         return self.accuracy
@@ -80,42 +81,47 @@ def decode(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> Decoding:
-    """Decode the stimulus of each trial from its response, by a decoder that was fitted to other trials (cross-validation).
+    """Decode the stimulus of each trial from its response, by a decoder fitted to other trials.
 
-    The trials are divided into `n_folds` groups, each with about the same share of each stimulus. The trials of one group
-    are decoded by a decoder that was fitted to all other groups. The result holds the accuracy, which is the fraction of
-    trials whose stimulus was decoded correctly; its standard error; the confusion matrix; and the information in this
-    matrix, a lower bound of the information in the responses.
+    The trials are divided into `n_folds` groups, each with about the same share of each stimulus;
+    those of one group are decoded by a decoder that was fitted to all other groups. The result
+    holds the accuracy with its standard error, the confusion matrix, and the information in this
+    matrix, a lower bound of that in the responses.
 
-    The standard error of the accuracy is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2). It holds well above chance
-    (tested for two stimuli, 50 trials of each, accuracy of 0.7 or more). At chance the accuracy varies by about 1.3 times its
-    se, since the trials of a group share a decoder: use p there. For p the stimuli are shuffled over trials, and all decoders
-    are fitted again. The information has Miller's correction, -(cells - rows - columns + 1)/(2 n ln 2), and is at most
-    the entropy of the stimulus; its se is the multinomial's.
+    The accuracy's se is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2); at chance the accuracy
+    varies by about 1.3 times that, as the trials of a group share a decoder: use p, for which the
+    stimuli are shuffled and all decoders fitted again. The information has Miller's correction,
+    -(cells - rows - columns + 1)/(2 n ln 2), and is at most the entropy of the stimulus; se
+    multinomial.
 
-    Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) + mean of log2 q(s | r) over trials,
-    s the stimulus of the trial. On average it is at most the information in the responses, and equals it for the true
-    probabilities; overconfident ones lower it, also below 0, while the accuracy may stay the same. Poisson posteriors are
-    overconfident where counts vary more than their mean: compare `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as they
-    were presented, so give decoder=PoissonMAP(prior="empirical") if stimuli have different numbers of trials.
+    Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) +
+    mean of log2 q(s | r) over trials. On average it is at most the information in the responses,
+    and equals it for the true probabilities; overconfident ones lower it, also below 0, at the same
+    accuracy. Poisson posteriors are overconfident where counts vary more than their mean: compare
+    `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as presented: give
+    decoder=PoissonMAP(prior="empirical") for unequal numbers.
 
     Parameters
     ----------
-    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one Segment per trial (or a
-        Trains), whose spikes are counted. `NearestTrain` needs a Block
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least n_folds trials of each.
-        A decoder sees floats as numbers 0, 1, ... in ascending order, and a pandas Categorical as those of its categories
-    decoder : PoissonMAP(), NegativeBinomialMAP(), LinearDiscriminant(), NearestTrain(), or any object with `fit` and `predict`
+    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one
+        Segment per trial (or a Trains), whose spikes are counted. `NearestTrain` needs a Block
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least
+        n_folds trials of each. A decoder sees floats as numbers 0, 1, ... in ascending order, and a
+        pandas Categorical as those of its categories
+    decoder : PoissonMAP(), NegativeBinomialMAP(), LinearDiscriminant(), NearestTrain(), or any with
+        `fit` and `predict`
     n_folds : at least 2
-    bin_width : time, for a Block: spikes are counted in bins of this width, neuron by neuron; None: in the whole trial
+    bin_width : time, for a Block: spikes are counted in bins of this width, by neuron; None: in the
+        trial
     n_shuffle, seed : number of shuffles, 0 for no p; seed of groups and shuffles
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
     Raises
     ------
     NsnnError : labels that are no categories or of another length, fewer trials of a stimulus than
-        n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without fit or whose
-        answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri 2009, doi 10.1038/nrn2578
+        n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without
+        fit or whose answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri
+        2009, doi 10.1038/nrn2578
 
     >>> rng = np.random.default_rng(1)
     >>> stimulus = np.repeat([0, 1], 50)
@@ -216,10 +222,7 @@ def read_trials(
 
 
 def check_decoder(decoder: Any) -> None:
-    """NsnnError for what is no decoder.
-
-    >>> check_decoder(PoissonMAP())
-    """
+    """NsnnError for what is no decoder."""
     if isinstance(decoder, type):
         raise NsnnError(f"decoder = {decoder.__name__}, a class: add brackets, {decoder.__name__}()")
     if not hasattr(decoder, "fit"):
@@ -265,7 +268,7 @@ def cross_validated(
     seed: int,
     posteriors: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """(n_trials,) cross-validated predictions and, if asked for and known, log posteriors (n_trials, n_labels).
+    """(n_trials,) cross-validated predictions, and log posteriors if asked for and known.
 
     numbers : (n_trials,) of the stimuli, those of the trials or others
 
@@ -303,7 +306,7 @@ def cross_validated(
 
 
 def _log_posterior(fitted: Any, asked: np.ndarray, distinct: np.ndarray) -> np.ndarray | None:
-    """Natural logarithms of the posterior probabilities, of a decoder of this package or a classifier of scikit-learn."""
+    """Log posterior probabilities of a decoder of this package or a classifier of scikit-learn."""
     if hasattr(fitted, "log_posterior"):
         log_q, labels = np.asarray(fitted.log_posterior(asked), dtype=float), fitted.labels
     elif hasattr(fitted, "predict_proba") and hasattr(fitted, "classes_"):
@@ -353,7 +356,7 @@ def confusion_information(
     corrected: Callable[[np.ndarray], np.ndarray] = miller_madow,
     correction: str = "miller-madow",
 ) -> Estimate:
-    """Information in the table (K, K), `corrected`, with the tables (n_shuffle, K, K) of shuffles as its null.
+    """Information in the table (K, K), `corrected`, with tables of shuffles as its null.
 
     >>> confusion_information(np.array([[20, 0], [0, 20]]), np.empty((0, 2, 2))).value
     1.0
@@ -362,12 +365,5 @@ def confusion_information(
     shuffled = corrected(null) if len(null) else np.empty(0)
     n = int(table.sum())
     few = f"{n} trials for a table of {len(table)} x {len(table)}: fewer than 5 per cell"
-    return Estimate(
-        value,
-        se=table_se(table),
-        correction=correction,
-        **shuffle_test(shuffled, value),
-        n=n,
-        warning=few if n < 5 * table.size else None,
-        se_method="multinomial",
-    )
+    warning, se = few if n < 5 * table.size else None, table_se(table)
+    return with_test(value, se, correction, shuffled, n=n, warning=warning, se_method="multinomial")

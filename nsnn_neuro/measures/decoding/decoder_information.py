@@ -1,10 +1,9 @@
 """Lower bounds of the information in population responses, by several decoders side by side.
 
-A decoder that has not seen the trial maps its response to a stimulus or to probabilities of all stimuli. Neither can hold more
-information than the response: the information between stimuli and decoded stimuli is a lower bound, and so is, for any
-probabilities q(s | r), H(S) + E log2 q(s | r). For the latter q may be replaced by q^b / sum_s q^b: the best power b of the
-posteriors, as an exponent for probabilities that are too sure or too cautious (Merhav et al. 1994; Latham & Nirenberg 2005). Here
-b is fitted to other trials than those that it is applied to, so that the bound holds.
+The information between stimuli and decoded stimuli is a lower bound of that in the responses, and
+so is, for any probabilities q(s | r), H(S) + E log2 q(s | r). There q may be replaced by q^b /
+sum_s q^b, with the best power b for probabilities that are too sure or too cautious (Merhav et al.
+1994; Latham & Nirenberg 2005), here fitted to other trials than it is applied to.
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ import pandas as pd
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.confusion import information, miller_madow
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables
 from ..estimate import Estimate
-from ..information.confusion import information, miller_madow
-from ..information.entropy.estimators import CLOSED_FORMS
-from ..information.mutual_information import information_of_tables
-from ..information.over_time import share_reached
-from ..response_checks import refuse_swapped, shuffle_test
+from ..response_checks import refuse_swapped, share_reached, shuffle_test
 from .cross_validation import (
     DecodingTrials,
     check_decoder,
@@ -54,40 +52,44 @@ def decoder_information(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
-    """Lower bounds of the information of a population about the stimulus, by several cross-validated decoders.
+    """Lower bounds of the information of a population about the stimulus, by cross-validated
+    decoders.
 
     For populations that are too large for words. A row for each decoder and source:
 
     | source | information |
     |---|---|
     | "confusion" | between presented and decoded stimuli |
-    | "posterior" | H(S) + mean log2 q(s \\| r), q the probability that the decoder gave to the stimulus of the trial |
-    | "rescaled" | the same for q^b / sum_s q^b, with b fitted to other folds: repairs posteriors that are too sure |
+    | "posterior" | H(S) + mean log2 q, q the decoder's probability of the trial's stimulus |
+    | "rescaled" | the same for q^b / sum_s q^b, b fitted to other folds: for too sure posteriors |
 
-    Each row is a lower bound on average. A table of few trials is biased upwards, which `bias` corrects; few training trials make
-    decoders worse, and bounds lower. The best of several rows is chosen by the data, so its value is a little too high, and its
-    own p too small. `p_all` allows for the choice: it is the share of shuffles in which the smallest p of any row is as small. All
-    rows use the same folds and shuffles.
+    Each row is a lower bound on average. A table of few trials is biased upwards, which `bias`
+    corrects. The best of several rows is a little too high, and its own p too small: `p_all` is the
+    share of shuffles in which the smallest p of any row is as small. All use the same folds.
 
-    Columns: decoder, source; information (bit), the gain over shuffled stimuli, its se, p, p_all, verdict ("above chance" for
-    p <= 0.05, or "not above chance"), raw (bit), null_mean, n (trials), correction, warning. Posteriors of a decoder that learned
-    nothing are below zero, so that of "posterior" and "rescaled" a negative null_mean is not taken off, and rows stay lower bounds.
-    se: of a table multinomial, of posteriors the spread over trials. Without shuffles information, null_mean, p and p_all are NaN.
+    Columns: decoder, source; information (bit), the gain over shuffled stimuli, its se, p, p_all,
+    verdict (p <= 0.05), raw (bit), null_mean, n (trials), correction, warning. Posteriors of a
+    decoder that learned nothing are below zero, so that of "posterior" and "rescaled" a negative
+    null_mean is not taken off. se: of a table multinomial, of posteriors the spread over trials.
+    Without shuffles information, null_mean, p and p_all are NaN.
 
     Parameters
     ----------
     stimulus, responses : as for `decode`; note the order
-    decoders : dict of names and decoders, see `decode`. None (default): `LinearDiscriminant`, then for counts `PoissonMAP` and
-        `NegativeBinomialMAP`, for other responses Gaussian naive Bayes, and a support vector machine with a Gaussian kernel of
-        scikit-learn, which has no posteriors and takes most of the time with many trials
-    bias : of tables, "miller-madow" (default, at most H(S)), "none", "panzeri-treves", "chao-shen" or "grassberger"
+    decoders : dict of names and decoders, see `decode`. None (default): `LinearDiscriminant`, then
+        for counts `PoissonMAP` and `NegativeBinomialMAP`, for other responses Gaussian naive Bayes,
+        and a support vector machine with a Gaussian kernel of scikit-learn, which has no posteriors
+        and takes most of the time with many trials
+    bias : of tables, "miller-madow" (default, at most H(S)), "none", "panzeri-treves", "chao-shen"
+        or "grassberger"
     n_folds, bin_width, t_start, t_stop : see `decode`
     n_shuffle, seed : shuffles of the stimuli, 0 for none
 
     Raises
     ------
-    NsnnError : decoders that are no dict or empty, and what `decode` refuses. Sources: Quian Quiroga & Panzeri 2009, doi
-        10.1038/nrn2578; rescaled posteriors: Latham & Nirenberg 2005, doi 10.1523/JNEUROSCI.5319-04.2005
+    NsnnError : decoders that are no dict or empty, and what `decode` refuses. Sources: Quian
+        Quiroga & Panzeri 2009, doi 10.1038/nrn2578; rescaled posteriors: Latham & Nirenberg 2005,
+        doi 10.1523/JNEUROSCI.5319-04.2005
 
     >>> rng = np.random.default_rng(1)
     >>> stimulus = np.repeat([0, 1], 60)
@@ -168,7 +170,7 @@ def _bounds(
             return information(tables)
         if bias == "miller-madow":
             return miller_madow(tables)
-        return information_of_tables(tables, CLOSED_FORMS[bias], float(trials.labels.size))
+        return information_of_tables(tables, bias, float(trials.labels.size))
 
     numbers = np.concatenate([trials.number[None], orders])
     found = [cross_validated(decoder, trials, one, n_folds, seed, posteriors=True) for one in numbers]
@@ -193,7 +195,7 @@ def _bounds(
 
 
 def rescaled(log_q: np.ndarray, number: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Log posteriors (n, K) to the power that makes the stimuli (n,) of the other folds most probable, normalised.
+    """Log posteriors (n, K) to the power that makes the other folds' stimuli most probable.
 
     >>> log_q = np.log([[0.99, 0.01]] * 8)
     >>> number = np.array([0, 0, 0, 1] * 2)  # three of four are right
@@ -210,7 +212,7 @@ def rescaled(log_q: np.ndarray, number: np.ndarray, fold: np.ndarray) -> np.ndar
 
 
 def _power(log_q: np.ndarray, number: np.ndarray) -> float:
-    """Power of the probabilities with the highest likelihood, at most 20: Newton's steps for a concave function of it."""
+    """Power of the probabilities with the highest likelihood, at most 20, by Newton steps."""
     own = log_q[np.arange(number.size), number].mean()
     low, high, power = 0.0, _LARGEST_POWER, 1.0
     for _ in range(_NEWTON_STEPS):

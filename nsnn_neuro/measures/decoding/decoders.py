@@ -1,9 +1,11 @@
 """Decoders of stimuli from responses, for `decode`.
 
-A decoder has a method `fit(responses, labels)`, which returns an object with `predict(responses)`: those here, any classifier of
-scikit-learn, or your own. Responses are (n_trials, n_features) numbers, labels categories. A fitted decoder of
-posterior probabilities also has `log_posterior(responses)`, natural logarithms (n_trials, n_labels), in the order of its `labels`.
-A decoder of spike times, such as `NearestTrain`, also has `distances(trains)`, and is fitted to rows of that matrix.
+A decoder has a method `fit(responses, labels)`, which returns an object with `predict(responses)`:
+those here, any classifier of scikit-learn, or your own. Responses are (n_trials, n_features)
+numbers, labels categories. A fitted decoder of posterior probabilities also has
+`log_posterior(responses)`, natural logarithms (n_trials, n_labels), in the order of its `labels`. A
+decoder of spike times, such as `NearestTrain`, also has `distances(trains)`, and is fitted to its
+rows.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def _log_prior(prior: str, number: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Scores:
-    """A fitted linear decoder: the label with the highest score, scores being linear in the response."""
+    """A fitted linear decoder: the label with the highest score, linear in the response."""
 
     labels: np.ndarray
     weights: np.ndarray  # (K, features)
@@ -60,18 +62,19 @@ def _check_prior(decoder: Any) -> None:
 
 
 def _means(responses: np.ndarray, number: np.ndarray, pseudo_count: float) -> np.ndarray:
-    """Mean counts (n_labels, features), with `pseudo_count` spikes more in all trials of a label."""
+    """Mean counts (n_labels, features), with `pseudo_count` more spikes for each label."""
     one_hot = np.eye(number.max() + 1)[number]
     return (one_hot.T @ responses + pseudo_count) / one_hot.sum(axis=0)[:, None]
 
 
 @dataclass(frozen=True)
 class PoissonMAP:
-    """The most probable stimulus for independent Poisson counts: argmax of log p(s) + sum of n log f_s - f_s.
+    """The most probable stimulus for independent Poisson counts: argmax log p(s) + sum n log f_s -
+    f_s.
 
-    f_s is a feature's mean count in the training trials of s, plus `pseudo_count` spikes shared out over those
-    trials: (sum + pseudo_count) / trials. Without them one spike of a neuron that was silent in training would
-    rule a stimulus out. 0.5 is the mean under Jeffreys' prior.
+    f_s is a feature's mean count in the training trials of s, plus `pseudo_count` spikes shared out
+    over those trials: (sum + pseudo_count) / trials. Without them one spike of a neuron that was
+    silent in training would rule a stimulus out. 0.5 is the mean under Jeffreys' prior.
 
     Parameters
     ----------
@@ -98,12 +101,13 @@ class PoissonMAP:
 
 @dataclass(frozen=True)
 class NegativeBinomialMAP:
-    """The most probable stimulus for independent counts with a gain that varies over trials: negative binomial counts.
+    """The most probable stimulus for independent counts with a gain: negative binomial.
 
-    argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in `PoissonMAP` and a the gain variance
-    of the feature, fitted to the training trials as by `modulated_poisson` with
-    bias=None; a = 0 is a Poisson distribution. Where counts vary more
-    than their mean its accuracy is about that of `PoissonMAP`, whose posterior probabilities are then too close to 0 and 1.
+    argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in
+    `PoissonMAP` and a the gain variance of the feature, fitted to the training trials as by
+    `modulated_poisson` with bias=None; a = 0 is a Poisson distribution. Where counts vary more than
+    their mean its accuracy is about that of `PoissonMAP`, whose posterior probabilities are then
+    too close to 0 and 1.
 
     Parameters
     ----------
@@ -137,12 +141,12 @@ class NegativeBinomialMAP:
 
 @dataclass(frozen=True)
 class LinearDiscriminant:
-    """Linear discriminant analysis of scikit-learn: Gaussian responses with one covariance, which is shrunk.
+    """Linear discriminant analysis of scikit-learn: Gaussians with one shrunk covariance.
 
     Parameters
     ----------
-    shrinkage : "auto" (default; Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4, right for few trials), a
-        number from 0 (the covariance as sampled) to 1 (its diagonal's mean), or None
+    shrinkage : "auto" (default; Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4, right for
+        few trials), a number from 0 (the covariance as sampled) to 1 (its diagonal's mean), or None
     prior : "uniform" (default) over stimuli, or "empirical", their shares in the training trials
 
     >>> r = np.array([[0.0, 1], [0.2, 1.1], [0.1, 0.8], [1, 0.1], [1.2, 0], [0.9, 0.2]])
@@ -160,7 +164,7 @@ class LinearDiscriminant:
             raise NsnnError(f"shrinkage = {self.shrinkage!r}: expected 'auto', None or a number from 0 to 1")
 
     def fit(self, responses: np.ndarray, labels: np.ndarray) -> _Scores:
-        """The decoder for these responses (n_trials, features); features that never vary are not used."""
+        """The decoder for responses (n_trials, features); features that never vary are not used."""
         distinct, number = np.unique(labels, return_inverse=True)
         varies = np.ptp(responses, axis=0) > 0
         weights = np.zeros((distinct.size, responses.shape[1]))
@@ -188,14 +192,14 @@ class _Nearest:
 
 @dataclass(frozen=True)
 class NearestTrain:
-    """Nearest neighbour in spike-train distance, summed over neurons: the stimulus of the nearest training trial.
+    """Nearest neighbour in spike-train distance, summed over neurons.
 
-    Where several are as near the stimulus of most of them, then the one with the least mean distance.
+    Where several are as near, the stimulus of most, then of least mean distance.
 
     Parameters
     ----------
-    distance : function of the repeats of one neuron that returns (n, n); default `victor_purpura` at a cost of 50 Hz.
-        functools.partial sets options: partial(van_rossum, tau=10*ms)
+    distance : function of the repeats of one neuron that returns (n, n); default `victor_purpura`
+        at a cost of 50 Hz. functools.partial sets options: partial(van_rossum, tau=10*ms)
 
     >>> from nsnn_neuro.measures import van_rossum
     >>> NearestTrain(partial(van_rossum, tau=10*pq.ms)).distance.func.__name__

@@ -1,14 +1,16 @@
-"""Shrunk covariance and weights of linear discriminant analysis, with one pass over the responses for all classes.
+"""Shrunk covariance and weights of linear discriminant analysis, in one pass for all classes.
 
-As scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` with equal priors: the covariance is the mean over classes of
-the classes' own covariances, each shrunk by itself. That library makes three objects per class and calls a general solver; a
-permutation test of decoding fits hundreds of times, and there this is about twenty times as fast.
+As scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` with equal priors: the covariance is
+the mean over classes of the classes' own covariances, each shrunk by itself. That library makes
+three objects per class and calls a general solver; a permutation test of decoding fits hundreds of
+times, and there this is about twenty times as fast.
 
-X_g (n_g, p) are the centred responses of class g, S_g = X_g^T X_g / n_g, and D_g is the diagonal of S_g (1 where that is 0). With
-"auto" the class's covariance is (1 - a_g) S_g + a_g m_g D_g, m_g the share of features that vary in the class. a_g is Ledoit and
-Wolf's for the standardised responses Z_g: min(b, d) / d with p d = |C|^2 - p m_g^2, |C|^2 = |Z_g Z_g^T|^2 / n_g^2, and
-p b = (sum_i |z_i|^4 / n_g - |C|^2) / n_g. So a_g needs the smaller Gram matrix, (n_g, n_g) or (p, p), and the sum over classes
-one product. Source: Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4
+X_g (n_g, p) are the centred responses of class g, S_g = X_g^T X_g / n_g, and D_g is the diagonal of
+S_g (1 where that is 0). With "auto" the class's covariance is (1 - a_g) S_g + a_g m_g D_g, m_g the
+share of features that vary in the class. a_g is Ledoit and Wolf's for the standardised responses
+Z_g: min(b, d) / d with p d = |C|^2 - p m_g^2, |C|^2 = |Z_g Z_g^T|^2 / n_g^2, and p b = (sum_i
+|z_i|^4 / n_g - |C|^2) / n_g. So a_g needs the smaller Gram matrix, (n_g, n_g) or (p, p), and the
+sum over classes one product. Source: Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _SINGULAR = 1e-10  # smallest pivot of the correlation matrix below which the co
 def discriminant_weights(
     responses: np.ndarray, number: np.ndarray, shrinkage: float | str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes number (n,), equal priors.
+    """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes
+    (n,).
 
     >>> r = np.array([[0.0, 1], [0.2, 1.1], [0.1, 0.8], [1, 0.1], [1.2, 0], [0.9, 0.2]])
     >>> weights, offset = discriminant_weights(r, np.array([0, 0, 0, 1, 1, 1]), "auto")
@@ -48,7 +51,7 @@ def discriminant_weights(
 def _mean_covariance(
     x: np.ndarray, mean: np.ndarray, size: np.ndarray, starts: np.ndarray, shrinkage: float | str | None
 ) -> np.ndarray:
-    """Mean over classes of the shrunk covariances (p, p); x (n, p) is centred and sorted by class."""
+    """Mean over classes of the shrunk covariances (p, p) of centred x (n, p), sorted by class."""
     p, n_classes = x.shape[1], size.size
     variance = np.add.reduceat(x * x, starts[:-1], axis=0) / size[:, None]
     if shrinkage != "auto":
@@ -68,7 +71,7 @@ def _mean_covariance(
 
 
 def _ledoit_wolf(z: np.ndarray, size: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shrinkage (n_classes,) of centred z (n, p), sorted by class, and the mean variance of the features of each class."""
+    """Shrinkage (n_classes,) of centred z (n, p), sorted by class, and mean variances."""
     p = z.shape[1]
     squares = np.einsum("ij,ij->i", z, z)
     level = np.add.reduceat(squares, starts[:-1]) / (size * p)
@@ -86,7 +89,7 @@ def _ledoit_wolf(z: np.ndarray, size: np.ndarray, starts: np.ndarray) -> tuple[n
 
 
 def _solve(covariance: np.ndarray, mean: np.ndarray) -> np.ndarray | None:
-    """Rows of mean (n_classes, p) times the inverse of the covariance; None where it is singular."""
+    """Rows of mean (n_classes, p) times the inverse covariance; None where it is singular."""
     scale = np.sqrt(np.diag(covariance))
     if not (scale > 0).all():
         return None
@@ -100,7 +103,7 @@ def _solve(covariance: np.ndarray, mean: np.ndarray) -> np.ndarray | None:
 def _by_scikit_learn(
     responses: np.ndarray, number: np.ndarray, shrinkage: float | str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a pseudo-inverse, whose rank depends on rounding: left to the library whose rule it is."""
+    """The same by scikit-learn's pseudo-inverse, whose rank depends on rounding."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # slow to import
 
     n_classes = number.max() + 1

@@ -1,9 +1,9 @@
 """Calibration of class probabilities, and accuracy among the most confident predictions.
 
-Probabilities are (n, K), a row per sample, from `Fit.probabilities` or any classifier; labels are whole numbers, 0 to K - 1. The
-prediction is the most probable class, the first of several; its probability is the confidence c. A classifier is calibrated if
-P(correct | c) = c. Confidences are rounded to 12 decimals before they are compared or binned, so that equal fractions of passes
-tie.
+Probabilities are (n, K), a row per sample, from `Fit.probabilities` or any classifier; labels are
+whole numbers, 0 to K - 1. The prediction is the most probable class, the first of several; its
+probability is the confidence c. A classifier is calibrated if P(correct | c) = c. Confidences are
+rounded to 12 decimals before they are compared or binned, so that equal fractions of passes tie.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _confident(probabilities: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]
 
 
 def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray, np.ndarray]:
-    """Edges (n_bins + 1,), and the bin of each confidence; bins have their upper edge, not their lower one."""
+    """Edges (n_bins + 1,), and the bin of each confidence; bins have their upper edge."""
     one_of(bins, ("width", "mass"), "bins")
     rounded, k = np.round(confidence, _DECIMALS), np.arange(n_bins + 1)
     ranks = np.maximum(-(-k * confidence.size // n_bins) - 1, 0)
@@ -69,29 +69,30 @@ def calibration_error(
     n_shuffle: int = 200,
     seed: int = 0,
 ) -> Estimate:
-    """Expected calibration error: mean |accuracy - confidence| over bins of confidence, weighted by their samples.
+    """Expected calibration error: mean |accuracy - confidence| over bins of confidence.
 
-    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1.
-
-    It is never negative, so it has a positive bias: with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n,
-    which falls as 1 / sqrt(n) and grows as sqrt(n_bins). The value isn't corrected, as the bias of a predictor that is far from
-    calibrated is much smaller. Compare it with null_mean, the mean ECE if each prediction is correct with exactly its confidence,
-    and with p, the fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few bins the ECE
-    is a lower bound. se: jackknife over samples, for fixed bins; too large where bins are calibrated, as |x| has a kink.
+    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1. It is never negative:
+    with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n. The value isn't
+    corrected, as the bias of a predictor far from calibrated is much smaller: compare it with
+    null_mean, the mean ECE if each prediction is correct with exactly its confidence, and p, the
+    fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few
+    bins the ECE is a lower bound. se: jackknife over samples, for fixed bins; too large where bins
+    are calibrated, as |x| has a kink.
 
     Parameters
     ----------
     probabilities : (n, K), rows add up to 1
     labels : (n,) whole numbers from 0 to K - 1
     n_bins : whole number
-    bins : "width" (default, as in the source): equal parts of 0 to 1, (a, b]; "mass": as many samples in each, equal confidences
-        never parted, so there may be fewer bins
+    bins : "width" (default, as in the source): equal parts of 0 to 1, (a, b]; "mass": as many
+        samples in each, equal confidences never parted, so there may be fewer bins
     n_shuffle, seed : draws of calibrated answers for null_mean and p, 0 for none
 
     Raises
     ------
-    NsnnError : rows that are no probabilities, labels that don't fit. Source: Guo, Pleiss, Sun & Weinberger 2017, doi
-        10.48550/arXiv.1706.04599; the null: Bröcker & Smith 2007, doi 10.1175/WAF993.1
+    NsnnError : rows that are no probabilities, labels that don't fit. Source: Guo, Pleiss, Sun &
+        Weinberger 2017, doi 10.48550/arXiv.1706.04599; the null: Bröcker & Smith 2007, doi
+        10.1175/WAF993.1
 
     >>> p = np.tile([0.9, 0.1], (10, 1))
     >>> error = calibration_error(p, [0] * 6 + [1] * 4)  # right in 6 of 10, sure by .9
@@ -142,11 +143,11 @@ class ReliabilityCurve:
     accuracy: np.ndarray
     """(n_bins,) share of right guesses"""
     se: np.ndarray
-    """(n_bins,) of the accuracy, binomial with one right and one wrong sample added, so that it isn't 0 where all are right"""
+    """(n_bins,) of the accuracy, binomial with one right and one wrong sample added"""
 
 
 def binomial_se(right: Any, n: Any) -> np.ndarray:
-    """sqrt(a (1 - a) / n) with a = (right + 1) / (n + 2), so that it isn't 0 where all are right."""
+    """sqrt(a (1 - a) / n) with a = (right + 1) / (n + 2): not 0 where all are right."""
     a = (right + 1) / (n + 2)
     return np.asarray(np.sqrt(a * (1 - a) / n))
 
@@ -155,9 +156,10 @@ def binomial_se(right: Any, n: Any) -> np.ndarray:
 def reliability_curve(
     probabilities: Any, labels: Any, *, n_bins: int = 15, bins: str = "width"
 ) -> ReliabilityCurve:
-    """Accuracy against confidence in bins: on the diagonal if calibrated, below it if overconfident.
+    """Accuracy against confidence in bins: below the diagonal if overconfident.
 
-    `calibration_error` is the sum of count |accuracy - confidence| / n over its bins; arguments, errors and source are as there.
+    `calibration_error` is the sum of count |accuracy - confidence| / n over its bins; arguments as
+    there.
 
     >>> curve = reliability_curve(np.tile([0.9, 0.1], (10, 1)), [0] * 6 + [1] * 4, n_bins=2)
     >>> curve.count, curve.confidence, curve.accuracy
@@ -196,12 +198,13 @@ class SelectiveAccuracy:
 def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None) -> SelectiveAccuracy:
     """Accuracy among the most confident fraction of samples, against that fraction.
 
-    Equal confidences are taken in random order, whose mean is given: a group of ties counts with its own accuracy. An area at the
-    accuracy of all says that confidence tells nothing, 1 would be no errors at all; with accuracy a and all errors last it is
-    about a (1 - ln a).
+    Equal confidences are taken in random order, whose mean is given: a group of ties counts with
+    its own accuracy. An area at the accuracy of all says that confidence tells nothing, 1 would be
+    no errors at all; with accuracy a and all errors last it is about a (1 - ln a).
 
-    `coverage` holds numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1 / n, 2 / n, ... 1. Other
-    arguments and errors: as for `calibration_error`. Source: Geifman & El-Yaniv 2017, doi 10.48550/arXiv.1705.08500
+    `coverage` holds numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1
+    / n, 2 / n, ... 1. Other arguments and errors: as for `calibration_error`. Source: Geifman &
+    El-Yaniv 2017, doi 10.48550/arXiv.1705.08500
 
     >>> curve = selective_accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1], coverage=[0.5, 1])
     >>> curve.accuracy, round(curve.area, 4)
@@ -228,9 +231,10 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
 def brier_score(probabilities: Any, labels: Any) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
-    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the score that has the probability of
-    one class alone. It is a proper score: the true probabilities minimise it. Unbiased; se over samples. Arguments and errors:
-    as for `calibration_error`. Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the
+    score that has the probability of one class alone. It is a proper score: the true probabilities
+    minimise it. Unbiased; se over samples. Arguments and errors: as for `calibration_error`.
+    Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 
     >>> float(brier_score([[0.5, 0.5], [1.0, 0.0]], [0, 0]))
     0.25

@@ -1,19 +1,18 @@
-"""Information breakdown of a population into contributions of signal and noise correlations; synergy of two cells.
+"""Information breakdown of a population into contributions of correlations; synergy of two cells.
 
-Breakdown (Pola et al. 2003). With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and
-chi = -sum_r P(r) log2 P_ind(r), the information splits without remainder into
-    lin      sum_c H(R_c) - H_ind(R|S)             sum of the cells' own informations
-    sig_sim  H_ind(R) - sum_c H(R_c)               <= 0, redundancy from like tuning
-    cor_ind  chi - H_ind(R)                        noise correlations against or along signal correlations
-    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)      >= 0, correlations that depend on the stimulus: what a decoder
-                                                   that ignores them loses at most (Nirenberg & Latham's Delta I)
+With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and chi = -sum_r P(r) log2
+P_ind(r) (Pola et al. 2003):
+    lin      sum_c H(R_c) - H_ind(R|S)          sum of the cells' own informations
+    sig_sim  H_ind(R) - sum_c H(R_c)            <= 0, redundancy from like tuning
+    cor_ind  chi - H_ind(R)                     noise correlations along signal correlations
+    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)   >= 0, correlations that depend on the stimulus
 
-Correction. Each of the six quantities is corrected once and enters all terms with the same value, so that they cancel
-and the terms add up to the corrected total exactly. By bias="panzeri-treves" the four entropies of observed tables, H(R),
-H(R|S), H(R_c) and H(R_c|S), get (R - 1) / (2 N ln 2) with R counted as Panzeri & Treves do. Of H_ind(R) and chi no such
-count exists: they depend on products of marginals. Their bias, also of order 1/N but small, is removed by the
-jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then exceed 0 and cor_dep fall below it, by
-sampling.
+A decoder that ignores noise correlations loses at most cor_dep. Each of the six quantities is
+corrected once and enters all terms, so that these add up to the corrected total. By
+"panzeri-treves" H(R), H(R|S), H(R_c) and H(R_c|S) get (R - 1) / (2 N ln 2), R as Panzeri & Treves
+count. H_ind(R) and chi depend on products of marginals, which have no such count: their small bias
+is removed by the jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then
+exceed 0 and cor_dep fall below it.
 """
 
 from __future__ import annotations
@@ -26,14 +25,15 @@ from scipy.special import xlogy
 
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ..entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..entropy.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import array_of, shuffle_test
-from .entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..response_checks import array_of, with_test
 from .shuffled_information import shuffle_within
-from .symbols import as_symbols
 
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")
+_SE_METHOD = "jackknife over trials"
 _TERMS = ("lin", "sig_sim", "cor_ind", "cor_dep", "total")
 _SIGNED = ("sig_sim", "cor_ind")  # terms of either sign
 # of H(R), H(R|S), sum_c H(R_c), H_ind(R|S), H_ind(R), chi
@@ -62,7 +62,7 @@ def _entropies(table: np.ndarray, bias: str) -> tuple[float, float]:
 
 
 class _Table:
-    """Counts `joint` (n_s, n_r) of stimuli and the n_r words that occur, with `letters` (n_r, n_cells), and of each cell."""
+    """Counts `joint` (n_s, n_r) of the words that occur, their letters, counts of each cell."""
 
     def __init__(self, s: np.ndarray, words: np.ndarray, n_s: int, sizes: list[int]) -> None:
         self.sizes = sizes
@@ -74,14 +74,14 @@ class _Table:
         self.cells = [self.joint @ (self.letters[:, c, None] == np.arange(k)) for c, k in enumerate(sizes)]
 
     def independent(self, cells: list[np.ndarray], n: np.ndarray) -> np.ndarray:
-        """(rows, all words) products of the cells' letter frequencies, cells being (rows, letters) counts of n."""
+        """(rows, words) products of letter frequencies, of the cells' counts (rows, letters)."""
         out = np.ones((len(n), 1))
         for counts in cells:
             out = (out[:, :, None] * (counts / np.maximum(n, 1)[:, None])[:, None, :]).reshape(len(n), -1)
         return out
 
     def mixed(self) -> tuple[np.ndarray, np.ndarray]:
-        """H_ind(R) and chi, with those that leave one trial of each occupied (stimulus, word) out: (1 + cells,)."""
+        """H_ind(R) and chi, and without one trial of each occupied (stimulus, word), (1 + m,)."""
         n, given = self.joint.sum(), self.independent(self.cells, self.n_s)
         mixture = self.n_s @ given  # N P_ind(r)
         occurs = self.joint.sum(axis=0)
@@ -124,7 +124,7 @@ def _quantities(table: _Table, bias: str) -> np.ndarray:
 
 
 def _left_out(table: _Table) -> np.ndarray:
-    """(occupied cells, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
+    """(m, 6) plug-in quantities without one trial of each occupied (stimulus, word)."""
     rows, columns = np.nonzero(table.joint)
     h, chi = table.mixed()
     whole = _without_one(table.joint, rows, columns)
@@ -145,16 +145,8 @@ def _without_one(table: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     return np.column_stack([np.log(n - 1) - right / (n - 1), (left - joint) / (n - 1)]) / LN2
 
 
-def _read(s: Any, bias: str) -> tuple[np.ndarray, int]:
-    one_of(bias, _BIAS, "bias")
-    codes, n_s = as_symbols(s, "s", category=True)
-    if codes.size < 2:
-        raise NsnnError(f"s has {codes.size} trial: expected at least two")
-    return codes, n_s
-
-
 def _few(n_s: np.ndarray, n_r: int) -> str | None:
-    """A warning when trials are fewer than four per stimulus and word that occurs (Panzeri et al. 2007)."""
+    """A warning for fewer than four trials per stimulus and word (Panzeri et al. 2007)."""
     fewest = int(n_s.min())
     if fewest >= 4 * n_r:
         return None
@@ -165,15 +157,14 @@ def _few(n_s: np.ndarray, n_r: int) -> str | None:
 def information_breakdown(
     s: Any, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> dict[str, Estimate]:
-    """Information of a population word about the stimulus, split into lin, sig_sim, cor_ind, cor_dep; and total.
+    """Information of a population word about the stimulus as lin, sig_sim, cor_ind, cor_dep, and
+    total.
 
-    The formulas and the correction stand at the top of the module. total equals `mutual_information(s, words)` with the
-    same correction, and the four terms add up to it. se: jackknife over trials, of the plug-in terms. null_mean and p: for
-    total, lin and sig_sim the stimuli are permuted over trials; for cor_ind and cor_dep each cell's responses are
-    permuted among trials of one stimulus, which removes noise correlations. p counts shuffles that reach the value, for
-    sig_sim and cor_ind in absolute value. A warning is set if trials per stimulus are fewer than four per word that occurs.
-    Two standard errors contained the true value of each term in 93 to 98 % of sessions with 40 to 200 trials per stimulus
-    for 6 words; less for a term near its bound of 0.
+    Formulas and correction: see the module. total equals `mutual_information(s, words)` with the
+    same correction, and the terms add up to it. se: jackknife over trials of the plug-in terms.
+    null_mean and p: for total, lin and sig_sim stimuli are permuted; for cor_ind and cor_dep each
+    cell's responses among trials of one stimulus. p of sig_sim and cor_ind counts by absolute
+    value. A warning is set below four trials per stimulus and word. Coverage: docs/information.md.
 
     Parameters
     ----------
@@ -184,9 +175,10 @@ def information_breakdown(
 
     Raises
     ------
-    NsnnError : lengths that differ, labels that aren't whole numbers, fewer than two trials or cells, too many possible words.
-        Sources: Pola et al. 2003, doi 10.1088/0954-898X/14/1/303; Nirenberg & Latham 2003, doi 10.1073/pnas.1131895100;
-        Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+    NsnnError : lengths that differ, no whole numbers, fewer than two trials or cells, too many
+        possible words. Sources: Pola et al. 2003, doi 10.1088/0954-898X/14/1/303; Nirenberg &
+        Latham 2003, doi 10.1073/pnas.1131895100; Panzeri & Treves 1996, doi
+        10.1080/0954898X.1996.11978656
 
     >>> s = [0, 0, 1, 1] * 25
     >>> words = [[0, 0], [1, 1], [0, 1], [1, 0]] * 25
@@ -195,17 +187,17 @@ def information_breakdown(
     {'lin': 0.0, 'sig_sim': 0.0, 'cor_ind': 0.0, 'cor_dep': 1.0, 'total': 1.0}
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    codes, n_s = _read(s, bias)
+    one_of(bias, _BIAS, "bias")
     array = array_of(words, "words")
     if array.ndim != 2 or array.shape[1] < 2:
         cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""
         raise NsnnError(
             f"words has shape {array.shape}: expected (n_trials, n_cells) with at least two cells{cure}"
         )
-    if len(array) != codes.size:
-        raise NsnnError(f"s has {codes.size} trials, words {len(array)}: expected equal numbers")
-    read = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
-    letters, sizes = np.stack([r[0] for r in read], axis=1), [r[1] for r in read]
+    each = [as_symbols(array[:, c], f"words[:, {c}]") for c in range(array.shape[1])]
+    letters, sizes = np.stack([cell[0] for cell in each], axis=1), [cell[1] for cell in each]
+    stimulus = read_columns(("s",), s=s, words=letters)["s"]
+    codes, n_s = stimulus.codes, stimulus.n_present
     if math.prod(sizes) > _MOST_WORDS:
         raise NsnnError(
             f"words has {len(sizes)} cells of {sizes} letters, {math.prod(sizes)} possible words: expected at most "
@@ -221,18 +213,10 @@ def information_breakdown(
         cells = _Table(codes, shuffle_within(codes, letters, rng), n_s, sizes)
         by_label, by_cell = (_WEIGHTS @ _quantities(t, bias) for t in (labels, cells))
         null[i] = np.where([False, False, True, True, False], by_cell, by_label)
-    warning = _few(table.n_s, table.present.size)
+    about = {"n": codes.size, "warning": _few(table.n_s, table.present.size), "se_method": _SE_METHOD}
     return {
-        name: Estimate(
-            float(value[k]),
-            se=float(se[k]),
-            correction=bias,
-            **shuffle_test(null[:, k], float(value[k]), two_sided=name in _SIGNED),
-            n=codes.size,
-            warning=warning,
-            se_method="jackknife over trials",
-        )
-        for k, name in enumerate(_TERMS)
+        name: with_test(float(v), float(error), bias, column, two_sided=name in _SIGNED, **about)
+        for name, v, error, column in zip(_TERMS, value, se, null.T, strict=True)
     }
 
 
@@ -242,27 +226,26 @@ def synergy(
 ) -> Estimate:
     """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2), in bits.
 
-    Its negative is the net redundancy. 1 bit for s = r1 xor r2 of fair coins, -H(S)
-    for r1 = r2 = s. Each information is corrected alike. se: jackknife over trials, of the plug-in value. null_mean and
-    p: stimuli permuted over trials; p counts shuffles that reach the value in absolute value.
+    Its negative is redundancy. 1 bit for s = r1 xor r2 of fair coins, -H(S) for r1 = r2 = s. Each
+    information is corrected alike. se: jackknife over trials, of the plug-in value. Null: stimuli
+    permuted, p by absolute value.
 
     Parameters
     ----------
     r1, r2 : (n_trials,) whole numbers, or (n_trials, k) words
     s, bias, n_shuffle, seed : as for `information_breakdown`, and so the errors
 
-    Sources: Brenner et al. 2000, doi 10.1162/089976600300015259; Schneidman, Bialek & Berry 2003, doi
-    10.1523/JNEUROSCI.23-37-11539.2003
+    Sources: Brenner et al. 2000, doi 10.1162/089976600300015259; Schneidman, Bialek & Berry 2003,
+    doi 10.1523/JNEUROSCI.23-37-11539.2003
 
     >>> r1, r2 = [0, 0, 1, 1] * 25, [0, 1, 0, 1] * 25
     >>> round(synergy([0, 1, 1, 0] * 25, r1, r2, bias="none", n_shuffle=0).value, 6)
     1.0
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
-    codes, n_s = _read(s, bias)
-    (one, n_1), (two, n_2) = as_symbols(r1, "r1"), as_symbols(r2, "r2")
-    if not one.size == two.size == codes.size:
-        raise NsnnError(f"s, r1, r2 have {codes.size}, {one.size}, {two.size} trials: expected equal numbers")
+    one_of(bias, _BIAS, "bias")
+    read = read_columns(("s",), s=s, r1=r1, r2=r2)
+    (codes, n_s), (one, n_1), (two, n_2) = ((column.codes, column.n_present) for column in read.values())
     both, n_both = as_symbols(one * n_2 + two, "r1, r2")
     responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
 
@@ -280,12 +263,7 @@ def synergy(
         left_out += sign * (rest[:, 0] - rest[:, 1])
     rng = np.random.default_rng(seed)
     null = np.array([value_of(rng.permutation(codes)) for _ in range(n_shuffle)])
-    return Estimate(
-        value,
-        se=float(jackknife_se(left_out)),
-        correction=bias,
-        **shuffle_test(null, value, two_sided=True),
-        n=codes.size,
-        warning=_few(np.bincount(codes), n_both),
-        se_method="jackknife over trials",
+    se, warning = float(jackknife_se(left_out)), _few(np.bincount(codes), n_both)
+    return with_test(
+        value, se, bias, null, two_sided=True, n=codes.size, warning=warning, se_method=_SE_METHOD
     )

@@ -1,13 +1,14 @@
 """Channel capacity, the most information that any law of the stimuli lets a channel transmit.
 
-For a channel W(r | s) and stimuli of probabilities p(s), D_s = sum_r W(r | s) log2 W(r | s) / q(r), q(r) = sum_s p(s) W(r | s), is
-what stimulus s adds to the information, and at any p
+For a channel W(r | s) and stimuli of probabilities p(s), D_s = sum_r W(r | s) log2 W(r | s) / q(r),
+q(r) = sum_s p(s) W(r | s), is what stimulus s adds to the information, and at any p
 
     I(p) = sum_s p(s) D_s <= C <= max_s D_s.
 
-Blahut & Arimoto's iteration multiplies p(s) by 2^D_s and normalises. Here the exponent is m D_s, where m grows while I(p) rises and
-falls back to 1 when it does not (Matz & Duhamel 2004), since the plain iteration (m = 1) is slow where D_s of stimuli differ little
-or a stimulus is of no use. It ends when the two bounds are within the tolerance, so that the result does not depend on the steps.
+Blahut & Arimoto's iteration multiplies p(s) by 2^D_s and normalises. Here the exponent is m D_s,
+where m grows while I(p) rises and falls back to 1 when it does not (Matz & Duhamel 2004), since the
+plain iteration (m = 1) is slow where D_s of stimuli differ little or a stimulus is of no use. It
+ends when the two bounds are within the tolerance, so that the result does not depend on the steps.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import floats, shown
 from ...core.warn import warn
+from ..entropy.contingency import LN2
+from ..entropy.entropy import choose
+from ..entropy.information_tables import zero_spread
+from ..entropy.symbols import one_value
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
-from .entropy.contingency import LN2, contingency
-from .entropy.entropy import choose
-from .impossible_estimates import zero_spread
-from .mutual_information import by_chance, with_notes
-from .symbols import as_symbols, one_value
+from ..response_checks import with_test
+from .pipeline import judged, read
 
 _MOST_STEPS = 100_000
 _TOLERANCE = 1e-9  # bits
@@ -85,7 +86,7 @@ def _maximise(channel: np.ndarray, p: np.ndarray, tolerance: float, most: int) -
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.ndarray) -> float:
-    """Plug-in capacity in nats of counts (n_s, n_r), and in `without` that without one trial of each cell (NaN if empty)."""
+    """Plug-in capacity in nats of counts (n_s, n_r); `without` one trial of each."""
     n_s, n_r = table.shape
     channel = np.empty((n_s, n_r))
     for s in range(n_s):
@@ -112,7 +113,7 @@ def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.nda
 
 @dataclass(frozen=True)
 class ChannelCapacity:
-    """Capacity of a known channel; made by `blahut_arimoto`. `float(capacity)` is its value in bits.
+    """Capacity of a known channel; made by `blahut_arimoto`; a number of bits.
 
     >>> capacity = ChannelCapacity(1.0, 1.0, np.array([0.5, 0.5]))
     >>> float(capacity), capacity.p.tolist()
@@ -132,12 +133,13 @@ class ChannelCapacity:
 
 @suggest_keywords
 def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCapacity:
-    """Capacity of a channel of known probabilities, C = max over p(s) of I(S; R), in bits, and the stimuli that reach it.
+    """Capacity of a channel of known probabilities, C = max over p(s) of I(S; R), in bits.
 
     Parameters
     ----------
-    channel : (n_s, n_r) probabilities W(r | s) of each response r to each stimulus s; rows add up to 1
-    tolerance : bits, positive; the iteration ends when the bounds sum_s p(s) D_s <= C <= max_s D_s are as close, see the module
+    channel : (n_s, n_r) probabilities W(r | s) of response r to stimulus s; rows add up to 1
+    tolerance : bits, positive; the bounds sum_s p(s) D_s <= C <= max_s D_s are as close, see the
+        module
 
     Returns
     -------
@@ -145,8 +147,9 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
 
     Raises
     ------
-    NsnnError : rows that are no probabilities, a tolerance that is not positive. Source: Blahut 1972, doi
-        10.1109/TIT.1972.1054855; Arimoto 1972, doi 10.1109/TIT.1972.1054753; Matz & Duhamel 2004, doi 10.1109/ITW.2004.1405276
+    NsnnError : rows that are no probabilities, a tolerance that is not positive. Source: Blahut
+        1972, doi 10.1109/TIT.1972.1054855; Arimoto 1972, doi 10.1109/TIT.1972.1054753; Matz &
+        Duhamel 2004, doi 10.1109/ITW.2004.1405276
 
     >>> capacity = blahut_arimoto([[1, 0], [0.5, 0.5]])  # Z-channel: log2(5/4), reached with p = (3/5, 2/5)
     >>> round(capacity.value, 6), capacity.p.round(3)
@@ -178,14 +181,14 @@ def channel_capacity(
 ) -> Estimate:
     """Capacity of the channel from stimuli s to responses r, estimated from trials, in bits.
 
-    C = max over p(s) of I(S; R), for the laws of responses p(r | s) that the trials show. It does not depend on how often each
-    stimulus was shown, and is the most that the responses can tell about these stimuli; `mutual_information` is what they tell if
-    stimuli are as frequent as in the data. The plug-in value is too high, by the bias of an information and by that of a maximum.
+    C = max over p(s) of I(S; R), for the laws p(r | s) that the trials show. It does not depend on
+    how often each stimulus was shown, and is the most that the responses can tell about these
+    stimuli. The plug-in value is too high, by the bias of an information and of a maximum.
 
-    - "jackknife" (default) removes the bias of order 1/N: C + (N - 1) (C - mean of C without one trial).
+    - "jackknife" (default) removes a bias of order 1/N: C + (N - 1) (C - mean C without one trial).
     - "plugin" ("none") makes no correction.
 
-    null_mean and p: stimuli are permuted over trials, and each shuffle is corrected in the same way.
+    null_mean and p: stimuli are permuted over trials, each corrected in the same way.
 
     Parameters
     ----------
@@ -195,13 +198,14 @@ def channel_capacity(
 
     Returns
     -------
-    Estimate. se is the delete-one jackknife over trials. `warning` is set for fewer than 4 trials per stimulus and response that
-    occurs (64 for "plugin"), and if the value is within the range of chance, where se is too small: judge by p there
+    Estimate. se is the delete-one jackknife over trials. `warning` is set for fewer than 4 trials
+    per stimulus and response that occurs (64 for "plugin"), and within the range of chance, where
+    se is too small
 
     Raises
     ------
-    NsnnError : no symbols, unequal lengths, fewer than 2 trials of a stimulus, an unknown bias. Source: Blahut 1972, doi
-        10.1109/TIT.1972.1054855
+    NsnnError : no symbols, unequal lengths, fewer than 2 trials of a stimulus, an unknown bias.
+        Source: Blahut 1972, doi 10.1109/TIT.1972.1054855
 
     >>> s = [0] * 100 + [1] * 100
     >>> r = [0] * 100 + [0, 1] * 50  # Z-channel: log2(5/4) = 0.322
@@ -211,28 +215,22 @@ def channel_capacity(
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     bias = choose(bias, ("jackknife", "plugin"), "bias")
-    (a, n_s), (b, n_r) = as_symbols(s, "s", category=True), as_symbols(r, "r")
-    if a.size != b.size:
-        raise NsnnError(f"s and r have {a.size} and {b.size} samples: expected one r for each s")
-    fewest = int(np.bincount(a).min())
-    if fewest < 2:
+    data = read(labels=("s",), s=s, r=r)
+    table, (n_s, n_r) = data.table, data.sizes
+    if table.sum(1).min() < 2:
         raise NsnnError("s has a stimulus of 1 trial: expected at least 2 trials of each")
-    table = contingency(a, b, n_s, n_r)
     value, without = _estimate(table, bias)
     se = float(jackknife_se(without[table > 0], table[table > 0]))
-    rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
-    for i in range(n_shuffle):
-        null[i] = _estimate(contingency(rng.permutation(a), b, n_s, n_r), bias)[0]
+    tables = data.permuted_tables("s", n_shuffle, np.random.default_rng(seed))
+    null = np.array([_estimate(one, bias)[0] for one in tables])
     few = None
-    if a.size < _ENOUGH[bias] * n_s * n_r:
+    if data.n < _ENOUGH[bias] * n_s * n_r:
         few = (
-            f"{a.size / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
+            f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
             f"{bias} may be biased; take more trials or fewer responses"
         )
-    test = shuffle_test(null, value)
-    found = Estimate(value, se, bias, n=a.size, se_method="jackknife over trials", **test)
-    constant = one_value({"s": n_s, "r": n_r})
-    return with_notes(found, value, [constant, few, by_chance(found, zero_spread(table))])
+    found = with_test(value, se, bias, null, n=data.n, se_method="jackknife over trials")
+    return judged(found, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))
 
 
 def _estimate(table: np.ndarray, bias: str) -> tuple[float, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Codes of one neuron in one table: counts, latencies, words, phases of firing, and spikes together with the field."""
+"""Codes of one neuron in one table: counts, latencies, words, phases, spikes with field."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.symbols import as_symbols
 from ..trains import binned
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
 from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes
-from .symbols import as_symbols
-from .words import divides, from_start, in_window, latency_bins
+from .words import from_start, in_window, latency_bins, refuse_remainder
 
 
 @suggest_keywords
@@ -43,35 +43,33 @@ def codes_table(
     | "latency" | bin of the first spike, or silence |
     | "words" | spikes in each bin |
     | "phase" | spikes at each phase of the field, whatever their times (`phase_counts`) |
-    | "first phase" | phase of the first spike, or silence; needs no clock that knows the start of the stimulus |
+    | "first phase" | phase of the first spike, or silence; needs no clock of the stimulus |
     | "field" | power of the field in the window, in `n_bins` levels of equal numbers of trials |
     | "count + field" | both: spike-field information |
 
-    The last four need a `signal`. Other columns: resolution (s, that of latencies and words; the window for counts; NaN for phases
-    and fields), responses (different ones that occur); information (bit), the gain over shuffled stimuli, and the further columns
-    of `rate_vs_temporal`: se, p, verdict, raw, null_mean, n, correction, warning; over_count, over_count_se, over_count_null_mean,
-    over_count_p. The null of over_count exchanges responses between trials of the same count. For phases this asks whether
-    phases add to counts (Montemurro et al. 2008), for "count + field" whether the field does (Belitski et al. 2008). "words" of
-    counts, "phase" and "count + field" contain the count: the bias that is left, over_count_null_mean, is taken off.
+    The last four need a `signal`. Other columns: resolution (s; NaN for phases and fields),
+    responses (different ones that occur), and those of `rate_vs_temporal`. For phases over_count
+    asks whether phases add to counts (Montemurro et al. 2008), for "count + field" whether the
+    field does (Belitski et al. 2008). "words" of counts, "phase" and "count + field" contain the
+    count: over_count_null_mean is taken off.
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
     bin_width : time, scalar, of latencies and words; it has to divide the window
-    signal, band : the field and its band of frequencies, see `phase_counts`; None (default) leaves its codes out
+    signal, band : the field and its band, see `phase_counts`; None (default) for none
     n_bins : bins of phase, and levels of the field's power
     neuron : number of the neuron; None (default) for a Block with one
     saturation : of the words, "count" (default) or "binary"
-    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to codes of several letters, with "panzeri-treves" for the
-        others
+    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to codes of several letters
     align, t_start, t_stop : the window, see `words`
 
     Raises
     ------
-    NsnnError : a bin_width that doesn't divide the window, a band without a signal, or what `rate_vs_temporal` and `phase_counts`
-        refuse. Sources: Montemurro et al. 2008, doi 10.1016/j.cub.2008.02.023; Belitski et al. 2008, doi
-        10.1523/JNEUROSCI.0009-08.2008
+    NsnnError : a bin_width that doesn't divide the window, a band without a signal, or what
+        `rate_vs_temporal` and `phase_counts` refuse. Sources: Montemurro et al. 2008, doi
+        10.1016/j.cub.2008.02.023; Belitski et al. 2008, doi 10.1523/JNEUROSCI.0009-08.2008
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -88,11 +86,7 @@ def codes_table(
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
-    if not divides(width, length, shifted.resolution):
-        raise NsnnError(
-            f"bin_width = {bin_width} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, "
-            "or t_start and t_stop"
-        )
+    refuse_remainder(width, length, f"bin_width = {bin_width}", shifted.resolution)
     counts = trains.counts[:, 0]
     letters = binned(shifted, width, "bin_width")[:, 0]
     is_count = saturation == "count"

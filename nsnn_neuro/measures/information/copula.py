@@ -1,11 +1,22 @@
 """Gaussian-copula mutual information: that of Gaussian variables with the same ranks.
 
-It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must be independent of each other: of a time
-series take samples further apart than its correlation time. Standard errors are those of the influence function, ranks included.
+It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must be independent
+of each other: of a time series take samples further apart than its correlation time. Standard
+errors are those of the influence function, ranks included.
+
+With shrinkage, the regression of the responses' scores y (n, e) on the stimulus' x (n, d) leaves
+the noise, whose correlation matrix R is shrunk to (1 - a) R + a 1. With the regressed part G (d,
+e), in units of the noise and for white x, I = 1/2 log2 det(1 + G R_a^-1 G^T). Shrinking the
+correlations between x and y too would take away most of the information. a = sum of var(r_ij) / sum
+of r_ij^2 over i != j minimises the expected squared error of R_a (Ledoit & Wolf 2004, doi
+10.1016/S0047-259X(03)00096-4; for correlations Schäfer & Strimmer 2005, doi
+10.2202/1544-6115.1175). The bias is the mean over shuffles of x, exact at independence; with
+information, which leaves less room for it, the estimate is too low.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +26,7 @@ from scipy.stats import rankdata
 from ...core.checks import check, fraction, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, shuffle_test
-from .copula_shrinkage import shrunk_information, shrunk_null
+from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, with_test
 
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
@@ -29,39 +39,34 @@ def gaussian_copula(
 ) -> Estimate:
     """Mutual information of the Gaussian that has the ranks of x and y, in bits: a lower bound.
 
-    Each column becomes normal scores, ndtri(rank / (n + 1)), and I = 1/2 log2(|S_x| |S_y| / |S|), S the
-    covariance of the scores, less its bias, [sum of psi((n - i)/2) over i = 1..d, and over 1..e, less that over
-    1..(d + e)] / (2 ln 2): exact for Gaussian samples. Any increasing function of a column changes nothing. Dependence without
-    correlation of the ranks, as of y = x^2, is invisible. Ties share their mean rank.
+    Each column becomes normal scores, ndtri(rank / (n + 1)), and I = 1/2 log2(|S_x| |S_y| / |S|), S
+    the scores' covariance, less its bias, [sum of psi((n - i)/2) over i = 1..d, and over 1..e, less
+    that over 1..(d + e)] / (2 ln 2): exact for Gaussian samples. Increasing functions of a column
+    change nothing. Dependence without correlation of ranks, as of y = x^2, is invisible. Ties share
+    a rank.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a chi^2 with d e degrees of
-    freedom over 2 n. Regime of two standard errors, held in the tests: Gaussian copulas, n of at least 100 and 20 (d + e),
-    up to 1.5 bits. p: the rows of y are permuted.
+    se: from the influence function, and in quadrature what remains at independence, where I is a
+    chi^2 with d e degrees of freedom over 2 n. Two standard errors hold (tests) for Gaussian
+    copulas, n of at least 100 and 20 (d + e), up to 1.5 bits. p: rows of y are permuted.
 
-    With few samples for the columns of y, as for trials of a large population, the estimate scatters widely, and it needs more
-    samples than columns. `shrinkage` multiplies the correlations of y given x, the noise correlations of the population, by 1 - a.
-    Then x is the stimulus and y the population. The bias is the mean over shuffles of the rows of x; se is from a jackknife of 20
-    groups. The estimate scatters less; it has no bias without information, and is too low with it. In the tests two standard errors
-    cover the truth with at least 10 samples per column. For 30 neurons with common noise, mean ± SD (bit):
-
-    | samples | truth | shrinkage=None | shrinkage="auto" |
-    |---|---|---|---|
-    | 30 | 0.13 | refused | 0.06 ± 0.13 |
-    | 60 | 0.13 | 0.12 ± 0.18 | 0.08 ± 0.10 |
-    | 60 | 0.74 | 0.72 ± 0.21 | 0.56 ± 0.15 |
-    | 300 | 0.74 | 0.74 ± 0.06 | 0.71 ± 0.06 |
+    `shrinkage`, for few trials x of a large population y, multiplies the correlations of y given x
+    (noise correlations) by 1 - a. The bias is then the mean over shuffles of x; se is from a
+    jackknife of 20 groups. The estimate scatters less, has no bias without information and is too
+    low with it (docs/information.md).
 
     Parameters
     ----------
     x, y : (n, d) and (n, e) samples, or (n,)
-    shrinkage : None (default), "auto" (the analytic optimum of Ledoit & Wolf, for correlations), or a number from 0 to 1
-    n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None, and isn't possible with shrinkage
+    shrinkage : None (default), "auto" (the optimum of Ledoit & Wolf, for correlations), or from 0
+        to 1
+    n_shuffle, seed : of the shuffles; 0 leaves null_mean and p None, not with shrinkage
 
     Raises
     ------
-    NsnnError : a constant column, columns that are functions of each other, NaN, different lengths, n <= d +
-        e + 1 (with shrinkage: n <= d + 3). Sources: Ince et al. 2017, doi 10.1002/hbm.23471; shrinkage of correlations:
-        Schäfer & Strimmer 2005, doi 10.2202/1544-6115.1175
+    NsnnError : a constant column, columns that are functions of each other, NaN, different lengths,
+        n <= d + e + 1 (with shrinkage: n <= d + 3). Sources: Ince et al. 2017, doi
+        10.1002/hbm.23471; shrinkage of correlations: Schäfer & Strimmer 2005, doi
+        10.2202/1544-6115.1175
 
     >>> rng = np.random.default_rng(1)
     >>> x, noise = rng.normal(size=(2, 400))
@@ -91,13 +96,11 @@ def gaussian_copula(
 def _estimate(
     value: float, influence: np.ndarray, freedom: float, null: np.ndarray, warning: str | None
 ) -> Estimate:
-    """With the error of the influence of each sample (n,), and of a chi^2 of so many degrees of freedom."""
+    """With the error of the samples' influence (n,), and of a chi^2 with this freedom."""
     n = influence.size
     se = float(np.hypot(influence.std(ddof=1) / np.sqrt(n), np.sqrt(freedom / 2) / (n * np.log(2))))
     how = "influence function"
-    return Estimate(
-        value, se, "gaussian, digamma", **shuffle_test(null, value), n=n, warning=warning, se_method=how
-    )
+    return with_test(value, se, "gaussian, digamma", null, n=n, warning=warning, se_method=how)
 
 
 def _shrunk(a: np.ndarray, b: np.ndarray, shrinkage: float | None, n_shuffle: int, seed: int) -> Estimate:
@@ -108,47 +111,68 @@ def _shrunk(a: np.ndarray, b: np.ndarray, shrinkage: float | None, n_shuffle: in
     if np.linalg.matrix_rank(a) < a.shape[1]:
         raise NsnnError("x: a column is a function of others in its ranks; leave it out")
     rng = np.random.default_rng(seed)
-    plain, used = shrunk_information(a, b, shrinkage)
-    null = shrunk_null(a, b, shrinkage, n_shuffle, rng)
+    plain, used = _shrunk_information(a, b, shrinkage)
+    null = np.array([_shrunk_information(rng.permutation(a), b, shrinkage)[0] for _ in range(n_shuffle)])
     bias, n, columns = float(null.mean()), len(a), a.shape[1] + b.shape[1]
     few = f"{n} samples of {columns} columns, shrinkage {used:.2g}: fewer than 10 for each, so the estimate is too low"
-    return Estimate(
-        plain - bias,
-        _grouped_jackknife(a, b, shrinkage, rng),
-        "gaussian, shuffles",
-        **shuffle_test(null - bias, plain - bias),
-        n=n,
-        warning=few if n < 10 * columns else None,
-        se_method="jackknife of 20 groups",
-        reason=f"noise correlations are shrunk by {used:.2g}",
-    )
+    value, se = plain - bias, _grouped_jackknife(a, b, shrinkage, rng)
+    found = with_test(value, se, "gaussian, shuffles", null - bias, n=n, se_method="jackknife of 20 groups")
+    warning = few if n < 10 * columns else None
+    return replace(found, warning=warning, reason=f"noise correlations are shrunk by {used:.2g}")
+
+
+def _shrunk_information(x: np.ndarray, y: np.ndarray, shrinkage: float | None) -> tuple[float, float]:
+    """Uncorrected bits of centred scores (n, d) and (n, e), and the shrinkage used."""
+    white = np.linalg.qr(x)[0]
+    along = white.T @ y
+    noise = y - white @ along
+    size = np.sqrt((noise**2).sum(axis=0))
+    noise, along = noise / size, along / size
+    correlation = noise.T @ noise
+    a = _shrinkage(noise, correlation) if shrinkage is None else shrinkage
+    shrunk = (1 - a) * correlation
+    np.fill_diagonal(shrunk, 1.0)
+    inverse = np.linalg.solve(shrunk, along.T) if a > 0 else np.linalg.lstsq(shrunk, along.T, rcond=None)[0]
+    gain = np.eye(x.shape[1]) + along @ inverse
+    return float(np.linalg.slogdet(gain)[1] / (2 * np.log(2))), a
+
+
+def _shrinkage(noise: np.ndarray, correlation: np.ndarray) -> float:
+    """The best shrinkage of the correlations of noise (n, e), whose columns have length 1."""
+    n = len(noise)
+    squares = noise**2
+    off = ~np.eye(len(correlation), dtype=bool)
+    variances = n * (squares.T @ squares) - correlation**2
+    size = (correlation[off] ** 2).sum()
+    return float(np.clip(variances[off].sum() / (n - 1) / size, 0.0, 1.0)) if size > 0 else 0.0
 
 
 def _grouped_jackknife(
     a: np.ndarray, b: np.ndarray, shrinkage: float | None, rng: np.random.Generator
 ) -> float:
-    """Standard error by leaving out each of 20 random groups of samples; those that stay are ranked anew."""
+    """Standard error by leaving out 20 random groups of samples; the others are ranked anew."""
     groups = np.array_split(rng.permutation(len(a)), min(_N_GROUPS, len(a)))
     values = []
     for group in groups:
         x, y = (normal_scores(np.delete(part, group, axis=0)) for part in (a, b))
-        values.append(shrunk_information(x, y, shrinkage)[0])
+        values.append(_shrunk_information(x, y, shrinkage)[0])
     return float(np.sqrt((len(groups) - 1) * np.var(values)))
 
 
 @suggest_keywords
 def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
-    """Information of continuous x about discrete classes, with Gaussians of the normal scores, in bits.
+    """Information of continuous x about discrete classes, by Gaussians of normal scores, bits.
 
-    I = H(x) - sum over classes of n_c/n H(x | c), H = 1/2 log2 |S| of normal scores ndtri(rank / (n + 1)), each less its
-    bias, [sum over i = 1..d of psi((n - i)/2) - ln((n - 1)/2)] / (2 ln 2). Any increasing function of a column changes
-    nothing. In one dimension the scores are normal and the classes', of whatever shape, have no more entropy than
-    Gaussians of their variance: a lower bound. In several dimensions neither entropy is exact, and it may be too high.
+    I = H(x) - sum over classes of n_c/n H(x | c), H = 1/2 log2 |S| of normal scores ndtri(rank / (n
+    + 1)), each less its bias, [sum over i = 1..d of psi((n - i)/2) - ln((n - 1)/2)] / (2 ln 2).
+    Increasing functions of a column change nothing. In one dimension it is a lower bound, as
+    Gaussians have the most entropy of their variance; in several it may be too high.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a chi^2 of f = (k -
-    1) d (d + 3)/2 degrees of freedom over 2 n, k classes. Regime of two standard errors, held in the tests against the
-    value for very many samples: one dimension, at least 40 samples of each class, up to log2(k)/2 bits; classes
-    that hardly overlap are not Gaussian in the scores. p: classes are permuted.
+    se: from the influence function, and in quadrature what remains at independence, where I is a
+    chi^2 of (k - 1) d (d + 3)/2 degrees of freedom over 2 n, k classes. Two standard errors hold
+    (tests, against very many samples) in one dimension, with at least 40 samples of each class, up
+    to log2(k)/2 bits; classes that hardly overlap are not Gaussian in the scores. Null: classes
+    permuted.
 
     Parameters
     ----------
@@ -158,8 +182,9 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
 
     Raises
     ------
-    NsnnError : a constant column, columns that are functions of each other (in a class too), NaN, one class, fewer than d
-        + 3 samples of a class. Source: Ince et al. 2017, doi 10.1002/hbm.23471
+    NsnnError : a constant column, columns that are functions of each other (in a class too), NaN,
+        one class, fewer than d + 3 samples of a class. Source: Ince et al. 2017, doi
+        10.1002/hbm.23471
 
     >>> rng = np.random.default_rng(1)
     >>> classes = np.repeat([0, 1], 100)
@@ -199,7 +224,7 @@ def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed:
 
 
 def _entropy(z: np.ndarray) -> float:
-    """Corrected entropy, bits, of a Gaussian with the covariance of z (n, d), but for the constant of d."""
+    """Corrected entropy, bits, of a Gaussian with the covariance of z (n, d), up to a constant."""
     n, d = z.shape
     covariance = np.atleast_2d(np.cov(z, rowvar=False))
     scale = np.sqrt(np.diag(covariance))
@@ -215,7 +240,7 @@ def _entropy_given(z: np.ndarray, number: np.ndarray, sizes: np.ndarray) -> floa
 
 
 def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Normal scores ndtri(rank / (n + 1)) of the columns (n, d), centred; ties share their mean rank.
+    """Normal scores ndtri(rank / (n + 1)) of the columns (n, d), centred; ties share a rank.
 
     >>> normal_scores(np.array([[3.0], [1.0], [2.0]])).round(3).ravel()
     array([ 0.674, -0.674,  0.   ])
@@ -250,9 +275,9 @@ def _gaussian_information(a: np.ndarray, b: np.ndarray) -> float:
 def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Influence of each sample on the Gaussian information, (n,) bits, up to a constant.
 
-    The first part is the information density, m(z) = 1/2 (z_x^T S_x^-1 z_x + z_y^T S_y^-1 z_y - z^T S^-1 z). A
-    sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c dz_c/du, dz/du = 1 / pdf(z),
-    for each column c.
+    The first part is the information density, m(z) = 1/2 (z_x^T S_x^-1 z_x + z_y^T S_y^-1 z_y - z^T
+    S^-1 z). A sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c
+    dz_c/du, dz/du = 1 / pdf(z), for each column c.
     """
     both = np.concatenate([a, b], axis=1)
     slope = np.concatenate([_precision(a), _precision(b)], axis=1) - _precision(both)
@@ -260,7 +285,7 @@ def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _with_ranks(density: np.ndarray, scores: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Influence (n,) of samples, from what they add themselves and their slopes (n, d) with the scores (n, d)."""
+    """Influence (n,) of samples, from their density and their slopes (n, d) with the scores."""
     density, n = density.copy(), len(scores)
     for column, rise in zip(scores.T, slope.T, strict=True):
         order = np.argsort(column, kind="stable")
@@ -275,7 +300,7 @@ def _precision(z: np.ndarray) -> np.ndarray:
 
 
 def _gaussian_null(a: np.ndarray, b: np.ndarray, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
-    """The same for b's rows permuted: only the covariance between a and b changes, so many at once."""
+    """The same for b's rows permuted, many at once: only the cross-covariance changes."""
     n = len(a)
     a, b = np.linalg.qr(a)[0], np.linalg.qr(b)[0]  # white: I = -1/2 log2 det(1 - C^T C)
     chunk = max(1, CHUNK // b.size)

@@ -17,33 +17,33 @@ METHODS = ("equipopulated", "even", "width")
 def bin_counts(
     counts: Any, *, n_bins: int, method: str = "equipopulated"
 ) -> tuple[np.ndarray, np.ndarray | list[np.ndarray]]:
-    """Group spike counts into at most `n_bins` bins: symbols for `mutual_information` and `entropy`, and the edges of the bins.
+    """Group spike counts into at most `n_bins` bins: symbols for information; and their edges.
 
-    Information needs several trials per stimulus for each response, and counts of many spikes take many values. Binning them
-    removes most of the bias, and lowers the information itself: the information in bins is at most that in counts. Bins are made
-    without regard to the stimulus, so they add no bias of their own. Equal counts are never parted.
+    Binning many different counts removes most of the bias, and lowers the information itself. Bins
+    are made without regard to the stimulus, so they add no bias. Equal counts are never parted.
 
-    - "equipopulated" (default): borders at the quantiles k / n_bins of the counts. Where many trials have the same count, a bin may
-      be much fuller than the others, and quantiles that fall on one count give fewer bins.
-    - "even": the borders for which the bins are filled most evenly, by dynamic programming: the sum of squares of their numbers of
-      trials is least. It uses all bins if there are as many distinct counts.
-    - "width": bins of nearly equal width, which differ by one count at most, from the lowest to the highest count; empty bins are
-      kept in the edges.
+    - "equipopulated" (default): borders at the quantiles k / n_bins. Where many trials have the
+      same count, a bin may be much fuller, and quantiles that fall on one count give fewer bins.
+    - "even" ("dynamic"): the least sum of squares of the bins' numbers of trials, by dynamic
+      programming. It uses all bins if there are as many distinct counts.
+    - "width": bins of nearly equal width, from the lowest to the highest count; some may be empty.
 
     Parameters
     ----------
     counts : (n_trials,) whole numbers; or (n_trials, n_neurons), each neuron binned by itself
     n_bins : at least 1; trials per stimulus / 4 suits the default of `mutual_information`
-    method : see above ("dynamic" is another name of "even")
+    method : see above
 
     Returns
     -------
-    symbols, edges : symbols has the shape of counts, whole numbers from 0; bin k holds edges[k] <= count < edges[k + 1], so
-        numpy.digitize(other_counts, edges[1:-1]) bins other trials alike. For several neurons edges is a list
+    symbols, edges : symbols has the shape of counts, whole numbers from 0; bin k holds edges[k] <=
+        count < edges[k + 1], so numpy.digitize(other_counts, edges[1:-1]) bins other trials alike.
+        For several neurons edges is a list
 
     Raises
     ------
-    NsnnError : NaN, counts that aren't whole numbers, an unknown method. Source: Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    NsnnError : NaN, counts that aren't whole numbers, an unknown method. Source: Panzeri et al.
+        2007, doi 10.1152/jn.00559.2007
 
     >>> symbols, edges = bin_counts([0, 0, 0, 1, 2, 3, 5, 9], n_bins=3)
     >>> symbols.tolist(), edges.tolist()
@@ -87,7 +87,7 @@ def _edges(x: np.ndarray, n_bins: int, method: str) -> np.ndarray:
 
 
 def _most_even(number: np.ndarray, n_bins: int) -> np.ndarray:
-    """Index (n_bins,) of the first distinct count of each bin, with the least sum of squares of the bins' numbers of trials."""
+    """First distinct count of each bin, (n_bins,), of the least sum of squared sizes."""
     total = np.concatenate([[0], np.cumsum(number)]).astype(float)
     size = (total[None, :] - total[:, None]) ** 2  # of a bin from i to j
     n = number.size

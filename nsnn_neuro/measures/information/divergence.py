@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from scipy.special import digamma
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
+from ..entropy.contingency import LN2
+from ..entropy.entropy import choose
+from ..entropy.symbols import as_symbols, letters
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
-from .entropy.contingency import LN2
-from .entropy.entropy import choose
-from .symbols import as_symbols, letters
+from ..response_checks import with_test
 
 _BIASES = ("zhang-grabchak", "plugin")
 _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbol, where all are as frequent
@@ -24,35 +25,36 @@ _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbo
 def kullback_leibler(
     x: Any, y: Any, *, bias: str = "zhang-grabchak", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
-    """Kullback-Leibler divergence D(P || Q) = sum_k p_k log2(p_k / q_k) of the laws P of x and Q of y, in bits.
+    """Kullback-Leibler divergence D(P || Q) = sum_k p_k log2(p_k / q_k) of two samples, in bits.
 
-    It is the information lost when Q is taken for P; it is 0 only if both are equal, and not symmetric. x and y are samples,
-    such as the words in two conditions, or words that were recorded and words of a model; for known laws see
-    `scipy.stats.entropy(p, q, base=2)`. `bias` names the estimator, with counts x_k of N and y_k of M samples:
+    The information lost when the law Q of y is taken for the law P of x: 0 only if they are equal,
+    and not symmetric. For known laws see `scipy.stats.entropy(p, q, base=2)`. `bias` names the
+    estimator, with counts x_k of N and y_k of M samples:
 
-    - "zhang-grabchak" (default): sum_k (x_k / N) [psi(x_k) - psi(N) + psi(M + 1) - psi(y_k + 1)] / ln 2, psi the digamma function.
-      Its bias falls exponentially with the numbers of samples for symbols that are possible in both, and it is finite if a symbol
-      of x never occurs in y.
-    - "plugin" ("none"): frequencies in place of probabilities; too high, and infinite if a symbol of x never occurs in y.
+    - "zhang-grabchak" (default): sum_k (x_k / N) [psi(x_k) - psi(N) + psi(M + 1) - psi(y_k + 1)] /
+      ln 2, psi the digamma function. Its bias falls exponentially with the samples, and it is
+      finite if a symbol of x never occurs in y.
+    - "plugin" ("none"): frequencies as probabilities; too high, infinite for symbols of x not in y.
 
-    null_mean and p: all samples are dealt to x and y at random, a test of equal laws. Near D = 0 judge by p, not by se.
+    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se.
 
     Parameters
     ----------
-    x, y : (n,) and (m,), or (n, k) and (m, k), whole numbers, truth values or texts, as for `entropy`; at least 2 samples each
+    x, y : (n,) and (m,), or (n, k) and (m, k), numbers, truth values or texts; at least 2 samples
+        each
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Returns
     -------
-    Estimate, n the number of samples of both. se is the delete-one jackknife over the samples of x and of y, or the spread of the
-    plug-in value for equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if that is larger. `warning` is set if symbols
-    of x never occur in y, where D may be infinite, and for too few samples
+    Estimate, n the samples of both. se is the delete-one jackknife over both, or the spread for
+    equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if larger. `warning`: too few
+    samples, or symbols of x that never occur in y
 
     Raises
     ------
-    NsnnError : no symbols, words of different lengths, texts and numbers together, fewer than 2 samples, an unknown bias. Source:
-        Zhang & Grabchak 2014, doi 10.1162/NECO_a_00646
+    NsnnError : no symbols, words of different lengths, texts and numbers together, fewer than 2
+        samples, an unknown bias. Source: Zhang & Grabchak 2014, doi 10.1162/NECO_a_00646
 
     >>> e = kullback_leibler([0, 1] * 200, [0, 0, 0, 1] * 100)  # truth: 1/2 log2(4/3) = 0.2075
     >>> round(e.value, 2), round(e.p, 4)
@@ -63,27 +65,16 @@ def kullback_leibler(
     codes, n, size = _read(x, y)
     value, se, without = _divergence(codes, n, size, bias)
     m = codes.size - n
-    null = np.empty(n_shuffle)
     rng = np.random.default_rng(seed)
-    for i in range(n_shuffle):
-        null[i] = _value(*_counts(rng.permutation(codes), n, size), bias)
+    null = np.array([_value(*_counts(rng.permutation(codes), n, size), bias) for _ in range(n_shuffle)])
     spread = (1 / n + 1 / m) * math.sqrt((size - 1) / 2) / LN2
     notes = [without]
     if m < _ENOUGH[bias] * size:
         notes.append(
             f"{m} samples of y for {size} symbols, fewer than {_ENOUGH[bias]:.4g} each: {bias} may be biased; take more samples"
         )
-    warning = "; ".join(note for note in notes if note) or None
-    test = shuffle_test(null, value)
-    return Estimate(
-        value,
-        max(se, spread),
-        bias,
-        n=codes.size,
-        warning=warning,
-        se_method="jackknife over samples",
-        **test,
-    )
+    found = with_test(value, max(se, spread), bias, null, n=codes.size, se_method="jackknife over samples")
+    return replace(found, warning="; ".join(note for note in notes if note) or None)
 
 
 def _read(x: Any, y: Any) -> tuple[np.ndarray, int, int]:

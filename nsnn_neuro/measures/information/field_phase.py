@@ -1,8 +1,9 @@
 """Phase and power of a field potential at the times of spikes.
 
-The phase is that of the analytic signal (Hilbert transform) of the whole signal of a trial, after a Butterworth band-pass of third
-order, forwards and backwards so that it shifts no phase. It is 0 at the peaks of the field, and -pi and pi at its troughs. Close to
-the ends of a signal it is unreliable: signals should go beyond the window by a period of the slowest frequency on both sides.
+The phase is that of the analytic signal (Hilbert transform) of the whole signal of a trial, after a
+Butterworth band-pass of third order, forwards and backwards so that it shifts no phase. It is 0 at
+the peaks of the field, and -pi and pi at its troughs. Close to the ends of a signal it is
+unreliable: signals should go beyond the window by a period of the slowest frequency on both sides.
 """
 
 from __future__ import annotations
@@ -34,27 +35,28 @@ def phase_counts(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> np.ndarray:
-    """Number of spikes at each phase of a field, (n_trials, n_neurons, n_bins) ints: the words of the phase-of-firing code.
+    """Spikes at each phase of a field, (n_trials, n_neurons, n_bins) ints: words of phases.
 
-    Bin k holds the spikes at phases from -pi + 2 pi k / n_bins to -pi + 2 pi (k + 1) / n_bins; the field has its peaks at phase 0
-    and its troughs at -pi. The sum over bins is the spike count. `mutual_information(stimulus, phases[:, j])` is the information of
-    neuron j; `codes_table` compares it with that of the count. The phase is that of the Hilbert transform of the whole signal,
-    after a Butterworth band-pass of third order in both directions; near the ends of a signal it is unreliable, so signals should
-    go beyond the window by a period of the slowest frequency on both sides.
+    Bin k holds the spikes at phases from -pi + 2 pi k / n_bins to -pi + 2 pi (k + 1) / n_bins; the
+    field has its peaks at phase 0. The sum over bins is the spike count.
+    `mutual_information(stimulus, phases[:, j])` is the information of neuron j; `codes_table`
+    compares it with that of the count. Signals should go beyond the window by a period of the
+    slowest frequency on both sides (see the module).
 
     Parameters
     ----------
-    signal : neo.AnalogSignal of one channel, the field on the clock of the trials, or a list with one for each trial, such as
-        [segment.analogsignals[0] for segment in block.segments]
+    signal : neo.AnalogSignal of one channel, the field on the clock of the trials, or a list with
+        one for each trial, such as [segment.analogsignals[0] for segment in block.segments]
     block : neo.Block, one Segment per trial
     n_bins : bins of phase
-    band : (low, high) frequencies, such as [4, 8]*Hz; None (default) for a signal that is filtered already
+    band : (low, high) frequencies, such as [4, 8]*Hz; None (default) if filtered already
     align, t_start, t_stop : the window, see `words`
 
     Raises
     ------
-    NsnnError : a signal that does not cover the window, of several channels, or too short for the filter; a band that does not fit
-        the sampling rate; or what `words` refuses. Source: Montemurro et al. 2008, doi 10.1016/j.cub.2008.02.023
+    NsnnError : a signal that does not cover the window, of several channels, or too short for the
+        filter; a band that does not fit the sampling rate; or what `words` refuses. Source:
+        Montemurro et al. 2008, doi 10.1016/j.cub.2008.02.023
 
     >>> import neo, quantities as pq
     >>> from nsnn_neuro import to_block
@@ -82,7 +84,7 @@ def phase_bins(phase: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 def analytic_fields(signal: Any, trains: Trains, band: Any) -> list[_Field]:
-    """Analytic signal (m,), sampling rate (Hz) and start (s) of each trial; the signals have to cover the trials.
+    """Analytic signal (m,), sampling rate (Hz) and start (s) for each trial, covered by it.
 
     >>> import neo, quantities as pq
     >>> from nsnn_neuro.measures import as_repeats
@@ -134,7 +136,7 @@ def _analytic(values: np.ndarray, sections: np.ndarray | None, trial: int) -> np
 
 
 def phases_of_spikes(fields: list[_Field], trains: Trains) -> np.ndarray:
-    """Phase (rad, from -pi to pi) of the field at each spike, (n_spikes,), from the analytic signal between samples.
+    """Phase (rad, from -pi to pi) of the field at each spike, (n_spikes,), interpolated.
 
     >>> from nsnn_neuro.measures import as_repeats
     >>> field = np.exp(2j * np.pi * np.arange(100) / 100), 1000.0, 0.0
@@ -152,7 +154,7 @@ def phases_of_spikes(fields: list[_Field], trains: Trains) -> np.ndarray:
 
 
 def field_levels(fields: list[_Field], trains: Trains, n_bins: int) -> np.ndarray:
-    """The field's power in each trial's window in `n_bins` levels of equal numbers of trials, (n_trials,) ints.
+    """Levels of the field's power, (n_trials,) ints, `n_bins` of equal numbers of trials.
 
     >>> import quantities as pq
     >>> from nsnn_neuro.measures import as_repeats

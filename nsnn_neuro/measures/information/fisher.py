@@ -1,11 +1,11 @@
 """Fisher information of a population about a stimulus, from responses or from a model's parameters.
 
-Linear Fisher information I = f'^T Sigma^-1 f' is the precision of the best unbiased linear read-out: two
-stimuli ds apart are discriminated with d' = ds sqrt(I). The plug-in estimate is far too high, because the inverse
-of a sampled covariance is too large and the sampled f' is noisy. For Gaussian responses of equal
-covariance both are known exactly: with T1 and T2 trials, nu = T1 + T2 - 2 and c = 1/T1 + 1/T2, ds^2 / c times
-the plug-in value is Hotelling's T^2, so that (nu - N + 1) / (nu N) T^2 follows a noncentral F(N, nu - N + 1)
-with noncentrality I ds^2 / c. The correction and the standard error are that law's mean and variance.
+Linear Fisher information I = f'^T Sigma^-1 f' is the precision of the best unbiased linear
+read-out: two stimuli ds apart are discriminated with d' = ds sqrt(I). The plug-in estimate is far
+too high. For Gaussian responses of equal covariance, with T1 and T2 trials, nu = T1 + T2 - 2 and c
+= 1/T1 + 1/T2, ds^2 / c times the plug-in value is Hotelling's T^2: (nu - N + 1) / (nu N) T^2
+follows a noncentral F(N, nu - N + 1) with noncentrality I ds^2 / c. Correction and standard error
+are that law's mean and variance.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
 from ..estimate import Estimate
-from ..response_checks import as_samples, shuffle_test
+from ..response_checks import as_samples, with_test
 
 UNIT = "1/unit^2"
 _SPIKES = 20  # per neuron in all trials; with 12, two errors covered 91 % in 40 neurons, with 24 95 %
@@ -37,33 +37,34 @@ def linear_fisher_information(
     n_shuffle: int = 100,
     seed: int = 0,
 ) -> Estimate:
-    """Linear Fisher information from the responses to two stimuli that lie ds apart, in 1 / (unit of ds)^2.
+    """Linear Fisher information of responses to two stimuli ds apart, in 1 / (unit of ds)^2.
 
-    I = f'^T S^-1 f' (2T - N - 3)/(2T - 2) - 2N/(T ds^2), f' = (mean r2 - mean r1)/ds, S the mean of the two
-    unbiased covariances, T trials per stimulus, N neurons. For T1 and T2 trials S is weighted by T - 1, and
-    the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 + 1/T2)/ds^2: the same where T1 = T2. Unbiased for
-    Gaussian responses of equal covariance; it may be negative, and cutting it at 0 would bias it.
+    I = f'^T S^-1 f' (2T - N - 3)/(2T - 2) - 2N/(T ds^2), f' = (mean r2 - mean r1)/ds, S the mean of
+    the two unbiased covariances, T trials per stimulus, N neurons. For T1 and T2 trials S is
+    weighted by T - 1, and the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 +
+    1/T2)/ds^2. Unbiased for Gaussian responses of equal covariance; it may be negative (cutting
+    would bias it).
 
-    se: from the noncentral F law (see the module), with the estimate in place of the truth; of the shuffled
-    information a jackknife over trials, as its neurons stay correlated. Regime of two standard errors, held
-    in the tests: at least 4 N trials in total and 30 per stimulus, 20 spikes per neuron, and an estimate of 2.5 errors or more;
-    below, `warning` says so. p: trials change
-    their stimulus at random.
+    se: from the noncentral F law, with the estimate in place of the truth; of the shuffled
+    information a jackknife over trials. Two standard errors hold (tests) for at least 4 N trials in
+    total and 30 per stimulus, 20 spikes per neuron, and an estimate of 2.5 errors or more; else
+    `warning` says so. p: trials change their stimulus at random.
 
     Parameters
     ----------
     r1, r2 : (T1, N) and (T2, N) responses, for example counts (`as_trains(block).counts`)
     ds : number, the difference of the stimuli in their unit, not 0
-    bias : "kanitscheider" (default: the plug-in value is useless unless N is much smaller than T) or "none"
-    shuffled : True for the information in the same neurons without noise correlations, sum over neurons of f'^2/sigma^2,
-        each with the correction of a single neuron, (T - 2)/(T - 1) and 2/(T ds^2)
+    bias : "kanitscheider" (default: the plug-in is useless unless N is much smaller than T) or
+        "none"
+    shuffled : True for the information without noise correlations, sum over neurons of
+        f'^2/sigma^2, each with the correction of a single neuron, (T - 2)/(T - 1) and 2/(T ds^2)
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
-    NsnnError : T1 + T2 <= N + 3 (with `shuffled`: T1 + T2 <= 4), different numbers of neurons, a neuron that
-        never varies or neurons that are linearly dependent, NaN. Source: Kanitscheider et al. 2015, doi
-        10.1371/journal.pcbi.1004218
+    NsnnError : T1 + T2 <= N + 3 (with `shuffled`: T1 + T2 <= 4), different numbers of neurons, a
+        neuron that never varies or neurons that are linearly dependent, NaN. Source: Kanitscheider
+        et al. 2015, doi 10.1371/journal.pcbi.1004218
 
     >>> rng = np.random.default_rng(0)
     >>> r1, r2 = rng.normal([0, 0], 1, (400, 2)), rng.normal([0.5, 1], 1, (400, 2))
@@ -88,21 +89,12 @@ def linear_fisher_information(
         se, method = _jackknife(both, first, law), "jackknife over trials"
     else:
         se, method = float(law.se(value)), "noncentral F"
-    warning = _warning(both, value, se)
-    return Estimate(
-        value,
-        se=se,
-        correction=bias,
-        **shuffle_test(null, value),
-        n=len(both),
-        warning=warning,
-        unit=UNIT,
-        se_method=None if np.isnan(se) else method,
-    )
+    warning, how = _warning(both, value, se), None if np.isnan(se) else method
+    return with_test(value, se, bias, null, n=len(both), warning=warning, unit=UNIT, se_method=how)
 
 
 def _warning(both: np.ndarray, value: float, se: float) -> str | None:
-    """What limits the estimate or its error: few trials, few spikes, or an information that is small against its error."""
+    """What limits the estimate: few trials, few spikes, or an information below its error."""
     n, neurons = both.shape
     if np.isnan(se):
         return f"{n} trials for {neurons} neurons: too few for an se"
@@ -123,7 +115,7 @@ def _warning(both: np.ndarray, value: float, se: float) -> str | None:
 
 
 class HotellingLaw:
-    """Hotelling's law of T1 and T2 trials of n neurons, ds apart: the information that it expects, and its spread.
+    """Hotelling's law of T1 and T2 trials of n neurons, ds apart: expected information and spread.
 
     n : a number, or an array of the numbers of neurons of several populations
 
@@ -136,14 +128,14 @@ class HotellingLaw:
         self.nu, self.c, self.n, self.ds, self.corrected = t1 + t2 - 2, 1 / t1 + 1 / t2, n, ds, corrected
 
     def information(self, squared: np.ndarray, terms: Any) -> np.ndarray:
-        """Information of plug-in squared distances; `terms` neurons are in it, alone or together."""
+        """Information of plug-in squared distances, of `terms` neurons alone or together."""
         plugin = squared / self.ds**2
         if not self.corrected:
             return plugin
         return plugin * (self.nu - self.n - 1) / self.nu - terms * self.c / self.ds**2
 
     def se(self, information: Any) -> np.ndarray:
-        """Standard deviation of the estimate where the truth is `information`; NaN below five spare trials."""
+        """Standard deviation where the truth is `information`; NaN below five spare trials."""
         d1, d2 = self.n, self.nu - np.asarray(self.n) + 1
         d2 = np.where(d2 > 4, d2, np.nan)
         shift = np.maximum(information, 0.0) * self.ds**2 / self.c
@@ -173,7 +165,7 @@ def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray
 
 
 def within_stimuli(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Responses (T1 + T2, N) less the mean of their stimulus, and their size (N,); NsnnError for a neuron that never varies.
+    """Responses (T1 + T2, N) less the mean of their stimulus, and their size (N,); none may be 0.
 
     >>> within_stimuli(np.array([[1.0], [3.0]]), np.array([[7.0], [7.0]]))[0].ravel()
     array([-1.,  1.,  0.,  0.])
@@ -197,8 +189,8 @@ def _sums(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def _joint(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """d^T S^-1 d, (m,), for masks (m, n) of the first stimulus' trials.
 
-    The scatter within stimuli is the total one minus d d^T / c, so by Sherman and Morrison one factorisation
-    of the total serves all shuffles: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d.
+    The scatter within stimuli is the total one minus d d^T / c, so by Sherman and Morrison one
+    factorisation of the total serves all shuffles: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d.
     """
     centred = both - both.mean(axis=0)
     centred = centred / np.sqrt((centred**2).mean(axis=0))
@@ -219,7 +211,7 @@ def _per_neuron(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def _jackknife(both: np.ndarray, first: np.ndarray, law: HotellingLaw) -> float:
-    """SE of the shuffled information: each stimulus' trials are left out one by one, stratum by stratum."""
+    """SE of the shuffled information: each stimulus' trials are left out one by one."""
     variance, parts = 0.0, (both[first], both[~first])
     sizes = [len(part) for part in parts]
     if min(sizes) < 3:
@@ -239,17 +231,17 @@ def _jackknife(both: np.ndarray, first: np.ndarray, law: HotellingLaw) -> float:
 
 @suggest_keywords
 def poisson_fisher(mean: Any, derivative: Any) -> Any:
-    """Fisher information of independent Poisson counts, sum over neurons of f'^2 / f, in 1 / unit^2.
+    """Fisher information of independent Poisson counts, sum of f'^2 / f, in 1 / unit^2.
 
     Parameters
     ----------
-    mean : (..., N) expected counts f (rate times duration), greater than 0; with leading axes the result is an array (...)
+    mean : (..., N) expected counts f (rate times duration), greater than 0; leading axes stay
     derivative : (..., N) df/ds, counts per unit of the stimulus
 
     Raises
     ------
-    NsnnError : a mean that isn't positive, NaN, shapes that don't fit. Source: Seung & Sompolinsky 1993, doi
-        10.1073/pnas.90.22.10749
+    NsnnError : a mean that isn't positive, NaN, shapes that don't fit. Source: Seung & Sompolinsky
+        1993, doi 10.1073/pnas.90.22.10749
 
     >>> float(poisson_fisher([10.0, 20.0], [5.0, -2.0]))
     2.7
@@ -273,8 +265,8 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
 def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any = None) -> float:
     """Fisher information of a Gaussian response, f'^T S^-1 f' + 1/2 tr((S^-1 S')^2), in 1 / unit^2.
 
-    The first term is the linear Fisher information; the second, of a covariance that depends on the stimulus,
-    is open to quadratic read-outs only.
+    The first term is the linear Fisher information; the second, of a covariance that depends on the
+    stimulus, is open to quadratic read-outs only.
 
     Parameters
     ----------
@@ -284,8 +276,8 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
 
     Raises
     ------
-    NsnnError : shapes that don't fit, NaN, a covariance that isn't symmetric and positive definite. Source:
-        Abbott & Dayan 1999, doi 10.1162/089976699300016827
+    NsnnError : shapes that don't fit, NaN, a covariance that isn't symmetric and positive definite.
+        Source: Abbott & Dayan 1999, doi 10.1162/089976699300016827
 
     >>> round(gaussian_fisher([1.0, 1.0], [[1.0, 0.5], [0.5, 1.0]]), 6)
     1.333333

@@ -1,18 +1,20 @@
-"""Linear Fisher information against the number of neurons: mean over sub-populations, covariance over trials, limit.
+"""Linear Fisher information against the number of neurons: mean, covariance, limit.
 
-A random order of the neurons gives nested sub-populations. With the Cholesky factor L of the scatter matrix W = L L^T in this
-order, the plug-in information of the first n neurons is nu / ds^2 times the sum of the first n squares of z = L^-1 d, d the
-difference of the means. Leaving out one of the T trials of a stimulus changes W and d by multiples of its deviation v from their
-mean. With u = L^-1 v and the sums A, B, C of z^2, z u, u^2 over the first n neurons, Sherman and Morrison give d^T W^-1 d without
-the trial:
+A random order of the neurons gives nested sub-populations. With the Cholesky factor L of the
+scatter matrix W = L L^T in this order, the plug-in information of the first n neurons is nu / ds^2
+times the sum of the first n squares of z = L^-1 d, d the difference of the means. Leaving out one
+of the T trials of a stimulus changes W and d by multiples of its deviation v from their mean. With
+u = L^-1 v and the sums A, B, C of z^2, z u, u^2 over the first n neurons, d^T W^-1 d without the
+trial is
 
     A + 2 b B + b^2 C + a (B + b C)^2 / (1 - a C),    a = T/(T - 1), b = 1/(T - 1) or -1/(T - 1)
 
-So one factorisation serves all sizes and the whole jackknife, which contains the correlations between sizes.
+So one factorisation serves all sizes and the jackknife with the correlations between sizes.
 
-The fit is I_n = n / (1/I_0 + eps n) (Moreno-Bote et al. 2014), generalised least squares with the jackknife's covariance. Where an
-estimate came out too low its variance did too; so the variances are taken to the fitted curve, by the ratio of the errors that
-Hotelling's law gives there, and the fit is repeated. Without it eps is too high, by half its error for few trials.
+The fit is I_n = n / (1/I_0 + eps n) (Moreno-Bote et al. 2014), generalised least squares with the
+jackknife's covariance. Where an estimate came out too low its variance did too; so the variances
+are taken to the fitted curve, by the ratio of the errors that Hotelling's law gives there, and the
+fit is repeated. Without it eps is too high, by half its error for few trials.
 """
 
 from __future__ import annotations
@@ -35,10 +37,10 @@ _ROUNDS = 2
 def fisher_curves(
     a: np.ndarray, b: np.ndarray, ds: float, sizes: np.ndarray, n_subsets: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Corrected information of nested random sub-populations (n_subsets, m), and the covariance (m, m) of their mean.
+    """Corrected information (n_subsets, m) of nested sub-populations, and their mean's covariance.
 
-    Responses a (T1, N) and b (T2, N), ds apart; ascending sizes (m,). The covariance has two parts: that over trials, by the
-    jackknife, and that over sub-populations, which falls with their number.
+    Responses a (T1, N) and b (T2, N), ds apart; ascending sizes (m,). The covariance has two parts:
+    that over trials, by the jackknife, and that over sub-populations.
 
     >>> rng = np.random.default_rng(0)
     >>> a, b = rng.normal(size=(200, 4)), rng.normal(1, 1, (200, 4))
@@ -142,7 +144,7 @@ def fit_growth(
 
 
 def _curve(parameters: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Information of n neurons from the logarithms of n/I_n at n = 0 and at the largest n: it is positive for both signs of eps."""
+    """Information of n neurons, always positive, from ln(n/I_n) at n = 0 and at the largest n."""
     start, last = np.exp(parameters)
     return n / (start + (last - start) * n / n[-1])
 

@@ -31,7 +31,7 @@ _MISFIT = 0.001
 
 @dataclass(frozen=True, eq=False)
 class InformationGrowth:
-    """Information against the number of neurons; made by `information_growth`. Arrays are (n_sizes,).
+    """Result of `information_growth`. Arrays are (n_sizes,).
 
     >>> n = np.array([10, 20, 40])
     >>> eps, initial = Estimate(0.5, 0.1, unit="unit^2"), Estimate(0.1, 0.01, unit="1/unit^2")
@@ -50,26 +50,26 @@ class InformationGrowth:
     se: np.ndarray
     """standard error of the mean, over trials and over sub-populations"""
     spread: np.ndarray
-    """standard deviation over sub-populations, that of their estimates: errors of trials are in it"""
+    """standard deviation of the sub-populations' estimates, with the errors of trials"""
     unit: str
     """"1/unit^2" of the stimulus for Fisher information, else "bit\""""
     n: int
     """trials"""
     n_subsets: int
     epsilon: Estimate | None
-    """variance of the best read-out of infinitely many neurons, 1 / limit, in unit^2 of the stimulus; None except for "fisher\""""
+    """1 / limit, in unit^2 of the stimulus; None except for "fisher\""""
     initial: Estimate | None
     """information per neuron before it saturates, I_0; None except for "fisher\""""
     warning: str | None
 
     @property
     def limit(self) -> float:
-        """Information of infinitely many neurons, 1/epsilon; infinite for an epsilon that isn't positive, NaN without one."""
+        """Information of infinitely many neurons, 1/epsilon; infinite for epsilon <= 0."""
         eps = np.nan if self.epsilon is None else self.epsilon.value
         return float(np.inf if eps <= 0 else 1 / eps)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Confidence limits of `limit`; the upper one is infinite where unlimited growth can't be excluded."""
+        """Confidence limits of `limit`, the upper infinite where growth may be unlimited."""
         check_confidence(number(confidence, "confidence"))
         if self.epsilon is None:
             return float("nan"), float("nan")
@@ -80,7 +80,7 @@ class InformationGrowth:
         return low, high
 
     def predict(self, sizes: Any) -> np.ndarray:
-        """Information that the fit expects of these numbers of neurons, (n_sizes,); NaN without a fit."""
+        """Information by the fit of these numbers of neurons, (n_sizes,); NaN without a fit."""
         n = floats(sizes, "sizes", "numbers of neurons")
         if self.epsilon is None or self.initial is None:
             return np.full(n.shape, np.nan)
@@ -90,7 +90,7 @@ class InformationGrowth:
         )
 
     def neurons_for(self, share: float) -> float:
-        """Neurons that have this share of the limit: share / (1 - share) / (epsilon I_0), rounded up; infinite without a limit."""
+        """Neurons for this share of the limit, share / (1 - share) / (epsilon I_0), rounded up."""
         part = number(share, "share")
         if not 0 < part < 1:
             raise NsnnError(f"share = {shown(share)}: expected a number between 0 and 1")
@@ -131,37 +131,40 @@ def information_growth(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> InformationGrowth:
-    """Information of random sub-populations about the stimulus, against their number of neurons, and the limit of many neurons.
+    """Information of random sub-populations against their size, and the limit of many neurons.
 
     | method | information of a sub-population |
     |---|---|
-    | "fisher" (default) | `linear_fisher_information` about two near stimuli, corrected for the numbers of neurons and trials |
+    | "fisher" (default) | `linear_fisher_information` about two near stimuli, corrected |
     | "confusion" | `decode(...).information`, bits in the decoded stimuli, a lower bound |
     | "posterior" | `decode(...).cross_entropy_information`, bits in the posteriors, a lower bound |
-    | "copula" | `gaussian_copula(stimulus, counts, shrinkage="auto")`, bits about a stimulus that is a number |
+    | "copula" | `gaussian_copula(stimulus, counts, shrinkage="auto")`, of numbers as stimulus |
 
-    Noise that looks exactly like a change of the stimulus, with covariance eps f' f'^T, limits the Fisher information of any number
-    of neurons to 1/eps (Moreno-Bote et al. 2014). With "fisher" the mean curve is fitted by
+    Noise that looks exactly like a change of the stimulus, with covariance eps f' f'^T, limits the
+    Fisher information of any number of neurons to 1/eps (Moreno-Bote et al. 2014). "fisher" fits
+    the mean curve by
 
         I_n = I_0 n / (1 + eps I_0 n),    1/I_n = 1/(I_0 n) + eps
 
-    `epsilon` and `initial`, I_0, have errors; `limit` is 1/eps, and `interval()` has its confidence limits. The upper one is
-    infinite where unlimited growth can't be excluded. The fit assumes that without this noise information is proportional to n, as
-    for random tuning and few common sources of noise. It is an extrapolation: what limits only far larger populations is invisible,
-    and common noise may look like a limit among few neurons. `warning` says where the curve departs from the fit. In 100 simulated
-    experiments each, with 200 to 2000 trials per stimulus, the 95 % interval held the true limit in 92 to 100.
+    `epsilon` and `initial`, I_0, have errors; `limit` is 1/eps, and `interval()` has its confidence
+    limits, the upper one infinite where unlimited growth can't be excluded. The fit assumes that
+    without this noise information is proportional to n, as for random tuning and few common sources
+    of noise. It is an extrapolation: what limits only far larger populations is invisible, and
+    common noise may look like a limit among few neurons. `warning` names a misfit.
 
-    se of "fisher": jackknife over trials, which is 10 to 25 % too large for few trials, and the spread over sub-populations. Of the
-    other methods: the mean error of a sub-population, as they share their trials, and the same spread. Their curves
-    flatten with few trials too, since a decoder of many neurons is fitted less well; they have no limit here.
+    se of "fisher": jackknife over trials (10 to 25 % too large for few trials) and spread over
+    sub-populations. Of the others: the mean error of a sub-population, as they share their trials,
+    and the same spread. Their curves flatten with few trials too, since a decoder of many neurons
+    is fitted less well; they have no limit here.
 
     Parameters
     ----------
-    stimulus : (n_trials,) two stimuli for "fisher", labels as for `decode`, or numbers for "copula", where (n_trials, d) is allowed
+    stimulus : (n_trials,) two stimuli for "fisher", labels as for `decode`, or numbers for
+        "copula", (n_trials, d) allowed
     counts : neo.Block with one Segment per trial, or an array (n_trials, n_neurons)
     method : see the table
-    sizes : numbers of neurons, at least three different ones for "fisher"; None (default): eight up to all neurons, for "fisher"
-        at most a quarter of the number of trials
+    sizes : numbers of neurons, at least three for "fisher"; None (default): eight up to all
+        neurons, for "fisher" at most a quarter of the number of trials
     n_subsets : random sub-populations of each size
     ds : difference of the two stimuli for "fisher"; None (default): that of their numbers
     decoder, n_folds : see `decode`, for "confusion" and "posterior"
@@ -170,9 +173,10 @@ def information_growth(
 
     Raises
     ------
-    NsnnError : sizes that the neurons or trials don't allow, more than two stimuli for "fisher", and what the functions of
-        the table refuse. Sources: Moreno-Bote et al. 2014, doi 10.1038/nn.3807; Kanitscheider et al. 2015, doi
-        10.1371/journal.pcbi.1004218; Kafashan et al. 2021, doi 10.1038/s41467-020-20722-y
+    NsnnError : sizes that neurons or trials don't allow, more than two stimuli for "fisher", and
+        what the functions of the table refuse. Sources: Moreno-Bote et al. 2014, doi
+        10.1038/nn.3807; Kanitscheider et al. 2015, doi 10.1371/journal.pcbi.1004218; Kafashan et
+        al. 2021, doi 10.1038/s41467-020-20722-y
 
     >>> rng = np.random.default_rng(0)
     >>> stimulus, slope = np.repeat([0, 1], 300), rng.normal(0, 0.5, 40)
@@ -271,18 +275,9 @@ def _of_fisher(
             notes.append(
                 f"the curve departs from the fit (p = {fit.p:.2g}), so that the limit is uncertain; take larger sizes"
             )
+    warning, spread = "; ".join(notes) or None, _spread(curves)
     return InformationGrowth(
-        "fisher",
-        chosen,
-        mean,
-        se,
-        _spread(curves),
-        UNIT,
-        n,
-        n_subsets,
-        epsilon,
-        initial,
-        "; ".join(notes) or None,
+        "fisher", chosen, mean, se, spread, UNIT, n, n_subsets, epsilon, initial, warning
     )
 
 
@@ -318,20 +313,10 @@ def _in_bits(
     spread = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in values])
     errors = np.array([np.mean([one.se for one in row]) for row in found])
     warned = [one.warning for row in found for one in row if one.warning]
-    total = sum(map(len, found))
-    return InformationGrowth(
-        method,
-        sizes,
-        np.array([row.mean() for row in values]),
-        np.hypot(errors, spread / np.sqrt([row.size for row in values])),
-        spread,
-        "bit",
-        len(responses),
-        n_subsets,
-        None,
-        None,
-        f"{len(warned)} of {total} estimates: {warned[0]}" if warned else None,
-    )
+    warning = f"{len(warned)} of {sum(map(len, found))} estimates: {warned[0]}" if warned else None
+    mean, n = np.array([row.mean() for row in values]), len(responses)
+    se = np.hypot(errors, spread / np.sqrt([row.size for row in values]))
+    return InformationGrowth(method, sizes, mean, se, spread, "bit", n, n_subsets, None, None, warning)
 
 
 def _bits(

@@ -1,7 +1,7 @@
-"""Time series and their histories: reading, past words, surrogates that keep autocorrelation, and stretches of time for errors.
+"""Time series and their histories: reading, past words, surrogates, and stretches of time.
 
-A series is (n_trials, n_bins); histories never cross from one trial into the next. With `start` bins of history the samples are the
-bins start, start + 1, ... of each trial, trial by trial.
+A series is (n_trials, n_bins); histories never cross from one trial into the next. With `start`
+bins of history the samples are the bins start, start + 1, ... of each trial, trial by trial.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
+from ..entropy.symbols import as_symbols, letters
 from ..response_checks import array_of, as_samples
-from .symbols import as_symbols, letters
-
-NULLS = ("shift", "block", "trial_shuffle", "within_past")
 
 
 def read_series(x: Any, name: str, *, discrete: bool) -> np.ndarray:
-    """`x`, (n_bins,) or (n_trials, n_bins), as (n_trials, n_bins) codes from 0 or, unless `discrete`, floats.
+    """`x`, (n_bins,) or (n_trials, n_bins), as codes or, unless `discrete`, floats.
 
     >>> read_series([5, 7, 5], "x", discrete=True)
     array([[0, 1, 0]])
@@ -51,16 +49,13 @@ def read_conditions(z: Any, shape: tuple[int, ...], *, discrete: bool) -> list[n
 
 
 def refuse_constant(series: np.ndarray, name: str) -> None:
-    """NsnnError for a series without variance.
-
-    >>> refuse_constant(np.array([[0.0, 1.0]]), "x")
-    """
+    """NsnnError for a series without variance."""
     if np.ptp(series) == 0:
         raise NsnnError(f"{name}: constant ({series.flat[0] + 0:g}), it carries no information; leave it out")
 
 
 def past(series: np.ndarray, length: int, lag: int, start: int) -> np.ndarray:
-    """Values (samples, length) of a series (n_trials, n_bins) at lag, lag + 1, ... before each bin from `start` on.
+    """Values (samples, length) of a series (n_trials, n_bins) at lag, lag + 1, ... before each bin.
 
     >>> past(np.array([[1, 2, 3, 4]]), 2, 1, 2)
     array([[2, 1], [3, 2]])
@@ -84,7 +79,7 @@ def words_of(columns: np.ndarray, name: str) -> tuple[np.ndarray, int]:
 
 
 def stretches(n_trials: int, each: int, n_blocks: int) -> np.ndarray:
-    """Edges (n_blocks + 1,) of blocks of samples of nearly equal length; of whole trials where these are enough.
+    """Edges (n_blocks + 1,) of blocks of samples of nearly equal length, or of whole trials.
 
     >>> stretches(1, 10, 2).tolist(), stretches(5, 3, 2).tolist()
     ([0, 5, 10], [0, 6, 15])
@@ -95,7 +90,7 @@ def stretches(n_trials: int, each: int, n_blocks: int) -> np.ndarray:
 
 
 def draw_shifts(rng: np.random.Generator, n: int, n_trials: int, each: int, min_shift: int) -> np.ndarray:
-    """Circular shifts (n, n_trials) of n surrogates, each trial by its own, at least `min_shift` from none.
+    """Circular shifts (n, n_trials) of n surrogates, of at least `min_shift`.
 
     >>> draw_shifts(np.random.default_rng(0), 2, 3, 100, 10).shape
     (2, 3)
@@ -113,7 +108,8 @@ def orders(
     min_shift: int,
     block_length: int | None,
 ) -> Iterator[np.ndarray]:
-    """n surrogates as the places (samples,) from which x's histories are taken; see `transfer_entropy` for the kinds.
+    """n surrogates as the places (samples,) from which x's histories are taken; see
+    `transfer_entropy` for the kinds.
 
     >>> [one.tolist() for one in orders(np.random.default_rng(1), "shift", 2, 1, 4, min_shift=1, block_length=None)]
     [[2, 3, 0, 1], [2, 3, 0, 1]]

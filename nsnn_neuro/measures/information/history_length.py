@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
-from .entropy.contingency import LN2
+from ..entropy.contingency import LN2
 from .histories import past, read_conditions, read_series, refuse_constant, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only
@@ -21,7 +21,8 @@ _CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, a
 
 @dataclass(frozen=True)
 class HistoryLength:
-    """Cross-validated prediction by histories of 0, 1, ... bins; made by `history_length`. `int(lengths)` is the best length.
+    """Cross-validated prediction by histories of 0, 1, ... bins; made by `history_length`.
+    `int(lengths)` is the best length.
 
     >>> lengths = HistoryLength(1, np.array([-1.0, -0.5]), np.array([0.0, 0.01]))
     >>> int(lengths), lengths.score.tolist()
@@ -31,7 +32,7 @@ class HistoryLength:
     best: int
     """bins"""
     score: np.ndarray
-    """(longest + 1,) mean log2 probability of left-out bins, for the lengths 0 to longest, bits per bin"""
+    """(longest + 1,) bits per bin, mean log2 probability of left-out bins for each length"""
     se: np.ndarray
     """(longest + 1,) standard error over folds of each score less the highest one"""
 
@@ -52,11 +53,12 @@ def history_length(
 ) -> HistoryLength:
     """Length of history that predicts left-out stretches of a series best, for `transfer_entropy`.
 
-    Each of `n_folds` stretches of time is predicted from the others with histories of 0 to `longest` bins, on the same bins. The
-    score is the mean log2 probability of what occurred, (n(y, past) + 1/2) / (n(past) + A/2) for A symbols, or that of a normal law
-    with a linear mean. Too long a history predicts worse, as its words are rare. The best length is the shortest whose score is
-    within one standard error of the highest. Without x it is the length of y's own history (and z's); with x that of x, beyond k
-    bins of y and z. A length of x that was chosen on the data that test it makes p a little too small: choose it on other data.
+    Each of `n_folds` stretches of time is predicted from the others with histories of 0 to
+    `longest` bins, on the same bins. The score is the mean log2 probability of what occurred, (n(y,
+    past) + 1/2) / (n(past) + A/2) for A symbols, or of a normal law with a linear mean. The best
+    length is the shortest whose score is within one standard error of the highest. Without x it is
+    the length of y's own history (and z's); with x that of x, beyond k bins of y and z. A length of
+    x chosen on the data that test it makes p a little too small: choose it on other data.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def history_length(
 
     Raises
     ------
-    NsnnError : series that `transfer_entropy` refuses, fewer samples than folds, more than 2 10^7 combinations
+    NsnnError : series that `transfer_entropy` refuses, fewer samples than folds, too many words
 
     >>> rng = np.random.default_rng(0)
     >>> y = [0, 1]

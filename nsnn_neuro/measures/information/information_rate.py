@@ -1,28 +1,22 @@
-"""Information rate of spike trains by the direct method: entropies of words over a repeated stimulus.
+"""Information rate of spike trains by the direct method: entropies of words.
 
-The response to N repeats of one stimulus is cut into letters of one bin and words of L letters, M words per
-repeat. The total entropy is that of all words, the noise entropy the mean over times of that of the N words at
-one time, and (total - noise) / (L bin) is the information per second in words of that length. Long words catch
-correlations in time but are badly sampled, so both are extrapolated to 1/L -> 0 by a straight line.
+N repeats of one stimulus are cut into letters of one bin and words of L letters, M per repeat. The
+total entropy is that of all words, the noise entropy the mean over times of that of the N words at
+one time; (total - noise) / (L bin) is the information per second. Long words catch correlations in
+time but are badly sampled, so both are extrapolated to 1/L -> 0 by a straight line.
 
-Sampling. Plug-in entropies are low. The total entropy is that of N M words, but of M moments of the stimulus alone,
-which is what limits it; the expected error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r the frequency of
-word r at one time, p_r its mean, Var over times. It equals Miller & Madow's for N = 1 and takes the times as
-independent. The noise entropy has N words per time, and one of four corrections:
-- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, each by quadratic extrapolation, with H_sh the entropy after
-  shuffling each letter over trials, whose error is nearly that of H, and H_ind the sum over letters of their entropies,
-  which have hardly any. Letters of a word come from trials i, i + k, i + 2k, ...; mean over four k.
-- "quadratic" (Strong et al. 1998): the parabola in 1/N through all trials, halves and quarters, at 1/N = 0
+The total entropy is limited by the M moments of the stimulus: its error to second order is sum_r
+Var(q_r) / (2 M ln 2 p_r), q_r the frequency of word r at one time, p_r its mean, Var over times.
+The noise entropy has one of four corrections:
+- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, each by quadratic extrapolation; in H_sh
+  letters of a word come from trials i, i + k, i + 2k, ... (mean over four k), and H_ind sums the
+  letters' entropies
+- "quadratic" (Strong et al. 1998): the parabola in 1/N of all trials, halves and quarters, at 0
 - "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
 - "none"
-Measured with independent letters of probability .05 or .3, 100 trials and words of 1 to 5 letters, truth 8.52 bit/s:
-shuffle 8.50, quadratic 8.87, miller-madow 9.7, none 11.4; with 40 trials 8.24, 9.77, 11.5, 14.7. A refractory neuron's
-noise entropy, 100 trials and words of 4 letters: shuffle 0.6 % high, quadratic right, so that shuffle errs to less
-information.
-
-Which lengths enter the line. A length is well sampled when the correction is at most a tenth of the noise entropy
-and neither corrected entropy is more than 2 % below the bound H >= -log2 (probability that two words are the same),
-estimated without bias from pairs of words (Ma 1981), which holds with equality for equiprobable words.
+docs/information.md measures them. A length enters the line if the correction is at most a tenth of
+the noise entropy and neither corrected entropy is more than 2 % below the bound H >= -log2
+(probability that two words are the same), estimated from pairs of words (Ma 1981).
 """
 
 from __future__ import annotations
@@ -39,10 +33,10 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ..entropy.contingency import LN2
 from ..estimate import Estimate, jackknife_se, measure
-from ..response_checks import array_of, shuffle_test
+from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
-from .entropy.contingency import LN2
 from .words import windowed
 
 _SHUFFLES = 4
@@ -125,7 +119,7 @@ _NOISE: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
 
 
 def _total(first: np.ndarray, second: np.ndarray, m: np.ndarray, bias: str) -> np.ndarray:
-    """Total entropy (...), bits, of sums over times of the frequencies (..., R) and of their squares."""
+    """Total entropy (...), bits, of sums over times of frequencies (..., R) and their squares."""
     entropy = _entropy(first)
     if bias == "none":
         return entropy
@@ -151,7 +145,7 @@ def _both(words: np.ndarray, bias: str) -> tuple[float, float]:
 
 
 def _ma_bounds(words: np.ndarray) -> tuple[float, float]:
-    """Lower bounds of total and noise entropy from how often two words agree, bits; infinite when never."""
+    """Lower bounds of both entropies, bits, from how often words agree; infinite if never."""
     counts = _frequencies(words).astype(float)
     n, m, _ = words.shape
     same = (counts * (counts - 1)).sum() / (m * n * (n - 1))
@@ -229,12 +223,14 @@ def word_entropies(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
-    """Total and noise entropy rates against word length, the input of `direct_information_rate`'s extrapolation.
+    """Total and noise entropy rates against word length, for `direct_information_rate`.
 
-    Columns: length (letters), total, noise and information (bit/s, corrected), total_bound and noise_bound (bit/s,
-    Ma's lower bounds), correction (bit/s, what was added to the noise entropy), well_sampled.
+    Columns: length (letters), total, noise and information (bit/s, corrected), total_bound and
+    noise_bound (bit/s, Ma's lower bounds), correction (bit/s, what was added to the noise entropy),
+    well_sampled.
 
-    Arguments and errors: as for `direct_information_rate`. Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
+    Arguments and errors: as for `direct_information_rate`. Source: Strong et al. 1998, doi
+    10.1103/PhysRevLett.80.197
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035]] * 8
@@ -256,7 +252,7 @@ def _line_weights(lengths: np.ndarray) -> np.ndarray:
 
 
 def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str) -> tuple[float, int]:
-    """Standard error of sum of weight * (total - noise), and the number of groups left out in turn."""
+    """Standard error of sum of weight * (total - noise), and the number of groups left out."""
     n, shortest = len(words[0]), min(w.shape[1] for w in words)
     groups = min(_GROUPS, n if over == "trials" else shortest)
     left_out = np.zeros(groups)
@@ -292,32 +288,31 @@ def direct_information_rate(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> Estimate:
-    """Information rate about a repeated stimulus by the direct method, bit/s: total less noise entropy of words.
+    """Information rate about a repeated stimulus by the direct method, bit/s.
 
-    The value is that at 1/L = 0 of the least-squares line through (1/L, information rate) over the well-sampled
-    lengths. With one such length the value is its rate, with a warning; with none, the rate of the shortest. null_mean and
-    p: each trial is shifted circularly by a random number of bins. n is the number of trials.
+    The value at 1/L = 0 of the least-squares line through (1/L, information rate) over the
+    well-sampled lengths; with one such length its rate, with none that of the shortest, with a
+    warning. null_mean and p: each trial is shifted circularly by a random number of bins; n trials.
 
     Parameters
     ----------
     trains, t_start, t_stop : the repeats of one neuron under one stimulus, as for `victor_purpura`
     bin_width : time, scalar; letters
-    word_lengths : letters per word; words lie side by side from the window's start, the remainder is dropped
-    saturation : "binary" (default): a letter is 1 for one spike or more; "count": the number of spikes
-    bias : "shuffle" (default: the least biased, see the module), "quadratic" (both at least 8 trials), "miller-madow",
+    word_lengths : letters per word; words lie side by side from the window's start
+    saturation : "binary" (default): a letter is 1 for one spike or more; or "count"
+    bias : "shuffle" (default, least biased), "quadratic" (both at least 8 trials), "miller-madow",
         or "none", of the noise entropy; all but "none" correct the total entropy too
-    over : "time" (default): the jackknife for se leaves out one of 20 stretches of the stimulus, so that se contains the
-        sampling of the stimulus as well as the response's noise; "trials": it leaves out groups of trials, the error for
-        this very stimulus, with Miller & Madow's correction in place of the two that divide trials (a tenth low). Two
-        errors of "time" contained the true value in 94 to 98 % of sessions with 20 to 100 trials
+    over : "time" (default): the jackknife for se leaves out one of 20 stretches of the stimulus, so
+        that se contains the sampling of the stimulus; "trials": groups of trials, the error for
+        this very stimulus, corrected by Miller & Madow where others divide trials
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
 
     Raises
     ------
-    NsnnError : too few trials, words longer than half a trial, unequal trials, an unknown option, or what `as_repeats`
-        refuses. Warns once, SilentNeuronWarning, without a spike (NaN). Sources: Strong et al. 1998, doi
-        10.1103/PhysRevLett.80.197; Ma 1981, Journal of Statistical Physics 26, 221-240; Panzeri et al. 2007, doi
-        10.1152/jn.00559.2007
+    NsnnError : too few trials, words longer than half a trial, unequal trials, an unknown option,
+        or what `as_repeats` refuses. Warns once, SilentNeuronWarning, without a spike (NaN).
+        Sources: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Ma 1981, Journal of Statistical
+        Physics 26, 221-240; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
     >>> import quantities as pq
     >>> trains = [[0.011, 0.035, 0.055, 0.071]] * 8
@@ -356,13 +351,5 @@ def direct_information_rate(
         shifts: np.ndarray = np.asarray(rng.integers(t, size=n))
         shuffled = np.stack([np.roll(letters[trial], shifts[trial]) for trial in range(n)])
         null[i] = rate([_cut(shuffled, int(length)) for length in lengths])
-    return Estimate(
-        value,
-        se=se,
-        correction=name,
-        **shuffle_test(null, value),
-        n=n,
-        warning=warning,
-        unit="bit/s",
-        se_method=f"jackknife over {groups} groups of {over}",
-    )
+    how = f"jackknife over {groups} groups of {over}"
+    return with_test(value, se, name, null, n=n, warning=warning, unit="bit/s", se_method=how)

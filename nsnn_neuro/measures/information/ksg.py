@@ -1,12 +1,11 @@
 """Mutual information of continuous variables by nearest neighbours.
 
-Samples must be independent of each other: of a time series take samples further apart than its correlation time.
-
-Standard errors. A bootstrap makes ties, which destroy distances to neighbours, and a jackknife over groups of
-samples gives 1.2 to 1.7 times the true error of `ksg` (both tried here). Its estimate is a mean of n local
-terms, of variance V, which would give se^2 = V/n were they independent; but neighbours share samples, and the
-variance at independence exceeds V/n by SHARED/k nats^2 / n: SHARED was 0.4 to 1.2 in simulations of uniform
-and normal variables in 2 to 4 dimensions, k from 1 to 10, both variants, without a trend.
+Samples must be independent: of a time series take samples further apart than its correlation time.
+A bootstrap makes ties, which destroy distances to neighbours, and a jackknife over groups gives 1.2
+to 1.7 times the true error. The estimate is a mean of n local terms of variance V; neighbours share
+samples, which adds SHARED/k nats^2 to V at independence (0.4 to 1.2 in simulations of uniform and
+normal variables in 2 to 4 dimensions, k from 1 to 10, both variants, without a trend): se^2 is the
+sum over n.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import Estimate
-from ..response_checks import as_pair, refuse_constant, shuffle_test
+from ..response_checks import as_pair, refuse_constant, with_test
 from .copula import normal_scores as scores_of
 
 SHARED = 0.75
@@ -110,10 +109,10 @@ def _search_strip(
 def _sums_of_psi(
     x: np.ndarray, y: np.ndarray, y_ordered: np.ndarray, k: int, variant: int, psi: np.ndarray, size: int
 ) -> np.ndarray:
-    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, for x sorted and y in x's order.
+    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, x sorted, y in its order.
 
-    Points are put into strips of `size` neighbours along x, each sorted by y: the k neighbours of a point are
-    found in its own strip and those beside it, until x alone is further than the k-th best.
+    Points are put into strips of `size` neighbours along x, each sorted by y: the k neighbours of a
+    point are found in its own strip and those beside it, until x is further than the k-th.
     """
     n = x.size
     n_strips = (n + size - 1) // size
@@ -181,7 +180,7 @@ def _spatial(x: np.ndarray, y: np.ndarray, k: int, variant: int) -> np.ndarray:
 
 
 def _neighbours(part: np.ndarray, reach: np.ndarray, closed: bool) -> np.ndarray:
-    """How many points, itself included, lie within reach (n,) of each point (n, d) in the maximum norm."""
+    """Points, itself included, within reach (n,) of each point (n, d) in the maximum norm."""
     if part.shape[1] == 1:
         return _counts_within(part[:, 0], np.sort(part[:, 0]), reach, closed)
     radius = reach if closed else np.nextafter(reach, 0.0)
@@ -201,34 +200,33 @@ def ksg(
 ) -> Estimate:
     """Mutual information of continuous x and y from distances to the k-th neighbour, in bits.
 
-    Variant 1: I = psi(k) + psi(n) - mean of psi(n_x + 1) + psi(n_y + 1), n_x the samples whose x is nearer than
-    the k-th neighbour in the joint space (maximum norm); variant 2: psi(k) - 1/k + psi(n) - mean of psi(n_x) +
-    psi(n_y), n_x those within the extent in x of the k neighbours. psi is the digamma function. Every column
-    is first divided by its standard deviation. The estimate may be negative: clipping would bias it.
+    Variant 1: I = psi(k) + psi(n) - mean of psi(n_x + 1) + psi(n_y + 1), n_x the samples whose x is
+    nearer than the k-th neighbour in the joint space (maximum norm); variant 2: psi(k) - 1/k +
+    psi(n) - mean of psi(n_x) + psi(n_y), n_x those within the extent in x of the k neighbours. psi
+    is the digamma function. Columns are divided by their standard deviations. The estimate may be
+    negative: clipping would bias it. Larger k: less variance, more bias towards 0. n samples
+    resolve hardly more than log2(n) bits (Gao et al. 2015). Skewed or heavy-tailed columns bias
+    towards 0 too, unless `normal_scores`.
 
-    Larger k: less variance, more bias towards 0. Strong dependence needs many samples: n samples resolve hardly more than
-    log2(n) bits (Gao et al. 2015). Skewed or heavy-tailed columns bias towards 0 too: `normal_scores` removes
-    that. Ties are broken by normal noise of 1e-10 standard deviations.
-
-    se: spread of the local terms and the samples that neighbours share, see the module. Regime of two standard errors,
-    held in the tests: normal marginals, n of at least 300; one-dimensional x and y up to 1.2 bits, in 3 dimensions
-    together up to 0.5 bits with n of at least 1000. p: y is permuted.
+    se: spread of the local terms and of samples that neighbours share. Two standard errors hold
+    (tests) for normal marginals, n of at least 300; one-dimensional x and y up to 1.2 bits, 3
+    dimensions together up to 0.5 bits with n of at least 1000. p: y is permuted.
 
     Parameters
     ----------
     x, y : (n,) or (n, d) samples
     k : neighbours, less than n - 1
     variant : 1 or 2
-    normal_scores : True replaces each column by ndtri(rank / (n + 1)), after which no increasing function of a
-        column changes the value. False (default) is the source's estimator, comparable with other software
-    n_shuffle, seed : of the shuffles (the seed of the ties' noise too); n_shuffle = 0 leaves null_mean and p None
+    normal_scores : True replaces each column by ndtri(rank / (n + 1)), after which no increasing
+        function of a column changes the value. False (default) is the source's estimator
+    n_shuffle, seed : of the shuffles (and of the noise that breaks ties); 0 for none
 
     Raises
     ------
-    NsnnError : a constant column, a column with fewer distinct values than half of the samples (discrete data:
-        use `mutual_information`), NaN, different lengths, fewer than 10 or k + 2 samples. Sources: Kraskov,
-        Stoegbauer & Grassberger 2004, doi 10.1103/PhysRevE.69.066138; Gao, Ver Steeg & Galstyan 2015, arXiv
-        1411.2003
+    NsnnError : a constant column, one with fewer distinct values than half of the samples
+        (discrete: use `mutual_information`), NaN, different lengths, fewer than 10 or k + 2
+        samples. Sources: Kraskov, Stoegbauer & Grassberger 2004, doi 10.1103/PhysRevE.69.066138;
+        Gao, Ver Steeg & Galstyan 2015, arXiv 1411.2003
 
     >>> rng = np.random.default_rng(1)
     >>> x, noise = rng.normal(size=(2, 2000))
@@ -248,22 +246,19 @@ def ksg(
     terms = local(a, b, k, variant) / np.log(2)
     value = float(terms.mean())
     null = np.array([local(a, b[rng.permutation(n)], k, variant).mean() for _ in range(n_shuffle)])
-    warning = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
-    return Estimate(
-        value,
-        se=float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
-        correction=f"ksg, variant {variant}",
-        **shuffle_test(null / np.log(2), value),
-        n=n,
-        warning=warning if value >= 0.6 * np.log2(n) else None,
-        se_method="local terms",
+    se, name = (
+        float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
+        f"ksg, variant {variant}",
     )
+    many = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
+    warning = many if value >= 0.6 * np.log2(n) else None
+    return with_test(value, se, name, null / np.log(2), n=n, warning=warning, se_method="local terms")
 
 
 def spread_columns(
     values: np.ndarray, name: str, normal_scores: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Columns in units of their standard deviations, or normal scores, with ties broken; NsnnError for discrete data.
+    """Columns in units of their standard deviations, or normal scores, ties broken; not discrete.
 
     >>> spread_columns(np.array([[1.0], [2.0], [3.0]]), "x", False, np.random.default_rng(0)).round(3).ravel()
     array([-1.225,  0.   ,  1.225])

@@ -1,20 +1,19 @@
-"""Laws of responses given stimuli that resemble data, with exactly known information: what `which_estimator` draws from.
+"""Laws of responses given stimuli that resemble data, with exactly known information.
 
-The frequencies n(r, s) / n_s of few trials are no law to simulate from: responses that did not occur are missing, and the
-information is too high. A matched law is made in two steps.
+The frequencies n(r, s) / n_s of few trials lack responses that did not occur, and their information
+is too high. A matched law p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a) has a base b that gives
+every possible response a probability; base and a are those under which each trial is most probable
+given the others (leave-one-out). Bases of words are
 
-Smoothing: p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a), with a base b that gives every possible response a probability. The base
-and a are those under which each trial is most probable given the others (leave-one-out). Bases of words are
-
-- "pooled": the words of all stimuli, with the singletons' share of the probability given to words that did not occur;
+- "pooled": the words of all stimuli; the singletons' share goes to words that did not occur;
 - "letters": letters that are independent given the stimulus;
-- "tilted": pooled words, weighted by what each letter tells about the stimulus, so that dependences between letters stay;
-- "total": the sum of the letters has a law of its own, as under a gain that all letters share; given it letters are independent.
+- "tilted": pooled words, weighted by what each letter tells about the stimulus;
+- "total": the sum of the letters has its own law, as under a common gain;
 
 Of single letters, "pooled", "normal" and "negative binomial" with the mean of each stimulus.
 
-Information: with w >= 0, p_w(r | s) is proportional to p(r) [p(r | s) / p(r)]^w. w = 0 is the matched null, in which responses do
-not depend on the stimulus. The matched signal has the w at which simulated data have the estimate of the data on average.
+With w >= 0, p_w(r | s) is proportional to p(r) [p(r | s) / p(r)]^w. w = 0 is the matched null,
+without information; the matched signal has the w at which simulated data have the data's estimate.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from scipy.special import ndtr
 from scipy.stats import nbinom
 
 from ...core.errors import NsnnError
-from .entropy.contingency import LN2
+from ..entropy.contingency import LN2
 
 MOST_WORDS = 2**16  # possible words that are listed
 _WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, math.inf)  # a
@@ -71,8 +70,8 @@ class _Trials(NamedTuple):
 def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> MatchedLaw:
     """The smoothed law of words int (n, k) given codes s int (n,) of n_s stimuli, see the module.
 
-    NsnnError for more than 65536 possible words, products of the letters' values.
-    Sources: Chen & Goodman 1999, doi 10.1006/csla.1999.0128 (smoothing by a base); Okun et al. 2012, doi
+    NsnnError for more than 65536 possible words, products of the letters' values. Sources: Chen &
+    Goodman 1999, doi 10.1006/csla.1999.0128 (smoothing by a base); Okun et al. 2012, doi
         10.1523/JNEUROSCI.1660-12.2012 (law of the total)
 
     >>> s = np.repeat([0, 1], 50)
@@ -98,7 +97,8 @@ def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> MatchedLaw:
 
 
 def with_information(law: np.ndarray, weights: np.ndarray, w: float) -> np.ndarray:
-    """p_w(r | s) of a law (n_s, n_words) and the stimuli's weights (n_s,); w = 0 takes all information away, 1 leaves the law.
+    """p_w(r | s) of a law (n_s, n_words) and the stimuli's weights (n_s,); w = 0 takes all
+    information away, 1 leaves the law.
 
     >>> law = np.array([[0.9, 0.1], [0.3, 0.7]])
     >>> with_information(law, np.ones(2), 0.0).round(3).tolist(), with_information(law, np.ones(2), 1.0).round(3).tolist()
@@ -126,7 +126,7 @@ def information_of_law(law: np.ndarray, weights: np.ndarray) -> float:
 def draw_words(
     law: np.ndarray, trials: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Stimuli (n,) and words (n,), numbers of columns of the law, of `trials` (n_s,) trials of each stimulus.
+    """Stimuli (n,) and words (n,), columns of the law, for `trials` (n_s,) of each stimulus.
 
     >>> draw_words(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1, 2]), np.random.default_rng(0))
     (array([0, 1, 1]), array([0, 1, 1]))
@@ -139,7 +139,7 @@ def draw_words(
 
 
 def _listed(s: np.ndarray, words: np.ndarray, n_s: int) -> _Trials:
-    """The trials in the list of all words that the letters' values make; a single letter has all values of its range."""
+    """Trials in the list of words of the letters' values; a single letter has all of its range."""
     columns = list(words.T)
     if len(columns) == 1 and np.ptp(words) < MOST_WORDS:
         values = [np.arange(words.min(), words.max() + 1)]
@@ -181,7 +181,7 @@ def _bases(data: _Trials, table: np.ndarray) -> Iterator[tuple[str, _Base]]:
 
 
 def _letters(data: _Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log probability of words of independent letters: given s (n_s, n_words), of trials left out (n,), pooled (n_words,)."""
+    """ln p of words of independent letters: given s, of trials left out (n,), pooled (n_words,)."""
     n, n_s = len(data.s), data.n_s
     given, everywhere = np.zeros((n_s.size, len(data.words))), np.zeros(len(data.words))
     without = np.zeros(n)
@@ -196,7 +196,7 @@ def _letters(data: _Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _total(data: _Trials, table: np.ndarray, given: np.ndarray, without: np.ndarray) -> _Base:
-    """Base in which the sum of a word's letters has its own law, and letters are independent given s and the sum."""
+    """Base where a word's sum has its own law, and letters are independent given s and the sum."""
     distinct, total = np.unique(data.words.sum(axis=1), return_inverse=True)
     size, n_s = distinct.size, data.n_s
     place = np.arange(n_s.size)[:, None] * size + total
@@ -211,7 +211,7 @@ def _total(data: _Trials, table: np.ndarray, given: np.ndarray, without: np.ndar
 
 
 def _counts(data: _Trials, table: np.ndarray) -> Iterator[tuple[str, _Base]]:
-    """Normal and, of counts, negative binomial laws with the mean of each stimulus and a variance drawn towards that of all."""
+    """Normal and negative binomial laws, with variances drawn towards that of all stimuli."""
     x, n_s = data.values[0].astype(float), data.n_s
     y, s = x[data.word], data.s
     first, second = table @ x, table @ x**2

@@ -1,11 +1,10 @@
 """Information in windows that slide over the trial, with a permutation test of clusters of windows.
 
-Many windows are many tests. Here the stimuli are permuted over trials, the same permutation for all windows, so that the
-correlation between windows stays. A window belongs to a cluster where its information is among the highest `threshold` of its own
-values over permutations; the mass of a cluster of neighbouring windows is the sum of their z-scores. The p of a cluster is the
-fraction of permutations, the data among them, whose largest cluster has at least its mass. Under the null, that no window has
-information, the probability of any p <= 0.05 is then at most 0.05, whatever the correlation between windows (Maris & Oostenveld
-2007). The test says that there is information and where it is strongest; the borders of a cluster are not themselves tested.
+Stimuli are permuted alike for all windows, so that correlations between windows stay. A window
+belongs to a cluster where its information is among the highest `threshold` of its own values over
+permutations; a cluster's mass is the sum of its z-scores, and its p the fraction of permutations,
+the data among them, whose largest cluster has at least this mass. If no window has information, the
+probability of any p <= 0.05 is at most 0.05 (Maris & Oostenveld 2007). Its borders are not tested.
 """
 
 from __future__ import annotations
@@ -20,19 +19,21 @@ from scipy.ndimage import label
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.contingency import contingency
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables
+from ..entropy.symbols import as_symbols
+from ..response_checks import share_reached
 from ..trains import binned, scalar_time
-from .entropy.estimators import CLOSED_FORMS
-from .mutual_information import information_of_tables, mutual_information
+from .mutual_information import mutual_information
+from .pipeline import of_many
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
-from .symbols import as_symbols
-from .words import divides, from_start, in_window
-
-_CELLS_AT_ONCE = 4_000_000
+from .words import from_start, in_window, refuse_remainder
 
 
 @dataclass(frozen=True, eq=False)
 class InformationOverTime:
-    """Information in sliding windows and its clusters; made by `information_over_time`. Arrays are (n_windows,).
+    """Result of `information_over_time`. Arrays are (n_windows,).
 
     >>> one = np.ones(2)
     >>> table = pd.DataFrame({"start": [0.1], "stop": [0.3], "mass": [9.0], "p": [0.01]})
@@ -56,7 +57,7 @@ class InformationOverTime:
     p: np.ndarray
     """of each window by itself, not corrected for their number"""
     clusters: pd.DataFrame
-    """a row for each cluster: start, stop (s), mass (sum of z-scores) and p, which holds for all windows together"""
+    """a row per cluster: start, stop (s), mass (sum of z-scores) and p for all windows together"""
     correction: str
     n: int
     """trials"""
@@ -93,31 +94,31 @@ def information_over_time(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> InformationOverTime:
-    """Information about the stimulus in windows that slide over the trial, and a test for all windows together.
+    """Information about the stimulus in windows that slide over the trial, with one test.
 
-    The response of a window is its spike count, or with `bin_width` the word of counts in its bins. The test permutes stimuli and
-    compares clusters of windows with the largest clusters of the permutations: p of `clusters` holds for the whole time, however
-    many windows there are, while `p` of a window does not. In 10 of 200 experiments without information, with overlapping windows
-    and a gain that varied from trial to trial, a cluster had p <= 0.05.
+    The response of a window is its spike count, or with `bin_width` the word of counts in its bins.
+    p of `clusters` holds for the whole time, however many windows there are, while `p` of a window
+    does not. False alarms: docs/information.md.
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
     bin_width : time, scalar, of words; it has to divide the window. None (default) counts spikes
     neuron : number of the neuron; None (default) for a Block with one
-    threshold : between 0 and 1, the p of a window by itself below which it joins a cluster; it decides which clusters are found,
-        long ones of weak or short ones of strong information, and not how often there are false ones
-    bias : "panzeri-treves" (default), "plugin", "miller-madow", "chao-shen", "grassberger", see `mutual_information`
+    threshold : between 0 and 1, the p of a window below which it joins a cluster; it decides which
+        clusters are found, long and weak or short and strong, not how often false ones
+    bias : "panzeri-treves" (default), "plugin", "miller-madow", "chao-shen", "grassberger"
     n_shuffle, seed : permutations, at least 1, and their seed
     align, t_start, t_stop : the time over which windows slide, see `words`
 
     Raises
     ------
-    NsnnError : a window longer than the time or not divided by bin_width, a threshold outside (0, 1), too few permutations for it,
-        or what `rate_vs_temporal` refuses. Source: Maris & Oostenveld 2007, doi 10.1016/j.jneumeth.2007.03.024
+    NsnnError : a window longer than the time or not divided by bin_width, a threshold outside (0,
+        1), too few permutations for it, or what `rate_vs_temporal` refuses. Source: Maris &
+        Oostenveld 2007, doi 10.1016/j.jneumeth.2007.03.024
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -147,8 +148,8 @@ def information_over_time(
     if width > length * (1 + 1e-9):
         raise NsnnError(f"window = {window}: longer than the {length:.6g} s over which it slides")
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
-    if letter is not None and not divides(letter, width):
-        raise NsnnError(f"bin_width = {bin_width} doesn't divide the window of {width:.6g} s")
+    if letter is not None:
+        refuse_remainder(letter, width, f"bin_width = {bin_width}")
     start = hop * np.arange(int((length - width) / hop + 1e-9) + 1)
     stop = np.minimum(start + width, length)
     responses = []
@@ -165,19 +166,9 @@ def information_over_time(
     warned = [one.warning for one in found if one.warning]
     note = f"{len(warned)} of {len(found)} windows: {warned[0]}" if warned else None
     raw, null = np.array([one.value for one in found]), values[:, 1:]
-    return InformationOverTime(
-        offset + start,
-        offset + stop,
-        raw - null.mean(axis=1),
-        np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle)),
-        raw,
-        null.mean(axis=1),
-        p[:, 0],
-        clusters[["start", "stop", "mass", "p"]],
-        found[0].correction,
-        trains.n_trials,
-        note,
-    )
+    mean, se = null.mean(axis=1), np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle))
+    about = clusters[["start", "stop", "mass", "p"]], found[0].correction, trains.n_trials, note
+    return InformationOverTime(offset + start, offset + stop, raw - mean, se, raw, mean, p[:, 0], *about)
 
 
 def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
@@ -190,7 +181,8 @@ def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
 def permuted_information(
     labels: np.ndarray, responses: list[np.ndarray], method: str, n_shuffle: int, seed: int
 ) -> np.ndarray:
-    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data, and with labels permuted for all windows alike.
+    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted
+    labels.
 
     >>> labels = np.array([0, 1] * 10)
     >>> permuted_information(labels, [labels, 0 * labels], "plugin", 3, 0)[:, 0].round(6).tolist()
@@ -202,33 +194,14 @@ def permuted_information(
     out = np.empty((len(responses), len(all_labels)))
     for window, response in enumerate(responses):
         r, n_r = as_symbols(response, "response")
-        at_once = max(1, _CELLS_AT_ONCE // (n_s * n_r))
-        for first in range(0, len(all_labels), at_once):
-            some = all_labels[first : first + at_once]
-            cell = (np.arange(len(some))[:, None] * n_s + some) * n_r + r
-            tables = np.bincount(cell.ravel(), minlength=len(some) * n_s * n_r).reshape(-1, n_s, n_r)
-            out[window, first : first + at_once] = information_of_tables(
-                tables, CLOSED_FORMS[method], float(n_r)
-            )
-    return out
-
-
-def share_reached(values: np.ndarray) -> np.ndarray:
-    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
-
-    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
-    [[0.25, 1.0, 1.0, 0.5]]
-    """
-    k = values.shape[1]
-    out = np.empty(values.shape)
-    for row, own in zip(out, values, strict=True):
-        slack = 1e-12 * np.maximum(1.0, np.abs(own))
-        row[:] = (k - np.searchsorted(np.sort(own), own - slack)) / k
+        tables = (contingency(labels, r, n_s, n_r) for labels in all_labels)
+        out[window] = of_many(tables, lambda stack: information_of_tables(stack, method), n_s * n_r)
     return out
 
 
 def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:
-    """Runs of windows `above` of the first column, with first, last, mass and p; other columns are permutations, (n_windows, k).
+    """Runs of windows `above` of the first column, with first, last, mass and p; others are
+    permutations.
 
     >>> values = np.array([[0.0, 1, 0, 1], [9, 1, 0, 1], [9, 0, 1, 1]])
     >>> clusters_of(values, values > 1)[["first", "last", "p"]].values.tolist()

@@ -1,11 +1,12 @@
 """Information that one spike carries: about time in a repeated stimulus, or about a position.
 
-Both are relative entropies of two distributions, of the spikes and of the time spent, over bins of time or of
-place: I = sum_b p_b log2(p_b / o_b), p_b = n_b / N the share of the N spikes in bin b and o_b that of the time.
-Sampling makes p_b uneven even where the rate is not modulated. With independent (Poisson) spikes the excess is
-(B - 1) / (2 N ln 2), B the number of bins in which the neuron can fire (Miller 1955; Panzeri & Treves 1996, doi
-10.1080/0954898X.1996.11978656). Trains more regular than Poisson have less of it, bursting ones more; the
-jackknife, K I - (K - 1) mean I_(k) over K trials or stretches of time, follows the data.
+Both are relative entropies of two distributions, of the spikes and of the time spent, over bins of
+time or of place: I = sum_b p_b log2(p_b / o_b), p_b = n_b / N the share of the N spikes in bin b
+and o_b that of the time. Sampling makes p_b uneven even where the rate is not modulated. With
+independent (Poisson) spikes the excess is (B - 1) / (2 N ln 2), B the number of bins in which the
+neuron can fire (Miller 1955; Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656). Trains
+more regular than Poisson have less of it, bursting ones more; the jackknife, K I - (K - 1) mean
+I_(k) over K trials or stretches of time, follows the data.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ..entropy.symbols import as_symbols
 from ..estimate import Estimate, measure
-from ..response_checks import array_of, shuffle_test
+from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
-from .symbols import as_symbols
 from .words import windowed
 
 # Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
@@ -66,11 +67,12 @@ def _poisson(spikes: np.ndarray) -> np.ndarray:
 
 
 def _too_few(total: np.ndarray, se: float) -> list[str]:
-    """A warning when bins of low rate have too few spikes for the correction, whatever the others have.
+    """A warning when bins of low rate have too few spikes for the correction.
 
-    Of bins that hold one spike or none, f_1 and f_0 of them, the mean count is about f_1 / f_0. The share f_1 / N of the spikes is
-    taken for concentrated in the bins that happened to get one, which adds about f_1 / N log2(f_0 / f_1) bits. With fewer than
-    ten spikes per occupied bin f_1 = 0 may be chance too, and counts as one half.
+    Of bins that hold one spike or none, f_1 and f_0 of them, the mean count is about f_1 / f_0. The
+    share f_1 / N of the spikes is taken for concentrated in the bins that happened to get one,
+    which adds about f_1 / N log2(f_0 / f_1) bits. With fewer than ten spikes per occupied bin f_1 =
+    0 may be chance too, and counts as one half.
     """
     n, occupied = int(total.sum()), int((total > 0).sum())
     alone, empty = int((total == 1).sum()), int((total == 0).sum())
@@ -102,16 +104,9 @@ def _estimate(
             f"the mean of {null.size} shuffles is {null.mean():.2g} bit, above the error bar: the correction leaves as much "
             "where rates are flat; take wider bins or more trials"
         )
-    return Estimate(
-        value,
-        se=se,
-        correction=_NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none",
-        **shuffle_test(null, value),
-        n=n,
-        warning="; ".join(notes) or None,
-        unit="bit/spike",
-        se_method=None if math.isnan(se) else se_method,
-    )
+    correction = _NAMES[bias] if not (bias == "jackknife" and math.isnan(se)) else "none"
+    warning, how = "; ".join(notes) or None, None if math.isnan(se) else se_method
+    return with_test(value, se, correction, null, n=n, warning=warning, unit="bit/spike", se_method=how)
 
 
 @measure("bit/spike")
@@ -129,29 +124,29 @@ def information_per_spike(
 ) -> Estimate:
     """Information per spike about time in the stimulus, bit/spike, from repeats of one stimulus.
 
-    I = (1/T) integral of (r/rbar) log2(r/rbar) dt, r(t) the rate over repeats, as the sum over bins. It is exact for
-    any statistics of the spikes, and equals the information rate over the rate where spikes are independent given
-    the stimulus. Bins average the rate, which lowers I by about (bin^2/24) <r'^2/r> / (rbar ln 2): shorten the bin
-    until I converges. null_mean and p: each trial is shifted circularly by a random number of bins. n is the
-    number of spikes. Two standard errors contained the true value in 91 to 96 % of sessions with 2 to 40 spikes per bin.
+    I = (1/T) integral of (r/rbar) log2(r/rbar) dt, r(t) the rate over repeats, as the sum over
+    bins. It is exact for any statistics of the spikes, and equals the information rate over the
+    rate where spikes are independent given the stimulus. Bins lower I by about (bin^2/24) <r'^2/r>
+    / (rbar ln 2): shorten them until I converges. null_mean and p: each trial is shifted circularly
+    by a random number of bins. n is the number of spikes.
 
-    The correction needs spikes in every bin: 5 trials of sharp events above a low rate gave 2.9 instead of 2.3 bit. A warning
-    is set if there are fewer than two spikes per occupied bin; if bins of low rate may add more than .4 standard errors; if
-    the shuffles' mean exceeds the standard error; and below 8 trials, where the standard error is unreliable.
+    A warning is set for fewer than two spikes per occupied bin; if bins of low rate may add more
+    than .4 standard errors; if the shuffles' mean exceeds the standard error; and below 8 trials,
+    where the standard error is unreliable (docs/information.md).
 
     Parameters
     ----------
-    trains : the repeats of one neuron under one stimulus, see `as_repeats`; at least two for an error bar
-    bin_width : time, scalar (default 10 ms, a usual PSTH's); bins tile the window and the remainder is dropped
-    bias : "jackknife" over trials (default: it assumes nothing about the spikes' statistics), "poisson", or "none";
-        see the module
+    trains : the repeats of one neuron under one stimulus, see `as_repeats`; two for an error
+    bin_width : time, scalar (default 10 ms, a usual PSTH's); the window's remainder is dropped
+    bias : "jackknife" over trials (default, assumes nothing), "poisson", or "none"
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
     align, t_start, t_stop : the window, see `words`
 
     Raises
     ------
-    NsnnError : an unknown bias, trials of unequal length, or what `as_repeats` and `words` refuse. Warns once,
-        SilentNeuronWarning, without a spike (NaN). Source: Brenner et al. 2000, doi 10.1162/089976600300015259
+    NsnnError : an unknown bias, trials of unequal length, or what `as_repeats` and `words` refuse.
+        Warns once, SilentNeuronWarning, without a spike (NaN). Source: Brenner et al. 2000, doi
+        10.1162/089976600300015259
 
     >>> import quantities as pq
     >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
@@ -189,24 +184,25 @@ def skaggs_information(
 ) -> Estimate:
     """Information per spike about position (any label that changes with time), bit/spike.
 
-    I = sum_x o_x (l_x / l) log2(l_x / l), o_x the share of time at x, l_x the rate there and l the mean rate. se and
-    the jackknife leave out one of `n_blocks` stretches of time. null_mean and p: the counts are shifted circularly against
-    the positions. n is the number of spikes.
+    I = sum_x o_x (l_x / l) log2(l_x / l), o_x the share of time at x, l_x the rate there and l the
+    mean rate. se and the jackknife leave out one of `n_blocks` stretches of time. null_mean and p:
+    the counts are shifted circularly against the positions. n is the number of spikes.
 
     Parameters
     ----------
     counts : (n,) whole numbers, spikes in each bin of time
     position : (n,) whole numbers, where the animal was in each bin
     bias : "jackknife" over stretches (default), "poisson", or "none"; see the module
-    n_blocks : stretches of equal length, at least 2 and at most n; long against the time the position takes to change
+    n_blocks : stretches of equal length, at least 2 and at most n; long against changes of position
     n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
-    min_shift : bins, the least shift; long against the time that the counts stay correlated with the position
+    min_shift : bins, the least shift; long against the correlation of counts with the position
 
     Raises
     ------
-    NsnnError : lengths that differ, labels or counts that aren't whole numbers, negative counts, a number of blocks or a
-        shift that doesn't fit. Warns once, SilentNeuronWarning, without a spike (NaN). Source: Skaggs et al. 1993
-        (Advances in Neural Information Processing Systems 5, 1030-1037)
+    NsnnError : lengths that differ, labels or counts that aren't whole numbers, negative counts, a
+        number of blocks or a shift that doesn't fit. Warns once, SilentNeuronWarning, without a
+        spike (NaN). Source: Skaggs et al. 1993 (Advances in Neural Information Processing Systems
+        5, 1030-1037)
 
     >>> e = skaggs_information([0, 2, 0, 3, 0, 1], [4, 7, 4, 7, 4, 7], bias="none", n_blocks=2, n_shuffle=0)
     >>> round(e.value, 12), e.n

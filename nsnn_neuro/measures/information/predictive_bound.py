@@ -1,15 +1,17 @@
 """Lower bound on word information: cross-validated log-probability of the stimulus given the word.
 
-For any conditional law q(s | r), I(S; R) >= H(S) + E log2 q(S | R), with equality for the true one (Barber & Agakov 2003). With
-q fitted without the trial that it predicts, the mean over trials of log2 q(s_i | r_i) / p(s_i) is on average below the
-information, whatever the words' statistics. The candidates for q are Bayes' rule with p(r | s) estimated from the other trials,
+For any conditional law q(s | r), I(S; R) >= H(S) + E log2 q(S | R), with equality for the true one
+(Barber & Agakov 2003). With q fitted without the trial that it predicts, the mean over trials of
+log2 q(s_i | r_i) / p(s_i) is on average below the information, whatever the words' statistics. The
+candidates for q are Bayes' rule with p(r | s) estimated from the other trials,
 
     p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a),   q(s | r) proportional to p(s) p(r | s)^c,
 
-where b is the law of words pooled over stimuli, or the product of the letters' laws given s, frequencies or, of counts,
-normal laws; a is the number of trials that b counts for, and c <= 1 takes less than the full evidence, as dependent letters
-need. The highest candidate is the bound. The trial left out makes its stimulus one trial shorter; the counts of the other
-stimuli are scaled down alike, since otherwise the numbers of trials would give the stimulus away.
+where b is the law of words pooled over stimuli, or the product of the letters' laws given s,
+frequencies or, of counts, normal laws; a is the number of trials that b counts for, and c <= 1
+takes less than the full evidence, as dependent letters need. The highest candidate is the bound.
+The trial left out makes its stimulus one trial shorter; the counts of the other stimuli are scaled
+down alike, since otherwise the numbers of trials would give the stimulus away.
 """
 
 from __future__ import annotations
@@ -85,8 +87,8 @@ def predictive_bound(s: np.ndarray, words: np.ndarray, n_s: int) -> Bound:
 def _mean(gain: np.ndarray, times: np.ndarray) -> Bound:
     """Mean gain and its standard error, with two trials added that lose as much as any gained.
 
-    Near the most that can be known nearly all trials gain it and a rare one loses much: without such a trial in the sample its
-    mean is too high and its spread too small.
+    Near the most that can be known nearly all trials gain it and a rare one loses much: without
+    such a trial in the sample its mean is too high and its spread too small.
     """
     values, weights = np.append(gain, -gain.max()), np.append(times, 2.0)
     n = weights.sum()
@@ -95,7 +97,8 @@ def _mean(gain: np.ndarray, times: np.ndarray) -> Bound:
 
 
 def _normal(x: np.ndarray, counts: np.ndarray, present: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """ln of normal densities (m, n_s) of letters x (m,), from counts (letters, n_s) less the trial itself, `own` (m, n_s).
+    """ln of normal densities (m, n_s) of letters x (m,), from counts (letters, n_s) less `own` (m,
+    n_s).
 
     Variances are drawn towards their mean over stimuli as by four more trials.
     """

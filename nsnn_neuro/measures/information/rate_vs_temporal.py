@@ -1,4 +1,4 @@
-"""Rate against temporal code: information in the counts, latencies and words of one window, at several resolutions."""
+"""Rate against temporal code: information in counts, latencies and words at several resolutions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ import quantities as pq
 from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
+from ..entropy.contingency import contingency
+from ..entropy.estimators import CLOSED_FORMS
+from ..entropy.information_tables import information_of_tables, informations_without_one
+from ..entropy.symbols import as_symbols
 from ..estimate import jackknife_se
 from ..response_checks import permutation_p
 from ..trains import Trains, binned
-from .entropy.contingency import contingency
-from .entropy.estimators import CLOSED_FORMS
-from .mutual_information import information_of_tables, informations_without_one, mutual_information
+from .mutual_information import mutual_information
+from .pipeline import of_many
 from .shuffled_information import shuffle_within
-from .symbols import as_symbols
-from .words import divides, latency_bins, windowed
+from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
@@ -43,39 +45,41 @@ def rate_vs_temporal(
     t_start: Any = None,
     t_stop: Any = None,
 ) -> pd.DataFrame:
-    """Information about the stimulus in counts, first-spike latencies and words, as a table with a row per code.
+    """Information about the stimulus in counts, latencies and words: a row per code.
 
-    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count); information (bit), the gain
-    over shuffled stimuli, its se, p, verdict ("above chance" for p <= 0.05, or "not above chance"), raw (bit), the information
-    before the mean over shuffles (null_mean) is taken off, n (trials), correction, warning; over_count (bit), raw less that of the
-    count, over_count_se, over_count_null_mean, over_count_p. Without shuffles information is NaN, and se that of raw. Words of
-    counts contain the count, and finer words the coarser ones, so that with enough trials neither raw nor over_count can fall as
-    bins get finer; with too few the corrections fail first for the finest bins, with a warning.
+    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count);
+    the gain over shuffled stimuli, information (bit), its se, p, verdict (p <= 0.05), raw (bit,
+    before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit),
+    raw less that of the count, with over_count_se, over_count_null_mean, over_count_p. Without
+    shuffles information is NaN, and se that of raw. Words of counts contain the count, and finer
+    words coarser ones: with enough trials neither raw nor over_count can fall as bins get finer;
+    with too few the finest bins fail first, with a warning.
 
-    The null of over_count exchanges responses between trials of the same count: what counts tell stays, what times add goes.
-    over_count_null_mean is the mean difference then, over_count_p the fraction (1 + exchanges that reach the response's
-    information) / (1 + n_shuffle). Words of counts add nothing then, so their over_count_null_mean is the bias that `bias` left and
-    is taken off. Latencies, and binary words, may tell less than the count: their over_count is not shifted, and a small
-    over_count_p says that their times tell more than counts explain. over_count_se is the jackknife over trials of the difference,
-    or the standard deviation of the null where that is larger. Null and jackknife are of "panzeri-treves" where `bias` is no closed
-    form ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"); nothing is then taken off. An over_count with a large
-    over_count_p or a warning is no evidence of a temporal code.
+    The null of over_count exchanges responses between trials of the same count: what counts tell
+    stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is
+    the bias that `bias` left and is taken off. Latencies and binary words may tell less than the
+    count: theirs is not shifted, and a small over_count_p says that times tell more than counts
+    explain. over_count_se is the jackknife over trials, or the SD of the null if larger. Both are
+    of "panzeri-treves", and nothing is taken off, where `bias` is no closed form ("auto",
+    "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large over_count_p or a
+    warning is no evidence of a temporal code.
 
     Parameters
     ----------
-    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, which stimulus each trial had
+    stimulus : (n_trials,) whole numbers, texts, or floats that repeat, one per trial
     block : neo.Block, one Segment per trial
-    resolutions : times, (k,); each must divide the window. Default: those of 1, 2, 5, 10 and 50 ms that do
+    resolutions : times, (k,); that divide the window. Default: those of 1, 2, 5, 10, 50 ms
     neuron : number of the neuron; None (default) for a Block with one
-    saturation : of the words, "count" (default) or "binary", which forgets all but one spike per bin
-    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to the words, with "panzeri-treves" for the others
+    saturation : of the words, "count" (default) or "binary", at most one spike per bin
+    bias, n_shuffle, seed : see `mutual_information`; "shuffle" applies to words
     align, t_start, t_stop : the window, see `words`
 
     Raises
     ------
-    NsnnError : labels that are no categories or not one per trial, several neurons and none chosen, a resolution that
-        doesn't divide the window, or what `words` and `mutual_information` refuse. Sources: Strong et al. 1998, doi
-        10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi 10.1016/j.tins.2009.12.001
+    NsnnError : labels that are no categories or not one per trial, several neurons and none chosen,
+        a resolution that doesn't divide the window, what `words` and `mutual_information` refuse.
+        Sources: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2010, doi
+        10.1016/j.tins.2009.12.001
 
     >>> from nsnn_neuro import to_block
     >>> stimulus = [0, 1] * 40
@@ -112,7 +116,7 @@ def rate_vs_temporal(
 
 
 def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Codes (n_trials,) of the stimuli; NsnnError for another number of labels, or for one stimulus only.
+    """Codes (n_trials,) of at least two stimuli, one per trial.
 
     >>> labels_of_trials(["left", "right", "left"], 3)
     array([0, 1, 0])
@@ -151,9 +155,8 @@ def code_row(
 ) -> dict[str, Any]:
     """Columns of a code's row: `Estimate.row`, and what the code tells over the count.
 
-    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts`, their raw bits, is None for the counts;
-    `contains`: the
-    response determines the count. All else as for `rate_vs_temporal`.
+    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts`, their raw bits, is
+    None for the counts; `contains`: the response determines it.
 
     >>> labels, response = np.array([0, 1] * 20), np.array([0, 1] * 20)
     >>> row = code_row(labels, 0 * labels, response, 0.0, contains=False, bias="none", n_shuffle=0, seed=0)
@@ -177,34 +180,24 @@ def _over_count(
     n_shuffle: int,
     seed: int,
 ) -> dict[str, float | None]:
-    """Columns of the information gained over the count; `contains`: the response determines the count."""
+    """Columns of the information over the count; `contains`: the response determines it."""
     same = bias == "none" or bias in CLOSED_FORMS
     method = {"none": "plugin"}.get(bias, bias) if same else "panzeri-treves"
-    estimator = CLOSED_FORMS[method]
     (r, n_r), n_s, n_c = as_symbols(response, "response"), int(labels.max()) + 1, int(counts.max()) + 1
     table, of_counts = contingency(labels, r, n_s, n_r), contingency(labels, counts, n_s, n_c)
-    without = informations_without_one(table, method, float(n_r))[labels, r]
-    without = without - informations_without_one(of_counts, method, float(n_c))[labels, counts]
-    se, null = jackknife_se(without), np.empty(n_shuffle)
-    if not n_shuffle:
-        return {
-            "over_count": gain,
-            "over_count_se": se,
-            "over_count_null_mean": math.nan,
-            "over_count_p": math.nan,
-        }
-    rng = np.random.default_rng(seed)
-    for i in range(n_shuffle):
-        mixed = shuffle_within(counts, r[:, None], rng)[:, 0]
-        null[i] = information_of_tables(contingency(labels, mixed, n_s, n_r), estimator, float(n_r))
-    value = float(information_of_tables(table, estimator, float(n_r)))
-    left = float(null.mean() - information_of_tables(of_counts, estimator, float(n_c)))
-    return {
-        "over_count": gain - left if contains and same else gain,
-        "over_count_se": max(se, float(null.std())),
-        "over_count_null_mean": left,
-        "over_count_p": permutation_p(null, value),
-    }
+    without = informations_without_one(table, method)[labels, r]
+    without = without - informations_without_one(of_counts, method)[labels, counts]
+    p: float | None = math.nan
+    se, left = jackknife_se(without), math.nan
+    if n_shuffle:
+        rng = np.random.default_rng(seed)
+        mixed = (shuffle_within(counts, r[:, None], rng)[:, 0] for _ in range(n_shuffle))
+        tables = (contingency(labels, one, n_s, n_r) for one in mixed)
+        null = of_many(tables, lambda stack: information_of_tables(stack, method), table.size)
+        left = float(null.mean() - information_of_tables(of_counts, method))
+        p = permutation_p(null, float(information_of_tables(table, method)))
+        gain, se = gain - left if contains and same else gain, max(se, float(null.std()))
+    return {"over_count": gain, "over_count_se": se, "over_count_null_mean": left, "over_count_p": p}
 
 
 def of_one_neuron(trains: Trains, neuron: int | None) -> Trains:
@@ -234,9 +227,5 @@ def _dividing(resolutions: Any, length: float, apart: float) -> Sequence[float]:
     if widths.ndim != 1 or widths.size == 0 or not (widths > 0).all():
         raise NsnnError(f"resolutions = {resolutions}: expected at least one time, greater than 0")
     for width in widths:
-        if not divides(float(width), length, apart):
-            raise NsnnError(
-                f"resolutions has {width} s, which doesn't divide the window of {length} s: words would lack its "
-                "end; choose others, or t_start and t_stop"
-            )
+        refuse_remainder(float(width), length, f"{width} s of resolutions", apart)
     return [float(width) for width in widths]

@@ -6,22 +6,20 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..entropy.contingency import panzeri_treves_bias
+from ..entropy.information_tables import zero_spread
 from ..estimate import Estimate
-from .entropy.contingency import contingency, panzeri_treves_bias
-from .impossible_estimates import zero_spread
 from .mutual_information import mutual_information
+from .pipeline import read
 from .predictive_bound import predictive_bound
-from .symbols import as_symbols
 
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Number of trials that reach a precision; made by `plan_trials`. `int(plan)` is their sum over stimuli.
+    """Number of trials that reach a precision; made by `plan_trials`; `int(plan)` in all.
 
     >>> plan = TrialPlan(1200, 300.0, 0.049, 0.002, Estimate(0.4, 0.1, n=200))
     >>> int(plan)
@@ -56,20 +54,23 @@ class TrialPlan:
 def plan_trials(
     pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
 ) -> TrialPlan:
-    """Number of trials at which the standard error of `mutual_information` falls to `precision`, from a pilot experiment.
+    """Number of trials at which the standard error of `mutual_information` is `precision`.
 
     The error of N trials is taken as sqrt(se(N)^2 + left(N)^2) with
 
-        se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,  left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
+        se(N)^2 = v N_0 / N + z^2 (N_0 / N)^2,  v = se_0^2 - 2 z^2,
+        left(N) = (B_0 N_0 / N) min(1, n_s R / (3 N)),
 
-    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information (`zero_spread`), B_0 its Panzeri-Treves
-    bias, n_s and R its numbers of stimuli and responses. The variance of an information falls as 1 / N, but for the part it
-    has without any information, which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
-    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of predicting left-out
-    stimuli (`predictive_bound`), which is too low, and w a quarter of those trials but at least 1/2. Corrections of first
-    order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The smallest N whose error is at most
-    `precision` is returned, which may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number
-    that is needed on channels of .03 to .9 bit and 2 to 64 responses.
+    N_0 the pilot's trials, se_0 its standard error, z its spread at zero information
+    (`zero_spread`), B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses.
+    The variance of an information falls as 1 / N, but for the part it has without any information,
+    which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
+    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of
+    predicting left-out stimuli (`predictive_bound`), which is too low, and w a quarter of those
+    trials but at least 1/2. Corrections of first order leave about n_s R / (3 N) of the bias; bias
+    "plugin" leaves all of it. The smallest N whose error is at most `precision` is returned, which
+    may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number that
+    is needed on channels of .03 to .9 bit and 2 to 64 responses.
 
     Parameters
     ----------
@@ -79,9 +80,11 @@ def plan_trials(
 
     Raises
     ------
-    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a pilot without an error bar.
-        Source: Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656
+    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a
+        pilot without an error bar. Source: Panzeri & Treves 1996, doi
+        10.1080/0954898X.1996.11978656
 
+    >>> import numpy as np
     >>> s = np.repeat([0, 1], 20)
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 1, 0, 1], 4)]
     >>> plan = plan_trials((s, r), precision=0.05)
@@ -95,20 +98,18 @@ def plan_trials(
         )
     if not number(precision, "precision") > 0:
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
-    (s, n_s), (r, n_r) = as_symbols(pilot[0], "pilot[0]", category=True), as_symbols(pilot[1], "pilot[1]")
-    if s.size != r.size:
-        raise NsnnError(f"pilot has {s.size} stimuli and {r.size} responses: expected equal numbers")
+    data = read(labels=("pilot[0]",), **dict(zip(("pilot[0]", "pilot[1]"), pilot, strict=True)))
+    (n_s, n_r), s, table = data.sizes, data.codes["pilot[0]"], data.table
     estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
     n_0 = estimate.n
     if not estimate.se > 0:
         raise NsnnError(
             f"pilot of {n_0} trials has the error bar {estimate.se}: take a longer one, in which responses vary"
         )
-    table = contingency(s, r, n_s, n_r)
     b_0 = abs(float(panzeri_treves_bias(table)))
 
     zero = zero_spread(table) ** 2
-    predicted = predictive_bound(s, np.asarray(pilot[1]).reshape(n_0, -1), n_s).se ** 2
+    predicted = predictive_bound(s, data.letters, n_s).se ** 2
     first, filled = max(0.0, estimate.se**2 - 2.0 * zero), min(1.0, max(0.5, n_0 / (4.0 * n_s * n_r)))
     if predicted < first:
         first = first**filled * predicted ** (1.0 - filled)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.numba_jit import njit
-from .entropy.contingency import contingency
-from .entropy.estimators import panzeri_treves, profile
-from .symbols import read_symbols
+from ..entropy.contingency import contingency
+from ..entropy.estimators import panzeri_treves, profile
+from ..entropy.symbols import read_symbols
 
 SHUFFLES = 10  # of the letters, averaged
 
@@ -37,13 +37,14 @@ def shuffled_correction(
 ) -> tuple[float, float]:
     """H_sh(R|S) - H_ind(R|S) in bits and its standard error over the shuffles.
 
-    H_ind is the sum over letters of their entropies given s. H_sh is the entropy given s of words whose letters are
-    permuted over the trials of each stimulus, letter by letter, a mean over 10 such shuffles. Both estimate the same, so
-    adding the difference to an information changes its bias alone: that of H_sh is about the bias of H(R|S), and that of
-    H_ind is small. All entropies are corrected by Panzeri & Treves.
+    H_ind is the sum over letters of their entropies given s. H_sh is the entropy given s of words
+    whose letters are permuted over the trials of each stimulus, letter by letter, a mean over 10
+    such shuffles. Both estimate the same, so adding the difference to an information changes its
+    bias alone: that of H_sh is about the bias of H(R|S), and that of H_ind is small. All entropies
+    are corrected by Panzeri & Treves.
 
-    words are int (n, k), s int (n,) codes of n_s stimuli.
-    Source: Montemurro, Senatore & Panzeri 2007, doi 10.1162/neco.2007.19.11.2913; Panzeri et al. 2007,
+    words are int (n, k), s int (n,) codes of n_s stimuli. Source: Montemurro, Senatore & Panzeri
+    2007, doi 10.1162/neco.2007.19.11.2913; Panzeri et al. 2007,
         doi 10.1152/jn.00559.2007
 
     >>> words = np.array([[0, 0], [1, 1]] * 20)

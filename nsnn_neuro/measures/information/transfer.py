@@ -1,12 +1,11 @@
-"""Transfer entropy and active information storage of time series, with errors and nulls that respect autocorrelation.
+"""Transfer entropy and active information storage, for autocorrelated series.
 
-Errors. Samples of a time series depend on each other, so that a jackknife over samples is too small. Here blocks of time are left
-out or drawn, or groups of whole trials where there are enough. Blocks have to be long against the correlation time.
-
-Nulls. A surrogate takes the past of x from another time. It keeps the past words of x, y with its own past and the conditions, and
-nearly all of the autocorrelation of x, but destroys every relation between x and y. Shuffling the bins of x one by one will not
-do: an autocorrelated x shares chance fluctuations with an autocorrelated y for as long as its correlation lasts, unless the history
-of y is long enough to predict it.
+Samples of a series depend on each other, so the errors leave out or draw blocks of time, long
+against the correlation time, or groups of whole trials. A surrogate takes the past of x from
+another time. It keeps the past words of x, y with its own past and the conditions, and most of the
+autocorrelation of x, but no relation between x and y. Shuffling single bins would not do: an
+autocorrelated x shares chance fluctuations with an autocorrelated y, unless its history predicts
+it.
 """
 
 from __future__ import annotations
@@ -16,27 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
+from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..entropy.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import shuffle_test
+from ..response_checks import with_test
 from ..trains import SilentNeuronWarning
-from .conditional import few_samples
-from .conditional_tables import local_of_counts
-from .entropy.entropy import SYMMETRIC, choose
 from .histories import draw_shifts, orders, stretches, words_of
-from .impossible_estimates import possible
 from .ksg import spread_columns
-from .mutual_information import by_chance, with_notes
+from .pipeline import OF_PAIRS, few_samples, judged
 from .transfer_estimators import Discrete, Gaussian, Neighbours
-from .transfer_samples import Histories, check_null, check_surrogates, need_target, read_histories
+from .transfer_samples import Histories, Options, need_target, read_histories
 
-ESTIMATORS = ("discrete", "gaussian", "ksg")
-BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
-_DEFAULT = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
-FEWEST = 20
-"""resamples of a bootstrap"""
 _CURE = "shorter histories, fewer conditions or fewer symbols"
 
 
@@ -60,54 +51,55 @@ def transfer_entropy(
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
-    """Transfer entropy from x to y: what the past of x tells about y beyond y's own past, in bits per bin.
+    """Transfer entropy from x to y: what x's past tells about y beyond y's own, in bits per bin.
 
-    TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last values of z too, if there is one.
-    It measures prediction and does not prove a connection. A third series that drives both gives a transfer, unless it is in z.
-    With a k too short for the memory of y, x can stand in for the past of y.
+    TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last
+    values of z too. It measures prediction and does not prove a connection: a third series that
+    drives both gives a transfer unless it is in z, and with too short a k
+    x stands in for the past of y.
 
-    - "discrete": spike counts or other symbols; `conditional_information` of the histories as words. k past values of A
-      symbols are A^k words, and 4 samples are needed for each combination of all pasts and value of y.
-    - "gaussian": 1/2 log2 of the ratio of the residual variances of two linear regressions of y, without and with x (Granger).
-    - "ksg": continuous values, from distances to the n_neighbors-th neighbour, psi(n) + <psi(n_past) - psi(n_past,x) -
-      psi(n_past,y)>; it takes long beyond some 10^4 samples.
+    - "discrete": symbols such as counts; `conditional_information` of the histories as words. k
+      past values of A symbols are A^k words; each needs 4 samples per value of y.
+    - "gaussian": 1/2 log2 of the ratio of residual variances of y, without and with x (Granger).
+    - "ksg": continuous values, psi(n) + <psi(n_past) - psi(n_past,x) - psi(n_past,y)> from
+      distances to the n_neighbors-th neighbour; slow beyond some 10^4 samples.
 
-    The null: each surrogate takes the past of x from another time. "shift" turns it around each trial by at least `min_shift` bins;
-    "block" cuts it into blocks of `block_length` bins and permutes them; both test for independent series and see what a
-    stimulus makes x and y do alike as a transfer. "trial_shuffle" takes it from another trial, which keeps what is
-    locked to the stimulus. p is uniform for independent series, also with autocorrelation. "within_past" ("discrete") permutes the
-    pasts of x among bins with the same past of y and z: for x that y or z nearly determines, where the others make p too small;
-    right only if k covers the memory of y.
+    Each surrogate takes the past of x from another time. "shift" turns it around each trial by at
+    least `min_shift` bins; "block" permutes blocks of `block_length` bins; both test for
+    independent series, and count what a stimulus makes x and y do alike as a transfer.
+    "trial_shuffle" takes it from another trial, which keeps what is locked to the stimulus.
+    "within_past" ("discrete") permutes the pasts of x among bins with the same past of y and z: for
+    an x that these nearly determine, where the others make p too small, if k covers y's memory.
 
     Parameters
     ----------
-    x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; histories stay within a trial
-    k : length of y's history in bins; "cv" takes the length, up to 8, that predicts y best (`history_length`)
+    x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; within trials
+    k : length of y's history in bins; "cv": that up to 8 which predicts y best (`history_length`)
     l, lag : length of x's history, and the bins from its latest value to the present
     z : None, one more series of the same shape, or several, (m, *shape)
     estimator : see above
-    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information`, such as "quadratic" (random
-        halves and quarters of the samples), "digamma" for "gaussian"; "plugin" makes no correction
+    bias : None for the estimator's own: "panzeri-treves" or another of `conditional_information`,
+        "digamma" for "gaussian"; "plugin" makes no correction
     null, n_shuffle, block_length, seed : of the surrogates; n_shuffle = 0 for no null
-    min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter shifts can put the past of x at
-        the effect of y on x
+    min_shift : bins; None is ten times the longest history, at most a quarter of a trial. Shorter
+        shifts can put the past of x at the effect of y on x
     n_blocks : of time, or of trials, that the jackknife leaves out
-    n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates of n_blocks - 1 of the blocks
-        drawn with replacement (bootstrap)
+    n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates
+        of n_blocks - 1 of the blocks drawn with replacement (bootstrap)
     n_neighbors : of "ksg"
 
     Returns
     -------
-    Estimate in bits per bin; n is the number of samples, z = (value - null_mean) / SD of the null. se is the jackknife or
-    bootstrap over blocks, or the spread without transfer if that is larger. NaN with one warning if x or y is constant
-    ("discrete"). `warning` as for `conditional_information`, and where surrogates show that the correction leaves a bias of more
-    than half of se
+    Estimate in bits per bin; n samples, z = (value - null_mean) / SD of the null; se is at least
+    the spread without transfer. NaN with one warning if x or y is constant ("discrete"). `warning`
+    as for `conditional_information`, and where surrogates show a bias of more than half of se
 
     Raises
     ------
-    NsnnError : different shapes, values that don't fit the estimator, NaN, series shorter than histories and blocks, too many
-        words, a constant column or one that others determine ("gaussian", "ksg"). Sources: Schreiber 2000, doi
-        10.1103/PhysRevLett.85.461; Wibral et al. 2013, doi 10.1371/journal.pone.0055809 (lag); Barnett, Barrett & Seth 2009, doi
+    NsnnError : different shapes, values that don't fit the estimator, NaN, series shorter than
+        histories and blocks, too many words, a constant column or one that others determine
+        ("gaussian", "ksg"). Sources: Schreiber 2000, doi 10.1103/PhysRevLett.85.461; Wibral et al.
+        2013, doi 10.1371/journal.pone.0055809 (lag); Barnett, Barrett & Seth 2009, doi
         10.1103/PhysRevLett.103.238701; Frenzel & Pompe 2007, doi 10.1103/PhysRevLett.99.204101
 
     >>> rng = np.random.default_rng(0)
@@ -116,30 +108,14 @@ def transfer_entropy(
     >>> print(f"{transfer_entropy(x, y):.3f}, back {transfer_entropy(y, x).p:.2f}")
     0.265 ± 0.009, back 0.24
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    check_surrogates(null, min_shift, block_length)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    options = Options(
+        estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed, null, min_shift, block_length
+    ).checked()
     need_target(y)
     found = read_histories(x, y, z, k, l, lag, estimator)
     if found is None:
-        return _constant(bias, estimator, x)
-    rng = np.random.default_rng(seed)
-    result, _ = estimate(
-        found,
-        estimator,
-        bias,
-        n_neighbors,
-        rng,
-        null,
-        n_shuffle,
-        min_shift,
-        block_length,
-        n_blocks,
-        n_resample,
-        "x or y",
-    )
-    return result
+        return _constant(options)
+    return estimate(found, options, np.random.default_rng(seed), "x or y")[0]
 
 
 @suggest_keywords
@@ -155,15 +131,14 @@ def active_information(
     n_neighbors: int = 4,
     seed: int = 0,
 ) -> Estimate:
-    """Active information storage of a series: what its past tells about its present, in bits per bin.
+    """Active information storage: what the past of x tells about x, in bits per bin.
 
-    A(X) = I(X_t; X_(t-1), ..., X_(t-k)). The null permutes the bins: a series without memory. Estimators, corrections and errors
-    are those of `transfer_entropy`.
+    A(X) = I(X_t; X_(t-1), ..., X_(t-k)). The null permutes the bins: a series without memory.
 
     Parameters
     ----------
-    x, k, estimator, bias, n_shuffle, n_blocks, n_resample, n_neighbors, seed : as for `transfer_entropy`, and so the result and
-        the errors
+    x, k, estimator, bias, n_shuffle, n_blocks, n_resample, n_neighbors, seed : as for
+        `transfer_entropy`, and so the result and the errors
 
     Source: Lizier, Prokopenko & Zomaya 2012, doi 10.1016/j.ins.2012.04.016
 
@@ -172,16 +147,12 @@ def active_information(
     >>> f"{active_information(x):.2f}"
     '0.51 ± 0.01'
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    options = Options(estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed).checked()
     found = read_histories(x, None, None, k, 1, 1, estimator)
     if found is None:
-        return _constant(bias, estimator, x)
-    rng = np.random.default_rng(seed)
-    return estimate(
-        found, estimator, bias, n_neighbors, rng, "permute", n_shuffle, 1, None, n_blocks, n_resample, "x"
-    )[0]
+        return _constant(options)
+    options = options._replace(null="permute", min_shift=1)
+    return estimate(found, options, np.random.default_rng(seed), "x")[0]
 
 
 @suggest_keywords
@@ -195,19 +166,18 @@ def local_transfer_entropy(
     lag: int = 1,
     seed: int = 0,
 ) -> np.ndarray:
-    """Local (pointwise) transfer entropy of each bin, log2 p(y_t | past of x and y) / p(y_t | past of y), in bits.
+    """Local transfer entropy of each bin, log2 p(y_t | past of x, y) / p(y_t | past of y), bits.
 
-    Its mean is the plug-in transfer entropy of symbols. In a bin with a negative value the past of x was misleading about y.
+    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading.
 
     Parameters
     ----------
-    x, y, k, l, z, lag, seed : as for `transfer_entropy` with the estimator "discrete", and so the errors
+    x, y, k, l, z, lag, seed : as for `transfer_entropy` ("discrete"), and so the errors
 
     Returns
     -------
-    bits, of the shape of y; NaN where the histories are not complete, and everywhere, with one warning, if x or y is constant
-
-    Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
+    bits, of the shape of y; NaN without complete histories, and everywhere, with one warning, if x
+    or y is constant. Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
 
     >>> local_transfer_entropy([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1]).round(2)
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
@@ -219,52 +189,29 @@ def local_transfer_entropy(
     if found is None:
         warn("x or y is constant: its transfer entropy is NaN", SilentNeuronWarning)
         return out
-    discrete = _estimator(found, "discrete", "plugin", 4, np.random.default_rng(seed))
-    assert isinstance(discrete, Discrete)
-    (context, n_c), (past_x, n_x) = words_of(found.context, "y"), words_of(found.x, "x")
-    values = local_of_counts(context, past_x, found.y, (n_c, n_x, int(found.y.max()) + 1))
+    data = _discrete(found, "plugin", np.random.default_rng(seed)).data
+    values = local_of_counts(data.table, **data.codes)
     rows = out.reshape(found.n_trials, -1)
     rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
     return out
 
 
-def check_numbers(n_shuffle: Any, n_blocks: Any, n_resample: Any, seed: Any) -> None:
-    """NsnnError for what is no number of surrogates, blocks or resamples, or no seed.
-
-    >>> check_numbers(100, 20, 200, 0)
-    """
-    check(n_shuffle=n_shuffle, n_blocks=n_blocks, n_resample=n_resample, seed=seed)
-    if 0 < n_resample < FEWEST:
-        raise NsnnError(f"n_resample = {n_resample}: expected 0, for the jackknife, or at least {FEWEST}")
-
-
-def check_estimator(estimator: str, bias: str | None) -> str:
-    """The bias correction by name, that of the estimator for None; NsnnError for one that does not belong to it.
-
-    >>> check_estimator("gaussian", None), check_estimator("discrete", "none")
-    ('digamma', 'plugin')
-    """
-    one_of(estimator, ESTIMATORS, "estimator")
-    if bias is None:
-        return _DEFAULT[estimator]
-    if estimator == "ksg":
-        raise NsnnError(f"bias = {bias!r}: estimator = 'ksg' takes none; leave it out")
-    check(bias=bias)
-    return choose(bias, BIASES[estimator], "bias")
+def _discrete(found: Histories, bias: str, rng: np.random.Generator) -> Discrete:
+    words = words_of(found.context, "y"), words_of(found.x, "x")
+    return Discrete((found.y, int(found.y.max()) + 1), *words, found.n_trials, bias, rng)
 
 
 def _estimator(
-    found: Histories, estimator: str, bias: str, n_neighbors: int, rng: np.random.Generator
+    found: Histories, options: Options, rng: np.random.Generator
 ) -> Discrete | Gaussian | Neighbours:
-    if estimator == "discrete":
-        size = int(found.y.max()) + 1
-        words = words_of(found.context, "y"), words_of(found.x, "x")
-        return Discrete((found.y, size), *words, found.n_trials, bias, rng)
+    bias, n_neighbors = options.bias, options.n_neighbors
+    if options.estimator == "discrete":
+        return _discrete(found, bias, rng)
     y, context, x = found.y, found.context, found.x
     for part, name in ((y[:, None], "y"), (context, "y or z"), (x, "x")):
         if part.shape[1] and (np.ptp(part, axis=0) == 0).any():
             raise NsnnError(f"{name}: constant, it carries no information; leave it out")
-    if estimator == "gaussian":
+    if options.estimator == "gaussian":
         y, context, x = (part - part.mean(0) for part in (y, context, x))
         return Gaussian(y / y.std(), context / context.std(0), x / x.std(0), bias)
     if n_neighbors > y.size - 2:
@@ -275,28 +222,17 @@ def _estimator(
 
 
 def estimate(
-    found: Histories,
-    estimator: str,
-    bias: str,
-    n_neighbors: int,
-    rng: np.random.Generator,
-    null: str,
-    n_shuffle: int,
-    min_shift: int | None,
-    block_length: int | None,
-    n_blocks: int,
-    n_resample: int,
-    name: str,
+    found: Histories, options: Options, rng: np.random.Generator, name: str
 ) -> tuple[Estimate, np.ndarray]:
-    """The estimate of samples that were read, with its error and null, and the values (n_shuffle,) of the null."""
-    n = found.y.size
-    each = n // found.n_trials
+    """The estimate with its error and null, and the values (n_shuffle,) of the null."""
+    n, null, n_shuffle, bias = found.y.size, options.null, options.n_shuffle, options.bias
+    each, n_blocks, n_resample = n // found.n_trials, options.n_blocks, options.n_resample
     if n < max(10, 2 * n_blocks):
         raise NsnnError(
             f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
         )
-    min_shift = check_null(null, found, min_shift, block_length)
-    one = _estimator(found, estimator, bias, n_neighbors, rng)
+    min_shift = options.least_shift(found)
+    one = _estimator(found, options, rng)
     edges = stretches(found.n_trials, each, n_blocks)
     se = math.nan if n_resample else float(jackknife_se(one.without(edges)))
     if null == "permute":
@@ -304,14 +240,14 @@ def estimate(
     elif null == "within_past":
         if not isinstance(one, Discrete):
             raise NsnnError(
-                f"null = 'within_past' with estimator = {estimator!r}: expected estimator = 'discrete'"
+                f"null = 'within_past' with estimator = {options.estimator!r}: expected estimator = 'discrete'"
             )
         values = one.null_within(rng, n_shuffle)
     elif null == "shift" and isinstance(one, Discrete) and bias != "quadratic":
         values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
     else:
         drawn = orders(
-            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=block_length
+            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=options.block_length
         )
         values = one.null(drawn)
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
@@ -321,19 +257,16 @@ def estimate(
         se = float(one.resampled(edges, times).std(ddof=1))
     how = "bootstrap" if n_resample else "jackknife"
     how += " over groups of trials" if found.n_trials >= n_blocks else " over blocks of time"
-    result = Estimate(
-        one.value, max(se, one.spread), bias, n=n, se_method=how, z=z, **shuffle_test(values, one.value)
-    )
+    result = with_test(one.value, max(se, one.spread), bias, values, n=n, se_method=how, z=z)
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
-        return with_notes(result, result.value, [left]), values
-    value, impossible = possible(result, one.most, "the past of x")
-    few = few_samples(bias, n, one.pairs, one.shape[2], _CURE)
-    return with_notes(result, value, [impossible, few, by_chance(result, one.spread), left]), values
+        return judged(result, last=left), values
+    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], OF_PAIRS, _CURE)
+    return judged(result, one.data.most, "the past of x", [few], one.spread, left), values
 
 
 def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
-    """A warning where the correction leaves the surrogates, which have no transfer, further from zero than half an error bar."""
+    """A warning where surrogates are further from zero than half an error bar."""
     if null.size < 10 or found.null_mean is None:
         return None
     sure = 4 * float(null.std(ddof=1)) / math.sqrt(null.size)
@@ -345,7 +278,7 @@ def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
     )
 
 
-def _constant(bias: str, estimator: str, x: Any) -> Estimate:
+def _constant(options: Options) -> Estimate:
     message = "a series is constant, as of a silent neuron: the information is NaN"
     warn(message, SilentNeuronWarning)
-    return Estimate(math.nan, correction=bias, n=0, warning=message)
+    return Estimate(math.nan, correction=options.bias, n=0, warning=message)

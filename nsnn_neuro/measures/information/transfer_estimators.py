@@ -1,6 +1,7 @@
-"""Estimators of transfer entropy: discrete (tables), Gaussian (regression), KSG (nearest neighbours).
+"""Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past and that of the conditions) and the past of x, one row per sample, and has
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per
+sample, and has
 
     value                  the estimate in bits
     spread                 its standard deviation without any transfer, if samples were independent
@@ -8,14 +9,14 @@ Each holds the target y, its context (its own past and that of the conditions) a
     resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
     null(order)            the estimate with x's past taken from other samples
 
-The KSG estimator is a mean of local terms, so that `without` and `resampled` leave out and draw terms, not samples.
+The KSG estimator is a mean of local terms, of which blocks are left out and drawn.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise, repeat
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -24,24 +25,18 @@ from scipy.special import digamma
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from .conditional_tables import (
-    CELLS_AT_ONCE,
-    conditional_of_tables,
-    conditional_spread,
-    count_shuffled,
-    refuse_large,
-)
-from .entropy.contingency import LN2
-from .entropy.entropy import SYMMETRIC
-from .entropy.extrapolation import PARTITIONS
+from ..entropy.contingency import LN2
+from ..entropy.extrapolation import PARTITIONS
+from ..entropy.information_tables import conditional_of_tables, conditional_spread, refuse_large
 from .ksg import SHARED
+from .pipeline import CELLS_AT_ONCE, Columns, of_many
 
 _CLOSEST = 1e-10  # of the variance: what is left of a column that others determine
 
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled
 def _count_rotated(place: np.ndarray, x: np.ndarray, shifts: np.ndarray, tables: np.ndarray) -> None:
-    """Add to tables (n, cells) the cells place + x, with each trial of x (n_trials, m) turned by shifts (n, n_trials)."""
+    """Add cells place + x to tables (n, cells), each trial of x turned by shifts (n, n_trials)."""
     n_trials, m = place.shape
     for i in range(shifts.shape[0]):
         table = tables[i]
@@ -73,47 +68,29 @@ class Discrete:
     ) -> None:
         self.bias, self.n = bias, y[0].size
         self.parts = _partitions(self.n, rng) if bias == "quadratic" else []
-        self.shape = (context[1], x[1], y[1])
         refuse_large({"the past of y and z": context[1], "the past of x": x[1], "y": y[1]}, self.n)
-        self.place = (context[0] * (x[1] * y[1]) + y[0]).astype(np.int32).reshape(n_trials, -1)
+        self.data = Columns({"z": context[0], "x": x[0], "y": y[0]}, (context[1], x[1], y[1]))
+        self.cells = self.data.cells()
         self.x = (x[0] * y[1]).astype(np.int32).reshape(n_trials, -1)
-        self.cells = (self.place + self.x).ravel()
-        self.table = np.bincount(self.cells, minlength=math.prod(self.shape)).reshape(self.shape)
-        self.pairs = int((self.table.sum(2) > 0).sum())
+        self.place = self.cells.astype(np.int32).reshape(n_trials, -1) - self.x
         self.value = float(self._of_samples([self.cells])[0])
-        self.spread = conditional_spread(self.table)
-        by_pair = self.table.sum(2)
-        sizes = by_pair.sum(1)
-        used = by_pair[sizes > 0]
-        p = used / used.sum(1, keepdims=True)
-        logs = np.log2(np.where(p > 0, p, 1.0))
-        self.most = float(-(sizes[sizes > 0] @ (p * logs).sum(1)) / self.n)
+        self.spread = conditional_spread(self.data.table)
 
     def _of(self, tables: np.ndarray) -> np.ndarray:
         name = "plugin" if self.bias == "quadratic" else self.bias
-        return conditional_of_tables(tables, SYMMETRIC[name], float(self.shape[2]))
-
-    def _rotated(self, shifts: np.ndarray) -> np.ndarray:
-        tables = np.zeros((len(shifts), math.prod(self.shape)), dtype=np.int32)
-        _count_rotated(self.place, self.x, shifts, tables)
-        return tables.reshape(-1, *self.shape)
+        return conditional_of_tables(tables.reshape(-1, *self.data.sizes), name, float(self.data.sizes[2]))
 
     def _of_many(self, tables: Iterable[np.ndarray]) -> np.ndarray:
-        """Estimates of tables, many at once."""
-        at_once = max(1, CELLS_AT_ONCE // math.prod(self.shape))
-        parts, rest = [np.empty(0)], iter(tables)
-        while chunk := list(islice(rest, at_once)):
-            parts.append(self._of(np.array(chunk).reshape(-1, *self.shape)))
-        return np.concatenate(parts)
+        return of_many(tables, self._of, self.data.table.size)
 
     def _of_samples(
         self, samples: Iterable[np.ndarray], taken: Iterable[np.ndarray] | None = None
     ) -> np.ndarray:
-        """Estimates of lists of cells, one for each sample or, with `taken`, for each sample that it lists.
+        """Estimates of lists of cells, one for each sample (that `taken` lists).
 
-        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, as `quadratic_extrapolation`.
+        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3.
         """
-        size = math.prod(self.shape)
+        size = self.data.table.size
         if not self.parts:
             return self._of_many(np.bincount(cells, minlength=size) for cells in samples)
         rows: Iterable[Any] = repeat(slice(None)) if taken is None else taken
@@ -134,7 +111,7 @@ class Discrete:
         if self.parts:
             kept = [np.r_[0:a, b : self.n] for a, b in pairwise(edges)]
             return self._of_samples((self.cells[one] for one in kept), kept)
-        table = self.table.ravel()
+        table = self.data.table.ravel()
         return self._of_many(
             table - np.bincount(self.cells[a:b], minlength=table.size) for a, b in pairwise(edges)
         )
@@ -147,27 +124,20 @@ class Discrete:
 
     def null_of_shifts(self, shifts: np.ndarray) -> np.ndarray:
         """Estimates (n,) of circular shifts (n, n_trials), many tables at once."""
-        at_once = max(1, CELLS_AT_ONCE // math.prod(self.shape))
-        parts = [self._of(self._rotated(shifts[i : i + at_once])) for i in range(0, len(shifts), at_once)]
-        return np.concatenate([np.empty(0), *parts])
+        cells = self.data.table.size
+        at_once, values = max(1, CELLS_AT_ONCE // cells), [np.empty(0)]
+        for first in range(0, len(shifts), at_once):
+            tables = np.zeros((len(shifts[first : first + at_once]), cells), dtype=np.int32)
+            _count_rotated(self.place, self.x, shifts[first : first + at_once], tables)
+            values.append(self._of(tables))
+        return np.concatenate(values)
 
     def null_within(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Estimates of n permutations of x's past among the samples of each context."""
-        n_c, n_x, n_y = self.shape
-        context, y = np.divmod(self.place.ravel(), n_x * n_y)
-        order = np.argsort(context, kind="stable")
-        starts = np.append(0, np.cumsum(np.bincount(context, minlength=n_c)))
-        x, y = self.x.ravel()[order] // n_y, y[order]
-
-        first = np.repeat(np.arange(n_c), np.diff(starts)) * (n_x * n_y) + y
-
-        def shuffled() -> Iterator[np.ndarray]:
-            for _ in range(n):
-                table = np.zeros((n_c * n_x, n_y), dtype=np.int64)
-                count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
-                yield first + x * n_y if self.parts else table
-
-        return self._of_samples(shuffled()) if self.parts else self._of_many(shuffled())
+        mixed = self.data.permuted_within(n, rng)
+        if self.parts:
+            return self._of_samples(one.cells() for one, _ in mixed)
+        return self._of_many(table for _, table in mixed)
 
     def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
         """Estimates with x's past taken from the samples of each order."""
@@ -253,7 +223,7 @@ def _refuse_determined(left: np.ndarray, of: np.ndarray) -> None:
 
 
 class Neighbours:
-    """Distances to the n_neighbors-th neighbour of (y, context, x's past), columns in units of their SD."""
+    """Distances to the k-th neighbour of (y, context, x's past), columns in units of their SD."""
 
     def __init__(self, y: np.ndarray, context: np.ndarray, x: np.ndarray, n_neighbors: int) -> None:
         self.n, self.k = y.size, n_neighbors
@@ -266,7 +236,7 @@ class Neighbours:
         self.most = math.inf
 
     def _local(self, order: np.ndarray) -> np.ndarray:
-        """Local terms (n,) in bits: psi(k) + psi(n_context + 1) - psi(n_context,x + 1) - psi(n_context,y + 1)."""
+        """Local terms (n,), bits: psi(k) + psi(n_c + 1) - psi(n_c,x + 1) - psi(n_c,y + 1)."""
         x = self.x[order]
         both = np.hstack([self.with_y, x])
         reach = cKDTree(both).query(both, k=[self.k + 1], p=np.inf)[0][:, 0]
@@ -286,12 +256,12 @@ class Neighbours:
         return (self.terms.sum() - sums) / (self.n - np.diff(edges))
 
     def resampled(self, edges: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Means (m,) of the terms with each block taken as often as `times`, (m, n_blocks), says."""
+        """Means (m,) of the terms with each block taken `times`, (m, n_blocks)."""
         return (times @ np.add.reduceat(self.terms, edges[:-1])) / (times @ np.diff(edges))
 
 
 def _tree(points: np.ndarray) -> cKDTree | np.ndarray:
-    """A tree, or in one dimension sorted values, which are searched faster; empty for no columns."""
+    """A tree, or sorted values of one dimension (faster); empty for no columns."""
     if points.shape[1] == 0:
         return np.empty(0)
     return np.sort(points[:, 0]) if points.shape[1] == 1 else cKDTree(points)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from ...core.checks import LARGEST, flag, fraction, suggest_keywords, whole
+from ...core.checks import flag, fraction, suggest_keywords
 from ...core.errors import FormatError, NsnnError
 from ...core.file_limits import Budget
 from ...core.parallel import check_jobs
@@ -23,15 +23,15 @@ from ...core.warn import warn
 from ..response_checks import array_of
 from ..trains import SilentNeuronWarning
 from .histories import read_series
-from .transfer import check_estimator, check_numbers, estimate
-from .transfer_samples import check_lengths, check_surrogates, histories_of
+from .transfer import estimate
+from .transfer_samples import Options, check_lengths, histories_of
 
 _FIELDS = ("value", "se", "null_mean", "z", "p")
 
 
 @dataclass(frozen=True)
 class TransferEntropyMatrix:
-    """Transfer entropy from each series i to each series j; made by `transfer_entropy_matrix`. The diagonal is NaN.
+    """Result of `transfer_entropy_matrix`, from each series i to each j. The diagonal is NaN.
 
     >>> off = np.array([[np.nan, 0.3], [0.0, np.nan]])
     >>> null = np.random.default_rng(0).normal(0, 0.01, (2, 2, 99))
@@ -63,10 +63,11 @@ class TransferEntropyMatrix:
         return self.value - self.null_mean
 
     def pooled_p(self) -> np.ndarray:
-        """(n, n) share of the surrogates of all pairs that reach z, each in units of the others of its own pair.
+        """(n, n) share of the surrogates of all pairs that reach z, in units of its own pair.
 
-        With some hundred surrogates the p of one pair cannot be small enough for a test of many pairs; that of all can. The null
-        is assumed to have one shape in all pairs. NaN without surrogates, or where all surrogates of a pair are equal.
+        With some hundred surrogates the p of one pair cannot be small enough for a test of many
+        pairs; that of all can. The null is assumed to have one shape in all pairs. NaN without
+        surrogates, or where all surrogates of a pair are equal.
         """
         n = self.null.shape[-1]
         if n < 3:
@@ -83,7 +84,7 @@ class TransferEntropyMatrix:
         return out
 
     def significant(self, rate: float = 0.05) -> np.ndarray:
-        """(n, n) True for the pairs that are found with at most a share `rate` of false ones, by `pooled_p`.
+        """(n, n) True for the pairs found with at most a share `rate` of false ones.
 
         Source: Benjamini & Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x
         """
@@ -95,7 +96,7 @@ class TransferEntropyMatrix:
         return out
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per pair: source, target, gain, se, raw (`value`), null_mean, z, p, pooled_p, significant (at the rate 0.05)."""
+        """A row per pair: source, target, gain, se, raw, null_mean, z, p, pooled_p, significant."""
         at = np.nonzero(~np.eye(len(self.value), dtype=bool))
         columns = {"gain": self.gain[at], "se": self.se[at], "raw": self.value[at]}
         columns |= {name: getattr(self, name)[at] for name in _FIELDS[2:]}
@@ -125,16 +126,18 @@ def transfer_entropy_matrix(
     resume: bool = True,
     progress: Any = None,
 ) -> TransferEntropyMatrix:
-    """Transfer entropy of all ordered pairs of series, in bits per bin, each with its error, surrogates and p.
+    """Transfer entropy of all ordered pairs of series, bits per bin, with errors and p.
 
-    Pairs are estimated as by `transfer_entropy`, each alone: what a third series passes on is not taken out. The result does not
-    depend on `n_jobs`. With `out` the pairs of each finished target are kept in that file, and the same call continues there.
+    Each pair is estimated alone, as by `transfer_entropy`: what a third series passes on is not
+    taken out. The result does not depend on `n_jobs`. With `out` each finished target is kept in
+    that file, and the same call continues there.
 
     Parameters
     ----------
     series : (n, n_bins), or (n_trials, n, n_bins) as `words(block, bin_width=...)`
-    k, l, lag, estimator, bias, null, n_shuffle, min_shift, block_length, n_blocks, n_resample, n_neighbors : as for
-        `transfer_entropy`
+    k, l, lag, estimator, bias, null, n_shuffle, min_shift, block_length, n_blocks, n_resample,
+    n_neighbors :
+        as for `transfer_entropy`
     seed : each pair has its own generator of this seed and its two numbers
     n_jobs : threads; -1 for all cores that this process may use
     out : None, or the name of a file, ending in .npz, for results on the way
@@ -147,8 +150,9 @@ def transfer_entropy_matrix(
 
     Raises
     ------
-    NsnnError : what `transfer_entropy` refuses for all pairs, fewer than two series, `out` of other data or options. A pair that
-        alone cannot be estimated is NaN, and `warning` says why. FormatError : `out` is damaged
+    NsnnError : what `transfer_entropy` refuses for all pairs, fewer than two series, `out` of other
+        data or options. A pair that alone cannot be estimated is NaN, and `warning` says why.
+        FormatError : `out` is damaged
 
     >>> rng = np.random.default_rng(0)
     >>> first = rng.integers(0, 2, 2000)
@@ -159,22 +163,15 @@ def transfer_entropy_matrix(
     >>> round(float(matrix.value[0, 1]), 2)
     0.24
     """
-    check_numbers(n_shuffle, n_blocks, n_resample, seed)
-    check_surrogates(null, min_shift, block_length)
-    bias = check_estimator(estimator, bias)
-    whole(n_neighbors, 1, "n_neighbors", LARGEST)
+    settings = Options(
+        estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed, null, min_shift, block_length
+    ).checked()
     check_lengths(k, l, lag)
     flag(resume, "resume")
     jobs, path = check_jobs(n_jobs), _path(out)
     read = _read(series, estimator == "discrete")
     n = len(read)
-    options = {
-        "k": k, "l": l, "lag": lag, "estimator": estimator, "bias": bias, "null": null, "n_shuffle": n_shuffle,
-        "min_shift": min_shift, "block_length": block_length, "n_blocks": n_blocks, "n_neighbors": n_neighbors,
-        "seed": seed,
-    }  # fmt: skip
-    if n_resample:
-        options["n_resample"] = n_resample
+    options = {"k": k, "l": l, "lag": lag, **settings._asdict()}
     mark = _fingerprint(read, options)
     results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")}
     results["null"] = np.full((n, n, n_shuffle), np.nan)
@@ -198,10 +195,7 @@ def transfer_entropy_matrix(
             rng = np.random.default_rng([*(seed if isinstance(seed, list | tuple) else [seed]), i, j])
             try:
                 found = histories_of(read[i], read[j], [], k, l, lag, estimator)
-                one, surrogates = estimate(
-                    found, estimator, bias, n_neighbors, rng, null, n_shuffle, min_shift, block_length, n_blocks,
-                    n_resample, "series",
-                )  # fmt: skip
+                one, surrogates = estimate(found, settings, rng, "series")
             except NsnnError as error:
                 if n == 2 or isinstance(error, FormatError):
                     raise
@@ -284,7 +278,7 @@ def _fingerprint(read: list[np.ndarray], options: dict[str, Any]) -> str:
 def _load(
     path: Path, mark: str, blank: dict[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, str | None]]:
-    """Results on the way, of the shapes of `blank`; FormatError if they are damaged, NsnnError if they are of something else."""
+    """Results on the way, shaped as `blank`; FormatError if damaged, NsnnError if of other data."""
     cure = "delete it, or resume=False to replace it"
     most = 4 * sum(one.nbytes for one in blank.values()) + 10_000 * (100 + len(blank["n"]))
     with damaged(f"out = {path}: no file of transfer_entropy_matrix, or damaged", cure):

@@ -1,4 +1,4 @@
-"""Samples of a transfer entropy: histories of the series as a call reads them, and checks of the options that name them."""
+"""Arguments of a transfer entropy: its options, and the histories of its series."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import numpy as np
 
 from ...core.checks import LARGEST, check, one_of, whole
 from ...core.errors import NsnnError
-from .histories import NULLS, past, read_conditions, read_series, refuse_constant
+from ..entropy.entropy import SYMMETRIC, choose
+from .histories import past, read_conditions, read_series, refuse_constant
 from .history_length import history_length
+
+NULLS = ("shift", "block", "trial_shuffle", "within_past")
+BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
+_DEFAULT_BIAS = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
+MIN_RESAMPLES = 20
+"""of a bootstrap"""
 
 
 class Histories(NamedTuple):
-    """The series of a call: y (n_trials, n_bins), what is known of its past and of the conditions, and the past of x."""
+    """The samples of a call: y, its past with that of the conditions, and the past of x."""
 
     y: np.ndarray
     context: np.ndarray
@@ -22,42 +29,62 @@ class Histories(NamedTuple):
     longest: int
 
 
-def check_surrogates(null: Any, min_shift: Any, block_length: Any) -> None:
-    """NsnnError for what is no kind of surrogate, or none of its options.
+class Options(NamedTuple):
+    """How transfer entropy is estimated, by the names of its arguments."""
 
-    >>> check_surrogates("block", None, 100)
-    """
-    one_of(null, NULLS, "null")
-    if min_shift is not None:
-        check(min_shift=min_shift)
-    if block_length is not None:
-        whole(block_length, 1, "block_length", LARGEST)
-    elif null == "block":
-        raise NsnnError(
-            "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
-        )
+    estimator: str
+    bias: Any
+    n_neighbors: int
+    n_shuffle: int
+    n_blocks: int
+    n_resample: int
+    seed: Any
+    null: str = "shift"
+    min_shift: int | None = None
+    block_length: int | None = None
 
+    def checked(self) -> Options:
+        """The options with the estimator's own bias for None; NsnnError for what cannot be.
 
-def check_null(null: str, found: Histories, min_shift: int | None, block_length: int | None) -> int:
-    """The least shift; NsnnError for surrogates that these trials don't allow.
+        >>> Options("gaussian", None, 4, 100, 20, 0, 0).checked().bias
+        'digamma'
+        """
+        check(n_shuffle=self.n_shuffle, n_blocks=self.n_blocks, n_resample=self.n_resample, seed=self.seed)
+        if 0 < self.n_resample < MIN_RESAMPLES:
+            raise NsnnError(
+                f"n_resample = {self.n_resample}: expected 0, for the jackknife, or at least {MIN_RESAMPLES}"
+            )
+        one_of(self.null, NULLS, "null")
+        if self.min_shift is not None:
+            check(min_shift=self.min_shift)
+        if self.block_length is not None:
+            whole(self.block_length, 1, "block_length", LARGEST)
+        elif self.null == "block":
+            raise NsnnError(
+                "block_length = None: null = 'block' needs the length of the blocks in bins, long against the correlation time"
+            )
+        one_of(self.estimator, list(BIASES), "estimator")
+        whole(self.n_neighbors, 1, "n_neighbors", LARGEST)
+        if self.bias is None:
+            return self._replace(bias=_DEFAULT_BIAS[self.estimator])
+        if self.estimator == "ksg":
+            raise NsnnError(f"bias = {self.bias!r}: estimator = 'ksg' takes none; leave it out")
+        check(bias=self.bias)
+        return self._replace(bias=choose(self.bias, BIASES[self.estimator], "bias"))
 
-    >>> check_null("shift", read_histories([0, 1] * 50, [1, 0] * 50, None, 1, 1, 1, "discrete"), None, None)
-    10
-    """
-    each = found.y.size // found.n_trials
-    if null == "trial_shuffle" and found.n_trials < 2:
-        raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
-    if block_length is not None and block_length > each // 2:
-        raise NsnnError(
-            f"block_length = {block_length}: expected at most half the number of samples in a trial, {each // 2}"
-        )
-    if min_shift is None:
-        return max(1, min(10 * found.longest, each // 4))
-    if min_shift > each // 2:
-        raise NsnnError(
-            f"min_shift = {min_shift}: expected 0 to half the number of samples in a trial, {each // 2}"
-        )
-    return min_shift
+    def least_shift(self, found: Histories) -> int:
+        """The least shift, bins; NsnnError for surrogates that these trials don't allow."""
+        each = found.y.size // found.n_trials
+        if self.null == "trial_shuffle" and found.n_trials < 2:
+            raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
+        half = f"half the number of samples in a trial, {each // 2}"
+        if self.block_length is not None and self.block_length > each // 2:
+            raise NsnnError(f"block_length = {self.block_length}: expected at most {half}")
+        if self.min_shift is None:
+            return max(1, min(10 * found.longest, each // 4))
+        if self.min_shift > each // 2:
+            raise NsnnError(f"min_shift = {self.min_shift}: expected 0 to {half}")
+        return self.min_shift
 
 
 def read_histories(
@@ -69,7 +96,7 @@ def read_histories(
     lag: Any,
     estimator: str,
 ) -> Histories | None:
-    """The samples of a call, or None if a discrete series is constant; without y the past of x itself.
+    """The samples of a call, or None if a discrete series is constant; without y of x itself.
 
     Constant continuous series are refused, as they have no variance.
 
@@ -94,10 +121,7 @@ def read_histories(
 
 
 def need_target(y: Any) -> None:
-    """NsnnError without a second series.
-
-    >>> need_target([0, 1])
-    """
+    """NsnnError without a second series."""
     if y is None:
         raise NsnnError(
             "y = None: expected a series of the shape of x; for what x tells about itself take active_information"
@@ -105,10 +129,7 @@ def need_target(y: Any) -> None:
 
 
 def check_lengths(k: Any, l: Any, lag: Any) -> None:  # noqa: E741
-    """NsnnError for what is no length of a history.
-
-    >>> check_lengths("cv", 1, 1)
-    """
+    """NsnnError for what is no length of a history."""
     whole(l, 1, "l", LARGEST)
     whole(lag, 1, "lag", LARGEST)
     if not isinstance(k, str):
@@ -126,7 +147,7 @@ def histories_of(
     lag: int,
     estimator: str,
 ) -> Histories:
-    """The samples of series (n_trials, n_bins) as `read_series` gives them; without a target the past of the source itself.
+    """The samples of series (n_trials, n_bins) as of `read_series`.
 
     >>> histories_of(np.array([[0, 1, 1, 0]]), None, [], 2, 1, 1, "discrete").x.tolist()
     [[1, 0], [1, 1]]

@@ -11,13 +11,10 @@ import pandas as pd
 
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
-from .entropy.contingency import contingency
-from .entropy.entropy import NEED_ALPHABET, SYMMETRIC, alphabet_size
-from .entropy.extrapolation import quadratic_extrapolation
+from ..entropy.contingency import contingency
+from ..entropy.information_tables import information_of_tables
 from .matched_law import draw_words, information_of_law, matched_law, with_information
-from .mutual_information import information_of_tables
-from .shuffled_information import shuffled_correction
-from .symbols import letters, read_symbols
+from .pipeline import INFORMATION, Columns, read, value_and_error
 
 _METHODS = (
     "plugin",
@@ -36,7 +33,7 @@ _PILOTS, _HALVINGS, _STRONGEST = 20, 8, 4.0  # of the search for the matched inf
 
 @dataclass(frozen=True, eq=False)
 class EstimatorComparison:
-    """Bias and error of each estimator on data like these; made by `which_estimator`. `print` shows two sentences and the table.
+    """Bias and error of each estimator on data like these; made by `which_estimator`.
 
     >>> table = pd.DataFrame({"bias": [0.1], "sd": [0.05], "rmse": [0.11]}, index=["plugin"])
     >>> EstimatorComparison("plugin", 0.5, table, 40, "Forty trials.").best
@@ -44,12 +41,14 @@ class EstimatorComparison:
     """
 
     best: str
-    """the estimator of the smallest root-mean-square error on the matched signal, a `bias=` of `mutual_information`"""
+    """the `bias=` of the smallest root-mean-square error on the matched signal"""
     information: float
     """bits, true information of the matched signal; 0 if the data show none"""
     table: pd.DataFrame
-    """a row per estimator, the smallest `rmse` first. Matched signal: mean error `bias`, its standard error `bias_se`, standard
-    deviation `sd`, root-mean-square error `rmse`; matched null: `null_bias`, `null_sd`, `null_rmse`; all in bits"""
+    """a row per estimator, the smallest `rmse` first. Matched signal: mean error `bias`, its
+    standard error `bias_se`, standard deviation `sd`, root-mean-square error `rmse`; matched null:
+    `null_bias`, `null_sd`, `null_rmse`; all in bits
+    """
     n_repeats: int
     explanation: str
     """two sentences: which estimator and why, and what it gives without information"""
@@ -67,30 +66,26 @@ class EstimatorComparison:
 def which_estimator(
     s: Any, r: Any, *, n_repeats: int = 100, n_symbols: int | None = None, seed: int = 0
 ) -> EstimatorComparison:
-    """Compare the bias and the error of all `bias=` of `mutual_information` on simulated data that resemble s and r.
+    """Compare the bias and error of all `bias=` of `mutual_information` on data like s, r.
 
-    Two laws p(r | s) of known information are made from the data, see `matched_law`: the matched signal, with which simulated
-    experiments show as much information as the data by the Panzeri-Treves estimate, and the matched null, with the same responses
-    but without information. Each is simulated `n_repeats` times with the trials per stimulus of the data, every estimator is
-    applied to each, and compared with the truth. So the table is measured on data like these; the law behind it is an estimate from
-    the same trials. With eight stimuli and 20 trials of each, the mean of `bias` over experiments was within 0.02 bit of the true
-    bias for counts, within 0.05 bit for words of six independent or refractory bins, and up to 0.1 bit too low where bins share a
-    gain; the estimator recommended was the best one or within 10 % of its error in 30 of 32 experiments.
-    A comparison takes one to a few seconds.
+    Two laws p(r | s) of known information are made from the data (`matched_law`): the matched
+    signal, whose simulated experiments show as much information as the data by Panzeri & Treves,
+    and the matched null, without information. Each is simulated `n_repeats` times with the data's
+    trials per stimulus, and every estimator is compared with the truth. The law is itself an
+    estimate from the same trials: docs/information.md says how well it knows the bias. It takes
+    some seconds.
 
     Parameters
     ----------
-    s, r : (n,) or (n, k), stimuli and responses as for `mutual_information`; at least two stimuli and two responses. "shuffle" is
-        in the table for words (k > 1) only
+    s, r : as for `mutual_information`, at least two of each; "shuffle" is for words
     n_repeats : simulated experiments with, and as many without information, at least 2
-    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None is the range of r, for words the product of
-        the letters' ranges
+    n_symbols : number of possible responses, for "nsb" and "best-upper-bound"; None: its range
     seed : of the simulation
 
     Raises
     ------
-    NsnnError : what `mutual_information` refuses, fewer than 4 trials, one stimulus or one response only, or more than 65536
-        possible words. Source of the words' matched laws: `matched_law`
+    NsnnError : what `mutual_information` refuses, fewer than 4 trials, one stimulus or one response
+        only, or more than 65536 possible words. Source of the words' matched laws: `matched_law`
 
     >>> s = np.repeat([0, 1], 20)
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 2, 0, 1], 4)]
@@ -100,22 +95,16 @@ def which_estimator(
     """
     check(n_symbols=n_symbols, seed=seed)
     whole(n_repeats, 2, "n_repeats", 100_000)
-    stimuli, responses = read_symbols(s, "s", category=True), read_symbols(r, "r")
-    n, n_s = stimuli.codes.size, stimuli.n_present
-    if n != responses.codes.size:
-        raise NsnnError(f"s and r have {n} and {responses.codes.size} samples: expected one r for each s")
+    data = read(labels=("s",), n_symbols=n_symbols, s=s, r=r)
+    n, (n_s, n_r), size, words = data.n, data.sizes, data.alphabet, data.letters
     if n < 4:
         raise NsnnError(f"s and r have {n} samples: expected at least 4 trials")
-    if n_s < 2 or responses.n_present < 2:
+    if n_s < 2 or n_r < 2:
         what = "s holds one stimulus" if n_s < 2 else "r holds one response"
         raise NsnnError(f"{what} in {n} trials: expected at least two, without which there is no information")
-    size, _ = alphabet_size(responses, n_symbols, "r")
-    words = letters(r, "r")
-    fitted, trials = matched_law(stimuli.codes, words, n_s), np.bincount(stimuli.codes)
+    fitted, trials = matched_law(data.codes["s"], words, n_s), data.table.sum(1)
     methods = [name for name in _METHODS if name != "shuffle" or words.shape[1] > 1]
-    target = _values(contingency(stimuli.codes, responses.codes, n_s, responses.n_present), [_MATCHED], size)[
-        0
-    ]
+    target = float(information_of_tables(data.table, _MATCHED))
     law = with_information(fitted.law, trials, _strength(fitted.law, trials, target, seed))
     truth = max(information_of_law(law, trials), 0.0)
     rng = np.random.default_rng(seed)
@@ -134,7 +123,7 @@ def which_estimator(
         },
         index=methods,
     ).sort_values("rmse", kind="stable")
-    text = _explanation(table, truth, n / n_s, responses.n_present)
+    text = _explanation(table, truth, n / n_s, n_r)
     return EstimatorComparison(str(table.index[0]), truth, table, n_repeats, text)
 
 
@@ -150,15 +139,12 @@ def _explanation(table: pd.DataFrame, truth: float, trials: float, n_r: int) -> 
 
 
 def _strength(law: np.ndarray, trials: np.ndarray, target: float, seed: int) -> float:
-    """w at which simulated data have the estimate `target` on average, 0 if they have more without information."""
+    """w at which simulated data have the estimate `target` on average, at least 0."""
 
     def mean(w: float) -> float:
         rng, tilted = np.random.default_rng(seed), with_information(law, trials, w)
-        values = [
-            _values(_table(*draw_words(tilted, trials, rng), len(trials))[0], [_MATCHED], 0.0)[0]
-            for _ in range(_PILOTS)
-        ]
-        return float(np.mean(values))
+        drawn = [_table(*draw_words(tilted, trials, rng), len(trials))[0] for _ in range(_PILOTS)]
+        return float(np.mean([float(information_of_tables(table, _MATCHED)) for table in drawn]))
 
     low, high = 0.0, _STRONGEST
     if mean(low) >= target:
@@ -188,33 +174,8 @@ def _repeats(
     out = np.empty((n_repeats, len(methods)))
     for k in range(n_repeats):
         table, present = _table(*draw_words(law, trials, rng), len(trials))
-        out[k] = _values(table, methods, size, words[present], rng)
+        cells = np.repeat(np.indices(table.shape).reshape(2, -1), table.ravel(), axis=1)
+        codes, alphabet = dict(zip("sr", cells, strict=True)), max(size, table.shape[1])
+        data = Columns(codes, table.shape, alphabet, letters=words[present][codes["r"]])
+        out[k] = [value_and_error(data, INFORMATION, name, rng, jackknife=False)[0] for name in methods]
     return out
-
-
-def _values(
-    table: np.ndarray,
-    methods: list[str],
-    size: float,
-    words: np.ndarray | None = None,
-    rng: np.random.Generator | None = None,
-) -> list[float]:
-    """Information by each method of a table (n_s, n_r) of counts, in bits; `words` (n_r, k) are its responses' letters."""
-    stimulus, response = np.nonzero(table)
-    times = table[stimulus, response]
-    s, r = np.repeat(stimulus, times), np.repeat(response, times)
-    plain = float(information_of_tables(table, SYMMETRIC["panzeri-treves"], float(table.shape[1])))
-    values = []
-    for name in methods:
-        if name == "panzeri-treves":
-            values.append(plain)
-        elif name == "shuffle" and words is not None and rng is not None:
-            values.append(plain + shuffled_correction(words[r], s, len(table), rng=rng)[0])
-        elif name == "quadratic" and rng is not None:
-            values.append(
-                quadratic_extrapolation(s, r, *table.shape, rng=rng, joint=True, jackknife=False)[0]
-            )
-        else:
-            limit = max(size, table.shape[1]) if name in NEED_ALPHABET else float(table.shape[1])
-            values.append(float(information_of_tables(table, SYMMETRIC[name], limit)))
-    return values

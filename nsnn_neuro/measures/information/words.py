@@ -1,8 +1,9 @@
-"""Symbols from spikes: counts, latencies and words of letters, one per trial, for the discrete measures.
+"""Symbols from spikes: counts, latencies and words of letters, one per trial.
 
-All functions here use the same window. Without `align` it runs from t_start to t_stop on each trial's clock; None is the
-trial's own end. With `align`, the time of an event, one for all trials or one for each, t_start and t_stop are relative to the
-event. `io.spikes` has the rule for spikes on the borders of windows and bins. All trials must have a window of the same length.
+All functions here use the same window. Without `align` it runs from t_start to t_stop on each
+trial's clock; None is the trial's own end. With `align`, the time of an event, one for all trials
+or one for each, t_start and t_stop are relative to the event. `io.spikes` has the rule for spikes
+on the borders of windows and bins. All trials must have a window of the same length.
 """
 
 from __future__ import annotations
@@ -54,13 +55,24 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
 
 
 def divides(width: float, length: float, apart: float = 0.0) -> bool:
-    """Whether bins of a width fill a length, both in s, but for rounding and times that are known to `apart` s.
+    """Whether bins of a width fill a length, both in s, but for rounding and `apart` s.
 
     >>> divides(0.1, 0.3), divides(0.1, 0.25), divides(0.5, 0.3)
     (True, False, False)
     """
     ratio = length / width
     return round(ratio) >= 1 and abs(ratio - round(ratio)) <= max(1e-6 * ratio, apart / width)
+
+
+def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0) -> None:
+    """NsnnError for bins, `given` as "name = value", that don't fill a length.
+
+    >>> refuse_remainder(0.1, 0.3, "bin_width = 0.1 s")
+    """
+    if not divides(width, length, apart):
+        raise NsnnError(
+            f"{given} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, or t_start and t_stop"
+        )
 
 
 def from_start(trains: Trains) -> Trains:
@@ -88,26 +100,26 @@ def words(
     saturation: str = "binary",
     by: str = "neuron",
 ) -> np.ndarray:
-    """Spikes in bins as integer letters, (n_trials, n_neurons, n_bins), or (n_trials, n_bins) of the pool.
+    """Spikes in bins as integer letters, (n_trials, n_neurons, n_bins), or of the pool.
 
-    Row `words(block, ...)[:, j]` holds the words of neuron j, one per trial, as `mutual_information` and
-    `entropy` take them; `.reshape(n_trials, -1)` the joint words of all neurons.
+    Row `words(block, ...)[:, j]` holds the words of neuron j, one per trial, as
+    `mutual_information` and `entropy` take them; `.reshape(n_trials, -1)` joint words.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    bin_width : time, scalar; bins tile the window from its start. A remainder shorter than a bin is left out, with a warning that
-        says how long it is and how many spikes it holds
-    align : time of an event, one for all trials or (n_trials,) one for each; None (default) is the trial's clock
-    t_start, t_stop : times, scalar, the window: on the trial's clock, where None is the trial's own start or end; with align they
-        count from the event, None starts at the event, and t_stop is needed
+    bin_width : time, scalar; bins tile the window from its start. A remainder shorter than a bin is
+        left out, with a warning that says how long it is and how many spikes it holds
+    align : time of an event, one for all trials or (n_trials,); None (default) is the trial's clock
+    t_start, t_stop : times, scalar, the window: on the trial's clock, where None is the trial's own
+        start or end; with align they count from the event, and t_stop is needed
     saturation : "binary" (default): 1 for one spike or more; "count": the number of spikes
     by : "neuron" (default), or "population": the spikes of all neurons taken as one train
 
     Raises
     ------
-    NsnnError : windows of unequal length or beyond a trial, a bin longer than the window, or what `as_trains` refuses.
-        Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
+    NsnnError : windows of unequal length or beyond a trial, a bin longer than the window, or what
+        `as_trains` refuses. Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -144,8 +156,8 @@ def _warn_of_remainder(trains: Trains, width: float, counts: np.ndarray) -> None
 def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
 
-    The whole window is counted, also the remainder that `words` leaves out where its bins do not tile the window.
-    block, align, t_start, t_stop and errors: as for `words`.
+    The whole window is counted, also the remainder that `words` leaves out where its bins do not
+    tile the window. block, align, t_start, t_stop and errors: as for `words`.
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -160,10 +172,11 @@ def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: 
 def first_spike_latency(
     block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
-    """Time from the window's start to the first spike in it, (n_trials, n_neurons) in s; NaN where silent.
+    """Time from the window's start to the first spike in it, (n_trials, n_neurons) s, or NaN.
 
-    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a symbol. block,
-    align, t_start, t_stop and errors: as for `words`. Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
+    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a
+    symbol. block, align, t_start, t_stop and errors: as for `words`. Source: Heil 2004, doi
+    10.1016/j.conb.2004.07.002
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -184,10 +197,10 @@ def first_spike_latency(
 def latency_symbols(
     block: Any, *, resolution: Any, align: Any = None, t_start: Any = None, t_stop: Any = None
 ) -> np.ndarray:
-    """The bin of the first spike, 0 to n_bins - 1, and n_bins for a silent window, (n_trials, n_neurons) ints.
+    """The first spike's bin from 0, n_bins for silent windows, (n_trials, n_neurons) ints.
 
-    `resolution` is a time, scalar: the width of the bins, which tile the window; a shorter last one holds the remainder. All
-    other arguments and errors are as for `words`.
+    `resolution` is a time, scalar: the width of the bins, which tile the window; a shorter last one
+    holds the remainder. All other arguments and errors are as for `words`.
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block

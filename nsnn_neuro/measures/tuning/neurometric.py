@@ -16,7 +16,7 @@ from ..estimate import Estimate
 from ..response_checks import array_of, refuse_trials_first
 from ..trains import holds_blocks
 from .discrimination import auc_and_se, one_neuron
-from .responses import in_unit, read_stimulus
+from .read_trials import in_unit, read_stimulus
 
 _RANGE = 10.0  # a threshold is sought up to this factor beyond the distances of the stimuli
 _NAMES = {"weibull": ("threshold", "shape"), "gaussian": ("threshold", "slope")}

@@ -23,7 +23,7 @@ from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
 from .index_interval import index_interval
-from .responses import in_unit, limits_by_stimulus, read_responses, read_stimulus
+from .read_trials import in_unit, limits_by_stimulus, read_responses, read_stimulus
 
 if TYPE_CHECKING:
     from .tuning_fit import TuningFit

@@ -29,7 +29,7 @@ from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..response_checks import permutation_p
 from ..trains import nan_ratio, warn_silent
-from .responses import in_unit
+from .read_trials import in_unit
 
 if TYPE_CHECKING:
     from .tuning_curve import TuningCurve

@@ -9,8 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import Parts, least_specific
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, read, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials
 
 _NULLS = {"both": ("s", "x_past|s"), "s": ("s",), "x_past|s": ("x_past|s",)}
 
@@ -18,7 +17,7 @@ _NULLS = {"both": ("s", "x_past|s"), "s": ("s",), "x_past|s": ("x_past|s",)}
 def _shared_new(
     x: np.ndarray, other: np.ndarray, past: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """What x and `other` both tell about a target and `past` does not, (m,), and scores of the three; (m, T, .) pair laws."""
+    """What x and `other`, not `past`, tell about a target, (m,), and scores; laws (m, T, .)."""
     two, (x_2, other_2) = least_specific([x, other])
     three, (x_3, other_3, past_3) = least_specific([x, other, past])
     return two - three, (x_2 - x_3, other_2 - other_3, -past_3)
@@ -36,34 +35,33 @@ def feature_information_transfer(
     n_shuffle: int = 100,
     seed: int = 0,
 ) -> Estimate:
-    """Feature-specific information transfer (FIT): what the past of x passes to y about the stimulus, in bits.
+    """Feature-specific information transfer (FIT): bits about s that x's past passes to y.
 
         FIT = min(SI(S; X, Y) - SI(S; X, Y, Y'), SI(Y; X, S) - SI(Y; X, S, Y'))
 
-    X is the past of the sender, Y the present and Y' the past of the receiver. SI(S; X, Y) is what X and Y both tell about S, the
-    redundancy I_min of Williams and Beer, and less what Y' tells too it is new to the receiver. The second term does the same
-    with the present of y as target, so that FIT is at most I(S; X), I(S; Y) and the transfer entropy I(X; Y | Y'). Transfer
-    entropy counts all that x passes to y; FIT only what is about s.
+    X is the past of the sender, Y the present and Y' the past of the receiver. SI(S; X, Y), the
+    redundancy I_min of Williams and Beer, is what X and Y both tell about S; less what Y' tells too
+    it is new to the receiver. The second term has Y as its target, so that FIT is at most I(S; X),
+    I(S; Y) and the transfer entropy I(X; Y | Y'), which counts all that x passes to y.
 
-    p tests what `null` shuffles away, on plug-in values. "s" permutes the stimuli over trials: what is passed has to do with them.
-    "x_past|s" permutes the sender among trials of the same stimulus: x and y are coupled beyond a stimulus that drives both. "both"
-    (default) takes the larger p of the two, as the source does; it is too large, rather than too small, if neither holds.
-
-    bias, se and warning are those of `partial_information`. I_min takes minima over sources, so equal sources make FIT
-    a little too low.
+    p tests what `null` shuffles away, on plug-in values. "s" permutes the stimuli; "x_past|s" the
+    sender among trials of the same stimulus: x and y are coupled beyond a stimulus that drives
+    both. "both" (default), as the source, takes the larger p; it is too large if neither holds.
+    bias, se and warning: as for `partial_information`. Equal sources make FIT a little too low.
 
     Parameters
     ----------
     s : (n_trials,) labels, which stimulus each trial had
-    x_past, y, y_past : (n_trials,) whole numbers, truth values or texts, or (n_trials, k) words: sender and receiver at two times
-        of each trial, such as `spike_counts` of two windows
+    x_past, y, y_past : (n_trials,) whole numbers, truth values or texts, or (n_trials, k) words:
+        sender and receiver at two times of each trial, such as `spike_counts` of two windows
     bias : "quadratic" (default), "shuffle", "none"
     null, n_shuffle, seed : see above; n_shuffle = 0 for no test
 
     Raises
     ------
-    NsnnError : values that are no symbols, NaN, unequal lengths, a constant s, an unknown bias or null, tables that are too large.
-        Source: Celotto et al. 2023, Advances in Neural Information Processing Systems 36, doi 10.1101/2023.06.14.544903
+    NsnnError : no symbols, NaN, unequal lengths, a constant s, an unknown bias or null, tables that
+        are too large. Source: Celotto et al. 2023, Advances in Neural Information Processing
+        Systems 36, doi 10.1101/2023.06.14.544903
 
     >>> s, before = [0, 0, 1, 1] * 25, [0, 1] * 50  # y takes the stimulus from x, and knew nothing of it
     >>> round(float(feature_information_transfer(s, s, s, before, bias="none", n_shuffle=0)), 3)
@@ -74,7 +72,7 @@ def feature_information_transfer(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, BIASES, "bias")
     one_of(null, list(_NULLS), "null")
-    columns = read("s", s=s, x_past=x_past, y=y, y_past=y_past)
+    columns = read_trials("s", s=s, x_past=x_past, y=y, y_past=y_past)
 
     def transfer(tables: np.ndarray, tolerance: float) -> Parts:
         del tolerance  # closed forms
@@ -94,10 +92,5 @@ def feature_information_transfer(
         return Parts(np.maximum(np.minimum(one, two), 0.0)[:, None], score[..., None], 0.0)
 
     found = estimate(columns, transfer, bias=bias, nulls=_NULLS[null], n_shuffle=n_shuffle, seed=seed)
-    n_s, *others = columns.sizes
-
-    def notes(name: str, se: float) -> list[str | None]:
-        n = columns.n
-        return [few(n, n_s, max(others), "responses"), uncorrected(bias, n, n_s, max(others), se)]
-
-    return estimates(found, ("transfer",), bias, columns, notes)["transfer"]
+    most = max(columns.sizes[1:])
+    return estimates(found, bias, columns, {"transfer": Alphabet(most, most)})["transfer"]

@@ -9,8 +9,7 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, read, refuse_many, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials, refuse_many
 
 _NULLS = ("s", "r", "c", "r|s", "r|c")
 
@@ -27,21 +26,21 @@ def intersection_information(
     n_shuffle: int = 100,
     seed: int = 0,
 ) -> Estimate:
-    """Intersection information of stimulus, response and choice, in bits: what the response tells about both.
+    """Intersection information, in bits: what the response tells about both stimulus and choice.
 
         II = min(redundant(S; R, C), redundant(C; S, R))
 
-    where redundant(S; R, C) is what response and choice both tell about the stimulus, and redundant(C; S, R) what stimulus and
-    response both tell about the choice (`partial_information`). It is at most I(S; R), I(R; C) and I(S; C). For a chain stimulus
-    -> response -> choice it is I(S; C). A response that follows the stimulus, and one that follows the choice only, have none.
+    with the redundancies of `partial_information`. It is at most I(S; R), I(R; C) and I(S; C). For
+    a chain stimulus -> response -> choice it is I(S; C); a response that follows only one of both
+    has none.
 
-    p tests what `null` shuffles away, on plug-in values: "r" (default) permutes responses over all trials, so a response that has
-    to do with neither stimulus nor choice; "r|s" permutes them among trials of the same stimulus, so that choices follow the
-    response no more than the stimulus explains; "r|c" among trials of the same choice; "s" and "c" permute stimuli and choices.
-    With "r|s" null_mean is not 0: two independent readouts of the stimulus have information in common too.
-    Where choices don't follow the stimulus either, shuffles often tie at I(S; C), and p is too large rather than too small.
-
-    bias, se and warning are those of `partial_information`. Of two equal redundancies the smaller is a little too low.
+    p tests what `null` shuffles away, on plug-in values: "r" (default) permutes responses over all
+    trials; "r|s" among trials of the same stimulus, so that choices follow the response no more
+    than the stimulus explains (null_mean is then not 0, as independent readouts of the stimulus
+    share information); "r|c" among trials of the same choice; "s" and "c" permute stimuli and
+    choices. Where choices don't follow the stimulus, shuffles often tie at I(S; C), and p is too
+    large. bias, se and warning: as for `partial_information`. The smaller of equal ones is a little
+    too low.
 
     Parameters
     ----------
@@ -53,8 +52,9 @@ def intersection_information(
 
     Raises
     ------
-    NsnnError : values that are no symbols, NaN, unequal lengths, a constant s, an unknown measure, bias or null, tables that are
-        too large. Source: Pica et al. 2017, Advances in Neural Information Processing Systems 30, doi 10.48550/arXiv.1712.02449
+    NsnnError : no symbols, NaN, unequal lengths, a constant s, an unknown measure, bias or null,
+        tables that are too large. Source: Pica et al. 2017, Advances in Neural Information
+        Processing Systems 30, doi 10.48550/arXiv.1712.02449
 
     >>> s, r = [0, 1] * 50, [0, 1] * 45 + [1, 0] * 5  # responses are wrong in a tenth of the trials
     >>> round(float(intersection_information(s, r, r, bias="none", n_shuffle=0)), 3)  # choices follow them
@@ -64,7 +64,7 @@ def intersection_information(
     one_of(measure, MEASURES, "measure")
     one_of(bias, BIASES, "bias")
     one_of(null, _NULLS, "null")
-    columns = read("s", ("c",), s=s, r=r, c=c)
+    columns = read_trials("s", ("c",), s=s, r=r, c=c)
     n_s, n_r, n_c = columns.sizes
     if measure == "broja":
         refuse_many(n_s, n_r, n_c)
@@ -81,8 +81,5 @@ def intersection_information(
 
     found = estimate(columns, shared, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
 
-    def notes(name: str, se: float) -> list[str | None]:
-        n = columns.n
-        return [few(n, n_s, max(n_r, n_c), "responses"), uncorrected(bias, n, n_s, min(n_r, n_c), se)]
-
-    return estimates(found, ("intersection",), bias, columns, notes)["intersection"]
+    alphabets = {"intersection": Alphabet(max(n_r, n_c), min(n_r, n_c))}
+    return estimates(found, bias, columns, alphabets)["intersection"]

@@ -1,4 +1,4 @@
-"""Partial information decomposition: what two responses tell about a stimulus, redundant, unique and synergistic."""
+"""Partial information decomposition: redundant, unique, synergistic parts of two responses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
-from .shuffled_tables import BIASES, estimate
-from .trials import estimates, few, pairs, read, refuse_many, uncorrected
+from .trial_estimates import BIASES, Alphabet, estimate, estimates, read_trials, refuse_many
 
-_NAMES = ("redundant", "unique_1", "unique_2", "synergistic")
 _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
 
 
@@ -30,43 +28,41 @@ def partial_information(
 ) -> dict[str, Estimate]:
     r"""Redundant, unique and synergistic information of two responses about a stimulus, in bits.
 
-    The four parts, "redundant", "unique_1", "unique_2" and "synergistic", add up to what the responses tell:
+    "redundant", "unique_1", "unique_2" and "synergistic" add up to what the responses tell:
 
         I(S; R1) = redundant + unique_1          I(S; R2) = redundant + unique_2
         I(S; R1, R2) = redundant + unique_1 + unique_2 + synergistic
 
     These are three equations for four parts; `measure` is the definition that decides:
 
-    - "broja" (default): redundant + unique_1 + unique_2 is the least I_q(S; R1, R2) of all laws q with the pair margins p(s, r1)
-      and p(s, r2) of the data. A response has no unique information if the other one, made noisier, could replace it. The minimum
-      is certified by its duality gap, to 1e-9 bit (`union_information`).
-    - "i_min": redundant = sum_s p(s) min_k I(S = s; R_k), the original of Williams and Beer. It counts as redundant what two
-      responses tell about the same stimulus even if they tell different things.
-    - "mmi": redundant = min(I(S; R1), I(S; R2)), so one of the unique parts is 0.
+    - "broja" (default): redundant + unique_1 + unique_2 is the least I_q(S; R1, R2) of all laws q
+      with the data's p(s, r1) and p(s, r2). A response has no unique information if the other, made
+      noisier, could replace it. The minimum is certified to 1e-9 bit (`union_information`).
+    - "i_min": redundant = sum_s p(s) min_k I(S = s; R_k), of Williams and Beer; it counts as
+      redundant what two responses tell about the same stimulus even if they tell different things.
+    - "mmi": redundant = min(I(S; R1), I(S; R2)), so that one unique part is 0.
 
-    Plug-in parts are never negative, and too high; synergy most of all. `bias` is the correction. "quadratic" (default)
-    extrapolates each part from all, half and a quarter of the trials; corrected parts still add up, and may be a little below 0.
-    "shuffle" subtracts the mean over shuffles of s, which is right at zero information only. "none" ("plugin") makes no
-    correction.
+    Plug-in parts are never negative, and too high; synergy most. `bias`: "quadratic" (default)
+    extrapolates each part from all, half and a quarter of the trials; parts may then be a little
+    below 0. "shuffle" subtracts the mean over shuffles of s, right at zero information only. "none"
+    ("plugin") corrects nothing.
 
-    p tests what `null` shuffles away. It compares plug-in values, and is exact for its null hypothesis, except that shuffles which
-    tie with the value, such as at 0, count as reaching it: p is then too large rather than too small.
+    p tests what `null` shuffles away, on plug-in values. It is exact but for ties, such as at 0,
+    which count as reaching the value: p is then too large.
 
     | null | permutes | null hypothesis | parts that are then 0 |
     |---|---|---|---|
     | "s" (default) | stimuli | the responses tell nothing | all |
     | "r1", "r2" | this response | it has to do with nothing | all but the other unique part |
-    | "r1\|r2", "r2\|r1" | it, within values of the other | it adds nothing to the other | its unique part, synergistic |
+    | "r1\|r2", "r2\|r1" | it, given the other | it adds nothing | its unique part, synergistic |
     | "r1\|s" | r1, within stimuli | responses are independent given the stimulus | none |
 
-    With "r1|s" all parts of "broja" but synergistic stay as they are: its p is of the
-    synergy that noise correlations add.
-    A neuron that tells nothing is redundant with a good one by bias alone: test such a redundancy with null="r2".
+    With "r1|s" the p of "broja" is of the synergy that noise correlations add. A neuron that tells
+    nothing is redundant with a good one by bias alone: test such a redundancy with null="r2".
 
-    se is the infinitesimal jackknife over trials, of the corrected value; for "broja" its derivatives are the multipliers of
-    the minimum. `warning` is set if trials are fewer than four per stimulus for each value of a response (of each pair of values
-    for synergistic), or if the value is within two errors of 0, where it is skewed. Without a warning, two standard errors
-    contained the truth in nine of ten repeats (8 stimuli, 20 to 200 trials each).
+    se is the infinitesimal jackknife over trials of the corrected value. `warning` is set for fewer
+    than four trials per stimulus for each value of a response (pair of values for synergistic), or
+    a value within two errors of 0. Coverage: docs/information_regimes.md.
 
     Parameters
     ----------
@@ -77,9 +73,10 @@ def partial_information(
 
     Raises
     ------
-    NsnnError : values that are no symbols, NaN, unequal lengths, a constant s, an unknown measure, bias or null, tables that are
-        too large. Sources: Bertschinger et al. 2014, doi 10.3390/e16042161; Williams & Beer 2010, doi 10.48550/arXiv.1004.2515;
-        bias: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197
+    NsnnError : no symbols, NaN, unequal lengths, a constant s, an unknown measure, bias or null,
+        tables that are too large. Sources: Bertschinger et al. 2014, doi 10.3390/e16042161;
+        Williams & Beer 2010, doi 10.48550/arXiv.1004.2515; bias: Strong et al. 1998, doi
+        10.1103/PhysRevLett.80.197
 
     >>> r1, r2 = [0, 0, 1, 1] * 25, [0, 1, 0, 1] * 25
     >>> parts = partial_information([0, 0, 0, 1] * 25, r1, r2, bias="none", n_shuffle=0)  # s = r1 and r2
@@ -90,7 +87,7 @@ def partial_information(
     one_of(measure, MEASURES, "measure")
     one_of(bias, BIASES, "bias")
     one_of(null, _NULLS, "null")
-    columns = read("s", s=s, r1=r1, r2=r2)
+    columns = read_trials("s", s=s, r1=r1, r2=r2)
     n_s, n_1, n_2 = columns.sizes
     if measure == "broja":
         refuse_many(n_s, n_1, n_2)
@@ -99,23 +96,19 @@ def partial_information(
         return decompose(tables, measure, tolerance=tolerance)
 
     found = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
-    n_both = pairs(columns.codes["r1"], columns.codes["r2"])
-    alphabets = {"redundant": min(n_1, n_2), "unique_1": n_1, "unique_2": n_2, "synergistic": n_both}
-
-    def notes(name: str, se: float) -> list[str | None]:
-        many, what = (n_both, "pairs of responses") if name == "synergistic" else (max(n_1, n_2), "responses")
-        level = _level(found.value, found.se) if name in ("redundant", "synergistic") else None
-        return [
-            few(columns.n, n_s, many, what),
-            uncorrected(bias, columns.n, n_s, alphabets[name], se),
-            level,
-        ]
-
-    return estimates(found, _NAMES, bias, columns, notes)
+    n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
+    most, level = max(n_1, n_2), _level(found.value, found.se)
+    alphabets = {
+        "redundant": Alphabet(most, min(n_1, n_2)),
+        "unique_1": Alphabet(most, n_1),
+        "unique_2": Alphabet(most, n_2),
+        "synergistic": Alphabet(n_both, n_both, "pairs of responses"),
+    }
+    return estimates(found, bias, columns, alphabets, {"redundant": level, "synergistic": level})
 
 
 def _level(value: np.ndarray, se: np.ndarray) -> str | None:
-    """A warning where neither response has more to tell than the other: the minimum then has a kink."""
+    """A warning where neither response tells more than the other: the minimum has a kink."""
     if not (value[1:3] < 2.0 * se[1:3]).all() or not value[0] > 2.0 * se[0]:
         return None
     return (

@@ -1,12 +1,12 @@
-"""Redundant information of two responses by three definitions, and with it the four parts of their information.
+"""Redundant information of two responses by three definitions, and the four parts.
 
-All three start from the informations I1 = I(S; R1), I2 = I(S; R2) and I12 = I(S; R1, R2), which the parts have to add up to:
+All three start from the informations I1 = I(S; R1), I2 = I(S; R2) and I12 = I(S; R1, R2):
 
-    I1 = redundant + unique_1      I2 = redundant + unique_2      I12 = redundant + unique_1 + unique_2 + synergistic
+    I1 = redundant + unique_1      I2 = redundant + unique_2      I12 = sum of the four parts
 
-so one more number, the redundancy, decides. Each value comes with its scores: the derivative with respect to the probability of
-each cell of the table, up to a constant. The mean square of a score over trials, divided by their number, is the variance of an
-estimate.
+so one more number, the redundancy, decides. Each value comes with its scores: the derivative with
+respect to the probability of each cell of the table, up to a constant. The mean square of a score
+over trials, divided by their number, is the variance of an estimate.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..entropy.contingency import LN2
+from ...entropy.contingency import LN2
 from .union_information import TOLERANCE, union_information
 
 MEASURES = ("broja", "i_min", "mmi")
 
 
 class Parts(NamedTuple):
-    """Values of m tables and their derivatives; made by `decompose` and other functions of tables."""
+    """Values of m tables and their derivatives; made by `decompose` and the like."""
 
     values: np.ndarray
     """(m, k) bits"""
     scores: np.ndarray
-    """(m, ..., k) derivative with respect to the probability of each cell, up to a constant, bits"""
+    """(m, ..., k) bits, derivative by the probability of each cell, up to a constant"""
     gap: float
     """by how much at most a minimum was missed, bits; 0 for closed forms"""
 
@@ -47,11 +47,12 @@ def pointwise(p: np.ndarray) -> np.ndarray:
 
 
 def least_specific(tables: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Redundancy I_min of Williams and Beer, sum_s p(s) min_k I(S = s; R_k), and its scores for each source.
+    """Redundancy I_min of Williams and Beer, sum_s p(s) min_k I(S = s; R_k), and its scores.
 
-    I(S = s; R_k) = sum_r p(r | s) log2 p(s, r) / (p(s) p(r)) is what source k says about s. `tables` are the laws p(s, r_k), (m,
-    S, R_k). Returns bits (m,) and arrays (m, S, R_k), whose sum over the sources is the score of a cell. Source: Williams & Beer
-    2010, doi 10.48550/arXiv.1004.2515
+    I(S = s; R_k) = sum_r p(r | s) log2 p(s, r) / (p(s) p(r)) is what source k says about s.
+    `tables` are the laws p(s, r_k), (m, S, R_k). Returns bits (m,) and arrays (m, S, R_k), whose
+    sum over the sources is the score of a cell. Source: Williams & Beer 2010, doi
+    10.48550/arXiv.1004.2515
 
     >>> p = np.array([[[0.5, 0], [0, 0.5]]])
     >>> least_specific([p, p])[0].tolist()
@@ -70,7 +71,7 @@ def least_specific(tables: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarra
 
 
 def decompose(tables: np.ndarray, measure: str, *, tolerance: float = TOLERANCE) -> Parts:
-    """The parts redundant, unique_1, unique_2, synergistic, in this order, of tables (m, S, R1, R2) of counts or probabilities.
+    """The parts redundant, unique_1, unique_2, synergistic, of tables (m, S, R1, R2).
 
     >>> xor = np.array([[[[1, 0], [0, 1]], [[0, 1], [1, 0]]]])
     >>> decompose(xor, "broja").values.round(6).tolist()

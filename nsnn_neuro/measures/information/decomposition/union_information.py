@@ -1,24 +1,28 @@
-"""Union information of two responses by the decomposition of Bertschinger et al., with a certificate of the minimum.
+"""Union information of two responses by Bertschinger et al., with a certificate of the minimum.
 
-The union information is min_q I_q(S; R1, R2) over all laws q(s, r1, r2) that have the margins p(s, r1) and p(s, r2) of the data.
-With q_r the sum of q over s, it is H(S) + f(q) where f(q) = sum q log(q / q_r) is convex, so there is one minimum and
+The union information is min_q I_q(S; R1, R2) over all laws q(s, r1, r2) that have the margins p(s,
+r1) and p(s, r2) of the data. With q_r the sum of q over s, it is H(S) + f(q) where f(q) = sum q
+log(q / q_r) is convex, so there is one minimum and
 
     minimise f(q)   subject to   sum_r2 q = p(s, r1),   sum_r1 q = p(s, r2),   q >= 0.
 
-f is homogeneous of degree one, which makes the dual problem simple. With multipliers a(s, r1) and b(s, r2)
+f is homogeneous of degree one, so that with multipliers a(s, r1) and b(s, r2)
 
-    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)   if   sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
+    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)
 
-Any a can be made to obey this by a constant, so each step of the solver has an upper and a lower bound of the minimum. Their
-difference, the duality gap, is the certificate: it needs no trust in the solver.
+if sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
 
-Solver: primal-dual interior points. The Hessian of f is diag(1 / q) - 1 / q_r within each (r1, r2), so Sherman and Morrison's
-formula inverts it, with the barrier, in closed form. What is left is a system of S (R1 + R2) equations for the multipliers. Cells
-whose margin is 0 are 0 in all q, and are left out. By the theorem on envelopes the multipliers are also the derivative of the
-minimum with respect to the margins, from which standard errors follow.
+Any a can be made to obey this by a constant, so each step of the solver has an upper and a lower
+bound of the minimum. Their difference, the duality gap, is the certificate, whatever the solver.
 
-Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program: Makkeh, Theis & Vicente 2018,
-doi 10.3390/e20040271
+Solver: primal-dual interior points. The Hessian of f is diag(1 / q) - 1 / q_r within each (r1, r2),
+so Sherman and Morrison's formula inverts it, with the barrier, in closed form. What is left is a
+system of S (R1 + R2) equations for the multipliers. Cells whose margin is 0 are 0 in all q, and are
+left out. By the theorem on envelopes the multipliers are also the derivative of the minimum with
+respect to the margins, from which standard errors follow.
+
+Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program:
+Makkeh, Theis & Vicente 2018, doi 10.3390/e20040271
 """
 
 from __future__ import annotations
@@ -79,7 +83,7 @@ def _solve(k: np.ndarray, x: np.ndarray, n: int) -> None:
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _number(p1: np.ndarray, p2: np.ndarray, eq_1: np.ndarray, eq_2: np.ndarray) -> int:
-    """Number the equations by stimuli; -1 for margins of 0, and for one of each stimulus that follows from the others."""
+    """Number the equations by stimuli; -1 for margins of 0 and one redundant of each stimulus."""
     n = 0
     for s in range(p1.shape[0]):
         for i in range(p1.shape[1]):
@@ -121,7 +125,7 @@ def _begin(p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray) -> int:
 def _bounds(
     p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """f(q), its lower bound, what shifts `a` to prove that, and sum q z; the gradient of f goes to r."""
+    """f(q), its lower bound, the shift of `a` that proves it, sum q z; f's gradient goes to r."""
     f, worst, barrier = 0.0, 0.0, 0.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
@@ -159,7 +163,7 @@ def _equations(
     k: np.ndarray,
     x: np.ndarray,
 ) -> None:
-    """Newton's equations for the step of the multipliers, k and x; r becomes what the step of q has to remove."""
+    """Newton's equations k, x for the multipliers; r becomes what the step of q has to remove."""
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             slack, mean = 0.0, 0.0
@@ -306,10 +310,11 @@ def _minimise_all(
 
 
 def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLERANCE) -> Union:
-    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), in bits, for m pairs of tables.
+    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), (m,)
+    bits.
 
-    Tables are counts or probabilities, with equal sums over the responses. The gap is below `tolerance` (bits) unless
-    100 steps were not enough.
+    Tables are counts or probabilities, with equal sums over the responses. The gap is below
+    `tolerance` (bits) unless 100 steps were not enough.
 
     >>> both = np.array([[[2, 0], [0, 2]]])  # r1 = s and r2 = s
     >>> union_information(both, both).value.round(6)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ....core.checks import check, number, one_of, suggest_keywords
-from ....core.errors import NsnnError
-from ...estimate import Estimate, jackknife_se
-from ..symbols import Symbols, read_symbols
+from ...core.checks import check, number, one_of, suggest_keywords
+from ...core.errors import NsnnError
+from ..estimate import Estimate, jackknife_se
 from .best_upper_bound import best_upper_bound
 from .estimators import CLOSED_FORMS, Profile, digamma_form, profile
-from .extrapolation import quadratic_extrapolation
+from .extrapolation import quadratic_extrapolation, refuse_few
 from .nsb import nsb, nsb_moments, nsb_without_one
+from .symbols import Symbols, read_symbols
 
 SYMMETRIC: dict[str, Callable[[Profile], np.ndarray]] = {
     **CLOSED_FORMS,
@@ -72,7 +72,7 @@ def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, s
 
 
 def without_one(method: str, p: Profile) -> np.ndarray:
-    """Entropies (rows, d) in bits of each row without one sample of each count, for the delete-one jackknife.
+    """Entropies (rows, d) in bits of each row without one sample of each count.
 
     >>> without_one("plugin", profile(np.array([[2, 1, 1]]), 3.0)).round(3).tolist()
     [[0.918, 1.585]]
@@ -96,35 +96,35 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
 
     `method` names the estimator:
 
-    | method | estimate | reliable from (samples per symbol) |
+    | method | estimate | samples per symbol |
     |---|---|---|
-    | "plugin", "none" | with p(x) = n_x / N; too low by about (K - 1) / (2 N ln 2) | 4 (K - 1)^2 / K |
+    | "plugin", "none" | with p(x) = n_x / N; too low by (K - 1) / (2 N ln 2) | 4 (K - 1)^2 / K |
     | "miller-madow" | plugin + (symbols seen - 1) / (2 N ln 2) | 32 |
     | "panzeri-treves" | the same, with the number of symbols by `relevant_responses` | 4 |
-    | "quadratic" | plug-in values of N, N/2 and N/4 samples, extrapolated (`quadratic_extrapolation`) | 4 |
+    | "quadratic" | extrapolated from N, N/2 and N/4 samples (`quadratic_extrapolation`) | 4 |
     | "chao-shen" | adjusted for coverage by the number of singletons | 4, up to 64 |
-    | "grassberger" | Grassberger's of 2003, psi(N) and G_n in place of logarithms of counts | 4 |
+    | "grassberger" | of 2003, psi(N) and G_n in place of logarithms of counts | 4 |
     | "nsb" | Bayesian, with a prior that is flat in the entropy; needs K | 1 |
     | "best-upper-bound" | Paninski's, with a low bound of the worst error; needs K | 1 |
-    | "auto" | "panzeri-treves" where N >= 4 K, else "nsb", K being n_symbols or the number of symbols that occur | |
+    | "auto" | "panzeri-treves" where N >= 4 K (n_symbols or symbols that occur), else "nsb" | |
 
-    The standard error is the exact delete-one jackknife over samples (NaN for one sample). For "quadratic" it keeps the
-    partitions; for "grassberger" it uses psi instead of G, which jumps with the parity of a count; for "nsb" it is the
-    posterior standard deviation, or the jackknife if that is larger. Close to the uniform distribution the estimate is skewed
-    and its standard error too small. The default makes no correction, since every correction rests on an assumption;
-    `warning` is set if samples are too few for the method.
+    The last column is where it is reliable. se is the delete-one jackknife over samples (NaN for
+    one sample), for "quadratic" with the same partitions, for "grassberger" with psi instead of G,
+    which jumps with the parity of a count; for "nsb" the posterior standard deviation, or the
+    jackknife if larger. Close to the uniform law the estimate is skewed and se too small. `warning`
+    is set for too few samples.
 
     Parameters
     ----------
     x : (n,) or (n, k) whole numbers or truth values; rows of (n, k) are words, each word one symbol
-    n_symbols : number K of possible symbols; None is the range of the values (for words the product of the letters'
-        ranges), and "nsb" and "best-upper-bound" then warn
+    n_symbols : number K of possible symbols; None is the range of the values (for words the product
+        of the letters' ranges), and "nsb" and "best-upper-bound" then warn
     seed : of the partitions of "quadratic"
 
     Raises
     ------
-    NsnnError : no whole numbers, an unknown method, n_symbols below the number of symbols that occur, or fewer than 4
-        samples for "quadratic"
+    NsnnError : no whole numbers, an unknown method, n_symbols below the number of symbols that
+        occur, or fewer than 4 samples for "quadratic"
 
     >>> print(entropy([0, 0, 0, 1], method="miller-madow", n_symbols=2))
     0.9916 ± 0.87 bit (correction miller-madow; se jackknife over samples; n = 4; warning: 4 samples of 2 symbols (2 seen), fewer
@@ -145,8 +145,7 @@ def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, see
         raise NsnnError("n_symbols = None: x has words of too many letters to count them; give n_symbols")
     rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
     if method == "quadratic":
-        if n < 4:
-            raise NsnnError(f"x has {n} samples: 'quadratic' halves them twice, so expected at least 4")
+        refuse_few(n, "x")
         rng, one = np.random.default_rng(seed), np.zeros(n, dtype=np.int64)
         value, without = quadratic_extrapolation(
             one, symbols.codes, 1, symbols.n_present, rng=rng, joint=False, jackknife=True

@@ -1,15 +1,16 @@
-"""Paninski's best-upper-bound (BUB) estimator: minimises a bound on the worst error over all distributions on K symbols.
+"""Paninski's best-upper-bound (BUB) estimator: least bound on the worst error on K symbols.
 
-The estimator is linear in how many symbols have each count, H = sum_i a(n_i) in nats, zeros too. With g(p) = -p ln p -
-sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that
+The estimator is linear in how many symbols have each count, H = sum_i a(n_i) in nats, zeros too.
+With g(p) = -p ln p - sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that
 
-    |bias| <= 2 sup_p f(p) |g(p)|,  f(p) = min(K, 1 / p),     since sum_i 1 / f(p_i) = sum_i max(p_i, 1 / K) <= 2,
+    |bias| <= 2 sup_p f(p) |g(p)|,  f(p) = min(K, 1 / p),  as sum_i max(p_i, 1 / K) <= 2,
     variance <= N max_j (a_j - a_(j - 1))^2                   (Efron-Stein).
 
-The sum of the squared bias bound and the variance bound is an upper bound of the squared error for every law. Above a
-count k the coefficients are Miller & Madow's, -(j / N) ln(j / N) + (1 - j / N) / (2 N); below, they are the least-squares
-solution that weighs f g against sqrt(N) (a_j - a_(j - 1)); k and the weight are those of the lowest bound. It comes within a
-quarter of the least that any coefficients reach, found by linear programming for N up to 100.
+The sum of the squared bias bound and the variance bound is an upper bound of the squared error for
+every law. Above a count k the coefficients are Miller & Madow's, -(j / N) ln(j / N) + (1 - j / N) /
+(2 N); below, they are the least-squares solution that weighs f g against sqrt(N) (a_j - a_(j - 1));
+k and the weight are those of the lowest bound. It comes within a quarter of the least that any
+coefficients reach, found by linear programming for N up to 100.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def _miller_madow(j: np.ndarray, n: int) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
-    """Coefficients a_0 ... a_k in nats (the counts above have Miller & Madow's) and the bound of the RMS error in bits.
+    """Coefficients a_0 ... a_k in nats (above: Miller & Madow's) and the bound of the RMS error,
+    bits.
 
     >>> a, bound = bub_coefficients(100, 100.0)
     >>> bool(a[0] < a[1] < a[2]), round(bound, 2)
@@ -72,10 +74,11 @@ def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
 
 
 def best_upper_bound(p: Profile) -> np.ndarray:
-    """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of milliseconds once.
+    """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of
+    milliseconds once.
         Source: Paninski 2003, doi 10.1162/089976603321780272
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropy.estimators import profile
     >>> round(float(best_upper_bound(profile(np.array([[25, 25, 25, 25]]), 4.0))[0]), 1)
     2.0
     """

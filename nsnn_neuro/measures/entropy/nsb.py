@@ -1,20 +1,21 @@
-"""Entropy by Nemenman, Shafee & Bialek: a mixture of Dirichlet priors that is flat in the entropy expected a priori.
+"""Entropy by Nemenman, Shafee & Bialek: a mixture of Dirichlet priors that is flat in entropy.
 
 Given K symbols with counts n_i, a Dirichlet prior of concentration b per symbol has the evidence
 
     P(n | b) = Gamma(K b) / Gamma(N + K b) * prod_i Gamma(n_i + b) / Gamma(b),
 
-and expects the entropy xi(b) = psi(K b + 1) - psi(b + 1) before any sample. The prior over b is d xi / d b; the estimate is
-the posterior mean of the entropy, its error bar the posterior standard deviation, both by quadrature over t = ln b. The
-integrand falls off exponentially on either side of its peak, where the trapezoidal rule converges faster than any power
-of its step; the peak is found by narrowing the range to where the logarithm is within 32 of its maximum.
+and expects the entropy xi(b) = psi(K b + 1) - psi(b + 1) before any sample. The prior over b is d
+xi / d b; the estimate is the posterior mean of the entropy, its error bar the posterior standard
+deviation, both by quadrature over t = ln b. The integrand falls off exponentially on either side of
+its peak, where the trapezoidal rule converges faster than any power of its step; the peak is found
+by narrowing the range to where the logarithm is within 32 of its maximum.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ....core.numba_jit import njit
+from ...core.numba_jit import njit
 from .contingency import LN2
 from .estimators import Profile
 
@@ -46,7 +47,7 @@ def _psi1(x: float) -> float:
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _log_rising(x: float, n: float) -> float:
-    """ln of x (x + 1) ... (x + n - 1), which is lnGamma(x + n) - lnGamma(x) without their cancellation."""
+    """ln of x (x + 1) ... (x + n - 1), lnGamma(x + n) - lnGamma(x) without cancellation."""
     product = 1.0
     while x < 20.0 and n > 0:
         product *= x
@@ -86,7 +87,7 @@ def _log_weight(t: float, k: float, n: float, values: np.ndarray, multiplicity: 
 def _entropy_given(
     t: float, k: float, n: float, values: np.ndarray, multiplicity: np.ndarray
 ) -> tuple[float, float]:
-    """Mean and variance (nats) of the entropy under the posterior Dirichlet of concentration n_i + b."""
+    """Mean and variance (nats) of the entropy under the posterior Dirichlet of n_i + b."""
     b = np.exp(t)
     total = n + k * b
     zeros = k - multiplicity.sum()
@@ -146,7 +147,7 @@ def _moments(
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _without_one(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
-    """Means without one sample of each count: the evidence loses one factor, the entropy changes in one symbol."""
+    """Means without one sample of each count: one factor of the evidence and one symbol change."""
     for row in range(values.shape[0]):
         v, m, k = values[row], multiplicity[row], limits[row]
         n = (v * m).sum()
@@ -174,9 +175,9 @@ def _without_one(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarra
 
 
 def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean and standard deviation of the entropy in bits; no samples give the prior's, one symbol gives 0, 0.
+    """Posterior mean and standard deviation of the entropy in bits (without samples the prior's).
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropy.estimators import profile
     >>> mean, sd = nsb_moments(profile(np.array([[3, 1, 0, 0]]), 4.0))
     >>> mean.round(4).tolist(), sd.round(4).tolist()
     ([1.2303], [0.4591])
@@ -195,9 +196,9 @@ def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
 
 def nsb(p: Profile) -> np.ndarray:
     """Posterior mean of the entropy in bits, see `nsb_moments`; 0 for no samples.
-        Source: Nemenman, Shafee & Bialek 2002, Advances in Neural Information Processing Systems 14, 471-478
+    Source: Nemenman, Shafee & Bialek 2002, Advances in NIPS 14, 471-478
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropy.estimators import profile
     >>> nsb(profile(np.array([[3, 1, 0, 0]]), 4.0)).round(4).tolist()
     [1.2303]
     """
@@ -207,7 +208,7 @@ def nsb(p: Profile) -> np.ndarray:
 def nsb_without_one(p: Profile) -> np.ndarray:
     """`nsb` without one sample of each count, (rows, d) in bits, on the nodes of the whole sample.
 
-    >>> from nsnn_neuro.measures.information.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropy.estimators import profile
     >>> p = profile(np.array([[3, 1, 0, 0]]), 4.0)
     >>> nsb_without_one(p).round(4).tolist(), nsb(p.without_one()).round(4).tolist()
     ([[0.5036, 1.372]], [[0.5036, 1.372]])

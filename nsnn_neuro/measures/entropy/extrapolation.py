@@ -1,11 +1,12 @@
-"""Quadratic extrapolation of plug-in values to infinitely many samples, with its delete-one jackknife."""
+"""Quadratic extrapolation of plug-in values to infinitely many samples, with its jackknife."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import special
 
-from ....core.numba_jit import njit
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from .contingency import LN2
 
 PARTITIONS = 10  # random partitions that are averaged
@@ -31,6 +32,12 @@ def deal(
         tables[part, s[i], r[i]] += 1
 
 
+def refuse_few(n: int, name: str) -> None:
+    """NsnnError for fewer samples than can be halved twice."""
+    if n < 4:
+        raise NsnnError(f"{name} has {n} samples: 'quadratic' halves them twice, so expected at least 4")
+
+
 def _x_log_x(x: np.ndarray) -> np.ndarray:
     return special.xlogy(x, x)
 
@@ -47,7 +54,7 @@ def _values(tables: np.ndarray, joint: bool) -> np.ndarray:
 
 
 def _without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
-    """`_values` without one sample of each cell, (m, n_s, n_r); cells without samples are meaningless."""
+    """`_values` without one sample of each cell, (m, n_s, n_r); meaningless for empty cells."""
     tables = tables.astype(float)
     n = tables.sum((-1, -2))[:, None, None]
     less = np.maximum(n - 1.0, 1.0)
@@ -74,12 +81,13 @@ def quadratic_extrapolation(
     joint: bool,
     jackknife: bool,
 ) -> tuple[float, np.ndarray]:
-    """Value in bits extrapolated by v(N) = v + a / N + b / N^2 from all, both halves and four quarters of the samples.
+    """Value in bits extrapolated by v(N) = v + a / N + b / N^2 from all, halves and quarters.
 
-    v = [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, each v a mean over the parts, and over 10 random partitions that deal the
-    samples of each stimulus evenly. v is the information between the codes s and r, int (n,), or, unless `joint`, the entropy of
-    r. With `jackknife` also the values (n,) without each sample, in the same partitions; else (0,).
-    Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    v = [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, each v a mean over the parts, and over 10 random
+    partitions that deal the samples of each stimulus evenly. v is the information between the codes
+    s and r, int (n,), or, unless `joint`, the entropy of r. With `jackknife` also the values (n,)
+    without each sample, in the same partitions; else (0,). Source: Strong et al. 1998, doi
+    10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
 
     >>> r = np.repeat([0, 1], 200)
     >>> value, _ = quadratic_extrapolation(0 * r, r, 1, 2, rng=np.random.default_rng(0), joint=False, jackknife=False)

@@ -1,7 +1,7 @@
 """Information in a table of presented and decoded labels.
 
-Tables are (..., K, K) numbers of trials, presented label by decoded label; they need not be whole, as ties are
-shared out. The last two axes are one table, the axes before them are carried along.
+Tables are (..., K, K) numbers of trials, presented label by decoded label; they need not be whole,
+as ties are shared out. The last two axes are one table, the axes before them are carried along.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def information(tables: np.ndarray) -> np.ndarray:
 
 
 def miller_madow(tables: np.ndarray) -> np.ndarray:
-    """`information` less (cells - rows - columns + 1) / (2 N ln 2), each counted where it isn't empty.
+    """`information` less (cells - rows - columns + 1) / (2 N ln 2), where not empty.
 
-    Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N ln 2). Where
-    there are hardly any errors it has the wrong sign, so the entropy of the rows is the upper limit.
+    Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N
+    ln 2). Where there are hardly any errors it has the wrong sign, so that H(rows) is the limit.
 
     >>> float(miller_madow(np.array([[5, 5], [5, 5]])).round(4)), float(miller_madow(np.array([[5, 0], [0, 5]])))
     (-0.0361, 1.0)
@@ -40,11 +40,12 @@ def miller_madow(tables: np.ndarray) -> np.ndarray:
 def table_se(table: np.ndarray) -> float:
     """Standard error of the information in one table (K, K), bits.
 
-    That of the multinomial by the delta method, the variance of log2(p / (p_row p_column)) over trials, and
-    in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (K - 1)^2 degrees of freedom.
-    One trial is spread evenly over the cells first: an error that wasn't seen isn't impossible.
-    The numbers of trials of the labels count as random, although an experiment fixes them: that adds the variance between the
-    labels of the information about each, nothing where all are decoded equally well.
+    That of the multinomial by the delta method, the variance of log2(p / (p_row p_column)) over
+    trials, and in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (K -
+    1)^2 degrees of freedom. One trial is spread evenly over the cells first: an error that wasn't
+    seen isn't impossible. The numbers of trials of the labels count as random, although an
+    experiment fixes them: that adds the variance between the labels of the information about each,
+    nothing where all are decoded equally well.
 
     >>> round(table_se(np.array([[5, 5], [5, 5]])), 3)
     0.049

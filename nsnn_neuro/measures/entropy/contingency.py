@@ -1,7 +1,7 @@
 """Functions of counts: contingency tables, plug-in entropies and the Panzeri-Treves bias.
 
-A table has shape (..., n_s, n_r): stimuli in rows, responses in columns, leading axes for many tables at once
-(shuffles, repeats). Entropies are in bits; 0 log 0 = 0.
+A table has shape (..., n_s, n_r): stimuli in rows, responses in columns, leading axes for many
+tables at once (shuffles, repeats). Entropies are in bits; 0 log 0 = 0.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import math
 import numpy as np
 from scipy import special
 
-from ....core.errors import NsnnError
-from ....core.numba_jit import njit
+from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 
 LN2 = math.log(2.0)
 _MOST_CELLS = 20_000_000
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
-    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; NsnnError for a table beyond 2 10^7 cells.
+    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; at most 2 10^7 cells.
 
     >>> contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2)
     array([[0, 2], [1, 0]])
@@ -33,7 +33,8 @@ def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
 
 
 def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Plug-in entropy along an axis of counts or probabilities, H = -sum_i (n_i / N) log2(n_i / N), in bits; 0 where N = 0.
+    """Plug-in entropy along an axis of counts or probabilities, H = -sum_i (n_i / N) log2(n_i / N),
+    in bits; 0 where N = 0.
 
     >>> plugin_entropy(np.array([[1, 1], [2, 0]])).tolist()
     [1.0, 0.0]
@@ -115,10 +116,11 @@ def relevant_from_profile(
 def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
     """Number R of responses that can occur, by the Bayesian counting of Panzeri & Treves.
 
-    Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can occur. With a flat
-    prior the observed ones then have probability (1 - x q) (n_i + 1) / (N + seen) and the x others q = 1 - (N / (N +
-    seen))^(1/N) each. R = seen + x for that x at which the expected number of observed responses, sum_i 1 - (1 -
-    p_i)^N, comes closest to `seen`. Counts are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
+    Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can
+    occur. With a flat prior the observed ones then have probability (1 - x q) (n_i + 1) / (N +
+    seen) and the x others q = 1 - (N / (N + seen))^(1/N) each. R = seen + x for that x at which the
+    expected number of observed responses, sum_i 1 - (1 - p_i)^N, comes closest to `seen`. Counts
+    are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
     10.1080/0954898X.1996.11978656
 
     >>> relevant_responses(np.array([[9, 3, 1, 1, 0, 0, 0, 0], [5, 5, 5, 5, 0, 0, 0, 0]]), 8).tolist()
@@ -129,10 +131,12 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
 
 
 def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
-    """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in bits (...).
+    """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in
+    bits (...).
 
-    The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus; R_s, of which it is the limit,
-    is counted by `relevant_responses`. Rows without samples don't count. Subtract the bias from the plug-in information.
+    The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus;
+    R_s, of which it is the limit, is counted by `relevant_responses`. Rows without samples don't
+    count. Subtract the bias from the plug-in information.
 
     >>> round(float(panzeri_treves_bias(np.array([[10, 10], [10, 10]]))), 5)
     0.01803

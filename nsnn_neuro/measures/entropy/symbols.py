@@ -1,9 +1,10 @@
-"""Responses and stimuli as symbols: whole numbers, truth values, labels or words of them, numbered from 0."""
+"""Responses and stimuli as symbols: numbers, truth values, labels or words, numbered from 0."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,15 @@ class Symbols:
     """Samples as symbols; made by `read_symbols`."""
 
     codes: np.ndarray
-    """int64 (n,), symbol of each sample, from 0, in the sorted order of the values (of the words: lexicographic)"""
+    """int64 (n,), symbol of each sample, from 0, in the sorted order of values or words"""
     n_present: int
     """number of different symbols that occur"""
     n_possible: float
     """product over the positions of a word of their ranges, max - min + 1"""
     is_word: bool
     """whether the samples were rows"""
+    letters: np.ndarray = field(repr=False)
+    """(n, k) whole numbers; k is 1 where the samples were no rows"""
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -68,10 +71,10 @@ def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
-    """(n, k) integers of x, or an NsnnError that says what is wrong; texts and other labels are numbered.
+    """(n, k) integers of x; texts and other labels are numbered.
 
-    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else x is a response, and floats
-        are likely to be continuous
+    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else
+        x is a response, and floats are likely to be continuous
 
     >>> letters(["right", "left"], "s").ravel(), letters([22.5, 0, 22.5, 0], "s", category=True).ravel()
     (array([1, 0]), array([1, 0, 1, 0]))
@@ -124,9 +127,9 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
 def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
 
-    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction, texts or other `categories`;
-    each different row of (n, k), a word of k letters, is a symbol. With `category` floats that repeat are labels too. NsnnError,
-    with the argument's name, for anything else, or nothing.
+    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction,
+    texts or other `categories`; each different row of (n, k), a word of k letters, is a symbol.
+    With `category` floats that repeat are labels too. NsnnError for all else.
 
     >>> read_symbols([7, 5, 7, 7], "r")
     Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
@@ -142,12 +145,35 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
         codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
             codes, n_present = _renumber(codes, int(n_possible))
-            return Symbols(codes, int(n_present), float(n_possible), is_word)
+            return Symbols(codes, int(n_present), float(n_possible), is_word, words)
         present, codes = np.unique(codes, return_inverse=True)
     else:
         present, codes = np.unique(words, axis=0, return_inverse=True)
     possible = float(n_possible) if n_possible < 10**300 else np.inf
-    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word)
+    return Symbols(codes.reshape(-1).astype(np.int64), len(present), possible, is_word, words)
+
+
+def read_columns(labels: Collection[str] = (), **columns: Any) -> dict[str, Symbols]:
+    """`Symbols` of the named arguments; NsnnError for unequal lengths, or for fewer than 2 samples.
+
+    labels : names whose values are categories, such as a stimulus
+
+    >>> [one.n_present for one in read_columns(s=[0, 1, 1], r=[5, 6, 7]).values()]
+    [2, 3]
+    """
+    read = {name: read_symbols(x, name, category=name in labels) for name, x in columns.items()}
+    lengths = [len(one.codes) for one in read.values()]
+    names = _listed(list(read))
+    if len(set(lengths)) > 1:
+        raise NsnnError(f"{names} have {_listed(lengths)} samples: expected equal numbers")
+    if lengths[0] < 2:
+        raise NsnnError(f"{names} have {lengths[0]} sample: expected at least 2")
+    return read
+
+
+def _listed(items: list[Any]) -> str:
+    *most, last = map(str, items)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray, int]:
@@ -161,7 +187,7 @@ def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray
 
 
 def one_value(sizes: dict[str, int]) -> str | None:
-    """A warning about arguments that never vary; `sizes` are the numbers of symbols that occur, by the argument's name.
+    """A warning about arguments that never vary; `sizes` are numbers of symbols by name.
 
     >>> one_value({"s": 2, "r": 1})
     'r holds one value: it tells nothing'

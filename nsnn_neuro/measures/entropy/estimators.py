@@ -1,8 +1,10 @@
-"""Closed-form entropy estimators that use only the count profile: how many symbols occur once, twice, and so on.
+"""Closed-form entropy estimators that use only the count profile: symbols that occur once, twice,
+...
 
-A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and how many symbols
-have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the alphabet, `limit` (...). Removing one
-sample turns one count m into m - 1, so all values of the delete-one jackknife cost one profile per different count.
+A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and
+how many symbols have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the
+alphabet, `limit` (...). Removing one sample turns one count m into m - 1, so all values of the
+delete-one jackknife cost one profile per different count.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
-from ....core.numba_jit import njit
+from ...core.numba_jit import njit
 from .contingency import LN2, relevant_from_profile
 
 
 class Profile(NamedTuple):
-    """Counts that occur in each row and the alphabet's size; `place` (rows, k) is each cell's place in `values`."""
+    """Counts in each row and the alphabet's size; `place` (rows, k) is each cell's place in
+    `values`.
+    """
 
     values: np.ndarray
     multiplicity: np.ndarray
@@ -26,7 +30,7 @@ class Profile(NamedTuple):
     place: np.ndarray
 
     def without_one(self) -> Profile:
-        """Profiles (rows, d, d + 1) that lack one sample of a symbol that has the d-th count; `place` is empty."""
+        """Profiles (rows, d, d + 1) less one sample of a symbol of the d-th count."""
         rows, d = self.values.shape
         values = np.empty((rows, d, d + 1))
         multiplicity = np.zeros((rows, d, d + 1))
@@ -99,8 +103,8 @@ def plugin(p: Profile) -> np.ndarray:
 
 
 def miller_madow(p: Profile) -> np.ndarray:
-    """Plug-in entropy + (number of symbols seen - 1) / (2 N ln 2), in bits. Source: Miller 1955, in Information theory in
-    psychology (Free Press), 95-100.
+    """Plug-in entropy + (number of symbols seen - 1) / (2 N ln 2), in bits. Source: Miller 1955, in
+    Information theory in psychology (Free Press), 95-100.
 
     >>> (miller_madow(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
     [1.2897]
@@ -118,7 +122,8 @@ def panzeri_treves(p: Profile) -> np.ndarray:
 
 
 def chao_shen(p: Profile) -> np.ndarray:
-    """Coverage-adjusted entropy: C = 1 - singletons / N, q_i = C n_i / N, H = -sum q_i log2 q_i / (1 - (1 - q_i)^N), bits.
+    """Coverage-adjusted entropy: C = 1 - singletons / N, q_i = C n_i / N, H = -sum q_i log2 q_i /
+    (1 - (1 - q_i)^N), bits.
 
     Where all N are singletons, C = 1 / N. Source: Chao & Shen 2003, doi 10.1023/A:1026096204727
 
@@ -147,12 +152,13 @@ def _digammas(p: Profile, alternating: bool) -> np.ndarray:
 
 
 def grassberger(p: Profile) -> np.ndarray:
-    """H = [psi(N) - sum n_i G(n_i) / N] / ln 2, G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n / 2)] / 2, in bits.
+    """H = [psi(N) - sum n_i G(n_i) / N] / ln 2, G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n /
+    2)] / 2, in bits.
 
-    Grassberger's estimator of 2003 in its binomial form, psi(N) in place of ln N. It is too low by the sum over symbols of
-    p int_0^(1 - 2 p) x^(N - 1) / (1 - x) dx nats, exactly: nothing for p = 1/2, little for any p above a few times 1 / N. 0 where
-    one symbol was seen.
-    Source: Grassberger 2003, doi 10.48550/arXiv.physics/0307138
+    Grassberger's estimator of 2003 in its binomial form, psi(N) in place of ln N. It is too low by
+    the sum over symbols of p int_0^(1 - 2 p) x^(N - 1) / (1 - x) dx nats, exactly: nothing for p =
+    1/2, little for any p above a few times 1 / N. 0 where one symbol was seen. Source: Grassberger
+    2003, doi 10.48550/arXiv.physics/0307138
 
     >>> (grassberger(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
     [1.5265]
@@ -161,7 +167,8 @@ def grassberger(p: Profile) -> np.ndarray:
 
 
 def digamma_form(p: Profile) -> np.ndarray:
-    """`grassberger` with psi(n) for G(n), in bits: smooth in the counts, which G, equal at 2 m and 2 m + 1, is not.
+    """`grassberger` with psi(n) for G(n), in bits: smooth in the counts, which G, equal at 2 m and
+    2 m + 1, is not.
 
     >>> (digamma_form(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
     [1.3333]
