@@ -38,7 +38,7 @@ class Psth:
     ends of the confidence band at the level `confidence`; `counts` are the spikes of all trials, (n, n_bins), and `exposure` the
     number of trials behind each bin, (n_bins,).
 
-    >>> import quantities as pq
+    >>> import neo, quantities as pq
     >>> from nsnn_neuro import to_block
     >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
     >>> histogram.rate.tolist(), histogram.pooled().rate.tolist()
@@ -117,7 +117,7 @@ def psth(
         number of events than of trials, several events in a trial without t_start and t_stop, or what `as_trains` refuses.
         Source: Garwood 1936, doi 10.1093/biomet/28.3-4.437
 
-    >>> import quantities as pq
+    >>> import neo, quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s)
     >>> h = psth(block, bin_width=500*pq.ms)
@@ -199,7 +199,7 @@ def _with_band(edges: np.ndarray, counts: np.ndarray, exposure: np.ndarray, conf
 class SpikeTriggeredAverage:
     """Mean signal around a spike; made by `spike_triggered_average`.
 
-    >>> import quantities as pq
+    >>> import neo, quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
     >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
     >>> dict(zip(sta.lags.tolist(), sta.average[0].tolist())), sta.n.tolist()
@@ -245,7 +245,7 @@ def spike_triggered_average(
         signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN). Source: de Boer & Kuyper 1968,
         doi 10.1109/TBME.1968.4502561
 
-    >>> import quantities as pq
+    >>> import neo, quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
     >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
     >>> sta.lags, sta.average
@@ -321,7 +321,7 @@ def rate_correlation(
     NsnnError : different numbers of neurons or windows, a step longer than a trial, or what `as_trains` refuses. Warns once,
         SilentNeuronWarning, for neurons without spikes or of constant rate in either Block (NaN)
 
-    >>> import quantities as pq
+    >>> import neo, quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2, 0.7]]], t_stop=1*pq.s)
     >>> rate_correlation(block, block, sigma=50*pq.ms).round(12)
