@@ -34,12 +34,8 @@ CHANNELS = nsnn.Recorded(
     )
 )
 RUNS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
-    "white noise": (CELL, WHITE, DRIVE, {}),
-    "no bridge": (CELL, WHITE, DRIVE, {"bridge": False}),
     "thousands, three trials": (CELL, WHITE, nsnn.Constant(17 * mV), {"n_neurons": 1100, "trials": 3}),
-    "partly shared noise": (CELL, nsnn.WhiteNoise(4 * mV, shared=0.5), DRIVE, {}),
     "current noise, shared": (CELL, nsnn.OUNoise(4 * mV, 5 * ms, shared=0.3), DRIVE, {}),
-    "escape noise": (CELL, nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(20 * Hz, 2 * mV)), DRIVE, {}),
     "jumps": (CELL, nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), nsnn.Constant(10 * mV), {}),
     "adaptation": (GIF, WHITE, nsnn.Constant(12 * mV), {}),
     "a drive for each neuron": (CELL, WHITE, CHANNELS, {"trials": 2}),
@@ -100,9 +96,7 @@ def test_spikes_are_the_same_for_any_number_of_processes_and_pieces(
         ({"threads": 3}, 3, 1),
         ({"threads": 1024}, 4, 1),  # of 70 neurons, each with 16 or more
         ({"threads": 2, "piece": 16}, 2, 2),
-        ({"piece": 20}, 1, 4),
         ({"threads": 2, "record_v": [0]}, 1, 1),
-        ({}, 1, 1),
     ],
 )
 def test_neurons_are_divided_into_processes_and_pieces(

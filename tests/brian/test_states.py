@@ -109,14 +109,13 @@ def test_a_run_in_three_parts_is_one_run(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize("engine", ["cython", "cpp"])
 @pytest.mark.parametrize(
-    "name",
+    ("name", "engine"),
     [
-        "white noise, two trials",
-        "more than 2,000 neurons",
-        "adaptation that sees the drive",
-        "a drive in samples",
+        ("white noise, two trials", "cpp"),
+        ("more than 2,000 neurons", "cython"),
+        ("adaptation that sees the drive", "cpp"),
+        ("a drive in samples", "cpp"),
     ],
 )
 def test_compiled_engines_continue_runs_of_any_engine(name: str, engine: str) -> None:
