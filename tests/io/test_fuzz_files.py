@@ -14,19 +14,8 @@ from pathlib import Path
 
 import pytest
 
-CASES = {
-    "nwb": 500,
-    "toml": 200,
-    "checkpoint": 100,
-    "sweep": 100,
-    "idx": 100,
-    "zip": 100,
-    "fit": 100,
-    "packed": 50,
-    "calibration": 100,
-    "matrix": 100,
-    "note": 100,
-}
+KINDS = ("nwb", "toml", "checkpoint", "sweep", "idx", "zip", "fit", "packed", "calibration", "matrix", "note")
+CASES = dict.fromkeys(KINDS, 40) | {"nwb": 200, "toml": 80}
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 
 
