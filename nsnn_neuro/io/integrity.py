@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import FormatError
 from .hdf5 import Reader
-from .nwb import events, saved
+from .nwb import event_tables, saved
 from .spikes import Trains
 
 _ULPS = 8  # rounding of a time on the session's clock
@@ -21,7 +21,7 @@ def check_nwb(source: Reader, block: neo.Block, header: dict[str, Any] | None) -
     _check_order(source)
     _check_trials(source)
     for path in source.paths("acquisition", "stimulus/presentation"):
-        if not events.is_events(source, path):
+        if not event_tables.is_events(source, path):
             _check_series(source, path, in_order=header is None)
     if header is not None:
         for head in header["signals"]:

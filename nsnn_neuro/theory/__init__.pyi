@@ -23,11 +23,11 @@ from .fokker_planck.stationary import fp_rate as fp_rate
 from .information import channel_information as channel_information
 from .information import suprathreshold_information as suprathreshold_information
 from .information import threshold_information as threshold_information
-from .lif.coloured import coloured_rate as coloured_rate
 from .lif.conductance_noise import conductance_moments as conductance_moments
 from .lif.multiplicative import geometric_mean as geometric_mean
 from .lif.multiplicative import multiplicative_cv as multiplicative_cv
 from .lif.multiplicative import multiplicative_rate as multiplicative_rate
+from .lif.short_correlation import coloured_rate as coloured_rate
 from .lif.shot_noise import shot_noise_cv as shot_noise_cv
 from .lif.shot_noise import shot_noise_rate as shot_noise_rate
 from .lif.spectrum_and_response import lindner_noise_susceptibility as lindner_noise_susceptibility

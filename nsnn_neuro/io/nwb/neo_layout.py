@@ -19,7 +19,7 @@ from ...core.warn import warn
 from ..block import build_block
 from ..hdf5 import Reader
 from . import saved, series, tables
-from .events import text_array
+from .event_tables import text_array
 from .series import about, warn_left_out
 
 _MOST_COMMENTS = 10_000  # characters

@@ -25,7 +25,7 @@ from ..segments import in_window, inside
 from ..spikes import of_windows
 from ..spikes.arrays import RESOLUTION
 from ..spikes.bins import rounding
-from . import events, saved, series, sweeps, tables
+from . import event_tables, saved, series, sweeps, tables
 from .units import unit_columns
 
 _TRIALS = "intervals/trials"
@@ -189,7 +189,7 @@ def _uncut(
     t_stop: float | None,
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
-    contents, times, unit = events.read(source), spikes.times, spikes.unit
+    contents, times, unit = event_tables.read(source), spikes.times, spikes.unit
     first, end = _extent(times, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
@@ -238,7 +238,7 @@ def _uncut(
 def _extent(
     times: np.ndarray,
     observed: tuple[np.ndarray, np.ndarray] | None,
-    contents: events.Contents,
+    contents: event_tables.Contents,
     t_start: float | None,
     t_stop: float | None,
 ) -> tuple[float, float]:

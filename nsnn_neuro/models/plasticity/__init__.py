@@ -17,9 +17,9 @@ the synapses, also in a Brian2 network of your own. To define a rule, subclass `
 
 from __future__ import annotations
 
-from .base import Plasticity, RuleText
 from .diffusive import white_noise_factor
 from .optimizers import SGD, Adam, Momentum, Optimizer
+from .rule_text import Plasticity, RuleText
 from .stdp import PairSTDP, RewardModulatedSTDP
 from .three_factor import NDL, EProp, SurrogateGradient
 

@@ -11,8 +11,8 @@ from ...core.checks import flag, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parameters import substitute
 from ..noise import OUNoise, WhiteNoise
-from .base import RuleText, numbers
 from .optimizers import Optimizer
+from .rule_text import RuleText, numbers
 
 # integration method of the target -> dm/dx0 and s; `lapse` is dt / tau_m
 _STEPS = {

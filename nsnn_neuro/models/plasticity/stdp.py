@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ...core.parameters import parameter
-from .base import Plasticity, RuleText, numbers
+from .rule_text import Plasticity, RuleText, numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,9 +14,9 @@ from ...core.parameters import checked, choice, parameter, substitute
 from ..escape import EscapeNoise, Family
 from ..neurons import NSNNNeuron
 from ..noise import Noise
-from .base import Plasticity, RuleText, numbers
 from .diffusive import diffusive_text, is_diffusive
 from .optimizers import SGD, Optimizer
+from .rule_text import Plasticity, RuleText, numbers
 
 # (reset of the neuron, path through the reset) -> the trace carried to the next step
 _KEPT = {
