@@ -200,7 +200,7 @@ def test_two_errors_cover_the_truth():
 def test_p_is_uniform_where_there_is_nothing():
     """Words without a stimulus for all terms; p is a multiple of 1/10, less a uniform part of that step."""
     rng, p, pair = np.random.default_rng(4), [], []
-    for k in range(500):
+    for k in range(200):
         s, words = np.repeat([0, 1], 20), rng.integers(0, [2, 3], (40, 2))
         parts = information_breakdown(s, words, n_shuffle=9, seed=k)
         p.append([parts[name].p - rng.random() / 10 for name in TERMS])

@@ -191,10 +191,10 @@ def test_p_is_valid_without_information():
 
 @pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """200 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
+    """100 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.decoding.cross_validation.permutation_p", sharing(rng))
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(200)]
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(100)]
     assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
     assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
 

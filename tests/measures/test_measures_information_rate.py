@@ -289,7 +289,7 @@ def test_two_errors_cover_the_truth():
     """Regime: 100 trials, 400 bins, words of 1 to 3 letters; over="time" holds the stimulus' sampling too."""
     rng = np.random.default_rng(7)
     inside = []
-    for _ in range(200):
+    for _ in range(80):
         letters, truth = independent_bins(rng, n_bins=400)
         e = rate_of(letters, word_lengths=[1, 2, 3])
         inside.append(abs(e.value - truth) < 2 * e.se)
