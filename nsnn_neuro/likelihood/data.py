@@ -86,8 +86,7 @@ class Data:
     def shared(self, other: Data, dt: float) -> tuple[int, int]:
         """Spikes in the time for which `other` has data too: those in trials with the same spikes in `other`, and all."""
         same = total = 0
-        # fits that an earlier version pickled have no starts
-        if self.starts.size != getattr(other, "starts", np.empty(0)).size:
+        if self.starts.size != other.starts.size:
             return 0, 0
         pieces = (np.split(one.o, np.flatnonzero(one.begins)[1:]) for one in (self, other))
         shifts = np.rint((other.starts - self.starts) / dt).astype(int)

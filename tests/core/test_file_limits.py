@@ -1,11 +1,9 @@
 """Files that aren't what they say: damaged, too large for the memory, or leading out of themselves."""
 # Imports internals: damaged configurations and sweep folders are read without the start of a command for each.
 
-import lzma
 import os
 import warnings
 import zipfile
-from pathlib import Path
 
 import h5py
 import neo
@@ -22,24 +20,6 @@ from nsnn_neuro.cli.main import main
 from nsnn_neuro.learning import read_checkpoint, write_checkpoint
 from nsnn_neuro.sweep import grid
 from nsnn_neuro.sweep.store import Folder
-
-SAVED = Path(__file__).parents[1] / "saved_files"
-
-
-@pytest.mark.parametrize("version", ["first", "second"])
-@pytest.mark.parametrize(("kind", "dt"), [("ticks", 1e-4), ("times", None)])
-@pytest.mark.parametrize("check", ["quick", "full"])
-def test_files_saved_by_earlier_versions_load(tmp_path, version, kind, dt, check):
-    """Files of the first version of the format, and of that with the identifier of streamed runs; neither held events."""
-    path = tmp_path / "old.nwb"
-    path.write_bytes(lzma.decompress((SAVED / f"{version}_{kind}.nwb.xz").read_bytes()))
-    old, new = load(path, check=check), rich_block(dt)
-    for one in (old, new):
-        for key in ("versions", "git_revision"):
-            one.annotations.pop(key, None)
-    for segment in new.segments:
-        segment.events, segment.epochs, segment.irregularlysampledsignals = [], [], []
-    assert_same(new, old)
 
 
 def flipped(data, bits):

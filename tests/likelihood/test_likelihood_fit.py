@@ -513,17 +513,6 @@ def test_signals_of_another_dimension_are_refused():
         NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit=10 * pq.nA)
 
 
-@pytest.mark.filterwarnings("ignore:.*spikes were fitted")
-def test_a_fit_saved_before_units_were_kept_takes_signals_as_they_are():
-    block, signal = in_nanoampere()
-    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
-    before = fit.score(block, signal).value
-    object.__delattr__(fit.model, "signal_unit")  # as a model of an earlier version is read back
-    assert fit.model.signal_unit is None
-    assert fit.score(block, signal).value == before
-    assert fit.score(block, signal.rescale("pA")).value != pytest.approx(before, rel=0.1)
-
-
 def test_a_fit_prints_a_row_for_each_parameter_and_no_arrays():
     block, signal = in_nanoampere()
     fit = fit_neuron(block, signal, dt=1 * ms, stimulus=3, history=4, ridge=1.0)

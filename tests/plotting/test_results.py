@@ -530,8 +530,6 @@ def test_filters_name_the_unit_of_the_signal() -> None:
         stimulus_filter=fit.stimulus_filter,
     )
     assert plotting.filters(glm, which="stimulus", ax=new_ax()).get_ylabel() == "effect on log rate (1)"
-    object.__delattr__(fit.model, "signal_unit")  # a fit of an earlier version
-    assert plotting.filters(fit, which="stimulus", ax=new_ax()).get_ylabel() == f"{start})"
 
 
 def test_rescaling_draws_the_statistic_and_its_band() -> None:

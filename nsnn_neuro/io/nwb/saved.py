@@ -187,14 +187,10 @@ def _check_identifier(
     moments: np.ndarray,
     n: int,
 ) -> tuple[list[list[neo.AnalogSignal]], list[dict[str, list[Any]]]]:
-    """The signals and the other objects of each trial, if the file's content matches its identifier.
-
-    Files of earlier versions have no signals in their digest, those of the first one have the spikes in the order of a Block.
-    """  # fmt: skip
+    """The signals and the other objects of each trial, if the file's content matches its identifier."""
     t_start, t_stop = bounds
     notes, n_trials = (source.text("general/notes") or b"").decode(), len(t_start)
     digest = sha256(f"{n} {notes}".encode())
-    first = digest.copy()
     counts = np.zeros(n * n_trials, dtype=np.int64)
     for k in range(0, trial.size, PIECE):
         cell = neuron[k : k + PIECE + 1] * n_trials + trial[k : k + PIECE + 1]
@@ -209,25 +205,15 @@ def _check_identifier(
 
     for k in range(0, moments.size, PIECE):
         digest.update(times(moments[k : k + PIECE]).tobytes())
-    unsigned = digest.copy()
     signals = _read_signals(source, header["signals"], n_trials, digest)
     timed = read_timed(source, header.get("timed", []), t_start, t_stop, digest)
 
-    def matches(made: Any) -> bool:
-        said = (source.text("identifier") or b"").decode("ascii", "replace")
-        return said == str(uuid.uuid5(NAMESPACE, made.hexdigest()))
-
-    if matches(digest if header.get("digest") == DIGEST else unsigned):
-        return signals, timed
-    if "digest" not in header:
-        order = np.lexsort((times(moments), neuron, trial))
-        for values in (trial.astype(np.int64)[order], neuron[order], times(moments)[order], *bounds):
-            first.update(np.ascontiguousarray(values).tobytes())
-        if matches(first):
-            return signals, timed
-    raise FormatError(
-        f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
-    )
+    said = (source.text("identifier") or b"").decode("ascii", "replace")
+    if said != str(uuid.uuid5(NAMESPACE, digest.hexdigest())):
+        raise FormatError(
+            f"its spikes, notes or signals are not those that its identifier was made from: {_DAMAGED}"
+        )
+    return signals, timed
 
 
 def _check_session_clock(
