@@ -41,10 +41,9 @@ def here() -> int:
     [
         lambda: (measures.cv(SILENT), here())[1],
         lambda: (measures.coherence_information(SIGNAL, SILENT, nperseg=500, f_max=50 * pq.Hz), here())[1],
-        lambda: (measures.words(SILENT, bin=100 * ms), here())[1],
         lambda: (functools.partial(measures.lv, SILENT)(), here())[1],
     ],
-    ids=["measure", "two levels down", "renamed keyword", "partial"],
+    ids=["measure", "two levels down", "partial"],
 )
 def test_a_warning_points_at_the_line_that_called_the_package(call) -> None:
     at = []

@@ -258,7 +258,7 @@ def test_joined_blocks_of_different_windows_signals_and_annotations(tmp_path):
         (
             [to_block([[[0.1]]], t_stop=1 * second), to_block([[[0.1], []]], t_stop=1 * second)],
             {},
-            r"blocks\[1\] has 2 neurons, blocks\[0\] has 1",
+            r"blocks\[1\] has 2 .*blocks\[0\] has 1",
         ),
         (
             [select(example(), units=[0]), select(example(), units=[1])],
