@@ -6,6 +6,7 @@ The rules are the tables below; move a wall there, and say why in CONTRIBUTING.m
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import sys
@@ -405,3 +406,18 @@ def test_the_guard_of_global_state_sees_and_puts_right() -> None:
     pyplot.figure()
     assert conftest.put_right(before) == ["NumPy's legacy random state", "Matplotlib's open figures"]
     assert conftest.put_right(before) == []
+
+
+@pytest.mark.parametrize(
+    "door", ["", *(room for room in LINE if (ROOT / "nsnn_neuro" / room / "__init__.pyi").exists())]
+)
+def test_no_file_or_folder_hides_a_public_name_of_its_door(door: str) -> None:
+    """Importing it would put the module in place of the function; `certify` and `sweep` are handled by the root."""
+    folder = ROOT / "nsnn_neuro" / door
+    names = set(importlib.import_module(".".join(["nsnn_neuro", door]).rstrip(".")).__all__)
+    inside = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    modules = {"perturb", "philox", "coding", "losses"}  # which are public themselves
+    at_root = {name for name in inside if not door and (folder / name).is_dir()}
+    assert names & inside - modules - at_root == set()

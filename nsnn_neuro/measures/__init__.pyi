@@ -22,7 +22,7 @@ from .decoding.probability_calibration import brier_score as brier_score
 from .decoding.probability_calibration import calibration_error as calibration_error
 from .decoding.probability_calibration import reliability_curve as reliability_curve
 from .decoding.probability_calibration import selective_accuracy as selective_accuracy
-from .entropy.entropy import entropy as entropy
+from .entropies.entropy import entropy as entropy
 from .estimate import Estimate as Estimate
 from .estimate import measure as measure
 from .information.breakdown import information_breakdown as information_breakdown

@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro import measures as m
-from nsnn_neuro.measures.entropy.symbols import as_symbols
+from nsnn_neuro.measures.entropies.symbols import as_symbols
 
 RNG = np.random.default_rng(14)
 BITS, S4, R4 = [0, 1] * 10, [0, 1, 0, 1], [0, 1, 1, 0]

@@ -21,7 +21,7 @@ from nsnn_neuro.measures import (
     mutual_information,
     synergy,
 )
-from nsnn_neuro.measures.entropy.information_tables import conditional_without_one
+from nsnn_neuro.measures.entropies.information_tables import conditional_without_one
 
 TRIPLES = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=2, max_size=50)
 PLAIN = {"bias": "plugin", "n_shuffle": 0}

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, optimize, special, stats
 
-from nsnn_neuro.measures.entropy.best_upper_bound import best_upper_bound, bub_coefficients
-from nsnn_neuro.measures.entropy.contingency import plugin_entropy
-from nsnn_neuro.measures.entropy.estimators import miller_madow, plugin, profile
-from nsnn_neuro.measures.entropy.extrapolation import (
+from nsnn_neuro.measures.entropies.best_upper_bound import best_upper_bound, bub_coefficients
+from nsnn_neuro.measures.entropies.contingency import plugin_entropy
+from nsnn_neuro.measures.entropies.estimators import miller_madow, plugin, profile
+from nsnn_neuro.measures.entropies.extrapolation import (
     _WEIGHTS,
     PARTITIONS,
     _values,
     _without_one,
     quadratic_extrapolation,
 )
-from nsnn_neuro.measures.entropy.nsb import nsb, nsb_moments, nsb_without_one
-from nsnn_neuro.measures.entropy.symbols import as_symbols, read_symbols
+from nsnn_neuro.measures.entropies.nsb import nsb, nsb_moments, nsb_without_one
+from nsnn_neuro.measures.entropies.symbols import as_symbols, read_symbols
 
 
 def by_quadrature(counts, k):

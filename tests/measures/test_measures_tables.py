@@ -13,14 +13,14 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import mutual_info_score
 
 from nsnn_neuro.measures import mutual_information, plan_trials
-from nsnn_neuro.measures.entropy.confusion import information, miller_madow, table_se
-from nsnn_neuro.measures.entropy.contingency import (
+from nsnn_neuro.measures.entropies.confusion import information, miller_madow, table_se
+from nsnn_neuro.measures.entropies.contingency import (
     contingency,
     panzeri_treves_bias,
     relevant_responses,
 )
-from nsnn_neuro.measures.entropy.information_tables import information_of_tables, zero_spread
-from nsnn_neuro.measures.entropy.symbols import as_symbols
+from nsnn_neuro.measures.entropies.information_tables import information_of_tables, zero_spread
+from nsnn_neuro.measures.entropies.symbols import as_symbols
 from nsnn_neuro.measures.information.predictive_bound import predictive_bound
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)

@@ -13,8 +13,8 @@ import numpy as np
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.confusion import miller_madow, table_se
-from ..entropy.contingency import contingency
+from ..entropies.confusion import miller_madow, table_se
+from ..entropies.contingency import contingency
 from ..estimate import Estimate
 from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapped, with_test
 from ..trains import as_trains, binned, holds_blocks

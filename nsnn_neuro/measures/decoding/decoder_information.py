@@ -17,9 +17,9 @@ import pandas as pd
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.confusion import information, miller_madow
-from ..entropy.estimators import CLOSED_FORMS
-from ..entropy.information_tables import information_of_tables
+from ..entropies.confusion import information, miller_madow
+from ..entropies.estimators import CLOSED_FORMS
+from ..entropies.information_tables import information_of_tables
 from ..estimate import Estimate
 from ..response_checks import refuse_swapped, share_reached, shuffle_test
 from .cross_validation import (

@@ -25,8 +25,8 @@ from scipy.special import xlogy
 
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..entropy.contingency import LN2, contingency, plugin_entropy, relevant_responses
-from ..entropy.symbols import as_symbols, read_columns
+from ..entropies.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..entropies.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, with_test
 from .shuffled_information import shuffle_within

@@ -23,10 +23,10 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import floats, shown
 from ...core.warn import warn
-from ..entropy.contingency import LN2
-from ..entropy.entropy import choose
-from ..entropy.information_tables import zero_spread
-from ..entropy.symbols import one_value
+from ..entropies.contingency import LN2
+from ..entropies.entropy import choose
+from ..entropies.information_tables import zero_spread
+from ..entropies.symbols import one_value
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
 from .pipeline import judged, read

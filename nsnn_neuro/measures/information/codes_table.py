@@ -10,7 +10,7 @@ import pandas as pd
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.symbols import as_symbols
+from ..entropies.symbols import as_symbols
 from ..trains import binned
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
 from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes

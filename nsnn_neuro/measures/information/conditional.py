@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...core.checks import check, suggest_keywords
-from ..entropy.entropy import NEED_ALPHABET, SYMMETRIC, choose
-from ..entropy.information_tables import local_of_counts
-from ..entropy.symbols import one_value
+from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose
+from ..entropies.information_tables import local_of_counts
+from ..entropies.symbols import one_value
 from ..estimate import Estimate
 from .pipeline import (
     CONDITIONAL,

@@ -11,9 +11,9 @@ from scipy.special import digamma
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ..entropy.contingency import LN2
-from ..entropy.entropy import choose
-from ..entropy.symbols import as_symbols, letters
+from ..entropies.contingency import LN2
+from ..entropies.entropy import choose
+from ..entropies.symbols import as_symbols, letters
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
 

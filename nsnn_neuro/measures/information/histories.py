@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
-from ..entropy.symbols import as_symbols, letters
+from ..entropies.symbols import as_symbols, letters
 from ..response_checks import array_of, as_samples
 
 

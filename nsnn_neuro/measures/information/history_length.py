@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
-from ..entropy.contingency import LN2
+from ..entropies.contingency import LN2
 from .histories import past, read_conditions, read_series, refuse_constant, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only

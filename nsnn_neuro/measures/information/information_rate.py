@@ -33,7 +33,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
-from ..entropy.contingency import LN2
+from ..entropies.contingency import LN2
 from ..estimate import Estimate, jackknife_se, measure
 from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned

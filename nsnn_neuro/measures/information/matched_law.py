@@ -27,7 +27,7 @@ from scipy.special import ndtr
 from scipy.stats import nbinom
 
 from ...core.errors import NsnnError
-from ..entropy.contingency import LN2
+from ..entropies.contingency import LN2
 
 MOST_WORDS = 2**16  # possible words that are listed
 _WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, math.inf)  # a

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ..entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
+from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
 from ..estimate import Estimate
 from .pipeline import (
     ENOUGH,

@@ -19,10 +19,10 @@ from scipy.ndimage import label
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.contingency import contingency
-from ..entropy.estimators import CLOSED_FORMS
-from ..entropy.information_tables import information_of_tables
-from ..entropy.symbols import as_symbols
+from ..entropies.contingency import contingency
+from ..entropies.estimators import CLOSED_FORMS
+from ..entropies.information_tables import information_of_tables
+from ..entropies.symbols import as_symbols
 from ..response_checks import share_reached
 from ..trains import binned, scalar_time
 from .mutual_information import mutual_information

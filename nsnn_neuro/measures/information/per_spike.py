@@ -22,7 +22,7 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
-from ..entropy.symbols import as_symbols
+from ..entropies.symbols import as_symbols
 from ..estimate import Estimate, measure
 from ..response_checks import array_of, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.errors import NsnnError
-from ..entropy.contingency import plugin_entropy
-from ..entropy.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
-from ..entropy.extrapolation import quadratic_extrapolation, refuse_few
-from ..entropy.information_tables import (
+from ..entropies.contingency import plugin_entropy
+from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
+from ..entropies.extrapolation import quadratic_extrapolation, refuse_few
+from ..entropies.information_tables import (
     MOST_CELLS,
     conditional_of_tables,
     conditional_spread,
@@ -36,7 +36,7 @@ from ..entropy.information_tables import (
     refuse_large,
     zero_spread,
 )
-from ..entropy.symbols import read_columns
+from ..entropies.symbols import read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
 from .shuffled_information import shuffled_correction

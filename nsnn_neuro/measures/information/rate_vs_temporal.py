@@ -14,10 +14,10 @@ import quantities as pq
 from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
-from ..entropy.contingency import contingency
-from ..entropy.estimators import CLOSED_FORMS
-from ..entropy.information_tables import information_of_tables, informations_without_one
-from ..entropy.symbols import as_symbols
+from ..entropies.contingency import contingency
+from ..entropies.estimators import CLOSED_FORMS
+from ..entropies.information_tables import information_of_tables, informations_without_one
+from ..entropies.symbols import as_symbols
 from ..estimate import jackknife_se
 from ..response_checks import permutation_p
 from ..trains import Trains, binned

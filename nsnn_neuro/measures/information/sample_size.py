@@ -9,8 +9,8 @@ from typing import Any
 from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropy.contingency import panzeri_treves_bias
-from ..entropy.information_tables import zero_spread
+from ..entropies.contingency import panzeri_treves_bias
+from ..entropies.information_tables import zero_spread
 from ..estimate import Estimate
 from .mutual_information import mutual_information
 from .pipeline import read

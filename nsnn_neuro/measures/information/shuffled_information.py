@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.numba_jit import njit
-from ..entropy.contingency import contingency
-from ..entropy.estimators import panzeri_treves, profile
-from ..entropy.symbols import read_symbols
+from ..entropies.contingency import contingency
+from ..entropies.estimators import panzeri_treves, profile
+from ..entropies.symbols import read_symbols
 
 SHUFFLES = 10  # of the letters, averaged
 

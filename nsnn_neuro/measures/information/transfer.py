@@ -18,7 +18,7 @@ import numpy as np
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
-from ..entropy.information_tables import local_of_counts
+from ..entropies.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
 from ..trains import SilentNeuronWarning

@@ -25,9 +25,9 @@ from scipy.special import digamma
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..entropy.contingency import LN2
-from ..entropy.extrapolation import PARTITIONS
-from ..entropy.information_tables import conditional_of_tables, conditional_spread, refuse_large
+from ..entropies.contingency import LN2
+from ..entropies.extrapolation import PARTITIONS
+from ..entropies.information_tables import conditional_of_tables, conditional_spread, refuse_large
 from .ksg import SHARED
 from .pipeline import CELLS_AT_ONCE, Columns, of_many
 

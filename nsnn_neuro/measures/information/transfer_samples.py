@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core.checks import LARGEST, check, one_of, whole
 from ...core.errors import NsnnError
-from ..entropy.entropy import SYMMETRIC, choose
+from ..entropies.entropy import SYMMETRIC, choose
 from .histories import past, read_conditions, read_series, refuse_constant
 from .history_length import history_length
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
-from ..entropy.contingency import contingency
-from ..entropy.information_tables import information_of_tables
+from ..entropies.contingency import contingency
+from ..entropies.information_tables import information_of_tables
 from .matched_law import draw_words, information_of_law, matched_law, with_information
 from .pipeline import INFORMATION, Columns, read, value_and_error
 

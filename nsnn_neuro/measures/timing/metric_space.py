@@ -17,7 +17,7 @@ import quantities as pq
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
-from ..entropy.confusion import information, table_se
+from ..entropies.confusion import information, table_se
 from ..estimate import Estimate
 from ..response_checks import as_labels, permutation_p, refuse_swapped, shuffle_test
 from ..trains import as_repeats

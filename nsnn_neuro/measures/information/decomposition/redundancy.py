@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...entropy.contingency import LN2
+from ...entropies.contingency import LN2
 from .union_information import TOLERANCE, union_information
 
 MEASURES = ("broja", "i_min", "mmi")

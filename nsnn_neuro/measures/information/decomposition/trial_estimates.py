@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....core.errors import NsnnError
-from ...entropy.contingency import LN2
-from ...entropy.extrapolation import PARTITIONS, deal, refuse_few
-from ...entropy.symbols import one_value
+from ...entropies.contingency import LN2
+from ...entropies.extrapolation import PARTITIONS, deal, refuse_few
+from ...entropies.symbols import one_value
 from ...estimate import Estimate
 from ...response_checks import shuffle_test
 from ..pipeline import Columns, judged, read

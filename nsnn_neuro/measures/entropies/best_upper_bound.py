@@ -78,7 +78,7 @@ def best_upper_bound(p: Profile) -> np.ndarray:
     milliseconds once.
         Source: Paninski 2003, doi 10.1162/089976603321780272
 
-    >>> from nsnn_neuro.measures.entropy.estimators import profile
+    >>> from nsnn_neuro.measures.entropies.estimators import profile
     >>> round(float(best_upper_bound(profile(np.array([[25, 25, 25, 25]]), 4.0))[0]), 1)
     2.0
     """
