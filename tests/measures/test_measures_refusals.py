@@ -18,6 +18,7 @@ from nsnn_neuro import measures as m
 ONE = make_block([[[0.1, 0.6]]])
 TWO = make_block([[[0.1]], [[0.1, 0.6, 0.7, 0.8]]])
 LONG = make_block([[[0.1]]], 2.0)
+LONG_TRAIN = LONG.segments[0].spiketrains[0]
 UNEQUAL = make_block([[[0.1]], [[0.1]]], [1.0, 2.0])
 PAIR = make_block([[[0.1, 0.2], [0.3]], [[0.1], [0.2, 0.5]], [[0.4], [0.7]]], 2.0)
 RNG = np.random.default_rng(0)
@@ -104,6 +105,7 @@ RATES: Rows = [
     (lambda: m.instantaneous_rate(PAIR, kernel="gausian"), "kernel = 'gausian'", "did you mean 'gaussian'"),
     (lambda: m.instantaneous_rate(PAIR, cutoff=0), "cutoff = 0", "expected"),
     (lambda: m.psth_correlation(PAIR, [[0.1]], bin_width=10 * pq.ms), "data = Block of 2 neurons", "expected the repeats of one"),
+    (lambda: m.psth_correlation(TWO, [LONG_TRAIN] * 2, bin_width=0.1 * pq.s), "data have 10 bins", "expected the same window"),
     (lambda: m.psth(ONE, bin_width=2 * pq.s), "bin_width = 2.0 s", "longer"),
     (lambda: m.psth(ONE, **BINS, confidence=95), "confidence = 95", "expected"),
     (lambda: m.psth(ONE, **BINS, t_start=-0.1 * pq.s), "t_start = -0.1 s", "the first trial starts at 0.0 s"),
@@ -224,6 +226,7 @@ SPECTRAL: Rows = [
     (lambda: m.susceptibility(signal(X), TRAIN, nperseg=3900, noverlap=0), "nperseg", "fewer than two segments"),
     (lambda: m.susceptibility(signal(X), TRAIN, noverlap=600), "noverlap = 600", "expected"),
     (lambda: m.susceptibility(X, TRAIN), "signal = ndarray object", ""),
+    (lambda: m.signal_spectrum(signal(X), window="hamm1ng"), "window = 'hamm1ng'", 'expected "multitaper" or a window'),
     (lambda: m.signal_spectrum(signal(X), nperseg=5000), "nperseg = 5000", "more samples than the signal has"),
     (lambda: m.signal_spectrum(signal(X), nperseg=100, noverlap=100), "noverlap = 100", "expected"),
     (lambda: m.signal_spectrum(signal(X), nw=0.5), "nw = 0.5", "expected"),
@@ -320,11 +323,12 @@ def test_silent_neurons_are_nan_with_one_warning() -> None:
             assert np.isnan(call()).tolist() == [False, True], name
 
 
-def test_silent_trains_have_no_spectra() -> None:
+def test_silent_trains_have_no_spectra_or_events() -> None:
     for call in (
         lambda: m.coherence(signal(X), [[]])[1],
         lambda: m.coherence_information(signal(X), [[]]).value,
         lambda: m.susceptibility(signal(X), [[]]).chi,
+        lambda: events([[], []]).fraction,
         lambda: m.linear_reconstruction(signal(X), [[]]).information.value,
     ):
         with one_silence():
