@@ -12,7 +12,7 @@ import scipy.stats as stats
 from elephant.conversion import BinnedSpikeTrain
 from elephant.spike_train_correlation import cross_correlation_histogram
 
-from nsnn_neuro import NsnnError, measures, to_block
+from nsnn_neuro import measures, to_block
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
 OPTIONS: dict[str, Any] = {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
@@ -41,13 +41,12 @@ def elephants(data: neo.Block, a: int, b: int, n_lags: int = 8) -> np.ndarray:
 def test_counts_are_elephants() -> None:
     data = poisson()
     all_pairs = measures.cross_correlograms(data, **OPTIONS)
-    for a in range(3):
-        for b in range(3):
-            expected = elephants(data, a, b)
-            one = measures.cross_correlogram(data, (a, b), **OPTIONS)
-            np.testing.assert_array_equal(one.counts, expected)
-            np.testing.assert_array_equal(all_pairs.counts[a, b], expected)
-            np.testing.assert_allclose(all_pairs.expected[a, b], one.expected)
+    for a, b in ((0, 1), (2, 0), (2, 2)):
+        expected = elephants(data, a, b)
+        one = measures.cross_correlogram(data, (a, b), **OPTIONS)
+        np.testing.assert_array_equal(one.counts, expected)
+        np.testing.assert_array_equal(all_pairs.counts[a, b], expected)
+        np.testing.assert_allclose(all_pairs.expected[a, b], one.expected)
     np.testing.assert_allclose(one.lags, np.arange(-8, 9) * 0.01)
     assert one.n_spikes == (measures.as_trains(data).counts.sum(axis=0)[2],) * 2
 
@@ -89,14 +88,12 @@ def modulated(rng: np.random.Generator, n_trials: int) -> neo.Block:
 
 
 def train(kind: str, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Spikes in 2 s: Poisson, bursts of 3 within 10 ms, or gamma intervals of order 10."""
+    """Spikes in 2 s: bursts of 3 within 10 ms, or gamma intervals of order 10."""
     if kind == "bursts":
         first = rng.uniform(-0.1, 2, rng.poisson(rate / 3 * 2.1))
         times = (first[:, None] + np.cumsum(rng.uniform(0.002, 0.005, (first.size, 3)), axis=1)).ravel()
-    elif kind == "regular":
-        times = np.cumsum(rng.gamma(10, 0.1 / rate, int(6 * rate) + 40)) - rng.uniform(0.5, 1.5)
     else:
-        times = rng.uniform(0, 2, rng.poisson(2 * rate))
+        times = np.cumsum(rng.gamma(10, 0.1 / rate, int(6 * rate) + 40)) - rng.uniform(0.5, 1.5)
     return np.sort(times[(times >= 0) & (times < 2)])
 
 
@@ -115,9 +112,8 @@ JITTER = {"jitter_window": 100 * pq.ms}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("predictor", "kind", "gain"), [
-    ("poisson", "poisson", "common"), ("poisson", "bursts", "common"), ("poisson", "regular", "none"),
-    ("shift", "stimulus", "none"), ("shift", "bursts", "own"), ("shift", "regular", "none"),
-    ("jitter", "stimulus", "none"), ("jitter", "bursts", "common"), ("jitter", "regular", "none"),
+    ("poisson", "bursts", "common"), ("shift", "stimulus", "none"), ("shift", "bursts", "own"),
+    ("jitter", "stimulus", "none"), ("jitter", "regular", "none"),
 ])  # fmt: skip
 def test_bands_cover_independent_trains(predictor: str, kind: str, gain: str) -> None:
     """95 % of 17 lags in 120 repeats, and no bias; a stimulus for "shift" and "jitter", a common gain but for "shift"."""
@@ -204,16 +200,6 @@ def test_z_is_standard_normal_for_independent_trains() -> None:
         assert abs(z.mean()) < 0.08
 
 
-def test_a_stimulus_correlates_by_poisson_and_not_by_the_shift_predictor() -> None:
-    data = modulated(np.random.default_rng(2), 100)
-    ratio = {
-        p: measures.cross_correlogram(data, (0, 1), predictor=p, **OPTIONS).ratio[8]
-        for p in ("poisson", "shift")
-    }
-    assert ratio["poisson"] == pytest.approx(1.5, abs=0.15)  # 1 + mean of sin^2
-    assert ratio["shift"] == pytest.approx(1.0, abs=0.1)
-
-
 @pytest.mark.parametrize(("predictor", "options"), [
     ("poisson", {}), ("shift", {}), ("jitter", {"jitter_window": 50 * pq.ms, "n_shuffle": 50}),
 ])  # fmt: skip
@@ -221,51 +207,14 @@ def test_synchrony_is_seen_at_its_lag(predictor: str, options: dict[str, Any]) -
     rng = np.random.default_rng(0)
     trials = []
     for _ in range(5):
-        shared, own = np.sort(rng.uniform(0.1, 1.9, 20)), rng.uniform(0, 2, 20)
-        trials.append(
-            [
-                np.sort(np.concatenate([shared, own])),
-                np.sort(np.concatenate([shared + 0.03, rng.uniform(0, 2, 20)])),
-            ]
-        )
-    c = measures.cross_correlogram(
-        to_block(trials, t_stop=2 * pq.s), (0, 1), predictor=predictor, **OPTIONS, **options
-    )
+        shared = rng.uniform(0.1, 1.9, 20)
+        trials.append([np.sort(np.append(shared + d, rng.uniform(0, 2, 20))) for d in (0, 0.03)])
+    data = to_block(trials, t_stop=2 * pq.s)
+    c = measures.cross_correlogram(data, (0, 1), predictor=predictor, **OPTIONS, **options)
     assert c.counts[11] > 1.2 * c.upper[11]
     assert int(c.ratio.argmax()) == 11
+    np.testing.assert_allclose(c.ratio, c.counts / c.expected)
     assert c.rate[11] == pytest.approx(c.counts[11] / (199 * 0.01))  # one of 200 spikes has no bin after it
-
-
-def test_an_autocorrelogram_by_jitter_has_no_self_pairs() -> None:
-    data = poisson(3, 1, 30.0)
-    c = measures.cross_correlogram(
-        data, (0, 0), predictor="jitter", jitter_window=200 * pq.ms, n_shuffle=50, **OPTIONS
-    )
-    assert (np.abs(c.expected / measures.cross_correlogram(data, (0, 0), **OPTIONS).expected - 1) < 0.5).all()
-
-
-@pytest.mark.parametrize(
-    ("pair", "options", "message"),
-    [
-        ((0, 3), {}, r"pair = \(0, 3\): expected two numbers of neurons from 0 to 2"),
-        ((0, True), {}, "pair = "),
-        (
-            (0, 1),
-            {"max_lag": 2 * pq.s},
-            "max_lag = 2 s: expected a time shorter than the shortest trial, 2 s",
-        ),
-        ((0, 1), {"max_lag": np.inf * pq.s}, "max_lag"),
-        ((0, 1), {"predictor": "shuffle"}, "predictor = 'shuffle'"),
-        ((0, 1), {"predictor": "jitter"}, "jitter_window = None with predictor = 'jitter'"),
-        ((0, 1), {"jitter_window": 1 * pq.ms}, "expected None with this predictor"),
-        ((0, 1), {"confidence": 1.0}, "confidence = 1.0"),
-    ],
-)
-def test_refusals(pair: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        measures.cross_correlogram(poisson(), pair, **OPTIONS | options)
-    with pytest.raises(NsnnError, match="at least two trials"):
-        measures.cross_correlograms(poisson(1), predictor="shift", **OPTIONS)
 
 
 def test_the_rate_counts_reference_spikes_that_have_the_lag_in_their_trial() -> None:
@@ -289,13 +238,3 @@ def test_the_rate_counts_reference_spikes_that_have_the_lag_in_their_trial() -> 
     np.testing.assert_array_equal(
         measures.cross_correlograms(data, bin_width=10 * pq.ms, max_lag=100 * pq.ms).n_spikes, c.n_spikes
     )
-
-
-def test_the_rate_is_unbiased_at_long_lags() -> None:
-    """Independent neurons of 40 Hz in trials of 0.5 s: dividing by all spikes would give 32 Hz at lags of 100 ms."""
-    rates = []
-    for seed in range(60):
-        data = poisson(20, 2, rate=40.0, seed=seed, duration=0.5)
-        c = measures.cross_correlogram(data, (0, 1), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
-        rates.append(c.rate[[0, 1, 19, 20]].mean())
-    assert abs(np.mean(rates) - 40) < 4 * np.std(rates) / np.sqrt(60) < 2

@@ -10,7 +10,7 @@ from nsnn_neuro.measures import bin_counts, mutual_information
 
 
 @pytest.mark.parametrize("method", ["equipopulated", "even", "width", "dynamic"])
-@pytest.mark.parametrize("n_bins", [1, 2, 3, 5, 50])
+@pytest.mark.parametrize("n_bins", [1, 3, 50])
 def test_edges_bin_the_counts_themselves(method, n_bins):
     """Symbols are those of the edges, whole numbers from 0, at most n_bins; equal counts stay together; order is kept."""
     x = np.random.default_rng(1).poisson(4.0, 200)
@@ -64,16 +64,16 @@ def test_bins_remove_the_bias_of_many_counts_in_few_trials():
     rng = np.random.default_rng(5)
     stimulus = np.repeat(np.arange(16), 11)
     raw, binned = [], []
-    for _ in range(20):
+    for _ in range(8):
         x = rng.integers(0, 101, 176)
         raw.append(mutual_information(stimulus, x, bias="plugin", n_shuffle=0))
         symbols, _ = bin_counts(x, n_bins=2)
         binned.append(mutual_information(stimulus, symbols, n_shuffle=0).value)
     assert "bin_counts(counts, n_bins=2)" in raw[0].warning
     assert np.mean([e.value for e in raw]) > 2
-    assert abs(np.mean(binned)) < 4 * np.std(binned) / np.sqrt(20)
+    assert abs(np.mean(binned)) < 4 * np.std(binned, ddof=1) / np.sqrt(8)
     assert mutual_information(stimulus, symbols, n_shuffle=0).warning is None
-    bracket = mutual_information(stimulus, x, bias="auto", n_shuffle=0)
+    bracket = mutual_information(stimulus[::4], x[::4], bias="auto", n_shuffle=0)
     assert "bin_counts(counts, n_bins=2)" in bracket.warning
 
 

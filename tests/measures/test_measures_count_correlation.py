@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import quantities as pq
 from elephant.spike_train_correlation import spike_time_tiling_coefficient
+from helpers.gaussians import z_of_mean
+from helpers.trains import block_of_counts, make_block, one_silence
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import pearsonr
 
-from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     dimensionality,
@@ -22,26 +23,6 @@ from nsnn_neuro.measures import (
 )
 
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
-
-
-def make_block(trials, t_stop=1.0):
-    """Block from nested lists [trial][neuron] of seconds."""
-    block = neo.Block()
-    for trial, stop in zip(trials, np.broadcast_to(t_stop, len(trials)), strict=True):
-        block.segments.append(to_block([trial], t_stop=float(stop) * pq.s).segments[0])
-    return block
-
-
-def block_of_counts(counts):
-    """One second per trial, counts (n_trials, n_neurons) spikes at equal distances."""
-    return make_block([[(np.arange(c) + 0.5) / max(c, 1) for c in row] for row in counts])
-
-
-def z_of_mean(values, expected):
-    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
-# --- law of total covariance ---
 
 
 def test_noise_and_signal_add_up_to_the_total():
@@ -66,9 +47,6 @@ def test_noise_and_signal_add_up_to_the_total():
     )
 
 
-# --- noise and signal correlation ---
-
-
 def slow_noise_correlation(counts, stimulus):
     n = counts.shape[1]
     out = np.full((n, n), np.nan)
@@ -90,10 +68,8 @@ def test_noise_correlation_is_the_weighted_mean_of_those_within_stimuli():
     counts = rng.poisson(4.0, (29, 4)) + rng.poisson(2.0, (29, 1))
     counts[stimulus == 1, 1] = 0
     counts[:, 3] = stimulus
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with one_silence():
         found = noise_correlation(counts, stimulus=stimulus)
-    assert [w.category for w in caught] == [SilentNeuronWarning]
     assert_allclose(found, slow_noise_correlation(counts, stimulus), rtol=1e-12)
     with pytest.warns(SilentNeuronWarning, match="1 of 4 neurons"):
         pooled = noise_correlation(counts, stimulus=stimulus, zscore=False)
@@ -111,21 +87,17 @@ def test_noise_correlation_in_windows_takes_off_the_psth():
     """A rate step common to all trials makes counts of windows correlate, unless each window has its own mean."""
     rng = np.random.default_rng(4)
     counts = rng.poisson(np.array([2.0, 20.0])[None, :, None], (50, 2, 2))  # trials, windows, neurons
-    trials = [
-        [
-            np.concatenate([(np.arange(c) + 0.5) / (2 * c) + w / 2 for w, c in enumerate(own)])
-            for own in trial.T
-        ]
-        for trial in counts
+    halves = [
+        [[(np.arange(c) + 0.5) / (2 * c) + w / 2 for w, c in enumerate(own)] for own in x.T] for x in counts
     ]
-    found = noise_correlation(make_block(trials), window=500 * pq.ms)
-    assert_allclose(found, slow_noise_correlation(counts.reshape(-1, 2), np.tile([0, 1], 50)), rtol=1e-12)
-    assert np.corrcoef(counts.reshape(-1, 2).T)[0, 1] > 0.8
+    block = make_block([[np.concatenate(own) for own in trial] for trial in halves])
+    flat, labels = counts.reshape(-1, 2), np.repeat([0, 1], 25)
+    found = noise_correlation(block, window=500 * pq.ms)
+    assert_allclose(found, slow_noise_correlation(flat, np.tile([0, 1], 50)), rtol=1e-12)
+    assert np.corrcoef(flat.T)[0, 1] > 0.8
     assert abs(found[0, 1]) < 4 / np.sqrt(98)
-    labels = np.repeat(["a", "b"], 25)
-    split = noise_correlation(make_block(trials), stimulus=labels, window=500 * pq.ms)
-    both = (2 * np.repeat([0, 1], 25)[:, None] + [0, 1]).ravel()
-    assert_allclose(split, slow_noise_correlation(counts.reshape(-1, 2), both), rtol=1e-12)
+    split = noise_correlation(block, stimulus=labels, window=500 * pq.ms)
+    assert_allclose(split, slow_noise_correlation(flat, (2 * labels[:, None] + [0, 1]).ravel()), rtol=1e-12)
 
 
 def gaussian_counts(rng, rho, means, n_trials):
@@ -157,8 +129,6 @@ def test_two_trials_say_nothing_of_noise_correlations():
         warnings.simplefilter("error")
         noise_correlation(counts, stimulus=labels)
         noise_correlation(counts[:3])
-    with pytest.raises(NsnnError, match="counts has one trial"):
-        law_of_total_covariance([0], [[1, 2]])
 
 
 def test_signal_correlation_against_a_loop():
@@ -197,9 +167,6 @@ def test_signal_correlation_without_signal_is_nan():
     counts = np.tile([[1, 2], [3, 6]], (4, 1))
     with pytest.warns(SilentNeuronWarning, match="2 of 2 neurons have mean counts that vary no more"):
         assert np.isnan(signal_correlation(np.repeat([0, 1, 2, 3], 2), counts)).all()
-
-
-# --- dimensionality ---
 
 
 def test_dimensionality_against_u_statistics():
@@ -250,15 +217,12 @@ def test_dimensionality_limits():
     assert_allclose(dimensionality(counts).se, expected, rtol=1e-9)
 
 
-# --- spike-time tiling ---
-
-
 def random_trains(seed, rates):
     rng = np.random.default_rng(seed)
     return [np.sort(rng.uniform(0, 1, n)) for n in rng.poisson(rates)]
 
 
-@pytest.mark.parametrize("dt", [0.5, 5.0, 40.0, 900.0])
+@pytest.mark.parametrize("dt", [0.5, 40.0, 900.0])
 def test_tiling_equals_elephant(dt):
     trains = random_trains(13, [5, 20, 60, 15, 2])
     trains.append(np.sort(np.concatenate([trains[0] + 1e-3, trains[3][::2]]))[:-1])
@@ -291,91 +255,8 @@ def test_tiling_sums_spikes_and_time_over_trials():
     )
 
 
-def test_tiling_of_independent_trains_is_about_0_at_any_rate():
-    rng = np.random.default_rng(16)
-    for rate in (5, 100):
-        found = []
-        for _ in range(200):
-            trains = [np.sort(rng.uniform(0, 4, n)) for n in rng.poisson(4 * rate, 2)]
-            found.append(spike_time_tiling(trains, dt=5 * pq.ms, t_start=0 * pq.s, t_stop=4 * pq.s)[0, 1])
-        assert abs(z_of_mean(found, 0.0)) < 4
-
-
-def test_tiling_of_a_silent_neuron_and_on_a_grid():
-    with pytest.warns(SilentNeuronWarning, match="1 of 2 neurons have no spikes"):
-        found = spike_time_tiling([[0.1], []], dt=5 * pq.ms, **WINDOW)
-    assert_array_equal(np.isnan(found), [[False, True], [True, True]])
-    assert found[0, 0] == 1.0
+def test_tiling_on_a_grid_is_safe_from_rounding():
     ticks = np.arange(100, 9900, 61)
     a, b = ticks * 1e-4, (ticks + 20) * 1e-4
     assert (b > a + 0.002).any()  # by rounding
     assert_allclose(spike_time_tiling([a, b], dt=2 * pq.ms, **WINDOW), 1.0, rtol=1e-9)
-
-
-# --- refusals ---
-
-
-@pytest.mark.parametrize(
-    ("stimulus", "message"),
-    [
-        ([0.1, 0.2, 1.0, 1.0], "stimulus has 0.1 once"),
-        ([0, None, 1, 1], "stimulus has None: drop these samples"),
-        ([0, 1, 1], r"stimulus has shape \(3,\)"),
-        ([[0, 1], [1, 0]], "one label per trial"),
-    ],
-)
-@pytest.mark.parametrize("function", [law_of_total_covariance, noise_correlation, signal_correlation])
-def test_labels_are_checked(function, stimulus, message):
-    counts = {"block" if function is noise_correlation else "counts": [[1, 2], [3, 2], [5, 6], [7, 6]]}
-    with pytest.raises(NsnnError, match=message):
-        function(stimulus=stimulus, **counts)
-
-
-@pytest.mark.parametrize(
-    ("counts", "message"),
-    [
-        ([1, 2, 3], r"expected a neo.Block or an array \(n_trials, n_neurons\)"),
-        ([], "expected a neo.Block"),
-        ("abc", "expected a neo.Block"),
-        ([[1, 2], [3]], "expected a neo.Block"),
-        ([[1, 2], [3, np.nan]], "holds NaN"),
-        (make_block([[[0.1]], [[0.1]]], [1.0, 2.0]), "trials last from 1.0 to 2.0 s"),
-    ],
-)
-def test_counts_are_checked(counts, message):
-    for call in (
-        lambda: law_of_total_covariance([0, 1], counts),
-        lambda: noise_correlation(counts, stimulus=[0, 0]),
-        lambda: signal_correlation([0, 1], counts, bias=None),
-        lambda: dimensionality(counts, bias=None),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            call()
-
-
-def test_other_refusals():
-    counts = [[1, 2], [3, 2], [5, 6], [7, 6]]
-    with pytest.raises(NsnnError, match="each label has one trial"):
-        noise_correlation(counts, stimulus=[0, 1, 2, 3])
-    with pytest.raises(NsnnError, match=r"block has one trial.*cut a long recording into trials"):
-        noise_correlation(counts[:1])
-    with pytest.raises(NsnnError, match="at least two stimuli"):
-        signal_correlation([1, 1, 1, 1], counts)
-    with pytest.raises(NsnnError, match="a label has one trial"):
-        signal_correlation([0, 0, 0, 1], counts)
-    with pytest.raises(NsnnError, match="bias = 'jackknife'"):
-        signal_correlation([0, 0, 1, 1], counts, bias="jackknife")
-    with pytest.raises(NsnnError, match="bias = 'jackknife'"):
-        dimensionality(counts, bias="jackknife")
-    with pytest.raises(NsnnError, match="needs at least 4"):
-        dimensionality(counts[:3])
-    with pytest.raises(NsnnError, match="t_start and t_stop only crop"):
-        dimensionality(counts, t_stop=1 * pq.s)
-    with pytest.raises(NsnnError, match="block = list object"):
-        noise_correlation(counts, window=1 * pq.s)
-    with pytest.raises(NsnnError, match="different numbers of windows"):
-        noise_correlation(make_block([[[0.1]], [[0.1]]], [1.0, 2.0]), window=0.5 * pq.s)
-    with pytest.raises(NsnnError, match="greater than 0"):
-        spike_time_tiling([[0.1]], dt=0 * pq.s, **WINDOW)
-    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
-        spike_time_tiling([[0.1]], dt=1 * pq.ms)

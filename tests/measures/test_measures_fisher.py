@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 from scipy.stats import kstest, multivariate_normal, ncf, poisson
@@ -33,10 +34,6 @@ def estimates(slope, covariance, t1, t2, repeats, seed, **options):
     return np.array([e.value for e in found]), np.array([e.se for e in found])
 
 
-def z_of_mean(values, expected):
-    return (values.mean() - expected) / (values.std(ddof=1) / np.sqrt(values.size))
-
-
 def test_formula_written_out():
     """The source's formula, equal T, with numpy's covariances."""
     slope, covariance = population(4)
@@ -57,7 +54,7 @@ def test_formula_written_out():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "t1", "t2"), [(5, 50, 50), (5, 30, 90), (15, 30, 30)])
+@pytest.mark.parametrize(("n", "t1", "t2"), [(5, 30, 90), (15, 30, 30)])
 def test_unbiased_with_honest_error_bars(n, t1, t2):
     """400 repeats of a Gaussian population: mean, coverage, and SD against the mean se."""
     slope, covariance = population(n)
@@ -72,10 +69,9 @@ def test_unbiased_with_honest_error_bars(n, t1, t2):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("t1", "t2"), [(12, 12), (10, 30)])
-def test_plugin_follows_hotelling(t1, t2):
+def test_plugin_follows_hotelling():
     """400 plug-in values, few trials, against the noncentral F law by Kolmogorov and Smirnov."""
-    slope, covariance = population(4)
+    slope, covariance, t1, t2 = *population(4), 10, 30
     slope = 3 * slope  # enough that the law sees a wrong noncentrality
     truth = slope @ np.linalg.solve(covariance, slope)
     values, _ = estimates(slope, covariance, t1, t2, 400, seed=5, n_shuffle=0, bias="none")
@@ -109,33 +105,20 @@ def test_poisson_counts_reach_the_theory():
     """Independent Poisson counts at two near stimuli; f linear between them, variance that of the midpoint."""
     rng = np.random.default_rng(6)
     mean, slope = np.array([8.0, 15.0, 30.0]), np.array([4.0, -6.0, 3.0])
-    values = np.array(
-        [
-            linear_fisher_information(
-                rng.poisson(mean - slope * DS / 2, (200, 3)),
-                rng.poisson(mean + slope * DS / 2, (200, 3)),
-                DS,
-                n_shuffle=0,
-            ).value
-            for _ in range(200)
-        ]
-    )
+    counts = rng.poisson(np.stack([mean - slope * DS / 2, mean + slope * DS / 2])[:, None], (200, 2, 200, 3))
+    values = np.array([linear_fisher_information(a, b, DS, n_shuffle=0).value for a, b in counts])
     assert abs(z_of_mean(values, poisson_fisher(mean, slope))) < 4
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_p_is_uniform_without_information(shuffled):
-    """500 repeats of two equal stimuli; n_shuffle = 99, so that p is one of 100 equal steps."""
+    """300 repeats of two equal stimuli; p is one of 20 equal steps, which are filled."""
     rng = np.random.default_rng(7)
-    p = [
-        linear_fisher_information(
-            rng.normal(size=(15, 3)), rng.normal(size=(20, 3)), DS, shuffled=shuffled, n_shuffle=99, seed=k
-        ).p
-        for k in range(500)
-    ]
-    steps = np.asarray(p) - rng.uniform(0, 0.01, 500)
-    assert kstest(steps, "uniform").pvalue > 1e-3
+    options = {"shuffled": shuffled, "n_shuffle": 19}
+    responses = ((rng.normal(size=(15, 3)), rng.normal(size=(20, 3))) for _ in range(300))
+    p = [linear_fisher_information(a, b, DS, seed=k, **options).p for k, (a, b) in enumerate(responses)]
+    assert kstest(np.array(p) - rng.uniform(0, 1 / 20, 300), "uniform").pvalue > 1e-3
 
 
 def test_shuffles_agree_with_refitting():
@@ -162,14 +145,6 @@ def test_too_few_trials_for_an_error_bar_are_told():
     e = linear_fisher_information(rng.normal(size=(10, 6)), rng.normal(size=(10, 6)), DS)
     assert e.se > 0
     assert "coarse" in str(e.warning)
-
-
-GOOD = np.random.default_rng(0).normal(size=(10, 2))
-NAN = GOOD.copy()
-NAN[3, 1] = np.nan
-
-
-# --- theory ---
 
 
 def test_poisson_fisher_is_the_exact_sum():

@@ -5,35 +5,22 @@ import warnings
 
 import numpy as np
 import pytest
-import quantities as pq
-from helpers import recordings
+from helpers.trains import block_of_counts, one_silence
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from scipy.optimize import minimize_scalar
 from scipy.special import polygamma
 
-from nsnn_neuro import NsnnError, to_block
-from nsnn_neuro.measures import ModulatedPoisson, SilentNeuronWarning, TrialDriftWarning, modulated_poisson
+from nsnn_neuro.measures import ModulatedPoisson, TrialDriftWarning, modulated_poisson
 
-# The likelihood is an internal: the public function has no arguments at which published values can be asked for.
-from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information, fit_gain_variance
+# An internal: the public function has no arguments at which published values can be asked for.
+from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information
 
 
 def draw(rng, rates, n, s2, neurons):
     stimulus = np.repeat(np.arange(len(rates)), n)
     gain = rng.gamma(1 / s2, s2, (stimulus.size, neurons)) if s2 else 1.0
     return stimulus, rng.poisson(np.array(rates)[stimulus][:, None] * gain * np.ones((1, neurons)))
-
-
-# --- values ---
-
-
-def test_fisher_information_and_errors_at_200_trials():
-    """f 10, s2 .25: J_s2 3.95491019 and J_f 1/35 per trial, errors .03555631 and .4183300."""
-    j = fisher_information(np.array([10.0]), 0.25)[0]
-    assert_allclose(j, 3.95491019, rtol=1e-8)
-    assert_allclose(1 / np.sqrt(200 * j), 0.03555631, rtol=1e-7)
-    assert_allclose(np.sqrt((10 + 0.25 * 100) / 200), 0.41833, rtol=1e-6)
 
 
 def test_errors_are_those_of_the_fisher_information_at_the_fit():
@@ -51,21 +38,21 @@ def test_errors_are_those_of_the_fisher_information_at_the_fit():
     assert_allclose(fit.share, s2 * f * f / (f + s2 * f * f), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("f", "a"), [(0.3, 0.01), (3.0, 1e-7), (40.0, 2.0), (10.0, 0.0)])
+@pytest.mark.parametrize(("f", "a"), [(0.3, 0.01), (40.0, 2.0)])
 def test_fisher_information_by_scipy(f, a):
-    """Against the squared slope of scipy's log pmf, and f^2 / 2 for Poisson counts."""
-    if a < 1e-6:
-        assert_allclose(fisher_information(np.array([f]), a), f * f / 2, rtol=1e-4)
-        return
+    """Against the squared slope of scipy's log pmf, a published value, and f^2 / 2 for Poisson counts."""
     n = np.arange(20_000)
     step = 1e-3 * a
     down, middle, up = (stats.nbinom.logpmf(n, 1 / b, 1 / (1 + b * f)) for b in (a - step, a, a + step))
     expected = np.exp(middle) @ ((up - down) / (2 * step)) ** 2
     assert_allclose(fisher_information(np.array([f]), a), expected, rtol=1e-5)
+    assert_allclose(fisher_information(np.array([10.0]), 0.25), 3.95491019, rtol=1e-8)
+    for none in (1e-7, 0.0):
+        assert_allclose(fisher_information(np.array([f]), none), f * f / 2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bias", ["cox-reid", None])
-@pytest.mark.parametrize("s2", [0.0, 0.02, 0.3, 3.0])
+@pytest.mark.parametrize("s2", [0.0, 0.02, 3.0])
 def test_fit_is_the_maximum_of_the_likelihood(s2, bias):
     """Scipy's negative binomial, maximised by scipy; three stimuli of unequal numbers, log likelihood ratio included.
 
@@ -103,29 +90,11 @@ def test_fit_is_the_maximum_of_the_likelihood(s2, bias):
             assert_allclose(fit.p, stats.chi2.sf(2 * fit.log_likelihood_ratio, 1) / 2, rtol=1e-10)
 
 
-def test_log_pmf_oracle_is_that_of_the_likelihood():
-    """f 10, s2 .25: log pmf at 0, 5, 10, 20; differences of likelihoods of samples that differ by one count."""
-    published = {0: -5.01105187, 5: -2.66806137, 10: -2.71978243, 20: -4.26119697}
-    for n, value in published.items():
-        assert_allclose(stats.nbinom.logpmf(n, 4, 1 / 3.5), value, atol=1e-8)
-    # two trials at 20 and 0, mean 10: the ratio to Poisson at the fitted a
-    x = np.array([[20.0], [0.0]])
-    a, ratio = fit_gain_variance(x, np.zeros(2, int))
-    own = stats.nbinom.logpmf(x, 1 / a, 1 / (1 + a * 10)).sum() - stats.poisson.logpmf(x, 10).sum()
-    assert_allclose(ratio, 2 * own, rtol=1e-9)
-
-
 @pytest.mark.parametrize("side", ["gain", "Poisson"])
 def test_of_two_maxima_the_higher_is_the_fit(side):
     """Equal counts of 44 against variable small ones: maxima at a = 0 and above. The oracle is a grid of a with SciPy's pmf."""
-    counts = [
-        [0, 0, 1, 7, 1, 0],
-        [0, 7, 7],
-        [44] * (3 if side == "gain" else 12),
-        [2, 1, 1, 6, 5, 0],
-        [1, 0, 0, 2, 4],
-    ]
-    counts += [[4, 5, 1, 1]]
+    equal = [44] * (3 if side == "gain" else 12)
+    counts = [[0, 0, 1, 7, 1, 0], [0, 7, 7], equal, [2, 1, 1, 6, 5, 0], [1, 0, 0, 2, 4], [4, 5, 1, 1]]
     x = np.concatenate(counts)
     number = np.array([len(c) for c in counts])
     means = np.array([np.mean(c) for c in counts])
@@ -148,9 +117,6 @@ def test_of_two_maxima_the_higher_is_the_fit(side):
         assert fit.p == 1
 
 
-# --- promises ---
-
-
 @pytest.mark.parametrize(("n", "least"), [(10, 0.87), (40, 0.9)])
 def test_error_bars_cover(n, least):
     """400 neurons, three stimuli of n trials each; 91 and 94 % are documented, 81 % without the adjustment for n = 10."""
@@ -163,7 +129,7 @@ def test_error_bars_cover(n, least):
     assert fit.rate.shape == fit.rate_se.shape == (3, 400)
 
 
-@pytest.mark.parametrize("n", [5, 10, 40])
+@pytest.mark.parametrize("n", [5, 40])
 def test_bias_at_few_trials_is_as_documented(n):
     """Maximum likelihood is too low by (s2 + 1/f) / n, to a tenth of s2; the adjusted likelihood by nothing, |z| < 4."""
     stimulus, x = draw(np.random.default_rng(4), [10.0] * 8, n, 0.25, 300)
@@ -185,14 +151,6 @@ def test_p_is_uniform_below_a_half_for_poisson_counts():
     assert stats.kstest(p[p < 1] / p[p < 1].max(), "uniform").pvalue > 1e-3
 
 
-def test_gain_is_found_and_shares_add_up():
-    stimulus, x = draw(np.random.default_rng(6), [10.0, 40.0], 300, 0.1, 20)
-    fit = modulated_poisson(stimulus, x)
-    assert (fit.p < 1e-6).all()
-    z = (fit.share - 0.1 * 1700 / (50 + 0.1 * 1700)) / fit.share.std(ddof=1)
-    assert abs(z.mean()) < 4 / np.sqrt(20)
-
-
 def test_shapes_labels_and_blocks():
     stimulus, x = draw(np.random.default_rng(7), [3.0, 9.0], 10, 0.2, 2)
     names = np.array(["left", "right"])[stimulus]
@@ -203,8 +161,7 @@ def test_shapes_labels_and_blocks():
     assert one.rate.shape == (2,)
     assert both.labels.tolist() == ["left", "right"]
     assert both.n.tolist() == [10, 10]
-    block = to_block([[np.linspace(0.1, 0.9, c) for c in row] for row in x], t_stop=1 * pq.s)
-    assert_array_equal(modulated_poisson(names, block).gain_variance, both.gain_variance)
+    assert_array_equal(modulated_poisson(names, block_of_counts(x)).gain_variance, both.gain_variance)
     order = np.random.default_rng(0).permutation(20)
     assert_allclose(modulated_poisson(names[order], x[order]).se, both.se, rtol=1e-12)
 
@@ -244,62 +201,13 @@ def test_fisher_information_at_the_largest_counts(f, a):
         assert_allclose(value, (polygamma(1, k) - inverse - f / (k * (k + f))) * k**4, rtol=1e-6)
 
 
-# --- bad input ---
-
-
-@pytest.mark.parametrize(
-    ("stimulus", "counts", "message"),
-    [
-        ([0, 0], [1, 2, 3], r"stimulus has shape \(2,\): expected \(3,\)"),
-        ([0, 0, 1], [1, 2, 3], "stimulus 1 has one trial"),
-        ([0, 0, 0], [1, -2, 3], "counts holds -2: expected whole numbers"),
-        ([0, 0, 0], [1, 2.5, 3], "counts holds 2.5"),
-        (
-            [0, 0, 0],
-            [1, 2, 2 * 10**5],
-            "counts holds 200000: expected whole numbers of spikes, from 0 to 100000",
-        ),
-        ([0, 0, 0], [1, np.nan, 3], "counts holds NaN"),
-        ([0, 0, 0], ["a", "b", "c"], "counts = "),
-        ([0, 0, 0], np.ones((3, 2, 2)), "counts = "),
-    ],
-)
-def test_refuses(stimulus, counts, message):
-    with pytest.raises(NsnnError, match=message):
-        modulated_poisson(stimulus, counts)
-
-
 def test_silent_neurons_are_nan_with_one_warning():
-    with pytest.warns(SilentNeuronWarning, match="1 of 2 neurons have no spikes") as caught:
+    with one_silence("1 of 2 neurons have no spikes"):
         fit = modulated_poisson([0, 0, 1, 1], [[0, 1], [0, 3], [0, 2], [0, 8]])
-    assert len(caught) == 1
-    for value in (
-        fit.gain_variance,
-        fit.se,
-        fit.lower,
-        fit.upper,
-        fit.share,
-        fit.p,
-        fit.log_likelihood_ratio,
-    ):
-        assert_array_equal(np.isnan(value), [True, False])
+    for name in ("gain_variance", "se", "lower", "upper", "share", "p", "log_likelihood_ratio"):
+        assert_array_equal(np.isnan(getattr(fit, name)), [True, False])
     assert_array_equal(fit.rate[:, 0], [0, 0])
-    one = modulated_poisson(
-        np.zeros(10, int), np.eye(10)[0]
-    )  # a single spike has an adjusted score of exactly 0
+    one = modulated_poisson(np.zeros(10, int), np.eye(10)[0])  # an adjusted score of exactly 0
     assert (one.gain_variance, one.lower, one.p) == (0, 0, 1)
     fit = modulated_poisson([0, 0, 1, 1], [0, 0, 5, 9])  # one silent stimulus is no harm
     assert np.isfinite([fit.gain_variance, fit.se]).all()
-
-
-# --- recordings ---
-
-
-def test_retina_counts_are_below_poisson():
-    """Salamander retina, 60 images of 30 trials: median Fano factor below 1, so that most cells have no gain variance."""
-    data = np.load(recordings.folder("salamander_retina_onken") / "retina2.npz")
-    counts = data["images_counts"].transpose(0, 2, 1).reshape(-1, 49)  # image and trial, cell
-    with pytest.warns(TrialDriftWarning, match="of neuron 38, the largest of 49"):
-        fit = modulated_poisson(np.repeat(np.arange(60), 30), counts)
-    assert np.median(fit.share) < 0.1
-    assert ((fit.gain_variance == 0) == (fit.p == 1)).all()

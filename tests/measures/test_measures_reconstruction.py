@@ -1,7 +1,6 @@
 """Linear reconstruction against Gaussian channels, whose Wiener filter, error and information are known; their coherence."""
 # Imports internals: public functions take spikes, the output of a Gaussian channel is a signal.
 
-import warnings
 from typing import Any
 
 import neo
@@ -12,13 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
 from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError
-from nsnn_neuro.measures import (
-    Reconstruction,
-    SilentNeuronWarning,
-    coherence_information,
-    linear_reconstruction,
-)
+from nsnn_neuro.measures import Reconstruction, coherence_information, linear_reconstruction
 from nsnn_neuro.measures.spectral.coherence import segment_spectra
 from nsnn_neuro.measures.spectral.reconstruction import reconstruct
 
@@ -53,9 +46,6 @@ def poisson_train(x, rng):
     return neo.SpikeTrain(times, units="s", t_stop=x.size / RATE)
 
 
-# --- the estimator ---
-
-
 def test_folds_equal_a_loop_over_segments():
     """Filter of the segments apart, error, information, jackknife: by hand, with overlap and two trials."""
     rng = np.random.default_rng(0)
@@ -63,12 +53,9 @@ def test_folds_equal_a_loop_over_segments():
     nperseg, hop, folds = 200, 100, 4
     r = reconstruct(x, y, RATE, 300.0, nperseg, hop, folds, None, 0, 0)
     window, n = sp.get_window("hann", nperseg), (3000 - 100) // hop
-    x_f, y_f = (
+    x_f, y_f, y_2 = (
         np.array([np.fft.rfft(window * (a - a.mean())[k * hop : k * hop + nperseg]) for k in range(n)])
-        for a in (x, y[0])
-    )
-    y_2 = np.array(
-        [np.fft.rfft(window * (y[1] - y[1].mean())[k * hop : k * hop + nperseg]) for k in range(n)]
+        for a in (x, *y)
     )
     error = np.zeros(x_f.shape)
     for k in range(n):
@@ -105,29 +92,29 @@ def test_stretches_are_reconstructed_with_the_other_folds_filter():
     assert_array_equal(r.signal, x + 3.0)
 
 
-# --- the Gaussian channel ---
-
-
 @pytest.mark.slow
 def test_gaussian_channel():
-    """Information, filter and error over 100 repeats against their closed forms.
+    """Information, filter and error over 100 repeats against their closed forms; two errors cover.
 
     bias="subtract" gives the channel's sum of log2(1 + |H|^2/N) df; without it the shift for K = 42 segments behind each
     filter remains. Wiener filter H* / (|H|^2 + N). The error, in time, exceeds the optimum by the filter's own, 1/(K - 1)
     of it.
     """
     rng = np.random.default_rng(2)
-    raw, corrected, filters, errors = [], [], [], []
+    raw, corrected, se, filters, errors = [], [], [], [], []
     for _ in range(100):
         x, y = channel(rng, 12_000)
         r = of_arrays(x, y)
         raw.append(r.information.value)
-        corrected.append(of_arrays(x, y, bias="subtract").information.value)
+        e = of_arrays(x, y, bias="subtract").information
+        corrected.append(e.value)
+        se.append(e.se)
         filters.append(r.filter)
         errors.append(((x - r.reconstructed[0]) ** 2).mean() / x.var())
     h = gain(r.f)
     exact, df = np.log2(1 + np.abs(h) ** 2 / NOISE**2).sum() * r.f[1], r.f[1]
     assert abs(z_of_mean(corrected, exact)) < 4
+    assert np.mean(np.abs(np.array(corrected) - exact) < 2 * np.array(se)) >= 0.9
     assert abs(z_of_mean(raw, exact - r.f.size * df * np.log2(1 + 1 / 41))) < 4
     wiener = np.roll(np.fft.irfft(h.conj() / (np.abs(h) ** 2 + NOISE**2), NPERSEG), NPERSEG // 2)
     near = np.abs(r.lags) < 6.5e-3
@@ -138,23 +125,11 @@ def test_gaussian_channel():
 
 
 @pytest.mark.slow
-def test_two_errors_cover_the_truth():
-    """Regime: 48 segments, 8 folds, bias="subtract"; 100 repeats."""
-    rng = np.random.default_rng(3)
-    inside = []
-    for _ in range(100):
-        r = of_arrays(*channel(rng, 12_000), bias="subtract")
-        exact = np.log2(1 + np.abs(gain(r.f)) ** 2 / NOISE**2).sum() * r.f[1]
-        inside.append(abs(r.information.value - exact) < 2 * r.information.se)
-    assert np.mean(inside) >= 0.9
-
-
-@pytest.mark.slow
 def test_p_is_uniform_without_a_relation():
-    """200 repeats; p is a multiple of 1/20; less a uniform part of that step it is continuous."""
+    """120 repeats; p is a multiple of 1/20; less a uniform part of that step it is continuous."""
     rng = np.random.default_rng(4)
     p = []
-    for k in range(200):
+    for k in range(120):
         r = of_arrays(
             rng.normal(size=1600), rng.normal(size=(1, 1600)), n_shuffle=19, seed=k, folds=4, nperseg=64
         )
@@ -169,18 +144,15 @@ def test_independent_response_bounds_nothing():
     The correction is to first order in 1/K; the fluctuation of the error's power over the signal's is of the second.
     """
     rng = np.random.default_rng(5)
-    pairs = [(rng.normal(size=4000), rng.normal(size=(1, 4000))) for _ in range(200)]
+    pairs = [(rng.normal(size=4000), rng.normal(size=(1, 4000))) for _ in range(120)]
     raw = [of_arrays(x, y, folds=16).information.value for x, y in pairs]
     shift = 126 * 4.0 * np.log2(1 + 1 / 14)
     assert_allclose(
         of_arrays(*pairs[-1], folds=16, bias="subtract").information.value, raw[-1] + shift, rtol=1e-9
     )
     corrected = np.add(raw, shift)
-    error = np.std(corrected, ddof=1) / np.sqrt(200)
+    error = np.std(corrected, ddof=1) / np.sqrt(120)
     assert abs(np.mean(corrected)) + error < 0.1 * shift
-
-
-# --- spikes ---
 
 
 def test_spikes_below_the_coherence_bound_and_above_chance():
@@ -195,70 +167,17 @@ def test_spikes_below_the_coherence_bound_and_above_chance():
     assert e.p == 1 / 31
     assert e.null_mean is not None
     assert e.null_mean < 0
-    again = linear_reconstruction(analog(x), train, n_shuffle=30, **more).information
-    assert again == e
-    assert (
-        linear_reconstruction(analog(x), train, n_shuffle=30, seed=1, **more).information.null_mean
-        != e.null_mean
-    )
+    other = linear_reconstruction(analog(x), train, n_shuffle=30, seed=1, **more).information
+    assert other.null_mean != e.null_mean
     # counts have variance r0 dt + (r0 m dt)^2: C = .0123, and the correlation is its root less what the filter costs
     assert 0.05 < r.correlation < np.sqrt(0.2 * 0.25**2 / (1 + 0.2 * 0.25**2))
     assert r.lags[np.argmax(r.filter)] == 0.0
-
-
-def test_silent_train_warns():
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        r = linear_reconstruction(analog(np.random.default_rng(0).normal(size=6000)), [[]])
-    assert [w.category for w in caught] == [SilentNeuronWarning]
-    assert np.isnan(r.information.value)
-    assert np.isnan(r.reconstructed).all()
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "message"),
-    [
-        ({"n_folds": 1}, "n_folds = 1"),
-        ({"n_folds": 40}, "segments are too few"),
-        ({"nperseg": 2000, "noverlap": 0}, "segments are too few"),
-        ({"bias": "jackknife"}, "bias = 'jackknife'"),
-        ({"f_max": 600 * pq.Hz}, "above half the signal's sampling rate"),
-        ({"f_max": 100}, "f_max = 100 has no unit"),
-        ({"noverlap": 512}, "noverlap = 512"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(kwargs, message):
-    x = np.random.default_rng(0).normal(size=6000)
-    with pytest.raises(NsnnError, match=message):
-        linear_reconstruction(analog(x), [[0.1, 0.2, 1.0]], **kwargs)
 
 
 def test_few_segments_are_told():
     rng = np.random.default_rng(7)
     r = of_arrays(*channel(rng, 2500), folds=2)
     assert r.information.warning == "only 5.0 independent segments behind a filter"
-
-
-def test_coherence_of_a_gaussian_channel():
-    """y = filtered x + white noise: C(f) = S/(S + N), S = |H(f)|^2; mean of the log form over repeats.
-
-    E[-ln(1 - C')] = -ln(1 - C) + 1/(K - 1) exactly for segments without overlap. The Hann window smooths C
-    over two bins of 4 Hz, where log C of this channel is nearly straight: the sum's bias is below 0.1
-    standard errors.
-    """
-    rng = np.random.default_rng(5)
-    n, nperseg, noise = 12_000, 250, 0.5
-    b, a = [0.5, 0.5], [1.0]
-    information, used = [], slice(1, -1)  # the real-valued ends follow another law
-    for _ in range(200):
-        x = rng.normal(size=n)
-        y = sp.lfilter(b, a, x) + noise * rng.normal(size=n)
-        spectra = segment_spectra(x, y[None], RATE, nperseg, 0)
-        information.append(-np.log(1 - spectra.coherence()[used]).sum())
-    power = np.abs(sp.freqz(b, a, spectra.f[used], fs=RATE)[1]) ** 2
-    expected = np.log1p(power / noise**2).sum() + power.size / (n / nperseg - 1)
-    assert spectra.n_effective == n / nperseg
-    assert abs(z_of_mean(information, expected)) < 4
 
 
 def test_overlap_counts_as_fewer_independent_segments():

@@ -11,7 +11,7 @@ import pytest
 import quantities as pq
 from scipy.stats import binomtest, kstest, rankdata, wilcoxon
 
-from nsnn_neuro import NsnnError, measures, to_block
+from nsnn_neuro import measures, to_block
 
 
 def trials(rng: np.random.Generator, n: int, before: float, after: float, n_neurons: int = 1) -> neo.Block:
@@ -73,17 +73,8 @@ def test_many_trials_and_the_sign_test() -> None:
     assert sign.p[0] == pytest.approx(binomtest(int((d > 0).sum()), int((d != 0).sum())).pvalue)
 
 
-@pytest.mark.parametrize("test", ["wilcoxon", "sign"])
-def test_windows_of_different_length_are_refused(test: str) -> None:
-    """Poisson 1 Hz, baseline 1 s, window 0.1 s: P(d > 0 | d != 0) is 0.14 by exact sums, so that the tests would be wrong."""
-    data = trials(np.random.default_rng(1), 4, 1, 1)
-    with pytest.raises(NsnnError, match=r"lasts 0.8 s, window = .* 0.2 s: expected equal lengths"):
-        measures.response_test(data, baseline=[0, 800] * pq.ms, window=[800, 1000] * pq.ms, test=test)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("test", ["wilcoxon", "sign"])
-@pytest.mark.parametrize(("n", "rate"), [(60, 1.0), (120, 8.0)])
+@pytest.mark.parametrize(("test", "n", "rate"), [("sign", 60, 1.0), ("wilcoxon", 120, 8.0)])
 def test_p_holds_its_level_at_low_rates(test: str, n: int, rate: float) -> None:
     """Windows of 0.1 s: most trials have no difference; at 8 Hz more than 50 have one, where p is approximate."""
     data = trials(np.random.default_rng(9), n, rate, rate, 200)
@@ -95,14 +86,10 @@ def test_p_holds_its_level_at_low_rates(test: str, n: int, rate: float) -> None:
 def test_many_trials_with_ties_are_ranked_by_their_counts() -> None:
     """0.6 - 0.3 and 0.3 - 0 round differently, so that quotients of equal counts differ: ranks are those of whole numbers."""
     rng = np.random.default_rng(10)
-    data = [
-        [
-            np.sort(
-                np.concatenate([rng.uniform(0, 0.3, rng.poisson(3)), rng.uniform(0.6, 0.9, rng.poisson(4))])
-            )
-        ]
-        for _ in range(150)
-    ]
+    data = []
+    for _ in range(150):
+        early, late = rng.uniform(0, 0.3, rng.poisson(3)), rng.uniform(0.6, 0.9, rng.poisson(4))
+        data.append([np.sort(np.append(early, late))])
     block = to_block(data, t_stop=1 * pq.s)
     d = [int((one[0] >= 0.6).sum()) - int((one[0] < 0.3).sum()) for one in data]
     expected = wilcoxon([x for x in d if x], correction=True, method="approx").pvalue
@@ -130,17 +117,10 @@ def test_no_difference_in_any_trial_has_p_1() -> None:
     assert test.p.tolist() == [1.0]
 
 
-# --- statistics by condition --------------------------------------------------------------------------------------
-
-
 def test_statistics_by_condition() -> None:
     rng = np.random.default_rng(4)
     data, labels = trials(rng, 30, 4, 30, 2), np.array(["b", "a", "c"] * 10)
     table = measures.response_statistics(labels, data, window=[500, 600] * pq.ms)
-    assert table.columns.tolist() == [
-        "condition", "neuron", "n", "mean_count", "mean_count_se", "mean_count_lower", "mean_count_upper", "variance", "fano",
-        "p_no_spike", "mean_latency", "latency_se", "latency_lower", "latency_upper", "jitter",
-    ]  # fmt: skip
     assert table["condition"].tolist() == ["a", "a", "b", "b", "c", "c"]
     for _, row in table.iterrows():
         counts, first = [], []
@@ -166,9 +146,6 @@ def test_errors_of_counts_and_latencies_cover() -> None:
     latency = 0.02 - 0.1 * np.exp(-5) / (1 - np.exp(-5))
     for value, se, truth in (("mean_count", "mean_count_se", 5.0), ("mean_latency", "latency_se", latency)):
         assert (np.abs(table[value] - truth) <= 2 * table[se]).mean() > 0.9
-
-
-# --- ZETA -----------------------------------------------------------------------------------------------------------
 
 
 def recording(
@@ -202,10 +179,10 @@ def test_zeta_by_its_definition() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("circles", [False, True])
 def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
-    """300 neurons, in 10 recordings: Gumbel and resampled p."""
+    """180 neurons, in 6 recordings: Gumbel and resampled p."""
     rng = np.random.default_rng(7)
     results = []
-    for k in range(10):
+    for k in range(6):
         if circles:
             results.append(measures.zeta_test(trials(rng, 40, 10, 10, 30), seed=k))
         else:
@@ -214,12 +191,11 @@ def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
     for name in ("p", "p_resampled"):
         p = np.concatenate([getattr(r, name) for r in results])
         assert kstest(p, "uniform").pvalue > 0.01
-        assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+        assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 180)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spikes", [2.0, pytest.param(4.0, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("circles", [False, True])
+@pytest.mark.parametrize(("spikes", "circles"), [(2.0, False), (2.0, True), (4.0, True)])
 def test_zeta_p_holds_its_level_for_sparse_neurons(spikes: float, circles: bool) -> None:
     """2 and 4 spikes a neuron on average, 500 neurons: of those with a value 5 % or fewer have p <= 0.05."""
     rng = np.random.default_rng(11)
@@ -253,17 +229,10 @@ def test_zeta_of_equal_null_values_has_the_p_of_its_rank() -> None:
     assert result.p.tolist() == result.p_resampled.tolist() == [1.0]
 
 
-def test_zeta_events_may_touch_and_not_overlap() -> None:
-    """Events a duration apart by rounding are accepted, closer ones are refused with any duration."""
+def test_zeta_events_may_touch() -> None:
+    """Events a duration apart by rounding are accepted."""
     data = to_block([[np.arange(0.05, 20, 0.07)]], t_stop=20 * pq.s)
-    events = 2 + 0.1 * np.arange(20)
-    measures.zeta_test(data, events * pq.s, duration=0.1 * pq.s, n_shuffle=10)
-    for at, message in (
-        (events, r"duration = 0.2 s: the events at .* are 0.1 s apart"),
-        ([2, 2, 4], "events holds 2 s twice"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            measures.zeta_test(data, at * pq.s, duration=0.2 * pq.s, n_shuffle=10)
+    measures.zeta_test(data, (2 + 0.1 * np.arange(20)) * pq.s, duration=0.1 * pq.s, n_shuffle=10)
 
 
 def test_zeta_finds_a_response_and_its_time() -> None:
@@ -275,22 +244,3 @@ def test_zeta_finds_a_response_and_its_time() -> None:
     assert (result.zeta[result.p < 0.01] > 2.5).all()
     circles = measures.zeta_test(trials(rng, 60, 10, 20, 10))
     assert (circles.p < 0.01).all()
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda b: measures.response_test(b, baseline=[0, 0.5] * pq.s, window=[0.7, 1.2] * pq.s), "window = .*share 0 to 1 s"),
-        (lambda b: measures.response_test(b, baseline=[0.5, 0] * pq.s, window=[0.5, 1] * pq.s), "baseline = .*start first"),
-        (lambda b: measures.response_test(b, test="t", **HALVES), "test = 't'"),
-        (lambda b: measures.response_statistics([1], b, window=[0, 1] * pq.s), "one label per trial"),
-        (lambda b: measures.zeta_test(b, [0.1, 0.5] * pq.s), "with events expected one, the whole recording"),
-        (lambda b: measures.zeta_test(b, duration=2 * pq.s), "duration = 2 s: longer than the trials"),
-        (lambda b: measures.zeta_test(b, n_shuffle=5), "n_shuffle = 5"),
-        (lambda b: measures.zeta_test(to_block([[[0.1]]], t_stop=1 * pq.s), [0.1, 0.5] * pq.s), "moved windows reach from -0.3"),
-        (lambda b: measures.zeta_test(to_block([[[0.1]]], t_stop=1 * pq.s), [0.1, 0.1] * pq.s), "holds 0.1 s twice"),
-    ],
-)  # fmt: skip
-def test_refusals(call: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        call(trials(np.random.default_rng(0), 4, 10, 10))

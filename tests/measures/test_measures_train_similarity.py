@@ -1,20 +1,16 @@
 """Distances and reliability against slow definitions, Elephant, and the theory of independent trains."""
 
-import warnings
-
 import neo
 import numpy as np
 import pytest
 import quantities as pq
 from elephant.spike_train_dissimilarity import van_rossum_distance, victor_purpura_distance
+from helpers.trains import one_silence
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
-    SilentNeuronWarning,
     gamma_coincidence,
     md_star,
     schreiber_reliability,
@@ -44,24 +40,10 @@ def assert_metric(d, tolerance=1e-12):
     assert (d[:, None, :] <= d[:, :, None] + d[None, :, :] + tolerance).all()
 
 
-# --- Victor-Purpura ---
-
-
-def assignment_distance(a, b, q):
-    """Cheapest assignment of spikes to partners or to removal, without the dynamic programme."""
-    size = len(a) + len(b)
-    cost = np.ones((size, size))
-    cost[: len(a), : len(b)] = q * np.abs(np.subtract.outer(a, b))
-    cost[len(a) :, len(b) :] = 0.0
-    return cost[linear_sum_assignment(cost)].sum()
-
-
-@pytest.mark.parametrize("q", [0.0, 3.0, 50.0, 1000.0])
-def test_victor_purpura_against_assignment_and_elephant(q):
+@pytest.mark.parametrize("q", [3.0, 1000.0])
+def test_victor_purpura_equals_elephant(q):
     trains = random_trains(1)
     d = victor_purpura(trains, cost=q * pq.Hz)
-    slow = [[assignment_distance(a, b, q) for b in trains] for a in trains]
-    assert_allclose(d, slow, rtol=0, atol=1e-9)
     assert_allclose(d, victor_purpura_distance(elephant_trains(trains), q * pq.Hz), rtol=0, atol=1e-9)
     assert_metric(d)
 
@@ -75,37 +57,7 @@ def test_victor_purpura_limits():
     assert_array_equal(victor_purpura(trains, cost=np.inf * pq.Hz), np.add.outer(counts, counts) - 2 * shared)
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"), [(-1 * pq.Hz, "at least 0"), (3.0, "has no unit"), (1 * pq.s, "Hz")]
-)
-def test_victor_purpura_refuses(bad, message):
-    with pytest.raises(NsnnError, match=message):
-        victor_purpura([[0.1]], cost=bad)
-
-
-# --- van Rossum ---
-
-
-def integral_distance(a, b, tau, step=1e-5):
-    """D^2 = 2/tau integral (f - g)^2 by the midpoint rule over the trial, and the tail in closed form."""
-    grid = (np.arange(round(1.0 / step)) + 0.5) * step
-    f = np.zeros_like(grid)
-    for times, sign in ((a, 1.0), (b, -1.0)):
-        for t in times:
-            f[grid > t] += sign * np.exp(-(grid[grid > t] - t) / tau)
-    end = sum(np.exp((a - 1.0) / tau)) - sum(np.exp((b - 1.0) / tau))
-    return np.sqrt(2 / tau * ((f**2).sum() * step + end**2 * tau / 2))
-
-
-def test_van_rossum_against_an_integral():
-    """The midpoint rule misplaces each jump by up to half a step of 10 us: D to 1e-3 at tau 20 ms."""
-    trains = random_trains(3, n=4)
-    d = van_rossum(trains, tau=20 * pq.ms)
-    slow = [[integral_distance(a, b, 0.02) for b in trains] for a in trains]
-    assert_allclose(d, slow, rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("tau", [1e-4, 0.02, 3.0, np.inf])
+@pytest.mark.parametrize("tau", [1e-4, 3.0, np.inf])
 def test_van_rossum_equals_elephant(tau):
     trains = random_trains(4)
     ours = van_rossum(trains, tau=tau * pq.s)
@@ -124,14 +76,6 @@ def test_van_rossum_of_equal_trains_is_exactly_0_and_late_times_are_safe():
         assert_allclose(van_rossum([a + shift, b + shift], tau=1 * pq.ms)[0, 1], reference, rtol=1e-9)
 
 
-def test_van_rossum_refuses():
-    with pytest.raises(NsnnError, match="greater than 0"):
-        van_rossum([[0.1]], tau=0 * pq.s)
-
-
-# --- coincidence factor ---
-
-
 def matched(a, b, delta):
     """Largest one-to-one matching of spikes at most delta apart."""
     near = csr_array((np.abs(np.subtract.outer(a, b)) <= delta).astype(int))
@@ -141,7 +85,7 @@ def matched(a, b, delta):
 def test_gamma_against_a_matching():
     trains = random_trains(5, rate=40.0)
     delta, counts = 0.004, [t.size for t in random_trains(5, rate=40.0)]
-    with pytest.warns(SilentNeuronWarning, match="1 of 6 trains"):
+    with one_silence("1 of 6 trains"):
         gamma = gamma_coincidence(trains, precision=delta * pq.s, **WINDOW)
     expected = np.full((6, 6), np.nan)
     for i, a in enumerate(trains):
@@ -156,24 +100,6 @@ def test_gamma_against_a_matching():
     assert_allclose(np.diag(gamma)[:-1], 1.0, rtol=1e-12)
 
 
-def test_gamma_of_independent_trains():
-    """A regular reference with intervals above 2 Delta and Poisson trains of rate nu.
-
-    Each of its N_a spikes is matched with probability 1 - exp(-2 nu Delta), and Gamma is near 0.
-    """
-    rng = np.random.default_rng(6)
-    rate, delta, repeats = 20.0, 0.002, 400
-    reference = np.arange(0.025, 1.0, 0.05)
-    trains = [np.sort(rng.uniform(0, 1, rng.poisson(rate))) for _ in range(repeats)]
-    gamma = gamma_coincidence([reference, *trains], precision=delta * pq.s, **WINDOW)[0, 1:]
-    n_b = np.array([t.size for t in trains])
-    chance = 2 * n_b * delta
-    coincidences = gamma * (reference.size + n_b) / 2 * (1 - chance) + chance * reference.size
-    expected = reference.size * (1 - np.exp(-2 * rate * delta))
-    assert abs((coincidences.mean() - expected) / (coincidences.std(ddof=1) / np.sqrt(repeats))) < 4
-    assert abs(gamma.mean()) < 0.02
-
-
 def test_gamma_counts_a_distance_of_exactly_delta_on_a_grid():
     """2 ms apart on a grid of 0.1 ms, at times where the difference of k dt exceeds 0.002 by rounding."""
     ticks = np.arange(100, 9000, 500)
@@ -181,18 +107,6 @@ def test_gamma_counts_a_distance_of_exactly_delta_on_a_grid():
     assert ((b - a) > 0.002).any()
     gamma = gamma_coincidence([a, b], precision=2 * pq.ms, **WINDOW)
     assert_allclose(gamma, 1.0, rtol=1e-12)
-
-
-def test_gamma_refuses_when_chance_matches_everything():
-    trains = [np.linspace(0.01, 0.99, 10), np.linspace(0.01, 0.99, 100)]
-    with pytest.raises(NsnnError, match=r"2 nu Delta = 1 >= 1 for train 1 at 100 Hz"):
-        gamma_coincidence(trains, precision=5 * pq.ms, **WINDOW)
-    with pytest.raises(NsnnError, match="pass t_start and t_stop"):
-        gamma_coincidence(trains, precision=1 * pq.ms)
-    gamma_coincidence(trains, precision=4.9 * pq.ms, **WINDOW)
-
-
-# --- reliability ---
 
 
 def test_schreiber_against_filtered_trains_on_a_fine_grid():
@@ -215,15 +129,9 @@ def test_schreiber_limits():
 
 
 def test_schreiber_silent_trials_count_as_unreliable():
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with one_silence():
         value = schreiber_reliability([[0.1], [0.1], []], sigma=1 * pq.ms)
     assert_allclose(value, 1 / 3, rtol=1e-12)
-    assert [w.category for w in caught] == [SilentNeuronWarning]
-    with pytest.warns(SilentNeuronWarning, match="2 of 2"):
-        assert np.isnan(schreiber_reliability([[], []], sigma=1 * pq.ms))
-    with pytest.raises(NsnnError, match="at least two trains"):
-        schreiber_reliability([[0.1]], sigma=1 * pq.ms)
 
 
 def test_all_crop_to_the_window():
@@ -244,11 +152,15 @@ DATA = [[0.010, 0.030, 0.050], [0.011, 0.033, 0.049], [0.009, 0.052]]
 MODEL = [[0.0105, 0.031, 0.070], [0.012, 0.048], [0.010, 0.029, 0.051, 0.080]]
 
 
-@pytest.mark.slow
 def test_md_star_of_a_table_by_hand():
     # pairs within 4 ms: R_d = 7/3, R_m = 5/3, R_dm = 19/9
     assert md_star(DATA, MODEL, precision=4 * pq.ms) == pytest.approx(19 / 18, abs=1e-12)
     assert md_star(MODEL, DATA, precision=4 * pq.ms) == pytest.approx(19 / 18, abs=1e-12)
+
+
+def test_md_star_without_coincidences_is_nan():
+    with one_silence("no two trains of a set have a coincidence"):
+        assert np.isnan(md_star([[0.1], [0.2]], [[0.3], []], precision=4 * pq.ms))
 
 
 def test_md_star_is_one_for_two_sets_of_one_process_and_counts_each_pair_of_spikes():
@@ -258,13 +170,6 @@ def test_md_star_is_one_for_two_sets_of_one_process_and_counts_each_pair_of_spik
     assert md_star(trains[:40], trains[40:], precision=2 * pq.ms) == pytest.approx(1, abs=0.02)
     burst = [[0.100, 0.101], [0.100, 0.101]]
     assert md_star(burst, [[0.1], [0.1]], precision=2 * pq.ms) == pytest.approx(2 * 2 / (4 + 1))
-
-
-def test_md_star_needs_repeats_and_coincidences():
-    with pytest.raises(NsnnError, match=r"^model has 1 train: expected two or more"):
-        md_star(DATA, MODEL[:1], precision=4 * pq.ms)
-    with pytest.warns(SilentNeuronWarning, match="no two trains of a set have a coincidence"):
-        assert np.isnan(md_star([[0.1], [0.2]], [[0.3], []], precision=4 * pq.ms))
 
 
 def test_gamma_between_two_sets_is_a_part_of_that_of_all():

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
+from helpers.trains import one_silence
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import curve_fit, nnls
 from scipy.stats import kstest
 
 from nsnn_neuro import NsnnError, to_block
-from nsnn_neuro.measures import SilentNeuronWarning, firing_rate, spike_counts, tuning_curve
+from nsnn_neuro.measures import firing_rate, spike_counts, tuning_curve
 from nsnn_neuro.measures.tuning.tuning_fit import against_constant
 
 CIRCLE = np.arange(0, 360, 30.0)
@@ -52,9 +53,6 @@ def poisson_curve(seed, mean, stimuli=CIRCLE, n=10, n_neurons=1):
     return tuning_curve(x, np.random.default_rng(seed).poisson(mean(x), (n_neurons, x.size)).T)
 
 
-# --- means ---
-
-
 def test_means_and_errors_against_pandas():
     """Unequal numbers of trials, in any order; a single trial has no error."""
     rng = np.random.default_rng(1)
@@ -75,33 +73,18 @@ def test_rates_of_a_block_in_its_windows():
     trials = [[np.sort(rng.uniform(-0.5, 1, rng.poisson(20))) for _ in range(2)] for _ in range(6)]
     block = to_block(trials, t_start=-0.5 * pq.s, t_stop=1 * pq.s)
     label = ["b", "a", "b", "a", "b", "a"]
-    for window, ends in [
-        (None, {}),
-        ((0 * pq.ms, 300 * pq.ms), {"t_start": 0 * pq.s, "t_stop": 0.3 * pq.s}),
-        ([0, 300] * pq.ms, {"t_start": 0 * pq.s, "t_stop": 0.3 * pq.s}),
-        (700 * pq.ms, {"t_stop": 0.2 * pq.s}),
-    ]:
+    for window, start, stop in [
+        (None, -0.5, 1.0), ((0 * pq.ms, 300 * pq.ms), 0, 0.3), ([0, 300] * pq.ms, 0, 0.3), (700 * pq.ms, -0.5, 0.2),
+    ]:  # fmt: skip
         curve = tuning_curve(label, block, window=window)
-        counts = spike_counts(block, **ends)
-        length = ends.get("t_stop", 1 * pq.s) - ends.get("t_start", -0.5 * pq.s)
-        rates = counts / float(length.rescale("s"))
-        assert_allclose(
-            curve.mean, np.stack([rates[1::2].mean(axis=0), rates[::2].mean(axis=0)], axis=1), rtol=1e-9
-        )
+        rates = spike_counts(block, t_start=start * pq.s, t_stop=stop * pq.s) / (stop - start)
+        assert_allclose(curve.mean.T, [rates[1::2].mean(axis=0), rates[::2].mean(axis=0)], rtol=1e-9)
         assert (curve.values.tolist(), curve.response_unit) == (["a", "b"], "Hz")
     assert_allclose(tuning_curve([0] * 6, block).mean[:, 0], firing_rate(block), rtol=1e-9)
     table = tuning_curve(label, spike_counts(block), window=1.5 * pq.s)
     assert_allclose(table.mean, tuning_curve(label, block).mean, rtol=1e-9)
     assert tuning_curve(label, spike_counts(block)).response_unit == "1"
     assert_allclose(tuning_curve(label, spike_counts(block) * pq.kHz).mean, 1500 * table.mean, rtol=1e-9)
-
-
-def test_two_standard_errors_cover_the_mean():
-    curve = poisson_curve(3, von_mises, n_neurons=400, n=8)
-    assert np.mean(np.abs(curve.mean - von_mises(CIRCLE)) <= 2 * curve.se) >= 0.9
-
-
-# --- selectivity ---
 
 
 def test_selectivity_of_cosines_in_closed_form():
@@ -117,11 +100,7 @@ def test_selectivity_of_cosines_in_closed_form():
     assert_allclose(curve.dsi_peak, (rates[peak] - null) / (rates[peak] + null), rtol=1e-9)
     assert_allclose(curve.osi_peak, (rates[peak] - orthogonal) / (rates[peak] + orthogonal), rtol=1e-9)
     half = tuning_curve(CIRCLE[:6], 10 + 3 * np.cos(2 * (t[:6] - np.pi / 9)))
-    assert_allclose(
-        [half.osi[0], half.orientation[0]], [0.15, 20], rtol=1e-9
-    )  # orientations over 180 degrees
-    with pytest.raises(NsnnError, match="dsi needs angles that are equally spaced over 360 degrees"):
-        _ = half.dsi
+    assert_allclose([half.osi[0], half.orientation[0]], [0.15, 20], rtol=1e-9)  # over 180 degrees
 
 
 def test_sparseness():
@@ -139,18 +118,11 @@ def test_chance_level_of_selectivity_as_documented():
 
 @pytest.mark.parametrize(
     ("name", "truth"),
-    [
-        ("direction", 40.0),
-        ("orientation", 40.0),
-        ("dsi", 7 / 24),
-        ("osi", 7 / 24),
-        ("sparseness", None),
-        ("dsi_peak", None),
-    ],
+    [("direction", 40.0), ("osi", 7 / 24), ("sparseness", None), ("dsi_peak", None)],
 )
 def test_bootstrap_intervals_cover(name, truth):
     """200 independent neurons of the same tuning, 20 trials; 95 % intervals, at least 90 % of them have to cover."""
-    mean = oriented if name in ("osi", "orientation") else cosine
+    mean = oriented if name == "osi" else cosine
     if truth is None:
         truth = getattr(tuning_curve(CIRCLE, mean(CIRCLE)), name)[0]
     curve = poisson_curve(5, mean, n=20, n_neurons=200)
@@ -159,9 +131,7 @@ def test_bootstrap_intervals_cover(name, truth):
     assert (lower <= getattr(curve, name)).all()
 
 
-@pytest.mark.parametrize(
-    ("depth", "name"), [(0.0, "osi"), (0.1, "osi"), (0.0, "sparseness"), (0.2, "sparseness")]
-)
+@pytest.mark.parametrize(("depth", "name"), [(0.0, "osi"), (0.2, "sparseness")])
 def test_intervals_of_weak_selectivity_cover(depth, name):
     """Ten trials of eight directions. Plain quantiles of resamples cover a sparseness of 0.02 in 70 %, no selectivity never."""
     mean = 10 * (1 + depth * np.cos(2 * np.arange(8) * np.pi / 4))
@@ -175,30 +145,13 @@ def test_intervals_of_weak_selectivity_cover(depth, name):
     assert (lower > 0).mean() < 0.06 if depth == 0 else (lower > 0).mean() > 0.1
 
 
-def test_interval_of_the_preferred_stimulus():
-    """The grid stimulus of the largest response; an angle's interval goes on beyond 360 degrees."""
-    curve = poisson_curve(6, lambda x: cosine(x, x0=0), n_neurons=100)
-    lower, upper = curve.interval("direction", n_resample=200)
-    assert (upper - lower < 90).all()
-    assert (lower < 0).any()
-    assert ((lower <= curve.direction) & (curve.direction <= upper)).all()
-    low, high = poisson_curve(7, gaussian, np.arange(1.0, 9.0), n=20, n_neurons=200).interval("preferred")
-    assert np.mean((low <= 4) & (high >= 4)) >= 0.9
-    assert np.isin([low, high], np.arange(1, 9)).mean() > 0.9
-
-
-@pytest.mark.parametrize(
-    "name", ["osi", "dsi", "dsi_peak", "sparseness", pytest.param("osi_peak", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["osi", "dsi", "osi_peak"])
 def test_p_is_uniform_without_tuning(name):
     curve = poisson_curve(8, lambda x: np.full_like(x, 6.0), n_neurons=400)
     p = curve.p(name, n_shuffle=99)
     p = p - np.random.default_rng(1).random(400) / 100  # between the steps of 1/100
     assert kstest(p, "uniform").pvalue > 1e-3
     assert poisson_curve(9, von_mises).p(name, n_shuffle=99)[0] == 0.01
-
-
-# --- fits ---
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -229,7 +182,7 @@ def test_fits_against_scipy(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["cosine", "two_von_mises", "gaussian"])
 def test_two_standard_errors_cover_the_parameters(model):
     function, x, truth = MODELS[model]
     fit = poisson_curve(11, function, x, n=15, n_neurons=100).fit(model, n_shuffle=0)
@@ -249,9 +202,7 @@ def test_p_of_a_fit_is_uniform_without_tuning(model):
 
 def test_p_of_a_fit_by_loops():
     """Cosine by regression; the best of all von Mises curves, of any grid, for a peak that a permutation rarely beats."""
-    curve = tuning_curve(
-        np.repeat(CIRCLE, 3), np.random.default_rng(22).poisson(cosine(np.repeat(CIRCLE, 3)))
-    )
+    curve = poisson_curve(22, cosine, n=3)
     t = np.deg2rad(np.repeat(CIRCLE, 3))
     design = np.stack([np.ones(36), np.cos(t), np.sin(t)], axis=1)
 
@@ -287,10 +238,8 @@ def test_fits_in_radians_and_of_orientations():
 
 def test_fits_that_determine_no_parameter():
     rates = np.stack([np.full(24, 5.0), von_mises(np.repeat(CIRCLE, 2))], axis=1)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with one_silence():
         fit = tuning_curve(np.repeat(CIRCLE, 2), rates).fit("von_mises")
-    assert [w.category for w in caught] == [SilentNeuronWarning]
     assert np.isnan(fit.parameters["preferred"][0])
     assert np.isfinite(fit.se["preferred"][1])
     sharp = np.where(np.repeat(CIRCLE, 2) == 60, 9.0, 1.0) + np.tile([-0.1, 0.1], 12)  # one point: no width
@@ -304,14 +253,13 @@ def test_fits_that_determine_no_parameter():
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "x", "mean"), [
     ("von_mises", CIRCLE, lambda x: cosine(x, 8.0, 6.0)),  # broader than any von Mises curve of baseline 0
-    ("von_mises", CIRCLE, lambda x: np.full_like(x, 6.0)),
     ("two_von_mises", CIRCLE, lambda x: np.full_like(x, 6.0)),
     ("gaussian", np.arange(1.0, 9.0), lambda x: 2 * x),  # no peak within the stimuli
     ("gaussian", np.arange(1.0, 9.0), lambda x: gaussian(x, 1.0, 14.0, 4.4, 0.3)),  # narrower than their distance
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:fit")
 def test_baselines_and_amplitudes_are_not_negative_and_errors_finite_or_nan(model, x, mean):
-    curve = poisson_curve(0, mean, x, n=5, n_neurons=20)
+    curve = poisson_curve(0, mean, x, n=5, n_neurons=8)
     fit = curve.fit(model, n_shuffle=0)
     span = np.ptp(curve.mean, axis=1)
     linear = [name for name in fit.parameters if name == "baseline" or "amplitude" in name]
@@ -367,70 +315,12 @@ def test_a_second_peak_is_warned_of_and_fitted():
         poisson_curve(2, von_mises, n=10, n_neurons=20).fit("von_mises", n_shuffle=0)
 
 
-# --- bad input ---
-
-
-def test_what_has_no_tuning_curve():
-    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * pq.s)
-    for arguments, window, message in [
-        (([0, 90, 180], block), None, r"stimulus has shape \(3,\): expected \(2,\)"),
-        (([0, np.nan], block), None, r"stimulus\[1\] = nan"),
-        (([0, 90], [[1.0], [np.nan]]), None, r"block\[1\] = \[nan\]"),
-        (([0, 90], block), (0 * pq.s, 2 * pq.s), "t_stop"),
-        (([0, 90], block), (1 * pq.s, 0 * pq.s), "expected one time, or .*start first"),
-        (([0, 90], block), 0.5, "window = 0.5 has no unit"),
-        (([0, 90], block), [0, 1, 2] * pq.s, r"expected one time, or \(start, stop\)"),
-        (([0, 90], [1, 2] * pq.mV), None, "expected plain counts, or rates in Hz"),
-        (([0 * pq.deg, 90 * pq.deg], block), None, "stimulus is a list of quantities"),
-    ]:
-        with pytest.raises(NsnnError, match=message):
-            tuning_curve(*arguments, window=window)
-
-
-def test_what_has_no_selectivity_or_fit():
-    texts = tuning_curve(["a", "b", "a", "b"], [1.0, 2.0, 3.0, 4.0])
-    radians = tuning_curve(np.deg2rad(CIRCLE), cosine(CIRCLE))
-    single = tuning_curve(CIRCLE, cosine(CIRCLE))
-    twice = tuning_curve([*CIRCLE, 360.0], cosine(np.append(CIRCLE, 360)))
-    for call, message in [
-        (lambda: texts.osi, r"stimulus holds texts.*p\('sparseness'\)"),
-        (lambda: texts.fit(), "stimulus holds texts"),
-        (lambda: texts.interval("preferred"), "texts have no order"),
-        (lambda: radians.dsi, "would be read as degrees"),
-        (lambda: radians.fit("cosine"), "would be read as degrees"),
-        (lambda: single.interval("dsi"), "has one trial"),
-        (lambda: twice.dsi, "each once"),
-        (lambda: tuning_curve([0, 90, 180] * pq.mV, [1, 2, 3]).fit("cosine"), "stimulus has the unit mV"),
-        (lambda: tuning_curve([0, 120, 240], [1, 2, 3]).dsi_peak, r"those at \+180 degrees"),
-        (lambda: tuning_curve([0, 90, 180, 270], [1, -2, 3, 2]).dsi, "means below 0"),
-        (lambda: tuning_curve([0, 90, 180], [1, 2, 3]).fit("von_mises"), "has 4 parameters"),
-        (lambda: single.fit("von_mises", period=60), "fewer than 4 stimuli differ"),
-        (lambda: single.fit("von_mises", period=0), "period = 0"),
-        (lambda: single.fit("von_mise"), "did you mean 'von_mises'"),
-        (lambda: single.p("direction"), "name = 'direction'"),
-        (lambda: single.fit("cosine").predict(3 * pq.mV), "stimulus = array"),
-        (
-            lambda: tuning_curve(np.repeat(CIRCLE, 2), cosine(np.repeat(CIRCLE, 2))).interval(
-                "dsi", level=95
-            ),
-            "level = 95",
-        ),
-    ]:
-        with pytest.raises(NsnnError, match=message):
-            call()
-    with pytest.warns(SilentNeuronWarning, match="1 of 1 neurons have no response"):
-        assert np.isnan(tuning_curve(CIRCLE, np.zeros(12)).osi).all()
-
-
-# --- stimuli on a circle ---
-
-
-@pytest.mark.parametrize("unit", ["1", "deg", "rad"])
+@pytest.mark.parametrize("unit", ["1", "rad"])
 def test_interval_of_a_preferred_angle_on_the_circle(unit):
     """Responses of largest mean at 0 degrees are often largest at 330 degrees in a resample: a few steps, not the whole circle."""
     plain = poisson_curve(6, lambda x: cosine(x, x0=0), n_neurons=100)
     stimulus = np.repeat(CIRCLE, 10)
-    given = {"1": stimulus, "deg": stimulus * pq.deg, "rad": np.deg2rad(stimulus) * pq.rad}[unit]
+    given = stimulus if unit == "1" else np.deg2rad(stimulus) * pq.rad
     curve = tuning_curve(given, plain.responses)
     turn = 2 * np.pi if unit == "rad" else 360.0
     lower, upper = curve.interval("preferred", n_resample=200)
@@ -438,6 +328,9 @@ def test_interval_of_a_preferred_angle_on_the_circle(unit):
     assert around.sum() > 10
     assert ((lower <= curve.preferred) & (curve.preferred <= upper)).all()
     assert np.median(upper - lower) < turn / 3
+    lower_sum, upper_sum = curve.interval("direction", n_resample=200)
+    assert (upper_sum - lower_sum < turn / 4).all()
+    assert ((lower_sum <= curve.direction) & (curve.direction <= upper_sum)).all()
     # the true preferred angle, 0, lies in the interval or in one that is a turn away
     covered = [(lower <= k * turn + 1e-9) & (k * turn - 1e-9 <= upper) for k in (-1, 0, 1)]
     assert np.any(covered, axis=0).mean() >= 0.9
@@ -463,30 +356,20 @@ def test_which_preferred_stimuli_lie_on_a_circle():
         assert reach(line, ends) == (float(line.min()), float(line.max()))
 
 
-@pytest.mark.parametrize("angles", [[0, 10, 180, 190], [0, 90, 5, 95, 180, 270, 185, 275], [0, 45, 180, 225]])
-def test_pairs_of_opposite_angles_are_not_equally_spaced(angles):
-    """Their vectors add up to 0, so that a bias of the grid would show as a preferred direction."""
-    curve = tuning_curve(angles, np.ones(len(angles)))
-    for name in ("dsi", "direction"):
-        with pytest.raises(NsnnError, match=f"{name} needs angles that are equally spaced over 360 degrees"):
-            getattr(curve, name)
-
-
 def test_which_angles_are_equally_spaced():
-    for angles in (
-        [0, 120, 240],
-        [30, 150, 270],
-        [-180, -90, 0, 90],
-        np.arange(10.0, 370, 45),
-        [0, 90, 180, -90],
-    ):
+    """Of pairs of opposite angles the vectors add up to 0, so that a bias of the grid would show as a preferred direction."""
+    every = [0, 120, 240], [30, 150, 270], [-180, -90, 0, 90], np.arange(10.0, 370, 45), [0, 90, 180, -90]
+    for angles in every:
         curve = tuning_curve(angles, np.ones(len(angles)))
         assert_allclose([curve.dsi[0], curve.osi[0]], [0, 0], atol=1e-12)
     for angles in ([0, 45, 90, 135], [10, 130, 70], [0, 90]):
         assert_allclose(tuning_curve(angles, np.ones(len(angles))).osi, [0], atol=1e-12)
     assert_allclose(tuning_curve([0, 180], [1.0, 3.0]).dsi, [0.5], rtol=1e-12)
-    for angles in ([0, 180], [0, 50, 90, 140], [0, 90, 180, 270, 360], [40]):
-        with pytest.raises(
-            NsnnError, match="osi needs angles that are equally spaced over 180 or 360 degrees"
-        ):
-            _ = tuning_curve(angles, np.ones(len(angles))).osi
+    neither = [0, 50, 90, 140], [0, 90, 180, 270, 360], [40], [0, 10, 180, 190], [0, 45, 180, 225]
+    for name, over, some in (
+        ("osi", "180 or 360", ([0, 180], *neither)),
+        ("dsi", "360", (CIRCLE[:6], *neither)),
+    ):
+        for angles in some:
+            with pytest.raises(NsnnError, match=f"{name} needs angles .* equally spaced over {over} degrees"):
+                getattr(tuning_curve(angles, np.ones(len(angles))), name)

@@ -86,14 +86,6 @@ def test_raster_sorts_and_colours_conditions(conditions) -> None:
     assert ax.get_ylabel() == "trial, sorted by condition"
 
 
-def test_texts_are_sorted_as_the_labels_of_a_decoding() -> None:
-    texts = ["b", "c", "b", "a"]
-    ax = plotting.raster(block(), neurons=0, conditions=texts, ax=new_ax())
-    decoded = nsnn.measures.decode([[0], [1]] * 2, ["b", "a"] * 2, n_folds=2, n_shuffle=0)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "c"]
-    assert decoded.labels.tolist() == ["a", "b"]
-
-
 def test_a_categorical_keeps_the_order_of_its_categories() -> None:
     labels = pd.Categorical(["10 Hz", "9 Hz", "10 Hz", "9 Hz"], categories=["9 Hz", "10 Hz", "11 Hz"])
     for drawn in (
@@ -107,7 +99,7 @@ def test_a_categorical_keeps_the_order_of_its_categories() -> None:
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 2], [0, 4], [1, 1], [1, 3]])
 
 
-@pytest.mark.parametrize("stop", [2, 5, 7, 10, 15, 20])
+@pytest.mark.parametrize("stop", [2, 7, 20])
 def test_numbers_of_an_axis_of_a_few_ms_do_not_touch(stop) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -125,22 +117,15 @@ def test_numbers_of_an_axis_of_a_few_ms_do_not_touch(stop) -> None:
 def test_legends_of_panels_side_by_side_are_no_wider_than_their_axes() -> None:
     """In one row the four texts are wider than the axes: they covered the next panel and made a layout shrink all axes by half."""
     figure = Figure(figsize=(7, 3), layout="constrained")
-    panels = figure.subplots(1, 2)
+    panels, odours = figure.subplots(1, 2), ["air", "citral", "hexanal", "mixture"]
     for ax in panels:
-        plotting.psth(
-            block(),
-            bin_width=500 * pq.ms,
-            neuron=0,
-            conditions=["air", "citral", "hexanal", "mixture"],
-            ax=ax,
-        )
+        plotting.psth(block(), bin_width=500 * pq.ms, neuron=0, conditions=odours, ax=ax)
     figure.draw_without_rendering()
     for ax in panels:
         legend, axes = ax.get_legend().get_window_extent(), ax.get_window_extent()
         assert axes.x0 - 1 <= legend.x0 < legend.x1 <= axes.x1 + 1
         assert axes.width > 0.38 * figure.bbox.width
         assert legend.y0 >= axes.y1 - 1
-        assert ax.get_legend()._ncols == 2
 
 
 def test_rates_of_several_calls_on_the_same_axes_have_colours_and_names_of_their_own() -> None:
@@ -156,22 +141,25 @@ def test_rates_of_several_calls_on_the_same_axes_have_colours_and_names_of_their
 
 
 def test_psth_of_each_condition_relative_to_events() -> None:
-    labels = ["go", "stop", "go", "stop"]
-    align = [np.array(some) * pq.s for some in EVENTS]
-    ax = plotting.psth(
-        block(), bin_width=100 * pq.ms, neuron=1, align=align, window=WINDOW, conditions=labels, ax=new_ax()
-    )
+    """Labels of trials, of events, or the name of an annotation of trials."""
+    labels, named = ["go", "stop", "go", "stop"], block()
+    for segment, label in zip(named.segments, labels, strict=True):
+        segment.annotations["label"] = label
     kind = [label for label, some in zip(labels, EVENTS, strict=True) for _ in some]
-    for patch, name in zip(ax.patches, ("go", "stop"), strict=True):
-        own = [row for row, label in zip(relative(1), kind, strict=True) if label == name]
-        counts = np.histogram(np.concatenate(own), np.linspace(-0.2, 0.3, 6))[0]
-        np.testing.assert_allclose(patch.get_data().values, counts / len(own) / 0.1)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["go", "stop"]
-    by_event = plotting.psth(
-        block(), bin_width=100 * pq.ms, neuron=1, align=align, window=WINDOW, conditions=kind, ax=new_ax()
-    )
-    for one, other in zip(ax.patches, by_event.patches, strict=True):
-        np.testing.assert_array_equal(one.get_data().values, other.get_data().values)
+    options = {
+        "bin_width": 100 * pq.ms,
+        "align": [np.array(some) * pq.s for some in EVENTS],
+        "window": WINDOW,
+    }
+    for conditions in (labels, kind, "label"):
+        ax = plotting.psth(named, neuron=1, conditions=conditions, ax=new_ax(), **options)
+        for patch, name in zip(ax.patches, ("go", "stop"), strict=True):
+            own = [row for row, label in zip(relative(1), kind, strict=True) if label == name]
+            counts = np.histogram(np.concatenate(own), np.linspace(-0.2, 0.3, 6))[0]
+            np.testing.assert_allclose(patch.get_data().values, counts / len(own) / 0.1)
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["go", "stop"]
+    rows = plotting.raster(named, neurons=0, conditions="label", ax=new_ax())
+    assert [text.get_text() for text in rows.get_legend().get_texts()] == ["go", "stop"]
 
 
 def test_a_window_without_event_crops() -> None:
@@ -193,68 +181,6 @@ def test_rate_map_relative_to_events() -> None:
     assert ax.figure.axes[1].get_ylabel() == "firing rate (Hz)"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"align": 1 * pq.s}, r"window = None: with align expected \(start, stop\)"),
-        (
-            {"align": 1.9 * pq.s, "window": WINDOW},
-            r"event at 1.9 s in trial 0: its window, 1.7 to 2.2 s, leaves",
-        ),
-        (
-            {"align": [1, 2, 3] * pq.s, "window": WINDOW},
-            "align has times for 3 trials: expected one time, or",
-        ),
-        ({"align": 1.0, "window": WINDOW}, "align = 1.0 has no unit"),
-        ({"align": [[] * pq.s] * 4, "window": WINDOW}, "expected at least one event"),
-        ({"window": (1, 0) * pq.s}, r"window = .*: expected \(start, stop\), .*start first"),
-        ({"window": 1 * pq.s}, r"window = .*: expected \(start, stop\)"),
-        ({"window": (0, 5) * pq.s}, "trial 0 runs from 0 to 2 s"),
-        ({"conditions": ["a", "b"]}, "expected a label for each trial, 4"),
-        ({"conditions": [0.5, np.nan, 1, np.nan]}, r"conditions\[1\] = nan \(2 of 4 are missing\)"),
-        (
-            {"conditions": np.array(["a", None, "b", "a"], dtype=object)},
-            r"conditions\[1\] = None \(1 of 4 are missing\)",
-        ),
-    ],
-)
-def test_events_and_conditions_that_do_not_fit_are_refused(options: dict, message: str) -> None:
-    for draw in (plotting.raster, lambda *a, **k: plotting.psth(*a, bin_width=100 * pq.ms, **k)):
-        with pytest.raises(NsnnError, match=message):
-            draw(block(), ax=new_ax(), **options)
-
-
-def test_chosen_trials_without_event_are_refused() -> None:
-    align = [np.array(some) * pq.s for some in EVENTS]
-    with pytest.raises(NsnnError, match="trials = 2: none of these trials has an event in align"):
-        plotting.raster(block(), trials=2, align=align, window=WINDOW, ax=new_ax())
-
-
-def test_conditions_of_populations_need_a_neuron() -> None:
-    two = block()
-    two.annotations["populations"] = [{"name": "E", "size": 1}, {"name": "I", "size": 1}]
-    options = {"bin_width": 100 * pq.ms, "conditions": [0, 0, 1, 1]}
-    with pytest.raises(NsnnError, match="choose a neuron, neuron=0"):
-        plotting.psth(two, ax=new_ax(), **options)
-    assert len(plotting.psth(two, ax=new_ax(), neuron=0, **options).patches) == 2
-
-
-def test_the_name_of_an_annotation_stands_for_the_labels() -> None:
-    labelled = block()
-    for segment, label in zip(labelled.segments, ["go", "stop", "go", "stop"], strict=True):
-        segment.annotations["label"] = label
-    one = plotting.psth(labelled, bin_width=0.1 * pq.s, conditions="label", ax=new_ax())
-    other = plotting.psth(
-        labelled, bin_width=0.1 * pq.s, conditions=["go", "stop", "go", "stop"], ax=new_ax()
-    )
-    for a, b in zip(one.patches, other.patches, strict=True):
-        np.testing.assert_array_equal(a.get_data().values, b.get_data().values)
-    rows = plotting.raster(labelled, neurons=0, conditions="label", ax=new_ax())
-    assert [text.get_text() for text in rows.get_legend().get_texts()] == ["go", "stop"]
-    with pytest.raises(nsnn.NsnnError, match=r"no segment has it.*did you mean 'label'"):
-        plotting.psth(labelled, bin_width=0.1 * pq.s, conditions="labels", ax=new_ax())
-
-
 def test_curves_of_trials_of_different_length_reach_as_far_as_each() -> None:
     short, long = nsnn.to_block([[[0.1]]], t_stop=1 * pq.s), nsnn.to_block([[[0.2, 1.5]]], t_stop=2 * pq.s)
     joined = nsnn.join({"long": long, "short": short})
@@ -271,26 +197,14 @@ def test_neurons_are_drawn_by_their_ids() -> None:
     for draw in (
         lambda neuron: plotting.raster(named, neurons=neuron, ax=new_ax()).collections[0].get_segments(),
         lambda neuron: plotting.isi_histogram(named, neuron=neuron, ax=new_ax()).patches[0].get_data().values,
-        lambda neuron: (
-            plotting.psth(named, neuron=neuron, bin_width=100 * pq.ms, ax=new_ax())
-            .patches[0]
-            .get_data()
-            .values
-        ),
-    ):
+        lambda neuron: plotting.psth(named, neuron=neuron, bin_width=0.1 * pq.s, ax=new_ax()).patches[0].get_data().values,
+    ):  # fmt: skip
         for neuron in ("PYR7", {"area": "V2"}):
             np.testing.assert_array_equal(draw(neuron), draw(1))
-        with pytest.raises(
-            NsnnError, match=r"neurons? = 'z9': no units or population of this name; the block knows .*'PV1'"
-        ):
+        with pytest.raises(NsnnError, match=r"neurons? = 'z9': no units or population of this name.*'PV1'"):
             draw("z9")
-        with pytest.raises(
-            NsnnError, match=r"neurons? = 7: expected .* 0 to 1, or an id as a text, such as 'PV1'"
-        ):
+        with pytest.raises(NsnnError, match=r"neurons? = 7: expected .* or an id as a text, such as 'PV1'"):
             draw(7)
-    both = [plotting.raster(named, neurons=chosen, ax=new_ax()) for chosen in (["PYR7", "PV1"], [1, 0])]
-    of_ids, of_numbers = (ax.collections[0].get_segments() for ax in both)
-    np.testing.assert_array_equal(of_ids, of_numbers)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # neurons of one Block are repeats, not groups
         plotting.measure_against(nsnn.tabulate(named, nsnn.measures.firing_rate), x="block", ax=new_ax())

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, likelihood, measures, plotting
+from nsnn_neuro import likelihood, measures, plotting
 
 # [trial][neuron] s
 TIMES = [[[0.1, 0.3, 0.35], [0.2], []], [[0.25], [], [0.05, 0.45]]]
@@ -49,25 +49,21 @@ def table(**columns) -> pd.DataFrame:
 
 
 CODES = pd.DataFrame(
-    {
-        "code": ["count", "words", "words"],
-        "resolution": [0.1, 0.01, 0.002],
-        "information": [0.1, 0.3, 0.5],
-        "se": [0.01, 0.02, 0.03],
-    }
+    {"code": ["count", "words"], "resolution": [0.1, 0.01], "information": [0.1, 0.3], "se": [0.01, 0.02]}
 )
 HISTORY = pd.DataFrame({"epoch": [1, 2, 3], "loss": [0.9, 0.5, 0.3], "val_loss": [0.8, 0.6, 0.7]})
 
 
-def fitted(history: int | None = 2) -> likelihood.NeuronFit:
-    signal = neo.AnalogSignal(
-        np.random.default_rng(0).normal(size=2000), units="mV", sampling_rate=1 * pq.kHz
-    )
+def fitted() -> likelihood.NeuronFit:
+    signal = neo.AnalogSignal(np.random.default_rng(0).normal(size=500), units="mV", sampling_rate=1 * pq.kHz)
     true = likelihood.NeuronModel(dt=1 * pq.ms, family=nsnn.Gaussian(1.0), stimulus=likelihood.Lags(3))
     block = true.simulate([-1.5, 0.8, 0.4, 0.0], signal)
-    return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=3, history=history)
+    return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=3, history=2)
 
 
+POWER = {"sampling_rate": 100 * pq.Hz, "nperseg": 20, "noverlap": 10}
+LAGS = {"bin_width": 20 * pq.ms, "max_lag": 100 * pq.ms}
+UNIFORM = likelihood.Rescaled(np.linspace(0.1, 0.9, 20), 0.1, 0.9)
 DRAWINGS = {
     "raster": lambda ax: plotting.raster(example(), ax=ax),
     "psth": lambda ax: plotting.psth(example(), bin_width=100 * pq.ms, ax=ax),
@@ -81,17 +77,9 @@ DRAWINGS = {
     "information_against_resolution": lambda ax: plotting.information_against_resolution(CODES, ax=ax),
     "training_history": lambda ax: plotting.training_history(HISTORY, ax=ax),
     "filters": lambda ax: plotting.filters(fitted(), ax=ax),
-    "rescaling": lambda ax: plotting.rescaling(
-        likelihood.Rescaled(np.linspace(0.1, 0.9, 20), 0.1, 0.9), ax=ax
-    ),
-    "correlogram": lambda ax: plotting.correlogram(
-        example(), bin_width=20 * pq.ms, max_lag=100 * pq.ms, ax=ax
-    ),
-    "spectrum": lambda ax: plotting.spectrum(
-        measures.power_spectrum(example(), sampling_rate=100 * pq.Hz, nperseg=20, noverlap=10),
-        neuron=0,
-        ax=ax,
-    ),
+    "rescaling": lambda ax: plotting.rescaling(UNIFORM, ax=ax),
+    "correlogram": lambda ax: plotting.correlogram(example(), ax=ax, **LAGS),
+    "spectrum": lambda ax: plotting.spectrum(measures.power_spectrum(example(), **POWER), neuron=0, ax=ax),
     "coherence": lambda ax: plotting.coherence(([0.0, 1.0], [0.2, 0.5]), ax=ax),
     "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
@@ -137,9 +125,6 @@ def test_matplotlib_is_imported_inside_functions_alone() -> None:
     assert not [name for name in names if "matplotlib" in name or "pandas" in name]
 
 
-# --- raster ------------------------------------------------------------------------------------------------
-
-
 def ticks(ax) -> list[tuple[float, float]]:
     """(time, row) of every tick, sorted."""
     segments = np.array(ax.collections[0].get_segments()).reshape(-1, 2, 2)
@@ -151,15 +136,7 @@ def ticks(ax) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize(
     ("trials", "neurons"),
-    [
-        (None, None),
-        (0, None),
-        ([1], None),
-        (None, 0),
-        (None, [2]),
-        ([1, 0], [2, 0]),
-        (np.array([1]), range(2)),
-    ],
+    [(None, None), (0, None), ([1, 0], [2, 0]), (np.array([1]), range(2))],
 )
 def test_raster_has_a_row_for_each_trial_of_each_neuron(trials, neurons) -> None:
     ax = plotting.raster(example(), trials=trials, neurons=neurons, ax=new_ax())
@@ -185,20 +162,15 @@ def test_raster_takes_trains_in_other_units_and_trials_of_other_windows() -> Non
 
 @pytest.mark.parametrize(
     ("options", "label", "row", "name"),
-    [
-        ({"neurons": 1}, "trial", 1, "1"),
-        ({"trials": 1}, "neuron", 2, "2"),
-        ({"trials": 1, "neurons": [2, 0]}, "neuron", 0, "2"),
-        ({}, "neuron (2 trials each)", 2.5, "1"),
-    ],
-)
+    [({"neurons": 1}, "trial", 1, "1"), ({"trials": 1, "neurons": [2, 0]}, "neuron", 0, "2"),
+     ({}, "neuron (2 trials each)", 2.5, "1")],
+)  # fmt: skip
 def test_rows_are_named_after_trials_or_neurons(options, label, row, name) -> None:
     ax = plotting.raster(example(), ax=new_ax(), **options)
     assert ax.get_ylabel() == label
     assert ax.yaxis.get_major_formatter()(row, None) == name
     ax.figure.canvas.draw()
-    shown = [text.get_text() for text in ax.get_yticklabels()]
-    assert name in shown
+    assert name in [text.get_text() for text in ax.get_yticklabels()]
 
 
 def test_populations_have_their_own_colours() -> None:
@@ -212,9 +184,6 @@ def test_populations_have_their_own_colours() -> None:
     }
     assert of_row == {0: plotting.COLOURS[0].lower(), 2: plotting.COLOURS[1].lower()}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["E", "I"]
-    block.annotations["populations"] = [{"name": "E", "size": 7}]
-    with pytest.raises(NsnnError, match="add up to 3 neurons"):
-        plotting.raster(block, ax=new_ax())
 
 
 @pytest.mark.slow
@@ -228,27 +197,9 @@ def test_a_big_raster_is_one_picture_and_a_small_one_is_lines() -> None:
     ax.figure.savefig(file, format="svg")
     assert b"<image" in file.getvalue()
     assert len(file.getvalue()) < 1_000_000
-    file = io.BytesIO()
-    plotting.raster(example(), ax=new_ax()).figure.savefig(file, format="svg")
-    assert b"<image" not in file.getvalue()
-
-
-def test_a_block_without_spikes_is_an_empty_raster() -> None:
-    ax = plotting.raster(nsnn.to_block([[[], []]], t_stop=2 * pq.s), ax=new_ax())
-    ax.figure.savefig(io.BytesIO())
-    assert ticks(ax) == []
-    assert ax.get_xlim() == (0.0, 2.0)
-
-
-@pytest.mark.parametrize("wrong", [3, -1, 0.5, [0, 0], [], True, [[0]]])
-def test_raster_refuses_numbers_that_are_none(wrong) -> None:
-    with pytest.raises(NsnnError, match=r"neurons = .*expected different whole numbers from 0 to 2"):
-        plotting.raster(example(), neurons=wrong, ax=new_ax())
-    with pytest.raises(NsnnError, match=r"trials = .*expected different whole numbers from 0 to 1"):
-        plotting.raster(example(), trials=wrong, ax=new_ax())
-
-
-# --- psth --------------------------------------------------------------------------------------------------
+    small = io.BytesIO()
+    plotting.raster(example(), ax=new_ax()).figure.savefig(small, format="svg")
+    assert b"<image" not in small.getvalue()
 
 
 @pytest.mark.parametrize("neuron", [None, 0, 2])
@@ -271,13 +222,9 @@ def test_psth_is_the_rate_with_garwoods_band(neuron) -> None:
 
 
 def test_a_histogram_that_was_computed_is_drawn_as_it_is() -> None:
-    trials = [[[0.1, 0.15, 0.3], [0.2]], [[0.4], []]]
-    block = nsnn.to_block(trials, t_stop=0.5 * pq.s)
-    computed = nsnn.measures.psth(block, bin_width=250 * pq.ms)
-    one, other = (
-        plotting.psth(computed, neuron=0, ax=new_ax()),
-        plotting.psth(block, bin_width=250 * pq.ms, neuron=0, ax=new_ax()),
-    )
+    computed = measures.psth(example(), bin_width=250 * pq.ms)
+    one = plotting.psth(computed, neuron=0, ax=new_ax())
+    other = plotting.psth(example(), bin_width=250 * pq.ms, neuron=0, ax=new_ax())
     assert one.patches[0].get_data().values.tolist() == other.patches[0].get_data().values.tolist()
     assert (one.get_xlim(), one.get_ylabel()) == (other.get_xlim(), other.get_ylabel())
 
@@ -288,16 +235,6 @@ def test_psth_has_a_curve_for_each_population() -> None:
     ax = plotting.psth(block, bin_width=500 * pq.ms, ax=new_ax())
     assert [p.get_data().values.tolist() for p in ax.patches] == [[5 / (2 * 2 * 0.5)], [2 / (2 * 0.5)]]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["E", "I"]
-
-
-def test_psth_refuses() -> None:
-    with pytest.raises(NsnnError, match="neuron = 3: expected different whole numbers from 0 to 2"):
-        plotting.psth(example(), bin_width=100 * pq.ms, neuron=3, ax=new_ax())
-    with pytest.raises(NsnnError, match=r"bin_width = 0\.1 has no unit"):
-        plotting.psth(example(), bin_width=0.1, ax=new_ax())
-
-
-# --- intervals ---------------------------------------------------------------------------------------------
 
 
 def gamma_block(dt: float | None = None) -> tuple[neo.Block, np.ndarray]:
@@ -312,21 +249,19 @@ def gamma_block(dt: float | None = None) -> tuple[neo.Block, np.ndarray]:
     return block, 1e3 * np.diff(times, axis=1)
 
 
-@pytest.mark.parametrize("neuron", [None, 1])
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(("neuron", "log"), [(None, True), (1, False)])
 def test_isi_histogram_is_the_density_of_the_intervals(neuron, log) -> None:
     block, intervals = gamma_block()
     chosen = intervals.ravel() if neuron is None else intervals[neuron]
     ax = plotting.isi_histogram(block, neuron=neuron, log=log, ax=new_ax())
     stairs = ax.patches[0].get_data()
-    edges = np.log10(stairs.edges) if log else stairs.edges
-    values = np.log10(chosen) if log else chosen
-    counts = np.histogram(values, edges + 1e-9 * np.diff(edges)[0] * np.linspace(-1, 1, edges.size))[0]
+    edges, values = (np.log10(x) if log else x for x in (stairs.edges, chosen))
+    width = np.diff(edges)[0]
+    counts = np.histogram(values, edges + 1e-9 * width * np.linspace(-1, 1, edges.size))[0]
     assert counts.sum() == chosen.size
     np.testing.assert_allclose(stairs.values, counts / chosen.size / np.diff(edges), rtol=1e-9)
-    assert abs((stairs.values * np.diff(edges)).sum() - 1) < 1e-12
-    width = 2 * np.subtract(*np.percentile(values, [75, 25])) / chosen.size ** (1 / 3)
-    assert abs(np.diff(edges)[0] / width - 1) < 1e-9
+    rule = 2 * np.subtract(*np.percentile(values, [75, 25])) / chosen.size ** (1 / 3)
+    assert width == pytest.approx(rule, rel=1e-9)
     assert ax.get_xscale() == ("log" if log else "linear")
     assert ax.texts[0].get_text() == f"{chosen.size} intervals"
 
@@ -346,24 +281,18 @@ def test_isi_histogram_with_a_given_width() -> None:
     stairs = ax.patches[0].get_data()
     # 200, 50 and 400 ms
     np.testing.assert_allclose(stairs.values * 3 * 50, [0, 1, 0, 0, 1, 0, 0, 0, 1], rtol=1e-9)
-    with pytest.raises(NsnnError, match=r"bin_width = 5.*expected None with log=True"):
-        plotting.isi_histogram(example(), bin_width=5 * pq.ms, log=True, ax=new_ax())
-    with pytest.raises(NsnnError, match="fewer than a million bins"):
-        plotting.isi_histogram(example(), bin_width=1e-5 * pq.ms, ax=new_ax())
 
 
 @pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize(
-    ("times", "text"),
-    [([0.1], "no intervals"), ([0.1, 0.2], "1 interval"), ([0.1, 0.1, 0.1], "2 intervals")],
-)
-def test_few_or_equal_intervals_still_make_a_figure(times, text, log) -> None:
-    ax = plotting.isi_histogram(nsnn.to_block([[times]], t_stop=1 * pq.s), log=log, ax=new_ax())
-    ax.figure.savefig(io.BytesIO())
-    assert ax.texts[0].get_text() == text
-
-
-# --- a measure against a parameter -------------------------------------------------------------------------
+def test_few_or_equal_intervals_still_make_a_figure(log) -> None:
+    for times, text in (
+        ([0.1], "no intervals"),
+        ([0.1, 0.2], "1 interval"),
+        ([0.1, 0.1, 0.1], "2 intervals"),
+    ):
+        ax = plotting.isi_histogram(nsnn.to_block([[times]], t_stop=1 * pq.s), log=log, ax=new_ax())
+        ax.figure.savefig(io.BytesIO())
+        assert ax.texts[0].get_text() == text
 
 
 def bars(container) -> list[list[float]]:
@@ -424,8 +353,6 @@ def test_what_tabulate_gives_can_be_drawn() -> None:
     rates = [sum(len(TIMES[k][j]) for k in range(2)) / 1.0 for j in range(3)]
     np.testing.assert_allclose(ax.containers[0][0].get_ydata(), np.mean(rates), rtol=1e-12)
     both = nsnn.tabulate(example(), [nsnn.measures.firing_rate, nsnn.measures.cv])
-    with pytest.raises(NsnnError, match=r"several measures, \['firing_rate', 'cv'\]: select one"):
-        plotting.measure_against(both, "neuron", ax=new_ax())
     ax = plotting.measure_against(both, "neuron", hue="measure", ax=new_ax())
     assert ax.get_ylabel() == "value"
 
@@ -441,16 +368,6 @@ def test_measure_against_names_a_parameter_that_looks_like_repeats() -> None:
         plotting.measure_against(rows.drop(columns="sigma"), "x", ax=new_ax())
 
 
-def test_measure_against_refuses() -> None:
-    with pytest.raises(NsnnError, match=r"no column 'sigma': expected one of \['x', 'value'"):
-        plotting.measure_against(table(), "sigma", ax=new_ax())
-    with pytest.raises(NsnnError, match=r"column 'value' of the table holds .* values: expected numbers"):
-        plotting.measure_against(table(value=["a", "b", "c"]), "x", ax=new_ax())
-
-
-# --- membrane ----------------------------------------------------------------------------------------------
-
-
 def test_membrane_draws_the_traces_in_millivolts_and_the_spikes() -> None:
     ax = plotting.membrane(with_signal(), trial=1, ax=new_ax())
     expected = np.linspace(0.0, 5.0, 100).reshape(50, 2) + 1
@@ -463,6 +380,9 @@ def test_membrane_draws_the_traces_in_millivolts_and_the_spikes() -> None:
     bottom, top = ax.get_ylim()
     assert (expected.max() - bottom) / (top - bottom) < lowest  # the ticks stand above the traces
     assert ax.get_ylabel() == "membrane (mV)"
+    alone = plotting.membrane(with_signal(), neurons=2, ax=new_ax())
+    np.testing.assert_allclose(alone.lines[0].get_ydata(), np.linspace(0.0, 5.0, 100)[1::2], rtol=1e-12)
+    assert (len(alone.lines), alone.get_legend()) == (1, None)
 
 
 def network_block() -> neo.Block:
@@ -491,33 +411,3 @@ def test_membrane_of_a_network(chosen, first_values, spikes, labels) -> None:
     assert [line.get_ydata()[0] for line in ax.lines] == pytest.approx(first_values)
     assert [[s[0, 0] for s in c.get_segments()] for c in ax.collections] == spikes
     assert [line.get_label() for line in ax.lines] == labels
-
-
-def test_membrane_of_a_network_refuses() -> None:
-    block = network_block()
-    with pytest.raises(
-        NsnnError, match="population = 'i': expected one whose membrane is recorded, E, I; did you mean 'I'"
-    ):
-        plotting.membrane(block, population="i", ax=new_ax())
-    with pytest.raises(NsnnError, match=r"neurons = 2: \[2\] not among the recorded neurons \[0, 1, 3\]"):
-        plotting.membrane(block, neurons=2, ax=new_ax())
-    plain = neo.AnalogSignal(np.zeros((50, 2)), units="", sampling_rate=100 * pq.Hz, name="v of E")
-    block.segments[0].analogsignals[:] = [plain, block.segments[0].analogsignals[1]]
-    with pytest.raises(
-        NsnnError, match="the membranes of E, I have different units: choose one, population='E'"
-    ):
-        plotting.membrane(block, ax=new_ax())
-    assert len(plotting.membrane(block, population="E", ax=new_ax()).lines) == 2
-
-
-def test_membrane_of_chosen_neurons() -> None:
-    ax = plotting.membrane(with_signal(), neurons=2, ax=new_ax())
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0.0, 5.0, 100)[1::2], rtol=1e-12)
-    assert len(ax.lines) == 1
-    assert ax.get_legend() is None
-    with pytest.raises(NsnnError, match=r"neurons = \[0, 1\]: \[1\] not among the recorded neurons \[0, 2\]"):
-        plotting.membrane(with_signal(), neurons=[0, 1], ax=new_ax())
-    with pytest.raises(NsnnError, match="trial = 2: expected different whole numbers from 0 to 1"):
-        plotting.membrane(with_signal(), trial=2, ax=new_ax())
-    with pytest.raises(NsnnError, match='no signal "v" in the block; record it with simulate'):
-        plotting.membrane(example(), ax=new_ax())

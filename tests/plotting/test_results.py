@@ -10,8 +10,6 @@ import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import mV
-from elephant.conversion import BinnedSpikeTrain
-from elephant.spike_train_correlation import cross_correlation_histogram
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from scipy.stats import t
@@ -40,9 +38,6 @@ def texts(artists) -> list[str]:
 def bars(container) -> np.ndarray:
     """(n, 2) ends of the error bars."""
     return np.array([s[:, 1] for s in container[2][0].get_segments()])
-
-
-# --- images ------------------------------------------------------------------------------------------------
 
 
 def sweep_table() -> pd.DataFrame:
@@ -74,28 +69,11 @@ def test_heatmap_draws_the_mean_of_each_cell_with_units() -> None:
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
 
 
-def test_heatmap_of_texts_and_its_refusals() -> None:
+def test_heatmap_of_texts() -> None:
     table = pd.DataFrame({"x": ["b", "a"], "y": [1, 1], "value": [2.0, 3.0]})
     ax = plotting.heatmap(table, "x", "y", ax=new_ax())
     assert texts(ax.get_xticklabels()) == ["b", "a"]
     assert ax.collections[0].get_array().tolist() == [[2.0, 3.0]]
-    for change, message in (
-        ({"x": [1.0, np.nan]}, "column 'x' of the table has NaN"),
-        ({"value": ["p", "q"]}, "column 'value' of the table holds"),
-        ({"measure": ["cv", "lv"]}, "several measures"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            plotting.heatmap(table.assign(**change), "x", "y", ax=new_ax())
-    with pytest.raises(
-        NsnnError, match=r"\['cv', 'lv'\]: select one, table\[table\[\"measure\"\] == 'cv'\]$"
-    ):  # no hue
-        plotting.heatmap(table.assign(measure=["cv", "lv"]), "x", "y", ax=new_ax())
-    with pytest.raises(NsnnError, match="table has no rows"):
-        plotting.heatmap(table[table.x == "CV"], "x", "y", ax=new_ax())
-    with pytest.raises(NsnnError, match="no column 'z': expected one of"):
-        plotting.heatmap(table, "x", "z", ax=new_ax())
-    with pytest.raises(NsnnError, match="expected a pandas DataFrame"):
-        plotting.heatmap([1, 2], "x", "z", ax=new_ax())
 
 
 def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
@@ -111,49 +89,26 @@ def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
     ax = plotting.confusion(result.confusion, labels=["low", "high"], show="percent", ax=new_ax())
     assert texts(ax.texts) == [f"{count / 20:.0%}".replace("%", " %") for count in result.confusion.ravel()]
     assert texts(ax.get_xticklabels()) == ["low", "high"]
-    with pytest.raises(NsnnError, match=r"matrix of shape \(2, 3\): expected \(K, K\)"):
-        plotting.confusion(np.ones((2, 3)), ax=new_ax())
-    with pytest.raises(NsnnError, match="expected one for each of 2 stimuli"):
-        plotting.confusion(np.ones((2, 2)), labels=["a"], ax=new_ax())
 
 
-def test_the_own_labels_of_a_result_in_another_order_sort_the_confusion_matrix() -> None:
-    result = types.SimpleNamespace(
-        confusion=[[7, 1, 2], [0, 9, 1], [3, 0, 7]], labels=["16 kHz", "2 kHz", "4 kHz"]
-    )
+def test_labels_sort_or_rename_the_confusion_matrix() -> None:
+    """The result's own labels in another order sort it, a dict and other names rename."""
+    matrix = [[7, 1, 2], [0, 9, 1], [3, 0, 7]]
+    result = types.SimpleNamespace(confusion=matrix, labels=["16 kHz", "2 kHz", "4 kHz"])
     ax = plotting.confusion(result, labels=["2 kHz", "4 kHz", "16 kHz"], ax=new_ax())
     assert texts(ax.get_yticklabels()) == ["2 kHz", "4 kHz", "16 kHz"]
     assert texts(ax.texts) == ["9", "1", "0", "0", "7", "3", "1", "2", "7"]
-    with pytest.raises(
-        NsnnError, match=r"labels has '2kHz', '4kHz', '16kHz', not in the result"
-    ):  # it would name rows wrongly
-        plotting.confusion(result, labels=["2kHz", "4kHz", "16kHz"], ax=new_ax())
-    numbers = types.SimpleNamespace(confusion=result.confusion, labels=[2, 4, 16])
-    renamed = plotting.confusion(numbers, labels=["x", "y", "z"], ax=new_ax())
-    assert texts(renamed.texts)[:3] == ["7", "1", "2"]
-    with pytest.raises(NsnnError, match="did you mean 'percent'"):
-        plotting.confusion(np.ones((2, 2)), show="percents", ax=new_ax())
-
-
-def test_labels_of_a_confusion_matrix_with_a_misspelt_name_are_refused_and_a_dict_renames() -> None:
-    matrix = [[7, 1, 2], [0, 9, 1], [3, 0, 7]]
-    result = types.SimpleNamespace(confusion=matrix, labels=["left", "right", "up"])
-    with pytest.raises(
-        NsnnError, match=r"labels has 'lft', not in the result, and lacks the result's 'left'"
-    ):
-        plotting.confusion(result, labels=["up", "lft", "right"], ax=new_ax())
-    with pytest.raises(NsnnError, match=r"labels has names twice, and lacks the result's 'right'"):
-        plotting.confusion(result, labels=["up", "left", "left"], ax=new_ax())
-    with pytest.raises(NsnnError, match=r"labels has 'lft', .*; did you mean 'left'\?"):
-        plotting.confusion(result, labels={"lft": "L"}, ax=new_ax())
-    renamed = plotting.confusion(result, labels={"up": "U", "left": "L"}, ax=new_ax())
-    assert texts(renamed.get_yticklabels()) == texts(renamed.get_xticklabels()) == ["L", "right", "U"]
+    renamed = plotting.confusion(result, labels={"4 kHz": "high", "16 kHz": "top"}, ax=new_ax())
+    assert texts(renamed.get_yticklabels()) == texts(renamed.get_xticklabels()) == ["top", "2 kHz", "high"]
     assert texts(renamed.texts) == [str(count) for row in matrix for count in row]
+    numbers = types.SimpleNamespace(confusion=matrix, labels=[2, 4, 16])
+    assert texts(plotting.confusion(numbers, labels=["x", "y", "z"], ax=new_ax()).texts)[:3] == [
+        "7",
+        "1",
+        "2",
+    ]
     numbered = plotting.confusion([[3, 1], [0, 4]], labels={1: "high"}, ax=new_ax())
     assert texts(numbered.get_yticklabels()) == ["0", "high"]
-
-
-# --- curves ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stimulus", [[20, 10, 20, 10] * pq.mV, [20, 10, 20, 10] * mV], ids=["neo", "brian2"])
@@ -182,14 +137,6 @@ def test_tuning_curve_of_a_table_and_of_texts() -> None:
     )
     assert ax.containers[0][0].get_xydata().tolist() == [[0.0, 6.0], [1.0, 6.0]]
     assert texts(ax.get_xticklabels()) == ["drug", "control"]
-    for arguments, message in (
-        (([1, 2], [1.0]), "stimulus has 2 values: expected one for each of 1 trials"),
-        (([1], np.ones((1, 8))), "response has 8 neurons: choose at most 7"),
-        (([[1]], [1.0]), r"stimulus has shape \(1, 1\)"),
-        (([1], ["high"]), "response = .*: expected a neo.Block, or rates"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            plotting.tuning_curve(*arguments, ax=new_ax())
 
 
 def test_tuning_curve_shows_limits_below_zero() -> None:
@@ -216,13 +163,6 @@ def test_tuning_curve_of_a_result_with_its_fit() -> None:
     texts_curve = measures.tuning_curve(["b", "a"] * 12, rates)
     ax = plotting.tuning_curve(texts_curve, neurons=1, ax=new_ax())
     assert (texts(ax.get_xticklabels()), ax.get_ylabel()) == (["a", "b"], "response")
-    for call, message in (
-        (lambda: plotting.tuning_curve(curve, rates, ax=new_ax()), "expected no response"),
-        (lambda: plotting.tuning_curve([0, 90], ax=new_ax()), "without a response"),
-        (lambda: plotting.tuning_curve(curve, fit="cosine", ax=new_ax()), "fit = str object"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            call()
 
 
 def test_information_of_rate_vs_temporal() -> None:
@@ -242,46 +182,21 @@ def test_information_of_rate_vs_temporal() -> None:
     assert ax.get_ylabel() == "raw information (bit)"
     assert ax.get_xscale() == "log"
     assert texts(ax.get_xticklabels()) == ["4", "8", "24"]
-    with pytest.raises(
-        NsnnError, match=r"expected that of measures.rate_vs_temporal or measures.metric_space"
-    ):
-        plotting.information_against_resolution(3, ax=new_ax())
 
 
 def test_information_with_a_warning_is_an_open_point() -> None:
-    result = pd.DataFrame(
-        {
-            "code": ["count", "words", "words"],
-            "resolution": [0.05, 0.01, 0.02],
-            "information": [0.1, 0.9, 0.2],
-            "se": 0.05,
-            "warning": ["few", "few", None],
-        }
-    )
+    columns = {
+        "code": ["count", "words", "words"],
+        "resolution": [0.05, 0.01, 0.02],
+        "information": [0.1, 0.9, 0.2],
+    }
+    result = pd.DataFrame(columns).assign(se=0.05, warning=["few", "few", None])
     ax = plotting.information_against_resolution(result, ax=new_ax())
     assert texts(ax.get_legend().get_texts()) == ["count", "with a warning or not above chance", "words"]
     (points,) = [line for line in ax.lines if line.get_label().startswith("with a warning")]
     np.testing.assert_allclose(points.get_xydata(), [[10, 0.9]])
     without = plotting.information_against_resolution(result.drop(columns="warning"), ax=new_ax())
     assert texts(without.get_legend().get_texts()) == ["count", "words"]
-
-
-def test_words_of_a_rate_code_lie_on_the_line_of_the_count() -> None:
-    """Random times: the information in 5 ms words of 20 trials has a bias, which the gain has lost."""
-    rng = np.random.default_rng(2)
-    stimulus = np.repeat([0, 1], 20)
-    block = nsnn.to_block(
-        [[rng.uniform(0, 0.04, rng.poisson(4 + 8 * s))] for s in stimulus], t_stop=40 * pq.ms
-    )
-    result = measures.rate_vs_temporal(stimulus, block, resolutions=[5] * pq.ms, n_shuffle=50)
-    count = result.information[0]
-    ax = plotting.information_against_resolution(result, ax=new_ax())
-    (points,) = [one for one in ax.containers if one.get_label() == "words"]
-    drawn, se = points[0].get_ydata()[0], float(result.over_count_se[2])
-    assert abs(drawn - count) < 3 * se
-    assert abs(result.raw[2] - result.raw[0]) > 0.3
-    (open_points,) = [line for line in ax.lines if line.get_label().startswith("with a warning")]
-    assert drawn in open_points.get_ydata()
 
 
 def test_information_of_metric_space() -> None:
@@ -311,8 +226,12 @@ def neuron_fit(channels: int, history: int | None) -> likelihood.NeuronFit:
     return likelihood.fit_neuron(block, signal, dt=1 * pq.ms, stimulus=2, history=history)
 
 
-def test_filters_have_bands_of_the_level() -> None:
-    fit = neuron_fit(1, 3)
+@pytest.fixture(scope="module")
+def fit() -> likelihood.NeuronFit:
+    return neuron_fit(1, 3)
+
+
+def test_filters_have_bands_of_the_level(fit) -> None:
     ax = plotting.filters(fit, level=0.6826894921370859, ax=new_ax())
     for line, band, (lags, value, se) in zip(
         ax.lines[1:], ax.collections, (fit.stimulus_filter(), fit.history_filter()), strict=True
@@ -323,22 +242,10 @@ def test_filters_have_bands_of_the_level() -> None:
             [corners[:, 1].min(), corners[:, 1].max()], [(value - se).min(), (value + se).max()]
         )
     assert texts(ax.get_legend().get_texts()) == ["stimulus", "spike history"]
-    assert texts(plotting.filters(fit, which="history", ax=new_ax()).get_legend().get_texts()) == [
-        "spike history"
-    ]
-    with pytest.raises(NsnnError, match="level = 2: expected a number between 0 and 1"):
-        plotting.filters(fit, level=2, ax=new_ax())
-
-
-def test_filters_of_channels_and_without_history() -> None:
-    fit = neuron_fit(2, None)
-    ax = plotting.filters(fit, ax=new_ax())
-    np.testing.assert_allclose(ax.lines[2].get_ydata(), fit.stimulus_filter()[1][:, 1])
+    channels = neuron_fit(2, None)
+    ax = plotting.filters(channels, ax=new_ax())
+    np.testing.assert_allclose(ax.lines[2].get_ydata(), channels.stimulus_filter()[1][:, 1])
     assert texts(ax.get_legend().get_texts()) == ["channel 0", "channel 1"]
-    with pytest.raises(NsnnError, match="the fit has no history filter"):
-        plotting.filters(fit, which="history", ax=new_ax())
-    with pytest.raises(NsnnError, match="fit = int object: expected the result of fit_neuron"):
-        plotting.filters(3, ax=new_ax())
 
 
 def test_filters_of_inputs_and_of_history_alone() -> None:
@@ -355,86 +262,40 @@ def test_filters_of_inputs_and_of_history_alone() -> None:
     np.testing.assert_allclose(ax.lines[2].get_xdata(), [1, 2, 3])
     assert ax.get_ylabel() == "effect on potential (noise scale)"
     assert texts(plotting.filters(fit, ax=new_ax()).get_legend().get_texts()) == ["spike history"]
-    with pytest.raises(
-        NsnnError, match=r"which = 'stimulus': the fit has no stimulus filter; fit_neuron\(\.\.\., stimulus"
-    ):
+    with pytest.raises(NsnnError, match=r"which = 'stimulus': the fit has no stimulus filter; fit_neuron\("):
         plotting.filters(fit, which="stimulus", ax=new_ax())
 
 
 def test_training_history_of_a_fit() -> None:
-    X, y = np.eye(2)[[0, 1] * 20], np.array([0, 1] * 20)
-    net = nsnn.feedforward([2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=nsnn.NDL(0.5))
-    fit = nsnn.train(
-        net, (X, y), loss=nsnn.losses.rate_mse, epochs=3, validation=0.25, keep="best", seed=1, engine="numpy"
-    )
-    ax = plotting.training_history(fit, ax=new_ax())
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [0.9, 0.5, 0.3], "val_loss": [0.8, 0.6, 0.7]})
+    history = history.assign(accuracy=[0.5, 0.7, 0.8], val_accuracy=[0.5, 0.6, 0.7])
+    ax = plotting.training_history(types.SimpleNamespace(history=history, best_epoch=2), ax=new_ax())
     left, right = ax.figure.axes
     assert left is ax
-    history = fit.history
     for own, name in ((left, "loss"), (right, "accuracy")):
         np.testing.assert_array_equal(own.lines[0].get_xydata(), history[["epoch", name]])
         np.testing.assert_array_equal(own.lines[1].get_xydata(), history[["epoch", f"val_{name}"]])
         assert own.lines[1].get_linestyle() == "--"
         assert own.get_ylabel() == name
-    assert ax.lines[2].get_xdata()[0] == fit.best_epoch
-    assert texts(ax.get_legend().get_texts())[-1] == f"returned weights: epoch {fit.best_epoch}"
+    assert ax.lines[2].get_xdata()[0] == 2
+    assert texts(ax.get_legend().get_texts())[-1] == "returned weights: epoch 2"
     alone = plotting.training_history(history.assign(accuracy=np.nan, val_accuracy=np.nan), ax=new_ax())
     assert alone.figure.axes == [alone]
-    with pytest.raises(NsnnError, match="no column 'loss'"):
-        plotting.training_history(history.drop(columns="loss"), ax=new_ax())
-    with pytest.raises(NsnnError, match="no epoch"):
-        plotting.training_history(history[:0], ax=new_ax())
 
 
-# --- correlograms and spectra ------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
 @pytest.mark.parametrize("other", [None, 1])
-def test_correlogram_counts_the_pairs_that_elephant_counts(other: int | None) -> None:
-    block = poisson()
-    options = {"other": other, "bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
-    ax = plotting.correlogram(block, show="counts", ax=new_ax(), **options)
-    counts, chance = np.zeros(17), np.zeros(17)
-    for segment in block.segments:
-        one, two = (segment.spiketrains[j] for j in (0, other or 0))
-        binned = [BinnedSpikeTrain(train, bin_size=10 * pq.ms) for train in (one, two)]
-        histogram, lags = cross_correlation_histogram(*binned, window=[-8, 8])
-        counts += histogram.magnitude[:, 0]
-        counts[8] -= len(one) if other is None else 0
-        pairs = len(one) * (len(two) - (other is None))
-        chance += pairs * (400 - abs(lags)) / 400**2
-    np.testing.assert_array_equal(ax.patches[0].get_data().values, counts)
+def test_correlogram_draws_the_counts_of_the_measure(other: int | None) -> None:
+    block, options = poisson(), {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
+    result = measures.cross_correlogram(block, (0, other or 0), **options)
+    ax = plotting.correlogram(block, other=other, show="counts", ax=new_ax(), **options)
+    np.testing.assert_array_equal(ax.patches[0].get_data().values, result.counts)
     np.testing.assert_allclose(ax.patches[0].get_data().edges, np.arange(-85, 86, 10))
-    np.testing.assert_allclose(ax.patches[2].get_data().values, chance)
+    np.testing.assert_allclose(ax.patches[2].get_data().values, result.expected)
     assert ax.get_ylabel() == "pairs of spikes per 10 ms"
     assert ax.get_xlabel() == ("lag (ms)" if other is None else "time of neuron 1 after neuron 0 (ms)")
-    ratio = plotting.correlogram(block, ax=new_ax(), **options)
-    np.testing.assert_allclose(ratio.patches[0].get_data().values, counts / chance)
+    ratio = plotting.correlogram(block, other=other, ax=new_ax(), **options)
+    np.testing.assert_allclose(ratio.patches[0].get_data().values, result.counts / result.expected)
     assert ratio.get_ylabel() == "pairs / chance"
-
-
-def test_independent_trains_correlate_as_by_chance() -> None:
-    ax = plotting.correlogram(poisson(60), other=1, bin_width=20 * pq.ms, max_lag=400 * pq.ms, ax=new_ax())
-    chance = 60 * 60 * 80 * (200 - np.abs(np.arange(-20, 21))) / 200**2  # pairs expected in each bin
-    z = (ax.patches[0].get_data().values - 1) * np.sqrt(chance)
-    assert np.abs(z).max() < 4
-    assert abs(z.mean() * np.sqrt(z.size)) < 4
-
-
-def test_correlogram_refuses() -> None:
-    options = {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
-    for change, message in (
-        ({"max_lag": 5 * pq.s}, "max_lag = .*: expected a time shorter than the shortest trial, 4 s"),
-        ({"neuron": 2}, "neuron = 2: expected a whole number from 0 to 1"),
-        ({"show": "count"}, "did you mean 'counts'"),
-    ):
-        with pytest.raises(NsnnError, match=message):
-            plotting.correlogram(poisson(), ax=new_ax(), **options | change)
-    silent = nsnn.to_block([[[0.1, 0.5], []]], t_stop=1 * pq.s)
-    with pytest.raises(NsnnError, match="neurons 0 and 1 have no trial in which both fire"):
-        plotting.correlogram(silent, other=1, ax=new_ax(), **options)
 
 
 def test_spectrum_draws_power_band_rate_and_theory() -> None:
@@ -453,10 +314,6 @@ def test_spectrum_draws_power_band_rate_and_theory() -> None:
     top = mean.collections[0].get_paths()[0].vertices[:, 1].max()
     assert 1 < top / (average + 1.96 * error).max() < 1.2  # chi-square: longer upwards
     assert (mean.get_xscale(), mean.get_yscale()) == ("log", "log")
-    with pytest.raises(NsnnError, match="theory has arrays of shapes"):
-        plotting.spectrum(result, theory=([1.0, 2.0], [1.0]), ax=new_ax())
-    with pytest.raises(NsnnError, match=r"result = 3: expected that of measures.power_spectrum"):
-        plotting.spectrum(3, ax=new_ax())
 
 
 def test_coherence_draws_what_the_measure_returns() -> None:
@@ -468,11 +325,6 @@ def test_coherence_draws_what_the_measure_returns() -> None:
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.c_[result])
     assert ax.lines[1].get_xydata().tolist() == [[0.0, 0.0], [500.0, 0.1]]
     assert ax.get_xlim() == (0.0, 100.0)
-    with pytest.raises(NsnnError, match=r"result = .*: expected two arrays, frequencies and values"):
-        plotting.coherence([1.0], ax=new_ax())
-
-
-# --- networks ----------------------------------------------------------------------------------------------
 
 
 def arrows(ax) -> list[str]:
@@ -513,28 +365,21 @@ def test_network_graph_of_layers_distributions_and_conductances() -> None:
     assert arrows(ax) == [c.lower() for c in plotting.COLOURS[:2]]
     x = {text.get_text().split("\n")[0]: text.get_position()[0] for text in ax.texts[:3]}
     assert x["source"] < x["first"] < x["second"]
-    with pytest.raises(NsnnError, match="network = int object: expected a Network"):
-        plotting.network_graph(3, ax=new_ax())
 
 
-def test_filters_name_the_unit_of_the_signal() -> None:
-    fit = neuron_fit(1, 3)
+def test_filters_name_the_unit_of_the_signal(fit) -> None:
     labels = [
-        plotting.filters(fit, which=which, ax=new_ax()).get_ylabel()
-        for which in ("stimulus", "both", "history")
+        plotting.filters(fit, which=w, ax=new_ax()).get_ylabel() for w in ("stimulus", "both", "history")
     ]
     start = "effect on potential (noise scale"
     assert labels == [f"{start} per mV)", f"{start}; stimulus: per mV)", f"{start})"]
-    glm = types.SimpleNamespace(
-        model=types.SimpleNamespace(family=likelihood.Poisson(), signal_unit=None),
-        stimulus_filter=fit.stimulus_filter,
-    )
+    model = types.SimpleNamespace(family=likelihood.Poisson(), signal_unit=None)
+    glm = types.SimpleNamespace(model=model, stimulus_filter=fit.stimulus_filter)
     assert plotting.filters(glm, which="stimulus", ax=new_ax()).get_ylabel() == "effect on log rate (1)"
 
 
-def test_rescaling_draws_the_statistic_and_its_band() -> None:
+def test_rescaling_draws_the_statistic_and_its_band(fit) -> None:
     """The largest distance of the curve from the diagonal is D, and 95 % of uniform samples stay within the band."""
-    fit = neuron_fit(1, 3)
     ax = plotting.rescaling(fit, ax=new_ax())
     x, y = ax.lines[-1].get_xydata().T
     assert np.abs(y - x).max() == pytest.approx(fit.rescaled().ks, rel=1e-12)
@@ -548,16 +393,9 @@ def test_rescaling_draws_the_statistic_and_its_band() -> None:
     assert abs(np.mean(distance <= half) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / repeats)
 
 
-def test_rescaling_of_several_and_of_what_is_no_result() -> None:
-    fit = neuron_fit(1, 3)
+def test_rescaling_of_several(fit) -> None:
     one, two = fit.rescaled(), likelihood.Rescaled(np.linspace(0.05, 0.95, 10), 0.05, 0.99)
     ax = plotting.rescaling({"fit": one, "other": two}, level=0.9, ax=new_ax())
     legend = texts(ax.get_legend().get_texts())
     assert legend[:2] == ["90 % band, n = 10", f"90 % band, n = {one.n}"]
     assert [text.split(":")[0] for text in legend[2:]] == ["fit", "other"]
-    with pytest.raises(NsnnError, match="fit = int object: expected the result of fit_neuron"):
-        plotting.rescaling(3, ax=new_ax())
-    with pytest.raises(NsnnError, match="fit is empty"):
-        plotting.rescaling({}, ax=new_ax())
-    with pytest.raises(NsnnError, match="level = 2"):
-        plotting.rescaling(fit, level=2, ax=new_ax())
