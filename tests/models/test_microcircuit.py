@@ -10,7 +10,7 @@ from brian2 import ms
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, microcircuit
+from nsnn_neuro import microcircuit
 from nsnn_neuro.io.spikes import Trains
 
 NAMES = ["L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I"]
@@ -169,18 +169,3 @@ def test_rates_and_synchrony_of_a_tenth():
         own = kept & (spikes.neuron >= a) & (spikes.neuron < b)
         together = np.histogram(spikes.times[own], np.arange(0.1, 0.3, 0.003))[0]
         assert 0.5 < together.var() / together.mean() < 15  # Poisson: 1; all at once: hundreds
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"scale": 0}, "scale = 0: expected one number above 0, at most 1"),
-        ({"scale": 2}, "scale = 2: expected one number above 0, at most 1"),
-        ({"scale": 1e-4}, "scale = 0.0001: no neuron is left in 'L5I', expected at least 0.0005"),
-        ({"in_degree_scale": -1}, "in_degree_scale = -1: expected one number above 0"),
-        ({"size": 0.1}, "size"),
-    ],
-)
-def test_mistakes_are_named(options, message):
-    with pytest.raises((NsnnError, TypeError), match=message):
-        microcircuit(**options)

@@ -10,7 +10,6 @@ from brian2 import ms, mV, second
 from scipy.integrate import cumulative_trapezoid, quad, solve_ivp
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
 
 PIF = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2 * ms)
 EIF = nsnn.EIF(
@@ -193,25 +192,3 @@ def test_pif_in_ou_noise_integrates_it():
     v = np.array([float(s.analogsignals[0].rescale("mV").magnitude[50, 0]) for s in block.segments])
     expected = 2 * 9 * (1 + 10 / 5) * (5 / 10) ** 2 * (50 / 5 - 1 + np.exp(-50 / 5))
     assert abs(v.var() / expected - 1) < 4 * np.sqrt(2 / 2000)
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: dataclasses.replace(EIF, v_spike=-61 * mV), "v_thresh = .*below v_spike"),
-        (lambda: dataclasses.replace(EIF, delta_T=0.05 * mV), "delta_T = .*at least"),
-        (lambda: dataclasses.replace(EIF, v_rest=0.0), "v_rest = 0.0, v_spike = .*the same unit"),
-        (lambda: dataclasses.replace(QIF, v_rest=-50 * mV), "v_rest = .*below v_thresh"),
-        (lambda: dataclasses.replace(ADEX, b=0.3), "b = 0.3"),
-        (lambda: dataclasses.replace(EIF, v_thresh=[] * mV), "v_thresh has shape"),
-        (
-            lambda: dataclasses.replace(PIF, v_thresh=[1, 2] * mV, tau_m=[1, 2, 3] * ms),
-            "tau_m has 3, v_thresh has 2 values",
-        ),
-        (lambda: dataclasses.replace(ADEX, tau_w=0 * ms), "tau_w"),
-        (lambda: dataclasses.replace(PIF, v_reset=12 * mV), "v_reset = .*below v_thresh"),
-    ],
-)
-def test_bad_parameters_are_named(make, words):
-    with pytest.raises(NsnnError, match=words):
-        make()

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import functions, running
 
 FAMILIES = [
@@ -100,23 +99,3 @@ def test_families_in_millivolt_are_those_without_units_in_other_words():
     steep = nsnn.FastSigmoid(5 / mV)
     np.testing.assert_allclose(steep.cdf([-1, 3] * mV), nsnn.FastSigmoid(5.0).cdf([-1, 3]), rtol=1e-14)
     assert steep.x_unit == "V"
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: nsnn.WhiteNoise(-1 * mV), "sigma"),
-        (lambda: nsnn.WhiteNoise(1 * ms), "sigma of .* = 1. ms: expected a voltage"),
-        (lambda: nsnn.WhiteNoise(1 * mV, shared=1.5), "shared"),
-        (lambda: nsnn.OUNoise(1 * mV, 0 * ms), "tau_noise"),
-        (lambda: nsnn.OUNoise(1 * mV, 5), "tau_noise = 5 has no unit"),
-        (lambda: nsnn.Gaussian(0.0), "sigma = 0.0"),
-        (lambda: nsnn.Gaussian(float("nan")), "NaN"),
-        (lambda: nsnn.Gaussian([[1.0]]), "shape"),
-        (lambda: nsnn.EscapeNoise(0.4), "family = 0.4"),
-        (lambda: nsnn.Gaussian(2 * mV).cdf(1.0), "x = 1.0 has no unit"),
-    ],
-)
-def test_bad_arguments_are_named(make, words):
-    with pytest.raises(NsnnError, match=words):
-        make()

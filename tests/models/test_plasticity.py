@@ -164,25 +164,6 @@ def test_three_layers_hand_the_signal_down_in_one_step():
     close(found, learned_by_reference(0.2, FAMILIES[1], W, x, spikes, signals, reset="subtract"), W)
 
 
-@pytest.mark.compile
-@pytest.mark.slow
-def test_a_compiled_target_learns_the_same():
-    W, x, spikes, signals = example((4, 5, 3))
-    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard", target="cpp")
-    close(found, learned_by_reference(0.2, FAMILIES[0], W, x, spikes, signals, reset="hard"), W)
-
-
-def test_one_trial_is_backpropagation_for_the_output_layer():
-    W, x, spikes, signals = example(trials=1)
-    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard")
-    o = [s[0] for s in spikes]
-    gradient = reference.bptt(W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="hard")
-    np.testing.assert_allclose(found[1], W[1] - 0.2 * gradient[1], rtol=0, atol=1e-10)
-    assert (
-        np.abs(found[0] - W[0] + 0.2 * gradient[0]).max() > 1e-3
-    )  # the hidden layer misses the future terms
-
-
 def step_by_step(eta, family, w, x, spikes, signals):
     """One layer, weights that change in each step: a plain loop."""
     w, u, o, e = w.copy(), np.zeros(w.shape[1]), np.zeros(w.shape[1]), np.zeros(w.shape)

@@ -22,7 +22,7 @@ from helpers.learning import DT, trains
 from scipy import special
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NDL, Adam, NsnnError
+from nsnn_neuro import NDL, Adam
 from nsnn_neuro.brian import run, running
 
 TAU = 20 * ms
@@ -289,48 +289,6 @@ def test_adam_in_volts():
 # ------------------------------------------------------------------------------------------------ what is refused
 
 
-@pytest.mark.parametrize(
-    ("rule", "changed", "message"),
-    [
-        (NDL(0.1), {"noise": nsnn.OUNoise(3 * mV, 5 * ms)}, "deterministic given the state of coloured noise, so the factor"),
-        (NDL(0.1), {"noise": nsnn.WhiteNoise(0 * mV)}, "sigma = 0. V: without noise"),
-        (NDL(0.1), {"noise": nsnn.WhiteNoise(0.3)}, "v_thresh = 20. mV: expected a plain number"),
-        (NDL(0.1), {"tau_m": None}, "tau_m = None: NDL of a diffusive membrane needs this parameter, a time"),
-        (NDL(0.1), {"tau_m": 0 * ms}, "tau_m = 0. s: expected a positive"),
-        (NDL(0.1), {"mu": None}, "mu = None"),
-        (NDL(0.1), {"mu": "drive"}, "mu = 'drive': the target group 'cells' has no such variable"),
-        (NDL(0.1), {"mu": "L"}, "mu = 'L': this variable of 'cells' has another dimension, expected a voltage"),
-        (NDL(0.1), {"membrane": "L"}, "membrane = 'L': this variable of 'cells' has another dimension"),
-        (NDL(0.1), {"method": "heun"}, "method = 'heun': expected one of 'euler', 'exact'"),
-        (NDL(0.1), {"theta": 1.0}, "theta = 1.0: NDL takes no theta"),
-        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': this NDL has no feedback signal"),
-        (NDL(0.1, signal="reward"), {}, "signal = \"reward\": a diffusive membrane"),
-        (NDL(0.1), {"membrane": "loose"}, "target = 'cells' changes during the refractory time: expected loose with the flag"),
-    ],
-)  # fmt: skip
-def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
-    source = SpikeGeneratorGroup(1, [0], [0] * ms, dt=DT)
-    target = NeuronGroup(
-        2,
-        "dv/dt = -v / tau : volt (unless refractory)\nloose : volt\nL : 1",
-        threshold="v > 20*mV",
-        refractory=2 * ms,
-        method="euler",
-        namespace={"tau": TAU, "mV": mV},
-        name="cells",
-        dt=DT,
-    )
-    how = {
-        "noise": nsnn.WhiteNoise(3 * mV),
-        "tau_m": TAU,
-        "v_thresh": 20 * mV,
-        "mu": 10 * mV,
-        "membrane": "v",
-    }
-    with pytest.raises(NsnnError, match=message):
-        nsnn.plastic_synapses(rule, source, target, **(how | changed))
-
-
 # ------------------------------------------------------------------------------------------------ in a network
 
 
@@ -441,35 +399,3 @@ def test_the_summed_factor_is_not_the_slope_of_the_rate():
     np.testing.assert_allclose(
         ratios, [8.765, 12.393, 19.515, 27.502], rtol=0, atol=5e-4
     )  # the page has them
-
-
-@pytest.mark.slow
-def test_the_rule_sums_the_factor_along_its_own_spikes():
-    """300 cells with exact step and bridge in Brian2's own text, against the density's sums; a source that always fires."""
-    dt, n, steps = 0.5, 300, 4000
-    rate, slope = renewal(dt / 20)
-    kept = np.exp(-dt / 20)
-    values = {"kept": kept, "s": successor(0.0, MU, SIGMA, "exact", dt / 20)[1]}
-    with running("numpy") as device, seeded(6):
-        source = NeuronGroup(1, "", threshold="True", reset="", dt=dt * ms)
-        target = NeuronGroup(
-            n, "v : 1\nx0 : 1\nL : 1\ncount : 1",
-            threshold="v > 20 or rand() < exp(-2 * clip((20 - x0) * (20 - v), 0, inf) / s**2)",
-            reset="v = 10\ncount += 1", namespace=values, dt=dt * ms,
-        )  # fmt: skip
-        target.v, target.L = RESET, 1
-        target.run_regularly("x0 = 1 * v\nv = 18 + (x0 - 18) * kept + s * randn()", when="groups")
-        s = nsnn.plastic_synapses(NDL(0.1),
-            source, target, membrane="v", noise=nsnn.WhiteNoise(SIGMA), tau_m=TAU, v_thresh=THETA, mu=MU,
-            method="exact", bridge=True, on_pre="", trial=(steps + 1) * dt * ms,
-        )  # fmt: skip
-        s.connect()
-        net = Network(source, target, s)
-        run(net, 0.2, device, False)
-        s.g, target.count = 0, 0
-        run(net, steps * dt * 1e-3 - 0.2, device, False)
-        sums, counts = np.array(s.g[:]) * (1 - kept), np.array(target.count[:])
-    length = (steps * dt - 200) / 20
-    for found, expected in ((counts / length, rate), (sums / length, slope)):
-        z = (found.mean() - expected) / (found.std(ddof=1) / np.sqrt(n))
-        assert abs(z) < 4

@@ -97,22 +97,6 @@ def test_rewarded_pairs():
     assert np.abs(found).min() > 1e-3
 
 
-@pytest.mark.slow
-def test_eligibility_decays_and_reward_comes_late():
-    """One pair, and a reward 40 ms later: w = eta R A exp(-40 / tau_e) exp(-lag / tau_plus)."""
-    rule = RewardModulatedSTDP(
-        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
-    )
-    with running("numpy") as device:
-        source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
-        equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
-        target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
-        s = nsnn.plastic_synapses(rule, source, target, on_pre="", learning_signal="reward")
-        s.connect()
-        run(Network(source, target, s), 0.07, device, False)
-        assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)
-
-
 # ------------------------------------------------------------------------------------------------ white-noise factors
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brian2 import Hz, ms, mV
+from brian2 import ms, mV
 from scipy.integrate import solve_ivp
 
 from nsnn_neuro import (
@@ -79,20 +79,6 @@ def test_the_unit_of_a_weight(synapse, unit):
     text = synapse.describe()
     assert json.loads(json.dumps(text)) == text
     assert text["type"] == synapse.type_name()
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ExponentialSynapse(0 * ms), r"tau_syn = 0. s: expected a positive value"),
-        (lambda: AlphaSynapse(5), "tau_syn = 5 has no unit: expected a time"),
-        (lambda: ConductanceSynapse(5 * ms, 5 * Hz), "e_rev of .* = 5. Hz: expected a voltage"),
-        (lambda: ConductanceSynapse([1, 2] * ms, [0, 1, 2] * mV), "tau_syn has 2, e_rev has 3 values"),
-    ],
-)
-def test_wrong_parameters_are_named(make, message):
-    with pytest.raises(NsnnError, match=message):
-        make()
 
 
 GOOD = {"states": {"x": "-x / tau"}, "on_arrival": {"x": "weight"}, "current": "x"}
