@@ -15,8 +15,6 @@ from nsnn_neuro import TsodyksMarkram, theory
 
 BOTH = TsodyksMarkram(U=0.3, tau_rec=200 * ms, tau_facil=150 * ms)
 DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
-ENGINES = ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow]),
-           pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]  # fmt: skip
 
 
 def integrated(times: np.ndarray, share: float, recovery: float, facilitation: float) -> list[float]:
@@ -54,13 +52,7 @@ def test_without_recovery_time_and_facilitation_every_spike_transmits_the_same()
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "share", "recovery", "facilitation"),
-    [
-        (20, 0.5, 0.8, 0.0),
-        (20, 0.05, 0.1, 1.0),
-        (5, 0.2, 0.3, 0.2),
-        (100, 0.9, 0.02, 0.5),
-        (50, 0.01, 0.5, 2.0),
-    ],
+    [(20, 0.5, 0.8, 0.0), (20, 0.05, 0.1, 1.0), (100, 0.9, 0.02, 0.5)],
 )
 def test_the_mean_of_a_poisson_train(rate: float, share: float, recovery: float, facilitation: float) -> None:
     """Against 40 trains of 5,000 spikes; the first 500 of each are left out."""
@@ -75,7 +67,7 @@ def test_the_mean_of_a_poisson_train(rate: float, share: float, recovery: float,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recovery", "facilitation"), [(0.8, 0.0), (0.1, 1.0), (0.0, 0.2)])
+@pytest.mark.parametrize(("recovery", "facilitation"), [(0.8, 0.0), (0.1, 1.0)])
 def test_the_mean_of_a_train_in_steps(recovery: float, facilitation: float) -> None:
     """Against 40 trains of geometric intervals, with half a spike per step; and the limit of short steps."""
     rate, share, dt = 20.0, 0.3, 0.03
@@ -119,7 +111,7 @@ def test_a_periodic_train_reaches_its_mean(recovery: float, facilitation: float)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [ENGINES[0], ENGINES[-1]])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("cpp", marks=pytest.mark.compile)])
 def test_jumps_of_a_membrane_are_the_weight_times_the_efficacies(engine: str) -> None:
     """Three Poisson sources onto three membranes without threshold, two trials, two delays."""
     sources = nsnn.Population(3, nsnn.PoissonSource(60 * Hz), name="sources")
@@ -146,10 +138,7 @@ def test_jumps_of_a_membrane_are_the_weight_times_the_efficacies(engine: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "synapse",
-    [nsnn.ExponentialSynapse(5 * ms), nsnn.AlphaSynapse(5 * ms), nsnn.ConductanceSynapse(5 * ms, 60 * mV)],
-)
+@pytest.mark.parametrize("synapse", [nsnn.AlphaSynapse(5 * ms), nsnn.ConductanceSynapse(5 * ms, 60 * mV)])
 def test_the_first_spike_has_the_share_u_in_every_synapse(synapse: Any) -> None:
     weight: Any = 0.2 if synapse.conductance else 2 * mV
     peaks = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from brian2 import ms, mV
@@ -54,8 +52,5 @@ def test_no_spread_gives_the_mean_itself():
 
 def test_units_and_plain_data():
     assert [law.unit_symbol for law, _ in LAWS] == ["1", "1", "1", "s", "1", "V", "V"]
-    for law, _ in LAWS:
-        text = law.describe()
-        assert json.loads(json.dumps(text)) == text
     assert LAWS[3][0].describe()["low"] == {"value": None, "unit": "s"}
     assert LAWS[3][0].describe()["high"] == {"value": 0.0015, "unit": "s"}
