@@ -243,6 +243,7 @@ def test_a_list_keeps_its_order_and_cannot_be_changed_later():
     i[0] = 1
     assert rule.connect(None, None, rng())[0].tolist() == [2, 0, 2]
     assert rule.describe()["pre"]["sha256"] != FromList([2, 1, 2], [1, 1, 1]).describe()["pre"]["sha256"]
+    assert FromList([10**6], [0]).pre.tolist() == [10**6]
     empty = FromList([], [])
     assert empty.connect(None, None, rng())[0].size == 0
     assert empty.describe()["pre"]["shape"] == [0]

@@ -105,6 +105,7 @@ def test_rules_and_laws_refuse_by_name_with_a_cure():
         (lambda: FromList([0.5], [0]), "pre = [0.5]", "an array of indices"),
         (lambda: FromList([0], [-1]), "post = [-1]", "an array of indices"),
         (lambda: FromList([[0]], [[0]]), "pre = [[0]]", "an array of indices"),
+        (lambda: FromList([0], [2**31]), "post = [2147483648]", "an array of indices"),
         (lambda: FromList([0, 3], [0, 0]).check(THREE, TWO), "pre has the index 3", "0 to 2, the neurons of 'a'"),
         (lambda: FromList([0], [2]).check(THREE, TWO), "post has the index 2", "0 to 1, the neurons of 'b'"),
         (lambda: FromList([0, 1], [0, 2]).check(THREE, TWO), "are pre and post exchanged?", "FromList(*W.nonzero())"),
