@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import json
 from typing import Any
 
@@ -279,34 +280,21 @@ def test_it_runs_repeats_and_survives_a_file(combination, tmp_path):
     assert again.annotations["parameters"] == block.annotations["parameters"]
 
 
-@pytest.mark.parametrize(
-    ("neuron", "noise"),
-    [(c, n) for c in public(Neuron) for n in public(Noise) if not fits(c, n)],
-    ids=lambda c: c.__name__,
-)
-def test_what_does_not_fit_is_refused_by_name(neuron, noise):
-    with pytest.raises(NsnnError, match=f"noise = {noise.__name__}"):
-        nsnn.simulate(EXAMPLES[neuron], EXAMPLES[noise], **RUN)
-
-
-def test_the_mapped_hazard_is_for_leaky_neurons():
-    noise = nsnn.EscapeNoise(hazard=EXAMPLES[nsnn.PlesserGerstner])
-    for neuron in (nsnn.PIF, nsnn.NSNNNeuron):
+def test_what_does_not_fit_is_refused_by_name():
+    for neuron, noise in itertools.product(public(Neuron), public(Noise)):
+        if not fits(neuron, noise):
+            with pytest.raises(NsnnError, match=f"noise = {noise.__name__}"):
+                nsnn.simulate(EXAMPLES[neuron], EXAMPLES[noise], **RUN)
+    mapped = nsnn.EscapeNoise(hazard=EXAMPLES[nsnn.PlesserGerstner])
+    for neuron in (nsnn.PIF, nsnn.NSNNNeuron):  # it is for leaky neurons
         with pytest.raises(NsnnError, match="hazard = PlesserGerstner"):
-            nsnn.simulate(EXAMPLES[neuron], noise, **RUN)
+            nsnn.simulate(EXAMPLES[neuron], mapped, **RUN)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("synapse", public(nsnn.Synapse), ids=lambda c: c.__name__)
-@pytest.mark.parametrize(
-    "neuron",
-    [
-        pytest.param(c, marks=[] if c in (nsnn.LIF, nsnn.NSNNNeuron) else [pytest.mark.slow], id=c.__name__)
-        for c in public(Neuron)
-        if c in (nsnn.LIF, nsnn.PIF, nsnn.EIF, nsnn.WangBuzsaki, nsnn.NSNNNeuron)  # one of each kind of step
-    ],
-)
-def test_every_neuron_takes_every_synapse(neuron, synapse, tmp_path):
+@pytest.mark.parametrize("neuron", [nsnn.LIF, nsnn.PIF, nsnn.EIF, nsnn.WangBuzsaki, nsnn.NSNNNeuron])
+def test_every_neuron_takes_every_synapse(neuron, synapse):
     """From Poisson sources; other weights give other spikes of the same seed. An NSNN neuron takes jumps alone."""
     unit = mV if neuron is nsnn.WangBuzsaki and synapse is not nsnn.ConductanceSynapse else 1
     source = nsnn.Population(3, nsnn.PoissonSource(100 * Hz), name="source")
@@ -424,12 +412,12 @@ def test_vanishing_escape_noise_is_the_deterministic_nsnn():
         ) == spikes(quiet)
 
 
-@pytest.mark.parametrize("record", (EXAMPLES | CODING).values(), ids=lambda r: type(r).__name__)
-def test_it_describes_itself_as_plain_data(record):
-    text = record.describe()
-    assert json.loads(json.dumps(text)) == text
-    assert text["type"] == type(record).type_name()
-    assert set(text) >= {f.name for f in dataclasses.fields(record)}
+def test_every_record_describes_itself_as_plain_data():
+    for record in (EXAMPLES | CODING).values():
+        text = record.describe()
+        assert json.loads(json.dumps(text)) == text
+        assert text["type"] == type(record).type_name()
+        assert set(text) >= {f.name for f in dataclasses.fields(record)}
 
 
 VALUES = st.one_of(

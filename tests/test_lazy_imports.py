@@ -30,7 +30,6 @@ def loaded(statements: str) -> list[str]:
 @pytest.mark.parametrize(
     ("statements", "allowed"),
     [
-        ("import nsnn_neuro", set()),
         ("import nsnn_neuro.measures", set()),
         ("import nsnn_neuro as nsnn; dir(nsnn), nsnn.__version__", set()),
         ("import nsnn_neuro as nsnn; nsnn.measures.firing_rate", {"neo"}),
@@ -41,15 +40,10 @@ def loaded(statements: str) -> list[str]:
         ),
         ("import nsnn_neuro as nsnn; nsnn.theory.siegert_rate", {*HEAVY} - {"brian2", "torch", "matplotlib"}),
         (
-            "import nsnn_neuro as nsnn; nsnn.LIF, nsnn.NSNNNeuron",
-            {*HEAVY} - {"brian2", "torch", "matplotlib"},
-        ),
-        (
             "import nsnn_neuro as nsnn; from brian2 import ms\n"
             "nsnn.simulate(nsnn.NSNNNeuron(), duration=1 * ms, dt=1 * ms, engine='numpy')",
             {*HEAVY} - {"torch"},
         ),
-        ("from nsnn_neuro.cli.main import main\nmain(['--help'])", set()),
         ("from nsnn_neuro.cli.main import main\nmain(['study'])", set()),
         ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),
     ],
@@ -116,14 +110,9 @@ def test_public_names_of_rooms_are_found_without_importing_them() -> None:
     assert loaded(script) == []
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="Nonsense"):
-        _ = nsnn.Nonsense  # type: ignore[attr-defined]
-    done = subprocess.run(
-        [sys.executable, "-c", "from nsnn_neuro import Nonsense"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "ImportError: cannot import name 'Nonsense'" in done.stderr
+def test_an_unknown_name_is_an_import_error() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'Nonsense'"):
+        exec("from nsnn_neuro import Nonsense")
 
 
 def test_a_misspelt_name_gets_one_suggestion() -> None:

@@ -46,16 +46,15 @@ def outcome(layer: Any, x: Any, width: float | None = None) -> tuple[Any, Any]:
     return o.detach(), x.grad.clone()
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels last", "equal steps"])
 @pytest.mark.parametrize(
-    ("options", "width"),
+    ("options", "width", "layout"),
     [
-        ({}, None),
-        ({"reset": "subtract", "beta": 0.8}, None),
-        ({"reset_path": "detached"}, None),
-        ({"noisy": False}, None),
-        ({"noisy": False, "reset": "subtract", "reset_path": "detached"}, 0.7),
-        ({"theta": 0.5}, 1.2),
+        ({}, None, "contiguous"),
+        ({"reset": "subtract", "beta": 0.8}, None, "channels last"),
+        ({"reset_path": "detached"}, None, "equal steps"),
+        ({"noisy": False}, None, "channels last"),
+        ({"noisy": False, "reset": "subtract", "reset_path": "detached"}, 0.7, "equal steps"),
+        ({"theta": 0.5}, 1.2, "contiguous"),
     ],
 )
 def test_fast_steps_are_those_of_torch(

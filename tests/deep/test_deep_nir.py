@@ -55,8 +55,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("case", "dtype"), [("dense", torch.float64), ("subtract", torch.float32), ("conv", torch.float32)]
+)
 def test_a_file_gives_the_network_back(tmp_path, case, dtype):
     """Identical outputs of the deterministic network, identical noise (the same spikes from the same seed)."""
     make, options, shape = CASES[case]
@@ -163,10 +164,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("message", REFUSED)
-def test_graphs_that_do_not_fit_are_refused(message):
-    with pytest.raises(FormatError, match=message):
-        deep.from_nir(damaged(REFUSED[message]))
+def test_graphs_that_do_not_fit_are_refused():
+    for message, change in REFUSED.items():
+        with pytest.raises(FormatError, match=message):
+            deep.from_nir(damaged(change))
 
 
 def test_convolutions_that_do_not_fit_are_refused():
@@ -240,14 +241,14 @@ def no_type(file):
     del file["node/type"]
 
 
-@pytest.mark.parametrize("change", [soft, external, circle, unwritten, pickled, no_type])
-def test_files_that_lead_elsewhere_or_claim_too_much_are_refused(tmp_path, change):
-    path = tmp_path / "net.nir"
-    nir.write(path, graph_of(dense()))
-    with h5py.File(path, "a") as file:
-        change(file)
-    with pytest.raises(FormatError, match=r"path = .*net\.nir"):
-        deep.from_nir(path)
+def test_files_that_lead_elsewhere_or_claim_too_much_are_refused(tmp_path):
+    for change in (soft, external, circle, unwritten, pickled, no_type):
+        path = tmp_path / f"{change.__name__}.nir"
+        nir.write(path, graph_of(dense()))
+        with h5py.File(path, "a") as file:
+            change(file)
+        with pytest.raises(FormatError, match=rf"path = .*{path.name}"):
+            deep.from_nir(path)
 
 
 def test_other_files_are_refused(tmp_path):

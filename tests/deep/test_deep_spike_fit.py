@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brian2 import ms
+from helpers.refusals import assert_refused
 from helpers.with_torch import own_noise  # noqa: F401
 from scipy.stats import norm
 
@@ -276,57 +277,32 @@ def test_the_page_fits_a_convolutional_network(capsys: pytest.CaptureFixture[str
 # --- bad input ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("net", "message"),
-    [
-        (lambda: nn.Linear(2, 1), "module is Linear: expected an nn.Sequential"),
-        (lambda: nn.Sequential(nn.Linear(2, 1)), "module ends with Linear: expected a NoisySpike"),
-        (
-            lambda: layers(2, 1)[:1] + nn.Sequential(deep.NoisySpike(Gaussian(0.4), noisy=False)),
-            "noisy=False",
-        ),
-        (
-            lambda: nn.Sequential(deep.NoisySpike(Gaussian(0.4), learn_noise=True)),
-            "learn_noise=True: expected False",
-        ),
-        (lambda: layers(3, 1), "X has shape .* the module doesn't take such inputs"),
-        (lambda: layers(2, 2), r"O has shape \(5, 6, 1\): expected \(5, 6, 2\)"),
-        (lambda: deep.EachStep(*layers(2, 1)), "module is EachStep: expected an nn.Sequential"),
-    ],
-)
-def test_modules_that_do_not_fit_are_named(net: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        deep.fit_spikes(net(), windows(5, 6, 2, 1), epochs=1)
+def test_modules_data_and_options_that_do_not_fit_are_named() -> None:
+    x, o = windows(5, 6, 2, 1)
+    silent = nn.Sequential(nn.Linear(2, 1), deep.NoisySpike(Gaussian(0.4), noisy=False))
+    learned = nn.Sequential(deep.NoisySpike(Gaussian(0.4), learn_noise=True))
 
+    def fit(net: Any = None, data: Any = (x, o), **options: Any) -> None:
+        deep.fit_spikes(net or layers(2, 1), data, epochs=1, **options)
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda x, o: x, "data = ndarray: expected a pair"),
-        (lambda x, o: (x * np.nan, o), "X has shape .*: expected finite numbers"),
-        (lambda x, o: (x[:, :, 0], o), "X has shape"),
-        (lambda x, o: (x, 2 * o), "O has shape .*: expected 0 and 1"),
-        (lambda x, o: (x, o[:, :-1]), r"expected 0 and 1 of shape \(5, 6\)"),
-        (lambda x, o: (x, 0 * o), "data hold no spikes"),
-    ],
-)
-def test_data_that_do_not_fit_are_named(change: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        deep.fit_spikes(layers(2, 1), change(*windows(5, 6, 2, 1)), epochs=1)
-
-
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ({"draws": 0}, "draws"),
-        ({"eta": 0}, "eta"),
-        ({"batch": 0}, "batch"),
-        ({"validation": 1.0}, "validation"),
-    ],
-)
-def test_options_out_of_range_are_named(option: dict[str, Any], message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        deep.fit_spikes(layers(2, 1), windows(5, 6, 2, 1), epochs=1, **option)
+    rows = [
+        ({"net": nn.Linear(2, 1)}, "module is Linear", "an nn.Sequential"),
+        ({"net": nn.Sequential(nn.Linear(2, 1))}, "module ends with Linear", "a NoisySpike"),
+        ({"net": silent}, "noisy=False", "expected"),
+        ({"net": learned}, "learn_noise=True", "expected False"),
+        ({"net": layers(3, 1)}, "X has shape", "the module doesn't take such inputs"),
+        ({"net": layers(2, 2)}, "O has shape (5, 6, 1)", "(5, 6, 2)"),
+        ({"net": deep.EachStep(*layers(2, 1))}, "module is EachStep", "an nn.Sequential"),
+        ({"data": x}, "data = ndarray", "a pair"),
+        ({"data": (x * np.nan, o)}, "X has shape", "finite numbers"),
+        ({"data": (x[:, :, 0], o)}, "X has shape", "expected"),
+        ({"data": (x, 2 * o)}, "O has shape", "0 and 1"),
+        ({"data": (x, o[:, :-1])}, "O has shape", "0 and 1 of shape (5, 6)"),
+        ({"data": (x, 0 * o)}, "data hold no spikes", ""),
+        ({"draws": 0}, "draws = 0", "expected"),
+        ({"validation": 1.0}, "validation = 1.0", "expected"),
+    ]
+    assert_refused((functools.partial(fit, **given), *told) for given, *told in rows)
 
 
 def test_an_output_that_never_fires_is_named() -> None:

@@ -88,7 +88,7 @@ def test_a_signal_that_starts_later_needs_spikes_on_its_clock_or_a_window():
 NOISE = gaussian_signal(1000, 34)
 
 
-@pytest.mark.parametrize("family", [nsnn.Gaussian(1.0), nsnn.Logistic(1.0), nsnn.Cauchy(1.0)], ids=repr)
+@pytest.mark.parametrize("family", [nsnn.Gaussian(1.0), nsnn.Cauchy(1.0)], ids=repr)
 def test_separable_data_are_refused_and_a_ridge_is_the_cure(family):
     """Spikes exactly where the signal is above 1: no maximum. With a ridge there is one, where gradient and penalty balance."""
     x = NOISE.magnitude[:, 0]
@@ -135,11 +135,10 @@ def test_raised_cosines_add_up():
 # --- recorded data -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("which", "least"), [(1, 1.5), (2, 0.8)])
-def test_grasshopper_spikes_are_foretold_in_the_other_half(which, least):
-    """Fitted on 5 s, tested on the other 5 s: 1.93 +- .12 bits per spike over a homogeneous neuron in recording 1, .93 +- .05 in 2;
-    more than half a bit of it is history's. Rescaling still rejects the model: the cell is more precise than it."""
-    block = nsnn.datasets.grasshopper(which)
+def test_grasshopper_spikes_are_foretold_in_the_other_half():
+    """Fitted on 5 s, tested on the other 5 s: 1.93 +- .12 bits per spike over a homogeneous neuron; more than half a bit of it is
+    history's. Rescaling still rejects the model: the cell is more precise than it."""
+    block = nsnn.datasets.grasshopper(1)
     level = nsnn.datasets.envelope_db(block)
     values = (level.magnitude - level.magnitude[:10_000].mean()) / 6
     level = analog(values, 0.5e-3)
@@ -149,7 +148,7 @@ def test_grasshopper_spikes_are_foretold_in_the_other_half(which, least):
     fit = fit_neuron(block, level, history=history, refractory=1.4 * ms, **options)
     score = fit.score(block, level, **halves[1])
     assert score.value - 4 * score.se > 0.5
-    assert score.value > least
+    assert score.value > 1.5
     without = fit_neuron(block, level, **options).score(block, level, **halves[1])
     assert without.value > 0
     assert score.value > without.value + 0.5

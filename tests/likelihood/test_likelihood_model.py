@@ -77,8 +77,7 @@ def looped(
     return total
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("kind", "channels"), [(kind, 1 + k % 2) for k, kind in enumerate(KINDS)])
 def test_the_likelihood_is_the_loop_and_its_gradient_the_difference(kind, channels):
     model = NeuronModel(
         dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(3), channels=channels, **KINDS[kind]
@@ -127,8 +126,7 @@ class Improbability:
         return [-(o[0] - self.p) / (self.p * (1 - self.p))]
 
 
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
-@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+@pytest.mark.parametrize(("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True))
 def test_it_is_noise_driven_learning_with_the_spikes_forced(family, reset):
     """Likelihood and gradient are the reference's: probability, NDL's three factors, the score-function rule with L = 1."""
     layer = {"beta": 0.6, "theta": 0.9, "reset": reset}
@@ -171,7 +169,7 @@ def test_probabilities_add_up_and_the_information_is_the_scores_variance():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["nsnn with theta", "subtract", "refractory"])
+@pytest.mark.parametrize("kind", ["subtract", "refractory"])
 def test_simulated_patterns_have_their_probabilities(kind):
     """All patterns of 5 steps in 5,000 trials, chi-square; rare ones pooled."""
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(2), **KINDS[kind])

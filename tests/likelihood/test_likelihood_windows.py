@@ -14,13 +14,11 @@ from helpers.fits import analog, gaussian_signal
 from numpy.testing import assert_allclose, assert_array_equal
 from test_likelihood_network import FIRST, SECOND, SIGNAL, block_of, hidden_patterns, ndl_of_patterns, tiny
 
-import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network
 from nsnn_neuro.likelihood import Lags, NetworkModel, fit_windows, window_bounds
 from nsnn_neuro.likelihood.network_objective import bound_slope
 from nsnn_neuro.likelihood.network_windows import penalised
 from nsnn_neuro.measures import as_trains
-from nsnn_neuro.models.log_odds import observed, tails
 
 SPIKES = np.array([[0, 1], [1, 0], [1, 1], [0, 0.0]])  # spikes of two outputs in four steps
 OTHER = np.array([[1, 0], [0, 0], [0, 1], [1, 1.0]])
@@ -144,15 +142,6 @@ def test_outputs_with_own_inputs_have_hidden_neurons_of_their_own() -> None:
         )
         first = np.count_nonzero((spikes.neuron == k) & (spikes.times < 5e-4))
         assert abs(first - n * chance) < 4 * np.sqrt(n * chance * (1 - chance))
-
-
-@pytest.mark.parametrize("family", [nsnn.Gaussian(0.4), nsnn.Logistic(0.3), nsnn.Cauchy(0.2)])
-def test_the_observed_tail_is_one_of_both(family: Any) -> None:
-    x, o = np.linspace(-3, 3, 8), np.array([0, 1] * 4)
-    at = tails(family, x)
-    value, slope = observed(family, x, o)
-    assert_allclose(value, np.where(o, at.log_spike, at.log_silence), rtol=1e-12)
-    assert_allclose(slope, np.where(o, at.up, -at.down), rtol=1e-12)
 
 
 def squared(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -77,10 +77,8 @@ def test_survival_and_density_from_reset_are_those_of_two_other_methods(drive):
 
 # by a Volterra equation, converged to 5 digits: tau (ms), sigma, mu (mV); times (ms) and survival
 WEAK = {
-    "CV .06": (15, 0.4, 28, [11.7, 12.2, 12.7], [0.74349, 0.45653, 0.20161]),
     "CV .03": (20, 0.25, 35, [9.8, 10.2, 10.6], [0.94266, 0.51643, 0.0762]),
     "strong drive": (20, 0.8, 50, [5.5, 5.8, 6.0], [0.75701, 0.43200, 0.23431]),
-    "CV .05": (10, 0.15, 22, [17.2, 17.9, 18.6], [0.82656, 0.47969, 0.16521]),
 }
 
 
@@ -94,8 +92,8 @@ def test_survival_in_weak_noise_is_that_of_another_method(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sigma", "mean", "amplitude"), [(0.08, 28, 0), (0.08, 40, 10), (0.6, 28, 6), (2, 25, 6), (20, 15, 0)]
-)  # coefficients of variation of .01, .006, .07, .3 and 1.1
+    ("sigma", "mean", "amplitude"), [(0.08, 40, 10), (2, 25, 6), (20, 15, 0)]
+)  # coefficients of variation of .006, .3 and 1.1
 def test_survival_is_that_of_an_integral_equation_of_the_first_kind(sigma, mean, amplitude):
     stimulus = nsnn.Sinusoid(mean * mV, amplitude * mV, 50 * Hz)
     cell = nsnn.LIF(tau_m=20 * ms, tau_refrac=0 * ms, **MV)
@@ -294,18 +292,12 @@ DRIVE = nsnn.FrozenNoise(24 * mV, 5 * mV, 5 * ms, seed=3)
 FAST = nsnn.LIF(tau_m=10 * ms, tau_refrac=0 * ms, **MV)
 SIMULATED = {
     "GIF": (GIF, nsnn.WhiteNoise(3 * mV), DRIVE),
-    "GIF, hazard": (GIF, HAZARD, DRIVE),
     "GIF, family": (GIF, nsnn.EscapeNoise(nsnn.Gaussian(4 * mV)), nsnn.FrozenNoise(14 * mV, 5 * mV, 5 * ms, seed=3)),
     "LIF": (FAST, nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(19 * mV, 6 * mV, 20 * Hz)),
     "LIF, hazard with slope": (
         FAST,
         nsnn.EscapeNoise(hazard=nsnn.PlesserGerstner(3 * mV, tau_m=10 * ms)),
         nsnn.FrozenNoise(17 * mV, 4 * mV, 5 * ms, seed=3),
-    ),
-    "PIF": (
-        nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=20 * mV, tau_refrac=1 * ms),
-        nsnn.WhiteNoise(5 * mV),
-        nsnn.FrozenNoise(10 * mV, 8 * mV, 5 * ms, seed=3),
     ),
     "QIF": (
         nsnn.QIF(tau_m=10 * ms, v_rest=0.0, v_reset=-3.0, v_thresh=1.0, v_spike=10.0, tau_refrac=1 * ms),
@@ -328,13 +320,7 @@ def on_steps(block, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in ("LIF", "GIF, hazard") else pytest.mark.slow)
-        for name in SIMULATED
-    ],
-)
+@pytest.mark.parametrize("name", SIMULATED)
 def test_spikes_of_simulate_have_these_probabilities(name):
     model, noise, stimulus = SIMULATED[name]
     block = simulated(name)

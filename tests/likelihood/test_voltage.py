@@ -205,24 +205,6 @@ def test_the_membrane_is_that_of_simulate():
     assert result.parameters["tau_m"] == pytest.approx(30e-3, rel=1e-4)
 
 
-@pytest.mark.slow  # 8 fits
-def test_intervals_cover():
-    """For the true tau_refrac, of which the other errors know nothing; of 200 recordings in benchmarks/voltage_coverage.py."""
-    cell = dataclasses.replace(CELL, tau_refrac=3 * ms)
-    free = dict.fromkeys(name for name in TRUTH if name != "tau_refrac")
-    covered, z = 0, []
-    for seed in range(20, 28):
-        current, voltage, _ = data(seed, 3.0)
-        drive = nsnn.Filtered(current, gain=80 * Mohm)
-        result = nsnn.calibrate(cell, free, noise=HAZARD, stimulus=drive, voltage=voltage, method="voltage")
-        z.append(list(z_scores(result).values()))
-        covered += sum(low < TRUTH[name] < high for name, (low, high) in in_si(result.interval()).items())
-    z = np.array(z)
-    # the parameters of a fit are correlated: twice as many independent ones as fits
-    assert abs(covered / z.size - 0.95) < 4 * np.sqrt(0.05 * 0.95 / (2 * len(z)))
-    assert np.abs(z.mean(axis=0)).max() < 4 / np.sqrt(len(z))
-
-
 def test_intervals_are_those_of_student():
     result = fitted()
     assert set(result.degrees_of_freedom) == set(TRUTH)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tracemalloc
 
 import numpy as np
@@ -18,7 +17,6 @@ from nsnn_neuro import (
     FixedProbability,
     FixedTotalNumber,
     FromList,
-    NsnnError,
     NSNNNeuron,
     OneToOne,
     Population,
@@ -46,26 +44,22 @@ def chi_square(observed, expected, variance=None, constraints=0):
 
 
 RULES = [
-    AllToAll(),
-    AllToAll(autapses=False),
-    OneToOne(),
-    FixedProbability(0.3),
-    FixedProbability(0.3, autapses=True),
-    FixedProbability(1.0),
-    FixedInDegree(5),
-    FixedInDegree(5, autapses=True),
-    FixedInDegree(39),
-    FixedInDegree(60, multapses=True),
-    FixedTotalNumber(300),
-    FixedTotalNumber(1100),
-    FixedTotalNumber(2000, autapses=True, multapses=True),
-    DistanceDependent(0.8, 0.1),
-    DistanceDependent(1.0, 0.3, profile="exponential", autapses=True),
+    (AllToAll(autapses=False), True),
+    (OneToOne(), False),
+    (FixedProbability(0.3), True),
+    (FixedProbability(1.0), False),
+    (FixedInDegree(5, autapses=True), True),
+    (FixedInDegree(39), True),
+    (FixedInDegree(60, multapses=True), False),
+    (FixedTotalNumber(300), True),
+    (FixedTotalNumber(1100), False),
+    (FixedTotalNumber(2000, autapses=True, multapses=True), True),
+    (DistanceDependent(0.8, 0.1), True),
+    (DistanceDependent(1.0, 0.3, profile="exponential", autapses=True), True),
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
-@pytest.mark.parametrize("same", [True, False], ids=["recurrent", "forward"])
+@pytest.mark.parametrize(("rule", "same"), RULES, ids=repr)
 def test_every_rule(rule, same, monkeypatch):
     """int32, sorted by pre and then post, in range, repeatable, as many as announced, autapses and multapses only if asked for."""
     monkeypatch.setattr(pair_sampling, "CHUNK", 100)
@@ -85,8 +79,6 @@ def test_every_rule(rule, same, monkeypatch):
     again = rule.connect(pre, post, rng())
     assert np.array_equal(i, again[0])
     assert np.array_equal(j, again[1])
-    text = rule.describe()
-    assert json.loads(json.dumps(text)) == text
 
 
 def test_all_to_all_and_one_to_one_are_what_they_say():
@@ -99,12 +91,11 @@ def test_all_to_all_and_one_to_one_are_what_they_say():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", [1, 4, 1 << 20])
-@pytest.mark.parametrize("p", [0.3, 0.7])
+@pytest.mark.parametrize(("p", "chunk"), [(0.4, 4), (0.6, 1 << 20)])
 def test_fixed_probability_gives_each_of_all_patterns_its_probability(p, chunk, monkeypatch):
     """Six pairs, 64 patterns: so pairs are independent with probability p, across the borders of chunks too."""
     monkeypatch.setattr(pair_sampling, "CHUNK", chunk)
-    a, b, r, n = cells(3), cells(2, "b"), rng(2), 8_000
+    a, b, r, n = cells(3), cells(2, "b"), rng(2), 2_000
     rule, counts = FixedProbability(p), np.zeros(64, dtype=int)
     for _ in range(n):
         i, j = rule.connect(a, b, r)
@@ -154,7 +145,7 @@ def test_every_set_of_partners_is_equally_likely(monkeypatch):
 
 
 def test_every_set_of_partners_without_oneself_is_equally_likely():
-    a, r, n = cells(5), rng(5), 4_000
+    a, r, n = cells(5), rng(5), 1_000
     counts = np.zeros((5, 32), dtype=int)
     for _ in range(n):
         i, j = FixedInDegree(2).connect(a, a, r)
@@ -188,7 +179,7 @@ def test_multapses_are_drawn_with_replacement():
 @pytest.mark.slow
 def test_every_set_of_pairs_is_equally_likely():
     """Two or four of the six pairs of three neurons: few are drawn until all differ, of many those that are missing."""
-    a, r, n = cells(3), rng(8), 6_000
+    a, r, n = cells(3), rng(8), 1_500
     for size in (2, 4):
         counts = np.zeros(2**9, dtype=int)
         for _ in range(n):
@@ -218,8 +209,9 @@ def distances(a, b, positions):
     return np.linalg.norm(positions[0].reshape(a, 1, -1) - positions[1].reshape(1, b, -1), axis=2)
 
 
-@pytest.mark.parametrize("profile", ["gaussian", "exponential"])
-@pytest.mark.parametrize("space", ["ring", "line", "plane"])
+@pytest.mark.parametrize(
+    ("profile", "space"), [("gaussian", "ring"), ("exponential", "line"), ("gaussian", "plane")]
+)
 def test_the_law_of_distance(profile, space, monkeypatch):
     """In bins of distance, the number of synapses minus the sum of p over pairs, by its own variance, is chi-square."""
     monkeypatch.setattr(pair_sampling, "CHUNK", 10_000)
@@ -250,104 +242,32 @@ def test_a_list_keeps_its_order_and_cannot_be_changed_later():
     assert (i.tolist(), j.tolist()) == ([2, 0, 2], [1, 1, 1])
     i[0] = 1
     assert rule.connect(None, None, rng())[0].tolist() == [2, 0, 2]
-    text = rule.describe()
-    assert json.loads(json.dumps(text)) == text
-    assert text["pre"]["sha256"] != FromList([2, 1, 2], [1, 1, 1]).describe()["pre"]["sha256"]
+    assert rule.describe()["pre"]["sha256"] != FromList([2, 1, 2], [1, 1, 1]).describe()["pre"]["sha256"]
+    assert FromList([10**6], [0]).pre.tolist() == [10**6]
     empty = FromList([], [])
     assert empty.connect(None, None, rng())[0].size == 0
     assert empty.describe()["pre"]["shape"] == [0]
-
-
-A, B, LINE, PLANE = (
-    cells(3),
-    cells(2, "b"),
-    cells(3, "line", positions=[0, 1, 2]),
-    cells(2, "plane", positions=np.eye(2)),
-)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: FixedProbability(-0.1), "p = -0.1: expected a value from 0 to 1"),
-        (lambda: FixedProbability([0.1, 0.2]), r"p = \[0.1, 0.2\]: expected one number"),
-        (lambda: FixedProbability(0.1, autapses="no"), "autapses = 'no': expected True or False"),
-        (lambda: AllToAll(autapses=2), "autapses = 2: expected True or False"),
-        (lambda: FixedInDegree(-1), "k = -1: expected a whole number"),
-        (lambda: FixedInDegree(True), "k = True: expected a whole number"),
-        (lambda: FixedInDegree(4).check(A, B), "k = 4: expected at most 3"),
-        (lambda: FixedInDegree(3).check(A, A), "k = 3: expected at most 2"),
-        (lambda: FixedInDegree(1, multapses=True).check(cells(1), A), None),
-        (lambda: FixedTotalNumber(1.5), "n = 1.5: expected a whole number"),
-        (
-            lambda: FixedTotalNumber(7).check(A, B),
-            r"n = 7: expected at most 6, .*pairs \(or multapses=True\)",
-        ),
-        (lambda: FixedTotalNumber(7).check(A, A), "n = 7: expected at most 6"),
-        (lambda: FixedTotalNumber(7, multapses=True).check(A, B), None),
-        (lambda: FixedTotalNumber(1, multapses=True).check(cells(1), A), None),
-        (lambda: OneToOne().check(A, B), "populations of 3 and 2 neurons: expected equal sizes"),
-        (lambda: FromList([0, 1], [0]), "pre has 2 and post 1 values"),
-        (lambda: FromList([0.5], [0]), r"pre = \[0.5\]: expected an array of indices"),
-        (lambda: FromList([0], [-1]), r"post = \[-1\]: expected an array of indices"),
-        (lambda: FromList([[0]], [[0]]), "expected an array of indices"),
-        (
-            lambda: FromList([0, 3], [0, 0]).check(A, B),
-            "pre has the index 3: expected 0 to 2, the neurons of 'cells'",
-        ),
-        (lambda: FromList([0], [2]).check(A, B), "post has the index 2: expected 0 to 1, the neurons of 'b'"),
-        (
-            lambda: FromList([0, 1], [0, 2]).check(A, B),
-            r"the neurons of 'b'; are pre and post exchanged\? Of a matrix W, row i is .*: FromList\(\*W.nonzero\(\)\)",
-        ),
-        (
-            lambda: FromList([1, 2, 3], [0, 1, 2]).check(A, A),
-            "'cells'; are indices counted from 1\\? Subtract 1",
-        ),
-        (lambda: DistanceDependent(0.5, 0.0), "scale = 0.0: expected a positive value"),
-        (lambda: DistanceDependent(0.5, 0.1, profile=None), "profile = None"),
-        (
-            lambda: DistanceDependent(0.5, 0.1).check(A, LINE),
-            "'cells' and 'line' are on ring and 1 dimension",
-        ),
-        (lambda: DistanceDependent(0.5, 0.1).check(LINE, PLANE), r"on 1 dimension\(s\) and 2 dimension\(s\)"),
-    ],
-)
-def test_mistakes_are_named(make, message):
-    if message is None:
-        make()
-        return
-    with pytest.raises(NsnnError, match=message):
-        make()
-
-
-def test_a_neuron_alone_has_no_partner_even_with_multapses():
-    one = cells(1)
-    with pytest.raises(NsnnError, match="expected at most 0"):
-        FixedInDegree(1, multapses=True).check(one, one)
-    with pytest.raises(NsnnError, match="expected at most 0"):
-        FixedTotalNumber(1, multapses=True).check(one, one)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (FixedProbability(0.1), 0.1 * 12_500 * 12_499),
-        (FixedTotalNumber(15_000_000), 15_000_000),
+        (FixedProbability(0.1), 0.1 * 5_000 * 4_999),
+        (FixedTotalNumber(2_500_000), 2_500_000),
         (DistanceDependent(0.5, 0.08), None),
     ],
     ids=repr,
 )
-def test_fifteen_million_synapses_in_less_than_a_gigabyte(rule, expected):
-    a = cells(12_500)
+def test_a_synapse_takes_less_than_70_bytes_while_it_is_drawn(rule, expected):
+    a = cells(5_000)
     tracemalloc.start()
     try:
         i, j = rule.connect(a, a, rng(9))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 1e9
+    assert peak < 70 * i.size
     if expected is None:  # sum over the ring of p, without d = 0
         d = np.minimum(np.arange(1, a.n), a.n - np.arange(1, a.n)) / a.n
         p = 0.5 * np.exp(-(d**2) / (2 * 0.08**2))

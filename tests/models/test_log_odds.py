@@ -10,7 +10,6 @@ import mpmath
 import numpy as np
 import pytest
 from helpers import tiny_networks
-from helpers.fits import FAMILIES
 from numpy.testing import assert_allclose
 
 import nsnn_neuro as nsnn
@@ -48,16 +47,6 @@ def test_tails_are_exact_far_in_both_tails(family):
             expected = [mpmath.log(spike), mpmath.log(silence), density / spike, density / silence]
         # exponentials below the smallest double are 0: no relative accuracy there
         assert_allclose([part[k] for part in found], [float(e) for e in expected], rtol=2e-12, atol=1e-300)
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=repr)
-def test_tails_are_those_of_cdf_and_pdf(family):
-    x = np.linspace(-1.5, 1.5, 13)
-    found, spike, density = tails(family, x), family.cdf(x), family.pdf(x)
-    assert_allclose(found.log_spike, np.log(spike), rtol=1e-11)
-    assert_allclose(found.log_silence, np.log1p(-spike), rtol=1e-10)
-    assert_allclose(found.up, density / spike, rtol=1e-11)
-    assert_allclose(found.down, density / (1 - spike), rtol=1e-10)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from brian2 import Hz, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, brian
+from nsnn_neuro import NsnnError
 
 FAMILIES = {
     "Gaussian": "sigma",
@@ -44,11 +44,3 @@ def test_a_family_takes_its_parameter_as_scale(name):
         kind(0.4, scale=0.5)
     with pytest.raises(NsnnError, match=parameter):
         kind()
-
-
-def test_the_room_of_brian2_shows_its_public_names():
-    assert dir(brian) == sorted(brian.__all__)
-    assert all(getattr(brian, name) is not None for name in brian.__all__)
-    missing = "simulator"
-    with pytest.raises(AttributeError, match=missing):
-        getattr(brian, missing)

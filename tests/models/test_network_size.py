@@ -24,7 +24,6 @@ from nsnn_neuro import (
     FromList,
     Network,
     Normal,
-    NsnnError,
     OneToOne,
     Population,
     Projection,
@@ -44,8 +43,8 @@ def one(n, rule, **options):
 @pytest.mark.parametrize(
     "rule",
     [
-        AllToAll(autapses=False), OneToOne(), FixedProbability(0.2), FixedProbability(0.2, autapses=True), FixedInDegree(7),
-        FixedTotalNumber(123), FromList([0, 1], [1, 1]), DistanceDependent(0.5, 0.2),
+        AllToAll(autapses=False), OneToOne(), FixedProbability(0.2, autapses=True), FixedInDegree(7), FixedTotalNumber(123),
+        FromList([0, 1], [1, 1]), DistanceDependent(0.5, 0.2), FixedProbability(0.2),
     ],
     ids=repr,
 )  # fmt: skip
@@ -100,13 +99,6 @@ def test_a_network_that_does_not_fit_is_announced(monkeypatch):
         nsnn.simulate(net, duration=0.1 * ms, seed=1, engine="numpy", progress=False)
 
 
-def test_mistakes_are_named():
-    with pytest.raises(NsnnError, match="trials = 0: expected a whole number"):
-        one(3, OneToOne()).size(trials=0)
-    with pytest.raises(NsnnError, match="engine = 'brian': expected one of 'numpy'"):
-        one(3, OneToOne()).size(engine="brian")
-
-
 MEMORY = """
 import sys
 from brian2 import ms, mV
@@ -135,11 +127,11 @@ print((now("VmHWM") - before) / stated)
 @pytest.mark.slow
 @pytest.mark.parametrize("own", [0, 1], ids=["shared values", "own values"])
 def test_the_stated_memory_is_that_of_a_process(own):
-    """Within 30 %, for 4.5 million synapses with and without weights and delays of their own."""
+    """Within 30 %, for 1.5 million synapses with and without weights and delays of their own."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the peak is read from /proc")
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(own), "3000", "1500"],
+        [sys.executable, "-c", MEMORY, str(own), "1500", "1000"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -6,14 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
-from brian2 import NeuronGroup, ms, mV
+from brian2 import Network, NeuronGroup, ms, mV
 from brian2.utils.stringtools import word_substitute
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import functions, running
 
 FAMILIES = [
@@ -38,12 +37,10 @@ def name(family):
     return type(family).__name__
 
 
-@pytest.mark.parametrize(
-    ("family", "law"), zip(FAMILIES[:5], SCIPY, strict=True), ids=map(name, FAMILIES[:5])
-)
-def test_cdf_and_pdf_are_those_of_scipy(family, law):
-    np.testing.assert_allclose(family.cdf(X), law.cdf(X), rtol=1e-12, atol=1e-300)
-    np.testing.assert_allclose(family.pdf(X), law.pdf(X), rtol=1e-12, atol=1e-300)
+def test_cdf_and_pdf_are_those_of_scipy():
+    for family, law in zip(FAMILIES[:5], SCIPY, strict=True):
+        np.testing.assert_allclose(family.cdf(X), law.cdf(X), rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(family.pdf(X), law.pdf(X), rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=name)
@@ -59,13 +56,13 @@ def test_pdf_is_the_derivative_of_cdf(family):
     assert abs(inside - float(f(2.0) - f(-2.0))) < 1e-8
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=name)
 @given(x=st.floats(-1e6, 1e6, allow_nan=False))
-def test_cdf_is_a_distribution_function_everywhere(family, x):
-    low, here, high = family.cdf(x - 0.5), family.cdf(x), family.cdf(x + 0.5)
-    assert 0 <= low <= here <= high <= 1
-    assert 0 <= family.pdf(x) < 10
-    assert abs(family.cdf(x) + family.cdf(-x) - 1) < 1e-12
+def test_cdf_is_a_distribution_function_everywhere(x):
+    for family in FAMILIES:
+        low, here, high = family.cdf(x - 0.5), family.cdf(x), family.cdf(x + 0.5)
+        assert 0 <= low <= here <= high <= 1
+        assert 0 <= family.pdf(x) < 10
+        assert abs(family.cdf(x) + family.cdf(-x) - 1) < 1e-12
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=name)
@@ -85,8 +82,6 @@ def test_brian2_text_equals_the_functions(family):
         )
         group.x_in, group.p_scale = X, family.si(parameter)
         group.run_regularly(f"cdf = {texts[0]}\npdf = {texts[1]}")
-        from brian2 import Network
-
         Network(group).run(0.1 * ms, namespace={})
         cdf, pdf = np.array(group.cdf), np.array(group.pdf)
     np.testing.assert_allclose(cdf, family.cdf(X), rtol=1e-9, atol=1e-15)
@@ -100,23 +95,3 @@ def test_families_in_millivolt_are_those_without_units_in_other_words():
     steep = nsnn.FastSigmoid(5 / mV)
     np.testing.assert_allclose(steep.cdf([-1, 3] * mV), nsnn.FastSigmoid(5.0).cdf([-1, 3]), rtol=1e-14)
     assert steep.x_unit == "V"
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: nsnn.WhiteNoise(-1 * mV), "sigma"),
-        (lambda: nsnn.WhiteNoise(1 * ms), "sigma of .* = 1. ms: expected a voltage"),
-        (lambda: nsnn.WhiteNoise(1 * mV, shared=1.5), "shared"),
-        (lambda: nsnn.OUNoise(1 * mV, 0 * ms), "tau_noise"),
-        (lambda: nsnn.OUNoise(1 * mV, 5), "tau_noise = 5 has no unit"),
-        (lambda: nsnn.Gaussian(0.0), "sigma = 0.0"),
-        (lambda: nsnn.Gaussian(float("nan")), "NaN"),
-        (lambda: nsnn.Gaussian([[1.0]]), "shape"),
-        (lambda: nsnn.EscapeNoise(0.4), "family = 0.4"),
-        (lambda: nsnn.Gaussian(2 * mV).cdf(1.0), "x = 1.0 has no unit"),
-    ],
-)
-def test_bad_arguments_are_named(make, words):
-    with pytest.raises(NsnnError, match=words):
-        make()

@@ -18,9 +18,10 @@ from brian2 import (
 from helpers.learning import DT, FAMILIES
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NDL, SGD, Adam, EProp, Momentum, SurrogateGradient, brian, reference
+from nsnn_neuro import NDL, Adam, EProp, Momentum, SurrogateGradient, brian, reference
 from nsnn_neuro.brian import philox
 
+CASES = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
 LAYER = {"beta": 0.6, "theta": 1.0}
 FORGET = {"hard": "beta * u * (1 - o)", "subtract": "beta * (u - theta * o)"}
 
@@ -131,15 +132,14 @@ def close(found, expected, start, tolerance=1e-10):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: type(f).__name__)
-def test_two_layers_learn_what_the_reference_learns(family, reset):
+@pytest.mark.parametrize(("family", "case"), zip(FAMILIES, [*CASES, *CASES[:2]], strict=True))
+def test_two_layers_learn_what_the_reference_learns(family, case):
     """Output layer told directly, hidden layer by the weights of the step; two trials, the second with the weights of the first."""
     W, x, spikes, signals = example()
-    for path in ("exact", "detached"):
-        found = play(NDL(0.2, reset_path=path), family, W, x, spikes, signals, reset=reset)
-        expected = learned_by_reference(0.2, family, W, x, spikes, signals, reset=reset, reset_path=path)
-        close(found, expected, W)
+    reset, path = case
+    found = play(NDL(0.2, reset_path=path), family, W, x, spikes, signals, reset=reset)
+    expected = learned_by_reference(0.2, family, W, x, spikes, signals, reset=reset, reset_path=path)
+    close(found, expected, W)
 
 
 @pytest.mark.slow
@@ -164,25 +164,6 @@ def test_three_layers_hand_the_signal_down_in_one_step():
     close(found, learned_by_reference(0.2, FAMILIES[1], W, x, spikes, signals, reset="subtract"), W)
 
 
-@pytest.mark.compile
-@pytest.mark.slow
-def test_a_compiled_target_learns_the_same():
-    W, x, spikes, signals = example((4, 5, 3))
-    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard", target="cpp")
-    close(found, learned_by_reference(0.2, FAMILIES[0], W, x, spikes, signals, reset="hard"), W)
-
-
-def test_one_trial_is_backpropagation_for_the_output_layer():
-    W, x, spikes, signals = example(trials=1)
-    found = play(NDL(0.2), FAMILIES[0], W, x, spikes, signals, reset="hard")
-    o = [s[0] for s in spikes]
-    gradient = reference.bptt(W, x[0], o, told(signals[0], o), FAMILIES[0], **LAYER, reset="hard")
-    np.testing.assert_allclose(found[1], W[1] - 0.2 * gradient[1], rtol=0, atol=1e-10)
-    assert (
-        np.abs(found[0] - W[0] + 0.2 * gradient[0]).max() > 1e-3
-    )  # the hidden layer misses the future terms
-
-
 def step_by_step(eta, family, w, x, spikes, signals):
     """One layer, weights that change in each step: a plain loop."""
     w, u, o, e = w.copy(), np.zeros(w.shape[1]), np.zeros(w.shape[1]), np.zeros(w.shape)
@@ -201,7 +182,7 @@ def test_weights_that_change_in_each_step():
     close(found, [step_by_step(0.05, FAMILIES[0], W[0], x[0], spikes[0][0], signals[0])], W)
 
 
-@pytest.mark.parametrize("optimizer", [Momentum(0.8), Adam(), SGD()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("optimizer", [Momentum(0.8), Adam()])
 def test_optimizers(optimizer):
     """Five trials; the optimizer in NumPy on the reference's gradients."""
     W, x, spikes, signals = example(sizes=(4, 3), trials=5, period=6)
@@ -215,7 +196,7 @@ def test_optimizers(optimizer):
         velocity = 0.8 * velocity + g
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
         by_adam = (m / (1 - 0.9 ** (n + 1))) / (np.sqrt(v / (1 - 0.999 ** (n + 1))) + 1e-8)
-        w = w - 0.05 * {Momentum: velocity, Adam: by_adam, SGD: g}[type(optimizer)]
+        w = w - 0.05 * {Momentum: velocity, Adam: by_adam}[type(optimizer)]
     close(found, [w], W)
 
 
@@ -235,11 +216,7 @@ def test_a_surrogate_is_ndl_on_the_same_states_family_by_family():
     close(eprop[1:], expected, W[1:])
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [NDL(0.2), NDL(0.2, optimizer=Adam()), NDL(0.2, signal="reward"), EProp(0.2)],
-    ids=["sgd", "adam", "reward", "eprop"],
-)
+@pytest.mark.parametrize("rule", [NDL(0.2, optimizer=Adam()), NDL(0.2, signal="reward"), EProp(0.2)])
 def test_zero_signal_changes_nothing_exactly(rule):
     W, x, spikes, signals = example(sizes=(4, 3))
     reset = "subtract" if isinstance(rule, EProp) else "hard"
@@ -250,8 +227,7 @@ def test_zero_signal_changes_nothing_exactly(rule):
     assert np.abs(found[0] - W[0]).min() > 1e-6
 
 
-@pytest.mark.parametrize("family", [FAMILIES[k] for k in (0, 1, 4, 5)], ids=lambda f: type(f).__name__)
-@pytest.mark.parametrize("reset", ["hard", "subtract"])
+@pytest.mark.parametrize(("family", "reset"), [(FAMILIES[0], "hard"), (FAMILIES[5], "subtract")])
 def test_reward_is_the_score_function_trial_by_trial(family, reset):
     """Told in the last step of each of two trials, every neuron its own number; and told early, it is for what came before."""
     W, x, spikes, signals = example(sizes=(4, 3))
@@ -273,10 +249,8 @@ def test_reward_is_the_score_function_trial_by_trial(family, reset):
 
 def test_bounds_hold_weights():
     W, x, spikes, signals = example(sizes=(4, 3))
-    how = {"reset": "hard", "trial": False}
-    free = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how)[0]
-    held = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how, bounds=(-0.5, 0.1))[0]
-    assert free.min() < -0.5
+    how = {"reset": "hard", "trial": False, "bounds": (-0.5, 0.1)}
+    (held,) = play(NDL(2.0), FAMILIES[0], W, x, spikes, abs(signals), **how)
     assert held.min() == -0.5
     assert held.max() <= 0.1
 
@@ -388,8 +362,8 @@ def z_scores(found, expected, start, eta):
 
 @pytest.mark.slow
 def test_the_mean_of_many_updates_is_the_enumerated_ndl_expectation():
-    """Two layers, two steps, a squared error: 1e5 samples against the sum over all 64 patterns; not the gradient, with depth."""
-    found = sampled(NDL(0.1), SMALL, SMALL_X, copies=100_000, seed=5, signal="L = 2 * (o - 0.3)")
+    """Two layers, two steps, a squared error: 3e4 samples against the sum over all 64 patterns; not the gradient, with depth."""
+    found = sampled(NDL(0.1), SMALL, SMALL_X, copies=30_000, seed=5, signal="L = 2 * (o - 0.3)")
     how = LAYER | {"reset": "hard"}
     family, patterns = nsnn.Gaussian(0.4), reference.patterns(SMALL, 2)
     chance = reference.probability(SMALL, SMALL_X, patterns, family, **how)
@@ -401,37 +375,21 @@ def test_the_mean_of_many_updates_is_the_enumerated_ndl_expectation():
     expected = [np.einsum("k,kij->ij", chance, g) for g in each]
     assert np.abs(z_scores(found, expected, SMALL, 0.1)).max() < 4
     _, exact, _ = reference.enumerate(SMALL, SMALL_X, loss, family, **how)
-    assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() > 20
-
-
-def spread(found, start, eta):
-    """Standard deviation of the samples' gradients, weight by weight."""
-    return np.concatenate(
-        [((w0[..., None] - w) / eta).std(-1).ravel() for w, w0 in zip(found, start, strict=True)]
-    )
+    assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() > 10
 
 
 @pytest.mark.slow
 def test_reward_with_a_baseline_is_the_gradient_at_any_depth():
-    """The same network told its loss (less a baseline) in the last step alone: 1e5 samples against the enumerated gradient."""
+    """The same network told its loss (less a baseline) in the last step alone: 3e4 samples against the enumerated gradient."""
     _, exact, _ = reference.enumerate(
         SMALL, SMALL_X, lambda o: np.sum((o[-1] - 0.3) ** 2), nsnn.Gaussian(0.4), **LAYER, reset="hard"
     )
     spreads = []
     for baseline in (0.0, 0.5):
         signal = f"cost += (o - 0.3)**2\nL = int(t_in_timesteps == 1) * (cost - {baseline})"
-        run = {"copies": 100_000, "seed": 6, "signal": signal, "extra": "cost : 1", "reward": True}
+        run = {"copies": 30_000, "seed": 6, "signal": signal, "extra": "cost : 1", "reward": True}
         found = sampled(NDL(0.1, signal="reward"), SMALL, SMALL_X, **run)
         assert np.abs(z_scores(found, exact, SMALL, 0.1)).max() < 4
-        assert np.abs(z_scores(found, [0 * g for g in exact], SMALL, 0.1)).max() > 20
-        spreads.append(spread(found, SMALL, 0.1))
+        assert np.abs(z_scores(found, [0 * g for g in exact], SMALL, 0.1)).max() > 10
+        spreads.append(np.concatenate([w.std(-1).ravel() for w in found]))
     assert np.all(spreads[1] < 0.6 * spreads[0])
-
-
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights():
-    run = {"copies": 20, "signal": "L = 2 * (o - 0.3)"}
-    one, again, other = (sampled(NDL(0.1), SMALL, SMALL_X, seed=s, **run) for s in (1, 1, 2))
-    for a, b, c in zip(one, again, other, strict=True):
-        np.testing.assert_array_equal(a, b)
-        assert np.any(a != c)

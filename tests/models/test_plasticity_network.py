@@ -16,7 +16,6 @@ from brian2 import (
     SpikeGeneratorGroup,
     TimedArray,
     ms,
-    mV,
 )
 from helpers.learning import DT, trains
 
@@ -30,7 +29,6 @@ from nsnn_neuro import (
     PairSTDP,
     RewardModulatedSTDP,
     RuleText,
-    SurrogateGradient,
     parameter,
     white_noise_factor,
 )
@@ -148,15 +146,14 @@ def test_a_target_with_a_variable_of_the_synapses_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("eta", ["0.05", "0.0"])
-def test_the_pages_cells_learn(eta):
+def test_the_pages_cells_learn():
     """docs/ndl.md: spikes of the cell that belongs to what is shown, in the first 60 ms and in the last 300 ms."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "ndl.md").read_text(encoding="utf-8")
     code, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     state, names = np.random.get_state(), {}  # noqa: NPY002
     try:
         with running("numpy"):
-            exec(code.replace("NDL(0.05)", f"NDL({eta})"), names)
+            exec(code, names)
             spikes = names["spikes"]
             cell, step = np.asarray(spikes.i), np.rint(np.asarray(spikes.t) / 1e-3).astype(int)
             weights = np.array(names["synapses"].w[:]).reshape(12, 3)
@@ -164,13 +161,9 @@ def test_the_pages_cells_learn(eta):
         np.random.set_state(state)  # noqa: NPY002
     right = cell == step // 20 % 3
     assert right[step < 60].mean() < 0.6
-    if eta == "0.0":
-        assert right[step >= 2700].mean() < 0.6
-        assert np.all(weights == 0.3)
-    else:
-        assert right[step >= 2700].mean() > 0.8
-        own = np.arange(12) // 4 == np.arange(3)[:, None]
-        assert weights.T[own].min() > weights.T[~own].max()
+    assert right[step >= 2700].mean() > 0.8
+    own = np.arange(12) // 4 == np.arange(3)[:, None]
+    assert weights.T[own].min() > weights.T[~own].max()
 
 
 def all_rules(target):
@@ -219,91 +212,3 @@ def test_every_rule_in_cpp_is_what_it_is_in_numpy():
     for one, other in zip(all_rules("numpy"), all_rules("cpp"), strict=True):
         assert np.abs(one).min() > 1e-6
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
-
-
-ARGUMENTS = {"noise": nsnn.Gaussian(0.4), "beta": 0.5, "theta": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("rule", "changed", "message"),
-    [
-        (NDL(0.1), {"learning_signal": "M"}, "learning_signal = 'M': the target group 'cells' has no such .* .it has L, o, u, x."),
-        (NDL(0.1), {"membrane": "v"}, "membrane = 'v': the target group"),
-        (NDL(0.1), {"spike": "s"}, "spike = 's': the target group"),
-        (NDL(0.1), {"membrane": "x"}, "membrane = 'x': this variable of 'cells' has a dimension"),
-        (NDL(0.1), {"graded": "u"}, "graded = 'u': the source group 'poisson' has no such variable"),
-        (NDL(0.1), {"feedback": "L"}, "feedback = 'L': the source group 'poisson' has no such variable"),
-        (NDL(0.1, signal="reward"), {"feedback": "L"}, "feedback = 'L': this NDL has no feedback signal"),
-        (NDL(0.1), {"noise": None}, "noise = None: without noise the factor of NDL vanishes, use a surrogate gradient"),
-        (NDL(0.1), {"noise": nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(50 * Hz, 0.1))}, "a hazard has no density"),
-        (NDL(0.1), {"noise": nsnn.ThresholdNoise(0.1)}, "noise of the membrane has no density of its own"),
-        (NDL(0.1), {"noise": nsnn.WhiteNoise(0.1)}, "beta = 0.5: NDL takes no beta"),
-        (NDL(0.1), {"noise": nsnn.Gaussian(2 * mV)}, "these rules need a dimensionless membrane"),
-        (NDL(0.1), {"noise": 0.4}, "noise = 0.4: expected a noise family"),
-        (NDL(0.1), {"noise": nsnn.Gaussian([0.4, 0.5])}, "noise_sigma has shape .2,.: expected a number or"),
-        (NDL(0.1), {"beta": None}, "beta = None: NDL needs the beta"),
-        (EProp(0.1), {"noise": None, "beta": None}, "beta = None: EProp needs the beta"),
-        (EProp(0.1), {"noise": None, "width": 3}, "width = 3: EProp takes no width"),
-        (NDL(0.1), {"theta": 20 * mV}, "theta = 20. mV"),
-        (NDL(0.1), {"beta": 1.5}, "beta = 1.5: expected a value from 0 to 1"),
-        (EProp(0.1), {"noise": None, "theta": 0.0}, "theta = 0.0: e-prop"),
-        (NDL(0.1), {"reset": "soft"}, "reset = 'soft': expected"),
-        (NDL(0.1), {"trial": 1.5 * ms}, "trial = 1.5 ms: expected a multiple"),
-        (NDL(0.1), {"trial": 20}, "trial = 20 has no unit"),
-        (NDL(0.1), {"bounds": 3}, "bounds = 3: expected two values"),
-        (NDL(0.1), {"bounds": (1, 0)}, "bounds = .1, 0.: expected low <= high"),
-        (NDL(0.1), {"tau": 3}, "tau = 3: NDL takes no tau"),
-        (SurrogateGradient(nsnn.Gaussian(0.4), 0.1), {}, "a surrogate is for a neuron without noise"),
-        (EProp(0.1), {}, "e-prop is for a neuron without noise"),
-        (EProp(0.1), {"noise": None, "reset": "hard"}, "reset = 'hard': expected one of 'subtract'"),
-        (Forgetting(0.1), {}, "noise = .*: Forgetting takes no noise"),
-        (PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms), {}, "noise = .*: PairSTDP takes no noise"),
-    ],
-    ids=lambda v: type(v).__name__ if isinstance(v, nsnn.Plasticity) else None,
-)  # fmt: skip
-def test_what_does_not_fit_is_refused_by_name(rule, changed, message):
-    source = PoissonGroup(2, 10 * Hz, dt=DT, name="poisson")
-    target = cells(equations="u : 1\no : 1\nL : 1\nx : volt", name="cells")
-    with pytest.raises(NsnnError, match=message):
-        nsnn.plastic_synapses(rule, source, target, **(ARGUMENTS | changed))
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: NDL(-0.1), "eta = -0.1"),
-        (lambda: NDL([0.1, 0.2]), "eta = .0.1, 0.2.: expected one number"),
-        (lambda: NDL(0.1, signal="bptt"), "signal = 'bptt': expected one of 'transport', "),
-        (lambda: NDL(0.1, reset_path="none"), "reset_path = 'none'"),
-        (lambda: NDL(0.1, optimizer=0.9), "optimizer = 0.9: expected an optimizer"),
-        (
-            lambda: nsnn.Gaussian(0.0),
-            r"sigma = 0\.0: expected a positive value.*noise=None.*SurrogateGradient\(",
-        ),
-        (
-            lambda: nsnn.Gaussian(0 * mV),
-            r"sigma = 0.*V: expected a positive value.*noise=None.*SurrogateGradient\(",
-        ),
-        (lambda: Adam(beta_2=1.0), "beta_2 = 1.0: expected a value below 1"),
-        (lambda: SurrogateGradient(0.4, 0.1), "family = 0.4"),
-        (lambda: SurrogateGradient(nsnn.Gaussian(0.4), 0.1, signal="reward"), "signal = 'reward'"),
-        (lambda: EProp(0.1, signal="reward"), "signal = 'reward'"),
-        (
-            lambda: PairSTDP(A_plus=1.0, A_minus=1 * mV, tau_plus=1 * ms, tau_minus=1 * ms),
-            "A_minus = 1. mV: expected the same unit",
-        ),
-        (lambda: nsnn.plastic_synapses(NDL(0.1), 3, 4), "source = 3: expected a Brian2 group"),
-        (
-            lambda: nsnn.plastic_synapses(
-                PairSTDP(A_plus=1, A_minus=1, tau_plus=1 * ms, tau_minus=1 * ms),
-                cells(),
-                cells(),
-                learning_signal="L",
-            ),
-            "learning_signal = 'L': PairSTDP has none",
-        ),
-    ],
-)
-def test_bad_records_are_refused_by_name(make, message):
-    with pytest.raises(NsnnError, match=message):
-        make()

@@ -43,16 +43,15 @@ def timed(rule, pre, post, *, target="numpy", **more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", [1, mV], ids=["number", "volts"])
-def test_stdp_is_the_sum_over_pairs(unit):
+def test_stdp_is_the_sum_over_pairs():
+    unit = mV
     rule = PairSTDP(A_plus=0.3 * unit, A_minus=0.2 * unit, tau_plus=17 * ms, tau_minus=34 * ms)
     pre, post = trains(3, 300, 1), trains(2, 300, 2)
     assert np.any(pre.T @ post > 0)  # some at the same time
     expected = [[pair_sum(a, b, rule, 1e-3) for b in post.T] for a in pre.T]
     found = timed(rule, pre, post)
-    scale = 1e-3 if unit is mV else 1
-    assert np.abs(np.array(expected)).min() > 0.1 * scale
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * scale)
+    assert np.abs(np.array(expected)).min() > 1e-4
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.slow
@@ -95,22 +94,6 @@ def test_rewarded_pairs():
         assert found[i, j] == pytest.approx(w, abs=1e-12)
         assert left[i, j] == pytest.approx(c, abs=1e-12)
     assert np.abs(found).min() > 1e-3
-
-
-@pytest.mark.slow
-def test_eligibility_decays_and_reward_comes_late():
-    """One pair, and a reward 40 ms later: w = eta R A exp(-40 / tau_e) exp(-lag / tau_plus)."""
-    rule = RewardModulatedSTDP(
-        A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms, tau_e=30 * ms, eta=0.5
-    )
-    with running("numpy") as device:
-        source = SpikeGeneratorGroup(1, [0], [5] * ms, dt=DT)
-        equations = "reward = 2 * int(t_in_timesteps == 55) : 1"
-        target = NeuronGroup(1, equations, threshold="t_in_timesteps == 15", reset="", namespace={}, dt=DT)
-        s = nsnn.plastic_synapses(rule, source, target, on_pre="", learning_signal="reward")
-        s.connect()
-        run(Network(source, target, s), 0.07, device, False)
-        assert s.w[0] == pytest.approx(0.5 * 2 * 0.3 * np.exp(-1) * np.exp(-40 / 30), rel=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------ white-noise factors

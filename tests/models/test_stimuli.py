@@ -77,48 +77,6 @@ def test_recorded_repeats_long_samples_and_averages_short_ones():
     assert nsnn.Recorded(short).samples(2, 1e-3).tolist() == [2, 5.5]
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: nsnn.Filtered(CURRENT, gain=50 * Mohm, offset=2.0), "offset = 2.0: expected a voltage"),
-        (
-            lambda: nsnn.Filtered(
-                neo.AnalogSignal([1.0], units="mm", sampling_rate=1 * pq.Hz), gain=50 * Mohm
-            ),
-            "gain = 50. Mohm and a signal in mm: expected a signal in a unit of current",
-        ),
-        (lambda: nsnn.Recorded(CURRENT), r"for a current use Filtered\(signal, gain=100\*Mohm\)"),
-        (lambda: nsnn.Step(1 * mV, 5 * ms, 5 * ms), "t_on"),
-        (lambda: nsnn.Sinusoid(1 * mV, 2.0, 10 * Hz), "the same unit"),
-        (lambda: nsnn.Sinusoid(1 * mV, 2 * mV, 10 * ms), "frequency"),
-        (lambda: nsnn.FrozenNoise(1 * mV, -2 * mV, 10 * ms, seed=1), "sigma"),
-        (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma = .*: expected one number"),
-        (lambda: nsnn.FrozenNoise(1 * mV, 2 * mV, 10 * ms, seed="x"), "seed = 'x'"),
-        (lambda: nsnn.Recorded([1, 2, 3]), "signal = list: expected a neo.AnalogSignal"),
-        (
-            lambda: nsnn.Recorded(neo.AnalogSignal([1.0], units="A", sampling_rate=1 * pq.Hz)),
-            "signal has unit A",
-        ),
-        (lambda: nsnn.Recorded(neo.AnalogSignal([np.nan], units="V", sampling_rate=1 * pq.Hz)), "NaN"),
-        (
-            lambda: nsnn.Recorded(
-                neo.AnalogSignal([1.0] * 9, units="V", sampling_period=0.3 * pq.ms)
-            ).samples(2, 1e-3),
-            "whole multiple",
-        ),
-        (
-            lambda: nsnn.Recorded(neo.AnalogSignal([1.0] * 9, units="V", sampling_period=1 * pq.ms)).samples(
-                20, 1e-3
-            ),
-            "signal lasts 0.009 s: expected a signal until the end of the run, 0.02 s",
-        ),
-    ],
-)
-def test_bad_arguments_are_named(make, words):
-    with pytest.raises(NsnnError, match=words):
-        make()
-
-
 def test_transduced_saturates_and_adapts():
     """A step of the level: r jumps from 1 / (1 + e^2) to 1 / (1 + e^-2), and its mean follows in 5 ms."""
     level = np.repeat([-1.0, 1.0], 500)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from brian2 import ms, mV
-from helpers.tiny_networks import EVERY, FAMILIES, RESETS, Count, largest, problem
+from helpers.tiny_networks import FAMILIES, RESETS, Count, largest, problem
 from neo import AnalogSignal
 from quantities import ms as pq_ms
 from scipy import stats
@@ -15,39 +15,9 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, reference
 
-# Distances to threshold, in scales, where F has a kink or f a jump.
-KINKS = {nsnn.Uniform: (-1, 1), nsnn.Triangular: (-1, 0, 1), nsnn.FastSigmoid: (0,)}
-
-
-# ------------------------------------------------------------------------------------------------------------- families
-
-
-def test_every_public_family_is_tested():
-    public = {
-        thing
-        for name in nsnn.__all__
-        if isinstance(thing := getattr(nsnn, name), type) and issubclass(thing, nsnn.Family)
-    }
-    assert public - {nsnn.Family} == {type(family) for family in FAMILIES}
-
-
-@EVERY
-def test_f_is_the_derivative_of_F(family):
-    """Fourth-order differences, to 1e-8 of f; at kinks from the side."""
-    (width,) = vars(family).values()
-    scale = 1 / width if isinstance(family, nsnn.FastSigmoid) else width
-    kinks = KINKS.get(type(family), ())
-    h = 1e-3 * scale
-    x = scale * np.array([v for v in np.linspace(-3, 3, 121) if all(abs(v - k) > 4e-3 for k in kinks)])
-    F = [family.cdf(x + k * h) for k in (-2, -1, 1, 2)]
-    slope = (F[0] - 8 * F[1] + 8 * F[2] - F[3]) / (12 * h)
-    np.testing.assert_allclose(slope, family.pdf(x), rtol=1e-8, atol=1e-13)
-    for kink, side in itertools.product(kinks, (-1, 1)):
-        F = [family.cdf(scale * kink + side * k * h) for k in range(5)]
-        slope = side * np.dot([-25, 48, -36, 16, -3], F) / (12 * h)
-        np.testing.assert_allclose(
-            slope, family.pdf(scale * (kink + side * 1e-12)), rtol=1e-8, atol=1e-10 / scale
-        )
+EACH_RESET = pytest.mark.parametrize(
+    ("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)
+)
 
 
 # ------------------------------------------------------------------------------------------- states and probabilities
@@ -72,8 +42,7 @@ def by_loop(W, R, x, spikes, family, beta, theta, reset):
     return u, probability
 
 
-@EVERY
-@RESETS
+@EACH_RESET
 def test_states_and_probability_as_by_a_loop(family, reset):
     W, R, x, spikes, _ = problem([3, 4, 2, 3], 5, 1, recurrent=[1], spread=0.4)
     neuron = {"beta": 0.7, "theta": 0.9, "reset": reset, "recurrent": R}
@@ -104,8 +73,7 @@ def test_drawn_spikes_have_their_probabilities():
     assert not np.array_equal(output, other)
 
 
-@EVERY
-@RESETS
+@EACH_RESET
 def test_probabilities_of_all_patterns_sum_to_one(family, reset, monkeypatch):
     monkeypatch.setattr(reference.gradient_estimators, "_AT_ONCE", 1000)
     W, R, x, _, loss = problem([2, 2, 1, 1], 3, 2, recurrent=[0])
@@ -198,12 +166,14 @@ def along_spikes(W, R, x, spikes, loss, family, beta, theta, reset, reset_path, 
     return found
 
 
+CASES = [*itertools.product(["hard", "subtract"], ["exact", "detached"])]
 PATHS = [("exact", "exact"), ("exact", "detached"), ("detached", "exact"), ("detached", "detached")]
 
 
-@EVERY
-@RESETS
-@pytest.mark.parametrize(("reset_path", "recurrent_path"), PATHS)
+@pytest.mark.parametrize(
+    ("family", "reset", "reset_path", "recurrent_path"),
+    [(FAMILIES[k % 6], ("hard", "subtract")[k // 4], *PATHS[k % 4]) for k in range(8)],
+)
 def test_bptt_is_the_complex_step(family, reset, reset_path, recurrent_path):
     W, R, x, spikes, loss = problem([3, 3, 2, 2], 6, 3, recurrent=[0, 2])
     neuron = {"beta": 0.8, "theta": 0.9, "reset": reset, "recurrent": R}
@@ -214,9 +184,9 @@ def test_bptt_is_the_complex_step(family, reset, reset_path, recurrent_path):
     assert largest(found, expected) < 1e-12
 
 
-@EVERY
-@RESETS
-@pytest.mark.parametrize("reset_path", ["exact", "detached"])
+@pytest.mark.parametrize(
+    ("family", "reset", "reset_path"), [(f, *CASES[k % 4]) for k, f in enumerate(FAMILIES)]
+)
 def test_three_factors_are_bptt(family, reset, reset_path):
     """All layers, recurrent ones too, when the signal carries the future; the output's, and any at one step, when it doesn't."""
     W, R, x, spikes, loss = problem([4, 5, 4, 3], 12, 4, recurrent=[1])

@@ -9,7 +9,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.special import erfcx
 
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 CELL = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 SIGMA = 5 / np.sqrt(2 * 1.05) * mV  # sigma_B = 5 mV at tau_noise = 1 ms
@@ -43,13 +43,7 @@ def test_short_correlations_are_white_noise():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mu", "refrac", "next_order", "percent"),
-    [
-        (25, 0, True, 1.65),
-        (16, 0, True, -0.42),
-        (12, 0, True, -4.26),
-        (25, 1, False, -2.91),
-        (16, 5, False, -0.75),
-    ],
+    [(25, 0, True, 1.65), (12, 0, True, -4.26), (25, 1, False, -2.91)],
 )
 def test_accuracy_is_what_the_docstring_says(mu, refrac, next_order, percent):
     """The ends of the table's row of k^2 = .05, against the two-dimensional Fokker-Planck equation."""
@@ -58,19 +52,6 @@ def test_accuracy_is_what_the_docstring_says(mu, refrac, next_order, percent):
     cell["v_spike"] = cell.pop("v_thresh")
     exact = theory.coloured_fp_rate(theory.lif_drift(mu * mV), SIGMA, 1 * ms, **cell)
     assert 100 * (rate / exact - 1) == pytest.approx(percent, abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"tau_noise": -1 * ms}, "tau_noise"),
-        ({"tau_noise": 1.0}, "tau_noise = 1.0"),
-        ({"shift_reset": 2}, "shift_reset = 2"),
-    ],
-)
-def test_bad_arguments_are_named(change, words):
-    with pytest.raises(NsnnError, match=words):
-        theory.coloured_rate(20 * mV, SIGMA, **{"tau_noise": 1 * ms, **CELL, **change})
 
 
 @numba.njit
@@ -92,7 +73,7 @@ def spikes(mu, sigma, tau_noise, refrac, dt, steps, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("refrac", [0.0, 0.02, 0.1])
+@pytest.mark.parametrize("refrac", [0.0, 0.1])
 def test_simulations_decide_on_the_reset(refrac):
     """The bounds are the theory's: the next order leaves k^3 = .3 % (and 4 standard errors of .22 %), the first leaves k^2 = 2 %;
     the wrong reset is farther off than the right one by more than 4 standard errors."""
@@ -104,5 +85,4 @@ def test_simulations_decide_on_the_reset(refrac):
     error = 0.0022
     assert off(next_order=True) < tau_noise**1.5 + 4 * error
     assert off() < tau_noise + 4 * error
-    if refrac != 0.02:
-        assert off(next_order=True, shift_reset=int(refrac > 0)) > off(next_order=True) + 4 * error
+    assert off(next_order=True, shift_reset=int(refrac > 0)) > off(next_order=True) + 4 * error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import ms, mV
 
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 # g_e, sigma_e, tau_e, e_rev_e, g_i, sigma_i, tau_i, e_rev_i; leak 0, tau_m 1
 CELLS = [
@@ -95,10 +95,9 @@ def test_slow_and_still_conductances():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS[:2])
-def test_simulation(cell):
+def test_simulation():
     """30,000 membranes for 12 tau: exact steps of the conductances, V by the exponential with their mean over the step."""
-    random, n, dt = np.random.default_rng(4), 20_000, 0.02
+    cell, random, n, dt = CELLS[1], np.random.default_rng(4), 20_000, 0.02
     g, sigma, tau, end = (np.array([cell[i], cell[i + 4]])[:, None] for i in range(4))
     z, v = random.standard_normal((2, n)), np.full(n, 1.0)
     for _ in range(int(12 / dt)):
@@ -115,33 +114,11 @@ def test_simulation(cell):
 
 def test_units_and_broadcasting():
     mean, sd = theory.conductance_moments(
-        [-70, -60] * mV,
-        g_e=0.5,
-        sigma_e=[[0.1], [0.2]],
-        tau_e=3 * ms,
-        e_rev_e=0 * mV,
-        g_i=2.0,
-        sigma_i=0.5,
-        tau_i=10 * ms,
-        e_rev_i=-75 * mV,
-        tau_m=20 * ms,
-    )
+        [-70, -60] * mV, g_e=0.5, sigma_e=[[0.1], [0.2]], tau_e=3 * ms, e_rev_e=0 * mV, g_i=2.0, sigma_i=0.5, tau_i=10 * ms,
+        e_rev_i=-75 * mV, tau_m=20 * ms,
+    )  # fmt: skip
     plain = moments(
         (0.5, np.array([[0.1], [0.2]]), 0.15, 0.0, 2.0, 0.5, 0.5, -0.075), np.array([-0.07, -0.06])
     )
     assert mean.shape == (2, 2)
     np.testing.assert_allclose([mean, sd], plain, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"sigma_e": 3.0, "tau_e": 1.0}, "no variance"),
-        ({"sigma_i": -0.1}, "sigma_i = -0.1"),
-        ({"g_e": 2 * mV}, "g_e = 2"),
-        ({"tau_i": 0.0}, "tau_i = 0.0"),
-    ],
-)
-def test_bad_arguments_are_named(change, words):
-    with pytest.raises(NsnnError, match=words):
-        moments(CELLS[0], **change)

@@ -9,7 +9,7 @@ import pytest
 from brian2 import ms, mV
 from scipy.integrate import quad
 
-from nsnn_neuro import Gaussian, Logistic, NsnnError, theory
+from nsnn_neuro import Gaussian, Logistic, theory
 
 CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
@@ -17,8 +17,7 @@ CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 @pytest.mark.parametrize(
     ("mu", "sigma_b", "percent", "tolerance"),
     [
-        *((0.8, 0.3, 3.3, 0.3), (0.8, 0.4, 2.4, 0.3), (0.8, 0.2, 4.0, 0.3), (0.9, 0.3, -0.8, 0.3)),
-        *((1.0, 0.3, -5.8, 0.3), (0.7, 0.3, 4.9, 0.3), (0.6, 0.3, 0.5, 0.3)),
+        *((0.8, 0.3, 3.3, 0.3), (1.0, 0.3, -5.8, 0.3), (0.6, 0.3, 0.5, 0.3)),
         *((0.8, 0.1, -25, 0.6), (1.0, 1.0, -17, 0.6), (1.2, 0.3, -19, 0.6)),
     ],
 )
@@ -47,18 +46,7 @@ def test_constant_hazard_is_a_poisson_process_with_dead_time():
     assert theory.escape_rate(lambda u, du: 1e-3 + 0 * u, 0.5, **CELL) == pytest.approx(1e-3, rel=1e-9)
 
 
-@pytest.mark.parametrize(("mu", "width", "rate0"), [(0.8, 0.1, 1.0), (1.5, 0.02, 10.0), (-0.5, 0.2, 30.0)])
-def test_exponential_hazard_by_nested_quadrature(mu, width, rate0):
-    """rho0 exp((u - 1) / width): the integral of S with the exponential integral in it, both adaptive."""
-    hazard = lambda u, du: rate0 * np.exp((u - 1) / width)  # noqa: E731
-    u = lambda t: mu * -np.expm1(-t)  # noqa: E731
-    passed = lambda t: quad(lambda s: hazard(u(s), 0), 0, t, epsabs=0, epsrel=1e-10, limit=200)[0]  # noqa: E731
-    waited = quad(lambda t: np.exp(-passed(t)), 0, 40, epsabs=1e-12, epsrel=1e-9, limit=400)[0]
-    waited += np.exp(-passed(40)) / hazard(mu, 0)
-    assert theory.escape_rate(hazard, mu, **CELL) * waited == pytest.approx(1, abs=2e-6)
-
-
-@pytest.mark.parametrize("height", [1e-3, 1.0, 30.0, 1e3, 1e5, 1e8])
+@pytest.mark.parametrize("height", [1e-3, 30.0, 1e8])
 def test_hazards_of_any_height(height):
     """A constant one is a Poisson process with dead time: no step of the quadrature may be longer than it lives."""
     cell = {**CELL, "tau_refrac": 0.5 / height}
@@ -68,7 +56,7 @@ def test_hazards_of_any_height(height):
     assert np.isnan(theory.escape_cv(lambda u, du: 0 * u, 0.5, **CELL))
 
 
-@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("threshold", [0.1, 0.99])
 def test_a_wall_of_a_hazard(threshold):
     """0 below, 1e6 above: the deterministic crossing, a microsecond's wait after it, and an SD of as much."""
     hazard = lambda u, du: 1e6 * (u > threshold)  # noqa: E731
@@ -87,7 +75,8 @@ def test_steep_and_flat_hazards_in_one_call():
 
 
 @pytest.mark.parametrize(("mu", "width", "rate0"), [(0.8, 0.1, 1.0), (1.5, 0.02, 10.0), (-0.5, 0.2, 30.0)])
-def test_cv_by_nested_quadrature(mu, width, rate0):
+def test_rate_and_cv_by_nested_quadrature(mu, width, rate0):
+    """rho0 exp((u - 1) / width): the integrals of S with the exponential integral in it, both adaptive."""
     hazard = lambda u, du: rate0 * np.exp((u - 1) / width)  # noqa: E731
     u = lambda t: mu * -np.expm1(-t)  # noqa: E731
     passed = lambda t: quad(lambda s: hazard(u(s), 0), 0, t, epsabs=0, epsrel=1e-10, limit=200)[0]  # noqa: E731
@@ -97,6 +86,7 @@ def test_cv_by_nested_quadrature(mu, width, rate0):
         left, later = np.exp(-passed(40)), 1 / hazard(mu, 0)
         moments.append(waited + left * (later if n == 1 else 2 * (40 * later + later**2)))
     refrac = 0.3
+    assert theory.escape_rate(hazard, mu, **CELL) * moments[0] == pytest.approx(1, abs=2e-6)
     cv = np.sqrt(moments[1] - moments[0] ** 2) / (moments[0] + refrac)
     found = theory.escape_cv(hazard, mu, **{**CELL, "tau_refrac": refrac})
     assert found / cv == pytest.approx(1, abs=5e-6)
@@ -155,37 +145,13 @@ def test_short_steps_tend_to_the_hazard():
         assert abs((2 * values[1] - values[0]) / known - 1) < 5e-4
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"tau_refrac": 0.25}, "tau_refrac = 0.25"),
-        ({"mu": np.zeros(2)}, "scalars"),
-        ({"dt": 0.0}, "dt = 0.0"),
-        ({"kmax": 0}, "kmax = 0"),
-        ({"family": Gaussian(4 * mV)}, "the same unit"),
-    ],
-)
-def test_bad_arguments_of_step_intervals_are_named(change, words):
-    given = {"family": Gaussian(0.4), "mu": 0.5, **CELL, "v_thresh": 1.0, "dt": 0.1, "kmax": 3, **change}
-    with pytest.raises(NsnnError, match=words):
-        theory.step_escape_interval(given.pop("family"), given.pop("mu"), **given)
-
-
-def test_broadcasting_and_bad_arguments():
+def test_broadcasting_equals_single_calls():
     sigma, mu = np.array([0.2, 0.3]), np.array([0.5, 0.8, 1.0])[:, None]
     hazard = theory.plesser_gerstner_hazard(sigma, tau_m=1.0, v_thresh=1.0)
     table = theory.escape_rate(hazard, mu, **CELL)
     assert table.shape == (3, 2)
     single = theory.plesser_gerstner_hazard(0.3, tau_m=1.0, v_thresh=1.0)
     assert table[1, 1] == pytest.approx(theory.escape_rate(single, 0.8, **CELL), rel=1e-12)
-    with pytest.raises(NsnnError, match="sigma = 0"):
-        theory.plesser_gerstner_hazard(0, tau_m=1.0, v_thresh=1.0)
-    with pytest.raises(NsnnError, match=r"hazard = Gaussian\(.*: expected a function"):
-        theory.escape_rate(Gaussian(0.4), 0.8, **CELL)
-    with pytest.raises(NsnnError, match="hazard = 50: expected a function"):
-        theory.renewal_rate(50, tau_refrac=0.005)
-    with pytest.raises(NsnnError, match="tau_refrac = -1"):
-        theory.escape_rate(single, 0.8, tau_m=1.0, v_reset=0.0, tau_refrac=-1)
 
 
 # --- hazards as functions of time ------------------------------------------------------------------------------------------
@@ -215,9 +181,3 @@ def test_renewal_on_a_leaky_path_is_escape_rate():
     assert theory.renewal_cv(rho, tau_refrac=0.2) == pytest.approx(
         theory.escape_cv(hazard, 0.9, **cell), rel=3e-6
     )
-
-
-@pytest.mark.parametrize("hazard", [lambda t: -1 + 0 * t, lambda t: np.exp(-t)], ids=["negative", "dies out"])
-def test_renewal_refuses_what_is_no_hazard(hazard):
-    with pytest.raises(NsnnError, match="hazard"):
-        theory.renewal_rate(hazard, tau_refrac=0.0)

@@ -225,29 +225,3 @@ def test_broadcasting_equals_single_calls():
     one = {**cell, "tau_m": 2.0, "v_reset": -0.5}
     assert table[2, 1] == pytest.approx(theory.fp_rate(theory.lif_drift(1.5), 0.4, **one), rel=1e-13)
     assert np.max(np.abs(density[:, 2, 1] - theory.fp_density(theory.lif_drift(1.5), 0.4, **one)[1])) < 1e-12
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"sigma": 0.0}, "sigma > 0"),
-        ({"sigma": 5 * mV}, r"v_spike = 1\.0 has no unit: expected a voltage such as 15\*mV"),
-        ({"v_reset": 2.0}, "v_reset < v_spike"),
-        ({"v_low": 0.5}, "v_low = 0.5"),
-        ({"drift": 0.8}, "drift = 0.8: expected a function"),
-        ({"cells": 2.5}, "cells = 2.5"),
-        ({"drift": theory.lif_drift(20 * mV)}, "unit of the drift, 'V'"),
-        ({"tau_m": 20 * ms}, "tau_m"),
-    ],
-)
-def test_bad_arguments_are_named(change, words):
-    arguments = {"drift": theory.lif_drift(0.8), "sigma": 0.3, **LIF, **change}
-    with pytest.raises(NsnnError, match=words):
-        theory.fp_rate(arguments.pop("drift"), arguments.pop("sigma"), **arguments)
-
-
-def test_bad_drift_is_named():
-    with pytest.raises(NsnnError, match="delta_T = 0"):
-        theory.eif_drift(1.0, delta_T=0, v_thresh=1.0)
-    with pytest.raises(NsnnError, match="v_rest = 2"):
-        theory.qif_drift(1.0, v_rest=2, v_thresh=1)

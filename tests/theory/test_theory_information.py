@@ -6,11 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from brian2 import mV
 from scipy import integrate, optimize, stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 
 def best(information):
@@ -90,25 +89,3 @@ def test_a_gaussian_signal_by_adaptive_quadrature(family, error):
     noise = over(lambda x: signal.pdf(x) * stats.entropy(given(x), base=2))
     got = theory.suprathreshold_information(family, n_units=k, mean=0.4, sd=1.5, theta=0.7)
     assert abs(got - (stats.entropy(law, base=2) - noise)) < error
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: theory.channel_information([[0.5, 0.6], [0.5, 0.5]]), "law of shape"),
-        (lambda: theory.channel_information([[0.5, -0.1], [0.5, 0.5]]), "law of shape"),
-        (lambda: theory.channel_information([0.5, 0.5]), "law of shape"),
-        (lambda: theory.channel_information(np.eye(2), [0.5, 0.6]), "weights = "),
-        (lambda: theory.channel_information(np.eye(2), [1.0]), "weights = "),
-        (lambda: theory.threshold_information([0.4], 0.3), "family = 0.3"),
-        (lambda: theory.threshold_information([0.4], nsnn.Gaussian(3 * mV)), "family = Gaussian"),
-        (lambda: theory.threshold_information([0.4], nsnn.Gaussian([0.3, 0.4])), "one scale"),
-        (lambda: theory.threshold_information([[0.4]], nsnn.Gaussian(0.3)), "u has shape"),
-        (lambda: theory.threshold_information([0.4], nsnn.Gaussian(0.3), theta=1 * mV), "theta"),
-        (lambda: theory.suprathreshold_information(nsnn.Gaussian(0.3), n_units=0), "n_units = 0"),
-        (lambda: theory.suprathreshold_information(nsnn.Gaussian(0.3), n_units=2, sd=0.0), "sd = 0"),
-    ],
-)
-def test_bad_arguments_are_named(call, words):
-    with pytest.raises(NsnnError, match=words):
-        call()

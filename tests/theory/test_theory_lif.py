@@ -8,7 +8,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.special import erf, erfcx
 
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 UNIT = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
@@ -92,35 +92,3 @@ def test_discrete_threshold_has_chernoffs_constant():
     shifted = theory.discrete_threshold(0.0, 1.0, tau_m=2.0, dt=1.0)
     assert abs(shifted - 0.5825971579390107) < 1e-15
     assert theory.discrete_threshold(20 * mV, 0 * mV, tau_m=20 * ms, dt=0.1 * ms) == pytest.approx(0.02)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [({"dt": -0.1}, "dt = -0.1"), ({"tau_m": 0.0}, "tau_m = 0.0"), ({"sigma": -1.0}, "sigma = -1.0")],
-)
-def test_the_discrete_threshold_refuses(change, words):
-    arguments = {"sigma": 5.0, "tau_m": 20.0, "dt": 0.1, **change}
-    with pytest.raises(NsnnError, match=words):
-        theory.discrete_threshold(20.0, arguments.pop("sigma"), **arguments)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (
-            {"v_thresh": 20 * mV},
-            r"mu = 1\.0 has no unit: expected a voltage such as 15\*mV, or plain numbers for mu, .*v_reset$",
-        ),
-        ({"mu": 20 * ms}, r"mu = 20\. ms: expected a voltage such as 15\*mV"),
-        (
-            {"tau_refrac": 2 * ms},
-            r"tau_m = 1\.0 has no unit: expected a time such as 20\*ms, or plain numbers for tau_m, tau_refrac",
-        ),
-        ({"v_reset": 1.0}, "v_reset = 1.0, v_thresh = .*: expected v_reset < v_thresh"),
-        ({"sigma": -1.0}, "sigma >= 0"),
-    ],
-)
-def test_bad_arguments_are_named(change, words):
-    arguments = {"mu": 1.0, "sigma": 1.0, **UNIT, **change}
-    with pytest.raises(NsnnError, match=words):
-        theory.siegert_rate(arguments.pop("mu"), arguments.pop("sigma"), **arguments)

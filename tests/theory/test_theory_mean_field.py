@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
 
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 NEURON = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 
@@ -60,12 +60,3 @@ def test_three_fixed_points():
 
 def test_silence_is_a_fixed_point_without_drive():
     assert theory.brunel_rates(g=5, eta=0)[0] == 0
-
-
-def test_bad_arguments_are_named():
-    with pytest.raises(NsnnError, match="g = -1"):
-        theory.brunel_rates(g=-1, eta=2)
-    with pytest.raises(NsnnError, match=r"eta = 2\. Hz"):
-        theory.brunel_rates(g=5, eta=2 * Hz)
-    with pytest.raises(NsnnError, match="J"):
-        theory.brunel_rates(g=5, eta=2, J=0.1)

@@ -10,7 +10,7 @@ from brian2 import ms, mV
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from nsnn_neuro import NsnnError, theory
+from nsnn_neuro import theory
 
 CELL = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.1}
 
@@ -74,17 +74,3 @@ def test_units_and_broadcasting():
         table, both(np.array([2.0, 3.0]), np.array([[0.1], [0.05]]))[0] / 0.02, rtol=1e-9
     )
     assert theory.noisy_threshold_cv([30, 40] * mV, [[1], [0.5]] * mV, **cell).shape == (2, 2)
-
-
-@pytest.mark.parametrize(
-    ("mu", "sigma", "words"),
-    [
-        (1.5, 0.1, "mu = 1.5, sigma = 0.1"),
-        (1.0, 0.0, "silent"),
-        (0.5, 0.0, "silent"),
-        (2.0, -0.1, "sigma >= 0"),
-    ],
-)
-def test_silence_is_refused(mu, sigma, words):
-    with pytest.raises(NsnnError, match=words):
-        theory.noisy_threshold_rate(mu, sigma, **CELL)
