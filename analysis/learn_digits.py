@@ -57,7 +57,7 @@ class Config(StudyConfig):
     """learning rates of all three"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "seeds": 2, "epochs": 10, "widths": (0.4,), "penalties": (0.0001,), "rates": (0.01,),
+        "seeds": 2, "epochs": 6, "widths": (0.4,), "penalties": (0.0001,), "rates": (0.01,),
     }  # fmt: skip
 
 

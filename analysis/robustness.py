@@ -131,7 +131,7 @@ class Config(StudyConfig):
     QUICK: ClassVar[dict[str, Any]] = {
         "worst": (0.1,), "surrogates": (0.3, 1.2), "worst_draws": (1,), "worst_steps": 4,
         "tuning": 1, "seeds": 2, "hidden": 32, "epochs": 5, "widths": (0.4,), "rates": (0.01,), "images": 20,
-        "draws": 10, "steps": 5, "queries": 100, "inputs": (0.3,), "squares": (3,), "changes": (0.1, 0.2),
+        "draws": 5, "steps": 5, "queries": 50, "inputs": (0.3,), "squares": (3,), "changes": (0.1, 0.2),
         "norms": (0.8,), "losses": (0.3,), "jitters": (0.4,), "bits": (3,),
     }  # fmt: skip
 

@@ -149,7 +149,7 @@ print(fit)
 
 # %%
 profile = fit.profile("tau_w", n_values=5)
-low, high = fit.interval()["tau_w"]
+low, high = fit.interval(names=["tau_w"])["tau_w"]
 print(f"adaptation, 95 %: {low / second:.2f} to {high / second:.2f} s")
 figure, ax = plt.subplots(figsize=(4.5, 2.6), layout="constrained")
 ax.plot(profile.values / second, profile.log_likelihood, "o-", color="#0072B2")
@@ -270,7 +270,7 @@ for title, frame in study.tables(table).items():
 for width in (0.3, 1.0, 3.0):
     other = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(1000 * Hz, width * mV))
     trials = nsnn.simulate(
-        fit.model, other, fit.stimulus, trials=4, duration=3 * second, dt=0.2 * ms, seed=1, engine="numpy"
+        fit.model, other, fit.stimulus, trials=8, duration=1 * second, dt=0.2 * ms, seed=1, engine="numpy"
     )
     rate = np.mean(measures.firing_rate(trials))
     reliability = np.mean(measures.schreiber_reliability(trials, sigma=2 * pq.ms))

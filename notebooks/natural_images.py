@@ -73,7 +73,7 @@ for name, noisy in (("noisy", True), ("deterministic", False)):
         torch.nn.Linear(64, 10),
     )
     nets[name] = deep.Classifier(layers, encoder=coding.Direct(), n_steps=4)
-    deep.fit(nets[name], (X, y), loss=losses.cross_entropy_step, epochs=8, batch=50, eta=3e-3, seed=1, progress=False)  # fmt: skip
+    deep.fit(nets[name], (X, y), loss=losses.cross_entropy_step, epochs=5, batch=50, eta=3e-3, seed=1, progress=False)  # fmt: skip
 nets["noisy, noise off"] = deep.twin(nets["noisy"])
 nets["deterministic, noise on"] = copy.deepcopy(nets["deterministic"])
 for cell in nets["deterministic, noise on"].modules():
@@ -99,7 +99,7 @@ rows = []
 for name, net in nets.items():
     sources = {"itself": net, "noise off": deep.twin(net)}
     worst = deep.worst_case(
-        net, some, strength=0.1, widths=(0.3, 0.7), draws=(1, 5), sources=sources, steps=10, passes=10, seed=1
+        net, some, strength=0.1, widths=(0.3, 0.7), draws=(1, 5), sources=sources, steps=5, passes=10, seed=1
     )
     for one in worst.table.itertuples():
         rows.append((name, f"{one.source}, width {one.width:g}, {one.draws:g} draws", 100 * one.accuracy))

@@ -76,7 +76,7 @@ study.headline(table)
 # ## Verdicts
 #
 # Central claims decide about the study; secondary claims are reported whatever their outcome. A quick run has a smaller
-# network with fewer and stronger synapses, its own mean field, and only two networks per state.
+# network with fewer and stronger synapses, its own mean field, and only one network per state.
 
 # %%
 harness.verdicts(study.claims(table))

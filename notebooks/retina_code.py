@@ -61,7 +61,7 @@ print(missing or "the recording is there")
 
 # %%
 rng = np.random.default_rng(1)
-x = np.convolve(rng.normal(size=6000), np.ones(4) / 2, mode="same")
+x = np.convolve(rng.normal(size=3000), np.ones(4) / 2, mode="same")
 spikes = np.flatnonzero(rng.random(x.size) < 0.6 / (1 + np.exp(-6 * (np.abs(x) - 1.5)))) * 1e-3
 signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=1 * pq.ms)
 fits = {}
@@ -138,7 +138,7 @@ if not missing:
 # - a linear filter, sixteen rectified subunits, a Poisson GLM with spike history, and a convolutional network of equal size.
 #
 # All choose learning rate, penalty and epochs from the same grid, on inner folds of the training windows. Below is a quick
-# run with twelve cells and a smaller grid. The full run of 2026-11-28 took 19 minutes on two cores:
+# run with eight cells and a smaller grid. The full run of 2026-11-28 took 19 minutes on two cores:
 #
 #     python -m analysis retina_code
 
@@ -184,7 +184,7 @@ display(missing if table is None else study.summary(table))
 # the objective may average over several draws of the hidden layer, which brings it closer to the likelihood
 for draws in (1, 4):
     fit = fit_network(
-        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), draws=draws, epochs=8, seed=1, progress=False
+        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), draws=draws, epochs=5, seed=1, progress=False
     )
     print(f"{draws} draws: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")
 
@@ -192,6 +192,6 @@ for draws in (1, 4):
 # fewer hidden neurons: how many does this cell need?
 for n_hidden in (2, 8, 32):
     fit = fit_network(
-        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), n_hidden=n_hidden, epochs=8, ridge=1.0, seed=1, progress=False
+        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), n_hidden=n_hidden, epochs=5, ridge=1.0, seed=1, progress=False
     )  # fmt: skip
     print(f"{n_hidden} hidden neurons: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")

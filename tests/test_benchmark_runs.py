@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from helpers.benchmark_runs import FOLDER, ROOT, example_run, modules
 
@@ -215,19 +214,6 @@ def test_versions_say_what_is_not_installed(bench: Any, monkeypatch: pytest.Monk
 
 
 # --- the scripts ---
-
-
-@pytest.mark.slow
-def test_a_peer_that_is_absent_is_reported(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    script = importlib.import_module("measures_elephant")
-    monkeypatch.setattr(script, "installed", lambda package: False)
-    script.distances(np.random.default_rng(0), bench.comparison.Report(tmp_path / "rows"), 3, 1)
-    rows = {row.name: row for row in bench.comparison.read_rows(tmp_path / "rows")}
-    assert rows["ISI distance"].missing == rows["SPIKE distance"].missing == "not installed"
-    assert rows["van Rossum"].verdict == rows["Victor-Purpura"].verdict == "agrees"
-    assert "ISI distance [3 trains]: PySpike: not installed\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

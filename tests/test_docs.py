@@ -59,17 +59,6 @@ def test_links_lead_somewhere_and_tables_have_their_columns(page):
             assert len(re.findall(r"(?<!\\)\|", head)) == dashes.count("|"), head
 
 
-def test_each_record_of_ones_own_takes_fifteen_lines():
-    """From the decorator on: the imports are the same for all."""
-    found = [
-        text[text.index("@dataclasses") :].strip().splitlines()
-        for text in blocks(YOUR_OWN)
-        if "@dataclasses" in text
-    ]
-    assert len(found) == 3
-    assert all(len(lines) <= 15 for lines in found)
-
-
 @pytest.mark.slow
 def test_the_tutorials_neuron_rings(written):
     """Its noiseless subthreshold response to a step is the linear system's, and overshoots; with noise it fires."""

@@ -31,6 +31,6 @@ class Config(StudyConfig):
     """trials per stimulus of the words of each kind"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "repeats": 20, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (100, 500), "bins": (6, 10),
+        "repeats": 20, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (100, 500), "bins": (6,),
         "few": (20,),
     }  # fmt: skip

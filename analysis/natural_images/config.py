@@ -115,9 +115,9 @@ class Config(StudyConfig):
     """networks at a time, each in its own process; 0: one per core"""
 
     QUICK: ClassVar[dict[str, object]] = {
-        "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 1000, "test": 200, "disturbed": 50, "images": 20,
+        "seeds": 2, "rates": (3e-3,), "epochs": 1, "channels": (8, 16), "train": 400, "test": 100, "disturbed": 20, "images": 10,
         "passes": 4, "pixels": (0.1,), "squares": (8,), "lost": (0.2,), "added": (0.05,), "both": (0.05,), "membrane": (0.3,),
-        "weights": (0.1,), "strengths": (2,), "one_step": (2,), "steps": 4, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
+        "weights": (0.1,), "strengths": (2,), "one_step": (2,), "steps": 2, "widths": (0.3, 1.2), "draws": (1, 5), "jobs": 1,
     }  # fmt: skip
 
     def seeds_of(self, arm: str) -> range:

@@ -43,7 +43,7 @@ class Config(StudyConfig):
     states: tuple[str, ...] = tuple(STATES)
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "networks": 2, "n_e": 2500, "epsilon": 0.2, "J": 0.2, "seconds": 0.2, "transient": 0.1, "dt": 0.25e-3,
+        "networks": 1, "n_e": 2500, "epsilon": 0.2, "J": 0.2, "seconds": 0.2, "transient": 0.1, "dt": 0.25e-3,
         "engine": "numpy", "fed": 100,
     }  # fmt: skip
 

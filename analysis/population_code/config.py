@@ -47,7 +47,7 @@ class Config(StudyConfig):
     """20-ms bins per window of the film"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "populations": 5, "trials": 150, "sizes": (4, 8, 16, 32), "few": (20, 50), "dt": 1e-3, "engine": "numpy",
+        "populations": 3, "trials": 150, "sizes": (4, 8, 16, 32), "few": (20, 50), "dt": 1e-3, "engine": "numpy",
     }  # fmt: skip
 
     @property

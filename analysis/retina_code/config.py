@@ -106,6 +106,6 @@ class Config(StudyConfig):
     """arms at a time, each on one fold and in its own process; 0: one per core"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "cells": 12, "n_folds": 2, "epochs": (10,), "ridges": (300.0, 3000.0), "etas": (0.03,), "seeds": 1,
+        "cells": 8, "n_folds": 2, "epochs": (10,), "ridges": (300.0, 3000.0), "etas": (0.03,), "seeds": 1,
         "inner_draws": 4, "draws": 16, "jobs": 1,
     }  # fmt: skip

@@ -9,6 +9,7 @@ block is what the latter prints; `...` in it stands for any text. Results are ke
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import difflib
 import doctest
@@ -22,6 +23,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +72,71 @@ def run(page: Path, cache: Path = ROOT / "build" / "pages") -> tuple[Path, list[
             work, made = Path(scratch) / "work", Path(scratch) / "made"
             work.mkdir()
             made.mkdir()
-            # a page's own Brian2 objects would compile for most of a minute
-            (work / "brian_preferences").write_text("codegen.target = 'numpy'\n")
-            environment = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT), "CI": "true"}
-            command = [sys.executable, __file__, "--run", str(page.resolve()), str(made)]
-            done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"{page}: {done.stderr[-3000:]}")
+            server = _server()
+            assert server.stdin is not None
+            assert server.stdout is not None
+            server.stdin.write(json.dumps([str(page.resolve()), str(work), str(made)]) + "\n")
+            server.stdin.flush()
+            server.stdout.readline()
+            if not (made / "results.json").is_file():
+                error = made / "error.txt"
+                raise RuntimeError(f"{page}: {error.read_text()[-3000:] if error.is_file() else 'it died'}")
             shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
     return folder, json.loads((folder / "results.json").read_text())
+
+
+_SERVERS = threading.local()
+
+
+def _server() -> subprocess.Popen[str]:
+    """A process of this thread that has imported what pages need, and runs each page in a fork: imports take seconds."""
+    if not hasattr(_SERVERS, "process") or _SERVERS.process.poll() is not None:
+        environment = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT), "CI": "true"}
+        _SERVERS.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        atexit.register(_stop, _SERVERS.process, os.getpid())
+    return _SERVERS.process
+
+
+def _stop(server: subprocess.Popen[str], owner: int) -> None:
+    if os.getpid() == owner:  # not in a fork of this process
+        server.communicate()  # its input ends, and so does it
+
+
+def _serve() -> None:
+    """Run the pages that the standard input names, until it ends."""
+    import brian2
+    import elephant.spectral  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import pandas  # noqa: F401
+    import scipy.stats  # noqa: F401
+
+    import nsnn_neuro as nsnn
+
+    for _ in (nsnn.simulate, nsnn.measures.mutual_information, nsnn.plotting.raster, nsnn.fit_neuron):
+        pass  # imports their modules
+    brian2.prefs.codegen.target = "numpy"  # a page's own Brian2 objects would compile for most of a minute
+    for line in sys.stdin:
+        page, work, made = json.loads(line)
+        child = os.fork()
+        if not child:
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)  # the standard output is for the answers
+            os.dup2(silence, 2)
+            try:
+                os.chdir(work)
+                _execute(Path(page), Path(made))
+            except BaseException:
+                (Path(made) / "error.txt").write_text(traceback.format_exc())
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("done", flush=True)
 
 
 def differences(page: Path, results: list[dict[str, Any]]) -> list[str]:
@@ -125,8 +183,8 @@ def _execute(page: Path, folder: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run pages; the exit status is 1 if one of them prints something else than it says."""
-    if arguments[0] == "--run":
-        _execute(Path(arguments[1]), Path(arguments[2]))
+    if arguments[0] == "--serve":
+        _serve()
         return 0
     bad = 0
     for name in (a for a in arguments if a != "--write"):

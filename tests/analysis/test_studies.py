@@ -81,12 +81,6 @@ def test_a_study_writes_table_figures_run_and_report(tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', page), "the page needs a file or the network"
 
 
-def test_each_configuration_has_its_own_folder():
-    hashes = {harness.config_hash(c) for c in (Config(), Config(seed=2), Config(quick=True))}
-    assert len(hashes) == 3
-    assert harness.config_hash(Config()) == harness.config_hash(Config())
-
-
 def test_files_are_replaced_atomically(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
@@ -161,23 +155,6 @@ def test_an_interrupted_study_continues_after_its_last_finished_part(tmp_path):
     assert made == ["first", "first"]  # another configuration has parts of its own
 
 
-@pytest.mark.usefixtures("known_code")
-def test_parts_that_ran_side_by_side_took_their_time_once(tmp_path):
-    def stopped():
-        raise KeyboardInterrupt
-
-    makers = {"a": lambda: 1, "b": lambda: 2, "c": stopped}
-    study = parts_of(makers)
-    with pytest.raises(KeyboardInterrupt):
-        harness.execute(study, Config(), tmp_path, progress=lambda line: None)
-    for path in sorted(tmp_path.rglob("parts/*.json")):
-        finished = {"a": 1000.0, "b": 1050.0}[path.stem]
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 100.0, "finished": finished}))
-    makers["c"] = lambda: 3
-    outcome = harness.execute(study, Config(), tmp_path, progress=lambda line: None)
-    assert 150.0 <= outcome.seconds < 170.0
-
-
 @pytest.mark.parametrize("change", ["revision", "versions", "dirty", "unknown", "half", "no rows", "name"])
 def test_parts_of_other_code_are_computed_again(change, known_code, tmp_path):
     values = iter([1, 2])
@@ -202,10 +179,6 @@ def test_parts_of_other_code_are_computed_again(change, known_code, tmp_path):
     assert rows() == [{"value": 2}]
 
 
-def test_parts_are_not_cached_without_a_folder():
-    assert harness.part(None, "a", lambda: [{"x": 1}]) == [{"x": 1}]
-
-
 def test_an_unknown_sabotage_is_rejected_before_the_run(tmp_path):
     study = stub(CLAIMS)
     study.run = None
@@ -225,11 +198,6 @@ def test_the_command_passes_the_sabotage_to_the_study(install, tmp_path, capsys)
     assert "noise off" in capsys.readouterr().out
     assert command.main(["stub", "--sabotage", "noise", "--results", str(tmp_path)]) == 2
     assert command.main(["all", "--sabotage", "noise off"]) == 2
-
-
-def test_quick_configurations_take_their_quick_values():
-    assert Config(quick=True).size == 3
-    assert Config().size == 9
 
 
 def test_verdicts_put_the_central_claims_first():
@@ -291,17 +259,6 @@ def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
     assert command.main(["grasshopper", "grashopper", "--results", str(tmp_path)]) == 2
     assert ran == names[:2]
     assert command.main([*names, "--sabotage", "noise off"]) == 2
-
-
-def test_several_studies_print_their_progress(monkeypatch, capsys):
-    """At most every `EVERY` seconds, progress lines only; all lines are kept for the error message of a crash."""
-    lines, collected = ["[  1.0 s] first\n", "a warning\n", "[  2.0 s] second\n"], []
-    command.forward_progress(lines, "stub", collected)
-    assert capsys.readouterr().err == ""
-    assert collected == lines
-    monkeypatch.setattr(command, "EVERY", 0.0)
-    command.forward_progress(lines, "stub", collected)
-    assert capsys.readouterr().err == "stub [  1.0 s] first\nstub [  2.0 s] second\n"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.studies import assert_sabotage_shows, few  # noqa: F401
 
 from analysis import architectures as study
 from analysis import full_runs
@@ -58,12 +59,6 @@ def test_a_cost_on_one_kind_of_data_is_not_hidden_by_the_mean() -> None:
     assert "behind in 7 of 7; MNIST sample +0.52 points" in evidence
 
 
-def test_table_and_figure_have_every_combination() -> None:
-    assert len(study.summary(table())) == len(study.COMBINATIONS)
-    labels = study.plot(table()).axes[0].get_yticklabels()
-    assert [label.get_text() for label in labels] == [", ".join(what) for what in study.COMBINATIONS]
-
-
 def test_recordings_are_split_within_each_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen of each digit, each with a pixel of its own; none is in two parts."""
     place = tmp_path / "nmnist_160"
@@ -91,28 +86,6 @@ def test_recordings_are_split_within_each_digit(tmp_path: Path, monkeypatch: pyt
         study.data_part(study.Config(), "N-MNIST", "test", False)
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty images in each part."""
-    digits = study.nsnn.datasets.digits
-
-    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        X, y = digits(split, seed=seed)
-        return X[:60], y[:60]
-
-    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
-
-
-@pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("side", [8, 28])
-def test_images_pass_through_the_networks(side: int, residual: bool) -> None:
-    torch = pytest.importorskip("torch")
-    layers = study.convolutional(study.Config(quick=True), side, residual)
-    net = study.initial_network("noisy", layers, 0.4, 1, n_steps=3)
-    with torch.random.fork_rng():
-        assert net(torch.full((5, 1, side, side), 0.5)).shape == (5, 10)
-
-
 def test_random_feedback_is_above_the_first_layer() -> None:
     pytest.importorskip("torch")
     from nsnn_neuro import deep
@@ -123,8 +96,8 @@ def test_random_feedback_is_above_the_first_layer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few", "known_code")
-def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("few")
+def test_a_short_run_fills_the_table_and_shuffled_labels_show(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     some = (
         ("dense", "digits", "each step, online"),
@@ -134,9 +107,8 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(study, "COMBINATIONS", some)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = study.Config(seeds=1, epochs=1, hidden=8, channels=2, n_steps=4, samples=20, rates=(0.01,))
-    found = study.run(config, tmp_path)
+    found = study.run(config)
     assert found.groupby("stage").size().to_dict() == {"choice": 6, "test": 6}
     assert found.accuracy.between(0, 1).all()
     assert (found[found.stage == "test"].seconds > 0).all()
-    monkeypatch.setattr(study, "train_network", None)  # all parts are there
-    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
+    assert_sabotage_shows(study, config, found, "labels shuffled", "every combination .* learns")

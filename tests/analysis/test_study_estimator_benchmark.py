@@ -19,12 +19,9 @@ def table():
 
 
 @pytest.mark.slow
-def test_claims_hold_on_a_quick_run(table):
-    study.verify(table)
-    assert len(study.plot(table).axes) == 2 * 6
-    assert len(study.summary(table)) == len(table)
+def test_the_printed_table_has_a_line_for_each_estimator(table):
     lines = words.few_trials(table, 20).splitlines()
-    assert len(lines) == 2 + 4 * 2 * 2
+    assert len(lines) == 2 + 4 * 2
     assert {line.count("|") for line in lines} == {9}
 
 
@@ -32,7 +29,7 @@ BROKEN = {
     "within .02 bit": ("words", "panzeri-treves", 4.0, "mean", 0.1),
     "plug-in estimate is more than": ("words", "plugin", 8.0, "mean", -1.0),
     "every estimator": ("words", "panzeri-treves", 4.0, "coverage", -0.5),
-    "words of every kind": ("refractory, 10 bins, no information", "auto", 20 / 1024, "coverage", -0.5),
+    "words of every kind": ("refractory, 6 bins, no information", "auto", 20 / 64, "coverage", -0.5),
     "independent calculation": ("uniform", "nsb", 1.0, "mean", 0.1),
     "more than 90 %": ("curve", "ksg", 500.0, "mean", -0.5),
 }

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 import quantities as pq
 from helpers.quick_runs import quick_table
-from scipy import stats
+from helpers.studies import assert_sabotage_shows
 
 import nsnn_neuro as nsnn
 from analysis import grasshopper as study
 from analysis import harness
-from analysis.grasshopper import calibration, config, measuring, neuron, simulation, sound
+from analysis.grasshopper import calibration, measuring, neuron, simulation, sound
 from analysis.harness import ClaimFailed
 
 FREE = ("gain", "offset", "b")
@@ -48,29 +48,11 @@ def first_second(which, path=None):
     return cropped
 
 
-def corrupted(which, path=None):
-    """The same, its second half's spikes replaced by others."""
-    block = first_second(which, path)
-    times = block.segments[0].spiketrains.multiplexed[1].magnitude
-    times = np.concatenate([times[times < 0.5], np.linspace(0.5, 0.99, 31)])
-    other = nsnn.to_block([[times]], t_stop=1 * pq.s, stimulus=block.segments[0].analogsignals[0])
-    other.annotations.update(block.annotations)
-    return other
-
-
-def parameters(table):
-    rows = table[table.quantity.str.startswith("parameter")]
-    return rows.set_index(["model", "quantity"]).value.to_dict()
-
-
 @pytest.fixture(scope="module")
-def tables():
-    """The small study on the true recording and on the one whose second half is corrupted."""
+def table():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nsnn.datasets, "grasshopper", first_second)
-        true = study.run(SMALL)
-        patch.setattr(nsnn.datasets, "grasshopper", corrupted)
-        return true, study.run(SMALL)
+        return study.run(SMALL)
 
 
 def value(table, model, quantity):
@@ -78,10 +60,10 @@ def value(table, model, quantity):
 
 
 @pytest.mark.slow
-def test_corrupting_the_second_half_leaves_the_parameters_unchanged(tables):
-    true, broken = tables
-    assert parameters(true) == pytest.approx(parameters(broken), nan_ok=True, rel=0, abs=0)
-    assert value(true, "recorded", "rate") != value(broken, "recorded", "rate")
+def test_without_its_noise_the_neuron_loses_its_likelihood(table, monkeypatch):
+    monkeypatch.setattr(nsnn.datasets, "grasshopper", first_second)
+    claim = "a higher likelihood under the noisy model than under the deterministic"
+    assert_sabotage_shows(study, SMALL, table, "noise off", claim)
 
 
 def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
@@ -109,31 +91,11 @@ def test_the_second_half_is_read_after_the_parameters_are_frozen(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_table_has_all_quantities_of_the_report(tables):
-    table = tables[0]
-    for model in ("recorded", *config.MODELS, *config.RIVALS):
-        rows = table[table.model == model]
-        assert {
-            "rate", "CV", "LV", "lag-1 correlation", "Fano factor (windows)", "information bound",
-            "information bound per spike", "spike-triggered average", "coherence",
-        } <= set(rows.quantity)  # fmt: skip
-    assert "reliability" not in set(table[table.model == "recorded"].quantity)
-    assert value(table, "deterministic", "reliability") == pytest.approx(1, abs=1e-12)
-    assert value(table, "deterministic", "Fano factor (across trials)") == 0
-    summary = study.summary(table)
-    assert (summary[summary.quantity == "reliability"].recorded == "n/a (one trial)").all()
-    assert set(table[table.quantity == "information bound against noise"].x) == {0.0, 1.0}
-    for model in ("noisy", "GLM"):  # not the LIF, which two generations leave far from any maximum
-        assert np.isfinite(value(table, model, "bits per spike"))
-
-
-@pytest.mark.slow
-def test_the_recorded_column_is_the_recording(tables):
+def test_the_recorded_column_is_the_recording(table):
     """Rate, CV and Fano of the second half, directly from the spike times."""
     times = first_second(1).segments[0].spiketrains.multiplexed[1].magnitude
     late = times[times >= 0.5] - 0.5
     counts = np.histogram(late, np.arange(0, 0.501, 0.05))[0]
-    table = tables[0]
     assert value(table, "recorded", "rate") == pytest.approx(len(late) / 0.5)
     assert value(table, "recorded", "CV") == pytest.approx(np.diff(late).std() / np.diff(late).mean())
     assert value(table, "recorded", "Fano factor (windows)") == pytest.approx(
@@ -233,17 +195,13 @@ def test_bits_per_spike_of_a_constant_rate_are_zero_and_differences_are_those_of
 
 @pytest.mark.slow
 def test_the_quick_study_recovers_the_recorded_table():
-    """The whole quick run: the cell's own column against values computed here, and what the calibration must find."""
+    """And the calibration finds what it must; the 24 cosines of a GLM chosen by cross-validation have 2.15 bits per spike."""
     config = study.Config(quick=True)
     table = quick_table(study)
     folder = Path(os.environ["NSNN_RESULTS"]) / "grasshopper" / harness.config_hash(config)
     assert len(nsnn.load(folder / "block.nwb").segments) == config.trials
     assert value(table, "recorded", "rate") == pytest.approx(415 / 5)
     bounds = table[table.quantity == "information bound against noise"].sort_values("x").value.to_numpy()
-    assert (
-        stats.spearmanr(bounds, np.arange(len(bounds))).statistic == -1
-    )  # noise costs information, at every step
-    assert (
-        value(table, "noisy", "bits per spike") > 2.0
-    )  # 24 cosines and ridges chosen by cross-validation have 2.15
+    assert (np.diff(bounds) < 0).all()  # noise costs information
+    assert value(table, "noisy", "bits per spike") > 2.0
     assert abs(value(table, "noisy", "rate") / 83 - 1) < 0.1

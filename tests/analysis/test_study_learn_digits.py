@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.studies import assert_sabotage_shows, few  # noqa: F401
 
 from analysis import learn_digits as study
 from analysis.harness import ClaimFailed
@@ -43,18 +43,8 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("known_code")
-def test_choices_use_the_validation_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choices_use_the_validation_part_only(monkeypatch: pytest.MonkeyPatch, few: list[str]) -> None:  # noqa: F811
     """The test part isn't read before the choice is made, once for each network and number of passes."""
-    read: list[str] = []
-    digits = study.nsnn.datasets.digits
-
-    def watched(split: str = "train", *, seed: int = 0):
-        read.append(split)
-        X, y = digits(split, seed=seed)
-        return X[:60], y[:60]
-
-    monkeypatch.setattr(study.nsnn.datasets, "digits", watched)
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(
         study.Config(),
@@ -67,7 +57,7 @@ def test_choices_use_the_validation_part_only(tmp_path: Path, monkeypatch: pytes
         penalties=(1.0,),
         rates=(1e-3, 1e-2),
     )
-    found = study.run(config, tmp_path)
+    found, read = study.run(config), list(few)
     assert found.stage.value_counts().to_dict() == {"choice": 6, "test": 7}
     first = read.index("test")
     assert read[:first].count("val") >= 4
@@ -75,7 +65,4 @@ def test_choices_use_the_validation_part_only(tmp_path: Path, monkeypatch: pytes
     assert set(study.summary(found).arm) == {*study.ARMS, "nearest neighbour"}
     figure = study.plot(found)
     assert len(figure.axes) == 1
-    monkeypatch.setattr(
-        study, "train_network", None
-    )  # a run that was stopped goes on from the parts it has kept
-    pd.testing.assert_frame_equal(study.run(config, tmp_path), found)
+    assert_sabotage_shows(study, config, found, "labels shuffled", "mean test accuracy")

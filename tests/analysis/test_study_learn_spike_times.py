@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.studies import assert_sabotage_shows
 
 from analysis import learn_spike_times as study
 from analysis.harness import ClaimFailed
@@ -128,9 +129,9 @@ def test_measures_by_hand() -> None:
 
 @pytest.mark.slow
 def test_random_spikes_in_the_window_have_the_jitter_of_chance() -> None:
-    rng, y, o = np.random.default_rng(1), np.zeros((50, 1)), np.zeros((4000, 50, 1))
+    rng, y, o = np.random.default_rng(1), np.zeros((50, 1)), np.zeros((2000, 50, 1))
     y[10] = 1
-    o[np.arange(4000), rng.integers(10 - study.WINDOW, 11 + study.WINDOW, 4000), 0] = 1
+    o[np.arange(2000), rng.integers(10 - study.WINDOW, 11 + study.WINDOW, 2000), 0] = 1
     assert study.measure(o, y, 5.0, rng)["jitter"] == pytest.approx(study.CHANCE, rel=0.03)
 
 
@@ -143,22 +144,8 @@ def test_windows_of_targets_do_not_overlap() -> None:
     assert max(a[-1] for a in at) == config.steps - 1
 
 
-def test_the_figures_show_every_arm_and_sigma() -> None:
-    first, second = study.figures(table()).values()
-    assert len(first.axes) == 3
-    assert {t.get_text() for t in first.axes[0].get_legend().get_texts()} >= {
-        "noisy",
-        "likelihood",
-        "untrained",
-    }
-    assert [ax.get_ylabel() for ax in second.axes[:6:2]] == ["sigma 0.1", "sigma 0.2", "sigma 0.4"]
-    assert [ax.get_title() for ax in second.axes[:2]] == ["noisy", "likelihood"]
-    assert second.axes[0].images[0].get_array().tolist() == (np.eye(3) / 2).tolist()
-    assert set(study.summary(table()).arm) == set(DISTANCES)
-
-
 @pytest.mark.slow
-def test_a_short_run_has_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_run_has_every_row_and_other_targets_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(
         study.Config(),
@@ -175,3 +162,4 @@ def test_a_short_run_has_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.evaluated.notna().sum() == 1
     assert (found.part == "firing").sum() == 2 * 2 * config.steps
     assert len(study.claims(found)) == 10
+    assert_sabotage_shows(study, config, found, "other targets", "below that to other targets")

@@ -130,7 +130,7 @@ def test_without_noise_repeats_are_identical(monkeypatch: pytest.MonkeyPatch) ->
 
     def sharp(split: str = "train", *, seed: int = 0):
         X, y = digits(split, seed=seed)
-        return np.rint(X)[:160], y[:160]
+        return np.rint(X)[:100], y[:100]
 
     train = study.train_network
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,6 @@ from helpers.with_torch import own_noise  # noqa: F401
 from scipy import stats
 
 from analysis import __main__ as command
-from analysis import harness
 from analysis import natural_images as study
 from analysis.harness import ClaimFailed
 from analysis.natural_images import config, simulation, verdicts
@@ -25,6 +25,7 @@ from nsnn_neuro import NsnnError
 SEEDS, RATES = (1, 2, 3, 4, 5), (1e-3, 3e-3)
 
 
+@functools.cache
 def table(**gain: float) -> pd.DataFrame:
     """Accuracies that fall with the strength, with differences as the primary claims expect them, and a gain of each arm."""
     more = {"D3": 0.0, "N3": 0.0, "N-paper": -0.02, "D3aug": 0.0, "D7": 0.0} | gain
@@ -100,19 +101,6 @@ def test_holm_compares_each_p_with_its_own_level() -> None:
     assert sorted(map(float, levels)) == [95, 97.5, 98.33, 98.75]
 
 
-def test_unequal_passes_are_refused() -> None:
-    """The comparison of noisy networks with ten passes and deterministic ones with one."""
-    found = table()
-    wrong = found[~((found.arm == "D3") & (found.passes == 10) & (found.kind == "clean"))]
-    with pytest.raises(NsnnError, match=r"N3 and D3, seed 1: passes .* expected equal passes in both arms"):
-        harness.paired(wrong[(wrong.kind == "clean") & (wrong.images == 2000)], "N3", "D3")
-    with pytest.raises(NsnnError, match="expected a seed that both arms have"):
-        harness.paired(found, "N3", "N4")
-    gained = harness.paired(found[(found.kind == "occlusion") & (found.passes == 1)], "N-paper", "N3")
-    assert gained.shape == (5,)
-    assert gained.mean() == pytest.approx(-0.02, abs=0.002)
-
-
 def test_the_number_of_seeds_is_an_option() -> None:
     """A smaller run has no kept verdict, and one seed has no intervals."""
     options = argparse.Namespace(quick=False, seed=None, seeds=2, sabotage=None)
@@ -123,17 +111,6 @@ def test_the_number_of_seeds_is_an_option() -> None:
     with pytest.raises(NsnnError, match="--seeds 1: expected 2 or more"):
         command._config(study, options)
     assert command.main(["threshold_bridge", "--seeds", "2", "--keep-verdict"]) == 2
-
-
-@pytest.mark.slow
-def test_tables_and_figures_have_every_arm() -> None:
-    found = table()
-    assert set(verdicts.ARMS) <= set(study.summary(found).columns)
-    assert (
-        study.summary(found).set_index(["disturbance", "strength"]).loc[("clean", 0), "N3"].startswith("63")
-    )
-    assert len(study.tables(found)) == 3
-    assert [len(figure.axes) for figure in study.figures(found).values()] == [6, 4]
 
 
 # --- a short run -------------------------------------------------------------------------------------------------------------
@@ -276,33 +253,3 @@ def test_noise_counted_twice_has_twice_the_variance() -> None:
     p = stats.norm.cdf(-0.3 / (np.sqrt(2) * 0.3))
     assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / n)
     assert not CountedTwice(nsnn.Gaussian(0.3), noisy=False)(torch.full((1, 9), 0.7)).any()
-
-
-@pytest.mark.slow
-def test_the_learning_rate_follows_one_cycle() -> None:
-    """From a 25th up to eta after a fifth of the steps, then down to almost 0; also where `fit` resets it after each epoch."""
-    torch = pytest.importorskip("torch")
-    from analysis.natural_images.networks import one_cycle
-
-    p = torch.nn.Parameter(torch.zeros(1))
-    rates: list[float] = []
-    optimizer = one_cycle(50)([p], 0.1)
-    optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
-    for k in range(50):
-        if k % 10 == 0:
-            optimizer.param_groups[0]["lr"] = 0.1 / 25
-        optimizer.step()
-    assert rates[0] == pytest.approx(0.1 / 25)
-    assert np.argmax(rates) == 9
-    assert rates[9] == pytest.approx(0.1)
-    assert rates[-1] < 1e-5
-    assert (np.diff(rates[9:]) < 0).all()
-
-
-def test_without_the_images_the_study_says_where_to_put_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    simulation.images_of.cache_clear()
-    with pytest.raises(NsnnError, match=r"natural_images cannot run without .*cifar10_16k.*NSNN_SHARED_DATA"):
-        simulation.images_of("train")

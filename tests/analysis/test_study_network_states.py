@@ -9,27 +9,17 @@ import pandas as pd
 import pytest
 from brian2 import Hz, mV, second
 from helpers.quick_runs import quick_table
+from helpers.studies import changed
 
 from analysis import network_states as study
 from analysis.harness import ClaimFailed
-from analysis.network_states import config, feedback, simulation
+from analysis.network_states import feedback, simulation
 from nsnn_neuro import measures, theory, to_block
 
 
 @pytest.fixture(scope="module")
 def table():
     return quick_table(study)
-
-
-@pytest.mark.slow
-def test_a_quick_run_verifies_and_survives_a_file(table, tmp_path):
-    study.verify(table)
-    table.to_csv(tmp_path / "table.csv", index=False)
-    again = pd.read_csv(tmp_path / "table.csv")
-    assert study.claims(again) == study.claims(table)
-    assert study.summary(again).state.tolist() == list(config.STATES)
-    assert len(study.plot(again).get_axes()) == 8 + 4
-    assert study.headline(again) == study.headline(table)
 
 
 @pytest.mark.slow
@@ -67,16 +57,8 @@ def made_up():
                     "fed back": rate, "fed back cv": 0.61, "fano": fano * off, "population fano": population * off, "peak": peak,
                 }
             )  # fmt: skip
-            rows += [
-                {
-                    "part": "correlation",
-                    "state": state,
-                    "network": network,
-                    "x": w,
-                    "value": correlation * off,
-                }
-                for w in simulation.WINDOWS
-            ]
+            one = {"part": "correlation", "state": state, "network": network, "value": correlation * off}
+            rows += [{**one, "x": w} for w in simulation.WINDOWS]
     return pd.DataFrame(rows)
 
 
@@ -112,16 +94,11 @@ def test_every_claim_holds_for_published_numbers_and_has_a_counterexample():
 @pytest.mark.parametrize("words", BROKEN)
 def test_a_wrong_number_fails_the_claim(words):
     state, column, factor = BROKEN[words]
-    table = made_up()
-    if isinstance(column, float):
-        table.loc[(table.state == state) & (table.x == column), "value"] *= factor
-    else:
-        table.loc[(table.state == state) & (table.part == "state"), column] *= factor
+    where = {"x": column} if isinstance(column, float) else {"part": "state"}
+    column = "value" if isinstance(column, float) else column
+    table = changed(made_up(), column, lambda value: value * factor, state=state, **where)
     (claim,) = [claim for claim in study.claims(table) if words in claim.text]
     assert claim.holds is False
-    if claim.central:
-        with pytest.raises(ClaimFailed, match=words):
-            study.verify(table)
 
 
 @pytest.mark.parametrize("change", [{"cv": 30.0}, {"rate": 0.8}, {"rate": 0.2, "peak": 0.2}, {"fano": 30.0}])
@@ -141,12 +118,6 @@ def test_the_tolerance_of_the_rate_scales_with_the_shared_input():
     table["epsilon"] = table.epsilon * 2
     study.verify(table)
     assert not any("published" in claim.text for claim in study.claims(table))
-
-
-def test_a_table_of_some_states_has_the_claims_about_them():
-    table = made_up()
-    assert len(study.claims(table[table.state == "SR"])) == 1
-    assert len(study.claims(table[table.state != "AI"])) == 3 + 1
 
 
 def test_population_counts_equal_a_loop():
@@ -238,11 +209,3 @@ def test_generations_converge_to_input_with_the_spectrum_of_the_spikes():
     assert after.shape[low].mean() == pytest.approx(fed.shape[low].mean(), rel=0.1)
     assert fed.shape[low].mean() < 0.3
     assert fed.cv < 0.75 * feedback.generation(FLAT, BRUNEL, 50, 0.5, 1e-4, np.random.default_rng(5)).cv
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.03, 0.1, 0.3, 1 / 3])
-def test_windows_may_be_short_and_of_any_length(seconds):
-    found = feedback.generation(FLAT, BRUNEL, 30, seconds, 1e-4, np.random.default_rng(6))
-    assert found.rate == pytest.approx(36.5, rel=0.1)  # in white input, and looked at once a step
-    assert 0 < found.cv < 0.8

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import recordings
-from helpers.quick_runs import quick_table
+from helpers.studies import assert_each_is_named_once, changed
 
 from analysis import rate_vs_temporal as study
 from analysis.harness import ClaimFailed
@@ -17,29 +16,6 @@ from analysis.shared import recordings as _recordings
 @pytest.fixture
 def no_recordings(tmp_path, monkeypatch):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def table():
-    return quick_table(study)
-
-
-@pytest.mark.slow
-def test_a_quick_run_verifies(table):
-    study.verify(table)
-    assert len(study.summary(table)) == 8
-    assert all(type(claim.holds) is bool for claim in study.claims(table))
-    assert "spike times add" in study.headline(table)
-
-
-@pytest.mark.slow
-def test_a_table_read_from_a_file_gives_the_same(table, tmp_path):
-    table.to_csv(tmp_path / "table.csv", index=False)
-    again = pd.read_csv(tmp_path / "table.csv")
-    assert study.claims(again) == study.claims(table)
-    pd.testing.assert_frame_equal(study.summary(again), study.summary(table))
-    found = study.figures(again)
-    assert [len(figure.axes) for figure in found.values()] == [3, 2, 2][: len(found)]
 
 
 @pytest.mark.slow
@@ -110,27 +86,6 @@ def test_every_stimulus_causes_the_same_membrane_sd():
         assert np.std(ends) == pytest.approx(config.amplitude, abs=4 * config.amplitude / np.sqrt(600))
 
 
-@pytest.mark.usefixtures("no_recordings")
-def test_without_the_recordings_that_part_is_skipped():
-    said = []
-    assert list(simulation.cortex(small(), said.append)) == []
-    assert "skipped" in said[0]
-
-
-@pytest.mark.slow
-def test_timing_adds_information_in_reliable_recordings():
-    recordings.folder("qsnmc2007_A")
-    found = {}
-    for sabotage in ("", "times shuffled"):
-        table = pd.DataFrame(
-            list(simulation.cortex(small(sabotage=sabotage), print)), columns=simulation.COLUMNS
-        )
-        found[sabotage] = verdicts.recorded_settings(table).set_index("setting")
-    assert sorted(found[""].index) == sorted(map(int, _recordings.CORTICAL))
-    assert found[""].gain[11].mean() > 0.3
-    assert found["times shuffled"].gain[11].mean() < 0.1
-
-
 def made_up(seeds=4):
     """A table in which each central claim holds, with a recording."""
     rows = []
@@ -160,54 +115,35 @@ def made_up(seeds=4):
 
 
 @pytest.mark.slow
-def test_a_made_up_table_verifies(tmp_path):
+def test_a_made_up_table_verifies():
     table = made_up()
     study.verify(table)
     assert [c.holds for c in study.claims(table) if c.text.startswith("recorded")] == [True] * 3
-    table.to_csv(tmp_path / "table.csv", index=False)
-    assert study.claims(pd.read_csv(tmp_path / "table.csv")) == study.claims(table)
+    assert_each_is_named_once(study, table, BROKEN)
     alone = table[table.part == "LIF"]
     assert not any(c.text.startswith("recorded") for c in study.claims(alone))
     assert len(study.figures(alone)) == 2
 
 
 def shifted(table, by, **where):
-    table = table.copy()
-    rows = np.logical_and.reduce([table[name] == value for name, value in where.items()])
-    assert rows.any()
-    table.loc[rows, "value"] += by
-    return table
+    return changed(table, "value", lambda value: value + by, **where)
 
 
 BROKEN = {
-    "words at the finest resolution carry more information than counts": [
-        (-1.2, {"code": "words", "tau": 2e-3, "sigma": 0.5})
-    ],
-    "the surplus falls with noise": [(0.8, {"code": "words", "tau": 32e-3, "sigma": 2.0})],
-    "at the largest noise the surplus is below": [(0.06, {"code": "words", "tau": 2e-3, "sigma": 8.0})],
-    "at the smallest noise the surplus is larger for the fastest": [
-        (0.6, {"code": "words", "tau": 32e-3, "sigma": 0.5})
-    ],
-    "have lost half of their information falls with noise": [
-        (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0})
-    ],
+    "words at the finest resolution carry more": (-1.2, {"code": "words", "tau": 2e-3, "sigma": 0.5}),
+    "the surplus falls with noise": (0.8, {"code": "words", "tau": 32e-3, "sigma": 2.0}),
+    "at the largest noise the surplus": (0.06, {"code": "words", "tau": 2e-3, "sigma": 8.0}),
+    "surplus is larger for the fastest": (0.6, {"code": "words", "tau": 32e-3, "sigma": 0.5}),
+    "lost half of their information": (2.0, {"code": "distance", "tau": 2e-3, "sigma": 2.0, "x": 6400.0}),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", BROKEN)
 def test_a_claim_that_does_not_hold_is_named(words):
-    table = made_up()
-    for by, where in BROKEN[words]:
-        table = shifted(table, by, **where)
+    by, where = BROKEN[words]
     with pytest.raises(ClaimFailed, match=words):
-        study.verify(table)
-
-
-def test_each_central_claim_is_broken_once():
-    texts = [claim.text for claim in study.claims(made_up()) if claim.central]
-    assert len(texts) == len(BROKEN)
-    assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
+        study.verify(shifted(made_up(), by, **where))
 
 
 def test_a_recording_whose_timing_adds_nothing_fails_its_claims():

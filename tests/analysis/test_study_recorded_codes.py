@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import quantities as pq
-from helpers import recordings
-from helpers.quick_runs import quick_table
+from helpers.studies import failing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from analysis import __main__ as command
-from analysis import harness
 from analysis import recorded_codes as study
 from analysis.recorded_codes import cells, config, population, posteriors, verdicts
-from analysis.shared import recordings as studied
-from nsnn_neuro import NsnnError, measures, to_block
+from nsnn_neuro import measures, to_block
 
 RNG = np.random.default_rng
 
@@ -179,79 +175,43 @@ def made_up(**changes: Any) -> pd.DataFrame:
     } | changes  # fmt: skip
     rng = RNG(8)
     rows: list[dict[str, Any]] = []
+
+    def add(part: str, quantity: str, value: float, **more: Any) -> None:
+        rows.append({"part": part, "quantity": quantity, "value": value, **more})
+
     for cell in range(30):
-        base = {"part": "cell", "cell": cell}
-        rows += [
-            {**base, "quantity": "responsive", "value": 1.0},
-            {**base, "quantity": "mean count", "value": 2.0},
-        ]
+        one = {"cell": cell}
         shared = 0.2 * rng.standard_normal()
         for code in ("latency", "count"):
             for bias in ("panzeri-treves", "quadratic"):
                 value = v[code] + shared + 0.02 * rng.standard_normal()
-                rows.append(
-                    {
-                        **base,
-                        "code": code,
-                        "quantity": bias,
-                        "value": value,
-                        "se": 0.03,
-                        "null": v["null"],
-                        "p": 0.005,
-                    }
-                )
+                add("cell", bias, value, code=code, se=0.03, null=v["null"], p=0.005, **one)
         for quantity, value in (("shuffle", 1.0), ("panzeri-treves", 1.0), ("gain", 0.2)):
-            rows.append(
-                {
-                    **base,
-                    "code": "words",
-                    "x": 0.1,
-                    "quantity": quantity,
-                    "value": value,
-                    "se": 0.02,
-                    "p": 0.01,
-                }
-            )
-        rows.append({**base, "quantity": "Fano factor", "value": v["fano"] + 0.05 * rng.standard_normal()})
-        rows.append({**base, "quantity": "excess variance", "value": -0.1, "se": 0.02})
-        rows.append({**base, "quantity": "gain variance", "value": 0.0, "se": 0.02, "p": 1.0})
-        rows.append({**base, "quantity": "share of gain", "value": 0.0})
-    for arm in (
-        *population.ARMS,
-        f"counts, {population.LARGE}",
-        f"{population.SHUFFLED}, {population.LARGE}",
-    ):
+            add("cell", quantity, value, code="words", x=0.1, se=0.02, p=0.01, **one)
+        add("cell", "Fano factor", v["fano"] + 0.05 * rng.standard_normal(), **one)
+        add("cell", "excess variance", -0.1, se=0.02, **one)
+        add("cell", "gain variance", 0.0, se=0.02, p=1.0, **one)
+        for quantity, value in (("responsive", 1.0), ("mean count", 2.0), ("share of gain", 0.0)):
+            add("cell", quantity, value, **one)
+    large = (f"{arm}, {population.LARGE}" for arm in ("counts", population.SHUFFLED))
+    for arm in (*population.ARMS, *large):
         for image in range(40):
             value = v.get(arm, 2.5) + 0.03 * rng.standard_normal() + 0.3 * np.sin(image)
-            rows.append({"part": "decoder", "code": arm, "image": image, "quantity": "bits", "value": value})
-            rows.append(
-                {"part": "decoder", "code": arm, "image": image, "quantity": "accuracy", "value": 0.6}
-            )
-        rows.append(
-            {"part": "decoder", "code": arm, "quantity": "calibration error", "value": 0.1, "se": 0.01}
-        )
-        rows.append({"part": "decoder", "code": arm, "quantity": "mean confidence", "value": 0.5})
+            add("decoder", "bits", value, code=arm, image=image)
+            add("decoder", "accuracy", 0.6, code=arm, image=image)
+        add("decoder", "calibration error", 0.1, code=arm, se=0.01)
+        add("decoder", "mean confidence", 0.5, code=arm)
     for where in ("", " within blocks"):
-        rows.append(
-            {
-                "part": "correlation",
-                "quantity": "mean over pairs" + where,
-                "value": 0.02,
-                "null": 0.0,
-                "se": 0.001,
-                "p": 0.005,
-            }
-        )
+        add("correlation", "mean over pairs" + where, 0.02, null=0.0, se=0.001, p=0.005)
         for pair in ("pair", "pair, shuffled"):
-            rows += [
-                {"part": "correlation", "quantity": pair + where, "value": x} for x in rng.normal(0, 0.05, 20)
-            ]
-    rows.append({"part": "correlation", "quantity": "drift ratio", "value": 0.3})
+            for x in rng.normal(0, 0.05, 20):
+                add("correlation", pair + where, x)
+    add("correlation", "drift ratio", 0.3)
     return pd.DataFrame(rows, columns=config.COLUMNS)
 
 
 def failed(table: pd.DataFrame) -> set[str]:
-    return {claim.text for claim in study.claims(table) if claim.central and not claim.holds}
+    return set(failing(study, table, central=True))
 
 
 @pytest.mark.slow
@@ -286,18 +246,6 @@ def test_each_central_claim_can_fail(changes: dict[str, float], claim: str) -> N
 def test_holm_is_stricter_than_each_test_alone() -> None:
     assert_allclose(verdicts.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     assert_allclose(verdicts.holm([0.9, np.nan]), [1, 1])
-
-
-@pytest.mark.slow
-def test_a_table_survives_its_file(tmp_path: Any) -> None:
-    table = made_up()
-    table.to_csv(tmp_path / "table.csv", index=False)
-    again = pd.read_csv(tmp_path / "table.csv")
-    assert study.claims(again) == study.claims(table)
-    assert study.headline(again) == study.headline(table)
-    assert len(study.figures(again)) == 2
-    assert len(study.summary(again)) == len(population.ARMS) + 2
-    assert all(len(one) for one in study.tables(again).values())
 
 
 # --- made-up responses ---
@@ -343,19 +291,6 @@ def test_every_central_claim_fails_with_shuffled_labels() -> None:
     assert len(failed(small_table("labels shuffled"))) == 6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("sabotage", "claims"),
-    [
-        ("times exchanged", {config.LATENCY_ABOVE_COUNT, config.TIMING_ADDS}),
-        ("common gain", {config.SUB_POISSON}),
-    ],
-)
-def test_claims_fail_under_each_other_sabotage(sabotage: str, claims: set[str]) -> None:
-    assert set(study.SABOTAGES) == {"labels shuffled", "times exchanged", "common gain"}
-    assert claims <= failed(small_table(sabotage))
-
-
 def test_exchanged_times_leave_counts_as_they_are() -> None:
     small = study.Config(**SMALL)
     own = cells.responses(block(), small)
@@ -366,45 +301,3 @@ def test_exchanged_times_leave_counts_as_they_are() -> None:
 
 
 # --- without the recording, and with it ---
-
-
-def test_without_the_recording_the_study_says_where_to_put_it(
-    tmp_path: Any, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    with pytest.raises(
-        NsnnError, match=r"cannot run without the recordings salamander_retina_onken .*NSNN_SHARED_DATA"
-    ):
-        study.run(study.Config(quick=True))
-    assert command.main(["recorded_codes", "--quick", "--results", str(tmp_path)]) == 2
-    assert "10.5061/dryad.4ch10" in capsys.readouterr().err
-    monkeypatch.setattr(harness, "studies", lambda: ["recorded_codes"])
-    assert command.main(["all", "--quick", "--results", str(tmp_path)]) == 0
-    assert "recorded_codes: skipped, cannot run without" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_quick_run_on_the_recording() -> None:
-    recordings.folder(config.SET)
-    table = quick_table(study)
-    failing = failed(table)
-    # known since the first quick run; the full run decides about the others
-    assert config.SUB_POISSON not in failing
-    assert config.LATENCY_ABOVE_COUNT not in failing
-    assert len(verdicts.responsive(table)) == 49
-
-
-@pytest.mark.slow
-def test_labels_shuffled_on_the_recording() -> None:
-    recordings.folder(config.SET)
-    assert studied.folder(config.SET) is not None
-    assert len(failed(study.run(study.Config(quick=True, sabotage="labels shuffled")))) == 6
-
-
-@pytest.mark.slow
-def test_a_common_gain_is_found_on_the_recording() -> None:
-    """A positive control: a gain that varies between trials makes negative binomial posteriors better than Poisson ones."""
-    recordings.folder(config.SET)
-    failing = failed(study.run(study.Config(quick=True, sabotage="common gain")))
-    assert {config.SUB_POISSON, config.CORRELATIONS_SMALL} <= failing
-    assert config.NB_CALIBRATED not in failing

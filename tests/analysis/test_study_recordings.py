@@ -6,14 +6,33 @@ import numpy as np
 import pytest
 from helpers import recordings
 
+from analysis import __main__ as command
+from analysis import harness, natural_images
 from analysis.shared import recordings as studied
-from nsnn_neuro import FormatError
+from nsnn_neuro import FormatError, NsnnError
 
 
 def test_absent_recordings_are_none(tmp_path, monkeypatch):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     assert studied.folder("qsnmc2007_A") is None
     assert studied.cortical("00") is None
+    said = []
+    study = harness.find("rate_vs_temporal")
+    assert list(study.simulation.cortex(study.Config(quick=True), said.append)) == []
+    assert "skipped" in said[0]
+
+
+@pytest.mark.parametrize("name", [n for n in harness.studies() if hasattr(harness.find(n), "REQUIRED")])
+def test_a_study_says_where_to_put_the_recordings_that_it_requires(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
+    study = harness.find(name)
+    natural_images.simulation.images_of.cache_clear()
+    with pytest.raises(NsnnError, match=rf"cannot run without .*{study.REQUIRED[0]} .*NSNN_SHARED_DATA"):
+        study.run(study.Config(quick=True))
+    assert command.main([name, "--quick", "--results", str(tmp_path)]) == 2
+    monkeypatch.setattr(harness, "studies", lambda: [name])
+    assert command.main(["all", "--quick", "--results", str(tmp_path)]) == 0
+    assert f"{name}: skipped, cannot run without" in capsys.readouterr().err
 
 
 @pytest.fixture

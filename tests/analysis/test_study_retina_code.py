@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import recordings
+from helpers.studies import failing
 from numpy.testing import assert_allclose
 
-from analysis import harness
 from analysis import retina_code as study
 from analysis.retina_code import (
     config,
@@ -28,7 +28,7 @@ from analysis.retina_code import (
 from analysis.retina_code.config import ADDED, CNN, GLM, LN, NOISELESS, NOISY, RECORDED, STEPS, SUBUNITS
 from analysis.retina_code.rate_models import Settings
 from analysis.retina_code.responses import Responses
-from nsnn_neuro import NsnnError, datasets
+from nsnn_neuro import datasets
 
 RNG = np.random.default_rng
 SMALL: dict[str, Any] = {
@@ -148,11 +148,6 @@ def test_spikes_drawn_from_the_cell_itself_have_no_excess_distance_and_reach_the
     assert (scoring._ceilings(one, 8) < scoring._ceilings(one, 80)).all()
 
 
-def test_a_cell_of_which_no_spike_is_drawn_has_no_correlation_and_a_silent_one_no_score() -> None:
-    a, b = np.array([[0.0, 1.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])
-    assert_allclose(scoring._correlations(a, b), [0.0, np.nan])
-
-
 def test_fano_factors_and_noise_correlations_of_known_counts() -> None:
     counts = np.array([[0, 2, 4], [1, 3, 5]])  # variance 4, mean 2.5
     o = np.zeros((2, 3, STEPS, 2))
@@ -171,54 +166,39 @@ def made_up(**bits: float) -> pd.DataFrame:
     """A table on which all claims hold; `bits` replaces means, in bits per spike or other units."""
     v = {NOISY: 0.43, NOISELESS: 0.3, "exchanged": -0.5, "r": 0.6, "distance": 0.2, "fano": 0.7} | bits
     rng, rows = RNG(1), []
+
+    def add(quantity: str, value: float, **more: Any) -> None:
+        rows.append({"quantity": quantity, "value": value, **more})
+
     for fold, seed, arm in np.ndindex(2, 2, 7):
         name = config.ARMS[arm]
+        one = {"fold": fold, "seed": seed, "arm": name}
+        best = name == NOISY
         for by in ("cell", "window"):
             shared = 0.05 * RNG(fold).normal(size=12)
             for k in range(12):
-                here = {"part": "score", "fold": fold, "seed": seed, "arm": name, by: k, "setting": "a"}
+                here = {**one, "part": "score", by: k, "setting": "a"}
                 b = v.get(name, 0.28) + shared[k] + 0.01 * rng.normal()
-                rows.append({**here, "quantity": "nats", "value": 50 * b * np.log(2), "spikes": 50})
+                add("nats", 50 * b * np.log(2), spikes=50, **here)
+                low = v["exchanged"] if best else -0.5
+                add("nats, exchanged", 50 * low * np.log(2), spikes=50, **here)
                 if by == "window":
                     left = v.get(f"{name}, left out", v.get(name, 0.28)) + shared[k] + 0.01 * rng.normal()
-                    rows.append(
-                        {
-                            **here,
-                            "quantity": config.LEFT_OUT_NATS,
-                            "value": 25 * left * np.log(2),
-                            "spikes": 25,
-                        }
-                    )
-                low = v["exchanged"] if name == NOISY else -0.5
-                rows.append(
-                    {**here, "quantity": "nats, exchanged", "value": 50 * low * np.log(2), "spikes": 50}
-                )
-                if by == "cell":
-                    best, noise = name == NOISY, 0.01 * rng.normal()
-                    rows.append(
-                        {**here, "quantity": "PSTH correlation", "value": (v["r"] if best else 0.5) + noise}
-                    )
-                    rows.append(
-                        {
-                            **here,
-                            "quantity": "excess distance",
-                            "value": (v["distance"] if best else 0.3) + noise,
-                        }
-                    )
-                    rows.append(
-                        {**here, "quantity": "Fano factor", "value": (v["fano"] if best else 0.9) + noise}
-                    )
-        rows.append({"fold": fold, "seed": seed, "arm": name, "quantity": "noise correlation", "value": 0.0})
+                    add(config.LEFT_OUT_NATS, 25 * left * np.log(2), spikes=25, **here)
+                    continue
+                noise = 0.01 * rng.normal()
+                add("PSTH correlation", (v["r"] if best else 0.5) + noise, **here)
+                add("excess distance", (v["distance"] if best else 0.3) + noise, **here)
+                add("Fano factor", (v["fano"] if best else 0.9) + noise, **here)
+        add("noise correlation", 0.0, **one)
     for fold, k in np.ndindex(2, 12):
-        recorded = {"fold": fold, "arm": RECORDED, "cell": k}
-        rows += [
-            {**recorded, "quantity": q, "value": x} for q, x in (("PSTH ceiling", 0.9), ("Fano factor", 0.6))
-        ]
+        for quantity, value in (("PSTH ceiling", 0.9), ("Fano factor", 0.6)):
+            add(quantity, value, fold=fold, arm=RECORDED, cell=k)
     return pd.DataFrame(rows, columns=config.COLUMNS)
 
 
 def failed(table: pd.DataFrame) -> set[str]:
-    return {claim.text for claim in study.claims(table) if not claim.holds}
+    return set(failing(study, table))
 
 
 @pytest.mark.slow
@@ -318,18 +298,6 @@ def test_settings_are_chosen_by_every_second_cell() -> None:
     assert best == Settings(30, 1.0, 0.1)
 
 
-@pytest.mark.slow
-def test_two_processes_give_the_table_of_one(tmp_path: Path) -> None:
-    settings = SMALL | {"arms": (LN, SUBUNITS), "epochs": (1,), "samples": 2}
-    tables = []
-    for jobs in (1, 2):
-        out = tmp_path / str(jobs)
-        out.mkdir()
-        tables.append(study.tabulated(drawn(4, 2), study.Config(**settings | {"jobs": jobs}), out))
-    one, two = tables
-    pd.testing.assert_frame_equal(one, two)
-
-
 @pytest.mark.usefixtures("known_code")
 def test_a_run_continues_with_the_parts_that_are_there(tmp_path: Path) -> None:
     settings = study.Config(**SMALL | {"arms": (LN,), "epochs": (1,), "samples": 2, "jobs": 1})
@@ -349,15 +317,6 @@ def test_the_convolutional_network_is_skipped_without_torch(monkeypatch: pytest.
     table = study.tabulated(drawn(4, 2), small, progress=said.append)
     assert set(table.arm) == {LN, RECORDED}
     assert any("convolutional network is skipped: it needs torch" in text for text in said)
-
-
-def test_without_the_recording_the_study_says_where_to_put_it(tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
-    with pytest.raises(
-        NsnnError, match=r"retina_code: cannot run without the recordings salamander_retina_onken"
-    ):
-        study.run(study.Config(quick=True))
-    assert harness.missing(study) == ""
 
 
 @pytest.mark.slow  # reads the recording

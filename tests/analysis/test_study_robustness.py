@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.studies import assert_sabotage_shows, few  # noqa: F401
 
 from analysis import full_runs
 from analysis import robustness as study
@@ -16,6 +18,7 @@ from analysis.shared import attack_protocol, paired_networks
 from nsnn_neuro import NsnnError
 
 
+@functools.cache
 def table(
     noisy: float = 0.0,
     clean: float = 0.0,
@@ -93,7 +96,7 @@ def test_the_claims_about_the_worst_attacks_can_fail() -> None:
         (failed,) = (claim for claim in study.claims(table(noisy=0.05, **made)) if not claim.holds)
         assert failed.text.startswith(text)
         assert not failed.central
-    unequal = table(noisy=0.05)
+    unequal = table(noisy=0.05).copy()
     unequal.loc[
         (unequal.kind == attack_protocol.WORST) & (unequal.arm == "deterministic, direct"), "passes"
     ] = 1
@@ -124,18 +127,6 @@ def test_the_third_network_and_the_choice_are_not_in_the_curves() -> None:
     assert study.curve(table(), "noisy", "additive").columns.tolist() == [2, 3, 4]
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty images in each part."""
-    digits = study.nsnn.datasets.digits
-
-    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        X, y = digits(split, seed=seed)
-        return X[:60], y[:60]
-
-    monkeypatch.setattr(study.nsnn.datasets, "digits", some)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("few", "known_code")
 def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +151,9 @@ def test_a_short_run_fills_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert set(found[found.kind == "PGD"].strength) == {0.1, 0.2, 1.0}
     assert set(found.groupby(["arm", "seed", "kind", "strength"]).size()) == {1}
     assert {claim.central for claim in study.claims(found)} == {True, False}
+    assert_sabotage_shows(
+        study, config, found, "labels shuffled", "not inferior to the deterministic network"
+    )
     (tmp_path / "parts" / "noisy-seed-33.json").unlink()  # as if the run had been killed there
     seeds = []
     monkeypatch.setattr(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from helpers.quick_runs import quick_table
+from helpers.studies import assert_each_is_named_once, failing
 from scipy.stats import binom, norm
 
 from analysis import surrogate_rationale as study
@@ -20,20 +19,10 @@ def table():
     return quick_table(study)
 
 
-def test_a_quick_run_verifies(table):
-    study.verify(table)
-    assert all(claim.holds for claim in study.claims(table))
-    assert len(study.summary(table)) == 6
-    assert [len(frame) for frame in study.tables(table).values()] == [
-        (table.part == "depth").sum(),
-        (table.part == "reset").sum(),
-    ]
-
-
-@pytest.mark.slow
-def test_another_seed_verifies():
-    """With other weights, inputs and draws."""
-    study.verify(study.run(study.Config(quick=True, seed=2)))
+def test_all_claims_hold_in_a_quick_run(table):
+    assert failing(study, table) == []
+    parts = [(table.part == part).sum() for part in ("depth", "reset")]
+    assert [len(frame) for frame in study.tables(table).values()] == parts
 
 
 # claim's words -> part of the table, case, and what becomes of one value there
@@ -77,9 +66,7 @@ def test_one_wrong_number_fails_the_claim(table, words):
 
 
 def test_each_central_claim_is_broken_once(table):
-    texts = [claim.text for claim in study.claims(table) if claim.central]
-    assert len(texts) == len(BROKEN)
-    assert all(sum(words in text for text in texts) == 1 for words in BROKEN)
+    assert_each_is_named_once(study, table, BROKEN)
 
 
 @pytest.mark.parametrize("part", ["density", "slope", "gradient", "text", "limit"])
@@ -113,19 +100,3 @@ def test_the_deterministic_network_by_hand():
         (u,), (o,) = surrogate_rules.deterministic(W, x, beta=0.5, theta=1.0, reset=reset)
         np.testing.assert_allclose(u[0, :, 0], potentials, rtol=1e-14)
         assert o[0, :, 0].tolist() == [0, 1, 0, 1, 0]
-
-
-def test_the_figure_has_three_panels_with_every_curve(table):
-    axes = study.plot(table).axes
-    assert len(axes) == 3
-    legends = [{text.get_text().split(":")[0] for text in ax.get_legend().get_texts()} for ax in axes]
-    assert legends[0] == legends[2] == set(surrogate_rules.SURROGATES)
-    assert len(legends[1]) == 5
-    assert len(study.figures(table)) == 2
-
-
-@pytest.mark.slow
-def test_the_whole_study_verifies():
-    config = study.Config()
-    assert dataclasses.asdict(config) != dataclasses.asdict(study.Config(quick=True))
-    study.verify(study.run(config))

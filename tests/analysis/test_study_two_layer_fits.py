@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.studies import assert_sabotage_shows
 
 from analysis import two_layer_fits as study
 from analysis.harness import ClaimFailed
@@ -40,28 +41,16 @@ def table(
 
 def test_claims_hold_and_fail_one_by_one() -> None:
     study.verify(table())
-    with pytest.raises(
-        ClaimFailed, match=r"predicts it better than a single neuron, by 4 standard errors: 0\.860 .* 0\.850"
-    ):
-        study.verify(table(neuron=0.85))
-    with pytest.raises(ClaimFailed, match=r"reaches 90 % of the score of the true model: 0\.815 of 0\.900"):
-        study.verify(table(many=0.815))
-    with pytest.raises(ClaimFailed, match=r"below 60 % of its score: 0\.600 and 0\.900"):
-        study.verify(table(bound=0.6))
-    with pytest.raises(ClaimFailed, match="the true size, loses more"):
-        study.verify(table(few=0.85))
-    with pytest.raises(
-        ClaimFailed,
-        match=(
-            r"refinement reduces the loss of the network of 16, by 2 standard errors: "
-            r"0\.040 ± 0\.005 and 0\.030 ± 0\.005"
-        ),
-    ):
-        study.verify(table(refined=0.87))
-    with pytest.raises(
-        ClaimFailed, match=r"cost of estimating its weights, to 2 standard errors: 0\.021 ± 0\.005 .* 0\.010"
-    ):
-        study.verify(table(refined=0.879))
+    for message, broken in {
+        r"better than a single neuron, by 4 standard errors: 0\.860 .* 0\.850": {"neuron": 0.85},
+        r"reaches 90 % of the score of the true model: 0\.815 of 0\.900": {"many": 0.815},
+        r"below 60 % of its score: 0\.600 and 0\.900": {"bound": 0.6},
+        "the true size, loses more": {"few": 0.85},
+        r"by 2 standard errors: 0\.040 ± 0\.005 and 0\.030 ± 0\.005": {"refined": 0.87},
+        r"estimating its weights, to 2 standard errors: 0\.021 ± 0\.005 .* 0\.010": {"refined": 0.879},
+    }.items():
+        with pytest.raises(ClaimFailed, match=message):
+            study.verify(table(**broken))
     asked = [c for c in study.claims(table(few=0.3, many=0.895)) if not c.central]
     assert len(asked) == 5
     assert all(claim.holds for claim in asked)
@@ -76,7 +65,7 @@ def test_differences_have_the_error_of_their_parts() -> None:
 
 
 @pytest.mark.slow
-def test_a_short_run_fills_table_and_figure() -> None:
+def test_a_short_run_fills_table_and_figure_and_another_stimulus_shows() -> None:
     config = dataclasses.replace(
         study.Config(), cells=(1,), n_hidden=(2, 3), steps=1000, test=1000, epochs=1, refine=1, particles=5
     )
@@ -90,3 +79,4 @@ def test_a_short_run_fills_table_and_figure() -> None:
     response = found[(found.part == "response") & (found.model == "true")]
     assert response.value.iloc[[0, -1]].min() > 2 * response.value.min()
     assert len(study.plot(found).axes) == 2
+    assert_sabotage_shows(study, config, found, "another stimulus", "predicts it better than a single neuron")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.quick_runs import quick_table
+from helpers.studies import assert_each_is_named_once
 from scipy import stats
 
 from analysis import variability_reliability as study
@@ -17,7 +17,7 @@ from analysis.harness import ClaimFailed
 from analysis.shared import cortical_cell as cell
 from analysis.shared.recordings import CORTICAL, cortical
 from analysis.variability_reliability import simulation
-from nsnn_neuro import measures, to_block
+from nsnn_neuro import to_block
 
 QUICK = study.Config(quick=True, recordings=False)
 
@@ -25,23 +25,6 @@ QUICK = study.Config(quick=True, recordings=False)
 @pytest.fixture(scope="module")
 def table():
     return quick_table(study)
-
-
-@pytest.mark.slow
-def test_a_quick_run_verifies(table):
-    study.verify(table)
-    assert len(study.summary(table)) == len(QUICK.fluctuations) * len(QUICK.sigmas)
-    present = cortical("00") is not None
-    assert len(study.figures(table)) == 2 + present
-    assert len(study.tables(table)) == 2 * present
-    assert ("absent" in study.headline(table)) is not present
-
-
-@pytest.mark.slow
-def test_claims_survive_a_file(table):
-    read = pd.read_csv(io.StringIO(table.to_csv(index=False)))
-    assert study.claims(read) == study.claims(table)
-    assert all(type(claim.holds) is bool for claim in study.claims(read))
 
 
 # claim's words -> quantity, and what becomes of it as a function of (value, fluctuation, sigma)
@@ -84,30 +67,15 @@ def test_one_value_off_theory_fails(table, quantity, words):
 
 
 @pytest.mark.slow
-def test_a_deterministic_neuron_that_is_nearly_reliable_fails(table):
-    for quantity, value in (("reliability", 1 - 1e-9), ("Fano factor", 1e-9)):
-        broken = table.copy()
-        rows = (broken.part == "frozen") & (broken.quantity == quantity) & (broken.sigma == 0)
-        broken.loc[broken.index[rows][3], "value"] = value
-        with pytest.raises(ClaimFailed, match="the deterministic neuron has identical trials"):
-            study.verify(broken)
-
-
-@pytest.mark.slow
 def test_each_central_claim_is_broken_once(table):
-    texts = [claim.text for claim in study.claims(table) if claim.central]
-    words = [*BROKEN, "the CV equals Siegert's", "time of the n-th spike"]
-    assert len(texts) == len(words)
-    assert all(sum(word in text for text in texts) == 1 for word in words)
+    assert_each_is_named_once(study, table, [*BROKEN, "the CV equals Siegert's", "time of the n-th spike"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("sabotage", "words"),
     [
-        ("noise off", "falls with sigma"),
         ("input not frozen", "the deterministic neuron has identical trials"),
-        ("noise in the deterministic neuron", "the deterministic neuron has identical trials"),
         ("theory of another sigma", "the CV equals Siegert's"),
     ],
 )
@@ -119,12 +87,6 @@ def test_a_sabotaged_run_fails(sabotage, words):
         object.__setattr__(config, name, value)
     with np.errstate(all="ignore"), pytest.raises(ClaimFailed, match=words):
         study.verify(study.run(config))
-
-
-def test_every_sabotage_is_tested():
-    marks = test_a_sabotaged_run_fails.pytestmark
-    tested = {case[0] for mark in marks if mark.name == "parametrize" for case in mark.args[1]}
-    assert tested == set(study.SABOTAGES)
 
 
 # --- arithmetic --------------------------------------------------------------------------------------------------------------
@@ -139,13 +101,6 @@ def test_cv_of_intervals_is_unbiased_by_the_window():
     assert 0.005 < se < 0.03
     cut = np.concatenate([np.diff(times[times < 3.0]) for times in trials])
     assert cut.std() / cut.mean() < 1 - 8 * se
-
-
-def test_cv_of_intervals_by_hand():
-    value, se = simulation.interval_cv([np.array([0.0, 1.0, 4.0]), np.array([0.5, 1.5, 4.5])], 3.0)
-    assert value == pytest.approx(0.5)
-    assert se == pytest.approx(0, abs=1e-12)
-    assert simulation.interval_cv([np.array([0.0, 1.0, 4.0])] * 2, 0.9)[0] == 0
 
 
 def test_spread_has_its_own_standard_error():
@@ -183,16 +138,6 @@ def test_trials_by_neuron_and_neurons_as_trials():
     assert simulation.unlike_first(two) == 0
 
 
-@pytest.mark.slow
-def test_repeatability_of_silence_and_of_equal_trains():
-    silent = measures.as_repeats(to_block([[[]], [[]]], t_stop=1 * cell.pq.s))
-    assert cell.repeatability(silent, 2e-3, 2e-3)["rate"] == 0
-    same = measures.as_repeats(to_block([[[0.1, 0.5]]] * 3, t_stop=1 * cell.pq.s))
-    values = cell.repeatability(same, 2e-3, 2e-3)
-    assert values == pytest.approx({"rate": 2, "Fano factor": 0, "reliability": 1, "Gamma": 1})
-    assert cell.off_diagonal(np.array([[9.0, 1.0], [3.0, 9.0]])) == 2
-
-
 def test_rank_correlation_and_its_exact_p():
     x, y = np.array([1.0, 2.0, 5.0, 3.0, 4.0]), np.array([10.0, 30.0, 20.0, 40.0, 50.0])
     rho, p = cell.rank_correlation(x, y)
@@ -209,22 +154,11 @@ def made_up(**gammas):
     """Rows of four settings: cell, noisy LIF and deterministic LIF."""
     rows = []
     for k in range(6):
-        base = {"part": "cell", "setting": f"setting {k}" + "*" * (k % 2), "quantity": "Gamma"}
+        one = {"part": "cell", "setting": f"setting {k}" + "*" * (k % 2), "fluctuation": float(k)}
         for source, x, value in (("cell", 9.0, "cell"), ("LIF", 1.0, "noisy"), ("LIF", 0.0, "deterministic")):
-            rows.append(
-                {**base, "source": source, "x": x, "fluctuation": float(k), "value": gammas[value](k)}
-            )
-        rows.append(
-            {
-                **base,
-                "source": "cell",
-                "x": 9.0,
-                "fluctuation": float(k),
-                "quantity": "reliability",
-                "value": k / 9,
-            }
-        )
-    return pd.DataFrame(rows)  # fmt: skip
+            rows.append({**one, "quantity": "Gamma", "source": source, "x": x, "value": gammas[value](k)})
+        rows.append({**one, "quantity": "reliability", "source": "cell", "x": 9.0, "value": k / 9})
+    return pd.DataFrame(rows)
 
 
 def test_claims_about_the_cell_hold_and_fail_as_they_should():
