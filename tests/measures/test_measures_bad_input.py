@@ -59,8 +59,7 @@ def test_nan_and_unequal_lengths_are_refused_by_name(name: str, argument: str) -
     call, given = arguments(name)
     holed = given[argument].astype(float)
     holed[3] = np.nan
-    bad = [holed, given[argument][1:], []] if len(given) > 1 else [holed, []]
-    for values in bad:
+    for values in [holed, given[argument][1:], []] if len(given) > 1 else [holed, []]:
         with pytest.raises(NsnnError) as caught:
             call(*{**given, argument: values}.values())
         assert argument in str(caught.value).split(":")[0]
@@ -122,12 +121,3 @@ def test_a_series_that_its_past_determines_has_a_history_length() -> None:
         lengths = measures.history_length(wave, longest=4, estimator="gaussian")
     assert int(lengths) == 2
     assert np.isfinite(lengths.score).all()
-
-
-def test_the_matrix_names_the_series() -> None:
-    series = np.random.default_rng(7).normal(size=(3, 100))
-    series[2, 5] = np.nan
-    with pytest.raises(NsnnError, match=r"series\[2\]\[5\] = \[nan\]"):
-        measures.transfer_entropy_matrix(series, estimator="gaussian", progress=False)
-    with pytest.raises(NsnnError, match=r"series\[:, 0\] has 0\.5"):
-        measures.transfer_entropy_matrix(np.full((4, 2, 30), 0.5), progress=False)

@@ -106,24 +106,6 @@ def test_p_is_uniform_and_the_value_unbiased_where_z_drives_both():
     assert mutual_information(x, y, n_shuffle=39).p < 0.05  # they do depend on each other
 
 
-@pytest.mark.slow  # 1,600 estimates
-@pytest.mark.parametrize("informative", [False, True])
-@pytest.mark.parametrize("shape", [(2, 2, 3), (4, 4, 4), (2, 8, 6)])
-def test_coverage_in_the_stated_regime(shape, informative):
-    """4 samples for each pair (x, z) and value of y: two standard errors contain the truth in nine of ten."""
-    rng = np.random.default_rng(4)
-    given_z = rng.dirichlet(np.ones(shape[2]), size=shape[:2] if informative else (shape[0], 1))
-    law = rng.dirichlet(4 * np.ones(shape[0] * shape[1])).reshape(*shape[:2], 1) * given_z
-    entropies = [entropy_bits(law.sum(axes).ravel()) for axes in [(1,), (2,), (), (1, 2)]]
-    truth = entropies[0] + entropies[1] - entropies[2] - entropies[3]
-    covered = 0
-    for _ in range(200):
-        z, x, y = drawn(rng, law, 4 * law.size)
-        result = conditional_information(x, y, z, n_shuffle=0)
-        covered += abs(result.value - truth) <= 2 * result.se or result.warning is not None
-    assert covered >= 180
-
-
 def test_divergence_is_its_formula_with_its_jackknife():
     rng = np.random.default_rng(5)
     x, y = rng.choice(5, 80, p=[0.4, 0.3, 0.2, 0.05, 0.05]), rng.integers(0, 5, 60)
@@ -148,7 +130,7 @@ def test_divergence_is_its_formula_with_its_jackknife():
     assert np.isfinite(plain.se)
 
 
-def test_divergence_is_unbiased_and_its_p_uniform_for_equal_laws():
+def test_divergence_is_unbiased():
     rng = np.random.default_rng(6)
     p, q = np.array([0.5, 0.3, 0.15, 0.05]), np.array([0.3, 0.3, 0.2, 0.2])
     values = [
@@ -156,11 +138,6 @@ def test_divergence_is_unbiased_and_its_p_uniform_for_equal_laws():
         for _ in range(300)
     ]
     assert abs(np.mean(values) - stats.entropy(p, q, base=2)) < 4 * np.std(values) / np.sqrt(300)
-    equal = [
-        kullback_leibler(rng.choice(4, 40, p=p), rng.choice(4, 60, p=p), n_shuffle=39, seed=k).p
-        for k in range(120)
-    ]
-    assert stats.kstest(np.array(equal) - rng.random(120) / 40, "uniform").pvalue > 1e-3
 
 
 def test_divergence_says_where_it_may_be_infinite():
@@ -218,8 +195,7 @@ def test_capacity_from_trials_is_jackknifed_and_does_not_depend_on_the_design():
     assert abs(even.value - (1 - entropy_bits(np.array([0.1, 0.9])))) < 0.01
 
 
-def test_a_constant_y_has_no_information_and_few_samples_are_named():
+def test_few_samples_are_named():
     bits = [0, 1] * 10
-    assert conditional_information(bits, [0] * 20, bits, n_shuffle=5).value == 0
     few = conditional_information(np.arange(20) % 5, bits, bits, n_shuffle=0)
     assert "fewer than 4 samples for each" in few.warning

@@ -294,41 +294,6 @@ FUNCTIONS = {
 }
 ON_DATA = [name for name, example in EXAMPLES.items() if example.data]
 
-# what fits no column above: (function, arguments, options, a part of the message)
-REFUSED: list[tuple[str, Callable[[], tuple[Any, ...]], dict[str, Any], str]] = [
-    ("brier_score", lambda: ([0.2, 0.8], [0, 1]), {}, "expected (n, K), a column for each"),
-    ("brier_score", lambda: ([[1.0], [1.0]], [0, 0]), {}, "two classes or more"),
-    ("brier_score", lambda: ([[0.5, 0.4]], [0]), {}, "probabilities[0] = [0.5 0.4]: expected numbers from 0 that add up to 1"),
-    ("brier_score", lambda: ([[0.5, 0.5], [1.5, -0.5]], [0, 0]), {}, "probabilities[1]"),
-    ("brier_score", lambda: ([[0.5, np.nan]], [0]), {}, "probabilities[0] = [0.5 nan]"),
-    ("brier_score", lambda: (PROBABILITIES, CLASSES[1:]), {}, "expected whole numbers of shape (60,)"),
-    ("brier_score", lambda: (PROBABILITIES, CLASSES * 1.0), {}, "labels has shape (60,), float64"),
-    ("brier_score", lambda: (PROBABILITIES, CLASSES + 1), {}, "labels go from 1 to 3: expected 0 to 2"),
-    ("brier_score", lambda: (PROBABILITIES, CLASSES - 1), {}, "labels go from -1 to 1: expected 0 to 2"),
-    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_bins": 0}, "n_bins = 0"),
-    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"bins": "equal"}, "bins = 'equal': expected"),
-    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"n_shuffle": -1}, "n_shuffle = -1"),
-    ("calibration_error", lambda: (PROBABILITIES, CLASSES), {"seed": 0.5}, "seed = 0.5"),
-    ("reliability_curve", lambda: (PROBABILITIES, CLASSES), {"n_bins": 1.5}, "n_bins = 1.5"),
-    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": 0}, "coverage = 0: expected numbers above 0"),
-    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": [0.5, 1.1]}, "coverage = [0.5, 1.1]"),
-    ("selective_accuracy", lambda: (PROBABILITIES, CLASSES), {"coverage": "half"}, "coverage = 'half'"),
-    ("coherence", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
-    ("coherence", lambda: (neo.AnalogSignal([np.nan] * 999, units="V", sampling_rate=1 * pq.kHz), [[0.1]]), {},
-     "signal holds NaN"),
-    ("coherence_information", lambda: (signal(), [[0.1]]), {"nperseg": 800}, "fewer than two segments"),
-    ("gamma_coincidence", lambda: (repeats(),), {"precision": 50 * pq.ms}, "2 nu Delta = 1.2 >= 1"),
-    ("law_of_total_covariance", lambda: (LABELS + np.arange(6) / 8, block()), {}, "stimulus has 0.25 once: floats are categories"),
-    ("noise_correlation", lambda: (block(),), {"stimulus": LABELS[:-1]}, "one label per trial"),
-    ("noise_correlation", lambda: (np.full((4, 2), np.nan),), {"stimulus": [0, 0, 1, 1]}, "block holds NaN"),
-    ("rate_correlation", lambda: (block(), block(2)), {"sigma": 9 * pq.ms}, "expected the same neurons"),
-    ("rate_correlation", lambda: (block(), block_of(random_trials(), 2.0)), {"sigma": 9 * pq.ms}, "trials of block_a last"),
-    ("signal_correlation", lambda: (LABELS[:, None], block()), {}, "one label per trial"),
-    ("spike_triggered_average", lambda: ([signal()] * 2, block()), {"before": 9 * pq.ms, "after": 9 * pq.ms},
-     "expected one per trial"),
-    ("susceptibility", lambda: (signal(), [[0.1], [np.nan]]), {}, "NaN in trial 1"),
-]  # fmt: skip
-
 
 def call(name: str, *args: Any) -> Any:
     """The function of that name on its example's arguments, or on `args`."""
@@ -394,47 +359,33 @@ def test_every_public_function_has_an_example() -> None:
     assert not [name for name in ON_DATA if EXAMPLES[name].bad is None]
 
 
+def fits(value: Any, shape: Any) -> bool:
+    if isinstance(shape, list):
+        return isinstance(value, tuple) and [*map(fits, value, shape)] == [True] * len(shape)
+    if isinstance(shape, tuple):
+        return isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind in "fci"
+    return isinstance(value, shape)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_pure_and_deterministic(name: str) -> None:
-    """The input isn't changed, two calls on it agree, and so does one on a fresh input."""
+def test_pure_deterministic_and_of_its_shape(name: str) -> None:
+    """The input isn't changed, and a second call on it agrees."""
     args = EXAMPLES[name].args()
-    before = content(args)
-    first = content(call(name, *args))
-    assert same(content(args), before)
-    assert same(content(call(name, *args)), first)
-    assert same(content(call(name)), first)
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_shape_of_the_result(name: str) -> None:
-    def fits(value: Any, wanted: Any) -> bool:
-        if isinstance(wanted, list):
-            return (
-                isinstance(value, tuple)
-                and len(value) == len(wanted)
-                and all(fits(v, w) for v, w in zip(value, wanted, strict=True))
-            )
-        if isinstance(wanted, tuple):
-            return isinstance(value, np.ndarray) and value.shape == wanted and value.dtype.kind in "fci"
-        return isinstance(value, wanted)
-
-    result = call(name)
+    before, result = content(args), call(name, *args)
     assert fits(result, EXAMPLES[name].shape)
     assert isinstance(result, neo.AnalogSignal) or not isinstance(result, pq.Quantity)
+    first = content(result)
+    assert same(content(args), before)
+    assert same(content(call(name, *args)), first)
 
 
-@pytest.mark.parametrize("wrong", [5, None])
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_what_is_no_data_is_refused(name: str, wrong: Any) -> None:
+def test_what_is_no_data_is_refused(name: str) -> None:
     args = list(EXAMPLES[name].args())
-    args[place_of_data(args)] = wrong
-    with pytest.raises(NsnnError):
-        call(name, *args)
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_docstring_has_an_example_that_runs(name: str) -> None:
-    assert ">>>" in (FUNCTIONS[name].__doc__ or "")
+    for wrong in (5, None):
+        args[place_of_data(args)] = wrong
+        with pytest.raises(NsnnError):
+            call(name, *args)
 
 
 # a table needs the Block's own annotations
@@ -508,30 +459,18 @@ def test_bad_data(name: str, condition: str) -> None:
         assert has_nan(result)
 
 
-@pytest.mark.parametrize(
-    ("name", "args", "kwargs", "message"), REFUSED, ids=[f"{row[0]}-{row[3]}" for row in REFUSED]
-)
-def test_other_bad_arguments(name: str, args: Any, kwargs: dict[str, Any], message: str) -> None:
-    with pytest.raises(NsnnError, match=re.escape(message)):
-        FUNCTIONS[name](*args(), **kwargs)
-
-
 # what no argument means, but for whole numbers of any size as a seed
 HOSTILE: dict[str, Any] = {
     "an array of objects": np.array([object(), None], dtype=object),
-    "a list of objects": [object(), object()],
     "an empty list": [],
-    "an empty array": np.empty(0),
     "unsized": object(),
     "an unsized array": np.array(None, dtype=object),
     "huge": 10**400,
     "below -huge": -(10**400),
     "of too many digits": 10**5000,
     "a list with a huge number": [10**400, 1],
-    "complex": 1 + 2j,
     "complex numbers": np.array([1 + 2j, 3]),
     "complex times": np.array([1 + 2j, 3]) * pq.ms,
-    "a complex time": (1 + 2j) * pq.ms,
     "a complex time of Brian2": (1 + 2j) * ms,
     "NaN": float("nan"),
     "an array with NaN": np.array([np.nan, 1.0]),

@@ -153,30 +153,15 @@ def test_default_decoders_and_blocks():
 
 @pytest.mark.slow
 def test_smallest_p_of_all_rows_is_uniform_without_information():
-    """60 experiments: p_all of the best row; its own p is 0.1 in more than a tenth of them."""
+    """40 experiments: p_all of the best row; its own p is 0.1 in more than a tenth of them."""
     rng = np.random.default_rng(6)
     decoders = {"LDA": LinearDiscriminant(), "P": PoissonMAP()}
     rows = []
-    for k in range(60):
+    for k in range(40):
         counts, stimulus = rng.poisson(4.0, (40, 3)), np.arange(40) % 2
         table = decoder_information(stimulus, counts, decoders=decoders, n_shuffle=9, seed=k)
         rows.append(table.loc[table.p.idxmin(), ["p", "p_all"]])
     best = pd.DataFrame(rows).astype(float)
-    steps = best.p_all - rng.uniform(0, 0.1, 60)
+    steps = best.p_all - rng.uniform(0, 0.1, 40)
     assert kstest(steps, "uniform").pvalue > 1e-3
     assert (best.p < 0.11).mean() > 0.14
-
-
-@pytest.mark.slow
-def test_bounds_stay_below_the_truth():
-    """100 experiments, 30 trials of each of three stimuli: the mean of each bound, corrected, is below the exact information."""
-    truth = exact()[0]
-    decoders = {"P": PoissonMAP(), "NB": NegativeBinomialMAP(), "LDA": LinearDiscriminant()}
-    tables = [
-        decoder_information(*trials(np.random.default_rng(k), 30), decoders=decoders, n_shuffle=0, seed=k)
-        for k in range(100)
-    ]
-    values = np.array([table.raw for table in tables])
-    errors = values.std(axis=0, ddof=1) / 10
-    assert (values.mean(axis=0) < truth + 3 * errors).all()
-    assert values.mean(axis=0).max() > 0.9 * truth

@@ -13,9 +13,7 @@ from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest, norm, poisson
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     LinearDiscriminant,
     NearestTrain,
@@ -55,9 +53,6 @@ class KnownRates:
     def predict(self, responses):
         r = np.array(self.rates)
         return np.argmax(responses @ np.log(r).T - r.sum(axis=1), axis=1)
-
-
-# --- exact error sums ---
 
 
 @pytest.mark.parametrize("rates", [(LOW, HIGH), ((2.0, 2.0), (2.0, 5.0), (6.0, 4.0))])
@@ -104,19 +99,15 @@ def test_priors():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rates", [(LOW, HIGH), ((3.0, 3.0), (8.0, 8.0))])
-def test_error_bars_cover(rates):
-    """200 repeats of 2 x 50 trials."""
-    table = exact_table(rates)
+def test_error_bars_cover():
+    """100 repeats of 2 x 50 trials."""
+    table = exact_table()
     rng = np.random.default_rng(4)
-    found = [decode(*counts(rng, 50, rates), n_shuffle=0) for _ in range(200)]
+    found = [decode(*counts(rng, 50), n_shuffle=0) for _ in range(100)]
     hits = [abs(d.accuracy - np.trace(table)) < 2 * d.se for d in found]
     assert np.mean(hits) >= 0.9
     hits = [abs(d.information.value - information_bits(table)) < 2 * d.information.se for d in found]
     assert np.mean(hits) >= 0.9
-
-
-# --- no leaks ---
 
 
 @pytest.mark.parametrize("decoder", [PoissonMAP(), LinearDiscriminant()])
@@ -130,13 +121,6 @@ def test_no_information_gives_chance_even_with_many_features(decoder):
         accuracy.append(decode(r, stimulus, decoder=decoder, n_shuffle=0, seed=k).accuracy)
     assert (decoder.fit(r, stimulus).predict(r) == stimulus).mean() > 0.9
     assert abs(np.mean(accuracy) - 0.5) < 4 * np.std(accuracy) / np.sqrt(40)
-
-
-def test_classifiers_of_scikit_learn_decode():
-    """One neighbour of the training trials: their own answer is always right, that to others half of the time."""
-    r, stimulus = np.random.default_rng(5).normal(size=(200, 3)), np.repeat([0, 1], 100)
-    d = decode(r, stimulus, decoder=KNeighborsClassifier(1), n_shuffle=0)
-    assert abs(d.accuracy - 0.5) < 4 * d.se
 
 
 def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
@@ -165,41 +149,13 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
 
 
 @pytest.mark.slow
-def test_shuffled_labels_are_at_chance_and_information_with_them():
-    r, stimulus = counts(np.random.default_rng(6), 60)
-    d = decode(r, stimulus)
-    assert d.p == 1 / 101
-    assert d.information.p == 1 / 101
-    assert abs(d.null_accuracy - 0.5) < 0.03
-    assert abs(d.information.null_mean) < 0.02
-    assert decode(r, stimulus).null_accuracy == d.null_accuracy
-    lost = decode(r, np.random.default_rng(7).permutation(stimulus))
-    assert lost.p > 0.01
-    assert abs(lost.accuracy - 0.5) < 4 * 1.3 * lost.se
-
-
-@pytest.mark.slow
-def test_p_is_valid_without_information():
-    """200 repeats; ties of accuracies make p too large, never too small."""
-    rng = np.random.default_rng(8)
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=9, seed=k) for k in range(200)]
-    for p in (np.array([d.p for d in found]), np.array([d.information.p for d in found])):
-        filled = p - rng.uniform(0, 0.1, 200)
-        assert kstest(filled, "uniform", alternative="greater").pvalue > 1e-3
-        assert np.mean(p <= 0.2) > 0.08
-
-
-@pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """100 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
+    """60 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.decoding.cross_validation.permutation_p", sharing(rng))
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(100)]
+    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=3, n_shuffle=19, seed=k) for k in range(60)]
     assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
     assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
-
-
-# --- trains ---
 
 
 def block_of(trials):
@@ -275,9 +231,6 @@ def test_nearest_train_breaks_ties_by_votes_then_by_the_mean():
     assert_array_equal(fitted.predict(distances), [1, 0, 1])
 
 
-# --- the decoders by themselves ---
-
-
 def test_poisson_map_is_bayes_rule_written_out():
     rng = np.random.default_rng(12)
     r, stimulus = counts(rng, 20)
@@ -320,17 +273,7 @@ def test_all_right_is_not_certain():
     assert d.information.se > 0
 
 
-# --- bad input ---
-
 R, S = counts(np.random.default_rng(0), 10)
-
-
-class Deaf:
-    def fit(self, responses, labels):
-        return self
-
-    def predict(self, responses):
-        return np.full(len(responses), 7.5)
 
 
 class Side(Enum):
@@ -343,9 +286,7 @@ class Side(Enum):
     [["a", "b"], [22.5, 90.0], [0.0, 1.0], [Side.LEFT, Side.RIGHT], [("a", 1.5), ("b", 2.5)]],
     ids=["texts", "floats", "whole floats", "Enum", "tuples"],
 )
-@pytest.mark.parametrize(
-    "decoder", [PoissonMAP(), LinearDiscriminant(), GaussianNB()], ids=lambda d: type(d).__name__
-)
+@pytest.mark.parametrize("decoder", [PoissonMAP(), GaussianNB()], ids=lambda d: type(d).__name__)
 def test_labels_of_all_kinds_give_the_same_decoding(names, decoder):
     """Classifiers of scikit-learn refuse floats and objects; only the names of the stimuli differ."""
     labels = np.empty(len(S), dtype=object)
@@ -360,14 +301,3 @@ def test_labels_of_all_kinds_give_the_same_decoding(names, decoder):
     )
     assert found.labels.tolist() == names
     assert found.predictions.tolist() == [names[k] for k in expected.predictions]
-
-
-def test_refuses_trials_of_unequal_duration_and_bins_of_distances():
-    block, stimulus = timed_block(np.random.default_rng(1), 5)
-    with pytest.raises(NsnnError, match="reads the spike times themselves"):
-        decode(block, stimulus, decoder=NearestTrain(), bin_width=10 * pq.ms)
-    block.segments[0].spiketrains[0].t_stop = block.segments[0].spiketrains[1].t_stop = 0.7 * pq.s
-    for options in ({}, {"bin_width": 100 * pq.ms}, {"decoder": NearestTrain()}):
-        with pytest.raises(NsnnError, match=r"trials last from 0\.5 to 0\.7 s"):
-            decode(block, stimulus, **options)
-    assert decode(block, stimulus, t_stop=0.5 * pq.s, n_shuffle=0).predictions.shape == (10,)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import entropy
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)
@@ -139,15 +138,12 @@ ENOUGH_OF_32 = {  # samples per symbol: the stated regimes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", ["zipf", "geometric"])
 @pytest.mark.parametrize("method", METHODS)
-def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(method, law):
-    k = 32 if law == "zipf" else 16
-    p = 1.0 / np.arange(1, k + 1) if law == "zipf" else 0.75 ** np.arange(k)
+def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(method):
+    p = 1.0 / np.arange(1, 33)
     p /= p.sum()
-    each = 4 * (k - 1) ** 2 / k if method == "plugin" else ENOUGH_OF_32[method]
-    rng = np.random.default_rng(0)
-    found = [entropy(rng.choice(k, math.ceil(each * k), p=p), method=method, n_symbols=k) for _ in range(200)]
+    n, rng = math.ceil(ENOUGH_OF_32[method] * 32), np.random.default_rng(0)
+    found = [entropy(rng.choice(32, n, p=p), method=method, n_symbols=32) for _ in range(100)]
     assert all(e.warning is None for e in found)
     assert np.mean([abs(e.value - entropy_bits(p)) <= 2 * e.se for e in found]) >= 0.9
 
@@ -167,16 +163,6 @@ def test_auto_goes_by_sizes_alone():
     assert (many.correction, many.reason) == ("panzeri-treves", "there are 16 samples of 2 symbols, 8 each")
     assert (few.correction, few.reason) == ("nsb", "there are 7 samples of 10 symbols, 0.7 each")
     assert many.value == entropy([0, 1] * 8, method="panzeri-treves").value
-
-
-@pytest.mark.slow
-@given(SAMPLES)
-def test_relabelling_changes_nothing(x):
-    shuffled = np.random.default_rng(1).permutation(7)[np.array(x)]
-    for method in CLOSED_FORMS:
-        same = entropy(shuffled, method=method, n_symbols=7).value
-        assert abs(entropy(x, method=method, n_symbols=7).value - same) < 1e-12
-    assert -1e-12 <= entropy(x).value <= np.log2(len(set(x))) + 1e-12
 
 
 def test_words_are_symbols():
@@ -199,7 +185,3 @@ def test_alphabet_must_be_told_or_is_taken_with_a_warning():
     words = entropy([[0, 0], [1, 2], [0, 1]], method="nsb")
     assert "took 6, the product of the letters' ranges" in words.warning
     assert entropy([[0, 1]] * 3, method="nsb", n_symbols=2**62).value > 0
-    with pytest.raises(NsnnError, match=r"n_symbols = 2: .*at least the 3 symbols that occur"):
-        entropy([0, 1, 3, 1], method="nsb", n_symbols=2)
-    with pytest.raises(NsnnError, match="give n_symbols"):
-        entropy([[0] * 2000, [1] * 2000], method="nsb")

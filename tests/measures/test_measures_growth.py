@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     PoissonMAP,
     decode,
@@ -31,15 +30,6 @@ def experiment(rng, slope, covariance, trials, ds=1.0):
     stimulus = np.repeat([0.0, ds], trials)
     noise = rng.normal(size=(2 * trials, slope.size)) @ np.linalg.cholesky(covariance).T
     return stimulus, noise + stimulus[:, None] * slope
-
-
-def poisson_experiment(rng, trials, eps, ds=0.5, n=50):
-    """Counts of log-linear tuning to a stimulus that itself is noisy, of variance eps."""
-    law = np.random.default_rng(3)
-    gain, base = law.normal(0, 0.15, n), law.uniform(5, 15, n)
-    stimulus = np.repeat([0.0, ds], trials)
-    seen = stimulus - ds / 2 + rng.normal(0, np.sqrt(eps), 2 * trials)
-    return stimulus, rng.poisson(base * np.exp(np.outer(seen, gain)))
 
 
 def small(seed=1, n=5, trials=(9, 12)):
@@ -134,6 +124,7 @@ def test_one_experiment_with_a_limit():
     assert growth.predict([growth.neurons_for(0.5)]) == pytest.approx(growth.limit / 2, rel=0.05)
     assert_allclose(growth.table.fitted, growth.information, atol=2 * growth.se.max())
     assert growth.interval(0.5)[0] > low
+    assert replace(growth, epsilon=replace(growth.epsilon, value=-1.0)).limit == np.inf
     assert "limit" in str(growth)
 
     # a stimulus in other units, responses in other units, labels
@@ -195,34 +186,15 @@ def test_bits_of_all_neurons_are_those_of_decode_and_of_the_copula():
     assert "limit" not in str(growth)
 
 
-R = np.random.default_rng(0).normal(size=(24, 6))
-S = np.repeat([0, 1], 12)
-
-
-def test_results_refuse():
-    growth = information_growth(S, R + S[:, None], n_subsets=2)
-    with pytest.raises(NsnnError, match="confidence = 2"):
-        growth.interval(2)
-    with pytest.raises(NsnnError, match="share = 1"):
-        growth.neurons_for(1)
-    assert replace(growth, epsilon=replace(growth.epsilon, value=-1.0)).limit == np.inf
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["40 neurons", "common noise", "no limit", "Poisson"])
-def test_interval_covers_the_limit(case):
+@pytest.mark.parametrize("eps", [0.5, 0.0])
+def test_interval_covers_the_limit(eps):
     """60 experiments: true limit inside the 95 % interval in 54, and the mean of eps within 4 errors and a tenth of it."""
-    eps = {"no limit": 0.0, "Poisson": 0.2}.get(case, 0.5)
-    slope, covariance = population(40, eps, common=0 if case == "40 neurons" else 2)
+    slope, covariance = population(40, eps, common=2)
     inside, values = [], []
     for k in range(60):
-        rng = np.random.default_rng([k, 7])
-        data = (
-            poisson_experiment(rng, 400, eps)
-            if case == "Poisson"
-            else experiment(rng, slope, covariance, 200)
-        )
-        growth = information_growth(*data, n_subsets=30, seed=k)
+        data = experiment(np.random.default_rng([k, 7]), slope, covariance, 200)
+        growth = information_growth(*data, n_subsets=15, seed=k)
         low, high = growth.interval()
         inside.append(low <= (np.inf if eps == 0 else 1 / eps) <= high)
         values.append((growth.epsilon.value, growth.epsilon.se))
@@ -230,30 +202,3 @@ def test_interval_covers_the_limit(case):
     assert np.mean(inside) >= 0.9
     assert abs(np.median(values) - eps) < 0.15 * eps + 4 * 1.25 * values.std() / np.sqrt(60)
     assert 0.8 < np.sqrt((errors**2).mean()) / values.std() < 1.5
-
-
-@pytest.mark.slow
-def test_mean_curve_is_the_exact_information_of_sub_populations():
-    """100 experiments, two sizes: exact mean over all sub-populations of these sizes drawn, and se against the SD."""
-    slope, covariance = population(12, 0.5, common=1)
-    sizes = [3, 6, 12]
-    rng = np.random.default_rng(0)
-    orders = [rng.permutation(12) for _ in range(300)]
-    exact = [
-        np.mean([gaussian_fisher(slope[o[:n]], covariance[np.ix_(o[:n], o[:n])]) for o in orders])
-        for n in sizes
-    ]
-    found = [
-        information_growth(
-            *experiment(np.random.default_rng([k, 3]), slope, covariance, 150),
-            sizes=sizes,
-            n_subsets=20,
-            seed=k,
-        )
-        for k in range(100)
-    ]
-    curves, errors = np.array([g.information for g in found]), np.array([g.se for g in found])
-    z = (curves.mean(axis=0) - exact) / (curves.std(axis=0, ddof=1) / 10)
-    assert np.abs(z).max() < 4
-    ratio = np.sqrt((errors**2).mean(axis=0)) / curves.std(axis=0, ddof=1)
-    assert ((ratio > 0.75) & (ratio < 1.4)).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.gaussians import channel, channel_truth, gaussian, truth, uniform_p, z_of_mean
+from helpers.gaussians import channel, channel_truth, gaussian, z_of_mean
 from numpy.testing import assert_allclose
 from scipy.special import digamma
 from sklearn.feature_selection import mutual_info_regression
@@ -29,10 +29,7 @@ def brute_ksg(x, y, k, variant):
     return (digamma(k) - (variant == 2) / k + digamma(n) - total / n) / np.log(2)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", [1, 2])
-@pytest.mark.parametrize("k", [1, 3, 8])
-@pytest.mark.parametrize(("d", "e"), [(1, 1), (2, 1), (1, 3), (2, 2)])
+@pytest.mark.parametrize(("variant", "k", "d", "e"), [(2, 1, 1, 1), (1, 8, 2, 1), (1, 1, 1, 3), (2, 3, 2, 2)])
 def test_ksg_against_all_distances(variant, k, d, e):
     rng = np.random.default_rng(10 * d + e)
     x, y = channel(rng, 120, rng.normal(size=(d, e)))
@@ -40,8 +37,7 @@ def test_ksg_against_all_distances(variant, k, d, e):
     assert_allclose(ksg(x, y, k=k, variant=variant, n_shuffle=0).value, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("variant", [1, 2])
-@pytest.mark.parametrize("n", [10, 23, 24, 25, 64])
+@pytest.mark.parametrize(("variant", "n"), [(1, 10), (2, 23), (1, 24), (2, 25), (2, 64)])
 def test_ksg_in_small_samples_and_heavy_tails(variant, n):
     """Strips of 8 points: one short of a full strip, just full, one more; clustered and far points."""
     rng = np.random.default_rng(n)
@@ -58,35 +54,21 @@ def test_ksg_equals_scikit_learn():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", [1, 2])
-@pytest.mark.parametrize(("rho", "n"), [(0.0, 300), (0.6, 300), (0.9, 300), (0.9, 3000)])
-def test_ksg_covers_the_truth_of_gaussians(variant, rho, n):
-    rng = np.random.default_rng(2)
-    found = [ksg(*gaussian(rng, n, rho), variant=variant, n_shuffle=0) for _ in range(200)]
-    values, se = np.array([e.value for e in found]), np.array([e.se for e in found])
-    assert (np.abs(values - truth(rho)) < 2 * se).mean() >= 0.9
-    assert (
-        abs(np.sqrt((se**2).mean()) / values.std() - 1) < 0.2
-    )  # SD of 200: 5 %; SHARED: 15 % of the variance
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("d", "e", "size"), [(2, 1, 0.0), (2, 1, 0.7071), (1, 2, 0.7071)])
-def test_ksg_covers_the_truth_of_channels(d, e, size):
-    rng = np.random.default_rng(3)
-    mixing = np.full((d, e), size)
-    found = [ksg(*channel(rng, 1000, mixing), n_shuffle=0) for _ in range(200)]
+@pytest.mark.parametrize(("variant", "d", "e", "size"), [(1, 1, 1, 0.75), (2, 1, 1, 2.0), (1, 1, 2, 0.7071)])
+def test_ksg_covers_the_truth_of_channels(variant, d, e, size):
+    rng, mixing = np.random.default_rng(3), np.full((d, e), size)
+    found = [ksg(*channel(rng, 600, mixing), variant=variant, n_shuffle=0) for _ in range(150)]
     values, se = np.array([f.value for f in found]), np.array([f.se for f in found])
     assert (np.abs(values - channel_truth(mixing)) < 2 * se).mean() >= 0.9
+    # SD of 150: 6 %; SHARED: 15 % of the variance
     assert abs(np.sqrt((se**2).mean()) / values.std() - 1) < 0.2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("k", "variant"), [(3, 1), (6, 2)])
-def test_ksg_error_bar_knows_that_neighbours_share_samples(k, variant):
+def test_ksg_error_bar_knows_that_neighbours_share_samples():
     """600 repeats of independent variables: SD against se within 4 / sqrt(1200); the local terms alone give 0.8."""
     rng = np.random.default_rng(4)
-    found = [ksg(*gaussian(rng, 500, 0.0), k=k, variant=variant, n_shuffle=0) for _ in range(600)]
+    found = [ksg(*gaussian(rng, 500, 0.0), n_shuffle=0) for _ in range(600)]
     values, se = np.array([e.value for e in found]), np.array([e.se for e in found])
     assert abs(z_of_mean(values, 0.0)) < 4
     assert abs(np.log(np.sqrt((se**2).mean()) / values.std())) < 4 / np.sqrt(1200)
@@ -146,18 +128,7 @@ def test_null(estimator):
     assert estimator(x, y, n_shuffle=0).p is None
 
 
-@pytest.mark.slow
-def test_p_of_ksg_is_uniform_under_independence():
-    assert uniform_p(ksg, (1, 1), 40, 1) > 1e-3
-
-
 def test_ksg_warns_where_samples_cannot_tell():
     x = np.random.default_rng(9).normal(size=50)
     assert "hardly more than 5.6 bit" in str(ksg(x, x + 1e-9 * np.arange(50), n_shuffle=0).warning)
     assert ksg(*gaussian(np.random.default_rng(9), 50, 0.5), n_shuffle=0).warning is None
-
-
-# --- bad input ---
-
-X, Y = np.random.default_rng(0).normal(size=(2, 60))
-HOLE = np.where(np.arange(60) == 7, np.nan, X)

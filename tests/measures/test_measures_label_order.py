@@ -22,7 +22,6 @@ BLOCK = to_block([[np.linspace(0.1, 0.9, n)] for n in COUNTS], t_stop=1 * pq.s)
     ("labels", "order"),
     [
         (LABELS, sorted(SIZES)),
-        (LABELS.tolist(), sorted(SIZES)),
         (pd.Series(LABELS), sorted(SIZES)),
         (pd.Categorical(LABELS, ["none", *SIZES]), SIZES),
         (pd.Series(pd.Categorical(LABELS, SIZES, ordered=True)), SIZES),

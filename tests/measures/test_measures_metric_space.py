@@ -8,7 +8,6 @@ from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import metric_space_information, van_rossum, victor_purpura
 
 
@@ -28,19 +27,14 @@ def counted(rng, n, means):
     return trains, np.repeat(np.arange(len(means)), n)
 
 
-# --- codes of known information ---
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("classes", [2, 3, 5])
-def test_counts_alone_tell_all_at_q_0(classes):
+def test_counts_alone_tell_all_at_q_0():
     rng = np.random.default_rng(1)
-    labels = np.repeat(np.arange(classes), 6)
+    labels = np.repeat(np.arange(5), 6)
     trains = [rng.uniform(0, 1, 2 * label + 1) for label in labels]
-    found = metric_space_information(trains, labels, q=0 * pq.Hz)
-    assert_allclose(found.raw, [np.log2(classes)], rtol=1e-12)
-    assert_array_equal(found.confusion[0], 6 * np.eye(classes))
-    assert found.best.p == 1 / 101
+    found = metric_space_information(trains, labels, q=0 * pq.Hz, n_shuffle=20)
+    assert_allclose(found.raw, [np.log2(5)], rtol=1e-12)
+    assert_array_equal(found.confusion[0], 6 * np.eye(5))
+    assert found.best.p == 1 / 21
 
 
 def test_timing_alone_tells_nothing_at_q_0_and_all_at_moderate_q():
@@ -65,9 +59,6 @@ def test_infinite_q_counts_exact_coincidences():
     assert_allclose(found.raw, [1, 1], rtol=1e-12)
 
 
-# --- the table ---
-
-
 def brute_table(d, number, z):
     """The source's rule with loops; distances of 0 are put at 1e-9 of the least (z < 0)."""
     n, k = len(number), number.max() + 1
@@ -85,8 +76,7 @@ def brute_table(d, number, z):
     return table
 
 
-@pytest.mark.parametrize("z", [-2.0, -8.0, 1.0])
-@pytest.mark.parametrize("q", [0.0, 20.0, 500.0])
+@pytest.mark.parametrize(("q", "z"), [(20.0, -2.0), (0.0, -8.0), (500.0, 1.0), (20.0, 1.0)])
 def test_table_against_loops(q, z):
     rng = np.random.default_rng(3)
     trains, labels = counted(rng, 7, (2, 4, 6))
@@ -123,16 +113,12 @@ def test_ties_but_for_rounding_are_ties():
     assert_array_equal(found.confusion[0][0], [3.5, 0.5])
 
 
-@pytest.mark.slow
 def test_another_distance():
     trains, labels = timed(np.random.default_rng(5), 10, 0.03, 1)
     tau = lambda repeats, cost: van_rossum(repeats, tau=1 / cost)  # noqa: E731
     found = metric_space_information(trains, labels, q=50 * pq.Hz, distance=tau, n_shuffle=0)
     expected = brute_table(van_rossum(trains, tau=20 * pq.ms), labels, -2)
     assert_allclose(found.confusion[0], expected, atol=1e-9)
-
-
-# --- chance, and error bars ---
 
 
 def test_shuffles_are_those_of_the_labels():
@@ -158,27 +144,18 @@ def test_shuffles_are_those_of_the_labels():
     assert_array_equal(again.se, found.se)
 
 
-def test_swapped_arguments_are_named():
-    trains = [[0.1], [0.102], [0.3], [0.301]]
-    for labels in (["a", "a", "b", "b"], [0, 0, 1, 1], np.array([0, 0, 1, 1])):
-        with pytest.raises(NsnnError, match=r"arguments swapped: .* expected metric_space_information"):
-            metric_space_information(labels, trains, q=[0, 20] * pq.Hz)
-        space = metric_space_information(trains, labels, q=[0, 20] * pq.Hz, n_shuffle=0)
-        assert space.best.value == 1.0
-
-
 @pytest.mark.slow
 def test_max_over_q_is_told_and_tested_as_such():
-    """100 repeats without information, 6 costs: the largest is too high, its p is not too low."""
+    """60 repeats without information, 6 costs: the largest is too high, its p is not too low."""
     rng = np.random.default_rng(7)
     q = np.geomspace(1, 1000, 6) * pq.Hz
-    found = [metric_space_information(*timed(rng, 8, 0.0, 2), q=q, n_shuffle=9, seed=k) for k in range(100)]
+    found = [metric_space_information(*timed(rng, 8, 0.0, 2), q=q, n_shuffle=9, seed=k) for k in range(60)]
     best = np.array([f.best.value for f in found])
     single = np.array([f.at(3).value for f in found])
-    assert best.mean() > 4 * best.std() / np.sqrt(100)
-    assert abs(single.mean()) < 4 * single.std() / np.sqrt(100)
+    assert best.mean() > 4 * best.std() / np.sqrt(60)
+    assert abs(single.mean()) < 4 * single.std() / np.sqrt(60)
     hits = np.array([f.best.p <= 0.1 for f in found])
-    assert hits.mean() < 0.1 + 4 * np.sqrt(0.09 / 100)
+    assert hits.mean() < 0.1 + 4 * np.sqrt(0.09 / 60)
     naive = np.array([f.p.min() <= 0.1 for f in found])
     assert naive.mean() > 0.2  # what choosing q after looking would do
     assert "too high by choice" in str(found[0].best.warning)
@@ -186,51 +163,33 @@ def test_max_over_q_is_told_and_tested_as_such():
 
 
 @pytest.mark.slow
-def test_p_is_uniform_without_information():
-    """200 repeats at one cost. H of 40 trains takes few values, and ties make p too large: drawn evenly among them."""
-    rng = np.random.default_rng(8)
-    p = [
-        metric_space_information(*timed(rng, 20, 0.0, 3), q=30 * pq.Hz, n_shuffle=39, seed=k).p[0]
-        for k in range(200)
-    ]
-    assert kstest(np.array(p) - rng.uniform(0, 1 / 40, 200), "uniform", alternative="greater").pvalue > 1e-3
-    assert np.mean(np.array(p) <= 0.2) > 0.2 - 4 * np.sqrt(0.16 / 200)  # and not much too large
-
-
-@pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """200 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
+    """100 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.permutation_p", sharing(rng))
     q = [5, 30, 200] * pq.Hz
-    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(200)]
+    found = [metric_space_information(*timed(rng, 20, 0.0, 3), q=q, n_shuffle=19, seed=k) for k in range(100)]
     assert kstest([f.p[1] for f in found], "uniform").pvalue > 1e-3
     assert kstest([f.best.p for f in found], "uniform").pvalue > 1e-3
 
 
-def asymptotic(make, q):
-    """The information where each class has 700 trains."""
-    trains, labels = make(np.random.default_rng(99), 700)
-    return metric_space_information(trains, labels, q=q * pq.Hz, n_shuffle=0).raw[0]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("make", "q"),
+    ("make", "q", "n"),
     [
-        (lambda rng, n: timed(rng, n, 0.02, 1), 50.0),
-        (lambda rng, n: counted(rng, n, (4, 8)), 0.0),
-        (lambda rng, n: counted(rng, n, (4, 12)), 5.0),
-        (lambda rng, n: timed(rng, n, 0.0, 2), 50.0),
+        (lambda rng, n: timed(rng, n, 0.02, 1), 50.0, 40),
+        (lambda rng, n: timed(rng, n, 0.0, 2), 50.0, 40),
+        (lambda rng, n: counted(rng, n, (4, 16)), 0.0, 20),
+        (lambda rng, n: counted(rng, n, (2, 6, 12, 20, 30)), 5.0, 20),
     ],
-    ids=["timing", "count", "both", "nothing"],
+    ids=["timing", "nothing", "near the ceiling", "five classes"],
 )
-def test_covers_the_value_of_many_trains(make, q):
-    """100 repeats."""
-    exact = asymptotic(make, q)
-    assert exact < 0.001 or 0.2 < exact < 0.75
+def test_covers_the_value_of_many_trains(make, q, n):
+    """100 repeats; halves of the trains alone cover in 84 % near the ceiling."""
+    many = make(np.random.default_rng(99), 300)
+    exact = metric_space_information(*many, q=q * pq.Hz, n_shuffle=0).raw[0]
     rng = np.random.default_rng(9)
-    found = [metric_space_information(*make(rng, 40), q=q * pq.Hz, n_shuffle=20) for _ in range(100)]
+    found = [metric_space_information(*make(rng, n), q=q * pq.Hz, n_shuffle=20) for _ in range(100)]
     values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
     assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
 
@@ -252,74 +211,7 @@ def test_at_the_ceiling_the_error_covers_what_the_correction_takes_off(n):
             assert "within 25 % of the entropy of the classes, 1.58 bits" in str(estimate.warning)
 
 
-def test_below_the_ceiling_nothing_is_added_to_the_error():
-    trains, labels = timed(np.random.default_rng(10), 40, 0.02, 1)
-    found = metric_space_information(trains, labels, q=50 * pq.Hz, n_shuffle=20)
-    assert found.raw[0] < 0.75
-    assert found.best.warning is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [20, 40])
-@pytest.mark.parametrize("classes", [3, 5])
-def test_covers_the_value_of_many_trains_of_several_classes(classes, n):
-    def make(rng, n):
-        labels = np.repeat(np.arange(classes), n)
-        return [[0.2 + 0.02 * k + rng.normal(0, 0.012)] for k in labels], labels
-
-    q = 50 * pq.Hz
-    exact = metric_space_information(*make(np.random.default_rng(98), 400), q=q, n_shuffle=0).raw[0]
-    assert 0.25 < exact / np.log2(classes) < 0.45
-    rng = np.random.default_rng(12)
-    found = [metric_space_information(*make(rng, n), q=q, n_shuffle=20) for _ in range(100)]
-    values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
-    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("means", "n"), [((4, 12), 10), ((4, 16), 20), ((4, 22), 20)])
-def test_covers_near_the_ceiling(means, n):
-    """0.63, 0.83 and 0.97 of 1 bit; halves of the trains alone cover in 84 % of the second case."""
-    exact = asymptotic(lambda rng, n: counted(rng, n, means), 0.0)
-    assert 0.6 < exact < 0.98
-    rng = np.random.default_rng(13)
-    found = [metric_space_information(*counted(rng, n, means), q=0 * pq.Hz, n_shuffle=20) for _ in range(200)]
-    values, se = np.array([f.best.value for f in found]), np.array([f.best.se for f in found])
-    assert (np.abs(values - exact) < 2 * se).mean() >= 0.9
-
-
-# --- bad input ---
-
 TRAINS = [[0.1], [0.2], [0.1, 0.3], [0.2, 0.4]]
-
-
-@pytest.mark.parametrize(
-    ("labels", "options", "message"),
-    [
-        ([0, 0, 1], {}, r"labels has shape \(3,\)"),
-        ([0.1, 0.2, 1.0, 1.0], {}, "labels has 0.1 once: floats are categories where"),
-        ([0, 0, 0, 0], {}, "1 distinct label"),
-        ([0, 0, 0, 1], {}, "class 1 has one train"),
-        ([0, 0, 1, 1], {"q": -1 * pq.Hz}, "at least 0"),
-        ([0, 0, 1, 1], {"q": np.nan * pq.Hz}, "NaN where a frequency"),
-        ([0, 0, 1, 1], {"q": 3.0}, "has no unit"),
-        ([0, 0, 1, 1], {"q": [] * pq.Hz}, "array of them"),
-        ([0, 0, 1, 1], {"z": 0}, "z = 0"),
-        ([0, 0, 1, 1], {"n_shuffle": 1.5}, r"n_shuffle = 1\.5"),
-        ([0, 0, 1, 1], {"distance": lambda t, cost: np.zeros((2, 2))}, r"distance returned shape \(2, 2\)"),
-        ([0, 0, 1, 1], {"distance": lambda t, cost: -np.ones((4, 4))}, "at least 0"),
-    ],
-)
-def test_refuses(labels, options, message):
-    with pytest.raises(NsnnError, match=message):
-        metric_space_information(TRAINS, labels, **{"q": 10 * pq.Hz, **options})
-
-
-def test_refuses_bad_trains():
-    with pytest.raises(NsnnError, match="NaN"):
-        metric_space_information([[0.1], [np.nan]], [0, 1], q=1 * pq.Hz)
-    with pytest.raises(NsnnError, match="shape"):
-        metric_space_information([[0.1]], [0, 1], q=1 * pq.Hz)
 
 
 def test_no_error_bar_for_tiny_classes():

@@ -3,15 +3,11 @@
 import itertools
 import math
 
-import neo
 import numpy as np
 import pytest
-import quantities as pq
-from brian2 import ms, second
 from helpers.channels import (
     KINDS,
     Channel,
-    binary_words,
     entropy_bits,
     erasure,
     poisson_counts,
@@ -21,9 +17,9 @@ from helpers.channels import (
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
+from sklearn.metrics import mutual_info_score
 
-import nsnn_neuro as nsnn
-from nsnn_neuro.measures import as_trains, entropy, mutual_information
+from nsnn_neuro.measures import entropy, mutual_information
 
 SYMMETRIC = [
     "plugin",
@@ -36,7 +32,6 @@ SYMMETRIC = [
 ]
 BIASES = [*SYMMETRIC, "quadratic"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
-WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
 COUNTS = poisson_counts(np.random.default_rng(0).uniform(0.5, 8.0, 8), 12)
 TRIALS_PER_RESPONSE = {  # the stated regimes
     "miller-madow": 64,
@@ -60,7 +55,8 @@ def test_channels_are_their_closed_forms():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bias", "channel"), zip(BIASES, itertools.cycle([symmetric(0.11), erasure(0.3), COUNTS]), strict=False)
+    ("bias", "channel"),
+    [*zip(BIASES, itertools.cycle([symmetric(0.11), erasure(0.3), COUNTS]), strict=False)],
 )
 def test_long_samples_of_known_channels(channel, bias):
     n_s, n_r = channel.law.shape
@@ -74,60 +70,16 @@ def test_long_samples_of_known_channels(channel, bias):
     assert abs(estimate.se / spread - 1) < 0.05
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
-def test_independent_data_have_no_information(bias):
-    rng = np.random.default_rng(1)
-    s, r = rng.integers(0, 4, 4000), rng.binomial(1, [0.1, 0.2, 0.4], (4000, 3))
-    estimate = mutual_information(s, r, bias=bias, n_shuffle=40 if bias != "quadratic" else 10, n_symbols=8)
-    if bias != "plugin":
-        assert abs(estimate.value) < 4 * estimate.se
-        # the bias of "plugin", which "chao-shen" has again beyond its regime, is 0.0038
-        assert abs(estimate.null_mean) < (0.0042 if bias == "chao-shen" else 0.002)
-    assert estimate.p > 0.02
-
-
-@pytest.mark.slow
-@given(PAIRS)
-def test_plain_information_is_the_double_sum(pairs):
-    s, r = np.array(pairs).T
-    n, total = len(pairs), 0.0
-    for a, b in set(pairs):
-        joint = pairs.count((a, b)) / n
-        total += joint * math.log2(joint / (np.mean(s == a) * np.mean(r == b)))
-    value = plain(s, r)
-    assert abs(value - total) < 1e-10
-    assert value > -1e-10
-
-
-@pytest.mark.slow
 @given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
-def test_merging_responses_cannot_add_information(pairs, merged):
-    s, r = np.array(pairs).T
-    assert plain(s, np.array(merged)[r]) <= plain(s, r) + 1e-10
-
-
-@pytest.mark.slow
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=60))
-def test_chain_rule(rows):
-    s, first, second = np.array(rows).T
-    given_first = sum(
-        np.mean(first == v) * plain(s[first == v], second[first == v])
-        for v in set(first)
-        if (first == v).sum() > 1
-    )
-    together = plain(s, np.column_stack([first, second]))
-    assert abs(together - plain(s, first) - given_first) < 1e-10
-
-
-@pytest.mark.slow
-@given(PAIRS)
-def test_symmetry_and_labels_do_not_matter(pairs):
+def test_plain_information_is_that_of_scikit_learn_and_obeys_its_laws(pairs, merged):
     s, r = np.array(pairs).T
     value = plain(s, r)
+    assert abs(value - mutual_info_score(s, r) / np.log(2)) < 1e-10
+    assert value > -1e-10
     assert abs(value - plain(r, s)) < 1e-10
     assert abs(value - plain(7 - 3 * s, np.array([4, 9, 0, -2, 5, 1])[r])) < 1e-10
     assert abs(plain(r, r) - entropy(r).value) < 1e-10
+    assert plain(s, np.array(merged)[r]) <= value + 1e-10
 
 
 @pytest.mark.parametrize("bias", sorted(SYMMETRIC))
@@ -160,39 +112,6 @@ def test_error_bar_is_the_brute_force_jackknife(bias):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
-@pytest.mark.parametrize("bias", ["plugin", *TRIALS_PER_RESPONSE])
-def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(bias, name):
-    channel = COUNTS if name == "counts" else WORDS[name]
-    n_s, n_r = channel.law.shape
-    if bias == "plugin" and n_r == 64:
-        pytest.skip("its regime starts at 800000 samples")
-    if bias == "shuffle" and not channel.letters:
-        pytest.skip("for words only")
-    trials = TRIALS_PER_RESPONSE.get(bias, 4 * ((n_s - 1) * (n_r - 1)) ** 2 / (n_s * n_r)) * n_r
-    tables = channel.tables(math.ceil(trials), 200, np.random.default_rng(0))
-    found = [
-        mutual_information(*channel.samples(table), bias=bias, n_shuffle=0, n_symbols=n_r) for table in tables
-    ]
-    assert all((e.warning is None) == (bias != "best-upper-bound") for e in found)
-    assert np.mean([abs(e.value - channel.information) <= 2 * e.se for e in found]) >= 0.9
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
-def test_null_p_values_are_uniform(bias):
-    """100 repeats: a distance of .2 from the uniform law is found."""
-    rng = np.random.default_rng(5)
-    n_shuffle, ps = 19, []
-    for seed in range(100):
-        s = rng.integers(0, 4, 60)
-        r = rng.binomial(1, 0.4, (60, 4)) if bias == "shuffle" else rng.poisson(6.0, 60)
-        estimate = mutual_information(s, r, bias=bias, n_shuffle=n_shuffle, n_symbols=40, seed=seed)
-        ps.append(estimate.p - rng.random() / (n_shuffle + 1))  # uniform on [0, 1], not on its twentieths
-    assert stats.kstest(ps, "uniform").pvalue > 1e-3
-
-
-@pytest.mark.slow
 def test_null_shuffles_labels_and_is_corrected_alike():
     s, r = symmetric(0.2).samples(symmetric(0.2).tables(100, 1, np.random.default_rng(6))[0])
     for bias in (*BIASES, "plugin"):
@@ -219,51 +138,6 @@ def test_shuffled_estimator_keeps_the_information_of_correlations():
     assert estimate.se_method == "jackknife over samples, with the spread of the shuffles"
 
 
-@pytest.mark.slow
-def test_shuffled_estimator_is_less_biased_where_trials_are_few():
-    channel = WORDS["words of 6 bins"]
-    tables = channel.tables(64, 60, np.random.default_rng(0))
-    mean = {
-        bias: np.mean([mutual_information(*channel.samples(t), bias=bias, n_shuffle=0).value for t in tables])
-        for bias in ("shuffle", "panzeri-treves")
-    }
-    assert abs(mean["shuffle"] - channel.information) < 0.03
-    assert mean["panzeri-treves"] - channel.information > 0.07
-
-
-@pytest.mark.slow
-def test_stochastic_resonance_of_one_unit():
-    """u is 0.4 or 0.8, theta 1: the noise at which a spike tells most, and spikes of the package at that noise."""
-
-    def known(sigma):
-        p = special.ndtr((np.array([0.4, 0.8]) - 1.0) / sigma)
-        return Channel(np.column_stack([1 - p, p])).information
-
-    sigmas = np.arange(0.2, 0.35, 1e-5)
-    values = np.array([known(s) for s in sigmas])
-    assert abs(values.max() - 0.094071) < 1e-6
-    assert abs(sigmas[values.argmax()] - 0.26837) < 1.5e-5
-    block = nsnn.simulate(
-        nsnn.NSNNNeuron(beta=0.0),
-        nsnn.EscapeNoise(nsnn.Gaussian(0.268)),
-        nsnn.Constant([0.4, 0.8]),
-        n_neurons=2,
-        trials=20,
-        duration=1 * second,
-        dt=1 * ms,
-        seed=8,
-        engine="numpy",
-    )
-    trains = as_trains(block)
-    spikes = np.zeros((20, 2, 1000), dtype=int)
-    trial, neuron = trains.train // 2, trains.neuron
-    spikes[trial, neuron, np.rint(trains.times * 1000).astype(int)] = 1
-    u = np.broadcast_to(np.arange(2)[:, None], spikes.shape)
-    estimate = mutual_information(u.ravel(), spikes.ravel(), n_shuffle=19)
-    assert abs(estimate.value - known(0.268)) < 4 * estimate.se
-    assert estimate.p == 0.05
-
-
 def suprathreshold(k, noise, n_bins):
     """Count of k units that fire where x + noise * xi > 0, given the bin of x ~ N(0, 1) in n_bins equiprobable ones."""
     inner = 41 if n_bins < 500 else 1
@@ -283,29 +157,6 @@ def test_suprathreshold_resonance():
         estimate = mutual_information(s, r, n_shuffle=19)
         assert abs(estimate.value - channel.information) < 4 * estimate.se
         assert estimate.p == 0.05
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("k", "noise"), [(1, 1.0), (8, 0.316)])
-def test_suprathreshold_resonance_of_simulated_spikes(k, noise):
-    """A new x in each step for k NSNN neurons without memory: what their count says of the bin of x."""
-    steps, n_bins = 10_000, 20
-    x = np.random.default_rng(12).normal(size=steps)
-    drive = neo.AnalogSignal(1.0 + x, units="dimensionless", sampling_period=1 * pq.ms)
-    block = nsnn.simulate(
-        nsnn.NSNNNeuron(beta=0.0, theta=1.0),
-        nsnn.EscapeNoise(nsnn.Gaussian(noise)),
-        nsnn.Recorded(drive),
-        n_neurons=k,
-        duration=steps * ms,
-        dt=1 * ms,
-        seed=3,
-        engine="numpy",
-    )
-    count = np.bincount(np.rint(as_trains(block).times * 1000).astype(int), minlength=steps)
-    inside = (special.ndtr(x) * n_bins).astype(int)
-    estimate = mutual_information(inside, count, n_shuffle=0)
-    assert abs(estimate.value - suprathreshold(k, noise, n_bins).information) < 4 * estimate.se
 
 
 def test_warning_names_the_numbers_and_the_cure():
@@ -358,9 +209,6 @@ def test_auto_gives_the_estimate_on_which_estimators_agree():
         assert middle.value == mutual_information(s, words, bias=middle.correction, n_shuffle=0).value
 
 
-# --- what an information cannot be ---
-
-
 def test_sparse_words_give_no_impossible_information():
     """Sparse words of 30 bins: the estimators are bits below zero, which they return as NaN with the cure."""
     rng = np.random.default_rng(0)
@@ -403,18 +251,6 @@ def test_information_is_at_most_that_of_the_stimuli():
     assert abs(nothing) < 1e-14  # a difference of two equal entropies, whose sums may be rounded differently
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n_s", [2, 8])
-def test_two_error_bars_hold_zero_information_of_two_by_few_responses(n_s):
-    """A jackknife alone is too small where the plug-in is small by chance: with two by two cells in a fifth of the tables."""
-    law = np.repeat([[0.4, 0.6]], n_s, axis=0)
-    tables = Channel(law).tables(40, 200, np.random.default_rng(3))
-    found = [mutual_information(*Channel(law).samples(t), n_shuffle=0) for t in tables]
-    assert all(e.warning is None for e in found)
-    held = np.mean([abs(e.value) <= 2 * e.se for e in found])
-    assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
-
-
 def honest(e, truth):
     """Whether what is said of the truth is so: within the bracket, or two error bars; no value says nothing."""
     if e.lower is not None:
@@ -423,11 +259,10 @@ def honest(e, truth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "informative"), [*zip(KINDS, [True, False] * 2, strict=True)])
 def test_what_auto_says_of_words_is_so(kind, informative):
     """Words of 6 to 10 bins, 20 to 50 trials: two error bars or the bracket hold the truth in nine of ten repeats."""
-    for n_s, letters, trials in ((2, 6, 50), (8, 6, 20), (4, 8, 20), (8, 10, 50)):
+    for n_s, letters, trials in ((2, 6, 50), (8, 6, 20), (4, 8, 20)):
         channel = words_of_kind(kind, n_s, letters, informative=informative)
         tables = channel.tables(trials, 20, np.random.default_rng(1))
         options = {"bias": "auto", "n_shuffle": 0, "n_symbols": 2**letters}
@@ -438,8 +273,10 @@ def test_what_auto_says_of_words_is_so(kind, informative):
         assert all(e.warning is not None for e in found if e.lower is not None)
 
 
-@pytest.mark.parametrize("bias", ["panzeri-treves", "nsb", "shuffle", "chao-shen", "grassberger"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("bias", "kind"),
+    [*zip(["panzeri-treves", "chao-shen", "nsb", "grassberger", "shuffle"], [*KINDS, KINDS[0]], strict=True)],
+)
 def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
     """Few words, many words, sparse words and none of information, where the estimator does not warn."""
     silent, held = 0, 0
@@ -457,15 +294,6 @@ def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
             held += e.warning is None and honest(e, channel.information)
     assert silent < 48  # it warns somewhere
     assert held >= 0.9 * silent - 3 * math.sqrt(0.9 * 0.1 * max(silent, 1))
-
-
-def test_inputs_stay_as_they_are():
-    s, r = np.repeat([0, 1], 20), np.random.default_rng(0).integers(0, 2, (40, 3))
-    before = s.copy(), r.copy()
-    for bias in (*BIASES, "shuffle"):
-        mutual_information(s, r, bias=bias, n_shuffle=3)
-    assert (s == before[0]).all()
-    assert (r == before[1]).all()
 
 
 @pytest.mark.parametrize("bias", [*BIASES, "shuffle"])

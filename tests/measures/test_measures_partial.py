@@ -1,16 +1,12 @@
 """Partial, intersection and transferred information against published values, brute force and a certificate of the minimum."""
 
 from itertools import product
-from time import process_time
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.optimize import minimize
-from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro.measures import (
     feature_information_transfer,
     intersection_information,
@@ -112,25 +108,6 @@ def test_the_certificate_holds_without_the_solver():
         assert union.gap[0] < 1e-8
 
 
-def test_the_minimum_of_binary_responses_is_that_of_a_direct_search():
-    """Two stimuli and binary responses leave two numbers free, which scipy searches."""
-    for t in tables((2, 2, 2), 6, seed=1, most=9) + 1:
-        p = t / t.sum()
-        move = np.array([[1, -1], [-1, 1]])
-
-        def information(x, p=p, move=move):
-            q = np.maximum(p + np.multiply.outer(x, move), 1e-300)
-            q_r, q_s = q.sum(0), q.sum((1, 2))
-            return float((q * np.log2(q / (q_r * q_s[:, None, None]))).sum())
-
-        low = np.maximum(-p[:, 0, 0], -p[:, 1, 1])
-        high = np.minimum(p[:, 0, 1], p[:, 1, 0])
-        direct = minimize(information, (low + high) / 2, bounds=list(zip(low, high, strict=True)), tol=1e-13)
-        found = union_information(p.sum(2)[None], p.sum(1)[None]).value[0]
-        assert abs(found - direct.fun) < 1e-6
-        assert found < direct.fun + 1e-8
-
-
 @pytest.mark.parametrize("measure", ["broja", "i_min", "mmi"])
 def test_sums_signs_and_exchange(measure):
     """Parts add up to informations of another function, none is negative, and exchanged responses exchange the unique parts."""
@@ -194,62 +171,6 @@ def test_the_error_is_the_spread_over_samples():
     assert found[0]["redundant"].se_method == "infinitesimal jackknife over trials"
 
 
-@pytest.mark.slow  # 20 s: three regimes of 100 sessions
-@pytest.mark.parametrize("n", [20, 50, 200])
-def test_two_errors_hold_the_truth_or_a_warning_says_why_not(n):
-    """Eight stimuli; responses tuned alike, tuned differently, and copies with errors: the parts without a warning."""
-    rng, x = np.random.default_rng(n), np.linspace(0, 1, 8)
-
-    def tuned(centre):
-        mean = 0.4 + 2 * np.exp(-((x - centre) ** 2) / 0.125)
-        p = np.exp(-mean[:, None]) * mean[:, None] ** np.arange(3) / [1, 1, 2]
-        return p / p.sum(1, keepdims=True)
-
-    copy = np.full((3, 3), 0.1) + 0.7 * np.eye(3)
-    laws = [
-        tuned(0.3)[:, :, None] * tuned(0.7)[:, None, :] / 8,
-        tuned(0.3)[:, :, None] * tuned(0.3)[:, None, :] / 8,
-        tuned(0.3)[:, :, None] * copy / 8,
-    ]
-    for law in laws:
-        truth, inside, quiet = decompose(law[None], "broja").values[0], [], []
-        for k in range(60):
-            parts = partial_information(*sample(rng, law, n), n_shuffle=0, seed=k)
-            inside.append(
-                [abs(parts[a].value - t) < 2 * parts[a].se for a, t in zip(NAMES, truth, strict=True)]
-            )
-            quiet.append([parts[a].warning is None for a in NAMES])
-        mostly = np.mean(quiet, axis=0) > 0.5  # a regime in which estimates come without a warning
-        assert (np.mean(inside, axis=0)[mostly] >= 0.9 - 2 * np.sqrt(0.09 / 60)).all()
-
-
-# --- tests by shuffling ---
-
-
-@pytest.mark.slow  # 5 s: 500 sessions
-def test_p_is_uniform_where_there_is_nothing():
-    """p is a multiple of 1/10, less a uniform part of that step. Choices follow the stimulus, but the response follows neither.
-
-    Unique parts and transfers are often 0, and shuffles that are 0 too count as reaching them: their p is too large, not too small.
-    """
-    rng, p = np.random.default_rng(8), []
-    for k in range(500):
-        s, r1, r2 = np.repeat([0, 1], 30), *rng.integers(0, 3, (2, 60))
-        parts = partial_information(s, r1, r2, bias="none", n_shuffle=9, seed=k)
-        choice = s ^ (rng.random(60) < 0.2)
-        shared = intersection_information(s, r1, choice, bias="none", n_shuffle=9, seed=k)
-        passed = feature_information_transfer(
-            s, r1, r2, rng.integers(0, 2, 60), bias="none", null="s", n_shuffle=9, seed=k
-        )
-        step = rng.random() / 10
-        p.append([e.p - step for e in (*parts.values(), shared, passed)])
-    table = np.array(p)
-    for column in table[:, [0, 3, 4]].T:
-        assert kstest(column, "uniform").pvalue > 0.001
-    assert (np.mean(table <= 0.1, axis=0) < 0.1 + 4 * np.sqrt(0.09 / 500)).all()
-    assert (np.mean(table <= 0.1, axis=0) > 0.1 - 4 * np.sqrt(0.09 / 500)).all()
-
-
 def test_shuffles_keep_what_their_name_says():
     """Within stimuli the pair margins stay, so parts by them do; within the other response its information stays."""
     s, r1, r2 = sample(np.random.default_rng(9), Z2, 150)
@@ -267,23 +188,6 @@ def test_shuffles_keep_what_their_name_says():
     assert null("r2")[:2].sum() == pytest.approx(plain[:2].sum(), abs=1e-9)
 
 
-def test_a_response_that_tells_nothing_is_redundant_by_bias_alone():
-    """Stimuli shuffled find that significant, the response shuffled does not: mean p of 30 sessions is 1/2."""
-    rng, p = np.random.default_rng(10), []
-    for k in range(30):
-        s = np.repeat(np.arange(4), 20)
-        r2 = rng.integers(0, 3, 80)
-        p.append(
-            [
-                partial_information(s, s, r2, bias="none", null=null, n_shuffle=19, seed=k)["redundant"].p
-                for null in ("s", "r2")
-            ]
-        )
-    error = np.sqrt(1 / 12 / 30)
-    assert np.mean(p, axis=0)[0] < 0.525 - 4 * error
-    assert abs(np.mean(p, axis=0)[1] - 0.525) < 4 * error
-
-
 def test_found_parts_are_significant_and_repeat_with_their_seed():
     s, r1, r2 = sample(np.random.default_rng(11), Z2, 300)
     parts = partial_information(s, r1, r2, n_shuffle=30)
@@ -295,21 +199,6 @@ def test_found_parts_are_significant_and_repeat_with_their_seed():
     plain = values(partial_information(s, r1, r2, **PLAIN))
     assert (values(subtracted) < plain).all()
     assert abs(values(subtracted) - plain).max() < 0.02
-
-
-def test_the_time_of_a_decomposition():
-    rng = np.random.default_rng(12)
-    s, r1, r2 = rng.integers(0, [8, 6, 6], (800, 3)).T
-    partial_information(s, r1, r2, **PLAIN)
-    times = []
-    for _ in range(4):
-        start = process_time()
-        partial_information(s, r1, r2, **PLAIN)
-        times.append(process_time() - start)
-    assert min(times) < 0.05
-
-
-# --- warnings and refusals ---
 
 
 def test_warnings_name_their_reason():
@@ -327,14 +216,6 @@ def test_warnings_name_their_reason():
     assert "both unique parts are within two errors of 0" in str(alike["redundant"].warning)
     assert "within two errors of 0, where estimates are skewed" in str(alike["unique_1"].warning)
     assert partial_information(*sample(rng, Z2, 400), n_shuffle=0)["redundant"].warning is None
-
-
-def test_texts_words_and_four_trials_are_taken():
-    parts = partial_information(list("abab"), [[0, 0], [0, 1], [1, 0], [1, 1]], list("xyyx"), n_shuffle=3)
-    assert all(np.isfinite(part.value) for part in parts.values())
-
-
-# --- intersection information ---
 
 
 def test_intersection_of_a_chain_and_of_two_readouts():
@@ -365,11 +246,6 @@ def test_intersection_on_samples():
         c = s ^ (rng.random(400) < 0.26)
         p.append(intersection_information(s, r, c, bias="none", null="r|s", n_shuffle=9, seed=k).p)
     assert abs(np.mean(p) - 0.55) < 4 * np.sqrt(1 / 12 / 20)
-    with pytest.raises(NsnnError, match="s, r and c have 400, 400 and 3 samples"):
-        intersection_information(s, r, c[:3])
-
-
-# --- feature-specific information transfer ---
 
 
 def least_by_loops(target, sources):
@@ -424,5 +300,3 @@ def test_transfer_needs_the_stimulus_and_a_link():
     link = feature_information_transfer(s, noise, noise, past, null="x_past|s", n_shuffle=30)
     assert link.p is not None
     assert link.p <= (of_noise.p or 0)
-    with pytest.raises(NsnnError, match="null = 'y'"):
-        feature_information_transfer(s, x, x, past, null="y")

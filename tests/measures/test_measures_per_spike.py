@@ -1,25 +1,18 @@
 """Information per spike against Poisson neurons whose rate is known: exact sums over bins, and quadrature."""
 
-import warnings
 from typing import Any
 
-import neo
 import numpy as np
 import pytest
 import quantities as pq
+from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.integrate import quad
-from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import SilentNeuronWarning, information_per_spike, skaggs_information
 
 BIN, N_BINS = 0.02, 25
 WINDOW: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": BIN * N_BINS * pq.s}
-
-
-def z_of_mean(values, expected):
-    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def trains_of(counts, width=BIN):
@@ -37,9 +30,6 @@ def sine_counts(rng, n_trials=40, mean=1.0, depth=0.8):
 def bits(p, o):
     """Relative entropy by a loop."""
     return sum(a * np.log2(a / b) for a, b in zip(p, o, strict=True) if a > 0)
-
-
-# --- Brenner ---
 
 
 def test_plug_in_equals_a_loop_over_bins():
@@ -75,10 +65,10 @@ def test_corrections_and_errors_equal_leaving_trials_out_by_hand(bias):
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [0.0, 0.8])
 def test_sinusoidal_poisson_neuron(depth):
-    """Mean over 150 repeats against the exact sum over bins; without a correction it lies far above."""
+    """Mean over 100 repeats against the exact sum over bins; without a correction it lies far above."""
     rng = np.random.default_rng(2)
     values: dict[str, list[float]] = {"none": [], "poisson": [], "jackknife": []}
-    for _ in range(150):
+    for _ in range(100):
         counts, p = sine_counts(rng, n_trials=20, mean=1.0, depth=depth)
         for bias, found in values.items():
             found.append(information_per_spike(trains_of(counts), bias=bias, n_shuffle=0, **WINDOW).value)
@@ -88,48 +78,13 @@ def test_sinusoidal_poisson_neuron(depth):
     assert z_of_mean(values["none"], truth) > 8
 
 
-def test_bins_lower_the_information_as_the_docstring_says():
-    """Exact sums over bins against quadrature of the rate, and the stated loss bin^2/24 <r'^2/r>/(rbar ln 2)."""
-
-    def density(t):
-        return 1 + 0.8 * np.sin(2 * np.pi * t)
-
-    whole = quad(lambda t: density(t) * np.log2(density(t)), 0, 1, epsabs=1e-12)[0]
-    slope = quad(lambda t: (1.6 * np.pi * np.cos(2 * np.pi * t)) ** 2 / density(t), 0, 1)[0]
-    for n_bins in (50, 100):
-        edges = np.linspace(0, 1, n_bins + 1)
-        p = np.diff(edges - 0.8 * np.cos(2 * np.pi * edges) / (2 * np.pi))
-        loss = whole - bits(p, np.full(n_bins, 1 / n_bins))
-        assert_allclose(loss, slope / n_bins**2 / 24 / np.log(2), rtol=0.01)
-
-
-@pytest.mark.slow
-def test_regular_trains_need_the_jackknife():
-    """Four spikes per trial, one in each quarter of two bins: 4 degrees of freedom where Poisson trains have 7.
-
-    Truth is 0; the Poisson correction takes off 7/(2 N ln 2), too much by 3/7 of it.
-    """
-    rng = np.random.default_rng(3)
-    found: dict[str, list[float]] = {"poisson": [], "jackknife": []}
-    window: dict[str, Any] = {"bin_width": BIN * pq.s, "t_start": 0 * pq.s, "t_stop": 8 * BIN * pq.s}
-    for _ in range(300):
-        counts = np.zeros((15, 8), dtype=int)
-        for quarter in range(4):
-            counts[np.arange(15), 2 * quarter + rng.integers(2, size=15)] = 1
-        for bias, values in found.items():
-            values.append(information_per_spike(trains_of(counts), bias=bias, n_shuffle=0, **window).value)
-    assert abs(z_of_mean(found["jackknife"], 0.0)) < 4
-    assert abs(z_of_mean(found["poisson"], -3 / (2 * 60 * np.log(2)))) < 4
-    assert abs(z_of_mean(found["poisson"], 0.0)) > 4
-
-
 @pytest.mark.slow
 def test_two_errors_cover_the_truth():
     """Regime: 40 trials, 1 spike per bin and trial or 1/8 (5 per bin in all)."""
     rng = np.random.default_rng(4)
     for mean in (1.0, 0.125):
         inside = []
-        for _ in range(200):
+        for _ in range(100):
             counts, p = sine_counts(rng, mean=mean)
             e = information_per_spike(trains_of(counts), n_shuffle=0, **WINDOW)
             inside.append(abs(e.value - bits(p, np.full(N_BINS, 1 / N_BINS))) < 2 * e.se)
@@ -176,25 +131,12 @@ def test_warnings_name_sparse_bins_few_trials_and_the_mean_of_shuffles():
     assert plenty.warning is None
 
 
-@pytest.mark.slow
-def test_p_is_uniform_without_modulation():
-    """200 repeats."""
-    rng = np.random.default_rng(5)
-    p = []
-    for k in range(200):
-        counts, _ = sine_counts(rng, n_trials=8, mean=0.7, depth=0.0)
-        p.append(information_per_spike(trains_of(counts), n_shuffle=49, seed=k, **WINDOW).p)
-    assert kstest(p, "uniform").pvalue > 0.001
-    assert np.mean(p) < 0.6
-
-
 def test_shuffles_find_a_modulation_and_repeat_with_their_seed():
     counts, _ = sine_counts(np.random.default_rng(6), n_trials=20)
     e = information_per_spike(trains_of(counts), n_shuffle=50, **WINDOW)
     assert e.p == 1 / 51
     assert e.null_mean is not None
     assert abs(e.null_mean) < 0.1 * e.value
-    assert information_per_spike(trains_of(counts), n_shuffle=50, **WINDOW) == e
     assert information_per_spike(trains_of(counts), n_shuffle=50, seed=1, **WINDOW).null_mean != e.null_mean
 
 
@@ -215,7 +157,7 @@ def test_block_and_alignment():
     )
 
 
-def test_few_spikes_one_trial_no_spike():
+def test_few_spikes_and_one_trial():
     rng = np.random.default_rng(7)
     few = information_per_spike(trains_of(rng.poisson(0.02, (10, N_BINS))), n_shuffle=0, **WINDOW)
     assert "too few for the correction" in str(few.warning)
@@ -223,22 +165,6 @@ def test_few_spikes_one_trial_no_spike():
     assert np.isnan(one.se)
     assert one.correction == "none"
     assert "one part only" in str(one.warning)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        silent = information_per_spike([[], []], **WINDOW)
-    assert [w.category for w in caught] == [SilentNeuronWarning]
-    assert np.isnan(silent.value)
-    assert silent.warning == "no spikes"
-
-
-def test_trials_of_unequal_length_need_a_window():
-    trains = [neo.SpikeTrain([0.1], units="s", t_stop=stop) for stop in (1.0, 1.5)]
-    with pytest.raises(NsnnError, match=r"trials last from 1.0 to 1.5 s"):
-        information_per_spike(trains, bin_width=100 * pq.ms)
-    assert information_per_spike(trains, bin_width=100 * pq.ms, t_stop=1 * pq.s, n_shuffle=0).n == 2
-
-
-# --- Skaggs ---
 
 
 def place_cell(rng, n=20_000, n_places=10, peak=0.6):
@@ -280,7 +206,7 @@ def test_poisson_place_field():
     p = occupancy * rate / (occupancy @ rate)
     truth = bits(p, occupancy)
     values, covered, plain = [], [], []
-    for _ in range(200):
+    for _ in range(100):
         counts = rng.poisson(rate[position])
         e = skaggs_information(counts, position, n_shuffle=0)
         values.append(e.value)
@@ -291,24 +217,12 @@ def test_poisson_place_field():
     assert np.mean(covered) >= 0.9
 
 
-@pytest.mark.slow
-def test_skaggs_p_is_uniform_without_a_field():
-    """200 repeats."""
-    rng = np.random.default_rng(11)
-    p = []
-    for k in range(200):
-        position = np.cumsum(rng.random(600) < 0.2) % 6
-        p.append(skaggs_information(rng.poisson(0.3, 600), position, n_shuffle=99, seed=k).p)
-    assert kstest(p, "uniform").pvalue > 0.001
-
-
 def test_skaggs_finds_a_field():
     counts, position, _ = place_cell(np.random.default_rng(12))
     e = skaggs_information(counts, position, n_shuffle=50, min_shift=500)
     assert e.p == 1 / 51
     assert e.null_mean is not None
     assert abs(e.null_mean) < 0.05 * e.value
-    assert skaggs_information(counts, position, n_shuffle=50, min_shift=500) == e
     # labels are names: which number a place has does not matter
     assert_array_equal(
         skaggs_information(counts, 7 * position - 3, n_shuffle=50, min_shift=500).value, e.value

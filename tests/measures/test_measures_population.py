@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import neo
 import numpy as np
 import pytest
 import quantities as pq
 
-from nsnn_neuro import NsnnError, measures, tabulate, to_block
+from nsnn_neuro import measures, tabulate, to_block
 from nsnn_neuro.measures import SilentNeuronWarning
-
-# --- population coupling --------------------------------------------------------------------------------------------
 
 
 def test_coupling_by_its_definition() -> None:
@@ -64,20 +61,6 @@ def test_coupling_by_gains_of_trials_is_unbiased_but_for_its_ratio() -> None:
         assert abs(z) < 4, bias
 
 
-@pytest.mark.slow
-def test_coupling_is_zero_for_independent_neurons_and_its_jackknife_covers() -> None:
-    """40 Blocks of 6 neurons and 12 trials."""
-    inside, z = [], []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        trials = [[np.sort(rng.uniform(0, 2, rng.poisson(40))) for _ in range(6)] for _ in range(12)]
-        table = tabulate(to_block(trials, t_stop=2 * pq.s), measures.population_coupling)
-        inside.append(np.abs(table["value"]) <= 2 * table["se"])
-        z.append(table["value"].mean())
-    assert np.mean(inside) > 0.9
-    assert abs(np.mean(z) / np.std(z) * np.sqrt(40)) < 4
-
-
 def test_two_trials_have_a_coupling_without_an_error() -> None:
     """Without one of two trials there are no other trials for the mean; over all trials, bias=None, there is one."""
     trains = [np.sort(np.random.default_rng(k).uniform(0, 2, 40)) for k in range(6)]
@@ -86,24 +69,6 @@ def test_two_trials_have_a_coupling_without_an_error() -> None:
     assert table["value"].notna().all()
     assert table["se"].isna().tolist() == [True] * 3 + [False] * 3
     assert tabulate(block, partial(measures.population_coupling, bias=None))["se"].notna().all()
-
-
-def test_shared_fluctuations_couple() -> None:
-    rng = np.random.default_rng(1)
-    trials = []
-    for _ in range(10):
-        gain = np.repeat(np.clip(1 + 0.8 * rng.normal(size=10), 0, None), 200)
-        trains = [
-            np.flatnonzero(rng.uniform(size=2000) < 0.02 * (gain if j < 3 else 1)) / 1000 + 0.0005
-            for j in range(6)
-        ]
-        trials.append(trains)
-    value = measures.population_coupling(to_block(trials, t_stop=2 * pq.s), sigma=30 * pq.ms)
-    assert value[:3].min() > 8
-    assert np.abs(value[3:]).max() < 6
-
-
-# --- sparseness -----------------------------------------------------------------------------------------------------
 
 
 def test_sparseness_of_known_responses() -> None:
@@ -121,19 +86,6 @@ def test_sparseness_of_known_responses() -> None:
     assert measures.sparseness(drawn, form="treves-rolls")[0] == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize(
-    ("rates", "message"),
-    [([1.0, 2.0], "rates has shape"), ([[1.0, 2.0]], "at least two stimuli"), ([[1.0], [-1.0]], "rates holds -1.0"),
-     ([[1.0], [np.nan]], "rates holds nan")],
-)  # fmt: skip
-def test_sparseness_refuses(rates: Any, message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        measures.sparseness(rates)
-
-
-# --- bursts ---------------------------------------------------------------------------------------------------------
-
-
 def test_burst_index_of_poisson_trains_and_its_error() -> None:
     """1 - exp(-r limit), 200 neurons; the jackknife over trials covers."""
     rng = np.random.default_rng(2)
@@ -147,9 +99,6 @@ def test_burst_index_of_poisson_trains_and_its_error() -> None:
     assert measures.burst_index(to_block([[[0.1, 0.106]]], t_stop=1 * pq.s)).tolist() == [
         0.0
     ]  # not shorter than the limit
-
-
-# --- timescale ------------------------------------------------------------------------------------------------------
 
 
 def modulated(
@@ -198,11 +147,11 @@ def test_the_fit_is_the_least_squares_fit() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("offset", "level"), [(True, 0.0), (True, 0.3), (False, 0.0)])
+@pytest.mark.parametrize(("offset", "level"), [(True, 0.3), (False, 0.0)])
 def test_tau_is_right_and_its_error_covers(offset: bool, level: float) -> None:
-    """200 neurons of tau = 100 ms, 200 trials of 1.5 s."""
+    """100 neurons of tau = 100 ms, 200 trials of 1.5 s."""
     tau, se = [], []
-    for seed in range(10):
+    for seed in range(5):
         data = modulated(10 + seed, 0.1, 200, 20, level)
         result = measures.intrinsic_timescale(data, offset=offset, n_resample=100, max_lag=0.5 * pq.s)
         tau.append(result.tau)
@@ -232,21 +181,9 @@ def test_a_lag_beyond_the_trials_is_cut_with_a_warning() -> None:
     np.testing.assert_allclose(result.lags, 0.07 * np.arange(1, 21))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"max_lag": 0.1 * pq.s}, "max_lag = .*expected at least four"), ({"bin_width": 2 * pq.s}, "bin_width"),
-     ({"offset": 1}, "offset = 1"), ({"n_resample": -1}, "n_resample = -1")],
-)  # fmt: skip
-def test_timescale_refuses(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(NsnnError, match=message):
-        measures.intrinsic_timescale(modulated(0, 0.1, 12, 1), **options)
-    with pytest.raises(NsnnError, match="at least ten trials"):
-        measures.intrinsic_timescale(modulated(0, 0.1, 9, 1))
-
-
 @pytest.mark.slow
 def test_coupling_error_covers_under_a_gain_that_trials_share() -> None:
-    """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v. 60 Blocks of 4 neurons and 30 trials.
+    """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v; 60 Blocks of 4 neurons, 30 trials.
 
     The means mu_j are of the same trials: held fixed in the jackknife, the standard error would be twice too large.
     """
@@ -256,10 +193,8 @@ def test_coupling_error_covers_under_a_gain_that_trials_share() -> None:
         gains = rng.gamma(10, 0.1, 30)
         trials = [[np.sort(rng.uniform(0, 1, rng.poisson(20 * gain))) for _ in range(4)] for gain in gains]
         table = tabulate(to_block(trials, t_stop=1 * pq.s), measures.population_coupling)
-        values.append(table["value"].mean())
+        values.append((table["value"].mean(), (np.abs(table["value"] - 6.0) <= 2 * table["se"]).mean()))
         errors.append(table["se"].mean())
-        one = np.abs(table["value"] - 6.0) <= 2 * table["se"]
-        values[-1], errors[-1] = (values[-1], one.mean()), errors[-1]
     means, covered = np.array(values).T
     assert 0.75 < np.mean(errors) / means.std() < 1.35
     assert 0.85 < covered.mean() < 0.985

@@ -103,15 +103,6 @@ def test_perfect_calibration_leaves_the_bias_that_is_told(n):
     assert all("perfect calibration would give half" in e.warning for e in found)
 
 
-def test_the_error_of_calibrated_guesses_falls_as_one_over_sqrt_n():
-    rng = np.random.default_rng(5)
-    mean = [
-        np.mean([calibration_error(*calibrated(rng, n), n_shuffle=0).value for _ in range(60)])
-        for n in (100, 10_000)
-    ]
-    assert 8 < mean[0] / mean[1] < 12
-
-
 def test_overconfidence_is_found_with_its_error_bar():
     """Right with c - .2, c from .7 to .95, so the ECE is .2 and linear in the sample; se against the spread over samples."""
     rng = np.random.default_rng(6)
@@ -152,9 +143,6 @@ def test_the_curves_error_bars():
     assert_allclose(curve.se, np.sqrt(0.9 * 0.1 / 8))  # 9 of 10
 
 
-# ------------------------------------------------------------------------------------------------------------- selective
-
-
 def test_with_all_errors_last_by_hand():
     """7 of 10 right and more confident: 1 up to 7 / 10, then 7 / k."""
     c = np.linspace(0.99, 0.6, 10)
@@ -167,13 +155,6 @@ def test_with_all_errors_last_by_hand():
     assert_allclose(curve.se[0], np.sqrt(2 / 3 * 1 / 3))
     worst = selective_accuracy(p, y[::-1])
     assert_allclose(worst.accuracy, [0, 0, 0, *((k - 3) / k for k in range(4, 11))])
-
-
-def test_the_area_with_all_errors_last_for_many():
-    """a (1 - ln a)."""
-    c = np.linspace(0.99, 0.51, 10**5)
-    curve = selective_accuracy(np.column_stack([c, 1 - c]), (np.arange(10**5) >= 6 * 10**4).astype(int))
-    assert_allclose(curve.area, 0.6 * (1 - np.log(0.6)), rtol=1e-4)
 
 
 def test_equal_confidences_are_averaged_over_their_order():
@@ -201,9 +182,6 @@ def test_coverage_takes_that_many(coverage, counts):
     assert_allclose(curve.coverage, np.array(counts) / 10)
     assert_allclose(curve.accuracy, [np.mean(y[:k] == 0) for k in counts])
     assert curve.area == selective_accuracy(p, y).area
-
-
-# ------------------------------------------------------------------------------------------------------------- Brier
 
 
 def test_brier_is_scikit_learns():

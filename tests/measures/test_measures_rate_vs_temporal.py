@@ -2,15 +2,14 @@
 
 from typing import Any
 
-import neo
 import numpy as np
 import pytest
 import quantities as pq
+from helpers.channels import Channel
+from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose
-from scipy.stats import binom, norm
 
-import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import (
     as_repeats,
     latency_symbols,
@@ -30,24 +29,12 @@ def block_of(trials):
 
 
 def exact_information(conditional):
-    """I(S; R) of P(r | s) with equiprobable stimuli, by loops."""
-    conditional = np.asarray(conditional)
-    total = 0.0
-    for row in conditional:
-        for p, mean in zip(row, conditional.mean(axis=0), strict=True):
-            total += p * np.log2(p / mean) / len(conditional) if p > 0 else 0.0
-    return total
-
-
-def z_of_mean(values, expected):
-    return (np.mean(values) - expected) / (np.std(values, ddof=1) / np.sqrt(len(values)))
+    """I(S; R) of P(r | s) with equiprobable stimuli."""
+    return Channel(np.asarray(conditional)).information
 
 
 def by_code(table, code, column="raw"):
     return table.loc[table["code"] == code, column].to_numpy()
-
-
-# --- the table ---
 
 
 def test_rows_are_the_measures_of_words_counts_and_latencies():
@@ -111,44 +98,6 @@ def test_neuron_and_alignment():
     assert_allclose(other["raw"], 0, atol=1e-12)
 
 
-# --- codes of known information ---
-
-
-def spikes_by_rate(rng, p, n=8):
-    """Binomial count, times uniform: given the count, times tell nothing."""
-    return np.sort(rng.uniform(0, WINDOW, rng.binomial(n, p)))
-
-
-def latency_given(p, width, n=8):
-    """P(bin of the first of Binomial(n, p) uniform spikes), silence last, from the count's own law."""
-    edges = np.arange(0, WINDOW + width / 2, width) / WINDOW
-    beyond = [sum(binom.pmf(k, n, p) * (1 - min(e, 1)) ** k for k in range(n + 1)) for e in edges]
-    return np.append(-np.diff(beyond), binom.pmf(0, n, p))
-
-
-@pytest.mark.slow
-def test_pure_rate_code():
-    """Words hold what the count holds, at any resolution; latencies less: means over 40 sessions, exact sums."""
-    rng, p = np.random.default_rng(2), [0.1, 0.5]
-    stimulus = np.repeat([0, 1], 400)
-    more: dict[str, Any] = {"resolutions": [25, 50, 100] * pq.ms, "n_shuffle": 0}
-    tables = [
-        rate_vs_temporal(stimulus, block_of([spikes_by_rate(rng, p[s]) for s in stimulus]), **more)
-        for _ in range(40)
-    ]
-    counts = exact_information([binom.pmf(np.arange(9), 8, q) for q in p])
-    exact = [counts, *(exact_information([latency_given(q, w) for q in p]) for w in (0.025, 0.05, 0.1))]
-    exact += [counts] * 3
-    found = np.array([t["raw"].to_numpy() for t in tables])
-    for k in (0, 1, 2, 3, 5, 6):  # count, latencies, words of 50 and 100 ms
-        assert abs(z_of_mean(found[:, k], exact[k])) < 4, k
-    assert (np.diff(exact[1:4]) < 0).all()  # finer latencies tell more, all less than the count
-    assert exact[1] < counts
-    # words of 25 ms take a few hundred symbols: the bias that is left is told
-    warned = [t.loc[(t["code"] == "words") & (t["resolution"] < 0.03), "warning"].iloc[0] for t in tables]
-    assert all("may be biased" in w for w in warned)
-
-
 def jittered_spike(rng, s):
     """One spike in the 20 ms from 10 + 15 s ms on, which overlap: the count is 1 whatever the stimulus."""
     return [rng.uniform(0.010 + 0.015 * s, 0.030 + 0.015 * s)]
@@ -183,74 +132,6 @@ def test_pure_timing_code():
         assert_allclose(found[:, 4], 0, atol=1e-12)
     assert_allclose([by_code(t, "count") for t in tables], 0, atol=1e-12)
     assert_allclose(by_code(tables[0], "words", "over_count"), by_code(tables[0], "words"), atol=1e-12)
-
-
-def simulated(stimuli, trials):
-    """A stochastic neuron without memory: independent spikes of probability F(I - 1) in steps of 1 ms, 20 ms long."""
-    neuron, noise = nsnn.NSNNNeuron(beta=0.0), nsnn.EscapeNoise(nsnn.Gaussian(0.2))
-    block, labels = neo.Block(), []
-    for label, stimulus in enumerate(stimuli):
-        more: dict[str, Any] = {"dt": 1 * pq.ms, "seed": 5 + label, "engine": "numpy"}
-        one = nsnn.simulate(neuron, noise, stimulus, trials=trials, duration=20 * pq.ms, **more)
-        block.segments += list(one.segments)
-        labels += [label] * trials
-    return block, labels
-
-
-def geometric(p, active, width):
-    """P(bin of the first spike), silence last, of independent steps that are active or not."""
-    first, alive = np.zeros(20), 1.0
-    for k in range(20):
-        first[k] = alive * p * active[k]
-        alive *= 1 - p * active[k]
-    return np.append(first.reshape(-1, width).sum(axis=1), alive)
-
-
-def word_law(p, active, width):
-    """P(word) of counts in bins, the product of binomial laws."""
-    steps = np.reshape(active, (-1, width)).sum(axis=1)
-    law = np.ones(1)
-    for n in steps:
-        law = np.multiply.outer(law, binom.pmf(np.arange(width + 1), n, p)).ravel()
-    return law
-
-
-def within_four_errors(table, exact):
-    z = (table["raw"] - exact) / table["se"]
-    assert (table["se"] > 0).all()
-    assert (np.abs(z) < 4).all(), z.tolist()
-
-
-def test_simulated_rate_code():
-    """Two constant currents: the count is binomial, words tell as much as it, latencies less."""
-    block, labels = simulated([nsnn.Constant(0.75), nsnn.Constant(0.9)], trials=600)
-    p, active = norm.cdf([-0.25 / 0.2, -0.1 / 0.2]), np.ones(20)
-    table = rate_vs_temporal(labels, block, resolutions=[5, 10, 20] * pq.ms, n_shuffle=0)
-    count = exact_information([binom.pmf(np.arange(21), 20, q) for q in p])
-    latency = [exact_information([geometric(q, active, w) for q in p]) for w in (5, 10, 20)]
-    assert_allclose(
-        [exact_information([word_law(q, active, w) for q in p]) for w in (5, 10)], count, rtol=1e-9
-    )
-    assert latency[0] < 0.7 * count
-    keep = ~((table["code"] == "words") & (table["resolution"] < 0.006))  # hundreds of words: warned
-    assert table.loc[~keep, "warning"].str.contains("may be biased").all()
-    within_four_errors(table[keep], np.array([count, *latency, count, count]))
-
-
-@pytest.mark.slow
-def test_simulated_timing_code():
-    """The same current from 2 or from 10 ms on, 8 ms long: counts of one law, different times."""
-    steps = [nsnn.Step(1.0, 2 * pq.ms, 10 * pq.ms), nsnn.Step(1.0, 6 * pq.ms, 14 * pq.ms)]
-    block, labels = simulated(steps, trials=600)
-    active = [(np.arange(20) >= on) & (np.arange(20) < on + 8) for on in (2, 6)]
-    table = rate_vs_temporal(labels, block, resolutions=[5, 10] * pq.ms, n_shuffle=99)
-    latency = [exact_information([geometric(0.5, a, w) for a in active]) for w in (5, 10)]
-    patterns = [exact_information([word_law(0.5, a, w) for a in active]) for w in (5, 10)]
-    assert patterns[0] > latency[0] > 0.5
-    within_four_errors(table[1:], np.array([*latency, *patterns]))
-    assert table["p"].iloc[0] > 0.05
-    assert abs(table["raw"].iloc[0]) < 0.01
-    assert (table["p"].iloc[1:] == 0.01).all()
 
 
 def test_gain_is_the_information_of_times_given_the_count():
@@ -323,7 +204,3 @@ def test_default_resolutions_are_those_that_divide_the_window():
     block = to_block([[[0.011 + 0.02 * s]] for s in stimulus], t_stop=60 * pq.ms)
     table = rate_vs_temporal(stimulus, block, n_shuffle=0, bias="plugin")
     assert table["resolution"].round(6).tolist() == [0.06, *[0.001, 0.002, 0.005, 0.01] * 2]
-    with pytest.raises(NsnnError, match=r"doesn't divide the window of 0\.06 s"):
-        rate_vs_temporal(stimulus, block, resolutions=[1, 50] * pq.ms)
-    with pytest.raises(NsnnError, match=r"none of the default ones, .* divides the window of 0\.0335 s"):
-        rate_vs_temporal(stimulus, block, t_stop=33.5 * pq.ms)

@@ -23,17 +23,6 @@ from nsnn_neuro.measures.entropies.information_tables import information_of_tabl
 from nsnn_neuro.measures.entropies.symbols import as_symbols
 from nsnn_neuro.measures.information.predictive_bound import predictive_bound
 
-PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
-
-
-@given(PAIRS)
-def test_plugin_information_of_a_table_is_that_of_its_samples(pairs):
-    s, r = np.array(pairs).T
-    value = mutual_information(s, r, bias="plugin", n_shuffle=0).value
-    table = contingency(*(np.unique(x, return_inverse=True)[1] for x in (s, r)), len(set(s)), len(set(r)))
-    assert abs(information(table) - value) < 1e-10
-
-
 WORDS = {"words of 4 bins": binary_words(4, 4, 0.05, 0.5), "words of 6 bins": binary_words(8, 6, 0.05, 0.5)}
 
 
@@ -56,7 +45,7 @@ def test_panzeri_treves_subtracts_its_bias():
     assert abs(default.value - (information(table[0]) - panzeri_treves_bias(table[0]))) < 1e-12
 
 
-@pytest.mark.parametrize("name", ["words of 4 bins", "words of 6 bins", "counts"])
+@pytest.mark.parametrize("name", ["words of 4 bins", "counts"])
 def test_panzeri_treves_at_four_trials_per_response(name):
     channel = COUNTS if name == "counts" else WORDS[name]
     n_s, n_r = channel.law.shape
@@ -86,8 +75,7 @@ def test_zero_spread_is_that_of_permuted_stimuli():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("informative", [True, False], ids=["informative", "zero information"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "informative"), [*zip(KINDS, [True, False] * 2, strict=True)])
 def test_bound_by_prediction_is_below_the_information(kind, informative):
     """And not trivially so: above half of the information of words of 8 bins with 50 trials."""
     channel = words_of_kind(kind, 4, 8, informative=informative)
@@ -143,24 +131,6 @@ def pilot_of(channel, n, seed):
     return channel.samples(table)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(CHANNELS))
-def test_estimates_spread_by_the_precision_at_the_planned_number(name):
-    channel = CHANNELS[name]
-    n_s, n_r = channel.law.shape
-    # of one pilot the error bar itself is uncertain: the mean number over pilots is what is tested
-    plans = [plan_trials(pilot_of(channel, 1200, seed), precision=0.02) for seed in range(40)]
-    numbers = np.array([int(p) for p in plans])
-    n = round(numbers.mean())
-    tables = np.random.default_rng(1).multinomial(n, (channel.law / n_s).ravel(), size=1000)
-    values = information_of_tables(tables.reshape(-1, n_s, n_r), "panzeri-treves", np.float64(n_r))
-    sd = values.std()
-    uncertain = 0.02 * np.hypot(0.5 * numbers.std() / numbers.mean() / np.sqrt(40), 1 / np.sqrt(2000))
-    assert abs(sd - 0.02) < 4 * uncertain
-    assert abs(values.mean() - channel.information) < 0.02
-    assert numbers.std() / numbers.mean() < 0.25
-
-
 def needed(channel, precision):
     """Trials after which the root mean squared error of Panzeri and Treves' estimate over 400 repeats is the precision."""
     n_s, n_r = channel.law.shape
@@ -182,13 +152,7 @@ def needed(channel, precision):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision", "pilot"),
-    [
-        ("words", 0.05, 100),
-        ("words", 0.02, 100),
-        ("words", 0.02, 50),
-        ("counts", 0.02, 100),
-        ("counts", 0.05, 200),
-    ],
+    [("words", 0.05, 100), ("words", 0.02, 50), ("counts", 0.02, 100)],
 )
 def test_short_pilots_ask_for_about_the_trials_that_are_needed(name, precision, pilot):
     """Their jackknife counts the spread at zero information twice: with its square root law 1.5 to 2.7 times as many."""

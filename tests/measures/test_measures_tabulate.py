@@ -1,24 +1,20 @@
 """The table: every number against a slow loop, the jackknife against leaving trials out by hand."""
 
-import time
 import warnings
 from functools import partial
 
 import neo
 import numpy as np
-import pandas as pd
 import pytest
 import quantities as pq
-from matplotlib.figure import Figure
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import NsnnError, load, plotting, save, tabulate, to_block
+from nsnn_neuro import load, save, tabulate, to_block
 from nsnn_neuro.measures import (
     Estimate,
     cv,
     cv2,
-    fano_curve,
     fano_factor,
     firing_rate,
     lv,
@@ -27,7 +23,6 @@ from nsnn_neuro.measures import (
     response_statistics,
     serial_correlation,
 )
-from nsnn_neuro.perturb import delete_spikes
 
 COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
 
@@ -71,15 +66,6 @@ def test_jackknife_equals_leaving_each_trial_out(function):
     assert_allclose(table["value"], function(make_block(trials)), rtol=1e-12)
     assert_allclose(table["se"], se, rtol=1e-8)
     assert (table["n"] == 6).all()
-
-
-def test_rate_error_is_the_textbook_one():
-    """For a mean over equal trials the jackknife is SD / sqrt(n)."""
-    trials = random_trials(2)
-    counts = np.array([[t.size for t in trial] for trial in trials])
-    table = tabulate(make_block(trials), [firing_rate])
-    assert_allclose(table["value"], counts.mean(axis=0), rtol=1e-12)
-    assert_allclose(table["se"], counts.std(axis=0, ddof=1) / np.sqrt(6), rtol=1e-12)
 
 
 @pytest.mark.parametrize("objects", [False, True])
@@ -181,102 +167,9 @@ def test_numbers_and_estimates():
         assert_array_equal(table["population"][:2], ["", ""])
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda b: tabulate(b, [cv], by="trial"), "by = 'trial'"),
-        (lambda b: tabulate(3, [cv]), "blocks = int object"),
-        (lambda b: tabulate([], [cv]), "blocks is empty"),
-        (lambda b: tabulate([b, 3], [cv]), "expected a neo.Block"),
-        (lambda b: tabulate(b, []), r"measures = \[\]"),
-        (lambda b: tabulate(b, ["cv"]), r"measures = \['cv'\].*not their names"),
-        (lambda b: tabulate(b, [cv, partial(cv)]), "equal names"),
-        (lambda b: tabulate(b, {"two": lambda b: np.ones((2, 2))}), r"measure two returned shape \(2, 2\)"),
-        (
-            lambda b: tabulate(b, partial(fano_curve, windows=[10, 20] * pq.ms)),
-            "measure fano_curve returned a tuple.*a measure for each of its points",
-        ),
-        (lambda b: tabulate(b, {"object": lambda b: b}), "measure object returned a Block"),
-        (
-            lambda b: tabulate(b, {"nothing": lambda b: None}),
-            r"measure nothing returned None: expected \(4,\), a number",
-        ),
-        (lambda b: tabulate(b, {"text": lambda b: "3"}), "measure text returned '3'"),
-        (
-            lambda b: tabulate(b, {"gap": lambda b: [1.0, None, 2.0, 3.0]}),
-            r"measure gap returned \[1.0, None",
-        ),
-        (lambda b: tabulate(b, {1: cv, "1": cv2}), "equal names, .'1', '1'"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(call, message):
-    with pytest.raises(NsnnError, match=message):
-        call(make_block(random_trials(7)))
-
-
-def test_population_sizes_must_add_up():
-    block = make_block(random_trials(8), populations=[{"name": "e", "size": 3}])
-    with pytest.raises(NsnnError, match="don't add up to 4 neurons"):
-        tabulate(block, [cv])
-
-
-def test_table_is_tidy_for_pandas():
-    blocks = {rate: make_block(random_trials(9, rate=rate)) for rate in (10.0, 40.0)}
-    table = tabulate(blocks, [firing_rate], by="population")
-    assert isinstance(table, pd.DataFrame)
-    means = table.groupby("block")["value"].mean()
-    assert means[40.0] > means[10.0]
-
-
-@pytest.mark.slow
-def test_the_standard_table_of_1e5_trains_takes_seconds():
-    """1,000 neurons, 100 trials, 10 spikes a train: below 30 s, with some hundred times to spare on a laptop."""
-    rng = np.random.default_rng(10)
-    times = np.sort(rng.uniform(0, 1, (100, 1000, 10)), axis=2)
-    block = make_block([list(trial) for trial in times])
-    begun = time.perf_counter()
-    table = tabulate(block, [firing_rate, cv, cv2, lv, lvr, fano_factor])
-    assert time.perf_counter() - begun < 30
-    assert len(table) == 6000
-    assert (table["value"][table["measure"] == "firing_rate"] == 10.0).all()
-
-
-@pytest.mark.parametrize(
-    "populations",
-    [
-        "E",
-        7,
-        {"E": 3},
-        [3, 1],
-        [{"name": "E"}],
-        [{"size": 4}],
-        [{"name": "E", "size": "4"}],
-        [{"name": "E", "size": None}],
-        [{"name": "E", "size": 10**400}],
-        [{"name": "E", "size": 5}, {"name": "I", "size": -1}],
-        np.zeros((2, 2)),
-    ],
-    ids=str,
-)
-def test_populations_of_another_form_are_refused_by_the_annotations_name(populations):
-    block = make_block(random_trials(4), populations=populations)
-    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
-        tabulate(block, firing_rate)
-    with pytest.raises(NsnnError, match=r"block\.annotations\['populations'\] = "):
-        plotting.psth(block, bin_width=0.5 * pq.s, ax=Figure().subplots())
-
-
 def test_a_population_too_large_to_name_is_left_out_of_a_file(tmp_path):
     block = make_block(random_trials(4), populations=[{"name": "E", "size": 10**12}])
     assert load(save(block, tmp_path / "a.nwb")).annotations["populations"] == [{"name": "E", "size": 10**12}]
-
-
-def test_other_annotations_of_another_form_are_refused():
-    block = make_block(random_trials(4), dt="0.1 ms", perturbations="none")
-    with pytest.raises(NsnnError, match=r"block\.annotations\['dt'\] = '0\.1 ms'"):
-        plotting.isi_histogram(block, ax=Figure().subplots())
-    with pytest.raises(NsnnError, match=r"block\.annotations\['perturbations'\] = 'none'"):
-        delete_spikes(block, p=0.5, seed=1)
 
 
 def test_estimates_without_a_value_and_brackets_have_their_rows():

@@ -10,7 +10,7 @@ from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import (
     SilentNeuronWarning,
     TrialDriftWarning,
@@ -36,9 +36,6 @@ def categories(call):
         warnings.simplefilter("always")
         call()
     return [w.category for w in caught]
-
-
-# --- definitions ---
 
 
 def test_against_loops():
@@ -76,16 +73,6 @@ def test_windows_are_compared_with_themselves_and_summed():
     assert_allclose(halves.successive_fano, 2 * 0.5 / 21, rtol=1e-12)
 
 
-def test_linear_drift_is_in_the_variance_and_not_in_the_differences():
-    """Poisson counts of a mean from 10 to 30: variance mean + range^2/12, differences the mean, over 400 repeats."""
-    rng = np.random.default_rng(2)
-    rate = np.linspace(10, 30, 60)
-    drift = trial_drift(rng.poisson(rate[:, None], (60, 400)), n_shuffle=0)
-    expected = 1 + rate.var(ddof=1) / 20
-    for values, truth in ((drift.fano, expected), (drift.successive_fano, 1 + (20 / 59) ** 2 / 2 / 20)):
-        assert abs(values.mean() - truth) < 4 * values.std(ddof=1) / 20
-
-
 def test_successive_variance_is_unbiased_and_varies_as_von_neumann_says():
     """Independent normal counts: the variance of V is (3n - 4) / (n - 1)^2 sigma^4, that of the ordinary one 2 / (n - 1)."""
     n = 40
@@ -94,16 +81,6 @@ def test_successive_variance_is_unbiased_and_varies_as_von_neumann_says():
     assert abs(v.mean() - 1) < 4 * v.std() / np.sqrt(v.size)
     error = np.sqrt(2 / v.size) * 1.2
     assert abs(v.var() / ((3 * n - 4) / (n - 1) ** 2) - 1) < 4 * error
-
-
-def test_correlation_without_drift_has_the_mean_and_spread_that_are_documented():
-    n = 50
-    r = trial_drift(np.random.default_rng(4).poisson(9.0, (n, 4000)), n_shuffle=0).correlation
-    assert abs(r.mean() + 1 / n) < 4 * r.std() / np.sqrt(4000)
-    assert abs(r.std() * np.sqrt(n) - 1) < 0.05
-
-
-# --- the test ---
 
 
 @pytest.mark.parametrize("rate", [0.1, 8.0])
@@ -128,9 +105,6 @@ def test_p_finds_drift_and_stimuli_that_were_sorted():
     sorted_trials = rng.poisson(np.repeat([4, 16], 40)[:, None], (80, 5))
     assert (trial_drift(sorted_trials).p == 1 / 1001).all()
     assert (trial_drift(sorted_trials, stimulus=np.repeat([0, 1], 40)).p > 0.01).all()
-
-
-# --- the warning ---
 
 
 def test_measures_warn_once_of_drift_in_the_recording():
@@ -199,25 +173,6 @@ def test_warning_is_rarer_than_its_level_without_drift(rate, n_trials, n_neurons
         assert caught  # the level is used up to some part
 
 
-# --- bad input ---
-
-
-@pytest.mark.parametrize(
-    ("counts", "options", "message"),
-    [
-        (np.ones((2, 2)), {}, "at least three trials"),
-        (np.ones((5, 2)), {"stimulus": [0, 1]}, r"stimulus has shape \(2,\): expected \(5,\)"),
-        (np.ones((5, 2)), {"stimulus": np.arange(5)}, "each label has one trial"),
-        (np.full((5, 2), np.nan), {}, "holds NaN"),
-        (np.ones(5), {}, r"\(n_trials, n_neurons\)"),
-        (np.ones((5, 2)), {"n_shuffle": -1}, "n_shuffle = -1"),
-    ],
-)
-def test_refuses(counts, options, message):
-    with pytest.raises(NsnnError, match=message):
-        trial_drift(counts, **options)
-
-
 def test_silent_and_constant_neurons_are_nan_with_one_warning():
     counts = np.array([[0, 5, 1], [0, 5, 3], [0, 5, 2], [0, 5, 2]])
     with pytest.warns(SilentNeuronWarning, match="2 of 3 neurons have a count that does not vary") as caught:
@@ -227,9 +182,6 @@ def test_silent_and_constant_neurons_are_nan_with_one_warning():
     assert_array_equal(np.isnan(drift.p), [True, True, False])
     assert_array_equal(np.isnan(drift.fano), [True, False, False])
     assert drift.fano[1] == drift.successive_fano[1] == 0.0
-
-
-# --- recordings ---
 
 
 def test_salamander_counts_drift_over_297_repeats():

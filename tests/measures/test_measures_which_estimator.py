@@ -9,17 +9,12 @@ from nsnn_neuro.measures import mutual_information, which_estimator
 N_S = 8
 
 
-def words_of(kind, bins):
+def words_of(bins):
     """Binary words (2^bins, bins) and P(word | s) by enumeration: a bump of firing at a time of its own for each stimulus."""
     peak = (bins - 1) * np.arange(N_S)[:, None] / (N_S - 1)
     fire = 0.03 + 0.42 * np.exp(-0.5 * ((np.arange(bins) - peak) / (bins / 5)) ** 2)
     words = (np.arange(2**bins)[:, None] >> np.arange(bins)[::-1]) & 1
-    before = np.column_stack([np.zeros(len(words), dtype=int), words[:, :-1]])
-    law = np.zeros((N_S, len(words)))
-    for gain in (0.2, 1.8) if kind == "gain" else (1.0,):
-        chance = gain * fire[:, None] * np.where((kind == "refractory") & (before == 1), 0.1, 1.0)
-        law += np.where(words, chance, 1 - chance).prod(axis=2) / (2 if kind == "gain" else 1)
-    return words, law
+    return words, np.where(words, fire[:, None], 1 - fire[:, None]).prod(axis=2)
 
 
 def counts():
@@ -61,7 +56,7 @@ def z_of_difference(a, b):
 
 @pytest.mark.slow
 def test_predicted_bias_is_that_over_experiments_and_the_recommendation_errs_least():
-    values, law = words_of("independent", 5)
+    values, law = words_of(5)
     methods = ["plugin", "panzeri-treves", "shuffle", "nsb", "best-upper-bound"]
     true = errors(values, law, 20, methods, 30, 1)
     found = predictions(values, law, 20, 5, 10, 2)
@@ -72,10 +67,9 @@ def test_predicted_bias_is_that_over_experiments_and_the_recommendation_errs_lea
     assert np.mean([rmse.get(one.best, 9.0) < 1.25 * min(rmse.values()) for one in found]) >= 0.8
 
 
-@pytest.mark.slow  # 400 estimates by nine methods for each kind, and eight comparisons
-@pytest.mark.parametrize("kind", ["counts", "independent", "refractory", "gain"])
-def test_all_methods_on_data_of_each_kind(kind):
-    values, law = counts() if kind == "counts" else words_of(kind, 6)
+@pytest.mark.slow  # 100 estimates by nine methods, and eight comparisons
+def test_all_methods_on_counts():
+    values, law = counts()
     found = predictions(values, law, 20, 8, 40, 3)
     methods = sorted(found[0].table.index)
     true = errors(values, law, 20, methods, 100, 4)
@@ -89,7 +83,7 @@ def test_all_methods_on_data_of_each_kind(kind):
 
 
 def test_table_is_sorted_and_explained():
-    s, r = experiment(*words_of("independent", 4), 12, np.random.default_rng(5))
+    s, r = experiment(*words_of(4), 12, np.random.default_rng(5))
     found = which_estimator(s, r, n_repeats=8, seed=3)
     table = found.table
     assert found.best == table.index[0]

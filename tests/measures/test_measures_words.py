@@ -7,11 +7,9 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro import to_block
 from nsnn_neuro.measures import (
     first_spike_latency,
     latency_symbols,
@@ -124,37 +122,6 @@ def test_trials_of_equal_length_on_different_clocks_tile_from_their_own_starts()
         )
     assert_array_equal(words(block, bin_width=10 * pq.ms)[:, 0], [[0, 1, 0, 0, 0]] * 2)
     assert_allclose(first_spike_latency(block), [[0.012]] * 2, rtol=1e-9)
-
-
-@pytest.mark.slow
-@given(
-    st.lists(st.lists(st.integers(0, 59), max_size=12), min_size=1, max_size=4),
-    st.sampled_from([1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60]),
-)
-def test_finer_words_hold_the_coarser_ones(trains, width):
-    """Letters of 1 ms, added up in groups, are the letters of any multiple; all add up to the count."""
-    block = ticks_block([[sorted(t)] for t in trains], 60)
-    fine = words(block, bin_width=1 * pq.ms, saturation="count")
-    coarse = words(block, bin_width=width * pq.ms, saturation="count")
-    assert_array_equal(fine.reshape(len(trains), 1, -1, width).sum(axis=3), coarse)
-    assert_array_equal(fine.sum(axis=2), spike_counts(block))
-    symbols = latency_symbols(block, resolution=width * pq.ms)[:, 0]
-    first = [np.flatnonzero(row)[0] if row.any() else 60 // width for row in coarse[:, 0]]
-    assert_array_equal(symbols, first)
-
-
-@pytest.mark.parametrize("function", [words, spike_counts, first_spike_latency, latency_symbols])
-def test_unequal_durations_need_a_window(function):
-    block = neo.Block()
-    for length in (0.05, 0.06):
-        block.segments.append(to_block([[[0.012]]], t_stop=length * pq.s).segments[0])
-    keywords: dict[str, Any] = {
-        words: {"bin_width": 10 * pq.ms},
-        latency_symbols: {"resolution": 10 * pq.ms},
-    }.get(function, {})
-    with pytest.raises(NsnnError, match=r"trials last from 0.05 to 0.06 s"):
-        function(block, **keywords)
-    assert len(function(block, t_stop=50 * pq.ms, **keywords)) == 2
 
 
 def test_a_remainder_of_the_window_is_named():
