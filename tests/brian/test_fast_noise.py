@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 
 import brian2
 import numpy as np
@@ -16,8 +15,8 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, brian
 from nsnn_neuro.brian import philox
 
-RUNTIME = ["numpy", pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow])]
-TARGETS = [*RUNTIME, pytest.param("cpp", marks=[pytest.mark.compile, pytest.mark.slow])]
+COMPILED = [pytest.mark.compile, pytest.mark.slow]
+TARGETS = ["numpy", *(pytest.param(name, marks=COMPILED) for name in ("cython", "cpp"))]
 
 
 def z_of_correlation(a, b):
@@ -44,14 +43,11 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
         return np.stack([np.array(getattr(m, name)).T for name in "zu" for m in found], -1)
 
 
-drawn = functools.cache(draws)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_draws_have_their_laws_and_are_independent(target):
+def test_draws_have_their_laws_and_are_independent_and_the_seed_makes_them(target):
     """Moments, Kolmogorov and Smirnov's test, correlations of numbers and of squares along every axis, over several buffers."""
-    x = drawn(target)
+    x = draws(target)
     z, u = x[..., :2], x[..., 2:]
     n = z.size
     assert abs(z.mean()) * np.sqrt(n) < 4
@@ -76,14 +72,8 @@ def test_draws_have_their_laws_and_are_independent(target):
     assert abs(z_of_correlation(u[..., 0].ravel() - 0.5, u[..., 1].ravel() - 0.5)) < 4
     # nothing comes twice
     assert np.unique(z).size == np.unique(u).size == n
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_seed_makes_the_numbers(target):
-    one, two = drawn(target), draws(target)
-    np.testing.assert_array_equal(one, two)
-    other = draws(target, seed=2)
-    assert not np.intersect1d(one, other).size
+    np.testing.assert_array_equal(x, draws(target))
+    assert not np.intersect1d(x, draws(target, seed=2)).size
 
 
 @pytest.mark.compile
@@ -120,14 +110,8 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
             n, "dv/dt = -v/tau + sqrt(2/tau)*xi : 1\nw : 1\ncount : 1\nsum_in : 1", method="euler",
             threshold="rand() < 0.02", reset="w = randn()\ncount += 1", dt=dt * ms, namespace={"tau": tau * ms}, name="fast_lif",
         )  # fmt: skip
-        wires = Synapses(
-            group,
-            group,
-            on_pre="sum_in_post += int(rand() < 0.3)",
-            dt=dt * ms,
-            namespace={},
-            name="fast_wires",
-        )
+        given = {"dt": dt * ms, "namespace": {}, "name": "fast_wires"}
+        wires = Synapses(group, group, on_pre="sum_in_post += int(rand() < 0.3)", **given)
         wires.connect(j="i")
         network = Network(group, wires, name="fast_lif_network")
         brian.run(network, 200 * dt * 1e-3, device, False)
@@ -141,38 +125,10 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
     assert abs(count.var(ddof=1) / (200 * 0.02 * 0.98) - 1) < 4 * np.sqrt(2 / n + 0.25 / n)
     reset = w[count > 0]
     assert stats.kstest(reset, "norm").pvalue > 1e-4
-    assert (
-        abs(sent.sum() - 0.3 * fired) < 4 * np.sqrt(0.21 * fired) + 0.02 * n * 0
-    )  # each spike arrives in its own step
+    assert abs(sent.sum() - 0.3 * fired) < 4 * np.sqrt(0.21 * fired)  # each spike arrives in its own step
 
 
-@pytest.mark.slow
-def test_a_noisy_lif_fires_at_siegerts_rate():
-    """Checked once a step, the threshold is in effect 0.5826 sigma sqrt(2 dt / tau) higher (Broadie et al. 1997); what is left is
-    of order dt."""
-    n, seconds, dt = 1000, 1.0, 0.05
-    with brian.running("numpy"), nsnn.fast_noise(4):
-        group = NeuronGroup(
-            n, "dv/dt = (15 - v)/tau + 5*sqrt(2/tau)*xi : 1\ncount : 1", threshold="v > 20", reset="v = 10\ncount += 1",
-            method="euler", dt=dt * ms, namespace={"tau": 20 * ms}, name="fast_siegert",
-        )  # fmt: skip
-        group.v = "15 + 2*randn()"
-        network = Network(group, name="fast_siegert_network")
-        network.run(100 * ms, namespace={})
-        group.count = 0
-        network.run(seconds * 1000 * ms, namespace={})
-        count = np.array(group.count[:])
-    raised = 20 + 0.5826 * 5 * np.sqrt(2 * dt / 20)
-    theory = nsnn.theory.siegert_rate(
-        mu=15 * brian2.mV, sigma=5 * brian2.mV, tau_m=20 * ms, v_thresh=raised * brian2.mV, v_reset=10 * brian2.mV,
-        tau_refrac=0 * ms,
-    )  # fmt: skip
-    rate = float(theory)
-    error = count.std(ddof=1) / np.sqrt(n)
-    assert abs(count.mean() / seconds - rate) < 4 * error + 0.005 * rate
-
-
-@pytest.mark.parametrize("target", RUNTIME)
+@pytest.mark.parametrize("target", TARGETS[:2])
 def test_stock_draws_are_as_if_it_had_never_been(target):
     """Implementations are the same objects, and the stock numbers go on where they were."""
     before = [DEFAULT_FUNCTIONS[name].implementations for name in ("randn", "rand")]
@@ -207,7 +163,7 @@ def test_exceptions_and_nesting_put_back_what_was_there():
     assert all(a is f.implementations for a, f in zip(stock, functions, strict=True))
 
 
-@pytest.mark.parametrize("target", RUNTIME)
+@pytest.mark.parametrize("target", TARGETS[:2])
 def test_an_inner_block_leaves_the_outer_ones_numbers(target):
     with brian.running(target), nsnn.fast_noise(1):
         group = NeuronGroup(10, "z : 1", dt=1 * ms, namespace={}, name="fast_nested")
@@ -248,12 +204,10 @@ def test_poisson_of_cython_draws_from_it():
         assert abs(x.var() / mean - 1) < 4 * np.sqrt((2 + 1 / mean) / x.size)
 
 
-def test_what_it_refuses():
-    for bad in (-1, 1.5, "1"):
-        with pytest.raises(NsnnError, match="seed"), nsnn.fast_noise(bad):
-            pass
-    with nsnn.fast_noise() as one, nsnn.fast_noise() as two:
-        assert one != two
+def test_what_makes_no_sense_is_refused_at_the_call():
+    for seed in (8 * ms, 1.5, -1, "1"):
+        with pytest.raises(NsnnError, match="seed = "):
+            nsnn.fast_noise(seed)
     threads = prefs.devices.cpp_standalone.openmp_threads
     try:
         prefs.devices.cpp_standalone.openmp_threads = 2
@@ -263,35 +217,21 @@ def test_what_it_refuses():
         prefs.devices.cpp_standalone.openmp_threads = threads
 
 
-def test_arguments_are_checked_at_the_call():
-    for seed in (8 * ms, 1.5, -1):
-        with pytest.raises(NsnnError, match="seed = "):
-            nsnn.fast_noise(seed)
+def test_only_a_block_or_a_decorator_changes_something():
     before = DEFAULT_FUNCTIONS["randn"].implementations
-    with pytest.warns(UserWarning, match="without `with` changes nothing"):
+    with pytest.warns(UserWarning, match="without `with` changes nothing") as caught:
         nsnn.fast_noise(seed=3)
     assert DEFAULT_FUNCTIONS["randn"].implementations is before
-    with nsnn.fast_noise(seed=3) as seed, nsnn.fast_noise() as drawn_seed:
+    later = nsnn.fast_noise(seed=3)
+    with later as seed, nsnn.fast_noise() as drawn_seed:
         assert seed == 3 != drawn_seed
-
-
-def test_a_block_entered_later_does_not_warn(recwarn):
-    block = nsnn.fast_noise(seed=1)
-    with block as seed:
-        assert seed == 1
-    del block
-    assert not recwarn
-
-
-def test_as_a_decorator_each_call_has_a_block_of_its_own(recwarn):
-    before = DEFAULT_FUNCTIONS["randn"].implementations
 
     @nsnn.fast_noise(seed=1)
     def inside():
         return DEFAULT_FUNCTIONS["randn"].implementations
 
-    first, second = inside(), inside()
-    assert len({id(before), id(first), id(second)}) == 3
+    # each call of the function has a block of its own
+    assert len({id(one) for one in (before, inside(), inside())}) == 3
+    del later, inside
     assert DEFAULT_FUNCTIONS["randn"].implementations is before
-    del inside
-    assert not recwarn
+    assert len(caught) == 1

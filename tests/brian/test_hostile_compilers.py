@@ -107,8 +107,14 @@ def steps(**options: Any) -> list[Any]:
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize("engine", ["cpp", "cython", "auto"])
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        *((name, ("cpp", "cython")[k % 2]) for k, name in enumerate(HOSTILE)),
+        *((name, "auto") for name in ("no make", "no files", "noexec")),
+        ("noexec", "cpp"),
+    ],
+)
 def test_a_compiler_that_fails_is_named_and_auto_does_without(
     name: str, engine: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from brian2.codegen.translation import make_statements
 from brian2.core.names import Nameable
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import engine
+from nsnn_neuro.brian import engine, global_state
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 X, Y = np.eye(4), np.array([0, 1, 0, 1])
@@ -68,6 +68,22 @@ def test_a_call_leaves_no_objects_of_brian2_behind(call: Callable[[int], Any]) -
     for k in range(2, 5):
         call(k)
     assert alive() == before
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_run_leaves_the_heap_as_it_was(frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brian2 collects garbage before a run; what the caller has is put aside meanwhile, and stays so if the caller did it."""
+    monkeypatch.setattr(global_state._heap, "depth", 0)
+    gc.collect()
+    gc.unfreeze()
+    try:
+        if frozen:
+            gc.freeze()
+        with global_state.frozen_heap():
+            assert gc.get_freeze_count() > 1000
+        assert (gc.get_freeze_count() > 0) is frozen
+    finally:
+        gc.freeze()
 
 
 @pytest.mark.parametrize("call", [population, training])

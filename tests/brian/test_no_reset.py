@@ -72,11 +72,6 @@ def test_spikes_with_a_rearm_level_are_those_of_a_loop_over_the_membrane() -> No
 
 
 @pytest.mark.slow
-def test_without_noise_the_level_does_not_matter() -> None:
-    assert run(Rearmed(), 0.0, 0.5)[0] == run(FitzHughNagumo(), 0.0, 0.5)[0] != [0] * 4
-
-
-@pytest.mark.slow
 def test_the_membrane_is_that_of_an_ode_solver_also_above_the_threshold() -> None:
     """Second order in dt: a limit at the threshold, as neurons with a reset have it, would change each spike."""
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import cmath
-import importlib.util
 import math
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,19 +58,14 @@ def test_uniforms_are_the_words_of_their_counter(step, neuron, trial, point, str
     assert kn.uniform(step, neuron, trial, point, stream, k0, k1) == u
 
 
-@pytest.mark.parametrize("third", [(), (1,)])
-@pytest.mark.parametrize("second", [(), (1,), (5,), (4, 1), (0,)])
-@pytest.mark.parametrize("first", [(), (1,), (5,), (1, 5), (4, 5), (4, 0)])
-def test_arguments_broadcast_and_each_element_is_that_of_a_single_call(first, second, third):
-    steps, neurons, trials = (
-        np.arange(3, 3 + math.prod(shape)).reshape(shape) for shape in (first, second, third)
-    )
-    try:
-        each = np.broadcast_arrays(steps, neurons, trials)
-    except ValueError:
-        with pytest.raises(ValueError, match="broadcast"):
-            kn.normal(steps, neurons, trials, 0, 1, 2, 3)
-        return
+@pytest.mark.parametrize(
+    "shapes", [((), (), ()), ((5,), (), (1,)), ((), (4, 1), (1,)), ((5,), (4, 1), ()), ((4, 5), (5,), ()), ((4, 0), (1,), ())]
+)  # fmt: skip
+def test_arguments_broadcast_and_each_element_is_that_of_a_single_call(shapes):
+    steps, neurons, trials = (np.arange(3, 3 + math.prod(shape)).reshape(shape) for shape in shapes)
+    each = np.broadcast_arrays(steps, neurons, trials)
+    with pytest.raises(ValueError, match="broadcast"):
+        kn.normal(np.zeros((4, 5), int), np.zeros(4, int), trials, 0, 1, 2, 3)
     drawn = kn.normal(steps, neurons, trials, 0, 1, 2, 3)
     assert np.shape(drawn) == each[0].shape
     single = [
@@ -87,14 +80,8 @@ def test_a_path_has_crossed_where_the_uniform_number_is_below_the_probability(
 ):
     where = (step, neuron, trial, point, stream, *kn.key(11))
     edge = -math.log(kn.uniform(*where))
-    assert kn.crossed(*where, [0.0, edge - 1e-9, edge + 1e-9, kn.SURE, 1e100, math.inf]).tolist() == [
-        1,
-        1,
-        0,
-        0,
-        0,
-        0,
-    ]
+    found = kn.crossed(*where, [0.0, edge - 1e-9, edge + 1e-9, kn.SURE, 1e100, math.inf])
+    assert found.tolist() == [1, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.compile
@@ -169,11 +156,6 @@ def test_normals_of_generated_code_are_those_of_numpy():
         assert np.abs(np.array(pairs.z[:]) / expected - 1).max() < 1e-14
 
 
-def test_normals_end_where_the_smallest_word_leads():
-    """Nothing beyond 6.76 standard deviations, as the docstring says."""
-    assert math.isclose(math.sqrt(2 * math.log(2**33)), 6.7637, abs_tol=1e-4)
-
-
 def test_normals_have_the_normal_law_and_neighbours_are_independent():
     """Moments and a Kolmogorov-Smirnov test over 4e5 draws; correlations along each axis of the key."""
     k = kn.key(5)
@@ -184,18 +166,8 @@ def test_normals_have_the_normal_law_and_neighbours_are_independent():
     assert abs((z**3).mean()) * np.sqrt(n / 15) < 4
     assert abs((z**4).mean() - 3) * np.sqrt(n / 96) < 4
     assert stats.kstest(z.ravel()[:50_000], "norm").pvalue > 1e-4
-    others = {
-        "step": (z[1:], z[:-1]),
-        "two steps": (z[2:], z[:-2]),
-        "neuron": (z[:, 1:], z[:, :-1]),
-        "trial": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 1, 0, 0, *k)),
-        "point": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 1, 0, *k)),
-        "stream": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 0, kn.Stream.OU_CURRENT, *k)),
-        "seed": (z, kn.normal(np.arange(1000)[:, None], np.arange(400), 0, 0, 0, *kn.key(6))),
-    }
-    for name, (a, b) in others.items():
-        r = np.corrcoef(a.ravel(), b.ravel())[0, 1]
-        assert abs(r) * np.sqrt(a.size) < 4, name
+    for a, b in ((z[1:], z[:-1]), (z[:, 1:], z[:, :-1])):  # step, neuron; the other axes: below
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) * np.sqrt(a.size) < 4
 
 
 @njit
@@ -216,9 +188,9 @@ def _moments_and_tails(n_steps, n_neurons, k0, k1):
 
 @pytest.mark.slow
 def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
-    """Of 1e8 normals, 57 beyond 5 and 0.2 beyond 6 sd expected: binomial counts. Then pairs of neighbours in 16 x 16 cells of
-    equal probability, 2e6 along each axis of the key."""
-    n_steps, n_neurons = 10_000, 10_000
+    """Of 3e7 normals, 17 beyond 5 and 0.06 beyond 6 sd expected: binomial counts. Then pairs of neighbours in 16 x 16 cells of
+    equal probability, 1e6 along each axis of the key."""
+    n_steps, n_neurons = 3_000, 10_000
     n = n_steps * n_neurons
     sums, beyond = _moments_and_tails(n_steps, n_neurons, *kn.key(13))
     for m in range(1, 9):
@@ -227,7 +199,7 @@ def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
     for edge, count in zip((3, 4, 5, 5.5, 6), beyond, strict=True):
         p = 2 * stats.norm.sf(edge)
         assert stats.binomtest(int(count), n, p).pvalue > 1e-4, edge
-    step, neuron = np.arange(1000)[:, None], np.arange(2000)
+    step, neuron = np.arange(1000)[:, None], np.arange(1000)
     k = kn.key(14)
     edges = stats.norm.ppf(np.arange(1, 16) / 16)
 
@@ -236,7 +208,7 @@ def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
 
     here = cells(step, neuron, 0, 0, 0)
     others = {
-        **{f"step + {d}": cells(step + d, neuron, 0, 0, 0) for d in (1, 2, 3, 4)},
+        **{f"step + {d}": cells(step + d, neuron, 0, 0, 0) for d in (1, 2, 4)},
         "neuron": cells(step, neuron + 1, 0, 0, 0),
         "trial": cells(step, neuron, 1, 0, 0),
         "point": cells(step, neuron, 0, 1, 0),
@@ -247,24 +219,6 @@ def test_moments_to_the_eighth_and_tails_to_six_standard_deviations():
     for name, there in others.items():
         counts = np.bincount((16 * here + there).ravel(), minlength=256)
         assert stats.chisquare(counts).pvalue > 1e-4, name
-
-
-@pytest.mark.slow
-def test_the_words_for_batteries_are_those_of_the_normals():
-    """benchmarks/random_words.py: neighbours along each axis are blocks that follow each other."""
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "random_words.py"
-    spec = importlib.util.spec_from_file_location("random_words", path)
-    random_words = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(random_words)
-    for axis in random_words.AXES:
-        width = random_words.WIDTH[axis]
-        found = random_words.words(axis, width, 3)[-1]  # from the second block of steps on
-        there = {"steps": 0, axis: 2} | ({"steps": 3} if axis == "steps" else {"steps": 1})
-        seed = there.pop("seeds", 0) + 1
-        where = (4 * there["steps"], *(there.get(a, 0) for a in ("neurons", "trials", "points", "streams")))
-        r, angle = (found[0] + 0.5) / 2**32, (found[1] + 0.5) / 2**32
-        z = math.sqrt(-2 * math.log(r)) * math.cos(2 * math.pi * angle)
-        assert abs(kn.normal(*where, *kn.key(seed)) - z) < 1e-13, axis
 
 
 def test_uniforms_have_the_uniform_law_jointly():

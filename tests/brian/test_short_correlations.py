@@ -12,10 +12,6 @@ from nsnn_neuro.measures import as_trains
 
 LIF = {"tau_m": 10 * ms, "v_rest": 0 * mV, "v_reset": 5 * mV, "v_thresh": 20 * mV, "tau_refrac": 2 * ms}
 CELL = nsnn.LIF(**LIF)
-ENGINES = [
-    "numpy",
-    pytest.param("cython", marks=[pytest.mark.compile, pytest.mark.slow]),
-]  # C++: test_simulate_network.py
 
 
 def spikes(block):
@@ -45,12 +41,11 @@ def test_rates_are_those_of_the_fokker_planck_equation():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-def test_identical_neurons_in_common_short_noise_have_identical_spikes(engine):
+def test_identical_neurons_in_common_short_noise_have_identical_spikes():
     noise = nsnn.OUNoise(5 * mV, 0.1 * ms, shared=1)
     cell = nsnn.LIF(**LIF | {"tau_refrac": 0 * ms})
     block = nsnn.simulate(
-        cell, noise, nsnn.Constant(18 * mV), n_neurons=2, trials=2, duration=150 * ms, seed=2, engine=engine
+        cell, noise, nsnn.Constant(18 * mV), n_neurons=2, trials=2, duration=150 * ms, seed=2, engine="numpy"
     )
     found = spikes(block)
     assert all(a == b for a, b in found)
@@ -72,15 +67,6 @@ def test_every_neuron_is_its_scalar_run():
         alone = spikes(nsnn.simulate(one, nsnn.OUNoise(5 * mV, tau * ms, shared=0.4), drive, **run))[0]
         assert together[j] == alone[j]
         assert together[j]
-
-
-def test_long_correlations_have_the_spikes_they_had():
-    """20 steps: the spikes of the version that tested the threshold at grid points for every correlation time."""
-    cell = nsnn.LIF(**LIF | {"tau_refrac": [2, 0] * ms})
-    block = nsnn.simulate(
-        cell, nsnn.OUNoise(5 * mV, 2 * ms), nsnn.Constant(18 * mV), n_neurons=2, duration=150 * ms, seed=4, engine="numpy"
-    )  # fmt: skip
-    assert spikes(block)[0] == [[304, 577, 872, 1343], [204, 468, 585, 814, 1374]]
 
 
 @pytest.mark.slow

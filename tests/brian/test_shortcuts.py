@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from brian2 import Hz, NeuronGroup, ms, mV, prefs
 from brian2.core import base
 from brian2.utils import caching
-from brian2.utils.logger import LOG_LEVELS, BrianLogger
+from brian2.utils.logger import BrianLogger
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import shortcuts
@@ -72,28 +71,3 @@ def test_they_are_used_in_a_run_and_not_after_it(monkeypatch: pytest.MonkeyPatch
     assert "codegen.target" in prefs.codegen.__doc__
     assert base.traceback is traceback
     assert __file__ in NeuronGroup(1, "v : 1", name="made_after_a_run")._creation_stack
-
-
-def test_records_that_a_log_takes_are_made() -> None:
-    records: list[logging.LogRecord] = []
-
-    class Taker(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
-
-    taker = Taker(LOG_LEVELS["DIAGNOSTIC"])
-    log = logging.getLogger("brian2")
-    log.addHandler(taker)
-    try:
-        nsnn.simulate(nsnn.PoissonSource(20 * Hz), duration=1 * ms, seed=1, engine="numpy")
-    finally:
-        log.removeHandler(taker)
-    assert "DIAGNOSTIC" in {record.levelname for record in records}
-
-
-def test_what_has_no_key_is_a_type_error_as_in_brian2() -> None:
-    for value in ({"a": bytearray(b"x")}, [bytearray(b"x")]):
-        with pytest.raises(TypeError):
-            OWN(value)
-        with pytest.raises(TypeError):
-            shortcuts.hashable(value)

@@ -15,11 +15,9 @@ DOORS = {
     "save and load": lambda block, folder: as_trains(load(save(block, folder / "a.nwb"))).times,
     "to_block, in units": lambda block, folder: as_trains(to_block([[pq.Quantity(SINGLE, "ms")]], t_stop=7300 * pq.s)).times,
     "as_trains": lambda block, folder: measures.as_trains(block).times,
-    "as_repeats of quantities": lambda block, folder: measures.as_repeats([pq.Quantity(SINGLE, "ms")]).times,
     "isi": lambda block, folder: np.cumsum([EXACT[0], *measures.isi(block)[0]]),
     "tabulate": lambda block, folder: [EXACT[0], 7199.9995, 7199.9995 + measures.tabulate(block, last_interval)["value"][0]],
-    "a signal's start": lambda block, folder: [
-        measures.read_signal(with_signal(t).segments[0].analogsignals[0])[2] for t in SINGLE],
+
     "a saved signal's start": lambda block, folder: [
         float(load(save(with_signal(t), folder / f"{k}.nwb")).segments[0].analogsignals[0].t_start) for k, t in enumerate(SINGLE)],
 }  # fmt: skip

@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, ms, mV, prefs
+from brian2 import Hz, ms, mV
 from helpers import with_torch
 from neo import AnalogSignal
-from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import AllToAll, NsnnError, Population, Projection
@@ -24,7 +23,6 @@ torch = pytest.importorskip("torch")
 own_noise = with_torch.own_noise
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
 NOISES = {
     "none": None,
     "Gaussian": nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
@@ -105,7 +103,7 @@ def signals(block: Any) -> list[np.ndarray]:
 def test_layers_of_four_families_with_both_resets() -> None:
     """Feedforward without delay: a spike passes all layers in its step. Also potentials, which weights of both signs decide."""
     layers = [inputs(), layer(9, "Gaussian", "hard", "a"), layer(8, "Logistic", "subtract", "b")]
-    layers += [layer(7, "Cauchy", "hard", "c"), layer(5, "Triangular", "subtract", "d")]
+    layers += [layer(7, "Cauchy", "hard", "c"), layer(5, "Uniform", "subtract", "d")]
     net = nsnn.Network(layers, chain(*layers))
     block = both(net, record_v=True)
     expected = nsnn.simulate(net, engine="numpy", record_v=True, **RUN)
@@ -115,7 +113,11 @@ def test_layers_of_four_families_with_both_resets() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("noise", "reset"), zip(NOISES, itertools.cycle(["hard", "subtract"])))
+@pytest.mark.parametrize(
+    ("noise", "reset"),
+    [("none", "hard"), ("Triangular", "subtract"), ("FastSigmoid", "hard"), ("ExponentialHazard", "subtract"),
+     ("GaussianHazard", "hard"), ("double", "subtract")],
+)  # fmt: skip
 def test_every_escape_noise(noise: str, reset: str) -> None:
     layers = [inputs(), layer(9, noise, reset, "a"), layer(8, noise, reset, "b"), layer(5, noise, reset, "c")]
     loop = dense(layers[2], layers[2], weight=weights(layers[2], layers[2], mean=-0.1))
@@ -134,7 +136,7 @@ def test_spikes_of_a_poisson_source_and_large_layers_which_draw_for_four_steps_a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0, 1, 3])
+@pytest.mark.parametrize("delay", [0, 3])
 def test_recurrent_and_backward_projections(delay: int) -> None:
     """Without delay they act in the next step, as with a delay of one step."""
     layers = [inputs(), layer(9, "Gaussian", "hard", "a"), layer(8, "Uniform", "subtract", "b")]
@@ -153,39 +155,6 @@ def test_graded_inputs_keep_their_value_until_they_arrive() -> None:
         for delay in (0, 4)
     ]
     both(nsnn.Network([early, relay, late], wires))
-
-
-@pytest.mark.slow
-def test_arrivals_follow_the_delay() -> None:
-    """A spike of step k is in V at the end of step k + d; backward, without delay, of step k + 1. It isn't there before."""
-    x = np.zeros((60, 1))
-    x[[20, 24, 25]] = 1
-    pulses = nsnn.Recorded(AnalogSignal(x, units="dimensionless", sampling_period=0.1 * pq.ms))
-    source = Population(1, nsnn.Relay(), stimulus=pulses, name="source")
-    delays = (0, 1, 3, 15)
-    targets = [
-        [Population(2, DEAF, name=f"{where}{delay}") for delay in delays] for where in ("before", "behind")
-    ]
-    wires = [
-        Projection(source, target, rule=AllToAll(), weight=5 * mV, delay=delay * 0.1 * ms)
-        for group in targets
-        for target, delay in zip(group, delays, strict=True)
-    ]
-    net = nsnn.Network([*targets[0], source, *targets[1]], wires)
-    record = {target.name: [1] for group in targets for target in group}
-    block = nsnn.simulate(net, duration=6 * ms, seed=1, engine="torch", device="cpu", record_v=record)
-    membranes = [one for one in block.segments[0].analogsignals if one.name.startswith("v of b")]
-    assert len(membranes) == 8
-    for signal in membranes:
-        looks_back, delay = (
-            "before" in signal.name,
-            int(signal.name.removeprefix("v of before").removeprefix("v of behind")),
-        )
-        expected = np.zeros(60)
-        for k in (20, 24, 25):
-            arrives = k + max(delay, looks_back) + 1  # v[k] is the voltage before step k
-            expected[arrives:] += 5 * np.exp(-0.1 / 20 * np.arange(60 - arrives))
-        np.testing.assert_allclose(signal.rescale("mV").magnitude[:, 0], expected, rtol=0, atol=1e-11)
 
 
 # -------------------------------------------------------------------------------------------------------------- wiring
@@ -213,19 +182,14 @@ def test_rules_with_autapses_multapses_and_weights_of_each_synapse() -> None:
 
 
 @pytest.mark.slow
-def test_convolutions_and_pooling() -> None:
-    net = nsnn.convolutional(
-        (1, 6, 6),
-        [nsnn.Convolution(3, 3, padding=1), nsnn.AveragePooling(2), 5],
-        noise=NOISES["Gaussian"],
-        seed=1,
-    )
-    both(net, stimulus=values(36), least=0.01)
-
-
-@pytest.mark.slow
-def test_new_weights_are_used_and_learning_rules_do_nothing() -> None:
+def test_new_weights_are_used_also_of_convolutions_and_learning_rules_do_nothing() -> None:
     """`simulate` changes no weights, whatever the plasticity."""
+    kinds = [nsnn.Convolution(3, 3, padding=1), nsnn.AveragePooling(2), 5]
+    both(
+        nsnn.convolutional((1, 6, 6), kinds, noise=NOISES["Gaussian"], seed=1),
+        stimulus=values(36),
+        least=0.01,
+    )
     net = nsnn.feedforward([6, 9, 5], noise=NOISES["Gaussian"], plasticity=nsnn.NDL(0.01), seed=1)
     before = both(net, stimulus=values(6), least=0.01)
     net.set_weights([2 * w for w in net.get_weights()])
@@ -249,16 +213,9 @@ def cells(synapse: Any, weight: Any, delay: Any, noise: Any = None) -> Any:
 MEMBRANE = {"duration": 60 * ms, "dt": 0.1 * ms, "trials": 2, "seed": 3, "least": 0.001}
 SYNAPSES: list[Any] = [
     ("jump", nsnn.Normal(1 * mV, 0.5 * mV), nsnn.WhiteNoise(3 * mV), True),
-    *(
-        pytest.param(synapse, weight, noise, bridge, marks=pytest.mark.slow)
-        for synapse, weight in (
-            ("jump", 1 * mV),
-            (nsnn.ExponentialSynapse(5 * ms), 3 * mV),
-            (nsnn.AlphaSynapse([2, 3, 4, 5, 6, 7, 8, 9] * ms), 3 * mV),
-            (nsnn.ConductanceSynapse(5 * ms, 60 * mV), 0.05),
-        )
-        for noise, bridge in ((None, True), (nsnn.PoissonNoise(900 * Hz, 0.5 * mV), False))
-    ),
+    (nsnn.ExponentialSynapse(5 * ms), 3 * mV, nsnn.PoissonNoise(900 * Hz, 0.5 * mV), False),
+    (nsnn.ConductanceSynapse(5 * ms, 60 * mV), 0.05, nsnn.PoissonNoise(900 * Hz, 0.5 * mV), True),
+    (nsnn.AlphaSynapse([2, 3, 4, 5, 6, 7, 8, 9] * ms), 3 * mV, None, True),
 ]
 
 
@@ -304,15 +261,8 @@ def test_a_file_and_start_values(tmp_path: Any) -> None:
     assert spikes(saved) == spikes(block)
 
 
-ENGINES: list[Any] = [
-    ("torch", "numpy", "torch"),
-    pytest.param(("torch", "torch", "torch"), marks=pytest.mark.slow),
-    pytest.param(("numpy", "torch", "numpy"), marks=pytest.mark.slow),
-]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("engines", ENGINES, ids="-".join)
+@pytest.mark.parametrize("engines", [("torch", "numpy", "torch"), ("numpy", "torch", "torch")], ids="-".join)
 def test_a_run_continues_another_one(engines: tuple[str, ...]) -> None:
     """With spikes and graded values in transit, some of them for longer than the second of three runs."""
     layers = [inputs(), layer(9, "Gaussian", "hard", "a"), layer(8, "Logistic", "subtract", "b")]
@@ -334,65 +284,6 @@ def test_a_run_continues_another_one(engines: tuple[str, ...]) -> None:
         block, state = nsnn.simulate(net, return_state=True, **options)
         pieces.append(np.array(spikes(block)))
     assert sorted(np.concatenate(pieces, axis=1).T.tolist()) == sorted(np.array(everything).T.tolist())
-
-
-def test_states_are_those_of_numpy() -> None:
-    """Also the spikes of the last step and those in transit, in an order of their own."""
-    layers = [inputs(), layer(9, "Gaussian", "hard", "a"), layer(8, "Logistic", "subtract", "b")]
-    net = nsnn.Network(layers, [*chain(*layers, delay=2), dense(layers[2], layers[1], 3)])
-    one, other = (nsnn.simulate(net, engine=name, return_state=True, **RUN)[1] for name in ("torch", "numpy"))
-    for name in ("a", "b"):
-        potentials = [state.values("u", name).magnitude for state in (one, other)]
-        np.testing.assert_allclose(*potentials, rtol=0, atol=1e-12)
-    for name in net.projection_names:
-        (arriving,), (expected,) = (state._saved.arriving[name] for state in (one, other))
-        assert expected.size
-        assert sorted(arriving.T.tolist()) == sorted(expected.T.tolist())
-    for name, arrays in other._saved.neurons.items():
-        np.testing.assert_array_equal(one._saved.neurons[name]["_spikespace"][-1], arrays["_spikespace"][-1])
-
-
-@pytest.mark.slow
-def test_a_sweep_of_a_network() -> None:
-    def net(point: dict[str, Any]) -> Any:
-        noise = nsnn.EscapeNoise(nsnn.Gaussian(point["sigma"]))
-        layers = [
-            inputs(),
-            layer(9, "Gaussian", "hard", "a"),
-            Population(4, nsnn.NSNNNeuron(), noise=noise, name="b"),
-        ]
-        return nsnn.Network(layers, chain(*layers))
-
-    def table(engine: str) -> Any:
-        grid, options = {"sigma": [0.2, 0.5]}, {"trials": 2, "duration": 20 * ms, "dt": 1 * ms, "seed": 1}
-        return nsnn.sweep(net, grid, measures=nsnn.measures.firing_rate, engine=engine, **options)[
-            "value"
-        ].tolist()
-
-    assert table("torch") == table("numpy")
-
-
-def test_rates_in_single_precision(single_precision: Any) -> None:
-    """Spike counts of 200 output neurons of another seed in double precision have the same mean: |z| < 4."""
-    source = Population(30, nsnn.PoissonSource(300 * Hz), name="source")
-    hidden, out = layer(40, "Gaussian", "hard", "hidden"), layer(200, "Logistic", "subtract", "out")
-    wires = [
-        dense(source, hidden, weight=nsnn.Normal(0.05, 0.2)),
-        dense(hidden, out, delay=2, weight=nsnn.Normal(0.02, 0.1)),
-        dense(hidden, hidden, weight=nsnn.Normal(0.0, 0.1)),
-    ]
-    net = nsnn.Network([source, hidden, out], wires, seed=1)
-    options = RUN | {"duration": 60 * ms, "trials": 4}
-    single = nsnn.simulate(net, engine="torch", device="cpu", **options)
-    prefs.core.default_float_dtype = np.float64
-    double = nsnn.simulate(net, engine="numpy", **options | {"seed": 5})
-    # trials of a network of the same weights are independent, neurons of a trial are not
-    counts = [
-        np.bincount(trains.trial[trains.neuron >= 70], minlength=4)
-        for trains in map(Trains.from_block, (single, double))
-    ]
-    assert min(counts[0]) > 1000
-    assert abs(stats.ttest_ind(*counts).statistic) < 4
 
 
 def test_steps_do_not_wait_for_the_device() -> None:
@@ -463,9 +354,3 @@ def test_matrices_that_do_not_fit_into_memory_are_refused() -> None:
     refused(
         'projection \'huge\'.*3,000,000 times 2,000,000.*48,000.0 GB.*free.*use engine="cpp" or "cython"', net
     )
-
-
-def test_one_delay_may_be_given_for_each_synapse() -> None:
-    source = Population(3, nsnn.PoissonSource(300 * Hz), name="source")
-    out = layer(4, "Gaussian", "hard", "out")
-    both(nsnn.Network([source, out], [dense(source, out, delay=np.full(12, 2))]))

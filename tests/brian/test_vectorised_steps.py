@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brian2 import Hz, ms, mV
+from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import engine
@@ -21,51 +21,21 @@ EIF = nsnn.EIF(
 )  # fmt: skip
 LIF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 CASES: dict[str, tuple[Any, Any, Any]] = {
-    "EIF, white noise": (EIF, nsnn.WhiteNoise(3 * mV), 9 * mV),
     "EIF, OU noise": (EIF, nsnn.OUNoise(3 * mV, 5 * ms), 9 * mV),
-    "LIF, exponential hazard": (
-        LIF,
-        nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV)),
-        27 * mV,
-    ),
     "LIF, Gaussian escape noise": (LIF, nsnn.EscapeNoise(nsnn.Gaussian(3 * mV)), 18 * mV),
     "Wang-Buzsaki": (nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), 4 * mV),
 }
-SCALAR: dict[str, tuple[Any, Any, Any]] = {
-    "LIF, Gaussian hazard": (LIF, nsnn.EscapeNoise(hazard=nsnn.GaussianHazard(100 * Hz, 4 * mV)), 27 * mV),
-    "LIF, Cauchy escape noise": (LIF, nsnn.EscapeNoise(nsnn.Cauchy(0.1 * mV)), 18 * mV),
-}
-
-
-def simulated(name: str, target: str, **more: Any) -> Any:
-    """A population of 2,000 neurons, from which on random numbers are drawn for four steps."""
-    cell, noise, drive = (CASES | SCALAR)[name]
-    options = {"n_neurons": 2000, "duration": 20 * ms, "dt": 0.05 * ms, "seed": 3} | more
-    return nsnn.simulate(cell, noise, nsnn.Constant(drive), engine=target, progress=False, **options)
 
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize(
-    "name", ["EIF, OU noise", "LIF, exponential hazard", "Wang-Buzsaki", "LIF, Cauchy escape noise"]
-)
-def test_compiled_steps_fire_the_spikes_of_numpy(name: str) -> None:
-    expected = as_trains(simulated(name, "numpy"))
-    assert expected.times.size > 100
-    for target in ("cpp", "cython"):
-        trains = as_trains(simulated(name, target))
-        assert trains.times.tolist() == expected.times.tolist(), target
-        assert trains.neuron.tolist() == expected.neuron.tolist(), target
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-@pytest.mark.parametrize("name", ["EIF, OU noise", "LIF, Gaussian escape noise", "Wang-Buzsaki"])
-def test_gcc_vectorises_the_step(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags, functions and text have to go together."""
-    gcc = shutil.which("g++")
-    if gcc is None or "Free Software" not in subprocess.check_output([gcc, "--version"], text=True):
-        pytest.skip("the message is that of GCC")
+@pytest.mark.parametrize("name", CASES)
+def test_gcc_vectorises_the_step_and_spikes_are_those_of_numpy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 2,000 neurons, from which on numbers are drawn for four steps. Flags, functions and text have to go together."""
+    cell, noise, drive = CASES[name]
+    options = {"n_neurons": 2000, "duration": 20 * ms, "dt": 0.05 * ms, "seed": 3, "progress": False}
     made = engine.temporary_folder
 
     @contextlib.contextmanager
@@ -76,7 +46,15 @@ def test_gcc_vectorises_the_step(name: str, tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(engine, "temporary_folder", copied)
     monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "cache"))  # so that the program is compiled
-    simulated(name, "cpp", duration=1 * ms)
+    found, expected = (
+        as_trains(nsnn.simulate(cell, noise, nsnn.Constant(drive), engine=target, **options)) for target in ("cpp", "numpy")
+    )  # fmt: skip
+    assert expected.times.size > 100
+    assert found.times.tolist() == expected.times.tolist()
+    assert found.neuron.tolist() == expected.neuron.tolist()
+    gcc = shutil.which("g++")
+    if gcc is None or "Free Software" not in subprocess.check_output([gcc, "--version"], text=True):
+        pytest.skip("the message is that of GCC")
     program = tmp_path / "program"
     makefile = (program / "makefile").read_text(encoding="utf-8")
     flags = re.search(r"^OPTIMISATIONS = (.*)$", makefile, re.M)

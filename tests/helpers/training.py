@@ -11,6 +11,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import coding, losses, reference, train
 from nsnn_neuro.brian import running
 from nsnn_neuro.learning import Learner
+from nsnn_neuro.measures import as_trains
 
 NOISE = nsnn.EscapeNoise(nsnn.Gaussian(0.4))
 
@@ -27,7 +28,7 @@ SIGNALS = ("transport", "random", "broadcast")
 
 def feedback_of(kind, seed=0):
     rng = np.random.default_rng(seed)
-    shapes = {"transport": None, "random": [(5, 6), (6, 3)], "broadcast": [(5, 3), (6, 3)]}[kind]
+    shapes = {"random": [(5, 6), (6, 3)], "broadcast": [(5, 3), (6, 3)]}.get(kind)
     return None if shapes is None else [rng.normal(size=s) for s in shapes]
 
 
@@ -106,11 +107,17 @@ def fit_of(net=None, epochs=3, data=None, **kw):
 
 def output_spikes(fit, data, n_steps, **options):
     """The output's spikes (pass, sample, step, neuron) that `fit.evaluate` counts."""
-    n, passes, out = len(data[0]), options.get("passes", 1), fit.network.populations[-1]
-    o = np.zeros((passes, n, n_steps, out.n))
-    for k, segment in enumerate(fit.spikes(data, layers=out.name, **options).segments):
-        for j, spikes in enumerate(segment.spiketrains):
-            o[k // n, k % n, np.round(spikes.rescale("ms").magnitude).astype(int), j] = 1
+    out = fit.network.populations[-1]
+    found = fired(fit.spikes(data, layers=out.name, **options))
+    return found.reshape(options.get("passes", 1), len(data[0]), n_steps, out.n)
+
+
+def fired(block):
+    """(n_trials, n_steps, n_neurons) of a Block with steps of 1 ms."""
+    found = as_trains(block)
+    o = np.zeros((len(block.segments), round(found.t_stop[0] * 1e3), found.n_neurons))
+    o[found.trial, np.rint(found.times * 1e3).astype(int), found.neuron] = 1
+    assert o.sum() == found.times.size
     return o
 
 

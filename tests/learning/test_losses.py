@@ -7,9 +7,7 @@ import pytest
 import quantities as pq
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, coding, losses
-from nsnn_neuro.brian import running
-from nsnn_neuro.learning import Learner
+from nsnn_neuro import NsnnError, losses
 
 LOSSES = [
     losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step, losses.CrossEntropyMean(1.3),
@@ -110,44 +108,3 @@ def test_cross_entropy_is_finite_for_any_gain():
 def test_labels_out_of_range_are_refused(y):
     with pytest.raises(NsnnError, match="expected labels, whole numbers from 0 to 1"):
         losses.rate_mse.value(np.zeros((1, 3, 2)), y)
-
-
-def sent(encoder, X, n_steps, batch=1):
-    """What the input sends, (batch, n_steps, n)."""
-    net = nsnn.feedforward(
-        [X.shape[1], 1],
-        noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
-        plasticity=nsnn.NDL(0.1),
-        weights=[np.ones((X.shape[1], 1))],
-    )
-    with running("numpy"):
-        learner = Learner(
-            net, batch=batch, n_steps=n_steps, encoder=encoder, loss=losses.rate_mse, feedback=None
-        )
-        order = np.arange(batch)[None] % len(X)
-        learner.run(X, np.zeros(len(X), int), order, np.array([False]), key=(3,))
-    return learner.layers[0].samples("o")
-
-
-def test_bernoulli_spikes_have_their_probability():
-    x = np.array([[0.0, 0.2, 0.7, 1.0]])
-    o = sent(coding.Bernoulli(0.9), x, 400, batch=50)
-    n, p = 400 * 50, 0.9 * x[0]
-    assert set(np.unique(o)) == {0.0, 1.0}
-    z = (o.sum((0, 1)) - n * p)[1:] / np.sqrt(n * p * (1 - p))[1:]
-    assert np.abs(z).max() < 4
-    assert o[:, :, 0].sum() == 0
-    # units, copies and steps don't share their draws
-    flat = o[:, :, 2] - o[:, :, 2].mean()
-    for other in (o[:, :, 1], np.roll(o[:, :, 2], 1, 0), np.roll(o[:, :, 2], 1, 1)):
-        r = (flat * (other - other.mean())).mean() / flat.std() / other.std()
-        assert abs(r) * np.sqrt(n) < 4
-
-
-def test_direct_sends_the_value_and_latency_one_spike():
-    x = np.array([[0.0, 0.25, 0.6, 1.0], [0.5, 0.1, 0.0, 0.9]])
-    o = sent(coding.Direct(2.0), x, 5, batch=2)
-    np.testing.assert_array_equal(o, np.repeat(2 * x[:, None], 5, axis=1))
-    o = sent(coding.Latency(), x[:1], 5)
-    assert o[0].sum(0).tolist() == [0, 1, 1, 1]
-    assert o[0].argmax(0)[1:].tolist() == [3, 2, 0]

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, ms, mV
-from helpers.tiny_networks import EVERY, FAMILIES, RESETS, largest
+from helpers.tiny_networks import FAMILIES, largest
 from helpers.tiny_networks import problem as tiny
 from helpers.training import (
     BATCH,
@@ -147,10 +141,9 @@ def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=N
     return found
 
 
-@EVERY
-@RESETS
-@pytest.mark.parametrize("reset_path", ["exact", "detached"])
-def test_the_reference_is_the_complex_step(family, reset, reset_path):
+@pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate(FAMILIES)])
+def test_the_reference_is_the_complex_step(family, case):
+    reset, reset_path = case
     W, _, x, spikes, loss = tiny([3, 3, 2, 2], 6, 3)
     neuron = {"beta": 0.8, "theta": 0.9, "reset": reset}
     found = reference.noise_scale(W, x, spikes, loss, family, reset_path=reset_path, **neuron)
@@ -210,38 +203,37 @@ def of_each(family, n):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "case", "kind"), [(f, PATHS[k % 4], SIGNALS[k % 3]) for k, f in enumerate([*FAMILIES, MIXED])]
+    ("family", "case", "kind", "loss", "target"),
+    [
+        *(
+            (f, PATHS[k % 4], SIGNALS[k % 3], (losses.rate_mse, losses.cross_entropy_step)[k % 2], "numpy")
+            for k, f in enumerate([*FAMILIES, MIXED])
+        ),
+        pytest.param(
+            nsnn.Cauchy(0.3), PATHS[0], "transport", losses.rate_mse, "cython", marks=pytest.mark.compile
+        ),
+    ],
 )
-def test_gradients_are_the_references(family, case, kind):
-    """One scale for each neuron of two layers, one for the whole of the third."""
+def test_gradients_are_the_references(family, case, kind, loss, target):
+    """One scale for each neuron of two layers, one for the whole of the third; at another level in batches that aren't full."""
     reset, path = case
     rule = nsnn.NDL(0.0, signal=kind, reset_path=path, eta_noise=0.1)
     # the functions of `Mixed` take numbers
     families = [family] * 3 if family is MIXED else [of_each(family, 5), of_each(family, 6), family]
-    found, expected, learner = gradients(rule, families, reset, losses.rate_mse, kind)
+    unfilled = loss is losses.cross_entropy_step
+    factor = 1.7 if unfilled else 1.0
+    found, expected, learner = gradients(
+        rule, families, reset, loss, kind, target=target, unfilled=unfilled, factor=factor
+    )
     expected = [e if f.size > 1 else e.sum(keepdims=True) for f, e in zip(found, expected, strict=True)]
     assert [f.size for f in found] == ([1, 1, 1] if family is MIXED else [5, 6, 1])
     assert largest(found, expected) < 1e-10
     for level, e in zip(learner.levels.values(), expected, strict=True):
         np.testing.assert_allclose(level.log, -0.1 * e, atol=1e-14)
-        np.testing.assert_allclose(level.values, np.exp(level.log), rtol=1e-15)
+        np.testing.assert_allclose(level.values, factor * np.exp(level.log), rtol=1e-15)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", PATHS)
-def test_gradients_in_a_batch_that_is_not_full_at_another_level(case):
-    reset, path = case
-    rule = nsnn.NDL(0.0, reset_path=path, eta_noise=0.1)
-    families = [of_each(nsnn.Logistic(0.25), n) for n in SIZES[1:]]
-    found, expected, learner = gradients(
-        rule, families, reset, losses.cross_entropy_step, "transport", unfilled=True, factor=1.7
-    )
-    assert largest(found, expected) < 1e-10
-    for level in learner.levels.values():
-        np.testing.assert_allclose(level.values, 1.7 * np.exp(level.log), rtol=1e-15)
-
-
-@pytest.mark.parametrize("case", PATHS)
+@pytest.mark.parametrize("case", PATHS[::3])
 def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
     """The formula holds however g has come about: by way of the layer's other neurons too."""
     reset, path = case
@@ -279,23 +271,6 @@ def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
     ]
     expected = [sum(g.sum(keepdims=True) for g in layer) / 2 for layer in zip(*each, strict=True)]
     assert largest([level.slope for level in learner.levels.values()], expected) < 1e-10
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-@pytest.mark.parametrize(("kind", "case"), [("transport", PATHS[0])])
-def test_compiled_gradients_are_the_references(kind, case):
-    reset, path = case
-    rule = nsnn.NDL(0.0, signal=kind, reset_path=path, eta_noise=0.1, optimizer=nsnn.SGD())
-    families = [of_each(nsnn.Gaussian(0.4), 5), nsnn.FastSigmoid(4.0), of_each(nsnn.Cauchy(0.3), 3)]
-    found, expected, learner = gradients(
-        rule, families, reset, losses.rate_mse, kind, target="cython", unfilled=True, factor=1.3
-    )
-    expected[1] = expected[1].sum(keepdims=True)
-    assert largest(found, expected) < 1e-10
-    for level, e in zip(learner.levels.values(), expected, strict=True):
-        np.testing.assert_allclose(level.log, -0.1 * e, atol=1e-14)
-        np.testing.assert_allclose(level.values, 1.3 * np.exp(level.log), rtol=1e-15)
 
 
 class Affine(losses.Loss):
@@ -377,13 +352,6 @@ def test_each_layer_and_neuron_has_its_own_noise():
             assert np.abs((found.sum(0) - n * p) / np.sqrt(n * p * (1 - p)))[n * p * (1 - p) > 5].max() < 4
 
 
-def test_noises_that_do_not_fit_the_layers_are_refused():
-    with pytest.raises(NsnnError, match="noise has 1 entries: expected one for all layers, or 2"):
-        nsnn.feedforward([2, 3, 2], noise=[NOISE])
-    with pytest.raises(NsnnError, match=r"sigma of Gaussian has 3 values: expected one, or n = 2"):
-        nsnn.feedforward([2, 3, 2], noise=[NOISE, nsnn.EscapeNoise(nsnn.Gaussian([0.1, 0.2, 0.3]))])
-
-
 # ------------------------------------------------------------------------------------------------------------ schedules
 
 
@@ -430,16 +398,6 @@ def test_a_pair_goes_geometrically_and_the_history_has_it():
     assert same(fit, listed)
 
 
-def test_half_of_the_scale_is_twice_the_steepness():
-    net, steep = (
-        nsnn.feedforward([6, 3], noise=nsnn.EscapeNoise(nsnn.FastSigmoid(b)), plasticity=nsnn.NDL(0.1))
-        for b in (4.0, 8.0)
-    )
-    fit = fit_of(net, epochs=1, noise_schedule=[0.5])
-    assert fit.network.populations[1].noise.family.b == 8.0
-    assert same(fit, fit_of(steep, epochs=1))
-
-
 @pytest.mark.slow
 def test_the_best_epochs_noise_is_returned():
     net = noisy(0.4, eta_noise=0.05)
@@ -457,30 +415,35 @@ def test_the_best_epochs_noise_is_returned():
 @pytest.mark.parametrize(
     "optimizer", [nsnn.SGD(), nsnn.Momentum(0.8), nsnn.Adam()], ids=lambda o: type(o).__name__
 )
-def test_the_logarithm_follows_the_optimizer(optimizer):
+def test_weights_and_logarithms_follow_the_optimizer(optimizer):
     X, y = np.eye(2)[[0, 1] * 4], np.array([0, 1] * 4)
     noise = [nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.EscapeNoise(nsnn.Gaussian([0.3, 0.5]))]
     net = nsnn.feedforward(
         [2, 3, 2], noise=noise, plasticity=nsnn.NDL(0.2, eta_noise=0.3, optimizer=optimizer)
     )
     learner = learner_of(net, batch=4, n_steps=5)
-    order, levels = np.arange(8).reshape(2, 4), list(learner.levels.values())
-    w, m, v = ([np.zeros(level.n) for level in levels] for _ in range(3))
+    order, levels, layers = np.arange(8).reshape(2, 4), list(learner.levels.values()), learner.layers[1:]
+
+    def now():
+        return [*(level.log.copy() for level in levels), *(w.ravel().copy() for w in learner.weights)]
+
+    w = now()
+    m, v = ([np.zeros_like(a) for a in w] for _ in range(2))
     for n in range(1, 4):
         with running("numpy"):
             learner.run(X, y, order, np.array([True, False]), key=(1, n), eta=0.5)
-        for k, level in enumerate(levels):
-            g = level.slope
+        for k, (slope, rate) in enumerate(zip([*levels, *layers], [0.15, 0.15, 0.1, 0.1], strict=True)):
+            g = np.ravel(slope.slope)
             assert np.abs(g).max() > 0
             if isinstance(optimizer, nsnn.SGD):
-                w[k] -= 0.15 * g
+                w[k] -= rate * g
             elif isinstance(optimizer, nsnn.Momentum):
                 m[k] = 0.8 * m[k] + g
-                w[k] -= 0.15 * m[k]
+                w[k] -= rate * m[k]
             else:
                 m[k], v[k] = 0.9 * m[k] + 0.1 * g, 0.999 * v[k] + 0.001 * g**2
-                w[k] -= 0.15 * (m[k] / (1 - 0.9**n)) / (np.sqrt(v[k] / (1 - 0.999**n)) + 1e-8)
-            np.testing.assert_allclose(level.log, w[k], atol=1e-12, rtol=0)
+                w[k] -= rate * (m[k] / (1 - 0.9**n)) / (np.sqrt(v[k] / (1 - 0.999**n)) + 1e-8)
+            np.testing.assert_allclose(now()[k], w[k], atol=1e-12, rtol=0)
 
 
 @pytest.mark.slow
@@ -531,14 +494,6 @@ def equal(a, b):
 
 
 @pytest.mark.slow
-def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
-    path, whole = tmp_path / "fit.npz", learned(epochs=4)
-    learned(epochs=2, checkpoint=path)
-    assert equal(learned(epochs=4, checkpoint=path), whole)
-    assert equal(learned(epochs=4, checkpoint=path), whole)  # nothing left to do
-
-
-@pytest.mark.slow
 def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     path, inner, calls = tmp_path / "fit.npz", Learner.run, []
     asked = {"epochs": 4, "noise_schedule": (2.0, 0.5)}
@@ -559,92 +514,24 @@ def test_a_schedule_that_is_interrupted_goes_on(tmp_path, monkeypatch):
     with pytest.raises(NsnnError, match=r"of another configuration .*epochs changed"):
         learned(epochs=5, noise_schedule=(2.0, 0.5), checkpoint=path)
     assert equal(learned(checkpoint=path, **asked), whole)
-
-
-@pytest.mark.slow
-def test_a_recurrent_networks_noise_is_learned_and_resumed(tmp_path):
-    rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
-    net = nsnn.recurrent(6, 8, 3, noise=NOISE, seed=1, plasticity=rule)
-    whole = fit_of(net, epochs=3)
-    fit_of(net, epochs=1, checkpoint=tmp_path / "fit.npz")
-    assert equal(fit_of(net, epochs=3, checkpoint=tmp_path / "fit.npz"), whole)
-    assert whole.history.columns[-2:].tolist() == ["noise of hidden", "noise of output"]
-    assert len({0.4, *sigmas(whole)}) == 3
-
-
-def test_a_schedule_goes_with_reward_too():
-    twice = [
-        fit_of(
-            nsnn.feedforward(
-                [6, 5, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(s)), plasticity=nsnn.NDL(0.1, signal="reward")
-            ),
-            **kw,
-        )
-        for s, kw in ((0.4, {"epochs": 1, "noise_schedule": [2.0]}), (0.8, {"epochs": 1}))
-    ]
-    assert same(*twice)
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-def test_compiled_training_resumes_bit_for_bit(tmp_path):
-    path, asked = tmp_path / "fit.npz", {"epochs": 4, "engine": "cython"}
-    numpy, whole = learned(epochs=4), learned(**asked)
-    # rounding differs; no draw of these fell between
-    assert largest(*([np.atleast_1d(s) for s in sigmas(fit)] for fit in (whole, numpy))) < 1e-9
-    learned(epochs=2, engine="cython", checkpoint=path)
-    assert equal(learned(checkpoint=path, **asked), whole)
-
-
-KILLED = """
-import sys
-sys.path.insert(0, sys.argv[2])
-sys.path.insert(0, sys.argv[2] + "/learning")
-from test_train_noise import learned
-learned(epochs=200, checkpoint=sys.argv[1])
-"""
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(tmp_path):
-    path, here = tmp_path / "fit.npz", Path(__file__).resolve().parents[1]
-    environment = os.environ | {"PYTHONPATH": str(here.parent)}
-    child = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(here)], env=environment)
-    try:
-        until = time.monotonic() + 60
-        while not path.exists() and child.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    epochs = read_checkpoint(path)[1]["epoch"] + 2
-    assert epochs < 200
-    assert equal(learned(epochs=epochs, checkpoint=path), learned(epochs=epochs))
+    assert equal(learned(checkpoint=path, **asked), whole)  # nothing left to do
 
 
 @pytest.mark.slow
 def test_far_too_much_noise_goes_down_and_the_loss_with_it():
     """Ten times what the other tests have: it ends below a quarter of it, with less than half of the loss."""
-    for seed in (1,):
-        made = {"noise": nsnn.EscapeNoise(nsnn.Gaussian(4.0)), "seed": seed}
-        still, moved = (
-            fit_of(
-                nsnn.feedforward([6, 12, 3], plasticity=nsnn.NDL(0.02, eta_noise=rate, optimizer=nsnn.Adam()), **made),
-                epochs=20, seed=seed,
-            )
-            for rate in (0.0, 0.05)
-        )  # fmt: skip
-        assert max(sigmas(moved)) < 1.0
-        assert sigmas(still) == [4.0, 4.0]
-        other = problem(200, seed=9)
-        assert moved.evaluate(other)["loss"] < 0.5 * still.evaluate(other)["loss"]
+    still, moved = (fit_of(noisy(4.0, eta_noise=rate), epochs=20, seed=1) for rate in (0.0, 0.05))
+    assert max(sigmas(moved)) < 1.0
+    assert sigmas(still) == [4.0, 4.0]
+    other = problem(200, seed=9)
+    assert moved.evaluate(other)["loss"] < 0.5 * still.evaluate(other)["loss"]
 
 
 # ------------------------------------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rate", [50.0, 1e300, -50.0])
+@pytest.mark.parametrize("rate", [1e300, -50.0])
 def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(rate, tmp_path, monkeypatch):
     path, inner, calls = tmp_path / "fit.npz", Learner.run, []
 
@@ -673,7 +560,6 @@ SURROGATE = nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
     [
         (None, {"noise_schedule": 2.0}, r"noise_schedule = 2\.0: expected two positive numbers .*each of 3 epochs"),
         (None, {"noise_schedule": (1.0, 0.0)}, r"noise_schedule = \(1\.0, 0\.0\): expected two positive"),
-        (None, {"noise_schedule": (1.0, np.nan)}, "nan.*: expected two positive"),
         (None, {"noise_schedule": [1.0, 1.0, 1.0, 1.0]}, "or one for each of 3 epochs"),
         (None, {"noise_schedule": "cosine"}, "noise_schedule = cosine: expected"),
         (

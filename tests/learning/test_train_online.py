@@ -150,18 +150,6 @@ def test_resumed_equals_uninterrupted(tmp_path):
         one_layer("fast", epochs=3, checkpoint=tmp_path / "c")
 
 
-@pytest.mark.slow
-def test_hidden_layers_learn():
-    X, y = problem(150)
-    rule = nsnn.NDL(0.01, optimizer=nsnn.Adam())
-    net = nsnn.feedforward([6, 12, 3], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), seed=1, plasticity=rule)
-    fit = train(
-        net, (X, y), loss=losses.cross_entropy_step, epochs=3, batch=1, n_steps=10, seed=1, engine="numpy", formulation="online"
-    )  # fmt: skip
-    fresh = problem(200, seed=1)
-    assert fit.evaluate(fresh, passes=3)["accuracy"] > 0.95
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
