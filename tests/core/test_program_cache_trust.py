@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,49 @@ def test_an_entry_of_others_is_not_used(place, program, tmp_path, part, spoil) -
     assert fetched("a", tmp_path / "main") == PROGRAM
 
 
+REPLACED = {
+    "link": lambda path, aside: path.symlink_to(aside),
+    "dangling": lambda path, aside: path.symlink_to("nowhere"),
+    "loop": lambda path, aside: path.symlink_to(path.name),
+    "FIFO": lambda path, aside: os.mkfifo(path),
+    "folder": lambda path, aside: path.mkdir(),
+    "file": lambda path, aside: path.write_bytes(b"x" * 100),
+    "checksum in capitals": lambda path, aside: path.write_bytes(
+        hashlib.sha256(PROGRAM).hexdigest().upper().encode()
+    ),
+    "of 4 MB": lambda path, aside: path.write_bytes(b"0" * 2**22),
+}
+
+
+@pytest.mark.parametrize("part", ["", "program", "sha256"])
+def test_what_stands_in_the_place_of_an_entry_or_its_files_is_not_used_nor_waited_for(
+    place, program, tmp_path, part
+) -> None:
+    """A link leads to a program of another content whose checksum is right."""
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits for something"))
+    signal.alarm(20)
+    try:
+        for number, make in enumerate(REPLACED.values()):
+            for kind in program_cache.KINDS:
+                entry, aside = place.parent / kind / "a", tmp_path / f"aside-{number}-{kind}"
+                program_cache.keep("a", program, kind)
+                sign(entry)
+                (entry / part).rename(aside)
+                make(entry / part, aside)
+                assert program_cache.find("a", kind) is None
+                assert not program_cache.fetch("a", tmp_path / "main", kind)
+                program_cache.entries(kind)
+                program_cache.keep("a", program, kind)
+                found = program_cache.find("a", kind)
+                assert found is not None
+                assert found.read_bytes() == PROGRAM
+        program_cache.clear()
+        assert [p for kind in program_cache.KINDS for p in (place.parent / kind).iterdir()] == []
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.parametrize("level", range(3))
 @pytest.mark.parametrize(
     "spoil",
@@ -134,124 +177,6 @@ def test_links_on_the_way_are_followed_one_by_one(tmp_path: Path) -> None:
     common.chmod(0o700)
     with pytest.raises(OSError, match="loop"):
         program_cache.weakness(common / "loop")
-
-
-def flip(entry: Path, draw: random.Random) -> None:
-    content = bytearray((entry / "program").read_bytes())
-    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-    (entry / "program").write_bytes(content)
-
-
-def resize(entry: Path, draw: random.Random) -> None:
-    os.truncate(entry / "program", draw.choice([0, 1, 1003, 1005, 2**40]))
-
-
-def other_checksum(entry: Path, draw: random.Random) -> None:
-    right = hashlib.sha256(PROGRAM).hexdigest().encode()
-    (entry / "sha256").write_bytes(
-        draw.choice([b"", right[:-1], right + b"\n", right.upper(), draw.randbytes(64), right * 2**16])
-    )
-
-
-def replaced(entry: Path, draw: random.Random) -> None:
-    """Something else in place of a file, with a program to be run behind it where that is possible."""
-    path = entry / draw.choice(["program", "sha256"])
-    path.rename(path.with_name("behind"))
-    kind = draw.choice(["link", "dangling", "loop", "FIFO", "folder", "nothing"])
-    if kind == "link":
-        path.with_name("behind").chmod(0o700)
-        path.symlink_to("behind")
-    elif kind == "dangling":
-        path.symlink_to("nowhere")
-    elif kind == "loop":
-        path.symlink_to(path.name)
-    elif kind == "FIFO":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-
-
-def replaced_entry(entry: Path, draw: random.Random) -> None:
-    aside = entry.with_name(f".aside-{entry.name}")
-    os.rename(entry, aside)
-    kind = draw.choice(["link", "loop", "FIFO", "file", "empty"])
-    if kind == "link":
-        sign(aside)
-        entry.symlink_to(aside)
-    elif kind == "loop":
-        entry.symlink_to(entry.name)
-    elif kind == "FIFO":
-        os.mkfifo(entry)
-    elif kind == "file":
-        entry.write_bytes(draw.randbytes(100))
-    else:
-        entry.mkdir()
-
-
-def open_to_others(entry: Path, draw: random.Random) -> None:
-    sign(entry)
-    path = entry / draw.choice(["", "program", "sha256"])
-    path.chmod(path.stat().st_mode | draw.choice([0o002, 0o020, 0o022, 0o666]) | draw.choice([0, 0o4000]))
-
-
-def unreadable(entry: Path, draw: random.Random) -> None:
-    (entry / "program").chmod(draw.choice([0o000, 0o100, 0o600, 0o400]))
-
-
-def given_away(entry: Path, draw: random.Random) -> None:
-    if os.geteuid() != 0:
-        open_to_others(entry, draw)
-        return
-    sign(entry)
-    os.chown(entry / draw.choice(["", "program", "sha256"]), STRANGER, -1, follow_symlinks=False)
-
-
-Mutation = Callable[[Path, random.Random], None]
-IN_PLACE: list[Mutation] = [flip, resize, other_checksum, open_to_others, unreadable, given_away]
-AFTERWARDS: list[Mutation] = [other_checksum, unreadable, replaced, replaced_entry]
-MUTATIONS = [*IN_PLACE, replaced, replaced_entry]
-
-
-@pytest.mark.slow
-def test_a_hundred_damaged_entries_are_ignored_and_made_anew(
-    place: Path, program: Path, tmp_path: Path
-) -> None:
-    """None is returned, waited for or left in its place; up to two kinds of damage each, with a fixed seed."""
-    draw = random.Random(15)
-
-    def too_long(*_: object) -> None:
-        raise AssertionError("it waits for something")
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(20)
-    try:
-        for k in range(100):
-            key, kind = f"{k:064x}", draw.choice(program_cache.KINDS)
-            entry = place.parent / kind / key
-            program_cache.keep(key, program, kind)
-            first = MUTATIONS[k % len(MUTATIONS)]
-            first(entry, draw)
-            if first in IN_PLACE and draw.random() < 0.5:
-                draw.choice(AFTERWARDS)(entry, draw)
-            if draw.random() < 0.5:
-                assert program_cache.find(key, kind) is None, (k, first)
-            assert not program_cache.fetch(key, tmp_path / "main", kind), (k, first)
-            assert not os.path.lexists(tmp_path / "main")
-            program_cache.entries(kind)
-            program_cache.keep(key, program, kind)
-            found = program_cache.find(key, kind)
-            assert found is not None, (k, first)
-            assert found.read_bytes() == PROGRAM
-        program_cache.clear()
-        assert [
-            p.name
-            for kind in program_cache.KINDS
-            for p in (place.parent / kind).iterdir()
-            if p.name != ".aside"
-        ] == []
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.slow
