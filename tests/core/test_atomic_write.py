@@ -3,11 +3,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-
-import pytest
-
 from nsnn_neuro.core import atomic_write
 
 
@@ -22,35 +17,6 @@ def test_a_block_that_ends_well_replaces_and_keeps_permissions(tmp_path):
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("old", ["old", None])
-def test_after_an_exception_nothing_has_changed(tmp_path, old):
-    path = tmp_path / "a.txt"
-    if old is not None:
-        path.write_text(old)
-
-    def interrupted():
-        with atomic_write.replaced(path) as new:
-            new.write_text("ne")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert [p.read_text() for p in tmp_path.iterdir()] == ([] if old is None else [old])
-
-
-def test_a_disk_that_refuses_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="space"), atomic_write.replaced(path) as new:
-        new.write_text("new")
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
 def test_two_writers_have_names_of_their_own(tmp_path):

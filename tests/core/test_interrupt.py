@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -68,19 +67,3 @@ def test_the_command_is_recognised(monkeypatch, arguments, given, yes) -> None:
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.setattr(sys, "orig_argv", given)
     assert interrupt.is_command() is yes
-
-
-def test_handlers_change_in_the_command_alone_and_in_its_main_thread(monkeypatch) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        interrupt.end_quietly()
-        assert signal.getsignal(signal.SIGINT) is before
-        monkeypatch.setattr(interrupt, "is_command", lambda: True)
-        thread = threading.Thread(target=interrupt.raise_again)
-        thread.start()
-        thread.join()
-        assert signal.getsignal(signal.SIGINT) is before
-        interrupt.raise_again()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -42,7 +42,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path) -> None:
     write(path)
     good, content = path.read_bytes(), read(path)
     reasons = []
-    for bit in np.random.default_rng(0).integers(0, 8 * len(good), 200):
+    for bit in np.random.default_rng(0).integers(0, 8 * len(good), 100):
         changed = bytearray(good)
         changed[bit // 8] ^= 1 << bit % 8
         path.write_bytes(changed)
@@ -51,7 +51,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(path: Path) -> None:
         except FormatError as error:
             reasons.append(str(error))
     assert all(str(path) in one and one.endswith("delete it") for one in reasons)
-    assert len(reasons) > 100  # others are times and versions in the headers of zip
+    assert len(reasons) > 50  # others are times and versions in the headers of zip
 
 
 def test_pipes_folders_and_links_to_devices_are_refused_without_waiting(path: Path) -> None:
