@@ -60,3 +60,10 @@ def test_seed_is_checked_and_drawn():
     for bad in (-1, 1.5, True, "1", 2**63):
         with pytest.raises(NsnnError, match="seed"):
             checks.check_seed(bad)
+
+
+def test_a_fraction_may_be_0_or_1_and_nothing_outside():
+    assert [checks.fraction(x, "p") for x in (0, 0.5, 1)] == [0.0, 0.5, 1.0]
+    for outside in (-0.1, 1.1):
+        with pytest.raises(NsnnError, match=f"p = {outside}: expected a number from 0 to 1"):
+            checks.fraction(outside, "p")
