@@ -116,14 +116,11 @@ BAD: list[tuple[dict[str, np.ndarray], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "message"), BAD, ids=[message for _, message in BAD])
-def test_bad_files_of_images_are_named(content: dict[str, Any], message: str, tmp_path: Path) -> None:
-    np.savez(tmp_path / "images.npz", **content)  # object arrays are pickled, and must not be read
-    with pytest.raises(FormatError, match=message):
-        datasets.cifar10(tmp_path / "images.npz", "val")
-
-
-def test_files_that_are_no_archive_are_refused(tmp_path: Path) -> None:
+def test_bad_files_of_images_are_named(tmp_path: Path) -> None:
+    for content, message in BAD:
+        np.savez(tmp_path / "images.npz", **content)  # object arrays are pickled, and must not be read
+        with pytest.raises(FormatError, match=message):
+            datasets.cifar10(tmp_path / "images.npz", "val")
     (tmp_path / "images.npz").write_bytes(b"PK\x03\x04 not an archive")
     with pytest.raises(FormatError, match="damaged or truncated"):
         datasets.cifar10(tmp_path / "images.npz")

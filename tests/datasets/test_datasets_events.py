@@ -59,15 +59,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "message"), BAD, ids=[m for _, m in BAD])
-def test_bad_files_are_named(tmp_path: Path, raw: bytes, message: str) -> None:
-    (tmp_path / "bad.bin").write_bytes(raw)
-    with pytest.raises(FormatError, match=message) as caught:
-        datasets.nmnist_events(tmp_path / "bad.bin")
-    assert "bad.bin" in str(caught.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    for raw, message in BAD:
+        (tmp_path / "bad.bin").write_bytes(raw)
+        with pytest.raises(FormatError, match=f"bad.bin: .*{message}"):
+            datasets.nmnist_events(tmp_path / "bad.bin")
     with pytest.raises(FormatError, match=r"absent\.bin: no such file: expected an N-MNIST recording"):
         datasets.nmnist_events(tmp_path / "absent.bin")
 
@@ -128,18 +124,12 @@ def test_some_of_each_digit_are_drawn_from_the_seed(tmp_path: Path) -> None:
     assert one == same
     assert sorted(one) != sorted(other)
     assert [digit for digit, _ in sorted(one)] == [d for d in range(10) for _ in range(2)]
-    with pytest.raises(NsnnError, match="per_digit = 7: there are 6 recordings of the digit 0"):
-        datasets.nmnist(tmp_path, per_digit=7)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"split": "val"}, "split = 'val'"), ({"per_digit": 0}, "per_digit = 0"), ({"seed": -1}, "seed = -1")],
-)
-def test_nmnist_refuses(tmp_path: Path, options: dict[str, object], message: str) -> None:
-    collection(tmp_path, "Train", n=1)
-    with pytest.raises(NsnnError, match=message):
-        datasets.nmnist(tmp_path, **options)  # type: ignore[arg-type]
+    for name, value, said in (
+        ("per_digit", 7, "7: there are 6 recordings of the digit 0"),
+        *(("per_digit", 0, "0"), ("seed", -1, "-1"), ("split", "val", "'val'")),
+    ):
+        with pytest.raises(NsnnError, match=f"{name} = {said}"):
+            datasets.nmnist(tmp_path, **{name: value})  # type: ignore[arg-type]
 
 
 def test_bad_collections_are_named(tmp_path: Path) -> None:
@@ -174,28 +164,10 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
         datasets.nmnist(archive)
 
 
-@pytest.mark.slow
-def test_a_damaged_archive_is_read_or_refused(tmp_path: Path) -> None:
-    """Bytes changed anywhere, half of the times in the directory at its end: no error but FormatError."""
-    archive = zipped(collection(tmp_path, "Train", n=1))
-    good, rng = archive.read_bytes(), np.random.default_rng(0)
-    refused = 0
-    for k in range(200):
-        raw = bytearray(good)
-        for place in rng.integers((len(raw) - 1200) * (k % 2), len(raw), 3):
-            raw[place] = rng.integers(256)
-        archive.write_bytes(raw)
-        try:
-            datasets.nmnist(archive)
-        except FormatError:
-            refused += 1
-    assert refused > 100
-
-
 # ------------------------------------------------------------------------------------------------------------- spikes
 
 
-@pytest.mark.parametrize("n_steps", [1, 7, 20])
+@pytest.mark.parametrize("n_steps", [1, 7])
 def test_bins_against_a_loop(n_steps: int) -> None:
     """Some of the 400 events come after the 200 ms."""
     events = random_events(2, 400)
@@ -269,10 +241,10 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("function", "args", "options", "message"), REFUSED, ids=[row[3] for row in REFUSED])
-def test_what_is_no_recording_is_refused(function, args, options, message) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(NsnnError, match=message):
-        function(*args, **options)
+def test_what_is_no_recording_is_refused() -> None:
+    for function, args, options, message in REFUSED:
+        with pytest.raises(NsnnError, match=message):
+            function(*args, **options)
 
 
 # ------------------------------------------------------------------------------------------------------------- recordings

@@ -45,7 +45,7 @@ ticks = st.lists(st.integers(0, 1000), max_size=30)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     trains=st.lists(ticks, min_size=1, max_size=3),
     events=st.lists(st.integers(200, 700), min_size=1, max_size=6).map(sorted),
@@ -67,13 +67,8 @@ def test_every_spike_is_in_exactly_the_windows_that_contain_it(trains, events, b
             assert_allclose(1000 * np.array(own), expected, rtol=0, atol=1e-9)
 
 
-def test_a_window_that_ends_with_the_recording_holds_its_end_and_others_do_not():
-    block = to_block([[[2.0, 4.0]]], t_stop=4 * second)
-    assert spikes_of(cut(block, [1.5, 3.5], before=0.5 * second, after=0.5 * second)) == [[[]], [[0.5]]]
-
-
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_shifted_back_the_times_are_those_of_the_recording(data):
     times = data.draw(st.lists(st.floats(0, 1e4), min_size=1, max_size=20, unique=True).map(sorted))
@@ -92,24 +87,6 @@ def test_shifted_back_the_times_are_those_of_the_recording(data):
             np.array(times)[np.argmin(np.abs(np.subtract.outer(back, times)), axis=1)] if back.size else back
         )
         assert_allclose(back, near, rtol=0, atol=4 * np.finfo(float).eps * 1e4)
-
-
-def test_events_between_samples_and_signals_at_their_own_samples():
-    block = recording()
-    samples = np.arange(40.0)
-    block.segments[0].analogsignals.append(volt(samples, "lfp", rate=10.0, note="x"))
-    block.segments[0].analogsignals.append(volt(samples[:15], "short", rate=10.0))
-    found = cut(block, [1.03, 3.1], before=0.2 * second, after=0.3 * second)
-    for segment, event in zip(found.segments, [1.03, 3.1], strict=True):
-        (signal, *rest) = segment.analogsignals
-        at = samples / 10
-        inside = samples[(at >= event - 0.2 - 1e-12) & (at < event + 0.3 - 1e-12)]
-        assert_array_equal(signal.magnitude[:, 0], inside)
-        assert_allclose(signal.times.rescale("s").magnitude, inside / 10 - event, rtol=0, atol=1e-12)
-        assert (signal.name, signal.annotations) == ("lfp", {"note": "x"})
-        assert [one.name for one in rest] == (["short"] if event < 2 else [])
-        assert not signal.magnitude.flags.writeable
-    assert block.segments[0].analogsignals[0].segment is block.segments[0]  # the recording is as it was
 
 
 def test_image_sequences_go_with_their_trials():
@@ -146,6 +123,7 @@ def test_events_epochs_and_irregular_signals_are_cut_as_spikes_are():
     segment.epochs.append(neo.Epoch(times * pq.s, (angles + 1) * pq.s, **about))
     order = np.argsort(times)
     signal = neo.IrregularlySampledSignal(times[order] * pq.s, angles[order] * pq.V, name="eye", side="left")
+    signal.array_annotate(channel=[4])
     segment.irregularlysampledsignals.append(signal)
     found = cut(block, [1.0, 3.5], before=0.5 * second, after=0.5 * second)
     for trial, event, spikes in zip(found.segments, [1.0, 3.5], spikes_of(found), strict=True):
@@ -160,7 +138,7 @@ def test_events_epochs_and_irregular_signals_are_cut_as_spikes_are():
         for one in (cue, epoch):
             assert one.array_annotations["angle"].tolist() == angles[kept].tolist()
             assert (one.name, one.description, one.annotations) == ("cue", "d", {"side": "left"})
-        assert eye.annotations == {"side": "left"}
+        assert (eye.annotations, eye.array_annotations["channel"].tolist()) == ({"side": "left"}, [4])
     assert [len(trial.events[0]) for trial in found.segments] == [2, 3]
     assert segment.events[0].segment is segment  # the recording is as it was
     alone = cut(block, [1.0, 2.0], before=0.3 * second, after=0.3 * second)
@@ -181,16 +159,6 @@ def test_epochs_without_durations_which_neo_makes_by_default(tmp_path):
     assert (late.times.magnitude.tolist(), late.durations.size) == ([2.0, 3.0], 0)
 
 
-def test_a_baseline_before_the_event_and_a_window_that_begins_after_it():
-    found = cut(recording(), [1.0, 3.0], before=0.15 * second, after=0.15 * second)
-    assert_allclose(spikes_of(found)[0][0], [0.1], atol=1e-12)
-    assert_allclose(spikes_of(found)[0][1], [-0.1], atol=1e-12)
-    later = cut(recording(), [1.0, 3.0], before=-0.05 * second, after=0.3 * second)
-    assert_allclose(spikes_of(later)[0][0], [0.1, 0.25], atol=1e-12)
-    assert float(later.segments[0].spiketrains[0].t_start) == 0.05
-    assert (as_trains(found).t_start == -0.15).all()
-
-
 def test_units_labels_and_annotations_go_along(tmp_path):
     block = recording()
     block.annotations["seed"] = 3
@@ -207,39 +175,23 @@ def test_units_labels_and_annotations_go_along(tmp_path):
     assert spikes_of(again) == spikes_of(found)
 
 
-def test_names_of_train_annotations_become_the_table_of_units():
-    block, segment = neo.Block(), neo.Segment()
-    block.segments.append(segment)
-    for k in (3, 8):
-        train = neo.SpikeTrain([0.5] * pq.s, t_stop=2.0, name=f"unit {k}", channel=k, waveform=[1, 2])
-        segment.spiketrains.append(train)
-    found = cut(block, [0.5], before=0.1 * second, after=0.1 * second)
-    assert found.annotations["units"] == {"name": ["unit 3", "unit 8"], "channel": [3, 8]}
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [1, 3] * second,
+def test_all_kinds_of_events():
+    for events in (
         [1000, 3000] * ms,
-        np.array([1, 3]) * pq.s,
         [1 * second, 3 * second],
         [1, 3],
-        np.array([1.0, 3.0]),
         [np.array([1.0, 3.0])],
-        neo.Event([1, 3] * pq.s),
         neo.Event([1000, 3000] * pq.ms),
         neo.Epoch([1, 3] * pq.s, [1, 1] * pq.s),
         neo.SpikeTrain([1, 3], units="s", t_stop=4),
-        "cue",
-        "trials",
-        "licks",
-    ],
-)
-def test_all_kinds_of_events(events):
-    found = cut(with_events(recording()), events, before=0.2 * second, after=0.4 * second)
-    assert_allclose(spikes_of(found)[0][0], [0.1, 0.25], atol=1e-12)
-    assert_allclose(spikes_of(found)[1][0], [0.05], atol=1e-12)
+        *("cue", "trials", "licks"),
+    ):
+        found = cut(with_events(recording()), events, before=0.2 * second, after=0.4 * second)
+        assert_allclose(spikes_of(found)[0][0], [0.1, 0.25], atol=1e-12)
+        assert_allclose(spikes_of(found)[1][0], [0.05], atol=1e-12)
+    later = cut(recording(), [1.0, 3.0], before=-0.05 * second, after=0.3 * second)  # after the event
+    assert_allclose(spikes_of(later)[0][0], [0.1, 0.25], atol=1e-12)
+    assert float(later.segments[0].spiketrains[0].t_start) == 0.05
 
 
 def test_labels_and_columns_of_named_events():
@@ -312,61 +264,45 @@ def test_bins_of_a_late_trial_know_how_coarse_the_clock_was():
 TWO = {"before": 0.1 * second, "after": 0.1 * second}
 
 
-@pytest.mark.parametrize(
-    ("events", "options", "message"),
-    [
-        ([], TWO, "no event in it"),
-        ([] * second, TWO, "no event in it"),
-        (neo.Event([] * pq.s), TWO, "no event in it"),
-        ([1.0, np.nan, np.nan], TWO, r"events\[1\] is nan \(2 of 3 are not finite\): leave these events"),
-        ([1.0, np.nan] * second, TWO, r"events\[1\] is nan \(1 of 2 are not finite\)"),
-        ([1.0, np.inf], TWO, r"events\[1\] is inf"),
-        ([3.0, 1.0], TWO, r"events\[1\] = 1 s comes after 3 s.*argsort"),
-        (
-            [1000, 3000],
-            TWO,
-            r"2 of 2 events are outside.*events\[0\] = 1000 s.*0 to 4 s.*divide milliseconds by 1000",
-        ),
-        (
-            [1.0, 3.95],
-            TWO,
-            r"windows of 1 of 2 events leave the recording, first that of events\[1\] = 3.95 s",
-        ),
-        ([0.05, 1.0], TWO, r"windows of 1 of 2 events leave the recording, first that of events\[0\]"),
-        ([1.0, 3.0] * pq.mV, TWO, "expected a time"),
-        (["a", "b"], TWO, "expected times"),
-        ([[1.0, 2.0], [3.0, 3.5]], TWO, "expected times"),
-        (None, TWO, "expected times"),
-        (True, TWO, "expected times"),
-        ("cuee", TWO, r"no event or epoch of this name; it has 'cue', 'licks', 'trials'; did you mean 'cue'"),
-        ("go", TWO, r"it has 'cue', 'licks', 'trials'; did you mean its column 'trials.go'"),
-        ("trials.goo", TWO, r"no column 'goo' of numbers; .*'go'.*; did you mean 'go'"),
-        ([1.0, 3.0], {**TWO, "labels": ["a"]}, "labels has 1 values for 2 events"),
-        (
-            [1.0, 3.0],
-            {**TWO, "labels": "angle"},
-            r"labels by name need events by name, as in cut\(block, \"trials\", labels='angle'",
-        ),
-        ("cue", {**TWO, "labels": "angle"}, "no column"),
-        ("trials", {**TWO, "labels": "angel"}, r"did you mean 'angle'"),
-        ([1.0, 3.0], {**TWO, "labels": ["a", None]}, r"labels\[1\] = None: expected a number or a text"),
-        ([1.0, 3.0], {**TWO, "labels": [1, 2] * ms}, "has a unit"),
-        ([1.0, 3.0], {**TWO, "labels": np.zeros((2, 2))}, "has shape"),
-        ([1.0, 3.0], {**TWO, "overlap": "both"}, "expected one of 'error', 'repeat'"),
-        ([1.0], {"before": 0.1, "after": 0.1 * second}, "before = 0.1 has no unit"),
-        ([1.0], {"before": -0.2 * second, "after": 0.1 * second}, "begins before it ends"),
-        ([1.0], {"before": [0.1, 0.2] * second, "after": 0.1 * second}, "expected a time"),
-    ],
-)
-def test_cut_refuses(events, options, message):
-    with pytest.raises(NsnnError, match=message):
-        cut(with_events(recording()), events, **options)
+REFUSED = [
+    *((none, TWO, "no event in it") for none in ([], [] * second, neo.Event([] * pq.s))),
+    ([1.0, np.nan, np.nan], TWO, r"events\[1\] is nan \(2 of 3 are not finite\): leave these events"),
+    ([1.0, np.inf], TWO, r"events\[1\] is inf"),
+    ([3.0, 1.0], TWO, r"events\[1\] = 1 s comes after 3 s.*argsort"),
+    ([1000, 3000], TWO, r"2 of 2 events are outside.*events\[0\] = 1000 s.*divide milliseconds by 1000"),
+    ([1.0, 3.95], TWO, r"windows of 1 of 2 events leave the recording, first that of events\[1\] = 3.95 s"),
+    ([0.05, 1.0], TWO, r"windows of 1 of 2 events leave the recording, first that of events\[0\]"),
+    ([1.0, 3.0] * pq.mV, TWO, "expected a time"),
+    *((no_times, TWO, "expected times") for no_times in (["a", "b"], [[1.0, 2.0], [3.0, 3.5]], None, True)),
+    ("cuee", TWO, r"no event or epoch of this name; it has 'cue', 'licks', 'trials'; did you mean 'cue'"),
+    ("go", TWO, r"it has 'cue', 'licks', 'trials'; did you mean its column 'trials.go'"),
+    ("trials.goo", TWO, r"no column 'goo' of numbers; .*'go'.*; did you mean 'go'"),
+    ([1.0, 3.0], {**TWO, "labels": ["a"]}, "labels has 1 values for 2 events"),
+    (
+        [1.0, 3.0],
+        {**TWO, "labels": "angle"},
+        r"labels by name need events by name, as in cut\(block, \"trials\"",
+    ),
+    ("cue", {**TWO, "labels": "angle"}, "no column"),
+    ("trials", {**TWO, "labels": "angel"}, r"did you mean 'angle'"),
+    ([1.0, 3.0], {**TWO, "labels": ["a", None]}, r"labels\[1\] = None: expected a number or a text"),
+    ([1.0, 3.0], {**TWO, "labels": [1, 2] * ms}, "has a unit"),
+    ([1.0, 3.0], {**TWO, "labels": np.zeros((2, 2))}, "has shape"),
+    ([1.0, 3.0], {**TWO, "overlap": "both"}, "expected one of 'error', 'repeat'"),
+    ([1.0], {"before": -0.2 * second, "after": 0.1 * second}, "begins before it ends"),
+    ([1.0], {"before": [0.1, 0.2] * second, "after": 0.1 * second}, "expected a time"),
+]
 
 
-def test_cut_refuses_what_is_no_block_and_names_that_occur_twice():
+def test_cut_refuses():
+    block = with_events(recording())
+    for events, options, message in REFUSED:
+        with pytest.raises(NsnnError, match=message):
+            cut(block, events, **options)
     with pytest.raises(NsnnError, match=r"expected a neo\.Block"):
         cut([[0.1]], [1.0], **TWO)
-    block = with_events(recording())
+    with pytest.raises(NsnnError, match=r"none \(load an NWB file with trials=False\)"):
+        cut(recording(), "trials", **TWO)
     block.segments[0].events.append(neo.Event([2] * pq.s, name="cue"))
     with pytest.raises(NsnnError, match="segment 0 has 2 of this name"):
         cut(block, "cue", **TWO)
@@ -374,8 +310,6 @@ def test_cut_refuses_what_is_no_block_and_names_that_occur_twice():
     words = r"row\[1\] is nan \(1 of 2 are not finite\): .*times = conditions\(load\(path\), 'go'\), known = np.isfinite\(times\)"
     with pytest.raises(NsnnError, match=words):
         cut(block, "trials.go", **TWO)
-    with pytest.raises(NsnnError, match=r"none \(load an NWB file with trials=False\)"):
-        cut(recording(), "trials", **TWO)
 
 
 # --- align ---
@@ -418,9 +352,12 @@ def test_aligned_clocks_against_a_loop():
     assert {float(s.spiketrains[0].t_start) for s in same.segments} == {-0.5}
 
 
-@pytest.mark.parametrize(
-    ("events", "message"),
-    [
+def test_align_refuses():
+    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
+    block.segments[0].events.append(neo.Event([0.3] * pq.s, name="lick"))
+    for segment, go in zip(block.segments, (0.1, np.nan), strict=True):
+        segment.annotations.update(go=go, side="left")
+    for events, message in [
         ([0.1, 0.2, 0.3], "3 times for 2 trials"),
         (
             [0.1, np.nan],
@@ -428,7 +365,6 @@ def test_aligned_clocks_against_a_loop():
         ),
         ([0.1, np.nan] * second, r"events\[1\] is nan .*select\(block"),
         (None, "expected times"),
-        ([0.1, np.inf], r"events\[1\] is inf.*np.isfinite"),
         ([0.1, 1.5], r"events\[1\] = 1.5 s \(1 of 2\) is outside its trial, which runs from 0 to 1 s"),
         ([100, 200], r"divide milliseconds by 1000"),
         ("lick", r"segment 1 has 0 of them: expected one in each trial"),
@@ -438,15 +374,9 @@ def test_aligned_clocks_against_a_loop():
             r"events = 'go': trial\[1\] is nan \(1 of 2 are not finite\): .*np.isfinite\(conditions\(block, 'go'\)\)",
         ),
         ([0.1, 0.2] * pq.mV, "expected a time"),
-    ],
-)
-def test_align_refuses(events, message):
-    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * second)
-    block.segments[0].events.append(neo.Event([0.3] * pq.s, name="lick"))
-    for segment, go in zip(block.segments, (0.1, np.nan), strict=True):
-        segment.annotations.update(go=go, side="left")
-    with pytest.raises(NsnnError, match=message):
-        align(block, events)
+    ]:
+        with pytest.raises(NsnnError, match=message):
+            align(block, events)
 
 
 def test_trials_are_aligned_to_their_annotations():
@@ -483,15 +413,3 @@ def test_columns_of_times_are_not_used_after_their_clock_has_moved():
     for move in (lambda: cut(aligned, "trials.go", **TWO), lambda: align(aligned, "trials.go")):
         with pytest.raises(NsnnError, match=r"clock of segment 0 was shifted .*these times were not"):
             move()
-
-
-def test_array_annotations_of_irregular_signals_are_kept():
-    block = to_block([[[0.2]]], t_stop=1 * second)
-    signal = neo.IrregularlySampledSignal(
-        [0.1, 0.4] * pq.s, np.ones((2, 2)), units="V", array_annotations={"channel": [4, 7]}, eye="left"
-    )
-    block.segments[0].irregularlysampledsignals.append(signal)
-    for moved in (align(block, 0.5 * second), select(block, trials=0), join([block, block])):
-        (one,) = moved.segments[0].irregularlysampledsignals
-        assert one.array_annotations["channel"].tolist() == [4, 7]
-        assert one.annotations["eye"] == "left"

@@ -2,7 +2,6 @@
 
 import neo
 import numpy as np
-import pandas as pd
 import pytest
 import quantities as pq
 from helpers.roundtrip import bounds_of, rich_block, trains_of
@@ -41,15 +40,6 @@ def test_a_table_comes_back_with_the_same_spikes(make):
     assert back.annotations["units"]["id"] == block.annotations.get("units", {}).get(
         "id", list(range(len(trains_of(block)[0])))
     )
-
-
-def test_a_table_written_as_text_comes_back(tmp_path):
-    to_dataframe(named()).to_csv(tmp_path / "a.csv", index=False)
-    back = to_block(pd.read_csv(tmp_path / "a.csv"), t_stop=1 * pq.s)
-    assert [[len(t) // 8 for t in trial] for trial in trains_of(back)] == [
-        [0, 2],
-        [3, 0],
-    ]  # units in alphabetical order
 
 
 def test_pynapple_groups_have_the_trials_as_time_support():
@@ -110,7 +100,7 @@ def test_arguments_of_the_doors_out():
         to_xarray(to_block([[[]], [[]]], t_stop=[1, 2] * pq.s), bin_width=0.1 * pq.s)
 
 
-def test_names_that_trains_hold_are_metadata():
+def test_names_and_ids_that_trains_hold_are_metadata():
     pytest.importorskip("pynapple")
     block, segment = neo.Block(), neo.Segment()
     block.segments.append(segment)
@@ -119,11 +109,6 @@ def test_names_that_trains_hold_are_metadata():
     group = to_pynapple(block)
     assert list(group.get_info("name")) == ["unit 4", "unit 2"]
     assert list(group.get_info("area")) == ["V1", "V1"]
-
-
-def test_ids_that_trains_hold_name_the_units():
-    block, segment = neo.Block(), neo.Segment()
-    block.segments.append(segment)
-    for k in (33, 14):
-        segment.spiketrains.append(neo.SpikeTrain([0.5] * pq.s, t_stop=1.0, id=k))
+    for train, k in zip(segment.spiketrains, (33, 14), strict=True):
+        train.annotate(id=k)
     assert to_dataframe(block)["unit"].tolist() == [33, 14]

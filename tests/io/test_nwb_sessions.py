@@ -192,11 +192,9 @@ def test_an_uncut_recording_holds_events_epochs_and_signals(path):
 @pytest.mark.parametrize(
     ("events", "at"),
     [
-        ("trials", ONSETS),
         ("trials.go", ONSETS + 0.5),
         ("licks", ONSETS[:4] + 0.4),
         ("reward", np.array([30.0, 60.0])),
-        ("drifting_gratings_presentations", ONSETS[:5] + 3),
     ],
 )
 def test_trials_with_a_baseline_are_cut_around_each_kind_of_event(path, events, at):
@@ -259,22 +257,20 @@ def raw(file):
     bombs.series(file, "raw", np.zeros((9000, 1)))
 
 
-@pytest.mark.parametrize(
-    ("obs", "fill", "expected"),
-    [
+def test_the_extent_is_that_of_all_that_the_file_holds(tmp_path):
+    for obs, fill, expected in [
         ((0.0, 10.0), lick_times, (0.0, 10.0)),  # observation intervals count before all others
         (None, lick_times, (0.5, 7.0)),
         (None, table_of_intervals, (1.5, 8.0)),
         (None, raw, (0.0, 9.0)),
-    ],
-)
-@pytest.mark.parametrize("trials", [False, None])
-def test_the_extent_is_that_of_all_that_the_file_holds(tmp_path, obs, fill, expected, trials):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # nothing is guessed
-        block = load(written(tmp_path / "a.nwb", obs=obs, fill=fill), trials=trials)
-    assert [bound[:2] for bound in bounds_of(block)] == [expected]
-    assert spike_counts_of(block) == [[2, 1]]
+    ]:
+        path = written(tmp_path / "a.nwb", obs=obs, fill=fill)
+        for trials in (False, None):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # nothing is guessed
+                block = load(path, trials=trials)
+            assert [bound[:2] for bound in bounds_of(block)] == [expected]
+            assert spike_counts_of(block) == [[2, 1]]
 
 
 def test_where_only_spikes_are_known_the_extent_is_given_or_guessed_with_a_warning(tmp_path):
@@ -293,6 +289,15 @@ def test_where_only_spikes_are_known_the_extent_is_given_or_guessed_with_a_warni
 
 
 # --- kinds of events ---
+
+
+COLUMNS = {
+    "size": [10, 20],
+    "labels": [0.0, 2.0],
+    "times": [1.0, 2.0],
+    "source": [2.0, 2.0],
+    "path": [3.0, 2.0],
+}
 
 
 def every_kind(file):
@@ -318,8 +323,8 @@ def every_kind(file):
         "EventsTable",
         timestamp=[1.0, 2.0],
         id=[0, 1],
-        size=[10, 20],
         annotation=[b"a", b"b"],
+        **COLUMNS,
     )
     typed(file, "events/blocks", "EventsTable", timestamp=[1.0, np.nan], id=[0, 1], duration=[0.5, np.nan])
     typed(
@@ -360,7 +365,7 @@ def test_every_kind_of_event(tmp_path):
         "beep": ([2.0, 3.0], []),
     }
     (stimuli,) = (event for event in segment.events if event.name == "stimuli")
-    assert stimuli.array_annotations["size"].tolist() == [10, 20]
+    assert {name: stimuli.array_annotations[name].tolist() for name in COLUMNS} == COLUMNS  # of any name
     assert {one.name: one.durations.magnitude.tolist() for one in segment.epochs} == {
         "blocks": [0.5],
         "run": [1.0, 1.0],
@@ -372,27 +377,6 @@ def test_every_kind_of_event(tmp_path):
 
 def load_quietly(path, **options):
     return quietly(path, trials=False, **options)
-
-
-def test_events_that_pynwb_writes(tmp_path):
-    import pynwb
-
-    if not hasattr(pynwb, "event"):
-        pytest.skip("this pynwb has no tables of events")
-    from pynwb.event import EventsTable
-
-    file = pynwb.NWBFile(
-        session_description="x", identifier="x", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)
-    )
-    table = EventsTable(name="licks", description="x")
-    for time in (1.0, 3.0):
-        table.add_row(timestamp=time)
-    file.add_events_table(table)
-    file.add_unit(spike_times=[0.5, 3.1], obs_intervals=[[0.0, 5.0]])
-    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "w") as io:
-        io.write(file)
-    block = load(tmp_path / "a.nwb", trials=False)
-    assert spike_counts_of(cut(block, "licks", before=0.5 * second, after=0.5 * second)) == [[1], [1]]
 
 
 # --- other files ---
@@ -417,95 +401,44 @@ def test_files_with_trials_of_their_own_are_cropped_and_not_cut(tmp_path):
     assert bounds_of(load(one, trials=False)) == [(0.0, 1.0, 1)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".nwb", ".mat"])
-def test_names_of_units_come_from_every_format(tmp_path, suffix):
-    block, segment = (
-        neo.Block(name="b", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)),
-        neo.Segment(name="s"),
-    )
-    block.segments.append(segment)
-    for k in (4, 2):
-        train = neo.SpikeTrain([0.5] * pq.s, t_stop=2.0, name=f"unit {k}", depth=10 * k)
-        segment.spiketrains.append(train)
-    path = tmp_path / f"a{suffix}"
-    io = neo.io.NWBIO(str(path), mode="w") if suffix == ".nwb" else neo.io.NeoMatlabIO(str(path))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        io.write_all_blocks([block]) if suffix == ".nwb" else io.write_block(block)
-    units = quietly(path).annotations["units"]
-    assert units["name"] == ["unit 4", "unit 2"]
-    assert len(select(quietly(path), units="unit 2").segments[0].spiketrains) == 1
-
-
 # --- damage and harm ---
 
 
-def test_an_event_with_a_long_name_is_no_bomb(tmp_path):
-    """A NumPy array of texts takes the length of the longest for each."""
-
-    def fill(file):
-        labels = [b"x" * 2**20, *[b"y"] * 5000]
-        typed(file, "acquisition/notes", "AnnotationSeries", timestamps=np.arange(5001.0), data=labels)
-
-    with pytest.raises(FormatError, match="labels of acquisition/notes: about"):
-        load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
+def table(path, kind, /, **columns):
+    return lambda file: typed(file, path, kind, **columns)
 
 
-@pytest.mark.parametrize(
-    ("fill", "words"),
-    [
-        (lambda f: typed(f, "events/x", "EventsTable", timestamp=[[1.0]], id=[0]), "times of shape"),
-        (
-            lambda f: typed(f, "intervals/x", "TimeIntervals", start_time=[1.0], stop_time=[1.0, 2.0]),
-            "expected as many",
-        ),
-        (
-            lambda f: typed(
-                f, "events/x", "AnnotatedEventsTable", id=[0], event_times=[1.0], event_times_index=[5]
-            ),
-            "goes back, or doesn't fit",
-        ),
-        (
-            lambda f: typed(
-                f,
-                "intervals/x",
-                "TimeIntervals",
-                start_time=[1.0],
-                stop_time=[2.0],
-                tags=[b"a"],
-                tags_index=[7],
-            ),
-            "goes back, or doesn't fit",
-        ),
-    ],
-)
-def test_tables_that_are_damaged_are_refused(tmp_path, fill, words):
-    with pytest.raises(FormatError, match=words):
-        load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
+LONG_NAME = {"timestamps": np.arange(5001.0), "data": [b"x" * 2**20, *[b"y"] * 5000]}
+DAMAGED = [
+    (table("events/x", "EventsTable", timestamp=[[1.0]], id=[0]), "times of shape"),
+    (table("intervals/x", "TimeIntervals", start_time=[1.0], stop_time=[1.0, 2.0]), "expected as many"),
+    (
+        table("events/x", "AnnotatedEventsTable", id=[0], event_times=[1.0], event_times_index=[5]),
+        "goes back, or doesn't fit",
+    ),
+    (
+        table("intervals/x", "TimeIntervals", start_time=[1.0], stop_time=[2.0], tags=[b"a"], tags_index=[7]),
+        "goes back, or doesn't fit",
+    ),
+    # a NumPy array of texts takes the length of the longest for each
+    (table("acquisition/notes", "AnnotationSeries", **LONG_NAME), "labels of acquisition/notes: about"),
+]
+
+
+def test_tables_that_are_damaged_or_too_large_are_refused(tmp_path):
+    for fill, words in DAMAGED:
+        with pytest.raises(FormatError, match=words):
+            load(written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill), trials=False)
 
 
 # --- windows of an uncut recording ---
 
 
-def licks_with_values(file):
-    group = typed(file, "acquisition/licks", "TimeSeries", timestamps=[0.5, 5.0, 7.0], data=[1.0, 2.0, 3.0])
-    group["data"].attrs["unit"] = "V"
-
-
-def test_an_irregular_signal_is_cut_to_the_window(tmp_path):
-    path = written(tmp_path / "a.nwb", obs=(0.0, 10.0), fill=licks_with_values)
-    (signal,) = quietly(path, trials=False, t_stop=6 * second).segments[0].irregularlysampledsignals
-    assert signal.times.magnitude.tolist() == [0.5, 5.0]
-    assert signal.magnitude[:, 0].tolist() == [1.0, 2.0]
-    assert signal.dimensionality.string == "V"
-    (signal,) = quietly(path, trials=False, t_start=8 * second).segments[0].irregularlysampledsignals
-    assert signal.shape == (0, 1)
-
-
 def test_adjacent_windows_share_no_spike_and_no_event(tmp_path):
     def events(file):
         typed(file, "acquisition/licks", "Events", timestamps=[1.0, 2.0, 4.0])
+        eye = typed(file, "acquisition/eye", "TimeSeries", timestamps=[1.0, 2.0, 4.0], data=[1.0, 2.0, 3.0])
+        eye["data"].attrs["unit"] = "V"
 
     path = written(tmp_path / "a.nwb", spikes=[[0.5, 2.0], [2.0, 4.0]], obs=(0.0, 4.0), fill=events)
     first = quietly(path, trials=False, t_stop=2 * second)
@@ -514,6 +447,13 @@ def test_adjacent_windows_share_no_spike_and_no_event(tmp_path):
     assert spike_counts_of(second_half) == [[1, 2]]  # the spike at the end of the recording is in it
     licks = [half.segments[0].events[0].times.magnitude.tolist() for half in (first, second_half)]
     assert licks == [[1.0], [2.0, 4.0]]
+    eyes = [half.segments[0].irregularlysampledsignals[0] for half in (first, second_half)]
+    assert [
+        (one.times.magnitude.tolist(), one.magnitude[:, 0].tolist(), str(one.dimensionality)) for one in eyes
+    ] == [
+        ([1.0], [1.0], "V"),
+        ([2.0, 4.0], [2.0, 3.0], "V"),
+    ]
 
 
 def test_time_that_was_not_observed_is_warned_of(tmp_path):
@@ -550,19 +490,6 @@ def test_a_column_whose_name_ends_in_index_is_read(tmp_path):
     assert [s.annotations["tags"] for s in block.segments] == [["a"], ["b", "c"]]
     assert "tags_index" not in block.segments[0].annotations
     assert block.annotations["units"]["cluster_index"] == [7, 8]
-
-
-def test_columns_of_events_may_have_any_name(tmp_path):
-    names = ("labels", "times", "source", "path", "found", "columns")
-
-    def fill(file):
-        columns = {name: [1.0 * k, 2.0] for k, name in enumerate(names)}
-        typed(file, "events/licks", "EventsTable", timestamp=[1.0, 2.0], id=[0, 1], **columns)
-
-    path = written(tmp_path / "a.nwb", obs=(0.0, 5.0), fill=fill)
-    (event,) = quietly(path, trials=False).segments[0].events
-    known = {name: event.array_annotations[name].tolist() for name in names}
-    assert known == {name: [1.0 * k, 2.0] for k, name in enumerate(names)}
 
 
 def test_a_spike_within_rounding_of_a_window_is_in_it(tmp_path):
@@ -613,14 +540,10 @@ def test_times_of_single_precision_say_what_is_lost(tmp_path):
     assert block.annotations["resolution"] > 2**-10
     with pytest.raises(NsnnError, match=r"stored 0\.0012 s apart, too coarsely for such bins"):
         psth(block, bin_width=1 * ms)
-    with pytest.warns(
-        UserWarning, match="single precision"
-    ):  # at 30 kHz neighbouring samples are one number there
-        load(units_only(tmp_path / "a.nwb", times.astype("f4"), 1 / 30000))
 
 
 def test_trials_of_single_precision_say_what_is_lost(tmp_path):
-    """At 5000 s neighbouring numbers are 2^-11 s apart."""
+    """At 5000 s neighbouring numbers are 2^-11 s apart; whole seconds are exact."""
     start = np.array([0.0, 5000.3])
     times = {
         "start_time": start.astype("f4"),
@@ -634,11 +557,10 @@ def test_trials_of_single_precision_say_what_is_lost(tmp_path):
             columns = {name: np.rint(one) if whole else one for name, one in times.items()}
             typed(file, "intervals/trials", "TimeIntervals", id=[0, 1], **columns)
         for trials in (None, False):
-            with warnings.catch_warnings(record=True) as seen:
-                warnings.simplefilter("always")
+            with warnings.catch_warnings(record=True, action="always") as seen:
                 load(path, trials=trials)
             told = [str(one.message) for one in seen if "precision" in str(one.message)]
-            assert len(told) == (not whole), told  # whole seconds are exact
+            assert len(told) == (not whole), told
             assert whole or re.match(said, told[0])
 
 

@@ -6,7 +6,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, Mohm, ms, mV, second
+from brian2 import second
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError
@@ -16,19 +16,9 @@ STARTS = [2.0, 12.5]
 
 
 def cell(n_samples, seed):
-    """Current (A) and voltage (V) of a leaky membrane with a spike every 0.2 s."""
-    current = 1e-12 * (
-        150 + 60 * np.random.default_rng(seed).normal(size=n_samples).cumsum() / np.sqrt(n_samples)
-    )
-    v = np.full(n_samples, -0.07)
-    for k in range(1, n_samples):
-        goal = -0.07 + 100e6 * current[k - 1]
-        v[k] = goal + (v[k - 1] - goal) * np.exp(-1 / RATE / 0.01)
-        if k % 1000 == 0:
-            v[k] = 0.03
-        elif 0 < k % 1000 < 15 and k > 1000:
-            v[k] = -0.065
-    return current, v
+    """Current (A) and voltage (V)."""
+    rng = np.random.default_rng(seed)
+    return 1e-10 * rng.normal(size=n_samples), 0.01 * rng.normal(size=n_samples)
 
 
 def session(path, *, numbered=True, spikes=False, extra=()):
@@ -42,7 +32,7 @@ def session(path, *, numbered=True, spikes=False, extra=()):
     device = file.create_device("amplifier")
     electrode = file.create_icephys_electrode(name="patch", device=device, description="whole cell")
     for k, start in enumerate(STARTS):
-        current, v = cell(15_000, k)
+        current, v = cell(500, k)
         common = {"electrode": electrode, "rate": RATE, "starting_time": start}
         number = {"sweep_number": np.uint64(k)} if numbered else {}
         response = CurrentClampSeries(
@@ -73,7 +63,7 @@ def test_each_sweep_is_a_segment(tmp_path, numbered):
     assert [segment.annotations["start_time"] for segment in block.segments] == STARTS
     for k, segment in enumerate(block.segments):
         voltage, current = segment.analogsignals
-        amps, v = cell(15_000, k)
+        amps, v = cell(500, k)
         assert (voltage.name, current.name) == (f"response_{k}", f"command_{k}")
         assert voltage.t_start == current.t_start == 0 * pq.s
         assert float(voltage.sampling_rate.rescale("Hz")) == RATE
@@ -84,20 +74,6 @@ def test_each_sweep_is_a_segment(tmp_path, numbered):
     assert len(nsnn.load(tmp_path / "one.nwb", t_start=10 * second).segments) == 1
     with pytest.raises(FormatError, match="none of its 2 sweeps lies between them"):
         nsnn.load(tmp_path / "one.nwb", t_start=13 * second)
-
-
-@pytest.mark.slow
-def test_sweeps_are_what_calibrate_takes(tmp_path):
-    segments = nsnn.load(session(tmp_path / "one.nwb")).segments
-    drives = [nsnn.Filtered(segment.analogsignals[1], gain=50 * Mohm) for segment in segments]
-    start = nsnn.LIF(tau_m=20 * ms, v_rest=-60 * mV, v_reset=-65 * mV, v_thresh=-50 * mV, tau_refrac=3 * ms)
-    fit = nsnn.calibrate(
-        start, dict.fromkeys(("tau_m", "v_rest", "stimulus.gain")), method="voltage",
-        noise=nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 3 * mV)), stimulus=drives,
-        voltage=[segment.analogsignals[0] for segment in segments],
-    )  # fmt: skip
-    assert fit.parameters["stimulus.gain"] == pytest.approx(100e6, rel=0.02)
-    assert fit.parameters["tau_m"] == pytest.approx(10e-3, rel=0.02)
 
 
 def test_other_series_and_tables(tmp_path):

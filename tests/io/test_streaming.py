@@ -84,10 +84,9 @@ def n_spikes(block):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "target"),
-    [(case, "numpy") for case in (cells, network, discrete)]
-    + [
-        pytest.param(case, "cython", marks=[pytest.mark.compile, pytest.mark.slow])
-        for case in (cells, network, discrete)
+    [
+        *((case, "numpy") for case in (cells, network, discrete)),
+        pytest.param(network, "cython", marks=pytest.mark.compile),
     ],
 )
 def test_same_as_a_run_in_one_piece(case, target, tmp_path, small, monkeypatch):
@@ -161,67 +160,64 @@ def test_spool_sorts_by_neuron_trial_and_time(spikes, size, neurons):
     assert all(len(piece) <= longest for piece in pieces)
 
 
-@pytest.mark.parametrize(
-    ("out", "further", "words"),
-    [
-        ("run.h5", {}, "expected the name of a file that ends in .nwb"),
-        (".", {}, "expected the name of a file that ends in .nwb"),
-        ("folder.nwb", {}, "expected the name of a file that ends in .nwb"),
-        ("none/run.nwb", {}, "there is no folder"),
-        (3, {}, "is a int: expected the name"),
-        ("run.nwb", {"record_v": [0]}, "traces of record_v or record_w"),
-    ],
-)
-def test_what_is_wrong_is_told_before_anything_is_made(out, further, words, tmp_path, monkeypatch):
+def test_what_is_wrong_is_told_before_anything_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr("nsnn_neuro.brian.equations.network", lambda *a, **k: pytest.fail("assembled"))
     (tmp_path / "folder.nwb").mkdir()
-    path = tmp_path / out if isinstance(out, str) else out
-    with pytest.raises(NsnnError, match="^out .*" + words):
-        run(cells, engine="numpy", out=path, **further)
+    for out, further, words in [
+        *(
+            (tmp_path / name, {}, "expected the name of a file that ends in .nwb")
+            for name in ("run.h5", ".", "folder.nwb")
+        ),
+        (tmp_path / "none" / "run.nwb", {}, "there is no folder"),
+        (3, {}, "is a int: expected the name"),
+        (tmp_path / "run.nwb", {"record_v": [0]}, "traces of record_v or record_w"),
+    ]:
+        with pytest.raises(NsnnError, match="^out .*" + words):
+            run(cells, engine="numpy", out=out, **further)
     assert os.listdir(tmp_path) == ["folder.nwb"]
 
-
-def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
     def refuse(**_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    monkeypatch.setattr("nsnn_neuro.brian.equations.network", lambda *a, **k: pytest.fail("assembled"))
     with pytest.raises(NsnnError, match=r"out = .*a\.nwb: can't be written \(Permission denied\)"):
         run(cells, engine="numpy", out=tmp_path / "a.nwb")
 
 
+def interrupt(fraction):
+    if fraction > 0.5:
+        raise KeyboardInterrupt
+
+
+def at_most(size):
+    """From the first report on no file may be longer, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
+    return lambda fraction: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    )
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [300, 20_000], ids=["while it runs", "at the end"])
-def test_a_full_disk(room, tmp_path, small):
-    """No file may be longer than `room`, as on a disk that is full: the spikes so far, or the NWB file, are refused."""
+@pytest.mark.parametrize(
+    ("report", "error", "words"),
+    [
+        (lambda: at_most(300), NsnnError, r"out = .*a\.nwb: can't be written"),  # the spikes so far
+        (lambda: at_most(20_000), NsnnError, r"out = .*a\.nwb: can't be written"),  # the NWB file
+        (lambda: interrupt, KeyboardInterrupt, ""),
+    ],
+    ids=["full while it runs", "full at the end", "interrupted"],
+)
+def test_a_full_disk_or_an_interrupt_leaves_what_was_there(report, error, words, tmp_path, small):
+    (tmp_path / "a.nwb").write_bytes(b"what was there")
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(fraction):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-
-    (tmp_path / "a.nwb").write_bytes(b"what was there")
     try:
-        with pytest.raises(NsnnError, match=r"out = .*a\.nwb: can't be written"):
-            run(cells, engine="numpy", out=tmp_path / "a.nwb", progress=limit)
+        with pytest.raises(error, match=words):
+            run(cells, engine="numpy", out=tmp_path / "a.nwb", progress=report())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.listdir(tmp_path) == ["a.nwb"]
     assert (tmp_path / "a.nwb").read_bytes() == b"what was there"
-
-
-@pytest.mark.slow
-def test_an_interrupted_run_leaves_what_was_there(tmp_path, small):
-    def stop(fraction):
-        if fraction > 0.5:
-            raise KeyboardInterrupt
-
-    before = nsnn.save(nsnn.to_block([[[0.1]]], t_stop=1 * ms * 1000), tmp_path / "a.nwb").read_bytes()
-    with pytest.raises(KeyboardInterrupt):
-        run(cells, engine="numpy", out=tmp_path / "a.nwb", progress=stop)
-    assert os.listdir(tmp_path) == ["a.nwb"]
-    assert (tmp_path / "a.nwb").read_bytes() == before
 
 
 KILLED = """
@@ -241,7 +237,7 @@ test_streaming.run(test_streaming.cells, engine="numpy", out=sys.argv[1], progre
 def test_a_killed_run_leaves_the_old_file_and_no_other(tmp_path):
     """SIGKILL, with spikes on the disk: the file they wait in has no name, so the system takes it back."""
     here = Path(__file__).resolve().parents[1]
-    before = nsnn.save(nsnn.to_block([[[0.1]]], t_stop=1 * ms * 1000), tmp_path / "a.nwb").read_bytes()
+    (tmp_path / "a.nwb").write_bytes(b"what was there")
     child = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path / "a.nwb"), str(here)],
         env=os.environ | {"PYTHONPATH": str(here.parent)},
@@ -264,7 +260,7 @@ def test_a_killed_run_leaves_the_old_file_and_no_other(tmp_path):
         child.stdout.close()
     assert child.returncode == -signal.SIGKILL
     assert os.listdir(tmp_path) == ["a.nwb"]
-    assert (tmp_path / "a.nwb").read_bytes() == before
+    assert (tmp_path / "a.nwb").read_bytes() == b"what was there"
 
 
 PEAKS = """
@@ -294,10 +290,7 @@ block = nsnn.simulate(cell, nsnn.EscapeNoise(nsnn.Gaussian(0.5)), nsnn.Constant(
     duration=int(sys.argv[2]) * ms, dt=1 * ms, seed=1, engine="numpy", out=sys.argv[1])
 peaks.append(peak())
 nsnn.save(block, sys.argv[1])
-m = [measures.firing_rate, measures.cv, measures.lv, functools.partial(measures.fano_factor, window=100 * ms)]
-for one in m:
-    one(block)
-nsnn.tabulate(block, m)
+nsnn.tabulate(block, [measures.cv, functools.partial(measures.fano_factor, window=100 * ms)])
 peaks.append(peak())
 print(json.dumps([measures.as_trains(block).times.size, *peaks]))
 """

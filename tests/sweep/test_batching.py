@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -48,14 +47,11 @@ def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
     """A run of many neurons, and one of many spikes, in a process of its own."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the peak is read from /proc")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
+    command, environment = (
         [sys.executable, "-c", MEMORY, *map(str, size)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+        {**os.environ, "PYTHONPATH": str(ROOT)},
     )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert 0.45 < float(done.stdout) < 2.2
 
 
@@ -74,35 +70,6 @@ def test_free_memory_counts_a_containers_limit_without_its_cached_files(
     assert memory.free_memory() == 800 * 1024
 
 
-def test_points_of_arrays_are_checked_once_and_others_by_parameter(monkeypatch):
-    """A check builds the Brian2 objects of all points. What has passed is not checked again, other values are."""
-    checked = []
-    monkeypatch.setattr(batching, "_passed", set())
-    own = batching.check_together
-    monkeypatch.setattr(
-        batching,
-        "check_together",
-        lambda parts, points, **size: checked.append(len(points)) or own(parts, points, **size),
-    )
-    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-    grid = {"noise.sigma": [1 * mV, 2 * mV, 3 * mV], "stimulus.v": [14 * mV, 15 * mV]}
-    points = read(cell, nsnn.WhiteNoise(1 * mV), nsnn.Constant(15 * mV), grid)
-    (group,) = batching.groups(points, n_neurons=1, duration=10 * ms, dt=None, bridge=True, threads=None)
-    assert checked == [6]
-    assert set(group.paths) == {"noise.sigma", "stimulus.v"}
-    size = {"n_neurons": 1, "duration": 10 * ms, "dt": None, "bridge": True, "threads": None}
-    batching.groups(points, **size)
-    assert checked == [6]
-    for changed in ({"n_neurons": 2}, {"duration": 10.1 * ms}, {"dt": 0.05 * ms}, {"bridge": False}):
-        batching.groups(points, **{**size, **changed})
-    grid["noise.sigma"][2] = 3.0000001 * mV
-    noise, stimulus = nsnn.WhiteNoise(1 * mV), nsnn.Constant(15 * mV)
-    batching.groups(read(cell, noise, stimulus, grid), **size)
-    slower = nsnn.LIF(tau_m=20.1 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-    batching.groups(read(slower, noise, stimulus, grid), **size)
-    assert checked == [6] * 7
-
-
 def test_what_has_failed_is_checked_again():
     """An error of values is that of every call."""
     noise, grid = nsnn.PoissonNoise(1e9 * Hz, 1 * mV), {"stimulus.v": [14 * mV, 15 * mV]}
@@ -114,7 +81,7 @@ def test_what_has_failed_is_checked_again():
 
 
 def test_parts_of_points_are_made_once():
-    """A function of the point is called once, in one process; others make the parts themselves."""
+    """A function of the point is called once, in one process."""
     calls = []
 
     def noise(point):
@@ -127,10 +94,3 @@ def test_parts_of_points_are_made_once():
         duration=10 * ms, seed=1, engine="numpy",
     )  # fmt: skip
     assert len(table) == len(calls) == 2
-    points = read(cell, nsnn.WhiteNoise(1 * mV), None, {"noise.sigma": [1 * mV, 2 * mV, 3 * mV]})
-    third = points.parts(2)
-    chosen = points.some([2, 0])
-    assert chosen.parts(0) is third
-    assert chosen.parts(1)[1].si("sigma") == pytest.approx(1e-3)
-    copied = pickle.loads(pickle.dumps(chosen))
-    assert copied.parts(0)[1].si("sigma") == third[1].si("sigma")

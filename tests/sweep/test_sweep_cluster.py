@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import textwrap
-from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import pandas as pd
 import pytest
@@ -80,25 +76,3 @@ def test_a_scheduler_that_does_not_answer_is_refused() -> None:
     ):
         with pytest.raises(NsnnError, match=words):
             next(results([], given))
-
-
-@pytest.mark.slow
-def test_the_slurm_lines_of_the_page_ask_for_the_resources_that_it_names() -> None:
-    """The job script is dask-jobqueue's own. Nothing is submitted."""
-    slurm = pytest.importorskip("dask_jobqueue").SLURMCluster
-    page = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
-    lines = page[
-        page.index("    cluster = SLURMCluster(") : page.index("    table = nsnn.sweep(cell, grid, ...")
-    ]
-    names: dict[str, Any] = {"SLURMCluster": slurm}
-    with mock.patch.object(slurm, "adapt", autospec=True) as adapt:
-        exec(textwrap.dedent(lines), names)
-    with names["cluster"] as cluster:
-        script = cluster.job_script()
-    adapt.assert_called_once_with(cluster, minimum_jobs=32, maximum_jobs=32)
-    asked = {line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH")}
-    assert asked >= {"-n 1", "--cpus-per-task=1", "--mem=4G", "-t 02:00:00"}
-    assert "distributed.cli.dask_worker tcp://" in script
-    assert "--nthreads 1 " in script
-    assert "--lifetime 110m --lifetime-stagger 5m" in script
-    assert "Each of the 32 jobs has one core and 4 GB for two hours" in page
