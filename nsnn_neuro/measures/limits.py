@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from ..core.checks import number
 from ..core.errors import NsnnError
 from .trains import nan_ratio
 
@@ -35,13 +36,16 @@ SCALES = ("linear", "positive", "fraction", "log")
 """of limits: linear, the same cut off at 0 or at 0 and 1, or logarithmic"""
 
 
-def check_confidence(confidence: float) -> None:
-    """NsnnError unless between 0 and 1.
+def between_0_and_1(value: Any, name: str) -> float:
+    """`value` as a float above 0 and below 1.
 
-    >>> check_confidence(0.95)
+    >>> between_0_and_1(0.95, "confidence")
+    0.95
     """
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    x = number(value, name)
+    if not 0 < x < 1:
+        raise NsnnError(f"{name} = {value}: expected a number between 0 and 1")
+    return x
 
 
 def student_limits(

@@ -19,7 +19,7 @@ from ..core.units import shown, si
 from ..io.segments import moved, unit_ids
 from ..io.spikes.arrays import block_from
 from .estimate import Estimate, jackknife_se
-from .limits import check_confidence, jackknife_limits, mean_limits
+from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .spiketrain.trial_drift import TrialDriftWarning
 from .trains import SilentNeuronWarning, Trains, as_trains
@@ -81,8 +81,7 @@ def tabulate(
     check(by=by)
     one_of(by, ("neuron", "population"), "by")
     if confidence is not None:
-        check(confidence=confidence)
-        check_confidence(confidence)
+        between_0_and_1(confidence, "confidence")
     functions = named_measures(measures)
     place = COLUMNS.index("se") + 1
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]

@@ -38,6 +38,7 @@ from ...core.checks import check, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
 from ..trains import Trains, as_trains, nan_ratio
 from .correlogram_counts import Binned, binned
@@ -224,9 +225,7 @@ def cross_correlogram(
     >>> c.lags.round(3).tolist(), c.counts.tolist(), c.upper.round(1).tolist()  # neuron 1 follows neuron 0 by 10 ms
     ([-0.02, -0.01, 0.0, 0.01, 0.02], [0, 0, 0, 2, 0], [1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    check(confidence=confidence)
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    between_0_and_1(confidence, "confidence")
     trains, data, window = _read(
         block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
     )

@@ -18,11 +18,11 @@ from scipy.ndimage import label
 
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.units import shown
 from ..entropies.contingency import contingency
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
+from ..limits import between_0_and_1
 from ..response_checks import share_reached
 from ..trains import binned, scalar_time
 from .mutual_information import mutual_information
@@ -130,11 +130,10 @@ def information_over_time(
     >>> found.clusters[["start", "stop", "p"]].round(3).values.tolist()
     [[0.2, 0.3, 0.01]]
     """
-    check(neuron=neuron, threshold=threshold, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    check(neuron=neuron, bias=bias, n_shuffle=n_shuffle, seed=seed)
     method = {"none": "plugin"}.get(bias, bias)
     one_of(method, sorted(CLOSED_FORMS), "bias")
-    if not 0 < threshold < 1:
-        raise NsnnError(f"threshold = {shown(threshold)}: expected a number between 0 and 1")
+    between_0_and_1(threshold, "threshold")
     if threshold * (n_shuffle + 1) < 1:
         raise NsnnError(
             f"n_shuffle = {n_shuffle}: no window could reach threshold = {threshold:g}; expected at least "

@@ -43,6 +43,7 @@ from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.spikes.bins import rounding
+from ..limits import between_0_and_1
 from ..trains import nan_ratio, read_signal
 
 _MULTITAPER = "multitaper"
@@ -203,9 +204,7 @@ def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any)
         check(noverlap=noverlap)
     if not number(nw, "nw") >= 1:
         raise NsnnError(f"nw = {nw}: expected a number of at least 1")
-    check(confidence=confidence)
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    between_0_and_1(confidence, "confidence")
 
 
 @suggest_keywords

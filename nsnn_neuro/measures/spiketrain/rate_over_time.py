@@ -10,11 +10,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
-from ...core.checks import check, positive, suggest_keywords
+from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.spikes.bins import index, slack
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
+from ..limits import between_0_and_1
 from ..trains import (
     Trains,
     as_repeats,
@@ -126,10 +127,8 @@ def psth(
     >>> psth(block, bin_width=100*pq.ms, align=150*pq.ms, t_start=-100*pq.ms, t_stop=100*pq.ms).counts
     array([[1, 1]])
     """
-    check(confidence=confidence)
+    between_0_and_1(confidence, "confidence")
     width = positive(bin_width, "s", "bin_width")
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
     start, stop = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)
     trains = read(block, start, stop, whole=True)
     if align is not None:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...core.checks import check, flag, number, suggest_keywords
+from ...core.checks import check, flag, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..limits import between_0_and_1
 from ..trains import SilentNeuronWarning, as_repeats
 from .spike_triggered import spike_windows
 
@@ -115,8 +116,7 @@ def spike_triggered_covariance(
     """
     check(n_shuffle=n_shuffle, seed=seed)
     whiten, project_average = flag(whiten, "whiten"), flag(project_average, "project_average")
-    if not 0 < number(alpha, "alpha") < 1:
-        raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
+    between_0_and_1(alpha, "alpha")
     data = spike_windows(signal, as_repeats(trains, t_start, t_stop), before, after)
     shape = (data.lags.size, data.n_channels)
     size = int(np.prod(shape))

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, number, one_of, suggest_keywords
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ..limits import between_0_and_1
 from ..response_checks import by_category, permutation_p, refuse_trials_first
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
@@ -172,8 +173,7 @@ class TuningCurve:
         [array([59.2]), array([69.])]
         """
         check(n_resample=n_resample, seed=seed)
-        if not 0 < number(level, "level") < 1:
-            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+        between_0_and_1(level, "level")
         if n_resample < 20:
             raise NsnnError(f"n_resample = {n_resample}: expected at least 20")
         if self.n.min() < 2:
