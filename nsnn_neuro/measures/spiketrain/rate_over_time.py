@@ -35,10 +35,6 @@ _BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, lea
 class Psth:
     """Peri-stimulus time histogram of n neurons; made by `psth`.
 
-    `edges` and `times` (the bin centres) are in s, (n_bins + 1,) and (n_bins,); `rate`, `lower` and `upper` in Hz, (n, n_bins), the
-    ends of the confidence band at the level `confidence`; `counts` are the spikes of all trials, (n, n_bins), and `exposure` the
-    number of trials behind each bin, (n_bins,).
-
     >>> import neo, quantities as pq
     >>> from nsnn_neuro import to_block
     >>> histogram = psth(to_block([[[0.1, 0.2, 0.7], [0.3]]], t_stop=1*pq.s), bin_width=500*pq.ms)
@@ -227,9 +223,8 @@ def spike_triggered_average(
     se: signals change slowly against the intervals of many neurons, so that spikes are not independent. Trials are divided into
     blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of (S_b - n_b A)^2 / n^2, S_b the
     sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share the signal, a block has the
-    spikes of all. For a signal that is correlated over 20 ms and not related to the spikes, 10 trials of 0.3 s and 180 spikes, two
-    standard errors contained 0 in 92 % of repeats; in 75 % with SD over spikes / sqrt(n). Blocks have to be long against the
-    signal's memory: give a window that contains it.
+    spikes of all. Blocks have to be long against the signal's memory: give a window that contains it.
+    Coverage: docs/few_trials.md.
 
     Parameters
     ----------

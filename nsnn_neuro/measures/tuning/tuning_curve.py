@@ -55,8 +55,8 @@ class TuningCurve:
     mean: np.ndarray
     """(n_neurons, n_stimuli) mean response over trials"""
     se: np.ndarray
-    """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial. Two of them cover the mean of Poisson
-    counts in 87, 92 and 94 % for n = 5, 10 and 20: with few trials take `lower` and `upper`"""
+    """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial. With few
+    trials take `lower` and `upper` (docs/few_trials.md)"""
     n: np.ndarray
     """(n_stimuli,) trials"""
     unit: str
@@ -72,9 +72,8 @@ class TuningCurve:
     def lower(self) -> np.ndarray:
         """Lower limit of the mean, (n_neurons, n_stimuli), 95 %, from Student's distribution with a correction for skewness.
 
-        With 5, 10 and 20 trials the mean is within the limits in 96 % for Poisson counts, and in 91, 93 and 95 % for counts
-        whose mean is multiplied in each trial by an exponential random number. Where all responses are equal, such as 0 spikes
-        in all trials, the limits equal the mean and are too narrow.
+        Coverage: docs/few_trials.md. Where all responses are equal, such as 0 spikes in all trials, the
+        limits equal the mean and are too narrow.
         """
         return self._limits()[0]
 
@@ -147,9 +146,8 @@ class TuningCurve:
         Trials of each stimulus are drawn with replacement, n - 1 of n (Rao & Wu), and the index is computed again; the ends are
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
         beyond 360 degrees. Noise biases an index of selectivity upwards, in the resamples once more: the lower end is moved down by
-        twice that bias, and is 0 where noise alone reaches the index. With 8 directions, 5 to 20 trials of each and a mean of 10
-        spikes intervals of 95 % contained the value in 93 to 100 % for all indices, from no selectivity to DSI = 0.5. The estimates
-        themselves stay biased.
+        twice that bias, and is 0 where noise alone reaches the index. The estimates themselves stay
+        biased. Coverage: docs/few_trials.md.
 
         "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
         degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
