@@ -60,7 +60,7 @@ def around_events(
     apart = np.fmax(trains.resolution, rounding(start, stop))
     if not allow_partial:
         check_windows(trains, event, trial, start, stop)
-    if allow_partial:
+    else:
         start = np.clip(start, first, last)
         stop = np.clip(stop, start, last)
         if not (stop > start).any():

@@ -130,13 +130,6 @@ class CrossCorrelograms:
         return nan_ratio(self.counts - self.expected, self.sd)
 
 
-def _check_predictor(trains: Trains, predictor: str) -> None:
-    if predictor == "shift":
-        if trains.n_trials < 2:
-            raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")
-        trains.window()
-
-
 def _variance(
     trains: Trains,
     data: Binned,
@@ -230,10 +223,7 @@ def cross_correlogram(
         block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
     )
     a, b = _pair(pair, trains.n_neurons)
-    first, second = (
-        np.array([min(a, b)]),
-        np.array([max(a, b)]),
-    )  # as `cross_correlograms`, and turned around below
+    first, second = np.array([[min(a, b)], [max(a, b)]])  # as `cross_correlograms`, turned around below
     counts = data.pairs(first, second)
     tail = (1 - confidence) / 2
     if window is not None and a == b:
@@ -354,7 +344,10 @@ def _read(
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
     trains = as_trains(block, t_start, t_stop)
-    _check_predictor(trains, predictor)
+    if predictor == "shift":
+        if trains.n_trials < 2:
+            raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")
+        trains.window()  # the same for all trials
     return trains, binned(trains, width, longest), window
 
 

@@ -98,9 +98,8 @@ def _warning(both: np.ndarray, value: float, se: float) -> str | None:
     n, neurons = both.shape
     if np.isnan(se):
         return f"{n} trials for {neurons} neurons: too few for an se"
-    notes = [f"{n} trials for {neurons} neurons: the estimate is unbiased, but se is coarse"] * (
-        n < 4 * neurons
-    )
+    few = f"{n} trials for {neurons} neurons: the estimate is unbiased, but se is coarse"
+    notes = [few] if n < 4 * neurons else []
     spikes = both.sum() / neurons
     if (both >= 0).all() and (both == np.floor(both)).all() and spikes < _SPIKES:
         notes.append(

@@ -165,7 +165,6 @@ class Gaussian:
         _refuse_determined(np.array([self.left]), np.array([(y - y.mean()) @ (y - y.mean())]))
         self.value = float(self.null([np.arange(self.n)])[0])
         self.spread = math.sqrt(self.lags / 2) / (self.n * LN2)
-        self.most = math.inf
 
     def _excess(self, n: int) -> float:
         """Bias of the plug-in value, bits."""
@@ -233,7 +232,6 @@ class Neighbours:
         self.terms = self._local(np.arange(self.n))
         self.value = float(self.terms.mean())
         self.spread = math.sqrt((self.terms.var(ddof=1) + SHARED / n_neighbors / LN2**2) / self.n)
-        self.most = math.inf
 
     def _local(self, order: np.ndarray) -> np.ndarray:
         """Local terms (n,), bits: psi(k) + psi(n_c + 1) - psi(n_c,x + 1) - psi(n_c,y + 1)."""

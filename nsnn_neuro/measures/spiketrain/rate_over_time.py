@@ -255,11 +255,9 @@ def spike_triggered_average(
     for values, sample, neuron, block, n_blocks in _in_blocks(windows):
         cell = block * size + neuron
         own = np.bincount(cell, minlength=n_blocks * size).reshape(-1, size)
-        number, weight, blocks = (
-            number + own.sum(axis=0),
-            weight + (own**2).sum(axis=0),
-            blocks + (own > 0).sum(axis=0),
-        )
+        number += own.sum(axis=0)
+        weight += (own**2).sum(axis=0)
+        blocks += (own > 0).sum(axis=0)
         for k, lag in enumerate(windows.lags):
             for c, x in enumerate((values[sample + lag] - shift).T):
                 sums = np.bincount(cell, x, minlength=n_blocks * size).reshape(-1, size)

@@ -218,19 +218,17 @@ def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Genera
     return float(values.std(ddof=1) * np.sqrt(m / (number.size - m)))
 
 
-def _too_few(n: int, k: int) -> str | None:
-    return f"{n} trains for a table of {k} x {k}: fewer than 5 per cell" if n < 5 * k**2 else None
-
-
 def _limits(n: int, raw: float, null_mean: float, table: np.ndarray) -> list[str]:
     """What limits a corrected information: few trains for its table, or an information near the entropy of the classes."""
-    texts = [_too_few(n, len(table))]
+    k, texts = len(table), []
+    if n < 5 * k**2:
+        texts.append(f"{n} trains for a table of {k} x {k}: fewer than 5 per cell")
     if not np.isnan(null_mean) and _at_ceiling(np.array(raw), table[None]).any():
         texts.append(
             f"within {round(100 * (1 - CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
             f"correction of {null_mean:.2g} bits takes off too much (se includes it)"
         )
-    return [text for text in texts if text]
+    return texts
 
 
 def _entropy(table: np.ndarray) -> float:

@@ -348,10 +348,8 @@ def _errors(
         limited[k:] = (place <= low + margin) | (place >= high - margin)
         most = np.append(most, _MOST_ERROR * p[k + 1])
     zero = np.append(p[:k] == 0, np.zeros(p.size - k, dtype=bool))
-    for held in (
-        limited,
-        limited | zero,
-    ):  # those at 0 are held there only if all errors are too large without that
+    # those at 0 are held there only if all errors are too large without that
+    for held in (limited, limited | zero):
         se, why = _white(jacobian[:, ~held], residual)
         if why:
             return np.full(p.size, np.nan), why

@@ -182,9 +182,8 @@ def _equations(
                 x[row] += step
                 if column >= 0:
                     x[column] += step
-                for t in range(
-                    s, q.shape[2]
-                ):  # the upper triangle: equations are numbered stimulus by stimulus
+                # the upper triangle: equations are numbered stimulus by stimulus
+                for t in range(s, q.shape[2]):
                     if z[i, j, t] <= 0:
                         continue
                     g = w * q[i, j, t] / (1.0 + z[i, j, t]) / slack
