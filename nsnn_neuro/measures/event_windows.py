@@ -78,13 +78,7 @@ def around_events(
 
 
 def refuse_event_name(align: Any, name: str) -> None:
-    """NsnnError for a text in place of times: `cut` and `align` of a Block take names of events, measures and figures don't.
-
-    >>> refuse_event_name([0.2, 0.4], "align")
-    >>> refuse_event_name("stim_on", "align")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: align = 'stim_on': expected times such as 20*ms; nsnn.cut(block, 'stim_on', ...) makes ...
-    """
+    """NsnnError for a text in place of times: `cut` and `align` of a Block take names of events, measures and figures don't."""
     if isinstance(align, str):
         raise NsnnError(
             f"{name} = {align!r}: expected times such as 20*ms; nsnn.cut(block, {align!r}, ...) makes trials around events of this "
@@ -95,15 +89,7 @@ def refuse_event_name(align: Any, name: str) -> None:
 def check_windows(
     trains: Trains, event: np.ndarray, trial: np.ndarray, start: np.ndarray, stop: np.ndarray
 ) -> None:
-    """NsnnError for the first window, `start` to `stop` on the trial's clock, of an event that leaves its trial, all (n,), s.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> check_windows(trains, np.array([0.2]), np.array([0]), np.array([-0.1]), np.array([0.4]))
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: align has an event at 0.2 s in trial 0: its window, -0.1 to 0.4 s, leaves the trial, ...
-    """
+    """NsnnError for the first window, `start` to `stop` on the trial's clock, of an event that leaves its trial, all (n,), s."""
     first, last = trains.t_start[trial], trains.t_stop[trial]
     apart = np.fmax(trains.resolution, rounding(start, stop))
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
@@ -129,12 +115,6 @@ def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.n
     align, n_trials : the events and the number of trials that `rows` were made of
     name : of the function that gives errors for counts
     curve : (n_rows,) whole numbers: windows of different curves are not counted together. None: all are
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> events = [0.2, 0.4, 0.7]*pq.s
-    >>> warn_overlap(around_events(trains, events, -0.1, 0.1)[0], events, 1, "psth")
     """
     event, trial = _events(align, n_trials)
     curve = np.zeros(event.size) if curve is None else curve

@@ -281,10 +281,7 @@ def _rows(
 
 
 def check_value(label: str, value: Any, n_neurons: int) -> None:
-    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate.
-
-    >>> check_value("firing_rate", np.array([2.0, 1.0]), 2)
-    """
+    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate."""
     if isinstance(value, Estimate):
         return
     try:

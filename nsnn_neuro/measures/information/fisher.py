@@ -117,10 +117,6 @@ class HotellingLaw:
     """Hotelling's law of T1 and T2 trials of n neurons, ds apart: expected information and spread.
 
     n : a number, or an array of the numbers of neurons of several populations
-
-    >>> law = HotellingLaw(50, 50, np.array([1, 10]), 1.0)
-    >>> law.information(np.array([1.0, 1.0]), np.array([1, 10])).round(3), law.se(0.5).round(3)
-    (array([0.94 , 0.488]), array([0.302, 0.366]))
     """
 
     def __init__(self, t1: int, t2: int, n: Any, ds: float, corrected: bool = True) -> None:

@@ -182,10 +182,6 @@ def permuted_information(
 ) -> np.ndarray:
     """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted
     labels.
-
-    >>> labels = np.array([0, 1] * 10)
-    >>> permuted_information(labels, [labels, 0 * labels], "plugin", 3, 0)[:, 0].round(6).tolist()
-    [1.0, 0.0]
     """
     rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
     orders = rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)
@@ -201,10 +197,6 @@ def permuted_information(
 def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:
     """Runs of windows `above` of the first column, with first, last, mass and p; others are
     permutations.
-
-    >>> values = np.array([[0.0, 1, 0, 1], [9, 1, 0, 1], [9, 0, 1, 1]])
-    >>> clusters_of(values, values > 1)[["first", "last", "p"]].values.tolist()
-    [[1.0, 2.0, 0.25]]
     """
     sd = values.std(axis=1, keepdims=True)
     z = np.where(sd > 0, (values - values.mean(axis=1, keepdims=True)) / np.where(sd > 0, sd, 1.0), 0.0)

@@ -55,10 +55,7 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
 
 
 def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0) -> None:
-    """NsnnError for bins, `given` as "name = value", that don't fill a length, in s, within `apart`.
-
-    >>> refuse_remainder(0.1, 0.3, "bin_width = 0.1 s")
-    """
+    """NsnnError for bins, `given` as "name = value", that don't fill a length, in s, within `apart`."""
     ratio = length / width
     if round(ratio) < 1 or abs(ratio - round(ratio)) > max(1e-6 * ratio, apart / width):
         raise NsnnError(

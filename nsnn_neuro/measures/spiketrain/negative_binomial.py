@@ -27,10 +27,6 @@ def fit_gain_variance(
     than Poisson counts, those of small mean more. So all maxima are found, on a grid of log a, and compared. NaN for neurons
     without spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`; the divisor at
     a = 0 is then n - 1.
-
-    >>> a, ratio = fit_gain_variance(np.array([[4, 4], [4, 0], [5, 9], [4, 4.0]]), np.zeros(4, dtype=int))
-    >>> a.round(3), ratio.round(3)
-    (array([0.   , 0.609]), array([0.   , 2.845]))
     """
     a, ratio = np.full((2, x.shape[1]), np.nan)
     for i, above, mean, number in _cells(x, label):
@@ -156,9 +152,6 @@ def fisher_information(f: np.ndarray, a: float) -> np.ndarray:
     """Fisher information about a, per trial, at means f (k,); it is 1 / (f + a f^2) about f, and 0 about both together.
 
     The mean of the squared score over the distribution, which has no differences of nearly equal terms; f^2 / 2 at a = 0.
-
-    >>> fisher_information(np.array([10.0]), 0.25).round(6)
-    array([3.95491])
     """
     return np.array([_fisher(float(one), float(a)) for one in f])
 
