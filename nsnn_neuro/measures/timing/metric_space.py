@@ -124,11 +124,8 @@ def metric_space_information(
 
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand), and in quadrature
     the error of the table alone (delta method, after one more train was spread evenly over its cells). Halves alone are not enough
-    where few trains are put into a wrong class: a sample that happens to have no errors has none in its halves either. Two standard
-    errors contained the value for very many trains in 92 to 100 % of 200 simulations each, for 2, 3 and 5 classes of 10, 20 and 40
-    trains, times or counts, and an information between 0 and 0.97 of its ceiling; in one of 48 cases, at 0.8, in 85 % (76 to 100 %
-    with halves alone). The error is too large, as halves vary with the table too: 1.2 to 1.6 times the SD of the estimates in the
-    middle of this range, 1.8 to 2.7 times near 0 and near the ceiling, 1.4 to 2.1 times for 5 classes.
+    where few trains are put into a wrong class: a sample that happens to have no errors has none in its
+    halves either. The error is too large, as halves vary with the table too (docs/few_trials.md).
 
     Parameters
     ----------

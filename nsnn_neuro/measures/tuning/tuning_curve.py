@@ -226,14 +226,12 @@ class TuningCurve:
     ) -> TuningFit:
         """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
 
-        The curve follows noise where there is nothing else. For neurons without tuning, 12 directions and 10 trials of each, a von
-        Mises fit explained 37 % of the variance of the means (median of 400), half of them by a peak of one stimulus alone
-        (concentration above 80), and an F test with 3 degrees of freedom rejects 10 % at the level of 5 %. `p` of the fit holds
-        its level. A fit with a large p means nothing, whatever its standard errors.
+        The curve follows noise where there is nothing else, and an F test does not hold its level
+        (docs/few_trials.md); `p` of the fit does. A fit with a large p means nothing, whatever its
+        standard errors.
 
-        Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors are finite, or NaN with a
-        `reason`. Two of them covered the parameters in 90 to 100 % of 100 neurons (12 directions, 8 to 15 trials), but baselines
-        of less than one error in 83 %.
+        Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors
+        are finite, or NaN with a `reason`.
 
         Parameters
         ----------
