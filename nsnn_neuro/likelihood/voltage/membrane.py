@@ -3,9 +3,7 @@
 Given its spikes the membrane of the model is a known function of time, V(t). The recorded potential
 is V(t) plus the voltage over a resistance in series, which follows the current without delay, plus
 noise. Least squares of the potential itself, from each reset to the next spike, have no bias from
-noise of the measurement. (Regression of its derivative, as in Mensi et al. 2012, has: with white
-noise of .3 mV at 10 kHz a time constant of 20 ms comes out as 6 ms, if the membrane fluctuates by 3
-mV.)
+noise of the measurement; regression of its derivative has.
 
 Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with
 a correlation time far below a block may have any spectrum.
