@@ -121,6 +121,9 @@ def search(
 
     spread = Sobol(n, seed=runs.seed).random_base2(int(np.ceil(np.log2(population))))[:population]
     spread[0] = np.clip(free.start(), 0.0, 1.0)
+    name = (
+        "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
+    )  # by SciPy's version
     found = differential_evolution(
         loss,
         [(0.0, 1.0)] * n,
@@ -131,14 +134,9 @@ def search(
         polish=False,
         vectorized=True,
         updating="deferred",
-        **_seeded(runs.seed),
+        **{name: runs.seed},
     )
     return np.asarray(found.x)
-
-
-def _seeded(seed: int) -> dict[str, int]:
-    """The seed under the name that this SciPy has for it."""
-    return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
 
 
 def score(

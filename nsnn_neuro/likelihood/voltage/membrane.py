@@ -131,7 +131,8 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
 
     def residual(x: np.ndarray, own: FreeParameters = free) -> np.ndarray:
         parts = own.numbers(own.values(x[: len(free.names)], within=False))
-        v = [noise_free(parts, t, samples.dt, float(w[0]))[0][m] for t, w, m in _zip(samples, masks)]
+        each = zip(samples.trials, samples.values, masks, strict=True)
+        v = [noise_free(parts, t, samples.dt, float(w[0]))[0][m] for t, w, m in each]
         left = y - _MV * np.concatenate(v)
         return left if column is None else left - x[-1] * column
 
@@ -171,10 +172,6 @@ def released_earlier(free: FreeParameters, dt: float) -> tuple[FreeParameters, f
 def series_scale(samples: Samples) -> float:
     """What one unit of the last score stands for, in V for one unit of the current."""
     return 1 / (_MV * _size(samples))
-
-
-def _zip(samples: Samples, masks: list[np.ndarray]) -> Any:
-    return zip(samples.trials, samples.values, masks, strict=True)
 
 
 def _size(samples: Samples) -> float:

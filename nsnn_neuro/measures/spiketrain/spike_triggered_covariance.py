@@ -156,7 +156,8 @@ def spike_triggered_covariance(
     mean, covariance = _moments(views, places)
     basis = _whitener(prior) if whiten else np.eye(size)
     if project_average:
-        basis = basis @ _complement((basis.T @ (mean - centre))[:, None])
+        average = (basis.T @ (mean - centre))[:, None]
+        basis = basis @ np.linalg.qr(average, mode="complete")[0][:, 1:]  # all that is orthogonal to it
     rng = np.random.default_rng(seed)
     own = basis.T @ (covariance - prior) @ basis
     shifted = np.empty((n_shuffle, *own.shape))
@@ -207,12 +208,6 @@ def _whitener(covariance: np.ndarray) -> np.ndarray:
             "sampling rate or take whiten=False"
         )
     return np.asarray(vectors / np.sqrt(values) @ vectors.T)
-
-
-def _complement(directions: np.ndarray) -> np.ndarray:
-    """Orthonormal basis (n, n - k) of all that is orthogonal to the k directions (n, k)."""
-    q, _ = np.linalg.qr(directions, mode="complete")
-    return np.asarray(q[:, directions.shape[1] :])
 
 
 def _nested(
