@@ -121,9 +121,8 @@ def search(
 
     spread = Sobol(n, seed=runs.seed).random_base2(int(np.ceil(np.log2(population))))[:population]
     spread[0] = np.clip(free.start(), 0.0, 1.0)
-    name = (
-        "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
-    )  # by SciPy's version
+    # the argument's name in this SciPy
+    name = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
     found = differential_evolution(
         loss,
         [(0.0, 1.0)] * n,
