@@ -23,20 +23,13 @@ def around_events(
     *,
     allow_partial: bool = False,
 ) -> tuple[Trains, np.ndarray]:
-    """Spikes in a window around each event as a Trains with a row for each event, and the trial of each row, (n_rows,).
+    """Spikes in a window around each event, a Trains with a row per event, and the trial of each row.
 
-    Times count from the event. A row lasts from `low` to `high` (s from the event), or as its trial does where these are None.
+    Times count from the event. A row lasts from `low` to `high` (s from the event), or as its trial
+    does where these are None; `allow_partial` lets it end with the trial.
 
-    Parameters
-    ----------
-    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's events; of a Block with
-        one trial all times are its events
-    allow_partial : False refuses a window that leaves its trial; True lets the row end with the trial
-
-    Raises
-    ------
-    NsnnError : numbers of times and trials that differ, no event, several events in a trial without a window, a window that
-        leaves its trial, or no row with a part of its window
+    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's
+        events; of a Block with one trial all times are its events
 
     >>> from nsnn_neuro.measures import as_repeats
     >>> import quantities as pq
@@ -109,12 +102,8 @@ def check_windows(
 def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.ndarray | None = None) -> None:
     """One warning that counts the windows which overlap with another one: `name` counts their spikes more than once.
 
-    Parameters
-    ----------
-    rows : of `around_events`
-    align, n_trials : the events and the number of trials that `rows` were made of
-    name : of the function that gives errors for counts
-    curve : (n_rows,) whole numbers: windows of different curves are not counted together. None: all are
+    rows : of `around_events`, made of `align` and `n_trials`
+    curve : (n_rows,) whole numbers: windows of different curves are not counted together
     """
     event, trial = _events(align, n_trials)
     curve = np.zeros(event.size) if curve is None else curve

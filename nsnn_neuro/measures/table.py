@@ -212,10 +212,6 @@ def few_intervals(trains: Trains, function: Any) -> bool:
 def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
     """Names and sizes of a Block's populations, of n neurons in all; one named "neurons" where none are annotated.
 
-    Raises
-    ------
-    NsnnError : an annotation of another form, or sizes that don't add up
-
     >>> populations_of(neo.Block(populations=[{"name": "E", "size": 2}, {"name": "I", "size": 1}]), 3)
     [('E', 2), ('I', 1)]
     """

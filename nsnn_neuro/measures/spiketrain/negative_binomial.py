@@ -22,11 +22,10 @@ def fit_gain_variance(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximum likelihood gain variance (n_neurons,) of counts x (n, n_neurons), and twice the log likelihood above Poisson.
 
-    The score in a is positive at a = 0 if the variance within stimuli (divisor n) is above the mean. The likelihood can have two
-    maxima, and one at a > 0 even if that score is negative: where mean counts differ much, those of large mean can be less variable
-    than Poisson counts, those of small mean more. So all maxima are found, on a grid of log a, and compared. NaN for neurons
-    without spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`; the divisor at
-    a = 0 is then n - 1.
+    The likelihood can have two maxima, and one at a > 0 even if its slope at 0 is negative: where mean
+    counts differ much, those of large mean can be less variable than Poisson counts, those of small
+    mean more. So all maxima are found, on a grid of log a, and compared. NaN for neurons without
+    spikes. `adjusted` adds Cox and Reid's term for the fitted means, see `_log_likelihood`.
     """
     a, ratio = np.full((2, x.shape[1]), np.nan)
     for i, above, mean, number in _cells(x, label):
