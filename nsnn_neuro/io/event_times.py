@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -56,7 +56,11 @@ def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
     elif n_segments == 1:
         single = isinstance(events, list | tuple) and len(events) == 1 and np.ndim(events[0]) == 1
         parts = [_part(events[0] if single else events, "events")]
-    elif isinstance(events, list | tuple) and len(events) == n_segments and not _are_times(events):
+    elif (
+        isinstance(events, list | tuple)
+        and len(events) == n_segments
+        and any(one is None or isinstance(one, str) or np.ndim(one) for one in events)
+    ):
         parts = [
             _Part(np.empty(0)) if one is None else _part(one, f"events[{k}]") for k, one in enumerate(events)
         ]
@@ -196,10 +200,6 @@ def trial_labels(values: Any, n: int, name: str) -> list[Any]:
     if len(listed) != n:
         raise NsnnError(f"{name} has {len(listed)} labels for {n} trials: expected one for each trial")
     return listed
-
-
-def _are_times(events: Sequence[Any]) -> bool:
-    return all(one is not None and not isinstance(one, str) and np.ndim(one) == 0 for one in events)
 
 
 def _seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:

@@ -38,10 +38,6 @@ are in its units (`Gaussian(1.0)`: in noise SDs). Without a membrane (beta = 0) 
 With a membrane the threshold is fitted, since only the effect of b grows after a reset. `NeuronFit.derived` gives ratios such as
 sigma / theta with their errors.
 
-Choices. `cross_validate` chooses bases, families, membranes and ridges by the likelihood of held-out blocks of time. A basis too
-coarse for the stimulus costs more than any other choice. `fit_population` fits the neurons of a Block with coupling, `fit_network`
-puts hidden noisy neurons between the stimulus and the observed ones, and `compare_models` scores fits of all kinds.
-
 Standard errors are from the expected Fisher information along the recorded spikes, I = sum_t f^2 / (F (1 - F)) e e^T.
 
 Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Pillow et al. 2008, doi 10.1038/nature07140; Pfister et al. 2006,

@@ -325,16 +325,9 @@ def fit_neuron(
     the equations. The parameters are the coefficients of the filters, the bias, and beta and theta
     where they are fitted.
 
-    Start with a stimulus filter only, which is a generalised linear model:
-
-        fit = fit_neuron(trains, signal, dt=1*ms, stimulus=RaisedCosines(8, 50*ms))
-
-    Look at `fit.parameters` and `fit.se`, at `fit.stimulus_filter()`, and at `fit.score` of spikes
-    that were not fitted. Add history=RaisedCosines(6, 100*ms) for refractoriness and adaptation,
-    then test the fit by `fit.rescaled().p`. If an error says that the likelihood has no maximum,
-    pass ridge=1.0 or a smaller basis. The same call with family=Poisson() fits the usual Poisson
-    GLM, whose score in the same steps can be compared. `fit_population` fits all neurons of a Block
-    with coupling.
+    A stimulus filter alone, stimulus=RaisedCosines(8, 50*ms), is a generalised linear model;
+    docs/howto/fit_glm.md goes on from there. If an error says that the likelihood has no maximum,
+    pass ridge=1.0 or a smaller basis. `fit_population` fits all neurons of a Block with coupling.
 
     Parameters
     ----------

@@ -23,20 +23,13 @@ def around_events(
     *,
     allow_partial: bool = False,
 ) -> tuple[Trains, np.ndarray]:
-    """Spikes in a window around each event as a Trains with a row for each event, and the trial of each row, (n_rows,).
+    """Spikes in a window around each event, a Trains with a row per event, and the trial of each row.
 
-    Times count from the event. A row lasts from `low` to `high` (s from the event), or as its trial does where these are None.
+    Times count from the event. A row lasts from `low` to `high` (s from the event), or as its trial
+    does where these are None; `allow_partial` lets it end with the trial.
 
-    Parameters
-    ----------
-    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's events; of a Block with
-        one trial all times are its events
-    allow_partial : False refuses a window that leaves its trial; True lets the row end with the trial
-
-    Raises
-    ------
-    NsnnError : numbers of times and trials that differ, no event, several events in a trial without a window, a window that
-        leaves its trial, or no row with a part of its window
+    align : one time; (n_trials,) times, one for each trial; a list with the times of each trial's
+        events; of a Block with one trial all times are its events
 
     >>> from nsnn_neuro.measures import as_repeats
     >>> import quantities as pq
@@ -60,7 +53,7 @@ def around_events(
     apart = np.fmax(trains.resolution, rounding(start, stop))
     if not allow_partial:
         check_windows(trains, event, trial, start, stop)
-    if allow_partial:
+    else:
         start = np.clip(start, first, last)
         stop = np.clip(stop, start, last)
         if not (stop > start).any():
@@ -78,13 +71,7 @@ def around_events(
 
 
 def refuse_event_name(align: Any, name: str) -> None:
-    """NsnnError for a text in place of times: `cut` and `align` of a Block take names of events, measures and figures don't.
-
-    >>> refuse_event_name([0.2, 0.4], "align")
-    >>> refuse_event_name("stim_on", "align")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: align = 'stim_on': expected times such as 20*ms; nsnn.cut(block, 'stim_on', ...) makes ...
-    """
+    """NsnnError for a text in place of times: `cut` and `align` of a Block take names of events, measures and figures don't."""
     if isinstance(align, str):
         raise NsnnError(
             f"{name} = {align!r}: expected times such as 20*ms; nsnn.cut(block, {align!r}, ...) makes trials around events of this "
@@ -95,15 +82,7 @@ def refuse_event_name(align: Any, name: str) -> None:
 def check_windows(
     trains: Trains, event: np.ndarray, trial: np.ndarray, start: np.ndarray, stop: np.ndarray
 ) -> None:
-    """NsnnError for the first window, `start` to `stop` on the trial's clock, of an event that leaves its trial, all (n,), s.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> check_windows(trains, np.array([0.2]), np.array([0]), np.array([-0.1]), np.array([0.4]))
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: align has an event at 0.2 s in trial 0: its window, -0.1 to 0.4 s, leaves the trial, ...
-    """
+    """NsnnError for the first window, `start` to `stop` on the trial's clock, of an event that leaves its trial, all (n,), s."""
     first, last = trains.t_start[trial], trains.t_stop[trial]
     apart = np.fmax(trains.resolution, rounding(start, stop))
     for k in np.flatnonzero((start < first - apart) | (stop > last + apart)):
@@ -123,18 +102,8 @@ def check_windows(
 def warn_overlap(rows: Trains, align: Any, n_trials: int, name: str, curve: np.ndarray | None = None) -> None:
     """One warning that counts the windows which overlap with another one: `name` counts their spikes more than once.
 
-    Parameters
-    ----------
-    rows : of `around_events`
-    align, n_trials : the events and the number of trials that `rows` were made of
-    name : of the function that gives errors for counts
-    curve : (n_rows,) whole numbers: windows of different curves are not counted together. None: all are
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> trains = as_repeats([[0.1, 0.5]], t_start=0*pq.s, t_stop=1*pq.s)
-    >>> events = [0.2, 0.4, 0.7]*pq.s
-    >>> warn_overlap(around_events(trains, events, -0.1, 0.1)[0], events, 1, "psth")
+    rows : of `around_events`, made of `align` and `n_trials`
+    curve : (n_rows,) whole numbers: windows of different curves are not counted together
     """
     event, trial = _events(align, n_trials)
     curve = np.zeros(event.size) if curve is None else curve

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from ..core.checks import number
 from ..core.errors import NsnnError
 from .trains import nan_ratio
 
@@ -35,13 +36,16 @@ SCALES = ("linear", "positive", "fraction", "log")
 """of limits: linear, the same cut off at 0 or at 0 and 1, or logarithmic"""
 
 
-def check_confidence(confidence: float) -> None:
-    """NsnnError unless between 0 and 1.
+def between_0_and_1(value: Any, name: str) -> float:
+    """`value` as a float above 0 and below 1.
 
-    >>> check_confidence(0.95)
+    >>> between_0_and_1(0.95, "confidence")
+    0.95
     """
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    x = number(value, name)
+    if not 0 < x < 1:
+        raise NsnnError(f"{name} = {value}: expected a number between 0 and 1")
+    return x
 
 
 def student_limits(
@@ -55,10 +59,6 @@ def student_limits(
     """Limits (lower, upper) of a mean from the deviations (n, ...) of its n values, see the module; of the shape of `value`.
 
     number : values in each mean, where it isn't n; deviations of the others are 0. NaN for fewer than two
-
-    >>> lower, upper = student_limits(5.0, np.array([-1.0, 0.0, 1.0]))
-    >>> float(lower.round(2)), float(upper.round(2))
-    (2.52, 7.48)
     """
     v = np.asarray(value, dtype=float)
     n = np.asarray(len(deviations) if number is None else number, dtype=float)
@@ -86,12 +86,7 @@ def student_limits(
 def mean_limits(
     x: np.ndarray, *, scale: str = "linear", confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limits (lower, upper) of the mean of x (n, ...) over its first axis; NaN values are left out.
-
-    >>> lower, upper = mean_limits(np.array([[4.0, 1.0], [5.0, np.nan], [6.0, 3.0]]))
-    >>> lower.round(2), upper.round(2)
-    (array([  2.52, -10.71]), array([ 7.48, 14.71]))
-    """
+    """Limits (lower, upper) of the mean of x (n, ...) over its first axis; NaN values are left out."""
     known = ~np.isnan(x)
     number = known.sum(axis=0)
     mean = nan_ratio(np.where(known, x, 0.0).sum(axis=0), number)
@@ -103,13 +98,7 @@ def mean_limits(
 def jackknife_limits(
     value: Any, left_out: np.ndarray, *, scale: str = "linear", confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limits (lower, upper) of a value from its leave-one-trial-out values (n, ...); NaN where one of these is.
-
-    >>> x = np.array([4.0, 5.0, 6.0])  # of a mean: the limits of the mean
-    >>> lower, upper = jackknife_limits(x.mean(), (x.sum() - x) / 2)
-    >>> float(lower.round(2)), float(upper.round(2))
-    (2.52, 7.48)
-    """
+    """Limits (lower, upper) of a value from its leave-one-trial-out values (n, ...); NaN where one of these is."""
     pseudo = (len(left_out) - 1) * (left_out.mean(axis=0) - left_out)
     same = np.ptp(left_out, axis=0) <= 1e-12 * np.abs(left_out).max(axis=0)  # equal but for rounding
     return student_limits(value, np.where(same, 0.0, pseudo), scale=scale, confidence=confidence)

@@ -55,13 +55,7 @@ def array_of(values: Any, name: str) -> np.ndarray:
 
 
 def refuse_name(values: Any, name: str) -> None:
-    """NsnnError for a text where one value for each trial is expected: figures take the name of an annotation, measures don't.
-
-    >>> refuse_name(["label", "label"], "stimulus")
-    >>> refuse_name("label", "stimulus")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: stimulus = 'label': expected one value for each trial, such as nsnn.conditions(block, 'label')
-    """
+    """NsnnError for a text where one value for each trial is expected: figures take the name of an annotation, measures don't."""
     if isinstance(values, str):
         raise NsnnError(
             f"{name} = {values!r}: expected one value for each trial, such as nsnn.conditions(block, {values!r})"
@@ -69,13 +63,7 @@ def refuse_name(values: Any, name: str) -> None:
 
 
 def refuse_trials_first(stimulus: Any, block: Any, call: str) -> None:
-    """NsnnError where what should be a stimulus is trials or responses, and the second argument is not; `call` has the right order.
-
-    >>> refuse_trials_first(["left", "right"], [[3, 1], [2, 0]], "tuning_curve(stimulus, block)")
-    >>> refuse_trials_first([[3, 1], [2, 0]], ["left", "right"], "tuning_curve(stimulus, block)")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds trials, expected tuning_curve(stimulus, block)
-    """
+    """NsnnError where the stimulus is trials and the second argument is not; `call` has the order."""
     if holds_trials(stimulus) and not holds_trials(block):
         raise NsnnError(f"arguments swapped: the first one holds trials, expected {call}")
 
@@ -98,10 +86,7 @@ def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def refuse_constant(values: np.ndarray, name: str) -> None:
-    """NsnnError for a column (n, d) that never varies.
-
-    >>> refuse_constant(np.array([[1.0], [2.0]]), "x")
-    """
+    """NsnnError for a column (n, d) that never varies."""
     constant = np.ptp(values, axis=0) == 0
     if constant.any():
         k = int(np.argmax(constant))
@@ -197,13 +182,7 @@ def by_category(distinct: np.ndarray, number: np.ndarray, labels: Any) -> tuple[
 
 
 def refuse_swapped(responses: Any, labels: Any, call: str) -> None:
-    """NsnnError where `responses` are labels: texts, or single numbers while `labels` are trials; `call` shows the right order.
-
-    >>> refuse_swapped([[3, 1], [2, 0]], ["left", "right"], "decode(responses, stimulus)")
-    >>> refuse_swapped(["left", "right"], [[3, 1], [2, 0]], "decode(responses, stimulus)")
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds labels, expected decode(responses, stimulus)
-    """
+    """NsnnError where `responses` are labels: texts, or single numbers while `labels` are trials; `call` shows the right order."""
     if holds_blocks(responses) or not hasattr(responses, "__len__") or isinstance(responses, str):
         return
     if getattr(responses, "ndim", 1) == 0:  # an array of no dimension has no length
@@ -255,11 +234,7 @@ def with_test(
 
 
 def permutation_p(null: np.ndarray, value: float) -> float | None:
-    """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching.
-
-    >>> permutation_p(np.array([0.1, 0.5, 0.2]), 0.5)
-    0.5
-    """
+    """(1 + shuffles that reach value) / (1 + shuffles), None without shuffles; rounding counts as reaching."""
     if null.size == 0:
         return None
     slack = 1e-12 * max(1.0, abs(value))
@@ -267,11 +242,7 @@ def permutation_p(null: np.ndarray, value: float) -> float | None:
 
 
 def share_reached(values: np.ndarray) -> np.ndarray:
-    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching.
-
-    >>> share_reached(np.array([[3.0, 1.0, 1.0, 2.0]])).tolist()
-    [[0.25, 1.0, 1.0, 0.5]]
-    """
+    """For each of the values (m, k) the share of its row that is as high, itself among them; rounding counts as reaching."""
     k = values.shape[1]
     out = np.empty(values.shape)
     for row, own in zip(out, values, strict=True):

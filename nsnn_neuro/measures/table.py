@@ -19,7 +19,7 @@ from ..core.units import shown, si
 from ..io.segments import moved, unit_ids
 from ..io.spikes.arrays import block_from
 from .estimate import Estimate, jackknife_se
-from .limits import check_confidence, jackknife_limits, mean_limits
+from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .spiketrain.trial_drift import TrialDriftWarning
 from .trains import SilentNeuronWarning, Trains, as_trains
@@ -81,8 +81,7 @@ def tabulate(
     check(by=by)
     one_of(by, ("neuron", "population"), "by")
     if confidence is not None:
-        check(confidence=confidence)
-        check_confidence(confidence)
+        between_0_and_1(confidence, "confidence")
     functions = named_measures(measures)
     place = COLUMNS.index("se") + 1
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]
@@ -213,10 +212,6 @@ def few_intervals(trains: Trains, function: Any) -> bool:
 def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
     """Names and sizes of a Block's populations, of n neurons in all; one named "neurons" where none are annotated.
 
-    Raises
-    ------
-    NsnnError : an annotation of another form, or sizes that don't add up
-
     >>> populations_of(neo.Block(populations=[{"name": "E", "size": 2}, {"name": "I", "size": 1}]), 3)
     [('E', 2), ('I', 1)]
     """
@@ -282,10 +277,7 @@ def _rows(
 
 
 def check_value(label: str, value: Any, n_neurons: int) -> None:
-    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate.
-
-    >>> check_value("firing_rate", np.array([2.0, 1.0]), 2)
-    """
+    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate."""
     if isinstance(value, Estimate):
         return
     try:

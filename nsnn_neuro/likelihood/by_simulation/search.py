@@ -10,9 +10,6 @@ simulated with the same random numbers.
    at 2 K + 1 points around the best one, S is pooled over them. The step that minimises (s - m - J
    step)' S^-1 (s - m - J step) is repeated until it is short.
 
-CMA-ES (of the package cma) reached the same objective for a LIF with as many simulations, and a
-worse one for an AdEx in one of two recordings, so that SciPy's search is enough.
-
 The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which
 is a mean over M simulated recordings. S^-1 is corrected for its estimation from M recordings
 (Hartlap et al. 2007).
@@ -124,6 +121,8 @@ def search(
 
     spread = Sobol(n, seed=runs.seed).random_base2(int(np.ceil(np.log2(population))))[:population]
     spread[0] = np.clip(free.start(), 0.0, 1.0)
+    # the argument's name in this SciPy
+    name = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
     found = differential_evolution(
         loss,
         [(0.0, 1.0)] * n,
@@ -134,14 +133,9 @@ def search(
         polish=False,
         vectorized=True,
         updating="deferred",
-        **_seeded(runs.seed),
+        **{name: runs.seed},
     )
     return np.asarray(found.x)
-
-
-def _seeded(seed: int) -> dict[str, int]:
-    """The seed under the name that this SciPy has for it."""
-    return {"rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed": seed}
 
 
 def score(

@@ -3,9 +3,7 @@
 Given its spikes the membrane of the model is a known function of time, V(t). The recorded potential
 is V(t) plus the voltage over a resistance in series, which follows the current without delay, plus
 noise. Least squares of the potential itself, from each reset to the next spike, have no bias from
-noise of the measurement. (Regression of its derivative, as in Mensi et al. 2012, has: with white
-noise of .3 mV at 10 kHz a time constant of 20 ms comes out as 6 ms, if the membrane fluctuates by 3
-mV.)
+noise of the measurement; regression of its derivative has.
 
 Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with
 a correlation time far below a block may have any spectrum.
@@ -133,7 +131,8 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
 
     def residual(x: np.ndarray, own: FreeParameters = free) -> np.ndarray:
         parts = own.numbers(own.values(x[: len(free.names)], within=False))
-        v = [noise_free(parts, t, samples.dt, float(w[0]))[0][m] for t, w, m in _zip(samples, masks)]
+        each = zip(samples.trials, samples.values, masks, strict=True)
+        v = [noise_free(parts, t, samples.dt, float(w[0]))[0][m] for t, w, m in each]
         left = y - _MV * np.concatenate(v)
         return left if column is None else left - x[-1] * column
 
@@ -173,10 +172,6 @@ def released_earlier(free: FreeParameters, dt: float) -> tuple[FreeParameters, f
 def series_scale(samples: Samples) -> float:
     """What one unit of the last score stands for, in V for one unit of the current."""
     return 1 / (_MV * _size(samples))
-
-
-def _zip(samples: Samples, masks: list[np.ndarray]) -> Any:
-    return zip(samples.trials, samples.values, masks, strict=True)
 
 
 def _size(samples: Samples) -> float:

@@ -19,11 +19,10 @@ Chance is one of three predictors. Each is right for trains that are independent
 
 Independent trains that fire in bursts, or regularly, or at rates that change from trial to trial, have another spread of counts
 than Poisson trains. It is measured between pairs of different trials, or of pieces of trials (`correlogram_spread`): the
-variance is this dispersion times the expected number, the band that of a Poisson count, stretched about its mean. So 95 % bands
-held 93 to 97 % of the lags for bursts of 3, gamma intervals of order 4 and 20, and gains of SD 0.5, of 4 to 20 trials of 2 s with
-"poisson" and "jitter", of 8 and more with "shift", and of one trial of 20 s. The null hypothesis of an autocorrelogram is a
-Poisson train, and its band is that of one; with "jitter" that of surrogates. At lag 0 it counts each pair of spikes twice, so
-that the variance is twice the mean.
+variance is this dispersion times the expected number, the band that of a Poisson count, stretched about
+its mean (coverage: docs/few_trials.md). The null hypothesis of an autocorrelogram is a Poisson train,
+and its band is that of one; with "jitter" that of surrogates. At lag 0 it counts each pair of spikes
+twice, so that the variance is twice the mean.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from ...core.checks import check, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
 from ..trains import Trains, as_trains, nan_ratio
 from .correlogram_counts import Binned, binned
@@ -129,13 +129,6 @@ class CrossCorrelograms:
         return nan_ratio(self.counts - self.expected, self.sd)
 
 
-def _check_predictor(trains: Trains, predictor: str) -> None:
-    if predictor == "shift":
-        if trains.n_trials < 2:
-            raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")
-        trains.window()
-
-
 def _variance(
     trains: Trains,
     data: Binned,
@@ -224,17 +217,12 @@ def cross_correlogram(
     >>> c.lags.round(3).tolist(), c.counts.tolist(), c.upper.round(1).tolist()  # neuron 1 follows neuron 0 by 10 ms
     ([-0.02, -0.01, 0.0, 0.01, 0.02], [0, 0, 0, 2, 0], [1.0, 1.0, 1.0, 1.0, 1.0])
     """
-    check(confidence=confidence)
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    between_0_and_1(confidence, "confidence")
     trains, data, window = _read(
         block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
     )
     a, b = _pair(pair, trains.n_neurons)
-    first, second = (
-        np.array([min(a, b)]),
-        np.array([max(a, b)]),
-    )  # as `cross_correlograms`, and turned around below
+    first, second = np.array([[min(a, b)], [max(a, b)]])  # as `cross_correlograms`, turned around below
     counts = data.pairs(first, second)
     tail = (1 - confidence) / 2
     if window is not None and a == b:
@@ -355,7 +343,10 @@ def _read(
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
     trains = as_trains(block, t_start, t_stop)
-    _check_predictor(trains, predictor)
+    if predictor == "shift":
+        if trains.n_trials < 2:
+            raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")
+        trains.window()  # the same for all trials
     return trains, binned(trains, width, longest), window
 
 

@@ -98,8 +98,7 @@ def noise_correlation(
     Parameters
     ----------
     block : neo.Block, one Segment per trial; or array of counts (n_trials, n_neurons)
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
-        are whole or each occurs twice or more; None (default): one stimulus in all trials
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`; None (default): one stimulus
     window : time, scalar; a Block's counts in windows that tile each trial, each window with its own mean over
         trials. None (default): counts of whole trials
     zscore : True (default), so that a stimulus of high rate counts no more than the others; else each by its variance

@@ -74,12 +74,10 @@ def population_coupling(
 
     Bias. A mean over all trials contains the trial's own rate. That lowers c by the integral of the cross-covariance divided by
     the recorded time, for rates that fluctuate from trial to trial by the fraction 1 / n_trials. With "subtract" mu_j is
-    therefore the mean over the other trials, and the integral is unbiased. What is left is the bias of a ratio: for 3, 5 and 10
-    trials of 0.5 s, 5 neurons of 20 Hz and a gain of SD 0.4 that is constant in a trial, values were 22, 10 and 9 % low (48, 28
-    and 18 % without the correction); for a gain that changes every 50 ms all were within 3 %. Spiking noise is independent between
-    neurons and adds no bias. Two standard errors contained the value in 78, 85, 88 and 95 % of repeats with 3, 5, 10 and 30
-    trials for the constant gain, in 84, 90, 93 and 92 % for the fast one; the limits of `tabulate(..., confidence=0.95)` held in 90
-    to 93 % with 5 to 20 trials of a constant gain. With two trials the error is NaN: the value without one of them would have no
+    therefore the mean over the other trials, and the integral is unbiased. What is left is the bias of a
+    ratio: with 3, 5 and 10 trials of a gain of SD 0.4 values were 22, 10 and 9 % low (48, 28 and 18 %
+    without the correction). Spiking noise is independent between neurons and adds no bias. Coverage:
+    docs/few_trials.md. With two trials the error is NaN: the value without one of them would have no
     other trials for its mean.
 
     Parameters

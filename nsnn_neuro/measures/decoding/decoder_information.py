@@ -195,13 +195,7 @@ def _bounds(
 
 
 def rescaled(log_q: np.ndarray, number: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Log posteriors (n, K) to the power that makes the other folds' stimuli most probable.
-
-    >>> log_q = np.log([[0.99, 0.01]] * 8)
-    >>> number = np.array([0, 0, 0, 1] * 2)  # three of four are right
-    >>> np.exp(rescaled(log_q, number, np.arange(8) // 4)).round(2)[:, 0].tolist()
-    [0.75, 0.75, 0.75, 0.75, 0.75, 0.75, 0.75, 0.75]
-    """
+    """Log posteriors (n, K) to the power that makes the other folds' stimuli most probable."""
     log_q = np.maximum(log_q - log_q.max(axis=1, keepdims=True), _LEAST_LOG)
     out = np.empty_like(log_q)
     for k in np.unique(fold):

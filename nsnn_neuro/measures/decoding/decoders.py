@@ -49,26 +49,38 @@ class _Scores:
         return scores - logsumexp(scores, axis=1, keepdims=True)
 
 
-def _check_counts(responses: np.ndarray, decoder: Any) -> None:
-    if (responses < 0).any() or (responses != np.floor(responses)).any():
-        name = type(decoder).__name__
-        raise NsnnError(f"{name} needs counts, whole numbers of at least 0; or use LinearDiscriminant")
+@dataclass(frozen=True)
+class _OfCounts:
+    """A decoder of independent counts, from their means (K, features) for each label."""
 
+    prior: str = "uniform"
+    pseudo_count: float = 0.5
 
-def _check_prior(decoder: Any) -> None:
-    one_of(decoder.prior, ("uniform", "empirical"), "prior")
-    if not (np.isfinite(decoder.pseudo_count) and decoder.pseudo_count > 0):
-        raise NsnnError(f"pseudo_count = {decoder.pseudo_count!r}: expected a number greater than 0")
+    def __post_init__(self) -> None:
+        one_of(self.prior, ("uniform", "empirical"), "prior")
+        if not (np.isfinite(self.pseudo_count) and self.pseudo_count > 0):
+            raise NsnnError(f"pseudo_count = {self.pseudo_count!r}: expected a number greater than 0")
 
+    def fit(self, responses: np.ndarray, labels: np.ndarray) -> _Scores:
+        """The decoder for these counts (n_trials, features)."""
+        if (responses < 0).any() or (responses != np.floor(responses)).any():
+            name = type(self).__name__
+            raise NsnnError(f"{name} needs counts, whole numbers of at least 0; or use LinearDiscriminant")
+        distinct, number = np.unique(labels, return_inverse=True)
+        one_hot = np.eye(number.max() + 1)[number]
+        mean = (one_hot.T @ responses + self.pseudo_count) / one_hot.sum(axis=0)[:, None]
+        weights, cost = self._weights(responses, number, mean)
+        return _Scores(distinct, weights, _log_prior(self.prior, number) - cost.sum(axis=1))
 
-def _means(responses: np.ndarray, number: np.ndarray, pseudo_count: float) -> np.ndarray:
-    """Mean counts (n_labels, features), with `pseudo_count` more spikes for each label."""
-    one_hot = np.eye(number.max() + 1)[number]
-    return (one_hot.T @ responses + pseudo_count) / one_hot.sum(axis=0)[:, None]
+    def _weights(
+        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weight of a count and what is taken off its score, each (K, features)."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class PoissonMAP:
+class PoissonMAP(_OfCounts):
     """The most probable stimulus for independent Poisson counts: argmax log p(s) + sum n log f_s -
     f_s.
 
@@ -85,22 +97,14 @@ class PoissonMAP:
     array([0, 1])
     """
 
-    prior: str = "uniform"
-    pseudo_count: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_prior(self)
-
-    def fit(self, responses: np.ndarray, labels: np.ndarray) -> _Scores:
-        """The decoder for these counts (n_trials, features)."""
-        _check_counts(responses, self)
-        distinct, number = np.unique(labels, return_inverse=True)
-        mean = _means(responses, number, self.pseudo_count)
-        return _Scores(distinct, np.log(mean), _log_prior(self.prior, number) - mean.sum(axis=1))
+    def _weights(
+        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return np.log(mean), mean
 
 
 @dataclass(frozen=True)
-class NegativeBinomialMAP:
+class NegativeBinomialMAP(_OfCounts):
     """The most probable stimulus for independent counts with a gain: negative binomial.
 
     argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in
@@ -120,23 +124,13 @@ class NegativeBinomialMAP:
     [[0.803, 0.197], [0.123, 0.877]]
     """
 
-    prior: str = "uniform"
-    pseudo_count: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_prior(self)
-
-    def fit(self, responses: np.ndarray, labels: np.ndarray) -> _Scores:
-        """The decoder for these counts (n_trials, features)."""
-        _check_counts(responses, self)
-        distinct, number = np.unique(labels, return_inverse=True)
-        mean = _means(responses, number, self.pseudo_count)
+    def _weights(
+        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         a = np.nan_to_num(fit_gain_variance(np.asarray(responses, dtype=float), number)[0])
         spread = a * mean
         lost = np.where(spread > 1e-9, np.log1p(spread) / np.where(a > 0, a, 1.0), mean)
-        return _Scores(
-            distinct, np.log(mean) - np.log1p(spread), _log_prior(self.prior, number) - lost.sum(axis=1)
-        )
+        return np.log(mean) - np.log1p(spread), lost
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,6 @@ def discriminant_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes
     (n,).
-
-    >>> r = np.array([[0.0, 1], [0.2, 1.1], [0.1, 0.8], [1, 0.1], [1.2, 0], [0.9, 0.2]])
-    >>> weights, offset = discriminant_weights(r, np.array([0, 0, 0, 1, 1, 1]), "auto")
-    >>> np.argmax(weights @ [0.1, 0.9] + offset)
-    np.int64(0)
     """
     order = np.argsort(number, kind="stable")
     x, size = responses[order], np.bincount(number)

@@ -36,10 +36,6 @@ def _miller_madow(j: np.ndarray, n: int) -> np.ndarray:
 def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
     """Coefficients a_0 ... a_k in nats (above: Miller & Madow's) and the bound of the RMS error,
     bits.
-
-    >>> a, bound = bub_coefficients(100, 100.0)
-    >>> bool(a[0] < a[1] < a[2]), round(bound, 2)
-    (True, 0.87)
     """
     highest = min(n, _FREE[-1])
     edge = min(1.0, 3.0 * (highest + 20.0) / n)
@@ -77,10 +73,6 @@ def best_upper_bound(p: Profile) -> np.ndarray:
     """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of
     milliseconds once.
         Source: Paninski 2003, doi 10.1162/089976603321780272
-
-    >>> from nsnn_neuro.measures.entropies.estimators import profile
-    >>> round(float(best_upper_bound(profile(np.array([[25, 25, 25, 25]]), 4.0))[0]), 1)
-    2.0
     """
     size = (p.values * p.multiplicity).sum(-1)
     zeros = p.limit - p.multiplicity.sum(-1)

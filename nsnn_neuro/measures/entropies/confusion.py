@@ -25,9 +25,6 @@ def miller_madow(tables: np.ndarray) -> np.ndarray:
 
     Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N
     ln 2). Where there are hardly any errors it has the wrong sign, so that H(rows) is the limit.
-
-    >>> float(miller_madow(np.array([[5, 5], [5, 5]])).round(4)), float(miller_madow(np.array([[5, 0], [0, 5]])))
-    (-0.0361, 1.0)
     """
     filled = tables > 0
     cells = filled.sum(axis=(-2, -1))
@@ -46,9 +43,6 @@ def table_se(table: np.ndarray) -> float:
     seen isn't impossible. The numbers of trials of the labels count as random, although an
     experiment fixes them: that adds the variance between the labels of the information about each,
     nothing where all are decoded equally well.
-
-    >>> round(table_se(np.array([[5, 5], [5, 5]])), 3)
-    0.049
     """
     n = table.sum() + 1
     p = (table + 1 / table.size) / n

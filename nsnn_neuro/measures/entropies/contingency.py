@@ -19,11 +19,7 @@ _MOST_CELLS = 20_000_000
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
-    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; at most 2 10^7 cells.
-
-    >>> contingency(np.array([0, 0, 1]), np.array([1, 1, 0]), 2, 2)
-    array([[0, 2], [1, 0]])
-    """
+    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; at most 2 10^7 cells."""
     if n_s * n_r > _MOST_CELLS:
         raise NsnnError(
             f"a table of {n_s} stimuli by {n_r} responses has {n_s * n_r} cells: use fewer symbols, for example "
@@ -122,9 +118,6 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
     expected number of observed responses, sum_i 1 - (1 - p_i)^N, comes closest to `seen`. Counts
     are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
     10.1080/0954898X.1996.11978656
-
-    >>> relevant_responses(np.array([[9, 3, 1, 1, 0, 0, 0, 0], [5, 5, 5, 5, 0, 0, 0, 0]]), 8).tolist()
-    [6.0, 4.0]
     """
     counts = np.asarray(counts)
     return relevant_from_profile(counts, counts > 0, limit)
@@ -137,9 +130,6 @@ def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
     The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus;
     R_s, of which it is the limit, is counted by `relevant_responses`. Rows without samples don't
     count. Subtract the bias from the plug-in information.
-
-    >>> round(float(panzeri_treves_bias(np.array([[10, 10], [10, 10]]))), 5)
-    0.01803
     """
     table = np.asarray(table)
     n_s = table.sum(-1)

@@ -175,13 +175,7 @@ def _without_one(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarra
 
 
 def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean and standard deviation of the entropy in bits (without samples the prior's).
-
-    >>> from nsnn_neuro.measures.entropies.estimators import profile
-    >>> mean, sd = nsb_moments(profile(np.array([[3, 1, 0, 0]]), 4.0))
-    >>> mean.round(4).tolist(), sd.round(4).tolist()
-    ([1.2303], [0.4591])
-    """
+    """Posterior mean and standard deviation of the entropy in bits (without samples the prior's)."""
     shape, d = p.values.shape[:-1], p.values.shape[-1]
     values = np.ascontiguousarray(p.values, dtype=float).reshape(-1, d)
     multiplicity = np.ascontiguousarray(p.multiplicity, dtype=float).reshape(-1, d)
@@ -197,22 +191,12 @@ def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
 def nsb(p: Profile) -> np.ndarray:
     """Posterior mean of the entropy in bits, see `nsb_moments`; 0 for no samples.
     Source: Nemenman, Shafee & Bialek 2002, Advances in NIPS 14, 471-478
-
-    >>> from nsnn_neuro.measures.entropies.estimators import profile
-    >>> nsb(profile(np.array([[3, 1, 0, 0]]), 4.0)).round(4).tolist()
-    [1.2303]
     """
     return np.where((p.values * p.multiplicity).sum(-1) > 0, nsb_moments(p)[0], 0.0)
 
 
 def nsb_without_one(p: Profile) -> np.ndarray:
-    """`nsb` without one sample of each count, (rows, d) in bits, on the nodes of the whole sample.
-
-    >>> from nsnn_neuro.measures.entropies.estimators import profile
-    >>> p = profile(np.array([[3, 1, 0, 0]]), 4.0)
-    >>> nsb_without_one(p).round(4).tolist(), nsb(p.without_one()).round(4).tolist()
-    ([[0.5036, 1.372]], [[0.5036, 1.372]])
-    """
+    """`nsb` without one sample of each count, (rows, d) in bits, on the nodes of the whole sample."""
     out = np.zeros(p.values.shape)
     many = np.flatnonzero(p.limit > 1)
     some = np.zeros((many.size, p.values.shape[1]))

@@ -10,10 +10,15 @@ import pandas as pd
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..entropies.symbols import as_symbols
-from ..trains import binned
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
-from .rate_vs_temporal import code_row, labels_of_trials, of_one_neuron, table_of_codes
+from .rate_vs_temporal import (
+    Code,
+    labels_of_trials,
+    letters_of,
+    of_one_neuron,
+    rows_of_codes,
+    table_of_codes,
+)
 from .words import from_start, in_window, latency_bins, refuse_remainder
 
 
@@ -88,12 +93,10 @@ def codes_table(
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
     refuse_remainder(width, length, f"bin_width = {bin_width}", shifted.resolution)
     counts = trains.counts[:, 0]
-    letters = binned(shifted, width, "bin_width")[:, 0]
-    is_count = saturation == "count"
-    codes: list[tuple[str, float, np.ndarray, bool]] = [
+    codes: list[Code] = [
         ("count", length, counts, False),
         ("latency", width, latency_bins(shifted, width)[:, 0], False),
-        ("words", width, letters if is_count else np.minimum(letters, 1), is_count),
+        ("words", width, *letters_of(shifted, width, saturation, "bin_width")),
     ]
     if signal is not None:
         fields = analytic_fields(signal, trains, band)
@@ -109,21 +112,4 @@ def codes_table(
             ("field", np.nan, level, False),
             ("count + field", np.nan, np.stack([counts, level], axis=1), True),
         ]
-    numbered, _ = as_symbols(counts, "counts")
-    rows: list[dict[str, Any]] = []
-    of_counts: float | None = None
-    for code, resolution, response, contains in codes:
-        row = code_row(
-            labels,
-            numbered,
-            response,
-            of_counts,
-            contains=contains,
-            bias=bias,
-            n_shuffle=n_shuffle,
-            seed=seed,
-        )
-        of_counts = row["raw"] if of_counts is None else of_counts
-        different = as_symbols(response, "response")[1]
-        rows.append({"code": code, "resolution": resolution, "responses": different, **row})
-    return table_of_codes(rows)
+    return table_of_codes(rows_of_codes(labels, codes, bias, n_shuffle, seed))

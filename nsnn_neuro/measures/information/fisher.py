@@ -98,9 +98,8 @@ def _warning(both: np.ndarray, value: float, se: float) -> str | None:
     n, neurons = both.shape
     if np.isnan(se):
         return f"{n} trials for {neurons} neurons: too few for an se"
-    notes = [f"{n} trials for {neurons} neurons: the estimate is unbiased, but se is coarse"] * (
-        n < 4 * neurons
-    )
+    few = f"{n} trials for {neurons} neurons: the estimate is unbiased, but se is coarse"
+    notes = [few] if n < 4 * neurons else []
     spikes = both.sum() / neurons
     if (both >= 0).all() and (both == np.floor(both)).all() and spikes < _SPIKES:
         notes.append(
@@ -118,10 +117,6 @@ class HotellingLaw:
     """Hotelling's law of T1 and T2 trials of n neurons, ds apart: expected information and spread.
 
     n : a number, or an array of the numbers of neurons of several populations
-
-    >>> law = HotellingLaw(50, 50, np.array([1, 10]), 1.0)
-    >>> law.information(np.array([1.0, 1.0]), np.array([1, 10])).round(3), law.se(0.5).round(3)
-    (array([0.94 , 0.488]), array([0.302, 0.366]))
     """
 
     def __init__(self, t1: int, t2: int, n: Any, ds: float, corrected: bool = True) -> None:

@@ -41,12 +41,6 @@ def fisher_curves(
 
     Responses a (T1, N) and b (T2, N), ds apart; ascending sizes (m,). The covariance has two parts:
     that over trials, by the jackknife, and that over sub-populations.
-
-    >>> rng = np.random.default_rng(0)
-    >>> a, b = rng.normal(size=(200, 4)), rng.normal(1, 1, (200, 4))
-    >>> curves, covariance = fisher_curves(a, b, 1.0, np.array([1, 2, 4]), 5, rng)
-    >>> curves.mean(axis=0).round(1), np.sqrt(np.diag(covariance)).round(1)  # truth: 1, 2, 4
-    (array([1. , 2.1, 4.2]), array([0.2, 0.3, 0.5]))
     """
     centred, size = within_stimuli(a, b)
     centred = centred / size
@@ -110,13 +104,7 @@ class GrowthFit:
 def fit_growth(
     sizes: np.ndarray, information: np.ndarray, covariance: np.ndarray, law: HotellingLaw
 ) -> GrowthFit:
-    """Fit of the mean information (m,) of sub-populations; the largest one's has to be positive.
-
-    >>> n = np.array([5, 10, 20, 40])
-    >>> fit = fit_growth(n, n / (10 + 0.5 * n), 0.01 * np.eye(4), HotellingLaw(99, 99, n, 1.0))
-    >>> round(fit.epsilon, 4), round(fit.initial, 4)
-    (0.5, 0.1)
-    """
+    """Fit of the mean information (m,) of sub-populations; the largest one's has to be positive."""
     most, n = float(sizes[-1]), sizes.astype(float)
     end = np.log(most / information[-1])
     parameters = np.array([np.log(n[0] / information[0]) if information[0] > 0 else end, end])

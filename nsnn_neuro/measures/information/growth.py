@@ -15,7 +15,7 @@ from ...core.units import floats, shown
 from ..decoding.cross_validation import check_decoder, decode
 from ..decoding.decoders import LinearDiscriminant
 from ..estimate import Estimate
-from ..limits import check_confidence
+from ..limits import between_0_and_1
 from ..response_checks import as_labels, as_samples
 from ..trial_counts import read_counts
 from .copula import gaussian_copula
@@ -70,7 +70,7 @@ class InformationGrowth:
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Confidence limits of `limit`, the upper infinite where growth may be unlimited."""
-        check_confidence(number(confidence, "confidence"))
+        between_0_and_1(confidence, "confidence")
         if self.epsilon is None:
             return float("nan"), float("nan")
         half = norm.ppf((1 + confidence) / 2) * self.epsilon.se
@@ -91,9 +91,7 @@ class InformationGrowth:
 
     def neurons_for(self, share: float) -> float:
         """Neurons for this share of the limit, share / (1 - share) / (epsilon I_0), rounded up."""
-        part = number(share, "share")
-        if not 0 < part < 1:
-            raise NsnnError(f"share = {shown(share)}: expected a number between 0 and 1")
+        part = between_0_and_1(share, "share")
         if self.epsilon is None or self.initial is None:
             return float("nan")
         if self.epsilon.value <= 0:

@@ -110,9 +110,6 @@ def orders(
 ) -> Iterator[np.ndarray]:
     """n surrogates as the places (samples,) from which x's histories are taken; see
     `transfer_entropy` for the kinds.
-
-    >>> [one.tolist() for one in orders(np.random.default_rng(1), "shift", 2, 1, 4, min_shift=1, block_length=None)]
-    [[2, 3, 0, 1], [2, 3, 0, 1]]
     """
     place, first = np.arange(each), np.arange(n_trials)[:, None] * each
     if null == "shift":

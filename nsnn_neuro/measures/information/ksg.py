@@ -19,6 +19,7 @@ from scipy.special import digamma
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
+from ..entropies.contingency import LN2
 from ..estimate import Estimate
 from ..response_checks import as_pair, refuse_constant, with_test
 from .copula import normal_scores as scores_of
@@ -243,16 +244,13 @@ def ksg(
     if a.shape[1] == b.shape[1] == 1:
         a, b, local = a[:, 0], b[:, 0], _planar
     n = len(a)
-    terms = local(a, b, k, variant) / np.log(2)
+    terms = local(a, b, k, variant) / LN2
     value = float(terms.mean())
     null = np.array([local(a, b[rng.permutation(n)], k, variant).mean() for _ in range(n_shuffle)])
-    se, name = (
-        float(np.sqrt((terms.var(ddof=1) + SHARED / k / np.log(2) ** 2) / n)),
-        f"ksg, variant {variant}",
-    )
+    se, name = float(np.sqrt((terms.var(ddof=1) + SHARED / k / LN2**2) / n)), f"ksg, variant {variant}"
     many = f"{n} samples show hardly more than {np.log2(n):.1f} bit: the truth may be higher"
     warning = many if value >= 0.6 * np.log2(n) else None
-    return with_test(value, se, name, null / np.log(2), n=n, warning=warning, se_method="local terms")
+    return with_test(value, se, name, null / LN2, n=n, warning=warning, se_method="local terms")
 
 
 def spread_columns(

@@ -18,11 +18,11 @@ from scipy.ndimage import label
 
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.units import shown
 from ..entropies.contingency import contingency
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
+from ..limits import between_0_and_1
 from ..response_checks import share_reached
 from ..trains import binned, scalar_time
 from .mutual_information import mutual_information
@@ -130,11 +130,10 @@ def information_over_time(
     >>> found.clusters[["start", "stop", "p"]].round(3).values.tolist()
     [[0.2, 0.3, 0.01]]
     """
-    check(neuron=neuron, threshold=threshold, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    check(neuron=neuron, bias=bias, n_shuffle=n_shuffle, seed=seed)
     method = {"none": "plugin"}.get(bias, bias)
     one_of(method, sorted(CLOSED_FORMS), "bias")
-    if not 0 < threshold < 1:
-        raise NsnnError(f"threshold = {shown(threshold)}: expected a number between 0 and 1")
+    between_0_and_1(threshold, "threshold")
     if threshold * (n_shuffle + 1) < 1:
         raise NsnnError(
             f"n_shuffle = {n_shuffle}: no window could reach threshold = {threshold:g}; expected at least "
@@ -183,10 +182,6 @@ def permuted_information(
 ) -> np.ndarray:
     """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted
     labels.
-
-    >>> labels = np.array([0, 1] * 10)
-    >>> permuted_information(labels, [labels, 0 * labels], "plugin", 3, 0)[:, 0].round(6).tolist()
-    [1.0, 0.0]
     """
     rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
     orders = rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)
@@ -202,10 +197,6 @@ def permuted_information(
 def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:
     """Runs of windows `above` of the first column, with first, last, mass and p; others are
     permutations.
-
-    >>> values = np.array([[0.0, 1, 0, 1], [9, 1, 0, 1], [9, 0, 1, 1]])
-    >>> clusters_of(values, values > 1)[["first", "last", "p"]].values.tolist()
-    [[1.0, 2.0, 0.25]]
     """
     sd = values.std(axis=1, keepdims=True)
     z = np.where(sd > 0, (values - values.mean(axis=1, keepdims=True)) / np.where(sd > 0, sd, 1.0), 0.0)

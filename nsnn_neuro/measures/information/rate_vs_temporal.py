@@ -28,6 +28,8 @@ from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
+Code = tuple[str, float, np.ndarray, bool]
+"""name, resolution (s), response (n_trials,) or words (n_trials, k), whether it determines the count"""
 
 
 @suggest_keywords
@@ -94,25 +96,22 @@ def rate_vs_temporal(
     trains = of_one_neuron(windowed(block, align, t_start, t_stop), neuron)
     labels = labels_of_trials(stimulus, trains.n_trials)
     length = float(trains.durations[0])
-    responses: list[tuple[str, float, np.ndarray]] = [("count", length, trains.counts[:, 0])]
+    codes: list[Code] = [("count", length, trains.counts[:, 0], False)]
     widths = _dividing(resolutions, length, trains.resolution)
-    responses += [("latency", width, latency_bins(trains, width)[:, 0]) for width in widths]
-    for width in widths:
-        letters = binned(trains, width, "resolutions")[:, 0]
-        responses.append(("words", width, np.minimum(letters, 1) if saturation == "binary" else letters))
-    counts, _ = as_symbols(trains.counts[:, 0], "counts")
-    rows: list[dict[str, Any]] = []
-    first: float | None = None
-    for code, width, response in responses:
-        contains = code == "words" and saturation == "count"
-        row = code_row(
-            labels, counts, response, first, contains=contains, bias=bias, n_shuffle=n_shuffle, seed=seed
-        )
-        first = row["raw"] if first is None else first
-        if code == "latency" and row["warning"]:
+    codes += [("latency", width, latency_bins(trains, width)[:, 0], False) for width in widths]
+    codes += [("words", width, *letters_of(trains, width, saturation, "resolutions")) for width in widths]
+    rows = rows_of_codes(labels, codes, bias, n_shuffle, seed)
+    for row in rows:
+        del row["responses"]
+        if row["code"] == "latency" and row["warning"]:
             row["warning"] = _WITHOUT_BINS.sub("", row["warning"])
-        rows.append({"code": code, "resolution": width, **row})
     return table_of_codes(rows)
+
+
+def letters_of(trains: Trains, width: float, saturation: str, name: str) -> tuple[np.ndarray, bool]:
+    """Spikes of one neuron in bins, (n_trials, n_bins), and whether they determine the count."""
+    letters, is_count = binned(trains, width, name)[:, 0], saturation == "count"
+    return letters if is_count else np.minimum(letters, 1), is_count
 
 
 def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
@@ -132,7 +131,7 @@ def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
 
 
 def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A table of rows of `code_row`, with None where there is no warning.
+    """A table of `rows_of_codes`, with None where there is no warning.
 
     >>> table_of_codes([{"code": "count", "warning": None}])["warning"].tolist()
     [None]
@@ -142,32 +141,27 @@ def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def code_row(
-    labels: np.ndarray,
-    counts: np.ndarray,
-    response: np.ndarray,
-    of_counts: float | None,
-    *,
-    contains: bool,
-    bias: str,
-    n_shuffle: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Columns of a code's row: `Estimate.row`, and what the code tells over the count.
+def rows_of_codes(
+    labels: np.ndarray, codes: list[Code], bias: str, n_shuffle: int, seed: int
+) -> list[dict[str, Any]]:
+    """A row per code, the count first: `Estimate.row`, and what the code tells over the count.
 
-    labels and counts are codes (n,), response (n,) or words (n, k); `of_counts`, their raw bits, is
-    None for the counts; `contains`: the response determines it.
-
-    >>> labels, response = np.array([0, 1] * 20), np.array([0, 1] * 20)
-    >>> row = code_row(labels, 0 * labels, response, 0.0, contains=False, bias="none", n_shuffle=0, seed=0)
-    >>> round(row["raw"], 6), round(row["over_count"], 6)
-    (1.0, 1.0)
+    >>> labels = np.array([0, 1] * 20)
+    >>> rows = rows_of_codes(labels, [("count", 0.1, 0 * labels, False), ("phase", 0.1, labels, False)], "none", 0, 0)
+    >>> [(round(row["raw"], 6), round(row["over_count"], 6)) for row in rows]
+    [(0.0, 0.0), (1.0, 1.0)]
     """
-    many = response.ndim == 2 and response.shape[1] > 1
-    chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
-    e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
-    gain = e.value - (e.value if of_counts is None else of_counts)
-    return e.row() | _over_count(labels, counts, response, gain, contains, bias, n_shuffle, seed)
+    counts, _ = as_symbols(codes[0][2], "counts")
+    rows: list[dict[str, Any]] = []
+    for code, resolution, response, contains in codes:
+        many = response.ndim == 2 and response.shape[1] > 1
+        chosen = "panzeri-treves" if bias == "shuffle" and not many else bias
+        e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
+        gain = e.value - (rows[0]["raw"] if rows else e.value)
+        over = _over_count(labels, counts, response, gain, contains, bias, n_shuffle, seed)
+        different = as_symbols(response, "response")[1]
+        rows.append({"code": code, "resolution": resolution, "responses": different, **e.row(), **over})
+    return rows
 
 
 def _over_count(

@@ -49,11 +49,6 @@ def _count_rotated(place: np.ndarray, x: np.ndarray, shifts: np.ndarray, tables:
                 table[at[t] + to[t + shift - m]] += 1
 
 
-def _partitions(n: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Random partitions of n samples into four parts of equal size, as the part of each sample."""
-    return [rng.permutation(np.arange(n) % 4) for _ in range(PARTITIONS)]
-
-
 class Discrete:
     """Tables of codes: y and context and x's past (samples,) with their numbers of symbols."""
 
@@ -67,7 +62,9 @@ class Discrete:
         rng: np.random.Generator,
     ) -> None:
         self.bias, self.n = bias, y[0].size
-        self.parts = _partitions(self.n, rng) if bias == "quadratic" else []
+        # random partitions into four parts of equal size, as the part of each sample
+        n_partitions = PARTITIONS if bias == "quadratic" else 0
+        self.parts = [rng.permutation(np.arange(self.n) % 4) for _ in range(n_partitions)]
         refuse_large({"the past of y and z": context[1], "the past of x": x[1], "y": y[1]}, self.n)
         self.data = Columns({"z": context[0], "x": x[0], "y": y[0]}, (context[1], x[1], y[1]))
         self.cells = self.data.cells()
@@ -165,7 +162,6 @@ class Gaussian:
         _refuse_determined(np.array([self.left]), np.array([(y - y.mean()) @ (y - y.mean())]))
         self.value = float(self.null([np.arange(self.n)])[0])
         self.spread = math.sqrt(self.lags / 2) / (self.n * LN2)
-        self.most = math.inf
 
     def _excess(self, n: int) -> float:
         """Bias of the plug-in value, bits."""
@@ -233,7 +229,6 @@ class Neighbours:
         self.terms = self._local(np.arange(self.n))
         self.value = float(self.terms.mean())
         self.spread = math.sqrt((self.terms.var(ddof=1) + SHARED / n_neighbors / LN2**2) / self.n)
-        self.most = math.inf
 
     def _local(self, order: np.ndarray) -> np.ndarray:
         """Local terms (n,), bits: psi(k) + psi(n_c + 1) - psi(n_c,x + 1) - psi(n_c,y + 1)."""

@@ -54,22 +54,10 @@ def windowed(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
     return from_start(in_window(block, align, t_start, t_stop))
 
 
-def divides(width: float, length: float, apart: float = 0.0) -> bool:
-    """Whether bins of a width fill a length, both in s, but for rounding and `apart` s.
-
-    >>> divides(0.1, 0.3), divides(0.1, 0.25), divides(0.5, 0.3)
-    (True, False, False)
-    """
-    ratio = length / width
-    return round(ratio) >= 1 and abs(ratio - round(ratio)) <= max(1e-6 * ratio, apart / width)
-
-
 def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0) -> None:
-    """NsnnError for bins, `given` as "name = value", that don't fill a length.
-
-    >>> refuse_remainder(0.1, 0.3, "bin_width = 0.1 s")
-    """
-    if not divides(width, length, apart):
+    """NsnnError for bins, `given` as "name = value", that don't fill a length, in s, within `apart`."""
+    ratio = length / width
+    if round(ratio) < 1 or abs(ratio - round(ratio)) > max(1e-6 * ratio, apart / width):
         raise NsnnError(
             f"{given} doesn't divide the window of {length:.6g} s: words would lack its end; choose another, or t_start and t_stop"
         )
@@ -135,13 +123,6 @@ def words(
     trains = windowed(block, align, t_start, t_stop)
     width = positive(bin_width, "s", "bin_width")
     counts = binned(trains, width, "bin_width")
-    _warn_of_remainder(trains, width, counts)
-    counts = counts.sum(axis=1) if by == "population" else counts
-    return np.minimum(counts, 1) if saturation == "binary" else counts
-
-
-def _warn_of_remainder(trains: Trains, width: float, counts: np.ndarray) -> None:
-    """Warn when bins do not tile the window: words lack its end."""
     length, n_bins = float(trains.durations.min()), counts.shape[2]
     rest = length - n_bins * width
     if rest > max(1e-6 * width, trains.resolution):
@@ -150,6 +131,8 @@ def _warn_of_remainder(trains: Trains, width: float, counts: np.ndarray) -> None
             f"words: the window of {length:g} s holds {n_bins} bins of bin_width = {width:g} s; its last {rest:.3g} s, with {lost} "
             f"of {trains.times.size} spikes, are left out; choose a bin_width that divides the window, or t_stop"
         )
+    counts = counts.sum(axis=1) if by == "population" else counts
+    return np.minimum(counts, 1) if saturation == "binary" else counts
 
 
 @suggest_keywords

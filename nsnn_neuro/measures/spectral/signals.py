@@ -7,10 +7,6 @@ Spectra are one-sided densities, so that their integral over f is the signal's v
 averaged over tapers and segments. By default the whole signal is one segment, with a bandwidth of 2 nw / T. Any window of
 scipy.signal.get_window instead gives Welch's estimate with one taper.
 
-Elephant's multitaper functions are not called, because in Elephant 1.2 `multitaper_psd` doubles the power at half the sampling rate
-of signals of even length, which has no mirror frequency, and the segmented spectra and cross-spectra are computed in single
-precision. Elsewhere the values agree.
-
 Errors. With K tapers and M segments, of which M' count as independent, the power has 2 n degrees of freedom, n = K M', half as
 many at 0 and at half the sampling rate; the limits are those of chi-square, exact for Gaussian signals whose spectrum is flat over
 the bandwidth. For the coherence C the limits are those of atanh(sqrt C) +- z / sqrt(nu - 2) less its bias 1 / (nu - 2), nu the
@@ -24,9 +20,7 @@ Near the ends. Closer than nw / T to 0 or to half the sampling rate, T the lengt
 pairs of tapers w_k, w_l of |sum over t of w_k w_l exp(-4 pi i f t)|^2, times K, is g(f), from 0 in the middle to 1 at the ends, and
 nu = 2 n / (1 + g) matches the variance of the power. Taking off the mean of all N samples leaves the fraction
 m(f) = 1 - mean over k of |sum over t of w_k exp(-2 pi i f t)|^2 / N of a flat spectrum, 86 % near 0 for one segment with 7 tapers;
-nu is multiplied by it, and bias="mean" divides the power by it. Measured with white noise: independent signals exceed the
-threshold of 5 % in 3 to 5.5 % at all frequencies with 7 tapers (7 to 12 % near the ends without g), and the power is right within
-1.5 %. With fewer tapers the threshold is conservative near the ends: 0.7 % exceed it with 3.
+nu is multiplied by it, and bias="mean" divides the power by it. Coverage: docs/few_trials.md.
 """
 
 from __future__ import annotations
@@ -43,6 +37,7 @@ from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.spikes.bins import rounding
+from ..limits import between_0_and_1
 from ..trains import nan_ratio, read_signal
 
 _MULTITAPER = "multitaper"
@@ -66,8 +61,8 @@ class SignalSpectrum:
     power: np.ndarray
     """one-sided density, unit of the signal squared per Hz"""
     se: np.ndarray
-    """standard error, power / sqrt(n_effective), up to sqrt(2) larger near 0 and half the sampling rate. Two of them cover in
-    90 % for n_effective = 7, at 0 in 84 %: prefer the limits"""
+    """standard error, power / sqrt(n_effective), up to sqrt(2) larger near 0 and half the sampling
+    rate: prefer the limits"""
     lower: np.ndarray
     """lower limit of the true power"""
     upper: np.ndarray
@@ -101,9 +96,8 @@ class SignalCoherence:
     phase: np.ndarray
     """angle of S_ab in rad, in (-pi, pi]; negative where b lags behind a"""
     phase_se: np.ndarray
-    """standard error of the phase in rad, right for small errors: not reliable above about 0.5; NaN without coherence and
-    at 0 and half the sampling rate. Two of them contain the phase in 88 % for a coherence of 0.5 and n_effective = 7: take
-    `phase_lower` and `phase_upper`"""
+    """standard error of the phase in rad, not reliable above about 0.5: take `phase_lower` and
+    `phase_upper`; NaN without coherence and at 0 and half the sampling rate"""
     phase_lower: np.ndarray
     """lower limit of the phase in rad, from phase - pi to phase, see the module; NaN as `phase_se`"""
     phase_upper: np.ndarray
@@ -203,9 +197,7 @@ def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any)
         check(noverlap=noverlap)
     if not number(nw, "nw") >= 1:
         raise NsnnError(f"nw = {nw}: expected a number of at least 1")
-    check(confidence=confidence)
-    if not 0 < confidence < 1:
-        raise NsnnError(f"confidence = {confidence}: expected a number between 0 and 1")
+    between_0_and_1(confidence, "confidence")
 
 
 @suggest_keywords

@@ -132,9 +132,7 @@ def power_spectrum(
     bin and no aliasing. Taking off the mean lowers S(0) by the fraction 2 T / (3 L) and the next bin by T / (6
     L), T the length of a segment, L of all trials.
 
-    Errors. For Poisson trains of 3 and 20 Hz, gamma trains of CV 0.5, and 5 to 20 trials of 1 s in segments of 0.5 s, two standard
-    errors contained the power in 75 to 93 % of repeats at f = 0 and in 86 to 94 % at higher frequencies, `lower` and `upper` in 92
-    to 96 and 92 to 98 %. With a gain of SD 0.5, constant in a trial, errors held at f = 0 in 60 to 75 %, limits in 84 to 87 %.
+    With few trials take `lower` and `upper`, mainly near f = 0. Coverage: docs/few_trials.md.
 
     Parameters
     ----------

@@ -295,10 +295,8 @@ def fano_factor(
       of ratios: a ratio is undefined without spikes and very uncertain with few, and here it has the weight of its spikes.
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
 
-    Standard errors: `tabulate`, a jackknife over trials. They are right on average, but the value is skewed: for 5, 10, 20, 40 and
-    80 trials of each of 3 stimuli and a gain of variance 0.1, two of them contained the true value in 84, 86, 88, 90 and 93 % of
-    neurons, of one stimulus in 78 % with 5 trials. The limits of `tabulate(..., confidence=0.95)`, on the logarithmic scale, held
-    in 94 to 97 % in these cases, and in 85 to 94 % for gains of variance 1. Take them below 40 trials.
+    Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
+    limits of `tabulate(..., confidence=0.95)`. Coverage: docs/few_trials.md.
 
     Parameters
     ----------
@@ -307,8 +305,8 @@ def fano_factor(
         the end of the trial is not used. None (default): one count per trial
     ddof : 1 (default) divides the sum of squares by the number of counts minus 1, so that the variance is unbiased; 0
         divides by the number of counts, as Elephant's fanofactor does
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
-        are whole or each occurs twice or more. Stimuli with one trial are not used. None (default): see above
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`. Stimuli with one trial are not
+        used. None (default): see above
     per : "pooled" (default) or "bin", see above
     t_start, t_stop : times, scalar; None is the trial's own end
 

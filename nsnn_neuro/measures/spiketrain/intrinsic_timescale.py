@@ -8,10 +8,7 @@ not enter, since each bin has its own mean over trials.
 The standard error is the SD of tau over bootstrap resamples of the trials. tau is reported as missing (NaN, with one warning)
 where no decay is seen: A is not positive or tau lies at an end of the searched range.
 
-Tested with 200 neurons of tau = 100 ms and trials of 1.5 s. At 40 Hz and 200 or 50 trials the median of tau is 102 and 101 ms, two
-standard errors contain tau in 94 and 95 %, and their median is 23 and 69 ms. At 10 Hz 7 and 24 % of the neurons have no decay;
-of the others 95 and 93 % are covered, by errors of 147 and 301 ms, which say that tau is not known. A tau near max_lag is less
-well known.
+Coverage: docs/few_trials.md. A tau near max_lag is less well known.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 """Instantaneous rate of each neuron by kernel smoothing, computed by Elephant.
 
-Elephant's `instantaneous_rate` convolves a histogram of the spikes with a kernel. Four details are settled before it is
-called, so that its result does not depend on rounding or units: spikes are placed in the middle of the bin that this package
-assigns them to; the number of bins is computed with the package's tolerance (in Elephant 0.3 s hold two bins of 0.1 s);
-the cut-off is a whole number of bins (otherwise Elephant stretches the kernel by up to one bin, and its area with it); and
-sigma is given in its own unit, since the solver for the alpha kernel's median fails for values far from 1 (sigma = 0.04 s).
+Four details are settled before Elephant is called, so that its result does not depend on rounding or
+units: places of spikes in bins, number of bins, cut-off and unit of sigma (docs/elephant.md).
 """
 
 from __future__ import annotations

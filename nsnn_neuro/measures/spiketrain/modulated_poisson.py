@@ -71,19 +71,17 @@ def modulated_poisson(stimulus: Any, counts: Any, *, bias: str | None = "cox-rei
     counts it is too high with the adjustment: for 10 trials 0.31 (0.20 without) with stimuli of 0.5, 1 and 2 spikes, 0.36 (0.26)
     with a single one of 2, 0.61 (0.37) of 1.
 
-    Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It is proportional to s2
-    where s2 is large, hence too small where s2 came out too low: two standard errors contained s2 in 86, 91, 92 and 94 % of 1,000
-    repeats for 5, 10, 20 and 50 trials of each stimulus above (maximum likelihood: 72, 81, 89, 92 %), and with 10 trials of a
-    single stimulus in 85 %. The limits `lower` and `upper`, where twice the log likelihood is 3.84 below its maximum, held in 92 to
-    99 % in all these cases, for s2 of 0.05, 0.25 and 1: prefer them below 20 trials.
+    Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It
+    is proportional to s2 where s2 is large, hence too small where s2 came out too low: below 20 trials
+    prefer `lower` and `upper`, where twice the log likelihood is 3.84 below its maximum. Coverage:
+    docs/few_trials.md.
 
     p is from the likelihood ratio against s2 = 0, the end of its range: twice the ratio is 0 in half of the cases and chi-square
     distributed with one degree of freedom in the others, so p is half the tail of that distribution, and 1 where s2 is 0.
 
     Parameters
     ----------
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
-        are whole or each occurs twice or more; at least two trials of each
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`; at least two trials of each
     counts : (n_trials,) or (n_trials, n_neurons) numbers of spikes, or a neo.Block, whose whole trials are counted
     bias : "cox-reid" (default), the adjusted likelihood; None: maximum likelihood, as in other software
 

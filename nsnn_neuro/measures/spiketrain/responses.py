@@ -74,8 +74,7 @@ def response_test(
     "wilcoxon" is the signed-rank test of the trials' differences of counts, trials without a difference left out. Up to 50
     differences its p is exact, also with ties, from the enumeration of all signs given the ranks; beyond it is scipy's normal
     approximation. "sign" counts the trials of more spikes in the window and is an exact binomial test. Exact tests of few trials
-    are conservative, since p takes few values: without a response p <= 0.05 occurs in 2.1 % with 10 differences and the sign test,
-    in 4.1 % with 20; with the signed-rank test and 10 differences of different size in 4.9 %.
+    are conservative, since p takes few values (docs/few_trials.md).
 
     Both assume that a difference is as often positive as negative if there is no response. This holds for windows of equal
     length. For unequal ones it does not, even at a constant rate: in a long baseline most trials have spikes and in a short
@@ -177,9 +176,8 @@ def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFra
     deviation of the latency over trials). NaN where there is no value: fano without a spike, variance and errors with one trial,
     jitter and errors of the latency with fewer than two trials that have a spike
 
-    Errors. Lower and upper are 95 % limits, from Student's distribution with a correction for skewness. For first spikes at a rate
-    of 20 Hz after a delay of 50 ms two standard errors contained the mean latency in 83, 87 and 90 % of repeats with 5, 10 and 20
-    trials, the limits in 90, 94 and 94 %.
+    Lower and upper are 95 % limits, from Student's distribution with a correction for skewness.
+    Coverage: docs/few_trials.md
 
     Raises
     ------

@@ -41,11 +41,6 @@ class SpikeWindows:
 def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> SpikeWindows:
     """Where the spikes are in the signals, and the lags from -before to after, the last one left out.
 
-    Raises
-    ------
-    NsnnError : numbers of signals and trials, of channels or sampling rates that differ; a window without a sample or longer than
-        the signal; what `read_channels` refuses
-
     >>> import quantities as pq
     >>> from nsnn_neuro.measures import as_repeats
     >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0], units="mV", sampling_rate=1*pq.kHz)

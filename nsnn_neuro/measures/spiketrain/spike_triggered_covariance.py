@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...core.checks import check, flag, number, suggest_keywords
+from ...core.checks import check, flag, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..limits import between_0_and_1
 from ..trains import SilentNeuronWarning, as_repeats
 from .spike_triggered import spike_windows
 
@@ -115,8 +116,7 @@ def spike_triggered_covariance(
     """
     check(n_shuffle=n_shuffle, seed=seed)
     whiten, project_average = flag(whiten, "whiten"), flag(project_average, "project_average")
-    if not 0 < number(alpha, "alpha") < 1:
-        raise NsnnError(f"alpha = {alpha}: expected a number between 0 and 1")
+    between_0_and_1(alpha, "alpha")
     data = spike_windows(signal, as_repeats(trains, t_start, t_stop), before, after)
     shape = (data.lags.size, data.n_channels)
     size = int(np.prod(shape))
@@ -156,7 +156,8 @@ def spike_triggered_covariance(
     mean, covariance = _moments(views, places)
     basis = _whitener(prior) if whiten else np.eye(size)
     if project_average:
-        basis = basis @ _complement((basis.T @ (mean - centre))[:, None])
+        average = (basis.T @ (mean - centre))[:, None]
+        basis = basis @ np.linalg.qr(average, mode="complete")[0][:, 1:]  # all that is orthogonal to it
     rng = np.random.default_rng(seed)
     own = basis.T @ (covariance - prior) @ basis
     shifted = np.empty((n_shuffle, *own.shape))
@@ -207,12 +208,6 @@ def _whitener(covariance: np.ndarray) -> np.ndarray:
             "sampling rate or take whiten=False"
         )
     return np.asarray(vectors / np.sqrt(values) @ vectors.T)
-
-
-def _complement(directions: np.ndarray) -> np.ndarray:
-    """Orthonormal basis (n, n - k) of all that is orthogonal to the k directions (n, k)."""
-    q, _ = np.linalg.qr(directions, mode="complete")
-    return np.asarray(q[:, directions.shape[1] :])
 
 
 def _nested(

@@ -15,11 +15,7 @@
   `stimulus` is given. Keeps trains; with one stimulus, or with `stimulus`, also their relation to it. Destroys what neurons share
   beyond the stimulus.
 
-These are not Elephant's functions, for two reasons. Elephant draws from the global states of NumPy and of Python's `random`, so
-that a result can be repeated only by setting these; here one generator is made from `seed`, which is all that a result depends
-on. And Elephant's functions take one train at a time, which takes about a hundred times longer. Two details differ. Elephant
-drops dithered spikes that leave the trial, so that the ends of a trial lose spikes; here they are reflected at the end. In
-Elephant 1.2 `jitter_spikes` is right only for trains that start at 0; here windows begin at the trial's start.
+docs/elephant.md says why these are not Elephant's functions, and how they differ.
 
 Sources: Grün 2009, doi 10.1152/jn.00093.2008; Louis, Gerstein, Grün & Diesmann 2010, doi 10.3389/fncom.2010.00127; Amarasingham
 et al. 2012, doi 10.1152/jn.00633.2011.

@@ -89,8 +89,7 @@ def trial_drift(
     Parameters
     ----------
     block : neo.Block with one Segment per trial; or an array of counts (n_trials, n_neurons)
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
-        are whole or each occurs twice or more; None (default): one stimulus in all trials
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`; None (default): one stimulus
     window : time, scalar; counts in windows that tile each trial, each compared with the same window of other trials, and
         summed over windows. None (default): counts of whole trials
     n_shuffle, seed : number of permutations for p, and their seed

@@ -39,8 +39,8 @@ class FiringEvents:
     reliability: np.ndarray
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
-    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty. Two of them contain a reliability of 0.7
-    or 0.9 in 84 and 65 % with 10 trials: take `reliability_lower` and `reliability_upper`"""
+    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty: take
+    `reliability_lower` and `reliability_upper` (docs/few_trials.md)"""
     reliability_lower: np.ndarray
     """95 % limit of the reliability, of a binomial fraction (Clopper and Pearson)"""
     reliability_upper: np.ndarray
@@ -50,7 +50,7 @@ class FiringEvents:
     jitter: np.ndarray
     """s, SD of that time over trials; NaN with fewer than two"""
     jitter_se: np.ndarray
-    """s, jitter / sqrt(2 (m - 1)) with m trials: of a Gaussian. Two of them contain it in 85 and 90 % for m = 5 and 10"""
+    """s, jitter / sqrt(2 (m - 1)) with m trials: of a Gaussian"""
     jitter_lower: np.ndarray
     """s, 95 % limit of the jitter, from chi-square: of a Gaussian"""
     jitter_upper: np.ndarray

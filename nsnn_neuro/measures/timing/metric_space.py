@@ -124,11 +124,8 @@ def metric_space_information(
 
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand), and in quadrature
     the error of the table alone (delta method, after one more train was spread evenly over its cells). Halves alone are not enough
-    where few trains are put into a wrong class: a sample that happens to have no errors has none in its halves either. Two standard
-    errors contained the value for very many trains in 92 to 100 % of 200 simulations each, for 2, 3 and 5 classes of 10, 20 and 40
-    trains, times or counts, and an information between 0 and 0.97 of its ceiling; in one of 48 cases, at 0.8, in 85 % (76 to 100 %
-    with halves alone). The error is too large, as halves vary with the table too: 1.2 to 1.6 times the SD of the estimates in the
-    middle of this range, 1.8 to 2.7 times near 0 and near the ceiling, 1.4 to 2.1 times for 5 classes.
+    where few trains are put into a wrong class: a sample that happens to have no errors has none in its
+    halves either. The error is too large, as halves vary with the table too (docs/few_trials.md).
 
     Parameters
     ----------
@@ -218,19 +215,17 @@ def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Genera
     return float(values.std(ddof=1) * np.sqrt(m / (number.size - m)))
 
 
-def _too_few(n: int, k: int) -> str | None:
-    return f"{n} trains for a table of {k} x {k}: fewer than 5 per cell" if n < 5 * k**2 else None
-
-
 def _limits(n: int, raw: float, null_mean: float, table: np.ndarray) -> list[str]:
     """What limits a corrected information: few trains for its table, or an information near the entropy of the classes."""
-    texts = [_too_few(n, len(table))]
+    k, texts = len(table), []
+    if n < 5 * k**2:
+        texts.append(f"{n} trains for a table of {k} x {k}: fewer than 5 per cell")
     if not np.isnan(null_mean) and _at_ceiling(np.array(raw), table[None]).any():
         texts.append(
             f"within {round(100 * (1 - CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
             f"correction of {null_mean:.2g} bits takes off too much (se includes it)"
         )
-    return [text for text in texts if text]
+    return texts
 
 
 def _entropy(table: np.ndarray) -> float:

@@ -215,8 +215,8 @@ def isi_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Dist
 
     Raises
     ------
-    NsnnError : one train, trains of different windows or without one, or what `as_repeats` refuses. Source: Kreuz et al.
-        2007, doi 10.1016/j.jneumeth.2007.05.031
+    NsnnError : one train, trains of different windows or without one, several neurons in a Block, or
+        what `as_repeats` refuses. Source: Kreuz et al. 2007, doi 10.1016/j.jneumeth.2007.05.031
 
     >>> import quantities as pq
     >>> profile = isi_profile([[0.1, 0.2, 0.5], [0.25, 0.75]], t_start=0*pq.s, t_stop=1*pq.s)
@@ -230,16 +230,7 @@ def isi_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Dist
 def spike_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> DistanceProfile:
     """SPIKE-distance against time, mean over all pairs of trains; its mean over time is the mean `spike_distance` of the pairs.
 
-    Parameters
-    ----------
-    trains : list of trains, each an array of times or a neo.SpikeTrain, at least two; the repeats of one neuron or several
-        neurons' trains; or neo.Block of one neuron, one Segment per trial. Trains may be empty
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : one train, trains of different windows or without one, several neurons in a Block, or what `as_repeats` refuses.
-        Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
+    Arguments and errors: as for `isi_profile`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
 
     >>> import quantities as pq
     >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]
@@ -255,18 +246,8 @@ def synchronization_profile(
 ) -> SynchronizationProfile:
     """SPIKE-synchronization of each spike: the fraction of the other trains that have a spike coincident with it.
 
-    Equal times within a train count once.
-
-    Parameters
-    ----------
-    trains : list of trains, each an array of times or a neo.SpikeTrain, at least two; the repeats of one neuron or several
-        neurons' trains; or neo.Block of one neuron, one Segment per trial. Trains may be empty
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : one train, trains of different windows or without one, several neurons in a Block, or what `as_repeats` refuses.
-        Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
+    Equal times within a train count once. Arguments and errors: as for `isi_profile`.
+    Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
 
     >>> import quantities as pq
     >>> synchronization_profile([[0.2, 0.6], [0.21], [0.19, 0.59]], t_start=0*pq.s, t_stop=1*pq.s).values
@@ -287,18 +268,9 @@ def synchronization_profile(
 def spike_synchronization(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
     """SPIKE-synchronization of each pair of trains, (n, n), in [0, 1]: the fraction of spikes that coincide; 1 for equal trains.
 
-    Without a time scale to choose, see the module. Two empty trains have 1.
-
-    Parameters
-    ----------
-    trains : list of trains, each an array of times or a neo.SpikeTrain, any number; the repeats of one neuron or several
-        neurons' trains; or neo.Block of one neuron, one Segment per trial. Trains may be empty
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : trains of different windows or without one, several neurons in a Block, or what `as_repeats` refuses. Source:
-        Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
+    Without a time scale to choose, see the module. Two empty trains have 1. Arguments and errors: as
+    for `isi_profile`, also of one train.
+    Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
 
     >>> import quantities as pq
     >>> spike_synchronization([[0.2, 0.6], [0.21, 0.4]], t_start=0*pq.s, t_stop=1*pq.s)

@@ -50,8 +50,7 @@ def choice_probability(
 
     Parameters
     ----------
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all are
-        whole or each occurs twice or more
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`
     counts : (n_trials,) counts or rates; or a neo.Block of one neuron with a Segment for each trial, whose spikes are counted
     choice : (n_trials,) booleans or two whole numbers; True, or the larger number, is the choice that the neuron prefers
     balanced : True (default), as above; False: mean and standard deviation of all trials of the stimulus

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import quantities as pq
 
-from ...core.checks import check, number, one_of, suggest_keywords
+from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ..limits import between_0_and_1
 from ..response_checks import by_category, permutation_p, refuse_trials_first
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
@@ -54,8 +55,8 @@ class TuningCurve:
     mean: np.ndarray
     """(n_neurons, n_stimuli) mean response over trials"""
     se: np.ndarray
-    """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial. Two of them cover the mean of Poisson
-    counts in 87, 92 and 94 % for n = 5, 10 and 20: with few trials take `lower` and `upper`"""
+    """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial. With few
+    trials take `lower` and `upper` (docs/few_trials.md)"""
     n: np.ndarray
     """(n_stimuli,) trials"""
     unit: str
@@ -71,9 +72,8 @@ class TuningCurve:
     def lower(self) -> np.ndarray:
         """Lower limit of the mean, (n_neurons, n_stimuli), 95 %, from Student's distribution with a correction for skewness.
 
-        With 5, 10 and 20 trials the mean is within the limits in 96 % for Poisson counts, and in 91, 93 and 95 % for counts
-        whose mean is multiplied in each trial by an exponential random number. Where all responses are equal, such as 0 spikes
-        in all trials, the limits equal the mean and are too narrow.
+        Coverage: docs/few_trials.md. Where all responses are equal, such as 0 spikes in all trials, the
+        limits equal the mean and are too narrow.
         """
         return self._limits()[0]
 
@@ -146,9 +146,8 @@ class TuningCurve:
         Trials of each stimulus are drawn with replacement, n - 1 of n (Rao & Wu), and the index is computed again; the ends are
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
         beyond 360 degrees. Noise biases an index of selectivity upwards, in the resamples once more: the lower end is moved down by
-        twice that bias, and is 0 where noise alone reaches the index. With 8 directions, 5 to 20 trials of each and a mean of 10
-        spikes intervals of 95 % contained the value in 93 to 100 % for all indices, from no selectivity to DSI = 0.5. The estimates
-        themselves stay biased.
+        twice that bias, and is 0 where noise alone reaches the index. The estimates themselves stay
+        biased. Coverage: docs/few_trials.md.
 
         "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
         degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
@@ -172,8 +171,7 @@ class TuningCurve:
         [array([59.2]), array([69.])]
         """
         check(n_resample=n_resample, seed=seed)
-        if not 0 < number(level, "level") < 1:
-            raise NsnnError(f"level = {level}: expected a number between 0 and 1")
+        between_0_and_1(level, "level")
         if n_resample < 20:
             raise NsnnError(f"n_resample = {n_resample}: expected at least 20")
         if self.n.min() < 2:
@@ -228,14 +226,12 @@ class TuningCurve:
     ) -> TuningFit:
         """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
 
-        The curve follows noise where there is nothing else. For neurons without tuning, 12 directions and 10 trials of each, a von
-        Mises fit explained 37 % of the variance of the means (median of 400), half of them by a peak of one stimulus alone
-        (concentration above 80), and an F test with 3 degrees of freedom rejects 10 % at the level of 5 %. `p` of the fit holds
-        its level. A fit with a large p means nothing, whatever its standard errors.
+        The curve follows noise where there is nothing else, and an F test does not hold its level
+        (docs/few_trials.md); `p` of the fit does. A fit with a large p means nothing, whatever its
+        standard errors.
 
-        Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors are finite, or NaN with a
-        `reason`. Two of them covered the parameters in 90 to 100 % of 100 neurons (12 directions, 8 to 15 trials), but baselines
-        of less than one error in 83 %.
+        Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors
+        are finite, or NaN with a `reason`.
 
         Parameters
         ----------

@@ -196,13 +196,7 @@ def _warn(model: str, reason: np.ndarray, second: int) -> None:
 def against_constant(
     data: TuningCurve, model: str, period: float | None, n_shuffle: int, seed: int
 ) -> np.ndarray:
-    """P-values (n_neurons,) of the largest reduction of squares by a curve, among those of permuted stimuli.
-
-    >>> from nsnn_neuro.measures import tuning_curve
-    >>> curve = tuning_curve([0, 0, 90, 90, 180, 180, 270, 270], [9.0, 8.0, 4.0, 5.0, 1.0, 0.0, 4.0, 5.0])
-    >>> against_constant(curve, "cosine", 360.0, 99, 0)
-    array([0.01])
-    """
+    """P-values (n_neurons,) of the largest reduction of squares by a curve, among those of permuted stimuli."""
     if n_shuffle == 0:
         return np.full(len(data.mean), np.nan)
     root = np.sqrt(data.n)
@@ -348,10 +342,8 @@ def _errors(
         limited[k:] = (place <= low + margin) | (place >= high - margin)
         most = np.append(most, _MOST_ERROR * p[k + 1])
     zero = np.append(p[:k] == 0, np.zeros(p.size - k, dtype=bool))
-    for held in (
-        limited,
-        limited | zero,
-    ):  # those at 0 are held there only if all errors are too large without that
+    # those at 0 are held there only if all errors are too large without that
+    for held in (limited, limited | zero):
         se, why = _white(jacobian[:, ~held], residual)
         if why:
             return np.full(p.size, np.nan), why

@@ -53,10 +53,6 @@ def least_specific(tables: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarra
     `tables` are the laws p(s, r_k), (m, S, R_k). Returns bits (m,) and arrays (m, S, R_k), whose
     sum over the sources is the score of a cell. Source: Williams & Beer 2010, doi
     10.48550/arXiv.1004.2515
-
-    >>> p = np.array([[[0.5, 0], [0, 0.5]]])
-    >>> least_specific([p, p])[0].tolist()
-    [1.0]
     """
     density = [pointwise(p) for p in tables]
     each = np.stack([(p * d).sum(2) for p, d in zip(tables, density, strict=True)])  # (k, m, S), times p(s)
@@ -71,12 +67,7 @@ def least_specific(tables: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarra
 
 
 def decompose(tables: np.ndarray, measure: str, *, tolerance: float = TOLERANCE) -> Parts:
-    """The parts redundant, unique_1, unique_2, synergistic, of tables (m, S, R1, R2).
-
-    >>> xor = np.array([[[[1, 0], [0, 1]], [[0, 1], [1, 0]]]])
-    >>> decompose(xor, "broja").values.round(6).tolist()
-    [[0.0, 0.0, 0.0, 1.0]]
-    """
+    """The parts redundant, unique_1, unique_2, synergistic, of tables (m, S, R1, R2)."""
     p = tables / np.maximum(tables.sum((1, 2, 3), keepdims=True), 1e-300)
     p1, p2, p_s = p.sum(3), p.sum(2), p.sum((2, 3))
     f1, f2, f12 = pointwise(p1), pointwise(p2), pointwise(p.reshape(*p.shape[:2], -1)).reshape(p.shape)

@@ -53,9 +53,6 @@ def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> 
     """`Columns` of the named arguments, the first of which is `stimulus` and varies.
 
     labels : further names whose values are categories, such as choices
-
-    >>> read_trials("s", s=[0, 1, 1], r=["a", "b", "a"]).table.tolist()
-    [[1, 0], [1, 1]]
     """
     result = read(labels=(stimulus, *labels), most_cells=_MOST_CELLS, **columns)
     if result.sizes[0] < 2:

@@ -182,9 +182,8 @@ def _equations(
                 x[row] += step
                 if column >= 0:
                     x[column] += step
-                for t in range(
-                    s, q.shape[2]
-                ):  # the upper triangle: equations are numbered stimulus by stimulus
+                # the upper triangle: equations are numbered stimulus by stimulus
+                for t in range(s, q.shape[2]):
                     if z[i, j, t] <= 0:
                         continue
                     g = w * q[i, j, t] / (1.0 + z[i, j, t]) / slack
@@ -315,13 +314,6 @@ def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLE
 
     Tables are counts or probabilities, with equal sums over the responses. The gap is below
     `tolerance` (bits) unless 100 steps were not enough.
-
-    >>> both = np.array([[[2, 0], [0, 2]]])  # r1 = s and r2 = s
-    >>> union_information(both, both).value.round(6)
-    array([1.])
-    >>> copy = np.array([[[1, 0], [1, 0], [0, 1], [0, 1]]]), np.array([[[1, 0], [0, 1], [1, 0], [0, 1]]])
-    >>> union_information(*copy).value.round(6)
-    array([2.])
     """
     n = p1.sum((1, 2), keepdims=True)
     n = np.where(n > 0, n, 1.0)
