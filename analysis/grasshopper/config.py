@@ -81,6 +81,6 @@ class Config(StudyConfig):
     """noise of the main model in multiples of the calibrated one"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 3, "calibration_trials": 6, "factors": (0.0, 0.5, 1.0, 2.0),
-        "sound": ((16, 10.0),), "past": ((10, 100.0, 2.0),), "ridges": (1.0,), "n_folds": 2,
+        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 3, "calibration_trials": 6,
+        "factors": (0.0, 0.5, 1.0, 2.0), "sound": ((16, 10.0),), "past": ((10, 100.0, 2.0),), "ridges": (1.0,), "n_folds": 2,
     }  # fmt: skip

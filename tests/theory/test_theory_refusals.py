@@ -63,7 +63,8 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
         (theory.eif_drift, {"mu": 1.0, "v_thresh": 1.0}, [({"delta_T": 0}, "delta_T = 0", "")]),
         (theory.qif_drift, {"drive": 1.0, "v_thresh": 1}, [({"v_rest": 2}, "v_rest = 2", "")]),
         (theory.fp_spectrum, {"f": 1.0, **LIF}, [
-            ({"f": 2 * Hz}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, f"), ({"sigma": 0.005, "drift": theory.lif_drift(0.5)}, "so small", ""),
+            ({"f": 2 * Hz}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, f"),
+            ({"sigma": 0.005, "drift": theory.lif_drift(0.5)}, "so small", ""),
         ]),
         (theory.fp_interval_density, {"t": 1.0, **LIF}, [
             ({"t": 2 * ms}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, t"), ({"terms": 0}, "terms = 0", ""),
