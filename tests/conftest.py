@@ -63,7 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # tests that a shell has started in the background ignore Ctrl-C, as does all that they start: those of Ctrl-C would wait
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so do those started by nohup with the end of a terminal
+    if (
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    ):  # so do those started by nohup with the end of a terminal
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # nsnn_neuro.deep is imported for its doctests
     if importlib.util.find_spec("torch") is None:

@@ -88,6 +88,7 @@ def test_the_tutorials_neuron_rings(written):
     assert v.max() > 1.1 * v[-1]
 
 
+@pytest.mark.slow
 def test_the_tutorials_noise_has_its_amplitude(written):
     """slope is the derivative of amplitude, and far from v_zero the noise is white noise of strength sigma width."""
     noise = written["Saturating"](0.5, 0.0, width=2.0, calculus="ito")

@@ -223,6 +223,7 @@ def known():
     return recording, ndtr(truth.evaluate(p, data).potential).reshape(3, -1), *fits.fitted(recording, SMALL)
 
 
+@pytest.mark.slow
 def test_the_fit_predicts_as_well_as_the_true_model(known):
     """It loses what it costs to estimate 7 parameters, 7 / (2 spikes ln 2), and no more than four standard errors of that."""
     _, p, fitting, arms = known

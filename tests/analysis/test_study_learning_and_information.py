@@ -98,6 +98,7 @@ def test_layers_have_a_separate_criterion_for_shuffled_classes() -> None:
     assert len(failing(found)) == 1
 
 
+@pytest.mark.slow
 def test_repeats_are_measured_in_the_hidden_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against the same trials and neurons picked train by train from a Block."""
     monkeypatch.setattr(study, "LAYERS", {"input": 3, "hidden": 4, "output": 2})

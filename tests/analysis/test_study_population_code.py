@@ -83,6 +83,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_every_claim_holds_for_theory_and_has_a_counterexample(theory_alone):
     found = study.claims(theory_alone)
     assert all(claim.holds for claim in found), [c for c in found if not c.holds]

@@ -89,6 +89,7 @@ def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "bits", "accuracy"),
     [(measures.PoissonMAP(), 0.1399646, 0.7714920), (measures.NegativeBinomialMAP(), 0.8430964, 0.7724865)],

@@ -107,6 +107,7 @@ def test_spikes_drawn_from_a_network_have_the_probability_of_its_bound() -> None
         assert network.with_noise().model.hidden_noise
 
 
+@pytest.mark.slow
 def test_the_convolutional_network_learns_and_is_as_large_as_the_others() -> None:
     pytest.importorskip("torch")
     data = drawn(8, 3)
@@ -134,6 +135,7 @@ def test_gains_are_relative_to_constant_probabilities() -> None:
     assert_allclose(scoring.gain(logs, o, np.array([0.5])), logs + 4 * np.log(2))
 
 
+@pytest.mark.slow
 def test_spikes_drawn_from_the_cell_itself_have_no_excess_distance_and_reach_the_ceiling() -> None:
     p = RNG(1).uniform(0.02, 0.5, (800, 1, STEPS, 2)) ** 2
     one, other = ((RNG(k).random((800, 8, STEPS, 2)) < p).astype(float) for k in (2, 3))

@@ -150,6 +150,7 @@ def test_a_maximum_at_another_noise_fails():
         study.verify(table)
 
 
+@pytest.mark.slow
 def test_the_vertex_of_a_noisy_parabola_and_its_error():
     """Against the spread of many draws."""
     rng, x, se = (

@@ -114,6 +114,7 @@ def test_a_process_that_is_forked_in_the_middle_of_a_run(expected, where) -> Non
     assert ends == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=COMPILED)])
 def test_a_call_in_the_run_of_the_users_own_network(expected, name) -> None:
     """The user's preferences count for the user's network, before, during and after."""

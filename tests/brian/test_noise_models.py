@@ -73,6 +73,7 @@ def test_multiplicative_noise_in_a_leaky_membrane_has_its_moments():
         assert abs(deviation.mean() - variance) / (deviation.std() / np.sqrt(now.size)) < 4
 
 
+@pytest.mark.slow
 def test_crossings_between_grid_points_are_those_of_the_logarithm():
     """One step from .9 theta, its end below: P(spike) = exp(-2 ln(theta / x0) ln(theta / x1) / s^2); |z| < 4, of x1 > x0 too."""
     n, sigma, dt = 20_000, 0.7, 0.4

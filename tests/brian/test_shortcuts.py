@@ -23,6 +23,7 @@ def network() -> nsnn.Network:
     return nsnn.brunel(g=5, eta=2, n_e=8, n_i=2, epsilon=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

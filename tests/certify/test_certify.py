@@ -183,6 +183,7 @@ def test_a_wrong_theory_fails(monkeypatch):
 # --- the function ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_real_pair_passes_and_reports_progress():
     """Binomial spikes: rate (1 - exp(-rate dt)) / dt, CV sqrt(exp(-rate dt)), both by hand."""
     done = []
@@ -208,6 +209,7 @@ def test_numbers_depend_on_the_seed_alone():
     assert (nsnn.certify("PoissonSource", seed=2, n_jobs=1, progress=False)["z"] != alone["z"]).any()
 
 
+@pytest.mark.slow
 def test_ends_of_ranges_are_further_rows_and_the_others_stay(monkeypatch):
     """Each pair with such rows has others, too."""
     for pair in pairs():

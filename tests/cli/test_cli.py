@@ -283,6 +283,7 @@ def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> Non
 # --- plot --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "ending"), [("raster", "png"), ("psth", "pdf"), ("isi", "png"), ("all", "pdf")]
 )

@@ -274,6 +274,7 @@ def test_a_program_of_others_is_not_run(place: Path, tmp_path: Path, monkeypatch
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.compile
 def test_declarations_in_the_working_directory_are_not_read(tmp_path: Path, monkeypatch) -> None:
     """Cython looks for numpy.pxd, whose C code it would compile, in the working directory first."""

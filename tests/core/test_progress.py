@@ -110,6 +110,7 @@ def test_a_short_run_shows_no_bar(monkeypatch) -> None:
     assert terminal.getvalue() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_function_gets_growing_fractions_up_to_one(call) -> None:
     fractions: list[float] = []

@@ -86,6 +86,7 @@ def test_images_stay_images_within_their_bounds(trained, attack):
         assert off.abs().amax(1).min() > 0.9 * strength
 
 
+@pytest.mark.slow
 @ATTACKS
 def test_no_strength_changes_nothing_and_a_seed_is_all_that_counts(trained, attack):
     net, _, (X, y) = trained

@@ -46,6 +46,7 @@ def outcome(layer: Any, x: Any, width: float | None = None) -> tuple[Any, Any]:
     return o.detach(), x.grad.clone()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "width", "layout"),
     [

@@ -17,6 +17,7 @@ from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.io import dumps, loads, parse_unit
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(value=values)
 def test_annotations_come_back_equal(value):

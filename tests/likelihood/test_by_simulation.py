@@ -140,6 +140,7 @@ def kept(tmp_path_factory):
     return folder, *fit(folder)
 
 
+@pytest.mark.slow
 def test_parameters_of_a_neuron_in_coloured_noise_are_found_again(kept):
     _, found, _ = kept
     z = [

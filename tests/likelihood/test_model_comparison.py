@@ -48,6 +48,7 @@ def table(recorded: Any, models: Any) -> pd.DataFrame:
     return found.set_index(["model", "score"])
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_measures_for_equal_trials_and_seeds(recorded, models, table):
     block, signal = recorded
     for name, signals in (("true", (signal,)), ("alone", ())):

@@ -162,6 +162,7 @@ def test_survival_of_a_perfect_integrator_is_that_of_the_inverse_gaussian_law():
     assert np.abs(s - expected).max() < 2e-4
 
 
+@pytest.mark.slow
 def test_a_membrane_that_moves_many_standard_deviations_in_a_step_has_the_survival_of_the_inverse_gaussian_law():
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)
     noise, stimulus = nsnn.WhiteNoise(0.3 * mV), nsnn.Constant(10 * mV)  # 1 mV in a step of 1 ms
@@ -247,6 +248,7 @@ order = importlib.util.module_from_spec(ORDER)
 ORDER.loader.exec_module(order)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", order.CASES)
 def test_the_error_is_of_second_order_in_the_width_of_cells_and_in_the_step(name, monkeypatch):
     # the points of the figure of docs/likelihood.md, with cheaper references

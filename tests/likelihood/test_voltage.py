@@ -205,6 +205,7 @@ def test_the_membrane_is_that_of_simulate():
     assert result.parameters["tau_m"] == pytest.approx(30e-3, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_student():
     result = fitted()
     assert set(result.degrees_of_freedom) == set(TRUTH)

@@ -148,6 +148,7 @@ def test_divergence_says_where_it_may_be_infinite():
     assert "never occur in y" in result.warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flip", [0.0, 0.11, 0.5])
 def test_capacity_of_closed_forms(flip):
     h = entropy_bits(np.array([flip, 1 - flip]))
@@ -172,6 +173,7 @@ def test_capacity_is_a_maximum_with_useless_stimuli():
     assert result.upper - result.value < 2e-9
 
 
+@pytest.mark.slow
 def test_capacity_from_trials_is_jackknifed_and_does_not_depend_on_the_design():
     rng = np.random.default_rng(8)
     s = np.repeat([0, 1, 2], [60, 20, 20])

@@ -171,6 +171,7 @@ def test_the_error_is_the_spread_over_samples():
     assert found[0]["redundant"].se_method == "infinitesimal jackknife over trials"
 
 
+@pytest.mark.slow
 def test_shuffles_keep_what_their_name_says():
     """Within stimuli the pair margins stay, so parts by them do; within the other response its information stays."""
     s, r1, r2 = sample(np.random.default_rng(9), Z2, 150)
@@ -188,6 +189,7 @@ def test_shuffles_keep_what_their_name_says():
     assert null("r2")[:2].sum() == pytest.approx(plain[:2].sum(), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_found_parts_are_significant_and_repeat_with_their_seed():
     s, r1, r2 = sample(np.random.default_rng(11), Z2, 300)
     parts = partial_information(s, r1, r2, n_shuffle=30)
@@ -264,6 +266,7 @@ def least_by_loops(target, sources):
     return total
 
 
+@pytest.mark.slow
 def test_transfer_equals_loops_over_trials_and_has_its_bounds():
     rng = np.random.default_rng(16)
     for _ in range(4):

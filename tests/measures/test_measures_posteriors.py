@@ -46,6 +46,7 @@ def test_poisson_posteriors_of_modulated_counts():
     assert_allclose([accuracy, information], [0.7714920, 0.1399646], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_negative_binomial_posteriors_of_modulated_counts():
     """The same: accuracy .7724865 and .8430964 bit with the true parameters; the fit to many trials comes near."""
     accuracy, information = exact(LOG_TRUE.T - logsumexp(LOG_TRUE.T, axis=1, keepdims=True))
@@ -74,6 +75,7 @@ def test_decode_shows_the_overconfidence_that_accuracy_hides():
     assert calibration_error(binomial.probabilities, stimulus, n_shuffle=0).value < 0.03
 
 
+@pytest.mark.slow
 def test_negative_binomial_is_bayes_rule_written_out():
     rng = np.random.default_rng(3)
     x, stimulus = trials(rng, 30, cells=2)

@@ -51,6 +51,7 @@ def test_spike_synchronization_is_pyspikes(seed: int) -> None:
     assert profile.mean() == pytest.approx(pyspike.spike_sync(peers), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_synchronization_of_trains_with_a_known_share() -> None:
     """Trains shifted by less than half an interval coincide wholly; half of the spikes shifted by half an interval do not."""
     one = np.arange(0.05, 10, 0.1)

@@ -37,6 +37,7 @@ def by_code(table, code, column="raw"):
     return table.loc[table["code"] == code, column].to_numpy()
 
 
+@pytest.mark.slow
 def test_rows_are_the_measures_of_words_counts_and_latencies():
     rng = np.random.default_rng(0)
     stimulus = np.repeat([3, 1, 7], 20)

@@ -57,6 +57,7 @@ def test_power_spectrum_against_direct_sums():
     assert_allclose(found.n_effective, sum(k / (1 + (1 - 1 / k) / 18) for k in (12, 6, 9)), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_poisson_spectrum_is_the_rate_and_its_error_covers():
     """200 trains: S = r at every f, less 2 T / (3 L) and T / (6 L) of it in the first two bins; coverage of se."""
     rng = np.random.default_rng(2)

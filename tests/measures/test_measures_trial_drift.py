@@ -143,6 +143,7 @@ def test_warning_does_not_advise_what_was_done():
         assert "see trial_drift" in str(caught[0].message)
 
 
+@pytest.mark.slow
 def test_resampled_and_surrogate_trials_do_not_warn_again():
     """A function of one's own is called once more for each trial, or for each surrogate."""
     block = block_of(np.random.default_rng(9).poisson(np.linspace(4, 16, 60)[:, None], (60, 2)))

@@ -82,6 +82,7 @@ def test_all_methods_on_counts():
     assert np.mean([rmse[one.best] <= 1.25 * min(rmse.values()) for one in found]) >= 0.7
 
 
+@pytest.mark.slow
 def test_table_is_sorted_and_explained():
     s, r = experiment(*words_of(4), 12, np.random.default_rng(5))
     found = which_estimator(s, r, n_repeats=8, seed=3)

@@ -60,6 +60,7 @@ def test_workers_with_other_software_are_refused(client, monkeypatch) -> None:
         swept(scheduler=client)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_refused() -> None:
     pytest.importorskip("distributed")
     with socket.create_server(("127.0.0.1", 0)) as server:

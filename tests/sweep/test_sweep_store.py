@@ -65,6 +65,7 @@ def same(table: pd.DataFrame, other: pd.DataFrame) -> None:
     assert table["value"].to_numpy().tobytes() == other["value"].to_numpy().tobytes()
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_is_read_not_run(finished, copy, monkeypatch) -> None:
     ran: list[float] = []
     same(swept(copy, progress=ran.append), finished[1])

@@ -117,8 +117,8 @@ def test_window_is_left_closed_on_a_grid_of_ticks():
     times = np.arange(10_000) * dt
     trains = as_trains(array_block([[times]], t_stop=7.0))
     borders = np.array([pq.Quantity(k * 10 * 0.7, "ms").rescale("s").item() for k in range(1, 300)])
-    assert (times[10::10] > borders).any()
-    assert (times[10::10] < borders).any()
+    assert (times[10:3000:10] > borders).any()
+    assert (times[10:3000:10] < borders).any()
     for start, stop in itertools.pairwise(borders):
         assert trains.crop(start, stop).times.size == 10, start
     for ticks in (3, 7, 10, 50):
