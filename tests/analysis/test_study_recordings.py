@@ -26,6 +26,8 @@ def test_absent_recordings_are_none(tmp_path, monkeypatch):
 def test_a_study_says_where_to_put_the_recordings_that_it_requires(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     study = harness.find(name)
+    if getattr(study, "NEEDS", None) is not None:
+        pytest.importorskip(study.NEEDS)
     natural_images.simulation.images_of.cache_clear()
     with pytest.raises(NsnnError, match=rf"cannot run without .*{study.REQUIRED[0]} .*NSNN_SHARED_DATA"):
         study.run(study.Config(quick=True))
