@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,6 +92,47 @@ def test_the_readme_shows_the_newest_full_runs():
     assert full_runs.with_table(README, full_runs.read()) == README, "run `python -m analysis.full_runs`"
 
 
+def reported(study: str) -> tuple[str, str]:
+    """Verdict and date of the study's full run in docs/results.md, read without the code that writes the README."""
+    text = (README_PATH.parent / "docs" / "results.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith("| ") and f"| {study}" in line)
+    outcome = row.split(" | ")[2].replace("**", "")
+    section = text.partition(f"`python -m analysis {study.strip('`')}`")[2].partition("\n## ")[0]
+    dates = re.findall(r"\d{4}-\d\d-\d\d", row) or re.findall(r"^, (\d{4}-\d\d-\d\d)", section)
+    dates = dates or re.findall(r"Full runs of (\d{4}-\d\d-\d\d)", text)
+    return outcome.partition(":")[0], dates[0]
+
+
+def test_the_readmes_rows_are_those_of_the_file():
+    """Read without the code that writes them."""
+    kept = json.loads(full_runs.PATH.read_text(encoding="utf-8"))
+    text = README.partition("## The paper's claims")[2].partition("\n## ")[0]
+    table = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if "`" in line and line[0] == "|"
+    ]
+    assert [row[1].strip("`") for row in table] == PAPER
+    for claim, study, *cells in table:
+        assert claim == listing.constants(study.strip("`"))["PAPER"]
+        if study.strip("`") not in kept:
+            verdict, date = reported(study)
+            assert cells[0].strip("*") == verdict
+            assert cells[0].startswith("**") == (verdict != "holds")
+            assert cells[1] == f"not repeated since {date}"
+            assert cells[2].strip("| ") == "see [results](docs/results.md)"
+            continue
+        run = kept[study.strip("`")]
+        central = [c for c in run["claims"] if c["central"]]
+        assert (cells[0] == "holds") == all(c["holds"] for c in central)
+        assert cells[1] == run["finished"][:10]
+        for k, part in enumerate(cells[2].split("; ")):  # the first number is of a central claim
+            numbers = re.findall(r"\d+ of \d+|[+-]?\d+\.\d+(?:e-\d+)?", part)
+            assert numbers
+            claims = run["claims"] if k else central
+            assert any(all(n in c["evidence"] for n in numbers) for c in claims)
+
+
 @pytest.mark.slow
 def test_a_stale_or_edited_readme_is_found():
     kept = full_runs.read()
@@ -147,6 +190,49 @@ def test_the_page_of_results_has_the_kept_runs():
     assert len(dated) > 6
     for name, day, revision in dated:
         assert (day, revision) == (kept[name]["finished"][:10], kept[name]["revision"])
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """Cells of the table of a page whose head begins so; minus signs as hyphens."""
+    text = (README_PATH.parent / "docs" / page).read_text(encoding="utf-8").replace("−", "-")
+    lines = text[text.index(head) :].splitlines()
+    return [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda one: one[:1] == "|", lines)][
+        2:
+    ]
+
+
+def says(*values: float, digits: int, text: str) -> bool:
+    """Whether a text has all of these numbers, rounded."""
+    return all(re.search(rf"(?<![\d.]){abs(value):.{digits}f}(?!\d)", text) for value in values)
+
+
+@pytest.mark.slow
+def test_the_sentences_below_the_readmes_table_are_those_of_the_tables():
+    """What limits the verdicts of three studies, computed again from what is kept of them."""
+    limits = README.partition("What limits these verdicts:")[2].partition("\n## ")[0]
+    sentences = {text.split("`")[1]: " ".join(text.split()) for text in limits.split("\n- ") if "`" in text}
+    digits = [float(row[5]) for row in rows_of("results.md", "| architecture | data |") if row[1] == "digits"]
+    assert len(digits) == 7
+    assert max(digits) < 0
+    assert says(max(digits), min(digits), digits=2, text=sentences["architectures"])
+    assert "all seven combinations" in sentences["architectures"]
+    gains: dict[bool, list[float]] = {True: [], False: []}
+    for row in rows_of("robustness.md", "| sigma | learning rate |"):
+        if row[-1] == "yes":  # learned by both networks
+            gains[float(row[0]) <= 0.4].append(float(row[7].split()[0]))
+    moderate, strong = (np.mean(gains[key]) for key in (True, False))
+    assert says(moderate, strong, digits=1, text=sentences["noise_level"])
+    assert np.average([moderate, strong], weights=[6, 4]) == pytest.approx(3.25, abs=0.05)
+    images = pd.read_csv(README_PATH.parent / "docs" / "natural_images.csv")
+    kept = images[(images.strength == 2) & (images.passes == 10)].groupby(["kind", "arm"]).accuracy.mean()
+    again, worst = 100 * kept["worst PGD, new noise"], 100 * kept["worst PGD"]
+    assert says(again.N3 - again["D3 noise on"], again.N3 - again.D3aug, worst.N3 - worst["D3 noise on"],
+                digits=1, text=sentences["natural_images"])  # fmt: skip
+    attacks = images[(images.kind == "attack") & (images.strength == 2) & (images.source != "none")]
+    sets = attacks.groupby("arm")[["source", "width", "draws"]].apply(lambda own: len(own.drop_duplicates()))
+    assert [int(sets[arm]) for arm in ("N3", "D3 noise on", "D3", "D3aug")] == [13, 14, 4, 4]
+    assert says(13, 14, 4, digits=0, text=sentences["natural_images"])
+    assert "(13 sets of attacked images against the noisy one, 4 against the other)" in README
 
 
 def test_numbers_after_the_first_may_be_of_secondary_claims():

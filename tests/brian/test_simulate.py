@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import neo
 import numpy as np
 import pytest
@@ -97,6 +99,13 @@ def test_nsnn_is_the_plain_loop(reset):
         np.testing.assert_allclose(signal.magnitude.T, us[k], atol=1e-12)
 
 
+def test_deterministic_nsnn_fires_above_threshold():
+    block = nsnn.simulate(
+        nsnn.NSNNNeuron(), stimulus=nsnn.Constant(0.6), duration=6 * ms, dt=1 * ms, engine="numpy"
+    )
+    assert spikes(block)[:, 2].tolist() == [2, 5]  # u = .6, .9, 1.05 | reset
+
+
 @pytest.mark.slow
 def test_array_parameters_are_so_many_scalar_runs():
     """A neuron's noise is its own, so each column of an array run is the scalar run of that neuron."""
@@ -116,8 +125,10 @@ def test_array_parameters_are_so_many_scalar_runs():
 
 
 @pytest.mark.slow
-def test_a_trial_does_not_depend_on_what_runs_beside_it():
-    noise = nsnn.OUNoise(3 * mV, 5 * ms)
+@pytest.mark.parametrize(
+    "noise", [nsnn.WhiteNoise(3 * mV), nsnn.OUNoise(3 * mV, 5 * ms)], ids=["white", "ou"]
+)
+def test_a_trial_does_not_depend_on_what_runs_beside_it(noise):
     few = spikes(nsnn.simulate(CELL, noise, nsnn.Constant(20 * mV), n_neurons=2, trials=3, **SHORT))
     many = spikes(nsnn.simulate(CELL, noise, nsnn.Constant(20 * mV), n_neurons=5, trials=8, **SHORT))
     kept = many[(many[:, 0] < 3) & (many[:, 1] < 2)]
@@ -125,7 +136,82 @@ def test_a_trial_does_not_depend_on_what_runs_beside_it():
     assert few.tolist() == kept.tolist()
 
 
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.parametrize(
+    ("cell", "noise", "stimulus"),
+    [
+        (CELL, WHITE, nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)),
+        (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.Constant(0.5)),
+        (CELL, nsnn.OUNoise([2, 3, 4] * mV, 5 * ms, shared=0.5), nsnn.Step(25 * mV, 20 * ms, 150 * ms)),
+        (CELL, nsnn.EscapeNoise(nsnn.Triangular(4 * mV)), nsnn.Sinusoid(18 * mV, 4 * mV, 10 * Hz)),
+    ],
+    ids=["white", "nsnn", "ou", "escape"],
+)
+def test_one_seed_gives_the_same_spikes_on_every_engine(cell, noise, stimulus):
+    """C++, where every combination is a program: test_engine.py, and all in one program: test_simulate_network.py."""
+    runs = [
+        spikes(
+            nsnn.simulate(
+                cell, noise, stimulus, n_neurons=3, trials=4, duration=200 * ms, seed=9, engine=engine
+            )
+        )
+        for engine in ("numpy", "cython")
+    ]
+    assert len(runs[0]) > 30
+    assert all(run.tolist() == runs[0].tolist() for run in runs)
+
+
 # --- laws -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_trials_neurons_and_streams_are_independent():
+    """Chi-square of joint counts in neighbouring trials, and the correlation of all pairs, against independence."""
+    block = nsnn.simulate(
+        CELL,
+        WHITE,
+        nsnn.Constant(18 * mV),
+        n_neurons=40,
+        trials=40,
+        duration=600 * ms,
+        seed=3,
+        engine="numpy",
+    )
+    rows = spikes(block)
+    counts = np.zeros((40, 40))
+    np.add.at(counts, (rows[:, 0], rows[:, 1]), 1)
+    high = counts > np.median(counts)
+    for a, b in ((high[:-1], high[1:]), (high[:, :-1], high[:, 1:])):
+        table = np.array([[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]])
+        assert stats.chi2_contingency(table).pvalue > 1e-3
+    for matrix in (counts, counts.T):
+        r = np.corrcoef(matrix)[np.triu_indices(40, 1)]
+        assert abs(r.mean()) / (1 / np.sqrt(39 * r.size)) < 4
+        assert abs(np.var(r) * 39 - 1) < 4 * np.sqrt(2 / r.size)
+
+
+def test_free_membrane_in_white_noise():
+    """Variance sigma^2 and autocorrelation exp(-lag/tau): the exact step has no discretisation bias, even at dt = tau/4."""
+    cell = nsnn.LIF(**{**LIF, "v_thresh": 1000 * mV})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        block = nsnn.simulate(
+            cell,
+            WHITE,
+            DRIVE,
+            n_neurons=400,
+            duration=1.5 * second,
+            dt=5 * ms,
+            seed=2,
+            engine="numpy",
+            record_v=True,
+        )
+    v = block.segments[0].analogsignals[0].rescale("mV").magnitude[40:].T - 15.0
+    _check_variance(v, 3.5)
+    expected = np.exp(-np.arange(1, 4) * 5 / 20)
+    for lag, rho in enumerate(expected, start=1):
+        _check_mean(np.mean(v[:, :-lag] * v[:, lag:], axis=1), 3.5**2 * rho)
 
 
 @pytest.mark.slow
@@ -145,7 +231,7 @@ def test_free_membrane_in_ou_noise():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shared", [0.3, 1.0])
+@pytest.mark.parametrize("shared", [0.0, 0.3, 1.0])
 def test_shared_fraction_is_the_correlation_of_free_membranes(shared):
     cell = nsnn.LIF(**{**LIF, "v_thresh": 1000 * mV})
     block = nsnn.simulate(
@@ -217,7 +303,7 @@ def test_discrete_nsnn_intervals_follow_their_law():
     assert abs(z) < 4
 
 
-@pytest.mark.parametrize("refrac", [0.0, 3.33])
+@pytest.mark.parametrize("refrac", [0.0, 2.0, 3.33])
 def test_deterministic_intervals_are_unbiased(refrac):
     """Over many drives the mean interval is the analytic one: dating and release inside the step leave no bias of order dt."""
     drives = np.linspace(22, 45, 200)
@@ -241,17 +327,20 @@ def test_deterministic_intervals_are_unbiased(refrac):
     assert abs(per_drive.mean()) < 0.02  # a bias of dt/2 would be .25 ms
 
 
+POINTS = [(15, 5), (20, 5), (25, 5), (22, 2), (17, 8)]  # mu, sigma_B in mV
+
+
 SIEGERT = {"tau_m": 20 * ms, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
 
 
-def _rates_and_intervals(mu, sigma_b, expected_rate):
+def _rates_and_intervals(mu, sigma_b, bridge, expected_rate):
     """Rates of neurons after a second's warm-up, and for each neuron its intervals (s), chosen by where they *start* (a choice
     by where they end would favour short ones)."""
     seconds, warm, rest = 11.0, 1.0, 2.0
     n = int(np.ceil(135_000 / expected_rate / (seconds - warm - rest)))
     block = nsnn.simulate(
         CELL, nsnn.WhiteNoise(sigma_b / np.sqrt(2) * mV), nsnn.Constant(mu * mV),
-        n_neurons=n, duration=seconds * second, seed=12,
+        n_neurons=n, duration=seconds * second, seed=12, bridge=bridge,
     )  # fmt: skip
     rows = spikes(block)
     rates = np.bincount(rows[rows[:, 2] >= warm * 1e4][:, 1], minlength=n) / (seconds - warm)
@@ -269,19 +358,32 @@ def _cv_with_error(neuron, intervals):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mu", "sigma_b"), [(15, 5), (22, 2)])  # mV
+@pytest.mark.parametrize(("mu", "sigma_b"), POINTS[::2])
 def test_white_noise_lif_meets_siegert(mu, sigma_b):
     """Rate and CV with the bridge, 1e5 intervals and more: |z| < 4 and within 1 %. No shift or fit anywhere."""
     sigma = sigma_b / np.sqrt(2) * mV
     rate = nsnn.theory.siegert_rate(mu * mV, sigma, v_thresh=20 * mV, **SIEGERT)
     expected_cv = nsnn.theory.siegert_cv(mu * mV, sigma, v_thresh=20 * mV, **SIEGERT)
-    rates, neuron, intervals = _rates_and_intervals(mu, sigma_b, rate)
+    rates, neuron, intervals = _rates_and_intervals(mu, sigma_b, True, rate)
     assert len(intervals) >= 1e5
     assert abs(rates.mean() / rate - 1) < 0.01
     _check_mean(rates, rate)
     cv, error = _cv_with_error(neuron, intervals)
     assert abs(cv / expected_cv - 1) < 0.01
     assert abs(cv - expected_cv) / error < 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mu", "sigma_b"), POINTS[::3])
+def test_without_the_bridge_the_threshold_is_shifted(mu, sigma_b):
+    """Bridge off: Siegert at the threshold that a check once a step makes, |z| < 4; and the shift is seen: > 4 sigma off."""
+    sigma = sigma_b / np.sqrt(2) * mV
+    shifted = nsnn.theory.discrete_threshold(20 * mV, sigma, tau_m=20 * ms, dt=0.1 * ms) * 1e3 * mV
+    rate = nsnn.theory.siegert_rate(mu * mV, sigma, v_thresh=shifted, **SIEGERT)
+    naive = nsnn.theory.siegert_rate(mu * mV, sigma, v_thresh=20 * mV, **SIEGERT)
+    rates, _, _ = _rates_and_intervals(mu, sigma_b, False, rate)
+    _check_mean(rates, rate)
+    assert (naive - rates.mean()) / (rates.std(ddof=1) / np.sqrt(len(rates))) > 4
 
 
 # --- the Block and the door ------------------------------------------------------------------------------------------------------
@@ -305,6 +407,7 @@ def test_the_block_says_what_was_run():
     assert stimulus.rescale("mV").magnitude[[499, 500, 1499, 1500], 0].tolist() == [0, 20, 20, 0]
 
 
+@pytest.mark.slow
 def test_a_drawn_seed_is_recorded_and_repeats_the_run():
     arguments = {"n_neurons": 5, "duration": 200 * ms, "engine": "numpy"}
     first = nsnn.simulate(CELL, WHITE, DRIVE, **arguments)
@@ -325,24 +428,32 @@ def test_recorded_stimulus_channels_go_to_neurons():
 RATIO = neo.AnalogSignal([[0.5]] * 2000, units="dimensionless", sampling_period=0.1 * pq.ms)
 NSNN = {"model": nsnn.NSNNNeuron(), "noise": None}
 BAD = [
+    ({"duration": 2.0}, "duration = 2.0 has no unit: expected a time"),
     ({"duration": 2 * mV}, "duration = 2. mV: expected a time"),
+    ({"duration": -1 * ms}, "duration"),
     ({"duration": 0.15 * ms}, "whole number of steps of dt = 0.1 ms, such as 0.1 ms"),
     ({"duration": 1e30 * second}, "duration = .*expected fewer than"),
+    ({"dt": 0.1}, "dt = 0.1 has no unit"),
     ({"trials": 0}, "trials = 0: expected a whole number from 1"),
+    ({"trials": 2.0}, "trials = 2.0"),
     ({"n_neurons": -3}, "n_neurons = -3"),
-    ({"engine": "fortran"}, """engine = 'fortran': expected "auto", "cython", "numpy", "cpp" or "torch\""""),
+    ({"seed": -1}, "seed = -1"),
+    ({"engine": "fortran"}, "engine = 'fortran'"),
     ({"bridge": "yes"}, "bridge = 'yes'"),
     ({"record_v": [5]}, "record_v = "),
     ({"noise": nsnn.WhiteNoise(3.5)}, "^sigma = 3.5 of WhiteNoise has no unit: expected a voltage such as 15[*]mV, .* LIF$"),
     ({"noise": 3.5 * mV}, "noise = 3.5 mV: expected a noise model"),
     ({"noise": nsnn.Gaussian(2 * mV)}, r"noise = Gaussian\(.*: expected EscapeNoise\(Gaussian\("),
+    ({"noise": nsnn.ExponentialHazard(100 * Hz, 2 * mV)}, r"expected EscapeNoise\(hazard=ExponentialHazard\("),
     ({"noise": nsnn.EscapeNoise(nsnn.Gaussian(0.4))}, "distance to threshold"),
     ({"noise": nsnn.WhiteNoise([1, 2] * mV)}, "sigma of WhiteNoise has 2 values: expected one, or n_neurons = 1"),
     ({"stimulus": 15 * mV}, "stimulus = 15. mV: expected a stimulus"),
+    ({"stimulus": nsnn.Constant(15)}, "^v = 15 of Constant has no unit: expected a voltage such as 15[*]mV, .* LIF$"),
     ({"stimulus": nsnn.Sinusoid(15, 1, 5 * Hz)}, "^mean = 15 of Sinusoid has no unit: expected a voltage such as 15[*]mV"),
     ({"stimulus": nsnn.Recorded(RATIO)}, "^stimulus = Recorded.*, dimensionless: expected a voltage such as 15[*]mV"),
     ({**NSNN, "stimulus": nsnn.Constant(15 * mV)}, "^v = 15. mV of Constant: expected a plain number .* NSNNNeuron$"),
     ({"model": nsnn.LIF}, "model = "),
+    ({"model": nsnn.NSNNNeuron(), "stimulus": nsnn.Constant(0.5), "noise": WHITE}, "an NSNNNeuron takes escape noise"),
 ]  # fmt: skip
 
 
@@ -389,3 +500,8 @@ def test_a_step_after_the_run_is_warned_of_once():
         nsnn.simulate(
             network, stimulus=nsnn.Step(15 * mV, 2 * ms, 3 * ms), duration=2 * ms, seed=1, engine="numpy"
         )
+
+
+def test_coarse_steps_are_warned_of():
+    with pytest.warns(UserWarning, match="more than a fifth of tau_m = 20 ms: .*; use dt of at most 4 ms"):
+        nsnn.simulate(CELL, WHITE, DRIVE, duration=50 * ms, dt=5 * ms, engine="numpy")

@@ -6,7 +6,8 @@ Projections: test_torch_layers.py.
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
+import math
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,15 @@ from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
+from nsnn_neuro.brian import philox
 from nsnn_neuro.io.spikes import Trains
 
 torch = pytest.importorskip("torch")
 
+torch_noise: Any = importlib.import_module("nsnn_neuro.brian.torch_noise")
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2.33 * ms)
 NOISE, DRIVE = nsnn.WhiteNoise(3 * mV), nsnn.Sinusoid(17 * mV, 5 * mV, 20 * Hz)
+LARGEST = 2**32 - 1
 ONE = {"v_rest": 0.0, "v_reset": 0.0, "v_thresh": 1.0, "tau_m": 10 * ms, "tau_refrac": 1.3 * ms}
 EXPONENTIAL = {**ONE, "v_thresh": 0.5, "delta_T": 0.1, "v_spike": 2.0}
 NEURONS = {
@@ -55,11 +59,18 @@ AT_THRESHOLD = {
     "Plesser and Gerstner": nsnn.EscapeNoise(hazard=nsnn.PlesserGerstner(0.2, tau_m=10 * ms)),
 }
 STEEP = nsnn.Sinusoid(1.1, 0.3, 20 * Hz)
-CASES = [
-    ("LIF", "white", True), ("EIF", "none", True), ("LIF", "shared", False), ("PIF", "all shared", True), ("AdEx", "OU", False),
-    ("GIF", "short OU", True), ("EIF", "short OU", False), ("QIF", "multiplicative", True), ("LIF", "multiplicative", False),
-    ("AdEx", "conductances", True), ("PIF", "Poisson", False), ("GIF", "threshold", False), ("LIF", "logistic", True),
-    ("GIF", "hazard", True), ("LIF", "Plesser and Gerstner", True), ("LIF", "Poisson", True),
+CASES: list[Any] = [
+    ("LIF", "white", True),
+    ("GIF", "threshold", True),
+    ("LIF", "Poisson", True),
+    *(
+        pytest.param(cell, noise, bridge, marks=pytest.mark.slow)
+        for cell, noises in (("LIF", [*NOISES, *AT_THRESHOLD]), ("GIF", ["white", "short OU", "logistic", "hazard"]),
+                             ("PIF", ["white", "OU", "Poisson", "threshold"]), ("EIF", ["none", "white", "short OU"]),
+                             ("QIF", ["white", "multiplicative"]), ("AdEx", ["white", "OU", "conductances"]))
+        for k, noise in enumerate(noises) for bridge in (k % 2 == 0, ) if (cell, noise, bridge) not in [
+            ("LIF", "white", True), ("LIF", "Poisson", True)]
+    ),
 ]  # fmt: skip
 
 
@@ -80,6 +91,89 @@ def both(*parts: Any, engine: str = "numpy", **options: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------------- numbers
 
 
+def test_words_are_those_of_philox() -> None:
+    rng = np.random.default_rng(1)
+    counters = rng.integers(0, 2**32, size=(4, 500), dtype=np.uint64)
+    counters[:, :3] = np.array([0, 1, LARGEST], dtype=np.uint64)
+    for key in ((0, 0), (-1, LARGEST), philox.key(7)):
+        expected = [[int(w) for w in philox.philox4x32(*c, *(k % 2**32 for k in key))] for c in counters.T]
+        words = torch_noise.philox4x32(*(torch.tensor(c.astype(np.int64)) for c in counters), *key)
+        assert torch.stack(words, dim=1).tolist() == expected
+
+
+def draws(dtype: Any = torch.float64, size: int = 8) -> Any:
+    """The numbers of five members, with the largest numbers among theirs."""
+    ids = [
+        torch.tensor(one)
+        for one in ([0, 1, -1, 2**31 - 1, 9], [0, 3, 0, 2**31 - 2, 5], [0, 0, 7, 2**24 - 1, 1])
+    ]
+    return torch_noise.Draws(*ids, *philox.key(3), dtype, size)
+
+
+@pytest.mark.parametrize("step", [0, 6, 7, 8, 13, 2**31 - 2])
+@pytest.mark.parametrize("shared", [False, True])
+def test_numbers_are_the_keyed_ones(step: int, shared: bool) -> None:
+    table = draws()
+    neuron = -1 if shared else table.neuron.numpy()
+    where = step, neuron, table.trial.numpy(), table.point.numpy(), philox.Stream.ESCAPE, *philox.key(3)
+    uniform = table("uniform", step, int(philox.Stream.ESCAPE), shared)
+    np.testing.assert_array_equal(uniform.numpy(), philox.uniform(*where))
+    normal = table("normal", step, int(philox.Stream.ESCAPE), shared)
+    np.testing.assert_allclose(normal.numpy(), philox.normal(*where), rtol=1e-13)
+
+
+def test_numbers_in_single_precision_are_rounded_and_uniform_ones_stay_below_one() -> None:
+    single, double = draws(torch.float32), draws()
+    for kind in ("uniform", "normal"):
+        numbers = [table(kind, 5, 2, False) for table in (single, double)]
+        assert numbers[0].dtype == torch.float32
+        np.testing.assert_allclose(numbers[0].numpy(), numbers[1].numpy(), rtol=1e-5, atol=1e-6)
+    most = torch.tensor([LARGEST])
+    assert float(torch_noise.uniform_of(0 * most, 0 * most, torch.float32)) > 0
+    assert float(torch_noise.uniform_of(most, most, torch.float32)) < 1
+    ends = torch_noise.normals_of((most, 0 * most, 0 * most, most), torch.float32)
+    assert all(bool(torch.isfinite(one).all()) for one in ends)
+
+
+def test_jumps_and_their_summit_are_those_of_the_loops() -> None:
+    rng, table, step = np.random.default_rng(2), draws(), 11
+    u, mean = rng.uniform(size=200), rng.uniform(0, 60, size=200)
+    mine = torch_noise.jumps(torch.tensor(u), torch.tensor(mean), torch.tensor(np.exp(-mean)))
+    np.testing.assert_array_equal(mine.numpy(), philox.jumps(u, mean, np.exp(-mean)))
+    who = step, table.neuron.numpy(), table.trial.numpy(), table.point.numpy(), 10, *philox.key(3)
+    for room in (-1.0, 0.2, 5.0):
+        path = [
+            rng.integers(0, 5, 5).astype(float),
+            0.3,
+            rng.integers(0, 4, 5).astype(float),
+            -0.2,
+            rng.normal(size=5),
+            room,
+        ]
+        highest = torch_noise.summit(
+            table, step, 10, *(torch.tensor(np.asarray(one, dtype=float)) for one in path)
+        )
+        np.testing.assert_allclose(highest.numpy(), philox.summit(*who, *path), rtol=1e-12)
+
+
+def test_currents_at_a_crossing_are_those_of_the_loop() -> None:
+    table, found = draws(), 0
+    for step in range(40):
+        rng = np.random.default_rng(step)
+        way, kick, now, later = 0.1 * rng.normal(size=5), 0.1 * rng.normal(size=5), *rng.normal(size=(2, 5))
+        room, pieces = rng.uniform(0.02, 0.3, size=5), np.array([0.0, 1.0, 2.0, 5.0, 8.0])
+        path = [way, kick, now, later, room, room + 0.02, pieces, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05,
+                math.sqrt(0.3), math.sqrt(0.7)]  # fmt: skip
+        who = step, table.neuron.numpy(), table.trial.numpy(), table.point.numpy(), 20, *philox.key(3)
+        expected = philox.passage(*who, 21, *path)
+        crossing = torch_noise.passage(
+            table, step, 20, 21, *(torch.tensor(np.asarray(one, dtype=float)) for one in path)
+        )
+        np.testing.assert_allclose(crossing.numpy(), expected, rtol=1e-9)
+        found += int(np.sum(expected < philox.NEVER))
+    assert 20 < found < 150
+
+
 # -------------------------------------------------------------------------------------------------------------- spikes
 
 
@@ -90,15 +184,49 @@ def test_spikes_are_those_of_the_numpy_engine(cell: str, noise: str, bridge: boo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "noise", [None, nsnn.EscapeNoise(nsnn.Gaussian(0.3)), nsnn.DoubleNoise(0.2)], ids=str
+)
+@pytest.mark.parametrize("reset", ["hard", "subtract"])
+def test_spikes_in_discrete_time_are_those_of_the_numpy_engine(noise: Any, reset: str) -> None:
+    cell = nsnn.NSNNNeuron(beta=0.8, reset=reset)
+    both(
+        cell,
+        noise,
+        nsnn.Sinusoid(0.5, 0.3, 20 * Hz),
+        n_neurons=3,
+        trials=2,
+        duration=60 * ms,
+        dt=0.5 * ms,
+        seed=3,
+    )
+
+
+@pytest.mark.slow
+def test_a_neuron_without_a_reset_is_that_of_the_numpy_engine() -> None:
+    both(
+        nsnn.WangBuzsaki(),
+        nsnn.WhiteNoise(8 * mV),
+        nsnn.Constant(20 * mV),
+        n_neurons=2,
+        duration=40 * ms,
+        dt=0.04 * ms,
+        seed=1,
+    )
+
+
+@pytest.mark.slow
 def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
-    """In more steps than move to the host at once; then a stimulus with a channel for each neuron."""
-    cell = dataclasses.replace(
-        CELL, tau_m=[10, 20, 30] * ms, v_thresh=[18, 19, 20] * mV, tau_refrac=[1, 2.33, 0] * ms
+    """In more steps than move to the host at once."""
+    cell = nsnn.LIF(
+        tau_m=[10, 20, 30] * ms,
+        v_rest=0 * mV,
+        v_reset=10 * mV,
+        v_thresh=[18, 19, 20] * mV,
+        tau_refrac=[1, 2.33, 0] * ms,
     )
     noise, drive = nsnn.WhiteNoise([2, 0, 4] * mV), nsnn.FrozenNoise(22 * mV, 4 * mV, 5 * ms, seed=2)
     options = {"n_neurons": 3, "trials": 2, "duration": 110 * ms, "seed": 5}
-    values = np.random.default_rng(1).normal(22, 5, size=(1100, 3))
-    both(CELL, NOISE, nsnn.Recorded(AnalogSignal(values, units="mV", sampling_period=0.1 * pq.ms)), **options)
     block = both(cell, noise, drive, point=4, **options)
     assert spikes(block) != spikes(nsnn.simulate(cell, noise, drive, engine="torch", device="cpu", **options))
     parameters = block.annotations["parameters"]
@@ -107,12 +235,28 @@ def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_continues_another_one() -> None:
+def test_a_stimulus_with_a_channel_for_each_neuron() -> None:
+    values = np.random.default_rng(1).normal(22, 5, size=(900, 3))
+    signal = AnalogSignal(values, units="mV", sampling_period=0.1 * pq.ms)
+    both(CELL, NOISE, nsnn.Recorded(signal), n_neurons=3, trials=2, duration=90 * ms, seed=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "noise", [NOISE, nsnn.OUNoise(3 * mV, 5 * ms, shared=0.3), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str
+)
+def test_large_groups_which_draw_for_four_steps_at_once(noise: Any) -> None:
+    both(CELL, noise, DRIVE, n_neurons=700, trials=3, duration=30 * ms, seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_neurons", [2, 2100])
+def test_a_run_continues_another_one(n_neurons: int) -> None:
     """Also in the middle of the four steps that share random words, and on another engine."""
-    options = {"n_neurons": 2100, "trials": 1, "seed": 1, "dt": 0.2 * ms}
+    options = {"n_neurons": n_neurons, "trials": 2, "seed": 1, "dt": 0.2 * ms}
     parts = CELL, NOISE, nsnn.Constant(24 * mV)
     everything = spikes(nsnn.simulate(*parts, duration=40 * ms, engine="numpy", **options))
-    for engines in (("numpy", "torch"), ("torch", "numpy")):
+    for engines in (("torch", "torch"), ("numpy", "torch"), ("torch", "numpy")):
         first, state = nsnn.simulate(
             *parts, duration=18.2 * ms, engine=engines[0], return_state=True, **options
         )
@@ -140,32 +284,59 @@ def test_recorded_membranes_and_start_values() -> None:
             one.analogsignals[0].magnitude, other.analogsignals[0].magnitude, rtol=1e-9
         )
         assert one.analogsignals[0].array_annotations["neuron"].tolist() == [0, 2]
+    discrete = nsnn.NSNNNeuron(beta=0.8), None, nsnn.Constant(0.4)
+    options = {"duration": 20 * ms, "dt": 1 * ms, "record_v": True, "seed": 1}
+    blocks = [nsnn.simulate(*discrete, engine=name, **options) for name in ("numpy", "torch")]
+    signals = [block.segments[0].analogsignals[0] for block in blocks]
+    np.testing.assert_allclose(signals[1].magnitude, signals[0].magnitude, rtol=1e-12)
 
 
 @pytest.mark.slow
 def test_populations_without_projections_and_a_file(tmp_path: Any) -> None:
-    drive, discrete = nsnn.Constant(24 * mV), nsnn.NSNNNeuron(beta=0.8, reset="subtract")
     net = nsnn.Network([
-        nsnn.Population(2, CELL, noise=NOISE, stimulus=drive, name="a"),
-        nsnn.Population(3, discrete, noise=nsnn.EscapeNoise(nsnn.Gaussian(0.3)), name="b"),
+        nsnn.Population(2, CELL, noise=NOISE, stimulus=nsnn.Constant(24 * mV), name="a"),
+        nsnn.Population(3, nsnn.NSNNNeuron(beta=0.8), noise=nsnn.EscapeNoise(nsnn.Gaussian(0.3)), name="b"),
         nsnn.Population(4, nsnn.PoissonSource(200 * Hz), name="c"),
-        nsnn.Population(1, nsnn.WangBuzsaki(), noise=nsnn.WhiteNoise(8 * mV), stimulus=drive, name="d"),
-        nsnn.Population(700, CELL, noise=nsnn.OUNoise(3 * mV, 5 * ms, shared=0.3), stimulus=drive, name="e"),
-        nsnn.Population(700, CELL, noise=nsnn.PoissonNoise(900 * Hz, 1 * mV), stimulus=drive, name="f"),
-        nsnn.Population(3, discrete, noise=nsnn.DoubleNoise(0.2), stimulus=nsnn.Constant(0.4), name="g"),
     ])  # fmt: skip
-    options = {"trials": 3, "duration": 40 * ms, "dt": 0.04 * ms, "seed": 4}
-    block = both(net, **options)
-    assert len(np.unique(np.searchsorted([2, 5, 9, 10, 710, 1410], spikes(block)[1], side="right"))) == 7
+    block = both(net, trials=2, duration=50 * ms, seed=4)
     fractions: list[float] = []
-    saved = nsnn.simulate(net, **options, engine="torch", out=tmp_path / "a.nwb", progress=fractions.append)
+    saved = nsnn.simulate(
+        net,
+        trials=2,
+        duration=50 * ms,
+        seed=4,
+        engine="torch",
+        out=tmp_path / "a.nwb",
+        progress=fractions.append,
+    )
     assert spikes(saved) == spikes(block)
     assert fractions[-1] == 1
     assert fractions == sorted(fractions)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noise", [NOISE, nsnn.OUNoise(3 * mV, 0.5 * ms)], ids=str)
+def test_a_sweep_gives_the_table_of_the_numpy_engine() -> None:
+    def table(engine: str) -> Any:
+        options = {
+            "noise": NOISE,
+            "stimulus": DRIVE,
+            "trials": 2,
+            "duration": 100 * ms,
+            "seed": 1,
+            "n_neurons": 2,
+        }
+        grid = {"noise.sigma": [2, 4] * mV}
+        return nsnn.sweep(CELL, grid, measures=nsnn.measures.firing_rate, engine=engine, **options)[
+            "value"
+        ].tolist()
+
+    assert table("torch") == table("numpy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "noise", [NOISE, nsnn.OUNoise(3 * mV, 0.5 * ms), nsnn.PoissonNoise(900 * Hz, 1 * mV)], ids=str
+)
 def test_rates_in_single_precision(single_precision: Any, noise: Any) -> None:
     """Spike counts of neurons of another seed in double precision have the same mean: |z| < 4."""
     options = {"n_neurons": 400, "duration": 200 * ms}
@@ -188,15 +359,18 @@ def refused(match: str, *parts: Any, **options: Any) -> None:
 
 
 def test_what_the_engine_cannot_do_is_refused() -> None:
-    class Timed(nsnn.LIF):
-        nonlinear = "0 * v * timestep(t, dt)"
-
-    cell = Timed(**{field.name: getattr(CELL, field.name) for field in dataclasses.fields(CELL)})
-    refused("the function 'timestep' of this model.*use engine=\"numpy\"", cell, NOISE)
     refused('threads = 2: engine="torch" uses one', CELL, threads=2)
-    for device in ("cuda:99", 1.5, "meta"):
+    for device in ("cuda:99", "nowhere", 1.5, "meta"):
         refused("device = .*expected a device of PyTorch.*'cpu'", CELL, device=device)
     for engine in ("numpy", "auto"):
         refused(f"device = 'cpu': engine=\"{engine}\" has none", CELL, device="cpu", engine=engine)
     with pytest.raises(NsnnError, match='engine = \'torch\': expected "auto", "cython", "numpy" or "cpp"'):
         nsnn.certify("Relay", engine="torch")
+
+
+def test_a_function_that_tensors_lack_is_refused() -> None:
+    class Timed(nsnn.LIF):
+        nonlinear = "0 * v * timestep(t, dt)"
+
+    cell = Timed(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+    refused("the function 'timestep' of this model.*use engine=\"numpy\"", cell, NOISE)
