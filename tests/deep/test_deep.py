@@ -26,7 +26,7 @@ if HAS_TORCH:
     from nsnn_neuro import deep
 
 EACH_RESET = pytest.mark.parametrize(
-    ("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)
+    ("family", "reset"), [*zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)]
 )
 
 

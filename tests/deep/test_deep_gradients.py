@@ -61,7 +61,7 @@ def of_weights(linear):
 
 
 @pytest.mark.parametrize(
-    ("case", "family", "loss"), zip(CASES, FAMILIES[:4], [*LOSSES, LOSSES[0]], strict=True)
+    ("case", "family", "loss"), [*zip(CASES, FAMILIES[:4], [*LOSSES, LOSSES[0]], strict=True)]
 )
 def test_torch_brian2_and_numpy_have_one_gradient(case, family, loss):
     """The fast formulation's spikes, weights and labels: 1e-10 in float64, 1e-5 in float32."""
@@ -243,7 +243,7 @@ def test_feedback_has_the_variance_of_what_it_gathers():
         assert abs(float((b**2).mean()) * n - 1) < 4 * np.sqrt(2 / b.numel())
 
 
-@pytest.mark.parametrize(("case", "online"), zip(CASES, [False, True, True, False], strict=True))
+@pytest.mark.parametrize(("case", "online"), [*zip(CASES, [False, True, True, False], strict=True)])
 def test_a_net_with_random_feedback_is_the_references(case, online):
     reset, path = case
     W, x, spikes, y = samples()

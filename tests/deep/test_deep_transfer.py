@@ -46,7 +46,7 @@ def two_layers(reset="hard", noise=None, seed=4, bias=True):
 
 
 @needs_torch
-@pytest.mark.parametrize(("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True))
+@pytest.mark.parametrize(("family", "reset"), [*zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)])
 def test_there_and_back_is_the_identity(family, reset):
     net = two_layers(
         reset, [nsnn.EscapeNoise(family), nsnn.EscapeNoise(nsnn.Gaussian(np.array([0.2, 0.3, 0.4])))]

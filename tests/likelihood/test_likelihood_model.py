@@ -126,7 +126,7 @@ class Improbability:
         return [-(o[0] - self.p) / (self.p * (1 - self.p))]
 
 
-@pytest.mark.parametrize(("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True))
+@pytest.mark.parametrize(("family", "reset"), [*zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)])
 def test_it_is_noise_driven_learning_with_the_spikes_forced(family, reset):
     """Likelihood and gradient are the reference's: probability, NDL's three factors, the score-function rule with L = 1."""
     layer = {"beta": 0.6, "theta": 0.9, "reset": reset}

@@ -132,7 +132,7 @@ def close(found, expected, start, tolerance=1e-10):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "case"), zip(FAMILIES, [*CASES, *CASES[:2]], strict=True))
+@pytest.mark.parametrize(("family", "case"), [*zip(FAMILIES, [*CASES, *CASES[:2]], strict=True)])
 def test_two_layers_learn_what_the_reference_learns(family, case):
     """Output layer told directly, hidden layer by the weights of the step; two trials, the second with the weights of the first."""
     W, x, spikes, signals = example()

@@ -16,7 +16,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, reference
 
 EACH_RESET = pytest.mark.parametrize(
-    ("family", "reset"), zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)
+    ("family", "reset"), [*zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)]
 )
 
 

@@ -121,7 +121,7 @@ def flat(value: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(part, dtype=complex)) for part in parts])
 
 
-@pytest.mark.parametrize(("name", "grid"), zip(FUNCTIONS, itertools.cycle(GRIDS), strict=False))
+@pytest.mark.parametrize(("name", "grid"), [*zip(FUNCTIONS, itertools.cycle(GRIDS), strict=False)])
 def test_the_clock_does_not_matter(name: str, grid: str) -> None:
     width = GRIDS[grid]
     expected = flat(FUNCTIONS[name](data(0.0, width)))
