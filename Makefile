@@ -27,7 +27,7 @@ ifneq ($(have),$(or $(want),none))
 .PHONY: $(PY)
 endif
 
-.PHONY: help demo test test-all test-oldest first-use first-use-all test-peers lint docs docs-serve docs-check studies notebooks bench clean
+.PHONY: help demo test test-all test-slow test-oldest first-use first-use-all test-peers lint docs docs-serve docs-check studies notebooks bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 # \2/p' Makefile | awk -F' # ' '{ printf "  %-15s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ test: $(VENV)/.installed-test ## quick tests and doctests
 
 test-all: $(VENV)/.installed-test ## every test
 	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(TESTS)
+
+test-slow: $(VENV)/.installed-test ## the tests that `make test` leaves out
+	@$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m slow $(TESTS)
 
 # files, simulation and measures; compiled code is the same whatever the versions of the rest
 OLDEST_TESTS := $(addprefix tests/,$(addsuffix .py,$(addprefix io/test_,nwb external_files recording block) \

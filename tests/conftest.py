@@ -75,12 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `compile` are skipped where nothing can compile; the quick suite runs two of each test with parameters."""
+    """Tests marked `compile` are skipped where nothing can compile; quick ones run with two of their parameters."""
     if compiler() is None:
         for item in items:
             if item.get_closest_marker("compile"):
                 item.add_marker(pytest.mark.skip(reason="no C++ compiler"))
-    if config.option.markexpr == "not slow":
+    if config.option.markexpr in ("not slow", "slow"):
         names = [_function_of(item) for item in items]
         long = (place for place, item in enumerate(items) if item.name in LONG_EXAMPLES)
         for place in (*left_out(names), *long):
