@@ -133,7 +133,7 @@ def measure(o: np.ndarray, y: np.ndarray, tau: float, rng: np.random.Generator) 
     times, hits = [], 0
     for k in range(y.shape[1]):
         for at in np.flatnonzero(y[:, k]):
-            offsets = np.array([_nearest(one[:, k], at) for one in o])
+            offsets = np.array([_nearest(one[:, k], int(at)) for one in o])
             times.append(offsets)
             hits += int(np.isfinite(offsets).sum())
     n_targets = len(o) * y.sum()

@@ -137,6 +137,6 @@ def _variability(o: np.ndarray) -> list[dict[str, Any]]:
     rest = (counts - counts.mean(axis=1, keepdims=True)).reshape(-1, counts.shape[2])
     rest = rest[:, rest.std(axis=0) > 0]
     if rest.shape[1] > 1:
-        pairs = np.corrcoef(rest.T)[np.triu_indices(rest.shape[1], 1)]
+        pairs = np.atleast_2d(np.corrcoef(rest.T))[np.triu_indices(rest.shape[1], 1)]
         rows.append({"quantity": "noise correlation", "value": float(pairs.mean())})
     return rows

@@ -68,7 +68,7 @@ class Runs:
             report(len(points) * n_simulations)
             return known
         chunks = np.array_split(np.arange(len(points)), self._n_chunks(len(points), n_simulations))
-        tasks = [(points[rows], n_simulations, [numbers[k] for k in rows]) for rows in chunks]
+        tasks = [(points[rows], n_simulations, [numbers[int(k)] for k in rows]) for rows in chunks]
         parts: dict[int, np.ndarray] = {}
         many = self.n_jobs > 1 and len(tasks) > 1
         done = in_processes(replace(self, out=None).simulated, tasks, self.n_jobs) if many else None

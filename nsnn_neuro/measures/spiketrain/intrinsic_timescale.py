@@ -190,6 +190,6 @@ def _residual(
         a = r @ decay / (decay @ decay)
         return ((r - a[:, None] * decay) ** 2).sum(axis=1), a, np.zeros(len(r))
     centred = decay - decay.mean()
-    a = r @ centred / max(centred @ centred, 1e-300)
+    a = r @ centred / max(float(centred @ centred), 1e-300)
     level = r.mean(axis=1) - a * decay.mean()
     return ((r - a[:, None] * decay - level[:, None]) ** 2).sum(axis=1), a, level
