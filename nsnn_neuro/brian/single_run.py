@@ -16,7 +16,6 @@ from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Syna
 from ..core import units
 from ..core.checks import check_seed, did_you_mean, flag, whole
 from ..core.errors import NsnnError, needs_package
-from ..io import save_load
 from ..io.block import build_block
 from ..io.provenance import provenance
 from ..io.spikes import Trains
@@ -168,10 +167,7 @@ class Run:
                     with contextlib.closing(run) as windows:
                         for window in windows:
                             spool.add(*self._placed(*window))
-            block = self.block(result, v, w, target)
-            if spool is None:
-                return block
-            return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+            return streaming.write(self.block(result, v, w, target), spool)
 
     def spikes(self, target: str, progress: Any) -> list[np.ndarray]:
         """Simulate on an engine and return trial, neuron and step of all spikes, in any order, without a Block."""
