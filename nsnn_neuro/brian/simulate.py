@@ -59,22 +59,8 @@ def simulate(
     noise: Noise | None = ...,
     stimulus: Stimulus | None = ...,
     *,
-    n_neurons: int = ...,
-    trials: int = ...,
-    duration: Any,
-    dt: Any = ...,
-    seed: int | None = ...,
-    engine: str = ...,
-    bridge: bool = ...,
-    record_v: Sequence[int] | bool | dict[str, Any] | None = ...,
-    record_w: dict[str, Any] | None = ...,
-    point: int = ...,
-    progress: Any = ...,
-    out: str | os.PathLike[str] | None = ...,
-    initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[False] = ...,
-    threads: int | None = ...,
-    device: Any = ...,
+    **options: Unpack[_Options],
 ) -> neo.Block: ...
 @overload
 def simulate(
@@ -267,14 +253,13 @@ def spikes_together(
     dt: Any,
     seed: int,
     engine: str,
-    progress: Any = None,
 ) -> Trains:
     """The spikes of one neuron at each of several points, simulated as one population; neuron k is that of points[k].
 
     Points of one number have the same noise. stacked : as for `simulate_together`, with n_neurons = 1
     """
     run = _joint(stacked, points, 1, (trials, duration, dt, seed, True))
-    return Trains.from_block(run.execute(choose(engine), progress))
+    return Trains.from_block(run.execute(choose(engine), None))
 
 
 def with_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> PointSpikes:
