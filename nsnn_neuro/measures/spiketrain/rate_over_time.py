@@ -68,9 +68,13 @@ class Psth:
 
         Its band takes the pooled count as Poisson: neurons have to be independent given the stimulus.
         """
-        chosen = self.counts if neurons is None else self.counts[neurons]
+        try:
+            chosen = self.counts if neurons is None else self.counts[neurons]
+        except IndexError:
+            chosen = np.empty(0)
         if chosen.ndim != 2 or len(chosen) == 0:
-            raise NsnnError(f"neurons = {neurons!r}: expected a non-empty index array or slice")
+            expected = f"a non-empty array or slice of indices from 0 to {len(self.counts) - 1}"
+            raise NsnnError(f"neurons = {neurons!r}: expected {expected}")
         return _with_band(
             self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * len(chosen), self.confidence
         )
