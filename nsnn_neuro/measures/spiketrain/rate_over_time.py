@@ -72,12 +72,10 @@ class Psth:
             chosen = self.counts if neurons is None else self.counts[neurons]
         except IndexError:
             chosen = np.empty(0)
-        if chosen.ndim != 2 or len(chosen) == 0:
-            expected = f"a non-empty array or slice of indices from 0 to {len(self.counts) - 1}"
-            raise NsnnError(f"neurons = {neurons!r}: expected {expected}")
-        return _with_band(
-            self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * len(chosen), self.confidence
-        )
+        n = len(chosen) if chosen.ndim == 2 else 0
+        if not n:
+            raise NsnnError(f"neurons = {neurons!r}: expected indices of {len(self.counts)} neurons")
+        return _with_band(self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * n, self.confidence)
 
 
 @suggest_keywords

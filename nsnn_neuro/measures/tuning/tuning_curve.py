@@ -314,7 +314,9 @@ class TuningCurve:
         if name == "preferred":
             return self.values[means.argmax(axis=-1)]
         if name != "direction" and name != "orientation" and (self.mean < 0).any():
-            raise NsnnError("responses have means below 0: an index of selectivity needs rates or counts")
+            raise NsnnError(
+                f"block has a mean response of {self.mean.min():g}: expected none below 0 for {name}; take rates or counts"
+            )
         if name == "sparseness":
             if means.shape[-1] < 2:
                 raise NsnnError("stimulus has a single value: sparseness needs at least two")
