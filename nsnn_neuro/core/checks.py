@@ -245,9 +245,8 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], 
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
             hint = next((cure for old, other, cure in _INSTEAD if name == old and other in names), None)
             hint = hint or did_you_mean(name, names) or f": expected {listed}"
-            raise ArgumentError(
-                f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
-            ) from None
+            message = f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
+            raise ArgumentError(message) from None
 
 
 def _check_arguments(
@@ -283,8 +282,7 @@ def _check_arguments(
 
 def _entry(name: str, doc: str | None) -> str:
     """The beginning of what a docstring says about an argument, or ""."""
-    pattern = rf"^( *)(?:\w+, )*{name}(?:, \w+)* : (.+(?:\n\1 +.+)*)"
-    entry = re.search(pattern, doc or "", re.MULTILINE)
+    entry = re.search(rf"^( *)(?:\w+, )*{name}(?:, \w+)* : (.+(?:\n\1 +.+)*)", doc or "", re.MULTILINE)
     return textwrap.shorten(entry[2], 200) if entry else ""
 
 

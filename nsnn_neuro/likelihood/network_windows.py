@@ -173,14 +173,8 @@ def fit_windows(
         h = drawn(model, weights[0], zs, n_draws, rng)[1]
         return -bound(given_hidden(model, weights[1], h, os)[0])[0].sum(axis=-1).mean(axis=1)
 
-    ascent = Ascent(
-        slope,
-        list(first),
-        training.batch,
-        training.eta * noise_width(model),
-        seed,
-        None if validation is None else held_out,
-    )
+    judged = None if validation is None else held_out
+    ascent = Ascent(slope, list(first), training.batch, training.eta * noise_width(model), seed, judged)
     loop = training.loop(seed, patience)
     loop.split(np.zeros(len(x) + (0 if validation is None else len(xs))), None, len(x))
     outcome = ascent.run(loop, progress)
