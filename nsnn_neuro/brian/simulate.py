@@ -113,10 +113,10 @@ def simulate(
         standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
         warning where compiled code would be faster; where compiled code fails, "auto" uses another engine. "torch" runs neurons
         without synapses, and networks whose projections have one delay each, as PyTorch tensors, for GPUs; it needs torch. See
-        `docs/engine.md`
+        "Engines, compiled models, threads and processes" in the documentation
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
-        setting; see `docs/noise.md`
+        setting; see "Noise models and conventions" in the documentation
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
         population names to indices. The voltage at time t is that at the start of the step; the potential of an NSNN neuron is that
         which decides about the spike of the step, after synaptic input

@@ -296,7 +296,7 @@ def fano_factor(
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
 
     Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
-    limits of `tabulate(..., confidence=0.95)`. Coverage: docs/few_trials.md.
+    limits of `tabulate(..., confidence=0.95)`; see "Errors with few trials" in the documentation.
 
     Parameters
     ----------

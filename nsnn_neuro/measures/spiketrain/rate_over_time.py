@@ -226,7 +226,7 @@ def spike_triggered_average(
     blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of (S_b - n_b A)^2 / n^2, S_b the
     sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share the signal, a block has the
     spikes of all. Blocks have to be long against the signal's memory: give a window that contains it.
-    Coverage: docs/few_trials.md.
+    Coverage: "Errors with few trials" in the documentation.
 
     Parameters
     ----------
