@@ -5,7 +5,7 @@ has hidden noisy neurons with a filter, as many with the opposite filter, and eq
 one hidden neuron of each sign with weight 1 (theta 1, sigma .4), and eight of each sign with weight 1/8. Networks of several sizes
 (`fit_network`) and a single neuron (`fit_neuron`) with a free history of three steps are fitted. Scores are held-out bits per
 spike relative to a constant probability, by a particle filter. `bound` is the mean log-likelihood given the hidden spikes, which
-is the objective of the fit. Refined fits continue with the likelihood itself (`fit_network(..., refine=20)`).
+is the objective of the fit. Refined fits continue with the likelihood itself (`Training(refine=20)`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import quantities as pq
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import NetworkModel, RaisedCosines
+from nsnn_neuro.likelihood import NetworkModel, RaisedCosines, Training
 
 from .harness import Claim, StudyConfig, verifier
 
@@ -109,8 +109,7 @@ def run(
                 n_hidden=n,
                 family=NOISE,
                 validation=0.0,
-                epochs=config.epochs,
-                refine=refine,
+                training=Training(epochs=config.epochs, refine=refine),
                 seed=config.seed,
                 engine="numpy",
             )

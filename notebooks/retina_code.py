@@ -39,7 +39,7 @@ import nsnn_neuro as nsnn
 from analysis import harness
 from analysis import retina_code as study
 from analysis.shared import recordings
-from nsnn_neuro.likelihood import Lags, fit_network
+from nsnn_neuro.likelihood import Lags, Training, fit_network
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -52,7 +52,7 @@ print(missing or "the recording is there")
 # A made-up cell fires where the size of a signal is large, whatever its sign. A single filter cannot describe it; two
 # hidden neurons can, one for each sign. `fit_network` fits both layers to the spikes of the cell. Each hidden neuron fires
 # with probability $F(u - \theta)$, where $u$ is its potential, $\theta$ its threshold and $F$ the distribution function
-# of its noise; with `hidden_noise=False` it fires where $u > \theta$, and the derivative of $F$ serves as surrogate
+# of its noise; with `noisy=False` it fires where $u > \theta$, and the derivative of $F$ serves as surrogate
 # gradient. The output neuron is noisy in both cases, and its spikes are forced to the recorded ones while the hidden
 # spikes are drawn.
 #
@@ -64,11 +64,9 @@ rng = np.random.default_rng(1)
 x = np.convolve(rng.normal(size=3000), np.ones(4) / 2, mode="same")
 spikes = np.flatnonzero(rng.random(x.size) < 0.6 / (1 + np.exp(-6 * (np.abs(x) - 1.5)))) * 1e-3
 signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=1 * pq.ms)
-fits = {}
+fits, options = {}, {"dt": 1 * pq.ms, "stimulus": Lags(3), "ridge": 1.0, "seed": 1, "progress": False}
 for name, noise in (("noisy hidden layer", True), ("noiseless hidden layer", False)):
-    fits[name] = fit_network(
-        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), hidden_noise=noise, epochs=15, ridge=1.0, seed=1, progress=False
-    )  # fmt: skip
+    fits[name] = fit_network([spikes], signal, noisy=noise, training=Training(epochs=15), **options)
     held_out = fits[name].held_out
     print(f"{name}: {held_out.value:.3f} ± {held_out.se:.3f} bits per spike")
 
@@ -182,16 +180,12 @@ display(missing if table is None else study.summary(table))
 
 # %%
 # the objective may average over several draws of the hidden layer, which brings it closer to the likelihood
-for draws in (1, 4):
-    fit = fit_network(
-        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), draws=draws, epochs=5, seed=1, progress=False
-    )
-    print(f"{draws} draws: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")
+for n_draws in (1, 4):
+    fit = fit_network([spikes], signal, n_draws=n_draws, training=Training(epochs=5), **options)
+    print(f"{n_draws} draws: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")
 
 # %%
 # fewer hidden neurons: how many does this cell need?
 for n_hidden in (2, 8, 32):
-    fit = fit_network(
-        [spikes], signal, dt=1 * pq.ms, stimulus=Lags(3), n_hidden=n_hidden, epochs=5, ridge=1.0, seed=1, progress=False
-    )  # fmt: skip
+    fit = fit_network([spikes], signal, n_hidden=n_hidden, training=Training(epochs=5), **options)
     print(f"{n_hidden} hidden neurons: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")

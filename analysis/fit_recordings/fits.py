@@ -17,7 +17,7 @@ from scipy.special import xlogy
 from sklearn.linear_model import PoissonRegressor
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Basis, NeuronFit, NeuronModel, RaisedCosines, cross_validate
+from nsnn_neuro.likelihood import Basis, NeuronFit, NeuronModel, RaisedCosines, Training, cross_validate
 
 from .data_sets import Nothing, Recording
 
@@ -343,8 +343,8 @@ class Fitting:
         r, config = self.recording, self.config
         fit = nsnn.fit_network(
             r.trains, r.signals, dt=r.dt * pq.s, stimulus=stimulus, n_hidden=config.n_hidden, validation=0.0,
-            output=nsnn.NSNNNeuron(beta=beta), epochs=config.epochs, refine=config.refine, t_stop=self.train * pq.s,
-            seed=config.seed, engine="numpy",
+            output=nsnn.NSNNNeuron(beta=beta), training=Training(epochs=config.epochs, refine=config.refine),
+            t_stop=self.train * pq.s, seed=config.seed, engine="numpy",
         )  # fmt: skip
         data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         logs = fit.model.log_likelihood(

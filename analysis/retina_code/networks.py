@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Lags, NetworkModel, fit_windows, window_bounds
+from nsnn_neuro.likelihood import Lags, NetworkModel, Training, fit_windows, window_bounds
 
 from .config import BIN, Config
 from .rate_models import Settings
@@ -27,7 +27,7 @@ class FittedNetwork:
 
     def log_likelihood(self, data: Responses) -> np.ndarray:
         """(n, n_repeats, n_cells) nats."""
-        return window_bounds(self.model, self.weights, data.x, data.o, draws=self.draws, seed=self.seed)
+        return window_bounds(self.model, self.weights, data.x, data.o, n_draws=self.draws, seed=self.seed)
 
     def sample(self, data: Responses, repeats: int, rng: np.random.Generator) -> np.ndarray:
         """Spikes (n, repeats, n_steps, n_cells)."""
@@ -45,7 +45,7 @@ class FittedNetwork:
 
     def with_noise(self) -> FittedNetwork:
         """The same weights with noise in the hidden layer."""
-        return dataclasses.replace(self, model=dataclasses.replace(self.model, hidden_noise=True))
+        return dataclasses.replace(self, model=dataclasses.replace(self.model, noisy=True))
 
     def scored_by(self, draws: int) -> FittedNetwork:
         """The same network, scored by another number of draws."""
@@ -60,16 +60,14 @@ def fit(data: Responses, settings: Settings, config: Config, *, noise: bool, see
         n_hidden=config.hidden,
         n_outputs=data.o.shape[-1],
         family=nsnn.Gaussian(config.sigma),
-        hidden_noise=noise,
+        noisy=noise,
         own_inputs=True,
     )
     fitted = fit_windows(
         model,
         (data.x, data.o),
         ridge=settings.ridge,
-        epochs=settings.epochs,
-        batch=config.batch,
-        eta=settings.eta,
+        training=Training(epochs=settings.epochs, batch=config.batch, eta=settings.eta),
         seed=seed,
         progress=False,
     )

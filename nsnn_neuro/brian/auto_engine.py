@@ -114,6 +114,7 @@ def work(run: Run) -> Work:
             number = run.net.connections(p).pre.size
         arrivals += number * _share(p.pre, run)
     members = sum(p.n for p in noisy)
+    per_step = sum(p.n * _share(p, run) for p in run.net.populations)
     return Work(
         steps=run.n_steps,
         noisy=len(noisy),
@@ -122,13 +123,9 @@ def work(run: Run) -> Work:
         noisy_members=members * run.trials,
         silent_members=(run.n_neurons - members) * run.trials,
         arrivals=arrivals * run.trials,
-        spikes=0.0 if run.out is None else run.n_steps * run.trials * _per_step(run),
+        spikes=0.0 if run.out is None else run.n_steps * run.trials * float(per_step),
         runtime_only=run.needs_runtime,
     )
-
-
-def _per_step(run: Run) -> float:
-    return float(sum(p.n * _share(p, run) for p in run.net.populations))
 
 
 def _share(population: Any, run: Run) -> float:

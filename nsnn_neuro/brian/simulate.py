@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import Network, second
 
 from ..core import units
-from ..core.checks import LARGEST, suggest_keywords, whole
+from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
 from ..io.spikes import Trains
@@ -26,6 +26,7 @@ from ..models.populations import Population, refuse_bare
 from ..models.stimuli import Stimulus
 from . import auto_engine
 from .engine import choose, running
+from .run_settings import Output, Protocol, System
 from .single_run import Run
 from .states import SimulationState
 
@@ -59,22 +60,8 @@ def simulate(
     noise: Noise | None = ...,
     stimulus: Stimulus | None = ...,
     *,
-    n_neurons: int = ...,
-    trials: int = ...,
-    duration: Any,
-    dt: Any = ...,
-    seed: int | None = ...,
-    engine: str = ...,
-    bridge: bool = ...,
-    record_v: Sequence[int] | bool | dict[str, Any] | None = ...,
-    record_w: dict[str, Any] | None = ...,
-    point: int = ...,
-    progress: Any = ...,
-    out: str | os.PathLike[str] | None = ...,
-    initial: SimulationState | Mapping[str, Any] | None = ...,
     return_state: Literal[False] = ...,
-    threads: int | None = ...,
-    device: Any = ...,
+    **options: Unpack[_Options],
 ) -> neo.Block: ...
 @overload
 def simulate(
@@ -126,10 +113,10 @@ def simulate(
         standalone) or "cython" for large ones. If there is no C++ compiler, "numpy" takes the place of "auto" and "cython", with a
         warning where compiled code would be faster; where compiled code fails, "auto" uses another engine. "torch" runs neurons
         without synapses, and networks whose projections have one delay each, as PyTorch tensors, for GPUs; it needs torch. See
-        `docs/engine.md`
+        "Engines, compiled models, threads and processes" in the documentation
     bridge : True detects threshold crossings between grid points, too, and measures the refractory time from the middle of the step
         of the spike; False tests the threshold at grid points only. A spike's stored time is the start of its step with either
-        setting; see `docs/noise.md`
+        setting; see "Noise models and conventions" in the documentation
     record_v : indices of neurons whose membrane is recorded in every trial, or True for all; for a network True, or a dict from
         population names to indices. The voltage at time t is that at the start of the step; the potential of an NSNN neuron is that
         which decides about the spike of the step, after synaptic input
@@ -171,10 +158,9 @@ def simulate(
     >>> block.segments[0].spiketrains[0].magnitude.round(4).tolist()
     [0.0321, 0.0561, 0.0801]
     """
-    parts = _parts(model, noise, stimulus, n_neurons)
-    further = {"out": out, "initial": initial, "return_state": return_state, "threads": threads}
-    point = whole(point, 0, "point", LARGEST)
-    run = Run(parts, trials, duration, dt, seed, bridge, (record_v, record_w), point, **further)
+    system = _system(model, noise, stimulus, n_neurons, point=whole(point, 0, "point"))
+    protocol = Protocol(trials, duration, dt, seed, bridge, threads, initial)
+    run = Run(system, protocol, Output(record_v, record_w, out, return_state))
     target = choose(engine, auto=True, tensors=True)
     if target != "auto":
         check_threads(threads, target, ' or "auto"')
@@ -215,21 +201,17 @@ def simulate_together(
     points: Sequence[int],
     *,
     n_neurons: int,
-    trials: int,
-    duration: Any,
-    dt: Any,
-    seed: int,
     engine: str,
-    bridge: bool,
-    threads: int | None = None,
     progress: Any = None,
+    **given: Any,
 ) -> Iterator[PointSpikes]:
     """The spikes that `simulate` returns for each of `parts` with its number in `points`, simulated as one population.
 
     stacked : the same models combined, what differs between parts as arrays of shape (parts * n_neurons,), part by part
+    given : fields of `Protocol`
     """
-    n, given, target = n_neurons, (trials, duration, dt, seed, bridge), choose(engine, tensors=True)
-    joint = _joint(stacked, points, n, given, threads)
+    n, target, protocol = n_neurons, choose(engine, tensors=True), Protocol(**given)
+    joint = _joint(stacked, points, n, protocol)
     trial, member, tick = joint.spikes(target, progress)
     of_point, neuron = np.divmod(member, n)
     # within a point by trial, neuron and time
@@ -240,41 +222,26 @@ def simulate_together(
         own = slice(edges[k], edges[k + 1])
         result = [of_trial[own] - k * joint.trials, neuron[own], tick[own]]
         trains = Trains(result[2] * joint.dt, result[1], result[0], n, joint.trials, *ends, resolution)
-        yield PointSpikes(trains, functools.partial(_block_of, part, n, given, points[k], result, target))
+        yield PointSpikes(trains, functools.partial(_block_of, part, n, protocol, points[k], result, target))
 
 
 def _block_of(
-    part: Parts,
-    n_neurons: int,
-    given: tuple[int, Any, Any, int, bool],
-    point: int,
-    result: list[np.ndarray],
-    target: str,
+    part: Parts, n_neurons: int, protocol: Protocol, point: int, result: list[np.ndarray], target: str
 ) -> neo.Block:
-    """The Block of one point's spikes; given: trials, duration, dt, seed, bridge."""
+    """The Block of one point's spikes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about dt: already given
-        run = Run(_parts(*part, n_neurons), *given, point=point)
+        run = Run(_system(*part, n_neurons, point=point), protocol)
     return run.block(result, {}, {}, target)
 
 
-def spikes_together(
-    stacked: Parts,
-    points: Sequence[int],
-    *,
-    trials: int,
-    duration: Any,
-    dt: Any,
-    seed: int,
-    engine: str,
-    progress: Any = None,
-) -> Trains:
+def spikes_together(stacked: Parts, points: Sequence[int], *, engine: str, **given: Any) -> Trains:
     """The spikes of one neuron at each of several points, simulated as one population; neuron k is that of points[k].
 
-    Points of one number have the same noise. stacked : as for `simulate_together`, with n_neurons = 1
+    Points of one number have the same noise. stacked, given : as for `simulate_together`, with n_neurons = 1
     """
-    run = _joint(stacked, points, 1, (trials, duration, dt, seed, True))
-    return Trains.from_block(run.execute(choose(engine), progress))
+    run = _joint(stacked, points, 1, Protocol(**given, bridge=True))
+    return Trains.from_block(run.execute(choose(engine), None))
 
 
 def with_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> PointSpikes:
@@ -284,52 +251,37 @@ def with_spikes(parts: Parts, spikes: list[np.ndarray], **options: Any) -> Point
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about dt: given by the run itself
-        trials, duration, dt = (options[name] for name in ("trials", "duration", "dt"))
-        run = Run(_parts(*parts, options["n_neurons"]), trials, duration, dt, 0, options["bridge"])
+        trials, duration, dt, bridge = (options[name] for name in ("trials", "duration", "dt", "bridge"))
+        run = Run(_system(*parts, options["n_neurons"]), Protocol(trials, duration, dt, 0, bridge))
     trial, neuron, tick = result = [np.asarray(one, dtype=np.int64) for one in spikes]
     trains = Trains.from_arrays(tick * run.dt, neuron, trial, run.n_neurons, run.window)
     return PointSpikes(trains, lambda: run.block(result, {}, {}, options["engine"]))
 
 
-def check_together(
-    stacked: Parts,
-    points: Sequence[int],
-    *,
-    n_neurons: int,
-    duration: Any,
-    dt: Any,
-    bridge: bool,
-    threads: int | None,
-) -> None:
+def check_together(stacked: Parts, points: Sequence[int], *, n_neurons: int, **given: Any) -> None:
     """Raise the errors of `simulate_together` without compiling or running anything. A Network is not wired."""
-    given = (1, duration, dt, 0, bridge)
+    protocol = Protocol(**given, trials=1, seed=0)
     if isinstance(stacked[0], nsnn_network.Network):
-        Run(_parts(*stacked, n_neurons), *given, threads=threads)
+        Run(_system(*stacked, n_neurons), protocol)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run = _joint(stacked, points, n_neurons, given, threads)
+        run = _joint(stacked, points, n_neurons, protocol)
     with running("numpy"):
         groups, _ = run.build()
         Network(groups, name="checked").run(0 * second, namespace={})
 
 
-def _joint(
-    stacked: Parts,
-    points: Sequence[int],
-    n_neurons: int,
-    given: tuple[int, Any, Any, int, bool],
-    threads: int | None = None,
-) -> Run:
-    """The run of all points as one population; given: trials, duration, dt, seed, bridge."""
+def _joint(stacked: Parts, points: Sequence[int], n_neurons: int, protocol: Protocol) -> Run:
+    """The run of all points as one population."""
     ids, of_each = np.tile(np.arange(n_neurons), len(points)), np.repeat(points, n_neurons)
-    return Run(_parts(*stacked, ids.size), *given, point=of_each, ids=ids, threads=threads)
+    return Run(_system(*stacked, ids.size, point=of_each, ids=ids), protocol)
 
 
-def _parts(
-    model: Any, noise: Noise | None, stimulus: Stimulus | None, n_neurons: int
-) -> tuple[nsnn_network.Network, Stimulus | None, dict[str, Any]]:
-    """The network to simulate, the stimulus of its first population if it is replaced, and the parameters as plain data."""
+def _system(
+    model: Any, noise: Noise | None, stimulus: Stimulus | None, n_neurons: int, **of_points: Any
+) -> System:
+    """Neurons of one model, or a network whose first stimulus may be replaced; of_points : `point` and `ids`."""
     refuse_bare(noise)
     for value, kind, name, expected in (
         (noise, Noise, "noise", "a noise model such as WhiteNoise(3*mV)"),
@@ -347,7 +299,8 @@ def _parts(
     else:
         net, replaced = model, stimulus
     described = {"model": model, "noise": noise, "stimulus": stimulus}
-    return net, replaced, {name: m if m is None else m.describe() for name, m in described.items()}
+    plain = {name: m if m is None else m.describe() for name, m in described.items()}
+    return System(net, replaced, plain, **of_points)
 
 
 def _alone(model: Neuron, noise: Any, stimulus: Any, n_neurons: Any) -> nsnn_network.Network:

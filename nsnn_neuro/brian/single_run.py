@@ -1,4 +1,4 @@
-"""One simulation run: check arguments, build the Brian2 network and monitors, return a Block."""
+"""One simulation run: build the Brian2 network and monitors, return a Block."""
 
 from __future__ import annotations
 
@@ -14,89 +14,44 @@ import numpy as np
 from brian2 import Clock, Network, NeuronGroup, SpikeMonitor, StateMonitor, Synapses, second
 
 from ..core import units
-from ..core.checks import check_seed, did_you_mean, flag, whole
+from ..core.checks import check_seed
 from ..core.errors import NsnnError, needs_package
-from ..io import save_load
 from ..io.block import build_block
 from ..io.provenance import provenance
 from ..io.spikes import Trains
-from ..models import network as nsnn_network
 from ..models.neurons import IntegrateAndFire
 from ..models.populations import Population
 from ..models.stimuli import Constant, Stimulus
 from . import engine, equations, global_state, states, streaming
 from .dt_warnings import check_delays, check_step, check_stimuli
-
-_MOST_STEPS = 2**31
-_MOST_THREADS = 1024
-_MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
+from .run_settings import MOST_STEPS, Output, Protocol, System
 
 
 class Run:
     """One simulation; a single neuron model is a network of one population."""
 
-    net: nsnn_network.Network
-    stimulus: Any
-    parameters: dict[str, Any]
-    trials: int
-    bridge: bool
-    point: Any
-    ids: Any
-    out: Any
     choice: str | None = None  # the reason why this engine was chosen, if it was
     device: Any = None  # of engine="torch": a torch device, or its name
     state: states.SimulationState  # at the end of a run with return_state
 
-    def __init__(
-        self,
-        parts: Any,
-        trials: Any,
-        duration: Any,
-        dt: Any,
-        seed: Any,
-        bridge: Any,
-        record: Any = (None, None),
-        point: Any = 0,
-        ids: Any = None,
-        out: Any = None,
-        initial: Any = None,
-        return_state: Any = False,
-        threads: Any = None,
-    ) -> None:
-        (net, self.stimulus, self.parameters), (record_v, record_w) = parts, record
-        whole(trials, 1, "trials", 2**31 - 1)
-        if np.ndim(point) == 0:
-            whole(point, 0, "point", _MOST_POINTS - 1)
-        if isinstance(initial, states.SimulationState) and np.ndim(point) == 0 and point == 0:
-            point = initial.point
-        self.net, self.point, self.ids, self.out = net, point, ids, out
-        self.bridge, self.trials = flag(bridge, "bridge"), int(trials)
-        self.dt: float = 1e-4 if dt is None else _positive_time(dt, "dt")
-        self.n_steps: int = _steps(_positive_time(duration, "duration"), duration, self.dt)
-        if threads is not None:
-            whole(threads, 1, "threads", _MOST_THREADS)
+    def __init__(self, system: System, protocol: Protocol, output: Output = Output()) -> None:  # noqa: B008
+        net, initial, threads, out = system.net, protocol.initial, protocol.threads, output.out
         if threads not in (None, 1) and net.projections:
             raise NsnnError(
                 f"threads = {threads}: expected 1 for a network with projections, whose neurons cannot be divided between processes"
             )
-        self.threads: int | None = threads
-        self.initial, self.return_state = initial, flag(return_state, "return_state")
-        continued = isinstance(initial, states.SimulationState)
-        self.first: int = initial.step if continued else 0  # the number of the run's first step
+        self.net, self.stimulus, self.parameters = net, system.stimulus, system.parameters
+        self.trials, self.bridge, self.threads = int(protocol.trials), bool(protocol.bridge), threads
+        self.dt, self.n_steps, self.initial = protocol.step, protocol.n_steps, initial
+        self.ids, self.out, self.return_state = system.ids, out, bool(output.return_state)
+        continued = initial if isinstance(initial, states.SimulationState) else None
+        given = np.ndim(system.point) or system.point
+        self.point = continued.point if continued and not given else system.point
+        self.first: int = continued.step if continued else 0  # the number of the run's first step
         self.end: int = self.first + self.n_steps
-        self.seed: int = initial.seed if continued and seed is None else check_seed(seed)
+        self.seed: int = continued.seed if continued and protocol.seed is None else check_seed(protocol.seed)
         self.n_neurons: int = sum(p.n for p in net.populations)
-        known = [p.name for p in net.populations]
-        self.recorded: dict[str, np.ndarray] = {
-            p.name: _recorded(record_v, p, known) for p in net.populations
-        }
-        self.weights: dict[str, np.ndarray] = _recorded_weights(record_w, net)
-        for name in record_v if isinstance(record_v, dict) else ():
-            if name not in known:
-                raise NsnnError(
-                    f"record_v = {record_v!r}: there is no population {name!r}, expected names of {', '.join(known)}"
-                    f"{did_you_mean(name, known)}"
-                )
+        self.recorded, self.weights = output.membranes(net), output.weights(net)
         if out is not None and (self.weights or any(chosen.size for chosen in self.recorded.values())):
             raise NsnnError(
                 f"out = {out}: traces of record_v or record_w are in memory: leave one out, or use save(block, {str(out)!r})"
@@ -105,9 +60,9 @@ class Run:
             raise NsnnError(
                 f"out = {out}: expected None with return_state or a SimulationState; save(block, {str(out)!r}) writes a Block"
             )
-        if self.end >= _MOST_STEPS:
+        if self.end >= MOST_STEPS:
             raise NsnnError(
-                f"duration = {duration}: expected fewer than {_MOST_STEPS} steps in all, and initial has {self.first}"
+                f"duration = {protocol.duration}: expected fewer than {MOST_STEPS} steps in all, and initial has {self.first}"
             )
         if initial is not None:
             states.check(initial, self)
@@ -168,10 +123,7 @@ class Run:
                     with contextlib.closing(run) as windows:
                         for window in windows:
                             spool.add(*self._placed(*window))
-            block = self.block(result, v, w, target)
-            if spool is None:
-                return block
-            return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+            return streaming.write(self.block(result, v, w, target), spool)
 
     def spikes(self, target: str, progress: Any) -> list[np.ndarray]:
         """Simulate on an engine and return trial, neuron and step of all spikes, in any order, without a Block."""
@@ -187,12 +139,8 @@ class Run:
         self.net.check_memory(trials=self.trials, engine=target)
         with global_state.frozen_heap(), engine.running(target, self.threads, in_parts=True) as device:
             groups, synapses = self.build()
-            yield (
-                device,
-                groups,
-                synapses,
-                [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)],
-            )
+            monitors = [SpikeMonitor(group, name=f"spikes_{k}") for k, group in enumerate(groups)]
+            yield device, groups, synapses, monitors
             self.finish(groups, synapses)
 
     def finish(
@@ -243,9 +191,8 @@ class Run:
     def _weight_monitor(self, name: str, synapses: list[Any]) -> StateMonitor:
         projection = synapses[self.net.projection_names.index(name)]
         clock = Clock(self._weight_period() * second, name=f"{projection.name}_weight_clock")
-        chosen = self.weights[name]
         return StateMonitor(
-            projection, "weight", record=chosen, clock=clock, name=f"{projection.name}_weight"
+            projection, "weight", record=self.weights[name], clock=clock, name=f"{projection.name}_weight"
         )
 
     def _weight_period(self) -> float:
@@ -254,19 +201,14 @@ class Run:
 
     def block(self, result: list[np.ndarray], v: dict[str, Any], w: dict[str, Any], target: str) -> neo.Block:
         """The Block of spikes `result` (trial, neuron, step), recorded membranes v and weights w."""
+        parameters = self.parameters | {"bridge": self.bridge, "engine": target}
+        if self.device is not None:
+            parameters["device"] = str(self.device)
+        if self.initial is not None:
+            parameters["initial"] = states.described(self.initial, self.net.populations)
         annotations = {
             "seed": self.seed,
-            "parameters": {
-                **self.parameters,
-                "bridge": self.bridge,
-                "engine": target,
-                **({} if self.device is None else {"device": str(self.device)}),
-                **(
-                    {}
-                    if self.initial is None
-                    else {"initial": states.described(self.initial, self.net.populations)}
-                ),
-            },
+            "parameters": parameters,
             "populations": [{"name": p.name, "size": p.n} for p in self.net.populations],
             **({"point": int(self.point)} if np.ndim(self.point) == 0 and self.point else {}),
             **({} if self.choice is None else {"engine_choice": self.choice}),
@@ -338,77 +280,3 @@ def _check_finite(group: Any, population: Population) -> None:
             "use a smaller dt, or parameters and a drive in the usual range; a nonlinear term that runs away below rest, as a "
             "cubic one does, needs a limit, such as clip(v - v_rest, 0*mV, 100*mV)"
         )
-
-
-def _positive_time(value: Any, name: str) -> float:
-    seconds = units.si(value, "s", name)
-    if np.ndim(seconds) or not np.isfinite(seconds) or seconds <= 0:
-        raise NsnnError(f"{name} = {value}: expected one time above 0")
-    return float(seconds)
-
-
-def _steps(seconds: float, duration: Any, dt: float) -> int:
-    if not seconds / dt < _MOST_STEPS:
-        raise NsnnError(f"duration = {duration}: expected fewer than {_MOST_STEPS} steps of dt = {dt:g} s")
-    n_steps = round(seconds / dt)
-    if n_steps < 1 or abs(n_steps * dt - seconds) > 1e-6 * dt:
-        near = f"{max(n_steps, 1) * dt * 1e3:.10g} ms"
-        raise NsnnError(
-            f"duration = {duration}: expected a whole number of steps of dt = {dt * 1e3:g} ms, such as {near}"
-        )
-    return n_steps
-
-
-def _recorded(record_v: Any, population: Population, names: Sequence[str]) -> np.ndarray:
-    """Indices of the neurons of a population whose membrane is recorded."""
-    name, n = "record_v", population.n
-    if isinstance(record_v, dict):
-        record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
-    elif len(names) > 1 and record_v is not None and not isinstance(record_v, bool):
-        raise NsnnError(
-            f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
-            f"{_only_v(record_v, names)}"
-        )
-    note = _only_v(record_v, names)
-    if name == "record_v" and isinstance(record_v, list | tuple) and population.name in record_v:
-        note = f"; of a network also a dict such as {{{population.name!r}: [0, 1]}}"
-    return _chosen(record_v, n, name, "neuron", note)
-
-
-def _only_v(which: Any, populations: Sequence[str]) -> str:
-    """End of a message about names in place of indices; empty for names of populations."""
-    entries = [which] if isinstance(which, str) else np.ravel(which).tolist()
-    if not any(isinstance(one, str) and one not in populations for one in entries):
-        return ""
-    return (
-        "; simulate records v only, of the neurons with these indices. For slow variables and gates write your own Brian2 script "
-        "with a StateMonitor"
-    )
-
-
-def _chosen(which: Any, n: int, name: str, what: str, note: str = "") -> np.ndarray:
-    if which is None or which is False:
-        return np.array([], dtype=np.int64)
-    if which is True:
-        return np.arange(n)
-    chosen = np.asarray(which)
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n)):
-        raise NsnnError(
-            f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all{note}"
-        )
-    return chosen.astype(np.int64)
-
-
-def _recorded_weights(record_w: Any, net: nsnn_network.Network) -> dict[str, np.ndarray]:
-    """Indices of the synapses whose weight is recorded, by name of the projection."""
-    if record_w is None:
-        return {}
-    if not isinstance(record_w, dict):
-        raise NsnnError(
-            f"record_w = {record_w!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices"
-        )
-    out = {}
-    for name, which in record_w.items():
-        n = net.connections(name).pre.size
-        out[name] = _chosen(which, n, f"record_w[{name!r}]", "synapse")
-    return {name: chosen for name, chosen in out.items() if chosen.size}

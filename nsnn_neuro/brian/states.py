@@ -92,7 +92,7 @@ class SimulationState:
     def values(self, variable: str, population: str | None = None) -> pq.Quantity:
         """A variable of the neurons, (trials, n_neurons): "v" (of NSNN neurons "u"), a gate, or a slow variable such as "w".
 
-        Slow variables and gates are staggered against the membrane (`docs/noise.md`): their time is t - dt / 2.
+        Slow variables and gates are staggered against the membrane: their time is t - dt / 2.
 
         population : its name; None where there is one
         """

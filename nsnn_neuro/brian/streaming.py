@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import errno
+import math
 import os
 import tempfile
 from collections.abc import Generator, Iterator
@@ -213,8 +214,10 @@ def _written(monitor: Any, device: Any) -> Iterator[tuple[np.ndarray, np.ndarray
         yield members, times
 
 
-def write(block: neo.Block, spool: Spool) -> Path:
-    """Write `block` with the spikes of `spool` to the file of `spool`; return its path."""
+def write(block: neo.Block, spool: Spool | None) -> neo.Block:
+    """Write `block` with the spikes of `spool` to the file of `spool` and load it; without a spool return the block itself."""
+    if spool is None:
+        return block
     spool.finish()
     starts, stops = (
         np.array([float(getattr(segment.spiketrains, edge)) for segment in block.segments])
@@ -226,7 +229,8 @@ def write(block: neo.Block, spool: Spool) -> Path:
     with _named_errors(spool.out):
         # HDF5 does not survive a full disk, so the space is checked before
         _check_space(save_load.destination(spool.out).parent, space)
-        return save_load.written(spool.out, lambda file: write_sorted(block, spikes, file, spikes.dt))
+        path = save_load.written(spool.out, lambda file: write_sorted(block, spikes, file, spikes.dt))
+    return save_load.load(path, max_bytes=math.inf)
 
 
 def _check_space(folder: Path, space: int) -> None:

@@ -7,7 +7,6 @@ wait for it. Spikes are kept as masks, of which the steps and members move to th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ from torch import Tensor
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
 from ..core.units import shown
-from ..io import save_load
 from ..models.neurons import IntegrateAndFire
 from . import engine, global_state, states, streaming, torch_layers
 from .torch_code import INTEGERS, Program, arrays, functions, samples
@@ -80,10 +78,7 @@ def execute(run: Any, device: Any, progress: Any) -> neo.Block:
             simulation.write_back(groups)
             run.finish(groups, [], simulation.in_transit())
         v = {name: np.concatenate([part[name] for part in traces], axis=1) for name in simulation.watched}
-        block = run.block(list(np.concatenate(parts, axis=1)), v, {}, "torch")
-        if spool is None:
-            return block
-        return save_load.load(streaming.write(block, spool), max_bytes=math.inf)
+        return streaming.write(run.block(list(np.concatenate(parts, axis=1)), v, {}, "torch"), spool)
 
 
 def _placed(run: Any, step: np.ndarray, member: np.ndarray) -> np.ndarray:

@@ -29,9 +29,8 @@ from .equations.projections import drive_of, synapse_types, waiting_steps
 from .equations.synapses import increments, names_of
 
 _CURE = 'use engine="cpp" or "cython"'
-_MOST_MEMORY = (
-    0.5  # share of the free memory that matrices may take; the rest is for neurons, spikes and copies
-)
+_MOST_MEMORY = 0.5
+"""share of the free memory that matrices may take; the rest is for neurons, spikes and copies"""
 
 
 def check(run: Any, device: torch.device) -> None:
@@ -132,9 +131,8 @@ class Dense:
         self._each = increments(self._projection.synapse, self._connections.weight, self._connections.post)
         self._targets = self._named_targets(net, groups[post])
         self._matrices = {target: self._matrix(each) for target, each in self._each.items()}
-        self._before = np.empty(
-            (2, 0), dtype=np.int64
-        )  # spikes in transit at the beginning, from an earlier run
+        # spikes in transit at the beginning, from an earlier run
+        self._before = np.empty((2, 0), dtype=np.int64)
         if isinstance(run.initial, states.SimulationState):
             self._before = states.in_transit(run.initial, self.name)
         self._early = deque(self._arriving_early(run))

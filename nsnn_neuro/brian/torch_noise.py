@@ -228,26 +228,8 @@ def passage(draws: Draws, step: int, stream: int, stream_shared: int, *path: Any
     result = torch.full(size, NEVER, dtype=double, device=device)
     if not members.numel():
         return result
-    (
-        way,
-        kick,
-        now,
-        later,
-        room,
-        room_end,
-        pieces,
-        keep,
-        ebb,
-        pull,
-        lapse,
-        root_ii,
-        root_vi,
-        root_vv,
-        _,
-        _,
-        common,
-        apart,
-    ) = (one[members] for one in values)
+    way, kick, now, later, room, room_end, pieces, keep, ebb, *rest = (one[members] for one in values)
+    pull, lapse, root_ii, root_vi, root_vv, _, _, common, apart = rest
     zero = torch.zeros_like(now)
     current, moved, gone = [now], [zero], [zero]
     var_ii, var_vi, var_vv = [zero], [zero], [zero]

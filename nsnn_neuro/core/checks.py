@@ -6,6 +6,7 @@ the names of the options, so that an option is checked in the same way wherever 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import inspect
@@ -223,11 +224,12 @@ def suggest_keywords(function: F, *, cure: str = "") -> F:
     return cast(F, wrapper)
 
 
-# arguments of figures that measures of spikes have under other names, and the reverse
+# arguments of figures that measures of spikes have under other names, and the reverse; a closer name that is another thing
 _INSTEAD = (
     ("window", "t_start", ": use t_start and t_stop, the ends of the window"),
     *((name, "window", ": use window=(start, stop)") for name in ("t_start", "t_stop")),
     ("conditions", "stimulus", ": use stimulus, the label of each trial"),
+    ("hidden_noise", "noisy", "; did you mean 'noisy'?"),
 )
 
 
@@ -243,9 +245,8 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], 
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
             hint = next((cure for old, other, cure in _INSTEAD if name == old and other in names), None)
             hint = hint or did_you_mean(name, names) or f": expected {listed}"
-            raise ArgumentError(
-                f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
-            ) from None
+            message = f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
+            raise ArgumentError(message) from None
 
 
 def _check_arguments(
@@ -257,6 +258,11 @@ def _check_arguments(
     cure: str = "",
 ) -> None:
     """Raise `ArgumentError` for an argument of a call that is unknown, missing or one too many."""
+    for p in parameters.values():
+        fields = dataclasses.fields(p.default) if dataclasses.is_dataclass(p.default) else ()
+        for name in {field.name for field in fields} & keywords.keys() - parameters.keys():
+            place = f"{p.name}={type(p.default).__name__}({name}=...)"
+            raise ArgumentError(f"{function} has no argument {name!r}: use {place}") from None
     refuse_unknown(function, keywords, parameters, cure)
     places = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
     by_position = places[: len(args)]
@@ -276,8 +282,7 @@ def _check_arguments(
 
 def _entry(name: str, doc: str | None) -> str:
     """The beginning of what a docstring says about an argument, or ""."""
-    pattern = rf"^( *)(?:\w+, )*{name}(?:, \w+)* : (.+(?:\n\1 +.+)*)"
-    entry = re.search(pattern, doc or "", re.MULTILINE)
+    entry = re.search(rf"^( *)(?:\w+, )*{name}(?:, \w+)* : (.+(?:\n\1 +.+)*)", doc or "", re.MULTILINE)
     return textwrap.shorten(entry[2], 200) if entry else ""
 
 

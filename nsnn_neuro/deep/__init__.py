@@ -1,4 +1,4 @@
-"""The noisy neuron as a torch module, with noise-driven learning as its backward pass (docs/deep.md); needs torch.
+"""The noisy neuron as a torch module, with noise-driven learning as its backward pass; needs torch.
 
 `expressions` evaluates Brian2 text on tensors, `encode` that of encoders. `neuron` has `NoisySpike`, `residual` skip connections.
 `transfer` converts nets to Brian2 networks and back (`linear_maps`: their linear parts), `files` saves weights, `exchange` writes

@@ -60,7 +60,8 @@ def certified_radius(
         R = s (Phi^-1(p_A) - Phi^-1(p_B)) / 2,      s = sigma / (||A||_2 sqrt(sum_(t <= T) (sum_(k < t) beta^k)^2))
 
     A is the linear map from an image to the drive of the first layer; p_A and p_B are bounds on the probabilities that a pass
-    answers with the guess, and with the most frequent other class. Derivation: docs/certified.md.
+    answers with the guess, and with the most frequent other class. Derivation: "Certified radius"
+    in the documentation.
 
     The certified classifier is the most frequent answer of single passes of one image, whatever `classifier.passes` is, in `eval`
     mode. Votes of one image are one batch where every module is known to treat each image alone; where one is not, they are cast

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import torch
 from torch import nn
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
+from .neuron import replaced
 
 
 class RandomFeedback(nn.Module):
@@ -58,15 +58,6 @@ class RandomFeedback(nn.Module):
         return self.layer(x.detach()) + (back - back.detach())
 
 
-@contextlib.contextmanager
-def transported(module: nn.Module) -> Iterator[None]:
-    """Let signals go back through the layers' own weights."""
-    layers = [m for m in module.modules() if isinstance(m, RandomFeedback)]
-    before = [m.transport for m in layers]
-    try:
-        for m in layers:
-            m.transport = True
-        yield
-    finally:
-        for m, was in zip(layers, before, strict=True):
-            m.transport = was
+def transported(module: nn.Module) -> AbstractContextManager[None]:
+    """In a `with` block, signals go back through the layers' own weights."""
+    return replaced(module, RandomFeedback, "transport", True)

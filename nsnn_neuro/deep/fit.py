@@ -11,20 +11,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..core.checks import one_of, whole
-from ..core.errors import NsnnError
-from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
+from ..core.checks import one_of
+from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
 from ..learning.losses import Loss
 from .classifier import Classifier, checked, evaluated, evaluating, measured, on_its_device
 from .module_trainer import ModuleTrainer
 from .objective import check_loss, signal_in_time, values
 from .online import taped
-from .rng import child, seeded
+from .rng import seeded
 
-__all__ = ["VALIDATION", "Diverged", "Fit", "fit"]
-
-VALIDATION = 3
-"""first number of the path from the seed to the random numbers of validation"""
+__all__ = ["Diverged", "Fit", "fit"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,7 +127,7 @@ def fit(
 
 
 class _Trainer(ModuleTrainer):
-    """A copy of the classifier with its optimizer as the `Trainer` of a loop."""
+    """`ModuleTrainer` for classifiers: X are images, targets are labels."""
 
     def __init__(
         self, loop: TrainingLoop, net: Any, data: Any, loss: Any, algorithm: str, optimizer: Any, eta: float
@@ -139,24 +135,14 @@ class _Trainer(ModuleTrainer):
         self.algorithm = one_of(algorithm, ("bptt", "online"), "algorithm")
         self.online = algorithm == "online"
         self.loss = check_loss(loss, online=self.online)
-        self.X, self.y = checked(net, data)
-        super().__init__(loop, net, optimizer, eta)
+        super().__init__(loop, net, data, checked, optimizer, eta, "net")
         if self.online:  # refuses what it can't do before an epoch has begun
             with torch.no_grad(), evaluating(self.net), seeded(0, self.net), taped(self.net):
                 self.net.spikes(on_its_device(self.net, self.X[:1]))
 
     def divide(self, validation: Any, batch: int) -> None:
         """Hold out samples; set what a checkpoint must be of."""
-        self.batch, n = whole(batch, 1, "batch"), None
-        if isinstance(validation, tuple | list):
-            X, y = checked(self.net, validation, "validation")
-            if X.shape[1:] != self.X.shape[1:]:
-                raise NsnnError(
-                    f"validation: X has shape {tuple(X.shape)}, that of data {tuple(self.X.shape)}"
-                )
-            n = len(self.y)
-            self.X, self.y = torch.cat([self.X, X]), np.concatenate([self.y, y])
-        self.loop.split(self.y, validation, n)
+        super().divide(validation, batch)
         described = self.described() | {
             "encoder": {**self.net.encoder.describe(), "o": self.net.encoder.o},
             "decoder": self.net.decoder.describe(),
@@ -164,40 +150,15 @@ class _Trainer(ModuleTrainer):
             "algorithm": self.algorithm,
             "batch": self.batch,
         }
-        self.loop.identify(described, self.X.numpy(), self.y)
+        self.loop.identify(described, self.X.numpy(), self.targets)
 
     def fit(self, outcome: Outcome) -> Fit:
         """The fit of an outcome."""
         return Fit(outcome.history, self.trained(outcome), outcome.best_epoch, self.loss)
 
-    def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
-        """Batch by batch; the held-out samples get the same noise in each epoch."""
-        seed = self.loop.seed
-        self.slow_down(epoch.eta)
-        loss, right = [], []
-        starts = range(0, epoch.samples.size, self.batch)
-        for k, start in enumerate(starts):
-            rows = epoch.samples[start : start + self.batch]
-            with seeded(child(seed, NOISE, epoch.number, k), self.net):
-                value, guess = self._learn(on_its_device(self.net, self.X[rows]), self.y[rows])
-            self.refuse_infinite(value)
-            self.check()
-            loss.append(value)
-            right.append(guess == self.y[rows])
-            if epoch.report is not None:
-                epoch.report((k + 1) / len(starts))
-        scores = Scores(np.concatenate(loss), np.concatenate(right))
-        held_out = self.loop.held_out
-        if not held_out.size:
-            return scores, None
-        with seeded(child(seed, VALIDATION), self.net):
-            X, y = self.X[held_out], self.y[held_out]
-            guessed, mean = measured(self.net, X, y, self.net.passes, self.loss)
-        self.refuse_infinite(np.array(mean))
-        return scores, Scores(np.array(mean), guessed)
-
-    def _learn(self, x: torch.Tensor, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One step down the loss of a batch; the loss and the guess of each of its samples."""
+    def learn(self, rows: np.ndarray) -> Scores:
+        """One step down the loss."""
+        x, y = on_its_device(self.net, self.X[rows]), self.targets[rows]
         self.optimizer.zero_grad()
         if self.online:
             with taped(self.net) as tape:
@@ -210,4 +171,10 @@ class _Trainer(ModuleTrainer):
             value.mean().backward()
         self.optimizer.step()
         guess = self.net.scores(out.detach()).argmax(-1)
-        return value.detach().double().cpu().numpy(), guess.cpu().numpy()
+        return Scores(value.detach().double().cpu().numpy(), guess.cpu().numpy() == y)
+
+    def judged(self, rows: np.ndarray, seed: int) -> Scores:
+        """The mean loss, and which guesses are right."""
+        with seeded(seed, self.net):
+            right, mean = measured(self.net, self.X[rows], self.targets[rows], self.net.passes, self.loss)
+        return Scores(np.array(mean), right)

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ..core.checks import number
+from ..core.checks import number, whole
 from ..core.errors import FormatError, NsnnError
 from ..learning import checkpoint as checkpoints
-from ..learning.loop import Diverged, Outcome, TrainingLoop
+from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
 from ..models.plasticity.optimizers import SGD, Adam, Momentum, Optimizer
+from .rng import child, seeded
+
+_VALIDATION = 3
+"""first number of the path from the seed to the random numbers of validation"""
 
 _MADE: dict[type, Callable[[Any, Any, float], torch.optim.Optimizer]] = {
     SGD: lambda rule, parameters, eta: torch.optim.SGD(parameters, lr=eta),
@@ -27,13 +30,20 @@ _MADE: dict[type, Callable[[Any, Any, float], torch.optim.Optimizer]] = {
 
 
 class ModuleTrainer:
-    """A copy of a module with its optimizer, as a part of the `Trainer` of a loop."""
+    """A copy of a module with its optimizer as the `Trainer` of a loop; subclasses learn from samples and judge them.
+
+    checked : function of (net, data, name of the data) that gives X (n, ...) and the targets, or refuses them
+    """
 
     net: Any
+    learn: Any  # (rows) -> Scores: a step of the optimizer for these samples
+    judged: Any  # (rows, seed) -> Scores
 
     def __init__(
-        self, loop: TrainingLoop, net: nn.Module, optimizer: Any, eta: float, name: str = "net"
+        self, loop: TrainingLoop, net: Any, data: Any, checked: Any, optimizer: Any, eta: float, name: str
     ) -> None:
+        self.checked = checked
+        self.X, self.targets = checked(net, data)
         if not number(eta, "eta", "a number above 0") > 0:
             raise NsnnError(f"eta = {eta!r}: expected a number above 0")
         self.loop, self.net = loop, copy.deepcopy(net)
@@ -44,6 +54,42 @@ class ModuleTrainer:
             )
         self.optimizer = _optimizer(optimizer, list(self.parameters.values()), float(eta))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
+
+    def divide(self, validation: Any, batch: int) -> None:
+        """Hold out samples: a share, or those of other data, which are appended."""
+        self.batch, n = whole(batch, 1, "batch"), None
+        if isinstance(validation, tuple | list):
+            X, targets = self.checked(self.net, validation, "validation")
+            if X.shape[1:] != self.X.shape[1:]:
+                raise NsnnError(
+                    f"validation: X has shape {tuple(X.shape)}, that of data {tuple(self.X.shape)}"
+                )
+            n = len(self.X)
+            self.X, self.targets = torch.cat([self.X, X]), np.concatenate([self.targets, targets])
+        self.loop.split(self.targets, validation, n)
+
+    def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
+        """Batch by batch; the held-out samples get the same noise in each epoch."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * epoch.eta
+        batches: list[Any] = []
+        starts = range(0, epoch.samples.size, self.batch)
+        for k, start in enumerate(starts):
+            rows = epoch.samples[start : start + self.batch]
+            with seeded(child(self.loop.seed, NOISE, epoch.number, k), self.net):
+                batches.append(self.learn(rows))
+            self.refuse_infinite(batches[-1].loss)
+            self.check()
+            if epoch.report is not None:
+                epoch.report((k + 1) / len(starts))
+        loss, right = zip(*batches, strict=True)
+        scores = Scores(np.concatenate(loss), None if right[0] is None else np.concatenate(right))
+        held_out = self.loop.held_out
+        if not held_out.size:
+            return scores, None
+        judged = self.judged(held_out, child(self.loop.seed, _VALIDATION))
+        self.refuse_infinite(judged.loss)
+        return scores, judged
 
     def described(self) -> dict[str, Any]:
         """What a checkpoint must be of, as far as it is of the module and its optimizer."""
@@ -57,11 +103,6 @@ class ModuleTrainer:
         if self.loop.patience is not None:
             described["patience"] = self.loop.patience
         return described
-
-    def slow_down(self, factor: float) -> None:
-        """Set the learning rates to a factor of the first ones."""
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * factor
 
     def trained(self, outcome: Outcome) -> Any:
         """A copy of the module with the weights of an outcome."""

@@ -258,8 +258,7 @@ def twin(module: nn.Module) -> Any:
     return deterministic
 
 
-@contextlib.contextmanager
-def surrogate(module: nn.Module, width: float | None) -> Iterator[None]:
+def surrogate(module: nn.Module, width: float | None) -> contextlib.AbstractContextManager[None]:
     """In a `with` block, the backward pass has the density of Gaussian noise of standard deviation `width`; None: each its own.
 
     >>> from nsnn_neuro import Gaussian
@@ -269,15 +268,20 @@ def surrogate(module: nn.Module, width: float | None) -> Iterator[None]:
     >>> round(drive.grad.item(), 4)
     0.242
     """
-    cells = [cell for cell in module.modules() if isinstance(cell, NoisySpike)]
-    before = [cell.surrogate_width for cell in cells]
+    return replaced(module, NoisySpike, "surrogate_width", width)
+
+
+@contextlib.contextmanager
+def replaced(module: nn.Module, kind: type[nn.Module], name: str, value: Any) -> Iterator[None]:
+    """In a `with` block, this attribute of the modules of a kind has this value; afterwards those before."""
+    before = [(part, getattr(part, name)) for part in module.modules() if isinstance(part, kind)]
     try:
-        for cell in cells:
-            cell.surrogate_width = width
+        for part, _ in before:
+            setattr(part, name, value)
         yield
     finally:
-        for cell, was in zip(cells, before, strict=True):
-            cell.surrogate_width = was
+        for part, was in before:
+            setattr(part, name, was)
 
 
 def _family(value: Any) -> Family:

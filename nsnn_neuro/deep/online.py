@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from .law import Law
-from .neuron import NoisySpike
+from .neuron import NoisySpike, replaced
 
 
 class _Call(NamedTuple):
@@ -86,11 +86,5 @@ class _Gate(torch.autograd.Function):
 def taped(module: nn.Module) -> Iterator[Tape]:
     """Record one run of the module on a tape."""
     tape = Tape()
-    cells = [cell for cell in module.modules() if isinstance(cell, NoisySpike)]
-    try:
-        for cell in cells:
-            cell.tape = tape
+    with replaced(module, NoisySpike, "tape", tape):
         yield tape
-    finally:
-        for cell in cells:
-            cell.tape = None

@@ -27,14 +27,13 @@ from torch import nn
 
 from ..core.checks import whole
 from ..core.errors import NsnnError
-from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
+from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
 from ..measures import Estimate
 from ..models.log_odds import observed
 from .classifier import evaluating, on_its_device
-from .fit import VALIDATION
 from .module_trainer import ModuleTrainer
 from .neuron import NoisySpike, shown
-from .rng import child, seeded
+from .rng import seeded
 
 __all__ = ["SpikeFit", "fit_spikes", "log_likelihood"]
 
@@ -178,7 +177,7 @@ class SpikeFit:
         `se` is over 20 consecutive parts of the samples, fewer if there are fewer samples.
         """
         logs = self.log_likelihood(data, draws=draws, seed=seed)
-        o = np.asarray(_checked(self.module, data)[1])
+        _, o = _checked(self.module, data)
         gain = (logs - _constant(o)) / math.log(2)
         counts = o.reshape(len(o), -1).sum(axis=1)
         n = float(counts.sum())
@@ -256,56 +255,23 @@ def fit_spikes(
 
 
 class _SpikeTrainer(ModuleTrainer):
-    """A copy of a network with its optimizer as the `Trainer` of a loop."""
+    """`ModuleTrainer` for recorded spikes: X are inputs, targets are spikes."""
 
     def __init__(
         self, loop: TrainingLoop, module: Any, data: Any, draws: int, optimizer: Any, eta: float
     ) -> None:
         self.draws = whole(draws, 1, "draws")
         _layers(module)
-        self.X, self.o = _checked(module, data)
-        super().__init__(loop, module, optimizer, eta, "module")
+        super().__init__(loop, module, data, _checked, optimizer, eta, "module")
 
     def divide(self, validation: Any, batch: int) -> None:
         """Hold out samples; set what a checkpoint must be of."""
-        self.batch, n = whole(batch, 1, "batch"), None
-        if isinstance(validation, tuple | list):
-            X, spikes = _checked(self.net, validation, "validation")
-            if X.shape[1:] != self.X.shape[1:]:
-                raise NsnnError(
-                    f"validation: X has shape {tuple(X.shape)}, that of data {tuple(self.X.shape)}"
-                )
-            n = len(self.X)
-            self.X, self.o = torch.cat([self.X, X]), torch.cat([self.o, spikes])
-        o = np.asarray(self.o)
-        self.loop.split(o, validation, n)
-        silent = np.flatnonzero(o[self.loop.trained].sum(axis=(0, 1)) == 0)
+        super().divide(validation, batch)
+        silent = np.flatnonzero(self.targets[self.loop.trained].sum(axis=(0, 1)) == 0)
         if silent.size:
             raise NsnnError(f"data hold no spikes of output {silent[0]} to learn from: expected some")
         described = self.described() | {"batch": self.batch, "draws": self.draws}
-        self.loop.identify(described, self.X.numpy(), o)
-
-    def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
-        """Batch by batch; the held-out samples get the same draws in each epoch."""
-        self.slow_down(epoch.eta)
-        losses = []
-        starts = range(0, epoch.samples.size, self.batch)
-        for k, start in enumerate(starts):
-            rows = epoch.samples[start : start + self.batch]
-            with seeded(child(self.loop.seed, NOISE, epoch.number, k), self.net):
-                losses.append(self._learn(rows))
-            self.refuse_infinite(losses[-1])
-            self.check()
-            if epoch.report is not None:
-                epoch.report((k + 1) / len(starts))
-        scores = Scores(np.concatenate(losses))
-        held_out = self.loop.held_out
-        if not held_out.size:
-            return scores, None
-        seed = child(self.loop.seed, VALIDATION)
-        logs = _log_likelihoods(self.net, self.X[held_out], self.o[held_out], self.draws, seed)
-        self.refuse_infinite(logs)
-        return scores, Scores(-logs)
+        self.loop.identify(described, self.X.numpy(), self.targets)
 
     def refuse_infinite(self, value: np.ndarray) -> None:
         """Refuse a log-likelihood that is not finite."""
@@ -316,27 +282,31 @@ class _SpikeTrainer(ModuleTrainer):
                 "expected noise of unlimited range such as Gaussian, or a smaller eta"
             )
 
-    def _learn(self, rows: np.ndarray) -> np.ndarray:
-        """One step up the bound of these samples; their losses."""
+    def learn(self, rows: np.ndarray) -> Scores:
+        """One step up the bound."""
         self.optimizer.zero_grad()
-        x, o = (on_its_device(self.net, part[rows].transpose(0, 1)) for part in (self.X, self.o))
+        x, o = on_its_device(self.net, self.X[rows].transpose(0, 1)), self.targets[rows].swapaxes(0, 1)
         loss = -log_likelihood(self.net, x, o, draws=self.draws)
         loss.mean().backward()
         self.optimizer.step()
-        return loss.detach().double().cpu().numpy()
+        return Scores(loss.detach().double().cpu().numpy())
+
+    def judged(self, rows: np.ndarray, seed: int) -> Scores:
+        """Minus the bound."""
+        return Scores(-_log_likelihoods(self.net, self.X[rows], self.targets[rows], self.draws, seed))
 
     def fit(self, outcome: Outcome) -> SpikeFit:
         """The fit of an outcome."""
         history = outcome.history[["epoch", "loss", "val_loss", "seconds"]].copy()
         for place, name, rows in ((2, "", self.loop.trained), (4, "val_", self.loop.held_out)):
-            o = np.asarray(self.o)[rows]
+            o = self.targets[rows]
             spikes = o.sum() / max(len(o), 1)
             bound = (-history[f"{name}loss"] - (_constant(o).mean() if len(o) else 0.0)) / math.log(2)
             history.insert(place, f"{name}bound", bound / spikes if spikes else np.nan)
         return SpikeFit(history, self.trained(outcome), outcome.best_epoch)
 
 
-def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, torch.Tensor]:
+def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.ndarray]:
     """X (n, T, ...) in the type of the module's parameters, and spikes O (n, T, ...)."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, O), inputs and spikes")
@@ -351,17 +321,16 @@ def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, 
         raise NsnnError(f"{name} hold no spikes: expected some")
     first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
     dtype = torch.get_default_dtype() if first is None else first.dtype
-    X, o = torch.as_tensor(inputs).to(dtype), torch.as_tensor(spikes).to(dtype)
+    X, o = torch.as_tensor(inputs).to(dtype), torch.as_tensor(spikes).to(dtype).numpy()
     try:
         with torch.no_grad(), evaluating(module), seeded(0, module):
-            shape = module(on_its_device(module, X[:1].transpose(0, 1))).shape
+            x = on_its_device(module, X[:1].transpose(0, 1))
+            shape = module(x).shape
             if (shape[0], *shape[2:]) != o.shape[1:]:
                 raise NsnnError(
                     f"O has shape {spikes.shape}: expected {(len(X), shape[0], *shape[2:])}, as the module gives"
                 )
-            log_likelihood(
-                module, *(on_its_device(module, part[:1].transpose(0, 1)) for part in (X, o)), seed=0
-            )
+            log_likelihood(module, x, o[:1].swapaxes(0, 1), seed=0)
     except RuntimeError as error:  # torch's message names what doesn't fit
         raise NsnnError(
             f"X has shape {tuple(X.shape)}: the module doesn't take such inputs ({str(error).splitlines()[0]}), expected others"
@@ -370,15 +339,16 @@ def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, 
 
 
 def _log_likelihoods(
-    module: nn.Sequential, X: torch.Tensor, o: torch.Tensor, draws: int, seed: int
+    module: nn.Sequential, X: torch.Tensor, o: np.ndarray, draws: int, seed: int
 ) -> np.ndarray:
     """(n,) nats, in `eval` mode, in parts that fit into memory."""
-    at_once = max(1, min(_MOST, _VALUES // max(o[0].numel(), X[0].numel())))
+    at_once = max(1, min(_MOST, _VALUES // max(o[0].size, X[0].numel())))
     several = max(1, at_once // draws)  # samples
     logs = []
     with torch.no_grad(), evaluating(module), seeded(seed, module):
         for k in range(0, len(X), several):
-            x, fired = (on_its_device(module, part[k : k + several].transpose(0, 1)) for part in (X, o))
+            x = on_its_device(module, X[k : k + several].transpose(0, 1))
+            fired = o[k : k + several].swapaxes(0, 1)
             some = [min(at_once, draws - j) for j in range(0, draws, at_once)]
             each = [log_likelihood(module, x, fired, draws=j).double() + math.log(j) for j in some]
             logs.append((torch.logsumexp(torch.stack(each), 0) - math.log(draws)).cpu().numpy())

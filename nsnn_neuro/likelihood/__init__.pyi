@@ -16,6 +16,7 @@ from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
 from .network_fit import fit_network as fit_network
 from .network_result import NetworkFit as NetworkFit
+from .network_training import Training as Training
 from .network_windows import fit_windows as fit_windows
 from .network_windows import window_bounds as window_bounds
 from .population import PopulationFit as PopulationFit
@@ -46,6 +47,7 @@ __all__ = [
     "RaisedCosines",
     "Rescaled",
     "SimulationCalibration",
+    "Training",
     "VoltageCalibration",
     "calibrate",
     "compare_models",

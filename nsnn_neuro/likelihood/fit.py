@@ -326,7 +326,7 @@ def fit_neuron(
     where they are fitted.
 
     A stimulus filter alone, stimulus=RaisedCosines(8, 50*ms), is a generalised linear model;
-    docs/howto/fit_glm.md goes on from there. If an error says that the likelihood has no maximum,
+    with Poisson() as family it is a Poisson GLM. If an error says that the likelihood has no maximum,
     pass ridge=1.0 or a smaller basis. `fit_population` fits all neurons of a Block with coupling.
 
     Parameters

@@ -75,7 +75,7 @@ class NetworkModel:
     signal_unit : as of `NeuronModel`
     family : escape family F without a unit, of both layers
     hidden, output : `NSNNNeuron`s: beta, theta and reset of the layers
-    hidden_noise : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f
+    noisy : False: hidden neurons fire where u_t >= theta; F is that of the outputs, and f
         the surrogate gradient of training
     own_inputs : True: each output has hidden neurons of its own, with the same hidden weights,
         which receive its own `channels` of the stimulus, as the part of an image around its
@@ -96,7 +96,7 @@ class NetworkModel:
     output: NSNNNeuron = field(default_factory=NSNNNeuron)
     channels: int = 1
     signal_unit: Any = None
-    hidden_noise: bool = True
+    noisy: bool = True
     own_inputs: bool = False
 
     def __post_init__(self) -> None:
@@ -195,10 +195,8 @@ class NetworkModel:
         these.
         """
         self._refuse_own_inputs("network")
-        if not self.hidden_noise:
-            raise NsnnError(
-                "hidden_noise = False: expected hidden neurons with noise for a Network; use simulate"
-            )
+        if not self.noisy:
+            raise NsnnError("noisy = False: expected hidden neurons with noise for a Network; use simulate")
         first, second = self.check(weights)
         n_in = len(first)
         noise = EscapeNoise(self.family)
@@ -305,7 +303,7 @@ class NetworkModel:
     def hidden_spikes(self, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Spikes (0.0 or 1.0) at potentials u, drawn; without noise those above threshold."""
         distance = u - self.hidden.si("theta")
-        if not self.hidden_noise:
+        if not self.noisy:
             return (distance >= 0).astype(float)
         return (rng.random(u.shape) < self.family.cdf(distance)).astype(float)
 

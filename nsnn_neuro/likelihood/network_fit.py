@@ -9,12 +9,11 @@ import neo
 import numpy as np
 import pandas as pd
 
-from ..core.checks import suggest_keywords, whole
+from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
 from ..core.units import si
 from ..learning.coding import Encoder
-from ..learning.loop import TrainingLoop
 from ..learning.losses import NegativeLogLikelihood
 from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
@@ -25,7 +24,7 @@ from .fit import as_basis
 from .network import NetworkModel, Observed
 from .network_objective import likelihood_slope
 from .network_result import NetworkFit
-from .network_training import Ascent, Scale, bits, noise_width, start
+from .network_training import Ascent, Scale, Training, bits, noise_width, start
 from .network_windows import fit_windows
 from .prior import strength
 
@@ -52,19 +51,13 @@ def fit_network(
     family: Family | None = None,
     hidden: NSNNNeuron | None = None,
     output: NSNNNeuron | None = None,
-    hidden_noise: bool = True,
+    noisy: bool = True,
     own_inputs: bool = False,
-    window: Any = None,
-    validation: float = 0.2,
-    particles: int = 100,
-    epochs: int = 30,
-    batch: int = 16,
-    eta: float = 0.01,
-    patience: int | None = None,
-    keep: str = "last",
-    draws: int | None = None,
     ridge: float = 0.0,
-    refine: int = 0,
+    n_draws: int = 1,
+    validation: float = 0.2,
+    patience: int | None = None,
+    training: Training = Training(),  # noqa: B008 - it cannot be changed
     t_start: Any = None,
     t_stop: Any = None,
     seed: int = 0,
@@ -77,13 +70,13 @@ def fit_network(
     <= log P(O|x) by noise-driven learning (`train` with `losses.NegativeLogLikelihood`), along one
     draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased with many
     hidden neurons, each of little effect. With two or three strong ones the bound is far below the
-    likelihood, and the rule is biased (`docs/likelihood.md`). Take 16 or more, or `refine`:
-    further, slower epochs follow the gradient of log P(O|x) itself, with hidden spikes drawn by a
-    particle filter, without that bias. Compare fits by the held-out score.
+    likelihood, and the rule is biased. Take 16 or more, or Training(refine=20): further, slower
+    epochs follow the gradient of log P(O|x) itself, with hidden spikes drawn by a particle filter,
+    without that bias. Compare fits by the held-out score.
 
-    With `draws`, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs in
-    NumPy, whatever the engine; see `fit_windows`, which also takes repeats of many stimuli as
-    arrays. Early stopping: patience=5, keep="best".
+    With several draws, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs
+    in NumPy, whatever the engine; see `fit_windows`, which also takes repeats of many stimuli as
+    arrays. Early stopping: patience=5, training=Training(keep="best").
 
     The recording is cut into windows, each starting from potentials of 0. Take them long compared
     with the membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from.
@@ -98,39 +91,37 @@ def fit_network(
     n_hidden : whole number of hidden neurons
     family : noise F of both layers, `Gaussian(0.4)` by default
     hidden, output : `NSNNNeuron`s, of given beta, theta and reset; None: `NSNNNeuron()`
-    hidden_noise, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a
+    noisy, own_inputs : as of `NetworkModel`: hidden neurons without noise, fitted by a
         surrogate gradient; hidden neurons of each output with the same weights and its own channels
         of the signal, output by output
-    window : time; None: 50 steps
-    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its
-        score is `NetworkFit.held_out`
-    particles : of that score
-    epochs, batch, engine, progress : as for `train`; the samples of a batch are windows
-    eta : learning rate of Adam, in units of the noise's width 1 / f(0); it goes to 0 with a cosine
-    patience, keep : as for `train`, by the bound of the validation data. With patience or
-        keep="best" these data choose the epoch, so that `held_out` is too high; hence keep="last"
-    draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which
-        is closer to the likelihood with more draws; None: one
     ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the
         data that are learned from
-    refine : whole number of further epochs on the likelihood itself, with 30 particles, in NumPy
+    n_draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which
+        is closer to the likelihood with more draws
+    validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its
+        score is `NetworkFit.held_out`
+    patience : as for `train`, by the bound of the validation data, which then choose the epoch, so
+        that `held_out` is too high
+    training : `Training`: epochs, learning rate, windows, refinement
     seed : whole number, of first weights, order and hidden spikes
+    engine, progress : as for `train`
 
     Raises
     ------
-    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with draws, a
-        ridge, own inputs or without hidden noise
+    NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with several
+        draws, a ridge, own inputs or without hidden noise
     Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of
         `train`
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> import quantities as pq
-    >>> from nsnn_neuro.likelihood import Lags
+    >>> from nsnn_neuro.likelihood import Training
     >>> x = np.random.default_rng(0).normal(size=4000)
     >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> trains = [np.flatnonzero(np.abs(signal.magnitude[:, 0]) > 1.5) * 1e-3]
-    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
+    >>> training = Training(epochs=10, eta=0.05)
+    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, training=training, engine="numpy")
     >>> fit.held_out.value > 1
     True
     """
@@ -149,19 +140,19 @@ def fit_network(
         hidden=NSNNNeuron() if hidden is None else hidden,
         output=NSNNNeuron() if output is None else output,
         channels=channels // n_outputs if own_inputs else channels,
-        hidden_noise=hidden_noise,
+        noisy=noisy,
         own_inputs=own_inputs,
         signal_unit=unit_of_signal(signal),
     )
-    share, rate = (float(si(value, "1", name)) for value, name in ((validation, "validation"), (eta, "eta")))
+    instance(training, Training, "training", "settings such as likelihood.Training(epochs=60)")
+    share, refine = float(si(validation, "1", "validation")), training.refine
     if not 0 <= share < 1:
         raise NsnnError(f"validation = {validation}: expected a share from 0 to below 1")
-    whole(particles, 1, "particles")
-    whole(refine, 0, "refine")
-    in_numpy = draws is not None or strength(ridge, "ridge") > 0 or own_inputs or not hidden_noise
+    several = whole(n_draws, 1, "n_draws") > 1
+    in_numpy = several or strength(ridge, "ridge") > 0 or own_inputs or not noisy
     if refine and in_numpy:
         raise NsnnError(
-            f"refine = {refine}: expected 0 with draws, a ridge, own_inputs or hidden_noise=False, which it does not know"
+            f"refine = {refine}: expected 0 with several draws, a ridge, own_inputs or noisy=False, which it does not know"
         )
     data = model.data(trains, signal, t_start=t_start, t_stop=t_stop)
     parts = learned, rest = data.split(share)
@@ -169,6 +160,7 @@ def fit_network(
         silent = np.flatnonzero(o.sum(axis=0) == 0)
         if len(o) and silent.size:
             raise NsnnError(f"{where} hold no spikes of neuron {silent[0]} in {len(o)} steps: expected some")
+    window = training.window
     n_steps = 50 if window is None else round(float(si(window, "s", "window")) / model.step)
     rows = [_windows(part, n_steps) for part in parts]
     if not len(rows[0]):
@@ -176,43 +168,44 @@ def fit_network(
             f"window = {window}: {n_steps} steps, and the longest trial has {learned.lengths.max()} to learn from; expected "
             "fewer"
         )
-    options: dict[str, Any] = {
-        "epochs": epochs,
-        "batch": batch,
-        "patience": patience,
-        "keep": keep,
-        "seed": seed,
-    }
+    options: dict[str, Any] = {"patience": patience, "seed": seed, "progress": progress}
     if in_numpy:
         pairs = [(part.x[at], part.o[at][:, None]) for part, at in zip(parts, rows, strict=True)]
         held = pairs[1] if len(rows[1]) else None
-        options |= {"draws": 1 if draws is None else draws, "ridge": ridge, "eta": eta, "progress": progress}
-        fit = fit_windows(model, pairs[0], validation=held, **options)
+        plain = dataclasses.replace(training, window=None, particles=Training.particles)
+        fit = fit_windows(
+            model, pairs[0], validation=held, ridge=ridge, n_draws=n_draws, training=plain, **options
+        )
     else:
         scale = Scale.of(learned.x, data.x)
         pairs = [(scale.scaled(part.x)[at], part.o[at]) for part, at in zip(parts, rows, strict=True)]
-        fit = _trained(model, scale, pairs, learned.o, rate, engine=engine, progress=progress, **options)
+        fit = _trained(model, scale, pairs, learned.o, training, engine=engine, **options)
         if refine:
-            fit = _refined(fit, scale, pairs[0], rate, batch, refine, seed)
+            fit = _refined(fit, scale, pairs[0], training, seed)
         fit = dataclasses.replace(fit, weights=(scale.unscaled(fit.weights[0]), fit.weights[1]))
-    held_out = model.score(fit.weights, rest, particles=particles, seed=seed) if len(rest.o) else None
+    if not len(rest.o):
+        return fit
+    held_out = model.score(fit.weights, rest, particles=training.particles, seed=seed)
     return dataclasses.replace(fit, held_out=held_out)
 
 
 def _trained(
-    model: NetworkModel, scale: Scale, pairs: list[Any], o: np.ndarray, rate: float, **options: Any
+    model: NetworkModel, scale: Scale, pairs: list[Any], o: np.ndarray, training: Training, **options: Any
 ) -> NetworkFit:
     """The fit by `train` of scaled inputs; o (n, n_outputs) of all steps, pairs of windows."""
     from ..learning.train import train  # imports Brian2, which fits of neurons do without
 
-    rule = NDL(rate * noise_width(model), optimizer=Adam())
+    rule = NDL(training.eta * noise_width(model), optimizer=Adam())
     fit = train(
         model.network(start(model, o, np.random.default_rng(options["seed"])), (rule, rule)),
         pairs[0],
         loss=NegativeLogLikelihood(),
         encoder=Ranged(scale.low, scale.span),
         validation=pairs[1] if len(pairs[1][0]) else 0.0,
-        schedule="cosine",
+        epochs=training.epochs,
+        batch=training.batch,
+        schedule=training.schedule,
+        keep=training.keep,
         **options,
     )
     history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
@@ -226,9 +219,7 @@ def _trained(
     return NetworkFit(model, (first[:, 1:], second), history, fit.best_epoch, None, int(spikes.sum()), steps)
 
 
-def _refined(
-    fit: NetworkFit, scale: Scale, pair: Any, rate: float, batch: int, epochs: int, seed: int
-) -> NetworkFit:
+def _refined(fit: NetworkFit, scale: Scale, pair: Any, training: Training, seed: int) -> NetworkFit:
     """Further epochs on the likelihood itself."""
     model, x, o = fit.model, scale.low + scale.span * pair[0], pair[1]
 
@@ -236,10 +227,10 @@ def _refined(
         logs, slopes = likelihood_slope(model, (weights[0], weights[1]), x[rows], o[rows], _PARTICLES, rng)
         return -logs, [one.mean(axis=0) for one in slopes]
 
-    loop = TrainingLoop(epochs=epochs, seed=seed, schedule="cosine", keep="last")
+    loop = dataclasses.replace(training, epochs=training.refine, keep="last").loop(seed)
     loop.split(o, 0.0)
-    eta = rate * noise_width(model)
-    outcome = Ascent(slope, list(fit.weights), batch, eta, seed, own_order=True).run(loop, False)
+    eta = training.eta * noise_width(model)
+    outcome = Ascent(slope, list(fit.weights), training.batch, eta, seed, own_order=True).run(loop, False)
     further = outcome.history[["epoch", "loss", "seconds"]].assign(
         epoch=outcome.history.epoch + len(fit.history), likelihood=bits(outcome.history.loss, o)
     )

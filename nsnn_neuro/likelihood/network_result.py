@@ -23,11 +23,12 @@ class NetworkFit(Scored):
     The network's function is: its score and its simulated spikes.
 
     >>> import quantities as pq
-    >>> from nsnn_neuro.likelihood import fit_network
+    >>> from nsnn_neuro.likelihood import Training, fit_network
     >>> x = np.random.default_rng(0).normal(size=2000)
     >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> trains = [np.flatnonzero(signal.magnitude[:, 0] > 1.5) * 1e-3]
-    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, epochs=10, eta=0.05, engine="numpy")
+    >>> training = Training(epochs=10, eta=0.05)
+    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, training=training, engine="numpy")
     >>> [w.shape for w in fit.weights], fit.held_out.value > 1
     ([(2, 16), (17, 1)], True)
     >>> print(fit)

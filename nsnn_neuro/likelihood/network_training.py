@@ -1,4 +1,4 @@
-"""Training of two-layer fits: standardised inputs, first weights, Adam, bits per spike."""
+"""Training of two-layer fits: its settings, standardised inputs, first weights, Adam, bits per spike."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from ..core.checks import SuggestsKeywords, positive, scalar, whole
 from ..core.errors import NsnnError
 from ..learning.loop import Epoch, Outcome, Scores, TrainingLoop, check_finite
 from .fisher_scoring import quantile
@@ -17,6 +18,49 @@ from .network import NetworkModel
 
 _DECAY, _DECAY_SQUARE, _TINY = 0.9, 0.999, 1e-8  # Adam's
 _BUSY = 0.3  # share of steps in which a hidden neuron near threshold fires, roughly
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(SuggestsKeywords):
+    """How `fit_network` and `fit_windows` train: the argument `training` of both.
+
+    Parameters
+    ----------
+    epochs, batch : whole numbers, as for `train`; the samples of a batch are windows
+    eta : learning rate of Adam, in units of the noise's width 1 / f(0)
+    schedule, keep : as for `train`. keep="best" chooses the epoch by the bound of the validation
+        data, so that their score is too high
+    window : time; None: 50 steps. Of `fit_network` only, as are those below
+    refine : further epochs on the likelihood itself, with 30 particles, in NumPy
+    particles : of the score `NetworkFit.held_out`
+
+    >>> Training(epochs=60, keep="best").batch
+    16
+    """
+
+    epochs: int = 30
+    batch: int = 16
+    eta: float = 0.01
+    schedule: str = "cosine"
+    keep: str = "last"
+    window: Any = None
+    refine: int = 0
+    particles: int = 100
+
+    def __post_init__(self) -> None:
+        self.loop(0)  # checks epochs, schedule and keep
+        whole(self.batch, 1, "batch")
+        object.__setattr__(self, "eta", scalar(self.eta, "1", "eta", above=0))
+        if self.window is not None:
+            positive(self.window, "s", "window")
+        whole(self.refine, 0, "refine")
+        whole(self.particles, 1, "particles")
+
+    def loop(self, seed: int, patience: int | None = None) -> TrainingLoop:
+        """The loop over its epochs."""
+        return TrainingLoop(
+            epochs=self.epochs, seed=seed, schedule=self.schedule, patience=patience, keep=self.keep
+        )
 
 
 @dataclasses.dataclass(frozen=True)

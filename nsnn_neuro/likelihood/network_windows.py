@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import suggest_keywords, whole
+from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
-from ..core.units import si
-from ..learning.loop import TrainingLoop
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
 from .network_result import NetworkFit
-from .network_training import Ascent, Scale, bits, noise_width, start
+from .network_training import Ascent, Scale, Training, bits, noise_width, start
 from .prior import strength
 
 _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
@@ -43,7 +41,7 @@ def _arrays(model: NetworkModel, windows: Any, name: str) -> tuple[np.ndarray, n
 
 @suggest_keywords
 def window_bounds(
-    model: NetworkModel, weights: Any, x: Any, o: Any, *, draws: int = 1, seed: int = 0
+    model: NetworkModel, weights: Any, x: Any, o: Any, *, n_draws: int = 1, seed: int = 0
 ) -> np.ndarray:
     """Log-likelihoods of windows by the bound of K draws, (n, n_repeats), nats.
 
@@ -58,7 +56,7 @@ def window_bounds(
         n_steps, n_outputs, 1 + n_stimulus)
     o : (n, n_repeats, n_steps, n_outputs) spikes, 0 or 1; repeats of a window have the same x, and
         share the draws
-    draws : K, a whole number
+    n_draws : K, a whole number
     seed : of the draws
 
     Raises
@@ -72,18 +70,18 @@ def window_bounds(
     >>> model = NetworkModel(dt=1*ms, stimulus=Lags(1), n_hidden=1)
     >>> x, o = np.ones((1, 2, 2)), np.array([[[[1], [0]]]])
     >>> weights = [[[0], [1]], [[0], [1]]]
-    >>> one, many = (window_bounds(model, weights, x, o, draws=k).item() for k in (1, 1000))
+    >>> one, many = (window_bounds(model, weights, x, o, n_draws=k).item() for k in (1, 1000))
     >>> one < many
     True
     """
     first, second = model.check(weights)
     xs, os = _arrays(model, (x, o), "x and o")
-    draws = whole(draws, 1, "draws") if model.hidden_noise else 1
+    n_draws = whole(n_draws, 1, "n_draws") if model.noisy else 1
     rng = np.random.default_rng(seed)
     at_once = max(1, _AT_ONCE // os.size)
     logs = []
-    for k in range(0, draws, at_once):
-        h = drawn(model, first, xs, min(at_once, draws - k), rng)[1]
+    for k in range(0, n_draws, at_once):
+        h = drawn(model, first, xs, min(at_once, n_draws - k), rng)[1]
         logs.append(given_hidden(model, second, h, os)[0])
     value = bound(np.concatenate(logs))[0]
     return value if model.own_inputs else value[..., 0]
@@ -95,14 +93,10 @@ def fit_windows(
     windows: Any,
     *,
     validation: Any = None,
-    draws: int = 1,
     ridge: float = 0.0,
-    epochs: int = 30,
-    batch: int = 16,
-    eta: float = 0.01,
-    schedule: str = "cosine",
+    n_draws: int = 1,
     patience: int | None = None,
-    keep: str = "last",
+    training: Training = Training(),  # noqa: B008 - it cannot be changed
     seed: int = 0,
     progress: Any = None,
 ) -> NetworkFit:
@@ -111,7 +105,7 @@ def fit_windows(
         mean over windows of log (1/K) sum_k P(O|h_k)  -  ridge / (2 n) sum of squared weights
 
     Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy.
-    Hidden neurons without noise (`NetworkModel(hidden_noise=False)`) are learned by a surrogate
+    Hidden neurons without noise (`NetworkModel(noisy=False)`) are learned by a surrogate
     gradient, with the family's density. `fit_network` cuts a recording into windows; this function
     takes them as arrays, as for repeats of the same stimuli.
 
@@ -122,13 +116,12 @@ def fit_windows(
         own inputs (n, n_steps, n_outputs, 1 + n_stimulus); o (n, n_repeats, n_steps, n_outputs)
         spikes, 0 or 1
     validation : pair of such arrays, or None; `history` has its bound after each epoch
-    draws : K, a whole number
     ridge : strength of the penalty, of weights per standard deviation of their input; biases are
         free. n is the number of windows with their repeats, as in the log-likelihood of all
-    epochs, batch, schedule : as for `train`; the samples of a batch are windows with all of their
-        repeats
-    eta : learning rate of Adam, in units of the noise's width 1 / f(0)
-    patience, keep : as for `train`, by the bound of the validation data
+    n_draws : K, a whole number
+    patience : as for `train`, by the bound of the validation data
+    training : `Training`, without those fields that are of `fit_network` only; a window in a batch
+        has all of its repeats
     seed : whole number, of first weights, order and draws
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
         notebook
@@ -145,26 +138,30 @@ def fit_windows(
     Source: as of `window_bounds`; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 
     >>> from brian2 import ms
-    >>> from nsnn_neuro.likelihood import Lags
+    >>> from nsnn_neuro.likelihood import Lags, Training
     >>> rng = np.random.default_rng(0)
     >>> x = np.stack([np.ones((20, 50)), rng.normal(size=(20, 50))], axis=-1)
     >>> o = (np.abs(x[:, None, :, 1:]) > 1.5).astype(float)
     >>> model = NetworkModel(dt=1*ms, stimulus=Lags(1), n_hidden=8)
-    >>> options = {"draws": 3, "batch": 3, "eta": 0.05}
+    >>> options = {"n_draws": 3, "training": Training(batch=3, eta=0.05)}
     >>> fit = fit_windows(model, (x[:15], o[:15]), validation=(x[15:], o[15:]), **options)
     >>> bool(fit.history.val_bound.iloc[-1] > 0.5)
     True
     """
+    instance(training, Training, "training", "settings such as likelihood.Training(epochs=60)")
+    for name in ("window", "refine", "particles"):
+        if (value := getattr(training, name)) != (default := getattr(Training, name)):
+            raise NsnnError(f"{name} = {value}: expected {default}, as only fit_network has a use for it")
     x, o = _arrays(model, windows, "windows")
     xs, os = (x, o) if validation is None else _arrays(model, validation, "validation")
     silent = np.flatnonzero(o.sum(axis=(0, 1, 2)) == 0)
     if silent.size:
         raise NsnnError(f"windows hold no spikes of output {silent[0]}: expected some")
     flat = x.reshape(-1, x.shape[-1])
-    scale, rate = Scale.of(flat, flat), float(si(eta, "1", "eta"))
+    scale = Scale.of(flat, flat)
     first = start(model, o.reshape(-1, model.n_outputs), np.random.default_rng(seed))
     z, zs, n = scale.standardised(x), scale.standardised(xs), o.shape[1] * o.shape[2]
-    size, n_draws = whole(batch, 1, "batch"), whole(draws, 1, "draws") if model.hidden_noise else 1
+    n_draws = whole(n_draws, 1, "n_draws") if model.noisy else 1
     penalty = strength(ridge, "ridge") / n
 
     def slope(weights: Any, rows: np.ndarray, rng: Any) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -176,10 +173,9 @@ def fit_windows(
         h = drawn(model, weights[0], zs, n_draws, rng)[1]
         return -bound(given_hidden(model, weights[1], h, os)[0])[0].sum(axis=-1).mean(axis=1)
 
-    ascent = Ascent(
-        slope, list(first), size, rate * noise_width(model), seed, None if validation is None else held_out
-    )
-    loop = TrainingLoop(epochs=epochs, seed=seed, schedule=schedule, patience=patience, keep=keep)
+    judged = None if validation is None else held_out
+    ascent = Ascent(slope, list(first), training.batch, training.eta * noise_width(model), seed, judged)
+    loop = training.loop(seed, patience)
     loop.split(np.zeros(len(x) + (0 if validation is None else len(xs))), None, len(x))
     outcome = ascent.run(loop, progress)
     history = outcome.history[["epoch", "loss", "val_loss", "seconds"]].assign(

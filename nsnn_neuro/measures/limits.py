@@ -14,7 +14,7 @@ function. The variance of n values of this kurtosis varies as a chi-square of 2 
 tail: moving the other one inwards by the skewness of few trials loses more coverage than it gains. Values in (0, infinity) that
 spread by factors, such as ratios of variances, are treated on the logarithmic scale, with s / v in place of s.
 
-Coverage is measured in docs/few_trials.md. The limits say nothing where all trials are equal (no spike in any), and are too narrow
+The limits say nothing where all trials are equal (no spike in any), and are too narrow
 for fractions of events that hardly occur: with 1 short interval expected in all trials a burst index was covered in 58 %.
 
 Sources: Satterthwaite 1946, doi 10.2307/3002019; Johnson 1978, doi 10.1080/01621459.1978.10480051; Efron & Stein 1981,

@@ -66,7 +66,12 @@ def of_trials(trains: Trains, rows: np.ndarray) -> Trains:
 
 def labels_of(block: Any, conditions: Any) -> Any:
     """The labels that an annotation of the Segments holds, where `conditions` is its name; else `conditions`."""
-    return annotated(block, conditions) if isinstance(conditions, str) else conditions
+    if not isinstance(conditions, str):
+        return conditions
+    try:
+        return annotated(block, conditions)
+    except NsnnError as error:
+        raise NsnnError(str(error).replace("name = ", "conditions = ", 1)) from None
 
 
 def groups_of(conditions: Any, trial: np.ndarray, n_trials: int) -> list[tuple[str, np.ndarray]]:

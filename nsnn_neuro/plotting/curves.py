@@ -94,8 +94,7 @@ def tuning_curve(
         ax.legend(frameon=False)
     if not (np.fmin(mean, lower) < 0).any():
         ax.set_ylim(bottom=0)
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(y_label)
+    ax.set(xlabel=x_label, ylabel=y_label)
     return finish(ax)
 
 

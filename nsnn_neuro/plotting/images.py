@@ -194,8 +194,7 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
         ax.set_yticks(np.arange(k), names)
     ax.invert_yaxis()
     ax.set_aspect("equal")
-    ax.set_xlabel("decoded stimulus")
-    ax.set_ylabel("stimulus")
+    ax.set(xlabel="decoded stimulus", ylabel="stimulus")
     colour_bar(ax, image, "% of row")
     return finish(ax)
 

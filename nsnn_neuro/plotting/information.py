@@ -68,8 +68,7 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
     scales = [scale for name, scale, *_ in curves if not name.startswith("count")]
     log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
     legend_above(ax, len(curves) + bool(len(doubtful)))
-    ax.set_xlabel(label)
-    ax.set_ylabel("raw information (bit)" if _without_null(result) else "information (bit)")
+    ax.set(xlabel=label, ylabel="raw information (bit)" if _without_null(result) else "information (bit)")
     return finish(ax)
 
 

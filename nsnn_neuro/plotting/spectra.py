@@ -144,8 +144,7 @@ def spectrum(
         ax.set_ylim(bottom=0)
     ax.set_xlim(f[0], f[-1])
     ax.legend(frameon=False)
-    ax.set_xlabel("frequency (Hz)")
-    ax.set_ylabel("power (Hz)")
+    ax.set(xlabel="frequency (Hz)", ylabel="power (Hz)")
     return finish(ax)
 
 
@@ -177,8 +176,7 @@ def coherence(result: Any, *, theory: Any = None, f_max: Any = None, ax: Axes | 
         ax.legend(frameon=False)
     ax.set_xlim(f[0], f[-1] if f_max is None else positive(f_max, "Hz", "f_max"))
     ax.set_ylim(min(0.0, float(np.nanmin(values, initial=0.0))), 1)
-    ax.set_xlabel("frequency (Hz)")
-    ax.set_ylabel("coherence")
+    ax.set(xlabel="frequency (Hz)", ylabel="coherence")
     return finish(ax)
 
 

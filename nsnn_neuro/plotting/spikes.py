@@ -281,8 +281,7 @@ def isi_histogram(
         ax.set_xscale("log")
     number = f"{intervals.size or 'no'} interval{'' if intervals.size == 1 else 's'}"
     ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=SOFT, fontsize="small")
-    ax.set_xlabel("interspike interval (ms)")
-    ax.set_ylabel("density (1/decade)" if log else "density (1/ms)")
+    ax.set(xlabel="interspike interval (ms)", ylabel="density (1/decade)" if log else "density (1/ms)")
     return finish(ax)
 
 

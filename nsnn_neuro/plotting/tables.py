@@ -98,8 +98,7 @@ def measure_against(
         ax.set_xlim(-0.5, len(names) - 0.5)
     if hue is not None:
         ax.legend(frameon=False, title=title)
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(label)
+    ax.set(xlabel=x_label, ylabel=label)
     return finish(ax)
 
 

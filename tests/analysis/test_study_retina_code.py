@@ -104,7 +104,7 @@ def test_spikes_drawn_from_a_network_have_the_probability_of_its_bound() -> None
         p = np.exp(network.scored_by(20_000).log_likelihood(one))[:, 0]
         spikes = network.sample(one, 4000, RNG(2)).mean(axis=(1, 2))
         assert np.abs((spikes - p) / np.sqrt(p * (1 - p) / 4000)).max() < 4
-        assert network.with_noise().model.hidden_noise
+        assert network.with_noise().model.noisy
 
 
 @pytest.mark.slow

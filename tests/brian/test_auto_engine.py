@@ -14,7 +14,8 @@ from brian2 import Hz, ms, mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import auto_engine, compiler, engine, engine_choice, engine_history
 from nsnn_neuro.brian.engine_choice import Work, build_seconds, decide
-from nsnn_neuro.brian.simulate import _parts
+from nsnn_neuro.brian.run_settings import Output, Protocol
+from nsnn_neuro.brian.simulate import _system
 from nsnn_neuro.brian.single_run import Run
 from nsnn_neuro.core import program_cache, run_notes
 
@@ -193,19 +194,18 @@ def test_notes_of_an_open_folder_are_not_read_and_old_ones_go(cache, monkeypatch
     assert not (cache / "runs" / "n5").exists()
 
 
-def history_of(parts=PARTS, **changed: Any) -> engine_history.History:
-    n = changed.pop("n_neurons", 4)
+def history_of(parts=PARTS, *, n_neurons=4, record_v=None, **changed: Any) -> engine_history.History:
     given = {"trials": 2, "duration": 100 * ms, "dt": None, "seed": 1, "bridge": True} | changed
-    return auto_engine.history_of(Run(_parts(*parts, n), **given))
+    return auto_engine.history_of(Run(_system(*parts, n_neurons), Protocol(**given), Output(record_v)))
 
 
 def test_a_record_is_of_the_equations_and_a_program_also_of_the_sizes() -> None:
     first = history_of()
     other = nsnn.LIF(**LIF | {"tau_m": 10 * ms}), nsnn.WhiteNoise(1 * mV), nsnn.Constant(5 * mV)
     assert history_of(other, seed=9, duration=1 * second) == first
-    for changed in ({"n_neurons": 5}, {"trials": 3}, {"record": ([0], None)}):
+    for changed in ({"n_neurons": 5}, {"trials": 3}, {"record_v": [0]}):
         new = history_of(**changed)
-        assert (new.model == first.model) is (changed != {"record": ([0], None)})
+        assert (new.model == first.model) is (changed != {"record_v": [0]})
         assert new.program != first.program
     noises = nsnn.OUNoise(3 * mV, 5 * ms), nsnn.WhiteNoise(0 * mV), None
     models = [history_of((CELL, noise, PARTS[2])).model for noise in noises]
@@ -223,7 +223,7 @@ def test_the_work_of_a_network() -> None:
     calm = nsnn.Population(10, CELL, name="calm")
     rules = [(cells, cells, nsnn.FixedProbability(0.2)), (cells, calm, nsnn.AllToAll())]
     net = nsnn.Network([cells, calm], [nsnn.Projection(*ends, rule=r, weight=1 * mV) for *ends, r in rules])
-    run = Run(_parts(net, None, None, 1), 3, 100 * ms, None, 1, True)
+    run = Run(_system(net, None, None, 1), Protocol(3, 100 * ms, None, 1, True))
     synapses = [net.connections(p).pre.size for p in net.projections]
     assert synapses[1] == 400
     work = auto_engine.work(run)

@@ -88,7 +88,7 @@ WRONG = [
     ),
     ("n_neurons = 3", "n_neurons = 3.0", 19, r"n_neurons = 3.0: expected a whole number"),
     ("n_neurons = 3", "neurons = 3", 19, r"neurons: \[run\] has no such key; did you mean 'n_neurons'\?"),
-    ('duration = "0.2 s"', 'duration = ["1 s"]', 21, r"duration = .*: expected one time above 0"),
+    ('duration = "0.2 s"', 'duration = ["1 s"]', 21, r"duration = .*: expected one number above 0 s"),
     ('duration = "0.2 s"\n', "", 18, r'\[run\] has no duration: expected a time such as "20 ms"$'),
     ("seed = 1", f"seed = 0x{'f' * 5000}", 23, r"seed = a number of more than 20 digits: expected a whole"),
     ('"numpy"', "1", 24, r'engine = 1: expected one of "auto", "cython", "numpy", "cpp", "torch"$'),

@@ -1,5 +1,6 @@
 """Checks of arguments: one wording, the closest name for what is misspelt."""
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -53,6 +54,21 @@ def test_a_misspelt_choice_is_answered_with_the_closest_one(call, closest):
 def test_a_misspelt_option_of_a_measure_is_answered_with_the_closest_one(measure):
     with pytest.raises(NsnnError, match=r"fano_factor has no argument '.*'; did you mean 'window'"):
         measures.tabulate(BLOCK, measure)
+
+
+def test_a_field_of_settings_is_answered_with_where_it_goes():
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        epochs: int = 3
+
+    @checks.suggest_keywords
+    def fit(*, settings=Settings()):
+        pass
+
+    with pytest.raises(
+        NsnnError, match=r"fit has no argument 'epochs': use settings=Settings\(epochs=\.\.\.\)$"
+    ):
+        fit(epochs=5)
 
 
 def test_what_resembles_no_choice_gets_no_suggestion():

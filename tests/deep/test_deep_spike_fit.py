@@ -60,7 +60,7 @@ def in_numpy(net: Any, reset: str) -> tuple[NetworkModel, list[np.ndarray]]:
     neuron = NSNNNeuron(beta=0.5, theta=1.0, reset=reset)
     model = NetworkModel(
         dt=1 * ms, stimulus=Lags(first.in_features), n_hidden=first.out_features, n_outputs=second.out_features,
-        family=net[3].family, hidden=neuron, output=neuron, hidden_noise=net[1].noisy,
+        family=net[3].family, hidden=neuron, output=neuron, noisy=net[1].noisy,
     )  # fmt: skip
     return model, weights
 

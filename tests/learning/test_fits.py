@@ -40,9 +40,10 @@ def trained_in_torch():
     return fit, (problem(30, seed=2),), "accuracy"
 
 
-def fitted_network(**options):
+def fitted_network(seed=0, **options):
+    training = likelihood.Training(epochs=3, particles=10, **options)
     fit = nsnn.fit_network(
-        TRAINS, SIGNAL, **RECORDED, n_hidden=3, epochs=3, engine="numpy", particles=10, **options
+        TRAINS, SIGNAL, **RECORDED, n_hidden=3, training=training, seed=seed, engine="numpy"
     )
     return fit, (TRAINS, SIGNAL), "bits_per_spike"
 
@@ -90,7 +91,10 @@ def test_the_trainings_share_their_arguments():
     from nsnn_neuro import deep
 
     one, two, three = (inspect.signature(f).parameters for f in (nsnn.train, deep.fit, nsnn.fit_network))
-    for name in ("epochs", "batch", "validation", "patience", "keep", "seed", "progress"):
+    grouped = inspect.signature(likelihood.Training).parameters
+    for name in ("epochs", "batch", "eta", "schedule", "keep"):
+        assert {name} <= two.keys() & grouped.keys()
+    for name in ("validation", "patience", "seed", "progress"):
         assert {name} <= one.keys() & two.keys() & three.keys()
     for name in ("validation", "schedule", "patience", "seed", "checkpoint", "progress"):
         assert one[name].default == two[name].default

@@ -16,7 +16,7 @@ from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, fit_network, fit_neuron
-from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines
+from nsnn_neuro.likelihood import Lags, NetworkModel, Observed, RaisedCosines, Training
 from nsnn_neuro.likelihood.network_fit import Ranged
 from nsnn_neuro.likelihood.network_objective import likelihood_slope
 from nsnn_neuro.likelihood.network_training import Scale
@@ -305,7 +305,9 @@ def test_the_bound_of_the_history_is_that_of_the_weights():
     model, true = on_off(2)
     signal = analog(2 + 1.5 * np.random.default_rng(1).normal(size=3000))
     block = model.simulate(true, signal, seed=2)
-    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, n_hidden=6, epochs=20, engine="numpy")
+    fit = fit_network(
+        block, signal, dt=1 * ms, stimulus=BASIS, n_hidden=6, training=Training(epochs=20), engine="numpy"
+    )
     data = fit.model.data(block, signal).split(0.2)[1]
     windows = Observed(data.o, data.x, np.full(12, 50))
     scores = [fit.model.score(fit.weights, windows, particles=1, seed=k).value for k in range(30)]
@@ -328,7 +330,13 @@ def test_the_same_seed_gives_the_same_fit():
     model, true = on_off(2)
     signal = gaussian_signal(1000, 3)
     block = model.simulate(true, signal, seed=4)
-    options = {"dt": 1 * ms, "stimulus": BASIS, "n_hidden": 2, "epochs": 2, "engine": "numpy"}
+    options = {
+        "dt": 1 * ms,
+        "stimulus": BASIS,
+        "n_hidden": 2,
+        "training": Training(epochs=2),
+        "engine": "numpy",
+    }
     fits = [fit_network(block, signal, seed=seed, **options) for seed in (1, 1, 2)]
     for one, same, other in zip(*(fit.weights for fit in fits), strict=True):
         assert_array_equal(one, same)
@@ -350,11 +358,10 @@ def test_refining_wins_what_the_bound_gives_away():
         "stimulus": BASIS,
         "n_hidden": 2,
         "validation": 0.0,
-        "epochs": 10,
         "engine": "numpy",
     }
-    rough = fit_network(block, signal, **options)
-    fine = fit_network(block, signal, refine=8, **{**options, "eta": 0.02})
+    rough = fit_network(block, signal, training=Training(epochs=10), **options)
+    fine = fit_network(block, signal, training=Training(epochs=10, refine=8, eta=0.02), **options)
     assert fine.history.epoch.tolist() == list(range(1, 19))
     assert fine.history.likelihood.isna().sum() == 10
     assert fine.history.likelihood.iloc[-1] > fine.history.likelihood.iloc[10]
@@ -372,7 +379,9 @@ def test_a_cell_of_two_opposite_pathways_is_recovered():
     model, true = on_off()
     signal, other = gaussian_signal(20_000, 11), gaussian_signal(5000, 12)
     block, test = model.simulate(true, signal, seed=3), model.simulate(true, other, seed=4)
-    fit = fit_network(block, signal, dt=1 * ms, stimulus=BASIS, validation=0.0, epochs=25, engine="numpy")
+    fit = fit_network(
+        block, signal, dt=1 * ms, stimulus=BASIS, validation=0.0, training=Training(epochs=25), engine="numpy"
+    )
     assert fit.held_out is None
     assert fit.history.val_bound.isna().all()
     data = model.data(test, other)

@@ -18,6 +18,7 @@ from nsnn_neuro.likelihood import (
     Lags,
     NetworkModel,
     Poisson,
+    Training,
     cross_validate,
     fit_windows,
     spike_probability,
@@ -110,10 +111,9 @@ def chosen(candidates, **options):
     return cross_validate(*bursty(), candidates, dt=1 * ms, **options)
 
 
-def windows(*arrays):
-    return fit_windows(
-        NetworkModel(dt=1 * ms, stimulus=Lags(1), n_hidden=8), arrays[0] if len(arrays) == 1 else arrays
-    )
+def windows(*arrays, **options):
+    model = NetworkModel(dt=1 * ms, stimulus=Lags(1), n_hidden=8)
+    return fit_windows(model, arrays[0] if len(arrays) == 1 else arrays, **options)
 
 
 ONES, SILENT = np.ones((4, 20, 2)), np.zeros((4, 1, 20, 1))
@@ -257,19 +257,33 @@ REFUSED = {
     network: [
         ({"n_hidden": 0}, "n_hidden = 0", "expected a whole number"),
         ({"validation": 1.0}, "validation = 1.0", "expected a share"),
-        ({"window": 2000 * ms}, "2000 steps, and the longest trial has 800", "expected fewer"),
-        ({"window": 0.1 * ms}, "window = ", "expected a step or more"),
-        ({"particles": 1.5}, "particles = 1.5", "expected a whole number"),
+        ({"training": Training(window=2000 * ms)}, "2000 steps, and the longest trial has 800", "expected fewer"),
+        ({"training": Training(window=0.1 * ms)}, "window = ", "expected a step or more"),
+        ({"training": {"epochs": 3}}, "training = {'epochs': 3}", "expected settings such as likelihood.Training("),
+        ({"epochs": 3}, "no argument 'epochs'", "use training=Training(epochs=...)"),
+        ({"window": 3}, "no argument 'window'", "use training=Training(window=...)"),
+        ({"draws": 3}, "no argument 'draws'", "did you mean 'n_draws'?"),
+        ({"hidden_noise": False}, "no argument 'hidden_noise'", "did you mean 'noisy'?"),
         ({"family": 0.4}, "family = 0.4", "expected"),
         ({"hidden": nsnn.NSNNNeuron(beta=[0.5, 0.6])}, "hidden = ", "arrays of 4 values"),
         ({"output": nsnn.Relay()}, "output = ", "NSNNNeuron"),
         ({"stimulus": 0}, "stimulus = 0", "expected a basis"),
-        ({"eta": 1 * ms}, "eta", "expected"),
-        ({"refine": -1}, "refine = -1", "expected a whole number"),
         ({"signal": analog(np.zeros(1000))}, "stimulus[0]: nothing reaches it", "drop it"),
         ({"trains": [[]]}, "trains hold no spikes of neuron 0 in 800 steps", "expected some"),
         ({"trains": [[0.1]]}, "the last 0.2 of the trains hold no spikes", "expected some"),
         ({"trains": [[0.1001, 0.1002, 0.9]]}, "two spikes in the step", "smaller dt"),
+    ],
+    Training: [
+        ({"epoch": 3}, "no argument 'epoch'", "did you mean 'epochs'?"),
+        ({"epochs": 0}, "epochs = 0", "expected a whole number, at least 1"),
+        ({"batch": 0.5}, "batch = 0.5", "expected a whole number, at least 1"),
+        ({"eta": 1 * ms}, "eta", "expected a plain number"),
+        ({"eta": 0}, "eta = 0", "above 0"),
+        ({"schedule": "step"}, "schedule = 'step'", "expected one of 'constant', 'cosine'"),
+        ({"keep": "first"}, "keep = 'first'", "expected one of 'best', 'last'"),
+        ({"window": 50}, "window = 50 has no unit", "expected a time"),
+        ({"refine": -1}, "refine = -1", "expected a whole number, at least 0"),
+        ({"particles": 1.5}, "particles = 1.5", "expected a whole number, at least 1"),
     ],
     chosen: [
         ({"candidates": []}, "candidates = ", "expected a list of dicts"),
@@ -287,6 +301,11 @@ REFUSED = {
         ((ONES, SILENT + 2), "windows", "o of 0 and 1"),
         ((ONES, SILENT), "windows hold no spikes of output 0", "expected some"),
         ((ONES, SILENT + 1), "stimulus[0]: nothing reaches it", "drop it"),
+    ],
+    functools.partial(windows, ONES, SILENT): [
+        ({"training": Training(window=5 * ms)}, "window = ", "expected None, as only fit_network"),
+        ({"training": Training(refine=2)}, "refine = 2", "expected 0, as only fit_network"),
+        ({"eta": 0.1}, "no argument 'eta'", "use training=Training(eta=...)"),
     ],
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from test_likelihood_network import FIRST, SECOND, SIGNAL, block_of, hidden_patterns, ndl_of_patterns, tiny
 
 from nsnn_neuro import NsnnError, fit_network
-from nsnn_neuro.likelihood import Lags, NetworkModel, fit_windows, window_bounds
+from nsnn_neuro.likelihood import Lags, NetworkModel, Training, fit_windows, window_bounds
 from nsnn_neuro.likelihood.network_objective import bound_slope
 from nsnn_neuro.likelihood.network_windows import penalised
 from nsnn_neuro.measures import as_trains
@@ -46,7 +46,7 @@ def test_the_bound_is_that_of_all_patterns_of_its_draws(draws: int) -> None:
         weights,
         np.tile(x, (n, 1, 1)),
         np.tile(np.stack([SPIKES, OTHER]), (n, 1, 1, 1)),
-        draws=draws,
+        n_draws=draws,
         seed=1,
     )
     assert found.shape == (n, 2)
@@ -94,7 +94,7 @@ def test_without_hidden_noise_bound_and_slope_are_exact() -> None:
     """One pattern: its probability and its gradient, by the reference; with own inputs the sum over outputs."""
     model, weights, x = own()
     assert x.shape == (4, 2, 3)
-    model = dataclasses.replace(model, hidden_noise=False)
+    model = dataclasses.replace(model, noisy=False)
     value, slope = bound_slope(model, weights, x[None], SPIKES[:, None, None], 1, np.random.default_rng(1))
     patterns = np.array(list(itertools.product((0.0, 1.0), repeat=8)))  # in the order of `hidden_patterns`
     logs, expected = [], [np.zeros((3, 2)), np.zeros((3, 2))]
@@ -114,7 +114,9 @@ def test_without_hidden_noise_bound_and_slope_are_exact() -> None:
     assert_allclose(value, [[sum(logs)]], rtol=1e-12)
     for mine, exact in zip(slope, expected, strict=True):
         assert_allclose(mine, exact, rtol=1e-9, atol=1e-12)
-    assert_allclose(window_bounds(model, weights, x[None], SPIKES[None, None], draws=5), [[logs]], rtol=1e-12)
+    assert_allclose(
+        window_bounds(model, weights, x[None], SPIKES[None, None], n_draws=5), [[logs]], rtol=1e-12
+    )
 
 
 def test_outputs_with_own_inputs_have_hidden_neurons_of_their_own() -> None:
@@ -158,9 +160,9 @@ def test_hidden_neurons_are_learned_with_and_without_noise() -> None:
     data, test = squared(60, 1), squared(60, 2)
     rate = test[1].mean()
     nothing = test[1].size * (rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
-    for model, draws in ((MODEL, 2), (dataclasses.replace(MODEL, hidden_noise=False), 1)):
-        fit = fit_windows(model, data, eta=0.1, epochs=12, seed=3, draws=draws)
-        logs = window_bounds(model, fit.weights, *test, draws=10)
+    for model, draws in ((MODEL, 2), (dataclasses.replace(MODEL, noisy=False), 1)):
+        fit = fit_windows(model, data, n_draws=draws, training=Training(eta=0.1, epochs=12), seed=3)
+        logs = window_bounds(model, fit.weights, *test, n_draws=10)
         assert (logs.sum() - nothing) / test[1].sum() / np.log(2) > 0.7
 
 
@@ -179,17 +181,18 @@ def test_the_ridge_is_the_slope_of_its_penalty() -> None:
             step[index] = 1e-4
             exact[index] = -(penalty(k, weights[k] + step) - penalty(k, weights[k] - step)) / 2e-4
         assert_allclose(found, exact, atol=1e-8)
-    small = fit_windows(MODEL, squared(30, 1), ridge=1e6, eta=0.1, epochs=12, seed=1)
+    small = fit_windows(MODEL, squared(30, 1), ridge=1e6, training=Training(eta=0.1, epochs=12), seed=1)
     assert max(np.abs(w[1:]).max() for w in small.weights) < 0.1
 
 
 def test_early_stopping_keeps_the_best_epoch() -> None:
     data, rest = squared(6, 1), squared(20, 2)
-    options: dict[str, Any] = {"eta": 0.3, "epochs": 40, "seed": 1}
-    fit = fit_windows(MODEL, data, validation=rest, patience=3, keep="best", **options)
+    training = Training(eta=0.3, epochs=40, keep="best")
+    fit = fit_windows(MODEL, data, validation=rest, patience=3, training=training, seed=1)
     assert len(fit.history) < 40
     assert fit.best_epoch == fit.history.epoch[fit.history.val_bound.idxmax()] == len(fit.history) - 3
-    again = fit_windows(MODEL, data, validation=rest, **options)
+    to_the_end = dataclasses.replace(training, keep="last")
+    again = fit_windows(MODEL, data, validation=rest, training=to_the_end, seed=1)
     assert_array_equal(again.history.val_loss[: len(fit.history)], fit.history.val_loss)
     assert not np.array_equal(again.weights[0], fit.weights[0])
 
@@ -204,23 +207,22 @@ def test_the_door_for_recordings_passes_all_of_it_on() -> None:
         "stimulus": 1,
         "n_hidden": 8,
         "own_inputs": True,
-        "eta": 0.1,
+        "training": Training(eta=0.1, epochs=12, particles=10),
         "seed": 1,
     }
-    options |= {"epochs": 12, "particles": 10}
     right, wrong = (
-        fit_network(block, analog(np.stack(pair, axis=1)), hidden_noise=False, ridge=0.1, **options)
+        fit_network(block, analog(np.stack(pair, axis=1)), noisy=False, ridge=0.1, **options)
         for pair in (signal, signal[::-1])
     )
     assert right.held_out.value > 0.7
     assert wrong.held_out.value < 0.1
-    assert not right.model.hidden_noise
-    noisy = fit_network(block, analog(np.stack(signal, axis=1)), draws=2, **options)
+    assert not right.model.noisy
+    noisy = fit_network(block, analog(np.stack(signal, axis=1)), n_draws=2, **options)
     assert noisy.held_out.value > 0.7
     for message, changed in (
-        ("refine = 2: expected 0 with draws", {"refine": 2}),
+        ("refine = 2: expected 0 with several draws", {"training": Training(refine=2)}),
         ("ridge = -1", {"ridge": -1}),
-        ("draws = 0", {"draws": 0}),
+        ("n_draws = 0", {"n_draws": 0}),
     ):
         with pytest.raises(NsnnError, match=message):
             fit_network(block, analog(np.stack(signal, axis=1)), **{**options, **changed})
@@ -228,5 +230,5 @@ def test_the_door_for_recordings_passes_all_of_it_on() -> None:
         fit_network(block, gaussian_signal(1500, 1), **options)
     with pytest.raises(NsnnError, match="network expected a model whose outputs share"):
         _ = noisy.network
-    with pytest.raises(NsnnError, match="hidden_noise = False: expected hidden neurons with noise"):
-        dataclasses.replace(MODEL, hidden_noise=False).network([np.zeros((2, 8)), np.zeros((9, 1))])
+    with pytest.raises(NsnnError, match="noisy = False: expected hidden neurons with noise"):
+        dataclasses.replace(MODEL, noisy=False).network([np.zeros((2, 8)), np.zeros((9, 1))])

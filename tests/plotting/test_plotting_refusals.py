@@ -62,7 +62,7 @@ EVENTS: list[tuple[dict[str, Any], str, str]] = [
     ({"conditions": ["a", "b"]}, "conditions", "expected a label for each trial, 4"),
     ({"conditions": [0.5, np.nan, 1, np.nan]}, "conditions[1] = nan", "2 of 4 are missing"),
     ({"conditions": np.array(["a", None, "b", "a"], dtype=object)}, "conditions[1] = None", "1 of 4 are missing"),
-    ({"conditions": "label"}, "name = 'label'", "no segment has it"),
+    ({"conditions": "label"}, "conditions = 'label'", "no segment has it"),
 ]  # fmt: skip
 SPIKES: Rows = [
     *((lambda ax, wrong=wrong: plotting.raster(TRIALS, neurons=wrong, ax=ax), "neurons = ", "different whole numbers from 0 to 1")

@@ -11,26 +11,21 @@ threshold is needed on the grid, half a step later (`on_grid`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 import numpy as np
 
 from ...models.neurons import IntegrateAndFire
+from ...models.neurons.expressions import ZERO, names_in
 from .group_text import BRIAN_UNIT, GroupText, substitute
 
 _MOST = 500.0  # largest exponent of a backward half step, for time constants far below dt
-_ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")
-
-
-def _names(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
 def _slow(neuron: IntegrateAndFire) -> dict[str, tuple[str, str]]:
     """`slow` of a neuron; a target of zero is written with the variable itself, since Brian2 loses the unit of `0*mV`."""
     return {
-        x: (time, f"0 * {x}" if _ZERO.fullmatch(target) else target)
+        x: (time, f"0 * {x}" if ZERO.fullmatch(target) else target)
         for x, (time, target) in neuron.slow.items()
     }
 
@@ -70,7 +65,7 @@ def slow_starts(neuron: IntegrateAndFire) -> dict[str, str]:
 
 
 def _driven(neuron: IntegrateAndFire) -> bool:
-    return any("drive" in _names(target) for _, target in neuron.slow.values())
+    return any("drive" in names_in(target) for _, target in neuron.slow.values())
 
 
 def step_slow(neuron: IntegrateAndFire) -> list[str]:
@@ -80,7 +75,7 @@ def step_slow(neuron: IntegrateAndFire) -> list[str]:
     drives before and after.
     """
     seen = {
-        x for y, (_, target) in _slow(neuron).items() for x in _names(target) & (neuron.slow.keys() - {y})
+        x for y, (_, target) in _slow(neuron).items() for x in names_in(target) & (neuron.slow.keys() - {y})
     }
     lines = [f"here_{x} = {on_grid(x, neuron)}" for x in neuron.slow if x in seen]
     for x, (_, target) in _slow(neuron).items():
@@ -104,7 +99,7 @@ def after_spike(neuron: IntegrateAndFire, level: str, *, middle: bool) -> tuple[
     if middle:
         return [], changed
     before = []
-    if any("v" in _names(target) for _, target in neuron.slow.values()):
+    if any("v" in names_in(target) for _, target in neuron.slow.values()):
         before.append(f"top = v + int(v > {level}) * ({level} - v)")
     before += [
         f"{x} = {x} + ({substitute(target, {'v': 'top'})} - {x}) * half_{x}"

@@ -105,6 +105,10 @@ class Layout:
         """The number of members of the group."""
         return self.n_neurons * self.trials
 
+    def of_members(self, values: Any) -> np.ndarray:
+        """One value of each member, (size,), from one value or one of each neuron."""
+        return np.tile(np.broadcast_to(values, self.n_neurons), self.trials)
+
     @property
     def n_ids(self) -> int:
         """The number of neurons of one point."""

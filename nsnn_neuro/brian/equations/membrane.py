@@ -149,8 +149,8 @@ def _level(
     if isinstance(noise, ThresholdNoise):
         sigma = np.asarray(noise.si("sigma"))
         group.bind("noise_sigma", sigma, neuron.membrane_unit)
-        spread = np.tile(np.broadcast_to(sigma, group.layout.n_neurons), group.layout.trials)
-        group.state("shift", neuron.membrane_unit, spread * start_normal(group, Stream.THRESHOLD_START))
+        shift = group.layout.of_members(sigma) * start_normal(group, Stream.THRESHOLD_START)
+        group.state("shift", neuron.membrane_unit, shift)
         level = f"({level} + shift)"
         reset.append(f"shift = noise_sigma * {engine.draw('normal', Stream.THRESHOLD)}")
     return level, reset

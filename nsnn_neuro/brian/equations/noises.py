@@ -240,7 +240,7 @@ def _ou_start(group: GroupText, noise: OUNoise, sigma_i: Any) -> np.ndarray:
     private = start_normal(group, Stream.OU_START)
     common = start_normal(group, Stream.SHARED_OU_START, shared=True)
     z = np.sqrt(fraction) * common + np.sqrt(1 - fraction) * private
-    return z * np.tile(np.broadcast_to(sigma_i, group.layout.n_neurons), group.layout.trials)
+    return z * group.layout.of_members(sigma_i)
 
 
 def start_normal(group: GroupText, stream: Stream, shared: bool = False) -> np.ndarray:
@@ -294,10 +294,8 @@ def _conductances(terms: Terms, noise: ConductanceNoise) -> None:
         group.bind(f"noise_keep_{kind}", np.exp(-dt / tau), "1")
         group.bind(f"noise_root_{kind}", sd * np.sqrt(-np.expm1(-2 * dt / tau)), "1")
         group.bind(f"noise_rev_{kind}", noise.si(f"e_rev_{kind}"), noise.unit(f"e_rev_{kind}"))
-        begin = np.tile(np.broadcast_to(sd, layout.n_neurons), layout.trials) * start_normal(group, start)
-        group.state(
-            f"noise_g_{kind}", "1", np.tile(np.broadcast_to(mean, layout.n_neurons), layout.trials) + begin
-        )
+        begin = layout.of_members(sd) * start_normal(group, start)
+        group.state(f"noise_g_{kind}", "1", layout.of_members(mean) + begin)
         terms.first += [
             f"next_{kind} = noise_mean_{kind} + noise_keep_{kind} * (noise_g_{kind} - noise_mean_{kind})"
             f" + noise_root_{kind} * {engine.draw('normal', stream)}",

@@ -183,13 +183,9 @@ def _text(rule: Plasticity, neuron: dict[str, Any], trial: Any) -> RuleText:
     return form(**neuron, **({"trial": True} if trial is not None else {}))
 
 
-def _all_lines(text: RuleText) -> list[str]:
-    backward = [text.backward] if text.backward else []
-    return [*text.at_start, *text.each_step, *text.on_pre, *text.on_post, *backward]
-
-
 def _uses(text: RuleText, name: str) -> bool:
-    return any(_names_in(line, name) for line in _all_lines(text))
+    lines = (*text.at_start, *text.each_step, *text.on_pre, *text.on_post, text.backward or "")
+    return any(_names_in(line, name) for line in lines)
 
 
 def _names_in(line: str, name: str) -> bool:

@@ -20,9 +20,9 @@ Chance is one of three predictors. Each is right for trains that are independent
 Independent trains that fire in bursts, or regularly, or at rates that change from trial to trial, have another spread of counts
 than Poisson trains. It is measured between pairs of different trials, or of pieces of trials (`correlogram_spread`): the
 variance is this dispersion times the expected number, the band that of a Poisson count, stretched about
-its mean (coverage: docs/few_trials.md). The null hypothesis of an autocorrelogram is a Poisson train,
-and its band is that of one; with "jitter" that of surrogates. At lag 0 it counts each pair of spikes
-twice, so that the variance is twice the mean.
+its mean (coverage: "Errors with few trials" in the documentation). The null hypothesis of an
+autocorrelogram is a Poisson train, and its band is that of one; with "jitter" that of surrogates. At lag
+0 it counts each pair of spikes twice, so that the variance is twice the mean.
 """
 
 from __future__ import annotations

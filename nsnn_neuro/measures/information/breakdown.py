@@ -164,7 +164,7 @@ def information_breakdown(
     same correction, and the terms add up to it. se: jackknife over trials of the plug-in terms.
     null_mean and p: for total, lin and sig_sim stimuli are permuted; for cor_ind and cor_dep each
     cell's responses among trials of one stimulus. p of sig_sim and cor_ind counts by absolute
-    value. A warning is set below four trials per stimulus and word. Coverage: docs/information.md.
+    value. A warning is set below four trials per stimulus and word.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def gaussian_copula(
     `shrinkage`, for few trials x of a large population y, multiplies the correlations of y given x
     (noise correlations) by 1 - a. The bias is then the mean over shuffles of x; se is from a
     jackknife of 20 groups. The estimate scatters less, has no bias without information and is too
-    low with it (docs/information.md).
+    low with it ("Estimators of information" in the documentation).
 
     Parameters
     ----------

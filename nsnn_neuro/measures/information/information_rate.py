@@ -14,9 +14,8 @@ The noise entropy has one of four corrections:
 - "quadratic" (Strong et al. 1998): the parabola in 1/N of all trials, halves and quarters, at 0
 - "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
 - "none"
-docs/information.md measures them. A length enters the line if the correction is at most a tenth of
-the noise entropy and neither corrected entropy is more than 2 % below the bound H >= -log2
-(probability that two words are the same), estimated from pairs of words (Ma 1981).
+A length enters the line if the correction is at most a tenth of the noise entropy and neither corrected entropy is more than 2 %
+below the bound H >= -log2 (probability that two words are the same), estimated from pairs of words (Ma 1981).
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def mutual_information(
 
     `warning` is set for too few trials and, except with the default and "auto", for values within
     the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
-    two standard errors is NaN; one above by less is that entropy. docs/information.md has the
-    trials that each method needs and its measured coverage.
+    two standard errors is NaN; one above by less is that entropy. "Estimators of information" in
+    the documentation has the trials that each method needs and its measured coverage.
 
     "auto" computes "panzeri-treves", "shuffle" (for words) and "nsb". If they lie within one
     standard error, with at least 2 trials per stimulus and response, the result is

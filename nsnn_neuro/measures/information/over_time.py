@@ -98,7 +98,7 @@ def information_over_time(
 
     The response of a window is its spike count, or with `bin_width` the word of counts in its bins.
     p of `clusters` holds for the whole time, however many windows there are, while `p` of a window
-    does not. False alarms: docs/information.md.
+    does not. False alarms: "Estimators of information" in the documentation.
 
     Parameters
     ----------

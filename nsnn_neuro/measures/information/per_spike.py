@@ -132,7 +132,7 @@ def information_per_spike(
 
     A warning is set for fewer than two spikes per occupied bin; if bins of low rate may add more
     than .4 standard errors; if the shuffles' mean exceeds the standard error; and below 8 trials,
-    where the standard error is unreliable (docs/information.md).
+    where the standard error is unreliable ("Estimators of information" in the documentation).
 
     Parameters
     ----------

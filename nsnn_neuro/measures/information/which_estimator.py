@@ -72,8 +72,8 @@ def which_estimator(
     signal, whose simulated experiments show as much information as the data by Panzeri & Treves,
     and the matched null, without information. Each is simulated `n_repeats` times with the data's
     trials per stimulus, and every estimator is compared with the truth. The law is itself an
-    estimate from the same trials: docs/information.md says how well it knows the bias. It takes
-    some seconds.
+    estimate from the same trials; "Estimators of information" in the documentation says how well it
+    knows the bias. It takes some seconds.
 
     Parameters
     ----------

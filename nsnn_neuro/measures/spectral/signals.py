@@ -20,7 +20,7 @@ Near the ends. Closer than nw / T to 0 or to half the sampling rate, T the lengt
 pairs of tapers w_k, w_l of |sum over t of w_k w_l exp(-4 pi i f t)|^2, times K, is g(f), from 0 in the middle to 1 at the ends, and
 nu = 2 n / (1 + g) matches the variance of the power. Taking off the mean of all N samples leaves the fraction
 m(f) = 1 - mean over k of |sum over t of w_k exp(-2 pi i f t)|^2 / N of a flat spectrum, 86 % near 0 for one segment with 7 tapers;
-nu is multiplied by it, and bias="mean" divides the power by it. Coverage: docs/few_trials.md.
+nu is multiplied by it, and bias="mean" divides the power by it.
 """
 
 from __future__ import annotations

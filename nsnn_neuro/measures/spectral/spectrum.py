@@ -130,9 +130,7 @@ def power_spectrum(
     S(f) = mean over segments of |sum over spikes of w(t_k) exp(-2 pi i f t_k) - r W(f)|^2 / integral of w^2, w the
     Hann window, W its transform, r the neuron's mean rate: the transform of the spike times themselves, so no
     bin and no aliasing. Taking off the mean lowers S(0) by the fraction 2 T / (3 L) and the next bin by T / (6
-    L), T the length of a segment, L of all trials.
-
-    With few trials take `lower` and `upper`, mainly near f = 0. Coverage: docs/few_trials.md.
+    L), T the length of a segment, L of all trials. With few trials take `lower` and `upper`, mainly near f = 0.
 
     Parameters
     ----------

@@ -46,11 +46,14 @@ def fano_curve(
     trains = as_trains(block, t_start, t_stop)
     fano = np.empty((len(widths), trains.n_neurons))
     for k, width in enumerate(widths):
-        sums, value = fano_parts(trains, window=width * pq.s, ddof=ddof)
+        try:
+            sums, value = fano_parts(trains, window=width * pq.s, ddof=ddof)
+        except NsnnError as error:
+            raise NsnnError(str(error).replace("window =", f"windows[{k}] =", 1)) from None
         total = sums.sum(axis=0)
         if total[0].max() < 2:
             raise NsnnError(
-                f"windows[{k}] = {width} s leaves a single count: give more trials or shorter windows"
+                f"windows[{k}] = {width} s: expected at least two counts; take more trials or shorter windows"
             )
         fano[k] = value(total)
     silent = np.isnan(fano).any(axis=0)
@@ -169,7 +172,7 @@ def mean_matched_fano(
         raise NsnnError(f"window = {window}, step = {step}: expected finite times")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
-        raise NsnnError("mean_matched_fano needs at least two trials: it compares counts across them")
+        raise NsnnError("block has one trial: expected at least two, whose counts are compared; record more")
     start, stop = trains.window()
     near, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
     if width * (1 - near) > stop - start:

@@ -296,7 +296,7 @@ def fano_factor(
     - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
 
     Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
-    limits of `tabulate(..., confidence=0.95)`. Coverage: docs/few_trials.md.
+    limits of `tabulate(..., confidence=0.95)`; see "Errors with few trials" in the documentation.
 
     Parameters
     ----------
@@ -335,7 +335,8 @@ def fano_factor(
         sums, value = fano_parts(trains, window=window, ddof=ddof)
         total = sums.sum(axis=0)
         if total[0].max() < 2:
-            raise NsnnError("fano_factor needs at least two counts: give more trials, or a shorter window")
+            cure = "take more trials, or a shorter window"
+            raise NsnnError(f"window = {window}: expected at least two counts; {cure}")
         return warn_silent(value(total), "fano_factor", "have no spike in any window")
     whole(ddof, 0, "ddof", 1)
     if np.bincount(label).max() < 2:

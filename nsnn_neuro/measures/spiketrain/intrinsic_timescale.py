@@ -7,8 +7,7 @@ not enter, since each bin has its own mean over trials.
 
 The standard error is the SD of tau over bootstrap resamples of the trials. tau is reported as missing (NaN, with one warning)
 where no decay is seen: A is not positive or tau lies at an end of the searched range.
-
-Coverage: docs/few_trials.md. A tau near max_lag is less well known.
+Coverage: "Errors with few trials" in the documentation. A tau near max_lag is less well known.
 """
 
 from __future__ import annotations

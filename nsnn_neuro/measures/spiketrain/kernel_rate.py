@@ -1,7 +1,7 @@
 """Instantaneous rate of each neuron by kernel smoothing, computed by Elephant.
 
 Four details are settled before Elephant is called, so that its result does not depend on rounding or
-units: places of spikes in bins, number of bins, cut-off and unit of sigma (docs/elephant.md).
+units: places of spikes in bins, number of bins, cut-off and unit of sigma.
 """
 
 from __future__ import annotations

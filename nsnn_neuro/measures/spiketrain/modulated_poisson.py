@@ -74,7 +74,7 @@ def modulated_poisson(stimulus: Any, counts: Any, *, bias: str | None = "cox-rei
     Errors. se is from the Fisher information, of n_s - 1 trials of each stimulus with the adjustment. It
     is proportional to s2 where s2 is large, hence too small where s2 came out too low: below 20 trials
     prefer `lower` and `upper`, where twice the log likelihood is 3.84 below its maximum. Coverage:
-    docs/few_trials.md.
+    "Errors with few trials" in the documentation.
 
     p is from the likelihood ratio against s2 = 0, the end of its range: twice the ratio is 0 in half of the cases and chi-square
     distributed with one degree of freedom in the others, so p is half the tail of that distribution, and 1 where s2 is 0.

@@ -68,12 +68,14 @@ class Psth:
 
         Its band takes the pooled count as Poisson: neurons have to be independent given the stimulus.
         """
-        chosen = self.counts if neurons is None else self.counts[neurons]
-        if chosen.ndim != 2 or len(chosen) == 0:
-            raise NsnnError(f"neurons = {neurons!r}: expected a non-empty index array or slice")
-        return _with_band(
-            self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * len(chosen), self.confidence
-        )
+        try:
+            chosen = self.counts if neurons is None else self.counts[neurons]
+        except IndexError:
+            chosen = np.empty(0)
+        n = len(chosen) if chosen.ndim == 2 else 0
+        if not n:
+            raise NsnnError(f"neurons = {neurons!r}: expected indices of {len(self.counts)} neurons")
+        return _with_band(self.edges, chosen.sum(axis=0, keepdims=True), self.exposure * n, self.confidence)
 
 
 @suggest_keywords
@@ -224,7 +226,7 @@ def spike_triggered_average(
     blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of (S_b - n_b A)^2 / n^2, S_b the
     sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share the signal, a block has the
     spikes of all. Blocks have to be long against the signal's memory: give a window that contains it.
-    Coverage: docs/few_trials.md.
+    Coverage: "Errors with few trials" in the documentation.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def response_test(
     "wilcoxon" is the signed-rank test of the trials' differences of counts, trials without a difference left out. Up to 50
     differences its p is exact, also with ties, from the enumeration of all signs given the ranks; beyond it is scipy's normal
     approximation. "sign" counts the trials of more spikes in the window and is an exact binomial test. Exact tests of few trials
-    are conservative, since p takes few values (docs/few_trials.md).
+    are conservative, since p takes few values ("Errors with few trials" in the documentation).
 
     Both assume that a difference is as often positive as negative if there is no response. This holds for windows of equal
     length. For unequal ones it does not, even at a constant rate: in a long baseline most trials have spikes and in a short
@@ -177,7 +177,7 @@ def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFra
     jitter and errors of the latency with fewer than two trials that have a spike
 
     Lower and upper are 95 % limits, from Student's distribution with a correction for skewness.
-    Coverage: docs/few_trials.md
+    Coverage: "Errors with few trials" in the documentation
 
     Raises
     ------

@@ -15,7 +15,7 @@
   `stimulus` is given. Keeps trains; with one stimulus, or with `stimulus`, also their relation to it. Destroys what neurons share
   beyond the stimulus.
 
-docs/elephant.md says why these are not Elephant's functions, and how they differ.
+Why these are not Elephant's functions: "Elephant and this package" in the documentation.
 
 Sources: Grün 2009, doi 10.1152/jn.00093.2008; Louis, Gerstein, Grün & Diesmann 2010, doi 10.3389/fncom.2010.00127; Amarasingham
 et al. 2012, doi 10.1152/jn.00633.2011.

@@ -40,7 +40,7 @@ class FiringEvents:
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
     """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty: take
-    `reliability_lower` and `reliability_upper` (docs/few_trials.md)"""
+    `reliability_lower` and `reliability_upper` ("Errors with few trials" in the documentation)"""
     reliability_lower: np.ndarray
     """95 % limit of the reliability, of a binomial fraction (Clopper and Pearson)"""
     reliability_upper: np.ndarray

@@ -125,7 +125,7 @@ def metric_space_information(
     se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand), and in quadrature
     the error of the table alone (delta method, after one more train was spread evenly over its cells). Halves alone are not enough
     where few trains are put into a wrong class: a sample that happens to have no errors has none in its
-    halves either. The error is too large, as halves vary with the table too (docs/few_trials.md).
+    halves either. The error is too large, as halves vary with the table too.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class TuningCurve:
     """(n_neurons, n_stimuli) mean response over trials"""
     se: np.ndarray
     """(n_neurons, n_stimuli) SD over trials / sqrt(n); NaN for a stimulus with one trial. With few
-    trials take `lower` and `upper` (docs/few_trials.md)"""
+    trials take `lower` and `upper` ("Errors with few trials" in the documentation)"""
     n: np.ndarray
     """(n_stimuli,) trials"""
     unit: str
@@ -72,8 +72,7 @@ class TuningCurve:
     def lower(self) -> np.ndarray:
         """Lower limit of the mean, (n_neurons, n_stimuli), 95 %, from Student's distribution with a correction for skewness.
 
-        Coverage: docs/few_trials.md. Where all responses are equal, such as 0 spikes in all trials, the
-        limits equal the mean and are too narrow.
+        Where all responses are equal, such as 0 spikes, the limits equal the mean and are too narrow.
         """
         return self._limits()[0]
 
@@ -147,7 +146,7 @@ class TuningCurve:
         quantiles of these values, of angles those of the difference from the estimate, so that an interval may go below 0 or
         beyond 360 degrees. Noise biases an index of selectivity upwards, in the resamples once more: the lower end is moved down by
         twice that bias, and is 0 where noise alone reaches the index. The estimates themselves stay
-        biased. Coverage: docs/few_trials.md.
+        biased. Coverage: "Errors with few trials" in the documentation.
 
         "preferred" is an angle, of period 360 degrees, where the stimuli have a unit of angles (deg, rad). Its period is 180
         degrees where three or more angles are equally spaced over 180 degrees (orientations). Plain numbers are angles, in
@@ -227,7 +226,7 @@ class TuningCurve:
         """Fit a curve to the responses of each neuron by least squares over trials, with a test against a constant.
 
         The curve follows noise where there is nothing else, and an F test does not hold its level
-        (docs/few_trials.md); `p` of the fit does. A fit with a large p means nothing, whatever its
+        with few trials; `p` of the fit does. A fit with a large p means nothing, whatever its
         standard errors.
 
         Amplitudes are at least 0, and so is the baseline where no response is negative. Standard errors
@@ -314,7 +313,9 @@ class TuningCurve:
         if name == "preferred":
             return self.values[means.argmax(axis=-1)]
         if name != "direction" and name != "orientation" and (self.mean < 0).any():
-            raise NsnnError("responses have means below 0: an index of selectivity needs rates or counts")
+            raise NsnnError(
+                f"block has a mean response of {self.mean.min():g}: expected none below 0 for {name}; take rates or counts"
+            )
         if name == "sparseness":
             if means.shape[-1] < 2:
                 raise NsnnError("stimulus has a single value: sparseness needs at least two")

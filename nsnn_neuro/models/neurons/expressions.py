@@ -13,6 +13,7 @@ import numpy as np
 from ...core import special
 
 STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*(\*\*|//|[-+*/%])?=(?!=)\s*(.+)")
+ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
 _OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,

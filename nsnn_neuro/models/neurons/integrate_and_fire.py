@@ -155,7 +155,7 @@ class AdEx(EIF):
     """Adaptive exponential integrate-and-fire neuron: an `EIF` driven by -w, tau_w dw/dt = a (V - v_rest) - w, w += b at a spike.
 
     w is in the unit of the membrane: in terms of PyNN, with the leak g_L = cm / tau_m, a is a / g_L and b is b / g_L. w also
-    changes while V is refractory. Second order in dt; for an upstroke steeper than a step see `docs/noise.md`.
+    changes while V is refractory. Second order in dt; the spike of an upstroke shorter than a step is up to half a step late.
 
     Parameters
     ----------

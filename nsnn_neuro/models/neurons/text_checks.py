@@ -19,14 +19,13 @@ from ...core.checks import did_you_mean
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
-from .expressions import STATEMENT, names_in, slope, statements, value_of
+from .expressions import STATEMENT, ZERO, names_in, slope, statements, value_of
 
 _TEXTS = ("linear", "nonlinear", "threshold", "reset", "after_spike", "moving")
 _TABLES = ("slow", "slow_start", "channels", "gates")
 # functions of the generated code that Brian2 does not have, of plain numbers
 _OWN_FUNCTIONS = ("normal_cdf", "smooth_exp", "smooth_exprel", "smooth_normal_cdf")
 _EXPRESSION = "expected an expression in Brian2's syntax"
-_ZERO = re.compile(r"\s*0+(\.0*)?(\s*\*\s*\w+)?\s*")  # a target of zero, which has any unit
 
 
 def check_structure(neuron: Any, base: type) -> None:
@@ -153,7 +152,7 @@ def _check_expressions(kind: Any, of_parameters: tuple[tuple[str, str], ...], me
             hint = "; tau_m dv/dt is linear + nonlinear" if "linear" in name else ""
             _Text(f"{who}.{name}", text, known).is_in(membrane, f"the unit of the membrane{hint}")
     for x, (_, target) in kind.slow.items():
-        if not _ZERO.fullmatch(target):
+        if not ZERO.fullmatch(target):
             meaning = f"the unit of the membrane; tau d{x}/dt is target - {x}"
             _Text(f"{who}.slow[{x!r}], target", target, known).is_in(membrane, meaning)
     for x, text in kind.slow_start.items():

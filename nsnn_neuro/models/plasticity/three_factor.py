@@ -113,7 +113,7 @@ class NDL(_ThreeFactor):
 
     For a layer that receives its signal L directly, the sum equals the gradient of backpropagation through time to rounding. It is
     the gradient of the expected loss for an output layer, one step and a loss that is affine in each spike; it is biased in deeper
-    networks (`docs/ndl.md`). signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
+    networks. signal="reward" is the score-function rule instead, dw_ij = -eta sum_t L(t) sum_(s <= t) score(s),
     score = (o - p) / (p (1 - p)) f trace, with a scalar L common to all neurons: unbiased at any depth, with a large variance.
     Subtract a baseline from L, as `train` does.
 
@@ -125,7 +125,7 @@ class NDL(_ThreeFactor):
     dP/dx0 is dP/dm dm/dx0 plus, with the bridge, the derivative of P with respect to x0 at fixed m. The trace is dx0/dw along the
     path of the noise: the input received, multiplied by dm/dx0 in each step, and 0 after a spike of the target and during the
     refractory time. The effect of w on the subthreshold membrane is included; that a spike replaces later ones, since the reset
-    ends the path, is neglected (`docs/ndl.md`).
+    ends the path, is neglected.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def microcircuit(
     With `scale` s there are s N neurons. With `in_degree_scale` k a neuron has k times the synapses, with weights J / sqrt(k),
     which keeps the variance of its input. A constant drive of (1 - sqrt(k)) times the mean recurrent input of the full model, at
     the rates of NEST's implementation, replaces the lost mean. Correlations are not preserved, and rates change: see
-    `docs/microcircuit.md`.
+    "Cortical microcircuit" in the documentation.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def feedforward(
         standard deviation of the summed input is about 0.7 theta
     near_threshold : True: random weights of the output have the mean theta / (0.1 n_pre), so that its neurons start near threshold
         when 10 % of the neurons before them fire. With little noise (sigma of 0.2 theta or less) and a cross-entropy loss, outputs
-        that start far below threshold never fire and never learn (`docs/ndl.md`)
+        that start far below threshold never fire and never learn
     seed : whole number, seed of the random weights
 
     >>> from nsnn_neuro.models.escape import EscapeNoise, Gaussian

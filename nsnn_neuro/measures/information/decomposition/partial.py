@@ -62,7 +62,7 @@ def partial_information(
 
     se is the infinitesimal jackknife over trials of the corrected value. `warning` is set for fewer
     than four trials per stimulus for each value of a response (pair of values for synergistic), or
-    a value within two errors of 0. Coverage: docs/information_regimes.md.
+    a value within two errors of 0. Coverage: "Errors of information measures" in the documentation.
 
     Parameters
     ----------

@@ -1,0 +1,155 @@
+"""What a run is made of: the system, the protocol and the output, with the checks of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.checks import did_you_mean, flag, scalar, whole
+from ..core.errors import NsnnError
+from ..models.network import Network
+from ..models.populations import Population
+from ..models.stimuli import Stimulus
+
+MOST_STEPS = 2**31
+_MOST_THREADS = 1024
+_MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a stream
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """What is simulated: a network, its first stimulus where that is replaced, the models as plain data.
+
+    `point` numbers the noise; of a population of several points each neuron has its `point`, and in it a number, `ids`.
+    """
+
+    net: Network
+    stimulus: Stimulus | None
+    parameters: dict[str, Any]
+    point: Any = 0
+    ids: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.point) == 0:
+            whole(self.point, 0, "point", _MOST_POINTS - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How it is simulated: arguments of `simulate`."""
+
+    trials: int
+    duration: Any
+    dt: Any
+    seed: int | None
+    bridge: bool
+    threads: int | None = None
+    initial: Any = None
+
+    def __post_init__(self) -> None:
+        whole(self.trials, 1, "trials", 2**31 - 1)
+        flag(self.bridge, "bridge")
+        if self.threads is not None:
+            whole(self.threads, 1, "threads", _MOST_THREADS)
+
+    @property
+    def step(self) -> float:
+        """dt in s."""
+        return 1e-4 if self.dt is None else scalar(self.dt, "s", "dt", above=0)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of dt in the duration, which has to be a whole number of them."""
+        dt, total = self.step, scalar(self.duration, "s", "duration", above=0)
+        if not total / dt < MOST_STEPS:
+            raise NsnnError(
+                f"duration = {self.duration}: expected fewer than {MOST_STEPS} steps of dt = {dt:g} s"
+            )
+        n_steps = round(total / dt)
+        if n_steps < 1 or abs(n_steps * dt - total) > 1e-6 * dt:
+            near = f"{max(n_steps, 1) * dt * 1e3:.10g} ms"
+            raise NsnnError(
+                f"duration = {self.duration}: expected a whole number of steps of dt = {dt * 1e3:g} ms, such as {near}"
+            )
+        return n_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What is recorded and where it goes; the arguments of `simulate`."""
+
+    record_v: Any = None
+    record_w: Any = None
+    out: Any = None
+    return_state: bool = False
+
+    def __post_init__(self) -> None:
+        flag(self.return_state, "return_state")
+
+    def membranes(self, net: Network) -> dict[str, np.ndarray]:
+        """Indices of the neurons whose membrane is recorded, by name of the population."""
+        known = [p.name for p in net.populations]
+        chosen = {p.name: _recorded(self.record_v, p, known) for p in net.populations}
+        for name in self.record_v if isinstance(self.record_v, dict) else ():
+            if name not in known:
+                raise NsnnError(
+                    f"record_v = {self.record_v!r}: there is no population {name!r}, expected names of {', '.join(known)}"
+                    f"{did_you_mean(name, known)}"
+                )
+        return chosen
+
+    def weights(self, net: Network) -> dict[str, np.ndarray]:
+        """Indices of the synapses whose weight is recorded, by name of the projection."""
+        given = {} if self.record_w is None else self.record_w
+        if not isinstance(given, dict):
+            raise NsnnError(
+                f"record_w = {given!r}: expected a dict from projections ({', '.join(net.projection_names)}) to indices"
+            )
+        chosen = {
+            name: _chosen(which, net.connections(name).pre.size, f"record_w[{name!r}]", "synapse")
+            for name, which in given.items()
+        }
+        return {name: some for name, some in chosen.items() if some.size}
+
+
+def _recorded(record_v: Any, population: Population, names: Sequence[str]) -> np.ndarray:
+    """Indices of the neurons of a population whose membrane is recorded."""
+    name, n = "record_v", population.n
+    if isinstance(record_v, dict):
+        record_v, name = record_v.get(population.name), f"record_v[{population.name!r}]"
+    elif len(names) > 1 and record_v is not None and not isinstance(record_v, bool):
+        raise NsnnError(
+            f"record_v = {record_v!r}: for a network expected True or a dict such as {{{population.name!r}: [0, 1]}}"
+            f"{_only_v(record_v, names)}"
+        )
+    note = _only_v(record_v, names)
+    if name == "record_v" and isinstance(record_v, list | tuple) and population.name in record_v:
+        note = f"; of a network also a dict such as {{{population.name!r}: [0, 1]}}"
+    return _chosen(record_v, n, name, "neuron", note)
+
+
+def _only_v(which: Any, populations: Sequence[str]) -> str:
+    """End of a message about names in place of indices; empty for names of populations."""
+    entries = [which] if isinstance(which, str) else np.ravel(which).tolist()
+    if not any(isinstance(one, str) and one not in populations for one in entries):
+        return ""
+    return (
+        "; simulate records v only, of the neurons with these indices. For slow variables and gates write your own Brian2 script "
+        "with a StateMonitor"
+    )
+
+
+def _chosen(which: Any, n: int, name: str, what: str, note: str = "") -> np.ndarray:
+    if which is None or which is False:
+        return np.array([], dtype=np.int64)
+    if which is True:
+        return np.arange(n)
+    chosen = np.asarray(which)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= n)):
+        raise NsnnError(
+            f"{name} = {which!r}: expected {what} indices from 0 to {n - 1}, or True for all{note}"
+        )
+    return chosen.astype(np.int64)
