@@ -54,7 +54,7 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 17, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2580,
+    "core": 2610,
     "models": 5990,
     "io": 7780,
     "theory": 2960,

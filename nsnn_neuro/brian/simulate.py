@@ -13,6 +13,7 @@ import numpy as np
 from brian2 import Network, second
 
 from ..core import units
+from ..core.aliases import Progress, Time
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.block import sorted_ticks
@@ -80,15 +81,15 @@ def simulate(
     *,
     n_neurons: int = 1,
     trials: int = 1,
-    duration: Any,
-    dt: Any = None,
+    duration: Time,
+    dt: Time | None = None,
     seed: int | None = None,
     engine: str = "auto",
     bridge: bool = True,
     record_v: Sequence[int] | bool | dict[str, Any] | None = None,
     record_w: dict[str, Any] | None = None,
     point: int = 0,
-    progress: Any = None,
+    progress: Progress = None,
     out: str | os.PathLike[str] | None = None,
     initial: SimulationState | Mapping[str, Any] | None = None,
     return_state: bool = False,

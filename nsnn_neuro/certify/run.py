@@ -13,6 +13,7 @@ import quantities as pq
 from ..brian import auto_engine
 from ..brian import engine as engines
 from ..brian.simulate import simulate
+from ..core.aliases import Progress
 from ..core.checks import check_seed, did_you_mean, flag, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.parallel import check_jobs, in_processes
@@ -51,7 +52,7 @@ def certify(
     engine: str = "auto",
     seed: int = 1,
     n_jobs: int | None = None,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> pd.DataFrame:
     """Check every neuron with every noise model, and synapses with memory, against theory that is independent of the simulator.
 

@@ -18,6 +18,7 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ..core.aliases import Time
 from ..core.checks import file_path, one_of, scalar, suggest_keywords, whole
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget
@@ -225,7 +226,7 @@ def _microseconds(duration: Any) -> int:
 
 
 @suggest_keywords
-def bin_events(events: Any, *, n_steps: int, duration: Any = _DURATION) -> np.ndarray:
+def bin_events(events: Any, *, n_steps: int, duration: Time = _DURATION) -> np.ndarray:
     """Events as spikes of 2312 units in steps: 1 where a unit had one event or more in a step, else 0.
 
     Of a duration T, step k (from 0) has the events with k T / n_steps <= t < (k + 1) T / n_steps; those from T on are left out. The
@@ -264,7 +265,9 @@ def _unit(events: np.ndarray) -> np.ndarray:
 
 
 @suggest_keywords
-def events_block(events: Sequence[np.ndarray], *, labels: Any = None, duration: Any = _DURATION) -> neo.Block:
+def events_block(
+    events: Sequence[np.ndarray], *, labels: Any = None, duration: Time = _DURATION
+) -> neo.Block:
     """Recordings of events as a Block: a segment for each, one spike train for each of the 2312 units of `bin_events`.
 
     Parameters

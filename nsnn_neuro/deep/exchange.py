@@ -27,6 +27,7 @@ import quantities as pq
 import torch
 from torch import nn
 
+from ..core.aliases import Time
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
@@ -49,7 +50,7 @@ _EXPECTED = (
 
 
 @suggest_keywords
-def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
+def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
     """Convert a feed-forward net to a NIR graph, which `nir.write(path, graph)` writes to a file.
 
     Simulators that read it run the deterministic network: a warning says what only the metadata hold, the noise of `NoisySpike`
@@ -122,7 +123,7 @@ def to_nir(module: Any, *, image: Any = None, dt: Any = _STEP) -> Any:
 def from_nir(
     source: Any,
     *,
-    dt: Any = None,
+    dt: Time | None = None,
     noise: Family | EscapeNoise | None = None,
     surrogate: Family | None = None,
     dtype: torch.dtype | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..core.aliases import Progress
 from ..core.checks import one_of
 from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
 from ..learning.losses import Loss
@@ -70,7 +71,7 @@ def fit(
     keep: str = "best",
     seed: int | None = None,
     checkpoint: str | Path | None = None,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> Fit:
     """Train a classifier by noise-driven learning, in mini-batches, down the mean loss of each.
 

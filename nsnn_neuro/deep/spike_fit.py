@@ -25,6 +25,7 @@ import torch
 from scipy.special import xlogy
 from torch import nn
 
+from ..core.aliases import Progress
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
@@ -209,7 +210,7 @@ def fit_spikes(
     keep: str = "last",
     seed: int | None = None,
     checkpoint: str | Path | None = None,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> SpikeFit:
     """Fit a network of any layers to recorded spikes: those of the output are forced, those of hidden layers drawn.
 

@@ -12,6 +12,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.aliases import SpikeSource, Time
 from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from .event_times import Events, read_events, trial_times
@@ -25,7 +26,7 @@ _MILLISECONDS = "events without a unit are seconds: divide milliseconds by 1000"
 
 @suggest_keywords
 def cut(
-    block: Any, events: Any, *, before: Any, after: Any, labels: Any = None, overlap: str = "error"
+    block: SpikeSource, events: Any, *, before: Time, after: Time, labels: Any = None, overlap: str = "error"
 ) -> neo.Block:
     """Trials around events: a Segment per event with all that lies in [event - before, event + after), time 0 at the event.
 
@@ -103,7 +104,7 @@ def cut(
 
 
 @suggest_keywords
-def align(block: Any, events: Any) -> neo.Block:
+def align(block: SpikeSource, events: Any) -> neo.Block:
     """The same trials, each with its clock shifted so that time 0 is its event; windows of the trials may then differ.
 
     Spikes, signals, events and epochs move together. Each Segment is annotated with "event_time", the event on the clock that it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
+from ..core.aliases import Time
 from ..core.checks import positive, suggest_keywords
 from ..core.errors import needs_package
 from ..core.units import si
@@ -89,7 +90,9 @@ def to_pynapple(block: neo.Block) -> Any:
 
 
 @suggest_keywords
-def to_xarray(block: neo.Block, *, bin_width: Any, t_start: Any = None, t_stop: Any = None) -> Any:
+def to_xarray(
+    block: neo.Block, *, bin_width: Time, t_start: Time | None = None, t_stop: Time | None = None
+) -> Any:
     """Spike counts as an `xarray.DataArray` with the dimensions trial, neuron and time.
 
     The coordinate time is the middle of each bin, in s. The coordinates of a neuron are its id and its population, if any;

@@ -14,6 +14,7 @@ import neo
 import numpy as np
 
 from ..core import units
+from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
@@ -75,7 +76,12 @@ def _stimuli(stimulus: Any, n_trials: int) -> list[list[neo.AnalogSignal]]:
 
 @suggest_keywords
 def to_block(
-    source: Any, *, t_stop: Any = None, t_start: Any = None, stimulus: Any = None, labels: Any = None
+    source: Any,
+    *,
+    t_stop: Time | None = None,
+    t_start: Time | None = None,
+    stimulus: Any = None,
+    labels: Any = None,
 ) -> neo.Block:
     """Wrap spike times of lists, tables or other packages in a Block: one segment per trial, one spike train per neuron.
 
@@ -258,8 +264,8 @@ def load(
     path: str | os.PathLike[str],
     *,
     trials: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     check: str = "quick",
     max_bytes: float | None = None,
 ) -> neo.Block:

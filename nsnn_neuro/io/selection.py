@@ -13,6 +13,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.aliases import SpikeSource
 from ..core.checks import did_you_mean, instance, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -28,7 +29,7 @@ JOINED = "joined"
 
 
 @suggest_keywords
-def conditions(block: Any, name: str = LABEL) -> np.ndarray:
+def conditions(block: SpikeSource, name: str = LABEL) -> np.ndarray:
     """The condition of each trial, (n_trials,): the annotation of that name of the Segments, numbers or texts.
 
     Parameters
@@ -66,7 +67,7 @@ def conditions(block: Any, name: str = LABEL) -> np.ndarray:
 
 
 @suggest_keywords
-def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
+def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.Block:
     """A Block of the chosen trials and units, with their annotations, signals, images, events, epochs and table of units.
 
     A channel of a signal that belongs to a neuron (its array annotation "neuron", as `simulate(record_v=...)` makes it) goes with
@@ -121,7 +122,7 @@ def select(block: Any, *, trials: Any = None, units: Any = None) -> neo.Block:
 
 
 @suggest_keywords
-def join(blocks: Any, *, labels: Any = None) -> neo.Block:
+def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
     """One Block of the trials of several Blocks of the same neurons, one after the other, labelled by condition.
 
     Annotations that all Blocks share stay annotations of the Block; the others are listed, Block by Block, in its annotation
@@ -190,7 +191,7 @@ def join(blocks: Any, *, labels: Any = None) -> neo.Block:
 
 
 @suggest_keywords
-def split(block: Any, name: Any = LABEL) -> dict[Any, neo.Block]:
+def split(block: SpikeSource, name: Any = LABEL) -> dict[Any, neo.Block]:
     """A Block for each condition: label -> Block of its trials, sorted by label; `join` puts them together again.
 
     Parameters

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..brian import engine, global_state
 from ..core import units
+from ..core.aliases import Progress
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..io.provenance import provenance
@@ -54,7 +55,7 @@ def train(
     seed: int | None = None,
     checkpoint: str | Path | None = None,
     engine: str = "cython",
-    progress: Any = None,
+    progress: Progress = None,
 ) -> Fit:
     """Train a layered network with the learning rules of its projections, in mini-batches, to minimise the mean loss.
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
+from ..core.aliases import Progress, SpikeSource, Time
 from ..core.checks import check_seed, one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -58,11 +59,11 @@ def calibrate(
     *,
     noise: Noise,
     stimulus: Stimulus | Sequence[Stimulus] | None = None,
-    trains: Any = None,
+    trains: SpikeSource | None = None,
     voltage: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
-    dt: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
+    dt: Time | None = None,
     method: str = "likelihood",
     seed: int = 0,
     n_jobs: int = 1,
@@ -70,7 +71,7 @@ def calibrate(
     n_generations: int | None = None,
     engine: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> Calibration | SimulationCalibration | VoltageCalibration:
     """Fit parameters of a noisy neuron to recorded spikes, with standard errors.
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import check_seed, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
@@ -38,14 +39,14 @@ _COLUMNS = ["model", "score", "value", "se", "n", "bin"]
 @suggest_keywords
 def compare_models(
     models: Mapping[str, Any],
-    trains: Any,
-    signal: Any = None,
+    trains: SpikeSource,
+    signal: Signal | None = None,
     *,
     precision: Any,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     inputs: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     trials: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import neo
 import numpy as np
 from scipy.stats import norm
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
@@ -148,7 +149,13 @@ class NeuronFit(Scored):
         return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
 
     def score(
-        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+        self,
+        trains: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        inputs: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> Estimate:
         """Bits per spike over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
@@ -185,7 +192,13 @@ class NeuronFit(Scored):
         return tuple(name for name, basis in both.items() if basis is not None)
 
     def per_step(
-        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+        self,
+        trains: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        inputs: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
@@ -197,7 +210,7 @@ class NeuronFit(Scored):
         *,
         inputs: Any = None,
         trials: int = 1,
-        duration: Any = None,
+        duration: Time | None = None,
         seed: int = 0,
     ) -> neo.Block:
         """Simulate the fit under `signal`, see `NeuronModel.simulate`; warns of a runaway rate."""
@@ -265,12 +278,12 @@ class NeuronFit(Scored):
 
     def rescaled(
         self,
-        trains: Any = None,
-        signal: Any = None,
+        trains: SpikeSource | None = None,
+        signal: Signal | None = None,
         *,
         inputs: Any = None,
-        t_start: Any = None,
-        t_stop: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
         seed: int = 0,
     ) -> Rescaled:
         """Time-rescaling test of these data (None: the fitted data), exact in discrete time.
@@ -296,10 +309,10 @@ class NeuronFit(Scored):
 
 @suggest_keywords
 def fit_neuron(
-    trains: Any,
-    signal: Any = None,
+    trains: SpikeSource,
+    signal: Signal | None = None,
     *,
-    dt: Any,
+    dt: Time,
     stimulus: Basis | int | None = None,
     inputs: Any = None,
     coupling: Basis | int | Sequence[Basis] | None = None,
@@ -314,8 +327,8 @@ def fit_neuron(
     ridge: float | str = 0.0,
     smoothness: float = 0.0,
     n_folds: int = 5,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> NeuronFit:
     """Fit a noisy neuron to recorded spikes by maximum likelihood.
 

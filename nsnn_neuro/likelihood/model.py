@@ -10,6 +10,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import instance, number, one_of, positive, whole
 from ..core.errors import NsnnError
 from ..core.units import si
@@ -190,14 +191,24 @@ class NeuronModel:
     # --- likelihood ---
 
     def data(
-        self, trains: Any, signal: Any = None, *, inputs: Any = None, t_start: Any = None, t_stop: Any = None
+        self,
+        trains: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        inputs: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> Data:
         """Spikes, stimulus and inputs on steps: the design matrix is [1, drive, history]."""
         given = None if inputs is None else read_inputs(inputs, self.n_inputs)
         return self.columns(trains, signal, self._input_columns(given), (t_start, t_stop))
 
     def columns(
-        self, trains: Any, signal: Any, coupled: Callable[..., list[np.ndarray]] | None, span: tuple[Any, Any]
+        self,
+        trains: SpikeSource,
+        signal: Signal,
+        coupled: Callable[..., list[np.ndarray]] | None,
+        span: tuple[Any, Any],
     ) -> Data:
         """`data`, with columns of inputs as a function of starts and lengths of trials."""
         self.check_given(signal, coupled)
@@ -221,7 +232,7 @@ class NeuronModel:
             more=more if self.n_inputs or self.products else None,
         )
 
-    def check_given(self, signal: Any, inputs: Any) -> None:
+    def check_given(self, signal: Signal, inputs: Any) -> None:
         """Refuse a stimulus or inputs that the model lacks, and their absence if it has them."""
         for name, value, has in (("signal", signal, self.stimulus), ("inputs", inputs, self.coupling)):
             kind = {"signal": "stimulus", "inputs": "coupling"}[name]
@@ -251,12 +262,12 @@ class NeuronModel:
     def log_likelihood(
         self,
         parameters: Any,
-        trains: Any,
-        signal: Any = None,
+        trains: SpikeSource,
+        signal: Signal | None = None,
         *,
         inputs: Any = None,
-        t_start: Any = None,
-        t_stop: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> tuple[float, np.ndarray]:
         """log P(O|x) in nats and its gradient (n_parameters,); arguments as of `fit_neuron`.
 
@@ -353,7 +364,7 @@ class NeuronModel:
         *,
         inputs: Any = None,
         trials: int = 1,
-        duration: Any = None,
+        duration: Time | None = None,
         seed: int = 0,
     ) -> neo.Block:
         """Spikes drawn from the model under `signal`; a spike in step k is stamped k dt.
@@ -386,7 +397,9 @@ class NeuronModel:
         named = dict(zip(self.names, p.tolist(), strict=True))
         return drawn_block(steps, spikes, (drive.shape[1], trials, 1), seed, named)
 
-    def drive_columns(self, signal: Any, inputs: Any, trials: int, duration: Any) -> tuple[Steps, np.ndarray]:
+    def drive_columns(
+        self, signal: Signal, inputs: Any, trials: int, duration: Time
+    ) -> tuple[Steps, np.ndarray]:
         """The steps of a simulation, and columns of its drive (1 or n_trials, n_steps, n_drive)."""
         self.check_given(signal, inputs)
         given = None if inputs is None else read_inputs(inputs, self.n_inputs)

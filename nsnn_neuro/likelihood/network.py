@@ -9,6 +9,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import positive, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
@@ -137,7 +138,9 @@ class NetworkModel:
             )
         return pair[0], pair[1]
 
-    def data(self, trains: Any, signal: Any, *, t_start: Any = None, t_stop: Any = None) -> Observed:
+    def data(
+        self, trains: SpikeSource, signal: Signal, *, t_start: Time | None = None, t_stop: Time | None = None
+    ) -> Observed:
         """Spikes and stimulus on steps; `trains` a neo.Block, or the repeats of one neuron."""
         outputs = [trains]
         if isinstance(trains, neo.Block):

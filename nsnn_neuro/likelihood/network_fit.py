@@ -9,6 +9,7 @@ import neo
 import numpy as np
 import pandas as pd
 
+from ..core.aliases import Progress, Signal, SpikeSource, Time
 from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.parameters import parameter
@@ -42,10 +43,10 @@ class Ranged(Encoder):
 
 @suggest_keywords
 def fit_network(
-    trains: Any,
-    signal: Any,
+    trains: SpikeSource,
+    signal: Signal,
     *,
-    dt: Any,
+    dt: Time,
     stimulus: Basis | int,
     n_hidden: int = 16,
     family: Family | None = None,
@@ -58,11 +59,11 @@ def fit_network(
     validation: float = 0.2,
     patience: int | None = None,
     training: Training = Training(),  # noqa: B008 - it cannot be changed
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     seed: int = 0,
     engine: str = "cython",
-    progress: Any = None,
+    progress: Progress = None,
 ) -> NetworkFit:
     """Fit a two-layer network of NSNN neurons to spikes, by noise-driven learning.
 

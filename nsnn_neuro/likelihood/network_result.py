@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import neo
 import numpy as np
 import pandas as pd
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..measures import Estimate
 from ..models.network import Network
 from .network import NetworkModel
@@ -69,11 +69,11 @@ class NetworkFit(Scored):
 
     def score(
         self,
-        trains: Any,
-        signal: Any,
+        trains: SpikeSource,
+        signal: Signal,
         *,
-        t_start: Any = None,
-        t_stop: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
         particles: int = 100,
         seed: int = 0,
     ) -> Estimate:
@@ -93,11 +93,11 @@ class NetworkFit(Scored):
 
     def per_step(
         self,
-        trains: Any,
-        signal: Any,
+        trains: SpikeSource,
+        signal: Signal,
         *,
-        t_start: Any = None,
-        t_stop: Any = None,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
         particles: int = 100,
         seed: int = 0,
     ) -> PerStep:

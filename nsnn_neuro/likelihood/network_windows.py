@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Progress
 from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
 from .network import NetworkModel
@@ -98,7 +99,7 @@ def fit_windows(
     patience: int | None = None,
     training: Training = Training(),  # noqa: B008 - it cannot be changed
     seed: int = 0,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> NetworkFit:
     """Fit a two-layer network to windows of spikes and filtered stimulus.
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from ..core.aliases import Progress, Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.progress import progress_bar
@@ -91,7 +92,14 @@ class PopulationFit(Scored):
                 first += basis.shape[1]
         return p
 
-    def score(self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None) -> Estimate:
+    def score(
+        self,
+        block: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+    ) -> Estimate:
         """Bits per spike over homogeneous neurons, all together, as `NeuronFit.score`.
 
         Each neuron is predicted from the earlier spikes of all; the log-likelihoods add up to that
@@ -101,7 +109,12 @@ class PopulationFit(Scored):
         return bits_per_spike(logs.sum(axis=1), o)
 
     def scores(
-        self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None
+        self,
+        block: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> pd.DataFrame:
         """`score` of each neuron: neuron, bits_per_spike, se, n spikes; NaN without spikes."""
         logs, o = self._logs(block, signal, t_start, t_stop)
@@ -113,7 +126,13 @@ class PopulationFit(Scored):
         return pd.DataFrame(rows)
 
     def rescaled(
-        self, block: Any, signal: Any = None, *, t_start: Any = None, t_stop: Any = None, seed: int = 0
+        self,
+        block: SpikeSource,
+        signal: Signal | None = None,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+        seed: int = 0,
     ) -> list[Rescaled]:
         """Time-rescaling test of each neuron, as `NeuronFit.rescaled`."""
         made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
@@ -141,7 +160,7 @@ class PopulationFit(Scored):
         signal: neo.AnalogSignal | None = None,
         *,
         trials: int = 1,
-        duration: Any = None,
+        duration: Time | None = None,
         seed: int = 0,
     ) -> neo.Block:
         """Simulate all neurons together, each from the simulated spikes of all.
@@ -171,10 +190,10 @@ class PopulationFit(Scored):
 
 @suggest_keywords
 def fit_population(
-    block: Any,
-    signal: Any = None,
+    block: SpikeSource,
+    signal: Signal | None = None,
     *,
-    dt: Any,
+    dt: Time,
     coupling: Basis | int,
     stimulus: Basis | int | None = None,
     history: Basis | int | None = None,
@@ -186,9 +205,9 @@ def fit_population(
     ridge: float | str = 0.0,
     smoothness: float = 0.0,
     n_folds: int = 5,
-    t_start: Any = None,
-    t_stop: Any = None,
-    progress: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
+    progress: Progress = None,
 ) -> PopulationFit:
     """Fit coupled noisy neurons to a population's spikes by maximum likelihood.
 

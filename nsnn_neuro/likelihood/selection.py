@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.aliases import Signal, SpikeSource, Time
 from ..core.errors import NsnnError
 from ..measures import as_trains
 from .coupling import check_first_lag
@@ -63,15 +64,15 @@ class CrossValidation:
 
 
 def cross_validate(
-    trains: Any,
-    signal: Any,
+    trains: SpikeSource,
+    signal: Signal,
     candidates: Sequence[Mapping[str, Any]],
     *,
     inputs: Any = None,
-    dt: Any,
+    dt: Time,
     n_folds: int = 5,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     **options: Any,
 ) -> CrossValidation:
     """Choose options of `fit_neuron` by cross-validated likelihood, and fit with them.

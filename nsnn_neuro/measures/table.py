@@ -13,6 +13,7 @@ import neo
 import numpy as np
 import pandas as pd
 
+from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
@@ -34,7 +35,7 @@ COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
     cure="; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)",
 )
 def tabulate(
-    blocks: Any, measures: Any, *, by: str = "neuron", confidence: float | None = None
+    blocks: SpikeSource, measures: Any, *, by: str = "neuron", confidence: float | None = None
 ) -> pd.DataFrame:
     """Table of measures with standard errors: columns block, population, neuron (position from 0), measure, value, se, n, unit.
 

@@ -7,6 +7,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ..core.aliases import Signal
 from ..core.checks import positive as positive
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
@@ -39,7 +40,7 @@ class SilentNeuronWarning(UserWarning):
 
 
 @suggest_keywords
-def read_signal(signal: Any, name: str = "signal") -> tuple[np.ndarray, float, float]:
+def read_signal(signal: Signal, name: str = "signal") -> tuple[np.ndarray, float, float]:
     """Samples (m,) in their own unit, sampling rate (Hz) and start (s) of a one-channel neo.AnalogSignal without NaN.
 
     >>> import quantities as pq

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.aliases import SpikeSource, Time
 from ..core.checks import did_you_mean, one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -93,9 +94,9 @@ def heatmap(table: pd.DataFrame, x: str, y: str, *, value: str = "value", ax: Ax
 
 @suggest_keywords
 def rate_map(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any,
+    bin_width: Time,
     neurons: Any = None,
     align: Any = None,
     window: Any = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import quantities as pq
 
+from ..core.aliases import SpikeSource
 from ..core.checks import did_you_mean, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @suggest_keywords
 def membrane(
-    block: Any,
+    block: SpikeSource,
     *,
     trial: int = 0,
     population: str | None = None,

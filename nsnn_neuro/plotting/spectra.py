@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
+from ..core.aliases import SpikeSource, Time
 from ..core.checks import one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 @suggest_keywords
 def correlogram(
-    block: Any,
+    block: SpikeSource,
     *,
     neuron: int = 0,
     other: int | None = None,
-    bin_width: Any,
-    max_lag: Any,
+    bin_width: Time,
+    max_lag: Time,
     show: str = "chance",
     ax: Axes | None = None,
 ) -> Axes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.aliases import SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
@@ -31,7 +32,7 @@ _MOST_GROUPS = 40  # beyond these two alternating colours no longer tell neighbo
 
 @suggest_keywords
 def raster(
-    block: Any,
+    block: SpikeSource,
     *,
     trials: Any = None,
     neurons: Any = None,
@@ -129,9 +130,9 @@ def raster(
 
 @suggest_keywords
 def psth(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     neuron: int | str | None = None,
     align: Any = None,
     window: Any = None,
@@ -228,10 +229,10 @@ def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
 
 @suggest_keywords
 def isi_histogram(
-    block: Any,
+    block: SpikeSource,
     *,
     neuron: int | str | None = None,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     ax: Axes | None = None,
     log: bool = False,
 ) -> Axes:

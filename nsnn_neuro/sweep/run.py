@@ -17,6 +17,7 @@ from ..brian import engine as engines
 from ..brian.global_state import frozen_heap
 from ..brian.simulate import check_threads
 from ..core import checks, units
+from ..core.aliases import Progress, Time
 from ..core.checks import check_seed, flag, one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.memory import free_memory
@@ -67,8 +68,8 @@ def sweep(
     stimulus: Any = None,
     measures: Any,
     trials: int = 1,
-    duration: Any,
-    dt: Any = None,
+    duration: Time,
+    dt: Time | None = None,
     seed: int | Sequence[int] | None = None,
     out: str | os.PathLike[str] | None = None,
     n_jobs: int = 1,
@@ -82,7 +83,7 @@ def sweep(
     memory: float | None = None,
     chunk: int | None = None,
     threads: int | None = None,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> pd.DataFrame:
     """Measure neurons or a network at every point of a grid, for every seed.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.aliases import Time, Voltage
 from .arguments import expect, out, plain, times
 
 
-def count_correlation(c: Any, sigma: Any, *, tau_m: Any, gain: Any, rate: Any, cv: Any) -> Any:
+def count_correlation(c: Any, sigma: Voltage, *, tau_m: Time, gain: Any, rate: Any, cv: Any) -> Any:
     """Correlation coefficient of spike counts in long windows, for two equal neurons with a small fraction of shared white noise.
 
     rho = 2 tau_m sigma^2 (dr/dmu)^2 c / (CV^2 r)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import units
+from ..core.aliases import Time, Voltage
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..models.escape import Family
@@ -23,7 +24,7 @@ _STEPS = 20_000  # steps of the quadrature for a hazard that is a function of ti
 
 
 def plesser_gerstner_hazard(
-    sigma: Any, *, tau_m: Any, v_thresh: Any, c1: float = 0.72, c2: float = 1 / np.sqrt(np.pi)
+    sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, c1: float = 0.72, c2: float = 1 / np.sqrt(np.pi)
 ) -> Callable[[Any, Any], Any]:
     """Hazard that approximates white noise of strength sigma in an LIF neuron, a function of u and du/dt (SI) in 1/s.
 
@@ -53,7 +54,7 @@ def plesser_gerstner_hazard(
 
 
 def escape_rate(
-    hazard: Callable[[Any, Any], Any], mu: Any, *, tau_m: Any, v_reset: Any, tau_refrac: Any
+    hazard: Callable[[Any, Any], Any], mu: Voltage, *, tau_m: Time, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Stationary firing rate of a leaky neuron with escape noise under constant drive, in Hz.
 
@@ -79,7 +80,7 @@ def escape_rate(
 
 
 def escape_cv(
-    hazard: Callable[[Any, Any], Any], mu: Any, *, tau_m: Any, v_reset: Any, tau_refrac: Any
+    hazard: Callable[[Any, Any], Any], mu: Voltage, *, tau_m: Time, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Coefficient of variation of the interspike intervals of a leaky neuron with escape noise; NaN where it never fires.
 
@@ -141,13 +142,13 @@ def _interval(hazard, mu, tau_m, v_reset, tau_refrac):
 
 def step_escape_interval(
     family: Family,
-    mu: Any,
+    mu: Voltage,
     *,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    dt: Any,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    dt: Time,
     kmax: int,
 ) -> np.ndarray:
     """Probability that an interval of an LIF neuron with escape noise per step is k steps of dt, k = 1 ... kmax.
@@ -191,7 +192,7 @@ def step_escape_interval(
     return pmf
 
 
-def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
+def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Time) -> float:
     """Rate of a renewal process with any hazard, in Hz.
 
     S(t) = exp(-int_0^t rho), 1/r = tau_refrac + int S dt. Simpson's rule with 20,000 steps up to S = exp(-40) at least, for
@@ -211,7 +212,7 @@ def renewal_rate(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
     return 1 / (refrac + mean)
 
 
-def renewal_cv(hazard: Callable[[Any], Any], *, tau_refrac: Any) -> float:
+def renewal_cv(hazard: Callable[[Any], Any], *, tau_refrac: Time) -> float:
     """CV of the intervals of a renewal process: CV^2 = r^2 [2 int t S dt - (int S dt)^2]; arguments as in `renewal_rate`.
 
     Source: Cox 1962, Renewal Theory; Gerstner et al. 2014, Neuronal Dynamics, ch. 9, doi 10.1017/CBO9781107447615

@@ -10,6 +10,7 @@ import quantities as pq
 from scipy import optimize
 
 from ..core import units
+from ..core.aliases import Time, Voltage
 from ..models.noise import SQRT2
 from .arguments import expect, out, plain, times, voltages
 from .lif.white_noise import siegert_rate
@@ -24,8 +25,8 @@ def brunel_input(
     n_i: int = 2_500,
     epsilon: float = 0.1,
     J: Any = 0.1 * pq.mV,
-    tau_m: Any = 20 * pq.ms,
-    v_thresh: Any = 20 * pq.mV,
+    tau_m: Time = 20 * pq.ms,
+    v_thresh: Voltage = 20 * pq.mV,
 ) -> tuple[Any, Any]:
     """Mean mu and standard deviation sigma of the free membrane, in volts, in Brunel's network, whose neurons fire at `rate`.
 
@@ -65,10 +66,10 @@ def brunel_rates(
     n_i: int = 2_500,
     epsilon: float = 0.1,
     J: Any = 0.1 * pq.mV,
-    tau_m: Any = 20 * pq.ms,
-    v_thresh: Any = 20 * pq.mV,
-    v_reset: Any = 10 * pq.mV,
-    tau_refrac: Any = 2 * pq.ms,
+    tau_m: Time = 20 * pq.ms,
+    v_thresh: Voltage = 20 * pq.mV,
+    v_reset: Voltage = 10 * pq.mV,
+    tau_refrac: Time = 2 * pq.ms,
 ) -> np.ndarray:
     """All self-consistent rates of Brunel's network, (n,), ascending, in Hz: nu = Siegert's rate of `brunel_input(nu)`.
 

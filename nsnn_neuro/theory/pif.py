@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Time, Voltage
 from .arguments import out, plain, problem, times
 
 
 def pif_interval_density(
-    t: Any, mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    t: Any, mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Density of the interspike interval of a perfect integrator in white noise, in 1/time.
 
@@ -42,7 +43,9 @@ def pif_interval_density(
     return out(np.where(late, np.where(p.sigma > 0, density, deterministic), 0.0))
 
 
-def pif_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+def pif_rate(
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
+) -> Any:
     """Firing rate of a perfect integrator, in Hz: the inverse of its mean interval. It does not depend on noise.
 
     1/r = tau_refrac + tau_m (v_thresh - v_reset) / mu; 0 for mu <= 0. Arguments as in `pif_interval_density`.
@@ -57,7 +60,9 @@ def pif_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, ta
     return out(np.where(driven, 1 / (p.refrac + p.tau * p.distance / np.where(driven, p.mu, 1.0)), 0.0))
 
 
-def pif_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+def pif_cv(
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
+) -> Any:
     """Coefficient of variation of a perfect integrator's intervals; nan for mu <= 0, where the mean is infinite.
 
     CV = r tau_m sqrt(2 sigma^2 d / mu^3), d = v_thresh - v_reset. Arguments as in `pif_interval_density`.

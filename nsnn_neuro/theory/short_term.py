@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aliases import Time
 from ..core.checks import one_of
 from ..core.errors import NsnnError
 from .arguments import expect, out, plain, times
@@ -14,7 +15,7 @@ _MOMENTS = 150
 
 
 def short_term_efficacy(
-    rate: Any, U: Any, *, tau_rec: Any, tau_facil: Any, train: str = "poisson", dt: Any = None
+    rate: Any, U: Any, *, tau_rec: Any, tau_facil: Any, train: str = "poisson", dt: Time | None = None
 ) -> Any:
     """Mean share u x of the weight that a spike of a stationary train transmits through a `TsodyksMarkram` synapse.
 

@@ -21,6 +21,7 @@ from typing import Any
 import neo
 import numpy as np
 
+from ...core.aliases import Time
 from ...core.errors import NsnnError
 from ...core.units import shown
 from . import bins as binning
@@ -258,7 +259,7 @@ class Trains:
         trial = self.trial[own]
         return replace(self, times=self.times[own], neuron=np.zeros_like(trial), trial=trial, n_neurons=1)
 
-    def crop(self, t_start: Any, t_stop: Any) -> Trains:
+    def crop(self, t_start: Time, t_stop: Time) -> Trains:
         """The spikes between t_start and t_stop (s, one number or (n_trials,)), by the rule at the top of this module.
 
         None keeps that end of the trials. NsnnError for a window beyond a trial, or without length.

@@ -15,6 +15,7 @@ import neo
 import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, shown, si
@@ -24,7 +25,9 @@ from .container import Trains
 
 
 @suggest_keywords
-def as_trains(block: Any, t_start: Any = None, t_stop: Any = None, name: str = "block") -> Trains:
+def as_trains(
+    block: SpikeSource, t_start: Time | None = None, t_stop: Time | None = None, name: str = "block"
+) -> Trains:
     """`block`, cropped to [t_start, t_stop), as a `Trains`.
 
     Parameters
@@ -93,7 +96,9 @@ def read(
 
 
 @suggest_keywords
-def as_repeats(trains: Any, t_start: Any = None, t_stop: Any = None, name: str = "trains") -> Trains:
+def as_repeats(
+    trains: SpikeSource, t_start: Time | None = None, t_stop: Time | None = None, name: str = "trains"
+) -> Trains:
     """The repeats of one neuron, cropped to [t_start, t_stop), as a `Trains` with one neuron.
 
     Parameters

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.stats import chi2
 
+from ...core.aliases import Progress
 from ...core.checks import check_seed, one_of, whole
 from ...core.progress import progress_bar
 from ...measures import Estimate
@@ -156,7 +157,7 @@ class Calibration(SpikeCalibration):
         method: str = "profile",
         names: Sequence[str] | None = None,
         n_jobs: int = 1,
-        progress: Any = None,
+        progress: Progress = None,
     ) -> dict[str, tuple[Any, Any]]:
         """Confidence intervals by name, in the units of the bounds, as quantities of their package.
 

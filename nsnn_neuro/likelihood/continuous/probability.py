@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
@@ -28,7 +29,7 @@ def survival(
     *,
     noise: Noise,
     stimulus: Stimulus | None = None,
-    dt: Any = None,
+    dt: Time | None = None,
     n_cells: int | None = None,
 ) -> np.ndarray:
     """Probability that a neuron released from its reset at time 0 has not fired by `times`: S(t) = P(first spike > t).
@@ -84,13 +85,13 @@ def survival(
 @suggest_keywords
 def spike_probability(
     model: Neuron,
-    trains: Any,
+    trains: SpikeSource,
     *,
     noise: Noise,
     stimulus: Stimulus | None = None,
-    dt: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    dt: Time | None = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     n_cells: int | None = None,
 ) -> np.ndarray:
     """Probability of a spike in each step of dt, given the spikes before it; 0 in the refractory time.

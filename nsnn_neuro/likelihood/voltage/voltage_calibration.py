@@ -9,6 +9,7 @@ import numpy as np
 import quantities as pq
 from scipy.stats import t
 
+from ...core.aliases import SpikeSource, Time
 from ...models.stimuli import Filtered
 from ..calibration.calibration import SpikeCalibration
 from .membrane import difference
@@ -70,7 +71,12 @@ class VoltageCalibration(SpikeCalibration):
         return np.asarray(t.ppf(upper, np.where(np.isfinite(freedom), freedom, np.inf)))
 
     def predicted_variance(
-        self, voltage: Any, trains: Any = None, *, t_start: Any = None, t_stop: Any = None
+        self,
+        voltage: Any,
+        trains: SpikeSource | None = None,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
     ) -> float:
         """Fraction of the variance of a recorded potential between spikes that the fit explains.
 

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import poisson
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -170,18 +171,18 @@ def _pair(pair: Any, n: int) -> tuple[int, int]:
 
 @suggest_keywords
 def cross_correlogram(
-    block: Any,
+    block: SpikeSource,
     pair: Any,
     *,
-    bin_width: Any,
-    max_lag: Any,
+    bin_width: Time,
+    max_lag: Time,
     predictor: str = "poisson",
     confidence: float = 0.95,
-    jitter_window: Any = None,
+    jitter_window: Time | None = None,
     n_shuffle: int = 200,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> CrossCorrelogram:
     """Cross-correlogram of two neurons, or autocorrelogram of one, with the pairs expected by chance and their band.
 
@@ -254,16 +255,16 @@ def cross_correlogram(
 
 @suggest_keywords
 def cross_correlograms(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any,
-    max_lag: Any,
+    bin_width: Time,
+    max_lag: Time,
     predictor: str = "poisson",
-    jitter_window: Any = None,
+    jitter_window: Time | None = None,
     n_shuffle: int = 200,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> CrossCorrelograms:
     """Cross-correlograms of all pairs of neurons, (n_neurons, n_neurons, n_lags), with the pairs expected by chance.
 

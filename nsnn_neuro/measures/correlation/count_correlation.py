@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -43,7 +44,7 @@ class CovarianceParts:
 
 @suggest_keywords
 def law_of_total_covariance(
-    stimulus: Any, counts: Any, *, t_start: Any = None, t_stop: Any = None
+    stimulus: Values, counts: Values, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> CovarianceParts:
     """Covariance of counts, and its parts within and between stimuli, each (n_neurons, n_neurons).
 
@@ -80,14 +81,14 @@ def law_of_total_covariance(
 
 @suggest_keywords
 def noise_correlation(
-    block: Any,
+    block: SpikeSource,
     *,
-    stimulus: Any = None,
+    stimulus: Values | None = None,
     window: Any = None,
     zscore: bool = True,
     per: str = "pooled",
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Correlation of counts around the mean of their stimulus, (n_neurons, n_neurons).
 
@@ -168,12 +169,12 @@ def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray
 
 @suggest_keywords
 def signal_correlation(
-    stimulus: Any,
-    counts: Any,
+    stimulus: Values,
+    counts: Values,
     *,
     bias: str | None = "subtract",
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Correlation of the mean counts of stimuli, (n_neurons, n_neurons).
 
@@ -233,7 +234,7 @@ def _warn_constant(
 
 @suggest_keywords
 def dimensionality(
-    counts: Any, *, bias: str | None = "subtract", t_start: Any = None, t_stop: Any = None
+    counts: Values, *, bias: str | None = "subtract", t_start: Time | None = None, t_stop: Time | None = None
 ) -> Estimate:
     """Participation ratio (tr C)^2 / tr C^2 of the covariance C of counts: the number of equal directions.
 

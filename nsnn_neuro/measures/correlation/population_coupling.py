@@ -8,6 +8,7 @@ import numpy as np
 import quantities as pq
 from scipy.ndimage import gaussian_filter1d
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import measure
@@ -57,13 +58,13 @@ def _coupling_parts(
 @measure("Hz", _coupling_parts)
 @suggest_keywords
 def population_coupling(
-    block: Any,
+    block: SpikeSource,
     *,
     sigma: Any = 12 / 2**0.5 * pq.ms,
-    bin_width: Any = 1 * pq.ms,
+    bin_width: Time = 1 * pq.ms,
     bias: str | None = "subtract",
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Population coupling of each neuron in Hz, (n_neurons,): the others' summed rate at its spikes, less its mean.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, suggest_keywords
 from ...core.numba_jit import njit
 from ...io.spikes.bins import slack
@@ -47,7 +46,9 @@ def _tiled_spikes(times: np.ndarray, offsets: np.ndarray, n: int, dt: float) -> 
 
 @measure("1")
 @suggest_keywords
-def spike_time_tiling(trains: Any, *, dt: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def spike_time_tiling(
+    trains: SpikeSource, *, dt: Time, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Spike-time tiling coefficient of each pair of neurons, (n, n), in [-1, 1]; almost independent of firing rates.
 
     STTC = 1/2 [(P_a - T_b) / (1 - P_a T_b) + (P_b - T_a) / (1 - P_b T_a)]: P_a is the fraction of a's spikes within dt

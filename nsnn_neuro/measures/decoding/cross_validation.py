@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Time, Values
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -70,16 +71,16 @@ class Decoding:
     suggest_keywords, cure="; options of the decoder are its own, as in decoder=PoissonMAP(prior='empirical')"
 )
 def decode(
-    responses: Any,
-    stimulus: Any,
+    responses: Values,
+    stimulus: Values,
     *,
     decoder: Any = PoissonMAP(),  # noqa: B008 - it cannot be changed
     n_folds: int = 5,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Decoding:
     """Decode the stimulus of each trial from its response, by a decoder fitted to other trials.
 

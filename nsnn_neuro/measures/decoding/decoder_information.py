@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...core.aliases import Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -40,17 +41,17 @@ _NEWTON_STEPS = 12
 
 @suggest_keywords
 def decoder_information(
-    stimulus: Any,
-    responses: Any,
+    stimulus: Values,
+    responses: Values,
     *,
     decoders: Any = None,
     bias: str = "miller-madow",
     n_folds: int = 5,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> pd.DataFrame:
     """Lower bounds of the information of a population about the stimulus, by cross-validated
     decoders.

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
@@ -61,8 +62,8 @@ def _binned(confidence: np.ndarray, n_bins: int, bins: str) -> tuple[np.ndarray,
 
 @suggest_keywords
 def calibration_error(
-    probabilities: Any,
-    labels: Any,
+    probabilities: Values,
+    labels: Values,
     *,
     n_bins: int = 15,
     bins: str = "width",
@@ -154,7 +155,7 @@ def binomial_se(right: Any, n: Any) -> np.ndarray:
 
 @suggest_keywords
 def reliability_curve(
-    probabilities: Any, labels: Any, *, n_bins: int = 15, bins: str = "width"
+    probabilities: Values, labels: Values, *, n_bins: int = 15, bins: str = "width"
 ) -> ReliabilityCurve:
     """Accuracy against confidence in bins: below the diagonal if overconfident.
 
@@ -195,7 +196,7 @@ class SelectiveAccuracy:
 
 
 @suggest_keywords
-def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None) -> SelectiveAccuracy:
+def selective_accuracy(probabilities: Values, labels: Values, *, coverage: Any = None) -> SelectiveAccuracy:
     """Accuracy among the most confident fraction of samples, against that fraction.
 
     Equal confidences are taken in random order, whose mean is given: a group of ties counts with
@@ -228,7 +229,7 @@ def selective_accuracy(probabilities: Any, labels: Any, *, coverage: Any = None)
 
 
 @suggest_keywords
-def brier_score(probabilities: Any, labels: Any) -> Estimate:
+def brier_score(probabilities: Values, labels: Values) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
     From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
@@ -91,7 +92,7 @@ def _few(method: str, n: int, size: float, seen: int) -> str | None:
 
 
 @suggest_keywords
-def entropy(x: Any, *, method: str = "plugin", n_symbols: int | None = None, seed: int = 0) -> Estimate:
+def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, seed: int = 0) -> Estimate:
     """Entropy H = -sum_x p(x) log2 p(x) of the distribution of the samples, in bits.
 
     `method` names the estimator:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2, contingency, plugin_entropy, relevant_responses
@@ -155,7 +156,7 @@ def _few(n_s: np.ndarray, n_r: int) -> str | None:
 
 @suggest_keywords
 def information_breakdown(
-    s: Any, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
+    s: Values, words: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> dict[str, Estimate]:
     """Information of a population word about the stimulus as lin, sig_sim, cor_ind, cor_dep, and
     total.
@@ -222,7 +223,7 @@ def information_breakdown(
 
 @suggest_keywords
 def synergy(
-    s: Any, r1: Any, r2: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
+    s: Values, r1: Values, r2: Values, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
     """Synergy of two responses, I(S; R1, R2) - I(S; R1) - I(S; R2), in bits.
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -177,7 +178,7 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
 
 @suggest_keywords
 def channel_capacity(
-    s: Any, r: Any, *, bias: str = "jackknife", n_shuffle: int = 100, seed: int = 0
+    s: Values, r: Values, *, bias: str = "jackknife", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
     """Capacity of the channel from stimuli s to responses r, estimated from trials, in bits.
 

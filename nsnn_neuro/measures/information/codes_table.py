@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...core.aliases import Signal, SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -24,11 +25,11 @@ from .words import from_start, in_window, latency_bins, refuse_remainder
 
 @suggest_keywords
 def codes_table(
-    stimulus: Any,
-    block: Any,
+    stimulus: Values,
+    block: SpikeSource,
     *,
-    bin_width: Any,
-    signal: Any = None,
+    bin_width: Time,
+    signal: Signal | None = None,
     band: Any = None,
     n_bins: int = 4,
     neuron: int | None = None,
@@ -37,8 +38,8 @@ def codes_table(
     n_shuffle: int = 100,
     seed: int = 0,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> pd.DataFrame:
     """Information about the stimulus in each code of one neuron, as a table with a row per code.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose
 from ..entropies.information_tables import local_of_counts
@@ -30,9 +31,9 @@ from .pipeline import (
 
 @suggest_keywords
 def conditional_information(
-    x: Any,
-    y: Any,
-    z: Any,
+    x: Values,
+    y: Values,
+    z: Values,
     *,
     bias: str = "panzeri-treves",
     n_shuffle: int = 100,
@@ -84,7 +85,7 @@ def conditional_information(
 
 @suggest_keywords
 def interaction_information(
-    x: Any, y: Any, z: Any, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
+    x: Values, y: Values, z: Values, *, bias: str = "panzeri-treves", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
     """Interaction information I(X; Y | Z) - I(X; Y), in bits: synergy minus redundancy.
 
@@ -115,7 +116,7 @@ def interaction_information(
 
 
 @suggest_keywords
-def local_information(x: Any, y: Any, z: Any = None) -> np.ndarray:
+def local_information(x: Values, y: Values, z: Values | None = None) -> np.ndarray:
     """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), in bits.
 
     Its mean is the plug-in I(X; Y | Z), or I(X; Y) without z; a negative value says that x was

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 
+from ...core.aliases import Values
 from ...core.checks import check, fraction, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
@@ -35,7 +36,7 @@ _N_GROUPS = 20  # of the jackknife
 
 @suggest_keywords
 def gaussian_copula(
-    x: Any, y: Any, *, shrinkage: float | str | None = None, n_shuffle: int = 100, seed: int = 0
+    x: Values, y: Values, *, shrinkage: float | str | None = None, n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
     """Mutual information of the Gaussian that has the ranks of x and y, in bits: a lower bound.
 
@@ -160,7 +161,7 @@ def _grouped_jackknife(
 
 
 @suggest_keywords
-def gaussian_copula_classes(x: Any, classes: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
+def gaussian_copula_classes(x: Values, classes: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
     """Information of continuous x about discrete classes, by Gaussians of normal scores, bits.
 
     I = H(x) - sum over classes of n_c/n H(x | c), H = 1/2 log2 |S| of normal scores ndtri(rank / (n

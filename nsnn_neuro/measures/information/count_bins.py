@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
@@ -15,7 +14,7 @@ METHODS = ("equipopulated", "even", "width")
 
 @suggest_keywords
 def bin_counts(
-    counts: Any, *, n_bins: int, method: str = "equipopulated"
+    counts: Values, *, n_bins: int, method: str = "equipopulated"
 ) -> tuple[np.ndarray, np.ndarray | list[np.ndarray]]:
     """Group spike counts into at most `n_bins` bins: symbols for information; and their edges.
 

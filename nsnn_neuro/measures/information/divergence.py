@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma
 
+from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2
@@ -23,7 +24,7 @@ _ENOUGH = {"zhang-grabchak": 4.0, "plugin": 64.0}  # samples of y for each symbo
 
 @suggest_keywords
 def kullback_leibler(
-    x: Any, y: Any, *, bias: str = "zhang-grabchak", n_shuffle: int = 100, seed: int = 0
+    x: Values, y: Values, *, bias: str = "zhang-grabchak", n_shuffle: int = 100, seed: int = 0
 ) -> Estimate:
     """Kullback-Leibler divergence D(P || Q) = sum_k p_k log2(p_k / q_k) of two samples, in bits.
 

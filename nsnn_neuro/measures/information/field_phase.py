@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import butter, hilbert, sosfiltfilt
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
@@ -26,14 +27,14 @@ _Field = tuple[np.ndarray, float, float]
 
 @suggest_keywords
 def phase_counts(
-    signal: Any,
-    block: Any,
+    signal: Signal,
+    block: SpikeSource,
     *,
     n_bins: int = 4,
     band: Any = None,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Spikes at each phase of a field, (n_trials, n_neurons, n_bins) ints: words of phases.
 

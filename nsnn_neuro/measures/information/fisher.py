@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown, si
@@ -28,8 +29,8 @@ _CLEAR = 2.5  # errors; two errors of Poisson counts covered 77 to 92 % where th
 
 @suggest_keywords
 def linear_fisher_information(
-    r1: Any,
-    r2: Any,
+    r1: Values,
+    r2: Values,
     ds: Any,
     *,
     bias: str = "kanitscheider",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ...core.aliases import Time, Values
 from ...core.checks import check, number, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
@@ -116,8 +117,8 @@ class InformationGrowth:
 
 @suggest_keywords
 def information_growth(
-    stimulus: Any,
-    counts: Any,
+    stimulus: Values,
+    counts: Values,
     *,
     method: str = "fisher",
     sizes: Any = None,
@@ -126,8 +127,8 @@ def information_growth(
     decoder: Any = LinearDiscriminant(),  # noqa: B008 - it cannot be changed
     n_folds: int = 5,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> InformationGrowth:
     """Information of random sub-populations against their size, and the limit of many neurons.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2
@@ -42,10 +42,10 @@ class HistoryLength:
 
 @suggest_keywords
 def history_length(
-    y: Any,
+    y: Values,
     *,
-    x: Any = None,
-    z: Any = None,
+    x: Values | None = None,
+    z: Values | None = None,
     k: int = 1,
     longest: int = 8,
     n_folds: int = 5,

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -213,14 +214,14 @@ def _table(words: list[np.ndarray], width: float, bias: str) -> pd.DataFrame:
 
 @suggest_keywords
 def word_entropies(
-    trains: Any,
+    trains: SpikeSource,
     *,
-    bin_width: Any,
+    bin_width: Time,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
     bias: str = "shuffle",
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> pd.DataFrame:
     """Total and noise entropy rates against word length, for `direct_information_rate`.
 
@@ -275,17 +276,17 @@ def _jackknife(words: list[np.ndarray], weight: np.ndarray, bias: str, over: str
 @measure("bit/s")
 @suggest_keywords
 def direct_information_rate(
-    trains: Any,
+    trains: SpikeSource,
     *,
-    bin_width: Any,
+    bin_width: Time,
     word_lengths: Sequence[int] = (1, 2, 3, 4, 5, 6),
     saturation: str = "binary",
     bias: str = "shuffle",
     over: str = "time",
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Estimate:
     """Information rate about a repeated stimulus by the direct method, bit/s.
 

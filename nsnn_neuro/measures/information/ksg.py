@@ -10,12 +10,11 @@ sum over n.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -190,8 +189,8 @@ def _neighbours(part: np.ndarray, reach: np.ndarray, closed: bool) -> np.ndarray
 
 @suggest_keywords
 def ksg(
-    x: Any,
-    y: Any,
+    x: Values,
+    y: Values,
     *,
     k: int = 3,
     variant: int = 1,

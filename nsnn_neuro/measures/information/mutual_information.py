@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
@@ -36,8 +36,8 @@ _UNINFORMATIVE_SHARE = 0.95  # of the stimuli's entropy: a bracket as wide says 
 
 @suggest_keywords
 def mutual_information(
-    s: Any,
-    r: Any,
+    s: Values,
+    r: Values,
     *,
     bias: str = "panzeri-treves",
     n_shuffle: int = 100,

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import label
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.contingency import contingency
@@ -79,20 +80,20 @@ class InformationOverTime:
 
 @suggest_keywords
 def information_over_time(
-    stimulus: Any,
-    block: Any,
+    stimulus: Values,
+    block: SpikeSource,
     *,
     window: Any,
     step: Any = None,
-    bin_width: Any = None,
+    bin_width: Time | None = None,
     neuron: int | None = None,
     threshold: float = 0.05,
     bias: str = "panzeri-treves",
     n_shuffle: int = 200,
     seed: int = 0,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> InformationOverTime:
     """Information about the stimulus in windows that slide over the trial, with one test.
 

@@ -18,6 +18,7 @@ import numpy as np
 import quantities as pq
 from scipy.special import xlogy
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -112,15 +113,15 @@ def _estimate(
 @measure("bit/spike")
 @suggest_keywords
 def information_per_spike(
-    trains: Any,
+    trains: SpikeSource,
     *,
-    bin_width: Any = 10 * pq.ms,
+    bin_width: Time = 10 * pq.ms,
     bias: str = "jackknife",
     n_shuffle: int = 100,
     seed: int = 0,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Estimate:
     """Information per spike about time in the stimulus, bit/spike, from repeats of one stimulus.
 
@@ -173,7 +174,7 @@ def information_per_spike(
 @measure("bit/spike")
 @suggest_keywords
 def skaggs_information(
-    counts: Any,
+    counts: Values,
     position: Any,
     *,
     bias: str = "jackknife",

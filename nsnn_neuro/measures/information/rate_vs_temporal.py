@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import si
@@ -34,8 +35,8 @@ Code = tuple[str, float, np.ndarray, bool]
 
 @suggest_keywords
 def rate_vs_temporal(
-    stimulus: Any,
-    block: Any,
+    stimulus: Values,
+    block: SpikeSource,
     *,
     resolutions: Any = _RESOLUTIONS,
     neuron: int | None = None,
@@ -44,8 +45,8 @@ def rate_vs_temporal(
     n_shuffle: int = 100,
     seed: int = 0,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> pd.DataFrame:
     """Information about the stimulus in counts, latencies and words: a row per code.
 

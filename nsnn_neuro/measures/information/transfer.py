@@ -11,10 +11,10 @@ it.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -33,12 +33,12 @@ _CURE = "shorter histories, fewer conditions or fewer symbols"
 
 @suggest_keywords
 def transfer_entropy(
-    x: Any,
-    y: Any,
+    x: Values,
+    y: Values,
     *,
     k: int | str = 1,
     l: int = 1,  # noqa: E741 - Schreiber's name
-    z: Any = None,
+    z: Values | None = None,
     lag: int = 1,
     estimator: str = "discrete",
     bias: str | None = None,
@@ -120,7 +120,7 @@ def transfer_entropy(
 
 @suggest_keywords
 def active_information(
-    x: Any,
+    x: Values,
     *,
     k: int | str = 1,
     estimator: str = "discrete",
@@ -157,12 +157,12 @@ def active_information(
 
 @suggest_keywords
 def local_transfer_entropy(
-    x: Any,
-    y: Any,
+    x: Values,
+    y: Values,
     *,
     k: int | str = 1,
     l: int = 1,  # noqa: E741 - Schreiber's name
-    z: Any = None,
+    z: Values | None = None,
     lag: int = 1,
     seed: int = 0,
 ) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from ...core.aliases import Progress
 from ...core.checks import flag, fraction, suggest_keywords
 from ...core.errors import FormatError, NsnnError
 from ...core.file_limits import Budget
@@ -124,7 +125,7 @@ def transfer_entropy_matrix(
     n_jobs: int = 1,
     out: Any = None,
     resume: bool = True,
-    progress: Any = None,
+    progress: Progress = None,
 ) -> TransferEntropyMatrix:
     """Transfer entropy of all ordered pairs of series, bits per bin, with errors and p.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..entropies.contingency import contingency
@@ -64,7 +64,7 @@ class EstimatorComparison:
 
 @suggest_keywords
 def which_estimator(
-    s: Any, r: Any, *, n_repeats: int = 100, n_symbols: int | None = None, seed: int = 0
+    s: Values, r: Values, *, n_repeats: int = 100, n_symbols: int | None = None, seed: int = 0
 ) -> EstimatorComparison:
     """Compare the bias and error of all `bias=` of `mutual_information` on data like s, r.
 

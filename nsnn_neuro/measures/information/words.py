@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import si
@@ -79,12 +80,12 @@ def from_start(trains: Trains) -> Trains:
 
 @suggest_keywords
 def words(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any,
+    bin_width: Time,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
     saturation: str = "binary",
     by: str = "neuron",
 ) -> np.ndarray:
@@ -136,7 +137,9 @@ def words(
 
 
 @suggest_keywords
-def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def spike_counts(
+    block: SpikeSource, *, align: Any = None, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Number of spikes of each trial and neuron in the window, (n_trials, n_neurons) ints.
 
     The whole window is counted, also the remainder that `words` leaves out where its bins do not
@@ -153,7 +156,7 @@ def spike_counts(block: Any, *, align: Any = None, t_start: Any = None, t_stop: 
 
 @suggest_keywords
 def first_spike_latency(
-    block: Any, *, align: Any = None, t_start: Any = None, t_stop: Any = None
+    block: SpikeSource, *, align: Any = None, t_start: Time | None = None, t_stop: Time | None = None
 ) -> np.ndarray:
     """Time from the window's start to the first spike in it, (n_trials, n_neurons) s, or NaN.
 
@@ -178,7 +181,12 @@ def first_spike_latency(
 
 @suggest_keywords
 def latency_symbols(
-    block: Any, *, resolution: Any, align: Any = None, t_start: Any = None, t_stop: Any = None
+    block: SpikeSource,
+    *,
+    resolution: Any,
+    align: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """The first spike's bin from 0, n_bins for silent windows, (n_trials, n_neurons) ints.
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import get_window
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -144,14 +145,14 @@ def warn_no_spikes(name: str) -> None:
 @measure("1")
 @suggest_keywords
 def coherence(
-    signal: Any,
-    train: Any,
+    signal: Signal,
+    train: SpikeSource,
     *,
     nperseg: int = 512,
     noverlap: int = 256,
     bias: str | None = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coherence C(f) = |S_xy|^2 / (S_xx S_yy) of a signal and spikes: (f in Hz, C), each (n_f,).
 
@@ -193,8 +194,8 @@ def coherence(
 @measure("bit/s")
 @suggest_keywords
 def coherence_information(
-    signal: Any,
-    train: Any,
+    signal: Signal,
+    train: SpikeSource,
     *,
     f_max: Any = None,
     nperseg: int = 512,
@@ -202,8 +203,8 @@ def coherence_information(
     bias: str | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Estimate:
     """Lower bound of the information rate about a Gaussian signal, I = -sum of log2(1 - C(f)) df, in bit/s.
 

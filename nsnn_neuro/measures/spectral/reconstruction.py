@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate, jackknife_se
@@ -95,8 +96,8 @@ def _errors(s: SegmentSpectra, x: np.ndarray, pairs: list[tuple[np.ndarray, np.n
 
 @suggest_keywords
 def linear_reconstruction(
-    signal: Any,
-    train: Any,
+    signal: Signal,
+    train: SpikeSource,
     *,
     f_max: Any = None,
     nperseg: int = 512,
@@ -105,8 +106,8 @@ def linear_reconstruction(
     bias: str | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Reconstruction:
     """The signal estimated from the spikes by a cross-validated Wiener filter, with the information it gives.
 

@@ -33,6 +33,7 @@ from scipy.signal import get_window
 from scipy.signal.windows import dpss
 from scipy.stats import beta, chi2, norm, t
 
+from ...core.aliases import Signal
 from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -202,7 +203,7 @@ def _options(window: Any, nperseg: Any, noverlap: Any, nw: Any, confidence: Any)
 
 @suggest_keywords
 def signal_spectrum(
-    signal: Any,
+    signal: Signal,
     *,
     window: Any = _MULTITAPER,
     nperseg: int | None = None,

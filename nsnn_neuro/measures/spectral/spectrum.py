@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -117,13 +118,13 @@ def _periodograms(
 
 @suggest_keywords
 def power_spectrum(
-    trains: Any,
+    trains: SpikeSource,
     *,
     sampling_rate: Any,
     nperseg: int = 512,
     noverlap: int = 256,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> PowerSpectrum:
     """Power spectrum of each neuron's spike train in Hz, with its error over segments.
 
@@ -239,13 +240,13 @@ class Susceptibility:
 
 @suggest_keywords
 def susceptibility(
-    signal: Any,
-    train: Any,
+    signal: Signal,
+    train: SpikeSource,
     *,
     nperseg: int = 512,
     noverlap: int = 256,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Susceptibility:
     """Linear response of the rate to a signal, chi(f) = S_xy(f) / S_xx(f), complex, in Hz per unit of the signal.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import scalar, suggest_keywords
 from ..estimate import measure
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
@@ -23,7 +24,9 @@ def _burst_parts(trains: Trains, *, limit: Any = 6 * pq.ms) -> Parts:
 
 @measure("1", _burst_parts, scale="fraction")
 @suggest_keywords
-def burst_index(block: Any, *, limit: Any = 6 * pq.ms, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def burst_index(
+    block: SpikeSource, *, limit: Any = 6 * pq.ms, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Fraction of each neuron's interspike intervals that are shorter than `limit`, (n_neurons,).
 
     Spikes that follow one another within 6 ms are the usual definition of a burst of hippocampal and cortical pyramidal cells. A

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, number, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -24,7 +25,12 @@ from .firing_statistics import Parts, fano_parts, occupied_windows
 
 @suggest_keywords
 def fano_curve(
-    block: Any, *, windows: Any, ddof: int = 1, t_start: Any = None, t_stop: Any = None
+    block: SpikeSource,
+    *,
+    windows: Any,
+    ddof: int = 1,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fano factor against the window: (windows in s (n_windows,), Fano factors (n_windows, n_neurons)).
 
@@ -80,7 +86,9 @@ def _allan_parts(trains: Trains, *, window: Any) -> Parts:
 
 @measure("1", _allan_parts, scale="log")
 @suggest_keywords
-def allan_factor(block: Any, *, window: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def allan_factor(
+    block: SpikeSource, *, window: Any, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Allan factor AF = E[(N_(k+1) - N_k)^2] / (2 E[N]) of counts in neighbouring windows, (n_neurons,).
 
     1 for a Poisson process. Pairs of neighbouring windows of one trial are pooled over trials; none spans a
@@ -123,15 +131,15 @@ class MeanMatchedFano:
 
 @suggest_keywords
 def mean_matched_fano(
-    block: Any,
+    block: SpikeSource,
     *,
     window: Any,
     step: Any = None,
     bin_width: float = 0.25,
     n_resample: int = 200,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> MeanMatchedFano:
     """Mean-matched Fano factor of a population against time.
 

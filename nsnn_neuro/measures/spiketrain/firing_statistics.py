@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -38,7 +39,7 @@ def _rate_parts(trains: Trains) -> Parts:
 
 @measure("Hz", _rate_parts, scale="positive")
 @suggest_keywords
-def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def firing_rate(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Mean firing rate of each neuron in Hz, (n_neurons,).
 
     The rate is the number of spikes in all trials, divided by the total duration of the trials.
@@ -63,7 +64,7 @@ def firing_rate(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.nd
 
 
 @suggest_keywords
-def isi(block: Any, *, t_start: Any = None, t_stop: Any = None) -> list[np.ndarray]:
+def isi(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> list[np.ndarray]:
     """Interspike intervals in s, one array per neuron, trial after trial; none spans two trials.
 
     Arguments and errors: as for `firing_rate`.
@@ -101,7 +102,7 @@ def _cv_parts(trains: Trains) -> Parts:
 
 @measure("1", _cv_parts, scale="log")
 @suggest_keywords
-def cv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def cv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Coefficient of variation of each neuron's interspike intervals, (n_neurons,).
 
     CV = sqrt(mean (I - mean I)^2) / mean I, the mean over all m intervals (divisor m, as in Elephant); 1 for
@@ -141,7 +142,7 @@ def _cv2_parts(trains: Trains) -> Parts:
 
 @measure("1", _cv2_parts, scale="positive")
 @suggest_keywords
-def cv2(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def cv2(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation of adjacent intervals, CV2 = mean of 2 |I_k+1 - I_k| / (I_k+1 + I_k), (n_neurons,).
 
     A pair of two zero intervals contributes 0. NaN for neurons without two adjacent intervals.
@@ -161,7 +162,7 @@ def _lv_parts(trains: Trains) -> Parts:
 
 @measure("1", _lv_parts, scale="log")
 @suggest_keywords
-def lv(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def lv(block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None) -> np.ndarray:
     """Local variation LV = mean of 3 (I_k - I_k+1)^2 / (I_k + I_k+1)^2 over adjacent pairs, (n_neurons,).
 
     1 for a Poisson process, 3/(2k + 1) for a gamma process of shape k. Pairs of zero intervals and NaN: as for `cv2`.
@@ -185,7 +186,11 @@ def _lvr_parts(trains: Trains, *, refractoriness: Any = 5 * pq.ms) -> Parts:
 @measure("1", _lvr_parts, scale="log")
 @suggest_keywords
 def lvr(
-    block: Any, *, refractoriness: Any = 5 * pq.ms, t_start: Any = None, t_stop: Any = None
+    block: SpikeSource,
+    *,
+    refractoriness: Any = 5 * pq.ms,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Revised local variation, LV with each pair weighted by 1 + 4 R / (I_k + I_k+1), (n_neurons,).
 
@@ -273,14 +278,14 @@ def _within_stimuli(
 @measure("1", fano_parts, scale="log")
 @suggest_keywords
 def fano_factor(
-    block: Any,
+    block: SpikeSource,
     *,
     window: Any = None,
     ddof: int = 1,
-    stimulus: Any = None,
+    stimulus: Values | None = None,
     per: str = "pooled",
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Fano factor of each neuron, (n_neurons,): the variance of its spike count, divided by the mean of its spike count.
 
@@ -377,7 +382,9 @@ def _serial_parts(trains: Trains) -> Parts:
 
 @measure("1", _serial_parts)
 @suggest_keywords
-def serial_correlation(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def serial_correlation(
+    block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Pearson correlation of each interspike interval with the next (lag 1), (n_neurons,); 0 for renewal.
 
     NaN for fewer than three pairs (two always give +1 or -1), and for intervals that don't vary (SD below 1e-9 of their

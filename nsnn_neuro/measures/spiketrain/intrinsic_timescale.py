@@ -13,11 +13,11 @@ Coverage: "Errors with few trials" in the documentation. A tau near max_lag is l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, flag, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -57,15 +57,15 @@ class IntrinsicTimescale:
 
 @suggest_keywords
 def intrinsic_timescale(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any = 50 * pq.ms,
-    max_lag: Any = 500 * pq.ms,
+    bin_width: Time = 50 * pq.ms,
+    max_lag: Time = 500 * pq.ms,
     offset: bool = True,
     n_resample: int = 200,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> IntrinsicTimescale:
     """Timescale of each neuron's spontaneous fluctuations, from the decay of its count autocorrelation, see the module.
 

@@ -13,6 +13,7 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import flag, number, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, shown, si
@@ -31,7 +32,7 @@ _KERNELS = {
 
 @suggest_keywords
 def instantaneous_rate(
-    block: Any,
+    block: SpikeSource,
     *,
     sigma: Any = "auto",
     kernel: str = "gaussian",
@@ -39,8 +40,8 @@ def instantaneous_rate(
     cutoff: float = 5.0,
     center_kernel: bool = True,
     border_correction: bool = False,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> neo.AnalogSignal:
     """Instantaneous rate in Hz of each neuron, averaged over trials, as a neo.AnalogSignal (time, n_neurons).
 

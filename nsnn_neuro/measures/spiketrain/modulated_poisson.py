@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+from ...core.aliases import Values
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
@@ -57,7 +58,7 @@ class ModulatedPoisson:
 
 
 @suggest_keywords
-def modulated_poisson(stimulus: Any, counts: Any, *, bias: str | None = "cox-reid") -> ModulatedPoisson:
+def modulated_poisson(stimulus: Values, counts: Values, *, bias: str | None = "cox-reid") -> ModulatedPoisson:
     """Fit the modulated Poisson model to each neuron: Poisson counts whose rate is multiplied by a gain, drawn in each trial.
 
     N ~ Poisson(f_s g), with f_s the mean count of stimulus s and g gamma distributed with mean 1 and variance s2, the same for

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Time
 from ...core.checks import flag, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import measure
@@ -18,10 +19,10 @@ def psth_correlation(
     data: Any,
     model: Any,
     *,
-    bin_width: Any,
+    bin_width: Time,
     normalised: bool = True,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> float:
     """Correlation over time between the PSTHs of a neuron and of a model, divided by its largest possible value.
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.spikes.bins import index, slack
@@ -80,13 +81,13 @@ class Psth:
 
 @suggest_keywords
 def psth(
-    block: Any,
+    block: SpikeSource,
     *,
-    bin_width: Any,
+    bin_width: Time,
     confidence: float = 0.95,
     align: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> Psth:
     """Rate of each neuron against time with exact Poisson confidence bands, (n_neurons, n_bins) in a `Psth`.
 
@@ -215,7 +216,13 @@ class SpikeTriggeredAverage:
 
 @suggest_keywords
 def spike_triggered_average(
-    signal: Any, trains: Any, *, before: Any, after: Any, t_start: Any = None, t_stop: Any = None
+    signal: Signal,
+    trains: SpikeSource,
+    *,
+    before: Time,
+    after: Time,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> SpikeTriggeredAverage:
     """Mean of a signal around the spikes of each neuron, A(lag) = mean over spikes of signal(t_spike + lag).
 
@@ -295,7 +302,13 @@ def _in_blocks(windows: SpikeWindows) -> Iterator[tuple[np.ndarray, np.ndarray, 
 @measure("1")
 @suggest_keywords
 def rate_correlation(
-    block_a: Any, block_b: Any, *, sigma: Any, step: Any = None, t_start: Any = None, t_stop: Any = None
+    block_a: Any,
+    block_b: Any,
+    *,
+    sigma: Any,
+    step: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Pearson correlation over time of each neuron's rate in two Blocks, (n_neurons,).
 

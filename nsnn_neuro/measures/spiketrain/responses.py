@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, rankdata, wilcoxon
 
+from ...core.aliases import SpikeSource, Values
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
@@ -67,7 +68,7 @@ def _crop(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> 
 
 @suggest_keywords
 def response_test(
-    block: Any, *, baseline: Any, window: Any, test: str = "wilcoxon", alternative: str = "two-sided"
+    block: SpikeSource, *, baseline: Any, window: Any, test: str = "wilcoxon", alternative: str = "two-sided"
 ) -> ResponseTest:
     """Test of each neuron's rate in a response window against its rate in a baseline, paired over trials.
 
@@ -159,7 +160,7 @@ def _signed_rank(differences: np.ndarray, alternative: str) -> float:
 
 
 @suggest_keywords
-def response_statistics(stimulus: Any, block: Any, *, window: Any) -> pd.DataFrame:
+def response_statistics(stimulus: Values, block: SpikeSource, *, window: Any) -> pd.DataFrame:
     """Spike counts and latencies of each neuron by condition, one row for each pair of them, sorted by condition.
 
     Parameters

@@ -10,11 +10,11 @@ narrow the stimuli that lead to a spike. The average alone misses filters whose 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, flag, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -59,18 +59,18 @@ class SpikeTriggeredCovariance:
 
 @suggest_keywords
 def spike_triggered_covariance(
-    signal: Any,
-    trains: Any,
+    signal: Signal,
+    trains: SpikeSource,
     *,
-    before: Any,
-    after: Any,
+    before: Time,
+    after: Time,
     whiten: bool = False,
     project_average: bool = False,
     n_shuffle: int = 200,
     alpha: float = 0.05,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> SpikeTriggeredCovariance:
     """Covariance of a signal in the windows of spikes minus that of all windows, its eigenvalues and filters, with a nested test.
 

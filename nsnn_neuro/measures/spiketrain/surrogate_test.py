@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource
 from ...core.checks import flag, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
@@ -20,7 +21,7 @@ from .trial_drift import TrialDriftWarning
 @suggest_keywords
 def against_surrogates(
     measure: Callable[..., Any],
-    block: Any,
+    block: SpikeSource,
     *,
     method: str,
     n: int = 200,

@@ -31,6 +31,7 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource
 from ...core.checks import LARGEST, check, one_of, refuse_unknown, scalar, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -154,7 +155,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @suggest_keywords
-def surrogates(block: Any, *, method: str, n: int, seed: int = 0, **options: Any) -> Iterator[neo.Block]:
+def surrogates(
+    block: SpikeSource, *, method: str, n: int, seed: int = 0, **options: Any
+) -> Iterator[neo.Block]:
     """Surrogates of a Block, n Blocks one after the other, all with the same neurons, trials and windows.
 
     Every neuron and trial changes independently. The result depends on `seed` only, not on any global random state, and the

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -67,14 +68,14 @@ class TrialDrift:
 
 @suggest_keywords
 def trial_drift(
-    block: Any,
+    block: SpikeSource,
     *,
-    stimulus: Any = None,
+    stimulus: Values | None = None,
     window: Any = None,
     n_shuffle: int = 1000,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> TrialDrift:
     """Test whether spike counts drift over trials, and compute the Fano factor without drift.
 

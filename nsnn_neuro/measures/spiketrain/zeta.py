@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
@@ -66,7 +67,12 @@ class ZetaTest:
 
 @suggest_keywords
 def zeta_test(
-    block: Any, events: Any = None, *, duration: Any = None, n_shuffle: int = 100, seed: int = 0
+    block: SpikeSource,
+    events: Any = None,
+    *,
+    duration: Time | None = None,
+    n_shuffle: int = 100,
+    seed: int = 0,
 ) -> ZetaTest:
     """Test whether each neuron's spikes are locked to events, without bins (ZETA), see the module.
 

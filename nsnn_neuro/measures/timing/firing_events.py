@@ -16,6 +16,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import beta, chi2
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -79,13 +80,13 @@ class FiringEvents:
 
 @suggest_keywords
 def firing_events(
-    trains: Any,
+    trains: SpikeSource,
     *,
     sigma: Any,
     ratio: float = 1.5,
     threshold: float = 3.0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> FiringEvents:
     """Firing events of repeats of one neuron, with the reliability and precision of each; see the module.
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -177,7 +178,9 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
 
 @measure("1")
 @suggest_keywords
-def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def isi_distance(
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """ISI-distance of each pair of trains, (n, n), in [0, 1]: how different the local rates are; 0 for equal trains.
 
     D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t. Edges: see the
@@ -203,7 +206,9 @@ def isi_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.
 
 @measure("1")
 @suggest_keywords
-def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def spike_distance(
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """SPIKE-distance of each pair of trains, (n, n), in [0, 1]: how far apart the spikes are; 0 for equal trains.
 
     D = 1/T integral of (S_a nu_b + S_b nu_a) / (2 m^2) dt, m = (nu_a + nu_b) / 2, S_a(t) the distance of a's
@@ -220,7 +225,9 @@ def spike_distance(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> n
 
 @measure("1")
 @suggest_keywords
-def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def mean_isi_distance(
+    block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Mean `isi_distance` of all pairs of trials of each neuron, (n_neurons,).
 
     Parameters
@@ -244,7 +251,9 @@ def mean_isi_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) ->
 
 @measure("1")
 @suggest_keywords
-def mean_spike_distance(block: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def mean_spike_distance(
+    block: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Mean `spike_distance` of all pairs of trials of each neuron, (n_neurons,); arguments as for `mean_isi_distance`.
 
     >>> import quantities as pq

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
@@ -95,16 +96,16 @@ class MetricSpace:
 
 @suggest_keywords
 def metric_space_information(
-    trains: Any,
-    labels: Any,
+    trains: SpikeSource,
+    labels: Values,
     *,
     q: Any,
     z: float = -2.0,
     distance: Callable[..., np.ndarray] = victor_purpura,
     n_shuffle: int = 100,
     seed: int = 0,
-    t_start: Any = None,
-    t_stop: Any = None,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> MetricSpace:
     """Information H(q), bits, of distances with cost q about the class of a train, against q.
 

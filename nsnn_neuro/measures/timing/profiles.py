@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -40,7 +41,7 @@ class DistanceProfile:
     right: np.ndarray
     """(m,) value at the end of each piece"""
 
-    def mean(self, t_start: Any = None, t_stop: Any = None) -> float:
+    def mean(self, t_start: Time | None = None, t_stop: Time | None = None) -> float:
         """Mean over time from t_start to t_stop, times within the window; None is its end.
 
         >>> import quantities as pq
@@ -204,7 +205,9 @@ def _coincident(repeats: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @suggest_keywords
-def isi_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> DistanceProfile:
+def isi_profile(
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> DistanceProfile:
     """ISI-distance against time, mean over all pairs of trains; its mean over time is the mean `isi_distance` of the pairs.
 
     Parameters
@@ -227,7 +230,9 @@ def isi_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Dist
 
 
 @suggest_keywords
-def spike_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> DistanceProfile:
+def spike_profile(
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> DistanceProfile:
     """SPIKE-distance against time, mean over all pairs of trains; its mean over time is the mean `spike_distance` of the pairs.
 
     Arguments and errors: as for `isi_profile`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
@@ -242,7 +247,7 @@ def spike_profile(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> Di
 
 @suggest_keywords
 def synchronization_profile(
-    trains: Any, *, t_start: Any = None, t_stop: Any = None
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
 ) -> SynchronizationProfile:
     """SPIKE-synchronization of each spike: the fraction of the other trains that have a spike coincident with it.
 
@@ -265,7 +270,9 @@ def synchronization_profile(
 
 @measure("1")
 @suggest_keywords
-def spike_synchronization(trains: Any, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def spike_synchronization(
+    trains: SpikeSource, *, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """SPIKE-synchronization of each pair of trains, (n, n), in [0, 1]: the fraction of spikes that coincide; 1 for equal trains.
 
     Without a time scale to choose, see the module. Two empty trains have 1. Arguments and errors: as

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
@@ -128,7 +129,9 @@ def _gaussian_products(times: np.ndarray, offsets: np.ndarray, sigma: float) -> 
 
 @measure("1")
 @suggest_keywords
-def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def victor_purpura(
+    trains: SpikeSource, *, cost: Any, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Victor-Purpura distance of each pair of trains, (n, n): the least cost of turning one into the other.
 
     Adding or removing a spike costs 1, moving it by dt costs cost * abs(dt). cost 0 gives the difference of
@@ -160,7 +163,9 @@ def victor_purpura(trains: Any, *, cost: Any, t_start: Any = None, t_stop: Any =
 
 @measure("1")
 @suggest_keywords
-def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+def van_rossum(
+    trains: SpikeSource, *, tau: Any, t_start: Time | None = None, t_stop: Time | None = None
+) -> np.ndarray:
     """Van Rossum distance of each pair of trains, (n, n); one lone spike is at distance 1 from silence.
 
     D^2 = (2 / tau) * integral of (f_a - f_b)^2 dt, f(t) = sum over spikes before t of exp(-(t - t_spike) /
@@ -183,7 +188,12 @@ def van_rossum(trains: Any, *, tau: Any, t_start: Any = None, t_stop: Any = None
 @measure("1")
 @suggest_keywords
 def gamma_coincidence(
-    trains: Any, other: Any = None, *, precision: Any, t_start: Any = None, t_stop: Any = None
+    trains: SpikeSource,
+    other: Any = None,
+    *,
+    precision: Any,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
 ) -> np.ndarray:
     """Coincidence factor Gamma of each pair of trains, (n, n), or with each of another set, (n, n_other).
 
@@ -236,7 +246,9 @@ def gamma_coincidence(
 
 @measure("1")
 @suggest_keywords
-def md_star(data: Any, model: Any, *, precision: Any, t_start: Any = None, t_stop: Any = None) -> float:
+def md_star(
+    data: Any, model: Any, *, precision: Any, t_start: Time | None = None, t_stop: Time | None = None
+) -> float:
     """Similarity Md* of the repeats of a model to those of a neuron: 2 R_dm / (R_d + R_m).
 
     R_dm is the mean over pairs of a recorded and a simulated train of the number of pairs of spikes at most `precision` apart, R_d
@@ -297,7 +309,9 @@ def _joined(trains: Any, other: Any, t_start: Any, t_stop: Any, names: tuple[str
 
 @measure("1")
 @suggest_keywords
-def schreiber_reliability(trains: Any, *, sigma: Any, t_start: Any = None, t_stop: Any = None) -> float:
+def schreiber_reliability(
+    trains: SpikeSource, *, sigma: Any, t_start: Time | None = None, t_stop: Time | None = None
+) -> float:
     """Mean cosine of all pairs of trains after a Gaussian filter, in [0, 1]; 1 for equal trains.
 
     R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)). The product of two filtered trains

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from ...core.aliases import Values
 from ...core.checks import LARGEST, check, flag, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -21,9 +22,9 @@ _ROWS = 2_000_000  # values ranked at a time
 
 @suggest_keywords
 def choice_probability(
-    stimulus: Any,
-    counts: Any,
-    choice: Any,
+    stimulus: Values,
+    counts: Values,
+    choice: Values,
     *,
     balanced: bool = True,
     min_trials: int = 5,

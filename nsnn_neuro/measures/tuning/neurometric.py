@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_ndtr
 
+from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
@@ -58,7 +59,7 @@ class Neurometric:
     unit: str
     """of the stimulus"""
 
-    def predict(self, stimulus: Any) -> np.ndarray:
+    def predict(self, stimulus: Values) -> np.ndarray:
         """The fitted curve at other stimuli, (m,) probabilities.
 
         >>> counts = [1, 2, 3, 2, 2, 3, 4, 3, 5, 7, 4, 6, 8, 9, 7, 9]
@@ -74,8 +75,8 @@ class Neurometric:
 
 @suggest_keywords
 def neurometric(
-    stimulus: Any,
-    counts: Any,
+    stimulus: Values,
+    counts: Values,
     reference: Any = None,
     *,
     model: str = "weibull",

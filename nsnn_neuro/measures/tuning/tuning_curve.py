@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import quantities as pq
 
+from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..limits import between_0_and_1
@@ -377,7 +378,7 @@ def by_stimulus(label: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, n
 
 
 @suggest_keywords
-def tuning_curve(stimulus: Any, block: Any, *, window: Any = None) -> TuningCurve:
+def tuning_curve(stimulus: Values, block: SpikeSource, *, window: Any = None) -> TuningCurve:
     """Mean response of each neuron to each stimulus, with its standard error over trials.
 
     The response of a trial is a rate: spikes in the window divided by its duration, in Hz. A table of counts becomes rates by

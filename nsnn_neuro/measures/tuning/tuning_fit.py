@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from ...core.aliases import Values
 from ...core.checks import number, one_of
 from ...core.errors import NsnnError
 from ...core.warn import warn
@@ -79,7 +80,7 @@ class TuningFit:
     reason: np.ndarray
     """(n_neurons,) texts: why standard errors are NaN, "" where none is"""
 
-    def predict(self, stimulus: Any) -> np.ndarray:
+    def predict(self, stimulus: Values) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
 
         >>> from nsnn_neuro.measures import tuning_curve

@@ -29,6 +29,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
+from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
 from ..arguments import expect, out, times, voltages
 from .stationary import DriftProblem, drift_problem, lowest
@@ -60,14 +61,14 @@ class _Point(NamedTuple):
 
 def coloured_fp_rate(
     drift: Callable[[Any], Any],
-    sigma: Any,
-    tau_noise: Any,
+    sigma: Voltage,
+    tau_noise: Time,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     resolution: float = 1.0,
 ) -> Any:
     """Stationary firing rate of a neuron with any drift in Ornstein-Uhlenbeck noise with any correlation time, in Hz.
@@ -110,14 +111,14 @@ def coloured_fp_rate(
 
 def coloured_fp_cv(
     drift: Callable[[Any], Any],
-    sigma: Any,
-    tau_noise: Any,
+    sigma: Voltage,
+    tau_noise: Time,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     resolution: float = 1.0,
 ) -> Any:
     """Coefficient of variation of the interspike intervals in Ornstein-Uhlenbeck noise with any correlation time.

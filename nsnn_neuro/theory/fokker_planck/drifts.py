@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
+from ...core.aliases import Voltage
 from ..arguments import expect, voltages
 
 
@@ -35,7 +36,7 @@ class Drift:
         return self.f(v)
 
 
-def lif_drift(mu: Any) -> Drift:
+def lif_drift(mu: Voltage) -> Drift:
     """Drift of the leaky integrate-and-fire neuron: f = mu - V, mu = v_rest + drive; it spikes at v_spike = v_thresh.
 
     Source: Gerstner et al. 2014, Neuronal Dynamics, ch. 1, doi 10.1017/CBO9781107447615
@@ -47,7 +48,7 @@ def lif_drift(mu: Any) -> Drift:
     return Drift(lambda v: mean - v, units.unit_of(mu))
 
 
-def pif_drift(mu: Any) -> Drift:
+def pif_drift(mu: Voltage) -> Drift:
     """Drift of the perfect integrator: f = mu.
 
     Source: Gerstein & Mandelbrot 1964, doi 10.1016/S0006-3495(64)86768-0
@@ -59,7 +60,7 @@ def pif_drift(mu: Any) -> Drift:
     return Drift(lambda v: mean + np.zeros_like(v, dtype=float), units.unit_of(mu))
 
 
-def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
+def eif_drift(mu: Voltage, *, delta_T: Any, v_thresh: Voltage) -> Drift:
     """Drift of the exponential integrate-and-fire neuron: f = mu - V + delta_T exp((V - v_thresh) / delta_T), mu = v_rest + drive.
 
     Without noise it fires if mu > v_thresh - delta_T. With v_spike = v_thresh + 10 delta_T the neglected rest of the upstroke takes
@@ -81,7 +82,7 @@ def eif_drift(mu: Any, *, delta_T: Any, v_thresh: Any) -> Drift:
     return Drift(lambda v: mean - v + sharpness * np.exp((v - onset) / sharpness), units.unit_of(mu))
 
 
-def qif_drift(drive: Any, *, v_rest: Any, v_thresh: Any) -> Drift:
+def qif_drift(drive: Any, *, v_rest: Any, v_thresh: Voltage) -> Drift:
     """The quadratic integrate-and-fire neuron: f = (V - v_rest) (V - v_thresh) / (v_thresh - v_rest) + drive.
 
     It fires tonically without noise when drive > (v_thresh - v_rest) / 4. The canonical form f = V^2 + beta is

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core.aliases import Time, Voltage
 from ...core.checks import whole
 from ..arguments import expect, out, plain
 from .stationary import DriftProblem, cumulants, density_of_unit_flux, drift_problem, finite
@@ -65,13 +66,13 @@ def _adjoint(p: DriftProblem, s: np.ndarray, density: np.ndarray | None = None) 
 def fp_interval_density(
     t: Any,
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
     terms: int = 50,
 ) -> Any:
@@ -103,14 +104,14 @@ def fp_interval_density(
 def fp_counts(
     window: Any,
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
     kmax: int,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
     terms: int = 50,
 ) -> Any:
@@ -158,13 +159,13 @@ def _euler(terms: int, ndim: int) -> tuple[np.ndarray, np.ndarray]:
 def fp_spectrum(
     f: Any,
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> Any:
     """Power spectrum of the spike train at frequency f, in Hz: S = r (1 - |F|^2) / |1 - F|^2, F the interval's transform.
@@ -199,13 +200,13 @@ def renewal_spectrum(f: Any, rate: Any, variance: Any, refrac: Any, log_transfor
 def fp_susceptibility(
     f: Any,
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> Any:
     """Linear response of the rate to a modulated drive, in Hz per voltage.
@@ -227,13 +228,13 @@ def fp_susceptibility(
 def fp_noise_susceptibility(
     f: Any,
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> Any:
     """Linear response of the rate to a modulated noise amplitude, in Hz per voltage: sigma + epsilon cos(2 pi f t).

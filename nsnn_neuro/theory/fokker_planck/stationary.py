@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core import units
+from ...core.aliases import Time, Voltage
 from ...core.checks import whole
 from ...core.errors import NsnnError
 from ..arguments import expect, function, neuron_times, out, voltages
@@ -116,13 +117,13 @@ def _square_weights(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def fp_rate(
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> Any:
     """Stationary firing rate of a neuron with any drift in white noise, in Hz.
@@ -184,13 +185,13 @@ def density_of_unit_flux(p: DriftProblem) -> np.ndarray:
 
 def fp_density(
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stationary density of the membrane, in 1/voltage, on a grid from v_low to v_spike.
@@ -213,13 +214,13 @@ def fp_density(
 
 def fp_cv(
     drift: Callable[[Any], Any],
-    sigma: Any,
+    sigma: Voltage,
     *,
-    tau_m: Any,
-    v_spike: Any,
-    v_reset: Any,
-    tau_refrac: Any,
-    v_low: Any = None,
+    tau_m: Time,
+    v_spike: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
+    v_low: Voltage | None = None,
     cells: int = 500,
 ) -> Any:
     """Coefficient of variation of the interspike intervals, from the variance of the first-passage time.

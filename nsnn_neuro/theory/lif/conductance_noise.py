@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from ...core import units
+from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
 from ..arguments import expect, out, plain, times, voltages
 
@@ -17,7 +18,7 @@ _AIM = 1e-10
 
 
 def conductance_moments(
-    mu: Any,
+    mu: Voltage,
     *,
     g_e: Any,
     sigma_e: Any,
@@ -27,7 +28,7 @@ def conductance_moments(
     sigma_i: Any,
     tau_i: Any,
     e_rev_i: Any,
-    tau_m: Any,
+    tau_m: Time,
 ) -> tuple[Any, Any]:
     """Stationary mean and SD (SI) of the voltage of a free leaky membrane with two Ornstein-Uhlenbeck conductances, exact.
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core import units
+from ...core.aliases import Time, Voltage
 from ...core.checks import one_of
 from ...core.errors import NsnnError
 from ..arguments import expect, out, plain, times, voltages
@@ -20,15 +21,15 @@ from ..fokker_planck.stationary import fp_cv, fp_rate
 
 
 def multiplicative_rate(
-    mu: Any,
-    sigma: Any,
-    v_zero: Any,
+    mu: Voltage,
+    sigma: Voltage,
+    v_zero: Voltage,
     *,
     calculus: str,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
 ) -> Any:
     """Stationary firing rate of an LIF neuron in multiplicative white noise, in Hz.
 
@@ -56,15 +57,15 @@ def multiplicative_rate(
 
 
 def multiplicative_cv(
-    mu: Any,
-    sigma: Any,
-    v_zero: Any,
+    mu: Voltage,
+    sigma: Voltage,
+    v_zero: Voltage,
     *,
     calculus: str,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
 ) -> Any:
     """Coefficient of variation of the interspike intervals of an LIF neuron in multiplicative white noise.
 
@@ -105,7 +106,7 @@ def _in_logarithms(mu, sigma, v_zero, calculus, tau_m, v_thresh, v_reset, tau_re
     }
 
 
-def geometric_mean(t: Any, x0: Any, drift: Any, sigma: Any, *, calculus: str, tau: Any) -> Any:
+def geometric_mean(t: Any, x0: Any, drift: Any, sigma: Voltage, *, calculus: str, tau: Any) -> Any:
     """Mean at t of a geometric Brownian motion, tau dx = drift x dt + sigma x sqrt(2 tau) dW, in SI.
 
     E x = x0 exp(drift t / tau) in Ito's calculus, x0 exp((drift + sigma^2) t / tau) in Stratonovich's. It reveals the

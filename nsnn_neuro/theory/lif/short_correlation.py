@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Time, Voltage
 from ...models.noise import SQRT2
 from ..arguments import expect, plain, problem, times
 from .white_noise import siegert_rate
@@ -14,14 +15,14 @@ _ALPHA = 2.0652531522312172  # sqrt(2) |zeta(1/2)|
 
 
 def coloured_rate(
-    mu: Any,
-    sigma: Any,
+    mu: Voltage,
+    sigma: Voltage,
     *,
-    tau_noise: Any,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
+    tau_noise: Time,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
     shift_reset: Any = None,
     next_order: bool = False,
 ) -> Any:

@@ -22,6 +22,7 @@ from scipy import sparse, special
 from scipy.sparse.linalg import splu
 
 from ...core import units
+from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
 from ..arguments import expect, neuron_times, out, plain, voltages
 
@@ -32,16 +33,16 @@ _NODES = 40_000  # largest number of nodes
 
 
 def shot_noise_rate(
-    mu: Any,
+    mu: Voltage,
     weight: Any,
     rate: Any,
     *,
     weight_inh: Any = 0,
     rate_inh: Any = 0,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
 ) -> Any:
     """Stationary firing rate of an LIF neuron in excitatory and inhibitory shot noise, in Hz.
 
@@ -77,16 +78,16 @@ def shot_noise_rate(
 
 
 def shot_noise_cv(
-    mu: Any,
+    mu: Voltage,
     weight: Any,
     rate: Any,
     *,
     weight_inh: Any = 0,
     rate_inh: Any = 0,
-    tau_m: Any,
-    v_thresh: Any,
-    v_reset: Any,
-    tau_refrac: Any,
+    tau_m: Time,
+    v_thresh: Voltage,
+    v_reset: Voltage,
+    tau_refrac: Time,
 ) -> Any:
     """Coefficient of variation of the interspike intervals of an LIF neuron in shot noise; NaN where it never fires.
 

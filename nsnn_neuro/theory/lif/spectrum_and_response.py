@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
 from ..arguments import expect, out, problem, times
 from ..fokker_planck.response import renewal_spectrum
@@ -40,7 +41,7 @@ def _transform(nu: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray
 
 
 def lindner_spectrum(
-    f: Any, mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    f: Any, mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Power spectrum of the spike train of an LIF neuron in white noise at frequency f, in Hz.
 
@@ -66,7 +67,7 @@ def lindner_spectrum(
 
 
 def lindner_susceptibility(
-    f: Any, mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    f: Any, mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Linear response of an LIF neuron's rate to mu + epsilon cos(2 pi f t), in Hz per voltage.
 
@@ -87,7 +88,7 @@ def lindner_susceptibility(
 
 
 def lindner_noise_susceptibility(
-    f: Any, mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    f: Any, mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Linear response of an LIF neuron's rate to sigma + epsilon cos(2 pi f t), in Hz per voltage.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from ...core.aliases import Time, Voltage
 from ...core.errors import NsnnError
 from ..arguments import out, problem
 
@@ -16,7 +17,7 @@ _NEVER = 1e-12  # largest probability of a threshold that mu does not reach
 
 
 def noisy_threshold_rate(
-    mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Stationary firing rate of a noise-free LIF neuron with a Gaussian threshold for each interval, in Hz.
 
@@ -44,7 +45,7 @@ def noisy_threshold_rate(
 
 
 def noisy_threshold_cv(
-    mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
 ) -> Any:
     """Coefficient of variation of the interspike intervals of a noise-free LIF neuron with a Gaussian threshold for each of them.
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 from scipy.interpolate import BSpline, make_interp_spline
 
+from ...core.aliases import Time, Voltage
 from ..arguments import Problem, expect, out, problem, times, voltages
 
 _ZETA = 0.5825971579390107  # -zeta(1/2) / sqrt(2 pi)
@@ -48,7 +49,9 @@ def _first_passage(p: Problem) -> np.ndarray:
     return np.where(p.sigma > 0, noisy, deterministic)
 
 
-def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+def siegert_rate(
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
+) -> Any:
     """Stationary firing rate of an LIF neuron in white noise, in Hz.
 
     1/r = tau_refrac + tau_m sqrt(pi) int_a^b exp(x^2) (1 + erf x) dx,
@@ -72,7 +75,9 @@ def siegert_rate(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     return out(1 / (p.refrac + p.tau * _first_passage(p)))
 
 
-def siegert_gain(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+def siegert_gain(
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
+) -> Any:
     """Slope of Siegert's rate, dr/dmu, in Hz per voltage.
 
     dr/dmu = r^2 tau_m sqrt(pi) / sigma_B [g(b) - g(a)], g(x) = exp(x^2) (1 + erf x), limits and arguments as in `siegert_rate`
@@ -93,7 +98,9 @@ def siegert_gain(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any
     return out(np.where(rate > 0, gain, 0.0))
 
 
-def siegert_cv(mu: Any, sigma: Any, *, tau_m: Any, v_thresh: Any, v_reset: Any, tau_refrac: Any) -> Any:
+def siegert_cv(
+    mu: Voltage, sigma: Voltage, *, tau_m: Time, v_thresh: Voltage, v_reset: Voltage, tau_refrac: Time
+) -> Any:
     """Coefficient of variation of the interspike intervals of an LIF neuron in white noise.
 
     CV^2 = 2 pi (r tau_m)^2 int_a^b exp(x^2) int_-inf^x exp(y^2) (1 + erf y)^2 dy dx, limits and arguments as in `siegert_rate`
@@ -149,7 +156,7 @@ def _inner(x: np.ndarray) -> np.ndarray:
     return np.where(z > high, np.inf, np.exp(spline(inside) + 3 * np.minimum(z - low, 0.0)))
 
 
-def discrete_threshold(v_thresh: Any, sigma: Any, *, tau_m: Any, dt: Any) -> Any:
+def discrete_threshold(v_thresh: Voltage, sigma: Voltage, *, tau_m: Time, dt: Time) -> Any:
     """Effective threshold of a neuron whose threshold is checked once per dt: v_thresh + 0.582597 sigma sqrt(2 dt / tau_m).
 
     First order in sqrt(dt / tau_m). With it `siegert_rate` predicts a simulation without the bridge. SI float.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ....core.aliases import Values
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import Parts, least_specific
@@ -25,9 +26,9 @@ def _shared_new(
 
 @suggest_keywords
 def feature_information_transfer(
-    s: Any,
+    s: Values,
     x_past: Any,
-    y: Any,
+    y: Values,
     y_past: Any,
     *,
     bias: str = "quadratic",

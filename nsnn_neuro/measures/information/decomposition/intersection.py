@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ....core.aliases import Values
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
@@ -16,8 +17,8 @@ _NULLS = ("s", "r", "c", "r|s", "r|c")
 
 @suggest_keywords
 def intersection_information(
-    s: Any,
-    r: Any,
+    s: Values,
+    r: Values,
     c: Any,
     *,
     measure: str = "broja",

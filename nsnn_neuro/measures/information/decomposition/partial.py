@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ....core.aliases import Values
 from ....core.checks import check, one_of, suggest_keywords
 from ...estimate import Estimate
 from .redundancy import MEASURES, Parts, decompose
@@ -16,9 +15,9 @@ _NULLS = ("s", "r1", "r2", "r1|s", "r1|r2", "r2|r1")
 
 @suggest_keywords
 def partial_information(
-    s: Any,
-    r1: Any,
-    r2: Any,
+    s: Values,
+    r1: Values,
+    r2: Values,
     *,
     measure: str = "broja",
     bias: str = "quadratic",
