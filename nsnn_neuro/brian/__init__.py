@@ -2,7 +2,7 @@
 
 - `running(engine)` activates an engine for your own Brian2 code and restores Brian2's state afterwards; `run` runs a Brian2 network
   on it, and `functions()` are the functions (such as `normal_cdf`) that text of this package calls, for its `namespace`.
-- `taking_turns()` lets the simulations of other threads wait for a block of your own Brian2 code.
+- `simulation_lock()` lets the simulations of other threads wait for a block of your own Brian2 code.
 - `has_compiler()` says whether the engines "cython" and "cpp" can be used; without it `simulate` gives a `NoCompilerWarning`.
 - `philox` has the random numbers of simulations, each a function of seed, point, trial, neuron, stream and step.
 - `FLAGS` (Cython) and `PROGRAM_FLAGS` (C++) are lists of compiler flags, which may be changed in place.

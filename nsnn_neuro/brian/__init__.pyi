@@ -6,7 +6,7 @@ from .engine import functions as functions
 from .engine import has_compiler as has_compiler
 from .engine import run as run
 from .engine import running as running
-from .global_state import taking_turns as taking_turns
+from .global_state import simulation_lock as simulation_lock
 
 __all__ = [
     "FLAGS",
@@ -17,5 +17,5 @@ __all__ = [
     "philox",
     "run",
     "running",
-    "taking_turns",
+    "simulation_lock",
 ]

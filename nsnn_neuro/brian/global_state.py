@@ -48,7 +48,7 @@ def _restore(state: list[Any]) -> None:
 
 
 class _Turn:
-    """The thread that may run, its depth of nested `taking_turns`, and the states before its runs."""
+    """The thread that may run, its depth of nested `simulation_lock`, and the states before its runs."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -94,15 +94,15 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def taking_turns() -> Iterator[None]:
+def simulation_lock() -> Iterator[None]:
     """Run the block while no other thread simulates; blocks of one thread may be nested.
 
     >>> order = []
     >>> def simulation():
-    ...     with taking_turns():
+    ...     with simulation_lock():
     ...         order.append("other thread")
     >>> thread = threading.Thread(target=simulation)
-    >>> with taking_turns():
+    >>> with simulation_lock():
     ...     thread.start()
     ...     order.append("this thread")
     >>> thread.join()
@@ -122,7 +122,7 @@ def taking_turns() -> Iterator[None]:
 @contextlib.contextmanager
 def borrowed() -> Iterator[None]:
     """Reserve Brian2's state for one run and restore it afterwards."""
-    with taking_turns(), _named_errors():
+    with simulation_lock(), _named_errors():
         before = [getattr(owner, name) for owner, name in _PLACES]
         _turn.before.append(before)
         try:

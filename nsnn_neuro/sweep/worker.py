@@ -62,7 +62,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks, `few`
     the measures that have few intervals.
     """
-    with global_state.taking_turns(), global_state.frozen_heap():
+    with global_state.simulation_lock(), global_state.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
     return {"seed": task.seed, "points": points, "made_with": provenance()}
 

@@ -16,7 +16,7 @@ import pytest
 from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import taking_turns
+from nsnn_neuro.brian import simulation_lock
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 COMPILED = [pytest.mark.compile, pytest.mark.slow]
@@ -152,7 +152,7 @@ def test_a_run_waits_for_its_turn(expected) -> None:
         found.append(spikes(2))
 
     thread = threading.Thread(target=other)
-    with taking_turns():
+    with simulation_lock():
         thread.start()
         assert started.wait(60)
         thread.join(0.3)

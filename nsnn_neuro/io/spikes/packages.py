@@ -192,9 +192,9 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
     arrays = [np.asarray(one, dtype=float) for one in times.values()]
     support = np.asarray(value.time_support.values, dtype=float).reshape(-1, 2)
     every = np.sort(np.concatenate([np.empty(0), *arrays]))
-    caution = ""
+    window_warning = ""
     if support.size and every.size and np.isin(support, every).all():
-        caution = (
+        window_warning = (
             "the time support begins and ends with a spike, as pynapple assumes when none is given, and rates are then too high: "
             "pass t_start and t_stop, or make the object with time_support="
         )
@@ -203,7 +203,7 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
         if column != "rate":
             units[str(column)] = [plain(one) for one in np.asarray(value.get_info(column)).tolist()]
     if len(support) < 2:
-        result = sources.of_trains(arrays, 1, len(arrays), units=units, caution=caution)
+        result = sources.of_trains(arrays, 1, len(arrays), units=units, window_warning=window_warning)
         if len(support):
             result.t_start, result.t_stop = support[:, 0], support[:, 1]
         return result
@@ -225,8 +225,8 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
         t_start=np.zeros(len(support)),
         t_stop=stop - start,
         trials=[{"start_time": float(a)} for a in start],
-        caution=caution,
-        sealed=f"the time support of source has {len(support)} epochs, each of which becomes a trial that starts at 0: change them "
+        window_warning=window_warning,
+        fixed_window_reason=f"the time support of source has {len(support)} epochs, each of which becomes a trial that starts at 0: change them "
         "with source.restrict(pynapple.IntervalSet(start, end))",
     )
 

@@ -58,9 +58,9 @@ class Source:
     """how messages call it"""
     place: Callable[[int, int], str] | None = None
     """how messages call the train of a trial and neuron, where it has an index in the source"""
-    sealed: str = ""
+    fixed_window_reason: str = ""
     """why t_start and t_stop can't be given"""
-    caution: str = ""
+    window_warning: str = ""
     """what to warn of unless t_start and t_stop are given"""
     eps: float = EPS
     """relative spacing of the numbers that the times were stored in"""
@@ -74,12 +74,14 @@ class Source:
 
     def _window(self, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Start and stop of each trial, (n_trials,) s: given, or else the source's own."""
-        if self.sealed and (t_start is not None or t_stop is not None):
-            raise NsnnError(f"{'t_start' if t_start is not None else 't_stop'} is given, and {self.sealed}")
+        if self.fixed_window_reason and (t_start is not None or t_stop is not None):
+            raise NsnnError(
+                f"{'t_start' if t_start is not None else 't_stop'} is given, and {self.fixed_window_reason}"
+            )
         if t_start is None and self.t_start is None and self.no_start:
             raise NsnnError(self.no_start)
-        if self.caution and (t_start is None or t_stop is None):
-            warn(self.caution)
+        if self.window_warning and (t_start is None or t_stop is None):
+            warn(self.window_warning)
         start = self.t_start if t_start is None else edges(t_start, "t_start", self.n_trials)
         start = np.zeros(self.n_trials) if start is None else start
         stop = self.t_stop if t_stop is None else edges(t_stop, "t_stop", self.n_trials)
@@ -199,8 +201,10 @@ def _together(parts: Sequence[Source], **more: Any) -> Source:
         np.concatenate([part.times for part in parts]),
         annotations={k: v for k, v in notes if all(part.annotations.get(k) == v for part in parts)},
         no_start=next((part.no_start for part in parts if part.no_start), ""),
-        sealed=next((part.sealed for part in parts if part.sealed), ""),
-        caution=next((part.caution for part in parts if part.caution), ""),
+        fixed_window_reason=next(
+            (part.fixed_window_reason for part in parts if part.fixed_window_reason), ""
+        ),
+        window_warning=next((part.window_warning for part in parts if part.window_warning), ""),
         eps=max(part.eps for part in parts),
         unitless=next((part.unitless for part in parts if part.unitless), None),
         **more,

@@ -89,10 +89,10 @@ class Runs:
 
     def simulated(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> np.ndarray:
         """As a call, in one run."""
-        from ...brian.global_state import frozen_heap, taking_turns
+        from ...brian.global_state import frozen_heap, simulation_lock
         from ...brian.simulate import spikes_together
 
-        with taking_turns(), frozen_heap():
+        with simulation_lock(), frozen_heap():
             trains = spikes_together(
                 self.stacked(points),
                 list(numbers),
