@@ -183,8 +183,8 @@ def _test(config: Config, arm: str, level: float, rate: float, seed: int) -> lis
 def _cells(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
     """Values of a network: a row per seed, a column per (level, rate)."""
     own = table[table.arm == arm]
-    found = own.pivot(index="seed", columns=["level", "rate"], values=column)
-    return found.sort_index(axis=0).sort_index(axis=1).dropna(axis=1, how="all")
+    result = own.pivot(index="seed", columns=["level", "rate"], values=column)
+    return result.sort_index(axis=0).sort_index(axis=1).dropna(axis=1, how="all")
 
 
 def gains(table: pd.DataFrame, column: str) -> pd.DataFrame:

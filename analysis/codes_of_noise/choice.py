@@ -155,17 +155,17 @@ def transfer(config: Config, layer: np.ndarray, readout: np.ndarray) -> list[dic
     options: dict[str, Any] = {
         "k": 2, "l": 2, "null": "trial_shuffle", "n_shuffle": config.shuffles, "seed": config.seed
     }  # fmt: skip
-    found: dict[str, list[measures.Estimate]] = {"transfer": [], "transfer back": []}
+    result: dict[str, list[measures.Estimate]] = {"transfer": [], "transfer back": []}
     for of_layer, of_readout in zip(layer, readout, strict=True):
         counts = of_layer.sum(axis=1)
         symbols = measures.bin_counts(counts.ravel(), n_bins=TRANSFER_CLASSES, method="even")[0]
         x, y = np.asarray(symbols).reshape(counts.shape), np.minimum(of_readout, 1)
-        found["transfer"].append(measures.transfer_entropy(x, y, **options))
-        found["transfer back"].append(measures.transfer_entropy(y, x, **options))
+        result["transfer"].append(measures.transfer_entropy(x, y, **options))
+        result["transfer back"].append(measures.transfer_entropy(y, x, **options))
     return [
         {
             "quantity": name, "value": float(np.mean([e.value for e in both])),
             "null": float(np.mean([e.null_mean for e in both])), "p": float(np.max([e.p for e in both])),
         }
-        for name, both in found.items()
+        for name, both in result.items()
     ]  # fmt: skip

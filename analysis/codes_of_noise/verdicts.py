@@ -81,23 +81,23 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 
 def timing_claims(table: pd.DataFrame) -> list[Claim]:
     """Claims about rate and timing."""
-    lost, moved, made, found, texts = [], [], [], {}, []
+    lost, moved, made, result, texts = [], [], [], {}, []
     for kind in KINDS:
         surplus = by_level(table, "timing", "surplus", "fast", kind)
         first, last = surplus.iloc[:, 0], surplus.iloc[:, -1]
         lost.append((above(first, LEAST) and above(FELL * first - last, 0.0), kind, first, last))
-        found[kind] = shares(table, kind)
-        gain = found[kind].half - found[kind].least
+        result[kind] = shares(table, kind)
+        gain = result[kind].half - result[kind].least
         moved.append(
             (
                 above(gain, 0.0),
-                f"{kind}: {interval_text(gain, 'of the words')} at {found[kind].level.mean():.1f} mV",
+                f"{kind}: {interval_text(gain, 'of the words')} at {result[kind].level.mean():.1f} mV",
             )
         )
         made.append(created(by_level(table, "timing", "count", "weak", kind)))
         words, check = (by_level(table, "timing", q, "fast", kind) for q in ("words", "words, quadratic"))
         texts.append((words - check).mean().abs().max())
-    difference = found[KINDS[0]].half - found[KINDS[1]].half
+    difference = result[KINDS[0]].half - result[KINDS[1]].half
     evidence = "; ".join(
         f"{kind}: surplus {interval_text(first, 'bit')} at the least, {interval_text(last, 'bit')} at the largest noise"
         for _, kind, first, last in lost

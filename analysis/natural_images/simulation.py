@@ -155,10 +155,10 @@ def _measured(shared: tuple[Config, Path | None, Any], cell: Cell) -> list[dict[
         other_cell = cell._replace(arm=D3 if TRAINED[cell.arm].sigma else N3)
         other_arm = TRAINED[other_cell.arm]
         other = in_use(_network(config, out, kept, other_cell), other_arm, config)
-        result, found = _of_arm(cell.arm, TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {})
+        result, values = _of_arm(cell.arm, TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {})
         for name, (trained, arm) in IN_USE.items():
             if trained == cell.arm:
-                result += _of_arm(name, arm, net, (other_cell.arm, other), cell, config, found)[0]
+                result += _of_arm(name, arm, net, (other_cell.arm, other), cell, config, values)[0]
         return result
 
     return part(out, f"measurement: {cell}", rows)

@@ -116,14 +116,14 @@ def _distances(o: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     width = float(BIN.rescale("s"))
     n, m = o.shape[1], drawn.shape[1]
     both = np.concatenate([o, drawn], axis=1) > 0
-    found = np.zeros(o.shape[3])
+    result = np.zeros(o.shape[3])
     for cell in range(o.shape[3]):
         for window in both[..., cell]:
             trains = [(np.flatnonzero(one) + 0.5) * width for one in window]
             d = measures.victor_purpura(trains, cost=COST)
             within = d[:n, :n].sum() / (n * (n - 1)) + d[n:, n:].sum() / (m * (m - 1))
-            found[cell] += 2 * d[:n, n:].mean() - within
-    return found / len(o)
+            result[cell] += 2 * d[:n, n:].mean() - within
+    return result / len(o)
 
 
 def _variability(o: np.ndarray) -> list[dict[str, Any]]:

@@ -117,10 +117,10 @@ def chosen(arm: str, train: Responses, config: Config) -> Settings:
     scores = np.zeros(len(grid))
     for (k, settings), inner in itertools.product(enumerate(grid), range(config.inner_folds)):
         part, rest = (train.windows(np.flatnonzero(where)) for where in (fold != inner, fold == inner))
-        found = fitted(arm, part, settings, config, 0)
-        if isinstance(found, networks.FittedNetwork):
-            found = found.scored_by(config.inner_draws)
-        each = gain(found.log_likelihood(rest), rest.o, part.o.mean(axis=(0, 1, 2)))
+        result = fitted(arm, part, settings, config, 0)
+        if isinstance(result, networks.FittedNetwork):
+            result = result.scored_by(config.inner_draws)
+        each = gain(result.log_likelihood(rest), rest.o, part.o.mean(axis=(0, 1, 2)))
         scores[k] += each[..., ::2].sum()
     return grid[int(np.argmax(scores))]
 
@@ -139,10 +139,10 @@ def _scored(
     arm: str, train: Responses, held: Responses, settings: Settings, config: Config, seed: int
 ) -> list[dict[str, Any]]:
     """Scores of a final fit; of the noiseless network also with noise added."""
-    found = fitted(arm, train, settings, config, seed)
-    both = {arm: found}
-    if arm == NOISELESS and ADDED in config.arms and isinstance(found, networks.FittedNetwork):
-        both[ADDED] = found.with_noise()
+    result = fitted(arm, train, settings, config, seed)
+    both = {arm: result}
+    if arm == NOISELESS and ADDED in config.arms and isinstance(result, networks.FittedNetwork):
+        both[ADDED] = result.with_noise()
     rates = train.o.mean(axis=(0, 1, 2))
     return [
         {"arm": name} | row

@@ -127,10 +127,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         f"{scores} bits per spike; difference {difference['cell'].text()} over cells, {difference['window'].text()} over windows; "
         f"by fold {', '.join(f'{v:+.3f}' for v in folds)}; noisy less its stimuli exchanged {exchanged.text()}"
     )
-    found = [Claim(PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
+    result = [Claim(PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
     seeds = sorted(int(s) for s in table.seed.dropna().unique())
     each = [{by: bits(table, NOISY, NOISELESS, by=by, seed=s) for by in CLUSTERS} for s in seeds]
-    found.append(
+    result.append(
         Claim(
             EACH_SEED,
             informed and all(one.low > 0 for two in each for one in two.values()),
@@ -146,7 +146,7 @@ def claims(table: pd.DataFrame) -> list[Claim]:
         "cell": bits(table, NOISY, NOISELESS, cells=cells),
         "window": bits(table, NOISY, NOISELESS, by="window", quantity=LEFT_OUT_NATS),
     }
-    found.append(
+    result.append(
         Claim(
             LEFT_OUT,
             informed and all(one.low > 0 for one in left.values()),
@@ -162,8 +162,8 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             )
             text += f"{two['window'].text()} over windows"
             holds = informed and all(one.low > 0 for one in two.values())
-            found.append(Claim(AHEAD.format(arm), holds, text, central=False))
-    return found + _of_drawn_spikes(table, informed)
+            result.append(Claim(AHEAD.format(arm), holds, text, central=False))
+    return result + _of_drawn_spikes(table, informed)
 
 
 def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:

@@ -264,14 +264,14 @@ def _named(device: Any) -> list[tuple[Any, str]]:
 
 def _arrays(device: Any, group: str) -> list[tuple[Any, str]]:
     """The arrays with one value for each neuron of a group, those of the monitors of its spikes included."""
-    found = []
+    result = []
     for variable, name in _named(device):
         owner = variable.owner
         source = owner.source if isinstance(owner, SpikeMonitor) else owner
         fixed = not (variable.scalar or isinstance(variable, DynamicArrayVariable))
         if fixed and source.name == group and variable.size == len(source):
-            found.append((variable, name))
-    return found
+            result.append((variable, name))
+    return result
 
 
 def folders(results: Path, processes: int) -> list[Path]:

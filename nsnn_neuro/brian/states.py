@@ -159,14 +159,14 @@ def collect(
 
 def _wiring(run: Any) -> dict[str, str]:
     """A checksum of the connections of each projection."""
-    found = {}
+    result = {}
     for name in run.net.projection_names:
         connections = run.net.connections(name)
         digest = hashlib.sha256()
         for ends in (connections.pre, connections.post):
             digest.update(np.asarray(ends, dtype=np.int64).tobytes())
-        found[name] = digest.hexdigest()
-    return found
+        result[name] = digest.hexdigest()
+    return result
 
 
 def variables(population: Population) -> dict[str, str]:
@@ -197,13 +197,13 @@ def _values(owner: Any) -> _Arrays:
 
 def _in_transit(pathway: Any) -> np.ndarray:
     """Spikes that have not arrived: steps until they do, and synapses, (2, n)."""
-    found = pathway.queue._full_state()
-    if len(found) != 2:  # of Brian2's queue in plain Python
+    result = pathway.queue._full_state()
+    if len(result) != 2:  # of Brian2's queue in plain Python
         raise NsnnError(
             "return_state: this installation of Brian2 has no compiled queue of spikes, whose state is known: expected one with it "
             "(pip install --force-reinstall brian2)"
         )
-    offset, slots = found
+    offset, slots = result
     ahead = [(k - offset) % len(slots) for k in range(len(slots))]
     steps = np.repeat(np.array(ahead, dtype=np.int64), [len(slot) for slot in slots])
     arriving = [np.asarray(slot, dtype=np.int64) for slot in slots]

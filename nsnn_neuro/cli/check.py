@@ -22,16 +22,16 @@ def run(arguments: argparse.Namespace) -> None:
     show(f"{arguments.file}: no damage found; {size_of(block)}\n")
     if not arguments.file.lower().endswith(".nwb"):
         return
-    found = findings(Path(arguments.file))
-    if found.refused:
+    result = findings(Path(arguments.file))
+    if result.refused:
         show(
-            f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(found.refused)}\n"
+            f"to share it on DANDI, add metadata (save(block, path, metadata=...)): {'; '.join(result.refused)}\n"
         )
         if {"seed", "parameters"} <= block.annotations.keys():  # of simulate
             show(
                 "it is a simulation: do not invent a subject; publish it with its code or in a general archive\n"
             )
-    if found.reported:
-        show(f"nwbinspector would report: {'; '.join(found.reported)}\n")
-    if not found.refused and not found.reported:
+    if result.reported:
+        show(f"nwbinspector would report: {'; '.join(result.reported)}\n")
+    if not result.refused and not result.reported:
         show("subject, session and resolution of spike times are as DANDI asks for\n")

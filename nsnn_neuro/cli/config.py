@@ -176,8 +176,8 @@ def parse(text: str, name: str = "config") -> Config:
         raise FormatError(f"{name}: brackets are nested too deeply") from None
     except ValueError as error:  # also a number of too many digits
         reason, line, column = str(error), 0, ""
-        if found := re.search(r" \(at line (\d+), column (\d+)\)$", reason):
-            reason, line, column = reason[: found.start()], int(found[1]), f" (column {found[2]})"
+        if match := re.search(r" \(at line (\d+), column (\d+)\)$", reason):
+            reason, line, column = reason[: match.start()], int(match[1]), f" (column {match[2]})"
         elif reason.endswith(" (at end of document)"):
             line = text.count("\n") + 1
         where = f"{name}:{line}" if line else name

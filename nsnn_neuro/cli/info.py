@@ -29,12 +29,12 @@ def _about_installation() -> list[tuple[str, str]]:
     from ..brian.find_compiler import find_compiler
     from ..io.provenance import provenance
 
-    found = find_compiler() is not None
+    result = find_compiler() is not None
     return [
         *(provenance()["versions"] | {"nsnn_neuro": version()}).items(),
         ("platform", platform.platform()),
-        ("compiler", "found" if found else "no C++ compiler: runs use NumPy code, several times slower"),
-        ("engines", "auto (default): numpy, cpp, cython" if found else "numpy"),
+        ("compiler", "found" if result else "no C++ compiler: runs use NumPy code, several times slower"),
+        ("engines", "auto (default): numpy, cpp, cython" if result else "numpy"),
     ]
 
 

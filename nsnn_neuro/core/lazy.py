@@ -37,9 +37,9 @@ def _hint(name: str, names: list[str], file: str, rooms: dict[str, str]) -> str:
     """End of a message: the rooms that have a name, or the closest name; none for `__wrapped__` and others that tools ask for."""
     if name.startswith("_"):
         return ""
-    found = [f"{room}.{name}" for room, path in rooms.items() if name in _listed(Path(file).parent / path)]
-    if found:
-        return f"; it is {' or '.join(found)}"
+    result = [f"{room}.{name}" for room, path in rooms.items() if name in _listed(Path(file).parent / path)]
+    if result:
+        return f"; it is {' or '.join(result)}"
     from .checks import did_you_mean
 
     return did_you_mean(name, names)

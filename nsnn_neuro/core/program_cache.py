@@ -158,11 +158,15 @@ def weakness(path: Path) -> str | None:
     if not path.is_absolute():
         return "the user has no home folder"
     for step in _steps(path):
-        found = os.lstat(step)
-        if found.st_uid not in (0, os.geteuid()):
+        result = os.lstat(step)
+        if result.st_uid not in (0, os.geteuid()):
             return f"{step} belongs to another user"
-        open_to = 0o002 if _is_private(found.st_gid) else 0o022
-        if not stat.S_ISLNK(found.st_mode) and found.st_mode & open_to and not found.st_mode & stat.S_ISVTX:
+        open_to = 0o002 if _is_private(result.st_gid) else 0o022
+        if (
+            not stat.S_ISLNK(result.st_mode)
+            and result.st_mode & open_to
+            and not result.st_mode & stat.S_ISVTX
+        ):
             return f"others may write in {step}"
     return f"others may write in {path}" if os.stat(path).st_mode & 0o022 else None
 
@@ -264,13 +268,13 @@ def _listed(place: Path) -> Iterator[Path]:
 
 
 def _entries(place: Path) -> list[Entry]:
-    found = []
+    result = []
     for path in _listed(place):
         if not path.name.startswith("."):
             with contextlib.suppress(OSError):
                 size = (path / _PROGRAM).stat().st_size
-                found.append(Entry(path.name, size, (path / _CHECKSUM).stat().st_mtime))
-    return sorted(found, key=lambda entry: -entry.used)
+                result.append(Entry(path.name, size, (path / _CHECKSUM).stat().st_mtime))
+    return sorted(result, key=lambda entry: -entry.used)
 
 
 def _prune(place: Path) -> None:

@@ -90,8 +90,8 @@ def _sweep(place: str) -> None:
 
 
 def _remove_if_left(entry: os.DirEntry[str]) -> None:
-    found = entry.stat(follow_symlinks=False)
-    if not entry.is_dir(follow_symlinks=False) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    result = entry.stat(follow_symlinks=False)
+    if not entry.is_dir(follow_symlinks=False) or result.st_uid != os.geteuid() or result.st_mode & 0o077:
         return
     handle = os.open(os.path.join(entry.path, _LOCK), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:

@@ -46,13 +46,13 @@ def _once(
 ) -> Any:
     """what(dimensionality, unit), computed once: quantities takes up to a millisecond to compare two units."""
     key = what, unit, *((id(one), power) for one, power in dimensionality.items())
-    found = _known.get(key)
-    if found is None:
+    result = _known.get(key)
+    if result is None:
         if len(_known) >= _KEPT:
             _known.clear()
         # the units are kept too, as another one may get the id of one that is gone
-        found = _known[key] = what(dimensionality, unit), tuple(dimensionality)
-    return found[0]
+        result = _known[key] = what(dimensionality, unit), tuple(dimensionality)
+    return result[0]
 
 
 def _symbol(dimensionality: pq.dimensionality.Dimensionality, _: str) -> str:

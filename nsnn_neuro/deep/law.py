@@ -173,13 +173,13 @@ class Law:
 
         each = u.stride(1)
         same = g if g.stride() == u.stride() else torch.empty_like(u).copy_(g)
-        slopes, us, os, found = ([flat(one) for one in part] for part in (same, u, o, by_drive))
+        slopes, us, os, result = ([flat(one) for one in part] for part in (same, u, o, by_drive))
         for rows in parts:
             own = slice(*(None if k is None else k * each for k in (rows.start, rows.stop)))
             after: Any = None
             for t in range(len(u) - 1, -1, -1):
-                backward_step(slopes[t][own], (us[t][own], os[t][own]), after, found[t][own], self)
-                after = found[t][own]
+                backward_step(slopes[t][own], (us[t][own], os[t][own]), after, result[t][own], self)
+                after = result[t][own]
 
     def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
         names = dict(self.numbers)

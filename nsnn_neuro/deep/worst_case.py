@@ -193,14 +193,14 @@ class _State:
 
 def _near(name: str, images: Any, X: torch.Tensor, most: float) -> torch.Tensor:
     """A candidate as a tensor like X."""
-    found = torch.as_tensor(images.detach().cpu() if isinstance(images, torch.Tensor) else images).to(X)
-    if found.shape != X.shape or not ((found >= 0) & (found <= 1)).all():
+    result = torch.as_tensor(images.detach().cpu() if isinstance(images, torch.Tensor) else images).to(X)
+    if result.shape != X.shape or not ((result >= 0) & (result <= 1)).all():
         raise NsnnError(
-            f"candidates[{name!r}] has shape {tuple(found.shape)}: expected {tuple(X.shape)}, values from 0 to 1"
+            f"candidates[{name!r}] has shape {tuple(result.shape)}: expected {tuple(X.shape)}, values from 0 to 1"
         )
-    change = float((found - X).abs().max())
+    change = float((result - X).abs().max())
     if change > most + _ROUNDING:
         raise NsnnError(
             f"candidates[{name!r}] differs from X by up to {change:g}: expected at most {most:g}, the strength"
         )
-    return found
+    return result

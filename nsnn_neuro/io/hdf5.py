@@ -237,8 +237,8 @@ class Reader:
 
         result = self.array(path)
         self.budget.take((16 + _PER_TEXT) * result.size, f"{result.size} references of {path}")
-        found = {path: self.find(path) for path in targets}
-        paths = {h5o.get_info(one.id).addr: path for path, one in found.items() if one is not None}
+        values = {path: self.find(path) for path in targets}
+        paths = {h5o.get_info(one.id).addr: path for path, one in values.items() if one is not None}
         known = []
         for reference in result[()]:
             try:

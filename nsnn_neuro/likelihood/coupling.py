@@ -109,8 +109,8 @@ def check_products(products: Any) -> tuple[tuple[str, str], ...]:
 
 def multiplied(pairs: Sequence[tuple[str, str]], parts: Mapping[str, Sequence[Any]]) -> list[tuple[Any, Any]]:
     """The pairs of regressors (or of their names) that are multiplied: of one kind each once, with its square."""
-    found = []
+    result = []
     for first, second in pairs:
         a, b = parts[first], parts[second]
-        found += [(a[i], b[j]) for i in range(len(a)) for j in range(i if first == second else 0, len(b))]
-    return found
+        result += [(a[i], b[j]) for i in range(len(a)) for j in range(i if first == second else 0, len(b))]
+    return result

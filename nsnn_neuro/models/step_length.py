@@ -59,15 +59,15 @@ def long_steps(
     >>> [one.longest for one in long_steps(1e-3, cell)]
     ['0.4 ms']
     """
-    found = []
+    result = []
     if isinstance(neuron, IntegrateAndFire):
-        found.append(LongStep(dt, "tau_m", float(np.min(neuron.si("tau_m"))), *_MEMBRANE))
+        result.append(LongStep(dt, "tau_m", float(np.min(neuron.si("tau_m"))), *_MEMBRANE))
     rest = [pair for model in (neuron, *others) for pair in _times(model) if pair[0] != "tau_m"]
     rest += further
     if rest:
         name, tau = min(rest, key=lambda pair: pair[1])
-        found.append(LongStep(dt, name, tau, *_OTHER))
-    return [one for one in found if dt > one.share * one.tau * (1 + _SLACK)]
+        result.append(LongStep(dt, name, tau, *_OTHER))
+    return [one for one in result if dt > one.share * one.tau * (1 + _SLACK)]
 
 
 def in_ms(seconds: Any) -> str:

@@ -118,8 +118,8 @@ def _information(result: Any) -> tuple[list[tuple[str, np.ndarray, np.ndarray, n
         ]
         silent = bool((_at_chance(result) & (result["code"] == "count")).any())
         rows = [(f"count, {NOT_ABOVE}" if silent and code == "count" else code, own) for code, own in rows]
-        found = [(name, *(own[c].to_numpy(dtype=float) for c in columns)) for name, own in rows]
-        return found, "resolution (ms)"  # type: ignore[return-value]
+        values = [(name, *(own[c].to_numpy(dtype=float) for c in columns)) for name, own in rows]
+        return values, "resolution (ms)"  # type: ignore[return-value]
     if not all(hasattr(result, name) for name in ("q", "corrected", "se")):
         raise NsnnError(
             f"result = {shown(result)}: expected that of measures.rate_vs_temporal or measures.metric_space_information"

@@ -77,19 +77,19 @@ def read(source: Reader, t_start: float | None, t_stop: float | None) -> neo.Blo
 
 def _about(source: Reader, path: str) -> dict[str, Any]:
     """What the file says of the electrode of a series."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     description = source.attribute(path, "stimulus_description", "")
     if description:
-        found["stimulus_description"] = description
+        result["stimulus_description"] = description
     for name in _NUMBERS:
         if f"{path}/{name}" in source:
             value = source.numbers(f"{path}/{name}")
             if value.size == 1 and np.isfinite(value).all():
-                found[name] = float(value.reshape(-1)[0])
+                result[name] = float(value.reshape(-1)[0])
     electrode = source.find(f"{path}/electrode")
     if electrode is not None:
-        found["electrode"] = str(electrode.name).rpartition("/")[2]
-    return found
+        result["electrode"] = str(electrode.name).rpartition("/")[2]
+    return result
 
 
 def _segment(sweep: list[tuple[bool, float, neo.AnalogSignal]]) -> neo.Segment:

@@ -29,14 +29,14 @@ def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
         codes, labels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
     else:
         try:
-            codes, found = pd.factorize(column)
-            order = np.argsort(np.asarray(found))  # pd.factorize(sort=True) leaves mixed types in any order
-            codes, found = np.where(codes < 0, -1, np.argsort(order)[codes]), found[order]
+            codes, result = pd.factorize(column)
+            order = np.argsort(np.asarray(result))  # pd.factorize(sort=True) leaves mixed types in any order
+            codes, result = np.where(codes < 0, -1, np.argsort(order)[codes]), result[order]
         except TypeError:
             raise NsnnError(
                 f"source[{name!r}] mixes types that have no order: expected numbers, or texts"
             ) from None
-        labels = [plain(label) for label in np.asarray(found).tolist()]
+        labels = [plain(label) for label in np.asarray(result).tolist()]
     if (codes < 0).any():
         k = int(np.argmax(codes < 0))
         raise NsnnError(f"source[{name!r}] is missing in row {k}: expected a {name} for each spike")
@@ -157,10 +157,10 @@ def _is_plain(column: Any) -> bool:
     if column.dtype.kind in "biufmM":
         return column.dtype.kind not in "mM"
     try:
-        found = column.dropna().unique()
+        result = column.dropna().unique()
     except TypeError:  # lists can't be compared
         return False
-    return all(isinstance(plain(one), str | bool | int | float) for one in found)
+    return all(isinstance(plain(one), str | bool | int | float) for one in result)
 
 
 def _check_gaps(column: Any, trials: list[Any]) -> None:

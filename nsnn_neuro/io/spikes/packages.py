@@ -143,9 +143,9 @@ def _check_populations(value: Mapping[Any, Mapping[Any, Any]]) -> None:
     ids = [one for units in value.values() if not _is_nest(units) for one in units if isinstance(one, str)]
     same = [one for one, number in Counter(ids).items() if number > 1]
     if numbers or same:
-        found = f"the key {shown(numbers[0])}" if numbers else f"the unit {shown(same[0])} several times"
+        result = f"the key {shown(numbers[0])}" if numbers else f"the unit {shown(same[0])} several times"
         raise NsnnError(
-            f"source is a dict of dicts with {found}: trials or populations? For trials pass a list of the dicts, "
+            f"source is a dict of dicts with {result}: trials or populations? For trials pass a list of the dicts, "
             "to_block(list(source.values()), labels=list(source), ...); populations have texts as keys, and units whose names "
             "differ, {'E': {'E0': times}, 'I': {'I0': times}}"
         )
@@ -226,8 +226,8 @@ def _of_pynapple(value: Any, times: dict[int, np.ndarray]) -> Source:
         t_stop=stop - start,
         trials=[{"start_time": float(a)} for a in start],
         window_warning=window_warning,
-        fixed_window_reason=f"the time support of source has {len(support)} epochs, each of which becomes a trial that starts at 0: change them "
-        "with source.restrict(pynapple.IntervalSet(start, end))",
+        fixed_window_reason=f"the time support of source has {len(support)} epochs, each of which becomes a trial that starts at "
+        "0: change them with source.restrict(pynapple.IntervalSet(start, end))",
     )
 
 

@@ -106,8 +106,8 @@ class Runs:
         simulation, trial = np.divmod(trains.trial, self.n_trials)
         group = trains.neuron * n_simulations + simulation
         order = np.lexsort((step, trial, group))
-        found = self.statistics.of(step[order], trial[order], group[order], len(points) * n_simulations)
-        return found.reshape(len(points), n_simulations, -1)
+        result = self.statistics.of(step[order], trial[order], group[order], len(points) * n_simulations)
+        return result.reshape(len(points), n_simulations, -1)
 
     def stacked(self, points: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with free parameters as arrays, (n,), of points (n, K)."""

@@ -84,8 +84,8 @@ class Scoring:
         high = np.minimum(1 - self.centre, _REACH) + 1e-12
         scaled = self._whitened(self.slopes)
         scaled = np.concatenate([scaled, 1e-6 * np.eye(len(low))])  # a parameter without effect stays
-        found = lsq_linear(scaled, np.concatenate([away, np.zeros(len(low))]), bounds=(low, high))
-        return np.asarray(found.x)
+        result = lsq_linear(scaled, np.concatenate([away, np.zeros(len(low))]), bounds=(low, high))
+        return np.asarray(result.x)
 
     @property
     def errors(self) -> np.ndarray:
@@ -123,7 +123,7 @@ def search(
     spread[0] = np.clip(free.start(), 0.0, 1.0)
     # the argument's name in this SciPy
     name = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
-    found = differential_evolution(
+    result = differential_evolution(
         loss,
         [(0.0, 1.0)] * n,
         maxiter=n_generations,
@@ -135,7 +135,7 @@ def search(
         updating="deferred",
         **{name: runs.seed},
     )
-    return np.asarray(found.x)
+    return np.asarray(result.x)
 
 
 def score(
@@ -160,9 +160,9 @@ def _around(
     points, diagonal = np.tile(centre, (2 * n + 1, 1)), np.arange(n)
     points[1 + diagonal, diagonal] = np.minimum(centre + width, 1.0)
     points[1 + n + diagonal, diagonal] = np.maximum(centre - width, 0.0)
-    found = runs(points, n_simulations, [SCORING] * len(points), report)
-    means = found.mean(axis=1)
-    spread = (found - means[:, None]).reshape(-1, found.shape[2])
+    result = runs(points, n_simulations, [SCORING] * len(points), report)
+    means = result.mean(axis=1)
+    spread = (result - means[:, None]).reshape(-1, result.shape[2])
     covariance = spread.T @ spread / (len(points) * (n_simulations - 1))
     used = np.diag(covariance) > _EQUAL
     covariance = covariance[np.ix_(used, used)]

@@ -70,21 +70,21 @@ class Statistics:
         count = np.bincount(of, minlength=n_groups)
         start = np.concatenate([[0], np.cumsum(count)[:-1]])
         ordered = np.append(logs[np.lexsort((logs, of))], 0.0)
-        found = np.full((n_groups, len(QUANTILES) + 1), np.log(self.duration))
+        result = np.full((n_groups, len(QUANTILES) + 1), np.log(self.duration))
         some = count > 0
         for k, q in enumerate(QUANTILES):
             place = q * (np.maximum(count, 1) - 1)
             below = np.floor(place).astype(int)
             above = np.minimum(below + 1, np.maximum(count, 1) - 1)
             low, high = ordered[(start + below)[some]], ordered[(start + above)[some]]
-            found[some, k] = low + (place - below)[some] * (high - low)
+            result[some, k] = low + (place - below)[some] * (high - low)
         lengths = np.exp(logs)
         mean = np.bincount(of, lengths, n_groups) / np.maximum(count, 1)
         variance = np.bincount(of, (lengths - mean[of]) ** 2, n_groups) / np.maximum(count - 1, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             cv = np.sqrt(variance) / mean
-        found[:, -1] = np.log(np.where((count > 2) & (cv > 1e-3), cv, 1.0))
-        return found
+        result[:, -1] = np.log(np.where((count > 2) & (cv > 1e-3), cv, 1.0))
+        return result
 
     def _driven(self, step: np.ndarray, group: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Means over spikes of the features of the drive, (n_groups, n_features)."""
@@ -98,15 +98,15 @@ def _correlations(logs: np.ndarray, of: np.ndarray, train: np.ndarray, n_groups:
     centred = logs - (np.bincount(of, logs, n_groups) / count)[of]
     variance = np.bincount(of, centred**2, n_groups) / count
     scaled = centred / np.sqrt(np.maximum(variance, 1e-12))[of]
-    found = []
+    result = []
     for shortest, longest in _LAGS:
         total, pairs = np.zeros(n_groups), np.zeros(n_groups)
         for lag in range(shortest, longest + 1):
             together = train[lag:] == train[:-lag]
             total += np.bincount(of[lag:][together], (scaled[lag:] * scaled[:-lag])[together], n_groups)
             pairs += np.bincount(of[lag:][together], minlength=n_groups)
-        found.append(total / np.maximum(pairs, 1))
-    return np.stack(found, axis=1)
+        result.append(total / np.maximum(pairs, 1))
+    return np.stack(result, axis=1)
 
 
 def statistics_for(trials: Sequence[Trial], dt: float, drive: np.ndarray | None) -> Statistics:
@@ -136,8 +136,8 @@ def _smoothed(drive: np.ndarray, time: float, dt: float) -> np.ndarray:
     if time == 0:
         return drive
     decay = np.exp(-dt / time)
-    found, _ = lfilter([1 - decay], [1, -decay], drive, zi=[decay * drive[0]])
-    return np.asarray(found)
+    result, _ = lfilter([1 - decay], [1, -decay], drive, zi=[decay * drive[0]])
+    return np.asarray(result)
 
 
 def recorded(statistics: Statistics, trials: Sequence[Trial]) -> np.ndarray:

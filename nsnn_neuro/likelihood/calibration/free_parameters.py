@@ -88,8 +88,8 @@ class FreeParameters:
         """Values in SI of points u, (..., K), kept to the bounds unless within is False."""
         with np.errstate(all="ignore"):
             ratio = np.where(self.logarithmic, self.high / np.where(self.logarithmic, self.low, 1.0), 1.0)
-            found = np.where(self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low))
-        return np.clip(found, self.low, self.high) if within else found
+            result = np.where(self.logarithmic, self.low * ratio**u, self.low + u * (self.high - self.low))
+        return np.clip(result, self.low, self.high) if within else result
 
     def place(self, values: np.ndarray) -> np.ndarray:
         """The points u of values in SI, not limited to 0 and 1."""

@@ -108,9 +108,9 @@ def log_likelihoods(
         return np.stack([_escape_logs(parts, trials, dt, known) for parts in rows])
     chunks = [rows[k::n_jobs] for k in range(min(n_jobs, len(rows)))]
     with ThreadPoolExecutor(len(chunks)) as pool:
-        found = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, grid), chunks))
-    logs = np.empty((len(rows), found[0].shape[1]))
-    for k, part in enumerate(found):
+        result = list(pool.map(lambda chunk: _diffusion_logs(chunk, trials, dt, grid), chunks))
+    logs = np.empty((len(rows), result[0].shape[1]))
+    for k, part in enumerate(result):
         logs[k :: len(chunks)] = part
     return logs
 
@@ -182,7 +182,7 @@ def _free(
 def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[Any, Any]) -> np.ndarray:
     """(n_stretches,) with escape noise."""
     noise = parts[1]
-    found = []
+    result = []
     for trial in trials:
         path, free = _free(parts, trial, dt, 1, known)
         chance = spike_chances(path, free, noise, dt)
@@ -193,8 +193,8 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[A
         logs[: trial.counted[0]] = 0.0
         logs[trial.counted[1] :] = 0.0
         total = np.concatenate([[0.0], np.cumsum(logs)])
-        found.append(total[free.first + free.n_steps] - total[free.first])
-    return np.concatenate(found)
+        result.append(total[free.first + free.n_steps] - total[free.first])
+    return np.concatenate(result)
 
 
 def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, grid: Grid) -> np.ndarray:
@@ -203,14 +203,14 @@ def _diffusion_logs(rows: Sequence[Parts], trials: Sequence[Trial], dt: float, g
     logs = []
     for trial in trials:
         at_once = max(8, _AT_ONCE // (n_parts * len(trial.o)))
-        found = []
+        result = []
         for k in range(0, len(rows), at_once):
             some = rows[k : k + at_once]
             known: dict[Any, Any] = {}
             items = [_free(parts, trial, dt, n_parts, known) for parts in some]
             sigmas = [float(noise.si("sigma")) for _, noise, _ in some]
-            found.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
-        logs.append(np.concatenate(found))
+            result.append(_march(items, sigmas, trial, dt, grid, np.empty((0, 0))))
+        logs.append(np.concatenate(result))
     # noise so weak that the density between two cells underflows: as unlikely as numbers can say
     return np.nan_to_num(np.concatenate(logs, axis=1), nan=_UNLIKELY)
 

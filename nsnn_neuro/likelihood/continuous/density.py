@@ -338,7 +338,7 @@ def crossings(
     """
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
-    found = np.full((2, first.shape[0]), np.inf)
+    result = np.full((2, first.shape[0]), np.inf)
     for s in range(first.shape[0]):
         x, variance = start[s], 0.0
         for t in range(n_steps[s]):
@@ -346,11 +346,11 @@ def crossings(
             speed = (f + drive[first[s] + t]) / tau
             if x + dt * speed >= top or t == n_steps[s] - 1:
                 if speed > 0 and t > 0:
-                    found[0, s], found[1, s] = np.sqrt(variance) / speed, t * dt
+                    result[0, s], result[1, s] = np.sqrt(variance) / speed, t * dt
                 break
             x += dt * speed
             ahead = (_force(x, low, per, force) + drive[first[s] + t]) / tau
             if speed * ahead > 0:  # paths under the same drive part as they gain speed
                 variance *= (ahead / speed) ** 2
             variance += 2.0 * dt / tau * spread
-    return found
+    return result

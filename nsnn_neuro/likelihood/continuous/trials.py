@@ -41,15 +41,15 @@ def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None)
     repeats = _with_duration(trains, t_stop)
     begin = None if t_start is None else float(si(t_start, "s", "t_start"))
     end = None if t_stop is None else float(si(t_stop, "s", "t_stop"))
-    found = []
+    result = []
     for k, o in enumerate(binned(repeats, dt)):
         start, n = float(repeats.t_start[k]), len(o)
         first = 0 if begin is None else _step(begin, start, dt, "t_start", n)
         last = n if end is None else _step(end, start, dt, "t_stop", n)
         if first >= last:
             raise NsnnError(f"t_start = {t_start}, t_stop = {t_stop}: expected t_start before t_stop")
-        found.append(Trial(o[:last], start, (first, last)))
-    return found
+        result.append(Trial(o[:last], start, (first, last)))
+    return result
 
 
 def read_recordings(
@@ -65,13 +65,13 @@ def read_recordings(
             f"trains: {given} for {n} stimuli: expected a list with the trains of each recording, such as [block_1, block_2] for "
             "stimulus=[drive_1, drive_2]"
         )
-    found = []
+    result = []
     for k, one in enumerate(trains):
         try:
-            found += [replace(trial, recording=k) for trial in read_trials(one, dt, t_start, t_stop)]
+            result += [replace(trial, recording=k) for trial in read_trials(one, dt, t_start, t_stop)]
         except NsnnError as error:
             raise NsnnError(f"recording {k}: {error}") from None
-    return found
+    return result
 
 
 def _with_duration(trains: Any, t_stop: Any) -> Trains:

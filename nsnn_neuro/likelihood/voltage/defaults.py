@@ -56,12 +56,12 @@ def _jumps(neuron: Any, *, moving: bool) -> list[str]:
     """The parameters by which spikes change currents, or the threshold."""
     fields = {field.name for field in neuron.parameter_fields() if "V" in field.metadata["units"]}
     lifts = names_in(neuron.moving)
-    found: list[str] = []
+    result: list[str] = []
     for line in statements(neuron.after_spike):
         match = STATEMENT.fullmatch(line)
         if match and (match[1] in lifts) == moving:
-            found += sorted(names_in(match[3]) & fields)
-    return found
+            result += sorted(names_in(match[3]) & fields)
+    return result
 
 
 def _quantities(low: float, high: float, unit: str) -> tuple[Any, Any]:

@@ -146,8 +146,8 @@ def two_step_errors(
 
 def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
     """Those of a part of the parameters of which one block has nearly all information."""
-    found: set[int] = set()
-    while rest := [k for k in part.tolist() if k not in found]:
+    result: set[int] = set()
+    while rest := [k for k in part.tolist() if k not in result]:
         own = slopes[np.ix_(range(len(slopes)), rest, rest)]
         total = own.sum(axis=0)
         scale = np.sqrt(np.diag(total))
@@ -157,8 +157,8 @@ def _alone(slopes: np.ndarray, part: np.ndarray) -> list[int]:
         if smallest[0] >= _LEFT:
             break
         size = np.abs(vector[:, 0])
-        found |= {k for k, moved in zip(rest, size >= size.max() / 3, strict=True) if moved}
-    return sorted(found)
+        result |= {k for k, moved in zip(rest, size >= size.max() / 3, strict=True) if moved}
+    return sorted(result)
 
 
 def _scores(free: FreeParameters, u: np.ndarray, first: int, samples: Samples) -> np.ndarray:

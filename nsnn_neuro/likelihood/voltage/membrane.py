@@ -193,11 +193,11 @@ def _least_squares(residual: Any, free: FreeParameters, series: bool) -> np.ndar
     if series:
         starts = [np.append(one, 0.0) for one in starts]
         low, high = np.append(low, -np.inf), np.append(high, np.inf)
-    found = [
+    result = [
         least_squares(residual, one, bounds=(low, high), x_scale="jac", xtol=1e-10, ftol=1e-12, max_nfev=60)
         for one in (starts if not np.allclose(starts[0], starts[1]) else starts[:1])
     ]
-    best = min(found, key=lambda one: float(one.cost))
+    best = min(result, key=lambda one: float(one.cost))
     x: np.ndarray = best.x.copy()
     x[: len(start)] = np.where(
         x[: len(start)] < 1e-6, 0.0, np.where(x[: len(start)] > 1 - 1e-6, 1.0, x[: len(start)])
@@ -218,11 +218,11 @@ def _slopes(residual: Any, x: np.ndarray) -> np.ndarray:
 def _squares(columns: np.ndarray, block: np.ndarray, n_blocks: int) -> np.ndarray:
     """(n_blocks, n, n) the sums of squares and products of columns over each block."""
     n = columns.shape[1]
-    found = np.empty((n_blocks, n, n))
+    result = np.empty((n_blocks, n, n))
     for i in range(n):
         for j in range(i + 1):
-            found[:, i, j] = found[:, j, i] = np.bincount(block, columns[:, i] * columns[:, j], n_blocks)
-    return found
+            result[:, i, j] = result[:, j, i] = np.bincount(block, columns[:, i] * columns[:, j], n_blocks)
+    return result
 
 
 def _check(y: np.ndarray, n_parameters: int, dt: float) -> None:

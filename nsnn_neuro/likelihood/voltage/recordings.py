@@ -42,20 +42,20 @@ def read_voltage(voltage: Any) -> list[Recording]:
         differs between trials
     """
     parts = voltage if isinstance(voltage, list | tuple) else [voltage]
-    found = [one for part in parts for one in _trials(part)]
-    if not found:
+    result = [one for part in parts for one in _trials(part)]
+    if not result:
         raise NsnnError(
             f"voltage = {type(voltage).__name__} without trials: expected one or more recorded signals"
         )
-    for k, one in enumerate(found):
-        _check_values(one, f"trial {k} of voltage" if len(found) > 1 else "voltage")
-    periods = np.array([one.period for one in found])
+    for k, one in enumerate(result):
+        _check_values(one, f"trial {k} of voltage" if len(result) > 1 else "voltage")
+    periods = np.array([one.period for one in result])
     if np.ptp(periods) > 1e-6 * periods[0]:
         raise NsnnError(
             f"voltage has trials sampled every {1e3 * periods.min():.6g} ms and every {1e3 * periods.max():.6g} ms: expected one "
             "sampling interval; resample, or fit them one by one"
         )
-    return found
+    return result
 
 
 def _trials(voltage: Any) -> list[Recording]:

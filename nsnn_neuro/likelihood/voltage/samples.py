@@ -39,12 +39,12 @@ class Samples:
     def blocks(self) -> list[np.ndarray]:
         """The block of each step, of each trial, from 0."""
         total = sum(len(trial.o) for trial in self.trials)
-        first, found = 0, []
+        first, result = 0, []
         for trial in self.trials:
             n = len(trial.o)
-            found.append((first + np.arange(n)) * self.n_blocks // total)
+            result.append((first + np.arange(n)) * self.n_blocks // total)
             first += n
-        return found
+        return result
 
 
 def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:

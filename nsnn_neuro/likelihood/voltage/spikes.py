@@ -123,9 +123,9 @@ def _candidates(one: Recording, level: float, height: float) -> _Peaks:
     v = np.append(
         one.values, one.values.min() - height
     )  # a spike that the end of the recording cuts off has a peak too
-    peaks, found = find_peaks(v, height=level, prominence=height)
-    rises = found["prominences"]
-    bases = rises, found["left_bases"], found["right_bases"]
+    peaks, result = find_peaks(v, height=level, prominence=height)
+    rises = result["prominences"]
+    bases = rises, result["left_bases"], result["right_bases"]
     return _Peaks(peaks, rises, one.period * peak_widths(v, peaks, 0.5, prominence_data=bases)[0])
 
 

@@ -53,8 +53,8 @@ def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibrat
         first, rest = _split(parts, chosen)
         fitted = regress(first, samples)
         if first.each:
-            found = first.models(first.values(fitted.u))
-            parts = _with_threshold(found, float(parts[0].si(parts[0].threshold)))
+            result = first.models(first.values(fitted.u))
+            parts = _with_threshold(result, float(parts[0].si(parts[0].threshold)))
         (report or (lambda _: None))(0.3)
         second = _second(parts, rest, chosen)
         count_spikes(samples.trials, second.names, " of the threshold")
@@ -150,15 +150,15 @@ def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreePa
 
 def _of_membrane(neuron: Any) -> set[str]:
     """The names in the equation of the membrane, its reset, and the variables that drive it."""
-    found = {"tau_m", "v_reset"} | names_in(neuron.linear)
-    for name in found & set(neuron.slow):
+    result = {"tau_m", "v_reset"} | names_in(neuron.linear)
+    for name in result & set(neuron.slow):
         tau, target = neuron.slow[name]
-        found |= {tau} | names_in(target) | names_in(neuron.slow_start.get(name, ""))
+        result |= {tau} | names_in(target) | names_in(neuron.slow_start.get(name, ""))
         for line in statements(neuron.after_spike):
             match = STATEMENT.fullmatch(line)
             if match and match[1] == name:
-                found |= names_in(match[3])
-    return found
+                result |= names_in(match[3])
+    return result
 
 
 def _second(parts: Parts, rest: FreeParameters, chosen: dict[str, Any]) -> FreeParameters:

@@ -174,19 +174,19 @@ def _bounds(
         return information_of_tables(tables, bias, float(trials.labels.size))
 
     numbers = np.concatenate([trials.number[None], orders])
-    found = [cross_validated(decoder, trials, one, n_folds, seed, posteriors=True) for one in numbers]
+    result = [cross_validated(decoder, trials, one, n_folds, seed, posteriors=True) for one in numbers]
     tables = np.array(
         [
             confusion_table(one, predictions, trials.named)
-            for one, (predictions, _) in zip(numbers, found, strict=True)
+            for one, (predictions, _) in zip(numbers, result, strict=True)
         ]
     )
     correction = "none" if bias == "plugin" else bias
     of_table = confusion_information(tables[0], tables[1:], corrected, correction)
     bounds = [("confusion", of_table, corrected(tables[1:]) if len(orders) else np.empty(0))]
-    if found[0][1] is None:
+    if result[0][1] is None:
         return bounds
-    posteriors = [log_q for _, log_q in found if log_q is not None]
+    posteriors = [log_q for _, log_q in result if log_q is not None]
     scaled = [rescaled(log_q, one, fold) for log_q, one in zip(posteriors, numbers, strict=True)]
     nothing = Estimate(-np.inf)  # no table to compare with
     for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):

@@ -72,13 +72,13 @@ def _maximise(channel: np.ndarray, p: np.ndarray, tolerance: float, most: int) -
             trial[s] = p[s] * np.exp(speed * (each[s] - highest))
             total += trial[s]
         trial /= total
-        found = _informations(channel, trial, q, better)
-        if found >= value or speed == 1.0:  # at m = 1 it rises but for rounding
-            if found < value and highest - value < 1e-13:
+        result = _informations(channel, trial, q, better)
+        if result >= value or speed == 1.0:  # at m = 1 it rises but for rounding
+            if result < value and highest - value < 1e-13:
                 break
             p[:] = trial
             each[:] = better
-            value = found
+            value = result
             speed = min(1.5 * speed, 1e6)
         else:
             speed = 1.0
@@ -230,8 +230,8 @@ def channel_capacity(
             f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
             f"{bias} may be biased; take more trials or fewer responses"
         )
-    found = with_test(value, se, bias, null, n=data.n, se_method="jackknife over trials")
-    return judged(found, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))
+    result = with_test(value, se, bias, null, n=data.n, se_method="jackknife over trials")
+    return judged(result, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))
 
 
 def _estimate(table: np.ndarray, bias: str) -> tuple[float, np.ndarray]:

@@ -77,10 +77,10 @@ def conditional_information(
     data = _read(x, y, z, n_symbols)
     bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
     refuse_endless(data, bias)
-    found, spread = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
+    result, spread = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [inferred, *_notes(data, bias)]
-    return judged(found, data.most, "x given z", notes, spread)
+    return judged(result, data.most, "x given z", notes, spread)
 
 
 @suggest_keywords
@@ -111,8 +111,8 @@ def interaction_information(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    found, _ = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
-    return judged(found, notes=_notes(data, bias))
+    result, _ = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
+    return judged(result, notes=_notes(data, bias))
 
 
 @suggest_keywords

@@ -117,9 +117,9 @@ def _shrunk(a: np.ndarray, b: np.ndarray, shrinkage: float | None, n_shuffle: in
     bias, n, columns = float(null.mean()), len(a), a.shape[1] + b.shape[1]
     few = f"{n} samples of {columns} columns, shrinkage {used:.2g}: fewer than 10 for each, so the estimate is too low"
     value, se = plain - bias, _grouped_jackknife(a, b, shrinkage, rng)
-    found = with_test(value, se, "gaussian, shuffles", null - bias, n=n, se_method="jackknife of 20 groups")
+    result = with_test(value, se, "gaussian, shuffles", null - bias, n=n, se_method="jackknife of 20 groups")
     warning = few if n < 10 * columns else None
-    return replace(found, warning=warning, reason=f"noise correlations are shrunk by {used:.2g}")
+    return replace(result, warning=warning, reason=f"noise correlations are shrunk by {used:.2g}")
 
 
 def _shrunk_information(x: np.ndarray, y: np.ndarray, shrinkage: float | None) -> tuple[float, float]:

@@ -74,8 +74,8 @@ def kullback_leibler(
         notes.append(
             f"{m} samples of y for {size} symbols, fewer than {_ENOUGH[bias]:.4g} each: {bias} may be biased; take more samples"
         )
-    found = with_test(value, max(se, spread), bias, null, n=codes.size, se_method="jackknife over samples")
-    return replace(found, warning="; ".join(note for note in notes if note) or None)
+    result = with_test(value, max(se, spread), bias, null, n=codes.size, se_method="jackknife over samples")
+    return replace(result, warning="; ".join(note for note in notes if note) or None)
 
 
 def _read(x: Any, y: Any) -> tuple[np.ndarray, int, int]:

@@ -302,17 +302,17 @@ def _in_bits(
             )
     rng, n_neurons = np.random.default_rng(seed), responses.shape[1]
     orders = np.array([rng.permutation(n_neurons) for _ in range(n_subsets)])
-    found: list[list[Estimate]] = []
+    result: list[list[Estimate]] = []
     for size in sizes:
         subsets = orders[:1] if size == n_neurons else orders
-        found.append(
+        result.append(
             [_bits(stimulus, responses[:, order[:size]], method, decoder, n_folds, seed) for order in subsets]
         )
-    values = [np.array([one.value for one in row]) for row in found]
+    values = [np.array([one.value for one in row]) for row in result]
     spread = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in values])
-    errors = np.array([np.mean([one.se for one in row]) for row in found])
-    warned = [one.warning for row in found for one in row if one.warning]
-    warning = f"{len(warned)} of {sum(map(len, found))} estimates: {warned[0]}" if warned else None
+    errors = np.array([np.mean([one.se for one in row]) for row in result])
+    warned = [one.warning for row in result for one in row if one.warning]
+    warning = f"{len(warned)} of {sum(map(len, result))} estimates: {warned[0]}" if warned else None
     mean, n = np.array([row.mean() for row in values]), len(responses)
     se = np.hypot(errors, spread / np.sqrt([row.size for row in values]))
     return InformationGrowth(method, sizes, mean, se, spread, "bit", n, n_subsets, None, None, warning)

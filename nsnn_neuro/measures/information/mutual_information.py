@@ -105,12 +105,12 @@ def mutual_information(
     refuse_endless(data, bias)
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
-    found, spread = measured(data, INFORMATION, bias, "s", n_shuffle, seed)
+    result, spread = measured(data, INFORMATION, bias, "s", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     n_s, n_r = data.sizes
     few = few_samples(bias, data.n, n_s, n_r)
     notes = [inferred, few and few + _cure(data)]
-    return judged(found, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
+    return judged(result, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
 
 
 def _measured(data: Columns, bias: str, n_shuffle: int, seed: int) -> Estimate:

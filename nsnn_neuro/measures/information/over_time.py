@@ -158,16 +158,16 @@ def information_over_time(
         responses.append(
             part.counts[:, 0] if letter is None else binned(from_start(part), letter, "bin_width")[:, 0]
         )
-    found = [mutual_information(labels, r, bias=bias, n_shuffle=0) for r in responses]
+    result = [mutual_information(labels, r, bias=bias, n_shuffle=0) for r in responses]
     values = permuted_information(labels, responses, method, n_shuffle, seed)
     p = share_reached(values)
     clusters = clusters_of(values, p <= threshold)
     clusters = clusters.assign(start=offset + start[clusters["first"]], stop=offset + stop[clusters["last"]])
-    warned = [one.warning for one in found if one.warning]
-    note = f"{len(warned)} of {len(found)} windows: {warned[0]}" if warned else None
-    raw, null = np.array([one.value for one in found]), values[:, 1:]
-    mean, se = null.mean(axis=1), np.hypot([one.se for one in found], null.std(axis=1) / np.sqrt(n_shuffle))
-    about = clusters[["start", "stop", "mass", "p"]], found[0].correction, trains.n_trials, note
+    warned = [one.warning for one in result if one.warning]
+    note = f"{len(warned)} of {len(result)} windows: {warned[0]}" if warned else None
+    raw, null = np.array([one.value for one in result]), values[:, 1:]
+    mean, se = null.mean(axis=1), np.hypot([one.se for one in result], null.std(axis=1) / np.sqrt(n_shuffle))
+    about = clusters[["start", "stop", "mass", "p"]], result[0].correction, trains.n_trials, note
     return InformationOverTime(offset + start, offset + stop, raw - mean, se, raw, mean, p[:, 0], *about)
 
 

@@ -112,10 +112,10 @@ def transfer_entropy(
         estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed, null, min_shift, block_length
     ).checked()
     need_target(y)
-    found = read_histories(x, y, z, k, l, lag, estimator)
-    if found is None:
+    result = read_histories(x, y, z, k, l, lag, estimator)
+    if result is None:
         return _constant(options)
-    return estimate(found, options, np.random.default_rng(seed), "x or y")[0]
+    return estimate(result, options, np.random.default_rng(seed), "x or y")[0]
 
 
 @suggest_keywords
@@ -148,11 +148,11 @@ def active_information(
     '0.51 ± 0.01'
     """
     options = Options(estimator, bias, n_neighbors, n_shuffle, n_blocks, n_resample, seed).checked()
-    found = read_histories(x, None, None, k, 1, 1, estimator)
-    if found is None:
+    result = read_histories(x, None, None, k, 1, 1, estimator)
+    if result is None:
         return _constant(options)
     options = options._replace(null="permute", min_shift=1)
-    return estimate(found, options, np.random.default_rng(seed), "x")[0]
+    return estimate(result, options, np.random.default_rng(seed), "x")[0]
 
 
 @suggest_keywords
@@ -184,15 +184,15 @@ def local_transfer_entropy(
     """
     check(seed=seed)
     need_target(y)
-    found = read_histories(x, y, z, k, l, lag, "discrete")
+    result = read_histories(x, y, z, k, l, lag, "discrete")
     out = np.full(np.shape(y), np.nan)
-    if found is None:
+    if result is None:
         warn("x or y is constant: its transfer entropy is NaN", SilentNeuronWarning)
         return out
-    data = _discrete(found, "plugin", np.random.default_rng(seed)).data
+    data = _discrete(result, "plugin", np.random.default_rng(seed)).data
     values = local_of_counts(data.table, **data.codes)
-    rows = out.reshape(found.n_trials, -1)
-    rows[:, rows.shape[1] - values.size // found.n_trials :] = values.reshape(found.n_trials, -1)
+    rows = out.reshape(result.n_trials, -1)
+    rows[:, rows.shape[1] - values.size // result.n_trials :] = values.reshape(result.n_trials, -1)
     return out
 
 

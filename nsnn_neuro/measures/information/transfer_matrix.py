@@ -195,8 +195,8 @@ def transfer_entropy_matrix(
                 continue
             rng = np.random.default_rng([*(seed if isinstance(seed, list | tuple) else [seed]), i, j])
             try:
-                found = histories_of(read[i], read[j], [], k, l, lag, estimator)
-                one, surrogates = estimate(found, settings, rng, "series")
+                result = histories_of(read[i], read[j], [], k, l, lag, estimator)
+                one, surrogates = estimate(result, settings, rng, "series")
             except NsnnError as error:
                 if n == 2 or isinstance(error, FormatError):
                     raise

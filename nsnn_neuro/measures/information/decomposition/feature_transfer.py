@@ -92,6 +92,6 @@ def feature_information_transfer(
         score = np.where(first, score_1 + 0 * score_2, score_2)
         return Parts(np.maximum(np.minimum(one, two), 0.0)[:, None], score[..., None], 0.0)
 
-    found = estimate(columns, transfer, bias=bias, nulls=_NULLS[null], n_shuffle=n_shuffle, seed=seed)
+    result = estimate(columns, transfer, bias=bias, nulls=_NULLS[null], n_shuffle=n_shuffle, seed=seed)
     most = max(columns.sizes[1:])
-    return estimates(found, bias, columns, {"transfer": Alphabet(most, most)})["transfer"]
+    return estimates(result, bias, columns, {"transfer": Alphabet(most, most)})["transfer"]

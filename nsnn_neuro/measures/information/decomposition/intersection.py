@@ -80,7 +80,7 @@ def intersection_information(
         score = np.where(first, scores[..., 0], scores[..., 1])
         return Parts(values.min(1)[:, None], score[..., None], max(of_s.gap, of_c.gap))
 
-    found = estimate(columns, shared, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
+    result = estimate(columns, shared, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
 
     alphabets = {"intersection": Alphabet(max(n_r, n_c), min(n_r, n_c))}
-    return estimates(found, bias, columns, alphabets)["intersection"]
+    return estimates(result, bias, columns, alphabets)["intersection"]

@@ -94,16 +94,16 @@ def partial_information(
     def parts_of(tables: np.ndarray, tolerance: float) -> Parts:
         return decompose(tables, measure, tolerance=tolerance)
 
-    found = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
+    result = estimate(columns, parts_of, bias=bias, nulls=(null,), n_shuffle=n_shuffle, seed=seed)
     n_both = int(np.unique(columns.codes["r1"] * n_2 + columns.codes["r2"]).size)
-    most, level = max(n_1, n_2), _level(found.value, found.se)
+    most, level = max(n_1, n_2), _level(result.value, result.se)
     alphabets = {
         "redundant": Alphabet(most, min(n_1, n_2)),
         "unique_1": Alphabet(most, n_1),
         "unique_2": Alphabet(most, n_2),
         "synergistic": Alphabet(n_both, n_both, "pairs of responses"),
     }
-    return estimates(found, bias, columns, alphabets, {"redundant": level, "synergistic": level})
+    return estimates(result, bias, columns, alphabets, {"redundant": level, "synergistic": level})
 
 
 def _level(value: np.ndarray, se: np.ndarray) -> str | None:
