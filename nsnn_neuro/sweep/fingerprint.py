@@ -61,6 +61,19 @@ def fingerprint(value: Any) -> Any:
     return _function(value) if callable(value) else _name(type(value))
 
 
+def without_modules(value: Any) -> Any:
+    """A fingerprint of an earlier version without the modules of the package's classes and functions.
+
+    >>> without_modules({"type": "nsnn_neuro.neurons.LIF", "tau_m": {"value": 0.02, "unit": "s"}})
+    {'type': 'LIF', 'tau_m': {'value': 0.02, 'unit': 's'}}
+    """
+    if isinstance(value, dict):
+        return {key: without_modules(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_modules(inner) for inner in value]
+    return _OWN_MODULE.sub("", value) if isinstance(value, str) else value
+
+
 def _name(named: Any) -> str:
     """The name of a class or function, with its module unless it is the package's."""
     name = getattr(named, "__qualname__", type(named).__qualname__)

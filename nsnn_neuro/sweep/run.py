@@ -347,9 +347,9 @@ def _table(points: Points, seeds: list[int], done: Results) -> pd.DataFrame:
 
 def _warn_few(done: Results, points: Points, total: int) -> None:
     """Name the points whose CV is of few intervals per trial: their numbers, as in the table, and the values of the first."""
-    names = sorted({name for one in done.values() for name in one["few"]})
+    names = sorted({name for one in done.values() for name in one.get("few", [])})
     for name in names:
-        few = [key for key in sorted(done) if name in done[key]["few"]]
+        few = [key for key in sorted(done) if name in done[key].get("few", [])]
         numbers = sorted({point for _, point in few})
         listed = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
         warn(

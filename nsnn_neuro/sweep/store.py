@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from ..core.errors import FormatError, NsnnError
 from ..core.results import damaged, digest, folder_of, read_plain, write_plain, written
 from ..core.warn import warn
+from .fingerprint import without_modules
 from .grid import OF_THE_POINT, PARTS
 from .worker import COLUMNS
 
@@ -40,11 +41,16 @@ _CURE = (
 def identity(config: dict[str, Any]) -> dict[str, Any]:
     """What defines a sweep, independent of the software: its models, grid, seeds, measures and sizes.
 
-    >>> identity({"model": {"type": "LIF"}, "seeds": [1], "code": "4c60"})
-    {'model': {'type': 'LIF'}, 'seeds': [1]}
+    The package's classes and functions are named without their modules, so manifests of earlier versions, with modules, compare
+    equal.
+
+    >>> identity({"model": {"type": "nsnn_neuro.models.neurons.LIF"}, "seeds": [1], "code": "4c60"})["model"]
+    {'type': 'LIF'}
     """
     result = {key: value for key, value in config.items() if key not in _SOFTWARE}
-    if not any(result.get(part) == OF_THE_POINT for part in PARTS):
+    for key in (*PARTS, "measures"):
+        result[key] = without_modules(config.get(key))
+    if not any(result[part] == OF_THE_POINT for part in PARTS):
         result.pop("records", None)  # follows from the parts and the points
     return result
 
@@ -220,7 +226,7 @@ def _checked(one: Any, n_points: int) -> dict[str, Any]:
             if type(value) not in types[kind] and (kind != "number" or value not in ("nan", "inf", "-inf")):
                 raise ValueError(f"unexpected value {value!r:.40}")
         back[name] = [float(value) for value in rows[name]] if kind == "number" else list(rows[name])
-    few = one["few"]
+    few = one.get("few", [])  # chunks of earlier versions have none
     if type(few) is not list or any(type(name) is not str for name in few):
         raise ValueError("unexpected names of measures")
     return {"point": point, "rows": back, "failed": failed, "few": few}

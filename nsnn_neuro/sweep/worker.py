@@ -60,7 +60,7 @@ def run(task: Task, progress: Callable[[float], None] | None = None) -> dict[str
     """Run a chunk, point by point if it fails, and return {"seed", "points": [{"point", "rows", "failed", "few"}], "made_with"}.
 
     `rows` are the columns of the point's table; `failed` lists the errors with their tracebacks, `few`
-    the measures that have few intervals.
+    the measures that have few intervals; without `few` there are none.
     """
     with global_state.simulation_lock(), global_state.frozen_heap():
         points = _points(task, range(len(task.numbers)), progress)
@@ -166,7 +166,7 @@ def _measured(task: Task, k: int, spikes: PointSpikes, of_network: bool) -> dict
 def _failed(task: Task, k: int, error: Exception) -> dict[str, Any]:
     empty = [_no_values(name, function) for name, function in task.measures.items()]
     rows = {name: [value for columns in empty for value in columns[name]] for name in COLUMNS}
-    return {"point": task.numbers[k], "rows": rows, "failed": [_failure(task, k, None, error)], "few": []}
+    return {"point": task.numbers[k], "rows": rows, "failed": [_failure(task, k, None, error)]}
 
 
 def _no_values(name: str, function: Any) -> dict[str, list[Any]]:
