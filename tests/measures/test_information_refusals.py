@@ -346,7 +346,7 @@ DECODING: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: decode(COUNTS, D, t_stop=1 * pq.s), "t_stop", "give a neo.Block"),
     (lambda: decode(COUNTS, D, n_folds=1), "n_folds = 1", "at least 2"),
     (lambda: decode(np.zeros((2, 2, 2)), D), "responses", "(n,) or (n, d)"),
-    (lambda: decode(COUNTS, D, prior="empirical"), "no argument 'prior'", "decoder=PoissonMAP(prior='empirical')"),
+    (lambda: decode(COUNTS, D, prior="empirical"), "no argument 'prior'", "decoder=PoissonMAP(prior="),
     *((partial(make, **one), f"{next(iter(one))} = ", "") for make in (m.PoissonMAP, m.NegativeBinomialMAP)
       for one in ({"prior": "flat"}, {"pseudo_count": 0})),
     (lambda: m.LinearDiscriminant("some"), "shrinkage = 'some'", ""),
