@@ -117,6 +117,15 @@ def test_crossings_between_grid_points_are_those_of_the_logarithm():
         assert abs((fired - p)[some].sum()) / np.sqrt((p * (1 - p))[some].sum()) < 4
 
 
+def test_a_noise_without_equations_is_refused_not_left_out():
+    class Mine(nsnn.Noise):
+        pass
+
+    cell = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, **DEAF)
+    with pytest.raises(NsnnError, match=r"^noise = Mine\(\.\.\.\): "):
+        nsnn.simulate(cell, Mine(), duration=1 * ms, seed=1, engine="numpy")
+
+
 def test_calculus_is_to_be_named():
     with pytest.raises(TypeError, match="calculus"):
         nsnn.MultiplicativeNoise(0.2, 0 * mV)

@@ -13,7 +13,16 @@ import numpy as np
 
 from ...core import special
 from ...core.errors import NsnnError
-from ...models.noise import ConductanceNoise, MultiplicativeNoise, Noise, OUNoise, PoissonNoise, WhiteNoise
+from ...models.escape import EscapeNoise
+from ...models.noise import (
+    ConductanceNoise,
+    MultiplicativeNoise,
+    Noise,
+    OUNoise,
+    PoissonNoise,
+    ThresholdNoise,
+    WhiteNoise,
+)
 from .. import engine, philox
 from ..philox import Stream
 from .group_text import GroupText, Terms, either, substitute
@@ -50,6 +59,12 @@ def add_noise(terms: Terms, noise: Noise | None) -> bool:
             _conductances(terms, noise)
         case PoissonNoise():
             _poisson(terms, noise)
+        case EscapeNoise() | ThresholdNoise():
+            pass  # at the threshold, not in the membrane
+        case _:
+            raise NsnnError(
+                f"noise = {type(noise).__name__}(...): it has no equations for a membrane; expected a noise model of this package"
+            )
     return False
 
 
