@@ -48,11 +48,14 @@ def brunel_input(
     """
     weight, theta = voltages(J=J, v_thresh=v_thresh)
     nu, tau = times(f=rate, tau_m=tau_m)
-    mu, sigma = _input(nu, plain(g, "g"), plain(eta, "eta"), epsilon * n_e, n_i / n_e, weight, tau, theta)
+    mu, sigma = _mean_and_sd(
+        nu, plain(g, "g"), plain(eta, "eta"), epsilon * n_e, n_i / n_e, weight, tau, theta
+    )
     return out(mu), out(sigma)
 
 
-def _input(nu, g, eta, c_e, gamma, weight, tau, theta):
+def _mean_and_sd(nu, g, eta, c_e, gamma, weight, tau, theta):
+    """Mean and SD of the input (V) as `brunel_input` says, all in SI units."""
     external = eta * theta / (weight * c_e * tau)
     mu = c_e * weight * tau * (external + nu * (1 - g * gamma))
     return mu, weight * np.sqrt(c_e * tau * (external + nu * (1 + g**2 * gamma))) / SQRT2
@@ -90,10 +93,19 @@ def brunel_rates(
     tau, refrac = (float(x) for x in times(tau_m=tau_m, tau_refrac=tau_refrac))
     g, eta = units.si(g, "1", "g"), units.si(eta, "1", "eta")
     good = weight > 0 and eta >= 0 and g >= 0 and 0 < epsilon <= 1 and n_e > 0 and n_i >= 0
-    expect(good, "none negative", J=J, eta=eta, g=g, epsilon=epsilon, n_e=n_e, n_i=n_i)
+    expect(
+        good,
+        "J, n_e and epsilon above 0, epsilon at most 1, the others not negative",
+        J=J,
+        eta=eta,
+        g=g,
+        epsilon=epsilon,
+        n_e=n_e,
+        n_i=n_i,
+    )
 
     def excess(nu):
-        mu, sigma = _input(nu, g, eta, epsilon * n_e, n_i / n_e, weight, tau, theta)
+        mu, sigma = _mean_and_sd(nu, g, eta, epsilon * n_e, n_i / n_e, weight, tau, theta)
         return siegert_rate(mu, sigma, tau_m=tau, v_thresh=theta, v_reset=reset, tau_refrac=refrac) - nu
 
     top = 1 / refrac if refrac > 0 else 100 / tau
@@ -104,8 +116,8 @@ def _roots(function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
     """Zeros of a function between the points x, including pairs of zeros between two neighbours."""
     y = function(x)
     size = np.abs(y)
-    least = (size[1:-1] <= y[:-2] * np.sign(y[1:-1])) & (size[1:-1] <= y[2:] * np.sign(y[1:-1]))
-    for k in np.flatnonzero(least & (y[1:-1] != 0)) + 1:
+    near_zero = (size[1:-1] <= y[:-2] * np.sign(y[1:-1])) & (size[1:-1] <= y[2:] * np.sign(y[1:-1]))
+    for k in np.flatnonzero(near_zero & (y[1:-1] != 0)) + 1:
         sign = np.sign(y[k])
         turn = optimize.minimize_scalar(
             lambda z, sign=sign: sign * function(z), bounds=(x[k - 1], x[k + 1]), method="bounded"
