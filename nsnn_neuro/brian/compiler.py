@@ -55,7 +55,7 @@ def described(flags: Sequence[str]) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _ask(command: tuple[str, ...], flags: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
-    """The flags that a compiler accepts, and its report: version and the meaning of -march=native."""
+    """The flags that a compiler accepts, and its report: version and the meaning of -march=native, by PATH."""
 
     if not command:
         return flags, ""
@@ -101,7 +101,7 @@ def compile_file(command: Sequence[str], target: Path, engine: str, other: str) 
     if code == 0 and target.exists():
         return
     if os.strerror(errno.ENOSPC) in output:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
     output, named = output.replace(os.path.join(folder, ""), ""), shlex.join(find_compiler() or ["c++"])
     digest = hashlib.sha256(output.encode()).hexdigest()
     log = run_notes.write(f"compiler-{digest[:16]}.log", f"{shlex.join(command)}\n{output[:_MOST_LOGGED]}")
