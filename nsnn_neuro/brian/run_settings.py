@@ -23,7 +23,8 @@ _MOST_POINTS = 2**24  # the counter of the noise has 32 bits for a point and a s
 class System:
     """What is simulated: a network, its first stimulus where that is replaced, the models as plain data.
 
-    `point` numbers the noise; of a population of several points each neuron has its `point`, and in it a number, `ids`.
+    `point` is the number of a point of a sweep, which selects the random numbers. In a population that holds several points it is
+    an array with a value for each neuron, and `ids` has the neuron's number within its point.
     """
 
     net: Network
@@ -50,7 +51,7 @@ class Protocol:
     initial: Any = None
 
     def __post_init__(self) -> None:
-        whole(self.trials, 1, "trials", 2**31 - 1)
+        whole(self.trials, 1, "trials", MOST_STEPS - 1)
         flag(self.bridge, "bridge")
         if self.threads is not None:
             whole(self.threads, 1, "threads", _MOST_THREADS)

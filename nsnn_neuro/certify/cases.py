@@ -49,7 +49,7 @@ Measurement = Callable[[float, int], dict[str, Estimated]]  # of dt in s and a s
 class Case:
     """One neuron with one noise model, simulated at several dt, the certified one first.
 
-    `reason` says why there is no theory, or is a note on it.
+    `mode` is the label of its row in the table. `reason` says why there is no theory, or is a note on it.
     """
 
     neuron: Neuron

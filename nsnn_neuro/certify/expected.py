@@ -25,7 +25,7 @@ def hard_threshold(neuron: IntegrateAndFire) -> dict[str, Any]:
     return {name: neuron.si(name) for name in ("tau_m", "v_thresh", "v_reset", "tau_refrac")}
 
 
-def level(neuron: IntegrateAndFire, drive: float) -> float:
+def free_potential(neuron: IntegrateAndFire, drive: float) -> float:
     """The potential (V) that a leaky membrane approaches without noise and spikes."""
     return neuron.si("v_rest") + drive
 
@@ -40,7 +40,7 @@ def leaky_white(
     neuron: Any, noise: WhiteNoise, drive: float, *, cv: bool = True, **other: float
 ) -> dict[str, float]:
     """Siegert's formula; `other` replaces parameters such as the threshold."""
-    cell, mu = hard_threshold(neuron) | other, level(neuron, drive)
+    cell, mu = hard_threshold(neuron) | other, free_potential(neuron, drive)
     return _values((theory.siegert_rate, theory.siegert_cv), cv, mu, noise.si("sigma"), **cell)
 
 
@@ -48,21 +48,21 @@ def leaky_multiplicative(
     neuron: Any, noise: MultiplicativeNoise, drive: float, *, cv: bool = True
 ) -> dict[str, float]:
     """White noise of strength sigma (V - v_zero), from its logarithm."""
-    arguments = (level(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
+    arguments = (free_potential(neuron, drive), noise.si("sigma"), noise.si("v_zero"))
     cell = hard_threshold(neuron) | {"calculus": noise.calculus}
     return _values((theory.multiplicative_rate, theory.multiplicative_cv), cv, *arguments, **cell)
 
 
 def leaky_shot_noise(neuron: Any, noise: PoissonNoise, drive: float, *, cv: bool = True) -> dict[str, float]:
     """Jumps of finite size."""
-    arguments = (level(neuron, drive), noise.si("weight"), noise.si("rate"))
+    arguments = (free_potential(neuron, drive), noise.si("weight"), noise.si("rate"))
     more = {"weight_inh": noise.si("weight_inh"), "rate_inh": noise.si("rate_inh"), **hard_threshold(neuron)}
     return _values((theory.shot_noise_rate, theory.shot_noise_cv), cv, *arguments, **more)
 
 
 def leaky_threshold(neuron: Any, noise: ThresholdNoise, drive: float, *, cv: bool = True) -> dict[str, float]:
     """A threshold drawn for each interval."""
-    arguments = (level(neuron, drive), noise.si("sigma"))
+    arguments = (free_potential(neuron, drive), noise.si("sigma"))
     laws = theory.noisy_threshold_rate, theory.noisy_threshold_cv
     return _values(laws, cv, *arguments, **hard_threshold(neuron))
 
@@ -103,12 +103,14 @@ def _drift_call(neuron: IntegrateAndFire, drive: float) -> _Call:
     """What to call for the drift f of tau_m dV/dt = f(V); equal for equal drifts."""
     if isinstance(neuron, EIF):
         sharp = ("delta_T", neuron.si("delta_T")), ("v_thresh", neuron.si("v_thresh"))
-        return theory.eif_drift, (level(neuron, drive),), sharp
+        return theory.eif_drift, (free_potential(neuron, drive),), sharp
     if isinstance(neuron, QIF):
         zeros = ("v_rest", neuron.si("v_rest")), ("v_thresh", neuron.si("v_thresh"))
         return theory.qif_drift, (drive,), zeros
     return (
-        (theory.lif_drift, (level(neuron, drive),), ()) if neuron.leaky else (theory.pif_drift, (drive,), ())
+        (theory.lif_drift, (free_potential(neuron, drive),), ())
+        if neuron.leaky
+        else (theory.pif_drift, (drive,), ())
     )
 
 
@@ -150,8 +152,8 @@ def path(neuron: IntegrateAndFire, drive: float, t: np.ndarray) -> tuple[np.ndar
     """The noise-free membrane potential at time t after release, and its slope."""
     reset, tau = neuron.si("v_reset"), neuron.si("tau_m")
     if neuron.leaky:
-        gap = (level(neuron, drive) - reset) * np.exp(-t / tau)
-        return level(neuron, drive) - gap, gap / tau
+        gap = (free_potential(neuron, drive) - reset) * np.exp(-t / tau)
+        return free_potential(neuron, drive) - gap, gap / tau
     return reset + drive * t / tau, np.full_like(t, drive / tau)
 
 
@@ -170,7 +172,7 @@ def path_hazard(
 
 def stepwise(neuron: IntegrateAndFire, noise: EscapeNoise, drive: float, dt: float) -> dict[str, float]:
     """Escape noise per step: held for tau_refrac / dt steps, then a spike in step j with F(u_j - v_thresh)."""
-    u, _ = path(neuron, drive, dt * np.arange(1, 40_001))
+    u, _ = path(neuron, drive, dt * np.arange(1, 40_001))  # `conditional` refuses longer intervals
     p = noise.family.cdf(units.brian(u - neuron.si("v_thresh"), neuron.membrane_unit))  # type: ignore[union-attr]
     return conditional(p, dt, int(np.rint(neuron.si("tau_refrac") / dt)))
 

@@ -98,7 +98,7 @@ def si_and_unit(value: Any, allowed: tuple[str, ...], name: str) -> tuple[Any, s
         raise NsnnError(f"{where}{' has no unit' if bare else ''}: expected {expected}")
     symbol = match[2] or match[3]
     unit, scale = _UNITS.get(symbol, ("", 1.0))
-    if unit not in allowed:  # no unit at all is not the cure for a wrong one
+    if unit not in allowed:  # a plain number is not proposed after a wrong unit
         examples = [EXAMPLES[one] for one in allowed if one != "1"] or [EXAMPLES["1"]]
         cure = "expected " + " or ".join(re.sub(r'"[0-9.]+', f'"{match[1]}', one) for one in examples)
         if unit:

@@ -35,8 +35,8 @@ from .errors import NsnnError
 from .warn import warn
 
 VARIABLE = "NSNN_BRIAN_PREFERENCES"
-# Brian2 imports these for its users' scripts, plots, its own tests and its own compilation of Cython code, which this package does
-# in another process; it does without them where they are not installed
+# Brian2 imports these for users' scripts, plots, tests and Cython code only. It works without them, and this package compiles
+# Cython code in another process
 _FOR_SCRIPTS = ("pylab", "matplotlib", "pytest", "Cython.Build")
 _FILE = "brian_preferences"
 _PREFERENCES = "brian2.core.preferences"
@@ -72,7 +72,7 @@ def for_command() -> None:
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """Import without garbage collection, which would search all that was imported again and again, a quarter of the time."""
+    """Import without garbage collection, which would take a quarter of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

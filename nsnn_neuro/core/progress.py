@@ -22,7 +22,7 @@ Report = Callable[[float], Any]
 """A function of the completed fraction, 0 to 1."""
 DELAY = 1.0  # s; what takes less shows no bar
 
-_OUTSIDE: set[str] = set()
+_OUTSIDE: set[str] = set()  # no bar is open; also the lines that `announce` has printed then
 
 
 class _Outermost(threading.local):
@@ -75,7 +75,7 @@ def progress_bar(
     if callable(resolved):
         yield resolved
         return
-    with _deciding(resolved):
+    with _bar_shown_or_hidden(resolved):
         if not resolved:
             yield None
             return
@@ -84,7 +84,7 @@ def progress_bar(
 
 
 @contextlib.contextmanager
-def _deciding(is_shown: bool) -> Iterator[None]:
+def _bar_shown_or_hidden(is_shown: bool) -> Iterator[None]:
     """Let this bar, unless it is inside another, decide whether `announce` prints."""
     before = _outermost.lines
     if before is _OUTSIDE:
@@ -97,7 +97,7 @@ def _deciding(is_shown: bool) -> Iterator[None]:
 
 def announcing(progress: Any = None) -> contextlib.AbstractContextManager[None]:
     """A block in which `announce` prints where `progress` shows bars; inside a bar, that bar decides."""
-    return _deciding(resolve_progress(progress) is True)
+    return _bar_shown_or_hidden(resolve_progress(progress) is True)
 
 
 def announce(line: str) -> None:

@@ -15,7 +15,9 @@ import numpy as np
 from ..core.checks import non_negative, suggest_keywords, whole
 
 _FINE = 20  # points of the grid per period of the fastest mode
-_MANIFOLDS, _SAMPLES = range(2)  # what random numbers are for: the first number of their path from the seed
+_MANIFOLDS, _SAMPLES = range(
+    2
+)  # spawn keys: independent random numbers for the manifolds and for their samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class Manifold:
         return np.asarray(np.sin(2 * np.pi * turns) @ self.amplitude[unit, d])
 
     def _range(self, unit: int, d: int) -> tuple[float, float]:
-        """Of a factor, on a grid x = (m i + j) / (m^2 - 1): a product of two phasors for each mode, so m of each will do."""
+        """Least and largest value of a factor on the grid x = (m i + j) / (m^2 - 1), by 2 m phasors for each mode."""
         m = int(np.ceil(np.sqrt(_FINE * self.phase.shape[-1])))
         turns = np.outer(np.arange(m) / (m**2 - 1), self.frequency[unit, d])
         coarse = self.amplitude[unit, d] * np.exp(2j * np.pi * (m * turns + self.phase[unit, d]))
@@ -113,7 +115,7 @@ def smooth_manifolds(
     ----------
     n : samples; their classes are as balanced as can be, in an order drawn from the seed
     n_classes, n_units, dimension, n_steps, n_modes : whole numbers from 1; the source has 1,000 modes, of which those beyond 100
-        make .6 % of the variance for alpha = 1, less for a larger one
+        make 0.6 % of the variance for alpha = 1, less for a larger one
     alpha : number >= 0
     manifold_seed, seed : whole numbers >= 0
 

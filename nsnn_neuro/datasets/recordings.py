@@ -157,6 +157,7 @@ def _read_packed(path: Path, sha256: str | None) -> tuple[str, np.ndarray, np.nd
         if planes.dtype != np.uint8 or planes.ndim != 2 or len(planes) != 4 or not 0 <= order <= 8:
             raise ValueError(f"planes {planes.dtype} {planes.shape}, order {order}")
         budget.take(8.0 * planes.size, "its envelope")
+        # as data/grasshopper/pack.py packs it: byte planes of differences of this order, signs folded into the lowest bit
         folded = np.ascontiguousarray(planes.T).view("<u4").ravel().astype(np.int64)
         envelope = (folded >> 1) ^ -(folded & 1)
         for _ in range(int(order)):

@@ -23,10 +23,10 @@ answer as long as Phi(Phi^-1(p_A) - mu) > Phi(Phi^-1(p_B) + mu), that is for ||d
 For one neuron and one step it is exact. Randomised smoothing (Cohen, Rosenfeld & Kolter 2019) has the same formula, with noise of
 standard deviation s on the pixels.
 
-**Votes.** p_A and p_B are known by votes, single noisy passes. A tenth of `votes` more choose the class A. Then the exact binomial
-bounds (Clopper & Pearson 1934) of `votes` new ones are taken, alpha / 2 for p_A, and alpha / 2 shared by the other classes. p_B is
-the smaller of the largest bound of another class and of that of all votes against A. With probability 1 - alpha at least the radius
-of an image is right; where it isn't positive there is none.
+**Votes.** A vote is a single noisy pass. First `votes` / 10 of them choose the class A. Then `votes` new ones give, by exact
+binomial bounds (Clopper & Pearson 1934), a lower bound p_A at alpha / 2 and an upper bound for each other class, which share
+alpha / 2. p_B is the largest of these, or the bound of all votes against A if that is smaller. With probability 1 - alpha at
+least the radius of an image is right; where it isn't positive there is none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a network treats each image alone, as its certificate requires: images of a batch, hooks or a mode must not mix."""
+"""Whether a network treats each image alone, as its certificate requires; hooks and training mode are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .residual import Residual, Times
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-# wherever they stand, in `eval` mode
+# in `eval` mode: these treat each image alone, inside and outside an `EachStep`
 _ANYWHERE = (
     *(
         nn.Linear,

@@ -47,7 +47,9 @@ def child(seed: int, *path: int) -> int:
     >>> child(1, 0) == child(1, 0), child(1, 0) == child(1, 1)
     (True, False)
     """
-    return int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0]) >> 1
+    return (
+        int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0]) >> 1
+    )  # torch's seeds are signed
 
 
 def uniform_like(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -82,7 +84,7 @@ def _laid_out(numbers: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 def uniform_of_step(
     x: torch.Tensor, generator: torch.Generator | None = None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Uniform numbers of a step of a layer, as a function that gives those of its next part, of the part's shape and type.
+    """A function whose calls give the uniform numbers of the next parts of a step of a layer, of each part's shape and type.
 
     Large steps on a CPU take one number of the torch generator, as the seed of NumPy's faster SFC64. Those numbers are laid out in
     memory as x is.

@@ -71,8 +71,8 @@ def cut(
     chosen = read_events(block, events, labels)
     _check_inside(spikes, chosen, low, high)
     start, stop = chosen.times + low, chosen.times + high
-    apart = float(np.fmax(spikes.resolution, rounding(start, stop)))
-    overlaps = _overlaps(chosen, start, stop, apart)
+    tolerance = float(np.fmax(spikes.resolution, rounding(start, stop)))
+    overlaps = _overlaps(chosen, start, stop, tolerance)
     if overlaps.any() and overlap == "error":
         k = int(np.argmax(overlaps))
         raise NsnnError(
@@ -81,8 +81,8 @@ def cut(
             'would be in two trials: take a shorter window, leave out events, or pass overlap="repeat"'
         )
     edges = np.tile([low, high], (start.size, 1))
-    cutout = spikes.around(chosen.times, chosen.segment, start, stop, edges, apart).at_least(apart)
-    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, apart), _annotations(block))
+    cutout = spikes.around(chosen.times, chosen.segment, start, stop, edges, tolerance).at_least(tolerance)
+    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, tolerance), _annotations(block))
     result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
     single = len(block.segments) == 1
     for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
@@ -131,8 +131,8 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     """
     spikes = Trains.from_block(block)
     times = trial_times(block, events)
-    apart = float(np.fmax(spikes.resolution, rounding(times)))
-    outside = np.flatnonzero((times < spikes.t_start - apart) | (times > spikes.t_stop + apart))
+    tolerance = float(np.fmax(spikes.resolution, rounding(times)))
+    outside = np.flatnonzero((times < spikes.t_start - tolerance) | (times > spikes.t_stop + tolerance))
     if outside.size:
         k = int(outside[0])
         raise NsnnError(
@@ -142,7 +142,7 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
         )
     start, stop = spikes.t_start - times, spikes.t_stop - times
     moments = np.clip(spikes.times - times[spikes.trial], start[spikes.trial], stop[spikes.trial])
-    spikes = replace(spikes, times=moments, t_start=start, t_stop=stop, resolution=apart)
+    spikes = replace(spikes, times=moments, t_start=start, t_stop=stop, resolution=tolerance)
     contents = [moved(segment, float(by)) for segment, by in zip(block.segments, times, strict=True)]
     result = rebuilt(spikes, contents, _annotations(block))
     copy_names(block, block.segments, result)
@@ -161,19 +161,21 @@ def _check_inside(spikes: Trains, chosen: Events, low: float, high: float) -> No
     """Raise NsnnError for events outside the recording, and for windows that leave it."""
     first, last = spikes.t_start[chosen.segment], spikes.t_stop[chosen.segment]
     n = chosen.times.size
-    apart = np.fmax(spikes.resolution, rounding(chosen.times + low, chosen.times + high))
+    tolerance = np.fmax(spikes.resolution, rounding(chosen.times + low, chosen.times + high))
 
     def which(k: int) -> str:
         place = f" of segment {chosen.segment[k]}" if spikes.n_trials > 1 else ""
         return f"{chosen.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
 
-    outside = np.flatnonzero((chosen.times < first - apart) | (chosen.times > last + apart))
+    outside = np.flatnonzero((chosen.times < first - tolerance) | (chosen.times > last + tolerance))
     if outside.size:
         raise NsnnError(
             f"{outside.size} of {n} events are outside the recording, first events[{outside[0]}] = {which(int(outside[0]))}: leave "
             f"them out; {_MILLISECONDS}"
         )
-    leaves = np.flatnonzero((chosen.times + low < first - apart) | (chosen.times + high > last + apart))
+    leaves = np.flatnonzero(
+        (chosen.times + low < first - tolerance) | (chosen.times + high > last + tolerance)
+    )
     if leaves.size:
         raise NsnnError(
             f"the windows of {leaves.size} of {n} events leave the recording, first that of events[{leaves[0]}] = "
@@ -181,10 +183,10 @@ def _check_inside(spikes: Trains, chosen: Events, low: float, high: float) -> No
         )
 
 
-def _overlaps(chosen: Events, start: np.ndarray, stop: np.ndarray, apart: float) -> np.ndarray:
+def _overlaps(chosen: Events, start: np.ndarray, stop: np.ndarray, tolerance: float) -> np.ndarray:
     """(n,) True where the window of an event overlaps with that of the next event."""
     result = np.zeros(chosen.times.size, dtype=bool)
-    result[:-1] = (stop[:-1] > start[1:] + apart) & (chosen.segment[1:] == chosen.segment[:-1])
+    result[:-1] = (stop[:-1] > start[1:] + tolerance) & (chosen.segment[1:] == chosen.segment[:-1])
     return result
 
 
@@ -196,7 +198,7 @@ def _with_next(overlaps: np.ndarray) -> np.ndarray:
 
 
 def _contents(
-    block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, apart: float
+    block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, tolerance: float
 ) -> list[dict[str, list[Any]]]:
     """What each window holds besides spikes: name of the Neo container -> its objects."""
     kinds = (*SAMPLED, *TIMED)
@@ -205,13 +207,13 @@ def _contents(
         own = np.flatnonzero(chosen.segment == k)
         zero = chosen.times[own]
         start, stop = zero + low, zero + high
-        end = first_after(stop, float(spikes.t_stop[k]), apart)
+        end = first_after(stop, float(spikes.t_stop[k]), tolerance)
         for kind in kinds if own.size else ():
             for one in getattr(segment, kind):
                 if kind in SAMPLED:
                     pieces = cut_signal(one, start, stop, zero)
                 else:
-                    pieces = cut_timed(one, start - apart, end, zero, low, high)
+                    pieces = cut_timed(one, start - tolerance, end, zero, low, high)
                 for i, piece in zip(own, pieces, strict=True):
                     contents[i][kind] += [] if piece is None else [piece]
     return contents

@@ -36,8 +36,8 @@ class Encoder(Model):
     >>> Flash().o
     'x * int(k == 0)'
 
-    `units` is the number of input neurons that share a value: value j goes to the neurons from units j on, whose place among them
-    is unit % units.
+    `units` is the number of input neurons that share a value: value j goes to the neurons units * j to units * (j + 1) - 1, whose
+    place among them is unit % units.
     """
 
     o: ClassVar[str]
@@ -89,7 +89,7 @@ class PopulationCode(Encoder):
 
     In each step a neuron that prefers c fires with probability gain exp(-(x - c)^2 / (2 w^2)), w = width / (units - 1).
 
-    The network's input layer has units neurons for each value of X, those of the first value first.
+    The network's input layer has `units` neurons for each value of X, those of the first value first.
 
     units : whole number, 2 or more
     width : number > 0, of the tuning curves, in spacings of the preferred values

@@ -1,7 +1,7 @@
 """Noise levels that are scheduled or learned while layers learn.
 
 P(spike) = F(x / s), x = u - theta, so dP/dlog s = -x f, f the density. With lambda(t) the derivative of the loss with respect to
-the spike o(t), also through the neuron's own reset, dL/dlog s = -sum_t lambda(t) x(t) f(t). The sweep's g(t) = dL/du(t) is
+the spike o(t), also through the neuron's own reset, dL/dlog s = -sum_t lambda(t) x(t) f(t). The backward pass's g(t) = dL/du(t) is
 lambda(t) f(t) plus the effect through the membrane with the spike held fixed, du(t+1)/du(t) = held(t), so
 
     dL/dlog s = -sum_t x(t) [g(t) - held(t) g(t+1)],    held = beta (1 - o) [hard reset] or beta [subtractive]
@@ -44,8 +44,8 @@ def family_of(projection: Projection, reason: str) -> Family:
 def n_levels(projection: Projection) -> int:
     """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
     family = family_of(projection, "the level of the noise")
-    alone = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family._powers())
-    return projection.post.n if alone else 1
+    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family._powers())
+    return projection.post.n if one_per_neuron else 1
 
 
 class Level:
@@ -105,7 +105,7 @@ class Level:
         return step_function(name, ["integer"], lambda i: self.values[i // divisor], code, arrays)
 
     def keep(self) -> Function:
-        """(i, step, x, held): store what the sweep needs."""
+        """(i, step, x, held): store what the backward pass needs."""
         size, last, name = self.layer.n * self.layer.batch, self.layer.n_steps, f"keep_level_{self.k}"
 
         def numpy_target(i, step, x, held):
@@ -124,7 +124,7 @@ cdef double {name}(int i, int64_t step, double x, double held) {{
         return step_function(name, types, numpy_target, code, arrays)
 
     def go_back(self) -> None:
-        """The gradient, from the sweep's g, on the NumPy target."""
+        """The gradient, from g of the backward pass, on the NumPy target."""
         by_spike = self.layer.g.copy()
         by_spike[:-1] -= self.held[:-1] * self.layer.g[1:]
         self.slope[:] = -(self.x * by_spike).sum(0).reshape(self.n, -1).sum(1)

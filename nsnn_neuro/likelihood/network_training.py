@@ -28,8 +28,8 @@ class Training(SuggestsKeywords):
     ----------
     epochs, batch : whole numbers, as for `train`; the samples of a batch are windows
     eta : learning rate of Adam, in units of the noise's width 1 / f(0)
-    schedule, keep : as for `train`. keep="best" chooses the epoch by the bound of the validation
-        data, so that their score is too high
+    schedule, keep : as for `train`. keep="best" chooses the epoch by the lower bound of the log-likelihood
+        of the validation data, so that their score is too high
     window : time; None: 50 steps. Of `fit_network` only, as are those below
     refine : further epochs on the likelihood itself, with 30 particles, in NumPy
     particles : of the score `NetworkFit.held_out`
@@ -73,15 +73,15 @@ class Scale:
     span: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, everything: np.ndarray) -> Scale:
-        """From the mean and variance of x, and the range of everything."""
+    def of(cls, x: np.ndarray, all_rows: np.ndarray) -> Scale:
+        """From the mean and variance of x, the rows to learn from, and the range of all rows."""
         mean, sd = x.mean(axis=0), x.std(axis=0)
-        mean[0], sd[0] = 0.0, 1.0
+        mean[0], sd[0] = 0.0, 1.0  # column 0 is the constant 1
         if np.any(sd == 0):
             raise NsnnError(
                 f"stimulus[{np.flatnonzero(sd == 0)[0] - 1}]: nothing reaches it in these data; drop it"
             )
-        z = (everything - mean) / sd
+        z = (all_rows - mean) / sd
         low = z.min(axis=0)
         low[0] = 0.0
         return cls(mean, sd, low, z.max(axis=0) - low)
@@ -152,7 +152,7 @@ class Ascent:
     held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None
     """losses of the held-out windows"""
     own_order: bool = False
-    """whether the order of windows is from the random numbers of the slopes"""
+    """True: the order of windows is drawn here, with the random numbers of the slopes; False: the loop draws it"""
 
     def __post_init__(self) -> None:
         self.rng, self.count = np.random.default_rng([self.seed, 1]), 0

@@ -21,11 +21,11 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
     """Information about the stimulus against the time scale at which spikes are read, with standard errors.
 
     Of `rate_vs_temporal`: a curve each for words and latencies against their bin, and the information of the count, its gain over
-    shuffled stimuli, as a line. Bars are the standard error of over_count, bands that of the count. Of words that
-    determine the count, and a `bias` in closed form, a point is the count's information plus over_count, without the bias that is
-    left: where times add nothing, the curve lies on the line. Of `metric_space_information`: the corrected information against 1/q,
-    and that of the count, q = 0, as a line; q = infinity is not drawn. An open point has a warning, of too few trials say, or is
-    not above chance: it may be bias alone. Without shuffles the axis says "raw information".
+    shuffled stimuli, as a line. Bars are the standard error of over_count, bands that of the count. If words determine the count
+    and the correction `bias` is a closed form, a point is the count's information plus over_count, in which the remaining bias
+    cancels: where times add nothing, the curve lies on the line. Of `metric_space_information`: the corrected information against
+    1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. An open point has a warning, of too few trials say,
+    or is not above chance: it may be bias alone. Without shuffles the axis says "raw information".
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def _heights(result: Any) -> Any:
     if not {"over_count", "over_count_se"} <= set(result.columns) or not count.any():
         return result
     bits = result["raw" if _without_null(result) else "information"]
-    taken_off = ~np.isclose(result["raw"] - float(result.loc[count, "raw"].iloc[0]), result["over_count"])
+    bias_removed = ~np.isclose(result["raw"] - float(result.loc[count, "raw"].iloc[0]), result["over_count"])
     return result.assign(
-        information=np.where(taken_off, float(bits[count].iloc[0]) + result["over_count"], bits),
+        information=np.where(bias_removed, float(bits[count].iloc[0]) + result["over_count"], bits),
         se=np.where(count, result["se"], result["over_count_se"]),
     )
 

@@ -106,7 +106,7 @@ def local_expectation(
     net, states = follow(W, x, spikes, family, recurrent, beta=beta, theta=theta, reset=reset)
     x = states[0].z[..., : net[0].n_pre]
     gradients = []
-    for k, layer in zip(range(len(net)), net, strict=True):
+    for k, layer in zip(range(len(net)), net, strict=True):  # `enumerate` is a function of this file
         s = states[k]
         gain = np.empty_like(s.o)
         for *sample, t, j in np.ndindex(s.o.shape):

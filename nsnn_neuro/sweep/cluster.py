@@ -64,7 +64,7 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
         elif isinstance(scheduler, str):
             _check_address(scheduler)
             try:
-                own = distributed.Client(scheduler, timeout="10s", set_as_default=False)
+                own = distributed.Client(scheduler, timeout=f"{_WAIT:g}s", set_as_default=False)
                 client = stack.enter_context(own)
             except (OSError, ValueError, TimeoutError) as error:
                 raise NsnnError(
@@ -75,7 +75,9 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
         waiting: dict[Any, tuple[Task, int]] = {}
 
         def submit(task: Task, number: int) -> Any:
-            future = client.submit(worker.run, task, pure=False, retries=1)
+            future = client.submit(
+                worker.run, task, pure=False, retries=1
+            )  # errors in a worker; `_RUNS` is for workers that die
             waiting[future] = task, number
             return future
 

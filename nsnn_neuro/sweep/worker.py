@@ -187,6 +187,6 @@ def _failure(task: Task, k: int, measure: str | None, error: Exception) -> dict[
 
 
 def all_failed(task: Task, error: Exception) -> dict[str, Any]:
-    """The results of a chunk whose process died."""
+    """The results of a chunk that failed on a Dask cluster: its process died, say."""
     points = [_failed(task, k, error) for k in range(len(task.numbers))]
     return {"seed": task.seed, "points": points, "made_with": provenance()}

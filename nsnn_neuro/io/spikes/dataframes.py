@@ -17,8 +17,10 @@ from .bins import spacing
 from .doubts import Unitless
 from .sources import Source, id_column, plain
 
-_REPEATS = 0.2  # of the rows, more than times of coarse resolution repeat
-_REPEATED = 10  # rows for each value, from which numbers are taken for labels
+_REPEATED_SHARE = (
+    0.2  # of the rows, from which there is a warning; coarse time resolution alone repeats fewer
+)
+_ROWS_PER_LABEL = 10  # a column of numbers with at least so many rows for each value is taken for labels
 
 
 def _labels(column: Any, name: str) -> tuple[list[Any], np.ndarray]:
@@ -98,7 +100,7 @@ def read(table: Any) -> Source:
             for row, value in zip(result.trials, of_trials, strict=True):
                 row.update({} if value is None else {str(name): value})
         elif of_units is None and (
-            table[name].dtype.kind not in "iuf" or table[name].nunique() * _REPEATED <= len(table)
+            table[name].dtype.kind not in "iuf" or table[name].nunique() * _ROWS_PER_LABEL <= len(table)
         ):
             left_out.append(str(name))
     if left_out:
@@ -130,7 +132,7 @@ def _warn_of_repeats(times: np.ndarray, train: np.ndarray) -> None:
     """Warn where many rows repeat another one, as when a table was appended to itself."""
     order = np.lexsort((times, train))
     again = int(((np.diff(times[order]) == 0) & (np.diff(train[order]) == 0)).sum())
-    if again > _REPEATS * times.size:
+    if again > _REPEATED_SHARE * times.size:
         warn(
             f"source: {again} of {times.size} rows repeat the unit, trial and time of another row: if spikes were appended twice, "
             "leave them out with source.drop_duplicates()"

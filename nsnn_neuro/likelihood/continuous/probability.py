@@ -34,8 +34,8 @@ def survival(
 ) -> np.ndarray:
     """Probability that a neuron released from its reset at time 0 has not fired by `times`: S(t) = P(first spike > t).
 
-    In white noise minus the slope of S, the density of first spikes, solves a Volterra equation for a
-    linear membrane (`LIF`, `PIF`, `GIF`) with a smooth drive, also where the noise is weak; else a Fokker-Planck
+    In white noise the density of first spikes, -dS/dt, solves a Volterra equation for a linear membrane
+    (`LIF`, `PIF`, `GIF`) with a smooth drive, also where the noise is weak; else a Fokker-Planck
     equation moves the membrane's density, and the threshold absorbs it. With escape noise S is
     exp(-integral of the hazard). The error of S is of second order in dt and in the width of cells,
     about 1e-4 by default (3e-4 for a nonlinear membrane that fires regularly).
@@ -45,7 +45,7 @@ def survival(
     model : `LIF`, `PIF`, `EIF`, `QIF`, `GIF`, or your own neuron whose slow variables only spikes change
     times : time or array of times >= 0, any shape
     noise : `WhiteNoise` or `EscapeNoise`
-    stimulus : from time 0; None: no drive. That of formulas is taken at the middle of steps, samples are held
+    stimulus : from time 0; None: no drive. a formula is evaluated at the middle of each step, samples are held
     dt : step, default 0.1 ms
     n_cells : cells between threshold and the lowest voltage, for the Fokker-Planck equation; default: none for a linear membrane,
         else 24 for each sigma of the noise, and more where intervals are regular

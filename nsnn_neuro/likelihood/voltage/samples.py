@@ -20,8 +20,8 @@ from .recordings import Recording, read_voltage
 from .spikes import detect_spikes
 
 _DT = 1e-4  # s
-_BLOCK = 0.1  # s, at least
-_FEWEST, _MOST = 20, 500  # blocks
+_BLOCK = 0.1  # s, at least, of a stretch that the jackknife of `errors.py` leaves out
+_FEWEST, _MOST = 20, 500  # such stretches
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +32,12 @@ class Samples:
     values: list[np.ndarray]
     """of each trial, (n_steps,) V at the start of each step"""
     current: list[np.ndarray] | None
-    """of each trial, (n_steps,) through a resistance in series, in the signal's unit, or None"""
+    """of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted, or None"""
     dt: float
     n_blocks: int
 
     def blocks(self) -> list[np.ndarray]:
-        """The block of each step, of each trial, from 0."""
+        """For each trial the number of the jackknife's stretch that each step belongs to, from 0."""
         total = sum(len(trial.o) for trial in self.trials)
         first, result = 0, []
         for trial in self.trials:

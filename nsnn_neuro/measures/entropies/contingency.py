@@ -45,7 +45,7 @@ def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
 def _expected(
     extra: float, each: float, n: float, seen: float, values: np.ndarray, multiplicity: np.ndarray
 ) -> float:
-    """How many responses to expect in n samples if `extra` more can occur than were seen."""
+    """How many responses to expect in n samples if `extra` more can occur than were seen, each with the probability `each`."""
     expected = extra * seen / (n + seen)
     for k in range(values.size):
         if multiplicity[k] > 0:
@@ -56,6 +56,7 @@ def _expected(
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
+    """Write the number of relevant responses of each row to `out`."""
     for row in range(values.shape[0]):
         n, seen = 0.0, 0.0
         for k in range(values.shape[1]):
@@ -68,7 +69,7 @@ def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, 
         most = min(limits[row] - seen, np.floor((1.0 - 1e-9) / each))
         v, m = values[row], multiplicity[row]
         # the expectation is concave in `extra`: it grows up to its peak and reaches `seen` before it, or never
-        low, high = -1.0, most
+        low, high = -1.0, most  # first the peak, by bisection, then where it reaches `seen`
         rise = _expected(most, each, n, seen, v, m) - _expected(most - 1.0, each, n, seen, v, m)
         if rise > 1e-12 * seen:
             low = most - 1.0

@@ -132,7 +132,7 @@ def _divergence(codes: np.ndarray, n: int, size: int, bias: str) -> tuple[float,
         se = math.nan
     else:
         total = (value * LN2 - _constant(n, m, bias)) * n
-        own = a * _terms(a, b, bias) if not missing.any() or bias != "plugin" else a
+        own = a * _terms(a, b, bias)
         own[~seen] = 0.0
         less_a = total - own + (a - 1) * _terms(a - 1, b, bias)
         of_x = _constant(n - 1, m, bias) + less_a[seen] / (n - 1)

@@ -28,7 +28,7 @@ def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.nda
     raw = stimulus if unit != "1" else array_of(stimulus, name)
     if np.shape(raw) != (n,):
         raise NsnnError(f"{name} has shape {np.shape(raw)}: expected ({n},), one value for each trial")
-    if unit == "1" and raw.dtype.kind in "OU" and all(isinstance(value, str) for value in raw.flat):
+    if unit == "1" and raw.dtype.kind in ("O", "U") and all(isinstance(value, str) for value in raw.flat):
         return raw.astype(str), "1"
     if unit == "1" and raw.dtype.kind == "O" and any(isinstance(value, str) for value in raw.flat):
         refuse_missing(raw.tolist(), name)

@@ -40,10 +40,10 @@ _EXTERNAL = np.array([1_600, 1_500, 2_100, 1_900, 2_000, 1_900, 2_900, 2_100])
 _EXTERNAL_RATE = 8.0  # Hz, of each external synapse
 # Hz, of the full model in NEST with Poisson input, 1 run; the mean input that is lost with synapses is computed from them
 _FULL_RATES = np.array([0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829])
-_TAU_M, _CAPACITY, _TAU_SYN = 10e-3, 250e-12, 0.5e-3  # s, F, s
+_TAU_M, _CAPACITANCE, _TAU_SYN = 10e-3, 250e-12, 0.5e-3  # s, F, s
 # V: the current of an excitatory synapse times the resistance of the membrane
-_WEIGHT = 87.8e-12 * _TAU_M / _CAPACITY
-_G = 4.0
+_WEIGHT = 87.8e-12 * _TAU_M / _CAPACITANCE
+_G = 4.0  # inhibitory weight over excitatory one
 _SPREAD = 0.1  # standard deviation of a weight, relative to _WEIGHT or to _G _WEIGHT
 _DELAYS = {"E": (1.5, 0.75), "I": (0.8, 0.4)}  # ms, mean and standard deviation
 _LEAST_DELAY = 0.1  # ms
@@ -55,8 +55,8 @@ def microcircuit(
 ) -> Network:
     """Cortical microcircuit of Potjans and Diesmann, the neurons below 1 mm^2 of cortex: populations "L23E", "L23I", ..., "L6I".
 
-    All neurons are LIF: tau_m 10 ms, capacity 250 pF, v_rest = v_reset = -65 mV, v_thresh -50 mV, tau_refrac 2 ms. A synapse
-    injects an exponential current with tau_syn 0.5 ms. Two populations of the full model have K synapses with randomly drawn ends,
+    All neurons are LIF: tau_m 10 ms, capacitance 250 pF, v_rest = v_reset = -65 mV, v_thresh -50 mV, tau_refrac 2 ms. A synapse
+    injects an exponential current with tau_syn 0.5 ms. Two populations of the full model are joined by K synapses with random ends,
     K = ln(1 - C) / ln(1 - 1 / (N_pre N_post)), where C is the paper's probability of a connection. Weights are normal, 87.8 +- 8.8
     pA from excitatory neurons (175.6 +- 8.8 pA from L4E to L23E) and -351.2 +- 35.1 pA from inhibitory ones. Delays are normal,
     1.5 +- 0.75 and 0.8 +- 0.4 ms, at least 0.1 ms. A weight in this package is the current times the membrane's resistance of 40
@@ -93,10 +93,10 @@ def microcircuit(
             f"scale = {scale}: no neuron is left in 'L5I', expected at least {0.5 / full.min():.1g}"
         )
     synapses = np.log1p(-_PROBABILITY) / np.log1p(-1.0 / np.outer(full, full))  # of the full model
-    signs = np.where([name.endswith("E") for name in names], 1.0, -_G)
-    weights = np.tile(_WEIGHT * signs, (len(names), 1))
-    weights[names.index("L23E"), names.index("L4E")] *= 2
-    spreads = np.tile(_SPREAD * _WEIGHT * np.abs(signs), (len(names), 1))
+    relative_weights = np.where([name.endswith("E") for name in names], 1.0, -_G)
+    weights = np.tile(_WEIGHT * relative_weights, (len(names), 1))
+    weights[names.index("L23E"), names.index("L4E")] *= 2  # its SD stays that of the others, as in the paper
+    spreads = np.tile(_SPREAD * _WEIGHT * np.abs(relative_weights), (len(names), 1))
 
     cell = LIF(
         tau_m=_TAU_M * pq.s,
