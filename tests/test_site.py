@@ -18,29 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 
-def by_path(path: Path) -> Any:
-    """A script of the repository, imported by its path."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-pages = by_path(DOCS / "site" / "pages.py")
-release = by_path(ROOT / ".ci" / "release.py")
-WITH_CODE = [
-    DOCS / "index.md",
-    DOCS / "getting_started.md",
-    DOCS / "plots.md",
-    *sorted((DOCS / "howto").glob("*.md")),
-]
+sys.path += [str(DOCS / "site"), str(ROOT / ".ci")]
+pages, release = (importlib.import_module(name) for name in ("pages", "release"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("page", pages.WITH_CODE, ids=lambda path: path.stem)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
     """Results are kept in build/pages, where `make docs` finds them."""
     assert not pages.differences(page, pages.run(page)[1])

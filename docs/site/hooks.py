@@ -71,16 +71,6 @@ def verdicts() -> str:
     return "\n".join(out)
 
 
-def with_code(root: Path = ROOT / "docs") -> list[Path]:
-    """Pages whose code is run when the site is built."""
-    return [
-        root / "index.md",
-        root / "getting_started.md",
-        root / "plots.md",
-        *sorted((root / "howto").glob("*.md")),
-    ]
-
-
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that stand outside of docs/, the notebooks with their outputs, and figures of pages."""
     for name, page in _OUTSIDE.items():
@@ -94,9 +84,9 @@ def on_files(files: Files, config: Any) -> Files:
     except speed.results.FormatError as error:
         raise PluginError(str(error)) from None
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(pages.run, with_code()))
+        ran = list(pool.map(pages.run, pages.WITH_CODE))
         tutorials = list(pool.map(notebooks.as_page, notebooks.NAMES))
-    for path, (folder, results) in zip(with_code(), ran, strict=True):
+    for path, (folder, results) in zip(pages.WITH_CODE, ran, strict=True):
         for text in pages.differences(path, results):
             raise PluginError(text)
         uri = path.relative_to(ROOT / "docs").as_posix()

@@ -9,7 +9,6 @@ block is what the latter prints; `...` in it stands for any text. Results are ke
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import difflib
 import doctest
@@ -17,18 +16,20 @@ import functools
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+WITH_CODE = [ROOT / "docs" / f"{name}.md" for name in ("index", "getting_started", "plots")]
+WITH_CODE += sorted((ROOT / "docs" / "howto").glob("*.md"))
 _BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<expected>.*?)^```\n)?", re.M | re.S)
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -64,79 +65,49 @@ def run(page: Path, cache: Path = ROOT / "build" / "pages") -> tuple[Path, list[
     """
     text = page.read_text(encoding="utf-8")
     parts = code_version("nsnn_neuro", "data", "examples"), str(sys.version_info[:2]), text
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    folder = cache / f"{page.stem}-{key}"
-    if not (folder / "results.json").is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            work, made = Path(scratch) / "work", Path(scratch) / "made"
-            work.mkdir()
-            made.mkdir()
-            server = _server()
-            assert server.stdin is not None
-            assert server.stdout is not None
-            server.stdin.write(json.dumps([str(page.resolve()), str(work), str(made)]) + "\n")
-            server.stdin.flush()
-            server.stdout.readline()
-            if not (made / "results.json").is_file():
-                error = made / "error.txt"
-                raise RuntimeError(f"{page}: {error.read_text()[-3000:] if error.is_file() else 'it died'}")
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)
+    folder = kept(cache, page.stem, parts, _execute, page.resolve())
     return folder, json.loads((folder / "results.json").read_text())
 
 
-_SERVERS = threading.local()
+def kept(cache: Path, stem: str, parts: tuple[str, ...], work: Callable[..., None], *arguments: Any) -> Path:
+    """The folder in `cache` for what `parts` determine; work(*arguments, folder) fills a new one, in a process of its own.
+
+    Raises
+    ------
+    RuntimeError : `work` raised an error
+    """
+    folder = cache / f"{stem}-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            made = Path(scratch) / "made"
+            made.mkdir()
+            with ProcessPoolExecutor(1, mp_context=_FORKS) as pool:
+                pool.submit(_as_for_readers, dict(os.environ), work, *arguments, made).result()
+            with contextlib.suppress(OSError):  # another process was first
+                made.rename(folder)
+    return folder
 
 
-def _server() -> subprocess.Popen[str]:
-    """A process of this thread that has imported what pages need, and runs each page in a fork: imports take seconds."""
-    if not hasattr(_SERVERS, "process") or _SERVERS.process.poll() is not None:
-        environment = os.environ | {"MPLBACKEND": "agg", "PYTHONPATH": str(ROOT), "CI": "true"}
-        _SERVERS.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        atexit.register(_stop, _SERVERS.process, os.getpid())
-    return _SERVERS.process
+# forks of a process that has imported what most pages need: imports take three seconds
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["elephant.spectral", "pandas", "nsnn_neuro.brian.simulate", "nsnn_neuro.likelihood.calibrate_neuron",
+     "nsnn_neuro.learning.train", "nsnn_neuro.measures.information.mutual_information", "nsnn_neuro.plotting.spikes"]
+)  # fmt: skip
 
 
-def _stop(server: subprocess.Popen[str], owner: int) -> None:
-    if os.getpid() == owner:  # not in a fork of this process
-        server.communicate()  # its input ends, and so does it
-
-
-def _serve() -> None:
-    """Run the pages that the standard input names, until it ends."""
-    import brian2
-    import elephant.spectral  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import pandas  # noqa: F401
-    import scipy.stats  # noqa: F401
-
-    import nsnn_neuro as nsnn
-
-    for _ in (nsnn.simulate, nsnn.measures.mutual_information, nsnn.plotting.raster, nsnn.fit_neuron):
-        pass  # imports their modules
-    brian2.prefs.codegen.target = "numpy"  # a page's own Brian2 objects would compile for most of a minute
-    for line in sys.stdin:
-        page, work, made = json.loads(line)
-        child = os.fork()
-        if not child:
-            silence = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silence, 1)  # the standard output is for the answers
-            os.dup2(silence, 2)
-            try:
-                os.chdir(work)
-                _execute(Path(page), Path(made))
-            except BaseException:
-                (Path(made) / "error.txt").write_text(traceback.format_exc())
-            os._exit(0)
-        os.waitpid(child, 0)
-        print("done", flush=True)
+def _as_for_readers(environment: dict[str, str], work: Callable[..., None], *arguments: Any) -> None:
+    """Call work(*arguments) in a fork with an environment, without output."""
+    os.environ.clear()
+    os.environ.update(environment | {"CI": "true", "OMP_NUM_THREADS": "1"})
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(silence, stream)
+    try:
+        work(*arguments)
+    except BaseException:
+        raise RuntimeError(f"{arguments[0]}: {traceback.format_exc()[-3000:]}") from None
 
 
 def differences(page: Path, results: list[dict[str, Any]]) -> list[str]:
@@ -163,29 +134,30 @@ def _written(text: str, results: list[dict[str, Any]]) -> str:
 
 def _execute(page: Path, folder: Path) -> None:
     """Run the blocks of a page in this process; write their figures and results.json into the folder."""
+    import brian2
     import matplotlib.pyplot as plt
 
+    plt.switch_backend("agg")
+    brian2.prefs.codegen.target = "numpy"  # a page's own Brian2 objects would compile for most of a minute
     names: dict[str, Any] = {"__name__": "__main__"}
+    text = page.read_text(encoding="utf-8")
     results = []
-    for k, (code, _) in enumerate(blocks(page.read_text(encoding="utf-8"))):
-        line = page.read_text(encoding="utf-8").split(code)[0].count("\n")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * line + code, str(page), "exec"), names)
-        figures = []
-        for number in plt.get_fignums():
-            figures.append(f"{page.stem}-{k}-{number}.png")
-            plt.figure(number).savefig(folder / figures[-1], dpi=120, bbox_inches="tight")
-        plt.close("all")
-        results.append({"printed": printed.getvalue(), "figures": figures})
+    with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+        for k, (code, _) in enumerate(blocks(text)):
+            line = text.split(code)[0].count("\n")
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile("\n" * line + code, str(page), "exec"), names)
+            figures = []
+            for number in plt.get_fignums():
+                figures.append(f"{page.stem}-{k}-{number}.png")
+                plt.figure(number).savefig(folder / figures[-1], dpi=120, bbox_inches="tight")
+            plt.close("all")
+            results.append({"printed": printed.getvalue(), "figures": figures})
     (folder / "results.json").write_text(json.dumps(results))
 
 
 def main(arguments: list[str]) -> int:
     """Run pages; the exit status is 1 if one of them prints something else than it says."""
-    if arguments[0] == "--serve":
-        _serve()
-        return 0
     bad = 0
     for name in (a for a in arguments if a != "--write"):
         folder, results = run(Path(name))
