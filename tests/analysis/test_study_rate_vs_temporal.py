@@ -22,10 +22,10 @@ def no_recordings(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_recordings")
 def test_a_sabotage_fails():
-    """Half of a quick run's seeds, distances of two."""
+    """Of few seeds and noise levels, with distances of one seed."""
     config = study.Config(quick=True, sabotage="times shuffled")
-    object.__setattr__(config, "seeds", 8)
-    object.__setattr__(config, "apart", 2)
+    for name, value in {"seeds": 4, "together": 4, "apart": 1, "sigmas": (0.5, 32.0)}.items():
+        object.__setattr__(config, name, value)
     with pytest.raises(ClaimFailed, match="words at the finest resolution carry more"):
         study.verify(study.run(config))
 
