@@ -329,7 +329,7 @@ def plot(table: pd.DataFrame) -> Figure:
     ax = figure.subplots()
     for place, (_, *arms) in enumerate(accuracies):
         for shift, values, (arm, colour) in zip((-0.13, 0.13), arms, ARMS.items(), strict=True):
-            style = {"color": colour, "alpha": 0.6, "label": arm if place == 0 else None}
+            style: dict[str, Any] = {"color": colour, "alpha": 0.6, "label": arm if place == 0 else None}
             y = place + shift
             ax.plot(100 * values, np.full(values.size, y), "o" if arm == "noisy" else "s", ms=4, **style)
             ax.plot([100 * values.mean()] * 2, [y - 0.12, y + 0.12], color=colour, lw=2)

@@ -66,9 +66,9 @@ def plot(table: pd.DataFrame) -> Figure:
         {"ylabel": "information, shuffled / true"},
         {"ylabel": "correct trials (%)", "ylim": (50, 115), "yticks": range(50, 101, 10)},
     )
-    for ax, label in zip((left, middle, right), labels, strict=True):
+    for ax, own in zip((left, middle, right), labels, strict=True):
         log_axis(ax, np.unique(model.neurons))
-        finish(ax, legend=place, xlabel="number of neurons", **label)
+        finish(ax, legend=place, xlabel="number of neurons", **own)
     left.set_ylim(top=left.get_ylim()[1] * 4)  # room for the legend
     return figure
 
