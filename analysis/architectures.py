@@ -13,9 +13,7 @@ other, paired seeds are evaluated once on the test part, with ten trials summed.
 weights, batches and schedule, and the density of the noise as surrogate gradient. Times are seconds per epoch on the machine of
 the run.
 
-Outcome of the full run of 2026-11-27 (docs/results.md). The mean over combinations hides two kinds of data: on digits the noisy
-network is behind in all seven combinations, by .09 to 1.58 points, and on manifolds it is ahead by .43 and 3.27. So "any
-architecture", as the claim read before, is more than was tested. The evidence by data set was added after that run.
+Results: docs/results.md. The evidence by data set was added after the first full run.
 """
 
 from __future__ import annotations
@@ -35,9 +33,10 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, StudyConfig, part, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .shared.figures import finish
 from .shared.intervals import above
-from .shared.paired_networks import ARMS, dense, initial_network, points, training_data
+from .shared.paired_networks import ARMS, dense, initial_network, noise_and_rule, points, training_data
 from .shared.recordings import folder
 
 CLAIM = (
@@ -185,10 +184,8 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
     architecture, data, algorithm = what
     image, spiking = architecture != "dense", algorithm == "rate MSE"
-    train, val = (
-        training_data(arm, config, data_part(config, data, "train", image)),
-        data_part(config, data, "val", image),
-    )
+    train = training_data(arm, config, data_part(config, data, "train", image))
+    val = data_part(config, data, "val", image)
     if image:
         layers = convolutional(config, train[0].shape[-1], architecture == "residual", spiking=spiking)
     else:
@@ -204,23 +201,10 @@ def _in_torch(arm: str, config: Config, what: tuple[str, str, str], rate: float,
 
 def _in_brian2(arm: str, config: Config, what: tuple[str, str, str], rate: float, seed: int) -> nsnn.Fit:
     architecture, data, algorithm = what
-    train, val = (
-        training_data(arm, config, data_part(config, data, "train", False)),
-        data_part(config, data, "val", False),
-    )
-    family, adam = nsnn.Gaussian(config.width), nsnn.Adam()
-    noise, rule = (
-        (nsnn.EscapeNoise(family), nsnn.NDL(rate, optimizer=adam))
-        if arm == "noisy"
-        else (None, nsnn.SurrogateGradient(family, rate, optimizer=adam))
-    )
+    train = training_data(arm, config, data_part(config, data, "train", False))
+    val = data_part(config, data, "val", False)
     sizes = (train[0].shape[-1], config.hidden, int(train[1].max()) + 1)
-    made: dict[str, Any] = {
-        "noise": noise,
-        "neuron": nsnn.NSNNNeuron(beta=0.9),
-        "plasticity": rule,
-        "seed": seed,
-    }
+    made = noise_and_rule(arm, config.width, rate) | {"neuron": nsnn.NSNNNeuron(beta=0.9), "seed": seed}
     net = nsnn.recurrent(*sizes, **made) if "recurrent" in architecture else nsnn.feedforward(sizes, **made)
     return nsnn.train(
         net, train, loss=LOSSES[algorithm], epochs=config.epochs, batch=config.batch, validation=val, schedule="cosine",
@@ -242,9 +226,7 @@ def _accuracy(fit: Any, data: Any, seed: int) -> float:
     return deep.accuracy(fit.module, data, passes=10, seed=seed)["accuracy"]
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per combination, network and seed, and per learning rate on the validation part."""
     rows: list[dict[str, Any]] = []
     for what, arm in itertools.product(config.combinations(), ARMS):
@@ -312,11 +294,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"{points(differences.mean(axis=0))}; single combinations from {100 * differences.mean(axis=1).min():+.1f} to "
             f"{100 * differences.mean(axis=1).max():+.1f}",
         ),
-        Claim(
+        secondary(
             "noise has no cost: the mean difference is not below 0",
             bool(differences.mean() >= 0),
             "; ".join([points(differences.mean(axis=0)), *each]),
-            central=False,
         ),
     ]  # fmt: skip
 
@@ -348,15 +329,12 @@ def plot(table: pd.DataFrame) -> Figure:
     ax = figure.subplots()
     for place, (_, *arms) in enumerate(accuracies):
         for shift, values, (arm, colour) in zip((-0.13, 0.13), arms, ARMS.items(), strict=True):
-            marker = "o" if arm == "noisy" else "s"
-            ax.plot(100 * values, np.full(values.size, place + shift), marker, color=colour, ms=4, alpha=0.6,
-                    label=arm if place == 0 else None)  # fmt: skip
-            ax.plot(
-                [100 * values.mean()] * 2, [place + shift - 0.12, place + shift + 0.12], color=colour, lw=2
-            )
+            style: dict[str, Any] = {"color": colour, "alpha": 0.6, "label": arm if place == 0 else None}
+            y = place + shift
+            ax.plot(100 * values, np.full(values.size, y), "o" if arm == "noisy" else "s", ms=4, **style)
+            ax.plot([100 * values.mean()] * 2, [y - 0.12, y + 0.12], color=colour, lw=2)
     ax.set_yticks(range(len(accuracies)), [", ".join(key) for key, *_ in accuracies], fontsize=8)
     ax.invert_yaxis()
-    ax.set_xlabel("test accuracy (%); points: seeds, vertical bars: means")
-    figure.legend(frameon=False, fontsize=8, loc="outside upper right", ncols=2)
-    ax.spines[["top", "right"]].set_visible(False)
+    legend = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 2}
+    finish(ax, legend=legend, xlabel="test accuracy (%); points: seeds, vertical bars: means")
     return figure

@@ -23,19 +23,6 @@ from nsnn_neuro import NsnnError
 from . import listing
 from .harness import Claim, Outcome, replacing
 
-__all__ = [
-    "PATH",
-    "README",
-    "check",
-    "keep",
-    "number",
-    "read",
-    "rows",
-    "with_table",
-    "word",
-    "write_table",
-]
-
 PATH = Path(__file__).with_name("full_runs.json")
 README = Path(__file__).resolve().parents[1] / "README.md"
 _HEAD = "| claim | study | verdict | full run | central number, and what limits it |\n|---|---|---|---|---|\n"

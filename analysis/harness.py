@@ -27,36 +27,18 @@ from nsnn_neuro import NsnnError, provenance
 
 from .listing import studies
 
-__all__ = [
-    "COMMAND",
-    "IN_CHECKOUT",
-    "Claim",
-    "ClaimFailed",
-    "Outcome",
-    "StudyConfig",
-    "check_sabotage",
-    "checksum",
-    "config_hash",
-    "execute",
-    "find",
-    "finished",
-    "missing",
-    "name_of",
-    "paired",
-    "part",
-    "replacing",
-    "result",
-    "studies",
-    "verdicts",
-    "verifier",
-]
-
 IN_CHECKOUT = __package__ == "analysis"
 """False where `nsnn study` has imported the studies, as nsnn_neuro.studies"""
 COMMAND = "python -m analysis" if IN_CHECKOUT else "nsnn study"
 """command line that runs studies"""
+Progress = Callable[[str], None]
+"""receives a line about what a run does next"""
 _FOLDER = Path(__file__).resolve().parent
 _PARTS = "parts"
+
+
+def quiet(text: str) -> None:
+    """Progress that nobody wants to read."""
 
 
 class ClaimFailed(AssertionError):
@@ -67,7 +49,7 @@ class ClaimFailed(AssertionError):
 class Claim:
     """A falsifiable sentence with its criterion, whether it holds, and the evidence in numbers.
 
-    Central claims decide whether a study succeeds. Secondary claims (`central=False`) are reported whatever their outcome.
+    Central claims decide whether a study succeeds; others are `secondary`.
     """
 
     text: str
@@ -77,6 +59,11 @@ class Claim:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "holds", bool(self.holds))  # NumPy's bool cannot be written as JSON
+
+
+def secondary(text: str, holds: bool, evidence: str) -> Claim:
+    """A claim that is reported whatever its outcome."""
+    return Claim(text, holds, evidence, central=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +184,7 @@ def result(
     study: ModuleType,
     config: Any,
     results: Path | None = None,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Progress = quiet,
 ) -> pd.DataFrame:
     """Return a study's table, from a finished run with this configuration and the same code, or else from a new run.
 
@@ -320,9 +307,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def execute(
-    study: ModuleType, config: Any, results: Path, progress: Callable[[str], None] = print
-) -> Outcome:
+def execute(study: ModuleType, config: Any, results: Path, progress: Progress = print) -> Outcome:
     """Run a study and write table.csv, figures, run.json and report.html to `results/<study>/<hash>/`."""
     from . import report  # imports matplotlib
 

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import itertools
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +23,11 @@ from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
 
-from .harness import Claim, StudyConfig, part, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .shared.figures import GREY, finish
 from .shared.intervals import interval
+from .shared.paired_networks import ARMS as NETWORKS
+from .shared.paired_networks import noise_and_rule
 
 CLAIM = "A noisy spiking network learns digits by NDL as well as a deterministic one, and better than a perceptron of the same size"
 PAPER = "Noise-driven learning trains NSNNs to accuracies that compete with deterministic networks"
@@ -34,7 +36,7 @@ PAPER_NUMBER = (
     r"(\S+ points, \[.*?\])",
     "accuracy, noisy minus deterministic: {}",
 )
-ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2", "perceptron": "#555555"}
+ARMS = NETWORKS | {"perceptron": GREY}
 SABOTAGES = {"labels shuffled": "all networks are trained on shuffled labels"}
 LEAST, MARGIN = 0.983, 0.01
 
@@ -71,17 +73,8 @@ def _training_data(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 def _spiking(arm: str, config: Config, width: float, rate: float, seed: int) -> nsnn.Fit:
     """Train a network; the only noise of the deterministic network is that of its input."""
-    family = nsnn.Gaussian(width)
-    adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
-    noise, rule = (
-        (nsnn.EscapeNoise(family), nsnn.NDL(rate, **adam))
-        if arm == "noisy"
-        else (None, nsnn.SurrogateGradient(family, rate, **adam))
-    )
-    sizes = [64, config.hidden, 10]
-    net = nsnn.feedforward(sizes, noise=noise, plasticity=rule, seed=seed)
     return nsnn.train(
-        net,
+        nsnn.feedforward([64, config.hidden, 10], seed=seed, **noise_and_rule(arm, width, rate)),
         _training_data(config),
         loss=nsnn.losses.rate_mse,
         epochs=config.epochs,
@@ -130,9 +123,7 @@ def result_row(
     return {"stage": stage, "arm": arm, "setting": setting, "rate": rate, "seed": seed} | blank | values
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per setting on the validation part, per network and seed on the test part, and for the nearest neighbour."""
     rows = []
     for arm in ARMS:
@@ -141,7 +132,7 @@ def run(
     return pd.DataFrame(rows)
 
 
-def _of_one(config: Config, arm: str, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+def _of_one(config: Config, arm: str, progress: Progress) -> list[dict[str, Any]]:
     """Rows of one network."""
     rows = []
     settings = config.penalties if arm == "perceptron" else config.widths
@@ -196,11 +187,10 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"noisy minus deterministic {100 * difference.mean():+.2f} points, [{100 * low:+.2f}, {100 * high:+.2f}]; "
             f"deterministic {_percent(other)}",
         ),
-        Claim(
+        secondary(
             "the accuracy of the noisy network is above that of the nearest neighbour (which is high for this split)",
             bool(noisy.mean() > _test(table, "nearest neighbour")[0]),
             f"{_percent(noisy)} against {100 * _test(table, 'nearest neighbour')[0]:.2f} %",
-            central=False,
         ),
     ]
 
@@ -247,12 +237,9 @@ def plot(table: pd.DataFrame) -> Figure:
     for face, label in (("#555555", "a seed; networks: trials summed"), ("white", "a seed, single trial")):
         ax.plot([], [], "o", color="#555555", mfc=face, ms=5, label=label)
     ax.plot([], [], color="#555555", lw=1.5, label="mean over seeds")
-    ax.axhline(
-        100 * _test(table, "nearest neighbour")[0], color="#B0B0B0", lw=0.8, ls=":", label="nearest neighbour"
-    )
+    neighbour = 100 * _test(table, "nearest neighbour")[0]
+    ax.axhline(neighbour, color=GREY, lw=0.8, ls=":", label="nearest neighbour")
     ax.axhline(100 * LEAST, color="black", lw=0.8, ls="--", label=f"criterion, {100 * LEAST:g} %")
     ax.set_xticks(range(len(ARMS)), list(ARMS))
-    ax.set_ylabel("test accuracy (%)")
-    ax.legend(frameon=False, fontsize=8)
-    ax.spines[["top", "right"]].set_visible(False)
+    finish(ax, ylabel="test accuracy (%)")
     return figure

@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,9 +32,12 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
-from .harness import Claim, StudyConfig, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .shared.figures import BLUE, RED, YELLOW, finish, log_axis, points
 from .shared.intervals import interval
+from .shared.paired_networks import noise_and_rule
 from .shared.surrogate_rules import deterministic
+from .shared.tables import where
 
 CLAIM = "Noise-driven learning trains a network to fire at given times; the precision falls with its noise"
 SABOTAGES = {"other targets": "networks are trained on other spike times than those used for evaluation"}
@@ -46,6 +49,7 @@ APART, FIRST, TARGETS = 10, 10, 3
 MEANS, SPREADS = (0.02, 0.02), (0.2, 0.12)
 """means and SDs of the initial weights"""
 NEURON: dict[str, Any] = {"beta": 0.9, "theta": 1.0, "reset": "hard"}
+COLOURS = {"noisy": RED, "likelihood": YELLOW, "deterministic in noise": BLUE, "untrained": "#999999"}
 MEASURES = ["distance", "shuffled", "jitter", "offset", "reliability", "missing", "extra"]
 
 
@@ -94,20 +98,12 @@ def _train(config: Config, arm: str, width: float, seed: int) -> nsnn.Fit:
     x, y, weights = task(config, seed)
     if config.sabotage == "other targets":
         y = task(config, seed + config.seeds)[1]
-    family = nsnn.Gaussian(width)
-    adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
-    noisy = arm != "deterministic"
     loss = nsnn.losses.NegativeLogLikelihood() if arm == "likelihood" else nsnn.losses.VanRossum(config.tau)
-    rule = nsnn.NDL(config.rate, **adam) if noisy else nsnn.SurrogateGradient(family, config.rate, **adam)
+    how = noise_and_rule(arm, width, config.rate)
     net = nsnn.feedforward(
-        list(config.sizes),
-        noise=nsnn.EscapeNoise(family) if noisy else None,
-        neuron=nsnn.NSNNNeuron(**NEURON),
-        plasticity=rule,
-        weights=weights,
-        seed=seed,
+        list(config.sizes), neuron=nsnn.NSNNNeuron(**NEURON), weights=weights, seed=seed, **how
     )
-    batch, part = config.batch if noisy else 1, 20  # updates per epoch
+    batch, part = 1 if arm == "deterministic" else config.batch, 20  # updates per epoch
     shown = [np.repeat(a[None], batch * part, axis=0) for a in (x, y)]
     return nsnn.train(
         net, shown, loss=loss, encoder=nsnn.coding.Direct(), epochs=config.updates // part,
@@ -174,9 +170,7 @@ def _reliability(o: np.ndarray) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of two parts: "measure", one per network, sigma and seed; "firing", the share of repeats that fire in a step.
 
     Networks: noisy, likelihood, untrained (with noise sigma), deterministic (sigma 0), deterministic in noise. The first seed's
@@ -228,7 +222,7 @@ def firing_rows(o: np.ndarray, y: np.ndarray, arm: str, sigma: float) -> Iterato
 
 def by_seed_and_sigma(table: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
     """A measure of a network, (seeds, sigmas); deterministic: at each sigma with the width of the smallest mean distance."""
-    rows = table[(table.part == "measure") & (table.arm == arm)]
+    rows = where(table, part="measure", arm=arm)
     if arm.startswith("deterministic"):
         means = rows.groupby(["sigma", "width"]).distance.mean()
         best = {sigma: means[sigma].idxmin() for sigma in rows.sigma.unique()}
@@ -291,36 +285,31 @@ def claims(table: pd.DataFrame) -> list[Claim]:
             f"{other.mean():.3f}; {int((other == 0).sum())} of {other.size} seeds have every target spike in its step "
             "and no other spike",
         ),
-        Claim(
+        secondary(
             "reliability falls with sigma (slope of its logarithm below 0, 95 %)",
             fall_high < 0,
             f"reliability ~ sigma^{fall:.2f} [{fall_low:.2f}, {fall_high:.2f}]; means {_means(reliability)}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "jitter grows less than in proportion to sigma (exponent below 1, 95 %)",
             steep_high < 1,
             f"exponent {steep:.2f} [{steep_low:.2f}, {steep_high:.2f}] (the window limits it to about {CHANCE:.2f} steps)",
-            central=False,
         ),
-        Claim(
+        secondary(
             "a network trained with noise is nearer to its targets than the deterministic network in that noise, at "
             "every sigma (95 %)",
             *_below(distance, by_seed_and_sigma(table, "deterministic in noise", "distance")),
-            central=False,
         ),
-        Claim(
+        secondary(
             "training on the likelihood of the targets gives smaller distances than training on the distance itself, "
             "at every sigma (95 %)",
             *_below(by_seed_and_sigma(table, "likelihood", "distance"), distance),
-            central=False,
         ),
-        Claim(
+        secondary(
             "too little noise impairs learning: the smallest sigma does not have the smallest distance (95 %)",
             bool(least != sigmas[0] and apart[1] > 0),
             f"smallest distance at sigma {least:g}; smallest sigma minus that {apart[0]:+.2f} [{apart[1]:+.2f}, {apart[2]:+.2f}]; "
             f"means {_means(distance)}",
-            central=False,
         ),
     ]
 
@@ -347,49 +336,30 @@ def plot(table: pd.DataFrame) -> Figure:
     """Distance, jitter, missing and extra spikes against sigma: means over seeds; bars: standard errors."""
     figure = Figure(figsize=(10.0, 3.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    colours = {
-        "noisy": "#A8201A",
-        "likelihood": "#E69F00",
-        "deterministic in noise": "#0072B2",
-        "untrained": "#999999",
-    }
 
-    def curve(ax, arm, column, label, **style):
+    def curve(ax: Any, arm: str, column: str, label: str, **style: Any) -> None:
         values = by_seed_and_sigma(table, arm, column)
-        ax.errorbar(
-            values.columns, values.mean(), values.sem(), label=label, ms=4, lw=1.2, capsize=2, **style
-        )
+        look = {"color": COLOURS[arm], "marker": "o", "label": label} | style
+        points(ax, values.columns, values.mean(), values.sem(), **look)
 
-    for arm, colour in colours.items():
-        curve(left, arm, "distance", arm, color=colour, marker="o")
-    curve(
-        left,
-        "noisy",
-        "shuffled",
-        "noisy, other targets",
-        color=colours["noisy"],
-        ls=":",
-        marker="o",
-        mfc="white",
-    )
+    for arm in COLOURS:
+        curve(left, arm, "distance", arm)
+    curve(left, "noisy", "shuffled", "noisy, other targets", ls=":", mfc="white")
     left.axhline(1, color="black", lw=0.6, ls="--")
     for arm in ("noisy", "likelihood", "deterministic in noise"):
-        curve(middle, arm, "jitter", arm, color=colours[arm], marker="o")
-        curve(right, arm, "missing", f"{arm}: missing", color=colours[arm], marker="v")
-        curve(right, arm, "extra", f"{arm}: extra", color=colours[arm], marker="^", ls="--", mfc="white")
+        curve(middle, arm, "jitter", arm)
+        curve(right, arm, "missing", f"{arm}: missing", marker="v")
+        curve(right, arm, "extra", f"{arm}: extra", marker="^", ls="--", mfc="white")
     middle.axhline(CHANCE, color="black", lw=0.6, ls="--")
-    labels = ("distance / that of silence", "jitter (steps)", "spikes per target spike")
+    sigmas = sorted(table.loc[table.arm == "noisy", "sigma"].unique())
+    labels: tuple[dict[str, Any], ...] = (
+        {"ylabel": "distance / that of silence", "yscale": "log"},
+        {"ylabel": "jitter (steps)", "ylim": (0, None)},
+        {"ylabel": "spikes per target spike", "ylim": (0, None)},
+    )
     for ax, label in zip((left, middle, right), labels, strict=True):
-        ax.set(xscale="log", xlabel="noise sigma (thresholds)", ylabel=label)
-        if ax is left:
-            ax.set_yscale("log")
-        else:
-            ax.set_ylim(0, None)
-        sigmas = sorted(table.loc[table.arm == "noisy", "sigma"].unique())
-        ax.set_xticks(sigmas, [f"{s:g}" for s in sigmas])
-        ax.minorticks_off()
-        ax.legend(frameon=False, fontsize=7)
-        ax.spines[["top", "right"]].set_visible(False)
+        log_axis(ax, sigmas)
+        finish(ax, legend={"fontsize": 7}, xlabel="noise sigma (thresholds)", **label)
     return figure
 
 
@@ -408,14 +378,14 @@ def _plot_firing(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(10.0, 1.2 + 1.1 * len(sigmas)), layout="constrained")
     axes = figure.subplots(len(sigmas), len(arms), sharex=True, sharey=True, squeeze=False)
     for ax, (sigma, arm) in zip(axes.flat, itertools.product(sigmas, arms), strict=True):
-        here = rows[(rows.sigma == sigma) & (rows.arm == arm)]
+        here = where(rows, sigma=sigma, arm=arm)
         share, target = (
             here.pivot(index="neuron", columns="step", values=name).to_numpy(float)
             for name in ("value", "target")
         )
         image = ax.imshow(share, aspect="auto", cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
         neuron, step = np.nonzero(target)
-        ax.vlines(step, neuron - 0.5, neuron + 0.5, color="#A8201A", lw=0.8)
+        ax.vlines(step, neuron - 0.5, neuron + 0.5, color=RED, lw=0.8)
         ax.set_yticks(range(len(share)))
     for ax, sigma in zip(axes[:, 0], sigmas, strict=True):
         ax.set_ylabel(f"sigma {sigma:g}")

@@ -28,7 +28,6 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,13 +39,15 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from .harness import Claim, StudyConfig, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .shared.figures import GREY, finish, means
 from .shared.intervals import interval
+from .shared.paired_networks import ARMS, noise_and_rule
+from .shared.tables import where
 
 CLAIM = (
     "Learning increases the information of a hidden neuron about the class, and the output layer preserves it"
 )
-ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
 SABOTAGES = {"learning off": "the learning rate is 0"}
 LAYERS = {"input": 64, "hidden": 128, "output": 10}
 SHARE, NEURON_NULL, LAYER_NULL, ALIKE = 0.9, 0.01, 0.05, 0.1
@@ -74,20 +75,11 @@ class Config(StudyConfig):
 
 def train_network(arm: str, config: Config, epochs: int, seed: int, checkpoint: Path) -> nsnn.Fit:
     """The network after `epochs`, continued from the checkpoint."""
-    family, rate = (
-        nsnn.Gaussian(config.width),
-        config.rate if epochs and config.sabotage != "learning off" else 0.0,
-    )
-    adam: dict[str, Any] = {"optimizer": nsnn.Adam()}
-    noise, rule = (
-        (nsnn.EscapeNoise(family), nsnn.NDL(rate, **adam))
-        if arm == "noisy"
-        else (None, nsnn.SurrogateGradient(family, rate, **adam))
-    )
+    rate = config.rate if epochs and config.sabotage != "learning off" else 0.0
     X, y = nsnn.datasets.digits("train")
     n = len(y) if epochs else config.batch  # without learning any samples will do
     return nsnn.train(
-        nsnn.feedforward(list(LAYERS.values()), noise=noise, plasticity=rule, seed=seed),
+        nsnn.feedforward(list(LAYERS.values()), seed=seed, **noise_and_rule(arm, config.width, rate)),
         (X[:n], y[:n]),
         loss=nsnn.losses.rate_mse,
         epochs=max(1, epochs),
@@ -167,9 +159,7 @@ def _hidden(trains: measures.Trains, trial: int, n: int) -> measures.Trains:
     return measures.Trains(times, neuron[keep], where, LAYERS["hidden"], n, start, stop)
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per network, seed and number of epochs."""
     rows = []
     for arm in ARMS:
@@ -188,7 +178,7 @@ def run(
 def _at_epoch(table: pd.DataFrame, arm: str, column: str, last: bool = True) -> np.ndarray:
     """Values of a column by seed, after (`last`) or before learning."""
     epochs = table.epochs.max() if last else table.epochs.min()
-    rows = table[(table.arm == arm) & (table.epochs == epochs)].sort_values("seed")
+    rows = where(table, arm=arm, epochs=epochs).sort_values("seed")
     return rows[column].to_numpy()
 
 
@@ -239,44 +229,38 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 for arm in ARMS
             ),
         ),
-        Claim(
+        secondary(
             f"information about shuffled classes is below {NEURON_NULL:g} bit for a neuron and {LAYER_NULL:g} bit for a layer",
             nulls[0] < NEURON_NULL and max(nulls[1:]) < LAYER_NULL,
             f"means {nulls[0]:.4f} (neuron), {nulls[1]:.4f} (hidden), {nulls[2]:.4f} bit (output)",
-            central=False,
         ),
-        Claim(
+        secondary(
             "noisy network: the information decoded from the hidden layer rises with learning (95 %)",
             hidden[0] > 0,
             f"bit: {hidden[2]}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "noisy network: after learning it exceeds the information decoded from the input spikes (95 %)",
             above[0] > 0,
             f"difference [{above[0]:+.3f}, {above[1]:+.3f}] bit; input {_mean_and_sd(_at_epoch(table, 'noisy', 'input'))}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "noisy network: the entropy of the count of a hidden neuron given the image falls with learning (95 %)",
             noise[1] < 0,
             f"bit: {noise[2]}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "noisy network: the information per spike of a hidden neuron rises, so that more spikes alone do not "
             "explain the gain (95 %)",
             spike[0] > 0,
             f"bit/spike: {spike[2]}; spikes: {spikes}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "noisy network: over repeats of an image the Fano factor falls and the reliability grows (95 %)",
             fano[1] < 0 and reliable[0] > 0,
             f"Fano factor: {fano[2]}; reliability: {reliable[2]}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "after learning hidden spikes of the noisy network are more variable and less reliable than those of the "
             "deterministic one (95 %)",
             worse["fano"][0] > 0 and worse["reliability"][0] > 0,
@@ -285,13 +269,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
                 f"{_mean_and_sd(_at_epoch(table, 'deterministic', name))}"
                 for name in worse
             ),
-            central=False,
         ),
-        Claim(
+        secondary(
             f"the output information of the noisy network is within {ALIKE:g} bit of that of the deterministic one (95 %)",
             low > -ALIKE and high < ALIKE,
             f"noisy minus deterministic [{low:+.3f}, {high:+.3f}] bit",
-            central=False,
         ),
     ]
 
@@ -329,22 +311,18 @@ def plot(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(2, 4, sharex=True).ravel()
     names = ["neuron", "hidden", "output", "per spike", "spikes", "noise entropy", "fano", "reliability"]
     epochs = np.unique(table.epochs)
-    place = np.arange(epochs.size)
     for ax, name in zip(axes, names, strict=True):
+        shown = name == "hidden"
         for arm, colour in ARMS.items():
-            values = [table.loc[(table.arm == arm) & (table.epochs == e), name].to_numpy() for e in epochs]
-            mean = np.array([v.mean() for v in values])
-            half = mean - np.array([interval(v)[1] for v in values])
-            ax.errorbar(place, mean, half, color=colour, marker="o", ms=4, lw=1.2, capsize=2, label=arm)
+            values = table[table.arm == arm].groupby("epochs")[name]
+            label = arm if shown else None
+            means(ax, range(len(epochs)), [v for _, v in values], color=colour, marker="o", label=label)
         if name in ("hidden", "output"):
-            ax.axhline(table.input.mean(), color="#909090", lw=0.8, ls=":", label="input layer")
-        ax.set_title(_SHOWN[name], fontsize=10)
-        ax.set_ylim(bottom=0)
-        ax.set_xticks(place, [f"{e:g}" for e in epochs])
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=8)
+            label = "input layer" if shown else None
+            ax.axhline(table.input.mean(), color=GREY, lw=0.8, ls=":", label=label)
+        ax.set_xticks(range(len(epochs)), [f"{e:g}" for e in epochs])
+        finish(ax, title=_SHOWN[name], ylim=(0, None))
     for ax in axes[4:]:
         ax.set_xlabel("epochs")
     figure.supxlabel("means over seeds; bars: 95 % intervals", fontsize=9)
-    axes[1].legend(frameon=False, fontsize=8)
     return figure

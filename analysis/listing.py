@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "constants", "lines", "studies"]
-
 FOLDER = Path(__file__).resolve().parent
 _MACHINERY = {"full_runs", "harness", "listing", "overview", "report", "shared", "__main__"}
 

@@ -17,15 +17,9 @@ Two comparisons, fixed before the full run:
   attack among the cells within a point of the best accuracy of the network. The cell of each seed is chosen with the other seeds,
   so that no network takes part in its own choice
 
-Earlier numbers, withdrawn. Up to revision 0c0f48800e the learning rate of each network was chosen by its accuracy without an
-attack. The published comparison, 17 % correct under attack with noise against 29 % without, set a noisy network trained at rate .01
-against a deterministic one trained at .003. It compared learning rates. A pilot with other seeds then found, at equal rate and
-sigma .8, 2 to 5 points more under attack with noise, and 1.0 to 1.4 points less without an attack. The claims below were written
-with that knowledge, and before the run with the seeds below. Its results, every cell: docs/robustness.md.
-
-Outcome of the full run of 2026-11-27. The gain of 3.25 points under attack is a mean over sigma from .2 to 1.6. It is 1.7
-points at sigma .2 and .4 (six cells) and 5.6 at .8 and 1.6 (four cells), which is not moderate noise. At the chosen cell,
-sigma .2, it is 2.2.
+A pilot with other seeds had found, at equal rate and sigma .8, 2 to 5 points more under attack with noise, and 1.0 to 1.4 points
+less without an attack. The claims below were written with that knowledge, and before the run with the seeds below. Results, every
+cell, and an earlier comparison that is withdrawn: docs/robustness.md.
 
 Limit: PGD uses each network's own sigma as its surrogate's width. At equal sigma both networks face the same attack.
 Between sigmas the attack differs too, so a trend with sigma is not one of robustness alone.
@@ -37,7 +31,6 @@ import dataclasses
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,9 +42,11 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, perturb
 
-from .harness import Claim, StudyConfig, part, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
+from .shared.figures import finish
 from .shared.intervals import above, holm, interval
 from .shared.paired_networks import ARMS, points, train_on_digits
+from .shared.tables import where
 
 CLAIM = "A noisy network withstands attacks better than its deterministic counterpart, at equal sigma and learning rate"
 PAPER = "Noise inside a network makes it more robust at little cost"
@@ -159,9 +154,7 @@ def measured(net: Any, config: Config, seed: int) -> dict[str, float]:
     }
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per network, level, learning rate and seed."""
     rows: list[dict[str, Any]] = []
     seeds = range(config.seed, config.seed + config.seeds)
@@ -256,20 +249,18 @@ def _equal(table: pd.DataFrame) -> list[Claim]:
             above(mean(gains(table, "accuracy")), -MARGIN),
             both("accuracy"),
         ),
-        Claim(
+        secondary(
             f"with moderate noise, sigma up to {MODERATE:g}, the noisy network is more accurate under PGD, mean over learned cells "
             "(paired 95 % interval above 0; added after the full run of 2026-11-27)",
             above(moderate, 0.0),
             points(moderate),
-            central=False,
         ),
         _in_every_cell(gains(table, "attacked"), cells),
-        Claim(
+        secondary(
             "at equal sigma and learning rate the noisy network is better calibrated, mean over learned cells (paired "
             "95 % interval)",
             above(-mean(gains(table, "calibration")), 0.0),
             "errors: " + both("calibration"),
-            central=False,
         ),
     ]
 
@@ -282,14 +273,13 @@ def _in_every_cell(gain: pd.DataFrame, cells: list[tuple[float, float]]) -> Clai
     sure = holm(p) < 0.05
     ahead = np.array([x.mean() > 0 for x in values])
     low, high = (f(zip((100 * x.mean() for x in values), cells, strict=True)) for f in (min, max))
-    return Claim(
+    return secondary(
         "the noisy network is more accurate under PGD in every learned cell (paired t test over seeds, Holm's "
         "correction over cells)",
         bool((sure & ahead).all()),
         f"ahead in {ahead.sum()} of {len(cells)} cells, significantly in {(sure & ahead).sum()}; significantly behind in "
         f"{(sure & ~ahead).sum()}; from {low[0]:+.1f} points at sigma {low[1][0]:g}, rate {low[1][1]:g} to {high[0]:+.1f} at "
         f"sigma {high[1][0]:g}, rate {high[1][1]:g}",
-        central=False,
     )
 
 
@@ -333,24 +323,21 @@ def _expectations(table: pd.DataFrame) -> list[Claim]:
     else:
         larger, evidence = False, "no level was learned by both networks at both rates"
     return [
-        Claim(
+        secondary(
             "the learning rate changes the accuracy under attack more than noise (lowest minus highest rate, mean over levels "
             "learned at both, minus the size of the gain by noise there; paired 95 % interval above 0)",
             larger,
             evidence,
-            central=False,
         ),
-        Claim(
+        secondary(
             "calibration of the noisy network, mean over rates, is best at an intermediate noise level",
             errors.idxmin() not in (errors.index.min(), errors.index.max()),
             ", ".join(f"{k:g}: {100 * value:.1f} %" for k, value in errors.items()),
-            central=False,
         ),
-        Claim(
+        secondary(
             "the largest noise reduces the information of a trial, compared with the deterministic network, mean over rates (95 %)",
             above(lost, 0.0),
             f"sigma {loud:g}: {mean:.3f} bit less, [{low:.3f}, {high:.3f}]",
-            central=False,
         ),
     ]
 
@@ -397,20 +384,22 @@ def plot(table: pd.DataFrame) -> Figure:
     for (r, rate), (c, (name, title)) in itertools.product(enumerate(rates), enumerate(SHOWN.items())):
         ax, scale = axes[r, c], 1 if "bit" in title else 100
         for arm, (marker, line) in {"noisy": ("o", "-"), "deterministic": ("s", "--")}.items():
-            own = table[(table.arm == arm) & (table.rate == rate)]
-            ax.plot(scale * own.groupby("level")[name].mean(), line, color=ARMS[arm], label=arm)
+            own = where(table, arm=arm, rate=rate)
+            ax.plot(
+                scale * own.groupby("level")[name].mean(),
+                line,
+                color=ARMS[arm],
+                label=arm if r == c == 0 else None,
+            )
             both = own.level.map(lambda level, rate=rate: (level, rate) in known)
             for rows, face in ((own[both], ARMS[arm]), (own[~both], "none")):
                 ax.plot(rows.level, scale * rows[name], marker, ms=3, color=ARMS[arm], mfc=face, alpha=0.6)
-        ax.set_xscale("log")
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
+        finish(ax, xscale="log")
         if r == 0:
             ax.set_title(title, fontsize=9)
         if c == 0:
             ax.set_ylabel(f"learning rate {rate:g}", fontsize=9)
     figure.supxlabel("sigma (distances from reset to threshold)", fontsize=9)
-    axes[0, 0].legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from . import full_runs, harness, report
 
-__all__ = ["newest", "write"]
-
 _STYLE = """
 table.paper td { text-align: left; white-space: normal; } table.paper th { text-align: left; }
 section { border-top: 1px solid var(--line); padding: 1.1rem 0; display: grid; grid-template-columns: 20rem 1fr; gap: 0 1.6rem; }

@@ -22,8 +22,6 @@ from nsnn_neuro import provenance
 
 from .harness import COMMAND, Claim, Outcome, checksum, replacing
 
-__all__ = ["STYLE", "write"]
-
 STYLE = """
 :root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; --page: #fff;
   --card: #f7f9fa; color-scheme: light dark; }

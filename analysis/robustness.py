@@ -12,17 +12,13 @@ Inside the network: spikes lost and added in all layers, Gaussian noise on membr
 curve is the mean accuracy from no disturbance to the strongest (trapezoidal rule), and differences of areas are paired by seed. The
 attacks use the first images of the test part, as many as configured, the same for all.
 
-Attack protocol. With Bernoulli input the deterministic network has random input. So two more networks get pixels as constant
-input (direct encoding), where only noise in neurons is left; they are trained and chosen as the others. Attacked are these, the
-deterministic one of them with noise switched on, and the two with Bernoulli input: PGD with momentum, surrogate widths .3, .7 and
-1.2, gradients averaged over 1, 5 and 20 draws, images made on the network, on its noise-free copy, on that of the other arm, and at
-smaller strengths. Each image is attacked until an attack breaks it, and judged by ten passes in every arm ("worst PGD"; "new
-noise" judges the worst images once more). FGSM with one draw is a row of its own, with direct input: own surrogate, pixels not
-clipped, one pass. (It was called the paper's protocol before, and arms are attacked unequally: `shared.attack_protocol`.) These
-networks and the claims about them were added after the kept full run and before any full run with them. The claims are secondary:
-under the worst PGD, mean over strengths, the noisy network is more accurate than the deterministic one, with direct and with
-Bernoulli input (paired 95 % interval above 0); and the accuracies under FGSM with one draw are above those under the worst PGD in
-both networks with direct input.
+Attack protocol (`shared.attack_protocol`). With Bernoulli input the deterministic network has random input, so two more networks
+get pixels as constant input (direct encoding), where only noise in neurons is left; they are trained and chosen as the others.
+Attacked are these, the deterministic one of them with noise switched on, and the two with Bernoulli input: PGD with momentum,
+surrogate widths .3, .7 and 1.2, gradients averaged over 1, 5 and 20 draws, images made on the network, on its noise-free copy, on
+that of the other arm, and at smaller strengths. Each image is attacked until an attack breaks it, and judged by ten passes in
+every arm ("worst PGD"; "new noise" judges the worst images once more). These networks and the secondary claims about them were
+added after the kept full run and before any full run with them.
 
 Earlier runs. In two earlier full runs one seed chose the settings, noise of .2 and the larger learning rate, with which some
 networks lose a class in training. Among five seeds none was affected, and noise gained .5 points (noisy inputs) and 1.2 points
@@ -45,10 +41,12 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import perturb
 
-from .harness import Claim, StudyConfig, part, verifier
+from .harness import Claim, Progress, StudyConfig, part, quiet, secondary, verifier
 from .shared import attack_protocol
+from .shared.figures import finish
 from .shared.intervals import above, interval
 from .shared.paired_networks import ARMS, by_seed, choose_hyperparameters, points, train_on_digits
+from .shared.tables import where
 
 CLAIM = "A noisy spiking network is as accurate as a deterministic one, and more robust"
 PAPER = "NSNNs are more robust than deterministic networks to disturbed inputs and attacks"
@@ -172,9 +170,7 @@ def _inside(config: Config) -> Iterator[tuple[str, float, dict[str, Any]]]:
         yield "coarse weights", 1 / (2 ** (bits - 1) - 1), {"bits": bits}
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per network, seed, disturbance and strength (0: none), and per setting on the validation part."""
     rows: list[dict[str, Any]] = []
     best = {}
@@ -226,7 +222,7 @@ def _disturbed(
     rate: float,
     seed: int,
     third: Callable[[], Any],
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> list[dict[str, Any]]:
     """Test accuracies of a network with each disturbance and without; `third` returns the network for transferred attacks."""
     from nsnn_neuro import deep
@@ -279,11 +275,11 @@ def _protocol(config: Config, best: dict[str, tuple[float, float]], seed: int) -
 
 def curve(table: pd.DataFrame, arm: str, kind: str) -> pd.DataFrame:
     """Accuracy at each strength (rows, from 0) for each seed (columns); without PGD of strength 1."""
-    own = table[(table.arm == arm) & (table.kind == kind)]
+    own = where(table, arm=arm, kind=kind)
     if kind == "PGD":
         own = own[own.strength < 1]
     start = "none, some" if kind in GROUPS["attacks"] else "none"
-    clean = table[(table.arm == arm) & (table.kind == start)]
+    clean = where(table, arm=arm, kind=start)
     both = pd.concat([clean, own])
     return both.pivot_table(index="strength", columns="seed", values="accuracy")
 
@@ -337,26 +333,24 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def _attack_checks(table: pd.DataFrame) -> list[Claim]:
     """Checks that gradients are not masked."""
     mean = table.groupby(["arm", "kind", "strength"]).accuracy.mean()
-    n = table[(table.kind == "none, some") & (table.arm == "noisy")].images.sum()
+    n = where(table, kind="none, some", arm="noisy").images.sum()
     error = 2 * np.sqrt(0.5 / n)  # upper bound for a difference of two accuracies
     pairs = [(arm, k) for arm, kind, k in mean.index if kind == "FGSM"]
     fgsm = max(mean[arm, "PGD", k] - mean[arm, "FGSM", k] for arm, k in pairs)
     box = max(mean[arm, "PGD", k] - mean[arm, "squares", k] for arm, k in pairs)
     ends = {arm: mean[arm, "PGD", 1.0] for arm in ARMS}
     return [
-        Claim(
+        secondary(
             "PGD is at least as strong as FGSM and as random squares, at every strength, to two standard errors",
             bool(max(fgsm, box) <= error),
             f"accuracy under PGD minus that under FGSM at most {100 * fgsm:+.1f} points, minus that under squares "
             f"{100 * box:+.1f}; "
             f"two standard errors are {100 * error:.1f}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "PGD with unlimited changes of pixels reduces the accuracy to chance",
             bool(max(ends.values()) <= 0.1 + error),
             ", ".join(f"{arm} {100 * value:.1f} %" for arm, value in ends.items()),
-            central=False,
         ),
     ]
 
@@ -392,27 +386,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame) -> Figure:
     """Accuracy against strength: thin lines are seeds, thick lines their means."""
-    kinds = [kind for group in GROUPS.values() for kind in group]
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(3, 5, sharey=True)
-    for ax in axes.flat[len(kinds) :]:
-        ax.set_visible(False)
-    places = [*range(4), *range(5, 15)]
-    axes.flat[4].set_visible(False)
-    for place, kind in zip(places, kinds, strict=True):
-        ax = axes.flat[place]
-        ax.set_visible(True)
-        for arm, colour in ARMS.items():
-            accuracies = 100 * curve(table, arm, kind)
-            ax.plot(accuracies.index, accuracies, color=colour, lw=0.6, alpha=0.4)
-            style = "-" if arm == "noisy" else "--"
-            ax.plot(accuracies.index, accuracies.mean(axis=1), style, color=colour, lw=1.8, label=arm)
-        ax.set_title(kind, fontsize=9)
-        ax.set_xlabel(UNITS[kind], fontsize=8)
-        ax.tick_params(labelsize=8)
-        ax.set_ylim(0, 101)
-        ax.spines[["top", "right"]].set_visible(False)
-    for row in axes[:, 0]:
-        row.set_ylabel("accuracy (%)", fontsize=8)
-    axes.flat[0].legend(frameon=False, fontsize=8, loc="lower left")
+    for row, kinds in zip(axes, GROUPS.values(), strict=True):
+        for ax in row[len(kinds) :]:
+            ax.set_visible(False)
+        for ax, kind in zip(row, kinds, strict=False):
+            first = ax is axes[0, 0]
+            for arm, line in (("noisy", "-"), ("deterministic", "--")):
+                accuracies, colour = 100 * curve(table, arm, kind), ARMS[arm]
+                ax.plot(accuracies.index, accuracies, color=colour, lw=0.6, alpha=0.4)
+                label = arm if first else None
+                ax.plot(accuracies.mean(axis=1), line, color=colour, lw=1.8, label=label)
+            finish(ax, legend={"loc": "lower left"}, ylim=(0, 101), title=kind, xlabel=UNITS[kind])
+        row[0].set_ylabel("accuracy (%)")
     return figure

@@ -10,7 +10,6 @@ order dt. The study simulates the same neuron with and without the bridge at sev
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +21,8 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
-from .harness import Claim, StudyConfig, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, verifier
+from .shared.figures import BLUE, ORANGE, finish, log_axis, points
 
 CLAIM = "With the Brownian bridge a white-noise LIF neuron has the exact rate at usual time steps; without it the rate is too low"
 SABOTAGES = {"bridge off": "all runs are without the bridge"}
@@ -48,40 +48,28 @@ class Config(StudyConfig):
     QUICK: ClassVar[dict[str, Any]] = {"steps": (0.1e-3, 0.2e-3, 1e-3), "spikes": 20_000}
 
 
-def _theory(config: Config, v_thresh: float) -> float:
-    return theory.siegert_rate(
-        config.mu * mV,
-        config.sigma * mV,
-        tau_m=config.tau_m * second,
-        v_thresh=v_thresh * mV,
-        v_reset=config.v_reset * mV,
-        tau_refrac=config.tau_refrac * second,
-    )
-
-
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per (bridge, dt): simulated rate with its standard error over neurons, exact rate, predicted rate without bridge
     (Hz)."""
-    cell = nsnn.LIF(
-        tau_m=config.tau_m * second,
-        v_rest=0 * mV,
-        v_reset=config.v_reset * mV,
-        v_thresh=config.v_thresh * mV,
-        tau_refrac=config.tau_refrac * second,
-    )
-    exact = _theory(config, config.v_thresh)
+    cell: dict[str, Any] = {
+        "tau_m": config.tau_m * second,
+        "v_thresh": config.v_thresh * mV,
+        "v_reset": config.v_reset * mV,
+        "tau_refrac": config.tau_refrac * second,
+    }
+    mu, sigma = config.mu * mV, config.sigma * mV
+    exact = theory.siegert_rate(mu, sigma, **cell)
     n = int(np.ceil(config.spikes / exact / config.seconds))
     rows = []
     for dt in config.steps:
         raised = theory.discrete_threshold(config.v_thresh, config.sigma, tau_m=config.tau_m, dt=dt)
+        with_raised = theory.siegert_rate(mu, sigma, **cell | {"v_thresh": raised * mV})
         for bridge in (True, False):
             progress(f"dt {1e3 * dt:g} ms, bridge {'on' if bridge else 'off'}: {n} neurons")
             block = nsnn.simulate(
-                cell,
-                nsnn.WhiteNoise(config.sigma * mV),
-                nsnn.Constant(config.mu * mV),
+                nsnn.LIF(v_rest=0 * mV, **cell),
+                nsnn.WhiteNoise(sigma),
+                nsnn.Constant(mu),
                 n_neurons=n,
                 duration=(config.seconds + 1) * second,
                 dt=dt * second,
@@ -90,7 +78,7 @@ def run(
                 progress=False,
             )
             rate = measures.firing_rate(block, t_start=1 * second)
-            predicted = exact if bridge else _theory(config, raised)
+            predicted = exact if bridge else with_raised
             error = float(rate.std(ddof=1) / np.sqrt(n))
             rows.append((bridge, dt, float(rate.mean()), error, exact, predicted, n))
     return pd.DataFrame(rows, columns=["bridge", "dt", "rate", "se", "exact", "predicted", "neurons"])
@@ -148,26 +136,16 @@ def plot(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     ax = figure.subplots()
     for bridge, colour, label in (
-        (True, "#0072B2", "with the bridge"),
-        (False, "#D55E00", "threshold checked once per step"),
+        (True, BLUE, "with the bridge"),
+        (False, ORANGE, "threshold checked once per step"),
     ):
         rows = table[table.bridge == bridge].sort_values("dt")
         error, bar = 100 * (rows.rate / rows.exact - 1), 200 * rows.se / rows.exact
-        ax.errorbar(1e3 * rows.dt, error, yerr=bar, fmt="o", ms=5, capsize=2, color=colour, label=label)
-        if not bridge:
-            ax.plot(
-                1e3 * rows.dt,
-                100 * (rows.predicted / rows.exact - 1),
-                color=colour,
-                lw=1,
-                label="prediction, raised threshold",
-            )
+        points(ax, 1e3 * rows.dt, error, bar, fmt="o", color=colour, label=label)
+    predicted = 100 * (rows.predicted / rows.exact - 1)
+    ax.plot(1e3 * rows.dt, predicted, color=ORANGE, lw=1, label="prediction, raised threshold")
     ax.axhline(0, color="black", lw=0.8, zorder=0)
-    ax.set_xscale("log")
-    ticks = 1e3 * np.unique(table.dt)
-    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    ax.minorticks_off()
-    ax.set(xlabel="time step dt (ms)", ylabel="error of the rate (%)")
-    ax.legend(frameon=False, loc="lower left")
-    ax.spines[["top", "right"]].set_visible(False)
+    log_axis(ax, 1e3 * np.unique(table.dt))
+    place = {"loc": "lower left"}
+    finish(ax, legend=place, xlabel="time step dt (ms)", ylabel="error of the rate (%)")
     return figure

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +24,9 @@ from matplotlib.figure import Figure
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NetworkModel, RaisedCosines, Training
 
-from .harness import Claim, StudyConfig, verifier
+from .harness import Claim, Progress, StudyConfig, quiet, secondary, verifier
+from .shared.figures import BLACK, BLUE, GREEN, ORANGE, finish, log_axis, points
+from .shared.tables import where
 
 CLAIM = "Networks of sixteen hidden neurons learn a response that no single neuron has, to within a few per cent of its information"
 SABOTAGES = {"another stimulus": "fits receive white noise that did not drive the cell"}
@@ -70,9 +71,7 @@ def white(n: int, seed: Any) -> neo.AnalogSignal:
     return neo.AnalogSignal(values, units=pq.dimensionless, sampling_period=STEP)
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of part "score": value with se, bound, `lost` (true model minus fit) with its error, and `cost`, the mean loss of
     maximum likelihood from estimating the weights, weights / (2 spikes ln 2). Rows of part "response": spike probability against
     the filtered stimulus x."""
@@ -158,85 +157,70 @@ def _response(each: int, model: str, n_hidden: int, drive: np.ndarray, o: np.nda
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims for each cell with their evidence; then the secondary claims."""
-    central, secondary = [], []
-    scores = table[table.part == "score"]
-    for each, own in scores.groupby("cell"):
+    results: list[Claim] = []
+    for each, own in table[table.part == "score"].groupby("cell"):
         true, neuron = (own[own.model == name].iloc[0] for name in ("true", "neuron"))
         networks = own[own.model == "network"].sort_values("n_hidden")
         few, many = networks.iloc[0], networks.iloc[-1]
+        fine = where(own, model="refined", n_hidden=many.n_hidden).iloc[0]
         name = f"cell of {each} + {each} hidden neurons"
-        margin = np.hypot(many.se, neuron.se)
-        central.append(
+        lost = {
+            label: f"{fit.lost:.3f} ± {fit.lost_se:.3f}"
+            for label, fit in (("few", few), ("many", many), ("fine", fine))
+        }
+        results += [
             Claim(
                 f"{name}: a network of {many.n_hidden} predicts it better than a single neuron, by 4 standard errors",
-                bool(many.value - neuron.value > 4 * margin),
+                bool(many.value - neuron.value > 4 * np.hypot(many.se, neuron.se)),
                 f"{many.value:.3f} ± {many.se:.3f} and {neuron.value:.3f} ± {neuron.se:.3f} bits per spike",
-            )
-        )
-        central.append(
+            ),
             Claim(
                 f"{name}: a network of {many.n_hidden} reaches 90 % of the score of the true model",
                 bool(many.value - 2 * many.lost_se > 0.9 * true.value),
-                f"{many.value:.3f} of {true.value:.3f} bits per spike, {many.lost:.3f} ± {many.lost_se:.3f} fewer",
-            )
-        )
-        fine = own[(own.model == "refined") & (own.n_hidden == many.n_hidden)].iloc[0]
-        central.append(
+                f"{many.value:.3f} of {true.value:.3f} bits per spike, {lost['many']} fewer",
+            ),
             Claim(
                 f"{name}: refinement reduces the loss of the network of {many.n_hidden}, by 2 standard errors",
                 bool(many.lost - fine.lost > 2 * np.hypot(many.lost_se, fine.lost_se)),
-                f"{many.lost:.3f} ± {many.lost_se:.3f} and {fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike",
-            )
-        )
-        central.append(
+                f"{lost['many']} and {lost['fine']} bits per spike",
+            ),
             Claim(
                 f"{name}: the loss of the refined network is no larger than the cost of estimating its weights, to 2 "
                 "standard errors",
                 bool(fine.lost - fine.cost < 2 * fine.lost_se),
-                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike; cost {fine.cost:.3f}",
-            )
-        )
-        secondary.append(
-            Claim(
+                f"{lost['fine']} bits per spike; cost {fine.cost:.3f}",
+            ),
+            secondary(
                 f"{name}: the refined network of {many.n_hidden} is as good as the true model, to 2 standard errors",
                 bool(fine.lost < 2 * fine.lost_se),
-                f"{fine.lost:.3f} ± {fine.lost_se:.3f} bits per spike lost",
-                central=False,
-            )
-        )
-        secondary.append(
-            Claim(
+                f"{lost['fine']} bits per spike lost",
+            ),
+            secondary(
                 f"{name}: the network of {many.n_hidden} without refinement is as good as the true model, to 2 standard errors",
                 bool(many.lost < 2 * many.lost_se),
-                f"{many.lost:.3f} ± {many.lost_se:.3f} bits per spike lost",
-                central=False,
-            )
-        )
-        if each == 1:
-            central.append(
-                Claim(
-                    f"{name}: the bound of the true model is below 60 % of its score",
-                    bool(true.bound < 0.6 * true.value),
-                    f"{true.bound:.3f} and {true.value:.3f} bits per spike",
-                )
-            )
-            central.append(
-                Claim(
-                    f"{name}: a network of {few.n_hidden}, the true size, loses more than one of {many.n_hidden}, by 4 "
-                    "standard errors",
-                    bool(few.lost - many.lost > 4 * np.hypot(few.lost_se, many.lost_se)),
-                    f"{few.lost:.3f} ± {few.lost_se:.3f} and {many.lost:.3f} ± {many.lost_se:.3f} bits per spike",
-                )
-            )
-            secondary.append(
-                Claim(
-                    f"{name}: a network of {few.n_hidden} does not reach half of the score of the true model",
-                    bool(few.value + 2 * few.lost_se < 0.5 * true.value),
-                    f"{few.value:.3f} of {true.value:.3f} bits per spike",
-                    central=False,
-                )
-            )
-    return central + secondary
+                f"{lost['many']} bits per spike lost",
+            ),
+        ]
+        if each > 1:
+            continue
+        results += [
+            Claim(
+                f"{name}: the bound of the true model is below 60 % of its score",
+                bool(true.bound < 0.6 * true.value),
+                f"{true.bound:.3f} and {true.value:.3f} bits per spike",
+            ),
+            Claim(
+                f"{name}: a network of {few.n_hidden}, the true size, loses more than one of {many.n_hidden}, by 4 standard errors",
+                bool(few.lost - many.lost > 4 * np.hypot(few.lost_se, many.lost_se)),
+                f"{lost['few']} and {lost['many']} bits per spike",
+            ),
+            secondary(
+                f"{name}: a network of {few.n_hidden} does not reach half of the score of the true model",
+                bool(few.value + 2 * few.lost_se < 0.5 * true.value),
+                f"{few.value:.3f} of {true.value:.3f} bits per spike",
+            ),
+        ]
+    return sorted(results, key=lambda claim: not claim.central)
 
 
 verify = verifier(claims)
@@ -253,38 +237,30 @@ def plot(table: pd.DataFrame) -> Figure:
     left, right = figure.subplots(1, 2)
     most = table.cell.max()
     looks = {
-        "true": ("cell", "k", "o"),
-        "refined": ("network", "C0", "-"),
-        "neuron": ("single neuron", "C1", "-"),
+        "true": ("cell", BLACK, "o"),
+        "refined": ("network", BLUE, "-"),
+        "neuron": ("single neuron", ORANGE, "-"),
     }
     for model, (label, colour, style) in looks.items():
-        rows = table[(table.part == "response") & (table.cell == most) & (table.model == model)]
+        rows = where(table, part="response", cell=most, model=model)
         label = f"network of {rows.n_hidden.iloc[0]}, refined" if model == "refined" else label
-        left.errorbar(rows.x, rows.value, rows.se, fmt=style, ms=4, color=colour, label=label)
-    left.set(
-        xlabel="filtered stimulus (SD of the white noise)",
-        ylabel="spike probability per step",
-        ylim=(0, None),
-    )
-    left.set_title(f"cell of {most} + {most} hidden neurons", fontsize="medium")
-    left.legend(frameon=False, fontsize="small")
+        points(left, rows.x, rows.value, rows.se, fmt=style, color=colour, label=label)
+    labels = {"xlabel": "filtered stimulus (SD of the white noise)", "ylabel": "spike probability per step"}
+    finish(left, title=f"cell of {most} + {most} hidden neurons", ylim=(0, None), **labels)
     scores = table[table.part == "score"]
-    for colour, (each, own) in zip(("C2", "C0"), scores.groupby("cell"), strict=False):
+    for colour, (each, own) in zip((GREEN, BLUE), scores.groupby("cell"), strict=False):
         networks, fine = (own[own.model == name].sort_values("n_hidden") for name in ("network", "refined"))
         true, label = own[own.model == "true"].iloc[0], f"cell of {each} + {each}, before refinement"
-        right.errorbar(
-            networks.n_hidden, networks.value, networks.se, fmt="o-", color=colour, ms=4, label=label
-        )
-        right.errorbar(fine.n_hidden, fine.value, fine.se, fmt="s-", color=colour, ms=5)
+        points(right, networks.n_hidden, networks.value, networks.se, fmt="o-", color=colour, label=label)
+        points(right, fine.n_hidden, fine.value, fine.se, fmt="s-", color=colour)
         right.plot(networks.n_hidden, networks.bound, "o:", mfc="none", color=colour, ms=4)
         right.axhline(true.value, color=colour, lw=0.8, ls="--")
     right.plot([], [], "ks-", ms=5, label="refined fits")
     right.plot([], [], "ko:", mfc="none", ms=4, label="bounds, before refinement")
     right.plot([], [], "k--", lw=0.8, label="true models")
-    right.set_xscale("log", base=2)
-    right.set_xticks(sorted(scores[scores.model == "network"].n_hidden.unique()), minor=False)
-    right.xaxis.set_major_formatter("{x:.0f}")
-    right.set(xlabel="hidden neurons of the fit", ylabel="held-out score (bits per spike)", ylim=(0, None))
+    log_axis(right, sorted(scores[scores.model == "network"].n_hidden.unique()))
     figure.supxlabel("bars: standard errors over test steps (left) and of the test score (right)", fontsize=8)
-    right.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    labels = {"xlabel": "hidden neurons of the fit", "ylabel": "held-out score (bits per spike)"}
+    finish(right, legend=place, ylim=(0, None), **labels)
     return figure

@@ -12,9 +12,10 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
+from ..shared.estimates import of_estimate
+from ..shared.frozen_stimuli import state
 from .config import Config
 from .pairs import CELL, DT, WARM_UP, WINDOW
-from .timing import state
 
 DRIVES = (11.0, 12.0)
 """drive of the layer for the two stimuli, mV"""
@@ -107,17 +108,6 @@ def rows(config: Config, seed: int) -> list[dict[str, Any]]:
     return out
 
 
-def _row(quantity: str, e: measures.Estimate) -> dict[str, Any]:
-    return {
-        "quantity": quantity,
-        "value": e.value,
-        "se": e.se,
-        "null": e.null_mean,
-        "p": e.p,
-        "warning": e.warning,
-    }
-
-
 def of_choice(
     config: Config, label: np.ndarray, layer: np.ndarray, readout: np.ndarray
 ) -> list[dict[str, Any]]:
@@ -127,13 +117,14 @@ def of_choice(
     choice = measures.bin_counts(readout.sum(axis=2).ravel(), n_bins=2, method="even")[0]
     plain: dict[str, Any] = {"n_shuffle": 0}
     tested: dict[str, Any] = {"n_shuffle": config.nulls, "seed": config.seed}
-    out = [
-        _row("I(S; R)", measures.mutual_information(label, pooled, **plain)),
-        _row("I(S; C)", measures.mutual_information(label, choice, **tested)),
-        _row("I(S; C | R)", measures.conditional_information(label, choice, pooled, **tested)),
-        _row("intersection", measures.intersection_information(label, pooled, choice, null="r|s", **tested)),
-        {"quantity": "mean count", "value": float(readout.sum(axis=2).mean())},
-    ]
+    estimates = {
+        "I(S; R)": measures.mutual_information(label, pooled, **plain),
+        "I(S; C)": measures.mutual_information(label, choice, **tested),
+        "I(S; C | R)": measures.conditional_information(label, choice, pooled, **tested),
+        "intersection": measures.intersection_information(label, pooled, choice, null="r|s", **tested),
+    }
+    out = [{"quantity": name, **of_estimate(e)} for name, e in estimates.items()]
+    out.append({"quantity": "mean count", "value": float(readout.sum(axis=2).mean())})
     single = []
     for j in range(SINGLE):
         cell = measures.bin_counts(cells[:, j], n_bins=config.classes, method="even")[0]

@@ -13,8 +13,9 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
+from ..shared.estimates import of_estimate
+from ..shared.frozen_stimuli import state
 from .config import Config
-from .timing import state
 
 CELL = nsnn.LIF(
     tau_m=10e-3 * second, v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=2e-3 * second
@@ -67,10 +68,7 @@ def decomposed(
             label, one, other, null=null or "s", n_shuffle=config.nulls if null else 0, seed=config.seed
         )
     for name, part in parts.items():
-        yield {
-            **same, "quantity": name, "value": part.value, "se": part.se, "null": part.null_mean, "p": part.p,
-            "warning": part.warning,
-        }  # fmt: skip
+        yield {**same, "quantity": name, **of_estimate(part)}
     yield {**same, "quantity": "total", "value": sum(part.value for part in parts.values())}
 
 

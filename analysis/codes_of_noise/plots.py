@@ -6,31 +6,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..shared.intervals import mean_and_half
+from ..shared.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, curve, finish, log_axis, means
 from .config import CLAIM
 from .timing import KINDS
 from .verdicts import by_level, of_pairs
 
-BLUE, ORANGE, GREEN, PINK, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#707070"
 CODES = {"words": (BLUE, "o"), "latency": (GREEN, "^"), "count": (ORANGE, "s")}
 LINES = {"diffusive": "-", "escape": ":"}
+KIND_COLOURS = dict(zip(KINDS, (BLUE, PINK), strict=True))
 PART_COLOURS = {"redundant": BLUE, "unique_1": GREEN, "unique_2": SKY, "synergistic": ORANGE}
-
-
-def plot(table: pd.DataFrame) -> Figure:
-    """Rate and timing, two cells, and from stimulus to choice, against noise."""
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    axes = figure.subplots(2, 3)
-    _fast(axes[0, 0], table)
-    _shares(axes[0, 1], table)
-    _weak(axes[0, 2], table)
-    _private(axes[1, 0], table)
-    _shared(axes[1, 1], table)
-    _choice(axes[1, 2], table)
-    return figure
+CHOICES = {"I(S; R)": (GREY, "s"), "I(S; C)": (BLUE, "o"), "intersection": (ORANGE, "^")}
+SHARED = {"shared 0": "-", "shared 0.5": ":"}
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
@@ -56,126 +44,90 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     return out
 
 
-def _tidy(ax: Axes, letter: str, **labels: Any) -> None:
-    ax.set(**labels)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(letter, loc="left", fontweight="bold", fontsize=10)
-
-
-def _curve(ax: Axes, values: pd.DataFrame, **style: Any) -> None:
-    """Means with intervals against the columns."""
-    mean, half = np.array([mean_and_half(values[x].dropna()) for x in values.columns]).T
-    ax.errorbar(values.columns, mean, yerr=half, lw=1.3, ms=4.5, capsize=2, **style)
-
-
-def _noise_axis(ax: Axes, table: pd.DataFrame, part: str) -> None:
-    levels = sorted(table[table.part == part].level.dropna().unique())
-    ax.set_xscale("log")
-    ax.set_xticks(levels, [f"{x:g}" for x in levels])
-    ax.minorticks_off()
-
-
-def _fast(ax: Axes, table: pd.DataFrame) -> None:
+def plot(table: pd.DataFrame) -> Figure:
+    """Rate and timing, two cells, and from stimulus to choice, against noise."""
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    (fast, share, weak), (private, shared, choice) = figure.subplots(2, 3)
     for kind in KINDS:
+        line = LINES[kind]
         for code, (colour, mark) in CODES.items():
-            label = f"{code}, {kind}"
-            fill = colour if kind == "diffusive" else "white"
-            style = {"color": colour, "fmt": mark + LINES[kind], "mfc": fill, "label": label}
-            _curve(ax, by_level(table, "timing", code, "fast", kind), **style)
-    _noise_axis(ax, table, "timing")
-    _tidy(ax, "A", xlabel="noise (mV)", ylabel="raw information, fast stimuli (bit)")
-    ax.legend(frameon=False, fontsize=7.5)
-
-
-def _shares(ax: Axes, table: pd.DataFrame) -> None:
-    for kind, colour in zip(KINDS, (BLUE, PINK), strict=True):
+            style = {"color": colour, "fmt": mark + line, "mfc": colour if line == "-" else "white"}
+            curve(fast, by_level(table, "timing", code, "fast", kind), label=f"{code}, {kind}", **style)
         words, count = (by_level(table, "timing", q, "fast", kind) for q in ("words", "count"))
         informative = words.columns[words.mean() > 0.1 * words.iloc[:, 0].mean()]
-        style = {"color": colour, "fmt": "o" + LINES[kind], "label": kind}
-        _curve(ax, (count / words)[informative], **style)
-    _noise_axis(ax, table, "timing")
-    _tidy(ax, "B", xlabel="noise (mV)", ylabel="raw information, count / words", ylim=(0, 1.05))
-    ax.legend(frameon=False, fontsize=8)
-
-
-def _weak(ax: Axes, table: pd.DataFrame) -> None:
-    for kind, colour in zip(KINDS, (BLUE, PINK), strict=True):
-        style = {"color": colour, "fmt": "s" + LINES[kind], "label": kind}
-        _curve(ax, by_level(table, "timing", "count", "weak", kind), **style)
-    _noise_axis(ax, table, "timing")
-    _tidy(ax, "C", xlabel="noise (mV)", ylabel="raw information in counts, weak stimuli (bit)")
-    ax.legend(frameon=False, fontsize=8)
-
-
-def _private(ax: Axes, table: pd.DataFrame) -> None:
+        same = {"color": KIND_COLOURS[kind], "label": kind}
+        curve(share, (count / words)[informative], fmt="o" + line, **same)
+        curve(weak, by_level(table, "timing", "count", "weak", kind), fmt="s" + line, **same)
     for name, colour in PART_COLOURS.items():
-        _curve(ax, by_level(table, "private", name), color=colour, fmt="o-", label=name.replace("_", " "))
-    _noise_axis(ax, table, "private")
-    _tidy(ax, "D", xlabel="private noise (mV)", ylabel="raw information, equal tuning (bit)")
-    ax.legend(frameon=False, fontsize=8)
-
-
-def _shared(ax: Axes, table: pd.DataFrame) -> None:
+        curve(private, by_level(table, "private", name), color=colour, fmt="o-", label=name.replace("_", " "))
     for tuning, line, fill in (("equal", "-", None), ("opposite", ":", "white")):
         for name in ("redundant", "synergistic"):
             colour = PART_COLOURS[name]
-            style = {
-                "color": colour,
-                "fmt": "o" + line,
-                "mfc": fill or colour,
-                "label": f"{name}, {tuning} tuning",
-            }
-            _curve(ax, by_level(table, "shared", name, tuning), **style)
-    _tidy(ax, "E", xlabel="shared fraction of the noise", ylabel="raw information (bit)")
-    ax.legend(frameon=False, fontsize=7.5)
+            style = {"color": colour, "fmt": "o" + line, "mfc": fill or colour}
+            curve(shared, by_level(table, "shared", name, tuning), label=f"{name}, {tuning} tuning", **style)
+    for condition, line in SHARED.items():
+        for name, (colour, mark) in CHOICES.items():
+            style = {"color": colour, "fmt": mark + line, "mfc": colour if line == "-" else "white"}
+            label = name if line == "-" else None
+            curve(choice, by_level(table, "choice", name, condition), label=label, **style)
+    for axes, part in (((fast, share, weak), "timing"), ((private,), "private"), ((choice,), "choice")):
+        for ax in axes:
+            log_axis(ax, _levels(table, part))
+    noise, bits = "noise (mV)", "raw information"
+    small = {"fontsize": 7.5}
+    finish(fast, "A", legend=small, xlabel=noise, ylabel=f"{bits}, fast stimuli (bit)")
+    finish(share, "B", xlabel=noise, ylabel=f"{bits}, count / words", ylim=(0, 1.05))
+    finish(weak, "C", xlabel=noise, ylabel=f"{bits} in counts, weak stimuli (bit)")
+    finish(private, "D", xlabel="private noise (mV)", ylabel=f"{bits}, equal tuning (bit)")
+    finish(shared, "E", legend=small, xlabel="shared fraction of the noise", ylabel=f"{bits} (bit)")
+    place = {"loc": "center right", "bbox_to_anchor": (1, 0.6)}
+    finish(choice, "F", legend=place, xlabel="noise of the readout (mV)", ylabel=f"{bits} (bit)")
+    return figure
 
 
-def _choice(ax: Axes, table: pd.DataFrame) -> None:
-    names = {"I(S; R)": (GREY, "s"), "I(S; C)": (BLUE, "o"), "intersection": (ORANGE, "^")}
-    for condition, line, fill in (("shared 0", "-", None), ("shared 0.5", ":", "white")):
-        for name, (colour, mark) in names.items():
-            label = name if condition == "shared 0" else None
-            style = {"color": colour, "fmt": mark + line, "mfc": fill or colour, "label": label}
-            _curve(ax, by_level(table, "choice", name, condition), **style)
-    _noise_axis(ax, table, "choice")
-    _tidy(ax, "F", xlabel="noise of the readout (mV)", ylabel="raw information (bit)")
-    ax.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1, 0.6))
+def _levels(table: pd.DataFrame, part: str) -> list[float]:
+    return sorted(table[table.part == part].level.dropna().unique())
+
+
+def _bars(ax: Any, groups: dict[str, tuple[str, list[Any]]], names: list[str]) -> None:
+    """Groups of bars with 95 % intervals: label -> colour, and values of each bar."""
+    width = 0.8 / len(groups)
+    for k, (label, (colour, values)) in enumerate(groups.items()):
+        x = np.arange(len(names)) + width * (k - (len(groups) - 1) / 2)
+        ax.bar(x, [np.mean(v) for v in values], 0.9 * width, color=colour, label=label)
+        means(ax, x, values, fmt="none", ecolor="black")
+    ax.set_xticks(range(len(names)), names)
 
 
 def _second(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for condition, colour in (("private gain", BLUE), ("shared gain", ORANGE)):
-        _curve(
-            left, by_level(table, "gain", "synergistic", condition), color=colour, fmt="o-", label=condition
-        )
-    left.set_xticks(sorted(table[table.part == "gain"].level.dropna().unique()))
-    _tidy(
-        left,
-        "A",
-        xlabel="difference of preferred orientations (degrees)",
-        ylabel="raw synergistic information (bit)",
-    )
-    left.legend(frameon=False, fontsize=8)
+        values = by_level(table, "gain", "synergistic", condition)
+        curve(left, values, color=colour, fmt="o-", label=condition)
+    left.set_xticks(_levels(table, "gain"))
     names = ("I(S; cell)", "intersection, cell", "I(cell; C | S)")
-    for k, (condition, colour) in enumerate((("shared 0", BLUE), ("shared 0.5", ORANGE))):
-        each = [mean_and_half(by_level(table, "choice", name, condition).iloc[:, 0]) for name in names]
-        mean, half = np.array(each).T
-        label = "private noise" if condition == "shared 0" else "half of the noise shared"
-        middle.bar(
-            np.arange(3) + 0.38 * k - 0.19, mean, 0.36, yerr=half, color=colour, capsize=2, label=label
+    single = {
+        label: (colour, [by_level(table, "choice", name, condition).iloc[:, 0] for name in names])
+        for condition, colour, label in (
+            ("shared 0", BLUE, "private noise"),
+            ("shared 0.5", ORANGE, "half of the noise shared"),
         )
-    middle.set_xticks(range(3), ["I(S; cell)", "intersection", "I(cell; C | S)"])
-    _tidy(middle, "B", ylabel="raw information, single cells (bit)")
-    middle.legend(frameon=False, fontsize=8)
-    for name, colour in (("transfer", BLUE), ("transfer back", ORANGE)):
-        for condition, line in (("shared 0", "-"), ("shared 0.5", ":")):
-            label = {"transfer": "layer to readout", "transfer back": "readout to layer"}[name]
-            style = {"color": colour, "fmt": "o" + line, "label": label if line == "-" else None}
-            _curve(right, by_level(table, "choice", name, condition), **style)
-    _noise_axis(right, table, "choice")
-    _tidy(right, "C", xlabel="noise of the readout (mV)", ylabel="raw transfer entropy (bit per bin of 5 ms)")
-    right.legend(frameon=False, fontsize=8)
+    }
+    _bars(middle, single, ["I(S; cell)", "intersection", "I(cell; C | S)"])
+    for name, colour, text in (
+        ("transfer", BLUE, "layer to readout"),
+        ("transfer back", ORANGE, "readout to layer"),
+    ):
+        for condition, line in SHARED.items():
+            style = {"color": colour, "fmt": "o" + line, "label": text if line == "-" else None}
+            curve(right, by_level(table, "choice", name, condition), **style)
+    log_axis(right, _levels(table, "choice"))
+    degrees = "difference of preferred orientations (degrees)"
+    finish(left, "A", xlabel=degrees, ylabel="raw synergistic information (bit)")
+    finish(middle, "B", ylabel="raw information, single cells (bit)")
+    entropy = "raw transfer entropy (bit per bin of 5 ms)"
+    finish(right, "C", xlabel="noise of the readout (mV)", ylabel=entropy)
     return figure
 
 
@@ -186,34 +138,21 @@ def _retina(table: pd.DataFrame) -> Figure:
         values = by_level(table, "retina", code)
         values.columns = 1e3 * values.columns
         colour, mark = CODES[code]
-        _curve(left, values, color=colour, fmt=f"{mark}-", label=code)
-    _tidy(
-        left,
-        "A",
-        xlabel="jitter of the spikes (ms)",
-        ylabel="raw information about the image (bit)",
-        ylim=(0, None),
-    )
-    left.legend(frameon=False, fontsize=8)
+        curve(left, values, color=colour, fmt=f"{mark}-", label=code)
     rows = table[table.part == "retina pairs"]
     colours = {"recorded": GREY, "private losses": BLUE, "shared losses": ORANGE}
-    for k, (condition, colour) in enumerate(colours.items()):
-        each = [mean_and_half(of_pairs(rows, condition, name)) for name in PART_COLOURS]
-        mean, half = np.array(each).T
-        middle.bar(
-            np.arange(4) + 0.27 * (k - 1), mean, 0.25, yerr=half, color=colour, capsize=2, label=condition
-        )
-    middle.set_xticks(range(4), [name.replace("_", " ") for name in PART_COLOURS])
-    _tidy(middle, "B", ylabel="raw information about the image (bit)")
-    middle.legend(frameon=False, fontsize=8)
+    parts = {
+        condition: (colour, [of_pairs(rows, condition, name) for name in PART_COLOURS])
+        for condition, colour in colours.items()
+    }
+    _bars(middle, parts, [name.replace("_", " ") for name in PART_COLOURS])
     signal = rows[rows.quantity == "signal correlation"].set_index("group").value.sort_index()
     lost = of_pairs(rows, "shared losses", "synergistic") - of_pairs(rows, "private losses", "synergistic")
     right.plot(signal, lost, "o", color=BLUE, mfc="white")
     right.axhline(0, color=GREY, lw=0.8)
-    _tidy(
-        right,
-        "C",
-        xlabel="signal correlation of the pair",
-        ylabel="synergy, shared minus private losses (bit)",
-    )
+    bits = "raw information about the image (bit)"
+    finish(left, "A", xlabel="jitter of the spikes (ms)", ylabel=bits, ylim=(0, None))
+    finish(middle, "B", ylabel=bits)
+    difference = "synergy, shared minus private losses (bit)"
+    finish(right, "C", xlabel="signal correlation of the pair", ylabel=difference)
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import scipy.io
 
 from nsnn_neuro import FormatError, datasets, measures, to_block
 
-from ..harness import part
+from ..harness import Progress, part, quiet
 from ..shared import recordings
+from ..shared.estimates import of_codes_table, of_estimate
 from .config import CASES, RETINA, Config
 from .pairs import decomposed
 
@@ -29,9 +30,7 @@ KEPT = (1.0, 0.25)
 LIGHT_WINDOW = 0.2
 
 
-def rows(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> list[dict[str, Any]]:
+def rows(config: Config, out: Path | None = None, progress: Progress = quiet) -> list[dict[str, Any]]:
     """Rows of the recordings that are available."""
     made: list[dict[str, Any]] = []
     place = recordings.folder(RETINA)
@@ -112,12 +111,8 @@ def jittered(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 e = measures.mutual_information(label, response, n_shuffle=config.shuffles, seed=config.seed)
-            out.append(
-                {
-                    "part": "retina", "group": cell, "level": jitter, "quantity": code, "value": e.value, "se": e.se,
-                    "null": e.null_mean, "p": e.p, "warning": e.warning,
-                }
-            )  # fmt: skip
+            same = {"part": "retina", "group": cell, "level": jitter}
+            out.append({**same, "quantity": code, **of_estimate(e)})
     return out
 
 
@@ -160,12 +155,7 @@ def textbook(place: Path, config: Config) -> list[dict[str, Any]]:
     count = measures.bin_counts(during, n_bins=4, method="even")[0]
     n_shuffle = 10 * config.nulls
     e = measures.mutual_information(direction, count, n_shuffle=n_shuffle, seed=config.seed)
-    out = [
-        {
-            "part": "textbook", "condition": "subthalamic", "quantity": "count", "value": e.value, "se": e.se,
-            "null": e.null_mean, "p": e.p, "warning": e.warning,
-        }
-    ]  # fmt: skip
+    out = [{"part": "textbook", "condition": "subthalamic", "quantity": "count", **of_estimate(e)}]
     windows = [np.arange(0.0, 30.0 + LIGHT_WINDOW / 2, LIGHT_WINDOW) for _ in levels]
     trials = [
         spikes[(spikes >= a) & (spikes < b)] - a
@@ -177,18 +167,4 @@ def textbook(place: Path, config: Config) -> list[dict[str, Any]]:
     table = measures.codes_table(
         label, block, bin_width=50 * pq.ms, saturation="binary", n_shuffle=n_shuffle, seed=config.seed
     )
-    for row in table.itertuples():
-        value = {"value": row.raw, "se": row.se, "null": row.null_mean, "p": row.p}
-        same = {"part": "textbook", "condition": "light"}
-        out.append({**same, "quantity": row.code, **value, "warning": row.warning})
-        if row.code == "words":
-            out.append(
-                {
-                    **same,
-                    "quantity": "surplus",
-                    "value": row.over_count,
-                    "se": row.over_count_se,
-                    "p": row.over_count_p,
-                }
-            )
-    return out
+    return out + [{"part": "textbook", "condition": "light", **row} for row in of_codes_table(table)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from ..harness import check_sabotage, part
+from ..harness import Progress, check_sabotage, part, quiet
 from . import choice, pairs, recorded, timing
 from .config import COLUMNS, SABOTAGES, Config
 
@@ -21,9 +20,7 @@ PARTS = {
 }
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per number, columns `COLUMNS`: part, group (seed, cell or pair), condition, kind of noise, level, quantity, value
     (bits, unless the quantity says otherwise), its standard error, mean of the null, p and warning."""
     check_sabotage(config, SABOTAGES)

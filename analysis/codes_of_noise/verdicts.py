@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import above, interval, interval_text
+from ..shared.tables import where
 from . import config as c
 from .pairs import TESTED, TUNINGS
 from .timing import KINDS
@@ -28,7 +29,7 @@ def by_level(
     table: pd.DataFrame, part: str, quantity: str, condition: str = "", kind: str = ""
 ) -> pd.DataFrame:
     """Values of a quantity: a row per seed (or cell), a column per level."""
-    rows = table[(table.part == part) & (table.quantity == quantity)]
+    rows = where(table, part=part, quantity=quantity)
     rows = rows[rows.condition == condition] if condition else rows
     rows = rows[rows.kind == kind] if kind else rows
     return rows.pivot(index="group", columns="level", values="value").astype(float)
@@ -111,11 +112,10 @@ def timing_claims(table: pd.DataFrame) -> list[Claim]:
             "; ".join(f"{kind}: {text}" for kind, (_, text) in zip(KINDS, made, strict=True)),
         ),
         Claim(c.KINDS, within(difference, SHARE), f"diffusive minus escape: {interval_text(difference, 'of the words')}"),
-        Claim(
+        secondary(
             c.CORRECTIONS,
             bool(max(texts) < AGREE),
             "largest mean difference " + ", ".join(f"{k} {t:.3f} bit" for k, t in zip(KINDS, texts, strict=True)),
-            central=False,
         ),
     ]  # fmt: skip
 
@@ -147,18 +147,14 @@ def pair_claims(table: pd.DataFrame) -> list[Claim]:
         for q in ("redundant", "synergistic")
     }
     equal, opposite = (moved[tuning, "synergistic"] for tuning in TUNINGS)
-    tested = table[
-        (table.part == "shared") & (table.quantity == "synergistic") & (table.condition == "opposite")
-    ]
+    tested = where(table, part="shared", quantity="synergistic", condition="opposite")
     p = tested[tested.level == TESTED].p.astype(float)
     gain = {
         angle: by_level(table, "gain", "synergistic", "shared gain")[angle]
         - by_level(table, "gain", "synergistic", "private gain")[angle]
         for angle in (0.0, 90.0)
     }
-    variance = (
-        table[(table.part == "gain") & (table.quantity == "gain variance")].groupby("condition").value.mean()
-    )
+    variance = where(table, part="gain", quantity="gain variance").groupby("condition").value.mean()
     return [
         Claim(
             c.TO_SYNERGY,
@@ -182,7 +178,7 @@ def pair_claims(table: pd.DataFrame) -> list[Claim]:
             f"shared minus private: {interval_text(gain[0.0], 'bit')}; variance of the gain of the modulated Poisson model: "
             + ", ".join(f"{name} {value:.2f}" for name, value in variance.items()),
         ),
-        Claim(c.ORTHOGONAL, above(gain[90.0], 0.0), f"shared minus private: {interval_text(gain[90.0], 'bit')}", central=False),
+        secondary(c.ORTHOGONAL, above(gain[90.0], 0.0), f"shared minus private: {interval_text(gain[90.0], 'bit')}"),
     ]  # fmt: skip
 
 
@@ -223,11 +219,10 @@ def choice_claims(table: pd.DataFrame) -> list[Claim]:
             f"{interval_text(forth.iloc[:, -1], 'bit per bin', digits=4)} at {forth.columns[-1]:g} mV; back "
             f"{interval_text(back.iloc[:, 0], 'bit per bin', digits=4)}",
         ),
-        Claim(
+        secondary(
             c.SINGLE_CELL,
             below(single, SMALL),
             f"{interval_text(single, 'bit')}, from {of('intersection, cell').iloc[:, 0].mean():.3f} bit",
-            central=False,
         ),
     ]  # fmt: skip
 
@@ -239,31 +234,28 @@ def recorded_claims(table: pd.DataFrame) -> list[Claim]:
         gain = by_level(table, "retina", "latency") - by_level(table, "retina", "count")
         first, last = gain.iloc[:, 0], gain.iloc[:, -1]
         out.append(
-            Claim(
+            secondary(
                 c.JITTER,
                 above(first, 0.0) and below(last, 0.0),
                 f"latency minus count: {interval_text(first, 'bit')} as recorded, {interval_text(last, 'bit')} with a jitter of "
                 f"{1e3 * gain.columns[-1]:g} ms, {len(gain)} cells",
-                central=False,
             )
         )
         out += retina_pair_claims(table[table.part == "retina pairs"])
     for text, condition, quantity in ((c.STN, "subthalamic", "count"), (c.LIGHT, "light", "surplus")):
-        rows = table[
-            (table.part == "textbook") & (table.condition == condition) & (table.quantity == quantity)
-        ]
+        rows = where(table, part="textbook", condition=condition, quantity=quantity)
         if len(rows):
             row = rows.iloc[0]
             # the surplus has lost the mean of its exchanges
             null = 0.0 if quantity == "surplus" else row.null
             evidence = f"{row.value - null:.3f} ± {row.se:.3f} bit over the null, p = {row.p:.3g}"
-            out.append(Claim(text, bool(row.p < c.ALPHA), evidence, central=False))
+            out.append(secondary(text, bool(row.p < c.ALPHA), evidence))
     return out
 
 
 def of_pairs(rows: pd.DataFrame, condition: str, quantity: str, column: str = "value") -> pd.Series:
     """A column by pair."""
-    own = rows[(rows.condition == condition) & (rows.quantity == quantity)]
+    own = where(rows, condition=condition, quantity=quantity)
     return own.set_index("group")[column].astype(float).sort_index()
 
 
@@ -278,13 +270,12 @@ def retina_pair_claims(rows: pd.DataFrame) -> list[Claim]:
     lost = synergy["shared losses"] - synergy["private losses"]
     test = stats.spearmanr(signal, lost, alternative="less")
     return [
-        Claim(c.NET_REDUNDANT, above(net, 0.0), f"{interval_text(net, 'bit')}, {len(net)} pairs", central=False),
-        Claim(c.CORRELATIONS, within(change, SMALL), f"{interval_text(change, 'bit')}, {len(change)} pairs", central=False),
-        Claim(
+        secondary(c.NET_REDUNDANT, above(net, 0.0), f"{interval_text(net, 'bit')}, {len(net)} pairs"),
+        secondary(c.CORRELATIONS, within(change, SMALL), f"{interval_text(change, 'bit')}, {len(change)} pairs"),
+        secondary(
             c.LOSSES,
             bool(test.pvalue < c.ALPHA),
             f"Spearman {test.statistic:.2f}, p = {test.pvalue:.3g}; synergy, shared minus private: {interval_text(lost, 'bit')}",
-            central=False,
         ),
     ]  # fmt: skip
 

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..shared.figures import log_axis
+from ..shared.tables import where
 from .channels import ESTIMATORS
 from .words import shown
 
@@ -18,7 +20,7 @@ def plot(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(2, len(names), sharex="col", squeeze=False)
     for column, channel in enumerate(names):
         for estimator, colour in ESTIMATORS.items():
-            rows = table[(table.channel == channel) & (table.estimator == estimator)].sort_values("trials")
+            rows = where(table, channel=channel, estimator=estimator).sort_values("trials")
             if rows.empty:
                 continue
             inside = rows["in regime"].to_numpy(dtype=bool)
@@ -34,10 +36,8 @@ def plot(table: pd.DataFrame) -> Figure:
         top.set_yscale("symlog", linthresh=0.02)
         low, high = top.get_ylim()
         top.set_ylim(min(low, -0.03), max(high, 0.03))  # so that the axis has labels
-        bottom.set(xscale="log", yscale="log")
-        ticks = np.unique(table.trials[table.channel == channel])
-        bottom.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
-        bottom.minorticks_off()
+        bottom.set_yscale("log")
+        log_axis(bottom, np.unique(table.trials[table.channel == channel]))
         bottom.set_xlabel("trials per stimulus" if channel in ("words", "counts") else "samples")
         for ax in (top, bottom):
             ax.spines[["top", "right"]].set_visible(False)

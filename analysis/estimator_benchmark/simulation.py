@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from nsnn_neuro import measures
 
+from ..harness import Progress, quiet
 from .channels import Channel, channels
 from .config import Config
 
@@ -19,9 +19,7 @@ FEWEST = {"ksg": 300, "gaussian-copula": 100}  # samples, of the Gaussian channe
 ROUNDING = 1e-9
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per channel, size and estimator: true value, mean, SD and mean standard error over repeats, coverage, regime."""
     rows = []
     for number, channel in enumerate(channels(config)):
@@ -30,7 +28,7 @@ def run(
 
 
 def rows_of_channel(
-    channel: Channel, number: int, config: Config, progress: Callable[[str], None]
+    channel: Channel, number: int, config: Config, progress: Progress
 ) -> list[dict[str, Any]]:
     """Rows of all estimators on one channel, at each of its sizes."""
     rows = []

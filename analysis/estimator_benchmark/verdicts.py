@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim
+from ..shared.tables import where
 from .channels import SYMBOLS
 from .words import shown
 
@@ -24,9 +25,9 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     room = ROOM * np.sqrt(0.9 * 0.1 / inside.repeats)
     covered = inside.groupby("estimator").coverage
     mean, least = covered.mean(), covered.min()
-    flat = table[(table.channel == "uniform") & (table.trials == SYMBOLS)].set_index("estimator")
+    flat = where(table, channel="uniform", trials=SYMBOLS).set_index("estimator")
     error = flat.sd / np.sqrt(flat.repeats)
-    curve = table[(table.channel == "curve") & (table.trials == table.trials[table.channel == "curve"].max())]
+    curve = where(table, channel="curve", trials=table.trials[table.channel == "curve"].max())
     curve = curve.set_index("estimator")
     share = curve["mean"] / curve.truth
     four = {name: float(at["words", name, 4.0]) for name in ("panzeri-treves", "miller-madow", "plugin")}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["KINDS", "ON_WORDS", "few_trials", "shown", "word_law"]
-
 KINDS = ("independent", "refractory", "gain of two states", "gain of three states")
 ON_WORDS = ("panzeri-treves", "shuffle", "nsb", "chao-shen", "grassberger", "auto")
 _GAINS = {

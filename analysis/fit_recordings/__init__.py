@@ -46,15 +46,7 @@ eight cosines to 20 ms in bins of .5 ms gave .9 bits per spike for grasshopper 2
 then bases, ridges and families of every model are chosen by cross-validation, and the former validation part (15 %) belongs to
 the training part. Claims and criteria are unchanged.
 
-Outcome of the full run of 2026-11-26 (docs/likelihood.md). The noisy neuron is ahead of the deterministic neuron on all 18
-recordings, each with an interval above 0. Two central claims fail: one interval against the deterministic neuron that is given
-the spikes includes 0 (cortical 12), and two against noise added afterwards do (cortical 05 and 09). The Poisson GLM with history
-is about as good: equal on receptors, .08 bits per spike behind on P-units, and ahead in cortical 08. Added later: the
-calibrated GIF is ahead of both on receptors, by .28 and .50, and behind the noisy neuron on the cortical neuron, by .56 on average.
-
-Variability is the subject of secondary claims alone, and they fail: time rescaling does not reject the noisy neuron in 7 of
-18 recordings, CV and Fano factor along a trial are those of the cell in 12 of 18, the Fano factor across repeats in 2 of 8
-settings. So this study does not show that noisy neurons reproduce the variability of responses.
+Results: docs/likelihood.md.
 
 Limits. The deterministic neuron keeps the filters of the noisy neuron; one fitted from scratch by surrogate gradients is not
 tested. The errors describe another segment of the same recording, not another cell: one cortical cell in eight settings is not

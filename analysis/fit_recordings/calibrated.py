@@ -31,17 +31,6 @@ from nsnn_neuro.likelihood import Calibration
 from .data_sets import RELAY, Recording, analog
 from .fits import Arm, Fitting
 
-__all__ = [
-    "CALIBRATED",
-    "GIF",
-    "LIF",
-    "Remark",
-    "calibrated",
-    "filtered_spikes",
-    "in_white_noise",
-    "phase_signal",
-]
-
 LIF, GIF = "LIF, white noise", "GIF, escape noise"
 CALIBRATED = (GIF, LIF)
 SYNAPSES = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3)

@@ -16,8 +16,6 @@ from nsnn_neuro.likelihood import Basis, Lags, NeuronModel, RaisedCosines
 
 from ..shared import recordings as shared_recordings
 
-__all__ = ["PUNITS", "RELAY", "Nothing", "Recording", "analog", "recordings"]
-
 PUNITS = (
     "2010-11-08-al", "2012-06-27-an", "2012-07-03-ak", "2012-07-12-ag",
     "2012-07-12-ap", "2012-12-13-af", "2012-12-13-an", "2012-12-20-ac",

@@ -21,30 +21,6 @@ from nsnn_neuro.likelihood import Basis, NeuronFit, NeuronModel, RaisedCosines, 
 
 from .data_sets import Nothing, Recording
 
-__all__ = [
-    "ADDED",
-    "ALONE",
-    "CELL",
-    "DETERMINISTIC",
-    "FAMILIES",
-    "GIVEN_SPIKES",
-    "GLM",
-    "LEAST",
-    "LNP",
-    "NETWORK",
-    "NEURON",
-    "NO_HISTORY",
-    "Arm",
-    "Chosen",
-    "Fitting",
-    "at_least_one",
-    "draw",
-    "fires",
-    "fit_floor_and_gain",
-    "fitted",
-    "log_likelihood",
-]
-
 CELL, NEURON, NETWORK = "cell", "noisy neuron", "two-layer network"
 ALONE, NO_HISTORY = "history alone", "no history"
 DETERMINISTIC, GIVEN_SPIKES, ADDED = "deterministic neuron", "deterministic, given spikes", "noise added"

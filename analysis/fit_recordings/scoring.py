@@ -28,8 +28,6 @@ from .fits import (
     log_likelihood,
 )
 
-__all__ = ["across", "fano_across", "interval", "mean_of", "per_spike", "raster", "scores", "spike_measures"]
-
 
 def per_spike(gain: np.ndarray, spikes: np.ndarray, steps: int) -> dict[str, float]:
     """sum(gain) / sum(spikes) of arrays (n_repeats, n_steps), with jackknife error over blocks of `steps` (all repeats of a block

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from nsnn_neuro import measures
 
-from ..harness import check_sabotage, part
+from ..harness import Progress, check_sabotage, part, quiet
 from .calibrated import calibrated
 from .config import COLUMNS, SABOTAGES, Config
 from .data_sets import Recording, recordings
@@ -20,9 +19,7 @@ from .fits import fitted
 from .scoring import across, raster, scores, spike_measures
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per number; the column `part` is one of
 
     - score: bits per spike of a model; lead: those of the noisy neuron minus those of the model, paired over blocks

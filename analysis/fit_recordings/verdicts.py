@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
+from ..shared.tables import where
 from .calibrated import CALIBRATED, GIF, LIF
 from .data_sets import RELAY
 from .fits import ADDED, ALONE, CELL, DETERMINISTIC, GIVEN_SPIKES, GLM, LNP, NETWORK, NEURON, NO_HISTORY
 from .scoring import interval, mean_of
 
+RIVALS = (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, *CALIBRATED, ALONE, NO_HISTORY, NETWORK)
+"""order of the other models in figures and tables"""
 MARGIN = 0.05
 """bits per spike; non-inferiority margin against the Poisson GLM"""
 
 
 def _rows(table: pd.DataFrame, part: str, model: str, measure: str = "bits") -> pd.DataFrame:
-    return table[(table.part == part) & (table.model == model) & (table.measure == measure)]
+    return where(table, part=part, model=model, measure=measure)
 
 
 def _span(row: Any) -> str:
@@ -77,14 +80,7 @@ def _claims_about_calibrated(table: pd.DataFrame) -> list[Claim]:
             ]
             if len(failed):
                 evidence += f"; not fitted: {', '.join(failed.recording)}"
-            results.append(
-                Claim(
-                    f"its lead over {text} (95 %; added later)",
-                    holds,
-                    evidence,
-                    central=False,
-                )
-            )
+            results.append(secondary(f"its lead over {text} (95 %; added later)", holds, evidence))
     return results
 
 
@@ -96,47 +92,38 @@ def _claims_about_recordings(table: pd.DataFrame) -> list[Claim]:
     }
     stimulated = of[ALONE][of[ALONE].kind != "P-unit"]
     each = "each grasshopper recording and on average over those of other kinds"
-    central = [
+    results = [
         Claim(f"{ahead} the deterministic neuron on every recording (95 %)", *_everywhere(of[DETERMINISTIC])),
         Claim(f"{ahead} a deterministic neuron that is "
               "given the spikes, on every recording (95 %)", *_everywhere(of[GIVEN_SPIKES])),
         Claim(f"{ahead} the deterministic neuron with noise added afterwards, on every recording (95 %)", *_everywhere(of[ADDED])),
         Claim(f"{ahead} the linear-nonlinear Poisson model on {each} (95 %)", *_on_average(of[LNP])),
         Claim(f"{ahead} a neuron with history only, without the stimulus, on {each} (95 %)", *_on_average(stimulated)),
-    ]  # fmt: skip
-    secondary = [
-        Claim(
+        secondary(
             f"the score is not below that of the Poisson GLM by {MARGIN:g} bits per spike on any recording (95 %)",
-            *_everywhere(of[GLM], -MARGIN), central=False,
-        )
+            *_everywhere(of[GLM], -MARGIN),
+        ),
     ]  # fmt: skip
     for rival, name in (
         ("a deterministic neuron that is given the spikes", GIVEN_SPIKES),
         ("noise added afterwards", ADDED),
         ("the GLM", GLM),
     ):
-        holds, evidence = _on_average(of[name])
-        secondary.append(
-            Claim(
-                f"its lead over {rival} is above 0 on {each} (95 %; added later)",
-                holds,
-                evidence,
-                central=False,
-            )
-        )
+        text = f"its lead over {rival} is above 0 on {each} (95 %; added later)"
+        results.append(secondary(text, *_on_average(of[name])))
     if len(of[NETWORK]):
         over = _rows(table, "lead", NETWORK, "over no history")
-        secondary += [
-            Claim(
+        results += [
+            secondary(
                 "a two-layer network is ahead of a single neuron, both without history, on every recording (95 %)",
-                *_everywhere(over), central=False,
+                *_everywhere(over),
             ),
-            Claim(
+            secondary(
                 "a single neuron with history is ahead of the two-layer network without history, on every recording (95 %)",
-                *_everywhere(of[NETWORK]), central=False,
+                *_everywhere(of[NETWORK]),
             ),
         ]  # fmt: skip
-    return [*central, *secondary, *_claims_about_simulations(table)]
+    return [*results, *_claims_about_simulations(table)]
 
 
 def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
@@ -144,31 +131,29 @@ def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
     p, rival = (_rows(table, "measure", name, "p").set_index("recording").value for name in (NEURON, GLM))
     kept = p > 0.05
     results = [
-        Claim(
+        secondary(
             "time rescaling does not reject the noisy neuron on any recording (p > .05)", bool(kept.all()),
-            f"not rejected in {int(kept.sum())} of {len(p)}; the GLM in {int((rival > 0.05).sum())}", central=False,
+            f"not rejected in {int(kept.sum())} of {len(p)}; the GLM in {int((rival > 0.05).sum())}",
         )
     ]  # fmt: skip
     z = _standing(table)
     near = (z.abs() < 2).groupby(level="recording").all()
     results.append(
-        Claim(
+        secondary(
             "along a trial the noisy neuron is as variable as the cell: CV and Fano factor within two predicted "
             "standard deviations",
             bool(near.all()),
             f"in {int(near.sum())} of {len(near)} recordings; largest |z| {z.abs().max():.1f}",
-            central=False,
         )
     )
-    across = table[(table.part == "across") & (table.model == NEURON)]
+    across = where(table, part="across", model=NEURON)
     for measure, rows in across.groupby("measure", sort=False):
         hit = (rows.low <= 0) & (rows.high >= 0)
         results.append(
-            Claim(
+            secondary(
                 f"across repeats the noisy neuron is as variable as the cell: {measure} within the 95 % interval in every setting",
                 bool(hit.all()),
                 f"in {int(hit.sum())} of {len(rows)} settings; mean difference {rows.value.mean():.3f}",
-                central=False,
             )
         )
     for measure, sign in (("rate correlation", 1), ("van rossum", -1)):
@@ -179,12 +164,11 @@ def _claims_about_simulations(table: pd.DataFrame) -> list[Claim]:
         row = mean_of(off) if len(off) else interval(np.nan, np.nan, 0)
         text = "larger rate correlation with" if sign > 0 else "smaller van Rossum distance to"
         results.append(
-            Claim(
+            secondary(
                 f"simulated spikes of the noisy neuron have a {text} the cell than those of the deterministic neuron, "
                 "on average (95 %)",
                 bool(row["low"] > 0) if len(off) > 1 else bool(row["value"] > 0),
                 f"{_span(row)} over {len(off)} recordings, ahead in {int((off > 0).sum())}",
-                central=False,
             )
         )
     return results
@@ -211,15 +195,11 @@ def headline(table: pd.DataFrame) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Lead of the noisy neuron over each other model, bits per spike, with 95 % intervals."""
-    rows = table[(table.part == "lead") & (table.measure == "bits")]
+    rows = where(table, part="lead", measure="bits")
     score = _rows(table, "score", NEURON).set_index("recording")
     cells = rows.assign(text=[f"{r.value:+.3f} [{r.low:+.3f}, {r.high:+.3f}]" for r in rows.itertuples()])
     results = cells.pivot(index="recording", columns="model", values="text").reindex(score.index)
-    order = [
-        m
-        for m in (DETERMINISTIC, GIVEN_SPIKES, ADDED, LNP, GLM, *CALIBRATED, ALONE, NO_HISTORY, NETWORK)
-        if m in results
-    ]
+    order = [model for model in RIVALS if model in results]
     results.insert(0, "bits per spike", [f"{r.value:.3f} ± {r.se:.3f}" for r in score.itertuples()])
     return results[["bits per spike", *order]].fillna("").reset_index()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ from scipy.io import loadmat
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, measures
 
-from ..harness import Claim
+from ..harness import Claim, Progress, secondary
 from ..shared.recordings import folder
+from ..shared.tables import where
 
 PUBLISHED = {"grasshopper 1": 118.3, "grasshopper 2": 77.7}
 """bit/s; independent calculation from the same data with the same settings"""
@@ -50,7 +50,7 @@ def fly(place: Path | None = None) -> tuple[neo.Block, neo.AnalogSignal] | None:
     return block, neo.AnalogSignal(velocity, units="deg/s", sampling_rate=500 * pq.Hz)
 
 
-def rows(progress: Callable[[str], None]) -> list[dict[str, Any]]:
+def rows(progress: Progress) -> list[dict[str, Any]]:
     """Rows with coherence, rate and bound of each available recording."""
     out: list[dict[str, Any]] = []
     for which in (1, 2):
@@ -82,7 +82,7 @@ def measured(name: str, block: neo.Block, signal: neo.AnalogSignal, cutoff: Any)
 
 def value(table: pd.DataFrame, name: str, quantity: str) -> float:
     """A quantity of a recorded neuron."""
-    rows = table[(table.part == "recorded") & (table.source == name) & (table.quantity == quantity)]
+    rows = where(table, part="recorded", source=name, quantity=quantity)
     return float(rows.value.iloc[0])
 
 
@@ -103,12 +103,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     ]
     if FLY not in names(table):
         return claims_of_bounds
-    curve = table[(table.part == "recorded") & (table.source == FLY) & (table.quantity == "coherence")]
+    curve = where(table, part="recorded", source=FLY, quantity="coherence")
     peak, bound = curve.loc[curve.value.idxmax()], value(table, FLY, "bound")
     text = "the measures reproduce the known coherence of the fly H1 neuron: maximum .708 (to .001), within .5 Hz of 2 Hz"
     holds = abs(peak.value - 0.708) < 0.001 and abs(peak.x - 2) < 0.5
     evidence = f"maximum {peak.value:.3f} at {peak.x:.2f} Hz; its bound, {bound:.1f} bit/s, depends on how the mean is subtracted"
-    return [*claims_of_bounds, Claim(text, bool(holds), evidence, central=False)]
+    return [*claims_of_bounds, secondary(text, bool(holds), evidence)]
 
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
+from ..harness import Progress, quiet
 from ..shared.cortical_cell import by_neuron
 from . import recorded
 from .config import Config
@@ -24,9 +24,7 @@ COLUMNS = ["part", "source", "signal", "sigma", "copy", "quantity", "x", "value"
 RATE = 2000.0  # Hz, sampling rate of signals and binned spikes
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per number; the column `part` is one of
 
     - copy: rate, bound and (strong signal) direct information of one copy at one sigma

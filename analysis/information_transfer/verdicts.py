@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import mean_and_half
+from ..shared.tables import where
 from . import recorded
 
 
@@ -20,11 +21,11 @@ def claims(table: pd.DataFrame) -> list[Claim]:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Rate and information at each sigma: means with standard errors over copies."""
     rows = []
-    bounds = table[(table.part == "copy") & (table.quantity == "bound")]
+    bounds = where(table, part="copy", quantity="bound")
     for level in ("weak", "strong"):
         for sigma in sorted(bounds.sigma.unique()):
             bound, rate, direct = (of_copies(table, level, sigma, q) for q in ("bound", "rate", "direct"))
-            exact = bounds[(bounds.signal == level) & (bounds.sigma == sigma)].exact.iloc[0]
+            exact = where(bounds, signal=level, sigma=sigma).exact.iloc[0]
             row = {"signal": level, "sigma (mV)": f"{sigma:g}", "rate (Hz)": f"{rate.mean():.2f}"}
             row["raw bound (bit/s)"] = f"{bound.mean():.3f} ± {bound.sem():.2g}"
             row["linear theory"] = f"{exact:.3f}"
@@ -42,7 +43,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def headline(table: pd.DataFrame) -> str:
     """The main result in a sentence."""
-    bounds = table[(table.part == "copy") & (table.quantity == "bound") & (table.signal == "weak")]
+    bounds = where(table, part="copy", quantity="bound", signal="weak")
     mean = bounds.groupby("sigma").value.mean()
     best = mean.idxmax()
     text = (
@@ -59,13 +60,13 @@ WEAK = 0.25  # largest SD of the free membrane under a weak signal, in units of 
 
 def of_copies(table: pd.DataFrame, signal: str, sigma: float, quantity: str) -> pd.Series:
     """A quantity of each copy, by copy."""
-    rows = table[(table.part == "copy") & (table.signal == signal) & (table.quantity == quantity)]
+    rows = where(table, part="copy", signal=signal, quantity=quantity)
     return rows[rows.sigma == sigma].set_index("copy").value
 
 
 def weak_sigmas(table: pd.DataFrame) -> list[float]:
     """Values of sigma at which the weak signal meets the criterion `WEAK`."""
-    rows = table[(table.part == "theory") & (table.signal == "weak") & (table.quantity == "membrane")]
+    rows = where(table, part="theory", signal="weak", quantity="membrane")
     return [s for s in sigmas_of(table) if rows.value.iloc[0] <= WEAK * s]
 
 
@@ -121,7 +122,7 @@ def model_claims(table: pd.DataFrame) -> list[Claim]:
 
 
 def _bound(table: pd.DataFrame, weak: list[float]) -> Claim:
-    rows = table[(table.part == "copy") & (table.signal == "weak") & (table.quantity == "bound")]
+    rows = where(table, part="copy", signal="weak", quantity="bound")
     parts, holds = [], bool(weak)
     for sigma in weak:
         values, exact = of_copies(table, "weak", sigma, "bound"), rows[rows.sigma == sigma].exact
@@ -151,7 +152,7 @@ def _gain(table: pd.DataFrame, signal: str, one: float, other: float, quantity: 
 
 def _maximum(table: pd.DataFrame) -> Claim:
     """The bound at the interior sigma where theory is largest, compared with both ends of the range."""
-    rows = table[(table.part == "copy") & (table.signal == "weak") & (table.quantity == "bound")]
+    rows = where(table, part="copy", signal="weak", quantity="bound")
     exact = rows.groupby("sigma").exact.first()
     ends = sigmas_of(table)[0], sigmas_of(table)[-1]
     inside = exact.drop(list(ends), errors="ignore")
@@ -193,7 +194,7 @@ def _direct(table: pd.DataFrame) -> Claim:
 
 def _secondary(table: pd.DataFrame) -> list[Claim]:
     sigmas = sigmas_of(table)
-    rows = table[(table.part == "copy") & (table.signal == "strong") & (table.quantity == "bound")]
+    rows = where(table, part="copy", signal="strong", quantity="bound")
     exact = rows.groupby("sigma").exact.first()
     off = {
         s: np.log(of_copies(table, "strong", s, "bound").clip(lower=1e-9) / exact[s])
@@ -211,23 +212,20 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
     }
     falls = [_interval(per_spike[b] - per_spike[a]) for a, b in itertools.pairwise(sigmas)]
     return [
-        Claim(
+        secondary(
             "the bound for the strong signal deviates from linear theory, less at the largest than at the smallest sigma (95 %)",
             bool(closing[0] > closing[1]),
             "log of bound / theory, mean over copies: "
             + "; ".join(f"sigma {s:g} mV: {v.mean():+.2f} ± {v.sem():.2g}" for s, v in off.items()),
-            central=False,
         ),
-        Claim(
+        secondary(
             "the direct method gives more than the bound at every sigma (95 %): spikes carry more than their linear part",
             all(bool(mean > width) for mean, width in above.values()),
             "; ".join(f"sigma {s:g} mV: {mean:+.2f} ± {width:.2g} bit/s" for s, (mean, width) in above.items()),
-            central=False,
         ),
-        Claim(
+        secondary(
             "bits per spike have no maximum inside the range: they fall from each sigma to the next (strong signal, bound, 95 %)",
             all(bool(mean + width < 0) for mean, width in falls),
             "; ".join(f"sigma {s:g} mV: {v.mean():.3f}" for s, v in per_spike.items()) + " bit per spike",
-            central=False,
         ),
     ]  # fmt: skip

@@ -53,15 +53,9 @@ the 250 images of the attacks. Convolutions are computed in bfloat16.
 Passes are counted for each judged image: 10 in every arm, clean, disturbed and under every attack. All passes of a network without
 noise are the same, so one is run and stands for the ten. Differences of arms with unequal passes are refused.
 
-Withdrawn after the full run of 2026-11-28: "learning with noise adds 1.6 points" and "noisy images in training protect as
-well". Arms are attacked unequally: with 13 sets of images N3, with 14 D3 with noise on, with 7 N-paper, with 5 N3 without
-noise and at the other levels, with 4 D3, D3aug and D7, all from one random start; and an image counts as wrong by the draws
-that chose it. On its worst images with new noise N3 is .4 points behind D3 with noise on, and 6.6 ahead of D3aug
-(docs/robustness.md). An independent check on 70 images, with restarts and new noise, has 18.6 % for D3, 26.3 for N3 and
-26.6 for D3 with noise on. What learning with noise adds, and how it compares with D3aug, awaits a run in which all arms
-face the same attacks. Claims B and C stay as they were fixed, with this reservation.
-
-The row of FGSM was called "the paper's protocol" then. It is not: see `shared.attack_protocol`.
+Arms are attacked unequally (with 13 sets of images N3, with 14 D3 with noise on, with 4 D3, D3aug and D7), so two statements of the
+full run of 2026-11-28 are withdrawn, and claims B and C have this reservation: docs/robustness.md. The row of FGSM is not the
+paper's protocol: see `shared.attack_protocol`.
 
 Limits. A small network with 12,000 images reaches about 60 %, not the accuracy of the paper. 250 images have a standard error of 3
 points in each network, which pairing reduces. Intervals are over seeds, not over images. What withstands these attacks is an upper

@@ -17,8 +17,6 @@ from nsnn_neuro import NsnnError, coding, deep, losses
 
 from .config import N3, TRAINED, Arm, Config
 
-__all__ = ["CountedTwice", "in_use", "one_cycle", "train", "untrained"]
-
 _MEAN, _SD = 0.47, 0.25  # of pixels, about those of the training images
 _SHIFT = 3  # pixels
 

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..shared.intervals import interval
-from .config import (
-    CLEAN,
-    D3,
-    D7,
-    INSIDE,
-    N3,
-    NOISE_OFF,
-    NOISE_ON,
-    NOISY_INPUT,
-    ONE_STEP,
-    PAPER_NOISE,
-    PIXELS,
-    WORST,
-)
+from ..shared.figures import BLACK, BLUE, GREEN, PINK, RED, SKY, YELLOW, finish, points
+from ..shared.intervals import interval, mean_and_half
+from . import config as c
 from .verdicts import of_kind, primary
 
-__all__ = ["figures", "plot"]
-
 LOOKS = {
-    D3: ("#0072B2", "s", "-"),
-    N3: ("#A8201A", "o", "-"),
-    PAPER_NOISE: ("#CC79A7", "v", "-"),
-    NOISY_INPUT: ("#009E73", "D", "-"),
-    D7: ("#000000", "X", "-"),
-    NOISE_ON: ("#56B4E9", "^", "--"),
-    NOISE_OFF: ("#E69F00", "<", "--"),
+    c.D3: (BLUE, "s", "-"),
+    c.N3: (RED, "o", "-"),
+    c.PAPER_NOISE: (PINK, "v", "-"),
+    c.NOISY_INPUT: (GREEN, "D", "-"),
+    c.D7: (BLACK, "X", "-"),
+    c.NOISE_ON: (SKY, "^", "--"),
+    c.NOISE_OFF: (YELLOW, "<", "--"),
+}
+UNITS = {
+    c.PIXELS: "standard deviation",
+    c.WORST: "largest change of a pixel (1/255)",
+    c.ONE_STEP: "change of a pixel (1/255)",
+    c.INSIDE[0]: "probability",
+    c.INSIDE[3]: "standard deviation (thresholds)",
+    c.INSIDE[4]: "relative standard deviation",
 }
 CAPTION = (
     "Accuracy on CIFAR-10 of each arm against the strength of a disturbance (0: none), ten passes in every arm; means over seeds "
@@ -50,39 +46,29 @@ TITLES = (
 )  # fmt: skip
 
 
-def _curve(ax, table: pd.DataFrame, kind: str) -> None:
-    start = of_kind(table, CLEAN, None, of_kind(table, kind, None).passes.max())
+def _curve(ax: Any, table: pd.DataFrame, kind: str, named: bool) -> None:
+    start = of_kind(table, c.CLEAN, None, of_kind(table, kind, None).passes.max())
     rows = pd.concat([start.assign(strength=0.0), of_kind(table, kind, None)])
     for arm, (colour, marker, line) in LOOKS.items():
         own = rows[rows.arm == arm].groupby(["strength", "seed"]).accuracy.mean().unstack() * 100
         if own.empty:
             continue
-        mean, low, _ = np.array([interval(values) for values in own.to_numpy()]).T
-        few = own.shape[1] < 3  # an interval from two seeds hides everything else
-        half = np.where(np.isfinite(low) & ~np.array(few), mean - low, 0.0)
-        ax.errorbar(
-            own.index, mean, half, color=colour, marker=marker, ls=line, ms=4, lw=1.2, capsize=2, label=arm
-        )
-    ax.set_title(kind, fontsize=9)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(labelsize=8)
+        mean, half = np.array([mean_and_half(values) for values in own.to_numpy()]).T
+        if own.shape[1] < 3:  # an interval from two seeds hides everything else
+            half = np.zeros_like(half)
+        label = arm if named else None
+        points(ax, own.index, mean, half, color=colour, marker=marker, ls=line, label=label)
 
 
 def plot(table: pd.DataFrame) -> Figure:
     """Accuracy against the strength of each disturbance."""
-    units = {
-        PIXELS: "standard deviation", WORST: "largest change of a pixel (1/255)", ONE_STEP: "change of a pixel (1/255)",
-        INSIDE[0]: "probability", INSIDE[3]: "standard deviation (thresholds)", INSIDE[4]: "relative standard deviation",
-    }  # fmt: skip
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     axes = figure.subplots(2, 3, sharey=True)
-    for ax, (kind, unit) in zip(axes.flat, units.items(), strict=True):
-        _curve(ax, table, kind)
-        ax.set_xlabel(unit, fontsize=8)
+    for ax, (kind, unit) in zip(axes.flat, UNITS.items(), strict=True):
+        _curve(ax, table, kind, ax is axes[0, 0])
+        finish(ax, title=kind, xlabel=unit, ylim=(0, None))
     for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy (%)", fontsize=8)
-    axes.flat[0].set_ylim(bottom=0)
-    axes.flat[0].legend(frameon=False, fontsize=7)
+        ax.set_ylabel("accuracy (%)")
     return figure
 
 
@@ -95,18 +81,18 @@ def plot_differences(table: pd.DataFrame) -> Figure:
         mean, low, high = interval(values)
         ax.plot(np.zeros(len(values)), values, "o", color="#555555", ms=4, alpha=0.6)
         if np.isfinite(low):
-            ax.errorbar([0.4], [mean], [[mean - low], [high - mean]], color="#A8201A", marker="s", capsize=3)
+            ax.errorbar([0.4], [mean], [[mean - low], [high - mean]], color=RED, marker="s", capsize=3)
         bottom, top = ax.get_ylim()
         bottom, top = (
             min(bottom, 100 * one.low - 0.5),
             max(top, 100 * one.high + 0.5 if np.isfinite(one.high) else top),
         )
-        ax.axhspan(100 * one.low, min(100 * one.high, top), color="#009E73", alpha=0.15, lw=0)
+        ax.axhspan(100 * one.low, min(100 * one.high, top), color=GREEN, alpha=0.15, lw=0)
         ax.set_ylim(bottom, top)
         ax.set_xlim(-0.5, 0.9)
         ax.set_xticks([])
+        finish(ax)
         ax.set_title(title, fontsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("difference (points)", fontsize=8)
     return figure
 

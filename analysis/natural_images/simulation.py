@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,30 +14,11 @@ import pandas as pd
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, perturb
 
-from ..harness import part
+from ..harness import Progress, part, quiet
 from ..shared import recordings
 from ..shared.processes import in_processes
-from .config import (
-    ATTACK,
-    CLEAN,
-    D3,
-    FRESH,
-    FULL_ATTACK,
-    IN_USE,
-    INSIDE,
-    N3,
-    OCCLUSION,
-    ONE_STEP,
-    PIXELS,
-    SET,
-    TRAINED,
-    TRANSFER_ONLY,
-    WORST,
-    Arm,
-    Config,
-)
-
-__all__ = ["COLUMNS", "Cell", "images_of", "run"]
+from . import config as c
+from .config import Arm, Config
 
 COLUMNS = [
     "arm", "seed", "rate", "kind", "strength", "passes", "images", "accuracy", "source", "width", "draws", "zero_gradients",
@@ -61,19 +42,17 @@ class Cell(NamedTuple):
 @functools.lru_cache(maxsize=2)
 def images_of(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 3, 32, 32) and labels of the training or the test part."""
-    place = recordings.folder(SET)
+    place = recordings.folder(c.SET)
     if place is None:
-        raise NsnnError(next(recordings.absent([SET], "natural_images cannot run without")))
+        raise NsnnError(next(recordings.absent([c.SET], "natural_images cannot run without")))
     return nsnn.datasets.cifar10(place, split)
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """A row per network, arm, disturbance and strength; the attacks of the worst case have rows of their own."""
     cells = [
         Cell(arm, rate, seed)
-        for rate, arm in itertools.product(config.rates, TRAINED)
+        for rate, arm in itertools.product(config.rates, c.TRAINED)
         for seed in config.seeds_of(arm)
     ]
     jobs = config.jobs if out else 1  # without a folder the networks are kept in this process
@@ -123,7 +102,7 @@ def _network(config: Config, out: Path | None, kept: dict[Cell, Any] | None, cel
 
     from .networks import untrained
 
-    net = untrained(TRAINED[cell.arm], config, cell.seed)
+    net = untrained(c.TRAINED[cell.arm], config, cell.seed)
     if kept is not None:
         net.load_state_dict(kept[cell])
         return net
@@ -152,11 +131,13 @@ def _measured(shared: tuple[Config, Path | None, Any], cell: Cell) -> list[dict[
         from .networks import in_use
 
         net = _network(config, out, kept, cell)
-        other_cell = cell._replace(arm=D3 if TRAINED[cell.arm].sigma else N3)
-        other_arm = TRAINED[other_cell.arm]
+        other_cell = cell._replace(arm=c.D3 if c.TRAINED[cell.arm].sigma else c.N3)
+        other_arm = c.TRAINED[other_cell.arm]
         other = in_use(_network(config, out, kept, other_cell), other_arm, config)
-        result, values = _of_arm(cell.arm, TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {})
-        for name, (trained, arm) in IN_USE.items():
+        result, values = _of_arm(
+            cell.arm, c.TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {}
+        )
+        for name, (trained, arm) in c.IN_USE.items():
             if trained == cell.arm:
                 result += _of_arm(name, arm, net, (other_cell.arm, other), cell, config, values)[0]
         return result
@@ -177,13 +158,13 @@ def _of_arm(
     rows: list[dict[str, Any]] = []
 
     def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
-        random = _noisy(used) or kind in INSIDE  # else all passes are the same, and one stands for them
+        random = _noisy(used) or kind in c.INSIDE  # else all passes are the same, and one stands for them
         for passes, accuracy in accuracies(used, images, labels, config.passes, cell.seed, random).items():
             rows.append(_row(name, cell, kind, strength, passes, len(labels), accuracy))
 
-    seen(CLEAN, 0, X[: config.test], y[: config.test])
+    seen(c.CLEAN, 0, X[: config.test], y[: config.test])
     some = slice(config.disturbed)
-    seen(CLEAN, 0, X[some], y[some])
+    seen(c.CLEAN, 0, X[some], y[some])
     for kind, strength, images in _disturbed_images(config, X[some], cell.seed):
         seen(kind, strength, images, y[some])
     for kind, strength, how in _inside(config):
@@ -193,16 +174,16 @@ def _of_arm(
     for strength in config.one_step:
         images = one_step_attack(used, attacked, strength * _PIXEL, cell.seed)
         accuracy = _under_one_step(used, images, attacked[1], cell.seed)
-        rows.append(_row(name, cell, ONE_STEP, strength, 1, config.images, accuracy))
+        rows.append(_row(name, cell, c.ONE_STEP, strength, 1, config.images, accuracy))
     worst: dict[float, Any] = {}
     for strength in config.strengths:
         quiet = in_use(net, Arm(width=arm.sigma or arm.width), config)
         result = _worst(name, used, quiet, other, attacked, strength, worst, found, cell, config)
         worst[strength] = result.images
-        rows.append(_row(name, cell, WORST, strength, config.passes, config.images, result.accuracy))
-        seen(FRESH, strength, result.images, attacked[1])
+        rows.append(_row(name, cell, c.WORST, strength, config.passes, config.images, result.accuracy))
+        seen(c.FRESH, strength, result.images, attacked[1])
         for one in result.table.itertuples():
-            row = _row(name, cell, ATTACK, strength, config.passes, int(one.images), float(one.worst))
+            row = _row(name, cell, c.ATTACK, strength, config.passes, int(one.images), float(one.worst))
             rows.append(
                 row | {"source": one.source, "width": float(one.width), "draws": float(one.draws),
                        "zero_gradients": float(one.zero_gradients)}
@@ -233,15 +214,15 @@ def accuracies(
 def _disturbed_images(config: Config, X: np.ndarray, seed: int) -> Iterator[tuple[str, float, np.ndarray]]:
     """Disturbed images, the same for all arms of a seed."""
     for sd in config.pixels:
-        yield PIXELS, sd, perturb.gaussian(X, sd=sd, seed=seed)
+        yield c.PIXELS, sd, perturb.gaussian(X, sd=sd, seed=seed)
     for side in config.squares:
         high, wide = X.shape[2:]
         hidden = perturb.occlusion(np.ones((len(X), high, wide)), size=side, seed=seed)
-        yield OCCLUSION, side, X * hidden[:, None]
+        yield c.OCCLUSION, side, X * hidden[:, None]
 
 
 def _inside(config: Config) -> Iterator[tuple[str, float, dict[str, Any]]]:
-    lost, added, both, membrane, weights = INSIDE
+    lost, added, both, membrane, weights = c.INSIDE
     for p in config.lost:
         yield lost, p, {"delete": p}
     for p in config.added:
@@ -281,8 +262,8 @@ def _worst(
         candidates["as trained"] = found[strength]
     candidates[f"on {other[0]}"] = deep.pgd(other[1], data, width=config.widths[0], draws=1, **shared)
     sources = {"noise off": quiet, "itself": net} if _noisy(net) else {"itself": net}
-    draws = config.draws if name in FULL_ATTACK else config.few_draws
-    if name in TRANSFER_ONLY:
+    draws = config.draws if name in c.FULL_ATTACK else config.few_draws
+    if name in c.TRANSFER_ONLY:
         sources, draws = {"noise off": quiet}, draws[:1]
     return deep.worst_case(
         net, data, widths=config.widths, draws=draws, sources=sources, candidates=candidates,

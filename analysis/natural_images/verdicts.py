@@ -8,38 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..harness import Claim, paired
+from ..harness import Claim, paired, secondary
 from ..shared.intervals import holm, interval, interval_text
-from .config import (
-    ALPHA,
-    ATTACK,
-    CLEAN,
-    CLEAN_MARGIN,
-    D3,
-    D7,
-    DOUBLE,
-    FRESH,
-    HALF,
-    IN_USE,
-    INSIDE,
-    INSIDE_MARGIN,
-    LEARNED,
-    N3,
-    NOISE_OFF,
-    NOISE_ON,
-    NOISE_ON_MARGIN,
-    NOISY_INPUT,
-    OCCLUSION,
-    ONE_STEP,
-    PAPER_NOISE,
-    PIXELS,
-    TRAINED,
-    WORST,
-)
+from ..shared.paired_networks import points
+from ..shared.tables import where
+from . import config as c
 
-__all__ = ["ARMS", "claims", "headline", "of_kind", "primary", "summary", "tables", "within"]
-
-ARMS = (*TRAINED, *IN_USE)
+ARMS = (*c.TRAINED, *c.IN_USE)
 
 
 class Primary(NamedTuple):
@@ -59,32 +34,32 @@ def of_kind(
     if strength is not None:
         rows = rows[np.isclose(rows.strength, strength)]
     rows = rows[rows.passes == (rows.passes.max() if passes is None else passes)]
-    return rows[rows.images == rows.images.max()] if kind == CLEAN else rows
+    return rows[rows.images == rows.images.max()] if kind == c.CLEAN else rows
 
 
 def primary(table: pd.DataFrame) -> list[Primary]:
     """The four primary claims, in the order of the text of the study."""
-    weakest = table[table.kind == WORST].strength.min()
-    noise = table[table.kind == PIXELS].strength
+    weakest = table[table.kind == c.WORST].strength.min()
+    noise = table[table.kind == c.PIXELS].strength
     usual = noise.iloc[np.argmin(np.abs(noise - 0.1))]
-    clean, attacked = of_kind(table, CLEAN, None), of_kind(table, WORST, weakest)
+    clean, attacked = of_kind(table, c.CLEAN, None), of_kind(table, c.WORST, weakest)
     return [
         Primary(
-            f"A: without a disturbance N3 and D3 differ by less than {100 * CLEAN_MARGIN:g} point",
-            paired(clean, N3, D3), -CLEAN_MARGIN, CLEAN_MARGIN,
+            f"A: without a disturbance N3 and D3 differ by less than {100 * c.CLEAN_MARGIN:g} point",
+            paired(clean, c.N3, c.D3), -c.CLEAN_MARGIN, c.CLEAN_MARGIN,
         ),
         Primary(
             f"B: N3 is more accurate than D3 under the worst PGD of {weakest:g}/255",
-            paired(attacked, N3, D3), 0.0, np.inf,
+            paired(attacked, c.N3, c.D3), 0.0, np.inf,
         ),
         Primary(
             f"C: under the worst PGD of {weakest:g}/255, N3 and D3 with noise switched on differ by less than "
-            f"{100 * NOISE_ON_MARGIN:g} points",
-            paired(attacked, N3, NOISE_ON), -NOISE_ON_MARGIN, NOISE_ON_MARGIN,
+            f"{100 * c.NOISE_ON_MARGIN:g} points",
+            paired(attacked, c.N3, c.NOISE_ON), -c.NOISE_ON_MARGIN, c.NOISE_ON_MARGIN,
         ),
         Primary(
             f"D: D3aug, trained with noisy images, is more accurate than N3 with pixel noise of {usual:g}",
-            paired(of_kind(table, PIXELS, usual), NOISY_INPUT, N3), 0.0, np.inf,
+            paired(of_kind(table, c.PIXELS, usual), c.NOISY_INPUT, c.N3), 0.0, np.inf,
         ),
     ]  # fmt: skip
 
@@ -122,106 +97,94 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     adjusted, rank = holm(p), np.argsort(np.argsort(p, kind="stable"))
     result = []
     for one, raw, corrected, place in zip(tested, p, adjusted, rank, strict=True):
-        level = 1 - ALPHA / (len(tested) - place)
+        level = 1 - c.ALPHA / (len(tested) - place)
         evidence = (
             f"{_at_level(one.difference, level)} ({100 * level:.4g} % interval, Holm's procedure); p {raw:.2g}, corrected "
             f"{corrected:.2g}; {len(one.difference)} seeds"
         )
-        result.append(Claim(one.text, bool(corrected < ALPHA), evidence))
+        result.append(Claim(one.text, bool(corrected < c.ALPHA), evidence))
     return [*result, *_secondary(table), *_checks(table)]
 
 
 def _secondary(table: pd.DataFrame) -> list[Claim]:
     inside, inside_text = [], []
-    for kind in INSIDE:
+    for kind in c.INSIDE:
         for strength in sorted(table[table.kind == kind].strength.unique()):
             for passes in sorted(table[table.kind == kind].passes.unique()):
-                difference = paired(of_kind(table, kind, strength, passes), N3, D3)
+                difference = paired(of_kind(table, kind, strength, passes), c.N3, c.D3)
                 _, low, high = interval(difference)
-                inside.append(low > -INSIDE_MARGIN and high < INSIDE_MARGIN)
+                inside.append(low > -c.INSIDE_MARGIN and high < c.INSIDE_MARGIN)
                 inside_text.append(f"{kind} {strength:g}, {passes:g} passes {100 * difference.mean():+.1f}")
-    weakest = table[table.kind == WORST].strength.min()
-    attacked, clean = of_kind(table, WORST, weakest), of_kind(table, CLEAN, None)
-    doubled = paired(attacked, PAPER_NOISE, N3)
-    wide = paired(attacked, D7, D3)
+    weakest = table[table.kind == c.WORST].strength.min()
+    attacked, clean = of_kind(table, c.WORST, weakest), of_kind(table, c.CLEAN, None)
+    doubled = paired(attacked, c.PAPER_NOISE, c.N3)
+    wide = paired(attacked, c.D7, c.D3)
     return [
-        Claim(
-            f"with disturbances inside, N3 and D3 differ by less than {100 * INSIDE_MARGIN:g} points at equal passes (95 % "
+        secondary(
+            f"with disturbances inside, N3 and D3 differ by less than {100 * c.INSIDE_MARGIN:g} points at equal passes (95 % "
             "intervals, every disturbance)",
             all(inside),
             f"N3 minus D3, points, {sum(inside)} of {len(inside)} intervals within the margin: " + "; ".join(inside_text),
-            central=False,
         ),
-        Claim(
+        secondary(
             "noise counted twice, as in the published code, changes the accuracy under the worst PGD (95 % interval without 0)",
             bool(interval(doubled)[1] > 0 or interval(doubled)[2] < 0),
-            f"N-paper minus N3 {interval_text(doubled, 'points', scale=100, digits=2)}; clean "
-            f"{interval_text(paired(clean, PAPER_NOISE, N3), 'points', scale=100, digits=2)}",
-            central=False,
+            f"N-paper minus N3 {points(doubled)}; clean "
+            f"{points(paired(clean, c.PAPER_NOISE, c.N3))}",
         ),
-        Claim(
+        secondary(
             "the surrogate width of the published code changes the accuracy under the worst PGD (95 % interval without 0)",
             bool(interval(wide)[1] > 0 or interval(wide)[2] < 0),
-            f"D7 minus D3 {interval_text(wide, 'points', scale=100, digits=2)}; clean "
-            f"{interval_text(paired(clean, D7, D3), 'points', scale=100, digits=2)}; {len(wide)} seeds",
-            central=False,
+            f"D7 minus D3 {points(wide)}; clean "
+            f"{points(paired(clean, c.D7, c.D3))}; {len(wide)} seeds",
         ),
-        Claim(
+        secondary(
             "N3 loses accuracy without its noise and with twice its noise (95 % intervals below 0, without a disturbance)",
-            all(interval(paired(clean, arm, N3))[2] < 0 for arm in (NOISE_OFF, DOUBLE)),
+            all(interval(paired(clean, arm, c.N3))[2] < 0 for arm in (c.NOISE_OFF, c.DOUBLE)),
             "; ".join(
-                f"{arm} minus N3 {interval_text(paired(clean, arm, N3), 'points', scale=100, digits=2)}"
-                for arm in (NOISE_OFF, HALF, DOUBLE)
+                f"{arm} minus N3 {points(paired(clean, arm, c.N3))}"
+                for arm in (c.NOISE_OFF, c.HALF, c.DOUBLE)
             ),
-            central=False,
         ),
     ]  # fmt: skip
 
 
 def _checks(table: pd.DataFrame) -> list[Claim]:
     """Checks of the training and of the attacks."""
-    clean = of_kind(table, CLEAN, None)
-    best = {arm: clean[clean.arm == arm].groupby("rate").accuracy.mean().max() for arm in (D3, N3)}
-    attacked = table[table.kind == WORST].groupby(["arm", "strength"]).accuracy.mean()
-    fresh = of_kind(table, FRESH, None).groupby(["arm", "strength"]).accuracy.mean()
-    single = table[table.kind == ATTACK].groupby(["arm", "strength", "seed", "rate"]).accuracy.min()
-    least = table[table.kind == WORST].set_index(["arm", "strength", "seed", "rate"]).accuracy
-    one_step = table[table.kind == ONE_STEP].groupby(["arm", "strength"]).accuracy.mean()
+    clean = of_kind(table, c.CLEAN, None)
+    best = {arm: clean[clean.arm == arm].groupby("rate").accuracy.mean().max() for arm in (c.D3, c.N3)}
+    attacked = table[table.kind == c.WORST].groupby(["arm", "strength"]).accuracy.mean()
+    fresh = of_kind(table, c.FRESH, None).groupby(["arm", "strength"]).accuracy.mean()
+    single = table[table.kind == c.ATTACK].groupby(["arm", "strength", "seed", "rate"]).accuracy.min()
+    least = table[table.kind == c.WORST].set_index(["arm", "strength", "seed", "rate"]).accuracy
+    one_step = table[table.kind == c.ONE_STEP].groupby(["arm", "strength"]).accuracy.mean()
     shared = sorted(set(one_step.index) & set(attacked.index))
-    blind = (
-        table[(table.kind == ATTACK) & (table.source == "itself")]
-        .groupby(["arm", "width"])
-        .zero_gradients.mean()
-    )
+    blind = where(table, kind=c.ATTACK, source="itself").groupby(["arm", "width"]).zero_gradients.mean()
     return [
-        Claim(
-            f"N3 and D3 reach {100 * LEARNED:g} % without a disturbance at one of the learning rates",
-            min(best.values()) >= LEARNED,
+        secondary(
+            f"N3 and D3 reach {100 * c.LEARNED:g} % without a disturbance at one of the learning rates",
+            min(best.values()) >= c.LEARNED,
             ", ".join(f"{arm} {100 * value:.1f} %" for arm, value in best.items()),
-            central=False,
         ),
-        Claim(
+        secondary(
             "no arm is more accurate in the worst case than under a single attack",
             bool((least <= single.reindex(least.index) + 1e-12).all()),
             "; ".join(
                 f"{arm} at {k:g}/255 {100 * value:.1f} %, on the worst images with new noise {100 * fresh[arm, k]:.1f} %"
                 for (arm, k), value in attacked.items()
             ),
-            central=False,
         ),
-        Claim(
+        secondary(
             "FGSM with one draw (own surrogate, pixels not clipped, one pass) overstates the accuracy in every arm",
             all(one_step[key] > attacked[key] for key in shared),
             "; ".join(
                 f"{arm} at {k:g}/255 {100 * one_step[arm, k]:.1f} % against {100 * attacked[arm, k]:.1f} %" for arm, k in shared
             ),
-            central=False,
         ),
-        Claim(
+        secondary(
             "less than 1 % of the gradients of the attacks are 0 at all pixels, in every arm and with every width",
             bool((blind < 0.01).all()),
             "largest share " + ", ".join(f"{100 * v:.2g} % ({a}, width {w:g})" for (a, w), v in blind.nlargest(2).items()),
-            central=False,
         ),
     ]  # fmt: skip
 
@@ -242,7 +205,7 @@ def headline(table: pd.DataFrame) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of every arm (%), mean over seeds and learning rates, for every disturbance and strength, all passes."""
-    kinds = (CLEAN, PIXELS, OCCLUSION, *INSIDE, ONE_STEP, WORST, FRESH)
+    kinds = (c.CLEAN, c.PIXELS, c.OCCLUSION, *c.INSIDE, c.ONE_STEP, c.WORST, c.FRESH)
     rows = []
     for kind in kinds:
         own = of_kind(table, kind, None)
@@ -255,12 +218,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Every cell of clean accuracy, and the attacks one by one."""
-    clean = of_kind(table, CLEAN, None)
+    clean = of_kind(table, c.CLEAN, None)
     cells = clean.pivot_table(index=["rate", "seed"], columns="arm", values="accuracy") * 100
-    worst = of_kind(table, WORST, None).pivot_table(
+    worst = of_kind(table, c.WORST, None).pivot_table(
         index=["strength", "rate", "seed"], columns="arm", values="accuracy"
     )
-    attacks = table[table.kind == ATTACK]
+    attacks = table[table.kind == c.ATTACK]
     single = attacks.groupby(["arm", "strength", "source", "width", "draws"], dropna=False, sort=False)
     each = single[["accuracy", "images", "zero_gradients"]].mean().reset_index()
     return {

@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..shared.figures import BLUE, GREEN, ORANGE, PINK, finish, log_axis, points
 from .config import CLAIM, SHOWN
 from .verdicts import by_state
+
+COLOURS = {"SR": PINK, "AI": BLUE, "SI fast": ORANGE, "SI slow": GREEN}
+MARKERS = {"SR": "D", "AI": "o", "SI fast": "s", "SI slow": "^"}
+LINES = {"SR": ":", "AI": "-", "SI fast": "--", "SI slow": "-."}
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
@@ -28,114 +32,61 @@ def plot(table: pd.DataFrame) -> Figure:
     of = by_state(table)
     figure = Figure(figsize=(11, 7.4), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(1.15, 1))
-    activity(halves[0], table, of)
-    axes = halves[1].subplots(1, 4)
-    spectra(axes[0], table, of)
-    correlations(axes[1], table, of)
-    irregularity(axes[2], of)
-    rates(axes[3], of)
+    _activity(halves[0], table, of)
+    _measures(halves[1].subplots(1, 4), table, of)
     return figure
-
-
-COLOURS = {"SR": "#CC79A7", "AI": "#0072B2", "SI fast": "#D55E00", "SI slow": "#009E73"}
-MARKERS = {"SR": "D", "AI": "o", "SI fast": "s", "SI slow": "^"}
-LINES = {"SR": ":", "AI": "-", "SI fast": "--", "SI slow": "-."}
-
-
-def _open(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _bar(values: pd.Series) -> tuple[float, float]:
     """Mean and two standard errors over networks (0 for a single network)."""
-    error = 2 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-    return float(values.mean()), float(error)
+    return float(values.mean()), 2 * float(values.sem()) if len(values) > 1 else 0.0
 
 
-def activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
+def _activity(figure: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
     """Raster and population rate of each state."""
     axes = figure.subplots(2, len(of), sharex="col", squeeze=False, height_ratios=(1.3, 1))
-    for k, (name, row) in enumerate(of.items()):
+    for (above, below), (name, row) in zip(axes.T, of.items(), strict=True):
         here = table[table.state == name]
         spikes, counts = here[here.part == "spike"], here[here.part == "count"]
-        axes[0, k].plot(1e3 * spikes.x, spikes.value + 1, "|", ms=2.6, mew=0.7, color=COLOURS[name])
-        axes[0, k].set_title(f"{name}: g {row.g.iloc[0]:g}, eta {row.eta.iloc[0]:g}", fontsize=10)
-        axes[0, k].set_ylim(0, SHOWN + 1)
+        above.plot(1e3 * spikes.x, spikes.value + 1, "|", ms=2.6, mew=0.7, color=COLOURS[name])
+        above.set_title(f"{name}: g {row.g.iloc[0]:g}, eta {row.eta.iloc[0]:g}", fontsize=10)
         rate = counts.value / (row.neurons.iloc[0] * 1e-3)
-        axes[1, k].fill_between(1e3 * counts.x, rate, step="post", color=COLOURS[name], lw=0)
-        axes[1, k].set(ylim=(0, None), xlim=(0, 1e3 * counts.x.max() + 1), xlabel="time (ms)")
-        for ax in axes[:, k]:
-            _open(ax)
+        below.fill_between(1e3 * counts.x, rate, step="post", color=COLOURS[name], lw=0)
+        finish(above, ylim=(0, SHOWN + 1))
+        finish(below, ylim=(0, None), xlim=(0, 1e3 * counts.x.max() + 1), xlabel="time (ms)")
     axes[0, 0].set_ylabel("neuron")
     axes[1, 0].set_ylabel("population rate (Hz)")
 
 
-def spectra(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
-    """Spectrum of the population count, means over 5 Hz."""
-    rows = table[table.part == "spectrum"]
-    for name in of:
-        here = rows[rows.state == name]
-        power = here.groupby(5 * np.round(here.x / 5)).value.mean()
-        ax.plot(power.index, power, LINES[name], lw=1.2, color=COLOURS[name], label=name)
-    ax.axhline(1, color="black", lw=0.8, zorder=0)
-    ax.set(yscale="log", xlim=(0, 400), xlabel="frequency (Hz)", ylabel="power / that of Poisson neurons")
-    ax.set_ylim(top=ax.get_ylim()[1] * 30)  # room for the legend
-    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", handlelength=1.6, columnspacing=1)
-    _open(ax)
-
-
-def correlations(ax: Axes, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
-    """Pairwise correlation against the window."""
+def _measures(axes: Any, table: pd.DataFrame, of: dict[str, pd.DataFrame]) -> None:
+    """Spectra, correlations, irregularity, and rates against the mean field."""
+    spectra, correlations, irregularity, rates = axes
     rows = table[table.part == "correlation"]
-    for name in of:
+    for name, row in of.items():
+        colour, marker, here = COLOURS[name], MARKERS[name], table[table.state == name]
+        spectrum = here[here.part == "spectrum"]
+        power = spectrum.groupby(5 * np.round(spectrum.x / 5)).value.mean()
+        spectra.plot(power, LINES[name], lw=1.2, color=colour, label=name)
         by = rows[rows.state == name].groupby("x").value
-        bars = np.array([_bar(values) for _, values in by])
-        ax.errorbar(
-            1e3 * np.array(list(by.groups)),
-            bars[:, 0],
-            yerr=bars[:, 1],
-            fmt=MARKERS[name] + LINES[name],
-            ms=4,
-            lw=1,
-            capsize=2,
-            color=COLOURS[name],
-        )
-    ticks = 1e3 * np.unique(rows.x)
-    ax.set(xscale="log", xlabel="window (ms)", ylabel="pairwise correlation")
-    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    ax.minorticks_off()
-    ax.axhline(0, color="black", lw=0.8, zorder=0)
-    _open(ax)
-
-
-def irregularity(ax: Axes, of: dict[str, pd.DataFrame]) -> None:
-    """CV against the population Fano factor."""
-    for name, row in of.items():
+        windows, bars = 1e3 * np.array(list(by.groups)), np.array([_bar(values) for _, values in by]).T
+        points(correlations, windows, *bars, fmt=marker + LINES[name], color=colour)
         (x, width), (y, height) = _bar(row["population fano"]), _bar(row.cv)
-        ax.errorbar(x, y, xerr=width, yerr=height, fmt=MARKERS[name], ms=5, capsize=2, color=COLOURS[name])
-        ax.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
-    ax.set(xscale="log", xlabel="population Fano factor (1 ms)", ylabel="CV of intervals")
-    ax.margins(0.3)
-    ax.set_ylim(-0.05)
-    _open(ax)
-
-
-def rates(ax: Axes, of: dict[str, pd.DataFrame]) -> None:
-    """Simulated over mean-field rate."""
-    for name, row in of.items():
-        y, error = _bar(row.rate / row["mean field"])
-        x = float(row["mean field"].iloc[0])
-        ax.errorbar(x, y, yerr=error, fmt=MARKERS[name], ms=5, capsize=2, color=COLOURS[name])
-        side = -1 if name == "AI" else 1  # SI fast is close by
-        ax.annotate(
-            name,
-            (x, y),
-            xytext=(5 * side, 6),
-            ha="right" if side < 0 else "left",
-            textcoords="offset points",
-            fontsize=8,
-        )
-    ax.axhline(1, color="black", lw=0.8, zorder=0)
-    ax.set(xscale="log", xlabel="mean-field rate (Hz)", ylabel="simulated / mean-field rate", xlim=(3, 1000))
-    ax.margins(y=0.2)
-    _open(ax)
+        points(irregularity, x, y, height, xerr=width, fmt=marker, color=colour)
+        irregularity.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        x, (y, error) = row["mean field"].iloc[0], _bar(row.rate / row["mean field"])
+        points(rates, x, y, error, fmt=marker, color=colour)
+        side = {"xytext": (-5, 6), "ha": "right"} if name == "AI" else {"xytext": (5, 6)}  # SI fast is close
+        rates.annotate(name, (x, y), textcoords="offset points", fontsize=8, **side)
+    for ax, level in ((spectra, 1), (correlations, 0), (rates, 1)):
+        ax.axhline(level, color="black", lw=0.8, zorder=0)
+    log_axis(correlations, 1e3 * np.unique(rows.x))
+    legend = {"ncols": 2, "loc": "upper left", "handlelength": 1.6, "columnspacing": 1}
+    power, relative = "power / that of Poisson neurons", "simulated / mean-field rate"
+    finish(spectra, legend=legend, yscale="log", xlim=(0, 400), xlabel="frequency (Hz)", ylabel=power)
+    spectra.set_ylim(top=spectra.get_ylim()[1] * 30)  # room for the legend
+    finish(correlations, xlabel="window (ms)", ylabel="pairwise correlation")
+    finish(irregularity, xscale="log", xlabel="population Fano factor (1 ms)", ylabel="CV of intervals")
+    irregularity.margins(0.3)
+    irregularity.set_ylim(-0.05)
+    finish(rates, xscale="log", xlabel="mean-field rate (Hz)", ylabel=relative, xlim=(3, 1000))
+    rates.margins(y=0.2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from brian2 import Hz, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
+from ..harness import Progress, quiet
 from . import feedback
 from .config import SHOWN, STATES, Config
 
@@ -25,9 +25,7 @@ SAMPLE = 200
 """number of neurons for pairwise correlations, or all if there are fewer"""
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of several parts. "state": one per state and network, with measures in columns. With columns x and value: "correlation"
     (window in s), "spectrum" (Hz, power over that of independent Poisson neurons), and for the last 100 ms of the first network
     "count" (s, spikes in 1 ms) and "spike" (s, neuron)."""

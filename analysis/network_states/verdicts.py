@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from .config import STATES
 
 PUBLISHED = {"AI": 37.7, "SI fast": 60.7, "SI slow": 5.5}
@@ -81,17 +81,15 @@ def _claims_of_ai(ai: pd.DataFrame) -> list[Claim]:
             f"{mean_text(ai.rate)} Hz, mean field {ai['mean field'].iloc[0]:.2f} Hz, {100 * error:+.1f} %",
         ),
         Claim("AI: irregular firing, CV above 0.3", bool(ai.cv.mean() > 0.3), mean_text(ai.cv)),
-        Claim(
+        secondary(
             "AI: the CV is within 25 % of the mean-field CV",
             bool(abs(ai.cv.mean() / ai["mean field cv"].iloc[0] - 1) < 0.25),
             f"{mean_text(ai.cv)}, mean field {ai['mean field cv'].iloc[0]:.3f}",
-            central=False,
         ),
-        Claim(
+        secondary(
             f"AI: the CV is within {100 * tolerance:g} % of that of neurons whose input has the spectrum of their own spikes",
             bool(abs(ai.cv.mean() / ai["fed back cv"].iloc[0] - 1) < tolerance),
             f"{mean_text(ai.cv)}, theirs {ai['fed back cv'].iloc[0]:.3f} (rate {ai['fed back'].iloc[0]:.1f} Hz)",
-            central=False,
         ),
     ]
 
@@ -135,11 +133,10 @@ def _claims_of_mean_field(by_name: dict[str, pd.DataFrame]) -> list[Claim]:
     off = {name: row.rate.mean() / row["mean field"].iloc[0] - 1 for name, row in by_name.items()}
     if "AI" in off and len(off) > 1:
         results.append(
-            Claim(
+            secondary(
                 "the asynchronous mean field has larger errors of the rate in each of the other states than in AI",
                 all(abs(error) > abs(off["AI"]) for name, error in off.items() if name != "AI"),
                 ", ".join(f"{name} {100 * error:+.1f} %" for name, error in off.items()),
-                central=False,
             )
         )
     size = {int(row.neurons.iloc[0]) for row in by_name.values()} | {
@@ -148,11 +145,10 @@ def _claims_of_mean_field(by_name: dict[str, pd.DataFrame]) -> list[Claim]:
     known = [name for name in PUBLISHED if name in by_name]
     if size == {12_500, 0.1} and known:
         results.append(
-            Claim(
+            secondary(
                 "rates are within 15 % of those of published simulations (37.7, 60.7, 5.5 Hz)",
                 all(abs(by_name[name].rate.mean() / PUBLISHED[name] - 1) < 0.15 for name in known),
                 ", ".join(f"{name} {mean_text(by_name[name].rate)} Hz" for name in known),
-                central=False,
             )
         )
     return results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
+from ..harness import Progress, quiet
 from ..shared.recordings import retina
 from .config import Config
 
@@ -25,13 +25,7 @@ def linear_response(
     config: Config, drive: np.ndarray, gain: np.ndarray, shared: float
 ) -> tuple[float, float]:
     """Predicted linear Fisher information (1/mV^2) with and without noise correlations, for drives a_i and gains g_i."""
-    cell = {
-        "tau_m": config.tau_m * second,
-        "v_thresh": config.v_thresh * mV,
-        "v_reset": config.v_reset * mV,
-        "tau_refrac": config.tau_refrac * second,
-    }
-    sigma = config.sigma * mV
+    cell, sigma = config.neuron, config.sigma * mV
     low, high = (
         theory.siegert_rate((drive + gain * config.ds * side) * mV, sigma, **cell) for side in (-0.5, 0.5)
     )
@@ -39,7 +33,7 @@ def linear_response(
     rate, cv = theory.siegert_rate(drive * mV, sigma, **cell), theory.siegert_cv(drive * mV, sigma, **cell)
     steep = theory.siegert_gain(drive * mV, sigma, **cell)  # Hz/V
     variance = cv**2 * rate * config.window
-    share = theory.count_correlation(shared, sigma, tau_m=config.tau_m * second, gain=steep, rate=rate, cv=cv)
+    share = theory.count_correlation(shared, sigma, tau_m=cell["tau_m"], gain=steep, rate=rate, cv=cv)
     common = np.sqrt(share * variance)
     covariance = np.diag(variance * (1 - share)) + np.outer(common, common)
     return measures.gaussian_fisher(slope, covariance), float((slope**2 / variance).sum())
@@ -59,17 +53,10 @@ def trained(d_prime: float, neurons: int, trials: float) -> float:
 
 def spike_counts(config: Config, drive: np.ndarray, gain: np.ndarray, shared: float, seed: int) -> np.ndarray:
     """Spike counts in the window, (2 stimuli, trials, neurons)."""
-    cell = nsnn.LIF(
-        tau_m=config.tau_m * second,
-        v_rest=0 * mV,
-        v_reset=config.v_reset * mV,
-        v_thresh=config.v_thresh * mV,
-        tau_refrac=config.tau_refrac * second,
-    )
     counts = []
     for k, side in enumerate((-0.5, 0.5)):
         block = nsnn.simulate(
-            cell,
+            nsnn.LIF(v_rest=0 * mV, **config.neuron),
             nsnn.WhiteNoise(config.sigma * mV, shared=shared),
             nsnn.Constant((drive + gain * config.ds * side) * mV),
             n_neurons=drive.size,
@@ -93,9 +80,7 @@ def _apply_sabotage(counts: np.ndarray, sabotage: str, rng: np.random.Generator)
     return counts
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of three parts. "model": information, shuffled information, theory, bound and decoding by population, condition and
     size; "few trials": plug-in and corrected estimates; "retina": information and shuffled information by pair of moments and
     size."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import mean_and_half
 
 
@@ -199,18 +199,16 @@ def retina_claims(cells: pd.DataFrame) -> list[Claim]:
         ).to_numpy()
     )
     return [
-        Claim(
+        secondary(
             "salamander retina: shuffling repeats changes the information about the film by less than 10 % (95 %)",
             bool(abs(gain) + half < np.log(1.1)),
             f"shuffled / true {np.exp(gain):.3f} ({np.exp(gain - half):.3f} to {np.exp(gain + half):.3f}), "
             f"{len(information)} pairs of moments",
-            central=False,
         ),
-        Claim(
+        secondary(
             f"salamander retina: no saturation up to {information.columns[-1]} cells, exponent of the last doubling "
             "above 0.5 (95 %)",
             bool(last - more > 0.5),
             f"exponent {last:.3f} ± {more:.3f} (95 %)",
-            central=False,
         ),
     ]

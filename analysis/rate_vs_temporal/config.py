@@ -33,16 +33,9 @@ class Config(StudyConfig):
     """correlation times of the stimuli"""
     sigmas: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
     mean: float = 28.0
-    """mean of the stimuli; threshold 20 mV above rest and reset"""
+    """mean of the stimuli; neuron and time course of a trial: `shared.frozen_stimuli`"""
     amplitude: float = 4.0
     """standard deviation of the free membrane potential under a stimulus, for all correlation times"""
-    before: float = 10.0
-    """drive during the 20 ms before the stimulus"""
-    lead: float = 20e-3
-    window: float = 24e-3
-    tau_m: float = 10e-3
-    tau_refrac: float = 4e-3
-    dt: float = 0.2e-3
     trials: int = 800
     """trials of each stimulus"""
     resolutions: tuple[float, ...] = (3e-3, 4e-3, 6e-3, 8e-3, 12e-3)

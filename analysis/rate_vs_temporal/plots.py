@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ..shared.intervals import interval
+from ..shared.figures import GREY, STYLES, curve, finish, log_axis, means
+from ..shared.intervals import interval, mean_and_half
 from .config import CLAIM
 from .verdicts import (
     COST_OF_TIME,
@@ -22,59 +23,8 @@ from .verdicts import (
     surplus,
 )
 
-
-def plot(table: pd.DataFrame) -> Figure:
-    """Information of each code against noise, surplus at each time scale, and distances against their cost of time."""
-    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
-    draw_codes(
-        left,
-        sigmas,
-        {
-            code: [interval(finest(table, code, taus[0], s)) for s in sigmas]
-            for code in ("words", "latency", "count")
-        },
-    )
-    left.set_title(f"stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
-    draw_surplus(middle, sigmas, {t: [interval(surplus(table, t, s)) for s in sigmas] for t in taus})
-    middle.set_title("words minus counts", fontsize=10)
-    curves = {s: information_by_seed(table, "distance", taus[0], s) for s in sigmas}
-    telling = decodable_noises(table, taus[0])
-    draw_distances(right, curves, {s: float(stats.gmean(half_costs(table, taus[0], s))) for s in telling})
-    right.set_title(f"distances, stimuli of {1e3 * taus[0]:g} ms", fontsize=10)
-    return figure
-
-
-def plot_resolutions(table: pd.DataFrame) -> Figure:
-    """Information in words against bin width, a panel per time scale."""
-    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
-    figure = Figure(figsize=(3.3 * len(taus) + 0.6, 3.3), layout="constrained")
-    axes = figure.subplots(1, len(taus), sharey=True, squeeze=False)[0]
-    for ax, t in zip(axes, taus, strict=True):
-        draw_resolutions(
-            ax,
-            {
-                s: pd.concat(
-                    [information_by_seed(table, "words", t, s), information_by_seed(table, "count", t, s)],
-                    axis=1,
-                )
-                for s in sigmas
-            },
-            legend=t == taus[-1],
-        )
-        ax.set_title(f"stimuli of {1e3 * t:g} ms", fontsize=10)
-    axes[0].set_ylabel("raw information (bit)")
-    return figure
-
-
-def plot_cortex(table: pd.DataFrame) -> Figure:
-    """Recorded neuron: information against the cost of time, and gain of timing against reliability."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    draw_cortex(left, right, recorded_settings(table))
-    right.set_ylabel(f"gain of timing, cost {COST_OF_TIME:g} / s minus 0 (bit)")
-    return figure
+CODES = {"words": "words", "latency": "first-spike latency", "count": "count"}
+OVER_NULL = "information over the null (bit)"
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
@@ -98,136 +48,92 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     return drawn
 
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#707070")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES: tuple[Any, ...] = (
-    "-",
-    "--",
-    "-.",
-    (0, (1, 1)),
-    (0, (6, 1.5)),
-    (0, (3, 1, 1, 1, 1, 1)),
-    (0, (8, 2, 1, 2)),
-)
+def _style(k: int) -> dict[str, Any]:
+    colour, marker, line = STYLES[k % len(STYLES)]
+    return {"color": colour, "marker": marker, "ls": line, "mfc": "white"}
 
 
-def _bars(ax: Any, x: Any, intervals: Any, k: int, label: str) -> None:
-    middle, low, high = np.array(intervals).T
-    ax.errorbar(
-        x, middle, yerr=[middle - low, high - middle], fmt=MARKERS[k], ls=LINES[k], color=COLOURS[k],
-        lw=1.2, ms=4.5, capsize=2, mfc="white", label=label,
-    )  # fmt: skip
-
-
-def _finish(ax: Any, ticks: Any, name: Any = "{:g}".format) -> None:
-    ax.set_xscale("log")
-    ax.set_xticks(ticks, [name(t) for t in ticks])
-    ax.minorticks_off()
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def draw_codes(ax: Any, sigmas: list[float], codes: dict[str, Any]) -> None:
-    """Information against noise, a line per code."""
-    names = {"words": "words", "latency": "first-spike latency", "count": "count"}
-    for k, (code, intervals) in enumerate(codes.items()):
-        _bars(ax, sigmas, intervals, k, names[code])
-    _finish(ax, sigmas)
-    ax.set(xlabel="noise sigma (mV)", ylabel="raw information (bit)", ylim=(0, None))
-    ax.legend(frameon=False, fontsize=8)
-
-
-def draw_surplus(ax: Any, sigmas: list[float], surplus: dict[float, Any]) -> None:
-    """Words minus counts against noise, a line per time scale."""
-    for k, (tau, intervals) in enumerate(surplus.items()):
-        _bars(ax, sigmas, intervals, k, f"stimuli of {1e3 * tau:g} ms")
-    ax.axhline(0, color="#707070", lw=0.8)
-    _finish(ax, sigmas)
-    ax.set(xlabel="noise sigma (mV)", ylabel="surplus of timing (bit)")
-    ax.legend(frameon=False, fontsize=8)
+def plot(table: pd.DataFrame) -> Figure:
+    """Information of each code against noise, surplus at each time scale, and distances against their cost of time."""
+    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    taus, sigmas = axis(table, "tau"), axis(table, "sigma")
+    for k, (code, name) in enumerate(CODES.items()):
+        means(left, sigmas, [finest(table, code, taus[0], s) for s in sigmas], label=name, **_style(k))
+    for k, t in enumerate(taus):
+        label = f"stimuli of {1e3 * t:g} ms"
+        means(middle, sigmas, [surplus(table, t, s) for s in sigmas], label=label, **_style(k))
+    for ax in (left, middle):
+        log_axis(ax, sigmas)
+    middle.axhline(0, color=GREY, lw=0.8)
+    noise, fastest = "noise sigma (mV)", f"stimuli of {1e3 * taus[0]:g} ms"
+    finish(left, xlabel=noise, ylabel="raw information (bit)", ylim=(0, None), title=fastest)
+    finish(middle, xlabel=noise, ylabel="surplus of timing (bit)", title="words minus counts")
+    _distances(right, table, taus[0], sigmas)
+    right.set_title(f"distances, {fastest}")
+    return figure
 
 
 def _costs(ax: Any, costs: np.ndarray) -> np.ndarray:
     """Positions of the costs on a logarithmic axis, 0 one step below the first."""
     places = np.where(costs > 0, costs, costs[1] / 2)
-    ax.set_xscale("log")
     shown = places[::2] if costs.size > 6 else places
+    log_axis(ax, shown)
     ax.set_xticks(shown, ["0" if p == costs[1] / 2 else f"{p:g}" for p in shown])
-    ax.minorticks_off()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("cost of time q (1/s)")
+    ax.axhline(0, color=GREY, lw=0.8)
     return places
 
 
-def draw_distances(ax: Any, curves: dict[float, pd.DataFrame], halves: dict[float, float]) -> None:
+def _distances(ax: Any, table: pd.DataFrame, tau: float, sigmas: list[float]) -> None:
     """Information in distances against their cost of time, a line per noise."""
-    for k, (sigma, seeds) in enumerate(curves.items()):
+    telling, top = decodable_noises(table, tau), 0.0
+    for k, sigma in enumerate(sigmas):
+        seeds, style = information_by_seed(table, "distance", tau, sigma), _style(k)
         places = _costs(ax, seeds.columns.to_numpy(dtype=float))
-        middle, low, high = np.array([interval(seeds[q].to_numpy()) for q in seeds]).T
-        ax.fill_between(places, low, high, color=COLOURS[k], alpha=0.15, lw=0)
-        ax.plot(
-            places,
-            middle,
-            ls=LINES[k],
-            marker=MARKERS[k],
-            ms=4,
-            mfc="white",
-            color=COLOURS[k],
-            lw=1.2,
-            label=f"{sigma:g} mV",
-        )
-        if sigma in halves:
-            ax.plot([halves[sigma]] * 2, [0, 0.5 * middle.max()], color=COLOURS[k], ls=LINES[k], lw=0.9)
-    ax.axhline(0, color="#707070", lw=0.8)
-    ax.set_ylabel("information over the null (bit)")
-    ax.legend(
-        frameon=False,
-        fontsize=8,
-        title="noise sigma",
-        title_fontsize=8,
-        ncols=3,
-        loc="upper center",
-        columnspacing=0.9,
-        handlelength=1.8,
-    )
-    ax.set_ylim(top=1.45 * max(seeds.mean().max() for seeds in curves.values()))
+        mean, half = np.array([mean_and_half(seeds[q]) for q in seeds]).T
+        ax.fill_between(places, mean - half, mean + half, color=style["color"], alpha=0.15, lw=0)
+        ax.plot(places, mean, ms=4, lw=1.2, label=f"{sigma:g} mV", **style)
+        if sigma in telling:
+            at = float(stats.gmean(half_costs(table, tau, sigma)))
+            ax.plot([at] * 2, [0, 0.5 * mean.max()], color=style["color"], ls=style["ls"], lw=0.9)
+        top = max(top, mean.max())
+    legend = {"title": "noise sigma", "title_fontsize": 8, "ncols": 3, "loc": "upper center"}
+    finish(ax, legend=legend, xlabel="cost of time q (1/s)", ylabel=OVER_NULL)
+    ax.set_ylim(top=1.45 * top)
 
 
-def draw_resolutions(ax: Any, words: dict[float, pd.DataFrame], legend: bool) -> None:
-    """Information in words against bin width, a line per noise."""
-    for k, (sigma, seeds) in enumerate(words.items()):
-        x = seeds.columns.to_numpy(dtype=float)
-        _bars(ax, 1e3 * x, [interval(seeds[c].to_numpy()) for c in seeds], k, f"{sigma:g} mV")
-    _finish(ax, 1e3 * x)
-    ax.set_xlabel("bin width (ms)")
-    if legend:
-        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
-        ax.legend(frameon=False, fontsize=8, title="noise sigma", title_fontsize=8, **place)
+def plot_resolutions(table: pd.DataFrame) -> Figure:
+    """Information in words against bin width, a panel per time scale."""
+    taus = axis(table, "tau")
+    figure = Figure(figsize=(3.3 * len(taus) + 0.6, 3.3), layout="constrained")
+    axes = figure.subplots(1, len(taus), sharey=True, squeeze=False)[0]
+    place = {"title": "noise sigma", "title_fontsize": 8, "loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    for ax, t in zip(axes, taus, strict=True):
+        for k, s in enumerate(axis(table, "sigma")):
+            bits = pd.concat([information_by_seed(table, code, t, s) for code in ("words", "count")], axis=1)
+            bits.columns = 1e3 * bits.columns.to_numpy(dtype=float)
+            curve(ax, bits, label=f"{s:g} mV" if t == taus[-1] else None, **_style(k))
+        log_axis(ax, bits.columns)
+        finish(ax, legend=place, xlabel="bin width (ms)", title=f"stimuli of {1e3 * t:g} ms")
+    axes[0].set_ylabel("raw information (bit)")
+    return figure
 
 
-def draw_cortex(left: Any, right: Any, settings: pd.DataFrame) -> None:
-    """Information against the cost of time in each setting; gain of timing against reliability."""
-    for k, row in enumerate(settings.itertuples()):
-        colour = COLOURS[k % len(COLOURS)]
-        costs = row.curve.index.to_numpy(dtype=float)
-        places = _costs(left, costs)
-        compared = row.setting in (11, 12)
-        left.plot(
-            places,
-            row.curve,
-            ls=LINES[k % len(LINES)],
-            color=colour,
-            lw=2.2 if compared else 0.9,
-            label=f"{row.setting:02d}",
-        )
-        middle, low, high = interval(row.gain)
-        marker = MARKERS[k % len(MARKERS)]
-        right.errorbar(
-            row.reliability, middle, yerr=[[middle - low], [high - middle]], fmt=marker, ms=6 if compared else 4.5,
-            capsize=2, color=colour, mfc=colour if compared else "white", label=f"{row.setting:02d}",
-        )  # fmt: skip
-    left.axhline(0, color="#707070", lw=0.8)
-    left.set_ylabel("information over the null (bit)")
-    right.axhline(0, color="#707070", lw=0.8)
-    right.set_xlabel("reliability (Gamma, 2 ms)")
-    right.spines[["top", "right"]].set_visible(False)
-    right.legend(frameon=False, fontsize=8, title="setting", title_fontsize=8, ncols=2)
+def plot_cortex(table: pd.DataFrame) -> Figure:
+    """Recorded neuron: information against the cost of time in each setting, and gain of timing against reliability."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for k, row in enumerate(recorded_settings(table).itertuples()):
+        style, compared = _style(k), row.setting in (11, 12)
+        places = _costs(left, row.curve.index.to_numpy(dtype=float))
+        left.plot(places, row.curve, ls=style["ls"], color=style["color"], lw=2.2 if compared else 0.9)
+        if compared:
+            style["mfc"] = style["color"]
+        middle, low, _ = interval(row.gain)
+        right.errorbar(row.reliability, middle, middle - low, capsize=2, label=f"{row.setting:02d}", **style)
+    right.axhline(0, color=GREY, lw=0.8)
+    finish(left, xlabel="cost of time q (1/s)", ylabel=OVER_NULL)
+    gain = f"gain of timing, cost {COST_OF_TIME:g} / s minus 0 (bit)"
+    legend = {"title": "setting", "title_fontsize": 8, "ncols": 2}
+    finish(right, legend=legend, xlabel="reliability (Gamma, 2 ms)", ylabel=gain)
+    return figure

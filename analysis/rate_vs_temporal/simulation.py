@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import neo
 import numpy as np
 import pandas as pd
 import quantities as pq
-from brian2 import mV, second
+from brian2 import mV
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..shared import recordings
+from ..harness import Progress, quiet
+from ..shared import frozen_stimuli, recordings
+from ..shared.frozen_stimuli import WINDOW, state
 from .config import Config
 
 COLUMNS = ["part", "group", "tau", "sigma", "setting", "code", "x", "value", "se"]
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per estimate of information: part, group (seed, or windows of the recording), correlation time tau (s), sigma (mV;
     for the recording SD of the current, pA), setting, code, x (resolution in s, or cost of distances in 1/s), value (bits) and its
     se."""
@@ -47,18 +46,11 @@ class Cell(NamedTuple):
     sigma: float
 
 
-def _state(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
 def stimulus(config: Config, seed: int, tau: float, number: int) -> np.ndarray:
-    """Drive of a trial, mV at each step: the lead, then a frozen Ornstein-Uhlenbeck path that causes the configured membrane SD."""
-    scale = config.amplitude * np.sqrt((tau + config.tau_m) / tau)
-    path = nsnn.FrozenNoise(
-        config.mean * mV, scale * mV, tau * second, seed=_state(config.seed, seed, round(1e6 * tau), number)
+    """Drive of a trial, mV at each step."""
+    return frozen_stimuli.stimulus(
+        config.mean, config.amplitude, tau, state(config.seed, seed, round(1e6 * tau), number)
     )
-    lead = np.full(round(config.lead / config.dt), config.before)
-    return np.concatenate([lead, 1e3 * path.samples(round(config.window / config.dt), config.dt)])
 
 
 def answers(config: Config, seeds: Sequence[int]) -> Iterator[Cell]:
@@ -70,41 +62,19 @@ def answers(config: Config, seeds: Sequence[int]) -> Iterator[Cell]:
     }
     drive = np.array([paths[key] for key in zip(seed, tau, number, strict=True)]).T
     noise = np.full_like(sigma, max(config.sigmas)) if config.sabotage == "most noise everywhere" else sigma
-    block = nsnn.simulate(
-        nsnn.LIF(
-            tau_m=config.tau_m * second,
-            v_rest=0 * mV,
-            v_reset=0 * mV,
-            v_thresh=20 * mV,
-            tau_refrac=config.tau_refrac * second,
-        ),
+    rng = np.random.default_rng(state(config.seed, seeds[0], 1))
+    trains = frozen_stimuli.responses(
+        drive,
         nsnn.WhiteNoise(noise * mV),
-        nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_period=config.dt * pq.s)),
-        n_neurons=tau.size,
-        trials=config.trials,
-        duration=(config.lead + config.window) * second,
-        dt=config.dt * second,
-        seed=_state(config.seed, seeds[0]),
-        engine="numpy",
-        progress=False,
+        config.stimuli,
+        config.trials,
+        seed=state(config.seed, seeds[0]),
+        shuffle=rng if config.sabotage == "times shuffled" else None,
     )
-    spikes = measures.as_trains(block, t_start=config.lead * pq.s)
-    rng, n = np.random.default_rng(_state(config.seed, seeds[0], 1)), config.stimuli * config.trials
-    of, number = np.divmod(spikes.neuron, config.stimuli)
-    trial = spikes.trial * config.stimuli + number
-    times = np.maximum(spikes.times - config.lead, 0.0)
-    if config.sabotage == "times shuffled":
-        times = rng.uniform(0, config.window, times.size)
-    order = np.lexsort((times, trial, of))
-    edges = np.searchsorted(of[order], np.arange(tau.size // config.stimuli + 1))
     labels = np.tile(np.arange(config.stimuli), config.trials)
-    for k, (begin, end) in enumerate(itertools.pairwise(edges)):
-        own, at = order[begin:end], k * config.stimuli
-        trains = measures.Trains(
-            times[own], 0 * trial[own], trial[own], 1, n, np.zeros(n), np.full(n, config.window)
-        )
+    for at, one in zip(range(0, tau.size, config.stimuli), trains, strict=True):
         shown = rng.permutation(labels) if config.sabotage == "labels shuffled" else labels
-        yield Cell(trains, shown, int(seed[at]), float(tau[at]), float(sigma[at]))
+        yield Cell(one, shown, int(seed[at]), float(tau[at]), float(sigma[at]))
 
 
 def first(trains: measures.Trains, n: int) -> measures.Trains:
@@ -124,7 +94,7 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
         )
         for row in codes.itertuples():
             yield same | {"code": row.code, "x": row.resolution, "value": row.raw, "se": row.se}
-        yield same | {"code": "spikes", "x": config.window, "value": float(cell.trains.counts.mean())}
+        yield same | {"code": "spikes", "x": WINDOW, "value": float(cell.trains.counts.mean())}
         if cell.seed >= config.apart:
             continue
         n = config.trains * config.stimuli
@@ -139,9 +109,9 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
             yield same | {"code": "distance", "x": float(q), "value": float(bits), "se": float(se)}
 
 
-def cortex(config: Config, progress: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def cortex(config: Config, progress: Progress) -> Iterator[dict[str, Any]]:
     """Rows of the recorded neuron: groups of windows of its four sweeps, decoded by distance; none without the recordings."""
-    rng = np.random.default_rng(_state(config.seed, 2))
+    rng = np.random.default_rng(state(config.seed, 2))
     for setting in recordings.CORTICAL:
         sweeps = recordings.cortical(setting)
         if sweeps is None:

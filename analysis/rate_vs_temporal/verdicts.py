@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import above, interval, interval_text
+from ..shared.tables import where
 
 GONE = 0.05
 """bits; a surplus below this counts as vanished"""
@@ -21,7 +22,7 @@ COST_OF_TIME = 100.0
 
 def information_by_seed(table: pd.DataFrame, code: str, tau: float, sigma: float) -> pd.DataFrame:
     """Information (bits) in the LIF neuron's responses: a row per seed, a column per resolution or cost."""
-    own = table[(table.part == "LIF") & (table.code == code) & (table.tau == tau) & (table.sigma == sigma)]
+    own = where(table, part="LIF", code=code, tau=tau, sigma=sigma)
     return own.pivot(index="group", columns="x", values="value")
 
 
@@ -149,11 +150,10 @@ def _claims_of_distances(table: pd.DataFrame, taus: list[float]) -> list[Claim]:
             all(falls),
             "; ".join(texts),
         ),
-        Claim(
+        secondary(
             "the cost with the largest information, q_max, falls with noise, at every time scale (95 %)",
             len(best) == len(taus) and all(best),
             "; ".join(peaks) + " / s, means over seeds, from the smallest noise on",
-            central=False,
         ),
     ]
 
@@ -173,14 +173,13 @@ def _secondary_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float
     }
     coarser = {t: [required_resolution(table, t, s) for s in telling] for t in taus}
     return [
-        Claim(
+        secondary(
             "at the smallest noise and for the fastest stimuli, the latency of the first spike carries more "
             "information than the count (95 %)",
             above(first, 0.0),
             f"{_bits(first)} at the finest resolution",
-            central=False,
         ),
-        Claim(
+        secondary(
             "the share of timing in the information of words is smaller for the slowest stimuli if words carry "
             f"{2 * GONE:g} bit (95 %)",
             len(telling) > 0 and all(above(share[fast, s] - share[slow, s], 0.0) for s in telling),
@@ -188,14 +187,12 @@ def _secondary_claims(table: pd.DataFrame, taus: list[float], sigmas: list[float
                 f"sigma {s:g}: {100 * share[fast, s].mean():.0f} and {100 * share[slow, s].mean():.0f} %"
                 for s in telling
             ),
-            central=False,
         ),
-        Claim(
+        secondary(
             "the resolution that preserves 90 % of the information in words coarsens with noise, at every time scale",
             len(telling) > 1 and all(c[-1] > c[0] and min(np.diff(c)) >= 0 for c in coarser.values()),
             "; ".join(f"{1e3 * t:g} ms: " + ", ".join(f"{1e3 * x:g}" for x in c) for t, c in coarser.items())
             + f" ms at sigma {', '.join(f'{s:g}' for s in telling)} mV",
-            central=False,
         ),
     ]
 
@@ -226,20 +223,18 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
     gains = np.array([g.mean() for g in settings.gain])
     rank = stats.spearmanr(settings.reliability, gains)
     return [
-        Claim(
+        secondary(
             "recorded neuron, most reliable setting (11): distances with a cost of time carry more information than counts (95 %)",
             above(high, 0.0),
             f"{_bits(high)} over {high.size} groups of windows, {COST_OF_TIME:g} / s against 0",
-            central=False,
         ),
-        Claim(
+        secondary(
             "recorded neuron: the gain of timing is larger in the most reliable setting (11) than in the least "
             "reliable one (12) (95 %)",
             above(high - low, 0.0),
             f"reliability {settings.reliability[11]:.2f} and {settings.reliability[12]:.2f}; {_bits(high - low)}",
-            central=False,
         ),
-        Claim(
+        secondary(
             "recorded neuron: over the eight settings the gain of timing rises with reliability (rank correlation, p < .05)",
             bool(rank.statistic > 0 and rank.pvalue < 0.05),
             f"{rank.statistic:+.2f}, p = {rank.pvalue:.2g}; "
@@ -247,7 +242,6 @@ def _claims_of_the_recording(table: pd.DataFrame) -> list[Claim]:
                 f"{k:02d} {r:.2f}: {g:+.2f}"
                 for k, r, g in zip(settings.index, settings.reliability, gains, strict=True)
             ),
-            central=False,
         ),
     ]
 
@@ -258,7 +252,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for t in axis(table, "tau"):
         for s in axis(table, "sigma"):
             extra = surplus(table, t, s)
-            count = table[(table.code == "spikes") & (table.tau == t) & (table.sigma == s)].value.mean()
+            count = where(table, code="spikes", tau=t, sigma=s).value.mean()
             rows.append(
                 {
                     "tau (ms)": f"{1e3 * t:g}",

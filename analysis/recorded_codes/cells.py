@@ -12,6 +12,7 @@ import quantities as pq
 
 from nsnn_neuro import measures
 
+from ..shared.estimates import of_estimate
 from .config import Config
 from .posteriors import excess_variance
 
@@ -179,12 +180,7 @@ def information_rows(data: Responses, config: Config) -> list[dict[str, Any]]:
                 e = measures.mutual_information(
                     data.image, response, bias=bias, n_shuffle=shuffles, seed=config.seed
                 )
-                rows.append(
-                    {
-                        **base, "code": code, "x": width, "quantity": bias, "value": e.value, "se": e.se, "null": e.null_mean,
-                        "p": e.p, "warning": e.warning,
-                    }
-                )  # fmt: skip
+                rows.append({**base, "code": code, "x": width, "quantity": bias, **of_estimate(e)})
     return rows
 
 

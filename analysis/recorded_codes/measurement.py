@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import neo
@@ -11,7 +10,7 @@ import pandas as pd
 
 from nsnn_neuro import NsnnError, datasets
 
-from ..harness import check_sabotage, part
+from ..harness import Progress, check_sabotage, part, quiet
 from ..shared import recordings
 from . import cells, population
 from .config import COLUMNS, SABOTAGES, SET, Config
@@ -30,9 +29,7 @@ def recording() -> neo.Block:
     return datasets.salamander_retina(place).images
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of single cells, of noise correlations and of decoders; see `COLUMNS`."""
     check_sabotage(config, SABOTAGES)
     return tabulated(recording(), config, out, progress)
@@ -42,7 +39,7 @@ def tabulated(
     block: neo.Block,
     config: Config,
     out: Path | None = None,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Progress = quiet,
 ) -> pd.DataFrame:
     """The table of a Block whose segments have the annotations label and repeat."""
     data = cells.responses(block, config)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import logsumexp
 
-__all__ = ["excess_variance", "linear", "scored"]
-
 
 def excess_variance(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Variance of counts beyond Poisson relative to the squared rate, (n_cells,), and its standard error (jackknife over images).

@@ -6,21 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import holm, interval, interval_text
-from .config import (
-    ALPHA,
-    CORRELATIONS_SMALL,
-    LATENCY_ABOVE_COUNT,
-    MAJORITY,
-    MARGIN,
-    NB_CALIBRATED,
-    SUB_POISSON,
-    TIMING_ADDS,
-)
+from ..shared.tables import where
+from . import config as c
 from .population import BINS, BOTH, COUNTS, EXCHANGED, LARGE, LATENCY, MIXED, NB, POISSON, SHUFFLED
-
-__all__ = ["by_image", "claims", "headline", "holm", "of_cells", "responsive", "summary", "tables"]
 
 PT, SHUFFLE, QUADRATIC = "panzeri-treves", "shuffle", "quadratic"
 
@@ -28,7 +18,7 @@ PT, SHUFFLE, QUADRATIC = "panzeri-treves", "shuffle", "quadratic"
 def responsive(table: pd.DataFrame) -> list[int]:
     """Numbers of the responsive cells."""
     rows = table[(table.part == "cell") & (table.quantity == "responsive") & (table.value > 0)]
-    return sorted(int(c) for c in rows.cell)
+    return sorted(int(cell) for cell in rows.cell)
 
 
 def of_cells(
@@ -43,7 +33,7 @@ def of_cells(
 
 def by_image(table: pd.DataFrame, arm: str, quantity: str = "bits") -> pd.Series:
     """Bits (or accuracy) of a decoder, by image."""
-    rows = table[(table.part == "decoder") & (table.code == arm) & (table.quantity == quantity)]
+    rows = where(table, part="decoder", code=arm, quantity=quantity)
     return rows.set_index(rows.image.astype(int)).value.astype(float).sort_index()
 
 
@@ -92,7 +82,7 @@ def _majority(table: pd.DataFrame) -> tuple[float, str]:
 def _correlations(table: pd.DataFrame) -> tuple[float, str]:
     """Two one-sided tests that the change is above -5 % and below +5 % of the information."""
     own, mixed = by_image(table, COUNTS), by_image(table, SHUFFLED)
-    change, most = mixed - own, MARGIN * own.mean()
+    change, most = mixed - own, c.MARGIN * own.mean()
     p = max(above(change, -most), above(-change, -most), above(own)) if own.size and own.mean() > 0 else 1.0
     text = f"{own.mean():.3f} bit, shuffled {mixed.mean():.3f}: change {interval_text(change, 'bit')} (95 % over images), "
     text += f"{100 * change.mean() / own.mean():+.1f} %"
@@ -109,16 +99,16 @@ def _sub_poisson(table: pd.DataFrame) -> tuple[float, str]:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims with their evidence."""
     tests = {
-        LATENCY_ABOVE_COUNT: _latency(table),
-        TIMING_ADDS: _difference(table, BOTH, EXCHANGED),
-        MAJORITY: _majority(table),
-        NB_CALIBRATED: _difference(table, NB, POISSON),
-        CORRELATIONS_SMALL: _correlations(table),
-        SUB_POISSON: _sub_poisson(table),
+        c.LATENCY_ABOVE_COUNT: _latency(table),
+        c.TIMING_ADDS: _difference(table, BOTH, EXCHANGED),
+        c.MAJORITY: _majority(table),
+        c.NB_CALIBRATED: _difference(table, NB, POISSON),
+        c.CORRELATIONS_SMALL: _correlations(table),
+        c.SUB_POISSON: _sub_poisson(table),
     }
     corrected = holm([p for p, _ in tests.values()])
     central = [
-        Claim(text, bool(p < ALPHA), f"{evidence}; p {p:.2g} (Holm)")
+        Claim(text, bool(p < c.ALPHA), f"{evidence}; p {p:.2g} (Holm)")
         for (text, (_, evidence)), p in zip(tests.items(), corrected, strict=True)
     ]
     return [*central, *_secondary(table)]
@@ -129,7 +119,7 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
         where: by_image(table, SHUFFLED + end) - by_image(table, COUNTS + end)
         for where, end in (("groups of 4", ""), ("groups of 12", f", {LARGE}"))
     }
-    words = table[(table.part == "cell") & (table.code == "words")]
+    words = where(table, part="cell", code="words")
     widths = sorted(words.x.dropna().unique(), reverse=True)
     gains = [of_cells(table, "gain", "words", w) for w in widths]
     gain_p = [of_cells(table, "gain", "words", w, "p") for w in widths]
@@ -152,41 +142,41 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
         ),
         (
             "the mean noise correlation over pairs is above that of shuffled trials (p < .05)",
-            bool(mean.p < ALPHA and mean.value > mean.null),
+            bool(mean.p < c.ALPHA and mean.value > mean.null),
             f"{mean.value:.4f}; shuffled {mean.null:.4f} ± {mean.se:.4f}, p {mean.p:.2g}; within blocks of repeats "
             f"{near.value:.4f}, shuffled {near.null:.4f} ± {near.se:.4f}",
         ),
         (
             "the recording changes slowly: shuffling trials over blocks of repeats helps the decoder more than within them (over "
             "images, p < .05; added after the quick run)",
-            bool(drift_p < ALPHA),
+            bool(drift_p < c.ALPHA),
             f"{drift}; variance of successive differences over that of repeats {correlations.loc['drift ratio', 'value']:.2f}",
         ),
         (
             "latencies of a group of cells carry more than its counts, by linear decoders (over images, p < .05)",
-            bool(latency_p < ALPHA),
+            bool(latency_p < c.ALPHA),
             latency,
         ),
         (
             "both counts and latencies inform about the image in every responsive cell (p < .05)",
-            all(bool(len(p) and (p < ALPHA).all()) for p in counts_p),
+            all(bool(len(p) and (p < c.ALPHA).all()) for p in counts_p),
             ", ".join(
-                f"{code} in {int((p < ALPHA).sum())} of {len(p)}" for code, p in zip(("count", "latency"), counts_p, strict=True)
+                f"{code} in {int((p < c.ALPHA).sum())} of {len(p)}" for code, p in zip(("count", "latency"), counts_p, strict=True)
             ),
         ),
         (
             "words carry more than counts explain, in the majority of responsive cells at every bin width (p < .05 each)",
-            all(bool(len(p) and (p < ALPHA).mean() > 0.5) for p in gain_p),
+            all(bool(len(p) and (p < c.ALPHA).mean() > 0.5) for p in gain_p),
             "; ".join(
-                f"{1e3 * w:g} ms: {g.mean():+.3f} bit on average, {int((p < ALPHA).sum())} of {len(p)}"
+                f"{1e3 * w:g} ms: {g.mean():+.3f} bit on average, {int((p < c.ALPHA).sum())} of {len(p)}"
                 for w, g, p in zip(widths, gains, gain_p, strict=True)
             ),
         ),
         (
             "a gain that varies between trials is found in the majority of responsive cells (modulated Poisson model, p < .05)",
-            bool((varies < ALPHA).mean() > 0.5),
-            f"in {int((varies < ALPHA).sum())} of {len(gain)}; medians: variance of the gain {gain.median():.3f}, its share of the "
-            f"variance of counts {share.median():.2f}, excess variance {of_cells(table, 'excess variance').median():.3f}",
+            bool((varies < c.ALPHA).mean() > 0.5),
+            f"in {int((varies < c.ALPHA).sum())} of {len(gain)}; medians: variance of the gain {gain.median():.3f}, its share of "
+            f"the variance of counts {share.median():.2f}, excess variance {of_cells(table, 'excess variance').median():.3f}",
         ),
         (
             "negative binomial posteriors have a smaller calibration error than Poisson posteriors (two standard errors)",
@@ -198,12 +188,12 @@ def _secondary(table: pd.DataFrame) -> list[Claim]:
             ),
         ),
     ]  # fmt: skip
-    return [Claim(text, holds, evidence, central=False) for text, holds, evidence in texts]
+    return [secondary(text, holds, evidence) for text, holds, evidence in texts]
 
 
 def _single(table: pd.DataFrame, arm: str, quantity: str) -> tuple[float, float]:
     """Value and error of a quantity that a decoder has once."""
-    row = table[(table.part == "decoder") & (table.code == arm) & (table.quantity == quantity)].iloc[0]
+    row = where(table, part="decoder", code=arm, quantity=quantity).iloc[0]
     return float(row.value), float(row.se)
 
 
@@ -245,7 +235,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 "code": code if np.isnan(x) else f"{code} of {1e3 * x:g} ms", "correction": bias,
                 "information (bit)": f"{mean:.3f} [{low:.3f}, {high:.3f}]", "mean standard error": f"{part.se.mean():.3f}",
                 "raw": f"{part.value.mean():.3f}",
-                "mean null": f"{part.null.mean():+.4f}", "p < .05": f"{int((part.p < ALPHA).sum())} of {len(part)}",
+                "mean null": f"{part.null.mean():+.4f}", "p < .05": f"{int((part.p < c.ALPHA).sum())} of {len(part)}",
                 "with a warning": int(part.warning.notna().sum()),
             }
         )  # fmt: skip

@@ -15,8 +15,6 @@ from .config import LAGS, SIDE
 from .rate_models import Settings, bernoulli, cosine
 from .responses import Responses
 
-__all__ = ["ConvolutionalModel", "available", "fit"]
-
 _FILTERS, _FRAMES, _FEATURES = 8, 5, 8
 
 

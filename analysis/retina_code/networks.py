@@ -13,8 +13,6 @@ from .config import BIN, Config
 from .rate_models import Settings
 from .responses import Responses
 
-__all__ = ["FittedNetwork", "fit"]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedNetwork:

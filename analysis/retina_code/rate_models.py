@@ -19,8 +19,6 @@ from nsnn_neuro.likelihood import RaisedCosines
 from .config import BIN, GLM, SUBUNITS
 from .responses import Responses
 
-__all__ = ["RateModel", "Settings", "adam", "bernoulli", "bernoulli_slopes", "cosine", "fit"]
-
 _HISTORY = RaisedCosines(4, 100 * BIN.units)
 _DECAYS, _TINY = (0.9, 0.999), 1e-8
 _SMALLEST, _LARGEST = -30.0, 5.0  # of a: the logarithms stay finite

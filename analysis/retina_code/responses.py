@@ -12,8 +12,6 @@ from nsnn_neuro.datasets import SalamanderRetina
 from ..shared import recordings
 from .config import BIN, LAGS, SET, SIDE, STEPS, Config
 
-__all__ = ["Responses", "of_recording", "recording"]
-
 _FRAME_RATE = 30.0  # Hz
 _REGION = 12  # pixels of a frame: the square around the receptive field, cut into SIDE x SIDE tiles
 

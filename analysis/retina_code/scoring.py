@@ -11,8 +11,6 @@ from nsnn_neuro import measures
 from .config import BIN, COST, LEFT_OUT_NATS, PSTH_BINS, RECORDED
 from .responses import Responses
 
-__all__ = ["Fitted", "gain", "rows_of_fit", "rows_of_recording"]
-
 
 class Fitted(Protocol):
     """A fit of any arm."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..harness import check_sabotage, part
+from ..harness import Progress, check_sabotage, part, quiet
 from ..shared.processes import in_processes
 from . import convolution, networks, rate_models
 from .config import ADDED, CNN, COLUMNS, NOISELESS, NOISY, SABOTAGES, Config
@@ -19,12 +18,8 @@ from .rate_models import Settings
 from .responses import Responses, recording
 from .scoring import Fitted, gain, rows_of_fit, rows_of_recording
 
-__all__ = ["chosen", "fitted", "run", "tabulated"]
 
-
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """Rows of scores; see `COLUMNS`."""
     check_sabotage(config, SABOTAGES)
     return tabulated(recording(config), config, out, progress)
@@ -34,7 +29,7 @@ def tabulated(
     data: Responses,
     config: Config,
     out: Path | None = None,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Progress = quiet,
 ) -> pd.DataFrame:
     """The table of responses. Parts are a fold of an arm and an initial seed, so that an interrupted run continues."""
     arms = list(config.arms)

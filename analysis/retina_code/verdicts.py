@@ -8,28 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.intervals import interval, interval_text, student_quantile
-from .config import (
-    ADDED,
-    AHEAD,
-    CNN,
-    DISTANCE,
-    EACH_SEED,
-    FANO,
-    GLM,
-    LEFT_OUT,
-    LEFT_OUT_NATS,
-    LN,
-    NOISELESS,
-    NOISY,
-    PRIMARY,
-    PSTH,
-    RECORDED,
-    SUBUNITS,
-)
-
-__all__ = ["Ratio", "bits", "by_cell", "claims", "gain_by_cell", "headline", "summary", "tables"]
+from ..shared.tables import where
+from . import config as c
 
 CLUSTERS = ("cell", "window")
 EXCHANGED = "nats, exchanged"
@@ -100,7 +82,7 @@ def gain_by_cell(
     """`better` of the noisy and the noiseless arm, by cell: the mean over folds and seeds where both have a value."""
     rows = table[(table.quantity == quantity) & table.cell.notna()]
     noisy, noiseless = (
-        rows[rows.arm == arm].set_index(["cell", "fold", "seed"]).value for arm in (NOISY, NOISELESS)
+        rows[rows.arm == arm].set_index(["cell", "fold", "seed"]).value for arm in (c.NOISY, c.NOISELESS)
     )
     return better(noisy, noiseless).dropna().groupby("cell").mean()
 
@@ -108,7 +90,7 @@ def gain_by_cell(
 def _informed(table: pd.DataFrame) -> bool:
     """Whether the noisy hidden layer has information about the stimulus."""
     return all(
-        bits(table, NOISY, by=by).low > 0 and bits(table, NOISY, NOISY, by=by, less=EXCHANGED).low > 0
+        bits(table, c.NOISY, by=by).low > 0 and bits(table, c.NOISY, c.NOISY, by=by, less=EXCHANGED).low > 0
         for by in CLUSTERS
     )
 
@@ -116,80 +98,79 @@ def _informed(table: pd.DataFrame) -> bool:
 def claims(table: pd.DataFrame) -> list[Claim]:
     """The primary claim, then the secondary ones, with their evidence."""
     informed = _informed(table)
-    difference = {by: bits(table, NOISY, NOISELESS, by=by) for by in CLUSTERS}
-    scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (NOISY, NOISELESS))
-    exchanged = bits(table, NOISY, NOISY, less=EXCHANGED)
+    difference = {by: bits(table, c.NOISY, c.NOISELESS, by=by) for by in CLUSTERS}
+    scores = ", ".join(f"{arm} {bits(table, arm).value:.3f}" for arm in (c.NOISY, c.NOISELESS))
+    exchanged = bits(table, c.NOISY, c.NOISY, less=EXCHANGED)
     folds = [
-        bits(table[table.fold == fold], NOISY, NOISELESS).value
+        bits(table[table.fold == fold], c.NOISY, c.NOISELESS).value
         for fold in sorted(table.fold.dropna().unique())
     ]
     evidence = (
         f"{scores} bits per spike; difference {difference['cell'].text()} over cells, {difference['window'].text()} over windows; "
         f"by fold {', '.join(f'{v:+.3f}' for v in folds)}; noisy less its stimuli exchanged {exchanged.text()}"
     )
-    result = [Claim(PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
+    result = [Claim(c.PRIMARY, informed and all(one.low > 0 for one in difference.values()), evidence)]
     seeds = sorted(int(s) for s in table.seed.dropna().unique())
-    each = [{by: bits(table, NOISY, NOISELESS, by=by, seed=s) for by in CLUSTERS} for s in seeds]
+    each = [{by: bits(table, c.NOISY, c.NOISELESS, by=by, seed=s) for by in CLUSTERS} for s in seeds]
     result.append(
-        Claim(
-            EACH_SEED,
+        secondary(
+            c.EACH_SEED,
             informed and all(one.low > 0 for two in each for one in two.values()),
             "; ".join(
                 f"seed {s}: {two['cell'].text()} over cells, {two['window'].text()} over windows"
                 for s, two in zip(seeds, each, strict=True)
             ),
-            central=False,
         )
     )
-    cells = [int(c) for c in table.cell.dropna().unique() if int(c) % 2]
+    cells = [int(k) for k in table.cell.dropna().unique() if int(k) % 2]
     left = {
-        "cell": bits(table, NOISY, NOISELESS, cells=cells),
-        "window": bits(table, NOISY, NOISELESS, by="window", quantity=LEFT_OUT_NATS),
+        "cell": bits(table, c.NOISY, c.NOISELESS, cells=cells),
+        "window": bits(table, c.NOISY, c.NOISELESS, by="window", quantity=c.LEFT_OUT_NATS),
     }
     result.append(
-        Claim(
-            LEFT_OUT,
+        secondary(
+            c.LEFT_OUT,
             informed and all(one.low > 0 for one in left.values()),
             f"{left['cell'].text()} bits per spike over {len(cells)} cells, {left['window'].text()} over windows",
-            central=False,
         )
     )
-    for arm in (ADDED, LN, SUBUNITS, GLM, CNN):
+    for arm in (c.ADDED, c.LN, c.SUBUNITS, c.GLM, c.CNN):
         if arm in set(table.arm):
-            two = {by: bits(table, NOISY, arm, by=by) for by in CLUSTERS}
+            two = {by: bits(table, c.NOISY, arm, by=by) for by in CLUSTERS}
             text = (
                 f"{bits(table, arm).value:.3f} bits per spike; difference {two['cell'].text()} over cells, "
             )
             text += f"{two['window'].text()} over windows"
             holds = informed and all(one.low > 0 for one in two.values())
-            result.append(Claim(AHEAD.format(arm), holds, text, central=False))
+            result.append(secondary(c.AHEAD.format(arm), holds, text))
     return result + _of_drawn_spikes(table, informed)
 
 
 def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
     """Claims about PSTHs, distances and Fano factors."""
-    ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
-    r = {arm: by_cell(table, arm, "PSTH correlation") for arm in (NOISY, NOISELESS)}
-    d = {arm: by_cell(table, arm, "excess distance") for arm in (NOISY, NOISELESS)}
+    ceiling = by_cell(table, c.RECORDED, "PSTH ceiling").mean()
+    r = {arm: by_cell(table, arm, "PSTH correlation") for arm in (c.NOISY, c.NOISELESS)}
+    d = {arm: by_cell(table, arm, "excess distance") for arm in (c.NOISY, c.NOISELESS)}
     recorded = _recorded_fano(table)
     medians = ", ".join(
-        f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}" for arm in (RECORDED, NOISY, NOISELESS)
+        f"{arm} {by_cell(table, arm, 'Fano factor').median():.2f}"
+        for arm in (c.RECORDED, c.NOISY, c.NOISELESS)
     )
     correlations = ", ".join(
-        f"{arm} {table[(table.arm == arm) & (table.quantity == 'noise correlation')].value.mean():.3f}"
-        for arm in (RECORDED, NOISY)
+        f"{arm} {where(table, arm=arm, quantity='noise correlation').value.mean():.3f}"
+        for arm in (c.RECORDED, c.NOISY)
     )
     gains = {
-        PSTH: (
+        c.PSTH: (
             gain_by_cell(table, "PSTH correlation", lambda noisy, noiseless: noisy - noiseless),
-            f"means {r[NOISY].mean():.3f} and {r[NOISELESS].mean():.3f}, of a ceiling of {ceiling:.3f}: "
-            f"{r[NOISY].mean() / ceiling:.2f} and {r[NOISELESS].mean() / ceiling:.2f} of it; difference",
+            f"means {r[c.NOISY].mean():.3f} and {r[c.NOISELESS].mean():.3f}, of a ceiling of {ceiling:.3f}: "
+            f"{r[c.NOISY].mean() / ceiling:.2f} and {r[c.NOISELESS].mean() / ceiling:.2f} of it; difference",
         ),
-        DISTANCE: (
+        c.DISTANCE: (
             gain_by_cell(table, "excess distance", lambda noisy, noiseless: noiseless - noisy),
-            f"means {d[NOISY].mean():.3f} and {d[NOISELESS].mean():.3f} spikes; gain",
+            f"means {d[c.NOISY].mean():.3f} and {d[c.NOISELESS].mean():.3f} spikes; gain",
         ),
-        FANO: (
+        c.FANO: (
             gain_by_cell(
                 table,
                 "Fano factor",
@@ -199,11 +180,10 @@ def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
         ),
     }
     return [
-        Claim(
+        secondary(
             text,
             informed and interval(gain)[1] > 0,
             f"{evidence} {interval_text(gain, '')}",
-            central=False,
         )
         for text, (gain, evidence) in gains.items()
     ]
@@ -211,7 +191,7 @@ def _of_drawn_spikes(table: pd.DataFrame, informed: bool) -> list[Claim]:
 
 def _recorded_fano(table: pd.DataFrame) -> pd.Series:
     """Recorded Fano factors by cell and fold."""
-    rows = table[(table.arm == RECORDED) & (table.quantity == "Fano factor") & table.cell.notna()]
+    rows = table[(table.arm == c.RECORDED) & (table.quantity == "Fano factor") & table.cell.notna()]
     return rows.set_index(["cell", "fold"]).value
 
 
@@ -223,22 +203,22 @@ def _off(fano: pd.Series, recorded: pd.Series) -> pd.Series:
 
 def headline(table: pd.DataFrame) -> str:
     """The main result in a sentence."""
-    difference = bits(table, NOISY, NOISELESS)
+    difference = bits(table, c.NOISY, c.NOISELESS)
     return (
-        f"{bits(table, NOISY).value:.3f} bits per spike with a noisy hidden layer, {bits(table, NOISELESS).value:.3f} with a "
+        f"{bits(table, c.NOISY).value:.3f} bits per spike with a noisy hidden layer, {bits(table, c.NOISELESS).value:.3f} with a "
         f"noiseless one: {difference.text()} over cells."
     )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """All scores of all arms; square brackets: 95 % intervals over cells."""
-    ceiling = by_cell(table, RECORDED, "PSTH ceiling").mean()
+    ceiling = by_cell(table, c.RECORDED, "PSTH ceiling").mean()
     rows = []
     for arm in dict.fromkeys(table.arm.dropna()):
-        if arm == RECORDED:
+        if arm == c.RECORDED:
             continue
         r = by_cell(table, arm, "PSTH correlation").mean()
-        same = table[(table.arm == arm) & (table.quantity == "noise correlation")]
+        same = where(table, arm=arm, quantity="noise correlation")
         rows.append(
             {
                 "arm": arm, "bits per spike": bits(table, arm).text(),

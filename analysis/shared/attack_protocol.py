@@ -20,20 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim, paired
-from .intervals import above, interval_text
-
-__all__ = [
-    "FRESH",
-    "ONE_STEP",
-    "WORST",
-    "accuracies",
-    "claims",
-    "measured",
-    "noise_on",
-    "one_step",
-    "worst",
-]
+from ..harness import Claim, paired, secondary
+from .intervals import above
+from .paired_networks import points
 
 WORST, FRESH, ONE_STEP = "worst PGD", "worst PGD, new noise", "FGSM, one draw"
 
@@ -156,9 +145,8 @@ def claims(table: pd.DataFrame, pairs: Mapping[str, tuple[str, ...]]) -> list[Cl
             f"with {title} input the noisy network is more accurate under the worst PGD, mean over strengths (paired 95 % "
             "interval above 0)"
         )
-        gain = interval_text(difference, "points", scale=100, digits=2)
-        evidence = f"noisy minus deterministic {gain}; {shown}"
-        result.append(Claim(text, above(difference, 0.0), evidence, central=False))
+        evidence = f"noisy minus deterministic {points(difference)}; {shown}"
+        result.append(secondary(text, above(difference, 0.0), evidence))
     overstated = table[table.kind == ONE_STEP].groupby(["arm", "strength"]).accuracy.mean()
     keys = [key for key in overstated.index if key[0] in pairs["direct"]]
     shown = "; ".join(
@@ -167,7 +155,7 @@ def claims(table: pd.DataFrame, pairs: Mapping[str, tuple[str, ...]]) -> list[Cl
     )
     text = "FGSM with one draw overstates the accuracy under attack of both networks with direct input, at every strength"
     holds = all(overstated[key] > least[key] for key in keys)
-    return [*result, Claim(text, holds, shown, central=False)]
+    return [*result, secondary(text, holds, shown)]
 
 
 def accuracies(table: pd.DataFrame, direct: Collection[str]) -> pd.DataFrame:

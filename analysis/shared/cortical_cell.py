@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import neo
@@ -25,8 +24,9 @@ from scipy import stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 
-from ..harness import Claim
+from ..harness import Claim, Progress, secondary
 from .recordings import CORTICAL, Sweep, cortical
+from .tables import where
 
 TAU_M, G_LEAK = 72e-12 / 13e-9, 13.0  # s; nS, so that pA / nS is mV
 KERNEL = PRECISION = 2e-3  # s
@@ -194,7 +194,7 @@ def _distance(values: dict[str, float], target: dict[str, float]) -> float:
 # --- the rows of the table ---------------------------------------------------------------------------------------------------
 
 
-def rows(config: Fit, seed: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+def rows(config: Fit, seed: int, progress: Progress) -> list[dict[str, Any]]:
     """Rows of cell and models, one per setting and quantity; none without the recordings.
 
     `fluctuation` is the standard deviation of the current (mV of R I). `x` is the mean current (mV), and in rows of models the
@@ -254,7 +254,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _settings(table: pd.DataFrame, quantity: str, source: str, factor: float | None = None) -> pd.Series:
-    rows = table[(table.part == "cell") & (table.source == source) & (table.quantity == quantity)]
+    rows = where(table, part="cell", source=source, quantity=quantity)
     rows = rows if factor is None else rows[rows.x == factor]
     return rows.sort_values("fluctuation").set_index("setting").value
 
@@ -263,29 +263,27 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     """Secondary claims about the cell; none without its recordings."""
     if not (table.part == "cell").any():
         return []
-    sd = table[(table.part == "cell") & (table.source == "cell") & (table.quantity == "Gamma")]
+    sd = where(table, part="cell", source="cell", quantity="Gamma")
     by_sd = sd.set_index("setting").fluctuation.sort_values()
     results = []
     for name, words in (("Gamma", "Gamma"), ("reliability", "Schreiber's reliability")):
         values = _settings(table, name, "cell")[by_sd.index]
         rho, p = rank_correlation(by_sd.to_numpy(), values.to_numpy())
         results.append(
-            Claim(
+            secondary(
                 f"cortical neuron: {words} rises with the standard deviation of the current (rank correlation, p < .05)",
                 bool(p < 0.05),
                 f"{len(values)} settings: rank correlation {rho:.2f}, exact p {p:.2g}; {values.iloc[0]:.2f} at "
                 f"{by_sd.iloc[0]:.1f} mV, {values.iloc[-1]:.2f} at {by_sd.iloc[-1]:.1f} mV",
-                central=False,
             )
         )
     cell, model = (_settings(table, "Gamma", s, f)[by_sd.index] for s, f in (("cell", None), ("LIF", 1.0)))
     rho, p = rank_correlation(cell.to_numpy(), model.to_numpy())
     results.append(
-        Claim(
+        secondary(
             "the LIF neuron with one sigma reproduces the order of Gamma over the settings of the cell (rank correlation, p < .05)",
             bool(p < 0.05),
             f"second halves, {len(cell)} settings: rank correlation {rho:.2f}, exact p {p:.2g}",
-            central=False,
         )
     )
     unseen = [s for s in by_sd.index if not s.endswith("*")]
@@ -293,13 +291,12 @@ def claims(table: pd.DataFrame) -> list[Claim]:
     deterministic = _settings(table, "Gamma", "LIF", 0.0)[unseen]
     other = (deterministic - cell[unseen]).abs()
     results.append(
-        Claim(
+        secondary(
             "in every setting outside the fit, Gamma of the noisy LIF neuron is nearer to the cell than that of the "
             "deterministic one (1)",
             bool((off < other.fillna(np.inf)).all()),
             "distance of noisy and deterministic neuron (none if silent): "
             + "; ".join(f"{s} {off[s]:.2f}, {other[s]:.2f}" for s in unseen),
-            central=False,
         )
     )
     return results
@@ -310,9 +307,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not (table.part == "cell").any():
         return {}
     out: dict[str, Any] = {}
-    base = table[(table.part == "cell") & (table.source == "cell") & (table.quantity == "rate")].sort_values(
-        "fluctuation"
-    )
+    base = where(table, part="cell", source="cell", quantity="rate").sort_values("fluctuation")
     out["setting"] = base.setting.tolist()
     out["mean, SD of R I (mV)"] = [f"{m:.1f}, {s:.1f}" for m, s in zip(base.x, base.fluctuation, strict=True)]
     for name, unit in (

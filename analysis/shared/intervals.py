@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-__all__ = ["above", "holm", "interval", "interval_text", "mean_and_half", "student_quantile"]
-
 
 def student_quantile(n: int) -> float:
     """The .975 quantile of Student's t for n values (n - 1 degrees of freedom)."""

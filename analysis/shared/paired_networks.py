@@ -1,4 +1,4 @@
-"""Pairs of a noisy and a deterministic classifier with the same initial weights and training, for studies in torch."""
+"""Pairs of a noisy and a deterministic network with the same initial weights and training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 import nsnn_neuro as nsnn
 
+from .figures import BLUE, RED
 from .intervals import interval_text
 
-ARMS = {"noisy": "#A8201A", "deterministic": "#0072B2"}
+ARMS = {"noisy": RED, "deterministic": BLUE}
 
 Layers = Callable[[Callable[[], Any]], Any]
 """function from a neuron factory to an nn.Sequential"""
@@ -70,6 +71,14 @@ def train_on_digits(arm: str, config: Any, width: float, rate: float, seed: int,
         seed=seed,
         progress=False,
     ).module
+
+
+def noise_and_rule(arm: str, width: float, rate: float) -> dict[str, Any]:
+    """Noise and learning rule of a network in Brian2: escape noise and NDL, or none and the same density as surrogate gradient."""
+    family, adam = nsnn.Gaussian(width), nsnn.Adam()
+    if arm == "deterministic":
+        return {"noise": None, "plasticity": nsnn.SurrogateGradient(family, rate, optimizer=adam)}
+    return {"noise": nsnn.EscapeNoise(family), "plasticity": nsnn.NDL(rate, optimizer=adam)}
 
 
 def training_data(

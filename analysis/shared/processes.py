@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
-__all__ = ["in_processes"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _VARIABLES = {

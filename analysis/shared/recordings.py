@@ -12,8 +12,6 @@ import scipy.io
 
 from nsnn_neuro import FormatError
 
-__all__ = ["CORTICAL", "SETS", "Sweep", "absent", "cortical", "folder", "retina"]
-
 SETS = {
     "case_studies_spikes": "a subthalamic and a retinal neuron of Kramer & Eden, Case Studies in Neural Data Analysis "
     "(https://github.com/Mark-Kramer/Case-Studies-Python, matfiles): 08_spikes-1.mat, 10_spikes-1.mat",

@@ -16,14 +16,13 @@ from scipy import optimize, stats
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
+from ..harness import Progress, quiet
 from .config import Config
 
 COLUMNS = ["part", "kind", "signal", "units", "sigma", "replicate", "value", "se", "exact", "panzeri treves"]
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per simulated estimate ("simulated": part, signal, units, sigma, replicate; bits, standard error, exact value), per
     point of the exact curves ("curve"), and per maximum of a curve ("best")."""
     progress("one unit")

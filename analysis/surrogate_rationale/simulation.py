@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
 
+from ..harness import Progress, quiet
 from ..shared.surrogate_rules import SURROGATES, backpropagation, deterministic
 from .config import BETA, BIAS, DRIVE, SIGMA, THETA, Config
 
@@ -42,9 +43,7 @@ class _Distance:
         return [*(0 * a for a in o[:-1]), o[-1] - self.target]
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per comparison of `value` and `exact`; the column `part` is one of
 
     - density, slope: f at x against the surrogate, and against the slope of F

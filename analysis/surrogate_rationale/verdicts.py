@@ -7,7 +7,7 @@ import pandas as pd
 
 import nsnn_neuro as nsnn
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared.surrogate_rules import SURROGATES
 from .config import BIAS, DRIVE, SIGMA, THETA
 
@@ -122,12 +122,11 @@ def _claims_of_bias(table: pd.DataFrame) -> list[Claim]:
             ", ".join(f"{n:g}: {100 * b:.1f} %" for n, b in zip(synapses, many, strict=True))
             + f"; order {_order(1 / synapses, many):.3f}, sigma {SIGMA:g}",
         ),
-        Claim(
+        secondary(
             f"sharing does not help if the synapses together are strong: at sigma {least:g} more than half of the "
             "gradient is missing",
             bool((few < -0.5).all()),
             ", ".join(f"{n:g}: {100 * b:.0f} %" for n, b in zip(synapses, few, strict=True)),
-            central=False,
         ),
         Claim(
             "two steps with the path through the reset: bias 1.6 % at sigma .4, order 3 in 1 / sigma; without that "

@@ -6,16 +6,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..shared.intervals import mean_and_half
+from ..shared.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    SKY,
+    equality,
+    finish,
+    log_axis,
+    means,
+    points,
+)
+from ..shared.tables import where
 from .config import CLAIM
 
-
-def plot(table: pd.DataFrame) -> Figure:
-    """Rasters, reliability, jitter, Fano factor and CV of the model."""
-    return model(table)
+STYLES: tuple[tuple[str, str, Any], ...] = (
+    (BLACK, "v", ":"),
+    (SKY, "o", "--"),
+    (GREEN, "s", "-."),
+    (ORANGE, "^", (0, (4, 1))),
+    (BLUE, "D", "-"),
+)
 
 
 def figures(table: pd.DataFrame) -> dict[str, Figure]:
@@ -37,85 +51,59 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     return drawn
 
 
-STYLES = (
-    ("#000000", "v", ":"),
-    ("#56B4E9", "o", "--"),
-    ("#009E73", "s", "-."),
-    ("#D55E00", "^", (0, (4, 1))),
-    ("#0072B2", "D", "-"),
-)
-
-
-def _tidy(ax: Axes, letter: str, **labels: Any) -> None:
-    ax.set(**labels)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(letter, loc="left", fontweight="bold", fontsize=10)
-
-
-def _sigma_axis(ax: Axes, sigmas: list[float]) -> None:
+def _sigma_axis(ax: Any, sigmas: list[float]) -> None:
     """Logarithmic axis, with sigma 0 at half the smallest sigma."""
-    ax.set_xscale("log", base=2)
-    least = min(s for s in sigmas if s > 0)
-    ax.set_xticks([least / 2 if s == 0 else s for s in sigmas], [f"{s:g}" for s in sigmas])
-    ax.minorticks_off()
+    log_axis(ax, [_place(s, sigmas) for s in sigmas])
+    ax.set_xticks(ax.get_xticks(), [f"{s:g}" for s in sigmas])
+
+
+def _place(sigma: float, sigmas: list[float]) -> float:
+    return min(s for s in sigmas if s > 0) / 2 if sigma == 0 else sigma
 
 
 def _curves(
-    ax: Axes, table: pd.DataFrame, quantity: str, fluctuations: list[float], scale: float = 1.0, **style: Any
+    ax: Any, table: pd.DataFrame, quantity: str, fluctuations: list[float], *, power: int = 1, **style: Any
 ) -> None:
-    rows = table[(table.part == "frozen") & (table.quantity == quantity)]
+    """A quantity (to a power) against sigma, a curve per fluctuation."""
+    rows = where(table, part="frozen", quantity=quantity)
     every = sorted(table[table.part == "frozen"].fluctuation.unique())
     sigmas = sorted(rows.sigma.unique())
-    least = min(s for s in sigmas if s > 0)
-    power = style.pop("power", 1)
-    label = style.pop("label", True)
     for fluctuation in fluctuations:
         colour, marker, line = STYLES[-len(every) :][every.index(fluctuation)]
-        points = []
-        for sigma in sigmas:
-            values = rows[(rows.fluctuation == fluctuation) & (rows.sigma == sigma)].value.dropna()
-            if len(values) > 1:
-                points.append(
-                    (least / 2 if sigma == 0 else sigma, *mean_and_half(scale * values.to_numpy() ** power))
-                )
-        x, y, bar = np.array(points).T
-        text = "constant" if fluctuation == 0 else f"{fluctuation:g} mV"
-        ax.errorbar(
-            x, y, yerr=bar, color=colour, marker=marker, ls=line, ms=4.5, lw=1.3, capsize=2, label=text if label else None, **style
-        )  # fmt: skip
+        groups = rows[rows.fluctuation == fluctuation].dropna(subset="value").groupby("sigma").value
+        values = {_place(s, sigmas): v.to_numpy() ** power for s, v in groups if len(v) > 1}
+        label = "constant" if fluctuation == 0 else f"{fluctuation:g} mV"
+        look = {"color": colour, "marker": marker, "ls": line, "label": label} | style
+        means(ax, list(values), values.values(), **look)
     _sigma_axis(ax, sigmas)
 
 
-def model(table: pd.DataFrame) -> Figure:
+def plot(table: pd.DataFrame) -> Figure:
     """Rasters above; reliability, jitter, Fano factor and CV^2 below."""
     figure = Figure(figsize=(9.5, 6.2), layout="constrained")
     grid = figure.add_gridspec(2, 6, height_ratios=(0.8, 1))
     raster = table[table.part == "raster"]
-    for k, fluctuation in enumerate(sorted(raster.fluctuation.unique())):
+    for k, (fluctuation, rows) in enumerate(raster.groupby("fluctuation")):
         ax = figure.add_subplot(grid[0, 3 * k : 3 * k + 3])
-        rows = raster[raster.fluctuation == fluctuation]
         ax.plot(1e3 * rows.value, rows.x + 1, "|", color=STYLES[0][0] if k == 0 else STYLES[-1][0], ms=5)
         kind = "constant current" if fluctuation == 0 else f"frozen current, SD {fluctuation:g} mV"
-        _tidy(ax, "AB"[k], xlabel="time (ms)", ylabel="trial", xlim=(0, 800))
+        finish(ax, "AB"[k], xlabel="time (ms)", ylabel="trial", xlim=(0, 800))
         ax.set_title(f"{kind}, sigma {rows.sigma.iloc[0]:g} mV", fontsize=10)
-    frozen = table[table.part == "frozen"]
-    fluctuations = sorted(frozen.fluctuation.unique())
-    axes = [figure.add_subplot(grid[1, 2 * k : 2 * k + 2]) for k in range(3)]
-    _curves(axes[0], table, "reliability", fluctuations)
-    _tidy(axes[0], "C", xlabel="sigma (mV)", ylabel="Schreiber's reliability", ylim=(0, 1.05))
-    axes[0].legend(
-        frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="lower left", ncols=2
+    every = sorted(table[table.part == "frozen"].fluctuation.unique())
+    left, middle, right = (figure.add_subplot(grid[1, 2 * k : 2 * k + 2]) for k in range(3))
+    ends = [every[0], every[-1]]
+    _curves(left, table, "reliability", every)
+    _curves(middle, table, "jitter", every[-2:], scale=1e3)
+    _curves(right, table, "Fano factor", ends)
+    _curves(right, table, "CV", ends, power=2, mfc="white", label=None)
+    title = {"title": "SD of the input", "title_fontsize": 8}
+    low = {"loc": "lower left", "ncols": 2}
+    finish(
+        left, "C", legend=title | low, xlabel="sigma (mV)", ylabel="Schreiber's reliability", ylim=(0, 1.05)
     )
-    _curves(axes[1], table, "jitter", fluctuations[-2:], 1e3)
-    _tidy(axes[1], "D", xlabel="sigma (mV)", ylabel="jitter of events (ms)")
-    axes[1].set_ylim(bottom=0)
-    axes[1].legend(frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="upper left")
-    ends = [fluctuations[0], fluctuations[-1]]
-    _curves(axes[2], table, "Fano factor", ends)
-    _curves(axes[2], table, "CV", ends, power=2, mfc="white", label=False)
-    _tidy(axes[2], "E", xlabel="sigma (mV)", ylabel="Fano factor (filled), CV$^2$ (open)")
-    axes[2].set_ylim(bottom=-0.02)
-    axes[2].legend(frameon=False, fontsize=8, title="SD of the input", title_fontsize=8, loc="center left")
+    finish(middle, "D", legend=title, xlabel="sigma (mV)", ylabel="jitter of events (ms)", ylim=(0, None))
+    both = "Fano factor (filled), CV$^2$ (open)"
+    finish(right, "E", legend=title, xlabel="sigma (mV)", ylabel=both, ylim=(-0.02, None))
     return figure
 
 
@@ -123,37 +111,26 @@ def constant(table: pd.DataFrame) -> Figure:
     """The constant current compared with theory."""
     figure = Figure(figsize=(8, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2)
-    rows = table[(table.part == "constant") & (table.quantity == "CV")].sort_values("sigma")
-    left.plot(rows.sigma, rows.exact, color="black", lw=1.2, label="Siegert's theory")
-    left.errorbar(
-        rows.sigma, rows.value, yerr=2 * rows.se, fmt="o", ms=5, color="#0072B2", capsize=2, label="simulated"
-    )
+    rows = where(table, part="constant", quantity="CV").sort_values("sigma")
+    left.plot(rows.sigma, rows.exact, color=BLACK, lw=1.2, label="Siegert's theory")
+    points(left, rows.sigma, rows.value, 2 * rows.se, fmt="o", color=BLUE, label="simulated")
     _sigma_axis(left, sorted(rows.sigma))
-    _tidy(left, "A", xlabel="sigma (mV)", ylabel="CV of the intervals")
-    left.legend(frameon=False, fontsize=8)
-    rows = table[(table.part == "constant") & (table.quantity == "spread")]
-    sigmas = sorted(rows.sigma.unique())
+    rows = (
+        1e3
+        * where(table, part="constant", quantity="spread").set_index(["sigma", "x"])[["value", "se", "exact"]]
+    )
+    sigmas = rows.index.unique("sigma").sort_values()
     for (colour, marker, line), sigma in zip((*STYLES[::-1], *STYLES[::-1]), sigmas, strict=False):
-        part = rows[rows.sigma == sigma].sort_values("x")
-        right.plot(part.x, 1e3 * part.exact, color=colour, ls=line, lw=1.2)
-        right.errorbar(
-            part.x,
-            1e3 * part.value,
-            yerr=2e3 * part.se,
-            fmt=marker,
-            ms=4.5,
-            color=colour,
-            capsize=2,
-            label=f"{sigma:g} mV",
-        )
-    ticks = sorted(rows.x.unique())
-    right.set(xscale="log", yscale="log")
-    right.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100) if 0.8e3 * rows.value.min() < t < 1.5e3 * rows.value.max()]
-    right.set_yticks(ticks, [f"{t:g}" for t in ticks])
-    right.minorticks_off()
-    _tidy(right, "B", xlabel="spike number n", ylabel="SD of the time of the n-th spike (ms)")
-    right.legend(frameon=False, fontsize=8, title="sigma", title_fontsize=8, ncols=2)
+        part = rows.loc[sigma].sort_index()
+        right.plot(part.index, part.exact, color=colour, ls=line, lw=1.2)
+        points(right, part.index, part.value, 2 * part.se, fmt=marker, color=colour, label=f"{sigma:g} mV")
+    log_axis(right, sorted(rows.index.unique("x")))
+    low, high = rows.value.min(), rows.value.max()
+    log_axis(right, [t for t in (1, 2, 5, 10, 20, 50, 100) if 0.8 * low < t < 1.5 * high], axis="y")
+    finish(left, "A", xlabel="sigma (mV)", ylabel="CV of the intervals")
+    legend = {"title": "sigma", "title_fontsize": 8, "ncols": 2}
+    spread = "SD of the time of the n-th spike (ms)"
+    finish(right, "B", legend=legend, xlabel="spike number n", ylabel=spread)
     return figure
 
 
@@ -161,51 +138,31 @@ def recorded(table: pd.DataFrame) -> Figure:
     """Cell and model."""
     figure = Figure(figsize=(10.5, 3.5), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    part = table[(table.part == "cell") & (table.quantity == "Gamma")]
+    part = where(table, part="cell", quantity="Gamma")
     cell = part[part.source == "cell"].sort_values("fluctuation")
-    lif = part[(part.source == "LIF") & (part.x == 1)].sort_values("fluctuation")
+    lif = where(part, source="LIF", x=1).sort_values("fluctuation")
     mean = np.round(cell.x.to_numpy() / 6)  # settings of similar mean
     for which, marker in zip(sorted(set(mean)), "osD^v", strict=False):
-        for rows, colour, line, name in ((cell, "#D55E00", "-", "cell"), (lif, "#0072B2", "--", "LIF")):
-            chosen = mean == which
-            text = f"{name}, mean {cell.x.to_numpy()[chosen].mean():.0f} mV" if name == "cell" else None
-            face = colour if name == "cell" else "white"
-            left.plot(
-                rows.fluctuation[chosen],
-                rows.value[chosen],
-                marker=marker,
-                mfc=face,
-                ls=line,
-                color=colour,
-                ms=5,
-                lw=1.2,
-                label=text,
-            )
-    left.plot([], [], "--", color="#0072B2", marker="o", mfc="white", ms=5, lw=1.2, label="LIF, same means")
-    _tidy(left, "A", xlabel="SD of the current, R I (mV)", ylabel="Gamma, 2 ms", ylim=(-0.05, 1.05))
-    left.legend(frameon=False, fontsize=7.5, loc="lower right")
+        own = mean == which
+        style: dict[str, Any] = {"marker": marker, "ms": 5, "lw": 1.2}
+        label = f"cell, mean {cell.x.to_numpy()[own].mean():.0f} mV"
+        left.plot(cell.fluctuation[own], cell.value[own], color=ORANGE, label=label, **style)
+        left.plot(lif.fluctuation[own], lif.value[own], "--", color=BLUE, mfc="white", **style)
+    left.plot([], [], "o--", color=BLUE, mfc="white", ms=5, lw=1.2, label="LIF, same means")
     seen = cell.setting.str.endswith("*").to_numpy()
-    for chosen, face, text in (
-        (~seen, "#0072B2", "not used in the fit"),
+    for own, face, text in (
+        (~seen, BLUE, "not used in the fit"),
         (seen, "white", "first half used in the fit"),
     ):
-        middle.plot(cell.value[chosen], lif.value[chosen], "o", color="#0072B2", mfc=face, ms=6, label=text)
-    middle.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
-    _tidy(
-        middle,
-        "B",
-        xlabel="Gamma of the cell",
-        ylabel="Gamma of the LIF",
-        xlim=(-0.05, 1.05),
-        ylim=(-0.05, 1.05),
-    )
-    middle.legend(frameon=False, fontsize=8, loc="upper left")
-    by = part[part.source == "LIF"].groupby("x").value
-    right.plot(
-        by.mean().index, by.mean(), "o-", color="#0072B2", ms=5, lw=1.3, label="LIF, mean over settings"
-    )
-    right.axhline(cell.value.mean(), color="#D55E00", ls="--", lw=1.3, label="cell, mean over settings")
-    right.axvline(1, color="black", ls=":", lw=0.8)
-    _tidy(right, "C", xlabel="sigma / fitted sigma", ylabel="Gamma, 2 ms", ylim=(0, 1.05))
-    right.legend(frameon=False, fontsize=8)
+        middle.plot(cell.value[own], lif.value[own], "o", color=BLUE, mfc=face, ms=6, label=text)
+    equality(middle, 0, 1)
+    by = part[part.source == "LIF"].groupby("x").value.mean()
+    right.plot(by, "o-", color=BLUE, ms=5, lw=1.3, label="LIF, mean over settings")
+    right.axhline(cell.value.mean(), color=ORANGE, ls="--", lw=1.3, label="cell, mean over settings")
+    right.axvline(1, color=BLACK, ls=":", lw=0.8)
+    gamma, limits = "Gamma, 2 ms", (-0.05, 1.05)
+    small = {"fontsize": 7.5, "loc": "lower right"}
+    finish(left, "A", legend=small, xlabel="SD of the current, R I (mV)", ylabel=gamma, ylim=limits)
+    finish(middle, "B", xlabel="Gamma of the cell", ylabel="Gamma of the LIF", xlim=limits, ylim=limits)
+    finish(right, "C", xlabel="sigma / fitted sigma", ylabel=gamma, ylim=(0, 1.05))
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from brian2 import mV, second
 import nsnn_neuro as nsnn
 from nsnn_neuro import measures, theory
 
+from ..harness import Progress, quiet
 from ..shared import cortical_cell as cell
 from .config import Config
 from .verdicts import strongest
@@ -36,9 +36,7 @@ MARGIN = 0.4  # s; longer than any interval under the constant current
 SAMPLE = 0.4e-3  # s, of the input paths
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
+def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> pd.DataFrame:
     """One row per number; the column `part` is one of
 
     - frozen: a quantity of one neuron over its trials, at a fluctuation, a sigma and a seed
@@ -91,7 +89,7 @@ def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
         ]
     )
     block = nsnn.simulate(
-        _neuron(config),
+        nsnn.LIF(v_rest=0 * mV, **config.neuron),
         nsnn.WhiteNoise(np.repeat(sigma, copies) * mV),
         nsnn.Recorded(neo.AnalogSignal(drive, units="mV", sampling_rate=2.5 * pq.kHz)),
         n_neurons=drive.shape[1],
@@ -103,16 +101,6 @@ def simulated(points: pd.DataFrame, config: Config) -> list[measures.Trains]:
         progress=False,
     )
     return cell.by_neuron(block, copies)
-
-
-def _neuron(config: Config) -> nsnn.LIF:
-    return nsnn.LIF(
-        tau_m=config.tau_m * second,
-        v_rest=0 * mV,
-        v_reset=0 * mV,
-        v_thresh=config.v_thresh * mV,
-        tau_refrac=config.tau_refrac * second,
-    )
 
 
 def _measured(at: dict[str, Any], trains: measures.Trains, config: Config) -> list[dict[str, Any]]:
@@ -145,15 +133,9 @@ def _constant(points: pd.DataFrame, trains: list[measures.Trains], config: Confi
         each = [part for k in chosen for part in np.split(trains[k].times, trains[k].offsets[1:-1])]
         base = {"part": "constant", "source": "LIF", "fluctuation": 0.0, "sigma": sigma}
         factor = 2.0 if config.sabotage == "theory of another sigma" else 1.0
-        law = {
-            "tau_m": config.tau_m * second,
-            "v_thresh": config.v_thresh * mV,
-            "v_reset": 0 * mV,
-            "tau_refrac": config.tau_refrac * second,
-        }
         mu, noise = config.mean * mV, factor * sigma * mV
-        exact = float(theory.siegert_cv(mu, noise, **law))
-        sd = exact / float(theory.siegert_rate(mu, noise, **law))
+        exact = float(theory.siegert_cv(mu, noise, **config.neuron))
+        sd = exact / float(theory.siegert_rate(mu, noise, **config.neuron))
         value, se = interval_cv(each, config.seconds - MARGIN)
         rows.append({**base, "quantity": "CV", "value": value, "se": se, "exact": exact})
         for n in config.spikes:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, secondary
 from ..shared import cortical_cell as cell
 from ..shared.intervals import mean_and_half
+from ..shared.tables import where
 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
@@ -69,7 +70,7 @@ def strongest(fluctuations: Any) -> list[float]:
 
 def by_seed(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """A quantity of the model: a row per seed, a column per (fluctuation, sigma)."""
-    rows = table[(table.part == "frozen") & (table.quantity == quantity)]
+    rows = where(table, part="frozen", quantity=quantity)
     return rows.pivot(index="seed", columns=["fluctuation", "sigma"], values="value")
 
 
@@ -150,7 +151,7 @@ def _deterministic(frozen: pd.DataFrame) -> Claim:
 
 
 def _renewal(table: pd.DataFrame, quantity: str, text: str) -> Claim:
-    rows = table[(table.part == "constant") & (table.quantity == quantity)]
+    rows = where(table, part="constant", quantity=quantity)
     z = (rows.value - rows.exact) / rows.se
     scale, unit = (1e3, " ms") if quantity == "spread" else (1.0, "")
     worst = rows.loc[z.abs().idxmax()]
@@ -187,21 +188,19 @@ def _secondary(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> 
     )
     return [
         _slope_claim(table, everywhere, "reliability", "sigma", -1, fluctuating, central=False),
-        Claim(
+        secondary(
             f"events are more precise under {stronger:g} than under {weaker:g} mV of fluctuation, at every sigma with "
             "events (95 %)",
             len(gain) > 1 and all(mean + width < 0 for mean, width in gain.values()),
             "log2 of the ratio of jitters, 95 % over seeds: "
             + "; ".join(f"sigma {s:g} mV: {mean:.2f} ± {width:.2g}" for s, (mean, width) in gain.items()),
-            central=False,
         ),
-        Claim(
+        secondary(
             "weak noise: jitter is proportional to sigma (exponent from .8 to 1.2 between the two smallest sigmas)",
             bool(exponent[0] - exponent[1] > 0.8 and exponent[0] + exponent[1] < 1.2),
             f"exponent {exponent[0]:.3f} ± {exponent[1]:.2g} (95 % over seeds)",
-            central=False,
         ),
-        Claim(
+        secondary(
             f"under {stronger:g} mV of fluctuation jitter does not grow during a trial: later half / earlier half < 1.25 (95 %)",
             len(half) > 1 and all(np.exp(mean + width) < 1.25 for mean, width in half.values()),
             "ratio, 95 % over seeds: "
@@ -209,7 +208,6 @@ def _secondary(table: pd.DataFrame, strong: list[float], noisy: list[float]) -> 
                 f"sigma {s:g} mV: {np.exp(m):.2f} ({np.exp(m - w):.2f} to {np.exp(m + w):.2f})"
                 for s, (m, w) in half.items()
             ),
-            central=False,
         ),
     ]
 

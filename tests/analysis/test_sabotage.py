@@ -17,7 +17,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     # study: a small configuration, the sabotage, the claim that fails
     "threshold_bridge": ({"spikes": 20_000, "steps": (1e-4,)}, "bridge off", "within 1 % of Siegert's rate"),
     "estimator_benchmark": (
-        {"repeats": 20, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (500,), "bins": (6,), "few": (20,)},
+        {"repeats": 3, "per_response": (1.0, 4.0, 8.0), "trials": (20,), "samples": (500,), "bins": (6,), "few": (20,)},
         "stimuli shuffled",
         "words, four trials per response",
     ),

@@ -264,19 +264,19 @@ def test_several_studies_run_in_their_order(monkeypatch, tmp_path, capsys):
 @pytest.mark.slow
 def test_all_runs_each_study_in_its_own_process(monkeypatch, tmp_path, capsys):
     """Studies that have finished with the same code are not run again."""
-    monkeypatch.setattr(harness, "studies", lambda: ["grasshopper", "threshold_bridge"])
-    monkeypatch.setattr(command, "_can_run", lambda study: harness.name_of(study) == "threshold_bridge")
+    monkeypatch.setattr(harness, "studies", lambda: ["grasshopper", "surrogate_rationale"])
+    monkeypatch.setattr(command, "_can_run", lambda study: harness.name_of(study) == "surrogate_rationale")
     assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
     output = capsys.readouterr()
-    assert "== threshold_bridge: " in output.out
-    (record,) = (tmp_path / "threshold_bridge").glob("*/run.json")
+    assert "== surrogate_rationale: " in output.out
+    (record,) = (tmp_path / "surrogate_rationale").glob("*/run.json")
     run = json.loads(record.read_text())
     assert run["config"]["quick"]
     assert run["config"]["seed"] == 3
     monkeypatch.setattr(harness, "provenance", lambda: {"git_revision": "abc"})
     record.write_text(json.dumps(run | {"git_revision": "abc"}))
     assert command.main(["all", "--quick", "--seed", "3", "--results", str(tmp_path)]) == 0
-    assert "threshold_bridge: already finished" in capsys.readouterr().out
+    assert "surrogate_rationale: already finished" in capsys.readouterr().out
 
 
 @pytest.mark.slow

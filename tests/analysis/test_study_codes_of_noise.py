@@ -13,6 +13,7 @@ from helpers.studies import changed, failing
 from analysis import codes_of_noise as study
 from analysis.codes_of_noise import choice, pairs, recorded, simulation, timing, verdicts
 from analysis.codes_of_noise import config as c
+from analysis.shared import frozen_stimuli
 from nsnn_neuro import FormatError
 
 SEEDS = 6
@@ -193,14 +194,14 @@ def test_weak_stimuli_are_below_threshold_and_fast_ones_above():
     """The free membrane under each stimulus, by Euler steps."""
     highest = {}
     for name in timing.SETS:
-        v, tops = np.full(24, timing.BEFORE), np.full(24, -np.inf)
+        v, tops = np.full(24, frozen_stimuli.BEFORE), np.full(24, -np.inf)
         drive = np.stack([timing.stimulus(name, seed, k) for seed in range(3) for k in range(8)], axis=1)
         for step in drive:
-            v = v + timing.DT / timing.TAU_M * (step - v)
+            v = v + frozen_stimuli.DT / frozen_stimuli.TAU_M * (step - v)
             tops = np.maximum(tops, v)
         highest[name] = tops
-    assert (highest["weak"] < timing.THRESHOLD).all()
-    assert (highest["fast"] > timing.THRESHOLD).all()
+    assert (highest["weak"] < frozen_stimuli.THRESHOLD).all()
+    assert (highest["fast"] > frozen_stimuli.THRESHOLD).all()
 
 
 def test_jitter_keeps_every_spike_and_losses_have_their_law():

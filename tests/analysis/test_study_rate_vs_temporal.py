@@ -10,6 +10,7 @@ from helpers.studies import assert_each_is_named_once, changed
 from analysis import rate_vs_temporal as study
 from analysis.harness import ClaimFailed
 from analysis.rate_vs_temporal import simulation, verdicts
+from analysis.shared import frozen_stimuli
 from analysis.shared import recordings as _recordings
 
 
@@ -21,10 +22,10 @@ def no_recordings(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_recordings")
 def test_a_sabotage_fails():
-    """Half of a quick run's seeds, distances of two."""
+    """Of few seeds and noise levels, with distances of one seed."""
     config = study.Config(quick=True, sabotage="times shuffled")
-    object.__setattr__(config, "seeds", 8)
-    object.__setattr__(config, "apart", 2)
+    for name, value in {"seeds": 4, "together": 4, "apart": 1, "sigmas": (0.5, 32.0)}.items():
+        object.__setattr__(config, name, value)
     with pytest.raises(ClaimFailed, match="words at the finest resolution carry more"):
         study.verify(study.run(config))
 
@@ -58,16 +59,16 @@ def test_responses_belong_to_their_stimulus_labels():
             drive = simulation.stimulus(config, cell.seed, 8e-3, int(label))
             v, held, spikes = 0.0, 0, []
             for k, value in enumerate(drive):
-                v = v if held > 0 else value + (v - value) * np.exp(-config.dt / config.tau_m)
+                v = v if held > 0 else value + (v - value) * np.exp(-frozen_stimuli.DT / frozen_stimuli.TAU_M)
                 held -= 1
                 if v >= 20 and held <= 0:
                     spikes.append(k)
-                    v, held = 0.0, round(config.tau_refrac / config.dt)
-            expected = np.array([k for k in spikes if k * config.dt >= config.lead - 1e-9])
-            got = cell.trains.times[cell.trains.trial == trial] + config.lead
+                    v, held = 0.0, round(frozen_stimuli.REFRACTORY / frozen_stimuli.DT)
+            expected = np.array([k for k in spikes if k * frozen_stimuli.DT >= frozen_stimuli.LEAD - 1e-9])
+            got = cell.trains.times[cell.trains.trial == trial] + frozen_stimuli.LEAD
             assert got.size == expected.size
             assert (
-                np.abs(got / config.dt - expected) < 2.5
+                np.abs(got / frozen_stimuli.DT - expected) < 2.5
             ).all()  # how a step counts is the simulator's own
 
 
@@ -81,7 +82,7 @@ def test_every_stimulus_causes_the_same_membrane_sd():
         for number in range(300):
             v = 0.0
             for value in simulation.stimulus(config, 0, tau, number)[-1000:]:
-                v += (value - config.mean - v) * -np.expm1(-config.dt / config.tau_m)
+                v += (value - config.mean - v) * -np.expm1(-frozen_stimuli.DT / frozen_stimuli.TAU_M)
             ends.append(v)
         assert np.std(ends) == pytest.approx(config.amplitude, abs=4 * config.amplitude / np.sqrt(600))
 

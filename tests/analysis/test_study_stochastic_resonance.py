@@ -16,9 +16,10 @@ from nsnn_neuro import theory
 
 @pytest.mark.slow
 def test_a_sabotage_fails():
-    """In a half of a quick run with small pools."""
+    """In a quarter of a quick run, with small pools at two noises."""
     config = study.Config(quick=True, sabotage="labels shuffled")
-    for name, value in {"replicates": 2, "pools": (1, 2)}.items():
+    small = {"replicates": 2, "presentations": 4000, "trials": 100, "pools": (1, 2), "ratios": (0.2, 1.0)}
+    for name, value in small.items():
         object.__setattr__(config, name, value)
     with pytest.raises(ClaimFailed) as raised:
         study.verify(study.run(config))
