@@ -105,6 +105,22 @@ def known_code(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return known
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Sixty of scikit-learn's digits in each part; returns the names of the parts that have been read."""
+    from nsnn_neuro import datasets
+
+    digits, parts = datasets.digits, []
+
+    def some(split: str = "train", *, seed: int = 0) -> tuple[Any, Any]:
+        parts.append(split)
+        X, y = digits(split, seed=seed)
+        return X[:60], y[:60]
+
+    monkeypatch.setattr(datasets, "digits", some)
+    return parts
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _small_heap() -> Iterator[None]:
     """What the tests of a module leave behind is put aside too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -16,45 +17,66 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("brian2", "numba", "torch", "scipy", "neo", "elephant", "pandas", "matplotlib")
 
 
-def loaded(statements: str) -> list[str]:
-    """The heavy packages that a fresh process has imported after `statements`."""
-    script = f"{statements}\nimport json, sys\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+def loaded(*steps: str) -> list[set[str]]:
+    """The heavy packages that each of some statements imports, one after the other in a fresh process."""
+    script = (
+        "import json, sys\nfound = []\nfor step in json.loads(sys.argv[1]):\n    exec(step, {})\n"
+        f"    found.append([m for m in {HEAVY} if m in sys.modules])\nprint(json.dumps(found))"
     )
-    heavy: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return heavy
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(steps)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [set(), *map(set, json.loads(done.stdout.splitlines()[-1]))]
+    return [after - before for before, after in itertools.pairwise(found)]
+
+
+# Statements of a process, and what they may import. Each may import what those before may: what these have is no news
+LIGHT: list[tuple[str, set[str]]] = [
+    ("import nsnn_neuro.measures", set()),
+    ("import nsnn_neuro as nsnn; dir(nsnn), nsnn.__version__", set()),
+    (
+        "import nsnn_neuro as nsnn\nfor name in ('firing_rate', 'siegert_rate', 'raster', 'rate_mse', 'pgd'):\n"
+        "    assert not hasattr(nsnn, name)",
+        set(),
+    ),
+    ("from nsnn_neuro.cli.main import main\nmain(['study'])", set()),
+    ("import nsnn_neuro as nsnn; nsnn.measures.firing_rate", {"neo"}),
+    (
+        "import nsnn_neuro as nsnn, quantities as pq\n"
+        "nsnn.measures.fano_factor(nsnn.to_block([[[0.1]], [[0.1, 0.3]], [[0.2]]], t_stop=1 * pq.s))",
+        {"neo", "scipy"},
+    ),
+    ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),
+]
+HEAVIER: list[tuple[str, set[str]]] = [
+    ("import nsnn_neuro as nsnn; nsnn.theory.siegert_rate", {*HEAVY} - {"brian2", "torch", "matplotlib"}),
+    (
+        "import nsnn_neuro as nsnn; from brian2 import ms\n"
+        "nsnn.simulate(nsnn.NSNNNeuron(), duration=1 * ms, dt=1 * ms, engine='numpy')",
+        {*HEAVY} - {"torch"},
+    ),
+    # functions are not hidden by the folders of their names
+    (
+        "import nsnn_neuro.sweep.grid, nsnn_neuro.certify.run, nsnn_neuro as nsnn; "
+        "assert nsnn.sweep.__name__ == 'sweep' and nsnn.certify.__name__ == 'certify'; "
+        "from nsnn_neuro import sweep; assert callable(sweep)",
+        {*HEAVY} - {"torch"},
+    ),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("statements", "allowed"),
-    [
-        ("import nsnn_neuro.measures", set()),
-        ("import nsnn_neuro as nsnn; dir(nsnn), nsnn.__version__", set()),
-        ("import nsnn_neuro as nsnn; nsnn.measures.firing_rate", {"neo"}),
-        (
-            "import nsnn_neuro as nsnn, quantities as pq\n"
-            "nsnn.measures.fano_factor(nsnn.to_block([[[0.1]], [[0.1, 0.3]], [[0.2]]], t_stop=1 * pq.s))",
-            {"neo", "scipy"},
-        ),
-        ("import nsnn_neuro as nsnn; nsnn.theory.siegert_rate", {*HEAVY} - {"brian2", "torch", "matplotlib"}),
-        (
-            "import nsnn_neuro as nsnn; from brian2 import ms\n"
-            "nsnn.simulate(nsnn.NSNNNeuron(), duration=1 * ms, dt=1 * ms, engine='numpy')",
-            {*HEAVY} - {"torch"},
-        ),
-        ("from nsnn_neuro.cli.main import main\nmain(['study'])", set()),
-        ("from nsnn_neuro.cli.main import main\nmain(['info'])", {*HEAVY} - {"brian2", "numba", "torch"}),
-    ],
-)
-def test_heavy_packages_wait_until_they_are_needed(statements: str, allowed: set[str]) -> None:
-    assert set(loaded(statements)) <= allowed
-
-
-@pytest.mark.slow
-def test_heavy_packages_come_when_they_are_used() -> None:
-    assert "brian2" in loaded("import nsnn_neuro as nsnn; nsnn.simulate")
+@pytest.mark.parametrize("steps", [LIGHT, HEAVIER], ids=["light", "heavier"])
+def test_heavy_packages_wait_until_they_are_needed(steps: list[tuple[str, set[str]]]) -> None:
+    found = loaded(*(statements for statements, _ in steps))
+    for (statements, allowed), new in zip(steps, found, strict=True):
+        assert new <= allowed, statements
+    if steps is HEAVIER:
+        assert "brian2" in found[1]  # it comes when it is used
 
 
 @pytest.mark.parametrize("module", [nsnn, nsnn.measures], ids=lambda m: m.__name__)
@@ -69,18 +91,8 @@ def test_dir_shows_the_public_names_and_nothing_else(module) -> None:
     assert [name for name in listed if getattr(module, name, None) is None] == []
 
 
-@pytest.mark.slow
-def test_functions_are_not_hidden_by_their_folders() -> None:
-    script = (
-        "import nsnn_neuro.sweep.grid, nsnn_neuro.certify.run, nsnn_neuro as nsnn; "
-        "assert nsnn.sweep.__name__ == 'sweep' and nsnn.certify.__name__ == 'certify'; "
-        "from nsnn_neuro import sweep; assert callable(sweep)"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-
-
 def test_public_names_of_rooms_are_found_without_importing_them() -> None:
-    """Every public name of a room that the package lacks is answered with its room."""
+    """Every public name of a room that the package lacks is answered with its room. (`LIGHT` looks for imports.)"""
     rooms = (
         "measures",
         "theory",
@@ -103,11 +115,6 @@ def test_public_names_of_rooms_are_found_without_importing_them() -> None:
                 getattr(nsnn, name)
             checked += 1
     assert checked > 150
-    script = (
-        "import nsnn_neuro as nsnn\nfor name in ('firing_rate', 'siegert_rate', 'raster', 'rate_mse', 'pgd'):\n"
-        "    assert not hasattr(nsnn, name)"
-    )
-    assert loaded(script) == []
 
 
 def test_an_unknown_name_is_an_import_error() -> None:
@@ -127,26 +134,24 @@ def test_a_misspelt_name_gets_one_suggestion() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_imports_no_plots_no_compilers_and_no_functions_of_scipy() -> None:
-    """What `nsnn simulate` imports before a compiled run; Matplotlib itself can still be imported afterwards."""
+def test_the_command_imports_no_plots_no_compilers_and_no_functions_of_scipy(has_compiler: bool) -> None:
+    """What `nsnn simulate` imports before a compiled run; Matplotlib itself can still be imported afterwards.
+
+    A module that this process has compiled gives NumPy's spikes there without Cython's compiler.
+    """
+    run = (
+        "from brian2 import mV, ms; cell = nsnn.LIF(tau_m=17*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)\n"
+        "spikes = [[t.magnitude.tolist() for t in nsnn.simulate(cell, nsnn.WhiteNoise(3*mV), nsnn.Constant(25*mV), n_neurons=3, "
+        "duration=200*ms, seed=1, engine=engine).segments[0].spiketrains] for engine in engines]\n"
+        "assert spikes[0] == spikes[-1] and any(spikes[0])"
+    )
+    engines = ("numpy", "cython") if has_compiler else ("numpy",)
+    exec(run, {"nsnn": nsnn, "engines": engines[-1:]})
     script = (
         "from nsnn_neuro.core import brian_import; brian_import.for_command(); import sys, nsnn_neuro as nsnn; nsnn.simulate; "
         "unused = {'matplotlib', 'numba', 'pylab', 'pytest', 'scipy.special', 'scipy.signal', 'scipy.stats', 'Cython.Build', "
-        "'Cython.Compiler.Main'} & set(sys.modules); "
-        "assert not unused, unused; import brian2, pylab; assert not hasattr(brian2, 'plot') and pylab.plot"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-
-
-@pytest.mark.slow
-@pytest.mark.compile
-def test_the_command_compiles_cython_code_without_importing_the_compiler() -> None:
-    """The same spikes as NumPy's, from a module compiled in another process."""
-    script = (
-        "from nsnn_neuro.core import brian_import; brian_import.for_command(); import sys, nsnn_neuro as nsnn; "
-        "from brian2 import mV, ms; cell = nsnn.LIF(tau_m=17*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms); "
-        "spikes = [[t.magnitude.tolist() for t in nsnn.simulate(cell, nsnn.WhiteNoise(3*mV), nsnn.Constant(25*mV), n_neurons=3, "
-        "duration=200*ms, seed=1, engine=engine).segments[0].spiketrains] for engine in ('numpy', 'cython')]; "
-        "assert spikes[0] == spikes[1] and any(spikes[0]); assert 'Cython.Compiler.Main' not in sys.modules"
+        "'Cython.Compiler.Main'} & set(sys.modules); assert not unused, unused; "
+        "import brian2, pylab; assert not hasattr(brian2, 'plot') and pylab.plot\n"
+        f"engines = {engines}\n{run}\nassert 'Cython.Compiler.Main' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

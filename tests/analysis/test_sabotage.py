@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers.quick_runs import quick_table
-from helpers.studies import failing, few  # noqa: F401
+from helpers.studies import failing
 
 import nsnn_neuro as nsnn
 from analysis import harness

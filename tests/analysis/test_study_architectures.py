@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.studies import assert_sabotage_shows, few  # noqa: F401
+from helpers.studies import assert_sabotage_shows
 
 from analysis import architectures as study
 from analysis import full_runs

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.studies import assert_sabotage_shows, few  # noqa: F401
+from helpers.studies import assert_sabotage_shows
 
 from analysis import learn_digits as study
 from analysis.harness import ClaimFailed
@@ -43,7 +43,7 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 
 
 @pytest.mark.slow
-def test_choices_use_the_validation_part_only(monkeypatch: pytest.MonkeyPatch, few: list[str]) -> None:  # noqa: F811
+def test_choices_use_the_validation_part_only(monkeypatch: pytest.MonkeyPatch, few: list[str]) -> None:
     """The test part isn't read before the choice is made, once for each network and number of passes."""
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
     config = dataclasses.replace(

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.studies import assert_sabotage_shows, few  # noqa: F401
+from helpers.studies import assert_sabotage_shows
 
 from analysis import full_runs
 from analysis import noise_level as study

@@ -291,7 +291,8 @@ def test_declarations_in_the_working_directory_are_not_read(tmp_path: Path, monk
 NO_HOME = """
 import sys
 import nsnn_neuro as nsnn
-from brian2 import ms, mV
+from brian2 import ms, mV, prefs
+prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O0", "-std=c++11"]
 cell = nsnn.LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
 for engine in sys.argv[1:]:
     block = nsnn.simulate(cell, None, nsnn.Constant(25*mV), duration=100*ms, seed=1, engine=engine)

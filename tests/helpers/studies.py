@@ -11,22 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import nsnn_neuro as nsnn
 from analysis.harness import ClaimFailed
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Sixty digits in each part; returns the names of the parts that have been read."""
-    digits, parts = nsnn.datasets.digits, []
-
-    def some(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        parts.append(split)
-        X, y = digits(split, seed=seed)
-        return X[:60], y[:60]
-
-    monkeypatch.setattr(nsnn.datasets, "digits", some)
-    return parts
 
 
 def changed(table: pd.DataFrame, column: Any, change: Callable[[Any], Any], **where: Any) -> pd.DataFrame:

@@ -181,7 +181,8 @@ def test_white_noise_lif_against_the_closed_forms():
     mu, sigma, drive = 0.9, 0.3, nsnn.FrozenNoise(0.9, 0.05, 5 * ms, seed=4)
     run = {"n_neurons": 100, "duration": 20 * second, "dt": 0.1 * ms}
     model, noise = nsnn.LIF(v_rest=0.0, **cell), nsnn.WhiteNoise(sigma)
-    still = nsnn.simulate(model, noise, nsnn.Constant(mu), seed=6, **run)
+    constant = nsnn.FrozenNoise(mu, 0.0, 5 * ms, seed=4)  # a program serves both
+    still = nsnn.simulate(model, noise, constant, seed=6, **run)
     s = power_spectrum(still, sampling_rate=KHZ, t_start=1 * pq.s)
     closed = theory.lindner_spectrum(s.f, mu, sigma, **plain)
     bands = [4, 10, 20, 40, 80, 160, 320, 500]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,42 +18,51 @@ from nsnn_neuro.sweep.grid import read
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = """
-import sys
+import json, os, sys
 import numpy as np
 from brian2 import ms
 import nsnn_neuro as nsnn
 from nsnn_neuro.measures import firing_rate
 from nsnn_neuro.sweep import batching
-points, neurons, steps, drive = map(int, sys.argv[1:])
 batching.MEMBERS = 10**9
 CELL = nsnn.LIF(tau_m=2 * ms, v_rest=0.0, v_reset=0.0, v_thresh=1.0, tau_refrac=0 * ms)
-def run(points, neurons, steps):
+def run(points, neurons, steps, drive):
     return nsnn.sweep(CELL, {"stimulus.v": list(np.linspace(drive, drive + 0.1, points))}, noise=nsnn.OUNoise(0.1, 5 * ms),
         stimulus=nsnn.Constant(0.0), measures=firing_rate, n_neurons=neurons, duration=0.1 * steps * ms, dt=0.1 * ms, seed=1,
         engine="numpy", memory=1e12)
-def peak():  # of this process: that of getrusage begins with what the process had that started it
+def peak():  # of this process, from what it had when it was forked
     with open("/proc/self/status") as status:
         return 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
-run(2, 2, 10)
-before = peak()
-table = run(points, neurons, steps)
-spikes = table["value"].sum() * steps * 1e-4
-print((peak() - before) / batching.memory(points * neurons, spikes))
+run(2, 2, 10, 0)
+for points, neurons, steps, drive in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    before = peak()
+    table = run(points, neurons, steps, drive)
+    spikes = table["value"].sum() * steps * 1e-4
+    print((peak() - before) / batching.memory(points * neurons, spikes), flush=True)
+    os._exit(0)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(20, 10_000, 2, 0), (20, 20, 5000, 8)], ids=["members", "spikes"])
-def test_the_memory_of_a_chunk_is_that_of_the_formula(size) -> None:
-    """A run of many neurons, and one of many spikes, in a process of its own."""
+def test_the_memory_of_a_chunk_is_that_of_the_formula() -> None:
+    """A run of many neurons, and one of many spikes, each in a process of its own."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the peak is read from /proc")
-    command, environment = (
-        [sys.executable, "-c", MEMORY, *map(str, size)],
-        {**os.environ, "PYTHONPATH": str(ROOT)},
+    sizes = [(20, 10_000, 2, 0), (20, 20, 5000, 8)]
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, json.dumps(sizes)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert 0.45 < float(done.stdout) < 2.2
+    members, of_spikes = map(float, done.stdout.split())
+    assert 0.45 < members < 2.2
+    assert 0.45 < of_spikes < 2.2
 
 
 def test_free_memory_counts_a_containers_limit_without_its_cached_files(

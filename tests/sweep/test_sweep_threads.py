@@ -34,9 +34,9 @@ def test_the_program_of_a_chunk_has_so_many_processes(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(standalone.Device, "_divide", spied)
     expected = swept(engine="numpy")
-    for threads, chunk, processes in ((None, None, [1]), (3, 2, [2, 1])):
+    for threads, processes in ((None, [1, 1]), (3, [2, 1])):
         given.clear()
-        pd.testing.assert_frame_equal(swept(engine="cpp", threads=threads, chunk=chunk), expected)
+        pd.testing.assert_frame_equal(swept(engine="cpp", threads=threads, chunk=2), expected)
         assert given == processes  # each of them has 16 neurons or more
 
 
