@@ -52,19 +52,19 @@ VALUES = ['"20 ms"', '"3 mV"', "0.5", "3", '["1 mV", "2 mV"]', "-1", "1e308", "i
 
 
 TOML_BOMBS = [
-    "a" + ".a" * 100_000 + " = 1",
-    "[" + "a" + ".a" * 100_000 + "]",
-    "[[a]]\n" * 30_000,
-    "a = " + "[" * 200_000,
+    "a" + ".a" * 400_000 + " = 1",
+    "[" + "a" + ".a" * 400_000 + "]",
+    "[[a]]\n" * 150_000,
+    "a = " + "[" * 400_000,
     "a = {b = " * 100_000,
     "\n".join(f"[a{k}]" for k in range(120_000)),
-    "[model]\n" + "\n".join(f"k{k}.a.b.c.d.e.f = 1" for k in range(8_000)),
+    "[model]\n" + "\n".join(f"k{k}.a.b.c.d.e.f = 1" for k in range(40_000)),
     "a = " + "9" * 900_000,
     TOML + "\n".join(f'noise.x{k} = {{from = "1 mV", to = "2 mV", n = 1048576}}' for k in range(30)),
     TOML.replace("n = 5}", "n = 1048576}").replace(
         '["0.2 mV", "0.4 mV"]', '{from = "1 mV", to = "2 mV", n = 1048576}'
     ),
-    TOML.replace('"20 ms"', '["1 ms"' + ', "1 ms"' * 20_000 + "]"),
+    TOML.replace('"20 ms"', '["1 ms"' + ', "1 ms"' * 90_000 + "]"),
     "x" * 1_000_001,
 ]
 
