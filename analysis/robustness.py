@@ -174,36 +174,36 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     """One row per network, seed, disturbance and strength (0: none), and per setting on the validation part."""
     rows: list[dict[str, Any]] = []
     best = {}
+    trained = functools.cache(functools.partial(_trained, config))
     for arm in (*ARMS, *DIRECT):
         progress(f"validation: {arm}")
-        tried = part(out, f"validation: {arm}", functools.partial(_choices, config, arm))
+        tried = part(out, f"validation: {arm}", functools.partial(_choices, config, arm, trained))
         top = max(tried, key=lambda row: row["accuracy"])
         best[arm] = top["strength"], top["rate"]
         rows += tried
-    third = functools.cache(
-        lambda: train_on_digits("deterministic", config, *best["deterministic"], config.seed)
-    )
     first = config.seed + config.tuning
     for seed, arm in itertools.product(range(first, first + config.seeds), ARMS):
         name = f"{arm}, seed {seed}"
-        rows += part(out, name, functools.partial(_disturbed, config, arm, *best[arm], seed, third, progress))
+        rows += part(out, name, functools.partial(_disturbed, config, arm, best, seed, trained, progress))
     for seed in range(first, first + config.seeds):
         progress(f"attack protocol, seed {seed}")
-        rows += part(out, f"attack protocol, seed {seed}", functools.partial(_protocol, config, best, seed))
+        rows += part(
+            out, f"attack protocol, seed {seed}", functools.partial(_protocol, config, best, seed, trained)
+        )
     return pd.DataFrame(rows)
 
 
-def _trained(arm: str, config: Config, width: float, rate: float, seed: int) -> Any:
+def _trained(config: Config, arm: str, width: float, rate: float, seed: int) -> Any:
     """The network of an arm, with Bernoulli or direct input."""
     if arm in DIRECT:
         return train_on_digits(DIRECT[arm], config, width, rate, seed, encoder=nsnn.coding.Direct())
     return train_on_digits(arm, config, width, rate, seed)
 
 
-def _choices(config: Config, arm: str) -> list[dict[str, Any]]:
+def _choices(config: Config, arm: str, trained: Callable[..., Any]) -> list[dict[str, Any]]:
     """Mean validation accuracy for each width (column `strength`) and learning rate."""
     *_, candidates = choose_hyperparameters(
-        functools.partial(_trained, arm, config),
+        functools.partial(trained, arm),
         nsnn.datasets.digits("val"),
         config.widths,
         config.rates,
@@ -218,19 +218,18 @@ def _choices(config: Config, arm: str) -> list[dict[str, Any]]:
 def _disturbed(
     config: Config,
     arm: str,
-    width: float,
-    rate: float,
+    best: dict[str, tuple[float, float]],
     seed: int,
-    third: Callable[[], Any],
+    trained: Callable[..., Any],
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    """Test accuracies of a network with each disturbance and without; `third` returns the network for transferred attacks."""
+    """Test accuracies of a network with each disturbance and without."""
     from nsnn_neuro import deep
 
     rows: list[dict[str, Any]] = []
     X, y = nsnn.datasets.digits("test")
     some = slice(config.images)
-    net = train_on_digits(arm, config, width, rate, seed)
+    net, third = trained(arm, *best[arm], seed), trained("deterministic", *best["deterministic"], config.seed)
 
     def seen(kind: str, strength: float, images: Any, labels: Any) -> None:
         accuracy = deep.accuracy(net, (images, labels), passes=config.passes, seed=seed)["accuracy"]
@@ -247,17 +246,19 @@ def _disturbed(
         with deep.disturbed(net, **how, seed=seed):
             seen(kind, strength, X, y)
     progress(f"{arm}, seed {seed}: attacks")
-    for kind, strength, images in _attacks(net, third(), config, (X[some], y[some]), seed):
+    for kind, strength, images in _attacks(net, third, config, (X[some], y[some]), seed):
         seen(kind, strength, images, y[some])
     return rows
 
 
-def _protocol(config: Config, best: dict[str, tuple[float, float]], seed: int) -> list[dict[str, Any]]:
+def _protocol(
+    config: Config, best: dict[str, tuple[float, float]], seed: int, trained: Callable[..., Any]
+) -> list[dict[str, Any]]:
     """Accuracies of all networks of a seed under the attack protocol, and without attack of those with direct input."""
     from nsnn_neuro import deep
 
     X, y = nsnn.datasets.digits("test")
-    nets = {arm: _trained(arm, config, *setting, seed) for arm, setting in best.items()}
+    nets = {arm: trained(arm, *setting, seed) for arm, setting in best.items()}
     noisy, other = DIRECT
     pairs = {"noisy": "deterministic", "deterministic": "noisy", noisy: other, other: noisy, NOISE_ON: noisy}
     nets[NOISE_ON] = attack_protocol.noise_on(nets[other])
