@@ -99,7 +99,10 @@ def _read(path: Path) -> dict[str, Any]:
                 raise FormatError(f"the checksum of {bad[:40]!r} is wrong")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on other bytes torch's reader may raise anything
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        # of torch's text only the reason: the rest advises to load the file without this check
+        first = (str(error).rpartition("WeightsUnpickler error: ")[2].splitlines() or [type(error).__name__])[
+            0
+        ]
         raise FormatError(
             f"path = {path}: not a state_dict that `save` has written, or damaged ({first[:100]}): expected another file"
         ) from None
