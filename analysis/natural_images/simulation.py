@@ -18,7 +18,7 @@ from ..harness import Progress, part, quiet
 from ..shared import recordings
 from ..shared.processes import in_processes
 from . import config as c
-from .config import Arm, Config
+from .config import TRAINED, Arm, Config
 
 COLUMNS = [
     "arm", "seed", "rate", "kind", "strength", "passes", "images", "accuracy", "source", "width", "draws", "zero_gradients",
@@ -52,7 +52,7 @@ def run(config: Config, out: Path | None = None, progress: Progress = quiet) -> 
     """A row per network, arm, disturbance and strength; the attacks of the worst case have rows of their own."""
     cells = [
         Cell(arm, rate, seed)
-        for rate, arm in itertools.product(config.rates, c.TRAINED)
+        for rate, arm in itertools.product(config.rates, TRAINED)
         for seed in config.seeds_of(arm)
     ]
     jobs = config.jobs if out else 1  # without a folder the networks are kept in this process
@@ -102,7 +102,7 @@ def _network(config: Config, out: Path | None, kept: dict[Cell, Any] | None, cel
 
     from .networks import untrained
 
-    net = untrained(c.TRAINED[cell.arm], config, cell.seed)
+    net = untrained(TRAINED[cell.arm], config, cell.seed)
     if kept is not None:
         net.load_state_dict(kept[cell])
         return net
@@ -131,12 +131,10 @@ def _measured(shared: tuple[Config, Path | None, Any], cell: Cell) -> list[dict[
         from .networks import in_use
 
         net = _network(config, out, kept, cell)
-        other_cell = cell._replace(arm=c.D3 if c.TRAINED[cell.arm].sigma else c.N3)
-        other_arm = c.TRAINED[other_cell.arm]
+        other_cell = cell._replace(arm=c.D3 if TRAINED[cell.arm].sigma else c.N3)
+        other_arm = TRAINED[other_cell.arm]
         other = in_use(_network(config, out, kept, other_cell), other_arm, config)
-        result, values = _of_arm(
-            cell.arm, c.TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {}
-        )
+        result, values = _of_arm(cell.arm, TRAINED[cell.arm], net, (other_cell.arm, other), cell, config, {})
         for name, (trained, arm) in c.IN_USE.items():
             if trained == cell.arm:
                 result += _of_arm(name, arm, net, (other_cell.arm, other), cell, config, values)[0]
