@@ -7,6 +7,7 @@ Projections: test_torch_layers.py.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import math
 from typing import Any
 
@@ -231,7 +232,7 @@ def test_parameters_of_each_neuron_points_and_a_sampled_stimulus() -> None:
     assert spikes(block) != spikes(nsnn.simulate(cell, noise, drive, engine="torch", device="cpu", **options))
     parameters = block.annotations["parameters"]
     assert (parameters["engine"], parameters["device"]) == ("torch", "cpu")
-    assert block.annotations["versions"]["torch"] == torch.__version__
+    assert block.annotations["versions"]["torch"] == importlib.metadata.version("torch")
 
 
 @pytest.mark.slow

@@ -180,7 +180,9 @@ def mean_matched_fano(
         raise NsnnError(f"window = {window}, step = {step}: expected finite times")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
-        raise NsnnError("block has one trial: expected at least two trials, whose counts are compared; record more")
+        raise NsnnError(
+            "block has one trial: expected at least two trials, whose counts are compared; record more"
+        )
     start, stop = trains.window()
     near, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
     if width * (1 - near) > stop - start:
