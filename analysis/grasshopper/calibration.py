@@ -1,16 +1,17 @@
-"""Simulation of many neurons, and the calibration by simulation: of the LIF, and of the main model without noise."""
+"""Simulation of many neurons, and the calibration without noise, by simulation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
 
 import neo
 import numpy as np
 import pandas as pd
 import quantities as pq
-from brian2 import mV, second
+from brian2 import second
 from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import differential_evolution
 
 import nsnn_neuro as nsnn
 
@@ -18,25 +19,14 @@ from .config import Config
 from .neuron import adapted, cell, drive, escape
 from .sound import Half
 
-KINDS = {"noisy": "escape", "deterministic": "none", "refitted deterministic": "none", "LIF": "white"}
-"""noise of each model"""
-
 
 def simulate(
-    rows: pd.DataFrame,
-    halves: dict[int, Half],
-    kind: str,
-    trials: int,
-    dt: float,
-    seed: int,
-    engine: str = "cython",
+    rows: pd.DataFrame, halves: Mapping[int, Half], noisy: bool, trials: int, dt: float, seed: int
 ) -> neo.Block:
-    """Simulate a half with all models of one kind of noise side by side: neuron j is row j, under the sound of its recording.
+    """Simulate a half with all models side by side: neuron j is row j, under the sound of its recording.
 
-    rows : recording, the parameters, and for escape noise `factor`, its width
-    kind : "escape", "white" (an LIF with `sigma`), or "none"
+    rows : recording, the parameters, and of noisy models `factor`, the width of the noise
     """
-    names = rows.to_dict("list")
     records = rows.to_dict("records")
     drives = []
     for row in records:
@@ -44,24 +34,10 @@ def simulate(
         n, first = (round(t / dt) for t in (half.stop, half.start))
         drives.append(drive(row, half).samples(n, dt)[first:])
     signal = neo.AnalogSignal(1e3 * np.column_stack(drives), units="mV", sampling_rate=pq.Hz / dt)
-    noise: Any = None
-    if kind == "white":
-        neuron: Any = lif(names)
-        noise = nsnn.WhiteNoise(np.array(names["sigma"]) * mV)
-    else:
-        neuron = cell(names, [adapted(row, halves[row["recording"]]) for row in records])
-        noise = escape(names["factor"]) if kind == "escape" else None
+    neurons = cell(rows.to_dict("list"), [adapted(row, halves[row["recording"]]) for row in records])
     return nsnn.simulate(
-        neuron, noise, nsnn.Recorded(signal),
-        n_neurons=len(rows), trials=trials, duration=len(drives[0]) * dt * second, dt=dt * second, seed=seed, engine=engine,
-    )  # fmt: skip
-
-
-def lif(values: Any) -> nsnn.LIF:
-    """The LIF without adaptation, threshold 10 mV above rest and reset."""
-    return nsnn.LIF(
-        tau_m=np.asarray(values["tau_m"]) * second, tau_refrac=np.asarray(values["tau_refrac"]) * second,
-        v_rest=0 * mV, v_reset=0 * mV, v_thresh=10 * mV,
+        neurons, escape(rows["factor"]) if noisy else None, nsnn.Recorded(signal),
+        n_neurons=len(rows), trials=trials, duration=len(drives[0]) * dt * second, dt=dt * second, seed=seed,
     )  # fmt: skip
 
 
@@ -102,54 +78,33 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
     return scores.reshape(n, parts, -1).sum(axis=2) / (len(half.spikes) / parts)
 
 
-def search(
-    halves: dict[int, Half],
-    starts: dict[int, dict[str, float]] | None,
-    config: Config,
-    progress: Callable[[str], None],
-) -> pd.DataFrame:
-    """Cross-entropy search by simulation, one for each recording: of the LIF, or of the main model without noise.
-
-    starts : parameters of the main model, around which the search without noise begins; None: the LIF
-    Returns one row per recording with the parameters and the final objective.
-    """
+def without_noise(
+    which: int, half: Half, start: Mapping[str, float], config: Config, progress: Callable[[str], None]
+) -> dict[str, float]:
+    """Parameters of the neuron without noise, and the objective, by differential evolution that begins around `start`."""
+    names = [name for name, *_ in config.bounds]
+    low, high = (np.array([bounds[k] for bounds in config.bounds]) for k in (1, 2))
     rng = np.random.default_rng(config.seed)
-    name, kind = ("LIF", "white") if starts is None else ("without noise", "none")
-    bounds = [(b[0], b[1], b[2]) for b in (config.lif_bounds if starts is None else config.bounds)]
-    names = [b[0] for b in bounds]
-    low, high = (np.array([b[k] for b in bounds]) for k in (1, 2))
-    trials = config.calibration_trials if starts is None else 1
-    centre = {
-        w: (low + high) / 2 if starts is None else np.array([starts[w][n] for n in names]) for w in halves
-    }
-    spread = {w: (high - low) / (2 if starts is None else 6) for w in halves}
-    best: dict[int, tuple[float, np.ndarray]] = {}
-    for generation in range(config.generations):
-        batch = {}
-        for which in halves:
-            if generation == 0 and starts is None:
-                candidates = rng.uniform(low, high, size=(config.candidates, len(low)))
-            else:
-                candidates = rng.normal(centre[which], spread[which], size=(config.candidates, len(low)))
-            if generation == 0 and starts is not None:
-                candidates[0] = centre[which]
-            batch[which] = np.clip(candidates, low, high)
-        rows = pd.concat(
-            [pd.DataFrame(batch[w], columns=names).assign(recording=w) for w in halves], ignore_index=True
-        )
-        block = simulate(rows, halves, kind, trials, config.calibration_dt, config.seed, config.engine)
-        for k, (which, half) in enumerate(halves.items()):
-            own = slice(k * config.candidates, (k + 1) * config.candidates)
-            scores = log_likelihood(block, half, config)[own]
-            order = np.argsort(scores)[::-1][: config.elite]
-            elite = batch[which][order]
-            centre[which] = elite.mean(axis=0)
-            spread[which] = elite.std(axis=0) + 0.02 * (high - low) * 0.7**generation
-            if which not in best or scores[order[0]] > best[which][0]:
-                best[which] = (float(scores[order[0]]), elite[0])
-        shown = ", ".join(f"{which}: {score:.3f}" for which, (score, _) in best.items())
-        progress(f"{name}, search {generation + 1}/{config.generations}: nats/spike: {shown}")
-    return pd.DataFrame(
-        {"recording": which, "objective": score, **dict(zip(names, values, strict=True))}
-        for which, (score, values) in best.items()
+    first = rng.normal(
+        [start[name] for name in names], (high - low) / 6, size=(config.candidates, len(names))
     )
+    first[0] = [start[name] for name in names]
+    free = low < high
+
+    def rows(points: np.ndarray) -> pd.DataFrame:
+        values = np.tile(low, (len(points), 1))
+        values[:, free] = points
+        return pd.DataFrame(values, columns=names).assign(recording=which)
+
+    def loss(columns: np.ndarray) -> np.ndarray:
+        block = simulate(rows(columns.T), {which: half}, False, 1, config.dt, config.seed)
+        return -log_likelihood(block, half, config)
+
+    # the argument's name in this SciPy
+    seed = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
+    result = differential_evolution(
+        loss, np.column_stack([low, high])[free], maxiter=config.generations, tol=0, atol=0, polish=False, vectorized=True,
+        updating="deferred", init=np.clip(first, low, high)[:, free], **{seed: config.seed},
+    )  # fmt: skip
+    progress(f"recording {which}, without noise: {-result.fun:.3f} nats per spike")
+    return {**rows(result.x[None]).iloc[0].to_dict(), "objective": -result.fun}

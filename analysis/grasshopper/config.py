@@ -15,6 +15,8 @@ SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise
 MODELS = ("noisy", "deterministic", "refitted deterministic")
 RIVALS = ("LIF", "GLM")
 """noisy models beside the main one: an LIF without adaptation, and a Poisson GLM with history"""
+Bounds = tuple[tuple[str, float, float, float], ...]
+"""of parameters: name, bounds, and where the calibration starts"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Config(StudyConfig):
     dt: float = 1e-4
     bin_width: float = 2e-4
     """bins of the spike probabilities, of the neuron, the LIF and the GLM"""
-    bounds: tuple[tuple[str, float, float, float], ...] = (
-        ("tau_m", 0.2e-3, 5e-3, 1.5e-3),
+    bounds: Bounds = (
+        ("tau_m", 0.5e-3, 5e-3, 1.5e-3),
         ("tau_refrac", 0.5e-3, 0.5e-3, 0.5e-3),
-        ("v_reset", -100.0, -2.0, -30.0),
+        ("v_reset", -40.0, -40.0, -40.0),
         ("tau_w", 0.5, 20.0, 3.0),
         ("b", 0.0, 0.05, 0.01),
         ("gain", 0.5, 50.0, 10.0),
@@ -45,23 +47,21 @@ class Config(StudyConfig):
         ("tau_adaptation", 0.5e-3, 0.1, 3e-3),
         ("delay", 3e-3, 10e-3, 6e-3),
     )
-    """bounds of the main model's parameters, and where the calibration starts: times in s, voltages in mV, middle and width of the
-    response in SD of the level"""
-    lif_bounds: tuple[tuple[str, float, float], ...] = (
-        ("gain", 0.0, 30.0),
-        ("offset", -10.0, 30.0),
-        ("sigma", 0.2, 15.0),
-        ("tau_refrac", 0.5e-3, 3e-3),
-        ("tau_m", 1.5e-3, 10e-3),
-        ("delay", 0.0, 15e-3),
+    """of the main model: times in s, voltages in mV, middle and width of the response in SD of the level"""
+    lif_bounds: Bounds = (
+        ("tau_m", 1e-3, 1e-3, 1e-3),
+        ("tau_refrac", 0.5e-3, 0.5e-3, 0.5e-3),
+        ("v_reset", -100.0, -100.0, -100.0),
+        ("tau_w", 1.0, 1.0, 1.0),
+        ("b", 0.0, 0.0, 0.0),
+        ("gain", 0.1, 50.0, 2.0),
+        ("offset", -20.0, 5.0, -2.0),
+        ("delay", 3e-3, 10e-3, 6e-3),
     )
-    """bounds of the LIF without adaptation, whose threshold is 10 mV above rest and reset: gain in mV per SD of the level"""
+    """of the LIF, whose drive is linear in the level: gain in mV per SD"""
     candidates: int = 24
-    elite: int = 6
-    generations: int = 9
-    calibration_trials: int = 12
-    """simulated trials of a candidate; of one without noise, one"""
-    calibration_dt: float = 2.5e-4
+    generations: int = 18
+    """of the calibration without noise"""
     rate_kernel: float = 2e-3
     """SD of the Gaussian kernel of the rate in the kernel likelihood"""
     interval_kernel: float = 1e-3
@@ -76,11 +76,10 @@ class Config(StudyConfig):
     kernels: tuple[float, ...] = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3)
     fano_windows: tuple[float, ...] = (0.05, 0.1, 0.2)
     reliability_kernel: float = 2e-3
-    engine: str = "cython"
     factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
     """noise of the main model in multiples of the calibrated one"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 3, "calibration_trials": 6,
+        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 6,
         "factors": (0.0, 0.5, 1.0, 2.0), "sound": ((16, 10.0),), "past": ((10, 100.0, 2.0),), "ridges": (1.0,), "n_folds": 2,
     }  # fmt: skip

@@ -24,7 +24,7 @@ LOWEST = 10.0
 _COHERENCE_OPTIONS: dict[str, Any] = {"n_shuffle": 0, "bias": "subtract"}
 _PARAMETER_UNITS = {
     "tau_m": "s", "tau_refrac": "s", "v_reset": "mV", "tau_w": "s", "b": "mV", "gain": "mV", "offset": "mV", "middle": "SD",
-    "width": "SD", "adaptation": "1", "tau_adaptation": "s", "delay": "s", "sigma": "mV", "objective": "nats/spike",
+    "width": "SD", "adaptation": "1", "tau_adaptation": "s", "delay": "s", "objective": "nats/spike",
 }  # fmt: skip
 
 

@@ -22,12 +22,12 @@ from nsnn_neuro.likelihood import (
     spike_probability,
 )
 
-from .config import Config
+from .config import Bounds, Config
 from .sound import Half
 
 UNITS: dict[str, Any] = {
     "tau_m": second, "tau_refrac": second, "v_reset": mV, "tau_w": second, "b": mV, "gain": mV, "offset": mV,
-    "middle": 1, "width": 1, "adaptation": 1, "tau_adaptation": second, "delay": second, "sigma": mV,
+    "middle": 1, "width": 1, "adaptation": 1, "tau_adaptation": second, "delay": second,
 }  # fmt: skip
 _OF_CELL = ("tau_m", "tau_refrac", "v_reset", "tau_w", "b")
 _HAZARD, _WIDTH = 1000 * Hz, 1 * mV
@@ -61,12 +61,12 @@ def adapted(values: Mapping[str, float], half: Half) -> float:
     return float(values["b"] * np.exp((half.earlier - half.start) / values["tau_w"]).sum())
 
 
-def calibrated(half: Half, config: Config) -> Calibration:
+def calibrated(half: Half, bounds: Bounds, config: Config) -> Calibration:
     """Maximise the likelihood of the spikes of the first half."""
-    start = {name: at for name, _, _, at in config.bounds}
+    start = {name: at for name, _, _, at in bounds}
     free = {
         name if name in _OF_CELL else f"stimulus.{name}": (low * UNITS[name], high * UNITS[name])
-        for name, low, high, _ in config.bounds
+        for name, low, high, _ in bounds
         if low < high
     }
     return nsnn.calibrate(
@@ -75,10 +75,10 @@ def calibrated(half: Half, config: Config) -> Calibration:
     )  # fmt: skip
 
 
-def numbers(fit: Calibration, config: Config) -> dict[str, float]:
+def numbers(fit: Calibration, bounds: Bounds) -> dict[str, float]:
     """The parameters in s and mV, and their errors as "se NAME"."""
     out: dict[str, float] = {}
-    for name, _, _, at in config.bounds:
+    for name, _, _, at in bounds:
         long = name if name in _OF_CELL else f"stimulus.{name}"
         size = 1e3 if UNITS[name] is mV else 1.0
         out[name] = size * fit.parameters[long] if long in fit.parameters else at
@@ -118,12 +118,12 @@ def bins(half: Half, config: Config) -> np.ndarray:
     return np.bincount(((half.spikes + 1e-9) / config.bin_width).astype(int), minlength=n)[:n]
 
 
-def log_likelihoods(neuron: Any, noise: Any, stimulus: Any, half: Half, config: Config) -> np.ndarray:
+def log_likelihoods(values: Mapping[str, float], half: Half, config: Config) -> np.ndarray:
     """Log-likelihood (nats) of each bin of a half under a neuron, given the spikes before it, (n_bins,)."""
-    width = config.bin_width * second
     q = spike_probability(
-        neuron, half.block, noise=noise, stimulus=stimulus, dt=width, t_start=half.start * second
-    )
+        cell(values), half.block, noise=escape(), stimulus=drive(values, half),
+        dt=config.bin_width * second, t_start=half.start * second,
+    )  # fmt: skip
     return np.where(
         bins(half, config) > 0, np.log(np.maximum(q, 1e-300)), np.log1p(-np.minimum(q, 1 - 1e-12))
     )

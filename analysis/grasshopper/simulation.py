@@ -9,15 +9,16 @@ from typing import Any
 import neo
 import numpy as np
 import pandas as pd
-from brian2 import mV, second
+from brian2 import second
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.likelihood import NeuronFit
 
 from ..harness import replacing
-from .calibration import lif, log_likelihood, search, simulate
+from .calibration import log_likelihood, simulate, without_noise
 from .config import MODELS, RIVALS, Config
 from .measuring import SEGMENT, excerpt, likelihood_rows, measured, parameter_rows, row_of, sweep_rows
-from .neuron import calibrated, drive, glm, glm_log_likelihoods, glm_trials, log_likelihoods, numbers
+from .neuron import calibrated, glm, glm_log_likelihoods, glm_trials, log_likelihoods, numbers
 from .sound import Half, load_half
 
 COPIES = 5
@@ -35,18 +36,18 @@ def run(
     of bits per spike), unit.
     """
     first = {which: load_half(which, config, second_half=False) for which in config.recordings}
-    frozen, fits, glms = calibrate(first, config, progress)
+    frozen, glms = calibrate(first, config, progress)
     halves = {which: load_half(which, config, second_half=True) for which in config.recordings}
     rows = parameter_rows(frozen)
     variants = _variants(frozen, config)
-    for kind in ("escape", "white", "none"):
-        own = variants[variants["kind"] == kind].reset_index(drop=True)
-        if not len(own):
-            continue
-        trials = 1 if kind == "none" else config.trials
-        progress(f"simulating the second half: {trials} trials, {len(own)} models ({kind})")
-        block = simulate(own, halves, kind, trials, config.dt, config.seed + 1, config.engine)
-        if out is not None and kind == "escape":
+    for noisy in (True, False):
+        own = variants[variants["noise"] == noisy].reset_index(drop=True)
+        trials = config.trials if noisy else 1
+        progress(
+            f"simulating the second half: {trials} trials, {len(own)} models {'with' if noisy else 'without'} noise"
+        )
+        block = simulate(own, halves, noisy, trials, config.dt, config.seed + 1)
+        if out is not None and noisy:
             block.annotate(
                 variants=own.drop(columns=[c for c in own if c.startswith("se ")]).to_dict("records")
             )
@@ -55,10 +56,10 @@ def run(
         scores = {which: log_likelihood(block, half, config, SEGMENT) for which, half in halves.items()}
         for j, variant in enumerate(own.to_dict("records")):
             which = variant["recording"]
-            copies = min(config.trials, COPIES) if kind == "none" else 1
+            copies = 1 if noisy else min(config.trials, COPIES)
             trains = repeats(block, j, copies)
             rows += _model_rows(trains, scores[which][j], halves[which], which, variant["model"], config)
-            if variant["factor"] >= 0:
+            if variant["sweep"]:
                 rows += sweep_rows(trains, halves[which], which, variant["factor"], config)
     progress("measuring")
     for which, half in halves.items():
@@ -68,39 +69,43 @@ def run(
         made = glm_trials(glms[which], half, config.trials, config.seed + 1)
         score = log_likelihood(made, half, config, SEGMENT)[0]
         rows += _model_rows(repeats(made, 0), score, half, which, "GLM", config)
-        rows += likelihood_rows(_logs(frozen, fits, glms, half, which, config), half, which, config)
+        rows += likelihood_rows(_logs(frozen, glms[which], half, which, config), half, which, config)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def calibrate(
     first: dict[int, Half], config: Config, progress: Callable[[str], None]
-) -> tuple[pd.DataFrame, dict[int, Any], dict[int, Any]]:
-    """Fit all models to the first halves: a table with a row per recording and model, the fits of the neuron, and the GLMs."""
-    fits, glms = {}, {}
+) -> tuple[pd.DataFrame, dict[int, NeuronFit]]:
+    """Fit all models to the first halves: a table with a row per recording and model, and the GLMs."""
+    models: list[dict[str, Any]] = []
+    glms = {}
     for which, half in first.items():
         progress(f"recording {which}: calibrating the neuron by likelihood")
-        fits[which] = calibrated(half, config)
+        noisy = numbers(calibrated(half, config.bounds, config), config.bounds)
+        progress(f"recording {which}: calibrating the LIF")
+        plain = numbers(calibrated(half, config.lif_bounds, config), config.lif_bounds)
         progress(f"recording {which}: fitting the GLM")
         glms[which] = glm(half, config)
-    values = {which: numbers(fit, config) for which, fit in fits.items()}
-    noisy = pd.DataFrame({"recording": which, "model": "noisy", **row} for which, row in values.items())
-    twin = noisy.drop(columns=[c for c in noisy if c.startswith("se ")]).assign(model="deterministic")
-    refitted = search(first, values, config, progress).assign(model="refitted deterministic")
-    plain = search(first, None, config, progress).assign(model="LIF")
-    return pd.concat([noisy, twin, refitted, plain], ignore_index=True), fits, glms
+        progress(f"recording {which}: calibrating the neuron without noise")
+        values = {name: value for name, value in noisy.items() if not name.startswith("se ")}
+        refitted = without_noise(which, half, values, config, progress)
+        own = {"noisy": noisy, "deterministic": values, "refitted deterministic": refitted, "LIF": plain}
+        models += [{**row, "recording": which, "model": name} for name, row in own.items()]
+    return pd.DataFrame(models), glms
 
 
 def _variants(frozen: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """Models of the second half, with the kind of their noise, and the noisy model at multiples of its noise (`factor`)."""
+    """Models of the second half, and the noisy model at multiples `factor` of its noise; `sweep`: whether it is one of them."""
     rows = []
     for row in frozen.to_dict("records"):
-        kind = {"noisy": "escape", "LIF": "white"}.get(row["model"], "none")
-        factor = {"noisy": 1.0, "deterministic": 0.0}.get(row["model"], -1.0)
-        off = config.sabotage == "noise off" and row["model"] == "noisy"
-        rows.append({**row, "kind": "none" if off else kind, "factor": factor})
-        if row["model"] == "noisy":
+        name = row["model"]
+        off = name in MODELS[1:] or (config.sabotage == "noise off" and name == "noisy")
+        rows.append({**row, "noise": not off, "factor": 1.0, "sweep": name in ("noisy", "deterministic")})
+        if name == "deterministic":
+            rows[-1]["factor"] = 0.0
+        if name == "noisy":
             rows += [
-                {**row, "model": f"noisy x {f:g}", "kind": kind, "factor": f}
+                {**row, "model": f"noisy x {f:g}", "noise": True, "factor": f, "sweep": True}
                 for f in config.factors
                 if f not in (0.0, 1.0)
             ]
@@ -108,20 +113,14 @@ def _variants(frozen: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 
 def _logs(
-    frozen: pd.DataFrame, fits: dict[int, Any], glms: dict[int, Any], half: Half, which: int, config: Config
+    frozen: pd.DataFrame, glm: NeuronFit, half: Half, which: int, config: Config
 ) -> dict[str, np.ndarray]:
     """Log-likelihood of each bin of the second half under the noisy models; the others give most bins the probability 0 or 1."""
     by_model = {row["model"]: row for row in frozen.to_dict("records") if row["recording"] == which}
-    fit, plain = fits[which], by_model["LIF"]
-    noise = nsnn.WhiteNoise(plain["sigma"] * mV)
-    logs = {
-        "noisy": log_likelihoods(fit.model, fit.noise, drive(by_model["noisy"], half), half, config),
-        "LIF": log_likelihoods(lif(plain), noise, drive(plain, half), half, config),
-        "GLM": glm_log_likelihoods(glms[which], half, config),
-    }
+    logs = {name: log_likelihoods(by_model[name], half, config) for name in ("noisy", "LIF")}
     if config.sabotage == "noise off":
         logs["noisy"] = np.full_like(logs["noisy"], np.nan)
-    return logs
+    return {**logs, "GLM": glm_log_likelihoods(glm, half, config)}
 
 
 def _model_rows(

@@ -213,8 +213,7 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
         ["recording", "parameter"], key=lambda c: c.map(order) if c.name == "parameter" else c
     )
     return {
-        "Calibrated parameters with standard errors (noisy: relative to the width of its noise, 1 mV, threshold 0 mV; LIF: "
-        "threshold 10 mV above rest and reset)": wide[
+        "Calibrated parameters with standard errors (voltages relative to the width of the noise, 1 mV, threshold 0 mV)": wide[
             ["recording", "parameter", "unit", *MODELS, "LIF"]
         ].fillna("")
     }

@@ -23,13 +23,12 @@ from analysis.harness import ClaimFailed
 FREE = ("gain", "offset", "b")
 FIXED = {"tau_m": 3e-3}
 SMALL = dataclasses.replace(
-    study.Config(), recordings=(1,), split=0.5, trials=6, candidates=5, elite=2, generations=2, calibration_trials=2,
-    dt=5e-4, calibration_dt=5e-4, factors=(0.0, 1.0), kernels=(5e-3,), fano_windows=(0.05,), engine="numpy",
+    study.Config(), recordings=(1,), split=0.5, trials=6, candidates=5, generations=2, dt=5e-4, factors=(0.0, 1.0),
+    kernels=(5e-3,), fano_windows=(0.05,),
     bounds=tuple(
         (name, low, high, at) if name in FREE else (name, *3 * (FIXED.get(name, at),))
         for name, low, high, at in study.Config().bounds
     ),
-    lif_bounds=(*study.Config().lif_bounds[:4], ("tau_m", 3e-3, 10e-3), study.Config().lif_bounds[5]),
     sound=((4, 10.0),), past=((3, 20.0, 2.0),), ridges=(1.0,), n_folds=2,
 )  # fmt: skip
 ORIGINAL = nsnn.datasets.grasshopper
