@@ -175,9 +175,9 @@ glm = fit_neuron(
     level,
     dt=0.2 * ms,
     stimulus=RaisedCosines(16, 10 * ms),
-    history=RaisedCosines(14, 3 * second, offset=2 * ms),
+    history=RaisedCosines(10, 100 * ms, offset=2 * ms),
     family=Poisson(),
-    ridge=1.0,
+    ridge=10.0,
     t_stop=half,
 )
 scores = {
@@ -211,7 +211,7 @@ pd.DataFrame(
 # compares different things: rates and intervals. Ten trials of ten seconds:
 
 # %%
-drawn = fit.simulate(trials=10, duration=10 * second, seed=1, engine="numpy")
+drawn = fit.simulate(trials=10, duration=10 * second, seed=1)
 late = {"t_start": 5 * pq.s, "t_stop": 10 * pq.s}
 model_trains = [segment.spiketrains[0].rescale("s").magnitude for segment in drawn.segments]
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
@@ -269,9 +269,7 @@ for title, frame in study.tables(table).items():
 # %%
 for width in (0.3, 1.0, 3.0):
     other = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(1000 * Hz, width * mV))
-    trials = nsnn.simulate(
-        fit.model, other, fit.stimulus, trials=8, duration=1 * second, dt=0.2 * ms, seed=1, engine="numpy"
-    )
+    trials = nsnn.simulate(fit.model, other, fit.stimulus, trials=8, duration=1 * second, dt=0.2 * ms, seed=1)
     rate = np.mean(measures.firing_rate(trials))
     reliability = np.mean(measures.schreiber_reliability(trials, sigma=2 * pq.ms))
     print(f"noise x {width}: {rate:.0f} Hz, reliability {reliability:.2f}")
