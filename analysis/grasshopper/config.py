@@ -60,7 +60,7 @@ class Config(StudyConfig):
     )
     """of the LIF, whose drive is linear in the level: gain in mV per SD"""
     candidates: int = 24
-    generations: int = 18
+    generations: int = 40
     """of the calibration without noise"""
     rate_kernel: float = 2e-3
     """SD of the Gaussian kernel of the rate in the kernel likelihood"""
