@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,8 @@ jupytext = pytest.importorskip("jupytext")
 pytest.importorskip("nbclient")
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "docs" / "site"))
-executed = importlib.import_module(
-    "notebooks"
-).executed  # results are kept in build/notebooks, where `make docs` finds them
+site = importlib.import_module("notebooks")
+executed = site.executed  # results are kept in build/notebooks, where `make docs` finds them
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -80,18 +80,24 @@ def assert_says_where_to_get_recordings(notebook: Any) -> None:
     assert any("image/png" in out.get("data", {}) for out in outputs)
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Any]:
+    with site.one_kernel() as running:
+        yield running
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs(name: str) -> None:
-    """In its own kernel and folder, as a reader would run it; every figure is drawn."""
+def test_a_notebook_runs(name: str, kernel: Any) -> None:
+    """In an empty kernel and its folder, as a reader would run it; every figure is drawn."""
     study = harness.find(name)
     if getattr(study, "NEEDS", None) is not None:
         pytest.importorskip(study.NEEDS)
     if list(recordings.absent(getattr(study, "REQUIRED", ()))):
-        assert_says_where_to_get_recordings(executed(name))
+        assert_says_where_to_get_recordings(executed(name, kernel=kernel))
         return
     quick_table(study)  # read by the kernel if the code has a git revision
-    notebook = executed(name)
+    notebook = executed(name, kernel=kernel)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     kinds = {kind for cell in code for out in cell.outputs if "data" in out for kind in out["data"]}
     assert "text/html" in kinds  # a table

@@ -1,4 +1,4 @@
-"""Notebooks as pages: each is run in its own kernel, and becomes Markdown with the figures that it drew."""
+"""Notebooks as pages: each is run in an empty kernel, and becomes Markdown with the figures that it drew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
@@ -16,8 +19,36 @@ FOLDER = ROOT / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 
-def executed(name: str, cache: Path = ROOT / "build" / "notebooks") -> nbformat.NotebookNode:
+def client_of(notebook: nbformat.NotebookNode, kernel: Any = None) -> nbclient.NotebookClient:
+    """What runs a notebook in its folder, in this kernel or in one of its own."""
+    resources = {"metadata": {"path": str(FOLDER)}}
+    return nbclient.NotebookClient(
+        notebook, km=kernel, timeout=900, kernel_name="python3", resources=resources
+    )
+
+
+def environment() -> dict[str, str]:
+    """The variables of a kernel."""
+    inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONPATH": str(ROOT)}
+    results = os.environ.get("NSNN_RESULTS", str(ROOT / "build" / "results"))
+    quiet = {"OMP_NUM_THREADS": "1", "CI": "true", "PYTHONSAFEPATH": "1", "NSNN_RESULTS": results}
+    return os.environ | inline | quiet
+
+
+@contextmanager
+def one_kernel() -> Iterator[Any]:
+    """A kernel for several notebooks, one after the other, as importing takes longer than most of them."""
+    client = client_of(nbformat.v4.new_notebook())
+    with client.setup_kernel(env=environment()):
+        yield client.km
+
+
+def executed(
+    name: str, cache: Path = ROOT / "build" / "notebooks", kernel: Any = None
+) -> nbformat.NotebookNode:
     """Run a notebook or find its kept result.
+
+    kernel : one that is running, which is emptied before; None: one of its own
 
     Raises
     ------
@@ -30,17 +61,10 @@ def executed(name: str, cache: Path = ROOT / "build" / "notebooks") -> nbformat.
     path = cache / f"{name}-{key}.ipynb"
     if not path.is_file():
         notebook = nbformat.read(source, as_version=4)
-        client = nbclient.NotebookClient(
-            notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
-        )
-        inline = {
-            "OMP_NUM_THREADS": "1",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "CI": "true",
-            "PYTHONSAFEPATH": "1",
-        }
-        results = {"NSNN_RESULTS": os.environ.get("NSNN_RESULTS", str(ROOT / "build" / "results"))}
-        client.execute(env=os.environ | inline | results | {"PYTHONPATH": str(ROOT)})
+        if kernel is not None:
+            empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")])
+            client_of(empty, kernel).execute()
+        client_of(notebook, kernel).execute(env=environment())
         cache.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
