@@ -129,7 +129,7 @@ def _parameter_fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
 class Model(SuggestsKeywords):
     """Base of all models: checks every parameter at creation and returns it in SI (`si`).
 
-    `saved_as` is the name of a renamed class in files, so that files of all versions agree; "" is the name of the class.
+    `saved_as` is the name in files of a class that was renamed, so that older files can be read; "": its own name.
     """
 
     saved_as: ClassVar[str] = ""

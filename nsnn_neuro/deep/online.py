@@ -39,11 +39,12 @@ class Tape:
         self.closed = False
 
     def sequence(self, law: Law, drive: torch.Tensor, forced: Any, generator: Any) -> torch.Tensor:
-        """`Law.sequence` with two graphs: along each membrane, detached from the drive; and from a step to the same step above."""
+        """`Law.sequence` with two graphs: along each membrane, detached from the drive; from a step to that of the layer above."""
         own = drive.detach().requires_grad_()
         potentials: list[torch.Tensor] = []
         fired = law.sequence(own, forced, generator, lambda u: potentials.append(u.detach()))
         linked = _Gate.apply(drive if drive.requires_grad else own, self)
+        # the last term is 0: it leads the gradient to the drive of the same step
         x = torch.stack(potentials) - law.theta + (linked - linked.detach())
         visible = law.fired(x, None if law.level is None else law.level.detach(), fired.detach())
         self.calls.append(_Call(drive, own, fired, visible))

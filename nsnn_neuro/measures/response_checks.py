@@ -162,7 +162,7 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
         raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
     distinct, number = categories(values, name)
     if distinct.size < least:
-        raise NsnnError(f"{name} holds {distinct.size} distinct label: expected at least two")
+        raise NsnnError(f"{name} holds {distinct.size} distinct label(s): expected at least {least}")
     return by_category(distinct, number, labels)
 
 

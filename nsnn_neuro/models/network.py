@@ -281,9 +281,9 @@ def _different(names: list[str], argument: str) -> None:
 
 def _unique(projections: tuple[Projection, ...]) -> tuple[str, ...]:
     """The names of the projections: as given, else "pre->post", "pre->post#2", ..."""
-    given = [p.name for p in projections if p.name is not None]
-    _different(given, "projections")
-    taken, names = set(given), []
+    own_names = [p.name for p in projections if p.name is not None]
+    _different(own_names, "projections")
+    taken, names = set(own_names), []
     for projection in projections:
         name, count = projection.default_name, 1
         while projection.name is None and name in taken:

@@ -62,7 +62,7 @@ class Points:
         return Points(self.given, tuple(self.values[k] for k in numbers), made)
 
     def parts(self, k: int) -> Parts:
-        """Model, noise and stimulus of point k, which of the first 10,000 points are made once; an NsnnError names the point."""
+        """Model, noise and stimulus of point k, made once and kept, for at most 10,000 points; an NsnnError names the point."""
         if k in self._made:
             return self._made[k]
         parts = self._make(k)

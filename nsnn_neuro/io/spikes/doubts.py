@@ -15,7 +15,7 @@ from ...core.warn import warn
 
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _SLOWEST, _FASTEST = 0.1, 1000.0  # Hz, mean rates of a neuron that a reader wouldn't wonder at
-_REFRACTORY = 1.0  # ms, and so seconds if milliseconds are read as such: no neuron's spikes are closer
+_SMALLEST_GAP = 1.0  # s, of 1 ms that was read as seconds: no neuron's spikes are closer
 _FEWEST = 3  # spikes that a rate is judged by
 
 
@@ -87,7 +87,7 @@ class Unitless(NamedTuple):
                 "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds; if they are "
                 f"times in seconds, {seconds} says so"
             )
-        if unit is not None and one_train.any() and gaps[one_train].min() >= _REFRACTORY:
+        if unit is not None and one_train.any() and gaps[one_train].min() >= _SMALLEST_GAP:
             warn(
                 f"{name}: {rate:.2g} spikes a second and neuron make it likely that the times are {unit}, not seconds: pass them "
                 f"with their unit, {self.stated.format(unit)}, and t_stop likewise"

@@ -27,11 +27,11 @@ from .simulation_calibration import SimulationCalibration
 from .statistics import recorded, statistics_for
 
 N_SIMULATIONS = 100
-# information, per range of a parameter, of one that doesn't matter: its error is 30 times the range
+# Fisher information on a parameter scaled to its range, below which it doesn't matter: its error is 30 times the range
 _IDLE = 1e-3
 _EDGE = 1e-6
-# smallest eigenvalue of the scaled information where errors are ten times those one by one
-_ALMOST_REPLACED = 1e-2
+# smallest eigenvalue of the scaled information, below which errors are over ten times those of single parameters
+_NEARLY_COLLINEAR = 1e-2
 _ENGINES = ("cython", "numpy", "cpp")
 
 
@@ -137,7 +137,7 @@ def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -
     names = [free.names[inner[k]] for k in moved]
     covariance = np.linalg.inv(information + 1e-12 * np.diag(np.diag(information)))
     wide = np.sqrt(np.diag(covariance)) > 1.0
-    if smallest < _ALMOST_REPLACED and len(names) > 1:
+    if smallest < _NEARLY_COLLINEAR and len(names) > 1:
         if wide.any():
             refuse_indistinct(names, "statistics of the spikes are")
         warn_similar(names)

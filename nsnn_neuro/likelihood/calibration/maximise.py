@@ -3,9 +3,8 @@
 A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches'
 scores, an estimate of the Fisher information (Berndt et al. 1974), corrected by what the last steps
 showed of the curvature (BFGS updates). Scores are differences on one side, all evaluated in one
-call. They are over so little of a standard error that the curvature does not bias them: where
-parameters nearly replace each other, a bias of a small part of an error in each leads far along the
-ridge.
+call. Their steps are a tiny part of a standard error: longer ones bias the scores by the curvature,
+and where parameters nearly replace each other a small bias leads far along the ridge.
 """
 
 from __future__ import annotations
@@ -103,8 +102,8 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
     """Move to the best of a few steps of different length, or raise the damping."""
     assert at.scores is not None
     gradient = at.gradient
-    held = ((at.u <= 0) & (gradient < 0)) | ((at.u >= 1) & (gradient > 0))
-    free = np.flatnonzero(~held)
+    at_bound = ((at.u <= 0) & (gradient < 0)) | ((at.u >= 1) & (gradient > 0))
+    free = np.flatnonzero(~at_bound)
     if not free.size:
         at.done = True
         return

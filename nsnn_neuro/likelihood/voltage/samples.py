@@ -89,7 +89,7 @@ def read_samples(
     dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to
         0.1 ms
 
-    NsnnError : a voltage that is none, trains or a stimulus of another time, a dt that is no
+    NsnnError : what is not a voltage, trains or a stimulus of another time, a dt that is no
         multiple of the sampling interval
     """
     several = isinstance(stimulus, tuple)
@@ -104,18 +104,18 @@ def read_samples(
     step = 0.0
     for k, (own, fired, drive) in enumerate(zip(voltages, spikes, stimuli, strict=True)):
         recordings = read_voltage(own)
-        every = _every(recordings[0].period, dt)
-        if k and abs(every * recordings[0].period - step) > 1e-6 * step:
+        stride = _every(recordings[0].period, dt)
+        if k and abs(stride * recordings[0].period - step) > 1e-6 * step:
             raise NsnnError(
                 f"voltage: recording 0 has steps of {1e3 * step:g} ms, and recording {k} of "
-                f"{1e3 * every * recordings[0].period:g} ms: expected one sampling interval; resample one of them"
+                f"{1e3 * stride * recordings[0].period:g} ms: expected one sampling interval; resample one of them"
             )
-        step = every * recordings[0].period
+        step = stride * recordings[0].period
         _check_length(drive, recordings)
         for one, trial in zip(
             recordings, read_trials(_spikes(own, recordings, fired), step, t_start, t_stop), strict=True
         ):
-            v = one.values[::every][: len(trial.o)]
+            v = one.values[::stride][: len(trial.o)]
             counted = trial.counted[0], min(trial.counted[1], len(v))
             trials.append(replace(trial, o=trial.o[: len(v)], counted=counted, recording=k))
             values.append(v)
@@ -127,8 +127,8 @@ def read_samples(
             f"voltage lasts {counted_time:g} s in the time of the fit: expected {_FEWEST * _BLOCK:g} s or more for errors that hold"
         )
     total = sum(map(len, values)) * step
-    every_current = np.concatenate(currents)
-    varies = np.ptp(every_current) > 1e-9 * np.abs(every_current).max()
+    all_currents = np.concatenate(currents)
+    varies = np.ptp(all_currents) > 1e-9 * np.abs(all_currents).max()
     return Samples(trials, values, currents if varies else None, step, int(np.clip(total / _BLOCK, 1, _MOST)))
 
 

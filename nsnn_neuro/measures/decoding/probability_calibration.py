@@ -116,8 +116,8 @@ def calibration_error(
     se = np.nan
     if n > 1:
         own = sums[number]
-        left = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
-        se = float(np.sqrt((n - 1) * left.var()))
+        leave_one_out = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
+        se = float(np.sqrt((n - 1) * leave_one_out.var()))
     null = np.array([np.abs(excess(rng.random(n) < confidence)).sum() / n for _ in range(n_shuffle)])
     warning = None
     if n_shuffle and null.mean() > value / 2:

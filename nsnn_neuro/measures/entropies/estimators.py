@@ -1,5 +1,4 @@
-"""Closed-form entropy estimators that use only the count profile: symbols that occur once, twice,
-...
+"""Closed-form entropy estimators of the count profile: how many symbols occur once, twice, ...
 
 A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and
 how many symbols have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the
@@ -152,8 +151,9 @@ def _digammas(p: Profile, alternating: bool) -> np.ndarray:
 
 
 def grassberger(p: Profile) -> np.ndarray:
-    """H = [psi(N) - sum n_i G(n_i) / N] / ln 2, G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n /
-    2)] / 2, in bits.
+    """H = [psi(N) - sum n_i G(n_i) / N] / ln 2, in bits.
+
+    G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n / 2)] / 2.
 
     Grassberger's estimator of 2003 in its binomial form, psi(N) in place of ln N. It is too low by
     the sum over symbols of p int_0^(1 - 2 p) x^(N - 1) / (1 - x) dx nats, exactly: nothing for p =

@@ -6,10 +6,10 @@ cross-validated: the segments, Welch's as in `coherence`, form contiguous folds;
 of the segments that share no sample with it, and N(f) = <|X - K Y|^2> is the error of these. Unlike the coherence bound,
 this bound is not inflated by fitting noise, and a decoder can reach it.
 
-The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of K independent segments adds the share
-1 / (K - 1) to the error (for Gaussian spectra, as a regression on one variable does), which lowers the information by
-n_f df log2(1 + 1 / (K - 1)); at frequencies without coherence the terms are negative and are kept. bias="subtract"
-puts that back, to first order in 1/K: of independent data's shift, 9 % is left at 8 segments, 3 % at 16, 2 % at 32.
+The information is sum over 0 <= f <= f_max of log2(S_xx / N) df. A filter made of n independent segments adds the share
+1 / (n - 1) to the error (for Gaussian spectra, as a regression on one variable does), which lowers the information by
+n_f df log2(1 + 1 / (n - 1)); at frequencies without coherence the terms are negative and are kept. bias="subtract"
+adds this expected loss, to first order in 1/n: of independent data's loss, 9 % is left at 8 segments, 3 % at 16, 2 % at 32.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def linear_reconstruction(
     ----------
     signal, train, f_max, nperseg, noverlap, n_shuffle, seed, t_start, t_stop : as for `coherence_information`
     n_folds : at least 2; more folds make the filters of more data and take longer
-    bias : None (default): a bound that sampling lowers; "subtract" takes the expected shift off, see the module
+    bias : None (default): a bound that sampling lowers; "subtract" adds the loss that is expected, see the module
 
     Raises
     ------

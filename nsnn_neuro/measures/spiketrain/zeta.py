@@ -89,13 +89,14 @@ def zeta_test(
     ------
     NsnnError : several trials with events, events less than `duration` apart, moved events whose windows leave the recording (one
         duration is needed before the first event, two after the last), trials that last differently long, fewer than two events.
-        NaN, with one SilentNeuronWarning, for neurons with fewer than three spikes after the events, or after the moved events in
-        all but nine of the draws. Source: Montijn et al. 2021, doi 10.7554/eLife.71969
+        NaN, with one SilentNeuronWarning, for neurons with fewer than three spikes after the events, or
+        with fewer than ten draws in which they have three after the moved events. Source: Montijn et al. 2021, doi
+        10.7554/eLife.71969
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> rng = np.random.default_rng(0)
-    >>> locked = np.arange(2, 60) + 0.1 + 0.01 * rng.normal(size=58)  # a spike 100 ms after each event
+    >>> locked = np.arange(2, 60) + 0.1 + 0.01 * rng.normal(size=58)  # 100 ms after each event; the latency is where they begin
     >>> block = to_block([[np.sort(np.concatenate([locked, rng.uniform(0, 62, 120)])), rng.uniform(0, 62, 180)]], t_stop=62*pq.s)
     >>> test = zeta_test(block, np.arange(2, 60)*pq.s)
     >>> bool(test.p[0] < 1e-4), bool(test.p[1] > 0.05), float(test.latency[0].round(2))

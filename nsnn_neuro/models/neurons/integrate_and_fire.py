@@ -115,7 +115,8 @@ class EIF(IntegrateAndFire):
 class QIF(IntegrateAndFire):
     """Quadratic integrate-and-fire neuron: tau_m dV/dt = (V - v_rest)(V - v_thresh) / (v_thresh - v_rest) + drive.
 
-    Near v_rest it is a leaky neuron with time constant tau_m; above v_thresh V diverges, and the spike is the arrival at v_spike.
+    Near v_rest it relaxes with time constant tau_m, though the linear part of its text has no leak (`leaky`); above v_thresh V
+    diverges, and the spike is the arrival at v_spike.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ class QIF(IntegrateAndFire):
 class AdEx(EIF):
     """Adaptive exponential integrate-and-fire neuron: an `EIF` driven by -w, tau_w dw/dt = a (V - v_rest) - w, w += b at a spike.
 
-    w is in the unit of the membrane: in terms of PyNN, with the leak g_L = cm / tau_m, a is a / g_L and b is b / g_L. w also
+    w is in the unit of the membrane: with the leak g_L = cm / tau_m, a here is a / g_L of PyNN, and b is b / g_L. w also
     changes while V is refractory. Second order in dt; the spike of an upstroke shorter than a step is up to half a step late.
 
     Parameters

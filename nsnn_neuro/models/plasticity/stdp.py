@@ -98,5 +98,5 @@ class RewardModulatedSTDP(_Pairs):
         return dataclasses.replace(
             self._paired("c"),
             states=(*self.states, f"c : {unit}"),
-            each_step=("w += eta * L * c", "c *= exp(-dt / tau_e)"),
+            each_step=("w += eta * L * c", "c *= exp(-dt / tau_e)"),  # L: the learning signal, `signal_name`
         )

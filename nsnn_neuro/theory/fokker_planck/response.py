@@ -138,11 +138,11 @@ def fp_counts(
     expect(length > 0, "a positive time", window=window)
     k = np.arange(1, kmax + 2).reshape(-1, *[1] * length.ndim)
     u = length - (k - 1) * p.refrac
-    still = np.all(p.refrac == 0)  # one time for all k
+    no_refractory = np.all(p.refrac == 0)  # one time for all k
     late, u = u > 0, np.where(u > 0, u, 1.0)
     n, weight = _euler(terms, u.ndim)
     s = (_EULER_A + 2j * np.pi * n) / (2 * u)
-    log_phi, *_ = _adjoint(p, s[:, :1] if still else s)
+    log_phi, *_ = _adjoint(p, s[:, :1] if no_refractory else s)
     terms_of = weight * (np.exp(k * log_phi) / s).real
     reached = np.where(late, np.exp(_EULER_A / 2) / u * np.sum(terms_of, axis=0), 0.0)
     reached = np.clip(np.concatenate([np.ones_like(reached[:1]), reached]), 0.0, 1.0)
@@ -256,8 +256,8 @@ def fp_noise_susceptibility(
 def _susceptibilities(p: DriftProblem, f: np.ndarray) -> list[np.ndarray]:
     """Linear response to the drive and to sigma; at f = 0 the real part at a small frequency, which is the limit."""
     rate = 1 / (p.refrac + cumulants(p)[0])
-    still = f == 0
-    s = 2j * np.pi * np.where(still, 1e-5 * rate, f * p.tau)
+    at_zero = f == 0
+    s = 2j * np.pi * np.where(at_zero, 1e-5 * rate, f * p.tau)
     log_phi, with_p, with_slope = _adjoint(p, s, density_of_unit_flux(p))
     factor = -rate / np.expm1(log_phi - s * p.refrac) / p.tau
-    return [np.where(still, chi.real, chi) for chi in (factor * with_p, -2 * p.sigma * factor * with_slope)]
+    return [np.where(at_zero, chi.real, chi) for chi in (factor * with_p, -2 * p.sigma * factor * with_slope)]
