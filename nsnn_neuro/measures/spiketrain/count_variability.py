@@ -1,4 +1,4 @@
-"""Count variability: Fano factor against the window, Allan factor, mean-matched Fano factor.
+"""Count variability: Fano factor, alone and against the window, Allan factor, mean-matched Fano factor.
 
 For a stationary process of rate r and interval CV the Fano factor of long windows tends to CV^2 when intervals
 are independent (Cox & Lewis 1966), to 1 in short ones: the curve tells which correlations act on which time scale.
@@ -7,20 +7,176 @@ The Allan factor compares neighbouring windows only, so that slow drifts of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import quantities as pq
 
-from ...core.aliases import SpikeSource, Time
-from ...core.checks import check, number, positive, suggest_keywords
+from ...core.aliases import SpikeSource, Time, Values
+from ...core.checks import check, number, one_of, positive, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import describe, si
+from ...core.warn import warn
 from ...io.spikes.bins import LEAST, slack
 from ..estimate import measure
-from ..trains import Trains, as_trains, nan_ratio, warn_silent
-from .firing_statistics import Parts, fano_parts, occupied_windows
+from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
+from ..trial_counts import read_labels, read_windows, sums_of
+from .firing_statistics import Parts
+from .trial_drift import warn_drift
+
+
+def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Train, index and count of each window of `window` s that holds a spike, and windows per trial (n_trials,).
+
+    Ordered by train and index; without the empty windows, of which long recordings have most.
+    """
+    index, n_bins = trains.bins(window, "window")
+    inside = index < n_bins[trains.trial]
+    index, train = index[inside], trains.train[inside]
+    # spikes are sorted by train and time, so each occupied window is one run
+    new = np.flatnonzero(
+        np.concatenate([[True], (np.diff(index) != 0) | (np.diff(train) != 0)])[: index.size]
+    )
+    return train[new], index[new], np.diff(np.append(new, index.size)).astype(float), n_bins
+
+
+def fano_parts(
+    trains: Trains, *, window: Any = None, ddof: int = 1, stimulus: Any = None, per: str = "pooled"
+) -> Parts:
+    """Sums over trials of counts and squared counts in windows, and the Fano factor as their function."""
+    whole(ddof, 0, "ddof", 1)
+    one_of(per, ("pooled", "bin"), "per")
+    if stimulus is not None or per == "bin":
+        rows, label, share = _within_stimuli(trains, window, ddof, stimulus, per)
+        own = np.eye(int(label.max()) + 1)[label]
+        return np.einsum("ts,tkn->tskn", own, rows).reshape(len(rows), -1, trains.n_neurons), share
+    if window is None:
+        trains.check_durations("and fano_factor compares their counts", ", or a window")
+        number = np.ones_like(trains.durations)
+        total, square = trains.counts, trains.counts**2
+    else:
+        train, _, count, number = occupied_windows(trains, positive(window, "s", "window"))
+        total, square = trains.per_train(train, count), trains.per_train(train, count**2)
+    number = np.broadcast_to(number[:, None], total.shape)
+    sums = np.stack([number, total, square], axis=1).astype(float)
+
+    def value(s: np.ndarray) -> np.ndarray:
+        m, count, squares = s[..., 0, :], s[..., 1, :], s[..., 2, :]
+        variance = nan_ratio(m * squares - count**2, m * np.maximum(m - ddof, 0))
+        return np.where(m < 2, np.nan, nan_ratio(variance, nan_ratio(count, m)))
+
+    return sums, value
+
+
+def _within_stimuli(
+    trains: Trains, window: Any, ddof: int, stimulus: Any, per: str
+) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Rows (n_trials, k, n_neurons) of 1, counts and squared counts in windows; labels of the trials; and the Fano factor as a
+    function of the sums of rows of each label, (..., n_labels k, n_neurons). Only the same windows are compared.
+    """
+    x = read_windows(trains, window)
+    label = read_labels(stimulus, len(x))
+    n_windows, n_labels = x.shape[1], int(label.max()) + 1
+    rows = np.concatenate([np.ones_like(x[:, :1]), x, x**2], axis=1)
+
+    def value(s: np.ndarray) -> np.ndarray:
+        cells = s.reshape(*s.shape[:-2], n_labels, -1, s.shape[-1])  # (..., stimulus, sums, neuron)
+        m, total, square = cells[..., :1, :], cells[..., 1 : n_windows + 1, :], cells[..., n_windows + 1 :, :]
+        repeated = m > 1
+        squares = square - nan_ratio(total**2, m)
+        # n_s (variance of s), in units in which the mean count of s is total
+        variance = np.where(repeated, m * nan_ratio(squares, np.maximum(m - ddof, 0)), 0.0).sum(axis=-3)
+        mean = np.where(repeated, total, 0.0).sum(axis=-3)
+        if per == "bin":
+            return np.swapaxes(nan_ratio(variance, mean), -1, -2)
+        return nan_ratio(variance.sum(axis=-2), mean.sum(axis=-2))
+
+    return rows, label, value
+
+
+@measure("1", fano_parts, scale="log")
+@suggest_keywords
+def fano_factor(
+    block: SpikeSource,
+    *,
+    window: Any = None,
+    ddof: int = 1,
+    stimulus: Values | None = None,
+    per: str = "pooled",
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
+) -> np.ndarray:
+    """Fano factor of each neuron, (n_neurons,): the variance of its spike count, divided by the mean of its spike count.
+
+    It is 1 for a Poisson process, below 1 for more regular spikes and above 1 for more variable ones. By default the
+    spikes of each trial are counted, and the counts of different trials are compared. With `window` each trial is cut
+    into windows, the spikes of each window are counted, and the counts of all windows in all trials are compared: where a
+    stimulus drives the rate up and down, this variance contains the change of the rate. Two options exclude it:
+
+    - `stimulus` says which stimulus each trial had. A count is then compared only with counts of the same stimulus, and of the
+      same window. The variances are combined as sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s
+      the mean of the counts of stimulus s in n_s trials. This is the mean of variances over the mean of means, not the mean
+      of ratios: a ratio is undefined without spikes and very uncertain with few, and here it has the weight of its spikes.
+    - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
+
+    Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
+    limits of `tabulate(..., confidence=0.95)`; see "Errors with few trials" in the documentation.
+
+    Parameters
+    ----------
+    block : neo.Block with one Segment per trial
+    window : time, scalar. Windows of this length follow one another from the start of each trial; a shorter remainder at
+        the end of the trial is not used. None (default): one count per trial
+    ddof : 1 (default) divides the sum of squares by the number of counts minus 1, so that the variance is unbiased; 0
+        divides by the number of counts, as Elephant's fanofactor does
+    stimulus : (n_trials,) labels, as of `law_of_total_covariance`. Stimuli with one trial are not
+        used. None (default): see above
+    per : "pooled" (default) or "bin", see above
+    t_start, t_stop : times, scalar; None is the trial's own end
+
+    Raises
+    ------
+    NsnnError : a single count, trials of different duration without a window, a window longer than a trial, no stimulus with two
+        trials, a wrong number of labels, or what `as_trains` refuses. Neurons (with per="bin", windows) without spikes have NaN,
+        with one SilentNeuronWarning. TrialDriftWarning if counts of whole trials drift, see
+        `trial_drift`. Source: Fano 1947, doi 10.1103/PhysRev.72.26
+
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block([[[0.1]], [[0.1, 0.2, 0.3]]], t_stop=1*pq.s)  # two trials, with one spike and with three
+    >>> fano_factor(block), fano_factor(block, ddof=0)
+    (array([1.]), array([0.5]))
+    >>> driven = to_block([[[0.6, 0.7, 0.8]], [[0.1, 0.6, 0.7, 0.8]]] * 4, t_stop=1*pq.s)  # a stimulus from 0.5 s on
+    >>> fano_factor(driven, window=500*pq.ms), fano_factor(driven, window=500*pq.ms, per="bin").round(3)
+    (array([1.02857143]), array([[0.571, 0.   ]]))
+    """
+    check(ddof=ddof)
+    one_of(per, ("pooled", "bin"), "per")
+    trains = as_trains(block, t_start, t_stop)
+    label = read_labels(stimulus, trains.n_trials)
+    if trains.lasts_as_long():
+        warn_drift(trains.counts, label, "fano_factor", by_stimulus=stimulus is not None)
+    if stimulus is None and per == "pooled":
+        sums, value = fano_parts(trains, window=window, ddof=ddof)
+        total = sums.sum(axis=0)
+        if total[0].max() < 2:
+            cure = "take more trials, or a shorter window"
+            raise NsnnError(f"window = {window}: expected at least two counts; {cure}")
+        return warn_silent(value(total), "fano_factor", "have no spike in any window")
+    whole(ddof, 0, "ddof", 1)
+    if np.bincount(label).max() < 2:
+        reason = (
+            "stimulus: each label has one trial" if stimulus is not None else "per = 'bin' with one trial"
+        )
+        raise NsnnError(f"{reason}; fano_factor needs at least two trials of one stimulus to compare")
+    rows, label, value = _within_stimuli(trains, window, ddof, stimulus, per)
+    result = value(sums_of(rows, label).reshape(-1, trains.n_neurons))
+    if per == "bin" and np.isnan(result).any():
+        silent = f"{np.isnan(result).sum()} of {result.size} windows of neurons hold no spike in any trial"
+        warn(f"fano_factor: {silent}; their value is NaN", SilentNeuronWarning)
+        return result
+    return warn_silent(result, "fano_factor", "have no spike in any window")
 
 
 @suggest_keywords

@@ -1,18 +1,128 @@
-"""Windows of a signal around spikes: which samples, of which channels, and how many spikes have a whole window."""
+"""Spike-triggered average; windows of a signal around spikes: which samples, of which channels, how many spikes have one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import neo
 import numpy as np
 
+from ...core.aliases import Signal, SpikeSource, Time
+from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...io.spikes.bins import index, rounding, slack
-from ..trains import Trains, read_channels
+from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
+
+_BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, least and most of all trials
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeTriggeredAverage:
+    """Mean signal around a spike; made by `spike_triggered_average`.
+
+    >>> import neo, quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
+    >>> dict(zip(sta.lags.tolist(), sta.average[0].tolist())), sta.n.tolist()
+    ({-0.001: 1.0, 0.0: 5.0, 0.001: 2.0}, [1])
+    """
+
+    lags: np.ndarray
+    """(n_lags,) s; 0 is the sample that holds the spike, negative lags come before it"""
+    average: np.ndarray
+    """(n_neurons, n_lags) in the signal's unit; of several channels (n_neurons, n_lags, n_channels)"""
+    se: np.ndarray
+    """like `average`, from differences between blocks of time, see `spike_triggered_average`; NaN if all spikes are in one block"""
+    n: np.ndarray
+    """(n_neurons,) spikes used: those whose whole window lies inside the signal"""
+
+
+@suggest_keywords
+def spike_triggered_average(
+    signal: Signal,
+    trains: SpikeSource,
+    *,
+    before: Time,
+    after: Time,
+    t_start: Time | None = None,
+    t_stop: Time | None = None,
+) -> SpikeTriggeredAverage:
+    """Mean of a signal around the spikes of each neuron, A(lag) = mean over spikes of signal(t_spike + lag).
+
+    Lags run from -before to after, the last one left out, in steps of the signal's sampling interval. A spike belongs to
+    the sample that begins at or last before it. Spikes closer than the window to the signal's ends are left out.
+
+    se: signals change slowly against the intervals of many neurons, so that spikes are not independent. Trials are divided into
+    blocks of time of four windows, 10 to 40 of them or one for each trial, se^2 = B/(B - 1) sum of (S_b - n_b A)^2 / n^2, S_b the
+    sum of the signal at the n_b spikes of block b, B the blocks with spikes; where all trials share the signal, a block has the
+    spikes of all. Blocks have to be long against the signal's memory: give a window that contains it.
+    Coverage: "Errors with few trials" in the documentation.
+
+    Parameters
+    ----------
+    signal : neo.AnalogSignal, the same in all trials, or a list of one per trial; each channel is averaged by itself
+    trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in `as_repeats`
+    before, after : times, scalar
+    t_start, t_stop : times, scalar; None is the trials' own end
+
+    Raises
+    ------
+    NsnnError : a signal with NaN, numbers of signals and trials or of channels that differ, a window longer than the
+        signal. Warns once, SilentNeuronWarning, for neurons without a usable spike (NaN). Source: de Boer & Kuyper 1968,
+        doi 10.1109/TBME.1968.4502561
+
+    >>> import neo, quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0, 5.0, 2.0, 0.0, 0.0], units="mV", sampling_rate=1*pq.kHz)
+    >>> sta = spike_triggered_average(signal, [[0.002]], before=1*pq.ms, after=2*pq.ms)
+    >>> sta.lags, sta.average
+    (array([-0.001,  0.   ,  0.001]), array([[1., 5., 2.]]))
+    """
+    many = holds_blocks(trains)
+    spikes = (as_trains if many else as_repeats)(trains, t_start, t_stop)
+    windows = spike_windows(signal, spikes, before, after)
+    shift = windows.signals[0].mean(axis=0)  # sums about a mean, or a large offset would swallow the errors
+    size = spikes.n_neurons
+    total, squares, cross = np.zeros((3, size, windows.lags.size, windows.n_channels))
+    number, weight, blocks = np.zeros((3, size))
+    for values, sample, neuron, block, n_blocks in _in_blocks(windows):
+        cell = block * size + neuron
+        own = np.bincount(cell, minlength=n_blocks * size).reshape(-1, size)
+        number += own.sum(axis=0)
+        weight += (own**2).sum(axis=0)
+        blocks += (own > 0).sum(axis=0)
+        for k, lag in enumerate(windows.lags):
+            for c, x in enumerate((values[sample + lag] - shift).T):
+                sums = np.bincount(cell, x, minlength=n_blocks * size).reshape(-1, size)
+                total[:, k, c] += sums.sum(axis=0)
+                squares[:, k, c] += (sums**2).sum(axis=0)
+                cross[:, k, c] += (sums * own).sum(axis=0)
+    n, b = number[:, None, None], blocks[:, None, None]
+    mean = nan_ratio(total, n)
+    variance = np.maximum(squares - 2 * mean * cross + mean**2 * weight[:, None, None], 0.0)
+    average, se = mean + shift, np.sqrt(nan_ratio(variance * b, n**2 * np.maximum(b - 1, 0)))
+    if windows.n_channels == 1:
+        average, se = average[..., 0], se[..., 0]
+    reason = "have no spike whose window lies inside the signal"
+    warn_silent(mean[:, 0, 0], "spike_triggered_average", reason)
+    return SpikeTriggeredAverage(windows.lags / windows.rate, average, se, number.astype(np.int64))
+
+
+def _in_blocks(windows: SpikeWindows) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]]:
+    """For each trial, or once if trials share their signal: signal, the spikes' samples, neurons and blocks, number of blocks."""
+    shared = all(values is windows.signals[0] for values in windows.signals)
+    trials = [np.arange(len(windows.signals))] if shared else np.arange(len(windows.signals))[:, None]
+    time = sum(end - low for low, end in (windows.usable[k[0]] for k in trials))
+    n_blocks = -(-int(np.clip(time // (4 * windows.lags.size), *_BLOCKS)) // len(trials))
+    for own in trials:
+        sample, neuron = (
+            np.concatenate([part[k] for k in own]) for part in (windows.samples, windows.neurons)
+        )
+        low, end = min(windows.usable[k][0] for k in own), max(windows.usable[k][1] for k in own)
+        block = np.clip((sample - low) * n_blocks // max(end - low, 1), 0, n_blocks - 1)
+        yield windows.signals[own[0]], sample, neuron, block, n_blocks
 
 
 @dataclass(frozen=True, eq=False)
