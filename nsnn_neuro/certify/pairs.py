@@ -139,10 +139,10 @@ NEURONS = _ordered(_public((neurons,), Neuron, ("IntegrateAndFire", "Conductance
 NOISES = _ordered(_public((noise, escape), Noise, ()), EXAMPLE)
 
 
-def refusal(neuron: Neuron, record: Noise | None) -> str:
+def refusal(neuron: Neuron, noise: Noise | None) -> str:
     """The message with which the package refuses this pair; empty if it accepts it."""
     try:
-        check_compatible(neuron, record, None)
+        check_compatible(neuron, noise, None)
     except NsnnError as error:
         return str(error)
     return ""

@@ -219,7 +219,7 @@ class Model(SuggestsKeywords):
         return known[name] if name in known else units.si(getattr(self, name), self.unit(name), name)
 
     def with_si(self, values: Mapping[str, float]) -> Self:
-        """A copy whose `si` returns these numbers, and those that it has now, at once; nothing is checked.
+        """A copy whose `si` returns these numbers, for the others those that it has now, without conversion; nothing is checked.
 
         For fits that try thousands of values; its attributes stay what they are, so use it for nothing but `si`.
 

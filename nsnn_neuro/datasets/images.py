@@ -17,7 +17,7 @@ from ..core.file_limits import Budget
 
 # Of the images of each digit: part -> where it begins and ends.
 _PARTS = dict(zip(("train", "val", "test"), itertools.pairwise((0.0, 0.6, 0.8, 1.0)), strict=True))
-_DARKEST, _DARKEST_MNIST = 16, 255  # of a pixel of the digits; of MNIST's
+_LARGEST, _LARGEST_MNIST = 16, 255  # value of a pixel of the digits; of MNIST's
 _MNIST = {"train": "train", "test": "t10k"}  # split -> how its files begin
 _SIDE = 28  # pixels of an MNIST image
 _UNSIGNED_BYTES = 0x0800  # magic number of an idx file of bytes, less the number of its axes
@@ -69,7 +69,7 @@ def digits(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
     X, y = load_digits(return_X_y=True)
     index = np.sort(_part(y, split, rng))
-    return X[index] / _DARKEST, y[index]
+    return X[index] / _LARGEST, y[index]
 
 
 @functools.lru_cache(maxsize=1)
@@ -111,7 +111,7 @@ def mnist_sample(split: str = "train", *, seed: int = 0) -> tuple[np.ndarray, np
     split, rng = one_of(split, _PARTS, "split"), np.random.default_rng(whole(seed, 0, "seed"))
     X, y = _mnist_5000()
     index = rng.permutation(_part(y, split, rng))
-    return X[index] / _DARKEST_MNIST, y[index]
+    return X[index] / _LARGEST_MNIST, y[index]
 
 
 @suggest_keywords
@@ -135,8 +135,8 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
 
     Raises
     ------
-    FormatError : no such files; a file that is truncated or too long, another magic number or image size, as many labels as images
-        not there, a label above 9
+    FormatError : no such files; a file that is truncated or too long, another magic number or image size, another number
+        of labels than of images, a label above 9
 
     Source: LeCun, Bottou, Bengio & Haffner 1998, doi 10.1109/5.726791
 
@@ -163,7 +163,7 @@ def mnist(folder: str | Path, split: str = "train") -> tuple[np.ndarray, np.ndar
     if labels.max() > 9:
         where = int(np.argmax(labels > 9))
         raise FormatError(f"{files[1]}: label {where} is {labels[where]}: expected digits, 0 to 9")
-    return images.reshape(len(images), -1) / _DARKEST_MNIST, labels.astype(np.int64)
+    return images.reshape(len(images), -1) / _LARGEST_MNIST, labels.astype(np.int64)
 
 
 def _idx_file(folder: Path, stem: str, axes: int) -> Path:

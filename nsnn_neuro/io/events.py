@@ -36,8 +36,8 @@ def cut(
     Analog signals and image sequences are cut at their own samples: the first one comes up to one interval after -before. Events,
     irregularly sampled signals and epochs (with their full duration, where they start) are cut as spikes are; an object without
     any in a window is not in that trial. A window that ends with the recording holds a spike at its end. The Block's annotation
-    "resolution" (s) is the rounding error of times on the longer clock, not the sampling interval: measures take times as equal
-    that are no further apart.
+    "resolution" (s) is the rounding error of times on the clock of the recording, not the sampling interval: measures take times
+    as equal that are no further apart.
 
     Parameters
     ----------
@@ -114,9 +114,10 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    events : one time for all trials; (n_trials,) one for each, with a unit or in seconds, on the trial's own clock; or the name of
-        a neo.Event (neo.Epoch) of which each trial has exactly one, or of an annotation of the Segments, such as a column of an
-        NWB file's table of trials: in seconds, on the session's clock if the Segments have an annotation "start_time"
+    events : one time for all trials, or (n_trials,) one for each, with a unit or in seconds, on the trial's own clock; the name
+        of a neo.Event (neo.Epoch) of which each trial has exactly one, on the same clock; or that of an annotation of the
+        Segments, such as a column of an NWB file's table of trials, in seconds, on the session's clock if they have one
+        "start_time"
 
     Raises
     ------

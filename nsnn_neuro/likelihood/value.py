@@ -25,14 +25,14 @@ class Value:
     gradient: np.ndarray
     """(n_parameters,)"""
     traces: np.ndarray
-    """(n, n_parameters) da/dparameter"""
+    """(n, n_parameters) derivatives of the potential by the parameters"""
     potential: np.ndarray
-    """(n,) a"""
+    """(n,) of the membrane, `a` in formulas"""
     logs: np.ndarray
     """(n,) log-likelihood of each step, also of refractory ones"""
     family: Family | Poisson
     data: Data
-    passed: np.ndarray | None = None
+    known_curvature: np.ndarray | None = None
     """the curvature, if it was computed in the same pass"""
 
     @cached_property
@@ -48,7 +48,7 @@ class Value:
 
         None for a family whose f' is unknown.
         """
-        return self._weighted("curvature") if self.passed is None else self.passed
+        return self._weighted("curvature") if self.known_curvature is None else self.known_curvature
 
     def _weighted(self, name: str) -> np.ndarray | None:
         """The sum of products of traces, weighted by what the response of each step has under this name."""
@@ -67,7 +67,7 @@ class Value:
 
     @property
     def log_events(self) -> np.ndarray:
-        """(n,) log-likelihood of each step, 0 while refractory; of Poisson counts that of a spike or none, if none is above 1."""
+        """(n,) log-likelihood of each step, 0 while refractory; of Poisson counts that are all 0 or 1 that of a spike or none."""
         few = isinstance(self.family, Poisson) and self.data.o.max(initial=0) <= 1
         return np.where(self.data.free, self.response.log_event if few else self.logs, 0.0)
 

@@ -62,8 +62,8 @@ class Runs:
             random numbers)
         report : called with the number of recordings that have been simulated
         """
-        made_of = "" if self.out is None else self._made_of(points, n_simulations, numbers)
-        known = self._kept(made_of, (len(points), n_simulations, len(self.statistics.names)))
+        checksum = "" if self.out is None else self._made_of(points, n_simulations, numbers)
+        known = self._kept(checksum, (len(points), n_simulations, len(self.statistics.names)))
         if known is not None:
             report(len(points) * n_simulations)
             return known
@@ -77,7 +77,7 @@ class Runs:
             report(len(part) * n_simulations)
         result = np.concatenate([parts[k] for k in range(len(tasks))])
         if self.out is not None:
-            write_npz(self._file(made_of), {"statistics": result}, {"made_of": made_of}, "out")
+            write_npz(self._file(checksum), {"statistics": result}, {"made_of": checksum}, "out")
         return result
 
     def _n_chunks(self, n: int, n_simulations: int) -> int:
@@ -88,7 +88,7 @@ class Runs:
         return max(-(-n // largest), min(self.n_jobs, n))
 
     def simulated(self, points: np.ndarray, n_simulations: int, numbers: Sequence[int]) -> np.ndarray:
-        """As a call, in one run."""
+        """As `__call__`, but all points in one run of Brian2, and nothing kept."""
         from ...brian.global_state import frozen_heap, simulation_lock
         from ...brian.simulate import spikes_together
 
@@ -121,20 +121,20 @@ class Runs:
             stimulus = replaced(stimulus, "stimulus", named)
         return replaced(given[0], "model", named), replaced(given[1], "noise", named), stimulus
 
-    def _file(self, made_of: str) -> Path:
+    def _file(self, checksum: str) -> Path:
         assert self.out is not None
-        return self.out / f"{made_of[:32]}.npz"
+        return self.out / f"{checksum[:32]}.npz"
 
-    def _kept(self, made_of: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    def _kept(self, checksum: str, shape: tuple[int, ...]) -> np.ndarray | None:
         """What an earlier call has kept, or None; a damaged file is named in a warning."""
-        if self.out is None or not os.path.lexists(self._file(made_of)):
+        if self.out is None or not os.path.lexists(self._file(checksum)):
             return None
-        path, most = self._file(made_of), 4 * 8 * math.prod(shape) + 10**5
+        path, most = self._file(checksum), 4 * 8 * math.prod(shape) + 10**5
         try:
             with damaged(f"{path}: damaged, or not of this calibration", "its simulations run again"):
                 arrays, about = read_npz(path, Budget(most, "more than these simulations need"))
                 kept = arrays["statistics"]
-                if about["made_of"] != made_of or kept.shape != shape or kept.dtype != float:
+                if about["made_of"] != checksum or kept.shape != shape or kept.dtype != float:
                     raise ValueError("of other simulations")
         except FormatError as error:
             warn(str(error))

@@ -21,7 +21,7 @@ _SMALL = 1e-4  # of a standard error: a step of a difference
 _FACTORS = (1.0, 2.0, 0.5, 0.2, 0.05)
 _AS_EXPECTED = (0.5, 1.5)  # of the gain that a parabola has: such a step is taken at once
 _LIGHT = 1e-3  # damping without effect but on a ridge that is all but flat
-_FLAT = 1e-7  # information, per range of a parameter, of one that doesn't matter
+_FLAT = 1e-7  # Fisher information on a parameter scaled to its range, below which it doesn't matter
 _EDGE = 1e-9
 _ROUNDS = ((8, 5), (4, 10), (2, 40))  # of a search: how many ascents go on, by how many steps
 _STALLED = 4  # steps that together gain less than the tolerance end a climb whose damping is above 1
@@ -111,10 +111,10 @@ def _step(function: Function, at: Ascent, tolerance: float) -> None:
     known = scores.T @ scores if at.information is None else at.information[np.ix_(free, free)]
     information = updated(known, [(s[free], y[free]) for s, y in at.seen[-2 * len(free) :]])
     scale = np.maximum(np.diag(information), 1e-12)
-    step, whole = np.zeros_like(at.u), np.zeros_like(at.u)
-    for one, damping in ((step, at.damping), (whole, min(at.damping, _LIGHT))):
+    step, undamped = np.zeros_like(at.u), np.zeros_like(at.u)
+    for one, damping in ((step, at.damping), (undamped, min(at.damping, _LIGHT))):
         one[free] = np.linalg.solve(information + np.diag(damping * scale + 1e-9), gradient[free])
-    if 0.5 * gradient @ whole < tolerance:  # not of the damped step, which gains little as it is short
+    if 0.5 * gradient @ undamped < tolerance:  # not of the damped step, which gains little as it is short
         at.done = True
         point = np.clip(at.u + step, 0.0, 1.0)
         value = float(function(point[None]).sum())

@@ -77,33 +77,36 @@ def detect_spikes(
     rises = np.concatenate([one.rises for one in candidates])
     high = given or max(_HEIGHT, _SHARE * float(np.median(rises)) if rises.size else 0.0)
     chosen = [_spikes(*one, low, high, width, least) for one in zip(recordings, candidates, strict=True)]
-    n, kept, left = (sum(numbers) for numbers in zip(*((len(t), a, b) for t, a, b in chosen), strict=True))
+    n_found, n_borderline, n_left_out = (
+        sum(numbers) for numbers in zip(*((len(t), a, b) for t, a, b in chosen), strict=True)
+    )
     limits = f"level = {1e3 * low:g} mV, height = {1e3 * high:.3g} mV, max_width = {1e3 * width:g} ms"
-    if not n:
+    if not n_found:
         highest = max(float(one.values.max()) for one in recordings)
         what = (
-            f"it rises through the level {left} times, by less than height or for longer than max_width"
-            if left
+            f"it rises through the level {n_left_out} times, by less than height or for longer than max_width"
+            if n_left_out
             else f"it never rises through the level, and its highest value is {1e3 * highest:.4g} mV"
         )
         raise NsnnError(
             f"voltage has no spikes: {what} ({limits}); expected spikes; pass detect_spikes(voltage, level=..., height=...) as "
             "trains, with a level below their peaks"
         )
-    if kept + left:
+    if n_borderline + n_left_out:
         warn(
-            f"voltage has {kept + left} doubtful spikes: {kept} of the {n} that were found are close to a limit, and {left} more "
-            f"that rise through the level were left out ({limits}); look at them, or pass other limits to detect_spikes"
+            f"voltage has {n_borderline + n_left_out} doubtful spikes: {n_borderline} of the {n_found} that were found are close "
+            f"to a limit, and {n_left_out} more that rise through the level were left out ({limits}); look at them, or pass other "
+            "limits to detect_spikes"
         )
     return build_block(
         np.repeat(np.arange(len(chosen)), [len(times) for times, _, _ in chosen]),
-        np.zeros(n, dtype=np.int64),
+        np.zeros(n_found, dtype=np.int64),
         times=np.concatenate([times for times, _, _ in chosen]),
         n_trials=len(chosen),
         n_neurons=1,
         t_start=np.array([one.t_start for one in recordings]),
         t_stop=np.array([one.t_stop for one in recordings]),
-        annotations={"doubtful": kept + left},
+        annotations={"doubtful": n_borderline + n_left_out},
     )
 
 

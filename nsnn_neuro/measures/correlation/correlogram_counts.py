@@ -76,7 +76,9 @@ class Binned:
     n_bins: np.ndarray
     """(n_trials,)"""
     n: int
+    """neurons"""
     n_lags: int
+    """bins from lag 0 to the largest lag; arrays have a column for each of the 2 n_lags + 1 lags"""
     lags: np.ndarray
     width: float
 
@@ -92,7 +94,7 @@ class Binned:
         return np.concatenate([[0], np.cumsum(self.per_trial.ravel())])
 
     def references(self, neuron: int) -> np.ndarray:
-        """(n_lags,) spikes of a neuron whose trial holds a bin at this lag from theirs."""
+        """(2 n_lags + 1,) spikes of a neuron whose trial holds a bin at this lag from theirs."""
         own = self.train % self.n == neuron
         before = self.index[own]
         after = self.n_bins[self.train[own] // self.n] - 1 - before
@@ -103,27 +105,27 @@ class Binned:
         return np.concatenate([earlier[:0:-1], later])
 
     def pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(n_pairs, n_lags) counts, self-pairs left out."""
+        """(n_pairs, 2 n_lags + 1) counts, self-pairs left out."""
         counts = _count_pairs(self.index, self.offsets, self.n, first, second, self.n_lags)
         counts[first == second, self.n_lags] -= self.per_trial.sum(axis=0)[first[first == second]]
         return counts
 
     def by_rates(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(n_pairs, n_lags) pairs expected of independent trains of constant rate in each trial."""
+        """(n_pairs, 2 n_lags + 1) pairs expected of independent trains of constant rate in each trial."""
         number = self.per_trial.astype(float)
         shape = np.maximum(self.n_bins[:, None] - np.abs(np.arange(-self.n_lags, self.n_lags + 1)), 0)
         shape = shape / self.n_bins[:, None] ** 2
         return (number[:, first] * (number[:, second] - (first == second))).T @ shape
 
     def by_other_trials(self, first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """(n_pairs, n_lags) mean over the pairs of different trials, times the number of trials."""
+        """(n_pairs, 2 n_lags + 1) mean over the pairs of different trials, times the number of trials."""
         auto = (first == second)[:, None]
         both = self._pooled_pairs(first, second)
         within = counts + np.where(auto & (self.lags == 0), self.per_trial.sum(axis=0)[first][:, None], 0)
         return (both - within) / (self.n_bins.size - 1)
 
     def by_windows(self, first: np.ndarray, smoothed: np.ndarray) -> np.ndarray:
-        """(n_first, n_lags) pairs expected with a second neuron, whose `in_windows` are `smoothed`."""
+        """(n_first, 2 n_lags + 1) pairs expected with a second neuron, whose `in_windows` are `smoothed`."""
         return _sum_at_lags(self.index, self.offsets, self.n, self.n_bins, first, smoothed, self.n_lags)
 
     def in_windows(self, trains: Trains, neuron: int, window: float) -> np.ndarray:
@@ -142,15 +144,15 @@ class Binned:
         return out
 
     def _pooled_pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(n_pairs, n_lags) counts over all trials laid on one another, with the pairs of a spike with itself.
+        """(n_pairs, 2 n_lags + 1) counts over all trials laid on one another, with the pairs of a spike with itself.
 
         Where many trials fill the bins, products of Fourier transforms are faster than one step per pair of spikes; their
         rounding errors are far below 1/2.
         """
-        neuron, m, n_lags = self.train % self.n, int(self.n_bins[0]), 2 * self.n_lags + 1
+        neuron, m, columns = self.train % self.n, int(self.n_bins[0]), 2 * self.n_lags + 1
         total = np.bincount(neuron, minlength=self.n).astype(float)
         size = next_fast_len(m + self.n_lags, real=True)
-        steps = float(total[first] @ total[second]) * n_lags / m
+        steps = float(total[first] @ total[second]) * columns / m
         if steps > 20.0 * first.size * size and self.n * size < _LARGEST_TRANSFORM:
             rates = np.bincount(neuron * m + self.index, minlength=self.n * m).reshape(self.n, m)
             transformed = rfft(rates.astype(float), size)
@@ -168,11 +170,11 @@ class Binned:
 def binned(trains: Trains, width: float, max_lag: float) -> Binned:
     """The spikes of `trains` in bins of `width` s; NsnnError for a lag (s) as long as a trial."""
     index, n_bins = trains.bins(width, "bin_width")
-    n_lags = max(1, round(max_lag / width))
-    if n_bins.min() <= n_lags:
+    columns = max(1, round(max_lag / width))
+    if n_bins.min() <= columns:
         raise NsnnError(
             f"max_lag = {max_lag:g} s: expected a time shorter than the shortest trial, {trains.durations.min():g} s"
         )
     inside = index < n_bins[trains.trial]
-    lags = width * np.arange(-n_lags, n_lags + 1)
-    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, n_lags, lags, width)
+    lags = width * np.arange(-columns, columns + 1)
+    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, columns, lags, width)

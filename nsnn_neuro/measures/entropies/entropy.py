@@ -32,7 +32,7 @@ SE_METHODS = {
 }
 NEED_ALPHABET = ("best-upper-bound", "nsb")
 _ALIASES = {"none": "plugin"}
-# samples per symbol from which two error bars contain the truth in nine of ten repeats, on the channels of the tests
+# samples per symbol from which two error bars contain the truth in nine of ten repeats, of stimulus-response tables in the tests
 ENOUGH = {
     "miller-madow": 32.0,
     "panzeri-treves": 4.0,

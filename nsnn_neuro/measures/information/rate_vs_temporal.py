@@ -51,9 +51,9 @@ def rate_vs_temporal(
     """Information about the stimulus in counts, latencies and words: a row per code.
 
     Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count);
-    the gain over shuffled stimuli, information (bit), its se, p, verdict (p <= 0.05), raw (bit,
-    before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit),
-    raw less that of the count, with over_count_se, over_count_null_mean, over_count_p. Without
+    information (bit, the gain over shuffled stimuli), its se, p, verdict (p <= 0.05), raw (bit,
+    before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit,
+    raw less the raw of the count), with over_count_se, over_count_null_mean, over_count_p. Without
     shuffles information is NaN, and se that of raw. Words of counts contain the count, and finer
     words coarser ones: with enough trials neither raw nor over_count can fall as bins get finer;
     with too few the finest bins fail first, with a warning.

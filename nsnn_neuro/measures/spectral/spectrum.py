@@ -176,14 +176,14 @@ def power_spectrum(
         between = whole - 2 * mean * weighted + mean**2 * float((segments**2).sum())
         error = np.maximum(se, np.sqrt(np.maximum(between, 0.0) * data.n_trials / (data.n_trials - 1)) / n)
     lower, upper = _limits(mean, error, float(n_effective), length / float(data.durations.sum()))
-    silent = np.where(rate > 0, 1.0, np.nan)
-    warn_silent(silent, "power_spectrum", "have no spikes")
+    nan_if_silent = np.where(rate > 0, 1.0, np.nan)
+    warn_silent(nan_if_silent, "power_spectrum", "have no spikes")
     return PowerSpectrum(
         np.fft.rfftfreq(nperseg, 1 / sampling),
-        mean * silent[:, None],
-        se * silent[:, None],
-        lower * silent[:, None],
-        upper * silent[:, None],
+        mean * nan_if_silent[:, None],
+        se * nan_if_silent[:, None],
+        lower * nan_if_silent[:, None],
+        upper * nan_if_silent[:, None],
         rate,
         int(n),
         float(n_effective),
@@ -194,13 +194,13 @@ def _limits(
     power: np.ndarray, se: np.ndarray, n_effective: float, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """95 % limits (n_neurons, n_f); share: a segment's length over that of all trials."""
-    parts, left = np.full(power.shape[1], 2.0), np.ones(power.shape[1])
+    freedom_of_one, kept_power = np.full(power.shape[1], 2.0), np.ones(power.shape[1])
     # of a Hann window w, the transforms at f and -f are correlated by the transform of w^2 at 2 f: by 1 at 0, 1/6 in the next bin
-    parts[:2] = 1.0, 2 / (1 + 1 / 36)
-    left[:2] -= 2 * share / 3, share / 6
+    freedom_of_one[:2] = 1.0, 2 / (1 + 1 / 36)
+    kept_power[:2] -= 2 * share / 3, share / 6
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.fmax(np.fmin(parts * n_effective * left, 2 * (power / se) ** 2), 0.5)
-    known = freedom * power / left
+        freedom = np.fmax(np.fmin(freedom_of_one * n_effective * kept_power, 2 * (power / se) ** 2), 0.5)
+    known = freedom * power / kept_power
     lower, upper = (nan_ratio(known, chdtri(freedom, tail)) for tail in (0.025, 0.975))
     return lower, upper
 
@@ -275,12 +275,12 @@ def susceptibility(
     independent = spectra.n_effective / len(counts)
     power = (np.abs(spectra.x) ** 2).sum(axis=0)
     chi = rate * (spectra.x.conj() * spectra.y).sum(axis=0) / power
-    left = (np.abs(rate * spectra.y - chi * spectra.x) ** 2).sum(axis=0) / (n - 1)
-    parts = np.full(power.size, 2.0)
-    parts[0] = 1.0  # all of the noise is in the real part
+    residual = (np.abs(rate * spectra.y - chi * spectra.x) ** 2).sum(axis=0) / (n - 1)
+    freedom_of_one = np.full(power.size, 2.0)
+    freedom_of_one[0] = 1.0  # all of the noise is in the real part
     if nperseg % 2 == 0:
-        parts[-1] = 1.0
-    se = np.sqrt(left / (parts * power) * n / independent)
+        freedom_of_one[-1] = 1.0
+    se = np.sqrt(residual / (freedom_of_one * power) * n / independent)
     if not counts.any():
         warn_no_spikes("susceptibility")
         chi, se = np.full_like(chi, np.nan), np.full_like(se, np.nan)

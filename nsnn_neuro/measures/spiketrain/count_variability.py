@@ -45,7 +45,7 @@ def occupied_windows(trains: Trains, window: float) -> tuple[np.ndarray, np.ndar
 def fano_parts(
     trains: Trains, *, window: Any = None, ddof: int = 1, stimulus: Any = None, per: str = "pooled"
 ) -> Parts:
-    """Sums over trials of counts and squared counts in windows, and the Fano factor as their function."""
+    """For each trial the number of windows, sums of counts and of their squares; and the Fano factor as a function of totals."""
     whole(ddof, 0, "ddof", 1)
     one_of(per, ("pooled", "bin"), "per")
     if stimulus is not None or per == "bin":

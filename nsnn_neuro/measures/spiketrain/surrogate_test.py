@@ -41,7 +41,8 @@ def against_surrogates(
         functools.partial or a lambda
     block : neo.Block, one Segment per trial
     method, n, seed, options : of `surrogates`
-    two_sided : False (default) counts surrogates that reach the value from below; True doubles the smaller of both tails
+    two_sided : False (default): p counts surrogates whose value is at least that of the data; True doubles the smaller of both
+        tails
 
     Returns
     -------

@@ -127,14 +127,15 @@ def neurometric(
             "take model='gaussian'"
         )
     n = np.array([(a.size, b.size) for a, b in pairs])
-    n_used = sum(x.size for x in {id(x): x for pair in pairs for x in pair}.values())
+    distinct = {id(counts): counts for pair in pairs for counts in pair}  # a shared reference is in all pairs
+    n_used = sum(counts.size for counts in distinct.values())
     weight = 2 * n.prod(axis=1) / n.sum(axis=1)
     auc, se, _ = np.array([auc_and_se(a, b) for a, b in pairs]).T
     best = _fit(model, distance, auc, weight)
     likelihood = -_loss(model, best, distance, auc, weight)
     errors, warning = np.full(best.size, math.nan), None
     if not _determined(best[0], distance):
-        best = errors
+        best = errors  # NaN
         falls = model == "weibull" and auc.mean() < 0.5
         warning = (
             "areas are below 1/2: the response falls with the stimulus; take model='gaussian'"

@@ -33,7 +33,7 @@ _MADE = re.compile(
 _GENERATED = "is a name of the generated code"
 _PREFIXES = ("relax", "half", "back", "here", "near", "far", "opening", "both")
 # how a group of Brian2 uses a name: as its index, its size, its clock, its refractory time
-_CLOCK = ("i", "N", "t", "dt", "t_in_timesteps", "xi", "not_refractory", "refractory")
+_BRIAN_NAMES = ("i", "N", "t", "dt", "t_in_timesteps", "xi", "not_refractory", "refractory")
 # attributes of a group that a parameter with a value for each neuron would replace; Brian2 then fails
 _ATTRIBUTES = (
     "before_run", "codeobj_class", "equations", "event_codes", "events", "namespace", "resetter", "spikes", "state",
@@ -57,7 +57,7 @@ def check_parameters(neuron: Any, base: type) -> None:
 
 
 def check_variables(neuron: Any) -> None:
-    """Raise NsnnError for a slow variable or gate whose name has another meaning, and for a parameter with a name made of its."""
+    """Raise NsnnError for a slow variable or gate whose name has another meaning, and for a parameter whose name is made of one."""
     from brian2 import NeuronGroup
 
     variables = [*neuron.slow, *neuron.gates]
@@ -83,7 +83,7 @@ def meaning(name: str) -> str:
 
     if name in ("v", "drive"):
         return "every neuron has: v is the membrane, drive the stimulus"
-    if name in _CLOCK:
+    if name in _BRIAN_NAMES:
         return "Brian2 uses in each group of neurons"
     for table, what in (
         (DEFAULT_FUNCTIONS, "function"),

@@ -41,11 +41,11 @@ SE_METHOD = "infinitesimal jackknife over trials"
 _MOST_CELLS, _CELLS_AT_ONCE = 50_000, 500_000
 _MOST_EQUATIONS = 500  # of the solver, whose time grows with their cube
 _CORRECTED_SHUFFLES = 20  # whose corrected values are averaged
-_LOOSE = 1e-6  # bit; for tables of which many are averaged or compared
+_LOOSE = 1e-6  # bit; tolerance of the solver for tables of which many are averaged or compared
 _MIN_TRIALS = 4.0  # per stimulus for each response: two errors then held the truth in nine of ten repeats
 _LARGEST_GAP = 1e-6  # bit
 _SKEWED = 2.0  # standard errors
-_ROUNDING = 1e-5  # bit; tables of which many are averaged are not solved closer
+_NEGLIGIBLE = 1e-5  # bit; smaller differences may come from the solver
 Function = Callable[[np.ndarray, float], Parts]
 
 
@@ -83,7 +83,7 @@ class Estimated(NamedTuple):
     gap: float
 
 
-def _parts(columns: Columns, cells: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _quarters(columns: Columns, cells: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The quarter of each trial (n,) and the tables of the quarters, dealt by stimulus."""
     n_s, n_r = columns.sizes[0], math.prod(columns.sizes[1:])
     quarter, tables = np.empty(columns.n, dtype=np.int64), np.zeros((4, n_s, n_r), dtype=np.int64)
@@ -108,12 +108,13 @@ def _extrapolated(
     at_once = max(1, _CELLS_AT_ONCE // (6 * math.prod(columns.sizes)))
     spread = np.zeros(whole.values.shape[1])
     for first in range(0, PARTITIONS, at_once):
-        dealt = [_parts(columns, cells, rng) for _ in range(min(at_once, PARTITIONS - first))]
+        dealt = [_quarters(columns, cells, rng) for _ in range(min(at_once, PARTITIONS - first))]
         tables = np.concatenate(
             [part for _, quarters in dealt for part in (quarters[:2] + quarters[2:], quarters)]
         )
         parts = function(tables, _LOOSE)
         scores = _centred(parts, tables)
+        # six tables each time that trials are dealt: two halves, then four quarters; quarter q is in half q % 2
         for k, (quarter, _) in enumerate(dealt):
             halves = parts.values[6 * k : 6 * k + 2]
             value = value + (parts.values[6 * k + 2 : 6 * k + 6].mean(0) - 6.0 * halves.mean(0)) / PARTITIONS
@@ -140,7 +141,7 @@ def _null(
             corrected.append(plain[-1])
             continue
         for changed, value in zip(shuffles[: max(0, _CORRECTED_SHUFFLES - first)], plain[-1], strict=False):
-            quarters = _parts(columns, columns.cells(**changed), rng)[1]
+            quarters = _quarters(columns, columns.cells(**changed), rng)[1]
             v = function(np.concatenate([quarters[:2] + quarters[2:], quarters]), _LOOSE).values
             corrected.append(((8 * value - 6 * v[:2].mean(0) + v[2:].mean(0)) / 3)[None])
     return np.concatenate(plain), np.concatenate(corrected)
@@ -232,11 +233,11 @@ def estimates(
 
 
 def _near_zero(value: float, se: float) -> str | None:
-    if value < -_SKEWED * se - _ROUNDING:
+    if value < -_SKEWED * se - _NEGLIGIBLE:
         return (
             f"{value:.2g} ± {se:.1g} bit is below zero beyond its error: take more trials or fewer responses"
         )
-    if value < _SKEWED * se and se > _ROUNDING:
+    if value < _SKEWED * se and se > _NEGLIGIBLE:
         return (
             f"{value:.2g} ± {se:.1g} bit is within two errors of 0, where estimates are skewed: it may be 0"
         )
