@@ -77,9 +77,7 @@ def detect_spikes(
     rises = np.concatenate([one.rises for one in candidates])
     high = given or max(_HEIGHT, _SHARE * float(np.median(rises)) if rises.size else 0.0)
     chosen = [_spikes(*one, low, high, width, least) for one in zip(recordings, candidates, strict=True)]
-    n_found, n_borderline, n_left_out = (
-        sum(numbers) for numbers in zip(*((len(t), a, b) for t, a, b in chosen), strict=True)
-    )
+    n_found, n_borderline, n_left_out = np.sum([(len(t), a, b) for t, a, b in chosen], axis=0).tolist()
     limits = f"level = {1e3 * low:g} mV, height = {1e3 * high:.3g} mV, max_width = {1e3 * width:g} ms"
     if not n_found:
         highest = max(float(one.values.max()) for one in recordings)

@@ -78,12 +78,7 @@ def _periodograms(
     Then sums over trials of the square of their own sum of |X|^2, and of this sum times their number of segments.
     """
     n = rate.size
-    total, squares, whole, weighted = (
-        np.zeros((n, n_f)),
-        np.zeros((n, n_f)),
-        np.zeros((n, n_f)),
-        np.zeros((n, n_f)),
-    )
+    total, squares, whole, weighted = np.zeros((4, n, n_f))
     re, im, own = np.empty(n_f), np.empty(n_f), np.empty(n_f)
     for train in range(offsets.size - 1):
         trial, neuron = train // n, train % n
