@@ -94,9 +94,8 @@ def perfect_shot_noise(neuron: Any, noise: PoissonNoise, _: float) -> dict[str, 
     return {"rate": float(rate), "cv": float(rate * np.sqrt(n * (up + down) / (up - down) ** 3))}
 
 
-_Call = tuple[
-    Any, tuple[float, ...], tuple[tuple[str, float], ...]
-]  # a function, its arguments, those with names
+# a function, its arguments, those with names
+_Call = tuple[Any, tuple[float, ...], tuple[tuple[str, float], ...]]
 
 
 def _drift_call(neuron: IntegrateAndFire, drive: float) -> _Call:

@@ -15,9 +15,8 @@ import numpy as np
 from ..core.checks import non_negative, suggest_keywords, whole
 
 _FINE = 20  # points of the grid per period of the fastest mode
-_MANIFOLDS, _SAMPLES = range(
-    2
-)  # spawn keys: independent random numbers for the manifolds and for their samples
+# spawn keys: independent random numbers for the manifolds and for their samples
+_MANIFOLDS, _SAMPLES = range(2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -184,7 +184,7 @@ class Law:
     def _at(self, text: str, x: torch.Tensor, level: torch.Tensor | None) -> torch.Tensor:
         names = dict(self.numbers)
         if level is not None:
-            for name, power in self.family._powers().items():
+            for name, power in self.family.scale_powers().items():
                 names[name] = names[name] * torch.exp(power * level)
         return evaluate(text, {**names, "x": x}, x)
 

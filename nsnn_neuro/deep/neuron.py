@@ -87,7 +87,7 @@ class NoisySpike(nn.Module):
         self.log_level: nn.Parameter | None = None
         if learn_noise:
             self._family.scaled(1.0)  # refuses a family without a scale
-            sizes = [np.shape(self._family.si(name)) for name in self._family._powers()]
+            sizes = [np.shape(self._family.si(name)) for name in self._family.scale_powers()]
             self.log_level = nn.Parameter(torch.zeros(max(sizes, key=len)))
 
     @property

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..core.checks import whole
 
-_LARGE = 4096  # values of a step, from which on a generator of its own is worth its start
+_LARGE = 4096  # values of a step from which on starting NumPy's faster generator pays off
 
 
 @contextlib.contextmanager
@@ -47,9 +47,8 @@ def child(seed: int, *path: int) -> int:
     >>> child(1, 0) == child(1, 0), child(1, 0) == child(1, 1)
     (True, False)
     """
-    return (
-        int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)[0]) >> 1
-    )  # torch's seeds are signed
+    state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
+    return int(state[0]) >> 1  # torch's seeds are signed
 
 
 def uniform_like(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -84,7 +83,7 @@ def _laid_out(numbers: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 def uniform_of_step(
     x: torch.Tensor, generator: torch.Generator | None = None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """A function whose calls give the uniform numbers of the next parts of a step of a layer, of each part's shape and type.
+    """A function of the parts of a step of a layer: each call gives the next uniform numbers of one stream, in the part's shape.
 
     Large steps on a CPU take one number of the torch generator, as the seed of NumPy's faster SFC64. Those numbers are laid out in
     memory as x is.

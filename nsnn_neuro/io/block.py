@@ -106,7 +106,7 @@ def build_block(
     moment = np.asarray(times, dtype=float) + 0.0 if tick is None else _integers(tick, "tick")
     if not len(trial) == len(neuron) == moment.size == len(moment.ravel()):
         raise NsnnError(
-            f"{len(trial)} trials, {len(neuron)} neurons and {moment.size} times of spikes: expected as many"
+            f"{len(trial)} trials, {len(neuron)} neurons and {moment.size} times of spikes: expected equal numbers"
         )
     if tick is None:
         if not in_order(moment, trial, neuron):  # sorting takes seconds for 10^7 spikes

@@ -44,7 +44,7 @@ def family_of(projection: Projection, reason: str) -> Family:
 def n_levels(projection: Projection) -> int:
     """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
     family = family_of(projection, "the level of the noise")
-    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family._powers())
+    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family.scale_powers())
     return projection.post.n if one_per_neuron else 1
 
 
@@ -69,7 +69,7 @@ class Level:
 
     def __init__(self, k: int, layer: Layer, projection: Projection) -> None:
         self.k, self.layer, self.rate = k, layer, eta_noise(projection)
-        self.powers = family_of(projection, f"the level of layer {k}")._powers()
+        self.powers = family_of(projection, f"the level of layer {k}").scale_powers()
         self.n = n_levels(projection)
         self.values = np.ones(self.n)
         shape = layer.o.shape if self.rate else (0, 0)

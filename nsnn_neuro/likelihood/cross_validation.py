@@ -71,8 +71,8 @@ def best_ridge(
     starts: dict[float, np.ndarray | None] = {}
     reason = ""
 
-    def score(ridge: float, beside: float | None) -> float:
-        """The gain over a strength beside it, whose fit is the start; NaN without a fit."""
+    def try_ridge(ridge: float, beside: float | None) -> float:
+        """Score a strength; the gain over the one beside it, whose fit is the start, or NaN without a fit."""
         nonlocal reason
         prior, near = Prior(ridge, smoothness), None if beside is None else starts[beside]
         try:
@@ -89,13 +89,13 @@ def best_ridge(
         return max(scores, key=lambda one: scores[one].value)
 
     for ridge in sorted(RIDGES, reverse=True):
-        score(ridge, min(scores, default=None))
+        try_ridge(ridge, min(scores, default=None))
     if not scores:
         raise NsnnError(f'ridge = "cv": no strength among {RIDGES} can be fitted to all folds: {reason}')
     gain = np.nan
     for end, factor in ((min, 0.1), (max, 10.0)):
         while best() == (edge := end(scores)) and _RANGE[0] < edge < _RANGE[1]:
-            gain = score(float(f"{edge * factor:.3g}"), edge)
+            gain = try_ridge(float(f"{edge * factor:.3g}"), edge)
             if not gain > _FLAT:
                 break
     if best() == max(scores):

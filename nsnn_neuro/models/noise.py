@@ -140,15 +140,15 @@ class MultiplicativeNoise(Noise):
 class ConductanceNoise(Noise):
     """Fluctuating excitatory and inhibitory conductances, each an Ornstein-Uhlenbeck process: the point-conductance model.
 
-    tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (mean_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
+    tau_m dV = ... + g_e (e_rev_e - V) dt + g_i (e_rev_i - V) dt, tau_k dg_k = (m_k - g_k) dt + sigma_k sqrt(2 tau_k) dW_k
 
-    Conductances are in units of the leak conductance and are not clipped at 0: keep sigma_k well below g_k. A trial starts from
+    Conductances are in units of the leak conductance and are not clipped at 0: keep sigma_k well below m_k. A trial starts from
     their stationary distribution. A step uses the mean of their values at its two ends, which makes the noise 0.2 % too strong at
     tau_k = 5 dt and 4 % at tau_k = dt. The threshold is tested at grid points only.
 
     Parameters
     ----------
-    g_e, g_i : scalar or (n_neurons,), dimensionless >= 0: means; sigma_e, sigma_i : their standard deviations, >= 0
+    g_e, g_i : scalar or (n_neurons,), dimensionless >= 0: the means m_k; sigma_e, sigma_i : their standard deviations, >= 0
     tau_e, tau_i : times > 0; e_rev_e, e_rev_i : reversal potentials, membrane's unit
 
     Source: Destexhe et al. 2001, doi 10.1016/S0306-4522(01)00344-X

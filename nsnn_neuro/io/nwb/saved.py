@@ -49,10 +49,8 @@ from .timed import read as read_timed
 # Bytes of memory at the peak of reading, measured
 PER_SPIKE, PER_TRIAL, PER_UNIT, PER_SIGNAL = 60, 5000, 50, 4000
 
-FORMAT, VERSION = (
-    "nsnn_neuro.block",
-    2,
-)  # 2: with events, epochs or irregular signals; files without them say 1
+FORMAT = "nsnn_neuro.block"
+VERSION = 2  # with events, epochs or irregular signals; files without them say 1
 _PREFIX = f'{{"format": "{FORMAT}"'
 NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
 WRITTEN = "written by nsnn_neuro"
@@ -178,7 +176,7 @@ def _read_signals(
     return signals
 
 
-def _check_identifier(
+def _read_verified(
     source: Reader,
     header: dict[str, Any],
     bounds: list[np.ndarray],
@@ -261,7 +259,7 @@ def read(source: Reader, header: dict[str, Any]) -> neo.Block:
     trial = trial.astype(np.int64, copy=False)
     if trial.size and not 0 <= int(trial.min()) <= int(trial.max()) < n_trials:
         raise FormatError(f"units/trial goes beyond {n_trials} trials")
-    signals, timed = _check_identifier(source, header, bounds, trial, neuron, moments, n)
+    signals, timed = _read_verified(source, header, bounds, trial, neuron, moments, n)
     _check_session_clock(source, bounds, trial, moments, float(dt) if on_grid else None)
     annotations = dict(header["annotations"])
     stated = metadata.read(source)

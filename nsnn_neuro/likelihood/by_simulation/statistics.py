@@ -60,16 +60,16 @@ class Statistics:
         train = group * len(self.first) + trial
         same = np.diff(train) == 0
         logs = np.log(np.diff(step)[same] * self.dt)
-        of = group[1:][same]
-        columns = [np.log((n + 0.5) / self.duration)[:, None], self._intervals(logs, of, n_groups)]
-        columns += [_correlations(logs, of, train[1:][same], n_groups), self._driven(step, group, n)]
+        recording = group[1:][same]
+        columns = [np.log((n + 0.5) / self.duration)[:, None], self._intervals(logs, recording, n_groups)]
+        columns += [_correlations(logs, recording, train[1:][same], n_groups), self._driven(step, group, n)]
         return np.concatenate(columns, axis=1)
 
-    def _intervals(self, logs: np.ndarray, of: np.ndarray, n_groups: int) -> np.ndarray:
+    def _intervals(self, logs: np.ndarray, recording: np.ndarray, n_groups: int) -> np.ndarray:
         """Quantiles of log intervals, and the log of their CV, (n_groups, 6)."""
-        count = np.bincount(of, minlength=n_groups)
+        count = np.bincount(recording, minlength=n_groups)
         start = np.concatenate([[0], np.cumsum(count)[:-1]])
-        ordered = np.append(logs[np.lexsort((logs, of))], 0.0)
+        ordered = np.append(logs[np.lexsort((logs, recording))], 0.0)
         result = np.full((n_groups, len(QUANTILES) + 1), np.log(self.duration))
         some = count > 0
         for k, q in enumerate(QUANTILES):
@@ -79,8 +79,10 @@ class Statistics:
             low, high = ordered[(start + below)[some]], ordered[(start + above)[some]]
             result[some, k] = low + (place - below)[some] * (high - low)
         lengths = np.exp(logs)
-        mean = np.bincount(of, lengths, n_groups) / np.maximum(count, 1)
-        variance = np.bincount(of, (lengths - mean[of]) ** 2, n_groups) / np.maximum(count - 1, 1)
+        mean = np.bincount(recording, lengths, n_groups) / np.maximum(count, 1)
+        variance = np.bincount(recording, (lengths - mean[recording]) ** 2, n_groups) / np.maximum(
+            count - 1, 1
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             cv = np.sqrt(variance) / mean
         result[:, -1] = np.log(np.where((count > 2) & (cv > 1e-3), cv, 1.0))
@@ -92,19 +94,21 @@ class Statistics:
         return np.stack(columns, axis=1) if columns else np.empty((len(n), 0))
 
 
-def _correlations(logs: np.ndarray, of: np.ndarray, train: np.ndarray, n_groups: int) -> np.ndarray:
+def _correlations(logs: np.ndarray, recording: np.ndarray, train: np.ndarray, n_groups: int) -> np.ndarray:
     """Correlations of log intervals of one train, by lag, (n_groups, n_lags)."""
-    count = np.maximum(np.bincount(of, minlength=n_groups), 1)
-    centred = logs - (np.bincount(of, logs, n_groups) / count)[of]
-    variance = np.bincount(of, centred**2, n_groups) / count
-    scaled = centred / np.sqrt(np.maximum(variance, 1e-12))[of]
+    count = np.maximum(np.bincount(recording, minlength=n_groups), 1)
+    centred = logs - (np.bincount(recording, logs, n_groups) / count)[recording]
+    variance = np.bincount(recording, centred**2, n_groups) / count
+    scaled = centred / np.sqrt(np.maximum(variance, 1e-12))[recording]
     result = []
     for shortest, longest in _LAGS:
         total, pairs = np.zeros(n_groups), np.zeros(n_groups)
         for lag in range(shortest, longest + 1):
             together = train[lag:] == train[:-lag]
-            total += np.bincount(of[lag:][together], (scaled[lag:] * scaled[:-lag])[together], n_groups)
-            pairs += np.bincount(of[lag:][together], minlength=n_groups)
+            total += np.bincount(
+                recording[lag:][together], (scaled[lag:] * scaled[:-lag])[together], n_groups
+            )
+            pairs += np.bincount(recording[lag:][together], minlength=n_groups)
         result.append(total / np.maximum(pairs, 1))
     return np.stack(result, axis=1)
 

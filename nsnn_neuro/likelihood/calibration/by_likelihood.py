@@ -28,8 +28,8 @@ _MOST_CLIMBS, _LEAST_GAIN = 5, 0.02  # nats
 _RIVALS = 5.0  # nats between ascents of a search of which either may be the better one
 _INSIDE = 0.3  # of the range: how far from its bounds a parameter that one holds starts again
 _ON_HALF = 0.02  # nats that a climb on half of the cells leaves
-# smallest eigenvalue of the scaled information where errors are some thirty times those one by one
-_ALMOST_REPLACED = 1e-3
+# smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
+_NEARLY_COLLINEAR = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ def _result(likelihood: _Likelihood, at: Ascent, observed: Curvature, grid: Grid
     matter = np.setdiff1d(np.arange(len(free.names)), observed.idle)
     assert at.scores is not None
     smallest, moved = ridge((at.scores.T @ at.scores)[np.ix_(matter, matter)])
-    if smallest < _ALMOST_REPLACED:
+    if smallest < _NEARLY_COLLINEAR:
         warn_similar([free.names[matter[k]] for k in moved])
     limits = "; limits of the others: fit.profile(name)"
     warn_held(free.names, at.u, observed.edge, observed.idle, limits=limits)

@@ -34,7 +34,9 @@ from .voltage_calibration import VoltageCalibration
 _REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
-_ALMOST = 1e-3
+_NEARLY_COLLINEAR = (
+    1e-3  # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
+)
 _LONGER = "record more spikes"
 
 
@@ -200,7 +202,7 @@ def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascen
     smallest, moved = ridge(bent.information)
     if smallest < FLAT_RIDGE:
         refuse_indistinct([free.names[bent.inner[k]] for k in moved], cure=_LONGER)
-    if smallest < _ALMOST:
+    if smallest < _NEARLY_COLLINEAR:
         warn_similar([free.names[bent.inner[k]] for k in moved], _LONGER)
     warn_held(free.names, at.u, bent.edge, bent.idle)
     return at, bent
@@ -218,7 +220,7 @@ def _result(
 ) -> VoltageCalibration:
     free = joined(parts, first, refractory, second)
     names = [first.names[k] for k in fitted.moved if k < len(first.names)]
-    if fitted.weakest < _ALMOST and len(names) > 1:
+    if fitted.weakest < _NEARLY_COLLINEAR and len(names) > 1:
         warn_similar(names, VARIED)
     warn_held(first.names, fitted.u, np.flatnonzero((fitted.u <= 0) | (fitted.u >= 1)), ())
     sample = samples.dt / np.sqrt(3) if refractory.each else 0.0

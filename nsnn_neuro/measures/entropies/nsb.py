@@ -164,7 +164,7 @@ def _without_one(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarra
                 top = _psi(size)
                 for d in range(v.size):
                     if m[d] > 0:
-                        less = v[d] - 1.0 + b  # so, since b may vanish beside 1
+                        less = v[d] - 1.0 + b  # in this order: b may be lost in rounding beside v
                         # a psi(a + 1) - (a - 1) psi(a) = psi(a) + 1
                         w = weight[i] * (size - 1.0) / less
                         mass[d] += w

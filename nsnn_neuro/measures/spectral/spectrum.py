@@ -78,7 +78,7 @@ def _periodograms(
     Then sums over trials of the square of their own sum of |X|^2, and of this sum times their number of segments.
     """
     n = rate.size
-    total, squares, whole, weighted = np.zeros((4, n, n_f))
+    total, squares, trial_squares, weighted = np.zeros((4, n, n_f))
     re, im, own = np.empty(n_f), np.empty(n_f), np.empty(n_f)
     for train in range(offsets.size - 1):
         trial, neuron = train // n, train % n
@@ -106,9 +106,9 @@ def _periodograms(
                 squares[neuron, k] += power**2
         for k in range(n_f):
             total[neuron, k] += own[k]
-            whole[neuron, k] += own[k] ** 2
+            trial_squares[neuron, k] += own[k] ** 2
             weighted[neuron, k] += own[k] * segments[trial]
-    return total, squares, whole, weighted
+    return total, squares, trial_squares, weighted
 
 
 @suggest_keywords
@@ -161,14 +161,14 @@ def power_spectrum(
     rate = data.counts.sum(axis=0) / data.durations.sum()
     n, n_effective = segments.sum(), sum(effective_segments(int(k), nperseg, noverlap) for k in segments)
     n_f = nperseg // 2 + 1
-    total, squares, whole, weighted = _periodograms(
+    total, squares, trial_squares, weighted = _periodograms(
         data.times, data.offsets, data.t_start, segments, length, hop, rate, n_f
     )
     mean = total / n
     se = np.sqrt(np.maximum(squares - n * mean**2, 0.0) / (n - 1) / n_effective)
     error = se
     if data.n_trials >= _TRIALS:
-        between = whole - 2 * mean * weighted + mean**2 * float((segments**2).sum())
+        between = trial_squares - 2 * mean * weighted + mean**2 * float((segments**2).sum())
         error = np.maximum(se, np.sqrt(np.maximum(between, 0.0) * data.n_trials / (data.n_trials - 1)) / n)
     lower, upper = _limits(mean, error, float(n_effective), length / float(data.durations.sum()))
     nan_if_silent = np.where(rate > 0, 1.0, np.nan)

@@ -61,7 +61,7 @@ def roc_auc(a: Any, b: Any, *, n_shuffle: int = 0, seed: int = 0) -> Estimate:
         p=_permuted_p(x, y, value, n_shuffle, seed) if n_shuffle else _mann_whitney(x, y),
         n=x.size + y.size,
         unit="1",
-        warning=_limits(x, y, value),
+        warning=_warning_text(x, y, value),
         se_method="DeLong, and a value at chance",
     )
 
@@ -105,7 +105,7 @@ def d_prime(a: Any, b: Any, *, method: str = "auc") -> Estimate:
         p=_mann_whitney(x, y),
         n=x.size + y.size,
         unit="1",
-        warning=_limits(x, y, auc),
+        warning=_warning_text(x, y, auc),
         se_method="DeLong",
     )
 
@@ -169,7 +169,7 @@ def _permuted_p(a: np.ndarray, b: np.ndarray, value: float, n_shuffle: int, seed
     return permutation_p(np.abs(auc - 0.5), abs(value - 0.5))
 
 
-def _limits(a: np.ndarray, b: np.ndarray, auc: float) -> str | None:
+def _warning_text(a: np.ndarray, b: np.ndarray, auc: float) -> str | None:
     if min(a.size, b.size) < 2:
         return "a sample has a single value: no standard error"
     if auc in (0.0, 1.0):

@@ -45,7 +45,7 @@ class Family(Model):
         return _INVERSE[unit] if field.metadata["units"][0] == "1/V" else unit
 
     def cdf(self, x: Any) -> np.ndarray:
-        """F(x): probability of a spike at distance x to threshold (any shape, in the unit of the family)."""
+        """F(x): probability of a spike at distance x to threshold (any shape, in the unit of the first parameter)."""
         return self._cdf(np.asarray(units.si(x, self.x_unit, "x")), self.si(self.parameter_fields()[0].name))
 
     def pdf(self, x: Any) -> np.ndarray:
@@ -53,13 +53,13 @@ class Family(Model):
         return self._pdf(np.asarray(units.si(x, self.x_unit, "x")), self.si(self.parameter_fields()[0].name))
 
     @classmethod
-    def _powers(cls) -> dict[str, int]:
+    def scale_powers(cls) -> dict[str, int]:
         """Parameters that scale with x: name -> 1, or -1 where they scale inversely."""
         units_of = {f.name: f.metadata["units"] for f in cls.parameter_fields()}
         return {name: 1 if "V" in u else -1 for name, u in units_of.items() if "V" in u or "1/V" in u}
 
     def _cure(self, name: str, value: np.ndarray) -> str:
-        if self._powers().get(name) != 1 or not np.all(value == 0):
+        if self.scale_powers().get(name) != 1 or not np.all(value == 0):
             return ""
         return "; for no noise use noise=None (such a network learns with plasticity=SurrogateGradient(Gaussian(0.4), eta))"
 
@@ -69,12 +69,14 @@ class Family(Model):
         >>> Gaussian(0.4).scaled(0.5), FastSigmoid(10.0).scaled(0.5)
         (Gaussian(sigma=0.2), FastSigmoid(b=20.0))
         """
-        if not self._powers():
+        if not self.scale_powers():
             raise NsnnError(
                 f'{self!r}: no parameter has the unit of x, expected a scale declared as parameter("V", "1")'
             )
         c = units.si(factor, "1", "factor")
-        new = {name: self.si(name) * c if p > 0 else self.si(name) / c for name, p in self._powers().items()}
+        new = {
+            name: self.si(name) * c if p > 0 else self.si(name) / c for name, p in self.scale_powers().items()
+        }
         return dataclasses.replace(
             self, **{k: v if self.unit(k) == "1" else units.brian(v, self.unit(k)) for k, v in new.items()}
         )

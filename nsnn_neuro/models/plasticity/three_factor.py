@@ -196,7 +196,7 @@ def _no_density(noise: Any) -> str:
     if isinstance(noise, Noise):
         return (
             "noise of the membrane has no density of its own, expected a family such as Gaussian(0.4) "
-            "(of a membrane in WhiteNoise there are `synapses`)"
+            "(the method `synapses` is for your own membrane in WhiteNoise)"
         )
     return "expected a noise family such as Gaussian(0.4)"
 
