@@ -118,9 +118,8 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
         ).information
         row |= {layer: estimate.value, f"{layer} null": estimate.null_mean}
     estimates = [measures.mutual_information(y, c, n_shuffle=1, seed=seed) for c in once["hidden"].T]
-    row["neuron"] = float(
-        np.nan_to_num([e.value for e in estimates]).mean()
-    )  # no value: negative beyond its error
+    # no value: negative beyond its error
+    row["neuron"] = float(np.nan_to_num([e.value for e in estimates]).mean())
     row["neuron null"] = float(np.mean([e.null_mean for e in estimates]))
     which = np.repeat(np.arange(10), config.repeats)
     given = [

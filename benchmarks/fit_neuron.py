@@ -59,9 +59,8 @@ def run(spikes: Path, steps: int, functions: int) -> None:
     """One fit; prints what it took as JSON."""
     model, signal, true = setting(steps, functions)
     train, bases = np.load(spikes), {"stimulus": model.stimulus, "history": model.history}
-    fit_neuron(
-        [train[train < 2.0]], signal[:2000], dt=1 * ms, **bases, ridge=1.0
-    )  # modules are imported at their first use
+    # modules are imported at their first use
+    fit_neuron([train[train < 2.0]], signal[:2000], dt=1 * ms, **bases, ridge=1.0)
     held, cpu, wall = peak("VmRSS"), time.process_time(), time.perf_counter()
     fit = fit_neuron([train], signal, dt=1 * ms, **bases)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

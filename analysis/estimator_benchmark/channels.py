@@ -53,9 +53,8 @@ def _information(joint: np.ndarray) -> float:
 def words_channel(per_response: tuple[float, ...], *, shuffled: bool = False) -> Channel:
     """Binary words of six bins under eight stimuli; `shuffled`: paired with random stimuli."""
     time, s = np.arange(BINS), np.arange(STIMULI)[:, None]
-    fire = 0.03 + (0.2 + 0.06 * s) * np.exp(
-        -0.5 * ((time - 0.7 * s) / 1.2) ** 2
-    )  # without a spike in the previous bin
+    # without a spike in the previous bin
+    fire = 0.03 + (0.2 + 0.06 * s) * np.exp(-0.5 * ((time - 0.7 * s) / 1.2) ** 2)
     words = np.array(np.meshgrid(*[[0, 1]] * BINS, indexing="ij")).reshape(BINS, -1).T
     before = np.column_stack([np.zeros(len(words), dtype=int), words[:, :-1]])
     chance = fire[:, None] * np.where(before, 0.2, 1.0)

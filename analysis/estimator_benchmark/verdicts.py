@@ -10,10 +10,8 @@ from ..shared.tables import where
 from .channels import SYMBOLS
 from .words import shown
 
-INDEPENDENT = {
-    "plugin": 5.82,
-    "nsb": 6.54,
-}  # bits, uniform distribution, one sample per symbol; independent calculation
+# bits, uniform distribution, one sample per symbol; independent calculation
+INDEPENDENT = {"plugin": 5.82, "nsb": 6.54}
 ROOM = 3.0  # standard errors of a fraction of repeats
 
 

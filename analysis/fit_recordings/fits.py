@@ -204,9 +204,10 @@ class Fitting:
         }
         later = model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
         a = model.evaluate(chosen.fit.values, later).potential.reshape(self.repeats, -1)
+        # has no free-running simulation
         arms[GIVEN_SPIKES] = Arm(
             _apply(given, fires(a + given["shift"]), dt, smooth_causally), arms[DETERMINISTIC].spikes, given
-        )  # has no free-running simulation
+        )
 
         assert isinstance(model.family, nsnn.Family)
         o, cdf = self.trained.reshape(self.repeats, -1), model.family.cdf
@@ -323,9 +324,8 @@ class Fitting:
             t_stop=self.train * pq.s, seed=config.seed, engine="numpy",
         )  # fmt: skip
         data = fit.model.data(r.trains, r.signals, t_start=self.train * pq.s, t_stop=self.stop * pq.s)
-        logs = fit.model.log_likelihood(
-            fit.weights, data, particles=config.particles, seed=config.seed
-        )  # of the observed outcome, given the past
+        # of the observed outcome, given the past
+        logs = fit.model.log_likelihood(fit.weights, data, particles=config.particles, seed=config.seed)
         p = np.where(data.o[:, 0] == 1, np.exp(logs), -np.expm1(logs))
         block = fit.simulate(
             r.signals[0], trials=config.trials, seed=config.seed

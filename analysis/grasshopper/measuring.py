@@ -86,9 +86,8 @@ def measured(
     for window in config.fano_windows:
         fano = measures.fano_factor(trials, window=window * pq.s)
         rows.append(row_of(which, model, "Fano factor (windows)", window, fano, "1"))
-    bound = _bounds(
-        trials, half, 1 if model in ("deterministic", "refitted deterministic") else None
-    )  # their trials are identical
+    # their trials are identical
+    bound = _bounds(trials, half, 1 if model in ("deterministic", "refitted deterministic") else None)
     rows.append(row_of(which, model, "information bound", np.nan, bound, "bit/s"))
     rows.append(
         row_of(which, model, "information bound per spike", np.nan, bound / rate[: len(bound)], "bit/spike")

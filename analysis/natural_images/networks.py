@@ -174,9 +174,8 @@ def train(arm: str, rate: float, seed: int, data: Any, config: Config) -> deep.F
 def in_use(net: deep.Classifier, arm: Arm, config: Config) -> deep.Classifier:
     """A network with the weights of another and the neurons of an arm, for evaluation: batch norm is part of the convolutions."""
     made = untrained(arm, config, 0)
-    tensors = {
-        name: value for name, value in net.state_dict().items() if isinstance(value, torch.Tensor)
-    }  # without the neurons and the arm
+    # without the neurons and the arm
+    tensors = {name: value for name, value in net.state_dict().items() if isinstance(value, torch.Tensor)}
     made.load_state_dict(tensors, strict=False)
     for p in made.parameters():
         p.requires_grad_(False)

@@ -91,9 +91,8 @@ def generation(
     inside = np.clip(times - window * seconds, 0.0, seconds)  # guards against rounding
     single = _trains(inside, who + neurons * window, neurons * windows, seconds)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", measures.SilentNeuronWarning
-        )  # a window may have fewer than two intervals
+        # a window may have fewer than two intervals
+        warnings.simplefilter("ignore", measures.SilentNeuronWarning)
         cv = float(np.nanmean(measures.cv(single)))
     return Generation(float(spectrum.rate.mean()), cv, spectrum.f, shape)
 

@@ -100,9 +100,8 @@ def _measured(trains: measures.Trains, neurons: int, known: dict, shown: bool) -
     f = np.fft.rfftfreq(counts.size, 1e-3)[1:]
     power = np.abs(np.fft.rfft(counts - counts.mean())[1:]) ** 2 / max(counts.sum(), 1.0)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", measures.SilentNeuronWarning
-        )  # in SI slow many neurons have fewer than two intervals
+        # in SI slow many neurons have fewer than two intervals
+        warnings.simplefilter("ignore", measures.SilentNeuronWarning)
         cv = measures.cv(trains)
         fano = measures.fano_factor(trains, window=25e-3 * second)
         correlation = {w: pair_correlation(trains, w) for w in WINDOWS}

@@ -22,12 +22,8 @@ from ..core import special
 from ..core.errors import NsnnError
 from .torch_noise import Draws, Rows, jumps, passage, summit
 
-INTEGERS = (
-    "i",
-    "noise_neuron",
-    "noise_trial",
-    "noise_point",
-)  # other numbers that are whole are held as floats
+# other numbers that are whole are held as floats
+INTEGERS = ("i", "noise_neuron", "noise_trial", "noise_point")
 _LEAST = 1e-16
 
 

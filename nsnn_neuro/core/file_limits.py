@@ -93,9 +93,8 @@ def open_regular(path: Path) -> io.BufferedReader:
     nsnn_neuro.core.errors.FormatError: /dev/null: a pipe, device, socket or folder: expected a regular file
     """
     check_regular(path)
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )  # not waiting for a pipe's writer
+    # not waiting for a pipe's writer
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = os.fdopen(os.open(path, flags), "rb")
     try:
         _check_mode(path, os.fstat(file.fileno()))

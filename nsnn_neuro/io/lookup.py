@@ -60,9 +60,8 @@ def refuse_missing(labels: Sequence[Any], name: str) -> None:
 
     >>> refuse_missing(["left", "right"], "conditions")
     """
-    lacking = [
-        k for k, one in enumerate(labels) if one is None or bool(one != one)
-    ]  # NaN alone differs from itself
+    # NaN alone differs from itself
+    lacking = [k for k, one in enumerate(labels) if one is None or bool(one != one)]
     if lacking:
         raise NsnnError(
             f"{name}[{lacking[0]}] = {labels[lacking[0]]} ({len(lacking)} of {len(labels)} are missing): expected a number or text "
@@ -97,10 +96,8 @@ def chosen_units(
             known = fits if not population or "population" in fits else fits | {"population": population}
             return _matching(known, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
-        for rows_of in (
-            _equal_rows,
-            _rows_with,
-        ):  # what a column says exactly comes before what it says in another type
+        # what a column says exactly comes before what it says in another type
+        for rows_of in (_equal_rows, _rows_with):
             for key in NAMES:
                 rows = [rows_of(fits.get(key, ()), one) for one in listed]
                 if all(rows):

@@ -15,10 +15,8 @@ from .data import Data, past
 
 KINDS = ("stimulus", "coupling")
 """regressors that may be multiplied"""
-_MANY, _CHANCE = (
-    0.05,
-    4.0,
-)  # spikes in steps with an input's spike: share of all, and SD above independent trains
+# spikes in steps with an input's spike: share of all, and SD above independent trains
+_MANY, _CHANCE = (0.05, 4.0)
 
 
 def read_inputs(inputs: Any, n_inputs: int) -> Trains:

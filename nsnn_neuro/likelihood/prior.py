@@ -31,9 +31,8 @@ class Prior:
     def matrix(self, model: NeuronModel, data: Data) -> np.ndarray:
         """P (n_parameters, n_parameters)."""
         squares = np.concatenate([np.einsum("ij,ij->j", x, x) / len(x) for x in (data.drive, data.history)])
-        inner = self.ridge * np.diag(
-            np.where(squares > 0, squares, 1.0)
-        )  # of one that is always 0: it stays 0
+        # of one that is always 0: it stays 0
+        inner = self.ridge * np.diag(np.where(squares > 0, squares, 1.0))
         if self.smoothness:
             inner = inner + self.smoothness * self._roughness(model, data, squares)
         rest = len(model.names) - 1 - len(squares)

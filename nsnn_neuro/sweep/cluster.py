@@ -75,9 +75,8 @@ def results(tasks: list[Task], scheduler: Any) -> Generator[dict[str, Any], None
         waiting: dict[Any, tuple[Task, int]] = {}
 
         def submit(task: Task, number: int) -> Any:
-            future = client.submit(
-                worker.run, task, pure=False, retries=1
-            )  # errors in a worker; `_RUNS` is for workers that die
+            # errors in a worker; `_RUNS` is for workers that die
+            future = client.submit(worker.run, task, pure=False, retries=1)
             waiting[future] = task, number
             return future
 

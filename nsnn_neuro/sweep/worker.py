@@ -23,11 +23,8 @@ from ..models.network import Network
 from .batching import stack
 from .grid import Parts, Points
 
-_SPIKES, _STEPS, _SPREAD = (
-    20,
-    1000,
-    40,
-)  # of trains that measures are tried on; the largest shift is less than an interval
+# of trains that measures are tried on; the largest shift is less than an interval
+_SPIKES, _STEPS, _SPREAD = (20, 1000, 40)
 
 # kind of each column: text, integer, index (integer or None), number (float)
 COLUMNS = {

@@ -125,9 +125,8 @@ class _Wiring:
         if not np.any(self.wait) or stimulus is None:
             self.factors.append("u_pre")
             return
-        samples = stimulus.samples(
-            n_steps, self.dt
-        )  # from a Relay, which has no short-term plasticity with its own `sent`
+        # from a Relay, which has no short-term plasticity with its own `sent`
+        samples = stimulus.samples(n_steps, self.dt)
         self.namespace["sent"] = TimedArray(
             samples, dt=self.dt * second, name=f"projection_{self.number}_sent"
         )

@@ -55,9 +55,8 @@ _DURATION = re.compile(
     rf"P(?!$)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?"
 )
 _WEIGHT = re.compile(rf"{_NUMBER} (?:kg|g|mg|ug)")
-_LAST_FIRST = re.compile(
-    r"[\w\s.'-]+,\s+[\w\s.'-]+"
-)  # what DANDI and nwbinspector take for the name of a person
+# what DANDI and nwbinspector take for the name of a person
+_LAST_FIRST = re.compile(r"[\w\s.'-]+,\s+[\w\s.'-]+")
 _SEXES = ("M", "F", "U", "O")
 _WORM = ("Caenorhabditis elegans", "C. elegans")
 

@@ -25,16 +25,12 @@ _UPSTROKE = 5.0  # force of an upstroke that has begun, in standard deviations o
 _MOTION = 0.15  # standard deviations of the free membrane that it may move in a part of a step without noise
 _NEAR = 3.0  # standard deviations from the threshold, where motion matters
 _MOST_PARTS = 31
-_SHORT, _SHORT_FIT = (
-    0.5,
-    1.0,
-)  # step of the integral equation, in standard deviations of the time of a crossing
+# step of the integral equation, in standard deviations of the time of a crossing
+_SHORT, _SHORT_FIT = (0.5, 1.0)
 _REGULAR = 0.25  # standard deviation of the time of a crossing, relative to this time
 _SOME = 0.1  # of the stretches
-_PER_CV, _PER_CV_FIT = (
-    19.0,
-    6.0,
-)  # cells of a nonlinear membrane, times the square of this ratio: errors of some 3e-4 and 1e-3
+# cells of a nonlinear membrane, times the square of this ratio: errors of some 3e-4 and 1e-3
+_PER_CV, _PER_CV_FIT = (19.0, 6.0)
 _SHORT_CELLS, _SHORT_CELLS_FIT = 0.02, 0.05  # step on cells, in standard deviations of the time of a crossing
 _MOST_NARROW = 6000
 _SHORT_RISE = (

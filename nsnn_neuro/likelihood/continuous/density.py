@@ -215,9 +215,8 @@ def march(
             _advance(cells, lane, _unsigned(n_cells), _unsigned(side))
             for k in range(side):
                 s = order[begin + min(k, used - 1)]
-                t = turn + (stride - 1) * min(
-                    max(turn + 1 - _SHORT, 0), long[s]
-                )  # the last step of this turn
+                # the last step of this turn
+                t = turn + (stride - 1) * min(max(turn + 1 - _SHORT, 0), long[s])
                 if turn == turns[s]:  # numbers that go on shrinking would become subnormal, which is slow
                     for i in range(n_cells):
                         p[i, k] = 0.0

@@ -121,9 +121,8 @@ class _Peaks:
 
 def _candidates(one: Recording, level: float, height: float) -> _Peaks:
     """The peaks that reach a level and rise by a height."""
-    v = np.append(
-        one.values, one.values.min() - height
-    )  # a spike that the end of the recording cuts off has a peak too
+    # a spike that the end of the recording cuts off has a peak too
+    v = np.append(one.values, one.values.min() - height)
     peaks, result = find_peaks(v, height=level, prominence=height)
     rises = result["prominences"]
     bases = rises, result["left_bases"], result["right_bases"]

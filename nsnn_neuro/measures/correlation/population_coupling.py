@@ -37,9 +37,8 @@ def _coupling_parts(
         integral[k] = rate.sum(axis=1)
     n_spikes = counts.sum(axis=2)
     length = counts.shape[2] * width
-    same = integral * (
-        n_spikes.sum(axis=1, keepdims=True) - n_spikes
-    )  # with the others' spikes of the same trial
+    # with the others' spikes of the same trial
+    same = integral * (n_spikes.sum(axis=1, keepdims=True) - n_spikes)
     sums = np.stack([np.ones_like(n_spikes), n_spikes, together, integral, same], axis=1)
 
     def coupling(s: np.ndarray) -> np.ndarray:

@@ -217,9 +217,8 @@ def against_constant(
         shapes[k] = np.where(size > 1e-9 * before.max(), nan_ratio(shapes[k], size), 0.0)
 
     def reduction(label: np.ndarray) -> np.ndarray:
-        mean = data.responses.T @ (
-            np.eye(data.n.size)[label] / root
-        )  # times the root of the number of trials
+        # times the root of the number of trials
+        mean = data.responses.T @ (np.eye(data.n.size)[label] / root)
         explained = np.einsum("js,kgs->kjg", mean, shapes)
         if len(shapes) > 1:
             return np.asarray((explained**2).sum(axis=0).max(axis=1))

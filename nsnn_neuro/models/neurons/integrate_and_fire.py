@@ -115,8 +115,7 @@ class EIF(IntegrateAndFire):
 class QIF(IntegrateAndFire):
     """Quadratic integrate-and-fire neuron: tau_m dV/dt = (V - v_rest)(V - v_thresh) / (v_thresh - v_rest) + drive.
 
-    Near v_rest it relaxes with time constant tau_m, though the linear part of its text has no leak (`leaky`); above v_thresh V
-    diverges, and the spike is the arrival at v_spike.
+    Near v_rest it relaxes with tau_m (`leaky` is of the text `linear`); above v_thresh V diverges up to the spike at v_spike.
 
     Parameters
     ----------
