@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -150,10 +149,3 @@ def test_an_example_is_copied_and_runs(folder, capsys, monkeypatch) -> None:
     assert (folder / "lif.toml").read_text() == RUN
     assert main(["example", "life.toml"]) == 2
     assert error(capsys).endswith("did you mean 'lif.toml'?")
-
-
-@pytest.mark.parametrize("module", ["nsnn_neuro", "nsnn_neuro.cli"])
-def test_help_names_the_commands_of_a_first_visit(module: str) -> None:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
-    commands = [line.split()[0] for line in done.stdout.partition("COMMAND\n")[2].splitlines()]
-    assert {"demo", "example", "study", "simulate"} <= set(commands)

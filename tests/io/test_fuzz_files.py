@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 KINDS = ("nwb", "toml", "checkpoint", "sweep", "idx", "zip", "fit", "packed", "calibration", "matrix", "note")
-CASES = dict.fromkeys(KINDS, 40) | {"nwb": 200, "toml": 80}
+CASES = dict.fromkeys(KINDS, 15) | {"nwb": 80, "toml": 30}
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 
 
