@@ -166,17 +166,6 @@ def test_the_types_of_a_file_are_the_public_records() -> None:
     assert found == public - bases - {"Filtered", "Recorded", "Relay", "Transduced"}
 
 
-def test_a_hazard_can_be_written() -> None:
-    made = config.parse(
-        ESCAPE.replace(
-            'family = {type = "Gaussian", sigma = 0.4}',
-            'hazard = {type = "Exponential", rate = "40 Hz", width = 0.1}',
-        )
-    )
-    assert made.noise is not None
-    assert made.noise.hazard.si("rate") == 40.0
-
-
 def test_quantities_as_text() -> None:
     for text, unit, value in [
         ("20ms", "s", 0.02),

@@ -80,25 +80,6 @@ def test_a_study_says_in_a_terminal_that_it_compiles(claim, monkeypatch) -> None
         assert terminal.getvalue().count("compiling") == is_terminal
 
 
-def test_an_installed_study_continues_and_is_not_run_again(claim, folder, monkeypatch) -> None:
-    """Without git the files of the package say whether the code is the same."""
-    study = claim(True)
-    harness, report = (sys.modules[f"nsnn_neuro.studies.{name}"] for name in ("harness", "report"))
-    for module in (harness, report):
-        monkeypatch.setattr(module, "provenance", lambda: {"git_revision": None, "versions": {}})
-    made: list[int] = []
-    study.run = lambda config, out, progress: pd.DataFrame(
-        harness.part(out, "a", lambda: [{"x": made.append(1)}])
-    )
-    for _ in range(2):
-        harness.part(folder, "a", lambda: made.append(1) or [{"x": 1}])
-        harness.result(study, study.Config(), folder)
-    assert len(made) == 2
-    monkeypatch.setattr(harness, "checksum", lambda: {"checksum": "other"})
-    harness.result(study, study.Config(), folder)
-    assert len(made) == 3
-
-
 def test_study_lists_the_studies_and_what_they_need(claim, capsys, folder, monkeypatch) -> None:
     claim(True).NEEDS = "no_such_module"
     (folder / "grasshopper.py").write_text('CLAIM = (\n    "pigs "\n    "fly"\n)\nNEEDS = "no_such_module"\n')

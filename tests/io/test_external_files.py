@@ -129,13 +129,6 @@ def test_values_that_a_file_claims_and_does_not_store_are_refused(tmp_path, name
         load(path)
 
 
-def test_an_empty_data_set_that_is_not_read_is_no_damage(tmp_path):
-    path = foreign(tmp_path / "a.nwb", trials=[(0.0, 1.0)], units=[{"spike_times": [0.5]}])
-    with h5py.File(path, "r+") as file:
-        file.create_dataset("scratch/later", (3,), float)
-    assert as_trains(load(path, check="full")).times.tolist() == [0.5]
-
-
 def ordinary_block():
     block = neo.Block()
     for i in range(2):
@@ -275,12 +268,6 @@ def test_text_that_is_no_spike_trains_is_refused(tmp_path):
         with pytest.raises(FormatError, match=words) as caught:
             load(path)
         assert len(str(caught.value)) < 400 + len(str(path))
-
-
-def test_a_text_file_larger_than_its_budget_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("1 " * 1000)
-    with pytest.raises(FormatError, match="max_bytes"):
-        load(tmp_path / "a.txt", max_bytes=1000)
 
 
 def test_trials_on_a_late_clock(tmp_path):

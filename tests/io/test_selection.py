@@ -6,7 +6,6 @@ import neo
 import numpy as np
 import pandas as pd
 import pytest
-import quantities as pq
 from brian2 import mV, second
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of, volt
 from hypothesis import given, settings
@@ -273,19 +272,12 @@ def test_single_precision_is_remembered():
 
 
 def network():
-    """Two populations of 4 and 3, whose recorded potentials say whose they are: 10 * population + neuron (V)."""
-    block = to_block([[[0.1 * k] for k in range(7)] for _ in range(2)], t_stop=1 * second)
+    """Two populations of 4 and 3, whose recorded potentials say whose they are: 10 * population + neuron."""
+    block = to_block([[[0.1]] * 7], t_stop=1 * second)
     block.annotations["populations"] = [{"name": "exc", "size": 4}, {"name": "inh", "size": 3}]
-    for segment in block.segments:
-        for name, base, neurons in (("exc", 0.0, [0, 3]), ("inh", 10.0, [0, 1])):
-            signal = neo.AnalogSignal(
-                np.tile(base + np.array(neurons), (5, 1)),
-                units="V",
-                sampling_rate=5 * pq.Hz,
-                name=f"v of {name}",
-            )
-            signal.array_annotate(neuron=np.array(neurons))
-            segment.analogsignals.append(signal)
+    for name, base, neurons in (("exc", 0.0, [0, 3]), ("inh", 10.0, [0, 1])):
+        signal = volt([base + np.array(neurons)] * 5, f"v of {name}", array_annotations={"neuron": neurons})
+        block.segments[0].analogsignals.append(signal)
     return block
 
 
@@ -297,10 +289,6 @@ def test_potentials_of_a_network_go_with_their_neurons():
         ([1], {}),
         ([3, 2, 5, 4], {"v of exc": [(0, 3.0)], "v of inh": [(1, 10.0), (0, 11.0)]}),
     ]:
-        for segment in select(network(), units=units).segments:
-            assert {
-                one.name: list(
-                    zip(one.array_annotations["neuron"].tolist(), one.magnitude[0].tolist(), strict=True)
-                )
-                for one in segment.analogsignals
-            } == expected
+        signals = select(network(), units=units).segments[0].analogsignals
+        found = {one.name: (one.array_annotations["neuron"], one.magnitude[0]) for one in signals}
+        assert {name: list(zip(*pair, strict=True)) for name, pair in found.items()} == expected

@@ -283,7 +283,7 @@ def told(path, **how):
     peaks.append(peak())
     return load(path, **how)
 
-streaming.MEMBER_STEPS, streaming.RUN = 2**19, 2**18  # as a larger run would have: several windows, both times
+streaming.MEMBER_STEPS, streaming.RUN = 2**18, 2**17  # as a larger run would have: several windows, both times
 peaks, load, save_load.load = [], save_load.load, told
 cell = nsnn.NSNNNeuron(beta=0.5)
 block = nsnn.simulate(cell, nsnn.EscapeNoise(nsnn.Gaussian(0.5)), nsnn.Constant(0.8), n_neurons=20_000,
@@ -314,7 +314,7 @@ def test_memory_per_spike(tmp_path):
         )
         told.append(json.loads(out.stdout.splitlines()[-1]))
     spikes, run, loaded, measured = np.diff(told, axis=0)[0]
-    assert told[0][0] > 4 * 2**18  # sorted runs
+    assert told[0][0] > 4 * 2**17  # sorted runs
     assert spikes > 2e6
     assert run < 4 * spikes
     assert loaded < 60 * spikes

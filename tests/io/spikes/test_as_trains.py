@@ -47,11 +47,6 @@ def object_block(trials):
     return block
 
 
-def random_trials(seed, n_trials=4, n_neurons=5):
-    rng = np.random.default_rng(seed)
-    return [[np.sort(rng.uniform(0, 1, rng.poisson(6))) for _ in range(n_neurons)] for _ in range(n_trials)]
-
-
 def assert_holds(trains, trials):
     """Every train of `trains` equals nested lists, bit for bit."""
     assert (trains.n_trials, trains.n_neurons) == (len(trials), len(trials[0]))
@@ -63,15 +58,6 @@ def assert_holds(trains, trials):
             assert set(trains.trial[own]) <= {k}
             assert set(trains.neuron[own]) <= {j}
             assert trains.counts[k, j] == len(times)
-
-
-def test_array_block_is_read_bit_for_bit_and_not_made_into_objects():
-    trials = random_trials(1)
-    block = array_block(trials)
-    trains = as_trains(block)
-    assert_holds(trains, trials)
-    assert_array_equal(trains.durations, np.ones(4))
-    assert all(segment.spiketrains._items is None for segment in block.segments)
 
 
 def test_channel_ids_are_positions_in_all_channel_ids():
