@@ -119,15 +119,9 @@ def test_a_cpp_program_gives_the_same(tmp_path, small, monkeypatch):
 
 
 def test_a_run_without_a_spike(tmp_path):
-    quiet = {
-        "stimulus": nsnn.Constant(5 * mV),
-        "n_neurons": 3,
-        "duration": 20 * ms,
-        "seed": 1,
-        "engine": "numpy",
-    }
-    streamed = nsnn.simulate(CELL, **quiet, out=tmp_path / "a.nwb")
-    assert_same(nsnn.simulate(CELL, **quiet), streamed)
+    quiet = {"stimulus": nsnn.Constant(5 * mV), "noise": None, "engine": "numpy"}
+    streamed = run(lambda: cells() | quiet, out=tmp_path / "a.nwb")
+    assert_same(run(lambda: cells() | quiet), streamed)
     assert n_spikes(streamed) == 0
 
 

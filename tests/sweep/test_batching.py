@@ -50,7 +50,7 @@ def test_the_memory_of_a_chunk_is_that_of_the_formula() -> None:
     """A run of many neurons, and one of many spikes, each in a process of its own."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the peak is read from /proc")
-    sizes = [(10, 8000, 2, 0), (20, 100, 1000, 8)]
+    sizes = [(20, 10_000, 2, 0), (20, 50, 2000, 8)]
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, json.dumps(sizes)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
