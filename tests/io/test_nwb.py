@@ -44,7 +44,6 @@ def test_roundtrip_of_everything(tmp_path, dt):
         assert one["identifier"][()] == two["identifier"][()]  # the same content
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pynwb_and_neo_read_what_we_save(tmp_path):
     import pynwb
