@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 KINDS = ("nwb", "toml", "checkpoint", "sweep", "idx", "zip", "fit", "packed", "calibration", "matrix", "note")
-CASES = dict.fromkeys(KINDS, 24) | {"nwb": 100, "toml": 30, "packed": 40}
+CASES = dict.fromkeys(KINDS, 40) | {"nwb": 100, "toml": 80}
 TIMES = int(os.environ.get("NSNN_FUZZ") or 1)
 
 
