@@ -48,5 +48,3 @@ def test_tables_in_an_array_belong_to_its_key() -> None:
         ("x", "d"): 2,
         ("x", "d", "e"): 2,
     }
-
-

@@ -356,8 +356,9 @@ def test_a_list_of_trains_is_one_trial_or_the_repeats_of_one_neuron():
     assert measures.as_repeats(blocks).counts.tolist() == [[2], [1]]
 
 
-def test_a_sorting_with_a_time_vector():
+def test_a_sorting_without_and_with_a_time_vector():
     """SpikeInterface indexes the vector with the numbers of the samples."""
+    assert bounds_of(check_sorting(Sorting(SEGMENTS), t_stop=1 * second)) == [(0.0, 1.0, 2)] * 2
 
     class Timed(Sorting):
         def has_recording(self):
