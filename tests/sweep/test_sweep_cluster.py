@@ -66,6 +66,8 @@ def test_a_scheduler_that_does_not_answer_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     for given, words in (
+        (3, "scheduler = 3: expected the address of a running Dask scheduler"),
+        ("tcp://127.0.0.1:99999", "no Dask scheduler answers at 127"),
         ("slurm", r"scheduler = 'slurm' is no address: .*dask-jobqueue"),
         (
             f"tcp://127.0.0.1:{port}",
