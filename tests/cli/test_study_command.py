@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -81,25 +80,6 @@ def test_a_study_says_in_a_terminal_that_it_compiles(claim, monkeypatch) -> None
         assert terminal.getvalue().count("compiling") == is_terminal
 
 
-def test_an_installed_study_continues_and_is_not_run_again(claim, folder, monkeypatch) -> None:
-    """Without git the files of the package say whether the code is the same."""
-    study = claim(True)
-    harness, report = (sys.modules[f"nsnn_neuro.studies.{name}"] for name in ("harness", "report"))
-    for module in (harness, report):
-        monkeypatch.setattr(module, "provenance", lambda: {"git_revision": None, "versions": {}})
-    made: list[int] = []
-    study.run = lambda config, out, progress: pd.DataFrame(
-        harness.part(out, "a", lambda: [{"x": made.append(1)}])
-    )
-    for _ in range(2):
-        harness.part(folder, "a", lambda: made.append(1) or [{"x": 1}])
-        harness.result(study, study.Config(), folder)
-    assert len(made) == 2
-    monkeypatch.setattr(harness, "checksum", lambda: {"checksum": "other"})
-    harness.result(study, study.Config(), folder)
-    assert len(made) == 3
-
-
 def test_study_lists_the_studies_and_what_they_need(claim, capsys, folder, monkeypatch) -> None:
     claim(True).NEEDS = "no_such_module"
     (folder / "grasshopper.py").write_text('CLAIM = (\n    "pigs "\n    "fly"\n)\nNEEDS = "no_such_module"\n')
@@ -150,10 +130,3 @@ def test_an_example_is_copied_and_runs(folder, capsys, monkeypatch) -> None:
     assert (folder / "lif.toml").read_text() == RUN
     assert main(["example", "life.toml"]) == 2
     assert error(capsys).endswith("did you mean 'lif.toml'?")
-
-
-@pytest.mark.parametrize("module", ["nsnn_neuro", "nsnn_neuro.cli"])
-def test_help_names_the_commands_of_a_first_visit(module: str) -> None:
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
-    commands = [line.split()[0] for line in done.stdout.partition("COMMAND\n")[2].splitlines()]
-    assert {"demo", "example", "study", "simulate"} <= set(commands)

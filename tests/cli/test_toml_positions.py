@@ -48,8 +48,3 @@ def test_tables_in_an_array_belong_to_its_key() -> None:
         ("x", "d"): 2,
         ("x", "d", "e"): 2,
     }
-
-
-def test_the_first_line_of_a_table_that_comes_twice() -> None:
-    text = "[[a]]\nb = 1\n[[a]]\nb = 2\n[a.c]\nd = 3\n"
-    assert key_lines(text) == {("a",): 1, ("a", "b"): 2, ("a", "c"): 5, ("a", "c", "d"): 6}

@@ -20,7 +20,7 @@ from brian2 import ms, mV
 import nsnn_neuro as nsnn
 from nsnn_neuro.measures import cv, firing_rate
 
-POINTS, HELD = 24, 4  # the last points wait for the file "go" among the notes, where "hold" asks for it
+POINTS, HELD = 12, 3  # the last points wait for the file "go" among the notes, where "hold" asks for it
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 
 

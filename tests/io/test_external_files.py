@@ -1,5 +1,6 @@
 """Files that other programs wrote."""
 
+import sys
 import warnings
 from datetime import UTC, datetime
 
@@ -128,24 +129,6 @@ def test_values_that_a_file_claims_and_does_not_store_are_refused(tmp_path, name
         load(path)
 
 
-def test_an_empty_data_set_that_is_not_read_is_no_damage(tmp_path):
-    path = foreign(tmp_path / "a.nwb", trials=[(0.0, 1.0)], units=[{"spike_times": [0.5]}])
-    with h5py.File(path, "r+") as file:
-        file.create_dataset("scratch/later", (3,), float)
-    assert as_trains(load(path, check="full")).times.tolist() == [0.5]
-
-
-def test_a_foreign_unit_is_never_evaluated(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    hostile = "__import__('os').system('touch marker')"
-    one = {"name": "s", "data": np.arange(10.0), "unit": hostile, "rate": 10.0}
-    unit = {"spike_times": [0.5], "obs_intervals": [[0.0, 1.0]]}
-    (found,) = load(foreign(tmp_path / "a.nwb", units=[unit], series=[one])).segments[0].analogsignals
-    assert found.units == pq.dimensionless
-    assert found.annotations == {"unit": hostile}
-    assert not (tmp_path / "marker").exists()
-
-
 def ordinary_block():
     block = neo.Block()
     for i in range(2):
@@ -180,17 +163,6 @@ def test_what_neo_wrote(tmp_path, kind):
     assert found.annotations["units"]["name"] == ["0", "1"]
     assert all(len(s.analogsignals) == 1 and s.analogsignals[0].segment is s for s in found.segments)
     assert_same(found, load(save(found, tmp_path / "b.nwb")))
-
-
-def test_single_precision_of_a_neo_file_is_remembered(tmp_path, monkeypatch):
-    block = neo.Block()
-    block.segments.append(neo.Segment())
-    train = neo.SpikeTrain(np.float32([0.1]), units="s", t_stop=1.0, dtype=np.float32)
-    block.segments[0].spiketrains.append(train)
-    path = str(tmp_path / "a.mat")
-    neo.io.NeoMatlabIO(path).write_block(ordinary_block())
-    monkeypatch.setattr(neo.io.NeoMatlabIO, "read", lambda self, lazy: [block])  # a .mat file has doubles
-    assert load(path).annotations["resolution"] == pytest.approx(4 * 2.0**-23, rel=1e-6)
 
 
 def read(tmp_path, content, match):
@@ -270,10 +242,7 @@ def test_a_window_that_holds_no_spike_of_a_text_without_units_is_refused(tmp_pat
 
 
 REFUSED_TEXTS = [
-    (
-        "# t_stop: 0.5\n0.1 0.7\n",
-        r"t_stop = 0\.5 s in its comments, but a spike at 0\.7 s: .*'# unit: ms'",
-    ),
+    ("# t_stop: 0.5\n0.1 0.7\n", "t_stop = 0.5 s in its comments, but a spike at 0.7 s: .*'# unit: ms'"),
     ("# t_stop: 0.5\n# t_stop: 0.6\n0.1 0.2\n", "several t_stop"),
     ("# t_stop: 1e400\n0.1 0.2\n", "t_stop: '1e400' is no finite number"),
     ("", "empty"),
@@ -283,14 +252,12 @@ REFUSED_TEXTS = [
     ("1\n\n2\n", "empty lines between: these may be neurons, trials or gaps"),
     ("time\n1\n", "line 1: 'time' is no number: .* begin comments with #"),
     ("1 1_0\n", "line 1: '1_0' is no number"),
-    ("1 \u0661\n", "is no number"),
     ("1 1e999\n", "beyond the range"),
     ("1" * 5000, "is no number"),
     ("0,5 1,25\n", "may be one number or two"),
     ("# in ms\n# of 3 s\n1 2\n", "several units, ms, s"),
     ("0\n", "a single spike at 0"),
     (b"\xff\xfe1\x00", "UTF-8"),
-    (b"1 2\x00\n", "is no number"),
 ]
 
 
@@ -301,12 +268,6 @@ def test_text_that_is_no_spike_trains_is_refused(tmp_path):
         with pytest.raises(FormatError, match=words) as caught:
             load(path)
         assert len(str(caught.value)) < 400 + len(str(path))
-
-
-def test_a_text_file_larger_than_its_budget_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("1 " * 1000)
-    with pytest.raises(FormatError, match="max_bytes"):
-        load(tmp_path / "a.txt", max_bytes=1000)
 
 
 def test_trials_on_a_late_clock(tmp_path):
@@ -352,38 +313,12 @@ def test_a_matlab_file_of_version_7_3_says_what_it_holds(tmp_path):
         load(tmp_path / "a.mat")
 
 
-def test_a_plexon_file_is_read_without_progress_bars(tmp_path, capfd):
-    """A file of one channel and three spikes at 40 kHz, made of Plexon's headers as Neo defines them."""
-    plexon = pytest.importorskip("neo.rawio.plexonrawio")
-
-    def record(kind, **values):
-        one = np.zeros(1, getattr(plexon, kind))
-        for key, value in values.items():
-            one[key] = value
-        return one.tobytes()
-
-    scales = {
-        "SpikeMaxMagnitudeMV": 3000,
-        "SlowMaxMagnitudeMV": 5000,
-        "BitsPerSpikeSample": 12,
-        "BitsPerSlowSample": 12,
-    }
-    clock = {
-        "ADFrequency": 40_000,
-        "WaveformFreq": 40_000,
-        "Year": 2020,
-        "Month": 1,
-        "Day": 2,
-        "LastTimestamp": 40_000,
-    }
-    content = record("GlobalHeader", Version=106, NumDSPChannels=1, SpikePreAmpGain=1000, **scales, **clock)
-    content += record("DspChannelHeader", Channel=1, Name=b"sig001", Gain=1, NUnits=1)
-    for sample in (4000, 12_000, 40_000):
-        more = {"NumberOfWaveforms": 1, "NumberOfWordsInWaveform": 4}
-        content += record("DataBlockHeader", Type=1, Channel=1, Unit=1, TimeStamp=sample, **more) + bytes(8)
-    (tmp_path / "a.plx").write_bytes(content)
-    assert as_trains(load(tmp_path / "a.plx")).times.tolist() == [0.1, 0.3, 1.0]
-    assert capfd.readouterr() == ("", "")
-    assert plexon.HAVE_TQDM  # as before, for readers that the user makes
-    neo.io.PlexonIO(str(tmp_path / "a.plx"))
-    assert "Parsing data blocks" in capfd.readouterr().err  # what would be shown
+def test_readers_of_neo_show_no_progress_bars(tmp_path, monkeypatch):
+    path, reader = str(tmp_path / "a.mat"), neo.io.NeoMatlabIO
+    reader(path).write_block(ordinary_block())
+    module, read, seen = sys.modules[reader.__module__], reader.read, []
+    monkeypatch.setattr(module, "HAVE_TQDM", True, raising=False)  # as in modules of readers that have bars
+    monkeypatch.setattr(reader, "read", lambda *a, **k: (seen.append(module.HAVE_TQDM), read(*a, **k))[1])
+    load(path)
+    assert seen == [False]
+    assert module.HAVE_TQDM  # as before, for readers that the user makes

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import multiprocessing
 import os
 import signal
@@ -13,57 +11,12 @@ import time
 
 import numpy as np
 import pytest
-from brian2 import second
 from helpers.roundtrip import assert_same, rich_block
 from helpers.with_torch import needs_torch
 
-from nsnn_neuro import NsnnError, load, save, to_block
+from nsnn_neuro import NsnnError, load, save
 from nsnn_neuro.learning import write_checkpoint
 from nsnn_neuro.sweep.store import Folder
-
-EVERY = bool(os.environ.get("NSNN_FUZZ"))  # by hand: each write; else each nineteenth
-
-
-class Disk:
-    """Counts the writes to unbuffered files, and refuses those from number `full` on."""
-
-    def __init__(self, full: float = float("inf")) -> None:
-        self.full, self.writes = full, 0
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    """A disk in place of the true one, for files that HDF5 writes."""
-    now, real = Disk(), io.FileIO
-
-    class File(real):
-        def write(self, data):
-            now.writes += 1
-            if now.writes >= now.full:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return super().write(data)
-
-    monkeypatch.setattr(io, "FileIO", File)
-    return now
-
-
-@pytest.mark.slow
-def test_full_at_any_write_of_a_save(tmp_path, disk):
-    path = save(to_block([[[0.1]]], t_stop=1 * second), tmp_path / "a.nwb")
-    old, block = path.read_bytes(), rich_block()
-    disk.writes = 0
-    save(block, tmp_path / "b.nwb")
-    (tmp_path / "b.nwb").unlink()
-    total = disk.writes
-    assert total > 50
-    for full in range(1, total + 1, 1 if EVERY else 19):
-        disk.writes, disk.full = 0, full
-        with pytest.raises(NsnnError, match=r"path = .*a\.nwb: can't be written \(No space left on device\)"):
-            save(block, path)
-        assert os.listdir(tmp_path) == ["a.nwb"]
-        assert path.read_bytes() == old
-    disk.full = float("inf")
-    assert_same(block, load(save(block, path)))
 
 
 @contextlib.contextmanager
@@ -136,7 +89,7 @@ def saving(path, started):
 
 
 @pytest.mark.slow
-def test_killed_in_a_save_twenty_times_the_file_is_one_of_the_two(tmp_path):
+def test_killed_in_a_save_the_file_is_one_of_the_two(tmp_path):
     """SIGKILL at random moments of endless saves; what is left besides is a hidden file that ends in .tmp."""
     path = save(rich_block(), tmp_path / "a.nwb")
     context = multiprocessing.get_context("fork")
@@ -144,7 +97,7 @@ def test_killed_in_a_save_twenty_times_the_file_is_one_of_the_two(tmp_path):
         name: save(rich_block(dt), tmp_path / name) for name, dt in (("b.nwb", 1e-4), ("c.nwb", None))
     }
     expected = {name: load(one) for name, one in expected.items()}
-    for wait in np.random.default_rng(0).uniform(0.0, 0.25, 20):
+    for wait in np.random.default_rng(0).uniform(0.0, 0.25, 8):
         ours, theirs = context.Pipe()
         child = context.Process(target=saving, args=(path, theirs))
         child.start()

@@ -51,7 +51,7 @@ def records(draw, kind, volts):
 
 
 MEMBERS = [c for c in public(Neuron) if c not in SOURCES]
-QUIET = settings(max_examples=1000, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=250, suppress_health_check=list(HealthCheck))
 
 
 def made(drawn):
@@ -62,7 +62,7 @@ def made(drawn):
 @QUIET
 @given(data=st.data())
 def test_fuzzed_simulations_run_or_name_the_error(data):
-    """1,000 sets of neuron, noise and stimulus (units that fit or not), two steps each."""
+    """Sets of neuron, noise and stimulus (units that fit or not), two steps each."""
     kind = data.draw(st.sampled_from(public(Neuron)))
     volts = data.draw(st.booleans()) or kind is nsnn.WangBuzsaki
     noise = data.draw(st.sampled_from([None, *public(Noise)]))
@@ -103,7 +103,7 @@ def test_fuzzed_simulations_run_or_name_the_error(data):
 
 
 @pytest.mark.slow
-@settings(QUIET, max_examples=100)
+@settings(QUIET, max_examples=60)
 @given(data=st.data())
 def test_fuzzed_networks_run_or_name_the_error(data):
     """A source and a population, any rule, synapse, weight, delay and release, two steps each."""

@@ -85,18 +85,6 @@ def test_metadata_are_where_nwb_has_them_come_back_and_are_kept_by_the_next_save
 
 
 @pytest.mark.slow
-def test_without_metadata_nothing_is_added(tmp_path):
-    block = rich_block()
-    again = load(save(block, tmp_path / "a.nwb"))
-    assert "nwb" not in again.annotations
-    assert (
-        with_pynwb(tmp_path / "a.nwb")["session_description"]
-        == "6 neurons in 3 trials, written by nsnn_neuro"
-    )
-    assert_same(block, again)
-
-
-@pytest.mark.slow
 def test_metadata_of_other_programs_are_kept_whatever_they_say(tmp_path):
     file = pynwb.NWBFile(
         session_description="somebody's",
@@ -146,37 +134,23 @@ WRONG = [
     ("mouse", "metadata = 'mouse': expected a dict with keys such as 'subject'"),
     ({"session_desc": "x"}, "has no key 'session_desc'; did you mean 'session_description'?"),
     ({"session_start_time": "2999-01-01"}, "2999-01-01T00:00:00+00:00 is in the future"),
-    (
-        {"session_start_time": "yesterday"},
-        "metadata['session_start_time'] = 'yesterday': expected a datetime",
-    ),
-    ({3: "x"}, "metadata has no key 3: expected one of 'subject'"),
+    ({"session_start_time": "yesterday"}, "'yesterday': expected a datetime"),
     ({"species": "Mus musculus"}, "it belongs in metadata['subject'], dict(subject=dict(species=...))"),
     ({"identifier": "x"}, "metadata['identifier'] can't be given: save computes it"),
-    ({"notes": "x"}, "put text into block.annotations"),
     ({"lab": " "}, "metadata['lab'] = ' ': expected a text that is not empty"),
     ({"keywords": 3}, "metadata['keywords'] = 3: expected a text or a list of texts"),
-    ({"keywords": ["a", 3]}, "metadata['keywords'][1] = 3"),
     ({"session_id": "a/b"}, "expected no '/'"),
     ({"subject": "m1"}, "metadata['subject'] = 'm1': expected a dict"),
-    ({"subject": {"specis": "rat"}}, "metadata['subject'] has no key 'specis'; did you mean 'species'?"),
     ({"subject": {"species": "rat"}}, "expected a Latin name of two words, such as 'Rattus norvegicus'"),
     ({"subject": {"sex": "female"}}, "one of 'M', 'F', 'U', 'O' (male, female, unknown, other)"),
-    *(
-        ({"subject": {"age": age}}, "an ISO 8601 duration such as 'P90D'")
-        for age in ("90 days", "P", "P1D/P2D/P3D")
-    ),
+    *(({"subject": {"age": age}}, "an ISO 8601 duration") for age in ("90 days", "P", "P1D/P2D/P3D")),
     ({"subject": {"age": 90}}, "metadata['subject']['age'] = 90: expected a text such as 'P90D'"),
     ({"subject": {"age__reference": "conception"}}, "expected 'birth' or 'gestational'"),
     ({"subject": {"subject_id": "a/b"}}, "expected no '/'"),
     ({"subject": {"weight": "22"}}, "a number and kg, g or mg"),
-    ({"subject": {"weight": 0.02}}, "expected a text such as '0.022 kg'"),
     ({"subject": {"weight": 3 * pq.s}}, "expected a mass such as 22*gram"),
     *(({"subject": {"weight": weight}}, "expected one mass above 0") for weight in (0 * gram, [1, 2] * gram)),
-    (
-        {"subject": {"date_of_birth": 2024}},
-        "metadata['subject']['date_of_birth'] = 2024: expected a datetime",
-    ),
+    ({"subject": {"date_of_birth": 2024}}, "['date_of_birth'] = 2024: expected a datetime"),
 ]
 
 
@@ -347,22 +321,16 @@ def test_other_programs_see_labels_event_times_and_columns_of_trials(tmp_path):
         }
 
 
-NAMES = {
-    "Doe, Jane": True, "O'Neil-Smith, Pat R.": True, "van der Berg, Jörg": True, "山田, 太郎": True, "Doe,  Jane": True,
-    "Jane Doe": False, "jd": False, "Doe, Jane, PhD": False, "Doe, Jane (PI)": False,
-}  # fmt: skip
-
-
 @pytest.mark.slow
 def test_names_of_experimenters_are_kept_and_those_of_another_form_are_warned_of(tmp_path):
     path = tmp_path / "a.nwb"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save(recording(), path, metadata={"experimenter": [name for name, good in NAMES.items() if good]})
+        save(recording(), path, metadata={"experimenter": ["van der Berg, Jörg", "山田, 太郎", "Doe,  Jane"]})
         save(recording(), path, metadata={"experimenter": "Doe,Jane"})
     assert load(path).annotations["nwb"]["experimenter"] == ["Doe, Jane"]
-    for name in (name for name, good in NAMES.items() if not good):
-        with pytest.warns(UserWarning, match="experimenter.* suggests 'Last, First', such as 'Doe, Jane'"):
+    for name in ("Jane Doe", "Doe, Jane, PhD"):
+        with pytest.warns(UserWarning, match="experimenter.* suggests 'Last, First'"):
             save(recording(), path, metadata={"experimenter": name})
         assert load(path).annotations["nwb"]["experimenter"] == [name]
 

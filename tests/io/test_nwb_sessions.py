@@ -14,7 +14,7 @@ from helpers import bombs
 from helpers.roundtrip import assert_same, bounds_of
 from numpy.testing import assert_allclose
 
-from nsnn_neuro import FormatError, NsnnError, conditions, cut, load, save, select, to_block
+from nsnn_neuro import FormatError, NsnnError, conditions, cut, load, save, to_block
 from nsnn_neuro.measures import psth, spike_counts
 
 RNG = np.random.default_rng(7)
@@ -104,7 +104,7 @@ def counted(times, starts, stops):
 # --- trials of a table ---
 
 
-def test_any_table_of_intervals_gives_the_trials(path):
+def test_any_table_of_intervals_gives_the_trials(path, tmp_path):
     block = quietly(path, trials="drifting_gratings_presentations")
     starts, stops = ONSETS[:5] + 3, ONSETS[:5] + 3.25 + 0.1 * np.arange(5)
     assert spike_counts_of(block) == counted(SPIKES, starts, stops)
@@ -124,15 +124,11 @@ def test_any_table_of_intervals_gives_the_trials(path):
     assert len(quietly(path, trials="ripples").segments) == 1
     assert_same(quietly(path), quietly(path, trials="trials"))
     assert block.annotations["units"]["id"] == [33, 14]
+    assert_same(block, load(save(block, tmp_path / "a.nwb")))
 
 
 def spike_counts_of(block):
     return [[len(train) for train in segment.spiketrains] for segment in block.segments]
-
-
-def test_what_is_saved_of_a_table_comes_back(path, tmp_path):
-    block = quietly(path, trials="drifting_gratings_presentations")
-    assert_same(block, load(save(block, tmp_path / "a.nwb")))
 
 
 def test_an_unknown_table_lists_those_of_the_file(path):
@@ -208,23 +204,6 @@ def test_trials_with_a_baseline_are_cut_around_each_kind_of_event(path, events, 
     samples = np.arange(1000) / 10
     expected = np.arange(1000.0)[(samples >= at[0] - 1 - 1e-9) & (samples < at[0] + 0.5 - 1e-9)]
     assert lfp.magnitude[:, 0].tolist() == expected.tolist()
-
-
-def test_cut_at_its_starts_the_uncut_recording_is_the_file_by_trials(path):
-    trials = quietly(path)
-    found = cut(quietly(path, trials=False), "trials", before=0 * ms, after=2 * second)
-    for one, other in zip(trials.segments, found.segments, strict=True):
-        for a, b in zip(one.spiketrains, other.spiketrains, strict=True):
-            assert a.magnitude.tolist() == b.magnitude.tolist()
-        assert one.analogsignals[0].magnitude.tolist() == other.analogsignals[0].magnitude.tolist()
-        assert (
-            other.annotations["event_time"]
-            == one.annotations["start_time"]
-            == other.annotations["start_time"]
-        )
-        assert other.annotations["angle"] == one.annotations["angle"]
-    chosen = select(found, trials={"angle": 90}, units={"id": 14})
-    assert spike_counts_of(chosen) == [[trial[1]] for trial in spike_counts_of(trials)[1::2]]
 
 
 # --- how long it lasted ---
@@ -432,28 +411,6 @@ def test_tables_that_are_damaged_or_too_large_are_refused(tmp_path):
 
 
 # --- windows of an uncut recording ---
-
-
-def test_adjacent_windows_share_no_spike_and_no_event(tmp_path):
-    def events(file):
-        typed(file, "acquisition/licks", "Events", timestamps=[1.0, 2.0, 4.0])
-        eye = typed(file, "acquisition/eye", "TimeSeries", timestamps=[1.0, 2.0, 4.0], data=[1.0, 2.0, 3.0])
-        eye["data"].attrs["unit"] = "V"
-
-    path = written(tmp_path / "a.nwb", spikes=[[0.5, 2.0], [2.0, 4.0]], obs=(0.0, 4.0), fill=events)
-    first = quietly(path, trials=False, t_stop=2 * second)
-    second_half = quietly(path, trials=False, t_start=2 * second)
-    assert spike_counts_of(first) == [[1, 0]]
-    assert spike_counts_of(second_half) == [[1, 2]]  # the spike at the end of the recording is in it
-    licks = [half.segments[0].events[0].times.magnitude.tolist() for half in (first, second_half)]
-    assert licks == [[1.0], [2.0, 4.0]]
-    eyes = [half.segments[0].irregularlysampledsignals[0] for half in (first, second_half)]
-    assert [
-        (one.times.magnitude.tolist(), one.magnitude[:, 0].tolist(), str(one.dimensionality)) for one in eyes
-    ] == [
-        ([1.0], [1.0], "V"),
-        ([2.0, 4.0], [2.0, 3.0], "V"),
-    ]
 
 
 def test_time_that_was_not_observed_is_warned_of(tmp_path):

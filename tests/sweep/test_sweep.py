@@ -1,5 +1,5 @@
 """Sweeps: each point is a run of `simulate` with the noise of its number; names, failures, common noise, chunks."""
-# Imports internals: where Blocks are made, which leaves tables as they are.
+# Imports internals: where Blocks are made and the processes of programs, which leave tables as they are.
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from test_contract import EXAMPLES
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import simulate
+from nsnn_neuro.brian import simulate, standalone
 from nsnn_neuro.measures import as_trains, cv, fano_factor, firing_rate
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -99,6 +99,23 @@ def test_compiled_chunks_change_nothing_and_give_the_spikes_of_the_numpy_target(
     table = swept(n_neurons=7, engine="cython")
     pd.testing.assert_frame_equal(swept(n_neurons=7, engine="cython", chunk=1), table, check_exact=True)
     pd.testing.assert_frame_equal(swept(n_neurons=7), table, check_exact=True)
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_the_program_of_a_chunk_has_so_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`threads` are those of each C++ program; the spikes are the same for any number of them."""
+    given: list[int] = []
+    divide = standalone.Device._divide
+
+    def spied(device: standalone.Device) -> None:
+        divide(device)
+        given.append(device.processes)
+
+    monkeypatch.setattr(standalone.Device, "_divide", spied)
+    run = {"grid": {"noise.sigma": [2 * mV, 4 * mV, 6 * mV]}, "trials": 20}
+    pd.testing.assert_frame_equal(swept(**run, engine="cpp", threads=3, chunk=2), swept(**run))
+    assert given == [2, 1]  # each of them has 16 neurons or more
 
 
 @pytest.mark.slow
@@ -259,21 +276,6 @@ def test_common_noise_gives_every_point_the_noise_of_point_0() -> None:
 
 
 @pytest.mark.slow
-def test_common_noise_lowers_the_variance_of_a_difference() -> None:
-    """Neurons are the replicates: Var(a) + Var(b) over Var(b - a) is 1 for noise of one's own, several for common noise."""
-
-    def gain(common: bool) -> float:
-        given = {"n_neurons": 400, "trials": 1, "duration": 1 * second, "common_noise": common}
-        table = swept({"stimulus.v": [18 * mV, 18.5 * mV]}, **given)
-        a, b = (table[table["point"] == k]["value"].to_numpy() for k in (0, 1))
-        return float((a.var(ddof=1) + b.var(ddof=1)) / (b - a).var(ddof=1))
-
-    # the ratio's standard error with 400 replicates is about sqrt(2/400) of it
-    assert abs(gain(False) - 1) < 4 * np.sqrt(2 / 400)
-    assert gain(True) > 3
-
-
-@pytest.mark.slow
 def test_the_seeds_and_points_are_independent_replicates() -> None:
     """With noise of their own, points of equal parameters have uncorrelated counts."""
     grid = [{"noise.sigma": 3 * mV}] * 2
@@ -284,7 +286,10 @@ def test_the_seeds_and_points_are_independent_replicates() -> None:
 
 
 ESCAPE, JUMPS = nsnn.EscapeNoise(nsnn.Gaussian(1 * mV)), nsnn.PoissonNoise(1 * Hz, 1 * mV)
-NET = nsnn.Network([nsnn.Population(1, CELL, name="E")])
+CELLS = nsnn.Population(1, CELL, name="E")
+NET = nsnn.Network([CELLS])
+WIRED = nsnn.Network([CELLS], [nsnn.Projection(CELLS, CELLS, rule=nsnn.AllToAll(), weight=1 * mV)])
+JUST = {"noise": None, "stimulus": None, "grid": {"w": [1]}}
 REFUSED = [
     ({"grid": {"noise.sgma": [1 * mV]}}, "no parameter 'sgma'; did you mean 'sigma'"),
     ({"grid": {"sigma": [1 * mV]}}, "expected one of model.tau_m"),
@@ -306,7 +311,7 @@ REFUSED = [
     ({"model": lambda point: None, "grid": {"x": [1]}}, "expected a neuron model"),
     ({"model": lambda point: CELL[point["y"]], "grid": {"x": [1]}}, "raised KeyError"),
     (
-        {"model": NET, "noise": None, "stimulus": None, "grid": {"model.tau_m": [20 * ms]}},
+        {"model": NET, **JUST, "grid": {"model.tau_m": [20 * ms]}},
         "model=lambda point",
     ),
     ({"grid": {"model.v_reset": [25 * mV]}}, "v_reset = 25. mV: expected a value below"),
@@ -318,18 +323,13 @@ REFUSED = [
     ({"memory": -1}, "memory = -1"),
     ({"chunk": 0}, "chunk = 0"),
     ({"by": "cell"}, "by = 'cell'"),
+    ({"threads": 2}, '2: engine="numpy" uses one; expected engine="cpp", or 1'),
     ({"measures": []}, "measures"),
     ({"common_noise": 1}, "common_noise = 1"),
     ({"out": __file__}, "that is a file"),
-    (
-        {"measures": [cv, partial(firing_rate, t_start=0.05)]},
-        "measure firing_rate: t_start = 0.05 has no unit",
-    ),
+    ({"measures": [cv, partial(firing_rate, t_start=0.05)]}, "measure firing_rate: t_start = 0.05 has no"),
     ({"measures": [cv, partial(firing_rate, t_start=500 * ms)]}, "measure firing_rate: t_start = 0.5 s"),
-    (
-        {"measures": partial(nsnn.measures.fano_curve, windows=[10, 20] * ms)},
-        "measure fano_curve returned a tuple",
-    ),
+    ({"measures": partial(nsnn.measures.fano_curve, windows=[10, 20] * ms)}, "fano_curve returned a tuple"),
 ]
 
 
@@ -339,6 +339,14 @@ def test_a_wrong_argument_is_refused_before_anything_runs() -> None:
         with pytest.raises(NsnnError, match=message):
             swept(**options, progress=ran.append)
     assert ran == []
+
+
+@pytest.mark.compile
+def test_threads_that_a_program_cannot_have_are_refused() -> None:
+    with pytest.raises(NsnnError, match=r"threads = 1\.5: expected a whole number"):
+        swept(engine="cpp", threads=1.5)
+    with pytest.raises(NsnnError, match="threads = 2: expected 1 for a network with projections"):
+        swept(engine="cpp", threads=2, model=lambda point: WIRED, **JUST)
 
 
 def bad_at_point_2(block):

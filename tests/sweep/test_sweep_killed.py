@@ -105,7 +105,7 @@ def sweep_in(tmp_path: Path) -> Iterator[Callable[..., Sweep]]:
 
 
 @pytest.mark.slow
-def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_undisturbed_sweep(
+def test_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_undisturbed_sweep(
     sweep_in, tmp_path
 ) -> None:
     """Victims and moments are random. The scheduler lives in the process that sweeps: both are killed and started again.
@@ -113,8 +113,8 @@ def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_un
     The last points wait until all have been killed, so that the sweep does not end before.
     """
     rng = np.random.default_rng(1)
-    moments = np.sort(rng.integers(0, POINTS - HELD, 11))  # numbers of finished chunks
-    scheduler_at = int(rng.integers(3, 8))
+    moments = np.sort(rng.integers(0, POINTS - HELD, 5))  # numbers of finished chunks
+    scheduler_at = int(rng.integers(1, 4))
     sweep = sweep_in({}, POINTS)
     (sweep.notes / "hold").touch()
     sweep.start()
@@ -132,7 +132,7 @@ def test_ten_workers_and_the_scheduler_are_killed_and_the_table_is_that_of_an_un
     assert len(sweep.chunks()) < POINTS
     (sweep.notes / "go").touch()
     sweep.finish()
-    assert len(set(killed)) == 10
+    assert len(set(killed)) == 4
     swept(tmp_path / "undisturbed", sweep.notes, {})
     assert (sweep.out / "table.csv").read_bytes() == (tmp_path / "undisturbed" / "table.csv").read_bytes()
     points = [

@@ -1,8 +1,10 @@
 """A sweep's folder: killed at any moment it resumes to the same table; another configuration is refused, damage never trusted."""
+# Imports an internal: a sweep is resumed only where fingerprints are equal, and only they show which change matters.
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import itertools
@@ -25,6 +27,7 @@ from filelock import FileLock
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError
 from nsnn_neuro.measures import cv, firing_rate
+from nsnn_neuro.sweep.fingerprint import fingerprint
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 RUN = {
@@ -146,40 +149,12 @@ def test_another_configuration_is_refused_with_what_changed(copy) -> None:
             swept(copy, **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "message"),
-    [
-        (
-            "provenance",
-            nsnn.provenance() | {"git_revision": "abc"},
-            r"git revision abc, code checksum \w{12}\) now",
-        ),
-        (
-            "provenance",
-            nsnn.provenance() | {"versions": {"nsnn_neuro": "9.9", "numpy": "0.1"}},
-            r"before, nsnn_neuro 9\.9 .* now.*; numpy: .* before, 0\.1 now",
-        ),
-        ("code_checksum", "0" * 64, r"code checksum 000000000000\) now"),
-    ],
-    ids=["revision", "versions", "code"],
-)
-def test_rows_of_another_version_are_read_when_all_are_there_and_refused_when_some_are_missing(
-    finished, copy, monkeypatch, name, given, message
-) -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="out = ")
-        same(swept(copy), finished[1])  # of the same version
-    monkeypatch.setattr(sys.modules["nsnn_neuro.sweep.run"], name, lambda: given)
-    ran: list[float] = []
-    before = (copy / "manifest.json").read_bytes()
-    with pytest.warns(UserWarning, match=rf"these rows were computed by another version .*{message}"):
-        same(swept(copy, progress=ran.append), finished[1])
-    chunks(copy)[0].unlink()
-    with pytest.raises(NsnnError, match=rf"1 of 12 points are missing .*{message}.*resume=False"):
-        swept(copy, progress=ran.append)
-    assert ran == []
-    assert (copy / "manifest.json").read_bytes() == before
-    assert len(chunks(copy)) == 11
+def test_packages_of_other_versions_are_named(finished, copy, monkeypatch) -> None:
+    """That rows of two versions are not mixed is tested with the golden files."""
+    now = nsnn.provenance() | {"versions": {"nsnn_neuro": "9.9", "numpy": "0.1"}}
+    monkeypatch.setattr(sys.modules["nsnn_neuro.sweep.run"], "provenance", lambda: now)
+    with pytest.warns(UserWarning, match=r"before, nsnn_neuro 9\.9 .* now.*; numpy: .* before, 0\.1 now"):
+        same(swept(copy), finished[1])
 
 
 @pytest.mark.slow
@@ -233,6 +208,55 @@ def _bounded(text: str):
         slope = "0"
 
     return Bounded(0.2, -10 * mV, calculus="ito")
+
+
+def test_a_class_of_the_package_is_known_by_its_name_wherever_its_module_stands(monkeypatch) -> None:
+    before = fingerprint([CELL, nsnn.WhiteNoise(3 * mV), firing_rate, functools.partial(cv, t_start=0.1)])
+    assert "nsnn_neuro" not in json.dumps(before)
+    for named in (nsnn.LIF, nsnn.WhiteNoise, firing_rate, cv):
+        monkeypatch.setattr(named, "__module__", "nsnn_neuro.models.elsewhere")
+    assert (
+        fingerprint([CELL, nsnn.WhiteNoise(3 * mV), firing_rate, functools.partial(cv, t_start=0.1)])
+        == before
+    )
+    assert before[0]["type"] == "LIF"
+    assert fingerprint(_bounded("v"))["type"].startswith(f"{__name__}.")  # a user's class keeps its module
+
+
+def test_the_code_of_a_users_measure_or_noise_model_is_part_of_its_fingerprint() -> None:
+    def window(block, *, width=0.1):
+        return width
+
+    def wider(block, *, width=0.2):
+        return width
+
+    wider.__qualname__ = window.__qualname__
+
+    def scaled(factor):
+        return lambda block: factor
+
+    class Counter:
+        def __init__(self, start):
+            self.start = start
+
+        def __call__(self, block):
+            return self.start
+
+        def method(self, block):
+            return self.start
+
+    partials = (functools.partial(window, width=np.int64(k)) for k in (3, 4))
+    for one, other in (
+        (window, wider),
+        (scaled(1), scaled(2)),
+        (Counter(1), Counter(2)),
+        (Counter(1).method, Counter(2).method),
+        tuple(partials),
+        (_bounded("v"), _bounded("2 * v")),
+    ):
+        assert fingerprint(one) != fingerprint(other)
+    assert fingerprint(_bounded("v")) == fingerprint(_bounded("v"))
+    assert fingerprint(scaled(1)) == fingerprint(scaled(1))
 
 
 @pytest.mark.slow

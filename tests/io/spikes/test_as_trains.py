@@ -1,6 +1,5 @@
 """The door of the measures: Blocks and lists become flat arrays, and nonsense is refused by name."""
 
-import itertools
 import warnings
 
 import neo
@@ -48,11 +47,6 @@ def object_block(trials):
     return block
 
 
-def random_trials(seed, n_trials=4, n_neurons=5):
-    rng = np.random.default_rng(seed)
-    return [[np.sort(rng.uniform(0, 1, rng.poisson(6))) for _ in range(n_neurons)] for _ in range(n_trials)]
-
-
 def assert_holds(trains, trials):
     """Every train of `trains` equals nested lists, bit for bit."""
     assert (trains.n_trials, trains.n_neurons) == (len(trials), len(trials[0]))
@@ -64,27 +58,6 @@ def assert_holds(trains, trials):
             assert set(trains.trial[own]) <= {k}
             assert set(trains.neuron[own]) <= {j}
             assert trains.counts[k, j] == len(times)
-
-
-def test_array_block_is_read_bit_for_bit_and_not_made_into_objects():
-    trials = random_trials(1)
-    block = array_block(trials)
-    trains = as_trains(block)
-    assert_holds(trains, trials)
-    assert_array_equal(trains.durations, np.ones(4))
-    assert all(segment.spiketrains._items is None for segment in block.segments)
-
-
-def test_time_sorted_arrays_are_sorted_by_neuron():
-    trials = random_trials(2, n_trials=2)
-    block = array_block(trials)
-    for segment in block.segments:
-        ids, times = segment.spiketrains.multiplexed
-        order = np.random.default_rng(0).permutation(len(ids))
-        segment.spiketrains = SpikeTrainList.from_spike_time_array(
-            times[order], ids[order], list(range(5)), t_stop=1 * pq.s
-        )
-    assert_holds(as_trains(block), trials)
 
 
 def test_channel_ids_are_positions_in_all_channel_ids():
@@ -108,23 +81,6 @@ def test_object_block_in_several_units_and_after_an_append():
     result = as_trains(block)
     assert_holds(result, [[[100 * 1e-3, 300 * 1e-3], [0.25], [7e5 * 1e-6]]])
     assert_array_equal(result.t_stop, [1.0])
-
-
-@pytest.mark.slow
-def test_window_is_left_closed_on_a_grid_of_ticks():
-    """A spike at every tick k dt: 10 dt hold 10 spikes, on whichever side of a border k dt is rounded."""
-    dt = 0.7e-3
-    times = np.arange(10_000) * dt
-    trains = as_trains(array_block([[times]], t_stop=7.0))
-    borders = np.array([pq.Quantity(k * 10 * 0.7, "ms").rescale("s").item() for k in range(1, 300)])
-    assert (times[10:3000:10] > borders).any()
-    assert (times[10:3000:10] < borders).any()
-    for start, stop in itertools.pairwise(borders):
-        assert trains.crop(start, stop).times.size == 10, start
-    for ticks in (3, 7, 10, 50):
-        index, n_bins = trains.bins(ticks * dt, "window")
-        assert n_bins[0] == 10_000 // ticks
-        assert_array_equal(index, np.arange(10_000) // ticks)
 
 
 def test_crops_partition_the_trial_and_keep_a_spike_at_the_end():
@@ -289,8 +245,5 @@ def test_masked_values_are_refused():
     ):
         with pytest.raises(NsnnError, match=r"masked.*leave them out"):
             call()
-
-
-def test_masked_arrays_without_masked_values_are_read():
-    block = to_block([[np.ma.array([0.1, 0.2]), _MASKED.compressed()]], t_stop=1 * pq.s)
-    assert measures.firing_rate(block).tolist() == [2.0, 2.0]
+    whole = to_block([[np.ma.array([0.1, 0.2]), _MASKED.compressed()]], t_stop=1 * pq.s)  # nothing is masked
+    assert measures.firing_rate(whole).tolist() == [2.0, 2.0]

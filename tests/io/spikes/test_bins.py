@@ -197,7 +197,7 @@ def _one(train: neo.SpikeTrain) -> neo.Block:
     return block
 
 
-@pytest.mark.parametrize("clock", [0.0, *CLOCKS])
+@pytest.mark.parametrize("clock", [0.0, CLOCKS[-1]])
 def test_rates_counts_histograms_and_words_agree_on_a_spike_at_the_end(clock: float) -> None:
     """It is in the last bin of a window that ends with the recording, however that end is given, and of no other window."""
     times = clock + np.array([0.0, 0.25, 0.5, 1.0])

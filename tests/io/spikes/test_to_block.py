@@ -3,10 +3,10 @@
 Objects of optional packages are skipped where these are absent.
 """
 
-import sys
 import warnings
 from types import SimpleNamespace
 
+import h5py
 import neo
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from brian2 import Network, NeuronGroup, SpikeMonitor, defaultclock, ms, mV, sec
 from elephant.trials import TrialsFromBlock, TrialsFromLists
 from helpers.roundtrip import bounds_of, trains_of, volt
 
-from nsnn_neuro import NsnnError, conditions, load, measures, save, select, split, to_block
+from nsnn_neuro import NsnnError, conditions, measures, save, select, split, to_block
 from nsnn_neuro.brian import running
 
 
@@ -145,17 +145,6 @@ def test_monitors_that_say_too_little(monitors):
     assert lists(to_block(fresh, t_stop=1 * second)) == [[[], []]]
 
 
-def test_a_monitor_is_recognised_without_importing_brian2(monkeypatch):
-    """Recognition asks sys.modules alone: with Brian2 out of it, nothing imports it again."""
-    for name in [
-        name for name in sys.modules if name.partition(".")[0] in ("brian2", "pynapple", "spikeinterface")
-    ]:
-        monkeypatch.delitem(sys.modules, name)
-    assert lists(to_block([[[0.1]]], t_stop=1 * pq.s)) == [[[0.1]]]
-    refused(object(), "expected source[trial][neuron]", t_stop=1 * pq.s)
-    assert "brian2" not in sys.modules
-
-
 # --- tables ---
 
 
@@ -249,6 +238,7 @@ def test_pynapple_with_several_epochs():
     assert lists(block) == [[[0.5], [2.0]], [[0.25, 1.0], []]]
     assert bounds_of(block) == [(0.0, 2.0, 2), (0.0, 1.0, 2)]
     assert [segment.annotations["start_time"] for segment in block.segments] == [0.0, 10.0]
+    assert block.annotations["resolution"] == pytest.approx(4 * np.finfo(float).eps * 11)  # of its clock
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pynapple takes a microsecond off the first of two adjacent epochs
         adjacent = nap.TsGroup(
@@ -306,17 +296,7 @@ def check_sorting(sorting, **more):
     return block
 
 
-def test_a_sorting_by_its_methods(tmp_path):
-    import h5py
-
-    block = check_sorting(Sorting(SEGMENTS), t_stop=1 * second)
-    assert bounds_of(block) == [(0.0, 1.0, 2)] * 2
-    with h5py.File(save(block, tmp_path / "a.nwb")) as file:
-        assert sorted(file["units/tick"][:].tolist()) == [1, 3000, 9210, 29_999]
-    assert load(tmp_path / "a.nwb").annotations["units"] == {"id": ["a", "b"]}
-
-
-def test_a_sorting_of_spikeinterface():
+def test_a_sorting_of_spikeinterface(tmp_path):
     core = pytest.importorskip("spikeinterface.core")
     segments = [{k: np.sort(np.array(v, dtype=np.int64)) for k, v in segment.items()} for segment in SEGMENTS]
     sorting = core.NumpySorting.from_unit_dict(segments, sampling_frequency=30_000.0)
@@ -329,6 +309,8 @@ def test_a_sorting_of_spikeinterface():
     block = check_sorting(sorting)
     np.testing.assert_allclose(np.array(bounds_of(block)), [(0.0, 1.0, 2), (0.0, 2.5, 2)], rtol=1e-12)
     assert block.annotations["units"]["quality"] == ["good", "mua"]
+    with h5py.File(save(block, tmp_path / "a.nwb")) as file:
+        assert sorted(file["units/tick"][:].tolist()) == [1, 3000, 9210, 29_999]
 
 
 # --- lists of Blocks, and of SpikeTrains, as Blocks ---
@@ -374,8 +356,9 @@ def test_a_list_of_trains_is_one_trial_or_the_repeats_of_one_neuron():
     assert measures.as_repeats(blocks).counts.tolist() == [[2], [1]]
 
 
-def test_a_sorting_with_a_time_vector():
+def test_a_sorting_without_and_with_a_time_vector():
     """SpikeInterface indexes the vector with the numbers of the samples."""
+    assert bounds_of(check_sorting(Sorting(SEGMENTS), t_stop=1 * second)) == [(0.0, 1.0, 2)] * 2
 
     class Timed(Sorting):
         def has_recording(self):
@@ -390,19 +373,6 @@ def test_a_sorting_with_a_time_vector():
     block = to_block(Timed(SEGMENTS))
     assert [bound[:2] for bound in bounds_of(block)] == [(100.0, pytest.approx(101.0))] * 2
     assert lists(block)[0][0] == pytest.approx([100.1, 100.307])
-
-
-def test_pynapple_epochs_of_a_late_clock_know_how_coarse_it_was(monkeypatch):
-    class Ts:
-        """The part of a pynapple.Ts that `to_block` uses."""
-
-        t = np.array([30_000.5])
-        time_support = SimpleNamespace(values=[[30_000.0, 30_001.0], [30_010.0, 30_011.0]])
-
-    monkeypatch.setitem(sys.modules, "pynapple", SimpleNamespace(Ts=Ts))
-    block = to_block(Ts())
-    assert lists(block) == [[[0.5]], [[]]]
-    assert block.annotations["resolution"] == pytest.approx(4 * np.finfo(float).eps * 30_011)
 
 
 def test_columns_of_a_table_label_trials_and_units():
@@ -475,34 +445,34 @@ def test_trials_of_several_groups_and_what_is_no_source():
 
 
 def test_times_that_are_hardly_seconds_are_doubted():
-    milliseconds = [[[120.0, 310.5], [95.0, 402.0]], [[130.0, 250.0, 251.0], []]]
-    words = r"source: 0\.0035 spikes a second and neuron make it likely that the times are ms, not seconds: .*times \* ms"
-    with pytest.warns(UserWarning, match=words):
-        to_block(milliseconds, t_stop=500 * second)
     table = pd.DataFrame({"unit": ["a"] * 4, "time": [120.0, 310.0, 440.0, 900.0]})
-    with pytest.warns(
-        UserWarning, match=r'pandas\.to_timedelta\(times, unit="ms"\).*unit="second"\) says so'
-    ):
-        to_block(table, t_stop=5000 * second)
+    samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
     raster = [[[3, 3, 3, 5, 5, 5, 7, 9]]]  # or coarse times
+    for source, stop, words in [
+        (
+            [[[120.0, 310.5], [95.0, 402.0]]],
+            500,
+            r"0\.004 spikes a second and neuron .* are ms, .*times \* ms",
+        ),
+        (table, 5000, r'pandas\.to_timedelta\(times, unit="ms"\).*unit="second"\) says so'),
+        (samples, 60_000, "divide sample numbers by the sampling rate"),
+    ]:
+        with pytest.warns(UserWarning, match=words):
+            to_block(source, t_stop=stop * second)
     with pytest.raises(NsnnError, match=r"if they are times in seconds, times \* second says so"):
         to_block(raster, t_stop=20 * second)
-    raster[0][0] = raster[0][0] * second
-    table["time"] = pd.to_timedelta(table["time"], unit="s")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        to_block(raster, t_stop=20 * second)  # as the messages say
-        to_block(table, t_stop=5000 * second)
-    samples = {"a": [3600, 45_000], "b": [9_000, 51_000]}
-    with pytest.warns(UserWarning, match="divide sample numbers by the sampling rate"):
-        to_block(samples, t_stop=60_000 * second)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        to_block([[np.array([120.0, 310.5, 400.0]) * second]], t_stop=500 * second)  # the unit is stated
-        to_block([[[120.0, 310.5, 310.9]]], t_stop=500 * second)  # 0.4 s apart, too close for milliseconds
-        to_block([[[0.5]]] * 100, t_stop=20 * second)  # a spike a trial
-        to_block([[[0, 1, 2, 3]]], t_stop=10 * second)  # whole, and no raster
-        to_block([[[0.0, 1.0]]], t_stop=10 * second)
+    stated = table.assign(time=pd.to_timedelta(table["time"], unit="s"))
+    for source, stop in [
+        ([[raster[0][0] * second]], 20),  # as the messages say
+        (stated, 5000),
+        ([[[120.0, 310.5, 310.9]]], 500),  # 0.4 s apart, too close for milliseconds
+        ([[[0.5]]] * 100, 20),  # a spike a trial
+        ([[[0, 1, 2, 3]]], 10),  # whole, and no raster
+        ([[[0.0, 1.0]]], 10),
+    ]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            to_block(source, t_stop=stop * second)
 
 
 # --- what is refused ---
