@@ -45,27 +45,6 @@ def test_drift_over_the_threshold_or_any_jump():
     assert cv == 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("mu", "sigma"), [(0.8, 0.3), (1.2, 0.3)])
-def test_diffusion_limit(mu, sigma):
-    """Excitation alone, mean and sigma^2 = tau sum w^2 r / 2 fixed: the distance to Siegert is proportional to w, no rest stays.
-
-    Extrapolated by two orders in w. What excitation adds to the mean is taken off mu.
-    """
-    weight = np.array([0.1, 0.05, 0.025])
-    rate = 2 * sigma**2 / weight**2
-    for known, found in zip(
-        (theory.siegert_rate(mu, sigma, **CELL), theory.siegert_cv(mu, sigma, **CELL)),
-        both(mu - weight * rate, weight, rate),
-        strict=True,
-    ):
-        off = found / known - 1
-        assert abs((off[0] - off[1]) / (off[1] - off[2]) - 2) < 0.2
-        first = 2 * off[1:] - off[:-1]
-        assert abs((4 * first[1] - first[0]) / 3) < 2e-4
-        assert abs(off[0]) > 0.02  # the limit isn't reached by itself
-
-
 def intervals(mu, weight, rate, weight_inh, rate_inh, n, seed):
     """First-passage times from 0 to 1 event by event: exponential waiting, exact decay, tau 1."""
     random = np.random.default_rng(seed)
@@ -87,8 +66,7 @@ def intervals(mu, weight, rate, weight_inh, rate_inh, n, seed):
 @pytest.mark.parametrize(
     ("mu", "weight", "rate", "weight_inh", "rate_inh"),
     [
-        *((0.0, 0.3, 3.0, 0.0, 0.0), (0.4, 0.13, 5.0, -0.1, 2.0), (1.3, 0.1, 2.0, -0.3, 2.0)),
-        (-0.4, 0.2, 12.0, -0.5, 1.0),
+        *((0.4, 0.13, 5.0, -0.1, 2.0), (1.3, 0.1, 2.0, -0.3, 2.0), (-0.4, 0.2, 12.0, -0.5, 1.0)),
     ],
 )
 def test_event_driven_simulation(mu, weight, rate, weight_inh, rate_inh):
