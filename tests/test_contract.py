@@ -243,25 +243,33 @@ def covering():
 COVERING = list(covering())
 
 
-@pytest.mark.slow  # every neuron with every noise repeats its spikes in test_golden.py
-@pytest.mark.parametrize("combination", COVERING, ids=name)
-def test_it_runs_and_survives_a_file(combination, tmp_path):
-    """Assembles (so dimensions agree), trials and seeds differ by noise, and NWB keeps all of it."""
+def parts_of(combination):
+    """A neuron, its noise and its stimulus."""
     neuron, noise, stimulus, kind = combination
     chosen = None if noise is None else example(noise, neuron)
     if kind is not None:
         hazard = issubclass(kind, nsnn.Hazard)
         chosen = nsnn.EscapeNoise(hazard=EXAMPLES[kind]) if hazard else nsnn.EscapeNoise(EXAMPLES[kind])
-    parts = (EXAMPLES[neuron], chosen, None if stimulus is None else example(stimulus, neuron))
-    run = run_of(neuron)
-    block = nsnn.simulate(*parts, **run)
-    one, two = spikes(block)
-    noisy = chosen is not None or neuron is nsnn.PoissonSource
+    return EXAMPLES[neuron], chosen, None if stimulus is None else example(stimulus, neuron)
+
+
+@pytest.mark.slow  # every neuron with every noise repeats its spikes in test_golden.py
+@pytest.mark.parametrize("combination", COVERING, ids=name)
+def test_it_runs_and_its_noise_differs_between_trials_and_seeds(combination):
+    parts, run = parts_of(combination), run_of(combination[0])
+    noisy = parts[1] is not None or combination[0] is nsnn.PoissonSource
+    one, two = spikes(nsnn.simulate(*parts, **run))
     assert (one != two) == noisy
     if noisy:
         assert [one, two] != spikes(nsnn.simulate(*parts, **{**run, "seed": 4}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combination", COVERING[::6], ids=name)
+def test_spikes_and_parameters_survive_a_file(combination, tmp_path):
+    block = nsnn.simulate(*parts_of(combination), **run_of(combination[0]))
     again = nsnn.load(nsnn.save(block, tmp_path / "run.nwb"))
-    assert spikes(again) == [one, two]
+    assert spikes(again) == spikes(block)
     assert again.annotations["parameters"] == block.annotations["parameters"]
 
 
