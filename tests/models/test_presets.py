@@ -98,10 +98,12 @@ def test_the_balanced_network_has_the_input_it_states():
     assert parameters(net) == pytest.approx([0.02, 0, 0, 1, 0.002], rel=1e-14)
     assert [net.connections(p).delay for p in net.projections] == pytest.approx([1e-3] * 4, rel=1e-14)
     j, x = np.array([[0.5, -2.0], [1.0, -1.5]]), np.array([1.0, 0.6])
-    for rates in ([0.0, 0.0], [3.0, 8.0]):
-        mean, sd = np.transpose(free_membrane(net, rates))
-        assert mean == pytest.approx(8 * 0.02 * (j @ rates + x * 5), rel=1e-12)
-        assert sd == pytest.approx(np.sqrt(0.02 * (j**2 @ rates) / 2), rel=1e-12)
+    usual = np.array([[1.0, -2.0], [1.0, -1.8]]), np.array([1.0, 0.8])
+    for made, (j_given, x_given), root, rate in ((net, (j, x), 8, 5), (balanced(), usual, 10, 10)):
+        for rates in ([0.0, 0.0], [3.0, 8.0]):
+            mean, sd = np.transpose(free_membrane(made, rates))
+            assert mean == pytest.approx(root * 0.02 * (j_given @ rates + x_given * rate), rel=1e-12)
+            assert sd == pytest.approx(np.sqrt(0.02 * (j_given**2 @ rates) / 2), rel=1e-12)
     # the rates at which the terms of order sqrt(K) cancel, as the docstring has them
     d = 2.0 * 1.0 - 0.5 * 1.5
     closed = [5 * (1.0 * 1.5 - 0.6 * 2.0) / d, 5 * (1.0 * 1.0 - 0.6 * 0.5) / d]
@@ -148,6 +150,7 @@ def test_recurrent():
         "input->hidden1", "hidden1->hidden1", "hidden1->hidden2", "hidden2->hidden2", "hidden2->output",
     )  # fmt: skip
     assert [w.shape for w in net.get_weights()] == [(4, 3), (3, 3), (3, 5), (5, 5), (5, 2)]
+    assert [p.name for p in recurrent(4, [3], 2, noise=NOISE).populations] == ["input", "hidden1", "output"]
 
 
 def test_convolutional():

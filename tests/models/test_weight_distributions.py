@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from brian2 import ms, mV
 from scipy import stats
 
@@ -21,13 +20,12 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "oracle"), LAWS, ids=lambda value: repr(value)[:40])
-def test_samples_have_the_law(law, oracle):
-    x = law.sample(np.random.default_rng(3), 20_000)
-    assert x.shape == (20_000,)
-    assert x.dtype == np.float64
-    assert stats.kstest(x, oracle.cdf).pvalue > 6e-5
-    if law.lowest > -np.inf:
+def test_samples_have_the_law():
+    for law, oracle in LAWS:
+        x = law.sample(np.random.default_rng(3), 20_000)
+        assert x.shape == (20_000,)
+        assert x.dtype == np.float64
+        assert stats.kstest(x, oracle.cdf).pvalue > 6e-5, law
         assert x.min() >= law.lowest
 
 

@@ -157,10 +157,10 @@ def test_counts_of_the_perfect_integrator(refrac):
 @pytest.mark.slow
 def test_counts_of_the_lif():
     """No spike: the survivor of the interval; the mean over a long window: r T + (CV^2 - 1) / 2."""
-    t = np.linspace(0, 2.5, 501)
-    density = theory.fp_interval_density(t, theory.lif_drift(0.8), SIGMA, **LIF)
-    pmf = theory.fp_counts(2.5, theory.lif_drift(0.8), SIGMA, kmax=10, **LIF)
+    t, cell = np.linspace(0, 2.5, 501), {**LIF, "cells": 150}
+    density = theory.fp_interval_density(t, theory.lif_drift(0.8), SIGMA, **cell)
+    pmf = theory.fp_counts(2.5, theory.lif_drift(0.8), SIGMA, kmax=10, **cell)
     assert pmf[0] == pytest.approx(1 - simpson(density, x=t), abs=1e-6)
-    pmf = theory.fp_counts(20.0, theory.lif_drift(0.8), SIGMA, kmax=25, **LIF)
-    rate, cv = (f(theory.lif_drift(0.8), SIGMA, **LIF) for f in (theory.fp_rate, theory.fp_cv))
+    pmf = theory.fp_counts(20.0, theory.lif_drift(0.8), SIGMA, kmax=25, **cell)
+    rate, cv = (f(theory.lif_drift(0.8), SIGMA, **cell) for f in (theory.fp_rate, theory.fp_cv))
     assert np.arange(26) @ pmf == pytest.approx(rate * 20 + (cv**2 - 1) / 2, rel=1e-6)
