@@ -7,6 +7,7 @@ import pytest
 from brian2 import Hz, ms, mV
 
 from nsnn_neuro import theory
+from nsnn_neuro.theory.lif import shot_noise
 
 CELL = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
@@ -89,3 +90,16 @@ def test_units_broadcasting_and_silence():
     )
     np.testing.assert_allclose(found, [plain / 0.02, [0, 0]], rtol=2e-6)
     assert np.isnan(theory.shot_noise_cv(0.5, 0.1, 0.0, **CELL))
+
+
+@pytest.mark.slow
+def test_refining_the_grid_changes_nothing(monkeypatch):
+    """The same on a grid three times finer to begin with; no argument sets it."""
+
+    def found():
+        return np.array(both(1.0, 0.2, 4.0, weight_inh=-0.2137, rate_inh=1.5))
+
+    first = found()
+    monkeypatch.setattr(shot_noise, "_PER_JUMP", 24)
+    monkeypatch.setattr(shot_noise, "_AIM", 1.0)
+    assert np.abs(first / found() - 1).max() < 5e-6
