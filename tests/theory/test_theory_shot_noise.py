@@ -1,4 +1,5 @@
-"""Rate and CV in shot noise against closed forms, the diffusion limit and an exact event-driven simulation."""
+"""Rate and CV in shot noise against closed forms and an exact event-driven simulation."""
+# Imports an internal: no argument sets the grid.
 
 from __future__ import annotations
 
