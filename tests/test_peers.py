@@ -150,22 +150,6 @@ def test_tests_and_limits_of_counts():
     )
 
 
-def test_a_gaussian_neurometric_curve_is_a_probit_regression():
-    generalized = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
-    families = pytest.importorskip("statsmodels.genmod.families")
-    rng = np.random.default_rng(5)
-    stimulus = np.repeat([0.0, 1.0, 2.0, 4.0], [60, 40, 30, 20])
-    curve = measures.neurometric(stimulus, rng.poisson(8 + 2 * stimulus), 0, model="gaussian", n_resample=0)
-    trials = 2 / (1 / curve.n).sum(axis=1)  # harmonic mean
-    theirs = generalized.GLM(
-        curve.auc,
-        curve.stimulus[:, None],
-        family=families.Binomial(families.links.Probit()),
-        var_weights=trials,
-    ).fit(tol=1e-13, maxiter=200)
-    assert_allclose(curve.parameters["slope"], theirs.params[0], rtol=1e-5)
-
-
 # --- pynapple ---
 
 

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms, mV
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from helpers.refusals import assert_refused
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, perturb
+from nsnn_neuro import perturb
 from nsnn_neuro.measures import as_trains
 
 N = 40_000
@@ -112,47 +110,50 @@ def test_pure_and_from_the_seed_alone(function, make, options, nothing) -> None:
     assert content(same) == before
 
 
-def test_other_seeds_are_refused() -> None:
-    for function, make, options, _ in CASES:
-        for seed in (None, 0.5):
-            with pytest.raises(NsnnError, match=r"seed = .*expected a whole number, at least 0"):
-                function(make(), **options, seed=seed)
+CHANGES: list[tuple[int, dict[str, Any], str, str]] = [
+    *((k, {"seed": None}, "seed = None", "a whole number, at least 0") for k in range(len(CASES))),
+    (2, {"p": -0.1}, "p = -0.1", "a number from 0 to 1"),
+    (4, {"p": 1.1}, "p = 1.1", "a number from 0 to 1"),
+    (6, {"p": np.nan}, "p = nan", "a number from 0 to 1"),
+    *((k, {"sd": -1}, "sd = -1", "a finite number") for k in (0, 1, 8)),
+    (0, {"sd": np.inf}, "sd = inf", "a finite number"),
+    (8, {"sd": [0.1, 0.2]}, "sd = [0.1, 0.2]", "a finite number"),
+    (3, {"size": 4}, "size = 4", "a whole number from 0 to 3"),
+    (3, {"shape": None}, "shape = None for x of shape (7, 12)", "expected (height, width)"),
+    (3, {"shape": (12,)}, "shape = (12,)", "expected"),
+    (3, {"shape": (3, 5)}, "x has shape (7, 12)", "expected images, (n, 15)"),
+    (7, {"rate": 5.0}, "rate = 5.0", "has no unit"),
+    (7, {"rate": -5 * pq.Hz}, "rate = -5.0 Hz", "one number of at least 0 Hz"),
+    (7, {"rate": [5, 6] * pq.Hz}, "rate = ", "expected"),
+]
+# what is given in place of the data
+GIVEN: list[tuple[int, Any, str, str]] = [
+    *((k, [0.5, np.nan], "x has shape", "NaN") for k in (0, 1, 2)),
+    (0, [0.5, 1.5], "values from 0.5 to 1.5", "e.g. x / x.max"),
+    (1, [-0.1], "values from -0.1 to -0.1", "expected"),
+    (2, "text", "x = str", "expected an array"),
+    (0, 0.5, "x ", "expected an array of numbers"),
+    (3, np.full((7, 12), np.nan), "x has shape", "NaN"),
+    (4, SPIKES * 2, "events has shape", "or of spikes, 0 and 1"),
+    (4, block_of(), "events has shape", "an array of events"),
+    (6, SPIKES, "block", "a neo.Block"),
+    (7, SPIKES, "block", "a neo.Block"),
+    (8, IMAGES, "net = ", "a Network, such as fit.network"),
+]
 
 
-SHARES = [perturb.salt_and_pepper, perturb.drop_events, perturb.delete_spikes]
-ROWS: list[tuple[Callable[..., Any], Callable[[], Any], dict[str, Any], str]] = [
-    *((f, lambda: [0.5, np.nan], o, "x has shape .*NaN: expected an array of numbers from 0 to 1") for f, _, o, _ in CASES[:3]),
-    *((f, lambda: [0.5, 1.5], o, "values from 0.5 to 1.5: .*e.g. x / x.max") for f, _, o, _ in CASES[:3]),
-    *((f, lambda: [-0.1], o, "values from -0.1 to -0.1") for f, _, o, _ in CASES[:3]),
-    *((f, lambda: "text", o, "x = str: expected an array") for f, _, o, _ in CASES[:3]),
-    *((f, lambda: 0.5, o, "expected an array of numbers") for f, _, o, _ in CASES[:3]),
-    *((f, m, {"p": p}, "p = .*expected a number from 0 to 1") for f, m, *_ in CASES if f in SHARES for p in (-0.1, 1.1)),
-    *((f, m, {"p": np.nan}, "p = nan: expected a number from 0 to 1") for f, m, *_ in CASES if f in SHARES),
-    *((f, m, {"sd": s}, "sd = .*a finite number") for f, m, o, _ in CASES if "sd" in o for s in (-1, np.inf, [0.1, 0.2])),
-    (perturb.occlusion, IMAGES.copy, {"size": 4, "shape": (3, 4)}, "size = 4: expected a whole number from 0 to 3"),
-    (perturb.occlusion, IMAGES.copy, {"size": 1}, r"shape = None for x of shape \(7, 12\): expected \(height, width\)"),
-    (perturb.occlusion, IMAGES.copy, {"size": 1, "shape": (12,)}, r"shape = \(12,\)"),
-    (perturb.occlusion, IMAGES.copy, {"size": 1, "shape": (3, 5)}, r"x has shape \(7, 12\): expected images, \(n, 15\)"),
-    (perturb.occlusion, lambda: np.full((7, 12), np.nan), {"size": 1, "shape": (3, 4)}, "NaN"),
-    (perturb.drop_events, lambda: SPIKES * 2, {"p": 0.1}, "expected an array of events, or of spikes, 0 and 1"),
-    (perturb.drop_events, lambda: [0.0, np.nan], {"p": 0.1}, "or of spikes, 0 and 1"),
-    (perturb.drop_events, block_of, {"p": 0.1}, "expected an array of events"),
-    (perturb.delete_spikes, SPIKES.copy, {"p": 0.1}, "expected a neo.Block"),
-    (perturb.insert_spikes, SPIKES.copy, {"rate": 1 * pq.Hz}, "expected a neo.Block"),
-    (perturb.insert_spikes, block_of, {"rate": 5.0}, "rate = 5.0 has no unit"),
-    (perturb.insert_spikes, block_of, {"rate": -5 * pq.Hz}, "rate = -5.0 Hz: expected one number of at least 0 Hz"),
-    (perturb.insert_spikes, block_of, {"rate": [5, 6] * pq.Hz}, "rate = "),
-    (perturb.weight_noise, IMAGES.copy, {"sd": 0.1}, "expected a Network, such as fit.network"),
-]  # fmt: skip
+def test_bad_input_is_named_with_a_cure() -> None:
+    def call(k: int, change: dict[str, Any], given: Any = None) -> Any:
+        function, make, options, _ = CASES[k]
+        return function(make() if given is None else given, **{"seed": 1, **options, **change})
 
-
-def test_bad_input_is_named() -> None:
-    for function, make, options, message in ROWS:
-        with pytest.raises(NsnnError, match=message):
-            function(make(), **options, seed=1)
-
-
-# ------------------------------------------------------------------------------------------------------------- inputs
+    rows = [(lambda k=k, change=change: call(k, change), *told) for k, change, *told in CHANGES]
+    rows += [(lambda k=k, given=given: call(k, {}, given), *told) for k, given, *told in GIVEN]
+    for bits in (1, 33, 4.0):
+        quantised = lambda bits=bits: perturb.quantise(layered(), bits=bits)  # noqa: E731
+        rows.append((quantised, f"bits = {bits}", "a whole number from 2 to 32"))
+    rows.append((lambda: perturb.quantise(None, bits=4), "net = ", "a Network"))  # type: ignore[arg-type]
+    assert_refused(rows)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("function", "sd"), [(perturb.gaussian, 0.1), (perturb.multiplicative, 0.05)])
@@ -182,22 +183,6 @@ def test_salt_and_pepper_come_in_equal_parts() -> None:
     assert set(np.unique(perturb.salt_and_pepper(GREY, p=1, seed=1))) == {0.0, 1.0}
 
 
-@given(
-    arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.floats(0, 1)),
-    st.floats(0, 5),
-    st.integers(0, 99),
-)
-def test_inputs_stay_from_0_to_1(x: np.ndarray, size: float, seed: int) -> None:
-    for function, name in (
-        (perturb.gaussian, "sd"),
-        (perturb.multiplicative, "sd"),
-        (perturb.salt_and_pepper, "p"),
-    ):
-        found = function(x, **{name: size / 5 if name == "p" else size}, seed=seed)
-        assert found.shape == x.shape
-        assert ((found >= 0) & (found <= 1)).all()
-
-
 def test_occlusion_is_a_square_anywhere() -> None:
     """In 5 x 7 pixels a square of 3 has 3 x 5 places, all as probable; the rest of the image stays."""
     x = np.random.default_rng(3).uniform(0.1, 1, (3000, 5, 7))
@@ -212,13 +197,7 @@ def test_occlusion_is_a_square_anywhere() -> None:
     assert stats.chisquare(counts).pvalue > 1e-4
     flat = perturb.occlusion(x.reshape(3000, 35), size=3, shape=(5, 7), seed=1)
     np.testing.assert_array_equal(flat, found.reshape(3000, 35))
-
-
-def test_a_square_of_the_whole_image_leaves_nothing() -> None:
     assert not perturb.occlusion(np.ones((2, 4, 4)), size=4, seed=1).any()
-
-
-# ------------------------------------------------------------------------------------------------------------- spikes
 
 
 @pytest.mark.parametrize("kind", [np.uint8, float])
@@ -312,9 +291,6 @@ def test_the_rest_of_a_block_stays_and_what_was_done_is_told(function, options, 
     assert again.annotations["perturbations"] == done
 
 
-# ------------------------------------------------------------------------------------------------------------- weights
-
-
 @pytest.mark.parametrize("make", [layered, sparse])
 def test_weights_are_off_by_a_normal_relative_error(make: Callable[[], nsnn.Network]) -> None:
     net = make()
@@ -335,7 +311,7 @@ def test_weights_are_off_by_a_normal_relative_error(make: Callable[[], nsnn.Netw
     assert new.populations == net.populations
 
 
-@pytest.mark.parametrize(("make", "bits"), [(layered, 2), (sparse, 3), (layered, 8)])
+@pytest.mark.parametrize(("make", "bits"), [(layered, 2), (sparse, 8)])
 def test_quantised_weights_lie_on_the_levels(make: Callable[[], nsnn.Network], bits: int) -> None:
     net = make()
     before = content(net)
@@ -361,11 +337,3 @@ def test_quantised_by_hand() -> None:
     first, second = perturb.quantise(net, bits=2).get_weights()
     np.testing.assert_allclose(first, [[1.2, 0, 1.2], [-1.2, 0, 0]])
     np.testing.assert_array_equal(second, 0)
-
-
-def test_other_numbers_of_bits_are_refused() -> None:
-    for bits in (1, 33, 4.0):
-        with pytest.raises(NsnnError, match=r"bits = .*expected a whole number from 2 to 32"):
-            perturb.quantise(layered(), bits=bits)  # type: ignore[arg-type]
-    with pytest.raises(NsnnError, match="expected a Network"):
-        perturb.quantise(None, bits=4)  # type: ignore[arg-type]

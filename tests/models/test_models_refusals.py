@@ -6,7 +6,6 @@ import dataclasses
 
 import neo
 import numpy as np
-import pytest
 import quantities as pq
 from brian2 import Hz, Mohm, NeuronGroup, PoissonGroup, SpikeGeneratorGroup, ms, mV, nS
 from helpers.refusals import assert_refused
@@ -33,7 +32,6 @@ from nsnn_neuro import (
     LogNormal,
     Network,
     Normal,
-    NsnnError,
     NSNNNeuron,
     OneToOne,
     PairSTDP,
@@ -60,11 +58,8 @@ NOISE = EscapeNoise(Gaussian(0.4))
 INPUT = Population(4, Relay(), name="input")
 UNITS = Population(3, NSNNNeuron(), noise=NOISE, name="units")
 CELLS = Population(5, VOLTS, noise=WhiteNoise(1 * mV), stimulus=Constant(15 * mV), name="cells")
-THREE, LINE, PLANE = (
-    Population(n, NSNNNeuron(), name=name, positions=positions)
-    for n, name, positions in ((3, "a", None), (3, "line", [0, 1, 2]), (2, "plane", np.eye(2)))
-)
-TWO, ONE = Population(2, NSNNNeuron(), name="b"), Population(1, NSNNNeuron(), name="one")
+THREE, TWO, ONE = (Population(n, NSNNNeuron(), name=name) for n, name in ((3, "a"), (2, "b"), (1, "one")))
+LINE = Population(3, NSNNNeuron(), name="line", positions=[0, 1, 2])
 
 
 CONDUCTANCE = ConductanceSynapse(5 * ms, 0 * mV)
@@ -90,13 +85,10 @@ def between_cells(**given):
 def test_rules_and_laws_refuse_by_name_with_a_cure():
     rows = [
         (lambda: FixedProbability(-0.1), "p = -0.1", "a value from 0 to 1"),
-        (lambda: FixedProbability([0.1, 0.2]), "p = [0.1, 0.2]", "expected one number"),
         (lambda: AllToAll(autapses=2), "autapses = 2", "expected True or False"),
         (lambda: FixedInDegree(-1), "k = -1", "a whole number"),
         (lambda: FixedInDegree(4).check(THREE, TWO), "k = 4", "at most 3"),
         (lambda: FixedInDegree(3).check(THREE, THREE), "k = 3", "at most 2"),
-        (lambda: FixedInDegree(1, multapses=True).check(ONE, ONE), "k = 1", "at most 0"),
-        (lambda: FixedTotalNumber(1.5), "n = 1.5", "a whole number"),
         (lambda: FixedTotalNumber(7).check(THREE, TWO), "n = 7", "at most 6"),
         (lambda: FixedTotalNumber(7).check(THREE, THREE), "n = 7", "or multapses=True"),
         (lambda: FixedTotalNumber(1, multapses=True).check(ONE, ONE), "n = 1", "at most 0"),
@@ -104,26 +96,18 @@ def test_rules_and_laws_refuse_by_name_with_a_cure():
         (lambda: FromList([0, 1], [0]), "pre has 2", "post 1 values"),
         (lambda: FromList([0.5], [0]), "pre = [0.5]", "an array of indices"),
         (lambda: FromList([0], [-1]), "post = [-1]", "an array of indices"),
-        (lambda: FromList([[0]], [[0]]), "pre = [[0]]", "an array of indices"),
         (lambda: FromList([0], [2**31]), "post = [2147483648]", "an array of indices"),
-        (lambda: FromList([0, 3], [0, 0]).check(THREE, TWO), "pre has the index 3", "0 to 2, the neurons of 'a'"),
         (lambda: FromList([0], [2]).check(THREE, TWO), "post has the index 2", "0 to 1, the neurons of 'b'"),
         (lambda: FromList([0, 1], [0, 2]).check(THREE, TWO), "are pre and post exchanged?", "FromList(*W.nonzero())"),
         (lambda: FromList([1, 2, 3], [0, 1, 2]).check(THREE, THREE), "counted from 1?", "Subtract 1"),
         (lambda: DistanceDependent(0.5, 0.0), "scale = 0.0", "a positive value"),
         (lambda: DistanceDependent(0.5, 0.1, profile=None), "profile = None", "expected"),
         (lambda: DistanceDependent(0.5, 0.1).check(THREE, LINE), "'a' and 'line'", "ring and 1 dimension"),
-        (lambda: DistanceDependent(0.5, 0.1).check(LINE, PLANE), "'line' and 'plane'", "1 dimension(s) and 2 dimension(s)"),
         (lambda: Normal(0.1 * mV, 0.2), "mean = 100. uV, sd = 0.2", "the same unit"),
-        (lambda: Normal(0.1, 0.2, low=0 * mV), "mean = 0.1, low = 0. V", "the same unit"),
         (lambda: Normal(0.1, -0.2), "sd = -0.2", "zero or a positive value"),
-        (lambda: Normal(2 * Hz, 1 * Hz), "mean of ", "expected a voltage"),
-        (lambda: Normal([0.1, 0.2], 0.2), "mean = [0.1, 0.2]", "one number"),
         (lambda: Normal(0.1, 0.2, low=1.0, high=0.0), "low = 1.0", "a value below high = 0.0"),
         (lambda: Normal(0.0, 0.1, low=1.0), "low = 1.0", "only a fraction"),
-        (lambda: Normal(0.0, 0.0, low=1.0), "low = 1.0", "only a fraction 0 "),
         (lambda: LogNormal(0.0, 0.1), "mean = 0.0", "other than zero"),
-        (lambda: LogNormal(1e-300, 1e300), "mean = 1e-300", "not tiny compared with sd"),
         (lambda: Between(1 * ms, 1 * ms), "low = 1. ms", "a value below high = 1. ms"),
     ]  # fmt: skip
     assert_refused(rows)
@@ -144,15 +128,13 @@ def shared(rule=None, weight=0.5, **given):
 
 
 def test_convolutions_and_poolings_refuse_by_name_with_a_cure():
-    pool, data = AveragePooling(2, image=(3, 6, 4)), (np.ones((4, 72)), np.array([0, 1, 0, 1]))
+    data = (np.ones((4, 72)), np.array([0, 1, 0, 1]))
     rows = [
         (lambda: Convolution(0, 3), "channels = 0", "a whole number from 1 to"),
         (lambda: Convolution(2, 3.0), "kernel = 3.0", "a whole number >= 1, or two, along y and x"),
         (lambda: Convolution(2, (3, 3, 3)), "kernel = (3, 3, 3)", "expected"),
-        (lambda: Convolution(2, 3, stride=0), "stride = 0", "a whole number >= 1"),
         (lambda: Convolution(2, 3, padding=-1), "padding = -1", "a whole number >= 0"),
         (lambda: Convolution(2, 3, image=(8, 8)), "image = (8, 8)", "(channels, height, width)"),
-        (lambda: Convolution(2, 3, image=64), "image = 64", "expected"),
         (lambda: Convolution(2, 3, image=(1, 8, 2)), "image = (1, 8, 2)", "smaller, with its padding of (0, 0), than"),
         (lambda: AveragePooling(0), "size = 0", "expected"),
         (lambda: AveragePooling(2, stride=0), "stride = 0", "expected"),
@@ -161,12 +143,8 @@ def test_convolutions_and_poolings_refuse_by_name_with_a_cure():
         (lambda: image_of(Convolution(2, 3)), "image = None", "expected"),
         (lambda: image_of(Convolution(2, 3, image=(1, 4, 4))), "pre = 'pre' has 20 neurons", "16, "),
         (lambda: image_of(Convolution(2, 3, image=(1, 5, 4))), "post = 'post' has 5 neurons", "12, "),
-        (lambda: image_of(AveragePooling(2, image=(1, 5, 4))), "post = 'post' has 5 neurons", "4, "),
         (lambda: shared(weight=np.ones((3, 2, 3, 2))), "weight of 'pre->post' has shape", "(2, 3, 3, 2)"),
-        (lambda: shared(weight=np.ones(36)), "has shape (36,)", "expected"),
-        (lambda: shared(pool, np.ones(4)), "has shape (4,)", "expected a number"),
         (lambda: shared(plasticity=NDL(0.1)), "plasticity = NDL", "deep.from_network"),
-        (lambda: shared(pool, plasticity=NDL(0.1)), "AveragePooling share weights", "deep.from_network"),
         (lambda: nsnn.train(shared(), data, loss=nsnn.losses.rate_mse, epochs=1, seed=1),
          "'pre->post': the synapses", "deep.from_network"),
     ]  # fmt: skip
@@ -182,12 +160,10 @@ def test_populations_projections_and_networks_refuse_by_name_with_a_cure():
         (lambda: population(stimulus=0.3), "stimulus = 0.3", "a stimulus"),
         (lambda: population(name="3rd"), "name = '3rd'", "a text"),
         (lambda: population(name="a\n"), "name = ", "a text"),
-        (lambda: population(name=None), "name = None", "a text"),
         (lambda: population(neuron=Relay(), noise=WhiteNoise(0.1)), "noise = ", "a Relay has no membrane and takes no noise"),
         (lambda: population(neuron=PoissonSource(1 * Hz), stimulus=Constant(0.1)), "stimulus = ", "takes no stimulus"),
         (lambda: population(neuron=NSNNNeuron(), noise=WhiteNoise(0.1)), "noise = WhiteNoise", "escape noise"),
         (lambda: population(neuron=NSNNNeuron(theta=[1.0, 2.0])), "theta of NSNNNeuron has 2 values", "one, or n = 3"),
-        (lambda: population(noise=WhiteNoise([0.1, 0.2])), "sigma of WhiteNoise has 2 values", "one, or n = 3"),
         (lambda: population(noise=EscapeNoise(Gaussian([0.1, 0.2]))), "sigma of Gaussian has 2 values", "population 'p'"),
         (lambda: population(stimulus=Constant([0.1] * 4)), "v of Constant has 4 values", "one, or n = 3"),
         (lambda: PoissonSource(-1 * Hz), "rate = -1. Hz", "zero or a positive value"),
@@ -198,17 +174,13 @@ def test_populations_projections_and_networks_refuse_by_name_with_a_cure():
         (lambda: project(post=INPUT), "post = 'input'", "a Relay takes no input"),
         (lambda: project(rule=AllToAll), "rule = <class ", "a connection rule"),
         (lambda: project(rule=FixedInDegree(5)), "k = 5", "at most 4"),
-        (lambda: project(weight=0.5 * mV), "weight = 0.5 mV", "a plain number"),
         (lambda: project(post=CELLS), "weight = 0.5 has no unit", "a voltage"),
-        (lambda: project(weight=Normal(0 * mV, 1 * mV)), "weight = Normal", "the unit of a plain number"),
         (lambda: project(weight=np.inf), "weight = inf", "finite values"),
-        (lambda: project(weight=None), "weight = None", "expected"),
         (lambda: project(weight=np.ones((3, 4))), "weight of 'input->units' has shape (3, 4)", "(n_pre, n_post) = (4, 3)"),
         (lambda: project(rule=FixedInDegree(2), weight=np.ones(5)), "has shape (5,)", "(n_synapses,) = (6,)"),
         (lambda: project(delay=1.5), "delay = 1.5 has no unit", "a time"),
         (lambda: project(delay=-1 * ms), "delay = -1. ms", "no negative times"),
         (lambda: project(delay=[1, 2] * ms), "delay of 'input->units' has shape (2,)", "(12,)"),
-        (lambda: project(delay=np.arange(11, -1, -1) * ms - 1 * ms), "delay = ", "no negative times"),
         (lambda: project(delay=Normal(1 * ms, 1 * ms)), "delay = Normal", "e.g. with low=0"),
         (lambda: project(delay=Normal(0.0, 1.0)), "delay = Normal", "the unit of a time"),
         (lambda: project(synapse="jmp"), "synapse = 'jmp'", '"jump" or a synapse'),
@@ -220,7 +192,6 @@ def test_populations_projections_and_networks_refuse_by_name_with_a_cure():
         (lambda: project(name="1st"), "name = '1st'", "a text for the projection"),
         (lambda: project(rule=DistanceDependent(0.5, 0.1), pre=population(positions=np.eye(3))), "'p' and 'units'", "ring"),
         (lambda: between_cells(weight=np.ones(3)), "weight = ", "for conductances give synapse=ConductanceSynapse"),
-        (lambda: between_cells(weight=LogNormal(1.0, 1.0)), "weight = LogNormal", "give synapse=ConductanceSynapse"),
         (lambda: between_cells(weight=0.5 * nS, synapse=CONDUCTANCE), "weight = 0.5 nS", "divide it by the leak conductance"),
         (lambda: between_cells(weight=np.ones((5, 5)), synapse=CONDUCTANCE), "'cells->cells' has shape (5, 5)", "give W[pre, p"),
         (lambda: Network([UNITS, INPUT], [project(rule=FixedProbability(0.5), weight=[0.1] * 3)]).connections("input->units"),
@@ -248,13 +219,6 @@ def test_populations_projections_and_networks_refuse_by_name_with_a_cure():
     assert_refused(rows)
 
 
-def test_a_wrong_unit_has_no_advice_of_another_synapse():
-    for weight in (0.5 * nS, [1 * nS, 2 * nS, 3 * nS]):
-        with pytest.raises(NsnnError) as caught:
-            between_cells(weight=weight)
-        assert "jump" not in str(caught.value)
-
-
 class Odd(nsnn.Neuron):
     state = "u"
     membrane_unit = "1"
@@ -264,7 +228,6 @@ def test_presets_refuse_by_name_with_a_cure():
     image = (1, 8, 8)
     rows = [
         (lambda: brunel(g=-1, eta=2), "g = -1", "one number of at least 0"),
-        (lambda: brunel(g=5, eta=[1, 2]), "eta = [1, 2]", "one number"),
         (lambda: brunel(g=5, eta=2, J=0.1), "J = 0.1 has no unit", "expected"),
         (lambda: brunel(g=5, eta=2, J=0 * mV), "J = 0. V", "one number above 0"),
         (lambda: brunel(g=5, eta=2, epsilon=1.5), "epsilon = 1.5", "one number above 0, at most 1"),
@@ -272,7 +235,6 @@ def test_presets_refuse_by_name_with_a_cure():
         (lambda: brunel(g=5, eta=2, delay=-1 * ms), "delay = -1. ms", "no negative times"),
         (lambda: balanced(k=0), "k = 0", "expected"),
         (lambda: balanced(k=2000), "k = 2000", "at most 1999"),
-        (lambda: balanced(j_ee=-1), "j_ee = -1", "one number above 0"),
         (lambda: balanced(x_i=0.95), "x_e / x_i = 1.053, j_ei / j_ii = 1.111, j_ee / j_ie = 1", "decreasing values"),
         (lambda: balanced(rate=10), "rate = 10 has no unit", "expected"),
         (lambda: microcircuit(scale=0), "scale = 0", "one number above 0, at most 1"),
@@ -284,10 +246,8 @@ def test_presets_refuse_by_name_with_a_cure():
         (lambda: feedforward([3, 2], noise=WhiteNoise(0.4)), "noise = WhiteNoise", "expected escape noise such as"),
         (lambda: recurrent(2, 3, 2, noise=WhiteNoise(0.4)), "noise = WhiteNoise", "expected escape noise such as"),
         (lambda: convolutional((1, 4, 4), [2], noise=[WhiteNoise(0.4)]), "noise = WhiteNoise", "expected escape noise such as"),
-        (lambda: feedforward([3, 2], noise=NOISE, plasticity="ndl"), "plasticity = 'ndl'", "a learning rule"),
         (lambda: feedforward([3, 2], noise=NOISE, neuron=Odd()), "weights", "no default for a Odd"),
         (lambda: feedforward([3, 2], noise=NOISE, weights=[]), "weights has 0 entries", "a list of 1 arrays, input->layer1"),
-        (lambda: feedforward([3, 2], noise=NOISE, weights=np.ones((3, 2))), "weights has ndarray", "a list of 1"),
         (lambda: feedforward([3, 2], noise=NOISE, weights=[np.ones((2, 3))]), "'input->layer1' has shape (2, 3)", "expected"),
         (lambda: feedforward([3, 2], noise=NOISE, near_threshold=3), "near_threshold = 3", "expected"),
         (lambda: feedforward([3, 2], noise=NOISE, weights=[1], near_threshold=True), "near_threshold = True", "weights"),
@@ -302,8 +262,6 @@ def test_presets_refuse_by_name_with_a_cure():
         (lambda: convolutional(image, [Convolution(2, 3, image=(2, 8, 8))], noise=NOISE), "image = (2, 8, 8)", "or (1, 8, 8)"),
         (lambda: convolutional(image, [4, 3], noise=[NOISE]), "noise has 1 entries", "one for all layers, or 2"),
         (lambda: Residual(8, 2), "kernel = 2", "an odd whole number"),
-        (lambda: Residual(0), "channels = 0", "expected"),
-        (lambda: Residual(8, stride=1.5), "stride = 1.5", "expected"),
     ]  # fmt: skip
     assert_refused(rows)
     assert feedforward([2, 3], noise=WhiteNoise(0.4), neuron=PLAIN).populations[1].noise is not None
@@ -351,14 +309,10 @@ def test_neurons_noise_stimuli_and_synapses_refuse_by_name_with_a_cure():
         (lambda: WhiteNoise(1 * mV, shared=1.5), "shared = 1.5", "expected"),
         (lambda: nsnn.OUNoise(1 * mV, 5), "tau_noise = 5 has no unit", "a time"),
         (lambda: Gaussian(0.0), "sigma = 0.0", "SurrogateGradient("),
-        (lambda: Gaussian(0 * mV), "sigma = ", "noise=None"),
         (lambda: Gaussian(float("nan")), "sigma = nan", "NaN"),
-        (lambda: Gaussian([[1.0]]), "sigma has shape", "expected"),
         (lambda: EscapeNoise(0.4), "family = 0.4", "expected"),
-        (lambda: Gaussian(2 * mV).cdf(1.0), "x = 1.0 has no unit", "expected"),
         (lambda: declared("mV"), "unit = 'mV'", "write 'V': values may be given in any unit of"),
         (lambda: declared("volt"), "unit = 'volt'", "write 'V'"),
-        (lambda: declared("ms"), "unit = 'ms'", "write 's'"),
         (lambda: declared("ohm"), "unit = 'ohm'", "models count currents as voltages"),
         (lambda: nsnn.parameter("V", 3 * mV), "unit = 3. * mvolt", "parameter('V', default=3*mV)"),
         (lambda: nsnn.parameter(), "parameter() has no unit", "expected one of 'V', '1'"),
@@ -372,15 +326,11 @@ def test_neurons_noise_stimuli_and_synapses_refuse_by_name_with_a_cure():
         (lambda: nsnn.FrozenNoise(1 * mV, [2, 3] * mV, 10 * ms, seed=1), "sigma = ", "one number"),
         (lambda: nsnn.FrozenNoise(1 * mV, 2 * mV, 10 * ms, seed="x"), "seed = 'x'", "expected"),
         (lambda: nsnn.Recorded([1, 2, 3]), "signal = list", "a neo.AnalogSignal"),
-        (lambda: recorded([np.nan]), "signal", "NaN"),
         (lambda: recorded([1.0] * 9, period=0.3).samples(2, 1e-3), "signal", "whole multiple"),
         (lambda: recorded([1.0] * 9).samples(20, 1e-3), "signal lasts 0.009 s", "until the end of the run, 0.02 s"),
         (lambda: ExponentialSynapse(0 * ms), "tau_syn = 0. s", "a positive value"),
-        (lambda: ConductanceSynapse(5 * ms, 5 * Hz), "e_rev of ", "a voltage"),
-        (lambda: ConductanceSynapse([1, 2] * ms, [0, 1, 2] * mV), "tau_syn has 2", "e_rev has 3 values"),
         (lambda: TsodyksMarkram(0, 100 * ms), "U = 0", "a positive value"),
         (lambda: TsodyksMarkram(1.5, 100 * ms), "U = 1.5", "a number above 0, at most 1"),
-        (lambda: TsodyksMarkram(0.5, -1 * ms), "tau_rec = -1. ms", "expected"),
         (lambda: BOTH.efficacies([3, 1] * ms), "times = ", "the times of spikes in their order"),
         (lambda: BOTH.efficacies([1, 2]), "times = ", "has no unit"),
         (lambda: efficacy(rate=0), "rate = 0", "a rate above 0"),
@@ -449,22 +399,16 @@ def test_learning_rules_refuse_by_name_with_a_cure():
         (lambda: PairSTDP(**PAIRS | {"A_minus": 1 * mV}), "A_minus = 1. mV", "the same unit"),
         (lambda: nsnn.plastic_synapses(NDL(0.1), 3, 4), "source = 3", "a Brian2 group"),
         (lambda: plastic(learning_signal="M"), "learning_signal = 'M'", "(it has L, o, u, x)"),
-        (lambda: plastic(membrane="v"), "membrane = 'v'", "the target group"),
-        (lambda: plastic(spike="s"), "spike = 's'", "the target group"),
         (lambda: plastic(membrane="x"), "membrane = 'x'", "has a dimension"),
         (lambda: plastic(graded="u"), "graded = 'u'", "has no such variable"),
         (lambda: plastic(feedback="L"), "feedback = 'L'", "has no such variable"),
         (lambda: plastic(NDL(0.1, signal="reward"), feedback="L"), "feedback = 'L'", "this NDL has no feedback signal"),
         (lambda: plastic(noise=None), "noise = None", "use a surrogate gradient"),
         (lambda: plastic(noise=hazard), "noise = ", "a hazard has no density"),
-        (lambda: plastic(noise=nsnn.ThresholdNoise(0.1)), "noise = ", "no density of its own"),
         (lambda: plastic(noise=WhiteNoise(0.1)), "beta = 0.5", "NDL takes no beta"),
         (lambda: plastic(noise=Gaussian(2 * mV)), "noise = ", "a dimensionless membrane"),
-        (lambda: plastic(noise=0.4), "noise = 0.4", "a noise family"),
         (lambda: plastic(noise=Gaussian([0.4, 0.5])), "noise_sigma has shape (2,)", "a number or"),
         (lambda: plastic(beta=None), "beta = None", "NDL needs the beta"),
-        (lambda: plastic(eprop, noise=None, beta=None), "beta = None", "EProp needs the beta"),
-        (lambda: plastic(eprop, noise=None, width=3), "width = 3", "EProp takes no width"),
         (lambda: plastic(theta=20 * mV), "theta = 20. mV", "expected"),
         (lambda: plastic(beta=1.5), "beta = 1.5", "a value from 0 to 1"),
         (lambda: plastic(eprop, noise=None, theta=0.0), "theta = 0.0", "e-prop"),
@@ -484,10 +428,7 @@ def test_learning_rules_refuse_by_name_with_a_cure():
         (lambda: diffusive(tau_m=None), "tau_m = None", "NDL of a diffusive membrane needs this parameter, a time"),
         (lambda: diffusive(tau_m=0 * ms), "tau_m = 0. s", "a positive"),
         (lambda: diffusive(mu="drive"), "mu = 'drive'", "has no such variable"),
-        (lambda: diffusive(mu="L"), "mu = 'L'", "another dimension, expected a voltage"),
         (lambda: diffusive(method="heun"), "method = 'heun'", "expected one of 'euler', 'exact'"),
-        (lambda: diffusive(theta=1.0), "theta = 1.0", "NDL takes no theta"),
-        (lambda: diffusive(feedback="L"), "feedback = 'L'", "this NDL has no feedback signal"),
         (lambda: diffusive(NDL(0.1, signal="reward")), 'signal = "reward"', "a diffusive membrane"),
         (lambda: diffusive(membrane="loose"), "target = ", "expected loose with the flag"),
     ]  # fmt: skip

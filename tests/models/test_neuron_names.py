@@ -22,7 +22,7 @@ BASE = {"tau_m": ("s", 10 * ms), "tau_refrac": ("s", 1 * ms)} | {
 
 
 def with_parameter(name: str, **texts: Any) -> Any:
-    declared = BASE | {name: ("V", 1 * mV)}
+    declared = BASE | {name: ("s", 10 * ms) if name == "tau_w" else ("V", 1 * mV)}
     fields = {name: parameter(unit) for name, (unit, _) in declared.items()}
     kind = type(
         "Mine", (nsnn.IntegrateAndFire,), {"__annotations__": dict.fromkeys(fields, Any), **fields, **texts}
@@ -77,19 +77,10 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(group_text.GroupText, "make", make)
 
-    @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-    class Slow(nsnn.IntegrateAndFire):
-        tau_m: Any = parameter("s", default=10 * ms)
-        tau_w: Any = parameter("s", default=10 * ms)
-        tau_refrac: Any = parameter("s", default=1 * ms)
-        v_rest: Any = parameter("V", default=0 * mV)
-        v_reset: Any = parameter("V", default=0 * mV)
-        v_thresh: Any = parameter("V", default=10 * mV)
-        linear = "v_rest + drive - v - w"
-        nonlinear = "0.1 * v"
-        slow = {"w": ("tau_w", "0.1 * v + 0.1 * drive")}  # noqa: RUF012
-        moving = "w"
-
+    slow = with_parameter(
+        "tau_w", linear="v_rest + drive - v - w", nonlinear="0.1 * v", moving="w",
+        slow={"w": ("tau_w", "0.1 * v + 0.1 * drive")},
+    )  # fmt: skip
     background = nsnn.ConductanceNoise(
         g_e=0.3, sigma_e=0.1, tau_e=3 * ms, e_rev_e=60 * mV, g_i=0.2, sigma_i=0.1, tau_i=9 * ms, e_rev_i=0 * mV
     )  # fmt: skip
@@ -118,8 +109,8 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
         for kind in kinds
         for f in kind.parameter_fields()
     }
-    cells = [(Slow(), noise, 1) for noise in noises] + [(lif, noise, 1) for noise in sharp]
-    cells += [(Slow(), noises[0], 2000), (nsnn.WangBuzsaki(), noises[0], 1)]
+    cells = [(slow, noise, 1) for noise in noises] + [(lif, noise, 1) for noise in sharp]
+    cells += [(slow, noises[0], 2000), (nsnn.WangBuzsaki(), noises[0], 1)]
     for cell, noise, n in cells:
         with pytest.raises(Made):
             nsnn.simulate(
@@ -134,34 +125,13 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
     assert not free, " ".join(sorted(free))
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class _Jumps(nsnn.IntegrateAndFire):
-    """A neuron with names that Brian2 has in groups and synapses: allowed, as they are of no effect there."""
-
-    tau_m: Any = parameter("s", default=10 * ms)
-    tau_refrac: Any = parameter("s", default=1 * ms)
-    v_rest: Any = parameter("V", default=0 * mV)
-    v_reset: Any = parameter("V", default=0 * mV)
-    v_thresh: Any = parameter("V", default=10 * mV)
-    clock: Any = parameter("V", default=2 * mV)
-    linear = "v_rest + drive - v - j"
-    after_spike = "j += clock"
-    slow = {"j": ("tau_m", "0*mV")}  # noqa: RUF012
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class _Plain(_Jumps):
-    gain: Any = parameter("V", default=2 * mV)
-    linear = "v_rest + drive - v - w"
-    after_spike = "w += gain"
-    slow = {"w": ("tau_m", "0*mV")}  # noqa: RUF012
-
-
 def test_names_of_brian2_that_are_free_give_the_same_spikes() -> None:
-    """Also with a value for each neuron, which is then a variable of the group, and with synapses, which have an index j."""
-    values = np.linspace(0, 4, 5) * mV
+    """A clock with a value for each neuron, which is then a variable of the group; and j, also an index of synapses."""
 
-    def spikes(cell: Any) -> list[list[float]]:
+    def spikes(name: str, state: str) -> list[list[float]]:
+        texts: Any = {"linear": f"v_rest + drive - v - {state}", "after_spike": f"{state} += {name}"}
+        cell = with_parameter(name, **texts, slow={state: ("tau_m", "0*mV")})
+        cell = dataclasses.replace(cell, **{name: np.linspace(0, 4, 5) * mV})
         cells = nsnn.Population(
             5, cell, name="cells", noise=nsnn.WhiteNoise(2 * mV), stimulus=nsnn.Constant(14 * mV)
         )
@@ -169,8 +139,8 @@ def test_names_of_brian2_that_are_free_give_the_same_spikes() -> None:
         block = nsnn.simulate(net, duration=20 * ms, seed=1, engine="numpy")
         return [train.magnitude.tolist() for train in block.segments[0].spiketrains]
 
-    found = spikes(_Jumps(clock=values))
-    assert found == spikes(_Plain(gain=values))
+    found = spikes("clock", "j")
+    assert found == spikes("gain", "w")
     assert sum(map(len, found)) > 5
 
 

@@ -44,31 +44,21 @@ def test_a_mistake_in_a_text_is_named_when_the_neuron_is_created() -> None:
         ({"linear": "v_rst + drive - v"}, "linear", "did you mean 'v_rest'?"),
         ({"linear": "(v_rest + drive - v) / tau_m"}, "linear", "has the unit V/s: expected a voltage"),
         ({"linear": "v_rest + drive - v + a"}, "linear", "Expression"),
-        ({"linear": "v_rest + drive - v + v_spike"}, "linear", 'v_spike: Any = parameter("V")'),
         ({"linear": None}, "linear", "expected a text"),
-        ({"nonlinear": "v**2"}, "nonlinear", "has the unit V^2: expected a voltage"),
         ({"nonlinear": "v^2 / b"}, "nonlinear", "write 'v**2 / b'"),
         ({"nonlinear": "v +* 2"}, "nonlinear", "expected an expression in Brian2's syntax"),
         ({"nonlinear": "b * heavi(v)"}, "nonlinear", "there is no function 'heavi'"),
-        ({"nonlinear": "b * exp(v)"}, "nonlinear", "Argument number 1 for function exp"),
         ({"nonlinear": "b * np.exp(v / b)"}, "nonlinear", "write 'exp'"),
-        ({"nonlinear": "self.b - v"}, "nonlinear", "write 'b'"),
         ({"nonlinear": "b * randn()"}, "nonlinear", "do not depend on the seed"),
-        ({**SLOW, "nonlinear": "w / b"}, "nonlinear", "has the unit 1: expected a voltage"),
         ({"threshold": "v"}, "threshold", "such as 'v_thresh'"),
-        ({"threshold": "v > v_thresh"}, "threshold", "expected the name of a parameter"),
-        ({"reset": "v = v_reset"}, "reset", "expected an expression"),
         ({"reset": "a"}, "reset", "has the unit 1: expected a voltage"),
         ({"moving": "v_thresh + b"}, "moving", "leave out v_thresh"),
         ({"moving": "-10 * b"}, "moving", "is 0 V, not above v_reset = 0 V"),
         ({**SLOW, "moving": "a * w", "slow_start": {"w": "-4 * 10**2 * mV / 2"}}, "moving", "is -0.01 V, not above"),
-        ({"moving": "lift"}, "moving", "'lift' is not declared"),
         ({"slow": {"w": ("tau_x", "a * v")}}, "slow['w']", "did you mean 'tau_w'?"),
-        ({"slow": {"w": ("b", "a * v")}}, "slow['w']", "the name of a parameter with the unit of time"),
         ({"slow": {"w": "a * v"}}, "slow['w']", "pairs of texts, (time constant, target)"),
         ({"slow": ["w"]}, "slow", "expected a dict from names to pairs of texts"),
         ({"slow": {"b": ("tau_w", "a * v")}}, "slow", "expected another name"),
-        ({"slow": {"w": ("tau_w", "b * rand()")}}, "slow['w']", "rand() draws numbers"),
         ({"slow": {"w": ("tau_w", "1 / (1 + exp(-v / b))")}}, "slow['w']", "has the unit 1: expected a voltage"),
         ({**SLOW, "slow_start": {"w": "c"}}, "slow_start['w']", "'c' is not declared"),
         ({**SLOW, "after_spike": "w"}, "after_spike", "expected a statement such as 'w += b'"),
@@ -78,20 +68,12 @@ def test_a_mistake_in_a_text_is_named_when_the_neuron_is_created() -> None:
         ({**SLOW, "after_spike": "b += 1*mV"}, "after_spike", "expected one of v, w"),
         ({"after_spike": "v += b * randn ()"}, "after_spike", "randn() draws"),
         ({"channels": {"k": ("b", "v_rest")}}, "channels['k']", "expected a plain number"),
-        ({"channels": {"k": "4"}}, "channels['k']", "(conductance, reversal)"),
         ({"gates": {"n": ("1 / ms", "a")}}, "gates['n']", "expected a frequency"),
-        ({"gates": {"n": ("1 / ms", "poisson(2) / ms")}}, "gates['n']", "poisson() draws"),
         ({"nonlinaer": "v"}, "nonlinaer", "did you mean 'nonlinear'?"),
     ]  # fmt: skip
     assert_refused(
         (lambda texts=texts: neuron(**texts), f"Mine.{place}", cure) for texts, place, cure in rows
     )
-
-
-def test_names_of_ones_own_are_no_mistake() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        neuron(_source="Own 2003", helper=lambda self: 1, driftt="0", **SLOW, after_spike="w += b")
 
 
 CORRECT: list[dict[str, Any]] = [
@@ -103,18 +85,17 @@ CORRECT: list[dict[str, Any]] = [
 
 
 def test_correct_texts_run() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        neuron(_source="Own 2003", helper=lambda self: 1, driftt="0", **SLOW, after_spike="w += b")
+        neuron(**{**SLOW, "slow": {"w": ("tau_w", "0.5 * a * w + a * v")}, "after_spike": "w += b"})
     for texts in CORRECT:
         assert run(neuron(**texts), nsnn.WhiteNoise(1 * mV)) > 1, texts
 
 
 @pytest.mark.slow
 def test_a_neuron_that_stays_above_its_threshold_is_refused() -> None:
-    with pytest.raises(
-        NsnnError,
-        match=r"Mine.reset = 'v': v stays above its threshold, and the neuron would fire",
-    ):
-        run(neuron(reset="v"), nsnn.WhiteNoise(1 * mV))
-    for change in ("w += 0.1 * v", "w += b + 0 * v_rest"):  # v is read, and not changed
+    for change in ("", "w += 0.1 * v"):  # v is read, and not changed
         with pytest.raises(NsnnError, match="v stays above its threshold"):
             run(neuron(**{**SLOW, "after_spike": change, "reset": "v"}))
     assert run(neuron(after_spike="v -= 5 * b", reset="v"), nsnn.WhiteNoise(1 * mV)) > 0
@@ -146,33 +127,25 @@ def test_parameters_that_are_needed_or_have_no_effect_are_named() -> None:
     )
 
 
-def test_a_neuron_without_an_input_is_a_warning() -> None:
-    with pytest.warns(UserWarning, match="no text of Mine uses drive: a stimulus has no effect") as caught:
-        neuron(linear="v_rest + b - v")
-    assert [w.filename for w in caught] == [__file__]
+def test_texts_that_look_wrong_are_warnings() -> None:
+    decay = {"slow": {"w": ("tau_w", "a * v - w")}}
+    for texts, message in (
+        ({"linear": "v_rest + b - v"}, "no text of Mine uses drive: a stimulus has no effect"),
+        (SLOW | {"slow": {"w": ("tau_w", "(-w)")}}, "w relaxes to its target"),
+        (SLOW | decay, "w relaxes to its target"),
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            neuron(**texts)
+        assert [w.filename for w in caught] == [__file__]
 
 
-def test_a_stimulus_with_random_text_is_refused() -> None:
+def test_a_stimulus_with_random_text_and_a_rearm_level_above_the_threshold_are_refused() -> None:
     class Random(nsnn.Constant):
         text = "v * randn()"
 
-    with pytest.raises(
-        NsnnError, match=r"Random.text = 'v \* randn\(\)': randn\(\) draws numbers that do not depend"
-    ):
-        Random(1 * mV)
-
-
-def test_a_rearm_level_above_the_threshold_is_refused() -> None:
     cell = declared(nsnn.ConductanceBased, {**CHANNELS, "v_rearm": "V"})
-    with pytest.raises(NsnnError, match=r"v_rearm = 20. mV: expected a value not above v_thresh = 10. mV"):
-        dataclasses.replace(cell, v_rearm=20 * mV)
-
-
-def test_a_target_with_the_decay_in_it_is_a_warning() -> None:
-    for target in ("-w", "(-w)", "a * v - w"):
-        with pytest.warns(UserWarning, match="w relaxes to its target") as caught:
-            neuron(**{**SLOW, "slow": {"w": ("tau_w", target)}})
-        assert [w.filename for w in caught] == [__file__]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        neuron(**{**SLOW, "slow": {"w": ("tau_w", "0.5 * a * w + a * v")}, "after_spike": "w += b"})
+    rows = [
+        (lambda: Random(1 * mV), "Random.text = 'v * randn()'", "do not depend on the seed"),
+        (lambda: dataclasses.replace(cell, v_rearm=20 * mV), "v_rearm = 20. mV", "not above v_thresh = 10. mV"),
+    ]  # fmt: skip
+    assert_refused(rows)

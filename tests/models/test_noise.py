@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, ms, mV
+from brian2 import Hz, Network, NeuronGroup, ms, mV
 from brian2.utils.stringtools import word_substitute
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import functions, running
 
 FAMILIES = [
@@ -33,17 +35,13 @@ SCIPY = [
 X = np.array([-1e3, -5.0, -0.95, -0.5, -0.1, 0.0, 0.05, 0.3, 0.89, 2.0, 1e3])
 
 
-def name(family):
-    return type(family).__name__
-
-
 def test_cdf_and_pdf_are_those_of_scipy():
     for family, law in zip(FAMILIES[:5], SCIPY, strict=True):
         np.testing.assert_allclose(family.cdf(X), law.cdf(X), rtol=1e-12, atol=1e-300)
         np.testing.assert_allclose(family.pdf(X), law.pdf(X), rtol=1e-12, atol=1e-300)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=name)
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
 def test_pdf_is_the_derivative_of_cdf(family):
     """Fourth-order central differences away from kinks, and the integral of f over all x is 1."""
     x, h = np.array([-0.613, -0.211, 0.017, 0.333, 0.505]), 1e-4
@@ -65,7 +63,7 @@ def test_cdf_is_a_distribution_function_everywhere(x):
         assert abs(family.cdf(x) + family.cdf(-x) - 1) < 1e-12
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=name)
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
 def test_brian2_text_equals_the_functions(family):
     """The text that simulations run, evaluated by Brian2, at every distance and without a floating-point warning."""
     parameter = family.parameter_fields()[0].name
@@ -88,6 +86,21 @@ def test_brian2_text_equals_the_functions(family):
     np.testing.assert_allclose(pdf, family.pdf(X), rtol=1e-9, atol=1e-15)
 
 
+def test_every_family_takes_its_parameter_as_scale():
+    for family in FAMILIES:
+        kind, parameter = type(family), family.parameter_fields()[0].name
+        one, other, third = kind(0.4), kind(scale=0.4), kind(**{parameter: 0.4})
+        assert one.scale == other.scale == third.scale == getattr(other, parameter) == 0.4
+        assert one.describe() == other.describe() == third.describe()
+        assert dataclasses.replace(other, **{parameter: 0.2}).scale == 0.2
+        with pytest.raises(AttributeError):
+            one.scale = 1.0
+        with pytest.raises(NsnnError, match=f"{parameter} = 0.4, scale = 0.5: two names of one parameter"):
+            kind(0.4, scale=0.5)
+        with pytest.raises(NsnnError, match=parameter):
+            kind()
+
+
 def test_families_in_millivolt_are_those_without_units_in_other_words():
     volts, plain = nsnn.Gaussian(2 * mV), nsnn.Gaussian(2.0)
     np.testing.assert_allclose(volts.cdf([-1, 3] * mV), plain.cdf([-1, 3]), rtol=1e-14)
@@ -95,3 +108,8 @@ def test_families_in_millivolt_are_those_without_units_in_other_words():
     steep = nsnn.FastSigmoid(5 / mV)
     np.testing.assert_allclose(steep.cdf([-1, 3] * mV), nsnn.FastSigmoid(5.0).cdf([-1, 3]), rtol=1e-14)
     assert steep.x_unit == "V"
+
+
+def test_files_keep_the_name_that_a_hazard_has_always_had():
+    assert nsnn.Exponential is nsnn.ExponentialHazard
+    assert nsnn.ExponentialHazard(100 * Hz, 2 * mV).describe()["type"] == "Exponential"

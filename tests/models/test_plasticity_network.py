@@ -16,6 +16,7 @@ from brian2 import (
     SpikeGeneratorGroup,
     TimedArray,
     ms,
+    mV,
     prefs,
 )
 from helpers.learning import DT, trains
@@ -24,8 +25,6 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import (
     NDL,
     Adam,
-    EProp,
-    Momentum,
     NsnnError,
     PairSTDP,
     RewardModulatedSTDP,
@@ -34,8 +33,6 @@ from nsnn_neuro import (
     white_noise_factor,
 )
 from nsnn_neuro.brian import functions, run, running
-
-# ------------------------------------------------------------------------------------------------ anybody's network
 
 
 def cells(n=3, equations="u : 1\no : 1\nL : 1", **more):
@@ -97,27 +94,6 @@ def test_names_inside_a_rule_do_not_touch_the_networks():
             np.testing.assert_array_equal(getattr(target, name)[:], 7)
 
 
-def test_poisson_input_and_default_slots():
-    """Any group that spikes is a source: without a signal weights stay, with one they move."""
-    with running("numpy") as device:
-        source, target = PoissonGroup(4, 400 * Hz, dt=DT), cells(3)
-        s = nsnn.plastic_synapses(
-            NDL(0.1), source, target, noise=nsnn.EscapeNoise(nsnn.Logistic(0.3)), beta=0.5, theta=1.0
-        )
-        s.connect()
-        state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(1)  # noqa: NPY002
-        try:
-            net = Network(source, target, s)
-            run(net, 0.02, device, False)
-            np.testing.assert_array_equal(s.w[:], 0)
-            target.L = 1
-            run(net, 0.02, device, False)
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
-        assert np.all(s.w[:] < 0)
-
-
 @pytest.mark.slow
 def test_a_target_with_a_variable_of_the_synapses_name():
     target = cells(equations="u : 1\no : 1\nL : 1\nw : 1\ntrace : 1")
@@ -127,22 +103,16 @@ def test_a_target_with_a_variable_of_the_synapses_name():
         nsnn.plastic_synapses(NDL(0.1), source, target, **how)
     with pytest.raises(NsnnError, match=r"has a variable 'trace'.*rename it"):
         nsnn.plastic_synapses(NDL(0.1), source, target, **how, weight="strength")
-    rule, pre, post = (
-        PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms),
-        *(trains(n, 100, n) for n in (1, 2)),
-    )
+    rule = PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=17 * ms, tau_minus=34 * ms)
     with running("numpy") as device:
-        source = SpikeGeneratorGroup(1, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
-        values = {"fires": TimedArray(post, dt=DT)}
-        target = NeuronGroup(
-            2, "v : 1\nw : 1", threshold="fires(t, i) > 0", reset="", namespace=values, dt=DT
-        )
+        source = SpikeGeneratorGroup(1, [0, 0], [0, 20] * ms, dt=DT)
+        target = NeuronGroup(2, "v : 1\nw : 1", threshold="True", reset="", namespace={}, dt=DT)
         target.w = 7
         s = nsnn.plastic_synapses(rule, source, target, membrane="v", weight="strength", bounds=(0, 0.4))
         s.connect()
-        run(Network(source, target, s), 0.1, device, False)
+        run(Network(source, target, s), 0.03, device, False)
         np.testing.assert_array_equal(target.w[:], 7)
-        assert np.all((s.strength[:] >= 0) & (s.strength[:] <= 0.4))
+        assert np.all((s.strength[:] > 0) & (s.strength[:] <= 0.4))
         assert np.all(target.v[:] > 0)
 
 
@@ -168,55 +138,49 @@ def test_the_pages_cells_learn():
 
 
 def all_rules(target):
-    """What every rule makes of the same spikes in 60 steps, and the white-noise factor, in one model."""
+    """What rules make of the same spikes in 60 steps, and the white-noise factor, in one model with membranes in volts."""
     steps, rng = 60, np.random.default_rng(7)
     pre, post = trains(4, steps, 1), trains(3, steps, 2)
     pairs = {"A_plus": 0.3, "A_minus": 0.2, "tau_plus": 17 * ms, "tau_minus": 34 * ms}
+    step = {"beta": 0.5, "theta": 1.0, "on_pre": "u_post += 0.1"}
     rules = [
-        (NDL(0.1, optimizer=Adam()), {"noise": nsnn.Gaussian([0.3, 0.4, 0.6]), "trial": 20 * ms}),
-        (NDL(0.1, signal="reward"), {"noise": nsnn.Gaussian(0.4), "trial": 20 * ms}),
-        (
-            NDL(0.1, optimizer=Momentum(), reset_path="detached"),
-            {"noise": nsnn.Cauchy(0.4), "bounds": (-0.5, 0.5)},
-        ),
-        (EProp(0.1), {"trial": 20 * ms}),
-        (PairSTDP(**pairs), None),
-        (RewardModulatedSTDP(**pairs, tau_e=30 * ms, eta=0.1), None),
+        (NDL(0.1, optimizer=Adam()), step | {"noise": nsnn.Gaussian([0.3, 0.4, 0.6]), "trial": 20 * ms}),
+        (NDL(0.1, signal="reward"), step | {"noise": nsnn.Cauchy(0.4), "bounds": (-0.5, 0.5)}),
+        (RewardModulatedSTDP(**pairs, tau_e=30 * ms, eta=0.1), {}),
     ]
     values = {"fires": TimedArray(post, dt=DT), "told": TimedArray(rng.normal(0, 1, (steps, 3)), dt=DT)}
-    values |= functions() | {"s": 0.1, "v_thresh": 1.0}
+    values |= functions() | {"s": 0.1 * mV, "v_thresh": 1 * mV, "ms": ms, "mV": mV}
     with running(target) as device:
         source = SpikeGeneratorGroup(4, np.nonzero(pre)[1], np.nonzero(pre)[0] * ms, dt=DT)
-        equations = "u : 1\no : 1\nL = told(t, i) : 1\nR = L : 1\nfactor : 1"
-        equations += "\nm = 0.2 + 0.1 * i + t / (60*ms) : 1\nx0 = t / (70*ms) : 1"
-        cells = NeuronGroup(
-            3, equations, threshold="fires(t, i) > 0", reset="o = 1", namespace=values | {"ms": ms}, dt=DT
-        )
-        cells.run_regularly("u = 0.5 * u * (1 - o)\no = 0", when="start")
-        cells.run_regularly(f"factor += {white_noise_factor()}", when="end")
-        learned = []
-        for rule, how in rules:
-            neuron = {} if how is None else {"beta": 0.5, "theta": 1.0, **how}
-            s = nsnn.plastic_synapses(
-                rule, source, cells, **neuron, **({} if how is None else {"on_pre": "u_post += 0.1"})
-            )
+        equations = "u : 1\no : 1\nL = told(t, i) : 1\nR = L : 1\nfactor : 1/volt"
+        equations += "\nm = (0.2 + 0.1 * i + t / (60*ms)) * mV : volt\nx0 = t / (70*ms) * mV : volt"
+        group = NeuronGroup(3, equations, threshold="fires(t, i) > 0", reset="o = 1", namespace=values, dt=DT)
+        group.run_regularly("u = 0.5 * u * (1 - o)\no = 0", when="start")
+        group.run_regularly(f"factor += {white_noise_factor()}", when="end")
+        diffusive = NeuronGroup(
+            3, "dv/dt = (18*mV - v) / (20*ms) : volt (unless refractory)\nL = told(t, i) : 1", threshold="v > 20*mV",
+            reset="v = 10*mV", refractory=3 * ms, method="euler", namespace=values, dt=DT,
+        )  # fmt: skip
+        diffusive.v = [21, 19, 14] * mV
+        learned = [nsnn.plastic_synapses(rule, source, group, **how) for rule, how in rules]
+        noise = nsnn.WhiteNoise([3, 5, 7] * mV)
+        how = {"membrane": "v", "tau_m": 20 * ms, "v_thresh": 20 * mV, "mu": 18 * mV, "bridge": True}
+        rule = NDL(1e-5, optimizer=Adam())
+        learned.append(nsnn.plastic_synapses(rule, source, diffusive, noise=noise, **how))
+        for s in learned:
             s.connect()
             s.pre.when = "groups"
-            learned.append(s)
-        run(Network(source, cells, learned), steps * 1e-3, device, False)
-        return [np.array(cells.factor[:]), *(np.array(s.w[:]) for s in learned)]
+        run(Network(source, group, diffusive, learned), steps * 1e-3, device, False)
+        factor, *weights = (np.array(v) for v in (group.factor[:], *(s.w[:] for s in learned)))
+        return [factor, *weights[:-1], 1e3 * weights[-1]]  # mV
 
 
 @pytest.mark.compile
 @pytest.mark.slow
-def test_every_rule_in_cpp_is_what_it_is_in_numpy():
+def test_rules_in_cpp_are_what_they_are_in_numpy():
     flags = prefs.codegen.cpp.extra_compile_args_gcc
-    try:
-        prefs.codegen.cpp.extra_compile_args_gcc = [
-            "-w",
-            "-O0",
-            "-std=c++11",
-        ]  # 60 steps: compiling takes the time
+    try:  # 60 steps: compiling takes the time
+        prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O0", "-std=c++11"]
         compiled = all_rules("cpp")
     finally:
         prefs.codegen.cpp.extra_compile_args_gcc = flags

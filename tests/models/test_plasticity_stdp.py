@@ -17,9 +17,7 @@ from scipy import special
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import PairSTDP, RewardModulatedSTDP, white_noise_factor
-from nsnn_neuro.brian import functions, run, running
-
-# ------------------------------------------------------------------------------------------------------- spike timing
+from nsnn_neuro.brian import run, running
 
 
 def pair_sum(pre, post, rule, dt):
@@ -29,9 +27,9 @@ def pair_sum(pre, post, rule, dt):
     return np.sum(np.where(lag >= 0, a * np.exp(-np.abs(lag) / tau_a), -b * np.exp(-np.abs(lag) / tau_b)))
 
 
-def timed(rule, pre, post, *, target="numpy", **more):
+def timed(rule, pre, post, **more):
     """Weights (n_pre, n_post) after spikes at these steps of 1 ms."""
-    with running(target) as device:
+    with running("numpy") as device:
         a, b = (
             SpikeGeneratorGroup(s.shape[1], np.nonzero(s)[1], np.nonzero(s)[0] * ms, dt=DT)
             for s in (pre, post)
@@ -44,24 +42,15 @@ def timed(rule, pre, post, *, target="numpy", **more):
 
 @pytest.mark.slow
 def test_stdp_is_the_sum_over_pairs():
-    unit = mV
-    rule = PairSTDP(A_plus=0.3 * unit, A_minus=0.2 * unit, tau_plus=17 * ms, tau_minus=34 * ms)
+    rule = PairSTDP(A_plus=0.3 * mV, A_minus=0.2 * mV, tau_plus=17 * ms, tau_minus=34 * ms)
     pre, post = trains(3, 300, 1), trains(2, 300, 2)
     assert np.any(pre.T @ post > 0)  # some at the same time
     expected = [[pair_sum(a, b, rule, 1e-3) for b in post.T] for a in pre.T]
     found = timed(rule, pre, post)
     assert np.abs(np.array(expected)).min() > 1e-4
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
-
-
-@pytest.mark.slow
-def test_stdp_of_single_pairs_and_bounds():
-    rule = PairSTDP(A_plus=0.3, A_minus=0.2, tau_plus=10 * ms, tau_minus=20 * ms)
-    for first, second_, change in ((5, 15, 0.3 * np.exp(-1)), (15, 5, -0.2 * np.exp(-0.5)), (5, 5, 0.3)):
-        pre, post = np.zeros((20, 1)), np.zeros((20, 1))
-        pre[first], post[second_] = 1, 1
-        assert timed(rule, pre, post)[0, 0] == pytest.approx(change, abs=1e-13)
-        assert timed(rule, pre, post, bounds=(-0.05, 0.1))[0, 0] == (0.1 if change > 0 else -0.05)
+    held = timed(rule, pre, post, bounds=(-0.05 * mV, 0.1 * mV))
+    assert -5e-5 <= held.min() < held.max() <= 1e-4
 
 
 @pytest.mark.slow
@@ -96,9 +85,6 @@ def test_rewarded_pairs():
     assert np.abs(found).min() > 1e-3
 
 
-# ------------------------------------------------------------------------------------------------ white-noise factors
-
-
 def crossing(m, x0, s, theta, bridge):
     """P of a spike in a white-noise step, the bridge's part by exp(A) Phi(-y) = phi(z) sqrt(pi / 2) erfcx(y / sqrt 2)."""
     z, y = (m - theta) / s, (m + theta - 2 * x0) / s
@@ -130,22 +116,5 @@ def test_the_factor_of_a_white_noise_step_is_the_derivative_of_its_probability(b
         closed = (theta - x0) / s**2 * np.exp(-0.5 * z**2) * special.erfcx(y / np.sqrt(2))
         assert ((y > 8) & (closed > 1e-3)).sum() > 20
         np.testing.assert_allclose(found, closed, rtol=1e-10, atol=1e-290)
-
-
-def test_the_factors_text_is_brian2s_and_keeps_units():
-    """In volts, in generated code: dP/dm in 1/V; a membrane that starts above threshold fires anyhow, so 0."""
-    for bridge in (False, True):
-        equations = "m : volt\nx0 : volt\nfactor : 1/volt"
-        values = functions() | {"s": 0.5 * mV, "v_thresh": 20 * mV}
-        with running("numpy") as device:
-            group = NeuronGroup(4, equations, namespace=values, dt=DT)
-            group.m, group.x0 = [19.5, 19.9, 25.0, 20.2] * mV, [19.0, 15.0, 15.0, 20.1] * mV
-            group.run_regularly(f"factor = {white_noise_factor(bridge=bridge)}")
-            run(Network(group), 1e-3, device, False)
-            found = 1e-3 * np.array(group.factor[:])
-        m, x0 = np.array([19.5, 19.9, 25.0, 20.2]), np.array([19.0, 15.0, 15.0, 20.1])
-        h = 1e-4
-        slope = (crossing(m + h, x0, 0.5, 20.0, bridge) - crossing(m - h, x0, 0.5, 20.0, bridge)) / (2 * h)
-        if bridge:
-            slope[3] = 0.0
-        np.testing.assert_allclose(found, slope, rtol=0, atol=1e-7)
+        # a membrane that starts above threshold fires anyhow
+        assert not np.any(eval(white_noise_factor(bridge=True), {}, names | {"x0": x0 + 1.6}))

@@ -16,7 +16,6 @@ from nsnn_neuro import NsnnError
     "stimulus",
     [
         nsnn.Constant([0.2, 0.4]),
-        nsnn.Step(0.4, 3 * ms, 7 * ms),
         nsnn.Step([0.4, 0.1], 3.3 * ms, [7, 9] * ms),
         nsnn.Sinusoid(0.3, 0.2, [10, 70] * Hz, phase=0.4),
         nsnn.FrozenNoise(0.3, 0.1, 3 * ms, seed=5),

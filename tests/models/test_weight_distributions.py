@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from brian2 import ms, mV
 from scipy import stats
 
@@ -21,31 +20,19 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "oracle"), LAWS, ids=lambda value: repr(value)[:40])
-def test_samples_have_the_law(law, oracle):
-    x = law.sample(np.random.default_rng(3), 20_000)
-    assert x.shape == (20_000,)
-    assert x.dtype == np.float64
-    assert stats.kstest(x, oracle.cdf).pvalue > 6e-5
-    if law.lowest > -np.inf:
+def test_samples_have_the_law():
+    for law, oracle in LAWS:
+        x = law.sample(np.random.default_rng(3), 20_000)
+        assert x.shape == (20_000,)
+        assert x.dtype == np.float64
+        assert stats.kstest(x, oracle.cdf).pvalue > 6e-5, law
         assert x.min() >= law.lowest
 
 
-def test_the_mean_and_sd_of_a_log_normal_are_its_own():
-    mean, sd = 0.2, 0.3
-    x = LogNormal(mean, sd).sample(np.random.default_rng(4), 400_000)
-    assert abs(x.mean() - mean) < 4 * sd / np.sqrt(x.size)
-    spread = np.std((x - mean) ** 2) / np.sqrt(x.size)
-    assert abs(np.mean((x - mean) ** 2) - sd**2) < 4 * spread
-
-
-def test_minus_a_log_normal_is_for_inhibition():
+def test_minus_a_log_normal_is_for_inhibition_and_no_spread_gives_the_mean():
     plus, minus = (LogNormal(m, 0.3).sample(np.random.default_rng(5), 100) for m in (0.2, -0.2))
     assert np.array_equal(minus, -plus)
     assert LogNormal(-0.2, 0.3).lowest == -np.inf
-
-
-def test_no_spread_gives_the_mean_itself():
     for law in (Normal(0.5, 0.0), Normal(0.5, 0.0, low=0.5), LogNormal(0.5, 0.0)):
         assert (law.sample(np.random.default_rng(1), 5) == 0.5).all()
 

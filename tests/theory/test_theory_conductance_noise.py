@@ -12,7 +12,6 @@ from nsnn_neuro import theory
 CELLS = [
     (0.5, 0.2, 0.15, 7.0, 2.0, 0.5, 0.5, -0.5),
     (0.1, 0.3, 0.5, 5.0, 0.5, 0.3, 2.0, -1.0),
-    (1.0, 0.8, 0.1, 3.0, 0.0, 0.0, 1.0, -1.0),
     (4.0, 1.0, 0.02, 2.0, 8.0, 2.0, 0.3, -0.2),
 ]
 NAMES = ("g_e", "sigma_e", "tau_e", "e_rev_e", "g_i", "sigma_i", "tau_i", "e_rev_i")
@@ -94,31 +93,11 @@ def test_slow_and_still_conductances():
     assert abs(sd / np.sqrt(variance) - 1) < 1e-6
 
 
-@pytest.mark.slow
-def test_simulation():
-    """30,000 membranes for 12 tau: exact steps of the conductances, V by the exponential with their mean over the step."""
-    cell, random, n, dt = CELLS[1], np.random.default_rng(4), 20_000, 0.02
-    g, sigma, tau, end = (np.array([cell[i], cell[i + 4]])[:, None] for i in range(4))
-    z, v = random.standard_normal((2, n)), np.full(n, 1.0)
-    for _ in range(int(12 / dt)):
-        new = z * np.exp(-dt / tau) + np.sqrt(-np.expm1(-2 * dt / tau)) * random.standard_normal((2, n))
-        now, z = g + sigma * (z + new) / 2, new
-        leak = 1 + now.sum(axis=0)
-        target = (now * end).sum(axis=0) / leak
-        v = target + (v - target) * np.exp(-leak * dt)
-    mean, sd = moments(cell)
-    assert abs(v.mean() - mean) / (v.std() / np.sqrt(n)) < 4
-    assert abs(v.std() - sd) / (((v - v.mean()) ** 2).std() / (2 * v.std() * np.sqrt(n))) < 4
-    assert abs(v.mean() - (g * end).sum() / (1 + g.sum())) / (v.std() / np.sqrt(n)) > 4
-
-
 def test_units_and_broadcasting():
     mean, sd = theory.conductance_moments(
         [-70, -60] * mV, g_e=0.5, sigma_e=[[0.1], [0.2]], tau_e=3 * ms, e_rev_e=0 * mV, g_i=2.0, sigma_i=0.5, tau_i=10 * ms,
         e_rev_i=-75 * mV, tau_m=20 * ms,
     )  # fmt: skip
-    plain = moments(
-        (0.5, np.array([[0.1], [0.2]]), 0.15, 0.0, 2.0, 0.5, 0.5, -0.075), np.array([-0.07, -0.06])
-    )
+    cell = (0.5, np.array([[0.1], [0.2]]), 0.15, 0.0, 2.0, 0.5, 0.5, -0.075)
     assert mean.shape == (2, 2)
-    np.testing.assert_allclose([mean, sd], plain, rtol=1e-9)
+    np.testing.assert_allclose([mean, sd], moments(cell, np.array([-0.07, -0.06])), rtol=1e-9)

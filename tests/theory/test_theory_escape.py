@@ -17,8 +17,7 @@ CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 @pytest.mark.parametrize(
     ("mu", "sigma_b", "percent", "tolerance"),
     [
-        *((0.8, 0.3, 3.3, 0.3), (1.0, 0.3, -5.8, 0.3), (0.6, 0.3, 0.5, 0.3)),
-        *((0.8, 0.1, -25, 0.6), (1.0, 1.0, -17, 0.6), (1.2, 0.3, -19, 0.6)),
+        *((0.8, 0.3, 3.3, 0.3), (1.0, 0.3, -5.8, 0.3), (1.0, 1.0, -17, 0.6), (0.8, 0.1, -25, 0.6)),
     ],
 )
 def test_hazard_of_plesser_and_gerstner(mu, sigma_b, percent, tolerance):
@@ -37,15 +36,6 @@ def test_the_hazard_itself():
     assert hazard(0.015, -0.4) == pytest.approx(0.72 / 0.02 * at, rel=1e-12)
 
 
-def test_constant_hazard_is_a_poisson_process_with_dead_time():
-    rate = theory.escape_rate(
-        lambda u, du: 50.0 + 0 * u, 15 * mV, tau_m=20 * ms, v_reset=0 * mV, tau_refrac=2 * ms
-    )
-    assert rate == pytest.approx(1 / 0.022, rel=1e-7)
-    assert theory.escape_rate(lambda u, du: 0.0 * u, 0.5, **CELL) == 0
-    assert theory.escape_rate(lambda u, du: 1e-3 + 0 * u, 0.5, **CELL) == pytest.approx(1e-3, rel=1e-9)
-
-
 @pytest.mark.parametrize("height", [1e-3, 30.0, 1e8])
 def test_hazards_of_any_height(height):
     """A constant one is a Poisson process with dead time: no step of the quadrature may be longer than it lives."""
@@ -53,28 +43,33 @@ def test_hazards_of_any_height(height):
     hazard = lambda u, du: height + 0 * u  # noqa: E731
     assert abs(theory.escape_rate(hazard, 0.5, **cell) * 1.5 / height - 1) < 1e-6
     assert abs(theory.escape_cv(hazard, 0.5, **cell) * 1.5 - 1) < 1e-6
+    assert theory.escape_rate(lambda u, du: 0 * u, 0.5, **CELL) == 0
     assert np.isnan(theory.escape_cv(lambda u, du: 0 * u, 0.5, **CELL))
 
 
-@pytest.mark.parametrize("threshold", [0.1, 0.99])
-def test_a_wall_of_a_hazard(threshold):
+def test_a_wall_of_a_hazard():
     """0 below, 1e6 above: the deterministic crossing, a microsecond's wait after it, and an SD of as much."""
-    hazard = lambda u, du: 1e6 * (u > threshold)  # noqa: E731
-    crossing = -np.log(1 - threshold)
-    mean = 1 / theory.escape_rate(hazard, 1.0, **CELL)
-    assert abs(mean - crossing - 1e-6) < 1e-7
-    assert theory.escape_cv(hazard, 1.0, **CELL) * mean < 2e-6
+    for threshold in (0.1, 0.99):
+        hazard = lambda u, du, at=threshold: 1e6 * (u > at)  # noqa: E731
+        mean = 1 / theory.escape_rate(hazard, 1.0, **CELL)
+        assert abs(mean + np.log(1 - threshold) - 1e-6) < 1e-7
+        assert theory.escape_cv(hazard, 1.0, **CELL) * mean < 2e-6
 
 
-def test_steep_and_flat_hazards_in_one_call():
-    """An array's entries have the values that they have alone."""
+def test_an_arrays_entries_have_the_values_that_they_have_alone():
+    """Steep hazards and flat ones, and those of several noises and drives."""
     scale = np.array([1e-2, 1.0, 1e6])
     table = theory.escape_cv(lambda u, du: scale * np.exp((u - 1) / 0.1), 1.2, **CELL)
     single = [theory.escape_cv(lambda u, du, s=s: s * np.exp((u - 1) / 0.1), 1.2, **CELL) for s in scale]
     np.testing.assert_allclose(table, single, rtol=1e-6)
+    sigma, mu = np.array([0.2, 0.3]), np.array([0.5, 0.8, 1.0])[:, None]
+    many, one = (theory.plesser_gerstner_hazard(s, tau_m=1.0, v_thresh=1.0) for s in (sigma, 0.3))
+    table = theory.escape_rate(many, mu, **CELL)
+    assert table.shape == (3, 2)
+    assert table[1, 1] == pytest.approx(theory.escape_rate(one, 0.8, **CELL), rel=1e-12)
 
 
-@pytest.mark.parametrize(("mu", "width", "rate0"), [(0.8, 0.1, 1.0), (1.5, 0.02, 10.0), (-0.5, 0.2, 30.0)])
+@pytest.mark.parametrize(("mu", "width", "rate0"), [(1.5, 0.02, 10.0), (-0.5, 0.2, 30.0)])
 def test_rate_and_cv_by_nested_quadrature(mu, width, rate0):
     """rho0 exp((u - 1) / width): the integrals of S with the exponential integral in it, both adaptive."""
     hazard = lambda u, du: rate0 * np.exp((u - 1) / width)  # noqa: E731
@@ -145,18 +140,6 @@ def test_short_steps_tend_to_the_hazard():
         assert abs((2 * values[1] - values[0]) / known - 1) < 5e-4
 
 
-def test_broadcasting_equals_single_calls():
-    sigma, mu = np.array([0.2, 0.3]), np.array([0.5, 0.8, 1.0])[:, None]
-    hazard = theory.plesser_gerstner_hazard(sigma, tau_m=1.0, v_thresh=1.0)
-    table = theory.escape_rate(hazard, mu, **CELL)
-    assert table.shape == (3, 2)
-    single = theory.plesser_gerstner_hazard(0.3, tau_m=1.0, v_thresh=1.0)
-    assert table[1, 1] == pytest.approx(theory.escape_rate(single, 0.8, **CELL), rel=1e-12)
-
-
-# --- hazards as functions of time ------------------------------------------------------------------------------------------
-
-
 def test_renewal_of_a_rising_hazard_is_the_rayleigh_law():
     """rho = a t: mean sqrt(pi / 2a), variance (2 - pi/2) / a, after tau_refrac."""
     a, refrac = 3e4, 2e-3
@@ -175,9 +158,8 @@ def test_renewal_on_a_leaky_path_is_escape_rate():
     def rho(t):
         return hazard(0.9 * -np.expm1(-t), 0.9 * np.exp(-t))
 
-    assert theory.renewal_rate(rho, tau_refrac=0.2) == pytest.approx(
-        theory.escape_rate(hazard, 0.9, **cell), rel=3e-6
-    )
-    assert theory.renewal_cv(rho, tau_refrac=0.2) == pytest.approx(
-        theory.escape_cv(hazard, 0.9, **cell), rel=3e-6
-    )
+    for renewal, escape in (
+        (theory.renewal_rate, theory.escape_rate),
+        (theory.renewal_cv, theory.escape_cv),
+    ):
+        assert renewal(rho, tau_refrac=0.2) == pytest.approx(escape(hazard, 0.9, **cell), rel=3e-6)

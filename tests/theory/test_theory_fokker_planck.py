@@ -28,35 +28,11 @@ def test_lif_has_siegerts_rate_and_cv():
         assert np.max(np.abs(cv / theory.siegert_cv(mu, sigma, v_thresh=1.0, **cell) - 1)) < 1e-4
 
 
-@pytest.mark.parametrize(("mu", "rate", "cv"), [(15, 9.460800, 0.814757), (20, 27.340567, 0.582636)])
-def test_table_in_millivolt(mu, rate, cv):
+def test_table_in_millivolt():
     cell = {"tau_m": 20 * ms, "v_spike": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
-    drift, sigma = theory.lif_drift(mu * mV), 5 / np.sqrt(2) * mV
-    assert theory.fp_rate(drift, sigma, **cell) == pytest.approx(rate, rel=1e-5)
-    assert theory.fp_cv(drift, sigma, **cell) == pytest.approx(cv, rel=1e-5)
-
-
-def order(function, drift, known, **cell):
-    """The slope of log error over log cells, 60 to 480 cells."""
-    cells = np.array([60, 120, 240, 480])
-    errors = [abs(function(drift, 0.3, cells=int(n), **cell) / known - 1) for n in cells]
-    return np.polyfit(np.log(cells), np.log(errors), 1)[0]
-
-
-@pytest.mark.slow
-def test_error_falls_as_the_square_of_the_cells():
-    """Against the closed forms (LIF) or 6,000 cells (EIF): order 2 within .1."""
-    drift, unit = theory.lif_drift(0.8), {**UNIT, "v_thresh": 1.0}
-    assert order(theory.fp_rate, drift, theory.siegert_rate(0.8, 0.3, **unit), **LIF) == pytest.approx(
-        -2, abs=0.1
-    )
-    assert order(theory.fp_cv, drift, theory.siegert_cv(0.8, 0.3, **unit), **LIF) == pytest.approx(
-        -2, abs=0.1
-    )
-    drift, cell = theory.eif_drift(0.8, delta_T=0.1, v_thresh=1.0), {**UNIT, "v_spike": 1.8}
-    for function in (theory.fp_rate, theory.fp_cv):
-        fine = function(drift, 0.3, cells=6000, **cell)
-        assert order(function, drift, fine, **cell) == pytest.approx(-2, abs=0.1)
+    drift, sigma = theory.lif_drift([15, 20] * mV), 5 / np.sqrt(2) * mV
+    assert theory.fp_rate(drift, sigma, **cell) == pytest.approx([9.460800, 27.340567], rel=1e-5)
+    assert theory.fp_cv(drift, sigma, **cell) == pytest.approx([0.814757, 0.582636], rel=1e-5)
 
 
 def test_perfect_integrator_is_exact():
@@ -128,7 +104,7 @@ def passage(f, potential, sigma, reset, spike, depth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mu", "sigma"), [(0.8, 0.2), (1.2, 0.1), (0.5, 0.5)])
+@pytest.mark.parametrize(("mu", "sigma"), [(1.2, 0.1), (0.5, 0.5)])
 def test_eif_against_passage_time_integrals(mu, sigma):
     """delta_T .1, V_T 1, spike 1.6 (drift there 40): 1e-4 at 1,000 cells."""
     delta, onset, reset, spike = 0.1, 1.0, 0.2, 1.6
@@ -141,19 +117,7 @@ def test_eif_against_passage_time_integrals(mu, sigma):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("beta", [-0.3, 0.0, 1.0])
-def test_qif_against_passage_time_integrals(beta):
-    """f = V^2 + beta from -4 to 4."""
-    drift = theory.qif_drift(beta + 0.25, v_rest=-0.5, v_thresh=0.5)
-    potential = lambda v: -beta * v - v**3 / 3  # noqa: E731
-    mean, deviation = passage(drift, potential, 0.5, -4.0, 4.0, 4.0)
-    cell = {"tau_m": 1.0, "v_reset": -4.0, "v_spike": 4.0, "tau_refrac": 0.0, "cells": 1000}
-    assert theory.fp_rate(drift, 0.5, **cell) * mean == pytest.approx(1, abs=1e-4)
-    assert theory.fp_cv(drift, 0.5, **cell) / (deviation / mean) == pytest.approx(1, abs=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("beta", "sigma"), [(-0.3, 0.7), (0.0, 1.0), (1.0, 0.5), (2.0, 2.0)])
+@pytest.mark.parametrize(("beta", "sigma"), [(-0.3, 0.7), (0.0, 1.0)])
 def test_qif_from_infinity_to_infinity(beta, sigma):
     """Mean 2 sqrt(pi/D) int exp(-(beta z^2 + z^6/12) / D) dz, D = sigma^2 (Lindner et al. 2003); beyond 40, 1/40 each."""
     mean = quad(lambda z: np.exp(-(beta * z**2 + z**6 / 12) / sigma**2), 0, 8, epsabs=0, epsrel=1e-11)[0]
@@ -167,14 +131,6 @@ def test_qif_from_infinity_to_infinity(beta, sigma):
         assert theory.fp_cv(drift, sigma, **cell) * shorter == pytest.approx(mean / np.sqrt(3), rel=2e-4)
 
 
-@pytest.mark.slow
-def test_qif_without_noise():
-    """sqrt(beta) / pi from infinity to infinity, here 2 arctan(40) of it; the noise changes it by 5 sigma^4 / 32 = 6e-8."""
-    cell = {"tau_m": 1.0, "v_reset": -40.0, "v_spike": 40.0, "tau_refrac": 0.0, "cells": 8000}
-    rate = theory.fp_rate(theory.qif_drift(1.25, v_rest=-0.5, v_thresh=0.5), 0.025, **cell)
-    assert rate == pytest.approx(1 / (2 * np.arctan(40)), rel=1e-4)
-
-
 def test_any_function_is_a_drift():
     """A cubic: T = int int exp((U(x) - U(y)) / s^2) / s^2, adaptive."""
     f = lambda v: v - v**3 - 0.2  # noqa: E731
@@ -186,21 +142,18 @@ def test_any_function_is_a_drift():
     assert theory.fp_rate(theory.Drift(f, "1"), 0.5, **cell) == theory.fp_rate(f, 0.5, **cell)
 
 
-@pytest.mark.parametrize("kind", ["LIF", "PIF", "EIF", "QIF"])
-def test_drifts_are_those_of_the_records(kind):
-    """The records' text, evaluated: the drift in theory and the one that is simulated are the same function."""
+def test_drifts_are_those_of_the_neurons():
+    """The neurons' text, evaluated: the drift in theory and the one that is simulated are the same function."""
     v, drive, rest = np.linspace(-1, 3, 9), 0.3, 0.2
-    values = {"v_rest": rest, "v_thresh": 1.0, "delta_T": 0.4}
-    drift = {
-        "LIF": lambda: theory.lif_drift(rest + drive),
-        "PIF": lambda: theory.pif_drift(drive),
-        "EIF": lambda: theory.eif_drift(rest + drive, delta_T=0.4, v_thresh=1.0),
-        "QIF": lambda: theory.qif_drift(drive, v_rest=rest, v_thresh=1.0),
-    }[kind]()
-    record = getattr(nsnn_neuro, kind)
-    text = f"{record.linear} + {record.nonlinear or 0}"
-    expected = eval(text, {**values, "drive": drive, "v": v, "exp": np.exp})
-    assert drift(v) == pytest.approx(expected + 0 * v, abs=1e-12)
+    values = {"v_rest": rest, "v_thresh": 1.0, "delta_T": 0.4, "drive": drive, "v": v, "exp": np.exp}
+    for neuron, drift in (
+        (nsnn_neuro.LIF, theory.lif_drift(rest + drive)),
+        (nsnn_neuro.PIF, theory.pif_drift(drive)),
+        (nsnn_neuro.EIF, theory.eif_drift(rest + drive, delta_T=0.4, v_thresh=1.0)),
+        (nsnn_neuro.QIF, theory.qif_drift(drive, v_rest=rest, v_thresh=1.0)),
+    ):
+        expected = eval(f"{neuron.linear} + {neuron.nonlinear or 0}", values)
+        assert drift(v) == pytest.approx(expected + 0 * v, abs=1e-12)
 
 
 def test_rare_escapes():

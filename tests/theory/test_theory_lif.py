@@ -13,25 +13,19 @@ from nsnn_neuro import theory
 UNIT = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
 
-@pytest.mark.parametrize(
-    ("mu", "rate", "cv"), [(15, 9.460800, 0.814757), (20, 27.340567, 0.582636), (25, 47.217443, 0.436354)]
-)
-def test_table_in_millivolt(mu, rate, cv):
-    arguments = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
-    assert abs(theory.siegert_rate(mu * mV, 5 / np.sqrt(2) * mV, **arguments) - rate) < 1e-6
-    assert abs(theory.siegert_cv(mu * mV, 5 / np.sqrt(2) * mV, **arguments) - cv) < 1e-6
+def test_published_rates_and_cvs():
+    volts = {"tau_m": 20 * ms, "v_thresh": 20 * mV, "v_reset": 10 * mV, "tau_refrac": 2 * ms}
+    given = ([15, 20, 25] * mV, 5 / np.sqrt(2) * mV)
+    rates, cvs = [9.460800, 27.340567, 47.217443], [0.814757, 0.582636, 0.436354]
+    assert theory.siegert_rate(*given, **volts) == pytest.approx(rates, abs=1e-6)
+    assert theory.siegert_cv(*given, **volts) == pytest.approx(cvs, abs=1e-6)
+    given = (np.array([0.8, 1, 0.5]), np.array([0.4, 1, 0.5]) / np.sqrt(2))
+    rates, cvs = [0.3370352, 0.8716594, 0.1928653], [0.6588268, 0.8589107, 0.8304711]
+    assert theory.siegert_rate(*given, **UNIT) == pytest.approx(rates, abs=1e-7)
+    assert theory.siegert_cv(*given, **UNIT) == pytest.approx(cvs, abs=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("mu", "sigma_b", "rate", "cv"),
-    [(0.8, 0.4, 0.3370352, 0.6588268), (1, 1, 0.8716594, 0.8589107), (0.5, 0.5, 0.1928653, 0.8304711)],
-)
-def test_table_without_units(mu, sigma_b, rate, cv):
-    assert abs(theory.siegert_rate(mu, sigma_b / np.sqrt(2), **UNIT) - rate) < 1e-7
-    assert abs(theory.siegert_cv(mu, sigma_b / np.sqrt(2), **UNIT) - cv) < 1e-7
-
-
-@pytest.mark.parametrize(("mu", "sigma_b"), [(1.5, 0.1), (0.2, 3.0), (0.5, 0.2), (2.0, 0.7), (0.5, 0.06)])
+@pytest.mark.parametrize(("mu", "sigma_b"), [(1.5, 0.1), (0.2, 3.0), (0.5, 0.06)])
 def test_direct_quadrature_of_the_formulas(mu, sigma_b):
     """The integrals as they stand in the docstring, adaptive quadrature, no rescaling of the outer integrand."""
     low, high = -mu / sigma_b, (1 - mu) / sigma_b

@@ -40,16 +40,16 @@ def milstein(mu, sigma, v_zero, calculus, n, dt, seed):
     ("mu", "sigma", "v_zero", "calculus"), [(0.8, 0.25, -1.0, "ito"), (1.3, 0.5, -0.5, "stratonovich")]
 )
 def test_against_milstein(mu, sigma, v_zero, calculus):
-    """40,000 intervals; the bias is of first order in dt and small: four times the step changes neither beyond its error."""
+    """20,000 intervals; the bias, of first order in dt, is smaller than their error."""
     rate, cv = both(mu, sigma, v_zero, calculus)
     other = both(mu, sigma, v_zero, {"ito": "stratonovich", "stratonovich": "ito"}[calculus])[0]
-    for dt, n in ((8e-3, 40_000), (2e-3, 40_000)):
-        found = milstein(mu, sigma, v_zero, calculus, n, dt, seed=3)
-        mean, sd = found.mean(), found.std()
-        influence = (found - mean) ** 2 / (2 * sd * mean) - sd * (found - mean) / mean**2
-        assert abs(mean - 1 / rate) / (sd / np.sqrt(n)) < 4
-        assert abs(sd / mean - cv) / (influence.std() / np.sqrt(n)) < 4
-        assert abs(mean - 1 / other) / (sd / np.sqrt(n)) > 6
+    n = 20_000
+    found = milstein(mu, sigma, v_zero, calculus, n, 2e-3, seed=3)
+    mean, sd = found.mean(), found.std()
+    influence = (found - mean) ** 2 / (2 * sd * mean) - sd * (found - mean) / mean**2
+    assert abs(mean - 1 / rate) / (sd / np.sqrt(n)) < 4
+    assert abs(sd / mean - cv) / (influence.std() / np.sqrt(n)) < 4
+    assert abs(mean - 1 / other) / (sd / np.sqrt(n)) > 6
 
 
 @pytest.mark.parametrize(("mu", "sigma", "calculus"), [(0.8, 0.3, "ito"), (1.2, 0.2, "stratonovich")])
@@ -65,30 +65,15 @@ def test_noise_that_vanishes_far_away_is_additive(mu, sigma, calculus):
 
 
 @pytest.mark.slow
-def test_calculi_translate_into_each_other():
-    """Stratonovich's equation is Ito's with the drift mu - V + sigma^2 (V - v_zero): another leak, so another time constant.
-
-    To the 1e-8 that the lower wall, which moves, leaves.
-    """
-    mu, sigma, zero = 0.7, np.array([0.1, 0.4]), -0.6
-    leak = 1 - sigma**2
-    given = both(mu, sigma, zero, "stratonovich", tau_refrac=0.2)
-    moved = both(
-        (mu - sigma**2 * zero) / leak, sigma / np.sqrt(leak), zero, "ito", tau_m=1 / leak, tau_refrac=0.2
-    )
-    np.testing.assert_allclose(given, moved, rtol=1e-6)
-
-
-@pytest.mark.slow
 def test_more_cells_change_nothing():
-    """Threshold integration with 4,000 cells: 1e-4, from noise of a twentieth to .8 of V - v_zero."""
-    mu, sigma = np.array([0.5, 0.8, 1.5])[:, None], np.array([0.05, 0.3, 0.8])
+    """Threshold integration with 3,000 cells: 1e-4, from noise of a twentieth to .8 of V - v_zero."""
+    mu, sigma = np.array([0.5, 1.5])[:, None], np.array([0.05, 0.8])
     # y = log of the distance from v_zero = -.8, relative to the threshold's
     drift = theory.Drift(lambda y: (mu + 0.8) / 1.8 * np.exp(-y) - 1 - sigma**2, unit="1")
     more = {"tau_m": 1.0, "tau_refrac": 0.0, "v_spike": 0.0, "v_reset": np.log(0.8 / 1.8)}
     for found, function in zip(both(mu, sigma, -0.8, "ito"), (theory.fp_rate, theory.fp_cv), strict=True):
-        assert found.shape == (3, 3)
-        assert np.max(np.abs(found / function(drift, sigma, **more, cells=4000) - 1)) < 1e-4
+        assert found.shape == (2, 2)
+        assert np.max(np.abs(found / function(drift, sigma, **more, cells=3000) - 1)) < 1e-4
 
 
 def test_units():
@@ -110,7 +95,5 @@ def test_geometric_mean_simulated(calculus):
         x = x * (1 + drift * dt + sigma * np.sqrt(2) * w + sigma**2 * square)
     known = theory.geometric_mean(20 * ms, 2.0, drift, sigma, calculus=calculus, tau=20 * ms)
     assert abs(x.mean() - known) / (x.std() / np.sqrt(n)) < 4
-    assert (
-        abs(x.mean() - known * np.exp(sigma**2 * (1 if calculus == "ito" else -1))) / (x.std() / np.sqrt(n))
-        > 30
-    )
+    other = known * np.exp(sigma**2 * (1 if calculus == "ito" else -1))
+    assert abs(x.mean() - other) / (x.std() / np.sqrt(n)) > 30

