@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,9 @@ import numpy as np
 import pytest
 from helpers import recordings
 
-from nsnn_neuro import FormatError, datasets, load, measures, save
-from nsnn_neuro.datasets import SalamanderRetina
+from nsnn_neuro import FormatError, datasets, measures
 
 N_WINDOWS, SAMPLES = 60, 300
-
-
-# --- made-up files ---
 
 
 def arrays(n_images: int = 2, n_cells: int = 3, n_repeats: int = 2) -> dict[str, np.ndarray]:
@@ -86,13 +81,6 @@ def test_pixels_run_from_the_top_left(tmp_path: Path) -> None:
     np.testing.assert_allclose(retina.centres_in_frames[0], [1, 3])
     assert retina.pictures.dtype == retina.frames.dtype == np.uint8
     np.testing.assert_array_equal(retina.pictures, arrays()["images"])
-
-
-def test_the_blocks_can_be_saved(tmp_path: Path) -> None:
-    block = datasets.salamander_retina(written(tmp_path)).images
-    again = load(save(block, tmp_path / "images.nwb"))
-    assert [s.annotations["label"] for s in again.segments] == [0, 0, 1, 1]
-    np.testing.assert_array_equal(measures.spike_counts(again), measures.spike_counts(block))
 
 
 def test_counts_of_unequal_trains_are_split_at_their_borders(tmp_path: Path) -> None:
@@ -222,18 +210,10 @@ def test_many_empty_trains_are_rejected_before_they_are_made(tmp_path: Path) -> 
         datasets.salamander_retina(written(tmp_path, made))
 
 
-# --- the recording ---
-
-
-@lru_cache
-def recorded() -> SalamanderRetina:
-    return datasets.salamander_retina(recordings.folder("salamander_retina_onken") / "retina2.npz")
-
-
 @pytest.mark.slow
 def test_the_recording_has_the_published_numbers() -> None:
     """SOURCE.txt: 49 cells, 30 repeats, 76,128 spikes under the movie; split-half correlation of counts under images .99."""
-    retina = recorded()
+    retina = datasets.salamander_retina(recordings.folder("salamander_retina_onken") / "retina2.npz")
     images, movie = (measures.spike_counts(block) for block in (retina.images, retina.movie))
     assert images.shape == movie.shape == (1800, 49)
     assert (movie.sum(), images.sum()) == (76_128, 181_542)
@@ -242,15 +222,3 @@ def test_the_recording_has_the_published_numbers() -> None:
     by_image = images.reshape(60, 30, 49)
     halves = by_image[:, ::2].mean(axis=1).ravel(), by_image[:, 1::2].mean(axis=1).ravel()
     assert round(float(np.corrcoef(*halves)[0, 1]), 2) == 0.99
-
-
-def test_an_image_trial_lasts_300_ms() -> None:
-    """The last samples are as full as those before them: a response cut off by the trial's end, not one that has ended."""
-    times = measures.as_trains(recorded().images).times * 1000
-    each = np.bincount(np.floor(times).astype(int), minlength=SAMPLES)
-    assert each.size == SAMPLES
-    before, last = each[280:290].sum(), each[290:].sum()
-    assert last > 0.8 * before > 1000
-    # salamander retinae answer after about 100 ms: before that there is only spontaneous activity
-    assert each[:100].sum() < 0.003 * each.sum()
-    assert each[120:160].sum() > 0.25 * each.sum()
