@@ -1,5 +1,7 @@
 """Count variability, also within stimuli, against loops, renewal theory, and populations whose matched Fano factor is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import quantities as pq
@@ -7,6 +9,7 @@ from helpers.gaussians import z_of_mean
 from helpers.trains import make_block, one_silence, windows_of
 from numpy.testing import assert_allclose, assert_array_equal
 
+from nsnn_neuro import tabulate
 from nsnn_neuro.measures import Trains, allan_factor, fano_curve, fano_factor, mean_matched_fano
 
 
@@ -120,12 +123,17 @@ def test_mean_matching_of_sliding_windows():
     assert_allclose(matched.raw, matched.fano, rtol=1e-12)
 
 
+def example():
+    """Counts of 16 trials, 4 windows and 3 neurons, and their stimuli."""
+    rng = np.random.default_rng(1)
+    stimulus = rng.permutation(np.repeat(["left", "right", "up"], [6, 9, 1]))
+    return rng.poisson(rng.uniform(1, 9, (16, 4, 3))), stimulus
+
+
 @pytest.mark.parametrize("ddof", [0, 1])
 def test_fano_factor_within_stimuli_and_per_window_against_loops(ddof):
     """Unequal numbers of trials; "up" has one trial and isn't used."""
-    rng = np.random.default_rng(1)
-    stimulus = rng.permutation(np.repeat(["left", "right", "up"], [6, 9, 1]))
-    counts = rng.poisson(rng.uniform(1, 9, (16, 4, 3)))
+    counts, stimulus = example()
     variance = mean = 0
     for s in ("left", "right"):
         own = counts[stimulus == s]
@@ -144,6 +152,17 @@ def test_fano_factor_within_stimuli_and_per_window_against_loops(ddof):
     assert_allclose(per_trial[:, 0], top / bottom, rtol=1e-12)
     ratio = counts.var(axis=0, ddof=ddof) / counts.mean(axis=0)
     assert_allclose(fano_factor(block, window=1 * pq.s, ddof=ddof, per="bin"), ratio.T, rtol=1e-12)
+
+
+def test_table_has_the_jackknife_of_the_fano_factor_within_stimuli():
+    counts, stimulus = example()
+    options = {"window": 1 * pq.s}
+    table = tabulate(windows_of(counts), partial(fano_factor, stimulus=stimulus, **options))
+    left = np.array([
+        fano_factor(windows_of(np.delete(counts, k, axis=0)), stimulus=np.delete(stimulus, k), **options) for k in range(16)
+    ])  # fmt: skip
+    expected = np.sqrt(15 / 16 * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    assert_allclose(table["se"], expected, rtol=1e-9)
 
 
 def test_windows_without_spikes_are_nan_with_one_warning():

@@ -96,23 +96,31 @@ def test_psth_warns_of_windows_that_overlap_and_of_no_others():
     assert len(caught) == 1
 
 
-def test_sta_against_a_loop_over_spikes_on_the_sample_grid():
-    """Several neurons and trials, a signal per trial with a large offset, spikes on samples, 0.3 s + k dt."""
+@pytest.mark.parametrize("shared", [False, True])
+def test_sta_against_a_loop_over_spikes_on_the_sample_grid(shared):
+    """Several neurons and trials, a signal of each or of all with a large offset, spikes on samples, 0.3 s + k dt."""
     rng = np.random.default_rng(7)
     x = 1e4 + rng.normal(size=(3, 500))
+    x = x[[0, 0, 0]] if shared else x
     signals = [neo.AnalogSignal(row, units="mV", sampling_rate=1 * pq.kHz, t_start=0.3 * pq.s) for row in x]
     ticks = [[np.sort(rng.choice(500, 20, replace=False)) for _ in range(2)] for _ in range(3)]
     block = make_block([[0.3 + t * 1e-3 for t in trial] for trial in ticks])
     assert (np.floor((0.3 + ticks[0][0] * 1e-3 - 0.3) * 1000) < ticks[0][0]).any()  # rounding would misplace
-    sta = spike_triggered_average(signals, block, before=5 * pq.ms, after=10 * pq.ms)
+    signal = signals[0] if shared else signals
+    sta = spike_triggered_average(signal, block, before=5 * pq.ms, after=10 * pq.ms)
     for j in range(2):
         used = [(k, t) for k in range(3) for t in ticks[k][j] if t - 5 >= 0 and t + 10 <= 500]
         rows = [x[k, t - 5 : t + 10] for k, t in used]
         assert sta.n[j] == len(rows)
         assert_allclose(sta.average[j], np.mean(rows, axis=0), rtol=1e-12)
-        left = {}  # 8 blocks of each trial, of the 486 samples at which a spike has a whole window
+        left, n_blocks = (
+            {},
+            10 if shared else 8,
+        )  # of each signal, of the 486 samples at which a spike has a whole window
         for (k, t), row in zip(used, rows, strict=True):
-            left.setdefault((k, (t - 5) * 8 // 486), []).append(row - np.mean(rows, axis=0))
+            left.setdefault((k * (not shared), (t - 5) * n_blocks // 486), []).append(
+                row - np.mean(rows, axis=0)
+            )
         sums = np.array([np.sum(part, axis=0) for part in left.values()])
         expected = np.sqrt((sums**2).sum(axis=0) * len(sums) / (len(sums) - 1)) / len(rows)
         assert_allclose(sta.se[j], expected, rtol=1e-6)
