@@ -113,14 +113,10 @@ def test_sta_against_a_loop_over_spikes_on_the_sample_grid(shared):
         rows = [x[k, t - 5 : t + 10] for k, t in used]
         assert sta.n[j] == len(rows)
         assert_allclose(sta.average[j], np.mean(rows, axis=0), rtol=1e-12)
-        left, n_blocks = (
-            {},
-            10 if shared else 8,
-        )  # of each signal, of the 486 samples at which a spike has a whole window
+        left = {}  # in blocks of each signal's 486 samples at which a spike has a whole window
         for (k, t), row in zip(used, rows, strict=True):
-            left.setdefault((k * (not shared), (t - 5) * n_blocks // 486), []).append(
-                row - np.mean(rows, axis=0)
-            )
+            place = (0, (t - 5) * 10 // 486) if shared else (k, (t - 5) * 8 // 486)
+            left.setdefault(place, []).append(row - np.mean(rows, axis=0))
         sums = np.array([np.sum(part, axis=0) for part in left.values()])
         expected = np.sqrt((sums**2).sum(axis=0) * len(sums) / (len(sums) - 1)) / len(rows)
         assert_allclose(sta.se[j], expected, rtol=1e-6)
