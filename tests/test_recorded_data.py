@@ -27,7 +27,7 @@ def rounds_to(value, published, digits):
     return np.allclose(np.round(value, digits), published, rtol=0, atol=1e-9)
 
 
-# --- case studies: retina, place cell ---
+# --- case studies: retina ---
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import quantities as pq
 from nsnn_neuro import to_block
 from nsnn_neuro.measures import SilentNeuronWarning
 
-__all__ = ["block_of_counts", "make_block", "one_silence", "windows_of"]
+__all__ = ["block_of_counts", "make_block", "one_silence"]
 
 
 def make_block(trials, t_stop=1.0) -> neo.Block:
@@ -25,14 +25,6 @@ def make_block(trials, t_stop=1.0) -> neo.Block:
 def block_of_counts(counts) -> neo.Block:
     """One second per trial, counts (n_trials, n_neurons) spikes at equal distances."""
     return make_block([[(np.arange(c) + 0.5) / max(c, 1) for c in row] for row in counts])
-
-
-def windows_of(counts) -> neo.Block:
-    """Windows of one second; counts (n_trials, n_windows, n_neurons) spikes at equal distances in them."""
-    windows = [
-        [[w + (np.arange(c) + 0.5) / max(c, 1) for w, c in enumerate(n)] for n in trial.T] for trial in counts
-    ]
-    return make_block([[np.concatenate(neuron) for neuron in trial] for trial in windows], counts.shape[1])
 
 
 @contextmanager

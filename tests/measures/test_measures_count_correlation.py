@@ -9,7 +9,8 @@ import pytest
 import quantities as pq
 from elephant.spike_train_correlation import spike_time_tiling_coefficient
 from helpers.gaussians import z_of_mean
-from helpers.trains import block_of_counts, make_block, one_silence, windows_of
+from helpers.trains import block_of_counts, make_block, one_silence
+from helpers.windowed_counts import windows_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import pearsonr
 

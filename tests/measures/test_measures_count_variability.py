@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import quantities as pq
 from helpers.gaussians import z_of_mean
-from helpers.trains import make_block, one_silence, windows_of
+from helpers.trains import make_block, one_silence
+from helpers.windowed_counts import windows_of
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nsnn_neuro import tabulate
