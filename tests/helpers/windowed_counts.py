@@ -2,6 +2,7 @@
 
 import neo
 import numpy as np
+
 from helpers.trains import make_block
 
 __all__ = ["windows_of"]
