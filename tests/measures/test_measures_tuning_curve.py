@@ -266,7 +266,7 @@ def test_which_preferred_stimuli_lie_on_a_circle():
 
     ends = np.array([10.0, 4, 4, 4, 4, 10.0])  # largest at both ends of the six stimuli
     half = np.arange(0, 180, 30.0)
-    for circular in (half, np.arange(-90, 90, 30.0) * pq.deg):
+    for circular in (half, CIRCLE[::2], np.arange(-90, 90, 30.0) * pq.deg):
         low, high = reach(circular, ends)
         assert low < float(circular.min())
         assert high > float(circular.max())
