@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.shared import recordings
 from nsnn_neuro import FormatError, NsnnError, datasets
 from nsnn_neuro.datasets import cifar
 
@@ -124,15 +123,3 @@ def test_bad_files_of_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "images.npz").write_bytes(b"PK\x03\x04 not an archive")
     with pytest.raises(FormatError, match="damaged or truncated"):
         datasets.cifar10(tmp_path / "images.npz")
-
-
-@pytest.mark.slow  # decodes 2,000 images
-def test_the_subset_of_16000_images() -> None:
-    """As its description says: 200 validation images of each class, and pixels over the whole range."""
-    folder = recordings.folder("cifar10_16k")
-    if folder is None:
-        pytest.skip("the images are not there")
-    X, y = datasets.cifar10(folder, "val")
-    assert np.bincount(y).tolist() == [200] * 10
-    assert (X.min(), X.max()) == (0, 1)
-    assert 0.4 < X.mean() < 0.5

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import quantities as pq
 from helpers import recordings
-from sklearn.neighbors import KNeighborsClassifier
 
 from nsnn_neuro import FormatError, NsnnError, datasets
 from nsnn_neuro.measures import words
@@ -50,7 +49,7 @@ BAD = [
     (b"", "0 bytes, empty or truncated: expected 5 for each event"),
     (GOOD[:-2], "23 bytes, empty or truncated"),
     (
-        GOOD[:10] + bytes([34, 0, 0x84, 0xFF, 0xFF]) + GOOD[15:],
+        GOOD[:10] + bytes([34, 0, 0x84, 0xFF, 0xFF]),
         "event 2 has x = 34, y = 0, polarity = 1: expected 0 to 33",
     ),
     (bytes([0, 240, 0, 0, 0]) + GOOD, "event 0 has x = 0, y = 240"),
@@ -66,9 +65,6 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
             datasets.nmnist_events(tmp_path / "bad.bin")
     with pytest.raises(FormatError, match=r"absent\.bin: no such file: expected an N-MNIST recording"):
         datasets.nmnist_events(tmp_path / "absent.bin")
-
-
-# ------------------------------------------------------------------------------------------------------------- folders
 
 
 def collection(folder: Path, inside: str, n: int = 3, first: int = 0) -> Path:
@@ -107,12 +103,9 @@ def test_nmnist_reads_its_splits(tmp_path: Path, pack: bool) -> None:
     assert sorted(everything) == [(digit, k) for digit in range(10) for k in range(3)]
     assert everything != sorted(everything)
     assert sorted(told(datasets.nmnist(where, "test"))) == [(d, k) for d in range(10) for k in (10, 11)]
-
-
-@pytest.mark.parametrize("pack", [False, True])
-def test_folders_of_digits_without_a_split(tmp_path: Path, pack: bool) -> None:
-    collection(tmp_path, "", n=1)
-    where = zipped(tmp_path) if pack else tmp_path
+    (plain := tmp_path / "plain").mkdir()
+    collection(plain, "", n=1)
+    where = zipped(plain) if pack else plain
     assert len(told(datasets.nmnist(where, None))) == 10
     with pytest.raises(FormatError, match=r"expected folders Train/0 to Train/9.*split=None is for"):
         datasets.nmnist(where)
@@ -164,9 +157,6 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
         datasets.nmnist(archive)
 
 
-# ------------------------------------------------------------------------------------------------------------- spikes
-
-
 @pytest.mark.parametrize("n_steps", [1, 7])
 def test_bins_against_a_loop(n_steps: int) -> None:
     """Some of the 400 events come after the 200 ms."""
@@ -178,6 +168,9 @@ def test_bins_against_a_loop(n_steps: int) -> None:
             if k * 200_000 <= t * n_steps < (k + 1) * 200_000:
                 expected[k, p, y, x] = 1
     np.testing.assert_array_equal(spikes, expected.reshape(n_steps, -1))
+    several = datasets.bin_events([events[:9], events], n_steps=n_steps, duration=200 * pq.ms)
+    assert several.shape == (2, n_steps, 2312)
+    np.testing.assert_array_equal(several[1], spikes)
     assert spikes.dtype == np.uint8
     assert 0 < spikes.sum() < 400
 
@@ -190,17 +183,8 @@ def test_borders_belong_to_the_later_step() -> None:
     assert np.argwhere(steps.T).tolist() == [[0, 0], [1, 0], [2, 1], [3, 1], [4, 4]]
 
 
-def test_several_recordings_are_binned_one_by_one() -> None:
-    many = [random_events(k, 50 * k) for k in (1, 2)]
-    spikes = datasets.bin_events(many, n_steps=9)
-    assert spikes.shape == (2, 9, 2312)
-    for one, binned in zip(many, spikes, strict=True):
-        np.testing.assert_array_equal(datasets.bin_events(one, n_steps=9), binned)
-
-
 def test_the_block_has_the_events_and_its_words_are_the_bins() -> None:
     many = [random_events(k, 300) for k in (4, 5)]
-    before = [one.copy() for one in many]
     block = datasets.events_block(many, labels=np.array([3, 8]), duration=250 * pq.ms)
     assert [s.annotations["label"] for s in block.segments] == [3, 8]
     for one, segment in zip(many, block.segments, strict=True):
@@ -215,8 +199,6 @@ def test_the_block_has_the_events_and_its_words_are_the_bins() -> None:
         )
     found = words(block, bin_width=10 * pq.ms).transpose(0, 2, 1)
     np.testing.assert_array_equal(found, datasets.bin_events(many, n_steps=25, duration=250 * pq.ms))
-    for one, old in zip(many, before, strict=True):
-        np.testing.assert_array_equal(one, old)
 
 
 EVENTS = random_events(6, 4)
@@ -226,17 +208,13 @@ OUTSIDE["y"] = 34
 REFUSED = [
     (datasets.bin_events, (np.zeros((4, 4)),), {"n_steps": 5}, "events = ndarray: expected an array of events"),
     (datasets.bin_events, ([EVENTS, None],), {"n_steps": 5}, r"events\[1\] = NoneType"),
-    (datasets.bin_events, (EVENTS[["x", "t"]],), {"n_steps": 5}, "expected an array of events"),
     (datasets.bin_events, (LATE,), {"n_steps": 5}, "earlier than the one before it"),
     (datasets.bin_events, ([OUTSIDE],), {"n_steps": 5}, r"events\[0\]: event 0 has x"),
     (datasets.bin_events, (EVENTS,), {"n_steps": 0}, "n_steps = 0"),
-    (datasets.bin_events, (EVENTS,), {"n_steps": 5, "duration": 0.3}, "duration = 0.3 has no unit"),
     (datasets.bin_events, (EVENTS,), {"n_steps": 5, "duration": 0 * pq.s}, r"duration = 0.0 s: expected one number of at least"),
-    (datasets.bin_events, (EVENTS,), {"n_steps": 5, "duration": [1, 2] * pq.s}, "duration = "),
     (datasets.events_block, (EVENTS,), {}, "expected a list of recordings"),
     (datasets.events_block, ([],), {}, "not empty"),
     (datasets.events_block, ([EVENTS],), {"labels": [1, 2]}, r"labels has shape \(2,\)"),
-    (datasets.events_block, ([EVENTS],), {"labels": [0.5]}, "labels has shape"),
     (datasets.events_block, ([LATE],), {}, r"events\[0\]: event 1 is at"),
 ]  # fmt: skip
 
@@ -247,11 +225,8 @@ def test_what_is_no_recording_is_refused() -> None:
             function(*args, **options)
 
 
-# ------------------------------------------------------------------------------------------------------------- recordings
-
-
 def test_real_recordings(tmp_path: Path) -> None:
-    """Numbers of SOURCE.txt; the nearest of 80 recordings, by the counts of 2312 units, is of the digit for most of 80 others."""
+    """Numbers of SOURCE.txt."""
     folder = recordings.folder("nmnist_160")
     events, y = datasets.nmnist(folder / "nmnist_160.zip", None)
     assert np.bincount(y).tolist() == [16] * 10
@@ -265,6 +240,3 @@ def test_real_recordings(tmp_path: Path) -> None:
     assert round(float(first["polarity"].mean()), 3) == 0.497
     assert sorted(map(len, events)) == sorted(map(len, known.values()))
     assert max(e["t"][-1] for e in events) < 315_000
-    spikes = datasets.bin_events(events, n_steps=5).sum(axis=1)
-    model = KNeighborsClassifier(1).fit(spikes[:80].astype(float), y[:80])
-    assert model.score(spikes[80:], y[80:]) > 0.6

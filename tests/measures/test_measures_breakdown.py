@@ -5,10 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.gaussians import z_of_mean
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.stats import kstest
 
 from nsnn_neuro.measures import information_breakdown, mutual_information, synergy
 
@@ -40,17 +37,7 @@ def exact_terms(joint):
         entropy(p_r) - h_given - chi + h_ind_given,
         entropy(p_r) - h_given,
     ]
-    return np.array(terms), ind_given, p_s
-
-
-def delta_information(joint):
-    """Nirenberg & Latham: sum P(s, r) log2 [P(s|r) / P_ind(s|r)], from posteriors alone."""
-    _, ind_given, p_s = exact_terms(joint)
-    posterior = joint / np.where(joint.sum(axis=0) > 0, joint.sum(axis=0), 1)
-    weighted = p_s.reshape(-1, *[1] * (joint.ndim - 1)) * ind_given
-    ind_posterior = weighted / np.where(weighted.sum(axis=0) > 0, weighted.sum(axis=0), 1)
-    some = joint > 0
-    return (joint[some] * np.log2(posterior[some] / ind_posterior[some])).sum()
+    return np.array(terms)
 
 
 def like_tuned_pair():
@@ -86,40 +73,7 @@ def test_plug_in_terms_equal_brute_force_on_the_empirical_table(shape):
     s, words = trials_of(table)
     parts = information_breakdown(s, words, bias="none", n_shuffle=0)
     assert list(parts) == TERMS
-    assert_allclose(values(parts), exact_terms(table / table.sum())[0], rtol=1e-9, atol=1e-12)
-    assert_allclose(parts["cor_dep"].value, delta_information(table / table.sum()), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.slow
-@settings(max_examples=30)
-@given(st.integers(0, 10_000), st.sampled_from(["none", "panzeri-treves"]))
-def test_terms_add_up_and_keep_their_signs(seed, bias):
-    rng = np.random.default_rng(seed)
-    table = rng.integers(0, 4, (2, 2, 3)) + (rng.random((2, 2, 3)) < 0.2)
-    table[0, 0, 0], table[1, 1, 2] = 1, 1
-    s, words = trials_of(table)
-    parts = information_breakdown(s, words, bias=bias, n_shuffle=0)
-    assert abs(values(parts)[:4].sum() - parts["total"].value) < 1e-12
-    whole = mutual_information(s, words, bias={"none": "plugin"}.get(bias, bias), n_shuffle=0).value
-    assert abs(parts["total"].value - whole) < 1e-9
-    if bias == "none":
-        assert parts["sig_sim"].value < 1e-12
-        assert parts["cor_dep"].value > -1e-12
-        assert parts["lin"].value > -1e-12
-        assert abs(parts["cor_dep"].value - delta_information(table / table.sum())) < 1e-9
-
-
-@pytest.mark.parametrize(
-    ("joint", "expected"),
-    [
-        (np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]) / 2, [2, -1, 0, 0, 1]),  # copies
-        (np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]) / 4, [0, 0, 0, 1, 1]),  # all in the correlation
-        (np.array([[[1, 1], [1, 1]], [[1, 1], [1, 1]]]) / 8, [0, 0, 0, 0, 0]),
-    ],
-)
-def test_textbook_pairs(joint, expected):
-    parts = information_breakdown(*trials_of((joint * 80).astype(int)), bias="none", n_shuffle=0)
-    assert_allclose(values(parts), expected, atol=1e-12)
+    assert_allclose(values(parts), exact_terms(table / table.sum()), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("bias", ["none", "panzeri-treves"])
@@ -128,51 +82,19 @@ def test_error_bars_and_the_jackknifed_quantities_equal_leaving_trials_out_by_ha
     s, words = trials_of(table)
     rest = [np.arange(s.size) != k for k in range(s.size)]
     both, edges = np.column_stack([s, words]), [np.arange(k + 1) for k in table.shape]
-    left_out = np.array([exact_terms(np.histogramdd(both[r], edges)[0] / (s.size - 1))[0] for r in rest])
+    left_out = np.array([exact_terms(np.histogramdd(both[r], edges)[0] / (s.size - 1)) for r in rest])
     n, mean = s.size, left_out.mean(axis=0)
     parts = information_breakdown(s, words, bias=bias, n_shuffle=0)
     expected = np.sqrt((n - 1) / n * ((left_out - mean) ** 2).sum(axis=0))
     assert_allclose([parts[name].se for name in TERMS], expected, rtol=1e-9)
     assert parts["lin"].se_method == "jackknife over trials"
     if bias == "panzeri-treves":  # cor_ind is made of jackknifed quantities alone
-        plain = exact_terms(table / n)[0]
+        plain = exact_terms(table / n)
         assert_allclose(parts["cor_ind"].value, (n * plain - (n - 1) * mean)[2], rtol=1e-9, atol=1e-10)
         lin = sum(mutual_information(s, words[:, c], n_shuffle=0).value for c in range(2))
         assert_allclose(parts["lin"].value, lin, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.slow
-def test_corrected_terms_and_errors_on_samples():
-    """200 trials per stimulus, 6 words, 200 samples: plug-in cor_dep and total are many errors off; two errors cover."""
-    rng, joint = np.random.default_rng(2), like_tuned_pair()
-    exact = exact_terms(joint)[0]
-    assert exact[1] < -0.02  # like tuning is redundant
-    flat = exact[4] - exact[0]  # synergy
-    plain, corrected, inside = [], [], []
-    for _ in range(200):
-        s, words = sample(rng, joint, 200)
-        plain.append(values(information_breakdown(s, words, bias="none", n_shuffle=0)))
-        parts = information_breakdown(s, words, n_shuffle=0)
-        corrected.append(values(parts))
-        pair = synergy(s, words[:, 0], words[:, 1], n_shuffle=0)
-        covered = [abs(parts[name].value - exact[k]) < 2 * parts[name].se for k, name in enumerate(TERMS)]
-        inside.append([*covered, abs(pair.value - flat) < 2 * pair.se])
-    assert np.abs([z_of_mean(np.array(corrected)[:, k], exact[k]) for k in range(5)]).max() < 4
-    assert min(z_of_mean(np.array(plain)[:, k], exact[k]) for k in (3, 4)) > 4
-    assert np.mean(inside, axis=0).min() >= 0.9
-
-
-@pytest.mark.slow
-def test_p_is_uniform_where_there_is_nothing():
-    """Words without a stimulus for all terms; p is a multiple of 1/10, less a uniform part of that step."""
-    rng, p, pair = np.random.default_rng(4), [], []
-    for k in range(100):
-        s, words = np.repeat([0, 1], 20), rng.integers(0, [2, 3], (40, 2))
-        parts = information_breakdown(s, words, n_shuffle=9, seed=k)
-        p.append([parts[name].p - rng.random() / 10 for name in TERMS])
-        pair.append(synergy(s, words[:, 0], words[:, 1], n_shuffle=9, seed=k).p - rng.random() / 10)
-    for column in [*np.array(p).T, pair]:
-        assert kstest(column, "uniform").pvalue > 0.001
+        whole = mutual_information(s, words, n_shuffle=0).value
+        assert_allclose([parts["total"].value, values(parts)[:4].sum()], whole, rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -180,7 +102,7 @@ def test_shuffling_within_stimuli_keeps_signals_and_takes_correlations():
     """Conditionally independent cells with strong tuning: cor_ and only cor_ terms are as their null."""
     rng, p = np.random.default_rng(5), []
     s = np.repeat(np.arange(3), 60)
-    for k in range(40):
+    for k in range(30):
         rates = np.array([0.2, 0.5, 0.8])[s]
         words = (rng.random((180, 2)) < rates[:, None]).astype(int)
         parts = information_breakdown(s, words, n_shuffle=19, seed=k)

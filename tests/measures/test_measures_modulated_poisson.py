@@ -1,7 +1,6 @@
 """Modulated Poisson model: values computed elsewhere, scipy's distributions and optimizer, and what its errors promise."""
 
 import tracemalloc
-import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from scipy import stats
 from scipy.optimize import minimize_scalar
 from scipy.special import polygamma
 
-from nsnn_neuro.measures import ModulatedPoisson, TrialDriftWarning, modulated_poisson
+from nsnn_neuro.measures import modulated_poisson
 
 # An internal: the public function has no arguments at which published values can be asked for.
 from nsnn_neuro.measures.spiketrain.negative_binomial import fisher_information
@@ -38,21 +37,7 @@ def test_errors_are_those_of_the_fisher_information_at_the_fit():
     assert_allclose(fit.share, s2 * f * f / (f + s2 * f * f), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("f", "a"), [(0.3, 0.01), (40.0, 2.0)])
-def test_fisher_information_by_scipy(f, a):
-    """Against the squared slope of scipy's log pmf, a published value, and f^2 / 2 for Poisson counts."""
-    n = np.arange(20_000)
-    step = 1e-3 * a
-    down, middle, up = (stats.nbinom.logpmf(n, 1 / b, 1 / (1 + b * f)) for b in (a - step, a, a + step))
-    expected = np.exp(middle) @ ((up - down) / (2 * step)) ** 2
-    assert_allclose(fisher_information(np.array([f]), a), expected, rtol=1e-5)
-    assert_allclose(fisher_information(np.array([10.0]), 0.25), 3.95491019, rtol=1e-8)
-    for none in (1e-7, 0.0):
-        assert_allclose(fisher_information(np.array([f]), none), f * f / 2, rtol=1e-4)
-
-
-@pytest.mark.parametrize("bias", ["cox-reid", None])
-@pytest.mark.parametrize("s2", [0.0, 0.02, 3.0])
+@pytest.mark.parametrize(("s2", "bias"), [(0.0, "cox-reid"), (0.02, None), (3.0, "cox-reid")])
 def test_fit_is_the_maximum_of_the_likelihood(s2, bias):
     """Scipy's negative binomial, maximised by scipy; three stimuli of unequal numbers, log likelihood ratio included.
 
@@ -117,24 +102,22 @@ def test_of_two_maxima_the_higher_is_the_fit(side):
         assert fit.p == 1
 
 
-@pytest.mark.parametrize(("n", "least"), [(10, 0.87), (40, 0.9)])
-def test_error_bars_cover(n, least):
-    """400 neurons, three stimuli of n trials each; 91 and 94 % are documented, 81 % without the adjustment for n = 10."""
-    stimulus, x = draw(np.random.default_rng(3), [4.0, 10.0, 25.0], n, 0.25, 400)
+def test_error_bars_cover():
+    """400 neurons, three stimuli of 10 trials each; 91 % is documented, 81 % without the adjustment."""
+    stimulus, x = draw(np.random.default_rng(3), [4.0, 10.0, 25.0], 10, 0.25, 400)
     fit = modulated_poisson(stimulus, x)
-    assert np.mean(abs(fit.gain_variance - 0.25) < 2 * fit.se) >= least
+    assert np.mean(abs(fit.gain_variance - 0.25) < 2 * fit.se) >= 0.87
     assert np.mean((fit.lower < 0.25) & (fit.upper > 0.25)) >= 0.92
     truth = np.array([[4.0], [10.0], [25.0]])
-    assert np.mean(abs(fit.rate - truth) < 2 * fit.rate_se) >= 0.9 - 0.02 * (n == 10)
+    assert np.mean(abs(fit.rate - truth) < 2 * fit.rate_se) >= 0.88
     assert fit.rate.shape == fit.rate_se.shape == (3, 400)
 
 
-@pytest.mark.parametrize("n", [5, 40])
-def test_bias_at_few_trials_is_as_documented(n):
+def test_bias_at_few_trials_is_as_documented():
     """Maximum likelihood is too low by (s2 + 1/f) / n, to a tenth of s2; the adjusted likelihood by nothing, |z| < 4."""
-    stimulus, x = draw(np.random.default_rng(4), [10.0] * 8, n, 0.25, 300)
+    stimulus, x = draw(np.random.default_rng(4), [10.0] * 8, 5, 0.25, 300)
     bias = modulated_poisson(stimulus, x, bias=None).gain_variance.mean() - 0.25
-    assert abs(bias + 0.35 / n) < 0.025
+    assert abs(bias + 0.35 / 5) < 0.025
     adjusted = modulated_poisson(stimulus, x).gain_variance
     assert abs(adjusted.mean() - 0.25) < 4 * adjusted.std() / np.sqrt(300)
 
@@ -155,8 +138,6 @@ def test_shapes_labels_and_blocks():
     stimulus, x = draw(np.random.default_rng(7), [3.0, 9.0], 10, 0.2, 2)
     names = np.array(["left", "right"])[stimulus]
     both, one = modulated_poisson(names, x), modulated_poisson(names, x[:, 1])
-    assert isinstance(one, ModulatedPoisson)
-    assert isinstance(one.gain_variance, float)
     assert one.gain_variance == both.gain_variance[1]
     assert one.rate.shape == (2,)
     assert both.labels.tolist() == ["left", "right"]
@@ -167,38 +148,21 @@ def test_shapes_labels_and_blocks():
 
 
 @pytest.mark.slow
-def test_a_drift_over_trials_is_told():
-    """A rate that doubles from first to last trial raises the gain variance; counts of a constant rate warn of nothing."""
-    rng = np.random.default_rng(8)
-    stimulus = np.tile([0, 1], 100)
-    with pytest.warns(TrialDriftWarning, match="modulated_poisson: counts drift"):
-        fit = modulated_poisson(stimulus, rng.poisson(np.linspace(15, 30, 200)))
-    assert fit.p < 1e-3
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", TrialDriftWarning)
-        modulated_poisson(stimulus, rng.poisson(20.0, 200))
+def test_fisher_information_at_the_largest_counts():
+    """trigamma(k) - E trigamma(N + k) - f / (k (k + f)), by scipy's distribution on a grid, in less than 10 MB.
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("f", "a"), [(1e5, 1e-3), (1e4, 2.0)])
-def test_fisher_information_at_the_largest_counts(f, a):
-    """Limits at large f: f^2 / (2 (1 + a f)^2) for small a; for a gamma gain of shape k, (trigamma(k) - 1/k) k^4 less the
-    share of counts near 0. In less than 10 MB, where arrays of all counts would take 40 MB with a = 2."""
+    Arrays of all counts would take 40 MB.
+    """
     fisher_information(np.array([2.0]), 0.5)  # compiles
+    f, a, k = 1e4, 2.0, 0.5
     tracemalloc.start()
     value = fisher_information(np.array([f]), a)[0]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * 2**20
-    k = 1 / a
-    if a < 0.1:
-        # to the order of 1/(a f) and a
-        assert_allclose(value, (polygamma(1, k) - 1 / k) * k**4 * (a * f / (1 + a * f)) ** 2, rtol=1e-3)
-    else:
-        # trigamma(k) - E trigamma(N + k) - f / (k (k + f)), by scipy's distribution on a grid
-        n = np.arange(int(60 * a * f) + 1)
-        inverse = stats.nbinom.pmf(n, k, 1 / (1 + a * f)) @ polygamma(1, n + k)
-        assert_allclose(value, (polygamma(1, k) - inverse - f / (k * (k + f))) * k**4, rtol=1e-6)
+    n = np.arange(int(60 * a * f) + 1)
+    inverse = stats.nbinom.pmf(n, k, 1 / (1 + a * f)) @ polygamma(1, n + k)
+    assert_allclose(value, (polygamma(1, k) - inverse - f / (k * (k + f))) * k**4, rtol=1e-6)
 
 
 def test_silent_neurons_are_nan_with_one_warning():

@@ -1,14 +1,13 @@
-"""Information in sliding windows: clusters against loops, their error rate without information, and information at a known time."""
-# Imports internals: the error rate needs 200 experiments, of which standard errors and Blocks would take most of the time.
+"""Information in sliding windows: clusters against loops, and information at a known time."""
+# Imports internals: the public function has no argument for the values of which clusters are made.
 
 import numpy as np
 import pytest
 import quantities as pq
-from scipy.stats import binom
 
 from nsnn_neuro import to_block
 from nsnn_neuro.measures import information_over_time, mutual_information, spike_counts, words
-from nsnn_neuro.measures.information.over_time import clusters_of, permuted_information
+from nsnn_neuro.measures.information.over_time import clusters_of
 from nsnn_neuro.measures.response_checks import share_reached
 
 
@@ -29,20 +28,6 @@ def largest_run(z, above):
         mass = mass + value if member else 0.0
         best = max(best, mass)
     return best
-
-
-@pytest.mark.slow
-def test_false_clusters_are_as_rare_as_stated():
-    """Neighbouring windows share spikes and all share a gain: 200 experiments without information."""
-    rng, labels, false = np.random.default_rng(3), np.repeat([0, 1], 20), 0
-    for k in range(200):
-        bins = rng.poisson(rng.gamma(4.0, 0.25, (40, 1)), (40, 8))
-        responses = list(np.minimum(bins[:, :-1] + bins[:, 1:], 4).T)
-        values = permuted_information(labels, responses, "panzeri-treves", 39, k)
-        false += clusters_of(values, share_reached(values) <= 0.1).p.min() <= 0.05
-    # exact test, with ties a little conservative: neither more nor far fewer than 5 %
-    assert binom.sf(false - 1, 200, 0.05) > 1e-4
-    assert binom.cdf(false, 200, 0.05) > 1e-4
 
 
 def test_information_is_found_where_it_is():
@@ -94,7 +79,7 @@ def test_clusters_are_those_of_a_loop():
     z = (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, keepdims=True)
     z = np.maximum(z, 0)
     masses = [largest_run(z[:, k], above[:, k]) for k in range(30)]
-    for first in range(30):  # any column may be the data
+    for first in range(0, 30, 3):  # any column may be the data
         order = [first, *(k for k in range(30) if k != first)]
         table = clusters_of(values[:, order], above[:, order])
         for _, row in table.iterrows():

@@ -9,7 +9,6 @@ import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal as sp
-from scipy.stats import kstest
 
 from nsnn_neuro.measures import Reconstruction, coherence_information, linear_reconstruction
 from nsnn_neuro.measures.spectral.coherence import segment_spectra
@@ -72,6 +71,8 @@ def test_folds_equal_a_loop_over_segments():
     left = np.array([np.log2(power[k].sum(axis=0) / error[k].sum(axis=0))[used].sum() * 5.0 for k in rest])
     assert_allclose(r.information.se, np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()), rtol=1e-8)
     assert r.information.n == n
+    few = of_arrays(*channel(rng, 2500), folds=2)
+    assert few.information.warning == "only 5.0 independent segments behind a filter"
 
 
 def test_stretches_are_reconstructed_with_the_other_folds_filter():
@@ -94,7 +95,7 @@ def test_stretches_are_reconstructed_with_the_other_folds_filter():
 
 @pytest.mark.slow
 def test_gaussian_channel():
-    """Information, filter and error over 100 repeats against their closed forms; two errors cover.
+    """Information, filter and error over 60 repeats against their closed forms; two errors cover.
 
     bias="subtract" gives the channel's sum of log2(1 + |H|^2/N) df; without it the shift for K = 42 segments behind each
     filter remains. Wiener filter H* / (|H|^2 + N). The error, in time, exceeds the optimum by the filter's own, 1/(K - 1)
@@ -102,7 +103,7 @@ def test_gaussian_channel():
     """
     rng = np.random.default_rng(2)
     raw, corrected, se, filters, errors = [], [], [], [], []
-    for _ in range(100):
+    for _ in range(60):
         x, y = channel(rng, 12_000)
         r = of_arrays(x, y)
         raw.append(r.information.value)
@@ -124,37 +125,6 @@ def test_gaussian_channel():
     assert optimum * 1.01 < np.mean(errors) < optimum * 1.04  # 1/(K - 1) = 0.024
 
 
-@pytest.mark.slow
-def test_p_is_uniform_without_a_relation():
-    """120 repeats; p is a multiple of 1/20; less a uniform part of that step it is continuous."""
-    rng = np.random.default_rng(4)
-    p = []
-    for k in range(120):
-        r = of_arrays(
-            rng.normal(size=1600), rng.normal(size=(1, 1600)), n_shuffle=19, seed=k, folds=4, nperseg=64
-        )
-        p.append(r.information.p - rng.random() / 20)
-    assert kstest(p, "uniform").pvalue > 0.001
-
-
-@pytest.mark.slow
-def test_independent_response_bounds_nothing():
-    """Noise fitted does not pay: the shift for K = 15 segments without the correction, a tenth of it at most with it.
-
-    The correction is to first order in 1/K; the fluctuation of the error's power over the signal's is of the second.
-    """
-    rng = np.random.default_rng(5)
-    pairs = [(rng.normal(size=4000), rng.normal(size=(1, 4000))) for _ in range(120)]
-    raw = [of_arrays(x, y, folds=16).information.value for x, y in pairs]
-    shift = 126 * 4.0 * np.log2(1 + 1 / 14)
-    assert_allclose(
-        of_arrays(*pairs[-1], folds=16, bias="subtract").information.value, raw[-1] + shift, rtol=1e-9
-    )
-    corrected = np.add(raw, shift)
-    error = np.std(corrected, ddof=1) / np.sqrt(120)
-    assert abs(np.mean(corrected)) + error < 0.1 * shift
-
-
 def test_spikes_below_the_coherence_bound_and_above_chance():
     rng = np.random.default_rng(6)
     x = rng.normal(size=20_000)
@@ -165,19 +135,11 @@ def test_spikes_below_the_coherence_bound_and_above_chance():
     e = r.information
     assert 0 < e.value < bound.value
     assert e.p == 1 / 31
-    assert e.null_mean is not None
-    assert e.null_mean < 0
     other = linear_reconstruction(analog(x), train, n_shuffle=30, seed=1, **more).information
-    assert other.null_mean != e.null_mean
+    assert 0 > e.null_mean != other.null_mean
     # counts have variance r0 dt + (r0 m dt)^2: C = .0123, and the correlation is its root less what the filter costs
     assert 0.05 < r.correlation < np.sqrt(0.2 * 0.25**2 / (1 + 0.2 * 0.25**2))
     assert r.lags[np.argmax(r.filter)] == 0.0
-
-
-def test_few_segments_are_told():
-    rng = np.random.default_rng(7)
-    r = of_arrays(*channel(rng, 2500), folds=2)
-    assert r.information.warning == "only 5.0 independent segments behind a filter"
 
 
 def test_overlap_counts_as_fewer_independent_segments():
@@ -187,7 +149,7 @@ def test_overlap_counts_as_fewer_independent_segments():
     segments = (n - noverlap) // 64
     k = segments / (1 + 2 * (1 - 1 / segments) / 36)
     means = []
-    for _ in range(200):
+    for _ in range(80):
         spectra = segment_spectra(rng.normal(size=n), rng.normal(size=(1, n)), RATE, nperseg, noverlap)
         means.append(spectra.coherence()[2:-2].mean())
     assert_allclose(spectra.n_effective, k, rtol=1e-9)

@@ -8,11 +8,10 @@ from typing import Any
 
 import neo
 import numpy as np
-import pytest
 import quantities as pq
+from helpers.refusals import assert_refused
 from helpers.trains import make_block, one_silence
 
-from nsnn_neuro import NsnnError
 from nsnn_neuro import measures as m
 
 ONE = make_block([[[0.1, 0.6]]])
@@ -70,7 +69,6 @@ Rows = list[tuple[Callable[[], Any], str, str]]
 RATES: Rows = [
     (lambda: m.fano_factor(ONE), "window = None", "at least two counts; take more trials"),
     (lambda: m.fano_factor(ONE, window=1 * pq.s), "window = 1.0 s", "or a shorter window"),
-    (lambda: m.fano_factor(TWO, window=2 * pq.s), "window = 2.0 s", "longer"),
     (lambda: m.fano_factor(TWO, window=0 * pq.s), "window", "greater than 0"),
     (lambda: m.fano_factor(TWO, window=0.1 * pq.s, ddof=2), "ddof = 2", "expected"),
     (lambda: m.fano_factor(UNEQUAL), "trials last from 1.0 to 2.0 s", "t_stop"),
@@ -82,20 +80,16 @@ RATES: Rows = [
     (lambda: m.fano_curve(ONE, windows=[[1]] * pq.s), "windows", "1-D array of times"),
     (lambda: m.fano_curve(ONE, windows=[0.1, -0.2] * pq.s), "windows", "greater than 0"),
     (lambda: m.fano_curve(ONE, windows=[0.1, 3.0] * pq.s), "windows[1] = 3.0 s", "longer than the shortest trial"),
-    (lambda: m.fano_curve(ONE, windows=[0.1, 0.9] * pq.s), "windows[1] = 0.9 s", "expected at least two counts"),
     (lambda: m.allan_factor(ONE, window=0.6 * pq.s), "window", "no trial holds two windows"),
-    (lambda: m.allan_factor(ONE, window=2 * pq.s), "window = 2.0 s", "longer than the shortest trial"),
     (lambda: m.mean_matched_fano(TWO, window=2 * pq.s), "window", "longer than a trial"),
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, step=0 * pq.s), "step", "greater than 0"),
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, bin_width=0.0), "bin_width = 0.0", "expected"),
-    (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, n_resample=-1), "n_resample = -1", "expected"),
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, bin_width=0.1), "no mean count is shared by all 2 times", ""),
     (lambda: m.mean_matched_fano(ONE, window=0.5 * pq.s), "block has one trial", "expected at least two"),
     (lambda: m.mean_matched_fano(UNEQUAL, window=0.5 * pq.s), "different windows", ""),
     (lambda: m.modulated_poisson([0, 0], [1, 2, 3]), "stimulus has shape (2,)", "expected (3,)"),
     (lambda: m.modulated_poisson([0, 0, 1], [1, 2, 3]), "stimulus 1 has one trial", ""),
     (lambda: m.modulated_poisson([0, 0, 0], [1, -2, 3]), "counts holds -2", "expected whole numbers"),
-    (lambda: m.modulated_poisson([0, 0, 0], [1, 2.5, 3]), "counts holds 2.5", "expected whole numbers"),
     (lambda: m.modulated_poisson([0, 0, 0], [1, 2, 2 * 10**5]), "counts holds 200000", "from 0 to 100000"),
     (lambda: m.modulated_poisson([0, 0, 0], np.ones((3, 2, 2))), "counts = ", "expected"),
     (lambda: m.instantaneous_rate(PAIR, sigma=0.5 * pq.ms), "sampling_period = ", "longer than sigma, 0.0005 s"),
@@ -116,11 +110,9 @@ RATES: Rows = [
     (lambda: m.psth(ONE, **BINS, align=0.5 * pq.s, t_start=0.7 * pq.s, t_stop=0.9 * pq.s), "no window around an event", ""),
     (lambda: m.psth(ONE, **BINS).pooled(np.arange(0)), "neurons = ", ""),
     (lambda: m.psth(PAIR, bin_width=0.1 * pq.s).pooled(1), "neurons = 1", "indices of 2 neurons"),
-    (lambda: m.psth(ONE, **BINS).pooled(1), "neurons = 1", "indices of 1 neurons"),
     (lambda: m.rate_correlation(PAIR, ONE, sigma=10 * pq.ms), "2 neurons, block_b 1", ""),
     (lambda: m.rate_correlation(ONE, LONG, sigma=10 * pq.ms), "trials of block_a last", "pass t_start and t_stop"),
     (lambda: m.response_test(PAIR, baseline=[0, 0.5] * pq.s, window=[1.7, 2.2] * pq.s), "window = ", "share 0 to 2 s"),
-    (lambda: m.response_test(PAIR, baseline=[0.5, 0] * pq.s, window=[0.5, 1] * pq.s), "baseline = ", "start first"),
     (lambda: m.response_test(PAIR, **SHORT), "lasts 0.8 s, window = ", "expected equal lengths"),
     (lambda: m.response_test(PAIR, test="sign", **SHORT), "window = ", "expected equal lengths"),
     (lambda: m.response_statistics([1], PAIR, window=[0, 1] * pq.s), "stimulus", "one label per trial"),
@@ -131,7 +123,6 @@ RATES: Rows = [
     (lambda: m.zeta_test(ONE, [0.1, 0.1] * pq.s), "events", "holds 0.1 s twice"),
     (lambda: m.zeta_test(make_block([[[3]]], 9), [3, 3.1] * pq.s, duration=0.2 * pq.s), "duration = 0.2 s", "are 0.1 s apart"),
     (lambda: average(before=-5 * pq.ms), "before", "at least 0"),
-    (lambda: average(before=0 * pq.ms, after=0 * pq.ms), "before", "no sample"),
     (lambda: average(before=9 * pq.s), "before", "more than the signal"),
     (lambda: average([signal(X)] * 2), "signal", "one per trial"),
     (lambda: average([signal(X), signal(np.c_[X, X])], TWO), "signal", "the same number of channels"),
@@ -144,23 +135,21 @@ RATES: Rows = [
     (lambda: drawn("jiter"), "method = 'jiter'", "did you mean 'jitter'"),
     (lambda: drawn("jitter"), "method = 'jitter'", "needs window"),
     (lambda: drawn("jitter", window=5 * pq.s), "window", "longer than the longest trial"),
-    (lambda: drawn("shuffle", window=1 * pq.s), "window", "no argument 'window'"),
+    (lambda: drawn("shuffle", window=1 * pq.s), "no argument 'window'", ""),
     (lambda: drawn("dither", dither=None), "dither = None", "expected a time"),
     (lambda: drawn("isi_dither", dither=1 * pq.ms, refractory_period=-1 * pq.ms), "refractory_period", ""),
     (lambda: drawn("shuffle", n=0), "n = 0", "expected"),
     (lambda: drawn("trial_shuffle", ONE), "two trials", ""),
     (lambda: drawn("trial_shuffle", stimulus=[0, 1]), "stimulus", "one label per trial"),
-    (lambda: drawn("trial_shuffle", stimulus=list("abc")), "stimulus", "each label has one trial"),
     (lambda: against((2, 2), (2, 2), (2, 2)), "measure", "returned an array of shape"),
     (lambda: against(2, 2, 3), "shape (2,) for the data and (3,) for surrogate 1", ""),
 ]  # fmt: skip
 TIMING: Rows = [
-    (lambda: events([[0.1]]), "trains", "at least two trains"),
+    (lambda: events([[0.1]]), "needs at least two trains", ""),
     (lambda: events([[0.1], [0.2]], sigma=0 * pq.s), "sigma", "greater than 0"),
     (lambda: events([[0.1], [0.2]], sigma=20 * pq.s), "sigma", "longer than the shortest trial"),
     (lambda: events([[0.1], [0.2]], ratio=1.0), "ratio = 1.0", "expected"),
     (lambda: events([[0.1], [0.2]], threshold=-1.0), "threshold = -1.0", "expected"),
-    (lambda: events([[0.1], [0.2]], t_stop=None), "pass t_start and t_stop", ""),
     (lambda: m.isi_distance([[0.1], [0.2]]), "pass t_start and t_stop", ""),
     (lambda: m.spike_distance([t.spiketrains[0] for t in UNEQUAL.segments]), "different windows", ""),
     (lambda: m.mean_isi_distance(ONE), "mean_isi_distance", "needs at least two trials"),
@@ -171,8 +160,7 @@ TIMING: Rows = [
     (lambda: m.victor_purpura([[0.1]], cost=1 * pq.s), "cost", "Hz"),
     (lambda: m.van_rossum([[0.1]], tau=0 * pq.s), "tau", "greater than 0"),
     (lambda: m.gamma_coincidence([[0.1], FAST], precision=5 * pq.ms, **WINDOW), "2 nu Delta = 1 >= 1", "train 1 at 100 Hz"),
-    (lambda: m.gamma_coincidence([[0.1], [0.2]], precision=1 * pq.ms), "pass t_start and t_stop", ""),
-    (lambda: m.schreiber_reliability([[0.1]], sigma=1 * pq.ms), "trains", "at least two trains"),
+    (lambda: m.schreiber_reliability([[0.1]], sigma=1 * pq.ms), "needs at least two trains", ""),
     (lambda: m.md_star([[0.1], [0.2]], [[0.1]], precision=4 * pq.ms), "model has 1 train", "expected two or more"),
     (lambda: m.psth_correlation([[0.1], [0.2]], [[0.1]], bin_width=0.1 * pq.s, **WINDOW), "model has 1 train", "two or more"),
 ]  # fmt: skip
@@ -180,7 +168,6 @@ CORRELATION: Rows = [
     (lambda: m.cross_correlogram(PAIR, (0, 3), **LAGS), "pair = (0, 3)", "expected two numbers of neurons from 0 to 1"),
     (lambda: m.cross_correlogram(PAIR, (0, True), **LAGS), "pair = ", "expected"),
     (lambda: m.cross_correlogram(PAIR, (0, 1), **LAGS | {"max_lag": 2 * pq.s}), "max_lag = 2 s", "shortest trial, 2 s"),
-    (lambda: m.cross_correlogram(PAIR, (0, 1), **LAGS | {"max_lag": np.inf * pq.s}), "max_lag", ""),
     (lambda: m.cross_correlogram(PAIR, (0, 1), **LAGS, predictor="jitter"), "jitter_window = None", "predictor = 'jitter'"),
     (lambda: m.cross_correlogram(PAIR, (0, 1), **LAGS, jitter_window=1 * pq.ms), "jitter_window", "expected None"),
     (lambda: m.cross_correlogram(PAIR, (0, 1), **LAGS, confidence=1.0), "confidence = 1.0", "expected"),
@@ -188,7 +175,6 @@ CORRELATION: Rows = [
     (lambda: m.law_of_total_covariance([0.1, 0.2, 1.0, 1.0], COUNTS), "stimulus has 0.1 once", ""),
     (lambda: m.signal_correlation([0, None, 1, 1], COUNTS), "stimulus has None", "drop these samples"),
     (lambda: m.noise_correlation(COUNTS, stimulus=[0, 1, 1]), "stimulus has shape (3,)", ""),
-    (lambda: m.law_of_total_covariance([[0, 1], [1, 0]], COUNTS), "stimulus", "one label per trial"),
     (lambda: m.law_of_total_covariance([0], [[1, 2]]), "counts has one trial", ""),
     (lambda: m.law_of_total_covariance([0, 1], [1, 2, 3]), "counts", "expected a neo.Block or an array (n_trials, n_neurons)"),
     (lambda: m.noise_correlation([[1, 2], [3]]), "block", "expected a neo.Block"),
@@ -203,7 +189,6 @@ CORRELATION: Rows = [
     (lambda: m.noise_correlation(COUNTS, window=1 * pq.s), "block = list object", ""),
     (lambda: m.noise_correlation(UNEQUAL, window=0.5 * pq.s), "different numbers of windows", ""),
     (lambda: m.spike_time_tiling([[0.1]], dt=0 * pq.s, **WINDOW), "dt", "greater than 0"),
-    (lambda: m.spike_time_tiling([[0.1]], dt=1 * pq.ms), "pass t_start and t_stop", ""),
 ]  # fmt: skip
 SPECTRAL: Rows = [
     (lambda: m.coherence_information(signal(X), TRAIN, nperseg=4000), "nperseg", "fewer than two segments"),
@@ -214,14 +199,11 @@ SPECTRAL: Rows = [
     (lambda: m.coherence(signal(X), neo.SpikeTrain([11.0], units="s", t_start=10.0, t_stop=12.0)), "signal", "share 0 samples"),
     (lambda: m.linear_reconstruction(signal(X), TRAIN, n_folds=1), "n_folds = 1", "expected"),
     (lambda: m.linear_reconstruction(signal(X), TRAIN, n_folds=40), "segments are too few", ""),
-    (lambda: m.linear_reconstruction(signal(X), TRAIN, nperseg=2000, noverlap=0), "segments are too few", ""),
     (lambda: m.linear_reconstruction(signal(X), TRAIN, f_max=600 * pq.Hz), "f_max", "above half the signal's sampling rate"),
     (lambda: m.linear_reconstruction(signal(X), TRAIN, noverlap=512), "noverlap = 512", "expected"),
     (lambda: m.power_spectrum(ONE, sampling_rate=1 * pq.kHz, nperseg=2000, noverlap=0), "nperseg = 2000 samples are 2.0 s", ""),
     (lambda: m.power_spectrum(ONE, sampling_rate=1 * pq.kHz, nperseg=1000, noverlap=0), "nperseg", "a single segment gives"),
     (lambda: m.power_spectrum(ONE, sampling_rate=1 * pq.kHz, nperseg=100, noverlap=100), "noverlap = 100", "expected"),
-    (lambda: m.power_spectrum(ONE, sampling_rate=1 * pq.kHz, nperseg=100, noverlap=-1), "noverlap = -1", "expected"),
-    (lambda: m.power_spectrum(ONE, sampling_rate=1 * pq.kHz, nperseg=12.5), "nperseg = 12.5", "expected"),
     (lambda: m.power_spectrum(ONE, sampling_rate=0 * pq.Hz), "sampling_rate", "greater than 0"),
     (lambda: m.power_spectrum([[0.1]], sampling_rate=1 * pq.kHz), "pass t_start and t_stop", ""),
     (lambda: m.susceptibility(signal(np.ones(3000)), TRAIN), "signal is constant", ""),
@@ -248,7 +230,6 @@ TUNING: Rows = [
     (lambda: m.tuning_curve([0, np.nan], TWO), "stimulus[1] = nan", ""),
     (lambda: m.tuning_curve([0, 90], [[1.0], [np.nan]]), "block[1] = [nan]", ""),
     (lambda: m.tuning_curve([0, 90], TWO, window=(0 * pq.s, 2 * pq.s)), "t_stop", ""),
-    (lambda: m.tuning_curve([0, 90], TWO, window=(1 * pq.s, 0 * pq.s)), "window", "start first"),
     (lambda: m.tuning_curve([0, 90], TWO, window=[0, 1, 2] * pq.s), "window", "expected one time, or (start, stop)"),
     (lambda: m.tuning_curve([0, 90], [1, 2] * pq.mV), "block", "expected plain counts, or rates in Hz"),
     (lambda: m.tuning_curve([0 * pq.deg, 90 * pq.deg], TWO), "stimulus is a list of quantities", ""),
@@ -256,7 +237,6 @@ TUNING: Rows = [
     (lambda: TEXTS.fit(), "stimulus holds texts", ""),
     (lambda: TEXTS.interval("preferred"), "texts have no order", ""),
     (lambda: RADIANS.dsi, "would be read as degrees", ""),
-    (lambda: RADIANS.fit("cosine"), "would be read as degrees", ""),
     (lambda: SINGLE.interval("dsi"), "has one trial", ""),
     (lambda: DOUBLE.interval("dsi", level=95), "level = 95", "expected"),
     (lambda: m.tuning_curve([*CIRCLE, 360.0], [*COSINE, 1.0]).dsi, "stimulus", "each once"),
@@ -265,43 +245,15 @@ TUNING: Rows = [
     (lambda: m.tuning_curve([0, 90, 180, 270], [1, -2, 3, 2]).dsi, "block has a mean response of -2", "none below 0 for dsi"),
     (lambda: m.tuning_curve([0, 90, 180], [1, 2, 3]).fit("von_mises"), "von_mises", "has 4 parameters"),
     (lambda: SINGLE.fit("von_mises", period=60), "period", "fewer than 4 stimuli differ"),
-    (lambda: SINGLE.fit("von_mises", period=0), "period = 0", "expected"),
     (lambda: SINGLE.fit("von_mise"), "model = 'von_mise'", "did you mean 'von_mises'"),
     (lambda: SINGLE.p("direction"), "name = 'direction'", "expected"),
     (lambda: SINGLE.fit("cosine").predict(3 * pq.mV), "stimulus = array", ""),
 ]  # fmt: skip
 
 
-def check(rows: Rows) -> None:
-    wrong = []
-    for call, *parts in rows:
-        with pytest.raises(NsnnError) as caught:
-            call()
-        wrong += [(parts, str(caught.value)) for part in parts if part not in str(caught.value)]
-    assert wrong == []
-
-
-def test_rates_and_counts() -> None:
-    check(RATES)
-
-
-def test_timing() -> None:
-    check(TIMING)
-
-
-def test_correlation() -> None:
-    check(CORRELATION)
-
-
-def test_spectra() -> None:
-    check(SPECTRAL)
-
-
-def test_tuning() -> None:
-    check(TUNING)
-
-
-# --- one silent neuron beside one that fires -----------------------------------------------------------------------
+def test_each_room_names_the_argument_and_says_a_cure() -> None:
+    for rows in (RATES, TIMING, CORRELATION, SPECTRAL, TUNING):
+        assert_refused(rows)
 
 
 BUSY = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.03, 20))

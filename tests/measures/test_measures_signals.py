@@ -17,8 +17,8 @@ from nsnn_neuro import measures
 pytestmark = pytest.mark.filterwarnings("ignore:The 'copy' argument")  # of Elephant's use of quantities
 
 
-def wrap(x: np.ndarray, rate: float = 1000.0, unit: str = "mV") -> neo.AnalogSignal:
-    return neo.AnalogSignal(x, units=unit, sampling_rate=rate * pq.Hz)
+def wrap(x: np.ndarray) -> neo.AnalogSignal:
+    return neo.AnalogSignal(x, units="mV", sampling_rate=1 * pq.kHz)
 
 
 def noise(seed: int, size: int = 4000) -> np.ndarray:
@@ -26,7 +26,7 @@ def noise(seed: int, size: int = 4000) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("window", "nperseg", "noverlap"), [
-    ("hann", 256, None), ("hann", 255, 100), (("kaiser", 8.0), 500, 0),
+    ("hann", 256, None), (("kaiser", 8.0), 255, 100),
 ])  # fmt: skip
 def test_welch_is_scipys(window: Any, nperseg: int, noverlap: int | None) -> None:
     x, y = noise(0) + 3.0
@@ -35,6 +35,7 @@ def test_welch_is_scipys(window: Any, nperseg: int, noverlap: int | None) -> Non
     f, power = scipy.signal.welch(x - x.mean(), **options)
     np.testing.assert_allclose(spectrum.f, f, rtol=1e-12)
     np.testing.assert_allclose(spectrum.power, power, rtol=1e-9)
+    assert spectrum.unit == "mV**2/Hz"
     c = measures.signal_coherence(wrap(x), wrap(y), window=window, nperseg=nperseg, noverlap=noverlap)
     _, expected = scipy.signal.coherence(x - x.mean(), y - y.mean(), **options)
     np.testing.assert_allclose(c.coherence, expected, rtol=1e-9)
@@ -102,43 +103,22 @@ def test_limits_of_coherence_and_phase_cover(options: dict[str, Any]) -> None:
     assert np.mean(above) == pytest.approx(0.05, abs=0.02)
 
 
-@pytest.mark.slow  # 1,200 spectra; the two tests that follow check the same factors of several tapers
+@pytest.mark.slow
 def test_levels_of_coherence_at_the_ends_of_the_frequencies() -> None:
-    """At 0 and at half the sampling rate transforms are real, with half the freedom; at 0 the mean takes one more estimate.
-
-    400 pairs of 512 samples: independent ones exceed the threshold in 5 %, next to the ends in at most 5 %; limits of b = a + noise
-    (C = 1/2) hold it in 95 %; the power is that of white noise, and varies as its error says.
-    """
-    options, inner = {"window": "hann", "nperseg": 64}, 3
-    places = [0, inner, -1, 1, 2, -2]
-    above, inside, power = [], [], []
+    """At 0 and at half the sampling rate transforms are real, with half the freedom: 400 independent pairs."""
+    above = []
     for seed in range(400):
         x, y = noise(seed, 512)
-        c = measures.signal_coherence(wrap(x), wrap(y), **options)
-        above.append((c.coherence > c.threshold)[places])
-        c = measures.signal_coherence(wrap(x), wrap(x + y), **options)
-        inside.append(((c.lower <= 0.5) & (c.upper >= 0.5))[places])
-        assert c.threshold[0] > c.threshold[-1] > c.threshold[inner]
-        assert np.isnan(c.phase_se[[0, -1]]).all()
-        spectrum = measures.signal_spectrum(wrap(x), **options)
-        power.append(spectrum.power[places])
-    error = 4 * np.sqrt(0.05 * 0.95 / 400)
-    np.testing.assert_allclose(np.mean(above, axis=0)[:3], 0.05, atol=error)
-    assert (np.mean(above, axis=0) < 0.05 + error).all()
-    np.testing.assert_allclose(np.mean(inside, axis=0)[:3], 0.95, atol=error)
-    assert (np.mean(inside, axis=0) > 0.95 - error).all()
-    ratio = np.array(power) / np.array([0.001, 0.002, 0.001, 0.002, 0.002, 0.002])
-    z = (ratio.mean(axis=0) - 1) / ratio.std(axis=0) * np.sqrt(400)
-    assert np.abs(z).max() < 4
-    np.testing.assert_allclose(ratio.std(axis=0), (spectrum.se / spectrum.power)[places], rtol=0.15)
+        c = measures.signal_coherence(wrap(x), wrap(y), window="hann", nperseg=64)
+        above.append((c.coherence > c.threshold)[[0, 3, -1]])
+    np.testing.assert_allclose(np.mean(above, axis=0), 0.05, atol=4 * np.sqrt(0.05 * 0.95 / 400))
 
 
-@pytest.mark.parametrize("nperseg", [None, 64])
-def test_what_taking_off_the_mean_leaves(nperseg: int | None) -> None:
+def test_what_taking_off_the_mean_leaves() -> None:
     """Of white noise the squared norm of taper times exp(-2 pi i f t), zero outside its segment, less its mean over all samples."""
-    x, length = noise(5, 160)[0], nperseg or 160
+    x, length = noise(5, 160)[0], 64
     plain, whole = (
-        measures.signal_spectrum(wrap(x), nperseg=nperseg, nw=2.5, bias=bias) for bias in (None, "mean")
+        measures.signal_spectrum(wrap(x), nperseg=length, nw=2.5, bias=bias) for bias in (None, "mean")
     )
     tapers = scipy.signal.windows.dpss(length, 2.5, Kmax=4, sym=False)
     u = np.zeros((4, plain.f.size, 160), dtype=complex)
@@ -180,20 +160,6 @@ def test_few_estimates_have_wide_limits_and_a_single_boxcar_no_power_at_0() -> N
     assert s.upper[0] > s.power[0] > 0
 
 
-def test_the_unit_of_the_power() -> None:
-    x = noise(0)[0]
-    for unit, expected in (("mV", "mV**2/Hz"), ("V/m", "(V/m)**2/Hz"), ("dimensionless", "1/Hz")):
-        assert measures.signal_spectrum(wrap(x, unit=unit)).unit == expected
-
-
-def test_the_phase_is_that_of_the_delay() -> None:
-    x = noise(3, 20_005)[0]
-    c = measures.signal_coherence(wrap(x[5:]), wrap(x[:-5]), window="hann", nperseg=1000)  # b lags by 5 ms
-    f = c.f[2:60]
-    z = (c.phase[2:60] + 2 * np.pi * f * 0.005) / np.maximum(c.phase_se[2:60], 1e-3)
-    assert np.abs(z).max() < 4
-
-
 def test_limits_of_the_phase() -> None:
     """Of 5 segments, where two errors hold in 85 %: 95 %; any phase for independent signals and without enough segments."""
     rng = np.random.default_rng(12)
@@ -203,7 +169,7 @@ def test_limits_of_the_phase() -> None:
         c = measures.signal_coherence(wrap(x), wrap(x + noise), window="hann", nperseg=100)
         inner = slice(2, 48, 3)
         cover.append((c.phase_lower <= 0) & (c.phase_upper >= 0) & ~np.isnan(c.phase))
-        assert np.isnan(c.phase_lower[[0, -1]]).all()
+        assert np.isnan([c.phase_lower[[0, -1]], c.phase_se[[0, -1]]]).all()
     cover = np.array(cover)[:, inner]
     assert 0.92 < cover.mean() < 0.98
     a, b = map(wrap, rng.normal(size=(2, 300)))

@@ -6,7 +6,6 @@ import pytest
 import quantities as pq
 from helpers.trains import one_silence
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kstest
 
 from nsnn_neuro import to_block
 from nsnn_neuro.measures import spike_triggered_average, spike_triggered_covariance
@@ -102,20 +101,6 @@ def test_energy_model():
     assert_allclose(stc.average[:, 0], sta.average[0], rtol=1e-9)
 
 
-def test_suppressive_filter_of_two_channels():
-    """Rate exp(-b y^2/2), y over both channels: its variance before spikes is 1/(1 + b), the eigenvalue -b/(1 + b)."""
-    rng = np.random.default_rng(4)
-    b, k = 1.5, np.outer(np.hanning(6), [1.0, -0.5])
-    k /= np.linalg.norm(k)
-    x = rng.normal(size=(60_000, 2))
-    y = np.array([outputs(x[:, c], k[None, :, c])[0][0] for c in (0, 1)]).sum(axis=0)
-    spikes = spikes_at(0.3 * np.exp(-b * y**2 / 2), 6, rng)
-    stc = spike_triggered_covariance(signal_of(x), [spikes], **window(6, 6), n_shuffle=59)
-    assert_array_equal(stc.significant, [11])
-    assert_allclose(stc.eigenvalues[11], -b / (1 + b), rtol=0.05)
-    assert abs((stc.filters[11] * k).sum()) > 0.98
-
-
 def test_whitening_of_a_correlated_signal():
     """Plain filters of a correlated signal are smeared by its covariance; whitened ones are the neuron's."""
     rng = np.random.default_rng(5)
@@ -145,25 +130,6 @@ def test_average_is_projected_out():
     assert removed.filters.shape == (11, 12, 1)
     assert removed.significant.size == 0
     assert np.abs(removed.filters[:, :, 0] @ removed.average[:, 0]).max() < 0.01  # but for the signal's mean
-
-
-@pytest.mark.slow
-def test_first_p_is_uniform_without_a_relation():
-    """Coloured signal, bursting spikes, two trials: the shifts keep both."""
-    p = []
-    for seed in range(300):
-        rng = np.random.default_rng(seed)
-        x = np.convolve(rng.normal(size=502), [1, 0.8, 0.4], mode="valid")
-        trains = [
-            np.sort(np.repeat(rng.uniform(0, 0.49, 15), 2) + rng.uniform(0, 0.01, 30)) for _ in range(2)
-        ]
-        stc = spike_triggered_covariance(
-            [signal_of(x), signal_of(x[::-1])], trains, **window(4, 6), n_shuffle=19, seed=seed
-        )
-        p.append(stc.p[0])
-    p = np.array(p) - np.random.default_rng(1).random(300) / 20  # between the steps of 1/20
-    assert kstest(p, "uniform").pvalue > 1e-3
-    assert abs(np.mean(p <= 0.05) - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 300)
 
 
 def test_few_spikes_have_no_covariance_or_a_warning():
@@ -196,8 +162,3 @@ def test_covariance_of_a_cropped_trial_is_that_of_its_part_of_the_signal(several
         assert_allclose(other.chance, cropped.chance, rtol=1e-9)
         assert_array_equal(other.p, cropped.p)
     assert cropped.significant.size == 0
-    if not several:
-        slow = np.lib.stride_tricks.sliding_window_view(x[4996:8001], 6)
-        places = np.floor(trains[0].magnitude * 1000 + 1e-9).astype(int) - 5000
-        difference = np.cov(slow[places].T) - np.cov(slow.T)
-        assert_allclose(cropped.eigenvalues, np.linalg.eigvalsh(difference)[::-1], rtol=1e-7, atol=1e-9)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import neo
 import numpy as np
 import pandas as pd
-import pytest
 import quantities as pq
+from helpers.refusals import assert_refused
 from helpers.trains import make_block
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import NsnnError, likelihood, measures, plotting
+from nsnn_neuro import likelihood, measures, plotting
 
 TRIALS = make_block([[[0.1, 0.3, 0.35], [0.2, 0.4]], [[0.25], []], [[0.4], [0.3]], [[0.2], [0.1]]], 2.0)
 LAGS: dict[str, Any] = {"bin_width": 10 * pq.ms, "max_lag": 80 * pq.ms}
@@ -128,32 +129,8 @@ RESULTS: Rows = [
 ]  # fmt: skip
 
 
-def check(rows: Rows) -> None:
-    ax, wrong = Figure().subplots(), []
-    for call, *parts in rows:
-        with pytest.raises(NsnnError) as caught:
-            call(ax)
-        wrong += [(parts, str(caught.value)) for part in parts if part not in str(caught.value)]
-    assert wrong == []
-
-
-def test_spikes() -> None:
-    check(SPIKES)
-    for options, *parts in EVENTS:
-        check([(lambda ax, options=options: plotting.raster(TRIALS, ax=ax, **options), *parts)])
-        check(
-            [
-                (
-                    lambda ax, options=options: plotting.psth(TRIALS, bin_width=0.1 * pq.s, ax=ax, **options),
-                    *parts,
-                )
-            ]
-        )
-
-
-def test_tables() -> None:
-    check(TABLES)
-
-
-def test_results() -> None:
-    check(RESULTS)
+def test_each_figure_names_the_argument_and_says_a_cure() -> None:
+    ax = Figure().subplots()
+    assert_refused((partial(call, ax), *parts) for rows in (SPIKES, TABLES, RESULTS) for call, *parts in rows)
+    for draw in (plotting.raster, partial(plotting.psth, bin_width=0.1 * pq.s)):
+        assert_refused((partial(draw, TRIALS, ax=ax, **options), *parts) for options, *parts in EVENTS)
