@@ -1,6 +1,6 @@
 """Pack nitime's text files of the two grasshopper recordings: python pack.py FOLDER_OF_TEXT_FILES [OUT].
 
-Lossless: the text files can be written back from the packed ones byte for byte (tests/test_datasets.py does).
+Lossless: the text files can be written back from the packed ones byte for byte (tests/datasets/test_datasets.py does).
 Per recording one .npz without pickled objects:
 
 header   the `#` lines of the spike file, one string
