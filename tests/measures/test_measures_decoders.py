@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import quantities as pq
 from helpers.channels import information_bits
-from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kstest, norm, poisson
+from scipy.stats import norm, poisson
 from sklearn.naive_bayes import GaussianNB
 
 from nsnn_neuro import to_block
@@ -143,16 +142,6 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
     assert all(not known & asked for known, asked in seen)
     assert set.union(*(asked for _, asked in seen)) == set(range(30))
     assert all(len(asked) == 10 and sum(stimulus[int(r)] for r in asked) == 5 for _, asked in seen)
-
-
-@pytest.mark.slow
-def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """40 repeats; accuracy and information take few values, so equal ones are shared out by chance."""
-    rng = np.random.default_rng(18)
-    monkeypatch.setattr("nsnn_neuro.measures.decoding.cross_validation.permutation_p", sharing(rng))
-    found = [decode(*counts(rng, 30, (LOW, LOW)), n_folds=2, n_shuffle=19, seed=k) for k in range(40)]
-    assert kstest([d.p for d in found], "uniform").pvalue > 1e-3
-    assert kstest([d.information.p for d in found], "uniform").pvalue > 1e-3
 
 
 def timed_block(rng, n):

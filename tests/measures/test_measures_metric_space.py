@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import quantities as pq
 from helpers.channels import information_bits
-from helpers.ties import sharing
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 
@@ -127,9 +126,21 @@ def test_shuffles_are_those_of_the_labels():
     assert tiny.best.se_method is None
 
 
+def sharing(rng):
+    """A p-value whose ties are shared out by chance: (larger + U (equal + 1)) / (n + 1), uniform however few values there are."""
+
+    def permutation_p(null, value):
+        slack = 1e-12 * max(1.0, abs(value))
+        larger = (null > value + slack).sum()
+        equal = (abs(null - value) <= slack).sum()
+        return float((larger + rng.uniform() * (equal + 1)) / (null.size + 1))
+
+    return permutation_p
+
+
 @pytest.mark.slow
 def test_p_is_uniform_without_information_but_for_its_ties(monkeypatch):
-    """60 repeats at three costs: of one, and of the best; equal values are shared out by chance."""
+    """60 repeats at three costs: of one, and of the best."""
     rng = np.random.default_rng(18)
     monkeypatch.setattr("nsnn_neuro.measures.timing.metric_space.permutation_p", sharing(rng))
     q = [5, 30, 200] * pq.Hz

@@ -159,16 +159,6 @@ def test_sums_stay_after_the_correction_and_it_corrects():
     assert (abs(bias) < 4 * errors + 0.1 * abs(bias_plain[3])).all()
 
 
-def test_the_error_is_the_spread_over_samples():
-    """Of a pair with parts away from 0: 40 samples of 400 trials; a standard deviation of 40 is 11 % accurate."""
-    rng = np.random.default_rng(7)
-    found = [partial_information(*sample(rng, Z2, 200), n_shuffle=0, seed=k) for k in range(40)]
-    spread = np.std([values(parts) for parts in found], axis=0)
-    mean = np.mean([[parts[name].se for name in NAMES] for parts in found], axis=0)
-    assert (abs(np.log(mean / spread)) < 4 * 0.112 + 0.05).all()
-    assert found[0]["redundant"].se_method == "infinitesimal jackknife over trials"
-
-
 @pytest.mark.slow
 def test_shuffles_keep_what_their_name_says():
     """Within stimuli the pair margins stay, so parts by them do; within the other response its information stays."""

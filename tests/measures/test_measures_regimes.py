@@ -29,17 +29,9 @@ def table(head: str) -> list[list[str]]:
 
 
 def numbers(lines: str) -> list[list[float]]:
-    """Numbers of each row after its first three cells, or two of the second table."""
+    """Numbers of each row after its first three cells."""
     rows = [line.strip("| ").split(" | ") for line in lines.strip().splitlines()]
-    return [[float(re.sub(r" %| \|", "", cell)) for cell in row[3 if len(row) > 4 else 2 :]] for row in rows]
-
-
-def on_the_page(head: str, label: str) -> str:
-    """The rows of the page that begin with a label."""
-    rows = ["| " + " | ".join(row) + " |" for row in table(head)]
-    kept = [row for row in rows if row.startswith(label)]
-    assert kept
-    return "\n".join(kept)
+    return [[float(re.sub(r" %| \|", "", cell)) for cell in row[3:]] for row in rows]
 
 
 def test_the_page_has_every_case_and_each_covers_nine_of_ten_or_warns() -> None:
@@ -81,16 +73,3 @@ def test_the_coverage_of_the_page_is_measured_again(measure: str, data: str, siz
     assert len(own) == len(again) == (4 if "partial" in measure else 1)
     assert_allclose(np.array(again)[:, 0], np.array(own)[:, 0], rtol=0.01)
     assert_allclose(np.array(again)[:, 1:], np.array(own)[:, 1:], atol=2)
-
-
-@pytest.mark.slow  # 500 repeats each
-@pytest.mark.parametrize(
-    "key",
-    [key for key in regimes.UNIFORM_CASES if "blocks" in key[0] or "other trials" in key[0]],
-    ids=" ".join,
-)
-def test_p_of_the_page_is_measured_again(key: tuple[str, str]) -> None:
-    own = numbers(on_the_page(regimes.UNIFORM, f"| {key[0]} | {key[1]} |"))
-    again = numbers(regimes.uniform_rows(key))
-    assert_allclose(again[0][0], own[0][0], atol=1)
-    assert again[0][1] > 1e-3
