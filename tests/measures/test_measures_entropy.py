@@ -336,3 +336,14 @@ def test_all_ways_of_coding_agree(scale):
     large, n_large = as_symbols(words * scale, "r")
     assert n_small == n_large == len(np.unique(words, axis=0))
     assert small.tolist() == large.tolist()
+
+
+def test_types_are_read_alike():
+    x = np.array([3, 0, 1, 3, 0])
+    for kind in (np.uint8, np.uint64, np.float32):
+        codes, n = as_symbols(x.astype(kind), "r")
+        assert (codes.tolist(), n) == ([2, 0, 1, 2, 0], 3)
+    assert as_symbols(np.array([[True, False], [False, True]]), "r")[0].tolist() == [1, 0]
+    extremes = read_symbols(np.array([-(2**63), 2**63 - 1, 0]), "r")
+    assert (extremes.codes.tolist(), extremes.n_possible) == ([0, 2, 1], 2.0**64)
+    assert read_symbols(np.vstack([np.zeros(2000, int), np.ones(2000, int)]), "r").n_possible == np.inf

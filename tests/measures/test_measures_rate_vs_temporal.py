@@ -6,6 +6,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose
 
 from nsnn_neuro import to_block
@@ -114,6 +115,19 @@ def test_gain_is_the_information_of_times_given_the_count():
     assert_allclose(row["over_count"], by_hand, rtol=1e-9)
     left_out = np.array([gain(i)["over_count"] for i in range(36)])
     assert_allclose(row["over_count_se"], np.sqrt(35 * left_out.var()), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_gain_of_a_rate_code_is_nothing():
+    """20 trials of each of 4 rates: the difference of corrected informations is .1 bit and more too high, the gain is not."""
+    gains, differences = [], []
+    for seed in range(20):
+        rng, stimulus = np.random.default_rng([7, seed]), np.repeat(np.arange(4), 20)
+        block = block_of([np.sort(rng.uniform(0, WINDOW, rng.poisson(1 + 1.2 * s))) for s in stimulus])
+        table = rate_vs_temporal(stimulus, block, resolutions=[20] * pq.ms, n_shuffle=19, seed=seed)
+        gains.append(table["over_count"].iloc[-1])
+        differences.append(table["raw"].iloc[-1] - table["raw"].iloc[0])
+    assert abs(z_of_mean(gains, 0.0)) < 4 < abs(z_of_mean(differences, 0.0))
 
 
 def test_a_large_alphabet_is_told_in_its_row_alone():
