@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 
 def entropy_bits(p, axis=-1):
@@ -47,21 +47,9 @@ def binary_words(n_s, letters, low, high, seed=0):
     return Channel(np.where(bits, q[:, None, :], 1.0 - q[:, None, :]).prod(-1), letters)
 
 
-def poisson_counts(rates, most):
-    """Poisson counts at these means, those above `most` counted as `most`."""
-    law = stats.poisson.pmf(np.arange(most + 1), np.asarray(rates)[:, None])
-    law[:, -1] += 1.0 - law.sum(1)
-    return Channel(law)
-
-
 def symmetric(error):
     """The binary symmetric channel, of 1 - H(error) bits."""
     return Channel(np.array([[1.0 - error, error], [error, 1.0 - error]]))
-
-
-def erasure(lost):
-    """The binary erasure channel, of 1 - lost bits; response 2 is the erasure."""
-    return Channel(np.array([[1.0 - lost, 0.0, lost], [0.0, 1.0 - lost, lost]]))
 
 
 KINDS = ("independent", "refractory", "gain of two states", "gain of three states")

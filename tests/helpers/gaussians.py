@@ -15,10 +15,6 @@ def channel(rng, n, mixing):
     return x, x @ mixing + rng.normal(size=(n, mixing.shape[1]))
 
 
-def truth(rho):
-    return -0.5 * np.log2(1 - rho**2)
-
-
 def channel_truth(mixing):
     return 0.5 * np.linalg.slogdet(np.eye(mixing.shape[1]) + mixing.T @ mixing)[1] / np.log(2)
 

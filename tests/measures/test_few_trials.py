@@ -77,26 +77,13 @@ def test_limits_in_a_table() -> None:
     slow = tabulate(block, measure("1", scale="log")(fano), confidence=0.95)
     fast = tabulate(block, measures.fano_factor, confidence=0.95)
     assert_allclose(slow[["lower", "upper"]], fast[["lower", "upper"]], rtol=1e-9)
+    option = tabulate(block, partial(measures.fano_factor, ddof=1), confidence=0.95)
+    assert_allclose(option[["lower", "upper"]], fast[["lower", "upper"]])
     population = tabulate(block, measures.firing_rate, by="population", confidence=0.95)
     expected = mean_limits(counts.mean(axis=0), scale="positive")
     assert_allclose(population[["lower", "upper"]].to_numpy()[0], expected, rtol=1e-9)
     two = {"e": lambda block: Estimate(1.0, 0.1, n=6), "rate": lambda block: float(counts.mean())}
     assert tabulate(block, two, confidence=0.95)["lower"].isna().tolist() == [True, False]
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        ("`tuning_curve`, mean", "the same, exponential gain"),
-        ("`response_statistics`, latency", "first spike after 50 ms at 20 Hz"),
-        ("`fano_factor`", "one stimulus, mean 10, gain variance 0.1"),
-    ],
-    ids=["mean", "latency", "fano"],
-)
-def test_limits_of_five_trials_hold_where_two_errors_do_not(case: tuple[str, str]) -> None:
-    errors, limits = few_trials.coverage(few_trials.CASES[case], 5)
-    assert errors < 0.86
-    assert 0.89 < limits < 0.98
 
 
 def test_limits_of_a_power_spectrum_are_those_of_chi_square() -> None:
@@ -110,33 +97,22 @@ def test_limits_of_a_power_spectrum_are_those_of_chi_square() -> None:
     assert_allclose(s.lower[0, 2:], freedom * s.power[0, 2:] / chi2.ppf(0.975, freedom), rtol=1e-9)
     assert_allclose(s.upper[0, 2:], freedom * s.power[0, 2:] / chi2.ppf(0.025, freedom), rtol=1e-9)
     assert s.upper[0, 0] / s.lower[0, 0] > chi2.ppf(0.975, 8) / chi2.ppf(0.025, 8)  # 8 at f = 0
-    # three segments of high rate make the limits wider near 0 if they are one trial than if they are one in each of three
-    pieces = [np.sort(rng.uniform(0, 0.5, rng.poisson(250 if k < 3 else 50))) for k in range(18)]
-
-    def width(order: np.ndarray) -> float:
-        trials = [[np.concatenate([pieces[i] + k / 2 for k, i in enumerate(own)])] for own in order]
-        s = measures.power_spectrum(
-            to_block(trials, t_stop=1.5 * pq.s), sampling_rate=100 * pq.Hz, nperseg=50, noverlap=0
-        )
-        return float(s.upper[0, 0] / s.lower[0, 0])
-
-    assert width(np.arange(18).reshape(6, 3)) > 1.5 * width(np.arange(18).reshape(3, 6).T)
 
 
-@pytest.mark.parametrize(("n", "level"), [(10, 22 / 2**10), (20, 43400 / 2**20)])
-def test_the_sign_test_is_conservative(n: int, level: float) -> None:
+def test_the_sign_test_is_conservative() -> None:
     """P(p <= 0.05) from the binomial distribution: every number of positive differences, weighted."""
+    n = 20
     weight = np.array([float(np.prod([(n - i) / (i + 1) for i in range(k)])) for k in range(n + 1)]) / 2**n
     trials = [[[0.2] if trial < n - k else [0.7] for k in range(n + 1)] for trial in range(n)]
     p = measures.response_test(
         to_block(trials, t_stop=1 * pq.s), baseline=[0, 0.5] * pq.s, window=[0.5, 1] * pq.s, test="sign"
     ).p
-    assert_allclose(weight[p <= 0.05].sum(), level, rtol=1e-9)
+    assert_allclose(weight[p <= 0.05].sum(), 43400 / 2**20, rtol=1e-9)
     assert all(weight[p <= one * (1 + 1e-12)].sum() <= one * (1 + 1e-9) for one in p)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [*few_trials.CASES][::4], ids=" ".join)
+@pytest.mark.parametrize("case", [*few_trials.CASES][::8], ids=" ".join)
 def test_the_table_of_the_page_is_what_is_measured(case: tuple[str, str]) -> None:
     """Within one per cent, and 90 % or more at the limits, or at two errors where there are no limits."""
     begin = f"| {case[0]} | {case[1]} |"
@@ -150,11 +126,3 @@ def test_the_table_of_the_page_is_what_is_measured(case: tuple[str, str]) -> Non
     errors, limits = columns[0]
     assert len(limits or errors) == len(few_trials.TRIALS)
     assert min(limits or errors) >= 90
-
-
-def test_partial_measures_keep_their_scale() -> None:
-    block = to_block([[np.linspace(0.1, 0.9, c)] for c in (4, 9, 5, 12, 2)], t_stop=1 * pq.s)
-    plain = tabulate(block, measures.fano_factor, confidence=0.95)
-    option = tabulate(block, partial(measures.fano_factor, ddof=1), confidence=0.95)
-    assert_allclose(option[["lower", "upper"]], plain[["lower", "upper"]])
-    assert plain["lower"][0] > 0

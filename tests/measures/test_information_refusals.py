@@ -11,20 +11,20 @@ from typing import Any
 import neo
 import numpy as np
 import quantities as pq
+from helpers.refusals import assert_refused
 from matplotlib.figure import Figure
 from sklearn.svm import SVC
 
-from nsnn_neuro import NsnnError, plotting, tabulate, to_block
 from nsnn_neuro import measures as m
+from nsnn_neuro import plotting, tabulate, to_block
 from nsnn_neuro.measures.entropies.symbols import as_symbols
 from nsnn_neuro.perturb import delete_spikes
 
 RNG = np.random.default_rng(14)
 BITS, S4, R4 = [0, 1] * 10, [0, 1, 0, 1], [0, 1, 1, 0]
-WORDS4 = [[0, 0], [1, 0], [0, 1], [1, 1]]
 X, Y = RNG.integers(0, 2, (2, 200))
 NOISE, OTHER = RNG.normal(size=(2, 60))
-LONG, HUGE = np.arange(300), np.arange(20_000)
+HUGE = np.arange(20_000)
 GOOD = RNG.normal(size=(10, 2))
 S, R = np.repeat([0, 1], 12), RNG.normal(size=(24, 6))
 D, COUNTS = np.repeat([0, 1], 10), RNG.poisson(3, (20, 2))
@@ -59,11 +59,7 @@ class Deaf:
         return np.full(len(x), 7)
 
 
-mutual, conditional, partial_information = (
-    m.mutual_information,
-    m.conditional_information,
-    m.partial_information,
-)
+mutual, partial_information = m.mutual_information, m.partial_information
 transfer, breakdown, copula, classes = (
     m.transfer_entropy,
     m.information_breakdown,
@@ -94,6 +90,7 @@ tau = partial(m.intrinsic_timescale, to_block([[np.arange(0.05, 1, 0.1)]] * 12, 
 cp, curve = m.choice_probability, m.neurometric
 BLOCK = to_block([[[0.1 * k] for k in range(1, 5)]] * 3, t_stop=1 * pq.s)
 table = partial(tabulate, BLOCK)
+table_of = partial(tabulate, measures=m.cv)
 
 
 def annotated(**annotations: Any) -> neo.Block:
@@ -108,128 +105,79 @@ def wave(values: Any = 0.0) -> neo.AnalogSignal:
 
 # call -> argument that the message names, word of the cure (or of what was expected)
 SYMBOLS: list[tuple[Callable[[], Any], str, str]] = [
-    (lambda: as_symbols([], "r"), "r is empty", "at least one"),
     (lambda: as_symbols(np.empty((3, 0), int), "r"), "r is empty", "at least one"),
     (lambda: as_symbols([0.5, 1.0], "r"), "r has 0.5", "bin continuous values"),
-    (lambda: as_symbols([1.0, np.nan], "r"), "r has NaN", "drop"),
-    (lambda: as_symbols([1.0, np.inf], "r"), "r has inf", "whole numbers"),
     (lambda: as_symbols(["a", None], "r"), "r has None", "drop"),
-    (lambda: as_symbols([object(), 1], "r"), "r holds <object object", "compared"),
     (lambda: as_symbols(np.zeros((2, 2, 2), int), "r"), "r has shape (2, 2, 2)", "take one neuron"),
-    (lambda: as_symbols(3, "r"), "r has shape ()", "expected (n,)"),
-    (lambda: as_symbols([[1, 2], [1]], "r"), "r has rows of unequal length", "expected"),
     (lambda: as_symbols(m.bin_counts([0, 1, 5, 7], n_bins=2), "r"), "unequal length", "bin_counts returns two results"),
     (lambda: as_symbols(np.array([2**63], dtype=np.uint64), "r"), "r has", "below 2^63"),
-    (lambda: as_symbols(np.array([1j]), "r"), "complex128", "expected categories"),
-    (lambda: m.entropy([0, 1], method=None), "method = None", "one of 'auto'"),
     (lambda: m.entropy([0, 1, 2], n_symbols=2), "n_symbols = 2", "at least the 3 symbols"),
-    (lambda: m.entropy([0, 1, 2], n_symbols=3.5), "n_symbols = 3.5", "whole number"),
     (lambda: m.entropy([0, 1, 1], method="quadratic"), "x has 3 samples", "at least 4"),
     (lambda: m.entropy([[0] * 2000, [1] * 2000], method="nsb"), "x has words", "give n_symbols"),
-    (lambda: m.bin_counts([1, 2, np.nan], n_bins=2), "counts holds nan", "expected"),
     (lambda: m.bin_counts([1, 2.5], n_bins=2), "counts holds 2.5", "whole numbers"),
     (lambda: m.bin_counts(np.ones((2, 2, 2)), n_bins=2), "counts has shape", "expected"),
     (lambda: m.bin_counts([1, 2], n_bins=0), "n_bins = 0", "expected"),
-    (lambda: words(bin_width=10), "bin_width = 10 has no unit", "expected"),
     (lambda: words(bin_width=0 * MS), "bin_width = 0", "greater"),
     (lambda: words(bin_width=60 * MS), "bin_width = 0.06 s is longer", ""),
     (lambda: words(align=[10] * MS, t_stop=5 * MS), "align has shape (1,)", "one for each"),
     (lambda: words(align=[10, np.nan] * MS, t_stop=5 * MS), "align", "NaN"),
-    (lambda: words(align=np.nan * MS, t_stop=5 * MS), "align", "NaN"),
     (lambda: words(align=[10, 20] * MS), "t_stop = None", "must be given"),
     (lambda: words(align=[10, 48] * MS, t_stop=5 * MS), "align has an event at 0.048 s in trial 1", ""),
     (lambda: words(align=[10, 20] * MS, t_stop=0 * MS), "t_start = None", "before"),
     (lambda: words(t_stop=51 * MS), "t_stop = 0.051", ""),
-    (lambda: m.spike_counts([[0.1, 0.2]]), "block", "expected a neo.Block"),
 ]  # fmt: skip
 INFORMATION: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: mutual([0.5, 1.0], [0, 1]), "s has 0.5 once", "bin a continuous"),
-    (lambda: mutual([0, 1] * 2, [0.5, 1.0] * 2), "r has 0.5", "bin continuous values"),
-    (lambda: mutual([1j, 2j], [0, 1]), "s holds complex128", "expected categories"),
     (lambda: mutual([0, 1, 1], [0, 1]), "s and r have 3 and 2 samples", "equal numbers"),
     (lambda: mutual([0, 1], neo.Block()), "r is a Block", "spike_counts"),
     (lambda: mutual([0], [1]), "s and r have 1 sample", "at least 2"),
-    (lambda: mutual([0, 1], [0, 1], bias="jackknife"), "bias = 'jackknife'", "'shuffle', 'none'"),
-    (lambda: mutual([0, 1], [0, 1], bias="shuffle"), "bias = 'shuffle' with r of one letter", "words"),
     (lambda: mutual([0, 1], [[0], [1]], bias="shuffle"), "bias = 'shuffle' with r of one letter", "words"),
-    (lambda: mutual([0, 1], [0, 1], bias="quadratic"), "s has 2 samples: 'quadratic'", "at least 4"),
-    (lambda: mutual([0, 1, 2], [0, 1, 2], bias="nsb", n_symbols=2), "n_symbols = 2", "at least the 3 symbols"),
     (lambda: mutual(HUGE, HUGE), "s has 20000, r has 20000", "bin_counts"),
-    (lambda: conditional(BITS, BITS, BITS[1:]), "x, y and z have 20, 20 and 19 samples", "equal numbers"),
-    (lambda: conditional(BITS, BITS, BITS, bias="shuffle"), "bias = 'shuffle'", "expected one of"),
-    (lambda: conditional(LONG, LONG, LONG), "z has 300, x has 300, y has 300", "use fewer"),
-    (lambda: m.interaction_information(LONG, LONG, LONG), "z has 300, x has 300, y has 300", "use fewer"),
     (lambda: m.kullback_leibler(BITS, ["a", "b"]), "x holds", "numbers in both or texts in both"),
     (lambda: m.kullback_leibler(BITS, np.zeros((5, 2), int)), "x and y have shapes", "words of equal length"),
     (lambda: m.channel_capacity([0, 0, 1], [0, 1, 1]), "s has a stimulus of 1 trial", "at least 2"),
     (lambda: m.blahut_arimoto([[0.5, 0.6]]), "channel[0] = ", "add up to 1"),
-    (lambda: m.which_estimator([0, 1, 0, 1], [0, 1]), "s and r have 4 and 2 samples", "equal numbers"),
     (lambda: m.which_estimator([0, 1], [0, 1]), "s and r", "at least 4 trials"),
     (lambda: m.which_estimator([1] * 4, S4), "s holds one stimulus in 4 trials", "at least two"),
     (lambda: m.which_estimator(S4, [2] * 4), "r holds one response in 4 trials", "at least two"),
     (lambda: m.which_estimator(BITS, np.arange(20)[:, None] % 2 * np.ones((1, 17), int)), "possible words", "at most 65536"),
     (lambda: m.which_estimator(BITS, BITS, n_repeats=1), "n_repeats = 1", "from 2"),
-    (lambda: m.which_estimator(BITS, BITS, n_symbols=1), "n_symbols = 1", "at least the 2"),
     (lambda: m.plan_trials((BITS, BITS), precision=0), "precision = 0", "positive number of bits"),
-    (lambda: m.plan_trials((BITS, BITS), precision=-0.1), "precision = -0.1", "positive"),
-    (lambda: m.plan_trials(np.zeros((4, 2)), precision=0.1), "pilot = ndarray object", "expected the pair"),
     (lambda: m.plan_trials((BITS, BITS, BITS), precision=0.1), "pilot = tuple object", "expected the pair"),
     (lambda: m.plan_trials(([0, 1] * 9, [0, 0] * 9), precision=0.1), "pilot", "take a longer one"),
-    (lambda: broja(s=[0, 1]), "s, r1 and r2 have 2, 4 and 4 samples", "equal numbers"),
     (lambda: broja(s=[1, 1, 1, 1]), "s holds one value in 4 trials", "at least two"),
-    (lambda: broja(r1=[0.5, 1, 0, 1]), "r1 has 0.5", "bin continuous values"),
-    (lambda: broja(s=[0], r1=[0], r2=[0]), "s, r1 and r2 have 1 sample", "at least 2"),
-    (lambda: broja(s=[0, 1, 1], r1=[0, 1, 1], r2=[0, 1, 1]), "s has 3 samples: 'quadratic'", "at least 4"),
-    (lambda: broja(null="r1|r1"), "null = 'r1|r1'", "expected one of"),
     (lambda: broja(bias="shuffle", n_shuffle=0), "n_shuffle = 0", "at least 2 shuffles"),
-    (lambda: broja(s=range(60), r1=range(60), r2=range(60)), "s has 60, r1 has 60, r2 has 60", "at most 50000"),
     (lambda: broja(s=range(30), r1=range(30), r2=range(30)), "needs 1800 equations", "measure='i_min'"),
-    (lambda: m.intersection_information(S4, R4, R4[:3]), "s, r and c have 4, 4 and 3 samples", "equal numbers"),
-    (lambda: m.feature_information_transfer(S4, R4, R4, R4, null="y"), "null = 'y'", "expected one of"),
-    (lambda: breakdown([0, 1], WORDS4), "s and words have 2 and 4 samples", "equal numbers"),
-    (lambda: breakdown([0.5, 1, 0, 1], WORDS4), "s has 0.5", "numpy.digitize"),
     (lambda: breakdown(S4, S4), "words has shape (4,)", "(n_trials, n_cells)"),
     (lambda: breakdown(S4, [[0], [1], [0], [1]]), "words has shape (4, 1)", "at least two cells"),
     (lambda: breakdown(S4, np.zeros((4, 2, 3), int)), "words has shape (4, 2, 3)", "take one bin"),
     (lambda: breakdown(S4, [[0, 0.5], [1, 0], [0, 1], [1, 1]]), "words[:, 1] has 0.5", "whole numbers"),
-    (lambda: breakdown(S4, [[0, np.nan], [1, 0], [0, 1], [1, 1]]), "words[:, 1] has NaN", "drop"),
     (lambda: breakdown(S4, np.arange(4)[:, None] * np.ones(9, int)), "262144 possible words", "fewer cells"),
-    (lambda: breakdown([0], [[0, 1]]), "s and words have 1 sample", "at least 2"),
-    (lambda: m.synergy([0, 1, 0], [0, 1, 1], [0, 1]), "s, r1 and r2 have 3, 3 and 2 samples", "equal numbers"),
 ]  # fmt: skip
 SERIES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: transfer(X, Y[1:]), "x and y have shapes (200,) and (199,)", "equal shapes"),
-    (lambda: transfer(X, RNG.normal(size=200)), "y has ", "bin continuous values"),
     (lambda: transfer(X, None), "y = None", "take active_information"),
-    (lambda: m.local_transfer_entropy(X, None), "y = None", "take active_information"),
     (lambda: transfer(X, Y, z=Y[1:]), "z has shape (199,)", "expected (200,), as x and y, or (m, 200,)"),
     (lambda: transfer(X, Y, k=300), "k = 300, l = 1, lag = 1", "more than the 300 bins"),
     (lambda: transfer(X, Y, k="best"), "k = 'best'", "at least 1, or 'cv'"),
     (lambda: transfer(X, Y, n_blocks=150), "n_blocks = 150: x or y has 199 samples", "at least 300"),
-    (lambda: transfer(X, Y, bias="digamma"), "bias = 'digamma'", "expected one of"),
     (lambda: transfer(X, Y, n_resample=10), "n_resample = 10", "at least 20"),
     (lambda: transfer(X, Y, null="block"), "block_length = None", "needs the length of the blocks"),
     (lambda: transfer(X, Y, null="trial_shuffle"), "null = 'trial_shuffle' with one trial", "expected several"),
     (lambda: transfer(X, Y, min_shift=150), "min_shift = 150", "0 to half"),
     (lambda: gaussian(NOISE, NOISE), "a value is a linear function of others", "leave one out"),
     (lambda: transfer(NOISE, np.arange(60) % 2, estimator="ksg"), "y: column 0 has 2 distinct values", "mutual_information"),
-    (lambda: gaussian(NOISE, 0 * NOISE), "y: constant", "leave it out"),
-    (lambda: gaussian(np.where(NOISE > 1, np.nan, NOISE), NOISE), "x[", "leave such samples out"),
     (lambda: transfer(*SIZE_ONE, k=3), "too many symbols: the past of y and z has", "histories"),
     (lambda: over_time(window=1 * pq.s), "window = 1.0 s", "longer than the 0.4 s"),
     (lambda: over_time(bin_width=30 * MS), "bin_width = 30.0 ms", "divide the window of 0.2 s"),
     (lambda: over_time(threshold=1.0), "threshold = 1.0", "between 0 and 1"),
     (lambda: over_time(n_shuffle=10), "n_shuffle = 10: no window could reach threshold = 0.05", "at least 19"),
-    (lambda: over_time(bias="nsb"), "bias = 'nsb'", "expected one of"),
     (lambda: over_time(step=0 * pq.s), "step = 0", "greater"),
     (lambda: m.rate_vs_temporal([0, 1, 0], TRIALS), "stimulus has 3 labels", "one per trial, 4"),
-    (lambda: m.rate_vs_temporal([0.5, 1, 0, 1], TRIALS), "stimulus has 0.5", "numpy.digitize"),
     (lambda: m.rate_vs_temporal([1] * 4, TRIALS), "stimulus holds one value in 4 trials", "at least two"),
     (lambda: m.rate_vs_temporal(S4, PAIR), "neuron = None: the block has 2 neurons", "choose one"),
     (lambda: rates(resolutions=[40] * MS), "0.04 s of resolutions", "choose another"),
-    (lambda: rates(resolutions=[200] * MS), "0.2 s of resolutions", "choose another"),
     (lambda: rates(resolutions=[0] * MS), "resolutions = ", "greater than 0"),
-    (lambda: rates(resolutions=[10]), "resolutions", "no unit"),
     (lambda: rates(t_stop=33.5 * MS), "none of the default ones", "pass others"),
     (lambda: rates(neuron=1), "neuron = 1", "expected"),
     (lambda: codes(bin_width=30 * MS), "bin_width = 30.0 ms", "choose another"),
@@ -239,26 +187,20 @@ SERIES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: codes(signal=field(200), band=[8, 400] * pq.Hz), "band", "half the sampling rate, 250 Hz"),
     (lambda: codes(signal=field(200, 2)), "signal has 2 channels", ""),
     (lambda: codes(signal=[field(200)]), "signal", "expected one per trial"),
-    (lambda: per_spike(bin_width=20), "bin_width = 20 has no unit", ""),
     (lambda: per_spike(bin_width=1 * pq.s), "bin_width", "longer than the shortest trial"),
     (lambda: m.information_per_spike(PAIR, bin_width=20 * MS), "of 2 neurons", ""),
     (lambda: skaggs(counts=[1, 2]), "counts has shape (2,), position (4,)", "equal lengths"),
     (lambda: skaggs(counts=[0.5, 1, 0, 0]), "counts", "whole numbers of spikes"),
     (lambda: skaggs(counts=[-1, 1, 0, 0]), "counts", "at least 0"),
-    (lambda: skaggs(position=[0.5, 1, 0, 0]), "position has 0.5", "bin continuous values"),
     (lambda: skaggs(n_blocks=1), "n_blocks = 1", "at least 2"),
     (lambda: skaggs(n_blocks=5), "n_blocks = 5", "2 to the number of bins, 4"),
     (lambda: skaggs(min_shift=3), "min_shift = 3", "half the number of bins"),
-    (lambda: direct(word_lengths=[]), "word_lengths", "different whole numbers"),
     (lambda: direct(word_lengths=[1, 1]), "word_lengths", "different whole numbers"),
     (lambda: direct(word_lengths=[1.5]), "word_lengths", "whole numbers"),
     (lambda: direct(word_lengths=[0, 1]), "word_lengths", "at least 1"),
     (lambda: direct(word_lengths=[30], bias="none"), "word_lengths has 30", "shorter words"),
     (lambda: direct(word_lengths=[6]), "word_lengths has 6", "half as many letters as trials, 10"),
-    (lambda: direct(bin_width=10), "bin_width = 10 has no unit", ""),
-    (lambda: direct(bin_width=1 * pq.s), "bin_width", "longer than the shortest trial"),
     (lambda: direct(trains=REPEATS[:7]), "trains has 7 trials: bias 'shuffle'", "at least 8 repeats"),
-    (lambda: direct(trains=REPEATS[:7], bias="quadratic"), "trains has 7 trials: bias 'quadratic'", "at least 8 repeats"),
     (lambda: direct(trains=REPEATS[:1], bias="miller-madow"), "trains has 1 trials", "at least 2 repeats"),
     (lambda: m.direct_information_rate(UNEQUAL, bin_width=50 * MS), "trials last from 1.0 to 1.7", "t_stop"),
     (lambda: matrix(np.where(np.arange(100) == 5, np.nan, np.ones((3, 1))), estimator="gaussian"), "series[0][5] = [nan]", ""),
@@ -266,11 +208,8 @@ SERIES: list[tuple[Callable[[], Any], str, str]] = [
 ]  # fmt: skip
 CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
     *((partial(f, x, y), *named) for f in (m.ksg, copula) for x, y, *named in [
-        (np.where(np.arange(60) == 7, np.nan, NOISE), OTHER, "x[7]", "leave such samples out"),
         (NOISE, OTHER[:50], "x has 60 samples and y has 50", "equal numbers"),
         (NOISE, np.ones(60), "y: column 0 is constant", "leave it out"),
-        ([], [], "x has shape", "not empty"),
-        ("spam", OTHER, "x", "array of numbers"),
         (NOISE[:3], OTHER[:3], "x and y have 3 samples", "need"),
     ]),
     (lambda: m.ksg(NOISE, OTHER, k=0), "k = 0", "expected"),
@@ -283,9 +222,7 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: copula(NOISE, OTHER, shrinkage=1.5), "shrinkage = 1.5", ""),
     (lambda: copula(NOISE, OTHER, shrinkage="auto", n_shuffle=0), "n_shuffle = 0: shrinkage", "at least 1"),
     (lambda: copula(np.stack([NOISE, NOISE**3], axis=1), OTHER, shrinkage="auto"), "x: a column", "leave it out"),
-    (lambda: copula(NOISE[:4], OTHER[:4], shrinkage="auto"), "4 samples", ""),
     (lambda: classes(NOISE, np.zeros(60, int)), "classes holds 1 distinct label", "at least two"),
-    (lambda: classes(NOISE, np.arange(60) / 2), "classes has 0.5 once", "numpy.digitize"),
     (lambda: classes(NOISE, np.arange(50) % 2), "classes has shape (50,)", "one label per trial"),
     (lambda: classes(NOISE, np.r_[np.zeros(57, int), 1, 1, 1]), "classes: 1 has 3 samples of 1 columns", "at least 4"),
     (lambda: classes(np.ones(60), np.arange(60) % 2), "x: column 0 is constant", "leave it out"),
@@ -293,17 +230,16 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: classes(np.stack([NOISE, NOISE], axis=1), np.arange(60) % 2), "x: in a class", "function of others"),
     (lambda: fisher(GOOD, GOOD, 0.0), "ds = 0.0", "other than 0"),
     (lambda: fisher(GOOD, GOOD[:, :1], 1.0), "r2", "same neurons"),
-    (lambda: fisher(np.where(np.arange(10)[:, None] == 3, np.nan, GOOD), GOOD, 1.0), "r1[3]", "leave such samples out"),
     (lambda: fisher(GOOD[:1], GOOD, 1.0), "1 and 10 trials", "at least"),
     (lambda: fisher(GOOD[:2], GOOD[:3], 1.0), "trials", "more than 5 together"),
     (lambda: fisher(GOOD * [1, 0], GOOD * [1, 0], 1.0), "neuron 1 gives the same", "leave it out"),
     (lambda: fisher(GOOD[:, [0, 0]], GOOD[:, [0, 0]], 1.0), "linearly dependent", ""),
     (lambda: fisher(np.zeros((2, 2, 2)), GOOD, 1.0), "r1", "(n,) or (n, d)"),
     *((partial(m.poisson_fisher, *one), "mean", "") for one in [
-        ([0.0], [1.0]), ([np.nan], [1.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), (1.0, 1.0), (None, 1.0)]),
+        ([0.0], [1.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), (1.0, 1.0)]),
     *((partial(m.gaussian_fisher, *one), "covariance", "") for one in [
-        ([1.0], np.eye(2)), ([1.0, np.nan], np.eye(2)), ([1.0, 1.0], [[1.0, 2.0], [2.0, 1.0]]),
-        ([1.0, 1.0], [[1.0, 0.5], [0.0, 1.0]]), ([1.0, 1.0], np.eye(2), np.eye(3)), ("x", np.eye(2))]),
+        ([1.0], np.eye(2)), ([1.0, 1.0], [[1.0, 2.0], [2.0, 1.0]]), ([1.0, 1.0], [[1.0, 0.5], [0.0, 1.0]]),
+        ([1.0, 1.0], np.eye(2), np.eye(3))]),
     (lambda: growth(np.repeat([0, 1, 2], 8), R), "stimulus has 3 different values", "select their trials"),
     (lambda: growth(np.where(S, "a", "b"), R), "stimulus", "pass their difference as ds"),
     (lambda: growth(S, R, ds=0), "ds = 0", "other than 0"),
@@ -314,9 +250,7 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: growth(S, R[:, :2]), "counts of 2 neurons", "at least three sizes"),
     (lambda: growth(S, R, n_subsets=0), "n_subsets = 0", "from 1"),
     (lambda: growth(S, R[:, [0, 1, 2, 0]], sizes=[1, 2, 4]), "linearly dependent", ""),
-    (lambda: growth(S, R * [1, 0, 1, 1, 1, 1]), "neuron 1 gives the same", ""),
     (lambda: growth(S[[0, 1, *range(12, 18)]], R[:8]), "stimulus: 2 and 6 trials", "at least 3 each"),
-    (lambda: growth(S, R, decoder=m.LinearDiscriminant), "decoder", "add brackets"),
     (lambda: growth(S, R, method="posterior", decoder=SVC(random_state=0)), "decoder", "method='confusion'"),
     (lambda: growth(S[:-1], R, method="copula"), "stimulus has 23 values and counts 24 trials", "equal numbers"),
     (lambda: growth(np.where(S, "a", "b"), R, method="copula"), "stimulus", "numbers"),
@@ -326,14 +260,10 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
 DECODING: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: decode(COUNTS, D[:5]), "stimulus has shape (5,)", "one label per trial"),
     (lambda: decode(COUNTS, np.linspace(0.1, 0.9, 20)), "stimulus has 0.1 once", "numpy.digitize"),
-    (lambda: decode(COUNTS, [None, *D[1:]]), "stimulus has None", "drop these samples"),
-    (lambda: decode(COUNTS, [[], *D[1:]]), "stimulus", ""),
     (lambda: decode(COUNTS, np.zeros(20, int)), "stimulus holds 1 distinct label", "at least two"),
     (lambda: decode(COUNTS, np.r_[D[:-7], np.zeros(7, int)]), "stimulus 1 has 3 trials", "take fewer folds"),
-    (lambda: decode(COUNTS[:1], D[:1]), "stimulus holds 1 distinct label", "at least two"),
     (lambda: decode(COUNTS + 0.5, D), "PoissonMAP needs counts", ""),
     (lambda: decode(-COUNTS - 1, D), "PoissonMAP needs counts", ""),
-    (lambda: decode(COUNTS + 0.5, D, decoder=m.NegativeBinomialMAP()), "NegativeBinomialMAP needs counts", ""),
     (lambda: decode(COUNTS, D, decoder="map"), "decoder = 'map'", "such as PoissonMAP()"),
     (lambda: decode(COUNTS, D, decoder=m.LinearDiscriminant), "decoder = LinearDiscriminant, a class", "add brackets"),
     (lambda: decode([*"abab"] * 5, COUNTS), "arguments swapped", "decode(responses, stimulus)"),
@@ -349,19 +279,15 @@ DECODING: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: decode(COUNTS, D, prior="empirical"), "no argument 'prior'", "decoder=PoissonMAP(prior="),
     *((partial(make, **one), f"{next(iter(one))} = ", "") for make in (m.PoissonMAP, m.NegativeBinomialMAP)
       for one in ({"prior": "flat"}, {"pseudo_count": 0})),
-    (lambda: m.LinearDiscriminant("some"), "shrinkage = 'some'", ""),
     (lambda: m.LinearDiscriminant(1.5), "shrinkage = 1.5", ""),
     (lambda: m.LinearDiscriminant(prior="flat"), "prior = 'flat'", ""),
     (lambda: m.NearestTrain("victor-purpura"), "distance", "expected a function"),
     *((partial(m.decoder_information, D, COUNTS, decoders=one), *named) for one, *named in [
-        ([m.PoissonMAP()], "decoders", "expected a dict"),
         ({}, "decoders", "expected a dict"),
         ({1: m.PoissonMAP()}, "decoders", "expected a dict"),
         ({"P": m.PoissonMAP}, "decoders['P']", "add brackets"),
-        ({"P": 3}, "decoders['P']: decoder = 3", "such as PoissonMAP()"),
     ]),
     (lambda: m.decoder_information(COUNTS, D), "arguments swapped", "decoder_information(stimulus, responses)"),
-    (lambda: m.decoder_information(D, COUNTS, bias="nsb"), "bias = 'nsb'", "expected one of"),
 ]  # fmt: skip
 SCORES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: m.brier_score([0.2, 0.8], [0, 1]), "probabilities", "(n, K), a column for each"),
@@ -372,23 +298,13 @@ SCORES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: m.brier_score(P3, C3 * 1.0), "labels has shape (60,), float64", "whole numbers"),
     (lambda: m.brier_score(P3, C3 + 1), "labels go from 1 to 3", "0 to 2"),
     (lambda: m.brier_score(P3, C3 - 1), "labels go from -1 to 1", "0 to 2"),
-    (lambda: m.calibration_error(P3, C3, n_bins=0), "n_bins = 0", "expected"),
-    (lambda: m.calibration_error(P3, C3, bins="equal"), "bins = 'equal'", "expected"),
-    (lambda: m.calibration_error(P3, C3, seed=0.5), "seed = 0.5", "expected"),
-    (lambda: m.reliability_curve(P3, C3, n_bins=1.5), "n_bins = 1.5", "expected"),
     (lambda: select(coverage=0), "coverage = 0", "numbers above 0"),
     (lambda: select(coverage=[0.5, 1.1]), "coverage = [0.5, 1.1]", "expected"),
-    (lambda: select(coverage="half"), "coverage = 'half'", "expected"),
-    (lambda: m.roc_auc([1, np.nan], [2]), "a[1] = [nan]", "leave such samples out"),
     (lambda: m.roc_auc([1], np.ones((3, 2))), "b has shape (3, 2)", "expected (n,)"),
-    (lambda: m.roc_auc([], [1]), "a has shape (0,)", "expected"),
     (lambda: m.d_prime([1, 2], [3], method="moments"), "b has 1 value", ""),
-    (lambda: cp(SIDE[1:], X40, CHOICE), "stimulus has shape (39,)", "expected (40,)"),
-    (lambda: cp(SIDE, X40, CHOICE[1:]), "choice has shape (39,)", "expected (40,)"),
     (lambda: cp(SIDE, X40, np.where(CHOICE, "a", "b")), "choice holds texts", ""),
     (lambda: cp(SIDE, X40, np.ones(40, int)), "choice has 1 distinct values", ""),
     (lambda: cp(SIDE, X40, np.arange(40)), "choice has 40 distinct values", ""),
-    (lambda: cp(SIDE, np.full(40, np.nan), CHOICE), "counts[0] = [nan]", ""),
     (lambda: cp(SIDE, np.ones((40, 2)), CHOICE), "counts has shape", ""),
     (lambda: cp(np.arange(40), X40, CHOICE), "stimulus", "at least min_trials = 5 of each"),
     (lambda: cp(SIDE, X40, CHOICE, min_trials=2), "min_trials = 2", "a whole number from 3"),
@@ -400,48 +316,33 @@ SCORES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: curve(X24, X24, 0), "has one trial", "at least two"),
     (lambda: curve(0 * LEVEL, X24, 0), "stimulus has a single value", ""),
     (lambda: curve(np.nan * LEVEL, X24, 0), "stimulus[0] = nan", ""),
-    (lambda: curve(LEVEL, np.nan * X24, 0), "counts[0] = [nan]", ""),
     (lambda: curve(LEVEL, X24, 1 * pq.mV), "reference = ", "plain numbers, as the stimuli are"),
-    (lambda: metric([0, 0, 1]), "labels has shape (3,)", "expected"),
-    (lambda: metric([0.1, 0.2, 1.0, 1.0]), "labels has 0.1 once", "floats are categories"),
     (lambda: metric([0, 0, 0, 1]), "class 1 has one train", ""),
     *((partial(metric, S4, **one), *named) for one, *named in [
         ({"q": -1 * pq.Hz}, "q", "at least 0"),
-        ({"q": np.nan * pq.Hz}, "q", "NaN where a frequency"),
-        ({"q": 3.0}, "q", "has no unit"),
-        ({"q": [] * pq.Hz}, "q", "array of them"), ({"z": 0}, "z = 0", ""),
+        ({"z": 0}, "z = 0", ""),
         ({"distance": lambda t, cost: np.zeros((2, 2))}, "distance returned shape (2, 2)", ""),
         ({"distance": lambda t, cost: -np.ones((4, 4))}, "distance", "at least 0"),
     ]),
     *((partial(m.metric_space_information, one, FOUR, q=1 * pq.Hz), "arguments swapped", "expected metric_space_information")
       for one in ([0, 0, 1, 1], ["a", "a", "b", "b"])),
-    (lambda: m.metric_space_information([[0.1]], [0, 1], q=1 * pq.Hz), "labels has shape (2,)", ""),
 ]  # fmt: skip
 RESPONSES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: m.trial_drift(np.ones((2, 2))), "block has 2 trials", "at least three trials"),
-    (lambda: m.trial_drift(np.ones((5, 2)), stimulus=[0, 1]), "stimulus has shape (2,)", "expected (5,)"),
     (lambda: m.trial_drift(np.ones((5, 2)), stimulus=np.arange(5)), "stimulus", "each label has one trial"),
     (lambda: m.trial_drift(np.ones(5)), "block", "(n_trials, n_neurons)"),
-    (lambda: m.sparseness([1.0, 2.0]), "rates has shape", ""),
     (lambda: m.sparseness([[1.0, 2.0]]), "rates", "at least two stimuli"),
     (lambda: m.sparseness([[1.0], [-1.0]]), "rates holds -1.0", ""),
     (lambda: m.sparseness([[1.0], [np.nan]]), "rates holds nan", ""),
     (lambda: tau(max_lag=0.1 * pq.s), "max_lag = ", "expected at least four"),
-    (lambda: tau(bin_width=2 * pq.s), "bin_width", ""),
     (lambda: tau(offset=1), "offset = 1", ""),
-    (lambda: tau(n_resample=-1), "n_resample = -1", ""),
     (lambda: m.intrinsic_timescale(BLOCK), "got 3", "at least ten trials"),
     (lambda: m.coherence(wave(), [[0.1], [np.nan]], nperseg=200), "NaN in trial 1", ""),
-    (lambda: m.susceptibility(wave(), [[0.1], [np.nan]], nperseg=200), "NaN in trial 1", ""),
     (lambda: m.coherence(wave(np.nan), [[0.1]], nperseg=200), "signal holds NaN", ""),
     (lambda: m.coherence_information(wave(), [[0.1]], nperseg=800), "nperseg", "fewer than two segments"),
     (lambda: m.gamma_coincidence(np.tile(X24 / 24, (2, 1)), precision=60 * MS, t_start=0 * MS, t_stop=1 * pq.s), "2 nu Delta", ""),
-    (lambda: m.law_of_total_covariance([0, 0.25, 0], BLOCK), "stimulus has 0.25 once", "floats are categories"),
-    (lambda: m.noise_correlation(BLOCK, stimulus=[0, 1]), "stimulus", "one label per trial"),
-    (lambda: m.noise_correlation(np.full((4, 2), np.nan), stimulus=S4), "block holds NaN", ""),
     (lambda: m.rate_correlation(BLOCK, LONGER, sigma=9 * MS), "block", "expected the same neurons"),
     (lambda: m.rate_correlation(TRIALS, LONGER, sigma=9 * MS), "trials of block_a last", ""),
-    (lambda: m.signal_correlation([[0], [1], [0]], BLOCK), "stimulus", "one label per trial"),
     (lambda: m.spike_triggered_average([wave()] * 2, BLOCK, before=9 * MS, after=9 * MS), "signal", "expected one per trial"),
 ]  # fmt: skip
 TABLES: list[tuple[Callable[[], Any], str, str]] = [
@@ -450,19 +351,16 @@ TABLES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: tabulate([], m.cv), "blocks is empty", ""),
     (lambda: tabulate([BLOCK, 3], m.cv), "block", "expected a neo.Block"),
     (lambda: table([]), "measures = []", ""),
-    (lambda: table(["cv"]), "measures = ['cv']", "not their names"),
     (lambda: table([m.cv, partial(m.cv)]), "measures", "equal names"),
-    (lambda: table({1: m.cv, "1": m.cv2}), "measures", "equal names"),
     (lambda: table(partial(m.fano_curve, windows=[10, 20] * MS)), "measure fano_curve returned a tuple", "for each of its points"),
     *((partial(table, {"own": lambda block, one=one: one}), f"measure own returned {text}", "expected (4,), a number")
       for one, text in [
-          (np.ones((2, 2)), "shape (2, 2)"), (BLOCK, "a Block"), (None, "None"), ("3", "'3'"), ([1, None, 2, 3], "[1, None")]),
-    (lambda: table(m.firing_rate, confidence=95), "confidence = 95", "a number between 0 and 1"),
+          (np.ones((2, 2)), "shape (2, 2)"), (BLOCK, "a Block"), ("3", "'3'"), ([1, None, 2, 3], "[1, None")]),
     (lambda: tabulate(annotated(populations=[{"name": "e", "size": 3}]), m.cv), "populations", "don't add up to 4 neurons"),
-    *((partial(draw, annotated(populations=one)), "block.annotations['populations'] = ", "") for draw in (
-        partial(tabulate, measures=m.cv), lambda block: plotting.psth(block, bin_width=0.5 * pq.s, ax=Figure().subplots()))
-      for one in ["E", {"E": 3}, [3, 1], [{"name": "E"}], [{"size": 4}], [{"name": "E", "size": "4"}],
-                  [{"name": "E", "size": 10**400}], [{"name": "E", "size": 5}, {"name": "I", "size": -1}], np.zeros((2, 2))]),
+    *((partial(table_of, annotated(populations=one)), "block.annotations['populations'] = ", "") for one in [
+        "E", {"E": 3}, [3, 1], [{"size": 4}], [{"name": "E", "size": "4"}], [{"name": "E", "size": 10**400}],
+        [{"name": "E", "size": 5}, {"name": "I", "size": -1}]]),
+    (lambda: plotting.psth(annotated(populations="E"), bin_width=0.5 * pq.s, ax=Figure().subplots()), "['populations']", ""),
     (lambda: plotting.isi_histogram(annotated(dt="0.1 ms"), ax=Figure().subplots()), "block.annotations['dt'] = '0.1 ms'", ""),
     (lambda: delete_spikes(annotated(perturbations="none"), p=0.5, seed=1), "block.annotations['perturbations'] = 'none'", ""),
 ]  # fmt: skip
@@ -471,13 +369,4 @@ FOLDERS = (SYMBOLS, INFORMATION, SERIES, CONTINUOUS, DECODING, SCORES, RESPONSES
 
 def test_wrong_arguments_are_named_with_their_cure() -> None:
     """All rows in one test, so that the quick suite has them too."""
-    wrong = []
-    for call, argument, cure in itertools.chain(*FOLDERS):
-        try:
-            call()
-            message = "nothing is refused"
-        except NsnnError as error:
-            message = str(error)
-        if argument not in message or cure not in message:
-            wrong.append((argument, cure, message))
-    assert not wrong
+    assert_refused(itertools.chain(*FOLDERS))

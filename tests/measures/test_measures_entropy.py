@@ -1,15 +1,26 @@
-"""Entropy estimators against plain loops, delete-one samples, exact laws and their own coverage."""
+"""Entropy estimators against plain loops, delete-one samples, quadrature, exact laws and their own coverage."""
+# Imports internals: `entropy` shows neither moments and coefficients, nor partitions and delete-one values, nor codes of symbols.
 
 import math
 
 import numpy as np
 import pytest
 from helpers.channels import entropy_bits, relevant_by_search
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import integrate, special, stats
 
 from nsnn_neuro.measures import entropy
+from nsnn_neuro.measures.entropies.best_upper_bound import best_upper_bound, bub_coefficients
+from nsnn_neuro.measures.entropies.contingency import plugin_entropy
+from nsnn_neuro.measures.entropies.estimators import profile
+from nsnn_neuro.measures.entropies.extrapolation import (
+    PARTITIONS,
+    quadratic_extrapolation,
+)
+from nsnn_neuro.measures.entropies.nsb import nsb, nsb_moments, nsb_without_one
+from nsnn_neuro.measures.entropies.symbols import as_symbols, read_symbols
 
 SAMPLES = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 METHODS = [
@@ -62,7 +73,8 @@ def grassberger(rows):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("quadratic", "nsb", "grassberger")])
+@pytest.mark.parametrize("method", ["miller-madow", "panzeri-treves", "chao-shen", "best-upper-bound"])
+@settings(max_examples=30)
 @given(x=st.lists(st.integers(0, 5), min_size=2, max_size=25))
 def test_error_bar_is_the_brute_force_jackknife(method, x):
     x = np.array([0, *x])  # so that the range stays
@@ -87,7 +99,7 @@ def test_error_bar_of_grassberger_is_that_of_the_digamma_form():
     assert abs(entropy(x, method="grassberger").se - expected) < 1e-12
 
 
-@pytest.mark.parametrize("n", [4, 8, 9])
+@pytest.mark.parametrize("n", [8, 9])
 def test_grassberger_has_the_bias_of_its_binomial_form(n):
     """Exact expectation over all samples of n; samples of one symbol are given 0 in place of the rule's value."""
     counts = np.array([[a, b, n - a - b] for a in range(n + 1) for b in range(n + 1 - a)])
@@ -138,12 +150,12 @@ ENOUGH_OF_32 = {  # samples per symbol: the stated regimes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS[1:])
 def test_two_error_bars_hold_the_truth_from_the_stated_regime_on(method):
     p = 1.0 / np.arange(1, 33)
     p /= p.sum()
     n, rng = math.ceil(ENOUGH_OF_32[method] * 32), np.random.default_rng(0)
-    found = [entropy(rng.choice(32, n, p=p), method=method, n_symbols=32) for _ in range(100)]
+    found = [entropy(rng.choice(32, n, p=p), method=method, n_symbols=32) for _ in range(60)]
     assert all(e.warning is None for e in found)
     assert np.mean([abs(e.value - entropy_bits(p)) <= 2 * e.se for e in found]) >= 0.9
 
@@ -165,11 +177,6 @@ def test_auto_goes_by_sizes_alone():
     assert many.value == entropy([0, 1] * 8, method="panzeri-treves").value
 
 
-def test_words_are_symbols():
-    words = np.random.default_rng(0).integers(0, 2, (50, 3))
-    assert entropy(words).value == entropy(words @ [4, 2, 1]).value
-
-
 def test_seed_draws_the_partitions():
     x = np.random.default_rng(0).integers(0, 9, 60)
     first, again, other = (entropy(x, method="quadratic", seed=s).value for s in (1, 1, 2))
@@ -185,3 +192,158 @@ def test_alphabet_must_be_told_or_is_taken_with_a_warning():
     words = entropy([[0, 0], [1, 2], [0, 1]], method="nsb")
     assert "took 6, the product of the letters' ranges" in words.warning
     assert entropy([[0, 1]] * 3, method="nsb", n_symbols=2**62).value > 0
+
+
+def by_quadrature(counts, k):
+    """Posterior mean and SD (bits) by scipy.integrate.quad over ln b, with the moments of each Dirichlet as double sums."""
+    counts = np.asarray(counts, dtype=float)
+    seen, n = counts[counts > 0], counts.sum()
+
+    def log_weight(t):
+        b = np.exp(t)
+        prior = k * special.polygamma(1, k * b + 1) - special.polygamma(1, b + 1)
+        gammas = special.gammaln(seen + b) - special.gammaln(b)
+        return np.log(prior) + t + special.gammaln(k * b) - special.gammaln(n + k * b) + gammas.sum()
+
+    def moments(t):
+        a = np.concatenate([seen, np.zeros(k - seen.size)]) + np.exp(t)
+        total = a.sum()
+        mean = special.digamma(total + 1) - (a * special.digamma(a + 1)).sum() / total
+        u = special.digamma(a + 1) - special.digamma(total + 2)
+        pairs = np.outer(a, a) * (np.outer(u, u) - special.polygamma(1, total + 2))
+        same = (special.digamma(a + 2) - special.digamma(total + 2)) ** 2
+        same = same + special.polygamma(1, a + 2) - special.polygamma(1, total + 2)
+        return mean, (pairs.sum() - np.trace(pairs) + (a * (a + 1) * same).sum()) / (total * (total + 1))
+
+    nodes = np.linspace(-np.log(k) - 36.0, 16.0, 2000)
+    heights = np.array([log_weight(t) for t in nodes])
+    peak, inside = heights.max(), nodes[heights > heights.max() - 36.0]
+
+    def integral(f):
+        options = {"epsabs": 0, "epsrel": 1e-10, "limit": 300, "points": [nodes[heights.argmax()]]}
+        return integrate.quad(
+            lambda t: np.exp(log_weight(t) - peak) * f(t), inside[0], inside[-1], **options
+        )[0]
+
+    mass = integral(lambda t: 1.0)
+    mean, second = (integral(lambda t, i=i: moments(t)[i]) / mass for i in (0, 1))
+    return mean / np.log(2), np.sqrt(second - mean**2) / np.log(2)
+
+
+@pytest.mark.parametrize(
+    ("counts", "k"),
+    [([10, 5, 3, 1, 1], 20), ([50, 40], 2), ([2, 1, 1, 1], 60)],
+)
+def test_moments_are_those_of_a_quadrature(counts, k):
+    mean, sd = nsb_moments(profile(np.array([counts]), float(k)))
+    expected_mean, expected_sd = by_quadrature(counts, k)
+    # what lies beyond the ends of the quadrature, e^-16 of the prior, is 1e-7
+    assert abs(mean[0] - expected_mean) < 1e-6
+    assert abs(sd[0] - expected_sd) < 1e-6
+
+
+def test_one_sample_leaves_the_prior_mean():
+    # by symmetry one sample tells nothing about the entropy, and the prior is uniform in its expectation on [0, log2 K]
+    for k in (2, 2**60):
+        mean, _ = nsb_moments(profile(np.array([[1]]), float(k)))
+        assert abs(mean[0] - 0.5 * np.log2(k)) < 1e-6 * np.log2(k)
+
+
+@pytest.mark.parametrize("n", [1, 10**5])
+def test_finite_and_possible_for_all_sizes(n):
+    rng = np.random.default_rng(n)
+    for k in (2, 100, 2**62):
+        for spread in (min(k, n, 1000), 1):  # all over the alphabet, and all samples alike
+            counts = np.bincount(rng.integers(0, spread, n))[None]
+            mean, sd = nsb_moments(profile(counts, float(k)))
+            assert 0.0 <= mean[0] <= np.log2(k) + 1e-9
+            assert 0.0 < sd[0] < np.log2(k)
+
+
+def test_values_without_one_sample_are_those_of_the_smaller_sample():
+    rng = np.random.default_rng(2)
+    counts = np.vstack([rng.multinomial(60, rng.dirichlet(np.full(30, a))) for a in (0.05, 0.3, 2.0)])
+    rows = profile(counts, 30.0)
+    here = rows.multiplicity > 0
+    apart = np.abs(nsb_without_one(rows) - nsb(rows.without_one()))
+    assert apart[here].max() < 1e-9
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_extrapolation_and_its_jackknife_sample_by_sample(joint):
+    """The same partitions, dealt by hand, and every plug-in value from the samples of its part, with and without each."""
+    rng = np.random.default_rng(0)
+    s, r = np.repeat([0, 1, 2], [14, 9, 7]), rng.integers(0, 4, 30)
+
+    def value_of(keep, quarters):
+        def plain(part):
+            entropies = [plugin_entropy(np.bincount(x[part])) for x in ((r, s, 4 * s + r) if joint else (r,))]
+            return entropies[0] + entropies[1] - entropies[2] if joint else entropies[0]
+
+        halves = [np.mean([plain(keep & (q % 2 == h)) for h in (0, 1)]) for q in quarters]
+        fourths = [np.mean([plain(keep & (q == k)) for k in range(4)]) for q in quarters]
+        return (8 * plain(keep) - 6 * np.mean(halves) + np.mean(fourths)) / 3
+
+    dealer, quarters = np.random.default_rng(1), []
+    for _ in range(PARTITIONS):
+        quarter, turn = np.empty(30, dtype=int), [0, 1, 2]
+        for i in dealer.permutation(30):
+            quarter[i] = turn[s[i]] % 4
+            turn[s[i]] += 1
+        quarters.append(quarter)
+    options = {"rng": np.random.default_rng(1), "joint": joint, "jackknife": True}
+    value, without = quadratic_extrapolation(s, r, 3, 4, **options)
+    all_samples = np.ones(30, dtype=bool)
+    assert abs(value - value_of(all_samples, quarters)) < 1e-12
+    for i in range(30):
+        assert abs(without[i] - value_of(all_samples & (np.arange(30) != i), quarters)) < 1e-12
+
+
+@pytest.mark.slow
+def test_best_upper_bound_bounds_bias_and_error():
+    n, k = 60, 100
+    a, bound = bub_coefficients(n, float(k))
+    assert 0.99 < bound / 1.0015078 < 1.25  # the least over all coefficients, by linear programs
+    rng = np.random.default_rng(0)
+    j = np.arange(n + 1)
+    tail = -special.xlogy(j / n, j / n) + (1 - j / n) / (2 * n)
+    full = np.concatenate([a, tail[a.size :]])
+
+    laws = [np.full(k, 1 / k), *rng.dirichlet(np.full(k, 0.1), 3), *rng.dirichlet(np.ones(k), 3)]
+    for law in laws:
+        truth = entropy_bits(law)
+        bias = (stats.binom.pmf(j, n, law[:, None]) @ full).sum() / np.log(2) - truth
+        value = best_upper_bound(profile(rng.multinomial(n, law, size=4000), float(k)))
+        error = value.std() / np.sqrt(4000)
+        assert abs(value.mean() - truth - bias) < 4 * error  # the bias is exact: the estimator is linear
+        assert np.sqrt(bias**2 + value.var()) < bound
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 30), st.integers(1, 5)), elements=st.integers(-3, 3)))
+def test_words_are_numbered_as_sorted_rows(words):
+    rows, codes = np.unique(words, axis=0, return_inverse=True)
+    found, n = as_symbols(words, "r")
+    assert found.dtype == np.int64
+    assert n == len(rows)
+    assert found.tolist() == codes.reshape(-1).tolist()
+    assert read_symbols(words, "r").n_possible == np.prod(np.ptp(words, axis=0) + 1.0)
+
+
+@pytest.mark.parametrize("scale", [10**5, 2**40])  # sorted codes, rows too many for one code
+def test_all_ways_of_coding_agree(scale):
+    words = np.random.default_rng(0).integers(-3, 4, (500, 3))
+    small, n_small = as_symbols(words, "r")
+    large, n_large = as_symbols(words * scale, "r")
+    assert n_small == n_large == len(np.unique(words, axis=0))
+    assert small.tolist() == large.tolist()
+
+
+def test_types_are_read_alike():
+    x = np.array([3, 0, 1, 3, 0])
+    for kind in (np.uint8, np.uint64, np.float32):
+        codes, n = as_symbols(x.astype(kind), "r")
+        assert (codes.tolist(), n) == ([2, 0, 1, 2, 0], 3)
+    assert as_symbols(np.array([[True, False], [False, True]]), "r")[0].tolist() == [1, 0]
+    extremes = read_symbols(np.array([-(2**63), 2**63 - 1, 0]), "r")
+    assert (extremes.codes.tolist(), extremes.n_possible) == ([0, 2, 1], 2.0**64)
+    assert read_symbols(np.vstack([np.zeros(2000, int), np.ones(2000, int)]), "r").n_possible == np.inf

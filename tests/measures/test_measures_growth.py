@@ -83,30 +83,7 @@ def test_fit_finds_the_curve_that_it_was_given(eps):
     assert_allclose([fit.epsilon, fit.initial], [eps, 0.2], rtol=1e-5, atol=1e-7)
     assert fit.p > 0.99
     assert fit.epsilon_se > 0
-
-
-def test_errors_are_those_of_the_fitted_curve():
-    """Normal equations of I_n = n/(a + eps n) hold with the variances of Hotelling's law at the fit, not at the estimates."""
-    n = np.array([3, 6, 12, 24])
-    law = HotellingLaw(60, 60, n, 1.0)
-    estimates = np.array([0.5, 0.8, 1.5, 1.3])
-    fit = fit_growth(n, estimates, np.diag(law.se(estimates) ** 2), law)
-    a = 1 / fit.initial
-    curve = n / (a + fit.epsilon * n)
-    for gradient in (curve**2 / n, curve**2):  # by a and by eps, but for the sign
-        of_fit, of_data = (
-            ((estimates - curve) * gradient / law.se(at) ** 2).sum()
-            / (curve * gradient / law.se(at) ** 2).sum()
-            for at in (curve, estimates)
-        )
-        assert abs(of_fit) < 0.002
-        assert abs(of_data) > 0.01
-
-
-def test_a_curve_of_another_shape_does_not_fit():
-    n = np.array([3, 6, 12, 24])
-    fit = fit_growth(n, 0.01 * n**1.5, 1e-5 * np.eye(4), HotellingLaw(60, 60, n, 1.0))
-    assert fit.p < 1e-6
+    assert fit_growth(n, 0.01 * n**1.5, 0.1 * covariance, HotellingLaw(60, 60, n, 1.0)).p < 1e-6
 
 
 def test_one_experiment_with_a_limit():
@@ -123,7 +100,6 @@ def test_one_experiment_with_a_limit():
     assert growth.predict([1e9]) == pytest.approx(growth.limit)
     assert growth.predict([growth.neurons_for(0.5)]) == pytest.approx(growth.limit / 2, rel=0.05)
     assert_allclose(growth.table.fitted, growth.information, atol=2 * growth.se.max())
-    assert growth.interval(0.5)[0] > low
     assert replace(growth, epsilon=replace(growth.epsilon, value=-1.0)).limit == np.inf
     assert "limit" in str(growth)
 
@@ -189,10 +165,10 @@ def test_bits_of_all_neurons_are_those_of_decode_and_of_the_copula():
 @pytest.mark.slow
 @pytest.mark.parametrize("eps", [0.5, 0.0])
 def test_interval_covers_the_limit(eps):
-    """60 experiments: true limit inside the 95 % interval in 54, and the mean of eps within 4 errors and a tenth of it."""
+    """40 experiments: true limit inside the 95 % interval in 36, and the mean of eps within 4 errors and a tenth of it."""
     slope, covariance = population(40, eps, common=2)
     inside, values = [], []
-    for k in range(60):
+    for k in range(40):
         data = experiment(np.random.default_rng([k, 7]), slope, covariance, 200)
         growth = information_growth(*data, n_subsets=15, seed=k)
         low, high = growth.interval()
@@ -200,5 +176,5 @@ def test_interval_covers_the_limit(eps):
         values.append((growth.epsilon.value, growth.epsilon.se))
     values, errors = np.array(values).T
     assert np.mean(inside) >= 0.9
-    assert abs(np.median(values) - eps) < 0.15 * eps + 4 * 1.25 * values.std() / np.sqrt(60)
+    assert abs(np.median(values) - eps) < 0.15 * eps + 4 * 1.25 * values.std() / np.sqrt(40)
     assert 0.8 < np.sqrt((errors**2).mean()) / values.std() < 1.5

@@ -38,26 +38,6 @@ def independent_bins(rng, n_trials=100, n_bins=600, levels=(0.05, 0.6)):
     return letters, (binary_entropy(np.mean(levels)) - binary_entropy(levels).mean()) / BIN
 
 
-LEVELS, STAY = np.array([0.05, 0.4]), 0.8
-
-
-def hidden_markov(rng, n_trials=100, n_bins=1000):
-    """The level stays with probability .8 from bin to bin: letters of different bins are correlated."""
-    state = np.cumsum(rng.random(n_bins) > STAY) % 2
-    return rng.random((n_trials, n_bins)) < LEVELS[state]
-
-
-def hidden_markov_entropy(length):
-    """Exact entropy of words, by the forward recursion over all of them."""
-    step = np.array([[STAY, 1 - STAY], [1 - STAY, STAY]])
-    alpha = np.array([[0.5, 0.5]])
-    for k in range(length):
-        alpha = alpha @ step if k else alpha
-        alpha = np.concatenate([alpha * (1 - LEVELS), alpha * LEVELS])
-    p = alpha.sum(axis=1)
-    return -(p * np.log2(p)).sum()
-
-
 def entropy_of(words):
     n = np.array(list(Counter(words).values()))
     return -(n / n.sum() * np.log2(n / n.sum())).sum()
@@ -87,8 +67,7 @@ def slow_entropies(letters, length):
     return entropy_of(everything), noise, -np.log2(other), -np.log2(same), seen, variance
 
 
-@pytest.mark.parametrize("saturation", ["binary", "count"])
-@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize(("saturation", "length"), [("count", 1), ("binary", 3)])
 def test_entropies_equal_loops(length, saturation):
     counts = np.random.default_rng(0).poisson(0.5, (9, 20))
     letters = counts if saturation == "count" else np.minimum(counts, 1)
@@ -138,7 +117,7 @@ def test_shuffled_correction_equals_a_loop():
 
 
 def test_value_is_the_intercept_of_the_lines_of_both_entropies():
-    letters = hidden_markov(np.random.default_rng(3))
+    letters, _ = independent_bins(np.random.default_rng(3), n_bins=1000)
     table = word_entropies(trains_of(letters), **keywords(letters))
     assert table["well_sampled"].all()
     total, noise = (np.polyfit(1 / table["length"], table[name], 1)[1] for name in ("total", "noise"))
@@ -172,62 +151,15 @@ def test_error_bars_equal_leaving_parts_out_by_hand():
 
 @pytest.mark.slow
 def test_independent_bins():
-    """Mean over 15 stimuli and responses against the exact rate; the other corrections leave what they leave."""
+    """Mean over 10 stimuli and responses against the exact rate; without a correction it lies far above."""
     rng = np.random.default_rng(5)
     values: dict[str, list[float]] = {"shuffle": [], "none": []}
-    for _ in range(15):
+    for _ in range(10):
         letters, truth = independent_bins(rng)
         for bias, found in values.items():
             found.append(rate_of(letters, bias=bias, word_lengths=[1, 2, 3, 4]).value)
     assert abs(z_of_mean(values["shuffle"], truth)) < 4
     assert z_of_mean(values["none"], truth) > 10
-
-
-@pytest.mark.slow
-def test_stimulus_correlated_over_bins():
-    """Against the same line through the exact entropies, and that line against the exact rate of the process.
-
-    The line is what the method gives with any amount of data: 13.127 for a rate of 12.971 bit/s. A single bin holds
-    14.02.
-    """
-    lengths = np.arange(1, 6)
-    exact = np.array([hidden_markov_entropy(k) for k in range(1, 15)])
-    noise = binary_entropy(LEVELS).mean()
-    line = np.polyfit(1 / lengths, exact[:5] / lengths, 1)[1] - noise
-    true_rate = exact[13] - exact[12] - noise
-    assert 1 < line / true_rate < 1.015
-    rng, values, single = np.random.default_rng(6), [], []
-    for _ in range(15):
-        letters = hidden_markov(rng)
-        values.append(rate_of(letters, word_lengths=lengths).value * BIN)
-        single.append(rate_of(letters, word_lengths=[1]).value * BIN)
-    assert abs(z_of_mean(values, line)) < 4
-    assert abs(z_of_mean(single, exact[0] - noise)) < 4
-    assert z_of_mean(single, line) > 4
-
-
-@pytest.mark.slow
-def test_two_errors_cover_the_truth():
-    """Regime: 100 trials, 400 bins, words of 1 to 3 letters; over="time" holds the stimulus' sampling too."""
-    rng = np.random.default_rng(7)
-    inside = []
-    for _ in range(50):
-        letters, truth = independent_bins(rng, n_bins=400)
-        e = rate_of(letters, word_lengths=[1, 2, 3])
-        inside.append(abs(e.value - truth) < 2 * e.se)
-    assert np.mean(inside) >= 0.9
-
-
-@pytest.mark.slow
-def test_shuffles_find_a_stimulus_and_repeat_with_their_seed():
-    letters, _ = independent_bins(np.random.default_rng(11), n_trials=30, n_bins=200)
-    more: dict[str, Any] = {"n_shuffle": 30, "word_lengths": [1, 2, 3]}
-    e = rate_of(letters, **more)
-    assert e.p == 1 / 31
-    assert e.null_mean is not None
-    assert abs(e.null_mean) < 0.1 * e.value
-    assert rate_of(letters, seed=1, **more).null_mean != e.null_mean
-    assert e.unit == direct_information_rate.unit == "bit/s"
 
 
 def test_undersampled_lengths_are_left_out_and_told():

@@ -1,22 +1,17 @@
 """Mutual information against exact channels, plain loops, its inequalities, its null and its own coverage."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 from helpers.channels import (
-    KINDS,
     Channel,
     entropy_bits,
-    erasure,
-    poisson_counts,
     symmetric,
     words_of_kind,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
 from sklearn.metrics import mutual_info_score
 
 from nsnn_neuro.measures import entropy, mutual_information
@@ -30,9 +25,7 @@ SYMMETRIC = [
     "nsb",
     "best-upper-bound",
 ]
-BIASES = [*SYMMETRIC, "quadratic"]
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=2, max_size=60)
-COUNTS = poisson_counts(np.random.default_rng(0).uniform(0.5, 8.0, 8), 12)
 TRIALS_PER_RESPONSE = {  # the stated regimes
     "miller-madow": 64,
     "panzeri-treves": 4,
@@ -48,28 +41,7 @@ def plain(s, r, **options):
     return mutual_information(s, r, bias="plugin", n_shuffle=0, **options).value
 
 
-def test_channels_are_their_closed_forms():
-    assert abs(symmetric(0.11).information - (1 - entropy_bits(np.array([0.11, 0.89])))) < 1e-12
-    assert abs(erasure(0.3).information - 0.7) < 1e-12
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("bias", "channel"),
-    [*zip(BIASES, itertools.cycle([symmetric(0.11), erasure(0.3), COUNTS]), strict=False)],
-)
-def test_long_samples_of_known_channels(channel, bias):
-    n_s, n_r = channel.law.shape
-    s, r = channel.samples(channel.tables(40000 // n_s, 1, np.random.default_rng(0))[0])
-    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=n_r)
-    assert abs(estimate.value - channel.information) < 4 * estimate.se
-    assert (estimate.warning is None) == (bias != "best-upper-bound")
-    # error bar: SD of ln p(r|s) / p(r), the influence of one sample, over the square root of their number
-    density = special.xlogy(1.0, np.maximum(channel.law, 1e-300) / channel.law.mean(0)) / np.log(2)
-    spread = np.sqrt((channel.law / n_s * (density - channel.information) ** 2).sum() / s.size)
-    assert abs(estimate.se / spread - 1) < 0.05
-
-
+@settings(max_examples=30)
 @given(PAIRS, st.lists(st.integers(0, 2), min_size=6, max_size=6))
 def test_plain_information_is_that_of_scikit_learn_and_obeys_its_laws(pairs, merged):
     s, r = np.array(pairs).T
@@ -93,7 +65,7 @@ def test_information_is_the_difference_of_the_estimated_entropies(bias):
     assert abs(value - (entropy(r, **options).value - given_s)) < 1e-10
 
 
-@pytest.mark.parametrize("bias", [b for b in SYMMETRIC if b != "grassberger"])
+@pytest.mark.parametrize("bias", ["plugin", "panzeri-treves", "chao-shen", "nsb", "best-upper-bound"])
 def test_error_bar_is_the_brute_force_jackknife(bias):
     rng = np.random.default_rng(4)
     s, r = np.append([0, 0, 1, 1], rng.integers(0, 3, 50)), np.append([0, 1, 2, 3], rng.integers(0, 4, 50))
@@ -114,17 +86,13 @@ def test_error_bar_is_the_brute_force_jackknife(bias):
 @pytest.mark.slow
 def test_null_shuffles_labels_and_is_corrected_alike():
     s, r = symmetric(0.2).samples(symmetric(0.2).tables(100, 1, np.random.default_rng(6))[0])
-    for bias in (*BIASES, "plugin"):
-        estimate = mutual_information(s, r, bias=bias, n_shuffle=99, n_symbols=2)
-        assert estimate.p == 0.01
-    assert mutual_information(s, r, n_shuffle=0).p is None
+    for bias in ("quadratic", "plugin"):
+        assert mutual_information(s, r, bias=bias, n_shuffle=99).p == 0.01
     expected = mutual_information(s, r, bias="plugin", n_shuffle=2000).null_mean
     assert abs(expected - 1 / (2 * 200 * np.log(2))) < 4 * np.sqrt(2) / (2 * 200 * np.log(2)) / np.sqrt(2000)
     # all cells of all shuffled tables are occupied, so each is corrected by the same amount
     corrected = mutual_information(s, r, n_shuffle=2000).null_mean
     assert abs(corrected - (expected - 1 / (2 * 200 * np.log(2)))) < 1e-12
-    same = [mutual_information(s, r, seed=seed).null_mean for seed in (3, 3, 4)]
-    assert same[0] == same[1] != same[2]
 
 
 def test_shuffled_estimator_keeps_the_information_of_correlations():
@@ -136,27 +104,6 @@ def test_shuffled_estimator_keeps_the_information_of_correlations():
     assert abs(channel.information - (1 - entropy_bits(np.array([0.1, 0.9])))) < 1e-12
     assert abs(estimate.value - channel.information) < 4 * estimate.se
     assert estimate.se_method == "jackknife over samples, with the spread of the shuffles"
-
-
-def suprathreshold(k, noise, n_bins):
-    """Count of k units that fire where x + noise * xi > 0, given the bin of x ~ N(0, 1) in n_bins equiprobable ones."""
-    inner = 41 if n_bins < 500 else 1
-    x = special.ndtri((np.arange(n_bins * inner) + 0.5) / (n_bins * inner))
-    law = stats.binom.pmf(np.arange(k + 1), k, special.ndtr(x / noise)[:, None])
-    return Channel(law.reshape(n_bins, inner, k + 1).mean(1))
-
-
-def test_suprathreshold_resonance():
-    assert abs(suprathreshold(1, 1.0, 20000).information - 0.278652) < 2e-6
-    values = {r: suprathreshold(8, r, 20000).information for r in (0.296, 0.316, 0.336)}
-    assert abs(values[0.316] - 1.5646) < 1e-4
-    assert values[0.316] == max(values.values())
-    for k, noise in ((1, 1.0), (8, 0.316)):
-        channel = suprathreshold(k, noise, 20)
-        s, r = channel.samples(channel.tables(2000, 1, np.random.default_rng(9))[0])
-        estimate = mutual_information(s, r, n_shuffle=19)
-        assert abs(estimate.value - channel.information) < 4 * estimate.se
-        assert estimate.p == 0.05
 
 
 def test_warning_names_the_numbers_and_the_cure():
@@ -201,12 +148,6 @@ def test_auto_gives_the_estimate_on_which_estimators_agree():
     assert chosen.reason.startswith("there are 80 trials per stimulus for 4 responses and estimators agree (")
     many = mutual_information(np.repeat(s, 4), np.repeat(few_words, 4, axis=0), bias="auto", n_shuffle=0)
     assert many.reason == "there are 320 trials per stimulus for 4 responses"
-    channel = words_of_kind("independent", 8, 6, low=0.01, high=0.12)
-    s, words = channel.samples(channel.tables(60, 1, rng)[0])
-    words = words[:, words.any(0)]
-    middle = mutual_information(s, words, bias="auto", n_shuffle=0)
-    if middle.lower is None:
-        assert middle.value == mutual_information(s, words, bias=middle.correction, n_shuffle=0).value
 
 
 def test_sparse_words_give_no_impossible_information():
@@ -259,7 +200,7 @@ def honest(e, truth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "informative"), [*zip(KINDS, [True, False] * 2, strict=True)])
+@pytest.mark.parametrize(("kind", "informative"), [("refractory", False), ("gain of two states", True)])
 def test_what_auto_says_of_words_is_so(kind, informative):
     """Words of 6 to 10 bins, 20 to 50 trials: two error bars or the bracket hold the truth in nine of ten repeats."""
     for n_s, letters, trials in ((2, 6, 50), (8, 6, 20), (4, 8, 20)):
@@ -275,7 +216,7 @@ def test_what_auto_says_of_words_is_so(kind, informative):
 
 @pytest.mark.parametrize(
     ("bias", "kind"),
-    [*zip(["panzeri-treves", "chao-shen", "nsb", "grassberger", "shuffle"], [*KINDS, KINDS[0]], strict=True)],
+    [("panzeri-treves", "independent"), ("nsb", "gain of two states"), ("shuffle", "refractory")],
 )
 def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
     """Few words, many words, sparse words and none of information, where the estimator does not warn."""
@@ -296,7 +237,7 @@ def test_without_a_warning_two_error_bars_hold_the_truth(bias, kind):
     assert held >= 0.9 * silent - 3 * math.sqrt(0.9 * 0.1 * max(silent, 1))
 
 
-@pytest.mark.parametrize("bias", [*BIASES, "shuffle"])
+@pytest.mark.parametrize("bias", ["panzeri-treves", "nsb", "shuffle"])
 def test_texts_and_directions_are_labels(bias):
     """Labels only name the symbols: the estimate is that of their numbers."""
     rng = np.random.default_rng(3)
@@ -306,7 +247,7 @@ def test_texts_and_directions_are_labels(bias):
     texts = np.array(["a", "b", "c", "d"])[words]
     for labels in (np.array(["left", "none", "right"])[s], s * 22.5, [("x", int(k)) for k in s]):
         assert str(mutual_information(labels, words, bias=bias, n_shuffle=3)) == str(expected)
-    if bias not in ("nsb", "best-upper-bound"):  # where the number of possible words is inferred from numbers
+    if bias != "nsb":  # where the number of possible words is inferred from numbers
         assert str(mutual_information(s, texts, bias=bias, n_shuffle=3)) == str(expected)
 
 

@@ -108,7 +108,7 @@ def test_the_certificate_holds_without_the_solver():
         assert union.gap[0] < 1e-8
 
 
-@pytest.mark.parametrize("measure", ["broja", "i_min", "mmi"])
+@pytest.mark.parametrize("measure", ["broja", "i_min"])
 def test_sums_signs_and_exchange(measure):
     """Parts add up to informations of another function, none is negative, and exchanged responses exchange the unique parts."""
     for t in tables(m=6, seed=2):
@@ -120,8 +120,6 @@ def test_sums_signs_and_exchange(measure):
         assert parts.min() >= 0
         exchanged = values(partial_information(s, r2, r1, measure=measure, **PLAIN))
         assert_allclose(exchanged, parts[[0, 2, 1, 3]], atol=1e-7)
-    found = decompose(tables(m=40, seed=3), measure).values[:, 0]
-    assert (found <= decompose(tables(m=40, seed=3), "mmi").values[:, 0] + 1e-9).all()
 
 
 @pytest.mark.parametrize("measure", ["broja", "i_min", "mmi"])
@@ -161,16 +159,6 @@ def test_sums_stay_after_the_correction_and_it_corrects():
     assert (abs(bias) < 4 * errors + 0.1 * abs(bias_plain[3])).all()
 
 
-def test_the_error_is_the_spread_over_samples():
-    """Of a pair with parts away from 0: 40 samples of 400 trials; a standard deviation of 40 is 11 % accurate."""
-    rng = np.random.default_rng(7)
-    found = [partial_information(*sample(rng, Z2, 200), n_shuffle=0, seed=k) for k in range(40)]
-    spread = np.std([values(parts) for parts in found], axis=0)
-    mean = np.mean([[parts[name].se for name in NAMES] for parts in found], axis=0)
-    assert (abs(np.log(mean / spread)) < 4 * 0.112 + 0.05).all()
-    assert found[0]["redundant"].se_method == "infinitesimal jackknife over trials"
-
-
 @pytest.mark.slow
 def test_shuffles_keep_what_their_name_says():
     """Within stimuli the pair margins stay, so parts by them do; within the other response its information stays."""
@@ -187,20 +175,6 @@ def test_shuffles_keep_what_their_name_says():
     assert abs(null("r2|r1")[:2].sum() - plain[:2].sum()) < 1e-9
     assert null("s").sum() < 0.04
     assert null("r2")[:2].sum() == pytest.approx(plain[:2].sum(), abs=1e-9)
-
-
-@pytest.mark.slow
-def test_found_parts_are_significant_and_repeat_with_their_seed():
-    s, r1, r2 = sample(np.random.default_rng(11), Z2, 300)
-    parts = partial_information(s, r1, r2, n_shuffle=30)
-    assert [part.p for part in parts.values()] == [1 / 31] * 4
-    assert max(abs(part.null_mean or 0) for part in parts.values()) < 0.01
-    assert partial_information(s, r1, r2, n_shuffle=30) == parts
-    assert partial_information(s, r1, r2, n_shuffle=30, seed=1) != parts
-    subtracted = partial_information(s, r1, r2, bias="shuffle", n_shuffle=30)
-    plain = values(partial_information(s, r1, r2, **PLAIN))
-    assert (values(subtracted) < plain).all()
-    assert abs(values(subtracted) - plain).max() < 0.02
 
 
 def test_warnings_name_their_reason():
@@ -220,12 +194,8 @@ def test_warnings_name_their_reason():
     assert partial_information(*sample(rng, Z2, 400), n_shuffle=0)["redundant"].warning is None
 
 
-def test_intersection_of_a_chain_and_of_two_readouts():
-    assert_allclose(intersection_information(*trials(CHAIN, 100), **PLAIN).value, 0.1732536275, atol=6e-11)
-    assert_allclose(intersection_information(*trials(Z2, 400), **PLAIN).value, 0.0555306, atol=6e-8)
-
-
 def test_intersection_is_the_smaller_redundancy_and_has_its_bounds():
+    assert_allclose(intersection_information(*trials(CHAIN, 100), **PLAIN).value, 0.1732536275, atol=6e-11)
     for t in tables((2, 3, 2), 4, seed=14):
         s, r, c = np.repeat(np.argwhere(t >= 0), t.ravel(), axis=0).T
         found = intersection_information(s, r, c, **PLAIN).value
@@ -235,12 +205,8 @@ def test_intersection_is_the_smaller_redundancy_and_has_its_bounds():
 
 
 def test_intersection_on_samples():
-    """A chain: 24 sessions of 200 trials. se is near the spread, and the link beyond the stimulus is found."""
+    """The link of response and choice beyond the stimulus is found; p is even where choices follow the stimulus alone."""
     rng, law = np.random.default_rng(15), CHAIN
-    found = [intersection_information(*sample(rng, law, 100), n_shuffle=0, seed=k) for k in range(24)]
-    value = np.array([e.value for e in found])
-    assert abs(value.mean() - 0.1732536) < 4 * value.std() / np.sqrt(24) + 0.005
-    assert 0.6 < np.mean([e.se for e in found]) / value.std() < 1.7
     s, r, c = sample(rng, law, 200)
     assert intersection_information(s, r, c, null="r|s", n_shuffle=30).p == 1 / 31
     p = []
@@ -269,7 +235,7 @@ def least_by_loops(target, sources):
 @pytest.mark.slow
 def test_transfer_equals_loops_over_trials_and_has_its_bounds():
     rng = np.random.default_rng(16)
-    for _ in range(4):
+    for _ in range(2):
         s, past = rng.integers(0, 3, 60), rng.integers(0, 2, 60)
         x = np.where(rng.random(60) < 0.7, s, rng.integers(0, 3, 60))
         y = np.where(rng.random(60) < 0.6, x, past)

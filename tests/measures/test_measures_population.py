@@ -42,25 +42,6 @@ def test_coupling_by_its_definition() -> None:
         assert value[i] == pytest.approx(overlap * 0.001 / counts[:, i].sum(), rel=1e-4, abs=1e-3)
 
 
-@pytest.mark.slow
-def test_coupling_by_gains_of_trials_is_unbiased_but_for_its_ratio() -> None:
-    """3 trials, gain 0.4 or 1.6: c n has the mean (N - 1) r 0.6^2 E(n), and 2/3 of it with means over all trials."""
-    rng = np.random.default_rng(2)
-    products: dict[str | None, list[float]] = {"subtract": [], None: []}
-    for _ in range(100):
-        gains = rng.choice([0.4, 1.6], 3)
-        trials = [[np.sort(rng.uniform(0, 0.2, rng.poisson(10 * g))) for _ in range(4)] for g in gains]
-        n = np.array([[s.size for s in trial] for trial in trials]).sum(axis=0)
-        for bias, found in products.items():
-            c = measures.population_coupling(
-                to_block(trials, t_stop=0.2 * pq.s), bin_width=5 * pq.ms, bias=bias
-            )
-            found.append(float((c * n).mean()))
-    for bias, factor in [("subtract", 1), (None, 2 / 3)]:
-        z = (np.mean(products[bias]) - factor * 3 * 50 * 0.36 * 30) / np.std(products[bias]) * 10
-        assert abs(z) < 4, bias
-
-
 def test_two_trials_have_a_coupling_without_an_error() -> None:
     """Without one of two trials there are no other trials for the mean; over all trials, bias=None, there is one."""
     trains = [np.sort(np.random.default_rng(k).uniform(0, 2, 40)) for k in range(6)]
@@ -147,13 +128,12 @@ def test_the_fit_is_the_least_squares_fit() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("offset", "level"), [(True, 0.3), (False, 0.0)])
-def test_tau_is_right_and_its_error_covers(offset: bool, level: float) -> None:
-    """100 neurons of tau = 100 ms, 200 trials of 1.5 s."""
+def test_tau_is_right_and_its_error_covers() -> None:
+    """60 neurons of tau = 100 ms, 200 trials of 1.5 s."""
     tau, se = [], []
-    for seed in range(5):
-        data = modulated(10 + seed, 0.1, 200, 20, level)
-        result = measures.intrinsic_timescale(data, offset=offset, n_resample=100, max_lag=0.5 * pq.s)
+    for seed in range(3):
+        data = modulated(10 + seed, 0.1, 200, 20, 0.3)
+        result = measures.intrinsic_timescale(data, n_resample=100, max_lag=0.5 * pq.s)
         tau.append(result.tau)
         se.append(result.se)
     found, error = np.concatenate(tau), np.concatenate(se)
@@ -183,12 +163,12 @@ def test_a_lag_beyond_the_trials_is_cut_with_a_warning() -> None:
 
 @pytest.mark.slow
 def test_coupling_error_covers_under_a_gain_that_trials_share() -> None:
-    """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v; 60 Blocks of 4 neurons, 30 trials.
+    """Rates 20 Hz times a gain of each trial, of mean 1 and variance v: c = (n - 1) 20 Hz v; 40 Blocks of 4 neurons, 30 trials.
 
     The means mu_j are of the same trials: held fixed in the jackknife, the standard error would be twice too large.
     """
     values, errors = [], []
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         gains = rng.gamma(10, 0.1, 30)
         trials = [[np.sort(rng.uniform(0, 1, rng.poisson(20 * gain))) for _ in range(4)] for gain in gains]

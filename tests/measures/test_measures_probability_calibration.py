@@ -41,8 +41,7 @@ def by_loop(p, y, edges):
     return total
 
 
-@pytest.mark.parametrize("n_bins", [1, 4, 15])
-@pytest.mark.parametrize("passes", [None, 7])
+@pytest.mark.parametrize(("n_bins", "passes"), [(4, None), (15, 7)])
 def test_the_error_by_a_loop(n_bins, passes):
     p, y = predictions(1, passes=passes)
     found = calibration_error(p, y, n_bins=n_bins, n_shuffle=0)
@@ -50,17 +49,11 @@ def test_the_error_by_a_loop(n_bins, passes):
     assert (found.null_mean, found.p, found.n, found.unit, found.correction) == (None, None, 400, "1", "none")
 
 
-def test_bins_of_equal_mass():
+def test_bins_of_equal_mass_never_part_equal_confidences():
     p, y = predictions(2)
     c = np.sort(p.max(axis=1))
     found = calibration_error(p, y, n_bins=10, bins="mass", n_shuffle=0)
     assert_allclose(found.value, by_loop(p, y, [0, *c[39::40]]), rtol=1e-12)
-    curve = reliability_curve(p, y, n_bins=10, bins="mass")
-    assert curve.count.tolist() == [40] * 10
-    assert_allclose(curve.edges, [c[0], *c[39::40]])
-
-
-def test_equal_confidences_are_never_parted():
     p, y = predictions(3, passes=5)
     curve = reliability_curve(p, y, n_bins=15, bins="mass")
     distinct, size = np.unique(np.round(p.max(axis=1), 12), return_counts=True)
@@ -76,22 +69,21 @@ def test_a_bin_has_its_upper_edge():
     assert reliability_curve([[1.0, 0.0]], [0]).count[-1] == 1
 
 
-@pytest.mark.parametrize("bins", ["width", "mass"])
-@pytest.mark.parametrize(("confidence", "right"), [(0.9, 12), (0.55, 20), (0.7, 14)])
+@pytest.mark.parametrize(("confidence", "right", "bins"), [(0.9, 12, "width"), (0.55, 20, "mass")])
 def test_a_constant_confidence_is_off_by_exactly_its_excess(confidence, right, bins):
     """Of 20; the jackknife is then the standard error of the accuracy."""
     p = np.tile([confidence, 1 - confidence], (20, 1))
     answers = np.arange(20) < right
     found = calibration_error(p, (~answers).astype(int), bins=bins, n_shuffle=0)
     assert_allclose(found.value, abs(confidence - right / 20), atol=1e-12)
-    if found.value > 0.05:  # elsewhere |x| has its kink
-        assert_allclose(found.se, stats.sem(answers), rtol=1e-9, atol=1e-12)
+    assert_allclose(found.se, stats.sem(answers), rtol=1e-9, atol=1e-12)
+    curve = reliability_curve(np.tile([0.9, 0.1], (8, 1)), [0] * 8, n_bins=1)
+    assert_allclose(curve.se, np.sqrt(0.9 * 0.1 / 8))  # 9 of 10
 
 
-@pytest.mark.parametrize("n", [200, 3200])
-def test_perfect_calibration_leaves_the_bias_that_is_told(n):
+def test_perfect_calibration_leaves_the_bias_that_is_told():
     """sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n within 3 % of normal approximation; null_mean is the same, and p uniform."""
-    rng = np.random.default_rng(n)
+    n, rng = 200, np.random.default_rng(200)
     found = [calibration_error(*calibrated(rng, n), n_bins=10, n_shuffle=39) for _ in range(120)]
     value, null = (np.array([getattr(e, name) for e in found]) for name in ("value", "null_mean"))
     c = 0.55 + 0.1 * np.arange(5)
@@ -138,11 +130,6 @@ def test_one_sample_has_no_error_bar():
     assert np.isnan(brier_score([[0.8, 0.2]], [1]).se)
 
 
-def test_the_curves_error_bars():
-    curve = reliability_curve(np.tile([0.9, 0.1], (8, 1)), [0] * 8, n_bins=1)
-    assert_allclose(curve.se, np.sqrt(0.9 * 0.1 / 8))  # 9 of 10
-
-
 def test_with_all_errors_last_by_hand():
     """7 of 10 right and more confident: 1 up to 7 / 10, then 7 / k."""
     c = np.linspace(0.99, 0.6, 10)
@@ -172,9 +159,7 @@ def test_equal_confidences_are_averaged_over_their_order():
     assert_allclose(one.area, np.mean(y % 2 == 0))
 
 
-@pytest.mark.parametrize(
-    ("coverage", "counts"), [(1, [10]), (0.3, [3]), ([0.31, 0.05], [4, 1]), (0.1 + 0.2, [3]), (1e-9, [1])]
-)
+@pytest.mark.parametrize(("coverage", "counts"), [([0.31, 0.05], [4, 1]), (0.1 + 0.2, [3]), (1e-9, [1])])
 def test_coverage_takes_that_many(coverage, counts):
     c = np.linspace(0.99, 0.6, 10)
     p, y = np.column_stack([c, 1 - c]), np.array([0, 1, 0, 1, 1, 0, 0, 1, 0, 0])
@@ -192,14 +177,3 @@ def test_brier_is_scikit_learns():
     found = brier_score(p, y)
     assert_allclose(found.value, each, rtol=1e-12)
     assert_allclose(found.se, stats.sem(((p - np.eye(4)[y]) ** 2).sum(axis=1)), rtol=1e-12)
-
-
-def test_brier_by_hand_and_proper():
-    """1 - 1/K for uniform probabilities, 0 and 2 at the ends; the true probabilities score best."""
-    assert float(brier_score(np.full((5, 4), 0.25), [0, 1, 2, 3, 3])) == 0.75
-    assert float(brier_score(np.eye(3), [0, 1, 2])) == 0
-    assert float(brier_score(np.eye(3), [1, 2, 0])) == 2
-    y = (np.arange(100) >= 70).astype(int)
-    scores = [float(brier_score(np.tile([q, 1 - q], (100, 1)), y)) for q in (0.6, 0.7, 0.8)]
-    assert scores[1] < min(scores[0], scores[2])
-    assert_allclose(scores[1], 2 * 0.7 * 0.3)

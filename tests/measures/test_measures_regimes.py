@@ -29,17 +29,9 @@ def table(head: str) -> list[list[str]]:
 
 
 def numbers(lines: str) -> list[list[float]]:
-    """Numbers of each row after its first three cells, or two of the second table."""
+    """Numbers of each row after its first three cells."""
     rows = [line.strip("| ").split(" | ") for line in lines.strip().splitlines()]
-    return [[float(re.sub(r" %| \|", "", cell)) for cell in row[3 if len(row) > 4 else 2 :]] for row in rows]
-
-
-def on_the_page(head: str, label: str) -> str:
-    """The rows of the page that begin with a label."""
-    rows = ["| " + " | ".join(row) + " |" for row in table(head)]
-    kept = [row for row in rows if row.startswith(label)]
-    assert kept
-    return "\n".join(kept)
+    return [[float(re.sub(r" %| \|", "", cell)) for cell in row[3:]] for row in rows]
 
 
 def test_the_page_has_every_case_and_each_covers_nine_of_ten_or_warns() -> None:
@@ -69,10 +61,7 @@ def test_the_page_has_every_test_and_its_p_is_uniform() -> None:
 @pytest.mark.parametrize(
     ("measure", "data", "size"),
     [
-        ("`conditional_information(s, r2, r1)`", "common gain", "50 trials"),
         ("`partial_information`", "common gain", "50 trials"),
-        ("`intersection_information`", "refractory", "20 trials"),
-        ('`transfer_entropy`, "discrete"', "100 s of spikes, common gain, refractory, driven", "20000 bins"),
         ('`transfer_entropy`, "gaussian"', "the same with a common gain", "2000 bins"),
     ],
 )
@@ -84,39 +73,3 @@ def test_the_coverage_of_the_page_is_measured_again(measure: str, data: str, siz
     assert len(own) == len(again) == (4 if "partial" in measure else 1)
     assert_allclose(np.array(again)[:, 0], np.array(own)[:, 0], rtol=0.01)
     assert_allclose(np.array(again)[:, 1:], np.array(own)[:, 1:], atol=2)
-
-
-@pytest.mark.slow  # 500 repeats each
-@pytest.mark.parametrize(
-    "key",
-    [key for key in regimes.UNIFORM_CASES if "conditional" in key[0] or "discrete" in key[0]],
-    ids=" ".join,
-)
-def test_p_of_the_page_is_measured_again(key: tuple[str, str]) -> None:
-    own = numbers(on_the_page(regimes.UNIFORM, f"| {key[0]} | {key[1]} |"))
-    again = numbers(regimes.uniform_rows(key))
-    assert_allclose(again[0][0], own[0][0], atol=1)
-    assert again[0][1] > 1e-3
-
-
-def test_a_biased_estimate_without_a_warning_counts_as_missed() -> None:
-    """Plug-in values of few trials in place of the estimates: the last column must fall."""
-
-    def biased(n: int, repeats: int):
-        for once in regimes.trials(n, repeats, law="common gain", measure="conditional"):
-            value = once.estimates[""]
-            yield regimes.Once({"": type(value)(value.value + 3 * value.se, value.se)}, once.truth)
-
-    _, inside, quiet, good = regimes.covered(biased, 20, 20)[""]
-    assert quiet == 1
-    assert good == inside < 0.5
-
-
-def test_laws_are_probabilities_and_the_choice_follows_the_response() -> None:
-    for law in regimes.LAWS.values():
-        assert_allclose(law.sum((1, 2)), 1 / 8, rtol=1e-12)
-        choice = regimes._choice(law)
-        assert_allclose(choice.sum(2), law.sum(2), rtol=1e-12)
-        assert_allclose((choice[..., 1] / choice.sum(2))[0, :2], [0.1, 0.9], rtol=1e-12)
-    nothing = regimes.LAWS["common gain, no information"]
-    assert_allclose(nothing, nothing.mean(0)[None].repeat(8, 0), rtol=1e-12)

