@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.shared.intervals import above, interval, mean_and_half
+from analysis.shared.intervals import above, holm, interval, mean_and_half
 from analysis.shared.processes import in_processes
 
 
@@ -22,6 +22,11 @@ def test_intervals_are_those_of_students_t() -> None:
     assert not above(values, low + 1e-9)
     assert interval([2.0]) == (2.0, -np.inf, np.inf)
     assert not above([2.0], -1e300)
+
+
+def test_holm_steps_down_from_the_smallest() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, np.nan]).tolist() == [1, 1]
 
 
 def test_results_of_one_process_are_in_the_order_of_the_items() -> None:

@@ -149,6 +149,16 @@ def test_simulated_spikes_are_those_of_the_model():
     assert 20 < theirs.size < 300
 
 
+def test_floor_and_gain_maximise_the_likelihood():
+    rng = np.random.default_rng(6)
+    curve = rng.random(20_000)
+    o = (rng.random(20_000) < 0.02 + 0.98 * 0.3 * curve).astype(float)
+    value, floor, gain = fits.fit_floor_and_gain(curve, o)
+    assert np.all(np.abs([floor - 0.02, gain - 0.3]) < 4 * np.array([0.004, 0.008]))  # four standard errors
+    for f, g in ((0.02, 0.3), (floor, gain + 0.01), (floor + 0.005, gain)):
+        assert fits.log_likelihood(f + (1 - f) * g * curve, o).sum() <= value
+
+
 def test_kernels_have_height_one_and_the_causal_one_uses_past_spikes_only():
     lone = np.zeros((1, 201))
     lone[0, 100] = 1
@@ -197,11 +207,29 @@ def test_the_fit_predicts_as_well_as_the_true_model(known):
     for rival in (fits.DETERMINISTIC, fits.GIVEN_SPIKES, fits.ADDED, fits.LNP, fits.ALONE):
         gain = truth - fits.log_likelihood(arms[rival].p, fitting.o)
         assert scores.per_spike(gain, fitting.o, 200)["low"] > 0
-    # the deterministic neuron has the rate of the cell: its threshold is lowered in steps of less than a fifth of it
+
+
+def test_the_deterministic_neuron_has_the_rate_of_the_cell(known):
+    """Its threshold is lowered in steps that change the rate by less than a fifth."""
+    _, _, fitting, arms = known
     deterministic = arms[fits.DETERMINISTIC]
     assert deterministic.chosen["shift"] > 0
     assert abs(np.log(deterministic.spikes.mean() / fitting.rate)) < 0.2
     assert np.ptp(deterministic.spikes.sum(axis=1)) == len(deterministic.spikes.T)  # all trials or none
+
+
+@pytest.mark.slow
+def test_probabilities_of_the_network_follow_from_its_likelihood(known, monkeypatch):
+    """Their bits per spike are the fit's own score, except for the reference rate: the test part's there, training's here."""
+    recording, *_ = known
+    config = dataclasses.replace(SMALL, n_hidden=3, epochs=2, refine=0, particles=10)
+    fitting, made, original = fits.Fitting(recording, config), [], nsnn.fit_network
+    monkeypatch.setattr(nsnn, "fit_network", lambda *a, **k: made.append(original(*a, **k)) or made[0])
+    p, o = fitting.network(Lags(2), 0.5).p, fitting.o
+    test_part = {"t_start": 4 * pq.s, "t_stop": 6 * pq.s}
+    score = made[0].score(recording.trains, recording.signals, **test_part, particles=10, seed=config.seed)
+    gain = fits.log_likelihood(p, o).sum() - fits.log_likelihood(np.full(o.shape, o.mean()), o).sum()
+    assert gain / o.sum() / np.log(2) == pytest.approx(score.value, abs=1e-9)
 
 
 @pytest.mark.slow

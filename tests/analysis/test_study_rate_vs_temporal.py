@@ -55,6 +55,21 @@ def test_responses_belong_to_their_stimulus_labels():
             ).all()  # how a step counts is the simulator's own
 
 
+@pytest.mark.slow
+def test_every_stimulus_causes_the_same_membrane_sd():
+    """The free membrane's standard deviation over many paths, at the end of a window of twenty time constants."""
+    config = small()
+    object.__setattr__(config, "window", 0.2)
+    for tau in (2e-3, 32e-3):
+        ends = []
+        for number in range(100):
+            v = 0.0
+            for value in simulation.stimulus(config, 0, tau, number)[-1000:]:
+                v += (value - config.mean - v) * -np.expm1(-frozen_stimuli.DT / frozen_stimuli.TAU_M)
+            ends.append(v)
+        assert np.std(ends) == pytest.approx(config.amplitude, abs=4 * config.amplitude / np.sqrt(200))
+
+
 def made_up(seeds=4):
     """A table in which each central claim holds, with a recording."""
     rows = []

@@ -130,6 +130,21 @@ def test_gains_are_relative_to_constant_probabilities() -> None:
     assert_allclose(scoring.gain(logs, o, np.array([0.5])), logs + 4 * np.log(2))
 
 
+@pytest.mark.slow
+def test_spikes_drawn_from_the_cell_itself_have_no_excess_distance_and_reach_the_ceiling() -> None:
+    p = RNG(1).uniform(0.02, 0.5, (800, 1, STEPS, 2)) ** 2
+    one, other = ((RNG(k).random((800, 8, STEPS, 2)) < p).astype(float) for k in (2, 3))
+    shifted = np.roll(other, 10, axis=2)
+    near, far = (scoring._distances(one[:20, ..., :1], spikes[:20, ..., :1]) for spikes in (other, shifted))
+    assert abs(near[0]) < 0.25 < far[0]
+    expected = p[:, 0].reshape(800, 10, 3, 2).sum(axis=2).reshape(-1, 2)
+    r = scoring._correlations(expected, scoring._psth(one))
+    assert_allclose(r, scoring._ceilings(one, 10**9), atol=0.03)
+    drawn = scoring._correlations(scoring._psth(other), scoring._psth(one))
+    assert_allclose(drawn, scoring._ceilings(one, 8), atol=0.03)
+    assert (scoring._ceilings(one, 8) < scoring._ceilings(one, 80)).all()
+
+
 def test_fano_factors_and_noise_correlations_of_known_counts() -> None:
     counts = np.array([[0, 2, 4], [1, 3, 5]])  # variance 4, mean 2.5
     o = np.zeros((2, 3, STEPS, 2))

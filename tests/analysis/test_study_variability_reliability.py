@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_cv_of_intervals_is_unbiased_by_the_window():
     assert 0.005 < se < 0.03
     cut = np.concatenate([np.diff(times[times < 3.0]) for times in trials])
     assert cut.std() / cut.mean() < 1 - 8 * se
+
+
+def test_spread_has_its_own_standard_error():
+    rng = np.random.default_rng(2)
+    sample = rng.exponential(1.0, (4000, 200))
+    found = np.array([simulation.spread_of(row) for row in sample])
+    assert found[:, 0].mean() == pytest.approx(1, abs=0.01)
+    assert found[:, 1].mean() == pytest.approx(found[:, 0].std(), rel=0.15)
+    assert found[:, 1].mean() > 1.5 / np.sqrt(2 * 199)  # the Gaussian's
 
 
 def test_slopes_by_hand():
@@ -119,3 +129,20 @@ def test_claims_about_the_cell_hold_and_fail_as_they_should():
     assert [claim.holds for claim in far] == [True, True, True, False]
     assert not any(claim.central for claim in falling)
     assert cell.claims(pd.DataFrame({"part": ["frozen"]})) == []
+
+
+@pytest.mark.slow
+def test_the_fit_recovers_the_statistics_of_its_own_model():
+    """A LIF's own rate, CV and Gamma in two currents are matched."""
+    rng = np.random.default_rng(3)
+    drives = [15 + 6 * np.convolve(rng.normal(size=4014), np.ones(15) / 15**0.5, "valid") for _ in range(2)]
+    truth = pd.DataFrame([{"v_thresh": 15.0, "v_reset": 0.0, "tau_refrac": 3e-3, "sigma": 1.5}])
+    targets = [cell.repeatability_and_cv(one) for one in cell.simulate(truth, drives, 8, 4e-4, 1)]
+    config = dataclasses.replace(cell.QUICK, generations=4, trials=4)
+    found = cell.fit(drives, targets, config, 5)
+    again = [
+        cell.repeatability_and_cv(one) for one in cell.simulate(pd.DataFrame([found]), drives, 8, 4e-4, 2)
+    ]
+    for one, target in zip(again, targets, strict=True):
+        assert one["rate"] == pytest.approx(target["rate"], rel=0.2)
+        assert one["Gamma"] == pytest.approx(target["Gamma"], abs=0.15)
