@@ -216,6 +216,8 @@ def test_the_deterministic_neuron_has_the_rate_of_the_cell(known):
     assert deterministic.chosen["shift"] > 0
     assert abs(np.log(deterministic.spikes.mean() / fitting.rate)) < 0.2
     assert np.ptp(deterministic.spikes.sum(axis=1)) == len(deterministic.spikes.T)  # all trials or none
+    block = nsnn.to_block([[[3.999, 4.0, 4.003]]], t_stop=6 * pq.s)
+    assert np.flatnonzero(fitting.steps(block)[:, 0]).tolist() == [0, 3]  # steps of the test part
 
 
 @pytest.mark.slow
