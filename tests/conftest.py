@@ -197,11 +197,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"slowest files: {slowest}")
 
 
-def _figures() -> list[int]:
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return list(pyplot.get_fignums()) if pyplot else []
-
-
 def _legacy(numpy: Any) -> tuple[Any, ...]:
     kind, keys, *rest = numpy.random.get_state()
     return kind, tuple(keys), *rest

@@ -1,195 +1,159 @@
-"""The file that `make bench` writes: its checks, the runner, scripts with and without their peers. Nothing here asserts a speed."""
+"""The file that `make bench` writes, its runner and the page made from it. Nothing here asserts a speed."""
 
 from __future__ import annotations
 
-import doctest
+import dataclasses
 import importlib
 import math
 import os
-import re
-from collections.abc import Callable, Iterator
-from functools import partial
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.benchmark_runs import FOLDER, ROOT, example_run, modules
 
 from nsnn_neuro.core.errors import FormatError, NsnnError
 
-SHARED = {
-    "comparison",
-    "environment",
-    "timing",
-    "run",
-    "engine_cases",
-    "engine_peers",
-    "scaling_page",
-}  # imported, not run
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "benchmarks"
+# imported, not run
+SHARED = {"comparison", "environment", "timing", "run", "engine_cases", "engine_peers", "scaling_page"}
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    with modules() as imported:
-        yield imported
+    """Modules of benchmarks/ and of the site, imported as the scripts find each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        patch.syspath_prepend(str(ROOT / "docs" / "site"))
+        before = list(sys.path)
+        names = ("comparison", "environment", "run", "speed")
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+        sys.path[:] = before
 
 
-@pytest.fixture
-def example(bench: Any) -> Callable[..., Any]:
-    return partial(example_run, bench.comparison)
-
-
-def test_a_run_is_read_as_it_was_written(bench: Any, example: Any, tmp_path: Path) -> None:
-    bench.comparison.write_run(tmp_path / "run.json", example())
-    assert bench.comparison.read_run(tmp_path / "run.json") == example()
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+@pytest.fixture(scope="module")
+def example(bench: Any) -> Any:
+    """A run with each kind of comparison."""
+    c = bench.comparison
+    rows = (
+        c.Comparison("matrix", "9 trains", (0.2, 0.1, 0.3), "Elephant", (1.0, 2.0, 1.2), c.Agreement("d", 1.0, 1.0)),
+        c.Comparison("population", "5 neurons", (2.0,), "NEST", (1.0,), c.Agreement("rate (Hz)", 8.0, 9.0, 0.1)),
+        c.Comparison("population", "5 neurons", (), "JAX", missing="not installed"),
+        c.Comparison("calibration", "", (4.0, 5.0), goal="30 s", calls=(5.0, 6.0)),
+    )  # fmt: skip
+    scripts = {"one": c.Script(rows, 3.0, 0.5), "two": c.Script((), 1.0, None, "exit status 1: no")}
+    machine, versions = {"processor": "X", "cores": "2"}, {"jax": "not installed"}
+    started = "2026-01-02T03:04:05+00:00"
+    return c.Run("1.0.0", "0123456789ab", started, False, machine, versions, scripts)
 
 
 def test_values_agree_to_four_errors_and_the_slack(bench: Any) -> None:
-    def verdict(*values: float) -> str:
-        c = bench.comparison
-        return c.Comparison("a", "", (1.0,), "b", (1.0,), c.Agreement("v", *values)).verdict
-
-    assert verdict(1.0, 1.0) == "agrees"
-    assert verdict(1.0, 1.4, 0.1, 0.01) == "agrees"
-    assert verdict(1.0, 1.42, 0.1, 0.01) == "WRONG"
-    assert verdict(1.0, 0.58, 0.1, 0.01) == "WRONG"
-    assert verdict(math.nan, 1.0, 1.0) == "WRONG"
-    assert verdict(1.0, 1.0, math.nan) == "WRONG"
-    assert bench.comparison.Comparison("a", "", (1.0,)).verdict == "not compared"
-
-
-def test_the_ratio_is_of_medians(bench: Any) -> None:
-    row = bench.comparison.Comparison("a", "", (1.0, 2.0, 30.0), "b", (8.0, 6.0, 1.0))
-    assert row.ratio == pytest.approx(2 / 6)
-    assert "ratio 1/3" in str(row)
+    c = bench.comparison
+    for values, verdict in (
+        ((1.0, 1.4, 0.1, 0.01), "agrees"),
+        ((1.0, 1.42, 0.1, 0.01), "WRONG"),
+        ((1.0, 0.58, 0.1, 0.01), "WRONG"),
+        ((math.nan, 1.0, 1.0), "WRONG"),
+    ):
+        assert c.Comparison("a", "", (1.0,), "b", (1.0,), c.Agreement("v", *values)).verdict == verdict
+    row = c.Comparison("a", "", (1.0, 2.0, 30.0), "b", (8.0, 6.0, 1.0))
+    assert row.ratio == pytest.approx(2 / 6)  # of medians
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ('"format": 1', '"format": 2'),
-        ('"rows"', '"raws"'),
-        ("+00:00", ""),
-        ('"quick"', '"more": 1, "quick"'),
-        ("{", "["),
-    ],
-)
-def test_damaged_files_are_refused_by_name(
+@pytest.mark.parametrize(("old", "new"), [('"format": 1', '"format": 2'), ("+00:00", ""), ("{", "[")])
+def test_a_run_is_read_as_it_was_written_and_a_damaged_file_refused_by_name(
     bench: Any, example: Any, tmp_path: Path, old: str, new: str
 ) -> None:
     path = tmp_path / "run.json"
-    with pytest.raises(FormatError, match=r"run\.json: No such file"):
-        bench.comparison.read_run(path)
-    bench.comparison.write_run(path, example())
+    bench.comparison.write_run(path, example)
+    assert bench.comparison.read_run(path) == example
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(FormatError, match=r"run\.json: .*make bench"):
         bench.comparison.read_run(path)
 
 
-def test_examples_of_the_module_run(bench: Any) -> None:
-    failed, attempted = doctest.testmod(bench.comparison, optionflags=doctest.ELLIPSIS)
-    assert attempted > 4
-    assert failed == 0
-
-
 # --- the runner ---
 
 GOOD = """
-import argparse, sys
+import argparse
 from comparison import Agreement, Comparison, Report, add_options
 parser = argparse.ArgumentParser()
 parser.add_argument("--full", action="store_true")
 add_options(parser)
 given = parser.parse_args()
-name = "quick" if given.quick else "full" if given.full else "default"
+name = "full" if given.full else "default"
 Report(given.json).add(Comparison(name, "", (1.0,), "peer", (2.0,), Agreement("rate", 3.0, VALUE)))
 """
 
 
-@pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """A script that works, one that fails after a comparison, one that writes no comparison, a silent one, one that differs."""
-    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
-    texts = {
-        "good": GOOD.replace("VALUE", "3.0"),
-        "fails": GOOD.replace("VALUE", "3.0") + "raise SystemExit('no more memory')\n",
-        "garbage": "import sys\nopen(sys.argv[2], 'w').write('{}')\n",
-        "silent": "",
-        "differs": GOOD.replace("VALUE", "4.0"),
-    }
-    for name, text in texts.items():
-        (tmp_path / f"{name}.py").write_text(text)
-    return {name: tmp_path / f"{name}.py" for name in texts}
-
-
 @pytest.mark.slow
 def test_a_run_goes_on_after_a_script_that_fails_and_continues_where_it_stopped(
-    bench: Any, example: Any, scripts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    bench: Any,
+    example: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    out, fresh = tmp_path / "made" / "run.json", example(scripts={})
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}{os.pathsep}{ROOT}")
+    good = GOOD.replace("VALUE", "3.0")
+    texts = {
+        "good": good,
+        "fails": good + "raise SystemExit('no more memory')\n",
+        "garbage": "import sys\nopen(sys.argv[2], 'w').write('{}')\n",
+        "differs": GOOD.replace("VALUE", "4.0"),
+    }
+    scripts = {name: tmp_path / f"{name}.py" for name in texts}
+    for name, text in texts.items():
+        scripts[name].write_text(text)
+    out, fresh = tmp_path / "made" / "run.json", dataclasses.replace(example, scripts={})
     options = {"good": ("--full",)}
-    written: list[list[str]] = []
-    keep = bench.run.write_run
-    monkeypatch.setattr(
-        bench.run, "write_run", lambda path, run: (keep(path, run), written.append([*run.scripts]))
-    )
     done = bench.run.run(scripts, out, fresh, full=options)
-    assert written == [list(scripts)[: k + 1] for k in range(5)]  # after each script
     assert bench.comparison.read_run(out) == done
     assert [row.name for row in done.scripts["good"].rows] == ["full"]
     assert done.scripts["fails"].error == "exit status 1: no more memory"
-    assert len(done.scripts["fails"].rows) == 1
-    assert done.scripts["silent"].error == "it reported no comparison"
     assert "rows.jsonl" in done.scripts["garbage"].error
-    printed = capsys.readouterr().out
-    assert "== 5/5 differs" in printed
-    assert "rate 3, 4; WRONG" in printed
     summary = bench.run.summary(done)
     assert "FAILED fails: exit status 1" in summary
     assert "WRONG differs: default: 1 s; peer: 2 s; ratio 1/2; rate 3, 4; WRONG" in summary
-    assert "WRONG good" not in summary
     assert "3 comparisons; the values of 2 agree" in summary
+    capsys.readouterr()
 
-    scripts["fails"].write_text(GOOD.replace("VALUE", "3.0"))
+    scripts["fails"].write_text(good)
     scripts["good"].write_text("raise SystemExit('repeated')")
     again = bench.run.run(scripts, out, fresh, full=options)
     assert not again.scripts["fails"].error
     assert again.scripts["good"] == done.scripts["good"]
     assert "good: kept from run.json" in capsys.readouterr().out
-    repeated = bench.run.run({"good": scripts["good"]}, out, fresh, again=True)
-    assert repeated.scripts["good"].error
-    assert repeated.scripts["differs"] == done.scripts["differs"]
+    assert bench.run.run({"good": scripts["good"]}, out, fresh, again=True).scripts["good"].error
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"versions": {"jax": "1"}}, "another versions"),
         ({"machine": {"processor": "Y", "cores": "2"}}, "another processor"),
-        ({"revision": "f" * 12}, "another revision"),
         ({"quick": True}, "another quick"),
     ],
 )
 def test_a_run_on_another_machine_or_code_is_not_continued(
     bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    out = tmp_path / "run.json"
-    bench.comparison.write_run(out, example())
+    out, other = tmp_path / "run.json", dataclasses.replace(example, **changes)
+    bench.comparison.write_run(out, example)
     before = out.read_bytes()
     with pytest.raises(NsnnError, match=f"{message}.*--again"):
-        bench.run.run({}, out, example(**changes))
+        bench.run.run({}, out, other)
     assert out.read_bytes() == before
-    busy = example(machine={**example().machine, "load": "9.0"})
-    assert bench.run.continued(out, busy, again=False).scripts == example().scripts
-    assert bench.run.continued(out, example(**changes), again=True) == example(**changes)
+    busy = dataclasses.replace(example, machine={**example.machine, "load": "9.0"})
+    assert bench.run.continued(out, busy, again=False).scripts == example.scripts
+    assert bench.run.continued(out, other, again=True) == other
 
 
 def test_only_a_full_run_of_committed_code_is_kept_for_a_release(bench: Any) -> None:
     revision = "0123456789abcdef"
-    assert bench.run.target("1.2.0", revision, quick=False).parent == FOLDER / "runs"
-    assert bench.run.target("1.2.0", revision, quick=False).name == "1.2.0-0123456789.json"
+    assert bench.run.target("1.2.0", revision, quick=False) == FOLDER / "runs" / "1.2.0-0123456789.json"
     for other, quick in ((revision, True), (f"{revision}+dirty", False), ("", False)):
         assert bench.run.target("1.2.0", other, quick).parent == ROOT / "results" / "benchmarks"
 
@@ -197,40 +161,6 @@ def test_only_a_full_run_of_committed_code_is_kept_for_a_release(bench: Any) -> 
 def test_every_script_is_run_or_has_a_reason(bench: Any) -> None:
     names = {path.stem for path in FOLDER.glob("*.py")}
     assert names == SHARED | set(bench.run.SCRIPTS) | set(bench.run.ELSEWHERE)
-    assert {"recovery", "voltage_coverage"} <= set(bench.run.ELSEWHERE)
-    for name in bench.run.SCRIPTS:
-        assert "add_options(parser)" in (FOLDER / f"{name}.py").read_text(encoding="utf-8")
-
-
-def test_versions_say_what_is_not_installed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = bench.environment.find_spec
-    monkeypatch.setattr(
-        bench.environment, "find_spec", lambda name: None if name in ("nest", "jax") else find(name)
-    )
-    versions = bench.environment.versions()
-    assert versions["nest-simulator"] == versions["jax"] == "not installed"
-    assert re.match(r"\d+\.\d+", versions["brian2"])
-    assert versions["nsnn-neuro"] == importlib.import_module("nsnn_neuro").__version__
-
-
-# --- the scripts ---
-
-
-@pytest.mark.slow
-def test_a_glm_with_a_penalty_is_wrong(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = importlib.import_module("glm")
-    monkeypatch.setattr(script, "installed", lambda package: package == "scikit-learn")
-    kind = script.LogisticRegression
-    for changes, verdict in (({}, "agrees"), ({"C": 1.0}, "WRONG")):
-        report = bench.comparison.Report()
-        monkeypatch.setattr(
-            script, "LogisticRegression", lambda changes=changes, **given: kind(**{**given, **changes})
-        )
-        script.run(report, 2000, 1)
-        assert [(row.peer.split(",")[0], row.verdict, row.missing) for row in report.rows] == [
-            ("scikit-learn", verdict, ""),
-            ("NeMoS", "not compared", "not installed"),
-        ]
 
 
 @pytest.mark.slow
@@ -239,9 +169,47 @@ def test_a_quick_run_writes_a_valid_file_with_the_expected_comparisons(bench: An
     assert bench.run.main(["--quick", "--only", "measures_elephant", "--out", str(out)]) == 0
     run = bench.comparison.read_run(out)
     assert run.quick
-    assert run.versions["elephant"]
-    assert run.machine["cores"]
     rows = {row.name: row for row in run.scripts["measures_elephant"].rows}
     assert {"Victor-Purpura", "ISI distance", "correlograms of all pairs", "surrogate, jitter"} <= set(rows)
     assert all(row.verdict == "agrees" for row in rows.values() if row.peer and not row.missing)
-    assert rows["table of six measures"].peer == ""
+
+
+# --- the page of benchmarks by release ---
+
+
+def test_the_page_has_a_column_for_each_run_its_values_and_what_is_missing(
+    bench: Any, example: Any, tmp_path: Path
+) -> None:
+    script = example.scripts["one"]
+    faster = dataclasses.replace(script.rows[0], ours=(0.1,))
+    rows = (faster, dataclasses.replace(faster, name="<script>| [x](y) `z`"))
+    scripts = {"one": dataclasses.replace(script, rows=rows)}
+    newer = dataclasses.replace(
+        example, version="1.1.0", started="2026-02-02T00:00:00+01:00", scripts=scripts
+    )
+    bench.comparison.write_run(tmp_path / "a-newer.json", newer)
+    bench.comparison.write_run(tmp_path / "b-older.json", example)
+    page = bench.speed.page(bench.speed.load(tmp_path))
+    assert "| 1.0.0 (2026-01-02) | 1.1.0 (2026-02-02) |" in page
+    assert "| matrix | Elephant | 1/6 | 1/12 |" in page
+    assert "| population | NEST | 2 **WRONG** |  |" in page
+    assert r"| &lt;script&gt;\| \[x\]\(y\) \`z\` | Elephant |  | 1/12 |" in page  # no markup of the page
+    page = bench.speed.page([example])
+    assert "| population | JAX | not installed |" in page
+    assert "| calibration |  | 4.5 s (4-5) |" in page
+    assert "| matrix | 9 trains | 0.2 s (0.1-0.3) | Elephant | 1.2 s (1-2) | d 1, 1 | agrees |" in page
+    assert "- 1.0.0 (2026-01-02): the script failed: exit status 1: no" in page
+    assert "No run of a release is kept yet" in bench.speed.page([])
+
+
+@pytest.mark.parametrize("changes", [{"quick": True}, {"revision": "01234567+dirty"}])
+def test_the_page_refuses_runs_that_cannot_stand_for_a_release(
+    bench: Any, example: Any, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    bench.comparison.write_run(tmp_path / "run.json", dataclasses.replace(example, **changes))
+    with pytest.raises(FormatError, match=r"run\.json: a (quick run|run of code that is not committed)"):
+        bench.speed.load(tmp_path)
+
+
+def test_the_runs_that_are_kept_make_a_page(bench: Any) -> None:
+    assert bench.speed.page(bench.speed.load()).startswith("# Benchmarks by release")

@@ -122,21 +122,20 @@ def test_an_unfinished_sweep_of_another_version_is_refused_and_left_as_it_is(
     assert same(anew, EXPECTED["sweep"])
 
 
-@SWEEPS
-@pytest.mark.parametrize("name", ["finished", "unfinished"])
 @pytest.mark.parametrize(
-    ("options", "difference"),
+    ("sample", "options", "difference"),
     [
-        ({"trials": 3}, "trials: 2 before, 3 now"),
+        ("first/finished", {"trials": 3}, "trials: 2 before, 3 now"),
         (
+            "first/unfinished",
             {"noise": nsnn.OUNoise(3 * make_saved.mV, 5 * make_saved.ms)},
             "noise.type: WhiteNoise before, OUNoise now",
         ),
-        ({"measures": [measures.firing_rate, measures.lv]}, "measures.cv"),
+        ("finished", {"measures": [measures.firing_rate, measures.lv]}, "measures.cv"),
     ],
 )
-def test_another_sweep_than_the_sample_is_refused(tmp_path, version, name, options, difference) -> None:
-    out = copied(f"{version}/{name}", tmp_path)
+def test_another_sweep_than_the_sample_is_refused(tmp_path, sample, options, difference) -> None:
+    out = copied(sample, tmp_path)
     with pytest.raises(NsnnError, match=rf"holds another sweep \({difference}"):
         make_saved.swept(out, **options)
 
@@ -175,5 +174,4 @@ def test_a_saved_classifier_loads_with_its_parameters() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", make_saved.CONFIGURATIONS)
 def test_configurations_of_the_command_give_the_same_models_spikes_and_table(name) -> None:
-    assert (SAVED / name).read_text(encoding="utf-8") == make_saved.CONFIGURATIONS[name]
     assert same(plain(make_saved.configured(name)), EXPECTED[name])

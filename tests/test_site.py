@@ -46,39 +46,6 @@ def test_a_page_that_prints_something_else_is_found(tmp_path):
         pages.run(page, tmp_path / "kept")
 
 
-def public() -> dict[str, Any]:
-    """Dotted name -> public object, each once."""
-    modules = ["", *(name for name in nsnn.__all__ if isinstance(getattr(nsnn, name), types.ModuleType))]
-    if importlib.util.find_spec("torch"):
-        modules.append("deep")
-    out: dict[str, Any] = {}
-    for name in modules:
-        module = (
-            importlib.import_module(f"nsnn_neuro.{name}")
-            if name == "deep"
-            else getattr(nsnn, name)
-            if name
-            else nsnn
-        )
-        for inner in module.__all__:
-            thing = getattr(module, inner)
-            if not isinstance(thing, types.ModuleType) and not any(thing is other for other in out.values()):
-                out[f"{name}.{inner}" if name else inner] = thing
-    return out
-
-
-def listed() -> list[str]:
-    """Names with an entry in the reference."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted((DOCS / "reference").glob("*.md"))]
-    return re.findall(r"^::: nsnn_neuro\.(\S+)$", "\n".join(texts), re.M)
-
-
-def test_every_public_name_has_one_entry_in_the_reference():
-    names = listed()
-    assert len(names) == len(set(names))
-    assert not sorted(set(public()) - set(names))
-
-
 WITHOUT_EXAMPLE = {
     "brian.FLAGS",
     "brian.PROGRAM_FLAGS",
@@ -86,36 +53,44 @@ WITHOUT_EXAMPLE = {
 }  # lists: they cannot have a docstring
 
 
-def test_every_entry_has_an_example():
-    lacking = [name for name, thing in public().items() if ">>>" not in (getattr(thing, "__doc__", "") or "")]
-    assert sorted(lacking) == sorted(WITHOUT_EXAMPLE)
+def public() -> dict[str, Any]:
+    """Dotted name -> public object, each once."""
+    modules = {name: getattr(nsnn, name) for name in nsnn.__all__}
+    modules = {"": nsnn} | {name: m for name, m in modules.items() if isinstance(m, types.ModuleType)}
+    if importlib.util.find_spec("torch"):
+        modules["deep"] = importlib.import_module("nsnn_neuro.deep")
+    found: dict[str, Any] = {}
+    for name, module in modules.items():
+        for inner in module.__all__:
+            thing = getattr(module, inner)
+            if not isinstance(thing, types.ModuleType) and not any(
+                thing is other for other in found.values()
+            ):
+                found[f"{name}.{inner}".lstrip(".")] = thing
+    return found
 
 
-def test_every_page_is_in_the_menu():
+def test_every_public_name_has_one_entry_in_the_reference_and_an_example():
+    texts = [path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md")]
+    names = re.findall(r"^::: nsnn_neuro\.(\S+)$", "\n".join(texts), re.M)
+    assert len(names) == len(set(names))
+    assert not sorted(set(public()) - set(names))
+    lacking = {name for name, thing in public().items() if ">>>" not in (getattr(thing, "__doc__", "") or "")}
+    assert lacking == WITHOUT_EXAMPLE
+
+
+def test_every_page_and_notebook_is_in_the_menu():
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for path in DOCS.rglob("*.md"):
-        assert f" {path.relative_to(DOCS).as_posix()}\n" in menu
+    assert not [p for p in DOCS.rglob("*.md") if f" {p.relative_to(DOCS).as_posix()}\n" not in menu]
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert set(re.findall(r"tutorials/(\w+)\.md", menu)) == notebooks
 
 
-def test_all_files_state_the_same_version():
+def test_a_tag_that_is_not_the_version_is_refused_and_notes_are_a_section_of_the_changelog(capsys, tmp_path):
     assert len(set(release.versions().values())) == 1
-
-
-def test_a_tag_that_is_not_the_version_is_refused(capsys):
     assert release.main("v99.0") == 1
     assert "nsnn_neuro/__init__.py has version" in capsys.readouterr().err
-
-
-def test_notes_of_a_release_are_its_section_of_the_changelog(tmp_path):
     (tmp_path / "CHANGELOG.md").write_text(
         "## [Unreleased]\nnext\n\n## [0.2.0] - 2026-12-01\n### Added\n- This.\n\n## [0.1.0]\nold\n"
     )
     assert release.notes("0.2.0", tmp_path) == "### Added\n- This."
-    assert release.notes("0.3.0", tmp_path) == ""
-
-
-def test_the_notebooks_of_the_menu_are_those_of_the_folder():
-    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"tutorials/(\w+)\.md", menu)) == sorted(
-        p.stem for p in (ROOT / "notebooks").glob("*.ipynb")
-    )

@@ -27,6 +27,7 @@ STUDIES = {
     "recorded_codes": None,
     "stochastic_resonance": 5,
     "surrogate_rationale": 6,
+    "threshold_bridge": None,
     "variability_reliability": 4 * 5,
 }
 codes, cells = codes_of_noise.config, recorded_codes.config

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.quick_runs import quick_table
-from helpers.studies import changed, failing
+from helpers.studies import assert_each_can_fail, changed, failing
 
 from analysis import codes_of_noise as study
-from analysis.codes_of_noise import choice, pairs, recorded, simulation, timing, verdicts
+from analysis.codes_of_noise import choice, recorded, simulation, timing, verdicts
 from analysis.codes_of_noise import config as c
-from analysis.shared import frozen_stimuli
 from nsnn_neuro import FormatError
 
 SEEDS = 6
@@ -92,16 +91,6 @@ def made_up():
     return pd.DataFrame(rows, columns=c.COLUMNS).astype({"condition": object, "kind": object})
 
 
-@pytest.fixture(scope="module")
-def table():
-    return made_up()
-
-
-@pytest.fixture(scope="module")
-def found(table):
-    return study.claims(table)
-
-
 # claim -> rows to change, by column; and the column and value that break it
 BROKEN = {
     c.TIMING_LOST: ({"part": "timing", "condition": "fast", "kind": "escape", "quantity": "surplus", "level": 32.0}, "value", 0.4),
@@ -129,33 +118,21 @@ BROKEN = {
 }  # fmt: skip
 
 
-def test_every_claim_holds_in_a_table_made_for_it(found):
-    assert [claim.text for claim in found if not claim.holds] == []
-    assert {claim.text for claim in found} == set(BROKEN)
-    assert sum(claim.central for claim in found) == 13
-
-
-@pytest.mark.parametrize("text", BROKEN)
-def test_each_claim_has_a_counterexample(text, table):
-    where, column, value = BROKEN[text]
-    assert failing(study, changed(table, column, lambda _: value, **where)) == [text]
-
-
-def test_claims_need_no_recordings(table):
-    without = table[~table.part.isin(["retina", "retina pairs", "textbook"])]
-    assert verdicts.recorded_claims(without) == []
+def test_each_claim_has_a_counterexample():
+    table = made_up()
+    broken = {
+        text: changed(table, column, lambda _, value=value: value, **where)
+        for text, (where, column, value) in BROKEN.items()
+    }
+    assert_each_can_fail(study, table, broken, alone=True)
+    assert {claim.text: claim.holds for claim in study.claims(table)} == dict.fromkeys(BROKEN, True)
     assert "0.40 bit" in study.headline(table)
+    assert verdicts.recorded_claims(table[~table.part.isin(["retina", "retina pairs", "textbook"])]) == []
 
 
-def test_without_recordings_there_are_no_rows_and_the_study_says_how_to_get_them(tmp_path, monkeypatch):
+def test_without_recordings_there_are_no_rows_and_a_damaged_file_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     assert recorded.rows(study.Config(quick=True)) == []
-    lines = list(recorded.recordings.absent(study.RECORDINGS))
-    assert "retina2.npz" in lines[0]
-    assert "10_spikes-1.mat" in lines[1]
-
-
-def test_a_damaged_textbook_file_is_rejected(tmp_path):
     (tmp_path / "10_spikes-1.mat").write_bytes(b"nothing")
     with pytest.raises(FormatError, match="can't be read"):
         recorded.textbook(tmp_path, study.Config(quick=True))
@@ -190,20 +167,6 @@ def test_the_best_level_is_that_of_other_seeds():
     assert text.startswith("0.333 bit at 4 mV")  # .5, .5 and 0 at the levels that the others choose
 
 
-def test_weak_stimuli_are_below_threshold_and_fast_ones_above():
-    """The free membrane under each stimulus, by Euler steps."""
-    highest = {}
-    for name in timing.SETS:
-        v, tops = np.full(24, frozen_stimuli.BEFORE), np.full(24, -np.inf)
-        drive = np.stack([timing.stimulus(name, seed, k) for seed in range(3) for k in range(8)], axis=1)
-        for step in drive:
-            v = v + frozen_stimuli.DT / frozen_stimuli.TAU_M * (step - v)
-            tops = np.maximum(tops, v)
-        highest[name] = tops
-    assert (highest["weak"] < frozen_stimuli.THRESHOLD).all()
-    assert (highest["fast"] > frozen_stimuli.THRESHOLD).all()
-
-
 def test_jitter_keeps_every_spike_and_losses_have_their_law():
     rng = np.random.default_rng(2)
     times = recorded.reflected(rng.normal(0.15, 0.5, 2000))
@@ -219,13 +182,8 @@ def test_jitter_keeps_every_spike_and_losses_have_their_law():
     found = np.corrcoef(shared.T)[0, 1]
     assert abs(np.arctanh(found) - np.arctanh(expected)) * np.sqrt(4000) < 4
     assert abs(np.corrcoef(private.T)[0, 1]) * np.sqrt(4000) < 4
-
-
-def test_silence_is_a_class_of_its_own():
-    first = np.array([np.inf, 0.1, 0.2, np.inf, 0.15])
-    found = recorded.latency_classes(first)
-    assert found[[0, 3]].tolist() == [recorded.CLASSES - 1] * 2
-    assert found[[1, 4, 2]].tolist() == [0, 1, 2]
+    found = recorded.latency_classes(np.array([np.inf, 0.1, 0.2, np.inf, 0.15]))  # silence is one of its own
+    assert found.tolist() == [recorded.CLASSES - 1, 0, 2, recorded.CLASSES - 1, 1]
 
 
 @pytest.mark.slow
@@ -250,16 +208,6 @@ def test_a_readout_that_copies_the_layer_with_a_delay():
     entropy = np.mean([-p * np.log2(p) - (1 - p) * np.log2(1 - p) for p in (0.2, 0.4)])
     assert value["transfer"] == pytest.approx(entropy, abs=0.02)
     assert abs(value["transfer back"]) < 0.002
-
-
-@pytest.mark.slow
-def test_equal_cells_that_share_all_noise_have_equal_counts():
-    drive = np.array([12.0, 12.0, 13.0])
-    counts = pairs.counts_of(drive, 3.0, trials=20, seed=1, shared=1.0)
-    assert (counts[:, 0] == counts[:, 1]).all()
-    assert (counts[:, 0] != counts[:, 2]).any()
-    private = pairs.counts_of(drive, 3.0, trials=20, seed=1)
-    assert (private[:, 0] != private[:, 1]).any()
 
 
 # --- runs --------------------------------------------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.studies import assert_sabotage_shows
+from helpers.studies import assert_each_can_fail, assert_sabotage_shows
 
 from analysis import learn_digits as study
 from analysis.harness import ClaimFailed
@@ -29,16 +28,13 @@ def table(
 
 
 def test_claims_hold_and_fail_one_by_one() -> None:
-    study.verify(table())
-    with pytest.raises(ClaimFailed, match=r"mean test accuracy of the noisy network is 98\.3 %"):
-        study.verify(table(noisy=0.98, deterministic=0.98))
-    with pytest.raises(ClaimFailed, match="above that of a perceptron"):
-        study.verify(table(perceptron=0.995))
-    with pytest.raises(ClaimFailed, match="not inferior"):
-        study.verify(table(noisy=0.985, deterministic=0.999))
-    with pytest.raises(
-        ClaimFailed, match="not inferior"
-    ):  # equal means whose difference isn't known well enough
+    broken = {
+        "mean test accuracy of the noisy network is 98.3 %": table(noisy=0.98, deterministic=0.98),
+        "above that of a perceptron": table(perceptron=0.995),
+        "not inferior": table(noisy=0.985, deterministic=0.999),
+    }
+    assert_each_can_fail(study, table(), broken)
+    with pytest.raises(ClaimFailed, match="not inferior"):  # the difference isn't known well enough
         study.verify(table(spread=0.01))
 
 
@@ -46,23 +42,13 @@ def test_claims_hold_and_fail_one_by_one() -> None:
 def test_choices_use_the_validation_part_only(monkeypatch: pytest.MonkeyPatch, few: list[str]) -> None:
     """The test part isn't read before the choice is made, once for each network and number of passes."""
     monkeypatch.setattr(study.nsnn, "train", functools.partial(study.nsnn.train, engine="numpy"))
-    config = dataclasses.replace(
-        study.Config(),
-        seeds=2,
-        hidden=8,
-        n_steps=3,
-        epochs=1,
-        passes=2,
-        widths=(0.4,),
-        penalties=(1.0,),
-        rates=(1e-3, 1e-2),
-    )
+    small = {"seeds": 2, "hidden": 8, "n_steps": 3, "epochs": 1, "passes": 2}
+    config = study.Config(**small, widths=(0.4,), penalties=(1.0,), rates=(1e-3, 1e-2))
     found, read = study.run(config), list(few)
     assert found.stage.value_counts().to_dict() == {"choice": 6, "test": 7}
     first = read.index("test")
     assert read[:first].count("val") >= 4
     assert read.count("test") == 3 * 2 * 2 + 1
     assert set(study.summary(found).arm) == {*study.ARMS, "nearest neighbour"}
-    figure = study.plot(found)
-    assert len(figure.axes) == 1
+    assert len(study.plot(found).axes) == 1
     assert_sabotage_shows(study, config, found, "labels shuffled", "mean test accuracy")

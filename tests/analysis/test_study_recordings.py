@@ -50,20 +50,16 @@ def made(tmp_path, monkeypatch):
     return place
 
 
-@pytest.mark.usefixtures("made")
-def test_a_setting_is_read():
+@pytest.mark.filterwarnings("ignore:.*input contained no data:UserWarning")
+def test_a_setting_is_read_and_invalid_files_are_rejected(made):
     sweeps = studied.cortical("00")
     assert [s.current[0] for s in sweeps] == [0, 1, 2, 3]
     assert sweeps[0].spikes.tolist() == [0.1, 0.2]
     assert sweeps[0].seconds == pytest.approx(2.0)
-
-
-@pytest.mark.filterwarnings("ignore:.*input contained no data:UserWarning")
-@pytest.mark.parametrize("text", ["1000 0\n500 1\n", "500 1\n20000 0\n", "a b\n", ""])
-def test_invalid_files_are_rejected(text, made):
-    (made / "00-2.spiketimes").write_text(text)
-    with pytest.raises(FormatError, match="setting '00' can't be read"):
-        studied.cortical("00")
+    for text in ("1000 0\n500 1\n", "500 1\n20000 0\n", "a b\n", ""):
+        (made / "00-2.spiketimes").write_text(text)
+        with pytest.raises(FormatError, match="setting '00' can't be read"):
+            studied.cortical("00")
 
 
 def test_the_recordings_have_the_published_counts():

@@ -9,24 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.studies import assert_sabotage_shows
+from helpers.studies import assert_each_can_fail, assert_sabotage_shows, changed, failing
 
 from analysis import full_runs
 from analysis import robustness as study
-from analysis.harness import ClaimFailed
 from analysis.shared import attack_protocol, paired_networks
 from nsnn_neuro import NsnnError
 
 
 @functools.cache
 def table(
-    noisy: float = 0.0,
-    clean: float = 0.0,
-    pgd: float = 0.0,
-    unbounded: float = 0.05,
-    direct: float | None = None,
+    noisy: float = 0.0, clean: float = 0.0, pgd: float = 0.0, unbounded: float = 0.05, direct: float | None = None,
     one_step: float = 0.8,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Curves that fall with the strength; `noisy` and `clean` are what the noisy arm has more, disturbed and not."""
     rows = []
     strengths = {kind: (0.1, 0.2) for kinds in study.GROUPS.values() for kind in kinds}
@@ -66,65 +61,38 @@ def table(
 
 
 @pytest.mark.slow
-def test_a_robust_network_passes() -> None:
-    study.verify(table(noisy=0.05))
-    assert all(claim.holds for claim in study.claims(table(noisy=0.05)))
-    assert "points, [" in full_runs.number("robustness", study.claims(table(noisy=0.05)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        ({"noisy": 0.0}, "area under the curves of attacks"),  # no difference
-        ({"noisy": -0.05}, "area under the curves of noisy inputs"),
-        ({"noisy": 0.05, "clean": -0.03}, "not inferior to the deterministic network by more than 1 point"),
-    ],
-)
-def test_a_claim_that_does_not_hold_is_named(made: dict[str, float], message: str) -> None:
-    with pytest.raises(ClaimFailed, match=message):
-        study.verify(table(**made))
-
-
-@pytest.mark.slow
-def test_the_claims_about_the_worst_attacks_can_fail() -> None:
-    """Of networks with direct input, and where FGSM with one draw is the stronger attack; unequal passes are refused."""
-    for made, text in (
+def test_claims_hold_and_fail_one_by_one() -> None:
+    sound = table(noisy=0.05)
+    assert all(claim.holds for claim in study.claims(sound))
+    assert "points, [" in full_runs.number("robustness", study.claims(sound))
+    broken = {f"area under the curves of {title}": table(noisy=0.0) for title in study.TITLES.values()}
+    broken |= {
+        "not inferior to the deterministic network by more than 1 point": table(noisy=0.05, clean=-0.03),
+    }
+    assert_each_can_fail(study, sound, broken)
+    for change, words in (
         ({"direct": -0.02}, "with direct input the noisy"),
         ({"one_step": 0.3}, "FGSM with one draw"),
+        ({"pgd": 0.3}, "PGD"),  # masked gradients: PGD weaker than other attacks,
+        ({"unbounded": 0.6}, "PGD"),  # or that leaves more than chance when all is allowed
     ):
-        (failed,) = (claim for claim in study.claims(table(noisy=0.05, **made)) if not claim.holds)
-        assert failed.text.startswith(text)
-        assert not failed.central
-    unequal = table(noisy=0.05).copy()
-    unequal.loc[
-        (unequal.kind == attack_protocol.WORST) & (unequal.arm == "deterministic, direct"), "passes"
-    ] = 1
-    with pytest.raises(NsnnError, match="expected equal passes in both arms"):
-        study.claims(unequal)
-    shown = study.tables(table())["Attack protocol: accuracy (%), means over seeds"]
-    assert {*study.ARMS, *study.DIRECT, study.NOISE_ON} <= set(shown.columns)
+        (text,) = failing(study, table(noisy=0.05, **change))
+        assert words in text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [{"pgd": 0.3}, {"unbounded": 0.6}])
-def test_a_masked_gradient_fails_a_check(made: dict[str, float]) -> None:
-    """PGD that is weaker than other attacks, or that leaves more than chance when all is allowed."""
-    assert [claim.holds for claim in study.claims(table(noisy=0.05, **made))].count(False) == 1
-
-
-@pytest.mark.slow
-def test_areas_are_mean_accuracies_over_strengths() -> None:
+def test_areas_are_mean_accuracies_over_strengths_and_passes_equal_in_both_arms() -> None:
     found = study.areas(table())
     pgd = found[(found.kind == "PGD") & (found.arm == "deterministic") & (found.seed == 2)].area.item()
-    start, *others = 0.954, 0.704, 0.504
-    assert pgd == pytest.approx((0.5 * (start + others[0]) + 0.5 * (others[0] + others[1])) / 2, abs=1e-12)
+    assert pgd == pytest.approx((0.5 * (0.954 + 0.704) + 0.5 * (0.704 + 0.504)) / 2, abs=1e-12)
+    assert study.curve(table(), "noisy", "additive").columns.tolist() == [2, 3, 4]  # not the third network
     assert len(study.summary(table())) == 14
     assert len(study.plot(table()).axes) >= 14
-
-
-def test_the_third_network_and_the_choice_are_not_in_the_curves() -> None:
-    assert study.curve(table(), "noisy", "additive").columns.tolist() == [2, 3, 4]
+    shown = study.tables(table())["Attack protocol: accuracy (%), means over seeds"]
+    assert {*study.ARMS, *study.DIRECT, study.NOISE_ON} <= set(shown.columns)
+    where = {"kind": attack_protocol.WORST, "arm": "deterministic, direct"}
+    with pytest.raises(NsnnError, match="expected equal passes in both arms"):
+        study.claims(changed(table(noisy=0.05), "passes", lambda _: 1, **where))
 
 
 @pytest.mark.slow
@@ -177,15 +145,12 @@ def test_without_noise_both_networks_are_equal() -> None:
     )
     assert np.array_equal(state, again)
     assert not np.array_equal(state, noisy)
-    assert (
-        paired_networks.initial_network("noisy", paired_networks.dense(4, 3, 2), 0.4, 7)
-        .module[0]
-        .weight.equal(
-            paired_networks.initial_network("deterministic", paired_networks.dense(4, 3, 2), 0.8, 7)
-            .module[0]
-            .weight
-        )
+    layers = paired_networks.dense(4, 3, 2)
+    first, second = (
+        paired_networks.initial_network(arm, layers, width, 7).module[0].weight
+        for arm, width in (("noisy", 0.4), ("deterministic", 0.8))
     )
+    assert first.equal(second)
 
 
 def test_choices_use_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,15 +166,11 @@ def test_choices_use_the_mean_over_seeds(monkeypatch: pytest.MonkeyPatch) -> Non
         return {"accuracy": accuracy[net]}
 
     monkeypatch.setattr(deep, "accuracy", measured)
-    width, rate, tried = paired_networks.choose_hyperparameters(
-        lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1, 2)
+    choose = functools.partial(
+        paired_networks.choose_hyperparameters, lambda width, rate, seed: (width, seed)
     )
+    width, rate, tried = choose("val", (0.2, 0.4), (0.01,), (1, 2))
     assert (width, rate) == (0.4, 0.01)
     assert [row["validation"] for row in tried] == [0.75, 0.9]
     assert shown == [("val", 1), ("val", 2)] * 2
-    assert (
-        paired_networks.choose_hyperparameters(
-            lambda width, rate, seed: (width, seed), "val", (0.2, 0.4), (0.01,), (1,)
-        )[0]
-        == 0.2
-    )
+    assert choose("val", (0.2, 0.4), (0.01,), (1,))[0] == 0.2

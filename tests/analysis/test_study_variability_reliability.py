@@ -9,23 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.quick_runs import quick_table
-from helpers.studies import assert_each_is_named_once
+from helpers.studies import assert_each_can_fail, failing
 from scipy import stats
 
 from analysis import variability_reliability as study
-from analysis.harness import ClaimFailed
 from analysis.shared import cortical_cell as cell
-from analysis.shared.recordings import CORTICAL, cortical
 from analysis.variability_reliability import simulation
+from analysis.variability_reliability.verdicts import slopes
 from nsnn_neuro import to_block
-
-QUICK = study.Config(quick=True, recordings=False)
-
-
-@pytest.fixture(scope="module")
-def table():
-    return quick_table(study)
-
 
 # claim's words -> quantity, and what becomes of it as a function of (value, fluctuation, sigma)
 BROKEN = {
@@ -40,53 +31,19 @@ BROKEN = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", BROKEN)
-def test_each_claim_about_the_frozen_input_can_fail(table, words):
-    quantity, change = BROKEN[words]
-    broken = table.copy()
-    rows = (broken.part == "frozen") & (broken.quantity == quantity)
-    part = broken[rows]
-    broken.loc[rows, "value"] = [
-        change(v, f, s) for v, f, s in zip(part.value, part.fluctuation, part.sigma, strict=True)
-    ]
-    with pytest.raises(ClaimFailed, match=words):
-        study.verify(broken)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("quantity", "words"), [("CV", "the CV equals Siegert's"), ("spread", "time of the n-th spike")]
-)
-def test_one_value_off_theory_fails(table, quantity, words):
-    broken = table.copy()
-    row = broken.index[(broken.part == "constant") & (broken.quantity == quantity)][1]
-    broken.loc[row, "value"] = broken.exact[row] + 4.1 * broken.se[row]
-    with pytest.raises(ClaimFailed, match=words) as raised:
-        study.verify(broken)
-    assert len(str(raised.value).splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_each_central_claim_is_broken_once(table):
-    assert_each_is_named_once(study, table, [*BROKEN, "the CV equals Siegert's", "time of the n-th spike"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("sabotage", "words"),
-    [
-        ("input not frozen", "the deterministic neuron has identical trials"),
-        ("theory of another sigma", "the CV equals Siegert's"),
-    ],
-)
-def test_a_sabotaged_run_fails(sabotage, words):
-    assert sabotage in study.SABOTAGES
-    small = {"seeds": 4, "trials": 12, "seconds": 1.2}
-    config = dataclasses.replace(QUICK, sabotage=sabotage)
-    for name, value in small.items():
-        object.__setattr__(config, name, value)
-    with np.errstate(all="ignore"), pytest.raises(ClaimFailed, match=words):
-        study.verify(study.run(config))
+def test_each_claim_can_fail():
+    table, broken = quick_table(study), {}
+    for words, (quantity, change) in BROKEN.items():
+        broken[words] = table.copy()
+        part = table[(table.part == "frozen") & (table.quantity == quantity)]
+        new = map(change, part.value, part.fluctuation, part.sigma)
+        broken[words].loc[part.index, "value"] = list(new)
+    for words, quantity in (("the CV equals Siegert's", "CV"), ("time of the n-th spike", "spread")):
+        broken[words] = table.copy()
+        place = table.index[(table.part == "constant") & (table.quantity == quantity)][1]
+        broken[words].loc[place, "value"] = table.exact[place] + 4.1 * table.se[place]
+        assert len(failing(study, broken[words], central=True)) == 1
+    assert_each_can_fail(study, table, broken)
 
 
 # --- arithmetic --------------------------------------------------------------------------------------------------------------
@@ -117,8 +74,6 @@ def test_slopes_by_hand():
         [(2.0, 0.0), (2.0, 1.0), (2.0, 2.0), (2.0, 4.0), (6.0, 1.0)], names=["fluctuation", "sigma"]
     )
     wide = pd.DataFrame([[9.0, 1.0, 2.0, 6.0, 5.0], [9.0, 3.0, 3.0, 3.0, np.nan]], columns=columns)
-    from analysis.variability_reliability.verdicts import slopes
-
     assert slopes(wide, "sigma", 2.0).tolist() == pytest.approx([2.5, 0.0])
     assert np.isnan(slopes(wide, "fluctuation", 1.0)).all()  # one seed has no value at (6, 1)
     assert slopes(wide.iloc[:1], "fluctuation", 1.0).tolist() == pytest.approx([1.0])
@@ -191,27 +146,3 @@ def test_the_fit_recovers_the_statistics_of_its_own_model():
     for one, target in zip(again, targets, strict=True):
         assert one["rate"] == pytest.approx(target["rate"], rel=0.2)
         assert one["Gamma"] == pytest.approx(target["Gamma"], abs=0.15)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(cortical("00") is None, reason="the recordings are absent")
-def test_the_cell_has_the_published_numbers(table):
-    """Rate (Hz), CV, Fano factor of the whole count, mean Gamma at 2 ms, as noted with the recordings."""
-    noted = {
-        "00": (133.1, 0.70, 0.69, 0.846), "04": (92.5, 0.56, 0.68, 0.716), "05": (6.32, 0.95, 0.11, 0.852),
-        "06": (79.1, 0.18, 0.04, 0.280), "08": (12.1, 0.67, 1.52, 0.131), "09": (76.8, 0.13, 0.05, 0.061),
-        "11": (31.8, 0.89, 0.04, 0.921), "12": (13.3, 0.64, 3.6, 0.013),
-    }  # fmt: skip
-    whole = table[table.part == "whole cell"]
-    wide = whole.assign(setting=whole.setting.str[8:10]).pivot(
-        index="setting", columns="quantity", values="value"
-    )
-    assert sorted(wide.index) == sorted(CORTICAL)
-    for setting, (rate, cv, fano, gamma) in noted.items():
-        row = wide.loc[setting]
-        assert row["rate"] == pytest.approx(rate, abs=0.06)
-        assert row["CV"] == pytest.approx(cv, abs=0.006)
-        assert row["Fano factor"] == pytest.approx(fano, abs=0.06 if fano > 3 else 0.006)
-        # with intervals below twice the precision, which these settings have, the ways to count coincidences differ
-        close = setting in ("00", "04", "11")
-        assert row["Gamma"] == pytest.approx(gamma, abs=0.007 if close else 0.0006)

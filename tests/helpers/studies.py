@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -28,13 +29,6 @@ def failing(study: ModuleType, table: pd.DataFrame, *, central: bool = False) ->
     return [c.text for c in study.claims(table) if not c.holds and (c.central or not central)]
 
 
-def assert_each_is_named_once(study: ModuleType, table: pd.DataFrame, words: Iterable[str]) -> None:
-    """Each central claim has one of these words, and no word belongs to two claims."""
-    texts, words = [claim.text for claim in study.claims(table) if claim.central], list(words)
-    assert len(texts) == len(words)
-    assert all(sum(word in text for text in texts) == 1 for word in words)
-
-
 def assert_sabotage_shows(
     study: ModuleType, config: Any, normal: pd.DataFrame, sabotage: str, claim: str
 ) -> None:
@@ -44,3 +38,22 @@ def assert_sabotage_shows(
     with pytest.raises(ClaimFailed, match=claim):
         study.verify(spoilt)
     assert not spoilt.equals(normal)
+
+
+def assert_each_can_fail(
+    study: ModuleType, sound: pd.DataFrame, broken: Mapping[str, pd.DataFrame], *, alone: bool = False
+) -> None:
+    """Central claims hold in the sound table, and each fails in the table that is broken for its words.
+
+    alone : no other central claim fails there
+    """
+    study.verify(sound)
+    texts = [claim.text for claim in study.claims(sound) if claim.central]
+    assert {text: sum(words in text for words in broken) for text in texts} == dict.fromkeys(texts, 1)
+    for words, table in broken.items():
+        failed = [claim for claim in study.claims(table) if not claim.holds]
+        assert any(words in claim.text for claim in failed), words
+        assert sum(claim.central for claim in failed) < 2 or not alone, failed
+    words = next(words for words in broken if any(words in text for text in texts))
+    with pytest.raises(ClaimFailed, match=re.escape(words)):
+        study.verify(broken[words])
