@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -144,3 +146,46 @@ def test_the_page_of_results_has_the_kept_runs():
         ]
         hold = ", ".join(f"{sum(some)} of {len(some)}" for some in claims if some)
         assert (counts, day, revision) == (hold, kept[name]["finished"][:10], kept[name]["revision"])
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """Cells of the table of a page whose head begins so; minus signs as hyphens."""
+    text = (README_PATH.parent / "docs" / page).read_text(encoding="utf-8").replace("−", "-")
+    lines = text[text.index(head) :].splitlines()
+    return [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda one: one[:1] == "|", lines)][
+        2:
+    ]
+
+
+def says(*values: float, digits: int, text: str) -> bool:
+    """Whether a text has all of these numbers, rounded."""
+    return all(re.search(rf"(?<![\d.]){abs(value):.{digits}f}(?!\d)", text) for value in values)
+
+
+@pytest.mark.slow
+def test_the_sentences_below_the_readmes_table_are_those_of_the_tables():
+    """What limits the verdicts of three studies, computed again from what is kept of them."""
+    limits = README.partition("What limits these verdicts:")[2].partition("\n## ")[0]
+    sentences = {text.split("`")[1]: " ".join(text.split()) for text in limits.split("\n- ") if "`" in text}
+    digits = [float(row[5]) for row in rows_of("results.md", "| architecture | data |") if row[1] == "digits"]
+    assert len(digits) == 7
+    assert max(digits) < 0
+    assert says(max(digits), min(digits), digits=2, text=sentences["architectures"])
+    assert "all seven combinations" in sentences["architectures"]
+    gains: dict[bool, list[float]] = {True: [], False: []}
+    for row in rows_of("robustness.md", "| sigma | learning rate |"):
+        if row[-1] == "yes":  # learned by both networks
+            gains[float(row[0]) <= 0.4].append(float(row[7].split()[0]))
+    moderate, strong = (np.mean(gains[key]) for key in (True, False))
+    assert says(moderate, strong, digits=1, text=sentences["noise_level"])
+    assert np.average([moderate, strong], weights=[6, 4]) == pytest.approx(3.25, abs=0.05)
+    images = pd.read_csv(README_PATH.parent / "docs" / "natural_images.csv")
+    kept = images[(images.strength == 2) & (images.passes == 10)].groupby(["kind", "arm"]).accuracy.mean()
+    again, worst = 100 * kept["worst PGD, new noise"], 100 * kept["worst PGD"]
+    assert says(again.N3 - again["D3 noise on"], again.N3 - again.D3aug, worst.N3 - worst["D3 noise on"],
+                digits=1, text=sentences["natural_images"])  # fmt: skip
+    attacks = images[(images.kind == "attack") & (images.strength == 2) & (images.source != "none")]
+    sets = attacks.groupby("arm")[["source", "width", "draws"]].apply(lambda own: len(own.drop_duplicates()))
+    assert [int(sets[arm]) for arm in ("N3", "D3 noise on", "D3", "D3aug")] == [13, 14, 4, 4]
+    assert says(13, 14, 4, digits=0, text=sentences["natural_images"])
+    assert "(13 sets of attacked images against the noisy one, 4 against the other)" in README
