@@ -1,4 +1,4 @@
-"""Gradients of one rule in torch, in Brian2's training and in NumPy's reference along the same spikes; online; random feedback."""
+"""Gradients in torch and of NumPy's reference along the same spikes; online; random feedback."""
 # Imports internals: gradients along spikes that are given, which `fit` draws.
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nets between torch and Brian2, and their files: the same potentials and law of spikes, there and back; what is refused."""
+"""Nets between torch and Brian2, and their files: there and back is the identity; what is refused."""
 
 from __future__ import annotations
 

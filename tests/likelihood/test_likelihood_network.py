@@ -1,4 +1,4 @@
-"""Two-layer fits: likelihood and gradient against sums over all hidden patterns, recovery of simulated cells, what is refused."""
+"""Two-layer fits: likelihood and gradient against sums over all hidden patterns, recovery of a simulated cell."""
 # Imports internals: the gradient for given weights, and the range and scale that `fit_network` sets itself.
 
 from __future__ import annotations

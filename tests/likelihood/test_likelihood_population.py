@@ -1,4 +1,4 @@
-"""Fits of coupled neurons: each is the single fit with the others as inputs; recovery, simulation, scores, what is refused."""
+"""Fits of coupled neurons: each is the single fit with the others as inputs; recovery, simulation, scores."""
 
 from __future__ import annotations
 

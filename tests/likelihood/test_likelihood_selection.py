@@ -1,4 +1,4 @@
-"""Choices by cross-validation: by hand, against new data, and what is refused."""
+"""Choices by cross-validation: by hand, ridges, and candidates that cannot be fitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits to a recorded membrane potential: parameters of simulated recordings, errors, least squares of another package, refusals."""
+"""Fits to a recorded membrane potential: parameters of simulated recordings, errors, detected spikes."""
 
 import dataclasses
 import functools
