@@ -105,50 +105,29 @@ def test_no_strength_changes_nothing_and_a_seed_is_all_that_counts(trained, atta
 
 @pytest.mark.slow
 def test_how_strong_they_are(trained):
-    """PGD at least as FGSM, and as another net's PGD; all more than random signs of the same size; |z| < 4, or > 4."""
+    """PGD at least as FGSM, and as another net's PGD; the black box less than PGD, within 200 trials; all more than random
+    signs of the same size; |z| < 4, or > 4."""
     net, twin, (X, y) = trained
-    s = 0.12
-    clean, random, fast, best, other = (
+    s = 0.3
+    random, fast, best, other, black = (
         rate(net, x, y)
         for x in (
-            X,
             (X + s * (2 * torch.randint(0, 2, X.shape) - 1)).clamp(0, 1),
             deep.fgsm(net, (X, y), strength=s),
             deep.pgd(net, (X, y), strength=s),
             deep.pgd(twin, (X, y), strength=s),
+            deep.square(net, (X, y), strength=s, queries=1000, draws=5),
         )
     )
-    assert clean[0] > 0.85
+    assert rate(net, X, y)[0] > 0.85
     for weaker in (fast, other):
         assert best[0] < weaker[0] + 4 * np.hypot(best[1], weaker[1])
-    for attacked in (fast, best, other):
+    for attacked in (fast, best, other, black):
         assert attacked[0] < random[0] - 4 * np.hypot(attacked[1], random[1])
-
-
-@pytest.mark.slow
-def test_the_black_box_is_between_chance_and_the_gradient(trained):
-    """It does more than random signs and less than PGD, |z| > 4 each, within 400 trials."""
-    net, _, (X, y) = trained
-    s = 0.3
-    random, black, white = (
-        rate(net, x, y)
-        for x in (
-            (X + s * (2 * torch.randint(0, 2, X.shape) - 1)).clamp(0, 1),
-            deep.square(net, (X, y), strength=s, queries=2000, draws=5),
-            deep.pgd(net, (X, y), strength=s),
-        )
-    )
-    assert black[0] < random[0] - 4 * np.hypot(black[1], random[1])
-    assert white[0] < black[0] - 4 * np.hypot(black[1], white[1])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("attack", [WHITE["pgd"], WHITE["sphere"]], ids=["pgd", "sphere"])
-def test_without_bounds_accuracy_is_chance_or_below(trained, attack):
-    for net in trained[:2]:
-        X, y = trained[2]
-        accuracy, _ = rate(net, attack(net, (X, y), 0.9), y)
-        assert accuracy < 0.1 + 4 * np.sqrt(0.1 * 0.9 / N)
+    assert best[0] < black[0] - 4 * np.hypot(black[1], best[1])
+    with deep.disturbed(net, delete=0.2, insert=0.02):
+        moved = deep.pgd(net, (X, y), strength=0.15)
+        assert rate(net, moved, y)[0] < rate(net, X, y)[0] - 0.2
 
 
 def slopes(net, X, y, draws, seed, gain=1.0):
@@ -403,19 +382,6 @@ def test_all_is_put_back_even_after_an_exception():
     assert not cell(torch.full((1, 50), -9.0)).any()
     assert not cell._forward_hooks
     assert not cell._forward_pre_hooks
-
-
-@pytest.mark.slow
-def test_disturbances_do_harm_and_can_be_attacked_through(trained):
-    net, _, (X, y) = trained
-    clean, _ = rate(net, X, y)
-    for change in ({"delete": 0.9}, {"insert": 0.9}, {"membrane": 3.0}, {"weights": 3.0}, {"bits": 2}):
-        with deep.disturbed(net, **change):
-            assert rate(net, X, y)[0] < clean - 0.05, change
-    with deep.disturbed(net, delete=0.2, insert=0.02):
-        moved = deep.pgd(net, (X, y), strength=0.15)
-        assert rate(net, moved, y)[0] < rate(net, X, y)[0] - 0.2
-    assert rate(net, X, y)[0] == clean
 
 
 def test_disturbances_that_do_not_fit_are_named():

@@ -1,4 +1,4 @@
-"""Gradients of one rule in torch, in Brian2's training and in NumPy's reference along the same spikes; online; random feedback."""
+"""Gradients in torch and of NumPy's reference along the same spikes; online; random feedback."""
 # Imports internals: gradients along spikes that are given, which `fit` draws.
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from helpers.tiny_networks import FAMILIES, largest, problem
-from helpers.training import SIZES, STEPS, Causal, One, causal, gradients
+from helpers.training import STEPS, Causal, One
 from helpers.with_torch import own_noise  # noqa: F401
 
 import nsnn_neuro as nsnn
@@ -60,26 +60,6 @@ def of_weights(linear):
     return [getattr(m, "layer", m).weight.grad.T.double().numpy() for m in linear]
 
 
-@pytest.mark.parametrize(
-    ("case", "family", "loss"), [*zip(CASES, FAMILIES[:4], [*LOSSES, LOSSES[0]], strict=True)]
-)
-def test_torch_brian2_and_numpy_have_one_gradient(case, family, loss):
-    """The fast formulation's spikes, weights and labels: 1e-10 in float64, 1e-5 in float32."""
-    reset, path = case
-    brian, numpy, _, states = gradients(nsnn.NDL(0.1, reset_path=path), family, reset, loss, None)
-    rng = np.random.default_rng(5)
-    W = [rng.normal(0.35, 0.7, pair) for pair in itertools.pairwise(SIZES)]
-    rng.random((7, 4))
-    y = rng.integers(0, 3, 7)[[3, 1, 6]]
-    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
-        module, linear, _ = net_of(W, family, {"beta": 0.6, "theta": 0.8, "reset": reset}, path, dtype)
-        value = along(module, states[0], states[1:], loss, y, False)
-        np.testing.assert_allclose(value.detach().numpy(), loss.value(states[-1], y), rtol=1e-6)
-        found = of_weights(linear)
-        assert largest(found, brian) < tolerance
-        assert largest(found, numpy) < tolerance
-
-
 def cases(loss, reset, path, family, W, x, spikes, y, online, **signal):
     """The reference's gradients of the weights and of log s, the mean over samples."""
     told = {"beta": 0.6, "theta": 0.8, "reset": reset, "reset_path": path, "future": not online, **signal}
@@ -115,28 +95,6 @@ def test_gradients_of_weights_and_noise_are_the_references(case, family, loss, o
         along(module, x, spikes, loss, y, online)
         assert largest(of_weights(linear), expected) < tolerance
         assert largest([np.array([float(c.log_level.grad)]) for c in cells], scale) < tolerance
-
-
-def test_online_differs_where_it_should():
-    """In hidden layers; with a loss of single steps not in the output layer, whose trace is exact."""
-    W, x, spikes, y = samples()
-    told, found = {"beta": 0.6, "theta": 0.8, "reset": "hard"}, []
-    for online in (False, True):
-        module, linear, _ = net_of(W, nsnn.Gaussian(0.4), told, "exact")
-        along(module, x, spikes, losses.cross_entropy_step, y, online)
-        found.append(of_weights(linear))
-    for k in range(2):
-        assert np.abs(found[0][k] - found[1][k]).max() > 0.01 * np.abs(found[0][k]).max()
-    np.testing.assert_allclose(found[0][2], found[1][2], rtol=1e-10)
-
-
-def test_the_signal_is_known_in_time():
-    o = (torch.rand(STEPS, 4, 3, dtype=torch.float64) < 0.5).double()
-    y = np.array([0, 2, 1, 1])
-    for loss in LOSSES:
-        found = signal_in_time(loss, o, y).numpy()
-        for b, label in enumerate(y):
-            np.testing.assert_allclose(found[:, b], causal(loss, o[:, b].numpy(), label), rtol=1e-12)
 
 
 @SIGNALS

@@ -45,9 +45,7 @@ class One:
         return [np.zeros_like(a) for a in o[:-1]] + [self.loss.gradient(o[-1], self.y)]
 
 
-def gradients(
-    rule, family, reset, loss, feedback, *, target="numpy", noise=True, theta=0.8, beta=0.6, unfilled=False
-):
+def gradients(rule, family, reset, loss, feedback, *, noise=True, theta=0.8, beta=0.6, unfilled=False):
     """The gradients of one batch, and those of the reference along the same spikes."""
     rng = np.random.default_rng(5)
     W = [rng.normal(0.35, 0.7, pair) for pair in itertools.pairwise(SIZES)]
@@ -57,7 +55,7 @@ def gradients(
     )  # fmt: skip
     X, y = rng.random((7, 4)), rng.integers(0, 3, 7)
     order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
-    with running(target):
+    with running("numpy"):
         learner = Learner(
             net, batch=BATCH, n_steps=STEPS, encoder=coding.Bernoulli(), loss=loss, feedback=feedback
         )

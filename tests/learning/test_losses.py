@@ -43,7 +43,7 @@ def test_values_by_hand():
     assert float(losses.cross_entropy_step.value(o, y)) == pytest.approx(np.mean(steps), abs=1e-14)
 
 
-OF_SPIKES = [losses.VanRossum(2.5), losses.VanRossum(0.3), losses.VanRossum(1e6)]
+OF_SPIKES = [losses.VanRossum(0.3), losses.VanRossum(1e6)]
 
 
 @pytest.mark.parametrize("loss", OF_SPIKES, ids=lambda loss: f"tau {loss.tau:g}")
@@ -62,7 +62,7 @@ def test_gradient_of_a_loss_of_target_spikes_is_the_derivative(loss):
     assert np.abs(found).max() > 0.1
 
 
-@pytest.mark.parametrize("tau", [0.5, 3.0, 40.0])
+@pytest.mark.parametrize("tau", [0.5, 40.0])
 def test_the_van_rossum_loss_is_the_measures_distance(tau):
     """Squared and summed over neurons, with spikes to the last step, whose decay goes on beyond it."""
     rng = np.random.default_rng(2)

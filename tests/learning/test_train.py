@@ -41,30 +41,20 @@ from nsnn_neuro.io import dumps
 from nsnn_neuro.learning import Learner, read_checkpoint, write_checkpoint
 
 LOSSES = losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step
-COMPILED = pytest.param(
-    nsnn.Logistic(0.25),
-    PATHS[2],
-    "random",
-    LOSSES[2],
-    "cython",
-    marks=[pytest.mark.slow, pytest.mark.compile],
-)
 # every family with two of the losses, signals, resets and paths
 CASES = [
-    (FAMILIES[k % 6], PATHS[(k + k // 6) % 4], SIGNALS[k % 3], LOSSES[(k + 2 * (k // 6)) % 3], "numpy")
+    (FAMILIES[k % 6], PATHS[(k + k // 6) % 4], SIGNALS[k % 3], LOSSES[(k + 2 * (k // 6)) % 3])
     for k in range(12)
 ]
 
 
-@pytest.mark.parametrize(("family", "case", "kind", "loss", "target"), [*CASES, COMPILED])
-def test_gradients_and_updates_are_the_references(family, case, kind, loss, target):
+@pytest.mark.parametrize(("family", "case", "kind", "loss"), CASES)
+def test_gradients_and_updates_are_the_references(family, case, kind, loss):
     """Also in a batch that isn't full, which is averaged over its samples."""
     reset, path = case
     rule = nsnn.NDL(0.1, signal=kind, reset_path=path)
     unfilled = loss is not losses.rate_mse
-    found, expected, moved, _ = gradients(
-        rule, family, reset, loss, feedback_of(kind), target=target, unfilled=unfilled
-    )
+    found, expected, moved, _ = gradients(rule, family, reset, loss, feedback_of(kind), unfilled=unfilled)
     assert largest(found, expected) < 1e-10
     assert largest([m / 0.1 for m in moved], expected) < 1e-10
 
@@ -134,24 +124,6 @@ def test_e_prop_is_the_detached_triangle_up_to_gamma():
         assert largest([g], [e * 0.3 ** (3 - k)]) < 1e-10
 
 
-def test_spikes_have_their_probability():
-    """One layer, one step: u = w x, P = F(u - theta)."""
-    w = np.array([[0.6, 1.0, 1.3]])
-    net = nsnn.feedforward([1, 3], noise=NOISE, weights=[w], plasticity=nsnn.NDL(0.0))
-    with running("numpy"):
-        learner = Learner(
-            net, batch=2000, n_steps=1, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
-        )
-        counts = np.zeros(3)
-        for k in range(5):
-            learner.run(
-                np.ones((1, 1)), np.zeros(1, int), np.zeros((1, 2000), int), np.array([False]), key=(1, k)
-            )
-            counts += learner.layers[1].samples("o").sum((0, 1))
-    p, n = nsnn.Gaussian(0.4).cdf(w[0] - 1), 2000 * 5
-    assert np.abs((counts - n * p) / np.sqrt(n * p * (1 - p))).max() < 4
-
-
 @pytest.mark.slow
 def test_a_separable_problem_is_learned():
     """The same seed gives the same weights, and the network is left alone."""
@@ -173,8 +145,7 @@ def test_a_separable_problem_is_learned():
     assert same(still, fit_of(net_of(eta=0.0), epochs=1, seed=5))
 
 
-@pytest.mark.parametrize("validation", [0.2, problem(30, seed=3)], ids=["share", "own"])
-def test_every_training_sample_is_shown_once_an_epoch(validation, monkeypatch):
+def test_every_training_sample_is_shown_once_an_epoch(monkeypatch):
     shown = []
     inner = Learner.run
 
@@ -183,36 +154,17 @@ def test_every_training_sample_is_shown_once_an_epoch(validation, monkeypatch):
         return inner(self, values, labels, order, learns, **kw)
 
     monkeypatch.setattr(Learner, "run", run)
-    fit = fit_of(epochs=2, validation=validation)
+    fit = fit_of(epochs=2)
     first, second = (np.sort(trained[trained >= 0]) for trained, *_ in shown)
-    n_held = 24 if validation == 0.2 else 30
-    assert first.size == (120 - n_held if validation == 0.2 else 120)
+    assert first.size == 96
     assert np.array_equal(first, second)
     assert np.unique(first).size == first.size
     assert not np.array_equal(shown[0][0], shown[1][0])
     assert shown[0][2] != shown[1][2]  # noise anew in each epoch
     held = shown[0][1][shown[0][1] >= 0]
-    assert abs(held.size - n_held) <= 1
+    assert held.size == 24
     assert not np.isin(held, first).any()
     assert not np.isnan(fit.history["val_loss"]).any()
-
-
-@pytest.mark.slow
-def test_spikes_are_those_that_evaluate_counts():
-    fit, n = fit_of(epochs=1, n_steps=5), 37
-    X, y = problem(n, seed=8)
-    block = fit.spikes((X, y), layers="layer2", passes=3, seed=2)
-    count = fired(block).sum(1).reshape(3, n, 3).sum(0)
-    expected = fit.evaluate((X, y), passes=3, seed=2)
-    assert (count.argmax(1) == y).mean() == expected["accuracy"]
-    loss = losses.rate_mse.value(fired(block), np.tile(y, 3))
-    assert loss.mean() == pytest.approx(expected["loss"], abs=1e-14)
-    told = [s.annotations for s in block.segments]
-    assert [a["sample"] for a in told] == [*range(n)] * 3
-    assert [a["label"] for a in told] == [*y] * 3
-    assert [a["repeat"] for a in told] == np.repeat([0, 1, 2], n).tolist()
-    assert np.array_equal(fired(block), fired(fit.spikes((X, y), layers=["layer2"], passes=3, seed=2)))
-    assert not np.array_equal(fired(block), fired(fit.spikes((X, y), layers="layer2", passes=3, seed=3)))
 
 
 @pytest.mark.slow
@@ -266,8 +218,6 @@ def test_the_block_is_saved_and_loaded(tmp_path):
     for one, two in zip(fit.block.segments[0].analogsignals, again.segments[0].analogsignals, strict=True):
         assert (one.name, one.t_start, one.sampling_rate) == (two.name, two.t_start, two.sampling_rate)
         assert one.magnitude.tobytes() == two.magnitude.tobytes()  # NaN of no validation too
-    twice = nsnn.load(nsnn.save(again, tmp_path / "again.nwb"))
-    assert len(twice.segments[0].analogsignals) == len(fit.block.segments[0].analogsignals)
     fit.block.segments[0].analogsignals.clear()
     with pytest.raises(NsnnError, match="neither spike trains nor analog signals"):
         nsnn.save(fit.block, tmp_path / "empty.nwb")
@@ -304,10 +254,9 @@ fit_of(epochs=10000, checkpoint=sys.argv[1], engine=sys.argv[3])
 
 
 @pytest.mark.slow
-@pytest.mark.compile
 def test_killed_twice_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
     """Each child goes on from where the one before was killed: some epochs, and a random part of one, later."""
-    path, here, target = tmp_path / "fit.npz", Path(__file__).resolve().parents[1], "cython"
+    path, here, target = tmp_path / "fit.npz", Path(__file__).resolve().parents[1], "numpy"
     environment = os.environ | {"PYTHONPATH": str(here.parent)}
     parts, after = np.random.default_rng(6).random(2), []
     for n_epochs, part in zip((2, 3), parts, strict=True):
@@ -365,7 +314,7 @@ def test_memory_does_not_grow_with_the_samples_beyond_the_data(monkeypatch):
             tracemalloc.stop()
 
     peak(64)  # what Brian2 makes once
-    few, many = 128, 1024
+    few, many = 128, 512
     grown = (peak(many) - peak(few)) / ((many - few) * width * 8)
     assert grown < 3
     init = Learner.__init__
@@ -378,19 +327,17 @@ def test_memory_does_not_grow_with_the_samples_beyond_the_data(monkeypatch):
     assert (peak(many) - peak(few)) / ((many - few) * width * 8) > 5
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"n_steps": 9}, "n_steps"), ({"loss": losses.cross_entropy_mean}, "loss"), ({"seed": 5}, "seed"),
-        ({"data": problem(seed=1)}, "other data"), ({"net": net_of(eta=0.03)}, "model"), ({"encoder": coding.Direct()}, "encoder"),
-    ],
-)  # fmt: skip
-def test_a_changed_configuration_is_refused(change, named, tmp_path):
+def test_a_changed_configuration_is_refused(tmp_path):
     path = tmp_path / "fit.npz"
     fit_of(epochs=1, checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(NsnnError, match=f"of another configuration .*{named}"):
-        fit_of(epochs=2, checkpoint=path, **change)
+    changes = [
+        ({"n_steps": 9}, "n_steps"), ({"loss": losses.cross_entropy_mean}, "loss"), ({"seed": 5}, "seed"),
+        ({"data": problem(seed=1)}, "other data"), ({"net": net_of(eta=0.03)}, "model"), ({"encoder": coding.Direct()}, "encoder"),
+    ]  # fmt: skip
+    for change, named in changes:
+        with pytest.raises(NsnnError, match=f"of another configuration .*{named}"):
+            fit_of(epochs=2, checkpoint=path, **change)
     assert path.read_bytes() == before
 
 
@@ -474,32 +421,6 @@ def test_mistakes_are_named(change, message):
         fit_of(**({"net": None} | change))
 
 
-def test_a_run_changes_the_weights_after_each_batch_the_last_too():
-    net = nsnn.feedforward(
-        [6, 12, 3], noise=None, seed=1, plasticity=nsnn.SurrogateGradient(nsnn.Gaussian(0.4), 0.1)
-    )
-    X, y = problem()
-
-    def weights(runs):
-        with running("numpy"):
-            learner = Learner(
-                net, batch=2, n_steps=3, encoder=coding.Direct(), loss=losses.rate_mse, feedback=None
-            )
-            found = []
-            for order in runs:
-                learner.run(X, y, np.array(order), np.ones(len(order), bool), key=(1,))
-                found.append(learner.weights[0].copy())
-            return found
-
-    together, (first, second, third) = (
-        weights([[[0, 1], [2, 3], [4, 5]]]),
-        weights([[[0, 1]], [[2, 3]], [[4, 5]]]),
-    )
-    np.testing.assert_array_equal(together[0], third)
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(second, third)
-
-
 def test_a_learner_runs_again_with_samples_of_another_number():
     with running("numpy"):
         learners = [
@@ -520,14 +441,15 @@ def test_a_learner_runs_again_with_samples_of_another_number():
 @pytest.mark.slow
 @pytest.mark.compile
 def test_compiled_training_gives_the_same_history_and_resumes_bit_for_bit(tmp_path):
-    path = tmp_path / "fit.npz"
-    numpy, cython = fit_of(epochs=4), fit_of(epochs=4, engine="cython")
+    """Of weights, and of noise that is learned."""
+    path, net = tmp_path / "fit.npz", net_of(rule={"eta_noise": 0.05})
+    numpy, cython = fit_of(net, epochs=4), fit_of(net, epochs=4, engine="cython")
     # rounding differs; no draw of these fell between
     assert largest(cython.network.get_weights(), numpy.network.get_weights()) < 1e-9
-    fit_of(epochs=2, engine="cython", checkpoint=path)
-    with np.load(path, allow_pickle=False) as file:
-        assert all(file[name].dtype != object for name in file.files)
-    assert same(fit_of(epochs=4, engine="cython", checkpoint=path), cython)
+    level = f"noise of {net.populations[1].name}"
+    np.testing.assert_allclose(cython.history[level], numpy.history[level], rtol=1e-9)
+    fit_of(net, epochs=2, engine="cython", checkpoint=path)
+    assert same(fit_of(net, epochs=4, engine="cython", checkpoint=path), cython)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.npz"]
 
 

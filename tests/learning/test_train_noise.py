@@ -112,10 +112,9 @@ class Fixed(Family):
 # ------------------------------------------------------------------------------------------------------------ reference
 
 
-def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=None):
+def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path):
     """dL/dlog s by complex steps: of the network whose spikes are o = spikes + f (u - u0) - x f log s, x = u0 - theta."""
-    R = [None] * len(W) if R is None else R
-    u0, _ = reference.forward(W, x, family, spikes=spikes, beta=beta, theta=theta, reset=reset, recurrent=R)
+    u0, _ = reference.forward(W, x, family, spikes=spikes, beta=beta, theta=theta, reset=reset)
     f = [family.pdf(u - theta) for u in u0]
 
     def value(log_s):
@@ -125,8 +124,6 @@ def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=N
             fired = (o if reset_path == "exact" else spikes)[k][t - 1] if t else 0 * u[k]
             kept = u[k] * (1 - fired) if reset == "hard" else u[k] - theta * fired
             u[k] = beta * kept + (x[t] if k == 0 else o[k - 1][t]) @ W[k]
-            if R[k] is not None and t:
-                u[k] = u[k] + o[k][t - 1] @ R[k]
             o[k][t] = spikes[k][t] + f[k][t] * (u[k] - u0[k][t]) - (u0[k][t] - theta) * f[k][t] * log_s[k]
         return loss(o)
 
@@ -141,7 +138,7 @@ def along_spikes(W, x, spikes, loss, family, beta, theta, reset, reset_path, R=N
     return found
 
 
-@pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate(FAMILIES)])
+@pytest.mark.parametrize(("family", "case"), [(f, PATHS[k % 4]) for k, f in enumerate(FAMILIES[:4])])
 def test_the_reference_is_the_complex_step(family, case):
     reset, reset_path = case
     W, _, x, spikes, loss = tiny([3, 3, 2, 2], 6, 3)
@@ -158,8 +155,8 @@ def test_the_reference_is_the_complex_step(family, case):
 # ------------------------------------------------------------------------------------------------- gradients in training
 
 
-def learner_of(net, target="numpy", batch=BATCH, n_steps=STEPS, loss=losses.rate_mse, encoder=None, **kw):
-    with running(target):
+def learner_of(net, batch=BATCH, n_steps=STEPS, loss=losses.rate_mse, encoder=None, **kw):
+    with running("numpy"):
         return Learner(
             net,
             batch=batch,
@@ -170,7 +167,7 @@ def learner_of(net, target="numpy", batch=BATCH, n_steps=STEPS, loss=losses.rate
         )
 
 
-def gradients(rule, families, reset, loss, kind, *, target="numpy", unfilled=False, factor=1.0):
+def gradients(rule, families, reset, loss, kind, *, unfilled, factor):
     """dL/dlog s of one batch, found and by the reference along the same spikes, and the logarithms' change."""
     rng = np.random.default_rng(5)
     W = [rng.normal(0.35, 0.7, pair) for pair in itertools.pairwise(SIZES)]
@@ -179,8 +176,8 @@ def gradients(rule, families, reset, loss, kind, *, target="numpy", unfilled=Fal
     net = nsnn.feedforward(SIZES, noise=noise, neuron=neuron, weights=W, plasticity=rule)
     X, y, feedback = rng.random((7, 4)), rng.integers(0, 3, 7), feedback_of(kind)
     order = np.array([[3, 1, -1 if unfilled else 6], [0, 0, 0]])
-    learner = learner_of(net, target, loss=loss, feedback=feedback)
-    with running(target):
+    learner = learner_of(net, loss=loss, feedback=feedback)
+    with running("numpy"):
         learner.run(X, y, order[:1], np.array([False]), key=(1,), noise=factor)
         states = [layer.samples("o") for layer in learner.layers]
         learner.run(X, y, order, np.array([True, False]), key=(1,), noise=factor)
@@ -203,18 +200,13 @@ def of_each(family, n):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "case", "kind", "loss", "target"),
+    ("family", "case", "kind", "loss"),
     [
-        *(
-            (f, PATHS[k % 4], SIGNALS[k % 3], (losses.rate_mse, losses.cross_entropy_step)[k % 2], "numpy")
-            for k, f in enumerate([*FAMILIES, MIXED])
-        ),
-        pytest.param(
-            nsnn.Cauchy(0.3), PATHS[0], "transport", losses.rate_mse, "cython", marks=pytest.mark.compile
-        ),
+        (f, PATHS[k % 4], SIGNALS[k % 3], (losses.rate_mse, losses.cross_entropy_step)[k % 2])
+        for k, f in enumerate([*FAMILIES[::2], MIXED])
     ],
 )
-def test_gradients_are_the_references(family, case, kind, loss, target):
+def test_gradients_are_the_references(family, case, kind, loss):
     """One scale for each neuron of two layers, one for the whole of the third; at another level in batches that aren't full."""
     reset, path = case
     rule = nsnn.NDL(0.0, signal=kind, reset_path=path, eta_noise=0.1)
@@ -222,55 +214,13 @@ def test_gradients_are_the_references(family, case, kind, loss, target):
     families = [family] * 3 if family is MIXED else [of_each(family, 5), of_each(family, 6), family]
     unfilled = loss is losses.cross_entropy_step
     factor = 1.7 if unfilled else 1.0
-    found, expected, learner = gradients(
-        rule, families, reset, loss, kind, target=target, unfilled=unfilled, factor=factor
-    )
+    found, expected, learner = gradients(rule, families, reset, loss, kind, unfilled=unfilled, factor=factor)
     expected = [e if f.size > 1 else e.sum(keepdims=True) for f, e in zip(found, expected, strict=True)]
     assert [f.size for f in found] == ([1, 1, 1] if family is MIXED else [5, 6, 1])
     assert largest(found, expected) < 1e-10
     for level, e in zip(learner.levels.values(), expected, strict=True):
         np.testing.assert_allclose(level.log, -0.1 * e, atol=1e-14)
         np.testing.assert_allclose(level.values, factor * np.exp(level.log), rtol=1e-15)
-
-
-@pytest.mark.parametrize("case", PATHS[::3])
-def test_gradients_of_a_recurrent_layer_are_the_complex_step(case):
-    """The formula holds however g has come about: by way of the layer's other neurons too."""
-    reset, path = case
-    rng = np.random.default_rng(5)
-    W, R = [rng.normal(0.4, 0.6, s) for s in ((4, 5), (5, 3))], rng.normal(0, 0.5, (5, 5))
-    family, rule = nsnn.Logistic(0.25), nsnn.NDL(0.0, reset_path=path, eta_noise=0.1)
-    net = nsnn.recurrent(
-        4, 5, 3, noise=nsnn.EscapeNoise(family), neuron=nsnn.NSNNNeuron(beta=0.6, theta=0.8, reset=reset), plasticity=rule,
-        weights=[W[0], R, W[1]],
-    )  # fmt: skip
-    X, y = rng.random((2, 4)), np.array([0, 2])
-    learner = learner_of(net, batch=2)
-    with running("numpy"):
-        learner.run(X, y, np.array([[0, 1]]), np.array([False]), key=(1,))
-        states = [layer.samples("o") for layer in learner.layers]
-        learner.run(X, y, np.array([[0, 1], [0, 1]]), np.array([True, False]), key=(1,))
-
-    def squared(label):  # of complex spikes too
-        return lambda o: np.sum((o[-1].mean(0) - np.eye(3)[label]) ** 2)
-
-    each = [
-        along_spikes(
-            W,
-            states[0][b],
-            [o[b] for o in states[1:]],
-            squared(y[b]),
-            family,
-            0.6,
-            0.8,
-            reset,
-            path,
-            [R, None],
-        )
-        for b in range(2)
-    ]
-    expected = [sum(g.sum(keepdims=True) for g in layer) / 2 for layer in zip(*each, strict=True)]
-    assert largest([level.slope for level in learner.levels.values()], expected) < 1e-10
 
 
 class Affine(losses.Loss):
@@ -285,7 +235,7 @@ class Affine(losses.Loss):
         return np.broadcast_to(self.c, np.shape(o)).copy()
 
 
-@ALL
+@pytest.mark.parametrize("family", [FAMILIES[0], MIXED])
 def test_one_step_of_an_output_layer_goes_down_the_expected_loss(family):
     """E[L] by the sum over all spike patterns, and its derivative to each neuron's log s by extrapolated differences."""
     rng = np.random.default_rng(8)
@@ -469,16 +419,6 @@ def test_learned_noise_is_in_the_network_the_history_and_the_block():
     assert fit.evaluate(problem(30)) == fit_of(again, epochs=1).evaluate(problem(30))
 
 
-@pytest.mark.slow
-def test_without_a_rate_nothing_changes():
-    """And a rate so small that the noise stays is the same training, bit for bit."""
-    fixed, least = fit_of(noisy(0.4)), fit_of(noisy(0.4, eta_noise=1e-30))
-    assert same(fixed, least)
-    assert sigmas(fixed) == [0.4, 0.4]
-    assert fixed.history.columns.tolist() == COLUMNS
-    assert not same(fixed, fit_of(noisy(0.4, eta_noise=0.05)))
-
-
 def learned(**kw):
     noise = [nsnn.EscapeNoise(nsnn.Gaussian(np.linspace(0.3, 0.6, 12))), NOISE]
     rule = nsnn.NDL(0.02, eta_noise=0.05, optimizer=nsnn.Adam())
@@ -531,15 +471,14 @@ def test_far_too_much_noise_goes_down_and_the_loss_with_it():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rate", [1e300, -50.0])
-def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(rate, tmp_path, monkeypatch):
+def test_noise_that_runs_away_stops_it_and_the_last_good_checkpoint_stays(tmp_path, monkeypatch):
     path, inner, calls = tmp_path / "fit.npz", Learner.run, []
 
     def run(self, *args, **kw):
         calls.append(1)
         if len(calls) == 3:
             for level in self.levels.values():
-                level.rate = rate
+                level.rate = 1e300
         return inner(self, *args, **kw)
 
     monkeypatch.setattr(Learner, "run", run)

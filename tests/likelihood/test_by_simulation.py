@@ -1,7 +1,6 @@
 """`calibrate(..., method="simulation")`: its statistics, its scoring, recovery, agreement with the exact likelihood, refusals."""
 
 import dataclasses
-import functools
 import itertools
 import os
 import re
@@ -19,7 +18,6 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
 from nsnn_neuro.likelihood.by_simulation import runs, search
 from nsnn_neuro.likelihood.by_simulation.statistics import recorded, statistics_for
-from nsnn_neuro.likelihood.calibration.free_parameters import read_free
 from nsnn_neuro.likelihood.continuous.trials import Trial
 
 CELL = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
@@ -58,12 +56,6 @@ def test_statistics_of_a_recording_are_those_of_loops_over_its_intervals():
     z = (np.array(smooth) - np.mean(smooth)) / np.std(smooth)
     assert found["drive, 3 ms, at spikes"] == pytest.approx(np.mean(z[at]))
     assert found["drive, 3 ms, squared, at spikes"] == pytest.approx(np.mean(z[at] ** 2))
-
-
-def test_recordings_without_spikes_have_statistics():
-    trials = [Trial(np.zeros(100), 0.0, (0, 100))]
-    found = recorded(statistics_for(trials, 1e-3, None), trials)
-    assert np.isfinite(found).all()
 
 
 def _linear(covariance, slopes, seed):
@@ -208,32 +200,6 @@ def test_simulator_gives_statistics_relative_to_the_recording(kept):
             simulate(np.array(wrong))
 
 
-def test_points_of_one_number_share_their_noise(kept):
-    _, found, _ = kept
-    other = dataclasses.replace(found._runs, out=None)
-    points = np.tile([0.5, 0.5, 0.5], (3, 1))
-    same = other(points, 2, [7, 7, 8])
-    assert np.array_equal(same[0], same[1])
-    assert not np.array_equal(same[0], same[2])
-
-
-@pytest.mark.slow
-def test_points_simulated_together_are_those_simulated_alone():
-    """Also with a recorded stimulus, of which every point has its own samples."""
-    signal = neo.AnalogSignal(np.sin(0.1 * np.arange(200)), units="mm", sampling_period=1 * pq.ms)
-    stimulus = nsnn.Filtered(signal, gain=5 * mV, offset=19 * mV)
-    given = {"stimulus.gain": (0 * mV, 10 * mV), "stimulus.offset": (15 * mV, 40 * mV)}
-    free = read_free(given, (CELL, nsnn.WhiteNoise(3 * mV), stimulus))
-    trials = [Trial(np.zeros(200), 0.0, (0, 200))] * 2
-    table = statistics_for(trials, 1e-3, stimulus.samples(200, 1e-3))
-    simulate = runs.Runs(free, table, 200, 1e-3, 30.0, 3, "numpy")
-    points = np.array([[0.1, 0.3], [0.9, 0.8]])
-    together = simulate(points, 3, [5, 5])
-    alone = np.concatenate([simulate(points[k : k + 1], 3, [5]) for k in range(2)])
-    assert np.array_equal(together, alone)
-    assert together[1, 0, 0] > together[0, 0, 0]  # more drive, more spikes
-
-
 def test_what_needs_a_likelihood_says_what_to_use(kept):
     _, found, _ = kept
     for name in ("score", "evaluate", "rescaled", "profile"):
@@ -251,22 +217,28 @@ def test_what_needs_a_likelihood_says_what_to_use(kept):
     assert repr(found).splitlines()[3].split()[-4:] == ["1", "to", "20", "mV"]
 
 
-@functools.cache
-def both(seed):
-    """Fits of one recording of a LIF in white noise, under a varying drive, by the exact likelihood and by simulation."""
+@pytest.mark.slow  # starts processes
+def test_points_have_the_noise_of_their_number_also_in_processes(kept):
+    _, found, _ = kept
+    points = np.random.default_rng(1).random((4, 3))
+    points[1:3] = points[0]
+    alone, two = (
+        dataclasses.replace(found._runs, out=None, n_jobs=n)(points, 2, [7, 7, 8, 7]) for n in (1, 2)
+    )
+    assert np.array_equal(alone, two)
+    assert np.array_equal(alone[0], alone[1])
+    assert not np.array_equal(alone[0], alone[2])
+
+
+@pytest.mark.slow  # runs of a recording of 5 s, beside an exact likelihood
+@pytest.mark.compile
+def test_simulation_and_exact_likelihood_agree():
+    """Of one recording of a LIF in white noise, under a varying drive."""
     path = nsnn.FrozenNoise(0.0, 1.0, 5 * ms, seed=3).samples(5000, 2e-4)
     signal = neo.AnalogSignal(path, units="mm", sampling_period=0.2 * pq.ms)
     drive = nsnn.Filtered(signal, gain=5 * mV, offset=19 * mV)
-    block = nsnn.simulate(
-        CELL,
-        nsnn.WhiteNoise(3 * mV),
-        drive,
-        trials=8,
-        duration=1 * second,
-        dt=0.2 * ms,
-        seed=seed,
-        engine="numpy",
-    )
+    run = {"trials": 5, "duration": 1 * second, "dt": 0.2 * ms, "seed": 11, "engine": "numpy"}
+    block = nsnn.simulate(CELL, nsnn.WhiteNoise(3 * mV), drive, **run)
     free = {
         "noise.sigma": (0.5 * mV, 15 * mV),
         "stimulus.gain": (0 * mV, 15 * mV),
@@ -275,14 +247,7 @@ def both(seed):
     start = nsnn.Filtered(signal, gain=2 * mV, offset=15 * mV)
     given = {"noise": nsnn.WhiteNoise(6 * mV), "stimulus": start, "trains": block, "dt": 0.2 * ms}
     exact = nsnn.calibrate(CELL, free, **given)
-    simulated = nsnn.calibrate(CELL, free, method="simulation", n_simulations=60, n_generations=8, **given)
-    return exact, simulated
-
-
-@pytest.mark.slow  # 40 runs of a recording of 8 s, beside an exact likelihood
-@pytest.mark.compile
-def test_simulation_and_exact_likelihood_agree():
-    exact, simulated = both(11)
+    simulated = nsnn.calibrate(CELL, free, method="simulation", n_simulations=60, n_generations=5, **given)
     for name, value in exact.parameters.items():
         # both are of the same spikes: the less efficient estimate varies around the efficient one (Hausman)
         joint = np.hypot(simulated.se[name], exact.se[name])
@@ -290,51 +255,22 @@ def test_simulation_and_exact_likelihood_agree():
         assert 0.9 < simulated.se[name] / exact.se[name] < 2.5
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """The blocks of the page, and the names that the first one defines, with fewer simulations."""
+@pytest.mark.slow  # a fit of an AdEx neuron
+def test_the_page_finds_its_neuron_again(tmp_path, monkeypatch):
+    """With fewer simulations."""
     path = Path(__file__).resolve().parents[2] / "docs" / "by_simulation.md"
-    first, second = re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    code = re.search(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)[1]
     for old, new in (
-        ('out="adex"', 'out="adex", n_simulations=40, n_generations=5, engine="numpy"'),
+        ('out="adex"', 'out="adex", n_simulations=40, n_generations=3, engine="numpy"'),
         ("0.2 * ms", "1 * ms"),
         ("seed=1)", 'seed=1, engine="numpy")'),
         ("3 * ms)", "10 * ms)"),  # for steps of 1 ms
         ("trials=20, duration=1 * second", "trials=20, duration=0.5 * second"),
     ):
-        assert old in first
-        first = first.replace(old, new)
+        assert old in code
+        code = code.replace(old, new)
+    monkeypatch.chdir(tmp_path)
     names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("page"))
-        exec(compile(first, path.name, "exec"), names)
-        assert list(Path("adex").iterdir())
-    return second, names
-
-
-@pytest.mark.slow  # a fit of an AdEx neuron
-def test_the_page_finds_its_neuron_again(page):
-    fit, truth = page[1]["fit"], {"b": 3e-3, "noise.sigma": 4e-3, "stimulus.v": 18e-3}
+    exec(compile(code, path.name, "exec"), names)
+    fit, truth = names["fit"], {"b": 3e-3, "noise.sigma": 4e-3, "stimulus.v": 18e-3}
     assert max(abs(fit.parameters[name] - value) / fit.se[name] for name, value in truth.items()) < 4
-
-
-@pytest.mark.slow
-def test_the_posterior_of_sbi_is_close_to_the_normal_approximation(page, tmp_path, monkeypatch):
-    pytest.importorskip("sbi")
-    monkeypatch.chdir(tmp_path)  # sbi writes logs
-    second, names = page
-    exec(
-        compile(second.replace("sample((2000,))\nx", "sample((600,))\nx"), "by_simulation.md", "exec"), names
-    )
-    fit, posterior = names["fit"], names["posterior"]
-    error = np.array(list(fit.se.values()))
-    assert np.abs((posterior.mean(axis=0) - list(fit.parameters.values())) / error).max() < 1.5
-    assert np.abs(np.log(posterior.std(axis=0) / error)).max() < np.log(2)
-
-
-@pytest.mark.slow  # starts processes
-def test_processes_give_the_same_simulations(kept):
-    _, found, _ = kept
-    points = np.random.default_rng(1).random((3, 3))
-    alone, two = (dataclasses.replace(found._runs, out=None, n_jobs=n)(points, 2, [5] * 3) for n in (1, 2))
-    assert np.array_equal(alone, two)

@@ -28,6 +28,7 @@ FREE = {
     "noise.hazard.width": (0.3 * mV, 10 * mV),
     "stimulus.gain": (0 * mV, 30 * mV),
 }
+GAIN = {"stimulus.gain": (0 * mV, 30 * mV)}
 TRUTH = {"noise.hazard.rate": 100.0, "noise.hazard.width": 2e-3, "stimulus.gain": 5e-3}
 
 
@@ -85,7 +86,7 @@ def test_parameters_of_a_diffusive_neuron_are_found_again():
 def test_a_fit_of_regular_spikes_finds_the_weak_noise_between_its_bounds():
     cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     block = nsnn.simulate(
-        cell, nsnn.WhiteNoise(0.4 * mV), nsnn.Constant(28 * mV), duration=3 * second, seed=3, engine="numpy"
+        cell, nsnn.WhiteNoise(0.4 * mV), nsnn.Constant(28 * mV), duration=2 * second, seed=3, engine="numpy"
     )
     free = {"noise.sigma": (0.05 * mV, 10 * mV), "stimulus.v": (5 * mV, 60 * mV)}
     with warnings.catch_warnings():
@@ -99,16 +100,6 @@ def test_a_fit_of_regular_spikes_finds_the_weak_noise_between_its_bounds():
     assert fit.se["noise.sigma"] / fit.parameters["noise.sigma"] == pytest.approx(
         1 / np.sqrt(2 * fit.n_spikes), rel=0.15
     )
-
-
-@pytest.mark.slow
-def test_the_variance_of_the_score_is_the_observed_information():
-    fit = diffusive()
-    scores = fit._scores
-    scored = np.sqrt(np.diag(np.linalg.inv(scores.T @ scores)))
-    observed = np.sqrt(np.diag(fit._scaled))
-    n = len(scores)
-    assert np.abs(np.log(scored / observed)).max() < 4 / np.sqrt(n)
 
 
 @pytest.mark.slow
@@ -183,53 +174,6 @@ def test_intervals_of_both_kinds_and_profiles_agree_where_spikes_are_many():
         fit.interval(method="walt")
 
 
-BENT = np.array([[400.0, 380.0], [380.0, 400.0]])  # information of two parameters, at (0.5, 0.5)
-
-
-def bent(points, bend):
-    """A ridge of likelihood along a parabola, and so no parabola itself."""
-    x, y = points[:, 0] - 0.5, points[:, 1] - 0.5
-    off = np.stack([x, y - bend * x**2], axis=1)
-    return -0.5 * np.einsum("ni,ij,nj->n", off, BENT, off)[:, None]
-
-
-def test_slopes_along_a_ridge_are_not_lost_in_its_steep_sides():
-    """Of an internal: a ridge that is 50 times as long as wide, and narrower towards one end. The profile is a parabola."""
-    from nsnn_neuro.likelihood.calibration.limits import Profiler
-
-    n_points = []
-
-    def function(points):
-        n_points.append(len(points))
-        x, y = points[:, 0] - 0.5, points[:, 1] - 0.5
-        return -0.5 * ((x / 0.15) ** 2 + ((y - x) * (1 + 5 * x) / 0.003) ** 2)[:, None]
-
-    steep = 1 / 0.003**2
-    profiler = Profiler(function, np.full(2, 0.5), np.array([[1 / 0.15**2 + steep, -steep], [-steep, steep]]))
-    for sign in (-1, 1):
-        found = profiler.limit(0, sign, chi2.ppf(0.95, 1) / 2)
-        assert found.u == pytest.approx(0.5 + sign * 0.15 * 1.95996, abs=1e-3)
-    assert sum(n_points) < 60
-
-
-def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
-    """Of internals: the second parameter's profile has not ended at 1, and the fit is beside the maximum."""
-    from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler
-    from nsnn_neuro.likelihood.calibration.undetermined import warn_limits
-
-    profiler = Profiler(lambda points: bent(points, 0.0), np.array([0.5, 0.62]), BENT)
-    assert profiler.limit(1, -1, 1.92).gained > 0.1
-    ends = [("tau_m", "upper", Limit(1.0, True, 0.0)), ("b", "lower", Limit(np.nan, False, 0.5))]
-    with (
-        pytest.warns(UserWarning, match="profile likelihood has not ended for tau_m at its upper bound"),
-        pytest.warns(UserWarning, match="limits that were not found are NaN: lower of b"),
-        pytest.warns(
-            UserWarning, match="likelihood is 0.5 nats higher for another b: the fit is not the maximum"
-        ),
-    ):
-        warn_limits(ends)
-
-
 @pytest.mark.slow
 def test_each_recording_has_its_own_stimulus():
     other = nsnn.Filtered(SIGNAL, gain=5 * mV, offset=14 * mV)
@@ -237,9 +181,8 @@ def test_each_recording_has_its_own_stimulus():
         nsnn.simulate(CELL, HAZARD, drive, duration=1 * second, seed=seed, engine="numpy")
         for drive, seed in ((DRIVE, 7), (other, 8))
     )
-    free = {"noise.hazard.width": (0.3 * mV, 10 * mV), "stimulus.gain": (0 * mV, 30 * mV)}
     both = [DRIVE, other]
-    fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=both, trains=[first, later])
+    fit = nsnn.calibrate(CELL, GAIN, noise=HAZARD, stimulus=both, trains=[first, later])
     logs = []
     for stimulus, block in zip(fit.stimulus, [first, later], strict=True):
         assert stimulus.si("gain") == pytest.approx(fit.parameters["stimulus.gain"])
@@ -283,52 +226,27 @@ def test_another_signal_is_taken_in_the_unit_of_the_fitted_one():
 
 
 @pytest.mark.slow
-def test_the_printed_table_has_units_and_bounds():
-    lines = repr(fitted()).splitlines()
-    assert lines[0].startswith("Calibration of LIF: ")
-    row = next(line for line in lines if "stimulus.gain" in line)
-    assert row.split()[-4:] == ["0", "to", "30", "mV"]
-
-
-def at_upper(stop):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        free = {"tau_m": (2 * pq.ms, 14 * pq.ms)}
-        fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=stop * second)
-    return fit, [str(one.message) for one in caught if "less than 2 nats" in str(one.message)]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("stop", "flat"), [(0.25, True), (1.0, False)])
 def test_a_likelihood_that_does_not_exclude_a_bound_is_said_in_the_table(stop, flat):
     """The likelihood at the bound is that of `spike_probability`."""
-    fit, messages = at_upper(stop)
-    assert 2e-3 < fit.parameters["tau_m"] < 14e-3
-    ends = [dataclasses.replace(CELL, tau_m=tau * ms) for tau in (14, 1e3 * fit.parameters["tau_m"])]
+    free = {"tau_m": (2 * pq.ms, 14 * pq.ms)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=stop * second)
+    messages = [str(one.message) for one in caught if "less than 2 nats" in str(one.message)]
     o = on_steps(spikes(), 30_000)[:, : round(stop / 1e-4)]
     at = []
-    for cell in ends:
+    for tau in (14, 1e3 * fit.parameters["tau_m"]):
+        cell = dataclasses.replace(CELL, tau_m=tau * ms)
         q = spike_probability(cell, spikes(), noise=HAZARD, stimulus=DRIVE, t_stop=stop * second)
         at.append(np.where(o == 1, np.log(np.maximum(q, 1e-300)), np.log1p(-np.minimum(q, 1 - 1e-16))).sum())
     assert (at[1] - at[0] < 2) == flat
     assert fit.table.note["tau_m"] == ("flat up to its upper bound" if flat else "")
-    assert ("flat up to its upper bound" in str(fit)) == flat
     assert len(messages) == flat
     assert all("tau_m" in one and "fit.profile" in one for one in messages)
-
-
-@pytest.mark.slow
-def test_intervals_are_in_the_units_of_the_bounds():
-    """Quantities of the package that the bounds are of: the same numbers as in the table, over the unit."""
-    unit, free = pq.ms, {"tau_m": (2 * pq.ms, 50 * pq.ms)}
-    fit = nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes(), t_stop=1 * second)
-    for method in ("profile", "wald"):
-        low, high = fit.interval(method=method)["tau_m"]
-        assert type(low) is type(free["tau_m"][0])
-        assert 2 * unit < low < fit.table["value"]["tau_m"] * unit < high < 50 * unit
-    assert float(high / unit) - float(low / unit) == pytest.approx(2 * 1.96 * fit.table.se["tau_m"], rel=0.05)
-    profile = fit.profile("tau_m", n_values=3)
-    assert profile.values[0] < profile.interval[0] < profile.interval[1] < profile.values[-1]
+    low, high = fit.interval(method="wald")["tau_m"]
+    assert type(low) is type(free["tau_m"][0])  # in the unit of the bounds, of their package
+    assert low < fit.table["value"]["tau_m"] * pq.ms < high
 
 
 @pytest.mark.slow
@@ -395,63 +313,3 @@ def test_a_fitted_time_constant_too_short_for_dt_is_warned_of_once():
     (message,) = (str(one.message) for one in caught if "is more than" in str(one.message))
     assert "a fifth of tau_m = 0.45 ms of the fitted" in message
     assert all(one.filename == __file__ for one in caught if one.category is UserWarning)
-
-
-GAIN = {"stimulus.gain": (0 * mV, 30 * mV)}
-
-
-def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():
-    """Of an internal: half of an error of a thousand ranges is a step that no public call can be made to need on every machine."""
-    from nsnn_neuro.likelihood.calibration.maximise import Ascent, curvature
-
-    pull = np.random.default_rng(0).normal(size=400)
-
-    def function(points):
-        assert np.all(np.abs(points - 0.5) <= 0.51)
-        return (
-            -((points[:, :1] - 0.5 - 0.2 * pull) ** 2) / 0.08
-            - 4e-6 * (points[:, 1:] - 0.5 - 3 * pull[::-1]) ** 2
-        )
-
-    scores = np.stack([pull * 5, 2.4e-5 * pull[::-1]], axis=1)
-    at = Ascent(np.full(2, 0.5), scores=scores)
-    found = curvature(function, at)
-    assert found.information[0, 0] == pytest.approx(400 / 0.04, rel=1e-3)
-
-
-def test_a_search_finds_the_higher_of_two_maxima_from_a_start_that_is_fourth_best():
-    """Of an internal: which start leads where depends on a recording; one with 1486 spikes did so."""
-    from nsnn_neuro.likelihood.calibration.maximise import search
-
-    noise = np.random.default_rng(3).normal(size=(2, 200))
-    noise -= noise.mean(axis=1, keepdims=True)
-
-    def function(points):
-        total = np.where(points[:, :1] < 0.5, -0.25, 0.0)  # nats of each of 200 stretches
-        for k, (left, right) in enumerate([(0.2, 0.8), (0.5, 0.9)]):
-            centre = np.where(points[:, :1] < 0.5, left, right)
-            total = total - 0.5 * ((points[:, k : k + 1] - centre) / 0.3 - noise[k]) ** 2
-        return total
-
-    starts = np.array([[0.6, 0.1], [0.2, 0.45], [0.25, 0.5], [0.3, 0.45]])
-    values = function(starts).sum(axis=1)
-    assert np.argmin(values) == 0
-    found = search(function, starts)[0]
-    assert found.value == pytest.approx(function(np.array([[0.8, 0.9]])).sum(), abs=0.1)
-
-
-def test_a_climb_along_a_bent_ridge_ends_at_its_top():
-    """Of an internal: steps are short there because they are damped, not because nothing is to be gained."""
-    from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb
-
-    noise = np.random.default_rng(2).normal(size=(2, 400))
-    noise -= noise.mean(axis=1, keepdims=True)
-
-    def function(points):
-        x, y = points[:, :1] - 0.5, points[:, 1:] - 0.5
-        return -0.5 * ((noise[0] - (y - 2 * x**2) / 0.01) ** 2 + (noise[1] - (x - 0.2) / 0.3) ** 2)
-
-    top = function(np.array([[0.7, 0.58]])).sum()
-    at = climb(function, Ascent(np.array([0.1, 0.82]), damping=1e-3), 60, 1e-3)
-    assert at.done
-    assert at.value == pytest.approx(top, abs=0.01)

@@ -29,16 +29,6 @@ def test_blocks_lists_and_arrays_give_one_fit():
     assert expected.n_steps == 4500
 
 
-def test_each_trial_may_have_its_own_signal():
-    """The sum of the trials' likelihoods, each under its own."""
-    signals = [gaussian_signal(400, k) for k in (28, 29)]
-    trains = [trials_of(BURSTY.simulate(BURSTY_P, s, seed=9))[0] for s in signals]
-    together, gradient = BURSTY.log_likelihood(BURSTY_P, trains, signals)
-    apart = [BURSTY.log_likelihood(BURSTY_P, [t], s) for t, s in zip(trains, signals, strict=True)]
-    assert together == pytest.approx(sum(a[0] for a in apart), rel=1e-12)
-    assert_allclose(gradient, sum(a[1] for a in apart), rtol=1e-10, atol=1e-10)
-
-
 def test_signals_are_averaged_or_held_to_dt():
     coarse = np.random.default_rng(30).normal(size=300)
     spikes = [train(np.random.default_rng(31).random(600) < 0.2)]
@@ -74,13 +64,9 @@ def test_a_signal_that_starts_later_needs_spikes_on_its_clock_or_a_window():
     options = {"dt": 1 * ms, "stimulus": 1}
     fit = fit_neuron([times], late, **options)
     assert fit.n_spikes == 50
-    with pytest.raises(
-        NsnnError, match=r"50 of 50 spikes lie outside the signal.*from 2 s to 3 s.*set its t_start"
-    ):
+    with pytest.raises(NsnnError, match=r"50 of 50 spikes lie outside the signal.*set its t_start"):
         fit_neuron([times - 2], late, **options)
     more = np.concatenate([[0.3], times, [7.1]])
-    with pytest.raises(NsnnError, match="2 of 52 spikes"):
-        fit_neuron([more], late, **options)
     window = fit_neuron([more], late, t_start=2 * pq.s, t_stop=3 * pq.s, **options)
     assert window.parameters == fit.parameters
 
@@ -133,26 +119,6 @@ def test_raised_cosines_add_up():
 
 
 # --- recorded data -----------------------------------------------------------------------------------------------------------
-
-
-def test_grasshopper_spikes_are_foretold_in_the_other_half():
-    """Fitted on 5 s, tested on the other 5 s: 1.93 +- .12 bits per spike over a homogeneous neuron; more than half a bit of it is
-    history's. Rescaling still rejects the model: the cell is more precise than it."""
-    block = nsnn.datasets.grasshopper(1)
-    level = nsnn.datasets.envelope_db(block)
-    values = (level.magnitude - level.magnitude[:10_000].mean()) / 6
-    level = analog(values, 0.5e-3)
-    halves = [{"t_start": 0 * pq.s, "t_stop": 5 * pq.s}, {"t_start": 5 * pq.s, "t_stop": 10 * pq.s}]
-    options = {"dt": 0.5 * ms, "stimulus": RaisedCosines(8, 20 * ms), **halves[0]}
-    history = RaisedCosines(6, 20 * ms, start=1 * ms)
-    fit = fit_neuron(block, level, history=history, refractory=1.4 * ms, **options)
-    score = fit.score(block, level, **halves[1])
-    assert score.value - 4 * score.se > 0.5
-    assert score.value > 1.5
-    without = fit_neuron(block, level, **options).score(block, level, **halves[1])
-    assert without.value > 0
-    assert score.value > without.value + 0.5
-    assert fit.rescaled(block, level, **halves[1]).p < 1e-3
 
 
 def test_a_cortical_cell_in_injected_noise_is_foretold_and_not_rejected():

@@ -46,13 +46,11 @@ def test_the_logistic_fit_is_logistic_regression():
     assert_allclose(fit.values, [theirs.intercept_[0], *theirs.coef_[0]], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["nsnn with theta", "subtract"])
-def test_no_search_finds_a_higher_likelihood(kind):
+def test_no_search_finds_a_higher_likelihood():
     """The gradient vanishes at the fit, and BFGS from elsewhere ends there."""
-    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(2), **KINDS[kind])
+    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(0.7), stimulus=Lags(2), **KINDS["subtract"])
     trains, signal, p = some_data(model, trials=10, n=200)
-    options = {k: v for k, v in KINDS[kind].items()}
-    fit = fit_neuron(trains, signal, dt=1 * ms, stimulus=2, family=model.family, **options)
+    fit = fit_neuron(trains, signal, dt=1 * ms, stimulus=2, family=model.family, **KINDS["subtract"])
     value, gradient = model.log_likelihood(fit.parameters, trains, signal)
     assert value == pytest.approx(fit.log_likelihood, rel=1e-12)
     assert np.max(np.abs(gradient) * list(fit.se.values())) < 2e-5  # of a standard error
@@ -83,9 +81,7 @@ def with_outliers(n: int, rate: float, pairs: int, seed: int) -> tuple[np.ndarra
     ("family", "most", "data"),
     [
         (nsnn.Gaussian(1.0), 15, (20_000, 0.02, 1, 0)),
-        (nsnn.Logistic(0.55), 15, (5000, 0.05, 2, 2)),
         (nsnn.Triangular(12.0), 15, (20_000, 0.3, 2, 0)),
-        (nsnn.Cauchy(0.5), 60, (20_000, 0.02, 1, 0)),
         (nsnn.FastSigmoid(2.0), 60, (5000, 0.05, 2, 2)),
     ],
     ids=repr,
@@ -131,7 +127,7 @@ def test_a_uniform_fit_is_the_maximum_or_refused_with_the_reason():
         fit_neuron([train(o)], analog(x), dt=1 * ms, stimulus=1, family=nsnn.Uniform(12.0))
 
 
-@pytest.mark.parametrize("family", [nsnn.Cauchy(0.5), nsnn.Triangular(3.0), Skewed(0.8)], ids=repr)
+@pytest.mark.parametrize("family", [nsnn.Cauchy(0.5), Skewed(0.8)], ids=repr)
 def test_every_familys_fit_finds_what_was_simulated(family):
     """All parameters within 4 standard errors, jointly within the chi-square law, and the true likelihood is below the maximum."""
     model = NeuronModel(dt=1 * ms, family=family, stimulus=Lags(2), history=Lags(1))
@@ -143,11 +139,6 @@ def test_every_familys_fit_finds_what_was_simulated(family):
     assert chi2.sf(off @ np.linalg.solve(fit.covariance, off), 4) > 1e-4
     won = fit.log_likelihood - model.log_likelihood(p, block, signal)[0]
     assert 0 < won < chi2.isf(1e-4, 4) / 2
-
-
-def covered(fits: list[Any], true: dict[str, float]) -> float:
-    inside = [low <= true[k] <= high for fit in fits for k, (low, high) in fit.interval(0.95).items()]
-    return float(np.mean(inside))
 
 
 @pytest.mark.slow
@@ -167,22 +158,21 @@ def test_intervals_cover_the_truth_of_simulated_neurons():
     signal = gaussian_signal(3000, 11)
     block = model.simulate(true, signal, trials=100, seed=12)
     fits = [fit_neuron([one], signal, dt=1 * ms, stimulus=3, history=history) for one in trials_of(block)]
-    assert 0.90 <= covered(fits, true) <= 0.98
+    inside = [low <= true[k] <= high for fit in fits for k, (low, high) in fit.interval(0.95).items()]
+    assert 0.90 <= np.mean(inside) <= 0.98
     z = np.array([(fit.values - list(true.values())) / list(fit.se.values()) for fit in fits])
     # the bias of maximum likelihood, of order 1/n, is about a tenth of a standard error at these 600 spikes
     assert np.all(np.abs(z.mean(axis=0)) < 0.1 + 4 / np.sqrt(len(fits)))
     assert np.all(np.abs(z.std(axis=0, ddof=1) - 1) < 4 / np.sqrt(2 * len(fits)))
 
 
-@pytest.mark.slow
-def test_intervals_cover_the_truth_of_the_packages_nsnn_neuron():
-    """60 trials of `simulate`'s NSNN neuron, each fitted by itself; 240 intervals, SD 1.4 to 2.8 % about 95."""
+def test_an_nsnn_neuron_of_simulate_is_found_again():
     signal = analog(0.35 + 0.5 * np.random.default_rng(13).normal(size=2000))
     block = nsnn.simulate(
         nsnn.NSNNNeuron(beta=0.5, theta=1.0),
         nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
         nsnn.Recorded(signal),
-        trials=60,
+        trials=20,
         duration=2000 * ms,
         dt=1 * ms,
         seed=14,
@@ -190,12 +180,10 @@ def test_intervals_cover_the_truth_of_the_packages_nsnn_neuron():
     )
     true = {"bias": 0.0, "stimulus[0]": 1.0, "theta": 1.0, "beta": 0.5}
     options = {"dt": 1 * ms, "stimulus": 1, "family": nsnn.Gaussian(0.4), "beta": "fit", "theta": "fit"}
-    fits = [fit_neuron([one], signal, **options) for one in trials_of(block)]
-    assert set(fits[0].parameters) == set(true)
-    assert 0.90 <= covered(fits, true) <= 0.98
-    together = fit_neuron(block, signal, **options)
-    for name, value in together.parameters.items():
-        assert abs(value - true[name]) < 4 * together.se[name], name
+    fit = fit_neuron(block, signal, **options)
+    assert set(fit.parameters) == set(true)
+    for name, value in fit.parameters.items():
+        assert abs(value - true[name]) < 4 * fit.se[name], name
 
 
 def test_derived_quantities_have_the_delta_methods_errors():
@@ -275,19 +263,6 @@ def test_scores_say_how_many_spikes_were_fitted_and_fits_that_a_signal_is_far_to
         fit.model.data(block, slow)
 
 
-def test_repeats_that_match_by_chance_are_not_called_fitted(recwarn):
-    """Two pulses in each of 40 trials, each answered by at most one spike, with probability 1/2: a quarter of spikes matches."""
-    values = np.where(np.isin(np.arange(20), (5, 15)), 3.0, 0.0)
-    signal = neo.AnalogSignal(values, units="dimensionless", sampling_period=1 * pq.ms)
-    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1))
-    first, second = (model.simulate([-2.3, 0.77], signal, trials=40, seed=seed) for seed in (1, 2))
-    fit = fit_neuron(first, signal, dt=1 * ms, stimulus=1)
-    same, total = model.data(second, signal).shared(model.data(first, signal), 1e-3)
-    assert 2 < same < total / 2
-    fit.score(second, signal)
-    assert not recwarn.list
-
-
 @pytest.mark.slow
 def test_the_scores_error_is_its_spread_over_recordings():
     """40 recordings, each with its own signal; the SD of 40 values has an error of 11 %."""
@@ -341,7 +316,7 @@ def test_rescaling_rejects_wrong_models():
 
 
 def test_any_model_s_probabilities_are_rescaled_alike():
-    """Those of a fit give the fit's own test; those of another order of repeats another; what is no probability is refused."""
+    """Those of a fit give the fit's own test; those of another order of repeats another."""
     signal = gaussian_signal(3000, 25)
     block = BURSTY.simulate(BURSTY_P, signal, trials=2, seed=5)
     fit = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY)
@@ -352,42 +327,13 @@ def test_any_model_s_probabilities_are_rescaled_alike():
     table = p.reshape(2, -1), data.o.reshape(2, -1)
     assert_allclose(Rescaled.of(*table, seed=3).z, own.z, rtol=1e-9, atol=1e-12)
     assert Rescaled.of(*(a[::-1] for a in table), seed=3).ks != pytest.approx(own.ks, abs=1e-9)
-    for wrong, spikes, message in (
-        (p[:-1], data.o, "one number for each step"),
-        (p, 2 * data.o, "expected 1 in a step with a spike"),
-        (np.where(data.o == 1, 0.0, p), data.o, "above 0 where a spike is"),
-        (p + 1, data.o, "from 0 to below 1"),
-        (p, 0 * data.o, "hold no spikes"),
-    ):
-        with pytest.raises(nsnn.NsnnError, match=message):
-            Rescaled.of(wrong, spikes)
 
 
 @pytest.mark.slow
-def test_a_fit_simulates_what_it_was_fitted_to():
-    """Spikes of the fitted model on a new signal have the recorded rate, and the fit of those finds the fit's parameters."""
-    signal = gaussian_signal(5000, 25)
-    first = fit_neuron(
-        BURSTY.simulate(BURSTY_P, signal, seed=6), signal, dt=1 * ms, stimulus=2, history=HISTORY
-    )
-    block = first.simulate(signal, trials=10, seed=7)
-    again = fit_neuron(block, signal, dt=1 * ms, stimulus=2, history=HISTORY)
-    for name, value in again.parameters.items():
-        assert abs(value - first.parameters[name]) < 4 * again.se[name], name
-    counts = [len(one) for one in trials_of(block)]
-    assert abs(np.mean(counts) - first.n_spikes) < 4 * np.std(counts, ddof=1) * np.sqrt(1 + 1 / 10)
-    assert block.annotations["parameters"] == first.parameters
-    assert block.annotations["seed"] == 7
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["no membrane", "subtract"])
-def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_it(kind):
+def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_it():
     """A family so narrow that spikes are certain, by both simulators; then counts of trials with the fitted noise."""
     signal = gaussian_signal(400, 30)
-    options: dict[str, Any] = {"dt": 1 * ms, "stimulus": 2}
-    if kind != "no membrane":
-        options |= {"beta": 0.7, "theta": 1.5, "reset": kind}
+    options: dict[str, Any] = {"dt": 1 * ms, "stimulus": 2, "beta": 0.7, "theta": 1.5, "reset": "subtract"}
     true = NeuronModel(**{**options, "stimulus": Lags(2)}, family=nsnn.Gaussian(1.0))
     fit = fit_neuron(true.simulate([0.1, 0.7, 0.4], signal, trials=4), signal, **options)
     run = {"duration": 400 * ms, "dt": 1 * ms, "engine": "numpy"}
@@ -405,24 +351,13 @@ def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_i
             fit.simulate(signal, trials=40, seed=2),
         )
     ]
+    drawn = fit.simulate(signal, seed=7).annotations
+    assert (drawn["parameters"], drawn["seed"]) == (fit.parameters, 7)
     difference = counts[0].mean() - counts[1].mean()
     assert abs(difference) < 4 * np.sqrt((counts[0].var() + counts[1].var()) / 40)
     assert (
         0.4 < counts[0].var() / counts[1].var() < 2.5
     )  # an F ratio of 40 and 40 trials: |z| < 4 is 0.27 to 3.7
-
-
-def test_a_model_that_simulate_lacks_is_named():
-    signal = gaussian_signal(600, 31)
-    block = BURSTY.simulate(BURSTY_P, signal, trials=3)
-    for options, problem in (
-        ({"history": 1}, "spike history"),
-        ({"family": nsnn.likelihood.Poisson()}, "Poisson counts"),
-        ({"beta": 0.5, "reset": "none"}, 'a membrane with reset="none"'),
-    ):
-        fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1, ridge=1.0, **options)
-        with pytest.raises(nsnn.NsnnError, match=f"the model has {problem}, and no neuron of simulate"):
-            fit.to_neuron(signal)
 
 
 # --- the unit of the signal --------------------------------------------------------------------------------------------------
@@ -453,34 +388,3 @@ def test_signals_in_another_unit_give_the_same_score_spikes_and_test():
     one, two = (fit.simulate(x, seed=3).segments[0].spiketrains[0].magnitude for x in (signal, other))
     assert len(one) > 50
     assert_array_equal(one, two)
-
-
-def test_signals_of_another_dimension_are_refused():
-    block, signal = in_nanoampere()
-    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=1)
-    for unit in ("mV", "dimensionless"):
-        wrong = neo.AnalogSignal(signal.magnitude, units=unit, sampling_period=signal.sampling_period)
-        with pytest.raises(
-            nsnn.NsnnError, match=f"signal is in {unit}, and the model was made for signals in nA"
-        ):
-            fit.score(block, wrong)
-        with pytest.raises(nsnn.NsnnError, match=f"signal is in {unit}"):
-            fit.simulate(wrong)
-    with pytest.raises(nsnn.NsnnError, match="signal_unit = 'nA': expected the unit of the signal"):
-        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit="nA")
-    with pytest.raises(nsnn.NsnnError, match=r"signal_unit = .*10.*: expected the unit of the signal"):
-        NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(1), signal_unit=10 * pq.nA)
-
-
-def test_a_fit_prints_a_row_for_each_parameter_and_no_arrays():
-    block, signal = in_nanoampere()
-    fit = fit_neuron(block, signal, dt=1 * ms, stimulus=3, history=4, ridge=1.0)
-    lines = str(fit).splitlines()
-    assert lines[0] == f"NeuronFit: {fit.n_spikes} spikes in 3000 steps of 0.001 s, ridge 1"
-    assert f"{fit.log_likelihood:.6g} nats, {fit.bits_per_spike:.3g} bits per spike" in lines[1]
-    rows = [line.split() for line in lines[3:]]
-    assert [row[0] for row in rows] == list(fit.parameters)
-    assert_allclose([float(row[1]) for row in rows], fit.values, rtol=1e-3)
-    assert_allclose([float(row[2]) for row in rows], list(fit.se.values()), rtol=0.1)
-    assert "array" not in repr(fit)
-    assert len(repr(fit.rescaled())) < 100

@@ -13,11 +13,13 @@ from helpers.fits import BURSTY, BURSTY_P, DT, analog, gaussian_signal, train
 from helpers.refusals import assert_refused
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import calibrate, fit_network, fit_neuron
+from nsnn_neuro import calibrate, fit_network, fit_neuron, fit_population
 from nsnn_neuro.likelihood import (
     Lags,
     NetworkModel,
+    NeuronModel,
     Poisson,
+    Rescaled,
     Training,
     cross_validate,
     fit_windows,
@@ -90,9 +92,25 @@ def inputs(n=200, cells=2, trials=1):
     return nsnn.to_block([[np.flatnonzero(cell) * DT for cell in trial] for trial in o], t_stop=n * DT * pq.s)
 
 
+OWN = [train(np.random.default_rng(21).random(200) < 0.1)]
+
+
 def coupled(**options):
-    own = train(np.random.default_rng(21).random(200) < 0.1)
-    return fit_neuron([own], **{"dt": 1 * ms} | options)
+    return fit_neuron(OWN, **{"dt": 1 * ms} | options)
+
+
+def of_coupled(method, **options):
+    return getattr(coupled(inputs=inputs(), coupling=1), method)(**options)
+
+
+def of_current(method, unit, **options):
+    signal = neo.AnalogSignal(NOISE.magnitude, units="nA", sampling_period=1 * pq.ms)
+    wrong = neo.AnalogSignal(NOISE.magnitude, units=unit, sampling_period=1 * pq.ms)
+    return getattr(neuron(REGULAR, signal), method)(signal=wrong, **options)
+
+
+def moved(**options):
+    return fit_neuron(*bursty(), dt=1 * ms, stimulus=1, ridge=1.0, **options).to_neuron(bursty()[1])
 
 
 def network(trains=REGULAR, signal=NOISE, **options):
@@ -116,6 +134,24 @@ def windows(*arrays, **options):
     return fit_windows(model, arrays[0] if len(arrays) == 1 else arrays, **options)
 
 
+def drawn(weights, signal=NOISE, **options):
+    return TWO_LAYERS().simulate(weights, signal, **options)
+
+
+def two_voltages():
+    block = neo.Block()
+    block.segments.append(neo.Segment())
+    for name in ("soma", "dendrite"):
+        block.segments[0].analogsignals.append(recorded())
+        block.segments[0].analogsignals[-1].name = name
+    return block
+
+
+SILENT_SECOND = nsnn.to_block([[REGULAR[0], []]], t_stop=1 * pq.s)
+TWO_LAYERS = functools.partial(NetworkModel, dt=1 * ms, stimulus=Lags(2), n_hidden=2)
+P, FIRED = np.full(4, 0.3), np.array([0, 1, 0, 1])
+WEIGHTS = [np.zeros((3, 2)), np.zeros((3, 1))]
+MODEL = {"dt": 1 * ms, "family": nsnn.Gaussian(1.0), "stimulus": Lags(1)}
 ONES, SILENT = np.ones((4, 20, 2)), np.zeros((4, 1, 20, 1))
 REFUSED = {
     likelihood: [
@@ -165,6 +201,7 @@ REFUSED = {
         (lambda: {"voltage": recorded(t_start=1.0)}, "signal starts at 0 s, and trains at 1 s", "expected one start"),
         (lambda: {"voltage": neo.AnalogSignal(np.zeros((10, 2)), units="mV", sampling_period=1 * pq.ms)},
          "voltage has 2 channels", "one channel"),
+        (lambda: {"voltage": two_voltages()}, "segment 0 of the Block has 2 signals", "'soma' in mV"),
         (lambda: {"voltage": [recorded()] * 2, "trains": [[0.5]]}, "voltage has 2 trials, and trains 1", "expected"),
         (lambda: {"trains": [[500.0, 900.0]]},
          "trains have spikes from 500 to 900 s in trial 0, and voltage", "in seconds?"),
@@ -228,6 +265,7 @@ REFUSED = {
         ({"theta": "fit"}, "theta = ", "only bias - theta matters"),
         ({"dt": [1, 2] * ms}, "dt = ", "greater than 0"),
         ({"trains": REGULAR[0]}, "trains", "expected"),
+        ({"signal": None, "stimulus": None, "history": 1}, "trains", "pass t_start and t_stop"),
         ({"history": 0}, "history = 0", "expected a basis"),
         ({"reset": "soft"}, "reset = 'soft'", "expected one of"),
         ({"ridge": -1.0}, "ridge = -1.0", "a number from 0"),
@@ -235,6 +273,48 @@ REFUSED = {
         ({"dt": 1.0}, "dt = 1.0 has no unit", "expected"),
         ({"t_start": 0.2 * pq.ms, "t_stop": 0.9 * pq.s},
          "trial 0 starts at 0.0002 s, 0.2 of a step off", "pass t_start on that grid"),
+    ],
+    functools.partial(fit_population, dt=1 * ms): [
+        ({"block": inputs(cells=1), "coupling": 1}, "block has 1 neuron", "expected two or more"),
+        ({"block": inputs(), "coupling": [1, 2, 3]}, "coupling", "one basis for all pairs"),
+        ({"block": SILENT_SECOND, "coupling": 1}, "neuron 0: coupling[0]", "nothing reaches it"),
+        ({"block": SILENT_SECOND, "coupling": 1, "ridge": 1.0}, "neuron 1: trains hold no spikes", "expected"),
+    ],
+    of_coupled: [
+        ({"method": "score", "trains": OWN}, "inputs = None", "the model has a filter for it"),
+        ({"method": "score", "trains": OWN, "inputs": inputs(cells=3)}, "inputs have 3 neurons", "expected 2"),
+        ({"method": "simulate", "inputs": inputs(trials=2), "trials": 3}, "inputs have 2 trials, trials = 3", "expected"),
+    ],
+    lambda **options: coupled(history=1).simulate(**options): [({}, "duration = None", "the time to simulate")],
+    of_current: [
+        ({"method": "score", "unit": "mV", "trains": REGULAR}, "signal is in mV", "made for signals in nA"),
+        ({"method": "simulate", "unit": "dimensionless"}, "signal is in dimensionless", "made for signals in nA"),
+    ],
+    NeuronModel: [
+        (MODEL | {"signal_unit": "nA"}, "signal_unit = 'nA'", "expected the unit of the signal"),
+        (MODEL | {"signal_unit": 10 * pq.nA}, "signal_unit = ", "expected the unit of the signal"),
+    ],
+    moved: [
+        ({"history": 1}, "spike history", "no neuron of simulate"),
+        ({"family": Poisson()}, "Poisson counts", "no neuron of simulate"),
+        ({"beta": 0.5, "reset": "none"}, 'a membrane with reset="none"', "no neuron of simulate"),
+    ],
+    Rescaled.of: [
+        ((P[:-1], FIRED), "probability", "one number for each step"),
+        ((P, 2 * FIRED), "spikes", "expected 1 in a step with a spike"),
+        ((np.where(FIRED == 1, 0.0, P), FIRED), "probability", "above 0 where a spike is"),
+        ((P + 1, FIRED), "probability", "from 0 to below 1"),
+        ((P, 0 * FIRED), "trains hold no spikes", "expected some"),
+    ],
+    functools.partial(TWO_LAYERS().data, inputs(), gaussian_signal(200, 1)): [
+        ({}, "trains are of 2 neurons", "expected n_outputs = 1"),
+    ],
+    drawn: [
+        ({"weights": WEIGHTS[:1]}, "weights", "expected"),
+        ({"weights": WEIGHTS[::-1]}, "weights", "expected"),
+        ({"weights": [WEIGHTS[0], WEIGHTS[1] + np.nan]}, "weights", "expected"),
+        ({"weights": WEIGHTS, "signal": gaussian_signal(10, 1, channels=2)}, "signal has 2 channels", "expected 1"),
+        ({"weights": WEIGHTS, "trials": 0}, "trials = 0", "expected"),
     ],
     coupled: [
         ({"history": 1, "stimulus": 2}, "signal missing", "expected both signal and stimulus"),
@@ -256,6 +336,10 @@ REFUSED = {
     ],
     network: [
         ({"n_hidden": 0}, "n_hidden = 0", "expected a whole number"),
+        ({"n_draws": 2, "training": Training(refine=2)}, "refine = 2", "expected 0 with several draws"),
+        ({"ridge": -1}, "ridge = -1", "expected"),
+        ({"n_draws": 0}, "n_draws = 0", "expected"),
+        ({"trains": inputs(), "own_inputs": True}, "signal has 1 channels", "as many for each of 2 neurons"),
         ({"validation": 1.0}, "validation = 1.0", "expected a share"),
         ({"training": Training(window=2000 * ms)}, "2000 steps, and the longest trial has 800", "expected fewer"),
         ({"training": Training(window=0.1 * ms)}, "window = ", "expected a step or more"),
@@ -272,6 +356,10 @@ REFUSED = {
         ({"trains": [[]]}, "trains hold no spikes of neuron 0 in 800 steps", "expected some"),
         ({"trains": [[0.1]]}, "the last 0.2 of the trains hold no spikes", "expected some"),
         ({"trains": [[0.1001, 0.1002, 0.9]]}, "two spikes in the step", "smaller dt"),
+    ],
+    lambda **options: TWO_LAYERS(**options).network(WEIGHTS): [
+        ({"own_inputs": True, "n_outputs": 2}, "network", "a model whose outputs share"),
+        ({"noisy": False}, "noisy = False", "hidden neurons with noise"),
     ],
     Training: [
         ({"epoch": 3}, "no argument 'epoch'", "did you mean 'epochs'?"),

@@ -1,4 +1,4 @@
-"""Choices by cross-validation: by hand, against new data, and what is refused."""
+"""Choices by cross-validation: by hand, ridges, and candidates that cannot be fitted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import ms
-from helpers.fits import BURSTY, BURSTY_P, HISTORY, gaussian_signal, trials_of
+from helpers.fits import BURSTY, BURSTY_P, gaussian_signal, trials_of
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import fit_neuron
@@ -40,40 +40,6 @@ def test_the_score_is_that_of_fits_without_each_block():
     assert lines[0] == "CrossValidation: 1 candidates, 2 folds; best: {}"
     assert float(lines[2].split()[1]) == round(found.table.bits_per_spike[0], 4)
     assert lines[3:] == str(found.fit).splitlines()
-
-
-@pytest.mark.slow
-def test_the_true_filter_history_and_family_are_chosen():
-    """Each wrong candidate is behind by more than four standard errors of the paired difference, or has needless parameters."""
-    signal = gaussian_signal(15_000, 31)
-    block = BURSTY.simulate(BURSTY_P, signal, seed=2)
-    wrong = [{"stimulus": 1, "history": HISTORY}, {"stimulus": 2}, {"stimulus": 40, "history": HISTORY}]
-    found = cross_validate(block, signal, [*wrong, {"stimulus": 2, "history": HISTORY}], dt=1 * ms, ridge=0.0)
-    assert found.best == {"stimulus": 2, "history": HISTORY}
-    assert found.table.behind[3] == 0
-    assert (found.table.behind[:2] > 4 * found.table.behind_se[:2]).all()
-    assert found.table.behind[2] > 0
-    assert found.fit.model.names == BURSTY.names
-    families = [{"family": nsnn.Gaussian(1.0)}, {"family": nsnn.Cauchy(0.3)}]
-    chosen = cross_validate(block, signal, families, dt=1 * ms, stimulus=2, history=HISTORY)
-    assert chosen.best == families[0]
-
-
-@pytest.mark.slow
-def test_a_chosen_ridge_predicts_new_data_better():
-    """Sixty lags, of which two matter, and few spikes: a paired difference of more than four standard errors on new data."""
-    model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(2))
-    signal, other = gaussian_signal(3000, 32), gaussian_signal(20_000, 33)
-    block, test = (model.simulate([-1.8, 0.5, 0.3], s, seed=4) for s in (signal, other))
-    options = {"dt": 1 * ms, "stimulus": 60}
-    plain, chosen = (fit_neuron(block, signal, ridge=ridge, **options) for ridge in (0.0, "cv"))
-    assert chosen.ridge in chosen.ridges
-    assert chosen.ridge == max(chosen.ridges, key=lambda one: chosen.ridges[one].value)
-    data = plain.model.data(test, other)
-    gain = chosen.model.probability(chosen.values, data)[1] - plain.model.probability(plain.values, data)[1]
-    parts = [part.sum() for part in np.array_split(gain, 20)]
-    assert np.mean(parts) > 4 * np.std(parts, ddof=1) / np.sqrt(20) > 0
-    assert plain.ridges == {}
 
 
 @pytest.mark.parametrize(("seed", "warned"), [(34, False), (32, True)])

@@ -8,8 +8,9 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 
 from nsnn_neuro.likelihood.calibration.by_likelihood import _inside
-from nsnn_neuro.likelihood.calibration.limits import Profiler
-from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb, curvature
+from nsnn_neuro.likelihood.calibration.limits import Limit, Profiler
+from nsnn_neuro.likelihood.calibration.maximise import Ascent, climb, curvature, search
+from nsnn_neuro.likelihood.calibration.undetermined import warn_limits
 
 DROP = 1.92072941
 
@@ -73,7 +74,7 @@ def profile(k, place):
     return -minimize_scalar(lost, bounds=(0.05, 1.0), method="bounded", options={"xatol": 1e-9}).fun
 
 
-@pytest.mark.parametrize(("k", "sign"), [(0, -1), (0, 1), (1, -1), (1, 1)])
+@pytest.mark.parametrize(("k", "sign"), [(0, -1), (1, 1)])
 def test_limits_of_a_profile_along_a_bent_ridge(k, sign):
     at = climb(bent, Ascent(np.array([0.45, 0.5])), 30, 1e-6)
     top = at.u
@@ -83,3 +84,46 @@ def test_limits_of_a_profile_along_a_bent_ridge(k, sign):
     best = profile(k, top[k])
     expected = brentq(lambda u: best - profile(k, u) - DROP, top[k], (sign + 1) / 2, xtol=1e-5)
     assert limit.u - top[k] == pytest.approx(expected - top[k], rel=0.03)
+
+
+def test_profiles_cut_off_by_a_bound_and_higher_likelihoods_are_said_aloud():
+    beside = Profiler(bent, np.array([0.5, 0.62]), np.array([[100.25, -100.0], [-100.0, 100.0]]))
+    assert beside.limit(1, -1, DROP).gained > 0.1
+    ends = [("tau_m", "upper", Limit(1.0, True, 0.0)), ("b", "lower", Limit(np.nan, False, 0.5))]
+    with (
+        pytest.warns(UserWarning, match="profile likelihood has not ended for tau_m at its upper bound"),
+        pytest.warns(UserWarning, match="limits that were not found are NaN: lower of b"),
+        pytest.warns(UserWarning, match=r"likelihood is 0.5 nats higher for another b"),
+    ):
+        warn_limits(ends)
+
+
+def test_steps_along_a_parameter_that_hardly_matters_stay_near_its_range():
+    """Half of an error of a thousand ranges would be a step far outside."""
+    pull = np.random.default_rng(0).normal(size=400)
+
+    def function(points):
+        assert np.all(np.abs(points - 0.5) <= 0.51)
+        return (
+            -((points[:, :1] - 0.5 - 0.2 * pull) ** 2) / 0.08
+            - 4e-6 * (points[:, 1:] - 0.5 - 3 * pull[::-1]) ** 2
+        )
+
+    scores = np.stack([pull * 5, 2.4e-5 * pull[::-1]], axis=1)
+    found = curvature(function, Ascent(np.full(2, 0.5), scores=scores))
+    assert found.information[0, 0] == pytest.approx(400 / 0.04, rel=1e-3)
+
+
+def test_a_search_finds_the_higher_of_two_maxima_from_a_start_that_is_fourth_best():
+    def function(points):
+        left = points[:, :1] < 0.5
+        x, y = (
+            (points[:, k : k + 1] - np.where(left, *tops)) / 0.3
+            for k, tops in ((0, (0.2, 0.8)), (1, (0.5, 0.9)))
+        )
+        return stretches(x, y) - np.where(left, 0.25, 0.0)
+
+    starts = np.array([[0.6, 0.1], [0.2, 0.45], [0.25, 0.5], [0.3, 0.45]])
+    assert np.argmin(function(starts).sum(axis=1)) == 0
+    found = search(function, starts)[0]
+    assert found.value == pytest.approx(function(np.array([[0.8, 0.9]])).sum(), abs=0.1)

@@ -144,9 +144,6 @@ def test_a_calibrated_neuron_stands_beside_a_glm(recorded):
     other = neo.AnalogSignal(x[::-1].copy(), units="mm", sampling_period=0.5 * pq.ms)
     assert fit.score(block, other, **late).value < fit.score(block, signal, **late).value
     assert fit.score(block, signal, **late).value == fit.score(block, **late).value
-    named = compare_models({"LIF": fit}, block, {"LIF": other}, **late, **PRECISION, trials=2)
-    assert named.value[0] == pytest.approx(fit.score(block, other, **late).value, rel=1e-12)
-    assert named.value.notna().all()
     constant = dataclasses.replace(fit, stimulus=nsnn.Constant(12 * mV))
     with pytest.raises(NsnnError, match="stimulus Constant, which has no signal to replace"):
         constant.score(block, signal)

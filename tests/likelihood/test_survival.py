@@ -1,16 +1,13 @@
 """Survival and spike probabilities of neurons in continuous time, beside values found in two other ways and beside `simulate`."""
 
 import functools
-import importlib.util
 import itertools
-from pathlib import Path
 
 import neo
 import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
-from helpers import first_passage
 from scipy.special import logsumexp
 from scipy.stats import invgauss, norm
 
@@ -88,24 +85,6 @@ def test_survival_in_weak_noise_is_that_of_another_method(name):
     cell = nsnn.LIF(tau_m=tau * ms, tau_refrac=0 * ms, **MV)
     s = survival(cell, times * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=nsnn.Constant(mu * mV))
     assert np.abs(s - expected).max() < 5e-5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("sigma", "mean", "amplitude"), [(0.08, 40, 10), (2, 25, 6), (20, 15, 0)]
-)  # coefficients of variation of .006, .3 and 1.1
-def test_survival_is_that_of_an_integral_equation_of_the_first_kind(sigma, mean, amplitude):
-    stimulus = nsnn.Sinusoid(mean * mV, amplitude * mV, 50 * Hz)
-    cell = nsnn.LIF(tau_m=20 * ms, tau_refrac=0 * ms, **MV)
-    rough = survival(
-        cell, np.arange(0.0, 30.0, 0.1) * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=stimulus
-    )
-    times = np.interp([0.05, 0.3, 0.7, 0.95], 1 - rough, np.arange(0.0, 30.0, 0.1))  # also between steps
-    s = survival(cell, times * ms, noise=nsnn.WhiteNoise(sigma * mV), stimulus=stimulus, dt=0.05 * ms)
-    expected = first_passage.survival(
-        20.0, sigma, lambda t: mean + amplitude * np.sin(0.1 * np.pi * t), 20.0, 10.0, times, steps=2000
-    )
-    assert np.abs(s - expected).max() < 1e-4
 
 
 def test_late_and_early_spikes_in_weak_noise_have_the_likelihood_of_the_inverse_gaussian_law():
@@ -201,7 +180,7 @@ def test_parts_of_a_step_change_neither_the_probabilities_nor_the_likelihood_of_
         assert log.sum() == pytest.approx(np.log(chances).sum(), abs=1e-9)
 
 
-@pytest.mark.parametrize("n_parts", [1, 3, 5])
+@pytest.mark.parametrize("n_parts", [1, 5])
 def test_a_current_after_spikes_is_that_of_spikes_at_the_middle_of_their_steps(n_parts):
     cell = nsnn.GIF(
         tau_m=20 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=20 * mV, tau_refrac=1 * ms, tau_w=3 * ms, b=4 * mV,
@@ -239,27 +218,6 @@ def test_survival_of_an_exponential_neuron():
     )
     s = survival(cell, [20, 50] * ms, noise=nsnn.WhiteNoise(3 * mV), stimulus=nsnn.Constant(14 * mV))
     assert np.abs(s - [0.943994, 0.564844]).max() < 1e-4
-
-
-ORDER = importlib.util.spec_from_file_location(
-    "likelihood_order", Path(__file__).parents[2] / "docs" / "likelihood_order.py"
-)
-order = importlib.util.module_from_spec(ORDER)
-ORDER.loader.exec_module(order)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", order.CASES)
-def test_the_error_is_of_second_order_in_the_width_of_cells_and_in_the_step(name, monkeypatch):
-    # the points of the figure of docs/likelihood.md, with cheaper references
-    monkeypatch.setattr(order, "MANY", 768)
-    monkeypatch.setattr(order, "SHORT", 0.1)
-    cells = order.in_cells(name, (48, 96, 192))
-    assert (np.log2(cells[:-1] / cells[1:]) > 1.7).all()
-    assert (np.log2(cells[:-1] / cells[1:]) < 2.3).all()
-    assert cells[-1] < 2e-4
-    steps = order.in_steps(name, (0.1, 0.2, 0.4), n_cells=48)
-    assert np.log2(steps[1:] / steps[:-1]) == pytest.approx(2.0, abs=0.3)
 
 
 def test_densities_of_given_spikes_under_a_sinusoid():
@@ -390,48 +348,7 @@ def test_rows_of_parameters_do_not_depend_on_those_beside_them(noise):
     assert np.abs(together[1:4] - together[0]).max(axis=1).min() > 1e-3
 
 
-@pytest.mark.slow
-def test_the_variance_of_the_score_is_the_mean_observed_information():
-    # identity of Bartlett, for sigma and the drive at their true values: mean of score score' + second derivatives = 0
-    cell, true = nsnn.LIF(tau_m=10 * ms, tau_refrac=2 * ms, **MV), np.array([3.0, 19.0])
-    block = nsnn.simulate(
-        cell, nsnn.WhiteNoise(3 * mV), nsnn.Constant(19 * mV), trials=80, duration=0.2 * second, seed=4, engine="numpy"
-    )  # fmt: skip
-    o = on_steps(block, 2000)
-
-    def logs(*shift):
-        sigma, drive = true + shift
-        q = spike_probability(
-            cell, block, noise=nsnn.WhiteNoise(sigma * mV), stimulus=nsnn.Constant(drive * mV), n_cells=96
-        )
-        return np.where(o == 1, np.log(np.maximum(q, 1e-300)), np.log1p(-q)).sum(axis=1)
-
-    h, k = 0.1, 0.1
-    mid, (up, down), (right, left) = logs(0, 0), (logs(h, 0), logs(-h, 0)), (logs(0, k), logs(0, -k))
-    mixed = (logs(h, k) + logs(-h, -k) + 2 * mid - up - down - right - left) / (2 * h * k)
-    scores = (up - down) / (2 * h), (right - left) / (2 * k)
-    for score in scores:
-        assert abs(score.mean()) < 4 * score.std() / np.sqrt(80)
-    products = scores[0] ** 2, scores[1] ** 2, scores[0] * scores[1]
-    second_derivatives = (up + down - 2 * mid) / h**2, (right + left - 2 * mid) / k**2, mixed
-    for product, bend in zip(products, second_derivatives, strict=True):
-        total = product + bend
-        assert abs(total.mean()) < 4 * total.std(ddof=1) / np.sqrt(80)
-        assert (
-            total.std(ddof=1) / np.sqrt(80) < 0.35 * products[0].mean()
-        )  # the test would see an error of such a size
-
-
-@pytest.mark.slow
-def test_a_wrong_model_is_rejected():
-    _, noise, stimulus = SIMULATED["GIF"]
-    block = simulated("GIF")
-    plain = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=27 * mV, tau_refrac=2.03 * ms)
-    q = spike_probability(plain, block, noise=noise, stimulus=stimulus)
-    assert Rescaled.of(q, on_steps(block, q.shape[1])).p < 1e-6
-
-
-@pytest.mark.parametrize("noise", [nsnn.WhiteNoise(3 * mV), HAZARD, nsnn.EscapeNoise(nsnn.Gaussian(4 * mV))])
+@pytest.mark.parametrize("noise", [nsnn.WhiteNoise(3 * mV), HAZARD])
 def test_the_probability_of_a_spike_depends_on_earlier_spikes_only(noise):
     """The jump of the threshold by a spike must not enter the probability of this spike."""
     q, silent = (

@@ -66,15 +66,3 @@ def test_intervals_cover_with_few_blocks_of_unequal_weight(columns):
     spread = np.array([2 * v.mean() ** 2 / v.var() for v in np.array_split(variances, 10)])
     assert abs(np.mean(freedom) - true) < 4 * spread.std(ddof=1) / np.sqrt(10)
     assert np.mean(freedom) < 0.7 * N_BLOCKS
-
-
-def test_errors_of_a_second_step_contain_those_of_the_first():
-    """The mean of y minus a slope times the mean of x, given the mean of x."""
-    rng = np.random.default_rng(4)
-    x, y = rng.normal(size=(2, 40))
-    gain = 3.0
-    scores = np.stack([x - x.mean(), y - y.mean() - gain * (x - x.mean())], axis=1)
-    scores[:, 1] += gain * (x - x.mean())  # the second step knows y, and x only through its mean
-    slopes = np.tile([[1.0, 0.0], [gain, 1.0]], (40, 1, 1))
-    covariance, _ = jackknife(scores, slopes, np.tile(np.eye(2), (40, 1, 1)))
-    np.testing.assert_allclose(covariance[1, 1], np.var(y - gain * x, ddof=1) / 40, rtol=1e-9)
