@@ -23,14 +23,12 @@ os.environ["MPLBACKEND"] = "Agg"
 # processes share the cores out already; this is read when NumPy is imported
 os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
-if (
-    "PYTEST_XDIST_WORKER" not in os.environ
-):  # what tests compile in C++ is shared by the workers, and gone at the end
+# what tests compile in C++ is shared by the workers, and gone at the end
+if "PYTEST_XDIST_WORKER" not in os.environ:
     _modules = platformdirs.user_cache_path("nsnn_neuro", appauthor=False) / "cython"
     os.environ["NSNN_CACHE_DIR"] = tempfile.mkdtemp(prefix="nsnn_tests_")
-    with contextlib.suppress(
-        OSError
-    ):  # Cython modules stay for the next session: there are many, and few change
+    # Cython modules stay for the next session: there are many, and few change
+    with contextlib.suppress(OSError):
         _modules.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.symlink(_modules, os.path.join(os.environ["NSNN_CACHE_DIR"], "cython"))
     # and so are the studies' quick runs: a notebook reads what a study's own test has run
@@ -63,9 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # tests that a shell has started in the background ignore Ctrl-C, as does all that they start: those of Ctrl-C would wait
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if (
-        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    ):  # so do those started by nohup with the end of a terminal
+    # so do those started by nohup with the end of a terminal
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # nsnn_neuro.deep is imported for its doctests
     if importlib.util.find_spec("torch") is None:

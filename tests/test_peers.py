@@ -189,9 +189,8 @@ def test_correlograms_are_those_of_pynapple(recording):
     lags, rate = theirs.index.to_numpy(), theirs[(0, 1)].to_numpy()
     ours = measures.cross_correlogram(block, (0, 1), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
     assert_allclose(ours.lags, lags, atol=1e-9)
-    assert_allclose(
-        ours.counts / (ours.n_spikes[0] * 0.01), rate, rtol=1e-9
-    )  # pynapple divides by all spikes
+    # pynapple divides by all spikes
+    assert_allclose(ours.counts / (ours.n_spikes[0] * 0.01), rate, rtol=1e-9)
     auto = nap.compute_autocorrelogram(group, binsize=0.01, windowsize=0.1, norm=False)[0].to_numpy()
     own = measures.cross_correlogram(block, (0, 0), bin_width=10 * pq.ms, max_lag=100 * pq.ms)
     middle = np.arange(21) != 10  # pynapple sets lag 0 to 0

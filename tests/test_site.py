@@ -46,11 +46,8 @@ def test_a_page_that_prints_something_else_is_found(tmp_path):
         pages.run(page, tmp_path / "kept")
 
 
-WITHOUT_EXAMPLE = {
-    "brian.FLAGS",
-    "brian.PROGRAM_FLAGS",
-    "plotting.COLOURS",
-}  # lists: they cannot have a docstring
+# lists: they cannot have a docstring
+WITHOUT_EXAMPLE = {"brian.FLAGS", "brian.PROGRAM_FLAGS", "plotting.COLOURS"}
 
 
 def public() -> dict[str, Any]:

@@ -77,10 +77,8 @@ def test_the_fastest_gate_is_found_for_each_neuron_and_not_where_there_is_none()
     (message,) = said(nsnn.WangBuzsaki(phi=[2.5, 5.0]), n_neurons=2)
     assert f"the time constant of the fastest gate = {1 / max(h.max(), n.max()):.4g} ms" in message
     assert said(LIF, dt=3 * ms, duration=3 * ms) == []
-    gates = {
-        **nsnn.WangBuzsaki.gates,
-        "h": ("(2 + sin(t / ms)) / ms", "1 / ms"),
-    }  # a rate of more than v and parameters
+    # a rate of more than v and parameters
+    gates = {**nsnn.WangBuzsaki.gates, "h": ("(2 + sin(t / ms)) / ms", "1 / ms")}
     odd = type("Odd", (nsnn.WangBuzsaki,), {"gates": gates})
     assert said(odd()) == []
 

@@ -17,9 +17,8 @@ from nsnn_neuro import NsnnError
 from nsnn_neuro.brian import philox
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-DEAF = nsnn.LIF(
-    tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms
-)  # never fires
+# never fires
+DEAF = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=0 * mV, v_thresh=1000 * mV, tau_refrac=0 * ms)
 
 
 def pulses(ticks, n_steps, dt=0.1):
@@ -209,9 +208,8 @@ def test_a_refractory_neuron_takes_no_jumps():
     target = nsnn.Population(1, CELL, name="target")
     wire = nsnn.Projection(source, target, rule=nsnn.OneToOne(), weight=21 * mV)
     block = nsnn.simulate(nsnn.Network([source, target], [wire]), duration=8 * ms, seed=1, engine="numpy")
-    np.testing.assert_allclose(
-        times(block, 1), [1.0, 4.0]
-    )  # the spike of step 15 falls into the 2 ms after that of step 10
+    # the spike of step 15 falls into the 2 ms after that of step 10
+    np.testing.assert_allclose(times(block, 1), [1.0, 4.0])
 
 
 # ------------------------------------------------------------------------------------------------- release, independence

@@ -59,9 +59,8 @@ def test_every_spike_is_in_exactly_the_windows_that_contain_it(trains, events, b
     assert len(found.segments) == len(events)
     for event, trial in zip(events, spikes_of(found), strict=True):
         for train, own in zip(trains, trial, strict=True):
-            last = (
-                event + after + (event + after == 1000)
-            )  # a window that ends with the recording holds its end
+            # a window that ends with the recording holds its end
+            last = event + after + (event + after == 1000)
             expected = [t - event for t in sorted(train) if event - before <= t < last]
             assert np.rint(1000 * np.array(own)).astype(int).tolist() == expected
             assert_allclose(1000 * np.array(own), expected, rtol=0, atol=1e-9)

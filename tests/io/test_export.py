@@ -73,12 +73,8 @@ def test_counts_with_names():
     block = named()
     counts = to_xarray(block, bin_width=0.25 * pq.s)
     assert counts.dims == ("trial", "neuron", "time")
-    assert counts.sel(neuron="a", trial=1).values.tolist() == [
-        0,
-        0,
-        1,
-        2,
-    ]  # 0.75 begins a bin, 1.0 is the end of the trial
+    # 0.75 begins a bin, 1.0 is the end of the trial
+    assert counts.sel(neuron="a", trial=1).values.tolist() == [0, 0, 1, 2]
     assert counts.sel(neuron="b", trial=0).values.tolist() == [1, 1, 0, 0]
     assert int(counts.sum()) == 5
     assert counts.time.values.tolist() == [0.125, 0.375, 0.625, 0.875]

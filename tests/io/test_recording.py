@@ -27,9 +27,8 @@ def test_stimulus_shared_or_one_per_trial():
         (signal_,) = segment.analogsignals
         assert (signal_.name, signal_.annotations["noise"], signal_.segment) == ("stimulus", "white", segment)
         assert signal_.magnitude.ravel().tolist() == [1.0, 2.0]
-        with pytest.raises(
-            ValueError, match="read-only"
-        ):  # one array for all: no trial may change the others'
+        # one array for all: no trial may change the others'
+        with pytest.raises(ValueError, match="read-only"):
             signal_.magnitude[0] = 5.0
     one.magnitude[0] = 7.0  # the caller's own stays the caller's
     assert shared.segments[0].analogsignals[0].magnitude[0] == 1.0

@@ -92,9 +92,8 @@ def test_a_name_that_is_the_text_itself_comes_before_one_that_is_written_so():
     assert lists(select(block, units="7")) == [[trial[0]] for trial in NESTED]
     assert lists(select(block, units="8")) == [[trial[1]] for trial in NESTED]  # names come before ids
     block.annotations["units"] = {"label": [1, 1, 2], "id": ["2", "3", "1"]}
-    assert lists(select(block, units="1")) == [
-        [trial[2]] for trial in NESTED
-    ]  # the id itself, no label written so
+    # the id itself, no label written so
+    assert lists(select(block, units="1")) == [[trial[2]] for trial in NESTED]
 
 
 def test_selecting_all_changes_nothing():

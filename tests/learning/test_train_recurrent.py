@@ -96,9 +96,8 @@ def test_transported_gradients_are_backpropagation_through_time(family, case):
     options = {"family": family, "reset": reset, "reset_path": path}
     whole = expected(reference.bptt, W, R, states, y, **options)
     assert largest(found, whole) < 1e-10
-    off = whole[5][
-        ~np.eye(3, dtype=bool)
-    ]  # the third layer's, without autapses, is first in the network's list
+    # the third layer's, without autapses, is first in the network's list
+    off = whole[5][~np.eye(3, dtype=bool)]
     in_order = [off, whole[3].ravel(), *(g.ravel() for g in whole[:3])]
     assert largest(moved, in_order) < 1e-10
     local = expected(reference.bptt, W, R, states, y, **options, recurrent_path="detached")
@@ -199,9 +198,8 @@ def test_a_trained_network_is_the_one_that_simulate_runs():
     assert np.all(np.abs(here.mean(0) - there.mean(0)) <= 4 * error + 1e-12)
     without = reference.forward(W, np.tile(given[1], (n, 1, 1)), given[2], reset="hard", seed=1, **LAYER)[1]
     alone = np.concatenate(without, axis=2)
-    assert (
-        np.abs((alone.mean(0) - there.mean(0)) / np.maximum(error, 1 / n)).max() > 6
-    )  # without recurrent weights
+    # without recurrent weights
+    assert np.abs((alone.mean(0) - there.mean(0)) / np.maximum(error, 1 / n)).max() > 6
 
 
 @pytest.mark.slow

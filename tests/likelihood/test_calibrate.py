@@ -251,10 +251,8 @@ def test_a_likelihood_that_does_not_exclude_a_bound_is_said_in_the_table(stop, f
 
 @pytest.mark.slow
 def test_parameters_that_replace_each_other_are_named():
-    free = {
-        "v_thresh": (15 * mV, 40 * mV),
-        "noise.hazard.rate": (5 * Hz, 2000 * Hz),
-    }  # rate exp(-v_thresh / width)
+    # rate exp(-v_thresh / width)
+    free = {"v_thresh": (15 * mV, 40 * mV), "noise.hazard.rate": (5 * Hz, 2000 * Hz)}
     with pytest.raises(NsnnError, match=r"^free: v_thresh, noise.hazard.rate cannot be distinguished"):
         nsnn.calibrate(CELL, free, noise=HAZARD, stimulus=DRIVE, trains=spikes())
     # equal but for the voltage at the start of a trial

@@ -355,9 +355,8 @@ def test_to_neuron_gives_the_same_spikes_without_noise_and_the_same_rates_with_i
     assert (drawn["parameters"], drawn["seed"]) == (fit.parameters, 7)
     difference = counts[0].mean() - counts[1].mean()
     assert abs(difference) < 4 * np.sqrt((counts[0].var() + counts[1].var()) / 40)
-    assert (
-        0.4 < counts[0].var() / counts[1].var() < 2.5
-    )  # an F ratio of 40 and 40 trials: |z| < 4 is 0.27 to 3.7
+    # an F ratio of 40 and 40 trials: |z| < 4 is 0.27 to 3.7
+    assert 0.4 < counts[0].var() / counts[1].var() < 2.5
 
 
 # --- the unit of the signal --------------------------------------------------------------------------------------------------

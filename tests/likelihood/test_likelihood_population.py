@@ -18,9 +18,8 @@ from nsnn_neuro import NsnnError, fit_neuron, fit_population
 from nsnn_neuro.likelihood import Lags, Poisson, PopulationFit
 
 N = 4000
-WEIGHTS = np.array(
-    [[-2.0, 1.5, 0.0], [0.0, -2.0, -1.2], [0.0, 0.9, -2.0]]
-)  # (post, pre), lag 1; the diagonal is the history
+# (post, pre), lag 1; the diagonal is the history
+WEIGHTS = np.array([[-2.0, 1.5, 0.0], [0.0, -2.0, -1.2], [0.0, 0.9, -2.0]])
 GAIN = np.array([0.8, 0.0, -0.5])
 
 
@@ -105,9 +104,8 @@ def test_a_fitted_population_simulates_its_rates_and_correlations(recorded, fitt
         return np.array(rows)
 
     ours, theirs = statistics(simulated), statistics(block)
-    error = np.sqrt(
-        ours.var(axis=0, ddof=1) * (1 / 4 + 1 / 2 + 4 / 3)
-    )  # the fit is of 6 s, with an error of its own
+    # the fit is of 6 s, with an error of its own
+    error = np.sqrt(ours.var(axis=0, ddof=1) * (1 / 4 + 1 / 2 + 4 / 3))
     assert np.max(np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) / error) < 4
     again = fitted.simulate(x, trials=4, seed=3)
     assert_array_equal(

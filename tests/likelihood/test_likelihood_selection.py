@@ -65,9 +65,8 @@ def test_a_ridge_at_the_end_of_its_grid_is_sought_beyond(seed, warned):
 def test_a_candidate_that_cannot_be_fitted_is_named():
     signal = gaussian_signal(3000, 34)
     block = BURSTY.simulate(BURSTY_P, signal, seed=5)
-    trains = [
-        t[np.append(True, np.diff(t.magnitude) > 0.0015)] for t in trials_of(block)
-    ]  # never in two steps in a row
+    # never in two steps in a row
+    trains = [t[np.append(True, np.diff(t.magnitude) > 0.0015)] for t in trials_of(block)]
     found = cross_validate(trains, signal, [{"history": 2}, {"history": None}], dt=1 * ms, stimulus=1)
     assert found.best == {"history": None}
     assert "no maximum" in found.table.refused[0]

@@ -90,11 +90,8 @@ def test_survival_in_weak_noise_is_that_of_another_method(name):
 def test_late_and_early_spikes_in_weak_noise_have_the_likelihood_of_the_inverse_gaussian_law():
     """By the inner function: probabilities of a step below 1e-16 have to be known, as a fit meets them on its way."""
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=0 * mV, v_thresh=10 * mV, tau_refrac=0 * ms)
-    parts = (
-        cell,
-        nsnn.WhiteNoise(0.2 * mV),
-        nsnn.Constant(10 * mV),
-    )  # at 10 ms, with a standard deviation of .28 ms
+    # at 10 ms, with a standard deviation of .28 ms
+    parts = (cell, nsnn.WhiteNoise(0.2 * mV), nsnn.Constant(10 * mV))
     shape = 10**2 / (2 * 0.2**2 / 10)
     for step in (60, 90, 100, 110, 160):
         o = np.zeros(step + 1)

@@ -218,9 +218,8 @@ def test_a_parameter_of_one_stretch_of_time_has_no_error():
     decay = np.exp(-DT / 12e-3)
     v = -70.0 + lfilter([0.0, 1 - decay], [1.0, -decay], 0.15 * amps, zi=[9.0])[0]
     v += np.random.default_rng(1).normal(0, 0.1, n)
-    cell = dataclasses.replace(
-        CELL, tau_refrac=3 * ms, v_reset=-61 * mV
-    )  # spikes change nothing but the current, at once
+    # spikes change nothing but the current, at once
+    cell = dataclasses.replace(CELL, tau_refrac=3 * ms, v_reset=-61 * mV)
     drive = nsnn.Filtered(neo.AnalogSignal(amps, units="pA", sampling_period=DT * pq.s), gain=150 * Mohm)
     voltage = neo.AnalogSignal(v, units="mV", sampling_period=DT * pq.s)
     options = {"stimulus": drive, "voltage": voltage, "trains": [[0.05]], "method": "voltage"}
@@ -230,9 +229,8 @@ def test_a_parameter_of_one_stretch_of_time_has_no_error():
         result = nsnn.calibrate(cell, {"tau_m": None, "v_rest": None}, noise=HAZARD, **options)
     assert result.parameters["tau_m"] == pytest.approx(12e-3, rel=0.05)
     assert result.se["tau_m"] == np.inf
-    intercept = (
-        1e-4 / np.sqrt(n) * np.sqrt(1 + (amps.mean() / amps.std()) ** 2)
-    )  # a resistance in series is fitted, too
+    # a resistance in series is fitted, too
+    intercept = 1e-4 / np.sqrt(n) * np.sqrt(1 + (amps.mean() / amps.std()) ** 2)
     assert result.se["v_rest"] == pytest.approx(intercept, rel=0.5)
     assert result.interval()["tau_m"] == (-np.inf, np.inf)
 

@@ -125,9 +125,8 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
 
     class Memory:
         def fit(self, responses, labels):
-            self.known = {
-                r: s for r, s in zip(responses[:, 0], labels, strict=True)
-            }  # no return: sklearn's way
+            # no return: sklearn's way
+            self.known = {r: s for r, s in zip(responses[:, 0], labels, strict=True)}
 
         def predict(self, responses):
             seen.append((set(self.known), set(responses[:, 0])))

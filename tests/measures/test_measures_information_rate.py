@@ -130,9 +130,8 @@ def test_error_bars_equal_leaving_parts_out_by_hand():
     lengths, n_groups = np.array([1, 2]), {"time": 20, "trials": 20}
     more: dict[str, Any] = {"bias": "none", "word_lengths": lengths}
     assert word_entropies(trains_of(letters), **keywords(letters, **more))["well_sampled"].all()
-    weight = np.linalg.pinv(np.stack([1 / lengths, np.ones(2)], axis=1))[1] / (
-        lengths * BIN
-    )  # of the intercept
+    # of the intercept
+    weight = np.linalg.pinv(np.stack([1 / lengths, np.ones(2)], axis=1))[1] / (lengths * BIN)
     for over, groups in n_groups.items():
         left_out = np.zeros(groups)
         for length, w in zip(lengths, weight, strict=True):

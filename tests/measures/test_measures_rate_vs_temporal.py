@@ -157,9 +157,8 @@ def test_default_resolutions_are_those_that_divide_the_window():
 
 
 DURATION, RATE, FREQUENCY = 0.4, 500.0, 10.0
-QUARTER = 1 - (
-    -0.25 * np.log2(0.25) - 0.75 * np.log2(0.75)
-)  # bits of a bit that is flipped in a quarter of the trials
+# bits of a bit that is flipped in a quarter of the trials
+QUARTER = 1 - (-0.25 * np.log2(0.25) - 0.75 * np.log2(0.75))
 
 
 def designed():
@@ -241,9 +240,8 @@ def test_band_finds_the_phase_beneath_drift_and_noise():
     rng, time = np.random.default_rng(2), np.arange(2000) / 1000
     drift = 5 * np.sin(2 * np.pi * 0.7 * time) + np.sin(2 * np.pi * 80 * time) + rng.normal(size=time.size)
     signal = neo.AnalogSignal(np.cos(2 * np.pi * 10 * time) + drift, units="mV", sampling_rate=1 * pq.kHz)
-    peaks = np.arange(
-        0.525, 1.5, 0.1
-    )  # a quarter of a period after each peak, phase pi/2 is the middle of bin 1 of 2
+    # a quarter of a period after each peak, phase pi/2 is the middle of bin 1 of 2
+    peaks = np.arange(0.525, 1.5, 0.1)
     block = to_block([[peaks]], t_stop=2 * pq.s)
     assert phase_counts(signal, block, n_bins=2, band=[8, 12] * pq.Hz)[0, 0].tolist() == [0, 10]
     assert phase_counts(signal, block, n_bins=2)[0, 0, 0] > 0  # without the band the drift decides

@@ -82,9 +82,8 @@ def test_number_is_the_smallest_of_the_formula(bias):
     first = panzeri_treves_bias(contingency(a, b, n_s, n_r))
 
     zero = zero_spread(contingency(a, b, n_s, n_r)) ** 2
-    variance = (
-        pilot.se**2 - 2 * zero
-    )  # 400 trials of 4 x 16: six for each, so that the prediction's error plays no part
+    # 400 trials of 4 x 16: six for each, so that the prediction's error plays no part
+    variance = pilot.se**2 - 2 * zero
 
     def parts(n):
         share = 1.0 if bias == "plugin" else min(1.0, n_s * n_r / (3 * n))

@@ -94,9 +94,8 @@ def test_ksg_against_all_distances():
         return np.max([np.abs(c[:, None] - c[None]) for c in columns], axis=0)
 
     a, b, c = ((v - v.mean()) / v.std() for v in (x[:-1], y[1:], y[:-1]))
-    reach = np.sort(near(a, b, c), axis=1)[:, 3][
-        :, None
-    ]  # the third neighbour: the first is the point itself
+    # the third neighbour: the first is the point itself
+    reach = np.sort(near(a, b, c), axis=1)[:, 3][:, None]
     counts = [(near(*part) < reach).sum(1) for part in [(c,), (a, c), (b, c)]]
     expected = digamma(3) + np.mean(digamma(counts[0]) - digamma(counts[1]) - digamma(counts[2]))
     found = transfer_entropy(x, y, estimator="ksg", n_neighbors=3, n_shuffle=0)

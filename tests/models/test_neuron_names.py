@@ -118,9 +118,8 @@ def test_every_name_of_the_generated_code_is_refused(monkeypatch: pytest.MonkeyP
             )
     own = {"w", "h", "n", "na", "k", "int", "and", "or"}
     own |= {f.name for cell in (cells[0][0], cells[-1][0]) for f in cell.parameter_fields()}
-    of_own = re.compile(
-        "(relax|half|back|here|near|far|opening|both)_(w|h|n|na|k)"
-    )  # refused if the neuron has w, h, ...
+    # refused if the neuron has w, h, ...
+    of_own = re.compile("(relax|half|back|here|near|far|opening|both)_(w|h|n|na|k)")
     free = [name for name in seen - own if not meaning(name) and not of_own.fullmatch(name)]
     assert not free, " ".join(sorted(free))
 

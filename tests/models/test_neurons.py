@@ -123,6 +123,5 @@ def test_adex_is_the_ode_solution():
     times = 1e3 * block.segments[0].spiketrains[0].magnitude
     assert len(times) == len(expected) > 8
     assert np.diff(expected)[-1] > 1.5 * np.diff(expected)[0]  # it adapts
-    np.testing.assert_allclose(
-        times, expected, atol=0.15
-    )  # dating by steps of 0.02 ms adds up over the spikes
+    # dating by steps of 0.02 ms adds up over the spikes
+    np.testing.assert_allclose(times, expected, atol=0.15)

@@ -130,9 +130,8 @@ def test_hidden_signals_by_fixed_feedback(kind):
     )
     close(found, expected, W)
     silent = play(NDL(0.2, signal=kind), FAMILIES[0], W, x, spikes, signals, reset="hard")
-    np.testing.assert_array_equal(
-        silent[0], W[0]
-    )  # without feedback weights nothing reaches the hidden layer
+    # without feedback weights nothing reaches the hidden layer
+    np.testing.assert_array_equal(silent[0], W[0])
 
 
 def test_three_layers_hand_the_signal_down_in_one_step():

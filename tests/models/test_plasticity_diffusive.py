@@ -91,9 +91,8 @@ def loop(path, refractory, sent, told, bridge, method, trial):
         kept = 1 - lapse if method == "euler" else np.exp(-lapse)
         z, y = (m - theta) / s, (m + theta - 2 * v[t]) / s
         slope = kept * np.exp(-0.5 * z**2) / (s * np.sqrt(2 * np.pi))
-        if (
-            bridge
-        ):  # another form of what is differentiated above, and of the path from an x0 nearer to threshold
+        # another form of what is differentiated above, and of the path from an x0 nearer to threshold
+        if bridge:
             mills = np.sqrt(np.pi / 2) * special.erfcx(y / np.sqrt(2))
             slope *= 2 * ((theta - v[t]) / s * mills + (1 - y * mills) / kept)
             slope = np.where(v[t] < theta, slope, 0)

@@ -255,9 +255,8 @@ def test_few_or_equal_intervals_still_make_a_figure() -> None:
             assert ax.texts[0].get_text() == text
         ax.figure.savefig(io.BytesIO())
     stairs = plotting.isi_histogram(example(), bin_width=50 * pq.ms, ax=new_ax()).patches[0].get_data()
-    np.testing.assert_allclose(
-        stairs.values * 3 * 50, [0, 1, 0, 0, 1, 0, 0, 0, 1], rtol=1e-9
-    )  # 200, 50 and 400 ms
+    # 200, 50 and 400 ms
+    np.testing.assert_allclose(stairs.values * 3 * 50, [0, 1, 0, 0, 1, 0, 0, 0, 1], rtol=1e-9)
 
 
 def bars(container) -> list[list[float]]:

@@ -429,9 +429,8 @@ def test_a_measure_with_options_and_a_recorded_stimulus() -> None:
 
     drive = nsnn.Step(1 * mV, 0 * ms, 100 * ms)
     swept({"stimulus.v": [15 * mV, 25 * mV]}, stimulus=drive, measures={"late": mean_drive}, trials=1)
-    np.testing.assert_allclose(
-        seen, [7.5, 7.5, 12.5], rtol=1e-12
-    )  # the first is the trial on a Block without spikes
+    # the first is the trial on a Block without spikes
+    np.testing.assert_allclose(seen, [7.5, 7.5, 12.5], rtol=1e-12)
     table = swept(measures={"late": partial(firing_rate, t_start=50 * pq.ms)})
     block = nsnn.simulate(*white(4, 20), **RUN, seed=1, point=3)
     assert table["value"][3] == firing_rate(block, t_start=50 * pq.ms)[0]

@@ -216,8 +216,7 @@ def _module_case(module: Any, good: bytes, path: Path, rng: np.random.Generator,
         deep.load(module, path)
         same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
         module.load_state_dict(before)
-        return (
-            "equal" if same else "read"
-        )  # torch's files have checksums of their own, which its reader doesn't compare
+        # torch's files have checksums of their own, which its reader doesn't compare
+        return "equal" if same else "read"
 
     return read

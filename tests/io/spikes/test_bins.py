@@ -110,10 +110,8 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
     "spike_time_tiling": lambda d: measures.spike_time_tiling(d.block, dt=w(d, 2), **d.window),
     "fits": _fit,
 }  # fmt: skip
-ROUNDED = {
-    "spike_time_tiling",
-    "gamma_coincidence",
-}  # their time, not their counts, is a difference of rounded times
+# their time, not their counts, is a difference of rounded times
+ROUNDED = {"spike_time_tiling", "gamma_coincidence"}
 
 
 def flat(value: Any) -> np.ndarray:
@@ -218,9 +216,8 @@ def test_rates_counts_histograms_and_words_agree_on_a_spike_at_the_end(clock: fl
     first, last = (measures.words(block, bin_width=0.25 * pq.s, saturation="count")[0, 0, k] for k in (0, -1))
     assert (first, last) == (1, 1)
     model = likelihood.NeuronModel(dt=0.1 * pq.s, family=Logistic(1.0), stimulus=likelihood.Lags(1))
-    assert_array_equal(
-        model.data(block, signal).o[-10:], [1, 0, 1, 0, 0, 1, 0, 0, 0, 0]
-    )  # of a step that isn't there
+    # of a step that isn't there
+    assert_array_equal(model.data(block, signal).o[-10:], [1, 0, 1, 0, 0, 1, 0, 0, 0, 0])
     c = measures.coherence(signal, block, nperseg=4, noverlap=2)[1]
     inside = to_block([[times - [0, 0, 0, 0.05]]] * 2, t_start=clock * pq.s, t_stop=(clock + 1) * pq.s)
     assert_allclose(c, measures.coherence(signal, inside, nperseg=4, noverlap=2)[1])
