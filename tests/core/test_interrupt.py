@@ -22,14 +22,7 @@ def test_ctrl_c_during_imports_ends_the_command_with_one_line(tmp_path: Path) ->
     process = subprocess.Popen(
         [
             sys.executable,
-            "-X",
-            "importtime",
-            "-m",
-            "nsnn_neuro.cli",
-            "simulate",
-            str(ROOT / "examples" / "lif.toml"),
-            "-o",
-            "run.nwb",
+            *["-X", "importtime", "-m", "nsnn_neuro.cli", "simulate", "lif.toml", "-o", "run.nwb"],
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
