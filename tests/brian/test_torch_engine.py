@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,37 @@ def test_numbers_are_the_keyed_ones(step: int, shared: bool) -> None:
     np.testing.assert_array_equal(uniform.numpy(), philox.uniform(*where))
     normal = table("normal", step, int(philox.Stream.ESCAPE), shared)
     np.testing.assert_allclose(normal.numpy(), philox.normal(*where), rtol=1e-13)
+
+
+def test_numbers_in_single_precision_are_rounded_and_uniform_ones_stay_below_one() -> None:
+    single, double = draws(torch.float32), draws()
+    for kind in ("uniform", "normal"):
+        numbers = [table(kind, 5, 2, False) for table in (single, double)]
+        assert numbers[0].dtype == torch.float32
+        np.testing.assert_allclose(numbers[0].numpy(), numbers[1].numpy(), rtol=1e-5, atol=1e-6)
+    most = torch.tensor([LARGEST])
+    assert float(torch_noise.uniform_of(0 * most, 0 * most, torch.float32)) > 0
+    assert float(torch_noise.uniform_of(most, most, torch.float32)) < 1
+    ends = torch_noise.normals_of((most, 0 * most, 0 * most, most), torch.float32)
+    assert all(bool(torch.isfinite(one).all()) for one in ends)
+
+
+def test_currents_at_a_crossing_are_those_of_the_loop() -> None:
+    table, found = draws(), 0
+    for step in range(40):
+        rng = np.random.default_rng(step)
+        way, kick, now, later = 0.1 * rng.normal(size=5), 0.1 * rng.normal(size=5), *rng.normal(size=(2, 5))
+        room, pieces = rng.uniform(0.02, 0.3, size=5), np.array([0.0, 1.0, 2.0, 5.0, 8.0])
+        path = [way, kick, now, later, room, room + 0.02, pieces, 0.8, 0.98, 0.02, 0.02, 0.6, 0.005, 0.003, 0.1, 0.05,
+                math.sqrt(0.3), math.sqrt(0.7)]  # fmt: skip
+        who = step, table.neuron.numpy(), table.trial.numpy(), table.point.numpy(), 20, *philox.key(3)
+        expected = philox.passage(*who, 21, *path)
+        crossing = torch_noise.passage(
+            table, step, 20, 21, *(torch.tensor(np.asarray(one, dtype=float)) for one in path)
+        )
+        np.testing.assert_allclose(crossing.numpy(), expected, rtol=1e-9)
+        found += int(np.sum(expected < philox.NEVER))
+    assert 20 < found < 150
 
 
 # -------------------------------------------------------------------------------------------------------------- spikes
