@@ -363,7 +363,7 @@ MISTAKES = [
     ({"record_w": {"E->X": True}}, "E->X", "expected"),
     ({"record_w": True}, "record_w = True", "expected"),
     ({"record_w": {"E->I": [10**6]}}, "record_w['E->I']", "expected"),
-    ({"stimulus": nsnn.Constant(0.5)}, "v = 0.5 of Constant has no unit", "expected a voltage"),
+    ({"stimulus": nsnn.Constant(0.5)}, "population 'E': v = 0.5 of Constant has no unit", "expected a voltage"),
 ]  # fmt: skip
 
 
