@@ -8,7 +8,7 @@ import pytest
 import quantities as pq
 from helpers.refusals import assert_refused
 
-from nsnn_neuro import NsnnError, datasets, measures
+from nsnn_neuro import NsnnError, datasets, measures, perturb
 from nsnn_neuro.core import checks  # the wording of every room: no single public function shows all of it
 
 BLOCK = measures.as_repeats([[0.1, 0.3], [0.2]], t_start=0 * pq.s, t_stop=1 * pq.s)
@@ -16,6 +16,7 @@ BLOCK = measures.as_repeats([[0.1, 0.3], [0.2]], t_start=0 * pq.s, t_stop=1 * pq
 
 REFUSED = [
     (lambda: checks.whole(True, 0, "n"), "n = True: ", "expected a whole number, at least 0"),
+    (lambda: perturb.gaussian([0.1], sd=0.1, seed=-1), "seed = -1: ", "expected a whole number, at least 0"),
     (lambda: checks.whole(9, 0, "n", 3), "n = 9: ", "expected a whole number from 0 to 3"),
     (lambda: checks.number(np.nan, "x"), "x = nan: ", "expected a finite number without a unit"),
     (lambda: checks.number(1 * pq.s, "x"), "x = ", "expected a finite number without a unit"),
