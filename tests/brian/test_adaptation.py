@@ -245,10 +245,10 @@ def test_a_slow_variable_may_relax_to_zero_in_any_writing():
     """Brian2 drops the unit of a product with 0, and then misses the name of the unit."""
 
     def spikes(target):
-        own = {"linear": "v_rest - v - w + drive", "slow": {"w": ("tau_w", target)}, "after_spike": "w += b"}
+        cell = texts(slow={"w": ("tau_w", target), "lift": ("tau_thresh", "0 * lift")})
         block = nsnn.simulate(
-            texts(**own), nsnn.WhiteNoise(2 * mV), nsnn.Constant(40 * mV), duration=200 * ms, seed=1, engine="numpy"
-        )  # fmt: skip
+            cell, nsnn.WhiteNoise(2 * mV), nsnn.Constant(40 * mV), duration=200 * ms, seed=1, engine="numpy"
+        )
         return block.segments[0].spiketrains[0].magnitude
 
     assert spikes("0 * w").size > 3
