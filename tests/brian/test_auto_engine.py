@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 from brian2 import Hz, ms, mV, second
+from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import auto_engine, compiler, engine, engine_choice, engine_history
@@ -135,49 +138,44 @@ def test_a_record_counts_only_what_is_cached(cache) -> None:
     assert not list((cache / "runs").iterdir())
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{",
-        "[]",
-        '{"cython": ["../x"], "spent": 1, "programs": {}}',
-        '{"cython": [], "spent": "1", "programs": {}}',
-        '{"cython": [], "spent": 1, "programs": {"p": {"cpp": 1, "spent": 0}}}',
-        "\x00",
-        "[" * 60_000,
-        f'{{"cython": [], "spent": {10**400}, "programs": {{}}}}',
-        '{"cython": [], "spent": NaN, "programs": {}}',
-        '{"cython": [], "spent": -1, "programs": {}}',
-        f'{{"cython": ["{"a" * 5000}"], "spent": 1, "programs": {{}}}}',
-        " " * 70_000 + '{"cython": [], "spent": 1, "programs": {}}',
-    ],
-    ids=range(12),
-)
-def test_a_damaged_note_is_none(cache, text: str) -> None:
-    history = engine_history.of({"type": "A"}, [], 1)
-    run_notes.write(history.model, text)
-    assert (history.ready(), history.credit()) == (set(), {"cython": 0.0, "cpp": 0.0})
-    history.add("cpp", ["a"], {"cython": 0.5})  # and is replaced
-    assert history.credit() == {"cython": 0.5, "cpp": 0.0}
+DAMAGED = [
+    "{",
+    "[]",
+    '{"cython": ["../x"], "spent": 1, "programs": {}}',
+    '{"cython": [], "spent": "1", "programs": {}}',
+    '{"cython": [], "spent": 1, "programs": {"p": {"cpp": 1, "spent": 0}}}',
+    "\x00",
+    "[" * 60_000,
+    f'{{"cython": [], "spent": {10**400}, "programs": {{}}}}',
+    '{"cython": [], "spent": NaN, "programs": {}}',
+    '{"cython": [], "spent": -1, "programs": {}}',
+    f'{{"cython": ["{"a" * 5000}"], "spent": 1, "programs": {{}}}}',
+    " " * 70_000 + '{"cython": [], "spent": 1, "programs": {}}',
+]
 
 
-@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "device"])
-def test_a_note_that_is_no_file_is_none(cache, kind: str) -> None:
-    """In particular, a FIFO is not waited for."""
+def test_a_damaged_note_or_one_that_is_no_file_is_none(cache) -> None:
+    """And is replaced. In particular, a FIFO is not waited for."""
     history = engine_history.of({"type": "A"}, [], 1)
     history.add("cython", [], {"cython": 0.5})
-    engine_history._memory.clear()  # another process
-    note = cache / "runs" / history.model
-    note.rename(cache / "runs" / "aside")
-    if kind == "fifo":
-        os.mkfifo(note)
-    elif kind == "folder":
-        note.mkdir()
-    else:
-        note.symlink_to("aside" if kind == "link" else "/dev/zero")
-    assert (history.ready(), history.credit()) == (set(), {"cython": 0.0, "cpp": 0.0})
-    history.add("cpp", [], {"cython": 0.25})
-    assert history.credit()["cython"] == 0.25
+    note, aside = cache / "runs" / history.model, cache / "runs" / "aside"
+    shutil.copy(note, aside)
+    others = (
+        os.mkfifo,
+        Path.mkdir,
+        lambda note: note.symlink_to("aside"),
+        lambda note: note.symlink_to("/dev/zero"),
+    )
+    for make in (*(lambda _, text=text: run_notes.write(history.model, text) for text in DAMAGED), *others):
+        note.unlink()
+        make(note)
+        engine_history._memory.clear()  # another process
+        assert (history.ready(), history.credit()) == (set(), {"cython": 0.0, "cpp": 0.0})
+        history.add("cpp", ["a"], {"cython": 0.25})
+        assert history.credit() == {"cython": 0.25, "cpp": 0.0}
+        if note.is_dir():
+            note.rmdir()
+            note.touch()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files")
@@ -285,6 +283,7 @@ def test_the_choice_is_in_the_block_and_on_stderr_once_where_bars_are_shown(cach
 
 @pytest.mark.slow
 @pytest.mark.compile
+@pytest.mark.usefixtures("unoptimised")
 def test_runs_that_change_the_engine_keep_their_spikes_and_programs_last(cache, monkeypatch) -> None:
     """NumPy first; with the credit of earlier runs C++, then the cached program, also for other parameters."""
     made: list[str] = []

@@ -11,15 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import brian2
-import joblib
 import pytest
 from brian2 import ms, mV
+from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import simulation_lock
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
-COMPILED = [pytest.mark.compile, pytest.mark.slow]
 
 
 def spikes(seed: int, name: str = "numpy", **further: Any) -> list[list[float]]:
@@ -38,7 +37,7 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _unchanged() -> Iterator[None]:
+def _unchanged(unoptimised) -> Iterator[None]:  # noqa: F811
     before = state()
     yield
     assert state() == before
@@ -53,8 +52,8 @@ def expected() -> list[list[list[float]]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=COMPILED)])
-def test_four_threads_with_four_calls_each(expected, name) -> None:
+@pytest.mark.compile
+def test_four_threads_with_four_calls_each(expected) -> None:
     """While another thread looks for a changed working directory."""
     folders, over = set(), threading.Event()
 
@@ -65,17 +64,11 @@ def test_four_threads_with_four_calls_each(expected, name) -> None:
     watch = threading.Thread(target=look)
     watch.start()
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(spikes, range(16), [name] * 16))
+        found = list(pool.map(spikes, range(16), ["numpy", "cpp", "cpp", "numpy"] * 4))
     over.set()
     watch.join()
     assert found == expected
     assert folders == {os.getcwd()}
-
-
-@pytest.mark.slow
-def test_processes_of_joblib(expected) -> None:
-    found = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(spikes)(seed) for seed in range(2))
-    assert found == expected[:2]
 
 
 @pytest.mark.slow
@@ -115,8 +108,8 @@ def test_a_process_that_is_forked_in_the_middle_of_a_run(expected, where) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["numpy", pytest.param("cpp", marks=COMPILED)])
-def test_a_call_in_the_run_of_the_users_own_network(expected, name) -> None:
+@pytest.mark.compile
+def test_a_call_in_the_run_of_the_users_own_network(expected) -> None:
     """The user's preferences count for the user's network, before, during and after."""
     target = brian2.prefs.codegen.target
     group = brian2.NeuronGroup(
@@ -128,7 +121,7 @@ def test_a_call_in_the_run_of_the_users_own_network(expected, name) -> None:
     def call() -> None:
         if len(found) < 2:
             mine = state()
-            found.append(spikes(len(found), name))
+            found.append(spikes(len(found), ("numpy", "cpp")[len(found)]))
             assert state() == mine
 
     network = brian2.Network(group, monitor, call)

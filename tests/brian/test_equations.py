@@ -12,11 +12,12 @@ from scipy.linalg import expm
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import philox as kn
 from nsnn_neuro.brian.equations.noises import ou_step
+from nsnn_neuro.measures import as_trains
 from nsnn_neuro.models.neurons.refractory import release
 
 
-@pytest.mark.parametrize("tau_noise", [0.5e-3, 5e-3, 20e-3, 20.00001e-3, 80e-3])
-@pytest.mark.parametrize("h", [1e-5, 1e-4, 5e-3])
+@pytest.mark.parametrize("tau_noise", [0.5e-3, 20e-3, 20.00001e-3, 80e-3])
+@pytest.mark.parametrize("h", [1e-5, 5e-3])
 def test_ou_step_is_the_matrix_exponential(h, tau_noise):
     """(I, V)' = B (I, V) + noise: transition exp(B h) and covariance int exp(B s) D exp(B s)^T ds, by quadrature."""
     tau, sigma = 20e-3, 3.0
@@ -37,7 +38,7 @@ def test_ou_step_is_the_matrix_exponential(h, tau_noise):
 
 
 @pytest.mark.parametrize("bridge", [True, False])
-@pytest.mark.parametrize("refrac", [0.0, 0.02e-3, 0.05e-3, 0.1e-3, 2e-3, 2.03e-3, 2.05e-3, 2.08e-3])
+@pytest.mark.parametrize("refrac", [0.0, 0.05e-3, 2e-3, 2.08e-3])
 def test_release_counts_real_time(refrac, bridge):
     """Spike (mid-step or step's end) + tau_refrac = start of the partial step, whose end is on the grid."""
     j, h = release(refrac, 1e-4, bridge)
@@ -64,50 +65,37 @@ LIF_CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 *
 DRAWN = {
     "white": (LIF_CELL, nsnn.WhiteNoise(4 * mV, shared=0.3), 17 * mV),
     "OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 5 * ms), 18 * mV),
-    "short OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 0.2 * ms, shared=0.5), 18 * mV),
+    "short_OU": (LIF_CELL, nsnn.OUNoise(4 * mV, 0.2 * ms, shared=0.5), 18 * mV),
     "escape": (LIF_CELL, nsnn.EscapeNoise(nsnn.Gaussian(2 * mV)), 17 * mV),
-    "Poisson": (
-        LIF_CELL,
-        nsnn.PoissonNoise(8 * kHz, 0.2 * mV, rate_inh=1 * kHz, weight_inh=-0.2 * mV),
-        2 * mV,
-    ),
+    "Poisson": (LIF_CELL, nsnn.PoissonNoise(8 * kHz, 0.2 * mV, rate_inh=1 * kHz, weight_inh=-0.2 * mV), 2 * mV),
     "source": (nsnn.PoissonSource(rate=50 * Hz), None, None),
     "NSNN": (nsnn.NSNNNeuron(), nsnn.EscapeNoise(nsnn.Logistic(0.3)), 0.5),
     "double": (nsnn.NSNNNeuron(), nsnn.DoubleNoise(0.3), 0.5),
-}
+}  # fmt: skip
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", DRAWN)
-def test_large_groups_draw_what_small_ones_do(case, monkeypatch, tmp_path):
+def test_large_groups_draw_what_small_ones_do(monkeypatch, tmp_path):
     """Numbers of four steps at once, counts in a loop of their own; and in windows that don't end with a fourth step."""
-    neuron, noise, drive = DRAWN[case]
-    stimulus = None if drive is None else nsnn.Constant(drive)
-    dt = 1 * ms if isinstance(neuron, nsnn.NSNNNeuron) else 0.1 * ms
-    given = {
-        "n_neurons": 30,
-        "trials": 2,
-        "duration": 101 * dt * (1 if dt == 1 * ms else 7),
-        "dt": dt,
-        "seed": 3,
-        "engine": "numpy",
-    }
+    cells = [
+        nsnn.Population(30, cell, noise=noise, stimulus=None if drive is None else nsnn.Constant(drive), name=name)
+        for name, (cell, noise, drive) in DRAWN.items()
+    ]  # fmt: skip
     found = []
     for many, out in ((10**9, None), (1, None), (1, tmp_path / "run.nwb")):
         monkeypatch.setattr("nsnn_neuro.brian.equations.group_text.MANY", many)
-        monkeypatch.setattr("nsnn_neuro.brian.streaming.MEMBER_STEPS", 60 * 37)
-        block = nsnn.simulate(neuron, noise, stimulus, out=out, **given)
-        found.append([segment.spiketrains.multiplexed for segment in block.segments])
-    assert sum(len(ids) for ids, _ in found[0]) > 15
-    for other in found[1:]:
-        for (ids, times), (same_ids, same_times) in zip(found[0], other, strict=True):
-            order, same_order = np.lexsort((times, ids)), np.lexsort((same_times, same_ids))
-            assert np.array_equal(ids[order], same_ids[same_order])
-            assert np.array_equal(np.asarray(times)[order], np.asarray(same_times)[same_order])
+        monkeypatch.setattr("nsnn_neuro.brian.streaming.MEMBER_STEPS", 480 * 37)
+        run = {"trials": 2, "duration": 70.7 * ms, "seed": 3, "engine": "numpy", "out": out}
+        trains = as_trains(nsnn.simulate(nsnn.Network(cells), **run))
+        order = np.lexsort((trains.times, trains.neuron, trains.trial))
+        found.append(np.array([trains.trial, trains.neuron, trains.times])[:, order])
+    assert np.bincount(found[0][1].astype(int) // 30, minlength=len(DRAWN)).min() > 15
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fraction", "tau_noise"), [(0.0, 0.1e-3), (0.5, 0.1e-3), (0.0, 0.02e-3)])
+@pytest.mark.parametrize(("fraction", "tau_noise"), [(0.5, 0.1e-3), (0.0, 0.02e-3)])
 def test_crossings_within_a_step_are_those_of_the_path(fraction, tau_noise):
     """One step from three voltages: `passage`, given both ends, against fine exact sub-steps from the same start; |z| < 4.
 

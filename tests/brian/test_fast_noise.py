@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, Synapses, ms, prefs
 from brian2.core.functions import DEFAULT_FUNCTIONS
+from helpers.unoptimised import unoptimised  # noqa: F401
 from scipy import stats
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError, brian
 from nsnn_neuro.brian import philox
-
-COMPILED = [pytest.mark.compile, pytest.mark.slow]
-TARGETS = ["numpy", *(pytest.param(name, marks=COMPILED) for name in ("cython", "cpp"))]
 
 
 def z_of_correlation(a, b):
@@ -44,7 +42,9 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.compile
+@pytest.mark.usefixtures("unoptimised")
+@pytest.mark.parametrize("target", ["numpy", "cython", "cpp"])
 def test_draws_have_their_laws_and_are_independent_and_the_seed_makes_them(target):
     """Moments, Kolmogorov and Smirnov's test, correlations of numbers and of squares along every axis, over several buffers."""
     x = draws(target)
@@ -99,13 +99,12 @@ def test_cythons_numbers_are_the_words_of_their_counter():
         assert u[j::1024].tolist() == expected
 
 
-@pytest.mark.parametrize("target", [TARGETS[0], TARGETS[-1]])
-def test_the_free_membrane_of_euler_and_its_spikes(target):
+def test_the_free_membrane_of_euler_and_its_spikes():
     """xi, euler: v(t + dt) = a v + s z, stationary variance s²/(1 - a²), correlation a. A threshold thinned by rand() fires
     with its probability, a reset by randn() has its law, synapses take rand() of their own."""
     dt, tau, n = 0.5, 10.0, 4000
     a, s = 1 - dt / tau, np.sqrt(2 * dt / tau)
-    with brian.running(target) as device, nsnn.fast_noise(3):
+    with brian.running("numpy") as device, nsnn.fast_noise(3):
         group = NeuronGroup(
             n, "dv/dt = -v/tau + sqrt(2/tau)*xi : 1\nw : 1\ncount : 1\nsum_in : 1", method="euler",
             threshold="rand() < 0.02", reset="w = randn()\ncount += 1", dt=dt * ms, namespace={"tau": tau * ms}, name="fast_lif",
@@ -128,8 +127,7 @@ def test_the_free_membrane_of_euler_and_its_spikes(target):
     assert abs(sent.sum() - 0.3 * fired) < 4 * np.sqrt(0.21 * fired)  # each spike arrives in its own step
 
 
-@pytest.mark.parametrize("target", TARGETS[:2])
-def test_stock_draws_are_as_if_it_had_never_been(target):
+def test_stock_draws_are_as_if_it_had_never_been():
     """Implementations are the same objects, and the stock numbers go on where they were."""
     before = [DEFAULT_FUNCTIONS[name].implementations for name in ("randn", "rand")]
     state = np.random.get_state()  # noqa: NPY002
@@ -139,11 +137,11 @@ def test_stock_draws_are_as_if_it_had_never_been(target):
             brian2.seed(7)
             brian2.devices.device.runtime_device.rand_buffer_index[:] = 0
             brian2.devices.device.runtime_device.randn_buffer_index[:] = 0
-            rows = [draws(target, n=50, steps=5, fast=False)]
+            rows = [draws("numpy", n=50, steps=5, fast=False)]
             if used:
-                fast = draws(target, n=50, steps=5)
+                fast = draws("numpy", n=50, steps=5)
                 assert not np.intersect1d(fast, rows[0]).size
-            rows.append(draws(target, n=50, steps=5, fast=False))
+            rows.append(draws("numpy", n=50, steps=5, fast=False))
             found.append(rows)
     finally:
         np.random.set_state(state)  # noqa: NPY002
@@ -163,9 +161,8 @@ def test_exceptions_and_nesting_put_back_what_was_there():
     assert all(a is f.implementations for a, f in zip(stock, functions, strict=True))
 
 
-@pytest.mark.parametrize("target", TARGETS[:2])
-def test_an_inner_block_leaves_the_outer_ones_numbers(target):
-    with brian.running(target), nsnn.fast_noise(1):
+def test_an_inner_block_leaves_the_outer_ones_numbers():
+    with brian.running("numpy"), nsnn.fast_noise(1):
         group = NeuronGroup(10, "z : 1", dt=1 * ms, namespace={}, name="fast_nested")
         step = group.run_regularly("z = randn()", name="fast_nested_step", dt=1 * ms)
         network = Network(group, step, name="fast_nested_network")
@@ -180,7 +177,7 @@ def test_an_inner_block_leaves_the_outer_ones_numbers(target):
         with nsnn.fast_noise(2):
             assert not np.intersect1d(run(), first).size
         second = run()
-    with brian.running(target), nsnn.fast_noise(1):
+    with brian.running("numpy"), nsnn.fast_noise(1):
         run()
         np.testing.assert_array_equal(run(), second)
 

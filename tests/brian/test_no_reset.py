@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from pathlib import Path
 from typing import Any
 
-import brian2
 import numpy as np
 import pytest
 from brian2 import ms
@@ -88,22 +85,3 @@ def test_the_membrane_is_that_of_an_ode_solver_also_above_the_threshold() -> Non
     assert errors[0] < 0.05
     assert errors[1] / errors[0] < 0.35
     assert errors[2] / errors[1] < 0.35
-
-
-@pytest.mark.slow
-def test_the_page_counts_spikes_of_a_brian2_script_with_two_levels() -> None:
-    """The recipe of docs/howto/own_neuron.md, run, against a loop; one level counts each return."""
-    page = (Path(__file__).parents[2] / "docs" / "howto" / "own_neuron.md").read_text(encoding="utf-8")
-    (recipe,) = (
-        code for code in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "NeuronGroup(" in code
-    )
-    for low, text in ((0.0, recipe), (1.0, recipe.replace('refractory="v > 0"', 'refractory="v > 1"'))):
-        names: dict[str, Any] = {"ms": ms}
-        with nsnn.brian.running("numpy"), nsnn.fast_noise(seed=1):
-            exec(text, names)
-            cells = names["cells"]
-            spikes = brian2.SpikeMonitor(cells)
-            trace = brian2.StateMonitor(cells, "v", record=True, when="thresholds")
-            brian2.Network(cells, spikes, trace).run(500 * ms)
-        assert list(spikes.count) == [rises(v, 1.0, low) for v in np.asarray(trace.v)]
-        assert max(spikes.count) > 10

@@ -1,13 +1,14 @@
 """Noises of the membrane beyond white and OU, and the neurons that came with them, against closed forms and solvers.
 
-Rates and CVs against first-passage theory are in the certificate (`tests/test_certify.py`).
+Rates and CVs against first-passage theory are in the certificate (`tests/certify/`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import Hz, kHz, ms, mV, second
+from brian2 import Hz, kHz, ms, mV
+from helpers.refusals import assert_refused
 from scipy import stats
 from scipy.integrate import solve_ivp
 from scipy.special import ndtr
@@ -21,51 +22,22 @@ DEAF = {"v_reset": 0 * mV, "v_thresh": 1000 * mV, "tau_refrac": 0 * ms}  # never
 
 def membranes(block):
     """All recorded membranes, shape (trials, steps, neurons), in SI."""
-    return np.array(
-        [s.analogsignals[-1].rescale(s.analogsignals[-1].units).magnitude for s in block.segments]
-    )
+    return np.array([s.analogsignals[-1].magnitude for s in block.segments])
 
 
 # ------------------------------------------------------------------------------------------------ multiplicative noise
 
 
-def geometric(calculus, dt, n_steps, n=4000, sigma=0.4, seed=7, engine="numpy"):
+def geometric(calculus, dt, n_steps, n=4000, sigma=0.4, seed=7):
     """tau dx = sigma x sqrt(2 tau) dW from x = 1, tau 10 ms: the simulated paths and the Brownian motion (ms) that drove them."""
     cell = nsnn.PIF(tau_m=10 * ms, v_reset=1.0, v_thresh=1e6, tau_refrac=0 * ms)
     noise = nsnn.MultiplicativeNoise(sigma, 0.0, calculus=calculus)
     # the voltage that enters the last step is the state after n_steps
-    block = nsnn.simulate(
-        cell,
-        noise,
-        n_neurons=n,
-        duration=(n_steps + 1) * dt * ms,
-        dt=dt * ms,
-        seed=seed,
-        record_v=True,
-        bridge=False,
-        engine=engine,
-    )
-    x = membranes(block)[0]
-    z = np.array(
-        [
-            philox.normal(k, np.arange(n), 0, 0, philox.Stream.MEMBRANE, *philox.key(seed))
-            for k in range(n_steps)
-        ]
-    )
-    return x, np.concatenate([np.zeros((1, n)), np.cumsum(z, axis=0)]) * np.sqrt(dt)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("calculus", ["ito", "stratonovich"])
-def test_mean_of_geometric_brownian_motion(calculus):
-    """Ito: E[x] stays 1. Stratonovich: E[x] = exp(sigma^2 t / tau). At ten times up to 2 tau, |z| < 4, and the two differ."""
-    sigma, dt, n_steps = 0.4, 0.05, 400
-    x, _ = geometric(calculus, dt, n_steps, sigma=sigma)
-    for k in range(40, n_steps + 1, 40):
-        mean = 1.0 if calculus == "ito" else np.exp(sigma**2 * k * dt / 10)
-        error = x[k].std() / np.sqrt(x.shape[1])
-        assert abs(x[k].mean() - mean) / error < 4
-    assert abs(np.exp(sigma**2 * 2) - 1) / error > 8  # the calculus could be told
+    run = {"duration": (n_steps + 1) * dt * ms, "dt": dt * ms, "record_v": True, "bridge": False}
+    block = nsnn.simulate(cell, noise, n_neurons=n, seed=seed, engine="numpy", **run)
+    where = np.arange(n_steps)[:, None], np.arange(n), 0, 0, philox.Stream.MEMBRANE
+    z = philox.normal(*where, *philox.key(seed))
+    return membranes(block)[0], np.concatenate([np.zeros((1, n)), np.cumsum(z, axis=0)]) * np.sqrt(dt)
 
 
 @pytest.mark.slow
@@ -117,20 +89,26 @@ def test_crossings_between_grid_points_are_those_of_the_logarithm():
         assert abs((fired - p)[some].sum()) / np.sqrt((p * (1 - p))[some].sum()) < 4
 
 
-def test_a_noise_without_equations_is_refused_not_left_out():
-    class Mine(nsnn.Noise):
-        pass
+class Mine(nsnn.Noise):
+    """Without equations."""
 
+
+def started(noise):
     cell = nsnn.LIF(tau_m=10 * ms, v_rest=0 * mV, **DEAF)
-    with pytest.raises(NsnnError, match=r"^noise = Mine\(\.\.\.\): "):
-        nsnn.simulate(cell, Mine(), duration=1 * ms, seed=1, engine="numpy")
+    return nsnn.simulate(cell, noise, duration=1 * ms, seed=1, engine="numpy")
 
 
-def test_calculus_is_to_be_named():
-    with pytest.raises(TypeError, match="calculus"):
-        nsnn.MultiplicativeNoise(0.2, 0 * mV)
-    with pytest.raises(NsnnError, match="calculus = 'Ito'"):
-        nsnn.MultiplicativeNoise(0.2, 0 * mV, calculus="Ito")
+REFUSED = [
+    (lambda: started(Mine()), "noise = Mine(...): ", "equations"),
+    (lambda: started(nsnn.PoissonNoise(1e7 * Hz, 0.1 * mV)), "rate = ", "500 jumps"),
+    (lambda: nsnn.EscapeNoise(), "family", "expected one of them"),
+    (lambda: nsnn.EscapeNoise(nsnn.Gaussian(0.4), hazard=nsnn.ExponentialHazard(10 * Hz, 0.2)), "family", "expected one of them"),
+    (lambda: nsnn.EscapeNoise(hazard=nsnn.Gaussian(0.4)), "hazard = Gaussian", "expected"),
+]  # fmt: skip
+
+
+def test_noises_that_cannot_be_are_refused():
+    assert_refused(REFUSED)
 
 
 # ---------------------------------------------------------------------------------------- conductances, threshold, Poisson
@@ -139,17 +117,8 @@ def test_calculus_is_to_be_named():
 @pytest.mark.slow
 def test_conductance_noise_has_the_exact_moments():
     """Mean and SD of the free membrane against the moment hierarchy, and of both conductances' law by their effect; |z| < 4."""
-    p = {
-        "g_e": 0.6,
-        "sigma_e": 0.2,
-        "tau_e": 3.0,
-        "e_rev_e": 60.0,
-        "g_i": 1.2,
-        "sigma_i": 0.4,
-        "tau_i": 10.0,
-        "e_rev_i": -15.0,
-    }
-    with_units = {k: v * (ms if "tau" in k else mV if "rev" in k else 1) for k, v in p.items()}
+    excitation = {"g_e": 0.6, "sigma_e": 0.2, "tau_e": 3 * ms, "e_rev_e": 60 * mV}
+    with_units = excitation | {"g_i": 1.2, "sigma_i": 0.4, "tau_i": 10 * ms, "e_rev_i": -15 * mV}
     cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, **DEAF)
     block = nsnn.simulate(
         cell, nsnn.ConductanceNoise(**with_units), nsnn.Constant(3 * mV), n_neurons=4000, duration=150 * ms, dt=0.1 * ms, seed=3,
@@ -167,16 +136,8 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
     """A rising membrane without noise meets each threshold at its time: thresholds read off the intervals are normal (KS test)."""
     tau, mu, reset, mean, sd = 20.0, 40.0, 0.0, 20.0, 2.0
     cell = nsnn.LIF(tau_m=tau * ms, v_rest=0 * mV, v_reset=reset * mV, v_thresh=mean * mV, tau_refrac=0 * ms)
-    block = nsnn.simulate(
-        cell,
-        nsnn.ThresholdNoise(sd * mV),
-        nsnn.Constant(mu * mV),
-        n_neurons=100,
-        duration=0.5 * second,
-        dt=0.05 * ms,
-        seed=3,
-        engine="numpy",
-    )
+    run = {"n_neurons": 100, "duration": 500 * ms, "dt": 0.05 * ms, "seed": 3, "engine": "numpy"}
+    block = nsnn.simulate(cell, nsnn.ThresholdNoise(sd * mV), nsnn.Constant(mu * mV), **run)
     intervals = [1e3 * np.diff(t.magnitude) for t in block.segments[0].spiketrains]
     pooled = np.concatenate(intervals)
     met = mu + (reset - mu) * np.exp(-pooled / tau)
@@ -186,7 +147,7 @@ def test_noisy_threshold_is_drawn_anew_for_each_interval():
     assert abs(np.corrcoef(lag)[0, 1]) < 4 / np.sqrt(lag.shape[1])
 
 
-@pytest.mark.parametrize("mean", [0.05, 2.5, 40.0, 300.0])
+@pytest.mark.parametrize("mean", [0.05, 300.0])
 def test_keyed_poisson_draws_are_poisson(mean):
     u = philox.uniform(np.arange(20000), 3, 1, 0, philox.Stream.POISSON, *philox.key(5))
     k = philox.jumps(u, mean, np.exp(-mean))
@@ -215,12 +176,6 @@ def test_poisson_background_has_campbells_moments():
     assert abs(v.var() / variance - 1) / np.sqrt(2 / v.size) < 4
 
 
-def test_too_many_jumps_for_a_step_are_refused():
-    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, **DEAF)
-    with pytest.raises(NsnnError, match=r"rate = .*500 jumps"):
-        nsnn.simulate(cell, nsnn.PoissonNoise(1e7 * Hz, 0.1 * mV), duration=10 * ms, engine="numpy")
-
-
 # --------------------------------------------------------------------------------------------------------- escape noise
 
 HAZARDS = [
@@ -231,23 +186,16 @@ HAZARDS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("hazard", "engine"),
-    [*((h, "numpy") for h in HAZARDS), pytest.param(HAZARDS[2], "cython", marks=pytest.mark.compile)],
-)
-def test_hazard_of_a_still_membrane_is_the_rate(hazard, engine):
+@pytest.mark.parametrize("hazard", HAZARDS[::2])
+def test_hazard_of_a_still_membrane_is_the_rate(hazard):
     """First spikes at rest, at two distances: P(spike before step k) = 1 - exp(-rho k dt), |z| < 4 at k = 1, 5, 40."""
     x = np.repeat([-0.4, -0.1], 3000)
     cell = nsnn.LIF(tau_m=20 * ms, v_rest=x + 1.0, v_reset=-5.0, v_thresh=1.0, tau_refrac=100 * ms)
     block = nsnn.simulate(
         cell,
         nsnn.EscapeNoise(hazard=hazard),
-        n_neurons=x.size,
-        duration=50 * ms,
-        dt=0.5 * ms,
-        seed=4,
-        engine=engine,
-    )
+        n_neurons=x.size, duration=50 * ms, dt=0.5 * ms, seed=4, engine="numpy",
+    )  # fmt: skip
     first = np.array([t.magnitude[0] if len(t) else 1.0 for t in block.segments[0].spiketrains]) / 0.5e-3
     for distance in (-0.4, -0.1):
         mine = first[x == distance]
@@ -261,16 +209,8 @@ def test_hazard_text_is_its_function():
     x, rise = np.meshgrid(np.concatenate([np.linspace(-3, 3, 41), [-1e3, 1e3]]), [-50.0, 0.0, 80.0])
     for hazard in HAZARDS:
         values = {f.name: hazard.si(f.name) for f in hazard.parameter_fields()}
-        names = {
-            "exp": np.exp,
-            "sqrt": np.sqrt,
-            "abs": np.abs,
-            "clip": np.clip,
-            "pi": np.pi,
-            "x": x,
-            "rise": rise,
-            **values,
-        }
+        functions = {name: getattr(np, name) for name in ("exp", "sqrt", "abs", "clip", "pi")}
+        names = {"x": x, "rise": rise, **functions, **values}
         with np.errstate(under="ignore"):
             text = eval(hazard.rate_text, {"__builtins__": {}}, names)
         assert np.isfinite(text).all()
@@ -284,27 +224,11 @@ def test_plesser_gerstner_is_the_theorys_hazard():
     np.testing.assert_allclose(hazard.hazard((u - 20e-3) * 1e3 * mV, slope), rho(u, slope), rtol=1e-12)
 
 
-def test_escape_noise_wants_one_of_family_and_hazard():
-    for arguments in ({}, {"family": nsnn.Gaussian(0.4), "hazard": nsnn.ExponentialHazard(10 * Hz, 0.2)}):
-        with pytest.raises(NsnnError, match="expected one of them"):
-            nsnn.EscapeNoise(**arguments)
-    with pytest.raises(NsnnError, match="hazard = Gaussian"):
-        nsnn.EscapeNoise(hazard=nsnn.Gaussian(0.4))
-
-
 def test_double_noise_counts_it_twice():
     """beta = 0: P(spike) = Phi((I - theta) / (sqrt2 sigma)), not Phi((I - theta) / sigma); 30,000 draws, |z| < 4."""
     drive, sigma = 0.7, 0.4
-    block = nsnn.simulate(
-        nsnn.NSNNNeuron(beta=0.0),
-        nsnn.DoubleNoise(sigma),
-        nsnn.Constant(drive),
-        n_neurons=300,
-        duration=100 * ms,
-        dt=1 * ms,
-        seed=1,
-        engine="numpy",
-    )
+    run = {"n_neurons": 300, "duration": 100 * ms, "dt": 1 * ms, "seed": 1, "engine": "numpy"}
+    block = nsnn.simulate(nsnn.NSNNNeuron(beta=0.0), nsnn.DoubleNoise(sigma), nsnn.Constant(drive), **run)
     p, n = sum(len(t) for t in block.segments[0].spiketrains) / 30000, 30000
     expected = ndtr((drive - 1) / (np.sqrt(2) * sigma))
     assert abs(p - expected) / np.sqrt(p * (1 - p) / n) < 4
@@ -312,40 +236,6 @@ def test_double_noise_counts_it_twice():
 
 
 # ------------------------------------------------------------------------------------------------------------- neurons
-
-
-@pytest.mark.slow
-def test_gif_is_the_ode_solution():
-    """Spike times of the noiseless neuron, with adaptation and a moving threshold, against solve_ivp with events over 400 ms."""
-    cell = nsnn.GIF(
-        tau_m=15 * ms, v_rest=-70 * mV, v_reset=-60 * mV, v_thresh=-50 * mV, tau_refrac=3 * ms, tau_w=80 * ms, b=1.5 * mV,
-        tau_thresh=40 * ms, b_thresh=3 * mV,
-    )  # fmt: skip
-    mu, tau, refrac = 40.0, 15.0, 3.0
-    t, y, expected = 0.0, [-70.0, 0.0, 0.0], []
-
-    def rhs(_, y):
-        return [(-70 - y[0] - y[1] + mu) / tau, -y[1] / 80, -y[2] / 40]
-
-    def spike(_, y):
-        return y[0] - (-50 + y[2])
-
-    spike.terminal, spike.direction = True, 1
-    while True:
-        run = solve_ivp(rhs, (t, 400), y, events=spike, rtol=1e-10, atol=1e-10, max_step=0.5)
-        if not run.t_events[0].size:
-            break
-        t, (_, w, lift) = run.t_events[0][0], run.y_events[0][0]
-        expected.append(t)
-        y = [-60.0, (w + 1.5) * np.exp(-refrac / 80), (lift + 3) * np.exp(-refrac / 40)]
-        t += refrac
-    block = nsnn.simulate(
-        cell, stimulus=nsnn.Constant(mu * mV), duration=400 * ms, dt=0.02 * ms, engine="numpy"
-    )
-    times = 1e3 * block.segments[0].spiketrains[0].magnitude
-    assert len(times) == len(expected) > 10
-    assert np.diff(expected)[-1] > 1.5 * np.diff(expected)[0]
-    np.testing.assert_allclose(times, expected, atol=0.15)
 
 
 def wang_buzsaki_rhs(current):
@@ -386,49 +276,15 @@ def test_the_rate_of_wang_buzsaki_is_that_of_an_ode_solver_at_the_step_that_is_r
             nsnn.WangBuzsaki(), stimulus=nsnn.Constant(10 * currents * mV), n_neurons=3, duration=250 * ms, dt=dt * ms,
             engine="numpy",
         )  # fmt: skip
-        both = zip([1e3 * t.magnitude for t in block.segments[0].spiketrains], exact, strict=True)
+        found = [1e3 * t.magnitude for t in block.segments[0].spiketrains]
+        assert dt > 0.02 or all(np.abs(a[:3] - b[:3]).max() < 0.06 for a, b in zip(found, exact, strict=True))
+        both = zip(found, exact, strict=True)
         shared = [(found, other, min(len(found), len(other)) - 1) for found, other in both]
         return np.array([(other[n] - other[1]) / (found[n] - found[1]) - 1 for found, other, n in shared])
 
     assert np.abs(errors(0.02)).max() < 0.001
     with pytest.warns(UserWarning, match="fastest gate"):
         assert errors(0.1)[:2].min() > 0.004
-
-
-@pytest.mark.slow
-def test_wang_buzsaki_is_the_ode_solution():
-    """Spike times at two currents over 60 ms against solve_ivp, at second order: within .05 ms at dt = .02 ms."""
-    currents = np.array([0.8, 2.0])
-    block = nsnn.simulate(
-        nsnn.WangBuzsaki(),
-        stimulus=nsnn.Constant(10 * currents * mV),
-        n_neurons=2,
-        duration=60 * ms,
-        dt=0.02 * ms,
-        engine="numpy",
-    )
-    v = -65.0
-    h = 0.07 * np.exp(-(v + 58) / 20) / (0.07 * np.exp(-(v + 58) / 20) + 1 / (np.exp(-0.1 * (v + 28)) + 1))
-    a_n, b_n = -0.01 * (v + 34) / np.expm1(-0.1 * (v + 34)), 0.125 * np.exp(-(v + 44) / 80)
-
-    def rises(_, y):
-        return y[0]
-
-    rises.direction = 1
-    for k, current in enumerate(currents):
-        run = solve_ivp(
-            wang_buzsaki_rhs(current),
-            (0, 60),
-            [v, h, a_n / (a_n + b_n)],
-            method="LSODA",
-            events=rises,
-            rtol=1e-9,
-            atol=1e-9,
-            max_step=0.2,
-        )
-        times = 1e3 * block.segments[0].spiketrains[k].magnitude
-        assert len(times) == run.t_events[0].size >= 3
-        np.testing.assert_allclose(times, run.t_events[0], atol=0.06)
 
 
 def test_a_membrane_that_leaves_the_numbers_is_named():

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from brian2 import Function, Hz, NeuronGroup, kHz, ms, mV, prefs
+from helpers.unoptimised import FLAGS
 from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.brian import program_loops
+from nsnn_neuro.brian import engine, program_loops
 from nsnn_neuro.brian.find_compiler import find_compiler
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2.03 * ms)
@@ -105,6 +109,7 @@ def test_rewritten_loops_and_those_of_narrower_vectors_give_the_spikes_and_membr
 @pytest.mark.compile
 @pytest.mark.usefixtures("single_precision")
 def test_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(prefs, "codegen.cpp.extra_compile_args_gcc", FLAGS)
     fast = run("jumps")
     monkeypatch.setattr(program_loops, "with_fast_loops", lambda code, text: text)
     same(fast, run("jumps"), rtol=1e-4)
@@ -149,22 +154,71 @@ def test_normals_of_many_neurons_are_those_of_one(flags: list[str], tmp_path: Pa
     assert compiler is not None
     source.write_text(COMPARED)
     headers = Path(program_loops.__file__).parent
-    built = [
-        *compiler,
-        *flags,
-        "-march=native",
-        f"-I{headers}",
-        str(source),
-        "-o",
-        str(tmp_path / "compared"),
-    ]
-    subprocess.run(built, check=True)
+    options = [*flags, "-march=native", f"-I{headers}", "-o", str(tmp_path / "compared")]
+    subprocess.run([*compiler, str(source), *options], check=True)
     shown = subprocess.run([tmp_path / "compared"], capture_output=True, text=True, check=True).stdout
     if not shown:
         pytest.skip("this processor has no such instructions")
     worst, behind = map(float, shown.split())
     assert 0 < worst < 1e-15
     assert behind == 0
+
+
+EIF = nsnn.EIF(
+    tau_m=10 * ms, v_rest=-65 * mV, v_reset=-68 * mV, v_thresh=-60 * mV, delta_T=3.5 * mV, v_spike=-30 * mV, tau_refrac=2 * ms
+)  # fmt: skip
+VECTORISED: list[tuple[Any, Any, Any]] = [
+    (EIF, nsnn.OUNoise(3 * mV, 5 * ms), 9 * mV),
+    (CELL, nsnn.EscapeNoise(nsnn.Gaussian(3 * mV)), 18 * mV),
+    (nsnn.WangBuzsaki(), nsnn.WhiteNoise(2 * mV), 4 * mV),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_gcc_vectorises_the_steps_and_spikes_are_those_of_numpy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 2,000 neurons, from which on numbers are drawn for four steps. Flags, functions and text have to go together."""
+    made = engine.temporary_folder
+
+    @contextlib.contextmanager
+    def copied() -> Any:
+        with made() as folder:
+            yield folder
+            shutil.copytree(folder, tmp_path / "program")
+
+    monkeypatch.setattr(engine, "temporary_folder", copied)
+    monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "cache"))  # so that the program is compiled
+    cells = [
+        nsnn.Population(2000, cell, noise=noise, stimulus=nsnn.Constant(drive), name=f"p{k}")
+        for k, (cell, noise, drive) in enumerate(VECTORISED)
+    ]
+    options = {"duration": 20 * ms, "dt": 0.05 * ms, "seed": 3, "progress": False}
+    found, expected = (
+        nsnn.measures.as_trains(nsnn.simulate(nsnn.Network(cells), engine=name, **options))
+        for name in ("cpp", "numpy")
+    )
+    assert np.bincount(expected.neuron // 2000, minlength=3).min() > 100
+    assert_array_equal(found.neuron, expected.neuron)
+    assert_array_equal(found.times, expected.times)
+    gcc = shutil.which("g++")
+    if gcc is None or "Free Software" not in subprocess.check_output([gcc, "--version"], text=True):
+        pytest.skip("the message is that of GCC")
+    program = tmp_path / "program"
+    flags = re.search(r"^OPTIMISATIONS = (.*)$", (program / "makefile").read_text(encoding="utf-8"), re.M)
+    assert flags is not None
+    for part in program.glob("code_objects/part_*.cpp"):
+        lines = part.read_text(encoding="utf-8").splitlines()
+        steps = [k for k, line in enumerate(lines) if re.match(r"void _run_population_\d_step\w*\(", line)]
+        loops = [
+            next(n for n in range(k, len(lines)) if "for(int _idx=0; _idx<_N" in lines[n]) + 1 for k in steps
+        ]
+        command = f"{gcc} -c -I. {flags[1]} -fopt-info-vec {part} -o {tmp_path / 'part.o'}"
+        done = subprocess.run(command, shell=True, cwd=program, capture_output=True, text=True, check=True)
+        for loop in loops:
+            found_there = re.search(rf"{part.name}:{loop}:\d+: optimized: loop vectorized", done.stderr)
+            assert found_there, done.stderr[-1000:]
 
 
 def test_loops_that_call_functions_with_a_state_are_left_alone() -> None:

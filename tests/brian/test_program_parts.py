@@ -11,16 +11,17 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
-from brian2 import Hz, NeuronGroup, SpikeMonitor, ms, mV, prefs, second
+from brian2 import Hz, NeuronGroup, SpikeMonitor, ms, mV, prefs
 from brian2 import Network as BrianNetwork
+from helpers.unoptimised import unoptimised  # noqa: F401
 from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
-from nsnn_neuro.brian import engine, program_parts, program_progress, standalone
+from nsnn_neuro.brian import child_process, engine, program_parts, program_progress, standalone
 from nsnn_neuro.brian.find_compiler import find_compiler
 
-pytestmark = [pytest.mark.slow, pytest.mark.compile]
+pytestmark = [pytest.mark.slow, pytest.mark.compile, pytest.mark.usefixtures("unoptimised")]
 
 CELL = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
 GIF = nsnn.GIF(
@@ -35,11 +36,6 @@ CHANNELS = nsnn.Recorded(
         18 + 4 * np.random.default_rng(1).normal(size=(1000, N)), units="mV", sampling_period=0.1 * pq.ms
     )
 )
-RUNS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
-    "thousands, three trials": (CELL, WHITE, nsnn.Constant(17 * mV), {"n_neurons": 1100, "trials": 3}),
-    "adaptation, shared noise": (GIF, nsnn.OUNoise(4 * mV, 5 * ms, shared=0.3), nsnn.Constant(12 * mV), {}),
-    "jumps, a drive for each neuron": (CELL, nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), CHANNELS, {"trials": 2}),
-}
 
 
 def spikes(block: neo.Block) -> list[np.ndarray]:
@@ -52,32 +48,37 @@ def same(a: neo.Block, b: neo.Block) -> None:
         assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_spikes_are_the_same_for_any_number_of_processes_and_pieces(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, noise, drive, given = RUNS[name]
-    options = {
-        "n_neurons": N,
-        "duration": 100 * ms,
-        "seed": 3,
-        "engine": "cpp",
-        "return_state": True,
-        **given,
-    }
+def test_spikes_are_the_same_for_any_number_of_processes_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of neurons with adaptation and shared noise; a run that another engine began, and goes on with, too."""
+    parts = GIF, nsnn.OUNoise(4 * mV, 5 * ms, shared=0.3), nsnn.Constant(12 * mV)
+    given = {"n_neurons": 1100, "trials": 2, "return_state": True}
 
-    def run(threads: int | None) -> tuple[neo.Block, nsnn.SimulationState]:
-        return nsnn.simulate(model, noise, drive, threads=threads, **options)
+    def run(steps: int, target: str = "cpp", **options: Any) -> tuple[neo.Block, nsnn.SimulationState]:
+        return nsnn.simulate(
+            *parts, duration=steps * 0.1 * ms, engine=target, **given | {"seed": 3} | options
+        )
 
-    block, state = run(None)
+    block, state = run(500)
     assert spikes(block)[0].size > 20
-    found = [run(3)]
-    monkeypatch.setattr(program_parts, "PIECE", 16)
-    found += [run(None), run(2)]
+    begun, middle = run(150, "numpy")
+    pieces = [begun]
+    found = [run(500, threads=3)]
+    monkeypatch.setattr(program_parts, "PIECE", 500)
+    found += [run(500), run(500, threads=2)]
     for other, its_state in found:
         same(block, other)
-        for variable in ("v", "w", "lift") if model is GIF else (model.state,):
+        for variable in ("v", "w", "lift"):
             assert_array_equal(its_state.values(variable), state.values(variable))
+    for steps, target, threads in ((200, "cpp", 3), (150, "numpy", None)):
+        more, middle = run(steps, target, threads=threads, initial=middle, seed=None)
+        pieces.append(more)
+    trains = [nsnn.measures.as_trains(piece) for piece in pieces]
+    columns = [
+        np.concatenate([getattr(one, name) for one in trains]) for name in ("trial", "neuron", "times")
+    ]
+    order = np.lexsort(columns[::-1])
+    for one, expected in zip(columns, spikes(block), strict=True):
+        np.testing.assert_allclose(one[order], expected, atol=1e-9)
 
 
 class Divided(Exception):
@@ -110,60 +111,45 @@ def test_neurons_are_divided_into_processes_and_pieces(
     assert divided.value.args == (processes, pieces)
 
 
-def test_several_populations_and_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ramp(nsnn.Constant):
+    """A drive that grows from neuron to neuron; its text has the number of neurons, and a neuron's index."""
+
+    text: ClassVar[str] = "v * (1 + 0.25 * i / N)"
+
+
+def test_several_populations_in_parts_have_the_spikes_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of neurons in a text is that of all."""
     monkeypatch.setattr(program_parts, "PIECE", 40)
-    many = nsnn.Population(90, CELL, noise=WHITE, stimulus=nsnn.Constant(17 * mV), name="many")
+    kinds = [
+        (90, CELL, WHITE, nsnn.Constant(17 * mV)),
+        (1, GIF, WHITE, nsnn.Constant(14 * mV)),
+        (33, nsnn.PoissonSource(40 * Hz), None, None),
+        (N, CELL, nsnn.PoissonNoise(2000 * Hz, 0.5 * mV), CHANNELS),
+        (N, CELL, WHITE, Ramp(16 * mV)),
+    ]
     net = nsnn.Network(
-        [
-            many,
-            nsnn.Population(1, GIF, noise=WHITE, stimulus=nsnn.Constant(14 * mV), name="one"),
-            nsnn.Population(33, nsnn.PoissonSource(40 * Hz), name="source"),
-        ]
-    )
-    options = {"duration": 200 * ms, "trials": 2, "seed": 5}
+        [nsnn.Population(n, cell, noise=noise, stimulus=drive, name=f"p{k}") for k, (n, cell, noise, drive) in enumerate(kinds)]
+    )  # fmt: skip
+    options = {"duration": 100 * ms, "trials": 2, "seed": 5}
     expected = nsnn.simulate(net, **options, engine="numpy")
-    assert len(np.unique(spikes(expected)[1])) > 100
+    fired = np.bincount(np.searchsorted([89, 90, 123, 123 + N], spikes(expected)[1]), minlength=5)
+    assert fired.min() > 0
     for threads in (None, 2):
         same(expected, nsnn.simulate(net, **options, engine="cpp", threads=threads))
-    # membranes are recorded in one process
-    alone = nsnn.Network([many])
-    traced = [
-        nsnn.simulate(alone, **options, record_v={"many": [0, 80]}, engine=name, threads=threads)
-        for name, threads in (("numpy", None), ("cpp", 2))
-    ]
-    same(*traced)
-    voltages = [block.segments[1].analogsignals[-1].rescale("mV").magnitude for block in traced]
-    np.testing.assert_allclose(*voltages, rtol=1e-9, atol=1e-9)
-
-
-def test_a_continued_run_and_a_file(tmp_path: Any) -> None:
-    """The state that a program in parts begins with is another engine's, and its own is continued by that."""
-    blocks, state = [], None
-    for steps, name, threads in ((300, "numpy", None), (400, "cpp", 3), (300, "numpy", None)):
-        block, state = nsnn.simulate(
-            CELL, WHITE, DRIVE, n_neurons=N, duration=steps * 0.1 * ms, seed=3 if state is None else None, initial=state,
-            return_state=True, engine=name, threads=threads,
-        )  # fmt: skip
-        blocks.append(block)
-    path = tmp_path / "run.nwb"
-    options = {"n_neurons": N, "seed": 3, "engine": "cpp", "threads": 3}
-    long = nsnn.simulate(CELL, WHITE, DRIVE, duration=100 * ms, out=path, **options)
-    parts = [nsnn.measures.as_trains(block) for block in blocks]
-    of_file = nsnn.measures.as_trains(long)
-    times = np.concatenate([part.times for part in parts])
-    order = np.lexsort((times, np.concatenate([part.neuron for part in parts])))
-    np.testing.assert_allclose(
-        of_file.times[np.lexsort((of_file.times, of_file.neuron))], times[order], atol=1e-9
-    )
-    same(long, nsnn.simulate(CELL, WHITE, DRIVE, duration=100 * ms, **{**options, "threads": 1}))
 
 
 def test_progress_is_that_of_all_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a run of a second and more, which tells fractions twice a second."""
+    """With reports in each sixteenth step, so that a run may be short."""
     monkeypatch.setattr(program_parts, "PIECE", 1000)
+    monkeypatch.setattr(child_process, "PERIOD", 0.01)
+    text = program_progress.HEADER_TEXT
+    eager = text.replace(f"{program_progress.PERIOD} * CLOCKS", "0 * CLOCKS")
+    assert eager != text
+    monkeypatch.setattr(program_progress, "HEADER_TEXT", eager)
     seen: list[float] = []
     nsnn.simulate(
-        CELL, WHITE, nsnn.Constant(17 * mV), n_neurons=6000, duration=8 * second, seed=1, engine="cpp", threads=2,
+        CELL, WHITE, nsnn.Constant(17 * mV), n_neurons=6000, duration=400 * ms, seed=1, engine="cpp", threads=2,
         progress=seen.append,
     )  # fmt: skip
     assert seen == sorted(seen)
@@ -176,20 +162,6 @@ def test_a_process_that_fails_is_not_overlooked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(program_parts, "folders", lambda results, processes: [])
     with pytest.raises(NsnnError, match="disk is full"):
         nsnn.simulate(CELL, WHITE, DRIVE, n_neurons=N, duration=10 * ms, seed=1, engine="cpp", threads=2)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Ramp(nsnn.Constant):
-    """A drive that grows from neuron to neuron; its text has the number of neurons, and a neuron's index."""
-
-    text: ClassVar[str] = "v * (1 + 0.25 * i / N)"
-
-
-def test_the_number_of_neurons_in_a_text_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_parts, "PIECE", 20)
-    options = {"n_neurons": N, "duration": 100 * ms, "seed": 2}
-    expected = nsnn.simulate(CELL, WHITE, Ramp(16 * mV), **options, engine="numpy")
-    same(expected, nsnn.simulate(CELL, WHITE, Ramp(16 * mV), **options, engine="cpp", threads=2))
 
 
 def test_what_brian2_users_run_themselves_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,23 +182,19 @@ def test_what_brian2_users_run_themselves_is_not_divided(monkeypatch: pytest.Mon
     assert prefs.devices.cpp_standalone.openmp_threads == before
 
 
-@pytest.mark.parametrize("clock", ["Clock", "BaseClock"])
-def test_the_program_takes_brian2s_class_of_clocks_whatever_its_name(clock: str, tmp_path: Path) -> None:
+def test_the_program_takes_the_class_of_clocks_of_later_versions_of_brian2(tmp_path: Path) -> None:
     """Brian2 2.10 and later schedule objects by a `BaseClock*`, earlier versions by a `Clock*`."""
-    kinds = "struct Clock {};" if clock == "Clock" else "struct BaseClock {}; struct Clock : BaseClock {};"
-    kinds = kinds.replace(
-        "{}", "{ double* t; void tick(); bool running(); void set_interval(double, double); }", 1
-    )
     (tmp_path / "network.h").write_text(
-        f"""#include <utility>
-        {kinds}
-        struct Network {{
-            std::vector<std::pair<{clock}*, void (*)()>> objects;
+        """#include <utility>
+        struct BaseClock { double* t; void tick(); bool running(); void set_interval(double, double); };
+        struct Clock : BaseClock {};
+        struct Network {
+            std::vector<std::pair<BaseClock*, void (*)()>> objects;
             double t;
             static double _last_run_time, _last_run_completed_fraction;
             static bool _globally_stopped, _globally_running;
-        }};
-        namespace brian {{ Network network; std::string results_dir; }}"""
+        };
+        namespace brian { Network network; std::string results_dir; }"""
     )
     (tmp_path / "objects.h").touch()
     (tmp_path / program_progress.HEADER).write_text(program_progress.HEADER_TEXT)

@@ -22,15 +22,15 @@ def spikes(block):
 @pytest.mark.compile
 def test_rates_are_those_of_the_fokker_planck_equation():
     """tau_noise of 1 and .2 steps, refractory 2 ms and 0, 1e5 spikes each: |z| < 4 and within 1 %."""
-    tau_noise, refrac = np.repeat([0.1, 0.1, 0.02], 1000), np.repeat([2.0, 0.0, 0.0], 1000)
+    tau_noise, refrac = np.repeat([0.1, 0.02], 1000), np.repeat([2.0, 0.0], 1000)
     cell, seconds = nsnn.LIF(**LIF | {"tau_refrac": refrac * ms}), 4.5
     block = nsnn.simulate(
-        cell, nsnn.OUNoise(5 * mV, tau_noise * ms), nsnn.Constant(15 * mV), n_neurons=3000, duration=(seconds + 0.2) * second,
+        cell, nsnn.OUNoise(5 * mV, tau_noise * ms), nsnn.Constant(15 * mV), n_neurons=2000, duration=(seconds + 0.2) * second,
         seed=3, progress=False,
     )  # fmt: skip
     t = as_trains(block)
-    counts = np.bincount(t.train[t.times >= 0.2], minlength=3000).reshape(3, 1000) / seconds
-    for found, at in zip(counts, (0, 1000, 2000), strict=True):
+    counts = np.bincount(t.train[t.times >= 0.2], minlength=2000).reshape(2, 1000) / seconds
+    for found, at in zip(counts, (0, 1000), strict=True):
         expected = theory.coloured_fp_rate(
             theory.lif_drift(15 * mV), 5 * mV, tau_noise[at] * ms, tau_m=10 * ms, v_spike=20 * mV, v_reset=5 * mV,
             tau_refrac=refrac[at] * ms,
@@ -38,21 +38,6 @@ def test_rates_are_those_of_the_fokker_planck_equation():
         error = found.std(ddof=1) / 1000**0.5
         assert abs(found.mean() - expected) / error < 4, (tau_noise[at], refrac[at], found.mean(), expected)
         assert abs(found.mean() / expected - 1) < 0.01
-
-
-@pytest.mark.slow
-def test_identical_neurons_in_common_short_noise_have_identical_spikes():
-    noise = nsnn.OUNoise(5 * mV, 0.1 * ms, shared=1)
-    cell = nsnn.LIF(**LIF | {"tau_refrac": 0 * ms})
-    block = nsnn.simulate(
-        cell, noise, nsnn.Constant(18 * mV), n_neurons=2, trials=2, duration=150 * ms, seed=2, engine="numpy"
-    )
-    found = spikes(block)
-    assert all(a == b for a, b in found)
-    assert [a for a, _ in found] == COMMON
-
-
-COMMON = [[322, 434, 598, 889, 974, 1154, 1275, 1407], [112, 236, 359, 713, 923, 1190, 1327]]
 
 
 @pytest.mark.slow

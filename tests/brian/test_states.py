@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
+from helpers.refusals import assert_refused
+from helpers.unoptimised import unoptimised  # noqa: F401
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nsnn_neuro as nsnn
@@ -108,17 +110,13 @@ def test_a_run_in_three_parts_is_one_run(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.parametrize(
-    ("name", "engine"),
-    [("2,100 neurons, a drive in samples", "cython"), ("adaptation that sees the drive", "cpp")],
-)
-def test_compiled_engines_continue_runs_of_any_engine(name: str, engine: str) -> None:
-    """And another one continues theirs."""
-    model, noise, drive, more = RUNS[name]
-    options: dict[str, Any] = {"n_neurons": 5, **more}
+@pytest.mark.usefixtures("unoptimised")
+def test_a_program_continues_the_run_of_another_engine_and_that_continues_its_own() -> None:
+    model, noise, drive, _ = RUNS["adaptation that sees the drive"]
+    options: dict[str, Any] = {"n_neurons": 5, "record_v": [1, 4]}
     whole = nsnn.simulate(model, noise, drive, duration=100 * ms, seed=3, engine="numpy", **options)
     parts, state = [], None
-    for steps, target in ((333, "numpy"), (334, engine), (333, "numpy")):
+    for steps, target in ((333, "numpy"), (334, "cpp"), (333, "numpy")):
         block, state = nsnn.simulate(
             model, noise, drive, duration=steps * 0.1 * ms, seed=3 if state is None else None, initial=state, engine=target,
             return_state=True, **options,
@@ -126,6 +124,8 @@ def test_compiled_engines_continue_runs_of_any_engine(name: str, engine: str) ->
         parts.append(block)
     assert all(sum(map(len, trains(part))) for part in parts)
     assert trains(*parts) == trains(whole)
+    v = [np.asarray(block.segments[0].analogsignals[-1].rescale("mV").magnitude) for block in (*parts, whole)]
+    assert_allclose(np.concatenate(v[:3]), v[3], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -145,18 +145,6 @@ def test_a_network_continues_with_the_spikes_on_their_way() -> None:
     for name, pathways in arriving.items():
         arriving[name] = [waiting[:, :0] for waiting in pathways]
     assert trains(a, nsnn.simulate(network(), duration=68.3 * ms, initial=state, **options)) != trains(whole)
-
-
-@pytest.mark.slow
-def test_a_state_can_go_on_with_other_noise_and_parameters() -> None:
-    options: dict[str, Any] = {"n_neurons": 5, "engine": "numpy", "duration": 100 * ms}
-    _, state = nsnn.simulate(CELL, WHITE, DRIVE, seed=3, return_state=True, **options)
-    same, again = (trains(nsnn.simulate(CELL, WHITE, DRIVE, initial=state, **options)) for _ in range(2))
-    other = trains(nsnn.simulate(CELL, WHITE, DRIVE, initial=state, seed=4, **options))
-    stronger = trains(nsnn.simulate(CELL, WHITE, nsnn.Constant(30 * mV), initial=state, **options))
-    assert same == again
-    assert same != other
-    assert sum(map(len, stronger)) > sum(map(len, same))
 
 
 @pytest.mark.slow
@@ -189,16 +177,12 @@ def test_the_clock_continues_and_a_step_before_it_has_no_effect() -> None:
 
 
 def test_membranes_relax_from_their_start_values() -> None:
-    options: dict[str, Any] = {
-        "n_neurons": 3,
-        "trials": 2,
-        "duration": 10 * ms,
-        "engine": "numpy",
-        "return_state": True,
-    }
+    options: dict[str, Any] = {"n_neurons": 3, "trials": 2, "engine": "numpy", "return_state": True}
     each = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     for value in (5.0, each[0], each):
-        block, state = nsnn.simulate(DEAF, record_v=True, seed=1, initial={"v": value * mV}, **options)
+        block, state = nsnn.simulate(
+            DEAF, duration=10 * ms, record_v=True, seed=1, initial={"v": value * mV}, **options
+        )
         expected = np.broadcast_to(value, (2, 3))
         v = np.stack([s.analogsignals[0].rescale("mV").magnitude for s in block.segments])
         assert_allclose(v[:, 0], expected, rtol=1e-12)
@@ -245,58 +229,44 @@ def test_auto_runs_networks_with_a_state_without_a_program() -> None:
     assert block.annotations["parameters"]["engine"] in ("numpy", "cython")
 
 
-@pytest.fixture(scope="module")
-def saved() -> nsnn.SimulationState:
-    """A state of two neurons after 1 ms."""
-    options: dict[str, Any] = {"n_neurons": 2, "duration": 1 * ms, "engine": "numpy", "seed": 1}
-    return nsnn.simulate(CELL, WHITE, DRIVE, return_state=True, **options)[1]
-
-
 OF_NETWORKS = {"model": network(), "noise": None, "stimulus": None, "n_neurons": 1}
 
 
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"n_neurons": 3}, r"the state has populations = \[\('neurons', 2\)\], and this run has \[\('neurons', 3\)\]"),
-        ({"trials": 2}, r"initial: the state has trials = 1, and this run has 2: expected the same"),
-        ({"dt": 0.05 * ms}, r"the state has dt \(ms\) = 0.1, and this run has 0.05: expected the same"),
-        ({"bridge": False}, r"the state has bridge = True, and this run has False: expected the same"),
-        ({"out": "spikes.nwb"}, r"out = spikes.nwb: expected None with return_state or a SimulationState"),
-        ({"return_state": 1}, r"return_state = 1: expected True or False"),
-        ({"duration": 214748.3645 * second}, "fewer than 2147483648 steps in all, and initial has 10"),
-        ({"initial": 5 * mV}, r"initial = 5.* mV: expected a SimulationState, or start values such as \{'v': 5\*mV\}"),
-        ({"initial": {"V": 5 * mV}}, r"initial has 'V': expected variables among v; did you mean 'v'\?"),
-        ({"initial": {"v": 5}}, r"initial\['v'\] = 5 has no unit"),
-        ({"initial": {"v": [1, 2, 3] * mV}}, r"initial\['v'\] has shape \(3,\): expected a number, or shape \(2,\) or \(1, 2\)"),
-        ({"initial": {"v": np.inf * mV}}, r"initial\['v'\] has values that are not finite"),
-        ({"initial": {"cell": {"v": 5 * mV}}} | OF_NETWORKS, r"such as \{'cells': \{'v': 5\*mV\}\}; did you mean 'cells'\?"),
-        ({"engine": "cpp", "return_state": True, "initial": None} | OF_NETWORKS, 'engine = "cpp": the state of a network'),
-    ],
-)  # fmt: skip
-def test_states_and_start_values_that_do_not_fit_are_refused(
-    saved: nsnn.SimulationState, changed: dict[str, Any], words: str
-) -> None:
-    options = {
+REFUSED = [
+    ({"n_neurons": 3}, "the state has populations = [('neurons', 2)]", "and this run has [('neurons', 3)]"),
+    ({"trials": 2}, "the state has trials = 1", "and this run has 2: expected the same"),
+    ({"dt": 0.05 * ms}, "the state has dt (ms) = 0.1", "and this run has 0.05: expected the same"),
+    ({"bridge": False}, "the state has bridge = True", "and this run has False: expected the same"),
+    ({"out": "spikes.nwb"}, "out = spikes.nwb", "expected None with return_state or a SimulationState"),
+    ({"return_state": 1}, "return_state = 1", "expected True or False"),
+    ({"duration": 214748.3645 * second}, "fewer than 2147483648 steps in all", "initial has 10"),
+    ({"initial": 5 * mV}, "initial = 5. mV", "expected a SimulationState, or start values such as {'v': 5*mV}"),
+    ({"initial": {"V": 5 * mV}}, "initial has 'V'", "expected variables among v; did you mean 'v'?"),
+    ({"initial": {"v": 5}}, "initial['v'] = 5", "has no unit"),
+    ({"initial": {"v": [1, 2, 3] * mV}}, "initial['v'] has shape (3,)", "expected a number, or shape (2,) or (1, 2)"),
+    ({"initial": {"v": np.inf * mV}}, "initial['v']", "has values that are not finite"),
+    ({"initial": {"cell": {"v": 5 * mV}}} | OF_NETWORKS, "initial", "such as {'cells': {'v': 5*mV}}; did you mean 'cells'?"),
+    ({"engine": "cpp", "return_state": True, "initial": None} | OF_NETWORKS, 'engine = "cpp"', "the state of a network"),
+]  # fmt: skip
+
+
+def test_states_values_and_connections_that_do_not_fit_are_refused() -> None:
+    options: dict[str, Any] = {
         "model": CELL,
         "noise": WHITE,
         "stimulus": DRIVE,
         "n_neurons": 2,
-        "duration": 1 * ms,
         "engine": "numpy",
     }
-    with pytest.raises(NsnnError, match=words):
-        nsnn.simulate(**options | {"initial": saved} | changed)
-
-
-def test_variables_and_connections_that_are_not_there_are_refused(saved: nsnn.SimulationState) -> None:
-    with pytest.raises(NsnnError, match=r"variable = 'w': expected one of v"):
-        saved.values("w")
-    with pytest.raises(NsnnError, match=r"population = 'cell': expected one of neurons"):
-        saved.values("v", "cell")
-    options = {"duration": 10 * ms, "engine": "numpy"}
-    _, state = nsnn.simulate(network(), seed=3, return_state=True, **options)
-    with pytest.raises(
-        NsnnError, match=r"projection '.*' of the state has other connections: expected the same"
-    ):
-        nsnn.simulate(network(seed=3), initial=state, **options)
+    options["duration"] = 1 * ms
+    _, saved = nsnn.simulate(**options, seed=1, return_state=True)
+    _, of_network = nsnn.simulate(network(), seed=3, return_state=True, duration=10 * ms, engine="numpy")
+    assert_refused(
+        [
+            *((lambda new=new: nsnn.simulate(**options | {"initial": saved} | new), *words) for new, *words in REFUSED),
+            (lambda: saved.values("w"), "variable = 'w'", "expected one of v"),
+            (lambda: saved.values("v", "cell"), "population = 'cell'", "expected one of neurons"),
+            (lambda: nsnn.simulate(network(seed=3), duration=10 * ms, engine="numpy", initial=of_network),
+             "projection '", "of the state has other connections: expected the same"),
+        ]
+    )  # fmt: skip

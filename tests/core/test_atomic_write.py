@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-
 import pytest
 
 from nsnn_neuro.core import atomic_write
@@ -38,19 +35,6 @@ def test_after_an_exception_nothing_has_changed(tmp_path, old):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [p.read_text() for p in tmp_path.iterdir()] == ([] if old is None else [old])
-
-
-def test_a_disk_that_refuses_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="space"), atomic_write.replaced(path) as new:
-        new.write_text("new")
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
 def test_two_writers_have_names_of_their_own(tmp_path):

@@ -3,7 +3,7 @@
 
 import os
 import warnings
-import zipfile
+from datetime import UTC, datetime
 
 import h5py
 import neo
@@ -12,45 +12,12 @@ import pytest
 import quantities as pq
 from brian2 import second
 from helpers import bombs
-from helpers.roundtrip import assert_same, rich_block, trains_of
+from helpers.roundtrip import rich_block
 
 from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.cli import config, sweep_config
-from nsnn_neuro.cli.main import main
-from nsnn_neuro.learning import read_checkpoint, write_checkpoint
 from nsnn_neuro.sweep import grid
 from nsnn_neuro.sweep.store import Folder
-
-
-def flipped(data, bits):
-    """Copies of `data` with one bit changed in each."""
-    for bit in bits:
-        changed = bytearray(data)
-        changed[bit // 8] ^= 1 << (bit % 8)
-        yield bytes(changed)
-
-
-@pytest.mark.slow
-def test_a_flipped_bit_never_gives_other_spike_times(tmp_path):
-    """Of 180 flips in the notes and the rest of the file, each ends in a FormatError or the same Block."""
-    block = rich_block()
-    data = save(block, tmp_path / "a.nwb").read_bytes()
-    begin = data.index(b'{"format": "nsnn_neuro.block"')
-    end = data.index(b"\0", begin)
-    rng = np.random.default_rng(0)
-    bits = [*rng.integers(8 * begin, 8 * end, 120), *rng.integers(0, 8 * len(data), 60)]
-    refused = 0
-    for changed in flipped(data, bits):
-        (tmp_path / "b.nwb").write_bytes(changed)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                again = load(tmp_path / "b.nwb")
-        except FormatError:
-            refused += 1
-            continue
-        assert_same(block, again)
-    assert refused > 115
 
 
 def replaced(path, name, value):
@@ -61,30 +28,32 @@ def replaced(path, name, value):
         file[name].attrs.update(attributes)
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("units/tick", lambda a: np.concatenate([a[:1] + 1, a[1:]])),
-        ("units/trial", lambda a: np.roll(a, 1)),
-        ("units/spike_times", lambda a: a + 1e-6),
-        ("units/spike_times", lambda a: a[::-1]),
-        ("intervals/trials/start_time", lambda a: a + 1e-3),
-        ("intervals/trials/t_stop", lambda a: a + 1.0),
-        ("acquisition/v/data", lambda a: a + 1e-9),
-        ("stimulus/presentation/stimulus/data", lambda a: a.astype("f4")),
-        ("general/notes", lambda text: text.replace(b'"dt": 0.0001', b'"dt": 0.0002')),
-        ("general/notes", lambda text: text.replace(b'"digest": "', b'"digesu": "')),
-        ("general/notes", lambda text: b"[" + text[1:]),
-        ("identifier", lambda text: text[::-1]),
-    ],
-)
-def test_content_that_is_not_that_of_the_identifier_is_refused(tmp_path, name, change):
+CHANGES = [
+    ("units/tick", lambda a: np.concatenate([a[:1] + 1, a[1:]])),
+    ("units/trial", lambda a: np.roll(a, 1)),
+    ("units/spike_times", lambda a: a[::-1]),
+    ("intervals/trials/t_stop", lambda a: a + 1.0),
+    ("acquisition/v/data", lambda a: a + 1e-9),
+    ("stimulus/presentation/stimulus/data", lambda a: a.astype("f4")),
+    ("general/notes", lambda text: text.replace(b'"dt": 0.0001', b'"dt": 0.0002')),
+    ("general/notes", lambda text: text.replace(b'"digest": "', b'"digesu": "')),
+    ("general/notes", lambda text: b"[" + text[1:]),
+    ("identifier", lambda text: text[::-1]),
+]
+
+
+def test_content_that_is_not_that_of_the_identifier_is_refused(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
-    with h5py.File(path) as file:
-        value = change(file[name][()])
-    replaced(path, name, value)
-    with pytest.raises(FormatError, match="damaged, or edited"):
-        load(path)
+    good = path.read_bytes()
+    for name, change in CHANGES:
+        path.write_bytes(good)
+        with h5py.File(path) as file:
+            value = change(file[name][()])
+        replaced(path, name, value)
+        with pytest.raises(FormatError, match="damaged, or edited"):
+            load(path)
+    with pytest.raises(NsnnError, match="check = 'deep'"):
+        load(path, check="deep")
 
 
 def test_every_compressed_data_set_has_a_checksum(tmp_path):
@@ -114,11 +83,11 @@ def test_what_a_file_expands_to_is_limited_before_it_is_read(tmp_path, make):
 
 @pytest.mark.parametrize("make", bombs.ASTRAY, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("layout", [lambda make: make, bombs.in_neos_layout], ids=["plain", "neo"])
-@pytest.mark.parametrize("check", ["quick", "full"])
-def test_links_out_of_the_file_and_reversed_indices_are_refused(tmp_path, make, layout, check):
+def test_links_out_of_the_file_and_reversed_indices_are_refused(tmp_path, make, layout):
     layout(make)(tmp_path / "a.nwb")
-    with pytest.raises(FormatError, match=r"a\.nwb: .*(another file|in circles|goes back)"):
-        load(tmp_path / "a.nwb", check=check)
+    for check in ("quick", "full"):
+        with pytest.raises(FormatError, match=r"a\.nwb: .*(another file|in circles|goes back)"):
+            load(tmp_path / "a.nwb", check=check)
 
 
 def test_max_bytes_sets_the_limit(tmp_path):
@@ -151,65 +120,35 @@ def test_a_compressed_matlab_file_is_limited(tmp_path):
         load(tmp_path / "a.mat", max_bytes=50_000_000)
 
 
-def test_units_of_signals_in_neos_layout_are_never_evaluated(tmp_path):
-    """9**9**9**9 as a unit would take forever."""
-    bombs.in_neos_layout(with_a_signal)(tmp_path / "a.nwb")
-    block = load(tmp_path / "a.nwb")
-    (signal,) = block.segments[0].analogsignals
-    assert signal.units == pq.dimensionless
-    assert signal.annotations["unit"] == "9**9**9**9"
-
-
-def with_a_signal(path):
-    with h5py.File(path, "w") as file:
-        bombs.units(file, [0.1, 0.2])
-        group = bombs.series(file, "s", np.zeros((10, 1)))
-        group["data"].attrs["unit"] = "9**9**9**9"
-
-
 @pytest.mark.slow
 def test_neos_layout_brings_epochs_events_and_irregular_signals(tmp_path):
     """Neo's own reader fails on the epochs that Neo writes."""
-    block = neo.Block(name="b")
+    now = datetime(2020, 1, 1, tzinfo=UTC)
+    block = neo.Block(name="b", session_start_time=now, session_description="d", identifier="i")
     for i in range(2):
         segment = neo.Segment(name=f"trial {i}")
         block.segments.append(segment)
         segment.spiketrains.append(neo.SpikeTrain([0.125, 0.25 + i / 8] * pq.s, t_stop=1.0))
         segment.epochs.append(neo.Epoch([0.25] * pq.s, durations=[0.5] * pq.s, labels=["go"], name="cue"))
         segment.events.append(neo.Event([0.5] * pq.s, labels=["lick"], name="licks"))
-        times = [0.0, 0.1, 0.5] * pq.s
-        segment.irregularlysampledsignals.append(
-            neo.IrregularlySampledSignal(times, [1.0, 2.0, 3.0 + i] * pq.mV, name="odd")
-        )
-    block.annotate(session_start_time=neo_start(), session_description="d", identifier="i")
+        odd = neo.IrregularlySampledSignal([0.0, 0.1] * pq.s, [1.0, 2.0 + i] * pq.mV, name="odd")
+        segment.irregularlysampledsignals.append(odd)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         neo.io.NWBIO(str(tmp_path / "a.nwb"), mode="w").write_all_blocks([block])
     again = load(tmp_path / "a.nwb", check="full")
     assert [s.name for s in again.segments] == ["trial 0", "trial 1"]
-    assert [[np.frombuffer(t).tolist() for t in trial] for trial in trains_of(again)] == [
-        [[0.125, 0.25]],
-        [[0.125, 0.375]],
-    ]
     for i, segment in enumerate(again.segments):
-        (epoch,), (event,), (odd,) = segment.epochs, segment.events, segment.irregularlysampledsignals
-        assert (epoch.times.tolist(), epoch.durations.tolist(), epoch.labels.tolist()) == (
-            [0.25],
-            [0.5],
-            ["go"],
-        )
-        assert (event.times.tolist(), event.labels.tolist()) == ([0.5], ["lick"])
+        (train,), (epoch,) = segment.spiketrains, segment.epochs
+        (event,), (odd,) = segment.events, segment.irregularlysampledsignals
+        assert train.magnitude.tolist() == [0.125, 0.25 + i / 8]
+        assert (epoch.times.tolist(), epoch.durations.tolist(), *epoch.labels) == ([0.25], [0.5], "go")
+        assert (event.times.tolist(), *event.labels) == ([0.5], "lick")
         assert (odd.times.tolist(), odd.magnitude.ravel().tolist(), odd.units) == (
-            [0, 0.1, 0.5],
-            [1, 2, 3 + i],
+            [0, 0.1],
+            [1, 2 + i],
             pq.mV,
         )
-
-
-def neo_start():
-    from datetime import UTC, datetime
-
-    return datetime(2020, 1, 1, tzinfo=UTC)
 
 
 FULL = [
@@ -220,31 +159,19 @@ FULL = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "change", "words"), FULL)
-def test_a_full_check_looks_at_what_loading_does_not_need(tmp_path, name, change, words):
+def test_a_full_check_looks_at_what_loading_does_not_need(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
     load(path, check="full")
-    with h5py.File(path, "r+") as file:
-        value = change(file[name][()])
-        del file[name]
-        file[name] = value
-    load(path)
-    with pytest.raises(FormatError, match=words):
-        load(path, check="full")
-
-
-def test_a_damaged_chunk_of_what_other_programs_read_is_refused(tmp_path):
-    path = save(rich_block(), tmp_path / "a.nwb")
-    with h5py.File(path) as file:
-        chunk = file["units/spike_times"].id.get_chunk_info(0)
-    data = bytearray(path.read_bytes())
-    data[chunk.byte_offset + chunk.size // 2] ^= 1
-    path.write_bytes(data)
-    for check in ("quick", "full"):
-        with pytest.raises(FormatError, match="damaged"):
-            load(path, check=check)
-    with pytest.raises(NsnnError, match="check = 'deep'"):
-        load(path, check="deep")
+    good = path.read_bytes()
+    for name, change, words in FULL:
+        path.write_bytes(good)
+        with h5py.File(path, "r+") as file:
+            value = change(file[name][()])
+            del file[name]
+            file[name] = value
+        load(path)
+        with pytest.raises(FormatError, match=words):
+            load(path, check="full")
 
 
 def test_a_full_check_of_another_programs_file_looks_at_the_order_of_spikes(tmp_path):
@@ -253,18 +180,6 @@ def test_a_full_check_of_another_programs_file_looks_at_the_order_of_spikes(tmp_
     load(tmp_path / "a.nwb")
     with pytest.raises(FormatError, match=r"units/spike_times\[1\] = 0.1 s is earlier"):
         load(tmp_path / "a.nwb", check="full")
-
-
-@pytest.mark.slow
-def test_the_command_check_ends_with_0_or_2(tmp_path, capsys):
-    path = save(rich_block(), tmp_path / "a.nwb")
-    assert main(["check", str(path)]) == 0
-    assert "no damage found; 3 trials, 6 neurons, 300 spikes" in capsys.readouterr().out
-    with h5py.File(path, "r+") as file:
-        file["units/spike_times"][0] += 0.5
-    assert main(["check", str(path)]) == 2
-    assert "a.nwb: units/spike_times" in capsys.readouterr().err
-    assert main(["check", str(tmp_path / "none.nwb")]) == 2
 
 
 SWEPT = """
@@ -305,29 +220,6 @@ def test_a_sweeps_folder_of_pipes_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "manifest.json")
     with pytest.raises(FormatError, match="damaged, or not of a sweep"):
         folder.known()
-
-
-def test_a_checkpoint_that_expands_claims_or_was_edited_is_refused(tmp_path):
-    path = tmp_path / "a.npz"
-    about = {"config": "x", "epoch": 1, "history": [{"loss": 0.5}]}
-    write_checkpoint(path, {"w": np.arange(3.0)}, about)
-    arrays, again = read_checkpoint(path)
-    assert arrays["w"].tolist() == [0.0, 1.0, 2.0]
-    assert {key: again[key] for key in about} == about
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    claim = parts["w.npy"].replace(b"(3,)", b"(2,)")
-    edited = parts["w.npy"][:-1] + b"\x41"
-    for method, changed, words in [
-        (zipfile.ZIP_DEFLATED, {}, "compressed"),
-        (zipfile.ZIP_STORED, {"w.npy": claim}, "has 17 of 16 bytes, or more"),
-        (zipfile.ZIP_STORED, {"w.npy": edited}, "checksum"),
-    ]:
-        with zipfile.ZipFile(path, "w", method) as archive:
-            for name, data in (parts | changed).items():
-                archive.writestr(name, data)
-        with pytest.raises(FormatError, match=f"not a checkpoint of train, or damaged.*{words}"):
-            read_checkpoint(path)
 
 
 def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):

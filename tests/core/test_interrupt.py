@@ -15,22 +15,13 @@ import pytest
 from nsnn_neuro.core import interrupt
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = str(ROOT / "examples" / "lif.toml")
 
 
 @pytest.mark.slow
 def test_ctrl_c_during_imports_ends_the_command_with_one_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-X",
-            "importtime",
-            "-m",
-            "nsnn_neuro.cli",
-            "simulate",
-            str(ROOT / "examples" / "lif.toml"),
-            "-o",
-            "run.nwb",
-        ],
+        [sys.executable, "-X", "importtime", "-m", "nsnn_neuro.cli", "simulate", EXAMPLE, "-o", "run.nwb"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,

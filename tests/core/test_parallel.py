@@ -10,7 +10,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers.command import RUN
 
 from nsnn_neuro import NsnnError
 from nsnn_neuro.core.parallel import check_jobs, in_processes, safe_path
@@ -46,21 +45,6 @@ def run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=500
     )
-
-
-@pytest.mark.slow
-def test_nothing_of_the_working_directory_runs_in_the_command_and_its_workers(hostile: Path) -> None:
-    (hostile / "run.toml").write_text(
-        RUN + '[sweep]\nmeasures = ["firing_rate"]\nchunk = 1\ngrid = {stimulus.v = ["10 mV", "20 mV"]}\n'
-    )
-    command = (
-        hostile.parent / "nsnn"
-    )  # as the installed one: its own folder is on sys.path, not the working directory
-    command.write_text("import sys\nfrom nsnn_neuro.cli.main import main\nsys.exit(main())\n")
-    done = run(hostile, sys.executable, command, "sweep", "run.toml", "-o", "../out", "--jobs", "2")
-    assert done.returncode == 0, done.stderr
-    assert "2 points" in done.stdout + done.stderr
-    assert not (hostile / "ran").exists()
 
 
 @pytest.mark.slow

@@ -1,91 +1,160 @@
-"""The folder of compiled models: entries are whole or not there, damaged ones are not trusted, old ones go."""
-# Imports internals: entries of the cache are damaged, kept and removed without a compiler.
+"""The folder of compiled models, which are executed: entries are whole, of this user alone, or not used, and old ones go."""
+# Imports internals: entries of the cache are damaged, offered, kept and removed without a compiler.
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import random
+import shutil
+import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from brian2 import ms, mV
+from helpers.unoptimised import unoptimised  # noqa: F401
 
+import nsnn_neuro as nsnn
+from nsnn_neuro.brian import cython_build
 from nsnn_neuro.cli import main as cli
 from nsnn_neuro.core import program_cache
 
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = b"\x7fELF" + random.Random(0).randbytes(1000)
+EVIL = b"#!/bin/sh\ntouch evil\n"
+STRANGER = 54321  # a user that does not exist
+as_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
+
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An empty cache folder of one's own."""
-    monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(program_cache, "_stand_ins", {})
-    return tmp_path / "cache" / "cpp"
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of programs of an empty cache; a stand-in is removed afterwards."""
+    stand_ins: dict[Path, Path] = {}
+    monkeypatch.setenv("NSNN_CACHE_DIR", str(tmp_path / "above" / "cache"))
+    monkeypatch.setattr(program_cache, "_stand_ins", stand_ins)
+    monkeypatch.setattr(program_cache.atexit, "register", lambda *_: None)
+    yield tmp_path / "above" / "cache" / "cpp"
+    for folder in stand_ins.values():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def program(tmp_path):
+def program(tmp_path: Path) -> Path:
     path = tmp_path / "program"
-    path.write_bytes(b"\x7fELF" + bytes(1000))
-    path.chmod(0o755)
+    path.write_bytes(PROGRAM)
+    path.chmod(0o777)
     return path
+
+
+def sign(entry: Path, content: bytes = EVIL) -> None:
+    """Make a program of another content, and its checksum right."""
+    (entry / "program").write_bytes(content)
+    (entry / "sha256").write_text(hashlib.sha256(content).hexdigest(), encoding="ascii")
+
+
+def fetched(key: str, target: Path) -> bytes | None:
+    target.unlink(missing_ok=True)
+    return target.read_bytes() if program_cache.fetch(key, target) else None
 
 
 def names(place: Path) -> list[str]:
     return sorted(path.name for path in place.iterdir())
 
 
-def test_what_is_kept_is_found_again_and_can_be_run(place, program, tmp_path):
-    target = tmp_path / "main"
-    assert not program_cache.fetch("a", target)
-    program_cache.keep("a", program)
-    assert program_cache.fetch("a", target)
-    assert target.read_bytes() == program.read_bytes()
-    assert os.access(target, os.X_OK)
-    assert not program_cache.fetch("b", tmp_path / "other")
-    assert not (tmp_path / "other").exists()
-    assert names(place) == ["a"]
-    assert place.stat().st_mode & 0o077 == 0
-
-
-def test_the_first_of_two_stays(place, program, tmp_path):
-    program_cache.keep("a", program)
-    second = tmp_path / "second"
+def test_the_first_that_is_kept_is_found_again_can_be_run_and_is_the_users_alone(place, program, tmp_path):
+    """Whatever the umask."""
+    target, second = tmp_path / "main", tmp_path / "second"
     second.write_bytes(b"later")
-    program_cache.keep("a", second)
-    assert program_cache.fetch("a", tmp_path / "main")
-    assert (tmp_path / "main").read_bytes() == program.read_bytes()
-    assert names(place) == ["a"]
-
-
-def _flip(entry):
-    data = bytearray((entry / "program").read_bytes())
-    data[500] ^= 1
-    (entry / "program").write_bytes(data)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        _flip,
-        lambda entry: os.truncate(entry / "program", 10),
-        lambda entry: (entry / "program").unlink(),
-        lambda entry: (entry / "sha256").unlink(),
-        lambda entry: (entry / "sha256").write_bytes(b"\xff\x00"),
-        lambda entry: (entry / "program").chmod(0o644),
-    ],
-    ids=["a bit", "truncated", "no program", "no checksum", "no text", "can't be run"],
-)
-def test_a_damaged_entry_is_no_entry_and_can_be_made_anew(place, program, tmp_path, damage):
-    target = tmp_path / "main"
-    program_cache.keep("a", program)
-    damage(place / "a")
     assert not program_cache.fetch("a", target)
-    assert not target.exists()
-    assert names(place) == []
+    before = os.umask(0)
+    try:
+        program_cache.keep("a", program)
+        program_cache.keep("a", second)
+    finally:
+        os.umask(before)
+    assert fetched("a", target) == PROGRAM
+    assert os.access(target, os.X_OK)
+    assert fetched("b", tmp_path / "other") is None
+    assert names(place) == ["a"]
+    entry = place / "a"
+    modes = {path: path.stat().st_mode & 0o077 for path in (place.parent, place, entry, *entry.iterdir())}
+    assert not any(modes.values()), modes
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+
+
+def replaced_by_link(path: Path) -> None:
+    path.rename(path.with_name("behind"))
+    path.symlink_to("behind")
+
+
+def replaced_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replaced_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "a bit": flip,
+    "truncated": lambda path: os.truncate(path, 10),
+    "huge": lambda path: os.truncate(path, 2**40),
+    "absent": Path.unlink,
+    "cannot be run or read": lambda path: path.chmod(0o200),
+    "a link": replaced_by_link,
+    "a pipe": replaced_by_pipe,
+    "a folder": replaced_by_folder,
+}
+
+
+@pytest.mark.parametrize("part", ["program", "sha256"])
+def test_a_damaged_entry_is_no_entry_and_can_be_made_anew(place, program, tmp_path, part):
+    """None is returned, waited for or left in its place."""
+    target = tmp_path / "main"
+    for name, damage in DAMAGES.items():
+        program_cache.keep("a", program)
+        damage(place / "a" / part)
+        program_cache.entries()
+        assert not program_cache.fetch("a", target), name
+        assert not target.exists()
+        assert names(place) == []
     program_cache.keep("a", program)
-    assert program_cache.fetch("a", target)
+    assert fetched("a", target) == PROGRAM
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "file", "empty"])
+def test_what_stands_in_the_place_of_an_entry_is_none(place, program, tmp_path, kind):
+    program_cache.keep("a", program)
+    entry = place / "a"
+    entry.rename(tmp_path / "aside")
+    if kind == "link":
+        sign(tmp_path / "aside")
+        entry.symlink_to(tmp_path / "aside")
+    elif kind == "pipe":
+        os.mkfifo(entry)
+    elif kind == "file":
+        entry.write_bytes(PROGRAM)
+    else:
+        entry.mkdir()
+    assert program_cache.find("a") is None
+    program_cache.keep("a", program)
+    assert fetched("a", tmp_path / "main") == PROGRAM
+    assert program_cache.clear() == 1
+    assert names(place) == []
 
 
 def test_the_entries_that_were_used_longest_ago_go_first(place, program, tmp_path, monkeypatch):
@@ -113,6 +182,7 @@ def test_what_a_killed_process_left_is_no_entry_and_goes(place, program):
 
 
 def _below_a_file(place):
+    place.parent.parent.mkdir()
     place.parent.write_text("not a folder")
 
 
@@ -191,3 +261,123 @@ def test_the_command_lists_and_clears(place, program, capsys):
     assert "removed: 1," in capsys.readouterr().out
     assert names(place) == []
     assert cli.main(["cache"]) == 2
+
+
+OTHERS = [
+    pytest.param(lambda path: path.chmod(0o777), id="others may write"),
+    pytest.param(lambda path: path.chmod(0o770), id="a group may write"),
+    pytest.param(lambda path: os.chown(path, STRANGER, -1), id="another owner", marks=as_root),
+]
+
+
+@pytest.mark.parametrize("spoil", OTHERS)
+def test_an_entry_of_others_is_not_used(place, program, tmp_path, spoil) -> None:
+    for part in ("", "program", "sha256"):
+        program_cache.keep("a", program)
+        sign(place / "a")
+        spoil(place / "a" / part)
+        assert program_cache.find("a") is None
+        assert fetched("a", tmp_path / "main") is None
+    program_cache.keep("a", program)
+    assert fetched("a", tmp_path / "main") == PROGRAM
+
+
+@pytest.mark.parametrize("level", range(3))
+@pytest.mark.parametrize("spoil", OTHERS[::2])
+def test_every_folder_above_counts(place, program, tmp_path, level, spoil) -> None:
+    """Whoever may rename a folder on the way may put another one there."""
+    program_cache.keep("a", program)
+    spoil([place, *place.parents][level])
+    assert fetched("a", tmp_path / "main") is None
+    with pytest.warns(program_cache.NoCacheWarning, match=r"others may write in|belongs to another user"):
+        program_cache.keep("a", program)
+    assert fetched("a", tmp_path / "main") == PROGRAM  # from the stand-in
+    assert program_cache.find("a") != place / "a" / "program"
+
+
+def test_a_sticky_folder_above_is_no_weakness_but_a_cache_in_it_is(place: Path) -> None:
+    place.mkdir(parents=True, mode=0o700)
+    (place.parents[1]).chmod(0o1777)  # as /tmp
+    assert program_cache.weakness(place) is None
+    assert program_cache.weakness(place.parents[1]) == f"others may write in {place.parents[1]}"
+
+
+def test_links_on_the_way_are_followed_one_by_one(tmp_path: Path) -> None:
+    """The last link stands in a folder of everybody: neither the path as written nor its end shows that."""
+    real, common = tmp_path / "real", tmp_path / "common"
+    real.mkdir(mode=0o700)
+    common.mkdir()
+    (common / "hop").symlink_to(real)
+    (tmp_path / "cache").symlink_to("common/../common/hop")
+    assert program_cache.weakness(tmp_path / "cache") is None
+    common.chmod(0o777)
+    assert program_cache.weakness(tmp_path / "cache") == f"others may write in {common}"
+    (common / "loop").symlink_to("loop")
+    common.chmod(0o700)
+    with pytest.raises(OSError, match="loop"):
+        program_cache.weakness(common / "loop")
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+@pytest.mark.usefixtures("unoptimised")
+def test_a_program_of_others_is_not_run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cell = nsnn.LIF(tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
+
+    def spikes(engine: str) -> list[float]:
+        block = nsnn.simulate(cell, None, nsnn.Constant(25 * mV), duration=100 * ms, seed=1, engine=engine)
+        return block.segments[0].spiketrains[0].magnitude.tolist()
+
+    expected = spikes("numpy")
+    assert len(expected) == 3
+    assert spikes("cpp") == expected
+    (entry,) = place.iterdir()
+    sign(entry, f"#!/bin/sh\ntouch {tmp_path}/evil\n".encode())
+    (entry / "program").chmod(0o777)
+    assert spikes("cpp") == expected
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_declarations_in_the_working_directory_are_not_read(tmp_path: Path, monkeypatch) -> None:
+    """Cython looks for numpy.pxd, whose C code it would compile, in the working directory first."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "numpy").mkdir(parents=True)
+    (here / "numpy" / "__init__.pxd").write_text("this is no declaration", encoding="utf-8")
+    there.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", ".")])  # of an interactive session
+    cython_build.translate("cimport numpy as _numpy\ncdef _numpy.ndarray x\n", there / "module.pyx")
+    assert (there / "module.cpp").exists()
+
+
+NO_HOME = """
+import sys
+import nsnn_neuro as nsnn
+from brian2 import ms, mV, prefs
+prefs.codegen.cpp.extra_compile_args_gcc = ["-w", "-O0", "-std=c++11"]
+cell = nsnn.LIF(tau_m=20*ms, v_rest=0*mV, v_reset=10*mV, v_thresh=20*mV, tau_refrac=2*ms)
+for engine in sys.argv[1:]:
+    block = nsnn.simulate(cell, None, nsnn.Constant(25*mV), duration=100*ms, seed=1, engine=engine)
+    assert len(block.segments[0].spiketrains[0]) == 3
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.compile
+def test_every_engine_works_without_a_home_folder_with_one_warning(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSNN_", "XDG_", "MPLCONFIGDIR"))}
+    environment |= {"HOME": "/dev/null", "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    # Numba finds no place either, as if the package's own folder could not be written
+    environment["NUMBA_CACHE_LOCATOR_CLASSES"] = "UserProvidedCacheLocator,UserWideCacheLocator"
+    done = subprocess.run(
+        [sys.executable, "-c", NO_HOME, "numpy", "cython", "cpp"],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Warning: ") == 1
+    assert "the cache folder /dev/null/.cache/nsnn_neuro can't be used" in done.stderr
+    assert len(done.stderr.splitlines()) <= 2  # with the line of code
+    assert list(tmp_path.iterdir()) == []
