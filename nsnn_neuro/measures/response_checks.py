@@ -162,7 +162,8 @@ def as_labels(labels: Any, name: str, n: int, least: int = 2) -> tuple[np.ndarra
         raise NsnnError(f"{name} has shape {values.shape}: expected ({n},), one label per trial")
     distinct, number = categories(values, name)
     if distinct.size < least:
-        raise NsnnError(f"{name} holds {distinct.size} distinct label(s): expected at least {least}")
+        numbered = f"{distinct.size} distinct label{'s' * (distinct.size > 1)}"
+        raise NsnnError(f"{name} holds {numbered}: expected at least {least}")
     return by_category(distinct, number, labels)
 
 

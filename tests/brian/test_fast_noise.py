@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, Synapses, ms, prefs
 from brian2.core.functions import DEFAULT_FUNCTIONS
-from helpers.unoptimised import unoptimised  # noqa: F401
 from scipy import stats
 
 import nsnn_neuro as nsnn
@@ -43,7 +42,6 @@ def draws(target, seed=1, n=1000, steps=60, fast=True):
 
 @pytest.mark.slow
 @pytest.mark.compile
-@pytest.mark.usefixtures("unoptimised")
 @pytest.mark.parametrize("target", ["numpy", "cython", "cpp"])
 def test_draws_have_their_laws_and_are_independent_and_the_seed_makes_them(target):
     """Moments, Kolmogorov and Smirnov's test, correlations of numbers and of squares along every axis, over several buffers."""

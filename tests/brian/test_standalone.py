@@ -265,7 +265,7 @@ nsnn.simulate(cell, nsnn.WhiteNoise(1*mV), n_neurons=500, duration=10_000*second
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/exe"), reason="no list of processes")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 def test_a_program_ends_with_its_process_and_the_next_removes_its_folder(
     cache, tmp_path, monkeypatch, number
 ):

@@ -49,14 +49,14 @@ def test_pieces_add_up(monkeypatch, more):
     p = np.array([-1.0, 0.4, 0.1, -0.5, 0.2])
     prepared = model.data(block, signal(500))
     at_once = model.evaluate(p, prepared)
-    assert at_once.passed is None
+    assert at_once.known_curvature is None
     monkeypatch.setattr(value, "_ROWS", 7)
     pieces = model.evaluate(p, prepared, curved=True)
     assert pieces.log_likelihood == pytest.approx(at_once.log_likelihood, rel=1e-14)
     for name in ("gradient", "curvature", "information"):
         one = getattr(at_once, name)
         assert_allclose(getattr(pieces, name), one, rtol=1e-12, atol=1e-12 * np.abs(one).max())
-    assert_array_equal(pieces.passed, pieces.curvature)
+    assert_array_equal(pieces.known_curvature, pieces.curvature)
 
 
 @pytest.mark.slow

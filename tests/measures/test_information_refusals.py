@@ -222,7 +222,7 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: copula(NOISE, OTHER, shrinkage=1.5), "shrinkage = 1.5", ""),
     (lambda: copula(NOISE, OTHER, shrinkage="auto", n_shuffle=0), "n_shuffle = 0: shrinkage", "at least 1"),
     (lambda: copula(np.stack([NOISE, NOISE**3], axis=1), OTHER, shrinkage="auto"), "x: a column", "leave it out"),
-    (lambda: classes(NOISE, np.zeros(60, int)), "classes holds 1 distinct label", "at least two"),
+    (lambda: classes(NOISE, np.zeros(60, int)), "classes holds 1 distinct label", "at least 2"),
     (lambda: classes(NOISE, np.arange(50) % 2), "classes has shape (50,)", "one label per trial"),
     (lambda: classes(NOISE, np.r_[np.zeros(57, int), 1, 1, 1]), "classes: 1 has 3 samples of 1 columns", "at least 4"),
     (lambda: classes(np.ones(60), np.arange(60) % 2), "x: column 0 is constant", "leave it out"),
@@ -260,7 +260,7 @@ CONTINUOUS: list[tuple[Callable[[], Any], str, str]] = [
 DECODING: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: decode(COUNTS, D[:5]), "stimulus has shape (5,)", "one label per trial"),
     (lambda: decode(COUNTS, np.linspace(0.1, 0.9, 20)), "stimulus has 0.1 once", "numpy.digitize"),
-    (lambda: decode(COUNTS, np.zeros(20, int)), "stimulus holds 1 distinct label", "at least two"),
+    (lambda: decode(COUNTS, np.zeros(20, int)), "stimulus holds 1 distinct label", "at least 2"),
     (lambda: decode(COUNTS, np.r_[D[:-7], np.zeros(7, int)]), "stimulus 1 has 3 trials", "take fewer folds"),
     (lambda: decode(COUNTS + 0.5, D), "PoissonMAP needs counts", ""),
     (lambda: decode(-COUNTS - 1, D), "PoissonMAP needs counts", ""),
