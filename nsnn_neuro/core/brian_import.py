@@ -20,7 +20,6 @@ import contextlib
 import gc
 import importlib.machinery
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -175,7 +174,9 @@ def _import_numba_settings(execute: Callable[[ModuleType], None], module: Module
 
     vars(module)["__builtins__"] = {**vars(builtins), "__import__": import_}
     execute(module)
-    if os.path.lexists(_NUMBA_FILE) and multiprocessing.parent_process() is None:
+    # workers warn no more; they have imported this, which takes longer than the rest of this package
+    parent = getattr(sys.modules.get("multiprocessing"), "parent_process", lambda: None)
+    if os.path.lexists(_NUMBA_FILE) and parent() is None:
         warn(
             f"{os.path.abspath(_NUMBA_FILE)} is ignored: Numba's settings could let it run code. If the file is yours, set "
             "environment variables such as NUMBA_NUM_THREADS instead",

@@ -125,17 +125,21 @@ class Columns:
         for _ in range(n):
             yield self.counts(rng.permutation(column) + rest)
 
-    def permuted_within(self, n: int, rng: np.random.Generator) -> Iterator[tuple[Columns, np.ndarray]]:
-        """n permutations of x among equal z: columns sorted by z, of changing x, and the table."""
+    def permuted_within(self, n: int, rng: np.random.Generator) -> tuple[Columns, Iterator[np.ndarray]]:
+        """n permutations of x among equal z: columns sorted by z, of changing x, and their n tables, one by one."""
         order = np.argsort(self.codes["z"], kind="stable")
         z, x, y = (self.codes[name][order] for name in "zxy")
         n_z, n_x, n_y = self.sizes
         starts = np.append(0, np.cumsum(np.bincount(z, minlength=n_z)))
-        mixed = replace(self, codes={"z": z, "x": x, "y": y})
-        for _ in range(n):
-            table = np.zeros((n_z * n_x, n_y), dtype=np.int64)
-            count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
-            yield mixed, table
+        at_once = max(1, CELLS_AT_ONCE // self.table.size)
+
+        def tables() -> Iterator[np.ndarray]:
+            for first in range(0, n, at_once):
+                for table in np.zeros((min(at_once, n - first), n_z * n_x, n_y), np.int64):
+                    count_shuffled(x, y, n_x, starts, rng.random(x.size), table)
+                    yield table
+
+        return replace(self, codes={"z": z, "x": x, "y": y}), tables()
 
 
 def read(
@@ -266,7 +270,7 @@ def null_values(
     """Corrected values (n,) with a column permuted: over all samples, or "x|z" among equal z."""
     if bias in SYMMETRIC:
         if null == "x|z":
-            tables: Iterable[np.ndarray] = (table for _, table in data.permuted_within(n, rng))
+            _, tables = data.permuted_within(n, rng)
         else:
             tables = data.permuted_tables(null, n, rng)
         limit, sizes = data.limit(bias), data.sizes
@@ -276,7 +280,8 @@ def null_values(
             data.table.size,
         )
     if null == "x|z":
-        mixed: Iterable[Columns] = (one for one, _ in data.permuted_within(n, rng))
+        permuted, tables = data.permuted_within(n, rng)
+        mixed: Iterable[Columns] = (permuted for _ in tables)
     else:
         columns = (rng.permutation(data.codes[null]) for _ in range(n))
         mixed = (replace(data, codes={**data.codes, null: one}) for one in columns)

@@ -131,10 +131,10 @@ class Discrete:
 
     def null_within(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Estimates of n permutations of x's past among the samples of each context."""
-        mixed = self.data.permuted_within(n, rng)
+        mixed, tables = self.data.permuted_within(n, rng)
         if self.parts:
-            return self._of_samples(one.cells() for one, _ in mixed)
-        return self._of_many(table for _, table in mixed)
+            return self._of_samples(mixed.cells() for _ in tables)
+        return self._of_many(tables)
 
     def null(self, orders: Iterable[np.ndarray]) -> np.ndarray:
         """Estimates with x's past taken from the samples of each order."""

@@ -173,16 +173,9 @@ def power_spectrum(
     lower, upper = _limits(mean, error, float(n_effective), length / float(data.durations.sum()))
     nan_if_silent = np.where(rate > 0, 1.0, np.nan)
     warn_silent(nan_if_silent, "power_spectrum", "have no spikes")
-    return PowerSpectrum(
-        np.fft.rfftfreq(nperseg, 1 / sampling),
-        mean * nan_if_silent[:, None],
-        se * nan_if_silent[:, None],
-        lower * nan_if_silent[:, None],
-        upper * nan_if_silent[:, None],
-        rate,
-        int(n),
-        float(n_effective),
-    )
+    mean, se, lower, upper = (values * nan_if_silent[:, None] for values in (mean, se, lower, upper))
+    f = np.fft.rfftfreq(nperseg, 1 / sampling)
+    return PowerSpectrum(f, mean, se, lower, upper, rate, int(n), float(n_effective))
 
 
 def _limits(
