@@ -61,6 +61,7 @@ MOST_LINES = {
     "certify": 1330,
     "cli": 1700,
 }
+MOST_LINES_BESIDE = {"tests": 52_750, "analysis": 17_600}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
@@ -144,6 +145,9 @@ def test_a_room_has_no_more_lines_than_its_cap_and_no_two_files_of_a_name() -> N
         names[room, path.stem] += path.stem != "__init__"
     assert {room: n for room, n in lines.items() if n > MOST_LINES[room]} == {}
     assert [name for name, n in names.items() if n > 1] == []
+    for folder, most in MOST_LINES_BESIDE.items():
+        texts = [path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")]
+        assert sum(len(text.splitlines()) for text in texts) <= most
 
 
 def reached_for(source: str, package: str, modules: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 import quantities as pq
 from brian2 import ms
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import (
@@ -121,3 +122,17 @@ def test_a_pickled_fit_keeps_its_columns_once():
     text = pickle.dumps(fit)
     assert len(text) < 1.3 * 8 * 2000 * (2 + 2 + 1)
     assert pickle.loads(text).rescaled(seed=1).p == fit.rescaled(seed=1).p
+
+
+@pytest.mark.parametrize(("columns", "threads"), [(63, 1), (64, 2)])
+def test_narrow_products_take_one_thread_of_blas(columns, threads):
+    seen = []
+
+    class Weight:
+        def __getitem__(self, rows):
+            seen.extend(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+            return 1.0
+
+    with threadpool_limits(2, user_api="blas"):
+        value.gram(np.ones((5, columns)), Weight())
+    assert set(seen) == {threads}

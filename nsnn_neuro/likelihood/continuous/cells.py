@@ -33,9 +33,8 @@ _SOME = 0.1  # of the stretches
 _PER_CV, _PER_CV_FIT = (19.0, 6.0)
 _SHORT_CELLS, _SHORT_CELLS_FIT = 0.02, 0.05  # step on cells, in standard deviations of the time of a crossing
 _MOST_NARROW = 6000
-_SHORT_RISE = (
-    0.04  # the same, in times from the start at which a strong noise alone makes spikes most frequent
-)
+# the same, in times from the start at which a strong noise alone makes spikes most frequent
+_SHORT_RISE = 0.04
 _ROUGH = 0.01  # second difference of a smooth drive over tau, times the step, in standard deviations of the noise of a step
 _MOST_PAIRS = 1e9  # of steps of the integral equation: some 10 s
 

@@ -27,9 +27,8 @@ _MORE = (1 - _G) / _G
 _TINY = 1e-150
 _LEAST = 1e-300
 _ROUNDED = 1e-6  # mass below which what is left has to be summed, as 1 minus what was lost has too few digits
-_SHORT = (
-    16  # steps at the beginning of a stretch, where the density is narrow, that are not joined to long ones
-)
+# steps at the beginning of a stretch, where the density is narrow, that are not joined to long ones
+_SHORT = 16
 _STEEPEST = 1e-30  # of the mass, the least that a step leaves
 
 _LANES = 16  # stretches that are advanced side by side

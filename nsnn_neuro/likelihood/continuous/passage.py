@@ -27,9 +27,8 @@ MEMORY = 14.0
 """Time constants after which a membrane has forgotten where it was."""
 _FAR = 45.0  # nats below which a passage is neglected
 _LARGEST = 650.0  # nats that exp can take
-_FEW_LEFT = (
-    1e-7  # survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
-)
+# survival below which it is taken from the hazard, as 1 minus what was lost has too few digits
+_FEW_LEFT = 1e-7
 _LEAST = 1e-300
 
 
