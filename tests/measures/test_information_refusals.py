@@ -336,7 +336,7 @@ RESPONSES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: m.sparseness([[1.0], [np.nan]]), "rates holds nan", ""),
     (lambda: tau(max_lag=0.1 * pq.s), "max_lag = ", "expected at least four"),
     (lambda: tau(offset=1), "offset = 1", ""),
-    (lambda: m.intrinsic_timescale(BLOCK), "got 3", "at least ten trials"),
+    (lambda: m.intrinsic_timescale(BLOCK), "block has 3 trials", "at least ten"),
     (lambda: m.coherence(wave(), [[0.1], [np.nan]], nperseg=200), "NaN in trial 1", ""),
     (lambda: m.coherence(wave(np.nan), [[0.1]], nperseg=200), "signal holds NaN", ""),
     (lambda: m.coherence_information(wave(), [[0.1]], nperseg=800), "nperseg", "fewer than two segments"),

@@ -105,7 +105,7 @@ class Example(NamedTuple):
 
 PAIR = (N_TRIALS, N_TRIALS)
 NEURONS = (N_NEURONS,)
-TWO, COUNTS, WINDOWS = "at least two t", "trials last from 1.0 to 1.5 s", "cover different windows"
+TWO, COUNTS, WINDOWS = "at least two", "trials last from 1.0 to 1.5 s", "cover different windows"
 # no measures but tools; each has its own tests
 TOOLS = {"measure", "positive", "warn_silent"}
 

@@ -145,7 +145,7 @@ RATES: Rows = [
     (lambda: against(2, 2, 3), "shape (2,) for the data and (3,) for surrogate 1", ""),
 ]  # fmt: skip
 TIMING: Rows = [
-    (lambda: events([[0.1]]), "needs at least two trains", ""),
+    (lambda: events([[0.1]]), "trains holds one train", "at least two repeats"),
     (lambda: events([[0.1], [0.2]], sigma=0 * pq.s), "sigma", "greater than 0"),
     (lambda: events([[0.1], [0.2]], sigma=20 * pq.s), "sigma", "longer than the shortest trial"),
     (lambda: events([[0.1], [0.2]], ratio=1.0), "ratio = 1.0", "expected"),
@@ -160,7 +160,7 @@ TIMING: Rows = [
     (lambda: m.victor_purpura([[0.1]], cost=1 * pq.s), "cost", "Hz"),
     (lambda: m.van_rossum([[0.1]], tau=0 * pq.s), "tau", "greater than 0"),
     (lambda: m.gamma_coincidence([[0.1], FAST], precision=5 * pq.ms, **WINDOW), "2 nu Delta = 1 >= 1", "train 1 at 100 Hz"),
-    (lambda: m.schreiber_reliability([[0.1]], sigma=1 * pq.ms), "needs at least two trains", ""),
+    (lambda: m.schreiber_reliability([[0.1]], sigma=1 * pq.ms), "trains holds one train", "at least two"),
     (lambda: m.md_star([[0.1], [0.2]], [[0.1]], precision=4 * pq.ms), "model has 1 train", "expected two or more"),
     (lambda: m.psth_correlation([[0.1], [0.2]], [[0.1]], bin_width=0.1 * pq.s, **WINDOW), "model has 1 train", "two or more"),
 ]  # fmt: skip

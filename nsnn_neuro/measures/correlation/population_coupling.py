@@ -26,7 +26,7 @@ def _coupling_parts(
     one_of(bias, ("subtract", None), "bias")
     smooth, width = scalar(sigma, "s", "sigma", above=0), scalar(bin_width, "s", "bin_width", above=0)
     if trains.n_neurons < 2:
-        raise NsnnError("population_coupling needs at least two neurons: it compares each with the others")
+        raise NsnnError("block has one neuron: expected at least two, as each is compared with the others")
     trains.check_durations("so that they hold different numbers of bins")
     counts = binned(trains, width, "bin_width").astype(float)
     inside = gaussian_filter1d(np.ones(counts.shape[2]), smooth / width, mode="constant", truncate=5.0)

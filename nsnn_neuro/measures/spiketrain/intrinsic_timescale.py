@@ -104,7 +104,7 @@ def intrinsic_timescale(
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 10:
         raise NsnnError(
-            f"intrinsic_timescale needs at least ten trials, got {trains.n_trials}: counts are correlated across trials"
+            f"block has {trains.n_trials} trials: expected at least ten, across which counts are correlated; record more"
         )
     trains.window()
     counts = binned(trains, width, "bin_width").astype(float)

@@ -119,7 +119,9 @@ def firing_events(
         raise NsnnError(f"threshold = {threshold}: expected a multiple of the mean rate, at least 0")
     repeats = as_repeats(trains, t_start, t_stop)
     if repeats.n_trials < 2:
-        raise NsnnError("firing_events needs at least two trains: it compares repeats")
+        raise NsnnError(
+            "trains holds one train: expected at least two repeats of one neuron, which are compared"
+        )
     start, stop = repeats.window()
     index, n_bins = repeats.bins(width / 5, "sigma / 5")
     if not repeats.times.size:

@@ -331,7 +331,7 @@ def schreiber_reliability(
     repeats = as_repeats(trains, t_start, t_stop)
     n = repeats.n_trials
     if n < 2:
-        raise NsnnError("schreiber_reliability needs at least two trains")
+        raise NsnnError("trains holds one train: expected at least two, which are compared")
     products = _gaussian_products(repeats.times, repeats.offsets, width)
     count = repeats.counts[:, 0]
     _warn_empty(count, "schreiber_reliability", "their pairs count as 0 (NaN if all are empty)")
