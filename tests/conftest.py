@@ -37,6 +37,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 
 import pytest
 from helpers.quick_suite import LONG_EXAMPLES, left_out
+from helpers.unoptimised import FLAGS
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None)
@@ -116,6 +117,17 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(datasets, "digits", some)
     return parts
+
+
+@pytest.fixture(scope="module")
+def unoptimised() -> Iterator[None]:
+    """What this module compiles in C++ is compiled without optimisation."""
+    from brian2 import prefs
+
+    before = prefs.codegen.cpp.extra_compile_args_gcc
+    prefs.codegen.cpp.extra_compile_args_gcc = FLAGS
+    yield
+    prefs.codegen.cpp.extra_compile_args_gcc = before
 
 
 @pytest.fixture(autouse=True, scope="module")

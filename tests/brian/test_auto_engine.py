@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from brian2 import Hz, ms, mV, second
-from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import auto_engine, compiler, engine, engine_choice, engine_history

@@ -13,7 +13,6 @@ from typing import Any
 import brian2
 import pytest
 from brian2 import ms, mV
-from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import simulation_lock
@@ -37,7 +36,7 @@ def state() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _unchanged(unoptimised) -> Iterator[None]:  # noqa: F811
+def _unchanged(unoptimised) -> Iterator[None]:
     before = state()
     yield
     assert state() == before

@@ -13,7 +13,6 @@ import pytest
 import quantities as pq
 from brian2 import Hz, NeuronGroup, SpikeMonitor, ms, mV, prefs
 from brian2 import Network as BrianNetwork
-from helpers.unoptimised import unoptimised  # noqa: F401
 from numpy.testing import assert_array_equal
 
 import nsnn_neuro as nsnn

@@ -19,7 +19,6 @@ import brian2
 import pytest
 from brian2 import Hz, ms, mV, prefs
 from helpers.unoptimised import FLAGS as PLAIN_FLAGS
-from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro import NsnnError
@@ -106,7 +105,7 @@ def test_what_is_compiled_is_in_the_key(key, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory, unoptimised):  # noqa: F811
+def cache(tmp_path_factory, unoptimised):
     """A cache folder, and a folder for temporary files, of this module's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NSNN_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))

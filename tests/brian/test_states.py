@@ -10,7 +10,6 @@ import pytest
 import quantities as pq
 from brian2 import Hz, ms, mV, second
 from helpers.refusals import assert_refused
-from helpers.unoptimised import unoptimised  # noqa: F401
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nsnn_neuro as nsnn

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from brian2 import ms, mV
-from helpers.unoptimised import unoptimised  # noqa: F401
 
 import nsnn_neuro as nsnn
 from nsnn_neuro.brian import cython_build
