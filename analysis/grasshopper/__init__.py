@@ -6,10 +6,11 @@ tau_adaptation. The drive feeds a leaky membrane with a slow current that grows 
 cell adapts over the ten seconds. Noise is in the spike generation (escape noise): the hazard is 1 kHz at the threshold and
 grows e-fold in 1 mV, so that all voltages are relative to the noise. Ten parameters maximise the likelihood of the spikes of
 the first half (`nsnn.calibrate`). Structure, bounds, start and the reset, on which the likelihood hardly depends, were chosen
-by the likelihood of first halves. Two things changed after a first look at second halves: where the calibration starts, as
-the likelihood of the first half of recording 2 has two maxima, and the history of the GLM, which became longer, in favour of
-the GLM. The spikes of the second half are read after the parameters are fixed. Simulations of the second half begin with the
-slow current that the recorded spikes of the first half left.
+by the likelihood of first halves. Some things changed after a first look at second halves, most in favour of the rivals:
+where the calibration starts, as the likelihood of the first half of recording 2 has two maxima; a longer history of the GLM;
+for the LIF the likelihood in place of a search by simulation; for the neuron without noise more generations, until the
+objective on first halves stops to rise. The spikes of the second half are read after the parameters are fixed. Simulations of
+the second half begin with the slow current that the recorded spikes of the first half left.
 
 Two deterministic models are evaluated as well. "deterministic" has the parameters of the noisy model without the noise: a spike
 at the threshold. "refitted deterministic" is the same neuron, calibrated without noise by differential evolution around the
