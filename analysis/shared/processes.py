@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -30,34 +31,54 @@ def in_processes(
     *,
     jobs: int = 0,
     progress: Callable[[str], None] = lambda text: None,
-    what: str = "finished",
+    what: str = "",
 ) -> list[Result]:
     """Return work(shared, item) for each item.
 
     work : a function at the top of its module; shared : sent once to each process
     jobs : processes; 0: one for each core; 1: everything in this process
-    progress : called after each item, in their order, with `what` and the item
+    progress : called with what `work` tells by `report`, and, with `what` not empty, after each item, in their order
 
     >>> in_processes(max, 2, [1, 3], jobs=1)
     [2, 3]
     """
-    n = jobs or cpu_count()
-    if n == 1:
+    n = min(jobs or cpu_count(), len(items))
+    if n <= 1:
+        _Worker.tell = staticmethod(progress)
         return list(_reported((work(shared, item) for item in items), items, progress, what))
-    with (
-        _environment(_VARIABLES),
-        ProcessPoolExecutor(
-            n, mp_context=get_context("spawn"), initializer=_Worker.start, initargs=(work, shared)
-        ) as pool,
-    ):
-        return list(_reported(pool.map(_Worker.do, items), items, progress, what))
+    context = get_context("spawn")
+    told = context.SimpleQueue()
+    listener = threading.Thread(target=_pass_on, args=(told, progress), daemon=True)
+    listener.start()
+    try:
+        with (
+            _environment(_VARIABLES),
+            ProcessPoolExecutor(
+                n, mp_context=context, initializer=_Worker.start, initargs=(work, shared, told)
+            ) as pool,
+        ):
+            return list(_reported(pool.map(_Worker.do, items), items, progress, what))
+    finally:
+        told.put(None)
+        listener.join()
+
+
+def _pass_on(told: Any, progress: Callable[[str], None]) -> None:
+    for text in iter(told.get, None):
+        progress(text)
+
+
+def report(text: str) -> None:
+    """Tell the `progress` of `in_processes`, from within its `work`."""
+    _Worker.tell(text)
 
 
 def _reported(
     results: Iterable[Result], items: Sequence[Item], progress: Callable[[str], None], what: str
 ) -> Iterator[Result]:
     for k, (item, result) in enumerate(zip(items, results, strict=True)):
-        progress(f"{what}: {item} ({k + 1} of {len(items)})")
+        if what:
+            progress(f"{what}: {item} ({k + 1} of {len(items)})")
         yield result
 
 
@@ -66,11 +87,12 @@ class _Worker:
 
     work: Callable[[Any, Any], Any]
     shared: Any
+    tell: Callable[[str], None] = staticmethod(lambda text: None)
 
     @classmethod
-    def start(cls, work: Callable[[Any, Any], Any], shared: Any) -> None:
+    def start(cls, work: Callable[[Any, Any], Any], shared: Any, told: Any) -> None:
         """Called once in each process."""
-        cls.work, cls.shared = staticmethod(work), shared
+        cls.work, cls.shared, cls.tell = staticmethod(work), shared, told.put
         threadpool_limits(1)
         if importlib.util.find_spec("torch") is not None:
             import torch

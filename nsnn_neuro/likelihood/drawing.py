@@ -58,15 +58,16 @@ def draw(
         a = m + past[:, :, t if effect.size else 0] - cells.theta
         if isinstance(family, Poisson):
             rate = family.rate(a)
-            capped = capped or bool(np.any(rate > _MOST))
-            counts = rng.poisson(np.minimum(rate, _MOST))
+            if rate.max() > _MOST:
+                capped, rate = True, np.minimum(rate, _MOST)
+            counts = rng.poisson(rate)
         else:
             counts = (rng.random((trials, n_cells)) < family._cdf(a, scale)).astype(int)
         if cells.silent:
             counts = counts * (t - last > cells.silent)
-        trial, cell = np.nonzero(counts)
-        if not trial.size:
+        if not counts.any():
             continue
+        trial, cell = np.nonzero(counts)
         number = counts[trial, cell]
         drawn.append((np.full(trial.size, t), trial, cell, number))
         last[trial, cell] = t
