@@ -155,7 +155,7 @@ def write(
 <h2>Summary</h2>{_table(outcome.summary)}
 {"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}
 <details><summary>Configuration, versions and verdicts</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
-<footer>All numbers come from the run described above. table.csv contains all results; some studies also save spikes (block.nwb).
+<footer>All numbers come from the run described above. table.csv contains all results; some studies also save spikes (.nwb).
 Reproduce the run with <code>{COMMAND} {html.escape(outcome.name)}</code>.</footer>
 </body></html>
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import neo
 import numpy as np
@@ -16,27 +16,21 @@ from scipy.optimize import differential_evolution
 import nsnn_neuro as nsnn
 
 from .config import Config
-from .neuron import adapted, cell, drive, escape
+from .neuron import cell, drive, escape
 from .sound import Half
 
 
-def simulate(
-    rows: pd.DataFrame, halves: Mapping[int, Half], noisy: bool, trials: int, dt: float, seed: int
-) -> neo.Block:
-    """Simulate a half with all models side by side: neuron j is row j, under the sound of its recording.
+def simulate(rows: pd.DataFrame, half: Half, noisy: bool, trials: int, dt: float, seed: int) -> neo.Block:
+    """Simulate a half with all models side by side: neuron j is row j.
 
-    rows : recording, the parameters, and of noisy models `factor`, the width of the noise
+    rows : the parameters, and of noisy models `factor`, the width of the noise
     """
     records = rows.to_dict("records")
-    drives = []
-    for row in records:
-        half = halves[row["recording"]]
-        n, first = (round(t / dt) for t in (half.stop, half.start))
-        drives.append(drive(row, half).samples(n, dt)[first:])
+    n, first = (round(t / dt) for t in (half.stop, half.start))
+    drives = [drive(row, half).samples(n, dt)[first:] for row in records]
     signal = neo.AnalogSignal(1e3 * np.column_stack(drives), units="mV", sampling_rate=pq.Hz / dt)
-    neurons = cell(rows.to_dict("list"), [adapted(row, halves[row["recording"]]) for row in records])
     return nsnn.simulate(
-        neurons, escape(rows["factor"]) if noisy else None, nsnn.Recorded(signal),
+        cell(rows.to_dict("list"), half), escape(rows["factor"]) if noisy else None, nsnn.Recorded(signal),
         n_neurons=len(rows), trials=trials, duration=len(drives[0]) * dt * second, dt=dt * second, seed=seed,
     )  # fmt: skip
 
@@ -78,9 +72,7 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
     return scores.reshape(n, parts, -1).sum(axis=2) / (len(half.spikes) / parts)
 
 
-def without_noise(
-    which: int, half: Half, start: Mapping[str, float], config: Config, progress: Callable[[str], None]
-) -> dict[str, float]:
+def without_noise(half: Half, start: Mapping[str, float], config: Config) -> dict[str, float]:
     """Parameters of the neuron without noise, and the objective, by differential evolution that begins around `start`."""
     names = [name for name, *_ in config.bounds]
     low, high = (np.array([bounds[k] for bounds in config.bounds]) for k in (1, 2))
@@ -94,10 +86,10 @@ def without_noise(
     def rows(points: np.ndarray) -> pd.DataFrame:
         values = np.tile(low, (len(points), 1))
         values[:, free] = points
-        return pd.DataFrame(values, columns=names).assign(recording=which)
+        return pd.DataFrame(values, columns=names)
 
     def loss(columns: np.ndarray) -> np.ndarray:
-        block = simulate(rows(columns.T), {which: half}, False, 1, config.dt, config.seed)
+        block = simulate(rows(columns.T), half, False, 1, config.bin_width, config.seed)
         return -log_likelihood(block, half, config)
 
     # the argument's name in this SciPy
@@ -106,5 +98,4 @@ def without_noise(
         loss, np.column_stack([low, high])[free], maxiter=config.generations, tol=0, atol=0, polish=False, vectorized=True,
         updating="deferred", init=np.clip(first, low, high)[:, free], **{seed: config.seed},
     )  # fmt: skip
-    progress(f"recording {which}, without noise: {-result.fun:.3f} nats per spike")
     return {**rows(result.x[None]).iloc[0].to_dict(), "objective": -result.fun}

@@ -9,10 +9,11 @@ from ..harness import StudyConfig
 
 CLAIM = (
     "On the half of a grasshopper receptor recording that was not used in calibration, an adaptive noisy neuron predicts spikes "
-    "and information rate better than deterministic neurons"
+    "and information rate better than neurons without noise"
 )
 SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise"}
-MODELS = ("noisy", "deterministic", "refitted deterministic")
+MODELS = ("noisy", "without noise", "refitted without noise")
+"""the main model, and two without noise"""
 RIVALS = ("LIF", "GLM")
 """noisy models beside the main one: an LIF without adaptation, and a Poisson GLM with history"""
 Bounds = tuple[tuple[str, float, float, float], ...]
@@ -33,50 +34,51 @@ class Config(StudyConfig):
     dt: float = 1e-4
     bin_width: float = 2e-4
     """bins of the spike probabilities, of the neuron, the LIF and the GLM"""
+    integration: float = 1e-3
+    """time constant with which the energy of the sound is averaged before its level is taken"""
     bounds: Bounds = (
-        ("tau_m", 0.5e-3, 5e-3, 1.5e-3),
+        ("tau_m", 1e-3, 1e-3, 1e-3),
         ("tau_refrac", 0.5e-3, 0.5e-3, 0.5e-3),
-        ("v_reset", -40.0, -40.0, -40.0),
-        ("tau_w", 0.5, 20.0, 3.0),
+        ("v_reset", -5.0, -5.0, -5.0),
+        ("tau_w", 3.0, 3.0, 3.0),
         ("b", 0.0, 0.05, 0.01),
-        ("gain", 0.5, 50.0, 10.0),
-        ("offset", -20.0, 5.0, -2.0),
-        ("middle", -3.0, 3.0, 0.0),
+        ("tau_thresh", 0.8e-3, 0.8e-3, 0.8e-3),
+        ("b_thresh", 1.0, 300.0, 40.0),
+        ("tau_fatigue", 30.0, 30.0, 30.0),
+        ("b_fatigue", 0.0, 0.5, 0.05),
+        ("gain", 0.5, 80.0, 10.0),
+        ("offset", -20.0, 5.0, -3.0),
+        ("middle", -3.0, 3.0, 0.3),
         ("width", 0.1, 3.0, 0.5),
-        ("adaptation", 0.0, 1.0, 0.7),
-        ("tau_adaptation", 0.5e-3, 0.1, 3e-3),
-        ("delay", 3e-3, 10e-3, 6e-3),
+        ("adaptation", 0.0, 1.0, 0.6),
+        ("tau_adaptation", 0.3e-3, 0.1, 2e-3),
+        ("delay", 3e-3, 10e-3, 6.4e-3),
     )
     """of the main model: times in s, voltages in mV, middle and width of the response in SD of the level"""
     lif_bounds: Bounds = (
-        ("tau_m", 1e-3, 1e-3, 1e-3),
-        ("tau_refrac", 0.5e-3, 0.5e-3, 0.5e-3),
         ("v_reset", -100.0, -100.0, -100.0),
-        ("tau_w", 1.0, 1.0, 1.0),
-        ("b", 0.0, 0.0, 0.0),
         ("gain", 0.1, 50.0, 2.0),
         ("offset", -20.0, 5.0, -2.0),
         ("delay", 3e-3, 10e-3, 6e-3),
     )
-    """of the LIF, whose drive is linear in the level: gain in mV per SD"""
+    """of the LIF, whose drive is linear in the level: gain in mV per SD; without adaptation and a threshold that moves"""
     candidates: int = 24
     generations: int = 40
-    """of the calibration without noise"""
+    """of the calibration without noise; 300 raise its objective on the first halves by .02 nats per spike"""
     rate_kernel: float = 2e-3
     """SD of the Gaussian kernel of the rate in the kernel likelihood"""
     interval_kernel: float = 1e-3
     floor: float = 0.02
     """weight of a uniform rate and of exponential intervals that are mixed in, so that no spike has probability 0"""
-    sound: tuple[tuple[int, float], ...] = ((16, 10.0), (24, 10.0))
+    sound: tuple[tuple[int, float], ...] = ((24, 10.0),)
     """candidates for the stimulus basis of the GLM: number of cosines, last peak (ms)"""
     past: tuple[tuple[int, float, float], ...] = ((10, 100.0, 2.0), (14, 3000.0, 2.0))
     """candidates for the history basis of the GLM: number of cosines, last peak, and offset of the logarithmic axis (ms)"""
     ridges: tuple[float, ...] = (1.0, 10.0)
     n_folds: int = 3
-    kernels: tuple[float, ...] = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3)
     fano_windows: tuple[float, ...] = (0.05, 0.1, 0.2)
     reliability_kernel: float = 2e-3
-    factors: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+    factors: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
     """noise of the main model in multiples of the calibrated one"""
 
     QUICK: ClassVar[dict[str, Any]] = {

@@ -23,8 +23,9 @@ LOWEST = 10.0
 """Hz, of the band of coherence: lower frequencies have few periods in a window"""
 _COHERENCE_OPTIONS: dict[str, Any] = {"n_shuffle": 0, "bias": "subtract"}
 _PARAMETER_UNITS = {
-    "tau_m": "s", "tau_refrac": "s", "v_reset": "mV", "tau_w": "s", "b": "mV", "gain": "mV", "offset": "mV", "middle": "SD",
-    "width": "SD", "adaptation": "1", "tau_adaptation": "s", "delay": "s", "objective": "nats/spike",
+    "tau_m": "s", "tau_refrac": "s", "v_reset": "mV", "tau_w": "s", "b": "mV", "tau_thresh": "s", "b_thresh": "mV",
+    "tau_fatigue": "s", "b_fatigue": "mV", "gain": "mV", "offset": "mV", "middle": "SD", "width": "SD",
+    "adaptation": "1", "tau_adaptation": "s", "delay": "s", "objective": "nats/spike",
 }  # fmt: skip
 
 
@@ -71,9 +72,7 @@ def _bounds(trials: neo.Block, half: Half, limit: int | None = None) -> np.ndarr
     return np.array(out)
 
 
-def measured(
-    trials: neo.Block, half: Half, which: int, model: str, config: Config, recorded: neo.Block
-) -> list[dict[str, Any]]:
+def measured(trials: neo.Block, half: Half, which: int, model: str, config: Config) -> list[dict[str, Any]]:
     """Rows with all measures of one model; `trials` has one neuron per trial."""
     rate = measures.firing_rate(trials)
     rows = [
@@ -87,7 +86,7 @@ def measured(
         fano = measures.fano_factor(trials, window=window * pq.s)
         rows.append(row_of(which, model, "Fano factor (windows)", window, fano, "1"))
     # their trials are identical
-    bound = _bounds(trials, half, 1 if model in ("deterministic", "refitted deterministic") else None)
+    bound = _bounds(trials, half, 1 if model in ("without noise", "refitted without noise") else None)
     rows.append(row_of(which, model, "information bound", np.nan, bound, "bit/s"))
     rows.append(
         row_of(which, model, "information bound per spike", np.nan, bound / rate[: len(bound)], "bit/spike")
@@ -100,10 +99,11 @@ def measured(
         )
         reliability = measures.schreiber_reliability(neuron, sigma=config.reliability_kernel * pq.s)
         rows.append(row_of(which, model, "reliability", np.nan, reliability, "1"))
-        for kernel in config.kernels:
-            r = measures.rate_correlation(neuron, recorded, sigma=kernel * pq.s)
-            rows.append({**row_of(which, model, "rate correlation", kernel, r, "1"), "sd": np.nan})
-            rows += _by_segment(neuron, recorded, half, which, model, kernel)
+        recorded = nsnn.to_block([[half.spikes]], t_stop=half.duration * pq.s)
+        for start in np.arange(0.0, half.duration - SEGMENT / 2, SEGMENT).tolist():
+            part = {"t_start": start * pq.s, "t_stop": (start + SEGMENT) * pq.s}
+            r = measures.rate_correlation(neuron, recorded, sigma=5 * pq.ms, **part)
+            rows.append(row_of(which, model, "rate correlation 5 ms, by segment", start, r, "1"))
     return rows + _curves(trials, half, which, model)
 
 
@@ -114,18 +114,6 @@ def _as_one_neuron(trials: neo.Block) -> neo.Block:
     return nsnn.to_block(
         [[np.asarray(times.magnitude)[ids == j]] for j in range(len(spikes))], t_stop=spikes.t_stop
     )
-
-
-def _by_segment(
-    trials: neo.Block, recorded: neo.Block, half: Half, which: int, model: str, kernel: float
-) -> list[dict[str, Any]]:
-    """Rows of the rate correlation in each segment, for the standard error of differences between models."""
-    rows = []
-    for start in np.arange(0.0, half.duration - SEGMENT / 2, SEGMENT).tolist():
-        window = {"t_start": start * pq.s, "t_stop": (start + SEGMENT) * pq.s}
-        r = measures.rate_correlation(trials, recorded, sigma=kernel * pq.s, **window)
-        rows.append(row_of(which, model, f"rate correlation {1e3 * kernel:g} ms, by segment", start, r, "1"))
-    return rows
 
 
 def _curves(trials: neo.Block, half: Half, which: int, model: str) -> list[dict[str, Any]]:
@@ -154,7 +142,7 @@ def _coherence(trials: neo.Block, half: Half, which: int, model: str) -> list[di
             t_start=0 * pq.s, t_stop=half.duration * pq.s,
         )  # fmt: skip
         each.append(c)
-        if model in ("deterministic", "refitted deterministic"):
+        if model in ("without noise", "refitted without noise"):
             break
     all_of = np.array(each)
     keep = f <= 1.25 * half.cutoff
@@ -212,10 +200,9 @@ def likelihood_rows(
             row_of(which, model, "bits per spike, by segment", SEGMENT * k, value, "bit/spike")
             for k, value in enumerate(gain)
         ]
-        chance = np.where(o > 0, np.exp(log), -np.expm1(log))
-        if np.isfinite(chance).all():
-            p = Rescaled.of(np.clip(chance, 1e-12, 1 - 1e-12), o, seed=config.seed).p
-            rows.append(row_of(which, model, "time rescaling p", np.nan, p, "1"))
+        chance = np.clip(np.where(o > 0, np.exp(log), -np.expm1(log)), 1e-12, 1 - 1e-12)
+        p = Rescaled.of(chance, o, seed=config.seed).p if np.isfinite(chance).all() else np.nan
+        rows.append(row_of(which, model, "time rescaling p", np.nan, p, "1"))
     return rows
 
 

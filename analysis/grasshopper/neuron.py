@@ -1,18 +1,21 @@
-"""The main model, an adaptive neuron with escape noise, its calibration by likelihood, and the spike probabilities of all models.
+"""The main model, an adaptive neuron that tires, its calibration by likelihood, and the spike probabilities of all models.
 
-Voltages are relative to the noise: the hazard grows e-fold in 1 mV, and is 1 kHz at the threshold, 0 mV.
+Voltages are relative to the noise: with escape noise the hazard grows e-fold in 1 mV, and is 1 kHz at the threshold, 0 mV; white
+noise alone would spread the membrane by 1 mV.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import neo
 import numpy as np
 from brian2 import Hz, mV, second
 
 import nsnn_neuro as nsnn
+from nsnn_neuro import parameter
 from nsnn_neuro.likelihood import (
     Calibration,
     NeuronFit,
@@ -26,24 +29,52 @@ from .config import Bounds, Config
 from .sound import Half
 
 UNITS: dict[str, Any] = {
-    "tau_m": second, "tau_refrac": second, "v_reset": mV, "tau_w": second, "b": mV, "gain": mV, "offset": mV,
-    "middle": 1, "width": 1, "adaptation": 1, "tau_adaptation": second, "delay": second,
+    "tau_m": second, "tau_refrac": second, "v_reset": mV, "tau_w": second, "b": mV, "tau_thresh": second, "b_thresh": mV,
+    "tau_fatigue": second, "b_fatigue": mV, "gain": mV, "offset": mV, "middle": 1, "width": 1, "adaptation": 1,
+    "tau_adaptation": second, "delay": second,
 }  # fmt: skip
-_OF_CELL = ("tau_m", "tau_refrac", "v_reset", "tau_w", "b")
+_OF_CELL = {
+    "tau_m": 1e-3, "tau_refrac": 0.5e-3, "v_reset": -5.0, "tau_w": 1.0, "b": 0.0, "tau_thresh": 1.0, "b_thresh": 0.0,
+    "tau_fatigue": 1.0, "b_fatigue": 0.0,
+}  # fmt: skip
+"""with the values of a neuron that does not adapt"""
 _HAZARD, _WIDTH = 1000 * Hz, 1 * mV
 
 
-def cell(values: Mapping[str, Any], w_start: Any = 0.0) -> nsnn.GIF:
-    """The neuron with these parameters, numbers or arrays: a leaky membrane, and a slow current -w that grows at each spike."""
-    own = {name: np.asarray(values[name]) * UNITS[name] for name in _OF_CELL}
-    return nsnn.GIF(
-        **own, v_rest=0 * mV, v_thresh=0 * mV, w_start=np.asarray(w_start) * mV, tau_thresh=1 * second, b_thresh=0 * mV
-    )  # fmt: skip
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tiring(nsnn.GIF):
+    """GIF whose refractoriness grows: its threshold is v_thresh + lift (1 + fatigue / scale), fatigue += b_fatigue at a spike."""
+
+    tau_fatigue: Any = parameter("s", bound="positive")
+    b_fatigue: Any = parameter("V")
+    scale: Any = parameter("V", bound="positive")
+    fatigue_start: Any = parameter("V", default=0 * mV)
+
+    slow: ClassVar[dict[str, tuple[str, str]]] = {**nsnn.GIF.slow, "fatigue": ("tau_fatigue", "0 * fatigue")}
+    slow_start: ClassVar[dict[str, str]] = {**nsnn.GIF.slow_start, "fatigue": "fatigue_start"}
+    after_spike: ClassVar[str] = nsnn.GIF.after_spike + "\nfatigue += b_fatigue"
+    moving: ClassVar[str] = "lift * (1 + fatigue / scale)"
+
+
+def cell(values: Mapping[str, Any], half: Half | None = None) -> Tiring:
+    """The neuron with these parameters, numbers or arrays; with a half, adapted and tired by the spikes recorded before."""
+    given = {name: np.asarray(values.get(name, np.nan), dtype=float) for name in _OF_CELL}
+    numbers = {name: np.where(np.isnan(given[name]), none, given[name]) for name, none in _OF_CELL.items()}
+    own = {name: value * UNITS[name] for name, value in numbers.items()}
+    if half is not None:
+        ages = half.start - half.earlier
+        for start, jump, tau in (("w_start", "b", "tau_w"), ("fatigue_start", "b_fatigue", "tau_fatigue")):
+            left = numbers[jump][..., None] * np.exp(-ages / numbers[tau][..., None])
+            own[start] = left.sum(axis=-1) * mV
+    return Tiring(**own, v_rest=0 * mV, v_thresh=0 * mV, scale=1 * mV)
 
 
 def escape(width: Any = 1.0) -> nsnn.EscapeNoise:
-    """The noise, its width in multiples of the calibrated one."""
+    """Escape noise, its width in multiples of the calibrated one."""
     return nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(_HAZARD, np.asarray(width) * _WIDTH))
+
+
+NOISES = {"escape": escape(), "diffusion": nsnn.WhiteNoise(_WIDTH)}
 
 
 def drive(values: Mapping[str, float], half: Half) -> nsnn.Stimulus:
@@ -56,13 +87,10 @@ def drive(values: Mapping[str, float], half: Half) -> nsnn.Stimulus:
     return nsnn.Transduced(half.signal, **own, **{name: float(values[name]) * UNITS[name] for name in more})
 
 
-def adapted(values: Mapping[str, float], half: Half) -> float:
-    """The slow current w (mV) at the start of a half, after the spikes that were recorded before."""
-    return float(values["b"] * np.exp((half.earlier - half.start) / values["tau_w"]).sum())
-
-
-def calibrated(half: Half, bounds: Bounds, config: Config) -> Calibration:
-    """Maximise the likelihood of the spikes of the first half."""
+def calibrated(
+    half: Half, bounds: Bounds, config: Config, noise: str = "escape", t_stop: float | None = None
+) -> Calibration:
+    """Maximise the likelihood of the spikes of the first half, up to t_stop (s)."""
     start = {name: at for name, _, _, at in bounds}
     free = {
         name if name in _OF_CELL else f"stimulus.{name}": (low * UNITS[name], high * UNITS[name])
@@ -70,8 +98,9 @@ def calibrated(half: Half, bounds: Bounds, config: Config) -> Calibration:
         if low < high
     }
     return nsnn.calibrate(
-        cell(start), free, noise=escape(), stimulus=drive(start, half),
-        trains=half.block, t_stop=half.duration * second, dt=config.bin_width * second, seed=config.seed, progress=False,
+        cell(start), free, noise=NOISES[noise], stimulus=drive(start, half),
+        trains=half.block, t_stop=(t_stop or half.duration) * second, dt=config.bin_width * second,
+        seed=config.seed, progress=False,
     )  # fmt: skip
 
 

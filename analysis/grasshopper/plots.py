@@ -17,12 +17,11 @@ COLOURS = {
     "noisy": BLUE,
     "LIF": YELLOW,
     "GLM": PINK,
-    "deterministic": ORANGE,
-    "refitted deterministic": GREEN,
+    "without noise": ORANGE,
+    "refitted without noise": GREEN,
 }
 _SEVERAL = ("noisy", "LIF", "GLM")
 """models whose trials differ"""
-_SHORT = {"deterministic": "noise off", "refitted deterministic": "refitted"}
 _STATISTICS = ("rate", "CV", "LV", "lag-1 correlation", "information bound per spike")
 _AGAINST_NOISE = (
     ("information bound against noise", "raw information bound (bit/s)", "information bound"),
@@ -37,10 +36,12 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
         "Cell and models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and coherence of spikes "
         "and sound level for single trials (dotted: cut-off of the sound; shaded: 95 % of single trials of the noisy model are "
         "within, at all frequencies together). noisy: the adaptive neuron. LIF: without adaptation. GLM: Poisson GLM with "
-        "history. noise off: deterministic; refitted: refitted deterministic.": plot(table),
+        "history. without noise: the adaptive neuron with its noise switched off; refitted without noise: calibrated so.": plot(
+            table
+        ),
         "Bits per spike of the held-out spikes given the spikes before, in segments of 0.5 s (dots), and their mean with its "
         "standard error (squares).": held_out(table),
-        "Statistics of single trials: cell (line) and models (bars: SD over trials; those of a deterministic model are all "
+        "Statistics of single trials: cell (line) and models (bars: SD over trials; those of a model without noise are all "
         "alike).": statistics(table),
         "Information bound, reliability and rate of the noisy model against its noise (bars: SD over trials).": (
             against_noise(table)
@@ -96,12 +97,12 @@ def _raster(ax: Any, table: pd.DataFrame, which: int) -> None:
     top, ticks = 0.0, {}
     for model, colour in COLOURS.items():
         spikes = _rows(table, which, model, "spike (excerpt)")
-        several = model in _SEVERAL  # trials of deterministic models are identical
+        several = model in _SEVERAL  # trials of a model without noise are identical
         count, height = (int(spikes.value.max()) + 1, 1) if several else (1, 3)
         trials = [1e3 * spikes.x[spikes.value == k].to_numpy() for k in range(count)]
         places = top + height * (np.arange(count) + 0.5)
         ax.eventplot(trials, lineoffsets=places, linelengths=0.85 * height, linewidths=0.9, color=colour)
-        ticks[_SHORT.get(model, model)] = top + count * height / 2
+        ticks[model.replace(" without", "\nwithout")] = top + count * height / 2
         top += count * height + 1
     ax.set_yticks(list(ticks.values()), list(ticks))
     ax.tick_params(axis="y", length=0)
@@ -128,16 +129,14 @@ def held_out(table: pd.DataFrame) -> Figure:
 
 
 def statistics(table: pd.DataFrame) -> Figure:
-    """Statistics of single trials, and rate correlation against kernel width."""
+    """Statistics of single trials."""
     recordings = sorted(table.recording.unique())
     figure = Figure(figsize=(11, 2.7 * len(recordings)), layout="constrained")
-    axes = figure.subplots(len(recordings), 7, width_ratios=[1] * 5 + [1.5, 1.7], squeeze=False)
+    axes = figure.subplots(len(recordings), 6, width_ratios=[1] * 5 + [1.5], squeeze=False)
     for row, which in zip(axes, recordings, strict=True):
         for ax, quantity in zip(row, _STATISTICS, strict=False):
             _points(ax, table, which, quantity)
-        _against_width(row[5], table, which, "Fano factor (windows)", "window (ms)")
-        _against_width(row[6], table, which, "rate correlation", "kernel SD (ms)")
-        row[6].set_ylim(0, 1)
+        _fano(row[5], table, which)
         row[0].set_ylabel(f"recording {which}")
     _legend(figure, axes[0, 5])
     return figure
@@ -150,7 +149,9 @@ def _points(ax: Any, table: pd.DataFrame, which: int, quantity: str) -> None:
         points(ax, k, row["value"], row["sd"] if row["sd"] > 0 else None, fmt="o", color=COLOURS[model])
     recorded = _rows(table, which, "recorded", quantity).iloc[0]
     ax.axhline(recorded.value, color=BLACK, lw=1.2, zorder=0)
-    ax.set_xticks(range(len(names)), [_SHORT.get(name, name) for name in names], rotation=60, fontsize=8)
+    ax.set_xticks(
+        range(len(names)), [name.replace(" without", "\nwithout") for name in names], rotation=60, fontsize=8
+    )
     finish(ax, xlim=(-0.5, len(names) - 0.5))
     title = quantity.replace("information bound per spike", "raw bound")
     ax.set_title(title if recorded.unit == "1" else f"{title} ({recorded.unit})", fontsize=9)
@@ -158,14 +159,13 @@ def _points(ax: Any, table: pd.DataFrame, which: int, quantity: str) -> None:
         ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
 
 
-def _against_width(ax: Any, table: pd.DataFrame, which: int, quantity: str, label: str) -> None:
+def _fano(ax: Any, table: pd.DataFrame, which: int) -> None:
     for model, colour in COLOURS.items():
-        rows = _rows(table, which, model, quantity)
-        if len(rows):
-            points(ax, 1e3 * rows.x, rows.value, rows.sd.where(rows.sd > 0), fmt="o-", ms=3, color=colour)
-    log_axis(ax, 1e3 * np.unique(table[table.quantity == quantity].x))
-    finish(ax, xlabel=label)
-    ax.set_title(quantity.replace(" (windows)", ""), fontsize=9)
+        rows = _rows(table, which, model, "Fano factor (windows)")
+        points(ax, 1e3 * rows.x, rows.value, rows.sd.where(rows.sd > 0), fmt="o-", ms=3, color=colour)
+    log_axis(ax, 1e3 * np.unique(rows.x))
+    finish(ax, xlabel="window (ms)")
+    ax.set_title("Fano factor", fontsize=9)
 
 
 def against_noise(table: pd.DataFrame) -> Figure:

@@ -14,7 +14,8 @@ from brian2 import second
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NeuronFit
 
-from ..harness import replacing
+from ..harness import part, replacing
+from ..shared.processes import in_processes, report
 from .calibration import log_likelihood, simulate, without_noise
 from .config import MODELS, RIVALS, Config
 from .measuring import SEGMENT, excerpt, likelihood_rows, measured, parameter_rows, row_of, sweep_rows
@@ -31,67 +32,79 @@ def run(
 ) -> pd.DataFrame:
     """Calibrate on the first halves, simulate the second halves, and apply the same measures to cell and models.
 
-    Returns a tidy table: recording, model ("recorded", "noisy", "deterministic", "refitted deterministic", "LIF", "GLM", or "noisy
+    Each recording is a part with a process of its own, as far as there are cores.
+
+    Returns a tidy table: recording, model ("recorded", "noisy", "without noise", "refitted without noise", "LIF", "GLM", or "noisy
     x 0.5" for the noisy model with half its noise), quantity, x, value, sd (of single trials; standard error of parameters and
     of bits per spike), unit.
     """
-    first = {which: load_half(which, config, second_half=False) for which in config.recordings}
-    frozen, glms = calibrate(first, config, progress)
-    halves = {which: load_half(which, config, second_half=True) for which in config.recordings}
-    rows = parameter_rows(frozen)
-    variants = _variants(frozen, config)
+    parts = in_processes(_recording, (config, out), config.recordings, progress=progress)
+    return pd.DataFrame([row for rows in parts for row in rows], columns=COLUMNS)
+
+
+def _recording(shared: tuple[Config, Path | None], which: int) -> list[dict[str, Any]]:
+    config, out = shared
+    return part(out, f"recording {which}", lambda: _rows(which, config, out))
+
+
+def _rows(which: int, config: Config, out: Path | None) -> list[dict[str, Any]]:
+    """All rows of a recording."""
+
+    def tell(what: str) -> None:
+        report(
+            f"recording {which} ({config.recordings.index(which) + 1} of {len(config.recordings)}): {what}"
+        )
+
+    models, poisson = calibrate(load_half(which, config, second_half=False), which, config, tell)
+    half = load_half(which, config, second_half=True)
+    rows = parameter_rows(models)
+    variants = _variants(models, config)
     for noisy in (True, False):
         own = variants[variants["noise"] == noisy].reset_index(drop=True)
         trials = config.trials if noisy else 1
-        progress(
+        tell(
             f"simulating the second half: {trials} trials, {len(own)} models {'with' if noisy else 'without'} noise"
         )
-        block = simulate(own, halves, noisy, trials, config.dt, config.seed + 1)
+        block = simulate(own, half, noisy, trials, config.dt, config.seed + 1)
         if out is not None and noisy:
             block.annotate(
                 variants=own.drop(columns=[c for c in own if c.startswith("se ")]).to_dict("records")
             )
-            with replacing(out / "block.nwb") as path:
+            with replacing(out / f"recording{which}.nwb") as path:
                 nsnn.save(block, path)
-        scores = {which: log_likelihood(block, half, config, SEGMENT) for which, half in halves.items()}
+        scores = log_likelihood(block, half, config, SEGMENT)
         for j, variant in enumerate(own.to_dict("records")):
-            which = variant["recording"]
             copies = 1 if noisy else min(config.trials, COPIES)
             trains = repeats(block, j, copies)
-            rows += _model_rows(trains, scores[which][j], halves[which], which, variant["model"], config)
+            rows += _model_rows(trains, scores[j], half, which, variant["model"], config)
             if variant["sweep"]:
-                rows += sweep_rows(trains, halves[which], which, variant["factor"], config)
-    progress("measuring")
-    for which, half in halves.items():
-        recorded = nsnn.to_block([[half.spikes]], t_stop=half.duration * second)
-        rows += measured(recorded, half, which, "recorded", config, recorded)
-        rows += excerpt(recorded, which, "recorded")
-        made = glm_trials(glms[which], half, config.trials, config.seed + 1)
-        score = log_likelihood(made, half, config, SEGMENT)[0]
-        rows += _model_rows(repeats(made, 0), score, half, which, "GLM", config)
-        rows += likelihood_rows(_logs(frozen, glms[which], half, which, config), half, which, config)
-    return pd.DataFrame(rows, columns=COLUMNS)
+                rows += sweep_rows(trains, half, which, variant["factor"], config)
+    tell("measuring")
+    recorded = nsnn.to_block([[half.spikes]], t_stop=half.duration * second)
+    rows += measured(recorded, half, which, "recorded", config)
+    rows += excerpt(recorded, which, "recorded")
+    made = glm_trials(poisson, half, config.trials, config.seed + 1)
+    score = log_likelihood(made, half, config, SEGMENT)[0]
+    rows += _model_rows(repeats(made, 0), score, half, which, "GLM", config)
+    return rows + likelihood_rows(_logs(models, poisson, half, config), half, which, config)
 
 
 def calibrate(
-    first: dict[int, Half], config: Config, progress: Callable[[str], None]
-) -> tuple[pd.DataFrame, dict[int, NeuronFit]]:
-    """Fit all models to the first halves: a table with a row per recording and model, and the GLMs."""
-    models: list[dict[str, Any]] = []
-    glms = {}
-    for which, half in first.items():
-        progress(f"recording {which}: calibrating the neuron by likelihood")
-        noisy = numbers(calibrated(half, config.bounds, config), config.bounds)
-        progress(f"recording {which}: calibrating the LIF")
-        plain = numbers(calibrated(half, config.lif_bounds, config), config.lif_bounds)
-        progress(f"recording {which}: fitting the GLM")
-        glms[which] = glm(half, config)
-        progress(f"recording {which}: calibrating the neuron without noise")
-        values = {name: value for name, value in noisy.items() if not name.startswith("se ")}
-        refitted = without_noise(which, half, values, config, progress)
-        own = {"noisy": noisy, "deterministic": values, "refitted deterministic": refitted, "LIF": plain}
-        models += [{**row, "recording": which, "model": name} for name, row in own.items()]
-    return pd.DataFrame(models), glms
+    half: Half, which: int, config: Config, tell: Callable[[str], None]
+) -> tuple[pd.DataFrame, NeuronFit]:
+    """Fit all models to a first half: a table with a row per model, and the GLM."""
+    tell("calibrating the neuron by likelihood")
+    noisy = numbers(calibrated(half, config.bounds, config), config.bounds)
+    tell("calibrating the LIF")
+    plain = numbers(calibrated(half, config.lif_bounds, config), config.lif_bounds)
+    tell("fitting the GLM")
+    poisson = glm(half, config)
+    tell("calibrating the neuron without noise")
+    values = {name: value for name, value in noisy.items() if not name.startswith("se ")}
+    refitted = without_noise(half, values, config)
+    own = {"noisy": noisy, "without noise": values, "refitted without noise": refitted, "LIF": plain}
+    rows = [{**row, "recording": which, "model": name} for name, row in own.items()]
+    return pd.DataFrame(rows), poisson
 
 
 def _variants(frozen: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -100,8 +113,8 @@ def _variants(frozen: pd.DataFrame, config: Config) -> pd.DataFrame:
     for row in frozen.to_dict("records"):
         name = row["model"]
         off = name in MODELS[1:] or (config.sabotage == "noise off" and name == "noisy")
-        rows.append({**row, "noise": not off, "factor": 1.0, "sweep": name in ("noisy", "deterministic")})
-        if name == "deterministic":
+        rows.append({**row, "noise": not off, "factor": 1.0, "sweep": name in ("noisy", "without noise")})
+        if name == "without noise":
             rows[-1]["factor"] = 0.0
         if name == "noisy":
             rows += [
@@ -112,11 +125,9 @@ def _variants(frozen: pd.DataFrame, config: Config) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _logs(
-    frozen: pd.DataFrame, glm: NeuronFit, half: Half, which: int, config: Config
-) -> dict[str, np.ndarray]:
+def _logs(models: pd.DataFrame, glm: NeuronFit, half: Half, config: Config) -> dict[str, np.ndarray]:
     """Log-likelihood of each bin of the second half under the noisy models; the others give most bins the probability 0 or 1."""
-    by_model = {row["model"]: row for row in frozen.to_dict("records") if row["recording"] == which}
+    by_model = {row["model"]: row for row in models.to_dict("records")}
     logs = {name: log_likelihoods(by_model[name], half, config) for name in ("noisy", "LIF")}
     if config.sabotage == "noise off":
         logs["noisy"] = np.full_like(logs["noisy"], np.nan)
@@ -129,8 +140,7 @@ def _model_rows(
     """Rows of one model; only of those that are compared, not of the sweep."""
     if model not in (*MODELS, *RIVALS):
         return []
-    recorded = nsnn.to_block([[half.spikes]], t_stop=half.duration * second)
-    rows = measured(trials, half, which, model, config, recorded)
+    rows = measured(trials, half, which, model, config)
     rows += excerpt(trials, which, model)
     rows.append({**row_of(which, model, "log-likelihood", np.nan, score, "nats/spike"), "sd": np.nan})
     return rows + [

@@ -7,6 +7,7 @@ import dataclasses
 import neo
 import numpy as np
 import quantities as pq
+from scipy.signal import lfilter
 
 import nsnn_neuro as nsnn
 
@@ -61,8 +62,8 @@ def load_half(which: int, config: Config, *, second_half: bool) -> Half:
     """Read one half. The level is always standardised with mean and SD of the first half."""
     block = nsnn.datasets.grasshopper(which, path=config.data)
     levels = []
-    for samples, rate in ((FINE, RATE), (COARSE, COARSE_RATE)):
-        level = nsnn.datasets.envelope_db(block, samples=samples).magnitude.ravel()
+    coarse = nsnn.datasets.envelope_db(block, samples=COARSE).magnitude.ravel()
+    for level, rate in ((_integrated(block, config.integration), RATE), (coarse, COARSE_RATE)):
         first = level[: round(config.split * rate)]
         levels.append((level - first.mean()) / first.std())
     _, times = block.segments[0].spiketrains.multiplexed
@@ -74,3 +75,11 @@ def load_half(which: int, config: Config, *, second_half: bool) -> Half:
         return Half(late, early, config.split, levels[0], levels[1][border:], cutoff)
     fine = levels[0][: round(config.split * RATE)]
     return Half(early, early[:0], 0.0, fine, levels[1][:border], cutoff)
+
+
+def _integrated(block: neo.Block, tau: float) -> np.ndarray:
+    """The level of the sound, at 5 kHz, after its energy is averaged with the time constant tau (s), as by the ear."""
+    energy = block.segments[0].analogsignals[0].magnitude.ravel() ** 2
+    keep = np.exp(-1 / (RATE * FINE * tau)) if tau else 0.0
+    mean = lfilter([1 - keep], [1, -keep], energy, zi=[keep * energy[0]])[0]
+    return np.asarray(10 * np.log10(mean).reshape(-1, FINE).mean(axis=1))
