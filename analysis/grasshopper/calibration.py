@@ -72,15 +72,17 @@ def log_likelihood(block: neo.Block, half: Half, config: Config, segment: float 
     return scores.reshape(n, parts, -1).sum(axis=2) / (len(half.spikes) / parts)
 
 
-def without_noise(half: Half, start: Mapping[str, float], config: Config) -> dict[str, float]:
-    """Parameters of the neuron without noise, and the objective, by differential evolution that begins around `start`."""
+def without_noise(
+    half: Half, start: Mapping[str, float], known: Mapping[str, float], config: Config
+) -> dict[str, float]:
+    """Parameters of the neuron without noise, and the objective, by differential evolution around `start` and from `known`."""
     names = [name for name, *_ in config.bounds]
     low, high = (np.array([bounds[k] for bounds in config.bounds]) for k in (1, 2))
     rng = np.random.default_rng(config.seed)
     first = rng.normal(
         [start[name] for name in names], (high - low) / 6, size=(config.candidates, len(names))
     )
-    first[0] = [start[name] for name in names]
+    first[:2] = [[values[name] for name in names] for values in (start, {**start, **known})]
     free = low < high
 
     def rows(points: np.ndarray) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def _raster(ax: Any, table: pd.DataFrame, which: int) -> None:
         trials = [1e3 * spikes.x[spikes.value == k].to_numpy() for k in range(count)]
         places = top + height * (np.arange(count) + 0.5)
         ax.eventplot(trials, lineoffsets=places, linelengths=0.85 * height, linewidths=0.9, color=colour)
-        ticks[model.replace(" without", "\nwithout")] = top + count * height / 2
+        ticks[model] = top + count * height / 2
         top += count * height + 1
     ax.set_yticks(list(ticks.values()), list(ticks))
     ax.tick_params(axis="y", length=0)
@@ -149,9 +149,7 @@ def _points(ax: Any, table: pd.DataFrame, which: int, quantity: str) -> None:
         points(ax, k, row["value"], row["sd"] if row["sd"] > 0 else None, fmt="o", color=COLOURS[model])
     recorded = _rows(table, which, "recorded", quantity).iloc[0]
     ax.axhline(recorded.value, color=BLACK, lw=1.2, zorder=0)
-    ax.set_xticks(
-        range(len(names)), [name.replace(" without", "\nwithout") for name in names], rotation=60, fontsize=8
-    )
+    ax.set_xticks([])
     finish(ax, xlim=(-0.5, len(names) - 0.5))
     title = quantity.replace("information bound per spike", "raw bound")
     ax.set_title(title if recorded.unit == "1" else f"{title} ({recorded.unit})", fontsize=9)

@@ -17,7 +17,7 @@ from nsnn_neuro.likelihood import NeuronFit
 from ..harness import part, replacing
 from ..shared.processes import in_processes, report
 from .calibration import log_likelihood, simulate, without_noise
-from .config import MODELS, RIVALS, Config
+from .config import MODELS, REFITTED, RIVALS, Config
 from .measuring import SEGMENT, excerpt, likelihood_rows, measured, parameter_rows, row_of, sweep_rows
 from .neuron import calibrated, glm, glm_log_likelihoods, glm_trials, log_likelihoods, numbers
 from .sound import Half, load_half
@@ -101,7 +101,7 @@ def calibrate(
     poisson = glm(half, config)
     tell("calibrating the neuron without noise")
     values = {name: value for name, value in noisy.items() if not name.startswith("se ")}
-    refitted = without_noise(half, values, config)
+    refitted = without_noise(half, values, REFITTED[which], config)
     own = {"noisy": noisy, "without noise": values, "refitted without noise": refitted, "LIF": plain}
     rows = [{**row, "recording": which, "model": name} for name, row in own.items()]
     return pd.DataFrame(rows), poisson

@@ -24,14 +24,17 @@ def _value(table: pd.DataFrame, which: int, model: str, quantity: str, x: float 
 
 def claims(table: pd.DataFrame) -> list[Claim]:
     """Claims for each recording with their evidence; then the secondary claims."""
-    central, secondary = [], []
+    central: list[Claim] = []
+    secondary: list[Claim] = []
     for which in sorted(table.recording.unique()):
         for rival in MODELS[1:]:
             text = (
                 f"recording {which}: the recorded spikes have a higher likelihood under the noisy model than under "
                 f"that {rival}"
             )
-            central.append(_gain(table, which, rival, text, "log-likelihood, by segment", "nats/spike"))
+            own = rival == MODELS[1]
+            gain = _gain(table, which, rival, text, "log-likelihood, by segment", "nats/spike", central=own)
+            (central if own else secondary).append(gain)
             text = (
                 f"recording {which}: the information bound of the noisy model is nearer to that of the cell than "
                 f"that of the model {rival}"
