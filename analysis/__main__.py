@@ -53,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     except NsnnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("analysis: interrupted; parts that were finished are not done again", file=sys.stderr)
+        return 130
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,16 +12,16 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _VARIABLES = {
+    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**31), "MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_TOP_PAD_": str(2**26),
     "PYTHONSAFEPATH": "1",
 }  # fmt: skip
-"""Of a process. For glibc: keep the memory of tensors that are no longer needed; getting it anew for each takes 15 % of the time.
-For Python: import nothing from the working directory."""
+"""Of a process. One thread, of torch too. For glibc: keep the memory of tensors that are no longer needed; getting it anew for each
+takes 15 % of the time. For Python: import nothing from the working directory."""
 
 
 def in_processes(
@@ -93,11 +93,7 @@ class _Worker:
     def start(cls, work: Callable[[Any, Any], Any], shared: Any, told: Any) -> None:
         """Called once in each process."""
         cls.work, cls.shared, cls.tell = staticmethod(work), shared, told.put
-        threadpool_limits(1)
-        if importlib.util.find_spec("torch") is not None:
-            import torch
-
-            torch.set_num_threads(1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word: the caller speaks
 
     @classmethod
     def do(cls, item: Any) -> Any:
