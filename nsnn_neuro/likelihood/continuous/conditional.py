@@ -186,10 +186,9 @@ def _escape_logs(parts: Parts, trials: Sequence[Trial], dt: float, known: dict[A
     for trial in trials:
         path, free = _free(parts, trial, dt, 1, known)
         chance = spike_chances(path, free, noise, dt)
-        with np.errstate(divide="ignore"):
-            logs = np.where(
-                trial.o == 1, np.log(np.maximum(chance, 1e-300)), np.log1p(-np.minimum(chance, 1 - 1e-16))
-            )
+        logs = np.log1p(-np.minimum(chance, 1 - 1e-16))
+        spikes = trial.o == 1
+        logs[spikes] = np.log(np.maximum(chance[spikes], 1e-300))
         logs[: trial.counted[0]] = 0.0
         logs[trial.counted[1] :] = 0.0
         total = np.concatenate([[0.0], np.cumsum(logs)])

@@ -43,7 +43,7 @@ def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: 
         return np.where(length > 0, law._cdf(high, np.asarray(scale)), 0.0)
     leak = float(membrane.leaky)
     rates = [
-        law._hazard(x, (membrane.drive - leak * v) / membrane.tau + membrane.rise)
+        law._hazard(x, membrane.rise + (membrane.drive - leak * v) / membrane.tau if law.uses_rise else x)
         for x, v in ((low, before), (high, after))
     ]
     return np.asarray(-np.expm1(-np.clip(0.5 * length * dt * (rates[0] + rates[1]), 0.0, 700.0)))
