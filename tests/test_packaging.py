@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -17,20 +19,15 @@ import pytest
 import nsnn_neuro as nsnn
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (
-    ".ci",
-    "analysis",
-    "benchmarks",
-    "conda",
-    "data",
-    "docs",
-    "examples",
-    "notebooks",
-    "nsnn_neuro",
-    "tests",
-)
-FILES = ("*.md", "*.cff", "*.toml", "*.in", "setup.py", "Makefile", "LICENSE")
+FOLDERS = ("nsnn_neuro", ".ci", ".github", "analysis", "benchmarks", "conda", "data", "docs", "examples")
+FOLDERS += ("notebooks", "tests")
+FILES = ("*.md", "*.bib", "*.cff", "*.json", "*.toml", "*.in", "setup.py", "Makefile", "LICENSE")
 MADE = ("__pycache__", ".ipynb_checkpoints", "*.nwb", "results", "*.lock")
+
+
+def read(name: str) -> str:
+    """A text file of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +58,7 @@ def test_the_wheel_has_package_studies_recordings_and_examples(built: Path) -> N
         text = archive.read(metadata).decode()
     assert f"\nVersion: {nsnn.__version__}\n" in text
     assert "\nDescription-Content-Type: text/markdown\n" in text
-    assert text.endswith("\n\n" + description((ROOT / "README.md").read_text(encoding="utf-8")))
+    assert text.endswith("\n\n" + description(read("README.md")))
     expected = {path for path in files(built / "source") if path.startswith(("nsnn_neuro/", "analysis/"))}
     expected = {re.sub("^analysis/", "nsnn_neuro/studies/", path) for path in expected}
     expected |= {f"nsnn_neuro/examples/{path.name}" for path in (ROOT / "examples").iterdir()}
@@ -90,7 +87,7 @@ def test_the_description_has_no_images_and_no_links_to_files() -> None:
     assert description(readme) == (
         "See [x](https://x.org), a.md and the\nstudy (`docs/b.md#part`).\n\n*not* a caption\n\n```python\nf[0](1)\n```\n"
     )
-    text = description((ROOT / "README.md").read_text(encoding="utf-8"))
+    text = description(read("README.md"))
     assert "![" not in text
     assert "docs/img" not in text
     targets = re.findall(r"\]\(([^)]*)\)", text)
@@ -135,10 +132,37 @@ assert main(["study"]) == 0
     assert [path.name for path in work.iterdir()] == ["lif.toml"]
 
 
-def test_the_version_is_that_of_the_citation_and_of_a_release_tag() -> None:
-    assert f"\nversion: {nsnn.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+def test_the_version_is_that_of_a_release_tag() -> None:
     tags = [os.environ["GITHUB_REF_NAME"]] if os.environ.get("GITHUB_REF_TYPE") == "tag" else []
     if (ROOT / ".git").exists():
         command = ["git", "tag", "--points-at", "HEAD", "--list", "v*"]
         tags += subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
     assert set(tags) <= {f"v{nsnn.__version__}"}
+
+
+def test_citation_codemeta_paper_and_badges_state_what_pyproject_states() -> None:
+    project, meta = tomllib.loads(read("pyproject.toml"))["project"], json.loads(read("codemeta.json"))
+    citation = read("CITATION.cff")
+    authors = [author["name"] for author in project["authors"]]
+    assert authors == [author["name"] for author in meta["author"]]
+    for text in (citation, read("paper.md")):
+        assert re.findall(r"^ +- name: (.*)", text, re.M) == authors
+    words = citation.partition("keywords:\n  - ")[2].partition("\nreferences:")[0].split("\n  - ")
+    assert project["keywords"] == meta["keywords"] == words
+    assert meta["description"] == project["description"]
+    assert meta["version"] == nsnn.__version__ == re.findall(r"^version: (.*)", citation, re.M)[0]
+    needs = {"python" + project["requires-python"], *project["dependencies"]}
+    assert {need.lower().replace(" ", "") for need in meta["softwareRequirements"]} <= needs
+    pythons = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    assert meta["runtimePlatform"] == [f"Python {version}" for version in pythons]
+    assert f">{' | '.join(pythons)}<" in read("docs/img/badge_python.svg")
+    licence = project["license"]
+    assert meta["license"] == f"https://spdx.org/licenses/{licence}"
+    assert f"\nlicense: {licence}\n" in citation
+    assert f">{licence}<" in read("docs/img/badge_licence.svg")
+
+
+def test_the_workflow_has_every_step_of_the_gate() -> None:
+    steps = {"docs", *re.findall(r"\bmake ([a-z-]+)$", read(".ci/run"), re.M)}
+    assert {"lint", "test", "test-slow", "first-use"} < steps
+    assert steps <= set(re.findall(r"- run: make ([a-z-]+)", read(".github/workflows/tests.yml")))

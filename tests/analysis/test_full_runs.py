@@ -89,6 +89,18 @@ def test_the_readme_shows_the_newest_full_runs():
     assert full_runs.with_table(README, full_runs.read()) == README, "run `python -m analysis.full_runs`"
 
 
+def test_the_paper_counts_the_verdicts_of_the_newest_full_runs():
+    number = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    kept, paper = full_runs.read(), (README_PATH.parent / "paper.md").read_text(encoding="utf-8")
+    words = [full_runs.word(kept[name]["claims"]) for name in PAPER]
+    hold, fail = words.count("holds"), words.count("fails")
+    part = len(words) - hold - fail
+    assert f"test {number[len(words)]} claims of @ma2023" in paper
+    assert f"{number[hold]} hold, {number[part]} hold in part, {number[fail]} fails" in " ".join(
+        paper.split()
+    )
+
+
 @pytest.mark.slow
 def test_a_stale_or_edited_readme_is_found():
     kept = full_runs.read()

@@ -1,4 +1,4 @@
-"""README.md and docs/certify.md quote docs/certificate.csv, which `nsnn certify --ranges` has written."""
+"""README.md, paper.md and docs/certify.md quote docs/certificate.csv, which `nsnn certify --ranges` has written."""
 # Imports internals: the text of a row, and how many rows there have to be.
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from nsnn_neuro.certify import report
 from nsnn_neuro.certify.pairs import pairs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-README, PAGE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/certify.md"))
+NAMES = ("README.md", "paper.md", "docs/certify.md")
+README, PAPER, PAGE = ((ROOT / name).read_text(encoding="utf-8") for name in NAMES)
+
+QUOTED = {
+    "rate of a LIF neuron in white noise": ("LIF", "WhiteNoise", "bridge"),
+    "the same in OU noise": ("LIF", "OUNoise", ""),
+    "the same with Poisson excitation and inhibition": ("LIF", "PoissonNoise", "excitation and inhibition"),
+    "rate of an EIF neuron in white noise": ("EIF", "WhiteNoise", ""),
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +58,27 @@ def test_the_counts_and_worst_values_are_those_of_the_table(table: pd.DataFrame)
         f"{passed} rows pass and none fails; |z| is at most {z:.1f}, and errors are at most {error:.1f} %"
         in _plain(PAGE)
     )
-    assert (
-        f"default seed {passed} rows pass and none fails; the largest |z| is {z:.1f}, the largest error {error:.1f} %"
-        in _plain(README)
-    )
+    quoted = f"default seed {passed} rows pass and none fails; the largest |z| is {z:.1f}, the largest error {error:.1f} %"
+    assert quoted in _plain(README)
+    assert quoted in _plain(PAPER)
 
 
-@pytest.mark.parametrize(
-    ("text", "case"),
-    [
-        ("rate of a LIF neuron in white noise", ("LIF", "WhiteNoise", "bridge")),
-        ("the same in OU noise", ("LIF", "OUNoise", "")),
-        (
-            "the same with Poisson excitation and inhibition",
-            ("LIF", "PoissonNoise", "excitation and inhibition"),
-        ),
-        ("rate of an EIF neuron in white noise", ("EIF", "WhiteNoise", "")),
-    ],
-)
-def test_the_readme_has_values_of_the_table(table: pd.DataFrame, text: str, case: tuple[str, ...]) -> None:
-    own = table[(table[["model", "noise", "mode"]] == case).all(axis=1) & (table["quantity"] == "rate")]
+@pytest.mark.parametrize("text", QUOTED)
+def test_readme_and_paper_have_values_of_the_table(table: pd.DataFrame, text: str) -> None:
+    same = table[["model", "noise", "mode"]] == list(QUOTED[text])
+    own = table[same.all(axis=1) & (table["quantity"] == "rate")]
     assert len(own) == 1
     row = own.iloc[0]
     expected = f"| {text} | {row['simulated']:.3f} ± {row['se']:.3f} Hz | {row['theory']:.3f} Hz, "
     assert expected in README
+    assert expected in PAPER
+
+
+def test_the_paper_has_the_rate_without_the_bridge(table: pd.DataFrame) -> None:
+    rows = table[(table["model"] == "LIF") & (table["noise"] == "WhiteNoise") & (table["mode"] == "grid")]
+    (row,) = rows[(rows["quantity"] == "rate, bridge gain") & (rows["dt_ms"] == 0.1)].to_dict("records")
+    rates = f"{row['simulated']:.3f} ± {row['se']:.3f} Hz, while theory gives {row['theory']:.3f} Hz"
+    assert f"{rates}, a deficit of {-100 * row['relative_error']:.0f} %" in _plain(PAPER)
 
 
 def _plain(text: str) -> str:

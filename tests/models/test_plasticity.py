@@ -7,12 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from brian2 import (
-    Network,
-    NeuronGroup,
-    TimedArray,
-    ms,
-)
+from brian2 import Network, NeuronGroup, TimedArray, ms
 from helpers.learning import DT, FAMILIES
 
 import nsnn_neuro as nsnn

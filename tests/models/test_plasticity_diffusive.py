@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import (
-    Network,
-    NeuronGroup,
-    SpikeGeneratorGroup,
-    SpikeMonitor,
-    StateMonitor,
-    TimedArray,
-    ms,
-    mV,
-)
+from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, StateMonitor, TimedArray, ms, mV
 from helpers.learning import DT, trains
 from scipy import special
 
@@ -111,8 +102,7 @@ def loop(path, refractory, sent, told, bridge, method, trial):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bridge", "method", "refractory", "trial"),
-    [(True, "euler", 3, None), (False, "exact", 0, 40)],
+    ("bridge", "method", "refractory", "trial"), [(True, "euler", 3, None), (False, "exact", 0, 40)]
 )
 def test_paths_with_resets_against_a_loop(bridge, method, refractory, trial):
     """Spikes of the source arrive in the step's end, also in steps in which the target fires and while it is held."""

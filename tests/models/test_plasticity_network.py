@@ -8,17 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import (
-    Hz,
-    Network,
-    NeuronGroup,
-    PoissonGroup,
-    SpikeGeneratorGroup,
-    TimedArray,
-    ms,
-    mV,
-    prefs,
-)
+from brian2 import Hz, Network, NeuronGroup, PoissonGroup, SpikeGeneratorGroup, TimedArray, ms, mV, prefs
 from helpers.learning import DT, trains
 
 import nsnn_neuro as nsnn

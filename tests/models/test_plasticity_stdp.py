@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import (
-    Network,
-    NeuronGroup,
-    SpikeGeneratorGroup,
-    TimedArray,
-    ms,
-    mV,
-)
+from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, TimedArray, ms, mV
 from helpers.learning import DT, trains
 from scipy import special
 

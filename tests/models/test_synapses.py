@@ -11,14 +11,7 @@ from brian2 import ms, mV
 from helpers.refusals import assert_refused
 from scipy.integrate import solve_ivp
 
-from nsnn_neuro import (
-    AlphaSynapse,
-    ConductanceSynapse,
-    DeltaSynapse,
-    ExponentialSynapse,
-    Synapse,
-    parameter,
-)
+from nsnn_neuro import AlphaSynapse, ConductanceSynapse, DeltaSynapse, ExponentialSynapse, Synapse, parameter
 
 TAU = 5e-3
 

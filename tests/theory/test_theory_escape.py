@@ -16,9 +16,7 @@ CELL = {"tau_m": 1.0, "v_reset": 0.0, "tau_refrac": 0.0}
 
 @pytest.mark.parametrize(
     ("mu", "sigma_b", "percent", "tolerance"),
-    [
-        *((0.8, 0.3, 3.3, 0.3), (1.0, 0.3, -5.8, 0.3), (1.0, 1.0, -17, 0.6), (0.8, 0.1, -25, 0.6)),
-    ],
+    [*((0.8, 0.3, 3.3, 0.3), (1.0, 0.3, -5.8, 0.3), (1.0, 1.0, -17, 0.6), (0.8, 0.1, -25, 0.6))],
 )
 def test_hazard_of_plesser_and_gerstner(mu, sigma_b, percent, tolerance):
     """Deviation from Siegert in percent, an independent calculation; where one decimal is known, to .3 points."""
@@ -158,8 +156,5 @@ def test_renewal_on_a_leaky_path_is_escape_rate():
     def rho(t):
         return hazard(0.9 * -np.expm1(-t), 0.9 * np.exp(-t))
 
-    for renewal, escape in (
-        (theory.renewal_rate, theory.escape_rate),
-        (theory.renewal_cv, theory.escape_cv),
-    ):
+    for renewal, escape in ((theory.renewal_rate, theory.escape_rate), (theory.renewal_cv, theory.escape_cv)):
         assert renewal(rho, tau_refrac=0.2) == pytest.approx(escape(hazard, 0.9, **cell), rel=3e-6)
