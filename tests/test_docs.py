@@ -64,6 +64,15 @@ def test_links_lead_somewhere_and_tables_have_their_columns(page):
             assert len(re.findall(r"(?<!\\)\|", head)) == dashes.count("|"), head
 
 
+def test_sections_that_warnings_name_are_on_their_pages():
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nsnn_neuro").rglob("*.py"))
+    named = set(re.findall(r"\{SEE\}(\w+\.md)#([\w-]+)", source))
+    assert len(named) > 8
+    for page, section in named:
+        headings = re.findall(r"^## (.+)", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.M)
+        assert section in [heading.lower().replace(" ", "-") for heading in headings], page
+
+
 @pytest.mark.slow
 def test_the_tutorials_neuron_rings(written):
     """Its noiseless subthreshold response to a step is the linear system's, and overshoots; with noise it fires."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-WITH_CODE = [ROOT / "docs" / f"{name}.md" for name in ("index", "getting_started", "plots")]
+WITH_CODE = [ROOT / f"docs/{name}.md" for name in ("index", "getting_started", "plots", "trust", "fit_right")]
 WITH_CODE += sorted((ROOT / "docs" / "howto").glob("*.md"))
 _BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<expected>.*?)^```\n)?", re.M | re.S)
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

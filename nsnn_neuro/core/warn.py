@@ -8,6 +8,7 @@ from types import FrameType
 
 # what may stand between two functions of the package, or between it and the user's line
 _BETWEEN = ("nsnn_neuro", "contextlib", "functools", "importlib", "lazy_loader")
+SEE = "; see docs/"  # a page and its section follow, f"...{SEE}trust.md#nulls": this knows where pages are
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -19,10 +20,9 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     >>> print(caught[0].category.__name__, caught[0].message)
     UserWarning no spikes; the result is NaN
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_back is not None and _is_between(frame):
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_between(frame):
         frame = frame.f_back
-    assert frame is not None
     warnings.warn_explicit(
         message,
         category,

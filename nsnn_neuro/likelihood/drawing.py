@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.warn import warn
+from ..core.warn import SEE, warn
 from ..models.escape import Family
 from .responses import Poisson
 
@@ -104,7 +104,7 @@ def warn_runaway(names: list[str], simulated: np.ndarray, recorded: np.ndarray) 
         k = int(wild[np.argmax(simulated[wild] / recorded[wild])])
         more = f" (and {wild.size - 1} more)" if wild.size > 1 else ""
         warn(
-            f"{names[k]}{more} runs away: simulated {simulated[k]:.3g} Hz, recorded {recorded[k]:.3g} Hz. A fit predicts each step "
-            "from recorded spikes and may be unstable on its own; pass ridge=1.0 or more, fewer lags of history and coupling, "
-            "refractory=, or a family with a limit such as Logistic(1.0). A stronger signal than the fitted one does this too"
+            f"{names[k]}{more} runs away: simulated {simulated[k]:.3g} Hz, recorded {recorded[k]:.3g} Hz; pass ridge=1.0 or more, "
+            "fewer lags of history and coupling, refractory=, or a family with a limit such as Logistic(1.0). A stronger signal "
+            f"than the fitted one does this too{SEE}fit_right.md#statistics"
         )

@@ -118,7 +118,8 @@ def test_warning_names_the_numbers_and_the_cure():
         always = None
         if bias == "best-upper-bound":
             always = "what is left of its entropies' biases need not cancel in their difference"
-        assert warning == expected + "take more trials or fewer responses" + (f"; {always}" if always else "")
+        expected += "take more trials or fewer responses; see docs/trust.md#few-trials"
+        assert warning == expected + (f"; {always}" if always else "")
         s, r = np.append(s, [0, 1]), np.vstack([r, r[:2]])
         assert mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning == always
     taken = mutual_information([0, 1] * 40, [0, 2] * 40, bias="nsb", n_shuffle=0)

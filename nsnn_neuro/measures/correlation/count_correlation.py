@@ -18,7 +18,7 @@ import numpy as np
 from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import warn
+from ...core.warn import SEE, warn
 from ..estimate import Estimate, jackknife_se
 from ..spiketrain.trial_drift import warn_drift
 from ..trains import SilentNeuronWarning, nan_ratio
@@ -146,12 +146,11 @@ def _warn_of_two_trials(trials: np.ndarray, n_windows: int, per: str) -> None:
     """Warn where two trials alone, with one window, make correlations of 1 or -1 whatever the neurons do."""
     alone = (trials == 2) if per == "stimulus" else np.array([trials.sum() - trials.size == 1])
     if n_windows == 1 and alone.any():
-        which = (
-            f"{alone.sum()} of {trials.size} stimuli have two trials, whose"
-            if per == "stimulus"
-            else "two trials, whose"
+        some = f"{alone.sum()} of {trials.size} stimuli have " if per == "stimulus" else ""
+        warn(
+            f"noise_correlation: {some}two trials, whose correlations are 1 or -1 whatever the neurons do; take more trials"
+            f"{SEE}trust.md#few-trials"
         )
-        warn(f"noise_correlation: {which} correlations are 1 or -1 whatever the neurons do; take more trials")
 
 
 def _within_labels(x: np.ndarray, label: np.ndarray, zscore: bool) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.warn import SEE
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
 from ..estimate import Estimate
 from .pipeline import (
@@ -108,8 +109,7 @@ def mutual_information(
     result, spread = measured(data, INFORMATION, bias, "s", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     n_s, n_r = data.sizes
-    few = few_samples(bias, data.n, n_s, n_r)
-    notes = [inferred, few and few + _cure(data)]
+    notes = [inferred, few_samples(bias, data.n, n_s, n_r, cure="fewer responses" + _cure(data))]
     return judged(result, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
 
 
@@ -172,7 +172,7 @@ def _bracket(
     if upper <= lower:
         upper = plain.value + 2.0 * plain.se
     upper = min(max(upper, lower), most)
-    cure = f"take more trials or fewer responses (shorter words, wider bins){_cure(data)}"
+    cure = f"take more trials or fewer responses (shorter words, wider bins){_cure(data)}{SEE}trust.md#few-trials"
     width, between, value = upper - lower, f"it lies between {lower:.3g} and {upper:.3g} bit", math.nan
     if width >= _UNINFORMATIVE_SHARE * most:
         note = f"{what}: nothing is known but that {between}; {cure}"

@@ -15,7 +15,7 @@ import numpy as np
 from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import warn
+from ...core.warn import SEE, warn
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, read_labels, read_windows, z_scores
 
@@ -158,7 +158,7 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str, *, by_stimulus:
             warn(
                 f"{name}: counts drift over trials: the correlation of successive trials{where} is {correlation[j]:.2f}, "
                 "more than in all of 5000 permutations. Variance and correlation across trials contain the drift: see "
-                f"trial_drift; shorter stretches of trials contain less{'' if by_stimulus else sort_out}",
+                f"trial_drift; shorter stretches of trials contain less{'' if by_stimulus else sort_out}{SEE}trust.md#drift",
                 TrialDriftWarning,
             )
             return
