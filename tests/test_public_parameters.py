@@ -30,11 +30,14 @@ BEFORE = {
     "stimulus": {"response", "responses", "counts", "words", "block", "trains", "train"},
     "signal": {"train", "trains", "block", "spikes"},
     "s": {"r", "r1", "r2", "words"},
+    "labels": {"trains"},
+    "position": {"counts"},
+    "classes": {"x"},
 }
 
 
-# A fit is of spike trains, so these come first, and `decode(X, y)` has the order of scikit-learn.
-FITS = ("fit_neuron", "fit_network", "likelihood.", "measures.decode")
+# A fit is of spike trains, so these come first.
+FITS = ("fit_neuron", "fit_network", "likelihood.")
 
 
 def parameters() -> dict[str, list[inspect.Parameter]]:

@@ -109,13 +109,6 @@ MESSAGES = [
     (lambda: nsnn.measures.tuning_curve("label", BLOCK), "stimulus = 'label'", "such as nsnn.conditions(block, 'label')"),
     (lambda: nsnn.measures.psth(BLOCK, bin_width=1 * ms, align="x.on"), "align = 'x.on'", "nsnn.cut(block, 'x.on', ...)"),
     (lambda: nsnn.measures.zeta_test(BLOCK, "stim_on"), "events = 'stim_on'", "expected times"),
-    *((call, "arguments swapped: the first one holds trials", f"expected {name}") for name, call in {
-        "tuning_curve(stimulus, block)": lambda: nsnn.measures.tuning_curve(BLOCK, ["a"]),
-        "response_statistics(stimulus, block)": lambda: nsnn.measures.response_statistics(BLOCK, ["a"], window=[0, 1] * pq.s),
-        "modulated_poisson(stimulus, counts)": lambda: nsnn.measures.modulated_poisson(BLOCK, [0]),
-        "neurometric(stimulus, counts)": lambda: nsnn.measures.neurometric(BLOCK, [0.0]),
-        "choice_probability(stimulus, counts, choice)": lambda: nsnn.measures.choice_probability(BLOCK, [0], [True]),
-    }.items()),
     (lambda: nsnn.sweep(None, {}, duration=1 * ms), "sweep needs measures", "dict of name -> function"),
     (lambda: nsnn.sweep(neuron(), {"stimulus.v": [1, 2] * mV}, measures=[], duration=10 * ms, seed=1),
      "grid has the name 'stimulus.v', but stimulus is None", "such as stimulus=Constant(15*mV)"),

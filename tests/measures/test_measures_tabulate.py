@@ -291,8 +291,8 @@ def test_numbers_of_a_tuning_curve_ascend_and_missing_texts_are_named():
 @pytest.mark.parametrize("decoder", [measures.PoissonMAP(), measures.LinearDiscriminant()])
 def test_decoding_is_the_same_but_for_the_order(decoder):
     features = np.stack([COUNTS, COUNTS[::-1] % 5], axis=1)
-    plain = measures.decode(features, LABELS, decoder=decoder, n_shuffle=5)
-    other = measures.decode(features, pd.Categorical(LABELS, SIZES), decoder=decoder, n_shuffle=5)
+    plain = measures.decode(LABELS, features, decoder=decoder, n_shuffle=5)
+    other = measures.decode(pd.Categorical(LABELS, SIZES), features, decoder=decoder, n_shuffle=5)
     assert plain.labels.tolist() == sorted(SIZES)
     assert other.labels.tolist() == SIZES
     at = [sorted(SIZES).index(one) for one in SIZES]

@@ -20,7 +20,7 @@ from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..limits import between_0_and_1
-from ..response_checks import by_category, permutation_p, refuse_trials_first
+from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
@@ -407,7 +407,7 @@ def tuning_curve(stimulus: Values, block: SpikeSource, *, window: Any = None) ->
     >>> tuning_curve([0, 0, 90, 90], block, window=(0*pq.ms, 500*pq.ms)).mean.tolist()
     [[3.0, 3.0]]
     """
-    refuse_trials_first(stimulus, block, "tuning_curve(stimulus, block)")
+    refuse_swapped(stimulus, block, "tuning_curve(stimulus, block)")
     responses, response_unit = read_responses(block, window)
     values, unit = read_stimulus(stimulus, len(responses))
     distinct, label = np.unique(values, return_inverse=True)
