@@ -108,6 +108,8 @@ MESSAGES = [
     (lambda: nsnn.measures.mutual_information("label", [0, 1]), "s = 'label'", "such as nsnn.conditions(block, 'label')"),
     (lambda: nsnn.measures.tuning_curve("label", BLOCK), "stimulus = 'label'", "such as nsnn.conditions(block, 'label')"),
     (lambda: nsnn.measures.psth(BLOCK, bin_width=1 * ms, align="x.on"), "align = 'x.on'", "nsnn.cut(block, 'x.on', ...)"),
+    (lambda: plotting.raster(BLOCK, units=0), "raster has no argument 'units'", "did you mean 'neurons'?"),
+    (lambda: nsnn.select(BLOCK, neurons=0), "select has no argument 'neurons'", "did you mean 'units'?"),
     (lambda: nsnn.measures.zeta_test(BLOCK, "stim_on"), "events = 'stim_on'", "expected times"),
     (lambda: nsnn.sweep(None, {}, duration=1 * ms), "sweep needs measures", "dict of name -> function"),
     (lambda: nsnn.sweep(neuron(), {"stimulus.v": [1, 2] * mV}, measures=[], duration=10 * ms, seed=1),
