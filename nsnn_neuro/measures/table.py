@@ -17,7 +17,8 @@ from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
-from ..io.segments import moved, unit_ids
+from ..io.lookup import NAMES
+from ..io.segments import moved, unit_ids, unit_table
 from ..io.spikes.arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .limits import between_0_and_1, jackknife_limits, mean_limits
@@ -230,6 +231,19 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
     if sum(sizes) != n:
         raise NsnnError(f"{where}: sizes don't add up to {n} neurons")
     return [(str(p["name"]), size) for p, size in zip(listed, sizes, strict=True)]
+
+
+def unit_names(block: Any, n: int) -> list[str]:
+    """What figures call each of n neurons: "unit" and its id or name where a Block has them, else "neuron" and a number.
+
+    >>> unit_names(neo.Block(units={"id": [17, 4]}), 2), unit_names([[3, 1]], 2)
+    (['unit 17', 'unit 4'], ['neuron 0', 'neuron 1'])
+    """
+    table = unit_table(block) if isinstance(block, neo.Block) else {}
+    for texts in ([str(one) for one in table.get(key, ())] for key in ("id", *NAMES)):
+        if len(texts) == len(set(texts)) == n and texts != [str(j) for j in range(n)]:
+            return [f"unit {text}" for text in texts]
+    return [f"neuron {j}" for j in range(n)]
 
 
 def _rows(

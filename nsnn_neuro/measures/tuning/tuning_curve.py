@@ -22,6 +22,7 @@ from ...core.errors import NsnnError
 from ..limits import between_0_and_1
 from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
+from ..table import unit_names
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
 from .index_interval import index_interval
@@ -68,6 +69,8 @@ class TuningCurve:
     """(n_trials, n_neurons) response of each trial"""
     label: np.ndarray = field(repr=False)
     """(n_trials,) index of each trial's stimulus in `values`"""
+    names: list[str] = field(default_factory=list, repr=False)
+    """(n_neurons,) what figures and reports call the neurons, "unit 17" where the Block has ids or names"""
 
     @property
     def lower(self) -> np.ndarray:
@@ -414,4 +417,6 @@ def tuning_curve(stimulus: Values, block: SpikeSource, *, window: Any = None) ->
     if values.dtype.kind == "U":  # numbers have their place on an axis
         distinct, label = by_category(distinct, label, stimulus)
     n, mean, se = by_stimulus(label, responses)
-    return TuningCurve(distinct, mean, se, n, unit, response_unit, responses, label)
+    return TuningCurve(
+        distinct, mean, se, n, unit, response_unit, responses, label, unit_names(block, len(mean))
+    )
