@@ -89,7 +89,7 @@ def tabulate(
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *names]}
     ids: list[Any] = []
-    for name, block in _named_blocks(blocks).items():
+    for name, block in named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
             result = rows(block, trains, label, function, by, confidence)
@@ -133,7 +133,8 @@ def rows(
     }  # fmt: skip
 
 
-def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
+def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
+    """The Blocks of `tabulate`'s argument by name."""
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
     if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str):
         raise NsnnError(
@@ -331,7 +332,8 @@ def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[An
             return value, np.array(rest, dtype=float)
         value = function(trains)
         check_value(label, value, trains.n_neurons)
-        edges = {k: si(options.pop(k), "s", k) for k in ("t_start", "t_stop") if options.get(k) is not None}
+        ends = {k: options.pop(k, None) for k in ("t_start", "t_stop")}
+        edges = {k: si(end, "s", k) for k, end in ends.items() if end is not None}
         sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
         return value, finish(sums.sum(axis=0) - sums)
 
