@@ -54,7 +54,7 @@ def tabulate(
     for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
     neuron NA and population ""), or an Estimate with its own se and n: of information with a null, its gain over the null. Neurons
     with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column
-    id follows neuron.
+    id follows neuron. Sources of a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def tabulate(
     for name, block in named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
-            result = rows(block, trains, label, function, by, confidence)
+            result = _without_sources(block, rows(block, trains, label, function, by, confidence))
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
@@ -102,6 +102,17 @@ def tabulate(
     if any(one is not pd.NA for one in ids):
         table.insert(table.columns.get_loc("neuron") + 1, "id", pd.Series(ids, dtype=object))
     return table
+
+
+def _without_sources(block: neo.Block, result: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The rows without those of sources, by the model that `simulate` annotates; all rows if there are no others."""
+    try:
+        listed = block.annotations["parameters"]["model"]["populations"]
+        sources = {one["name"] for one in listed if one["neuron"]["type"] in ("PoissonSource", "Relay")}
+    except (AttributeError, KeyError, TypeError):  # no simulated network
+        return result
+    kept = [k for k, name in enumerate(result["population"]) if name not in sources]
+    return {key: [column[k] for k in kept] for key, column in result.items()} if kept else result
 
 
 def is_sum_over_trials(function: Any) -> bool:

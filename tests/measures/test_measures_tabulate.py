@@ -300,3 +300,23 @@ def test_decoding_is_the_same_but_for_the_order(decoder):
     assert_array_equal(other.confusion, plain.confusion[np.ix_(at, at)])
     assert_allclose(other.probabilities, plain.probabilities[:, at])
     assert other.p == plain.p
+
+
+def test_sources_of_a_network_are_not_listed():
+    kinds = {"in": "PoissonSource", "given": "Relay", "out": "LIF"}
+    block = to_block([[[0.1], [0.2], [0.3, 0.4]]], t_stop=1 * pq.s)
+    block.annotations["populations"] = [{"name": name, "size": 1} for name in kinds]
+    model = {"populations": [{"name": name, "neuron": {"type": kind}} for name, kind in kinds.items()]}
+    block.annotations["parameters"] = {"model": model}
+    for by in ("neuron", "population"):
+        table = tabulate(block, measures.firing_rate, by=by)
+        assert list(table["population"]) == ["out"]
+        assert list(table["value"]) == [2.0]
+    assert list(tabulate(block, measures.firing_rate)["neuron"]) == [2]
+    del model["populations"][2]
+    block = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
+    block.annotations |= {
+        "populations": [{"name": n, "size": 1} for n in ("in", "given")],
+        "parameters": {"model": model},
+    }
+    assert len(tabulate(block, measures.firing_rate)) == 2  # sources alone are the neurons
