@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
 _NO_ANGLES = "; stimuli that are no angles have the index 'sparseness', as in p('sparseness')"
 _APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
+_MOST_SHOWN = 7  # neurons of a printed curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,25 @@ class TuningCurve:
     """(n_trials,) index of each trial's stimulus in `values`"""
     names: list[str] = field(default_factory=list, repr=False)
     """(n_neurons,) what figures and reports call the neurons, "unit 17" where the Block has ids or names"""
+
+    def __str__(self) -> str:
+        """The largest and the smallest mean response of each neuron, of at most seven of them.
+
+        >>> print(tuning_curve(["a", "a", "b", "b"], [[3.0], [5.0], [1.0], [1.0]]))
+        tuning_curve: 1 neuron, 2 stimuli, 4 trials
+        neuron 0: 4 ± 1 at a, 1 ± 0 at b
+        """
+        n, k = self.mean.shape
+        stimuli, rate = ("" if unit == "1" else f" {unit}" for unit in (self.unit, self.response_unit))
+        values = [f"{one:g}" if isinstance(one, float) else str(one) for one in self.values.tolist()]
+        lines = [f"tuning_curve: {n} neuron{'s' * (n != 1)}, {k} stimuli, {self.n.sum()} trials"]
+        for j, (mean, se) in enumerate(zip(self.mean[:_MOST_SHOWN], self.se, strict=False)):
+            ends = (
+                f"{mean[i]:.3g} ± {se[i]:.2g}{rate} at {values[i]}{stimuli}"
+                for i in (mean.argmax(), mean.argmin())
+            )
+            lines.append(f"{self.names[j] if self.names else f'neuron {j}'}: {', '.join(ends)}")
+        return "\n".join(lines + ([f"and {n - _MOST_SHOWN} more"] if n > _MOST_SHOWN else []))
 
     @property
     def lower(self) -> np.ndarray:
