@@ -394,3 +394,15 @@ def test_cv_against_rate_has_a_dot_and_errors_for_each_neuron() -> None:
     assert plotting.cv_against_rate(few, ax=new_ax()).texts[0].get_text().startswith("1 neuron")
     with pytest.raises(NsnnError, match="more spikes"):
         plotting.cv_against_rate(nsnn.select(few, units=1), ax=new_ax())
+
+
+def test_membranes_are_chosen_and_named_by_the_ids_of_units() -> None:
+    block = with_signal()  # of neurons 0 and 2
+    block.annotations["units"] = {"id": [17, 4, 9]}
+    ax = plotting.membrane(block, neurons=["9", "17"], ax=new_ax())
+    numbered = plotting.membrane(block, neurons=[2, 0], ax=new_ax())
+    assert [line.get_label() for line in ax.lines] == ["unit 9", "unit 17"]
+    for line, same in zip(ax.lines, numbered.lines, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), same.get_ydata())
+    with pytest.raises(NsnnError, match="not among the recorded neurons"):
+        plotting.membrane(block, neurons="4", ax=new_ax())
