@@ -114,7 +114,7 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
     }
     for layer in LAYERS:
         estimate = measures.decode(
-            once[layer], y, decoder=measures.LinearDiscriminant(), n_shuffle=int(layer != "input"), seed=seed
+            y, once[layer], decoder=measures.LinearDiscriminant(), n_shuffle=int(layer != "input"), seed=seed
         ).information
         row |= {layer: estimate.value, f"{layer} null": estimate.null_mean}
     estimates = [measures.mutual_information(y, c, n_shuffle=1, seed=seed) for c in once["hidden"].T]

@@ -58,7 +58,7 @@ def sizes(counts: np.ndarray, n_shuffle: int) -> str:
 
 def decoded(counts: np.ndarray, stimulus: np.ndarray, decoder: Any, n_shuffle: int) -> measures.Decoding:
     """The cross-validated answers."""
-    return measures.decode(counts, stimulus, decoder=decoder, n_shuffle=n_shuffle)
+    return measures.decode(stimulus, counts, decoder=decoder, n_shuffle=n_shuffle)
 
 
 def alone(report: Report, repeats: int, quick: bool) -> None:
@@ -69,7 +69,7 @@ def alone(report: Report, repeats: int, quick: bool) -> None:
     q = np.array([0, 5, 10, 20, 50, 100, 200, 500]) * pq.Hz
 
     def distances(costs: Any) -> Any:
-        return measures.metric_space_information(trains, stimulus, q=costs, n_shuffle=shuffles)
+        return measures.metric_space_information(stimulus, trains, q=costs, n_shuffle=shuffles)
 
     cases: list[tuple[str, Callable[[], Any], float]] = [
         (kind.__name__, lambda kind=kind: decoded(counts, stimulus, kind(), shuffles), most)

@@ -61,7 +61,7 @@ def alone(rng: np.random.Generator, report: Report, repeats: int, quick: bool) -
         ("Gaussian copula, 1e4 x (3 + 3), 100 shuffles", lambda: measures.gaussian_copula(x, y), 0),
         ("linear Fisher information, 2 x 50 trials, 20 neurons", lambda: measures.linear_fisher_information(
             counts[:50], counts[50:], 1.0), 0),
-        ("metric space, 100 trains of 20, 8 costs", lambda: measures.metric_space_information(trains, labels, q=q), 0),
+        ("metric space, 100 trains of 20, 8 costs", lambda: measures.metric_space_information(labels, trains, q=q), 0),
         ("partial information (BROJA), 8 x 6 x 6, 1000 trials", lambda: measures.partial_information(
             first, second, third, bias="none", n_shuffle=0), 50),
         ("partial information (BROJA), extrapolated, with its error", lambda: measures.partial_information(
@@ -74,9 +74,9 @@ def alone(rng: np.random.Generator, report: Report, repeats: int, quick: bool) -
             source, target, estimator="gaussian", n_shuffle=200), 2000),
         ("transfer entropy, KSG, 2 x 2000 values, 20 surrogates", lambda: measures.transfer_entropy(
             x[:2000, 0], y[:2000, 0], estimator="ksg", n_shuffle=20), 0),
-        ("decode, PoissonMAP, 100 x 20, 100 shuffles", lambda: measures.decode(counts, labels), 0),
+        ("decode, PoissonMAP, 100 x 20, 100 shuffles", lambda: measures.decode(labels, counts), 0),
         ("decode, LinearDiscriminant, 100 x 20, 100 shuffles", lambda: measures.decode(
-            counts, labels, decoder=measures.LinearDiscriminant()), 0),
+            labels, counts, decoder=measures.LinearDiscriminant()), 0),
     ]  # fmt: skip
     mutual_information = getattr(measures, "mutual_information", None)
     if mutual_information is not None:

@@ -210,7 +210,7 @@ labels = np.repeat([1, 2], 40)
 q = np.array([0, 100, 1000]) * pq.Hz
 print(
     "Victor-Purpura:",
-    measures.metric_space_information(some, labels, q=q).corrected.round(3),
+    measures.metric_space_information(labels, some, q=q).corrected.round(3),
     "bit over the null at q =",
     q,
 )

@@ -48,12 +48,12 @@ MOST_LINES = {
     "models": 5990,
     "io": 7800,
     "theory": 3000,
-    "measures": 20000,
+    "measures": 20050,
     "reference": 930,
     "brian": 7690,
     "perturb": 330,
     "datasets": 1390,
-    "plotting": 2160,
+    "plotting": 2290,
     "learning": 3590,
     "likelihood": 10490,
     "deep": 5220,
@@ -61,7 +61,7 @@ MOST_LINES = {
     "certify": 1330,
     "cli": 1700,
 }
-MOST_LINES_BESIDE = {"tests": 52_750, "analysis": 17_683}
+MOST_LINES_BESIDE = {"tests": 52_860, "analysis": 17_683}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

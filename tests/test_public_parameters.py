@@ -24,17 +24,21 @@ ONE_WORD = {
     "duration": {"t_total", "t_sim", "runtime", "sim_time"},
     "progress": {"verbose", "progress_bar", "show_progress"},
     "epochs": {"n_epochs", "num_epochs"},
+    "neurons": {"unit_ids", "neuron_ids", "ids", "index", "indices", "cell"},
 }
 # What comes first among required parameters -> what it stands before; an optional one may stand behind what it belongs to.
 BEFORE = {
     "stimulus": {"response", "responses", "counts", "words", "block", "trains", "train"},
     "signal": {"train", "trains", "block", "spikes"},
     "s": {"r", "r1", "r2", "words"},
+    "labels": {"trains"},
+    "position": {"counts"},
+    "classes": {"x"},
 }
 
 
-# A fit is of spike trains, so these come first, and `decode(X, y)` has the order of scikit-learn.
-FITS = ("fit_neuron", "fit_network", "likelihood.", "measures.decode")
+# A fit is of spike trains, so these come first.
+FITS = ("fit_neuron", "fit_network", "likelihood.")
 
 
 def parameters() -> dict[str, list[inspect.Parameter]]:
@@ -90,8 +94,13 @@ def test_neuron_is_an_index_and_neurons_are_several() -> None:
         for p in ps
         if p.name in ("neuron", "neurons")
     }
-    kinds = {"neuron": {"int", "int | None", "int | str | None"}, "neurons": {"Any"}}
+    kinds = {"neuron": {"int", "int | str", "int | None", "int | str | None"}, "neurons": {"Any"}}
     assert len(found) >= 8
+    units = {label for label, ps in parameters().items() if "units" in {p.name for p in ps}}
+    assert units == {
+        "select",
+        "coding.PopulationCode",
+    }  # rows of the table "units", with its columns; a count of units
     assert [where for where, kind in found.items() if kind not in kinds[where[1]]] == []
 
 

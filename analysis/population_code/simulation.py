@@ -123,8 +123,8 @@ def _rows_of_size(config: Config, counts: np.ndarray, expected: tuple[float, flo
         for shuffled in (False, True)
     )
     decoded = measures.decode(
-        np.concatenate(counts),
         np.repeat([0, 1], config.trials),
+        np.concatenate(counts),
         decoder=measures.LinearDiscriminant(shrinkage=None),
         n_shuffle=0,
     )

@@ -99,8 +99,8 @@ def lif(config: Config, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
             continue
         n = config.trains * config.stimuli
         space = measures.metric_space_information(
-            first(cell.trains, n),
             cell.labels[:n],
+            first(cell.trains, n),
             q=np.array(config.costs) / pq.s,
             n_shuffle=config.shuffles,
             seed=config.seed,
@@ -145,8 +145,8 @@ def _decoded_windows(
             labels.append(k)
     shown = rng.permutation(labels) if config.sabotage == "labels shuffled" else np.array(labels)
     space = measures.metric_space_information(
-        trains,
         shown,
+        trains,
         q=np.array(config.costs) / pq.s,
         n_shuffle=5 * config.shuffles,
         seed=config.seed,

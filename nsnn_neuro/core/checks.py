@@ -230,6 +230,7 @@ _INSTEAD = (
     *((name, "window", ": use window=(start, stop)") for name in ("t_start", "t_stop")),
     ("conditions", "stimulus", ": use stimulus, the label of each trial"),
     ("hidden_noise", "noisy", "; did you mean 'noisy'?"),
+    *((a, b, f"; did you mean {b!r}?") for a, b in (("units", "neurons"), ("neurons", "units"))),
 )
 
 
@@ -240,13 +241,12 @@ def refuse_unknown(function: str, given: Iterable[str], names: Collection[str], 
     Traceback (most recent call last):
     nsnn_neuro.core.errors.ArgumentError: fano_factor has no argument 'widow'; did you mean 'window'?
     """
-    for name in given:
-        if name not in names:
+    for key in given:
+        if key not in names:
             listed = f"one of {', '.join(names)}" if names else "no such arguments"
-            hint = next((cure for old, other, cure in _INSTEAD if name == old and other in names), None)
-            hint = hint or did_you_mean(name, names) or f": expected {listed}"
-            message = f"{function} has no argument {name!r}{hint}{cure.format(name=name)}"
-            raise ArgumentError(message) from None
+            hint = next((cure for old, other, cure in _INSTEAD if key == old and other in names), None)
+            hint = hint or did_you_mean(key, names) or f": expected {listed}"
+            raise ArgumentError(f"{function} has no argument {key!r}{hint}{cure.format(name=key)}") from None
 
 
 def _check_arguments(

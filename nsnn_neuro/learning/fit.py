@@ -201,7 +201,7 @@ class Fit:
         >>> block = fit.spikes((X, y), layers="layer1", passes=5)
         >>> len(block.segments), block.annotations["populations"]
         (200, [{'name': 'layer1', 'size': 2}])
-        >>> measures.decode(block, [s.annotations["label"] for s in block.segments]).accuracy > 0.8
+        >>> measures.decode([s.annotations["label"] for s in block.segments], block).accuracy > 0.8
         True
         """
         X, y, labelled = self._samples(data)

@@ -6,6 +6,7 @@ Units are dropped: information doesn't depend on them.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sized
 from enum import Enum
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..core.errors import NsnnError
 from ..core.units import floats, refuse_masked, shown
 from ..io.lookup import categories_of, in_order
 from .estimate import Estimate
-from .trains import holds_blocks, holds_trials
+from .trains import holds_trials
 
 
 def as_samples(x: Any, name: str) -> np.ndarray:
@@ -60,12 +61,6 @@ def refuse_name(values: Any, name: str) -> None:
         raise NsnnError(
             f"{name} = {values!r}: expected one value for each trial, such as nsnn.conditions(block, {values!r})"
         )
-
-
-def refuse_trials_first(stimulus: Any, block: Any, call: str) -> None:
-    """NsnnError where the stimulus is trials and the second argument is not; `call` has the order."""
-    if holds_trials(stimulus) and not holds_trials(block):
-        raise NsnnError(f"arguments swapped: the first one holds trials, expected {call}")
 
 
 def as_pair(x: Any, y: Any, least: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -182,32 +177,22 @@ def by_category(distinct: np.ndarray, number: np.ndarray, labels: Any) -> tuple[
     return distinct[order], np.argsort(order)[number]
 
 
-def refuse_swapped(responses: Any, labels: Any, call: str) -> None:
-    """NsnnError where `responses` are labels: texts, or single numbers while `labels` are trials; `call` shows the right order."""
-    if holds_blocks(responses) or not hasattr(responses, "__len__") or isinstance(responses, str):
-        return
-    if getattr(responses, "ndim", 1) == 0:  # an array of no dimension has no length
-        return
-    if hasattr(responses, "dtype"):
-        flat = getattr(responses, "ndim", 0) == 1 and not hasattr(responses, "dimensionality")
-        texts = flat and all(isinstance(one, str) for one in np.asarray(responses[:1]).tolist())
-    else:
-        flat = all(isinstance(one, str | int | float | np.generic) for one in responses)
-        texts = flat and all(isinstance(one, str) for one in responses)
-    if not len(responses) or not (texts or (flat and _holds_responses(labels))):
-        return
-    raise NsnnError(f"arguments swapped: the first one holds labels, expected {call}")
+def refuse_swapped(stimulus: Any, responses: Any, call: str) -> None:
+    """NsnnError where the stimulus holds trials and the responses one value a trial, or texts; `call` has the order.
 
-
-def _holds_responses(labels: Any) -> bool:
-    """Whether what should be labels are trials: Blocks, trains or rows of counts."""
-    if holds_blocks(labels) or hasattr(labels, "segments"):
-        return True
-    if isinstance(labels, list | tuple):
-        return len(labels) > 0 and all(
-            isinstance(one, list | np.ndarray) and np.ndim(one) == 1 for one in labels
-        )
-    return getattr(labels, "ndim", 0) == 2 and labels.shape[1] > 1
+    >>> refuse_swapped([[3, 1], [2, 0]], [0, 1], "decode(stimulus, responses)")
+    Traceback (most recent call last):
+    nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds trials, expected decode(stimulus, ...
+    """
+    flat = (
+        isinstance(responses, Sized) and getattr(responses, "ndim", 1) == 1 and not isinstance(responses, str)
+    )
+    if not flat or not len(responses) or holds_trials(responses):
+        return
+    trials = holds_trials(stimulus)
+    if trials or all(isinstance(one, str) for one in responses):
+        what = "first one holds trials" if trials else "second one holds labels"
+        raise NsnnError(f"arguments swapped: the {what}, expected {call}")
 
 
 def shuffle_test(null: np.ndarray, value: float, two_sided: bool = False) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
-from ..io.segments import moved, unit_ids
+from ..io.lookup import NAMES
+from ..io.segments import moved, unit_ids, unit_table
 from ..io.spikes.arrays import block_from
 from .estimate import Estimate, jackknife_se
 from .limits import between_0_and_1, jackknife_limits, mean_limits
@@ -53,7 +54,7 @@ def tabulate(
     for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
     neuron NA and population ""), or an Estimate with its own se and n: of information with a null, its gain over the null. Neurons
     with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column
-    id follows neuron.
+    id follows neuron. Sources of a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
 
     Parameters
     ----------
@@ -88,10 +89,10 @@ def tabulate(
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *names]}
     ids: list[Any] = []
-    for name, block in _named_blocks(blocks).items():
+    for name, block in named_blocks(blocks).items():
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
-            result = rows(block, trains, label, function, by, confidence)
+            result = _without_sources(block, rows(block, trains, label, function, by, confidence))
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
@@ -101,6 +102,17 @@ def tabulate(
     if any(one is not pd.NA for one in ids):
         table.insert(table.columns.get_loc("neuron") + 1, "id", pd.Series(ids, dtype=object))
     return table
+
+
+def _without_sources(block: neo.Block, result: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The rows without those of sources, by the model that `simulate` annotates; all rows if there are no others."""
+    try:
+        listed = block.annotations["parameters"]["model"]["populations"]
+        sources = {one["name"] for one in listed if one["neuron"]["type"] in ("PoissonSource", "Relay")}
+    except (AttributeError, KeyError, TypeError):  # no simulated network
+        return result
+    kept = [k for k, name in enumerate(result["population"]) if name not in sources]
+    return {key: [column[k] for k in kept] for key, column in result.items()} if kept else result
 
 
 def is_sum_over_trials(function: Any) -> bool:
@@ -132,7 +144,8 @@ def rows(
     }  # fmt: skip
 
 
-def _named_blocks(blocks: Any) -> dict[Any, neo.Block]:
+def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
+    """The Blocks of `tabulate`'s argument by name."""
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
     if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str):
         raise NsnnError(
@@ -232,6 +245,19 @@ def populations_of(block: Any, n: int) -> list[tuple[str, int]]:
     return [(str(p["name"]), size) for p, size in zip(listed, sizes, strict=True)]
 
 
+def unit_names(block: Any, n: int) -> list[str]:
+    """What figures call each of n neurons: "unit" and its id or name where a Block has them, else "neuron" and a number.
+
+    >>> unit_names(neo.Block(units={"id": [17, 4]}), 2), unit_names([[3, 1]], 2)
+    (['unit 17', 'unit 4'], ['neuron 0', 'neuron 1'])
+    """
+    table = unit_table(block) if isinstance(block, neo.Block) else {}
+    for texts in ([str(one) for one in table.get(key, ())] for key in ("id", *NAMES)):
+        if len(texts) == len(set(texts)) == n and texts != [str(j) for j in range(n)]:
+            return [f"unit {text}" for text in texts]
+    return [f"neuron {j}" for j in range(n)]
+
+
 def _rows(
     block: neo.Block | Trains, trains: Trains, label: str, function: Any, by: str, confidence: float | None
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
@@ -317,7 +343,8 @@ def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[An
             return value, np.array(rest, dtype=float)
         value = function(trains)
         check_value(label, value, trains.n_neurons)
-        edges = {k: si(options.pop(k), "s", k) for k in ("t_start", "t_stop") if options.get(k) is not None}
+        ends = {k: options.pop(k, None) for k in ("t_start", "t_stop")}
+        edges = {k: si(end, "s", k) for k, end in ends.items() if end is not None}
         sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
         return value, finish(sums.sum(axis=0) - sums)
 

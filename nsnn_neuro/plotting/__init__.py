@@ -14,12 +14,14 @@ from .networks import network_graph
 from .spectra import coherence, correlogram, spectrum
 from .spikes import isi_histogram, psth, raster
 from .tables import measure_against
+from .variability import cv_against_rate
 
 __all__ = [
     "COLOURS",
     "coherence",
     "confusion",
     "correlogram",
+    "cv_against_rate",
     "filters",
     "heatmap",
     "information_against_resolution",

@@ -67,8 +67,16 @@ def time_axis(ax: Axes, align: Any, colour: str = SOFT) -> Axes:
     return finish(ax)
 
 
-def number_rows(ax: Axes, numbers: np.ndarray, height: int, label: str) -> None:
-    """Ticks with the numbers of rows on the y axis; each number has `height` rows."""
+def number_rows(
+    ax: Axes, numbers: np.ndarray, height: int, label: str, names: Sequence[str] | None = None
+) -> None:
+    """Ticks with the numbers of rows on the y axis; each number has `height` rows.
+
+    names : of all neurons, "unit 17": their words are before the label, what follows these at the ticks
+    """
+    if names is not None:
+        word, _ = names[0].split(" ", 1)
+        numbers, label = np.array([names[j].removeprefix(f"{word} ") for j in numbers]), word + label
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
     if height > 1:

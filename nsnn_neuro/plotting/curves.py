@@ -13,6 +13,7 @@ from ..core.errors import NsnnError
 from ..core.units import floats, shown
 from ..io.spikes import holds_blocks
 from ..measures import TuningCurve, as_trains
+from ..measures.table import unit_names
 from ..measures.tuning.read_trials import limits_by_stimulus
 from ..measures.tuning.tuning_curve import by_stimulus
 from .align import selection
@@ -55,7 +56,7 @@ def tuning_curve(
         Hz or a quantity; with a table the name of a column; None for a result of `measures.tuning_curve`
     fit : result of `TuningCurve.fit` of the same neurons, drawn as lines
     table : DataFrame with a row per trial
-    neurons : number or list of numbers; None is all, at most seven
+    neurons : number, id or name, or a list of one kind; None is all, at most seven
     ax : axes to draw on; None makes a new figure
 
     Raises
@@ -68,7 +69,8 @@ def tuning_curve(
     ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz)')
     """
     levels, names, mean, (lower, upper), x_label, y_label = _curve(stimulus, response, table)
-    cells = selection(neurons, len(mean), "neurons")
+    cells = selection(neurons, len(mean), "neurons", response)
+    called = getattr(stimulus, "names", None) or unit_names(response, len(mean))
     if cells.size > len(COLOURS):
         raise NsnnError(f"response has {cells.size} neurons: choose at most {len(COLOURS)}, neurons=[0, 1]")
     if fit is not None and (names or not hasattr(fit, "predict") or len(fit.r2) != len(mean)):
@@ -81,7 +83,7 @@ def tuning_curve(
         ax.errorbar(
             levels + (0.4 * ((k + 0.5) / cells.size - 0.5) if names else 0.0),
             mean[j], bars[j], fmt="o" if names or fit is not None else "o-", color=COLOURS[k], ms=4.5, lw=1.2, elinewidth=1.0,
-            capsize=2.0, label=f"neuron {j}",
+            capsize=2.0, label=called[j],
         )  # fmt: skip
     if fit is not None:
         x = np.linspace(levels[0], levels[-1], 300)

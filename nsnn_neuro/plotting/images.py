@@ -13,6 +13,7 @@ from ..core.errors import NsnnError
 from ..core.units import shown
 from ..measures import as_trains
 from ..measures import psth as rate_histogram
+from ..measures.table import unit_names
 from .align import aligned, selection
 from .axes import (
     axes,
@@ -108,7 +109,7 @@ def rate_map(
     ----------
     block : neo.Block, one Segment per trial, all of the same window
     bin_width : time, scalar
-    neurons : list of numbers, in the order in which they are drawn from below; None is all
+    neurons : list of numbers, ids or names, as of `raster`, in the order in which they are drawn from below; None is all
     align, window : times of events and (start, stop) of the plot, as for `psth`
     ax : axes to draw on; None makes a new figure
 
@@ -126,13 +127,13 @@ def rate_map(
     """
     trains, _ = aligned(as_trains(block), align, window)
     histogram = rate_histogram(trains, bin_width=bin_width)
-    cells = selection(neurons, len(histogram.rate), "neurons")
+    cells = selection(neurons, len(histogram.rate), "neurons", block)
     ax = axes(ax)
     image = ax.pcolormesh(
         histogram.edges, np.arange(cells.size + 1) - 0.5, histogram.rate[cells], cmap="viridis", vmin=0
     )
     image.set_rasterized(True)
-    number_rows(ax, cells, 1, "neuron")
+    number_rows(ax, cells, 1, "", unit_names(block, len(histogram.rate)))
     colour_bar(ax, image, "firing rate (Hz)")
     return time_axis(ax, align, "white")
 

@@ -12,7 +12,7 @@ from ..core.checks import did_you_mean, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown, si, unit_of
 from ..measures import as_trains
-from ..measures.table import populations_of
+from ..measures.table import populations_of, unit_names
 from .align import selection
 from .axes import COLOURS, INK, axes, finish
 
@@ -38,8 +38,8 @@ def membrane(
         population
     trial : number
     population : name; None is all populations that were recorded
-    neurons : number or list of numbers among the recorded ones, counted over all populations as in `raster`, or within
-        `population`; None is all of them
+    neurons : number, id or name, or a list of one kind; numbers are among the recorded ones, counted over all populations as in
+        `raster`, or within `population`; None is all of them
 
     Raises
     ------
@@ -60,6 +60,9 @@ def membrane(
     ids = np.concatenate([numbers + at for numbers, at in zip(own_numbers, first, strict=True)])
     recorded = np.concatenate(own_numbers) if population is not None else ids
     signal = signals[0]
+    if neurons is not None and np.asarray(neurons).dtype.kind in "UO":  # ids or names
+        chosen = selection(neurons, trains.n_neurons, "neurons", block)
+        neurons = [recorded[ids == j][0] if j in ids else j for j in chosen]
     expected = recorded if neurons is None else np.atleast_1d(neurons)
     missing = [int(j) for j in expected if j not in recorded]
     if missing:
@@ -72,12 +75,18 @@ def membrane(
         axis=1,
     )
     t = np.asarray(signal.times.rescale(pq.s).magnitude, dtype=float)
-    ax = axes(ax)
+    ax, names = axes(ax), unit_names(block, trains.n_neurons)
     own, lane = trains.trial == number, min(0.06, 0.6 / len(expected))
     for k, j in enumerate(expected):
         colour = INK if len(expected) == 1 else COLOURS[k % len(COLOURS)]
         channel = int(np.argmax(recorded == j))
-        ax.plot(t, values[:, channel], color=colour, lw=0.9, label=f"neuron {j}")
+        ax.plot(
+            t,
+            values[:, channel],
+            color=colour,
+            lw=0.9,
+            label=names[ids[channel]] if names[0].startswith("unit") else f"neuron {j}",
+        )
         spikes = trains.times[own & (trains.neuron == ids[channel])]
         low = 1.0 - lane * (len(expected) - k)
         ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)

@@ -12,6 +12,8 @@ from ..core.checks import one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
 from ..measures import as_trains, cross_correlogram
+from ..measures.table import unit_names
+from .align import selection
 from .axes import COLOURS, INK, SOFT, axes, finish
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 def correlogram(
     block: SpikeSource,
     *,
-    neuron: int = 0,
-    other: int | None = None,
+    neuron: int | str = 0,
+    other: int | str | None = None,
     bin_width: Time,
     max_lag: Time,
     show: str = "chance",
@@ -38,7 +40,7 @@ def correlogram(
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    neuron, other : numbers; other=None (default) is the autocorrelogram
+    neuron, other : numbers, or ids or names, as `select` takes units; other=None (default) is the autocorrelogram
     bin_width : time, scalar; bins tile from the start of each trial
     max_lag : time, scalar, shorter than the trials; rounded to whole bins
     show : "chance" (pairs over those expected by chance, 1 without correlation) or "counts"
@@ -59,13 +61,13 @@ def correlogram(
     """
     one_of(show, ("chance", "counts"), "show")
     trains = as_trains(block)
-    most = trains.n_neurons - 1
-    a = whole(neuron, 0, "neuron", most)
-    b = a if other is None else whole(other, 0, "other", most)
+    a = _one(block, neuron, trains.n_neurons, "neuron")
+    b = a if other is None else _one(block, other, trains.n_neurons, "other")
+    one, second = (unit_names(block, trains.n_neurons)[j] for j in (a, b))
     result = cross_correlogram(trains, (a, b), bin_width=bin_width, max_lag=max_lag)
     counts, expected, width = result.counts.astype(float), result.expected, result.bin_width
     if not expected.all():
-        raise NsnnError(f"neurons {a} and {b} have no trial in which both fire: expected spikes of both")
+        raise NsnnError(f"{one} and {second} have no trial in which both fire: expected spikes of both")
     ax = axes(ax)
     edges = 1e3 * width * (np.arange(counts.size + 1) - counts.size / 2)
     colour = COLOURS[0]
@@ -77,9 +79,20 @@ def correlogram(
     ax.legend(frameon=False)
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("lag (ms)" if b == a else f"time of neuron {b} after neuron {a} (ms)")
+    ax.set_xlabel(
+        ("lag (ms)" if one.startswith("neuron") else f"lag, {one} (ms)")
+        if b == a
+        else f"time of {second} after {one} (ms)"
+    )
     ax.set_ylabel("pairs / chance" if show == "chance" else f"pairs of spikes per {1e3 * width:g} ms")
     return finish(ax)
+
+
+def _one(block: Any, neuron: Any, n: int, name: str) -> int:
+    chosen = selection(neuron, n, name, block)
+    if chosen.size > 1:
+        raise NsnnError(f"{name} = {shown(neuron)}: expected one neuron, got {chosen.size}")
+    return int(chosen[0])
 
 
 @suggest_keywords

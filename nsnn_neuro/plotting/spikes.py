@@ -18,7 +18,7 @@ from ..io.spikes.bins import LEAST, index, slack
 from ..measures import Psth, as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.event_windows import warn_overlap
-from ..measures.table import populations_of
+from ..measures.table import populations_of, unit_names
 from .align import aligned, groups_of, labels_of, of_trials, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, legend_above, number_rows, time_axis
 
@@ -120,7 +120,7 @@ def raster(
     row = "event" if trial.size > n_trials else "trial"
     if cells.size > 1:
         each = f" ({chosen.size} {row}s each)" if chosen.size > 1 else ""
-        number_rows(ax, cells, chosen.size, f"neuron{each}")
+        number_rows(ax, cells, chosen.size, each, unit_names(block, trains.n_neurons))
     elif groups:
         number_rows(ax, np.arange(chosen.size), 1, f"{row}, sorted by condition")
     else:
@@ -182,8 +182,8 @@ def psth(
     recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
     n = trains.n_neurons
-    one_neuron = [] if neuron is None else [(f"neuron {neuron}", selection(neuron, n, "neuron", block))]
-    populations = one_neuron or _populations(block, n)
+    own = np.arange(0) if neuron is None else selection(neuron, n, "neuron", block)
+    populations = [(unit_names(block, n)[j], own) for j in own[:1]] or _populations(block, n)
     curves = [(name, members, trains) for name, members in populations]
     curve = np.zeros(trial.size, dtype=np.int64)
     if conditions is not None:

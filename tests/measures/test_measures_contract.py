@@ -219,7 +219,7 @@ EXAMPLES: dict[str, Example] = {
     "conditional_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
-        lambda: (block(), LABELS), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
+        lambda: (LABELS, block()), {"n_folds": 3, "n_shuffle": 5}, measures.Decoding, "block",
         (FINE, "1 distinct label", COUNTS)),
     "decoder_information": Example(
         lambda: (LABELS, block()), {"decoders": {"P": measures.PoissonMAP()}, "n_folds": 3, "n_shuffle": 5}, pd.DataFrame,
@@ -231,7 +231,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (STIMULUS, SYMBOLS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
-    "gaussian_copula_classes": Example(lambda: (normals()[0], np.arange(60) % 2), {"n_shuffle": 5}, Estimate),
+    "gaussian_copula_classes": Example(lambda: (np.arange(60) % 2, normals()[0]), {"n_shuffle": 5}, Estimate),
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
     "history_length": Example(lambda: (SYMBOLS,), {"longest": 2}, measures.HistoryLength),
     "information_breakdown": Example(lambda: (STIMULUS, WORDS), {"n_shuffle": 5}, dict),
@@ -257,7 +257,7 @@ EXAMPLES: dict[str, Example] = {
     "local_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {}, (200,)),
     "local_transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {}, (200,)),
     "metric_space_information": Example(
-        lambda: (repeats(), LABELS), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
+        lambda: (LABELS, repeats()), {"q": [0, 10] * pq.Hz, "n_shuffle": 5}, measures.MetricSpace, "repeats",
         (FINE, "1 distinct label", FINE)),
     "modulated_poisson": Example(
         lambda: (LABELS, block()), {}, measures.ModulatedPoisson, "counts", (NAN, "has one trial", COUNTS)),
@@ -272,7 +272,7 @@ EXAMPLES: dict[str, Example] = {
         "block", (FINE, "1 sample: expected at least 2", COUNTS)),
     "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
     "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
-    "skaggs_information": Example(lambda: (SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
+    "skaggs_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
     "spike_counts": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
     "synergy": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "transfer_entropy": Example(lambda: (WORDS[:, 0], SYMBOLS), {"n_shuffle": 5}, Estimate),
@@ -397,6 +397,20 @@ def test_a_trains_stands_in_for_the_data(name: str) -> None:
     place = place_of_data(args)
     shared = [*args[:place], read(args[place]), *args[place + 1 :]]
     assert same(content(call(name, *shared)), content(call(name, *args)))
+
+
+FIRST = {"stimulus", "signal", "labels"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if FIRST & {*list(inspect.signature(FUNCTIONS[name]).parameters)[:1]}]
+)
+def test_data_before_its_stimulus_or_signal_are_swapped_arguments(name: str) -> None:
+    args = EXAMPLES[name].args()
+    if len(args) > 1:  # the others take a signal alone
+        data = WORDS if args[1] is SYMBOLS else args[1]
+        with pytest.raises(NsnnError, match="swapped"):
+            call(name, data, args[0], *args[2:])
 
 
 SHAPED = [name for name, example in EXAMPLES.items() if example.shape == NEURONS]

@@ -129,7 +129,7 @@ def test_shrinkage_covers_with_ten_samples_per_column_and_never_exceeds():
 def shifted(rng, n, shifts, d=1):
     """n samples of each class, normal around its shift."""
     classes = np.repeat(np.arange(len(shifts)), n)
-    return rng.normal(size=(n * len(shifts), d)) + np.array(shifts)[classes][:, None], classes
+    return classes, rng.normal(size=(n * len(shifts), d)) + np.array(shifts)[classes][:, None]
 
 
 def limit(shifts):
@@ -147,7 +147,7 @@ def limit(shifts):
 
 def test_classes_formula_written_out():
     rng = np.random.default_rng(1)
-    x, classes = shifted(rng, 15, (0, 1, 2), d=2)
+    classes, x = shifted(rng, 15, (0, 1, 2), d=2)
     x, classes = x[:40], classes[:40]
     z = ndtri(rankdata(x, axis=0) / 41)
 
@@ -157,9 +157,9 @@ def test_classes_formula_written_out():
         return (0.5 * np.linalg.slogdet(np.cov(z.T))[1] - bias) / np.log(2)
 
     parts = [(classes == c).mean() * entropy(z[classes == c]) for c in range(3)]
-    e = gaussian_copula_classes(x, classes, n_shuffle=0)
+    e = gaussian_copula_classes(classes, x, n_shuffle=0)
     assert_allclose(e.value, entropy(z) - sum(parts), atol=1e-10)
-    assert gaussian_copula_classes(np.exp(x), np.array(["a", "b", "c"])[classes], n_shuffle=0) == e
+    assert gaussian_copula_classes(np.array(["a", "b", "c"])[classes], np.exp(x), n_shuffle=0) == e
 
 
 @pytest.mark.slow
@@ -175,10 +175,10 @@ def test_classes_cover_the_limit():
 
 
 def test_classes_p():
-    x, classes = shifted(np.random.default_rng(3), 40, (0.0, 1.0))
-    e = gaussian_copula_classes(x, classes, n_shuffle=9, seed=5)
+    classes, x = shifted(np.random.default_rng(3), 40, (0.0, 1.0))
+    e = gaussian_copula_classes(classes, x, n_shuffle=9, seed=5)
     rng = np.random.default_rng(5)
-    null = [gaussian_copula_classes(x, rng.permutation(classes), n_shuffle=0).value for _ in range(9)]
+    null = [gaussian_copula_classes(rng.permutation(classes), x, n_shuffle=0).value for _ in range(9)]
     assert_allclose(e.null_mean, np.mean(null), atol=1e-12)
     assert e.p == 0.1
 
@@ -188,7 +188,7 @@ def test_few_samples_are_told():
     assert "fewer than 20 for each" in str(gaussian_copula(x, y, n_shuffle=0).warning)
     x, y = np.random.default_rng(0).normal(size=(2, 60))
     assert gaussian_copula(x, y, n_shuffle=0).warning is None
-    warning = gaussian_copula_classes(x, np.arange(60) % 6, n_shuffle=0).warning
+    warning = gaussian_copula_classes(np.arange(60) % 6, x, n_shuffle=0).warning
     assert warning == "10 samples of 1 columns in a class: fewer than 20 for each"
 
 

@@ -63,7 +63,7 @@ def test_rows_are_those_of_decode():
     assert table.decoder.tolist() == ["LDA"] * 3 + ["NB"] * 3 + ["SVC"]
     assert table.source.tolist() == ["confusion", "posterior", "rescaled"] * 2 + ["confusion"]
     for name, decoder in decoders.items():
-        one = decode(counts, stimulus, decoder=decoder, n_folds=4, n_shuffle=9, seed=3)
+        one = decode(stimulus, counts, decoder=decoder, n_folds=4, n_shuffle=9, seed=3)
         rows = table[table.decoder == name].set_index("source")
         for source, estimate in (
             ("confusion", one.information),
@@ -134,7 +134,7 @@ def test_a_perfect_decoder_and_probabilities_of_zero_have_finite_powers():
 def test_other_corrections_are_those_of_mutual_information(bias):
     counts, stimulus = trials(np.random.default_rng(4), 20)
     table = decoder_information(stimulus, counts, decoders={"P": PoissonMAP()}, bias=bias, n_shuffle=0)
-    predicted = decode(counts, stimulus, n_shuffle=0).predictions
+    predicted = decode(stimulus, counts, n_shuffle=0).predictions
     expected = mutual_information(stimulus, predicted, bias=bias, n_shuffle=0)
     assert_allclose(table.raw[0], expected.value)
     assert table.correction[0] == bias
@@ -181,8 +181,8 @@ def test_poisson_posteriors_of_modulated_counts():
 
 def test_decode_shows_the_overconfidence_that_accuracy_hides():
     x, stimulus = trials(np.random.default_rng(2), 3000)
-    poisson = decode(x, stimulus, n_shuffle=0)
-    binomial = decode(x, stimulus, decoder=NegativeBinomialMAP(), n_shuffle=0)
+    poisson = decode(stimulus, x, n_shuffle=0)
+    binomial = decode(stimulus, x, decoder=NegativeBinomialMAP(), n_shuffle=0)
     assert abs(poisson.accuracy - 0.7714920) < 4 * poisson.se
     assert abs(binomial.accuracy - 0.7724865) < 4 * binomial.se
     for d, truth in ((poisson, 0.1399646), (binomial, 0.8430964)):
@@ -218,19 +218,19 @@ def test_shares_of_stimuli_and_the_prior():
     """Nine of ten trials of one stimulus, no information: H(S) less the cross entropy is 0 with the empirical prior."""
     stimulus = np.repeat([0, 1], [180, 20])
     x = np.ones((200, 1))
-    empirical = decode(x, stimulus, decoder=PoissonMAP(prior="empirical"), n_shuffle=0)
+    empirical = decode(stimulus, x, decoder=PoissonMAP(prior="empirical"), n_shuffle=0)
     assert abs(empirical.cross_entropy_information.value) < 0.01
-    uniform = decode(x, stimulus, n_shuffle=0).cross_entropy_information.value
+    uniform = decode(stimulus, x, n_shuffle=0).cross_entropy_information.value
     entropy = -(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1))
     assert_allclose(uniform, entropy - 1, atol=0.01)
 
 
 def test_classifiers_of_scikit_learn_and_decoders_without_probabilities():
     x, stimulus = trials(np.random.default_rng(7), 40)
-    d = decode(np.log1p(x), stimulus, decoder=LogisticRegression(), n_shuffle=0)
+    d = decode(stimulus, np.log1p(x), decoder=LogisticRegression(), n_shuffle=0)
     assert_allclose(d.probabilities.sum(axis=1), 1)
     assert 0.4 < d.cross_entropy_information.value < 1.2
-    nearest = decode(x, stimulus, decoder=KNeighborsClassifier(1), n_shuffle=0)
+    nearest = decode(stimulus, x, decoder=KNeighborsClassifier(1), n_shuffle=0)
     assert nearest.cross_entropy_information.value == -np.inf
     assert "probability 0" in nearest.cross_entropy_information.warning
 
@@ -241,7 +241,7 @@ def test_classifiers_of_scikit_learn_and_decoders_without_probabilities():
         def predict(self, responses):
             return np.zeros(len(responses), int)
 
-    plain = decode(x, stimulus, decoder=Plain(), n_shuffle=0)
+    plain = decode(stimulus, x, decoder=Plain(), n_shuffle=0)
     assert plain.cross_entropy_information is None
     assert plain.probabilities is None
     assert not hasattr(NearestTrain().fit(np.zeros((2, 2)), np.array([0, 1])), "log_posterior")

@@ -29,7 +29,7 @@ LOW, HIGH = np.array([3.0, 8.0]), np.array([6.0, 5.0])
 def counts(rng, n, rates=(LOW, HIGH)):
     """n trials of Poisson counts for each stimulus."""
     stimulus = np.repeat(np.arange(len(rates)), n)
-    return rng.poisson(np.array(rates)[stimulus]), stimulus
+    return stimulus, rng.poisson(np.array(rates)[stimulus])
 
 
 def exact_table(rates=(LOW, HIGH)):
@@ -74,9 +74,9 @@ def test_linear_discriminant_reaches_the_gaussian_optimum():
     r = rng.normal(size=(6000, 2)) @ np.linalg.cholesky(covariance).T + stimulus[:, None] * apart
     best = norm.cdf(np.sqrt(apart @ np.linalg.solve(covariance, apart)) / 2)
     for shrinkage in ("auto", None, 0.01):
-        d = decode(r, stimulus, decoder=LinearDiscriminant(shrinkage), n_shuffle=0)
+        d = decode(stimulus, r, decoder=LinearDiscriminant(shrinkage), n_shuffle=0)
         assert abs(d.accuracy - best) < 4 * d.se
-    worse = decode(r, stimulus, decoder=LinearDiscriminant(1.0), n_shuffle=0)
+    worse = decode(stimulus, r, decoder=LinearDiscriminant(1.0), n_shuffle=0)
     assert worse.accuracy < best - 4 * worse.se
 
 
@@ -87,10 +87,10 @@ def test_an_empirical_prior_wins_where_counts_tell_little():
     r = rng.poisson(np.where(stimulus, 5.0, 4.0))[:, None]
     n = np.arange(60)
     p = np.array([0.9 * poisson.pmf(n, 4), 0.1 * poisson.pmf(n, 5)])
-    d = decode(r, stimulus, decoder=PoissonMAP(prior="empirical"), n_shuffle=0)
+    d = decode(stimulus, r, decoder=PoissonMAP(prior="empirical"), n_shuffle=0)
     assert abs(d.accuracy - p.max(axis=0).sum()) < 4 * d.se
     assert d.chance == 0.9
-    d = decode(r, stimulus, decoder=LinearDiscriminant(prior="empirical"), n_shuffle=0)
+    d = decode(stimulus, r, decoder=LinearDiscriminant(prior="empirical"), n_shuffle=0)
     assert d.accuracy > 0.89
 
 
@@ -114,7 +114,7 @@ def test_no_information_gives_chance_even_with_many_features(decoder):
     accuracy = []
     for k in range(20):
         r = rng.poisson(2.0, (40, 80)).astype(float)
-        accuracy.append(decode(r, stimulus, decoder=decoder, n_shuffle=0, seed=k).accuracy)
+        accuracy.append(decode(stimulus, r, decoder=decoder, n_shuffle=0, seed=k).accuracy)
     assert (decoder.fit(r, stimulus).predict(r) == stimulus).mean() > 0.9
     assert abs(np.mean(accuracy) - 0.5) < 4 * np.std(accuracy) / np.sqrt(20)
 
@@ -134,7 +134,7 @@ def test_every_trial_is_predicted_by_a_decoder_that_has_not_seen_it():
 
     stimulus = np.tile([0, 1], 15)
     memory = Memory()
-    d = decode(np.arange(30.0), stimulus, decoder=memory, n_folds=3, n_shuffle=0)
+    d = decode(stimulus, np.arange(30.0), decoder=memory, n_folds=3, n_shuffle=0)
     assert not vars(memory)  # the caller's own stays blank
     assert_array_equal(d.predictions, np.zeros(30))
     assert len(seen) == 3
@@ -158,14 +158,14 @@ def timed_block(rng, n):
 
 def test_timing_is_decoded_from_bins_and_from_trains_but_not_from_counts():
     block, stimulus = timed_block(np.random.default_rng(9), 30)
-    assert decode(block, stimulus, n_shuffle=0).accuracy < 0.75
+    assert decode(stimulus, block, n_shuffle=0).accuracy < 0.75
     for decoder, options in (
         (PoissonMAP(), {"bin_width": 25 * pq.ms}),
         (LinearDiscriminant(), {"bin_width": 25 * pq.ms}),
         (NearestTrain(partial(victor_purpura, cost=100 * pq.Hz)), {}),
         (NearestTrain(partial(van_rossum, tau=10 * pq.ms)), {}),
     ):
-        d = decode(block, stimulus, decoder=decoder, n_shuffle=9, **options)
+        d = decode(stimulus, block, decoder=decoder, n_shuffle=9, **options)
         assert d.accuracy > 0.85
         assert d.p == 0.1
         assert set(d.predictions) == {"early", "late"}
@@ -173,18 +173,18 @@ def test_timing_is_decoded_from_bins_and_from_trains_but_not_from_counts():
 
 def test_a_block_gives_its_counts_and_bins():
     block, stimulus = timed_block(np.random.default_rng(10), 10)
-    from_block = decode(block, stimulus, n_shuffle=0)
-    by_hand = decode(as_trains(block).counts, stimulus, n_shuffle=0)
+    from_block = decode(stimulus, block, n_shuffle=0)
+    by_hand = decode(stimulus, as_trains(block).counts, n_shuffle=0)
     assert_array_equal(from_block.predictions, by_hand.predictions)
     edges = np.arange(6) / 10
     binned = np.array(
         [np.concatenate([np.histogram(t.magnitude, edges)[0] for t in s.spiketrains]) for s in block.segments]
     )
-    by_hand = decode(binned, stimulus, n_shuffle=0)
+    by_hand = decode(stimulus, binned, n_shuffle=0)
     assert_array_equal(
-        decode(block, stimulus, bin_width=100 * pq.ms, n_shuffle=0).predictions, by_hand.predictions
+        decode(stimulus, block, bin_width=100 * pq.ms, n_shuffle=0).predictions, by_hand.predictions
     )
-    cropped = decode(block, stimulus, t_stop=0.235 * pq.s, n_shuffle=0)
+    cropped = decode(stimulus, block, t_stop=0.235 * pq.s, n_shuffle=0)
     assert cropped.accuracy > from_block.accuracy  # the late spike is gone
 
 
@@ -207,7 +207,7 @@ def test_nearest_train_against_loops():
 
 def test_poisson_map_is_bayes_rule_written_out():
     rng = np.random.default_rng(12)
-    r, stimulus = counts(rng, 20)
+    stimulus, r = counts(rng, 20)
     r, stimulus = r[:33], stimulus[:33]
     asked = rng.poisson(5, (50, 2))
     for prior in ("uniform", "empirical"):
@@ -219,27 +219,27 @@ def test_poisson_map_is_bayes_rule_written_out():
 
 
 def test_features_that_never_vary_are_no_trouble():
-    r, stimulus = counts(np.random.default_rng(13), 30)
+    stimulus, r = counts(np.random.default_rng(13), 30)
     constant = np.concatenate([r, np.full((60, 1), 7), np.zeros((60, 1))], axis=1)
     for decoder in (PoissonMAP(), LinearDiscriminant()):
-        plain = decode(r, stimulus, decoder=decoder, n_shuffle=0)
-        with_constant = decode(constant, stimulus, decoder=decoder, n_shuffle=0)
+        plain = decode(stimulus, r, decoder=decoder, n_shuffle=0)
+        with_constant = decode(stimulus, constant, decoder=decoder, n_shuffle=0)
         assert abs(plain.accuracy - with_constant.accuracy) < plain.se
-        flat = decode(np.ones((60, 2)), stimulus, decoder=decoder, n_shuffle=9)
+        flat = decode(stimulus, np.ones((60, 2)), decoder=decoder, n_shuffle=9)
         assert flat.accuracy == 0.5
         assert flat.information.value <= 0
         assert flat.p == 1.0
 
 
 def test_all_right_is_not_certain():
-    d = decode(np.repeat([[0], [40]], 30, axis=0), np.repeat([0, 1], 30), n_shuffle=0)
+    d = decode(np.repeat([0, 1], 30), np.repeat([[0], [40]], 30, axis=0), n_shuffle=0)
     assert d.accuracy == 1.0 == float(d)
     assert 0.01 < d.se < 0.03
     assert d.information.value == 1.0  # no more than the stimulus' entropy
     assert d.information.se > 0
 
 
-R, S = counts(np.random.default_rng(0), 10)
+S, R = counts(np.random.default_rng(0), 10)
 
 
 class Side(Enum):
@@ -257,8 +257,8 @@ def test_labels_of_all_kinds_give_the_same_decoding(names):
     labels = np.empty(len(S), dtype=object)
     labels[:] = [names[k] for k in S]
     labels = labels.astype(float) if isinstance(names[0], float) else labels
-    expected = decode(R, S, decoder=GaussianNB(), n_shuffle=5)
-    found = decode(R, labels, decoder=GaussianNB(), n_shuffle=5)
+    expected = decode(S, R, decoder=GaussianNB(), n_shuffle=5)
+    found = decode(labels, R, decoder=GaussianNB(), n_shuffle=5)
     assert (found.accuracy, found.p, str(found.information)) == (
         expected.accuracy,
         expected.p,

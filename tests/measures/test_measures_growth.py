@@ -140,7 +140,7 @@ def test_bits_of_all_neurons_are_those_of_decode_and_of_the_copula():
     rng = np.random.default_rng(2)
     stimulus = np.repeat([0, 1, 2], 20)
     counts = rng.poisson(2 + 2 * stimulus[:, None] * rng.random(4))
-    result = decode(counts, stimulus, decoder=PoissonMAP(), n_folds=4, n_shuffle=0, seed=3)
+    result = decode(stimulus, counts, decoder=PoissonMAP(), n_folds=4, n_shuffle=0, seed=3)
     options = {"decoder": PoissonMAP(), "n_folds": 4, "n_subsets": 3, "sizes": [2, 4], "seed": 3}
     for method, expected in (
         ("confusion", result.information),

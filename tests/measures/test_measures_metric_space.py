@@ -17,20 +17,20 @@ def timed(rng, n, apart, clutter, jitter=0.01):
         for _ in range(n):
             spike = 0.2 + late + jitter * rng.normal()
             trains.append(np.concatenate([[spike], rng.uniform(0, 0.5, rng.poisson(clutter))]))
-    return trains, np.repeat([0, 1], n)
+    return np.repeat([0, 1], n), trains
 
 
 def counted(rng, n, means):
     """n trains for each mean count, of Poisson counts at random times."""
     trains = [rng.uniform(0, 0.5, rng.poisson(m)) for m in means for _ in range(n)]
-    return trains, np.repeat(np.arange(len(means)), n)
+    return np.repeat(np.arange(len(means)), n), trains
 
 
 def test_counts_alone_tell_all_at_q_0():
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(5), 6)
     trains = [rng.uniform(0, 1, 2 * label + 1) for label in labels]
-    found = metric_space_information(trains, labels, q=0 * pq.Hz, n_shuffle=20)
+    found = metric_space_information(labels, trains, q=0 * pq.Hz, n_shuffle=20)
     assert_allclose(found.raw, [np.log2(5)], rtol=1e-12)
     assert_array_equal(found.confusion[0], 6 * np.eye(5))
     assert found.best.p == 1 / 21
@@ -40,7 +40,7 @@ def test_timing_alone_tells_nothing_at_q_0_and_all_at_moderate_q():
     rng = np.random.default_rng(2)
     trains = [[t + 0.002 * rng.normal()] for t in np.repeat([0.2, 0.3], 20)]
     labels = np.repeat(["early", "late"], 20)
-    found = metric_space_information(trains, labels, q=np.array([0, 20, 100, np.inf]) * pq.Hz, n_shuffle=50)
+    found = metric_space_information(labels, trains, q=np.array([0, 20, 100, np.inf]) * pq.Hz, n_shuffle=50)
     assert_allclose(found.raw, [0, 1, 1, 0], atol=1e-12)
     assert_array_equal(found.confusion[0], np.full((2, 2), 10))  # all tie, shared out
     assert_array_equal(found.confusion[3], np.full((2, 2), 10))  # no coincidence is exact: all are 2 apart
@@ -71,9 +71,9 @@ def brute_table(d, number, z):
 @pytest.mark.parametrize(("q", "z"), [(20.0, -2.0), (0.0, -8.0), (500.0, 1.0)])
 def test_table_against_loops(q, z):
     rng = np.random.default_rng(3)
-    trains, labels = counted(rng, 7, (2, 4, 6))
+    labels, trains = counted(rng, 7, (2, 4, 6))
     trains = [np.round(t, 2) for t in trains]  # some pairs are at distance 0
-    found = metric_space_information(trains, labels, q=q * pq.Hz, z=z, n_shuffle=0)
+    found = metric_space_information(labels, trains, q=q * pq.Hz, z=z, n_shuffle=0)
     expected = brute_table(victor_purpura(trains, cost=q * pq.Hz), labels, z)
     assert_allclose(found.confusion[0], expected, atol=1e-9)
     assert found.raw[0] == pytest.approx(information_bits(found.confusion[0]), rel=1e-12, abs=1e-14)
@@ -87,26 +87,26 @@ def test_ties_but_for_rounding_are_ties():
     d[1:4, 1:4] = d[4:, 4:] = 0.5
     trains, labels = [[0.1]] * 7, [0, 0, 0, 0, 1, 1, 1]
     found = metric_space_information(
-        trains, labels, q=1 * pq.Hz, z=1, distance=lambda t, cost: d, n_shuffle=0
+        labels, trains, q=1 * pq.Hz, z=1, distance=lambda t, cost: d, n_shuffle=0
     )
     assert_array_equal(found.confusion[0][0], [3.5, 0.5])
 
 
 def test_another_distance():
-    trains, labels = timed(np.random.default_rng(5), 10, 0.03, 1)
+    labels, trains = timed(np.random.default_rng(5), 10, 0.03, 1)
     tau = lambda repeats, cost: van_rossum(repeats, tau=1 / cost)  # noqa: E731
-    found = metric_space_information(trains, labels, q=50 * pq.Hz, distance=tau, n_shuffle=0)
+    found = metric_space_information(labels, trains, q=50 * pq.Hz, distance=tau, n_shuffle=0)
     expected = brute_table(van_rossum(trains, tau=20 * pq.ms), labels, -2)
     assert_allclose(found.confusion[0], expected, atol=1e-9)
 
 
 def test_shuffles_are_those_of_the_labels():
-    trains, labels = timed(np.random.default_rng(6), 8, 0.03, 1)
+    labels, trains = timed(np.random.default_rng(6), 8, 0.03, 1)
     q = np.array([5, 50]) * pq.Hz
-    found = metric_space_information(trains, labels, q=q, n_shuffle=9, seed=4)
+    found = metric_space_information(labels, trains, q=q, n_shuffle=9, seed=4)
     orders = np.random.default_rng(4).permuted(np.tile(np.arange(16), (9, 1)), axis=1)
     tables = np.array(
-        [metric_space_information(trains, labels[o], q=q, n_shuffle=0).confusion for o in orders]
+        [metric_space_information(labels[o], trains, q=q, n_shuffle=0).confusion for o in orders]
     )
     null = np.array([[information_bits(table) for table in shuffle] for shuffle in tables])
     assert_allclose(found.null_mean, null.mean(axis=0), atol=1e-12)
@@ -120,7 +120,7 @@ def test_shuffles_are_those_of_the_labels():
     assert_allclose(found.best.null_mean, highest.mean(), atol=1e-12)
     assert found.best.p == (1 + (highest >= found.corrected.max()).sum()) / 10
     assert "too high by choice" in str(found.best.warning)
-    tiny = metric_space_information(trains[:2] + trains[-2:], [0, 0, 1, 1], q=q, n_shuffle=0)
+    tiny = metric_space_information([0, 0, 1, 1], trains[:2] + trains[-2:], q=q, n_shuffle=0)
     assert np.isnan(tiny.se).all()
     assert tiny.best.p is None
     assert tiny.best.se_method is None
@@ -168,7 +168,7 @@ def test_at_the_ceiling_the_error_covers_what_the_correction_takes_off(n):
         rng = np.random.default_rng(seed)
         trains = [[0.1 * (k + 1) + rng.normal(0, 0.002)] for k in range(3) for _ in range(n)]
         found = metric_space_information(
-            trains, np.repeat([0, 1, 2], n), q=200 * pq.Hz, n_shuffle=30, seed=seed
+            np.repeat([0, 1, 2], n), trains, q=200 * pq.Hz, n_shuffle=30, seed=seed
         )
         assert found.raw[0] == pytest.approx(np.log2(3), rel=1e-12)
         short = np.log2(3) - found.best.value

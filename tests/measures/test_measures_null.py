@@ -38,14 +38,14 @@ CASES = {
         EVEN, rng.integers(0, 3, 60), EVEN ^ (rng.random(60) < 0.2), bias="none", **o
     ),
     "copula": lambda rng, **o: m.gaussian_copula(*rng.normal(size=(2, 30, 2)), **o),
-    "copula of classes": lambda rng, **o: m.gaussian_copula_classes(rng.normal(size=60), EVEN, **o),
+    "copula of classes": lambda rng, **o: m.gaussian_copula_classes(EVEN, rng.normal(size=60), **o),
     "ksg": lambda rng, **o: m.ksg(*rng.normal(size=(2, 40)), **o),
     "rate": lambda rng, **o: m.direct_information_rate(
         trains(rng), word_lengths=[1, 2], bias="miller-madow", **RATE, **o
     ),
     "per spike": lambda rng, **o: m.information_per_spike(trains(rng), **RATE, **o),
     "skaggs": lambda rng, **o: m.skaggs_information(
-        rng.poisson(0.3, 600), np.cumsum(rng.random(600) < 0.2) % 6, **o
+        np.cumsum(rng.random(600) < 0.2) % 6, rng.poisson(0.3, 600), **o
     ),
     "choice": chosen,
     "roc": lambda rng, **o: m.roc_auc(*rng.normal(size=(2, 30)), **o),

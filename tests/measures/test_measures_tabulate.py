@@ -291,8 +291,8 @@ def test_numbers_of_a_tuning_curve_ascend_and_missing_texts_are_named():
 @pytest.mark.parametrize("decoder", [measures.PoissonMAP(), measures.LinearDiscriminant()])
 def test_decoding_is_the_same_but_for_the_order(decoder):
     features = np.stack([COUNTS, COUNTS[::-1] % 5], axis=1)
-    plain = measures.decode(features, LABELS, decoder=decoder, n_shuffle=5)
-    other = measures.decode(features, pd.Categorical(LABELS, SIZES), decoder=decoder, n_shuffle=5)
+    plain = measures.decode(LABELS, features, decoder=decoder, n_shuffle=5)
+    other = measures.decode(pd.Categorical(LABELS, SIZES), features, decoder=decoder, n_shuffle=5)
     assert plain.labels.tolist() == sorted(SIZES)
     assert other.labels.tolist() == SIZES
     at = [sorted(SIZES).index(one) for one in SIZES]
@@ -300,3 +300,23 @@ def test_decoding_is_the_same_but_for_the_order(decoder):
     assert_array_equal(other.confusion, plain.confusion[np.ix_(at, at)])
     assert_allclose(other.probabilities, plain.probabilities[:, at])
     assert other.p == plain.p
+
+
+def test_sources_of_a_network_are_not_listed():
+    kinds = {"in": "PoissonSource", "given": "Relay", "out": "LIF"}
+    block = to_block([[[0.1], [0.2], [0.3, 0.4]]], t_stop=1 * pq.s)
+    block.annotations["populations"] = [{"name": name, "size": 1} for name in kinds]
+    model = {"populations": [{"name": name, "neuron": {"type": kind}} for name, kind in kinds.items()]}
+    block.annotations["parameters"] = {"model": model}
+    for by in ("neuron", "population"):
+        table = tabulate(block, measures.firing_rate, by=by)
+        assert list(table["population"]) == ["out"]
+        assert list(table["value"]) == [2.0]
+    assert list(tabulate(block, measures.firing_rate)["neuron"]) == [2]
+    del model["populations"][2]
+    block = to_block([[[0.1], [0.2]]], t_stop=1 * pq.s)
+    block.annotations |= {
+        "populations": [{"name": n, "size": 1} for n in ("in", "given")],
+        "parameters": {"model": model},
+    }
+    assert len(tabulate(block, measures.firing_rate)) == 2  # sources alone are the neurons

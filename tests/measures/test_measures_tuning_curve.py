@@ -286,3 +286,14 @@ def test_which_angles_are_equally_spaced():
         for angles in some:
             with pytest.raises(NsnnError, match=f"{name} needs angles .* equally spaced"):
                 getattr(tuning_curve(angles, np.ones(len(angles))), name)
+
+
+def test_a_printed_curve_shows_at_most_seven_neurons_and_says_how_many_more():
+    rates = np.arange(36.0).reshape(4, 9)
+    lines = str(tuning_curve(["a", "a", "b", "b"], rates)).splitlines()
+    assert len(lines) == 1 + 7 + 1
+    assert "9 neurons" in lines[0]
+    assert "2 more" in lines[-1]
+    assert lines[7].startswith("neuron 6: 28.5 ± 4.5 at b, 10.5 ± 4.5 at a")
+    few = tuning_curve(["a", "a", "b", "b"], rates[:, :7])
+    assert len(str(few).splitlines()) == 8

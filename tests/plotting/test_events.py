@@ -185,7 +185,12 @@ def test_curves_of_trials_of_different_length_reach_as_far_as_each() -> None:
 def test_neurons_are_drawn_by_their_ids() -> None:
     named = block()
     named.annotations["units"] = {"id": ["PV1", "PYR7"], "area": ["V1", "V2"]}
+    labels = [*"ab" * 9][: len(named.segments)]
+    lags = {"bin_width": 0.1 * pq.s, "max_lag": 0.2 * pq.s}
     for draw in (
+        lambda neuron: plotting.correlogram(named, neuron=neuron, ax=new_ax(), **lags).patches[0].get_data().values,
+        lambda neurons: plotting.rate_map(named, neurons=neurons, bin_width=0.1 * pq.s, ax=new_ax()).collections[0].get_array(),
+        lambda neurons: plotting.tuning_curve(labels, named, neurons=neurons, ax=new_ax()).lines[0].get_ydata(),
         lambda neuron: plotting.raster(named, neurons=neuron, ax=new_ax()).collections[0].get_segments(),
         lambda neuron: plotting.isi_histogram(named, neuron=neuron, ax=new_ax()).patches[0].get_data().values,
         lambda neuron: plotting.psth(named, neuron=neuron, bin_width=0.1 * pq.s, ax=new_ax()).patches[0].get_data().values,
@@ -194,6 +199,17 @@ def test_neurons_are_drawn_by_their_ids() -> None:
             np.testing.assert_array_equal(draw(neuron), draw(1))
         with pytest.raises(NsnnError, match=r"neurons? = 'z9': no units or population of this name.*'PV1'"):
             draw("z9")
+    tuned = plotting.tuning_curve(nsnn.measures.tuning_curve(labels, named), ax=new_ax())
+    assert [text.get_text() for text in tuned.get_legend().get_texts()] == ["unit PV1", "unit PYR7"]
+    for ax in (
+        plotting.raster(named, ax=new_ax()),
+        plotting.rate_map(named, bin_width=0.1 * pq.s, ax=new_ax()),
+    ):
+        ticks = {ax.yaxis.get_major_formatter()(tick) for tick in ax.yaxis.get_major_locator()()}
+        assert ticks >= {"PV1", "PYR7"}
+        assert ax.get_ylabel().startswith("unit")
+    both = plotting.correlogram(named, neuron=1, other=0, ax=new_ax(), **lags)
+    assert both.get_xlabel() == "time of unit PV1 after unit PYR7 (ms)"
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # neurons of one Block are repeats, not groups
         plotting.measure_against(nsnn.tabulate(named, nsnn.measures.firing_rate), x="block", ax=new_ax())

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import likelihood, measures, plotting
+from nsnn_neuro import NsnnError, likelihood, measures, plotting
 
 # [trial][neuron] s
 TIMES = [[[0.1, 0.3, 0.35], [0.2], []], [[0.25], [], [0.05, 0.45]]]
@@ -70,6 +70,7 @@ DRAWINGS = {
     "raster": lambda ax: plotting.raster(example(), ax=ax),
     "psth": lambda ax: plotting.psth(measures.psth(example(), bin_width=100 * pq.ms), ax=ax),
     "isi_histogram": lambda ax: plotting.isi_histogram(example(), ax=ax),
+    "cv_against_rate": lambda ax: plotting.cv_against_rate(example(), ax=ax),
     "measure_against": lambda ax: plotting.measure_against(table(), "x", ax=ax),
     "membrane": lambda ax: plotting.membrane(with_signal(), ax=ax),
     "heatmap": lambda ax: plotting.heatmap(table(y=[1.0, 1.0, 2.0]), "x", "y", ax=ax),
@@ -369,3 +370,39 @@ def test_membrane_of_a_network(chosen, first_values, spikes, labels) -> None:
     assert [line.get_ydata()[0] for line in ax.lines] == pytest.approx(first_values)
     assert [[s[0, 0] for s in c.get_segments()] for c in ax.collections] == spikes
     assert [line.get_label() for line in ax.lines] == labels
+
+
+def test_cv_against_rate_has_a_dot_and_errors_for_each_neuron() -> None:
+    rng = np.random.default_rng(4)
+    trials = [[np.sort(rng.uniform(0, 2, 9 + 5 * j)) for j in range(3)] for _ in range(4)]
+    blocks = {n: nsnn.to_block(trials[:n], t_stop=2 * pq.s) for n in (1, 4)}
+    for n, block in blocks.items():
+        ax = plotting.cv_against_rate(block, ax=new_ax())
+        line, dots = ax.lines[0], ax.lines[1]
+        assert set(line.get_ydata()) == {1.0}
+        np.testing.assert_array_equal(dots.get_xdata(), measures.firing_rate(block))
+        np.testing.assert_array_equal(dots.get_ydata(), measures.cv(block))
+        lengths = [
+            np.ptp(segment[:, 1]) for segment in ax.collections[-1].get_segments() if len(segment) == 2
+        ]
+        expected = 2 * nsnn.tabulate(block, measures.cv)["se"].to_numpy() if n > 1 else []
+        np.testing.assert_allclose(lengths, expected)
+    ax = plotting.cv_against_rate(blocks, neurons=[2], t_stop=1 * pq.s, ax=new_ax())
+    assert {text.get_text() for text in ax.get_legend().get_texts()} >= {"1", "4"}
+    assert ax.lines[1].get_xdata() == measures.firing_rate(blocks[1], t_stop=1 * pq.s)[2]
+    few = nsnn.to_block([[[0.1, 0.2, 0.4], [0.3]]], t_stop=1 * pq.s)
+    assert plotting.cv_against_rate(few, ax=new_ax()).texts[0].get_text().startswith("1 neuron")
+    with pytest.raises(NsnnError, match="more spikes"):
+        plotting.cv_against_rate(nsnn.select(few, units=1), ax=new_ax())
+
+
+def test_membranes_are_chosen_and_named_by_the_ids_of_units() -> None:
+    block = with_signal()  # of neurons 0 and 2
+    block.annotations["units"] = {"id": [17, 4, 9]}
+    ax = plotting.membrane(block, neurons=["9", "17"], ax=new_ax())
+    numbered = plotting.membrane(block, neurons=[2, 0], ax=new_ax())
+    assert [line.get_label() for line in ax.lines] == ["unit 9", "unit 17"]
+    for line, same in zip(ax.lines, numbered.lines, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), same.get_ydata())
+    with pytest.raises(NsnnError, match="not among the recorded neurons"):
+        plotting.membrane(block, neurons="4", ax=new_ax())

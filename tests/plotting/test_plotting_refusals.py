@@ -82,9 +82,9 @@ SPIKES: Rows = [
     (lambda ax: plotting.membrane(populations(2, 1), trial=2, ax=ax), "trial = 2", "expected different whole numbers from 0 to 1"),
     (lambda ax: plotting.membrane(TRIALS, ax=ax), 'no signal "v" in the block', "record it with simulate"),
     (lambda ax: plotting.correlogram(TRIALS, max_lag=5 * pq.s, bin_width=10 * pq.ms, ax=ax), "max_lag = ", "shortest trial, 2 s"),
-    (lambda ax: plotting.correlogram(TRIALS, neuron=2, ax=ax, **LAGS), "neuron = 2", "expected a whole number from 0 to 1"),
+    (lambda ax: plotting.correlogram(TRIALS, neuron=2, ax=ax, **LAGS), "neuron = 2", "whole numbers from 0 to 1"),
     (lambda ax: plotting.correlogram(TRIALS, show="count", ax=ax, **LAGS), "show = 'count'", "did you mean 'counts'"),
-    (lambda ax: plotting.correlogram(make_block([[[0.1], []]]), other=1, ax=ax, **LAGS), "neurons 0 and 1", "no trial in which"),
+    (lambda ax: plotting.correlogram(make_block([[[0.1], []]]), other=1, ax=ax, **LAGS), "0 and neuron 1", "no trial in which"),
 ]  # fmt: skip
 TABLES: Rows = [
     (lambda ax: plotting.measure_against(TABLE, "sigma", ax=ax), "no column 'sigma'", "expected one of ['x', "),

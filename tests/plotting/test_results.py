@@ -75,7 +75,7 @@ def test_heatmap_draws_the_mean_of_each_cell_with_units() -> None:
 
 def test_confusion_of_a_decoding_has_its_counts_and_labels() -> None:
     stimulus = np.repeat([3, 7], 20)
-    result = measures.decode(np.random.default_rng(6).poisson(stimulus)[:, None], stimulus, n_shuffle=0)
+    result = measures.decode(stimulus, np.random.default_rng(6).poisson(stimulus)[:, None], n_shuffle=0)
     ax = plotting.confusion(result, ax=new_ax())
     assert texts(ax.texts) == [f"{count:g}" for count in result.confusion.ravel()]
     np.testing.assert_allclose(ax.collections[0].get_array(), 100 * result.confusion / 20)
@@ -184,7 +184,7 @@ def test_information_with_a_warning_is_an_open_point() -> None:
 def test_information_of_metric_space() -> None:
     trains = [[0.1 + 0.2 * (k % 2), 0.35] + [0.4] * (k % 3 == 0) for k in range(20)]
     result = measures.metric_space_information(
-        trains, [k % 2 for k in range(20)], q=[0, 10, 100, np.inf] * pq.Hz, n_shuffle=5
+        [k % 2 for k in range(20)], trains, q=[0, 10, 100, np.inf] * pq.Hz, n_shuffle=5
     )
     ax = plotting.information_against_resolution(result, ax=new_ax())
     (points,) = ax.containers

@@ -63,6 +63,7 @@ def read(
     >>> read(block, None, 0.9).times, read(block, None, 0.9, whole=True).times
     (array([0.1, 0.2]), array([0.1, 0.2, 0.9]))
     """
+    _refuse_signal(source, name)
     if isinstance(source, Trains):
         return source if whole else source.crop(start, stop)
     blocks = [source]
@@ -115,6 +116,7 @@ def as_repeats(
     >>> as_repeats([np.array([0.1, 0.2]), []], t_start=0*pq.s, t_stop=1*pq.s).durations
     array([1., 1.])
     """
+    _refuse_signal(trains, name)
     if holds_blocks(trains):
         repeats = as_trains(trains, t_start, t_stop, name)
         if repeats.n_neurons != 1:
@@ -138,6 +140,13 @@ def as_repeats(
     return repeats if start is None and stop is None else _cropped(repeats, start, stop, part.eps)
 
 
+def _refuse_signal(trains: Any, name: str) -> None:
+    if isinstance(trains, neo.AnalogSignal):
+        raise NsnnError(
+            f"{name} = AnalogSignal: expected spike trains; were the arguments swapped? a signal comes first"
+        )
+
+
 def holds_blocks(value: Any) -> bool:
     """True for a Block, a Trains or a list of Blocks, which have neurons and trials.
 
@@ -151,15 +160,14 @@ def holds_blocks(value: Any) -> bool:
 
 
 def holds_trials(value: Any) -> bool:
-    """True for one or more Blocks, a Trains or a table of responses (n_trials, n_neurons): no list of labels looks like these.
+    """True for one or more Blocks, a Trains, trains or responses (n_trials, n_neurons): no list of labels looks like these.
 
     >>> holds_trials([[3, 1], [2, 0]]), holds_trials(["left", "right"])
     (True, False)
     """
-    if holds_blocks(value):
-        return True
-    first = value[0] if isinstance(value, list | tuple) and len(value) else None
-    return isinstance(first, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 2)
+    if isinstance(value, list | tuple) and value and not holds_blocks(value):
+        return isinstance(value[0], list | tuple) or getattr(value[0], "ndim", 0) == 1
+    return holds_blocks(value) or getattr(value, "ndim", 0) == 2
 
 
 def binned(trains: Trains, width: float, name: str) -> np.ndarray:

@@ -20,6 +20,7 @@ from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import SEE, warn
 from ..estimate import Estimate, jackknife_se
+from ..response_checks import refuse_swapped
 from ..spiketrain.trial_drift import warn_drift
 from ..trains import SilentNeuronWarning, nan_ratio
 from ..trial_counts import deviations_of, means_of, read_counts, read_labels, read_windows, z_scores
@@ -68,6 +69,7 @@ def law_of_total_covariance(
     >>> parts.noise, parts.signal
     (array([[1., 0.], [0., 0.]]), array([[4., 4.], [4., 4.]]))
     """
+    refuse_swapped(stimulus, counts, "law_of_total_covariance(stimulus, counts)")
     x = read_counts(counts, t_start, t_stop)
     if len(x) < 2:
         raise NsnnError("counts has one trial: law_of_total_covariance needs at least two")
@@ -200,6 +202,7 @@ def signal_correlation(
     """
     check(bias=bias)
     one_of(bias, (None, "subtract"), "bias")
+    refuse_swapped(stimulus, counts, "signal_correlation(stimulus, counts)")
     x = read_counts(counts, t_start, t_stop)
     label = read_labels(stimulus, len(x))
     mean, trials = means_of(x, label)

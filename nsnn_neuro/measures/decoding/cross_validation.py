@@ -27,7 +27,7 @@ from .probability_calibration import binomial_se
 class Decoding:
     """Result of `decode`: accuracy, information and confusion matrix.
 
-    >>> d = decode([[0], [1], [2], [10], [9], [11]], [0, 0, 0, 1, 1, 1], n_folds=3, n_shuffle=0)
+    >>> d = decode([0, 0, 0, 1, 1, 1], [[0], [1], [2], [10], [9], [11]], n_folds=3, n_shuffle=0)
     >>> d.accuracy, d.chance, d.confusion.tolist()
     (1.0, 0.5, [[3, 0], [0, 3]])
     """
@@ -71,8 +71,8 @@ class Decoding:
     suggest_keywords, cure="; options of the decoder are its own, as in decoder=PoissonMAP(prior='empirical')"
 )
 def decode(
-    responses: Values,
     stimulus: Values,
+    responses: Values,
     *,
     decoder: Any = PoissonMAP(),  # noqa: B008 - it cannot be changed
     n_folds: int = 5,
@@ -104,11 +104,11 @@ def decode(
 
     Parameters
     ----------
-    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one
-        Segment per trial (or a Trains), whose spikes are counted. `NearestTrain` needs a Block
     stimulus : (n_trials,) whole numbers, texts, or floats that repeat, such as directions; at least
         n_folds trials of each. A decoder sees floats as numbers 0, 1, ... in ascending order, and a
         pandas Categorical as those of its categories
+    responses : (n_trials, n_features) array, for example spike counts; or a neo.Block with one
+        Segment per trial (or a Trains), whose spikes are counted. `NearestTrain` needs a Block
     decoder : PoissonMAP(), NegativeBinomialMAP(), LinearDiscriminant(), NearestTrain(), or any with
         `fit` and `predict`
     n_folds : at least 2
@@ -119,21 +119,21 @@ def decode(
 
     Raises
     ------
-    NsnnError : labels that are no categories or of another length, fewer trials of a stimulus than
+    NsnnError : swapped arguments, labels that are no categories or of another length, fewer trials of a stimulus than
         n_folds, one stimulus, NaN, trials of unequal duration, bins of an array, a decoder without
         fit or whose answer is no label, what `as_trains` refuses. Source: Quian Quiroga & Panzeri
         2009, doi 10.1038/nrn2578
 
     >>> rng = np.random.default_rng(1)
     >>> stimulus = np.repeat([0, 1], 50)
-    >>> d = decode(rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2), stimulus)
+    >>> d = decode(stimulus, rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2))
     >>> print(d)
     accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, ...)
     >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
     (True, 0.5, 0.0099, 'bit')
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
-    refuse_swapped(responses, stimulus, "decode(responses, stimulus)")
+    refuse_swapped(stimulus, responses, "decode(stimulus, responses)")
     data = read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
     number, distinct, named, n = data.number, data.labels, data.named, data.number.size
 

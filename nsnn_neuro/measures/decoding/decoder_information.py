@@ -76,7 +76,7 @@ def decoder_information(
 
     Parameters
     ----------
-    stimulus, responses : as for `decode`; note the order
+    stimulus, responses : as for `decode`
     decoders : dict of names and decoders, see `decode`. None (default): `LinearDiscriminant`, then
         for counts `PoissonMAP` and `NegativeBinomialMAP`, for other responses Gaussian naive Bayes,
         and a support vector machine with a Gaussian kernel of scikit-learn, which has no posteriors
@@ -103,7 +103,7 @@ def decoder_information(
     """
     check(bias=bias, n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, ("none", *sorted(CLOSED_FORMS)), "bias")
-    refuse_swapped(responses, stimulus, "decoder_information(stimulus, responses)")
+    refuse_swapped(stimulus, responses, "decoder_information(stimulus, responses)")
     given = None if decoders is None else _named(decoders)
     options = (stimulus, n_folds, bin_width, t_start, t_stop)
     first = LinearDiscriminant() if given is None else next(iter(given.values()))

@@ -29,7 +29,7 @@ from ...core.errors import NsnnError
 from ..entropies.contingency import LN2, contingency, plugin_entropy, relevant_responses
 from ..entropies.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import array_of, with_test
+from ..response_checks import array_of, refuse_swapped, with_test
 from .shuffled_information import shuffle_within
 
 _MOST_WORDS = 1 << 16
@@ -189,6 +189,7 @@ def information_breakdown(
     """
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(bias, _BIAS, "bias")
+    refuse_swapped(s, words, "information_breakdown(s, words)")
     array = array_of(words, "words")
     if array.ndim != 2 or array.shape[1] < 2:
         cure = "; of words(block, ...) take one bin, [:, :, k]" if array.ndim == 3 else ""

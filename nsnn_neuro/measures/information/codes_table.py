@@ -11,6 +11,7 @@ from ...core.aliases import Signal, SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
+from ..response_checks import refuse_swapped
 from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
 from .rate_vs_temporal import (
     Code,
@@ -89,6 +90,7 @@ def codes_table(
     one_of(saturation, ("binary", "count"), "saturation")
     if signal is None and band is not None:
         raise NsnnError(f"band = {shown(band)} without a signal: pass the field as signal=")
+    refuse_swapped(stimulus, block, "codes_table(stimulus, block)")
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])

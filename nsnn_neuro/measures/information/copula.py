@@ -27,7 +27,7 @@ from ...core.aliases import Values
 from ...core.checks import check, fraction, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, with_test
+from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, refuse_swapped, with_test
 
 CHUNK = 2**22
 """numbers held at once by the vectorised shuffles"""
@@ -161,7 +161,7 @@ def _grouped_jackknife(
 
 
 @suggest_keywords
-def gaussian_copula_classes(x: Values, classes: Any, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
+def gaussian_copula_classes(classes: Any, x: Values, *, n_shuffle: int = 100, seed: int = 0) -> Estimate:
     """Information of continuous x about discrete classes, by Gaussians of normal scores, bits.
 
     I = H(x) - sum over classes of n_c/n H(x | c), H = 1/2 log2 |S| of normal scores ndtri(rank / (n
@@ -177,23 +177,24 @@ def gaussian_copula_classes(x: Values, classes: Any, *, n_shuffle: int = 100, se
 
     Parameters
     ----------
-    x : (n,) or (n, d) samples, for example latencies or field potentials
     classes : (n,) whole numbers, texts, or floats that repeat, at least d + 3 samples of each
+    x : (n,) or (n, d) samples, for example latencies or field potentials
     n_shuffle, seed : as for `gaussian_copula`
 
     Raises
     ------
-    NsnnError : a constant column, columns that are functions of each other (in a class too), NaN,
-        one class, fewer than d + 3 samples of a class. Source: Ince et al. 2017, doi
+    NsnnError : swapped arguments, a constant column, columns that are functions of each other (in a
+        class too), NaN, one class, fewer than d + 3 samples of a class. Source: Ince et al. 2017, doi
         10.1002/hbm.23471
 
     >>> rng = np.random.default_rng(1)
     >>> classes = np.repeat([0, 1], 100)
-    >>> e = gaussian_copula_classes(rng.normal(size=200) + 2 * classes, classes)
+    >>> e = gaussian_copula_classes(classes, rng.normal(size=200) + 2 * classes)
     >>> bool(0.4 < e.value < 0.6), round(e.p, 4)
     (True, 0.0099)
     """
     check(n_shuffle=n_shuffle, seed=seed)
+    refuse_swapped(classes, x, "gaussian_copula_classes(classes, x)")
     values = as_samples(x, "x")
     refuse_constant(values, "x")
     n, d = values.shape

@@ -17,7 +17,7 @@ from ..decoding.cross_validation import check_decoder, decode
 from ..decoding.decoders import LinearDiscriminant
 from ..estimate import Estimate
 from ..limits import between_0_and_1
-from ..response_checks import as_labels, as_samples
+from ..response_checks import as_labels, as_samples, refuse_swapped
 from ..trial_counts import read_counts
 from .copula import gaussian_copula
 from .fisher import UNIT, HotellingLaw
@@ -192,6 +192,7 @@ def information_growth(
     if step == 0:
         raise NsnnError("ds = 0: expected a finite number other than 0, or None")
     check_decoder(decoder)
+    refuse_swapped(stimulus, counts, "information_growth(stimulus, counts)")
     responses = read_counts(counts, t_start, t_stop)
     if method != "fisher":
         chosen = _sizes(sizes, responses.shape[1], responses.shape[1])
@@ -323,7 +324,7 @@ def _bits(
 ) -> Estimate:
     if method == "copula":
         return gaussian_copula(stimulus, responses, shrinkage="auto", n_shuffle=20, seed=seed)
-    result = decode(responses, stimulus, decoder=decoder, n_folds=n_folds, n_shuffle=0, seed=seed)
+    result = decode(stimulus, responses, decoder=decoder, n_folds=n_folds, n_shuffle=0, seed=seed)
     if method == "confusion":
         return result.information
     if result.cross_entropy_information is None:

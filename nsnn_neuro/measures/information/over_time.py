@@ -24,7 +24,7 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
 from ..limits import between_0_and_1
-from ..response_checks import share_reached
+from ..response_checks import refuse_swapped, share_reached
 from ..trains import binned, scalar_time
 from .mutual_information import mutual_information
 from .pipeline import of_many
@@ -132,6 +132,7 @@ def information_over_time(
     [[0.2, 0.3, 0.01]]
     """
     check(neuron=neuron, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    refuse_swapped(stimulus, block, "information_over_time(stimulus, block)")
     method = {"none": "plugin"}.get(bias, bias)
     one_of(method, sorted(CLOSED_FORMS), "bias")
     between_0_and_1(threshold, "threshold")

@@ -25,7 +25,7 @@ from ...core.units import shown
 from ...core.warn import warn
 from ..entropies.symbols import as_symbols
 from ..estimate import Estimate, measure
-from ..response_checks import array_of, with_test
+from ..response_checks import array_of, refuse_swapped, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
 
@@ -174,8 +174,8 @@ def information_per_spike(
 @measure("bit/spike")
 @suggest_keywords
 def skaggs_information(
-    counts: Values,
     position: Any,
+    counts: Values,
     *,
     bias: str = "jackknife",
     n_blocks: int = 20,
@@ -191,8 +191,8 @@ def skaggs_information(
 
     Parameters
     ----------
-    counts : (n,) whole numbers, spikes in each bin of time
     position : (n,) whole numbers, where the animal was in each bin
+    counts : (n,) whole numbers, spikes in each bin of time
     bias : "jackknife" over stretches (default), "poisson", or "none"; see the module
     n_blocks : stretches of equal length, at least 2 and at most n; long against changes of position
     n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
@@ -205,12 +205,13 @@ def skaggs_information(
         spike (NaN). Source: Skaggs et al. 1993 (Advances in Neural Information Processing Systems
         5, 1030-1037)
 
-    >>> e = skaggs_information([0, 2, 0, 3, 0, 1], [4, 7, 4, 7, 4, 7], bias="none", n_blocks=2, n_shuffle=0)
+    >>> e = skaggs_information([4, 7, 4, 7, 4, 7], [0, 2, 0, 3, 0, 1], bias="none", n_blocks=2, n_shuffle=0)
     >>> round(e.value, 12), e.n
     (1.0, 6)
     """
     check(bias=bias, n_blocks=n_blocks, n_shuffle=n_shuffle, seed=seed, min_shift=min_shift)
     one_of(bias, sorted(_NAMES), "bias")
+    refuse_swapped(position, counts, "skaggs_information(position, counts)")
     where, n_places = as_symbols(position, "position")
     spikes = array_of(counts, "counts")
     if spikes.shape != where.shape:

@@ -20,7 +20,7 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables, informations_without_one
 from ..entropies.symbols import as_symbols
 from ..estimate import jackknife_se
-from ..response_checks import permutation_p
+from ..response_checks import permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
 from .pipeline import of_many
@@ -94,6 +94,7 @@ def rate_vs_temporal(
     """
     check(neuron=neuron, saturation=saturation, bias=bias, n_shuffle=n_shuffle, seed=seed)
     one_of(saturation, ("binary", "count"), "saturation")
+    refuse_swapped(stimulus, block, "rate_vs_temporal(stimulus, block)")
     trains = of_one_neuron(windowed(block, align, t_start, t_stop), neuron)
     labels = labels_of_trials(stimulus, trains.n_trials)
     length = float(trains.durations[0])

@@ -12,7 +12,7 @@ from ...core.aliases import Values
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
-from ..response_checks import as_labels, refuse_trials_first
+from ..response_checks import as_labels, refuse_swapped
 from ..trains import holds_blocks, nan_ratio, warn_silent
 from ..trial_counts import means_of, read_counts
 from .negative_binomial import fisher_information, fit_gain_variance, profile_limits
@@ -101,7 +101,7 @@ def modulated_poisson(stimulus: Values, counts: Values, *, bias: str | None = "c
     0.26 ± 0.04, share 0.72, p = 1e-60
     """
     one_of(bias, ("cox-reid", None), "bias")
-    refuse_trials_first(stimulus, counts, "modulated_poisson(stimulus, counts)")
+    refuse_swapped(stimulus, counts, "modulated_poisson(stimulus, counts)")
     adjusted = bias is not None
     one = False
     if not holds_blocks(counts):

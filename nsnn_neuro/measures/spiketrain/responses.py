@@ -16,7 +16,7 @@ from ...core.units import shown
 from ...io.segments import unit_ids
 from ...io.spikes.bins import rounding
 from ..limits import mean_limits
-from ..response_checks import as_labels, refuse_trials_first
+from ..response_checks import as_labels, refuse_swapped
 from ..trains import Trains, as_trains, nan_ratio, time_window, warn_silent
 
 _EXACT = 50  # trials up to which the signed-rank distribution is enumerated
@@ -193,7 +193,7 @@ def response_statistics(stimulus: Values, block: SpikeSource, *, window: Any) ->
     [['a', 2, 1.5, 0.02, 0.0141, 0.0], ['b', 1, 0.0, nan, nan, 1.0]]
     """
     edges = time_window(window, "window")
-    refuse_trials_first(stimulus, block, "response_statistics(stimulus, block)")
+    refuse_swapped(stimulus, block, "response_statistics(stimulus, block)")
     trains = as_trains(block)
     names, label = as_labels(stimulus, "stimulus", trains.n_trials, least=1)
     own = _crop(trains, edges, window, "window")

@@ -37,7 +37,7 @@ class MetricSpace:
     """Information against the cost q; made by `metric_space_information`.
 
     >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
-    >>> space = metric_space_information(trains, [0, 0, 0, 1, 1, 1], q=[0, 20]*pq.Hz, n_shuffle=0)
+    >>> space = metric_space_information([0, 0, 0, 1, 1, 1], trains, q=[0, 20]*pq.Hz, n_shuffle=0)
     >>> space.q_max, space.best.value, space.confusion[1].tolist()
     (20.0, 1.0, [[3.0, 0.0], [0.0, 3.0]])
     """
@@ -96,8 +96,8 @@ class MetricSpace:
 
 @suggest_keywords
 def metric_space_information(
-    trains: SpikeSource,
     labels: Values,
+    trains: SpikeSource,
     *,
     q: Any,
     z: float = -2.0,
@@ -130,9 +130,8 @@ def metric_space_information(
 
     Parameters
     ----------
-    trains, t_start, t_stop : the repeats of one neuron, n of them, as for `victor_purpura`; they come before the labels, unlike in
-        `rate_vs_temporal`, where the stimulus comes first
     labels : (n,) whole numbers, texts, or floats that repeat, the class (stimulus) of each train; at least two trains of each
+    trains, t_start, t_stop : the repeats of one neuron, n of them, as for `victor_purpura`
     q : frequencies (1/s), scalar or array, at least 0; infinity counts exact coincidences alone
     z : exponent, not 0
     distance : function of (repeats, cost=quantity) that returns (n, n); default `victor_purpura`. For
@@ -141,11 +140,11 @@ def metric_space_information(
 
     Raises
     ------
-    NsnnError : labels of another kind or length, one class or one train in a class; distances that are negative or NaN.
-        Sources: Victor & Purpura 1996, doi 10.1152/jn.1996.76.2.1310; 1997, doi 10.1088/0954-898X_8_2_003
+    NsnnError : swapped arguments, labels of another kind or length, one class or one train in a class; distances that
+        are negative or NaN. Sources: Victor & Purpura 1996, doi 10.1152/jn.1996.76.2.1310; 1997, doi 10.1088/0954-898X_8_2_003
 
     >>> trains = [[0.1], [0.102], [0.101], [0.3], [0.301], [0.303]]
-    >>> found = metric_space_information(trains, [0, 0, 0, 1, 1, 1], q=[0, 20]*pq.Hz, n_shuffle=0)
+    >>> found = metric_space_information([0, 0, 0, 1, 1, 1], trains, q=[0, 20]*pq.Hz, n_shuffle=0)
     >>> print(found)
     q_max 20 / s: raw 1 bit (correction none; no null; n = 6; ...)
     >>> found.raw, found.q_max
@@ -157,7 +156,7 @@ def metric_space_information(
         raise NsnnError(f"q = {q}: expected {describe('Hz')} or an array of them, at least 0")
     if z == 0:
         raise NsnnError(f"z = {z!r}: expected a finite number other than 0")
-    refuse_swapped(trains, labels, "metric_space_information(trains, labels)")
+    refuse_swapped(labels, trains, "metric_space_information(labels, trains)")
     repeats = as_repeats(trains, t_start, t_stop)
     n = repeats.n_trials
     classes, number = as_labels(labels, "labels", n)

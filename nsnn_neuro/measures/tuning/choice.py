@@ -13,7 +13,7 @@ from ...core.checks import LARGEST, check, flag, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.warn import warn
 from ..estimate import Estimate
-from ..response_checks import array_of, as_labels, refuse_trials_first, shuffle_test
+from ..response_checks import array_of, as_labels, refuse_swapped, shuffle_test
 from ..trains import SilentNeuronWarning
 from .discrimination import one_neuron
 
@@ -77,7 +77,7 @@ def choice_probability(
     check(n_resample=n_resample, n_shuffle=n_shuffle, seed=seed)
     balanced = flag(balanced, "balanced")
     least = whole(min_trials, 3, "min_trials", LARGEST)
-    refuse_trials_first(stimulus, counts, "choice_probability(stimulus, counts, choice)")
+    refuse_swapped(stimulus, counts, "choice_probability(stimulus, counts, choice)")
     x = one_neuron(counts, "counts")
     labels, number = as_labels(stimulus, "stimulus", x.size, least=1)
     preferred = _choices(choice, x.size)

@@ -14,7 +14,7 @@ from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..estimate import Estimate
-from ..response_checks import array_of, refuse_trials_first
+from ..response_checks import array_of, refuse_swapped
 from ..trains import holds_blocks
 from .discrimination import auc_and_se, one_neuron
 from .read_trials import in_unit, read_stimulus
@@ -117,7 +117,7 @@ def neurometric(
     """
     check(n_resample=n_resample, seed=seed)
     one_of(model, tuple(_NAMES), "model")
-    refuse_trials_first(stimulus, counts, "neurometric(stimulus, counts)")
+    refuse_swapped(stimulus, counts, "neurometric(stimulus, counts)")
     x = one_neuron(counts, "counts")
     levels, pairs, origin, unit = _pairs(stimulus, x, reference)
     distance = levels - origin

@@ -20,8 +20,9 @@ from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..limits import between_0_and_1
-from ..response_checks import by_category, permutation_p, refuse_trials_first
+from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
+from ..table import unit_names
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, sums_of
 from .index_interval import index_interval
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
 _NO_ANGLES = "; stimuli that are no angles have the index 'sparseness', as in p('sparseness')"
 _APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
+_MOST_SHOWN = 7  # neurons of a printed curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,27 @@ class TuningCurve:
     """(n_trials, n_neurons) response of each trial"""
     label: np.ndarray = field(repr=False)
     """(n_trials,) index of each trial's stimulus in `values`"""
+    names: list[str] = field(default_factory=list, repr=False)
+    """(n_neurons,) what figures and reports call the neurons, "unit 17" where the Block has ids or names"""
+
+    def __str__(self) -> str:
+        """The largest and the smallest mean response of each neuron, of at most seven of them.
+
+        >>> print(tuning_curve(["a", "a", "b", "b"], [[3.0], [5.0], [1.0], [1.0]]))
+        tuning_curve: 1 neuron, 2 stimuli, 4 trials
+        neuron 0: 4 ± 1 at a, 1 ± 0 at b
+        """
+        n, k = self.mean.shape
+        stimuli, rate = ("" if unit == "1" else f" {unit}" for unit in (self.unit, self.response_unit))
+        values = [f"{one:g}" if isinstance(one, float) else str(one) for one in self.values.tolist()]
+        lines = [f"tuning_curve: {n} neuron{'s' * (n != 1)}, {k} stimuli, {self.n.sum()} trials"]
+        for j, (mean, se) in enumerate(zip(self.mean[:_MOST_SHOWN], self.se, strict=False)):
+            ends = (
+                f"{mean[i]:.3g} ± {se[i]:.2g}{rate} at {values[i]}{stimuli}"
+                for i in (mean.argmax(), mean.argmin())
+            )
+            lines.append(f"{self.names[j] if self.names else f'neuron {j}'}: {', '.join(ends)}")
+        return "\n".join(lines + ([f"and {n - _MOST_SHOWN} more"] if n > _MOST_SHOWN else []))
 
     @property
     def lower(self) -> np.ndarray:
@@ -407,11 +430,13 @@ def tuning_curve(stimulus: Values, block: SpikeSource, *, window: Any = None) ->
     >>> tuning_curve([0, 0, 90, 90], block, window=(0*pq.ms, 500*pq.ms)).mean.tolist()
     [[3.0, 3.0]]
     """
-    refuse_trials_first(stimulus, block, "tuning_curve(stimulus, block)")
+    refuse_swapped(stimulus, block, "tuning_curve(stimulus, block)")
     responses, response_unit = read_responses(block, window)
     values, unit = read_stimulus(stimulus, len(responses))
     distinct, label = np.unique(values, return_inverse=True)
     if values.dtype.kind == "U":  # numbers have their place on an axis
         distinct, label = by_category(distinct, label, stimulus)
     n, mean, se = by_stimulus(label, responses)
-    return TuningCurve(distinct, mean, se, n, unit, response_unit, responses, label)
+    return TuningCurve(
+        distinct, mean, se, n, unit, response_unit, responses, label, unit_names(block, len(mean))
+    )

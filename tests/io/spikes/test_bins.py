@@ -104,7 +104,7 @@ FUNCTIONS: dict[str, Callable[[Data], Any]] = {
         d.signal, d.repeats, n_folds=2, n_shuffle=0, **SEGMENTS, **d.window).reconstructed,
     "power_spectrum": lambda d: measures.power_spectrum(d.block, sampling_rate=1 / w(d), **SEGMENTS, **d.window).n,
     "noise_correlation": lambda d: measures.noise_correlation(d.block, stimulus=STIMULUS, window=w(d, 50), **d.window),
-    "decode": lambda d: measures.decode(d.block, STIMULUS, bin_width=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
+    "decode": lambda d: measures.decode(STIMULUS, d.block, bin_width=w(d, 100), n_folds=3, n_shuffle=0, **d.window).confusion,
     "rate_correlation": lambda d: measures.rate_correlation(d.block, d.block, sigma=w(d, 5), step=w(d), **d.window),
     "gamma_coincidence": lambda d: measures.gamma_coincidence(d.repeats, precision=w(d), **d.window),
     "spike_time_tiling": lambda d: measures.spike_time_tiling(d.block, dt=w(d, 2), **d.window),
