@@ -300,7 +300,7 @@ def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     assert "stubs are studies" in page
     assert '<b class="holds">holds</b> water is wet' in page
     assert "others &lt;are&gt; studies" in page
-    assert "Not run yet: <code>python -m analysis other</code>" in page
+    assert "Not run yet: <code>nsnn study other</code>" in page
     assert "noise is &lt;good&gt;</td>" in page
     links = re.findall(r'(?:src|href)="([^#"][^"]*)"', page)
     assert sorted(set(links)) == [f"stub/{outcome.folder.name}/{n}" for n in ("figure1.png", "report.html")]
