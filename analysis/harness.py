@@ -163,21 +163,6 @@ def paired(
     return difference.loc[seeds].to_numpy()
 
 
-def verdicts(claims: list[Claim]) -> pd.DataFrame:
-    """Return a table of claims with verdict and evidence, central claims first."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": c.text,
-                "verdict": "holds" if c.holds else "fails",
-                "central": c.central,
-                "evidence": c.evidence,
-            }
-            for c in sorted(claims, key=lambda claim: not claim.central)
-        ]
-    )
-
-
 def result(
     study: ModuleType,
     config: Any,
