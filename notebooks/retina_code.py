@@ -62,7 +62,7 @@ spikes = np.flatnonzero(rng.random(x.size) < 0.6 / (1 + np.exp(-6 * (np.abs(x) -
 signal = neo.AnalogSignal(x, units=pq.dimensionless, sampling_period=1 * pq.ms)
 fits, options = {}, {"dt": 1 * pq.ms, "stimulus": Lags(3), "ridge": 1.0, "seed": 1, "progress": False}
 for name, noise in (("noisy hidden layer", True), ("noiseless hidden layer", False)):
-    fits[name] = fit_network([spikes], signal, noisy=noise, training=Training(epochs=15), **options)
+    fits[name] = fit_network([spikes], signal, noisy=noise, training=Training(epochs=60), **options)
     held_out = fits[name].held_out
     print(f"{name}: {held_out.value:.3f} ± {held_out.se:.3f} bits per spike")
 
@@ -178,11 +178,11 @@ display("left out: needs the recording" if table is None else study.summary(tabl
 # %%
 # the objective may average over several draws of the hidden layer, which brings it closer to the likelihood
 for n_draws in (1, 4):
-    fit = fit_network([spikes], signal, n_draws=n_draws, training=Training(epochs=5), **options)
+    fit = fit_network([spikes], signal, n_draws=n_draws, training=Training(epochs=60), **options)
     print(f"{n_draws} draws: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")
 
 # %%
-# fewer hidden neurons: how many does this cell need?
+# fewer hidden neurons: how many does this cell need? A fit may end in a poor optimum; try other seeds, too
 for n_hidden in (2, 8, 32):
-    fit = fit_network([spikes], signal, n_hidden=n_hidden, training=Training(epochs=5), **options)
+    fit = fit_network([spikes], signal, n_hidden=n_hidden, training=Training(epochs=60), **options)
     print(f"{n_hidden} hidden neurons: {fit.held_out.value:.3f} ± {fit.held_out.se:.3f} bits per spike")
