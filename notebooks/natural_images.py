@@ -68,8 +68,9 @@ for name, noisy in (("noisy", True), ("deterministic", False)):
         deep.NoisySpike(nsnn.Gaussian(0.3), noisy=noisy),
         torch.nn.Linear(64, 10),
     )
-    nets[name] = deep.Classifier(layers, encoder=coding.Direct(), n_steps=4)
-    deep.fit(nets[name], (X, y), loss=losses.cross_entropy_step, epochs=5, batch=50, eta=3e-3, seed=1, progress=False)  # fmt: skip
+    net = deep.Classifier(layers, encoder=coding.Direct(), n_steps=4)
+    options = {"epochs": 5, "batch": 50, "eta": 3e-3, "seed": 1, "progress": False}
+    nets[name] = deep.fit(net, (X, y), loss=losses.cross_entropy_step, **options).module  # a trained copy
 nets["noisy, noise off"] = deep.twin(nets["noisy"])
 nets["deterministic, noise on"] = copy.deepcopy(nets["deterministic"])
 for cell in nets["deterministic, noise on"].modules():

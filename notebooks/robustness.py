@@ -72,6 +72,7 @@ fit = deep.fit(
     seed=1,
     progress=False,
 )
+net = fit.module  # the trained copy
 X, y = nsnn.datasets.digits("test")
 deep.accuracy(net, (X, y), passes=5, seed=1)
 
