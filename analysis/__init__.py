@@ -15,6 +15,29 @@ A study is a module, or a folder with `config`, `simulation`, `verdicts` and `pl
   `RECORDINGS`, sets of `shared.recordings` that it uses where they are available; `REQUIRED`, sets without which it cannot run;
   and for the report `summary(table) -> DataFrame`, `tables(table) -> {title: DataFrame}`, `headline(table) -> str`
 
-`python -m analysis` lists the studies. `python -m analysis NAME [--quick]` runs one and writes its report. In an installed package
-this folder is `nsnn_neuro.studies`, and the command is `nsnn study`. So modules import each other by relative imports.
+`nsnn study` lists the studies, and `nsnn study NAME [--quick]` runs one and writes its report; in a clone, so does
+`python -m analysis`. The modules belong to `nsnn_neuro.studies`, and import each other by relative imports. In a clone `analysis`
+is a second name of the same modules.
 """
+
+if __name__ == "analysis":
+    import sys
+    from importlib import import_module
+    from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+    from typing import Any
+
+    class _SameModule(SourceFileLoader):
+        """Finds a module of `analysis`, and lets it be the module of that name in nsnn_neuro.studies."""
+
+        @classmethod
+        def find_spec(cls, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+            spec = PathFinder.find_spec(name, path) if name.startswith("analysis.") else None
+            if spec is not None:
+                spec.loader = cls(name, str(spec.origin))
+            return spec
+
+        def exec_module(self, module: Any) -> None:
+            sys.modules[self.name] = import_module("nsnn_neuro.studies" + self.name.removeprefix("analysis"))
+
+    sys.meta_path.insert(0, _SameModule)
+    sys.modules[__name__] = import_module("nsnn_neuro.studies")

@@ -1,8 +1,8 @@
 """Verdicts of full runs, kept in full_runs.json: claims, evidence, date and revision of the newest full run of each study.
 
-`python -m analysis NAME --keep-verdict` writes the verdict of a full run of committed code. The overview page, the site and the
-README show these verdicts, so that a quick run never stands for a full one. `python -m analysis.full_runs` writes the README's
-table of the paper's claims from them.
+`python -m analysis NAME --keep-verdict` writes the verdict of a full run of committed code. The overview page, the site, the
+notebooks and the README show these verdicts, so that a quick run never stands for a full one. `python -m analysis.full_runs` writes
+the README's table of the paper's claims from them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock
+from pandas.io.formats.style import Styler
 
 from nsnn_neuro import NsnnError
 
@@ -40,6 +42,29 @@ def read(path: Path = PATH) -> dict[str, dict[str, Any]]:
     """Return {study: {"claims": list of Claim, "finished", "revision", "seconds"}} of the kept full runs."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {name: run | {"claims": [Claim(**claim) for claim in run["claims"]]} for name, run in kept.items()}
+
+
+def verdicts(name: str) -> Styler:
+    """Table of a study's claims with verdict and evidence of its kept full run, central claims first; the caption dates the run.
+
+    Raises
+    ------
+    NsnnError : no full run of this study is kept
+    """
+    run = read().get(name)
+    if run is None:
+        raise NsnnError(f"name = {name!r}: no full run of this study is kept; `nsnn study {name}` does one")
+    claims = sorted(run["claims"], key=lambda claim: not claim.central)
+    table = pd.DataFrame(
+        {
+            "claim": [claim.text for claim in claims],
+            "verdict": ["holds" if claim.holds else "fails" for claim in claims],
+            "central": [claim.central for claim in claims],
+            "evidence": [claim.evidence for claim in claims],
+        }
+    )
+    when = f"{run['finished'][:10]}, revision {run['revision']}, {run['seconds'] / 60:.0f} min"
+    return table.style.hide(axis="index").set_caption(f"Full run of {when}")
 
 
 def check(name: str, config: dict[str, Any], revision: str | None) -> None:

@@ -27,13 +27,11 @@ from nsnn_neuro import NsnnError, provenance
 
 from .listing import studies
 
-IN_CHECKOUT = __package__ == "analysis"
-"""False where `nsnn study` has imported the studies, as nsnn_neuro.studies"""
-COMMAND = "python -m analysis" if IN_CHECKOUT else "nsnn study"
-"""command line that runs studies"""
 Progress = Callable[[str], None]
 """receives a line about what a run does next"""
 _FOLDER = Path(__file__).resolve().parent
+IN_CHECKOUT = _FOLDER.name == "analysis"
+"""False in an installed package, where the folder has another name"""
 _PARTS = "parts"
 
 
@@ -165,21 +163,6 @@ def paired(
     return difference.loc[seeds].to_numpy()
 
 
-def verdicts(claims: list[Claim]) -> pd.DataFrame:
-    """Return a table of claims with verdict and evidence, central claims first."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": c.text,
-                "verdict": "holds" if c.holds else "fails",
-                "central": c.central,
-                "evidence": c.evidence,
-            }
-            for c in sorted(claims, key=lambda claim: not claim.central)
-        ]
-    )
-
-
 def result(
     study: ModuleType,
     config: Any,
@@ -219,7 +202,7 @@ def _code() -> dict[str, Any] | None:
 
 @functools.cache
 def checksum() -> dict[str, str]:
-    """{"checksum": of all files of an installed package and its studies}; empty for `python -m analysis`, in a checkout."""
+    """{"checksum": of all files of an installed package and its studies}; empty in a checkout."""
     if IN_CHECKOUT:
         return {}
     spec = importlib.util.find_spec("nsnn_neuro")

@@ -73,7 +73,7 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
         needs = getattr(study, "NEEDS", "")
         extra = f" Requires <code>pip install {html.escape(needs)}</code>." if needs else ""
         return (
-            f'<section class="none">{title}<p class="small">Not run yet: <code>{harness.COMMAND} {html.escape(name)}'
+            f'<section class="none">{title}<p class="small">Not run yet: <code>nsnn study {html.escape(name)}'
             f"</code>.{extra}</p></section>"
         )
     place = html.escape(run["folder"].relative_to(results).as_posix())
@@ -91,7 +91,7 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
         f'src="{place}/figure1.png"></a><div>{title}<p>{result}</p><ul>{claims}</ul>'
         f'<p class="small"><a href="{place}/report.html">report</a>, {scale} of {html.escape(run["finished"][:10])}, '
         f"{run['seconds']:.0f} s, revision {html.escape(run['revision'])}; "
-        f"<code>{harness.COMMAND} {html.escape(name)}{' --quick' if run['quick'] else ''}</code></p></div></section>"
+        f"<code>nsnn study {html.escape(name)}{' --quick' if run['quick'] else ''}</code></p></div></section>"
     )
 
 

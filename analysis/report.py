@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from nsnn_neuro import provenance
 
-from .harness import COMMAND, Claim, Outcome, checksum, replacing
+from .harness import Claim, Outcome, checksum, replacing
 
 STYLE = """
 :root { --ink: #1b1f24; --soft: #5c6670; --line: #e3e6ea; --good: #00684a; --bad: #a8201a; --page: #fff;
@@ -100,7 +100,7 @@ def _secondary_claims(claims: list[Claim], quick: bool) -> str:
 def _quick_note(name: str) -> str:
     return (
         '<p class="quick"><b>Quick run, no verdict.</b> Samples are small, and errors large. The full run, '
-        f"<code>{COMMAND} {html.escape(name)}</code>, gives the verdict.</p>"
+        f"<code>nsnn study {html.escape(name)}</code>, gives the verdict.</p>"
     )
 
 
@@ -156,7 +156,7 @@ def write(
 {"".join(f"<h2>{html.escape(title)}</h2>{_table(frame)}" for title, frame in tables.items())}
 <details><summary>Configuration, versions and verdicts</summary><pre>{html.escape(json.dumps(run, indent=2))}</pre></details>
 <footer>All numbers come from the run described above. table.csv contains all results; some studies also save spikes (.nwb).
-Reproduce the run with <code>{COMMAND} {html.escape(outcome.name)}</code>.</footer>
+Reproduce the run with <code>nsnn study {html.escape(outcome.name)}</code>.</footer>
 </body></html>
 """
     with replacing(outcome.folder / "report.html") as path:

@@ -22,20 +22,16 @@
 # their files.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import quantities as pq
 from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
-from analysis import codes_of_noise as study
-from analysis import harness
-from analysis.shared import recordings
 from nsnn_neuro import measures
+from nsnn_neuro.studies import codes_of_noise as study
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -134,12 +130,12 @@ for noise in (0.1, 2.0, 8.0):
 #
 # The study asks these questions with LIF neurons, at several noise levels, with bias corrections, nulls and intervals
 # over seeds. Each seed has its own stimuli and noise. Claims and criteria were written before the full run; failed
-# claims are shown as failed. This is a quick run with three seeds, whose intervals are wide, so that claims may fail that
-# hold in the full run. `python -m analysis codes_of_noise`, in the root of the repository, does the full run.
+# claims are shown as failed. The table has the verdicts of the full run, which `nsnn study codes_of_noise` in a terminal
+# repeats. The figures are those of a quick run with three seeds, whose intervals are wide.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table)).style.hide(axis="index")
+full_runs.verdicts("codes_of_noise")
 
 # %% [markdown]
 # ## How to read the figure
@@ -169,11 +165,11 @@ figures[0]
 figures[1]
 
 # %% [markdown]
-# The third figure shows the retina, if the recording is available: spikes of recorded cells are shifted at random
-# (jitter), or removed, in both cells of a pair alike or in each by itself.
+# The third figure shows the retina, if the recording is available (see the first cell): spikes of recorded cells are
+# shifted at random (jitter), or removed, in both cells of a pair alike or in each by itself.
 
 # %%
-figures[-1]
+figures[2] if len(figures) > 2 else "this figure needs the recordings"
 
 # %%
 study.summary(table)

@@ -35,19 +35,16 @@
 #   with an adaptation current and escape noise (**GIF**), fitted by `calibrate`
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import quantities as pq
 from IPython.display import display
 
 import nsnn_neuro as nsnn
-from analysis import fit_recordings as study
-from analysis import harness
 from nsnn_neuro.likelihood import RaisedCosines, cross_validate
+from nsnn_neuro.studies import fit_recordings as study
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -115,19 +112,20 @@ plt.show()
 # - Differences are *paired*: both models are scored on the same blocks of 0.2 s, and the interval is that of the
 #   difference.
 #
-# This is a quick run on a part of one grasshopper recording with small bases. The full run has both recordings and, if
-# available, recordings of a rat cortical neuron and of P-units of a weakly electric fish (which are not part of the
-# repository). In a terminal, in the root of the repository:
+# The full run has both grasshopper recordings, and recordings of a rat cortical neuron and of P-units of a weakly
+# electric fish, which are not part of this package: the next cell says where to get them. The table has the verdicts of
+# the full run. The figures are those of a quick run, with a part of one grasshopper recording and small bases. To repeat
+# the full run, in a terminal:
 #
-#     python -m analysis fit_recordings
+#     nsnn study fit_recordings
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+print(*recordings.absent(study.RECORDINGS, "This notebook leaves out"), sep="\n")
+full_runs.verdicts("fit_recordings")
 
 # %% [markdown]
-# The *central* claims decide about the study. Secondary claims are reported whatever their outcome; a part of one
-# recording is too little to decide some of them.
+# The *central* claims decide about the study. Secondary claims are reported whatever their outcome.
 #
 # ## Which model predicts best?
 #

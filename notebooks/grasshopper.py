@@ -27,10 +27,6 @@
 # one that `nsnn.simulate` runs.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -39,10 +35,10 @@ from brian2 import Hz, ms, mV, second
 from IPython.display import display
 
 import nsnn_neuro as nsnn
-from analysis import grasshopper as study
-from analysis import harness
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Poisson, RaisedCosines, fit_neuron
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import grasshopper as study
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -238,14 +234,15 @@ print(f"test half: cell {cell_rate:.1f} Hz, neuron {np.mean(rates):.1f} Hz")
 # ## The main job of this package
 #
 # The study `grasshopper` does this with both recordings. It also asks what the *noise* is for: it compares the neuron
-# with the same neuron whose noise is switched off, and with one that was calibrated without noise. Below is a quick run
-# of one recording. The full run, in a terminal in the root of the repository:
+# with the same neuron whose noise is switched off, and with one that was calibrated without noise. The table has the
+# verdicts of the full run; the figure and the numbers below it are those of a quick run of one recording. To repeat the
+# full run, in a terminal:
 #
-#     python -m analysis grasshopper
+#     nsnn study grasshopper
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+full_runs.verdicts("grasshopper")
 
 # %%
 study.plot(table)

@@ -25,10 +25,6 @@
 # $$\tau_m \, dV = (\mu + s(t) - V)\, dt + \sigma \sqrt{2 \tau_m}\, dW.$$
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import neo
 import numpy as np
@@ -36,9 +32,10 @@ import quantities as pq
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import information_transfer as study
 from nsnn_neuro import measures, theory
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import information_transfer as study
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -109,12 +106,14 @@ print(
 # ## The study
 #
 # The study applies both methods over a range of $\sigma$, with several signals ("copies") for errors, for a weak and
-# for a strong signal. This is a quick run; `python -m analysis information_transfer`, in the root of the repository,
-# does the full run.
+# for a strong signal. The table has the verdicts of the full run, which `nsnn study information_transfer` in a
+# terminal repeats; the figures are those of a quick run. The H1 neuron of a fly is not part of this package: the cell
+# says where to get the recording.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table)).style.hide(axis="index")
+print(*recordings.absent(study.RECORDINGS, "This notebook leaves out"), sep="\n")
+full_runs.verdicts("information_transfer")
 
 # %% [markdown]
 # ## How to read the figure

@@ -36,16 +36,12 @@
 # with the same density, and better than a perceptron of the same size.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import learn_digits as study
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import learn_digits as study
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -104,12 +100,12 @@ test = nsnn.datasets.digits("test")
 #
 # The study chooses noise level and learning rate on the validation part, from grids of the same size for each of the
 # three competitors. Networks with other seeds are then trained with this choice and evaluated once on the test part.
-# This is a quick run; `python -m analysis learn_digits` in a terminal does the full run. The results of a finished run
-# are reused.
+# The table has the verdicts of the full run, which `nsnn study learn_digits` in a terminal repeats. The figure and the
+# summary are those of a quick run, whose results are kept and reused.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+full_runs.verdicts("learn_digits")
 
 # %% [markdown]
 # Each row is a falsifiable claim with its verdict and evidence; central claims decide about the study. *Not inferior by

@@ -27,26 +27,22 @@
 #
 # Which of the three protects it?
 #
-# The images are **not part of this package**. Without them, the notebook explains the method with digits and skips the
-# rest.
+# The images are **not part of this package**; the first cell says where to get them. Without them, the notebook explains
+# the method with digits, and has the results of the full run. It needs torch: `pip install "nsnn-neuro[torch]"`.
 
 # %%
 import copy
-import sys
-
-sys.path.insert(0, "..")
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import display
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import natural_images as study
-from analysis.shared import recordings
 from nsnn_neuro import coding, deep, losses, perturb
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import natural_images as study
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -72,8 +68,9 @@ for name, noisy in (("noisy", True), ("deterministic", False)):
         deep.NoisySpike(nsnn.Gaussian(0.3), noisy=noisy),
         torch.nn.Linear(64, 10),
     )
-    nets[name] = deep.Classifier(layers, encoder=coding.Direct(), n_steps=4)
-    deep.fit(nets[name], (X, y), loss=losses.cross_entropy_step, epochs=5, batch=50, eta=3e-3, seed=1, progress=False)  # fmt: skip
+    net = deep.Classifier(layers, encoder=coding.Direct(), n_steps=4)
+    options = {"epochs": 5, "batch": 50, "eta": 3e-3, "seed": 1, "progress": False}
+    nets[name] = deep.fit(net, (X, y), loss=losses.cross_entropy_step, **options).module  # a trained copy
 nets["noisy, noise off"] = deep.twin(nets["noisy"])
 nets["deterministic, noise on"] = copy.deepcopy(nets["deterministic"])
 for cell in nets["deterministic, noise on"].modules():
@@ -153,28 +150,25 @@ if not missing:
 # better than D3 with noise switched on (C), so that noise in use protects and not learning with it; and noisy images in
 # training protect more against noisy pixels (D).
 #
-# Below is a quick run, with few images and tiny networks that have learned little: it shows what the study does, and
-# its numbers mean nothing. The full run of 2026-11-28 took 91 minutes on two cores; each network is kept,
-# so an interrupted run continues:
+# The table has the verdicts of the full run. If the images are there, a quick run with few images and tiny networks that
+# have learned little shows what the study draws; its values mean nothing. To repeat the full run, which takes one and a
+# half hours on two cores, in a terminal (each network is kept, so an interrupted run continues):
 #
-#     python -m analysis natural_images
+#     nsnn study natural_images
 
 # %%
 table = None if missing else harness.result(study, study.Config(quick=True))
-display(missing if table is None else harness.verdicts(study.claims(table)))
+full_runs.verdicts("natural_images")
 
 # %%
-study.plot(table) if table is not None else print(missing)
+study.plot(table) if table is not None else print("left out: needs the images")
 
 # %% [markdown]
 # Each panel has a disturbance: accuracy against its strength, a line for each arm. Below are the four primary differences;
-# a claim holds if its interval lies inside the shaded area. All numbers follow in a table.
+# in the full run a claim holds if its interval lies inside the shaded area.
 
 # %%
-list(study.figures(table).values())[1] if table is not None else print(missing)
-
-# %%
-display(missing if table is None else study.summary(table))
+list(study.figures(table).values())[1] if table is not None else print("left out: needs the images")
 
 # %% [markdown]
 # ## Results and limits

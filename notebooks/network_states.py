@@ -25,10 +25,7 @@
 # distinguish the four states, and how well a mean-field theory without single spikes describes them.
 
 # %%
-import sys
 import warnings
-
-sys.path.insert(0, "..")
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,9 +33,9 @@ import pandas as pd
 from brian2 import Hz, ms, mV
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import network_states as study
 from nsnn_neuro import measures, theory
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import network_states as study
 
 pd.set_option("display.max_colwidth", None)
 
@@ -75,11 +72,12 @@ study.headline(table)
 # %% [markdown]
 # ## Verdicts
 #
-# Central claims decide about the study; secondary claims are reported whatever their outcome. A quick run has a smaller
-# network with fewer and stronger synapses, its own mean field, and only one network per state.
+# Those of the full run. Central claims decide about the study; secondary claims are reported whatever their outcome. The
+# rates above, the figure and the summary below are those of a quick run. It has a smaller network with fewer and
+# stronger synapses, its own mean field, and only one network per state.
 
 # %%
-harness.verdicts(study.claims(table))
+full_runs.verdicts("network_states")
 
 # %% [markdown]
 # ## How to read the figure
@@ -129,10 +127,10 @@ print(f"correlation of pairs, 5 ms: {study.pair_correlation(trains, 5e-3):.3f}")
 # No finite network is completely asynchronous. Neurons that share a tenth of their input are weakly correlated, which
 # is enough for a weak rhythm. The states are therefore distinguished by comparison, not by a threshold.
 #
-# The full run has networks of 12,500 neurons, three per state; in the root of the repository:
+# The full run has networks of 12,500 neurons, three per state; in a terminal:
 #
 # ```
-# python -m analysis network_states
+# nsnn study network_states
 # ```
 #
 # ## Try it

@@ -22,10 +22,6 @@
 # information in a population, when it does not, and how estimates from recordings go wrong.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -33,9 +29,10 @@ from brian2 import ms, mV
 from scipy import stats
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import population_code as study
 from nsnn_neuro import measures, theory
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import population_code as study
+from nsnn_neuro.studies.shared import recordings
 
 pd.set_option("display.max_colwidth", None)
 
@@ -71,16 +68,17 @@ plt.switch_backend(plt.get_backend())  # so that figures of the study appear bel
 # %%
 config = study.Config(quick=True)
 table = harness.result(study, config)
+print(*recordings.absent(study.RECORDINGS, "This notebook leaves out"), sep="\n")
 print(f"bound for equal gains: {config.bound:.2f} per mV^2")
 
 # %% [markdown]
 # ## Verdicts
 #
-# All claims were fixed before the full run, and central claims decide about the study. A quick run has few populations
-# and trials, so its intervals are wide.
+# Those of the full run. All claims were fixed before it, and central claims decide about the study. The figures and the
+# summary below are those of a quick run with few populations and trials, whose intervals are wide.
 
 # %%
-harness.verdicts(study.claims(table))
+full_runs.verdicts("population_code")
 
 # %% [markdown]
 # ## How to read the figure
@@ -115,10 +113,11 @@ study.summary(table)
 #
 # $$ \hat I = \hat f'^{\top}\hat S^{-1}\hat f'\;\frac{2T-N-3}{2T-2} - \frac{2N}{T\,ds^2}. $$
 #
-# The left panel shows both estimates for several numbers of trials, and the value from all trials as a dotted line. If
-# recordings of a salamander retina are available, a second panel shows the same analysis for real cells: two moments of
-# a film are the stimuli, and repeats of the film are the trials. If the two curves coincide, noise correlations play no
-# role for the recorded numbers of cells. This does not exclude a limit for far larger populations.
+# The left panel shows both estimates for several numbers of trials, and the value from all trials as a dotted line.
+# If recordings of a salamander retina are available (a cell above says where to get them), a second panel shows the
+# same analysis for real cells: two moments of a film are the stimuli, and repeats of the film are the trials. If the
+# two curves coincide, noise correlations play no role for the recorded numbers of cells. This does not exclude a
+# limit for far larger populations.
 
 # %%
 figures[captions[1]]
@@ -181,10 +180,10 @@ print(f"mean of {pairs.size} pairs {pairs.mean():.3f}, linear response for long 
 # constant; the window of this study is fifteen time constants, which causes an error of a few per cent. Only linear
 # readouts were considered.
 #
-# The full run has more populations, more trials and 64 neurons; in the root of the repository:
+# The full run has more populations, more trials and 64 neurons; in a terminal:
 #
 # ```
-# python -m analysis population_code
+# nsnn study population_code
 # ```
 #
 # ## Try it

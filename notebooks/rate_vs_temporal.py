@@ -36,10 +36,6 @@
 #   that differ by $1/q$.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import neo
 import numpy as np
@@ -47,9 +43,10 @@ import quantities as pq
 from brian2 import ms, mV
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import rate_vs_temporal as study
 from nsnn_neuro import measures
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import rate_vs_temporal as study
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -104,12 +101,13 @@ ax.get_figure()
 # refractory period of 4 ms keeps the words short enough for it. The **surplus of timing** is the information in words
 # with the finest bins minus that in counts.
 #
-# The next cell reads the table of a quick run, or computes it first. The full run, with more seeds and noise levels and
-# a finer resolution, is `python -m analysis rate_vs_temporal` in the root of the repository.
+# The table has the verdicts of the full run, which `nsnn study rate_vs_temporal` in a terminal repeats. The figures and
+# the summary are those of a quick run, with fewer seeds and noise levels and a coarser resolution.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+print(*recordings.absent(study.RECORDINGS, "This notebook leaves out"), sep="\n")
+full_runs.verdicts("rate_vs_temporal")
 
 # %% [markdown]
 # Each row is a falsifiable claim that was fixed before the full run; *central* claims decide about the study. Some of
@@ -144,15 +142,14 @@ figures[1]
 # %% [markdown]
 # ### A recorded neuron
 #
-# If the recordings of the 2007 competition on single neuron models are available, there is a third figure: a rat
-# cortical neuron that received the same fluctuating current four times, in eight settings. Four repeats are too few for
-# words, but not for distances. Short windows of the recording serve as stimuli, and a spike train is assigned to the
-# window whose other repeats are nearest. Where spikes are reliable, times add much to counts; elsewhere they add
-# nothing.
+# If the recordings of the 2007 competition on single neuron models are available (a cell above says where to get
+# them), there is a third figure: a rat cortical neuron that received the same fluctuating current four times, in
+# eight settings. Four repeats are too few for words, but not for distances. Short windows of the recording serve as
+# stimuli, and a spike train is assigned to the window whose other repeats are nearest. Where spikes are reliable,
+# times add much to counts; elsewhere they add nothing.
 
 # %%
-print(f"{len(figures)} figures; the third needs the recordings")
-figures[-1]
+figures[2] if len(figures) > 2 else "this figure needs the recordings"
 
 # %% [markdown]
 # ## Results and limits

@@ -22,25 +22,21 @@
 # of a salamander retina, which saw 60 natural images 30 times each (Onken et al. 2016, doi
 # 10.1371/journal.pcbi.1005189).
 #
-# The recording is **not part of this package**. Without it, the notebook explains the methods with made-up responses
-# and skips the rest.
+# The recording is **not part of this package**; the first cell says where to get it. Without it, the notebook explains
+# the methods with made-up responses, and has the verdicts of the full run.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import quantities as pq
 from IPython.display import display
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import recorded_codes as study
-from analysis.recorded_codes import posteriors
-from analysis.shared import recordings
 from nsnn_neuro import measures
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import recorded_codes as study
+from nsnn_neuro.studies.recorded_codes import posteriors
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -139,9 +135,10 @@ if not missing:
 # %% [markdown]
 # ## The study
 #
-# A quick run, with 24 of the images. The full run, in a terminal in the root of the repository:
+# The table has the verdicts of the full run. If the recording is there, the figures are those of a quick run with 24 of
+# the images. To repeat the full run, in a terminal:
 #
-#     python -m analysis recorded_codes
+#     nsnn study recorded_codes
 #
 # - **Single cells.** Counts and latencies are merged into at most seven classes of nearly equal frequency, without
 #   regard to the image. Both codes then have the same alphabet, and the trials are enough for the correction.
@@ -156,14 +153,14 @@ if not missing:
 
 # %%
 table = None if missing else harness.result(study, study.Config(quick=True))
-display(missing if table is None else harness.verdicts(study.claims(table)))
+full_runs.verdicts("recorded_codes")
 
 # %% [markdown]
 # A: latency against count in each cell. B: the two codes beside binary words of several bin widths, with two
 # corrections of opposite bias. C: decoders of four cells.
 
 # %%
-study.plot(table) if table is not None else print(missing)
+study.plot(table) if table is not None else print("left out: needs the recording")
 
 # %% [markdown]
 # A: the Fano factor, variance over mean of the counts, is below 1 in nearly all cells. B: noise correlations are
@@ -171,7 +168,7 @@ study.plot(table) if table is not None else print(missing)
 # correlations.
 
 # %%
-list(study.figures(table).values())[1] if table is not None else print(missing)
+list(study.figures(table).values())[1] if table is not None else print("left out: needs the recording")
 
 # %% [markdown]
 # ## What to take home

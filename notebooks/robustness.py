@@ -20,6 +20,8 @@
 # known for the opposite: an imperceptible change of an image can change the answer. It is plausible that a network
 # trained *with* internal noise is more robust, and Ma, Yan and Tang (2023) report this for noisy spiking networks.
 #
+# This notebook needs torch: `pip install "nsnn-neuro[torch]"`.
+#
 # **The claim**: a noisy spiking network is as accurate as a deterministic one, and more robust to noisy inputs, to
 # attacks, and to noise inside the network.
 #
@@ -34,17 +36,13 @@
 #   bounds must reduce the accuracy to chance.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import torch
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import robustness as study
 from nsnn_neuro import deep
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import robustness as study
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -74,6 +72,7 @@ fit = deep.fit(
     seed=1,
     progress=False,
 )
+net = fit.module  # the trained copy
 X, y = nsnn.datasets.digits("test")
 deep.accuracy(net, (X, y), passes=5, seed=1)
 
@@ -102,17 +101,16 @@ figure.suptitle("top: images; bottom: after PGD, pixels changed by at most .15",
 #
 # The study has fourteen disturbances: four of the input, five attacks (FGSM, PGD, ascent on a sphere, images made on
 # another network, and random squares, which need no gradient), and five inside the network. For each, accuracy is
-# plotted against strength, and the areas under the curves are compared, noisy minus deterministic, paired by seed. This
-# is a quick run; `python -m analysis robustness` in a terminal does the full run.
+# plotted against strength, and the areas under the curves are compared, noisy minus deterministic, paired by seed. The
+# table has the verdicts of the full run, which `nsnn study robustness` in a terminal repeats.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+full_runs.verdicts("robustness")
 
 # %% [markdown]
-# A claim of *larger area* holds only if the 95 % interval of the paired difference is above zero. A quick run has two
-# seeds, so its intervals are wide and few claims can hold. For conclusions use the full run, reported with its date in
-# `docs/results.md`.
+# A claim of *larger area* holds only if the 95 % interval of the paired difference is above zero. The figure and the
+# summary below are those of a quick run with two seeds, whose intervals are too wide for conclusions.
 
 # %%
 study.plot(table)

@@ -35,10 +35,6 @@
 # independent of it.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import neo
 import numpy as np
@@ -46,9 +42,9 @@ import quantities as pq
 from brian2 import ms, second
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import stochastic_resonance as study
 from nsnn_neuro import measures, theory
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import stochastic_resonance as study
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -100,12 +96,12 @@ for j, sigma in enumerate(sigmas):
 #   $x + r\,\xi_i > 0$ with private $\xi_i$. Without noise ($r = 0$) all units do the same and carry one bit, the sign
 #   of $x$. The response is the number of units that fire. This is *suprathreshold* stochastic resonance (Stocks 2000).
 #
-# The next cell reads the table of a quick run, or computes it first. The full run, with more replicates and noise
-# levels, is `python -m analysis stochastic_resonance` in the root of the repository.
+# The table has the verdicts of the full run, which `nsnn study stochastic_resonance` in a terminal repeats. The figures
+# and the summary are those of a quick run, with fewer replicates and noise levels.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table))
+full_runs.verdicts("stochastic_resonance")
 
 # %% [markdown]
 # Each row is a falsifiable claim with its evidence; *central* claims decide about the study. All were fixed before the

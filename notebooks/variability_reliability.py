@@ -29,18 +29,15 @@
 # with adjustable noise $\sigma$ (including none). If recordings are available, it also analyses a cortical neuron.
 
 # %%
-import sys
-
-sys.path.insert(0, "..")
-
 import matplotlib.pyplot as plt
 import quantities as pq
 from brian2 import ms, mV, second
 
 import nsnn_neuro as nsnn
-from analysis import harness
-from analysis import variability_reliability as study
 from nsnn_neuro import measures, theory
+from nsnn_neuro.studies import full_runs, harness
+from nsnn_neuro.studies import variability_reliability as study
+from nsnn_neuro.studies.shared import recordings
 
 plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
 
@@ -103,12 +100,13 @@ for name, block in blocks.items():
 #   the $n$-th spike spreads with $\sqrt{n}$. This checks the simulation against a known answer.
 # - Noise lowers Gamma and precision; fluctuations raise Gamma and reliability.
 #
-# This is a quick run. `python -m analysis variability_reliability`, in the root of the repository, does the full run
-# with more trials, more seeds and smaller time steps.
+# The table has the verdicts of the full run, which `nsnn study variability_reliability` in a terminal repeats. The figures
+# and the summary are those of a quick run, with fewer trials and seeds and larger time steps.
 
 # %%
 table = harness.result(study, study.Config(quick=True))
-harness.verdicts(study.claims(table)).style.hide(axis="index")
+print(*recordings.absent(study.RECORDINGS, "This notebook leaves out"), sep="\n")
+full_runs.verdicts("variability_reliability")
 
 # %% [markdown]
 # Central claims decide about the study; secondary claims are reported whatever their outcome. One that fails is
@@ -138,12 +136,13 @@ figures[1]
 #
 # In challenge A of the 2007 competition on single-neuron models ([doi
 # 10.1007/s00422-008-0261-x](https://doi.org/10.1007/s00422-008-0261-x)) a rat cortical neuron received eight frozen
-# currents, four times each. The recordings are not part of this repository. If they are available, the next cell shows
-# the neuron and a LIF neuron with the same currents. The LIF neuron has one noise level for all currents. It is fitted,
-# with threshold, reset and refractory period, to the first halves of four settings, and evaluated on the second halves
-# of all eight. In cell and model Gamma rises with the standard deviation of the current. The figure also shows the
-# limit of this simple model: with enough noise for weakly fluctuating currents, it is less reliable than the cell under
-# strongly fluctuating ones. One level of white noise does not fit both.
+# currents, four times each. The recordings are not part of this package; a cell above says where to get them. If they
+# are available, the next cell shows the neuron and a LIF neuron with the same currents. The LIF neuron has one noise
+# level for all currents. It is fitted, with threshold, reset and refractory period, to the first halves of four
+# settings, and evaluated on the second halves of all eight. In cell and model Gamma rises with the standard deviation
+# of the current. The figure also shows the limit of this simple model: with enough noise for weakly fluctuating
+# currents, it is less reliable than the cell under strongly fluctuating ones. One level of white noise does not fit
+# both.
 
 # %%
 if len(figures) > 2:

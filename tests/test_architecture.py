@@ -19,7 +19,7 @@ from typing import Any
 import conftest
 import numpy as np
 import pytest
-from helpers.imports import file_imports, imports, layers, parsed, room_imports
+from helpers.imports import file_imports, imports, layers, parsed, room_files, room_imports
 
 import nsnn_neuro
 
@@ -59,9 +59,9 @@ MOST_LINES = {
     "deep": 5220,
     "sweep": 1640,
     "certify": 1330,
-    "cli": 1700,
+    "cli": 1745,
 }
-MOST_LINES_BESIDE = {"tests": 52_860, "analysis": 17_683}
+MOST_LINES_BESIDE = {"tests": 52_900, "analysis": 17_703}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
@@ -109,7 +109,7 @@ def violations(source: str, module: str, package: str = "nsnn_neuro", file: str 
 def package_files() -> list[tuple[str, str, Path]]:
     """Name in the tables, package where its relative imports start, and file of every module but the root and its `__main__`."""
     files = []
-    for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")):
+    for path in room_files():
         parts = path.relative_to(ROOT).with_suffix("").parts
         if len(parts) > 2 or parts[1] not in ("__init__", "__main__"):
             files.append((parts[1], ".".join(parts[:-1]), path))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import pytest
 from helpers.quick_runs import quick_table
 
-from analysis import harness
+from analysis import full_runs, harness
 from analysis.shared import recordings
 
 jupytext = pytest.importorskip("jupytext")
@@ -66,11 +64,20 @@ def test_notebooks_define_nothing_and_end_with_cells_to_try(name: str) -> None:
     prose = "\n".join(cells(name, "markdown"))
     assert re.match(r"# \S", prose)
     assert re.search(r"^## Try it", prose, re.M)
-    assert f"python -m analysis {name}" in " ".join(prose.split())
+    assert f"nsnn study {name}" in " ".join(prose.split())
     assert len(prose) > 1500
     all_cells = jupytext.read(FOLDER / f"{name}.py").cells
     start = next(k for k, cell in enumerate(all_cells) if re.search(r"^## Try it", cell.source, re.M))
     assert sum(cell.cell_type == "code" for cell in all_cells[start:]) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_shows_verdicts_of_the_full_run_and_says_where_to_get_data(name: str) -> None:
+    code, study = "\n".join(cells(name, "code")), harness.find(name)
+    assert f'full_runs.verdicts("{name}")' in code
+    assert "study.claims" not in code
+    assert full_runs.verdicts(name).data.shape[0] >= 4
+    assert ("recordings.absent(study." in code) is hasattr(study, "RECORDINGS")
 
 
 def assert_says_where_to_get_recordings(notebook: Any) -> None:
@@ -112,15 +119,3 @@ def test_a_notebook_runs_without_its_recordings(tmp_path: Path, monkeypatch: pyt
     """One of those that need some; the others do so where their recordings are absent."""
     monkeypatch.setenv("NSNN_SHARED_DATA", str(tmp_path))
     assert_says_where_to_get_recordings(executed("recorded_codes", tmp_path / "notebooks"))
-
-
-@pytest.mark.slow
-def test_a_notebook_finds_the_studies_from_its_own_folder() -> None:
-    """Without the environment of the tests: the first cell adds the root of the repository to the path."""
-    first = cells(NAMES[0], "code")[0]
-    code = first + "\nimport analysis; print(analysis.__path__[0])"
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=FOLDER, env=clean, capture_output=True, text=True, check=True
-    )
-    assert Path(done.stdout.split()[-1]).resolve() == FOLDER.parent / "analysis"

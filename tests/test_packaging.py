@@ -62,6 +62,7 @@ def test_the_wheel_has_package_studies_recordings_and_examples(built: Path) -> N
     expected = {path for path in files(built / "source") if path.startswith(("nsnn_neuro/", "analysis/"))}
     expected = {re.sub("^analysis/", "nsnn_neuro/studies/", path) for path in expected}
     expected |= {f"nsnn_neuro/examples/{path.name}" for path in (ROOT / "examples").iterdir()}
+    expected |= {f"nsnn_neuro/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
     recordings = ("LICENSE", "README.md", "grasshopper1.npz", "grasshopper2.npz")
     expected |= {f"nsnn_neuro/data/grasshopper/{name}" for name in recordings}
     assert names == expected
@@ -119,6 +120,9 @@ assert nsnn.__file__.startswith(__import__("os").environ["PYTHONPATH"])
 assert len(nsnn.datasets.grasshopper(2).segments[0].spiketrains[0]) == 868
 assert main(["example", "lif.toml"]) == 0
 assert main(["study"]) == 0
+assert main(["notebooks", "grasshopper"]) == 0
+from nsnn_neuro.studies import full_runs
+assert full_runs.verdicts("grasshopper").data.shape[0] > 0
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -129,7 +133,7 @@ assert main(["study"]) == 0
     )
     assert done.returncode == 0, done.stderr
     assert "grasshopper " in done.stdout
-    assert [path.name for path in work.iterdir()] == ["lif.toml"]
+    assert {path.name for path in work.iterdir()} == {"lif.toml", "grasshopper.ipynb"}
 
 
 def test_the_version_is_that_of_a_release_tag() -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
-from ..core.shipped import shipped
 from .output import interruptible
 
-# The folder `analysis` of the repository is installed under this name
 _NAME = "nsnn_neuro.studies"
 
 
@@ -44,15 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     ------
     NsnnError : unknown study, something that it needs is missing, or the folder can't be written
     """
-    folder = shipped("analysis")
-    if _NAME not in sys.modules:  # in a checkout the folder has another name
-        spec = importlib.util.spec_from_file_location(
-            _NAME, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[_NAME] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[_NAME])
     if not arguments.studies:
         # read from the source: importing the studies takes seconds
         print(*importlib.import_module(f"{_NAME}.listing").lines(), sep="\n")

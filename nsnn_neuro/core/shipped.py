@@ -1,4 +1,4 @@
-"""Folders of the repository that come with the package: `data`, `examples` and `analysis`, the studies."""
+"""Folders of the repository that come with the package: `data`, `examples` and `notebooks`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from pathlib import Path
 from .errors import NsnnError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_INSTALLED = {"analysis": "studies", "data": "data", "examples": "examples"}
 
 
 def shipped(name: str) -> Path:
-    """The folder "analysis", "data" or "examples": inside an installed package, or else next to the package in a checkout.
-
-    setup.py says which folder is installed under which name.
+    """The folder "data", "examples" or "notebooks": inside an installed package, or else next to the package in a checkout.
 
     Raises
     ------
@@ -22,7 +19,7 @@ def shipped(name: str) -> Path:
     >>> sorted(path.name for path in shipped("examples").glob("*.toml"))
     ['lif.toml', 'sweep.toml']
     """
-    places = _PACKAGE / _INSTALLED[name], _PACKAGE.parent / name
+    places = _PACKAGE / name, _PACKAGE.parent / name
     for place in places:
         if place.is_dir():
             return place

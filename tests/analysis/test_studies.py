@@ -196,10 +196,18 @@ def test_a_sabotage_is_passed_to_the_study_and_an_unknown_one_rejected_before_th
     assert command.main(["all", "--sabotage", "noise off"]) == 2
 
 
+def test_verdicts_of_the_kept_full_run_have_the_central_ones_first(monkeypatch):
+    run = {"claims": CLAIMS[::-1], "finished": "2026-11-28T12:00", "revision": "abc", "seconds": 90.0}
+    monkeypatch.setattr(full_runs, "read", lambda: {"stub": run})
+    shown = full_runs.verdicts("stub")
+    assert shown.data.claim.tolist() == ["water is wet", "pigs <fly>"]
+    assert shown.data.verdict.tolist() == ["holds", "fails"]
+    assert "2026-11-28" in shown.caption
+    with pytest.raises(NsnnError, match="other"):
+        full_runs.verdicts("other")
+
+
 def test_verify_names_the_central_claims_that_fail():
-    found = harness.verdicts(CLAIMS[::-1])  # the central ones first
-    assert found.claim.tolist() == ["water is wet", "pigs <fly>"]
-    assert found.verdict.tolist() == ["holds", "fails"]
     stub(CLAIMS).verify(pd.DataFrame())
     with pytest.raises(ClaimFailed, match=r"pigs <fly>: 0 ± 0"):
         stub([dataclasses.replace(c, central=True) for c in CLAIMS]).verify(pd.DataFrame())
@@ -300,7 +308,7 @@ def test_the_index_shows_claims_verdicts_figures_and_missing_runs(results):
     assert "stubs are studies" in page
     assert '<b class="holds">holds</b> water is wet' in page
     assert "others &lt;are&gt; studies" in page
-    assert "Not run yet: <code>python -m analysis other</code>" in page
+    assert "Not run yet: <code>nsnn study other</code>" in page
     assert "noise is &lt;good&gt;</td>" in page
     links = re.findall(r'(?:src|href)="([^#"][^"]*)"', page)
     assert sorted(set(links)) == [f"stub/{outcome.folder.name}/{n}" for n in ("figure1.png", "report.html")]

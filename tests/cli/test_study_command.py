@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 import types
@@ -13,6 +14,7 @@ from helpers.command import RUN, error, main
 from matplotlib.figure import Figure
 
 from nsnn_neuro.core.progress import announce, progress_bar
+from nsnn_neuro.studies import harness, listing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,8 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def claim(folder: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that installs a stub as the study `grasshopper`, whose claim holds or fails."""
-    main(["study", "no_such_study"])  # imports the studies
-    harness = sys.modules["nsnn_neuro.studies.harness"]
 
     def install(holds: bool) -> types.ModuleType:
         study = types.ModuleType("nsnn_neuro.studies.grasshopper", doc="A stub.")
@@ -40,6 +40,12 @@ def claim(folder: Path, monkeypatch: pytest.MonkeyPatch):
         return study
 
     return install
+
+
+@pytest.mark.parametrize("name", ["", ".grasshopper", ".shared.recordings", ".__main__"])
+def test_studies_of_a_clone_have_two_names_and_exist_once(name) -> None:
+    assert importlib.import_module(f"analysis{name}") is importlib.import_module(f"nsnn_neuro.studies{name}")
+    assert sum(str(getattr(m, "__file__", "")).endswith("harness.py") for m in {*sys.modules.values()}) == 1
 
 
 @pytest.mark.parametrize(("holds", "code"), [(True, 0), (False, 1)])
@@ -86,7 +92,7 @@ def test_study_lists_the_studies_and_what_they_need(claim, capsys, folder, monke
     (folder / "whales").mkdir()
     (folder / "whales" / "__init__.py").write_text("raise ImportError")
     (folder / "whales" / "config.py").write_text('CLAIM = "whales sing"\nSEED = 1\n')
-    monkeypatch.setattr(sys.modules["nsnn_neuro.studies.listing"], "FOLDER", folder)
+    monkeypatch.setattr(listing, "FOLDER", folder)
     assert main(["study"]) == 0
     pigs, whales = capsys.readouterr().out.splitlines()
     assert pigs.split() == ["grasshopper", "pigs", "fly", "(needs", "no_such_module)"]

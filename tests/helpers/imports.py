@@ -48,14 +48,18 @@ def imports(source: str, package: str) -> Iterator[Import]:
     yield from walk(parsed(source), True, False)
 
 
+def room_files() -> list[Path]:
+    """The files of the package, without its folder `studies`, which only points to `analysis`."""
+    return [path for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")) if path.parent.name != "studies"]
+
+
 @functools.cache
 def file_imports() -> dict[str, set[str]]:
     """Dotted module -> the modules of the package that it imports as it runs, also inside functions."""
     files = {}
-    for path in sorted((ROOT / "nsnn_neuro").rglob("*.py")):
+    for path in room_files():
         parts = path.relative_to(ROOT).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        files[".".join(parts[:-1] if is_package else parts)] = (path, ".".join(parts[:-1]))
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = (path, ".".join(parts[:-1]))
     graph = {}
     for module, (path, package) in files.items():
         found = set()
