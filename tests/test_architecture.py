@@ -61,7 +61,7 @@ MOST_LINES = {
     "certify": 1330,
     "cli": 1745,
 }
-MOST_LINES_BESIDE = {"tests": 52_900, "analysis": 17_703}
+MOST_LINES_BESIDE = {"tests": 52_920, "analysis": 17_710}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
