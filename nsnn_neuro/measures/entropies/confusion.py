@@ -25,6 +25,9 @@ def miller_madow(tables: np.ndarray) -> np.ndarray:
 
     Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N
     ln 2). Where there are hardly any errors it has the wrong sign, so that H(rows) is the limit.
+
+    >>> (40 * np.log(2) * miller_madow(np.full((2, 2), 5))).round(9).item()
+    -1.0
     """
     filled = tables > 0
     cells = filled.sum(axis=(-2, -1))
