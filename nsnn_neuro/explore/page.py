@@ -211,7 +211,7 @@ class Page(pn.viewable.Viewer):
 
 def in_notebook(state: State) -> Page:
     """The page as an object that a notebook displays."""
-    pn.extension()
+    pn.extension(inline=True)  # from this machine: a notebook may have no network
     return Page(state)
 
 

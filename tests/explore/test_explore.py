@@ -47,6 +47,7 @@ def test_numbers_of_a_model_go_into_a_copy_and_come_back():
         assert numbers(changed(model, {})) == numbers(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_texts_are_models_that_fire_the_spikes_of_the_page(name, kind):
     """The first neurons beside those of the f-I curve have the spikes of `simulate` with the file's models."""
@@ -55,6 +56,7 @@ def test_texts_are_models_that_fire_the_spikes_of_the_page(name, kind):
     assert [numbers(one) for one in (read.model, read.noise, read.stimulus)] == [
         numbers(one) for one in (state.neuron, state.noise, state.stimulus)
     ]
+    assert read.run["duration"] == 300 * ms
     block = nsnn.simulate(read.model, read.noise, read.stimulus, **read.run, engine="numpy")
     rate = nsnn.measures.firing_rate(block, t_start=state.t_start * pq.ms).mean()
     result = simulated.run(state)
@@ -101,6 +103,7 @@ def test_slow_theory_and_missing_theory_say_so():
     assert np.isfinite(rates[-1])
 
 
+@pytest.mark.slow
 def test_the_same_noise_makes_the_rate_rise_with_each_step_of_the_drive():
     states = [
         dataclasses.replace(small("LIF", "WhiteNoise"), stimulus=nsnn.Constant(x * mV))

@@ -65,6 +65,7 @@ def test_a_value_that_is_refused_leaves_the_figures(page):
     assert not page._message.visible
 
 
+@pytest.mark.slow
 def test_another_neuron_keeps_a_noise_that_it_takes(page):
     page._noise.value = "ThresholdNoise"
     assert {("noise", "sigma"), ("neuron", "tau_m")} <= set(page._sliders)
