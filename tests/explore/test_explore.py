@@ -33,10 +33,6 @@ def small(name: str, kind: str, **run) -> State:
     return State.of(NEURONS[name], noise_for(NEURONS[name], kind), **(SMALL | run))
 
 
-def spikes(block, n: int) -> list[list[float]]:
-    return [train.magnitude.tolist() for s in block.segments for train in s.spiketrains[:n]]
-
-
 def test_numbers_of_a_model_go_into_a_copy_and_come_back():
     assert numbers(ESCAPE) == {"hazard.rate": (100.0, "Hz"), "hazard.width": (2.0, "V")}
     new = changed(ESCAPE, {"hazard.width": 0.1 + 0.2})
