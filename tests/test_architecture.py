@@ -60,7 +60,7 @@ MOST_LINES = {
     "sweep": 1640,
     "certify": 1330,
     "explore": 690,
-    "cli": 1805,
+    "cli": 1815,
 }
 MOST_LINES_BESIDE = {"tests": 53_270, "analysis": 17_710}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}

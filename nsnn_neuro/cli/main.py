@@ -43,20 +43,8 @@ from .output import say, version
 
 BAD_INPUT, INTERNAL, BROKEN_PIPE = 2, 3, 141
 _COMMANDS = (
-    demo,
-    example,
-    explore,
-    simulate,
-    sweep,
-    measure,
-    plot,
-    info,
-    check,
-    certify,
-    study,
-    notebooks,
-    cache,
-)
+    demo, example, explore, simulate, sweep, measure, plot, info, check, certify, study, notebooks, cache,
+)  # fmt: skip
 _NO_MEMORY = (
     "not enough memory for so many neurons, trials, steps or spikes, or a limit (ulimit -v) is too low"
 )
