@@ -45,11 +45,11 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(types.ModuleType):
-    """The package, whose functions `sweep` and `certify` have the names of the folders they stand in."""
+    """The package, whose functions `sweep`, `certify` and `explore` have the names of the folders they stand in."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Keep the function when Python binds its folder, just imported, to the same name."""
-        if not (name in ("certify", "sweep") and isinstance(value, types.ModuleType)):
+        if not (name in ("certify", "explore", "sweep") and isinstance(value, types.ModuleType)):
             super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -15,6 +15,7 @@ from .certify import certify as certify
 from .core.errors import FormatError as FormatError
 from .core.errors import NsnnError as NsnnError
 from .core.parameters import parameter as parameter
+from .explore import explore as explore
 from .io.events import align as align
 from .io.events import cut as cut
 from .io.export import to_dataframe as to_dataframe
@@ -223,6 +224,7 @@ __all__ = [
     "convolutional",
     "cut",
     "datasets",
+    "explore",
     "fast_noise",
     "feedforward",
     "fit_network",

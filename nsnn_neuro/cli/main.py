@@ -24,11 +24,27 @@ from typing import Any, NoReturn
 
 from ..core import brian_import, interrupt
 from ..core.errors import NsnnError
-from . import cache, certify, check, demo, example, info, measure, notebooks, plot, simulate, study, sweep
+from . import (
+    cache,
+    certify,
+    check,
+    demo,
+    example,
+    explore,
+    info,
+    measure,
+    notebooks,
+    plot,
+    simulate,
+    study,
+    sweep,
+)
 from .output import say, version
 
 BAD_INPUT, INTERNAL, BROKEN_PIPE = 2, 3, 141
-_COMMANDS = (demo, example, simulate, sweep, measure, plot, info, check, certify, study, notebooks, cache)
+_COMMANDS = (
+    demo, example, explore, simulate, sweep, measure, plot, info, check, certify, study, notebooks, cache,
+)  # fmt: skip
 _NO_MEMORY = (
     "not enough memory for so many neurons, trials, steps or spikes, or a limit (ulimit -v) is too low"
 )

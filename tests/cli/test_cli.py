@@ -409,7 +409,7 @@ def test_check_names_what_an_archive_would_miss(capsys, folder, recording) -> No
 def test_version_and_help(capsys) -> None:
     assert main(["--version"]) == 0
     assert re.fullmatch(r"nsnn \d+\.\d+\.\d+\n", capsys.readouterr().out)
-    commands = ("simulate", "sweep", "measure", "plot", "info", "check", "cache", "certify")
+    commands = ("simulate", "explore", "sweep", "measure", "plot", "info", "check", "cache", "certify")
     for command in ([], *([name] for name in commands)):
         assert main([*command, "--help"]) == 0
         assert capsys.readouterr().out.startswith("usage: nsnn")
