@@ -39,9 +39,6 @@ def explore(
     Raises
     ------
     NsnnError : another model, arrays as parameters, a longer run than can be shown at once, or Panel is not installed
-
-    >>> import nsnn_neuro as nsnn
-    >>> nsnn.explore()  # doctest: +SKIP
     """
     state = State.of(model or NEURONS["LIF"], noise, stimulus, **run)
     with needs_package("panel", "explore"):
