@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -69,14 +68,15 @@ def test_the_wheel_has_package_studies_recordings_and_examples(built: Path) -> N
 
 
 def description(readme: str) -> str:
-    """What setup.py makes of a README."""
-    spec = importlib.util.spec_from_file_location("nsnn_setup", ROOT / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    text: str = module.description(readme)
-    return text
+    """What setup.py makes of a README, in another process: setuptools replaces distutils, which Brian2 has imported here."""
+    script = (
+        "import importlib.util as u, sys; spec = u.spec_from_file_location('nsnn_setup', 'setup.py'); "
+        "module = u.module_from_spec(spec); spec.loader.exec_module(module); sys.stdout.write(module.description(sys.stdin.read()))"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, input=readme, capture_output=True, text=True, check=True
+    )
+    return made.stdout
 
 
 def test_the_description_has_no_images_and_no_links_to_files() -> None:
