@@ -59,7 +59,7 @@ MOST_LINES = {
     "deep": 5220,
     "sweep": 1640,
     "certify": 1330,
-    "explore": 696,
+    "explore": 707,
     "cli": 1815,
 }
 MOST_LINES_BESIDE = {"tests": 53_270, "analysis": 17_725}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import quantities as pq
+
+from ..core.aliases import Time
 from ..core.checks import suggest_keywords
 from ..core.errors import needs_package
 from ..models.neurons import IntegrateAndFire
@@ -13,7 +16,15 @@ from .state import NEURONS, State
 
 @suggest_keywords
 def explore(
-    model: IntegrateAndFire | None = None, noise: Noise | None = None, stimulus: Any = None, **run: Any
+    model: IntegrateAndFire | None = None,
+    noise: Noise | None = None,
+    stimulus: Any = None,
+    *,
+    n_neurons: int = 20,
+    trials: int = 20,
+    duration: Time = 1 * pq.s,
+    dt: Time = 0.1 * pq.ms,
+    seed: int = 1,
 ) -> Any:
     """Show sliders for a noisy neuron, and beside them its spikes, membrane, intervals and f-I curve with theory.
 
@@ -25,7 +36,7 @@ def explore(
     model : `LIF`, `PIF`, `EIF`, `QIF` or `AdEx` whose parameters are numbers; None: an LIF
     noise : a noise model of the package for this neuron; None: white noise
     stimulus : `Constant`, or None for a drive near the threshold
-    run : arguments of `simulate`: n_neurons, trials (both 20), duration (1 s), dt (0.1 ms), seed (1)
+    n_neurons, trials, duration, dt, seed : as for `simulate`
 
     Returns
     -------
@@ -38,6 +49,7 @@ def explore(
     >>> import nsnn_neuro as nsnn
     >>> nsnn.explore()  # doctest: +SKIP
     """
+    run = {"n_neurons": n_neurons, "trials": trials, "duration": duration, "dt": dt, "seed": seed}
     state = State.of(model or NEURONS["LIF"], noise, stimulus, **run)
     with needs_package("panel", "explore"):
         from .page import in_notebook

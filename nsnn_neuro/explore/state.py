@@ -14,7 +14,7 @@ import numpy as np
 
 from ..certify.cases import NEURON
 from ..core import units
-from ..core.checks import positive, refuse_unknown, whole
+from ..core.checks import positive, whole
 from ..core.errors import NsnnError
 from ..core.parameters import Model
 from ..models.compatibility import check_compatible
@@ -129,7 +129,6 @@ class State:
     @classmethod
     def of(cls, neuron: IntegrateAndFire, noise: Any = None, stimulus: Any = None, **run: Any) -> State:
         """The state of models and of arguments of `simulate`, see `explore`."""
-        refuse_unknown("explore", run, ("n_neurons", "trials", "duration", "dt", "seed"))
         kind = type(neuron).__name__
         if type(neuron) is not type(NEURONS.get(kind)):
             raise NsnnError(f"model = {kind}: expected one of {', '.join(NEURONS)}")

@@ -139,4 +139,4 @@ def test_information_about_a_signal_needs_a_signal():
 def test_what_sliders_cannot_show_is_refused(arguments, word):
     given = {"model": NEURONS["LIF"]} | arguments
     with pytest.raises(NsnnError, match=word):
-        State.of(given.pop("model"), **given)
+        nsnn.explore(**given)

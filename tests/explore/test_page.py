@@ -125,7 +125,7 @@ def address(tmp_path_factory):
     command = [sys.executable, "-m", "nsnn_neuro", "explore", str(file), "--no-browser"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
         lines = iter(server.stderr.readline, "")
-        yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))
+        yield next(address[0] for line in lines if (address := re.search(r"http://\S+", line)))
         time.sleep(0.5)
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0, server.stderr.read()
