@@ -134,8 +134,11 @@ def _measure(fit: nsnn.Fit, config: Config, seed: int) -> dict[str, Any]:
 def variability_over_repeats(trains: measures.Trains, first: int, config: Config) -> dict[str, float]:
     """Fano factor and reliability of hidden neurons, means over images and neurons; repeats start with trial `first`."""
     fano, reliability = [], []
-    with warnings.catch_warnings():  # neurons without spikes are excluded
+    with (
+        warnings.catch_warnings()
+    ):  # neurons without spikes are excluded; where none has any, the mean is NaN
         warnings.simplefilter("ignore", measures.SilentNeuronWarning)
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
         for image in range(10):
             hidden = _hidden(trains, first + image * config.repeats, config.repeats)
             fano.append(measures.fano_factor(hidden))
@@ -145,7 +148,7 @@ def variability_over_repeats(trains: measures.Trains, first: int, config: Config
                 ]
                 times = [hidden.times[begin:end] for begin, end in at]
                 reliability.append(measures.schreiber_reliability(times, sigma=1 * pq.ms))
-    return {"fano": float(np.nanmean(fano)), "reliability": float(np.nanmean(reliability))}
+        return {"fano": float(np.nanmean(fano)), "reliability": float(np.nanmean(reliability))}
 
 
 def _hidden(trains: measures.Trains, trial: int, n: int) -> measures.Trains:
