@@ -45,8 +45,8 @@ def candidates(config: Config) -> dict[str, tuple[Config, str]]:
     }  # fmt: skip
 
 
-def _with(bounds: Bounds, changes: Mapping[str, tuple[float, ...]]) -> Bounds:
-    return tuple((name, *changes.get(name, rest)) for name, *rest in bounds)  # type: ignore[misc]
+def _with(bounds: Bounds, changes: Mapping[str, tuple[float, float, float]]) -> Bounds:
+    return tuple((name, *changes.get(name, (low, high, at))) for name, low, high, at in bounds)
 
 
 def scores(config: Config, which: int) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ CLAIM = (
 )
 SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise"}
 MODELS = ("noisy", "without noise", "refitted without noise")
-"""the main model, and two without noise"""
 RIVALS = ("LIF", "GLM")
 """noisy models beside the main one: an LIF without adaptation, and a Poisson GLM with history"""
 Bounds = tuple[tuple[str, float, float, float], ...]

@@ -47,24 +47,24 @@ def in_processes(
         _Worker.tell = staticmethod(progress)
         return list(_reported((work(shared, item) for item in items), items, progress, what))
     context = get_context("spawn")
-    told = context.SimpleQueue()
-    listener = threading.Thread(target=_pass_on, args=(told, progress), daemon=True)
+    messages = context.SimpleQueue()
+    listener = threading.Thread(target=_pass_on, args=(messages, progress), daemon=True)
     listener.start()
     try:
         with (
             _environment(_VARIABLES),
             ProcessPoolExecutor(
-                n, mp_context=context, initializer=_Worker.start, initargs=(work, shared, told)
+                n, mp_context=context, initializer=_Worker.start, initargs=(work, shared, messages)
             ) as pool,
         ):
             return list(_reported(pool.map(_Worker.do, items), items, progress, what))
     finally:
-        told.put(None)
+        messages.put(None)
         listener.join()
 
 
-def _pass_on(told: Any, progress: Callable[[str], None]) -> None:
-    for text in iter(told.get, None):
+def _pass_on(messages: Any, progress: Callable[[str], None]) -> None:
+    for text in iter(messages.get, None):
         progress(text)
 
 
@@ -90,9 +90,9 @@ class _Worker:
     tell: Callable[[str], None] = staticmethod(lambda text: None)
 
     @classmethod
-    def start(cls, work: Callable[[Any, Any], Any], shared: Any, told: Any) -> None:
+    def start(cls, work: Callable[[Any, Any], Any], shared: Any, messages: Any) -> None:
         """Called once in each process."""
-        cls.work, cls.shared, cls.tell = staticmethod(work), shared, told.put
+        cls.work, cls.shared, cls.tell = staticmethod(work), shared, messages.put
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word: the caller speaks
 
     @classmethod

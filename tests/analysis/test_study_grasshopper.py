@@ -189,16 +189,16 @@ def test_each_spike_lifts_the_threshold_more_than_the_one_before():
     half = sound.Half(np.array([0.0101, 0.0201]), np.empty(0), 0.0, np.zeros(250), np.zeros(100), 200.0)
     log_silence = neuron.log_likelihoods(values, half, SMALL)
     drive = neuron.drive(values, half).samples(250, 2e-4)[-1] * 1e3
-    found, expected = [], []
+    hazards, expected = [], []
     for spike, fatigue in ((0.0101, 0.5), (0.0201, 0.5 + 0.5 * np.exp(-0.01 / 30))):
         k = round((spike + 0.0031) / 2e-4)
         t = (k + 0.5) * 2e-4 - spike
         lift = 40 * np.exp(-t / 0.8e-3) * (1 + fatigue)
         v = drive + (-5 - drive) * np.exp(-(t - 0.5e-3) / 1e-3)
-        found.append(-log_silence[k])
+        hazards.append(-log_silence[k])
         expected.append(1000 * np.exp(v - lift) * 2e-4)
-    np.testing.assert_allclose(found, expected, rtol=0.1)
-    assert found[1] < 0.75 * found[0]
+    np.testing.assert_allclose(hazards, expected, rtol=0.1)
+    assert hazards[1] < 0.75 * hazards[0]
 
 
 def test_bits_per_spike_of_a_constant_rate_are_zero_and_differences_are_those_of_the_likelihood():
