@@ -71,11 +71,15 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-docs: $(VENV)/.installed-docs ## the site in build/site, with the outputs of its code and of the notebooks; no warning and no dead link
-	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(PY) -m mkdocs build --strict
+SPHINX = OMP_NUM_THREADS=1 $(PY) -m $(1) -b html -c docs/site -d build/doctrees $(2) build/source build/site
+
+docs: $(VENV)/.installed-docs ## the site in build/site, with the outputs of its code and of the notebooks; no warning and no dead link; INTERSPHINX=1 links to other packages' sites
+	@mkdir -p build/source
+	@$(call SPHINX,sphinx,--fail-on-warning --keep-going --quiet)
 
 docs-serve: $(VENV)/.installed-docs ## shows the site in a browser while you edit it
-	@NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(PY) -m mkdocs serve
+	@mkdir -p build/source
+	@$(call SPHINX,sphinx_autobuild,--watch docs --watch nsnn_neuro --ignore "$(CURDIR)/build/*")
 
 docs-check: docs ## reads the built site in Chromium without a window: errors, images, a phone's width, search
 	@$(PY) docs/site/browser.py build/site
@@ -127,5 +131,5 @@ $(VENV)/.installed-bench: $(VENV)/.installed
 	@$(PIP) install -e ".[bench]" && touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
-	@echo "== adding mkdocs, and torch, which two notebooks use"
+	@echo "== adding Sphinx, and torch, which two notebooks use"
 	@$(PIP) install -e ".[docs,torch]" && touch $@

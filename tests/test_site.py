@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,99 @@ import pytest
 
 import nsnn_neuro as nsnn
 
+pytest.importorskip("nbclient")
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_output
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-
-
 sys.path += [str(DOCS / "site"), str(ROOT / ".ci")]
-pages, release = (importlib.import_module(name) for name in ("pages", "release"))
+executed, release = map(importlib.import_module, ("executed", "release"))
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Any]:
+    with executed.one_kernel() as running:
+        yield running
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", pages.WITH_CODE, ids=lambda path: path.stem)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page):
-    """Results are kept in build/pages, where `make docs` finds them."""
-    assert not pages.differences(page, pages.run(page)[1])
+@pytest.mark.parametrize("page", executed.PAGES, ids=lambda path: path.stem)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(page, kernel):
+    """Outputs are kept in build/executed, where `make docs` finds them."""
+    assert not executed.differences(page, executed.executed(page, kernel))
 
 
 @pytest.mark.slow
-def test_a_page_that_prints_something_else_is_found(tmp_path):
-    page = tmp_path / "page.md"
+def test_a_page_that_prints_something_else_is_found(tmp_path, kernel):
+    page, kept = tmp_path / "page.md", tmp_path / "kept"
     page.write_text(
         "```python\nx = 2\nprint(x)\n```\n```text\n3\n```\n\n"
-        "```python\nprint(x, 1.25)\n```\n\n```text\n2 1.2...\n```\n"
+        "```python\nprint(x, 1.25)\nx\n```\n\n```text\n2 1.2...\n```\n"
     )
-    folder, results = pages.run(page, tmp_path / "kept")
-    (difference,) = pages.differences(page, results)
+    notebook = executed.executed(page, kernel, kept)
+    (difference,) = executed.differences(page, notebook)
     assert "-3\n+2" in difference
-    assert [result["printed"] for result in results] == ["2\n", "2 1.25\n"]
-    assert pages.run(page, tmp_path / "kept")[0] == folder  # from the kept results
+    assert [executed.printed(cell) for cell in executed.code_cells(notebook)] == ["2\n", "2 1.25\n"]
+    page.write_text("Words change nothing.\n" + page.read_text())
+    assert executed.with_outputs(executed.page_cells(page.read_text()), kept)  # kept: the code is the same
     page.write_text("```python\n1 / 0\n```\n")
-    with pytest.raises(RuntimeError, match=r"(?s)page\.md.*ZeroDivisionError"):
-        pages.run(page, tmp_path / "kept")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        executed.executed(page, kernel, kept)
+
+
+def test_figures_stand_below_the_text_that_a_page_says_its_block_prints(tmp_path, monkeypatch):
+    text = "# Page\n```python\nprint(2)\n```\n```text\n...\n```\nProse.\n"
+    notebook = executed.page_cells(text)
+    assert [cell.source.strip() for cell in notebook.cells] == ["# Page", "print(2)", "Prose."]
+    figure = new_output("display_data", data={"image/png": "aGVsbG8="})
+    notebook.cells[1].outputs = [new_output("stream", text="2\n"), figure]
+    monkeypatch.setattr(executed, "with_outputs", lambda _: notebook)
+    printed, shown = executed.for_site(text).cells[1].outputs
+    assert printed.text == "...\n"
+    assert shown is figure
+
+
+def test_docstrings_become_restructured_text_and_signatures_have_fields_and_names_of_types():
+    pytest.importorskip("sphinx")
+    docstrings = importlib.import_module("docstrings")
+    text = "Of *n* and `rate`, doi 10.1000/a; c\n\nParameters\n---\na, b : times\n    or rates\n\n    x = a*b"
+    text += "\n\n| a | b |\n|---|---|\n| c | d |"
+    out = "\n".join(docstrings.restructured(text.splitlines()))
+    assert r"Of \*n\* and \ :py:obj:`rate`\ , \ :doi:`10.1000/a`\ ; c" in out
+    assert ":Parameters:\n\n    ``a``, ``b``\n        times\n        or rates\n" in out
+    assert "    * - a\n      - b\n    * - c\n      - d" in out
+    assert ".. code-block:: text\n\n    x = a*b" in out
+    fields, _ = docstrings.signature(None, "class", "", nsnn.LIF, None, "(*args: Any)", None)
+    assert fields.startswith("(*, tau_m: ")
+    assert docstrings.signature(None, "", "", None, None, "(dt: TypeAliasForwardRef('Time'))", "int") == (
+        "(dt: Time)",
+        "int",
+    )
+
+
+def test_lists_are_menus_and_cards_entries_have_a_table_and_links_lead_to_pages_of_the_site(
+    tmp_path, monkeypatch
+):
+    pytest.importorskip("myst_nb")
+    content = importlib.import_module("content")
+    monkeypatch.setattr(content, "SOURCE", tmp_path)
+    text = (
+        "[a](../CONTRIBUTING.md) [b](noise.md#x) [c](../notebooks/robustness.ipynb) [d](../setup.py) [e](#f)"
+    )
+    expected = (
+        "[a](../contributing.md) [b](../noise.md#x) [c](../tutorials/robustness.ipynb) d (`setup.py`) [e](#f)"
+    )
+    assert content.relinked(text, DOCS, tmp_path / "howto" / "page.md") == expected
+    (tmp_path / "index.md").touch()
+    source = ["# Home\n- **[Noise](noise.md)**: models\n- **[Fits](which_fit.md)**: to data\n\n"]
+    source[0] += "::: nsnn_neuro.LIF\n\n::: nsnn_neuro.measures.cv\n"
+    content.on_page(None, "index", source)
+    assert source[0].count("{grid-item-card}") == 2
+    assert ":link: which_fit\n" in source[0]
+    assert source[0].endswith("```{toctree}\n:hidden:\n\nNoise <noise>\nFits <which_fit>\n```\n")
+    assert "   * - :py:obj:`~nsnn_neuro.LIF`\n     - Leaky integrate-and-fire neuron" in source[0]
+    assert ".. autoclass:: nsnn_neuro.LIF\n\n.. autofunction:: nsnn_neuro.measures.cv\n" in source[0]
 
 
 # lists: they cannot have a docstring
@@ -74,13 +138,6 @@ def test_every_public_name_has_one_entry_in_the_reference_and_an_example():
     assert not sorted(set(public()) - set(names))
     lacking = {name for name, thing in public().items() if ">>>" not in (getattr(thing, "__doc__", "") or "")}
     assert lacking == WITHOUT_EXAMPLE
-
-
-def test_every_page_and_notebook_is_in_the_menu():
-    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert not [p for p in DOCS.rglob("*.md") if f" {p.relative_to(DOCS).as_posix()}\n" not in menu]
-    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert set(re.findall(r"tutorials/(\w+)\.md", menu)) == notebooks
 
 
 def test_a_tag_that_is_not_the_version_is_refused_and_notes_are_a_section_of_the_changelog(capsys, tmp_path):

@@ -14,14 +14,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+import urllib.parse
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 # what a reader types: a pattern in the address of a page that has to be among the first three hits
@@ -53,12 +53,16 @@ SEARCHES = {
     "DANDI": "dandi",
 }
 SHOTS = (
-    "",
-    "getting_started/",
-    "howto/raster_psth/",
-    "tutorials/rate_vs_temporal/",
-    "reference/noise/",
-    "results/",
+    "index",
+    "getting_started",
+    "howto/raster_psth",
+    "plots",
+    "tutorials/index",
+    "tutorials/rate_vs_temporal",
+    "reference/index",
+    "reference/noise",
+    "results",
+    "search",
 )
 _BAD_IMAGES = """const out = [];
 for (const i of document.images) {
@@ -68,6 +72,17 @@ for (const i of document.images) {
 return out"""
 _LOST_LISTS = r"""return [...document.querySelectorAll("article p")].map(p => p.textContent)
   .filter(text => /[:.,]\n- /.test(text)).map(text => text.slice(0, 60))"""
+_LOST_ANCHORS = """return [...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute("href"))
+  .filter(to => to.length > 1 && !document.getElementById(decodeURIComponent(to.slice(1))))"""
+_NARROW_CODE = """const out = [];
+for (const pre of document.querySelectorAll("article pre")) {
+  const room = document.createElement("canvas").getContext("2d");
+  room.font = getComputedStyle(pre).font;
+  const style = getComputedStyle(pre), sides = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+  const fit = (pre.clientWidth - sides) / room.measureText("x").width;
+  if (fit < 85 && pre.scrollWidth > pre.clientWidth) out.push(Math.floor(fit));
+}
+return out"""
 PHONE, SCREEN = (390, 844), (1280, 900)
 
 
@@ -106,6 +121,10 @@ def faults(driver: webdriver.Chrome, address: str) -> Iterator[str]:
         yield f"image: {image}"
     for text in driver.execute_script(_LOST_LISTS):
         yield f"a list within a paragraph, which needs an empty line before it: {text!r}"
+    for anchor in driver.execute_script(_LOST_ANCHORS):
+        yield f"a link to {anchor}, which the page does not have"
+    for columns in driver.execute_script(_NARROW_CODE):
+        yield f"a column of {columns} characters for code: expected 85"
     width(driver, PHONE)
     wide = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
     if wide > 0:
@@ -117,37 +136,14 @@ def faults(driver: webdriver.Chrome, address: str) -> Iterator[str]:
             yield f"console: {entry['message']}"
 
 
-def hits(driver: webdriver.Chrome, words: str) -> list[str]:
+def hits(driver: webdriver.Chrome, base: str, words: str, seconds: float = 60) -> list[str]:
     """Addresses of the first three hits of the site's search."""
-    driver.execute_script("document.getElementById('__search').checked = true")
-    _type(driver, "")
-    _settled(driver, lambda links: not links)  # else the hits of the words before would be read
-    _type(driver, words)
-    return _settled(driver, bool)[:3]
-
-
-def _type(driver: webdriver.Chrome, words: str) -> None:
-    box = driver.find_element(By.CSS_SELECTOR, "input.md-search__input")
-    driver.execute_script(
-        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('focus'));"
-        "arguments[0].dispatchEvent(new KeyboardEvent('keyup'))",
-        box,
-        words,
-    )
-
-
-def _settled(driver: webdriver.Chrome, done: Callable[[list[str]], bool], seconds: float = 10) -> list[str]:
-    """The addresses of all hits, once they are as wanted and have stopped to change, or after so many seconds."""
-    before, until = None, time.monotonic() + seconds
-    while time.monotonic() < until:
-        links = driver.execute_script(
-            "return [...document.querySelectorAll('li.md-search-result__item > a')].map(link => link.href)"
-        )
-        if done(links) and links == before:
-            break
-        before = links
-        time.sleep(0.3)
-    return list(before or [])
+    driver.get("about:blank")
+    driver.get(f"{base}search.html?q={urllib.parse.quote_plus(words)}")
+    found = "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.href)"
+    ended = "document.querySelector('#search-results .search-summary')?.textContent.includes('found')"
+    WebDriverWait(driver, seconds).until(lambda d: d.execute_script(f"return {ended} || {found}.length > 2"))
+    return driver.execute_script(f"return {found}.slice(0, 3)")
 
 
 def _of_pages(pages: list[Path], root: Path, base: str) -> list[str]:
@@ -157,7 +153,7 @@ def _of_pages(pages: list[Path], root: Path, base: str) -> list[str]:
         return [
             f"{page.relative_to(root)}: {fault}"
             for page in pages
-            for fault in faults(driver, base + page.relative_to(root).as_posix().removesuffix("index.html"))
+            for fault in faults(driver, base + page.relative_to(root).as_posix())
         ]
     finally:
         driver.quit()
@@ -168,10 +164,8 @@ def _of_search(base: str) -> list[str]:
     driver, found = browser(), []
     try:
         width(driver, SCREEN)
-        driver.get(base)
-        WebDriverWait(driver, 20).until(lambda d: d.find_elements(By.CSS_SELECTOR, "input.md-search__input"))
         for words, expected in SEARCHES.items():
-            first = hits(driver, words)
+            first = hits(driver, base, words)
             if not any(re.search(expected, address) for address in first):
                 found.append(
                     f"search for {words!r} finds {first}: expected a page whose address has {expected}"
@@ -189,9 +183,9 @@ def _shoot(folder: Path, paths: Sequence[str], base: str) -> None:
         for size in (PHONE, SCREEN):
             for path in paths:
                 width(driver, size)
-                driver.get(base + path)
-                time.sleep(0.5)
-                name = path.strip("/").replace("/", "_") or "index"
+                driver.get(base + path + (".html?q=fano" if path == "search" else ".html"))
+                time.sleep(1)
+                name = path.replace("/", "_").removesuffix(".html")
                 driver.save_screenshot(str(folder / f"{name}_{size[0]}.png"))
     finally:
         driver.quit()
@@ -205,6 +199,9 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/"
     pages = sorted(root.rglob("*.html")) if target.is_dir() else [target]
+    pages = [
+        page for page in pages if not {"_modules", "_static"} & set(page.parts)
+    ]  # source code; the theme's own files
     try:
         with ThreadPoolExecutor() as pool:  # a browser for each half: a page waits for one process at a time
             halves = [pool.submit(_of_pages, some, root, base) for some in (pages[::2], pages[1::2]) if some]
@@ -213,7 +210,7 @@ def main(arguments: list[str]) -> int:
         print(*bad, sep="\n", end="\n" if bad else "")
         if "--shots" in arguments:
             folder = Path(arguments[arguments.index("--shots") + 1])
-            _shoot(folder, SHOTS if target.is_dir() else (target.name,), base)
+            _shoot(folder, SHOTS if target.is_dir() else (target.stem,), base)
     finally:
         server.shutdown()
     print(f"{len(pages)} pages, {len(bad)} faults")
