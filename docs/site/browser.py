@@ -91,6 +91,11 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """No line for each request."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """No traceback for a connection that the browser closes when it leaves a page."""
+
+
 def browser() -> webdriver.Chrome:
     """Chromium without a window."""
     options = webdriver.ChromeOptions()
@@ -195,7 +200,7 @@ def main(arguments: list[str]) -> int:
     """Check a site's folder or a single page; print faults, and return 1 if there are any."""
     target = Path(arguments[0]).resolve()
     root = target if target.is_dir() else target.parent
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root)))
+    server = _Server(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(root)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/"
     pages = sorted(root.rglob("*.html")) if target.is_dir() else [target]

@@ -5,7 +5,7 @@ var Scorer = {
   score: ([docname, title, anchor, description, score]) => {
     score *= 1 + asked.filter((word) => title.toLowerCase().includes(word)).length / Math.max(1, asked.length);
     if (/^Python (attribute|property|method)/.test(description)) return score - 8;
-    if (/^(howto\/|getting_started)/.test(docname)) return score * 3;
+    if (/^(howto\/|getting_started)/.test(docname)) return score * 2;
     if (/^(changes|verdicts)/.test(docname)) return score / 2;
     return score;
   },
