@@ -57,9 +57,9 @@ def cv_against_rate(
     table = tabulate(named, {"rate": partial(firing_rate, **window), "cv": partial(cv, **window)})
     kept = np.zeros(len(table), dtype=bool)
     for name, block in named.items():
-        own = (table["block"] == name).to_numpy()
+        own = (table["block"] == name).to_numpy(bool)
         n = int(own.sum()) // 2
-        kept |= own & table["neuron"].isin(selection(neurons, n, "neurons", block)).to_numpy()
+        kept |= own & table["neuron"].isin(selection(neurons, n, "neurons", block)).to_numpy(bool)
     rate, other = (
         table[kept & (table["measure"] == which)].reset_index(drop=True) for which in ("rate", "cv")
     )
