@@ -34,29 +34,22 @@ the SD over single trials.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from ..harness import verifier
 from .config import CLAIM, SABOTAGES, Config
-from .simulation import run
-from .verdicts import claims, headline, summary, tables
+from .parts import run
 
-__all__ = [
-    "CLAIM", "SABOTAGES", "Config", "claims", "figures", "headline", "plot", "run", "summary", "tables", "verify",
-]  # fmt: skip
+_LATER = {
+    "claims": "verdicts", "headline": "verdicts", "summary": "verdicts", "tables": "verdicts", "verify": "verdicts",
+    "figures": "plots", "plot": "plots",
+}  # fmt: skip
+"""what the processes of a run do without, and its caller until they have ended"""
 
-verify = verifier(claims)
-
-
-def figures(table: Any) -> Any:
-    """All figures by caption; imports Matplotlib, which the processes of a run do without."""
-    from . import plots
-
-    return plots.figures(table)
+__all__ = ["CLAIM", "SABOTAGES", "Config", "run", *_LATER]
 
 
-def plot(table: Any) -> Any:
-    """The main figure."""
-    from . import plots
-
-    return plots.plot(table)
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

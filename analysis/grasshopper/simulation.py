@@ -1,4 +1,4 @@
-"""The run of the study `grasshopper`: calibration on the first halves, simulation and measurement of the second ones."""
+"""A recording of the study `grasshopper`: calibration on its first half, simulation and measurement of its second one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from brian2 import second
 import nsnn_neuro as nsnn
 from nsnn_neuro.likelihood import NeuronFit
 
-from ..harness import part, replacing
-from ..shared.processes import in_processes, report
+from ..harness import replacing
+from ..shared.processes import report
 from .calibration import log_likelihood, simulate, without_noise
 from .config import MODELS, REFITTED, RIVALS, Config
 from .measuring import SEGMENT, excerpt, likelihood_rows, measured, parameter_rows, row_of, sweep_rows
@@ -24,30 +24,9 @@ from .sound import Half, load_half
 
 COPIES = 5
 """of the one trial of a deterministic model, for measures that need several"""
-COLUMNS = ["recording", "model", "quantity", "x", "value", "sd", "unit"]
 
 
-def run(
-    config: Config, out: Path | None = None, progress: Callable[[str], None] = lambda text: None
-) -> pd.DataFrame:
-    """Calibrate on the first halves, simulate the second halves, and apply the same measures to cell and models.
-
-    Each recording is a part with a process of its own, as far as there are cores.
-
-    Returns a tidy table: recording, model ("recorded", "noisy", "without noise", "refitted without noise", "LIF", "GLM", or "noisy
-    x 0.5" for the noisy model with half its noise), quantity, x, value, sd (of single trials; standard error of parameters and
-    of bits per spike), unit.
-    """
-    parts = in_processes(_recording, (config, out), config.recordings, progress=progress)
-    return pd.DataFrame([row for rows in parts for row in rows], columns=COLUMNS)
-
-
-def _recording(shared: tuple[Config, Path | None], which: int) -> list[dict[str, Any]]:
-    config, out = shared
-    return part(out, f"recording {which}", lambda: _rows(which, config, out))
-
-
-def _rows(which: int, config: Config, out: Path | None) -> list[dict[str, Any]]:
+def recording_rows(which: int, config: Config, out: Path | None) -> list[dict[str, Any]]:
     """All rows of a recording."""
 
     def tell(what: str) -> None:

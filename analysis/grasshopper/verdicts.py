@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..harness import Claim
+from ..harness import Claim, verifier
 from .config import MODELS, RIVALS
 from .measuring import LOWEST, farthest
 
@@ -243,3 +243,6 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
             ["recording", "parameter", "unit", *MODELS, "LIF"]
         ].fillna("")
     }
+
+
+verify = verifier(claims)
