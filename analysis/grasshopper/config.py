@@ -72,8 +72,8 @@ class Config(StudyConfig):
     )
     """of the LIF, whose drive is linear in the level: gain in mV per SD; without adaptation and a threshold that moves"""
     candidates: int = 24
-    generations: int = 10
-    """of the calibration without noise"""
+    generations: int = 4
+    """of the calibration without noise; from the best of the longer search, ten find nothing better than four"""
     rate_kernel: float = 2e-3
     """SD of the Gaussian kernel of the rate in the kernel likelihood"""
     interval_kernel: float = 1e-3
@@ -91,6 +91,6 @@ class Config(StudyConfig):
     """noise of the main model in multiples of the calibrated one"""
 
     QUICK: ClassVar[dict[str, Any]] = {
-        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 6,
+        "recordings": (1,), "trials": 10, "candidates": 16, "generations": 4,
         "factors": (0.0, 0.5, 1.0, 2.0), "sound": ((16, 10.0),), "past": ((10, 100.0, 2.0),), "ridges": (1.0,), "n_folds": 2,
     }  # fmt: skip
