@@ -40,10 +40,8 @@ from typing import Any
 from .config import CLAIM, SABOTAGES, Config
 from .parts import run
 
-_LATER = {
-    "claims": "verdicts", "headline": "verdicts", "summary": "verdicts", "tables": "verdicts", "verify": "verdicts",
-    "figures": "plots", "plot": "plots",
-}  # fmt: skip
+_LATER = dict.fromkeys(("claims", "headline", "summary", "tables", "verify"), "verdicts")
+_LATER |= dict.fromkeys(("figures", "plot"), "plots")
 """what the processes of a run do without, and its caller until they have ended"""
 
 __all__ = ["CLAIM", "SABOTAGES", "Config", "run", *_LATER]
