@@ -12,7 +12,8 @@ from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..response_checks import refuse_swapped
-from .field_phase import analytic_fields, field_levels, phase_bins, phases_of_spikes
+from ..spectral.analytic_signal import analytic_fields, phases_of_spikes
+from .field_phase import field_levels, phase_bins
 from .rate_vs_temporal import (
     Code,
     labels_of_trials,

@@ -10,9 +10,8 @@ import neo
 import numpy as np
 
 from ...core.aliases import Signal, SpikeSource, Time
-from ...core.checks import suggest_keywords
+from ...core.checks import scalar, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.units import describe, si
 from ...io.spikes.bins import index, rounding, slack
 from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
 
@@ -160,7 +159,10 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     """
     read = signals_of_trials(signal, spikes.n_trials)
     rate = read[0][1]
-    first, last = -round(_at_least_0(before, "before") * rate), round(_at_least_0(after, "after") * rate)
+    first, last = (
+        -round(scalar(before, "s", "before", least=0.0) * rate),
+        round(scalar(after, "s", "after", least=0.0) * rate),
+    )
     if not first < last <= first + min(len(values) for values, _, _ in read):
         raise NsnnError(
             f"before = {before}, after = {after}: the window has no sample, or more than the signal"
@@ -188,7 +190,9 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     return SpikeWindows([values for values, _, _ in read], lags, rate, samples, neurons, usable)
 
 
-def signals_of_trials(signal: Any, n_trials: int) -> list[tuple[np.ndarray, float, float]]:
+def signals_of_trials(
+    signal: Any, n_trials: int, name: str = "signal"
+) -> list[tuple[np.ndarray, float, float]]:
     """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all trials.
 
     >>> import quantities as pq
@@ -197,19 +201,12 @@ def signals_of_trials(signal: Any, n_trials: int) -> list[tuple[np.ndarray, floa
     [2, 2, 2]
     """
     if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
-        return [read_channels(signal)] * n_trials
-    signals = [read_channels(one, f"signal[{k}]") for k, one in enumerate(signal)]
+        return [read_channels(signal, name)] * n_trials
+    signals = [read_channels(one, f"{name}[{k}]") for k, one in enumerate(signal)]
     if len(signals) != n_trials or len({rate for _, rate, _ in signals}) > 1:
         raise NsnnError(
-            f"signal = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
+            f"{name} = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
         )
     if len({values.shape[1] for values, _, _ in signals}) > 1:
-        raise NsnnError(f"signal = list of {len(signals)}: expected the same number of channels in each")
+        raise NsnnError(f"{name} = list of {len(signals)}: expected the same number of channels in each")
     return signals
-
-
-def _at_least_0(value: Any, name: str) -> float:
-    x = si(value, "s", name)
-    if np.ndim(x) != 0 or not 0 <= x < np.inf:
-        raise NsnnError(f"{name} = {value}: expected {describe('s')}, at least 0")
-    return float(x)
