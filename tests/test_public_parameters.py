@@ -16,7 +16,7 @@ ONE_WORD = {
     "window": {"win", "window_size", "window_length", "count_window"},
     "t_start": {"t_begin", "tstart", "start_time", "t0"},
     "t_stop": {"t_end", "tstop", "stop_time", "end_time", "t1"},
-    "n_shuffle": {"shuffles", "n_shuffles", "n_surrogates"},
+    "n_shuffle": {"shuffles", "n_shuffles"},
     "n_jobs": {"jobs", "workers", "n_workers", "num_workers", "n_processes"},
     "n_neurons": {"num_neurons", "neurons_n", "size_n"},
     "n_steps": {"num_steps", "timesteps", "n_timesteps"},
@@ -33,6 +33,7 @@ BEFORE = {
     "s": {"r", "r1", "r2", "words"},
     "labels": {"trains"},
     "position": {"counts"},
+    "phase": {"block"},
     "classes": {"x"},
 }
 

@@ -75,6 +75,8 @@ from .information.words import spike_counts as spike_counts
 from .information.words import words as words
 from .spectral.coherence import coherence as coherence
 from .spectral.coherence import coherence_information as coherence_information
+from .spectral.phase_locking import modulation_ratio as modulation_ratio
+from .spectral.phase_locking import phase_locking as phase_locking
 from .spectral.reconstruction import Reconstruction as Reconstruction
 from .spectral.reconstruction import linear_reconstruction as linear_reconstruction
 from .spectral.signals import SignalCoherence as SignalCoherence
@@ -85,6 +87,8 @@ from .spectral.spectrum import PowerSpectrum as PowerSpectrum
 from .spectral.spectrum import Susceptibility as Susceptibility
 from .spectral.spectrum import power_spectrum as power_spectrum
 from .spectral.spectrum import susceptibility as susceptibility
+from .spectral.spike_field import SpikeFieldCoherence as SpikeFieldCoherence
+from .spectral.spike_field import spike_field_coherence as spike_field_coherence
 from .spiketrain.burst_index import burst_index as burst_index
 from .spiketrain.count_variability import MeanMatchedFano as MeanMatchedFano
 from .spiketrain.count_variability import allan_factor as allan_factor
@@ -191,6 +195,7 @@ __all__ = [
     "SignalCoherence",
     "SignalSpectrum",
     "SilentNeuronWarning",
+    "SpikeFieldCoherence",
     "SpikeTriggeredAverage",
     "SpikeTriggeredCovariance",
     "Susceptibility",
@@ -268,11 +273,13 @@ __all__ = [
     "measure",
     "metric_space_information",
     "modulated_poisson",
+    "modulation_ratio",
     "mutual_information",
     "neurometric",
     "noise_correlation",
     "partial_information",
     "phase_counts",
+    "phase_locking",
     "plan_trials",
     "poisson_fisher",
     "population_coupling",
@@ -297,6 +304,7 @@ __all__ = [
     "sparseness",
     "spike_counts",
     "spike_distance",
+    "spike_field_coherence",
     "spike_profile",
     "spike_synchronization",
     "spike_time_tiling",

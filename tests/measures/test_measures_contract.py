@@ -59,6 +59,12 @@ def signal() -> neo.AnalogSignal:
     return neo.AnalogSignal(np.random.default_rng(3).normal(size=1000), units="mV", sampling_rate=1 * pq.kHz)
 
 
+def field() -> neo.AnalogSignal:
+    """A signal that goes beyond trials of 1 to 1.5 s."""
+    values = np.random.default_rng(3).normal(size=2500)
+    return neo.AnalogSignal(values, units="mV", sampling_rate=1 * pq.kHz, t_start=-0.5 * pq.s)
+
+
 LABELS = np.arange(N_TRIALS) % 2
 STIMULUS = np.arange(200) % 2
 PROBABILITIES, CLASSES = np.random.default_rng(8).dirichlet([1, 1, 1], 60), np.arange(60) % 3
@@ -160,6 +166,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
         ("no mean count is shared", TWO, WINDOWS)),
     "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, TWO, WINDOWS)),
+    "modulation_ratio": Example(lambda: (5 * pq.Hz, block()), {}, pd.DataFrame, "block", (NAN, FINE, FINE)),
     "neurometric": Example(
         lambda: (np.arange(200) % 4, SYMBOLS, 0), {"model": "gaussian", "n_resample": 5}, measures.Neurometric),
     "noise_correlation": Example(
@@ -186,6 +193,8 @@ EXAMPLES: dict[str, Example] = {
     "signal_spectrum": Example(lambda: (signal(),), {}, measures.SignalSpectrum),
     "sparseness": Example(lambda: (np.arange(12.0).reshape(4, 3),), {}, NEURONS),
     "spike_distance": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
+    "spike_field_coherence": Example(
+        lambda: (signal(), block()), {"nperseg": 200, "noverlap": 100}, measures.SpikeFieldCoherence, "block", (NAN, FINE, FINE)),
     "spike_profile": Example(lambda: (repeats(),), {}, measures.DistanceProfile, "repeats", (FINE, TWO, WINDOWS)),
     "spike_synchronization": Example(lambda: (repeats(),), {}, PAIR, "repeats", (FINE, FINE, WINDOWS)),
     "spike_time_tiling": Example(lambda: (block(),), {"dt": 5 * pq.ms}, (3, 3), "block", (NAN, FINE, FINE)),
@@ -265,6 +274,8 @@ EXAMPLES: dict[str, Example] = {
     "partial_information": Example(lambda: (STIMULUS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, dict),
     "phase_counts": Example(
         lambda: (signal(), block()), {"t_stop": 0.9 * pq.s}, (6, 3, 4), "block", (FINE, FINE, FINE)),
+    "phase_locking": Example(
+        lambda: (field(), block()), {"band": [5, 20] * pq.Hz, "n_surrogates": 3}, pd.DataFrame, "block", (NAN, FINE, FINE)),
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_vs_temporal": Example(
@@ -303,7 +314,7 @@ def call(name: str, *args: Any) -> Any:
 
 def place_of_data(args: Sequence[Any]) -> int:
     """Place of the data: first, or second after a stimulus."""
-    return int(len(args) > 1 and (args[0] is LABELS or isinstance(args[0], neo.AnalogSignal)))
+    return int(len(args) > 1 and (args[0] is LABELS or isinstance(args[0], pq.Quantity)))
 
 
 def content(thing: Any) -> Any:

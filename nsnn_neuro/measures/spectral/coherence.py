@@ -44,16 +44,24 @@ class SegmentSpectra:
     power: np.ndarray  # (segments, n_f) mean over trials of |response|^2
     n_effective: float  # independent segments, times trials
 
+    @property
+    def products(self) -> np.ndarray:
+        """(3, segments, n_f) complex: cross-spectrum and the two powers."""
+        return np.stack([self.x.conj() * self.y, np.abs(self.x) ** 2, self.power])
+
     def coherence(self) -> np.ndarray:
         """(n_f,) coherence over all segments."""
-        cross = (self.x.conj() * self.y).sum(axis=0)
-        return nan_ratio(np.abs(cross) ** 2, (np.abs(self.x) ** 2).sum(axis=0) * self.power.sum(axis=0))
+        return coherence_of(self.products.sum(axis=1))
 
     def leave_one_out(self) -> np.ndarray:
         """(segments, n_f) coherence without each segment."""
-        cross, x2 = self.x.conj() * self.y, np.abs(self.x) ** 2
-        cross, x2, y2 = (total.sum(axis=0) - total for total in (cross, x2, self.power))
-        return nan_ratio(np.abs(cross) ** 2, x2 * y2)
+        products = self.products
+        return coherence_of(products.sum(axis=1, keepdims=True) - products)
+
+
+def coherence_of(products: np.ndarray) -> np.ndarray:
+    """Coherence (..., n_f) of sums of `SegmentSpectra.products`, (3, ..., n_f)."""
+    return nan_ratio(np.abs(products[0]) ** 2, products[1].real * products[2].real)
 
 
 def transform(x: np.ndarray, nperseg: int, noverlap: int) -> np.ndarray:
@@ -91,14 +99,14 @@ def binned_trains(signal: Any, train: Any, t_start: Any, t_stop: Any) -> tuple[n
 
 
 def segment_spectra(
-    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int
+    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int, least: int = 2
 ) -> SegmentSpectra:
-    """Spectra of arrays: signal (m,) and counts (n_trials, m)."""
+    """Spectra of arrays: signal (m,) and counts (n_trials, m), which hold at least `least` segments, 1 or 2."""
     check_segments(nperseg, noverlap)
-    if signal.size < 2 * nperseg - noverlap:
+    if signal.size < least * nperseg - (least - 1) * noverlap:
+        wanted = "two segments (a single one has coherence 1 whatever the data)" if least > 1 else "a segment"
         raise NsnnError(
-            f"nperseg = {nperseg}: signal and trains share {signal.size} samples, fewer than two segments "
-            "(a single one has coherence 1 whatever the data)"
+            f"nperseg = {nperseg}: signal and trains share {signal.size} samples, fewer than {wanted}"
         )
     if np.ptp(signal) == 0:
         raise NsnnError(f"signal is constant ({signal[0]}): its coherence with anything is undefined")
