@@ -11,7 +11,7 @@ from .images import confusion, heatmap, rate_map
 from .information import information_against_resolution
 from .membranes import membrane
 from .networks import network_graph
-from .spectra import coherence, correlogram, spectrum
+from .spectra import coherence, correlogram, phase_histogram, spectrum
 from .spikes import isi_histogram, psth, raster
 from .tables import measure_against
 from .variability import cv_against_rate
@@ -29,6 +29,7 @@ __all__ = [
     "measure_against",
     "membrane",
     "network_graph",
+    "phase_histogram",
     "psth",
     "raster",
     "rate_map",

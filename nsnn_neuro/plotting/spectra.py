@@ -1,4 +1,4 @@
-"""Correlograms, power spectra and coherence."""
+"""Correlograms, power spectra, coherence and phases."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
-from ..core.aliases import SpikeSource, Time
-from ..core.checks import one_of, positive, suggest_keywords, whole
+from ..core.aliases import Quantity, Signal, SpikeSource, Time
+from ..core.checks import check, one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
 from ..measures import as_trains, cross_correlogram
+from ..measures.spectral.phase_locking import with_phases
 from ..measures.table import unit_names
 from .align import selection
-from .axes import COLOURS, INK, SOFT, axes, finish
+from .axes import COLOURS, INK, SOFT, SPINE, axes, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,6 +193,87 @@ def coherence(result: Any, *, theory: Any = None, f_max: Any = None, ax: Axes | 
     ax.set_ylim(min(0.0, float(np.nanmin(values, initial=0.0))), 1)
     ax.set(xlabel="frequency (Hz)", ylabel="coherence")
     return finish(ax)
+
+
+@suggest_keywords
+def phase_histogram(
+    phase: Quantity | Signal,
+    block: SpikeSource,
+    *,
+    neuron: int | str = 0,
+    band: Any = None,
+    n_bins: int = 24,
+    ax: Axes | None = None,
+) -> Axes:
+    """Polar histogram of the phases of a neuron's spikes, with an arrow in the mean direction.
+
+    Bars show the share of spikes in each bin of phase; the arrow's length over the outer circle's
+    radius is the vector strength. Phases and options are those of `measures.phase_locking`: 0 is
+    the peak of a field, and time 0 of a drive.
+
+    Parameters
+    ----------
+    phase : frequency, or the field, a neo.AnalogSignal or a list with one for each trial
+    block : neo.Block, one Segment per trial
+    neuron : number, or id or name, as `select` takes units
+    band : (low, high) frequencies of a field
+    n_bins : bins of the circle
+    ax : polar axes to draw on; None makes a new figure
+
+    Raises
+    ------
+    NsnnError : no such neuron, one without spikes, axes that are not polar, or what
+        `measures.phase_locking` refuses
+
+    >>> import quantities as pq
+    >>> from matplotlib.figure import Figure
+    >>> from nsnn_neuro import to_block
+    >>> polar = Figure().subplots(subplot_kw={"projection": "polar"})
+    >>> ax = phase_histogram(1*pq.Hz, to_block([[[0.2, 0.3]]], t_stop=1*pq.s), n_bins=4, ax=polar)
+    >>> [float(bar.get_height()) for bar in ax.patches[:4]]  # from 0 to pi / 2, and so on
+    [0.5, 0.5, 0.0, 0.0]
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    check(n_bins=n_bins)
+    trains, phases = with_phases(phase, block, band, None, None)
+    j = _one(block, neuron, trains.n_neurons, "neuron")
+    angle = phases(trains)[trains.neuron == j]
+    name = unit_names(block, trains.n_neurons)[j]
+    if not angle.size:
+        raise NsnnError(f"{name} has no spikes: expected a neuron that fires")
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = pyplot.subplots(figsize=(4.2, 4.2), layout="constrained", subplot_kw={"projection": "polar"})[1]
+    if ax.name != "polar":
+        raise NsnnError('ax: expected polar axes, as of plt.subplots(subplot_kw={"projection": "polar"})')
+    share, edges = np.histogram(np.mod(angle, 2 * np.pi), n_bins, (0, 2 * np.pi))
+    share, mean = share / angle.size, np.exp(1j * angle).mean()
+    top = 1.05 * share.max()
+    ax.bar(
+        edges[:-1],
+        share,
+        np.diff(edges),
+        align="edge",
+        color=COLOURS[0],
+        alpha=0.35,
+        edgecolor=COLOURS[0],
+        label=name,
+    )
+    arrow = {"arrowstyle": "-|>", "color": COLOURS[1], "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (np.angle(mean), np.abs(mean) * top), (0, 0), arrowprops=arrow)
+    ax.plot([], [], color=COLOURS[1], lw=2, label=f"mean direction, strength {np.abs(mean):.2f}")
+    ax.set_ylim(0, top)
+    ax.set_xticks(np.arange(4) * np.pi / 2, ["0", "π/2", "π", "3π/2"])
+    # where bars are short
+    ax.set_rlabel_position(np.degrees(np.angle(mean)) + 180)  # type: ignore[attr-defined]
+    ax.yaxis.set_major_locator(MaxNLocator(3))
+    ax.grid(color=SPINE, lw=0.5, alpha=0.6)
+    ax.spines["polar"].set_color(SPINE)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2)
+    ax.set(xlabel="phase (rad); radius: share of spikes", axisbelow=True)
+    return ax
 
 
 def _pair(given: Any, name: str, unit: str) -> tuple[np.ndarray, np.ndarray]:

@@ -30,8 +30,8 @@ def example() -> neo.Block:
     return nsnn.to_block(TIMES, t_stop=0.5 * pq.s)
 
 
-def new_ax():
-    return Figure(figsize=(4, 3)).subplots()
+def new_ax(projection=None):
+    return Figure(figsize=(4, 3)).subplots(subplot_kw={"projection": projection})
 
 
 def with_signal(n_channels: int = 2) -> neo.Block:
@@ -84,9 +84,11 @@ DRAWINGS = {
     "correlogram": lambda ax: plotting.correlogram(example(), ax=ax, **LAGS),
     "spectrum": lambda ax: plotting.spectrum(measures.power_spectrum(example(), **POWER), neuron=0, ax=ax),
     "coherence": lambda ax: plotting.coherence(([0.0, 1.0], [0.2, 0.5]), ax=ax),
+    "phase_histogram": lambda ax: plotting.phase_histogram(4 * pq.Hz, example(), ax=ax),
     "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
 WITH_COLOUR_BAR = {"heatmap", "rate_map", "confusion"}
+POLAR = {"phase_histogram"}
 
 
 def test_every_function_is_among_the_drawings_below() -> None:
@@ -95,14 +97,14 @@ def test_every_function_is_among_the_drawings_below() -> None:
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_drawing_stays_on_its_axes_and_is_a_figure_without_them(name: str) -> None:
-    before, ax = dict(mpl.rcParams), new_ax()
+    before, ax = dict(mpl.rcParams), new_ax("polar" if name in POLAR else None)
     assert DRAWINGS[name](ax) is ax
     ax.figure.savefig(io.BytesIO())
     assert dict(mpl.rcParams) == before
     assert pyplot.get_fignums() == []
     assert len(ax.figure.axes) == 1 + (name in WITH_COLOUR_BAR)
     assert ax.axison == (name != "network_graph")
-    if ax.axison:
+    if ax.axison and name not in POLAR:
         assert ax.get_xlabel()
         assert ax.get_ylabel()
         assert not ax.spines["top"].get_visible()
@@ -406,3 +408,16 @@ def test_membranes_are_chosen_and_named_by_the_ids_of_units() -> None:
         np.testing.assert_array_equal(line.get_ydata(), same.get_ydata())
     with pytest.raises(NsnnError, match="not among the recorded neurons"):
         plotting.membrane(block, neurons="4", ax=new_ax())
+
+
+def test_phases_are_shares_of_spikes_with_an_arrow_of_the_vector_strength_in_their_mean_direction() -> None:
+    block = nsnn.to_block(
+        [[[0.45], [0.02, 0.07, 0.12, 0.22]]], t_stop=0.5 * pq.s
+    )  # 0.2, 0.7, 1.2, 2.2 cycles of 10 Hz
+    row = measures.phase_locking(10 * pq.Hz, block).iloc[1]
+    ax = plotting.phase_histogram(10 * pq.Hz, block, neuron=1, n_bins=4, ax=new_ax("polar"))
+    assert [bar.get_height() for bar in ax.patches[:4]] == [0.75, 0, 0.25, 0]
+    assert ax.patches[1].get_x() == pytest.approx(np.pi / 2)
+    angle, length = ax.texts[-1].xy
+    assert angle == pytest.approx(row.direction)
+    assert length / ax.get_ylim()[1] == pytest.approx(row.vector_strength)

@@ -85,6 +85,8 @@ SPIKES: Rows = [
     (lambda ax: plotting.correlogram(TRIALS, neuron=2, ax=ax, **LAGS), "neuron = 2", "whole numbers from 0 to 1"),
     (lambda ax: plotting.correlogram(TRIALS, show="count", ax=ax, **LAGS), "show = 'count'", "did you mean 'counts'"),
     (lambda ax: plotting.correlogram(make_block([[[0.1], []]]), other=1, ax=ax, **LAGS), "0 and neuron 1", "no trial in which"),
+    (lambda ax: plotting.phase_histogram(4 * pq.Hz, TRIALS, ax=ax), "ax", 'subplot_kw={"projection": "polar"}'),
+    (lambda ax: plotting.phase_histogram(4 * pq.Hz, make_block([[[]]]), ax=ax), "neuron 0 has no spikes", "that fires"),
 ]  # fmt: skip
 TABLES: Rows = [
     (lambda ax: plotting.measure_against(TABLE, "sigma", ax=ax), "no column 'sigma'", "expected one of ['x', "),
