@@ -17,6 +17,7 @@ from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import shown, si
+from ..core.warn import warn
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
 from ..io.spikes.arrays import block_from
@@ -93,6 +94,11 @@ def tabulate(
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
             result = _without_sources(block, rows(block, trains, label, function, by, confidence))
+            if few_intervals(trains, function):
+                warn(
+                    f"{label}: most neurons of blocks[{name!r}] have fewer than {INTERVALS} intervals per trial: the ends of "
+                    "trials cut long intervals off, so these values are too low; take longer trials"
+                )
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
@@ -147,7 +153,7 @@ def rows(
 def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     """The Blocks of `tabulate`'s argument by name."""
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
-    if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str):
+    if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str | pd.DataFrame):
         raise NsnnError(
             f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them{block_from(blocks)}"
         )
