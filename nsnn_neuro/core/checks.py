@@ -370,7 +370,7 @@ def _unless_none(kind: Callable[[Any, str], Any]) -> Callable[[Any, str], None]:
 _KINDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("n_shuffle", "n_resample", "noverlap", "min_shift", "ddof"), partial(_count, least=0)),
     **dict.fromkeys(("n_bins", "k", "variant"), partial(_count, least=1)),
-    **dict.fromkeys(("n_blocks", "n_folds", "nperseg"), partial(_count, least=2)),
+    **dict.fromkeys(("n_blocks", "n_folds", "n_groups", "nperseg"), partial(_count, least=2)),
     **dict.fromkeys(("bias", "bins", "by", "method", "over", "saturation"), _text),
     **dict.fromkeys(("normal_scores", "shuffled", "zscore"), flag),
     **dict.fromkeys(("confidence", "ratio", "threshold", "z"), number),

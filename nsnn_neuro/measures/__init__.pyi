@@ -73,6 +73,7 @@ from .information.words import first_spike_latency as first_spike_latency
 from .information.words import latency_symbols as latency_symbols
 from .information.words import spike_counts as spike_counts
 from .information.words import words as words
+from .sliding import over_time as over_time
 from .spectral.coherence import coherence as coherence
 from .spectral.coherence import coherence_information as coherence_information
 from .spectral.phase_locking import modulation_ratio as modulation_ratio
@@ -277,6 +278,7 @@ __all__ = [
     "mutual_information",
     "neurometric",
     "noise_correlation",
+    "over_time",
     "partial_information",
     "phase_counts",
     "phase_locking",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -21,7 +22,7 @@ from ..core.warn import warn
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
 from ..io.spikes.arrays import block_from
-from .estimate import Estimate, jackknife_se
+from .estimate import jackknife_se
 from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .spiketrain.trial_drift import TrialDriftWarning
@@ -53,9 +54,10 @@ def tabulate(
     Measures of this package that are functions of sums over trials get v_(i) by subtraction. Any other function is called once
     more per trial, on a Block without it; if that is too slow, declare its `parts` with `measure`. A function of pairs is not
     for this table, unless it returns the number of one pair. A function may also return one number for the Block (its row has
-    neuron NA and population ""), or an Estimate with its own se and n: of information with a null, its gain over the null. Neurons
-    with too few spikes have NaN, without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column
-    id follows neuron. Sources of a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
+    neuron NA and population ""), an Estimate with its own se and n (of information with a null, its gain over the null), a list of
+    Estimates, one for each neuron, or the result of `decode`, whose accuracy is the value. Neurons with too few spikes have NaN,
+    without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column id follows neuron. Sources of
+    a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
 
     Parameters
     ----------
@@ -137,12 +139,16 @@ def rows(
     function: Any,
     by: str,
     confidence: float | None = None,
+    stimulus: np.ndarray | None = None,
+    n_groups: int = sys.maxsize,
 ) -> dict[str, list[Any]]:
     """The table's columns for one measure of one Block, without `block`; `trains` are those of `as_trains(block)`.
 
     Of one population and a measure that `is_sum_over_trials` the trains may take the Block's place.
     """
-    population, neuron, value, se, number, limits = _rows(block, trains, label, function, by, confidence)
+    population, neuron, value, se, number, limits = _rows(
+        block, trains, label, function, by, confidence, stimulus, n_groups
+    )
     n = len(population)
     return {
         "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, **limits, "n": number,
@@ -169,7 +175,7 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     if isinstance(listed, Mapping):
         pairs = [(str(name), function) for name, function in listed.items()]
     elif isinstance(listed, Iterable) and not isinstance(listed, np.ndarray):
-        pairs = [(getattr(_plain(f)[0], "__name__", repr(f)), f) for f in listed]
+        pairs = [(getattr(_plain(f)[0], "__name__", repr(_plain(f)[0])), f) for f in listed]
     else:
         pairs = []
     wrong = [f for _, f in pairs if not callable(f)]
@@ -265,11 +271,17 @@ def unit_names(block: Any, n: int) -> list[str]:
 
 
 def _rows(
-    block: neo.Block | Trains, trains: Trains, label: str, function: Any, by: str, confidence: float | None
+    block: neo.Block | Trains,
+    trains: Trains,
+    label: str,
+    function: Any,
+    by: str,
+    confidence: float | None,
+    *more: Any,
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
     """Columns population, neuron, value, se, n of one measure of one block, and those of its limits, if any."""
     populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
-    value, left_out = _evaluate(block, trains, label, function)
+    value, left_out = _evaluate(block, trains, label, function, *more)
     scale = str(getattr(_plain(function)[0], "scale", "linear"))
 
     def columns(ends: Callable[..., tuple[Any, Any]], *data: Any) -> dict[str, list[Any]]:
@@ -278,10 +290,13 @@ def _rows(
         both = ends(*data, scale=scale, confidence=confidence)
         return dict(zip(("lower", "upper"), (np.atleast_1d(end).tolist() for end in both), strict=True))
 
-    if isinstance(value, Estimate):
-        none = {} if confidence is None else {"lower": [math.nan], "upper": [math.nan]}
-        value_of, se_of = value.headline
-        return [""], [None], [float(value_of)], [float(se_of)], [int(value.n)], none
+    if _own_errors(value):
+        several = isinstance(value, list)
+        listed = value if several else [value]
+        none = {} if confidence is None else dict.fromkeys(("lower", "upper"), [math.nan] * len(listed))
+        heads, n = np.array([one.headline for one in listed], dtype=float).T, [int(one.n) for one in listed]
+        names = [name for name, size in populations for _ in range(size)] if several else [""]
+        return names, neurons if several else [None], *heads.tolist(), n, none
     value = np.asarray(value, dtype=float)
     se = np.atleast_1d(jackknife_se(left_out)).tolist()
     if value.ndim == 0:
@@ -310,8 +325,8 @@ def _rows(
 
 
 def check_value(label: str, value: Any, n_neurons: int) -> None:
-    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers, one number or an Estimate."""
-    if isinstance(value, Estimate):
+    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers or Estimates, or one of these."""
+    if _own_errors(value) and (not isinstance(value, list) or len(value) == n_neurons):
         return
     try:
         shape = np.asarray(value, dtype=float).shape
@@ -333,20 +348,30 @@ def check_value(label: str, value: Any, n_neurons: int) -> None:
     )
 
 
-def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[Any, Any]:
-    """The value and the values without each trial."""
+def _evaluate(
+    block: Any, trains: Trains, label: str, function: Any, stimulus: np.ndarray | None, n_groups: int
+) -> tuple[Any, Any]:
+    """The value and the values without each trial, or without each group of trials where there are more than `n_groups`."""
     inner, options = _plain(function)
     parts = getattr(inner, "parts", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SilentNeuronWarning)
         if parts is None:
-            value = function(block)
+            call, n = _of_stimulus(function, stimulus), trains.n_trials
+            value = call(block, np.arange(n))
             check_value(label, value, trains.n_neurons)
-            if isinstance(value, Estimate) or trains.n_trials < 2:
+            if _own_errors(value) or n < 2:
                 return value, np.full((1, *np.shape(value)), np.nan)
             warnings.simplefilter("ignore", TrialDriftWarning)  # given for the whole Block
-            rest = [_or_nan(function, b, np.shape(value)) for b in _blocks_without_each(block)]
+            # groups of neighbours in the order of stimuli would lack one stimulus
+            order = np.arange(n) if stimulus is None else np.argsort(stimulus, kind="stable")
+            groups = [order[k::n_groups] for k in range(min(n, n_groups))]
+            rest = [
+                _or_nan(call, b, kept, np.shape(value)) for b, kept in _blocks_without_each(block, groups)
+            ]
             return value, np.array(rest, dtype=float)
+        if stimulus is not None:
+            function, options = partial(function, stimulus=stimulus), {**options, "stimulus": stimulus}
         value = function(trains)
         check_value(label, value, trains.n_neurons)
         ends = {k: options.pop(k, None) for k in ("t_start", "t_stop")}
@@ -355,15 +380,34 @@ def _evaluate(block: Any, trains: Trains, label: str, function: Any) -> tuple[An
         return value, finish(sums.sum(axis=0) - sums)
 
 
-def _or_nan(function: Any, block: neo.Block, shape: tuple[int, ...]) -> Any:
+def _of_stimulus(function: Any, stimulus: np.ndarray | None) -> Callable[[Any, np.ndarray], Any]:
+    """The measure as a function of a Block and the numbers of its trials, which choose their stimuli."""
+    if stimulus is None:
+        return lambda block, kept: function(block)
+    names = list(inspect.signature(function).parameters)
+    if "stimulus" in names[1:]:
+        return lambda block, kept: function(block, stimulus=stimulus[kept])
+    if names[:2] != ["s", "r"]:
+        return lambda block, kept: function(stimulus[kept], block)
+    return lambda block, kept: [function(stimulus[kept], r) for r in as_trains(block).counts.T]
+
+
+def _own_errors(value: Any) -> bool:
+    """Whether a measure returned its own error: an Estimate, what has a `headline` like it, or a list of these for neurons."""
+    return all(hasattr(one, "headline") for one in (value if isinstance(value, list) and value else [value]))
+
+
+def _or_nan(call: Any, block: neo.Block, kept: np.ndarray, shape: tuple[int, ...]) -> Any:
     try:
-        return function(block)
+        return call(block, kept)
     except NsnnError:  # too few trials for this measure without one of them
         return np.full(shape, np.nan)
 
 
-def _blocks_without_each(block: neo.Block) -> Iterable[neo.Block]:
-    """One Block per trial that lacks it, made of new segments on the same arrays."""
+def _blocks_without_each(
+    block: neo.Block, groups: list[np.ndarray]
+) -> Iterable[tuple[neo.Block, np.ndarray]]:
+    """One Block per group of trials that lacks it, made of new segments on the same arrays, and the trials that it has."""
     # neo links a child to its parent: putting the user's own segments and signals elsewhere would change them
     segments = []
     for old in block.segments:
@@ -372,8 +416,9 @@ def _blocks_without_each(block: neo.Block) -> Iterable[neo.Block]:
         for kind, objects in moved(old, 0.0).items():
             getattr(new, kind).extend(objects)
         segments.append(new)
-    for left in range(len(segments)):
+    for group in groups:
+        kept = np.delete(np.arange(len(segments)), group)
         rest = neo.Block(name=block.name, **block.annotations)
-        for segment in segments[:left] + segments[left + 1 :]:
-            rest.segments.append(segment)
-        yield rest
+        for k in kept:
+            rest.segments.append(segments[k])
+        yield rest, kept

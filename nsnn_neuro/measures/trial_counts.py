@@ -10,8 +10,9 @@ from ..core.checks import positive
 from ..core.errors import NsnnError
 from ..core.units import floats
 from ..io.spikes.arrays import block_from
+from ..io.spikes.bins import slack
 from .response_checks import as_labels
-from .trains import as_trains, holds_blocks
+from .trains import Trains, as_trains, holds_blocks
 
 
 def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str = "counts") -> np.ndarray:
@@ -70,6 +71,32 @@ def read_windows(
     cell = (trains.trial[inside] * m + index[inside]) * trains.n_neurons + trains.neuron[inside]
     x = np.bincount(cell, minlength=trains.n_trials * m * trains.n_neurons).astype(float)
     return x.reshape(trains.n_trials, m, trains.n_neurons)
+
+
+def sliding_windows(
+    trains: Trains, window: Any, step: Any, share: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and stops (n_windows,), s, of windows that slide over the time that all trials share.
+
+    step : from one window to the next; None: `share` of the window
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> sliding_windows(as_trains(to_block([[[]]], t_stop=1*pq.s)), 500*pq.ms, None)
+    (array([0.  , 0.25, 0.5 ]), array([0.5 , 0.75, 1.  ]))
+    """
+    width = positive(window, "s", "window")
+    hop = share * width if step is None else positive(step, "s", "step")
+    if not np.isfinite([width, hop]).all():
+        raise NsnnError(f"window = {window}, step = {step}: expected finite times")
+    _ = trains.durations  # which says how to give them
+    first, last = float(trains.t_start.max()), float(trains.t_stop.min())
+    near, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
+    if width * (1 - near) > last - first:
+        raise NsnnError(f"window = {window}: longer than the {last - first:.6g} s that all trials share")
+    n = max(0, int(np.floor((last - first - width) / hop + hops))) + 1
+    start = first + hop * np.arange(n)
+    return start, np.minimum(start + width, last)
 
 
 def sums_of(x: np.ndarray, label: np.ndarray) -> np.ndarray:

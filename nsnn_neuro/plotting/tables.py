@@ -38,8 +38,8 @@ def measure_against(
 
     Parameters
     ----------
-    table : DataFrame with a row per point, as `tabulate` and `sweep` make it. Where it has columns lower and upper, as of
-        `tabulate(..., confidence=0.95)`, bars of the column "value" are these limits
+    table : DataFrame with a row per point, as `tabulate`, `over_time` and `sweep` make it. Where it has columns lower and upper, as
+        of `tabulate(..., confidence=0.95)`, bars of the column "value" are these limits
     x, y : names of columns
     se : name of the column of standard errors (NaN: no bar), or None for no bars
     hue : name of the column that tells the groups apart, needed for rows of several measures. Without it a warning names a column
@@ -119,6 +119,9 @@ def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
 
 def measure_label(table: pd.DataFrame, y: str, hue: str | None, has_hue: bool = True) -> str:
     """Label of the axis of column y: the measure and its unit, where the table says them."""
+    if y == "value" and "measure" in table.attrs:  # as of `over_time`
+        name = str(table.attrs["measure"]).replace("_", " ")
+        return with_unit(y if name == "<lambda>" else name, table.attrs["units"][y])
     if y != "value" or "measure" not in table.columns:
         return y
     names: Sequence[str] = [str(name) for name in table["measure"].unique()]

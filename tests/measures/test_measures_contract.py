@@ -172,6 +172,7 @@ EXAMPLES: dict[str, Example] = {
     "noise_correlation": Example(
         lambda: (block(),), {"window": 0.5 * pq.s}, (3, 3), "counts",
         (NAN, "block has one trial", "different numbers of windows")),
+    "over_time": Example(lambda: (measures.cv2, block()), {"window": 0.5 * pq.s}, pd.DataFrame),
     "population_coupling": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, COUNTS)),
     "power_spectrum": Example(
         lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},

@@ -173,3 +173,25 @@ def test_windows_without_spikes_are_nan_with_one_warning():
     assert_array_equal(value, [[1.0, np.nan]])
     with one_silence("have no spike"):
         assert np.isnan(fano_factor(windows_of(0 * counts), stimulus=[0, 0])).all()
+
+
+def test_mean_matched_fano_within_stimuli_by_a_loop():
+    """Pairs of neuron and stimulus are matched; a bootstrap draws neurons; all trials pooled hold the differences of stimuli."""
+    rng = np.random.default_rng(9)
+    label, rate = np.repeat([0, 1, 2], [40, 40, 1]), rng.uniform(2, 9, (3, 30, 2))
+    counts = rng.poisson(rate[label])  # (trial, neuron, window)
+    block = make_block([[np.repeat([0.25, 0.75], own) for own in row] for row in counts], 1)
+    matched = mean_matched_fano(block, window=0.5 * pq.s, stimulus=label, bin_width=0.5)
+    mean = np.array([counts[label == k].mean(axis=0) for k in (0, 1)]).reshape(60, 2)
+    ratio = np.array([counts[label == k].var(axis=0, ddof=1) for k in (0, 1)]).reshape(60, 2) / mean
+    bins = np.floor(mean / 0.5 + 1e-9)
+    common = [min((bins == b).sum(axis=0)) for b in range(40)]
+    expected = [
+        sum(c * ratio[bins[:, t] == b, t].mean() for b, c in enumerate(common) if c) / sum(common)
+        for t in (0, 1)
+    ]
+    assert matched.n == sum(common)
+    assert_allclose(matched.fano, expected, rtol=1e-12)
+    assert_allclose(matched.raw, ratio.mean(axis=0), rtol=1e-12)
+    assert (np.abs(matched.fano - 1) < 4 * matched.se).all()
+    assert (mean_matched_fano(block, window=0.5 * pq.s, bin_width=0.5).fano > 1.2).all()

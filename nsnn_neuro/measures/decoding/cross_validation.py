@@ -60,6 +60,16 @@ class Decoding:
     def __float__(self) -> float:
         return self.accuracy
 
+    @property
+    def headline(self) -> tuple[float, float]:
+        """Accuracy and its se, what tables hold."""
+        return self.accuracy, self.se
+
+    @property
+    def n(self) -> int:
+        """Trials."""
+        return self.predictions.size
+
     def __str__(self) -> str:
         p = "" if self.p is None else f", p = {self.p:.2g}"
         posterior = self.cross_entropy_information

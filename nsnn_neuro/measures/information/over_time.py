@@ -26,6 +26,7 @@ from ..entropies.symbols import as_symbols
 from ..limits import between_0_and_1
 from ..response_checks import refuse_swapped, share_reached
 from ..trains import binned, scalar_time
+from ..trial_counts import sliding_windows
 from .mutual_information import mutual_information
 from .pipeline import of_many
 from .rate_vs_temporal import labels_of_trials, of_one_neuron
@@ -144,15 +145,10 @@ def information_over_time(
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     offset = _offset(trains.t_start, align, t_start)
     labels, trains = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
-    width, length = positive(window, "s", "window"), float(trains.durations[0])
-    hop = width / 2 if step is None else positive(step, "s", "step")
-    if width > length * (1 + 1e-9):
-        raise NsnnError(f"window = {window}: longer than the {length:.6g} s over which it slides")
+    start, stop = sliding_windows(trains, window, step)
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
     if letter is not None:
-        refuse_remainder(letter, width, f"bin_width = {bin_width}")
-    start = hop * np.arange(int((length - width) / hop + 1e-9) + 1)
-    stop = np.minimum(start + width, length)
+        refuse_remainder(letter, positive(window, "s", "window"), f"bin_width = {bin_width}")
     responses = []
     for first, last in zip(start, stop, strict=True):
         part = trains.crop(float(first), float(last))

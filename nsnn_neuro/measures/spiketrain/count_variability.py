@@ -7,7 +7,7 @@ The Allan factor compares neighbouring windows only, so that slow drifts of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from ...core.checks import check, number, one_of, positive, suggest_keywords, wh
 from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...core.warn import warn
-from ...io.spikes.bins import LEAST, slack
+from ...io.spikes.bins import LEAST
 from ..estimate import measure
 from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
-from ..trial_counts import read_labels, read_windows, sums_of
+from ..trial_counts import read_labels, read_windows, sliding_windows, sums_of
 from .firing_statistics import Parts
 from .trial_drift import warn_drift
 
@@ -119,7 +119,9 @@ def fano_factor(
       same window. The variances are combined as sum_s n_s v_s / sum_s n_s m_s (also over windows), v_s the variance and m_s
       the mean of the counts of stimulus s in n_s trials. This is the mean of variances over the mean of means, not the mean
       of ratios: a ratio is undefined without spikes and very uncertain with few, and here it has the weight of its spikes.
-    - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes.
+    - `per="bin"` returns a value for each window across trials, (n_neurons, n_windows); NaN for windows without spikes. The middle
+      of window k = 0, 1, ... is (k + 1/2) `window` after the start; `over_time(fano_factor, block, window=w, step=w)` is a table of
+      these values with their times and errors.
 
     Standard errors: `tabulate`, a jackknife over trials. The value is skewed: below 40 trials take the
     limits of `tabulate(..., confidence=0.95)`; see "Errors with few trials" in the documentation.
@@ -282,7 +284,7 @@ class MeanMatchedFano:
     raw: np.ndarray
     """(n_times,) mean over all neurons with a spike in the window, without matching"""
     n: int
-    """neurons in the common distribution of mean counts, at each time"""
+    """neurons (with stimuli: pairs of neuron and stimulus) in the common distribution of mean counts, at each time"""
 
 
 @suggest_keywords
@@ -291,6 +293,7 @@ def mean_matched_fano(
     *,
     window: Any,
     step: Any = None,
+    stimulus: Values | None = None,
     bin_width: float = 0.25,
     n_resample: int = 200,
     seed: int = 0,
@@ -304,13 +307,15 @@ def mean_matched_fano(
     on m through 0 with weights 1/m^2 (Var v goes with m^2), that is the mean of v/m, of neurons drawn to follow
     the common distribution: sum over bins of c_b (mean of v/m in bin b) / sum of c_b. The source averages random
     draws; this is their mean, without the draws' noise. A change of rates alone does not change the value, provided that
-    m hardly varies within a bin.
+    m hardly varies within a bin. With `stimulus` m and v are those of the trials of one stimulus, and each pair of a neuron and a
+    stimulus takes the place of a neuron: differences between stimuli are then no variability.
 
     Parameters
     ----------
     block : neo.Block, one Segment per trial, all of the same window
     window : time, scalar, the counting window
     step : time, scalar, between windows; None (default) is `window`
+    stimulus : (n_trials,) labels; stimuli with one trial are not used. None (default): all trials have the same
     bin_width : of the mean counts, spikes; the default is narrow against counts of some spikes
     n_resample, seed : bootstrap resamples over neurons, whole time courses, for `se`; 0: se is NaN. Against the spread over
         populations of 50 to 400 neurons `se` is right to 8 %; NaN where one neuron matches
@@ -318,8 +323,8 @@ def mean_matched_fano(
 
     Raises
     ------
-    NsnnError : one trial, trials of different windows, a window longer than a trial, or no bin of mean counts that is
-        occupied at all times. Source: Churchland et al. 2010, doi 10.1038/nn.2501
+    NsnnError : one trial, no stimulus with two, trials of different windows, a window longer than a trial, or no bin of mean
+        counts that is occupied at all times. Source: Churchland et al. 2010, doi 10.1038/nn.2501
 
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.6]], [[0.1, 0.2, 0.3, 0.6, 0.7, 0.8]]], t_stop=1*pq.s)
@@ -328,27 +333,24 @@ def mean_matched_fano(
     (array([0.25, 0.75]), array([1., 1.]), 1)
     """
     check(n_resample=n_resample, seed=seed)
-    width = positive(window, "s", "window")
-    hop = width if step is None else positive(step, "s", "step")
     if not number(bin_width, "bin_width") > 0:
         raise NsnnError(f"bin_width = {bin_width}: expected a number of spikes, greater than 0")
-    if not np.isfinite([width, hop]).all():
-        raise NsnnError(f"window = {window}, step = {step}: expected finite times")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
         raise NsnnError(
             "block has one trial: expected at least two trials, whose counts are compared; record more"
         )
-    start, stop = trains.window()
-    near, hops = slack(width, trains.resolution, "window"), slack(hop, trains.resolution, "step")
-    if width * (1 - near) > stop - start:
-        raise NsnnError(f"window = {window}: longer than a trial ({stop - start} s)")
-    begins = start + hop * np.arange(max(0, int(np.floor((stop - start - width) / hop + hops))) + 1)
-    ratio, bins = _ratios(trains, begins, width, bin_width, near * width)
+    trains.window()
+    label = read_labels(stimulus, trains.n_trials)
+    repeated = np.flatnonzero(np.bincount(label) > 1)
+    if not repeated.size:
+        raise NsnnError("stimulus: each label has one trial; expected at least two trials of one stimulus")
+    start, stop = sliding_windows(trains, window, step, 1.0)
+    ratio, bins = _ratios(trains, zip(start, stop, strict=True), bin_width, [label == k for k in repeated])
     weights, n = _matching(bins)
     if n == 0:
         raise NsnnError(
-            f"bin_width = {bin_width}: no mean count is shared by all {len(begins)} times; take wider bins"
+            f"bin_width = {bin_width}: no mean count is shared by all {start.size} times; take wider bins"
         )
     spiking = bins >= 0
     ratio = np.where(spiking, ratio, 0.0)
@@ -356,7 +358,7 @@ def mean_matched_fano(
     share = np.full(trains.n_neurons, 1 / trains.n_neurons)
     drawn = rng.multinomial(trains.n_neurons, share, size=n_resample).astype(float)
     return MeanMatchedFano(
-        times=begins + width / 2,
+        times=(start + stop) / 2,
         fano=(weights * ratio).sum(axis=1),
         se=_bootstrapped(ratio, weights, drawn),
         raw=nan_ratio(ratio.sum(axis=1), spiking.sum(axis=1)),
@@ -365,21 +367,15 @@ def mean_matched_fano(
 
 
 def _ratios(
-    trains: Trains, begins: np.ndarray, width: float, bin_width: float, apart: float
+    trains: Trains, windows: Iterable[tuple[float, float]], bin_width: float, groups: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """v/m, and the bin of m (-1 without a spike), both (n_times, n_neurons)."""
-    ratio = np.empty((len(begins), trains.n_neurons))
-    bins = np.empty(ratio.shape, dtype=np.int64)
-    for k, begin in enumerate(begins):
-        end = begin + width - apart
-        if end >= trains.t_stop.min() - 2 * apart:
-            end = np.inf  # the trials' own end is in the last window
-        inside = (trains.times >= begin - apart) & (trains.times < end)
-        counts = trains.per_train(trains.train[inside])
-        mean = counts.mean(axis=0)
-        ratio[k] = nan_ratio(counts.var(axis=0, ddof=1), mean)
-        bins[k] = np.where(mean > 0, np.floor(mean / bin_width + LEAST), -1)
-    return ratio, bins
+    """v/m, and the bin of m (-1 without a spike), both (n_times, n_groups n_neurons), over the trials of each group."""
+    counts = [trains.crop(*edges).counts for edges in windows]
+    own = [[x[group] for group in groups] for x in counts]
+    mean = np.array([np.concatenate([x.mean(axis=0) for x in row]) for row in own])
+    variance = np.array([np.concatenate([x.var(axis=0, ddof=1) for x in row]) for row in own])
+    bins = np.where(mean > 0, np.floor(mean / bin_width + LEAST), -1).astype(np.int64)
+    return nan_ratio(variance, mean), bins
 
 
 def _matching(bins: np.ndarray) -> tuple[np.ndarray, int]:
@@ -392,12 +388,14 @@ def _matching(bins: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _bootstrapped(ratio: np.ndarray, weights: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Standard error (n_times,) of the weighted means of `ratio`; drawn (draws, n_neurons): how often each neuron is drawn.
+    """Standard error (n_times,) of the weighted means of `ratio` (n_times, n_stimuli n_neurons); drawn (draws, n_neurons): how
+    often each neuron is drawn, with all its stimuli.
 
     The weights stay as they are: matching each resample anew would match fewer neurons, as the least of several numbers
     that vary is less than the least of their means. 1 - sum of squared weights corrects for the mean's being fitted.
     """
-    again = nan_ratio((weights * ratio) @ drawn.T, weights @ drawn.T)
+    top, weights = (x.reshape(len(x), -1, drawn.shape[1]).sum(axis=1) for x in (weights * ratio, weights))
+    again = nan_ratio(top @ drawn.T, weights @ drawn.T)
     known = ~np.isnan(again).any(axis=0)
     if known.sum() < 2:
         return np.full(len(ratio), np.nan)
