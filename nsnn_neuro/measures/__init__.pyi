@@ -115,6 +115,7 @@ from .spiketrain.rate_over_time import rate_correlation as rate_correlation
 from .spiketrain.responses import ResponseTest as ResponseTest
 from .spiketrain.responses import response_statistics as response_statistics
 from .spiketrain.responses import response_test as response_test
+from .spiketrain.responsive_units import responsive_units as responsive_units
 from .spiketrain.sparseness import sparseness as sparseness
 from .spiketrain.spike_triggered import SpikeTriggeredAverage as SpikeTriggeredAverage
 from .spiketrain.spike_triggered import spike_triggered_average as spike_triggered_average
@@ -295,6 +296,7 @@ __all__ = [
     "reliability_curve",
     "response_statistics",
     "response_test",
+    "responsive_units",
     "roc_auc",
     "schreiber_reliability",
     "selective_accuracy",

@@ -185,6 +185,9 @@ EXAMPLES: dict[str, Example] = {
     "response_test": Example(
         lambda: (block(),), {"baseline": [0, 400] * pq.ms, "window": [500, 900] * pq.ms}, measures.ResponseTest, "block",
         (FINE, FINE, FINE)),
+    "responsive_units": Example(
+        lambda: (block(),), {"baseline": [0, 400] * pq.ms, "response": [500, 900] * pq.ms, "n_shuffle": 10, "n_resample": 5},
+        pd.DataFrame, "block", (NAN, "expected at least two", FINE)),
     "schreiber_reliability": Example(lambda: (repeats(),), {"sigma": 5 * pq.ms}, float, "repeats", (NAN, TWO, FINE)),
     "serial_correlation": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, FINE, FINE)),
     "signal_correlation": Example(
@@ -294,7 +297,7 @@ EXAMPLES: dict[str, Example] = {
     "word_entropies": Example(
         lambda: (many_repeats(),), {"bin_width": 0.1 * pq.s, "word_lengths": (1, 2)}, pd.DataFrame),
     "zeta_test": Example(
-        lambda: (block(),), {"n_shuffle": 10}, measures.ZetaTest, "block", (NAN, "expected at least two", COUNTS)),
+        lambda: (block(),), {"n_shuffle": 10}, measures.ZetaTest, "block", (NAN, "expected at least two", FINE)),
     "words": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, (6, 3, 10), "block", (FINE, FINE, COUNTS)),
 }  # fmt: skip
 

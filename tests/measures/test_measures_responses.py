@@ -9,9 +9,10 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from scipy.signal import lfilter
 from scipy.stats import binomtest, kstest, rankdata, wilcoxon
 
-from nsnn_neuro import measures, to_block
+from nsnn_neuro import align, measures, select, to_block
 
 
 def trials(rng: np.random.Generator, n: int, before: float, after: float, n_neurons: int = 1) -> neo.Block:
@@ -202,3 +203,149 @@ def test_zeta_finds_a_response_and_its_time() -> None:
     assert (result.zeta[result.p < 0.01] > 2.5).all()
     circles = measures.zeta_test(trials(rng, 60, 10, 20, 10))
     assert (circles.p < 0.01).all()
+
+
+def test_zeta_takes_time_0_of_aligned_trials_as_their_event() -> None:
+    """By its definition, for trials that begin at other times before their event."""
+    rng = np.random.default_rng(12)
+    onset = rng.uniform(0.3, 0.5, 30)
+    data = to_block(
+        [[np.sort(rng.uniform(0, 1, 12)), np.append(rng.uniform(0, 1, 4), t + 0.1)] for t in onset],
+        t_stop=1 * pq.s,
+    )
+    aligned = align(data, onset)
+    result = measures.zeta_test(aligned, duration=0.4 * pq.s)
+    after = np.concatenate([segment.spiketrains[0].magnitude for segment in aligned.segments])
+    after = np.sort(after[(after >= 0) & (after <= 0.4)])
+    d = np.arange(1, after.size + 1) / after.size - after / 0.4
+    d -= d.mean()
+    assert result.deviation[0] == pytest.approx(d[np.abs(d).argmax()], rel=1e-12)
+    assert result.latency[0] == pytest.approx(after[np.abs(d).argmax()])
+    assert result.n_events == 30
+    assert result.p[0] > 0.05
+    assert result.p[1] < 1e-4
+    whole = measures.zeta_test(aligned)
+    assert whole.n_spikes[0] == sum(
+        ((t >= 0) & (t <= 1 - onset.max())).sum()
+        for t in (s.spiketrains[0].magnitude for s in aligned.segments)
+    )
+
+
+def responding(
+    rng: np.random.Generator, n_neurons: int, kinds: tuple[str, ...] = (), n: int = 40
+) -> neo.Block:
+    """Trials from -0.3 to 0.3 s of Poisson trains of 20 Hz; the first neurons respond from 60 ms on, in these ways."""
+
+    def train(kind: str | None) -> np.ndarray:
+        t = rng.uniform(-0.3, 0.3, rng.poisson(12))
+        if kind == "more":
+            t = np.append(t, rng.uniform(0.06, 0.3, rng.poisson(7)))
+        elif kind == "burst":
+            t = np.append(t, rng.uniform(0.06, 0.09, rng.poisson(3)))
+        elif kind == "less":
+            t = t[(t < 0.06) | (rng.random(t.size) < 0.2)]
+        return np.sort(t)
+
+    named = [*kinds, *[None] * (n_neurons - len(kinds))]
+    return to_block(
+        [[train(kind) for kind in named] for _ in range(n)], t_start=-0.3 * pq.s, t_stop=0.3 * pq.s
+    )
+
+
+WINDOWS: dict[str, Any] = {"baseline": [-300, 0] * pq.ms, "response": [0, 300] * pq.ms}
+
+
+@pytest.mark.parametrize("method", ["zeta", "paired"])
+def test_responsive_units_and_their_latencies(method: str) -> None:
+    data = responding(np.random.default_rng(13), 12, ("more", "burst", "less"))
+    table = measures.responsive_units(data, method=method, **WINDOWS)
+    assert table.columns.tolist() == ["neuron", "p", "q", "responds", "latency", "latency_se"]
+    if method == "paired":
+        assert (
+            table.p == measures.response_test(data, baseline=[-300, 0] * pq.ms, window=[0, 300] * pq.ms).p
+        ).all()
+    order = np.argsort(table.p)
+    q = np.minimum.accumulate((table.p[order] * 12 / np.arange(1, 13))[::-1])[::-1]
+    np.testing.assert_allclose(table.q[order], np.minimum(q, 1))
+    assert (table.responds == (table.q <= 0.05)).all()
+    assert table.responds[:3].all()
+    assert (np.abs(table.latency[:3] - 0.06) < 3 * table.latency_se[:3] + 0.001).all()
+    assert (table.latency_se[:3] < 0.02).all()
+    assert table[~table.responds][["latency", "latency_se"]].isna().all(axis=None)
+    chosen = select(data, units=table.neuron[table.responds])
+    assert len(chosen.segments[0].spiketrains) == table.responds.sum()
+    strict = measures.responsive_units(data, method=method, alpha=1e-12, n_resample=0, **WINDOWS)
+    assert strict.responds.sum() < 3
+
+
+def test_latency_without_spikes_before_or_after() -> None:
+    """A neuron silent in the baseline begins at its first spike, one silent in the response at the window's start."""
+    rng = np.random.default_rng(14)
+    data = to_block(
+        [[[0.72 + 0.05 * rng.random()], np.sort(rng.uniform(0, 0.5, 3))] for _ in range(20)], t_stop=1 * pq.s
+    )
+    data.annotations["units"] = {"id": ["on", "off"]}
+    table = measures.responsive_units(data, baseline=[0, 0.5] * pq.s, response=[0.5, 1] * pq.s)
+    assert table.id.tolist() == ["on", "off"]
+    first = min(segment.spiketrains[0].magnitude[0] for segment in data.segments)
+    assert table.latency.tolist() == pytest.approx([first - 0.5, 0.0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["zeta", "paired"])
+def test_false_discoveries_among_120_units_of_which_40_respond(method: str) -> None:
+    rng, false, missed = np.random.default_rng(15), [], []
+    for k in range(10):
+        data = responding(rng, 120, ("more", "burst") * 15 + ("less",) * 10)
+        responds = measures.responsive_units(data, method=method, n_resample=0, seed=k, **WINDOWS).responds
+        false.append(responds[40:].sum() / responds.sum())
+        missed.append(1 - responds[:40].mean())
+    assert np.mean(false) < 0.05 + 4 * np.std(false, ddof=1) / np.sqrt(10)
+    assert np.mean(missed) < 0.1
+
+
+def slow_rates(rng: np.random.Generator) -> np.ndarray:
+    """Spikes in 0.6 s of a rate with a correlation time of 200 ms."""
+    steps = np.exp(-0.002 / 0.2)
+    x = lfilter([np.sqrt(1 - steps**2)], [1, -steps], rng.normal(size=2300))[-300:]
+    counts = rng.poisson(0.03 * np.exp(0.8 * x - 0.32))
+    return np.sort(np.repeat(0.002 * np.arange(300), counts) + 0.002 * rng.random(counts.sum()))
+
+
+def bursts(rng: np.random.Generator) -> np.ndarray:
+    first = rng.uniform(-0.2, 0.6, rng.poisson(4))
+    t = np.concatenate(
+        [first, first + rng.exponential(0.02, first.size), first + rng.exponential(0.04, first.size)]
+    )
+    return np.sort(t[(t > 0) & (t < 0.6)])
+
+
+def regular(rng: np.random.Generator) -> np.ndarray:
+    t = np.cumsum(rng.gamma(6, 1 / 90, 60)) - rng.uniform(0, 1)
+    return t[(t > 0) & (t < 0.6)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["zeta", "paired"])
+@pytest.mark.parametrize("train", [slow_rates, bursts, regular])
+def test_p_is_uniform_for_autocorrelated_trains_that_do_not_respond(train: Any, method: str) -> None:
+    rng = np.random.default_rng(16)
+    data = to_block([[train(rng) for _ in range(200)] for _ in range(40)], t_stop=0.6 * pq.s)
+    table = measures.responsive_units(
+        data, baseline=[0, 0.3] * pq.s, response=[0.3, 0.6] * pq.s, method=method
+    )
+    # p of the signed-rank test takes few values
+    assert kstest(table.p, "uniform").statistic < (0.115 if method == "zeta" else 0.15)
+    assert (table.p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert table.responds.sum() <= 2
+
+
+@pytest.mark.slow
+def test_latency_errors_cover() -> None:
+    kinds = ("more", "burst", "less") * 40
+    table = measures.responsive_units(responding(np.random.default_rng(17), 120, kinds), **WINDOWS)
+    table = table[table.responds]
+    assert len(table) > 100
+    off = (table.latency - 0.06).abs()
+    assert (off <= 2 * table.latency_se + 0.0005).mean() > 0.8
+    assert (table.latency - 0.06).median() < 0.003

@@ -53,8 +53,15 @@ class ResponseTest:
     test: str
 
 
-def _crop(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:
-    """The spikes of a window, which has to lie inside every trial."""
+def crop_window(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:
+    """The spikes of a window, the argument `name`, which has to lie inside every trial.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> trains = as_trains(to_block([[[0.1, 0.6]]], t_stop=1*pq.s))
+    >>> crop_window(trains, (0.0, 0.5), [0, 0.5]*pq.s, "window").times
+    array([0.1])
+    """
     apart = max(trains.resolution, rounding(*edges))
     low, high = trains.t_start.max(), trains.t_stop.min()
     if np.isnan([low, high]).any():
@@ -111,8 +118,8 @@ def response_test(
             f"baseline = {shown(baseline)} lasts {other:g} s, window = {shown(window)} {length:g} s: expected equal lengths, "
             "without which differences of rates are not symmetric about 0; shorten the longer one"
         )
-    base = _crop(trains, before, baseline, "baseline").counts
-    response = _crop(trains, after, window, "window").counts
+    base = crop_window(trains, before, baseline, "baseline").counts
+    response = crop_window(trains, after, window, "window").counts
     # counts and not rates are compared: quotients would break ties by their rounding
     difference = response.astype(np.int64) - base
     one = _signed_rank if test == "wilcoxon" else _sign
@@ -196,7 +203,7 @@ def response_statistics(stimulus: Values, block: SpikeSource, *, window: Any) ->
     refuse_swapped(stimulus, block, "response_statistics(stimulus, block)")
     trains = as_trains(block)
     names, label = as_labels(stimulus, "stimulus", trains.n_trials, least=1)
-    own = _crop(trains, edges, window, "window")
+    own = crop_window(trains, edges, window, "window")
     counts = own.counts.astype(float)
     latency: np.ndarray = np.full(counts.size, np.nan)
     seen = own.counts.ravel() > 0

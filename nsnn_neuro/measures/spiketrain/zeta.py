@@ -9,8 +9,8 @@ two-sided normal score of p.
 
 Events have to be at least tau apart. Windows that overlap share spikes, and p is then too large: with events every
 tau / 4, none of 600 Poisson trains had p <= 0.05. Moved windows must lie inside the recording. Where only trials
-are at hand, without the recording between them, the spikes of each trial turn around a circle instead of the events moving.
-That null assumes a constant rate over the trial when there is no response.
+are at hand, without the recording between them, the spikes of each trial turn around a circle instead of the events moving: all of
+the trial, also what is before its event. That null assumes a constant rate over the trial when there is no response.
 
 Neurons need three spikes after the events, and moved windows with fewer are left out of the null: the null then has the same
 condition as the data. Of Poisson trains with 2 to 5 spikes on average, 2 to 6 % of those with three or more had p <= 0.05.
@@ -79,16 +79,16 @@ def zeta_test(
     Parameters
     ----------
     block : neo.Block. With `events` a single trial, the whole recording; without events one Segment per trial
-    events : (n_events,) times in the recording; None (default) takes the start of each trial as its event, and turns spikes
-        around the trial for the null
+    events : (n_events,) times in the recording. None (default): the event of each trial is at time 0, where all trials hold that
+        time, as after `cut` or `align`, else at the trial's start; spikes are turned around the trial for the null
     duration : time, scalar, tau: how long after each event spikes are looked at. None (default): the shortest time between
-        events, or the trials' duration
+        events, or from the event to the end of a trial
     n_shuffle, seed : number of times that events are moved, at least 10, and their seed
 
     Raises
     ------
     NsnnError : several trials with events, events less than `duration` apart, moved events whose windows leave the recording (one
-        duration is needed before the first event, two after the last), trials that last differently long, fewer than two events.
+        duration is needed before the first event, two after the last), fewer than two events or trials.
         NaN, with one SilentNeuronWarning, for neurons with fewer than three spikes after the events, or
         with fewer than ten draws in which they have three after the moved events. Source: Montijn et al. 2021, doi
         10.7554/eLife.71969
@@ -113,8 +113,9 @@ def zeta_test(
     trains = as_trains(block)
     rng = np.random.default_rng(seed)
     if at is None:
-        tau = _trial_duration(trains, length)
-        draws: Any = _around_circles(trains, tau, n_shuffle, rng)
+        before = _before_events(trains)
+        tau = _trial_duration(trains, before, length)
+        draws: Any = _around_circles(trains, before, tau, n_shuffle, rng)
         n_events = trains.n_trials
     else:
         tau = _between(trains, at, length)
@@ -178,13 +179,21 @@ def _check_recording(trains: Trains, at: np.ndarray, tau: float) -> None:
         )
 
 
-def _trial_duration(trains: Trains, length: float | None) -> float:
-    trains.check_durations("and their spikes are pooled")
+def _before_events(trains: Trains) -> np.ndarray:
+    """Time (n_trials,) s from the start of each trial to its event, which is at 0 where all trials hold this time."""
+    apart = trains.resolution
+    held = trains.t_start.max() <= apart and trains.t_stop.min() > apart
+    return np.maximum(-trains.t_start, 0.0) if held else np.zeros(trains.n_trials)
+
+
+def _trial_duration(trains: Trains, before: np.ndarray, length: float | None) -> float:
     if trains.n_trials < 2:
         raise NsnnError("block has one trial: expected at least two, or events with the whole recording")
-    shortest = float(trains.durations.min())
+    shortest = float((trains.durations - before).min())
     if length is not None and length > shortest + trains.resolution:
-        raise NsnnError(f"duration = {length:g} s: longer than the trials ({shortest:g} s)")
+        raise NsnnError(
+            f"duration = {length:g} s: longer than the trials after their events ({shortest:g} s)"
+        )
     return shortest if length is None else length
 
 
@@ -203,14 +212,15 @@ def _after_events(trains: Trains, events: np.ndarray, tau: float) -> tuple[np.nd
     return np.concatenate(times), np.concatenate(neuron)
 
 
-def _around_circles(trains: Trains, tau: float, n: int, rng: np.random.Generator) -> Any:
-    """The spikes of all trials as they are, then n times turned around each trial by a random amount of its own."""
+def _around_circles(trains: Trains, before: np.ndarray, tau: float, n: int, rng: np.random.Generator) -> Any:
+    """The spikes after the events of all trials, then n times with each trial turned by a random amount of its own."""
     after, length = trains.times - trains.t_start[trains.trial], trains.durations[trains.trial]
     for k in range(n + 1):
         turned = after
         if k:
             turned = np.mod(after + (rng.random(trains.n_trials) * trains.durations)[trains.trial], length)
-        inside = turned <= tau
+        turned = turned - before[trains.trial]
+        inside = (turned >= 0) & (turned <= tau)
         yield turned[inside], trains.neuron[inside]
 
 
