@@ -161,6 +161,8 @@ from .tuning.discrimination import d_prime as d_prime
 from .tuning.discrimination import roc_auc as roc_auc
 from .tuning.neurometric import Neurometric as Neurometric
 from .tuning.neurometric import neurometric as neurometric
+from .tuning.psychometric import Psychometric as Psychometric
+from .tuning.psychometric import psychometric as psychometric
 from .tuning.tuning_curve import TuningCurve as TuningCurve
 from .tuning.tuning_curve import tuning_curve as tuning_curve
 from .tuning.tuning_fit import TuningFit as TuningFit
@@ -189,6 +191,7 @@ __all__ = [
     "PoissonMAP",
     "PowerSpectrum",
     "Psth",
+    "Psychometric",
     "Reconstruction",
     "ReliabilityCurve",
     "ResolutionWarning",
@@ -290,6 +293,7 @@ __all__ = [
     "power_spectrum",
     "psth",
     "psth_correlation",
+    "psychometric",
     "rate_correlation",
     "rate_vs_temporal",
     "read_signal",

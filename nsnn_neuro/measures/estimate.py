@@ -43,7 +43,7 @@ class Estimate:
     se_method : how `se` was computed, for example "jackknife over trials"; None without an error
     reason : why the correction was chosen, if the estimator chose it; None otherwise
     lower, upper : ends of the bracket where estimators disagree beyond their errors; value is then its middle and se a
-        quarter of its width. None without a bracket
+        quarter of its width. Of thresholds and their ratios: 95 % limits. None without either
     z : (value - null_mean) / SD of the null's values, for estimators that compute it; None otherwise
     null_se : standard error of null_mean over shuffles; NaN where shuffles are possible and none were made, None for a quantity
         without a null

@@ -12,8 +12,15 @@ from scipy.optimize import minimize
 from scipy.stats import mannwhitneyu, norm, poisson, ttest_ind
 from sklearn.metrics import roc_auc_score
 
-from nsnn_neuro import to_block
-from nsnn_neuro.measures import SilentNeuronWarning, choice_probability, d_prime, neurometric, roc_auc
+from nsnn_neuro import NsnnError, to_block
+from nsnn_neuro.measures import (
+    SilentNeuronWarning,
+    choice_probability,
+    d_prime,
+    neurometric,
+    psychometric,
+    roc_auc,
+)
 
 
 def decisions(seed, rho, shifts, n):
@@ -291,3 +298,78 @@ def test_samples_at_their_limits():
     constant = d_prime([2, 2], [2, 2], method="moments")
     assert math.isnan(constant.value)
     assert "varies" in constant.warning
+
+
+def observer(seed, x, at=0.0, width=2.0, lapse=0.04, guess=0.5):
+    """Choices of an observer with a cumulative Gaussian, whose width is from 5 to 95 %."""
+    p = guess + (1 - guess - lapse) * norm.cdf((x - at) / width * 2 * norm.ppf(0.95))
+    return np.random.default_rng(seed).random(x.size) < p
+
+
+@pytest.mark.parametrize("model", ["gaussian", "logistic"])
+def test_psychometric_curve_and_limits_are_those_of_a_plain_search(model):
+    x = np.repeat([-3.0, -1.5, -0.5, 0.5, 1.5, 3.0], 30)
+    right = observer(3, x, at=0.3, width=3.0, guess=0.0)
+    curve = psychometric(x * mV, right, model=model)
+    law = norm.cdf if model == "gaussian" else lambda z: 1 / (1 + np.exp(-z))
+    scale = 2 * norm.ppf(0.95) if model == "gaussian" else 2 * math.log(19)
+
+    def loss(threshold, log_width, lapse):
+        p = np.clip((1 - lapse) * law((x - threshold) / math.exp(log_width) * scale), 1e-12, 1 - 1e-12)
+        return -np.log(np.where(right, p, 1 - p)).sum() + 1e9 * max(0, -lapse, lapse - 0.1)
+
+    def searched(threshold):
+        return minimize(
+            lambda q: loss(threshold, *q), [1.0, 0.02], method="Nelder-Mead", options={"fatol": 1e-9}
+        ).fun
+
+    best = minimize(lambda q: loss(*q), [0.0, 1.0, 0.02], method="Nelder-Mead", options={"fatol": 1e-9})
+    assert_allclose(-curve.log_likelihood, best.fun, atol=1e-3)
+    t = curve.threshold
+    assert_allclose(1e3 * t.value, best.x[0], atol=0.03)
+    assert t.unit == "V"
+    assert [searched(1e3 * t.lower), searched(1e3 * t.upper)] == pytest.approx(
+        [best.fun + 1.92] * 2, abs=0.03
+    )
+    assert_allclose(curve.predict([t.value]), (1 - curve.parameters["lapse"]) / 2)
+    assert_allclose(curve.fraction, right.reshape(6, 30).mean(axis=1))
+    assert curve.parameters["guess"] == 0
+    higher = psychometric(x, right, model=model, at=0.8)
+    assert_allclose(higher.predict([higher.threshold.value]), 0.8)
+    assert_allclose(higher.log_likelihood, curve.log_likelihood, atol=1e-3)
+
+
+def test_undetermined_psychometric_threshold():
+    x = np.repeat([1.0, 2.0], 20)
+    threshold = psychometric(x, np.ones(40, bool), lapse=0.0).threshold
+    assert threshold.lower == -math.inf
+    assert math.isnan(threshold.se)
+    assert threshold.warning
+
+
+def test_ratio_of_an_observer_who_sees_one_neuron_is_one():
+    """Choices are which of two counts is larger, so that both thresholds are of one law."""
+    rng = np.random.default_rng(4)
+    x = np.repeat([0.0, 0.5, 1, 2, 3, 4], 120)
+    mean = np.where(x > 0, 20 + 4 * x, 20)
+    counts, others = rng.normal(mean, 4), rng.normal(20, 4, x.size)
+    curve = neurometric(x, counts, 0)
+    shown = x > 0
+    mind = psychometric(x[shown], (counts > others)[shown], guess=0.5, lapse=0.0, at=0.816)
+    ratio = mind.ratio(curve)
+    assert ratio.value == curve.threshold.value / mind.threshold.value
+    assert ratio.lower < 1 < ratio.upper
+    assert 0.02 < ratio.se < 0.3
+    with pytest.raises(NsnnError):
+        psychometric(x, counts > others, guess=0.5).ratio(curve)
+
+
+@pytest.mark.slow
+def test_limits_of_the_psychometric_threshold_cover():
+    x = np.repeat([0.5, 1.0, 2, 3, 4, 6], 40)
+    fits = [psychometric(x, observer(seed, x, 2.0, 3.3), guess=0.5).threshold for seed in range(100)]
+    inside = [one.lower <= 2.0 <= one.upper for one in fits]
+    assert np.mean(inside) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 100)
+    values, errors = np.array([(one.value, one.se) for one in fits]).T
+    assert abs(values.mean() - 2) < 0.15
+    assert abs(np.nanmean(errors) / values.std() - 1) < 0.3

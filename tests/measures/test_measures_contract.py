@@ -178,6 +178,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (block(),), {"sampling_rate": 1 * pq.kHz, "nperseg": 200, "noverlap": 100},
         measures.PowerSpectrum, "block", (NAN, FINE, FINE)),
     "psth": Example(lambda: (block(),), {"bin_width": 0.1 * pq.s}, measures.Psth, "block", (FINE, FINE, FINE)),
+    "psychometric": Example(lambda: (np.arange(60) % 5, np.arange(60) % 2), {}, measures.Psychometric),
     "rate_correlation": Example(lambda: (block(), block()), {"sigma": 20 * pq.ms}, NEURONS),
     "roc_auc": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "response_statistics": Example(
