@@ -53,15 +53,17 @@ def over_time(
 
     Parameters
     ----------
-    measure : function, as of `tabulate`: of a Block to (n_neurons,), number, Estimate or list of Estimates. With `stimulus` a
-        function of (stimulus, block), such as `decode`, or of a block with the keyword stimulus, such as `fano_factor`; one whose
-        arguments are called s and r, such as `mutual_information`, takes the stimulus and the counts of each neuron
+    measure : function, as of `tabulate`: of a Block to (n_neurons,), number, Estimate or list of Estimates; of a pair of neurons
+        lambda block: noise_correlation(block)[0, 1]. With `stimulus` a function of (stimulus, block), such as `decode`, or of a
+        block with the keyword stimulus, such as `fano_factor`; one whose arguments are called s and r, such as
+        `mutual_information`, takes the stimulus and the counts of each neuron
     block : neo.Block, one Segment per trial. Windows slide over the time that all trials share
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
     stimulus : (n_trials,) one label per trial; None (default) for a measure without stimulus
     n_groups : of the jackknife, at least 2
-    t_start, t_stop : times, scalar, over which windows slide; None is the trials' own end
+    t_start, t_stop : times, scalar, over which windows slide; None is the trials' own end. The first window begins at t_start:
+        choose it so that one begins at the event
     options : of the measure. Its own `window`, t_start or t_stop are set with functools.partial
 
     Raises
@@ -95,9 +97,9 @@ def over_time(
     for a, b in zip(start.tolist(), stop.tolist(), strict=True):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            own = trains.crop(a, b)
-            source = own if is_sum_over_trials(function) else cropped(full, a, b)
-            result = rows(source, own, name, function, "neuron", None, labels, n_groups)
+            inside = trains.crop(a, b)
+            source = inside if is_sum_over_trials(function) else cropped(full, a, b)
+            result = rows(source, inside, name, function, "neuron", None, labels, n_groups)
         seen += [(one.category, str(one.message)) for one in caught]
         parts.append(pd.DataFrame({key: result[key] for key in ("neuron", "value", "se", "n")}))
     for category in dict.fromkeys(kind for kind, _ in seen):

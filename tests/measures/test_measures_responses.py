@@ -146,7 +146,8 @@ def test_zeta_p_is_uniform_without_a_response(circles: bool) -> None:
     results = []
     for k in range(4):
         if circles:
-            results.append(measures.zeta_test(trials(rng, 40, 10, 10, 30), seed=k))
+            block = trials(rng, 40, 10, 10, 30)
+            results.append(measures.zeta_test(align(block, 0.5 * pq.s) if k % 2 else block, seed=k))
         else:
             data, events = recording(rng, 40, 30, 0)
             results.append(measures.zeta_test(data, events * pq.s, duration=0.9 * pq.s, seed=k))

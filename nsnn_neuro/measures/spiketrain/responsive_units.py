@@ -7,6 +7,9 @@ response, and its start is the latency. r is the rate in that interval: both are
 
 In simulations (40 trials, 8 and 20 Hz, responses of five kinds at 60 or 200 ms) latencies were right on average to 2 ms, and 83 to
 95 % of them within 2 latency_se of the true one. Their distribution has long tails, so that an SD of the bootstrap is too large.
+Of neurons without a response, with Poisson, regular or bursting trains, a gain that varies between trials, or a rate with a
+correlation time of 50 ms to 1 s, "zeta" gave p <= 0.05 in 4 to 6 %. Where 40 of 120 neurons responded, 2 % ("zeta") and 3 %
+("paired") of those with q <= 0.05 did not.
 """
 
 from __future__ import annotations
@@ -80,7 +83,7 @@ def responsive_units(
     >>> block = to_block([[np.sort(train) for train in trial] for trial in trials], t_stop=1*pq.s)
     >>> table = responsive_units(block, baseline=[0, 0.5]*pq.s, response=[0.5, 1]*pq.s)
     >>> table[["neuron", "responds", "latency"]].round(2).values.tolist()
-    [[0, True, 0.09], [1, False, nan]]
+    [[0, True, 0.1], [1, False, nan]]
     >>> len(select(block, units=table.neuron[table.responds]).segments[0].spiketrains)
     1
     """

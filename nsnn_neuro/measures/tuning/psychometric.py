@@ -88,12 +88,12 @@ class Psychometric:
                 f"curve = {curve.model} curve with its threshold at {criterion:.3f} in the unit {curve.unit!r}: this one's is at "
                 f"{self.at} in {self.unit!r}; fit psychometric(..., guess=0.5, at={criterion:.3f}) to stimuli of that unit"
             )
-        mine, other = self.threshold, curve.threshold
-        value = other.value / mine.value if mine.value > 0 else math.nan
-        log_se = math.hypot(other.se / other.value, mine.se / mine.value)
+        animal, neuron = self.threshold, curve.threshold
+        value = neuron.value / animal.value if animal.value > 0 else math.nan
+        log_se = math.hypot(neuron.se / neuron.value, animal.se / animal.value)
         lower, upper = (value * math.exp(sign * norm.isf(0.025) * log_se) for sign in (-1, 1))
         return Estimate(
-            value, value * log_se, n=min(mine.n, other.n), unit="1", lower=lower, upper=upper, se_method="of both thresholds",
+            value, value * log_se, n=min(animal.n, neuron.n), unit="1", lower=lower, upper=upper, se_method="of both thresholds",
             warning=None if math.isfinite(log_se) else "a threshold or its error is not determined",
         )  # fmt: skip
 
