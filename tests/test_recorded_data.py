@@ -167,4 +167,4 @@ def test_responses_of_a_subthalamic_neuron_by_direction():
     change = np.array([np.sign(t).sum() for t in trials])
     theirs = stats.binomtest(int((change > 0).sum()), int((change != 0).sum()))
     assert_allclose(test.p[0], theirs.pvalue, rtol=1e-9)
-    assert m.zeta_test(block, n_shuffle=50).p[0] < 1e-3
+    assert m.responsive_units(block, baseline=[-1, 0] * pq.s, response=[0, 1] * pq.s).p[0] < 1e-3

@@ -80,7 +80,8 @@ def zeta_test(
     ----------
     block : neo.Block. With `events` a single trial, the whole recording; without events one Segment per trial
     events : (n_events,) times in the recording. None (default): the event of each trial is at time 0, where all trials hold that
-        time, as after `cut` or `align`, else at the trial's start; spikes are turned around the trial for the null
+        time, as after `cut` or `align`, else at the trial's start; spikes are turned around the trial for the null. A rate that
+        changes at the event and then stays is constant after it, and is not found: `responsive_units` includes the baseline
     duration : time, scalar, tau: how long after each event spikes are looked at. None (default): the shortest time between
         events, or from the event to the end of a trial
     n_shuffle, seed : number of times that events are moved, at least 10, and their seed
