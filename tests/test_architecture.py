@@ -48,12 +48,12 @@ MOST_LINES = {
     "models": 5990,
     "io": 7800,
     "theory": 3000,
-    "measures": 20440,
+    "measures": 21052,
     "reference": 930,
     "brian": 7690,
     "perturb": 330,
     "datasets": 1390,
-    "plotting": 2364,
+    "plotting": 2367,
     "learning": 3590,
     "likelihood": 10490,
     "deep": 5220,
@@ -62,7 +62,7 @@ MOST_LINES = {
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 53_620, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 53_999, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
