@@ -419,6 +419,5 @@ def _blocks_without_each(
     for group in groups:
         kept = np.delete(np.arange(len(segments)), group)
         rest = neo.Block(name=block.name, **block.annotations)
-        for k in kept:
-            rest.segments.append(segments[k])
+        rest.segments.extend([segments[k] for k in kept])
         yield rest, kept

@@ -1,12 +1,13 @@
 """Drift over trials: definitions in loops, the law of the test, and the warning of measures that drift distorts."""
 
+import importlib
 import warnings
 
 import numpy as np
 import pytest
 import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kstest
+from scipy.stats import kstest, pearson3, skew
 
 from nsnn_neuro import to_block
 from nsnn_neuro.measures import (
@@ -19,6 +20,9 @@ from nsnn_neuro.measures import (
     tabulate,
     trial_drift,
 )
+from nsnn_neuro.measures.trial_counts import z_scores
+
+drift_file = importlib.import_module("nsnn_neuro.measures.spiketrain.trial_drift")
 
 
 def block_of(counts):
@@ -125,15 +129,26 @@ def test_warning_does_not_advise_what_was_done():
         assert "see trial_drift" in str(caught[0].message)
 
 
+def test_p_beyond_the_permutations_is_of_pearson_iii():
+    z = z_scores(np.geomspace(1, 30, 40)[:, None, None], np.zeros(40, dtype=int))[0]
+    label, rng = np.zeros(40, dtype=int), np.random.default_rng(0)
+    null = np.concatenate([drift_file._permuted(z, label, n, rng).ravel() for n in (100, 900, 4000)])
+    p = pearson3.sf((z[1:] * z[:-1]).sum(), skew(null), loc=null.mean(), scale=null.std())
+    assert_allclose(drift_file._tail(z, label), p, rtol=1e-9)
+
+
 @pytest.mark.slow
-def test_resampled_and_surrogate_trials_do_not_warn_again():
+def test_resampled_and_surrogate_trials_do_not_warn_again(monkeypatch):
     """A function of one's own is called once more for each trial, or for each surrogate."""
     block = block_of(np.random.default_rng(9).poisson(np.linspace(4, 16, 60)[:, None], (60, 2)))
 
     def pair(block):
         return noise_correlation(block)[0, 1]
 
+    tests = []
+    monkeypatch.setattr(drift_file, "_tail", lambda z, label: tests.append(len(z)) or 0.0)
     assert categories(lambda: tabulate(block, pair)) == [TrialDriftWarning]
+    assert tests == [60]  # only on all trials: the tests of others would be thrown away
     test = {"method": "jitter", "window": 50 * pq.ms, "n": 9}
     assert categories(lambda: against_surrogates(pair, block, **test)) == [TrialDriftWarning]
 
