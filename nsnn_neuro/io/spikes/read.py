@@ -174,7 +174,7 @@ def binned(trains: Trains, width: float, name: str) -> np.ndarray:
     """Spikes per bin of `width` s, (n_trials, n_neurons, n_bins) int64; n_bins is that of the shortest trial."""
     number, n_bins = trains.bins(width, name)
     m = int(n_bins.min())
-    inside = number < m
+    inside = slice(None) if number.max(initial=0) < m else number < m
     cell = trains.train[inside] * m + number[inside]
     size = trains.n_trials * trains.n_neurons * m
     return np.bincount(cell, minlength=size).reshape(trains.n_trials, trains.n_neurons, m)

@@ -24,6 +24,7 @@ from ...core.warn import warn
 from ..trains import as_trains, binned, nan_ratio, warn_silent
 
 _GRID = 120
+_IN_CACHE = 2**18  # bins of resamples that are processed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,16 +145,23 @@ def intrinsic_timescale(
 
 def _correlations(counts: np.ndarray, weights: np.ndarray, n_lags: int) -> np.ndarray:
     """R of each lag (n_weights, n_lags), of counts (n_trials, n_bins) with each trial counted `weights` times."""
-    n_trials = len(counts)
-    mean = weights @ counts / n_trials
-    sd = np.sqrt(np.maximum(weights @ counts**2 / n_trials - mean**2, 0.0))
+    n_trials, n_bins = counts.shape
+    shares, out = weights / n_trials, np.empty((len(weights), n_lags))
+    mean = shares @ counts
+    sd = np.sqrt(np.maximum(shares @ counts**2 - mean**2, 0.0))
     varies = sd > 1e-9 * np.maximum(mean, 1e-300)
-    out = np.empty((len(weights), n_lags))
+    inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies)
+    at_once = max(1, _IN_CACHE // n_bins)
     for k in range(1, n_lags + 1):
-        both = weights @ (counts[:, :-k] * counts[:, k:]) / n_trials - mean[:, :-k] * mean[:, k:]
-        known = varies[:, :-k] & varies[:, k:]
-        r = np.where(known, nan_ratio(both, sd[:, :-k] * sd[:, k:]), 0.0)
-        out[:, k - 1] = nan_ratio(r.sum(axis=1), known.sum(axis=1))
+        early, late = np.s_[:, :-k], np.s_[:, k:]
+        product = counts[early] * counts[late]
+        for first in range(0, len(weights), at_once):
+            rows = slice(first, first + at_once)
+            r = shares[rows] @ product
+            r -= mean[rows][early] * mean[rows][late]
+            r *= inverse[rows][early]
+            known = (varies[rows][early] & varies[rows][late]).sum(axis=1)
+            out[rows, k - 1] = nan_ratio(np.einsum("wb,wb->w", r, inverse[rows][late]), known)
     return out
 
 
@@ -164,31 +172,26 @@ def _fits(r: np.ndarray, lags: np.ndarray, grid: np.ndarray, offset: bool) -> np
     r = r[known]
     if not len(r):
         return out
-    error = np.stack([_residual(r, lags, tau, offset)[0] for tau in grid], axis=1)
+    error = _residual(r[:, None], lags, grid, offset)[0]
     best = error.argmin(axis=1)
     inside = (best > 0) & (best < grid.size - 1)
     rows, place = np.arange(len(r)), np.clip(best, 1, grid.size - 2)
     before, at, after = (error[rows, place + k] for k in (-1, 0, 1))
     step = 0.5 * nan_ratio(before - after, before - 2 * at + after)
     tau = grid[place] * (grid[1] / grid[0]) ** np.clip(np.where(np.isnan(step), 0.0, step), -1, 1)
-    fitted = np.full((len(r), 3), np.nan)
-    for k in np.flatnonzero(inside):
-        _, a, level = _residual(r[k : k + 1], lags, tau[k], offset)
-        if a[0] > 0:
-            fitted[k] = tau[k], a[0], level[0] / a[0]
-    out[known] = fitted
+    _, a, level = _residual(r, lags, tau, offset)
+    good = inside & (a > 0)
+    out[known] = np.where(good, [tau, a, nan_ratio(level, a)], np.nan).T
     return out
 
 
 def _residual(
-    r: np.ndarray, lags: np.ndarray, tau: float, offset: bool
+    r: np.ndarray, lags: np.ndarray, tau: np.ndarray, offset: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum of squares, A and A B of the best fit with this tau, each (m,)."""
-    decay = np.exp(-lags / tau)
-    if not offset:
-        a = r @ decay / (decay @ decay)
-        return ((r - a[:, None] * decay) ** 2).sum(axis=1), a, np.zeros(len(r))
-    centred = decay - decay.mean()
-    a = r @ centred / max(float(centred @ centred), 1e-300)
-    level = r.mean(axis=1) - a * decay.mean()
-    return ((r - a[:, None] * decay - level[:, None]) ** 2).sum(axis=1), a, level
+    """Sum of squares, A and A B of the best fit of r (..., n_lags) with these tau (...), each (...)."""
+    decay = np.exp(-lags / tau[:, None])
+    middle = decay.mean(axis=1) * offset
+    centred = decay - middle[:, None]
+    a = np.einsum("...l,...l->...", r, centred) / np.maximum((centred**2).sum(axis=1), 1e-300)
+    level = r.mean(axis=-1) * offset - a * middle
+    return ((r - a[..., None] * decay - level[..., None]) ** 2).sum(axis=-1), a, level
