@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from ..core.numba_jit import njit
+from ..core.parallel import narrow_products
 from ..models.escape import Family
 from .data import Data
 from .responses import Counts, Poisson, SpikeOrNone, response
 
 _ROWS = 2**12  # of a piece, which fits into the processor's cache
 _ROWS_OF_A_PRODUCT, _WIDE = 2**11, 64  # of a product; columns from which on threads of BLAS pay off
-_blas = cache(ThreadpoolController)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +112,7 @@ def _pieces(n: int) -> Iterator[slice]:
 def gram(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Sum over rows of weight x x^T, (k, k), in pieces that fit into the processor's cache; columns (n, k), weight (n,)."""
     total = np.zeros((columns.shape[1], columns.shape[1]))
-    # the threads of a narrow product wait for each other, on a busy machine ten times as long as one of them needs
-    with _blas().limit(limits=1 if columns.shape[1] < _WIDE else None, user_api="blas"):
+    with narrow_products(columns.shape[1] < _WIDE):
         for first in range(0, len(columns), _ROWS_OF_A_PRODUCT):
             x = columns[first : first + _ROWS_OF_A_PRODUCT]
             total += x.T @ (weight[first : first + _ROWS_OF_A_PRODUCT, None] * x)

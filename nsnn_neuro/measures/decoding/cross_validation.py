@@ -13,6 +13,7 @@ import numpy as np
 from ...core.aliases import Time, Values
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.parallel import narrow_products
 from ...core.units import shown
 from ..entropies.confusion import miller_madow, table_se
 from ..entropies.contingency import contingency
@@ -21,6 +22,8 @@ from ..response_checks import as_labels, as_samples, permutation_p, refuse_swapp
 from ..trains import as_trains, binned, holds_blocks
 from .decoders import PoissonMAP
 from .probability_calibration import binomial_se
+
+_WIDE = 1000  # features from which on threads of BLAS pay off
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,10 +301,11 @@ def cross_validated(
     for train, test in folds.split(np.zeros(len(labels)), numbers):
         columns = train if pairwise else slice(None)
         blank = copy.deepcopy(decoder)  # nothing learned is carried from fold to fold
-        fitted = blank.fit(features[train][:, columns], labels[train])
-        fitted = blank if fitted is None else fitted
         asked = features[test][:, columns]
-        result = np.asarray(fitted.predict(asked))
+        with narrow_products(features.shape[1] < _WIDE):
+            fitted = blank.fit(features[train][:, columns], labels[train])
+            fitted = blank if fitted is None else fitted
+            result = np.asarray(fitted.predict(asked))
         if result.shape != test.shape or not np.isin(result, distinct).all():
             raise NsnnError(
                 f"decoder {type(decoder).__name__} predicted {result!r}: expected one of the labels for each of "

@@ -164,7 +164,8 @@ class LinearDiscriminant:
         weights = np.zeros((distinct.size, responses.shape[1]))
         offset = _log_prior(self.prior, number)
         if varies.any():
-            weights[:, varies], change = discriminant_weights(responses[:, varies], number, self.shrinkage)
+            used = responses if varies.all() else responses[:, varies]
+            weights[:, varies], change = discriminant_weights(used, number, self.shrinkage)
             offset = offset + change
         return _Scores(distinct, weights, offset)
 

@@ -31,7 +31,8 @@ def discriminant_weights(
     x, size = responses[order], np.bincount(number)
     starts = np.concatenate([[0], np.cumsum(size)])
     mean = np.add.reduceat(x, starts[:-1], axis=0) / size[:, None]
-    x = x - np.repeat(mean, size, axis=0)
+    for g in range(size.size):
+        x[starts[g] : starts[g + 1]] -= mean[g]
     covariance = _mean_covariance(x, mean, size, starts, shrinkage)
     weights = _solve(covariance, mean)
     if weights is None:
@@ -46,7 +47,7 @@ def discriminant_weights(
 def _mean_covariance(
     x: np.ndarray, mean: np.ndarray, size: np.ndarray, starts: np.ndarray, shrinkage: float | str | None
 ) -> np.ndarray:
-    """Mean over classes of the shrunk covariances (p, p) of centred x (n, p), sorted by class."""
+    """Mean over classes of the shrunk covariances (p, p) of centred x (n, p), sorted by class, which is overwritten."""
     p, n_classes = x.shape[1], size.size
     variance = np.add.reduceat(x * x, starts[:-1], axis=0) / size[:, None]
     if shrinkage != "auto":
@@ -57,25 +58,28 @@ def _mean_covariance(
         eps = np.finfo(float).eps
         flat = variance <= size[:, None] * eps * variance + (size[:, None] * mean * eps) ** 2
         scale = np.where(flat, 1.0, variance)
-        a, part = _ledoit_wolf(x / np.sqrt(np.repeat(scale, size, axis=0)), size, starts)
+        a, part = _ledoit_wolf(x, np.sqrt(scale), size, starts)
         towards = ((a * part)[:, None] * scale).sum(axis=0)
-    weighted = x * np.sqrt(np.repeat((1 - a) / (size * n_classes), size))[:, None]
-    covariance = weighted.T @ weighted
+    x *= np.sqrt(np.repeat((1 - a) / (size * n_classes), size))[:, None]
+    covariance = x.T @ x
     covariance[np.arange(p), np.arange(p)] += towards / n_classes
     return covariance
 
 
-def _ledoit_wolf(z: np.ndarray, size: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shrinkage (n_classes,) of centred z (n, p), sorted by class, and mean variances."""
-    p = z.shape[1]
-    squares = np.einsum("ij,ij->i", z, z)
+def _ledoit_wolf(
+    x: np.ndarray, sd: np.ndarray, size: np.ndarray, starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shrinkage (n_classes,) of centred x (n, p), sorted by class, in units of sd (n_classes, p), and mean variances."""
+    p = x.shape[1]
+    squares, norm = np.empty(len(x)), np.empty(size.size)
+    for g in range(size.size):
+        own = slice(starts[g], starts[g + 1])
+        z = x[own] / sd[g]
+        squares[own] = np.einsum("ij,ij->i", z, z)
+        gram = z @ z.T if len(z) < p else z.T @ z
+        norm[g] = np.vdot(gram, gram)
     level = np.add.reduceat(squares, starts[:-1]) / (size * p)
     fourth = np.add.reduceat(squares**2, starts[:-1])
-    norm = np.empty(size.size)
-    for g in range(size.size):
-        own = z[starts[g] : starts[g + 1]]
-        gram = own @ own.T if len(own) < p else own.T @ own
-        norm[g] = np.vdot(gram, gram)
     norm /= size**2
     beta = (fourth / size - norm) / (size * p)
     delta = (norm - p * level**2) / p

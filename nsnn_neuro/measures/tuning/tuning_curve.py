@@ -19,6 +19,7 @@ import quantities as pq
 from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.parallel import narrow_products
 from ..limits import between_0_and_1
 from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
@@ -285,7 +286,8 @@ class TuningCurve:
         if self.values.dtype.kind == "U":
             raise NsnnError("stimulus holds texts: a curve can only be fitted to numbers")
         check(n_shuffle=n_shuffle, seed=seed)
-        return fit_curve(self, model, period, n_shuffle=n_shuffle, seed=seed)
+        with narrow_products():
+            return fit_curve(self, model, period, n_shuffle=n_shuffle, seed=seed)
 
     def angles(self) -> np.ndarray:
         """The stimuli as angles in radians, (n_stimuli,); NsnnError for texts, other units or plain numbers that look like radians.

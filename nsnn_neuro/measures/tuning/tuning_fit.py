@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import least_squares
+from scipy.sparse import csc_array
 
 from ...core.aliases import Values
 from ...core.checks import number, one_of
@@ -102,7 +103,7 @@ def curve(model: str, p: np.ndarray, x: np.ndarray, period: float | None) -> np.
     array([3.])
     """
     k = _n_linear(model)
-    return np.asarray(p[0] + np.tensordot(p[1:k], _shapes(model, p[k:], x, period), 1))
+    return np.asarray(p[0] + p[1:k] @ _shapes(model, p[k:], x, period))
 
 
 def _n_linear(model: str) -> int:
@@ -218,8 +219,8 @@ def against_constant(
 
     def reduction(label: np.ndarray) -> np.ndarray:
         # times the root of the number of trials
-        mean = data.responses.T @ (np.eye(data.n.size)[label] / root)
-        explained = np.einsum("js,kgs->kjg", mean, shapes)
+        weights = csc_array((1 / root[label], label, np.arange(label.size + 1)), (root.size, label.size))
+        explained = (weights @ data.responses).T @ shapes.transpose(0, 2, 1)
         if len(shapes) > 1:
             return np.asarray((explained**2).sum(axis=0).max(axis=1))
         return np.asarray(np.maximum(explained[0].max(axis=1), 0.0))
