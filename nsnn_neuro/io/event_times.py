@@ -1,4 +1,4 @@
-"""The events that `cut` and `align` take: arrays of times, Neo's events and epochs, or their names in a Block."""
+"""The events that `cut` and `align` take: arrays of times, objects of Neo, pynapple and pandas, or their names in a Block."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from ..core.errors import NsnnError
 from ..core.units import is_quantity, shown, si
 from .lookup import EVENT_TIME, START_TIME
 from .spikes.arrays import seconds
+from .spikes.packages import is_a
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
+_TIMES = ("time", START_TIME, "start", "onset")
+"""columns of a table that may have the times of its events"""
 _LEAVE_OUT = "leave these events and their labels out, {name}[np.isfinite({name})]"
 _CHOOSE = (
     "choose the trials that have an event with select(block, trials=np.isfinite(events)), and their events"
@@ -105,7 +108,8 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
                 )
         times = np.array([part.times[0] for part in parts])
     else:
-        times = _seconds(events, "events", _CHOOSE)
+        of_package = _of_package(events, "events")
+        times = of_package.times if of_package else _seconds(events, "events", _CHOOSE)
         if times.ndim == 0:
             times = np.full(n, float(times))
     if times.shape != (n,):
@@ -227,10 +231,36 @@ def _part(events: Any, name: str) -> _Part:
         return _Part(times, labels, columns)
     if isinstance(events, neo.IrregularlySampledSignal):
         return _Part(np.atleast_1d(seconds(events.times)))
+    if of_package := _of_package(events, name):
+        return of_package
     times = _seconds(events, name)
     if times.ndim > 1:
         raise NsnnError(f"{name} has shape {times.shape}: expected {_EXPECTED}")
     return _Part(np.atleast_1d(times))
+
+
+def _of_package(events: Any, name: str) -> _Part | None:
+    """Times of pynapple (of a Tsd its values are labels), starts of its intervals, rows of a DataFrame; None for anything else."""
+    if is_a(events, "pynapple", "IntervalSet"):
+        columns = {key: np.asarray(events.get_info(key)).tolist() for key in events.metadata_columns}
+        return _Part(np.array(events.start), None, {START_TIME: events.start.tolist(), **columns})
+    if is_a(events, "pynapple", "Ts") or is_a(events, "pynapple", "Tsd"):
+        return _Part(np.array(events.t), events.d.tolist() if hasattr(events, "d") else None)
+    if not is_a(events, "pandas", "DataFrame"):
+        return None
+    known = [key for key in _TIMES if key in events.columns]
+    if len(known) != 1:
+        raise NsnnError(
+            f"{name} is a DataFrame with the columns {shown(list(events.columns))}: expected one of {list(_TIMES)} with the "
+            f"times in seconds, it has {known or 'none'}; {name}.rename(columns=...) renames, or pass one column"
+        )
+    times = events[known[0]].to_numpy()
+    if times.dtype.kind == "m":
+        times = times / np.timedelta64(1, "s")
+    columns = {str(key): events[key].tolist() for key in events if key != known[0]}
+    plain = {key: one for key, one in columns.items() if all(isinstance(x, str | int | float) for x in one)}
+    times = _seconds(times, f"{name}[{known[0]!r}]")
+    return _Part(times, None, {**plain, **({} if known[0] == "time" else {START_TIME: times.tolist()})})
 
 
 def _candidates(segment: neo.Segment) -> dict[str, list[Any]]:

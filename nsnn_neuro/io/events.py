@@ -43,9 +43,11 @@ def cut(
     ----------
     block : neo.Block, in general one Segment with the whole recording, `load(path, trials=False)` for an NWB file
     events : (n_events,) times in order, with a unit or in seconds; a neo.Event or neo.Epoch (its starts); or the name of one in the
-        block, "trials", or of a column of times, "trials.go_cue". Of several segments a list with the events of each (None: none)
+        block, "trials", or of a column of times, "trials.go_cue"; a Ts, Tsd (its values are labels) or IntervalSet (its starts)
+        of pynapple; or a DataFrame with the times (s) in its column time, start_time, start or onset, and further columns, which
+        become annotations of the Segments. Of several segments a list with the events of each (None: none)
     before, after : times, scalar; a negative `before` begins the trials after the event
-    labels : (n_events,) numbers or texts, or the name of a column of the events; None takes the labels of a neo.Event or Epoch
+    labels : (n_events,) numbers or texts, or the name of a column of the events; None takes the events' own
     overlap : "error" refuses windows that overlap; "repeat" gives each window its spikes, so that some occur in several trials,
         and annotates each segment with overlaps, True or False
 
@@ -114,7 +116,8 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    events : one time for all trials, or (n_trials,) one for each, with a unit or in seconds, on the trial's own clock; the name
+    events : one time for all trials, or (n_trials,) one for each, with a unit or in seconds, or an object with times as `cut`
+        takes it, on the trial's own clock; the name
         of a neo.Event (neo.Epoch) of which each trial has exactly one, on the same clock; or that of an annotation of the
         Segments, such as a column of an NWB file's table of trials, in seconds, on the session's clock if they have one
         "start_time"

@@ -2,6 +2,7 @@
 
 import neo
 import numpy as np
+import pandas as pd
 import pytest
 import quantities as pq
 from brian2 import ms, second
@@ -37,6 +38,47 @@ def with_events(block):
         neo.IrregularlySampledSignal([1, 3] * pq.s, [1.0, 1.0], units="V", name="licks")
     )
     return block
+
+
+# --- events of other packages ---
+
+HALF = {"before": 0.5 * pq.s, "after": 0.5 * pq.s}
+
+
+def interval_set(nap):
+    return nap.IntervalSet([1.0, 3.0], [1.5, 3.5], metadata={"side": ["left", "right"]})
+
+
+@pytest.mark.parametrize(
+    ("make", "labels"),
+    [
+        (lambda nap: nap.Ts([1.0, 3.0]), ["left", "right"]),
+        (lambda nap: nap.Tsd([1.0, 3.0], ["left", "right"]), None),
+        (interval_set, "side"),
+    ],
+)
+def test_events_of_pynapple(make, labels):
+    events, block = make(pytest.importorskip("pynapple")), recording()
+    trials = cut(block, events, **HALF, labels=labels)
+    assert spikes_of(trials) == spikes_of(cut(block, [1, 3], **HALF))
+    assert conditions(trials).tolist() == ["left", "right"]
+    assert spikes_of(align(join([block] * 2), events)) == spikes_of(align(join([block] * 2), [1, 3]))
+
+
+@pytest.mark.parametrize("name", ["time", "start_time", "onset"])
+@pytest.mark.parametrize("unit", [1.0, np.timedelta64(1, "s")])
+def test_events_of_a_table(name, unit):
+    table, block = (
+        pd.DataFrame({name: np.array([1, 3]) * unit, "side": ["left", "right"], "n": [1, 2]}),
+        recording(),
+    )
+    trials = cut(block, table, **HALF, labels="side")
+    assert spikes_of(trials) == spikes_of(cut(block, [1, 3], **HALF))
+    assert conditions(trials).tolist() == ["left", "right"]
+    assert conditions(trials, "n").tolist() == [1, 2]
+    assert spikes_of(align(join([block] * 2), table)) == spikes_of(align(join([block] * 2), [1, 3]))
+    with pytest.raises(NsnnError, match="rename"):
+        cut(block, table.rename(columns={name: "when"}), **HALF)
 
 
 # --- cut: what is in which window ---

@@ -47,14 +47,14 @@ def _unplaced(value: Any) -> Source:
 
 def _is_trial(item: Any) -> bool:
     """Whether an item of a list is a trial, or several, by itself, though it is no list of neurons."""
-    if _is(item, *_MONITOR) or _is(item, "pynapple", "Ts"):
+    if is_a(item, *_MONITOR) or is_a(item, "pynapple", "Ts"):
         raise NsnnError(
             f"source is a list of {type(item).__name__}s: trials, or neurons of one? For neurons pass a TsGroup, or of populations "
             '{"E": monitor, "I": monitor}; for trials a list of TsGroups, or monitor.spike_trains() of each run'
         )
     lists = isinstance(item, SpikeTrainList) and not isinstance(item, list)
-    known = isinstance(item, neo.Segment | Mapping) or _is(item, "pandas", "DataFrame")
-    return lists or known or _is(item, "pynapple", "TsGroup") or _is_sorting(item)
+    known = isinstance(item, neo.Segment | Mapping) or is_a(item, "pandas", "DataFrame")
+    return lists or known or is_a(item, "pynapple", "TsGroup") or _is_sorting(item)
 
 
 def _single(value: Any) -> Source | None:
@@ -62,17 +62,17 @@ def _single(value: Any) -> Source | None:
     result = sources.neo_source(value)
     if result is not None:
         return result
-    if _is(value, *_MONITOR):
+    if is_a(value, *_MONITOR):
         return _of_monitor(value, "source")
-    if _is(value, "elephant.trials", "Trials"):
+    if is_a(value, "elephant.trials", "Trials"):
         return _of_elephant(value)
-    if _is(value, "pynapple", "TsGroup"):
+    if is_a(value, "pynapple", "TsGroup"):
         return _of_pynapple(value, {int(k): value[k].t for k in value})
-    if _is(value, "pynapple", "Ts"):
+    if is_a(value, "pynapple", "Ts"):
         return _of_pynapple(value, {0: value.t})
     if _is_sorting(value):
         return _of_sorting(value)
-    if _is(value, "pandas", "DataFrame"):
+    if is_a(value, "pandas", "DataFrame"):
         return _of_nest(value) if _is_nest(value) else dataframes.read(value)
     if isinstance(value, Mapping):
         if "events" in value and isinstance(value["events"], Mapping) and _is_nest(value["events"]):
@@ -84,11 +84,11 @@ def _single(value: Any) -> Source | None:
                 f"source has the keys {shown(list(value))}: expected the events of NEST's spike recorder, {{'senders': neurons, "
                 "'times': times in ms}; or {unit: times in seconds}"
             )
-        if any(_is(one, "pynapple", "Ts") for one in value.values()):
+        if any(is_a(one, "pynapple", "Ts") for one in value.values()):
             raise NsnnError(
                 "source is a dict of Ts: expected a TsGroup, such as pynapple.TsGroup(source, time_support=...)"
             )
-        if value and all(_is(one, *_MONITOR) for one in value.values()):
+        if value and all(is_a(one, *_MONITOR) for one in value.values()):
             return sources.side_by_side({k: _of_monitor(m, f"source[{k!r}]") for k, m in value.items()})
         if value and all(isinstance(one, Mapping) for one in value.values()):
             _check_populations(value)
@@ -103,8 +103,12 @@ def _single(value: Any) -> Source | None:
     return None
 
 
-def _is(value: Any, module: str, name: str) -> bool:
-    """Whether `value` is an instance of a class of a package that may not be installed."""
+def is_a(value: Any, module: str, name: str) -> bool:
+    """Whether `value` is an instance of a class of a package that may not be installed.
+
+    >>> is_a([], "pynapple", "Ts")
+    False
+    """
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(value, kind)
 
