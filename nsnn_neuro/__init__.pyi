@@ -20,6 +20,7 @@ from .io.events import align as align
 from .io.events import cut as cut
 from .io.export import to_dataframe as to_dataframe
 from .io.export import to_pynapple as to_pynapple
+from .io.export import to_spikeinterface as to_spikeinterface
 from .io.export import to_xarray as to_xarray
 from .io.provenance import provenance as provenance
 from .io.save_load import load as load
@@ -255,6 +256,7 @@ __all__ = [
     "to_block",
     "to_dataframe",
     "to_pynapple",
+    "to_spikeinterface",
     "to_xarray",
     "train",
     "white_noise_factor",

@@ -1,6 +1,6 @@
-"""Blocks as objects of other packages: pynapple, xarray, pandas. `spikes.packages` is the way back.
+"""Blocks as objects of other packages: pynapple, SpikeInterface, xarray, pandas. `spikes.packages` is the way back.
 
-pynapple and xarray are optional.
+All but pandas are optional.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.aliases import Time
 from ..core.checks import positive, suggest_keywords
-from ..core.errors import needs_package
+from ..core.errors import NsnnError, needs_package
 from ..core.units import si
 from .lookup import population_names
 from .segments import unit_table
@@ -87,6 +87,58 @@ def to_pynapple(block: neo.Block) -> Any:
         }
         groups.append(nap.TsGroup(trains, time_support=support, metadata=metadata))
     return groups[0] if len(groups) == 1 else groups
+
+
+@suggest_keywords
+def to_spikeinterface(block: neo.Block, *, sampling_frequency: Any = None) -> Any:
+    """A SpikeInterface `NumpySorting` of the spikes of a Block, with one segment per trial.
+
+    Times become whole samples from the start of the trial, which is the start time of the segment. Further columns of
+    `block.annotations["units"]` and the populations are properties. A sorting does not say when it ends:
+    `to_block(sorting, t_stop=...)` is the way back.
+
+    Parameters
+    ----------
+    block : neo.Block, one Segment per trial
+    sampling_frequency : frequency, scalar; None (default): 1 / block.annotations["dt"]
+
+    Raises
+    ------
+    ImportError : SpikeInterface is not installed
+    NsnnError : not a Block, or no sampling_frequency for a Block without "dt"
+
+    >>> import pytest
+    >>> _ = pytest.importorskip("spikeinterface.core")
+    >>> import quantities as pq
+    >>> from nsnn_neuro import to_block
+    >>> block = to_block({"a": [0.1, 0.3], "b": []}, t_stop=1*pq.s)
+    >>> sorting = to_spikeinterface(block, sampling_frequency=30*pq.kHz)
+    >>> sorting.unit_ids.tolist(), sorting.get_unit_spike_train("a").tolist()
+    (['a', 'b'], [3000, 9000])
+    """
+    spikes = Trains.from_block(block)
+    dt = block.annotations.get("dt")
+    if sampling_frequency is None and not dt:
+        raise NsnnError(
+            "sampling_frequency = None: the block has no annotation 'dt'; pass it, such as 30*kHz"
+        )
+    rate = 1 / dt if sampling_frequency is None else positive(sampling_frequency, "Hz", "sampling_frequency")
+    with needs_package("spikeinterface", "to_spikeinterface"):
+        from spikeinterface.core import NumpySorting
+    columns = _unit_columns(block, spikes.n_neurons)
+    ids = columns.pop("id")
+    samples = np.rint((spikes.times - spikes.t_start[spikes.trial]) * rate).astype(np.int64)
+    trains = np.split(samples, spikes.offsets[1:-1])
+    n = spikes.n_neurons
+    sorting = NumpySorting.from_unit_dict(
+        [dict(zip(ids, trains[k * n : (k + 1) * n], strict=True)) for k in range(spikes.n_trials)], rate
+    )
+    for k in np.flatnonzero(spikes.t_start).tolist():
+        sorting.shift_times(float(spikes.t_start[k]), segment_index=k)
+    names = population_names(block.annotations.get("populations"), n)
+    for key, column in {**columns, **({"population": names} if names else {})}.items():
+        sorting.set_property(key, np.array(column))
+    return sorting
 
 
 @suggest_keywords

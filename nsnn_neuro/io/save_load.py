@@ -82,6 +82,7 @@ def to_block(
     t_start: Time | None = None,
     stimulus: Any = None,
     labels: Any = None,
+    bin_width: Time | None = None,
 ) -> neo.Block:
     """Wrap spike times of lists, tables or other packages in a Block: one segment per trial, one spike train per neuron.
 
@@ -95,6 +96,8 @@ def to_block(
     | Brian2 SpikeMonitor, or dict {population: monitor} | one trial | the time that the run has reached |
     | pynapple TsGroup or Ts | a trial per epoch of the time support | of the time support |
     | SpikeInterface sorting | a trial per segment | of the recording, where it is registered |
+    | SpikeInterface SortingAnalyzer; its quality metrics become columns of "units" | a trial per segment | of the recording |
+    | counts (n_trials, n_neurons, n_bins) with `bin_width` | as the axes | t_start + n_bins bin_width |
     | pandas DataFrame with the columns unit, time (s) and, for several trials, trial | by value | needed |
     | NEST's spike recorder: dict or DataFrame with senders, times (ms), or dict {population: dict} | one trial | needed |
 
@@ -115,11 +118,12 @@ def to_block(
     stimulus : neo.AnalogSignal with one channel, the same in all trials, or a list of one per trial
     labels : (n_trials,) numbers or texts, the condition of each trial: the annotation "label" of its segment, which `conditions`
         and `split` read
+    bin_width : time, scalar, of counts; the spikes of a bin are put at equal distances around its middle
 
     Raises
     ------
     NsnnError : none of these sources, a source that is ambiguous, trials with different neurons, no t_stop, times that are
-        NaN, not times (a raster of 0 and 1), or outside t_start to t_stop, or another number of labels than of trials
+        NaN, not times (a raster without bin_width), or outside t_start to t_stop, or another number of labels than of trials
 
     >>> import quantities as pq
     >>> block = to_block([[[0.1, 0.3], []], [[0.2], [0.4]]], t_stop=0.5*pq.s)
@@ -134,7 +138,7 @@ def to_block(
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
-    spikes = packages.read(source, t_start, t_stop)
+    spikes = packages.read(source, t_start, t_stop, bin_width)
     conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
     own = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)

@@ -6,7 +6,16 @@ import pytest
 import quantities as pq
 from helpers.roundtrip import bounds_of, rich_block, trains_of
 
-from nsnn_neuro import NsnnError, measures, to_block, to_dataframe, to_pynapple, to_xarray
+from nsnn_neuro import (
+    NsnnError,
+    align,
+    measures,
+    to_block,
+    to_dataframe,
+    to_pynapple,
+    to_spikeinterface,
+    to_xarray,
+)
 
 
 def named():
@@ -55,6 +64,19 @@ def test_pynapple_groups_have_the_trials_as_time_support():
     back = to_block(groups)
     assert trains_of(back) == trains_of(block)
     assert bounds_of(back) == bounds_of(block)
+
+
+def test_a_sorting_of_spikeinterface_comes_back():
+    pytest.importorskip("spikeinterface.core")
+    block = align(named(), [0.25, 0.5])
+    sorting = to_spikeinterface(block, sampling_frequency=4 * pq.kHz)
+    assert sorting.get_property("area").tolist() == ["V1", "V2"]
+    assert sorting.get_property("population").tolist() == ["E", "I"]
+    back = to_block(sorting, t_stop=[0.75, 0.5] * pq.s)
+    assert trains_of(back) == trains_of(block)
+    assert bounds_of(back) == bounds_of(block)
+    with pytest.raises(NsnnError, match="sampling_frequency"):
+        to_spikeinterface(block)
 
 
 def test_pynapple_keys_are_the_ids_in_any_order():

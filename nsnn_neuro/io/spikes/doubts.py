@@ -84,8 +84,8 @@ class Unitless(NamedTuple):
             values = ", ".join(f"{t:.6g}" for t in times[(neuron == neuron[0]) & (trial == trial[0])][:8])
             raise NsnnError(
                 f"{name} holds the values {values} of one neuron in one trial, a raster or counts in bins: expected spike times in "
-                "seconds; those of a raster are numpy.flatnonzero(raster) * bin_width, with bin_width in seconds; if they are "
-                f"times in seconds, {seconds} says so"
+                "seconds; to_block(raster, bin_width=...) takes a raster (n_trials, n_neurons, n_bins); if they are times in "
+                f"seconds, {seconds} says so"
             )
         if unit is not None and one_train.any() and gaps[one_train].min() >= _SMALLEST_GAP:
             warn(

@@ -16,7 +16,7 @@ import numpy as np
 from neo.core.objectlist import ObjectList
 from neo.core.spiketrainlist import SpikeTrainList
 
-from ...core.checks import scalar
+from ...core.checks import positive, scalar
 from ...core.errors import NsnnError
 from ...core.units import refuse_masked, shown
 from . import dataframes, sources
@@ -26,12 +26,15 @@ from .doubts import Unitless
 from .sources import Source, id_column, plain
 
 _MONITOR = "brian2.monitors.spikemonitor", "EventMonitor"
+_ANALYZER = "spikeinterface.core", "SortingAnalyzer"
 _MILLI = 1e-3  # NEST's times are in ms
 _HIGHEST_RATE = 1e12  # Hz, that a sorting may have
 
 
-def read(value: Any, t_start: Any = None, t_stop: Any = None) -> Source:
+def read(value: Any, t_start: Any = None, t_stop: Any = None, bin_width: Any = None) -> Source:
     """The spikes of whatever `to_block` takes, each inside its trial, from t_start to t_stop or as the source says."""
+    if bin_width is not None:
+        return sources.raster(value, positive(bin_width, "s", "bin_width"), t_start).placed(t_start, t_stop)
     return _unplaced(value).placed(t_start, t_stop)
 
 
@@ -54,7 +57,7 @@ def _is_trial(item: Any) -> bool:
         )
     lists = isinstance(item, SpikeTrainList) and not isinstance(item, list)
     known = isinstance(item, neo.Segment | Mapping) or is_a(item, "pandas", "DataFrame")
-    return lists or known or is_a(item, "pynapple", "TsGroup") or _is_sorting(item)
+    return lists or known or is_a(item, "pynapple", "TsGroup") or is_a(item, *_ANALYZER) or _is_sorting(item)
 
 
 def _single(value: Any) -> Source | None:
@@ -70,6 +73,8 @@ def _single(value: Any) -> Source | None:
         return _of_pynapple(value, {int(k): value[k].t for k in value})
     if is_a(value, "pynapple", "Ts"):
         return _of_pynapple(value, {0: value.t})
+    if is_a(value, *_ANALYZER):
+        return _of_analyzer(value)
     if _is_sorting(value):
         return _of_sorting(value)
     if is_a(value, "pandas", "DataFrame"):
@@ -281,6 +286,20 @@ def _of_sorting(sorting: Any) -> Source:
         no_stop="a sorting without its recording doesn't say when it ends: pass t_stop, such as "
         "t_stop=recording.get_total_duration()*second, or call sorting.register_recording(recording)",
     )
+
+
+def _of_analyzer(analyzer: Any) -> Source:
+    """The sorting of a SpikeInterface SortingAnalyzer, which knows how long the recording is; its metrics are columns of units."""
+    result = _of_sorting(analyzer.sorting)
+    if result.t_stop is None and result.t_start is not None:
+        samples = [analyzer.get_num_samples(k) for k in range(result.n_trials)]
+        result.t_stop = result.t_start + np.array(samples) / analyzer.sampling_frequency
+    if analyzer.has_extension("quality_metrics"):
+        metrics = analyzer.get_extension("quality_metrics").get_data().loc[list(analyzer.unit_ids)]
+        result.units |= {
+            str(key): metrics[key].tolist() for key in metrics if metrics[key].dtype.kind in "biuf"
+        }
+    return result
 
 
 def _of_nest(events: Any, name: str = "source") -> Source:

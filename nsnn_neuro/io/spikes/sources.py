@@ -16,7 +16,7 @@ import numpy as np
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ...core.errors import NsnnError
-from ...core.units import is_quantity, shown, si
+from ...core.units import floats, is_quantity, shown, si
 from ...core.warn import warn
 from .arrays import check_same_units, different_windows, read_items
 from .bins import EPS, rounding
@@ -137,6 +137,29 @@ def of_trains(times: Sequence[np.ndarray], n_trials: int, n_neurons: int, **more
     train = np.repeat(np.arange(len(times)), [len(t) for t in times])
     flat = np.concatenate([np.empty(0), *times])
     return Source(flat, train % n_neurons, train // n_neurons, n_neurons, n_trials, **more)
+
+
+def raster(value: Any, width: float, t_start: Any = None) -> Source:
+    """Spikes of counts (n_trials, n_neurons, n_bins) in bins of `width` s; those of a bin lie at equal distances around its middle.
+
+    >>> raster([[[0, 2, 1]]], 0.1).times.round(3)
+    array([0.125, 0.175, 0.25 ])
+    """
+    expected = "whole counts (n_trials, n_neurons, n_bins), as bin_width is given"
+    counts = floats(value, "source", expected)
+    if counts.ndim != 3 or counts.size == 0:
+        raise NsnnError(f"source has shape {counts.shape}: expected {expected}")
+    wrong = ~((counts >= 0) & (counts == np.floor(counts)) & np.isfinite(counts))
+    if wrong.any():
+        raise NsnnError(f"source{np.argwhere(wrong)[0].tolist()} = {counts[wrong][0]:g}: expected {expected}")
+    start = np.zeros(len(counts)) if t_start is None else edges(t_start, "t_start", len(counts))
+    occupied = np.nonzero(counts)
+    number = counts[occupied].astype(np.int64)
+    trial, neuron, place = (np.repeat(index, number) for index in occupied)
+    within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    times = start[trial] + (place + (within + 0.5) / np.repeat(number, number)) * width
+    stop = start + counts.shape[2] * width
+    return Source(times, neuron, trial, counts.shape[1], len(counts), start, stop)
 
 
 def joined(parts: Sequence[Source], names: Sequence[str]) -> Source:

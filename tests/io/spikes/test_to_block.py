@@ -313,6 +313,40 @@ def test_a_sorting_of_spikeinterface(tmp_path):
         assert sorted(file["units/tick"][:].tolist()) == [1, 3000, 9210, 29_999]
 
 
+def test_an_analyzer_of_spikeinterface():
+    core = pytest.importorskip("spikeinterface.core")
+    pytest.importorskip("spikeinterface.metrics")
+    recording, sorting = core.generate_ground_truth_recording(durations=[2.0], num_units=3, seed=0)
+    analyzer = core.create_sorting_analyzer(sorting, recording, sparse=False)
+    expected = [sorting.get_unit_spike_train(one) / recording.sampling_frequency for one in sorting.unit_ids]
+    analyzer.compute(["random_spikes", "templates", "noise_levels"])
+    metrics = {"metric_names": ["num_spikes", "firing_rate"]}
+    for block in (
+        to_block(analyzer),
+        to_block([analyzer.compute("quality_metrics", **metrics) and analyzer]),
+    ):
+        for times, wanted in zip(lists(block)[0], expected, strict=True):
+            np.testing.assert_allclose(times, wanted, rtol=1e-12)
+        assert bounds_of(block) == [(0.0, 2.0, 3)]
+    units = block.annotations["units"]
+    assert units["num_spikes"] == [len(one) for one in expected]
+    np.testing.assert_allclose(units["firing_rate"], measures.firing_rate(block), rtol=1e-12)
+
+
+def test_counts_in_bins():
+    counts = np.random.default_rng(0).poisson(0.7, (3, 2, 40))
+    block = to_block(counts, bin_width=25 * ms, t_start=-0.5 * second)
+    assert bounds_of(block) == [(-0.5, 0.5, 2)] * 3
+    np.testing.assert_array_equal(measures.as_trains(block).counts, counts.sum(axis=2))
+    edges = -0.5 + 0.025 * np.arange(41)
+    for trial, rows in zip(lists(block), counts, strict=True):
+        for times, row in zip(trial, rows, strict=True):
+            assert np.histogram(times, edges)[0].tolist() == row.tolist()
+    for wrong in (counts[0], counts + 0.5, -counts):
+        with pytest.raises(NsnnError, match="whole counts"):
+            to_block(wrong, bin_width=25 * ms)
+
+
 # --- lists of Blocks, and of SpikeTrains, as Blocks ---
 
 
@@ -519,7 +553,7 @@ REFUSED = [
     (pd.DataFrame({"unit": [1], "time": [120.0]}), END, "unit 1 at 120 s", "divide milliseconds by 1000"),
     ([[[0.1, np.nan]]], END, "source[0][0][1] = nan s", "expected finite times"),
     ({**NEST, "times": [1.0, np.nan, 2.0]}, END, "unit 5 at nan s", "expected finite times"),
-    ([[[0, 0, 1, 0, 1, 0]]], END, "the values 0, 0, 1, 0, 1, 0 of one neuron", "flatnonzero(raster)"),
+    ([[[0, 0, 1, 0, 1, 0]]], END, "the values 0, 0, 1, 0, 1, 0 of one neuron", "bin_width="),
     ([[[0, 2, 0, 3, 0, 0, 1]]], END, "counts in bins", "expected spike times in seconds"),
     ([[[True, False]]], END, "source[0][0] = [True, False]", "numpy.flatnonzero(raster) * bin_width"),
     # trials of different units or windows
