@@ -12,9 +12,10 @@ from typing import Any
 
 import neo
 import numpy as np
+import quantities as pq
 
 from ..core.aliases import SpikeSource
-from ..core.checks import did_you_mean, instance, suggest_keywords
+from ..core.checks import did_you_mean, instance, one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
 from .event_times import plain_labels, trial_labels
@@ -122,8 +123,12 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
 
 
 @suggest_keywords
-def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
-    """One Block of the trials of several Blocks of the same neurons, one after the other, labelled by condition.
+def join(blocks: SpikeSource, *, along: str = "trials", labels: Any = None) -> neo.Block:
+    """One Block of several Blocks of the same neurons: their trials one after the other, labelled by condition, or longer trials.
+
+    along="time" appends to each trial of the first Block the trial of that number of the next ones, such as files of one recording
+    without a gap: the clock goes on where the trial before ends. Each Segment gets a neo.Epoch "joined", the piece of each
+    Block with its label. Spikes, events, epochs and signals move with their piece; signals of two pieces stay two.
 
     Annotations that all Blocks share stay annotations of the Block; the others are listed, Block by Block, in its annotation
     "joined". Of the table of units the columns remain that all have and agree on.
@@ -131,19 +136,24 @@ def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
     Parameters
     ----------
     blocks : list of neo.Blocks, or a dict of label -> Block
+    along : "trials" (default) or "time"
     labels : (n_blocks,) numbers or texts, the annotation "label" of every Segment of that Block; None takes the keys of a dict, and
         leaves the Segments of a list as they are
 
     Raises
     ------
-    NsnnError : no Blocks, different numbers of neurons, units of other ids or names, another number of labels
+    NsnnError : no Blocks, different numbers of neurons (along time: of trials), units of other ids or names, another number of
+        labels
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> low, high = to_block([[[0.1]]], t_stop=1*pq.s), to_block([[[0.2]], [[0.3]]], t_stop=1*pq.s)
     >>> conditions(join({"low": low, "high": high}))
     array(['low', 'high', 'high'], dtype='<U4')
+    >>> join([low, low], along="time").segments[0].spiketrains[0].magnitude
+    array([0.1, 1.1])
     """
+    one_of(along, ("trials", "time"), "along")
     if isinstance(blocks, Mapping):
         labels = list(blocks) if labels is None else labels
         blocks = list(blocks.values())
@@ -167,10 +177,12 @@ def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
         shared["units"] = table
     if any(own):
         shared[JOINED] = own
+    resolution = max(map(coarseness, parts, blocks))
+    if along == "time":
+        return _in_time(blocks, parts, shared, resolution, given)
     segments = [segment for one in blocks for segment in one.segments]
     contents = [moved(segment, 0.0) for segment in segments]
     first = np.cumsum([0, *(part.n_trials for part in parts)])
-    resolution = max(map(coarseness, parts, blocks)) or math.nan
     spikes = Trains(
         np.concatenate([part.times for part in parts]),
         np.concatenate([part.neuron for part in parts]),
@@ -179,7 +191,7 @@ def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
         int(first[-1]),
         np.concatenate([part.t_start for part in parts]),
         np.concatenate([part.t_stop for part in parts]),
-        resolution,
+        resolution or math.nan,
     )
     result = rebuilt(spikes, contents, shared)
     copy_names(blocks[0], segments, result)
@@ -187,6 +199,49 @@ def join(blocks: SpikeSource, *, labels: Any = None) -> neo.Block:
         for k, label in enumerate(given):
             for segment in result.segments[first[k] : first[k + 1]]:
                 segment.annotations[LABEL] = label
+    return result
+
+
+def _in_time(
+    blocks: Sequence[neo.Block],
+    parts: Sequence[Trains],
+    annotations: Mapping[str, Any],
+    resolution: float,
+    labels: Sequence[Any] | None,
+) -> neo.Block:
+    """The Blocks, read as `parts`, one after the other in each trial."""
+    number = [part.n_trials for part in parts]
+    if len(set(number)) > 1:
+        raise NsnnError(
+            f"blocks have {shown(number)} trials: expected as many in each, as along='time' makes trials longer"
+        )
+    length = np.array([part.durations for part in parts])
+    begin = parts[0].t_start + np.cumsum([np.zeros_like(length[0]), *length], axis=0)  # and the end
+    moments = [
+        np.clip((part.times - part.t_start[part.trial]) + a[part.trial], a[part.trial], b[part.trial])
+        for part, a, b in zip(parts, begin[:-1], begin[1:], strict=True)
+    ]
+    spikes = Trains.from_arrays(
+        np.concatenate(moments),
+        np.concatenate([part.neuron for part in parts]),
+        np.concatenate([part.trial for part in parts]),
+        parts[0].n_neurons,
+        np.stack([begin[0], begin[-1]], axis=1),
+    ).at_least(resolution)
+    names = np.array([str(one) for one in (range(len(parts)) if labels is None else labels)])
+    contents = []
+    for k in range(number[0]):
+        pieces = [
+            moved(one.segments[k], float(part.t_start[k] - a[k]))
+            for one, part, a in zip(blocks, parts, begin[:-1], strict=True)
+        ]
+        content = {kind: [item for piece in pieces for item in piece[kind]] for kind in pieces[0]}
+        content["epochs"].append(neo.Epoch(begin[:-1, k] * pq.s, length[:, k] * pq.s, names, name=JOINED))
+        contents.append(content)
+    result = rebuilt(spikes, contents, annotations)
+    copy_names(blocks[0], blocks[0].segments, result)
+    for k, segment in enumerate(result.segments):
+        segment.annotations = _shared([dict(one.segments[k].annotations) for one in blocks])[0]
     return result
 
 

@@ -6,6 +6,7 @@ import neo
 import numpy as np
 import pandas as pd
 import pytest
+import quantities as pq
 from brian2 import mV, second
 from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of, volt
 from hypothesis import given, settings
@@ -217,6 +218,42 @@ def test_joined_blocks_of_different_windows_signals_and_annotations(tmp_path):
     assert [one["seed"] for one in found.annotations["joined"]] == [1, 2]
     assert [len(s.analogsignals) for s in found.segments] == [0, 0, 1]
     assert_same(found, load(save(found, tmp_path / "a.nwb")))
+
+
+def test_a_recording_that_was_cut_is_joined_in_time(tmp_path):
+    """Two trials, each of which begins and ends at its own time, in three pieces."""
+    rng = np.random.default_rng(1)
+    starts, stops = np.array([-0.5, 1.0]), np.array([2.5, 3.0])
+    nested = [[np.sort(rng.uniform(a, b, 50)) for _ in range(2)] for a, b in zip(starts, stops, strict=True)]
+    pieces = []
+    borders = np.linspace(starts, stops, 4)
+    for low, high in itertools.pairwise(borders):
+        clock = low if not pieces else np.zeros(2)  # that of the first piece goes on
+        windows = zip(nested, low, high, clock, strict=True)
+        own = [[t[(t >= a) & (t < b)] - a + zero for t in trial] for trial, a, b, zero in windows]
+        piece = to_block(own, t_stop=(clock + high - low) * second, t_start=clock * second)
+        piece.annotations["units"] = {"id": [7, 9]}
+        for segment in piece.segments:
+            segment.annotations.update(animal="m1", piece=len(pieces))
+            segment.events.append(neo.Event([0.1] * pq.s, labels=["cue"], name="cue"))
+            segment.analogsignals.append(volt([1.0, 2.0], "lfp"))
+        pieces.append(piece)
+    found = join(pieces, along="time", labels=["a", "b", "c"])
+    assert bounds_of(found) == [(a, b, 2) for a, b in zip(starts, stops, strict=True)]
+    for trial, expected in zip(lists(found), nested, strict=True):
+        np.testing.assert_allclose(trial, expected, rtol=1e-12)
+    assert found.annotations["units"] == {"id": [7, 9]}
+    for k, segment in enumerate(found.segments):
+        assert segment.annotations == {"animal": "m1"}
+        (epoch,) = segment.epochs
+        np.testing.assert_allclose(epoch.times.magnitude, borders[:-1, k])
+        assert epoch.labels.tolist() == ["a", "b", "c"]
+        zeros = [0.0, *borders[1:-1, k]]
+        np.testing.assert_allclose([float(one.t_start) for one in segment.analogsignals], zeros)
+        np.testing.assert_allclose([float(one.times[0]) - 0.1 for one in segment.events], zeros, atol=1e-12)
+    assert_same(found, load(save(found, tmp_path / "a.nwb")))
+    with pytest.raises(NsnnError, match="trials"):
+        join([pieces[0], select(pieces[1], trials=[0])], along="time")
 
 
 # --- conditions ---
