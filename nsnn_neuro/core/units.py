@@ -168,16 +168,27 @@ def short(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """`value` as in Python, in at most 80 characters, for messages.
+    """`value` as in Python, in at most 80 characters, for messages; a longer array or table by its shape.
 
-    >>> shown([1, 2]), shown(10**5000)
-    ('[1, 2]', 'int object')
+    >>> shown([1, 2]), shown(10**5000), shown(np.zeros((30, 2)))
+    ('[1, 2]', 'int object', 'ndarray of shape (30, 2)')
     """
     try:
         text = repr(value)
     except Exception:  # a number of too many digits, or a class whose repr fails
-        return f"{type(value).__name__} object"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        return described(value)
+    shape = getattr(value, "shape", ())
+    return text if len(text) <= 80 else described(value) if shape else f"{text[:77]}..."
+
+
+def described(value: Any) -> str:
+    """The type of a value, and the shape of an array or table, for messages.
+
+    >>> described(np.zeros((30, 2))), described([1, 2])
+    ('ndarray of shape (30, 2)', 'list object')
+    """
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__} of shape {shape}" if shape else f"{type(value).__name__} object"
 
 
 def floats(value: Any, name: str, expected: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import quantities as pq
 
 from ..core.errors import NsnnError
-from ..core.units import floats, si
+from ..core.units import described, floats, si
 from ..core.warn import warn
 from ..io.block import build_block
 from ..io.provenance import provenance
@@ -106,7 +106,7 @@ def n_channels(signal: Any) -> int:
         return 0
     if not isinstance(first, neo.AnalogSignal):
         raise NsnnError(
-            f"signal = {type(first).__name__} object: expected a neo.AnalogSignal, or a list with one for each trial"
+            f"signal = {described(first)}: expected a neo.AnalogSignal, or a list with one for each trial"
         )
     return int(first.shape[1])
 
@@ -141,7 +141,7 @@ def _in_unit(signal: neo.AnalogSignal, unit: Any, name: str) -> Any:
 def on_steps(signal: Any, dt: float, channels: int, name: str = "signal", unit: Any = None) -> Steps:
     """A stimulus on steps of dt, in `unit` if there is one: samples are averaged or held."""
     if not isinstance(signal, neo.AnalogSignal):
-        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
+        raise NsnnError(f"{name} = {described(signal)}: expected a neo.AnalogSignal")
     values = floats(_in_unit(signal, unit, name), name, "real samples")
     if not values.size or not np.all(np.isfinite(values)):
         content = "no samples" if not values.size else "NaN or infinite samples"

@@ -17,7 +17,7 @@ import pandas as pd
 from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
-from ..core.units import shown, si
+from ..core.units import described, shown, si
 from ..core.warn import warn
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
@@ -161,7 +161,7 @@ def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
     if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str | pd.DataFrame):
         raise NsnnError(
-            f"blocks = {type(blocks).__name__} object: expected a neo.Block, a list or a dict of them{block_from(blocks)}"
+            f"blocks = {described(blocks)}: expected a neo.Block, a list or a dict of them{block_from(blocks)}"
         )
     result = dict(named.items() if isinstance(named, Mapping) else enumerate(named))
     if not result:

@@ -11,7 +11,7 @@ from ..core.aliases import Signal
 from ..core.checks import positive as positive
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from ..core.units import floats, si
+from ..core.units import described, floats, si
 from ..core.warn import warn
 from ..io.spikes import ResolutionWarning as ResolutionWarning
 from ..io.spikes import Trains as Trains
@@ -63,7 +63,7 @@ def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float,
     (2, 2)
     """
     if not isinstance(signal, neo.AnalogSignal):
-        raise NsnnError(f"{name} = {type(signal).__name__} object: expected a neo.AnalogSignal")
+        raise NsnnError(f"{name} = {described(signal)}: expected a neo.AnalogSignal")
     values = floats(signal.magnitude, name, "real samples")
     if values.ndim != 2 or values.size == 0:
         raise NsnnError(f"{name} has shape {values.shape}: expected (samples, channels), not empty")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.checks import positive
 from ..core.errors import NsnnError
-from ..core.units import floats
+from ..core.units import described, floats
 from ..io.spikes.arrays import block_from
 from ..io.spikes.bins import slack
 from .response_checks import as_labels
@@ -28,7 +28,7 @@ def read_counts(counts: Any, t_start: Any = None, t_stop: Any = None, name: str 
     expected = f"a neo.Block or an array (n_trials, n_neurons){block_from(counts)}"
     array = floats(counts, name, expected)
     if array.ndim != 2 or array.size == 0:
-        raise NsnnError(f"{name} = {type(counts).__name__} object: expected {expected}")
+        raise NsnnError(f"{name} = {described(counts)}: expected {expected}")
     if t_start is not None or t_stop is not None:
         raise NsnnError(f"{name} is an array: t_start and t_stop only crop a neo.Block")
     if not np.isfinite(array).all():

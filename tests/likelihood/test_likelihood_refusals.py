@@ -250,7 +250,7 @@ REFUSED = {
         ({"trains": [[0.1, np.nan]]}, "spike time NaN", "expected finite times"),
         ({"trains": [train(np.ones(1200))]}, "signal lasts from 0.0 s to 1 s, but trial 0", "t_stop"),
         ({"signal": analog([0.0, np.nan])}, "signal holds NaN", "finite samples"),
-        ({"signal": np.zeros(1000)}, "signal = ndarray object", "expected a neo.AnalogSignal"),
+        ({"signal": np.zeros(1000)}, "signal = ndarray of shape (1000,)", "expected a neo.AnalogSignal"),
         ({"signal": [NOISE, NOISE]}, "2 signals for 1 trials", "one for all"),
         ({"signal": analog(np.zeros(1000))}, "stimulus[0]: nothing reaches it", "ridge=1.0"),
         ({"signal": analog(np.ones((1000, 1)))}, "bias, stimulus[0]: these can't be distinguished", "ridge=1.0"),

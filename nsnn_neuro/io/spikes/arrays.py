@@ -15,7 +15,7 @@ import quantities as pq
 from neo.core.spiketrainlist import SpikeTrainList
 
 from ...core.errors import NsnnError
-from ...core.units import floats, shown, si
+from ...core.units import described, floats, shown, si
 from .bins import EPS, rounding, spacing
 
 RESOLUTION = "resolution"
@@ -61,7 +61,7 @@ def declared_resolution(block: neo.Block) -> float:
 def check_block(block: Any, name: str) -> None:
     """NsnnError for what is no Block, or one without segments."""
     if not isinstance(block, neo.Block):
-        given = shown(block) if isinstance(block, str | os.PathLike) else f"{type(block).__name__} object"
+        given = shown(block) if isinstance(block, str | os.PathLike) else described(block)
         raise NsnnError(
             f"{name} = {given}: expected a neo.Block with one Segment per trial{block_from(block)}"
         )

@@ -18,7 +18,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
-from ...core.units import describe, shown, si
+from ...core.units import describe, described, shown, si
 from .arrays import check_same_units, declared_resolution, different_windows, read_segments, read_trains
 from .bins import rounding
 from .container import Trains
@@ -129,9 +129,7 @@ def as_repeats(
     if isinstance(trains, neo.SpikeTrain):
         trains = [trains]
     if not _is_list(trains):
-        raise NsnnError(
-            f"{name} = {type(trains).__name__} object: expected a list of spike trains or a neo.Block"
-        )
+        raise NsnnError(f"{name} = {described(trains)}: expected a list of spike trains or a neo.Block")
     if len(trains) == 0:
         raise NsnnError(f"{name} is empty: expected at least one spike train")
     part = read_trains(trains, name)

@@ -301,6 +301,8 @@ def _listed(value: Any, where: str) -> list[Any]:
 
 def nested(value: Any) -> Source:
     """Lists [trial][neuron] of arrays of seconds or of SpikeTrains."""
+    if isinstance(value, np.ndarray) and value.ndim != 3 and value.dtype != object:
+        raise NsnnError(f"source has shape {value.shape}: expected {NESTING}")
     trials = [_listed(trial, f"source[{i}]") for i, trial in enumerate(_listed(value, "source"))]
     if not trials or not trials[0]:
         raise NsnnError(f"source has {'no neurons' if trials else 'no trials'}: expected {NESTING}")
