@@ -279,7 +279,8 @@ def load(
     program are its trials, each on a clock that starts at 0. An uncut recording is one segment on the session's clock, from which
     `cut` makes trials with a baseline: its tables of intervals are `neo.Epoch` objects, its events (tables of events, TTLs, licks)
     `neo.Event` objects. `block.annotations["units"]` has the columns of its units table and, where those of each unit agree, of
-    its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time.
+    its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time,
+    processed signals too; `block.annotations["ends_with"]` is the path of what ends last.
 
     A file of intracellular recordings, without spike times, has a segment for each sweep of a current clamp: the recorded voltages,
     then the injected currents, as `calibrate(..., method="voltage")` takes them. They are as stored: no electrode is compensated.

@@ -413,6 +413,29 @@ def test_tables_that_are_damaged_or_too_large_are_refused(tmp_path):
 # --- windows of an uncut recording ---
 
 
+def test_an_uncut_recording_ends_with_what_the_file_says_last(tmp_path):
+    """As neuroconv writes it: no obs_intervals, the field potential processed, which is not read."""
+
+    def epochs(file):
+        typed(file, "intervals/epochs", "TimeIntervals", id=[0], start_time=[0.0], stop_time=[0.5])
+
+    def field(file):
+        epochs(file)
+        path = "processing/ecephys/LFP/ElectricalSeries"
+        typed(file, path, "ElectricalSeries", data=np.zeros((120, 2)), starting_time=0.0)
+        file[f"{path}/starting_time"].attrs["rate"] = 10.0
+
+    block = quietly(written(tmp_path / "a.nwb", fill=field))
+    assert bounds_of(block) == [(0.0, 12.0, 2)]
+    assert block.annotations["ends_with"] == "processing/ecephys/LFP/ElectricalSeries"
+    with pytest.warns(UserWarning, match="end with the last spike"):
+        block = load(written(tmp_path / "b.nwb", fill=epochs))
+    assert block.annotations["ends_with"] == "the last spike"
+    assert load(tmp_path / "b.nwb", t_stop=9 * second).annotations["ends_with"] == "t_stop"
+    block = quietly(written(tmp_path / "c.nwb", obs=(0.0, 20.0), fill=field))
+    assert (bounds_of(block), block.annotations["ends_with"]) == ([(0.0, 20.0, 2)], "units/obs_intervals")
+
+
 def test_time_that_was_not_observed_is_warned_of(tmp_path):
     path = written(tmp_path / "a.nwb", obs=(1.0, 5.0))
     with pytest.warns(UserWarning, match=r"4 of 8 s from 0 to 8 s lie outside the 1 obs_intervals .*pass t_"):

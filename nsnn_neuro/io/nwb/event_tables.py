@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -38,8 +39,10 @@ class Contents:
     irregular: list[tuple[str, neo.IrregularlySampledSignal]] = field(default_factory=list)
     regular: list[str] = field(default_factory=list)
     """paths of regularly sampled signals, not read yet"""
-    extents: list[tuple[float, float]] = field(default_factory=list)
-    """first and last time of each of all these, s"""
+    extents: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """first and last time of each of all these, and of processed series, by path; s"""
+    sampled: bool = False
+    """whether one of them is a signal, which lasts as long as the recording"""
     left_out: list[str] = field(default_factory=list)
 
     def name_apart(self) -> None:
@@ -50,12 +53,12 @@ class Contents:
             if number[one.name] > 1:
                 one.name = path.removeprefix("processing/")
 
-    def span(self, *times: Any) -> None:
-        """Note the first and last of these times."""
-        values = np.concatenate([np.ravel(one) for one in times]) if times else np.empty(0)
+    def span(self, path: str, *times: Any) -> None:
+        """Note the first and last of these times of the object at `path`."""
+        values = np.concatenate([np.ravel(one) for one in times])
         values = values[np.isfinite(values)]
         if values.size:
-            self.extents.append((float(values.min()), float(values.max())))
+            self.extents[path] = (float(values.min()), float(values.max()))
 
 
 def read(source: Reader) -> Contents:
@@ -77,6 +80,10 @@ def read(source: Reader) -> Contents:
             _place(source, path, contents)
         else:
             contents.left_out.append(f"{path.removeprefix('processing/')} (processed)")
+            if isinstance(source.find(path), h5py.Group):
+                with suppress(FormatError):  # nothing of it is read
+                    for one in (path, *source.paths(path)):
+                        _sampled(source, one, contents)
     contents.name_apart()
     return contents
 
@@ -119,7 +126,7 @@ def _epoch(source: Reader, path: str, contents: Contents) -> None:
         contents.left_out.append(f"{name} ({np.count_nonzero(~good)} rows without a start)")
     order = np.flatnonzero(good)[np.argsort(start[good], kind="stable")]
     arrays = {key: values[order] for key, values in _arrays(source, path, columns, contents).items()}
-    contents.span(start, stop)
+    contents.span(path, start, stop)
     durations = (stop - start)[order]
     epoch = neo.Epoch(start[order] * pq.s, durations * pq.s, labels=[], name=name, array_annotations=arrays)
     contents.epochs.append((path, epoch))
@@ -143,7 +150,7 @@ def _event(
     order = np.flatnonzero(good)[np.argsort(times[good], kind="stable")]
     some: Any = [] if labels is None else text_array(source, [labels[k] for k in order], f"labels of {path}")
     arrays = {key: values[order] for key, values in columns.items() if len(values) == len(times)}
-    contents.span(times)
+    contents.span(path, times)
     event = neo.Event(times[order] * pq.s, labels=some, name=name, array_annotations=arrays)
     contents.events.append((path, event))
 
@@ -159,16 +166,28 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
         for own, times in _annotated(source, path):
             _event(source, f"{path}/{own}", contents, times)
     elif f"{path}/starting_time" in source and f"{path}/data" in source:
-        data = source.array(f"{path}/data", written=False)
-        rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
-        first = source.numbers(f"{path}/starting_time")
-        if data.shape and rate > 0 and first.size == 1:
-            contents.span(first, first + len(data) / rate)
+        _sampled(source, path, contents)
         contents.regular.append(path)
     elif f"{path}/timestamps" in source:
         _with_times(source, path, contents, behaviour)
     else:
         contents.left_out.append(f"{name} (no time series)")
+
+
+def _sampled(source: Reader, path: str, contents: Contents) -> None:
+    """Note when the series at `path` begins and ends, where it is one."""
+    if f"{path}/starting_time" in source and f"{path}/data" in source:
+        data = source.array(f"{path}/data", written=False)
+        rate = float(source.attribute(f"{path}/starting_time", "rate", 0.0))
+        first = source.numbers(f"{path}/starting_time")
+        if data.shape and rate > 0 and first.size == 1:
+            contents.sampled = True
+            contents.span(path, first, first + len(data) / rate)
+    elif f"{path}/timestamps" in source:
+        stamps = source.array(f"{path}/timestamps", written=False)
+        if stamps.ndim == 1 and stamps.dtype.kind in "iuf":
+            contents.sampled = True
+            contents.span(path, stamps[:1], stamps[-1:])
 
 
 def _events_table(source: Reader, path: str, contents: Contents) -> None:
@@ -210,7 +229,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         contents.left_out.append(f"{name} (no valid times)")
         return
     if data is not None and data.size > series.MOST_BYTES / 8:
-        contents.span(stamps[:1], stamps[-1:])
+        contents.span(path, stamps[:1], stamps[-1:])
         contents.left_out.append(f"{name} (larger than {series.MOST_BYTES >> 20} MiB)")
         return
     if data is None or data.shape[:1] != stamps.shape:
@@ -234,7 +253,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         if isinstance(one, str):
             contents.left_out.append(f"{name} ({one})")
         else:
-            contents.span(times)
+            contents.span(path, times)
             contents.irregular.append((path, one))
 
 
@@ -254,6 +273,6 @@ def _interval_series(source: Reader, path: str, contents: Contents, times: np.nd
     if len(start) != len(stop) or not (start <= stop).all() or not (stop[:-1] <= start[1:]).all():
         contents.left_out.append(f"{path.rpartition('/')[2]} (starts and stops don't alternate)")
         return
-    contents.span(times)
+    contents.span(path, times)
     name = path.rpartition("/")[2]
     contents.epochs.append((path, neo.Epoch(start * pq.s, (stop - start) * pq.s, labels=[], name=name)))

@@ -29,6 +29,9 @@ from . import event_tables, saved, series, sweeps, tables
 from .units import unit_columns
 
 _TRIALS = "intervals/trials"
+_LAST_SPIKE = "the last spike"
+ENDS_WITH = "ends_with"
+"""Annotation of a Block of one uncut segment: what says when the recording ends, a path in the file"""
 
 
 def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | None) -> neo.Block:
@@ -190,7 +193,7 @@ def _uncut(
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
     contents, times, unit = event_tables.read(source), spikes.times, spikes.unit
-    first, end = _extent(times, observed, contents, t_start, t_stop)
+    first, end, ends_with = _extent(times, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
         raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
@@ -221,7 +224,9 @@ def _uncut(
         t_start=start,
         t_stop=stop,
         signals=[signals],
-        annotations=_about(source, spikes) | spikes.notes(),
+        annotations=_about(source, spikes)
+        | spikes.notes()
+        | {ENDS_WITH: ends_with if t_stop is None else "t_stop"},
     )
     (segment,) = block.segments
     segment.annotations["start_time"] = float(start)
@@ -241,23 +246,31 @@ def _extent(
     contents: event_tables.Contents,
     t_start: float | None,
     t_stop: float | None,
-) -> tuple[float, float]:
-    """Start and stop of the recording: of the observation intervals, else of all that has a time in the file."""
+) -> tuple[float, float, str]:
+    """Start and stop of the recording, and what ends then: the observation intervals, else the last of all that has a time."""
     if observed is not None:
-        start, stop = float(observed[0].min()), float(observed[1].max())
-    else:
-        ends = [*contents.extents, *([(float(times.min()), float(times.max()))] if len(times) else [])]
-        if not ends and (t_start is None or t_stop is None):
-            raise FormatError(
-                "no spikes, no trials and no obs_intervals in it: its duration is unknown; pass t_start and t_stop"
-            )
-        if not contents.extents and (t_start is None or t_stop is None):
-            warn(
-                "no trials, no obs_intervals and no signals: taken to last from the first to the last spike; pass t_start, t_stop"
-            )
-        start = min((first for first, _ in ends), default=0.0)
-        stop = max((last for _, last in ends), default=0.0)
-    return start, stop
+        return float(observed[0].min()), float(observed[1].max()), "units/obs_intervals"
+    ends = dict(contents.extents)
+    if len(times):
+        ends[_LAST_SPIKE] = float(times.min()), float(times.max())
+    given = t_start is not None and t_stop is not None
+    if not ends and not given:
+        raise FormatError(
+            "no spikes, no trials and no obs_intervals in it: its duration is unknown; pass t_start and t_stop"
+        )
+    start = min((first for first, _ in ends.values()), default=0.0)
+    ends_with = max(ends, key=lambda path: ends[path][1], default="")
+    stop = ends[ends_with][1] if ends else 0.0
+    if not contents.extents and not given:
+        warn(
+            "no trials, no obs_intervals and no signals: taken to last from the first to the last spike; pass t_start, t_stop"
+        )
+    elif ends_with == _LAST_SPIKE and t_stop is None and not contents.sampled:
+        warn(
+            f"no obs_intervals and no signals: taken to end with the last spike, at {stop:g} s, so that rates may be too high: "
+            "pass t_stop"
+        )
+    return start, stop, ends_with
 
 
 def _warn_unobserved(starts: np.ndarray, stops: np.ndarray, start: float, stop: float) -> None:
