@@ -137,6 +137,17 @@ def test_p_beyond_the_permutations_is_of_pearson_iii():
     assert_allclose(drift_file._tail(z, label), p, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("n", "n_windows", "n_neurons", "n_labels"), [(30, 1, 1, 1), (41, 3, 2, 4), (4, 1, 5, 2)]
+)
+def test_few_permutations_are_those_of_the_compiled_loop(n, n_windows, n_neurons, n_labels, monkeypatch):
+    rng = np.random.default_rng(2)
+    z, label = rng.normal(size=(n, n_windows, n_neurons)), np.resize(np.arange(n_labels), n)
+    few = drift_file._permuted(z, label, 300, np.random.default_rng(0))
+    monkeypatch.setattr(drift_file, "_FEW", 0)
+    assert_array_equal(few, drift_file._permuted(z, label, 300, np.random.default_rng(0)))
+
+
 @pytest.mark.slow
 def test_resampled_and_surrogate_trials_do_not_warn_again(monkeypatch):
     """A function of one's own is called once more for each trial, or for each surrogate."""

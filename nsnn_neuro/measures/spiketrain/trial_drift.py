@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..trial_counts import means_of, read_labels, read_windows, z_scores
 DRIFT_LEVEL = 0.001
 """Probability that one call warns of drift where trials are exchangeable, over all neurons."""
 _AT_ONCE = 100_000  # permuted trials
+_FEW = 1_000_000  # permuted counts, up to which a call takes less time than to import Numba
 _BATCHES = (100, 900, 4000)  # permutations of a neuron before a warning
 _CANDIDATES = 10  # neurons of the largest correlations, which alone are tested by permutations
 
@@ -185,8 +187,10 @@ def _tail(z: np.ndarray, label: np.ndarray) -> float:
 
 def _permuted(z: np.ndarray, label: np.ndarray, n_shuffle: int, rng: np.random.Generator) -> np.ndarray:
     """Sums of products of successive trials (n_shuffle, n_neurons), the trials of each label permuted."""
-    from .trial_drift_numba import products
-
+    if z.size * n_shuffle <= _FEW:
+        products = _few_products
+    else:
+        from .trial_drift_numba import products
     order = np.argsort(label, kind="stable")
     starts = np.append(0, np.cumsum(np.bincount(label)))
     values = np.ascontiguousarray(z.transpose(0, 2, 1))  # trial, neuron, window
@@ -196,3 +200,21 @@ def _permuted(z: np.ndarray, label: np.ndarray, n_shuffle: int, rng: np.random.G
         uniform = rng.random((min(at_once, n_shuffle - first), len(z)))
         products(values, order, starts, uniform, out[first : first + at_once])
     return out
+
+
+def _few_products(
+    z: np.ndarray, order: np.ndarray, starts: np.ndarray, uniform: np.ndarray, out: np.ndarray
+) -> None:
+    """As `trial_drift_numba.products`, all permutations at once; sums have the order of its loop."""
+    k, n = uniform.shape
+    place, own = np.repeat(np.arange(n), k).reshape(n, k), np.arange(k)
+    for first, end in pairwise(starts.tolist()):
+        for i in range(end - 1, first, -1):
+            j = first + (uniform[:, i] * (i - first + 1)).astype(np.int64)
+            place[i], place[j, own] = place[j, own], place[i].copy()
+    mixed, chosen = order, np.empty_like(place)
+    for row, step in enumerate(np.ascontiguousarray(place.T)):  # each goes on from the one before
+        mixed = mixed[step]
+        chosen[order, row] = mixed
+    x = z[chosen]
+    out[:] = (x[1:] * x[:-1]).transpose(0, 3, 1, 2).reshape(-1, k, z.shape[1]).sum(axis=0)
