@@ -15,6 +15,7 @@ from ..core.units import is_quantity, shown, si
 from .lookup import EVENT_TIME, START_TIME
 from .spikes.arrays import seconds
 from .spikes.packages import is_a
+from .spikes.sources import plain
 
 _EXPECTED = "times such as [0.5, 1.5]*second"
 _TIMES = ("time", START_TIME, "start", "onset")
@@ -242,10 +243,14 @@ def _part(events: Any, name: str) -> _Part:
 def _of_package(events: Any, name: str) -> _Part | None:
     """Times of pynapple (of a Tsd its values are labels), starts of its intervals, rows of a DataFrame; None for anything else."""
     if is_a(events, "pynapple", "IntervalSet"):
-        columns = {key: np.asarray(events.get_info(key)).tolist() for key in events.metadata_columns}
+        columns = {key: list(map(plain, events.get_info(key))) for key in events.metadata_columns}
         return _Part(np.array(events.start), None, {START_TIME: events.start.tolist(), **columns})
     if is_a(events, "pynapple", "Ts") or is_a(events, "pynapple", "Tsd"):
         return _Part(np.array(events.t), events.d.tolist() if hasattr(events, "d") else None)
+    if is_a(events, "pynapple", "TsGroup"):
+        raise NsnnError(
+            f"{name} is a TsGroup of {len(events)} units: expected one of its Ts, such as {name}[0]"
+        )
     if not is_a(events, "pandas", "DataFrame"):
         return None
     known = [key for key in _TIMES if key in events.columns]
@@ -257,10 +262,10 @@ def _of_package(events: Any, name: str) -> _Part | None:
     times = events[known[0]].to_numpy()
     if times.dtype.kind == "m":
         times = times / np.timedelta64(1, "s")
-    columns = {str(key): events[key].tolist() for key in events if key != known[0]}
-    plain = {key: one for key, one in columns.items() if all(isinstance(x, str | int | float) for x in one)}
+    every = {str(key): list(map(plain, events[key])) for key in events if key != known[0]}
+    columns = {key: one for key, one in every.items() if all(isinstance(x, str | int | float) for x in one)}
     times = _seconds(times, f"{name}[{known[0]!r}]")
-    return _Part(times, None, {**plain, **({} if known[0] == "time" else {START_TIME: times.tolist()})})
+    return _Part(times, None, {**columns, **({} if known[0] == "time" else {START_TIME: times.tolist()})})
 
 
 def _candidates(segment: neo.Segment) -> dict[str, list[Any]]:

@@ -62,7 +62,15 @@ def test_events_of_pynapple(make, labels):
     trials = cut(block, events, **HALF, labels=labels)
     assert spikes_of(trials) == spikes_of(cut(block, [1, 3], **HALF))
     assert conditions(trials).tolist() == ["left", "right"]
+    assert all(type(one) in (str, float) for one in trials.segments[0].annotations.values())
     assert spikes_of(align(join([block] * 2), events)) == spikes_of(align(join([block] * 2), [1, 3]))
+
+
+def test_a_group_of_pynapple_is_no_event():
+    nap = pytest.importorskip("pynapple")
+    for call in (lambda one: cut(recording(), one, **HALF), lambda one: align(recording(), one)):
+        with pytest.raises(NsnnError, match="TsGroup"):
+            call(nap.TsGroup({1: nap.Ts([1.0, 3.0])}))
 
 
 @pytest.mark.parametrize("name", ["time", "start_time", "onset"])
