@@ -20,6 +20,7 @@ import quantities as pq
 from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, flag, scalar, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.parallel import narrow_products
 from ...core.warn import warn
 from ..trains import as_trains, binned, nan_ratio, warn_silent
 
@@ -128,10 +129,11 @@ def intrinsic_timescale(
     weights = np.concatenate([np.ones((1, trains.n_trials)), drawn])
     fits = np.empty((trains.n_neurons, len(weights), 3))
     correlation = np.empty((trains.n_neurons, n_lags))
-    for j in range(trains.n_neurons):
-        r = _correlations(counts[:, j], weights, n_lags)
-        correlation[j] = r[0]
-        fits[j] = _fits(r, lags, grid, offset)
+    with narrow_products():
+        for j in range(trains.n_neurons):
+            r = _correlations(counts[:, j], weights, n_lags)
+            correlation[j] = r[0]
+            fits[j] = _fits(r, lags, grid, offset)
     tau, resampled = fits[:, 0, 0], fits[:, 1:, 0]
     good = ~np.isnan(resampled)
     number = good.sum(axis=1)
