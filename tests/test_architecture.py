@@ -44,11 +44,11 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2610,
+    "core": 2633,
     "models": 5990,
-    "io": 7800,
+    "io": 8028,
     "theory": 3000,
-    "measures": 21052,
+    "measures": 21096,
     "reference": 930,
     "brian": 7690,
     "perturb": 330,
@@ -62,7 +62,7 @@ MOST_LINES = {
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 53_999, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 54_191, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
