@@ -5,10 +5,9 @@ from __future__ import annotations
 import html
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from . import full_runs, harness, report
+from . import full_runs, harness, listing, report
 
 _STYLE = """
 table.paper td { text-align: left; white-space: normal; } table.paper th { text-align: left; }
@@ -50,7 +49,9 @@ def verdict(claims: list[harness.Claim]) -> str:
     return f'<b class="{text if text in ("holds", "fails") else "part"}">{html.escape(text)}</b>'
 
 
-def _paper_row(name: str, study: ModuleType, run: dict[str, Any] | None, kept: dict[str, Any] | None) -> str:
+def _paper_row(
+    name: str, study: dict[str, Any], run: dict[str, Any] | None, kept: dict[str, Any] | None
+) -> str:
     """A row about a claim of the paper: the verdict of the newest full run, here or kept; never that of a quick run."""
     full = [r for r in (kept, None if run is None or run["quick"] else run) if r is not None]
     newest_run = max(full, key=lambda r: r["finished"], default=None)
@@ -64,13 +65,13 @@ def _paper_row(name: str, study: ModuleType, run: dict[str, Any] | None, kept: d
             f"{html.escape(revision)}</span></td><td>{html.escape(evidence)}</td>"
         )
     place = html.escape(name)
-    return f'<tr><td>{html.escape(study.PAPER)}</td><td><a href="#{place}">{place}</a></td>{cells}</tr>'
+    return f'<tr><td>{html.escape(study["PAPER"])}</td><td><a href="#{place}">{place}</a></td>{cells}</tr>'
 
 
-def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: Path) -> str:
-    title = f'<h2 id="{html.escape(name)}">{html.escape(study.CLAIM)}</h2>'
+def _section(name: str, study: dict[str, Any], run: dict[str, Any] | None, results: Path) -> str:
+    title = f'<h2 id="{html.escape(name)}">{html.escape(study["CLAIM"])}</h2>'
     if run is None:
-        needs = getattr(study, "NEEDS", "")
+        needs = study.get("NEEDS", "")
         extra = f" Requires <code>pip install {html.escape(needs)}</code>." if needs else ""
         return (
             f'<section class="none">{title}<p class="small">Not run yet: <code>nsnn study {html.escape(name)}'
@@ -98,16 +99,17 @@ def _section(name: str, study: ModuleType, run: dict[str, Any] | None, results: 
 def write(results: Path) -> Path:
     """Write index.html with the newest runs in the folder `results`, atomically; return its path."""
     names = harness.studies()
-    modules = {name: harness.find(name) for name in names}
+    # constants in the source, as importing all studies would take seconds
+    studies = {name: listing.constants(name) or vars(harness.find(name)) for name in names}
     runs = {name: newest(results, name) for name in names}
     kept = full_runs.read()
     rows = "".join(
         _paper_row(name, study, runs[name], kept.get(name))
-        for name, study in modules.items()
-        if getattr(study, "PAPER", "")
+        for name, study in studies.items()
+        if study.get("PAPER")
     )
     order = sorted(names, key=lambda name: runs[name] is None)
-    sections = "".join(_section(name, modules[name], runs[name], results) for name in order)
+    sections = "".join(_section(name, studies[name], runs[name], results) for name in order)
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Studies: effects of noise on neural codes</title><style>{report.STYLE}{_STYLE}</style></head><body>
