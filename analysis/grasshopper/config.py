@@ -15,6 +15,8 @@ SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise
 MODELS = ("noisy", "without noise", "refitted without noise")
 RIVALS = ("LIF", "GLM")
 """noisy models beside the main one: an LIF without adaptation, and a Poisson GLM with history"""
+LOWEST = 10.0
+"""Hz, of the band of coherence: lower frequencies have few periods in a window"""
 Bounds = tuple[tuple[str, float, float, float], ...]
 """of parameters: name, bounds, and where the calibration starts"""
 

@@ -14,13 +14,11 @@ import nsnn_neuro as nsnn
 from nsnn_neuro import measures
 from nsnn_neuro.likelihood import Rescaled
 
-from .config import Config
+from .config import LOWEST, Config
 from .neuron import bins
 from .sound import COARSE_RATE, Half
 
 SEGMENT = 0.5  # s; segments for errors of differences between models
-LOWEST = 10.0
-"""Hz, of the band of coherence: lower frequencies have few periods in a window"""
 _COHERENCE_OPTIONS: dict[str, Any] = {"n_shuffle": 0, "bias": "subtract"}
 _PARAMETER_UNITS = {
     "tau_m": "s", "tau_refrac": "s", "v_reset": "mV", "tau_w": "s", "b": "mV", "tau_thresh": "s", "b_thresh": "mV",
@@ -159,23 +157,6 @@ def _coherence(trials: neo.Block, half: Half, which: int, model: str) -> list[di
             largest = (np.abs(own - rest_mean) / rest_sd).max(axis=1)
         rows.append(row_of(which, model, "coherence band", np.nan, np.percentile(largest, 95), "SD"))
     return rows
-
-
-def farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tuple[float, float, float]:
-    """Largest distance of the cell's coherence from that of a model, in SD of its trials, the frequency, and the band's k."""
-    own = table[
-        (table.recording == which)
-        & (table.x >= LOWEST)
-        & (table.x <= cutoff)
-        & (table.quantity == "coherence")
-    ]
-    wide = own.pivot(index="x", columns="model", values="value")
-    sd = own[own.model == model].set_index("x").sd
-    distance = (wide["recorded"] - wide[model]).abs() / sd
-    band = table[(table.recording == which) & (table.model == model) & (table.quantity == "coherence band")]
-    if distance.isna().all() or not len(band):  # trials that do not differ
-        return np.nan, np.nan, np.nan
-    return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
 
 
 def likelihood_rows(

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..shared.figures import BLACK, BLUE, GREEN, ORANGE, PINK, YELLOW, finish, log_axis, points
-from .measuring import LOWEST
+from .config import LOWEST
 from .verdicts import CUTOFF
 
 COLOURS = {

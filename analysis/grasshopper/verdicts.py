@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..harness import Claim, verifier
-from .config import MODELS, RIVALS
-from .measuring import LOWEST, farthest
+from .config import LOWEST, MODELS, RIVALS
 
 CUTOFF = {1: 200, 2: 800}
 """of the sound of each recording, Hz"""
@@ -79,8 +78,8 @@ def _rate(table: pd.DataFrame, which: int) -> Claim:
 def _in_band(table: pd.DataFrame, which: int) -> Claim:
     """Claim that the coherence of the cell is like that of a trial of the model at all frequencies."""
     cutoff = CUTOFF.get(which, np.inf)
-    distance, frequency, band = farthest(table, which, "noisy", cutoff)
-    plain = farthest(table, which, "LIF", cutoff)
+    distance, frequency, band = _farthest(table, which, "noisy", cutoff)
+    plain = _farthest(table, which, "LIF", cutoff)
     return Claim(
         f"recording {which}: from {LOWEST:g} Hz to the cut-off, the coherence of the cell is within the band of single trials of "
         "the noisy model (95 % of trials are, at all frequencies together)",
@@ -243,6 +242,23 @@ def tables(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
             ["recording", "parameter", "unit", *MODELS, "LIF"]
         ].fillna("")
     }
+
+
+def _farthest(table: pd.DataFrame, which: int, model: str, cutoff: float) -> tuple[float, float, float]:
+    """Largest distance of the cell's coherence from that of a model, in SD of its trials, the frequency, and the band's k."""
+    own = table[
+        (table.recording == which)
+        & (table.x >= LOWEST)
+        & (table.x <= cutoff)
+        & (table.quantity == "coherence")
+    ]
+    wide = own.pivot(index="x", columns="model", values="value")
+    sd = own[own.model == model].set_index("x").sd
+    distance = (wide["recorded"] - wide[model]).abs() / sd
+    band = table[(table.recording == which) & (table.model == model) & (table.quantity == "coherence band")]
+    if distance.isna().all() or not len(band):  # trials that do not differ
+        return np.nan, np.nan, np.nan
+    return float(distance.max()), float(distance.idxmax()), float(band.value.iloc[0])
 
 
 verify = verifier(claims)

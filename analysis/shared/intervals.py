@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 
 def student_quantile(n: int) -> float:
     """The .975 quantile of Student's t for n values (n - 1 degrees of freedom)."""
-    return float(stats.t.ppf(0.975, n - 1))
+    return float(stdtrit(n - 1, 0.975))
 
 
 def mean_and_half(values: Any) -> tuple[float, float]:
