@@ -18,7 +18,6 @@ from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import described, shown, si
-from ..core.warn import warn
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
 from ..io.spikes.arrays import block_from
@@ -96,11 +95,6 @@ def tabulate(
         trains = as_trains(block, name=f"blocks[{name!r}]")
         for label, function in functions.items():
             result = _without_sources(block, rows(block, trains, label, function, by, confidence))
-            if few_intervals(trains, function):
-                warn(
-                    f"{label}: most neurons of blocks[{name!r}] have fewer than {INTERVALS} intervals per trial: the ends of "
-                    "trials cut long intervals off, so these values are too low; take longer trials"
-                )
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values

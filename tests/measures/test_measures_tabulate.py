@@ -322,17 +322,6 @@ def test_sources_of_a_network_are_not_listed():
     assert len(tabulate(block, measures.firing_rate)) == 2  # sources alone are the neurons
 
 
-def test_a_cv_of_few_intervals_in_each_trial_warns_and_one_of_many_does_not():
-    rng = np.random.default_rng(1)
-    few, many = (to_block([[rng.uniform(0, 1, n)] for _ in range(5)], t_stop=1 * pq.s) for n in (4, 20))
-    with pytest.warns(UserWarning, match="intervals per trial"):
-        tabulate(few, cv)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tabulate(many, cv)
-        tabulate(few, firing_rate)
-
-
 def test_a_table_in_place_of_blocks_is_refused():
     with pytest.raises(NsnnError, match="DataFrame"):
         tabulate(pd.DataFrame({"point": [1]}), firing_rate)
