@@ -8,6 +8,8 @@ Standard errors are those of White's covariance, H^-1 M H^-1 n/(n - p) with H = 
 residuals e of trials: right for responses whose variance changes with the stimulus, as that of counts does. A parameter at its
 limit has none, and the others' hold it there. Nor has one that the data do not determine, so that the expansion to first order
 says nothing: its error would exceed three times its value, or the range of the mean responses, or a quarter of the period.
+Two standard errors held the true values in 92 to 98 % of simulated Poisson neurons with ten trials of each of 12 directions, that
+of a baseline beside two peaks in 84 to 91 %: its error is skewed by the limit at 0.
 
 The test against a constant permutes the stimuli over trials. Its statistic is the largest reduction of the squared residuals by a
 curve on the grid, before refinement. F and likelihood ratio tests do not hold their level: without tuning, preferred stimulus and
