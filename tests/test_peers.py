@@ -229,6 +229,37 @@ def test_tuning_and_information_about_place_are_those_of_pynapple(recording):
     assert_allclose(ours, table["bits/spike"].to_numpy(), rtol=1e-9)
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_rate_maps_are_those_of_pynapple(d):
+    """Bins without a visit too; information in bits per spike and per second, before any correction."""
+    nap = pytest.importorskip("pynapple")
+    rng = np.random.default_rng(9)
+    x = np.cumsum(rng.normal(0, 0.2, (6000, d)), axis=0)
+    t, trains = np.arange(6000) / 50, [np.sort(rng.uniform(0, 119.9, n)) for n in (900, 300)]
+    edges = [np.linspace(-9, 6, 10), np.linspace(-4, 9, 7)][:d]
+    path = nap.TsdFrame(t, x) if d == 2 else nap.Tsd(t, x[:, 0])
+    theirs = nap.compute_tuning_curves(
+        nap.TsGroup(
+            {k: nap.Ts(one) for k, one in enumerate(trains)}, time_support=nap.IntervalSet(0, 119.98)
+        ),
+        path,
+        bins=edges,
+        epochs=nap.IntervalSet(0, 119.98),
+    )
+    signal = neo.AnalogSignal(x, units="cm", sampling_rate=50 * pq.Hz)
+    bins = edges if d == 2 else edges[0]
+    ours = measures.rate_map(signal, to_block([trains], t_stop=120 * pq.s), bins=bins, min_occupancy=0 * pq.s)
+    assert_allclose(ours.rate, theirs.values, rtol=1e-9)
+    assert_allclose(ours.occupancy, theirs.attrs["occupancy"] / 50, rtol=1e-9)
+    table = ours.information(n_shuffle=0)
+    rates = (
+        table["n"] / ours.occupancy.sum()
+    ).to_numpy()  # its own are those of all spikes, also outside the bins
+    bits = nap.compute_mutual_information(theirs, rates=rates)
+    assert_allclose(table["raw"], bits["bits/spike"], rtol=1e-9)
+    assert_allclose(table["raw"] * rates, bits["bits/sec"], rtol=1e-9)
+
+
 # --- files ---
 
 

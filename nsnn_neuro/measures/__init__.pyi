@@ -163,6 +163,8 @@ from .tuning.neurometric import Neurometric as Neurometric
 from .tuning.neurometric import neurometric as neurometric
 from .tuning.psychometric import Psychometric as Psychometric
 from .tuning.psychometric import psychometric as psychometric
+from .tuning.rate_map import RateMap as RateMap
+from .tuning.rate_map import rate_map as rate_map
 from .tuning.tuning_curve import TuningCurve as TuningCurve
 from .tuning.tuning_curve import tuning_curve as tuning_curve
 from .tuning.tuning_fit import TuningFit as TuningFit
@@ -192,6 +194,7 @@ __all__ = [
     "PowerSpectrum",
     "Psth",
     "Psychometric",
+    "RateMap",
     "Reconstruction",
     "ReliabilityCurve",
     "ResolutionWarning",
@@ -295,6 +298,7 @@ __all__ = [
     "psth_correlation",
     "psychometric",
     "rate_correlation",
+    "rate_map",
     "rate_vs_temporal",
     "read_signal",
     "reliability_curve",

@@ -283,6 +283,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (field(), block()), {"band": [5, 20] * pq.Hz, "n_surrogates": 3}, pd.DataFrame, "block", (NAN, FINE, FINE)),
     "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
+    "rate_map": Example(lambda: (signal(), block()), {"bins": 4}, measures.RateMap, "block", (FINE, FINE, "covers the window")),
     "rate_vs_temporal": Example(
         lambda: (LABELS, block()), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
         "block", (FINE, "1 sample: expected at least 2", COUNTS)),

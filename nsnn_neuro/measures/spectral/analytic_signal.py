@@ -15,7 +15,7 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 
 from ...core.errors import NsnnError
 from ...core.units import shown, si
-from ..spiketrain.spike_triggered import signals_of_trials
+from ..spiketrain.spike_triggered import covering_signals
 from ..trains import Trains
 
 _ORDER = 3
@@ -33,7 +33,7 @@ def analytic_fields(signal: Any, trains: Trains, band: Any, name: str = "signal"
     >>> np.abs(values).round(6).tolist()
     [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
-    read = signals_of_trials(signal, trains.n_trials, name)
+    read = covering_signals(signal, trains, name)
     sections = None if band is None else _sections(band, read[0][1])
     made: dict[int, np.ndarray] = {}
     out = []
@@ -41,12 +41,6 @@ def analytic_fields(signal: Any, trains: Trains, band: Any, name: str = "signal"
         if values.shape[1] != 1:
             raise NsnnError(
                 f"{name} has {values.shape[1]} channels: expected one; select with {name}[:, [0]]"
-            )
-        first, last = float(trains.t_start[trial]), float(trains.t_stop[trial])
-        if first < start - 1.5 / rate or last > start + (len(values) + 0.5) / rate:
-            raise NsnnError(
-                f"{name} of trial {trial} lasts from {start:g} to {start + len(values) / rate:g} s: expected one that covers the "
-                f"window, {first:g} to {last:g} s"
             )
         if id(values) not in made:  # one signal may be that of all trials
             made[id(values)] = _analytic(values[:, 0], sections, f"{name} of trial {trial}")

@@ -210,3 +210,24 @@ def signals_of_trials(
     if len({values.shape[1] for values, _, _ in signals}) > 1:
         raise NsnnError(f"{name} = list of {len(signals)}: expected the same number of channels in each")
     return signals
+
+
+def covering_signals(
+    signal: Any, trains: Trains, name: str = "signal"
+) -> list[tuple[np.ndarray, float, float]]:
+    """What `signals_of_trials` returns for signals that cover the trials, to one and a half samples; NsnnError for others.
+
+    >>> import quantities as pq
+    >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.Hz)
+    >>> len(covering_signals(signal, as_trains([neo.SpikeTrain([0.5], units="s", t_stop=2)])))
+    1
+    """
+    read = signals_of_trials(signal, trains.n_trials, name)
+    for trial, (values, rate, start) in enumerate(read):
+        first, last = float(trains.t_start[trial]), float(trains.t_stop[trial])
+        if first < start - 1.5 / rate or last > start + (len(values) + 0.5) / rate:
+            raise NsnnError(
+                f"{name} of trial {trial} lasts from {start:g} to {start + len(values) / rate:g} s: expected one that covers the "
+                f"window, {first:g} to {last:g} s"
+            )
+    return read

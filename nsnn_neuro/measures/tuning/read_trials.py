@@ -24,7 +24,7 @@ def read_stimulus(stimulus: Any, n: int, name: str = "stimulus") -> tuple[np.nda
     """
     if isinstance(stimulus, list | tuple) and len(stimulus) and all(map(is_quantity, stimulus)):
         raise NsnnError(f"{name} is a list of quantities: expected one quantity, such as [0, 90] * deg")
-    unit = _unit(stimulus)
+    unit = unit_text(stimulus)
     raw = stimulus if unit != "1" else array_of(stimulus, name)
     if np.shape(raw) != (n,):
         raise NsnnError(f"{name} has shape {np.shape(raw)}: expected ({n},), one value for each trial")
@@ -73,7 +73,12 @@ def limits_by_stimulus(
     return lower, upper
 
 
-def _unit(values: Any) -> str:
+def unit_text(values: Any) -> str:
+    """The unit of values, "1" for plain numbers and texts.
+
+    >>> unit_text([0, 90] * pq.deg), unit_text([0, 90])
+    ('deg', '1')
+    """
     if isinstance(values, pq.Quantity):
         return str(values.dimensionality) if is_quantity(values) else "1"
     return unit_of(values) if is_quantity(values) and unit_of(values) != "?" else "1"
