@@ -315,7 +315,7 @@ SCORES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: curve(X24, X24, 0), "has one trial", "at least two"),
     (lambda: curve(0 * LEVEL, X24, 0), "stimulus has a single value", ""),
     (lambda: curve(np.nan * LEVEL, X24, 0), "stimulus[0] = nan", ""),
-    (lambda: curve(LEVEL, X24, 1 * pq.mV), "reference = ", "plain numbers, as the stimuli are"),
+    (lambda: curve(LEVEL, X24, 1 * pq.mV), "reference = ", "plain numbers, as stimuli"),
     (lambda: metric([0, 0, 0, 1]), "class 1 has one train", ""),
     *((partial(metric, S4, **one), *named) for one, *named in [
         ({"q": -1 * pq.Hz}, "q", "at least 0"),

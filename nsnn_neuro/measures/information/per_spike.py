@@ -226,9 +226,11 @@ def skaggs_information(
     block = np.arange(n) * n_blocks // n
     cell, size = block * n_places + where, n_blocks * n_places
     time = np.bincount(cell, minlength=size).reshape(n_blocks, n_places)
+    some = np.flatnonzero(spikes)
 
     def parts(shift: int) -> np.ndarray:
-        return np.bincount(cell, np.roll(spikes, shift), minlength=size).reshape(n_blocks, n_places)
+        moved = cell[(some + shift) % n]
+        return np.bincount(moved, spikes[some], minlength=size).reshape(n_blocks, n_places)
 
     value, se = _corrected(parts(0), time, bias)
     shifts = np.random.default_rng(seed).integers(min_shift, n - min_shift, size=n_shuffle, endpoint=True)

@@ -47,8 +47,9 @@ def in_unit(values: Any, unit: str, name: str) -> np.ndarray:
     """
     if not is_quantity(values):
         plain = values.magnitude if isinstance(values, pq.Quantity) else values
-        return floats(plain, name, "numbers, or texts for stimuli without an order")
-    wrong = f"{name} = {shown(values)}: expected {'plain numbers' if unit == '1' else f'values in {unit}'}, as the stimuli are"
+        texts = ", or texts for stimuli without an order" if name == "stimulus" else ""
+        return floats(plain, name, f"numbers{texts}")
+    wrong = f"{name} = {shown(values)}: expected {'plain numbers' if unit == '1' else f'values in {unit}'}, as stimuli or signals"
     if isinstance(values, pq.Quantity) and unit != "1":
         try:
             return floats(values.rescale(unit).magnitude, name, f"values in {unit}")
