@@ -31,6 +31,7 @@ _EXPANSION = 1100  # gzip packs 1032 bytes into one at best
 _PER_TEXT = 60  # bytes of a Python string besides its characters
 _PER_NAME = 200  # bytes of a member of a group
 _HEAP = b"GCOL\1"
+_PIECE = 2**20  # values that are read at once
 _CACHE = 2**26  # bytes of HDF5's cache of chunks
 
 
@@ -120,11 +121,15 @@ class Reader:
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
         """All values of a data set of numbers; each will take `per_value` further bytes."""
+        result = self._of_numbers(path)
+        self.budget.take(result.nbytes + per_value * result.size, f"{result.size} values of {path}")
+        return np.asarray(result[...])
+
+    def _of_numbers(self, path: str) -> h5py.Dataset:
         result = self.array(path)
         if result.dtype.kind not in "biuf" or result.shape is None:
             raise FormatError(f"{path} has values of type {result.dtype}: expected numbers")
-        self.budget.take(result.nbytes + per_value * result.size, f"{result.size} values of {path}")
-        return np.asarray(result[...])
+        return result
 
     def length(self, path: str) -> int:
         """The length of a data set with one axis or more."""
@@ -192,6 +197,31 @@ class Reader:
         self._check_ends(f"units/{name}", ends, n, values.shape)
         counts = np.diff(ends, prepend=0)
         return values, np.repeat(np.arange(n), counts)
+
+    def ragged_rows(
+        self, name: str, n: int, rows: Sequence[int], low: float, high: float, per_value: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Of some rows of the ragged column `name` of the units table the values from low to high, the place in `rows` of each, and
+        the number of all values of these rows.
+
+        Two more values come last: the least and the largest one of these rows, none where they are empty. Only these rows are read,
+        in pieces and whole, since the values of a row may be in any order.
+        """
+        ends, data = self.ends(f"units/{name}", n), self._of_numbers(f"units/{name}")
+        if data.ndim != 1:
+            raise FormatError(f"units/{name} has the shape {data.shape}: expected a flat array")
+        pieces, places, edges, number = [data[:0]], [np.empty(0, dtype=np.int64)], data[:0], 0
+        for place, row in enumerate(rows):
+            end = int(ends[row])
+            for begin in range(int(ends[row - 1]) if row else 0, end, _PIECE):
+                values = data[begin : min(begin + _PIECE, end)]
+                number += len(values)
+                both = np.append(edges, values)
+                edges = both[[both.argmin(), both.argmax()]]
+                pieces.append(values[~((values < low) | (values > high))])  # NaN stays, to be refused
+                self.budget.take((values.itemsize + 8 + per_value) * len(pieces[-1]), f"units/{name}")
+                places.append(np.full(len(pieces[-1]), place))
+        return np.concatenate([*pieces, edges]), np.concatenate(places), number
 
     def ends(self, path: str, n: int) -> np.ndarray:
         """For each of n rows of the ragged column at `path` the number of values up to its end, (n,) int64."""

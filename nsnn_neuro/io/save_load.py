@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import neo
 import numpy as np
 
-from ..core import units
 from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import Budget, check_regular, missing
+from ..core.units import shown
 from . import (
     external_files,
     hdf5,
@@ -32,6 +32,7 @@ from .nwb import write as nwb_write
 from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
 from .segments import cropped
+from .selection import select
 from .spikes import packages
 from .spikes.arrays import RESOLUTION
 from .spikes.bins import EPS, rounding
@@ -224,7 +225,7 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 
 
 def _load_nwb(
-    path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None
+    path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None, chosen: Any
 ) -> neo.Block:
     with hdf5.opened(path) as file:
         try:
@@ -233,11 +234,11 @@ def _load_nwb(
                 raise FormatError("an HDF5 file, but not NWB 2")
             header = saved.written_here(source)
             if header is not None:
-                block = _as_it_is(saved.read(source, header), trials, start, stop)
+                block = _as_it_is(saved.read(source, header), trials, start, stop, chosen)
             elif neo_layout.made_by_neo(source):
-                block = _as_it_is(neo_layout.read(source), trials, start, stop)
+                block = _as_it_is(neo_layout.read(source), trials, start, stop, chosen)
             else:
-                block = recording.read(source, trials, start, stop)
+                block = recording.read(source, trials, start, stop, chosen)
             if full:
                 source = hdf5.Reader(file, Budget(budget.most))
                 source.check_all()
@@ -249,13 +250,16 @@ def _load_nwb(
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
 
 
-def _as_it_is(block: neo.Block, trials: Any, start: float | None, stop: float | None) -> neo.Block:
-    """A Block whose segments the file states, between start and stop on their clocks."""
+def _as_it_is(
+    block: neo.Block, trials: Any, start: float | None, stop: float | None, chosen: Any
+) -> neo.Block:
+    """A Block whose segments the file states, its chosen units between start and stop on their clocks."""
     if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
         raise FormatError(
             f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
             "others"
         )
+    block = block if chosen is None else select(block, units=chosen)
     return block if start is None and stop is None else cropped(block, start, stop)
 
 
@@ -263,6 +267,7 @@ def _as_it_is(block: neo.Block, trials: Any, start: float | None, stop: float | 
 def load(
     path: str | os.PathLike[str],
     *,
+    units: Any = None,
     trials: Any = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
@@ -289,13 +294,17 @@ def load(
     ----------
     path : an .nwb file, a .txt file of spike times (below), or a file or folder that Neo knows by its ending. Formats that unpickle
         are refused
+    units : None (default), all; or which units, as `select` takes them: numbers from 0, names, ids, a dict, or a condition on the
+        columns of the units table such as "quality == 'good' and firing_rate > 1". Of an NWB file of another program the spikes of
+        other units are not read; other files are verified whole, and then selected. firing_rate (Hz), where it is no column, is
+        spikes per time observed or, without obs_intervals, per time from the first to the last spike of the ten busiest units
     trials : of an NWB file of another program, the name of a table of intervals whose rows are the trials, such as "epochs" or
         "drifting_gratings_presentations"; False: one uncut segment; None (default): the trials table, else observation intervals
         that all units share, else one uncut segment
     t_start, t_stop : times. Of an NWB file of another program they are on the session's clock: of trials, those that lie between
-        them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Of a file of `save`
-        and of other formats each trial (segment) is read between them, on its own clock; of a text file t_stop is the end, also
-        after the last spike
+        them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Spikes outside of
+        them take no memory. Of a file of `save` and of other formats each trial (segment) is read between them, on its own clock;
+        of a text file t_stop is the end, also after the last spike
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
@@ -306,7 +315,7 @@ def load(
     FileNotFoundError : no such file
     FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
         max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
-        are listed), or no trial between t_start and t_stop
+        are listed), or no trial between t_start and t_stop; no such unit or column
     NsnnError : another check, trials that are no name, max_bytes that is no number above 0
 
     >>> import tempfile
@@ -319,7 +328,7 @@ def load(
     one_of(check, ("quick", "full"), "check")
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
-            f"trials = {units.shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
+            f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
         )
     start, stop = (
         None if time is None else float(edges(time, name, 1)[0])
@@ -348,9 +357,9 @@ def load(
             raise FormatError(f"{path}: the file is empty")
     try:
         if suffix == ".nwb":
-            block = _load_nwb(path, budget, check == "full", trials, start, stop)
+            block = _load_nwb(path, budget, check == "full", trials, start, stop, units)
         else:
-            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop)
+            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop, units)
             if check == "full":
                 integrity.check_block(block)
     except NsnnError as error:
