@@ -10,17 +10,19 @@ crashes the process. So after the first failed write `DiskFile` accepts and disc
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..core.errors import FormatError
-from ..core.file_limits import Budget
+from ..core.file_limits import LEAST, Budget
 from ..core.warn import warn
 
 if TYPE_CHECKING:
@@ -347,38 +349,95 @@ def is_references(found: h5py.Dataset) -> bool:
     )
 
 
-def _check_heaps(path: Path) -> None:
-    """Walk the heaps that hold text of variable length: in one with an empty block of free space HDF5 walks for ever.
+def _check_heap(data: Any, begin: int, where: int) -> None:
+    """Walk a heap that holds text of variable length: in one with an empty block of free space HDF5 walks for ever.
 
     A heap has a head of 16 bytes ("GCOL", version, size); then objects: 16 bytes (index, references, size) and their data up to a
-    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes.
+    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes. `where` is its byte in the file.
     """
-    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        begin = data.find(_HEAP)
-        while begin >= 0:
-            end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
-            while at + 16 <= end <= len(data):
-                size = int.from_bytes(data[at + 8 : at + 16], "little")
-                step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
-                at = at + step if step >= 16 else end + 1
-            if not at <= end <= len(data):
-                raise FormatError(f"a damaged HDF5 file: its heap of text at byte {begin} is broken")
-            begin = data.find(_HEAP, begin + len(_HEAP))
+    end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
+    while at + 16 <= end <= len(data):
+        size = int.from_bytes(data[at + 8 : at + 16], "little")
+        step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
+        at = at + step if step >= 16 else end + 1
+    if not at <= end <= len(data):
+        raise FormatError(f"a damaged HDF5 file: its heap of text at byte {where} is broken")
 
 
 def opened(path: Path) -> h5py.File:
-    """The HDF5 file at `path`, open for reading; FormatError for one that is none, or truncated."""
+    """The HDF5 file at `path`, open for reading, with all its heaps checked; FormatError for one that is none, or truncated."""
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = data.find(_HEAP)
+        while begin >= 0:
+            _check_heap(data, begin, begin)
+            begin = data.find(_HEAP, begin + len(_HEAP))
+    return _open(path)
+
+
+@contextlib.contextmanager
+def opened_in_parts(raw: BinaryIO) -> Iterator[h5py.File]:
+    """The HDF5 file in `raw`, of which only what is asked for is read, and checked; FormatError as `opened`."""
+    with _CheckedFile(raw) as checked, _open(checked) as file:
+        yield file
+
+
+def _open(file: Any) -> h5py.File:
     import h5py
 
-    _check_heaps(path)
     try:
-        return h5py.File(path, "r", rdcc_nbytes=_CACHE)
+        return h5py.File(file, "r", rdcc_nbytes=_CACHE)
     except OSError as error:
         if error.errno:
             raise
         raise FormatError(
             "not an HDF5 file such as NWB, or one that is cut off; text with spike times has a name that ends in .txt"
         ) from None
+
+
+class _CheckedFile(io.RawIOBase):
+    """A file for HDF5 to read: a heap of text is checked before HDF5 sees it, and bytes that are missing are an error."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._size = raw.seek(0, os.SEEK_END)
+        self._checked: set[int] = set()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    seekable = readable
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The byte that is read next."""
+        return self._raw.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`."""
+        view, begin = memoryview(buffer).cast("B"), self._raw.tell()
+        end, more = begin + len(view), len(_HEAP) - 1  # the mark of a heap may begin before, or end after
+        data = self._bytes(max(0, begin - more), end + more)
+        for mark in re.finditer(_HEAP, data):
+            self._check(max(0, begin - more) + mark.start())
+        values = data[min(begin, more) :][: len(view)]
+        if len(values) < len(view):
+            raise OSError(f"it ends before byte {end}")
+        view[:] = values
+        return self._raw.seek(end) - begin
+
+    def _bytes(self, begin: int, end: int) -> bytes:
+        self._raw.seek(begin)
+        return self._raw.read(min(end, self._size) - begin)
+
+    def _check(self, begin: int) -> None:
+        size = int.from_bytes(self._bytes(begin + 8, begin + 16), "little")
+        if begin not in self._checked:
+            _check_heap(self._bytes(begin, begin + min(size, LEAST)), 0, begin)
+        self._checked.add(begin)
 
 
 class DiskFile(io.RawIOBase):

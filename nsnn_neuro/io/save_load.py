@@ -17,7 +17,7 @@ from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, missing
+from ..core.file_limits import Budget, check_regular, missing, open_regular
 from ..core.units import shown
 from . import (
     external_files,
@@ -227,7 +227,7 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 def _load_nwb(
     path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None, chosen: Any
 ) -> neo.Block:
-    with hdf5.opened(path) as file:
+    with open_regular(path) as raw, hdf5.opened_in_parts(raw) as file:
         try:
             source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
