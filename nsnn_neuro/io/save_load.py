@@ -1,6 +1,6 @@
 """`to_block` wraps your own spike times in a Block; `save` writes a Block to an NWB file, from which `load` reads it back exactly.
 
-`load` also reads files of other programs (`external_files`), but no format that unpickles.
+`load` also reads files of other programs (`external_files`) and at addresses (`stream`), but no format that unpickles.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import neo
 import numpy as np
@@ -17,12 +17,13 @@ from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, missing, open_regular
+from ..core.file_limits import LEAST, Budget, check_regular, missing, open_regular
 from ..core.units import shown
 from . import (
     external_files,
     hdf5,
     integrity,
+    stream,
 )
 from .block import analog_signal, block_of
 from .event_times import trial_labels
@@ -225,9 +226,15 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 
 
 def _load_nwb(
-    path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None, chosen: Any
+    raw: BinaryIO,
+    budget: Budget,
+    full: bool,
+    trials: Any,
+    start: float | None,
+    stop: float | None,
+    chosen: Any,
 ) -> neo.Block:
-    with open_regular(path) as raw, hdf5.opened_in_parts(raw) as file:
+    with hdf5.opened_in_parts(raw) as file:
         try:
             source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
@@ -293,7 +300,8 @@ def load(
     Parameters
     ----------
     path : an .nwb file, a .txt file of spike times (below), or a file or folder that Neo knows by its ending. Formats that unpickle
-        are refused
+        are refused. An address, "https://..." or "http://...", is that of an NWB file, of which the parts are read that are needed;
+        what follows a "?" is told to the server alone
     units : None (default), all; or which units, as `select` takes them: numbers from 0, names, ids, a dict, or a condition on the
         columns of the units table such as "quality == 'good' and firing_rate > 1". Of an NWB file of another program the spikes of
         other units are not read; other files are verified whole, and then selected. firing_rate (Hz), where it is no column, is
@@ -307,15 +315,16 @@ def load(
         of a text file t_stop is the end, also after the last spike
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
-    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
-        the file needs is estimated before it is read
+    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more and the
+        file is no address. What the file needs is estimated before it is read
 
     Raises
     ------
     FileNotFoundError : no such file
     FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
         max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
-        are listed), or no trial between t_start and t_stop; no such unit or column
+        are listed), or no trial between t_start and t_stop; no such unit or column; no answer from an address, a broken one, or a
+        server that does not send parts of files
     NsnnError : another check, trials that are no name, max_bytes that is no number above 0
 
     >>> import tempfile
@@ -336,6 +345,17 @@ def load(
     )
     if start is not None and stop is not None and not start < stop:
         raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
+    if stream.is_address(path):
+        where = str(path).partition("?")[0]  # what follows may be a password
+        try:
+            with stream.opened(str(path)) as raw:
+                # how long the file is the server alone says
+                budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
+                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
+        except NsnnError as error:
+            raise FormatError(f"{where}: {error}") from error
+        block.file_origin = where
+        return block
     path = file_path(path, "path")
     if not path.exists():
         raise missing(path)
@@ -357,7 +377,8 @@ def load(
             raise FormatError(f"{path}: the file is empty")
     try:
         if suffix == ".nwb":
-            block = _load_nwb(path, budget, check == "full", trials, start, stop, units)
+            with open_regular(path) as raw:
+                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
         else:
             block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop, units)
             if check == "full":
