@@ -367,6 +367,13 @@ def load(
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             f"you trust it, and hand the spike times to to_block{trained}"
         )
+    if suffix == ".zarr":
+        raise FormatError(
+            f"{path}: NWB in Zarr is not read, since its arrays may name a codec that runs code. If you trust the file, make one "
+            "in HDF5 of it, after pip install hdmf-zarr:\n"
+            f"    with hdmf_zarr.NWBZarrIO({str(path)!r}, 'r') as source, pynwb.NWBHDF5IO('session.nwb', 'w') as target:\n"
+            "        target.export(src_io=source, write_args={'link_data': False})"
+        )
     if suffix == ".toml":
         raise FormatError(
             f"{path}: a configuration, not a recording: run `nsnn simulate {path} -o run.nwb` and give run.nwb"
