@@ -98,10 +98,8 @@ def test_neuron_is_an_index_and_neurons_are_several() -> None:
     kinds = {"neuron": {"int", "int | str", "int | None", "int | str | None"}, "neurons": {"Any"}}
     assert len(found) >= 8
     units = {label for label, ps in parameters().items() if "units" in {p.name for p in ps}}
-    assert units == {
-        "select",
-        "coding.PopulationCode",
-    }  # rows of the table "units", with its columns; a count of units
+    # rows of the table "units", with its columns; a count of units
+    assert units == {"load", "select", "coding.PopulationCode"}
     assert [where for where, kind in found.items() if kind not in kinds[where[1]]] == []
 
 

@@ -10,17 +10,19 @@ crashes the process. So after the first failed write `DiskFile` accepts and disc
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..core.errors import FormatError
-from ..core.file_limits import Budget
+from ..core.file_limits import LEAST, Budget
 from ..core.warn import warn
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _EXPANSION = 1100  # gzip packs 1032 bytes into one at best
 _PER_TEXT = 60  # bytes of a Python string besides its characters
 _PER_NAME = 200  # bytes of a member of a group
 _HEAP = b"GCOL\1"
+_PIECE = 2**20  # values that are read at once
 _CACHE = 2**26  # bytes of HDF5's cache of chunks
 
 
@@ -120,11 +123,15 @@ class Reader:
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
         """All values of a data set of numbers; each will take `per_value` further bytes."""
+        result = self._of_numbers(path)
+        self.budget.take(result.nbytes + per_value * result.size, f"{result.size} values of {path}")
+        return np.asarray(result[...])
+
+    def _of_numbers(self, path: str) -> h5py.Dataset:
         result = self.array(path)
         if result.dtype.kind not in "biuf" or result.shape is None:
             raise FormatError(f"{path} has values of type {result.dtype}: expected numbers")
-        self.budget.take(result.nbytes + per_value * result.size, f"{result.size} values of {path}")
-        return np.asarray(result[...])
+        return result
 
     def length(self, path: str) -> int:
         """The length of a data set with one axis or more."""
@@ -192,6 +199,31 @@ class Reader:
         self._check_ends(f"units/{name}", ends, n, values.shape)
         counts = np.diff(ends, prepend=0)
         return values, np.repeat(np.arange(n), counts)
+
+    def ragged_rows(
+        self, name: str, n: int, rows: Sequence[int], low: float, high: float, per_value: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Of some rows of the ragged column `name` of the units table the values from low to high, the place in `rows` of each, and
+        the number of all values of these rows.
+
+        Two more values come last: the least and the largest one of these rows, none where they are empty. Only these rows are read,
+        in pieces and whole, since the values of a row may be in any order.
+        """
+        ends, data = self.ends(f"units/{name}", n), self._of_numbers(f"units/{name}")
+        if data.ndim != 1:
+            raise FormatError(f"units/{name} has the shape {data.shape}: expected a flat array")
+        pieces, places, edges, number = [data[:0]], [np.empty(0, dtype=np.int64)], data[:0], 0
+        for place, row in enumerate(rows):
+            end = int(ends[row])
+            for begin in range(int(ends[row - 1]) if row else 0, end, _PIECE):
+                values = data[begin : min(begin + _PIECE, end)]
+                number += len(values)
+                both = np.append(edges, values)
+                edges = both[[both.argmin(), both.argmax()]]
+                pieces.append(values[~((values < low) | (values > high))])  # NaN stays, to be refused
+                self.budget.take((values.itemsize + 8 + per_value) * len(pieces[-1]), f"units/{name}")
+                places.append(np.full(len(pieces[-1]), place))
+        return np.concatenate([*pieces, edges]), np.concatenate(places), number
 
     def ends(self, path: str, n: int) -> np.ndarray:
         """For each of n rows of the ragged column at `path` the number of values up to its end, (n,) int64."""
@@ -317,38 +349,95 @@ def is_references(found: h5py.Dataset) -> bool:
     )
 
 
-def _check_heaps(path: Path) -> None:
-    """Walk the heaps that hold text of variable length: in one with an empty block of free space HDF5 walks for ever.
+def _check_heap(data: Any, begin: int, where: int) -> None:
+    """Walk a heap that holds text of variable length: in one with an empty block of free space HDF5 walks for ever.
 
     A heap has a head of 16 bytes ("GCOL", version, size); then objects: 16 bytes (index, references, size) and their data up to a
-    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes.
+    multiple of 8. Index 0 is free space, whose size counts its own 16 bytes. `where` is its byte in the file.
     """
-    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        begin = data.find(_HEAP)
-        while begin >= 0:
-            end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
-            while at + 16 <= end <= len(data):
-                size = int.from_bytes(data[at + 8 : at + 16], "little")
-                step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
-                at = at + step if step >= 16 else end + 1
-            if not at <= end <= len(data):
-                raise FormatError(f"a damaged HDF5 file: its heap of text at byte {begin} is broken")
-            begin = data.find(_HEAP, begin + len(_HEAP))
+    end, at = begin + int.from_bytes(data[begin + 8 : begin + 16], "little"), begin + 16
+    while at + 16 <= end <= len(data):
+        size = int.from_bytes(data[at + 8 : at + 16], "little")
+        step = 16 + (size + 7) // 8 * 8 if data[at : at + 2] != b"\0\0" else size
+        at = at + step if step >= 16 else end + 1
+    if not at <= end <= len(data):
+        raise FormatError(f"a damaged HDF5 file: its heap of text at byte {where} is broken")
 
 
 def opened(path: Path) -> h5py.File:
-    """The HDF5 file at `path`, open for reading; FormatError for one that is none, or truncated."""
+    """The HDF5 file at `path`, open for reading, with all its heaps checked; FormatError for one that is none, or truncated."""
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = data.find(_HEAP)
+        while begin >= 0:
+            _check_heap(data, begin, begin)
+            begin = data.find(_HEAP, begin + len(_HEAP))
+    return _open(path)
+
+
+@contextlib.contextmanager
+def opened_in_parts(raw: BinaryIO) -> Iterator[h5py.File]:
+    """The HDF5 file in `raw`, of which only what is asked for is read, and checked; FormatError as `opened`."""
+    with _CheckedFile(raw) as checked, _open(checked) as file:
+        yield file
+
+
+def _open(file: Any) -> h5py.File:
     import h5py
 
-    _check_heaps(path)
     try:
-        return h5py.File(path, "r", rdcc_nbytes=_CACHE)
+        return h5py.File(file, "r", rdcc_nbytes=_CACHE)
     except OSError as error:
         if error.errno:
             raise
         raise FormatError(
             "not an HDF5 file such as NWB, or one that is cut off; text with spike times has a name that ends in .txt"
         ) from None
+
+
+class _CheckedFile(io.RawIOBase):
+    """A file for HDF5 to read: a heap of text is checked before HDF5 sees it, and bytes that are missing are an error."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._size = raw.seek(0, os.SEEK_END)
+        self._checked: set[int] = set()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    seekable = readable
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The byte that is read next."""
+        return self._raw.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`."""
+        view, begin = memoryview(buffer).cast("B"), self._raw.tell()
+        end, more = begin + len(view), len(_HEAP) - 1  # the mark of a heap may begin before, or end after
+        data = self._bytes(max(0, begin - more), end + more)
+        for mark in re.finditer(_HEAP, data):
+            self._check(max(0, begin - more) + mark.start())
+        values = data[min(begin, more) :][: len(view)]
+        if len(values) < len(view):
+            raise OSError(f"it ends before byte {end}")
+        view[:] = values
+        return self._raw.seek(end) - begin
+
+    def _bytes(self, begin: int, end: int) -> bytes:
+        self._raw.seek(begin)
+        return self._raw.read(min(end, self._size) - begin)
+
+    def _check(self, begin: int) -> None:
+        size = int.from_bytes(self._bytes(begin + 8, begin + 16), "little")
+        if begin not in self._checked:
+            _check_heap(self._bytes(begin, begin + min(size, LEAST)), 0, begin)
+        self._checked.add(begin)
 
 
 class DiskFile(io.RawIOBase):

@@ -1,11 +1,14 @@
 """Which trials and units an argument chooses: numbers, booleans, slices, names, or values of an annotation or column.
 
 A number is a position, from 0; a text is a name or an id. Where no name or id is that text, those count that are written so: "7"
-finds the id 7, and {"id": 7} the id "7", as files and tables differ in whether they hold ids as numbers or as text.
+finds the id 7, and {"id": 7} the id "7", as files and tables differ in whether they hold ids as numbers or as text. A text may
+also be a condition on the columns of units.
 """
 
 from __future__ import annotations
 
+import ast
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +27,11 @@ START_TIME = "start_time"
 """Annotation of a segment: the start of its trial, or of the interval that it was cut at, s, on the clock before."""
 NAMES = ("name", "unit_name", "label", "id")
 """Columns of the table of units that name a unit, the first one first; a text is looked up in them."""
+_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
+    **{ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le},
+    **{ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda one, several: one in several},
+    ast.NotIn: lambda one, several: one not in several,
+}
 
 
 def categories_of(labels: Any) -> list[Any] | None:
@@ -82,18 +90,19 @@ def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
 
 
 def chosen_units(
-    block: neo.Block, table: Mapping[str, Sequence[Any]], n: int, choice: Any, name: str = "units"
+    populations: Any, table: Mapping[str, Sequence[Any]], n: int, choice: Any, name: str = "units"
 ) -> np.ndarray:
-    """Numbers of the chosen units of n; a text is a name, an id or a population, a dict has columns of `table` and their values.
+    """Numbers of the chosen units of n.
 
-    `name` is that of the argument, for messages.
+    A text is a name, an id, a population or a condition such as "area == 'V1' and depth > 300"; a dict has columns of `table` and
+    their values. `populations` is the Block's annotation, `name` that of the argument, for messages.
     """
     fits = {key: column for key, column in table.items() if len(column) == n}
-    population = population_names(block.annotations.get("populations"), n)
+    population = population_names(populations, n)
 
     def like(given: Any) -> np.ndarray:
+        known = fits if not population or "population" in fits else fits | {"population": population}
         if isinstance(given, Mapping):
-            known = fits if not population or "population" in fits else fits | {"population": population}
             return _matching(known, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
         # what a column says exactly comes before what it says in another type
@@ -104,15 +113,66 @@ def chosen_units(
                     return np.array([k for of_one in rows for k in of_one])
         if population and all(one in population for one in listed):
             return np.flatnonzero(np.isin(population, listed))
+        condition = _condition(given) if isinstance(given, str) else None
+        if condition is not None:
+            return _meeting(known, condition, name, given)
         names = list(dict.fromkeys([str(one) for key in NAMES for one in fits.get(key, [])] + population))
         close = did_you_mean(next((one for one in listed if one not in names), None), names)
         raise NsnnError(
             f"{name} = {shown(given)}: no units or population of this name; the block knows {shown(names[:10])}{close}; another "
-            f'column is chosen by a dict, {name}={{"area": "V1"}}'
+            f'column is chosen by a dict, {name}={{"area": "V1"}}, or a condition, {name}="depth > 300"'
         )
 
     ids = f"; of an id it is {name}={{'id': {shown(choice)}}}" if "id" in fits else ""
     return _chosen(choice, n, name, like, ids)
+
+
+def _condition(text: str) -> ast.expr | None:
+    """The tree of a comparison, or of several with and, or, not; None for any other text, such as a name."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    of_several = isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
+    return tree if of_several or isinstance(tree, ast.BoolOp | ast.Compare) else None
+
+
+def _meets(node: ast.AST, row: Mapping[str, Any]) -> bool:
+    """Whether a row, name of a column -> its value, meets a condition. Nothing of the text is run: no names of Python, no calls."""
+    match node:
+        case ast.BoolOp():
+            parts = [_meets(one, row) for one in node.values]
+            return all(parts) if isinstance(node.op, ast.And) else any(parts)
+        case ast.UnaryOp(op=ast.Not()):
+            return not _meets(node.operand, row)
+        case ast.Compare():
+            values = [
+                row[one.id] if isinstance(one, ast.Name) else ast.literal_eval(one)
+                for one in (node.left, *node.comparators)
+            ]
+            pairs = zip(node.ops, values, values[1:], strict=False)
+            return all([_COMPARE[type(by)](left, right) for by, left, right in pairs])
+        case ast.Name() if isinstance(row[node.id], bool | np.bool_):
+            return bool(row[node.id])
+    raise ValueError
+
+
+def _meeting(columns: Mapping[str, Sequence[Any]], condition: ast.expr, name: str, given: str) -> np.ndarray:
+    """Numbers of the rows that meet a condition."""
+    used = {node.id for node in ast.walk(condition) if isinstance(node, ast.Name)}
+    for key in sorted(used - set(columns)):
+        raise NsnnError(
+            f"{name} = {given!r}: {_not_among(key, columns, name)}; texts stand in quotation marks"
+        )
+    rows = [dict(zip(used, row, strict=True)) for row in zip(*(columns[key] for key in used), strict=True)]
+    try:
+        return np.array([k for k, row in enumerate(rows) if _meets(condition, row)], dtype=np.int64)
+    except (TypeError, ValueError, KeyError) as error:
+        why = f"{error}: " if isinstance(error, TypeError) else ""
+        raise NsnnError(
+            f"{name} = {given!r}: {why}expected comparisons (==, !=, <, <=, >, >=, in) of columns with numbers or texts, and such "
+            "joined by and, or, not"
+        ) from error
 
 
 def sizes_of(populations: Any, cells: np.ndarray, n: int) -> Any:
@@ -199,6 +259,11 @@ def _numbers(choice: Any, n: int, name: str, cure: str) -> np.ndarray:
     return result % n if n else result
 
 
+def _not_among(key: str, columns: Mapping[str, Sequence[Any]], name: str) -> str:
+    there = f"there are {sorted(map(str, columns))}" if columns else f"nothing is known of the {name}"
+    return f"no {key!r} is known; {there}{did_you_mean(key, columns)}"
+
+
 def _matching(
     columns: Mapping[str, Sequence[Any]], by: Mapping[str, Any], name: str, given: Any
 ) -> np.ndarray:
@@ -208,10 +273,7 @@ def _matching(
     rows: set[int] | None = None
     for key, values in by.items():
         if key not in columns:
-            there = f"there are {sorted(map(str, columns))}" if columns else f"nothing is known of the {name}"
-            raise NsnnError(
-                f"{name} = {shown(given)}: no {key!r} is known; {there}{did_you_mean(key, columns)}"
-            )
+            raise NsnnError(f"{name} = {shown(given)}: {_not_among(key, columns, name)}")
         several = isinstance(values, list | tuple | set | range) or (
             isinstance(values, np.ndarray) and values.ndim
         )

@@ -1,6 +1,6 @@
 """`to_block` wraps your own spike times in a Block; `save` writes a Block to an NWB file, from which `load` reads it back exactly.
 
-`load` also reads files of other programs (`external_files`), but no format that unpickles.
+`load` also reads files of other programs (`external_files`) and at addresses (`stream`), but no format that unpickles.
 """
 
 from __future__ import annotations
@@ -8,21 +8,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import neo
 import numpy as np
 
-from ..core import units
 from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import Budget, check_regular, missing
+from ..core.file_limits import LEAST, Budget, check_regular, missing, open_regular
+from ..core.units import shown
 from . import (
     external_files,
     hdf5,
     integrity,
+    stream,
 )
 from .block import analog_signal, block_of
 from .event_times import trial_labels
@@ -32,6 +33,7 @@ from .nwb import write as nwb_write
 from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
 from .segments import cropped
+from .selection import select
 from .spikes import packages
 from .spikes.arrays import RESOLUTION
 from .spikes.bins import EPS, rounding
@@ -228,20 +230,26 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 
 
 def _load_nwb(
-    path: Path, budget: Budget, full: bool, trials: Any, start: float | None, stop: float | None
+    raw: BinaryIO,
+    budget: Budget,
+    full: bool,
+    trials: Any,
+    start: float | None,
+    stop: float | None,
+    chosen: Any,
 ) -> neo.Block:
-    with hdf5.opened(path) as file:
+    with hdf5.opened_in_parts(raw) as file:
         try:
             source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
                 raise FormatError("an HDF5 file, but not NWB 2")
             header = saved.written_here(source)
             if header is not None:
-                block = _as_it_is(saved.read(source, header), trials, start, stop)
+                block = _as_it_is(saved.read(source, header), trials, start, stop, chosen)
             elif neo_layout.made_by_neo(source):
-                block = _as_it_is(neo_layout.read(source), trials, start, stop)
+                block = _as_it_is(neo_layout.read(source), trials, start, stop, chosen)
             else:
-                block = recording.read(source, trials, start, stop)
+                block = recording.read(source, trials, start, stop, chosen)
             if full:
                 source = hdf5.Reader(file, Budget(budget.most))
                 source.check_all()
@@ -253,13 +261,16 @@ def _load_nwb(
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
 
 
-def _as_it_is(block: neo.Block, trials: Any, start: float | None, stop: float | None) -> neo.Block:
-    """A Block whose segments the file states, between start and stop on their clocks."""
+def _as_it_is(
+    block: neo.Block, trials: Any, start: float | None, stop: float | None, chosen: Any
+) -> neo.Block:
+    """A Block whose segments the file states, its chosen units between start and stop on their clocks."""
     if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
         raise FormatError(
             f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
             "others"
         )
+    block = block if chosen is None else select(block, units=chosen)
     return block if start is None and stop is None else cropped(block, start, stop)
 
 
@@ -267,6 +278,7 @@ def _as_it_is(block: neo.Block, trials: Any, start: float | None, stop: float | 
 def load(
     path: str | os.PathLike[str],
     *,
+    units: Any = None,
     trials: Any = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
@@ -293,25 +305,31 @@ def load(
     Parameters
     ----------
     path : an .nwb file, a .txt file of spike times (below), or a file or folder that Neo knows by its ending. Formats that unpickle
-        are refused
+        are refused. An address, "https://..." or "http://...", is that of an NWB file, of which the parts are read that are needed;
+        what follows a "?" is told to the server alone
+    units : None (default), all; or which units, as `select` takes them: numbers from 0, names, ids, a dict, or a condition on the
+        columns of the units table such as "quality == 'good' and firing_rate > 1". Of an NWB file of another program the spikes of
+        other units are not read; other files are verified whole, and then selected. firing_rate (Hz), where it is no column, is
+        spikes per time observed or, without obs_intervals, per time from the first to the last spike of the ten busiest units
     trials : of an NWB file of another program, the name of a table of intervals whose rows are the trials, such as "epochs" or
         "drifting_gratings_presentations"; False: one uncut segment; None (default): the trials table, else observation intervals
         that all units share, else one uncut segment
     t_start, t_stop : times. Of an NWB file of another program they are on the session's clock: of trials, those that lie between
-        them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Of a file of `save`
-        and of other formats each trial (segment) is read between them, on its own clock; of a text file t_stop is the end, also
-        after the last spike
+        them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Spikes outside of
+        them take no memory. Of a file of `save` and of other formats each trial (segment) is read between them, on its own clock;
+        of a text file t_stop is the end, also after the last spike
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
-    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more. What
-        the file needs is estimated before it is read
+    max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more and the
+        file is no address. What the file needs is estimated before it is read
 
     Raises
     ------
     FileNotFoundError : no such file
     FormatError : truncated, damaged, of another format than its ending says, or without spike trains; it needs more than
         max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
-        are listed), or no trial between t_start and t_stop
+        are listed), or no trial between t_start and t_stop; no such unit or column; no answer from an address, a broken one, or a
+        server that does not send parts of files
     NsnnError : another check, trials that are no name, max_bytes that is no number above 0
 
     >>> import tempfile
@@ -324,7 +342,7 @@ def load(
     one_of(check, ("quick", "full"), "check")
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
-            f"trials = {units.shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
+            f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
         )
     start, stop = (
         None if time is None else float(edges(time, name, 1)[0])
@@ -332,6 +350,17 @@ def load(
     )
     if start is not None and stop is not None and not start < stop:
         raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
+    if stream.is_address(path):
+        where = str(path).partition("?")[0]  # what follows may be a password
+        try:
+            with stream.opened(str(path)) as raw:
+                # how long the file is the server alone says
+                budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
+                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
+        except NsnnError as error:
+            raise FormatError(f"{where}: {error}") from error
+        block.file_origin = where
+        return block
     path = file_path(path, "path")
     if not path.exists():
         raise missing(path)
@@ -343,6 +372,13 @@ def load(
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             f"you trust it, and hand the spike times to to_block{trained}"
         )
+    if suffix == ".zarr":
+        raise FormatError(
+            f"{path}: NWB in Zarr is not read, since its arrays may name a codec that runs code. If you trust the file, make one "
+            "in HDF5 of it, after pip install hdmf-zarr:\n"
+            f"    with hdmf_zarr.NWBZarrIO({str(path)!r}, 'r') as source, pynwb.NWBHDF5IO('session.nwb', 'w') as target:\n"
+            "        target.export(src_io=source, write_args={'link_data': False})"
+        )
     if suffix == ".toml":
         raise FormatError(
             f"{path}: a configuration, not a recording: run `nsnn simulate {path} -o run.nwb` and give run.nwb"
@@ -353,9 +389,10 @@ def load(
             raise FormatError(f"{path}: the file is empty")
     try:
         if suffix == ".nwb":
-            block = _load_nwb(path, budget, check == "full", trials, start, stop)
+            with open_regular(path) as raw:
+                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
         else:
-            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop)
+            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop, units)
             if check == "full":
                 integrity.check_block(block)
     except NsnnError as error:

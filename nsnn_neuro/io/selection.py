@@ -81,8 +81,9 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
     trials, units : None (all), a number, an array of numbers (from 0; negative ones count from the end), an array of booleans, one
         for each trial or unit, a slice, or a dict such as {"orientation": 90} or {"area": ["V1", "LM"]}: the annotations of the
         Segments, or columns of the table "units", and the values to keep. A text, or a list of texts, is a label of trials; of
-        units a name, an id or a population. Ids and labels may be numbers or texts: "7" and {"id": 7} find the unit 7, and 7 alone
-        is a position
+        units a name, an id, a population or a condition such as "area == 'V1' and firing_rate > 1", which compares columns with
+        numbers and texts (==, !=, <, <=, >, >=, in; and, or, not); firing_rate (Hz) is computed where it is no column. Ids and
+        labels may be numbers or texts: "7" and {"id": 7} find the unit 7, and 7 alone is a position
 
     Raises
     ------
@@ -99,7 +100,11 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
     spikes = Trains.from_block(block)
     table = unit_table(block)
     rows = chosen_trials(block, trials)
-    cells = chosen_units(block, table, spikes.n_neurons, units)
+    known = table
+    if isinstance(units, str) and "firing_rate" in units:
+        rates = spikes.counts.sum(axis=0) / (spikes.t_stop - spikes.t_start).sum()
+        known = {"firing_rate": rates.tolist()} | table
+    cells = chosen_units(block.annotations.get("populations"), known, spikes.n_neurons, units)
     every = units is None
     annotations = {**block.annotations, **({"units": table} if table else {})}
     if not every:

@@ -106,9 +106,8 @@ def selection(numbers: Any, n: int, name: str, block: Any = None) -> np.ndarray:
     if isinstance(block, neo.Block) and (
         isinstance(numbers, dict) or any(isinstance(one, str) for one in texts)
     ):
-        return np.array(
-            list(dict.fromkeys(chosen_units(block, unit_table(block), n, numbers, name).tolist()))
-        )
+        chosen = chosen_units(block.annotations.get("populations"), unit_table(block), n, numbers, name)
+        return np.array(list(dict.fromkeys(chosen.tolist())))
     array = np.atleast_1d(np.asarray(numbers))
     good = array.ndim == 1 and array.size and array.dtype.kind in "iu" and np.unique(array).size == array.size
     if not good or array.min() < 0 or array.max() >= n:

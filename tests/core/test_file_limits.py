@@ -2,8 +2,10 @@
 # Imports internals: damaged configurations and sweep folders are read without the start of a command for each.
 
 import os
+import re
 import warnings
 from datetime import UTC, datetime
+from functools import partial
 
 import h5py
 import neo
@@ -16,6 +18,7 @@ from helpers.roundtrip import rich_block
 
 from nsnn_neuro import FormatError, NsnnError, load, save, to_block
 from nsnn_neuro.cli import config, sweep_config
+from nsnn_neuro.io.nwb.archive import findings
 from nsnn_neuro.sweep import grid
 from nsnn_neuro.sweep.store import Folder
 
@@ -234,11 +237,14 @@ def test_a_trial_without_samples_of_a_signal_is_left_without_it(tmp_path):
 def test_a_heap_of_text_that_hdf5_would_walk_for_ever_is_refused(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
     data = bytearray(path.read_bytes())
-    heap = data.index(b"GCOL\1")
-    at = heap + 16
-    while data[at : at + 2] != b"\0\0":  # to the free space at its end
-        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
-    data[at + 8 : at + 16] = bytes(8)
+    for heap in re.finditer(b"GCOL\1", bytes(data)):
+        at = heap.start() + 16
+        end = heap.start() + int.from_bytes(data[at - 8 : at], "little")
+        while data[at : at + 2] != b"\0\0" and at < end:  # to the free space at its end
+            at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+        if at < end:
+            data[at + 8 : at + 16] = bytes(8)
     path.write_bytes(data)
-    with pytest.raises(FormatError, match="heap of text"):
-        load(path)
+    for read in (load, partial(load, check="full"), findings):
+        with pytest.raises(FormatError, match="heap of text"):
+            read(path)

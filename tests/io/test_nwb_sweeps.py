@@ -86,3 +86,5 @@ def test_other_series_and_tables(tmp_path):
     # with spike times it is what it was: one uncut segment with all signals
     block = nsnn.load(session(tmp_path / "two.nwb", spikes=True), t_start=0 * second, t_stop=16 * second)
     assert isinstance(block.segments[0].spiketrains[0], neo.SpikeTrain)
+    with pytest.raises(FormatError, match="units"):
+        nsnn.load(tmp_path / "one.nwb", units=0)

@@ -21,6 +21,7 @@ from ...core.file_limits import Budget
 from ...core.warn import warn
 from ..block import build_block
 from ..hdf5 import Reader
+from ..lookup import chosen_units
 from ..segments import in_window, inside
 from ..spikes import of_windows
 from ..spikes.arrays import RESOLUTION
@@ -32,18 +33,23 @@ _TRIALS = "intervals/trials"
 _LAST_SPIKE = "the last spike"
 ENDS_WITH = "ends_with"
 """Annotation of a Block of one uncut segment: what says when the recording ends, a path in the file"""
+_BUSIEST = 10  # units
 
 
-def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | None) -> neo.Block:
+def read(
+    source: Reader, trials: Any, t_start: float | None, t_stop: float | None, units: Any = None
+) -> neo.Block:
     """The Block in an NWB file that another program wrote; `trials` is None, False or the name of a table of intervals.
 
     t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
+    Of the chosen units alone the spikes are read, those between t_start and t_stop are kept.
     """
     if "units" not in source and any(sweeps.paths(source)):
-        if isinstance(trials, str):
-            raise FormatError(
-                f"trials = {trials!r}: a file of sweeps, which are its trials: expected trials=None"
-            )
+        for name, given in (("trials", trials or None), ("units", units)):
+            if given is not None:
+                raise FormatError(
+                    f"{name} = {given!r}: a file of sweeps, its trials, without units: pass no {name}"
+                )
         return sweeps.read(source, t_start, t_stop)
     if "units" not in source:
         raise FormatError("no units table (spike times) in it, and no sweeps of a current clamp")
@@ -56,8 +62,16 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
         path = tables.table_named(source, trials)
     elif trials is None and f"{_TRIALS}/start_time" in source and source.length(f"{_TRIALS}/start_time"):
         path = _TRIALS
-    spikes = saved.spike_times(source, n)
+    table = _unit_table(source, n)
+    rows_read = None
+    if units is not None:
+        rate = isinstance(units, str) and "firing_rate" in units
+        known = {"firing_rate": _firing_rates(source, n).tolist()} | table if rate else table
+        rows_read = chosen_units(None, known, n, units).tolist()
+        table = {key: [column[k] for k in rows_read] for key, column in table.items() if len(column) == n}
+    spikes = saved.spike_times(source, n, rows_read, t_start, t_stop)
     observed = None if path else _observed(source, n)
+    n = len(table["id"])
     if path is not None:
         start, stop, rows = _rows(source, path)
     elif trials is None and observed is not None and len(observed[0]) > 1:
@@ -65,8 +79,12 @@ def read(source: Reader, trials: Any, t_start: float | None, t_stop: float | Non
         source.budget.take(saved.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
         rows = [{} for _ in start]
     else:
-        return _uncut(source, spikes, n, observed, t_start, t_stop)
-    return _in_trials(source, spikes, n, _between(start, stop, rows, t_start, t_stop))
+        if rows_read is not None and observed is None and None in (t_start, t_stop):
+            warn(
+                "no obs_intervals: spikes of the units left out do not count for its start and stop; pass both"
+            )
+        return _uncut(source, spikes, table, observed, t_start, t_stop)
+    return _in_trials(source, spikes, table, _between(start, stop, rows, t_start, t_stop))
 
 
 def _between(
@@ -118,30 +136,50 @@ def _observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     return values[:, 0].min(keepdims=True), values[:, 1].max(keepdims=True)
 
 
-def _about(source: Reader, spikes: saved.SpikeTimes) -> dict[str, Any]:
-    ids = source.numbers("units/id", per_value=40).tolist()
-    columns, left_out = unit_columns(source, len(ids))
+def _unit_table(source: Reader, n: int) -> dict[str, list[Any]]:
+    columns, left_out = unit_columns(source, n)
     series.warn_left_out(left_out)
+    return {"id": source.numbers("units/id", per_value=40).tolist(), **columns}
+
+
+def _firing_rates(source: Reader, n: int) -> np.ndarray:
+    """Spikes of each unit per second of its observation intervals, Hz.
+
+    Where the file has none, the time lasts from the first to the last spike of the busiest units; to read all would be slow.
+    """
+    count = np.diff(source.ends("units/spike_times", n), prepend=0)
+    intervals, unit = saved.observed(source, n)
+    lasted = np.bincount(unit, np.diff(intervals)[:, 0], n)
+    if not len(intervals):
+        first, last = saved.spike_times(source, n, np.argsort(count)[-_BUSIEST:].tolist()).extent or (
+            0.0,
+            0.0,
+        )
+        lasted[:] = last - first
+    return np.divide(count, lasted, out=np.full(n, np.nan), where=lasted > 0)
+
+
+def _about(source: Reader, spikes: saved.SpikeTimes, table: dict[str, list[Any]]) -> dict[str, Any]:
     step = {} if spikes.step is None else {saved.STEP: spikes.step}
-    return {"nwb": series.about(source) | step, "units": {"id": ids, **columns}}
+    return {"nwb": series.about(source) | step, "units": table}
 
 
 def _in_trials(
     source: Reader,
     spikes: saved.SpikeTimes,
-    n: int,
+    table: dict[str, list[Any]],
     chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
 ) -> neo.Block:
     """A segment for each trial, on a clock that starts at 0."""
-    (start, stop, rows), (times, unit) = chosen, spikes[:2]
+    (start, stop, rows), (times, unit), n = chosen, spikes[:2], len(table["id"])
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
     trial, index = _cut(times, unit, n, start, stop, source.budget)
     seen = np.zeros(len(times), dtype=bool)
     seen[index] = True
-    lost = np.count_nonzero(~seen)
+    lost = spikes.number - np.count_nonzero(seen)
     if lost:
-        warn(f"{lost} of {len(times)} spikes lie outside every trial and were dropped")
-    annotations = _about(source, spikes)
+        warn(f"{lost} of {spikes.number} spikes lie outside every trial and were dropped")
+    annotations = _about(source, spikes, table)
     apart = rounding(start, stop)
     if apart > rounding(stop - start):
         annotations[RESOLUTION] = apart
@@ -186,14 +224,14 @@ def _cut(
 def _uncut(
     source: Reader,
     spikes: saved.SpikeTimes,
-    n: int,
+    table: dict[str, list[Any]],
     observed: tuple[np.ndarray, np.ndarray] | None,
     t_start: float | None,
     t_stop: float | None,
 ) -> neo.Block:
     """One segment with the whole recording, on the session's clock."""
     contents, times, unit = event_tables.read(source), spikes.times, spikes.unit
-    first, end, ends_with = _extent(times, observed, contents, t_start, t_stop)
+    first, end, ends_with = _extent(spikes, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
         raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
@@ -201,12 +239,13 @@ def _uncut(
         _warn_unobserved(*observed, start, stop)
     last = stop >= end - rounding(start, stop)
     kept = inside(times, start, stop, last)
-    if not kept.all():
-        lost = np.count_nonzero(~kept)
+    times, unit = times[kept], unit[kept]
+    lost = spikes.number - len(times)
+    if lost:
         warn(
-            f"{lost} of {len(times)} spikes lie outside the recording, {start:g} to {stop:g} s, and were dropped"
+            f"{lost} of {spikes.number} spikes lie outside the recording, {start:g} to {stop:g} s, and were "
+            "dropped"
         )
-        times, unit = times[kept], unit[kept]
     signals, left_out = [], contents.left_out
     for path in contents.regular:
         one = series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
@@ -220,11 +259,11 @@ def _uncut(
         unit,
         times=np.clip(times, start, stop),
         n_trials=1,
-        n_neurons=n,
+        n_neurons=len(table["id"]),
         t_start=start,
         t_stop=stop,
         signals=[signals],
-        annotations=_about(source, spikes)
+        annotations=_about(source, spikes, table)
         | spikes.notes()
         | {ENDS_WITH: ends_with if t_stop is None else "t_stop"},
     )
@@ -241,7 +280,7 @@ def _uncut(
 
 
 def _extent(
-    times: np.ndarray,
+    spikes: saved.SpikeTimes,
     observed: tuple[np.ndarray, np.ndarray] | None,
     contents: event_tables.Contents,
     t_start: float | None,
@@ -251,8 +290,8 @@ def _extent(
     if observed is not None:
         return float(observed[0].min()), float(observed[1].max()), "units/obs_intervals"
     ends = dict(contents.extents)
-    if len(times):
-        ends[_LAST_SPIKE] = float(times.min()), float(times.max())
+    if spikes.extent is not None:
+        ends[_LAST_SPIKE] = spikes.extent
     given = t_start is not None and t_stop is not None
     if not ends and not given:
         raise FormatError(

@@ -26,6 +26,7 @@ new, add it to `write.write`, `read` and the digest.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -59,6 +60,7 @@ _DAMAGED = (
     "description of /units to read it as a file of another program"
 )
 DIGEST = "notes, spikes, signals"
+_SINGLE = float(np.finfo("f4").eps)
 _ULPS = 8  # rounding of a time on the session's clock
 STEP = "spike_times_resolution"
 """Key of the annotation "nwb": the step of the spike times (s) that a file states, the attribute resolution of its spike_times."""
@@ -93,19 +95,36 @@ class SpikeTimes(NamedTuple):
     """s, times no further apart may be one, as they are stored in single precision; 0 for those of double precision"""
     step: float | None
     """s, the step of the times that the file states, in general the sampling interval"""
+    extent: tuple[float, float] | None
+    """first and last time of these units, s, also outside the window; None without spikes"""
+    number: int
+    """spikes of these units, also outside the window"""
 
     def notes(self, apart: float = 0.0) -> dict[str, float]:
         """The Block's annotation of the resolution of its times, where it is coarser than `apart` (s)."""
         return {RESOLUTION: self.coarse} if self.coarse > apart else {}
 
 
-def spike_times(source: Reader, n: int) -> SpikeTimes:
-    """All spikes of n units; a warning tells how coarse times of single precision are.
+def spike_times(
+    source: Reader,
+    n: int,
+    rows: Sequence[int] | None = None,
+    t_start: float | None = None,
+    t_stop: float | None = None,
+) -> SpikeTimes:
+    """The spikes of n units, or of some rows of their table, between t_start and t_stop (s); `unit` counts these rows.
 
-    Where the file states the step of the times, and they are stored finely enough to tell which multiple of it each one is, they
-    are these multiples in double precision.
+    A warning tells how coarse times of single precision are. Where the file states the step of the times, and they are stored
+    finely enough to tell which multiple of it each one is, they are these multiples in double precision.
     """
-    stored, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
+    if rows is None and t_start is None and t_stop is None:
+        stored, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
+        number = len(unit)
+    else:
+        low, high = (-np.inf if t_start is None else t_start), (np.inf if t_stop is None else t_stop)
+        near = rounding([one for one in (low, high) if np.isfinite(one)], eps=_SINGLE)
+        rows = range(n) if rows is None else rows
+        stored, unit, number = source.ragged_rows("spike_times", n, rows, low - near, high + near, PER_SPIKE)
     times = np.asarray(stored, dtype=float)
     if times.ndim != 1 or not np.isfinite(times).all():
         raise FormatError("units/spike_times has values that are no numbers")
@@ -113,18 +132,26 @@ def spike_times(source: Reader, n: int) -> SpikeTimes:
     step = float(stated) if isinstance(stated, int | float | np.number) and 0 < stated < np.inf else None
     eps = spacing(stored)
     if eps <= EPS or not times.size:
-        return SpikeTimes(times, unit, 0.0, step)
+        return _with_extent(times, unit, 0.0, step, number)
     apart = np.spacing(np.abs(stored)).astype(float)  # to the next number of this type
     if step is not None and apart.max() < step:
         exact = np.rint(times / step) * step
         if (np.abs(exact - times) <= 0.5 * apart + rounding(times)).all():
-            return SpikeTimes(exact, unit, 0.0, step)
+            return _with_extent(exact, unit, 0.0, step, number)
     warn(
         f"units/spike_times are stored in single precision: at {np.abs(times).max():g} s neighbouring times are "
         f"{apart.max():.1g} s apart, and what is finer is lost; measures of spike timing and narrow bins have errors of this "
         "size. Read the spikes from the file that this one was made of, if there is one"
     )
-    return SpikeTimes(times, unit, rounding(times, eps=eps), step)
+    return _with_extent(times, unit, rounding(times, eps=eps), step, number)
+
+
+def _with_extent(
+    times: np.ndarray, unit: np.ndarray, coarse: float, step: float | None, number: int
+) -> SpikeTimes:
+    """`times` may end with the first and last time of these units."""
+    extent = (float(times.min()), float(times.max())) if times.size else None
+    return SpikeTimes(times[: unit.size], unit, coarse, step, extent, number)
 
 
 def observed(source: Reader, n: int) -> tuple[np.ndarray, np.ndarray]:

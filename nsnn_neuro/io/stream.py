@@ -1,0 +1,119 @@
+"""Files at http and https addresses, of which only the parts are read that are asked for.
+
+A server is as untrusted as its file: no more is read of an answer than was asked for, and that within a limit of time. After a
+failure each read fails, so that no part of a file is taken for all of it. Requests are made in the thread that reads: h5py holds a
+lock meanwhile, and a thread of a loop, as fsspec has, would wait for it for ever when it collects an object of h5py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import urllib.request as http
+from collections.abc import Iterator
+from typing import Any
+
+from ..core.errors import NsnnError
+
+_BLOCK, _MOST_BLOCKS = 2**20, 64  # bytes, and how many such blocks are kept
+_SILENCE, _LONGEST = 30.0, 300.0  # s, without any answer, and of a request
+_HANDLERS = (
+    *(http.ProxyHandler, http.HTTPHandler, http.HTTPSHandler),
+    *(http.HTTPRedirectHandler, http.HTTPDefaultErrorHandler, http.HTTPErrorProcessor),
+)  # none for ftp or files, to which a server may redirect
+
+
+def is_address(path: Any) -> bool:
+    """Whether `path` is an http or https address; NsnnError for one of another kind.
+
+    >>> is_address("https://example.org/a.nwb"), is_address("folder/a.nwb")
+    (True, False)
+    """
+    kind = re.match(r"([A-Za-z][\w+.-]*)://", path) if isinstance(path, str) else None
+    if kind is not None and kind[1].lower() not in ("http", "https"):
+        raise NsnnError(
+            f"path = {path!r}: expected a file, or an address that begins with https:// or http://; a file of a public bucket of "
+            "S3 has one, https://BUCKET.s3.amazonaws.com/KEY"
+        )
+    return kind is not None
+
+
+@contextlib.contextmanager
+def opened(address: str) -> Iterator[Any]:
+    """The file at an address, open for reading; NsnnError without an answer, after a broken one, or without ranges."""
+    file = _Remote(address)
+    try:
+        yield file
+    finally:
+        if file.error is not None:  # HDF5 and its readers may take it for a fault of the file
+            raise file.error
+
+
+class _Remote:
+    """The bytes at an address; after a failure each read fails."""
+
+    def __init__(self, address: str) -> None:
+        self.error: NsnnError | None = None
+        self._address, self._at, self._size = address, 0, 1
+        self._blocks: dict[int, bytes] = {}
+        self._opener = http.OpenerDirector()
+        for handler in _HANDLERS:
+            self._opener.add_handler(handler())
+        self.read(1)  # which tells the size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a byte."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """The byte that is read next."""
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end of the file."""
+        begin, end = self._at, min(self._at + size, self._size)
+        numbers = range(begin // _BLOCK, -(-end // _BLOCK))
+        missing = [k for k in numbers if k not in self._blocks]
+        if missing and begin < end:
+            data = self._fetch(missing[0] * _BLOCK, (missing[-1] + 1) * _BLOCK)
+            for k in range(missing[0], missing[-1] + 1):
+                self._blocks[k] = data[(k - missing[0]) * _BLOCK :][:_BLOCK]
+        data = b"".join(self._blocks[k] for k in numbers) if begin < end else b""
+        for k in list(self._blocks)[:-_MOST_BLOCKS]:
+            del self._blocks[k]
+        self._at = max(begin, end)
+        return data[begin % _BLOCK :][: max(0, end - begin)]
+
+    def _fetch(self, begin: int, end: int) -> bytes:
+        if self.error is None:
+            try:
+                return self._answer(begin, end)
+            except NsnnError as error:
+                self.error = error
+            except Exception as error:  # http.client and sockets have many
+                self.error = NsnnError(f"no answer, or a broken one ({type(error).__name__}: {error})")
+        raise self.error
+
+    def _answer(self, begin: int, end: int) -> bytes:
+        """The bytes from `begin` to `end`, or to the end of the file."""
+        limit, data = time.monotonic() + _LONGEST, bytearray()
+        headers = {"Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
+        with self._opener.open(http.Request(self._address, headers=headers), timeout=_SILENCE) as answer:
+            part = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+            if part is None or int(part[1]) != begin:
+                raise NsnnError(
+                    "the server does not send the part of a file that is asked for: download the file"
+                )
+            self._size = int(part[2])
+            end = min(end, self._size)
+            while len(data) < end - begin:
+                piece = answer.read1(end - begin - len(data))
+                if not piece or time.monotonic() > limit:
+                    raise OSError(
+                        f"{len(data)} of {end - begin} bytes, then {'too slow' if piece else 'the end'}"
+                    )
+                data += piece
+        return bytes(data)
