@@ -76,13 +76,14 @@ def warp(block: SpikeSource, events: Any, *, to: Time | None = None) -> neo.Bloc
     inside = (old >= spikes.t_start[:, None] - apart) & (old <= spikes.t_stop[:, None] + apart)
     for k in np.flatnonzero(~inside.all(axis=1)):
         raise NsnnError(
-            f"events[{k}] = {shown(old[k])} s: expected finite times within trial {k}, which runs from {spikes.t_start[k]:g} to "
-            f"{spikes.t_stop[k]:g} s, on its own clock; leave out trials without an event with select(block, trials=...)"
+            f"events[{k}] = {old[k].tolist()} s: expected finite times within trial {k}, which runs from "
+            f"{spikes.t_start[k]:g} to {spikes.t_stop[k]:g} s, on its own clock; leave out trials without an event with select(block, trials=...), and divide "
+            "milliseconds without a unit by 1000"
         )
     for name, row in [*((f"events[{k}]", row) for k, row in enumerate(old)), ("to", new)]:
         if (np.diff(row) <= apart).any():
             raise NsnnError(
-                f"{name} = {shown(row)} s: expected ascending times, as the warp would fold time otherwise; reorder the events "
+                f"{name} = {row.tolist()} s: expected ascending times, as the warp would fold time otherwise; reorder the events "
                 "or leave this trial out with select(block, trials=...)"
             )
     factor = np.diff(new) / np.diff(old)
@@ -91,7 +92,7 @@ def warp(block: SpikeSource, events: Any, *, to: Time | None = None) -> neo.Bloc
         k = int(np.argmax(large))
         warn(
             f"warp: {large.sum()} of {n} trials are stretched or compressed by a factor of more than {_LARGE_STRETCH:g}, first "
-            f"trial {k} by {shown(factor[k])}: its rates change as much; check its events or leave it out"
+            f"trial {k} by {factor[k].round(2).tolist()}: its rates change as much; check its events or leave it out"
         )
     return warped(block, spikes, old, np.broadcast_to(new, old.shape), "warp")
 

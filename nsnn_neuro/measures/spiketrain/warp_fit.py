@@ -8,6 +8,7 @@ ln(max_stretch) / 2. Trials take turns until none changes. r is smoothed by a Ga
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import neo
@@ -84,11 +85,9 @@ def _rates(counts: np.ndarray, exposure: np.ndarray) -> np.ndarray:
 
 
 def _of_neurons(trains: Trains, kept: np.ndarray) -> Trains:
-    own = kept[trains.neuron]
-    neuron = (np.cumsum(kept) - 1)[trains.neuron[own]]
-    return replace(
-        trains, times=trains.times[own], neuron=neuron, trial=trains.trial[own], n_neurons=int(kept.sum())
-    )
+    own, number = kept[trains.neuron], np.cumsum(kept) - 1
+    some = {"times": trains.times[own], "neuron": number[trains.neuron[own]], "trial": trains.trial[own]}
+    return replace(trains, **some, n_neurons=int(kept.sum()))
 
 
 def _fit(trains: Trains, grid: _Grid) -> np.ndarray:
@@ -98,15 +97,12 @@ def _fit(trains: Trains, grid: _Grid) -> np.ndarray:
     """
     chosen = np.zeros(trains.n_trials, dtype=np.int64)
     exposed = grid.exposed(grid.warps)
-    alone = []
-    for i in range(trains.n_trials):
-        own = trains.trial == i
-        zeros = np.zeros(int(own.sum()), dtype=np.int64)
-        alone.append(
-            replace(trains, times=trains.times[own], neuron=trains.neuron[own], trial=zeros, n_trials=1)
-        )
+    alone = [
+        replace(trains, times=trains.times[a:b], neuron=trains.neuron[a:b], trial=trains.trial[a:b] * 0, n_trials=1)
+        for a, b in pairwise(trains.offsets[:: trains.n_neurons])
+    ]  # fmt: skip
     halvings = int(np.log2(max(1.0, grid.warps[0].max() / grid.width / _BINS_PER_SIGMA)))
-    for sd in _BINS_PER_SIGMA * 2 ** np.arange(halvings, -1, -1):
+    for sd in (_BINS_PER_SIGMA * 2**k for k in range(halvings, -1, -1)):
         counts, exposure = _smooth(grid.sums(trains, grid.warps[:, chosen]), sd)
         total, time = counts.sum(axis=0), exposure.sum(axis=0)
         for _ in range(1 if sd > _BINS_PER_SIGMA else _MOST_SWEEPS):
@@ -116,9 +112,8 @@ def _fit(trains: Trains, grid: _Grid) -> np.ndarray:
                 time -= exposure[i]
                 rates = _rates(total, time)
                 score = grid.log_prior - rates.sum(axis=0)[exposed].sum(axis=1)
-                score += np.log(rates)[trial.neuron, grid.place(trial.times, grid.warps[..., None])].sum(
-                    axis=1
-                )
+                number = grid.place(trial.times, grid.warps[..., None])
+                score += np.log(rates)[trial.neuron, number].sum(axis=1)
                 best = int(np.argmax(score))
                 if score[best] > score[chosen[i]]:
                     chosen[i] = best
@@ -200,8 +195,7 @@ def fit_warp(
     start, stop = trains.window()
     if trains.n_trials < 2 or not trains.times.size:
         raise NsnnError(
-            f"block has {trains.n_trials} trials and {trains.times.size} spikes in the window: expected at least two trials, with "
-            "spikes"
+            f"block has {trains.n_trials} trials with {trains.times.size} spikes: expected at least two trials, and spikes"
         )
     if not width <= largest < (stop - start) / 2:
         raise NsnnError(
@@ -210,9 +204,7 @@ def fit_warp(
         )
     steps = int(largest / width + LEAST)
     log_stretch = np.linspace(-1, 1, _N_STRETCHES) * np.log(factor) if factor > 1 else np.zeros(1)
-    shift, log_stretch = (
-        one.ravel() for one in np.meshgrid(width * np.arange(-steps, steps + 1), log_stretch)
-    )
+    shift, log_stretch = map(np.ravel, np.meshgrid(width * np.arange(-steps, steps + 1), log_stretch))
     log_prior = -2 * (shift / largest) ** 2 - 2 * (log_stretch / (np.log(factor) or 1.0)) ** 2
     order = np.argsort(-log_prior, kind="stable")
     n_bins = int((stop - start) / width + LEAST)
