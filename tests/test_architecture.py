@@ -46,7 +46,7 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 MOST_LINES = {
     "core": 2633,
     "models": 5990,
-    "io": 8172,
+    "io": 8173,
     "theory": 3000,
     "measures": 21341,
     "reference": 930,
@@ -62,7 +62,7 @@ MOST_LINES = {
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 54_475, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 54_476, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -34,7 +34,7 @@ def warp(block: SpikeSource, events: Any, *, to: Time | None = None) -> neo.Bloc
 
     Events, epochs (both ends) and irregularly sampled signals move with the spikes. Analog signals and image sequences move along
     in trials that are only shifted; they are not resampled, so a stretched trial loses them, and a warning says how many. A stretch
-    by a divides the rate by a; one by more than 4, or less than 1/4, is warned about. Labels, annotations and units are kept.
+    by a divides the rate by a; one above 4 or below 1/4 is warned about. Labels, units and annotations stay, but for "dt".
 
     Warping removes differences of timing between trials. Spike patterns relative to the events survive; whatever the times of
     the events tell, such as a stimulus coded by latency, is lost. Where that is the question, do not warp.
@@ -77,8 +77,8 @@ def warp(block: SpikeSource, events: Any, *, to: Time | None = None) -> neo.Bloc
     for k in np.flatnonzero(~inside.all(axis=1)):
         raise NsnnError(
             f"events[{k}] = {old[k].tolist()} s: expected finite times within trial {k}, which runs from "
-            f"{spikes.t_start[k]:g} to {spikes.t_stop[k]:g} s, on its own clock; leave out trials without an event with select(block, trials=...), and divide "
-            "milliseconds without a unit by 1000"
+            f"{spikes.t_start[k]:g} to {spikes.t_stop[k]:g} s, on its own clock; leave out trials without an event with "
+            "select(block, trials=...), and divide milliseconds without a unit by 1000"
         )
     for name, row in [*((f"events[{k}]", row) for k, row in enumerate(old)), ("to", new)]:
         if (np.diff(row) <= apart).any():
@@ -132,6 +132,7 @@ def warped(block: neo.Block, spikes: Trains, old: np.ndarray, new: np.ndarray, n
     spikes = replace(spikes, times=times, t_start=edges[:, 0], t_stop=edges[:, 1], resolution=resolution)
     table = unit_table(block)
     result = rebuilt(spikes, contents, {**block.annotations, **({"units": table} if table else {})})
+    result.annotations.pop("dt", None)  # times are no multiples of it any more
     copy_names(block, block.segments, result)
     for segment in result.segments:  # times of the session by name are refused from here on
         segment.annotations.setdefault(EVENT_TIME, segment.annotations.get(START_TIME, 0.0))

@@ -28,7 +28,7 @@ def place(t, old, new):
 
 def example():
     block = to_block(TRIALS, t_stop=2 * second)
-    block.annotations["units"] = {"id": [7, 8, 9]}
+    block.annotations.update(units={"id": [7, 8, 9]}, dt=1e-4)
     for k, segment in enumerate(block.segments):
         segment.annotations.update(label="ab"[k % 2], go=float(EVENTS[k, 1]), start_time=10.0 * k)
         segment.events.append(neo.Event(EVENTS[k, :1] * pq.s, labels=["on"], name="stimulus"))
@@ -59,6 +59,7 @@ def test_what_else_trials_hold_moves_along_and_names_labels_units_stay(tmp_path)
         result = warp(block, EVENTS)
     middle = np.median(EVENTS, axis=0)
     assert result.annotations["units"] == {"id": [7, 8, 9]}
+    assert "dt" not in result.annotations
     for segment, label in zip(result.segments, "ababa", strict=True):
         assert segment.annotations["label"] == label
         assert not segment.analogsignals
