@@ -30,6 +30,7 @@ from .io.selection import conditions as conditions
 from .io.selection import join as join
 from .io.selection import select as select
 from .io.selection import split as split
+from .io.warping import warp as warp
 from .learning import coding as coding
 from .learning import losses as losses
 from .learning.fit import Fit as Fit
@@ -259,5 +260,6 @@ __all__ = [
     "to_spikeinterface",
     "to_xarray",
     "train",
+    "warp",
     "white_noise_factor",
 ]

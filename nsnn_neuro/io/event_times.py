@@ -1,4 +1,4 @@
-"""The events that `cut` and `align` take: arrays of times, objects of Neo, pynapple and pandas, or their names in a Block."""
+"""The events that `cut`, `align`, `warp` take: arrays of times, objects of Neo, pynapple and pandas, or their names in a Block."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
         times = np.array([part.times[0] for part in parts])
     else:
         of_package = _of_package(events, "events")
-        times = of_package.times if of_package else _seconds(events, "events", _CHOOSE)
+        times = of_package.times if of_package else event_seconds(events, "events", _CHOOSE)
         if times.ndim == 0:
             times = np.full(n, float(times))
     if times.shape != (n,):
@@ -207,7 +207,7 @@ def trial_labels(values: Any, n: int, name: str) -> list[Any]:
     return listed
 
 
-def _seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:
+def event_seconds(value: Any, name: str, cure: str = _LEAVE_OUT) -> np.ndarray:
     """Event times in seconds, with a unit or as plain numbers of seconds; NaN stays."""
     try:
         numbers = np.asarray(getattr(value, "magnitude", value))
@@ -234,7 +234,7 @@ def _part(events: Any, name: str) -> _Part:
         return _Part(np.atleast_1d(seconds(events.times)))
     if of_package := _of_package(events, name):
         return of_package
-    times = _seconds(events, name)
+    times = event_seconds(events, name)
     if times.ndim > 1:
         raise NsnnError(f"{name} has shape {times.shape}: expected {_EXPECTED}")
     return _Part(np.atleast_1d(times))
@@ -264,7 +264,7 @@ def _of_package(events: Any, name: str) -> _Part | None:
         times = times / np.timedelta64(1, "s")
     every = {str(key): list(map(plain, events[key])) for key in events if key != known[0]}
     columns = {key: one for key, one in every.items() if all(isinstance(x, str | int | float) for x in one)}
-    times = _seconds(times, f"{name}[{known[0]!r}]")
+    times = event_seconds(times, f"{name}[{known[0]!r}]")
     return _Part(times, None, {**columns, **({} if known[0] == "time" else {START_TIME: times.tolist()})})
 
 

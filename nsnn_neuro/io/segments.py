@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -130,12 +130,18 @@ def moved(segment: neo.Segment, by: float) -> dict[str, list[Any]]:
         kind: [_samples(one, 0, len(one), float(seconds(one.t_start)) - by) for one in getattr(segment, kind)]
         for kind in SAMPLED
     }
-    for kind in TIMED:
-        result[kind] = [
-            _rows(one, pq.Quantity(seconds(one.times) - by, pq.s), slice(None))
+    return result | retimed(segment, lambda times: times - by)
+
+
+def retimed(segment: neo.Segment, place: Callable[[np.ndarray], np.ndarray]) -> dict[str, list[Any]]:
+    """All events, epochs and irregularly sampled signals of a segment, a time t (s) at place(t); durations are kept."""
+    return {
+        kind: [
+            _rows(one, pq.Quantity(place(seconds(one.times)), pq.s), slice(None))
             for one in getattr(segment, kind)
         ]
-    return result
+        for kind in TIMED
+    }
 
 
 def _rows(one: Any, times: pq.Quantity, index: Any) -> Any:

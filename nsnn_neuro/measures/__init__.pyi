@@ -126,6 +126,8 @@ from .spiketrain.surrogates import surrogates as surrogates
 from .spiketrain.trial_drift import TrialDrift as TrialDrift
 from .spiketrain.trial_drift import TrialDriftWarning as TrialDriftWarning
 from .spiketrain.trial_drift import trial_drift as trial_drift
+from .spiketrain.warp_fit import WarpFit as WarpFit
+from .spiketrain.warp_fit import fit_warp as fit_warp
 from .spiketrain.zeta import ZetaTest as ZetaTest
 from .spiketrain.zeta import zeta_test as zeta_test
 from .table import tabulate as tabulate
@@ -215,6 +217,7 @@ __all__ = [
     "TrialPlan",
     "TuningCurve",
     "TuningFit",
+    "WarpFit",
     "ZetaTest",
     "active_information",
     "against_surrogates",
@@ -248,6 +251,7 @@ __all__ = [
     "firing_events",
     "firing_rate",
     "first_spike_latency",
+    "fit_warp",
     "gamma_coincidence",
     "gaussian_copula",
     "gaussian_copula_classes",

@@ -244,6 +244,9 @@ EXAMPLES: dict[str, Example] = {
     "feature_information_transfer": Example(
         lambda: (STIMULUS, SYMBOLS, WORDS[:, 0], WORDS[:, 1]), {"n_shuffle": 5}, Estimate),
     "first_spike_latency": Example(lambda: (block(),), {}, (6, 3), "block", (FINE, FINE, COUNTS)),
+    "fit_warp": Example(
+        lambda: (block(),), {"sigma": 40 * pq.ms, "max_shift": 100 * pq.ms}, measures.WarpFit, "block",
+        ("expected at least two trials", "expected at least two trials", WINDOWS)),
     "gaussian_copula": Example(lambda: normals(), {"n_shuffle": 5}, Estimate),
     "gaussian_copula_classes": Example(lambda: (np.arange(60) % 2, normals()[0]), {"n_shuffle": 5}, Estimate),
     "gaussian_fisher": Example(lambda: (np.ones(2), np.eye(2)), {}, float),
