@@ -74,7 +74,7 @@ def warp(block: SpikeSource, events: Any, *, to: Time | None = None) -> neo.Bloc
         raise NsnnError(f"to = {shown(to)}: expected {old.shape[1]} times, one for each event of a trial")
     apart = max(spikes.resolution, rounding(old, new))
     inside = (old >= spikes.t_start[:, None] - apart) & (old <= spikes.t_stop[:, None] + apart)
-    for k in np.flatnonzero(~inside.all(axis=1)):
+    for k in np.flatnonzero(~inside.all(axis=1)).tolist():
         raise NsnnError(
             f"events[{k}] = {old[k].tolist()} s: expected finite times within trial {k}, which runs from "
             f"{spikes.t_start[k]:g} to {spikes.t_stop[k]:g} s, on its own clock; leave out trials without an event with "

@@ -112,7 +112,7 @@ def responsive_units(
     n = trains.n_trials
     drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resample)
     weights = np.concatenate([np.ones((1, n)), drawn])
-    for j in np.flatnonzero(responds):
+    for j in np.flatnonzero(responds).tolist():
         starts = _starts(before.of_neuron(j), after.of_neuron(j), weights)
         latency[j] = starts[0]
         se[j] = np.ptp(np.quantile(starts[1:], _CENTRAL)) / 2 if n_resample else np.nan
