@@ -22,6 +22,7 @@ from helpers.killed_sweep import HELD, POINTS, swept
 from nsnn_neuro import NsnnError
 
 ROOT = Path(__file__).resolve().parents[2]
+_PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 _PATIENCE = 300  # s, after which something hangs
 
 
@@ -35,7 +36,7 @@ class Sweep:
         self._command = [sys.executable, killed_sweep.__file__, *map(str, words)]
         self._environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            "PYTHONPATH": _PATHS,
             "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
             **{f"DASK_DISTRIBUTED__SCHEDULER__{key.upper()}": value for key, value in options.items()},
         }
@@ -165,9 +166,9 @@ def test_without_its_scheduler_a_sweep_ends_with_an_error_and_no_point_has_faile
     distributed = pytest.importorskip("distributed")
     file, out = tmp_path / "scheduler.json", tmp_path / "out"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--no-dashboard", "--scheduler-file", str(file)], stderr=subprocess.DEVNULL
-    ) as scheduler:
+    command += ["--no-dashboard", "--scheduler-file", str(file)]
+    paths = os.environ | {"PYTHONPATH": _PATHS}  # the scheduler, too, reads what is to run
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=paths) as scheduler:
 
         def kill() -> None:
             end = time.monotonic() + _PATIENCE
