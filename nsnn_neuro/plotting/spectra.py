@@ -266,8 +266,7 @@ def phase_histogram(
     ax.plot([], [], color=COLOURS[1], lw=2, label=f"mean direction, strength {np.abs(mean):.2f}")
     ax.set_ylim(0, top)
     ax.set_xticks(np.arange(4) * np.pi / 2, ["0", "π/2", "π", "3π/2"])
-    # where bars are short
-    ax.set_rlabel_position(np.degrees(np.angle(mean)) + 180)  # type: ignore[attr-defined]
+    ax.set(rlabel_position=np.degrees(np.angle(mean)) + 180)  # where bars are short
     ax.yaxis.set_major_locator(MaxNLocator(3))
     ax.grid(color=SPINE, lw=0.5, alpha=0.6)
     ax.spines["polar"].set_color(SPINE)
