@@ -145,10 +145,10 @@ def hits(driver: webdriver.Chrome, base: str, words: str, seconds: float = 60) -
     """Addresses of the first three hits of the site's search."""
     driver.get("about:blank")
     driver.get(f"{base}search.html?q={urllib.parse.quote_plus(words)}")
-    found = "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.href)"
+    links = "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.href)"
     ended = "document.querySelector('#search-results .search-summary')?.textContent.includes('found')"
-    WebDriverWait(driver, seconds).until(lambda d: d.execute_script(f"return {ended} || {found}.length > 2"))
-    return driver.execute_script(f"return {found}.slice(0, 3)")
+    WebDriverWait(driver, seconds).until(lambda d: d.execute_script(f"return {ended} || {links}.length > 2"))
+    return driver.execute_script(f"return {links}.slice(0, 3)")
 
 
 def _of_pages(pages: list[Path], root: Path, base: str) -> list[str]:
@@ -166,18 +166,18 @@ def _of_pages(pages: list[Path], root: Path, base: str) -> list[str]:
 
 def _of_search(base: str) -> list[str]:
     """Searches whose first hits lack the page that they should find."""
-    driver, found = browser(), []
+    driver, faulty = browser(), []
     try:
         width(driver, SCREEN)
         for words, expected in SEARCHES.items():
             first = hits(driver, base, words)
             if not any(re.search(expected, address) for address in first):
-                found.append(
+                faulty.append(
                     f"search for {words!r} finds {first}: expected a page whose address has {expected}"
                 )
     finally:
         driver.quit()
-    return found
+    return faulty
 
 
 def _shoot(folder: Path, paths: Sequence[str], base: str) -> None:

@@ -40,10 +40,10 @@ _LISTS = {"index", "howto/index", "background", "reference/index"}
 
 def repository() -> str:
     """The address of the repository as CITATION.cff has it; empty if there is none."""
-    found = re.search(
+    address = re.search(
         r"^repository-code: *\"?([^\"\s]+)", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M
     )
-    return found[1] if found else ""
+    return address[1] if address else ""
 
 
 def relinked(text: str, here: Path, page: Path) -> str:
@@ -193,8 +193,8 @@ def _gallery(text: str) -> str:
     """Cards with the figures of a page, each leads to the heading above its code."""
     cards, heading = [], ""
     for k, cell in enumerate(executed.with_outputs(executed.page_cells(text)).cells):
-        found = re.findall(r"^#{2,} (.*)$", cell.source, re.M) if cell.cell_type == "markdown" else []
-        heading = found[-1] if found else heading
+        headings = re.findall(r"^#{2,} (.*)$", cell.source, re.M) if cell.cell_type == "markdown" else []
+        heading = headings[-1] if headings else heading
         if image := _picture([cell], f"plot-{k}"):
             slug = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
             cards.append(card(heading, f'"#{slug}"', "", image, "url"))

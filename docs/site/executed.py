@@ -68,10 +68,10 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 @functools.cache
 def code_version() -> str:
     """Checksum of what the code of pages and notebooks uses, and of the version of Python."""
-    found = (
+    candidates = (
         path for name in ("nsnn_neuro", "analysis", "data", "examples") for path in (ROOT / name).rglob("*")
     )
-    files = sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    files = sorted(path for path in candidates if path.is_file() and "__pycache__" not in path.parts)
     sums = (hashlib.sha256(path.read_bytes()).digest() for path in files)
     return hashlib.sha256(str(sys.version_info[:2]).encode() + b"".join(sums)).hexdigest()
 

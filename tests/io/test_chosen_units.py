@@ -62,10 +62,10 @@ def test_chosen_units_and_times_are_those_of_the_whole_file(tmp_path, kind):
         whole = quietly(path, **WINDOWS[0])
         for units, window in itertools.product(CHOICES, WINDOWS):
             expected = select(quietly(path, **window), units=units)
-            found = quietly(path, units=units, **window)
-            for one in (found, expected):  # that of single precision is the latest spike's that was read
+            result = quietly(path, units=units, **window)
+            for one in (result, expected):  # that of single precision is the latest spike's that was read
                 one.annotations.pop(RESOLUTION, None)
-            assert_same(found, expected)
+            assert_same(result, expected)
         times = [one.magnitude for one in whole.segments[0].spiketrains]
         cut = quietly(path, trials=False, t_start=15 * second, t_stop=60 * second).segments[0].spiketrains
         if not trials:
@@ -161,7 +161,7 @@ def test_rates_without_observation_intervals_and_in_other_formats(tmp_path):
         assert load(path, units="firing_rate > 1.9").annotations["units"]["id"] == [7, 20, 33]
     text = tmp_path / "a.txt"
     text.write_text("\n".join(" ".join(map(str, train)) for train in TRAINS))
-    found = quietly(text, units="firing_rate > 3", t_stop=50 * second).segments[0].spiketrains
-    assert [len(train) for train in found] == [np.count_nonzero(TRAINS[k] < 50) for k in (1, 3)]
+    result = quietly(text, units="firing_rate > 3", t_stop=50 * second).segments[0].spiketrains
+    assert [len(train) for train in result] == [np.count_nonzero(TRAINS[k] < 50) for k in (1, 3)]
     block = to_block([[[0.1, 0.2], [0.3]], [[0.4], []]], t_stop=1 * second)
     assert [len(train) for train in select(block, units="firing_rate >= 1.5").segments[0].spiketrains] == [2]

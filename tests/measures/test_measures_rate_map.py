@@ -51,7 +51,7 @@ def test_counts_and_time_by_loops():
     block = neo.Block()
     for trial, (start, stop) in zip(trials, spans, strict=True):
         block.segments.extend(to_block([trial], t_start=start * pq.s, t_stop=stop * pq.s).segments)
-    found = rate_map(signals, block, bins=list(edges), min_occupancy=0.9 * pq.s)
+    result = rate_map(signals, block, bins=list(edges), min_occupancy=0.9 * pq.s)
     time, counts = np.zeros((3, 2)), np.zeros((2, 3, 2))
     for one, trial, (start, stop) in zip(signals, trials, spans, strict=True):
         t = one.times.magnitude
@@ -61,11 +61,11 @@ def test_counts_and_time_by_loops():
         for j in range(2):
             nearest = [np.abs(t - spike).argmin() for spike in trial[j]]
             counts[j] += np.histogramdd(xy[nearest], bins=edges)[0]
-    assert_allclose(found.occupancy, time, rtol=1e-9)
-    assert_array_equal(found.counts, counts)
+    assert_allclose(result.occupancy, time, rtol=1e-9)
+    assert_array_equal(result.counts, counts)
     assert (time < 0.9).any()
-    assert_allclose(found.rate, np.where(time >= 0.9, counts / time, np.nan), rtol=1e-9)
-    assert_allclose(found.centers[0], [10, 35, 65])
+    assert_allclose(result.rate, np.where(time >= 0.9, counts / time, np.nan), rtol=1e-9)
+    assert_allclose(result.centers[0], [10, 35, 65])
 
 
 def test_smoothing_keeps_a_flat_rate_flat_and_follows_the_circle():
@@ -94,15 +94,15 @@ def test_smoothing_of_two_channels_is_one_kernel():
     xy = np.stack([place(4, 300), head_direction(5, 300) % 360], axis=1)
     block = cells(6, bump(xy[:, 1]) * (1 + xy[:, 0] / 100), 1)
     edges = [np.linspace(0, 100, 6), np.linspace(0, 360, 9)]
-    found = rate_map(signal(xy), block, bins=edges, circular=[False, True], smoothing=[10, 50])
-    (x, y), plain = found.centers, found
+    result = rate_map(signal(xy), block, bins=edges, circular=[False, True], smoothing=[10, 50])
+    (x, y), plain = result.centers, result
     turn = (y[:, None] - y + 180) % 360 - 180  # one kernel is cut off at 4 SD, beyond half a turn
     turns = [
         np.exp(-((turn + k * 360) ** 2) / (2 * 50**2)) * (np.abs(turn + k * 360) <= 200) for k in (-1, 0, 1)
     ]
     kernels = np.exp(-((x[:, None] - x) ** 2) / (2 * 10**2)) * (np.abs(x[:, None] - x) <= 40), sum(turns)
     top, bottom = (np.einsum("ai,bj,ij->ab", *kernels, one) for one in (plain.counts[0], plain.occupancy))
-    assert_allclose(found.rate[0], top / bottom, rtol=1e-9)
+    assert_allclose(result.rate[0], top / bottom, rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -110,17 +110,17 @@ def test_smoothing_of_two_channels_is_one_kernel():
 def test_errors_are_those_of_repeated_recordings(burst, smoothing):
     """SD over 150 recordings of the same cell, each along its own path, of Poisson spikes or bursts; coverage of +-2 se."""
     paths = [head_direction(k, 1200) + 360 * np.random.default_rng(k).random() for k in range(150)]
-    found = [
+    result = [
         rate_map(
             signal(x, "deg"), cells(k + 500, bump(x), 1, burst), bins=12, circular=True, smoothing=smoothing
         )
         for k, x in enumerate(paths)
     ]
-    rate, se = np.array([one.rate[0] for one in found]), np.array([one.se[0] for one in found])
+    rate, se = np.array([one.rate[0] for one in result]), np.array([one.se[0] for one in result])
     assert_allclose((se**2).mean(axis=0), rate.var(axis=0), rtol=0.4)  # an SD of 150 is known to 6 %
     assert_allclose((se**2).mean(), rate.var(axis=0).mean(), rtol=0.15)
     if smoothing is None:
-        width = found[0].edges[0][1]
+        width = result[0].edges[0][1]
         inside = [np.mean(bump(width * (k + (np.arange(99) + 0.5) / 99))) for k in range(12)]
         assert np.abs((rate.mean(axis=0) - inside) / rate.std(axis=0) * np.sqrt(150)).max() < 4
         assert (np.abs(rate - inside) <= 2 * se).mean() > 0.9
@@ -130,10 +130,10 @@ def test_information_of_known_cells():
     """The relative entropy of the known map over the time in each bin."""
     angle = head_direction(9, 900)
     truth = bump(angle)
-    found = rate_map(signal(angle, "deg"), cells(10, truth, 60), bins=18, circular=True)
-    table = found.information(n_shuffle=50)
+    result = rate_map(signal(angle, "deg"), cells(10, truth, 60), bins=18, circular=True)
+    table = result.information(n_shuffle=50)
     known = np.array([truth[angle % 360 // 20 == k].mean() for k in range(18)])
-    share = found.occupancy / found.occupancy.sum()
+    share = result.occupancy / result.occupancy.sum()
     mean = share @ known
     bits = share @ (known / mean * np.log2(known / mean))
     assert_allclose(table["per_spike"].mean(), bits, rtol=0.03)
@@ -149,8 +149,8 @@ def test_information_without_a_map():
     for k in range(80):
         angle = head_direction(k, 120)
         block = cells(k + 200, np.full(angle.size, 2.0), 1)
-        found = rate_map(signal(angle, "deg"), block, bins=18, circular=True)
-        rows.append(found.information(n_shuffle=39, seed=k).iloc[0])
+        result = rate_map(signal(angle, "deg"), block, bins=18, circular=True)
+        rows.append(result.information(n_shuffle=39, seed=k).iloc[0])
     gain, raw, p = np.array([[row[name] for name in ("per_spike", "raw", "p")] for row in rows]).T
     assert abs(z_of_mean(gain, 0)) < 4
     assert z_of_mean(raw, 0) > 10
@@ -160,17 +160,17 @@ def test_information_without_a_map():
 def test_information_is_that_of_skaggs_in_the_bins_that_have_a_rate():
     x = place(11, 200)
     block = cells(12, 1 + x / 10, 1)
-    found = rate_map(signal(x), block, bins=10, n_blocks=7, min_occupancy=15 * pq.s)
-    assert 0 < np.isnan(found.rate).sum() < 8
-    label = np.minimum(np.digitize(x, found.edges[0]) - 1, 9)
-    kept = found.occupancy[label] >= 15
+    result = rate_map(signal(x), block, bins=10, n_blocks=7, min_occupancy=15 * pq.s)
+    assert 0 < np.isnan(result.rate).sum() < 8
+    label = np.minimum(np.digitize(x, result.edges[0]) - 1, 9)
+    kept = result.occupancy[label] >= 15
     counts = np.bincount(
         np.rint(block.segments[0].spiketrains[0].magnitude * FS).astype(int), minlength=x.size
     )
     own = skaggs_information(
         label[kept], counts[kept], bias="none", n_blocks=7, n_shuffle=9, seed=3, min_shift=int(2 * FS)
     )
-    row = found.information(n_shuffle=9, seed=3, min_shift=2 * pq.s).iloc[0]
+    row = result.information(n_shuffle=9, seed=3, min_shift=2 * pq.s).iloc[0]
     assert_allclose(
         row[["per_spike", "se", "raw", "null_mean", "p"]].astype(float),
         [own.gain, own.se, own.value, own.null_mean, own.p],
@@ -181,11 +181,11 @@ def test_information_is_that_of_skaggs_in_the_bins_that_have_a_rate():
 def test_a_silent_neuron_has_a_rate_of_0_without_an_error_and_no_information():
     x = place(13, 30)
     block = to_block([[[0.5, 1.5, 7.0], []]], t_start=0 * pq.s, t_stop=30 * pq.s)
-    found = rate_map(signal(x), block, bins=3)
-    assert_array_equal(found.rate[1], np.zeros(3))
-    assert np.isnan(found.se[1]).all()
+    result = rate_map(signal(x), block, bins=3)
+    assert_array_equal(result.rate[1], np.zeros(3))
+    assert np.isnan(result.se[1]).all()
     with pytest.warns(SilentNeuronWarning, match="1 of 2") as caught:
-        table = found.information(n_shuffle=5)
+        table = result.information(n_shuffle=5)
     assert len(caught) == 1
     assert table.loc[1, ["per_spike", "per_second", "raw", "p"]].isna().all()
     assert table["n"].tolist() == [3, 0]
@@ -193,9 +193,9 @@ def test_a_silent_neuron_has_a_rate_of_0_without_an_error_and_no_information():
 
 def test_a_signal_in_one_bin_tells_nothing():
     block = to_block([[[0.5, 1.5]]], t_start=0 * pq.s, t_stop=3 * pq.s)
-    found = rate_map(signal(np.full(90, 4.0)), block, bins=[0, 5, 10])
-    assert_allclose(found.rate, [[2 / 3, np.nan]])
-    assert found.information(n_shuffle=5)["raw"].tolist() == [0]
+    result = rate_map(signal(np.full(90, 4.0)), block, bins=[0, 5, 10])
+    assert_allclose(result.rate, [[2 / 3, np.nan]])
+    assert result.information(n_shuffle=5)["raw"].tolist() == [0]
 
 
 X = place(14, 10)

@@ -117,12 +117,12 @@ class RateMap:
             spikes = np.bincount(self._sample[self._neuron == j], minlength=inside.size)[inside]
             row[6] = spikes.sum()
             if row[6]:
-                found = skaggs_information(
+                result = skaggs_information(
                     self._bin[inside], spikes, bias="none", n_blocks=self.n_blocks, n_shuffle=n_shuffle, seed=seed,
                     min_shift=int(least * self.sampling_rate),
                 )  # fmt: skip
-                null, p = (np.nan if one is None else one for one in (found.null_mean, found.p))
-                row[:6] = found.gain, found.se, found.gain * row[6] / duration, found.value, null, p
+                null, p = (np.nan if one is None else one for one in (result.null_mean, result.p))
+                row[:6] = result.gain, result.se, result.gain * row[6] / duration, result.value, null, p
         warn_silent(rows[:, 3], "information", "have no spikes in bins that have a rate")
         table = pd.DataFrame(
             rows, columns=["per_spike", "se", "per_second", "raw", "null_mean", "p", "n"]
