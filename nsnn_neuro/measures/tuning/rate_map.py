@@ -9,6 +9,7 @@ other paths, which smoothing mixes into the rate. The bias of smoothing, which l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ..information.per_spike import skaggs_information
 from ..spiketrain.spike_triggered import covering_signals
-from ..trains import as_trains, nan_ratio, warn_silent
+from ..trains import Trains, as_trains, nan_ratio, warn_silent
 from .read_trials import in_unit, unit_text
 
 _MOST_BINS = 1000  # of a channel
@@ -55,6 +56,8 @@ class RateMap:
     """of the bins of each variable, in `unit`"""
     unit: str
     """of the variables"""
+    circular: tuple[bool, ...]
+    """whether each variable is an angle"""
     sampling_rate: float
     """Hz"""
     n_blocks: int
@@ -183,6 +186,50 @@ def rate_map(
     least = scalar(min_occupancy, "s", "min_occupancy", least=0)
     trains = as_trains(block, t_start, t_stop)
     _ = trains.durations  # which says how to give them
+    x, sample, fs, unit = _samples(signal, trains)
+    d = x.shape[1]
+    around = _each(circular, d, "circular", flag)
+    edges = tuple(
+        _edges(one, x[:, i], unit, around[i])
+        for i, one in enumerate(_each(bins, d, "bins", lambda b, _: b))
+    )
+    place = bin_of(x, edges, around)
+    shape = tuple(e.size - 1 for e in edges)
+    n_bins, n_neurons = int(np.prod(shape)), trains.n_neurons
+    if n_blocks > len(x):
+        raise NsnnError(f"n_blocks = {n_blocks}: expected at most the number of samples, {len(x)}")
+    stretch, inside = np.arange(len(x)) * n_blocks // len(x), place >= 0
+    time = np.bincount((stretch * n_bins + place)[inside], minlength=n_blocks * n_bins) / fs
+    time = time.reshape(n_blocks, 1, *shape)
+    kept, neuron = inside[sample], trains.neuron
+    cell = ((stretch[sample] * n_neurons + neuron) * n_bins + place[sample])[kept]
+    spikes_in = np.bincount(cell, minlength=n_blocks * n_neurons * n_bins).reshape(
+        n_blocks, n_neurons, *shape
+    )
+    occupancy, counts = time.sum(axis=(0, 1)), spikes_in.sum(axis=0)
+    enough = (occupancy > 0) & (occupancy >= least - 1e-9)
+    if not enough.any():
+        raise NsnnError(
+            f"min_occupancy = {min_occupancy}: no bin has as much, the most is {occupancy.max():g} s; lower it, take wider bins, "
+            "or edges where the signal is"
+        )
+    n, o = spikes_in.astype(float), time
+    if smoothing is not None:
+        n, o = (_smooth(one, smoothing, edges, around, unit) for one in (n, o))
+    total = o.sum(axis=0)
+    rate = np.where(enough, nan_ratio(n.sum(axis=0), total), np.nan)
+    shared = nan_ratio(total**2, (o**2).sum(axis=0))
+    several = np.where(shared > 1 + 1e-9, nan_ratio(shared, shared - 1), np.nan)
+    se = np.sqrt(several * ((n - rate * o) ** 2).sum(axis=0)) / np.where(enough, total, np.nan)
+    place = np.where(inside & enough.ravel()[place], place, -1)
+    se = np.where(se > 0, se, np.nan)
+    return RateMap(
+        rate, se, occupancy, counts, edges, unit, tuple(around), fs, n_blocks, place, sample, neuron
+    )
+
+
+def _samples(signal: Any, trains: Trains) -> tuple[np.ndarray, np.ndarray, float, str]:
+    """Samples (n, d) of all trials in a row, the one nearest to each spike, the sampling rate (Hz) and the unit."""
     read = covering_signals(signal, trains)
     fs, d = read[0][1], read[0][0].shape[1]
     if d > 2:
@@ -203,56 +250,37 @@ def rate_map(
         sample[spikes] = first + np.clip(nearest, low, high - 1) - low
         parts.append(values[low:high])
         first += high - low
-    x = np.concatenate(parts)
-    around = _each(circular, d, "circular", flag)
-    edges = tuple(
-        _edges(one, x[:, i], units[0], around[i])
-        for i, one in enumerate(_each(bins, d, "bins", lambda b, _: b))
-    )
+    return np.concatenate(parts), sample, fs, units[0]
+
+
+def _smooth(
+    values: np.ndarray, smoothing: Any, edges: tuple[np.ndarray, ...], around: list[bool], unit: str
+) -> np.ndarray:
+    """Values (n_blocks, n, *shape) in the bins, smoothed by a Gaussian."""
+    for i, sd in enumerate(_each(smoothing, len(edges), "smoothing", lambda s, name: in_unit(s, unit, name))):
+        width = np.diff(edges[i])
+        if sd.ndim or not 0 < sd < np.inf or np.ptp(width) > 1e-6 * width[0]:
+            raise NsnnError(
+                f"smoothing = {shown(smoothing)}: expected a number above 0, or a list of one for each channel, and bins of "
+                "equal width"
+            )
+        mode = "wrap" if around[i] else "constant"
+        values = gaussian_filter1d(values, float(sd) / width[0], axis=i + 2, mode=mode)
+    return values
+
+
+def bin_of(x: np.ndarray, edges: Sequence[np.ndarray], circular: Sequence[bool]) -> np.ndarray:
+    """Number of the bin that holds each sample (n, d), (n,), of all bins in a row; -1 outside the edges.
+
+    >>> bin_of(np.array([[370.0], [90.0]]), [np.array([0.0, 180, 360])], [True])
+    array([0, 0])
+    """
     place, inside = np.zeros(len(x), dtype=np.int64), np.ones(len(x), dtype=bool)
     for i, e in enumerate(edges):
-        v = e[0] + (x[:, i] - e[0]) % (e[-1] - e[0]) if around[i] else x[:, i]
+        v = e[0] + (x[:, i] - e[0]) % (e[-1] - e[0]) if circular[i] else x[:, i]
         place = place * (e.size - 1) + np.searchsorted(e, v, side="right") - 1 - (v == e[-1])
         inside &= (v >= e[0]) & (v <= e[-1])
-    shape = tuple(e.size - 1 for e in edges)
-    n_bins, n_neurons = int(np.prod(shape)), trains.n_neurons
-    if n_blocks > len(x):
-        raise NsnnError(f"n_blocks = {n_blocks}: expected at most the number of samples, {len(x)}")
-    stretch = np.arange(len(x)) * n_blocks // len(x)
-    time = np.bincount((stretch * n_bins + place)[inside], minlength=n_blocks * n_bins) / fs
-    time = time.reshape(n_blocks, 1, *shape)
-    kept, neuron = inside[sample], trains.neuron
-    cell = ((stretch[sample] * n_neurons + neuron) * n_bins + place[sample])[kept]
-    spikes_in = np.bincount(cell, minlength=n_blocks * n_neurons * n_bins).reshape(
-        n_blocks, n_neurons, *shape
-    )
-    occupancy, counts = time.sum(axis=(0, 1)), spikes_in.sum(axis=0)
-    enough = (occupancy > 0) & (occupancy >= least - 1e-9)
-    if not enough.any():
-        raise NsnnError(
-            f"min_occupancy = {min_occupancy}: no bin has as much, the most is {occupancy.max():g} s; lower it, take wider bins, "
-            "or edges where the signal is"
-        )
-    n, o = spikes_in.astype(float), time
-    if smoothing is not None:
-        for i, sd in enumerate(_each(smoothing, d, "smoothing", lambda s, name: in_unit(s, units[0], name))):
-            width = np.diff(edges[i])
-            if sd.ndim or not 0 < sd < np.inf or np.ptp(width) > 1e-6 * width[0]:
-                raise NsnnError(
-                    f"smoothing = {shown(smoothing)}: expected a number above 0, or a list of one for each channel, and bins of "
-                    "equal width"
-                )
-            mode = "wrap" if around[i] else "constant"
-            n, o = (gaussian_filter1d(one, float(sd) / width[0], axis=i + 2, mode=mode) for one in (n, o))
-    total = o.sum(axis=0)
-    rate = np.where(enough, nan_ratio(n.sum(axis=0), total), np.nan)
-    shared = nan_ratio(total**2, (o**2).sum(axis=0))
-    several = np.where(shared > 1 + 1e-9, nan_ratio(shared, shared - 1), np.nan)
-    se = np.sqrt(several * ((n - rate * o) ** 2).sum(axis=0)) / np.where(enough, total, np.nan)
-    place = np.where(inside, place, 0)
-    place = np.where(inside & enough.ravel()[place], place, -1)
-    se = np.where(se > 0, se, np.nan)
-    return RateMap(rate, se, occupancy, counts, edges, units[0], fs, n_blocks, place, sample, neuron)
+    return np.where(inside, place, -1)
 
 
 def _each(value: Any, d: int, name: str, read: Any) -> list[Any]:
