@@ -1,6 +1,7 @@
 """Trials aligned by their spikes: known shifts are recovered, noise is told apart, and what becomes of codes in time."""
 
 import warnings
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -79,6 +80,24 @@ def test_p_is_uniform_for_noise_and_for_responses_without_jitter():
         assert gain.mean() < 4 * gain.std(ddof=1) / np.sqrt(n)
         with pytest.warns(UserWarning, match="not used for the fit"):
             fit_warp(responses(np.zeros(12), n_neurons=4, seed=int(p.argmax()), peak=peak), **options)
+
+
+@pytest.mark.filterwarnings("ignore:fit_warp")
+def test_p_is_the_rank_of_the_gain_among_those_of_all_pairings():
+    """To permute the shifts is to pair the trials of one half of the neurons with other trials of the other half.
+
+    Of three trials there are six pairings, and p of each is known. It fails if both halves are permuted alike.
+    """
+    one, other = zip(
+        *(s.spiketrains for s in responses([-0.08, 0.02, 0.08], n_neurons=2, seed=2).segments), strict=True
+    )
+    pairings = [[[a, other[i]] for a, i in zip(one, order, strict=True)] for order in permutations(range(3))]
+    trials = [[[train.magnitude for train in trial] for trial in pairing] for pairing in pairings]
+    fits = [fit_warp(to_block(some, t_stop=1 * pq.s), n_shuffle=300, **OPTIONS) for some in trials]
+    gain, p = np.array([(fit.gain, fit.p) for fit in fits]).T
+    rank = (gain >= gain[:, None]).mean(axis=1)
+    assert sorted(rank) == pytest.approx(np.arange(1, 7) / 6)
+    assert (np.abs(p - rank) < 4 * np.sqrt(rank * (1 - rank) / 300) + 1 / 300).all()
 
 
 def coded(code, n=200):
