@@ -260,6 +260,31 @@ def test_rate_maps_are_those_of_pynapple(d):
     assert_allclose(table["raw"] * rates, bits["bits/sec"], rtol=1e-9)
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_posteriors_are_those_of_pynapple(d):
+    """With a flat prior where all bins were visited: in others it takes each likelihood as 1."""
+    nap = pytest.importorskip("pynapple", minversion="0.11")
+    rng = np.random.default_rng(10)
+    x, support = rng.uniform(0, 4, (6000, d)), nap.IntervalSet(0, 119.98)
+    trains = [np.sort(rng.uniform(0, 119.9, n)) for n in (900, 300, 0)]
+    group = nap.TsGroup({k: nap.Ts(one) for k, one in enumerate(trains)}, time_support=support)
+    edges = [np.arange(5.0)] * d
+    path = nap.TsdFrame(np.arange(6000) / 50, x) if d == 2 else nap.Tsd(np.arange(6000) / 50, x[:, 0])
+    curves = nap.compute_tuning_curves(group, path, bins=edges, epochs=support)
+    signal = neo.AnalogSignal(x, units="cm", sampling_rate=50 * pq.Hz)
+    block = to_block([trains], t_stop=120 * pq.s)
+    map = measures.rate_map(signal, block, bins=edges[0])
+    for prior in ("flat", "occupancy"):
+        ours = map.decode(block, window=0.5 * pq.s, prior=prior, min_rate=1e-12 * pq.Hz, t_stop=119.5 * pq.s)
+        decoded, posterior = nap.decode_bayes(
+            curves, group, nap.IntervalSet(0, 119.5), 0.5, uniform_prior=prior == "flat"
+        )
+        assert_allclose(ours.posterior, posterior.values, rtol=1e-9)
+        modes = [f"mode_{i}" for i in range(d)] if d == 2 else ["mode"]
+        assert_array_equal(ours.table[modes], decoded.values.reshape(-1, d))
+        assert_allclose(ours.table["time"], decoded.t, rtol=1e-9)
+
+
 # --- files ---
 
 

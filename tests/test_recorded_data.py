@@ -168,3 +168,32 @@ def test_responses_of_a_subthalamic_neuron_by_direction():
     theirs = stats.binomtest(int((change > 0).sum()), int((change != 0).sum()))
     assert_allclose(test.p[0], theirs.pvalue, rtol=1e-9)
     assert m.responsive_units(block, baseline=[-1, 0] * pq.s, response=[0, 1] * pq.s).p[0] < 1e-3
+
+
+# --- a place cell on a linear track, 178 s ---
+
+
+def test_map_information_and_decoding_of_a_place_cell():
+    """The normalised histogram by NumPy; the second half decoded with the map of the first."""
+    data = scipy.io.loadmat(
+        recordings.folder("case_studies_spikes") / "09_spikes-1_place_cell.mat", squeeze_me=True
+    )
+    t, x, spikes = data["t"], data["X"], data["spiketimes"]
+    assert (spikes.size, round(t[-1], 1)) == (220, 177.8)
+    position = neo.AnalogSignal(x, units="cm", sampling_rate=1 * pq.kHz, t_start=t[0] * pq.s)
+    block = recordings.block([spikes], t[-1] + 0.001, t[0])
+    edges = np.arange(0, 101, 10.0)
+    maps = m.rate_map(position, block, bins=edges)
+    at_spikes = x[np.rint((spikes - t[0]) * 1000).astype(int)]
+    histogram = np.histogram(at_spikes, edges)[0] / np.histogram(x, edges)[0] * 1000
+    assert_allclose(maps.rate[0], histogram, rtol=1e-9)
+    assert maps.centers[0][np.argmax(maps.rate)] == 65
+    row = maps.information().iloc[0]
+    assert (row.p, row.per_spike > 2) == (pytest.approx(1 / 101), True)
+    first = m.rate_map(position, block, bins=edges, t_stop=90 * pq.s)
+    table = first.decode(
+        block, window=0.5 * pq.s, signal=position, prior="occupancy", t_start=90 * pq.s
+    ).table
+    error = table.groupby(table.n > 0)["error"].median()
+    assert error[True] < 10 < error[False]
+    assert (table["rank"] < 0.9).mean() > 0.9 - 4 * np.sqrt(0.09 / len(table))

@@ -161,6 +161,7 @@ from .trains import warn_silent as warn_silent
 from .tuning.choice import choice_probability as choice_probability
 from .tuning.discrimination import d_prime as d_prime
 from .tuning.discrimination import roc_auc as roc_auc
+from .tuning.map_decoding import MapDecoding as MapDecoding
 from .tuning.neurometric import Neurometric as Neurometric
 from .tuning.neurometric import neurometric as neurometric
 from .tuning.psychometric import Psychometric as Psychometric
@@ -186,6 +187,7 @@ __all__ = [
     "InformationOverTime",
     "IntrinsicTimescale",
     "LinearDiscriminant",
+    "MapDecoding",
     "MeanMatchedFano",
     "MetricSpace",
     "ModulatedPoisson",

@@ -1,5 +1,7 @@
 """Rate maps of position and head direction: against loops, and cells of known maps; pynapple's in `test_peers`."""
 
+from dataclasses import replace
+
 import neo
 import numpy as np
 import pytest
@@ -198,6 +200,72 @@ def test_a_signal_in_one_bin_tells_nothing():
     assert result.information(n_shuffle=5)["raw"].tolist() == [0]
 
 
+def test_posterior_and_its_numbers_by_loops():
+    """Two trials with a remainder, an unequally binned variable and an angle; a bin without a rate; a neuron without a spike."""
+    rng = np.random.default_rng(20)
+    xy = np.stack([rng.choice([5.0, 30.0, 55.0], 600), rng.uniform(-360, 360, 600)], axis=1)
+    xy[(xy[:, 0] == 30) & (xy[:, 1] % 360 < 90)] = [5.0, 10.0]
+    signals = [signal(xy[:300]), signal(xy[300:], t_start=5)]
+    block = neo.Block()
+    for start, n in ((0, 90), (5, 40)):
+        trial = [np.sort(rng.uniform(start, start + 9.9, k)) for k in (n, 30, 0)]
+        block.segments.extend(to_block([trial], t_start=start * pq.s, t_stop=(start + 9.9) * pq.s).segments)
+    edges = [np.array([0.0, 10, 50, 60]), np.arange(0, 361, 90.0)]
+    maps = rate_map(signals, block, bins=edges, circular=[False, True])
+    assert np.isnan(maps.rate[0]).sum() == 1
+    result = maps.decode(block, window=2 * pq.s, signal=signals, prior="occupancy", level=0.6)
+    assert result.table["trial"].tolist() == [0] * 4 + [1] * 4
+    for k, (row, p) in enumerate(zip(result.table.itertuples(), result.posterior, strict=True)):
+        begin = 5 * (k // 4) + 2.0 * (k % 4)
+        spikes = [train.magnitude for train in block.segments[k // 4].spiketrains]
+        counts = [np.sum((one >= begin) & (one < begin + 2)) for one in spikes]
+        likelihood = maps.occupancy * (maps.occupancy > 0)
+        for n, rate in zip(counts, np.maximum(np.nan_to_num(maps.rate), 0.1), strict=True):
+            likelihood = likelihood * rate**n * np.exp(-2 * rate)
+        assert_allclose(p, likelihood / likelihood.sum(), rtol=1e-9)
+        place = np.unravel_index(p.argmax(), p.shape)
+        assert (row.time, row.n) == (begin + 1, sum(counts))
+        mode = np.array([c[i] for c, i in zip(maps.centers, place, strict=True)])
+        assert_array_equal([row.mode_0, row.mode_1], mode)
+        phase = np.angle((p.sum(axis=0) * np.exp(1j * np.deg2rad(maps.centers[1]))).sum(), deg=True)
+        assert_allclose([row.mean_0, row.mean_1], [p.sum(axis=1) @ maps.centers[0], phase % 360])
+        assert_allclose(row.entropy, -(p[p > 0] * np.log2(p[p > 0])).sum())
+        listed = sorted(zip(p.ravel(), np.outer(*map(np.diff, edges)).ravel(), strict=True), reverse=True)
+        within = [sum(q for q, _ in listed[:i]) < 0.6 for i in range(12)]
+        assert_allclose(row.size, sum(size for (_, size), i in zip(listed, within, strict=True) if i))
+        x, y = xy[300 * (k // 4) + round((row.time - 5 * (k // 4)) * FS)]
+        assert_allclose([row.true_0, row.true_1], [x, y % 360])
+        assert_allclose(row.error, np.hypot(row.mode_0 - x, (row.mode_1 - y + 180) % 360 - 180))
+        own = p[np.digitize(x, edges[0]) - 1, int(y % 360 // 90)]
+        assert_allclose(row.rank, p[p > own].sum(), atol=1e-12)
+
+
+def test_posteriors_of_poisson_neurons_are_right_and_sharper_with_more_neurons():
+    """Places are uniform and constant in each window, maps are known: sets of bins hold the truth as often as they say."""
+    rng = np.random.default_rng(21)
+    place, centers = rng.integers(0, 50, 1500), np.arange(1.0, 100, 2)
+    x = signal(np.repeat(centers[place], 15))  # windows of half a second
+    rates = 1 + 12 * np.exp(-((centers - rng.uniform(0, 100, (40, 1))) ** 2) / (2 * 10**2))
+    counts = rng.poisson(rates[:, place] / 2)
+    trains = [np.repeat(np.arange(1500), n) / 2 + 0.25 for n in counts]
+    errors = []
+    for m in (2, 8, 40):
+        block = to_block([trains[:m]], t_stop=750 * pq.s)
+        known = replace(rate_map(x, block, bins=np.arange(0, 101, 2.0)), rate=rates[:m])
+        for level in (0.5, 0.9):
+            result = known.decode(block, window=0.5 * pq.s, signal=x, level=level)
+            ordered = -np.sort(-result.posterior, axis=1)
+            held = (np.cumsum(ordered, axis=1) - ordered < level) * ordered
+            inside = result.table["rank"] < level
+            assert abs(z_of_mean(inside - held.sum(axis=1), 0)) < 4
+            assert inside.mean() > level - 0.03
+        errors.append(
+            (result.table["error"].mean(), result.table["entropy"].mean(), result.table["size"].mean())
+        )
+    assert (np.diff(errors, axis=0) < 0).all()
+    assert errors[-1][0] < errors[0][0] / 4
+
+
 X = place(14, 10)
 
 
@@ -227,6 +295,25 @@ def test_what_has_no_map_is_refused(values, options, message):
     block = to_block([[[0.5, 1.5]]], t_start=0 * pq.s, t_stop=10 * pq.s)
     with pytest.raises(NsnnError, match=message):
         rate_map(signal(values, getattr(values, "units", "cm")), block, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0 * pq.s}, "window"),
+        ({"window": 11 * pq.s}, "longer"),
+        ({"prior": "uniform"}, "prior"),
+        ({"min_rate": 0 * pq.Hz}, "min_rate"),
+        ({"level": 1}, "level"),
+        ({"signal": signal(X, "m")}, "of the map"),
+        ({"signal": signal(np.stack([X, X], axis=1))}, "of the map"),
+        ({"block": to_block([[[0.5], [1.0]]], t_start=0 * pq.s, t_stop=10 * pq.s)}, "2 neurons"),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused(options, message):
+    block = to_block([[[0.5, 1.5]]], t_start=0 * pq.s, t_stop=10 * pq.s)
+    with pytest.raises(NsnnError, match=message):
+        rate_map(signal(X), block, bins=5).decode(**{"block": block, "window": 1 * pq.s, **options})
 
 
 def test_signals_of_trials_have_one_unit_and_shifts_fit():

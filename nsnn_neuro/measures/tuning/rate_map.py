@@ -9,7 +9,6 @@ other paths, which smoothing mixes into the rate. The bias of smoothing, which l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +18,14 @@ import pandas as pd
 import quantities as pq
 from scipy.ndimage import gaussian_filter1d
 
-from ...core.aliases import Signal, SpikeSource, Time
+from ...core.aliases import Quantity, Signal, SpikeSource, Time
 from ...core.checks import check, flag, scalar, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ..information.per_spike import skaggs_information
 from ..spiketrain.spike_triggered import covering_signals
 from ..trains import Trains, as_trains, nan_ratio, warn_silent
+from .map_decoding import MapDecoding, bin_of, decode_map
 from .read_trials import in_unit, unit_text
 
 _MOST_BINS = 1000  # of a channel
@@ -133,6 +133,54 @@ class RateMap:
         table.insert(0, "neuron", np.arange(len(rows)))
         return table
 
+    @suggest_keywords
+    def decode(
+        self,
+        block: SpikeSource,
+        *,
+        window: Time,
+        signal: Signal | None = None,
+        prior: str = "flat",
+        min_rate: Quantity = 0.1 * pq.Hz,
+        level: float = 0.9,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+    ) -> MapDecoding:
+        """Posterior of the variable in windows of time, from the spikes of neurons with these maps.
+
+        Neurons are taken to be Poisson and independent: P(x | counts n_j) is proportional to prior(x) prod_j r_j(x)^n_j
+        exp(-window r_j(x)). Decode times that the map was not made of: it holds the noise of its own spikes, which makes errors too
+        small. The posterior is too narrow if rates are known from few spikes, without smoothing above all, and if neurons fire
+        together. The column rank then is below a level in a smaller share of windows than this level.
+
+        Parameters
+        ----------
+        block : neo.Block with the neurons of the map, in their order
+        window : time, scalar; windows tile each trial, and what remains is left out
+        signal : as of `rate_map`; None (default): without true values and errors
+        prior : "flat" (default): equal in all bins with a rate; "occupancy": the time that the map has in them
+        min_rate : rate, scalar; smaller ones are raised to it, as a single spike would else exclude bins for ever
+        level : of the table's size
+        t_start, t_stop : times, scalar; None is the trials' own end
+
+        Raises
+        ------
+        NsnnError : another number of neurons, a signal in another unit, what `as_trains` refuses. Source: Zhang et al. 1998, doi
+            10.1152/jn.1998.79.2.1017
+
+        >>> import neo
+        >>> from nsnn_neuro import to_block
+        >>> turning = neo.AnalogSignal(np.arange(720) * 3.0, units="deg", sampling_rate=10*pq.Hz)
+        >>> times = np.arange(0, 72, 0.1)
+        >>> trains = [times[np.cos(np.deg2rad(30*times - one)) > 0.5] for one in (0, 120, 240)]
+        >>> block = to_block([trains], t_stop=72*pq.s)
+        >>> map = rate_map(turning, block, bins=12, circular=True, t_stop=60*pq.s)
+        >>> table = map.decode(block, window=500*pq.ms, signal=turning, t_start=60*pq.s).table
+        >>> table[["time", "mode", "true", "error"]].head(2).values.tolist()
+        [[60.25, 15.0, 9.0, 6.0], [60.75, 15.0, 24.0, 9.0]]
+        """
+        return decode_map(self, block, window, signal, prior, min_rate, level, t_start, t_stop)
+
 
 @suggest_keywords
 def rate_map(
@@ -190,8 +238,7 @@ def rate_map(
     d = x.shape[1]
     around = _each(circular, d, "circular", flag)
     edges = tuple(
-        _edges(one, x[:, i], unit, around[i])
-        for i, one in enumerate(_each(bins, d, "bins", lambda b, _: b))
+        _edges(one, x[:, i], unit, around[i]) for i, one in enumerate(_each(bins, d, "bins", lambda b, _: b))
     )
     place = bin_of(x, edges, around)
     shape = tuple(e.size - 1 for e in edges)
@@ -267,20 +314,6 @@ def _smooth(
         mode = "wrap" if around[i] else "constant"
         values = gaussian_filter1d(values, float(sd) / width[0], axis=i + 2, mode=mode)
     return values
-
-
-def bin_of(x: np.ndarray, edges: Sequence[np.ndarray], circular: Sequence[bool]) -> np.ndarray:
-    """Number of the bin that holds each sample (n, d), (n,), of all bins in a row; -1 outside the edges.
-
-    >>> bin_of(np.array([[370.0], [90.0]]), [np.array([0.0, 180, 360])], [True])
-    array([0, 0])
-    """
-    place, inside = np.zeros(len(x), dtype=np.int64), np.ones(len(x), dtype=bool)
-    for i, e in enumerate(edges):
-        v = e[0] + (x[:, i] - e[0]) % (e[-1] - e[0]) if circular[i] else x[:, i]
-        place = place * (e.size - 1) + np.searchsorted(e, v, side="right") - 1 - (v == e[-1])
-        inside &= (v >= e[0]) & (v <= e[-1])
-    return np.where(inside, place, -1)
 
 
 def _each(value: Any, d: int, name: str, read: Any) -> list[Any]:
