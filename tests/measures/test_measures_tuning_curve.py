@@ -10,6 +10,7 @@ from helpers.trains import one_silence
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import curve_fit, nnls
 from scipy.stats import kstest
+from scipy.stats import t as student
 
 from nsnn_neuro import NsnnError, to_block
 from nsnn_neuro.measures import firing_rate, spike_counts, tuning_curve
@@ -154,6 +155,64 @@ def test_fits_against_scipy(model):
     assert_allclose(fit.log_likelihood, normal, rtol=1e-6)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_limits_of_fits_against_profiles_of_scipy(model):
+    """Best fits with one parameter held at its limits leave t^2 v more squares, v as in the docstring; +- t se for little noise."""
+    function, x, _ = MODELS[model]
+    stimulus, n = np.repeat(x, 6), 6 * x.size
+    noise = np.random.default_rng(24).normal(size=n)
+    fit = tuning_curve(stimulus, function(stimulus) + noise).fit(model, n_shuffle=0)
+    close = tuning_curve(stimulus, function(stimulus) + 1e-3 * noise).fit(model, n_shuffle=0)
+    p = np.array([value[0] for value in fit.parameters.values()])
+    e = function(stimulus) + noise - function(stimulus, *p)
+    slopes = np.stack(
+        [(function(stimulus, *(p + d)) - function(stimulus, *(p - d))) / 2e-5 for d in 1e-5 * np.eye(p.size)]
+    )
+    quantile = student.ppf(0.95, n - p.size)
+    for k, name in enumerate(fit.parameters):
+        others = np.delete(slopes, k, axis=0).T
+        z = slopes[k] - others @ np.linalg.lstsq(others, slopes[k], rcond=None)[0]
+        most = quantile**2 * n / (n - p.size) * (z**2 @ e**2) / (z @ z)
+        for limit, side in zip(fit.interval(name, level=0.9), (-1, 1), strict=True):
+            start, held = (
+                np.delete(p, k),
+                lambda _, *rest, k=k, at=limit[0]: function(stimulus, *np.insert(rest, k, at)),
+            )
+            rest, _ = curve_fit(held, stimulus, e + function(stimulus, *p), p0=start, xtol=1e-12, ftol=1e-12)
+            left = e + function(stimulus, *p) - held(None, *rest)
+            assert_allclose(left @ left - e @ e, most, rtol=2e-3)
+            assert side * (limit[0] - p[k]) > 0
+        lower, upper = close.interval(name, level=0.9)
+        assert_allclose(
+            [close.parameters[name] - lower, upper - close.parameters[name]],
+            [quantile * close.se[name]] * 2,
+            rtol=0.02,
+        )
+
+
+def test_limits_of_fits_that_determine_little():
+    """A baseline ends at 0; large concentrations fit a sharp peak alike; exact responses have no error, single trials no limit."""
+    x = np.repeat(CIRCLE, 2)
+    noise = np.tile([-0.1, 0.1], 12)
+    lower, upper = poisson_curve(5, lambda x: cosine(x, 8.0, 6.0), n=5).fit(n_shuffle=0).interval("baseline")
+    assert lower == 0 < upper
+    sharp = tuning_curve(x, np.where(x == 60, 9.0, 1.0) + noise)
+    with pytest.warns(UserWarning, match="standard error is NaN"):
+        sharp = sharp.fit(n_shuffle=0)
+    with pytest.warns(UserWarning, match="1 of 1 neurons do not limit concentration"):
+        lower, upper = sharp.interval("concentration")
+    assert lower > 5
+    assert np.isnan(upper)
+    exact = tuning_curve(x, von_mises(x)).fit(n_shuffle=0)
+    assert_allclose(exact.interval("preferred"), [[70], [70]], rtol=1e-6)
+    with pytest.warns(UserWarning, match="no more trials"):
+        few = tuning_curve([0, 90, 180, 270], [5.0, 3.5, 1.0, 3.0]).fit("von_mises", n_shuffle=0)
+    with pytest.warns(UserWarning, match="do not limit"):
+        assert np.isnan(few.interval("baseline")).all()
+    with pytest.raises(NsnnError, match="name"):
+        exact.interval("width")
+
+
 def test_p_of_a_fit_by_loops():
     """Cosine by regression; the best of all von Mises curves, of any grid, for a peak that a permutation rarely beats."""
     curve = poisson_curve(22, cosine, n=3)
@@ -239,7 +298,10 @@ def test_a_second_peak_is_warned_of_and_fitted():
 
 @pytest.mark.slow
 def test_errors_of_two_peaks_cover_at_unequally_spaced_directions():
-    """Intervals of 2 standard errors in 200 simulated neurons; the baseline, skewed by its limit at 0, in 91 %."""
+    """Intervals of 2 standard errors in 200 simulated neurons; the baseline, skewed by its limit at 0, in 91 %.
+
+    Profile limits of 95 % cover in 90 to 98 %.
+    """
     uneven = np.array([0, 20, 45, 80, 90, 130, 150, 185, 200, 240, 275, 290, 335.0])
     fit = poisson_curve(3, two_von_mises, uneven, n_neurons=200).fit("two_von_mises", n_shuffle=0)
     truth = np.array(MODELS["two_von_mises"][2])[:, None]
@@ -248,6 +310,9 @@ def test_errors_of_two_peaks_cover_at_unequally_spaced_directions():
     assert (covered[1:] > 0.9).all()
     assert covered[0] > 0.85
     assert_allclose(np.median(best, axis=1), truth[:, 0], rtol=0.1)
+    for name, true in (("baseline", 4.0), ("second_amplitude", 8.0)):
+        lower, upper = fit.interval(name)
+        assert 0.9 <= np.mean((lower <= true) & (true <= upper)) <= 0.98
 
 
 def test_errors_of_weak_cells_are_finite_or_have_a_reason():

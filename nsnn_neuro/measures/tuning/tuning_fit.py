@@ -9,7 +9,7 @@ residuals e of trials: right for responses whose variance changes with the stimu
 limit has none, and the others' hold it there. Nor has one that the data do not determine, so that the expansion to first order
 says nothing: its error would exceed three times its value, or the range of the mean responses, or a quarter of the period.
 Two standard errors held the true values in 92 to 98 % of simulated Poisson neurons with ten trials of each of 12 directions, that
-of a baseline beside two peaks in 84 to 91 %: its error is skewed by the limit at 0.
+of a baseline beside two peaks in 84 to 91 %: its error is skewed by the limit at 0. `TuningFit.interval` follows the skewness.
 
 The test against a constant permutes the stimuli over trials. Its statistic is the largest reduction of the squared residuals by a
 curve on the grid, before refinement. F and likelihood ratio tests do not hold their level: without tuning, preferred stimulus and
@@ -19,18 +19,21 @@ width are not defined, and the best of all bumps explains more of the noise than
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares
 from scipy.sparse import csc_array
+from scipy.stats import t as student
 
 from ...core.aliases import Values
-from ...core.checks import number, one_of
+from ...core.checks import number, one_of, suggest_keywords
 from ...core.errors import NsnnError
+from ...core.parallel import narrow_products
 from ...core.warn import warn
+from ..limits import between_0_and_1
 from ..response_checks import permutation_p
 from ..trains import nan_ratio, warn_silent
 from .read_trials import in_unit
@@ -82,6 +85,48 @@ class TuningFit:
     """in the unit of the stimulus; None for "gaussian" """
     reason: np.ndarray
     """(n_neurons,) texts: why standard errors are NaN, "" where none is"""
+    _data: TuningCurve = field(repr=False)
+
+    @suggest_keywords
+    def interval(self, name: str, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Profile limits of a parameter, (lower, upper), each (n_neurons,): skewed where its errors are, as those of a baseline.
+
+        Between the limits the best fit with the parameter held leaves at most t^2 v more squared residuals than the fit. t is
+        Student's quantile, v = n/(n - p) sum of z^2 e^2 / sum of z^2 the variance of the residuals e that counts for the parameter,
+        z its slope less the regression on the slopes of the p - 1 others: without skewness the limits are +- t se. Baselines and
+        amplitudes end at 0; limits of angles may lie below 0 or beyond 360 degrees. 95 % limits held the true values
+        in 93 to 98 % of 200 simulated Poisson neurons of each model, with ten trials of 8 to 13 stimuli.
+
+        Parameters
+        ----------
+        name : of a parameter
+        level : between 0 and 1
+
+        Raises
+        ------
+        NsnnError : another name. Limits are NaN where no value on that side fits worse by so much, or without more trials
+            than parameters; one warning counts these neurons. Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
+
+        >>> from nsnn_neuro.measures import tuning_curve
+        >>> x = np.repeat(np.arange(0, 360, 30), 5)
+        >>> rates = np.random.default_rng(1).poisson(2 + 9*np.exp(2*np.cos(np.deg2rad(x - 80)) - 2))
+        >>> [limit.round(1) for limit in tuning_curve(x, rates).fit("von_mises").interval("preferred")]
+        [array([73.1]), array([93.4])]
+        """
+        between_0_and_1(level, "level")
+        held = list(self.parameters).index(one_of(name, tuple(self.parameters), "name"))
+        values = np.array(list(self.parameters.values())).T
+        known = np.flatnonzero(~np.isnan(self.r2))
+        t = student.isf((1 - level) / 2, max(1, self.n - len(self.parameters)))
+        limits = np.full((2, self.r2.size), np.nan)
+        with narrow_products():
+            for (i, side), j in product(enumerate((-1, 1)), known):
+                limits[i, j] = _limit(self._data, j, self.model, self.period, values[j], held, side, t)
+        if n := int(np.isnan(limits[:, known]).any(axis=0).sum()):
+            warn(
+                f"interval: the responses of {n} of {self.r2.size} neurons do not limit {name} on both sides; NaN there"
+            )
+        return limits[0], limits[1]
 
     def predict(self, stimulus: Values) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
@@ -176,7 +221,9 @@ def fit_curve(
     _warn(model, reason, second)
     p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
     parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
-    return TuningFit(model, parameters, errors, r2, likelihood, p, n, data.unit, own, reason.astype(str))
+    return TuningFit(
+        model, parameters, errors, r2, likelihood, p, n, data.unit, own, reason.astype(str), data
+    )
 
 
 def _warn(model: str, reason: np.ndarray, second: int) -> None:
@@ -256,8 +303,7 @@ def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.nda
 def _best(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
     """Parameters of least squares for neuron j."""
     x, y, weight = data.values, data.mean[j], data.n / data.n.sum()
-    floor = 0.0 if (data.responses[:, j] >= 0).all() else -np.inf
-    k = _n_linear(model)
+    floor, k = _bounds(data, j, model, period)[0, 0], _n_linear(model)
     if model == "cosine":
         assert period is not None
         t = 2 * np.pi * x / period
@@ -266,22 +312,12 @@ def _best(data: TuningCurve, j: int, model: str, period: float | None) -> np.nda
         if a < floor:
             a, (b, c) = 0.0, np.linalg.lstsq(columns[:, 1:] * root[:, None], y * root, rcond=None)[0]
         return np.array([a, np.hypot(b, c), np.arctan2(c, b) / (2 * np.pi) * period % period])
-    low, high = _limits(data, model, period)
     grid = _grid(data, model, period)
     shapes = _shapes(model, np.array([grid[:, :1], np.exp(grid[:, 1:])]), x, period)
     loss, linear = _linear(shapes, y, weight, floor)
-    root, solutions = np.sqrt(data.n), []
-    scale = [np.ptp(y)] * k + [(period or np.ptp(x)) / 10, 0.3]
-    for i in np.argsort(loss)[:2]:
-
-        def residual(q: np.ndarray) -> np.ndarray:
-            return root * (curve(model, np.array([*q[:-1], np.exp(q[-1])]), x, period) - y)
-
-        bounds = np.array([floor, *[0.0] * (k - 1), *low]), np.array([*[np.inf] * k, *high])
-        start = np.array([*linear[i], *grid[i]])
-        start[:k] = np.maximum(start[:k], bounds[0][:k] + 1e-6 * np.ptp(y))
-        solutions.append(least_squares(residual, start, bounds=bounds, x_scale=scale, xtol=1e-10, ftol=1e-12))
-    place, log_width = min(solutions, key=lambda solution: solution.cost).x[k:]
+    starts = [np.array([*linear[i], *grid[i]]) for i in np.argsort(loss)[:2]]
+    refined = [_refined(data, j, model, period, start) for start in starts]
+    place, log_width = min(refined, key=lambda one: one[1])[0][k:]
     place = place % period if period else place
     shapes = _shapes(model, np.array([place, np.exp(log_width)]), x, period)
     p = np.array([*_linear(shapes[:, None], y, weight, floor)[1][0], place, np.exp(log_width)])
@@ -289,6 +325,74 @@ def _best(data: TuningCurve, j: int, model: str, period: float | None) -> np.nda
         assert period is not None
         p[[1, 2]], p[3] = p[[2, 1]], (place + period / 2) % period
     return p
+
+
+def _refined(
+    data: TuningCurve, j: int, model: str, period: float | None, start: np.ndarray, held: int = -1
+) -> tuple[np.ndarray, float]:
+    """Parameters of least squares near `start`, with the logarithm of a width, and their squares; parameter `held` stays."""
+    y, root, k = data.mean[j], np.sqrt(data.n), _n_linear(model)
+    scale = np.array([*[np.ptp(y)] * k, (period or np.ptp(data.values)) / 10, 0.3])[: start.size]
+    low, high = _bounds(data, j, model, period)
+    free, q = np.arange(start.size) != held, start.copy()
+
+    def residual(values: np.ndarray) -> np.ndarray:
+        q[free] = values
+        return root * (curve(model, np.array([*q[: k + 1], *np.exp(q[k + 1 :])]), data.values, period) - y)
+
+    inside = np.clip(start, low + 1e-6 * scale, high - 1e-6 * scale)[free]
+    options = {"x_scale": scale[free], "xtol": 1e-10, "ftol": 1e-12}
+    solution = least_squares(residual, inside, bounds=(low[free], high[free]), **options)
+    q[free] = solution.x
+    return q, 2 * float(solution.cost)
+
+
+def _limit(
+    data: TuningCurve, j: int, model: str, period: float | None, p: np.ndarray, held: int, side: int, t: float
+) -> float:
+    """The value of a parameter on a side of the fit p whose best fit leaves t^2 v more squares; see `TuningFit.interval`."""
+    k, n = _n_linear(model), len(data.responses)
+    slopes = _jacobian(data, model, p, period)[data.label]
+    slopes[:, k + 1 :] *= p[k + 1 :]  # of a logarithm
+    z, others = slopes[:, held], np.delete(slopes, held, axis=1)
+    size = z @ z
+    z = z - others @ np.linalg.lstsq(others, z, rcond=None)[0]
+    if n <= p.size or z @ z <= 1e-14 * size:
+        return np.nan
+    residual = data.responses[:, j] - curve(model, p, data.values, period)[data.label]
+    most = t * np.sqrt(z**2 @ residual**2 / (z @ z) * n / (n - p.size))
+    q = np.array([*p[: k + 1], *np.log(p[k + 1 :])])
+    best, step = float(q[held]), most / np.sqrt(z @ z)
+    ends = _bounds(data, j, model, period)[:, held]
+    if held < k:
+        far = 10 * np.ptp(data.mean[j])
+        ends = np.clip(best + np.array([-far, far]), *ends)
+    elif held == k and period:
+        ends = best + np.array([-0.5, 0.5]) * period / (2 if model == "two_von_mises" else 1)
+    least = (data.n * (data.mean[j] - curve(model, p, data.values, period)) ** 2).sum()
+    solved = {best: q}
+
+    def excess(value: float) -> float:  # nearly linear in the value
+        start = solved[min(solved, key=lambda other: abs(other - value))].copy()
+        start[held] = value
+        solved[value], squares = _refined(data, j, model, period, start, held)
+        return float(np.sqrt(max(0.0, squares - least)) - most)
+
+    inner, reach, outer = best, step, float(np.clip(best + side * step, *ends))
+    while excess(outer) <= 0 < step:
+        if outer == ends[(side + 1) // 2]:
+            return outer if side < 0 and outer == 0 and held < k else np.nan
+        inner, reach = outer, 2 * reach
+        outer = float(np.clip(best + side * reach, *ends))
+    value = brentq(excess, inner, outer, xtol=1e-4 * step) if step else best
+    return float(np.exp(value) if held > k else value)
+
+
+def _bounds(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
+    """(2, n_parameters) least and greatest value of each parameter of neuron j, with the logarithm of a width."""
+    k, (low, high) = _n_linear(model), _limits(data, model, period)
+    floor = 0.0 if (data.responses[:, j] >= 0).all() else -np.inf
+    return np.array([[floor, *[0.0] * (k - 1), *low], [*[np.inf] * k, *high]])[:, : len(_NAMES[model])]
 
 
 def _linear(
