@@ -201,42 +201,43 @@ def test_a_signal_in_one_bin_tells_nothing():
 
 
 def test_posterior_and_its_numbers_by_loops():
-    """Two trials with a remainder, an unequally binned variable and an angle; a bin without a rate; a neuron without a spike."""
+    """Two trials with a remainder, unequal bins and an angle; a bin without a rate, a silent neuron, a place beyond the edges."""
     rng = np.random.default_rng(20)
     xy = np.stack([rng.choice([5.0, 30.0, 55.0], 600), rng.uniform(-360, 360, 600)], axis=1)
     xy[(xy[:, 0] == 30) & (xy[:, 1] % 360 < 90)] = [5.0, 10.0]
+    xy[29] = [70.0, 10.0]  # nearest to the middle of the first window
     signals = [signal(xy[:300]), signal(xy[300:], t_start=5)]
     block = neo.Block()
     for start, n in ((0, 90), (5, 40)):
         trial = [np.sort(rng.uniform(start, start + 9.9, k)) for k in (n, 30, 0)]
         block.segments.extend(to_block([trial], t_start=start * pq.s, t_stop=(start + 9.9) * pq.s).segments)
-    edges = [np.array([0.0, 10, 50, 60]), np.arange(0, 361, 90.0)]
+    edges = [np.array([0.0, 10, 50, 60]), np.arange(-180, 181, 90.0)]
     maps = rate_map(signals, block, bins=edges, circular=[False, True])
     assert np.isnan(maps.rate[0]).sum() == 1
-    result = maps.decode(block, window=2 * pq.s, signal=signals, prior="occupancy", level=0.6)
-    assert result.table["trial"].tolist() == [0] * 4 + [1] * 4
+    result = maps.decode(block, window=1.95 * pq.s, signal=signals, prior="occupancy", level=0.6)
+    assert result.table["trial"].tolist() == [0] * 5 + [1] * 5
     for k, (row, p) in enumerate(zip(result.table.itertuples(), result.posterior, strict=True)):
-        begin = 5 * (k // 4) + 2.0 * (k % 4)
-        spikes = [train.magnitude for train in block.segments[k // 4].spiketrains]
-        counts = [np.sum((one >= begin) & (one < begin + 2)) for one in spikes]
+        begin = 5 * (k // 5) + 1.95 * (k % 5)
+        spikes = [train.magnitude for train in block.segments[k // 5].spiketrains]
+        counts = [np.sum((one >= begin) & (one < begin + 1.95)) for one in spikes]
         likelihood = maps.occupancy * (maps.occupancy > 0)
         for n, rate in zip(counts, np.maximum(np.nan_to_num(maps.rate), 0.1), strict=True):
-            likelihood = likelihood * rate**n * np.exp(-2 * rate)
+            likelihood = likelihood * rate**n * np.exp(-1.95 * rate)
         assert_allclose(p, likelihood / likelihood.sum(), rtol=1e-9)
         place = np.unravel_index(p.argmax(), p.shape)
-        assert (row.time, row.n) == (begin + 1, sum(counts))
+        assert (row.time, row.n) == (pytest.approx(begin + 0.975), sum(counts))
         mode = np.array([c[i] for c, i in zip(maps.centers, place, strict=True)])
         assert_array_equal([row.mode_0, row.mode_1], mode)
         phase = np.angle((p.sum(axis=0) * np.exp(1j * np.deg2rad(maps.centers[1]))).sum(), deg=True)
-        assert_allclose([row.mean_0, row.mean_1], [p.sum(axis=1) @ maps.centers[0], phase % 360])
+        assert_allclose([row.mean_0, row.mean_1], [p.sum(axis=1) @ maps.centers[0], phase])
         assert_allclose(row.entropy, -(p[p > 0] * np.log2(p[p > 0])).sum())
         listed = sorted(zip(p.ravel(), np.outer(*map(np.diff, edges)).ravel(), strict=True), reverse=True)
         within = [sum(q for q, _ in listed[:i]) < 0.6 for i in range(12)]
         assert_allclose(row.size, sum(size for (_, size), i in zip(listed, within, strict=True) if i))
-        x, y = xy[300 * (k // 4) + round((row.time - 5 * (k // 4)) * FS)]
-        assert_allclose([row.true_0, row.true_1], [x, y % 360])
+        x, y = xy[300 * (k // 5) + round((row.time - 5 * (k // 5)) * FS)]
+        assert_allclose([row.true_0, row.true_1], [x, (y + 180) % 360 - 180])
         assert_allclose(row.error, np.hypot(row.mode_0 - x, (row.mode_1 - y + 180) % 360 - 180))
-        own = p[np.digitize(x, edges[0]) - 1, int(y % 360 // 90)]
+        own = p[np.digitize(x, edges[0]) - 1, int((y + 180) % 360 // 90)] if x < 60 else 0
         assert_allclose(row.rank, p[p > own].sum(), atol=1e-12)
 
 

@@ -203,6 +203,9 @@ def test_limits_of_fits_that_determine_little():
         lower, upper = sharp.interval("concentration")
     assert lower > 5
     assert np.isnan(upper)
+    untuned = tuning_curve(x, np.random.default_rng(1).normal(9, 1, 24)).fit("cosine", n_shuffle=0)
+    with pytest.warns(UserWarning, match="do not limit preferred"):
+        assert np.isnan(untuned.interval("preferred")).all()
     exact = tuning_curve(x, von_mises(x)).fit(n_shuffle=0)
     assert_allclose(exact.interval("preferred"), [[70], [70]], rtol=1e-6)
     with pytest.warns(UserWarning, match="no more trials"):

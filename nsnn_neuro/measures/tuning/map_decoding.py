@@ -88,12 +88,11 @@ def decode_map(
     counts = np.bincount(cell, minlength=n * trains.n_neurons).reshape(n, trains.n_neurons)
 
     rate = map.rate.reshape(trains.n_neurons, -1)
-    occupancy = map.occupancy.ravel()
-    kept = np.isfinite(rate).all(axis=0) & ((occupancy > 0) | (prior == "flat"))
+    kept = np.isfinite(rate).all(axis=0)
     rate = np.maximum(rate[:, kept], least)
     log_p = counts @ np.log(rate) - width * rate.sum(axis=0)
     if prior == "occupancy":
-        log_p += np.log(occupancy[kept])
+        log_p += np.log(map.occupancy.ravel()[kept])
     p = np.zeros((n, kept.size))
     p[:, kept] = softmax(log_p, axis=1)
 
