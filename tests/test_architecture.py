@@ -54,7 +54,7 @@ MOST_LINES = {
     "perturb": 330,
     "datasets": 1390,
     "plotting": 2367,
-    "learning": 3590,
+    "learning": 3580,
     "likelihood": 10490,
     "deep": 5220,
     "sweep": 1640,
