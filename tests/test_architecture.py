@@ -45,7 +45,7 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
     "core": 2633,
-    "models": 5990,
+    "models": 6019,
     "io": 8551,
     "theory": 3000,
     "measures": 21661,
@@ -55,14 +55,14 @@ MOST_LINES = {
     "datasets": 1390,
     "plotting": 2367,
     "learning": 3580,
-    "likelihood": 10490,
+    "likelihood": 10567,
     "deep": 5220,
     "sweep": 1640,
     "certify": 1330,
     "explore": 707,
     "cli": 1815,
 }
-MOST_LINES_BESIDE = {"tests": 55_102, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 55_133, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -46,11 +46,11 @@ def draw(
     coupling = np.empty((0, n_cells, n_cells)) if cells.coupling is None else cells.coupling
     past = np.zeros((trials, n_cells, n if effect.size else 1))  # steps last: a spike acts on many of them
     synaptic = np.zeros((n if coupling.size else 1, trials, n_cells))
-    beta, theta = (np.broadcast_to(value, n_cells).astype(float) for value in (cells.beta, cells.theta))
+    theta = np.broadcast_to(cells.theta, n_cells).astype(float)
     m, counts = np.zeros((trials, n_cells)), np.zeros(drive.shape, dtype=np.uint16)
     later = (m, past, effect, synaptic, coupling, theta, cells.reset)
     if isinstance(family, Poisson):
-        if _draw_poisson(rng, counts, drive, beta, cells.silent, *later):
+        if _draw_poisson(rng, counts, drive, cells.silent, *later):
             warn(
                 f"the simulated rate was limited to {_MOST:g} spikes in a step: a Poisson model with history or coupling runs "
                 "away; take a family such as Logistic(1.0), whose probability is at most 1, a ridge or fewer lags"
@@ -62,7 +62,7 @@ def draw(
         return np.repeat(tick, number) + rank, np.repeat(trial, number), np.repeat(cell, number)
     scale = np.asarray(family.si(family.parameter_fields()[0].name))
     for t in range(n):
-        m *= beta
+        m *= cells.beta
         m += drive[t]
         if coupling.size:
             m += synaptic[t]
@@ -73,7 +73,8 @@ def draw(
         if spikes.any():
             counts[t] = spikes
             _pass_on(t, counts[t], *later)
-    return np.nonzero(counts)
+    tick, trial, cell = np.nonzero(counts)
+    return tick, trial, cell
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -111,7 +112,6 @@ def _draw_poisson(
     rng: np.random.Generator,
     counts: np.ndarray,
     drive: np.ndarray,
-    beta: np.ndarray,
     silent: int,
     m: np.ndarray,
     past: np.ndarray,
@@ -121,15 +121,16 @@ def _draw_poisson(
     theta: np.ndarray,
     reset: str,
 ) -> bool:
-    """Fill in the spike counts of a Poisson model; whether its rate was limited. `Poisson.rate` has the limit 500."""
+    """Fill in the spike counts of a Poisson model, which has no membrane; whether its rate was limited.
+
+    500 is the limit of `Poisson.rate`.
+    """
     capped = False
     for t in range(len(counts)):
         for i in range(counts.shape[1]):
             for j in range(len(theta)):
-                m[i, j] = beta[j] * m[i, j] + drive[t, i, j]
-                if coupling.size:
-                    m[i, j] += synaptic[t, i, j]
-                rate = np.exp(min(m[i, j] + past[i, j, t if effect.size else 0] - theta[j], 500.0))
+                a = drive[t, i, j] + (synaptic[t, i, j] if coupling.size else 0.0)
+                rate = np.exp(min(a + past[i, j, t if effect.size else 0] - theta[j], 500.0))
                 capped |= rate > _MOST
                 count = rng.poisson(min(rate, _MOST))
                 if not counts[max(0, t - silent) : t, i, j].any():
