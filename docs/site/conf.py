@@ -1,15 +1,15 @@
 """Settings of Sphinx for the site: `make docs`. Hooks and generated pages are in content.py beside it."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
 
+import nsnn_neuro
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT)]
-
-import content  # noqa: E402
-
-import nsnn_neuro  # noqa: E402
+content = importlib.import_module("content")  # beside this file; it imports `analysis`
 
 project, author = "nsnn_neuro", "The nsnn_neuro developers"
 copyright = author
