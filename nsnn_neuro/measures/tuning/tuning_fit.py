@@ -83,6 +83,23 @@ class TuningFit:
     reason: np.ndarray
     """(n_neurons,) texts: why standard errors are NaN, "" where none is"""
 
+    def __str__(self) -> str:
+        """The parameters of each neuron with standard errors.
+
+        >>> from nsnn_neuro.measures import tuning_curve
+        >>> print(tuning_curve([0, 90, 180, 270]*2, [5.1, 4, 1, 2, 4.9, 4, 1, 2]).fit("cosine"))
+        cosine fitted to 8 trials
+        neuron 0: baseline 3 ± 0.022, amplitude 2.236 ± 0.04, preferred 26.57 ± 0.51; R2 1, p 0.004
+        """
+        lines = [f"{self.model} fitted to {self.n} trials"]
+        units = dict.fromkeys(("preferred", "width"), "" if self.unit == "1" else f" {self.unit}")
+        for j, (r2, p, reason) in enumerate(zip(self.r2, self.p, self.reason, strict=True)):
+            values = (
+                f"{k} {v[j]:.4g} ± {self.se[k][j]:.2g}{units.get(k, '')}" for k, v in self.parameters.items()
+            )
+            lines.append(f"neuron {j}: {', '.join(values)}; R2 {r2:.3g}, p {p:.2g}{reason and f'; {reason}'}")
+        return "\n".join(lines)
+
     def predict(self, stimulus: Values) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
 
