@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.numba_jit import njit
-from ..core.warn import SEE, warn
+from ..core.warn import FIT_RIGHT, warn
 from ..models.escape import Family
 from .responses import Poisson
 
@@ -148,5 +148,5 @@ def warn_runaway(names: list[str], simulated: np.ndarray, recorded: np.ndarray) 
         warn(
             f"{names[k]}{more} runs away: simulated {simulated[k]:.3g} Hz, recorded {recorded[k]:.3g} Hz; pass ridge=1.0 or more, "
             "fewer lags of history and coupling, refractory=, or a family with a limit such as Logistic(1.0). A stronger signal "
-            f"than the fitted one does this too{SEE}fit_right.md#statistics"
+            f"than the fitted one does this too{FIT_RIGHT}statistics"
         )
