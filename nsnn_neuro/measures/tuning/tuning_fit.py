@@ -24,6 +24,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import least_squares
 from scipy.sparse import csc_array
 
@@ -89,16 +90,20 @@ class TuningFit:
         >>> from nsnn_neuro.measures import tuning_curve
         >>> print(tuning_curve([0, 90, 180, 270]*2, [5.1, 4, 1, 2, 4.9, 4, 1, 2]).fit("cosine"))
         cosine fitted to 8 trials
-        neuron 0: baseline 3 ± 0.022, amplitude 2.236 ± 0.04, preferred 26.57 ± 0.51; R2 1, p 0.004
+                   baseline    amplitude    preferred R2      p
+        neuron 0  3 ± 0.022  2.24 ± 0.04  26.6 ± 0.51  1  0.004
         """
-        lines = [f"{self.model} fitted to {self.n} trials"]
-        units = dict.fromkeys(("preferred", "width"), "" if self.unit == "1" else f" {self.unit}")
-        for j, (r2, p, reason) in enumerate(zip(self.r2, self.p, self.reason, strict=True)):
-            values = (
-                f"{k} {v[j]:.4g} ± {self.se[k][j]:.2g}{units.get(k, '')}" for k, v in self.parameters.items()
-            )
-            lines.append(f"neuron {j}: {', '.join(values)}; R2 {r2:.3g}, p {p:.2g}{reason and f'; {reason}'}")
-        return "\n".join(lines)
+        unit = "" if self.unit == "1" else f" ({self.unit})"
+        columns = {
+            name + unit * (name in ("preferred", "width")): [
+                f"{value:.3g} ± {se:.2g}" for value, se in zip(values, self.se[name], strict=True)
+            ]
+            for name, values in self.parameters.items()
+        }
+        columns |= {"R2": [f"{r2:.3g}" for r2 in self.r2], "p": [f"{p:.2g}" for p in self.p]}
+        columns |= {"": self.reason.tolist()} if self.reason.any() else {}
+        table = pd.DataFrame(columns, index=[f"neuron {j}" for j in range(self.p.size)])
+        return f"{self.model} fitted to {self.n} trials\n{table.to_string()}"
 
     def predict(self, stimulus: Values) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.
