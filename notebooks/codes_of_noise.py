@@ -33,7 +33,7 @@ from nsnn_neuro.studies import codes_of_noise as study
 from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies.shared import recordings
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 print(
     "\n".join(recordings.absent(study.RECORDINGS, "This notebook leaves out")) or "all recordings are there"

@@ -46,7 +46,7 @@ from nsnn_neuro.studies import fit_recordings as study
 from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies.shared import recordings
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## The model and its fit

@@ -40,7 +40,7 @@ from nsnn_neuro.likelihood import Poisson, RaisedCosines, fit_neuron
 from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies import grasshopper as study
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## Load and cut

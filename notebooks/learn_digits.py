@@ -43,7 +43,7 @@ import nsnn_neuro as nsnn
 from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies import learn_digits as study
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## The data

@@ -39,7 +39,7 @@ from nsnn_neuro.studies import network_states as study
 
 pd.set_option("display.max_colwidth", None)
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## The network

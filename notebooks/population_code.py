@@ -36,7 +36,7 @@ from nsnn_neuro.studies.shared import recordings
 
 pd.set_option("display.max_colwidth", None)
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## Linear Fisher information

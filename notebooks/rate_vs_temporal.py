@@ -48,7 +48,7 @@ from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies import rate_vs_temporal as study
 from nsnn_neuro.studies.shared import recordings
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## An example: two stimuli, two noise levels

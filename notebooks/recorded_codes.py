@@ -38,7 +38,7 @@ from nsnn_neuro.studies import recorded_codes as study
 from nsnn_neuro.studies.recorded_codes import posteriors
 from nsnn_neuro.studies.shared import recordings
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 missing = "".join(recordings.absent(study.REQUIRED, "This notebook skips what needs"))
 print(missing or "the recording is there")

@@ -37,7 +37,7 @@ from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies import retina_code as study
 from nsnn_neuro.studies.shared import recordings
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 missing = "".join(recordings.absent(study.REQUIRED, "This notebook skips what needs"))
 print(missing or "the recording is there")

@@ -44,7 +44,7 @@ from nsnn_neuro import deep
 from nsnn_neuro.studies import full_runs, harness
 from nsnn_neuro.studies import robustness as study
 
-plt.switch_backend(plt.get_backend())  # so that figures of the study appear below their cells
+plt.switch_backend("module://matplotlib_inline.backend_inline")  # figures appear below their cells
 
 # %% [markdown]
 # ## An attack, step by step

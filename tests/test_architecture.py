@@ -44,25 +44,25 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2633,
-    "models": 5990,
+    "core": 2635,
+    "models": 6019,
     "io": 8551,
-    "theory": 3000,
-    "measures": 21984,
-    "reference": 930,
-    "brian": 7690,
-    "perturb": 330,
-    "datasets": 1390,
-    "plotting": 2367,
-    "learning": 3590,
-    "likelihood": 10490,
-    "deep": 5220,
-    "sweep": 1640,
-    "certify": 1330,
+    "theory": 2991,
+    "measures": 22006,
+    "reference": 924,
+    "brian": 7684,
+    "perturb": 324,
+    "datasets": 1385,
+    "plotting": 2383,
+    "learning": 3580,
+    "likelihood": 10567,
+    "deep": 5219,
+    "sweep": 1628,
+    "certify": 1323,
     "explore": 707,
-    "cli": 1815,
+    "cli": 1814,
 }
-MOST_LINES_BESIDE = {"tests": 55_331, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 55_378, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

@@ -17,6 +17,7 @@ from brian2 import ms, mV
 from scipy.integrate import solve_ivp
 
 import nsnn_neuro as nsnn
+from nsnn_neuro.core import warn
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,9 +57,8 @@ def test_links_lead_somewhere_and_tables_have_their_columns(page):
     """A row of dashes with another number of cells than the head isn't a table to most readers."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
-    made = re.compile(
-        r"tutorials/index\.md|verdicts\.md|benchmarks\.md|#.*"
-    )  # by docs/site/content.py; names of functions
+    # by docs/site/content.py; names of functions
+    made = re.compile(r"tutorials/index\.md|verdicts\.md|benchmarks\.md|#.*")
     links = [link for link in links if not made.fullmatch(link)]
     assert not [link for link in links if not (page.parent / link.split("#")[0]).exists()]
     for head, dashes in itertools.pairwise(text.splitlines()):
@@ -68,11 +68,13 @@ def test_links_lead_somewhere_and_tables_have_their_columns(page):
 
 def test_sections_that_warnings_name_are_on_their_pages():
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nsnn_neuro").rglob("*.py"))
-    named = set(re.findall(r"\{SEE\}(\w+\.md)#([\w-]+)", source))
+    named = set(re.findall(r"\{(TRUST|FIT_RIGHT)\}([a-z -]+)", source))
     assert len(named) > 8
     for page, section in named:
-        headings = re.findall(r"^## (.+)", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.M)
-        assert section in [heading.lower().replace(" ", "-") for heading in headings], page
+        text = (ROOT / "docs" / f"{page.lower()}.md").read_text(encoding="utf-8")
+        title, *headings = re.findall(r"^##? (.+)", text, re.M)
+        assert f'"{title}"' in getattr(warn, page)
+        assert section.capitalize() in headings
 
 
 @pytest.mark.slow

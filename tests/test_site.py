@@ -71,10 +71,10 @@ def test_figures_stand_below_the_text_that_a_page_says_its_block_prints(tmp_path
 def test_docstrings_become_restructured_text_and_signatures_have_fields_and_names_of_types():
     pytest.importorskip("sphinx")
     docstrings = importlib.import_module("docstrings")
-    text = "Of *n* and `rate`, doi 10.1000/a; c\n\nParameters\n---\na, b : times\n    or rates\n\n    x = a*b"
+    text = "Of *n* and `rate`(doi 10.1000/a): c\n\nParameters\n---\na, b : times\n    or rates\n\n    x = a*b"
     text += "\n\n| a | b |\n|---|---|\n| c | d |"
     out = "\n".join(docstrings.restructured(text.splitlines()))
-    assert r"Of \*n\* and \ :py:obj:`rate`\ , \ :doi:`10.1000/a`\ ; c" in out
+    assert r"Of \*n\* and \ :py:obj:`rate`\ (\ :doi:`10.1000/a`\ ): c" in out
     assert ":Parameters:\n\n    ``a``, ``b``\n        times\n        or rates\n" in out
     assert "    * - a\n      - b\n    * - c\n      - d" in out
     assert ".. code-block:: text\n\n    x = a*b" in out

@@ -1,19 +1,19 @@
 """Settings of Sphinx for the site: `make docs`. Hooks and generated pages are in content.py beside it."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
 
+import nsnn_neuro
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT)]
-
-import content  # noqa: E402
-
-import nsnn_neuro  # noqa: E402
+content = importlib.import_module("content")  # beside this file; it imports `analysis`
 
 project, author = "nsnn_neuro", "The nsnn_neuro developers"
-copyright = author
 version = release = nsnn_neuro.__version__
+copyright = f"{author}. This is version {version}"
 
 extensions = [
     "myst_nb",
@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinxcontrib.bibtex",
 ]
 root_doc = "index"
 exclude_patterns = ["site", "img"]
@@ -39,6 +40,8 @@ copybutton_prompt_is_regexp = True
 pygments_style = "friendly"
 
 extlinks = {"doi": ("https://doi.org/%s", "doi %s")}
+bibtex_bibfiles = ["../references.bib", "../../paper.bib"]
+bibtex_default_style = "plain"
 
 # reference
 add_module_names = False

@@ -32,7 +32,7 @@ _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md", "R
 _BELOW = {
     "verdicts": ["results", "gallery"],
     "performance": ["benchmarks"],
-    "contributing": ["develop/environments", "changes", "security", "citation"],
+    "contributing": ["develop/environments", "changes", "security", "citation", "references"],
 }
 _MADE = {*_PAGES.values(), "verdicts.md", "benchmarks.md", "tutorials/index.md"}
 _LISTS = {"index", "howto/index", "background", "reference/index"}
@@ -201,6 +201,13 @@ def _gallery(text: str) -> str:
     return grid(cards, "2 3 3 4")
 
 
+def _citation(app: Any, doi: re.Match[str]) -> str:
+    """A citation of the list of references; a link if the list does not have the work."""
+    entries = app.env.get_domain("cite").bibdata.data.entries
+    keys = [key for key, entry in entries.items() if entry.fields.get("doi") == doi[1]]
+    return f"{{cite}}`{keys[0]}`" if keys else f"{{doi}}`{doi[1]}`"
+
+
 def on_page(app: Any, name: str, source: list[str]) -> None:
     """Turn a page of docs/ into one of the site."""
     page, text = SOURCE / f"{name}.md", source[0]
@@ -209,7 +216,7 @@ def on_page(app: Any, name: str, source: list[str]) -> None:
     original = DOCS / f"{name}.md"
     if original.is_file():
         text = relinked(text, original.parent, page)
-    text = docstrings.DOI.sub(r"{doi}`\1`", text)
+    text = docstrings.DOI.sub(functools.partial(_citation, app), text)
     text = re.sub(r"(?:^::: \S+\n+)+", _reference, text, flags=re.M)
     if original in executed.PAGES and name != "index" and "```python" in text:
         title, _, rest = text.partition("\n")

@@ -15,7 +15,7 @@ from typing import Any
 from sphinx.util import inspect
 
 _ENTRY = re.compile(r"(?P<names>[\w*`][\w*`., |()\[\]=\"']*?) :(?: (?P<text>.*))?")
-DOI = re.compile(r"\bdoi (10\.\d{4,}/[^\s,;`]*[^\s,;`.)])")
+DOI = re.compile(r"\bdoi (10\.\d{4,}/[^\s,;`]*[^\s,;`.:)])")
 
 
 def prose(line: str) -> str:

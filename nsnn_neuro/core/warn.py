@@ -8,7 +8,9 @@ from types import FrameType
 
 # what may stand between two functions of the package, or between it and the user's line
 _BETWEEN = ("nsnn_neuro", "contextlib", "functools", "importlib", "lazy_loader")
-SEE = "; see docs/"  # a page and its section follow, f"...{SEE}trust.md#nulls": this knows where pages are
+# pages of the documentation; the name of a section follows, f"...{TRUST}few trials"
+TRUST = '; see the documentation, "When not to trust information": '
+FIT_RIGHT = '; see the documentation, "Is my fit right?": '
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -20,10 +20,10 @@ from ..models.populations import Projection
 from .backward_pass import Sweep
 from .coding import Encoder
 from .kernels import Layer, Loop, product
-from .layers import layered
+from .layers import Layers
 from .learner import LayeredLearner, LayerText, optimizer_text
 from .losses import Loss
-from .noise_scale import Level, eta_noise
+from .noise_scale import Level
 
 
 class Learner(LayeredLearner):
@@ -59,27 +59,25 @@ class Learner(LayeredLearner):
             net, batch=batch, n_steps=n_steps, copies=batch, clock=Clock(1 * ms, name="learner_clock")
         )
         self.slow = Clock(n_steps * ms, name="learner_slow_clock")
-        projections, loops = layered(net)
-        for layer, p in zip(self.layers[1:], loops, strict=True):
+        given = Layers(net, loss, scheduled=scheduled)
+        for layer, p in zip(self.layers[1:], given.loops, strict=True):
             if p is not None:
-                back = p.plasticity.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
+                back = given.signal == "transport" and getattr(p.plasticity, "recurrent_path", True)
                 is_forced = loss.forced and layer is self.layers[-1]  # spikes that don't depend on weights
                 layer.loop = Loop(autapses=len(p.shape(0)) == 2, back=back and not is_forced)
-        self.teacher = Sweep(self.layers, loss, feedback, projections[0].plasticity.signal)
+        self.teacher = Sweep(self.layers, loss, feedback, given.signal)
         # the weights first: the other functions read them
         self.learning = []
         self.states = [self._weights(k, p) for k, p in enumerate(net.projections, 1)]
-        self.levels = {
-            k: self._level(k, p) for k, p in enumerate(projections, 1) if scheduled or eta_noise(p)
-        }
+        self.levels = {k: self._level(k, p) for k, p in given.changing.items()}
         self.teacher.levels = tuple(level for level in self.levels.values() if level.rate)
-        for w, given in zip(self.weights, net.get_weights(), strict=True):
-            w[:] = given.reshape(w.shape)
+        for w, first in zip(self.weights, given.weights, strict=True):
+            w[:] = first.reshape(w.shape)
         self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
         code, text = self._input_text(encoder)
         self.members = [self._hold(0, self._group(0, code, text, 0))]
         # from the input up: a layer's functions read the arrays of the one below
-        for k, projection in enumerate(projections, 1):
+        for k, projection in enumerate(given.forward, 1):
             self.members.append(self._layer(k, projection))
         self.trainer = self._trainer("trainer", self.teacher.function(), "sweep", len(self.layers))
         groups = [*self.learning, *(v.group for v in self.teacher.levels), *self.members, self.trainer]

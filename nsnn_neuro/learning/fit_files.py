@@ -30,7 +30,7 @@ from ..models.network import Network
 from ..models.noise import Noise
 from ..models.populations import Population, Projection
 from . import coding, losses
-from .layers import check_forced, layered
+from .layers import Layers
 
 _FORMAT = 1  # a change that older versions can't read adds 1
 TYPES: dict[str, type[Model]] = {
@@ -206,27 +206,21 @@ def _settings(
     about: dict[str, Any], arrays: dict[str, np.ndarray], net: Network, budget: Budget
 ) -> dict[str, Any]:
     """What a learner of this network needs, checked."""
-    projections, _ = layered(net)
-    settings = {
+    settings: dict[str, Any] = {
         "encoder": _model(about["encoder"], coding.Encoder, "encoder"),
         "loss": _model(about["loss"], losses.Loss, "loss"),
         "batch": whole(about["batch"], 1, "batch"),
         "n_steps": whole(about["n_steps"], 1, "n_steps"),
-        "feedback": None,
     }
-    if settings["loss"].forced:
-        check_forced(projections[-1], settings["loss"])
+    shapes = Layers(net, settings["loss"]).feedback_shapes()
     n = sum(p.n for p in net.populations)
     budget.take(8 * settings["batch"] * settings["n_steps"] * n, "the states of a batch")
-    signal = projections[0].plasticity.signal
-    if about["feedback"] is not (signal in ("random", "broadcast")):
-        raise ValueError(f"fixed feedback weights don't fit signal={signal!r}")
-    if about["feedback"]:
-        settings["feedback"] = [_floats(arrays, f"feedback_{k}") for k in range(len(projections) - 1)]
-        for p, weights in zip(projections[1:], settings["feedback"], strict=True):
-            source = projections[-1].post if signal == "broadcast" else p.post
-            if weights.shape != (p.pre.n, source.n) or not np.isfinite(weights).all():
-                raise ValueError(f"feedback weights of shape {weights.shape} don't fit, or aren't finite")
+    if about["feedback"] is not bool(shapes):
+        raise ValueError("fixed feedback weights don't fit the signal of the rules")
+    settings["feedback"] = [_floats(arrays, f"feedback_{k}") for k in range(len(shapes))] or None
+    for shape, weights in zip(shapes, settings["feedback"] or [], strict=True):
+        if weights.shape != shape or not np.isfinite(weights).all():
+            raise ValueError(f"feedback weights of shape {weights.shape} don't fit, or aren't finite")
     return settings
 
 
@@ -248,14 +242,12 @@ def _block(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> neo.Block:
         values = _floats(arrays, f"signal_{k}")
         if values.ndim != 2 or not 0 < rate < math.inf or not math.isfinite(t_start):
             raise ValueError(f"its signal {k} has shape {values.shape}, rate {rate} and start {t_start}")
-        segment.analogsignals.append(
-            neo.AnalogSignal(
-                values,
-                units="dimensionless",
-                sampling_rate=units.pq_quantity(float(rate), "Hz"),
-                t_start=units.pq_quantity(float(t_start), "s"),
-                name=str(name),
-            )
-        )
+        segment.analogsignals.append(signal(values, float(rate), str(name), float(t_start)))
     block.segments.append(segment)
     return block
+
+
+def signal(values: np.ndarray, rate: float, name: str, t_start: float = 0.0) -> neo.AnalogSignal:
+    """A signal of a training's Block; `rate` in Hz, `t_start` in s."""
+    start, rate = units.pq_quantity(t_start, "s"), units.pq_quantity(rate, "Hz")
+    return neo.AnalogSignal(values, units="dimensionless", sampling_rate=rate, t_start=start, name=name)

@@ -11,23 +11,84 @@ import numpy as np
 from ..core.errors import NsnnError
 from ..core.parameters import substitute
 from ..models.connectivity import AllToAll
-from ..models.escape import EscapeNoise
+from ..models.escape import EscapeNoise, Family
 from ..models.network import Network
 from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import NDL, Optimizer
 from ..models.populations import Projection
 from .losses import Loss
-from .noise_scale import eta_noise
 
 Text = tuple[str, str, dict[str, Any]]
 
 
-def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
-    """The projections of a trainable network: from each layer to the next, input first; and from each layer to itself, or None.
+class Layers:
+    """A network that `loss` can train, as layers. NsnnError for any other.
 
-    NsnnError for anything but an input `Relay` and layers of `NSNNNeuron`s, each connected all to all, without delay and with
-    plasticity, to the next and optionally to itself.
+    It has an input `Relay` and layers of `NSNNNeuron`s, each connected all to all, without delay and with plasticity, to the next
+    and optionally to itself.
+
+    online : whether for the online formulation
+    scheduled : whether the noise of all layers has a schedule
+
+    forward : the projections from each layer to the next, input first
+    loops : for each layer after the input its projection to itself, or None
+    signal : of the projections' learning rules
+    changing : number of a layer, from 1 -> the projection to it, where its noise is learned or has a schedule
+    weights : for each of the network's projections
     """
+
+    def __init__(self, net: Network, loss: Loss, *, online: bool = False, scheduled: bool = False) -> None:
+        self.net = net
+        self.forward, self.loops = _in_order(net)
+        if len({p.plasticity.signal for p in net.projections}) > 1:
+            raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
+        self.signal: str = self.forward[0].plasticity.signal
+        for first, loop in zip(self.forward, self.loops, strict=True):
+            if loop is not None and not _alike(layer_text(first), layer_text(loop)):
+                raise NsnnError(
+                    f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
+                    "expected one factor for each neuron"
+                )
+        if loss.forced:
+            _check_forced(self.forward[-1], loss)
+        if online:
+            self._check_online(loss, scheduled)
+        self.changing = {k: p for k, p in enumerate(self.forward, 1) if scheduled or eta_noise(p)}
+        for name, projection in zip(net.projection_names, net.projections, strict=True):
+            delay = net.connections(projection).delay
+            if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
+                raise NsnnError(
+                    f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
+                )
+        self.weights: list[np.ndarray] = net.get_weights()
+
+    def feedback_shapes(self) -> list[tuple[int, int]]:
+        """Of the fixed weights that bring hidden layers their signal: (n of the layer, n of its source), for each; [] without."""
+        if self.signal in ("transport", "reward"):
+            return []
+        last = self.forward[-1].post
+        return [(p.pre.n, last.n if self.signal == "broadcast" else p.post.n) for p in self.forward[1:]]
+
+    def _check_online(self, loss: Loss, scheduled: bool) -> None:
+        online = 'formulation = "online"'
+        if not loss.averaged:
+            raise NsnnError(
+                f"loss = {loss!r}: {online} needs the mean of something over steps, such as losses.cross_entropy_step"
+            )
+        if any(p is not None for p in self.loops):
+            raise NsnnError(
+                f'net = {self.net!r}: {online} is for layers without recurrent projections, expected "fast"'
+            )
+        if scheduled or any(eta_noise(p) for p in self.forward):
+            raise NsnnError(
+                f'{online} leaves the noise as it is, expected no noise_schedule and eta_noise, or "fast"'
+            )
+        if self.signal == "reward":
+            raise NsnnError(f'{online} has no signal = "reward", expected "fast", or NDL(...).synapses')
+
+
+def _in_order(net: Network) -> tuple[list[Projection], list[Projection | None]]:
+    """The projections from each layer to the next, and from each to itself, or None; their neurons, rules and noise checked."""
     expected = "expected layers, as feedforward([64, 128, 10], noise=..., plasticity=NDL(0.01)) makes them, or recurrent(...)"
     n = len(net.populations)
     ahead: list[Projection | None] = [None] * (n - 1)
@@ -42,22 +103,14 @@ def layered(net: Network) -> tuple[list[Projection], list[Projection | None]]:
                 f"projection {name!r} isn't from a layer to the next or to itself, or isn't the only such one: {expected}"
             )
         kind[k - 1] = projection
-        _check_projection(net, projection, name)
+        _check_projection(projection, name)
     forward = [p for p in ahead if p is not None]
     if len(forward) < n - 1:
         raise NsnnError(f"net = {net!r}: {expected}")
-    if len({p.plasticity.signal for p in net.projections}) > 1:
-        raise NsnnError("plasticity: the projections' rules differ in signal, expected one for all")
-    for first, loop in zip(forward, loops, strict=True):
-        if loop is not None and not _alike(layer_text(first), layer_text(loop)):
-            raise NsnnError(
-                f"plasticity: the rules of both projections to {loop.post.name!r} differ in more than eta and optimizer, "
-                "expected one factor for each neuron"
-            )
     return forward, loops
 
 
-def _check_projection(net: Network, projection: Projection, name: str) -> None:
+def _check_projection(projection: Projection, name: str) -> None:
     post = projection.post
     if not isinstance(post.neuron, NSNNNeuron):
         raise NsnnError(
@@ -69,11 +122,6 @@ def _check_projection(net: Network, projection: Projection, name: str) -> None:
         raise NsnnError(
             f"projection {name!r}: the synapses of {type(projection.rule).__name__} share weights, which are learned in torch: "
             "deep.from_network(net), and back by deep.to_network(module)"
-        )
-    delay = net.connections(projection).delay
-    if not isinstance(projection.rule, AllToAll) or projection.release < 1 or np.any(delay):
-        raise NsnnError(
-            f"projection {name!r}: expected rule=AllToAll() of all pairs, without delay, release=1"
         )
     if projection.plasticity is None:
         raise NsnnError(f"projection {name!r}: plasticity = None, expected a rule such as NDL(0.01)")
@@ -109,7 +157,7 @@ def _check_rule(projection: Projection, name: str) -> None:
     layer_text(projection)
 
 
-def check_forced(projection: Projection, loss: Loss) -> None:
+def _check_forced(projection: Projection, loss: Loss) -> None:
     """Raise NsnnError unless a loss that forces the output's spikes knows their probability and its rule the noise's density."""
     noise, rule = projection.post.noise, projection.plasticity
     if noise is None:
@@ -152,21 +200,27 @@ def layer_text(projection: Projection, detached: bool = False) -> Text:
     return factor, substitute(lines["carried"], {"trace": "1"}), own
 
 
-def check_online(net: Network, loss: Loss, scheduled: bool) -> None:
-    """Raise NsnnError for what the online formulation can't learn."""
-    projections, loops = layered(net)
-    online = 'formulation = "online"'
-    if not loss.averaged:
+def eta_noise(projection: Projection) -> float:
+    """The learning rate of the target's noise, 0 for none."""
+    rate = projection.plasticity.si("eta_noise") if hasattr(projection.plasticity, "eta_noise") else 0.0
+    if rate:
+        family_of(projection, f"eta_noise = {rate}")
+    return rate
+
+
+def family_of(projection: Projection, reason: str) -> Family:
+    """The family of the target's noise; NsnnError, which begins with `reason`, where there is none with a scale."""
+    noise = projection.post.noise
+    if not isinstance(noise, EscapeNoise) or noise.family is None:
         raise NsnnError(
-            f"loss = {loss!r}: {online} needs the mean of something over steps, such as losses.cross_entropy_step"
+            f"{reason}: population {projection.post.name!r} has noise = {noise}, expected noise of a family such as Gaussian(0.4)"
         )
-    if any(p is not None for p in loops):
-        raise NsnnError(
-            f'net = {net!r}: {online} is for layers without recurrent projections, expected "fast"'
-        )
-    if scheduled or any(eta_noise(p) for p in projections):
-        raise NsnnError(
-            f'{online} leaves the noise as it is, expected no noise_schedule and eta_noise, or "fast"'
-        )
-    if projections[0].plasticity.signal == "reward":
-        raise NsnnError(f'{online} has no signal = "reward", expected "fast", or NDL(...).synapses')
+    noise.family.scaled(1.0)  # refuses a family without a scale
+    return noise.family
+
+
+def n_levels(projection: Projection) -> int:
+    """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
+    family = family_of(projection, "the level of the noise")
+    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family.scale_powers())
+    return projection.post.n if one_per_neuron else 1

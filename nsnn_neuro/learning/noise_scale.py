@@ -16,36 +16,9 @@ from typing import Any
 import numpy as np
 from brian2 import Function
 
-from ..core.errors import NsnnError
-from ..models.escape import EscapeNoise, Family
 from ..models.populations import Projection
 from .kernels import Layer, step_function, step_number
-
-
-def eta_noise(projection: Projection) -> float:
-    """The learning rate of the target's noise, 0 for none."""
-    rate = projection.plasticity.si("eta_noise") if hasattr(projection.plasticity, "eta_noise") else 0.0
-    if rate:
-        family_of(projection, f"eta_noise = {rate}")
-    return rate
-
-
-def family_of(projection: Projection, reason: str) -> Family:
-    """The family of the target's noise; NsnnError, which begins with `reason`, where there is none with a scale."""
-    noise = projection.post.noise
-    if not isinstance(noise, EscapeNoise) or noise.family is None:
-        raise NsnnError(
-            f"{reason}: population {projection.post.name!r} has noise = {noise}, expected noise of a family such as Gaussian(0.4)"
-        )
-    noise.family.scaled(1.0)  # refuses a family without a scale
-    return noise.family
-
-
-def n_levels(projection: Projection) -> int:
-    """How many factors the target's noise has: one, or, where it is learned and differs between neurons, one for each neuron."""
-    family = family_of(projection, "the level of the noise")
-    one_per_neuron = eta_noise(projection) and any(np.ndim(family.si(name)) for name in family.scale_powers())
-    return projection.post.n if one_per_neuron else 1
+from .layers import eta_noise, family_of, n_levels
 
 
 class Level:

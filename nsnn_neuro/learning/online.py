@@ -23,7 +23,7 @@ from ..models.network import Network
 from ..models.populations import Projection
 from .coding import Encoder
 from .kernels import step_function, step_number
-from .layers import check_online, layered
+from .layers import Layers
 from .learner import LayeredLearner, LayerText, Teacher, optimizer_text
 from .losses import Loss
 
@@ -133,25 +133,24 @@ class OnlineLearner(LayeredLearner):
         feedback: list[np.ndarray] | None,
         scheduled: bool = False,
     ) -> None:
-        check_online(net, loss, scheduled)
+        given = Layers(net, loss, online=True, scheduled=scheduled)
         super().__init__(
             net, batch=batch, n_steps=n_steps, copies=1, clock=Clock(1 * ms, name="online_clock")
         )
         self.feedback = feedback
-        projections, _ = layered(net)
         self.teacher = StepTeacher(self.layers[-1].n, batch, n_steps, loss)
         self._plan(1, np.zeros(self.layers[0].n), np.zeros(1))
         code, text = self._input_text(encoder)
         self.members = [self._firing_group(0, code, text, "o != 0")]
-        self.members += [self._layer(k, p) for k, p in enumerate(projections, 1)]
+        self.members += [self._layer(k, p) for k, p in enumerate(given.forward, 1)]
         out = self.members[-1]
         self.teacher.now, self.teacher.signal = (out.variables[v].get_value() for v in ("o", "L"))
         order = self._at(len(self.layers))
         self.trainer = self._trainer("online_teacher", self.teacher.function(), "teach", order)
-        self.learning = [self._synapses(k, p) for k, p in enumerate(projections, 1)]
-        for w, given in zip(self.weights, net.get_weights(), strict=True):
-            w[:] = given
-        groups = [*self.members, self.trainer, *self.learning, *self._feedback_synapses(projections)]
+        self.learning = [self._synapses(k, p) for k, p in enumerate(given.forward, 1)]
+        for w, first in zip(self.weights, given.weights, strict=True):
+            w[:] = first
+        groups = [*self.members, self.trainer, *self.learning, *self._feedback_synapses(given.signal)]
         self.objects = engine.Prepared(*groups, name="online_learner")
         self.objects.only_when = dict.fromkeys(self.changes, self.teacher.due)
 
@@ -226,15 +225,15 @@ class OnlineLearner(LayeredLearner):
         updater = synapses.summed_updaters["L_pre"]
         updater.when, updater.order = "groups", self._at(2 * len(self.layers) - k)
 
-    def _feedback_synapses(self, projections: list[Projection]) -> list[Synapses]:
+    def _feedback_synapses(self, signal: str) -> list[Synapses]:
         """Synapses of fixed weights that bring hidden layers their signal, where the projections' own don't."""
-        synapses, broadcast = [], projections[0].plasticity.signal == "broadcast"
+        synapses, broadcast = [], signal == "broadcast"
         for k, weights in enumerate(self.feedback or [], 1):
-            above, signal = (len(self.layers) - 1, "L_post") if broadcast else (k + 1, "L_post * f_post")
+            above, sent = (len(self.layers) - 1, "L_post") if broadcast else (k + 1, "L_post * f_post")
             back = Synapses(
                 self.members[k],
                 self.members[above],
-                f"b : 1 (constant)\nL_pre = b * {signal} : 1 (summed)",
+                f"b : 1 (constant)\nL_pre = b * {sent} : 1 (summed)",
                 clock=self.clock,
                 name=f"online_way_back_{k}",
             )

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from ..brian import engine, global_state
-from ..core import units
 from ..core.aliases import Progress
 from ..core.checks import one_of, suggest_keywords, whole
 from ..core.errors import NsnnError
@@ -24,11 +23,11 @@ from .batched import Learner
 from .coding import Bernoulli, Encoder
 from .data import batches, check_data
 from .fit import STEP, Fit
-from .layers import check_forced, check_online, layered
+from .fit_files import signal
+from .layers import Layers, family_of, n_levels
 from .learner import LayeredLearner
 from .loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop, check_finite, rng
 from .losses import Loss
-from .noise_scale import eta_noise, family_of, n_levels
 from .online import OnlineLearner
 
 _WIDEST = 1e3  # times its first scale: learned noise beyond has run away, or collapsed
@@ -134,24 +133,19 @@ class _Training:
     ) -> None:
         if not isinstance(net, Network):
             raise NsnnError(f"net = {net!r}: expected a Network, e.g. feedforward([64, 128, 10], ...)")
-        projections, _ = layered(net)
         if not isinstance(loss, Loss):
             raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
-        if loss.forced:
-            check_forced(projections[-1], loss)
         encoder = Bernoulli() if encoder is None else encoder
         if not isinstance(encoder, Encoder):
             raise NsnnError(f"encoder = {encoder!r}: expected an encoder such as coding.Bernoulli()")
         one_of(formulation, _LEARNERS, "formulation")
         self.scheduled = noise_schedule is not None
-        if formulation == "online":
-            check_online(net, loss, self.scheduled)
         self.noise = _factors(noise_schedule, loop.epochs)
-        changing = [(k, p) for k, p in enumerate(projections, 1) if self.scheduled or eta_noise(p)]
-        for _, p in changing if self.scheduled else []:
-            family_of(p, f"noise_schedule = {noise_schedule}")
+        layers = Layers(net, loss, online=formulation == "online", scheduled=self.scheduled)
         # layer -> its population, where the noise changes
-        self.levels = {k: p.post.name for k, p in changing}
+        self.levels = {k: p.post.name for k, p in layers.changing.items()}
+        for p in layers.forward if self.scheduled else []:
+            family_of(p, f"noise_schedule = {noise_schedule}")
         if target not in ("cython", "numpy"):
             raise NsnnError(f'engine = {target!r}: training runs on "cython" or "numpy"')
         self.engine = engine.choose(target)
@@ -162,10 +156,10 @@ class _Training:
         self.settings: dict[str, Any] = {
             "encoder": encoder,
             "loss": loss,
-            "feedback": _feedback(projections, loop.seed),
+            "feedback": _feedback(layers, loop.seed),
         }
-        self.start = {f"weights_{k}": w for k, w in enumerate(net.get_weights())}
-        self.start |= {f"level_{k}_values": np.ones(n_levels(p)) for k, p in changing}
+        self.start = {f"weights_{k}": w for k, w in enumerate(layers.weights)}
+        self.start |= {f"level_{k}_values": np.ones(n_levels(p)) for k, p in layers.changing.items()}
         self.schedules = {
             "schedule": loop.schedule,
             "engine": self.engine,
@@ -234,13 +228,13 @@ class _Training:
         segment = neo.Segment(name="training")
         for column in table.columns.drop(["epoch", "seconds"]):
             values = table[column].to_numpy(float)[:, None]
-            segment.analogsignals.append(_signal(values, epoch, column, t_start=epoch))
+            segment.analogsignals.append(signal(values, 1 / epoch, column, epoch))
         names = [f"weight of {name}" for name in self.net.projection_names]
         names += [f"level of {self.levels[k]}" for k in levels]
         ends = zip(names, self.start.values(), [*learned, *levels.values()], strict=True)
         for name, before, after in ends:
             values = np.stack([before.ravel(), after.ravel()])
-            segment.analogsignals.append(_signal(values, epoch * max(1, len(table)), name))
+            segment.analogsignals.append(signal(values, 1 / (epoch * max(1, len(table))), name))
         block.segments.append(segment)
         return block
 
@@ -328,27 +322,10 @@ def _with_noise(net: Network, levels: dict[int, np.ndarray]) -> Network:
     return Network(new, projections, seed=net.seed)
 
 
-def _signal(values: np.ndarray, period: float, name: str, t_start: float = 0.0) -> neo.AnalogSignal:
-    return neo.AnalogSignal(
-        values,
-        units="dimensionless",
-        sampling_rate=units.pq_quantity(1 / period, "Hz"),
-        t_start=units.pq_quantity(t_start, "s"),
-        name=name,
-    )
-
-
-def _feedback(projections: list[Any], seed: int) -> list[np.ndarray] | None:
+def _feedback(layers: Layers, seed: int) -> list[np.ndarray] | None:
     """Fixed weights that bring hidden layers their signal, each (n of the layer, n of its source); None: none."""
-    signal = projections[0].plasticity.signal
-    if signal in ("transport", "reward"):
-        return None
     random = rng(seed, _FEEDBACK)
-    weights = []
-    for projection in projections[1:]:
-        source = projections[-1].post if signal == "broadcast" else projection.post
-        weights.append(random.normal(0.0, source.n**-0.5, (projection.pre.n, source.n)))
-    return weights
+    return [random.normal(0.0, n**-0.5, (to, n)) for to, n in layers.feedback_shapes()] or None
 
 
 def _factors(noise_schedule: Any, epochs: int) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.warn import SEE, warn
+from ..core.numba_jit import njit
+from ..core.warn import FIT_RIGHT, warn
 from ..models.escape import Family
 from .responses import Poisson
 
@@ -41,60 +42,101 @@ def draw(
     drive : (n_steps, n_trials, n_cells), without the coupling among the cells
     """
     n, trials, n_cells = drive.shape
-    family, kernel, coupling = cells.family, cells.kernel, cells.coupling
-    poisson = isinstance(family, Poisson)
-    scale = None if isinstance(family, Poisson) else np.asarray(family.si(family.parameter_fields()[0].name))
-    m = np.zeros((trials, n_cells))
-    effect = np.ascontiguousarray(kernel.T)  # (n_cells, n_lags)
+    family, effect = cells.family, np.ascontiguousarray(cells.kernel.T)  # (n_cells, n_lags)
+    coupling = np.empty((0, n_cells, n_cells)) if cells.coupling is None else cells.coupling
     past = np.zeros((trials, n_cells, n if effect.size else 1))  # steps last: a spike acts on many of them
-    synaptic = None if coupling is None else np.zeros(drive.shape)
-    last = np.full((trials, n_cells), -np.inf)
-    drawn: list[tuple[np.ndarray, ...]] = []
-    capped = False
+    synaptic = np.zeros((n if coupling.size else 1, trials, n_cells))
+    theta = np.broadcast_to(cells.theta, n_cells).astype(float)
+    m, counts = np.zeros((trials, n_cells)), np.zeros(drive.shape, dtype=np.uint16)
+    later = (m, past, effect, synaptic, coupling, theta, cells.reset)
+    if isinstance(family, Poisson):
+        if _draw_poisson(rng, counts, drive, cells.silent, *later):
+            warn(
+                f"the simulated rate was limited to {_MOST:g} spikes in a step: a Poisson model with history or coupling runs "
+                "away; take a family such as Logistic(1.0), whose probability is at most 1, a ridge or fewer lags"
+            )
+        tick, trial, cell = np.nonzero(counts)
+        number = counts[tick, trial, cell].astype(int)
+        first = np.repeat(np.cumsum(number) - number, number)
+        rank = (np.arange(len(first)) - first) / np.repeat(number, number)
+        return np.repeat(tick, number) + rank, np.repeat(trial, number), np.repeat(cell, number)
+    scale = np.asarray(family.si(family.parameter_fields()[0].name))
     for t in range(n):
-        m = cells.beta * m + drive[t]
-        if synaptic is not None:
+        m *= cells.beta
+        m += drive[t]
+        if coupling.size:
             m += synaptic[t]
-        a = m + past[:, :, t if effect.size else 0] - cells.theta
-        if isinstance(family, Poisson):
-            rate = family.rate(a)
-            if rate.max() > _MOST:
-                capped, rate = True, np.minimum(rate, _MOST)
-            counts = rng.poisson(rate)
-        else:
-            counts = (rng.random((trials, n_cells)) < family._cdf(a, scale)).astype(int)
+        a = m + past[:, :, t if effect.size else 0] - theta
+        spikes = rng.random((trials, n_cells)) < family._cdf(a, scale)
         if cells.silent:
-            counts = counts * (t - last > cells.silent)
-        if not counts.any():
-            continue
-        trial, cell = np.nonzero(counts)
-        number = counts[trial, cell]
-        drawn.append((np.full(trial.size, t), trial, cell, number))
-        last[trial, cell] = t
-        if effect.size:
-            for i, j, k in zip(trial, cell, number, strict=True):
-                past[i, j, t + 1 : t + 1 + len(kernel)] += k * effect[j, : n - t - 1]
-        if synaptic is not None and coupling is not None:
-            later = slice(t + 1, t + 1 + len(coupling))
-            for i, j, k in zip(trial, cell, number, strict=True):
-                synaptic[later, i] += k * coupling[: n - t - 1, :, j]
-        if cells.reset == "hard":
-            m[trial, cell] = 0.0
-        elif cells.reset == "subtract":
-            m[trial, cell] -= np.broadcast_to(cells.theta, n_cells)[cell]
-    if capped:
-        warn(
-            f"the simulated rate was limited to {_MOST:g} spikes in a step: a Poisson model with history or coupling runs away; "
-            "take a family such as Logistic(1.0), whose probability is at most 1, a ridge or fewer lags"
-        )
-    if not drawn:
-        return np.empty(0, int), np.empty(0, int), np.empty(0, int)
-    tick, trial, cell, number = (np.concatenate(one) for one in zip(*drawn, strict=True))
-    if not poisson:
-        return tick, trial, cell
-    first = np.repeat(np.cumsum(number) - number, number)
-    rank = (np.arange(len(first)) - first) / np.repeat(number, number)
-    return np.repeat(tick, number) + rank, np.repeat(trial, number), np.repeat(cell, number)
+            spikes &= ~counts[max(0, t - cells.silent) : t].any(axis=0)
+        if spikes.any():
+            counts[t] = spikes
+            _pass_on(t, counts[t], *later)
+    tick, trial, cell = np.nonzero(counts)
+    return tick, trial, cell
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _pass_on(
+    t: int,
+    counts: np.ndarray,
+    m: np.ndarray,
+    past: np.ndarray,
+    effect: np.ndarray,
+    synaptic: np.ndarray,
+    coupling: np.ndarray,
+    theta: np.ndarray,
+    reset: str,
+) -> None:
+    """Add the effect of the spikes of step t, (n_trials, n_cells), to later steps, and reset the membrane."""
+    for i in range(len(counts)):
+        for j in range(len(theta)):
+            k = float(counts[i, j])
+            if k == 0.0:
+                continue
+            after, own = past[i, j, t + 1 :], effect[j]
+            for lag in range(min(len(after), len(own))):
+                after[lag] += k * own[lag]
+            for lag in range(min(len(coupling), len(synaptic) - t - 1)):
+                for post in range(len(theta)):
+                    synaptic[t + 1 + lag, i, post] += k * coupling[lag, post, j]
+            if reset == "hard":
+                m[i, j] = 0.0
+            elif reset == "subtract":
+                m[i, j] -= theta[j]
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _draw_poisson(
+    rng: np.random.Generator,
+    counts: np.ndarray,
+    drive: np.ndarray,
+    silent: int,
+    m: np.ndarray,
+    past: np.ndarray,
+    effect: np.ndarray,
+    synaptic: np.ndarray,
+    coupling: np.ndarray,
+    theta: np.ndarray,
+    reset: str,
+) -> bool:
+    """Fill in the spike counts of a Poisson model, which has no membrane; whether its rate was limited.
+
+    500 is the limit of `Poisson.rate`.
+    """
+    capped = False
+    for t in range(len(counts)):
+        for i in range(counts.shape[1]):
+            for j in range(len(theta)):
+                a = drive[t, i, j] + (synaptic[t, i, j] if coupling.size else 0.0)
+                rate = np.exp(min(a + past[i, j, t if effect.size else 0] - theta[j], 500.0))
+                capped |= rate > _MOST
+                count = rng.poisson(min(rate, _MOST))
+                if not counts[max(0, t - silent) : t, i, j].any():
+                    counts[t, i, j] = count
+        _pass_on(t, counts[t], m, past, effect, synaptic, coupling, theta, reset)
+    return capped
 
 
 def warn_runaway(names: list[str], simulated: np.ndarray, recorded: np.ndarray) -> None:
@@ -106,5 +148,5 @@ def warn_runaway(names: list[str], simulated: np.ndarray, recorded: np.ndarray) 
         warn(
             f"{names[k]}{more} runs away: simulated {simulated[k]:.3g} Hz, recorded {recorded[k]:.3g} Hz; pass ridge=1.0 or more, "
             "fewer lags of history and coupling, refractory=, or a family with a limit such as Logistic(1.0). A stronger signal "
-            f"than the fitted one does this too{SEE}fit_right.md#statistics"
+            f"than the fitted one does this too{FIT_RIGHT}statistics"
         )

@@ -14,7 +14,7 @@ from ..core.aliases import Signal, SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity
-from ..core.warn import SEE, warn
+from ..core.warn import FIT_RIGHT, warn
 from ..io.spikes import Trains
 from ..measures import Estimate, as_trains
 from ..models.escape import EscapeNoise, Family, Gaussian
@@ -182,7 +182,7 @@ class NeuronFit(Scored):
         if shared > _BY_CHANCE and (shared == overlapping or shared > data.o.sum() / 2):
             warn(
                 f"{shared} of the {int(data.o.sum())} spikes were fitted, so that the score is too high: give t_stop to the fit "
-                f"and t_start to score, or score other trials; fit.bits_per_spike is of the fitted data{SEE}fit_right.md#rivals"
+                f"and t_start to score, or score other trials; fit.bits_per_spike is of the fitted data{FIT_RIGHT}rivals"
             )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import neo
@@ -156,7 +156,7 @@ class NeuronModel:
         bases = self.coupling if isinstance(self.coupling, tuple) else (self.coupling,) * self.n_inputs
         return [basis.matrix(self.step, self.first_input_lag) for basis in bases if basis is not None]
 
-    @property
+    @cached_property
     def drive_names(self) -> tuple[str, ...]:
         """The columns of `Data.drive`: of the stimulus, of the input neurons, and products."""
         n = self.bases()[0].shape[1]
@@ -168,7 +168,7 @@ class NeuronModel:
         both = [f"{a}*{b}" for a, b in multiplied(self.products, parts)]
         return (*parts["stimulus"], *parts["coupling"], *both)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The parameters in the order of gradients; theta and beta where they are fitted."""
         names = ["bias", *self.drive_names, *(f"history[{k}]" for k in range(self.bases()[1].shape[1]))]

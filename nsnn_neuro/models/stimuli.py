@@ -248,24 +248,50 @@ def samples_needed(values: np.ndarray, period: float, delay: float, n_steps: int
     return values[: max(1, math.ceil(last / period) + 1)]
 
 
-def means_of_steps(
-    values: np.ndarray, period: float, delay: float, n_steps: int, dt: float, gain: float = 1.0
-) -> np.ndarray:
-    """(n_steps,) mean in each step, times `gain`, of samples held for `period` s that begin after `delay`; before it is the first.
+def areas_of_steps(values: np.ndarray, period: float, delay: float, n_steps: int, dt: float) -> np.ndarray:
+    """(n_steps,) integrals over steps, in periods, of samples held for `period` s that begin after `delay`; before it is the first.
 
-    >>> means_of_steps(np.array([1.0, 2.0, 4.0]), 1e-3, 0.5e-3, 3, 1e-3).tolist()
+    >>> areas_of_steps(np.array([1.0, 2.0, 4.0]), 1e-3, 0.5e-3, 3, 1e-3).tolist()
     [1.0, 1.5, 3.0]
     """
-    values = samples_needed(values, period, delay, n_steps, dt)
-    edges = (np.arange(n_steps + 1) * dt - delay) / period
-    inside = np.clip(edges, 0.0, len(values))
-    area = np.interp(inside, np.arange(len(values) + 1), np.concatenate([[0.0], np.cumsum(values)]))
-    area += np.minimum(edges, 0.0) * values[0]
-    return np.asarray(gain * np.diff(area) * period / dt)
+    from .step_areas import areas
+
+    return areas(samples_needed(values, period, delay, n_steps, dt), period, delay, n_steps, dt)
+
+
+class HeldSignal(Scalars, Stimulus):
+    """Base of stimuli with a `signal` of which each sample is held for its period, and a gain and an offset."""
+
+    signal: neo.AnalogSignal
+
+    @property
+    def drive_unit(self) -> str:
+        """The unit of the drive: "V" or "1"."""
+        return self.unit("offset")
+
+    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
+        """The integral over each step of what the gain multiplies, in sampling periods, (n_steps,), and this period in s."""
+        raise NotImplementedError
+
+    def samples(self, n_steps: int, dt: float) -> np.ndarray:
+        """The drive of step k; see `Stimulus.samples`."""
+        return self.scaled(*self.areas(n_steps, dt), dt)
+
+    def scaled(self, areas: np.ndarray, period: float, dt: float) -> np.ndarray:
+        """The drive, given `areas`, which do not depend on gain and offset."""
+        return np.asarray(self.si("offset") + self.si("gain") * areas * period / dt)
+
+    def describe(self) -> dict[str, Any]:
+        """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
+        return {
+            **super().describe(),
+            "signal": str(self.signal.name or ""),
+            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
+        }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Filtered(Scalars, Stimulus):
+class Filtered(HeldSignal):
     """Recorded signal through a gain, an offset and a delay: offset + gain signal(t - delay).
 
     Each sample is held for its period, and a step has the mean over its length, so that the drive is continuous in the delay.
@@ -320,24 +346,10 @@ class Filtered(Scalars, Stimulus):
                 "pA, for a gain that is a resistance; for other signals the gain is the voltage for one unit of them"
             )
 
-    @property
-    def drive_unit(self) -> str:
-        """The unit of the drive: "V" or "1"."""
-        return self.unit("offset")
-
-    def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive of step k; see `Stimulus.samples`."""
+    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
+        """Integrals of the signal; see `HeldSignal.areas`."""
         values = np.asarray(self.signal.magnitude, dtype=float)[:, 0]
         if self.unit("gain") == "ohm":
             values = values * units.si(pq.Quantity(1.0, self.signal.units), "A", "signal")
         period = units.si(self.signal.sampling_period, "s", "signal")
-        means = means_of_steps(values, period, self.si("delay"), n_steps, dt, self.si("gain"))
-        return np.asarray(self.si("offset") + means)
-
-    def describe(self) -> dict[str, Any]:
-        """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
-        return {
-            **super().describe(),
-            "signal": str(self.signal.name or ""),
-            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
-        }
+        return areas_of_steps(values, period, self.si("delay"), n_steps, dt), period

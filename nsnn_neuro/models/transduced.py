@@ -10,14 +10,14 @@ import numpy as np
 import quantities as pq
 
 from ..core import units
-from ..core.parameters import Scalars, parameter
-from .stimuli import Filtered, Stimulus, means_of_steps, samples_needed
+from ..core.parameters import parameter
+from .stimuli import Filtered, HeldSignal, areas_of_steps, samples_needed
 
 __all__ = ["Transduced"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Transduced(Scalars, Stimulus):
+class Transduced(HeldSignal):
     """Recorded signal through a receptor that saturates and adapts: offset + gain (r(t - delay) - adaptation m(t - delay)).
 
     r = 1 / (1 + exp(-(signal - middle) / width)); of a level in dB it is a Hill function of the amplitude. m is the running average
@@ -53,8 +53,8 @@ class Transduced(Scalars, Stimulus):
         self._same_unit("gain", "offset")
         Filtered(self.signal, gain=self.gain, offset=self.offset, delay=self.delay)  # checks the signal
 
-    def samples(self, n_steps: int, dt: float) -> np.ndarray:
-        """The drive of step k; see `Stimulus.samples`."""
+    def areas(self, n_steps: int, dt: float) -> tuple[np.ndarray, float]:
+        """Integrals of the adapted response; see `HeldSignal.areas`."""
         from scipy.signal import lfilter
 
         period = units.si(self.signal.sampling_period, "s", "signal")
@@ -65,12 +65,4 @@ class Transduced(Scalars, Stimulus):
         keep = np.exp(-period / self.si("tau_adaptation"))
         mean = lfilter([1 - keep], [1, -keep], response, zi=[keep * response[0]])[0]
         adapted = response - self.si("adaptation") * mean
-        return np.asarray(self.si("offset") + means_of_steps(adapted, *time, self.si("gain")))
-
-    def describe(self) -> dict[str, Any]:
-        """The stimulus as plain data, without the samples (the drive is in the Block as the signal "stimulus")."""
-        return {
-            **super().describe(),
-            "signal": str(self.signal.name or ""),
-            "sampling_rate": {"value": units.si(self.signal.sampling_rate, "Hz", "signal"), "unit": "Hz"},
-        }
+        return areas_of_steps(adapted, *time), period

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +100,17 @@ def log_axis(ax: Axes, which: str, values: np.ndarray) -> None:
     axis = ax.xaxis if which == "x" else ax.yaxis
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     if 0 < values.size <= _MOST_TICKS:
-        axis.set_ticks(values, [f"{value:.3g}" for value in values])
+        axis.set_ticks(values, [f"{float(f'{value:.3g}'):g}" for value in values])
         axis.set_ticks([], minor=True)
+
+
+def slant(ax: Axes) -> None:
+    """Slant the labels of the x axis if they would overlap."""
+    texts = ax.get_xticklabels()
+    boxes = [text.get_window_extent() for text in texts]
+    if any(right.x0 < left.x1 for left, right in itertools.pairwise(boxes)):
+        for text in texts:
+            text.set(rotation=30, ha="right", rotation_mode="anchor")
 
 
 # of a legend, in sizes of its font: between columns; a handle; between handle and text

@@ -27,6 +27,7 @@ from .axes import (
     places,
     plain,
     positions,
+    slant,
     with_unit,
 )
 
@@ -92,6 +93,7 @@ def tuning_curve(
     if names:
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
+        slant(ax)
     if cells.size > 1:
         ax.legend(frameon=False)
     if not (np.fmin(mean, lower) < 0).any():

@@ -10,7 +10,7 @@ from scipy.stats import kstwo
 
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
-from .axes import COLOURS, SOFT, axes, finish
+from .axes import COLOURS, SOFT, axes, finish, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,12 +52,14 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
     sizes = sorted({result.n for result in results.values()})
     for n in sizes:
         half = float(kstwo.ppf(level, n))
-        count = f", n = {n}" if len(sizes) > 1 else ""
-        label = f"{100 * level:g} % band{count}"
+        label, colour = f"{100 * level:g} % band", SOFT
+        if len(sizes) > 1:  # of the first curve with this band
+            first = next(k for k, result in enumerate(results.values()) if result.n == n)
+            label, colour = f"{label}, n = {n}", COLOURS[first % len(COLOURS)]
         ax.fill_between(
-            [0, 1], [-half, 1 - half], [half, 1 + half], color=SOFT, alpha=0.16, lw=0, label=label
+            [0, 1], [-half, 1 - half], [half, 1 + half], color=colour, alpha=0.16, lw=0, label=label
         )
-    ax.plot([0, 1], [0, 1], color=SOFT, lw=0.8, ls=":")
+    ax.plot([0, 1], [0, 1], color=SOFT, lw=0.8, ls=":", label="true model")
     for k, (label, result) in enumerate(results.items()):
         # both ends of each step of the empirical distribution, so that the largest distance is the statistic
         quantile = np.arange(result.n + 1).repeat(2)[1:-1] / result.n
@@ -70,7 +72,7 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         xlabel="uniform quantile (probability)",
         ylabel="rescaled interval (probability)",
     )
-    ax.legend(frameon=False, loc="lower right", fontsize="small")
+    legend_above(ax, len(sizes) + len(results) + 1)
     return finish(ax)
 
 

@@ -25,6 +25,7 @@ from .axes import (
     number_rows,
     numbers,
     places,
+    slant,
     time_axis,
 )
 from .tables import measure_label
@@ -90,6 +91,7 @@ def heatmap(table: pd.DataFrame, x: str, y: str, *, value: str = "value", ax: Ax
             log_axis(ax, which, levels)
         axis.set_label_text(text)
     colour_bar(ax, image, label)
+    slant(ax)
     return finish(ax)
 
 
@@ -198,6 +200,7 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     ax.set_aspect("equal")
     ax.set(xlabel="decoded stimulus", ylabel="stimulus")
     colour_bar(ax, image, "% of row")
+    slant(ax)
     return finish(ax)
 
 

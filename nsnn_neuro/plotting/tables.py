@@ -10,7 +10,7 @@ import numpy as np
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.warn import warn
-from .axes import COLOURS, axes, check_columns, check_rows, finish, numbers, places, with_unit
+from .axes import COLOURS, axes, check_columns, check_rows, finish, numbers, places, slant, with_unit
 
 # columns whose values at one x are repeats, not groups
 _REPEATS = ("point", "seed", "population", "neuron", "id", "measure")
@@ -96,6 +96,7 @@ def measure_against(
     if not numeric:
         ax.set_xticks(range(len(names)), names)
         ax.set_xlim(-0.5, len(names) - 0.5)
+        slant(ax)
     if hue is not None:
         ax.legend(frameon=False, title=title)
     ax.set(xlabel=x_label, ylabel=label)

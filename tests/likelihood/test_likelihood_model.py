@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from brian2 import ms
 from helpers.fits import DT, FAMILIES, KINDS, gaussian_signal, some_data, train, trials_of
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import nsnn_neuro as nsnn
-from nsnn_neuro.likelihood import Lags, NeuronModel
+from nsnn_neuro.likelihood import Lags, NeuronModel, Poisson
+from nsnn_neuro.likelihood.drawing import Cells, draw
 
 SMOOTH = (nsnn.Gaussian, nsnn.Logistic, nsnn.Cauchy, nsnn.FastSigmoid, nsnn.Triangular)
 
@@ -127,6 +128,36 @@ def test_it_is_noise_driven_learning_with_the_spikes_forced(family, reset):
     assert_allclose(-learned[:, 0], gradient, rtol=1e-11, atol=1e-11)
     (score,) = nsnn.reference.score_function(W, x, [o], lambda o: 1.0, family, **layer)
     assert_allclose(score[:, 0], gradient, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("family", "beta", "reset"),
+    [(Poisson(), 0.0, "none"), (nsnn.Logistic(1.0), 0.9, "hard"), (nsnn.Logistic(1.0), 0.9, "subtract")],
+)
+@pytest.mark.parametrize("silent", [0, 2])
+def test_compiled_draws_are_those_of_a_loop_over_steps(family, beta, reset, silent):
+    """Of the internal function: by the public ones a test would need a population for each case."""
+    rng = np.random.default_rng(5)
+    drive, kernel = rng.normal(-1, 1, (300, 3, 2)), -rng.random((7, 2))
+    coupling = rng.normal(0, 0.3, (5, 2, 2))
+    cells = Cells(family, beta, 0.3, reset, silent, kernel, coupling)
+    ticks, *which = draw(drive, cells, np.random.default_rng(6))
+    found = np.zeros(drive.shape, dtype=int)
+    np.add.at(found, (ticks.astype(int), *which), 1)
+
+    rng, counts, m = np.random.default_rng(6), np.zeros(drive.shape, dtype=int), np.zeros(drive.shape[1:])
+    past, synaptic = np.zeros((2, 310, *drive.shape[1:]))
+    for t in range(len(drive)):
+        m = beta * m + drive[t] + synaptic[t]
+        a = m + past[t] - 0.3
+        drawn = rng.poisson(np.exp(a)) if isinstance(family, Poisson) else rng.random(a.shape) < family.cdf(a)
+        counts[t] = drawn * ~counts[max(0, t - silent) : t].any(axis=0)
+        for i, j in zip(*np.nonzero(counts[t]), strict=True):
+            past[t + 1 : t + 8, i, j] += counts[t, i, j] * kernel[:, j]
+            synaptic[t + 1 : t + 6, i] += counts[t, i, j] * coupling[:, :, j]
+            m[i, j] = {"hard": 0.0, "subtract": m[i, j] - 0.3, "none": m[i, j]}[reset]
+    assert counts.max() > isinstance(family, Poisson)
+    assert_array_equal(found, counts)
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
-"""Rate and irregularity against Elephant on single trains, renewal theory, and slow loops over trials."""
+"""Rate and irregularity against renewal theory and slow loops over trials; Elephant: test_elephant_ratios.py."""
 
-import elephant.statistics as es
 import numpy as np
 import pytest
 import quantities as pq
@@ -27,21 +26,6 @@ def gamma_trials(shape, seed, n_trials=3, n_neurons=6, n_spikes=40):
     rng = np.random.default_rng(seed)
     gaps = rng.gamma(shape, 0.05 / shape, size=(n_trials, n_neurons, n_spikes))
     return [list(trial) for trial in np.cumsum(gaps, axis=2)]
-
-
-def test_equal_to_elephant_on_single_trains():
-    trials = gamma_trials(2.0, seed=3, n_trials=1)
-    block = make_block(trials, 10.0)
-    intervals = [es.isi(t) for t in trials[0]]
-    for ours, theirs in zip(isi(block), intervals, strict=True):
-        assert_array_equal(ours, theirs)
-    assert_allclose(cv(block), [es.cv(i) for i in intervals], rtol=1e-12)
-    assert_allclose(cv2(block), [es.cv2(i) for i in intervals], rtol=1e-12)
-    assert_allclose(lv(block), [es.lv(i) for i in intervals], rtol=1e-12)
-    theirs = [es.lvr(i * pq.s, R=2 * pq.ms) for i in intervals]
-    assert_allclose(lvr(block, refractoriness=2 * pq.ms), theirs, rtol=1e-12)
-    rates = [es.mean_firing_rate(t * pq.s, t_stop=10 * pq.s).rescale("Hz").item() for t in trials[0]]
-    assert_allclose(firing_rate(block), rates, rtol=1e-12)
 
 
 def test_intervals_and_pairs_never_cross_trials():

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
+from nsnn_neuro.core.warn import TRUST
 from nsnn_neuro.measures import entropy, mutual_information
 
 SYMMETRIC = [
@@ -118,7 +119,7 @@ def test_warning_names_the_numbers_and_the_cure():
         always = None
         if bias == "best-upper-bound":
             always = "what is left of its entropies' biases need not cancel in their difference"
-        expected += "take more trials or fewer responses; see docs/trust.md#few-trials"
+        expected += f"take more trials or fewer responses{TRUST}few trials"
         assert warning == expected + (f"; {always}" if always else "")
         s, r = np.append(s, [0, 1]), np.vstack([r, r[:2]])
         assert mutual_information(s, r, bias=bias, n_shuffle=0, n_symbols=8).warning == always

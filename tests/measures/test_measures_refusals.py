@@ -105,6 +105,7 @@ RATES: Rows = [
     (lambda: m.instantaneous_rate(PAIR, kernel="gausian"), "kernel = 'gausian'", "did you mean 'gaussian'"),
     (lambda: m.instantaneous_rate(PAIR, cutoff=0), "cutoff = 0", "expected"),
     (lambda: m.psth_correlation(PAIR, [[0.1]], bin_width=10 * pq.ms), "data = Block of 2 neurons", "expected the repeats of one"),
+    (lambda: m.spike_synchronization(PAIR), "trains = Block of 2 neurons", "segments[k].spiketrains"),
     (lambda: m.psth_correlation(TWO, [LONG_TRAIN] * 2, bin_width=0.1 * pq.s), "data have 10 bins", "expected the same window"),
     (lambda: m.psth(ONE, bin_width=2 * pq.s), "bin_width = 2.0 s", "longer"),
     (lambda: m.psth(ONE, **BINS, confidence=95), "confidence = 95", "expected"),

@@ -126,7 +126,7 @@ def test_warning_does_not_advise_what_was_done():
         with pytest.warns(TrialDriftWarning) as caught:
             call()
         assert "stimulus=" not in str(caught[0].message)
-        assert "see trial_drift" in str(caught[0].message)
+        assert "by trial_drift" in str(caught[0].message)
 
 
 def test_p_beyond_the_permutations_is_of_pearson_iii():

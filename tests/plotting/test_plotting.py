@@ -421,3 +421,14 @@ def test_phases_are_shares_of_spikes_with_an_arrow_of_the_vector_strength_in_the
     angle, length = ax.texts[-1].xy
     assert angle == pytest.approx(row.direction)
     assert length / ax.get_ylim()[1] == pytest.approx(row.vector_strength)
+
+
+@pytest.mark.parametrize(("words", "slope"), [("condition of the stimulus", 30), ("", 0)])
+def test_names_that_would_overlap_are_slanted(words: str, slope: float) -> None:
+    names = [f"{words}{k}" for k in range(6)]
+    data = pd.DataFrame({"x": names, "y": 0.0, "value": range(6)})
+    for ax in (
+        plotting.heatmap(data, "x", "y", ax=new_ax()),
+        plotting.confusion(np.eye(6), labels=names, ax=new_ax()),
+    ):
+        assert {text.get_rotation() for text in ax.get_xticklabels()} == {slope}

@@ -359,4 +359,5 @@ def test_rescaling_draws_the_statistic_and_its_band(fit) -> None:
     ax = plotting.rescaling({"fit": one, "other": two}, level=0.9, ax=new_ax())
     legend = texts(ax.get_legend().get_texts())
     assert legend[:2] == ["90 % band, n = 10", f"90 % band, n = {one.n}"]
-    assert [text.split(":")[0] for text in legend[2:]] == ["fit", "other"]
+    assert [text.split(":")[0] for text in legend[2:]] == ["true model", "fit", "other"]
+    assert len({patch.get_facecolor() for patch in ax.get_legend().get_patches()}) == 2

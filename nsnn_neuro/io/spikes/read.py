@@ -122,7 +122,7 @@ def as_repeats(
         if repeats.n_neurons != 1:
             raise NsnnError(
                 f"{name} = {type(trains).__name__} of {repeats.n_neurons} neurons: expected the repeats of "
-                "one; nsnn.select(block, units=j) has those of neuron j"
+                "one; nsnn.select(block, units=j) has those of neuron j; to compare neurons, pass block.segments[k].spiketrains"
             )
         return repeats
     start, stop = scalar_time(t_start, "t_start", None), scalar_time(t_stop, "t_stop", None)

@@ -11,7 +11,7 @@ from ...core.errors import NsnnError
 from ...core.progress import progress_bar
 from ...core.results import folder_of
 from ...core.units import shown
-from ...core.warn import SEE, warn
+from ...core.warn import FIT_RIGHT, warn
 from ...models.compatibility import check_compatible
 from ...models.neurons import Neuron
 from ...models.noise import Noise
@@ -144,6 +144,6 @@ def _inverse(free: FreeParameters, information: np.ndarray, inner: np.ndarray) -
     for k in np.flatnonzero(wide):
         warn(
             f"{free.names[inner[k]]} is not determined by these spikes: its error is larger than the range of its bounds; "
-            f"take it out of free{SEE}fit_right.md#flat"
+            f"take it out of free{FIT_RIGHT}flat"
         )
     return np.asarray(covariance)

@@ -43,8 +43,20 @@ class _Likelihood:
 
     def on(self, grid: Grid) -> Function:
         """Points (n, K) to log-likelihoods of stretches, (n, n_stretches)."""
-        trials, dt, jobs = self.trials, self.dt, self.n_jobs
-        return lambda points: log_likelihoods(self.free.rows(points), trials, dt, grid, n_jobs=jobs)
+        known: dict[bytes, np.ndarray] = {}  # of the last call: a climb goes on from one of its points
+
+        def function(points: np.ndarray) -> np.ndarray:
+            nonlocal known
+            keys = [u.tobytes() for u in points]
+            new = [k for k, key in enumerate(keys) if key not in known]
+            if new:
+                rows = self.free.rows(points[new])
+                logs = log_likelihoods(rows, self.trials, self.dt, grid, n_jobs=self.n_jobs)
+                known = known | {keys[k]: log for k, log in zip(new, logs, strict=True)}
+            known = {key: known[key] for key in keys}
+            return np.stack([known[key] for key in keys])
+
+        return function
 
     def enough(self, u: np.ndarray) -> Grid:
         """A grid for a fit that ends near a point u (K,)."""

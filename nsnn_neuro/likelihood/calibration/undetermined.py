@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...core.errors import NsnnError
-from ...core.warn import SEE, warn
+from ...core.warn import FIT_RIGHT, warn
 from ...models.step_length import long_steps
 from .limits import Limit
 
@@ -25,7 +25,7 @@ def refuse_indistinct(names: Sequence[str], equal: str = "likelihood is", cure: 
     """
     raise NsnnError(
         f"free: {', '.join(names)} cannot be distinguished: the {equal} equal, or nearly so, where they change together; take "
-        f"{names[-1]} out of free, or {cure}{SEE}fit_right.md#voltages"
+        f"{names[-1]} out of free, or {cure}{FIT_RIGHT}voltages"
     )
 
 
@@ -33,7 +33,7 @@ def warn_similar(names: Sequence[str], cure: str = VARY) -> None:
     """Warn of parameters that almost replace each other."""
     warn(
         f"{' and '.join(names)} almost replace each other, so that their errors are large: take one of them out of free, or "
-        f"{cure}{SEE}fit_right.md#similar"
+        f"{cure}{FIT_RIGHT}similar"
     )
 
 
@@ -54,11 +54,11 @@ def warn_held(
     for k in edge:
         warn(
             f"{names[k]} is at its {'lower' if u[k] < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others "
-            f"are conditional on this value; widen its bounds, or take it out of free{limits}{SEE}fit_right.md#bounds"
+            f"are conditional on this value; widen its bounds, or take it out of free{limits}{FIT_RIGHT}bounds"
         )
     for k in idle:
         warn(
-            f"{names[k]} does not change the {what}: its error is inf; take it out of free{SEE}fit_right.md#similar"
+            f"{names[k]} does not change the {what}: its error is inf; take it out of free{FIT_RIGHT}similar"
         )
 
 
@@ -68,7 +68,7 @@ def warn_flat(flat: Mapping[str, str]) -> None:
         what = ", ".join(f"{name} ({where})" for name, where in flat.items())
         warn(
             f"the likelihood falls by less than 2 nats: {what}; standard errors say little; widen the bounds, or {VARY}; limits: "
-            f"fit.profile(name){SEE}fit_right.md#flat"
+            f"fit.profile(name){FIT_RIGHT}flat"
         )
 
 
@@ -78,7 +78,7 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
     if cut:
         warn(
             f"the profile likelihood has not ended for {', '.join(cut)}: these intervals hold only if the bounds do; widen "
-            f"them, or {VARY}{SEE}fit_right.md#limits"
+            f"them, or {VARY}{FIT_RIGHT}limits"
         )
     lost = [f"{side} of {name}" for name, side, one in ends if one.u != one.u]
     if lost:
@@ -106,5 +106,5 @@ def warn_fast(neuron: Any, dt: float) -> None:
     for one in long_steps(dt, neuron):
         warn(
             f"{one} of the fitted neuron: spikes are known in steps of dt only, and `simulate` is inexact with this dt; pass dt of "
-            f"at most {one.longest}, if the times of the spikes are known so well{SEE}fit_right.md#fast"
+            f"at most {one.longest}, if the times of the spikes are known so well{FIT_RIGHT}fast"
         )

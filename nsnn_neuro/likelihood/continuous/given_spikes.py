@@ -21,14 +21,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 
 from ...core.errors import NsnnError
+from ...core.numba_jit import njit
 from ...core.parameters import Model
 from ...models.neurons import ConductanceBased, IntegrateAndFire
 from ...models.neurons.expressions import STATEMENT, names_in, statements, value_of
 from ...models.neurons.refractory import initial_voltage, release
-from ...models.stimuli import Filtered, Stimulus
+from ...models.stimuli import Filtered, HeldSignal, Stimulus
 
 CURE = 'use method="simulation"'
 
@@ -142,28 +142,30 @@ def membrane(
         match = STATEMENT.fullmatch(line)
         assert match is not None
         jumps[match[1]] += float(value_of(match[3], parameters))
-    mid, grid, end = {}, {}, {}
+    mid, grid, rates, hows = {}, {}, {}, {}
     for name, (time, _) in neuron.slow.items():
         start = float(value_of(neuron.slow_start.get(name, "0"), parameters))
-        rate = dt / parameters[time]
-        how = (start, jumps[name], float(rate), middle, n_parts)
-        mid[name], grid[name] = _once(known, ("decay", id(o), *how), partial(_decaying, o, *how))
-        end[name] = mid[name] * np.exp(-rate / 2)
+        rates[name] = dt / parameters[time]
+        hows[name] = (start, jumps[name], float(rates[name]), middle, n_parts)
+        make = partial(_decaying, o, *hows[name])
+        mid[name], grid[name] = _once(known, ("decay", id(o), *hows[name]), make)
     drive = np.zeros(n)
     if stimulus is not None:
-        size = (n, dt, n_parts)
-        drive = _once(
-            known if drives is None else drives,
-            ("drive", *size, _content(stimulus)),
-            partial(_drive, stimulus, *size),
-        )
+        drive = _drive(stimulus, n, dt, n_parts, known if drives is None else drives)
     lift, rise = np.zeros(n + 1), np.zeros(n)
     at: dict[str, Any] = {**parameters, **mid, "drive": drive, "v": 0.0}
     total = np.zeros(n)
     if neuron.moving and lifted:
-        lift = np.broadcast_to(value_of(neuron.moving, {**parameters, **grid}), n + 1).astype(float)
-        rise = (np.broadcast_to(value_of(neuron.moving, {**parameters, **end}), n) - lift[:-1]) / dt
-        at["v"] = value_of(neuron.moving, at)
+
+        def moved() -> tuple[np.ndarray, np.ndarray, Any]:
+            end = {name: mid[name] * np.exp(-rate / 2) for name, rate in rates.items()}
+            lift = np.broadcast_to(value_of(neuron.moving, {**parameters, **grid}), n + 1).astype(float)
+            rise = (np.broadcast_to(value_of(neuron.moving, {**parameters, **end}), n) - lift[:-1]) / dt
+            return lift, rise, value_of(neuron.moving, at)
+
+        values = {**parameters, **hows}
+        key = ("lift", id(o), dt, neuron.moving, *map(values.get, sorted(names_in(neuron.moving))))
+        lift, rise, at["v"] = _once(known, key, moved)
         total = -parameters["tau_m"] * rise
     total = total + np.broadcast_to(value_of(neuron.linear, at), n)
     return Membrane(
@@ -187,10 +189,10 @@ def _once(known: dict[Any, Any] | None, key: Any, make: Callable[[], Any]) -> An
     return known[key]
 
 
-def _content(model: Model) -> tuple[Any, ...]:
+def _content(model: Model, without: tuple[str, ...] = ()) -> tuple[Any, ...]:
     """What tells a model from others of one call: values, and which objects it holds."""
     own = {field.name for field in model.parameter_fields()}
-    values = [np.asarray(model.si(name)).tobytes() for name in sorted(own)]
+    values = [np.asarray(model.si(name)).tobytes() for name in sorted(own.difference(without))]
     others = [(name, one) for name, one in vars(model).items() if name not in own and name != "_known_si"]
     return (
         type(model),
@@ -199,13 +201,19 @@ def _content(model: Model) -> tuple[Any, ...]:
     )
 
 
-def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int) -> np.ndarray:
+def _drive(stimulus: Stimulus, n: int, dt: float, n_parts: int, known: dict[Any, Any] | None) -> np.ndarray:
     """The drive of each part of a step, (n,): at its middle, or the sample."""
+    if isinstance(stimulus, HeldSignal):
+        parts = 1 if isinstance(stimulus, Filtered) else n_parts
+        size = (n // parts, parts * dt)
+        content = _content(stimulus, without=("gain", "offset"))
+        areas, period = _once(known, ("areas", *size, content), partial(stimulus.areas, *size))
+        return np.repeat(stimulus.scaled(areas, period, parts * dt), parts)
+    size = (2 * n, dt / 2) if stimulus.text is not None else (n // n_parts, n_parts * dt)
+    samples = _once(known, ("drive", *size, _content(stimulus)), partial(stimulus.samples, *size))
     if stimulus.text is not None:
-        return np.asarray(stimulus.samples(2 * n, dt / 2)[1::2], dtype=float)
-    if isinstance(stimulus, Filtered):
-        return np.asarray(stimulus.samples(n, dt), dtype=float)
-    return np.repeat(np.asarray(stimulus.samples(n // n_parts, n_parts * dt), dtype=float), n_parts)
+        return np.asarray(samples[1::2], dtype=float)
+    return np.repeat(np.asarray(samples, dtype=float), n_parts)
 
 
 def _decaying(
@@ -216,15 +224,32 @@ def _decaying(
     In the step of a spike it is as if there were none: the chance of a spike must not depend on
     this spike.
     """
-    decay, half = np.exp(-rate), np.exp(-rate / 2)
     left = jump * (np.exp(-rate * n_parts / 2) if middle else 1.0)  # at the end of the step of the spike
-    source = np.zeros(len(o) * n_parts)
-    source[n_parts::n_parts] = o[:-1] * left * half
-    source[:1] += start * half
-    mid = lfilter([1.0], [1.0, -decay], source)
-    grid = np.concatenate([[start], mid * half])
-    grid[n_parts::n_parts] += o * left
+    mid, grid = np.empty(len(o) * n_parts), np.empty(len(o) * n_parts + 1)
+    _decay(o, start, left, np.exp(-rate), np.exp(-rate / 2), n_parts, mid, grid)
     return mid, grid
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _decay(
+    o: np.ndarray,
+    start: float,
+    left: float,
+    decay: float,
+    half: float,
+    n_parts: int,
+    mid: np.ndarray,
+    grid: np.ndarray,
+) -> None:
+    """Fill in what `_decaying` returns."""
+    value, grid[0], source = 0.0, start, start * half
+    for step in range(len(o)):
+        for k in range(step * n_parts, (step + 1) * n_parts):
+            value = source + decay * value
+            mid[k], grid[k + 1], source = value, value * half, 0.0
+        jump = o[step] * left
+        grid[(step + 1) * n_parts] += jump
+        source = jump * half
 
 
 def stretches(

@@ -18,7 +18,7 @@ import numpy as np
 from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import SEE, warn
+from ...core.warn import TRUST, warn
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import refuse_swapped
 from ..spiketrain.trial_drift import warn_drift
@@ -151,7 +151,7 @@ def _warn_of_two_trials(trials: np.ndarray, n_windows: int, per: str) -> None:
         some = f"{alone.sum()} of {trials.size} stimuli have " if per == "stimulus" else ""
         warn(
             f"noise_correlation: {some}two trials, whose correlations are 1 or -1 whatever the neurons do; take more trials"
-            f"{SEE}trust.md#few-trials"
+            f"{TRUST}few trials"
         )
 
 

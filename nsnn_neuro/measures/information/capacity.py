@@ -23,7 +23,7 @@ from ...core.checks import check, number, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...core.units import floats, shown
-from ...core.warn import SEE, warn
+from ...core.warn import TRUST, warn
 from ..entropies.contingency import LN2
 from ..entropies.entropy import choose
 from ..entropies.information_tables import zero_spread
@@ -228,7 +228,7 @@ def channel_capacity(
     if data.n < _ENOUGH[bias] * n_s * n_r:
         few = (
             f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses, fewer than {_ENOUGH[bias]:.4g} trials for each response: "
-            f"{bias} may be biased; take more trials or fewer responses{SEE}trust.md#few-trials"
+            f"{bias} may be biased; take more trials or fewer responses{TRUST}few trials"
         )
     result = with_test(value, se, bias, null, n=data.n, se_method="jackknife over trials")
     return judged(result, notes=[one_value({"s": n_s, "r": n_r}), few], spread=zero_spread(table))

@@ -32,7 +32,7 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ...core.warn import SEE, warn
+from ...core.warn import TRUST, warn
 from ..entropies.contingency import LN2
 from ..estimate import Estimate, jackknife_se, measure
 from ..response_checks import array_of, with_test
@@ -335,7 +335,7 @@ def direct_information_rate(
     warning = None
     if not sampled.any():
         few = f"no word length is well sampled with {len(letters)} trials"
-        warning = f"{few}; the value is that of {lengths[0]} letters{SEE}trust.md#few-trials"
+        warning = f"{few}; the value is that of {lengths[0]} letters{TRUST}few trials"
     elif lengths.size == 1:
         warning = f"only words of {lengths[0]} letters are well sampled: no extrapolation"
     weight = _line_weights(lengths) / (lengths * width)

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import SEE
+from ...core.warn import TRUST
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
 from ..estimate import Estimate
 from .pipeline import (
@@ -172,7 +172,7 @@ def _bracket(
     if upper <= lower:
         upper = plain.value + 2.0 * plain.se
     upper = min(max(upper, lower), most)
-    cure = f"take more trials or fewer responses (shorter words, wider bins){_cure(data)}{SEE}trust.md#few-trials"
+    cure = f"take more trials or fewer responses (shorter words, wider bins){_cure(data)}{TRUST}few trials"
     width, between, value = upper - lower, f"it lies between {lower:.3g} and {upper:.3g} bit", math.nan
     if width >= _UNINFORMATIVE_SHARE * most:
         note = f"{what}: nothing is known but that {between}; {cure}"

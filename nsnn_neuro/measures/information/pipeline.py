@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.errors import NsnnError
-from ...core.warn import SEE
+from ...core.warn import TRUST
 from ..entropies.contingency import plugin_entropy
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
 from ..entropies.extrapolation import quadratic_extrapolation, refuse_few
@@ -343,7 +343,7 @@ def judged(
     elif most is not None and value > most + _IMPOSSIBLE * se + 1e-9:
         why = f"is above the {most:.4g} bit of {of}"
     if why:
-        why = f"{value:.3g} ± {se:.2g} bit by {found.correction} {why} beyond its error: {_CURE}{SEE}trust.md#no-estimate"
+        why = f"{value:.3g} ± {se:.2g} bit by {found.correction} {why} beyond its error: {_CURE}{TRUST}no estimate"
     unbiased = found.correction in _NOT_JUDGED_BY_CHANCE
     if spread is not None and not unbiased and value < _CHANCE * spread:
         chance = (
@@ -395,4 +395,4 @@ def few_samples(
         few = f": {bias} may be too high by up to {excess:.2g} bit"
     else:
         few = f": {what} are not enough where there are so many, and {bias} may be biased"
-    return f"{n / groups:.4g} {samples} {per} for {n_r} {responses}{few}; take more {samples} or {cure}{SEE}trust.md#few-trials"
+    return f"{n / groups:.4g} {samples} {per} for {n_r} {responses}{few}; take more {samples} or {cure}{TRUST}few trials"

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.aliases import Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import SEE, warn
+from ...core.warn import TRUST, warn
 from ..entropies.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
@@ -274,7 +274,7 @@ def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
         return None
     return (
         f"surrogates without transfer have {found.null_mean:.2g} bit on average: {found.correction} leaves about that bias; "
-        f"subtract it, or take {_CURE}; judge by p{SEE}trust.md#nulls"
+        f"subtract it, or take {_CURE}; judge by p{TRUST}nulls"
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
-from ...core.warn import SEE, warn
+from ...core.warn import TRUST, warn
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, read_labels, read_windows, z_scores
 
@@ -162,8 +162,8 @@ def warn_drift(counts: np.ndarray, label: np.ndarray, name: str, *, by_stimulus:
             where = "" if n_neurons == 1 else f" of neuron {j}, the largest of {n_neurons},"
             warn(
                 f"{name}: counts drift over trials: the correlation of successive trials{where} is {correlation[j]:.2f}, "
-                "more than in all of 5000 permutations. Variance and correlation across trials contain the drift: see "
-                f"trial_drift; shorter stretches of trials contain less{'' if by_stimulus else sort_out}{SEE}trust.md#drift",
+                "more than in all of 5000 permutations. Drift adds to variances and correlations across trials: measure it by "
+                f"trial_drift; take shorter stretches of trials{'' if by_stimulus else sort_out}{TRUST}drift",
                 TrialDriftWarning,
             )
             return

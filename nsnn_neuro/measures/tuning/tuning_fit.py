@@ -24,6 +24,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq, least_squares
 from scipy.sparse import csc_array
 from scipy.stats import t as student
@@ -127,6 +128,27 @@ class TuningFit:
                 f"interval: the responses of {n} of {self.r2.size} neurons do not limit {name} on both sides; NaN there"
             )
         return limits[0], limits[1]
+
+    def __str__(self) -> str:
+        """The parameters of each neuron with standard errors.
+
+        >>> from nsnn_neuro.measures import tuning_curve
+        >>> print(tuning_curve([0, 90, 180, 270]*2, [5.1, 4, 1, 2, 4.9, 4, 1, 2]).fit("cosine"))
+        cosine fitted to 8 trials
+                   baseline    amplitude    preferred R2      p
+        neuron 0  3 ± 0.022  2.24 ± 0.04  26.6 ± 0.51  1  0.004
+        """
+        unit = "" if self.unit == "1" else f" ({self.unit})"
+        columns = {
+            name + unit * (name in ("preferred", "width")): [
+                f"{value:.3g} ± {se:.2g}" for value, se in zip(values, self.se[name], strict=True)
+            ]
+            for name, values in self.parameters.items()
+        }
+        columns |= {"R2": [f"{r2:.3g}" for r2 in self.r2], "p": [f"{p:.2g}" for p in self.p]}
+        columns |= {"": self.reason.tolist()} if self.reason.any() else {}
+        table = pd.DataFrame(columns, index=[f"neuron {j}" for j in range(self.p.size)])
+        return f"{self.model} fitted to {self.n} trials\n{table.to_string()}"
 
     def predict(self, stimulus: Values) -> np.ndarray:
         """The curves at other stimuli, (n_neurons, m), or (n_neurons,) for a single one.

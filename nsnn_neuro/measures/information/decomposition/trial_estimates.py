@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....core.errors import NsnnError
-from ....core.warn import SEE
+from ....core.warn import TRUST
 from ...entropies.contingency import LN2
 from ...entropies.extrapolation import PARTITIONS, deal, refuse_few
 from ...entropies.symbols import one_value
@@ -222,7 +222,7 @@ def estimates(
         if n < _MIN_TRIALS * n_s * size:
             few = (
                 f"{n / n_s:.4g} trials per stimulus for {size} {what}, fewer than {_MIN_TRIALS:.0f} each: the estimate may be "
-                f"biased; take more trials or fewer responses{SEE}trust.md#few-trials"
+                f"biased; take more trials or fewer responses{TRUST}few trials"
             )
         excess = (n_s - 1) * (free - 1) / (2 * n * LN2)
         if correction == "none" and excess >= 0.5 * se:
