@@ -109,6 +109,25 @@ def test_few_units_take_few_bytes(recording):
     assert len(content) > 6e6
 
 
+def test_a_field_potential_is_not_streamed_unless_asked_for(recording, tmp_path):
+    path = tmp_path / "a.nwb"
+    path.write_bytes(recording.read_bytes())
+    with h5py.File(path, "r+") as file:
+        values = np.zeros(500_000)
+        bombs.series(file, "lfp", [0.0])
+        del file["acquisition/lfp/data"]
+        file["acquisition/lfp/data"] = values
+        file["acquisition/pupil/data"] = file["acquisition/pupil/timestamps"] = values
+    sent = {}
+    for signals in (False, True):
+        with warnings.catch_warnings(), Server(path.read_bytes()) as server:
+            warnings.simplefilter("ignore")
+            block = load(server.address, units=range(10), signals=signals)
+        sent[signals] = server.sent
+        assert [len(one) for one in block.segments[0].spiketrains] == [EACH] * 10
+    assert 10 * EACH * 8 <= sent[False] <= 5 * 2**20 < 12e6 <= sent[True]
+
+
 def test_files_of_save_redirections_and_questions(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
     with Server(path.read_bytes()) as server:

@@ -44,6 +44,8 @@ class Contents:
     sampled: bool = False
     """whether one of them is a signal, which lasts as long as the recording"""
     left_out: list[str] = field(default_factory=list)
+    signals: bool = True
+    """whether signals are read; without them only their first and last times are"""
 
     def name_apart(self) -> None:
         """Give objects of one name that of their path."""
@@ -61,9 +63,12 @@ class Contents:
             self.extents[path] = (float(values.min()), float(values.max()))
 
 
-def read(source: Reader) -> Contents:
-    """All tables and series of a file, on the session's clock; regularly sampled signals are only named."""
-    contents = Contents()
+def read(source: Reader, signals: bool = True) -> Contents:
+    """All tables and series of a file, on the session's clock; regularly sampled signals are only named.
+
+    Without `signals` no values of irregularly sampled ones are read either.
+    """
+    contents = Contents(signals=signals)
     of_intervals = tables.interval_tables(source).values()
     for path in of_intervals:
         _epoch(source, path, contents)
@@ -167,7 +172,7 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
             _event(source, f"{path}/{own}", contents, times)
     elif f"{path}/starting_time" in source and f"{path}/data" in source:
         _sampled(source, path, contents)
-        contents.regular.append(path)
+        contents.regular += [path] * contents.signals
     elif f"{path}/timestamps" in source:
         _with_times(source, path, contents, behaviour)
     else:
@@ -239,6 +244,10 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         (times,) = tables.times(source, path, ["timestamps"])
         _event(source, path, contents, times)
         return
+    value = behaviour and data.ndim == 1 and data.dtype.kind in "biuf"
+    if not (contents.signals or is_text(data) or kind in (*_KEYS, "IntervalSeries") or value):
+        contents.span(path, stamps[:1], stamps[-1:])
+        return
     (times,) = tables.times(source, path, ["timestamps"])
     if is_text(data):
         _event(source, path, contents, times, source.texts(f"{path}/data"))
@@ -246,7 +255,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         _event(source, path, contents, times, _labels(source, path))
     elif kind == "IntervalSeries":
         _interval_series(source, path, contents, times)
-    elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
+    elif value:
         _event(source, path, contents, times, columns={"value": source.numbers(f"{path}/data")})
     else:
         one = series.series(source, path)
