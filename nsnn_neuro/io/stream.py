@@ -55,13 +55,13 @@ class _Answer(HTTPResponse):
 
 
 class _InTime(http.AbstractHTTPHandler):
-    def do_open(self, kind: Any, request: Any, **options: Any) -> Any:
+    def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
         def connection(*args: Any, **keywords: Any) -> Any:
-            made = kind(*args, **keywords)
+            made = http_class(*args, **keywords)
             made.response_class = _Answer
             return made
 
-        return super().do_open(connection, request, **options)
+        return super().do_open(connection, req, **http_conn_args)
 
 
 class _Http(_InTime, http.HTTPHandler):
@@ -73,9 +73,9 @@ class _Https(_InTime, http.HTTPSHandler):
 
 
 class _Redirect(http.HTTPRedirectHandler):
-    def http_error_302(self, request: Any, answer: Any, *about: Any) -> Any:
-        answer.close()  # which the parent would read to its end
-        return super().http_error_302(request, io.BytesIO(), *about)
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()  # which the parent would read to its end
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 

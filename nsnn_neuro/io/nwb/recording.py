@@ -92,7 +92,8 @@ def read(
     elif rows_read is not None and observed is None and None in (t_start, t_stop):
         warn("no obs_intervals: spikes of the units left out do not count for its start and stop; pass both")
     every = None
-    if len(pieces) > 1 and chosen is None:  # none of their spikes lies so late: only the extent is read
+    if len(pieces) > 1 and chosen is None and observed is None and None in (t_start, t_stop):
+        # no spike lies so late: of all of them the extent is read
         every = saved.spike_times(source, n, rows_read, np.inf, np.inf).extent
     left, number, lost, where = source.budget.left, 0, 0, ""
     with progress_bar(progress, "measuring") as report:
@@ -124,8 +125,9 @@ def _pieces(source: Reader, n: int, rows: list[int] | None, most: float) -> list
     begin = 0
     while begin < len(listed):
         end = int(np.searchsorted(number, most + (number[begin - 1] if begin else 0), side="right"))
-        pieces.append(listed[begin : max(end, begin + 1)])
-        begin += len(pieces[-1])
+        end = max(end, begin + 1)
+        pieces.append(listed[begin:end])
+        begin = end
     return pieces if len(pieces) > 1 else [rows]
 
 
@@ -237,7 +239,7 @@ def _in_trials(
     )
     for segment, begin, row in zip(block.segments, start, rows, strict=True):
         segment.annotations.update(start_time=float(begin), **row)
-    return block, np.count_nonzero(seen), "every trial"
+    return block, int(np.count_nonzero(seen)), "every trial"
 
 
 def _cut(
