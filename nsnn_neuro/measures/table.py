@@ -19,6 +19,7 @@ import pandas as pd
 from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
+from ..core.progress import resolve_progress
 from ..core.units import described, shown, si
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
@@ -104,6 +105,7 @@ def tabulate(
     one_of(by, ("neuron", "population"), "by")
     if confidence is not None:
         between_0_and_1(confidence, "confidence")
+    resolve_progress(progress)
     functions = named_measures(measures)
     place = COLUMNS.index("se") + 1
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]

@@ -515,6 +515,7 @@ MEANT = {
     ("x", "texts"),
     # repeats of one and of two spikes
     *((name, "rows of unequal length") for name in ("train", "trains", "other", "data", "model")),
+    *(("blocks", what) for what in ("text", "texts")),  # paths
 }
 
 

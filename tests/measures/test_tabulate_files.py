@@ -40,6 +40,10 @@ def large(path, *, trials=False, observed=True):
     return path
 
 
+def wrong(block):
+    raise TypeError("not the table's")
+
+
 def counts_estimates(block):
     return [Estimate(float(n), 0.5, n=3) for n in as_trains(block).counts.sum(axis=0)]
 
@@ -91,5 +95,9 @@ def test_measures_of_all_neurons_and_unknown_options_are_refused(tmp_path, monke
     for blocks, options in ((path, {"unit": 1}), (load(path), {"units": 1}), (path, {"check": "full"})):
         with pytest.raises(NsnnError, match="no argument"):
             tabulate(blocks, firing_rate, **options)
+    with pytest.raises(NsnnError, match="'units'"):
+        tabulate(path, firing_rate, unit=1)
+    with pytest.raises(TypeError, match="not the table's"):
+        tabulate(path, wrong, units=[0])
     with pytest.raises(FileNotFoundError):
         tabulate(tmp_path / "b.nwb", firing_rate)
