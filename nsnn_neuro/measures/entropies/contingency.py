@@ -1,8 +1,4 @@
-"""Functions of counts: contingency tables, plug-in entropies and the Panzeri-Treves bias.
-
-A table has shape (..., n_s, n_r): stimuli in rows, responses in columns, leading axes for many
-tables at once (shuffles, repeats). Entropies are in bits; 0 log 0 = 0.
-"""
+"""Tables of counts (..., n_s, n_r), stimuli by responses: plug-in entropies in bits and the Panzeri-Treves bias."""
 
 from __future__ import annotations
 
@@ -29,12 +25,7 @@ def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
 
 
 def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Plug-in entropy along an axis of counts or probabilities, H = -sum_i (n_i / N) log2(n_i / N),
-    in bits; 0 where N = 0.
-
-    >>> plugin_entropy(np.array([[1, 1], [2, 0]])).tolist()
-    [1.0, 0.0]
-    """
+    """-sum_i (n_i / N) log2(n_i / N) in bits along an axis of counts or probabilities; 0 where N = 0."""
     counts = np.asarray(counts, dtype=float)
     n = counts.sum(axis=axis)
     total = np.where(n > 0, n, 1.0)
@@ -97,11 +88,7 @@ def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, 
 def relevant_from_profile(
     values: np.ndarray, multiplicity: np.ndarray, limit: np.ndarray | float
 ) -> np.ndarray:
-    """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`.
-
-    >>> float(relevant_from_profile(np.array([9.0, 3.0, 1.0]), np.array([1.0, 1.0, 2.0]), 8.0))
-    6.0
-    """
+    """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`."""
     shape, d = values.shape[:-1], values.shape[-1]
     limits = np.ascontiguousarray(np.broadcast_to(np.asarray(limit, dtype=float), shape)).reshape(-1)
     out = np.empty(limits.size)
@@ -111,13 +98,11 @@ def relevant_from_profile(
 
 
 def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
-    """Number R of responses that can occur, by the Bayesian counting of Panzeri & Treves.
+    """Number R (...) of responses that can occur, by the Bayesian counting of Panzeri & Treves, of counts (..., k).
 
-    Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can
-    occur. With a flat prior the observed ones then have probability (1 - x q) (n_i + 1) / (N +
-    seen) and the x others q = 1 - (N / (N + seen))^(1/N) each. R = seen + x for that x at which the
-    expected number of observed responses, sum_i 1 - (1 - p_i)^N, comes closest to `seen`. Counts
-    are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
+    Of `limit` responses `seen` were observed in N samples, n_i of each. If x more can occur, a flat prior gives the
+    observed ones (1 - x q) (n_i + 1) / (N + seen) and each other q = 1 - (N / (N + seen))^(1/N). R = seen + x for the x
+    at which the expected number of observed responses is closest to `seen`. Source: Panzeri & Treves 1996, doi
     10.1080/0954898X.1996.11978656
     """
     counts = np.asarray(counts)
@@ -125,12 +110,9 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
 
 
 def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
-    """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in
-    bits (...).
+    """Bias (...) of plug-in information in bits, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), of tables (..., n_s, n_r).
 
-    The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus;
-    R_s, of which it is the limit, is counted by `relevant_responses`. Rows without samples don't
-    count. Subtract the bias from the plug-in information.
+    R is the number of responses that occur, R_s <= R is that of `relevant_responses`; rows without samples don't count.
     """
     table = np.asarray(table)
     n_s = table.sum(-1)

@@ -81,13 +81,12 @@ def quadratic_extrapolation(
     joint: bool,
     jackknife: bool,
 ) -> tuple[float, np.ndarray]:
-    """Value in bits extrapolated by v(N) = v + a / N + b / N^2 from all, halves and quarters.
+    """Value in bits at infinitely many samples, [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, from all, halves and quarters.
 
-    v = [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, each v a mean over the parts, and over 10 random
-    partitions that deal the samples of each stimulus evenly. v is the information between the codes
-    s and r, int (n,), or, unless `joint`, the entropy of r. With `jackknife` also the values (n,)
-    without each sample, in the same partitions; else (0,). Source: Strong et al. 1998, doi
-    10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    v is a mean over the parts and over 10 partitions that deal the samples of each stimulus evenly: the information
+    between codes s and r, int (n,), or, unless `joint`, the entropy of r. With `jackknife` also the values (n,) without
+    each sample, else (0,). Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi
+    10.1152/jn.00559.2007
     """
     n = len(s)
     value, without = 0.0, np.zeros(n if jackknife else 0)
