@@ -1,9 +1,7 @@
-"""Calibration of class probabilities, and accuracy among the most confident predictions.
+"""Calibration of class probabilities (n, K), and accuracy among the most confident predictions.
 
-Probabilities are (n, K), a row per sample, from `Fit.probabilities` or any classifier; labels are
-whole numbers, 0 to K - 1. The prediction is the most probable class, the first of several; its
-probability is the confidence c. A classifier is calibrated if P(correct | c) = c. Confidences are
-rounded to 12 decimals before they are compared or binned, so that equal fractions of passes tie.
+The probability of the most probable class is the confidence c, and a classifier is calibrated if P(correct | c) = c.
+Confidences are rounded to 12 decimals before they are compared or binned, so that equal fractions of passes tie.
 """
 
 from __future__ import annotations
@@ -119,9 +117,8 @@ def calibration_error(
         leave_one_out = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
         se = float(np.sqrt((n - 1) * leave_one_out.var()))
     null = np.array([np.abs(excess(rng.random(n) < confidence)).sum() / n for _ in range(n_shuffle)])
-    warning = None
-    if n_shuffle and null.mean() > value / 2:
-        warning = "perfect calibration would give half of it or more: take more samples, or fewer bins"
+    many = "perfect calibration would give half of it or more: take more samples, or fewer bins"
+    warning = many if n_shuffle and null.mean() > value / 2 else None
     how = "jackknife over samples" if n > 1 else None
     return Estimate(value, se, **shuffle_test(null, value), n=n, warning=warning, unit="1", se_method=how)
 
