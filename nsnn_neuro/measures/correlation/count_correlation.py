@@ -1,11 +1,7 @@
 """Correlations of the spike counts of simultaneously recorded neurons, and their dimensionality.
 
-Counts are given as a neo.Block (one Segment per trial, counted between t_start and t_stop) or as an array (n_trials,
-n_neurons). `stimulus` holds one label per trial: whole numbers, booleans, texts or other values that can be compared, or floats
-of which all are whole or each occurs twice or more.
-
-Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal. With weights n_s / n and
-divisors n it holds for samples exactly.
+Law of total covariance: Cov(x) = E_s Cov(x | s) + Cov_s E(x | s), noise plus signal; exact for samples with weights n_s
+/ n.
 """
 
 from __future__ import annotations
@@ -138,8 +134,7 @@ def noise_correlation(
     _warn_of_two_trials(np.bincount(number), n_windows, per)
     if per == "pooled":
         return _warn_constant(_within_labels(x, label, zscore), "noise_correlation")
-    of_stimulus = label // n_windows
-    own = [of_stimulus == s for s in range(int(number.max()) + 1)]
+    own = [label // n_windows == s for s in range(int(number.max()) + 1)]
     each = [_within_labels(x[here], label[here] % n_windows, zscore) for here in own]
     return _warn_constant(np.array(each), "noise_correlation")
 

@@ -1,13 +1,11 @@
 """ISI-distance and SPIKE-distance of spike trains, free of a time scale, as exact integrals of their profiles.
 
-Each profile compares two trains at every time t through the interval nu(t) that holds t, and is integrated piece by
-piece between spikes: it is constant there (ISI) or linear (SPIKE). Divided by the trial's duration, so in [0, 1].
-
-Edges, as in PySpike, so that the values are comparable: the interval before the first spike is the larger of its
-distance to t_start and of the first interval, that after the last spike the same way. For SPIKE, an auxiliary spike
-lies at the far end of each of these; it may be a spike's nearest neighbour, and the distance of the first (last) spike
-holds unchanged up to the edge. A train without spikes is taken as one with a spike at either end, and a lone
-spike at t_start as if followed by one at t_stop. Equal times within a train count once.
+At every time t two trains are compared through the interval nu(t) that holds t; between spikes this is constant (ISI)
+or linear (SPIKE). Edges as in PySpike: the interval before the first spike is the larger of its distance to t_start and
+of the first interval, that after the last spike the same way. For SPIKE an auxiliary spike lies at the far end of each
+of these, and the distance of the first (last) spike holds unchanged up to the edge. A train without spikes counts as
+one with a spike at either end, a lone spike at t_start as if followed by one at t_stop. Equal times within a train
+count once.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from ..trains import Trains, as_repeats, as_trains, warn_silent
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
+def _nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
     """Write into out[i] the distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
     for i in range(own.size):
@@ -38,6 +36,20 @@ def nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np
         if j < other.size - 1:
             result = min(result, abs(other[j + 1] - own[i]))
         out[i] = result
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def gaps_and_nearest(
+    a: int, b: int, ends: np.ndarray, nu: np.ndarray, first: np.ndarray, auxiliary: np.ndarray, spike: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Ends, intervals and, for `spike`, the spikes' distances to the other train's nearest, of train a and of b."""
+    ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
+    ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
+    near_a, near_b = np.empty(ends_a.size - 1), np.empty(ends_b.size - 1)
+    if spike:
+        _nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
+        _nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+    return ends_a, nu_a, near_a, ends_b, nu_b, near_b
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -88,16 +100,9 @@ def _distances(
     n = first.size - 1
     out = np.zeros((n, n))
     for a in range(n):
-        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
-        near_a = np.zeros(ends_a.size - 1)
         for b in range(a):
-            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
-            near_b = np.zeros(ends_b.size - 1)
-            if spike:
-                nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
-                nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
-            value = _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike)
-            out[a, b] = out[b, a] = value / (stop - start)
+            both = gaps_and_nearest(a, b, ends, nu, first, auxiliary, spike)
+            out[a, b] = out[b, a] = _pair(*both, start, stop, spike) / (stop - start)
     return out
 
 
@@ -107,9 +112,7 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
     first = repeats.offsets[:-1]
     empty = count == 0
     lone = ~empty
-    lone[lone] = (repeats.times[first[lone]] <= start) & (
-        repeats.times[first[lone] + count[lone] - 1] <= start
-    )
+    lone[lone] = repeats.times[first[lone] + count[lone] - 1] <= start  # the last spike, and so all
     train = np.concatenate([repeats.trial, np.flatnonzero(empty), np.flatnonzero(empty | lone)])
     ends = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
     times = np.concatenate([repeats.times, *ends])
@@ -162,18 +165,10 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
     n = trains.n_trials
     if n < 2:
         raise NsnnError(f"{name} needs at least two trials: it compares repeats")
-    upper = np.triu_indices(n, 1)
-    order = np.lexsort((trains.trial, trains.neuron))  # a stable sort: times stay in order
-    times, trial = trains.times[order], trains.trial[order]
-    borders = np.concatenate([[0], np.cumsum(trains.counts.sum(axis=0))])
-    values = np.empty(trains.n_neurons)
-    for k in range(trains.n_neurons):
-        own = slice(borders[k], borders[k + 1])
-        zeros = np.zeros(borders[k + 1] - borders[k], dtype=np.int64)
-        one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop, trains.resolution)
-        values[k] = _matrix(one, spike)[upper].mean() if one.times.size else np.nan
-    warn_silent(values, name, "have no spike in any trial")
-    return values
+    values = np.full(trains.n_neurons, np.nan)
+    for k in np.flatnonzero(trains.counts.any(axis=0)):
+        values[k] = _matrix(trains.of_neuron(k), spike)[np.triu_indices(n, 1)].mean()
+    return warn_silent(values, name, "have no spike in any trial")
 
 
 @measure("1")

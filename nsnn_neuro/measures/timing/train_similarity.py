@@ -1,7 +1,7 @@
 """Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability.
 
-The loops over pairs are compiled by numba at the first call. Distances and reliability use spike times only. They accept
-trains of unequal duration, whose later spikes count as unmatched; pass t_stop to avoid that.
+Distances and reliability use spike times only. They accept trains of unequal duration, whose later spikes count as
+unmatched.
 """
 
 from __future__ import annotations
@@ -278,9 +278,8 @@ def md_star(
     for name, size in (("data", n), ("model", repeats.n_trials - n)):
         if size < 2:
             raise NsnnError(f"{name} has {size} train: expected two or more, to compare them with each other")
-    pairs = _pairs_within(
-        repeats.times, repeats.offsets, delta * (1 + slack(delta, repeats.resolution, "precision"))
-    )
+    reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
+    pairs = _pairs_within(repeats.times, repeats.offsets, reach)
 
     def among(own: np.ndarray) -> float:
         return float((own.sum() - np.trace(own)) / (len(own) * (len(own) - 1)))
