@@ -1,14 +1,8 @@
 """Channel capacity, the most information that any law of the stimuli lets a channel transmit.
 
-For a channel W(r | s) and stimuli of probabilities p(s), D_s = sum_r W(r | s) log2 W(r | s) / q(r),
-q(r) = sum_s p(s) W(r | s), is what stimulus s adds to the information, and at any p
-
-    I(p) = sum_s p(s) D_s <= C <= max_s D_s.
-
-Blahut & Arimoto's iteration multiplies p(s) by 2^D_s and normalises. Here the exponent is m D_s,
-where m grows while I(p) rises and falls back to 1 when it does not (Matz & Duhamel 2004), since the
-plain iteration (m = 1) is slow where D_s of stimuli differ little or a stimulus is of no use. It
-ends when the two bounds are within the tolerance, so that the result does not depend on the steps.
+With D_s = sum_r W(r | s) log2 W(r | s) / q(r), I(p) = sum_s p(s) D_s <= C <= max_s D_s at any p. Blahut & Arimoto's
+iteration multiplies p(s) by 2^(m D_s); m grows while I(p) rises and falls back to 1 when it does not (Matz & Duhamel
+2004).
 """
 
 from __future__ import annotations
@@ -124,7 +118,7 @@ class ChannelCapacity:
     value: float
     """bits, a lower bound of the capacity"""
     upper: float
-    """bits, an upper bound"""
+    """bits"""
     p: np.ndarray
     """(n_s,) probabilities of the stimuli that reach `value`"""
 
@@ -139,8 +133,7 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
     Parameters
     ----------
     channel : (n_s, n_r) probabilities W(r | s) of response r to stimulus s; rows add up to 1
-    tolerance : bits, positive; the bounds sum_s p(s) D_s <= C <= max_s D_s are as close, see the
-        module
+    tolerance : bits, positive; the lower and upper bounds of C are as close
 
     Returns
     -------

@@ -1,7 +1,6 @@
 """Information that x and y share beyond what both have in common with z, of discrete samples.
 
-Estimators and corrections are those of `mutual_information`, with the pairs (x, z) as stimuli and y
-as responses. Definitions: Cover & Thomas 2006, doi 10.1002/047174882X, chapter 2.
+Definitions: Cover & Thomas 2006, doi 10.1002/047174882X, chapter 2.
 """
 
 from __future__ import annotations
