@@ -51,31 +51,28 @@ def mutual_information(
     entropies are too low and the information is too high; `bias` names the correction:
 
     - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the plug-in
-      value, with N trials, R responses that occur and R_s that can occur with s
-      (`relevant_responses`). It needs 4 trials per stimulus for each of the R responses (all
-      methods need 64 with more than 64 responses, or 1000 pairs of stimulus and response).
+      value, with N trials, R responses that occur and R_s that can occur with s. It needs 4 trials
+      per stimulus for each of the R responses (all methods need 64 with more than 64 responses, or
+      1000 pairs of stimulus and response).
     - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy,
       see `entropy`; "quadratic" extrapolates the plug-in information.
     - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each as Panzeri & Treves.
-    - "auto" gives an estimate where estimators agree, else a bracket; "plugin" ("none") is raw.
+    - "auto" gives an estimate where "panzeri-treves", "shuffle" (for words) and "nsb" lie within one
+      standard error. Else it is a bracket with a warning: `lower` is the bound from predicting
+      left-out stimuli less 2.5 standard errors, `upper` the highest of the three plus two, or the
+      plug-in's with very few trials; value is the middle and se a quarter of the width, NaN if it is
+      as wide as the entropy.
+    - "plugin" ("none") is raw.
 
     `warning` is set for too few trials and, except with the default and "auto", for values within
     the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
     two standard errors is NaN; one above by less is that entropy. "Estimators of information" in
     the documentation has the trials that each method needs and its measured coverage.
 
-    "auto" computes "panzeri-treves", "shuffle" (for words) and "nsb". If they lie within one
-    standard error, with at least 2 trials per stimulus and response, the result is
-    "panzeri-treves", or with fewer than 4 trials the middle one. Else it is a bracket with a
-    warning: `lower` is the bound from predicting left-out stimuli (`predictive_bound`) less 2.5
-    standard errors; `upper` the highest of the three plus two, or the plug-in's where most
-    responses occur once or a stimulus has fewer than 10 trials; value is the middle and se a
-    quarter of the width, NaN if it is as wide as the entropy.
-
-    se: delete-one jackknife over trials, or the spread at zero information if that is larger
-    ("grassberger": with psi in place of G; "shuffle": with the spread over its shuffles). p is (1 +
-    shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way; null_mean
-    their mean. Near I = 0 the estimate is skewed: use p. With "auto" both are of "panzeri-treves".
+    se: delete-one jackknife over trials, or the spread at zero information if that is larger. p is
+    (1 + shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way;
+    null_mean their mean. Near I = 0 the estimate is skewed: use p. With "auto" both are of
+    "panzeri-treves".
 
     Parameters
     ----------

@@ -117,11 +117,7 @@ def letters_of(trains: Trains, width: float, saturation: str, name: str) -> tupl
 
 
 def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Codes (n_trials,) of at least two stimuli, one per trial.
-
-    >>> labels_of_trials(["left", "right", "left"], 3)
-    array([0, 1, 0])
-    """
+    """Codes (n_trials,) of at least two stimuli, one per trial."""
     labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
     if labels.size != n_trials:
         raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {n_trials}")
@@ -133,11 +129,7 @@ def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
 
 
 def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A table of `rows_of_codes`, with None where there is no warning.
-
-    >>> table_of_codes([{"code": "count", "warning": None}])["warning"].tolist()
-    [None]
-    """
+    """A table of `rows_of_codes`, with None where there is no warning."""
     table = pd.DataFrame(rows)
     table["warning"] = pd.Series([row["warning"] for row in rows], dtype=object)  # None, not a missing text
     return table
@@ -146,13 +138,7 @@ def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def rows_of_codes(
     labels: np.ndarray, codes: list[Code], bias: str, n_shuffle: int, seed: int
 ) -> list[dict[str, Any]]:
-    """A row per code, the count first: `Estimate.row`, and what the code tells over the count.
-
-    >>> labels = np.array([0, 1] * 20)
-    >>> rows = rows_of_codes(labels, [("count", 0.1, 0 * labels, False), ("phase", 0.1, labels, False)], "none", 0, 0)
-    >>> [(round(row["raw"], 6), round(row["over_count"], 6)) for row in rows]
-    [(0.0, 0.0), (1.0, 1.0)]
-    """
+    """A row per code, the count first: `Estimate.row`, and what the code tells over the count."""
     counts, _ = as_symbols(codes[0][2], "counts")
     rows: list[dict[str, Any]] = []
     for code, resolution, response, contains in codes:
@@ -197,12 +183,7 @@ def _over_count(
 
 
 def of_one_neuron(trains: Trains, neuron: int | None) -> Trains:
-    """The trains of one neuron; NsnnError for None if there are several.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> of_one_neuron(as_repeats([[0.1], [0.2]]), None).n_trials
-    2
-    """
+    """The trains of one neuron; NsnnError for None if there are several."""
     n = trains.n_neurons
     if neuron is None and n > 1:
         raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")

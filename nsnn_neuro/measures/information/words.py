@@ -1,9 +1,6 @@
 """Symbols from spikes: counts, latencies and words of letters, one per trial.
 
-All functions here use the same window. Without `align` it runs from t_start to t_stop on each
-trial's clock; None is the trial's own end. With `align`, the time of an event, one for all trials
-or one for each, t_start and t_stop are relative to the event. `io.spikes` has the rule for spikes
-on the borders of windows and bins. All trials must have a window of the same length.
+All functions here use one window; `io.spikes` has the rule for spikes on the borders of windows and bins.
 """
 
 from __future__ import annotations
@@ -65,13 +62,7 @@ def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0
 
 
 def from_start(trains: Trains) -> Trains:
-    """Trains of one duration with times that count from each trial's start.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> from_start(as_repeats([[0.3]], t_start=0.25*pq.s, t_stop=1*pq.s)).times.round(3)
-    array([0.05])
-    """
+    """Trains of one duration with times that count from each trial's start."""
     length = float(trains.durations.min())
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials
