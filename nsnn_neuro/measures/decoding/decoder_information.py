@@ -178,9 +178,10 @@ def _bounds(
     scaled = [rescaled(log_q, order, fold) for log_q, order in zip(posteriors, orders, strict=True)]
     nothing = Estimate(-np.inf)  # no table to compare with
     for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):
-        pairs = zip(kind, orders, strict=True)
-        first, *others = (posterior_information(log_q, order, against) for log_q, order in pairs)
-        bounds.append((source, first, np.array([one.value for one in others])))
+        each = [
+            posterior_information(log_q, order, against) for log_q, order in zip(kind, orders, strict=True)
+        ]
+        bounds.append((source, each[0], np.array([one.value for one in each[1:]])))
     return bounds
 
 

@@ -145,8 +145,10 @@ def _grouped_jackknife(
 ) -> float:
     """Standard error by leaving out 20 random groups of samples; the others are ranked anew."""
     groups = np.array_split(rng.permutation(len(a)), min(_N_GROUPS, len(a)))
-    left = ([normal_scores(np.delete(part, group, axis=0)) for part in (a, b)] for group in groups)
-    values = [_shrunk_information(*parts, shrinkage)[0] for parts in left]
+    values = []
+    for group in groups:
+        x, y = (normal_scores(np.delete(part, group, axis=0)) for part in (a, b))
+        values.append(_shrunk_information(x, y, shrinkage)[0])
     return float(np.sqrt((len(groups) - 1) * np.var(values)))
 
 

@@ -271,7 +271,7 @@ def _of_fisher(
         )
     if mean[-1] > 0:
         fit = fit_growth(chosen, mean, covariance, HotellingLaw(len(a), len(b), chosen, ds))
-        about = {"n": n, "se_method": "jackknife over trials, generalised least squares"}
+        about: dict[str, Any] = {"n": n, "se_method": "jackknife over trials, generalised least squares"}
         epsilon = Estimate(fit.epsilon, fit.epsilon_se, "kanitscheider", unit="unit^2", **about)
         initial = Estimate(fit.initial, fit.initial_se, "kanitscheider", unit=UNIT, **about)
         if fit.p < _MISFIT:

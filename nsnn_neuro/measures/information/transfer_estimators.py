@@ -1,15 +1,11 @@
 """Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past, the conditions') and the past of x, a row per
-sample, and has
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample, and has
 
-    value                  the estimate in bits
-    spread                 its standard deviation without any transfer, if samples were independent
+    value, spread          the estimate in bits, and its SD without any transfer, if samples were independent
     without(edges)         the estimate without each block of samples, edges[i] to edges[i + 1]
     resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
     null(order)            the estimate with x's past taken from other samples
-
-The KSG estimator is a mean of local terms, of which blocks are left out and drawn.
 """
 
 from __future__ import annotations
@@ -83,9 +79,8 @@ class Discrete:
     def _of_samples(
         self, samples: Iterable[np.ndarray], taken: Iterable[np.ndarray] | None = None
     ) -> np.ndarray:
-        """Estimates of lists of cells, one for each sample (that `taken` lists).
-
-        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3.
+        """Estimates of lists of cells, one for each sample (that `taken` lists); "quadratic": as
+        `quadratic_extrapolation`.
         """
         size = self.data.table.size
         if not self.parts:

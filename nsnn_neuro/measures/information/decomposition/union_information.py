@@ -1,28 +1,18 @@
 """Union information of two responses by Bertschinger et al., with a certificate of the minimum.
 
-The union information is min_q I_q(S; R1, R2) over all laws q(s, r1, r2) that have the margins p(s,
-r1) and p(s, r2) of the data. With q_r the sum of q over s, it is H(S) + f(q) where f(q) = sum q
-log(q / q_r) is convex, so there is one minimum and
+It is the least I_q(S; R1, R2) of all laws q(s, r1, r2) with the margins p(s, r1) and p(s, r2) of the data, H(S) + min
+f(q) with the convex f(q) = sum q log(q / q_r), q_r the sum of q over s. With multipliers a(s, r1) and b(s, r2)
 
-    minimise f(q)   subject to   sum_r2 q = p(s, r1),   sum_r1 q = p(s, r2),   q >= 0.
+    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)   if   sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
 
-f is homogeneous of degree one, so that with multipliers a(s, r1) and b(s, r2)
+A constant added to a makes any a obey this, so each step has an upper and a lower bound; their difference certifies the
+minimum. Solver: primal-dual interior points. The Hessian is diag(1 / q) - 1 / q_r within each (r1, r2), which Sherman
+and Morrison's formula inverts, with the barrier; S (R1 + R2) equations for the multipliers are left. Cells of margin 0
+are left out. The multipliers are also the derivative of the minimum with respect to the margins, from which standard
+errors follow.
 
-    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)
-
-if sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
-
-Any a can be made to obey this by a constant, so each step of the solver has an upper and a lower
-bound of the minimum. Their difference, the duality gap, is the certificate, whatever the solver.
-
-Solver: primal-dual interior points. The Hessian of f is diag(1 / q) - 1 / q_r within each (r1, r2),
-so Sherman and Morrison's formula inverts it, with the barrier, in closed form. What is left is a
-system of S (R1 + R2) equations for the multipliers. Cells whose margin is 0 are 0 in all q, and are
-left out. By the theorem on envelopes the multipliers are also the derivative of the minimum with
-respect to the margins, from which standard errors follow.
-
-Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program:
-Makkeh, Theis & Vicente 2018, doi 10.3390/e20040271
+Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program: Makkeh, Theis & Vicente
+2018, doi 10.3390/e20040271
 """
 
 from __future__ import annotations
@@ -32,24 +22,20 @@ from typing import NamedTuple
 import numpy as np
 
 from ....core.numba_jit import njit
+from ...entropies.contingency import LN2
 
 TOLERANCE = 1e-9  # bit
 _MOST_STEPS = 100
 _CENTRING, _TO_BOUNDARY = 0.1, 0.99
-_LN2 = float(np.log(2.0))
 
 
 class Union(NamedTuple):
     """Minima of many tables; made by `union_information`."""
 
-    value: np.ndarray
-    """(m,) union information, bits, of the best q"""
-    gap: np.ndarray
-    """(m,) bits by which the minimum may lie below `value`"""
-    slope_1: np.ndarray
-    """(m, S, R1) derivative of the minimum of f with respect to p(s, r1), bits"""
-    slope_2: np.ndarray
-    """(m, S, R2) derivative with respect to p(s, r2)"""
+    value: np.ndarray  # (m,) union information, bits, of the best q
+    gap: np.ndarray  # (m,) bits by which the minimum may lie below `value`
+    slope_1: np.ndarray  # (m, S, R1) derivative of the minimum of f with respect to p(s, r1), bits
+    slope_2: np.ndarray  # (m, S, R2) derivative with respect to p(s, r2)
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -245,25 +231,20 @@ def _minimise(
     if free == 0:  # no trials
         return 0.0, 0.0
     a, b, x, scale, k = np.zeros((n_s, n_1)), np.zeros((n_s, n_2)), np.empty(n), np.empty(n), np.empty((n, n))
-    r, dq, dz = np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s))
+    r, dq, dz = np.empty(q.shape), np.zeros(q.shape), np.zeros(q.shape)
     best, gap, step = 0.0, np.inf, 1.0
     for _ in range(_MOST_STEPS):
         f, low, shift, barrier = _bounds(p1, p2, q, z, a, b, r)
         if f - low < gap:
             best, gap = f, f - low
-            for s in range(n_s):
-                for i in range(n_1):
-                    best_a[s, i] = a[s, i] + shift
-                for j in range(n_2):
-                    best_b[s, j] = b[s, j]
+            best_a[:] = a + shift
+            best_b[:] = b
         if gap < tolerance:
             break
         # a step cut short ends beside the central path: return to it first, or complementarity outruns the multipliers
         mu = (_CENTRING if step > 0.5 else 1.0) * barrier / free
-        for e in range(n):
-            x[e] = 0.0
-            for o in range(e, n):
-                k[e, o] = 0.0
+        x[:] = 0.0
+        k[:] = 0.0
         for s in range(n_s):
             for i in range(n_1):
                 if eq_1[s, i] >= 0:
@@ -281,15 +262,10 @@ def _minimise(
             x[e] *= scale[e]
         _factor(k, n)
         _solve(k, x, n)
-        for e in range(n):
-            x[e] *= scale[e]
+        x *= scale
         step = _directions(mu, q, z, r, eq_1, eq_2, x, dq, dz)
-        for i in range(n_1):
-            for j in range(n_2):
-                for s in range(n_s):
-                    if z[i, j, s] > 0:
-                        q[i, j, s] += step * dq[i, j, s]
-                        z[i, j, s] += step * dz[i, j, s]
+        q += step * dq  # 0 where a margin is
+        z += step * dz
         for s in range(n_s):
             for i in range(n_1):
                 if eq_1[s, i] >= 0:
@@ -309,19 +285,17 @@ def _minimise_all(
 
 
 def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLERANCE) -> Union:
-    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), (m,)
-    bits.
+    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), (m,) bits.
 
-    Tables are counts or probabilities, with equal sums over the responses. The gap is below
-    `tolerance` (bits) unless 100 steps were not enough.
+    Tables are counts or probabilities. The gap is below `tolerance` (bits) unless 100 steps were not enough.
     """
     n = p1.sum((1, 2), keepdims=True)
     n = np.where(n > 0, n, 1.0)
     p1, p2 = np.ascontiguousarray(p1 / n), np.ascontiguousarray(p2 / n)
     a, b = np.zeros(p1.shape), np.zeros(p2.shape)
     out = np.empty((len(p1), 2))
-    _minimise_all(p1, p2, tolerance * _LN2, a, b, out)
+    _minimise_all(p1, p2, tolerance * LN2, a, b, out)
     minimum, gap = out.T
     p_s = p1.sum(2)
     entropy = -(p_s * np.log(np.where(p_s > 0, p_s, 1.0))).sum(1)
-    return Union((entropy + minimum) / _LN2, gap / _LN2, -a / _LN2, -b / _LN2)
+    return Union((entropy + minimum) / LN2, gap / LN2, -a / LN2, -b / LN2)
