@@ -21,15 +21,7 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..estimate import Estimate
 from ..response_checks import refuse_swapped, share_reached, shuffle_test
-from .cross_validation import (
-    DecodingTrials,
-    check_decoder,
-    confusion_information,
-    confusion_table,
-    cross_validated,
-    posterior_information,
-    read_trials,
-)
+from . import cross_validation as cv
 from .decoders import LinearDiscriminant, NegativeBinomialMAP, PoissonMAP
 
 _LEAST_LOG = -700.0  # of a probability 0, relative to the largest one, before a power is taken
@@ -103,8 +95,8 @@ def decoder_information(
     one_of(bias, ("none", *sorted(CLOSED_FORMS)), "bias")
     refuse_swapped(stimulus, responses, "decoder_information(stimulus, responses)")
 
-    def trials_for(decoder: Any) -> DecodingTrials:
-        return read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
+    def trials_for(decoder: Any) -> cv.DecodingTrials:
+        return cv.read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
 
     given = _standard(trials_for(LinearDiscriminant()).features) if decoders is None else _named(decoders)
     number = trials_for(next(iter(given.values()))).number
@@ -129,7 +121,7 @@ def _named(decoders: Any) -> dict[str, Any]:
         )
     for name, decoder in decoders.items():
         try:
-            check_decoder(decoder)
+            cv.check_decoder(decoder)
         except NsnnError as error:
             raise NsnnError(f"decoders[{name!r}]: {error}") from None
     return decoders
@@ -151,7 +143,7 @@ def _standard(features: np.ndarray) -> dict[str, Any]:
 
 def _bounds(
     decoder: Any,
-    trials: DecodingTrials,
+    trials: cv.DecodingTrials,
     orders: np.ndarray,
     fold: np.ndarray,
     bias: str,
@@ -167,10 +159,12 @@ def _bounds(
             return miller_madow(tables)
         return information_of_tables(tables, bias, float(trials.labels.size))
 
-    result = [cross_validated(decoder, trials, order, n_folds, seed, posteriors=True) for order in orders]
+    result = [cv.cross_validated(decoder, trials, order, n_folds, seed, posteriors=True) for order in orders]
     pairs = zip(orders, result, strict=True)
-    tables = np.array([confusion_table(order, predicted, trials.named) for order, (predicted, _) in pairs])
-    of_table = confusion_information(tables[0], tables[1:], corrected, "none" if bias == "plugin" else bias)
+    tables = np.array([cv.confusion_table(order, predicted, trials.named) for order, (predicted, _) in pairs])
+    of_table = cv.confusion_information(
+        tables[0], tables[1:], corrected, "none" if bias == "plugin" else bias
+    )
     bounds = [("confusion", of_table, corrected(tables[1:]) if len(orders) > 1 else np.empty(0))]
     posteriors = [log_q for _, log_q in result if log_q is not None]
     if not posteriors:
@@ -179,7 +173,7 @@ def _bounds(
     nothing = Estimate(-np.inf)  # no table to compare with
     for source, kind, against in (("posterior", posteriors, of_table), ("rescaled", scaled, nothing)):
         each = [
-            posterior_information(log_q, order, against) for log_q, order in zip(kind, orders, strict=True)
+            cv.posterior_information(log_q, order, against) for log_q, order in zip(kind, orders, strict=True)
         ]
         bounds.append((source, each[0], np.array([one.value for one in each[1:]])))
     return bounds

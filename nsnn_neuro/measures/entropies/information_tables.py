@@ -78,26 +78,13 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
 
 def information_of_tables(tables: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
     """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r); `limit` is r's alphabet, None for n_r."""
-    tables, estimator = np.asarray(tables), SYMMETRIC[method]
-    n_r, weights = tables.shape[-1], tables.sum(-1)
-    limit = float(n_r) if limit is None else limit
-    total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(weights.shape[:-1])
-    rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(weights.shape)
-    return total - (weights * rows).sum(-1) / weights.sum(-1)
+    tables = np.asarray(tables)[..., None, :, :]
+    return conditional_of_tables(tables, method, float(tables.shape[-1]) if limit is None else limit)
 
 
 def informations_without_one(table: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
     """`information_of_tables` without one sample of each cell, (n_s, n_r) bits; NaN if empty."""
-    n_s, n = table.sum(1), table.sum()
-    limit = float(table.shape[1]) if limit is None else limit
-    total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
-    h = JACKKNIFED[method](rows)
-    h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
-    i, j = np.nonzero(table)
-    conditional = n_s @ h - n_s[i] * h[i] + (n_s[i] - 1) * h_rows[i, rows.place[i, j]]
-    without = np.full(table.shape, np.nan)
-    without[i, j] = h_total[total.place[0, j]] - conditional / (n - 1)
-    return without
+    return conditional_without_one(table[None], method, float(table.shape[1]) if limit is None else limit)[0]
 
 
 @cache

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import NsnnError
-from ...core.numba_jit import njit
 from ..response_checks import categories, refuse_name
 
 _MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
@@ -31,43 +30,6 @@ class Symbols:
     """whether the samples were rows"""
     letters: np.ndarray = field(repr=False)
     """(n, k) whole numbers; k is 1 where the samples were no rows"""
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    lowest, highest = words[0].copy(), words[0].copy()
-    for i in range(words.shape[0]):
-        for j in range(words.shape[1]):
-            lowest[j] = min(lowest[j], words[i, j])
-            highest[j] = max(highest[j], words[i, j])
-    return lowest, highest
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _mixed_radix(words: np.ndarray, lowest: np.ndarray, width: np.ndarray) -> np.ndarray:
-    out = np.empty(words.shape[0], dtype=np.int64)
-    for i in range(words.shape[0]):
-        code = np.int64(0)
-        for j in range(words.shape[1]):
-            code = code * width[j] + (np.int64(words[i, j]) - lowest[j])
-        out[i] = code
-    return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
-    number = np.zeros(n_codes, dtype=np.int64)
-    for code in codes:
-        number[code] = 1
-    result = 0
-    for code in range(n_codes):
-        if number[code]:
-            number[code] = result
-            result += 1
-    out = np.empty_like(codes)
-    for i in range(codes.size):
-        out[i] = number[codes[i]]
-    return out, result
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
@@ -124,14 +86,16 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """
     words = letters(x, name, category=category)
     is_word = np.ndim(x) == 2
-    lowest, highest = (edge.tolist() for edge in _ranges(words))
+    lowest, highest = words.min(axis=0).tolist(), words.max(axis=0).tolist()
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
     n_possible = math.prod(width)
     if n_possible < _MOST_CODES:
-        codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
+        codes = np.ravel_multi_index(tuple((words - np.array(lowest)).T), width)
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
-            codes, n_present = _renumber(codes, n_possible)
-            return Symbols(codes, int(n_present), float(n_possible), is_word, words)
+            occurs = np.zeros(n_possible, dtype=bool)
+            occurs[codes] = True
+            number = np.cumsum(occurs) - 1
+            return Symbols(number[codes], int(number[-1]) + 1, float(n_possible), is_word, words)
         present, codes = np.unique(codes, return_inverse=True)
     else:
         present, codes = np.unique(words, axis=0, return_inverse=True)

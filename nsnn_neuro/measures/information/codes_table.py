@@ -11,17 +11,10 @@ from ...core.aliases import Signal, SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..response_checks import refuse_swapped
+from ..response_checks import as_labels, refuse_swapped
 from ..spectral.analytic_signal import analytic_fields, phases_of_spikes
 from .field_phase import field_levels, phase_bins
-from .rate_vs_temporal import (
-    Code,
-    labels_of_trials,
-    letters_of,
-    of_one_neuron,
-    rows_of_codes,
-    table_of_codes,
-)
+from .rate_vs_temporal import Code, letters_of, of_one_neuron, rows_of_codes, table_of_codes
 from .words import from_start, in_window, latency_bins, refuse_remainder
 
 
@@ -93,7 +86,7 @@ def codes_table(
         raise NsnnError(f"band = {shown(band)} without a signal: pass the field as signal=")
     refuse_swapped(stimulus, block, "codes_table(stimulus, block)")
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
-    labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    labels, shifted = as_labels(stimulus, "stimulus", trains.n_trials)[1], from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
     refuse_remainder(width, length, f"bin_width = {bin_width}", shifted.resolution)
     counts = trains.counts[:, 0]

@@ -15,17 +15,7 @@ from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose
 from ..entropies.information_tables import local_of_counts
 from ..entropies.symbols import one_value
 from ..estimate import Estimate
-from .pipeline import (
-    CONDITIONAL,
-    INTERACTION,
-    OF_PAIRS,
-    Columns,
-    few_samples,
-    judged,
-    measured,
-    read,
-    refuse_endless,
-)
+from . import pipeline
 
 
 @suggest_keywords
@@ -75,11 +65,11 @@ def conditional_information(
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data = _read(x, y, z, n_symbols)
     bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
-    refuse_endless(data, bias)
-    result, spread = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
+    pipeline.refuse_endless(data, bias)
+    result, spread = pipeline.measured(data, pipeline.CONDITIONAL, bias, "x|z", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [inferred, *_notes(data, bias)]
-    return judged(result, data.most, "x given z", notes, spread)
+    return pipeline.judged(result, data.most, "x given z", notes, spread)
 
 
 @suggest_keywords
@@ -110,8 +100,8 @@ def interaction_information(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    result, _ = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
-    return judged(result, notes=_notes(data, bias))
+    result, _ = pipeline.measured(data, pipeline.INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
+    return pipeline.judged(result, notes=_notes(data, bias))
 
 
 @suggest_keywords
@@ -141,11 +131,14 @@ def local_information(x: Values, y: Values, z: Values | None = None) -> np.ndarr
     return local_of_counts(data.table, **data.codes)
 
 
-def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> Columns:
-    return read(labels=("x", "z"), condition="z", n_symbols=n_symbols, x=x, y=y, z=z)
+def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> pipeline.Columns:
+    return pipeline.read(labels=("x", "z"), condition="z", n_symbols=n_symbols, x=x, y=y, z=z)
 
 
-def _notes(data: Columns, bias: str) -> list[str | None]:
+def _notes(data: pipeline.Columns, bias: str) -> list[str | None]:
     _, n_x, n_y = data.sizes
     constant = one_value({"x": n_x, "y": n_y})
-    return [constant, few_samples(bias, data.n, data.groups, n_y, OF_PAIRS, "fewer symbols")]
+    return [
+        constant,
+        pipeline.few_samples(bias, data.n, data.groups, n_y, pipeline.OF_PAIRS, "fewer symbols"),
+    ]

@@ -23,12 +23,12 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
 from ..limits import between_0_and_1
-from ..response_checks import refuse_swapped, share_reached
+from ..response_checks import as_labels, refuse_swapped, share_reached
 from ..trains import binned, scalar_time
 from ..trial_counts import sliding_windows
 from .mutual_information import mutual_information
 from .pipeline import of_many
-from .rate_vs_temporal import labels_of_trials, of_one_neuron
+from .rate_vs_temporal import of_one_neuron
 from .words import from_start, in_window, refuse_remainder
 
 
@@ -143,7 +143,7 @@ def information_over_time(
         )
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     offset = _offset(trains.t_start, align, t_start)
-    labels, trains = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    labels, trains = as_labels(stimulus, "stimulus", trains.n_trials)[1], from_start(trains)
     start, stop = sliding_windows(trains, window, step)
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
     if letter is not None:

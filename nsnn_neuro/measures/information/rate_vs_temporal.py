@@ -20,7 +20,7 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables, informations_without_one
 from ..entropies.symbols import as_symbols
 from ..estimate import jackknife_se
-from ..response_checks import permutation_p, refuse_swapped
+from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
 from .pipeline import of_many
@@ -96,7 +96,7 @@ def rate_vs_temporal(
     one_of(saturation, ("binary", "count"), "saturation")
     refuse_swapped(stimulus, block, "rate_vs_temporal(stimulus, block)")
     trains = of_one_neuron(windowed(block, align, t_start, t_stop), neuron)
-    labels = labels_of_trials(stimulus, trains.n_trials)
+    labels = as_labels(stimulus, "stimulus", trains.n_trials)[1]
     length = float(trains.durations[0])
     codes: list[Code] = [("count", length, trains.counts[:, 0], False)]
     widths = _dividing(resolutions, length, trains.resolution)
@@ -114,18 +114,6 @@ def letters_of(trains: Trains, width: float, saturation: str, name: str) -> tupl
     """Spikes of one neuron in bins, (n_trials, n_bins), and whether they determine the count."""
     letters, is_count = binned(trains, width, name)[:, 0], saturation == "count"
     return letters if is_count else np.minimum(letters, 1), is_count
-
-
-def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Codes (n_trials,) of at least two stimuli, one per trial."""
-    labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
-    if labels.size != n_trials:
-        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {n_trials}")
-    if n_labels < 2 <= labels.size:
-        raise NsnnError(
-            f"stimulus holds one value in {labels.size} trials: information about it needs at least two"
-        )
-    return labels
 
 
 def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
