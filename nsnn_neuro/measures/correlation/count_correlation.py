@@ -51,8 +51,7 @@ def law_of_total_covariance(
 
     Parameters
     ----------
-    stimulus : (n_trials,) labels: whole numbers, booleans, texts or other values that can be compared; also floats, if all
-        are whole or each occurs twice or more
+    stimulus : (n_trials,) labels: whole numbers, texts or other values that can be compared, or floats that are whole or repeat
     counts : neo.Block, or array (n_trials, n_neurons)
     t_start, t_stop : times, scalar, for a Block; None is the trials' own end
 
@@ -90,9 +89,8 @@ def noise_correlation(
 ) -> np.ndarray:
     """Correlation of counts around the mean of their stimulus, (n_neurons, n_neurons).
 
-    The mean of the stimulus is subtracted from counts, which are divided by its SD (zscore) and correlated over all trials.
-    So it is the mean of the correlations within stimuli, weighted by their trials, over the stimuli where both neurons vary.
-    Its bias for n trials per stimulus is that of Pearson's correlation, about -rho (1 - rho^2) / (2 n).
+    It is the mean of the correlations within stimuli, weighted by their trials, over the stimuli where both neurons vary. Its
+    bias for n trials per stimulus is that of Pearson's correlation, about -rho (1 - rho^2) / (2 n).
 
     Parameters
     ----------

@@ -54,9 +54,7 @@ class Decoding:
     predictions: np.ndarray
     """(n_trials,) decoded stimuli"""
     cross_entropy_information: Estimate | None = None
-    """of the posterior probabilities, bits: entropy of the stimuli + mean log2 of the probability
-    that the decoder gave to the stimulus of each trial; None for a decoder without probabilities
-    """
+    """of the posterior probabilities, bits; None for a decoder without"""
     probabilities: np.ndarray | None = None
     """(n_trials, K) posterior probabilities, by a decoder that has not seen the trial"""
 
@@ -102,18 +100,14 @@ def decode(
     holds the accuracy with its standard error, the confusion matrix, and the information in this
     matrix, a lower bound of that in the responses.
 
-    The accuracy's se is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2); at chance the accuracy
-    varies by about 1.3 times that, as the trials of a group share a decoder: use p, for which the
-    stimuli are shuffled and all decoders fitted again. The information has Miller's correction,
-    -(cells - rows - columns + 1)/(2 n ln 2), and is at most the entropy of the stimulus; se
-    multinomial.
+    The accuracy's se is binomial; at chance the accuracy varies by about 1.3 times that: use p, for
+    which the stimuli are shuffled and all decoders fitted again. The information has Miller's
+    correction and is at most the entropy of the stimulus; its se is multinomial.
 
     Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) +
-    mean of log2 q(s | r) over trials. On average it is at most the information in the responses,
-    and equals it for the true probabilities; overconfident ones lower it, also below 0, at the same
-    accuracy. Poisson posteriors are overconfident where counts vary more than their mean: compare
-    `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as presented: give
-    decoder=PoissonMAP(prior="empirical") for unequal numbers.
+    mean of log2 q(s | r) over trials. On average it is at most the information in the responses;
+    overconfident probabilities lower it, also below 0. H(S) is the entropy of the stimuli as
+    presented: give decoder=PoissonMAP(prior="empirical") for unequal numbers.
 
     Parameters
     ----------
@@ -142,8 +136,6 @@ def decode(
     >>> d = decode(stimulus, rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2))
     >>> print(d)
     accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, ...)
-    >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
-    (True, 0.5, 0.0099, 'bit')
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     refuse_swapped(stimulus, responses, "decode(stimulus, responses)")

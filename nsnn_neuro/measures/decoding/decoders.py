@@ -102,9 +102,8 @@ class NegativeBinomialMAP(_OfCounts):
 
     argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in
     `PoissonMAP` and a the gain variance of the feature, fitted to the training trials as by
-    `modulated_poisson` with bias=None; a = 0 is a Poisson distribution. Where counts vary more than
-    their mean its accuracy is about that of `PoissonMAP`, whose posterior probabilities are then
-    too close to 0 and 1.
+    `modulated_poisson` with bias=None. Where counts vary more than their mean, posterior
+    probabilities of `PoissonMAP` are too close to 0 and 1.
 
     Parameters
     ----------

@@ -70,13 +70,11 @@ def calibration_error(
 ) -> Estimate:
     """Expected calibration error: mean |accuracy - confidence| over bins of confidence.
 
-    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1. It is never negative:
-    with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n. The value isn't
-    corrected, as the bias of a predictor far from calibrated is much smaller: compare it with
-    null_mean, the mean ECE if each prediction is correct with exactly its confidence, and p, the
-    fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few
-    bins the ECE is a lower bound. se: jackknife over samples, for fixed bins; too large where bins
-    are calibrated, as |x| has a kink.
+    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1. It is never negative
+    and isn't corrected: compare it with null_mean, the mean ECE if each prediction is correct with
+    exactly its confidence, and p, the fraction of such draws that reach the value. Within a bin
+    errors of both signs cancel: with few bins the ECE is a lower bound. se: jackknife over samples,
+    for fixed bins; too large where bins are calibrated, as |x| has a kink.
 
     Parameters
     ----------

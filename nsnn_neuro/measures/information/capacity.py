@@ -135,13 +135,10 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
     channel : (n_s, n_r) probabilities W(r | s) of response r to stimulus s; rows add up to 1
     tolerance : bits, positive; the lower and upper bounds of C are as close
 
-    Returns
-    -------
-    ChannelCapacity. Warns if the bounds are further apart after 10^5 steps
-
     Raises
     ------
-    NsnnError : rows that are no probabilities, a tolerance that is not positive. Source: Blahut
+    NsnnError : rows that are no probabilities, a tolerance that is not positive. Warns if the
+        bounds are further apart after 10^5 steps. Source: Blahut
         1972, doi 10.1109/TIT.1972.1054855; Arimoto 1972, doi 10.1109/TIT.1972.1054753; Matz &
         Duhamel 2004, doi 10.1109/ITW.2004.1405276
 
@@ -182,19 +179,15 @@ def channel_capacity(
     - "jackknife" (default) removes a bias of order 1/N: C + (N - 1) (C - mean C without one trial).
     - "plugin" ("none") makes no correction.
 
-    null_mean and p: stimuli are permuted over trials, each corrected in the same way.
+    null_mean and p: stimuli are permuted over trials, each corrected in the same way. se is the
+    delete-one jackknife over trials. `warning` is set for fewer than 4 trials per stimulus and
+    response that occurs (64 for "plugin"), and within the range of chance, where se is too small.
 
     Parameters
     ----------
     s, r : as for `mutual_information`
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
-
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife over trials. `warning` is set for fewer than 4 trials
-    per stimulus and response that occurs (64 for "plugin"), and within the range of chance, where
-    se is too small
 
     Raises
     ------

@@ -36,8 +36,9 @@ def conditional_information(
     to z. Both entropies are corrected by the method `bias`, see `mutual_information`; the default
     needs 4 samples for each pair (x, z) and value of y.
 
-    The null permutes x among the samples of each z; p is exact for independent samples. A value
-    below zero, or above H(X | Z), by more than two standard errors is NaN, with a warning.
+    se is the delete-one jackknife, or the spread at zero information if that is larger. The null
+    permutes x among the samples of each z; p is exact for independent samples. A value below zero,
+    or above H(X | Z), by more than two standard errors is NaN, with a warning.
 
     Parameters
     ----------
@@ -47,10 +48,6 @@ def conditional_information(
         "grassberger", "nsb", "best-upper-bound" or "quadratic"
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
     n_symbols : number of possible values of y, for "nsb" and "best-upper-bound"; None: its range
-
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife, or the spread at zero information if that is larger
 
     Raises
     ------
@@ -80,7 +77,7 @@ def interaction_information(
 
     It does not depend on their order: 1 bit for x = y xor z of fair coins, -H(X) for x = y = z, 0
     where one is independent of the other two. Some authors use the opposite sign (co-information).
-    Both terms are corrected by `bias`. Null: x is permuted, p by absolute value.
+    Both terms are corrected by `bias`. se: delete-one jackknife. Null: x permuted, p by absolute value.
 
     Parameters
     ----------
@@ -88,10 +85,7 @@ def interaction_information(
     bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen" or
         "grassberger"
 
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife over samples. Source: McGill 1954, doi
-    10.1007/BF02289159
+    Source: McGill 1954, doi 10.1007/BF02289159
 
     >>> x, y = [0, 0, 1, 1] * 50, [0, 1, 0, 1] * 50
     >>> round(interaction_information(x, y, [0, 1, 1, 0] * 50, bias="none", n_shuffle=0).value, 6)
@@ -106,23 +100,16 @@ def interaction_information(
 
 @suggest_keywords
 def local_information(x: Values, y: Values, z: Values | None = None) -> np.ndarray:
-    """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), in bits.
+    """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), (n,) bits.
 
     Its mean is the plug-in I(X; Y | Z), or I(X; Y) without z; a negative value says that x was
     misleading about y. Frequencies stand in for probabilities: with few samples most are too high.
 
     Parameters
     ----------
-    x, y, z : as for `conditional_information`; z None (default) for no condition
+    x, y, z : as for `conditional_information`, and so the errors; z None (default) for no condition
 
-    Returns
-    -------
-    (n,) bits
-
-    Raises
-    ------
-    NsnnError : what `conditional_information` refuses. Source: Lizier 2014, doi
-        10.1007/978-3-642-54474-3_7
+    Source: Lizier 2014, doi 10.1007/978-3-642-54474-3_7
 
     >>> local_information([0, 0, 1, 1], [0, 0, 1, 0]).round(3)
     array([ 0.415,  0.415,  1.   , -0.585])

@@ -38,9 +38,9 @@ def gaussian_copula(
     change nothing. Dependence without correlation of ranks, as of y = x^2, is invisible. Ties share
     a rank.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a
-    chi^2 with d e degrees of freedom over 2 n. Two standard errors hold (tests) for Gaussian
-    copulas, n of at least 100 and 20 (d + e), up to 1.5 bits. p: rows of y are permuted.
+    se: from the influence function, ranks included, and in quadrature what remains at independence.
+    Samples must be independent: of a time series take samples further apart than its correlation
+    time. p: rows of y are permuted.
 
     `shrinkage`, for few trials x of a large population y, multiplies the correlations of y given x
     (noise correlations) by 1 - a. The bias is then the mean over shuffles of x; se is from a
@@ -161,11 +161,8 @@ def gaussian_copula_classes(classes: Any, x: Values, *, n_shuffle: int = 100, se
     Increasing functions of a column change nothing. In one dimension it is a lower bound, as
     Gaussians have the most entropy of their variance; in several it may be too high.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a
-    chi^2 of (k - 1) d (d + 3)/2 degrees of freedom over 2 n, k classes. Two standard errors hold
-    (tests, against very many samples) in one dimension, with at least 40 samples of each class, up
-    to log2(k)/2 bits; classes that hardly overlap are not Gaussian in the scores. Null: classes
-    permuted.
+    se: as of `gaussian_copula`; classes that hardly overlap are not Gaussian in the scores. Null:
+    classes permuted.
 
     Parameters
     ----------

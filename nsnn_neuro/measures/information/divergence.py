@@ -36,7 +36,9 @@ def kullback_leibler(
       finite if a symbol of x never occurs in y.
     - "plugin" ("none"): frequencies as probabilities; too high, infinite for symbols of x not in y.
 
-    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se.
+    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se. se
+    is the delete-one jackknife over both, or the spread for equal laws if larger. `warning`: too
+    few samples, or symbols of x that never occur in y.
 
     Parameters
     ----------
@@ -44,12 +46,6 @@ def kullback_leibler(
         each
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
-
-    Returns
-    -------
-    Estimate, n the samples of both. se is the delete-one jackknife over both, or the spread for
-    equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if larger. `warning`: too few
-    samples, or symbols of x that never occur in y
 
     Raises
     ------

@@ -45,9 +45,8 @@ def linear_fisher_information(
     would bias it).
 
     se: from the noncentral F law, with the estimate in place of the truth; of the shuffled
-    information a jackknife over trials. Two standard errors hold (tests) for at least 4 N trials in
-    total and 30 per stimulus, 20 spikes per neuron, and an estimate of 2.5 errors or more; else
-    `warning` says so. p: trials change their stimulus at random.
+    information a jackknife over trials. `warning` says where two errors do not hold: below 4 N
+    trials, 20 spikes per neuron, or 2.5 errors. p: trials change their stimulus at random.
 
     Parameters
     ----------

@@ -68,10 +68,6 @@ def history_length(
     n_folds : stretches of time, or groups of trials where there are as many
     estimator : "discrete" (default) or "gaussian"
 
-    Returns
-    -------
-    HistoryLength
-
     Raises
     ------
     NsnnError : series that `transfer_entropy` refuses, fewer samples than folds, too many words

@@ -203,9 +203,8 @@ def ksg(
     towards 0 too, unless `normal_scores`. Samples must be independent: of a time series take samples
     further apart than its correlation time.
 
-    se: spread of the local terms and of samples that neighbours share. Two standard errors hold
-    (tests) for normal marginals, n of at least 300; one-dimensional x and y up to 1.2 bits, 3
-    dimensions together up to 0.5 bits with n of at least 1000. p: y is permuted.
+    se: spread of the local terms and of samples that neighbours share, for normal marginals and n of
+    at least 300. p: y is permuted.
 
     Parameters
     ----------

@@ -61,11 +61,10 @@ def rate_vs_temporal(
     The null of over_count exchanges responses between trials of the same count: what counts tell
     stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is
     the bias that `bias` left and is taken off. Latencies and binary words may tell less than the
-    count: theirs is not shifted, and a small over_count_p says that times tell more than counts
-    explain. over_count_se is the jackknife over trials, or the SD of the null if larger. Both are
-    of "panzeri-treves", and nothing is taken off, where `bias` is no closed form ("auto",
-    "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large over_count_p or a
-    warning is no evidence of a temporal code.
+    count: theirs is not shifted. over_count_se is the jackknife over trials, or the SD of the null
+    if larger. Both are of "panzeri-treves", and nothing is taken off, where `bias` is no closed form
+    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large
+    over_count_p or a warning is no evidence of a temporal code.
 
     Parameters
     ----------

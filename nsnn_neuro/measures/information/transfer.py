@@ -67,6 +67,10 @@ def transfer_entropy(
     bins with the same past of y and z, for an x that these nearly determine. The how-to
     "Conditional information and transfer entropy" in the documentation says when to use which.
 
+    se is at least the spread without transfer; z = (value - null_mean) / SD of the null. `warning` as
+    for `conditional_information`, and where surrogates show a bias of more than half of se. NaN with
+    one warning if x or y is constant ("discrete").
+
     Parameters
     ----------
     x, y : (n_bins,), or (n_trials, n_bins), as `words(block, bin_width=...)[:, j]`; within trials
@@ -83,12 +87,6 @@ def transfer_entropy(
     n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates
         of n_blocks - 1 of the blocks drawn with replacement (bootstrap)
     n_neighbors : of "ksg"
-
-    Returns
-    -------
-    Estimate in bits per bin; n samples, z = (value - null_mean) / SD of the null; se is at least
-    the spread without transfer. NaN with one warning if x or y is constant ("discrete"). `warning`
-    as for `conditional_information`, and where surrogates show a bias of more than half of se
 
     Raises
     ------
@@ -164,16 +162,14 @@ def local_transfer_entropy(
 ) -> np.ndarray:
     """Local transfer entropy of each bin, log2 p(y_t | past of x, y) / p(y_t | past of y), bits.
 
-    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading.
+    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading. Of the shape
+    of y; NaN without complete histories, and everywhere, with one warning, if x or y is constant.
 
     Parameters
     ----------
     x, y, k, l, z, lag, seed : as for `transfer_entropy` ("discrete"), and so the errors
 
-    Returns
-    -------
-    bits, of the shape of y; NaN without complete histories, and everywhere, with one warning, if x
-    or y is constant. Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
+    Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
 
     >>> local_transfer_entropy([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1]).round(2)
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])

@@ -126,8 +126,8 @@ def transfer_entropy_matrix(
     """Transfer entropy of all ordered pairs of series, bits per bin, with errors and p.
 
     Each pair is estimated alone, as by `transfer_entropy`: what a third series passes on is not
-    taken out. The result does not depend on `n_jobs`. With `out` each finished target is kept in
-    that file, and the same call continues there.
+    taken out. With `out` each finished target is kept in that file, and the same call continues
+    there. A constant series has NaN, with one warning for all.
 
     Parameters
     ----------
@@ -140,10 +140,6 @@ def transfer_entropy_matrix(
     out : None, or the name of a file, ending in .npz, for results on the way
     resume : False starts anew if `out` exists
     progress : None, True, False or a function of the completed fraction
-
-    Returns
-    -------
-    TransferEntropyMatrix. A constant series has NaN, with one warning for all
 
     Raises
     ------

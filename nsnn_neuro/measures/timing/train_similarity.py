@@ -169,9 +169,7 @@ def van_rossum(
     """Van Rossum distance of each pair of trains, (n, n); one lone spike is at distance 1 from silence.
 
     D^2 = (2 / tau) * integral of (f_a - f_b)^2 dt, f(t) = sum over spikes before t of exp(-(t - t_spike) /
-    tau). This is Elephant's scale; the source's is D / sqrt(2). One pass over both trains with one decaying
-    trace of signed spikes (the markage of Houghton & Kreuz 2012) sums it in O(n_a + n_b), with 0 for equal
-    trains.
+    tau). This is Elephant's scale; the source's is D / sqrt(2). Computed in O(n_a + n_b) (Houghton & Kreuz).
 
     `tau` is a time, scalar; infinity gives the difference of the counts. Other arguments and errors: as for `victor_purpura`.
     Sources: van Rossum 2001, doi 10.1162/089976601300014321; Houghton & Kreuz 2012, doi 10.3109/0954898X.2012.673048
@@ -202,8 +200,7 @@ def gamma_coincidence(
     Gamma = (N_coinc - 2 nu Delta N_a) / ((N_a + N_b)/2 (1 - 2 nu Delta)), nu = N_b / duration the rate of the
     column's train, 2 nu Delta N_a the number of coincidences expected of a Poisson train of that rate.
     N_coinc is the largest number of pairs of spikes at most Delta apart with each spike used once, so Gamma
-    <= 1; for intervals above 2 Delta it is the count of the source. 1 for equal trains, about 0 for
-    independent ones; not symmetric for unequal counts.
+    <= 1. 1 for equal trains, about 0 for independent ones; not symmetric for unequal counts.
 
     Parameters
     ----------
@@ -313,10 +310,8 @@ def schreiber_reliability(
 ) -> float:
     """Mean cosine of all pairs of trains after a Gaussian filter, in [0, 1]; 1 for equal trains.
 
-    R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)). The product of two filtered trains
-    is summed in closed form over the whole line, s_a.s_b ~ sum of exp(-(t_i - t_j)^2 / (4 sigma^2)): no grid
-    and no cut at the trial's ends. A trial without spikes has no direction; its pairs count as 0, since such
-    a trial isn't reliable.
+    R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)), s_a.s_b ~ sum of exp(-(t_i - t_j)^2 /
+    (4 sigma^2)) in closed form. Pairs of a trial without spikes count as 0, since such a trial isn't reliable.
 
     `sigma`, the standard deviation of the filter, is a time, scalar; at least two trains. Other arguments and errors: as for
     `victor_purpura`. Empty trains cause one SilentNeuronWarning (NaN if all are). Source: Schreiber et al. 2003, doi
