@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +117,10 @@ def plan_trials(
         share = 1.0 if estimate.correction == "plugin" else min(1.0, n_s * n_r / (3.0 * n))
         return math.sqrt(first * fewer + zero * fewer**2), b_0 * fewer * share
 
-    high = 2
+    low, high = 1, 2
     while math.hypot(*parts(high)) > precision:
-        high *= 2
-    # between half of it and itself; the error falls with n
-    candidates = range(max(high // 2, 1) + 1, high + 1)
-    high = candidates[bisect_left(candidates, -precision, key=lambda n: -math.hypot(*parts(n)))]
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if math.hypot(*parts(middle)) > precision else (low, middle)
     return TrialPlan(high, high / n_s, *parts(high), pilot=estimate)

@@ -89,29 +89,10 @@ def _coincidences(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.nd
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _pairs_within(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.ndarray:
-    """Pairs of spikes of each two trains at most delta apart; a spike may be in several."""
+def _kernel_sums(times: np.ndarray, offsets: np.ndarray, reach: float, sigma: float) -> np.ndarray:
+    """Of each two trains, the sum of exp(-d^2 / 4 sigma^2) over pairs of spikes at most `reach` apart; d their distance."""
     n = offsets.size - 1
     out = np.zeros((n, n))
-    for a in range(n):
-        for b in range(a + 1):
-            first = last = offsets[b]
-            total = 0
-            for i in range(offsets[a], offsets[a + 1]):
-                while first < offsets[b + 1] and times[first] < times[i] - delta:
-                    first += 1
-                while last < offsets[b + 1] and times[last] <= times[i] + delta:
-                    last += 1
-                total += last - first
-            out[a, b] = out[b, a] = total
-    return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _gaussian_products(times: np.ndarray, offsets: np.ndarray, sigma: float) -> np.ndarray:
-    n = offsets.size - 1
-    out = np.zeros((n, n))
-    reach = 13.0 * sigma  # beyond, exp(-d^2 / 4 sigma^2) is below 1e-18
     for a in range(n):
         for b in range(a + 1):
             first = offsets[b]
@@ -276,7 +257,7 @@ def md_star(
         if size < 2:
             raise NsnnError(f"{name} has {size} train: expected two or more, to compare them with each other")
     reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
-    pairs = _pairs_within(repeats.times, repeats.offsets, reach)
+    pairs = _kernel_sums(repeats.times, repeats.offsets, reach, np.inf)  # numbers of pairs
 
     def among(own: np.ndarray) -> float:
         return float((own.sum() - np.trace(own)) / (len(own) * (len(own) - 1)))
@@ -326,7 +307,8 @@ def schreiber_reliability(
     n = repeats.n_trials
     if n < 2:
         raise NsnnError("trains holds one train: expected at least two, which are compared")
-    products = _gaussian_products(repeats.times, repeats.offsets, width)
+    # beyond 13 sigma the kernel is below 1e-18
+    products = _kernel_sums(repeats.times, repeats.offsets, 13.0 * width, width)
     count = repeats.counts[:, 0]
     _warn_empty(count, "schreiber_reliability", "their pairs count as 0 (NaN if all are empty)")
     if not count.any():

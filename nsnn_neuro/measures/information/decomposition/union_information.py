@@ -68,46 +68,6 @@ def _solve(k: np.ndarray, x: np.ndarray, n: int) -> None:
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _number(p1: np.ndarray, p2: np.ndarray, eq_1: np.ndarray, eq_2: np.ndarray) -> int:
-    """Number the equations by stimuli; -1 for margins of 0 and one redundant of each stimulus."""
-    n = 0
-    for s in range(p1.shape[0]):
-        for i in range(p1.shape[1]):
-            eq_1[s, i] = -1
-            if p1[s, i] > 0:
-                eq_1[s, i] = n
-                n += 1
-        last = -1
-        for j in range(p2.shape[1]):
-            eq_2[s, j] = -1
-            if p2[s, j] > 0:
-                last = j
-        for j in range(last):
-            if p2[s, j] > 0:
-                eq_2[s, j] = n
-                n += 1
-    return n
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _begin(p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray) -> int:
-    """Start from responses that are independent given the stimulus; how many cells are free."""
-    free = 0
-    for s in range(p1.shape[0]):
-        total = 0.0
-        for i in range(p1.shape[1]):
-            total += p1[s, i]
-        for i in range(p1.shape[1]):
-            for j in range(p2.shape[1]):
-                q[i, j, s] = z[i, j, s] = 0.0
-                if p1[s, i] > 0 and p2[s, j] > 0:
-                    q[i, j, s] = p1[s, i] * p2[s, j] / total
-                    z[i, j, s] = 1.0
-                    free += 1
-    return free
-
-
-@njit(cache=True)  # pragma: no cover - compiled
 def _bounds(
     p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray
 ) -> tuple[float, float, float, float]:
@@ -166,8 +126,7 @@ def _equations(
                 w = q[i, j, s] / (1.0 + z[i, j, s])
                 step = w * (r[i, j, s] + mean / slack) + q[i, j, s]
                 x[row] += step
-                if column >= 0:
-                    x[column] += step
+                x[column] += step
                 # the upper triangle: equations are numbered stimulus by stimulus
                 for t in range(s, q.shape[2]):
                     if z[i, j, t] <= 0:
@@ -176,11 +135,9 @@ def _equations(
                     if s == t:
                         g += w
                     k[row, eq_1[t, i]] += g
-                    if eq_2[t, j] >= 0:
-                        k[row, eq_2[t, j]] += g
-                        if column >= 0:
-                            k[column, eq_2[t, j]] += g
-                    if column >= 0 and t > s:
+                    k[row, eq_2[t, j]] += g
+                    k[column, eq_2[t, j]] += g
+                    if t > s:
                         k[column, eq_1[t, i]] += g
 
 
@@ -203,9 +160,7 @@ def _directions(
             slack, mean = 0.0, 0.0
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
-                    r[i, j, s] -= x[eq_1[s, i]]
-                    if eq_2[s, j] >= 0:
-                        r[i, j, s] -= x[eq_2[s, j]]
+                    r[i, j, s] -= x[eq_1[s, i]] + x[eq_2[s, j]]
                     w = q[i, j, s] / (1.0 + z[i, j, s])
                     slack += w * z[i, j, s]
                     mean += w * r[i, j, s]
@@ -220,17 +175,29 @@ def _directions(
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _minimise(
-    p1: np.ndarray, p2: np.ndarray, tolerance: float, best_a: np.ndarray, best_b: np.ndarray
+    p1: np.ndarray,
+    p2: np.ndarray,
+    q: np.ndarray,
+    eq_1: np.ndarray,
+    eq_2: np.ndarray,
+    tolerance: float,
+    best_a: np.ndarray,
+    best_b: np.ndarray,
 ) -> tuple[float, float]:
-    """Minimum of f (nats) and its duality gap; the multipliers go to best_a and best_b."""
+    """Minimum of f (nats) from a start q, and its duality gap; the multipliers go to best_a and best_b."""
     n_s, n_1, n_2 = p1.shape[0], p1.shape[1], p2.shape[1]
-    eq_1, eq_2 = np.empty((n_s, n_1), np.int64), np.empty((n_s, n_2), np.int64)
-    n = _number(p1, p2, eq_1, eq_2)
-    q, z = np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s))
-    free = _begin(p1, p2, q, z)
+    z = np.where(q > 0, 1.0, 0.0)
+    free = z.sum()
     if free == 0:  # no trials
         return 0.0, 0.0
-    a, b, x, scale, k = np.zeros((n_s, n_1)), np.zeros((n_s, n_2)), np.empty(n), np.empty(n), np.empty((n, n))
+    n = max(eq_1.max(), eq_2.max()) + 1  # the last row of x and k is that of no equation, number -1
+    a, b, x, scale, k = (
+        np.zeros(p1.shape),
+        np.zeros(p2.shape),
+        np.empty(n + 1),
+        np.ones(n + 1),
+        np.empty((n + 1, n + 1)),
+    )
     r, dq, dz = np.empty(q.shape), np.zeros(q.shape), np.zeros(q.shape)
     best, gap, step = 0.0, np.inf, 1.0
     for _ in range(_MOST_STEPS):
@@ -247,19 +214,18 @@ def _minimise(
         k[:] = 0.0
         for s in range(n_s):
             for i in range(n_1):
-                if eq_1[s, i] >= 0:
-                    x[eq_1[s, i]] -= p1[s, i]
+                x[eq_1[s, i]] -= p1[s, i]
             for j in range(n_2):
-                if eq_2[s, j] >= 0:
-                    x[eq_2[s, j]] -= p2[s, j]
+                x[eq_2[s, j]] -= p2[s, j]
         _equations(mu, a, b, q, z, r, eq_1, eq_2, k, x)
+        x[n] = 0.0
         for e in range(n):
             scale[e] = 1.0 / np.sqrt(max(k[e, e], 1e-300))
         for e in range(n):
             for o in range(e, n):
                 k[e, o] *= scale[e] * scale[o]
             k[e, e] += 1e-13
-            x[e] *= scale[e]
+        x *= scale
         _factor(k, n)
         _solve(k, x, n)
         x *= scale
@@ -268,20 +234,10 @@ def _minimise(
         z += step * dz
         for s in range(n_s):
             for i in range(n_1):
-                if eq_1[s, i] >= 0:
-                    a[s, i] += step * x[eq_1[s, i]]
+                a[s, i] += step * x[eq_1[s, i]]
             for j in range(n_2):
-                if eq_2[s, j] >= 0:
-                    b[s, j] += step * x[eq_2[s, j]]
+                b[s, j] += step * x[eq_2[s, j]]
     return best, gap
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _minimise_all(
-    p1: np.ndarray, p2: np.ndarray, tolerance: float, a: np.ndarray, b: np.ndarray, out: np.ndarray
-) -> None:
-    for m in range(p1.shape[0]):
-        out[m, 0], out[m, 1] = _minimise(p1[m], p2[m], tolerance, a[m], b[m])
 
 
 def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLERANCE) -> Union:
@@ -292,10 +248,20 @@ def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLE
     n = p1.sum((1, 2), keepdims=True)
     n = np.where(n > 0, n, 1.0)
     p1, p2 = np.ascontiguousarray(p1 / n), np.ascontiguousarray(p2 / n)
-    a, b = np.zeros(p1.shape), np.zeros(p2.shape)
-    out = np.empty((len(p1), 2))
-    _minimise_all(p1, p2, tolerance * LN2, a, b, out)
-    minimum, gap = out.T
-    p_s = p1.sum(2)
+    a, b, p_s = np.zeros(p1.shape), np.zeros(p2.shape), p1.sum(2)
+    # the start: responses that are independent given the stimulus, (m, R1, R2, S)
+    start = p1[:, :, :, None] * p2[:, :, None, :] / np.where(p_s > 0, p_s, 1.0)[:, :, None, None]
+    start = np.ascontiguousarray(np.moveaxis(start, 1, 3))
+    # equations, numbered by stimuli; -1 for margins of 0 and for one of each stimulus, which the others imply
+    seen = p2 > 0
+    used = np.concatenate([p1 > 0, seen & (seen[..., ::-1].cumsum(2)[..., ::-1] > 1)], axis=2)
+    number = np.where(used, used.reshape(len(used), -1).cumsum(1).reshape(used.shape) - 1, -1)
+    equations = (
+        np.ascontiguousarray(number[..., : p1.shape[2]]),
+        np.ascontiguousarray(number[..., p1.shape[2] :]),
+    )
+    tables = zip(p1, p2, start, *equations, a, b, strict=True)
+    bounds = [_minimise(*table[:5], tolerance * LN2, *table[5:]) for table in tables]
+    minimum, gap = np.array(bounds).reshape(-1, 2).T
     entropy = -(p_s * np.log(np.where(p_s > 0, p_s, 1.0))).sum(1)
     return Union((entropy + minimum) / LN2, gap / LN2, -a / LN2, -b / LN2)
