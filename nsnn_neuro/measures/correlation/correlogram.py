@@ -114,16 +114,10 @@ class CrossCorrelograms:
 
 
 def _by_chance(
-    trains: Trains,
-    data: Binned,
-    predictor: str,
-    first: np.ndarray,
-    second: np.ndarray,
-    counts: np.ndarray,
-    window: float | None,
-    name: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(n_pairs, n_lags) pairs expected by chance, and the variance of counts; "jitter" leaves autocorrelograms out."""
+    data: Binned, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None, name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n_pairs, n_lags) counts, those expected by chance, and their variance; "jitter" leaves autocorrelograms out."""
+    counts = data.pairs(first, second)
     auto = first == second
     if predictor == "shift":
         expected = data.by_other_trials(first, second, counts)
@@ -133,18 +127,19 @@ def _by_chance(
         expected = np.zeros(counts.shape)
         for b in np.unique(second[~auto]):
             pairs = (second == b) & ~auto
-            expected[pairs] = data.by_windows(first[pairs], data.in_windows(trains, b, window))
+            expected[pairs] = data.by_windows(first[pairs], data.in_windows(b, window))
     factor = np.ones(first.size)
     if not auto.all():
-        spread = dispersion(data, trains, predictor, first[~auto], second[~auto], window)
+        spread = dispersion(data, predictor, first[~auto], second[~auto], window)
         if spread is None:
             more = "four trials" if predictor == "shift" else "four pieces of trials, each twice max_lag long"
             warn(f"{name}: bands and z are those of Poisson trains, as others need at least {more}")
         else:
             factor[~auto] = spread
     if predictor == "shift":
-        factor *= trains.n_trials / (trains.n_trials - 1)
-    return expected, expected * factor[:, None] * np.where(auto[:, None] & (data.lags == 0), 2.0, 1.0)
+        factor *= data.n_bins.size / (data.n_bins.size - 1)
+    twice = np.where(auto[:, None] & (data.lags == 0), 2.0, 1.0)
+    return counts, expected, expected * factor[:, None] * twice
 
 
 def _pair(pair: Any, n: int) -> tuple[int, int]:
@@ -209,21 +204,19 @@ def cross_correlogram(
     ([-0.02, -0.01, 0.0, 0.01, 0.02], [0, 0, 0, 2, 0], [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     between_0_and_1(confidence, "confidence")
-    trains, data, window = _read(
-        block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
-    )
+    check(n_shuffle=n_shuffle, seed=seed)
+    options = predictor, jitter_window, n_shuffle
+    trains, data, window = _read(block, bin_width, max_lag, *options, t_start, t_stop)
     a, b = _pair(pair, trains.n_neurons)
     first, second = np.array([[min(a, b)], [max(a, b)]])  # as `cross_correlograms`, turned around below
-    counts = data.pairs(first, second)
     tail = (1 - confidence) / 2
     if window is not None and a == b:
+        counts = data.pairs(first, second)
         null = _jittered(trains, a, data, window, n_shuffle, seed)
         expected = null.mean(axis=0, keepdims=True)
         lower, upper = np.quantile(null, [tail, 1 - tail], axis=0, method="weibull")
     else:
-        expected, variance = _by_chance(
-            trains, data, predictor, first, second, counts, window, "cross_correlogram"
-        )
+        counts, expected, variance = _by_chance(data, predictor, first, second, window, "cross_correlogram")
         mean, spread = expected[0], np.sqrt(nan_ratio(variance, expected)[0])
         lower, upper = (
             np.where(mean > 0, mean + spread * (poisson.ppf(q, mean) - mean), mean) for q in (tail, 1 - tail)
@@ -269,14 +262,11 @@ def cross_correlograms(
     >>> c.counts.shape, c.z[0, 1].round(1).tolist()
     ((2, 2, 5), [-0.3, -0.3, -0.3, 6.7, -0.3])
     """
-    trains, data, window = _read(
-        block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
-    )
+    check(n_shuffle=n_shuffle, seed=seed)
+    options = predictor, jitter_window, n_shuffle
+    trains, data, window = _read(block, bin_width, max_lag, *options, t_start, t_stop)
     first, second = np.triu_indices(trains.n_neurons)
-    counts = data.pairs(first, second)
-    expected, variance = _by_chance(
-        trains, data, predictor, first, second, counts, window, "cross_correlograms"
-    )
+    counts, expected, variance = _by_chance(data, predictor, first, second, window, "cross_correlograms")
     if window is not None:
         for k in np.flatnonzero(first == second):
             null = _jittered(trains, int(first[k]), data, window, n_shuffle, seed)
@@ -300,19 +290,10 @@ def cross_correlograms(
 
 
 def _read(
-    block: Any,
-    bin_width: Any,
-    max_lag: Any,
-    predictor: str,
-    jitter_window: Any,
-    n_shuffle: int,
-    seed: int,
-    t_start: Any,
-    t_stop: Any,
+    block: Any, bin_width: Any, max_lag: Any, predictor: str, jitter_window: Any, n_shuffle: int, *cut: Any
 ) -> tuple[Trains, Binned, float | None]:
     """Trains, their bins and the width of the jitter windows (s), None with other predictors; all arguments are checked."""
     one_of(predictor, ("poisson", "shift", "jitter"), "predictor")
-    check(n_shuffle=n_shuffle, seed=seed)
     width, longest = scalar(bin_width, "s", "bin_width", above=0), scalar(max_lag, "s", "max_lag", above=0)
     window = None if jitter_window is None else scalar(jitter_window, "s", "jitter_window", above=0)
     if (predictor == "jitter") != (window is not None):
@@ -322,7 +303,7 @@ def _read(
         )
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
-    trains = as_trains(block, t_start, t_stop)
+    trains = as_trains(block, *cut)
     if predictor == "shift":
         if trains.n_trials < 2:
             raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")

@@ -72,6 +72,7 @@ class Binned:
     n_lags: int  # bins from lag 0 to the largest lag; arrays have a column for each of the 2 n_lags + 1 lags
     lags: np.ndarray  # s
     width: float  # s
+    trains: Trains
 
     @property
     def per_trial(self) -> np.ndarray:
@@ -117,10 +118,10 @@ class Binned:
         """(n_first, 2 n_lags + 1) pairs expected with a second neuron, whose `in_windows` are `smoothed`."""
         return _sum_at_lags(self.index, self.offsets, self.n, self.n_bins, first, smoothed, self.n_lags)
 
-    def in_windows(self, trains: Trains, neuron: int, window: float) -> np.ndarray:
+    def in_windows(self, neuron: int, window: float) -> np.ndarray:
         """(n_trials, n_bins) spikes of a neuron expected in each bin when they are placed anew in windows of `window` s."""
         out = np.zeros((self.n_bins.size, int(self.n_bins.max())))
-        own = trains.of_neuron(neuron)
+        trains, own = self.trains, self.trains.of_neuron(neuron)
         for trial, (m, start, stop) in enumerate(
             zip(self.n_bins, trains.t_start, trains.t_stop, strict=True)
         ):
@@ -161,4 +162,4 @@ def binned(trains: Trains, width: float, max_lag: float) -> Binned:
         )
     inside = index < n_bins[trains.trial]
     lags = width * np.arange(-columns, columns + 1)
-    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, columns, lags, width)
+    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, columns, lags, width, trains)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...core.numba_jit import njit
-from ..trains import Trains
 from .correlogram_counts import Binned
 
 _PIECES = 8
@@ -99,7 +98,7 @@ def _length(data: Binned, predictor: str, window: float) -> int:
 
 
 def dispersion(
-    data: Binned, trains: Trains, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None
+    data: Binned, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None
 ) -> np.ndarray | None:
     """(n_pairs,) variance of the pairs of spikes of independent trains over their mean number, 1 for Poisson trains.
 
@@ -135,7 +134,7 @@ def dispersion(
         bins = start[:, None] + np.arange(length)
         for b in np.unique(second):
             pairs = second == b
-            smoothed = data.in_windows(trains, b, window)[trial[:, None], bins]
+            smoothed = data.in_windows(b, window)[trial[:, None], bins]
             sums[pairs] = spread(first[pairs], second[pairs], smoothed)
     sums *= chosen.size**2 - chosen.size
     return (sums[:, 0] + _POISSON_PAIRS) / (sums[:, 1] + _POISSON_PAIRS)

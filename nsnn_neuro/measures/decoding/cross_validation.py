@@ -176,13 +176,7 @@ class DecodingTrials:
 
 
 def read_trials(
-    responses: Any,
-    stimulus: Any,
-    decoder: Any,
-    n_folds: int,
-    bin_width: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    responses: Any, stimulus: Any, decoder: Any, n_folds: int, bin_width: Any, t_start: Any, t_stop: Any
 ) -> DecodingTrials:
     """The arguments of `decode`, checked."""
     check_decoder(decoder)

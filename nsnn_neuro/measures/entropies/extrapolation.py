@@ -15,13 +15,7 @@ _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def deal(
-    order: np.ndarray,
-    s: np.ndarray,
-    r: np.ndarray,
-    n_s: int,
-    n_r: int,
-    quarter: np.ndarray,
-    tables: np.ndarray,
+    order: np.ndarray, s: np.ndarray, r: np.ndarray, n_s: int, quarter: np.ndarray, tables: np.ndarray
 ) -> None:
     """Deals the samples of each stimulus in turn to four parts, in the given order."""
     following = np.arange(n_s) % 4
@@ -93,7 +87,7 @@ def quadratic_extrapolation(
     quarter = np.empty(n, dtype=np.int64)
     for turn in range(PARTITIONS):
         quarters = np.zeros((4, n_s, n_r), dtype=np.int64)
-        deal(rng.permutation(n), s, r, n_s, n_r, quarter, quarters)
+        deal(rng.permutation(n), s, r, n_s, quarter, quarters)
         parts = {2: quarters[:2] + quarters[2:], 4: quarters}
         if turn == 0:
             parts[1] = quarters.sum(0)[None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,11 @@ _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats so
 class Symbols:
     """Samples as symbols; made by `read_symbols`."""
 
-    codes: np.ndarray
-    """int64 (n,), symbol of each sample, from 0, in the sorted order of values or words"""
-    n_present: int
-    """number of different symbols that occur"""
-    n_possible: float
-    """product over the positions of a word of their ranges, max - min + 1"""
-    is_word: bool
-    """whether the samples were rows"""
-    letters: np.ndarray = field(repr=False)
-    """(n, k) whole numbers; k is 1 where the samples were no rows"""
+    codes: np.ndarray  # int64 (n,), symbol of each sample, from 0, in the sorted order of values or words
+    n_present: int  # number of different symbols that occur
+    n_possible: float  # product over the positions of a word of their ranges, max - min + 1
+    is_word: bool  # whether the samples were rows
+    letters: np.ndarray  # (n, k) whole numbers; k is 1 where the samples were no rows
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:

@@ -89,8 +89,6 @@ def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.nda
     p = np.full(n_s, 1.0 / n_s)
     value, _ = _maximise(channel, p, tolerance, most)
     without[:] = np.nan
-    if without.size == 0:
-        return value
     start = np.empty(n_s)
     for s in range(n_s):
         n = table[s].sum()

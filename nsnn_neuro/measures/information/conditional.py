@@ -94,7 +94,7 @@ def interaction_information(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    result, _ = pipeline.measured(data, pipeline.INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
+    result, _ = pipeline.measured(data, pipeline.INTERACTION, bias, "x", n_shuffle, seed)
     return pipeline.judged(result, notes=_notes(data, bias))
 
 

@@ -39,11 +39,9 @@ def read_conditions(z: Any, shape: tuple[int, ...], *, discrete: bool) -> list[n
     return [read_series(part, "z", discrete=discrete) for part in parts]
 
 
-def read_all(z: Any, discrete: bool, **given: Any) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-    """The `given` series x and y, but None, and those of z, of one shape; continuous ones vary."""
-    series = {
-        name: read_series(one, name, discrete=discrete) for name, one in given.items() if one is not None
-    }
+def read_all(z: Any, discrete: bool, given: dict[str, Any]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """The `given` series, x or y or both, and those of z, of one shape; continuous ones vary."""
+    series = {name: read_series(one, name, discrete=discrete) for name, one in given.items()}
     first, *others = series.values()
     if any(one.shape != first.shape for one in others):
         shapes = f"{np.shape(given['x'])} and {np.shape(given['y'])}"

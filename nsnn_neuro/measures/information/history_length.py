@@ -83,7 +83,7 @@ def history_length(
     whole(longest, 1, "longest", LARGEST)
     one_of(estimator, ("discrete", "gaussian"), "estimator")
     discrete = estimator == "discrete"
-    series, conditions = read_all(z, discrete, y=y, x=x)
+    series, conditions = read_all(z, discrete, {"y": y} if x is None else {"y": y, "x": x})
     target = series["y"]
     start, known, grown = longest, [], [target, *conditions]
     if x is not None:

@@ -172,11 +172,13 @@ class Functional(NamedTuple):
     of_tables : of tables (..., *sizes), a bias correction and the response's alphabet: values (...)
     without_one : of one table: values without one sample of each cell, NaN for empty cells
     spread : of one table: standard deviation at zero information, None if it isn't known
+    two_sided : for a quantity of either sign: p by absolute value
     """
 
     of_tables: Callable[[np.ndarray, str, float], np.ndarray]
     without_one: Callable[[np.ndarray, str, float], np.ndarray]
     spread: Callable[[np.ndarray], float] | None
+    two_sided: bool = False
 
 
 def _less_pairs(conditional: Callable[[np.ndarray, str, float], np.ndarray]) -> Callable[..., np.ndarray]:
@@ -192,7 +194,7 @@ def _less_pairs(conditional: Callable[[np.ndarray, str, float], np.ndarray]) -> 
 # of tables (n_s, n_r), and of tables (n_z, n_x, n_y)
 INFORMATION = Functional(information_of_tables, informations_without_one, zero_spread)
 CONDITIONAL = Functional(conditional_of_tables, conditional_without_one, conditional_spread)
-INTERACTION = Functional(_less_pairs(conditional_of_tables), _less_pairs(conditional_without_one), None)
+INTERACTION = Functional(_less_pairs(conditional_of_tables), _less_pairs(conditional_without_one), None, True)
 
 
 def of_many(
@@ -267,13 +269,7 @@ def null_values(
 
 
 def measured(
-    data: Columns,
-    functional: Functional,
-    bias: str,
-    null: str,
-    n_shuffle: int,
-    seed: int,
-    two_sided: bool = False,
+    data: Columns, functional: Functional, bias: str, null: str, n_shuffle: int, seed: int
 ) -> tuple[Estimate, float]:
     """Value, error and test by the formulas, possible or not; and the spread at zero information."""
     rng = np.random.default_rng(seed)
@@ -282,7 +278,8 @@ def measured(
     se = max(se, spread)
     values = null_values(data, functional, bias, null, n_shuffle, rng)
     how = SE_METHODS.get(bias, "jackknife over samples")
-    return with_test(value, se, bias, values, two_sided=two_sided, n=data.n, se_method=how), spread
+    result = with_test(value, se, bias, values, two_sided=functional.two_sided, n=data.n, se_method=how)
+    return result, spread
 
 
 def judged(

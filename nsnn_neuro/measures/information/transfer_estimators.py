@@ -27,6 +27,7 @@ from ..entropies.information_tables import conditional_of_tables, conditional_sp
 from .ksg import SHARED
 from .pipeline import CELLS_AT_ONCE, Columns, of_many
 
+Codes = tuple[np.ndarray, int]  # codes (samples,) and their number of symbols
 _CLOSEST = 1e-10  # of the variance: what is left of a column that others determine
 
 
@@ -49,13 +50,7 @@ class Discrete:
     """Tables of codes: y and context and x's past (samples,) with their numbers of symbols."""
 
     def __init__(
-        self,
-        y: tuple[np.ndarray, int],
-        context: tuple[np.ndarray, int],
-        x: tuple[np.ndarray, int],
-        n_trials: int,
-        bias: str,
-        rng: np.random.Generator,
+        self, y: Codes, context: Codes, x: Codes, n_trials: int, bias: str, rng: np.random.Generator
     ) -> None:
         self.bias, self.n = bias, y[0].size
         # random partitions into four parts of equal size, as the part of each sample

@@ -85,7 +85,7 @@ def read_histories(x: Any, y: Any, z: Any, k: Any, n_past: Any, lag: Any, estima
     """The samples of a call, or None if a discrete series is constant; without y of x itself."""
     check_lengths(k, n_past, lag)
     discrete = estimator == "discrete"
-    series, conditions = read_all(z, discrete, x=x, y=y)
+    series, conditions = read_all(z, discrete, {"x": x} if y is None else {"x": x, "y": y})
     if discrete and min(one.max() for one in series.values()) == 0:
         return None
     return histories_of(series["x"], series.get("y"), conditions, k, n_past, lag, estimator)

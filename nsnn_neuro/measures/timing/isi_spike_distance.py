@@ -21,8 +21,8 @@ from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 
-# A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
-# spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
+# A train of k spikes has k + 1 gaps, which end at its spikes and then at t_stop. All trains lie one behind the other: train a has
+# the gaps first[a]..first[a + 1] - 1 of `Gaps`.
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -126,14 +126,10 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
 class Gaps(NamedTuple):
     """The gaps between spikes of all trains, with the rule for the edges; see the comment at the top of this module."""
 
-    ends: np.ndarray
-    """(n_gaps,) s, where each gap ends"""
-    nu: np.ndarray
-    """(n_gaps,) s, interval that each gap stands for"""
-    first: np.ndarray
-    """(n_trains + 1,) first gap of each train"""
-    auxiliary: np.ndarray
-    """(n_trains, 2) s, auxiliary spikes at both ends"""
+    ends: np.ndarray  # (n_gaps,) s, where each gap ends
+    nu: np.ndarray  # (n_gaps,) s, interval that each gap stands for
+    first: np.ndarray  # (n_trains + 1,) first gap of each train
+    auxiliary: np.ndarray  # (n_trains, 2) s, auxiliary spikes at both ends
     start: float
     stop: float
 

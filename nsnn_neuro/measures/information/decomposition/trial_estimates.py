@@ -79,7 +79,7 @@ def _quarters(columns: Columns, cells: np.ndarray, rng: np.random.Generator) -> 
     """The quarter of each trial (n,) and the tables of the quarters, dealt by stimulus."""
     n_s, n_r = columns.sizes[0], math.prod(columns.sizes[1:])
     quarter, tables = np.empty(columns.n, dtype=np.int64), np.zeros((4, n_s, n_r), dtype=np.int64)
-    deal(rng.permutation(columns.n), cells // n_r, cells % n_r, n_s, n_r, quarter, tables)
+    deal(rng.permutation(columns.n), cells // n_r, cells % n_r, n_s, quarter, tables)
     return quarter, tables.reshape(4, *columns.sizes)
 
 
