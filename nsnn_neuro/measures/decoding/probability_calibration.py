@@ -194,9 +194,8 @@ class SelectiveAccuracy:
 def selective_accuracy(probabilities: Values, labels: Values, *, coverage: Any = None) -> SelectiveAccuracy:
     """Accuracy among the most confident fraction of samples, against that fraction.
 
-    Equal confidences are taken in random order, whose mean is given: a group of ties counts with
-    its own accuracy. An area at the accuracy of all says that confidence tells nothing, 1 would be
-    no errors at all; with accuracy a and all errors last it is about a (1 - ln a).
+    A group of equal confidences counts with its own accuracy. An area at the accuracy of all says that
+    confidence tells nothing; with accuracy a and all errors last it is about a (1 - ln a).
 
     `coverage` holds numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1
     / n, 2 / n, ... 1. Other arguments and errors: as for `calibration_error`. Source: Geifman &
@@ -227,10 +226,9 @@ def selective_accuracy(probabilities: Values, labels: Values, *, coverage: Any =
 def brier_score(probabilities: Values, labels: Values) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
-    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the
-    score that has the probability of one class alone. It is a proper score: the true probabilities
-    minimise it. Unbiased; se over samples. Arguments and errors: as for `calibration_error`.
-    Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. The true probabilities minimise it.
+    Unbiased; se over samples. Arguments and errors: as for `calibration_error`. Source: Brier 1950,
+    doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 
     >>> float(brier_score([[0.5, 0.5], [1.0, 0.0]], [0, 0]))
     0.25

@@ -49,10 +49,9 @@ def codes_table(
     | "count + field" | both: spike-field information |
 
     The last four need a `signal`. Other columns: resolution (s; NaN for phases and fields),
-    responses (different ones that occur), and those of `rate_vs_temporal`. For phases over_count
-    asks whether phases add to counts (Montemurro et al. 2008), for "count + field" whether the
-    field does (Belitski et al. 2008). "words" of counts, "phase" and "count + field" contain the
-    count: over_count_null_mean is taken off.
+    responses (different ones that occur), and those of `rate_vs_temporal`. over_count asks whether
+    phases, or the field, add to counts; of codes that contain the count, "words" of counts, "phase"
+    and "count + field", over_count_null_mean is taken off.
 
     Parameters
     ----------

@@ -45,8 +45,6 @@ def bin_counts(
     >>> symbols, edges = bin_counts([0, 0, 0, 1, 2, 3, 5, 9], n_bins=3)
     >>> symbols.tolist(), edges.tolist()
     ([0, 0, 0, 1, 1, 2, 2, 2], [0, 1, 3, 10])
-    >>> bin_counts([0, 0, 0, 1, 2, 3, 5, 9], n_bins=3, method="width")[1].tolist()
-    [0, 4, 7, 10]
     """
     check(n_bins=n_bins, method=method)
     one_of(method, ("equipopulated", "even", "width", "dynamic"), "method")

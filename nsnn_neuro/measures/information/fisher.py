@@ -38,11 +38,9 @@ def linear_fisher_information(
 ) -> Estimate:
     """Linear Fisher information of responses to two stimuli ds apart, in 1 / (unit of ds)^2.
 
-    I = f'^T S^-1 f' (2T - N - 3)/(2T - 2) - 2N/(T ds^2), f' = (mean r2 - mean r1)/ds, S the mean of
-    the two unbiased covariances, T trials per stimulus, N neurons. For T1 and T2 trials S is
-    weighted by T - 1, and the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 +
-    1/T2)/ds^2. Unbiased for Gaussian responses of equal covariance; it may be negative (cutting
-    would bias it).
+    I = f'^T S^-1 f' (nu - N - 1)/nu - N (1/T1 + 1/T2)/ds^2, f' = (mean r2 - mean r1)/ds, S the mean
+    of the two unbiased covariances, weighted by T - 1, of T1 and T2 trials of N neurons, nu = T1 + T2
+    - 2. Unbiased for Gaussian responses of equal covariance; it may be negative.
 
     se: from the noncentral F law, with the estimate in place of the truth; of the shuffled
     information a jackknife over trials. `warning` says where two errors do not hold: below 4 N

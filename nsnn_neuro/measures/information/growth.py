@@ -39,8 +39,6 @@ class InformationGrowth:
     >>> growth = InformationGrowth("fisher", n, n / (10 + n / 2), 0.1 * n, 0 * n, "1/unit^2", 400, 20, eps, initial, None)
     >>> growth.limit, [round(end, 2) for end in growth.interval()], growth.predict([100]).round(2).tolist()
     (2.0, [1.44, 3.29], [1.67])
-    >>> growth.neurons_for(0.9)
-    180.0
     """
 
     method: str

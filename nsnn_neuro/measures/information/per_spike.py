@@ -119,10 +119,9 @@ def information_per_spike(
     """Information per spike about time in the stimulus, bit/spike, from repeats of one stimulus.
 
     I = (1/T) integral of (r/rbar) log2(r/rbar) dt, r(t) the rate over repeats, as the sum over
-    bins. It is exact for any statistics of the spikes, and equals the information rate over the
-    rate where spikes are independent given the stimulus. Bins lower I by about (bin^2/24) <r'^2/r>
-    / (rbar ln 2): shorten them until I converges. null_mean and p: each trial is shifted circularly
-    by a random number of bins. n is the number of spikes.
+    bins, for any statistics of the spikes. Bins lower I by about (bin^2/24) <r'^2/r> / (rbar ln 2):
+    shorten them until I converges. null_mean and p: each trial is shifted circularly by a random
+    number of bins. n is the number of spikes.
 
     A warning is set for fewer than two spikes per occupied bin; if bins of low rate may add more
     than .4 standard errors; if the shuffles' mean exceeds the standard error; and below 8 trials.

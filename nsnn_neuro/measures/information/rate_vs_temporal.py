@@ -54,9 +54,8 @@ def rate_vs_temporal(
     information (bit, the gain over shuffled stimuli), its se, p, verdict (p <= 0.05), raw (bit,
     before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit,
     raw less the raw of the count), with over_count_se, over_count_null_mean, over_count_p. Without
-    shuffles information is NaN, and se that of raw. Words of counts contain the count, and finer
-    words coarser ones: with enough trials neither raw nor over_count can fall as bins get finer;
-    with too few the finest bins fail first, with a warning.
+    shuffles information is NaN, and se that of raw. With too few trials the finest bins fail first,
+    with a warning.
 
     The null of over_count exchanges responses between trials of the same count: what counts tell
     stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is

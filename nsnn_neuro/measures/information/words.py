@@ -106,8 +106,6 @@ def words(
     >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> words(block, bin_width=100*pq.ms)[:, 0]
     array([[0, 1, 0, 1], [0, 0, 0, 0]])
-    >>> words(block, bin_width=100*pq.ms, saturation="count")[0, 0]
-    array([0, 2, 0, 1])
     """
     check(saturation=saturation, by=by)
     one_of(saturation, ("binary", "count"), "saturation")
@@ -151,17 +149,14 @@ def first_spike_latency(
 ) -> np.ndarray:
     """Time from the window's start to the first spike in it, (n_trials, n_neurons) s, or NaN.
 
-    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a
-    symbol. block, align, t_start, t_stop and errors: as for `words`. Source: Heil 2004, doi
-    10.1016/j.conb.2004.07.002
+    Silence is a response, so no warning is given; `latency_symbols` gives it a symbol. Arguments and
+    errors: as for `words`. Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> first_spike_latency(block).ravel()
     array([0.1, nan])
-    >>> first_spike_latency(block, align=[0.05, 0.0]*pq.s, t_stop=0.2*pq.s).ravel().round(3)
-    array([0.05, nan])
     """
     trains = windowed(block, align, t_start, t_stop)
     first = np.full(trains.counts.size, np.nan)

@@ -33,8 +33,7 @@ class FiringEvents:
     reliability: np.ndarray
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
-    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty: take
-    `reliability_lower` and `reliability_upper` ("Errors with few trials" in the documentation)"""
+    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof: take the limits, the next two"""
     reliability_lower: np.ndarray
     """95 % limit of the reliability, of a binomial fraction (Clopper and Pearson)"""
     reliability_upper: np.ndarray

@@ -174,8 +174,8 @@ def isi_distance(
 ) -> np.ndarray:
     """ISI-distance of each pair of trains, (n, n), in [0, 1]: how different the local rates are; 0 for equal trains.
 
-    D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t. Edges: see the
-    module (PySpike's). About 1/2 for independent Poisson trains of one rate.
+    D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t; at the edges as in
+    PySpike. About 1/2 for independent Poisson trains of one rate.
 
     Parameters
     ----------
@@ -203,8 +203,8 @@ def spike_distance(
     """SPIKE-distance of each pair of trains, (n, n), in [0, 1]: how far apart the spikes are; 0 for equal trains.
 
     D = 1/T integral of (S_a nu_b + S_b nu_a) / (2 m^2) dt, m = (nu_a + nu_b) / 2, S_a(t) the distance of a's
-    spikes to the nearest of b, interpolated between the spike before t and the one after. Edges: see the
-    module (PySpike's). Arguments and errors: as for `isi_distance`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
+    spikes to the nearest of b, interpolated between the spike before t and the one after; at the edges as in PySpike.
+    Arguments and errors: as for `isi_distance`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
 
     >>> import quantities as pq
     >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]

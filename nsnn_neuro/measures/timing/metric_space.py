@@ -134,8 +134,6 @@ def metric_space_information(
     >>> found = metric_space_information([0, 0, 0, 1, 1, 1], trains, q=[0, 20]*pq.Hz, n_shuffle=0)
     >>> print(found)
     q_max 20 / s: raw 1 bit (correction none; no null; n = 6; ...)
-    >>> found.raw, found.q_max
-    (array([0., 1.]), 20.0)
     """
     check(z=z, distance=distance, n_shuffle=n_shuffle, seed=seed)
     cost = np.atleast_1d(si(q, "Hz", "q"))
