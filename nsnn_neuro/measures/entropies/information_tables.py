@@ -16,8 +16,7 @@ from .contingency import LN2
 from .entropy import JACKKNIFED, SYMMETRIC, without_one
 from .estimators import profile
 
-MOST_CELLS = 20_000_000
-"""of one table"""
+MOST_CELLS = 20_000_000  # of one table
 _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
 
 

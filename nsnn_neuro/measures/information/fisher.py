@@ -240,9 +240,7 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     except ValueError:
         raise NsnnError(f"derivative has shape {slope.shape}: expected the mean's, {f.shape}") from None
     if not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
-        raise NsnnError(
-            f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean greater than 0"
-        )
+        raise NsnnError(f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean above 0")
     return (slope**2 / f).sum(axis=-1)
 
 
@@ -269,9 +267,8 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
     """
     slope = floats(derivative, "derivative", "an array of numbers, (N,), for a covariance of (N, N)")
     s = floats(covariance, "covariance", "an array of numbers, (N, N)")
-    change = np.zeros_like(s)
-    if covariance_derivative is not None:
-        change = floats(covariance_derivative, "covariance_derivative", "an array of numbers, (N, N)")
+    given = np.zeros_like(s) if covariance_derivative is None else covariance_derivative
+    change = floats(given, "covariance_derivative", "an array of numbers, (N, N)")
     if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
         raise NsnnError(
             f"derivative, covariance, covariance_derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "

@@ -11,11 +11,11 @@ from ...core.aliases import Values
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2
+from ..entropies.information_tables import refuse_large
 from .histories import past, read_all, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only
 _PRIOR = 0.5  # counts added to each value of y, after Krichevsky & Trofimov 1981
-_MOST_CELLS = 20_000_000
 _CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, as of a series that its past determines
 
 
@@ -114,10 +114,9 @@ def _of_words(now: np.ndarray, columns: np.ndarray, fold: np.ndarray, n_folds: i
     """Sum of log2 probabilities of each fold (n_folds,)."""
     codes, n_words = words_of(columns, "y")
     size = int(now.max()) + 1
-    if n_folds * n_words * size > _MOST_CELLS:
-        raise NsnnError(
-            f"longest: {n_words} words of the histories and {size} values of y in {n_folds} folds are too many: expected shorter"
-        )
+    refuse_large(
+        {"n_folds": n_folds, "y": size, f"its {columns.shape[1]} bins of history": n_words}, now.size
+    )
     cells = (fold * n_words + codes) * size + now
     counts = np.bincount(cells, minlength=n_folds * n_words * size).reshape(n_folds, n_words, size)
     others = counts.sum(0) - counts + _PRIOR

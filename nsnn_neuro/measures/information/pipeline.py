@@ -249,23 +249,20 @@ def null_values(
     data: Columns, functional: Functional, bias: str, null: str, n: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Corrected values (n,) with a column permuted: over all samples, or "x|z" among equal z."""
-    if bias in SYMMETRIC:
-        if null == "x|z":
-            _, tables = data.permuted_within(n, rng)
-        else:
-            tables = data.permuted_tables(null, n, rng)
-
-        def values(stack: np.ndarray) -> np.ndarray:
-            return functional.of_tables(stack.reshape(-1, *data.sizes), bias, data.limit(bias))
-
-        return of_many(tables, values, data.table.size)
     if null == "x|z":
         permuted, tables = data.permuted_within(n, rng)
-        mixed: Iterable[Columns] = (permuted for _ in tables)
+        mixed = (permuted for _ in tables)
     else:
+        tables = data.permuted_tables(null, n, rng)
         columns = (rng.permutation(data.codes[null]) for _ in range(n))
         mixed = (replace(data, codes={**data.codes, null: one}) for one in columns)
-    return np.array([value_and_error(one, functional, bias, rng, jackknife=False)[0] for one in mixed])
+    if bias not in SYMMETRIC:
+        return np.array([value_and_error(one, functional, bias, rng, jackknife=False)[0] for one in mixed])
+
+    def values(stack: np.ndarray) -> np.ndarray:
+        return functional.of_tables(stack.reshape(-1, *data.sizes), bias, data.limit(bias))
+
+    return of_many(tables, values, data.table.size)
 
 
 def measured(

@@ -152,10 +152,6 @@ def gaps(repeats: Trains) -> Gaps:
     return Gaps(ends, nu, first, auxiliary, start, stop)
 
 
-def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
-    return _distances(*gaps(repeats), spike)
-
-
 def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: Any) -> np.ndarray:
     trains = as_trains(block, t_start, t_stop)
     n = trains.n_trials
@@ -163,7 +159,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
         raise NsnnError(f"{name} needs at least two trials: it compares repeats")
     values = np.full(trains.n_neurons, np.nan)
     for k in np.flatnonzero(trains.counts.any(axis=0)):
-        values[k] = _matrix(trains.of_neuron(k), spike)[np.triu_indices(n, 1)].mean()
+        values[k] = _distances(*gaps(trains.of_neuron(k)), spike)[np.triu_indices(n, 1)].mean()
     return warn_silent(values, name, "have no spike in any trial")
 
 
@@ -192,7 +188,7 @@ def isi_distance(
     >>> isi_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0. , 0.5], [0.5, 0. ]])
     """
-    return _matrix(as_repeats(trains, t_start, t_stop), False)
+    return _distances(*gaps(as_repeats(trains, t_start, t_stop)), False)
 
 
 @measure("1")
@@ -211,7 +207,7 @@ def spike_distance(
     >>> spike_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0.  , 0.05], [0.05, 0.  ]])
     """
-    return _matrix(as_repeats(trains, t_start, t_stop), True)
+    return _distances(*gaps(as_repeats(trains, t_start, t_stop)), True)
 
 
 @measure("1")

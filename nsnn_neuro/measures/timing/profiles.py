@@ -149,10 +149,10 @@ def _coincidences(
 
 def _profile(trains: Any, spike: bool, t_start: Any, t_stop: Any) -> DistanceProfile:
     repeats = _several(trains, t_start, t_stop)
-    all_gaps = gaps(repeats)
-    grid = np.unique(np.concatenate([[all_gaps.start], all_gaps.ends]))
+    ends, nu, first, auxiliary, start, _ = gaps(repeats)
+    grid = np.unique(np.append(ends, start))
     left, right = np.zeros((2, grid.size - 1))
-    _add_profiles(grid, all_gaps.ends, all_gaps.nu, all_gaps.first, all_gaps.auxiliary, spike, left, right)
+    _add_profiles(grid, ends, nu, first, auxiliary, spike, left, right)
     pairs = repeats.n_trials * (repeats.n_trials - 1) / 2
     return DistanceProfile(grid, left / pairs, right / pairs)
 

@@ -26,6 +26,7 @@ from ...entropies.symbols import one_value
 from ...estimate import Estimate
 from ...response_checks import shuffle_test
 from ..pipeline import Columns, judged, read
+from ..shuffled_information import shuffle_within
 from .redundancy import Parts
 from .union_information import TOLERANCE
 
@@ -59,11 +60,7 @@ def _shuffled(columns: Columns, null: str, rng: np.random.Generator) -> dict[str
     name, _, given = null.partition("|")
     if not given:
         return {name: rng.permutation(columns.codes[name])}
-    within = columns.codes[given]
-    mixed = columns.codes[name][np.lexsort((rng.random(columns.n), within))]
-    out = np.empty_like(mixed)
-    out[np.argsort(within, kind="stable")] = mixed
-    return {name: out}
+    return {name: shuffle_within(columns.codes[given], columns.codes[name][:, None], rng)[:, 0]}
 
 
 class Estimated(NamedTuple):
