@@ -11,16 +11,23 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 
 LN2 = math.log(2.0)
-_MOST_CELLS = 20_000_000
+MOST_CELLS = 20_000_000  # of one table
+
+
+def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
+    """NsnnError for a table that is too large; `sizes`: argument -> symbols."""
+    cells = math.prod(sizes.values())
+    if cells > most:
+        listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise NsnnError(
+            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {most}; use fewer, for "
+            "example bin_counts(counts, n_bins=4), shorter words or histories, or wider bins"
+        )
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
-    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; at most 2 10^7 cells."""
-    if n_s * n_r > _MOST_CELLS:
-        raise NsnnError(
-            f"a table of {n_s} stimuli by {n_r} responses has {n_s * n_r} cells: use fewer symbols, for example "
-            "shorter words or wider bins"
-        )
+    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0."""
+    refuse_large({"the stimulus": n_s, "the response": n_r}, len(s))
     return np.bincount(s * n_r + r, minlength=n_s * n_r).reshape(n_s, n_r)
 
 

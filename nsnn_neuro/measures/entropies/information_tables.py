@@ -10,25 +10,12 @@ from functools import cache
 import numpy as np
 from scipy import special, stats
 
-from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from .contingency import LN2
 from .entropy import JACKKNIFED, SYMMETRIC, without_one
 from .estimators import profile
 
-MOST_CELLS = 20_000_000  # of one table
 _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
-
-
-def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
-    """NsnnError for a table that is too large; `sizes`: argument -> symbols."""
-    cells = math.prod(sizes.values())
-    if cells > most:
-        listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise NsnnError(
-            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {most}; use fewer, for "
-            "example bin_counts(counts, n_bins=4), shorter words or histories, or wider bins"
-        )
 
 
 def conditional_of_tables(tables: np.ndarray, method: str, limit: float) -> np.ndarray:

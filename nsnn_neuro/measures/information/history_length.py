@@ -10,8 +10,7 @@ import numpy as np
 from ...core.aliases import Values
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
-from ..entropies.contingency import LN2
-from ..entropies.information_tables import refuse_large
+from ..entropies.contingency import LN2, refuse_large
 from .histories import past, read_all, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only

@@ -103,10 +103,9 @@ def draw_words(
     law: np.ndarray, trials: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stimuli (n,) and words (n,), columns of the law, for `trials` (n_s,) of each stimulus."""
-    drawn = []
-    for p, n in zip(law, trials, strict=True):
-        edges = np.cumsum(p)
-        drawn.append(np.searchsorted(edges, rng.random(n) * edges[-1], side="right"))
+    edges = np.cumsum(law, axis=1)
+    pairs = zip(edges, trials, strict=True)
+    drawn = [np.searchsorted(edge, rng.random(n) * edge[-1], side="right") for edge, n in pairs]
     return np.repeat(np.arange(len(law)), trials), np.concatenate(drawn)
 
 

@@ -17,18 +17,16 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.warn import TRUST
-from ..entropies.contingency import plugin_entropy
+from ..entropies.contingency import MOST_CELLS, plugin_entropy, refuse_large
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
 from ..entropies.extrapolation import quadratic_extrapolation, refuse_few
 from ..entropies.information_tables import (
-    MOST_CELLS,
     conditional_of_tables,
     conditional_spread,
     conditional_without_one,
     count_shuffled,
     information_of_tables,
     informations_without_one,
-    refuse_large,
     zero_spread,
 )
 from ..entropies.symbols import read_columns

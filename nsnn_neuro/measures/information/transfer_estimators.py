@@ -21,9 +21,9 @@ from scipy.special import digamma
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..entropies.contingency import LN2
+from ..entropies.contingency import LN2, refuse_large
 from ..entropies.extrapolation import PARTITIONS
-from ..entropies.information_tables import conditional_of_tables, conditional_spread, refuse_large
+from ..entropies.information_tables import conditional_of_tables, conditional_spread
 from .ksg import SHARED
 from .pipeline import CELLS_AT_ONCE, Columns, of_many
 

@@ -6,13 +6,10 @@ f(q) with the convex f(q) = sum q log(q / q_r), q_r the sum of q over s. With mu
     f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)   if   sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
 
 A constant added to a makes any a obey this, so each step has an upper and a lower bound; their difference certifies the
-minimum. Solver: primal-dual interior points. The Hessian is diag(1 / q) - 1 / q_r within each (r1, r2), which Sherman
-and Morrison's formula inverts, with the barrier; S (R1 + R2) equations for the multipliers are left. Cells of margin 0
-are left out. The multipliers are also the derivative of the minimum with respect to the margins, from which standard
-errors follow.
-
-Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program: Makkeh, Theis & Vicente
-2018, doi 10.3390/e20040271
+minimum. Solver: primal-dual interior points, whose Hessian, diag(1 / q) - 1 / q_r within each (r1, r2), Sherman and
+Morrison's formula inverts. The multipliers are also the derivative of the minimum with respect to the margins, from
+which standard errors follow. Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone
+program: Makkeh, Theis & Vicente 2018, doi 10.3390/e20040271
 """
 
 from __future__ import annotations
