@@ -92,10 +92,7 @@ def plugin(p: Profile) -> np.ndarray:
 
 
 def miller_madow(p: Profile) -> np.ndarray:
-    """Plug-in entropy + (number of symbols seen - 1) / (2 N ln 2), in bits.
-
-    Source: Miller 1955, in Information theory in psychology (Free Press), 95-100.
-    """
+    """Plug-in entropy + (symbols seen - 1) / (2 N ln 2), bits (Miller 1955, in Information theory in psychology, 95-100)."""
     return _with_symbols(p, p.multiplicity.sum(-1))
 
 

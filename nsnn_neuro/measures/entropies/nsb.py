@@ -184,10 +184,7 @@ def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nsb(p: Profile) -> np.ndarray:
-    """Posterior mean of the entropy in bits, see `nsb_moments`; 0 for no samples.
-
-    Source: Nemenman, Shafee & Bialek 2002, Advances in NIPS 14, 471-478
-    """
+    """Posterior mean of the entropy in bits, 0 for no samples (Nemenman, Shafee & Bialek 2002, Advances in NIPS 14)."""
     return np.where((p.values * p.multiplicity).sum(-1) > 0, nsb_moments(p)[0], 0.0)
 
 

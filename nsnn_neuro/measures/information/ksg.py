@@ -104,12 +104,9 @@ def _search_strip(
 def _sums_of_psi(
     x: np.ndarray, y: np.ndarray, y_ordered: np.ndarray, k: int, variant: int, psi: np.ndarray, size: int
 ) -> np.ndarray:
-    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, x sorted, y in its order.
-
-    Points are put into strips of `size` neighbours along x, each sorted by y.
-    """
+    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, x sorted, y in its order."""
     n = x.size
-    n_strips = (n + size - 1) // size
+    n_strips = (n + size - 1) // size  # of `size` neighbours along x, each sorted by y
     strip_y = np.empty(n)
     strip_who = np.empty(n, np.int64)
     for s in range(n_strips):

@@ -140,7 +140,6 @@ def information_per_spike(
         Warns once, SilentNeuronWarning, without a spike (NaN). Source: Brenner et al. 2000, doi
         10.1162/089976600300015259
 
-    >>> import quantities as pq
     >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
     >>> e = information_per_spike(half, bin_width=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
     >>> round(e.value, 12), e.unit, e.n
