@@ -56,16 +56,13 @@ def _expected(
 def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
     """Write the number of relevant responses of each row to `out`."""
     for row in range(values.shape[0]):
-        n, seen = 0.0, 0.0
-        for k in range(values.shape[1]):
-            n += values[row, k] * multiplicity[row, k]
-            seen += multiplicity[row, k]
+        v, m = values[row], multiplicity[row]
+        n, seen = (v * m).sum(), m.sum()
         out[row] = seen
         if seen == 0 or limits[row] <= seen:
             continue
         each = -np.expm1(np.log(n / (n + seen)) / n)  # probability of each response that was not seen
         most = min(limits[row] - seen, np.floor((1.0 - 1e-9) / each))
-        v, m = values[row], multiplicity[row]
         # the expectation is concave in `extra`: it grows up to its peak and reaches `seen` before it, or never
         low, high = -1.0, most  # first the peak, by bisection, then where it reaches `seen`
         rise = _expected(most, each, n, seen, v, m) - _expected(most - 1.0, each, n, seen, v, m)

@@ -66,14 +66,7 @@ def _without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
 
 
 def quadratic_extrapolation(
-    s: np.ndarray,
-    r: np.ndarray,
-    n_s: int,
-    n_r: int,
-    *,
-    rng: np.random.Generator,
-    joint: bool,
-    jackknife: bool,
+    s: np.ndarray, r: np.ndarray, n_s: int, n_r: int, rng: np.random.Generator, joint: bool, jackknife: bool
 ) -> tuple[float, np.ndarray]:
     """Value in bits at infinitely many samples, [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, from all, halves and quarters.
 

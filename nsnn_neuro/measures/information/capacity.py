@@ -83,9 +83,7 @@ def _maximise(channel: np.ndarray, p: np.ndarray, tolerance: float, most: int) -
 def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.ndarray) -> float:
     """Plug-in capacity in nats of counts (n_s, n_r); `without` one trial of each."""
     n_s, n_r = table.shape
-    channel = np.empty((n_s, n_r))
-    for s in range(n_s):
-        channel[s] = table[s] / table[s].sum()
+    channel = table / table.sum(axis=1).reshape(n_s, 1)
     p = np.full(n_s, 1.0 / n_s)
     value, _ = _maximise(channel, p, tolerance, most)
     without[:] = np.nan

@@ -125,5 +125,5 @@ def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> pipeline.Columns:
 def _notes(data: pipeline.Columns, bias: str) -> list[str | None]:
     _, n_x, n_y = data.sizes
     constant = one_value({"x": n_x, "y": n_y})
-    few = pipeline.few_samples(bias, data.n, data.groups, n_y, pipeline.OF_PAIRS, "fewer symbols")
+    few = pipeline.few_samples(bias, data.n, data.groups, n_y, "fewer symbols", pipeline.OF_PAIRS)
     return [constant, few]

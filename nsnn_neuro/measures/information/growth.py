@@ -206,7 +206,9 @@ def information_growth(
             return estimate
 
         chosen = _sizes(sizes, responses.shape[1], responses.shape[1])
-        return _in_bits(bits, responses, method, chosen, n_subsets, seed)
+        rng = np.random.default_rng(seed)
+        orders = np.array([rng.permutation(responses.shape[1]) for _ in range(n_subsets)])
+        return _in_bits(bits, responses, method, chosen, orders)
     distinct, label = as_labels(stimulus, "stimulus", len(responses))
     if distinct.size != 2:
         raise NsnnError(
@@ -282,15 +284,9 @@ def _of_fisher(
 
 
 def _in_bits(
-    bits: Callable[[np.ndarray], Estimate],
-    responses: np.ndarray,
-    method: str,
-    sizes: np.ndarray,
-    n_subsets: int,
-    seed: int,
+    bits: Callable[..., Estimate], responses: np.ndarray, method: str, sizes: np.ndarray, orders: np.ndarray
 ) -> InformationGrowth:
-    rng, (n, n_neurons) = np.random.default_rng(seed), responses.shape
-    orders = np.array([rng.permutation(n_neurons) for _ in range(n_subsets)])
+    n_subsets, n_neurons = orders.shape
     # all neurons are one population, whatever their order
     subsets = [[order[:size] for order in orders[: 1 if size == n_neurons else None]] for size in sizes]
     result = [[bits(responses[:, subset]) for subset in of_size] for of_size in subsets]
@@ -303,4 +299,6 @@ def _in_bits(
         np.array([row.mean() for row in values]),
         np.hypot(errors, spread / np.sqrt([*map(len, values)])),
     )
-    return InformationGrowth(method, sizes, mean, se, spread, "bit", n, n_subsets, None, None, warning)
+    return InformationGrowth(
+        method, sizes, mean, se, spread, "bit", len(responses), n_subsets, None, None, warning
+    )

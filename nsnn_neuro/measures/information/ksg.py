@@ -78,13 +78,7 @@ def _search_strip(
     who: np.ndarray,
 ) -> None:
     """Neighbours of i among one strip's points, sorted by y: walk away from y[i] on both sides."""
-    low, high = first, last
-    while low < high:
-        middle = (low + high) // 2
-        if strip_y[middle] < y[i]:
-            low = middle + 1
-        else:
-            high = middle
+    low = first + np.searchsorted(strip_y[first:last], y[i])
     worst = near.size - 1
     j = low
     while j < last and strip_y[j] - y[i] < near[worst]:

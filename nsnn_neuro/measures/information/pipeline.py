@@ -325,12 +325,7 @@ OF_PAIRS = ("samples", "per pair (x, z)", "values of y", "value of y")
 
 
 def few_samples(
-    bias: str,
-    n: int,
-    groups: int,
-    n_r: int,
-    words: tuple[str, ...] = OF_TRIALS,
-    cure: str = "fewer responses",
+    bias: str, n: int, groups: int, n_r: int, cure: str, words: tuple[str, ...] = OF_TRIALS
 ) -> str | None:
     """A warning where n samples for so many stimuli (or pairs) and n_r responses are too few."""
     samples, per, responses, response = words

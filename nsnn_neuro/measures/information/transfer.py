@@ -251,7 +251,7 @@ def estimate(
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
         return judged(result, last=left), values
-    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], OF_PAIRS, _CURE)
+    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], _CURE, OF_PAIRS)
     return judged(result, one.data.most, "the past of x", [few], one.spread, left), values
 
 

@@ -21,8 +21,19 @@ from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 
-# A train of k spikes has k + 1 gaps, which end at its spikes and then at t_stop. All trains lie one behind the other: train a has
-# the gaps first[a]..first[a + 1] - 1 of `Gaps`.
+
+class Gaps(NamedTuple):
+    """The gaps between spikes of all trains, with the rule for the edges; see the module.
+
+    A train of k spikes has k + 1 gaps, which end at its spikes and then at t_stop. All trains lie one behind the other.
+    """
+
+    ends: np.ndarray  # (n_gaps,) s, where each gap ends
+    nu: np.ndarray  # (n_gaps,) s, interval that each gap stands for
+    first: np.ndarray  # (n_trains + 1,) first gap of each train
+    auxiliary: np.ndarray  # (n_trains, 2) s, auxiliary spikes at both ends
+    start: float
+    stop: float
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -39,32 +50,22 @@ def _nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: n
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def gaps_and_nearest(
-    a: int, b: int, ends: np.ndarray, nu: np.ndarray, first: np.ndarray, auxiliary: np.ndarray, spike: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def gaps_and_nearest(a: int, b: int, gaps: Gaps, spike: bool) -> tuple[np.ndarray, ...]:
     """Ends, intervals and, for `spike`, the spikes' distances to the other train's nearest, of train a and of b."""
-    ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
-    ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
+    own = slice(gaps.first[a], gaps.first[a + 1])
+    other = slice(gaps.first[b], gaps.first[b + 1])
+    ends_a, ends_b = gaps.ends[own], gaps.ends[other]
     near_a, near_b = np.empty(ends_a.size - 1), np.empty(ends_b.size - 1)
     if spike:
-        _nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
-        _nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
-    return ends_a, nu_a, near_a, ends_b, nu_b, near_b
+        _nearest(ends_a[:-1], ends_b[:-1], gaps.auxiliary[b, 0], gaps.auxiliary[b, 1], near_a)
+        _nearest(ends_b[:-1], ends_a[:-1], gaps.auxiliary[a, 0], gaps.auxiliary[a, 1], near_b)
+    return ends_a, gaps.nu[own], near_a, ends_b, gaps.nu[other], near_b
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _pair(
-    ends_a: np.ndarray,
-    nu_a: np.ndarray,
-    near_a: np.ndarray,
-    ends_b: np.ndarray,
-    nu_b: np.ndarray,
-    near_b: np.ndarray,
-    start: float,
-    stop: float,
-    spike: bool,
-) -> float:
+def _integral(both: tuple[np.ndarray, ...], start: float, stop: float, spike: bool) -> float:
     """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
+    ends_a, nu_a, near_a, ends_b, nu_b, near_b = both
     i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
     while now < stop:
         then = min(ends_a[i], ends_b[j])
@@ -87,22 +88,14 @@ def _pair(
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _distances(
-    ends: np.ndarray,
-    nu: np.ndarray,
-    first: np.ndarray,
-    auxiliary: np.ndarray,
-    start: float,
-    stop: float,
-    spike: bool,
-) -> np.ndarray:
+def _distances(gaps: Gaps, spike: bool) -> np.ndarray:
     """(n, n) ISI-distances, or SPIKE-distances."""
-    n = first.size - 1
+    n = gaps.first.size - 1
     out = np.zeros((n, n))
     for a in range(n):
         for b in range(a):
-            both = gaps_and_nearest(a, b, ends, nu, first, auxiliary, spike)
-            out[a, b] = out[b, a] = _pair(*both, start, stop, spike) / (stop - start)
+            total = _integral(gaps_and_nearest(a, b, gaps, spike), gaps.start, gaps.stop, spike)
+            out[a, b] = out[b, a] = total / (gaps.stop - gaps.start)
     return out
 
 
@@ -123,18 +116,7 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
     return times[new], np.concatenate([[0], np.cumsum(number)])
 
 
-class Gaps(NamedTuple):
-    """The gaps between spikes of all trains, with the rule for the edges; see the comment at the top of this module."""
-
-    ends: np.ndarray  # (n_gaps,) s, where each gap ends
-    nu: np.ndarray  # (n_gaps,) s, interval that each gap stands for
-    first: np.ndarray  # (n_trains + 1,) first gap of each train
-    auxiliary: np.ndarray  # (n_trains, 2) s, auxiliary spikes at both ends
-    start: float
-    stop: float
-
-
-def gaps(repeats: Trains) -> Gaps:
+def gaps_of(repeats: Trains) -> Gaps:
     """The gaps of trains that share one window."""
     start, stop = repeats.window()
     times, offsets = _with_edges(repeats, start, stop)
@@ -159,7 +141,7 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
         raise NsnnError(f"{name} needs at least two trials: it compares repeats")
     values = np.full(trains.n_neurons, np.nan)
     for k in np.flatnonzero(trains.counts.any(axis=0)):
-        values[k] = _distances(*gaps(trains.of_neuron(k)), spike)[np.triu_indices(n, 1)].mean()
+        values[k] = _distances(gaps_of(trains.of_neuron(k)), spike)[np.triu_indices(n, 1)].mean()
     return warn_silent(values, name, "have no spike in any trial")
 
 
@@ -188,7 +170,7 @@ def isi_distance(
     >>> isi_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0. , 0.5], [0.5, 0. ]])
     """
-    return _distances(*gaps(as_repeats(trains, t_start, t_stop)), False)
+    return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), False)
 
 
 @measure("1")
@@ -207,7 +189,7 @@ def spike_distance(
     >>> spike_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0.  , 0.05], [0.05, 0.  ]])
     """
-    return _distances(*gaps(as_repeats(trains, t_start, t_stop)), True)
+    return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), True)
 
 
 @measure("1")
@@ -217,15 +199,8 @@ def mean_isi_distance(
 ) -> np.ndarray:
     """Mean `isi_distance` of all pairs of trials of each neuron, (n_neurons,).
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial, at least two, all of the same window
-    t_start, t_stop : times, scalar; None is the trials' own end
-
-    Raises
-    ------
-    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons
-        without a spike (NaN)
+    `block` has one Segment per trial, at least two, all of the same window; NsnnError otherwise, or for what `as_trains`
+    refuses. NaN, with one SilentNeuronWarning, for neurons without a spike.
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block

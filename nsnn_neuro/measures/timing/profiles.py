@@ -13,7 +13,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, nan_ratio, scalar_time
-from .isi_spike_distance import gaps, gaps_and_nearest
+from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +71,12 @@ class SynchronizationProfile:
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _add_profiles(
-    grid: np.ndarray,
-    ends: np.ndarray,
-    nu: np.ndarray,
-    first: np.ndarray,
-    auxiliary: np.ndarray,
-    spike: bool,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> None:
+def _add_profiles(grid: np.ndarray, gaps: Gaps, spike: bool, left: np.ndarray, right: np.ndarray) -> None:
     """Add the profiles of all pairs of trains at the beginning and end of each piece of the grid."""
-    n = first.size - 1
+    n = gaps.first.size - 1
     for a in range(n):
         for b in range(a):
-            ends_a, nu_a, near_a, ends_b, nu_b, near_b = gaps_and_nearest(
-                a, b, ends, nu, first, auxiliary, spike
-            )
+            ends_a, nu_a, near_a, ends_b, nu_b, near_b = gaps_and_nearest(a, b, gaps, spike)
             i, j, begin_a, begin_b = 0, 0, grid[0], grid[0]
             for k in range(grid.size - 1):
                 now, then = grid[k], grid[k + 1]
@@ -149,10 +138,10 @@ def _coincidences(
 
 def _profile(trains: Any, spike: bool, t_start: Any, t_stop: Any) -> DistanceProfile:
     repeats = _several(trains, t_start, t_stop)
-    ends, nu, first, auxiliary, start, _ = gaps(repeats)
-    grid = np.unique(np.append(ends, start))
+    gaps = gaps_of(repeats)
+    grid = np.unique(np.append(gaps.ends, gaps.start))
     left, right = np.zeros((2, grid.size - 1))
-    _add_profiles(grid, ends, nu, first, auxiliary, spike, left, right)
+    _add_profiles(grid, gaps, spike, left, right)
     pairs = repeats.n_trials * (repeats.n_trials - 1) / 2
     return DistanceProfile(grid, left / pairs, right / pairs)
 
@@ -185,16 +174,8 @@ def isi_profile(
 ) -> DistanceProfile:
     """ISI-distance against time, mean over all pairs of trains; its mean over time is the mean `isi_distance` of the pairs.
 
-    Parameters
-    ----------
-    trains : list of trains, each an array of times or a neo.SpikeTrain, at least two; the repeats of one neuron or several
-        neurons' trains; or neo.Block of one neuron, one Segment per trial. Trains may be empty
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : one train, trains of different windows or without one, several neurons in a Block, or
-        what `as_repeats` refuses. Source: Kreuz et al. 2007, doi 10.1016/j.jneumeth.2007.05.031
+    Arguments and errors: as for `isi_distance`, of at least two trains, the repeats of one neuron or trains of several.
+    Source: Kreuz et al. 2007, doi 10.1016/j.jneumeth.2007.05.031
 
     >>> import quantities as pq
     >>> profile = isi_profile([[0.1, 0.2, 0.5], [0.25, 0.75]], t_start=0*pq.s, t_stop=1*pq.s)

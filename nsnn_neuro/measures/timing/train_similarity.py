@@ -233,17 +233,8 @@ def md_star(
     and R_m the means over pairs of two different trains of one set. 1 if both sets come from one process; it may exceed 1. Unlike
     Gamma averaged over pairs it does not prefer models with less variability than the neuron.
 
-    Parameters
-    ----------
-    data, model : trains of two or more repeats each, as for `victor_purpura`
-    precision : time, scalar
-    t_start, t_stop : part to compare; default: all
-
-    Raises
-    ------
-    NsnnError : a set of one train, or what `as_repeats` refuses. NaN, with one SilentNeuronWarning, where no two trains of a set
-        have a coincidence
-
+    `data` and `model` are trains of two or more repeats each, `precision` a time, scalar. Other arguments and errors: as for
+    `victor_purpura`. NaN, with one SilentNeuronWarning, where no two trains of a set have a coincidence.
     Source: Naud, Gerhard, Mensi & Gerstner 2011, doi 10.1162/NECO_a_00208
 
     >>> import quantities as pq
