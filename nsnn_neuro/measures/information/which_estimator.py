@@ -96,7 +96,7 @@ def which_estimator(
     null = with_information(fitted.law, trials, 0.0)
     signal_errors = _repeats(law, fitted.words, trials, methods, size, n_repeats, rng) - truth
     null_errors = _repeats(null, fitted.words, trials, methods, size, n_repeats, rng)
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for law_is, errors in (("", signal_errors), ("null_", null_errors)):
         columns |= {f"{law_is}bias": errors.mean(axis=0), f"{law_is}sd": errors.std(axis=0, ddof=1)}
         columns[f"{law_is}rmse"] = np.sqrt((errors**2).mean(axis=0))

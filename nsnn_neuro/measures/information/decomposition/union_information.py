@@ -64,11 +64,14 @@ def _solve(k: np.ndarray, x: np.ndarray, n: int) -> None:
         x[i] /= k[i, i]
 
 
+# Below margins p, multipliers m and numbers `eq` of their equations are (S, R1 + R2), q and its slack z are (R1, R2, S).
+
+
 @njit(cache=True)  # pragma: no cover - compiled
 def _bounds(
-    p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray
+    p: np.ndarray, q: np.ndarray, z: np.ndarray, m: np.ndarray, r: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """f(q), its lower bound, the shift of `a` that proves it, sum q z; f's gradient goes to r."""
+    """f(q), its lower bound, the shift of the first R1 multipliers that proves it, sum q z; f's gradient goes to r."""
     f, worst, barrier = 0.0, 0.0, 0.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
@@ -76,7 +79,7 @@ def _bounds(
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
                     q_r += q[i, j, s]
-                    weight += np.exp(min(-a[s, i] - b[s, j], 600.0))
+                    weight += np.exp(min(-m[s, i] - m[s, q.shape[0] + j], 600.0))
                     barrier += q[i, j, s] * z[i, j, s]
             worst = max(worst, weight)
             for s in range(q.shape[2]):
@@ -84,46 +87,39 @@ def _bounds(
                     r[i, j, s] = np.log(q[i, j, s] / q_r)
                     f += q[i, j, s] * r[i, j, s]
     shift = np.log(worst)
-    low = -shift
-    for s in range(p1.shape[0]):
-        for i in range(p1.shape[1]):
-            low -= p1[s, i] * a[s, i]
-        for j in range(p2.shape[1]):
-            low -= p2[s, j] * b[s, j]
-    return f, low, shift, barrier
+    return f, -shift - (p * m).sum(), shift, barrier
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _equations(
-    mu: float,
-    a: np.ndarray,
-    b: np.ndarray,
-    q: np.ndarray,
-    z: np.ndarray,
-    r: np.ndarray,
-    eq_1: np.ndarray,
-    eq_2: np.ndarray,
-    k: np.ndarray,
-    x: np.ndarray,
-) -> None:
-    """Newton's equations k, x for the multipliers; r becomes what the step of q has to remove."""
+    mu: float, p: np.ndarray, q: np.ndarray, z: np.ndarray, m: np.ndarray, r: np.ndarray, eq: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's equations k, x for the multipliers; r becomes what the step of q has to remove.
+
+    The last row of k and x is that of no equation, number -1.
+    """
+    n = eq.max() + 2
+    k, x = np.zeros((n, n)), np.zeros(n)
+    for s in range(p.shape[0]):
+        for c in range(p.shape[1]):
+            x[eq[s, c]] -= p[s, c]
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
+            c = q.shape[0] + j
             slack, mean = 0.0, 0.0
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
                     w = q[i, j, s] / (1.0 + z[i, j, s])
                     slack += w * z[i, j, s]
-                    r[i, j, s] = mu / q[i, j, s] - r[i, j, s] - a[s, i] - b[s, j]
+                    r[i, j, s] = mu / q[i, j, s] - r[i, j, s] - m[s, i] - m[s, c]
                     mean += w * r[i, j, s]
             for s in range(q.shape[2]):
                 if z[i, j, s] <= 0:
                     continue
-                row, column = eq_1[s, i], eq_2[s, j]
                 w = q[i, j, s] / (1.0 + z[i, j, s])
                 step = w * (r[i, j, s] + mean / slack) + q[i, j, s]
-                x[row] += step
-                x[column] += step
+                x[eq[s, i]] += step
+                x[eq[s, c]] += step
                 # the upper triangle: equations are numbered stimulus by stimulus
                 for t in range(s, q.shape[2]):
                     if z[i, j, t] <= 0:
@@ -131,33 +127,27 @@ def _equations(
                     g = w * q[i, j, t] / (1.0 + z[i, j, t]) / slack
                     if s == t:
                         g += w
-                    k[row, eq_1[t, i]] += g
-                    k[row, eq_2[t, j]] += g
-                    k[column, eq_2[t, j]] += g
+                    k[eq[s, i], eq[t, i]] += g
+                    k[eq[s, i], eq[t, c]] += g
+                    k[eq[s, c], eq[t, c]] += g
                     if t > s:
-                        k[column, eq_1[t, i]] += g
+                        k[eq[s, c], eq[t, i]] += g
+    x[-1] = 0.0
+    return k, x
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _directions(
-    mu: float,
-    q: np.ndarray,
-    z: np.ndarray,
-    r: np.ndarray,
-    eq_1: np.ndarray,
-    eq_2: np.ndarray,
-    x: np.ndarray,
-    dq: np.ndarray,
-    dz: np.ndarray,
-) -> float:
-    """Steps of q and z, and which part of them stays positive."""
-    longest = 1.0
+    mu: float, q: np.ndarray, z: np.ndarray, r: np.ndarray, dm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Steps of q and z, and which part of them stays positive; dm is the step of the multipliers."""
+    dq, dz, longest = np.zeros(q.shape), np.zeros(q.shape), 1.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             slack, mean = 0.0, 0.0
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
-                    r[i, j, s] -= x[eq_1[s, i]] + x[eq_2[s, j]]
+                    r[i, j, s] -= dm[s, i] + dm[s, q.shape[0] + j]
                     w = q[i, j, s] / (1.0 + z[i, j, s])
                     slack += w * z[i, j, s]
                     mean += w * r[i, j, s]
@@ -167,57 +157,32 @@ def _directions(
                     dz[i, j, s] = (mu - z[i, j, s] * dq[i, j, s]) / q[i, j, s] - z[i, j, s]
                     longest = min(longest, -_TO_BOUNDARY * q[i, j, s] / min(dq[i, j, s], -1e-300))
                     longest = min(longest, -_TO_BOUNDARY * z[i, j, s] / min(dz[i, j, s], -1e-300))
-    return longest
+    return dq, dz, longest
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _minimise(
-    p1: np.ndarray,
-    p2: np.ndarray,
-    q: np.ndarray,
-    eq_1: np.ndarray,
-    eq_2: np.ndarray,
-    tolerance: float,
-    best_a: np.ndarray,
-    best_b: np.ndarray,
+    p: np.ndarray, q: np.ndarray, eq: np.ndarray, tolerance: float, best_m: np.ndarray
 ) -> tuple[float, float]:
-    """Minimum of f (nats) from a start q, and its duality gap; the multipliers go to best_a and best_b."""
-    n_s, n_1, n_2 = p1.shape[0], p1.shape[1], p2.shape[1]
-    z = np.where(q > 0, 1.0, 0.0)
+    """Minimum of f (nats) from a start q, and its duality gap; the multipliers go to best_m."""
+    z, m, r = np.where(q > 0, 1.0, 0.0), np.zeros(p.shape), np.zeros(q.shape)
     free = z.sum()
     if free == 0:  # no trials
         return 0.0, 0.0
-    n = max(eq_1.max(), eq_2.max()) + 1  # the last row of x and k is that of no equation, number -1
-    a, b, x, scale, k = (
-        np.zeros(p1.shape),
-        np.zeros(p2.shape),
-        np.empty(n + 1),
-        np.ones(n + 1),
-        np.empty((n + 1, n + 1)),
-    )
-    r, dq, dz = np.empty(q.shape), np.zeros(q.shape), np.zeros(q.shape)
+    n = eq.max() + 1
     best, gap, step = 0.0, np.inf, 1.0
     for _ in range(_MOST_STEPS):
-        f, low, shift, barrier = _bounds(p1, p2, q, z, a, b, r)
+        f, low, shift, barrier = _bounds(p, q, z, m, r)
         if f - low < gap:
             best, gap = f, f - low
-            best_a[:] = a + shift
-            best_b[:] = b
+            best_m[:] = m
+            best_m[:, : q.shape[0]] += shift
         if gap < tolerance:
             break
         # a step cut short ends beside the central path: return to it first, or complementarity outruns the multipliers
         mu = (_CENTRING if step > 0.5 else 1.0) * barrier / free
-        x[:] = 0.0
-        k[:] = 0.0
-        for s in range(n_s):
-            for i in range(n_1):
-                x[eq_1[s, i]] -= p1[s, i]
-            for j in range(n_2):
-                x[eq_2[s, j]] -= p2[s, j]
-        _equations(mu, a, b, q, z, r, eq_1, eq_2, k, x)
-        x[n] = 0.0
-        for e in range(n):
-            scale[e] = 1.0 / np.sqrt(max(k[e, e], 1e-300))
+        k, x = _equations(mu, p, q, z, m, r, eq)
+        scale = 1.0 / np.sqrt(np.maximum(np.diag(k), 1e-300))
         for e in range(n):
             for o in range(e, n):
                 k[e, o] *= scale[e] * scale[o]
@@ -226,14 +191,11 @@ def _minimise(
         _factor(k, n)
         _solve(k, x, n)
         x *= scale
-        step = _directions(mu, q, z, r, eq_1, eq_2, x, dq, dz)
+        dm = x[eq.ravel()].reshape(eq.shape)
+        dq, dz, step = _directions(mu, q, z, r, dm)
         q += step * dq  # 0 where a margin is
         z += step * dz
-        for s in range(n_s):
-            for i in range(n_1):
-                a[s, i] += step * x[eq_1[s, i]]
-            for j in range(n_2):
-                b[s, j] += step * x[eq_2[s, j]]
+        m += step * dm
     return best, gap
 
 
@@ -242,23 +204,19 @@ def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLE
 
     Tables are counts or probabilities. The gap is below `tolerance` (bits) unless 100 steps were not enough.
     """
-    n = p1.sum((1, 2), keepdims=True)
-    n = np.where(n > 0, n, 1.0)
-    p1, p2 = np.ascontiguousarray(p1 / n), np.ascontiguousarray(p2 / n)
-    a, b, p_s = np.zeros(p1.shape), np.zeros(p2.shape), p1.sum(2)
-    # the start: responses that are independent given the stimulus, (m, R1, R2, S)
+    n, n_1 = p1.sum((1, 2), keepdims=True), p1.shape[2]
+    p = np.concatenate([p1, p2], axis=2) / np.where(n > 0, n, 1.0)
+    p1, p2, p_s = p[..., :n_1], p[..., n_1:], p[..., :n_1].sum(2)
+    # the start: responses that are independent given the stimulus
     start = p1[:, :, :, None] * p2[:, :, None, :] / np.where(p_s > 0, p_s, 1.0)[:, :, None, None]
     start = np.ascontiguousarray(np.moveaxis(start, 1, 3))
     # equations, numbered by stimuli; -1 for margins of 0 and for one of each stimulus, which the others imply
-    seen = p2 > 0
-    used = np.concatenate([p1 > 0, seen & (seen[..., ::-1].cumsum(2)[..., ::-1] > 1)], axis=2)
-    number = np.where(used, used.reshape(len(used), -1).cumsum(1).reshape(used.shape) - 1, -1)
-    equations = (
-        np.ascontiguousarray(number[..., : p1.shape[2]]),
-        np.ascontiguousarray(number[..., p1.shape[2] :]),
-    )
-    tables = zip(p1, p2, start, *equations, a, b, strict=True)
-    bounds = [_minimise(*table[:5], tolerance * LN2, *table[5:]) for table in tables]
-    minimum, gap = np.array(bounds).reshape(-1, 2).T
+    used = p > 0
+    used[..., n_1:] &= used[..., n_1:][..., ::-1].cumsum(2)[..., ::-1] > 1
+    eq = np.where(used, used.reshape(len(p), -1).cumsum(1).reshape(p.shape) - 1, -1)
+    m, bounds = np.zeros(p.shape), np.empty((len(p), 2))
+    for k in range(len(p)):
+        bounds[k] = _minimise(p[k], start[k], eq[k], tolerance * LN2, m[k])
     entropy = -(p_s * np.log(np.where(p_s > 0, p_s, 1.0))).sum(1)
-    return Union((entropy + minimum) / LN2, gap / LN2, -a / LN2, -b / LN2)
+    slope = -m / LN2
+    return Union((entropy + bounds[:, 0]) / LN2, bounds[:, 1] / LN2, slope[..., :n_1], slope[..., n_1:])
