@@ -96,16 +96,16 @@ def decoder_information(
         return cv.read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
 
     given = _standard(trials_for(LinearDiscriminant()).features) if decoders is None else _named(decoders)
-    number = trials_for(next(iter(given.values()))).number
+    trials = {name: trials_for(decoder) for name, decoder in given.items()}
+    number = next(iter(trials.values())).number
     rng = np.random.default_rng(seed)
     orders = np.concatenate([number[None], rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)])
     fold = rng.permutation(np.arange(number.size) % n_folds)
     rows: list[tuple[str, str, Estimate]] = []
     values: list[np.ndarray] = []
     for name, decoder in given.items():
-        for source, estimate, null in _bounds(
-            decoder, trials_for(decoder), orders, fold, bias, n_folds, seed
-        ):
+        bounds = _bounds(decoder, trials[name], orders, fold, bias, n_folds, seed)
+        for source, estimate, null in bounds:
             rows.append((name, source, estimate))
             values.append(np.concatenate([[estimate.value], null]))
     return _table(rows, np.array(values))
@@ -159,9 +159,8 @@ def _bounds(
     result = [cv.cross_validated(decoder, trials, order, n_folds, seed, posteriors=True) for order in orders]
     pairs = zip(orders, result, strict=True)
     tables = np.array([cv.confusion_table(order, predicted, trials.named) for order, (predicted, _) in pairs])
-    of_table = cv.confusion_information(
-        tables[0], tables[1:], corrected, "none" if bias == "plugin" else bias
-    )
+    correction = "none" if bias == "plugin" else bias
+    of_table = cv.confusion_information(tables[0], tables[1:], corrected, correction)
     bounds = [("confusion", of_table, corrected(tables[1:]) if len(orders) > 1 else np.empty(0))]
     posteriors = [log_q for _, log_q in result if log_q is not None]
     if not posteriors:

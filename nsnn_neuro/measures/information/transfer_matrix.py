@@ -182,7 +182,9 @@ def transfer_entropy_matrix(
     def column(j: int) -> tuple[int, dict[str, np.ndarray], str | None]:
         """The transfers to target j."""
         values, first = {name: np.full_like(kept[:, j], np.nan) for name, kept in results.items()}, None
-        for i in sorted(set(range(n)) - {j, *constant} if j not in constant else ()):
+        for i in range(n):
+            if i == j or i in constant or j in constant:
+                continue
             rng = np.random.default_rng([*seeds, i, j])
             try:
                 result = histories_of(read[i], read[j], [], k, l, lag, estimator)
