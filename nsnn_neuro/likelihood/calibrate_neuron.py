@@ -185,15 +185,9 @@ def calibrate(
         raise NsnnError(
             f"voltage = {type(voltage).__name__} object, method = {method!r}: expected method='voltage'"
         )
-    options: dict[str, Any] = {
-        "n_simulations": n_simulations,
-        "n_generations": n_generations,
-        "engine": engine,
-        "out": out,
-    }
+    options = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
     step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
-    drive = stimulus if method == "simulation" else _stimuli(stimulus)
-    parts = model, noise, drive
+    parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus)
     given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress)
     if method == "simulation":
         return calibrate_by_simulation(given, jobs, **options)
@@ -202,11 +196,9 @@ def calibrate(
             raise NsnnError(
                 f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
             )
-    return (
-        calibrate_by_voltage(given, voltage, dt)
-        if method == "voltage"
-        else calibrate_by_likelihood(given, jobs)
-    )
+    if method == "voltage":
+        return calibrate_by_voltage(given, voltage, dt)
+    return calibrate_by_likelihood(given, jobs)
 
 
 def _stimuli(stimulus: Any) -> Any:

@@ -110,19 +110,14 @@ class NeuronFit(Scored):
 
     def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The stimulus filter: lags (s), values and errors (n_lags,) or (n_lags, n_channels)."""
-        basis, _ = self.model.bases()
-        if not basis.size:
-            return np.empty(0), np.empty(0), np.empty(0)
-        lags, value, se = self._filter(np.kron(np.eye(self.model.channels), basis), 1, 0, len(basis))
-        return (lags, value[:, 0], se[:, 0]) if self.model.channels == 1 else (lags, value, se)
+        basis, n = self.model.bases()[0], self.model.channels
+        lags, value, se = self._filter(np.kron(np.eye(n), basis), 1, 0, n)
+        return (lags, value[:, 0], se[:, 0]) if n == 1 else (lags, value, se)
 
     def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The effect of a spike on the potential: lags (s), values and errors (n_lags,)."""
-        _, basis = self.model.bases()
-        if not basis.size:
-            return np.empty(0), np.empty(0), np.empty(0)
         first = 1 + len(self.model.drive_names)
-        lags, value, se = self._filter(basis, first, 1, len(basis))
+        lags, value, se = self._filter(self.model.bases()[1], first, 1)
         return lags, value[:, 0], se[:, 0]
 
     def coupling_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,18 +130,20 @@ class NeuronFit(Scored):
         values, errors = np.zeros((len(bases), n_lags)), np.zeros((len(bases), n_lags))
         first = 1 + self.model.channels * self.model.bases()[0].shape[1]
         for j, basis in enumerate(bases):
-            _, value, se = self._filter(basis, first, 0, len(basis))
+            _, value, se = self._filter(basis, first, 0)
             values[j, : len(basis)], errors[j, : len(basis)] = value[:, 0], se[:, 0]
             first += basis.shape[1]
         return (self.model.first_input_lag + np.arange(n_lags)) * self.model.step, values, errors
 
     def _filter(
-        self, basis: np.ndarray, first: int, lag: int, n: int
+        self, basis: np.ndarray, first: int, lag: int, n: int = 1
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        own = slice(first, first + basis.shape[1])
+        """Lags (s) and n filters with their errors, (n_lags, n), from the parameters from `first` on."""
+        own, n_lags = slice(first, first + basis.shape[1]), len(basis) // n
         value = basis @ self.values[own]
         se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[own, own], basis))
-        return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
+        lags = (lag + np.arange(n_lags)) * self.model.step
+        return lags, value.reshape(n, n_lags).T, se.reshape(n, n_lags).T
 
     def score(
         self,
@@ -293,17 +290,16 @@ class NeuronFit(Scored):
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi
         10.1162/NECO_a_00015
         """
-        if (trains is None and (signal is not None or inputs is not None)) or (
-            trains is not None and signal is None and self.model.stimulus is not None
-        ):
+        if trains is not None:
+            data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        elif signal is not None or inputs is not None:
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
-        data = self._data
-        if trains is None and data.drive.shape[1] != len(self.model.drive_names):
+        elif self._data.drive.shape[1] != len(self.model.drive_names):
             raise NsnnError(
                 "trains = None: a fit of fit_population keeps no regressors; expected the data to test"
             )
-        if trains is not None:
-            data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        else:
+            data = self._data
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)
 
 
@@ -411,11 +407,16 @@ def fit_neuron(
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
     penalties = check_penalties(ridge, smoothness)
-    bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
-    options = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    options: dict[str, Any] = {
+        "stimulus": stimulus,
+        "coupling": coupling,
+        "products": products,
+        "history": history,
+    }
+    options |= {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
     options["first_input_lag"] = first_input_lag
     given = None if inputs is None else as_trains(inputs, name="inputs")
-    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
+    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **options)
     check_first_lag(given, data, model.step, first_input_lag)
     return penalised_fit(model, data, *penalties, n_folds)
 
@@ -461,10 +462,15 @@ def model_of(
 ) -> NeuronModel:
     """The model of these options for a signal and a number of input neurons."""
     channels = n_channels(signal)
-    for name, basis, there, data in (
-        ("stimulus", stimulus, channels, "signal"),
-        ("coupling", coupling, n_inputs, "inputs"),
+    for name, basis, there, data, whose in (
+        ("stimulus", stimulus, channels, "signal", "its"),
+        ("coupling", coupling, n_inputs, "inputs", "their"),
     ):
+        if (basis is None) != (there == 0):
+            raise NsnnError(
+                f"{name} = {basis!r}, {data} {'given' if there else 'missing'}: expected both {data} and {name}, the basis of "
+                f"{whose} filter, or neither"
+            )
         if (basis is None) != (there == 0):
             raise NsnnError(
                 f"{name} = {basis!r}, {data} {'missing' if not there else 'given'}: expected both {data} and {name}, the basis of "
@@ -473,12 +479,12 @@ def model_of(
     if isinstance(coupling, list | tuple):
         both: Any = tuple(as_basis(one, f"coupling[{k}]") for k, one in enumerate(coupling))
     else:
-        both = None if coupling is None else as_basis(coupling, "coupling")
+        both = as_basis(coupling, "coupling")
     return NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
-        stimulus=None if stimulus is None else as_basis(stimulus, "stimulus"),
-        history=None if history is None else as_basis(history, "history"),
+        stimulus=as_basis(stimulus, "stimulus"),
+        history=as_basis(history, "history"),
         coupling=both,
         n_inputs=n_inputs,
         products=products,
@@ -526,9 +532,9 @@ def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | No
     )
 
 
-def as_basis(value: Any, name: str) -> Basis:
-    """A basis unchanged, a whole number n as `Lags(n)`."""
-    if isinstance(value, Basis):
+def as_basis(value: Any, name: str) -> Any:
+    """A basis or None unchanged, a whole number n as `Lags(n)`."""
+    if value is None or isinstance(value, Basis):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
         return Lags(int(value))

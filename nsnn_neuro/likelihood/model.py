@@ -287,24 +287,18 @@ class NeuronModel:
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta."""
-        n, n_drive = len(data.o), data.drive.shape[1]
+        n = len(data.o)
         if beta == 0.0:  # without a membrane nothing is carried over
             if data.design is not None and self.threshold is not None:
                 return data.design, np.broadcast_to(-1.0, n)
-            linear = np.empty((n, 1 + n_drive + data.history.shape[1] + (self.threshold is None)))
-            linear[:, 0], linear[:, 1 : 1 + n_drive] = 1.0, data.drive
-            linear[:, 1 + n_drive : 1 + n_drive + data.history.shape[1]] = data.history
-            if self.threshold is None:
-                linear[:, -1] = -1.0
-            return linear, np.broadcast_to(-1.0, n)
+            columns = [np.ones(n), data.drive, data.history, *[np.full(n, -1.0)] * (self.threshold is None)]
+            return np.column_stack(columns), np.broadcast_to(-1.0, n)
         reset = -beta * data.before if self.reset == "subtract" else np.zeros(n)
         inputs = np.column_stack([np.ones(n), data.drive, reset])
         through = leak(inputs, self.kept(data), beta)
         threshold = through[:, -1] - 1.0
-        linear = np.concatenate([through[:, :-1], data.history], axis=1)
-        if self.threshold is None:
-            linear = np.concatenate([linear, threshold[:, None]], axis=1)
-        return linear, threshold
+        columns = [through[:, :-1], data.history, *[threshold[:, None]] * (self.threshold is None)]
+        return np.concatenate(columns, axis=1), threshold
 
     def kept(self, data: Data) -> np.ndarray:
         """(n,) the share of m that remains: 0 at a trial's start and after a hard reset."""

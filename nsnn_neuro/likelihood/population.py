@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,8 +118,7 @@ class PopulationFit(Scored):
         """`score` of each neuron: neuron, bits_per_spike, se, n spikes; NaN without spikes."""
         logs, o = self._logs(block, signal, t_start, t_stop)
         rows = []
-        for k in range(self.n_neurons):
-            n = int(o[:, k].sum())
+        for k, n in enumerate(o.sum(axis=0).astype(int).tolist()):
             one = bits_per_spike(logs[:, k], o[:, k]) if n else Estimate(np.nan)
             rows.append({"neuron": k, "bits_per_spike": one.value, "se": one.se, "n": n})
         return pd.DataFrame(rows)
@@ -252,11 +250,16 @@ def fit_population(
     if trains.n_neurons < 2:
         raise NsnnError(f"block has {trains.n_neurons} neuron: expected two or more; fit_neuron fits one")
     penalties = check_penalties(ridge, smoothness)
-    bases = {"stimulus": stimulus, "coupling": coupling, "history": history, "family": family}
     if isinstance(coupling, list | tuple):
         raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
-    membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    model = model_of(signal, trains.n_neurons - 1, dt, **bases, **membrane)
+    options: dict[str, Any] = {
+        "stimulus": stimulus,
+        "coupling": coupling,
+        "history": history,
+        "family": family,
+    }
+    options |= {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    model = model_of(signal, trains.n_neurons - 1, dt, **options)
     made = Regressors(model, trains, signal, (t_start, t_stop))
     fits = []
     with progress_bar(progress, "fitting neurons") as report:
@@ -282,11 +285,6 @@ class Regressors:
 
     def of(self, neuron: int) -> Data:
         """The data of one neuron, with the others as inputs."""
-        return self.model.columns(
-            self.trains.of_neuron(neuron), self.signal, self._without(neuron), self.span
-        )
-
-    def _without(self, neuron: int) -> Callable[[np.ndarray, list[int]], list[np.ndarray]]:
         basis = self.model.coupling_bases()[0]
         n = basis.shape[1]
 
@@ -294,10 +292,9 @@ class Regressors:
             if self._every is None:
                 bases = [basis] * self.trains.n_neurons
                 self._every = input_columns(self.trains, starts, lengths, bases, self.model.step)
-            own = slice(neuron * n, (neuron + 1) * n)
-            return [np.delete(one, own, axis=1) for one in self._every]
+            return [np.delete(one, slice(neuron * n, (neuron + 1) * n), axis=1) for one in self._every]
 
-        return columns
+        return self.model.columns(self.trains.of_neuron(neuron), self.signal, columns, self.span)
 
 
 def _others(neuron: int, n: int) -> np.ndarray:

@@ -70,11 +70,6 @@ class SpikeOrNone:
         return self._observed[0]
 
     @property
-    def log_event(self) -> np.ndarray:
-        """(n,) of a spike where there is one, else of none"""
-        return self.log_likelihood
-
-    @property
     def log_silence(self) -> np.ndarray:
         """(n,) log(1 - P(spike))"""
         return np.asarray(self.tails.log_silence)
@@ -102,12 +97,9 @@ class Counts:
     """Poisson counts with mean exp(a)."""
 
     def __init__(self, a: np.ndarray, o: np.ndarray) -> None:
-        self.a, self.o = a, o
-
-    @cached_property
-    def rate(self) -> np.ndarray:
-        """(n,) spikes per step"""
-        return Poisson().rate(self.a)
+        self.a, self.o, self.rate = a, o, Poisson().rate(a)
+        self.information = self.curvature = self.rate
+        self.slope, self.log_silence = o - self.rate, -self.rate
 
     @property
     def log_likelihood(self) -> np.ndarray:
@@ -119,26 +111,6 @@ class Counts:
         """(n,) of one spike or more where there is one, else of none: what an escape family gives the probability of"""
         few = np.maximum(self.rate, 1e-300)
         return np.where(self.o > 0, np.log(-np.expm1(-few)), -self.rate)
-
-    @property
-    def log_silence(self) -> np.ndarray:
-        """(n,) log P(no spike)"""
-        return -self.rate
-
-    @property
-    def slope(self) -> np.ndarray:
-        """(n,) derivative of the log-likelihood"""
-        return self.o - self.rate
-
-    @property
-    def information(self) -> np.ndarray:
-        """(n,) Fisher information about a, which is also the curvature"""
-        return self.rate
-
-    @property
-    def curvature(self) -> np.ndarray | None:
-        """(n,) minus the second derivative of the log-likelihood"""
-        return self.rate
 
 
 def response(family: Family | Poisson, a: np.ndarray, o: np.ndarray) -> SpikeOrNone | Counts:

@@ -70,14 +70,9 @@ def paired_error(sums: np.ndarray, n: float) -> float:
 
 
 def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
-    """(log2 P(O|x) - log2 P0(O)) / n_spikes, P0 that of neurons with a constant probability.
+    """(log2 P(O|x) - log2 P0(O)) / n_spikes, from log-likelihoods of steps (n,) in nats and spikes o (n,) or (n, n_neurons).
 
-    P0: homogeneous Bernoulli neurons, each with the spike probability of these data; homogeneous
-    Poisson neurons if a step has several spikes, and `warning` then says so.
-
-    logs : (n,) log-likelihood of each step, nats
-    o : (n,) or (n, n_neurons) spikes
-    """
+    P0: Bernoulli neurons with the rates of these data; Poisson neurons, as `warning` says, if a step has several spikes."""
     o = o.reshape(len(o), -1)
     n = o.sum()
     if n == 0:

@@ -68,10 +68,7 @@ class Rescaled:
 def rescale(log_silence: np.ndarray, o: np.ndarray, seed: int) -> Rescaled:
     """Rescale intervals, from log(1 - p) and the spikes of each step, (n,), trials concatenated.
 
-    Between two spikes the hazards -log(1 - p) of the steps without one add up. The step with the spike adds -log(1 - r p), with r
-    uniform on (0, 1) for the position of the spike in the step. The sum is exponential with mean 1. The rest after a trial's last
-    spike is carried into the next trial, so that only the end of the last trial is censored.
-    """
+    Hazards -log(1 - p) of silent steps add up; a step with a spike adds -log(1 - r p), r uniform: its place within the step."""
     spikes = np.flatnonzero(o)
     if spikes.size and o.max() > 1:
         raise NsnnError(

@@ -23,18 +23,13 @@ class Value:
     """The log-likelihood at one set of parameters, in nats."""
 
     log_likelihood: float
-    gradient: np.ndarray
-    """(n_parameters,)"""
-    traces: np.ndarray
-    """(n, n_parameters) derivatives of the potential by the parameters"""
-    potential: np.ndarray
-    """(n,) of the membrane, `a` in formulas"""
-    logs: np.ndarray
-    """(n,) log-likelihood of each step, also of refractory ones"""
+    gradient: np.ndarray  # (n_parameters,)
+    traces: np.ndarray  # (n, n_parameters) derivatives of the potential by the parameters
+    potential: np.ndarray  # (n,) of the membrane, `a` in formulas
+    logs: np.ndarray  # (n,) log-likelihood of each step, also of refractory ones
     family: Family | Poisson
     data: Data
-    known_curvature: np.ndarray | None = None
-    """the curvature, if it was computed in the same pass"""
+    known_curvature: np.ndarray | None = None  # the curvature, if it was computed in the same pass
 
     @cached_property
     def information(self) -> np.ndarray:
@@ -45,10 +40,7 @@ class Value:
 
     @cached_property
     def curvature(self) -> np.ndarray | None:
-        """(n_parameters, n_parameters) minus the second derivatives of the log-likelihood, without those of beta's trace.
-
-        None for a family whose f' is unknown.
-        """
+        """(n_parameters, n_parameters) observed curvature without that of beta's trace; None for a family whose f' is unknown."""
         return self._weighted("curvature") if self.known_curvature is None else self.known_curvature
 
     def _weighted(self, name: str) -> np.ndarray | None:
@@ -70,7 +62,8 @@ class Value:
     def log_events(self) -> np.ndarray:
         """(n,) log-likelihood of each step, 0 while refractory; of Poisson counts that are all 0 or 1 that of a spike or none."""
         few = isinstance(self.family, Poisson) and self.data.o.max(initial=0) <= 1
-        return np.where(self.data.free, self.response.log_event if few else self.logs, 0.0)
+        logs = Counts(self.potential, self.data.o).log_event if few else self.logs
+        return np.where(self.data.free, logs, 0.0)
 
 
 def evaluated(
@@ -80,10 +73,7 @@ def evaluated(
     potential: Callable[[slice], np.ndarray],
     curved: bool,
 ) -> Value:
-    """The value where rows of the data have these traces and potentials, in one pass over pieces that fit into the cache.
-
-    curved : whether to compute the curvature in the same pass
-    """
+    """The value (curved: with its curvature) of rows with these traces and potentials, in pieces that fit into the cache."""
     n, k = traces.shape
     a, logs, gradient = np.empty(n), np.empty(n), np.zeros(k)
     curvature, known = np.zeros((k, k)) if curved else None, _with_known_scale(family)

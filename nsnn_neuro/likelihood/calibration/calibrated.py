@@ -28,17 +28,13 @@ class Given:
     trains: Any
     t_start: Any
     t_stop: Any
-    dt: float
-    """s"""
+    dt: float  # s
     seed: int
     progress: Any
 
 
 def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") -> int:
-    """The spikes that count, of which there have to be as many as free parameters.
-
-    of : whose these parameters are, for the message
-    """
+    """The spikes that count, at least one for each free parameter (`of`: whose parameters, for the message)."""
     n_spikes = sum(trial.n_spikes for trial in trials)
     if n_spikes < len(names):
         raise NsnnError(
@@ -68,10 +64,7 @@ def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: n
 def estimates(
     free: FreeParameters, u: np.ndarray, scaled: np.ndarray, parts: Parts | None = None
 ) -> dict[str, Any]:
-    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1.
-
-    parts : neuron, noise and stimulus with these values, if they are known
-    """
+    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1; `parts` with these values, if known."""
     values, slopes = free.values(u), free.slopes(u)
     with np.errstate(invalid="ignore"):
         covariance = scaled * np.outer(slopes, slopes)

@@ -1,7 +1,6 @@
 """The free parameters of a calibration: names, bounds, and the models of their values.
 
-Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic
-scale where both bounds are positive and a factor of 5 or more apart, else on a linear one.
+Inside, each runs from 0 at its lower to 1 at its upper bound, on a logarithmic scale where the bounds allow it (`_LOGARITHMIC`).
 """
 
 from __future__ import annotations
@@ -34,16 +33,11 @@ CONDITIONAL = "conditional"
 class FreeParameter:
     """One free parameter and its bounds."""
 
-    name: str
-    """as the user wrote it"""
-    path: str
-    """with "model." where the user left it out"""
-    low: float
-    """SI"""
-    high: float
-    """SI"""
-    unit: str
-    """SI unit: "s", "V", ..."""
+    name: str  # as the user wrote it
+    path: str  # with "model." where the user left it out
+    low: float  # SI
+    high: float  # SI
+    unit: str  # SI unit: "s", "V", ...
     shown: tuple[float, str, Any]
     """unit of the user's bounds: its size in SI, its name, and itself if it is of `quantities`"""
 
@@ -132,11 +126,7 @@ class FreeParameters:
     def table(
         self, parameters: Mapping[str, float], se: Mapping[str, float], flat: Mapping[str, str] | None = None
     ) -> pd.DataFrame:
-        """A row for each parameter, in the unit of its bounds: value, se, lower, upper, unit, note.
-
-        se : NaN of a parameter at a bound, on which those of the others are then conditional
-        flat : what is known of bounds that the likelihood does not exclude
-        """
+        """A row for each parameter in the unit of its bounds: value, se, lower, upper, unit, note (at a bound, conditional)."""
         held = [name for name in self.names if np.isnan(se[name])]
         rows = []
         for one in self.each:
@@ -235,11 +225,7 @@ def _with_si(model: Any, values: Mapping[str, float]) -> Any:
 
 
 def read_free(free: Any, parts: Parts) -> FreeParameters:
-    """The checked free parameters of a calibration.
-
-    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold
-        that may be below its reset
-    """
+    """The checked free parameters of a calibration; NsnnError for unknown names and bounds that the models refuse."""
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
@@ -260,11 +246,7 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
 
 
 def full_path(name: Any) -> str:
-    """The name of a parameter with "model." where it is left out.
-
-    >>> full_path("tau_m"), full_path("noise.sigma")
-    ('model.tau_m', 'noise.sigma')
-    """
+    """The name of a parameter with "model." where it is left out."""
     return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
 
 

@@ -42,13 +42,11 @@ def threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
     bounds = {neuron.threshold: _quantities(reset + 1e-4, reset + 0.1, "V")}
     for name in _jumps(neuron, moving=True):
         bounds[name] = _quantities(-0.05, 0.1, "V")
-    law = noise.law
     # the rate of a hazard does what the threshold does
-    scale = next((f.name for f in law.parameter_fields() if "V" in f.metadata["units"]), None)
+    scale = next((f.name for f in noise.law.parameter_fields() if "V" in f.metadata["units"]), None)
     if scale is not None:
-        bounds[f"noise.{'family' if noise.family is not None else 'hazard'}.{scale}"] = _quantities(
-            5e-5, 0.03, "V"
-        )
+        kind = "hazard" if noise.family is None else "family"
+        bounds[f"noise.{kind}.{scale}"] = _quantities(5e-5, 0.03, "V")
     return bounds
 
 

@@ -29,8 +29,7 @@ class Samples:
     """The potential on the steps of the fit, trial by trial."""
 
     trials: list[Trial]
-    values: list[np.ndarray]
-    """of each trial, (n_steps,) V at the start of each step"""
+    values: list[np.ndarray]  # of each trial, (n_steps,) V at the start of each step
     current: list[np.ndarray] | None
     """of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted, or None"""
     dt: float
@@ -84,14 +83,7 @@ def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
 def read_samples(
     stimulus: Any, voltage: Any, trains: Any, t_start: Any, t_stop: Any, dt: Any = None
 ) -> Samples:
-    """The potential and the spikes on the steps of a fit.
-
-    dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to
-        0.1 ms
-
-    NsnnError : what is not a voltage, trains or a stimulus of another time, a dt that is no
-        multiple of the sampling interval
-    """
+    """The potential and the spikes on steps of dt; None: the multiple of the sampling interval that is closest to 0.1 ms."""
     several = isinstance(stimulus, tuple)
     stimuli = stimulus if several else (stimulus,)
     voltages, spikes = (
