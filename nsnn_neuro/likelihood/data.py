@@ -27,8 +27,8 @@ _STRETCH = 2**13  # steps, of which the history fits into the processor's cache
 class Steps:
     """A stimulus on the grid of dt."""
 
-    values: np.ndarray
-    start: float
+    values: np.ndarray  # (n_steps, n_channels)
+    start: float  # s, of the first step
     dt: float
 
     def slice(self, t_start: float, n: int, where: str) -> slice:
@@ -52,12 +52,11 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The data of a fit, one row per step, trials concatenated."""
+    """The data of a fit, one row per step, trials concatenated; stimulus and inputs act through the membrane."""
 
     o: np.ndarray  # (n,) 1.0 in a step with a spike; of a Poisson model the number of spikes
     begins: np.ndarray  # (n,) True in the first step of a trial
-    drive: np.ndarray
-    """(n, n_drive) stimulus, spikes of other neurons, each through its basis, and products of these; all through the membrane"""
+    drive: np.ndarray  # (n, n_drive) stimulus and inputs through their bases, and products of these
     history: np.ndarray  # (n, n_history) spikes through their basis
     free: np.ndarray  # (n,) False where the neuron is refractory
     starts: np.ndarray  # (n_trials,) s, when the trials begin
@@ -226,8 +225,8 @@ def prepare(
     bases: tuple[np.ndarray, np.ndarray],
     *,
     dt: float,
-    refractory: int,
     channels: int,
+    refractory: int = 0,
     span: tuple[Any, Any],
     unit: Any = None,
     several: bool = False,

@@ -22,8 +22,7 @@ from ..models.escape import Family, Gaussian, Logistic
 from .data import Data
 from .model import LARGEST, NeuronModel
 from .prior import Prior
-from .responses import Poisson, width
-from .value import Value, gram
+from .responses import Poisson, Value, gram, width
 
 _Evaluate = Callable[[np.ndarray], Value]
 _Reached = tuple[np.ndarray, Value, int]  # parameters, value there, Newton steps

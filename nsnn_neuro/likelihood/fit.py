@@ -29,8 +29,7 @@ from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
-from .scores import PerStep, Scored, bits_per_spike, check_level
-from .time_rescaling import Rescaled, rescale
+from .scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
 _BY_CHANCE = 2

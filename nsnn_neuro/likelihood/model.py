@@ -20,8 +20,7 @@ from .bases import Basis, check_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
-from .responses import Poisson, check_family
-from .value import Value, evaluated, leak
+from .responses import Poisson, Value, check_family, evaluated, leak
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")

@@ -131,15 +131,16 @@ def bits(loss: Any, o: np.ndarray) -> np.ndarray:
 class Ascent:
     """Adam up the slope of an objective of windows: a `Trainer` without checkpoints (Kingma & Ba 2015, arXiv 1412.6980)."""
 
+    # of weights, windows and random numbers: losses of the windows, slopes of the objective
     slope: Callable[[list[np.ndarray], np.ndarray, Any], tuple[np.ndarray, list[np.ndarray]]]
-    """of weights, windows and random numbers: losses of the windows, slopes of the objective"""
     weights: list[np.ndarray]
     batch: int
     eta: float
     seed: int
     held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None  # losses of the held-out windows
-    own_order: bool = False
-    """True: the order of windows is drawn here, with the random numbers of the slopes; False: the loop draws it"""
+    own_order: bool = (
+        False  # whether windows are ordered by the random numbers of the slopes, not by the loop
+    )
 
     def __post_init__(self) -> None:
         self.rng, self.count = np.random.default_rng([self.seed, 1]), 0

@@ -23,8 +23,7 @@ from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .model import NeuronModel
 from .responses import Poisson
-from .scores import Scored, bits_per_spike
-from .time_rescaling import Rescaled, rescale
+from .scores import Rescaled, Scored, bits_per_spike, rescale
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,8 +224,7 @@ def fit_population(
     signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness,
         n_folds, t_start, t_stop : as for `fit_neuron`, the same for all neurons; ridge="cv" chooses
         for each neuron
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
-        notebook
+    progress : as for `calibrate`
 
     Raises
     ------

@@ -16,8 +16,7 @@ from ...measures import Estimate
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import read_recordings
-from ..scores import PerStep, Scored, bits_per_spike, check_level
-from ..time_rescaling import Rescaled, rescale
+from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 from .calibrated import Calibrated
 from .limits import Profiler
 from .maximise import at_best, held
@@ -226,9 +225,8 @@ class Calibration(SpikeCalibration):
 
     def _logs(self, n_jobs: int = 1) -> Callable[[np.ndarray], np.ndarray]:
         """Points (n, K) to log-likelihoods of stretches."""
-        return lambda points: log_likelihoods(
-            self._free.rows(points), self._trials, self.dt, self.grid, n_jobs=n_jobs
-        )
+        options = self._trials, self.dt, self.grid
+        return lambda points: log_likelihoods(self._free.rows(points), *options, n_jobs=n_jobs)
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """The likelihood over one parameter, the others at their best for each value.
@@ -259,9 +257,8 @@ class Calibration(SpikeCalibration):
                 point, logs[u] = best.u, best.value - self.log_likelihood
         places = sorted(logs)
         values = free.quantity(name, np.array([self._value(k, u) for u in places]))
-        return Profile(
-            name, values, np.array([logs[u] for u in places]), free.intervals({name: interval})[name], level
-        )
+        curve = np.array([logs[u] for u in places])
+        return Profile(name, values, curve, free.intervals({name: interval})[name], level)
 
     def flat_bounds(self, n_jobs: int = 1) -> Calibration:
         """This fit with `flat`; a warning names bounds that 2 nats do not exclude."""

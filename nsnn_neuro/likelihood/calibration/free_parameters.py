@@ -229,7 +229,12 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
-    known = list(_known(parts))
+    known = [
+        path
+        for name, part in zip(_PARTS, parts, strict=True)
+        if isinstance(_first(part), Model)
+        for path in _inner(name, _first(part))
+    ]
     each = []
     for name, bounds in free.items():
         path = full_path(name)
@@ -248,12 +253,6 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
 def full_path(name: Any) -> str:
     """The name of a parameter with "model." where it is left out."""
     return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
-
-
-def _known(parts: Parts) -> Any:
-    for name, part in zip(_PARTS, parts, strict=True):
-        if isinstance(_first(part), Model):
-            yield from _inner(name, _first(part))
 
 
 def _inner(path: str, model: Model) -> Any:

@@ -1,4 +1,4 @@
-"""`calibrate(..., method="voltage")`: the membrane, then the threshold."""
+"""`calibrate(..., method="voltage")`: the membrane, then the threshold, and the default bounds of their parameters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
+from ...models.stimuli import Filtered
 from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
 from ..calibration.free_parameters import FreeParameter, FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import Parts, check_parts
-from .defaults import membrane_bounds, threshold_bounds
 from .errors import block_logs, two_step_errors
 from .membrane import VARIED, Regression, difference, regress, series_scale
 from .samples import Samples, read_samples
@@ -33,6 +33,8 @@ _N_STARTS = 15
 # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
 _NEARLY_COLLINEAR = 1e-3
 _LONGER = "record more spikes"
+_SHOWN = {"s": (1e-3, "ms"), "V": (1e-3, "mV"), "ohm": (1e6, "megaohm")}
+_RATIO = 50.0  # of the bounds of the gain to a first guess
 
 
 def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibration:
@@ -243,3 +245,54 @@ def _result(
         series_resistance_se=series_se * series_scale(samples),
         degrees_of_freedom=dict(zip(free.names, freedom.tolist(), strict=True)),
     )
+
+
+def membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
+    """Name -> bounds of what the voltage between spikes determines."""
+    neuron, stimulus = parts[0], parts[2][0] if isinstance(parts[2], tuple) else parts[2]
+    v = np.concatenate(samples.values)
+    low, middle, high = (float(x) for x in np.percentile(v, [0.1, 50, 99]))
+    fields = {field.name for field in neuron.parameter_fields()}
+    bounds = {"tau_m": _quantities(0.3e-3, 0.3, "s")}
+    if "v_rest" in fields:
+        bounds["v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
+    bounds["v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
+    if isinstance(stimulus, Filtered) and samples.current is not None:
+        guess = float(np.std(np.clip(v, low, high)) / np.std(np.concatenate(samples.current)))
+        unit = "ohm" if stimulus.unit("gain") == "ohm" else "V"
+        bounds["stimulus.gain"] = _quantities(guess / _RATIO, guess * _RATIO, unit)
+    for name in _jumps(neuron, moving=False):
+        bounds[name] = _quantities(-0.03, 0.05, "V")
+    return bounds
+
+
+def threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
+    """Name -> bounds of what the spikes determine, given the membrane."""
+    neuron, noise, _ = parts
+    reset = float(neuron.si("v_reset"))
+    bounds = {neuron.threshold: _quantities(reset + 1e-4, reset + 0.1, "V")}
+    for name in _jumps(neuron, moving=True):
+        bounds[name] = _quantities(-0.05, 0.1, "V")
+    # the rate of a hazard does what the threshold does
+    scale = next((f.name for f in noise.law.parameter_fields() if "V" in f.metadata["units"]), None)
+    if scale is not None:
+        kind = "hazard" if noise.family is None else "family"
+        bounds[f"noise.{kind}.{scale}"] = _quantities(5e-5, 0.03, "V")
+    return bounds
+
+
+def _jumps(neuron: Any, *, moving: bool) -> list[str]:
+    """The parameters by which spikes change currents, or the threshold."""
+    fields = {field.name for field in neuron.parameter_fields() if "V" in field.metadata["units"]}
+    lifts = names_in(neuron.moving)
+    result: list[str] = []
+    for line in statements(neuron.after_spike):
+        match = STATEMENT.fullmatch(line)
+        if match and (match[1] in lifts) == moving:
+            result += sorted(names_in(match[3]) & fields)
+    return result
+
+
+def _quantities(low: float, high: float, unit: str) -> tuple[Any, Any]:
+    size, shown = _SHOWN[unit]
+    return pq.Quantity(low / size, shown), pq.Quantity(high / size, shown)
