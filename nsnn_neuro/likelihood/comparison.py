@@ -51,17 +51,13 @@ def compare_models(
 ) -> pd.DataFrame:
     """Score fitted models on the same held-out spikes, by predictions and simulations.
 
-        models = {"noisy": fit, "Poisson": glm, "LIF": calibrated}
-        compare_models(models, block, signal, t_start=5*second, precision=4*ms)
-
     Rows of the table, one for each model and score; those of model "recorded" are the neuron's own
     values:
 
     - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per
       spike, and what is missing to the best model, with a paired error. All in one bin, the
-      shortest step of the models: a model with steps of m bins gives each of them 1/m of its
-      probability of a spike, which is exact for a model that says no more about the time of a
-      spike.
+      shortest step of the models, of which a model with steps of m bins gives each 1/m of its
+      probability of a spike.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
     - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and
       `gamma_coincidence` averaged over pairs of a recorded and a simulated trial; "recorded": over
@@ -98,8 +94,8 @@ def compare_models(
 
     Warns
     -----
-    of scores that a model or the data do not have, with the reason; they are NaN. With one recorded
-    trial: Md* and ceilings
+    of scores that a model or the data do not have, which are NaN; with one recorded trial: Md* and
+    ceilings
 
     Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
     10.3389/fncom.2016.00010

@@ -21,11 +21,15 @@ class Cells:
     """Parameters of neurons of one model."""
 
     family: Family | Poisson
-    beta: Any  # a number or (n_cells,)
-    theta: Any  # a number or (n_cells,)
+    beta: Any
+    """a number or (n_cells,)"""
+    theta: Any
+    """a number or (n_cells,)"""
     reset: str
-    silent: int  # refractory steps
-    kernel: np.ndarray  # (n_lags, n_cells) effect of a spike on later potentials of the neuron, lags from 1
+    silent: int
+    """refractory steps"""
+    kernel: np.ndarray
+    """(n_lags, n_cells) effect of a spike on later potentials of the neuron, lags from 1"""
     coupling: np.ndarray | None = None
     """(n_lags, post, pre) effect of a spike on the drive of other neurons, lags from 1"""
 
@@ -33,9 +37,10 @@ class Cells:
 def draw(
     drive: np.ndarray, cells: Cells, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Step, trial and neuron of each spike, under the drive (n_steps, n_trials, n_cells) without the coupling among the cells.
+    """Step, trial and neuron of each spike; of several spikes of a neuron in a step the steps are fractions apart.
 
-    Several spikes of a neuron in a step are fractions of it apart."""
+    drive : (n_steps, n_trials, n_cells), without the coupling among the cells
+    """
     n, trials, n_cells = drive.shape
     family, effect = cells.family, np.ascontiguousarray(cells.kernel.T)  # (n_cells, n_lags)
     coupling = np.empty((0, n_cells, n_cells)) if cells.coupling is None else cells.coupling

@@ -155,15 +155,13 @@ class NeuronFit(Scored):
     ) -> Estimate:
         """Bits per spike over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't
-        know. `se` comes from 20 consecutive parts, by linearising the ratio: it is the error over
-        stretches of data, not that of the fit. A warning says how many of the spikes were fitted,
-        whose score is too high, if these are more than half or all where the times overlap.
+        P0 is a Bernoulli neuron with the spike probability of *these* data. `se` is the error over
+        20 consecutive parts of the data, not that of the fit. A warning says how many of the spikes
+        were fitted, whose score is too high, if these are more than half or all where times overlap.
 
         A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a
-        step with one, so that fits with one dt can be compared. Where some step has several spikes
-        it is scored by the likelihood of the counts, and P0 is a Poisson process: `warning` says
-        so.
+        step with one. Where some step has several spikes it is scored by the likelihood of the
+        counts over a Poisson process, and `warning` says so.
         """
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
         self.warn_fitted(data)
@@ -330,8 +328,7 @@ def fit_neuron(
     P(spike in a step) = F(potential - theta). The potential is the filtered signal plus the
     filtered spikes of other neurons (`inputs`) plus a bias, passed through a leaky membrane (beta,
     reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has
-    the equations. The parameters are the coefficients of the filters, the bias, and beta and theta
-    where they are fitted.
+    the equations.
 
     A stimulus filter alone, stimulus=RaisedCosines(8, 50*ms), is a generalised linear model;
     with Poisson() as family it is a Poisson GLM. If an error says that the likelihood has no maximum,
@@ -353,9 +350,8 @@ def fit_neuron(
     inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used
     coupling : basis of the effect of their spikes, lags from `first_input_lag` steps; or a list
         with one for each of them
-    first_input_lag : 1, or 0 for inputs that make the neuron fire within the same step, such as
-        those of a relay. Two recorded neurons that fire together need not drive each other, so that
-        0 is for inputs that are known to
+    first_input_lag : 1, or 0 for inputs that are known to make the neuron fire within the same step,
+        such as those of a relay
     products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the
         other is a further regressor, such as [("stimulus", "stimulus")] for a quadratic response,
         or ("stimulus", "coupling") for inputs that gate it
@@ -371,8 +367,7 @@ def fit_neuron(
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2
         on filters and products, in nats. It biases, hence 0 by default. "cv": that of .01, .1, 1,
         10, 100 with the highest cross-validated likelihood, and of weaker and stronger ones (1e-6
-        to 1e6) where that is the first or the last (`cross_validate` chooses bases and families
-        too)
+        to 1e6) where that is the first or the last
     smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l -
         1))^2 on each filter f, in nats; s^2 is the mean square of its regressors over that of its
         basis functions, for `Lags` that of the signal. Use it with `Lags`

@@ -114,8 +114,6 @@ class NetworkModel:
             if any(np.shape(neuron.si(part)) not in ((), (n,)) for part in ("beta", "theta")):
                 raise NsnnError(f"{name} = {neuron!r}: expected numbers, or arrays of {n} values")
 
-    # --- weights and data ---
-
     @property
     def step(self) -> float:
         """dt in s."""
@@ -225,8 +223,6 @@ class NetworkModel:
         output = dataclasses.replace(self.output, beta=beta, theta=theta)
         return dataclasses.replace(self, n_outputs=1, own_inputs=False, output=output)
 
-    # --- likelihood ---
-
     def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
         """Estimates of log P(o_t | o before t, x) of each step, (n,), by a particle filter.
 
@@ -311,8 +307,6 @@ class NetworkModel:
     def score(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> Estimate:
         """Bits per spike over homogeneous neurons; see `NetworkFit.score`."""
         return bits_per_spike(self.log_likelihood(weights, data, particles=particles, seed=seed), data.o)
-
-    # --- spikes ---
 
     def simulate(
         self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0

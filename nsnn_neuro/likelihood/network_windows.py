@@ -85,10 +85,9 @@ class NetworkFit(Scored):
     ) -> Estimate:
         """Bits per spike over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        A particle filter estimates P(O|x) = E_hidden[P(O|hidden)] over each trial, from potentials
-        of 0. The estimate of its log is too low on average; the bias shrinks with the number of
-        `particles`. particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se` is the error over
-        stretches of data, not that of the fit.
+        A particle filter estimates P(O|x) over each trial, from potentials of 0 (see
+        `NetworkModel.log_likelihood`); particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se`
+        is the error over stretches of data, not that of the fit.
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
         """
@@ -148,9 +147,8 @@ def window_bounds(
 ) -> np.ndarray:
     """Log-likelihoods of windows by the bound of K draws, (n, n_repeats), nats.
 
-    It is below log P(O|x) on average, less so with more draws K. With one draw its mean is the
-    bound E[log P(O|h)]. Hidden neurons without noise have one pattern, and the value is exact. With
-    own inputs the outputs are independent, and the result is (n, n_repeats, n_outputs).
+    It is below log P(O|x) on average, less so with more draws K. Hidden neurons without noise have
+    one pattern, and the value is exact. With own inputs the result is (n, n_repeats, n_outputs).
 
     Parameters
     ----------
@@ -207,10 +205,9 @@ def fit_windows(
 
         mean over windows of log (1/K) sum_k P(O|h_k)  -  ridge / (2 n) sum of squared weights
 
-    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy.
-    Hidden neurons without noise (`NetworkModel(noisy=False)`) are learned by a surrogate
-    gradient, with the family's density. `fit_network` cuts a recording into windows; this function
-    takes them as arrays, as for repeats of the same stimuli.
+    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy;
+    hidden neurons without noise have a surrogate gradient, the family's density. `fit_network` cuts
+    a recording into windows; this function takes them as arrays, as for repeats of the same stimuli.
 
     Parameters
     ----------
@@ -226,8 +223,7 @@ def fit_windows(
     training : `Training`, without those fields that are of `fit_network` only; a window in a batch
         has all of its repeats
     seed : whole number, of first weights, order and draws
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
-        notebook
+    progress : as for `fit_network`
 
     Returns
     -------

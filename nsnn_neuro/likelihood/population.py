@@ -210,10 +210,9 @@ def fit_population(
 
         P(spike of i in step t) = F(a_i(t)),  a_i = bias + stimulus + history of i + sum over j of the filtered spikes of j - theta
 
-    Spikes act from the next step on, so given the past the neurons are independent and each is
-    fitted by itself. A coupling is a statistical dependence after stimulus and history are
-    accounted for. Neurons that were not recorded, and a stimulus filter that is too coarse, cause
-    coupling as well.
+    Spikes act from the next step on, so given the past each neuron is fitted by itself. A coupling is
+    a statistical dependence after stimulus and history are accounted for: unrecorded neurons and a
+    stimulus filter that is too coarse cause it as well.
 
     Parameters
     ----------

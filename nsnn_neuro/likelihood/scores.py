@@ -78,12 +78,9 @@ def bits_per_spike(logs: np.ndarray, o: np.ndarray) -> Estimate:
     n = o.sum()
     if n == 0:
         raise NsnnError("trains hold no spikes: expected some, as the score is per spike")
-    rate = o.mean(axis=0)
-    counts = o.max() > 1
-    if counts:
-        constant = (xlogy(o, rate) - rate - gammaln(o + 1)).sum(axis=1)
-    else:
-        constant = (xlogy(o, rate) + xlogy(1 - o, 1 - rate)).sum(axis=1)
+    rate, counts = o.mean(axis=0), o.max() > 1
+    rest = -rate - gammaln(o + 1) if counts else xlogy(1 - o, 1 - rate)
+    constant = (xlogy(o, rate) + rest).sum(axis=1)
     gain = (logs - constant) / np.log(2)
     value = gain.sum() / n
     sums = part_sums(gain)

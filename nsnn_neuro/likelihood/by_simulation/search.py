@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -67,8 +68,7 @@ class Scoring:
         high = np.minimum(1 - self.centre, _REACH) + 1e-12
         scaled = self._whitened(self.slopes)
         scaled = np.concatenate([scaled, 1e-6 * np.eye(len(low))])  # a parameter without effect stays
-        result = lsq_linear(scaled, np.concatenate([away, np.zeros(len(low))]), bounds=(low, high))
-        return np.asarray(result.x)
+        return np.asarray(lsq_linear(scaled, np.append(away, np.zeros(len(low))), bounds=(low, high)).x)
 
     @property
     def errors(self) -> np.ndarray:
@@ -106,17 +106,15 @@ def search(
     spread[0] = np.clip(free.start(), 0.0, 1.0)
     # the argument's name in this SciPy
     name = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
+    options: dict[str, Any] = {
+        "maxiter": n_generations,
+        "init": spread,
+        "tol": 0.0,
+        "atol": 1.0,
+        name: runs.seed,
+    }
     result = differential_evolution(
-        loss,
-        [(0.0, 1.0)] * n,
-        maxiter=n_generations,
-        init=spread,
-        tol=0.0,
-        atol=1.0,
-        polish=False,
-        vectorized=True,
-        updating="deferred",
-        **{name: runs.seed},
+        loss, [(0.0, 1.0)] * n, polish=False, vectorized=True, updating="deferred", **options
     )
     return np.asarray(result.x)
 

@@ -45,9 +45,10 @@ class Statistics:
         same = np.diff(train) == 0
         logs = np.log(np.diff(step)[same] * self.dt)
         recording = group[1:][same]
-        columns = [np.log((n + 0.5) / self.duration)[:, None], self._intervals(logs, recording, n_groups)]
-        columns += [_correlations(logs, recording, train[1:][same], n_groups), self._driven(step, group, n)]
-        return np.concatenate(columns, axis=1)
+        rates = np.log((n + 0.5) / self.duration)[:, None]
+        intervals = self._intervals(logs, recording, n_groups)
+        correlations = _correlations(logs, recording, train[1:][same], n_groups)
+        return np.concatenate([rates, intervals, correlations, self._driven(step, group, n)], axis=1)
 
     def _intervals(self, logs: np.ndarray, recording: np.ndarray, n_groups: int) -> np.ndarray:
         """Quantiles of log intervals, and the log of their CV, (n_groups, 6)."""
@@ -64,9 +65,8 @@ class Statistics:
             result[some, k] = low + (place - below)[some] * (high - low)
         lengths = np.exp(logs)
         mean = np.bincount(recording, lengths, n_groups) / np.maximum(count, 1)
-        variance = np.bincount(recording, (lengths - mean[recording]) ** 2, n_groups) / np.maximum(
-            count - 1, 1
-        )
+        squares = np.bincount(recording, (lengths - mean[recording]) ** 2, n_groups)
+        variance = squares / np.maximum(count - 1, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             cv = np.sqrt(variance) / mean
         result[:, -1] = np.log(np.where((count > 2) & (cv > 1e-3), cv, 1.0))
@@ -89,9 +89,8 @@ def _correlations(logs: np.ndarray, recording: np.ndarray, train: np.ndarray, n_
         total, pairs = np.zeros(n_groups), np.zeros(n_groups)
         for lag in range(shortest, longest + 1):
             together = train[lag:] == train[:-lag]
-            total += np.bincount(
-                recording[lag:][together], (scaled[lag:] * scaled[:-lag])[together], n_groups
-            )
+            products = (scaled[lag:] * scaled[:-lag])[together]
+            total += np.bincount(recording[lag:][together], products, n_groups)
             pairs += np.bincount(recording[lag:][together], minlength=n_groups)
         result.append(total / np.maximum(pairs, 1))
     return np.stack(result, axis=1)

@@ -167,8 +167,8 @@ def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple
 def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
     """Raise NsnnError where tau_refrac may be longer than an interval."""
     values = free.values(free.start())
-    if "model.tau_refrac" in free.paths:
-        values[free.paths.index("model.tau_refrac")] = free.high[free.paths.index("model.tau_refrac")]
+    longest = np.array([path == "model.tau_refrac" for path in free.paths])
+    values[longest] = free.high[longest]
     neuron, noise, _ = free.models(values)
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     for trial in trials:

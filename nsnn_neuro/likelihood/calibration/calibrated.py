@@ -145,9 +145,8 @@ class Calibrated:
     ) -> dict[str, tuple[Any, Any]]:
         """Confidence intervals by name, in the units of the bounds.
 
-        They are normal, or Student's t for a fit to voltage, on the scale of the fit, which is
-        logarithmic for bounds a factor of 5 apart. They end at the bounds of the parameter; one at
-        a bound has the whole range.
+        They are normal (Student's t for a fit to voltage) on the scale of the fit, which is
+        logarithmic for bounds a factor of 5 apart, and end at the bounds of the parameter.
 
         level : confidence level
         method : "wald", from standard errors

@@ -161,9 +161,8 @@ class Calibration(SpikeCalibration):
         """Confidence intervals by name, in the units of the bounds, as quantities of their package.
 
         A profile interval holds the values for which the log-likelihood, with the other parameters
-        at their best, is less than chi2(1)/2 below its maximum. It follows ridges of the
-        likelihood, and takes about as long as the fit. A Wald interval costs nothing and takes the
-        likelihood for a parabola, which it is with many spikes only.
+        at their best, is less than chi2(1)/2 below its maximum. It takes about as long as the fit. A
+        Wald interval costs nothing and takes the likelihood for a parabola.
 
         level : confidence level
         method : "profile", or "wald": normal on the scale of the fit, which is logarithmic for
@@ -173,9 +172,8 @@ class Calibration(SpikeCalibration):
         progress : as for `calibrate`
 
         Intervals end at the bounds of the parameter; a warning names the profiles that have not
-        ended there. A parameter without effect has (-inf, inf). A Wald interval of a parameter at a
-        bound is its whole range. With bounds from Brian2 `low / ms` is a number, and `float(low)`
-        is in SI.
+        ended there. A parameter without effect has (-inf, inf); one at a bound has its whole range
+        as Wald interval. With bounds from Brian2 `low / ms` is a number.
 
         Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
         """

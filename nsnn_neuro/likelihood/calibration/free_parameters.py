@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,9 @@ class FreeParameter:
     low: float  # SI
     high: float  # SI
     unit: str  # SI unit: "s", "V", ...
-    shown: tuple[float, str, Any]
-    """unit of the user's bounds: its size in SI, its name, and itself if it is of `quantities`"""
+    shown: tuple[
+        float, str, Any
+    ]  # unit of the bounds: its size in SI, its name, and itself if of `quantities`
 
     def quantity(self, values: Any) -> Any:
         """Values in SI with their unit."""
@@ -118,10 +119,8 @@ class FreeParameters:
 
     def intervals(self, limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[Any, Any]]:
         """Limits in SI in the units of the bounds."""
-        return {
-            name: (self.quantity(name, low), self.quantity(name, high))
-            for name, (low, high) in limits.items()
-        }
+        quantity = self.quantity
+        return {name: (quantity(name, low), quantity(name, high)) for name, (low, high) in limits.items()}
 
     def table(
         self, parameters: Mapping[str, float], se: Mapping[str, float], flat: Mapping[str, str] | None = None
@@ -163,11 +162,7 @@ class FreeParameters:
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
         named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
-        made = zip(_PARTS, self.parts, strict=True)
-        neuron, noise, stimulus = (
-            _each(part, partial(replaced, part=name, values=named)) for name, part in made
-        )
-        return neuron, noise, stimulus
+        return _each(self.parts, lambda part, name: replaced(part, name, named))
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
@@ -175,23 +170,25 @@ class FreeParameters:
         for path, value in zip(self.paths, values, strict=True):
             head, _, rest = path.partition(".")
             of_part[head][rest] = float(value)
-        made = zip(self._numbers, of_part.values(), strict=True)
-        neuron, noise, stimulus = (_each(part, partial(_with_si, values=changed)) for part, changed in made)
-        return neuron, noise, stimulus
+        return _each(self._numbers, lambda part, name: _with_si(part, of_part[name]))
 
     def rows(self, points: np.ndarray) -> list[Parts]:
         """`numbers` of points u (n, K), also outside of the bounds."""
         return [self.numbers(values) for values in self.values(points, within=False)]
 
     @cached_property
-    def _numbers(self) -> list[Any]:
+    def _numbers(self) -> Parts:
         """The parts, with all parameters known in SI."""
-        return [_each(part, _all_si) for part in self.parts]
+        return _each(self.parts, lambda part, _: _all_si(part))
 
 
-def _each(part: Any, function: Callable[[Any], Any]) -> Any:
-    """A function of a part, or of each stimulus of several recordings."""
-    return tuple(function(one) for one in part) if isinstance(part, tuple) else function(part)
+def _each(parts: Parts, function: Callable[[Any, str], Any]) -> Parts:
+    """A function of each part and its name, or of each stimulus of several recordings."""
+    neuron, noise, stimulus = (
+        tuple(function(one, name) for one in part) if isinstance(part, tuple) else function(part, name)
+        for name, part in zip(_PARTS, parts, strict=True)
+    )
+    return neuron, noise, stimulus
 
 
 def _first(part: Any) -> Any:

@@ -48,8 +48,7 @@ class Profiler:
     """Limits of all parameters of a fit, from log-likelihoods of stretches, their maximum (K,) and the information there (K, K)."""
 
     def __init__(self, function: Function, top: np.ndarray, information: np.ndarray) -> None:
-        self._function = function
-        self._information = information
+        self._function, self._information = function, information
         self._widths = widths(np.diag(information))
         self.value, self._slopes = self._scored(top)
         self._top = top
@@ -105,9 +104,8 @@ class Profiler:
             both = np.stack([gradient[free], -information[free, k]], axis=1)
             rest[free], lean[free] = np.linalg.solve(information[np.ix_(free, free)], both).T
         curved = max(float(information[k] @ lean), 1e-12)
-        return _Point(
-            u, value, gradient, rest, lean, 0.5 * float(gradient @ rest), float(gradient @ lean), 1.0 / curved
-        )
+        gain, slope = 0.5 * float(gradient @ rest), float(gradient @ lean)
+        return _Point(u, value, gradient, rest, lean, gain, slope, 1.0 / curved)
 
 
 def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:

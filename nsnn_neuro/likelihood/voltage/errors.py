@@ -142,10 +142,8 @@ def _scores_and_slopes(
     free: FreeParameters, u: np.ndarray, first: int, samples: Samples
 ) -> tuple[np.ndarray, np.ndarray]:
     """`_scores`, and minus their slopes along all parameters, (n_blocks, n, K)."""
-    slopes = [
-        (_scores(free, u - step, first, samples) - _scores(free, u + step, first, samples)) / (2 * _SLOPE)
-        for step in _SLOPE * np.eye(len(u))
-    ]
-    bent = np.stack(slopes, axis=2)
+    steps = _SLOPE * np.eye(len(u))
+    falls = [_scores(free, u - s, first, samples) - _scores(free, u + s, first, samples) for s in steps]
+    bent = np.stack(falls, axis=2) / (2 * _SLOPE)
     bent[:, :, first:] = (bent[:, :, first:] + bent[:, :, first:].transpose(0, 2, 1)) / 2
     return _scores(free, u, first, samples), bent

@@ -30,20 +30,16 @@ class Samples:
 
     trials: list[Trial]
     values: list[np.ndarray]  # of each trial, (n_steps,) V at the start of each step
+    # of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted
     current: list[np.ndarray] | None
-    """of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted, or None"""
     dt: float
     n_blocks: int
 
     def blocks(self) -> list[np.ndarray]:
         """For each trial the number of the jackknife's stretch that each step belongs to, from 0."""
-        total = sum(len(trial.o) for trial in self.trials)
-        first, result = 0, []
-        for trial in self.trials:
-            n = len(trial.o)
-            result.append((first + np.arange(n)) * self.n_blocks // total)
-            first += n
-        return result
+        lengths = [len(trial.o) for trial in self.trials]
+        block = np.arange(sum(lengths)) * self.n_blocks // sum(lengths)
+        return np.split(block, np.cumsum(lengths)[:-1])
 
 
 def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
@@ -74,10 +70,8 @@ def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
                 f"trains have spikes from {t.min():g} to {t.max():g} s in trial {k}, and voltage runs from {begin:g} to {end:g} s: "
                 "expected spikes within it; are their times in seconds?"
             )
-    return [
-        neo.SpikeTrain(t, t_start=begin, t_stop=end, units="s")
-        for t, (begin, end) in zip(times, edges, strict=True)
-    ]
+    each = zip(times, edges, strict=True)
+    return [neo.SpikeTrain(t, t_start=begin, t_stop=end, units="s") for t, (begin, end) in each]
 
 
 def read_samples(
@@ -171,10 +165,5 @@ def _current(stimulus: Any, n: int, dt: float) -> np.ndarray:
     """What flows in each step: amperes where the gain is a resistance; 0 if no signal."""
     if isinstance(stimulus, Filtered):
         one = units.pq_quantity(1.0, stimulus.unit("gain"))
-        bare = Filtered(
-            stimulus.signal, gain=1.0 if stimulus.unit("gain") == "1" else one, delay=stimulus.delay
-        )
-        return np.asarray(bare.samples(n, dt), dtype=float)
-    if stimulus.text is None:
-        return np.asarray(stimulus.samples(n, dt), dtype=float)
-    return np.zeros(n)
+        stimulus = Filtered(stimulus.signal, gain=one, delay=stimulus.delay)
+    return np.asarray(stimulus.samples(n, dt), dtype=float) if stimulus.text is None else np.zeros(n)

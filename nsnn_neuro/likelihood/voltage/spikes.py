@@ -56,8 +56,7 @@ def detect_spikes(
 
     Warns
     -----
-    of doubtful spikes: those that are close to height or max_width (a factor of 0.8), and upward
-    crossings of the level that were left out
+    of doubtful spikes, close to height or max_width, and crossings of the level that were left out
 
     Source: Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
 
