@@ -15,7 +15,7 @@ from ...core.warn import warn
 from ...io.spikes import as_repeats
 from ...models.stimuli import Filtered
 from ..continuous.conditional import check_start
-from ..continuous.trials import Trial, read_trials
+from ..continuous.trials import Trial, one_for_each, read_trials
 from .recordings import Recording, read_voltage
 from .spikes import detect_spikes
 
@@ -80,10 +80,9 @@ def read_samples(
     """The potential and the spikes on steps of dt; None: the multiple of the sampling interval that is closest to 0.1 ms."""
     several = isinstance(stimulus, tuple)
     stimuli = stimulus if several else (stimulus,)
-    voltages, spikes = (
-        _one_for_each(given, len(stimuli), name) if several else [given]
-        for given, name in ((voltage, "voltage"), (trains, "trains"))
-    )
+    n = len(stimuli)
+    voltages = one_for_each(voltage, n, "voltage") if several else [voltage]
+    spikes = [trains] if not several else [None] * n if trains is None else one_for_each(trains, n, "trains")
     trials: list[Trial] = []
     values: list[np.ndarray] = []
     currents: list[np.ndarray] = []
@@ -116,19 +115,6 @@ def read_samples(
     all_currents = np.concatenate(currents)
     varies = np.ptp(all_currents) > 1e-9 * np.abs(all_currents).max()
     return Samples(trials, values, currents if varies else None, step, int(np.clip(total / _BLOCK, 1, _MOST)))
-
-
-def _one_for_each(given: Any, n: int, name: str) -> list[Any]:
-    """The part of `given` of each of several recordings."""
-    if given is None and name == "trains":
-        return [None] * n
-    if not isinstance(given, list | tuple) or len(given) != n:
-        shown = f"{len(given)} of them" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
-        raise NsnnError(
-            f"{name}: {shown} for {n} stimuli: expected a list with that of each recording, such as [v_1, v_2] for "
-            "stimulus=[drive_1, drive_2]"
-        )
-    return list(given)
 
 
 def _every(period: float, dt: Any) -> int:
