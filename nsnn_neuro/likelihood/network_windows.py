@@ -20,6 +20,8 @@ from .network_training import Ascent, Scale, Training, bits, noise_width, start
 from .prior import strength
 from .scores import PerStep, Scored
 
+_AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NetworkFit(Scored):
@@ -116,26 +118,21 @@ class NetworkFit(Scored):
         return self.model.simulate(self.weights, signal, trials=trials, seed=seed)
 
 
-_AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
-
-
 def _arrays(model: NetworkModel, windows: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     """x (n, n_steps, groups, n_in) and o (n_steps, n, n_repeats, n_outputs), checked."""
     if not isinstance(windows, tuple | list) or len(windows) != 2:
         raise NsnnError(f"{name} = {type(windows).__name__}: expected a pair of arrays (x, o)")
     x, o = (np.asarray(part, dtype=float) for part in windows)
-    n_in = model.shapes[0][0]
-    middle = ("n_outputs",) if model.own_inputs else ()
-    shapes = f"x (n, n_steps, {''.join(f'{m}, ' for m in middle)}{n_in}) and o (n, n_repeats, n_steps, {model.n_outputs})"
+    groups = (model.n_outputs,) if model.own_inputs else ()
+    shape = *groups, model.shapes[0][0]  # of the inputs in a step
     fits = (
-        o.ndim == 4
-        and x.ndim == 3 + len(middle)
-        and x.shape == (len(o), o.shape[2], *((model.n_outputs,) if middle else ()), n_in)
-        and o.shape[3] == model.n_outputs
-        and o.size
+        o.ndim == 4 and o.size and o.shape[3] == model.n_outputs and x.shape == (len(o), o.shape[2], *shape)
     )
     if not fits:
-        raise NsnnError(f"{name} have shapes {x.shape} and {o.shape}: expected {shapes}")
+        raise NsnnError(
+            f"{name} have shapes {x.shape} and {o.shape}: expected x (n, n_steps, {', '.join(map(str, shape))}) and "
+            f"o (n, n_repeats, n_steps, {model.n_outputs})"
+        )
     if not np.isfinite(x).all() or not np.isin(o, (0, 1)).all():
         raise NsnnError(f"{name}: expected finite x, and o of 0 and 1")
     return (x if model.own_inputs else x[:, :, None]), np.ascontiguousarray(o.transpose(2, 0, 1, 3))

@@ -19,6 +19,8 @@ from ..models.log_odds import curvature, gaussian_curvature, observed, tails
 from .data import Data
 
 _HIGHEST = 500.0  # potential of a Poisson model; beyond, its rate is infinite to a fit
+_ROWS = 2**12  # of a piece, which fits into the processor's cache
+_ROWS_OF_A_PRODUCT, _WIDE = 2**11, 64  # of a product; columns from which on threads of BLAS pay off
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,6 @@ def response(family: Family | Poisson, a: np.ndarray, o: np.ndarray) -> SpikeOrN
 def width(family: Family | Poisson) -> float:
     """Scale of potentials: 1 / f(0) of a family, 1 of `Poisson`."""
     return 1.0 if isinstance(family, Poisson) else 1.0 / float(np.max(family.pdf(0.0)))
-
-
-_ROWS = 2**12  # of a piece, which fits into the processor's cache
-_ROWS_OF_A_PRODUCT, _WIDE = 2**11, 64  # of a product; columns from which on threads of BLAS pay off
 
 
 @dataclass(frozen=True, eq=False)

@@ -243,15 +243,8 @@ class Calibrated:
 
         k, stimulus = self._recorded(recording)
         longest = max(len(trial.o) for trial in self._trials if trial.recording == k) * self.dt * second
-        engine = engine or self._engine
-        options: dict[str, Any] = {} if engine is None else {"engine": engine}
-        return simulate(
-            self.model,
-            self.noise,
-            stimulus,
-            trials=trials,
-            duration=longest if duration is None else duration,
-            dt=self.dt * second,
-            seed=seed,
-            **options,
-        )
+        options: dict[str, Any] = {"trials": trials, "dt": self.dt * second, "seed": seed}
+        if engine or self._engine:
+            options["engine"] = engine or self._engine
+        duration = longest if duration is None else duration
+        return simulate(self.model, self.noise, stimulus, duration=duration, **options)
