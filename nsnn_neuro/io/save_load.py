@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.aliases import Time
 from ..core.atomic_write import replaced
-from ..core.checks import file_path, flag, one_of, suggest_keywords
+from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import LEAST, Budget, check_regular, missing, open_regular
 from ..core.units import shown
@@ -237,7 +237,7 @@ def _load_nwb(
     start: float | None,
     stop: float | None,
     chosen: Any,
-    signals: bool,
+    signals: list[str] | None,
     *parts: Any,
 ) -> Iterator[neo.Block]:
     with hdf5.opened_in_parts(raw) as file:
@@ -264,7 +264,12 @@ def _load_nwb(
 
 
 def _as_it_is(
-    block: neo.Block, trials: Any, start: float | None, stop: float | None, chosen: Any, signals: bool
+    block: neo.Block,
+    trials: Any,
+    start: float | None,
+    stop: float | None,
+    chosen: Any,
+    signals: list[str] | None,
 ) -> neo.Block:
     """A Block whose segments the file states, its chosen units between start and stop on their clocks."""
     if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
@@ -272,7 +277,11 @@ def _as_it_is(
             f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
             "others"
         )
-    for segment in block.segments if not signals else ():
+    if signals:
+        raise FormatError(
+            f"signals = {signals}: names are for NWB files of other programs: expected True or False"
+        )
+    for segment in block.segments if signals is not None else ():
         for kind in (*SAMPLED, "irregularlysampledsignals"):
             setattr(segment, kind, [])
     block = block if chosen is None else select(block, units=chosen)
@@ -287,7 +296,7 @@ def load(
     trials: Any = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
-    signals: bool = True,
+    signals: Any = True,
     check: str = "quick",
     max_bytes: float | None = None,
 ) -> neo.Block:
@@ -300,6 +309,7 @@ def load(
     its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time,
     processed signals too; `block.annotations["ends_with"]` is the path of what ends last.
 
+    A file without units, such as one of field potentials, becomes one uncut segment of signals, events and intervals.
     A file of intracellular recordings, without spike times, has a segment for each sweep of a current clamp: the recorded voltages,
     then the injected currents, as `calibrate(..., method="voltage")` takes them. They are as stored: no electrode is compensated.
 
@@ -324,8 +334,11 @@ def load(
         them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Spikes outside of
         them take no memory. Of a file of `save` and of other formats each trial (segment) is read between them, on its own clock;
         of a text file t_stop is the end, also after the last spike
-    signals : False: of an NWB file of another program no sampled signals are read, such as a field potential, which may be larger
-        than all spikes; events and epochs are. Other files are verified whole, and their signals then left out
+    signals : of an NWB file of another program, the name of a time series, or a list of names, such as "running_speed" or
+        "behavior/Position/SpatialSeries"; these alone are read. True (default): those of acquisition and stimulus; processed ones
+        are left out. False: none, as a field potential may be larger than all spikes; events and epochs are read. In trials
+        regularly sampled ones are read; fields whose times are even to half a sample are such, uncut. Other files are verified
+        whole, and without signals these are then left out
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more and the
@@ -338,7 +351,7 @@ def load(
         max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
         are listed), or no trial between t_start and t_stop; no such unit or column; no answer from an address, a broken one, or a
         server that does not send parts of files
-    NsnnError : another check, trials that are no name, signals that are no bool, max_bytes that is no number above 0
+    NsnnError : another check, trials that are no name, signals that are no names, max_bytes that is no number above 0
 
     >>> import tempfile
     >>> import quantities as pq
@@ -361,7 +374,7 @@ def load_parts(
     trials: Any = None,
     t_start: Any = None,
     t_stop: Any = None,
-    signals: bool = True,
+    signals: Any = True,
     full: bool = False,
     max_bytes: Any = None,
     most: float = np.inf,
@@ -371,7 +384,14 @@ def load_parts(
 
     Each is read when it is asked for, within max_bytes; the file is open meanwhile.
     """
-    flag(signals, "signals")
+    listed = {True: None, False: []}[signals] if isinstance(signals, bool) else signals
+    listed = [listed] if isinstance(listed, str) else listed
+    if listed is not None and not (
+        isinstance(listed, list | tuple) and all(isinstance(s, str) for s in listed)
+    ):
+        raise NsnnError(
+            f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
+        )
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
             f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
@@ -388,9 +408,7 @@ def load_parts(
             with stream.opened(str(path)) as raw:
                 # how long the file is the server alone says
                 budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
-                for block in _load_nwb(
-                    raw, budget, full, trials, start, stop, units, signals, most, progress
-                ):
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, listed, most, progress):
                     block.file_origin = where
                     yield block
         except NsnnError as error:
@@ -425,14 +443,12 @@ def load_parts(
     try:
         if suffix == ".nwb":
             with open_regular(path) as raw:
-                for block in _load_nwb(
-                    raw, budget, full, trials, start, stop, units, signals, most, progress
-                ):
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, listed, most, progress):
                     block.file_origin = str(path)
                     yield block
         else:
             block = external_files.read_neo(path, budget, start, stop)
-            block = _as_it_is(block, trials, start, stop, units, signals)
+            block = _as_it_is(block, trials, start, stop, units, listed)
             if full:
                 integrity.check_block(block)
             block.file_origin = str(path)

@@ -23,7 +23,7 @@ from ...core.warn import warn
 from ..block import build_block
 from ..hdf5 import Reader
 from ..lookup import chosen_units
-from ..segments import in_window, inside
+from ..segments import cut_signal, in_window, inside
 from ..spikes import of_windows
 from ..spikes.arrays import RESOLUTION
 from ..spikes.bins import rounding
@@ -43,7 +43,7 @@ def read(
     t_start: float | None,
     t_stop: float | None,
     units: Any = None,
-    signals: bool = True,
+    signals: list[str] | None = None,
     most: float = np.inf,
     progress: Any = False,
 ) -> Iterator[neo.Block]:
@@ -52,20 +52,29 @@ def read(
     t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
     Of the chosen units alone the spikes are read, those between t_start and t_stop are kept. Units with more than `most` spikes in
     all come in several Blocks of neighbours, read one after the other, each within the budget; start and stop are those of all.
-    `progress` is that of whoever takes them.
+    `progress` is that of whoever takes them. `signals` are names, see `series.chosen`. A file without units, such as one of field
+    potentials, is one uncut segment.
     """
-    if "units" not in source and any(sweeps.paths(source)):
+    if "units" not in source:
+        of_sweeps = any(sweeps.paths(source))
+        if not of_sweeps and not series.chosen(source, signals):
+            raise FormatError(
+                "no units table (spike times) in it, no sweeps of a current clamp and no signals"
+            )
         for name, given in (("trials", trials or None), ("units", units)):
             if given is not None:
                 raise FormatError(
-                    f"{name} = {given!r}: a file of sweeps, its trials, without units: pass no {name}"
+                    f"{name} = {given!r}: a file of sweeps or signals, without units: pass no {name}"
                 )
-        if not signals:
-            raise FormatError("signals = False: a file of sweeps, which has signals alone: expected True")
-        yield sweeps.read(source, t_start, t_stop)
+        if of_sweeps and signals is not None:
+            raise FormatError(f"signals = {signals}: a file of sweeps, which are read whole: expected True")
+        if of_sweeps:
+            yield sweeps.read(source, t_start, t_stop)
+            return
+        warn("no units table in it: signals, events and intervals, without spikes")
+        nothing = saved.SpikeTimes(np.empty(0), np.empty(0, dtype=np.int64), 0.0, None, None, 0)
+        yield _uncut(source, nothing, {"id": []}, None, t_start, t_stop, signals)[0]
         return
-    if "units" not in source:
-        raise FormatError("no units table (spike times) in it, and no sweeps of a current clamp")
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
@@ -205,7 +214,7 @@ def _firing_rates(source: Reader, n: int) -> np.ndarray:
 
 def _about(source: Reader, spikes: saved.SpikeTimes, table: dict[str, list[Any]]) -> dict[str, Any]:
     step = {} if spikes.step is None else {saved.STEP: spikes.step}
-    return {"nwb": series.about(source) | step, "units": table}
+    return {"nwb": series.about(source) | step} | ({"units": table} if table["id"] else {})
 
 
 def _in_trials(
@@ -213,7 +222,7 @@ def _in_trials(
     spikes: saved.SpikeTimes,
     table: dict[str, list[Any]],
     chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
-    signals: bool,
+    signals: list[str] | None,
 ) -> tuple[neo.Block, int, str]:
     """A segment for each trial, on a clock that starts at 0; the number of spikes in trials; the word for these."""
     (start, stop, rows), (times, unit), n = chosen, spikes[:2], len(table["id"])
@@ -234,7 +243,7 @@ def _in_trials(
         n_neurons=n,
         t_start=np.zeros(len(start)),
         t_stop=stop - start,
-        signals=series.of_trials(source, start, stop, start) if signals else None,
+        signals=series.of_trials(source, start, stop, start, signals),
         annotations=annotations,
     )
     for segment, begin, row in zip(block.segments, start, rows, strict=True):
@@ -270,7 +279,7 @@ def _uncut(
     observed: tuple[np.ndarray, np.ndarray] | None,
     t_start: float | None,
     t_stop: float | None,
-    signals: bool,
+    signals: list[str] | None,
 ) -> tuple[neo.Block, int, str]:
     """One segment with the whole recording, on the session's clock; the number of its spikes; the words for it."""
     contents, times, unit = event_tables.read(source, signals), spikes.times, spikes.unit
@@ -291,6 +300,9 @@ def _uncut(
         else:
             regular += [signal for signal in one if len(signal)]
     series.warn_left_out(left_out)
+    ends = np.array([start]), np.array([stop]), np.zeros(1)
+    even = [cut_signal(one, *ends)[0] for _, one in contents.irregular if isinstance(one, neo.AnalogSignal)]
+    regular += [one for one in even if one is not None]
     block = build_block(
         np.zeros(len(times), dtype=np.int64),
         unit,
@@ -309,7 +321,9 @@ def _uncut(
     kinds: Mapping[str, list[Any]] = {
         "events": [one for _, one in contents.events],
         "epochs": [one for _, one in contents.epochs],
-        "irregularlysampledsignals": [one for _, one in contents.irregular],
+        "irregularlysampledsignals": [
+            one for _, one in contents.irregular if not isinstance(one, neo.AnalogSignal)
+        ],
     }
     for kind, objects in kinds.items():
         getattr(segment, kind).extend([in_window(one, start, stop, last) for one in objects])
