@@ -1,7 +1,7 @@
 """The same quantity by statsmodels, NeMoS, pynapple, astropy, pingouin, psignifit; our files read by SpikeInterface, neuroconv.
 
 Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
-is absent: `make test-peers` installs them all.
+is absent: `make test-peers` installs them all but pingouin and psignifit, whose licence is the GPL.
 """
 
 import warnings
@@ -263,19 +263,23 @@ def test_rate_maps_are_those_of_pynapple(d):
 # --- astropy, pingouin, psignifit ---
 
 
-def test_locking_is_the_circular_statistics_of_astropy_and_pingouin():
+@pytest.mark.parametrize("package", ["astropy.stats.circstats", "pingouin"])
+def test_locking_is_the_circular_statistics_of_astropy_and_pingouin(package):
     """Mean angle, vector strength and Zar's p; astropy's p is another series for the same probability."""
-    circular, pingouin = pytest.importorskip("astropy.stats.circstats"), pytest.importorskip("pingouin")
+    circular = pytest.importorskip(package)
     rng = np.random.default_rng(10)
     for n, kappa in ((6, 1.0), (40, 0.4), (300, 0.1)):
         phases = np.mod(rng.vonmises(2.0, kappa, n), 2 * np.pi)
-        block = to_block([[np.sort(phases) / (2 * np.pi)]], t_stop=1 * pq.s)
-        row = measures.phase_locking(1 * pq.Hz, block).iloc[0]
-        assert_allclose(row.direction, circular.circmean(phases), rtol=1e-9)
-        assert_allclose(row.vector_strength, 1 - circular.circvar(phases), rtol=1e-9)
-        assert_allclose([row.direction, row.vector_strength], [pingouin.circ_mean(phases), pingouin.circ_r(phases)], rtol=1e-9)
-        assert_allclose(row.p, pingouin.circ_rayleigh(phases)[1], rtol=1e-9)
-        assert_allclose(row.p, circular.rayleightest(phases), atol=3e-3)
+        row = measures.phase_locking(
+            1 * pq.Hz, to_block([[np.sort(phases) / (2 * np.pi)]], t_stop=1 * pq.s)
+        ).iloc[0]
+        if package == "pingouin":
+            theirs = circular.circ_mean(phases), circular.circ_r(phases)
+            assert_allclose(row.p, circular.circ_rayleigh(phases)[1], rtol=1e-9)
+        else:
+            theirs = circular.circmean(phases), 1 - circular.circvar(phases)
+            assert_allclose(row.p, circular.rayleightest(phases), atol=3e-3)
+        assert_allclose([row.direction, row.vector_strength], theirs, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("model", "name"), [("gaussian", "norm"), ("logistic", "logistic")])
@@ -299,7 +303,9 @@ def test_psychometric_curves_are_those_of_psignifit(model, name):
     theirs = psignifit.psignifit(
         table, sigmoid=name, experiment_type="2AFC", priors=flat, bounds=limits, fixed_parameters={"eta": 0.0},
     ).parameter_estimate_MAP  # fmt: skip
-    assert_allclose([p["threshold"], p["width"], p["lapse"]], [theirs[one] for one in limits], rtol=5e-3, atol=2e-3)
+    assert_allclose(
+        [p["threshold"], p["width"], p["lapse"]], [theirs[one] for one in limits], rtol=5e-3, atol=2e-3
+    )
     at = measures.psychometric(x, right, model=model, guess=0.5, at=0.75)
     theirs_at = law.inverse(0.75, *given[:2], 0.5, p["lapse"])
     assert_allclose(at.threshold.value, theirs_at, rtol=1e-3)  # of two searches
