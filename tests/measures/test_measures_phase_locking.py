@@ -140,7 +140,9 @@ def test_phases_and_their_mean_vector_are_those_of_elephant():
     row = phase_locking(field, make_block([[at / 512]], 8.0), band=[6, 10] * HZ).iloc[0]
     sections = sp.butter(3, [6, 10], "bandpass", fs=512, output="sos")
     values = field.magnitude[:, 0] - field.magnitude.mean()
-    analytic = neo.AnalogSignal(sp.hilbert(sp.sosfiltfilt(sections, values)), units="mV", sampling_rate=512 * HZ)
+    analytic = neo.AnalogSignal(
+        sp.hilbert(sp.sosfiltfilt(sections, values)), units="mV", sampling_rate=512 * HZ
+    )
     train = neo.SpikeTrain(at / 512, units="s", t_stop=8.0)
     phases = spike_triggered_phase(analytic, train, interpolate=False)[0]
     theta, r = mean_phase_vector(phases[0])
