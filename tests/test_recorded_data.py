@@ -170,7 +170,7 @@ def test_responses_of_a_subthalamic_neuron_by_direction():
     assert m.responsive_units(block, baseline=[-1, 0] * pq.s, response=[0, 1] * pq.s).p[0] < 1e-3
 
 
-def test_bands_of_the_fano_factor_and_its_errors_in_windows_of_the_planning_and_the_movement():
+def test_fano_factors_of_planning_and_movement_and_their_errors():
     """`over_time` against a jackknife over trials in a loop."""
     data = scipy.io.loadmat(recordings.folder("case_studies_spikes") / "10_spikes-1.mat", squeeze_me=True)
     trials = [data["t"][row > 0] / 1000.0 for row in data["train"]]
