@@ -384,14 +384,14 @@ def load_parts(
 
     Each is read when it is asked for, within max_bytes; the file is open meanwhile.
     """
-    listed = {True: None, False: []}[signals] if isinstance(signals, bool) else signals
-    listed = [listed] if isinstance(listed, str) else listed
-    if listed is not None and not (
-        isinstance(listed, list | tuple) and all(isinstance(s, str) for s in listed)
+    given = [signals] if isinstance(signals, str) else signals
+    if not isinstance(given, bool | list | tuple) or not (
+        isinstance(given, bool) or all(isinstance(one, str) for one in given)
     ):
         raise NsnnError(
             f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
         )
+    names = (None if given else []) if isinstance(given, bool) else list(given)
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
             f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
@@ -408,7 +408,7 @@ def load_parts(
             with stream.opened(str(path)) as raw:
                 # how long the file is the server alone says
                 budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
-                for block in _load_nwb(raw, budget, full, trials, start, stop, units, listed, most, progress):
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
                     block.file_origin = where
                     yield block
         except NsnnError as error:
@@ -443,12 +443,12 @@ def load_parts(
     try:
         if suffix == ".nwb":
             with open_regular(path) as raw:
-                for block in _load_nwb(raw, budget, full, trials, start, stop, units, listed, most, progress):
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
                     block.file_origin = str(path)
                     yield block
         else:
             block = external_files.read_neo(path, budget, start, stop)
-            block = _as_it_is(block, trials, start, stop, units, listed)
+            block = _as_it_is(block, trials, start, stop, units, names)
             if full:
                 integrity.check_block(block)
             block.file_origin = str(path)

@@ -119,7 +119,7 @@ def test_without_signals_the_rest_is_the_same(tmp_path, trials, observed):
     for without in (spikes, saved):
         assert_same(without, whole)
     with pytest.raises(NsnnError):
-        load(path, signals="lfp")
+        load(path, signals="no such signal")
 
 
 CONDITIONS = {

@@ -134,8 +134,8 @@ def test_signals_are_chosen_by_name(session):
         (segment,) = quietly(session, trials=False, signals=signals, **options).segments
         return [one.name for one in (*segment.analogsignals, *segment.irregularlysampledsignals)]
 
-    assert names(None) == ["voltage"]
-    assert names([]) == []
+    assert names(True) == ["voltage"]
+    assert names(False) == names([]) == []
     assert names("voltage") == ["voltage"]
     assert names(["running/wheel", "running_speed"]) == ["wheel", "running_speed"]
     with pytest.warns(UserWarning, match=r"running/running_speed \(processed: see signals=\)"):
