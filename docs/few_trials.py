@@ -17,6 +17,7 @@ import neo
 import numpy as np
 import quantities as pq
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtr
 
 from nsnn_neuro import measures, tabulate, to_block
 
@@ -180,6 +181,21 @@ def gain_variance(rng: np.random.Generator, n: int) -> Sample:
     return fit.gain_variance, fit.se, fit.lower, fit.upper, 0.25
 
 
+def threshold(rng: np.random.Generator, n: int, history: float = 0.0) -> Sample:
+    """Psychometric threshold 0 of width 4 and 2 % lapses; the last choice shifts it by `history`."""
+    rows = []
+    for _ in range(300):
+        x = rng.permutation(np.repeat([-3.0, -1.5, -0.5, 0.5, 1.5, 3.0], n))
+        choice, last = np.empty(x.size, dtype=int), 0.0
+        for k, one in enumerate(x):
+            p = 0.02 + 0.96 * ndtr(2 * 1.645 / 4 * (one + history * last))
+            choice[k] = rng.random() < p
+            last = 2 * choice[k] - 1
+        t = measures.psychometric(x, choice, guess=None).threshold
+        rows.append((t.value, t.se, t.lower, t.upper))
+    return *np.array(rows).T, 0.0
+
+
 CASES: dict[tuple[str, str], Callable[[np.random.Generator, int], Sample]] = {
     ("`firing_rate`", "Poisson, 8 Hz, 1 s"): rate,
     ("`tuning_curve`, mean", "Poisson counts, means of 2 to 20"): partial(tuning, gain=False),
@@ -209,6 +225,10 @@ CASES: dict[tuple[str, str], Callable[[np.random.Generator, int], Sample]] = {
     ("`firing_events`, jitter", "the same, normal, 5 ms"): partial(event, jitter=True),
     ("`signal_coherence`, phase", "coherence 0.5; 5, 10 and 20 segments"): phase,
     ("`spike_triggered_average`", "signal correlated over 20 ms, trials of 0.3 s"): triggered,
+    ("`psychometric`, threshold", "6 stimuli, trials of each, 2 % lapses"): threshold,
+    ("`psychometric`, threshold", "the same, the last choice moves it by 0.1 of the width"): partial(
+        threshold, history=0.4
+    ),
 }
 
 

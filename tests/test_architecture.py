@@ -44,25 +44,25 @@ ONLY = {
 MOST_ROOMS, MOST_LAYERS = 18, 7
 # of Python in a room, empty ones and docstrings too
 MOST_LINES = {
-    "core": 2635,
+    "core": 2636,
     "models": 6019,
-    "io": 8551,
+    "io": 8779,
     "theory": 2991,
-    "measures": 22006,
+    "measures": 20904,
     "reference": 924,
     "brian": 7684,
     "perturb": 324,
     "datasets": 1385,
     "plotting": 2383,
     "learning": 3580,
-    "likelihood": 10567,
+    "likelihood": 9928,
     "deep": 5219,
     "sweep": 1628,
     "certify": 1323,
     "explore": 707,
     "cli": 1814,
 }
-MOST_LINES_BESIDE = {"tests": 55_378, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 56_029, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.

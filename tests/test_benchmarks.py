@@ -155,3 +155,13 @@ def test_limit_fires_at_the_rate_of_an_independent_simulation(
     theirs = engine.limit(setting, limit, generator)(1)
     z = (ours.rate - theirs.rate) / np.hypot(ours.error, theirs.error)
     assert abs(z) < stats.norm.isf(3e-5)
+
+
+def test_the_page_has_the_kept_results_of_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    large_file = importlib.import_module("large_file")
+    rows = json.loads(large_file.KEPT.read_text(encoding="utf-8"))["rows"]
+    assert large_file.table(rows) in large_file.KEPT.with_name("performance.md").read_text(encoding="utf-8")
+    assert list(rows) == list(large_file.tasks([0]))
+    ten, streamed, with_signals, _, every, whole, _ = (row["bytes"] for row in rows.values())
+    assert max(ten, streamed) < with_signals < every < 1.2 * whole

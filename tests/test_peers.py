@@ -1,7 +1,7 @@
-"""The same quantity by statsmodels, NeMoS and pynapple, and our files read by SpikeInterface and neuroconv.
+"""The same quantity by statsmodels, NeMoS, pynapple, astropy, pingouin, psignifit; our files read by SpikeInterface, neuroconv.
 
 Equality to rounding, or to the tolerance of the other package's optimizer where it says so. Each test is skipped where its package
-is absent: `make test-peers` installs them all.
+is absent: `make test-peers` installs them all but pingouin and psignifit, whose licence is the GPL.
 """
 
 import warnings
@@ -283,6 +283,57 @@ def test_posteriors_are_those_of_pynapple(d):
         modes = [f"mode_{i}" for i in range(d)] if d == 2 else ["mode"]
         assert_array_equal(ours.table[modes], decoded.values.reshape(-1, d))
         assert_allclose(ours.table["time"], decoded.t, rtol=1e-9)
+
+
+# --- astropy, pingouin, psignifit ---
+
+
+@pytest.mark.parametrize("package", ["astropy.stats.circstats", "pingouin"])
+def test_locking_is_the_circular_statistics_of_astropy_and_pingouin(package):
+    """Mean angle, vector strength and Zar's p; astropy's p is another series for the same probability."""
+    circular = pytest.importorskip(package)
+    rng = np.random.default_rng(10)
+    for n, kappa in ((6, 1.0), (40, 0.4), (300, 0.1)):
+        phases = np.mod(rng.vonmises(2.0, kappa, n), 2 * np.pi)
+        row = measures.phase_locking(
+            1 * pq.Hz, to_block([[np.sort(phases) / (2 * np.pi)]], t_stop=1 * pq.s)
+        ).iloc[0]
+        if package == "pingouin":
+            theirs = circular.circ_mean(phases), circular.circ_r(phases)
+            assert_allclose(row.p, circular.circ_rayleigh(phases)[1], rtol=1e-9)
+        else:
+            theirs = circular.circmean(phases), 1 - circular.circvar(phases)
+            assert_allclose(row.p, circular.rayleightest(phases), atol=3e-3)
+        assert_allclose([row.direction, row.vector_strength], theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("model", "name"), [("gaussian", "norm"), ("logistic", "logistic")])
+def test_psychometric_curves_are_those_of_psignifit(model, name):
+    """The curve of the same parameters, thresholds at other fractions, and the mode of a flat posterior."""
+    psignifit = pytest.importorskip("psignifit")
+    rng = np.random.default_rng(12)
+    x = np.repeat([0.5, 1.0, 2, 3, 4, 6], 60)
+    right = rng.random(x.size) < 0.5 + 0.46 / (1 + np.exp(-(x - 2.2) * 2))
+    curve = measures.psychometric(x, right, model=model, guess=0.5)
+    p = curve.parameters
+    law = psignifit.sigmoids.sigmoid_by_name(name, PC=0.5, alpha=0.05)
+    given = p["threshold"], p["width"], 0.5, p["lapse"]
+    assert_allclose(curve.predict(np.linspace(-2, 9, 50)), law(np.linspace(-2, 9, 50), *given), rtol=1e-9)
+    table = np.stack([curve.stimulus, np.rint(curve.fraction * curve.n), curve.n], axis=1)
+    limits = {"threshold": (0.0, 6.0), "width": (0.5, 12.0), "lambda": (0.0, 0.1)}
+    flat = {
+        key: lambda value, low=low, high=high: np.where((value >= low) & (value <= high), 1.0, 0.0)
+        for key, (low, high) in limits.items()
+    }
+    theirs = psignifit.psignifit(
+        table, sigmoid=name, experiment_type="2AFC", priors=flat, bounds=limits, fixed_parameters={"eta": 0.0},
+    ).parameter_estimate_MAP  # fmt: skip
+    assert_allclose(
+        [p["threshold"], p["width"], p["lapse"]], [theirs[one] for one in limits], rtol=5e-3, atol=2e-3
+    )
+    at = measures.psychometric(x, right, model=model, guess=0.5, at=0.75)
+    theirs_at = law.inverse(0.75, *given[:2], 0.5, p["lapse"])
+    assert_allclose(at.threshold.value, theirs_at, rtol=1e-3)  # of two searches
 
 
 # --- files ---

@@ -170,30 +170,95 @@ def test_responses_of_a_subthalamic_neuron_by_direction():
     assert m.responsive_units(block, baseline=[-1, 0] * pq.s, response=[0, 1] * pq.s).p[0] < 1e-3
 
 
-# --- a place cell on a linear track, 178 s ---
+def test_fano_factors_of_planning_and_movement_and_their_errors():
+    """`over_time` against a jackknife over trials in a loop."""
+    data = scipy.io.loadmat(recordings.folder("case_studies_spikes") / "10_spikes-1.mat", squeeze_me=True)
+    trials = [data["t"][row > 0] / 1000.0 for row in data["train"]]
+    table = m.over_time(m.fano_factor, recordings.block(trials, 1.0, t_start=-1.0), window=500 * pq.ms)
+    assert_allclose(table.time, np.arange(-0.75, 0.8, 0.25), atol=1e-12)
+    for row in table.itertuples():
+        counts = np.array([((t >= row.time - 0.25) & (t < row.time + 0.25)).sum() for t in trials])
+        left = np.array([np.delete(counts, k).var(ddof=1) / np.delete(counts, k).mean() for k in range(50)])
+        assert_allclose(row.value, counts.var(ddof=1) / counts.mean(), rtol=1e-9)
+        assert_allclose(row.se, np.sqrt(49 / 50 * ((left - left.mean()) ** 2).sum()), rtol=1e-9)
 
 
-def test_map_information_and_decoding_of_a_place_cell():
-    """The normalised histogram by NumPy; the second half decoded with the map of the first."""
-    data = scipy.io.loadmat(
-        recordings.folder("case_studies_spikes") / "09_spikes-1_place_cell.mat", squeeze_me=True
-    )
-    t, x, spikes = data["t"], data["X"], data["spiketimes"]
-    assert (spikes.size, round(t[-1], 1)) == (220, 177.8)
-    position = neo.AnalogSignal(x, units="cm", sampling_rate=1 * pq.kHz, t_start=t[0] * pq.s)
-    block = recordings.block([spikes], t[-1] + 0.001, t[0])
-    edges = np.arange(0, 101, 10.0)
-    maps = m.rate_map(position, block, bins=edges)
-    at_spikes = x[np.rint((spikes - t[0]) * 1000).astype(int)]
-    histogram = np.histogram(at_spikes, edges)[0] / np.histogram(x, edges)[0] * 1000
-    assert_allclose(maps.rate[0], histogram, rtol=1e-9)
-    assert maps.centers[0][np.argmax(maps.rate)] == 65
-    row = maps.information().iloc[0]
-    assert (row.p, row.per_spike > 2) == (pytest.approx(1 / 101), True)
-    first = m.rate_map(position, block, bins=edges, t_stop=90 * pq.s)
-    table = first.decode(
-        block, window=0.5 * pq.s, signal=position, prior="occupancy", t_start=90 * pq.s
-    ).table
+# --- electroreceptor: spikes and the cycles of the fish's own field ---
+
+
+def test_an_electroreceptor_locks_to_the_phase_of_the_field():
+    """Phases between recorded cycles; the band-pass of the field costs them little. F1/F0 is twice the vector strength."""
+    folder = recordings.folder("punit_noisy_lif")
+    cell = folder / "2010-11-08-al-invivo-1_baseline"
+    cycles, times = (np.load(f"{cell}_{what}.npy") for what in ("eods", "spikes"))
+    start, stop = 1.0, 11.0
+    times = times[(times >= start) & (times < stop)]
+    phases = 2 * np.pi * np.interp(times, cycles, np.arange(cycles.size))
+    mean = np.exp(1j * phases).mean()
+    grid = np.arange(cycles[0], stop + 1, 1 / 20_000)
+    values = np.cos(2 * np.pi * np.interp(grid, cycles, np.arange(cycles.size)))
+    field = neo.AnalogSignal(values, units="mV", sampling_rate=20 * pq.kHz, t_start=grid[0] * pq.s)
+    block = recordings.block([times], stop, t_start=start)
+    with pytest.warns(UserWarning, match="so regular"):
+        m.phase_locking(field, block, band=[600, 900] * pq.Hz, n_surrogates=2)
+    at = np.arange(start, stop - 1)
+    ten = cut(block, at, before=0 * pq.s, after=1 * pq.s)
+    fields = [field.time_slice((k - 0.2) * pq.s, (k + 1.2) * pq.s) for k in at]
+    row = m.phase_locking(field, block, band=[600, 900] * pq.Hz).iloc[0]
+    assert_allclose([row.vector_strength, row.direction], [abs(mean), np.angle(mean)], atol=0.005)
+    assert_allclose(row.ppc, (times.size * abs(mean) ** 2 - 1) / (times.size - 1), rtol=0.02)
+    for k, one in zip(at, fields, strict=True):
+        one.t_start = one.t_start - k * pq.s
+    again = m.phase_locking(fields, ten, band=[600, 900] * pq.Hz, n_surrogates=19).iloc[0]
+    assert again.p == 1 / 20
+    frequency = (cycles.size - 1) / (cycles[-1] - cycles[0])
+    table = m.modulation_ratio(frequency * pq.Hz, block)
+    whole = times[times < start + np.floor((stop - start) * frequency) / frequency]
+    assert_allclose(table.ratio[0], 2 * abs(np.exp(2j * np.pi * frequency * whole).mean()), rtol=1e-9)
+    coherence = m.spike_field_coherence(field, block, band=[735, 755] * pq.Hz, nperseg=4096, noverlap=2048)
+    assert_allclose(coherence.f[coherence.coherence[0].argmax()], frequency, atol=5)
+
+
+# --- place cell ---
+
+
+def test_a_place_cell_has_its_field_where_it_is_published():
+    """Against NumPy's histograms of the spikes' and the samples' positions; the field lies at about 60 cm of the track."""
+    data = recordings.folder("case_studies_spikes") / "09_spikes-1_place_cell.mat"
+    data = scipy.io.loadmat(data, squeeze_me=True)
+    position, times, t = data["X"], data["spiketimes"], data["t"]
+    path = neo.AnalogSignal(position, units="cm", sampling_rate=1 * pq.kHz, t_start=t[0] * pq.s)
+    block = recordings.block([times], float(t[-1]) + 0.001, t_start=float(t[0]))
+    edges = np.arange(0, 101, 5.0)
+    result = m.rate_map(path, block, bins=edges)
+    nearest = np.rint((times - t[0]) * 1000).astype(int)
+    counts, time = np.histogram(position[nearest], edges)[0], np.histogram(position, edges)[0] / 1000
+    assert_allclose(result.counts[0], counts)
+    assert_allclose(result.occupancy, time, rtol=1e-9)
+    known = time >= 0.1
+    assert_allclose(result.rate[0][known], (counts / np.where(known, time, 1))[known], rtol=1e-9)
+    assert 55 <= result.centers[0][np.nanargmax(result.rate[0])] <= 70
+    share = time[known] / time[known].sum()
+    ratio = (counts / time)[known] / (share @ (counts / time)[known])
+    bits = (share * ratio)[ratio > 0] @ np.log2(ratio[ratio > 0])
+    row = result.information(n_shuffle=99).iloc[0]
+    assert_allclose(row.raw, bits, rtol=1e-9)
+    assert row.p == 0.01
+    assert row.per_spike > 4 * row.se
+    first = m.rate_map(
+        path, block, bins=edges[::2], t_stop=90 * pq.s
+    )  # its second half decoded from the first
+    options = {"window": 0.5 * pq.s, "prior": "occupancy", "t_start": 90 * pq.s}
+    table = first.decode(block, signal=path, **options).table
     error = table.groupby(table.n > 0)["error"].median()
     assert error[True] < 10 < error[False]
     assert (table["rank"] < 0.9).mean() > 0.9 - 4 * np.sqrt(0.09 / len(table))
+
+
+def test_a_motor_unit_responds_to_the_stimulus():
+    """Before and after the magnetic stimulus at time 0, where zeta_test looks at the time after it alone."""
+    table = pd.read_csv(recordings.folder("human_motor_unit_tms") / "neuro.csv", index_col=0).to_numpy()
+    block = recordings.block([row[~np.isnan(row)] / 1000 for row in table], 0.25, t_start=-0.25)
+    row = m.responsive_units(block, baseline=[-200, 0] * pq.ms, response=[0, 200] * pq.ms).iloc[0]
+    assert row.p < 1e-4
+    assert m.zeta_test(block).p[0] < 1e-4

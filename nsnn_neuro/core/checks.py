@@ -263,7 +263,8 @@ def _check_arguments(
         for name in {field.name for field in fields} & keywords.keys() - parameters.keys():
             place = f"{p.name}={type(p.default).__name__}({name}=...)"
             raise ArgumentError(f"{function} has no argument {name!r}: use {place}") from None
-    refuse_unknown(function, keywords, parameters, cure)
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):  # such a function checks them itself
+        refuse_unknown(function, keywords, parameters, cure)
     places = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
     by_position = places[: len(args)]
     own = len(places) - ("self" in places)  # those that a caller writes

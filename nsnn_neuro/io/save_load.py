@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -32,7 +32,7 @@ from .nwb import neo_layout, recording, saved
 from .nwb import write as nwb_write
 from .nwb.metadata import checked, warn_of_names
 from .provenance import provenance
-from .segments import cropped
+from .segments import SAMPLED, cropped
 from .selection import select
 from .spikes import packages
 from .spikes.arrays import RESOLUTION
@@ -237,24 +237,26 @@ def _load_nwb(
     start: float | None,
     stop: float | None,
     chosen: Any,
-) -> neo.Block:
+    signals: list[str] | None,
+    *parts: Any,
+) -> Iterator[neo.Block]:
     with hdf5.opened_in_parts(raw) as file:
         try:
             source = hdf5.Reader(file, budget)
             if "nwb_version" not in file.attrs:
                 raise FormatError("an HDF5 file, but not NWB 2")
             header = saved.written_here(source)
-            if header is not None:
-                block = _as_it_is(saved.read(source, header), trials, start, stop, chosen)
-            elif neo_layout.made_by_neo(source):
-                block = _as_it_is(neo_layout.read(source), trials, start, stop, chosen)
+            if header is None and not neo_layout.made_by_neo(source):
+                blocks = recording.read(source, trials, start, stop, chosen, signals, *parts)
             else:
-                block = recording.read(source, trials, start, stop, chosen)
-            if full:
-                source = hdf5.Reader(file, Budget(budget.most))
-                source.check_all()
-                integrity.check_nwb(source, block, header)
-            return block
+                block = neo_layout.read(source) if header is None else saved.read(source, header)
+                blocks = iter([_as_it_is(block, trials, start, stop, chosen, signals)])
+            for block in blocks:
+                if full:
+                    source = hdf5.Reader(file, Budget(budget.most))
+                    source.check_all()
+                    integrity.check_nwb(source, block, header)
+                yield block
         except NsnnError:
             raise
         except Exception as error:  # a damaged file makes HDF5 and NumPy raise anything
@@ -262,7 +264,12 @@ def _load_nwb(
 
 
 def _as_it_is(
-    block: neo.Block, trials: Any, start: float | None, stop: float | None, chosen: Any
+    block: neo.Block,
+    trials: Any,
+    start: float | None,
+    stop: float | None,
+    chosen: Any,
+    signals: list[str] | None,
 ) -> neo.Block:
     """A Block whose segments the file states, its chosen units between start and stop on their clocks."""
     if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
@@ -270,6 +277,13 @@ def _as_it_is(
             f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
             "others"
         )
+    if signals:
+        raise FormatError(
+            f"signals = {signals}: names are for NWB files of other programs: expected True or False"
+        )
+    for segment in block.segments if signals is not None else ():
+        for kind in (*SAMPLED, "irregularlysampledsignals"):
+            setattr(segment, kind, [])
     block = block if chosen is None else select(block, units=chosen)
     return block if start is None and stop is None else cropped(block, start, stop)
 
@@ -282,6 +296,7 @@ def load(
     trials: Any = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
+    signals: Any = True,
     check: str = "quick",
     max_bytes: float | None = None,
 ) -> neo.Block:
@@ -294,6 +309,7 @@ def load(
     its electrodes, such as "location". It lasts as its observation intervals say, else as everything in the file that has a time,
     processed signals too; `block.annotations["ends_with"]` is the path of what ends last.
 
+    A file without units, such as one of field potentials, becomes one uncut segment of signals, events and intervals.
     A file of intracellular recordings, without spike times, has a segment for each sweep of a current clamp: the recorded voltages,
     then the injected currents, as `calibrate(..., method="voltage")` takes them. They are as stored: no electrode is compensated.
 
@@ -318,6 +334,11 @@ def load(
         them are read; of an uncut recording they are start and stop, also where the file says nothing of them. Spikes outside of
         them take no memory. Of a file of `save` and of other formats each trial (segment) is read between them, on its own clock;
         of a text file t_stop is the end, also after the last spike
+    signals : of an NWB file of another program, the name of a time series, or a list of names, such as "running_speed" or
+        "behavior/Position/SpatialSeries"; these alone are read. True (default): those of acquisition and stimulus; processed ones
+        are left out. False: none, as a field potential may be larger than all spikes; events and epochs are read. In trials
+        regularly sampled ones are read; fields whose times are even to half a sample are such, uncut. Other files are verified
+        whole, and without signals these are then left out
     check : "quick" looks at what is read; "full" also reads every data set of an NWB file, so that all its checksums are
         compared, and looks at structure, units and the order of spike times; that takes max_bytes of memory again
     max_bytes : memory that reading may take, in bytes; None: 512 MiB, and 32 times the file's size where that is more and the
@@ -330,7 +351,7 @@ def load(
         max_bytes; a pipe or device, or a file whose parts lie in another file; it has no table of that name (those that it has
         are listed), or no trial between t_start and t_stop; no such unit or column; no answer from an address, a broken one, or a
         server that does not send parts of files
-    NsnnError : another check, trials that are no name, max_bytes that is no number above 0
+    NsnnError : another check, trials that are no name, signals that are no names, max_bytes that is no number above 0
 
     >>> import tempfile
     >>> import quantities as pq
@@ -340,6 +361,37 @@ def load(
     [array([0.1, 0.3]) * s, array([0.2]) * s]
     """
     one_of(check, ("quick", "full"), "check")
+    (block,) = load_parts(
+        path, units=units, trials=trials, t_start=t_start, t_stop=t_stop, signals=signals, full=check == "full", max_bytes=max_bytes
+    )  # fmt: skip
+    return block
+
+
+def load_parts(
+    path: Any,
+    *,
+    units: Any = None,
+    trials: Any = None,
+    t_start: Any = None,
+    t_stop: Any = None,
+    signals: Any = True,
+    full: bool = False,
+    max_bytes: Any = None,
+    most: float = np.inf,
+    progress: Any = False,
+) -> Iterator[neo.Block]:
+    """The Block of `load`; of an NWB file of another program with more than `most` spikes several Blocks of neighbouring units.
+
+    Each is read when it is asked for, within max_bytes; the file is open meanwhile.
+    """
+    given = [signals] if isinstance(signals, str) else signals
+    if not isinstance(given, bool | list | tuple) or not (
+        isinstance(given, bool) or all(isinstance(one, str) for one in given)
+    ):
+        raise NsnnError(
+            f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
+        )
+    names = (None if given else []) if isinstance(given, bool) else list(given)
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
             f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
@@ -356,11 +408,12 @@ def load(
             with stream.opened(str(path)) as raw:
                 # how long the file is the server alone says
                 budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
-                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
+                    block.file_origin = where
+                    yield block
         except NsnnError as error:
             raise FormatError(f"{where}: {error}") from error
-        block.file_origin = where
-        return block
+        return
     path = file_path(path, "path")
     if not path.exists():
         raise missing(path)
@@ -390,12 +443,15 @@ def load(
     try:
         if suffix == ".nwb":
             with open_regular(path) as raw:
-                block = _load_nwb(raw, budget, check == "full", trials, start, stop, units)
+                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
+                    block.file_origin = str(path)
+                    yield block
         else:
-            block = _as_it_is(external_files.read_neo(path, budget, start, stop), trials, start, stop, units)
-            if check == "full":
+            block = external_files.read_neo(path, budget, start, stop)
+            block = _as_it_is(block, trials, start, stop, units, names)
+            if full:
                 integrity.check_block(block)
+            block.file_origin = str(path)
+            yield block
     except NsnnError as error:
         raise FormatError(f"{path}: {error}") from error
-    block.file_origin = str(path)
-    return block

@@ -8,20 +8,81 @@ lock meanwhile, and a thread of a loop, as fsspec has, would wait for it for eve
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import time
 import urllib.request as http
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from typing import Any
 
 from ..core.errors import NsnnError
 
-_BLOCK, _MOST_BLOCKS = 2**20, 64  # bytes, and how many such blocks are kept
+_BLOCK, _MOST_BLOCKS = 2**20, 64  # bytes, and how many such blocks are kept, or asked for at once
 _SILENCE, _LONGEST = 30.0, 300.0  # s, without any answer, and of a request
+
+
+class _Timed(io.RawIOBase):
+    """What a server sends, headers too, within both limits of time."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket, self._raw, self._end = socket, socket.makefile("rb", 0), time.monotonic() + _LONGEST
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer`, or a part of it."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"longer than {_LONGEST:g} s")
+        self._socket.settimeout(min(left, _SILENCE))
+        return int(self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        """Close what is read."""
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, socket: Any, *args: Any, **options: Any) -> None:
+        super().__init__(socket, *args, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Timed(socket))
+
+
+class _InTime(http.AbstractHTTPHandler):
+    def do_open(self, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
+        def connection(*args: Any, **keywords: Any) -> Any:
+            made = http_class(*args, **keywords)
+            made.response_class = _Answer
+            return made
+
+        return super().do_open(connection, req, **http_conn_args)
+
+
+class _Http(_InTime, http.HTTPHandler):
+    pass
+
+
+class _Https(_InTime, http.HTTPSHandler):
+    pass
+
+
+class _Redirect(http.HTTPRedirectHandler):
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()  # which the parent would read to its end
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
 _HANDLERS = (
-    *(http.ProxyHandler, http.HTTPHandler, http.HTTPSHandler),
-    *(http.HTTPRedirectHandler, http.HTTPDefaultErrorHandler, http.HTTPErrorProcessor),
+    *(http.ProxyHandler, _Http, _Https),
+    *(_Redirect, http.HTTPDefaultErrorHandler, http.HTTPErrorProcessor),
 )  # none for ftp or files, to which a server may redirect
 
 
@@ -76,11 +137,12 @@ class _Remote:
         """So many bytes, fewer at the end of the file."""
         begin, end = self._at, min(self._at + size, self._size)
         numbers = range(begin // _BLOCK, -(-end // _BLOCK))
-        missing = [k for k in numbers if k not in self._blocks]
-        if missing and begin < end:
-            data = self._fetch(missing[0] * _BLOCK, (missing[-1] + 1) * _BLOCK)
-            for k in range(missing[0], missing[-1] + 1):
-                self._blocks[k] = data[(k - missing[0]) * _BLOCK :][:_BLOCK]
+        for k in numbers if begin < end else ():
+            if k not in self._blocks:
+                most = min(k + _MOST_BLOCKS, numbers.stop)
+                stop = next((n for n in range(k, most) if n in self._blocks), most)
+                data = self._fetch(k * _BLOCK, stop * _BLOCK)
+                self._blocks |= {n: data[(n - k) * _BLOCK :][:_BLOCK] for n in range(k, stop)}
         data = b"".join(self._blocks[k] for k in numbers) if begin < end else b""
         for k in list(self._blocks)[:-_MOST_BLOCKS]:
             del self._blocks[k]
@@ -99,21 +161,22 @@ class _Remote:
 
     def _answer(self, begin: int, end: int) -> bytes:
         """The bytes from `begin` to `end`, or to the end of the file."""
-        limit, data = time.monotonic() + _LONGEST, bytearray()
+        data = bytearray()
         headers = {"Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
         with self._opener.open(http.Request(self._address, headers=headers), timeout=_SILENCE) as answer:
             part = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
             if part is None or int(part[1]) != begin:
                 raise NsnnError(
-                    "the server does not send the part of a file that is asked for: download the file"
+                    f"the answer {answer.status}, {answer.headers.get_content_type()}, is not the part of a file that was asked "
+                    "for: is it a page in place of a file? if the server sends whole files only, download it"
                 )
+            if self._blocks and int(part[2]) != self._size:
+                raise NsnnError(f"the file had {self._size} bytes and now has {part[2]}: try again")
             self._size = int(part[2])
             end = min(end, self._size)
             while len(data) < end - begin:
                 piece = answer.read1(end - begin - len(data))
-                if not piece or time.monotonic() > limit:
-                    raise OSError(
-                        f"{len(data)} of {end - begin} bytes, then {'too slow' if piece else 'the end'}"
-                    )
+                if not piece:
+                    raise OSError(f"{len(data)} of {end - begin} bytes, then the end")
                 data += piece
         return bytes(data)

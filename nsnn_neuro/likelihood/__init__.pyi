@@ -15,17 +15,17 @@ from .model import NeuronModel as NeuronModel
 from .network import NetworkModel as NetworkModel
 from .network import Observed as Observed
 from .network_fit import fit_network as fit_network
-from .network_result import NetworkFit as NetworkFit
 from .network_training import Training as Training
+from .network_windows import NetworkFit as NetworkFit
 from .network_windows import fit_windows as fit_windows
 from .network_windows import window_bounds as window_bounds
 from .population import PopulationFit as PopulationFit
 from .population import fit_population as fit_population
 from .responses import Poisson as Poisson
 from .scores import PerStep as PerStep
+from .scores import Rescaled as Rescaled
 from .selection import CrossValidation as CrossValidation
 from .selection import cross_validate as cross_validate
-from .time_rescaling import Rescaled as Rescaled
 from .voltage.spikes import detect_spikes as detect_spikes
 from .voltage.voltage_calibration import VoltageCalibration as VoltageCalibration
 

@@ -75,25 +75,17 @@ def calibrate(
 ) -> Calibration | SimulationCalibration | VoltageCalibration:
     """Fit parameters of a noisy neuron to recorded spikes, with standard errors.
 
-    The likelihood is that of the neuron that `simulate` runs, without approximation but for the
-    grid: given its spikes, adaptation currents and moving thresholds are known functions of time,
-    and a Fokker-Planck equation gives the probability of the next spike (`survival`). With escape
-    noise the probability is known directly.
-
-        free = {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV), "stimulus.gain": (0*mV, 9*mV)}
-        fit = calibrate(cell, free, noise=WhiteNoise(3*mV), trains=block, t_stop=5*second,
-                        stimulus=Filtered(signal, gain=4*mV, offset=8*mV))
-        print(fit)
-        fit.score(block, t_start=5*second), fit.rescaled(block, t_start=5*second).p
+    The likelihood is that of the neuron that `simulate` runs: given its spikes, adaptation currents
+    and moving thresholds are known functions of time. In white noise a Fokker-Planck equation gives
+    the probability of the next spike (`survival`), with escape noise it is known directly.
 
     Spikes determine voltages only relative to each other: keep two of them, such as v_reset and
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
 
     method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`,
     `ConductanceNoise`): it finds the parameters whose simulated recordings have the statistics of
-    the recorded one (rate, intervals and their order, mean drive at spikes), by differential
-    evolution and Fisher scoring of their synthetic likelihood. Where both methods apply, prefer
-    "likelihood": it is faster and its errors are smaller.
+    the recorded one (rate, intervals and their order, mean drive at spikes). Where both methods
+    apply, prefer "likelihood": it is faster and its errors are smaller.
 
     method="voltage" fits a neuron with escape noise to its recorded membrane potential and the
     injected current in two steps: the membrane between spikes by regression, then the threshold by
@@ -133,8 +125,7 @@ def calibrate(
     seed : of the 31 starts of the search beside the model's own values; and of the simulations
     n_jobs : threads, or processes with method="simulation"
     n_simulations : with method="simulation": recordings simulated for each set of parameters around
-        the maximum, default 100; the search simulates a tenth of them, 8 or more. The variance of
-        an estimate grows by 1 / n_simulations
+        the maximum, default 100; the search simulates a tenth of them, 8 or more
     n_generations : likewise: of differential evolution, at most, default 20, each with 8 candidates
         per free parameter, 16 or more
     engine : likewise: as for `simulate`
@@ -151,17 +142,15 @@ def calibrate(
     Raises
     ------
     NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the
-        models refuse, that allow a threshold below the reset or a refractory time above an
-        interval; no spikes; a stimulus that is too short; parameters that cannot be distinguished;
-        a voltage of another length than the stimulus, without spikes, with NaN, flat, clipped, or
-        in volts where mV are meant
+        models refuse; no spikes; a stimulus that is too short; parameters that cannot be
+        distinguished; a voltage of another length than the stimulus, without spikes, with NaN, flat,
+        clipped, or in volts where mV are meant
 
     Warns
     -----
-    for a parameter at a bound, whose error is NaN and on which those of the others are conditional,
-    for a likelihood that is flat within 2 nats up to a bound, for a parameter that does not matter,
-    whose error is inf, for parameters that almost replace each other, and for a dt that is too long
-    for a weak noise, or for the fitted time constants, as for `simulate`
+    for a parameter at a bound, whose error is NaN and on which those of the others are conditional;
+    for a likelihood that is flat within 2 nats up to a bound; for parameters that do not matter, or
+    almost replace each other; for a dt that is too long for the noise or the time constants
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi
     10.1038/nature09319 (simulation); Mensi et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et
@@ -185,15 +174,9 @@ def calibrate(
         raise NsnnError(
             f"voltage = {type(voltage).__name__} object, method = {method!r}: expected method='voltage'"
         )
-    options: dict[str, Any] = {
-        "n_simulations": n_simulations,
-        "n_generations": n_generations,
-        "engine": engine,
-        "out": out,
-    }
+    options = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
     step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
-    drive = stimulus if method == "simulation" else _stimuli(stimulus)
-    parts = model, noise, drive
+    parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus)
     given = Given(parts, free, trains, t_start, t_stop, step, check_seed(seed), progress)
     if method == "simulation":
         return calibrate_by_simulation(given, jobs, **options)
@@ -202,11 +185,9 @@ def calibrate(
             raise NsnnError(
                 f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
             )
-    return (
-        calibrate_by_voltage(given, voltage, dt)
-        if method == "voltage"
-        else calibrate_by_likelihood(given, jobs)
-    )
+    if method == "voltage":
+        return calibrate_by_voltage(given, voltage, dt)
+    return calibrate_by_likelihood(given, jobs)
 
 
 def _stimuli(stimulus: Any) -> Any:

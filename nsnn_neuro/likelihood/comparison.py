@@ -33,7 +33,6 @@ from ..measures.spiketrain.psth_correlation import signal_power
 from .scores import PerStep, paired_error, part_sums, ratio_error
 
 RECORDED = "recorded"
-_COLUMNS = ["model", "score", "value", "se", "n", "bin"]
 
 
 @suggest_keywords
@@ -52,17 +51,13 @@ def compare_models(
 ) -> pd.DataFrame:
     """Score fitted models on the same held-out spikes, by predictions and simulations.
 
-        models = {"noisy": fit, "Poisson": glm, "LIF": calibrated}
-        compare_models(models, block, signal, t_start=5*second, precision=4*ms)
-
     Rows of the table, one for each model and score; those of model "recorded" are the neuron's own
     values:
 
     - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per
       spike, and what is missing to the best model, with a paired error. All in one bin, the
-      shortest step of the models: a model with steps of m bins gives each of them 1/m of its
-      probability of a spike, which is exact for a model that says no more about the time of a
-      spike.
+      shortest step of the models, of which a model with steps of m bins gives each 1/m of its
+      probability of a spike.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
     - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and
       `gamma_coincidence` averaged over pairs of a recorded and a simulated trial; "recorded": over
@@ -99,8 +94,8 @@ def compare_models(
 
     Warns
     -----
-    of scores that a model or the data do not have, with the reason; they are NaN. With one recorded
-    trial: Md* and ceilings
+    of scores that a model or the data do not have, which are NaN; with one recorded trial: Md* and
+    ceilings
 
     Source: Naud et al. 2011, doi 10.1162/NECO_a_00208; Schoppe et al. 2016, doi
     10.3389/fncom.2016.00010
@@ -128,22 +123,21 @@ def compare_models(
             f'models = {models!r}: expected a dict of names and fitted models, none of them called "{RECORDED}"'
         )
     delta = positive(precision, "s", "precision")
-    setup = _Setup(
-        trains=trains,
-        signal=signal,
-        inputs=inputs,
-        span={"t_start": t_start, "t_stop": t_stop},
-        delta=delta,
-        width=delta if bin_width is None else positive(bin_width, "s", "bin_width"),
-        trials=whole(trials, 2, "trials"),
-        seed=check_seed(seed),
-    )
+    span: dict[str, Any] = {"t_start": t_start, "t_stop": t_stop}
+    width = delta if bin_width is None else positive(bin_width, "s", "bin_width")
+    runs = {"trials": whole(trials, 2, "trials"), "seed": check_seed(seed)}
+    setup = _Setup(trains, signal, inputs, span, delta, width, runs)
     setup.likelihoods(models)
-    recorded = _recorded(setup)
+    recorded = as_repeats(trains, **span)
+    if np.isnan(recorded.t_stop).any():
+        raise NsnnError(
+            "trains have no duration: expected t_stop, or spike trains that have one, as in a Block"
+        )
+    recorded.window()  # refuses trials of several windows
     setup.recorded(recorded)
     for name, model in models.items():
         setup.simulated(name, model, recorded)
-    return pd.DataFrame(setup.rows, columns=_COLUMNS)
+    return pd.DataFrame(setup.rows, columns=["model", "score", "value", "se", "n", "bin"])
 
 
 @dataclass
@@ -154,10 +148,9 @@ class _Setup:
     signal: Any
     inputs: Any
     span: dict[str, Any]
-    delta: float
-    width: float
-    trials: int
-    seed: int
+    delta: float  # s, precision of coincidences
+    width: float  # s, bins of the PSTH
+    runs: dict[str, int]  # options of `simulate`
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     def add(self, model: str, score: str, value: float, se: float, n: int, width: float = math.nan) -> None:
@@ -165,16 +158,13 @@ class _Setup:
 
     def given(self, name: str, model: Any) -> dict[str, Any]:
         """The stimulus and inputs that a model uses."""
-        signal = self.signal
-        if isinstance(signal, Mapping):
-            signal = signal.get(name)
+        by_name = isinstance(self.signal, Mapping)
+        signal = self.signal.get(name) if by_name else self.signal
         takes = getattr(model, "takes", ("signal",) if signal is not None else ())
-        both = {"signal": signal, "inputs": self.inputs}
-        if isinstance(self.signal, Mapping) and name in self.signal:
+        if by_name and name in self.signal:
             takes = {"signal": None, **dict.fromkeys(takes)}
+        both = {"signal": signal, "inputs": self.inputs}
         return {key: both[key] for key in takes}
-
-    # --- predictions ---
 
     def likelihoods(self, models: Mapping[str, Any]) -> None:
         """Bits per spike of all models in one bin."""
@@ -210,39 +200,35 @@ class _Setup:
             se, n = float(getattr(one, "se", np.nan)), getattr(one, "n", 0)
             self.add(name, "bits_per_spike", float(one), se, n)
 
-    # --- simulations ---
-
     def _simulate(self, name: str, model: Any, recorded: Trains) -> Trains:
         given = self.given(name, model)
         if not given:
             given["duration"] = pq_quantity(float(recorded.t_stop[0]), "s")
         if isinstance(given.get("signal"), list | tuple):
             raise NsnnError("each trial has a signal of its own: expected one stimulus for all trials")
-        block = model.simulate(trials=self.trials, seed=self.seed, **given)
-        start, stop = recorded.window()
-        return as_repeats(block).crop(start, stop)
+        return as_repeats(model.simulate(**self.runs, **given)).crop(*recorded.window())
 
     def recorded(self, recorded: Trains) -> None:
         """The neuron's own values and the ceilings."""
-        n, precision = recorded.n_trials, pq_quantity(self.delta, "s")
-        self._of_trains(RECORDED, recorded)
-        if n < 2:
+        precision = pq_quantity(self.delta, "s")
+        self._rate_and_cv(RECORDED, recorded)
+        if recorded.n_trials < 2:
             warn(
                 "trains hold one trial: Md*, ceilings and normalised PSTH correlations are NaN, as they need two recorded "
                 "trials or more of one stimulus"
             )
 
-        def gamma(rows: np.ndarray) -> float:
-            pairs = np.nan_to_num(gamma_coincidence(_some(recorded, rows), precision=precision))
+        def gamma(trains: Trains) -> float:
+            pairs = np.nan_to_num(gamma_coincidence(trains, precision=precision))
             return float(pairs[~np.eye(len(pairs), dtype=bool)].mean())
 
-        def psth(rows: np.ndarray) -> float:
-            counts = binned(_some(recorded, rows), self.width, "bin_width")[:, 0].astype(float)
+        def psth(trains: Trains) -> float:
+            counts = binned(trains, self.width, "bin_width")[:, 0].astype(float)
             variance = np.var(counts.mean(axis=0))
             return float(np.sqrt(max(signal_power(counts), 0.0) / variance)) if variance > 0 else np.nan
 
-        self._attempt(RECORDED, "gamma", gamma, n, 2, self.delta)
-        self._attempt(RECORDED, "psth_correlation", psth, n, 2, self.width)
+        self._attempt(RECORDED, "gamma", gamma, recorded, least=2, width=self.delta)
+        self._attempt(RECORDED, "psth_correlation", psth, recorded, least=2, width=self.width)
 
     def simulated(self, name: str, model: Any, recorded: Trains) -> None:
         """Scores of one model's spikes."""
@@ -258,39 +244,42 @@ class _Setup:
             "psth_correlation": (partial(psth_correlation, bin_width=width, normalised=False), 1, self.width),
             "psth_correlation_normalised": (partial(psth_correlation, bin_width=width), 2, self.width),
         }
-        n = recorded.n_trials
         try:
             drawn = self._simulate(name, model, recorded)
         except NsnnError as error:
             warn(f"{name}: scores of simulated spikes are NaN: {error}")
             for score in ("rate", "cv", *scores):
-                self.add(name, score, np.nan, np.nan, n)
+                self.add(name, score, np.nan, np.nan, recorded.n_trials)
             return
-        self._of_trains(name, drawn)
+        self._rate_and_cv(name, drawn)
         for score, (function, least, bin_width) in scores.items():
-            of_rows = partial(_of_rows, function, recorded, drawn)
-            self._attempt(name, score, of_rows, n, least, bin_width)
+            self._attempt(name, score, function, recorded, drawn, least=least, width=bin_width)
 
-    def _of_trains(self, name: str, trains: Trains) -> None:
+    def _rate_and_cv(self, name: str, trains: Trains) -> None:
         for score, measure in (("rate", firing_rate), ("cv", cv)):
-            of_rows = partial(_of_rows, lambda some, m=measure: float(m(some)[0]), trains)
-            self._attempt(name, score, of_rows, trains.n_trials, 1, math.nan)
+            self._attempt(name, score, lambda some, m=measure: float(m(some)[0]), trains)
 
     def _attempt(
-        self, name: str, score: str, function: Callable[[np.ndarray], float], n: int, least: int, width: float
+        self,
+        name: str,
+        score: str,
+        function: Callable[..., float],
+        trains: Trains,
+        *others: Trains,
+        least: int = 1,
+        width: float = math.nan,
     ) -> None:
-        """A row: a function of trials and its jackknife error; NaN with trials < `least`."""
-        value = se = np.nan
+        """A row: a function of trains and its jackknife error over their trials; NaN with trials < `least`."""
+        n, value, se = trains.n_trials, np.nan, np.nan
         if n >= least:
-            every = np.arange(n)
             try:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", SilentNeuronWarning)
-                    value = function(every)
+                    value = function(trains, *others)
                 if n > least and np.isfinite(value):
                     with warnings.catch_warnings():  # of fewer trials: NaN
                         warnings.simplefilter("ignore", SilentNeuronWarning)
-                        left = np.array([function(np.delete(every, k)) for k in range(n)])
+                        left = np.array([function(_without(trains, k), *others) for k in range(n)])
                     se = float(jackknife_se(left))
                 for one in caught:
                     warn(f"{name}: {one.message}", one.category)
@@ -299,41 +288,19 @@ class _Setup:
         self.add(name, score, float(value), se, n, width)
 
 
-def _recorded(setup: _Setup) -> Trains:
-    """The recorded trials between t_start and t_stop, all of one window."""
-    trains = as_repeats(setup.trains, **setup.span)
-    if np.isnan(trains.t_stop).any():
-        raise NsnnError(
-            "trains have no duration: expected t_stop, or spike trains that have one, as in a Block"
-        )
-    trains.window()
-    return trains
-
-
-def _of_rows(function: Callable[..., float], trains: Trains, *rest: Any) -> float:
-    """A function of some trials, whose numbers come last, and of what is between."""
-    *others, rows = rest
-    return function(_some(trains, rows), *others)
-
-
-def _some(trains: Trains, trials: np.ndarray) -> Trains:
-    """Some of the trials."""
-    own = np.isin(trains.trial, trials)
-    place = np.full(trains.n_trials, -1)
-    place[trials] = np.arange(len(trials))
-    edges = np.stack([trains.t_start[trials], trains.t_stop[trials]], axis=1)
-    neuron = trains.neuron[own]
-    return Trains.from_arrays(
-        trains.times[own], neuron, place[trains.trial[own]], trains.n_neurons, edges
-    ).at_least(trains.resolution)
+def _without(trains: Trains, k: int) -> Trains:
+    """All trials but one."""
+    own = trains.trial != k
+    trial = trains.trial[own] - (trains.trial[own] > k)
+    edges = np.delete(np.stack([trains.t_start, trains.t_stop], axis=1), k, axis=0)
+    left = Trains.from_arrays(trains.times[own], trains.neuron[own], trial, trains.n_neurons, edges)
+    return left.at_least(trains.resolution)
 
 
 def in_one_bin(steps: Mapping[str, PerStep]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Gains over a constant neuron (bits) of each model in parts, and spikes of the parts.
 
-    In a step of m bins with one spike a model gives each bin the probability P/m, and log(1 - P) is
-    that of m silent bins.
-    """
+    In a step of m bins with one spike each bin has the probability P/m, and log(1 - P) is that of m silent bins."""
     shortest = min(one.dt for one in steps.values())
     finest = next(one for one in steps.values() if one.dt == shortest)
     n_spikes, total = finest.o.sum(), len(finest.o)

@@ -37,11 +37,7 @@ def input_columns(
     dt: float,
     first: int = 1,
 ) -> list[np.ndarray]:
-    """The spikes of each input neuron filtered by its basis, for each trial (n_steps, sum of n_functions).
-
-    starts (n_trials,) s and lengths of the trials' grids. Spikes before a trial's start count; a step may have several.
-    first : first lag of the bases, 1 or 0
-    """
+    """The spikes of each input neuron, also those before a trial's start (s), filtered by its basis, per trial (n_steps, n)."""
     if inputs.n_trials != len(lengths):
         raise NsnnError(
             f"inputs have {inputs.n_trials} trials, trains {len(lengths)}: expected the same trials"

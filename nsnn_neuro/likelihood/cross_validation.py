@@ -41,8 +41,7 @@ def held_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood (n,) of held-out steps, nats; parameters (n_folds, n_parameters).
 
-    Membrane and history run through all steps; a left-out block only has no weight in the fit.
-    """
+    Membrane and history run through all steps; a left-out block only has no weight in the fit."""
     fold = blocks(data, n_folds)
     logs, values = np.zeros(len(data.o)), []
     for k in range(n_folds):
@@ -62,11 +61,7 @@ def held_out(
 def best_ridge(
     model: NeuronModel, data: Data, smoothness: float, n_folds: int
 ) -> tuple[float, dict[float, Estimate]]:
-    """The strength with the best held-out likelihood; bits per spike of each one.
-
-    Where the best of `RIDGES` is the weakest or the strongest of them, ten times weaker or stronger
-    ones are tried too, for as long as the score rises.
-    """
+    """The strength with the best held-out likelihood, and bits per spike of each one; see `fit_neuron` on which are tried."""
     scores: dict[float, Estimate] = {}
     starts: dict[float, np.ndarray | None] = {}
     reason = ""

@@ -25,10 +25,10 @@ _STRETCH = 2**13  # steps, of which the history fits into the processor's cache
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """A stimulus on the grid of dt: values (n_steps, n_channels) and the time of the first step, s."""
+    """A stimulus on the grid of dt."""
 
-    values: np.ndarray
-    start: float
+    values: np.ndarray  # (n_steps, n_channels)
+    start: float  # s, of the first step
     dt: float
 
     def slice(self, t_start: float, n: int, where: str) -> slice:
@@ -52,20 +52,14 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The data of a fit, one row per step, trials concatenated."""
+    """The data of a fit, one row per step, trials concatenated; stimulus and inputs act through the membrane."""
 
-    o: np.ndarray
-    """(n,) 1.0 in a step with a spike; of a Poisson model the number of spikes"""
-    begins: np.ndarray
-    """(n,) True in the first step of a trial"""
-    drive: np.ndarray
-    """(n, n_drive) stimulus, spikes of other neurons, each through its basis, and products of these; all through the membrane"""
-    history: np.ndarray
-    """(n, n_history) spikes through their basis"""
-    free: np.ndarray
-    """(n,) False where the neuron is refractory"""
-    starts: np.ndarray
-    """(n_trials,) s, when the trials begin"""
+    o: np.ndarray  # (n,) 1.0 in a step with a spike; of a Poisson model the number of spikes
+    begins: np.ndarray  # (n,) True in the first step of a trial
+    drive: np.ndarray  # (n, n_drive) stimulus and inputs through their bases, and products of these
+    history: np.ndarray  # (n, n_history) spikes through their basis
+    free: np.ndarray  # (n,) False where the neuron is refractory
+    starts: np.ndarray  # (n_trials,) s, when the trials begin
     design: np.ndarray | None = None
     """(n, 1 + n_drive + n_history) 1, drive and history, of which these two are views; None after unpickling"""
 
@@ -177,9 +171,7 @@ def _filtered_columns(steps: Steps, basis: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarray]:
-    """The spikes of each trial as 0.0 and 1.0 per step, or with `several` their numbers.
-
-    A spike at exactly t_stop belongs to the next step and is left out."""
+    """The spikes of each trial per step, 0.0 and 1.0, or with `several` their numbers; one at exactly t_stop is left out."""
     index, n_bins = trains.bins(dt, "dt")
     within = trains.times < trains.t_stop[trains.trial] - trains.resolution
     spikes = []
@@ -200,26 +192,22 @@ def binned(trains: Trains, dt: float, *, several: bool = False) -> list[np.ndarr
     return spikes
 
 
-def past(o: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The spikes of one trial filtered by a basis over lags from 1, (n, n_functions)."""
-    history = np.zeros((len(o), basis.shape[1]))
-    for t in np.flatnonzero(o).tolist():
-        rest = history[t + 1 : t + 1 + len(basis)]
-        rest += o[t] * basis[: len(rest)]
-    return history
+def past(o: np.ndarray, basis: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
+    """The spikes of one trial filtered by a basis over lags from 1, (n, n_functions); written to `history` if given.
 
-
-def _write_past(history: np.ndarray, o: np.ndarray, basis: np.ndarray) -> None:
-    """`past`, written to `history` by stretches: as rows of a small array they are added fast."""
-    n_lags, n = len(basis), len(o)
-    recent = np.zeros((_STRETCH + n_lags, basis.shape[1]))
-    for first in range(0, n, _STRETCH):
-        own = o[first : first + _STRETCH]
+    Stretches of it are rows of a small array, to which spikes are added fast."""
+    if history is None:
+        history = np.empty((len(o), basis.shape[1]))
+    n_lags, stretch = len(basis), min(_STRETCH, len(o))
+    recent = np.zeros((stretch + n_lags, basis.shape[1]))
+    for first in range(0, len(o), stretch):
+        own = o[first : first + stretch]
         for t in np.flatnonzero(own).tolist():
             recent[t + 1 : t + 1 + n_lags] += basis if own[t] == 1.0 else own[t] * basis
-        history[first : first + _STRETCH] = recent[: len(own)]
-        recent[:n_lags] = recent[_STRETCH:]
+        history[first : first + stretch] = recent[: len(own)]
+        recent[:n_lags] = recent[stretch:]
         recent[n_lags:] = 0.0
+    return history
 
 
 def not_refractory(o: np.ndarray, steps: int) -> np.ndarray:
@@ -237,8 +225,8 @@ def prepare(
     bases: tuple[np.ndarray, np.ndarray],
     *,
     dt: float,
-    refractory: int,
     channels: int,
+    refractory: int = 0,
     span: tuple[Any, Any],
     unit: Any = None,
     several: bool = False,
@@ -246,10 +234,7 @@ def prepare(
 ) -> Data:
     """Spikes and stimulus within a span of time as a `Data`, through the bases of stimulus and history.
 
-    signal : None for a model without a stimulus
-    several : whether a step may have several spikes
-    more : further columns of the drive, a function of the stimulus columns of each trial and of the starts of the trials (s)
-    """
+    `more` makes the drive from the stimulus columns of each trial and the trials' starts (s)."""
     stimulus, history = bases
     listed = isinstance(signal, Sequence)
     _warn_long(trains, signal[0] if listed and len(signal) else signal, dt)
@@ -301,9 +286,7 @@ def _design(
 ) -> np.ndarray:
     """1, drive and history (n, 1 + n_drive + n_history), written column by column: no other array is as large.
 
-    drive : columns of each trial, or once of all trials
-    where : rows of these that belong to each trial
-    """
+    `drive` has the columns of each trial, or once of all; `where` has the rows of these that belong to each trial."""
     ends = np.cumsum([len(o) for o in spikes]).tolist()
     rows = [slice(end - len(o), end) for o, end in zip(spikes, ends, strict=True)]
     design = np.zeros((ends[-1], 1 + n_drive + history.shape[1]), order="F")
@@ -313,7 +296,7 @@ def _design(
             for trial in range(len(rows)) if len(drive) == 1 else [k]:
                 design[rows[trial], j] = column[where[trial]]
     for own, o in zip(rows, spikes, strict=True) if history.size else ():
-        _write_past(design[own, 1 + n_drive :], o, history)
+        past(o, history, design[own, 1 + n_drive :])
     return design
 
 
@@ -326,9 +309,7 @@ def _joined(parts: Sequence[Any]) -> np.ndarray:
 
 
 def _warn_long(trains: Any, signal: Any, dt: float) -> None:
-    """Warn of a signal that lasts far longer than a Block of which it is the stimulus: its rate may be wrong.
-
-    A signal with samples longer than the model's steps (s) only: a long stimulus of short trials is usual."""
+    """Warn of a signal in long steps that lasts far longer than the Block of which it is the stimulus: its rate may be wrong."""
     if not isinstance(trains, neo.Block) or not isinstance(signal, neo.AnalogSignal):
         return
     if si(signal.sampling_period, "s", "signal") < 1.5 * dt:
@@ -344,11 +325,7 @@ def _warn_long(trains: Any, signal: Any, dt: float) -> None:
 
 
 def range_of_times(trains: Any) -> str:
-    """End of a message on trains without spikes in a window: where their spikes are, or empty where there are none.
-
-    >>> range_of_times([[120.0, 310.0]])
-    '. Their 2 spikes are from 120 s to 310 s: are these milliseconds? Times without a unit are seconds'
-    """
+    """End of a message on trains without spikes in a window: where their spikes are; empty where there are none."""
     times = as_repeats(trains).times
     if not times.size:
         return ""
@@ -361,10 +338,7 @@ def range_of_times(trains: Any) -> str:
 def drawn_block(
     steps: Steps, spikes: Any, shape: tuple[int, int, int], seed: int, parameters: dict[str, Any]
 ) -> neo.Block:
-    """A Block of spikes drawn from a model, one segment per trial.
-
-    spikes : three arrays (n,), the step, trial and neuron of each; shape : the number of steps, trials and neurons
-    """
+    """A Block of spikes from the step, trial and neuron of each; shape: the number of steps, trials and neurons."""
     tick, trial, neuron = spikes
     n_steps, n_trials, n_neurons = shape
     return build_block(

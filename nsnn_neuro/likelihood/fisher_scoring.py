@@ -1,13 +1,8 @@
-"""Maximise the log-likelihood by safeguarded Newton steps (Fisher scoring where needed); failures raise an error with the reason.
+"""Maximise the log-likelihood by safeguarded Newton steps; failures raise an error with the reason.
 
-A step is curvature^-1 gradient, with the observed curvature -d2 log P(O|x). Fisher scoring, which uses the expected information
-instead, works poorly on sparse data: in the far tail of a Gaussian the information vanishes like f, while the observed curvature of
-a spike there is 1, so that its steps are far too long or too short. It is used for the uniform density and for families whose f' is
-unknown.
-
-Safeguards. Where the curvature is not positive definite (a density that isn't log-concave, a plateau, separable data), its
-eigenvalues are replaced by their absolute values, at least `_FLOOR` of the largest, so that the step still ascends. Steps are
-limited to `_LEAP` and halved until the gain is sufficient.
+The observed curvature is used, as the expected information vanishes in the far tail of a Gaussian; Fisher scoring only for the
+uniform density and families whose f' is unknown. A curvature that is not positive definite has its eigenvalues replaced by their
+absolute values. Steps are limited to `_LEAP` and halved until the gain is sufficient.
 
 Source: Nocedal & Wright 2006, Numerical Optimization, ch. 3, doi 10.1007/978-0-387-40065-5
 """
@@ -27,8 +22,7 @@ from ..models.escape import Family, Gaussian, Logistic
 from .data import Data
 from .model import LARGEST, NeuronModel
 from .prior import Prior
-from .responses import Poisson, width
-from .value import Value, gram
+from .responses import Poisson, Value, gram, width
 
 _Evaluate = Callable[[np.ndarray], Value]
 _Reached = tuple[np.ndarray, Value, int]  # parameters, value there, Newton steps
@@ -62,11 +56,8 @@ def maximise(
 ) -> tuple[np.ndarray, Value, np.ndarray, int]:
     """Maximise: parameters, value there, matrix of the penalty (n_parameters, n_parameters) and number of Newton steps.
 
-    `near`: a start, used if it is better than a constant at the recorded rate; not with beta fitted.
-
-    With beta fitted, the others are maximised at each beta (one maximum, for a log-concave family), and beta is the root of the
-    profile's slope, which equals the likelihood's slope in beta there: secant steps within a bracket.
-    """
+    A start `near` is used if it is better than a constant at the recorded rate. With beta fitted, the others are maximised at each
+    beta, and secant steps within a bracket find the root of the likelihood's slope in beta, which is that of the profile."""
     penalty = prior.matrix(model, data)
     middle = quantile(model.family, float(data.o[data.free].mean()))
 
@@ -155,11 +146,9 @@ def _climb(
     held: bool,
     most: int,
 ) -> _Reached:
-    """Newton's method with halved steps.
+    """Newton's method with halved steps; with fewer steps than _MOST it may stop before the maximum. `held` fixes beta, the last.
 
-    `span`: largest absolute values of the traces, without that of beta. `held` fixes the last parameter, beta. With fewer steps
-    than _MOST it may stop before the maximum.
-    """
+    `span` has the largest absolute values of the traces, without that of beta."""
     free = slice(None, -1) if held else slice(None)
     scale = width(model.family)
     now = evaluate(p)
@@ -205,10 +194,7 @@ def _start_of_many(
     linear: tuple[np.ndarray, np.ndarray],
     span: np.ndarray,
 ) -> np.ndarray:
-    """Of very many steps the maximum over a sixteenth of them, in stretches; else, and where it has none, `start`.
-
-    It saves passes over all steps. Only for families with a log-concave likelihood, whose one maximum does not depend on the start.
-    """
+    """Of very many steps the maximum over a sixteenth of them, where the maximum is the only one; else, or without one, `start`."""
     n = len(data.o)
     if n < _MANY or not isinstance(model.family, Gaussian | Logistic | Poisson):
         return start

@@ -29,8 +29,7 @@ from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
 from .prior import Prior, strength
 from .responses import Poisson
-from .scores import PerStep, Scored, bits_per_spike, check_level
-from .time_rescaling import Rescaled, rescale
+from .scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 
 # spikes that two recordings may share; repeats with a spike or two each may share more, but hardly half of all
 _BY_CHANCE = 2
@@ -110,19 +109,14 @@ class NeuronFit(Scored):
 
     def stimulus_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The stimulus filter: lags (s), values and errors (n_lags,) or (n_lags, n_channels)."""
-        basis, _ = self.model.bases()
-        if not basis.size:
-            return np.empty(0), np.empty(0), np.empty(0)
-        lags, value, se = self._filter(np.kron(np.eye(self.model.channels), basis), 1, 0, len(basis))
-        return (lags, value[:, 0], se[:, 0]) if self.model.channels == 1 else (lags, value, se)
+        basis, n = self.model.bases()[0], self.model.channels
+        lags, value, se = self._filter(np.kron(np.eye(n), basis), 1, 0, n)
+        return (lags, value[:, 0], se[:, 0]) if n == 1 else (lags, value, se)
 
     def history_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The effect of a spike on the potential: lags (s), values and errors (n_lags,)."""
-        _, basis = self.model.bases()
-        if not basis.size:
-            return np.empty(0), np.empty(0), np.empty(0)
         first = 1 + len(self.model.drive_names)
-        lags, value, se = self._filter(basis, first, 1, len(basis))
+        lags, value, se = self._filter(self.model.bases()[1], first, 1)
         return lags, value[:, 0], se[:, 0]
 
     def coupling_filter(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,18 +129,20 @@ class NeuronFit(Scored):
         values, errors = np.zeros((len(bases), n_lags)), np.zeros((len(bases), n_lags))
         first = 1 + self.model.channels * self.model.bases()[0].shape[1]
         for j, basis in enumerate(bases):
-            _, value, se = self._filter(basis, first, 0, len(basis))
+            _, value, se = self._filter(basis, first, 0)
             values[j, : len(basis)], errors[j, : len(basis)] = value[:, 0], se[:, 0]
             first += basis.shape[1]
         return (self.model.first_input_lag + np.arange(n_lags)) * self.model.step, values, errors
 
     def _filter(
-        self, basis: np.ndarray, first: int, lag: int, n: int
+        self, basis: np.ndarray, first: int, lag: int, n: int = 1
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        own = slice(first, first + basis.shape[1])
+        """Lags (s) and n filters with their errors, (n_lags, n), from the parameters from `first` on."""
+        own, n_lags = slice(first, first + basis.shape[1]), len(basis) // n
         value = basis @ self.values[own]
         se = np.sqrt(np.einsum("ti,ij,tj->t", basis, self.covariance[own, own], basis))
-        return (lag + np.arange(n)) * self.model.step, value.reshape(-1, n).T, se.reshape(-1, n).T
+        lags = (lag + np.arange(n_lags)) * self.model.step
+        return lags, value.reshape(n, n_lags).T, se.reshape(n, n_lags).T
 
     def score(
         self,
@@ -159,15 +155,13 @@ class NeuronFit(Scored):
     ) -> Estimate:
         """Bits per spike over a homogeneous neuron: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        P0 is a Bernoulli neuron with the spike probability of *these* data, which the fit doesn't
-        know. `se` comes from 20 consecutive parts, by linearising the ratio: it is the error over
-        stretches of data, not that of the fit. A warning says how many of the spikes were fitted,
-        whose score is too high, if these are more than half or all where the times overlap.
+        P0 is a Bernoulli neuron with the spike probability of *these* data. `se` is the error over
+        20 consecutive parts of the data, not that of the fit. A warning says how many of the spikes
+        were fitted, whose score is too high, if these are more than half or all where times overlap.
 
         A Poisson fit is scored like the others, by the probability 1 - exp(-rate) of a spike in a
-        step with one, so that fits with one dt can be compared. Where some step has several spikes
-        it is scored by the likelihood of the counts, and P0 is a Poisson process: `warning` says
-        so.
+        step with one. Where some step has several spikes it is scored by the likelihood of the
+        counts over a Poisson process, and `warning` says so.
         """
         data = self._data_of(trains, signal, inputs, t_start, t_stop)
         self.warn_fitted(data)
@@ -293,17 +287,16 @@ class NeuronFit(Scored):
         Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi
         10.1162/NECO_a_00015
         """
-        if (trains is None and (signal is not None or inputs is not None)) or (
-            trains is not None and signal is None and self.model.stimulus is not None
-        ):
+        if trains is not None:
+            data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        elif signal is not None or inputs is not None:
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
-        data = self._data
-        if trains is None and data.drive.shape[1] != len(self.model.drive_names):
+        elif self._data.drive.shape[1] != len(self.model.drive_names):
             raise NsnnError(
                 "trains = None: a fit of fit_population keeps no regressors; expected the data to test"
             )
-        if trains is not None:
-            data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        else:
+            data = self._data
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)
 
 
@@ -335,8 +328,7 @@ def fit_neuron(
     P(spike in a step) = F(potential - theta). The potential is the filtered signal plus the
     filtered spikes of other neurons (`inputs`) plus a bias, passed through a leaky membrane (beta,
     reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has
-    the equations. The parameters are the coefficients of the filters, the bias, and beta and theta
-    where they are fitted.
+    the equations.
 
     A stimulus filter alone, stimulus=RaisedCosines(8, 50*ms), is a generalised linear model;
     with Poisson() as family it is a Poisson GLM. If an error says that the likelihood has no maximum,
@@ -358,9 +350,8 @@ def fit_neuron(
     inputs : spikes of other neurons in the same trials, a neo.Block; those before t_start are used
     coupling : basis of the effect of their spikes, lags from `first_input_lag` steps; or a list
         with one for each of them
-    first_input_lag : 1, or 0 for inputs that make the neuron fire within the same step, such as
-        those of a relay. Two recorded neurons that fire together need not drive each other, so that
-        0 is for inputs that are known to
+    first_input_lag : 1, or 0 for inputs that are known to make the neuron fire within the same step,
+        such as those of a relay
     products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the
         other is a further regressor, such as [("stimulus", "stimulus")] for a quadratic response,
         or ("stimulus", "coupling") for inputs that gate it
@@ -376,8 +367,7 @@ def fit_neuron(
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2
         on filters and products, in nats. It biases, hence 0 by default. "cv": that of .01, .1, 1,
         10, 100 with the highest cross-validated likelihood, and of weaker and stronger ones (1e-6
-        to 1e6) where that is the first or the last (`cross_validate` chooses bases and families
-        too)
+        to 1e6) where that is the first or the last
     smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l -
         1))^2 on each filter f, in nats; s^2 is the mean square of its regressors over that of its
         basis functions, for `Lags` that of the signal. Use it with `Lags`
@@ -411,11 +401,16 @@ def fit_neuron(
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
     penalties = check_penalties(ridge, smoothness)
-    bases = {"stimulus": stimulus, "coupling": coupling, "products": products, "history": history}
-    options = {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    options: dict[str, Any] = {
+        "stimulus": stimulus,
+        "coupling": coupling,
+        "products": products,
+        "history": history,
+    }
+    options |= {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
     options["first_input_lag"] = first_input_lag
     given = None if inputs is None else as_trains(inputs, name="inputs")
-    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **bases, **options)
+    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **options)
     check_first_lag(given, data, model.step, first_input_lag)
     return penalised_fit(model, data, *penalties, n_folds)
 
@@ -461,10 +456,15 @@ def model_of(
 ) -> NeuronModel:
     """The model of these options for a signal and a number of input neurons."""
     channels = n_channels(signal)
-    for name, basis, there, data in (
-        ("stimulus", stimulus, channels, "signal"),
-        ("coupling", coupling, n_inputs, "inputs"),
+    for name, basis, there, data, whose in (
+        ("stimulus", stimulus, channels, "signal", "its"),
+        ("coupling", coupling, n_inputs, "inputs", "their"),
     ):
+        if (basis is None) != (there == 0):
+            raise NsnnError(
+                f"{name} = {basis!r}, {data} {'given' if there else 'missing'}: expected both {data} and {name}, the basis of "
+                f"{whose} filter, or neither"
+            )
         if (basis is None) != (there == 0):
             raise NsnnError(
                 f"{name} = {basis!r}, {data} {'missing' if not there else 'given'}: expected both {data} and {name}, the basis of "
@@ -473,12 +473,12 @@ def model_of(
     if isinstance(coupling, list | tuple):
         both: Any = tuple(as_basis(one, f"coupling[{k}]") for k, one in enumerate(coupling))
     else:
-        both = None if coupling is None else as_basis(coupling, "coupling")
+        both = as_basis(coupling, "coupling")
     return NeuronModel(
         dt=dt,
         family=Gaussian(1.0) if family is None else family,
-        stimulus=None if stimulus is None else as_basis(stimulus, "stimulus"),
-        history=None if history is None else as_basis(history, "history"),
+        stimulus=as_basis(stimulus, "stimulus"),
+        history=as_basis(history, "history"),
         coupling=both,
         n_inputs=n_inputs,
         products=products,
@@ -526,9 +526,9 @@ def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | No
     )
 
 
-def as_basis(value: Any, name: str) -> Basis:
-    """A basis unchanged, a whole number n as `Lags(n)`."""
-    if isinstance(value, Basis):
+def as_basis(value: Any, name: str) -> Any:
+    """A basis or None unchanged, a whole number n as `Lags(n)`."""
+    if value is None or isinstance(value, Basis):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
         return Lags(int(value))

@@ -20,8 +20,7 @@ from .bases import Basis, check_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
-from .responses import Poisson, check_family
-from .value import Value, evaluated, leak
+from .responses import Poisson, Value, check_family, evaluated, leak
 
 LARGEST = 0.9999  # |beta|, while it is fitted
 RESETS = ("hard", "subtract", "none")
@@ -125,8 +124,6 @@ class NeuronModel:
             if without[one]:
                 raise NsnnError(f"products = {self.products}: the model has no {one} to multiply")
 
-    # --- parameters ---
-
     @property
     def step(self) -> float:
         """dt in s."""
@@ -188,8 +185,6 @@ class NeuronModel:
             )
         return array
 
-    # --- likelihood ---
-
     def data(
         self,
         trains: SpikeSource,
@@ -214,9 +209,8 @@ class NeuronModel:
         self.check_given(signal, coupled)
 
         def more(drive: list[np.ndarray], starts: np.ndarray) -> list[np.ndarray]:
-            if coupled is None:
-                return [self._with_products(x, None) for x in drive]
-            each = coupled(starts, [len(x) for x in drive])
+            none = [None] * len(drive)
+            each = none if coupled is None else coupled(starts, [len(x) for x in drive])
             return [self._with_products(x, y) for x, y in zip(drive, each, strict=True)]
 
         return prepare(
@@ -234,8 +228,8 @@ class NeuronModel:
 
     def check_given(self, signal: Signal, inputs: Any) -> None:
         """Refuse a stimulus or inputs that the model lacks, and their absence if it has them."""
-        for name, value, has in (("signal", signal, self.stimulus), ("inputs", inputs, self.coupling)):
-            kind = {"signal": "stimulus", "inputs": "coupling"}[name]
+        for name, value, kind in (("signal", signal, "stimulus"), ("inputs", inputs, "coupling")):
+            has = getattr(self, kind)
             if value is None and has is not None:
                 raise NsnnError(
                     f"{name} = None: the model has a filter for it ({kind} = {has!r}); expected {name}"
@@ -256,8 +250,7 @@ class NeuronModel:
         """Columns of stimulus and coupling, and their products."""
         parts = {"stimulus": list(stimulus.T), "coupling": [] if coupled is None else list(coupled.T)}
         both = [a * b for a, b in multiplied(self.products, parts)]
-        columns = [*parts["stimulus"], *parts["coupling"], *both]
-        return np.stack(columns, axis=1) if columns else np.empty((len(stimulus), 0))
+        return np.column_stack([*parts["stimulus"], *parts["coupling"], *both, np.empty((len(stimulus), 0))])
 
     def log_likelihood(
         self,
@@ -287,24 +280,18 @@ class NeuronModel:
 
     def traces(self, beta: float, data: Data) -> tuple[np.ndarray, np.ndarray]:
         """da/dparameter of all but beta, (n, n_linear), and da/dtheta (n,), at this beta."""
-        n, n_drive = len(data.o), data.drive.shape[1]
+        n = len(data.o)
         if beta == 0.0:  # without a membrane nothing is carried over
             if data.design is not None and self.threshold is not None:
                 return data.design, np.broadcast_to(-1.0, n)
-            linear = np.empty((n, 1 + n_drive + data.history.shape[1] + (self.threshold is None)))
-            linear[:, 0], linear[:, 1 : 1 + n_drive] = 1.0, data.drive
-            linear[:, 1 + n_drive : 1 + n_drive + data.history.shape[1]] = data.history
-            if self.threshold is None:
-                linear[:, -1] = -1.0
-            return linear, np.broadcast_to(-1.0, n)
+            columns = [np.ones(n), data.drive, data.history, *[np.full(n, -1.0)] * (self.threshold is None)]
+            return np.column_stack(columns), np.broadcast_to(-1.0, n)
         reset = -beta * data.before if self.reset == "subtract" else np.zeros(n)
         inputs = np.column_stack([np.ones(n), data.drive, reset])
         through = leak(inputs, self.kept(data), beta)
         threshold = through[:, -1] - 1.0
-        linear = np.concatenate([through[:, :-1], data.history], axis=1)
-        if self.threshold is None:
-            linear = np.concatenate([linear, threshold[:, None]], axis=1)
-        return linear, threshold
+        columns = [through[:, :-1], data.history, *[threshold[:, None]] * (self.threshold is None)]
+        return np.concatenate(columns, axis=1), threshold
 
     def kept(self, data: Data) -> np.ndarray:
         """(n,) the share of m that remains: 0 at a trial's start and after a hard reset."""
@@ -325,9 +312,9 @@ class NeuronModel:
             pass of its own
         """
         fitted = self.beta == "fit"
-        beta = float(p[-1]) if fitted else float(self.beta)
+        beta, q = (float(p[-1]), p[:-1]) if fitted else (float(self.beta), p)
         e, threshold = self.traces(beta, data) if linear is None else linear
-        q, theta = p[:-1] if fitted else p, self.threshold
+        theta = self.threshold
 
         def potential(rows: slice) -> np.ndarray:
             at = e[rows] @ q
@@ -354,8 +341,6 @@ class NeuronModel:
         """
         value = self.evaluate(p, data)
         return np.where(data.free, value.response.log_silence, 0.0), value.log_events
-
-    # --- spikes ---
 
     def simulate(
         self,
@@ -389,13 +374,11 @@ class NeuronModel:
         steps, columns = self.drive_columns(signal, inputs, trials, duration)
         n_drive = columns.shape[2]
         drive = p[0] + columns @ p[1 : 1 + n_drive]  # (1 or n_trials, n_steps)
-        spikes = draw(
-            np.broadcast_to(drive.T[:, :, None], (drive.shape[1], trials, 1)),
-            self.cells(p[None]),
-            np.random.default_rng(seed),
-        )
+        shape = drive.shape[1], trials, 1
+        rng = np.random.default_rng(seed)
+        spikes = draw(np.broadcast_to(drive.T[:, :, None], shape), self.cells(p[None]), rng)
         named = dict(zip(self.names, p.tolist(), strict=True))
-        return drawn_block(steps, spikes, (drive.shape[1], trials, 1), seed, named)
+        return drawn_block(steps, spikes, shape, seed, named)
 
     def drive_columns(
         self, signal: Signal, inputs: Any, trials: int, duration: Time
@@ -418,10 +401,8 @@ class NeuronModel:
             n = max(1, int(np.floor((stop - start) / self.step + 1e-6)))
             steps = Steps(np.empty((n, 0)), start, self.step)
         stimulus, n = filtered(steps, self.bases()[0]), len(steps.values)
-        coupled = self._input_columns(given)
-        if coupled is None or given is None:
-            return steps, self._with_products(stimulus, None)[None]
-        each = coupled(np.full(given.n_trials, steps.start), [n] * given.n_trials)
+        coupled, n_trials = self._input_columns(given), 1 if given is None else given.n_trials
+        each = [None] if coupled is None else coupled(np.full(n_trials, steps.start), [n] * n_trials)
         return steps, np.stack([self._with_products(stimulus, one) for one in each])
 
     def cells(self, values: np.ndarray) -> Cells:

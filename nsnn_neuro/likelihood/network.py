@@ -114,8 +114,6 @@ class NetworkModel:
             if any(np.shape(neuron.si(part)) not in ((), (n,)) for part in ("beta", "theta")):
                 raise NsnnError(f"{name} = {neuron!r}: expected numbers, or arrays of {n} values")
 
-    # --- weights and data ---
-
     @property
     def step(self) -> float:
         """dt in s."""
@@ -149,23 +147,13 @@ class NetworkModel:
         if len(outputs) != self.n_outputs:
             raise NsnnError(f"trains are of {len(outputs)} neurons: expected n_outputs = {self.n_outputs}")
         bases = self.stimulus.matrix(self.step, 0), np.empty((0, 0))
-        known: dict[str, Any] = {
-            "dt": self.step,
-            "refractory": 0,
-            "channels": self._all_channels,
-            "unit": self.signal_unit,
-        }
+        known: dict[str, Any] = {"dt": self.step, "channels": self._all_channels, "unit": self.signal_unit}
         each = [
             prepare(one, signal if k == 0 else None, bases, span=(t_start, t_stop), **known)
             for k, one in enumerate(outputs)
         ]
-        begins = np.flatnonzero(each[0].begins)
-        n = len(each[0].o)
-        return Observed(
-            np.stack([one.o for one in each], axis=1),
-            self._with_ones(each[0].drive),
-            np.diff(np.append(begins, n)),
-        )
+        lengths = np.diff(np.append(np.flatnonzero(each[0].begins), len(each[0].o)))
+        return Observed(np.stack([one.o for one in each], axis=1), self._with_ones(each[0].drive), lengths)
 
     @property
     def _all_channels(self) -> int:
@@ -214,10 +202,10 @@ class NetworkModel:
             Population(1 + self.n_hidden, hidden, noise=noise, name="hidden"),
             Population(self.n_outputs, self.output, noise=noise, name="output"),
         ]
-        weights, rules = (np.column_stack([np.zeros(n_in), first]), second), plasticity or (None, None)
+        drives, rules = (np.column_stack([np.zeros(n_in), first]), second), plasticity or (None, None)
         projections = [
-            Projection(layers[k], layers[k + 1], rule=AllToAll(), weight=weights[k], plasticity=rules[k])
-            for k in range(2)
+            Projection(pre, post, rule=AllToAll(), weight=weight, plasticity=rule)
+            for pre, post, weight, rule in zip(layers[:2], layers[1:], drives, rules, strict=True)
         ]
         return Network(layers, projections)
 
@@ -235,16 +223,13 @@ class NetworkModel:
         output = dataclasses.replace(self.output, beta=beta, theta=theta)
         return dataclasses.replace(self, n_outputs=1, own_inputs=False, output=output)
 
-    # --- likelihood ---
-
     def log_likelihood(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> np.ndarray:
         """Estimates of log P(o_t | o before t, x) of each step, (n,), by a particle filter.
 
-        In each step every drawn copy of the hidden layer is weighted by the probability that it
-        gives to the observed spikes, and copies are resampled in proportion (systematic
-        resampling). The product over steps of the mean probability is an unbiased estimate of
-        P(O|x) = E_hidden[P(O|hidden)]; so its log is too low on average, less so with more copies.
-        With one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
+        Drawn copies of the hidden layer are weighted by the probability that they give to the observed
+        spikes of a step, and resampled in proportion. The product of the mean probabilities is an
+        unbiased estimate of P(O|x), so its log is too low on average, less so with more copies. With
+        one copy the mean of the sum is the bound that is trained, E_hidden[log P(O|hidden)].
 
         Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
 
@@ -322,8 +307,6 @@ class NetworkModel:
     def score(self, weights: Any, data: Observed, *, particles: int, seed: int = 0) -> Estimate:
         """Bits per spike over homogeneous neurons; see `NetworkFit.score`."""
         return bits_per_spike(self.log_likelihood(weights, data, particles=particles, seed=seed), data.o)
-
-    # --- spikes ---
 
     def simulate(
         self, weights: Any, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0

@@ -24,9 +24,8 @@ from .data import n_channels, unit_of_signal
 from .fit import as_basis
 from .network import NetworkModel, Observed
 from .network_objective import likelihood_slope
-from .network_result import NetworkFit
 from .network_training import Ascent, Scale, Training, bits, noise_width, start
-from .network_windows import fit_windows
+from .network_windows import NetworkFit, fit_windows
 from .prior import strength
 
 _PARTICLES = 30  # of the refinement
@@ -68,16 +67,11 @@ def fit_network(
     """Fit a two-layer network of NSNN neurons to spikes, by noise-driven learning.
 
     Hidden spikes are drawn, output spikes forced. It maximises the bound E_hidden[log P(O|hidden)]
-    <= log P(O|x) by noise-driven learning (`train` with `losses.NegativeLogLikelihood`), along one
-    draw of the hidden spikes at a time. The bound is tight and the rule nearly unbiased with many
-    hidden neurons, each of little effect. With two or three strong ones the bound is far below the
-    likelihood, and the rule is biased. Take 16 or more, or Training(refine=20): further, slower
-    epochs follow the gradient of log P(O|x) itself, with hidden spikes drawn by a particle filter,
-    without that bias. Compare fits by the held-out score.
-
-    With several draws, a `ridge`, `own_inputs` or hidden neurons without noise the same rule runs
-    in NumPy, whatever the engine; see `fit_windows`, which also takes repeats of many stimuli as
-    arrays. Early stopping: patience=5, training=Training(keep="best").
+    <= log P(O|x) along one draw at a time (`train` with `losses.NegativeLogLikelihood`). The bound
+    is tight with many hidden neurons of little effect: take 16 or more, or Training(refine=20), whose
+    further, slower epochs follow the gradient of log P(O|x) itself. Compare fits by the held-out
+    score. With several draws, a `ridge`, `own_inputs` or hidden neurons without noise the same rule
+    runs in NumPy; see `fit_windows`. Early stopping: patience=5, training=Training(keep="best").
 
     The recording is cut into windows, each starting from potentials of 0. Take them long compared
     with the membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from.
@@ -214,10 +208,9 @@ def _trained(
         val_bound=bits(fit.history.val_loss, pairs[1][1]),
         likelihood=np.nan,
     )
-    first, second = (np.asarray(w) for w in fit.network.get_weights())
-    spikes = pairs[0][1]
-    steps = spikes.shape[0] * spikes.shape[1]
-    return NetworkFit(model, (first[:, 1:], second), history, fit.best_epoch, None, int(spikes.sum()), steps)
+    (first, second), spikes = fit.network.get_weights(), pairs[0][1]
+    weights, n_steps = (np.asarray(first)[:, 1:], np.asarray(second)), spikes.shape[0] * spikes.shape[1]
+    return NetworkFit(model, weights, history, fit.best_epoch, None, int(spikes.sum()), n_steps)
 
 
 def _refined(fit: NetworkFit, scale: Scale, pair: Any, training: Training, seed: int) -> NetworkFit:

@@ -1,18 +1,11 @@
-"""Objectives of two-layer fits and their gradients: the bound, and the likelihood.
-
-Given the hidden spikes h the log-likelihood of a window's observed spikes O is a sum over steps, so
-with K draws of h
+"""Objectives of two-layer fits and their gradients: the bound of K draws of hidden spikes, and the likelihood.
 
     L_K = log (1/K) sum_k P(O|h_k),      E L_1 <= E L_2 <= ... -> log P(O|x)
 
-L_1 is the bound that `fit_network` maximises. The slope of L_K is the mean of the draws' slopes,
-weighted by P(O|h_k). In the weights of the output a draw's slope is exact. In those of the hidden
-neurons it is that of noise-driven learning, where the density of the noise is the derivative of a
-spike, also through the reset. Hidden neurons without noise have one pattern of spikes, and the same
-density is a surrogate gradient.
+The slope of L_K is the mean of the draws' slopes, weighted by P(O|h_k): exact in the weights of the output; in those of hidden
+neurons that of noise-driven learning, also through the reset, or without noise a surrogate gradient with the same density.
 
-Source: Burda, Grosse & Salakhutdinov 2016, arXiv 1509.00519 (bounds of several draws); Ma, Yan &
-Tang 2023, doi 10.1016/j.patter.2023.100831 (noise-driven learning)
+Source: Burda, Grosse & Salakhutdinov 2016, arXiv 1509.00519; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 """
 
 from __future__ import annotations
@@ -28,10 +21,7 @@ from .network import KEPT, NetworkModel, systematic
 def drawn(
     model: NetworkModel, first: np.ndarray, x: np.ndarray, draws: int, rng: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Potentials and spikes of hidden layers under x (n, n_steps, groups, n_in).
-
-    Both are (n_steps, draws, n, groups, n_hidden): a group for each output, or one of all.
-    """
+    """Potentials and spikes (n_steps, draws, n, groups, n_hidden) of hidden layers under x (n, n_steps, groups, n_in)."""
     drive = (x @ first).transpose(1, 0, 2, 3)
     theta, kept = model.hidden.si("theta"), KEPT[model.hidden.reset]
     u = h = np.zeros((draws, *drive.shape[1:]))
@@ -46,12 +36,9 @@ def drawn(
 def given_hidden(
     model: NetworkModel, second: np.ndarray, h: np.ndarray, o: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """log P(O|h) and its slopes in the potentials, (n_steps, draws, n, n_repeats, n_outputs).
+    """log P(O|h) (draws, n, n_repeats, n_outputs), or 1 for outputs that share h, and its slopes in the potentials.
 
-    The first is (draws, n, n_repeats, n_outputs) with own inputs, otherwise (draws, n, n_repeats,
-    1), the sum over outputs. h (n_steps, draws, n, groups, n_hidden); o (n_steps, n, n_repeats,
-    n_outputs)
-    """
+    h (n_steps, draws, n, groups, n_hidden); o (n_steps, n, n_repeats, n_outputs), as the slopes are with draws."""
     effect = model.readout(h if model.own_inputs else h[..., 0, :], second) + second[0]
     theta, kept = model.output.si("theta"), KEPT[model.output.reset]
     v = np.empty((len(o), h.shape[1], *o.shape[1:]))
@@ -79,11 +66,9 @@ def bound(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def bound_slope(
     model: NetworkModel, weights: Any, x: np.ndarray, o: np.ndarray, draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """L_K of each window (n, n_repeats), and the slopes of their mean in both arrays of weights.
+    """L_K of each window (n, n_repeats), and the slopes of their mean in both arrays of weights; repeats share the draws.
 
-    x (n, n_steps, groups, n_in); o (n_steps, n, n_repeats, n_outputs). The repeats of a stimulus
-    share the draws.
-    """
+    x (n, n_steps, groups, n_in); o (n_steps, n, n_repeats, n_outputs)"""
     first, second = weights
     u, h = drawn(model, first, x, draws, rng)
     logs, slopes = given_hidden(model, second, h, o)
@@ -124,14 +109,9 @@ def likelihood_slope(
     particles: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Estimates of log P(O|x) (n,) and its gradients (n, rows, columns), by a particle filter.
+    """Estimates of log P(O|x) (n,) and its gradients (n, rows, columns), by a particle filter, of windows of x and o.
 
-    Of windows x (n, n_steps, n_in), o (n, n_steps, n_outputs). d log P(O|x) = E[d log P(O, h|x)
-    given O]: sums over steps of (o - F) / (F (1 - F)) f e for hidden and output spikes, which each
-    particle carries along. P times the gradient is an unbiased estimate of the gradient of P.
-
-    Source: Poyiadjis, Doucet & Singh 2011, doi 10.1093/biomet/asq062
-    """
+    Each particle carries its sums of (o - F) / (F (1 - F)) f e (Poyiadjis, Doucet & Singh 2011, doi 10.1093/biomet/asq062)."""
     n, n_steps, n_in = x.shape
     neurons = model.hidden, model.output
     drive = x @ weights[0]

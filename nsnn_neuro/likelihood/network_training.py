@@ -107,10 +107,7 @@ def noise_width(model: NetworkModel) -> float:
 
 
 def start(model: NetworkModel, o: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Random first weights with an effect of about the noise's width.
-
-    Hidden neurons are near threshold, outputs at the rates of o.
-    """
+    """Random first weights of an effect of about the noise's width: hidden neurons near threshold, outputs at the rates of o."""
     width = noise_width(model)
     first, second = (rng.normal(0.0, width / np.sqrt(n - 1), (n, m)) for n, m in model.shapes)
     first[0] = (1 - model.hidden.si("beta")) * model.hidden.si("theta")
@@ -132,27 +129,18 @@ def bits(loss: Any, o: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(eq=False)
 class Ascent:
-    """Adam up the slope of an objective of windows: a `Trainer` without checkpoints.
+    """Adam up the slope of an objective of windows: a `Trainer` without checkpoints (Kingma & Ba 2015, arXiv 1412.6980)."""
 
-    >>> w = np.zeros(2)
-    >>> ascent = Ascent(lambda w, rows, rng: (rows, [np.array([3.0, -0.1])]), [w], 1, 0.5, 0)
-    >>> _ = ascent.run_epoch(Epoch(0, np.zeros(1), 1.0, None))
-    >>> ascent.weights[0].round(3).tolist()
-    [0.5, -0.5]
-
-    Source: Kingma & Ba 2015, arXiv 1412.6980
-    """
-
+    # of weights, windows and random numbers: losses of the windows, slopes of the objective
     slope: Callable[[list[np.ndarray], np.ndarray, Any], tuple[np.ndarray, list[np.ndarray]]]
-    """of weights, windows and random numbers: losses of the windows, slopes of the objective"""
     weights: list[np.ndarray]
     batch: int
     eta: float
     seed: int
-    held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None
-    """losses of the held-out windows"""
-    own_order: bool = False
-    """True: the order of windows is drawn here, with the random numbers of the slopes; False: the loop draws it"""
+    held_out: Callable[[list[np.ndarray]], np.ndarray] | None = None  # losses of the held-out windows
+    own_order: bool = (
+        False  # whether windows are ordered by the random numbers of the slopes, not by the loop
+    )
 
     def __post_init__(self) -> None:
         self.rng, self.count = np.random.default_rng([self.seed, 1]), 0

@@ -1,21 +1,121 @@
-"""Two-layer fits to windows of spikes as arrays: `fit_windows`, `window_bounds`."""
+"""Two-layer fits to windows of spikes as arrays, `fit_windows`, `window_bounds`; their result, `NetworkFit`."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import neo
 import numpy as np
+import pandas as pd
 
-from ..core.aliases import Progress
+from ..core.aliases import Progress, Signal, SpikeSource, Time
 from ..core.checks import instance, suggest_keywords, whole
 from ..core.errors import NsnnError
+from ..measures import Estimate
+from ..models.network import Network
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
-from .network_result import NetworkFit
 from .network_training import Ascent, Scale, Training, bits, noise_width, start
 from .prior import strength
+from .scores import PerStep, Scored
 
 _AT_ONCE = 4_000_000  # potentials of the outputs that are in memory together
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NetworkFit(Scored):
+    """Result of `fit_network`: weights, history, score on new data, simulated spikes.
+
+    There are no standard errors: hidden neurons can be permuted, so the weights are not identified.
+    The network's function is: its score and its simulated spikes.
+
+    >>> import quantities as pq
+    >>> from nsnn_neuro.likelihood import Training, fit_network
+    >>> x = np.random.default_rng(0).normal(size=2000)
+    >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
+    >>> trains = [np.flatnonzero(signal.magnitude[:, 0] > 1.5) * 1e-3]
+    >>> training = Training(epochs=10, eta=0.05)
+    >>> fit = fit_network(trains, signal, dt=1*pq.ms, stimulus=1, training=training, engine="numpy")
+    >>> [w.shape for w in fit.weights], fit.held_out.value > 1
+    ([(2, 16), (17, 1)], True)
+    >>> print(fit)
+    NetworkFit: 16 hidden and 1 output neurons, ... epoch 10, held out ... bits per spike
+    """
+
+    model: NetworkModel
+    weights: tuple[np.ndarray, np.ndarray]
+    """hidden (1 + n_stimulus, n_hidden) and output (1 + n_hidden, n_outputs), biases first"""
+    history: pd.DataFrame
+    """a row for each epoch: epoch (from 1); loss and val_loss (nats per window, minus the bound
+    that is trained, or the likelihood while it is refined); bound and val_bound (bits per spike of
+    the bound); likelihood (bits per spike, while it is refined, estimated as it was learned from);
+    seconds"""
+    best_epoch: int
+    """the epoch whose weights these are"""
+    held_out: Estimate | None
+    """`score` of the validation data; None without"""
+    n_spikes: int
+    """in the windows that it learned from"""
+    n_steps: int
+    """of these windows"""
+
+    def __repr__(self) -> str:
+        """Sizes and scores, without the weights."""
+        sizes = f"{self.model.n_hidden} hidden and {self.model.n_outputs} output neurons"
+        score = (
+            ""
+            if self.held_out is None
+            else f", held out {self.held_out.value:.3g} ± {self.held_out.se:.2g} bits per spike"
+        )
+        return f"NetworkFit: {sizes}, {self.n_spikes} spikes in {self.n_steps} steps, epoch {self.best_epoch}{score}"
+
+    @property
+    def network(self) -> Network:
+        """The fit as a `Network`; see `NetworkModel.network`."""
+        return self.model.network(self.weights)
+
+    def score(
+        self,
+        trains: SpikeSource,
+        signal: Signal,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+        particles: int = 100,
+        seed: int = 0,
+    ) -> Estimate:
+        """Bits per spike over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes.
+
+        A particle filter estimates P(O|x) over each trial, from potentials of 0 (see
+        `NetworkModel.log_likelihood`); particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se`
+        is the error over stretches of data, not that of the fit.
+
+        Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
+        """
+        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        return self.model.score(self.weights, data, particles=particles, seed=seed)
+
+    takes = ("signal",)
+
+    def per_step(
+        self,
+        trains: SpikeSource,
+        signal: Signal,
+        *,
+        t_start: Time | None = None,
+        t_stop: Time | None = None,
+        particles: int = 100,
+        seed: int = 0,
+    ) -> PerStep:
+        """The log-likelihood of each step, trials in line; o is (n,) of a single output."""
+        data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
+        logs = self.model.log_likelihood(self.weights, data, particles=particles, seed=seed)
+        return PerStep(logs, data.o[:, 0] if data.o.shape[1] == 1 else data.o, self.model.step)
+
+    def simulate(self, signal: neo.AnalogSignal, *, trials: int = 1, seed: int = 0) -> neo.Block:
+        """Simulate the output's spikes under `signal`; see `NetworkModel.simulate`."""
+        return self.model.simulate(self.weights, signal, trials=trials, seed=seed)
 
 
 def _arrays(model: NetworkModel, windows: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -23,18 +123,16 @@ def _arrays(model: NetworkModel, windows: Any, name: str) -> tuple[np.ndarray, n
     if not isinstance(windows, tuple | list) or len(windows) != 2:
         raise NsnnError(f"{name} = {type(windows).__name__}: expected a pair of arrays (x, o)")
     x, o = (np.asarray(part, dtype=float) for part in windows)
-    n_in = model.shapes[0][0]
-    middle = ("n_outputs",) if model.own_inputs else ()
-    shapes = f"x (n, n_steps, {''.join(f'{m}, ' for m in middle)}{n_in}) and o (n, n_repeats, n_steps, {model.n_outputs})"
+    groups = (model.n_outputs,) if model.own_inputs else ()
+    shape = *groups, model.shapes[0][0]  # of the inputs in a step
     fits = (
-        o.ndim == 4
-        and x.ndim == 3 + len(middle)
-        and x.shape == (len(o), o.shape[2], *((model.n_outputs,) if middle else ()), n_in)
-        and o.shape[3] == model.n_outputs
-        and o.size
+        o.ndim == 4 and o.size and o.shape[3] == model.n_outputs and x.shape == (len(o), o.shape[2], *shape)
     )
     if not fits:
-        raise NsnnError(f"{name} have shapes {x.shape} and {o.shape}: expected {shapes}")
+        raise NsnnError(
+            f"{name} have shapes {x.shape} and {o.shape}: expected x (n, n_steps, {', '.join(map(str, shape))}) and "
+            f"o (n, n_repeats, n_steps, {model.n_outputs})"
+        )
     if not np.isfinite(x).all() or not np.isin(o, (0, 1)).all():
         raise NsnnError(f"{name}: expected finite x, and o of 0 and 1")
     return (x if model.own_inputs else x[:, :, None]), np.ascontiguousarray(o.transpose(2, 0, 1, 3))
@@ -46,9 +144,8 @@ def window_bounds(
 ) -> np.ndarray:
     """Log-likelihoods of windows by the bound of K draws, (n, n_repeats), nats.
 
-    It is below log P(O|x) on average, less so with more draws K. With one draw its mean is the
-    bound E[log P(O|h)]. Hidden neurons without noise have one pattern, and the value is exact. With
-    own inputs the outputs are independent, and the result is (n, n_repeats, n_outputs).
+    It is below log P(O|x) on average, less so with more draws K. Hidden neurons without noise have
+    one pattern, and the value is exact. With own inputs the result is (n, n_repeats, n_outputs).
 
     Parameters
     ----------
@@ -105,10 +202,9 @@ def fit_windows(
 
         mean over windows of log (1/K) sum_k P(O|h_k)  -  ridge / (2 n) sum of squared weights
 
-    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy.
-    Hidden neurons without noise (`NetworkModel(noisy=False)`) are learned by a surrogate
-    gradient, with the family's density. `fit_network` cuts a recording into windows; this function
-    takes them as arrays, as for repeats of the same stimuli.
+    Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy;
+    hidden neurons without noise have a surrogate gradient, the family's density. `fit_network` cuts
+    a recording into windows; this function takes them as arrays, as for repeats of the same stimuli.
 
     Parameters
     ----------
@@ -124,8 +220,7 @@ def fit_windows(
     training : `Training`, without those fields that are of `fit_network` only; a window in a batch
         has all of its repeats
     seed : whole number, of first weights, order and draws
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
-        notebook
+    progress : as for `fit_network`
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +23,7 @@ from .drawing import draw, warn_runaway
 from .fit import NeuronFit, check_penalties, check_spikes, model_of, penalised_fit
 from .model import NeuronModel
 from .responses import Poisson
-from .scores import Scored, bits_per_spike
-from .time_rescaling import Rescaled, rescale
+from .scores import Rescaled, Scored, bits_per_spike, rescale
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +117,7 @@ class PopulationFit(Scored):
         """`score` of each neuron: neuron, bits_per_spike, se, n spikes; NaN without spikes."""
         logs, o = self._logs(block, signal, t_start, t_stop)
         rows = []
-        for k in range(self.n_neurons):
-            n = int(o[:, k].sum())
+        for k, n in enumerate(o.sum(axis=0).astype(int).tolist()):
             one = bits_per_spike(logs[:, k], o[:, k]) if n else Estimate(np.nan)
             rows.append({"neuron": k, "bits_per_spike": one.value, "se": one.se, "n": n})
         return pd.DataFrame(rows)
@@ -213,10 +210,9 @@ def fit_population(
 
         P(spike of i in step t) = F(a_i(t)),  a_i = bias + stimulus + history of i + sum over j of the filtered spikes of j - theta
 
-    Spikes act from the next step on, so given the past the neurons are independent and each is
-    fitted by itself. A coupling is a statistical dependence after stimulus and history are
-    accounted for. Neurons that were not recorded, and a stimulus filter that is too coarse, cause
-    coupling as well.
+    Spikes act from the next step on, so given the past each neuron is fitted by itself. A coupling is
+    a statistical dependence after stimulus and history are accounted for: unrecorded neurons and a
+    stimulus filter that is too coarse cause it as well.
 
     Parameters
     ----------
@@ -227,8 +223,7 @@ def fit_population(
     signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness,
         n_folds, t_start, t_stop : as for `fit_neuron`, the same for all neurons; ridge="cv" chooses
         for each neuron
-    progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
-        notebook
+    progress : as for `calibrate`
 
     Raises
     ------
@@ -252,11 +247,16 @@ def fit_population(
     if trains.n_neurons < 2:
         raise NsnnError(f"block has {trains.n_neurons} neuron: expected two or more; fit_neuron fits one")
     penalties = check_penalties(ridge, smoothness)
-    bases = {"stimulus": stimulus, "coupling": coupling, "history": history, "family": family}
     if isinstance(coupling, list | tuple):
         raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
-    membrane = {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    model = model_of(signal, trains.n_neurons - 1, dt, **bases, **membrane)
+    options: dict[str, Any] = {
+        "stimulus": stimulus,
+        "coupling": coupling,
+        "history": history,
+        "family": family,
+    }
+    options |= {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
+    model = model_of(signal, trains.n_neurons - 1, dt, **options)
     made = Regressors(model, trains, signal, (t_start, t_stop))
     fits = []
     with progress_bar(progress, "fitting neurons") as report:
@@ -282,11 +282,6 @@ class Regressors:
 
     def of(self, neuron: int) -> Data:
         """The data of one neuron, with the others as inputs."""
-        return self.model.columns(
-            self.trains.of_neuron(neuron), self.signal, self._without(neuron), self.span
-        )
-
-    def _without(self, neuron: int) -> Callable[[np.ndarray, list[int]], list[np.ndarray]]:
         basis = self.model.coupling_bases()[0]
         n = basis.shape[1]
 
@@ -294,10 +289,9 @@ class Regressors:
             if self._every is None:
                 bases = [basis] * self.trains.n_neurons
                 self._every = input_columns(self.trains, starts, lengths, bases, self.model.step)
-            own = slice(neuron * n, (neuron + 1) * n)
-            return [np.delete(one, own, axis=1) for one in self._every]
+            return [np.delete(one, slice(neuron * n, (neuron + 1) * n), axis=1) for one in self._every]
 
-        return columns
+        return self.model.columns(self.trains.of_neuron(neuron), self.signal, columns, self.span)
 
 
 def _others(neuron: int, n: int) -> np.ndarray:

@@ -16,14 +16,9 @@ from .model import NeuronModel
 
 @dataclass(frozen=True)
 class Prior:
-    """Gaussian priors on filters, as penalties p.P.p / 2 in nats.
+    """Gaussian priors on filters, as penalties p.P.p / 2 in nats: the `ridge` and `smoothness` of `fit_neuron`.
 
-        ridge/2      sum over parameters (parameter times the root mean square of its regressor)^2
-        smoothness/2 sum over filters s^2 sum over lags (f(l + 1) - 2 f(l) + f(l - 1))^2
-
-    f is a filter over lags, s^2 the mean square of its regressors over that of its basis functions: the mean square of the signal
-    for `Lags`. Bias, threshold and beta have no penalty, products of traces only the ridge's.
-    """
+    Bias, threshold and beta have no penalty, products of traces only the ridge's."""
 
     ridge: float = 0.0
     smoothness: float = 0.0

@@ -78,10 +78,8 @@ def cross_validate(
     """Choose options of `fit_neuron` by cross-validated likelihood, and fit with them.
 
     Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the
-    others and scored on it. Blocks are left out rather than single steps, because neighbouring
-    steps share stimulus and history. The choice uses all the data given: keep a test part by
-    `t_stop`, and score `fit` there. The score of the best candidate is slightly too high, more so
-    with more candidates.
+    others and scored on it. The choice uses all the data given: keep a test part by `t_stop`, and
+    score `fit` there, as the score of the best candidate is slightly too high.
 
     Parameters
     ----------
@@ -153,6 +151,5 @@ def cross_validate(
         check_first_lag(given, data, fit.model.step, fit.model.first_input_lag)
     for j, (_, _, logs, _) in fitted.items():
         gain, n = (best - logs) / np.log(2), data.o.sum()
-        se = paired_error(part_sums(gain), n)
-        rows[j] |= {"behind": float(gain.sum() / n), "behind_se": se}
+        rows[j] |= {"behind": float(gain.sum() / n), "behind_se": paired_error(part_sums(gain), n)}
     return CrossValidation(fit, dict(candidates[k]), pd.DataFrame(rows), blocks(data, n_folds), values)

@@ -47,7 +47,8 @@ def over_time(
     measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window, and each trial is a group. Any other
     one is called 1 + g times per window. Up to `n_groups` trials each is a group; more trials are dealt to `n_groups` groups, with
     about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups. Results with an error of
-    their own keep it and are computed once: an Estimate, and the accuracy of `decode`.
+    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Two errors of a Fano factor of 40 trials
+    covered it in 90 to 93 %, and in 85 % where the rate changed slowly: for skewed values take the limits of `tabulate`.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
+import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,9 +19,11 @@ import pandas as pd
 from ..core.aliases import SpikeSource
 from ..core.checks import check, one_of, refuse_unknown, suggest_keywords, whole
 from ..core.errors import NsnnError
+from ..core.progress import resolve_progress
 from ..core.units import described, shown, si
 from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
+from ..io.selection import select
 from ..io.spikes.arrays import block_from
 from .estimate import jackknife_se
 from .limits import between_0_and_1, jackknife_limits, mean_limits
@@ -30,14 +34,20 @@ from .trains import SilentNeuronWarning, Trains, as_trains
 INTERVALS = 5
 """per trial, below which a CV is too low: by 5 % for a Poisson process, 19 % where there is 0.7"""
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
+_AT_ONCE = 2**21  # spikes of a file; with measures they take about 400 MB
+_OF_LOAD = ("units", "trials", "t_start", "t_stop", "max_bytes")
+_CURE = "; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)"
 
 
-@partial(
-    suggest_keywords,
-    cure="; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)",
-)
+@partial(suggest_keywords, cure=_CURE)
 def tabulate(
-    blocks: SpikeSource, measures: Any, *, by: str = "neuron", confidence: float | None = None
+    blocks: SpikeSource,
+    measures: Any,
+    *,
+    by: str = "neuron",
+    confidence: float | None = None,
+    progress: Any = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Table of measures with standard errors: columns block, population, neuron (position from 0), measure, value, se, n, unit.
 
@@ -58,19 +68,28 @@ def tabulate(
     without a warning. Where a Block's units have ids or names, `block.annotations["units"]`, a column id follows neuron. Sources of
     a simulated network, `PoissonSource` and `Relay`, are not listed beside its neurons.
 
+    The path or address of a file may stand in place of its Block. An NWB file of another program is then read in groups of units,
+    about 2 million spikes each, and without signals: a recording that does not fit into memory has the table that its Block
+    would have. A measure whose value of a neuron depends on the others, or of all neurons together, is refused if the file is
+    larger. The spikes of a pair: `load(path, units=[3, 8])`.
+
     Parameters
     ----------
-    blocks : neo.Block, list of them (named 0, 1, ...), or dict of name -> Block. Populations come from
-        block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
+    blocks : neo.Block or path, list of them (named 0, 1, ...; a single path by itself), or dict of name -> Block or path.
+        Populations come from block.annotations["populations"], a list of {"name", "size"}; without it all neurons are "neurons"
     measures : function, list of functions, or dict of name -> function (names become texts), each of a Block to (n_neurons,),
         number or Estimate; functools.partial sets options. The unit is the function's attribute `unit`, else "1"
     by : "neuron" (default) or "population"
     confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN
+    progress : of paths; None (default): a bar after a second in a terminal or notebook; True, False, or a function of the completed
+        fraction of each file
+    options : of `load`, for paths: units, trials, t_start, t_stop, max_bytes
 
     Raises
     ------
     NsnnError : what is none of these, a result of another shape, two measures of one name, population sizes that don't
-        add up, or a confidence outside (0, 1). Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
+        add up, a confidence outside (0, 1), or a measure that needs all neurons of a large file. FileNotFoundError, FormatError: a
+        path that `load` refuses. Source: Efron & Stein 1981, doi 10.1214/aos/1176345462
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -86,24 +105,87 @@ def tabulate(
     one_of(by, ("neuron", "population"), "by")
     if confidence is not None:
         between_0_and_1(confidence, "confidence")
+    resolve_progress(progress)
     functions = named_measures(measures)
     place = COLUMNS.index("se") + 1
     names = COLUMNS if confidence is None else [*COLUMNS[:place], "lower", "upper", *COLUMNS[place:]]
     columns: dict[str, list[Any]] = {name: [] for name in ["block", *names]}
     ids: list[Any] = []
-    for name, block in named_blocks(blocks).items():
-        trains = as_trains(block, name=f"blocks[{name!r}]")
+    named = named_blocks(blocks)
+    of_load = _OF_LOAD if any(isinstance(one, str | os.PathLike) for one in named.values()) else ()
+    refuse_unknown("tabulate", options, ["by", "confidence", "progress", *of_load], _CURE)
+    for name, given in named.items():
+        about, sizes, results = _of_parts(_parts(given, progress, options), f"blocks[{name!r}]", functions)
+        known = unit_ids(about, sizes[0])
         for label, function in functions.items():
-            result = _without_sources(block, rows(block, trains, label, function, by, confidence))
+            result = _columns(about, *sizes, label, function, by, confidence, *results[label])
+            result = _without_sources(about, result)
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
                 columns[column] += values
-            known = unit_ids(block, trains.n_neurons)
             ids += [pd.NA if k is None or known is None else known[k] for k in result["neuron"]]
     table = pd.DataFrame(columns).astype({"neuron": "Int64", "n": "int64", "value": float, "se": float})
     if any(one is not pd.NA for one in ids):
         table.insert(table.columns.get_loc("neuron") + 1, "id", pd.Series(ids, dtype=object))
     return table
+
+
+def _parts(given: Any, progress: Any, options: dict[str, Any]) -> Iterator[neo.Block]:
+    """The Block itself, or those of a path, a few units each."""
+    if not isinstance(given, str | os.PathLike):
+        return iter([given])
+    from ..io.save_load import load_parts  # which imports h5py
+
+    return load_parts(given, signals=False, most=_AT_ONCE, progress=progress, **options)
+
+
+def _of_parts(
+    parts: Iterator[neo.Block], name: str, functions: dict[str, Callable[..., Any]]
+) -> tuple[neo.Block, tuple[int, int], dict[str, tuple[Any, Any]]]:
+    """What is annotated of the units of all parts, the numbers of neurons and trials, and by measure what `_evaluate` returns."""
+    results: dict[str, list[tuple[Any, Any]]] = {label: [] for label in functions}
+    about, ids, n, n_trials = neo.Block(), [], 0, 0
+    for block in parts:
+        trains = as_trains(block, name=name)
+        for label, function in functions.items():
+            results[label].append(_evaluate(block, trains, label, function, None, sys.maxsize))
+            if n:
+                _check_alone(block, trains, label, function, results[label][-1][0])
+        about.annotations.update(block.annotations)
+        ids += unit_table(block).get("id", [])
+        n, n_trials = n + trains.n_neurons, trains.n_trials
+    about.annotations["units"] = {"id": ids}
+    joined = {
+        label: several[0] if len(several) == 1 else _joined(several) for label, several in results.items()
+    }
+    return about, (n, n_trials), joined
+
+
+def _joined(several: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Values of neighbouring neurons in a row, and those without each trial."""
+    values, left_out = zip(*several, strict=True)
+    if isinstance(values[0], list):
+        return [one for part in values for one in part], left_out[0]
+    return np.concatenate(values), np.concatenate(left_out, axis=-1)
+
+
+def _check_alone(block: neo.Block, trains: Trains, label: str, function: Any, value: Any) -> None:
+    """NsnnError unless the neuron with most spikes has the same value without the others."""
+
+    def of_neuron(result: Any, j: int) -> Any:
+        return result[j].headline if isinstance(result, list) else result[j]
+
+    j = int(trains.counts.sum(axis=0).argmax())
+    with contextlib.suppress(NsnnError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SilentNeuronWarning)
+        if (isinstance(value, list) or np.ndim(value)) and np.allclose(
+            of_neuron(value, j), of_neuron(function(select(block, units=j)), 0), equal_nan=True
+        ):
+            return
+    raise NsnnError(
+        f"measure {label} takes all neurons together, or a neuron's value depends on the others, and this file has more than "
+        f"{_AT_ONCE} spikes: give the Block, tabulate(load(path, max_bytes=...), ...)"
+    )
 
 
 def _without_sources(block: neo.Block, result: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -140,8 +222,23 @@ def rows(
 
     Of one population and a measure that `is_sum_over_trials` the trains may take the Block's place.
     """
+    result = _evaluate(block, trains, label, function, stimulus, n_groups)
+    return _columns(block, trains.n_neurons, trains.n_trials, label, function, by, confidence, *result)
+
+
+def _columns(
+    block: neo.Block | Trains,
+    n_neurons: int,
+    n_trials: int,
+    label: str,
+    function: Any,
+    by: str,
+    confidence: float | None,
+    *result: Any,
+) -> dict[str, list[Any]]:
+    """The columns of `rows` for a result of `_evaluate`."""
     population, neuron, value, se, number, limits = _rows(
-        block, trains, label, function, by, confidence, stimulus, n_groups
+        block, n_neurons, n_trials, function, by, confidence, *result
     )
     n = len(population)
     return {
@@ -152,12 +249,15 @@ def rows(
 
 def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
     """The Blocks of `tabulate`'s argument by name."""
-    named = blocks if isinstance(blocks, Mapping) else [blocks] if isinstance(blocks, neo.Block) else blocks
-    if not isinstance(named, Iterable) or isinstance(named, np.ndarray | str | pd.DataFrame):
+    alone = isinstance(blocks, neo.Block | str | os.PathLike)
+    named = [blocks] if alone else blocks
+    if not isinstance(named, Iterable) or isinstance(named, np.ndarray | pd.DataFrame):
         raise NsnnError(
             f"blocks = {described(blocks)}: expected a neo.Block, a list or a dict of them{block_from(blocks)}"
         )
-    result = dict(named.items() if isinstance(named, Mapping) else enumerate(named))
+    paths = isinstance(named, list) and all(isinstance(one, str | os.PathLike) for one in named)
+    listed = zip(map(str, named), named, strict=True) if paths else enumerate(named)
+    result = dict(named.items() if isinstance(named, Mapping) else listed)
     if not result:
         raise NsnnError("blocks is empty: expected at least one neo.Block")
     return result
@@ -266,16 +366,16 @@ def unit_names(block: Any, n: int) -> list[str]:
 
 def _rows(
     block: neo.Block | Trains,
-    trains: Trains,
-    label: str,
+    n_neurons: int,
+    n_trials: int,
     function: Any,
     by: str,
     confidence: float | None,
-    *more: Any,
+    value: Any,
+    left_out: Any,
 ) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
     """Columns population, neuron, value, se, n of one measure of one block, and those of its limits, if any."""
-    populations, neurons = populations_of(block, trains.n_neurons), list(range(trains.n_neurons))
-    value, left_out = _evaluate(block, trains, label, function, *more)
+    populations, neurons = populations_of(block, n_neurons), list(range(n_neurons))
     scale = str(getattr(_plain(function)[0], "scale", "linear"))
 
     def columns(ends: Callable[..., tuple[Any, Any]], *data: Any) -> dict[str, list[Any]]:
@@ -295,10 +395,10 @@ def _rows(
     se = np.atleast_1d(jackknife_se(left_out)).tolist()
     if value.ndim == 0:
         limits = columns(jackknife_limits, value, left_out)
-        return [""], [None], [float(value)], se, [trains.n_trials], limits
+        return [""], [None], [float(value)], se, [n_trials], limits
     if by == "neuron":
         population = [name for name, size in populations for _ in range(size)]
-        n = [trains.n_trials] * trains.n_neurons
+        n = [n_trials] * n_neurons
         return population, neurons, value.tolist(), se, n, columns(jackknife_limits, value, left_out)
     groups = np.split(value, np.cumsum([size for _, size in populations])[:-1])
     known = [values[~np.isnan(values)] for values in groups]

@@ -63,7 +63,13 @@ def read_channels(signal: Any, name: str = "signal") -> tuple[np.ndarray, float,
     (2, 2)
     """
     if not isinstance(signal, neo.AnalogSignal):
-        raise NsnnError(f"{name} = {described(signal)}: expected a neo.AnalogSignal")
+        uneven = isinstance(signal, neo.IrregularlySampledSignal)
+        cure = (
+            "; interpolate its samples at even times with numpy.interp(times, signal.times.magnitude, ...)"
+            if uneven
+            else ""
+        )
+        raise NsnnError(f"{name} = {described(signal)}: expected a neo.AnalogSignal{cure}")
     values = floats(signal.magnitude, name, "real samples")
     if values.ndim != 2 or values.size == 0:
         raise NsnnError(f"{name} has shape {values.shape}: expected (samples, channels), not empty")

@@ -95,6 +95,33 @@ def test_spikes_of_the_others_are_neither_read_nor_counted_in_the_budget(tmp_pat
     ]
 
 
+def with_signals(path, *, trials=False, observed=True):
+    """`recording` with a sampled signal, one with times of its own, and events."""
+    recording(path, trials=trials, observed=observed)
+    with h5py.File(path, "r+") as file:
+        bombs.series(file, "lfp", np.arange(110_000.0))
+        times = np.linspace(2, 120, 50_000)
+        for name, values in (("pupil", RNG.normal(size=times.size)), ("licks", [b"lick"] * times.size)):
+            group = file.create_group(f"acquisition/{name}")
+            group["data"], group["timestamps"] = values, times
+    return path
+
+
+@pytest.mark.parametrize(("trials", "observed"), [(True, True), (False, True), (False, False)])
+def test_without_signals_the_rest_is_the_same(tmp_path, trials, observed):
+    path = with_signals(tmp_path / "a.nwb", trials=trials, observed=observed)
+    whole, spikes = (quietly(path, signals=signals) for signals in (True, False))
+    assert len(whole.segments[0].analogsignals) == 1
+    assert len(whole.segments[0].irregularlysampledsignals) == (not trials)
+    saved = load(save(whole, tmp_path / "saved.nwb"), signals=False)
+    for segment in whole.segments:
+        segment.analogsignals, segment.irregularlysampledsignals = [], []
+    for without in (spikes, saved):
+        assert_same(without, whole)
+    with pytest.raises(NsnnError):
+        load(path, signals="no such signal")
+
+
 CONDITIONS = {
     "quality == 'good'": [0, 1, 3],
     "quality == 'good' and firing_rate > 1": [1, 3],

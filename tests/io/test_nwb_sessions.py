@@ -165,7 +165,7 @@ def test_an_uncut_recording_holds_events_epochs_and_signals(path):
         block = load(path, trials=False)
     assert [str(w.message) for w in caught] == [
         "left out: drifting_gratings_presentations.pixels (lists of numbers), drifting_gratings_presentations.place (lists of "
-        "numbers), behavior/BehavioralTimeSeries (processed)"
+        "numbers), behavior/BehavioralTimeSeries (processed: see signals=)"
     ]
     (segment,) = block.segments
     assert bounds_of(block) == [(0.0, 100.0, 2)]

@@ -4,9 +4,11 @@
 import contextlib
 import gc
 import re
+import tempfile
 import threading
 import time
 import warnings
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
@@ -15,8 +17,9 @@ import pytest
 from helpers import bombs
 from helpers.roundtrip import assert_same, rich_block
 
-from nsnn_neuro import FormatError, NsnnError, load, save
+from nsnn_neuro import FormatError, NsnnError, load, save, tabulate
 from nsnn_neuro.io import stream
+from nsnn_neuro.measures import firing_rate
 
 N, EACH = 40, 20_000
 
@@ -42,8 +45,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, content, answer="parts"):
-        self.content, self.answer, self.sent, self.requests = content, answer, 0, 0
+    def __init__(self, content, answer="parts", most=2**40):
+        self.content, self.answer, self.sent, self.requests, self.most = content, answer, 0, 0, most
         super().__init__(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server_port}/a.nwb"
 
@@ -67,19 +70,32 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", server.address)
-            return self.end_headers()
+            self.end_headers()
+            with contextlib.suppress(OSError):  # no length is stated, and the reader goes elsewhere
+                for _ in range(500):
+                    self.wfile.write(bytes(2**16))
+                    server.sent += 2**16
+            return None
         if server.answer == "missing":
             return self.send_error(404)
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         body = server.content
         server.requests += asked is not None
-        if asked and server.answer != "whole":
+        if asked and server.answer not in ("whole", "page"):
             first, last = int(asked[1]), min(int(asked[2]), size - 1)
             first += server.answer == "other"
             body = body[first : last + 1]
+            if server.answer == "fewer":
+                body = body[: server.most - server.sent]
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            for _ in range(20 if server.answer == "slow header" else 0):
+                self.flush_headers()
+                self.send_header("X-More", "1")
+                time.sleep(0.1)
+            size += server.answer == "changed" and server.requests > 1
+            self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{size}")
         else:
+            body = b"<html>Log in</html>" if server.answer == "page" else body
             self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -88,13 +104,16 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1)
         if server.answer == "cut" and late:
             body = body[: len(body) // 2]
-        server.sent += len(body)
+        part = body[: server.most - server.sent]
+        server.sent += len(part)
         self.close_connection = True
         with contextlib.suppress(OSError):  # the reader has gone
             for _ in range(20 if server.answer == "slow" else 0):  # never silent for long
                 self.wfile.write(b".")
                 time.sleep(0.1)
-            self.wfile.write(body)
+            self.wfile.write(part)
+            if server.answer == "stalls" and len(part) < len(body):
+                time.sleep(0.5)
         return None
 
 
@@ -109,18 +128,40 @@ def test_few_units_take_few_bytes(recording):
     assert len(content) > 6e6
 
 
+def test_a_field_potential_is_not_streamed_unless_asked_for(recording, tmp_path):
+    path = tmp_path / "a.nwb"
+    path.write_bytes(recording.read_bytes())
+    with h5py.File(path, "r+") as file:
+        values = np.zeros(500_000)
+        bombs.series(file, "lfp", [0.0])
+        del file["acquisition/lfp/data"]
+        file["acquisition/lfp/data"] = values
+        file["acquisition/pupil/data"] = file["acquisition/pupil/timestamps"] = values
+    sent = {}
+    for signals in (False, True):
+        with warnings.catch_warnings(), Server(path.read_bytes()) as server:
+            warnings.simplefilter("ignore")
+            block = load(server.address, units=range(10), signals=signals)
+        sent[signals] = server.sent
+        assert [len(one) for one in block.segments[0].spiketrains] == [EACH] * 10
+    assert 10 * EACH * 8 <= sent[False] <= 5 * 2**20 < 12e6 <= sent[True]
+
+
 def test_files_of_save_redirections_and_questions(tmp_path):
     path = save(rich_block(), tmp_path / "a.nwb")
     with Server(path.read_bytes()) as server:
         block = load(server.address.replace("a.nwb", "moved?token=secret"), check="full")
+        assert server.sent < 2**24 + path.stat().st_size  # what sockets buffer of the 31 MiB of a redirection
         assert_same(block, load(path))
         assert "secret" not in block.file_origin
 
 
-@pytest.mark.parametrize("answer", ["missing", "whole", "other", "slow", "cut", "late"])
+@pytest.mark.parametrize(
+    "answer", ["missing", "whole", "page", "other", "slow", "slow header", "cut", "late"]
+)
 def test_what_a_server_does_wrong_is_told_with_the_address(recording, monkeypatch, answer):
     monkeypatch.setattr(stream, "_SILENCE", 0.3)
-    monkeypatch.setattr(stream, "_LONGEST", 0.5 if answer == "slow" else 10.0)
+    monkeypatch.setattr(stream, "_LONGEST", 0.5 if answer.startswith("slow") else 10.0)
     with (
         Server(recording.read_bytes(), answer) as server,
         pytest.raises(NsnnError, match=re.escape(server.address)),
@@ -128,6 +169,34 @@ def test_what_a_server_does_wrong_is_told_with_the_address(recording, monkeypatc
         load(server.address)
     with pytest.raises(NsnnError, match=re.escape(server.address)):
         load(server.address)  # nobody listens
+
+
+@pytest.mark.parametrize("answer", ["ends", "fewer", "stalls"])
+def test_a_file_that_is_cut_off_anywhere_is_an_error_and_leaves_nothing(
+    recording, monkeypatch, tmp_path, answer
+):
+    """At so many bytes of all answers: within the first block, at its border, among the spikes, before the last byte."""
+    monkeypatch.setattr(stream, "_SILENCE", 0.05 if answer == "stalls" else 10.0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content = recording.read_bytes()
+    for most in (0, 1, 5000, 2**20 - 1, 2**20, 2**20 + 1, 5 * 2**20, len(content) - 1):
+        for read in (load, partial(tabulate, measures=firing_rate)):
+            with Server(content, answer, most) as server, pytest.raises(FormatError) as caught:
+                read(server.address)
+            assert server.address in str(caught.value)
+            assert server.sent >= most
+    monkeypatch.setattr(stream, "_SILENCE", 10.0)
+    with Server(content, answer, len(content) + 1) as server:
+        assert len(load(server.address).segments[0].spiketrains) == N
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(recording):
+    for answer in ("parts", "changed"):
+        expected = pytest.raises(FormatError) if answer == "changed" else contextlib.nullcontext()
+        with Server(recording.read_bytes(), answer) as server, expected:
+            load(server.address, units=[20])
+            assert server.requests > 1
 
 
 def lost_on_the_way(address, undo):

@@ -24,8 +24,8 @@ from nsnn_neuro.likelihood import (
     data,
     fisher_scoring,
     fit_neuron,
-    value,
 )
+from nsnn_neuro.likelihood import responses as of_steps
 
 N = 8000
 
@@ -51,7 +51,7 @@ def test_pieces_add_up(monkeypatch, more):
     prepared = model.data(block, signal(500))
     at_once = model.evaluate(p, prepared)
     assert at_once.known_curvature is None
-    monkeypatch.setattr(value, "_ROWS", 7)
+    monkeypatch.setattr(of_steps, "_ROWS", 7)
     pieces = model.evaluate(p, prepared, curved=True)
     assert pieces.log_likelihood == pytest.approx(at_once.log_likelihood, rel=1e-14)
     for name in ("gradient", "curvature", "information"):
@@ -134,5 +134,5 @@ def test_narrow_products_take_one_thread_of_blas(columns, threads):
             return 1.0
 
     with threadpool_limits(2, user_api="blas"):
-        value.gram(np.ones((5, columns)), Weight())
+        of_steps.gram(np.ones((5, columns)), Weight())
     assert set(seen) == {threads}

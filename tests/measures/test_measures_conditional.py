@@ -56,6 +56,10 @@ def test_plugin_is_what_counting_gives_and_obeys_the_identities(rows):
     assert abs(interaction - synergy(x, y, z, bias="none", n_shuffle=0).value) < 1e-12
 
 
+def test_the_p_of_a_negative_interaction_counts_by_absolute_value():
+    assert interaction_information(*[[0, 1] * 50] * 3, bias="none", n_shuffle=19).p == 0.05
+
+
 @pytest.mark.parametrize(
     ("y", "expected"),
     [(lambda x, z: x ^ z, 1.0), (lambda x, z: x & z, 0.5), (lambda x, z: z, 0.0), (lambda x, z: x, 1.0)],

@@ -229,7 +229,7 @@ EXAMPLES: dict[str, Example] = {
     "channel_capacity": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
     "codes_table": Example(
         lambda: (LABELS, block()), {"bin_width": 100 * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame, "block",
-        (FINE, "1 sample: expected at least 2", COUNTS)),
+        (FINE, "stimulus holds 1 distinct label", COUNTS)),
     "conditional_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
     "d_prime": Example(lambda: normals(), {}, Estimate),
     "decode": Example(
@@ -257,7 +257,7 @@ EXAMPLES: dict[str, Example] = {
         (FINE, "1 distinct label", COUNTS)),
     "information_over_time": Example(
         lambda: (LABELS, block()), {"window": 0.5 * pq.s, "neuron": 0, "n_shuffle": 19}, measures.InformationOverTime,
-        "block", (FINE, "1 sample: expected at least 2", COUNTS)),
+        "block", (FINE, "stimulus holds 1 distinct label", COUNTS)),
     "information_per_spike": Example(
         lambda: (repeats(),), {"bin_width": 0.1 * pq.s, "n_shuffle": 5}, Estimate, "repeats", (NAN, FINE, COUNTS)),
     "interaction_information": Example(lambda: (WORDS[:, 0], SYMBOLS, STIMULUS), {"n_shuffle": 5}, Estimate),
@@ -289,7 +289,7 @@ EXAMPLES: dict[str, Example] = {
     "rate_map": Example(lambda: (signal(), block()), {"bins": 4}, measures.RateMap, "block", (FINE, FINE, "covers the window")),
     "rate_vs_temporal": Example(
         lambda: (LABELS, block()), {"resolutions": [100, 500] * pq.ms, "neuron": 0, "n_shuffle": 5}, pd.DataFrame,
-        "block", (FINE, "1 sample: expected at least 2", COUNTS)),
+        "block", (FINE, "stimulus holds 1 distinct label", COUNTS)),
     "reliability_curve": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.ReliabilityCurve),
     "selective_accuracy": Example(lambda: (PROBABILITIES, CLASSES), {}, measures.SelectiveAccuracy),
     "skaggs_information": Example(lambda: (STIMULUS, SYMBOLS), {"n_shuffle": 5}, Estimate),
@@ -515,6 +515,7 @@ MEANT = {
     ("x", "texts"),
     # repeats of one and of two spikes
     *((name, "rows of unequal length") for name in ("train", "trains", "other", "data", "model")),
+    *(("blocks", what) for what in ("text", "texts")),  # paths
 }
 
 

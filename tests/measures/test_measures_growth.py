@@ -100,7 +100,8 @@ def test_one_experiment_with_a_limit():
     assert growth.predict([1e9]) == pytest.approx(growth.limit)
     assert growth.predict([growth.neurons_for(0.5)]) == pytest.approx(growth.limit / 2, rel=0.05)
     assert_allclose(growth.table.fitted, growth.information, atol=2 * growth.se.max())
-    assert replace(growth, epsilon=replace(growth.epsilon, value=-1.0)).limit == np.inf
+    endless = replace(growth, epsilon=replace(growth.epsilon, value=-1.0))
+    assert [endless.limit, *endless.predict([1e9]), endless.neurons_for(0.5)] == [np.inf] * 3
     assert "limit" in str(growth)
 
     # a stimulus in other units, responses in other units, labels

@@ -1,9 +1,12 @@
 """Phase locking, F1/F0 and spike-field coherence against published digits, sums over pairs, known laws, SciPy and Elephant."""
 
+import warnings
+
 import neo
 import numpy as np
 import pytest
 import quantities as pq
+from elephant.phase_analysis import mean_phase_vector, spike_triggered_phase
 from elephant.sta import spike_field_coherence as elephant_coherence
 from helpers.gaussians import z_of_mean
 from helpers.refusals import assert_refused
@@ -114,6 +117,36 @@ def test_one_long_trial_shows_locking_to_a_rhythm_that_wanders():
     block = make_block([[peaks + rng.normal(0, 0.02, peaks.size) for _ in range(20)]], 15.0)
     table = phase_locking(analog(rhythm), block, band=[6, 10] * HZ, n_surrogates=199)
     assert (table.p == 1 / 200).all()
+
+
+def test_a_field_as_regular_as_a_clock_needs_several_trials():
+    """Shifts keep the locking, so that p of one trial would say nothing."""
+    drive = analog(np.cos(2 * np.pi * 8 * np.arange(-500, 2500) / RATE), -1.0)
+    train = np.arange(32) / 8 + 0.02
+    with pytest.warns(UserWarning, match="so regular"):
+        phase_locking(drive, make_block([[train]], 4.0), band=[6, 10] * HZ, n_surrogates=9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        phase_locking(drive, make_block([[train]] * 2, 4.0), band=[6, 10] * HZ, n_surrogates=9)
+        noise = analog(np.random.default_rng(11).normal(size=3000), -1.0)
+        phase_locking(noise, make_block([[train]], 4.0), band=[6, 10] * HZ, n_surrogates=9)
+
+
+def test_phases_and_their_mean_vector_are_those_of_elephant():
+    """Spikes at samples, between which Elephant interpolates otherwise; time steps that binary numbers hold."""
+    rng = np.random.default_rng(10)
+    field = neo.AnalogSignal(rng.normal(size=4096), units="mV", sampling_rate=512 * HZ)
+    at = np.sort(rng.choice(np.arange(1024, 3072), 40, replace=False))
+    row = phase_locking(field, make_block([[at / 512]], 8.0), band=[6, 10] * HZ).iloc[0]
+    sections = sp.butter(3, [6, 10], "bandpass", fs=512, output="sos")
+    values = field.magnitude[:, 0] - field.magnitude.mean()
+    analytic = neo.AnalogSignal(
+        sp.hilbert(sp.sosfiltfilt(sections, values)), units="mV", sampling_rate=512 * HZ
+    )
+    train = neo.SpikeTrain(at / 512, units="s", t_stop=8.0)
+    phases = spike_triggered_phase(analytic, train, interpolate=False)[0]
+    theta, r = mean_phase_vector(phases[0])
+    assert_allclose([row.direction, row.vector_strength], [theta, r], rtol=1e-9)
 
 
 def test_spikes_near_the_ends_of_the_signal_are_left_out_and_counted():

@@ -36,7 +36,8 @@ class Contents:
     events: list[tuple[str, neo.Event]] = field(default_factory=list)
     """path and object"""
     epochs: list[tuple[str, neo.Epoch]] = field(default_factory=list)
-    irregular: list[tuple[str, neo.IrregularlySampledSignal]] = field(default_factory=list)
+    irregular: list[tuple[str, neo.IrregularlySampledSignal | neo.AnalogSignal]] = field(default_factory=list)
+    """series with times; a field whose times are even is an AnalogSignal"""
     regular: list[str] = field(default_factory=list)
     """paths of regularly sampled signals, not read yet"""
     extents: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -44,6 +45,8 @@ class Contents:
     sampled: bool = False
     """whether one of them is a signal, which lasts as long as the recording"""
     left_out: list[str] = field(default_factory=list)
+    chosen: list[str] | None = None
+    """paths of the signals that are read, of the others only the first and last times; None: those that are not processed"""
 
     def name_apart(self) -> None:
         """Give objects of one name that of their path."""
@@ -61,9 +64,12 @@ class Contents:
             self.extents[path] = (float(values.min()), float(values.max()))
 
 
-def read(source: Reader) -> Contents:
-    """All tables and series of a file, on the session's clock; regularly sampled signals are only named."""
-    contents = Contents()
+def read(source: Reader, signals: list[str] | None = None) -> Contents:
+    """All tables and series of a file, on the session's clock; regularly sampled signals are only named.
+
+    signals : names of those that are read, see `series.chosen`
+    """
+    contents = Contents(chosen=None if signals is None else series.chosen(source, signals))
     of_intervals = tables.interval_tables(source).values()
     for path in of_intervals:
         _epoch(source, path, contents)
@@ -79,10 +85,13 @@ def read(source: Reader) -> Contents:
         elif kind in ("IntervalSeries", "AnnotationSeries") or is_events(source, path):
             _place(source, path, contents)
         else:
-            contents.left_out.append(f"{path.removeprefix('processing/')} (processed)")
+            if contents.chosen is None:
+                contents.left_out.append(f"{path.removeprefix('processing/')} (processed: see signals=)")
             if isinstance(source.find(path), h5py.Group):
-                with suppress(FormatError):  # nothing of it is read
-                    for one in (path, *source.paths(path)):
+                for one in (path, *source.paths(path)):
+                    if contents.chosen and one in contents.chosen:
+                        _place(source, one, contents)
+                    with suppress(FormatError):  # nothing else is read
                         _sampled(source, one, contents)
     contents.name_apart()
     return contents
@@ -167,9 +176,12 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
             _event(source, f"{path}/{own}", contents, times)
     elif f"{path}/starting_time" in source and f"{path}/data" in source:
         _sampled(source, path, contents)
-        contents.regular.append(path)
+        contents.regular += [path] if contents.chosen is None or path in contents.chosen else []
     elif f"{path}/timestamps" in source:
         _with_times(source, path, contents, behaviour)
+    elif members := [one for one in source.paths(path) if f"{one}/data" in source]:
+        for one in members:
+            _place(source, one, contents)
     else:
         contents.left_out.append(f"{name} (no time series)")
 
@@ -239,6 +251,11 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         (times,) = tables.times(source, path, ["timestamps"])
         _event(source, path, contents, times)
         return
+    value = behaviour and data.ndim == 1 and data.dtype.kind in "biuf"
+    unread = contents.chosen is not None and path not in contents.chosen
+    if unread and not (is_text(data) or kind in (*_KEYS, "IntervalSeries") or value):
+        contents.span(path, stamps[:1], stamps[-1:])
+        return
     (times,) = tables.times(source, path, ["timestamps"])
     if is_text(data):
         _event(source, path, contents, times, source.texts(f"{path}/data"))
@@ -246,14 +263,14 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         _event(source, path, contents, times, _labels(source, path))
     elif kind == "IntervalSeries":
         _interval_series(source, path, contents, times)
-    elif behaviour and data.ndim == 1 and data.dtype.kind in "biuf":
+    elif value:
         _event(source, path, contents, times, columns={"value": source.numbers(f"{path}/data")})
     else:
         one = series.series(source, path)
         if isinstance(one, str):
             contents.left_out.append(f"{name} ({one})")
         else:
-            contents.span(path, times)
+            contents.span(path, times, [float(one.t_stop)] if isinstance(one, neo.AnalogSignal) else [])
             contents.irregular.append((path, one))
 
 

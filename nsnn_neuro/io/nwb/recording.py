@@ -10,7 +10,7 @@ annotation "units". Warnings list what is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import neo
@@ -18,11 +18,12 @@ import numpy as np
 
 from ...core.errors import FormatError
 from ...core.file_limits import Budget
+from ...core.progress import progress_bar
 from ...core.warn import warn
 from ..block import build_block
 from ..hdf5 import Reader
 from ..lookup import chosen_units
-from ..segments import in_window, inside
+from ..segments import cut_signal, in_window, inside
 from ..spikes import of_windows
 from ..spikes.arrays import RESOLUTION
 from ..spikes.bins import rounding
@@ -37,22 +38,43 @@ _BUSIEST = 10  # units
 
 
 def read(
-    source: Reader, trials: Any, t_start: float | None, t_stop: float | None, units: Any = None
-) -> neo.Block:
+    source: Reader,
+    trials: Any,
+    t_start: float | None,
+    t_stop: float | None,
+    units: Any = None,
+    signals: list[str] | None = None,
+    most: float = np.inf,
+    progress: Any = False,
+) -> Iterator[neo.Block]:
     """The Block in an NWB file that another program wrote; `trials` is None, False or the name of a table of intervals.
 
     t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
-    Of the chosen units alone the spikes are read, those between t_start and t_stop are kept.
+    Of the chosen units alone the spikes are read, those between t_start and t_stop are kept. Units with more than `most` spikes in
+    all come in several Blocks of neighbours, read one after the other, each within the budget; start and stop are those of all.
+    `progress` is that of whoever takes them. `signals` are names, see `series.chosen`. A file without units, such as one of field
+    potentials, is one uncut segment.
     """
-    if "units" not in source and any(sweeps.paths(source)):
+    if "units" not in source:
+        of_sweeps = any(sweeps.paths(source))
+        if not of_sweeps and not series.chosen(source, signals):
+            raise FormatError(
+                "no units table (spike times) in it, no sweeps of a current clamp and no signals"
+            )
         for name, given in (("trials", trials or None), ("units", units)):
             if given is not None:
                 raise FormatError(
-                    f"{name} = {given!r}: a file of sweeps, its trials, without units: pass no {name}"
+                    f"{name} = {given!r}: a file of sweeps or signals, without units: pass no {name}"
                 )
-        return sweeps.read(source, t_start, t_stop)
-    if "units" not in source:
-        raise FormatError("no units table (spike times) in it, and no sweeps of a current clamp")
+        if of_sweeps and signals is not None:
+            raise FormatError(f"signals = {signals}: a file of sweeps, which are read whole: expected True")
+        if of_sweeps:
+            yield sweeps.read(source, t_start, t_stop)
+            return
+        warn("no units table in it: signals, events and intervals, without spikes")
+        nothing = saved.SpikeTimes(np.empty(0), np.empty(0, dtype=np.int64), 0.0, None, None, 0)
+        yield _uncut(source, nothing, {"id": []}, None, t_start, t_stop, signals)[0]
+        return
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
@@ -68,23 +90,54 @@ def read(
         rate = isinstance(units, str) and "firing_rate" in units
         known = {"firing_rate": _firing_rates(source, n).tolist()} | table if rate else table
         rows_read = chosen_units(None, known, n, units).tolist()
-        table = {key: [column[k] for k in rows_read] for key, column in table.items() if len(column) == n}
-    spikes = saved.spike_times(source, n, rows_read, t_start, t_stop)
+    pieces = _pieces(source, n, rows_read, most)
     observed = None if path else _observed(source, n)
-    n = len(table["id"])
+    chosen = None
     if path is not None:
-        start, stop, rows = _rows(source, path)
+        chosen = _between(*_rows(source, path), t_start, t_stop)
     elif trials is None and observed is not None and len(observed[0]) > 1:
-        start, stop = observed
-        source.budget.take(saved.PER_TRIAL * len(start), f"{len(start)} intervals of observation")
-        rows = [{} for _ in start]
-    else:
-        if rows_read is not None and observed is None and None in (t_start, t_stop):
-            warn(
-                "no obs_intervals: spikes of the units left out do not count for its start and stop; pass both"
-            )
-        return _uncut(source, spikes, table, observed, t_start, t_stop)
-    return _in_trials(source, spikes, table, _between(start, stop, rows, t_start, t_stop))
+        source.budget.take(saved.PER_TRIAL * len(observed[0]), f"{len(observed[0])} intervals of observation")
+        chosen = _between(*observed, [{} for _ in observed[0]], t_start, t_stop)
+    elif rows_read is not None and observed is None and None in (t_start, t_stop):
+        warn("no obs_intervals: spikes of the units left out do not count for its start and stop; pass both")
+    every = None
+    if len(pieces) > 1 and chosen is None and observed is None and None in (t_start, t_stop):
+        # no spike lies so late: of all of them the extent is read
+        every = saved.spike_times(source, n, rows_read, np.inf, np.inf).extent
+    left, number, lost, where = source.budget.left, 0, 0, ""
+    with progress_bar(progress, "measuring") as report:
+        for k, rows in enumerate(pieces):
+            source.budget.left = left
+            part = table
+            if rows is not None:
+                part = {key: [column[k] for k in rows] for key, column in table.items() if len(column) == n}
+            spikes = saved.spike_times(source, n, rows, t_start, t_stop)
+            spikes = spikes._replace(extent=every or spikes.extent)
+            if chosen is not None:
+                block, kept, where = _in_trials(source, spikes, part, chosen, signals)
+            else:
+                block, kept, where = _uncut(source, spikes, part, observed, t_start, t_stop, signals)
+            number, lost = number + spikes.number, lost + spikes.number - kept
+            del spikes
+            yield block
+            if report is not None:
+                report((k + 1) / len(pieces))
+    if lost:
+        warn(f"{lost} of {number} spikes lie outside {where} and were dropped")
+
+
+def _pieces(source: Reader, n: int, rows: list[int] | None, most: float) -> list[list[int] | None]:
+    """Neighbouring rows of the units table (None: all), at most `most` spikes together, or a single row."""
+    listed = list(range(n)) if rows is None else rows
+    number = np.cumsum(np.diff(source.ends("units/spike_times", n), prepend=0)[listed])
+    pieces: list[list[int] | None] = []
+    begin = 0
+    while begin < len(listed):
+        end = int(np.searchsorted(number, most + (number[begin - 1] if begin else 0), side="right"))
+        end = max(end, begin + 1)
+        pieces.append(listed[begin:end])
+        begin = end
+    return pieces if len(pieces) > 1 else [rows]
 
 
 def _between(
@@ -161,7 +214,7 @@ def _firing_rates(source: Reader, n: int) -> np.ndarray:
 
 def _about(source: Reader, spikes: saved.SpikeTimes, table: dict[str, list[Any]]) -> dict[str, Any]:
     step = {} if spikes.step is None else {saved.STEP: spikes.step}
-    return {"nwb": series.about(source) | step, "units": table}
+    return {"nwb": series.about(source) | step} | ({"units": table} if table["id"] else {})
 
 
 def _in_trials(
@@ -169,16 +222,14 @@ def _in_trials(
     spikes: saved.SpikeTimes,
     table: dict[str, list[Any]],
     chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
-) -> neo.Block:
-    """A segment for each trial, on a clock that starts at 0."""
+    signals: list[str] | None,
+) -> tuple[neo.Block, int, str]:
+    """A segment for each trial, on a clock that starts at 0; the number of spikes in trials; the word for these."""
     (start, stop, rows), (times, unit), n = chosen, spikes[:2], len(table["id"])
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
     trial, index = _cut(times, unit, n, start, stop, source.budget)
     seen = np.zeros(len(times), dtype=bool)
     seen[index] = True
-    lost = spikes.number - np.count_nonzero(seen)
-    if lost:
-        warn(f"{lost} of {spikes.number} spikes lie outside every trial and were dropped")
     annotations = _about(source, spikes, table)
     apart = rounding(start, stop)
     if apart > rounding(stop - start):
@@ -192,12 +243,12 @@ def _in_trials(
         n_neurons=n,
         t_start=np.zeros(len(start)),
         t_stop=stop - start,
-        signals=series.of_trials(source, start, stop, start),
+        signals=series.of_trials(source, start, stop, start, signals),
         annotations=annotations,
     )
     for segment, begin, row in zip(block.segments, start, rows, strict=True):
         segment.annotations.update(start_time=float(begin), **row)
-    return block
+    return block, int(np.count_nonzero(seen)), "every trial"
 
 
 def _cut(
@@ -228,9 +279,10 @@ def _uncut(
     observed: tuple[np.ndarray, np.ndarray] | None,
     t_start: float | None,
     t_stop: float | None,
-) -> neo.Block:
-    """One segment with the whole recording, on the session's clock."""
-    contents, times, unit = event_tables.read(source), spikes.times, spikes.unit
+    signals: list[str] | None,
+) -> tuple[neo.Block, int, str]:
+    """One segment with the whole recording, on the session's clock; the number of its spikes; the words for it."""
+    contents, times, unit = event_tables.read(source, signals), spikes.times, spikes.unit
     first, end, ends_with = _extent(spikes, observed, contents, t_start, t_stop)
     start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
     if not start <= stop:
@@ -240,20 +292,17 @@ def _uncut(
     last = stop >= end - rounding(start, stop)
     kept = inside(times, start, stop, last)
     times, unit = times[kept], unit[kept]
-    lost = spikes.number - len(times)
-    if lost:
-        warn(
-            f"{lost} of {spikes.number} spikes lie outside the recording, {start:g} to {stop:g} s, and were "
-            "dropped"
-        )
-    signals, left_out = [], contents.left_out
+    regular, left_out = [], contents.left_out
     for path in contents.regular:
         one = series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
         if isinstance(one, str):
             left_out.append(f"{path.rpartition('/')[2]} ({one})")
         else:
-            signals += [signal for signal in one if len(signal)]
+            regular += [signal for signal in one if len(signal)]
     series.warn_left_out(left_out)
+    ends = np.array([start]), np.array([stop]), np.zeros(1)
+    even = [cut_signal(one, *ends)[0] for _, one in contents.irregular if isinstance(one, neo.AnalogSignal)]
+    regular += [one for one in even if one is not None]
     block = build_block(
         np.zeros(len(times), dtype=np.int64),
         unit,
@@ -262,7 +311,7 @@ def _uncut(
         n_neurons=len(table["id"]),
         t_start=start,
         t_stop=stop,
-        signals=[signals],
+        signals=[regular],
         annotations=_about(source, spikes, table)
         | spikes.notes()
         | {ENDS_WITH: ends_with if t_stop is None else "t_stop"},
@@ -272,11 +321,13 @@ def _uncut(
     kinds: Mapping[str, list[Any]] = {
         "events": [one for _, one in contents.events],
         "epochs": [one for _, one in contents.epochs],
-        "irregularlysampledsignals": [one for _, one in contents.irregular],
+        "irregularlysampledsignals": [
+            one for _, one in contents.irregular if not isinstance(one, neo.AnalogSignal)
+        ],
     }
     for kind, objects in kinds.items():
         getattr(segment, kind).extend([in_window(one, start, stop, last) for one in objects])
-    return block
+    return block, len(times), f"the recording, {start:g} to {stop:g} s,"
 
 
 def _extent(

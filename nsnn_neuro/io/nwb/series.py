@@ -8,6 +8,8 @@ import neo
 import numpy as np
 import quantities as pq
 
+from ...core.checks import did_you_mean
+from ...core.errors import FormatError
 from ...core.warn import warn
 from ..block import analog_signal
 from ..hdf5 import Reader, is_text
@@ -16,6 +18,7 @@ from ..spikes.bins import rounding, slack
 from . import metadata, saved
 
 _MOST_NAMED = 10  # series that a warning names
+_EVEN = 0.5  # of a sampling interval, by which times of a field may deviate from even ones
 MOST_BYTES = 2**29
 """Of one signal: a raw recording of many electrodes does not fit into memory."""
 _PLACES = ("stimulus/presentation", "acquisition")
@@ -26,6 +29,35 @@ def about(source: Reader) -> dict[str, Any]:
     texts = {key: source.text(key) for key in ("identifier", "session_description", "session_start_time")}
     plain = {key: text.decode("utf-8", "replace") for key, text in texts.items() if text is not None}
     return {**plain, **metadata.read(source)}
+
+
+def chosen(source: Reader, names: list[str] | None = None) -> list[str]:
+    """Paths of the time series in acquisition and stimulus, also in containers; or of these names, processed ones too."""
+    found = _series(source, *_PLACES)
+    if names is None:
+        return found
+    found += _series(source, *source.paths("processing"))
+    kept = []
+    for name in names:
+        named = [path for path in found if f"/{path}".endswith(f"/{name}")]
+        kept += named
+        if not named:
+            known = list(dict.fromkeys(path.rpartition("/")[2] for path in found))
+            raise FormatError(
+                f"signals = {name!r}: no time series of this name; the file has {known}{did_you_mean(name, known)}"
+            )
+    return list(dict.fromkeys(kept))
+
+
+def _series(source: Reader, *places: str) -> list[str]:
+    import h5py
+
+    found = []
+    for path in source.paths(*places):
+        group = isinstance(source.find(path), h5py.Group) and f"{path}/data" not in source
+        found += [one for one in source.paths(path) if f"{one}/data" in source] if group else []
+        found += [] if found and found[-1].startswith(f"{path}/") else [path]
+    return found
 
 
 def warn_left_out(names: list[str]) -> None:
@@ -86,14 +118,14 @@ def regular(
 
 
 def of_trials(
-    source: Reader, start: np.ndarray, stop: np.ndarray, zero: np.ndarray
+    source: Reader, start: np.ndarray, stop: np.ndarray, zero: np.ndarray, names: Any = None
 ) -> list[list[neo.AnalogSignal]]:
-    """The regularly sampled signals of acquisition and stimulus in each trial; a warning says what is left out."""
+    """The regularly sampled signals of acquisition and stimulus, or of these names, in each trial; warns of what is left out."""
     import h5py
 
     signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
     left_out = []
-    for path in source.paths(*_PLACES):
+    for path in chosen(source, names):
         result: list[neo.AnalogSignal] | str = "no time series"
         if isinstance(source.find(path), h5py.Group):
             result = regular(source, path, start, stop, zero)
@@ -107,7 +139,10 @@ def of_trials(
 
 
 def series(source: Reader, path: str) -> Any:
-    """The time series at `path` as AnalogSignal, IrregularlySampledSignal or Event, all of it, or why it is left out."""
+    """The time series at `path` as AnalogSignal, IrregularlySampledSignal or Event, all of it, or why it is left out.
+
+    A field (ElectricalSeries) whose times are even to half a sample is an AnalogSignal.
+    """
     if f"{path}/data" not in source:
         return "no data"
     data = source.array(f"{path}/data")
@@ -132,6 +167,12 @@ def series(source: Reader, path: str) -> Any:
     if times is not None:
         if not len(times) or not np.isfinite(times).all():
             return "no valid times"
+        n, lasted = len(times), times[-1] - times[0]
+        deviation = np.abs(times - np.linspace(times[0], times[-1], n)).max() * (n - 1)
+        field = source.attribute(path, "neurodata_type", "") == "ElectricalSeries"
+        if field and n > 2 and deviation <= _EVEN * lasted > 0:
+            rate = (n - 1) / lasted * pq.Hz
+            return analog_signal(values, unit, times[0] * pq.s, rate, annotations, name=name)
         return neo.IrregularlySampledSignal(times * pq.s, values, units=unit, name=name, **annotations)
     first = float(source.numbers(f"{path}/starting_time")[()])
     if not 0 < float(rate) < np.inf or not np.isfinite(first):

@@ -41,8 +41,7 @@ class Runs:
     statistics: Statistics
     n_steps: int
     dt: float
-    rate: float
-    """Hz, of the recorded spikes; for the memory of a run"""
+    rate: float  # Hz, of the recorded spikes; for the memory of a run
     seed: int
     engine: str
     n_jobs: int = 1
@@ -56,12 +55,9 @@ class Runs:
     def __call__(
         self, points: np.ndarray, n_simulations: int, numbers: Sequence[int], report: Report = lambda _: None
     ) -> np.ndarray:
-        """Statistics (n, n_simulations, n_statistics) of recordings at points (n, K), from 0 to 1.
+        """Statistics (n, n_simulations, n_statistics) of recordings at points (n, K), 0 to 1; `report` gets numbers of recordings.
 
-        numbers : of the noise of each point, (n,); points of one number have the same noise (common
-            random numbers)
-        report : called with the number of recordings that have been simulated
-        """
+        Points of one of the `numbers`, (n,), have the same noise (common random numbers)."""
         checksum = "" if self.out is None else self._made_of(points, n_simulations, numbers)
         known = self._kept(checksum, (len(points), n_simulations, len(self.statistics.names)))
         if known is not None:
@@ -114,9 +110,12 @@ class Runs:
         values, given = self.free.values(points), self.free.parts
         named = {one.path: one.quantity(column) for one, column in zip(self.free.each, values.T, strict=True)}
         stimulus: Any = given[2]
-        if isinstance(stimulus, Scalars) and any(path.startswith("stimulus.") for path in named):
+        if isinstance(given[2], Scalars) and any(path.startswith("stimulus.") for path in named):
             made = [self.free.models(row)[2].samples(self.n_steps, self.dt) for row in values]
-            stimulus = _samples(np.stack(made, axis=1), stimulus, self.dt)
+            drive = units.pq_quantity(
+                np.stack(made, axis=1), stimulus.drive_unit
+            )  # a channel for each neuron
+            stimulus = Recorded(neo.AnalogSignal(drive, sampling_period=self.dt * pq.s))
         else:
             stimulus = replaced(stimulus, "stimulus", named)
         return replaced(given[0], "model", named), replaced(given[1], "noise", named), stimulus
@@ -157,10 +156,3 @@ class Runs:
             "versions": provenance()["versions"],
         }
         return digest(plain, *arrays)
-
-
-def _samples(values: np.ndarray, stimulus: Any, dt: float) -> Recorded:
-    """A stimulus of these samples (n_steps, n), one channel for each neuron."""
-    unit = stimulus.drive_unit
-    quantity = values * pq.dimensionless if unit == "1" else units.pq_quantity(values, unit)
-    return Recorded(neo.AnalogSignal(quantity, sampling_period=dt * pq.s))

@@ -1,28 +1,18 @@
-"""The parameters whose simulated recordings have the statistics of a recording, with errors.
+"""The parameters whose simulated recordings have the statistics of a recording, with errors: docs/by_simulation.md.
 
-Synthetic likelihood. The statistics s of a recording are taken as normal, with the mean m(theta)
-and the covariance S(theta) of simulated recordings of equal length. All sets of parameters are
-simulated with the same random numbers.
+1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from few recordings each.
+2. Scoring: the step that minimises (s - m - J step)' S^-1 (s - m - J step) is repeated until it is short. J = dm/dtheta are
+   differences over about one standard error, S is pooled over 2 K + 1 points. S^-1 has Hartlap's correction.
 
-1. Search: differential evolution maximises sum_k [-(s_k - m_k)^2 / (2 S_kk) - log(S_kk) / 2], from
-   few recordings each.
-2. Scoring: slopes J = dm/dtheta are differences over about one standard error, from many recordings
-   at 2 K + 1 points around the best one, S is pooled over them. The step that minimises (s - m - J
-   step)' S^-1 (s - m - J step) is repeated until it is short.
-
-The errors are those of this minimum, cov = (J' S^-1 J)^-1 (1 + 1/M), where 1/M is due to m, which
-is a mean over M simulated recordings. S^-1 is corrected for its estimation from M recordings
-(Hartlap et al. 2007).
-
-Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn &
-Price 1997, doi 10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi
-10.1051/0004-6361:20066170
+Source: Wood 2010, doi 10.1038/nature09319; McFadden 1989, doi 10.2307/1913621 (errors); Storn & Price 1997,
+doi 10.1023/A:1008202821328; Hartlap, Simon & Schneider 2007, doi 10.1051/0004-6361:20066170
 """
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -45,18 +35,12 @@ SEARCH, SCORING, OTHERS = 0, 1, 2
 class Scoring:
     """Simulated recordings around a point, and the best step from there."""
 
-    centre: np.ndarray
-    """(K,)"""
-    step: np.ndarray
-    """(K,)"""
-    used: np.ndarray
-    """(n_statistics,) bool: the statistics that vary"""
-    mean: np.ndarray
-    """(n_statistics,) at the centre"""
-    covariance: np.ndarray
-    """(n_used, n_used)"""
-    slopes: np.ndarray
-    """(n_used, K)"""
+    centre: np.ndarray  # (K,)
+    step: np.ndarray  # (K,)
+    used: np.ndarray  # (n_statistics,) bool: the statistics that vary
+    mean: np.ndarray  # (n_statistics,) at the centre
+    covariance: np.ndarray  # (n_used, n_used)
+    slopes: np.ndarray  # (n_used, K)
     n_simulations: int
 
     @property
@@ -84,8 +68,7 @@ class Scoring:
         high = np.minimum(1 - self.centre, _REACH) + 1e-12
         scaled = self._whitened(self.slopes)
         scaled = np.concatenate([scaled, 1e-6 * np.eye(len(low))])  # a parameter without effect stays
-        result = lsq_linear(scaled, np.concatenate([away, np.zeros(len(low))]), bounds=(low, high))
-        return np.asarray(result.x)
+        return np.asarray(lsq_linear(scaled, np.append(away, np.zeros(len(low))), bounds=(low, high)).x)
 
     @property
     def errors(self) -> np.ndarray:
@@ -123,17 +106,15 @@ def search(
     spread[0] = np.clip(free.start(), 0.0, 1.0)
     # the argument's name in this SciPy
     name = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"
+    options: dict[str, Any] = {
+        "maxiter": n_generations,
+        "init": spread,
+        "tol": 0.0,
+        "atol": 1.0,
+        name: runs.seed,
+    }
     result = differential_evolution(
-        loss,
-        [(0.0, 1.0)] * n,
-        maxiter=n_generations,
-        init=spread,
-        tol=0.0,
-        atol=1.0,
-        polish=False,
-        vectorized=True,
-        updating="deferred",
-        **{name: runs.seed},
+        loss, [(0.0, 1.0)] * n, polish=False, vectorized=True, updating="deferred", **options
     )
     return np.asarray(result.x)
 

@@ -72,8 +72,8 @@ def calibrate_by_simulation(
             if bar is not None:
                 bar(min(done / total, 1.0))
 
-        sizes = {"n_simulations": few, "n_generations": n_generations, "population": population}
-        best = search(runs, target, n_spikes, **sizes, report=report)
+        options = {"n_simulations": few, "n_generations": n_generations, "population": population}
+        best = search(runs, target, n_spikes, **options, report=report)
         at = score(runs, target, best, n_simulations=n_simulations, report=report)
         if bar is not None:
             bar(1.0)

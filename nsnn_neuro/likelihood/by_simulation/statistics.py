@@ -1,16 +1,7 @@
-"""Summary statistics of the spikes of a recording, and of many simulated ones at once.
+"""Summary statistics of the spikes of a recording, and of many simulated ones at once; docs/by_simulation.md lists them.
 
-They describe the rate, the distribution of the intervals between spikes, their order, and what the stimulus was before the spikes:
-
-- log((n + 1/2) / T), with n spikes in T seconds;
-- quantiles of log intervals, pooled over trials, and the logarithm of their coefficient of variation;
-- correlations of log intervals that follow each other, and of those 3 to 10 apart, which slow variables cause;
-- if the stimulus varies: the mean over spikes of the drive, smoothed by exponential filters of several time constants, and of its
-  square, in units of its standard deviation.
-
-All have a scale of about one, and errors that fall as one over the root of the number of spikes. So their mean over a recording is
-close to normal, which the synthetic likelihood assumes. What a recording without enough spikes cannot tell has a fixed value: the
-duration in place of intervals, a CV of 1, no correlation, the mean drive.
+All have a scale of about one, and errors that fall as one over the root of the number of spikes, so that their means are close
+to normal. What a recording with few spikes cannot tell is fixed: the duration as interval, a CV of 1, no correlation.
 """
 
 from __future__ import annotations
@@ -35,13 +26,10 @@ class Statistics:
     """Which statistics there are, and of which steps of a recording."""
 
     names: tuple[str, ...]
-    first: np.ndarray
-    """(n_trials,) the first step that counts"""
-    last: np.ndarray
-    """(n_trials,) the step after the last that counts"""
+    first: np.ndarray  # (n_trials,) the first step that counts
+    last: np.ndarray  # (n_trials,) the step after the last that counts
     dt: float
-    features: np.ndarray
-    """(n_steps, n_features) of the drive, whose mean over spikes is a statistic"""
+    features: np.ndarray  # (n_steps, n_features) of the drive, whose mean over spikes is a statistic
 
     @property
     def duration(self) -> float:
@@ -49,11 +37,7 @@ class Statistics:
         return float((self.last - self.first).sum() * self.dt)
 
     def of(self, step: np.ndarray, trial: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
-        """The statistics of each recording, (n_groups, n_statistics).
-
-        step, trial, group : (n_spikes,) of each spike, sorted by group, trial and step: its step, its trial within the recording,
-            the number of the recording
-        """
+        """The statistics (n_groups, n_statistics) of each recording, from step, trial and group (recording) of sorted spikes."""
         counted = (step >= self.first[trial]) & (step < self.last[trial])
         step, trial, group = step[counted], trial[counted], group[counted]
         n = np.bincount(group, minlength=n_groups)
@@ -61,9 +45,10 @@ class Statistics:
         same = np.diff(train) == 0
         logs = np.log(np.diff(step)[same] * self.dt)
         recording = group[1:][same]
-        columns = [np.log((n + 0.5) / self.duration)[:, None], self._intervals(logs, recording, n_groups)]
-        columns += [_correlations(logs, recording, train[1:][same], n_groups), self._driven(step, group, n)]
-        return np.concatenate(columns, axis=1)
+        rates = np.log((n + 0.5) / self.duration)[:, None]
+        intervals = self._intervals(logs, recording, n_groups)
+        correlations = _correlations(logs, recording, train[1:][same], n_groups)
+        return np.concatenate([rates, intervals, correlations, self._driven(step, group, n)], axis=1)
 
     def _intervals(self, logs: np.ndarray, recording: np.ndarray, n_groups: int) -> np.ndarray:
         """Quantiles of log intervals, and the log of their CV, (n_groups, 6)."""
@@ -80,9 +65,8 @@ class Statistics:
             result[some, k] = low + (place - below)[some] * (high - low)
         lengths = np.exp(logs)
         mean = np.bincount(recording, lengths, n_groups) / np.maximum(count, 1)
-        variance = np.bincount(recording, (lengths - mean[recording]) ** 2, n_groups) / np.maximum(
-            count - 1, 1
-        )
+        squares = np.bincount(recording, (lengths - mean[recording]) ** 2, n_groups)
+        variance = squares / np.maximum(count - 1, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             cv = np.sqrt(variance) / mean
         result[:, -1] = np.log(np.where((count > 2) & (cv > 1e-3), cv, 1.0))
@@ -105,9 +89,8 @@ def _correlations(logs: np.ndarray, recording: np.ndarray, train: np.ndarray, n_
         total, pairs = np.zeros(n_groups), np.zeros(n_groups)
         for lag in range(shortest, longest + 1):
             together = train[lag:] == train[:-lag]
-            total += np.bincount(
-                recording[lag:][together], (scaled[lag:] * scaled[:-lag])[together], n_groups
-            )
+            products = (scaled[lag:] * scaled[:-lag])[together]
+            total += np.bincount(recording[lag:][together], products, n_groups)
             pairs += np.bincount(recording[lag:][together], minlength=n_groups)
         result.append(total / np.maximum(pairs, 1))
     return np.stack(result, axis=1)

@@ -119,10 +119,7 @@ def _maximum(likelihood: _Likelihood, ascents: list[Ascent]) -> tuple[Ascent, Gr
 
 
 def _noise_level(function: Function, free: FreeParameters, ascents: list[Ascent]) -> Ascent:
-    """The best start near those of a search whose cells blur a narrow density.
-
-    Such a search says nothing about a weak noise.
-    """
+    """The best start near those of a search whose cells blur a narrow density: such a search says nothing about a weak noise."""
     points = np.array([one.u for one in ascents])
     if "noise.sigma" in free.paths:
         levels = np.linspace(0.0, 1.0, _N_LEVELS)
@@ -132,10 +129,7 @@ def _noise_level(function: Function, free: FreeParameters, ascents: list[Ascent]
 
 
 def _inside(function: Function, at: Ascent) -> Ascent:
-    """Another start, with parameters that a bound holds well inside and the others at their best.
-
-    A ridge may be higher there.
-    """
+    """Another start, with parameters at a bound well inside and the others at their best: a ridge may be higher there."""
     at_bound = (at.u <= 0) | (at.u >= 1)
     u = np.where(at_bound, np.clip(at.u, _INSIDE, 1 - _INSIDE), at.u)
     return Ascent(at_best(function, u, ~at_bound, 30, _ON_HALF).u)
@@ -158,10 +152,7 @@ def _coarse(likelihood: _Likelihood) -> Grid:
 
 
 def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple[Ascent, Curvature]:
-    """The maximum and the curvature there, once a climb with this curvature gains nothing.
-
-    Curved ridges stop a climb early.
-    """
+    """The maximum and the curvature there, once a climb with this curvature gains nothing: curved ridges stop a climb early."""
     for _ in range(_MOST_CLIMBS):
         observed = curvature(strided, at)
         again = climb(function, Ascent(at.u.copy(), information=_filled(observed, at)), 30, 1e-3)
@@ -176,8 +167,8 @@ def _confirm_maximum(function: Function, strided: Function, at: Ascent) -> tuple
 def _check_refractory(free: FreeParameters, trials: list[Trial], dt: float) -> None:
     """Raise NsnnError where tau_refrac may be longer than an interval."""
     values = free.values(free.start())
-    if "model.tau_refrac" in free.paths:
-        values[free.paths.index("model.tau_refrac")] = free.high[free.paths.index("model.tau_refrac")]
+    longest = np.array([path == "model.tau_refrac" for path in free.paths])
+    values[longest] = free.high[longest]
     neuron, noise, _ = free.models(values)
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     for trial in trials:

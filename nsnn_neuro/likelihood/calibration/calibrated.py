@@ -28,17 +28,13 @@ class Given:
     trains: Any
     t_start: Any
     t_stop: Any
-    dt: float
-    """s"""
+    dt: float  # s
     seed: int
     progress: Any
 
 
 def count_spikes(trials: Sequence[Trial], names: Sequence[str], of: str = "") -> int:
-    """The spikes that count, of which there have to be as many as free parameters.
-
-    of : whose these parameters are, for the message
-    """
+    """The spikes that count, at least one for each free parameter (`of`: whose parameters, for the message)."""
     n_spikes = sum(trial.n_spikes for trial in trials)
     if n_spikes < len(names):
         raise NsnnError(
@@ -68,10 +64,7 @@ def scaled_covariance(n: int, inner: np.ndarray, idle: np.ndarray, covariance: n
 def estimates(
     free: FreeParameters, u: np.ndarray, scaled: np.ndarray, parts: Parts | None = None
 ) -> dict[str, Any]:
-    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1.
-
-    parts : neuron, noise and stimulus with these values, if they are known
-    """
+    """The fields of `Calibrated` that follow from u and its covariance, both from 0 to 1; `parts` with these values, if known."""
     values, slopes = free.values(u), free.slopes(u)
     with np.errstate(invalid="ignore"):
         covariance = scaled * np.outer(slopes, slopes)
@@ -152,9 +145,8 @@ class Calibrated:
     ) -> dict[str, tuple[Any, Any]]:
         """Confidence intervals by name, in the units of the bounds.
 
-        They are normal, or Student's t for a fit to voltage, on the scale of the fit, which is
-        logarithmic for bounds a factor of 5 apart. They end at the bounds of the parameter; one at
-        a bound has the whole range.
+        They are normal (Student's t for a fit to voltage) on the scale of the fit, which is
+        logarithmic for bounds a factor of 5 apart, and end at the bounds of the parameter.
 
         level : confidence level
         method : "wald", from standard errors
@@ -251,15 +243,8 @@ class Calibrated:
 
         k, stimulus = self._recorded(recording)
         longest = max(len(trial.o) for trial in self._trials if trial.recording == k) * self.dt * second
-        engine = engine or self._engine
-        options: dict[str, Any] = {} if engine is None else {"engine": engine}
-        return simulate(
-            self.model,
-            self.noise,
-            stimulus,
-            trials=trials,
-            duration=longest if duration is None else duration,
-            dt=self.dt * second,
-            seed=seed,
-            **options,
-        )
+        options: dict[str, Any] = {"trials": trials, "dt": self.dt * second, "seed": seed}
+        if engine or self._engine:
+            options["engine"] = engine or self._engine
+        duration = longest if duration is None else duration
+        return simulate(self.model, self.noise, stimulus, duration=duration, **options)

@@ -16,8 +16,7 @@ from ...measures import Estimate
 from ..continuous.cells import Grid
 from ..continuous.conditional import check_start, log_likelihoods, probabilities
 from ..continuous.trials import read_recordings
-from ..scores import PerStep, Scored, bits_per_spike, check_level
-from ..time_rescaling import Rescaled, rescale
+from ..scores import PerStep, Rescaled, Scored, bits_per_spike, check_level, rescale
 from .calibrated import Calibrated
 from .limits import Profiler
 from .maximise import at_best, held
@@ -162,9 +161,8 @@ class Calibration(SpikeCalibration):
         """Confidence intervals by name, in the units of the bounds, as quantities of their package.
 
         A profile interval holds the values for which the log-likelihood, with the other parameters
-        at their best, is less than chi2(1)/2 below its maximum. It follows ridges of the
-        likelihood, and takes about as long as the fit. A Wald interval costs nothing and takes the
-        likelihood for a parabola, which it is with many spikes only.
+        at their best, is less than chi2(1)/2 below its maximum. It takes about as long as the fit. A
+        Wald interval costs nothing and takes the likelihood for a parabola.
 
         level : confidence level
         method : "profile", or "wald": normal on the scale of the fit, which is logarithmic for
@@ -174,9 +172,8 @@ class Calibration(SpikeCalibration):
         progress : as for `calibrate`
 
         Intervals end at the bounds of the parameter; a warning names the profiles that have not
-        ended there. A parameter without effect has (-inf, inf). A Wald interval of a parameter at a
-        bound is its whole range. With bounds from Brian2 `low / ms` is a number, and `float(low)`
-        is in SI.
+        ended there. A parameter without effect has (-inf, inf); one at a bound has its whole range
+        as Wald interval. With bounds from Brian2 `low / ms` is a number.
 
         Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
         """
@@ -226,9 +223,8 @@ class Calibration(SpikeCalibration):
 
     def _logs(self, n_jobs: int = 1) -> Callable[[np.ndarray], np.ndarray]:
         """Points (n, K) to log-likelihoods of stretches."""
-        return lambda points: log_likelihoods(
-            self._free.rows(points), self._trials, self.dt, self.grid, n_jobs=n_jobs
-        )
+        options = self._trials, self.dt, self.grid
+        return lambda points: log_likelihoods(self._free.rows(points), *options, n_jobs=n_jobs)
 
     def profile(self, name: str, *, level: float = 0.95, n_values: int = 9) -> Profile:
         """The likelihood over one parameter, the others at their best for each value.
@@ -259,9 +255,8 @@ class Calibration(SpikeCalibration):
                 point, logs[u] = best.u, best.value - self.log_likelihood
         places = sorted(logs)
         values = free.quantity(name, np.array([self._value(k, u) for u in places]))
-        return Profile(
-            name, values, np.array([logs[u] for u in places]), free.intervals({name: interval})[name], level
-        )
+        curve = np.array([logs[u] for u in places])
+        return Profile(name, values, curve, free.intervals({name: interval})[name], level)
 
     def flat_bounds(self, n_jobs: int = 1) -> Calibration:
         """This fit with `flat`; a warning names bounds that 2 nats do not exclude."""

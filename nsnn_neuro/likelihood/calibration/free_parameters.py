@@ -1,7 +1,6 @@
 """The free parameters of a calibration: names, bounds, and the models of their values.
 
-Inside, each parameter runs from 0 at its lower bound to 1 at its upper bound: on a logarithmic
-scale where both bounds are positive and a factor of 5 or more apart, else on a linear one.
+Inside, each runs from 0 at its lower to 1 at its upper bound, on a logarithmic scale where the bounds allow it (`_LOGARITHMIC`).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,18 +33,14 @@ CONDITIONAL = "conditional"
 class FreeParameter:
     """One free parameter and its bounds."""
 
-    name: str
-    """as the user wrote it"""
-    path: str
-    """with "model." where the user left it out"""
-    low: float
-    """SI"""
-    high: float
-    """SI"""
-    unit: str
-    """SI unit: "s", "V", ..."""
-    shown: tuple[float, str, Any]
-    """unit of the user's bounds: its size in SI, its name, and itself if it is of `quantities`"""
+    name: str  # as the user wrote it
+    path: str  # with "model." where the user left it out
+    low: float  # SI
+    high: float  # SI
+    unit: str  # SI unit: "s", "V", ...
+    shown: tuple[
+        float, str, Any
+    ]  # unit of the bounds: its size in SI, its name, and itself if of `quantities`
 
     def quantity(self, values: Any) -> Any:
         """Values in SI with their unit."""
@@ -124,19 +119,13 @@ class FreeParameters:
 
     def intervals(self, limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[Any, Any]]:
         """Limits in SI in the units of the bounds."""
-        return {
-            name: (self.quantity(name, low), self.quantity(name, high))
-            for name, (low, high) in limits.items()
-        }
+        quantity = self.quantity
+        return {name: (quantity(name, low), quantity(name, high)) for name, (low, high) in limits.items()}
 
     def table(
         self, parameters: Mapping[str, float], se: Mapping[str, float], flat: Mapping[str, str] | None = None
     ) -> pd.DataFrame:
-        """A row for each parameter, in the unit of its bounds: value, se, lower, upper, unit, note.
-
-        se : NaN of a parameter at a bound, on which those of the others are then conditional
-        flat : what is known of bounds that the likelihood does not exclude
-        """
+        """A row for each parameter in the unit of its bounds: value, se, lower, upper, unit, note (at a bound, conditional)."""
         held = [name for name in self.names if np.isnan(se[name])]
         rows = []
         for one in self.each:
@@ -173,11 +162,7 @@ class FreeParameters:
     def models(self, values: np.ndarray) -> Parts:
         """Neuron, noise and stimulus with these values in SI, (K,)."""
         named = {one.path: one.quantity(float(value)) for one, value in zip(self.each, values, strict=True)}
-        made = zip(_PARTS, self.parts, strict=True)
-        neuron, noise, stimulus = (
-            _each(part, partial(replaced, part=name, values=named)) for name, part in made
-        )
-        return neuron, noise, stimulus
+        return _each(self.parts, lambda part, name: replaced(part, name, named))
 
     def numbers(self, values: np.ndarray) -> Parts:
         """As `models`, but without any check, and for `si` only: many times faster."""
@@ -185,23 +170,25 @@ class FreeParameters:
         for path, value in zip(self.paths, values, strict=True):
             head, _, rest = path.partition(".")
             of_part[head][rest] = float(value)
-        made = zip(self._numbers, of_part.values(), strict=True)
-        neuron, noise, stimulus = (_each(part, partial(_with_si, values=changed)) for part, changed in made)
-        return neuron, noise, stimulus
+        return _each(self._numbers, lambda part, name: _with_si(part, of_part[name]))
 
     def rows(self, points: np.ndarray) -> list[Parts]:
         """`numbers` of points u (n, K), also outside of the bounds."""
         return [self.numbers(values) for values in self.values(points, within=False)]
 
     @cached_property
-    def _numbers(self) -> list[Any]:
+    def _numbers(self) -> Parts:
         """The parts, with all parameters known in SI."""
-        return [_each(part, _all_si) for part in self.parts]
+        return _each(self.parts, lambda part, _: _all_si(part))
 
 
-def _each(part: Any, function: Callable[[Any], Any]) -> Any:
-    """A function of a part, or of each stimulus of several recordings."""
-    return tuple(function(one) for one in part) if isinstance(part, tuple) else function(part)
+def _each(parts: Parts, function: Callable[[Any, str], Any]) -> Parts:
+    """A function of each part and its name, or of each stimulus of several recordings."""
+    neuron, noise, stimulus = (
+        tuple(function(one, name) for one in part) if isinstance(part, tuple) else function(part, name)
+        for name, part in zip(_PARTS, parts, strict=True)
+    )
+    return neuron, noise, stimulus
 
 
 def _first(part: Any) -> Any:
@@ -235,15 +222,16 @@ def _with_si(model: Any, values: Mapping[str, float]) -> Any:
 
 
 def read_free(free: Any, parts: Parts) -> FreeParameters:
-    """The checked free parameters of a calibration.
-
-    NsnnError : unknown names, bounds that are not two values in the parameter's unit, a threshold
-        that may be below its reset
-    """
+    """The checked free parameters of a calibration; NsnnError for unknown names and bounds that the models refuse."""
     expected = 'expected a dict such as {"tau_m": (1*ms, 50*ms), "noise.sigma": (0.5*mV, 10*mV)}'
     if not isinstance(free, Mapping) or not free:
         raise NsnnError(f"free = {units.shown(free)}: {expected}")
-    known = list(_known(parts))
+    known = [
+        path
+        for name, part in zip(_PARTS, parts, strict=True)
+        if isinstance(_first(part), Model)
+        for path in _inner(name, _first(part))
+    ]
     each = []
     for name, bounds in free.items():
         path = full_path(name)
@@ -260,18 +248,8 @@ def read_free(free: Any, parts: Parts) -> FreeParameters:
 
 
 def full_path(name: Any) -> str:
-    """The name of a parameter with "model." where it is left out.
-
-    >>> full_path("tau_m"), full_path("noise.sigma")
-    ('model.tau_m', 'noise.sigma')
-    """
+    """The name of a parameter with "model." where it is left out."""
     return name if isinstance(name, str) and name.partition(".")[0] in _PARTS else f"model.{name}"
-
-
-def _known(parts: Parts) -> Any:
-    for name, part in zip(_PARTS, parts, strict=True):
-        if isinstance(_first(part), Model):
-            yield from _inner(name, _first(part))
 
 
 def _inner(path: str, model: Model) -> Any:

@@ -1,12 +1,8 @@
-"""Limits of profile likelihood intervals.
+"""Limits of profile likelihood intervals, where the log-likelihood is `drop` nats below its maximum.
 
-At a limit of a parameter the log-likelihood is `drop` nats below its maximum and its slope along
-all other parameters is 0. Newton steps look for both at once (Venzon & Moolgavkar 1988). Their
-information begins as the observed one at the maximum and follows the slopes from step to step, as
-in `climb`. Along the parameter itself a step is taken on the scale of the signed root of the fall,
-which is straight where the likelihood is a parabola, and bent only a little where it is not.
-
-Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
+Newton steps look for this fall and for a slope of 0 along all other parameters at once (Venzon & Moolgavkar 1988, doi
+10.2307/2347496). The information follows the slopes from step to step, as in `climb`. Steps are taken on the scale of the signed
+root of the fall, which is nearly straight.
 """
 
 from __future__ import annotations
@@ -29,12 +25,9 @@ _SMALL = 0.1  # of the drop: a fall that says little about the slope
 class Limit:
     """One end of an interval."""
 
-    u: float
-    """place of the parameter, 0 to 1; NaN where the search did not end"""
-    at_bound: bool
-    """whether the likelihood at a bound of the parameter is still within the interval"""
-    gained: float
-    """nats above the maximum of the fit, where a higher likelihood was met on the way"""
+    u: float  # place of the parameter, 0 to 1; NaN where the search did not end
+    at_bound: bool  # whether the likelihood at a bound of the parameter is still within the interval
+    gained: float  # nats above the maximum of the fit, where a higher likelihood was met on the way
 
 
 @dataclass
@@ -43,31 +36,19 @@ class _Point:
 
     u: np.ndarray
     value: float
-    gradient: np.ndarray
-    """(K,)"""
-    rest: np.ndarray
-    """(K,) step of the other parameters to their maximum"""
-    lean: np.ndarray
-    """(K,) how all parameters move with this one along the profile"""
-    gain: float
-    """nats of `rest`"""
-    slope: float
-    """of the profile"""
-    variance: float
-    """minus the inverse of the second derivative of the profile"""
+    gradient: np.ndarray  # (K,)
+    rest: np.ndarray  # (K,) step of the other parameters to their maximum
+    lean: np.ndarray  # (K,) how all parameters move with this one along the profile
+    gain: float  # nats of `rest`
+    slope: float  # of the profile
+    variance: float  # minus the inverse of the second derivative of the profile
 
 
 class Profiler:
-    """Finds limits of all parameters of one fit.
-
-    function : points (n, K) to log-likelihoods of stretches
-    top : (K,) the maximum
-    information : (K, K) there, positive definite
-    """
+    """Limits of all parameters of a fit, from log-likelihoods of stretches, their maximum (K,) and the information there (K, K)."""
 
     def __init__(self, function: Function, top: np.ndarray, information: np.ndarray) -> None:
-        self._function = function
-        self._information = information
+        self._function, self._information = function, information
         self._widths = widths(np.diag(information))
         self.value, self._slopes = self._scored(top)
         self._top = top
@@ -123,17 +104,12 @@ class Profiler:
             both = np.stack([gradient[free], -information[free, k]], axis=1)
             rest[free], lean[free] = np.linalg.solve(information[np.ix_(free, free)], both).T
         curved = max(float(information[k] @ lean), 1e-12)
-        return _Point(
-            u, value, gradient, rest, lean, 0.5 * float(gradient @ rest), float(gradient @ lean), 1.0 / curved
-        )
+        gain, slope = 0.5 * float(gradient @ rest), float(gradient @ lean)
+        return _Point(u, value, gradient, rest, lean, gain, slope, 1.0 / curved)
 
 
 def _outwards(fall: float, steepness: float, variance: float, drop: float) -> float:
-    """The step outwards to a fall of `drop` nats, where it is `fall`, growing by `steepness`.
-
-    From far enough on the way that of a signed root sqrt(2 fall) that is a straight line, else that
-    of a parabola.
-    """
+    """The step outwards to a fall of `drop` nats, where it is `fall`, growing by `steepness`."""
     if fall > _SMALL * drop and steepness > 0:
         root = np.sqrt(2 * fall)
         return float((np.sqrt(2 * drop) - root) * root / steepness)

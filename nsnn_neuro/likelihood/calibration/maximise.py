@@ -1,10 +1,7 @@
 """Maximise a log-likelihood of independent stretches within bounds; its curvature.
 
-A step solves (J + damping) step = gradient, with J the sum of outer products of the stretches'
-scores, an estimate of the Fisher information (Berndt et al. 1974), corrected by what the last steps
-showed of the curvature (BFGS updates). Scores are differences on one side, all evaluated in one
-call. Their steps are a tiny part of a standard error: longer ones bias the scores by the curvature,
-and where parameters nearly replace each other a small bias leads far along the ridge.
+A step solves (J + damping) step = gradient, J the sum of outer products of the stretches' scores (Berndt et al. 1974), with BFGS
+updates. Scores are differences over a tiny part of a standard error: longer ones have a bias that leads far along a ridge.
 """
 
 from __future__ import annotations
@@ -35,22 +32,19 @@ FLAT_RIDGE = 1e-5
 class Ascent:
     """A maximisation and where it stands."""
 
-    u: np.ndarray
-    """(K,)"""
+    u: np.ndarray  # (K,)
     value: float = -np.inf
     damping: float = 1e-3
-    width: np.ndarray | None = None
-    """(K,) steps of differences"""
-    scores: np.ndarray | None = None
-    """(n_stretches, K)"""
+    width: np.ndarray | None = None  # (K,) steps of differences
+    scores: np.ndarray | None = None  # (n_stretches, K)
     done: bool = False
     iterations: int = 0
-    moved: np.ndarray | None = None
-    """(K,) the last step"""
-    information: np.ndarray | None = None
-    """(K, K) observed elsewhere, such as on a coarse grid, in place of that of the scores"""
+    moved: np.ndarray | None = None  # (K,) the last step
+    information: np.ndarray | None = (
+        None  # (K, K) observed, such as on a coarse grid, in place of the scores'
+    )
+    # steps that were taken, (K,), and how much the gradient fell over each, (K,)
     seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-    """steps that were taken, (K,), and how much the gradient fell over each, (K,)"""
 
     @property
     def gradient(self) -> np.ndarray:
@@ -172,11 +166,7 @@ def at_best(function: Function, u: np.ndarray, some: np.ndarray, n_steps: int, t
 
 
 def search(function: Function, starts: np.ndarray, *, tolerance: float = 0.05) -> list[Ascent]:
-    """The best ascents from starts (n, K): a few steps from many, more from ever fewer.
-
-    The likelihood of a start says little about the maximum that it leads to: the best three of 32
-    may all lead to a poor one.
-    """
+    """The best ascents from starts (n, K): a few steps from many, more from ever fewer, as good starts may lead to poor maxima."""
     values = function(starts).sum(axis=1)
     ascents = [Ascent(starts[k].copy(), float(values[k])) for k in np.argsort(-values)]
     for keep, n_steps in _ROUNDS:
@@ -198,22 +188,16 @@ def _apart(ascents: list[Ascent]) -> list[Ascent]:
 class Curvature:
     """The observed information at a maximum."""
 
-    information: np.ndarray
-    """(n, n) minus the second derivatives, of the parameters of `inner`"""
-    inner: np.ndarray
-    """the parameters within their bounds that matter"""
-    edge: np.ndarray
-    """those at a bound"""
-    idle: np.ndarray
-    """those without any effect on the likelihood"""
+    information: np.ndarray  # (n, n) minus the second derivatives, of the parameters of `inner`
+    inner: np.ndarray  # the parameters within their bounds that matter
+    edge: np.ndarray  # those at a bound
+    idle: np.ndarray  # those without any effect on the likelihood
 
 
 def curvature(function: Function, at: Ascent) -> Curvature:
     """The observed information by second differences over half an error (0.25 at most).
 
-    They are taken in coordinates in which the scores are uncorrelated, so that parameters that
-    almost replace each other lose no digits.
-    """
+    Scores are uncorrelated in its coordinates, so that parameters that almost replace each other lose no digits."""
     assert at.scores is not None
     u, n = at.u, len(at.u)
     total = at.scores.T @ at.scores

@@ -17,12 +17,7 @@ _HIGHER = 0.1  # nats
 
 
 def refuse_indistinct(names: Sequence[str], equal: str = "likelihood is", cure: str = VARY) -> NoReturn:
-    """Raise NsnnError for parameters that can change together without a change of what is compared.
-
-    >>> refuse_indistinct(["tau_m", "stimulus.gain"])
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: free: tau_m, stimulus.gain cannot be distinguished: the likelihood is equal, ...
-    """
+    """Raise NsnnError for parameters that can change together without a change of what is compared."""
     raise NsnnError(
         f"free: {', '.join(names)} cannot be distinguished: the {equal} equal, or nearly so, where they change together; take "
         f"{names[-1]} out of free, or {cure}{FIT_RIGHT}voltages"
@@ -46,11 +41,7 @@ def warn_held(
     limits: str = "",
     what: str = "likelihood",
 ) -> None:
-    """Warn of parameters at a bound, u 0 at the lower to 1 at the upper one, and idle ones.
-
-    limits : end of the message: where limits are that do not hold for this value only
-    what : does not change with an idle parameter
-    """
+    """Warn of parameters at a bound (u 0 or 1) and of idle ones; `limits` says where limits for all values of the former are."""
     for k in edge:
         warn(
             f"{names[k]} is at its {'lower' if u[k] < 0.5 else 'upper'} bound: its error is NaN, and the errors of the others "

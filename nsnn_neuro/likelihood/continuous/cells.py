@@ -95,11 +95,8 @@ def cells(membrane: Membrane, parts: Stretches, sigma: float, dt: float, n_cells
 def enough(membrane: Membrane, parts: Stretches, sigma: float, dt: float) -> Grid:
     """A grid whose error moves an estimate from some hundred spikes by less than a tenth of its standard error.
 
-    The width of cells is a part of sigma, and such that strong drives still need no upwind fluxes at the threshold. Cells blur
-    a density that is narrow on its way to the threshold: where more than a tenth of the stretches of a linear membrane have a
-    crossing with a standard deviation of less than a quarter of its time, the integral equation takes their place if the drive
-    is steady.
-    """
+    Cells need no upwind fluxes at the threshold under strong drives. They blur a density that is narrow on its way there; then the
+    integral equation takes their place if the drive is steady."""
     top = membrane.threshold
     points, bottom = _range(membrane, parts, sigma, dt)
     deviation, time = _crossings(membrane, parts, points, sigma, dt)
@@ -158,10 +155,7 @@ def _narrow(deviation: np.ndarray, time: np.ndarray, per: float) -> int:
 
 
 def _steady(membrane: Membrane, sigma: float, dt: float) -> bool:
-    """Whether the integral equation is accurate: of a linear membrane whose drive is smooth, but for a twentieth of its steps.
-
-    A drive that jumps in each step, such as a recorded stimulus, makes the density of first passages a difference of large terms.
-    """
+    """Whether the integral equation is accurate: under a drive that jumps its density is a difference of large terms."""
     if membrane.nonlinear is not None:
         return False
     bends = np.abs(np.diff(membrane.drive, 2))
@@ -184,10 +178,7 @@ def _odd(n: float) -> int:
 
 
 def _parts(membrane: Membrane, parts: Stretches, points: np.ndarray, sigma: float, dt: float) -> int:
-    """Parts of a step, an odd number, in which a membrane that is driven fast moves little compared with the width of its density.
-
-    Its path without noise tells how fast it is close to the threshold, in all but the fastest twentieth of the steps there.
-    """
+    """Parts of a step, an odd number, in which the noise-free path near the threshold moves little beside the density's width."""
     path = (parts.first, parts.n_steps, parts.start, membrane.drive, points, membrane.force(points))
     last = _upstroke(membrane, points, sigma) if membrane.nonlinear else membrane.threshold
     moved = motions(*path, membrane.tau, dt, last - _NEAR * sigma, last)

@@ -96,13 +96,9 @@ def log_likelihoods(
     *,
     n_jobs: int = 1,
 ) -> np.ndarray:
-    """The log-likelihood (nats) of stretches under rows of parameters, (n_rows, n_stretches).
+    """The log-likelihood (nats), by steps, of the stretches of all trials under rows of parameters, (n_rows, n_stretches).
 
-    That of probabilities per step. Stretches are those of all trials in line; one without a step
-    that counts has 0.
-
-    grid : with numbers of cells and parts; without effect on escape noise
-    """
+    A stretch without a step that counts has 0. The grid has numbers of cells and parts, without effect on escape noise."""
     if isinstance(rows[0][1], EscapeNoise):
         known: dict[Any, Any] = {}
         return np.stack([_escape_logs(parts, trials, dt, known) for parts in rows])
@@ -137,12 +133,9 @@ def probabilities(
     in_parts: bool = False,
     drives: dict[Any, Any] | None = None,
 ) -> np.ndarray:
-    """The probability of a spike in each step, (n_steps,), given those before; 0 while refractory.
+    """The probability of a spike in each step, (n_steps,), or with `in_parts` in each part, given those before; 0 while refractory.
 
-    start : voltage at the start of the trial; None: that of `simulate`
-    in_parts : in each of the parts that a step is divided into, (n_steps * n_parts,)
-    drives : those that are known in this trial, to which that of this row is added
-    """
+    `start` replaces the voltage at the start of the trial; `drives` are those known in this trial, to which this one is added."""
     noise = parts[1]
 
     def given(n_parts: int) -> tuple[Membrane, Stretches]:
@@ -222,10 +215,7 @@ def _march(
     grid: Grid,
     chance: np.ndarray,
 ) -> np.ndarray:
-    """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches).
-
-    items : in parts of steps
-    """
+    """The log-likelihood of the stretches of one trial under each row, (n_rows, n_stretches); items in parts of steps."""
     n_parts = grid.n_parts or 1
     dt = dt / n_parts
     begin, end = (n_parts * step for step in trial.counted)

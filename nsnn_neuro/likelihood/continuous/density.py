@@ -112,10 +112,7 @@ def _advance(cells: np.ndarray, lane: np.ndarray, n_cells: int, n_lanes: int) ->
 
 @njit(cache=True, nogil=True)
 def _left(p: np.ndarray, k: int, n_cells: int, least: float) -> float:
-    """The mass of density k, at least `least`, from its cells; those that a long step made negative get 0.
-
-    p : (n_cells, _LANES) mass of each cell
-    """
+    """The mass of density k of p (n_cells, _LANES), at least `least`; cells that a long step made negative get 0."""
     total = 0.0
     for i in range(n_cells):
         p[i, k] = max(p[i, k], 0.0)
@@ -328,12 +325,9 @@ def crossings(
     dt: float,
     spread: float,
 ) -> np.ndarray:
-    """SD of the time at which a path crosses the threshold, to first order in the noise, and this time, (2, n), s.
+    """SD of the time (s) of a path at the threshold, to first order in the noise, and this time, (2, n); spread is sigma^2.
 
-    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there.
-
-    spread : sigma^2; other arguments as for `lowest`
-    """
+    Of paths that do not cross within their stretch as if they did at its end; inf where they do not rise there."""
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
     result = np.full((2, first.shape[0]), np.inf)

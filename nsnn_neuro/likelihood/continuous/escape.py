@@ -24,18 +24,8 @@ def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: 
     """The probability of a spike in each step, (n_steps,), 0 while refractory, as `simulate` draws it."""
     n = len(membrane.drive)
     before, after, length = (np.zeros(n) for _ in range(3))
-    paths(
-        parts.first,
-        parts.n_steps,
-        parts.length,
-        parts.start,
-        membrane.drive,
-        membrane.tau / dt,
-        membrane.leaky,
-        before,
-        after,
-        length,
-    )
+    given = parts.first, parts.n_steps, parts.length, parts.start, membrane.drive
+    paths(*given, membrane.tau / dt, membrane.leaky, before, after, length)
     low, high = before - membrane.threshold, after - membrane.threshold
     law = noise.law
     if isinstance(law, Family):

@@ -72,11 +72,7 @@ def passages(
 ) -> None:
     """Log-likelihood of each stretch, and on request the probability of a spike in each step: arguments as for `march`.
 
-    threshold : (n_rows,)
-    leak : 1.0 for a membrane with a leak, 0.0 for a perfect integrator
-
-    Work grows with the square of the steps of a stretch, up to `MEMORY` time constants.
-    """
+    `leak` is 0.0 for a perfect integrator. Work grows with the square of a stretch's steps, up to `MEMORY` time constants."""
     most = n_steps.max() + 1 if n_steps.shape[0] else 1
     # of lags
     decay, double_variance, norm, pull = np.zeros((4, most))

@@ -37,8 +37,7 @@ def survival(
     In white noise the density of first spikes, -dS/dt, solves a Volterra equation for a linear membrane
     (`LIF`, `PIF`, `GIF`) with a smooth drive, also where the noise is weak; else a Fokker-Planck
     equation moves the membrane's density, and the threshold absorbs it. With escape noise S is
-    exp(-integral of the hazard). The error of S is of second order in dt and in the width of cells,
-    about 1e-4 by default (3e-4 for a nonlinear membrane that fires regularly).
+    exp(-integral of the hazard). The error of S is of second order in dt and in the width of cells.
 
     Parameters
     ----------

@@ -34,10 +34,7 @@ class Trial:
 
 
 def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None) -> list[Trial]:
-    """The trials of one neuron. Spikes before t_start are kept, as given ones; those from t_stop on are left out.
-
-    Arrays without a duration begin at 0.
-    """
+    """The trials of one neuron. Spikes before t_start are kept, as given ones; arrays without a duration begin at 0."""
     repeats = _with_duration(trains, t_stop)
     begin = None if t_start is None else float(si(t_start, "s", "t_start"))
     end = None if t_stop is None else float(si(t_stop, "s", "t_stop"))
@@ -58,20 +55,24 @@ def read_recordings(
     """The trials of one neuron in as many recordings as `stimulus`, a tuple, has stimuli; those of one recording otherwise."""
     if not isinstance(stimulus, tuple):
         return read_trials(trains, dt, t_start, t_stop)
-    n = len(stimulus)
-    if not isinstance(trains, list | tuple) or len(trains) != n:
-        given = f"{len(trains)} of them" if isinstance(trains, list | tuple) else f"a {type(trains).__name__}"
-        raise NsnnError(
-            f"trains: {given} for {n} stimuli: expected a list with the trains of each recording, such as [block_1, block_2] for "
-            "stimulus=[drive_1, drive_2]"
-        )
     result = []
-    for k, one in enumerate(trains):
+    for k, one in enumerate(one_for_each(trains, len(stimulus), "trains")):
         try:
             result += [replace(trial, recording=k) for trial in read_trials(one, dt, t_start, t_stop)]
         except NsnnError as error:
             raise NsnnError(f"recording {k}: {error}") from None
     return result
+
+
+def one_for_each(given: Any, n: int, name: str) -> list[Any]:
+    """What is given for each of n recordings."""
+    if not isinstance(given, list | tuple) or len(given) != n:
+        shown = f"{len(given)} of them" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
+        raise NsnnError(
+            f"{name}: {shown} for {n} stimuli: expected a list with the {name} of each recording, such as {name}=[first, second] "
+            "for stimulus=[drive_1, drive_2]"
+        )
+    return list(given)
 
 
 def _with_duration(trains: Any, t_stop: Any) -> Trains:

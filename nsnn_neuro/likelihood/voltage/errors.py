@@ -1,28 +1,13 @@
 """Standard errors of a fit in two steps, by a jackknife over blocks of time.
 
-Both steps solve sums of scores over blocks, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the
-threshold given that membrane. With s_j the scores of block j at the estimate, over all parameters,
-A_j minus their slopes and A the sum of these, the estimate without block j is off by
+Both steps solve sums of scores, g1(x1) = 0 for the membrane and g2(x1, x2) = 0 for the threshold given that membrane. With s_j
+the scores of block j over all parameters, A_j minus their slopes and A the sum of these, the estimate without block j is off by
+d_j = inv(A - A_j) s_j to first order. The covariance is (n - 1) / n times the sum of d_j d_j'. inv(A) s_j in place of d_j is too
+small: the fit adapts to the blocks with the most influence. Degrees of freedom are those of a chi-square variable with the mean
+and variance of the estimated variance. A tau_refrac read off the mean spike moves the estimates by its error dt / sqrt(3).
 
-    d_j = inv(A - A_j) s_j
-
-to first order, and the covariance of the estimate is (n - 1) / n times the sum of d_j d_j'. A has
-the slopes of g2 along x1, so that the errors of the threshold contain those of the membrane. inv(A)
-s_j in place of d_j (the "sandwich") is too small: the fit adapts to the blocks with the most
-influence, so that their scores are small.
-
-The degrees of freedom of such a variance are far fewer than blocks where few of them determine a
-parameter. They are those of a chi-square variable with its mean and variance, if scores have the
-covariance that a true model gives them.
-
-A tau_refrac that was read off the mean spike is known to a sample in either direction. Its error is
-that of a rectangular distribution, dt / sqrt(3), and moves the estimates by inv(A) times the slope
-of the scores along it.
-
-Source: Efron 1982, doi 10.1137/1.9781611970319; Bell & McCaffrey 2002, Survey Methodology 28:169;
-Imbens & Kolesar 2016, doi 10.1162/REST_a_00552 (degrees of freedom); Murphy & Topel 1985, doi
-10.1080/07350015.1985.10509471 (estimates in two steps); JCGM 100:2008, 4.3.7 and G.4.1 (rectangular
-distribution, sums of errors)
+Source: Efron 1982, doi 10.1137/1.9781611970319; Imbens & Kolesar 2016, doi 10.1162/REST_a_00552 (degrees of freedom); Murphy &
+Topel 1985, doi 10.1080/07350015.1985.10509471 (two steps); JCGM 100:2008, 4.3.7 and G.4.1 (rectangular distribution)
 """
 
 from __future__ import annotations
@@ -58,16 +43,9 @@ def block_logs(rows: Sequence[Parts], samples: Samples) -> np.ndarray:
 
 
 def jackknife(scores: np.ndarray, slopes: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The covariance of an estimate, and the degrees of freedom of its variances.
+    """Covariance (K, K) of an estimate and degrees of freedom (K,) of its variances, from scores of blocks (n_blocks, K).
 
-    scores : (n_blocks, K) at the estimate, with a sum of 0
-    slopes : (n_blocks, K, K) minus their slopes
-    expected : (n_blocks, K, K) their covariance under the model, up to a factor
-
-    Returns
-    -------
-    (K, K) and (K,)
-    """
+    `slopes` (n_blocks, K, K) are minus the scores' slopes, `expected` their covariance under the model, up to a factor."""
     n, total = len(scores), slopes.sum(axis=0)
     without = np.linalg.inv(total - slopes)
     moves = np.einsum("jab,jb->ja", without, scores)
@@ -92,18 +70,9 @@ def two_step_errors(
     samples: Samples,
     refractory: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Covariance and degrees of freedom of membrane and threshold; the series' error.
+    """Covariance (K, K) and degrees of freedom (K,) of membrane and threshold, covariance with tau_refrac (K,), the series' error.
 
-    both : the parameters of the membrane, then those of the threshold
-    u : (K,) of both, on the scale of the bounds, as are the errors
-    inner : those of the threshold that are within their bounds and matter
-    refractory : standard error of tau_refrac (s), 0 if it was given
-
-    Returns
-    -------
-    (K, K), (K,), (K,) the covariance with tau_refrac, and a number in the unit of the last score of
-    the regression
-    """
+    `inner`: parameters of the threshold within their bounds that matter; `refractory`: error of tau_refrac (s), 0 if given."""
     n1, n2 = len(first.names), len(both.names) - len(first.names)
     m1 = fitted.scores.shape[1]
     m = m1 + n2
@@ -173,10 +142,8 @@ def _scores_and_slopes(
     free: FreeParameters, u: np.ndarray, first: int, samples: Samples
 ) -> tuple[np.ndarray, np.ndarray]:
     """`_scores`, and minus their slopes along all parameters, (n_blocks, n, K)."""
-    slopes = [
-        (_scores(free, u - step, first, samples) - _scores(free, u + step, first, samples)) / (2 * _SLOPE)
-        for step in _SLOPE * np.eye(len(u))
-    ]
-    bent = np.stack(slopes, axis=2)
+    steps = _SLOPE * np.eye(len(u))
+    falls = [_scores(free, u - s, first, samples) - _scores(free, u + s, first, samples) for s in steps]
+    bent = np.stack(falls, axis=2) / (2 * _SLOPE)
     bent[:, :, first:] = (bent[:, :, first:] + bent[:, :, first:].transpose(0, 2, 1)) / 2
     return _scores(free, u, first, samples), bent

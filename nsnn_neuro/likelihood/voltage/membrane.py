@@ -1,12 +1,8 @@
-"""Regression of a recorded membrane potential between spikes.
+"""Regression of a recorded membrane potential between spikes: docs/voltage.md.
 
-Given its spikes the membrane of the model is a known function of time, V(t). The recorded potential
-is V(t) plus the voltage over a resistance in series, which follows the current without delay, plus
-noise. Least squares of the potential itself, from each reset to the next spike, have no bias from
-noise of the measurement; regression of its derivative has.
-
-Its scores are those of blocks of time: `errors` takes the covariance from them, so that noise with
-a correlation time far below a block may have any spectrum.
+Given its spikes the membrane of the model is a known function of time; a resistance in series adds the current without delay.
+Least squares of the potential itself have no bias from noise; regression of its derivative has. `errors` takes the scores of
+blocks of time, so that noise with a short correlation time may have any spectrum.
 """
 
 from __future__ import annotations
@@ -40,10 +36,7 @@ _MV = 1e3
 
 
 def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """The membrane (V) at the start of steps given the spikes, and where it moves freely.
-
-    start : V at the start of the trial
-    """
+    """The membrane (V) at the start of steps given the spikes and its start (V), and where it moves freely."""
     neuron, noise, stimulus = parts
     middle = not (isinstance(noise, EscapeNoise) and noise.family is not None)
     path = membrane(neuron, stimulus_of(trial, stimulus), trial.o, dt, middle=middle, lifted=False)
@@ -51,18 +44,8 @@ def noise_free(parts: Parts, trial: Trial, dt: float, start: float) -> tuple[np.
     free = replace(free, start=np.where(free.first == 0, start, free.start))
     n = len(trial.o)
     before, after, length = (np.zeros(n) for _ in range(3))
-    paths(
-        free.first,
-        free.n_steps,
-        free.length,
-        free.start,
-        path.drive,
-        path.tau / dt,
-        path.leaky,
-        before,
-        after,
-        length,
-    )
+    given = free.first, free.n_steps, free.length, free.start, path.drive
+    paths(*given, path.tau / dt, path.leaky, before, after, length)
     inside = length > 0
     inside[free.first[free.first < n]] = False  # the membrane is released within this step, or starts there
     return before, inside
@@ -79,10 +62,7 @@ def compared(parts: Parts, trial: Trial, values: np.ndarray, dt: float) -> tuple
 
 
 def difference(parts: Parts, samples: Samples, series: float) -> tuple[float, float]:
-    """What the membrane explains: fraction of the variance, root mean square left (V).
-
-    series : resistance in series, V for one unit of the current
-    """
+    """What the membrane explains: fraction of the variance, root mean square left (V); series in V for one unit of the current."""
     recorded, missed = [], []
     for k, (trial, values) in enumerate(zip(samples.trials, samples.values, strict=True)):
         v, inside = compared(parts, trial, values, samples.dt)
@@ -98,22 +78,14 @@ def difference(parts: Parts, samples: Samples, series: float) -> tuple[float, fl
 class Regression:
     """The fitted membrane."""
 
-    u: np.ndarray
-    """(K,) on the scale of the bounds"""
-    series: float
-    """in V for one unit of the current; 0 where it was not fitted"""
-    scores: np.ndarray
-    """(n_blocks, K + 0 or 1), mV^2"""
-    squares: np.ndarray
-    """(n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes: sums of squares and products"""
-    pull: np.ndarray
-    """(K + 0 or 1,) minus the slope of the sum of scores along tau_refrac, mV^2 / s"""
-    left: float
-    """root mean square of what is left, over the degrees of freedom, mV"""
-    weakest: float
-    """smallest eigenvalue of the scaled information"""
-    moved: Sequence[int]
-    """the parameters that it moves"""
+    u: np.ndarray  # (K,) on the scale of the bounds
+    series: float  # in V for one unit of the current; 0 where it was not fitted
+    scores: np.ndarray  # (n_blocks, K + 0 or 1), mV^2
+    squares: np.ndarray  # (n_blocks, K + 0 or 1, K + 0 or 1) minus their slopes: sums of squares and products
+    pull: np.ndarray  # (K + 0 or 1,) minus the slope of the sum of scores along tau_refrac, mV^2 / s
+    left: float  # root mean square of what is left, over the degrees of freedom, mV
+    weakest: float  # smallest eigenvalue of the scaled information
+    moved: Sequence[int]  # the parameters that it moves
 
 
 def regress(free: FreeParameters, samples: Samples) -> Regression:
@@ -137,7 +109,8 @@ def regress(free: FreeParameters, samples: Samples) -> Regression:
         return left if column is None else left - x[-1] * column
 
     best = _least_squares(residual, free, column is not None)
-    slopes = -_slopes(residual, best)
+    steps = _STEP * np.eye(len(best))
+    slopes = -np.stack([(residual(best + s) - residual(best - s)) / (2 * _STEP) for s in steps], axis=1)
     information = slopes.T @ slopes
     if idle := [name for name, own in zip(free.names, np.diag(information), strict=False) if own == 0]:
         raise NsnnError(
@@ -198,21 +171,10 @@ def _least_squares(residual: Any, free: FreeParameters, series: bool) -> np.ndar
         for one in (starts if not np.allclose(starts[0], starts[1]) else starts[:1])
     ]
     best = min(result, key=lambda one: float(one.cost))
-    x: np.ndarray = best.x.copy()
-    x[: len(start)] = np.where(
-        x[: len(start)] < 1e-6, 0.0, np.where(x[: len(start)] > 1 - 1e-6, 1.0, x[: len(start)])
-    )
+    x: np.ndarray = best.x
+    scaled = x[: len(start)]  # without the resistance in series
+    scaled[scaled < 1e-6], scaled[scaled > 1 - 1e-6] = 0.0, 1.0
     return x
-
-
-def _slopes(residual: Any, x: np.ndarray) -> np.ndarray:
-    """(n_samples, n) by central differences."""
-    columns = []
-    for k in range(len(x)):
-        step = np.zeros(len(x))
-        step[k] = _STEP
-        columns.append((residual(x + step) - residual(x - step)) / (2 * _STEP))
-    return np.stack(columns, axis=1)
 
 
 def _squares(columns: np.ndarray, block: np.ndarray, n_blocks: int) -> np.ndarray:

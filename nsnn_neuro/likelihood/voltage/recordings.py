@@ -20,14 +20,10 @@ _FLAT = 1e-4  # V
 class Recording:
     """The membrane potential of one trial."""
 
-    values: np.ndarray
-    """(n_samples,) V"""
-    period: float
-    """s, from sample to sample"""
-    t_start: float
-    """s, of the first sample"""
-    spikes: neo.SpikeTrain | None
-    """those that came with it"""
+    values: np.ndarray  # (n_samples,) V
+    period: float  # s, from sample to sample
+    t_start: float  # s, of the first sample
+    spikes: neo.SpikeTrain | None  # those that came with it
 
     @property
     def t_stop(self) -> float:
@@ -36,11 +32,7 @@ class Recording:
 
 
 def read_voltage(voltage: Any) -> list[Recording]:
-    """The trials of `voltage`: a neo.AnalogSignal, a neo.Block, or a list of these.
-
-    NsnnError : no signal, or several, NaN, values that are no membrane potential, sampling that
-        differs between trials
-    """
+    """The checked trials of `voltage`: a neo.AnalogSignal, a neo.Block, or a list of these."""
     parts = voltage if isinstance(voltage, list | tuple) else [voltage]
     result = [one for part in parts for one in _trials(part)]
     if not result:

@@ -15,7 +15,7 @@ from ...core.warn import warn
 from ...io.spikes import as_repeats
 from ...models.stimuli import Filtered
 from ..continuous.conditional import check_start
-from ..continuous.trials import Trial, read_trials
+from ..continuous.trials import Trial, one_for_each, read_trials
 from .recordings import Recording, read_voltage
 from .spikes import detect_spikes
 
@@ -29,22 +29,17 @@ class Samples:
     """The potential on the steps of the fit, trial by trial."""
 
     trials: list[Trial]
-    values: list[np.ndarray]
-    """of each trial, (n_steps,) V at the start of each step"""
+    values: list[np.ndarray]  # of each trial, (n_steps,) V at the start of each step
+    # of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted
     current: list[np.ndarray] | None
-    """of each trial, (n_steps,) the injected current, whose drop across the series resistance is fitted, or None"""
     dt: float
     n_blocks: int
 
     def blocks(self) -> list[np.ndarray]:
         """For each trial the number of the jackknife's stretch that each step belongs to, from 0."""
-        total = sum(len(trial.o) for trial in self.trials)
-        first, result = 0, []
-        for trial in self.trials:
-            n = len(trial.o)
-            result.append((first + np.arange(n)) * self.n_blocks // total)
-            first += n
-        return result
+        lengths = [len(trial.o) for trial in self.trials]
+        block = np.arange(sum(lengths)) * self.n_blocks // sum(lengths)
+        return np.split(block, np.cumsum(lengths)[:-1])
 
 
 def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
@@ -75,29 +70,19 @@ def _spikes(voltage: Any, recordings: list[Recording], trains: Any) -> Any:
                 f"trains have spikes from {t.min():g} to {t.max():g} s in trial {k}, and voltage runs from {begin:g} to {end:g} s: "
                 "expected spikes within it; are their times in seconds?"
             )
-    return [
-        neo.SpikeTrain(t, t_start=begin, t_stop=end, units="s")
-        for t, (begin, end) in zip(times, edges, strict=True)
-    ]
+    each = zip(times, edges, strict=True)
+    return [neo.SpikeTrain(t, t_start=begin, t_stop=end, units="s") for t, (begin, end) in each]
 
 
 def read_samples(
     stimulus: Any, voltage: Any, trains: Any, t_start: Any, t_stop: Any, dt: Any = None
 ) -> Samples:
-    """The potential and the spikes on the steps of a fit.
-
-    dt : their length, a Quantity; None: the multiple of the sampling interval that is closest to
-        0.1 ms
-
-    NsnnError : what is not a voltage, trains or a stimulus of another time, a dt that is no
-        multiple of the sampling interval
-    """
+    """The potential and the spikes on steps of dt; None: the multiple of the sampling interval that is closest to 0.1 ms."""
     several = isinstance(stimulus, tuple)
     stimuli = stimulus if several else (stimulus,)
-    voltages, spikes = (
-        _one_for_each(given, len(stimuli), name) if several else [given]
-        for given, name in ((voltage, "voltage"), (trains, "trains"))
-    )
+    n = len(stimuli)
+    voltages = one_for_each(voltage, n, "voltage") if several else [voltage]
+    spikes = [trains] if not several else [None] * n if trains is None else one_for_each(trains, n, "trains")
     trials: list[Trial] = []
     values: list[np.ndarray] = []
     currents: list[np.ndarray] = []
@@ -130,19 +115,6 @@ def read_samples(
     all_currents = np.concatenate(currents)
     varies = np.ptp(all_currents) > 1e-9 * np.abs(all_currents).max()
     return Samples(trials, values, currents if varies else None, step, int(np.clip(total / _BLOCK, 1, _MOST)))
-
-
-def _one_for_each(given: Any, n: int, name: str) -> list[Any]:
-    """The part of `given` of each of several recordings."""
-    if given is None and name == "trains":
-        return [None] * n
-    if not isinstance(given, list | tuple) or len(given) != n:
-        shown = f"{len(given)} of them" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
-        raise NsnnError(
-            f"{name}: {shown} for {n} stimuli: expected a list with that of each recording, such as [v_1, v_2] for "
-            "stimulus=[drive_1, drive_2]"
-        )
-    return list(given)
 
 
 def _every(period: float, dt: Any) -> int:
@@ -179,10 +151,5 @@ def _current(stimulus: Any, n: int, dt: float) -> np.ndarray:
     """What flows in each step: amperes where the gain is a resistance; 0 if no signal."""
     if isinstance(stimulus, Filtered):
         one = units.pq_quantity(1.0, stimulus.unit("gain"))
-        bare = Filtered(
-            stimulus.signal, gain=1.0 if stimulus.unit("gain") == "1" else one, delay=stimulus.delay
-        )
-        return np.asarray(bare.samples(n, dt), dtype=float)
-    if stimulus.text is None:
-        return np.asarray(stimulus.samples(n, dt), dtype=float)
-    return np.zeros(n)
+        stimulus = Filtered(stimulus.signal, gain=one, delay=stimulus.delay)
+    return np.asarray(stimulus.samples(n, dt), dtype=float) if stimulus.text is None else np.zeros(n)

@@ -56,8 +56,7 @@ def detect_spikes(
 
     Warns
     -----
-    of doubtful spikes: those that are close to height or max_width (a factor of 0.8), and upward
-    crossings of the level that were left out
+    of doubtful spikes, close to height or max_width, and crossings of the level that were left out
 
     Source: Pozzorini et al. 2015, doi 10.1371/journal.pcbi.1004275
 
@@ -113,10 +112,8 @@ class _Peaks:
     """Peaks of a voltage, (n,) each."""
 
     samples: np.ndarray
-    rises: np.ndarray
-    """V above the higher one of the troughs on both sides"""
-    widths: np.ndarray
-    """s, at half of it"""
+    rises: np.ndarray  # V above the higher one of the troughs on both sides
+    widths: np.ndarray  # s, at half of it
 
 
 def _candidates(one: Recording, level: float, height: float) -> _Peaks:
@@ -162,15 +159,9 @@ def _upward(v: np.ndarray, level: float) -> np.ndarray:
 
 
 def end_of_spike(values: list[np.ndarray], spikes: list[np.ndarray], dt: float) -> float:
-    """How long after its beginning a spike is over on average (s), at most 10 ms.
+    """How long after its beginning a spike is over on average (s), at most 10 ms: where the mean voltage after spikes is lowest.
 
-    That is when the mean voltage after spikes is lowest; the end of the time for which it is held
-    there, in a simulated neuron; or, where it goes on falling slowly, when it falls at less than 5
-    % of its steepest.
-
-    values : voltage of each trial on steps of dt
-    spikes : steps with a spike, of each trial
-    """
+    A simulated neuron is held there. Where the voltage goes on falling, a spike ends at 5 % of the steepest fall."""
     gaps = np.concatenate([np.diff(k) for k in spikes])
     longest = int(min(_LONGEST / dt, gaps.min(initial=np.iinfo(np.int64).max) - 1))
     lags = np.arange(longest + 1)

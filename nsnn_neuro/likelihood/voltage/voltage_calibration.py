@@ -21,9 +21,8 @@ class VoltageCalibration(SpikeCalibration):
     """A neuron fitted to a recorded membrane potential and its spikes.
 
     Standard errors are those of two steps, by a jackknife over blocks of time: the potential may
-    have noise of any spectrum, and errors of the threshold contain those of the membrane.
-    `interval` takes quantiles of Student's t. tau_refrac is read off the mean spike, to a sample in
-    either direction; the other errors contain this one. `log_likelihood` is that of the spikes.
+    have noise of any spectrum, and errors of the threshold contain those of the membrane and of
+    tau_refrac, which is read off the mean spike. `log_likelihood` is that of the spikes.
 
     >>> from brian2 import Hz, ms, mV, second
     >>> from nsnn_neuro import EscapeNoise, ExponentialHazard, FrozenNoise, LIF, calibrate, simulate

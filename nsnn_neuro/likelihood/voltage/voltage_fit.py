@@ -1,8 +1,4 @@
-"""`calibrate(..., method="voltage")`: the membrane, then the threshold.
-
-Source: Mensi et al. 2012, doi 10.1152/jn.00408.2011; Pozzorini et al. 2015, doi
-10.1371/journal.pcbi.1004275
-"""
+"""`calibrate(..., method="voltage")`: the membrane, then the threshold, and the default bounds of their parameters."""
 
 from __future__ import annotations
 
@@ -19,12 +15,12 @@ from ...core.progress import progress_bar
 from ...models.escape import EscapeNoise
 from ...models.neurons.expressions import STATEMENT, names_in, statements
 from ...models.parameter_names import replaced
+from ...models.stimuli import Filtered
 from ..calibration.calibrated import Given, count_spikes, estimates, gain_per_spike
-from ..calibration.free_parameters import FreeParameters, full_path, read_free, value_at
+from ..calibration.free_parameters import FreeParameter, FreeParameters, full_path, read_free, value_at
 from ..calibration.maximise import FLAT_RIDGE, Ascent, Curvature, climb, curvature, ridge, search
 from ..calibration.undetermined import refuse_indistinct, warn_held, warn_similar
 from ..continuous.conditional import Parts, check_parts
-from .defaults import membrane_bounds, threshold_bounds
 from .errors import block_logs, two_step_errors
 from .membrane import VARIED, Regression, difference, regress, series_scale
 from .samples import Samples, read_samples
@@ -34,17 +30,15 @@ from .voltage_calibration import VoltageCalibration
 _REFRACTORY = "model.tau_refrac"
 _ABOVE = 1e-4  # V, of the threshold above the reset
 _N_STARTS = 15
-_NEARLY_COLLINEAR = (
-    1e-3  # smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
-)
+# smallest eigenvalue of the scaled information: joint errors are some thirty times the single ones
+_NEARLY_COLLINEAR = 1e-3
 _LONGER = "record more spikes"
+_SHOWN = {"s": (1e-3, "ms"), "V": (1e-3, "mV"), "ohm": (1e6, "megaohm")}
+_RATIO = 50.0  # of the bounds of the gain to a first guess
 
 
 def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibration:
-    """The membrane and the threshold of a neuron.
-
-    dt : as given to `calibrate`; None: a multiple of the sampling interval of the voltage
-    """
+    """The membrane and the threshold of a neuron; dt as given to `calibrate`."""
     parts, free = given.parts, given.free
     _check(parts)
     samples = read_samples(parts[2], voltage, given.trains, given.t_start, given.t_stop, dt)
@@ -52,18 +46,20 @@ def calibrate_by_voltage(given: Given, voltage: Any, dt: Any) -> VoltageCalibrat
     refractory = _refractory(parts, chosen, samples)
     parts = refractory.models(refractory.values(refractory.start()))
     with progress_bar(given.progress, "calibrating") as report:
+        tell = report or (lambda _: None)
         first, rest = _split(parts, chosen)
         fitted = regress(first, samples)
         if first.each:
             result = first.models(first.values(fitted.u))
             parts = _with_threshold(result, float(parts[0].si(parts[0].threshold)))
-        (report or (lambda _: None))(0.3)
+        tell(0.3)
         second = _second(parts, rest, chosen)
         count_spikes(samples.trials, second.names, " of the threshold")
         at, bent = _threshold(second, samples, given.seed)
-        (report or (lambda _: None))(0.8)
-        parts = second.models(second.values(at.u))
-        return _result(parts, first, fitted, second, at, bent, refractory, samples)
+        tell(0.8)
+        return _result(
+            second.models(second.values(at.u)), first, fitted, second, at, bent, refractory, samples
+        )
 
 
 def _check(parts: Parts) -> None:
@@ -131,23 +127,19 @@ def _with_threshold(parts: Parts, volts: float) -> Parts:
 
 
 def _split(parts: Parts, chosen: dict[str, Any]) -> tuple[FreeParameters, FreeParameters]:
-    """The free parameters of the voltage between spikes, and the rest without threshold.
-
-    By the equations, whatever the values: a time constant of a current that is 0 at first belongs
-    to the membrane too.
-    """
+    """The free parameters of the voltage between spikes, and the rest without threshold: by the equations, whatever the values."""
     # out of the way of v_reset, which has to be below it whatever its value
     high = _with_threshold(parts, 1.0)
     later = (f"model.{parts[0].threshold}", _REFRACTORY)
-    given = {path: pair for path, pair in chosen.items() if path not in later and pair is not None}
-    free = _read(given, high)
-    names = {f"model.{name}" for name in _of_membrane(parts[0])}
-    of_membrane = [one.path in names or one.path.startswith("stimulus.") for one in free.each]
-    first, rest = (
-        tuple(one for one, own in zip(free.each, of_membrane, strict=True) if own == wanted)
-        for wanted in (True, False)
+    free = _read(
+        {path: pair for path, pair in chosen.items() if path not in later and pair is not None}, high
     )
-    return FreeParameters(high, first), FreeParameters(high, rest)
+    names = {f"model.{name}" for name in _of_membrane(parts[0])}
+    first: list[FreeParameter] = []
+    rest: list[FreeParameter] = []
+    for one in free.each:
+        (first if one.path in names or one.path.startswith("stimulus.") else rest).append(one)
+    return FreeParameters(high, tuple(first)), FreeParameters(high, tuple(rest))
 
 
 def _of_membrane(neuron: Any) -> set[str]:
@@ -189,8 +181,7 @@ def joined(parts: Parts, *some: FreeParameters) -> FreeParameters:
 def _threshold(free: FreeParameters, samples: Samples, seed: int) -> tuple[Ascent, Curvature]:
     """The most likely threshold given the membrane: where, and the curvature there."""
     if not free.names:
-        value = float(block_logs([free.parts], samples).sum())
-        none = np.zeros(0, dtype=int)
+        value, none = float(block_logs([free.parts], samples).sum()), np.zeros(0, dtype=int)
         return Ascent(np.zeros(0), value), Curvature(np.zeros((0, 0)), none, none, none)
 
     def function(points: np.ndarray) -> np.ndarray:
@@ -254,3 +245,54 @@ def _result(
         series_resistance_se=series_se * series_scale(samples),
         degrees_of_freedom=dict(zip(free.names, freedom.tolist(), strict=True)),
     )
+
+
+def membrane_bounds(parts: Parts, samples: Samples) -> dict[str, tuple[Any, Any]]:
+    """Name -> bounds of what the voltage between spikes determines."""
+    neuron, stimulus = parts[0], parts[2][0] if isinstance(parts[2], tuple) else parts[2]
+    v = np.concatenate(samples.values)
+    low, middle, high = (float(x) for x in np.percentile(v, [0.1, 50, 99]))
+    fields = {field.name for field in neuron.parameter_fields()}
+    bounds = {"tau_m": _quantities(0.3e-3, 0.3, "s")}
+    if "v_rest" in fields:
+        bounds["v_rest"] = _quantities(middle - 0.06, middle + 0.04, "V")
+    bounds["v_reset"] = _quantities(low - 0.03, high + 0.03, "V")
+    if isinstance(stimulus, Filtered) and samples.current is not None:
+        guess = float(np.std(np.clip(v, low, high)) / np.std(np.concatenate(samples.current)))
+        unit = "ohm" if stimulus.unit("gain") == "ohm" else "V"
+        bounds["stimulus.gain"] = _quantities(guess / _RATIO, guess * _RATIO, unit)
+    for name in _jumps(neuron, moving=False):
+        bounds[name] = _quantities(-0.03, 0.05, "V")
+    return bounds
+
+
+def threshold_bounds(parts: Parts) -> dict[str, tuple[Any, Any]]:
+    """Name -> bounds of what the spikes determine, given the membrane."""
+    neuron, noise, _ = parts
+    reset = float(neuron.si("v_reset"))
+    bounds = {neuron.threshold: _quantities(reset + 1e-4, reset + 0.1, "V")}
+    for name in _jumps(neuron, moving=True):
+        bounds[name] = _quantities(-0.05, 0.1, "V")
+    # the rate of a hazard does what the threshold does
+    scale = next((f.name for f in noise.law.parameter_fields() if "V" in f.metadata["units"]), None)
+    if scale is not None:
+        kind = "hazard" if noise.family is None else "family"
+        bounds[f"noise.{kind}.{scale}"] = _quantities(5e-5, 0.03, "V")
+    return bounds
+
+
+def _jumps(neuron: Any, *, moving: bool) -> list[str]:
+    """The parameters by which spikes change currents, or the threshold."""
+    fields = {field.name for field in neuron.parameter_fields() if "V" in field.metadata["units"]}
+    lifts = names_in(neuron.moving)
+    result: list[str] = []
+    for line in statements(neuron.after_spike):
+        match = STATEMENT.fullmatch(line)
+        if match and (match[1] in lifts) == moving:
+            result += sorted(names_in(match[3]) & fields)
+    return result
+
+
+def _quantities(low: float, high: float, unit: str) -> tuple[Any, Any]:
+    size, shown = _SHOWN[unit]
+    return pq.Quantity(low / size, shown), pq.Quantity(high / size, shown)

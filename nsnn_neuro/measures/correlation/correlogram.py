@@ -1,28 +1,14 @@
 """Cross-correlograms of pairs of neurons, with the pairs of spikes expected by chance and a confidence band.
 
-Pairs of spikes are counted within trials, in bins that tile each trial from its start: a pair in bins i and i + k has lag k bins.
-What remains of a trial behind its last whole bin is not used, nor are its spikes. The counts equal those of Elephant's
-`cross_correlation_histogram`, summed over trials. They are counted here by one compiled pass over the spikes of all pairs of
-neurons, which takes milliseconds where one call per pair takes minutes.
+Counts equal those of Elephant's `cross_correlation_histogram`, summed over trials. Expected pairs and their spread:
 
-Chance is one of three predictors. Each is right for trains that are independent in its sense, its null hypothesis:
+- "poisson": n_a n_b (m - |k|) / m^2 at lag k, summed over trials of m bins with n_a and n_b spikes; n_a (n_a - 1) with itself.
+- "shift": the mean of the correlograms of neuron a's trial i with neuron b's trial j over all i != j.
+- "jitter": the mean over all ways to place the spikes of the second neuron anew within their windows.
 
-- "poisson": independent given each train's number of spikes in each trial, rates constant within trials. A gain that both share
-  from trial to trial is taken off, a stimulus is not. n_a n_b (m - |k|) / m^2, summed over trials of m bins with n_a and n_b
-  spikes; for an autocorrelogram n_a (n_a - 1) in place of n_a n_b.
-- "shift": independent given the stimulus, which may modulate rates and must be the same in all trials. A gain that both share is
-  not taken off. The mean of the correlograms of neuron a's trial i with neuron b's trial j over all i != j (the shuffle or PST
-  predictor).
-- "jitter": independent given the number of spikes in each window of `jitter_window`. Any modulation slower than the window is
-  taken off, by a stimulus or a gain. The mean over all ways to place the spikes of one neuron, that of the larger number, anew
-  within their windows. A modulation at frequency f is underestimated by (pi f window)^2 / 3 of it: for 1 Hz and 100 ms by 3 %.
-
-Independent trains that fire in bursts, or regularly, or at rates that change from trial to trial, have another spread of counts
-than Poisson trains. It is measured between pairs of different trials, or of pieces of trials (`correlogram_spread`): the
-variance is this dispersion times the expected number, the band that of a Poisson count, stretched about
-its mean (coverage: "Errors with few trials" in the documentation). The null hypothesis of an
-autocorrelogram is a Poisson train, and its band is that of one; with "jitter" that of surrogates. At lag
-0 it counts each pair of spikes twice, so that the variance is twice the mean.
+The variance is this number times a dispersion (`correlogram_spread`), the band that of a Poisson count, stretched about
+its mean. An autocorrelogram has the band of a Poisson train, with "jitter" of surrogates; at lag 0 it counts each pair
+of spikes twice, so that the variance is twice the mean.
 """
 
 from __future__ import annotations
@@ -43,8 +29,6 @@ from ..spiketrain.surrogates import jitter
 from ..trains import Trains, as_trains, nan_ratio
 from .correlogram_counts import Binned, binned
 from .correlogram_spread import dispersion
-
-PREDICTORS = ("poisson", "shift", "jitter")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +66,7 @@ class CrossCorrelogram:
     def rate(self) -> np.ndarray:
         """Rate in Hz of the second neuron at each lag from a spike of the first, counts / (n_reference bin_width).
 
-        Spikes of the first neuron whose trial ends before this lag are left out, so that the rate of independent neurons is the
-        second neuron's own at all lags. NaN where no spike is left.
+        The rate of independent neurons is the second neuron's own at all lags. NaN where no spike of the first is left.
         """
         return nan_ratio(self.counts, self.n_reference * self.bin_width)
 
@@ -130,43 +113,45 @@ class CrossCorrelograms:
         return nan_ratio(self.counts - self.expected, self.sd)
 
 
-def _variance(
-    trains: Trains,
-    data: Binned,
-    predictor: str,
-    first: np.ndarray,
-    second: np.ndarray,
-    expected: np.ndarray,
-    window: float | None,
-    name: str,
-) -> np.ndarray:
-    """Variance (n_pairs, n_lags) of counts - expected for independent trains; of an autocorrelogram for a Poisson train."""
+def _by_chance(
+    data: Binned, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None, name: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n_pairs, n_lags) counts, those expected by chance, and their variance; "jitter" leaves autocorrelograms out."""
+    counts = data.pairs(first, second)
     auto = first == second
+    if predictor == "shift":
+        expected = data.by_other_trials(first, second, counts)
+    elif window is None:
+        expected = data.by_rates(first, second)
+    else:
+        expected = np.zeros(counts.shape)
+        for b in np.unique(second[~auto]):
+            pairs = (second == b) & ~auto
+            expected[pairs] = data.by_windows(first[pairs], data.in_windows(b, window))
     factor = np.ones(first.size)
     if not auto.all():
-        spread = dispersion(data, trains, predictor, first[~auto], second[~auto], window)
+        spread = dispersion(data, predictor, first[~auto], second[~auto], window)
         if spread is None:
             more = "four trials" if predictor == "shift" else "four pieces of trials, each twice max_lag long"
             warn(f"{name}: bands and z are those of Poisson trains, as others need at least {more}")
         else:
             factor[~auto] = spread
     if predictor == "shift":
-        factor *= trains.n_trials / (trains.n_trials - 1)
-    return np.asarray(expected * factor[:, None] * np.where(auto[:, None] & (data.lags == 0), 2.0, 1.0))
+        factor *= data.n_bins.size / (data.n_bins.size - 1)
+    twice = np.where(auto[:, None] & (data.lags == 0), 2.0, 1.0)
+    return counts, expected, expected * factor[:, None] * twice
 
 
 def _pair(pair: Any, n: int) -> tuple[int, int]:
-    listed = isinstance(pair, list | tuple) or (isinstance(pair, np.ndarray) and pair.ndim == 1)
-    whole_numbers = (
-        listed
-        and len(pair) == 2
-        and all(isinstance(j, int | np.integer) and not isinstance(j, bool) and 0 <= j < n for j in pair)
+    numbers = pair.tolist() if isinstance(pair, np.ndarray) else pair
+    if isinstance(numbers, list | tuple) and len(numbers) == 2:
+        a, b = numbers
+        whole = all(isinstance(j, int | np.integer) and not isinstance(j, bool) for j in numbers)
+        if whole and 0 <= a < n and 0 <= b < n:
+            return int(a), int(b)
+    raise NsnnError(
+        f"pair = {shown(pair)}: expected two numbers of neurons from 0 to {n - 1}, such as (0, 1)"
     )
-    if not whole_numbers:
-        raise NsnnError(
-            f"pair = {shown(pair)}: expected two numbers of neurons from 0 to {n - 1}, such as (0, 1)"
-        )
-    return int(pair[0]), int(pair[1])
 
 
 @suggest_keywords
@@ -188,7 +173,8 @@ def cross_correlogram(
 
     counts[k] = number of pairs of a spike of pair[0] in bin i and one of pair[1] in bin i + k, over all trials. The band holds
     the count of independent trains at each lag with probability `confidence`: several lags outside are expected among many. It
-    follows the spread between trials, or pieces of trials, and so holds for bursts and regular trains; see the module.
+    follows the spread between trials, or pieces of trials, and so holds for bursts and regular trains. With "jitter" a
+    modulation at frequency f is underestimated by (pi f window)^2 / 3 of it: for 1 Hz and 100 ms by 3 %.
 
     Parameters
     ----------
@@ -196,12 +182,11 @@ def cross_correlogram(
     pair : (a, b), numbers of two neurons; (a, a) is the autocorrelogram, without the pairs of a spike with itself
     bin_width : time, scalar; bins tile from the start of each trial, and a remainder at its end, shorter than a bin, is not used
     max_lag : time, scalar, shorter than the trials; rounded to whole bins
-    predictor : "poisson" (default; constant rates within each trial), "shift" (rates that follow the stimulus; needs trials of the
-        same window) or "jitter" (any modulation slower than `jitter_window`), see the module
+    predictor : what chance is: trains that are independent given "poisson" (default) each trial's number of spikes, at constant
+        rate; "shift" the stimulus, which must be the same in all trials; or "jitter" the number in each `jitter_window`
     confidence : of the band at each lag, between 0 and 1
     jitter_window : time, scalar, width of the windows within which "jitter" places spikes anew
-    n_shuffle, seed : number of surrogates of an autocorrelogram with "jitter" and their seed; its band reaches its confidence from
-        2 / (1 - confidence) - 1 surrogates on
+    n_shuffle, seed : surrogates of an autocorrelogram with "jitter", at least 2 / (1 - confidence) - 1, and their seed
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
@@ -219,20 +204,19 @@ def cross_correlogram(
     ([-0.02, -0.01, 0.0, 0.01, 0.02], [0, 0, 0, 2, 0], [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     between_0_and_1(confidence, "confidence")
-    trains, data, window = _read(
-        block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
-    )
+    check(n_shuffle=n_shuffle, seed=seed)
+    options = predictor, jitter_window, n_shuffle
+    trains, data, window = _read(block, bin_width, max_lag, *options, t_start, t_stop)
     a, b = _pair(pair, trains.n_neurons)
     first, second = np.array([[min(a, b)], [max(a, b)]])  # as `cross_correlograms`, turned around below
-    counts = data.pairs(first, second)
     tail = (1 - confidence) / 2
     if window is not None and a == b:
+        counts = data.pairs(first, second)
         null = _jittered(trains, a, data, window, n_shuffle, seed)
         expected = null.mean(axis=0, keepdims=True)
         lower, upper = np.quantile(null, [tail, 1 - tail], axis=0, method="weibull")
     else:
-        expected = _expected(trains, data, predictor, first, second, counts, window)
-        variance = _variance(trains, data, predictor, first, second, expected, window, "cross_correlogram")
+        counts, expected, variance = _by_chance(data, predictor, first, second, window, "cross_correlogram")
         mean, spread = expected[0], np.sqrt(nan_ratio(variance, expected)[0])
         lower, upper = (
             np.where(mean > 0, mean + spread * (poisson.ppf(q, mean) - mean), mean) for q in (tail, 1 - tail)
@@ -268,20 +252,8 @@ def cross_correlograms(
 ) -> CrossCorrelograms:
     """Cross-correlograms of all pairs of neurons, (n_neurons, n_neurons, n_lags), with the pairs expected by chance.
 
-    Each row is that of `cross_correlogram`. 1,275 correlograms of 50 neurons with 10,000 spikes each and 201 lags take seconds.
-
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial
-    bin_width : time, scalar; bins tile from the start of each trial, and a remainder at its end, shorter than a bin, is not used
-    max_lag : time, scalar, shorter than the trials; rounded to whole bins
-    predictor, jitter_window, n_shuffle, seed : as for `cross_correlogram`
-    t_start, t_stop : times, scalar; None is the trials' own end
-
-    Raises
-    ------
-    NsnnError, warnings : as for `cross_correlogram`. Source: Perkel, Gerstein &
-        Moore 1967, doi 10.1016/S0006-3495(67)86597-4
+    Each row is that of `cross_correlogram`, and so are arguments, errors and warnings. Source: Perkel, Gerstein & Moore 1967, doi
+    10.1016/S0006-3495(67)86597-4
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
@@ -290,13 +262,11 @@ def cross_correlograms(
     >>> c.counts.shape, c.z[0, 1].round(1).tolist()
     ((2, 2, 5), [-0.3, -0.3, -0.3, 6.7, -0.3])
     """
-    trains, data, window = _read(
-        block, bin_width, max_lag, predictor, jitter_window, n_shuffle, seed, t_start, t_stop
-    )
+    check(n_shuffle=n_shuffle, seed=seed)
+    options = predictor, jitter_window, n_shuffle
+    trains, data, window = _read(block, bin_width, max_lag, *options, t_start, t_stop)
     first, second = np.triu_indices(trains.n_neurons)
-    counts = data.pairs(first, second)
-    expected = _expected(trains, data, predictor, first, second, counts, window)
-    variance = _variance(trains, data, predictor, first, second, expected, window, "cross_correlograms")
+    counts, expected, variance = _by_chance(data, predictor, first, second, window, "cross_correlograms")
     if window is not None:
         for k in np.flatnonzero(first == second):
             null = _jittered(trains, int(first[k]), data, window, n_shuffle, seed)
@@ -320,21 +290,11 @@ def cross_correlograms(
 
 
 def _read(
-    block: Any,
-    bin_width: Any,
-    max_lag: Any,
-    predictor: str,
-    jitter_window: Any,
-    n_shuffle: int,
-    seed: int,
-    t_start: Any,
-    t_stop: Any,
+    block: Any, bin_width: Any, max_lag: Any, predictor: str, jitter_window: Any, n_shuffle: int, *cut: Any
 ) -> tuple[Trains, Binned, float | None]:
     """Trains, their bins and the width of the jitter windows (s), None with other predictors; all arguments are checked."""
-    one_of(predictor, PREDICTORS, "predictor")
-    check(n_shuffle=n_shuffle, seed=seed)
-    width = scalar(bin_width, "s", "bin_width", above=0)
-    longest = scalar(max_lag, "s", "max_lag", above=0)
+    one_of(predictor, ("poisson", "shift", "jitter"), "predictor")
+    width, longest = scalar(bin_width, "s", "bin_width", above=0), scalar(max_lag, "s", "max_lag", above=0)
     window = None if jitter_window is None else scalar(jitter_window, "s", "jitter_window", above=0)
     if (predictor == "jitter") != (window is not None):
         expected = "the width of its windows, a time" if predictor == "jitter" else "None with this predictor"
@@ -343,7 +303,7 @@ def _read(
         )
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
-    trains = as_trains(block, t_start, t_stop)
+    trains = as_trains(block, *cut)
     if predictor == "shift":
         if trains.n_trials < 2:
             raise NsnnError("predictor = 'shift': needs at least two trials, use 'poisson' or 'jitter'")
@@ -351,35 +311,13 @@ def _read(
     return trains, binned(trains, width, longest), window
 
 
-def _expected(
-    trains: Trains,
-    data: Binned,
-    predictor: str,
-    first: np.ndarray,
-    second: np.ndarray,
-    counts: np.ndarray,
-    window: float | None,
-) -> np.ndarray:
-    """(n_pairs, n_lags) pairs expected by chance; "jitter" leaves autocorrelograms, which `_jittered` has, out."""
-    if predictor == "shift":
-        return data.by_other_trials(first, second, counts)
-    if window is None:
-        return data.by_rates(first, second)
-    expected = np.zeros(counts.shape)
-    for b in np.unique(second[first != second]):
-        pairs = (second == b) & (first != b)
-        expected[pairs] = data.by_windows(first[pairs], data.in_windows(trains, b, window))
-    return expected
-
-
 def _jittered(trains: Trains, neuron: int, data: Binned, window: float, n: int, seed: int) -> np.ndarray:
     """(n, n_lags) counts of a neuron's autocorrelogram, its spikes placed anew within windows."""
     rng = np.random.default_rng(seed)
     own, pair = trains.of_neuron(neuron), np.array([0])
-    null = []
-    for _ in range(n):
+    null = np.empty((n, data.lags.size), dtype=np.int64)
+    for row in null:
         times = jitter(own, rng, window=window)
-        order = np.lexsort((times, own.trial))
-        drawn = replace(own, times=times[order])
-        null.append(binned(drawn, data.width, data.lags[-1]).pairs(pair, pair)[0])
-    return np.array(null)
+        drawn = replace(own, times=times[np.lexsort((times, own.trial))])
+        row[:] = binned(drawn, data.width, data.lags[-1]).pairs(pair, pair)[0]
+    return null

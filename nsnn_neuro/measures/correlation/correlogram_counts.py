@@ -1,4 +1,6 @@
-"""Pairs of spikes by lag, counted in one compiled pass over the spikes of all pairs of neurons, and pairs expected by chance."""
+"""Pairs of spikes by lag, counted in one compiled pass over the spikes of all pairs of neurons, and those expected by
+chance.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..trains import Trains
 
-_LARGEST_TRANSFORM = 2**25
-"""values of all neurons' binned spikes, 8 bytes each and as much for their transforms"""
+_LARGEST_TRANSFORM = (
+    2**25
+)  # values of all neurons' binned spikes, 8 bytes each and as much for their transforms
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -60,27 +63,16 @@ def _sum_at_lags(
 
 @dataclass(frozen=True)
 class Binned:
-    """Bins of all spikes, by train, and the pairs between them.
+    """Bins of all spikes, by train, and the pairs between them."""
 
-    >>> import quantities as pq
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> trains = as_repeats([[0.1, 0.3], [0.2]], t_start=0 * pq.s, t_stop=1 * pq.s)
-    >>> binned(trains, 0.1, 0.2).per_trial.tolist()
-    [[2], [1]]
-    """
-
-    index: np.ndarray
-    """(n_spikes,) bin in the trial"""
-    train: np.ndarray
-    """(n_spikes,)"""
-    n_bins: np.ndarray
-    """(n_trials,)"""
-    n: int
-    """neurons"""
-    n_lags: int
-    """bins from lag 0 to the largest lag; arrays have a column for each of the 2 n_lags + 1 lags"""
-    lags: np.ndarray
-    width: float
+    index: np.ndarray  # (n_spikes,) bin in the trial
+    train: np.ndarray  # (n_spikes,)
+    n_bins: np.ndarray  # (n_trials,)
+    n: int  # neurons
+    n_lags: int  # bins from lag 0 to the largest lag; arrays have a column for each of the 2 n_lags + 1 lags
+    lags: np.ndarray  # s
+    width: float  # s
+    trains: Trains
 
     @property
     def per_trial(self) -> np.ndarray:
@@ -98,10 +90,8 @@ class Binned:
         own = self.train % self.n == neuron
         before = self.index[own]
         after = self.n_bins[self.train[own] // self.n] - 1 - before
-        counts = [
-            np.bincount(np.minimum(bins, self.n_lags), minlength=self.n_lags + 1) for bins in (before, after)
-        ]
-        earlier, later = (np.cumsum(one[::-1])[::-1] for one in counts)
+        lags = np.arange(self.n_lags + 1)
+        earlier, later = (bins.size - np.searchsorted(np.sort(bins), lags) for bins in (before, after))
         return np.concatenate([earlier[:0:-1], later])
 
     def pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -128,10 +118,10 @@ class Binned:
         """(n_first, 2 n_lags + 1) pairs expected with a second neuron, whose `in_windows` are `smoothed`."""
         return _sum_at_lags(self.index, self.offsets, self.n, self.n_bins, first, smoothed, self.n_lags)
 
-    def in_windows(self, trains: Trains, neuron: int, window: float) -> np.ndarray:
+    def in_windows(self, neuron: int, window: float) -> np.ndarray:
         """(n_trials, n_bins) spikes of a neuron expected in each bin when they are placed anew in windows of `window` s."""
         out = np.zeros((self.n_bins.size, int(self.n_bins.max())))
-        own = trains.of_neuron(neuron)
+        trains, own = self.trains, self.trains.of_neuron(neuron)
         for trial, (m, start, stop) in enumerate(
             zip(self.n_bins, trains.t_start, trains.t_stop, strict=True)
         ):
@@ -144,24 +134,19 @@ class Binned:
         return out
 
     def _pooled_pairs(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(n_pairs, 2 n_lags + 1) counts over all trials laid on one another, with the pairs of a spike with itself.
-
-        Where many trials fill the bins, products of Fourier transforms are faster than one step per pair of spikes; their
-        rounding errors are far below 1/2.
-        """
+        """(n_pairs, 2 n_lags + 1) counts over all trials laid on one another, with the pairs of a spike with itself."""
         neuron, m, columns = self.train % self.n, int(self.n_bins[0]), 2 * self.n_lags + 1
         total = np.bincount(neuron, minlength=self.n).astype(float)
         size = next_fast_len(m + self.n_lags, real=True)
+        # where many trials fill the bins, Fourier transforms are faster; their rounding errors are far below 1/2
         steps = float(total[first] @ total[second]) * columns / m
         if steps > 20.0 * first.size * size and self.n * size < _LARGEST_TRANSFORM:
             rates = np.bincount(neuron * m + self.index, minlength=self.n * m).reshape(self.n, m)
             transformed = rfft(rates.astype(float), size)
             lagged = np.arange(-self.n_lags, self.n_lags + 1) % size
-            rows = [
-                irfft(transformed[a].conj() * transformed[b], size)[lagged]
-                for a, b in zip(first, second, strict=True)
-            ]
-            return np.rint(np.array(rows)).astype(np.int64)
+            pairs = zip(first, second, strict=True)
+            rows = [irfft(transformed[a].conj() * transformed[b], size)[lagged] for a, b in pairs]
+            return np.rint(rows).astype(np.int64)
         order = np.lexsort((self.index, neuron))
         offsets = np.concatenate([[0], np.cumsum(total.astype(np.int64))])
         return _count_pairs(self.index[order], offsets, self.n, first, second, self.n_lags)
@@ -177,4 +162,4 @@ def binned(trains: Trains, width: float, max_lag: float) -> Binned:
         )
     inside = index < n_bins[trains.trial]
     lags = width * np.arange(-columns, columns + 1)
-    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, columns, lags, width)
+    return Binned(index[inside], trains.train[inside], n_bins, trains.n_neurons, columns, lags, width, trains)

@@ -1,9 +1,8 @@
 """Variance of the pairs of spikes that independent trains have, from pairs of different trials, or of pieces of trials.
 
-The spikes of one neuron in piece i and those of another in piece j are independent whatever the two do in common at one time. The
-number of their pairs at a lag, less the number expected, shows how much counts vary by chance for the trains at hand: more than
-those of Poisson trains if spikes come in bursts or rates change from trial to trial, less if intervals are regular. What depends
-on i or on j alone is taken off, as it cancels in the difference of a correlogram and its shift predictor.
+Spikes of one neuron in piece i and of another in piece j != i are independent whatever the two do in common at one
+time. What depends on i or on j alone is taken off, as it cancels in the difference of a correlogram and its shift
+predictor.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ...core.numba_jit import njit
-from ..trains import Trains
 from .correlogram_counts import Binned
 
 _PIECES = 8
@@ -36,10 +34,10 @@ def _residual_squares(
     by_rates: bool,
     smoothed: np.ndarray,
 ) -> np.ndarray:
-    """(n_pairs, 2): sum over lags of the residual variance of counts, and of counts, per pair of pieces.
+    """(n_pairs, 2): sum over lags of the residual variance of counts, and of counts, per pair of pieces i and j != i.
 
-    Counts of pieces i and j != i, less those expected by their rates or by `smoothed` (n_pieces, n_bins), less the best fit of a
-    sum r_i + c_j. With the sums R_i, C_j of rows and columns about their mean, r_i = ((u - 1) R_i + C_i) / (u (u - 2)).
+    Counts less those expected by their rates or by `smoothed` (n_pieces, n_bins), less the best fit of a sum r_i + c_j,
+    which is r_i = ((u - 1) R_i + C_i) / (u (u - 2)) of the sums R_i, C_j of rows and columns about their mean.
     """
     u = (offsets.size - 1) // n
     width = 2 * n_lags + 1
@@ -100,7 +98,7 @@ def _length(data: Binned, predictor: str, window: float) -> int:
 
 
 def dispersion(
-    data: Binned, trains: Trains, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None
+    data: Binned, predictor: str, first: np.ndarray, second: np.ndarray, window: float | None
 ) -> np.ndarray | None:
     """(n_pairs,) variance of the pairs of spikes of independent trains over their mean number, 1 for Poisson trains.
 
@@ -136,7 +134,7 @@ def dispersion(
         bins = start[:, None] + np.arange(length)
         for b in np.unique(second):
             pairs = second == b
-            smoothed = data.in_windows(trains, b, window)[trial[:, None], bins]
+            smoothed = data.in_windows(b, window)[trial[:, None], bins]
             sums[pairs] = spread(first[pairs], second[pairs], smoothed)
     sums *= chosen.size**2 - chosen.size
     return (sums[:, 0] + _POISSON_PAIRS) / (sums[:, 1] + _POISSON_PAIRS)

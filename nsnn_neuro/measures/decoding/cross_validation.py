@@ -54,9 +54,7 @@ class Decoding:
     predictions: np.ndarray
     """(n_trials,) decoded stimuli"""
     cross_entropy_information: Estimate | None = None
-    """of the posterior probabilities, bits: entropy of the stimuli + mean log2 of the probability
-    that the decoder gave to the stimulus of each trial; None for a decoder without probabilities
-    """
+    """of the posterior probabilities, bits; None for a decoder without"""
     probabilities: np.ndarray | None = None
     """(n_trials, K) posterior probabilities, by a decoder that has not seen the trial"""
 
@@ -102,18 +100,14 @@ def decode(
     holds the accuracy with its standard error, the confusion matrix, and the information in this
     matrix, a lower bound of that in the responses.
 
-    The accuracy's se is sqrt(a (1 - a) / n) with a = (correct + 1)/(n + 2); at chance the accuracy
-    varies by about 1.3 times that, as the trials of a group share a decoder: use p, for which the
-    stimuli are shuffled and all decoders fitted again. The information has Miller's correction,
-    -(cells - rows - columns + 1)/(2 n ln 2), and is at most the entropy of the stimulus; se
-    multinomial.
+    The accuracy's se is binomial; at chance the accuracy varies by about 1.3 times that: use p, for
+    which the stimuli are shuffled and all decoders fitted again. The information has Miller's
+    correction and is at most the entropy of the stimulus; its se is multinomial.
 
     Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) +
-    mean of log2 q(s | r) over trials. On average it is at most the information in the responses,
-    and equals it for the true probabilities; overconfident ones lower it, also below 0, at the same
-    accuracy. Poisson posteriors are overconfident where counts vary more than their mean: compare
-    `NegativeBinomialMAP`. H(S) is the entropy of the stimuli as presented: give
-    decoder=PoissonMAP(prior="empirical") for unequal numbers.
+    mean of log2 q(s | r) over trials. On average it is at most the information in the responses;
+    overconfident probabilities lower it, also below 0. H(S) is the entropy of the stimuli as
+    presented: give decoder=PoissonMAP(prior="empirical") for unequal numbers.
 
     Parameters
     ----------
@@ -142,22 +136,16 @@ def decode(
     >>> d = decode(stimulus, rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2))
     >>> print(d)
     accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, ...)
-    >>> d.accuracy > 0.9, d.chance, round(d.p, 4), d.information.unit
-    (True, 0.5, 0.0099, 'bit')
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     refuse_swapped(stimulus, responses, "decode(stimulus, responses)")
     data = read_trials(responses, stimulus, decoder, n_folds, bin_width, t_start, t_stop)
     number, distinct, named, n = data.number, data.labels, data.named, data.number.size
-
-    def result(numbers: np.ndarray, posteriors: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-        return cross_validated(decoder, data, numbers, n_folds, seed, posteriors)
-
-    predictions, log_q = result(number, posteriors=True)
+    predictions, log_q = cross_validated(decoder, data, number, n_folds, seed, posteriors=True)
     table = confusion_table(number, predictions, named)
-    rng = np.random.default_rng(seed)
-    orders = rng.permuted(np.tile(number, (n_shuffle, 1)), axis=1)
-    null = np.array([confusion_table(order, result(order)[0], named) for order in orders])
+    orders = np.random.default_rng(seed).permuted(np.tile(number, (n_shuffle, 1)), axis=1)
+    shuffled = (cross_validated(decoder, data, order, n_folds, seed)[0] for order in orders)
+    null = np.array([confusion_table(*pair, named) for pair in zip(orders, shuffled, strict=True)])
     right = np.trace(table)
     correct = null.trace(axis1=1, axis2=2) / n if n_shuffle else np.empty(0)
     info = confusion_information(table, null)
@@ -178,40 +166,19 @@ def decode(
 
 @dataclass(frozen=True, eq=False)
 class DecodingTrials:
-    """Trials as decoders take them; made by `read_trials`.
+    """Trials as decoders take them; made by `read_trials`."""
 
-    >>> trials = read_trials([[0], [1], [2], [9]], ["b", "b", "a", "a"], PoissonMAP(), 2)
-    >>> trials.number.tolist(), trials.labels.tolist(), trials.features.shape
-    ([1, 1, 0, 0], ['a', 'b'], (4, 1))
-    """
-
-    features: np.ndarray
-    """(n_trials, n_features), or distances (n_trials, n_trials)"""
-    pairwise: bool
-    """whether they are distances"""
-    number: np.ndarray
-    """(n_trials,) number of the stimulus of each trial"""
-    labels: np.ndarray
-    """(K,) the stimuli"""
-    named: np.ndarray
-    """(K,) what a decoder sees in their place"""
+    features: np.ndarray  # (n_trials, n_features), or distances (n_trials, n_trials)
+    pairwise: bool  # whether they are distances
+    number: np.ndarray  # (n_trials,) of the stimulus of each trial
+    labels: np.ndarray  # (K,) the stimuli
+    named: np.ndarray  # (K,) what a decoder sees in their place
 
 
 def read_trials(
-    responses: Any,
-    stimulus: Any,
-    decoder: Any,
-    n_folds: int,
-    bin_width: Any = None,
-    t_start: Any = None,
-    t_stop: Any = None,
+    responses: Any, stimulus: Any, decoder: Any, n_folds: int, bin_width: Any, t_start: Any, t_stop: Any
 ) -> DecodingTrials:
-    """The arguments of `decode`, checked.
-
-    >>> read_trials([[3], [4]], [0, 1], PoissonMAP(), 2)
-    Traceback (most recent call last):
-    nsnn_neuro.core.errors.NsnnError: stimulus 0 has 1 trials: expected at least n_folds = 2 of each; ...
-    """
+    """The arguments of `decode`, checked."""
     check_decoder(decoder)
     features, pairwise = _features(responses, decoder, bin_width, t_start, t_stop)
     n, k = features.shape
@@ -222,13 +189,12 @@ def read_trials(
             "responses.T"
         )
     distinct, number = as_labels(stimulus, "stimulus", n)
-    fewest = int(np.bincount(number).argmin())
-    if np.bincount(number)[fewest] < n_folds:
+    sizes = np.bincount(number)
+    if sizes.min() < n_folds:
         raise NsnnError(
-            f"stimulus {distinct[fewest]} has {np.bincount(number)[fewest]} trials: expected at least n_folds = "
-            f"{n_folds} of each; take fewer folds or leave it out"
+            f"stimulus {distinct[sizes.argmin()]} has {sizes.min()} trials: expected at least n_folds = {n_folds} of each; take "
+            "fewer folds or leave it out"
         )
-
     # classifiers of scikit-learn sort their classes, and refuse floats and objects
     as_given = distinct.dtype.kind in "iubU" and (distinct[:-1] < distinct[1:]).all()
     named = distinct if as_given else np.arange(distinct.size)
@@ -285,17 +251,13 @@ def cross_validated(
     """(n_trials,) cross-validated predictions, and log posteriors if asked for and known.
 
     numbers : (n_trials,) of the stimuli, those of the trials or others
-
-    >>> trials = read_trials([[0], [1], [2], [9], [8], [9]], [0, 0, 0, 1, 1, 1], PoissonMAP(), 3)
-    >>> cross_validated(PoissonMAP(), trials, trials.number, 3, seed=0)
-    (array([0, 0, 0, 1, 1, 1]), None)
     """
     features, pairwise, labels = trials.features, trials.pairwise, trials.named[numbers]
     predictions = np.empty_like(labels)
     from sklearn.model_selection import StratifiedKFold  # slow to import
 
     distinct = np.unique(labels)
-    log_q: np.ndarray | None = np.empty((len(labels), distinct.size))
+    log_q = np.empty((len(labels), distinct.size)) if posteriors else None
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=_state(seed))
     numbers = np.searchsorted(distinct, labels)  # faster to stratify than texts
     for train, test in folds.split(np.zeros(len(labels)), numbers):
@@ -312,11 +274,10 @@ def cross_validated(
                 f"{test.size} trials"
             )
         predictions[test] = result
-        one = _log_posterior(fitted, asked, distinct) if posteriors and log_q is not None else None
-        if one is None:
-            log_q = None
-        elif log_q is not None:
-            log_q[test] = one
+        if log_q is not None:
+            of_test = _log_posterior(fitted, asked, distinct)
+            log_q[test] = np.nan if of_test is None else of_test
+            log_q = None if of_test is None else log_q
     return predictions, log_q
 
 
@@ -334,21 +295,17 @@ def _log_posterior(fitted: Any, asked: np.ndarray, distinct: np.ndarray) -> np.n
 
 
 def posterior_information(log_q: np.ndarray, number: np.ndarray, table_information: Estimate) -> Estimate:
-    """H(S) + mean log2 q of the trials' own stimuli, with the spread over trials.
-
-    >>> posterior_information(np.log([[0.8, 0.2], [0.2, 0.8]]), np.array([0, 1]), Estimate(0.2, 0.1)).value.__round__(3)
-    0.678
-    """
+    """H(S) + mean log2 q of the trials' own stimuli, with the spread over trials."""
     n = number.size
     own = log_q[np.arange(n), number] / np.log(2)
     shares = np.bincount(number) / n
     value = float(own.mean() - shares @ np.log2(shares))
-    se = float(own.std(ddof=1) / np.sqrt(n)) if np.isfinite(value) else float("nan")
-    warning = None
-    if not np.isfinite(value):
-        impossible = int((~np.isfinite(own)).sum())
+    se, warning, impossible = np.nan, None, int((~np.isfinite(own)).sum())
+    if impossible:
         warning = f"the decoder gave probability 0 to the stimulus of {impossible} of {n} trials"
-    elif value < table_information.value - 2 * np.hypot(se, table_information.se):
+        return Estimate(value, se, n=n, warning=warning, se_method="spread over trials")
+    se = float(own.std(ddof=1) / np.sqrt(n))
+    if value < table_information.value - 2 * np.hypot(se, table_information.se):
         warning = (
             "lower than the information of the confusion matrix: the posteriors are wrong, most often overconfident; for "
             "counts that vary more than their mean use NegativeBinomialMAP"
@@ -357,11 +314,7 @@ def posterior_information(log_q: np.ndarray, number: np.ndarray, table_informati
 
 
 def confusion_table(number: np.ndarray, predictions: np.ndarray, distinct: np.ndarray) -> np.ndarray:
-    """(K, K) trials, stimulus by decoded stimulus.
-
-    >>> confusion_table(np.array([0, 1]), np.array(["a", "a"]), np.array(["a", "b"])).tolist()
-    [[1, 0], [1, 0]]
-    """
+    """(K, K) trials, stimulus by decoded stimulus."""
     return contingency(number, np.searchsorted(distinct, predictions), distinct.size, distinct.size)
 
 
@@ -371,11 +324,7 @@ def confusion_information(
     corrected: Callable[[np.ndarray], np.ndarray] = miller_madow,
     correction: str = "miller-madow",
 ) -> Estimate:
-    """Information in the table (K, K), `corrected`, with tables of shuffles as its null.
-
-    >>> confusion_information(np.array([[20, 0], [0, 20]]), np.empty((0, 2, 2))).value
-    1.0
-    """
+    """Information in the table (K, K), `corrected`, with tables of shuffles as its null."""
     value = float(corrected(table))
     shuffled = corrected(null) if len(null) else np.empty(0)
     n = int(table.sum())

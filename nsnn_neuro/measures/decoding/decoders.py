@@ -1,10 +1,8 @@
 """Decoders of stimuli from responses, for `decode`.
 
-A decoder has a method `fit(responses, labels)`, which returns an object with `predict(responses)`:
-those here, any classifier of scikit-learn, or your own. Responses are (n_trials, n_features)
-numbers, labels categories. A fitted decoder of posterior probabilities also has
-`log_posterior(responses)`, natural logarithms (n_trials, n_labels), in the order of its `labels`. A
-decoder of spike times, such as `NearestTrain`, also has `distances(trains)`, and is fitted to its
+A decoder has `fit(responses, labels)`, which returns an object with `predict(responses)`, as classifiers of scikit-
+learn do. If that has posterior probabilities, its `log_posterior(responses)` are natural logarithms (n_trials,
+n_labels) in the order of its `labels`. A decoder of spike times also has `distances(trains)`, and is fitted to its
 rows.
 """
 
@@ -51,7 +49,7 @@ class _Scores:
 
 @dataclass(frozen=True)
 class _OfCounts:
-    """A decoder of independent counts, from their means (K, features) for each label."""
+    """A decoder of independent counts, from their means (K, features) for each label and their gain variance."""
 
     prior: str = "uniform"
     pseudo_count: float = 0.5
@@ -69,14 +67,14 @@ class _OfCounts:
         distinct, number = np.unique(labels, return_inverse=True)
         one_hot = np.eye(number.max() + 1)[number]
         mean = (one_hot.T @ responses + self.pseudo_count) / one_hot.sum(axis=0)[:, None]
-        weights, cost = self._weights(responses, number, mean)
-        return _Scores(distinct, weights, _log_prior(self.prior, number) - cost.sum(axis=1))
+        a = self._gain_variance(responses, number)
+        spread = a * mean
+        cost = np.where(spread > 1e-9, np.log1p(spread) / np.where(a > 0, a, 1.0), mean)
+        prior = _log_prior(self.prior, number)
+        return _Scores(distinct, np.log(mean) - np.log1p(spread), prior - cost.sum(axis=1))
 
-    def _weights(
-        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Weight of a count and what is taken off its score, each (K, features)."""
-        raise NotImplementedError
+    def _gain_variance(self, responses: np.ndarray, number: np.ndarray) -> np.ndarray:
+        return np.zeros(responses.shape[1])
 
 
 @dataclass(frozen=True)
@@ -97,11 +95,6 @@ class PoissonMAP(_OfCounts):
     array([0, 1])
     """
 
-    def _weights(
-        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return np.log(mean), mean
-
 
 @dataclass(frozen=True)
 class NegativeBinomialMAP(_OfCounts):
@@ -109,9 +102,8 @@ class NegativeBinomialMAP(_OfCounts):
 
     argmax of log p(s) + sum of n log(f_s / (1 + a f_s)) - log(1 + a f_s) / a, with f_s as in
     `PoissonMAP` and a the gain variance of the feature, fitted to the training trials as by
-    `modulated_poisson` with bias=None; a = 0 is a Poisson distribution. Where counts vary more than
-    their mean its accuracy is about that of `PoissonMAP`, whose posterior probabilities are then
-    too close to 0 and 1.
+    `modulated_poisson` with bias=None. Where counts vary more than their mean, posterior
+    probabilities of `PoissonMAP` are too close to 0 and 1.
 
     Parameters
     ----------
@@ -124,13 +116,8 @@ class NegativeBinomialMAP(_OfCounts):
     [[0.803, 0.197], [0.123, 0.877]]
     """
 
-    def _weights(
-        self, responses: np.ndarray, number: np.ndarray, mean: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        a = np.nan_to_num(fit_gain_variance(np.asarray(responses, dtype=float), number)[0])
-        spread = a * mean
-        lost = np.where(spread > 1e-9, np.log1p(spread) / np.where(a > 0, a, 1.0), mean)
-        return np.log(mean) - np.log1p(spread), lost
+    def _gain_variance(self, responses: np.ndarray, number: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(fit_gain_variance(np.asarray(responses, dtype=float), number)[0])
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,10 @@
 """Shrunk covariance and weights of linear discriminant analysis, in one pass for all classes.
 
-As scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` with equal priors: the covariance is
-the mean over classes of the classes' own covariances, each shrunk by itself. That library makes
-three objects per class and calls a general solver; a permutation test of decoding fits hundreds of
-times, and there this is about twenty times as fast.
-
-X_g (n_g, p) are the centred responses of class g, S_g = X_g^T X_g / n_g, and D_g is the diagonal of
-S_g (1 where that is 0). With "auto" the class's covariance is (1 - a_g) S_g + a_g m_g D_g, m_g the
-share of features that vary in the class. a_g is Ledoit and Wolf's for the standardised responses
-Z_g: min(b, d) / d with p d = |C|^2 - p m_g^2, |C|^2 = |Z_g Z_g^T|^2 / n_g^2, and p b = (sum_i
-|z_i|^4 / n_g - |C|^2) / n_g. So a_g needs the smaller Gram matrix, (n_g, n_g) or (p, p), and the
-sum over classes one product. Source: Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4
+As scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr")` with equal priors: the mean over classes of their own
+covariances S_g, each shrunk by itself. A permutation test fits hundreds of times, and this is about twenty times as
+fast. With "auto" a class has (1 - a_g) S_g + a_g m_g diag(S_g), m_g the share of features that vary and a_g Ledoit and
+Wolf's for the standardised responses, which needs the smaller Gram matrix alone. Source: Ledoit & Wolf 2004, doi
+10.1016/S0047-259X(03)00096-4
 """
 
 from __future__ import annotations
@@ -24,9 +18,7 @@ _SINGULAR = 1e-10  # smallest pivot of the correlation matrix below which the co
 def discriminant_weights(
     responses: np.ndarray, number: np.ndarray, shrinkage: float | str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes
-    (n,).
-    """
+    """Weights (n_classes, p) and offsets (n_classes,) of the scores of responses (n, p) of classes (n,)."""
     order = np.argsort(number, kind="stable")
     x, size = responses[order], np.bincount(number)
     starts = np.concatenate([[0], np.cumsum(size)])

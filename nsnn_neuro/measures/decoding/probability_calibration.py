@@ -1,9 +1,7 @@
-"""Calibration of class probabilities, and accuracy among the most confident predictions.
+"""Calibration of class probabilities (n, K), and accuracy among the most confident predictions.
 
-Probabilities are (n, K), a row per sample, from `Fit.probabilities` or any classifier; labels are
-whole numbers, 0 to K - 1. The prediction is the most probable class, the first of several; its
-probability is the confidence c. A classifier is calibrated if P(correct | c) = c. Confidences are
-rounded to 12 decimals before they are compared or binned, so that equal fractions of passes tie.
+The probability of the most probable class is the confidence c, and a classifier is calibrated if P(correct | c) = c.
+Confidences are rounded to 12 decimals before they are compared or binned, so that equal fractions of passes tie.
 """
 
 from __future__ import annotations
@@ -72,13 +70,11 @@ def calibration_error(
 ) -> Estimate:
     """Expected calibration error: mean |accuracy - confidence| over bins of confidence.
 
-    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1. It is never negative:
-    with perfect calibration it is about sum_b sqrt(2 n_b c_b (1 - c_b) / pi) / n. The value isn't
-    corrected, as the bias of a predictor far from calibrated is much smaller: compare it with
-    null_mean, the mean ECE if each prediction is correct with exactly its confidence, and p, the
-    fraction of such draws that reach the value. Within a bin errors of both signs cancel: with few
-    bins the ECE is a lower bound. se: jackknife over samples, for fixed bins; too large where bins
-    are calibrated, as |x| has a kink.
+    ECE = sum_b n_b / n |accuracy_b - confidence_b|, from 0 (calibrated) to 1. It is never negative
+    and isn't corrected: compare it with null_mean, the mean ECE if each prediction is correct with
+    exactly its confidence, and p, the fraction of such draws that reach the value. Within a bin
+    errors of both signs cancel: with few bins the ECE is a lower bound. se: jackknife over samples,
+    for fixed bins; too large where bins are calibrated, as |x| has a kink.
 
     Parameters
     ----------
@@ -119,9 +115,8 @@ def calibration_error(
         leave_one_out = (total - np.abs(own) + np.abs(own - (right - confidence))) / (n - 1)
         se = float(np.sqrt((n - 1) * leave_one_out.var()))
     null = np.array([np.abs(excess(rng.random(n) < confidence)).sum() / n for _ in range(n_shuffle)])
-    warning = None
-    if n_shuffle and null.mean() > value / 2:
-        warning = "perfect calibration would give half of it or more: take more samples, or fewer bins"
+    many = "perfect calibration would give half of it or more: take more samples, or fewer bins"
+    warning = many if n_shuffle and null.mean() > value / 2 else None
     how = "jackknife over samples" if n > 1 else None
     return Estimate(value, se, **shuffle_test(null, value), n=n, warning=warning, unit="1", se_method=how)
 
@@ -199,9 +194,8 @@ class SelectiveAccuracy:
 def selective_accuracy(probabilities: Values, labels: Values, *, coverage: Any = None) -> SelectiveAccuracy:
     """Accuracy among the most confident fraction of samples, against that fraction.
 
-    Equal confidences are taken in random order, whose mean is given: a group of ties counts with
-    its own accuracy. An area at the accuracy of all says that confidence tells nothing, 1 would be
-    no errors at all; with accuracy a and all errors last it is about a (1 - ln a).
+    A group of equal confidences counts with its own accuracy. An area at the accuracy of all says that
+    confidence tells nothing; with accuracy a and all errors last it is about a (1 - ln a).
 
     `coverage` holds numbers above 0 to 1, (m,) or one: the ceil(coverage n) most confident; None: 1
     / n, 2 / n, ... 1. Other arguments and errors: as for `calibration_error`. Source: Geifman &
@@ -232,10 +226,9 @@ def selective_accuracy(probabilities: Values, labels: Values, *, coverage: Any =
 def brier_score(probabilities: Values, labels: Values) -> Estimate:
     """Brier score: mean over samples of sum_k (p_k - [k is the label])^2.
 
-    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. For two classes it is twice the
-    score that has the probability of one class alone. It is a proper score: the true probabilities
-    minimise it. Unbiased; se over samples. Arguments and errors: as for `calibration_error`.
-    Source: Brier 1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    From 0 to 2; 1 - 1/K for probabilities that are always 1/K. The true probabilities minimise it.
+    Unbiased; se over samples. Arguments and errors: as for `calibration_error`. Source: Brier 1950,
+    doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
 
     >>> float(brier_score([[0.5, 0.5], [1.0, 0.0]], [0, 0]))
     0.25

@@ -1,16 +1,8 @@
-"""Paninski's best-upper-bound (BUB) estimator: least bound on the worst error on K symbols.
+"""Paninski's best-upper-bound (BUB) estimator, H = sum_i a(n_i) nats: least bound on the worst error on K symbols.
 
-The estimator is linear in how many symbols have each count, H = sum_i a(n_i) in nats, zeros too.
-With g(p) = -p ln p - sum_j a_j B(j; N, p), B the binomial law, its bias is sum_i g(p_i), so that
-
-    |bias| <= 2 sup_p f(p) |g(p)|,  f(p) = min(K, 1 / p),  as sum_i max(p_i, 1 / K) <= 2,
-    variance <= N max_j (a_j - a_(j - 1))^2                   (Efron-Stein).
-
-The sum of the squared bias bound and the variance bound is an upper bound of the squared error for
-every law. Above a count k the coefficients are Miller & Madow's, -(j / N) ln(j / N) + (1 - j / N) /
-(2 N); below, they are the least-squares solution that weighs f g against sqrt(N) (a_j - a_(j - 1));
-k and the weight are those of the lowest bound. It comes within a quarter of the least that any
-coefficients reach, found by linear programming for N up to 100.
+With g(p) = -p ln p - sum_j a_j B(j; N, p), B the binomial law, |bias| <= 2 sup_p min(K, 1 / p) |g(p)| and the variance
+is at most N max_j (a_j - a_(j - 1))^2. The lowest a_j minimise both by least squares, those above are Miller & Madow's;
+how many are solved for, and the weight of the variance, are those of the lowest bound.
 """
 
 from __future__ import annotations
@@ -34,9 +26,7 @@ def _miller_madow(j: np.ndarray, n: int) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
-    """Coefficients a_0 ... a_k in nats (above: Miller & Madow's) and the bound of the RMS error,
-    bits.
-    """
+    """Coefficients a_0 ... a_k in nats (above: Miller & Madow's) and the bound of the RMS error in bits."""
     highest = min(n, _FREE[-1])
     edge = min(1.0, 3.0 * (highest + 20.0) / n)
     # where f changes, 1 / K, and where counts of few samples live the curve has structure: a grid in sqrt(p)
@@ -70,20 +60,15 @@ def bub_coefficients(n: int, n_symbols: float) -> tuple[np.ndarray, float]:
 
 
 def best_upper_bound(p: Profile) -> np.ndarray:
-    """Best-upper-bound entropy in bits; 0 for no samples. Each pair of sizes (N, K) costs tens of
-    milliseconds once.
-        Source: Paninski 2003, doi 10.1162/089976603321780272
-    """
+    """Best-upper-bound entropy in bits; 0 for no samples. Source: Paninski 2003, doi 10.1162/089976603321780272"""
     size = (p.values * p.multiplicity).sum(-1)
     zeros = p.limit - p.multiplicity.sum(-1)
     out = np.zeros(size.shape)
-    for n, k in {
-        (int(n), float(k)) for n, k in zip(size.flat, np.broadcast_to(p.limit, size.shape).flat, strict=True)
-    }:
-        here = (size == n) & (p.limit == k)
+    for n, k in np.unique([size.ravel(), np.broadcast_to(p.limit, size.shape).ravel()], axis=1).T:
         if n == 0 or k < 2:
             continue
-        a, _ = bub_coefficients(n, k)
+        here = (size == n) & (p.limit == k)
+        a, _ = bub_coefficients(int(n), float(k))
         m = p.values[here]
         low = a[np.minimum(m, a.size - 1).astype(int)]
         terms = np.where(m < a.size, low, _miller_madow(m, n))

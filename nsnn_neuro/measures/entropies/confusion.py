@@ -1,8 +1,4 @@
-"""Information in a table of presented and decoded labels.
-
-Tables are (..., K, K) numbers of trials, presented label by decoded label; they need not be whole,
-as ties are shared out. The last two axes are one table, the axes before them are carried along.
-"""
+"""Information in tables (..., K, K) of trials, presented label by decoded label; ties are shared out."""
 
 from __future__ import annotations
 
@@ -10,24 +6,16 @@ import numpy as np
 
 
 def information(tables: np.ndarray) -> np.ndarray:
-    """Plug-in mutual information, bits, of tables (..., K, K).
-
-    >>> information(np.array([[[5, 0], [0, 5]], [[5, 5], [5, 5]]]))
-    array([1., 0.])
-    """
+    """Plug-in mutual information, bits, of tables (..., K, K)."""
     p = tables / tables.sum(axis=(-2, -1), keepdims=True)
     rows, columns = p.sum(axis=-1), p.sum(axis=-2)
     return _sum_p_log_p(p, 2) - _sum_p_log_p(rows, 1) - _sum_p_log_p(columns, 1)
 
 
 def miller_madow(tables: np.ndarray) -> np.ndarray:
-    """`information` less (cells - rows - columns + 1) / (2 N ln 2), where not empty.
+    """`information` less Miller's (cells - rows - columns + 1) / (2 N ln 2), where not empty.
 
-    Miller's correction of the three entropies (1955); for all cells filled it is (K - 1)^2 / (2 N
-    ln 2). Where there are hardly any errors it has the wrong sign, so that H(rows) is the limit.
-
-    >>> (40 * np.log(2) * miller_madow(np.full((2, 2), 5))).round(9).item()
-    -1.0
+    With hardly any errors this correction has the wrong sign, so that H(rows) is the limit.
     """
     filled = tables > 0
     cells = filled.sum(axis=(-2, -1))
@@ -38,14 +26,10 @@ def miller_madow(tables: np.ndarray) -> np.ndarray:
 
 
 def table_se(table: np.ndarray) -> float:
-    """Standard error of the information in one table (K, K), bits.
+    """Standard error of the information in one table (K, K), bits: multinomial, by the delta method.
 
-    That of the multinomial by the delta method, the variance of log2(p / (p_row p_column)) over
-    trials, and in quadrature what remains at independence, where 2 N ln(2) I is a chi^2 with (K -
-    1)^2 degrees of freedom. One trial is spread evenly over the cells first: an error that wasn't
-    seen isn't impossible. The numbers of trials of the labels count as random, although an
-    experiment fixes them: that adds the variance between the labels of the information about each,
-    nothing where all are decoded equally well.
+    At independence 2 N ln(2) I is a chi^2 with (K - 1)^2 degrees of freedom, whose SD is added in quadrature. One trial
+    is spread evenly over the cells first: an error that wasn't seen isn't impossible.
     """
     n = table.sum() + 1
     p = (table + 1 / table.size) / n

@@ -1,8 +1,4 @@
-"""Functions of counts: contingency tables, plug-in entropies and the Panzeri-Treves bias.
-
-A table has shape (..., n_s, n_r): stimuli in rows, responses in columns, leading axes for many
-tables at once (shuffles, repeats). Entropies are in bits; 0 log 0 = 0.
-"""
+"""Tables of counts (..., n_s, n_r), stimuli by responses: plug-in entropies in bits and the Panzeri-Treves bias."""
 
 from __future__ import annotations
 
@@ -15,26 +11,28 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 
 LN2 = math.log(2.0)
-_MOST_CELLS = 20_000_000
+MOST_CELLS = 20_000_000  # of one table
+
+
+def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
+    """NsnnError for a table that is too large; `sizes`: argument -> symbols."""
+    cells = math.prod(sizes.values())
+    if cells > most:
+        listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise NsnnError(
+            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {most}; use fewer, for "
+            "example bin_counts(counts, n_bins=4), shorter words or histories, or wider bins"
+        )
 
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
-    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0; at most 2 10^7 cells."""
-    if n_s * n_r > _MOST_CELLS:
-        raise NsnnError(
-            f"a table of {n_s} stimuli by {n_r} responses has {n_s * n_r} cells: use fewer symbols, for example "
-            "shorter words or wider bins"
-        )
+    """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0."""
+    refuse_large({"the stimulus": n_s, "the response": n_r}, len(s))
     return np.bincount(s * n_r + r, minlength=n_s * n_r).reshape(n_s, n_r)
 
 
 def plugin_entropy(counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Plug-in entropy along an axis of counts or probabilities, H = -sum_i (n_i / N) log2(n_i / N),
-    in bits; 0 where N = 0.
-
-    >>> plugin_entropy(np.array([[1, 1], [2, 0]])).tolist()
-    [1.0, 0.0]
-    """
+    """-sum_i (n_i / N) log2(n_i / N) in bits along an axis of counts or probabilities; 0 where N = 0."""
     counts = np.asarray(counts, dtype=float)
     n = counts.sum(axis=axis)
     total = np.where(n > 0, n, 1.0)
@@ -58,16 +56,13 @@ def _expected(
 def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, out: np.ndarray) -> None:
     """Write the number of relevant responses of each row to `out`."""
     for row in range(values.shape[0]):
-        n, seen = 0.0, 0.0
-        for k in range(values.shape[1]):
-            n += values[row, k] * multiplicity[row, k]
-            seen += multiplicity[row, k]
+        v, m = values[row], multiplicity[row]
+        n, seen = (v * m).sum(), m.sum()
         out[row] = seen
         if seen == 0 or limits[row] <= seen:
             continue
         each = -np.expm1(np.log(n / (n + seen)) / n)  # probability of each response that was not seen
         most = min(limits[row] - seen, np.floor((1.0 - 1e-9) / each))
-        v, m = values[row], multiplicity[row]
         # the expectation is concave in `extra`: it grows up to its peak and reaches `seen` before it, or never
         low, high = -1.0, most  # first the peak, by bisection, then where it reaches `seen`
         rise = _expected(most, each, n, seen, v, m) - _expected(most - 1.0, each, n, seen, v, m)
@@ -97,11 +92,7 @@ def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, 
 def relevant_from_profile(
     values: np.ndarray, multiplicity: np.ndarray, limit: np.ndarray | float
 ) -> np.ndarray:
-    """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`.
-
-    >>> float(relevant_from_profile(np.array([9.0, 3.0, 1.0]), np.array([1.0, 1.0, 2.0]), 8.0))
-    6.0
-    """
+    """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`."""
     shape, d = values.shape[:-1], values.shape[-1]
     limits = np.ascontiguousarray(np.broadcast_to(np.asarray(limit, dtype=float), shape)).reshape(-1)
     out = np.empty(limits.size)
@@ -111,13 +102,11 @@ def relevant_from_profile(
 
 
 def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndarray:
-    """Number R of responses that can occur, by the Bayesian counting of Panzeri & Treves.
+    """Number R (...) of responses that can occur, by the Bayesian counting of Panzeri & Treves, of counts (..., k).
 
-    Of `limit` responses `seen` were observed in N samples, n_i of each. Suppose that x more can
-    occur. With a flat prior the observed ones then have probability (1 - x q) (n_i + 1) / (N +
-    seen) and the x others q = 1 - (N / (N + seen))^(1/N) each. R = seen + x for that x at which the
-    expected number of observed responses, sum_i 1 - (1 - p_i)^N, comes closest to `seen`. Counts
-    are (..., k), limit and R (...). Source: Panzeri & Treves 1996, doi
+    Of `limit` responses `seen` were observed in N samples, n_i of each. If x more can occur, a flat prior gives the
+    observed ones (1 - x q) (n_i + 1) / (N + seen) and each other q = 1 - (N / (N + seen))^(1/N). R = seen + x for the x
+    at which the expected number of observed responses is closest to `seen`. Source: Panzeri & Treves 1996, doi
     10.1080/0954898X.1996.11978656
     """
     counts = np.asarray(counts)
@@ -125,12 +114,9 @@ def relevant_responses(counts: np.ndarray, limit: np.ndarray | float) -> np.ndar
 
 
 def panzeri_treves_bias(table: np.ndarray) -> np.ndarray:
-    """Bias of plug-in information by Panzeri & Treves, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), in
-    bits (...).
+    """Bias (...) of plug-in information in bits, [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), of tables (..., n_s, n_r).
 
-    The table (..., n_s, n_r) holds counts. R is the number of responses seen with any stimulus;
-    R_s, of which it is the limit, is counted by `relevant_responses`. Rows without samples don't
-    count. Subtract the bias from the plug-in information.
+    R is the number of responses that occur, R_s <= R is that of `relevant_responses`; rows without samples don't count.
     """
     table = np.asarray(table)
     n_s = table.sum(-1)

@@ -45,21 +45,13 @@ ENOUGH = {
 
 
 def choose(name: str, choices: Iterable[str], argument: str) -> str:
-    """The method of that name, "none" for plugin; an NsnnError that lists them for any other.
-
-    >>> choose("none", ["plugin"], "bias")
-    'plugin'
-    """
+    """The method of that name, "none" for plugin; an NsnnError that lists them for any other."""
     one_of(name, [*sorted(choices), *_ALIASES], argument)
     return _ALIASES.get(name, name)
 
 
 def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, str | None]:
-    """Size of the alphabet, with a warning if it had to be taken from the samples.
-
-    >>> alphabet_size(read_symbols([3, 5], "x"), None, "x")
-    (3.0, 'n_symbols not given: took 3, the range of the values in x')
-    """
+    """Size of the alphabet, with a warning if it had to be taken from the samples."""
     if n_symbols is None:
         size = symbols.n_possible
         what = "the product of the letters' ranges in" if symbols.is_word else "the range of the values in"
@@ -73,11 +65,7 @@ def alphabet_size(symbols: Symbols, n_symbols: Any, name: str) -> tuple[float, s
 
 
 def without_one(method: str, p: Profile) -> np.ndarray:
-    """Entropies (rows, d) in bits of each row without one sample of each count.
-
-    >>> without_one("plugin", profile(np.array([[2, 1, 1]]), 3.0)).round(3).tolist()
-    [[0.918, 1.585]]
-    """
+    """Entropies (rows, d) in bits of each row without one sample of each count."""
     return nsb_without_one(p) if method == "nsb" else JACKKNIFED[method](p.without_one())
 
 
@@ -141,10 +129,9 @@ def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, 
     if method == "auto":
         method = "panzeri-treves" if n >= ENOUGH["panzeri-treves"] * known else "nsb"
         reason = f"there are {n} samples of {known:.6g} symbols, {n / known:.3g} each"
-    how = "jackknife over samples"
     if method in NEED_ALPHABET and not math.isfinite(size):
         raise NsnnError("n_symbols = None: x has words of too many letters to count them; give n_symbols")
-    rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
+    how = SE_METHODS.get(method, "jackknife over samples")
     if method == "quadratic":
         refuse_few(n, "x")
         rng, one = np.random.default_rng(seed), np.zeros(n, dtype=np.int64)
@@ -152,16 +139,13 @@ def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, 
             one, symbols.codes, 1, symbols.n_present, rng=rng, joint=False, jackknife=True
         )
         se = jackknife_se(without)
-    elif method == "nsb":
-        mean, sd = nsb_moments(rows)
-        weights = (rows.values * rows.multiplicity)[0]
-        spread = jackknife_se(without_one(method, rows)[0], weights)
-        value, se = float(mean[0]), max(float(sd[0]), spread if spread > 0 else 0.0)
-        how = "posterior" if se == float(sd[0]) else how
     else:
+        rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
         value = float(SYMMETRIC[method](rows)[0])
-        how = SE_METHODS.get(method, how)
         se = jackknife_se(without_one(method, rows)[0], (rows.values * rows.multiplicity)[0])
+        if method == "nsb":
+            posterior = float(nsb_moments(rows)[1][0])
+            se, how = (se, how) if se > posterior else (posterior, "posterior")
     notes = [
         inferred if method in NEED_ALPHABET else None,
         _few(method, n, size if method in NEED_ALPHABET else known, symbols.n_present),

@@ -1,9 +1,7 @@
 """Closed-form entropy estimators of the count profile: how many symbols occur once, twice, ...
 
-A symmetric estimator needs to know of a sample only its profile: which counts occur, `values`, and
-how many symbols have each, `multiplicity`, both (..., d) and padded with zeros, and the size of the
-alphabet, `limit` (...). Removing one sample turns one count m into m - 1, so all values of the
-delete-one jackknife cost one profile per different count.
+Removing one sample turns one count m into m - 1, so that the delete-one jackknife costs one profile per different
+count.
 """
 
 from __future__ import annotations
@@ -19,8 +17,9 @@ from .contingency import LN2, relevant_from_profile
 
 
 class Profile(NamedTuple):
-    """Counts in each row and the alphabet's size; `place` (rows, k) is each cell's place in
-    `values`.
+    """Counts that occur, `values`, and how many symbols have each, `multiplicity`, both (..., d), padded with zeros.
+
+    `limit` (...) is the alphabet's size, `place` (rows, k) each cell's place in `values`.
     """
 
     values: np.ndarray
@@ -65,12 +64,7 @@ def _profile(counts: np.ndarray, values: np.ndarray, multiplicity: np.ndarray, p
 
 
 def profile(counts: np.ndarray, limit: np.ndarray | float) -> Profile:
-    """The profile of each row of counts (rows, k) with alphabets of `limit` symbols.
-
-    >>> p = profile(np.array([[2, 0, 1, 1]]), 8.0)
-    >>> p.values.tolist(), p.multiplicity.tolist()
-    ([[1.0, 2.0]], [[2.0, 1.0]])
-    """
+    """The profile of each row of counts (rows, k) with alphabets of `limit` symbols."""
     counts = np.ascontiguousarray(counts, dtype=np.int64)
     most = max(1, min(counts.shape[1], int((2.0 * counts.sum(-1).max(initial=1)) ** 0.5) + 1))
     values, multiplicity = np.zeros((2, len(counts), most))
@@ -93,41 +87,24 @@ def _with_symbols(p: Profile, symbols: Any) -> np.ndarray:
 
 
 def plugin(p: Profile) -> np.ndarray:
-    """Plug-in entropy, -sum (n_i / N) log2(n_i / N), in bits; 0 for no samples.
-
-    >>> plugin(profile(np.array([[2, 1, 1]]), 3.0)).tolist()
-    [1.5]
-    """
+    """Plug-in entropy, -sum (n_i / N) log2(n_i / N), in bits; 0 for no samples."""
     return _with_symbols(p, 1.0)
 
 
 def miller_madow(p: Profile) -> np.ndarray:
-    """Plug-in entropy + (number of symbols seen - 1) / (2 N ln 2), in bits. Source: Miller 1955, in
-    Information theory in psychology (Free Press), 95-100.
-
-    >>> (miller_madow(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
-    [1.2897]
-    """
+    """Plug-in entropy + (symbols seen - 1) / (2 N ln 2), bits (Miller 1955, in Information theory in psychology, 95-100)."""
     return _with_symbols(p, p.multiplicity.sum(-1))
 
 
 def panzeri_treves(p: Profile) -> np.ndarray:
-    """Plug-in entropy + (R - 1) / (2 N ln 2), R from `relevant_responses`, in bits.
-
-    >>> (panzeri_treves(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
-    [1.2897]
-    """
+    """Plug-in entropy + (R - 1) / (2 N ln 2), R from `relevant_responses`, in bits."""
     return _with_symbols(p, relevant_from_profile(p.values, p.multiplicity, p.limit))
 
 
 def chao_shen(p: Profile) -> np.ndarray:
-    """Coverage-adjusted entropy: C = 1 - singletons / N, q_i = C n_i / N, H = -sum q_i log2 q_i /
-    (1 - (1 - q_i)^N), bits.
+    """Coverage-adjusted entropy, -sum q_i log2 q_i / (1 - (1 - q_i)^N) bits, q_i = C n_i / N, C = 1 - singletons / N.
 
     Where all N are singletons, C = 1 / N. Source: Chao & Shen 2003, doi 10.1023/A:1026096204727
-
-    >>> chao_shen(profile(np.array([[2, 1, 1]]), 3.0)).round(4).tolist()
-    [2.5438]
     """
     n = _size(p)
     single = np.where(p.values == 1, p.multiplicity, 0.0).sum(-1)
@@ -151,28 +128,16 @@ def _digammas(p: Profile, alternating: bool) -> np.ndarray:
 
 
 def grassberger(p: Profile) -> np.ndarray:
-    """H = [psi(N) - sum n_i G(n_i) / N] / ln 2, in bits.
+    """[psi(N) - sum n_i G(n_i) / N] / ln 2 bits, G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n / 2)] / 2.
 
-    G(n) = psi(n) + (-1)^n [psi((n + 1) / 2) - psi(n / 2)] / 2.
-
-    Grassberger's estimator of 2003 in its binomial form, psi(N) in place of ln N. It is too low by
-    the sum over symbols of p int_0^(1 - 2 p) x^(N - 1) / (1 - x) dx nats, exactly: nothing for p =
-    1/2, little for any p above a few times 1 / N. 0 where one symbol was seen. Source: Grassberger
-    2003, doi 10.48550/arXiv.physics/0307138
-
-    >>> (grassberger(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
-    [1.5265]
+    Exactly too low by the sum over symbols of p int_0^(1 - 2 p) x^(N - 1) / (1 - x) dx nats; 0 where one symbol was
+    seen. Source: Grassberger 2003, doi 10.48550/arXiv.physics/0307138, with psi(N) in place of ln N.
     """
     return _digammas(p, alternating=True)
 
 
 def digamma_form(p: Profile) -> np.ndarray:
-    """`grassberger` with psi(n) for G(n), in bits: smooth in the counts, which G, equal at 2 m and
-    2 m + 1, is not.
-
-    >>> (digamma_form(profile(np.array([[2, 1, 1]]), 3.0)) * np.log(2)).round(4).tolist()
-    [1.3333]
-    """
+    """`grassberger` with psi(n) for G(n), in bits: smooth in the counts, which G, equal at 2 m and 2 m + 1, is not."""
     return _digammas(p, alternating=False)
 
 

@@ -15,13 +15,7 @@ _WEIGHTS = {1: 8.0 / 3.0, 2: -6.0 / 3.0, 4: 1.0 / 3.0}  # solves v(N) = v + a / 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def deal(
-    order: np.ndarray,
-    s: np.ndarray,
-    r: np.ndarray,
-    n_s: int,
-    n_r: int,
-    quarter: np.ndarray,
-    tables: np.ndarray,
+    order: np.ndarray, s: np.ndarray, r: np.ndarray, n_s: int, quarter: np.ndarray, tables: np.ndarray
 ) -> None:
     """Deals the samples of each stimulus in turn to four parts, in the given order."""
     following = np.arange(n_s) % 4
@@ -72,29 +66,21 @@ def _without_one(tables: np.ndarray, joint: bool) -> np.ndarray:
 
 
 def quadratic_extrapolation(
-    s: np.ndarray,
-    r: np.ndarray,
-    n_s: int,
-    n_r: int,
-    *,
-    rng: np.random.Generator,
-    joint: bool,
-    jackknife: bool,
+    s: np.ndarray, r: np.ndarray, n_s: int, n_r: int, rng: np.random.Generator, joint: bool, jackknife: bool
 ) -> tuple[float, np.ndarray]:
-    """Value in bits extrapolated by v(N) = v + a / N + b / N^2 from all, halves and quarters.
+    """Value in bits at infinitely many samples, [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, from all, halves and quarters.
 
-    v = [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, each v a mean over the parts, and over 10 random
-    partitions that deal the samples of each stimulus evenly. v is the information between the codes
-    s and r, int (n,), or, unless `joint`, the entropy of r. With `jackknife` also the values (n,)
-    without each sample, in the same partitions; else (0,). Source: Strong et al. 1998, doi
-    10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
+    v is a mean over the parts and over 10 partitions that deal the samples of each stimulus evenly: the information
+    between codes s and r, int (n,), or, unless `joint`, the entropy of r. With `jackknife` also the values (n,) without
+    each sample, else (0,). Source: Strong et al. 1998, doi 10.1103/PhysRevLett.80.197; Panzeri et al. 2007, doi
+    10.1152/jn.00559.2007
     """
     n = len(s)
     value, without = 0.0, np.zeros(n if jackknife else 0)
     quarter = np.empty(n, dtype=np.int64)
     for turn in range(PARTITIONS):
         quarters = np.zeros((4, n_s, n_r), dtype=np.int64)
-        deal(rng.permutation(n), s, r, n_s, n_r, quarter, quarters)
+        deal(rng.permutation(n), s, r, n_s, quarter, quarters)
         parts = {2: quarters[:2] + quarters[2:], 4: quarters}
         if turn == 0:
             parts[1] = quarters.sum(0)[None]

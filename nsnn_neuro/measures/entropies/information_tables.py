@@ -1,8 +1,5 @@
-"""Conditional information of tables of counts (..., n_z, n_x, n_y): estimate, jackknife, spread.
-
-I(X; Y | Z) = H(Y | Z) - H(Y | X, Z), each entropy of y by the same estimator: rows over y for each
-z, and for each pair (z, x) that occurs. Leading axes hold many tables at once, of shuffles, of
-surrogates or with a part of the samples left out.
+"""Information of tables of counts, and conditional information of tables (..., n_z, n_x, n_y): estimate, jackknife,
+spread.
 """
 
 from __future__ import annotations
@@ -13,26 +10,12 @@ from functools import cache
 import numpy as np
 from scipy import special, stats
 
-from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from .contingency import LN2
 from .entropy import JACKKNIFED, SYMMETRIC, without_one
 from .estimators import profile
 
-MOST_CELLS = 20_000_000
-"""of one table"""
 _GRID = np.linspace(0.0, 7.0, 701) ** 2  # mean counts; above, the variance is that of a chi-square law
-
-
-def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
-    """NsnnError for a table that is too large; `sizes`: argument -> symbols."""
-    cells = math.prod(sizes.values())
-    if cells > most:
-        listed = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise NsnnError(
-            f"too many symbols: {listed}, a table of {cells} cells for {n} samples, expected at most {most}; use fewer, for "
-            "example bin_counts(counts, n_bins=4), shorter words or histories, or wider bins"
-        )
 
 
 def conditional_of_tables(tables: np.ndarray, method: str, limit: float) -> np.ndarray:
@@ -80,35 +63,14 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
 
 
 def information_of_tables(tables: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
-    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r), by one method.
-
-    limit : size of the alphabet of responses; None for n_r
-    """
-    tables, estimator = np.asarray(tables), SYMMETRIC[method]
-    lead, (n_s, n_r) = tables.shape[:-2], tables.shape[-2:]
-    limit = float(n_r) if limit is None else limit
-    total = estimator(profile(tables.sum(-2).reshape(-1, n_r), limit)).reshape(lead)
-    rows = estimator(profile(tables.reshape(-1, n_r), limit)).reshape(*lead, n_s)
-    weights = tables.sum(-1)
-    return total - (weights * rows).sum(-1) / weights.sum(-1)
+    """H(R) - sum_s p(s) H(R | s) in bits of tables (..., n_s, n_r); `limit` is r's alphabet, None for n_r."""
+    tables = np.asarray(tables)[..., None, :, :]
+    return conditional_of_tables(tables, method, float(tables.shape[-1]) if limit is None else limit)
 
 
 def informations_without_one(table: np.ndarray, method: str, limit: float | None = None) -> np.ndarray:
-    """`information_of_tables` without one sample of each cell, (n_s, n_r) bits; NaN if empty.
-
-    >>> informations_without_one(np.array([[2, 0], [0, 3]]), "plugin").round(3).tolist()
-    [[0.811, nan], [nan, 1.0]]
-    """
-    n_s, n = table.sum(1), table.sum()
-    limit = float(table.shape[1]) if limit is None else limit
-    total, rows = profile(table.sum(0)[None], limit), profile(table, limit)
-    h = JACKKNIFED[method](rows)
-    h_total, h_rows = without_one(method, total)[0], without_one(method, rows)
-    i, j = np.nonzero(table)
-    conditional = n_s @ h - n_s[i] * h[i] + (n_s[i] - 1) * h_rows[i, rows.place[i, j]]
-    without = np.full(table.shape, np.nan)
-    without[i, j] = h_total[total.place[0, j]] - conditional / (n - 1)
-    return without
+    """`information_of_tables` without one sample of each cell, (n_s, n_r) bits; NaN if empty."""
+    return conditional_without_one(table[None], method, float(table.shape[1]) if limit is None else limit)[0]
 
 
 @cache
@@ -124,10 +86,8 @@ def _cell_variance() -> np.ndarray:
 def zero_spread(table: np.ndarray) -> float:
     """SD in bits of plug-in information without any, given the margins of a table (n_s, n_r).
 
-    N I is a sum over cells of x ln x, less sums over margins. With independent Poisson counts of
-    the expected means each cell adds the part of its variance that the margins leave, and (1 - 1 /
-    n_s) (1 - 1 / n_r) of that are free. Where cells are well filled this is the chi-square law,
-    sqrt((n_s - 1) (n_r - 1) / 2) / (N ln 2); words seen once add nearly nothing.
+    The variances of x ln x of Poisson counts x, less what x explains, of which the margins leave (1 - 1 / n_s) (1 - 1 /
+    n_r) free. Where cells are well filled this is the chi-square law, sqrt((n_s - 1) (n_r - 1) / 2) / (N ln 2).
     """
     by_s, by_r = table.sum(1), table.sum(0)
     by_s, by_r = by_s[by_s > 0], by_r[by_r > 0]
@@ -140,23 +100,14 @@ def zero_spread(table: np.ndarray) -> float:
 
 
 def conditional_spread(table: np.ndarray) -> float:
-    """SD in bits of plug-in conditional information without any: `zero_spread` of each z.
-
-    >>> round(conditional_spread(np.full((1, 2, 2), 250)), 5)
-    0.00102
-    """
+    """SD in bits of plug-in conditional information without any: `zero_spread` of each z."""
     n_z = table.sum((1, 2))
     each = [n * zero_spread(one) for n, one in zip(n_z, table, strict=True) if n > 1]
     return float(math.hypot(*each) / n_z.sum())
 
 
 def local_of_counts(table: np.ndarray, z: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """log2 p(y | x, z) / p(y | z) of each sample (n,), by frequencies; in bits.
-
-    >>> x = np.array([0, 0, 1, 1])
-    >>> local_of_counts(np.array([[[2, 0], [0, 2]]]), 0 * x, x, x).tolist()
-    [1.0, 1.0, 1.0, 1.0]
-    """
+    """log2 p(y | x, z) / p(y | z) of each sample (n,), by frequencies; in bits."""
     by_zx, by_zy, by_z = table.sum(2), table.sum(1), table.sum((1, 2))
     return np.log2(table[z, x, y] * by_z[z]) - np.log2(by_zx[z, x] * by_zy[z, y])
 

@@ -1,14 +1,9 @@
 """Entropy by Nemenman, Shafee & Bialek: a mixture of Dirichlet priors that is flat in entropy.
 
-Given K symbols with counts n_i, a Dirichlet prior of concentration b per symbol has the evidence
-
-    P(n | b) = Gamma(K b) / Gamma(N + K b) * prod_i Gamma(n_i + b) / Gamma(b),
-
-and expects the entropy xi(b) = psi(K b + 1) - psi(b + 1) before any sample. The prior over b is d
-xi / d b; the estimate is the posterior mean of the entropy, its error bar the posterior standard
-deviation, both by quadrature over t = ln b. The integrand falls off exponentially on either side of
-its peak, where the trapezoidal rule converges faster than any power of its step; the peak is found
-by narrowing the range to where the logarithm is within 32 of its maximum.
+Of K symbols with counts n_i, concentration b per symbol has the evidence P(n | b) = Gamma(K b) / Gamma(N + K b) prod_i
+Gamma(n_i + b) / Gamma(b), and the prior over b is d xi / d b of the expected entropy xi(b) = psi(K b + 1) - psi(b + 1).
+Posterior mean and SD of the entropy are sums over t = ln b, where the trapezoidal rule converges faster than any power
+of its step.
 """
 
 from __future__ import annotations
@@ -189,9 +184,7 @@ def nsb_moments(p: Profile) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nsb(p: Profile) -> np.ndarray:
-    """Posterior mean of the entropy in bits, see `nsb_moments`; 0 for no samples.
-    Source: Nemenman, Shafee & Bialek 2002, Advances in NIPS 14, 471-478
-    """
+    """Posterior mean of the entropy in bits, 0 for no samples (Nemenman, Shafee & Bialek 2002, Advances in NIPS 14)."""
     return np.where((p.values * p.multiplicity).sum(-1) > 0, nsb_moments(p)[0], 0.0)
 
 

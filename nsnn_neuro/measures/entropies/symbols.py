@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...core.errors import NsnnError
-from ...core.numba_jit import njit
 from ..response_checks import categories, refuse_name
 
 _MOST_CODES = 2**62  # of mixed radix, so that no sum overflows
@@ -21,63 +20,16 @@ _LOOKUP = 1 << 16  # a table of codes up to this many, or 4 per sample, beats so
 class Symbols:
     """Samples as symbols; made by `read_symbols`."""
 
-    codes: np.ndarray
-    """int64 (n,), symbol of each sample, from 0, in the sorted order of values or words"""
-    n_present: int
-    """number of different symbols that occur"""
-    n_possible: float
-    """product over the positions of a word of their ranges, max - min + 1"""
-    is_word: bool
-    """whether the samples were rows"""
-    letters: np.ndarray = field(repr=False)
-    """(n, k) whole numbers; k is 1 where the samples were no rows"""
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _ranges(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    lowest, highest = words[0].copy(), words[0].copy()
-    for i in range(words.shape[0]):
-        for j in range(words.shape[1]):
-            lowest[j] = min(lowest[j], words[i, j])
-            highest[j] = max(highest[j], words[i, j])
-    return lowest, highest
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _mixed_radix(words: np.ndarray, lowest: np.ndarray, width: np.ndarray) -> np.ndarray:
-    out = np.empty(words.shape[0], dtype=np.int64)
-    for i in range(words.shape[0]):
-        code = np.int64(0)
-        for j in range(words.shape[1]):
-            code = code * width[j] + (np.int64(words[i, j]) - lowest[j])
-        out[i] = code
-    return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _renumber(codes: np.ndarray, n_codes: int) -> tuple[np.ndarray, int]:
-    number = np.zeros(n_codes, dtype=np.int64)
-    for code in codes:
-        number[code] = 1
-    result = 0
-    for code in range(n_codes):
-        if number[code]:
-            number[code] = result
-            result += 1
-    out = np.empty_like(codes)
-    for i in range(codes.size):
-        out[i] = number[codes[i]]
-    return out, result
+    codes: np.ndarray  # int64 (n,), symbol of each sample, from 0, in the sorted order of values or words
+    n_present: int  # number of different symbols that occur
+    n_possible: float  # product over the positions of a word of their ranges, max - min + 1
+    is_word: bool  # whether the samples were rows
+    letters: np.ndarray  # (n, k) whole numbers; k is 1 where the samples were no rows
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
-    """(n, k) integers of x; texts and other labels are numbered.
-
-    category : x is a label, such as a stimulus, so that floats which repeat are numbered too; else
-        x is a response, and floats are likely to be continuous
-
-    >>> letters(["right", "left"], "s").ravel(), letters([22.5, 0, 22.5, 0], "s", category=True).ravel()
-    (array([1, 0]), array([1, 0, 1, 0]))
+    """(n, k) integers of x; texts and other labels are numbered, and of a `category` such as a stimulus also floats that
+    repeat.
     """
     if hasattr(x, "segments"):
         raise NsnnError(
@@ -93,11 +45,8 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
             f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers{cure}"
         ) from error
     if values.ndim not in (1, 2):
-        cure = (
-            "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
-            if values.ndim == 3
-            else ""
-        )
+        of_words = "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
+        cure = of_words if values.ndim == 3 else ""
         raise NsnnError(f"{name} has shape {values.shape}: expected (n,) symbols or (n, k) words{cure}")
     if values.size == 0:
         raise NsnnError(f"{name} is empty, shape {values.shape}: expected at least one sample")
@@ -127,25 +76,21 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
 def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """`Symbols` of samples: their codes, how many symbols occur and how many could by their ranges.
 
-    x is (n,) or (n, k) whole numbers of any integer type, truth values, floats without fraction,
-    texts or other `categories`; each different row of (n, k), a word of k letters, is a symbol.
-    With `category` floats that repeat are labels too. NsnnError for all else.
-
-    >>> read_symbols([7, 5, 7, 7], "r")
-    Symbols(codes=array([1, 0, 1, 1]), n_present=2, n_possible=3.0, is_word=False)
-    >>> read_symbols([[0, 1], [0, 1], [1, 0]], "r")
-    Symbols(codes=array([0, 0, 1]), n_present=2, n_possible=4.0, is_word=True)
+    x is (n,), or (n, k) words, of whole numbers, truth values, texts or other `categories`; with `category` also of
+    floats that repeat. NsnnError for all else.
     """
     words = letters(x, name, category=category)
     is_word = np.ndim(x) == 2
-    lowest, highest = (edge.tolist() for edge in _ranges(words))
+    lowest, highest = words.min(axis=0).tolist(), words.max(axis=0).tolist()
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
     n_possible = math.prod(width)
     if n_possible < _MOST_CODES:
-        codes = _mixed_radix(words, np.array(lowest, dtype=np.int64), np.array(width, dtype=np.int64))
+        codes = np.ravel_multi_index(tuple((words - np.array(lowest)).T), width)
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
-            codes, n_present = _renumber(codes, int(n_possible))
-            return Symbols(codes, int(n_present), float(n_possible), is_word, words)
+            occurs = np.zeros(n_possible, dtype=bool)
+            occurs[codes] = True
+            number = np.cumsum(occurs) - 1
+            return Symbols(number[codes], int(number[-1]) + 1, float(n_possible), is_word, words)
         present, codes = np.unique(codes, return_inverse=True)
     else:
         present, codes = np.unique(words, axis=0, return_inverse=True)
@@ -154,13 +99,7 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
 
 
 def read_columns(labels: Collection[str] = (), **columns: Any) -> dict[str, Symbols]:
-    """`Symbols` of the named arguments; NsnnError for unequal lengths, or for fewer than 2 samples.
-
-    labels : names whose values are categories, such as a stimulus
-
-    >>> [one.n_present for one in read_columns(s=[0, 1, 1], r=[5, 6, 7]).values()]
-    [2, 3]
-    """
+    """`Symbols` of named arguments of equal length, 2 or more; those in `labels` are categories, such as a stimulus."""
     read = {name: read_symbols(x, name, category=name in labels) for name, x in columns.items()}
     lengths = [len(one.codes) for one in read.values()]
     names = _listed(list(read))
@@ -177,21 +116,13 @@ def _listed(items: list[Any]) -> str:
 
 
 def as_symbols(x: Any, name: str, *, category: bool = False) -> tuple[np.ndarray, int]:
-    """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`.
-
-    >>> as_symbols([[True, False], [False, False], [True, False]], "r")
-    (array([1, 0, 1]), 2)
-    """
+    """Codes (n,) from 0 and how many different symbols there are; see `read_symbols`."""
     symbols = read_symbols(x, name, category=category)
     return symbols.codes, symbols.n_present
 
 
 def one_value(sizes: dict[str, int]) -> str | None:
-    """A warning about arguments that never vary; `sizes` are numbers of symbols by name.
-
-    >>> one_value({"s": 2, "r": 1})
-    'r holds one value: it tells nothing'
-    """
+    """A warning about arguments that never vary; `sizes` are numbers of symbols by name."""
     constant = [name for name, size in sizes.items() if size == 1]
     if not constant:
         return None

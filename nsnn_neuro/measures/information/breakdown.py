@@ -1,23 +1,15 @@
 """Information breakdown of a population into contributions of correlations; synergy of two cells.
 
-With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and chi = -sum_r P(r) log2
-P_ind(r) (Pola et al. 2003):
-    lin      sum_c H(R_c) - H_ind(R|S)          sum of the cells' own informations
-    sig_sim  H_ind(R) - sum_c H(R_c)            <= 0, redundancy from like tuning
-    cor_ind  chi - H_ind(R)                     noise correlations along signal correlations
-    cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)   >= 0, correlations that depend on the stimulus
-
-A decoder that ignores noise correlations loses at most cor_dep. Each of the six quantities is
-corrected once and enters all terms, so that these add up to the corrected total. By
-"panzeri-treves" H(R), H(R|S), H(R_c) and H(R_c|S) get (R - 1) / (2 N ln 2), R as Panzeri & Treves
-count. H_ind(R) and chi depend on products of marginals, which have no such count: their small bias
-is removed by the jackknife over trials, N x - (N - 1) mean x_(i). The corrected sig_sim may then
-exceed 0 and cor_dep fall below it.
+Each of the six quantities is corrected once and enters all terms, so that these add up to the corrected total. By
+"panzeri-treves" H(R), H(R|S), H(R_c) and H(R_c|S) get (R - 1) / (2 N ln 2), R as Panzeri & Treves count. H_ind(R) and
+chi depend on products of marginals, which have no such count: the jackknife over trials, N x - (N - 1) mean x_(i),
+removes their small bias.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +19,7 @@ from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2, contingency, plugin_entropy, relevant_responses
+from ..entropies.information_tables import informations_without_one
 from ..entropies.symbols import as_symbols, read_columns
 from ..estimate import Estimate, jackknife_se
 from ..response_checks import array_of, refuse_swapped, with_test
@@ -35,19 +28,16 @@ from .shuffled_information import shuffle_within
 _MOST_WORDS = 1 << 16
 _BIAS = ("panzeri-treves", "none")
 _SE_METHOD = "jackknife over trials"
-_TERMS = ("lin", "sig_sim", "cor_ind", "cor_dep", "total")
 _SIGNED = ("sig_sim", "cor_ind")  # terms of either sign
-# of H(R), H(R|S), sum_c H(R_c), H_ind(R|S), H_ind(R), chi
-_WEIGHTS = np.array(
-    [
-        [0, 0, 1, -1, 0, 0],
-        [0, 0, -1, 0, 1, 0],
-        [0, 0, 0, 0, -1, 1],
-        [1, -1, 0, 1, 0, -1],
-        [1, -1, 0, 0, 0, 0],
-    ],
-    dtype=float,
-)
+# each term's weights of H(R), H(R|S), sum_c H(R_c), H_ind(R|S), H_ind(R), chi
+_TERMS = {
+    "lin": (0, 0, 1, -1, 0, 0),
+    "sig_sim": (0, 0, -1, 0, 1, 0),
+    "cor_ind": (0, 0, 0, 0, -1, 1),
+    "cor_dep": (1, -1, 0, 1, 0, -1),
+    "total": (1, -1, 0, 0, 0, 0),
+}
+_WEIGHTS = np.array(list(_TERMS.values()), dtype=float)
 
 
 def _entropies(table: np.ndarray, bias: str) -> tuple[float, float]:
@@ -89,10 +79,8 @@ class _Table:
         h, chi = [_entropy_of(mixture / n)], [_chi(occurs, mixture[self.present])]
         for s in np.flatnonzero(self.n_s):
             here = np.flatnonzero(self.joint[s])
-            own = [
-                counts[s] - (self.letters[here, c, None] == np.arange(k))
-                for c, (counts, k) in enumerate(zip(self.cells, self.sizes, strict=True))
-            ]
+            letters = zip(self.cells, self.letters[here].T, self.sizes, strict=True)
+            own = [counts[s] - (letter[:, None] == np.arange(k)) for counts, letter, k in letters]
             left = self.n_s[s] - 1
             without = self.independent(own, np.full(here.size, left)) * left
             rest = np.maximum(mixture - self.n_s[s] * given[s] + without, 0.0)
@@ -161,11 +149,20 @@ def information_breakdown(
     """Information of a population word about the stimulus as lin, sig_sim, cor_ind, cor_dep, and
     total.
 
-    Formulas and correction: see the module. total equals `mutual_information(s, words)` with the
-    same correction, and the terms add up to it. se: jackknife over trials of the plug-in terms.
-    null_mean and p: for total, lin and sig_sim stimuli are permuted; for cor_ind and cor_dep each
-    cell's responses among trials of one stimulus. p of sig_sim and cor_ind counts by absolute
-    value. A warning is set below four trials per stimulus and word.
+    With P_ind(r|s) = prod_c P(r_c|s), P_ind(r) = sum_s P(s) P_ind(r|s) and chi = -sum_r P(r) log2
+    P_ind(r):
+
+        lin      sum_c H(R_c) - H_ind(R|S)          sum of the cells' own informations
+        sig_sim  H_ind(R) - sum_c H(R_c)            <= 0, redundancy from like tuning
+        cor_ind  chi - H_ind(R)                     noise correlations along signal correlations
+        cor_dep  H(R) - H(R|S) - chi + H_ind(R|S)   >= 0, correlations that depend on the stimulus
+
+    A decoder that ignores noise correlations loses at most cor_dep. total equals
+    `mutual_information(s, words)` with the same correction, and the terms add up to it. The
+    corrected sig_sim may exceed 0, and cor_dep fall below it. se: jackknife over trials of the
+    plug-in terms. null_mean and p: for total, lin and sig_sim stimuli are permuted; for cor_ind and
+    cor_dep each cell's responses among trials of one stimulus. p of sig_sim and cor_ind counts by
+    absolute value. A warning is set below four trials per stimulus and word.
 
     Parameters
     ----------
@@ -249,23 +246,16 @@ def synergy(
     read = read_columns(("s",), s=s, r1=r1, r2=r2)
     (codes, n_s), (one, n_1), (two, n_2) = ((column.codes, column.n_present) for column in read.values())
     both, n_both = as_symbols(one * n_2 + two, "r1, r2")
-    responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
+
+    def synergy_of(stimulus: np.ndarray, information: Callable[[np.ndarray, np.ndarray], Any]) -> Any:
+        responses = (both, n_both, 1.0), (one, n_1, -1.0), (two, n_2, -1.0)
+        return sum(sign * information(contingency(stimulus, r, n_s, n_r), r) for r, n_r, sign in responses)
 
     def value_of(stimulus: np.ndarray) -> float:
-        total = 0.0
-        for r, n_r, sign in responses:
-            h, given = _entropies(contingency(stimulus, r, n_s, n_r), bias)
-            total += sign * (h - given)
-        return total
+        return float(synergy_of(stimulus, lambda table, _: np.subtract(*_entropies(table, bias))))
 
-    value = value_of(codes)
-    left_out = np.zeros(codes.size)
-    for r, n_r, sign in responses:
-        rest = _without_one(contingency(codes, r, n_s, n_r), codes, r)
-        left_out += sign * (rest[:, 0] - rest[:, 1])
+    left_out = synergy_of(codes, lambda table, r: informations_without_one(table, "plugin")[codes, r])
     rng = np.random.default_rng(seed)
     null = np.array([value_of(rng.permutation(codes)) for _ in range(n_shuffle)])
-    se, warning = float(jackknife_se(left_out)), _few(np.bincount(codes), n_both)
-    return with_test(
-        value, se, bias, null, two_sided=True, n=codes.size, warning=warning, se_method=_SE_METHOD
-    )
+    about = {"n": codes.size, "warning": _few(np.bincount(codes), n_both), "se_method": _SE_METHOD}
+    return with_test(value_of(codes), float(jackknife_se(left_out)), bias, null, two_sided=True, **about)

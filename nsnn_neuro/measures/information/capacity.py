@@ -1,14 +1,8 @@
 """Channel capacity, the most information that any law of the stimuli lets a channel transmit.
 
-For a channel W(r | s) and stimuli of probabilities p(s), D_s = sum_r W(r | s) log2 W(r | s) / q(r),
-q(r) = sum_s p(s) W(r | s), is what stimulus s adds to the information, and at any p
-
-    I(p) = sum_s p(s) D_s <= C <= max_s D_s.
-
-Blahut & Arimoto's iteration multiplies p(s) by 2^D_s and normalises. Here the exponent is m D_s,
-where m grows while I(p) rises and falls back to 1 when it does not (Matz & Duhamel 2004), since the
-plain iteration (m = 1) is slow where D_s of stimuli differ little or a stimulus is of no use. It
-ends when the two bounds are within the tolerance, so that the result does not depend on the steps.
+With D_s = sum_r W(r | s) log2 W(r | s) / q(r), I(p) = sum_s p(s) D_s <= C <= max_s D_s at any p. Blahut & Arimoto's
+iteration multiplies p(s) by 2^(m D_s); m grows while I(p) rises and falls back to 1 when it does not (Matz & Duhamel
+2004).
 """
 
 from __future__ import annotations
@@ -89,14 +83,10 @@ def _maximise(channel: np.ndarray, p: np.ndarray, tolerance: float, most: int) -
 def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.ndarray) -> float:
     """Plug-in capacity in nats of counts (n_s, n_r); `without` one trial of each."""
     n_s, n_r = table.shape
-    channel = np.empty((n_s, n_r))
-    for s in range(n_s):
-        channel[s] = table[s] / table[s].sum()
+    channel = table / table.sum(axis=1).reshape(n_s, 1)
     p = np.full(n_s, 1.0 / n_s)
     value, _ = _maximise(channel, p, tolerance, most)
     without[:] = np.nan
-    if without.size == 0:
-        return value
     start = np.empty(n_s)
     for s in range(n_s):
         n = table[s].sum()
@@ -124,7 +114,7 @@ class ChannelCapacity:
     value: float
     """bits, a lower bound of the capacity"""
     upper: float
-    """bits, an upper bound"""
+    """bits"""
     p: np.ndarray
     """(n_s,) probabilities of the stimuli that reach `value`"""
 
@@ -139,16 +129,12 @@ def blahut_arimoto(channel: Any, *, tolerance: float = _TOLERANCE) -> ChannelCap
     Parameters
     ----------
     channel : (n_s, n_r) probabilities W(r | s) of response r to stimulus s; rows add up to 1
-    tolerance : bits, positive; the bounds sum_s p(s) D_s <= C <= max_s D_s are as close, see the
-        module
-
-    Returns
-    -------
-    ChannelCapacity. Warns if the bounds are further apart after 10^5 steps
+    tolerance : bits, positive; the lower and upper bounds of C are as close
 
     Raises
     ------
-    NsnnError : rows that are no probabilities, a tolerance that is not positive. Source: Blahut
+    NsnnError : rows that are no probabilities, a tolerance that is not positive. Warns if the
+        bounds are further apart after 10^5 steps. Source: Blahut
         1972, doi 10.1109/TIT.1972.1054855; Arimoto 1972, doi 10.1109/TIT.1972.1054753; Matz &
         Duhamel 2004, doi 10.1109/ITW.2004.1405276
 
@@ -189,19 +175,15 @@ def channel_capacity(
     - "jackknife" (default) removes a bias of order 1/N: C + (N - 1) (C - mean C without one trial).
     - "plugin" ("none") makes no correction.
 
-    null_mean and p: stimuli are permuted over trials, each corrected in the same way.
+    null_mean and p: stimuli are permuted over trials, each corrected in the same way. se is the
+    delete-one jackknife over trials. `warning` is set for fewer than 4 trials per stimulus and
+    response that occurs (64 for "plugin"), and within the range of chance, where se is too small.
 
     Parameters
     ----------
     s, r : as for `mutual_information`
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
-
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife over trials. `warning` is set for fewer than 4 trials
-    per stimulus and response that occurs (64 for "plugin"), and within the range of chance, where
-    se is too small
 
     Raises
     ------

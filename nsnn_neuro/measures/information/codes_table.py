@@ -11,17 +11,10 @@ from ...core.aliases import Signal, SpikeSource, Time, Values
 from ...core.checks import check, one_of, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
-from ..response_checks import refuse_swapped
+from ..response_checks import as_labels, refuse_swapped
 from ..spectral.analytic_signal import analytic_fields, phases_of_spikes
 from .field_phase import field_levels, phase_bins
-from .rate_vs_temporal import (
-    Code,
-    labels_of_trials,
-    letters_of,
-    of_one_neuron,
-    rows_of_codes,
-    table_of_codes,
-)
+from .rate_vs_temporal import Code, letters_of, of_one_neuron, rows_of_codes, table_of_codes
 from .words import from_start, in_window, latency_bins, refuse_remainder
 
 
@@ -56,10 +49,9 @@ def codes_table(
     | "count + field" | both: spike-field information |
 
     The last four need a `signal`. Other columns: resolution (s; NaN for phases and fields),
-    responses (different ones that occur), and those of `rate_vs_temporal`. For phases over_count
-    asks whether phases add to counts (Montemurro et al. 2008), for "count + field" whether the
-    field does (Belitski et al. 2008). "words" of counts, "phase" and "count + field" contain the
-    count: over_count_null_mean is taken off.
+    responses (different ones that occur), and those of `rate_vs_temporal`. over_count asks whether
+    phases, or the field, add to counts; of codes that contain the count, "words" of counts, "phase"
+    and "count + field", over_count_null_mean is taken off.
 
     Parameters
     ----------
@@ -93,7 +85,7 @@ def codes_table(
         raise NsnnError(f"band = {shown(band)} without a signal: pass the field as signal=")
     refuse_swapped(stimulus, block, "codes_table(stimulus, block)")
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
-    labels, shifted = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    labels, shifted = as_labels(stimulus, "stimulus", trains.n_trials)[1], from_start(trains)
     width, length = positive(bin_width, "s", "bin_width"), float(trains.durations[0])
     refuse_remainder(width, length, f"bin_width = {bin_width}", shifted.resolution)
     counts = trains.counts[:, 0]

@@ -1,7 +1,6 @@
 """Information that x and y share beyond what both have in common with z, of discrete samples.
 
-Estimators and corrections are those of `mutual_information`, with the pairs (x, z) as stimuli and y
-as responses. Definitions: Cover & Thomas 2006, doi 10.1002/047174882X, chapter 2.
+Definitions: Cover & Thomas 2006, doi 10.1002/047174882X, chapter 2.
 """
 
 from __future__ import annotations
@@ -16,17 +15,7 @@ from ..entropies.entropy import NEED_ALPHABET, SYMMETRIC, choose
 from ..entropies.information_tables import local_of_counts
 from ..entropies.symbols import one_value
 from ..estimate import Estimate
-from .pipeline import (
-    CONDITIONAL,
-    INTERACTION,
-    OF_PAIRS,
-    Columns,
-    few_samples,
-    judged,
-    measured,
-    read,
-    refuse_endless,
-)
+from . import pipeline
 
 
 @suggest_keywords
@@ -47,8 +36,9 @@ def conditional_information(
     to z. Both entropies are corrected by the method `bias`, see `mutual_information`; the default
     needs 4 samples for each pair (x, z) and value of y.
 
-    The null permutes x among the samples of each z; p is exact for independent samples. A value
-    below zero, or above H(X | Z), by more than two standard errors is NaN, with a warning.
+    se is the delete-one jackknife, or the spread at zero information if that is larger. The null
+    permutes x among the samples of each z; p is exact for independent samples. A value below zero,
+    or above H(X | Z), by more than two standard errors is NaN, with a warning.
 
     Parameters
     ----------
@@ -58,10 +48,6 @@ def conditional_information(
         "grassberger", "nsb", "best-upper-bound" or "quadratic"
     n_shuffle, seed : number of shuffles, 0 for no null, and the seed of shuffles and partitions
     n_symbols : number of possible values of y, for "nsb" and "best-upper-bound"; None: its range
-
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife, or the spread at zero information if that is larger
 
     Raises
     ------
@@ -76,11 +62,11 @@ def conditional_information(
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
     data = _read(x, y, z, n_symbols)
     bias = choose(bias, [*SYMMETRIC, "quadratic"], "bias")
-    refuse_endless(data, bias)
-    result, spread = measured(data, CONDITIONAL, bias, "x|z", n_shuffle, seed)
+    pipeline.refuse_endless(data, bias)
+    result, spread = pipeline.measured(data, pipeline.CONDITIONAL, bias, "x|z", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     notes = [inferred, *_notes(data, bias)]
-    return judged(result, data.most, "x given z", notes, spread)
+    return pipeline.judged(result, data.most, "x given z", notes, spread)
 
 
 @suggest_keywords
@@ -91,7 +77,7 @@ def interaction_information(
 
     It does not depend on their order: 1 bit for x = y xor z of fair coins, -H(X) for x = y = z, 0
     where one is independent of the other two. Some authors use the opposite sign (co-information).
-    Both terms are corrected by `bias`. Null: x is permuted, p by absolute value.
+    Both terms are corrected by `bias`. se: delete-one jackknife. Null: x permuted, p by absolute value.
 
     Parameters
     ----------
@@ -99,10 +85,7 @@ def interaction_information(
     bias : "panzeri-treves" (default), "plugin" ("none"), "miller-madow", "chao-shen" or
         "grassberger"
 
-    Returns
-    -------
-    Estimate. se is the delete-one jackknife over samples. Source: McGill 1954, doi
-    10.1007/BF02289159
+    Source: McGill 1954, doi 10.1007/BF02289159
 
     >>> x, y = [0, 0, 1, 1] * 50, [0, 1, 0, 1] * 50
     >>> round(interaction_information(x, y, [0, 1, 1, 0] * 50, bias="none", n_shuffle=0).value, 6)
@@ -111,29 +94,22 @@ def interaction_information(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     data = _read(x, y, z)
     bias = choose(bias, [name for name in SYMMETRIC if name not in NEED_ALPHABET], "bias")
-    result, _ = measured(data, INTERACTION, bias, "x", n_shuffle, seed, two_sided=True)
-    return judged(result, notes=_notes(data, bias))
+    result, _ = pipeline.measured(data, pipeline.INTERACTION, bias, "x", n_shuffle, seed)
+    return pipeline.judged(result, notes=_notes(data, bias))
 
 
 @suggest_keywords
 def local_information(x: Values, y: Values, z: Values | None = None) -> np.ndarray:
-    """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), in bits.
+    """Local (pointwise) information of each sample, log2 p(y | x, z) / p(y | z), (n,) bits.
 
     Its mean is the plug-in I(X; Y | Z), or I(X; Y) without z; a negative value says that x was
     misleading about y. Frequencies stand in for probabilities: with few samples most are too high.
 
     Parameters
     ----------
-    x, y, z : as for `conditional_information`; z None (default) for no condition
+    x, y, z : as for `conditional_information`, and so the errors; z None (default) for no condition
 
-    Returns
-    -------
-    (n,) bits
-
-    Raises
-    ------
-    NsnnError : what `conditional_information` refuses. Source: Lizier 2014, doi
-        10.1007/978-3-642-54474-3_7
+    Source: Lizier 2014, doi 10.1007/978-3-642-54474-3_7
 
     >>> local_information([0, 0, 1, 1], [0, 0, 1, 0]).round(3)
     array([ 0.415,  0.415,  1.   , -0.585])
@@ -142,11 +118,12 @@ def local_information(x: Values, y: Values, z: Values | None = None) -> np.ndarr
     return local_of_counts(data.table, **data.codes)
 
 
-def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> Columns:
-    return read(labels=("x", "z"), condition="z", n_symbols=n_symbols, x=x, y=y, z=z)
+def _read(x: Any, y: Any, z: Any, n_symbols: Any = None) -> pipeline.Columns:
+    return pipeline.read(labels=("x", "z"), condition="z", n_symbols=n_symbols, x=x, y=y, z=z)
 
 
-def _notes(data: Columns, bias: str) -> list[str | None]:
+def _notes(data: pipeline.Columns, bias: str) -> list[str | None]:
     _, n_x, n_y = data.sizes
     constant = one_value({"x": n_x, "y": n_y})
-    return [constant, few_samples(bias, data.n, data.groups, n_y, OF_PAIRS, "fewer symbols")]
+    few = pipeline.few_samples(bias, data.n, data.groups, n_y, "fewer symbols", pipeline.OF_PAIRS)
+    return [constant, few]

@@ -1,17 +1,10 @@
 """Gaussian-copula mutual information: that of Gaussian variables with the same ranks.
 
-It is a lower bound, exact for a Gaussian copula, and needs few samples. Samples must be independent
-of each other: of a time series take samples further apart than its correlation time. Standard
-errors are those of the influence function, ranks included.
-
-With shrinkage, the regression of the responses' scores y (n, e) on the stimulus' x (n, d) leaves
-the noise, whose correlation matrix R is shrunk to (1 - a) R + a 1. With the regressed part G (d,
-e), in units of the noise and for white x, I = 1/2 log2 det(1 + G R_a^-1 G^T). Shrinking the
-correlations between x and y too would take away most of the information. a = sum of var(r_ij) / sum
-of r_ij^2 over i != j minimises the expected squared error of R_a (Ledoit & Wolf 2004, doi
-10.1016/S0047-259X(03)00096-4; for correlations Schäfer & Strimmer 2005, doi
-10.2202/1544-6115.1175). The bias is the mean over shuffles of x, exact at independence; with
-information, which leaves less room for it, the estimate is too low.
+With shrinkage, the regression of the responses' scores y (n, e) on white scores x (n, d) leaves noise of correlation
+matrix R, which becomes R_a = (1 - a) R + a 1, and I = 1/2 log2 det(1 + G R_a^-1 G^T), G (d, e) the regressed part in
+units of the noise. Shrinking the correlations of x and y too would take away most of the information. a = sum of
+var(r_ij) / sum of r_ij^2 over i != j minimises the expected squared error of R_a (Ledoit & Wolf 2004, doi
+10.1016/S0047-259X(03)00096-4). The bias is the mean over shuffles of x.
 """
 
 from __future__ import annotations
@@ -29,8 +22,7 @@ from ...core.errors import NsnnError
 from ..estimate import Estimate
 from ..response_checks import as_labels, as_pair, as_samples, refuse_constant, refuse_swapped, with_test
 
-CHUNK = 2**22
-"""numbers held at once by the vectorised shuffles"""
+CHUNK = 2**22  # numbers held at once by the vectorised shuffles
 _N_GROUPS = 20  # of the jackknife
 
 
@@ -46,9 +38,9 @@ def gaussian_copula(
     change nothing. Dependence without correlation of ranks, as of y = x^2, is invisible. Ties share
     a rank.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a
-    chi^2 with d e degrees of freedom over 2 n. Two standard errors hold (tests) for Gaussian
-    copulas, n of at least 100 and 20 (d + e), up to 1.5 bits. p: rows of y are permuted.
+    se: from the influence function, ranks included, and in quadrature what remains at independence.
+    Samples must be independent: of a time series take samples further apart than its correlation
+    time. p: rows of y are permuted.
 
     `shrinkage`, for few trials x of a large population y, multiplies the correlations of y given x
     (noise correlations) by 1 - a. The bias is then the mean over shuffles of x; se is from a
@@ -169,11 +161,8 @@ def gaussian_copula_classes(classes: Any, x: Values, *, n_shuffle: int = 100, se
     Increasing functions of a column change nothing. In one dimension it is a lower bound, as
     Gaussians have the most entropy of their variance; in several it may be too high.
 
-    se: from the influence function, and in quadrature what remains at independence, where I is a
-    chi^2 of (k - 1) d (d + 3)/2 degrees of freedom over 2 n, k classes. Two standard errors hold
-    (tests, against very many samples) in one dimension, with at least 40 samples of each class, up
-    to log2(k)/2 bits; classes that hardly overlap are not Gaussian in the scores. Null: classes
-    permuted.
+    se: as of `gaussian_copula`; classes that hardly overlap are not Gaussian in the scores. Null:
+    classes permuted.
 
     Parameters
     ----------
@@ -215,7 +204,7 @@ def gaussian_copula_classes(classes: Any, x: Values, *, n_shuffle: int = 100, se
         own = number == c
         centred = z[own] - z[own].mean(axis=0)
         within = _precision(centred)
-        logs = np.linalg.slogdet(np.atleast_2d(np.cov(centred, rowvar=False)))[1]
+        logs = _log_det(np.atleast_2d(np.cov(centred, rowvar=False)))
         density[own] = -0.5 * (logs + (centred * within).sum(axis=1))
         slope[own] -= within
     density += 0.5 * (z * _precision(z)).sum(axis=1)
@@ -242,11 +231,7 @@ def _entropy_given(z: np.ndarray, number: np.ndarray, sizes: np.ndarray) -> floa
 
 
 def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Normal scores ndtri(rank / (n + 1)) of the columns (n, d), centred; ties share a rank.
-
-    >>> normal_scores(np.array([[3.0], [1.0], [2.0]])).round(3).ravel()
-    array([ 0.674, -0.674,  0.   ])
-    """
+    """Normal scores ndtri(rank / (n + 1)) of the columns (n, d), centred; ties share a rank."""
     scores = ndtri(rankdata(values, axis=0) / (len(values) + 1))
     return scores - scores.mean(axis=0)
 
@@ -275,19 +260,17 @@ def _gaussian_information(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _gaussian_influence(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Influence of each sample on the Gaussian information, (n,) bits, up to a constant.
-
-    The first part is the information density, m(z) = 1/2 (z_x^T S_x^-1 z_x + z_y^T S_y^-1 z_y - z^T
-    S^-1 z). A sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c
-    dz_c/du, dz/du = 1 / pdf(z), for each column c.
-    """
+    """Influence of each sample on the Gaussian information, (n,) bits, up to a constant."""
     both = np.concatenate([a, b], axis=1)
     slope = np.concatenate([_precision(a), _precision(b)], axis=1) - _precision(both)
     return _with_ranks(0.5 * (both * slope).sum(axis=1), both, slope) / np.log(2)
 
 
 def _with_ranks(density: np.ndarray, scores: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Influence (n,) of samples, from their density and their slopes (n, d) with the scores."""
+    """Influence (n,) of samples, from their information density m and its slopes dm/dz (n, d) by the scores z.
+
+    A sample also moves the ranks of all that lie above it: the mean over those of dm/dz_c dz_c/du, dz/du = 1 / pdf(z).
+    """
     density, n = density.copy(), len(scores)
     for column, rise in zip(scores.T, slope.T, strict=True):
         order = np.argsort(column, kind="stable")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,9 @@ def kullback_leibler(
       finite if a symbol of x never occurs in y.
     - "plugin" ("none"): frequencies as probabilities; too high, infinite for symbols of x not in y.
 
-    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se.
+    null_mean and p: all samples are dealt to x and y at random. Near D = 0 judge by p, not by se. se
+    is the delete-one jackknife over both, or the spread for equal laws if larger. `warning`: too
+    few samples, or symbols of x that never occur in y.
 
     Parameters
     ----------
@@ -45,12 +46,6 @@ def kullback_leibler(
         each
     bias : see above
     n_shuffle, seed : of the shuffles; n_shuffle = 0 leaves null_mean and p None
-
-    Returns
-    -------
-    Estimate, n the samples of both. se is the delete-one jackknife over both, or the spread for
-    equal laws, (1/N + 1/M) sqrt((K - 1) / 2) / ln 2 of K symbols, if larger. `warning`: too few
-    samples, or symbols of x that never occur in y
 
     Raises
     ------
@@ -64,18 +59,23 @@ def kullback_leibler(
     check(bias=bias, n_shuffle=n_shuffle, seed=seed)
     bias = choose(bias, _BIASES, "bias")
     codes, n, size = _read(x, y)
-    value, se, without = _divergence(codes, n, size, bias)
-    m = codes.size - n
+    a, b = _counts(codes, n, size)
+    value, m = _value(a, b, bias), codes.size - n
     rng = np.random.default_rng(seed)
     null = np.array([_value(*_counts(rng.permutation(codes), n, size), bias) for _ in range(n_shuffle)])
-    spread = (1 / n + 1 / m) * math.sqrt((size - 1) / 2) / LN2
-    notes = [without]
+    se = max(_jackknife(value, a, b, bias), (1 / n + 1 / m) * math.sqrt((size - 1) / 2) / LN2)
+    notes, missing = [], a[(a > 0) & (b == 0)]
+    if missing.size:
+        notes.append(
+            f"{missing.size} of the {(a > 0).sum()} symbols of x, {missing.sum() / n:.2g} of its samples, never occur in y: the "
+            "divergence is infinite if they are impossible there, and otherwise the estimate is too low"
+        )
     if m < _ENOUGH[bias] * size:
         notes.append(
             f"{m} samples of y for {size} symbols, fewer than {_ENOUGH[bias]:.4g} each: {bias} may be biased; take more samples"
         )
-    result = with_test(value, max(se, spread), bias, null, n=codes.size, se_method="jackknife over samples")
-    return replace(result, warning="; ".join(note for note in notes if note) or None)
+    how, warning = "jackknife over samples", "; ".join(notes) or None
+    return with_test(value, se, bias, null, n=codes.size, warning=warning, se_method=how)
 
 
 def _read(x: Any, y: Any) -> tuple[np.ndarray, int, int]:
@@ -99,7 +99,8 @@ def _read(x: Any, y: Any) -> tuple[np.ndarray, int, int]:
 
 
 def _counts(codes: np.ndarray, n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.bincount(codes[:n], minlength=size), np.bincount(codes[n:], minlength=size)
+    a, b = (np.bincount(part, minlength=size).astype(float) for part in (codes[:n], codes[n:]))
+    return a, b
 
 
 def _terms(a: np.ndarray, b: np.ndarray, bias: str) -> np.ndarray:
@@ -115,37 +116,21 @@ def _constant(n: float, m: float, bias: str) -> float:
 
 
 def _value(a: np.ndarray, b: np.ndarray, bias: str) -> float:
-    n, m = a.sum(), b.sum()
-    seen = a > 0
+    n, m, seen = a.sum(), b.sum(), a > 0
     total = float(a[seen] @ _terms(a[seen], b[seen], bias))
     return float((_constant(n, m, bias) + total / n) / LN2)
 
 
-def _divergence(codes: np.ndarray, n: int, size: int, bias: str) -> tuple[float, float, str | None]:
-    """The value, its jackknife error, and a warning where symbols of x are missing in y."""
-    a, b = (counts.astype(float) for counts in _counts(codes, n, size))
-    m = b.sum()
-    value = _value(a, b, bias)
-    seen, given = a > 0, b > 0
-    missing = seen & ~given
+@np.errstate(divide="ignore", invalid="ignore")
+def _jackknife(value: float, a: np.ndarray, b: np.ndarray, bias: str) -> float:
+    """Standard error by leaving out each sample of x and of y; NaN for an infinite value."""
     if not math.isfinite(value):
-        se = math.nan
-    else:
-        total = (value * LN2 - _constant(n, m, bias)) * n
-        own = a * _terms(a, b, bias)
-        own[~seen] = 0.0
-        less_a = total - own + (a - 1) * _terms(a - 1, b, bias)
-        of_x = _constant(n - 1, m, bias) + less_a[seen] / (n - 1)
-        with np.errstate(invalid="ignore"):
-            less_b = total - own + np.where(seen, a * _terms(a, b - 1, bias), 0.0)
-        of_y = _constant(n, m - 1, bias) + less_b[given] / n
-        parts = jackknife_se(of_x, a[seen]), jackknife_se(of_y, b[given])
-        se = math.hypot(*parts) / LN2
-    if not missing.any():
-        return value, se, None
-    share = a[missing].sum() / n
-    note = (
-        f"{missing.sum()} of the {seen.sum()} symbols of x, {share:.2g} of its samples, never occur in y: the divergence is "
-        "infinite if they are impossible there, and otherwise the estimate is too low"
-    )
-    return value, se, note
+        return math.nan
+    n, m, seen, given = a.sum(), b.sum(), a > 0, b > 0
+    total = (value * LN2 - _constant(n, m, bias)) * n
+    own = np.where(seen, a * _terms(a, b, bias), 0.0)
+    less_a = total - own + (a - 1) * _terms(a - 1, b, bias)
+    of_x = _constant(n - 1, m, bias) + less_a[seen] / (n - 1)
+    less_b = total - own + np.where(seen, a * _terms(a, b - 1, bias), 0.0)
+    of_y = _constant(n, m - 1, bias) + less_b[given] / n
+    return math.hypot(jackknife_se(of_x, a[seen]), jackknife_se(of_y, b[given])) / LN2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -57,35 +58,22 @@ def phase_counts(
     check(n_bins=n_bins)
     trains = in_window(block, align, t_start, t_stop)
     phase = phases_of_spikes(analytic_fields(signal, trains, band), trains)
-    n_trains = trains.n_trials * trains.n_neurons
-    bins = phase_bins(phase, n_bins)
-    counts = np.bincount(trains.train * n_bins + bins, minlength=n_trains * n_bins)
-    return counts.reshape(trains.n_trials, trains.n_neurons, n_bins)
+    shape = trains.n_trials, trains.n_neurons, n_bins
+    cells = trains.train * n_bins + phase_bins(phase, n_bins)
+    return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
 
 
 def phase_bins(phase: np.ndarray, n_bins: int) -> np.ndarray:
-    """The bin of phases in rad, from 0 at -pi to n_bins - 1.
-
-    >>> phase_bins(np.array([-3.1, -0.1, 0.1, 3.1]), 4)
-    array([0, 1, 2, 3])
-    """
+    """The bin of phases in rad, from 0 at -pi to n_bins - 1."""
     return np.minimum((phase + np.pi) / (2 * np.pi) * n_bins, n_bins - 1).astype(np.int64)
 
 
 def field_levels(fields: list[Field], trains: Trains, n_bins: int) -> np.ndarray:
-    """Levels of the field's power, (n_trials,) ints, `n_bins` of equal numbers of trials.
-
-    >>> import quantities as pq
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> trains = as_repeats([[0.001], [0.001]], t_start=0*pq.s, t_stop=4*pq.ms)
-    >>> field_levels([(np.full(4, 1 + 0j), 1000.0, 0.0), (np.full(4, 2 + 0j), 1000.0, 0.0)], trains, 2)
-    array([0, 1])
-    """
+    """Levels of the field's power, (n_trials,) ints, `n_bins` of equal numbers of trials."""
     power = np.empty(len(fields))
     for trial, (values, rate, start) in enumerate(fields):
-        first, end = np.rint((np.array([trains.t_start[trial], trains.t_stop[trial]]) - start) * rate).astype(
-            int
-        )
+        window = np.array([trains.t_start[trial], trains.t_stop[trial]])
+        first, end = np.rint((window - start) * rate).astype(int)
         first = min(max(first, 0), len(values) - 1)
         power[trial] = np.mean(np.abs(values[first : max(end, first + 1)]) ** 2)
     inner = np.quantile(power, np.arange(1, n_bins) / n_bins)

@@ -1,11 +1,9 @@
 """Fisher information of a population about a stimulus, from responses or from a model's parameters.
 
-Linear Fisher information I = f'^T Sigma^-1 f' is the precision of the best unbiased linear
-read-out: two stimuli ds apart are discriminated with d' = ds sqrt(I). The plug-in estimate is far
-too high. For Gaussian responses of equal covariance, with T1 and T2 trials, nu = T1 + T2 - 2 and c
-= 1/T1 + 1/T2, ds^2 / c times the plug-in value is Hotelling's T^2: (nu - N + 1) / (nu N) T^2
-follows a noncentral F(N, nu - N + 1) with noncentrality I ds^2 / c. Correction and standard error
-are that law's mean and variance.
+I = f'^T Sigma^-1 f' is the precision of the best unbiased linear read-out. For Gaussian responses of equal covariance,
+T1 and T2 trials, nu = T1 + T2 - 2 and c = 1/T1 + 1/T2, ds^2 / c times the plug-in value is Hotelling's T^2: (nu - N +
+1) / (nu N) T^2 follows a noncentral F(N, nu - N + 1) of noncentrality I ds^2 / c, whose mean and variance give
+correction and standard error.
 """
 
 from __future__ import annotations
@@ -40,16 +38,13 @@ def linear_fisher_information(
 ) -> Estimate:
     """Linear Fisher information of responses to two stimuli ds apart, in 1 / (unit of ds)^2.
 
-    I = f'^T S^-1 f' (2T - N - 3)/(2T - 2) - 2N/(T ds^2), f' = (mean r2 - mean r1)/ds, S the mean of
-    the two unbiased covariances, T trials per stimulus, N neurons. For T1 and T2 trials S is
-    weighted by T - 1, and the terms are (nu - N - 1)/nu, nu = T1 + T2 - 2, and N (1/T1 +
-    1/T2)/ds^2. Unbiased for Gaussian responses of equal covariance; it may be negative (cutting
-    would bias it).
+    I = f'^T S^-1 f' (nu - N - 1)/nu - N (1/T1 + 1/T2)/ds^2, f' = (mean r2 - mean r1)/ds, S the mean
+    of the two unbiased covariances, weighted by T - 1, of T1 and T2 trials of N neurons, nu = T1 + T2
+    - 2. Unbiased for Gaussian responses of equal covariance; it may be negative.
 
     se: from the noncentral F law, with the estimate in place of the truth; of the shuffled
-    information a jackknife over trials. Two standard errors hold (tests) for at least 4 N trials in
-    total and 30 per stimulus, 20 spikes per neuron, and an estimate of 2.5 errors or more; else
-    `warning` says so. p: trials change their stimulus at random.
+    information a jackknife over trials. `warning` says where two errors do not hold: below 4 N
+    trials, 20 spikes per neuron, or 2.5 errors. p: trials change their stimulus at random.
 
     Parameters
     ----------
@@ -115,10 +110,7 @@ def _warning(both: np.ndarray, value: float, se: float) -> str | None:
 
 
 class HotellingLaw:
-    """Hotelling's law of T1 and T2 trials of n neurons, ds apart: expected information and spread.
-
-    n : a number, or an array of the numbers of neurons of several populations
-    """
+    """Hotelling's law of T1 and T2 trials of n neurons (one number or several), ds apart: expected information and spread."""
 
     def __init__(self, t1: int, t2: int, n: Any, ds: float, corrected: bool = True) -> None:
         self.nu, self.c, self.n, self.ds, self.corrected = t1 + t2 - 2, 1 / t1 + 1 / t2, n, ds, corrected
@@ -136,7 +128,7 @@ class HotellingLaw:
         d2 = np.where(d2 > 4, d2, np.nan)
         shift = np.maximum(information, 0.0) * self.ds**2 / self.c
         spread = ((d1 + shift) ** 2 + (d1 + 2 * shift) * (d2 - 2)) / ((d2 - 2) ** 2 * (d2 - 4))
-        scale = d2 / d1 * self.nu * d1 / d2 * self.c / self.ds**2  # of F -> T^2 -> information
+        scale = self.nu * self.c / self.ds**2
         if self.corrected:
             scale = scale * (self.nu - self.n - 1) / self.nu
         return np.asarray(scale * np.sqrt(2 * spread))
@@ -161,17 +153,14 @@ def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray
 
 
 def within_stimuli(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Responses (T1 + T2, N) less the mean of their stimulus, and their size (N,); none may be 0.
-
-    >>> within_stimuli(np.array([[1.0], [3.0]]), np.array([[7.0], [7.0]]))[0].ravel()
-    array([-1.,  1.,  0.,  0.])
-    """
+    """Responses (T1 + T2, N) less the mean of their stimulus, and their size (N,); none may be 0."""
     centred = np.concatenate([a - a.mean(axis=0), b - b.mean(axis=0)])
     size = np.sqrt((centred**2).sum(axis=0))
-    scale = np.abs(np.concatenate([a, b])).max(axis=0)
-    if (size <= 1e-12 * scale).any():
-        k = int(np.argmax(size <= 1e-12 * scale))
-        raise NsnnError(f"neuron {k} gives the same response in all trials of a stimulus: leave it out")
+    constant = size <= 1e-12 * np.abs(np.concatenate([a, b])).max(axis=0)
+    if constant.any():
+        raise NsnnError(
+            f"neuron {np.argmax(constant)} gives the same response in all trials of a stimulus: leave it out"
+        )
     return centred, size
 
 
@@ -185,8 +174,8 @@ def _sums(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def _joint(both: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """d^T S^-1 d, (m,), for masks (m, n) of the first stimulus' trials.
 
-    The scatter within stimuli is the total one minus d d^T / c, so by Sherman and Morrison one
-    factorisation of the total serves all shuffles: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d.
+    By Sherman and Morrison one factorisation serves all: d^T W^-1 d = h / (1 - h/c), h = d^T Total^-1 d, W = Total - d
+    d^T / c.
     """
     centred = both - both.mean(axis=0)
     centred = centred / np.sqrt((centred**2).mean(axis=0))
@@ -251,9 +240,7 @@ def poisson_fisher(mean: Any, derivative: Any) -> Any:
     except ValueError:
         raise NsnnError(f"derivative has shape {slope.shape}: expected the mean's, {f.shape}") from None
     if not (np.isfinite(f) & np.isfinite(slope) & (f > 0)).all():
-        raise NsnnError(
-            f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean greater than 0"
-        )
+        raise NsnnError(f"mean = {mean}, derivative = {derivative}: expected (..., N) finite, mean above 0")
     return (slope**2 / f).sum(axis=-1)
 
 
@@ -280,9 +267,8 @@ def gaussian_fisher(derivative: Any, covariance: Any, covariance_derivative: Any
     """
     slope = floats(derivative, "derivative", "an array of numbers, (N,), for a covariance of (N, N)")
     s = floats(covariance, "covariance", "an array of numbers, (N, N)")
-    change = np.zeros_like(s)
-    if covariance_derivative is not None:
-        change = floats(covariance_derivative, "covariance_derivative", "an array of numbers, (N, N)")
+    given = np.zeros_like(s) if covariance_derivative is None else covariance_derivative
+    change = floats(given, "covariance_derivative", "an array of numbers, (N, N)")
     if slope.ndim != 1 or s.shape != (slope.size, slope.size) or change.shape != s.shape:
         raise NsnnError(
             f"derivative, covariance, covariance_derivative have shapes {slope.shape}, {s.shape}, {change.shape}: "

@@ -1,28 +1,23 @@
 """Linear Fisher information against the number of neurons: mean, covariance, limit.
 
-A random order of the neurons gives nested sub-populations. With the Cholesky factor L of the
-scatter matrix W = L L^T in this order, the plug-in information of the first n neurons is nu / ds^2
-times the sum of the first n squares of z = L^-1 d, d the difference of the means. Leaving out one
-of the T trials of a stimulus changes W and d by multiples of its deviation v from their mean. With
-u = L^-1 v and the sums A, B, C of z^2, z u, u^2 over the first n neurons, d^T W^-1 d without the
-trial is
+With the Cholesky factor L of the scatter matrix of the neurons in a random order, the plug-in information of the first
+n is nu / ds^2 times the sum of the first n squares of z = L^-1 d, d the difference of the means. Without one of T
+trials of a stimulus, with the deviation v from their mean, u = L^-1 v and the sums A, B, C of z^2, z u, u^2 over the
+first n neurons, this sum is
 
     A + 2 b B + b^2 C + a (B + b C)^2 / (1 - a C),    a = T/(T - 1), b = 1/(T - 1) or -1/(T - 1)
 
-So one factorisation serves all sizes and the jackknife with the correlations between sizes.
-
-The fit is I_n = n / (1/I_0 + eps n) (Moreno-Bote et al. 2014), generalised least squares with the
-jackknife's covariance. Where an estimate came out too low its variance did too; so the variances
-are taken to the fitted curve, by the ratio of the errors that Hotelling's law gives there, and the
-fit is repeated. Without it eps is too high, by half its error for few trials.
+The fit is I_n = n / (1/I_0 + eps n) by generalised least squares with the jackknife's covariance. Where an estimate
+came out too low its variance did too: variances are taken to the fitted curve by Hotelling's law, and the fit is
+repeated. Without it eps is too high.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
@@ -37,10 +32,10 @@ _ROUNDS = 2
 def fisher_curves(
     a: np.ndarray, b: np.ndarray, ds: float, sizes: np.ndarray, n_subsets: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Corrected information (n_subsets, m) of nested sub-populations, and their mean's covariance.
+    """Corrected information (n_subsets, m) of nested sub-populations, and their mean's covariance over trials and sub-
+    populations.
 
-    Responses a (T1, N) and b (T2, N), ds apart; ascending sizes (m,). The covariance has two parts:
-    that over trials, by the jackknife, and that over sub-populations.
+    Responses a (T1, N) and b (T2, N), ds apart; ascending sizes (m,).
     """
     centred, size = within_stimuli(a, b)
     centred = centred / size
@@ -78,27 +73,22 @@ def fisher_curves(
 
 def _factor(scatter: np.ndarray) -> np.ndarray:
     """Cholesky factor of a scatter matrix with a diagonal of ones."""
-    try:
-        factor = np.asarray(cholesky(scatter, lower=True))
-    except np.linalg.LinAlgError:
-        factor = np.zeros((1, 1))
-    if np.diag(factor).min() < _LEAST_PIVOT:
+    factor, failed = lapack.dpotrf(scatter, lower=1)
+    if failed or np.diag(factor).min() < _LEAST_PIVOT:
         raise NsnnError(
             "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
         )
     return factor
 
 
-@dataclass(frozen=True)
-class GrowthFit:
+class GrowthFit(NamedTuple):
     """Fit of I_n = n / (1/initial + epsilon n)."""
 
     epsilon: float
     epsilon_se: float
     initial: float
     initial_se: float
-    p: float
-    """of the distance between curve and fit, chi^2"""
+    p: float  # of the distance between curve and fit, chi^2
 
 
 def fit_growth(
@@ -114,7 +104,7 @@ def fit_growth(
         values, vectors = np.linalg.eigh(weighted)
         kept = values > _LEAST_VARIANCE * values[-1]
         root = (vectors[:, kept] / np.sqrt(values[kept])).T
-        solution = least_squares(_residuals, parameters, args=(n, information, root))
+        solution = least_squares(lambda x, root=root: root @ (information - _curve(x, n)), parameters)
         parameters = solution.x
         ratio = law.se(_curve(parameters, n)) / law.se(information)
         weighted = covariance * np.outer(ratio, ratio)
@@ -135,9 +125,3 @@ def _curve(parameters: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Information of n neurons, always positive, from ln(n/I_n) at n = 0 and at the largest n."""
     start, last = np.exp(parameters)
     return n / (start + (last - start) * n / n[-1])
-
-
-def _residuals(
-    parameters: np.ndarray, n: np.ndarray, information: np.ndarray, root: np.ndarray
-) -> np.ndarray:
-    return root @ (information - _curve(parameters, n))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,6 @@ from .copula import gaussian_copula
 from .fisher import UNIT, HotellingLaw
 from .fisher_growth import fisher_curves, fit_growth
 
-METHODS = ("fisher", "confusion", "posterior", "copula")
 _N_SIZES, _RANGE = 8, 8  # sizes by default, the largest over the smallest
 _SPARE = 5  # trials beyond the neurons, for an error without one trial
 _ENOUGH = 4  # trials per neuron, as of `linear_fisher_information`
@@ -39,8 +39,6 @@ class InformationGrowth:
     >>> growth = InformationGrowth("fisher", n, n / (10 + n / 2), 0.1 * n, 0 * n, "1/unit^2", 400, 20, eps, initial, None)
     >>> growth.limit, [round(end, 2) for end in growth.interval()], growth.predict([100]).round(2).tolist()
     (2.0, [1.44, 3.29], [1.67])
-    >>> growth.neurons_for(0.9)
-    180.0
     """
 
     method: str
@@ -66,8 +64,7 @@ class InformationGrowth:
     @property
     def limit(self) -> float:
         """Information of infinitely many neurons, 1/epsilon; infinite for epsilon <= 0."""
-        eps = np.nan if self.epsilon is None else self.epsilon.value
-        return float(np.inf if eps <= 0 else 1 / eps)
+        return np.nan if self.epsilon is None else _limit(self.epsilon.value)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Confidence limits of `limit`, the upper infinite where growth may be unlimited."""
@@ -75,10 +72,7 @@ class InformationGrowth:
         if self.epsilon is None:
             return float("nan"), float("nan")
         half = norm.ppf((1 + confidence) / 2) * self.epsilon.se
-        low, high = (
-            float(np.inf if e <= 0 else 1 / e) for e in (self.epsilon.value + half, self.epsilon.value - half)
-        )
-        return low, high
+        return _limit(self.epsilon.value + half), _limit(self.epsilon.value - half)
 
     def predict(self, sizes: Any) -> np.ndarray:
         """Information by the fit of these numbers of neurons, (n_sizes,); NaN without a fit."""
@@ -86,26 +80,21 @@ class InformationGrowth:
         if self.epsilon is None or self.initial is None:
             return np.full(n.shape, np.nan)
         below = 1 / self.initial.value + self.epsilon.value * n
-        return np.where(
-            below > 0, n / np.where(below > 0, below, 1.0), np.where(np.isnan(below), np.nan, np.inf)
-        )
+        return np.where(below <= 0, np.inf, n / np.where(below <= 0, 1.0, below))
 
     def neurons_for(self, share: float) -> float:
         """Neurons for this share of the limit, share / (1 - share) / (epsilon I_0), rounded up."""
         part = between_0_and_1(share, "share")
         if self.epsilon is None or self.initial is None:
             return float("nan")
-        if self.epsilon.value <= 0:
-            return float("inf")
-        return float(np.ceil(np.round(part / (1 - part) / (self.epsilon.value * self.initial.value), 9)))
+        neurons = part / (1 - part) / self.initial.value * self.limit
+        return float(np.ceil(np.round(neurons, 9)))
 
     @property
     def table(self) -> pd.DataFrame:
         """A row per size: neurons, information, se, spread, fitted."""
-        parts = (self.sizes, self.information, self.se, self.spread, self.predict(self.sizes))
-        return pd.DataFrame(
-            dict(zip(("neurons", "information", "se", "spread", "fitted"), parts, strict=True))
-        )
+        parts = {"information": self.information, "se": self.se, "spread": self.spread}
+        return pd.DataFrame({"neurons": self.sizes, **parts, "fitted": self.predict(self.sizes)})
 
     def __str__(self) -> str:
         text = f"{self.sizes[-1]} neurons: {self.information[-1]:.3g} ± {self.se[-1]:.2g} {self.unit}"
@@ -113,6 +102,10 @@ class InformationGrowth:
             low, high = self.interval()
             text += f"; limit {self.limit:.3g} (95 %: {low:.3g} to {high:.3g}), epsilon {self.epsilon:.2g}"
         return f"{text}; n = {self.n}{f'; warning: {self.warning}' if self.warning else ''}"
+
+
+def _limit(epsilon: float) -> float:
+    return float(np.inf if epsilon <= 0 else 1 / epsilon)
 
 
 @suggest_keywords
@@ -141,20 +134,19 @@ def information_growth(
 
     Noise that looks exactly like a change of the stimulus, with covariance eps f' f'^T, limits the
     Fisher information of any number of neurons to 1/eps (Moreno-Bote et al. 2014). "fisher" fits
-    the mean curve by
 
         I_n = I_0 n / (1 + eps I_0 n),    1/I_n = 1/(I_0 n) + eps
 
     `epsilon` and `initial`, I_0, have errors; `limit` is 1/eps, and `interval()` has its confidence
     limits, the upper one infinite where unlimited growth can't be excluded. The fit assumes that
-    without this noise information is proportional to n, as for random tuning and few common sources
-    of noise. It is an extrapolation: what limits only far larger populations is invisible, and
-    common noise may look like a limit among few neurons. `warning` names a misfit.
+    without this noise information is proportional to n. It is an extrapolation: what limits only
+    far larger populations is invisible, and common noise may look like a limit among few neurons.
+    `warning` names a misfit.
 
-    se of "fisher": jackknife over trials (10 to 25 % too large for few trials) and spread over
-    sub-populations. Of the others: the mean error of a sub-population, as they share their trials,
-    and the same spread. Their curves flatten with few trials too, since a decoder of many neurons
-    is fitted less well; they have no limit here.
+    se of "fisher": jackknife over trials and spread over sub-populations. Of the others: the mean
+    error of a sub-population, as they share their trials, and the same spread. Their curves flatten
+    with few trials too, since a decoder of many neurons is fitted less well; they have no limit
+    here.
 
     Parameters
     ----------
@@ -186,7 +178,7 @@ def information_growth(
     (True, 'unit^2')
     """
     check(method=method, n_folds=n_folds, seed=seed)
-    one_of(method, METHODS, "method")
+    one_of(method, ("fisher", "confusion", "posterior", "copula"), "method")
     whole(n_subsets, 1, "n_subsets", 10**6)
     step = None if ds is None else number(ds, "ds", "a finite number other than 0, or None")
     if step == 0:
@@ -194,9 +186,29 @@ def information_growth(
     check_decoder(decoder)
     refuse_swapped(stimulus, counts, "information_growth(stimulus, counts)")
     responses = read_counts(counts, t_start, t_stop)
+    if method == "copula":
+        stimulus = as_samples(stimulus, "stimulus")
+        if len(stimulus) != len(responses):
+            raise NsnnError(
+                f"stimulus has {len(stimulus)} values and counts {len(responses)} trials: expected equal numbers"
+            )
     if method != "fisher":
+
+        def bits(part: np.ndarray) -> Estimate:
+            if method == "copula":
+                return gaussian_copula(stimulus, part, shrinkage="auto", n_shuffle=20, seed=seed)
+            result = decode(stimulus, part, decoder=decoder, n_folds=n_folds, n_shuffle=0, seed=seed)
+            estimate = result.information if method == "confusion" else result.cross_entropy_information
+            if estimate is None:
+                raise NsnnError(
+                    f"decoder = {decoder!r} has no posterior probabilities: use method='confusion'"
+                )
+            return estimate
+
         chosen = _sizes(sizes, responses.shape[1], responses.shape[1])
-        return _in_bits(stimulus, responses, method, chosen, n_subsets, decoder, n_folds, seed)
+        rng = np.random.default_rng(seed)
+        orders = np.array([rng.permutation(responses.shape[1]) for _ in range(n_subsets)])
+        return _in_bits(bits, responses, method, chosen, orders)
     distinct, label = as_labels(stimulus, "stimulus", len(responses))
     if distinct.size != 2:
         raise NsnnError(
@@ -217,10 +229,8 @@ def _sizes(sizes: Any, n_neurons: int, enough: int) -> np.ndarray:
         top = max(1, min(n_neurons, enough))
         return np.unique(np.round(np.geomspace(max(1.0, top / _RANGE), top, _N_SIZES)).astype(np.int64))
     listed = np.atleast_1d(floats(sizes, "sizes", "numbers of neurons, or None"))
-    fits = (
-        listed.ndim == 1 and listed.size and np.isfinite(listed).all() and (listed == np.rint(listed)).all()
-    )
-    if not fits or listed.min() < 1 or listed.max() > n_neurons:
+    fits = (listed >= 1) & (listed <= n_neurons) & (listed == np.rint(listed))
+    if listed.ndim != 1 or not listed.size or not fits.all():
         raise NsnnError(
             f"sizes = {shown(sizes)}: expected whole numbers from 1 to {n_neurons}, the number of neurons, or None"
         )
@@ -245,8 +255,7 @@ def _of_fisher(
         raise NsnnError(
             f"sizes: {chosen[-1]} neurons need {chosen[-1] + _SPARE} trials, and there are {n}; take fewer neurons"
         )
-    subsets = fisher_curves(a, b, ds, chosen, n_subsets, np.random.default_rng(seed))
-    curves, covariance = subsets
+    curves, covariance = fisher_curves(a, b, ds, chosen, n_subsets, np.random.default_rng(seed))
     mean, se = curves.mean(axis=0), np.sqrt(np.diag(covariance))
     notes = []
     if n < _ENOUGH * chosen[-1]:
@@ -255,78 +264,41 @@ def _of_fisher(
         notes.append(
             f"n_subsets = {n_subsets} for {chosen.size} sizes: fewer than 2 for each, errors are too small"
         )
-    unit = UNIT.removeprefix("1/")
-    epsilon, initial = Estimate(np.nan, n=n, unit=unit), Estimate(np.nan, n=n, unit=UNIT)
+    epsilon, initial = Estimate(np.nan, n=n, unit="unit^2"), Estimate(np.nan, n=n, unit=UNIT)
     if mean[-1] < 2 * se[-1]:
         notes.append(
             "the information of the largest size is within two errors of 0: take more trials or neurons"
         )
     if mean[-1] > 0:
         fit = fit_growth(chosen, mean, covariance, HotellingLaw(len(a), len(b), chosen, ds))
-        how = "jackknife over trials, generalised least squares"
-        epsilon, initial = (
-            Estimate(value, spread, "kanitscheider", n=n, unit=of, se_method=how)
-            for value, spread, of in (
-                (fit.epsilon, fit.epsilon_se, unit),
-                (fit.initial, fit.initial_se, UNIT),
-            )
-        )
+        about: dict[str, Any] = {"n": n, "se_method": "jackknife over trials, generalised least squares"}
+        epsilon = Estimate(fit.epsilon, fit.epsilon_se, "kanitscheider", unit="unit^2", **about)
+        initial = Estimate(fit.initial, fit.initial_se, "kanitscheider", unit=UNIT, **about)
         if fit.p < _MISFIT:
             notes.append(
                 f"the curve departs from the fit (p = {fit.p:.2g}), so that the limit is uncertain; take larger sizes"
             )
-    warning, spread = "; ".join(notes) or None, _spread(curves)
-    return InformationGrowth(
-        "fisher", chosen, mean, se, spread, UNIT, n, n_subsets, epsilon, initial, warning
-    )
-
-
-def _spread(values: np.ndarray) -> np.ndarray:
-    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
+    spread = curves.std(axis=0, ddof=1) if n_subsets > 1 else np.full(chosen.size, np.nan)
+    about_fit = epsilon, initial, "; ".join(notes) or None
+    return InformationGrowth("fisher", chosen, mean, se, spread, UNIT, n, n_subsets, *about_fit)
 
 
 def _in_bits(
-    stimulus: Any,
-    responses: np.ndarray,
-    method: str,
-    sizes: np.ndarray,
-    n_subsets: int,
-    decoder: Any,
-    n_folds: int,
-    seed: int,
+    bits: Callable[..., Estimate], responses: np.ndarray, method: str, sizes: np.ndarray, orders: np.ndarray
 ) -> InformationGrowth:
-    if method == "copula":
-        stimulus = as_samples(stimulus, "stimulus")
-        if len(stimulus) != len(responses):
-            raise NsnnError(
-                f"stimulus has {len(stimulus)} values and counts {len(responses)} trials: expected equal numbers"
-            )
-    rng, n_neurons = np.random.default_rng(seed), responses.shape[1]
-    orders = np.array([rng.permutation(n_neurons) for _ in range(n_subsets)])
-    result: list[list[Estimate]] = []
-    for size in sizes:
-        subsets = orders[:1] if size == n_neurons else orders
-        result.append(
-            [_bits(stimulus, responses[:, order[:size]], method, decoder, n_folds, seed) for order in subsets]
-        )
+    n_subsets, n_neurons = orders.shape
+    # all neurons are one population, whatever their order
+    subsets = [[order[:size] for order in orders[: 1 if size == n_neurons else None]] for size in sizes]
+    result = [[bits(responses[:, subset]) for subset in of_size] for of_size in subsets]
     values = [np.array([one.value for one in row]) for row in result]
     spread = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in values])
     errors = np.array([np.mean([one.se for one in row]) for row in result])
     warned = [one.warning for row in result for one in row if one.warning]
     warning = f"{len(warned)} of {sum(map(len, result))} estimates: {warned[0]}" if warned else None
-    mean, n = np.array([row.mean() for row in values]), len(responses)
-    se = np.hypot(errors, spread / np.sqrt([row.size for row in values]))
-    return InformationGrowth(method, sizes, mean, se, spread, "bit", n, n_subsets, None, None, warning)
-
-
-def _bits(
-    stimulus: Any, responses: np.ndarray, method: str, decoder: Any, n_folds: int, seed: int
-) -> Estimate:
-    if method == "copula":
-        return gaussian_copula(stimulus, responses, shrinkage="auto", n_shuffle=20, seed=seed)
-    result = decode(stimulus, responses, decoder=decoder, n_folds=n_folds, n_shuffle=0, seed=seed)
-    if method == "confusion":
-        return result.information
-    if result.cross_entropy_information is None:
-        raise NsnnError(f"decoder = {decoder!r} has no posterior probabilities: use method='confusion'")
-    return result.cross_entropy_information
+    mean, se = (
+        np.array([row.mean() for row in values]),
+        np.hypot(errors, spread / np.sqrt([*map(len, values)])),
+    )
+    return InformationGrowth(
+        method, sizes, mean, se, spread, "bit", len(responses), n_subsets, None, None, warning
+    )

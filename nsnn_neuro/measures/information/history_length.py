@@ -10,12 +10,11 @@ import numpy as np
 from ...core.aliases import Values
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
-from ..entropies.contingency import LN2
-from .histories import past, read_conditions, read_series, refuse_constant, stretches, words_of
+from ..entropies.contingency import LN2, refuse_large
+from .histories import past, read_all, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only
 _PRIOR = 0.5  # counts added to each value of y, after Krichevsky & Trofimov 1981
-_MOST_CELLS = 20_000_000
 _CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, as of a series that its past determines
 
 
@@ -68,10 +67,6 @@ def history_length(
     n_folds : stretches of time, or groups of trials where there are as many
     estimator : "discrete" (default) or "gaussian"
 
-    Returns
-    -------
-    HistoryLength
-
     Raises
     ------
     NsnnError : series that `transfer_entropy` refuses, fewer samples than folds, too many words
@@ -87,20 +82,11 @@ def history_length(
     whole(longest, 1, "longest", LARGEST)
     one_of(estimator, ("discrete", "gaussian"), "estimator")
     discrete = estimator == "discrete"
-    target = read_series(y, "y", discrete=discrete)
-    conditions = read_conditions(z, np.shape(y), discrete=discrete)
+    series, conditions = read_all(z, discrete, {"y": y} if x is None else {"y": y, "x": x})
+    target = series["y"]
     start, known, grown = longest, [], [target, *conditions]
-    if not discrete:
-        refuse_constant(target, "y")
-        for part in conditions:
-            refuse_constant(part, "z")
     if x is not None:
-        source = read_series(x, "x", discrete=discrete)
-        if source.shape != target.shape:
-            raise NsnnError(f"x and y have shapes {np.shape(x)} and {np.shape(y)}: expected equal shapes")
-        if not discrete:
-            refuse_constant(source, "x")
-        start, known, grown = max(longest, k), [(part, k) for part in grown], [source]
+        start, known, grown = max(longest, k), [(part, k) for part in grown], [series["x"]]
     n_trials, n = target.shape
     samples = n_trials * (n - start)
     if n <= start or samples < 2 * n_folds:
@@ -113,10 +99,10 @@ def history_length(
     scores = np.empty((longest + 1, n_folds))
     for length in range(longest + 1):
         parts = [past(part, own, 1, start) for part, own in [*known, *((part, length) for part in grown)]]
-        columns = np.hstack(parts)
-        scores[length] = (
-            _of_words(now, columns, fold, n_folds) if discrete else _of_normals(now, columns, edges)
-        )
+        if discrete:
+            scores[length] = _of_words(now, np.hstack(parts), fold, n_folds)
+        else:
+            scores[length] = _of_normals(now, np.hstack(parts), edges)
     score = scores.sum(1) / samples
     less = (scores - scores[np.argmax(score)]) * n_folds / samples
     se = less.std(axis=1, ddof=1) / np.sqrt(n_folds)
@@ -127,10 +113,9 @@ def _of_words(now: np.ndarray, columns: np.ndarray, fold: np.ndarray, n_folds: i
     """Sum of log2 probabilities of each fold (n_folds,)."""
     codes, n_words = words_of(columns, "y")
     size = int(now.max()) + 1
-    if n_folds * n_words * size > _MOST_CELLS:
-        raise NsnnError(
-            f"longest: {n_words} words of the histories and {size} values of y in {n_folds} folds are too many: expected shorter"
-        )
+    refuse_large(
+        {"n_folds": n_folds, "y": size, f"its {columns.shape[1]} bins of history": n_words}, now.size
+    )
     cells = (fold * n_words + codes) * size + now
     counts = np.bincount(cells, minlength=n_folds * n_words * size).reshape(n_folds, n_words, size)
     others = counts.sum(0) - counts + _PRIOR

@@ -1,21 +1,13 @@
 """Information rate of spike trains by the direct method: entropies of words.
 
-N repeats of one stimulus are cut into letters of one bin and words of L letters, M per repeat. The
-total entropy is that of all words, the noise entropy the mean over times of that of the N words at
-one time; (total - noise) / (L bin) is the information per second. Long words catch correlations in
-time but are badly sampled, so both are extrapolated to 1/L -> 0 by a straight line.
+N repeats of one stimulus are cut into words of L letters, M per repeat. The total entropy is limited by the M moments
+of the stimulus: its error to second order is sum_r Var(q_r) / (2 M ln 2 p_r), q_r the frequency of word r at one time,
+p_r its mean. The noise entropy has one of four corrections:
 
-The total entropy is limited by the M moments of the stimulus: its error to second order is sum_r
-Var(q_r) / (2 M ln 2 p_r), q_r the frequency of word r at one time, p_r its mean, Var over times.
-The noise entropy has one of four corrections:
-- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, each by quadratic extrapolation; in H_sh
-  letters of a word come from trials i, i + k, i + 2k, ... (mean over four k), and H_ind sums the
-  letters' entropies
+- "shuffle" (Panzeri et al. 2007): H_ind + H - H_sh, each by quadratic extrapolation; in H_sh letters of a word come from trials
+  i, i + k, i + 2k, ... (mean over four k), and H_ind sums the letters' entropies
 - "quadratic" (Strong et al. 1998): the parabola in 1/N of all trials, halves and quarters, at 0
 - "miller-madow": (R - 1) / (2 N ln 2), R the number of words seen at that time
-- "none"
-A length enters the line if the correction is at most a tenth of the noise entropy and neither corrected entropy is more than 2 %
-below the bound H >= -log2 (probability that two words are the same), estimated from pairs of words (Ma 1981).
 """
 
 from __future__ import annotations
@@ -101,11 +93,8 @@ def _shuffled(words: np.ndarray) -> np.ndarray:
         return letters
     # letter l of trial i comes from trial i + l k: no two letters of a word from one trial
     steps = [k for k in range(1, n) if np.unique(np.arange(length) * k % n).size == length][:_SHUFFLES]
-    entropies = []
-    for k in steps:
-        mixed = [np.roll(words[:, :, letter], -k * letter, axis=0) for letter in range(length)]
-        entropies.append(_quadratic(np.stack(mixed, axis=2)))
-    shuffled = np.mean(entropies, axis=0)
+    mixed = ([np.roll(words[:, :, letter], -k * letter, axis=0) for letter in range(length)] for k in steps)
+    shuffled = np.mean([_quadratic(np.stack(one, axis=2)) for one in mixed], axis=0)
     return letters + _quadratic(words) - shuffled
 
 
@@ -155,12 +144,7 @@ def _ma_bounds(words: np.ndarray) -> tuple[float, float]:
 
 
 def _prepare(
-    trains: Any,
-    bin_width: Any,
-    word_lengths: Sequence[int],
-    saturation: str,
-    bias: str,
-    window: tuple[Any, Any],
+    trains: Any, bin_width: Any, word_lengths: Sequence[int], saturation: str, bias: str, *window: Any
 ) -> tuple[np.ndarray, list[np.ndarray], float]:
     one_of(bias, sorted(_NOISE), "bias")
     one_of(saturation, ("binary", "count"), "saturation")
@@ -239,7 +223,7 @@ def word_entropies(
     [[1.0, 100.0, 0.0], [2.0, 0.0, 0.0]]
     """
     check(saturation=saturation, bias=bias)
-    _, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, (t_start, t_stop))
+    _, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, t_start, t_stop)
     return _table(words, width, bias)
 
 
@@ -290,9 +274,14 @@ def direct_information_rate(
 ) -> Estimate:
     """Information rate about a repeated stimulus by the direct method, bit/s.
 
-    The value at 1/L = 0 of the least-squares line through (1/L, information rate) over the
-    well-sampled lengths; with one such length its rate, with none that of the shortest, with a
-    warning. null_mean and p: each trial is shifted circularly by a random number of bins; n trials.
+    The trials are cut into words of L letters of one bin. The total entropy is that of all words,
+    the noise entropy the mean over times of that of the words at one time; (total - noise) / (L
+    bin) is the information per second. The value is that of the least-squares line through (1/L,
+    information rate) at 1/L = 0, over the well-sampled lengths: those of which the correction is at
+    most a tenth of the noise entropy and neither entropy is more than 2 % below Ma's bound, -log2
+    (probability that two words are the same). With one such length it is its rate, with none that
+    of the shortest, with a warning. null_mean and p: each trial is shifted circularly by a random
+    number of bins.
 
     Parameters
     ----------
@@ -323,7 +312,7 @@ def direct_information_rate(
     """
     check(saturation=saturation, bias=bias, over=over, n_shuffle=n_shuffle, seed=seed)
     one_of(over, ("time", "trials"), "over")
-    letters, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, (t_start, t_stop))
+    letters, words, width = _prepare(trains, bin_width, word_lengths, saturation, bias, t_start, t_stop)
     name = "none" if bias == "none" else f"{bias}; total entropy: variance over times"
     if not letters.any():
         warn("direct_information_rate: no spike; the result is NaN", SilentNeuronWarning)
@@ -349,8 +338,8 @@ def direct_information_rate(
     rng, null = np.random.default_rng(seed), np.empty(n_shuffle)
     n, t = letters.shape
     for i in range(n_shuffle):
-        shifts: np.ndarray = np.asarray(rng.integers(t, size=n))
-        shuffled = np.stack([np.roll(letters[trial], shifts[trial]) for trial in range(n)])
+        turned = (np.arange(t) - rng.integers(t, size=(n, 1))) % t
+        shuffled = np.take_along_axis(letters, turned, axis=1)
         null[i] = rate([_cut(shuffled, int(length)) for length in lengths])
     how = f"jackknife over {groups} groups of {over}"
     return with_test(value, se, name, null, n=n, warning=warning, unit="bit/s", se_method=how)

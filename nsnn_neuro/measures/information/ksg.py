@@ -1,11 +1,8 @@
 """Mutual information of continuous variables by nearest neighbours.
 
-Samples must be independent: of a time series take samples further apart than its correlation time.
-A bootstrap makes ties, which destroy distances to neighbours, and a jackknife over groups gives 1.2
-to 1.7 times the true error. The estimate is a mean of n local terms of variance V; neighbours share
-samples, which adds SHARED/k nats^2 to V at independence (0.4 to 1.2 in simulations of uniform and
-normal variables in 2 to 4 dimensions, k from 1 to 10, both variants, without a trend): se^2 is the
-sum over n.
+The estimate is a mean of n local terms of variance V; neighbours share samples, which adds SHARED/k nats^2 to V at
+independence: se^2 is the sum over n. A bootstrap makes ties, which destroy distances to neighbours, and a jackknife
+over groups is far too large.
 """
 
 from __future__ import annotations
@@ -23,10 +20,8 @@ from ..estimate import Estimate
 from ..response_checks import as_pair, refuse_constant, with_test
 from .copula import normal_scores as scores_of
 
-SHARED = 0.75
-"""k times the variance (nats^2, times n) that samples shared by neighbours add"""
-JITTER = 1e-10
-"""of the standard deviation: the noise that breaks ties"""
+SHARED = 0.75  # k times the variance (nats^2, times n) that shared samples add; 0.4 to 1.2 in simulations of 2 to 4 dimensions
+_JITTER = 1e-10  # of the standard deviation: the noise that breaks ties
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -83,13 +78,7 @@ def _search_strip(
     who: np.ndarray,
 ) -> None:
     """Neighbours of i among one strip's points, sorted by y: walk away from y[i] on both sides."""
-    low, high = first, last
-    while low < high:
-        middle = (low + high) // 2
-        if strip_y[middle] < y[i]:
-            low = middle + 1
-        else:
-            high = middle
+    low = first + np.searchsorted(strip_y[first:last], y[i])
     worst = near.size - 1
     j = low
     while j < last and strip_y[j] - y[i] < near[worst]:
@@ -109,13 +98,9 @@ def _search_strip(
 def _sums_of_psi(
     x: np.ndarray, y: np.ndarray, y_ordered: np.ndarray, k: int, variant: int, psi: np.ndarray, size: int
 ) -> np.ndarray:
-    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, x sorted, y in its order.
-
-    Points are put into strips of `size` neighbours along x, each sorted by y: the k neighbours of a
-    point are found in its own strip and those beside it, until x is further than the k-th.
-    """
+    """psi(n_x + 1) + psi(n_y + 1), or psi(n_x) + psi(n_y), of each point, x sorted, y in its order."""
     n = x.size
-    n_strips = (n + size - 1) // size
+    n_strips = (n + size - 1) // size  # of `size` neighbours along x, each sorted by y
     strip_y = np.empty(n)
     strip_who = np.empty(n, np.int64)
     for s in range(n_strips):
@@ -206,11 +191,11 @@ def ksg(
     is the digamma function. Columns are divided by their standard deviations. The estimate may be
     negative: clipping would bias it. Larger k: less variance, more bias towards 0. n samples
     resolve hardly more than log2(n) bits (Gao et al. 2015). Skewed or heavy-tailed columns bias
-    towards 0 too, unless `normal_scores`.
+    towards 0 too, unless `normal_scores`. Samples must be independent: of a time series take samples
+    further apart than its correlation time.
 
-    se: spread of the local terms and of samples that neighbours share. Two standard errors hold
-    (tests) for normal marginals, n of at least 300; one-dimensional x and y up to 1.2 bits, 3
-    dimensions together up to 0.5 bits with n of at least 1000. p: y is permuted.
+    se: spread of the local terms and of samples that neighbours share, for normal marginals and n of
+    at least 300. p: y is permuted.
 
     Parameters
     ----------
@@ -255,11 +240,7 @@ def ksg(
 def spread_columns(
     values: np.ndarray, name: str, normal_scores: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Columns in units of their standard deviations, or normal scores, ties broken; not discrete.
-
-    >>> spread_columns(np.array([[1.0], [2.0], [3.0]]), "x", False, np.random.default_rng(0)).round(3).ravel()
-    array([-1.225,  0.   ,  1.225])
-    """
+    """Columns in units of their standard deviations, or normal scores, ties broken; not discrete."""
     refuse_constant(values, name)
     n = len(values)
     scaled = scores_of(values) if normal_scores else values - values.mean(axis=0)
@@ -273,5 +254,5 @@ def spread_columns(
             "mutual_information for discrete data"
         )
     tied = distinct < n
-    scaled[:, tied] += JITTER * rng.standard_normal((n, int(tied.sum())))
+    scaled[:, tied] += _JITTER * rng.standard_normal((n, int(tied.sum())))
     return scaled

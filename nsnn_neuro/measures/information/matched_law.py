@@ -1,19 +1,11 @@
 """Laws of responses given stimuli that resemble data, with exactly known information.
 
-The frequencies n(r, s) / n_s of few trials lack responses that did not occur, and their information
-is too high. A matched law p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a) has a base b that gives
-every possible response a probability; base and a are those under which each trial is most probable
-given the others (leave-one-out). Bases of words are
-
-- "pooled": the words of all stimuli; the singletons' share goes to words that did not occur;
-- "letters": letters that are independent given the stimulus;
-- "tilted": pooled words, weighted by what each letter tells about the stimulus;
-- "total": the sum of the letters has its own law, as under a common gain;
-
-Of single letters, "pooled", "normal" and "negative binomial" with the mean of each stimulus.
-
-With w >= 0, p_w(r | s) is proportional to p(r) [p(r | s) / p(r)]^w. w = 0 is the matched null,
-without information; the matched signal has the w at which simulated data have the data's estimate.
+A matched law p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a) has a base b that gives every possible response a
+probability; base and a are those under which each trial is most probable given the others (leave-one-out). Bases of
+words are "pooled", the words of all stimuli, where the singletons' share goes to words that did not occur; "letters",
+independent given the stimulus; "tilted", pooled words weighted by what each letter tells; "total", where the sum of the
+letters has its own law, as under a common gain. Single letters also have "normal" and "negative binomial" with the mean
+of each stimulus.
 """
 
 from __future__ import annotations
@@ -42,13 +34,10 @@ _Base = tuple[np.ndarray, np.ndarray]  # b (n_s, n_words), and of each trial wit
 class MatchedLaw(NamedTuple):
     """Possible responses and their probabilities; made by `matched_law`."""
 
-    words: np.ndarray
-    """(n_words, k) letters"""
-    law: np.ndarray
-    """(n_s, n_words), p(r | s)"""
+    words: np.ndarray  # (n_words, k) letters
+    law: np.ndarray  # (n_s, n_words), p(r | s)
     base: str
-    weight: float
-    """a, trials that the base counts for"""
+    weight: float  # a, trials that the base counts for
 
 
 class _Trials(NamedTuple):
@@ -68,16 +57,11 @@ class _Trials(NamedTuple):
 
 
 def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> MatchedLaw:
-    """The smoothed law of words int (n, k) given codes s int (n,) of n_s stimuli, see the module.
+    """The smoothed law of words int (n, k) given codes s int (n,) of n_s stimuli; NsnnError for more than 65536 possible
+    words.
 
-    NsnnError for more than 65536 possible words, products of the letters' values. Sources: Chen &
-    Goodman 1999, doi 10.1006/csla.1999.0128 (smoothing by a base); Okun et al. 2012, doi
-        10.1523/JNEUROSCI.1660-12.2012 (law of the total)
-
-    >>> s = np.repeat([0, 1], 50)
-    >>> fitted = matched_law(s, np.column_stack([s, s]), 2)
-    >>> fitted.words.tolist(), fitted.law.shape, bool(fitted.law[0, 0] > 0.9)
-    ([[0, 0], [0, 1], [1, 0], [1, 1]], (2, 4), True)
+    Sources: Chen & Goodman 1999, doi 10.1006/csla.1999.0128 (smoothing by a base); Okun et al. 2012, doi
+    10.1523/JNEUROSCI.1660-12.2012 (law of the total)
     """
     data = _listed(s, words, n_s)
     table, left = data.table, data.n_s[s] - 1.0
@@ -97,12 +81,8 @@ def matched_law(s: np.ndarray, words: np.ndarray, n_s: int) -> MatchedLaw:
 
 
 def with_information(law: np.ndarray, weights: np.ndarray, w: float) -> np.ndarray:
-    """p_w(r | s) of a law (n_s, n_words) and the stimuli's weights (n_s,); w = 0 takes all
-    information away, 1 leaves the law.
-
-    >>> law = np.array([[0.9, 0.1], [0.3, 0.7]])
-    >>> with_information(law, np.ones(2), 0.0).round(3).tolist(), with_information(law, np.ones(2), 1.0).round(3).tolist()
-    ([[0.6, 0.4], [0.6, 0.4]], [[0.9, 0.1], [0.3, 0.7]])
+    """p_w(r | s) ~ p(r) [p(r | s) / p(r)]^w of a law (n_s, n_words), weights (n_s,); w = 0 takes all information away, 1
+    none.
     """
     mean = weights @ law / weights.sum()
     some = np.where(mean > 0, mean, 1.0)
@@ -112,11 +92,7 @@ def with_information(law: np.ndarray, weights: np.ndarray, w: float) -> np.ndarr
 
 
 def information_of_law(law: np.ndarray, weights: np.ndarray) -> float:
-    """I(S; R) in bits of p(r | s), (n_s, n_words), with stimuli of the given weights (n_s,).
-
-    >>> information_of_law(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([3, 3]))
-    1.0
-    """
+    """I(S; R) in bits of p(r | s), (n_s, n_words), with stimuli of the given weights (n_s,)."""
     p = weights[:, None] / weights.sum() * law
     independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
     seen = p > 0
@@ -126,15 +102,10 @@ def information_of_law(law: np.ndarray, weights: np.ndarray) -> float:
 def draw_words(
     law: np.ndarray, trials: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Stimuli (n,) and words (n,), columns of the law, for `trials` (n_s,) of each stimulus.
-
-    >>> draw_words(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1, 2]), np.random.default_rng(0))
-    (array([0, 1, 1]), array([0, 1, 1]))
-    """
-    drawn = []
-    for p, n in zip(law, trials, strict=True):
-        edges = np.cumsum(p)
-        drawn.append(np.searchsorted(edges, rng.random(n) * edges[-1], side="right"))
+    """Stimuli (n,) and words (n,), columns of the law, for `trials` (n_s,) of each stimulus."""
+    edges = np.cumsum(law, axis=1)
+    pairs = zip(edges, trials, strict=True)
+    drawn = [np.searchsorted(edge, rng.random(n) * edge[-1], side="right") for edge, n in pairs]
     return np.repeat(np.arange(len(law)), trials), np.concatenate(drawn)
 
 

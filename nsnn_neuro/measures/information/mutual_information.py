@@ -13,17 +13,7 @@ from ...core.errors import NsnnError
 from ...core.warn import TRUST
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, choose
 from ..estimate import Estimate
-from .pipeline import (
-    ENOUGH,
-    INFORMATION,
-    PLENTY,
-    Columns,
-    few_samples,
-    judged,
-    measured,
-    read,
-    refuse_endless,
-)
+from . import pipeline
 from .predictive_bound import predictive_bound
 
 _ALWAYS = {"best-upper-bound": "what is left of its entropies' biases need not cancel in their difference"}
@@ -51,31 +41,28 @@ def mutual_information(
     entropies are too low and the information is too high; `bias` names the correction:
 
     - "panzeri-treves" (default) subtracts [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2) from the plug-in
-      value, with N trials, R responses that occur and R_s that can occur with s
-      (`relevant_responses`). It needs 4 trials per stimulus for each of the R responses (all
-      methods need 64 with more than 64 responses, or 1000 pairs of stimulus and response).
+      value, with N trials, R responses that occur and R_s that can occur with s. It needs 4 trials
+      per stimulus for each of the R responses (all methods need 64 with more than 64 responses, or
+      1000 pairs of stimulus and response).
     - "miller-madow", "chao-shen", "grassberger", "nsb", "best-upper-bound" estimate each entropy,
       see `entropy`; "quadratic" extrapolates the plug-in information.
     - "shuffle", for words: H(R) - H_ind(R|S) + H_sh(R|S) - H(R|S), each as Panzeri & Treves.
-    - "auto" gives an estimate where estimators agree, else a bracket; "plugin" ("none") is raw.
+    - "auto" gives an estimate where "panzeri-treves", "shuffle" (for words) and "nsb" lie within one
+      standard error. Else it is a bracket with a warning: `lower` is the bound from predicting
+      left-out stimuli less 2.5 standard errors, `upper` the highest of the three plus two, or the
+      plug-in's with very few trials; value is the middle and se a quarter of the width, NaN if it is
+      as wide as the entropy.
+    - "plugin" ("none") is raw.
 
     `warning` is set for too few trials and, except with the default and "auto", for values within
     the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
     two standard errors is NaN; one above by less is that entropy. "Estimators of information" in
-    the documentation has the trials that each method needs and its measured coverage.
+    the documentation has the trials that each method needs and its pipeline.measured coverage.
 
-    "auto" computes "panzeri-treves", "shuffle" (for words) and "nsb". If they lie within one
-    standard error, with at least 2 trials per stimulus and response, the result is
-    "panzeri-treves", or with fewer than 4 trials the middle one. Else it is a bracket with a
-    warning: `lower` is the bound from predicting left-out stimuli (`predictive_bound`) less 2.5
-    standard errors; `upper` the highest of the three plus two, or the plug-in's where most
-    responses occur once or a stimulus has fewer than 10 trials; value is the middle and se a
-    quarter of the width, NaN if it is as wide as the entropy.
-
-    se: delete-one jackknife over trials, or the spread at zero information if that is larger
-    ("grassberger": with psi in place of G; "shuffle": with the spread over its shuffles). p is (1 +
-    shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way; null_mean
-    their mean. Near I = 0 the estimate is skewed: use p. With "auto" both are of "panzeri-treves".
+    se: delete-one jackknife over trials, or the spread at zero information if that is larger. p is
+    (1 + shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way;
+    null_mean their mean. Near I = 0 the estimate is skewed: use p. With "auto" both are of
+    "panzeri-treves".
 
     Parameters
     ----------
@@ -99,29 +86,29 @@ def mutual_information(
     0.2705 ± 0.083 bit over the null (raw 0.2709, null 0.0003873, p = 0.0099; correction panzeri-treves; ...)
     """
     check(bias=bias, n_shuffle=n_shuffle, n_symbols=n_symbols, seed=seed)
-    data = read(labels=("s",), n_symbols=n_symbols, s=s, r=r)
+    data = pipeline.read(labels=("s",), n_symbols=n_symbols, s=s, r=r)
     bias = choose(bias, [*SYMMETRIC, "quadratic", "shuffle", "auto"], "bias")
     if bias == "shuffle" and not _has_letters(data):
         raise NsnnError("bias = 'shuffle' with r of one letter: expected words (n, k) with k > 1")
-    refuse_endless(data, bias)
+    pipeline.refuse_endless(data, bias)
     if bias == "auto":
         return _automatic(data, n_shuffle, seed)
-    result, spread = measured(data, INFORMATION, bias, "s", n_shuffle, seed)
+    result, spread = pipeline.measured(data, pipeline.INFORMATION, bias, "s", n_shuffle, seed)
     inferred = data.inferred if bias in NEED_ALPHABET else None
     n_s, n_r = data.sizes
-    notes = [inferred, few_samples(bias, data.n, n_s, n_r, cure="fewer responses" + _cure(data))]
-    return judged(result, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
+    notes = [inferred, pipeline.few_samples(bias, data.n, n_s, n_r, cure="fewer responses" + _cure(data))]
+    return pipeline.judged(result, data.most, notes=notes, spread=spread, last=_ALWAYS.get(bias))
 
 
-def _measured(data: Columns, bias: str, n_shuffle: int, seed: int) -> Estimate:
-    return measured(data, INFORMATION, bias, "s", n_shuffle, seed)[0]
+def _measured(data: pipeline.Columns, bias: str, n_shuffle: int, seed: int) -> Estimate:
+    return pipeline.measured(data, pipeline.INFORMATION, bias, "s", n_shuffle, seed)[0]
 
 
-def _has_letters(data: Columns) -> bool:
+def _has_letters(data: pipeline.Columns) -> bool:
     return data.letters.shape[1] > 1
 
 
-def _cure(data: Columns) -> str:
+def _cure(data: pipeline.Columns) -> str:
     """What to do about many different counts, and about words of which most occur once."""
     n, (n_s, n_r) = data.n, data.sizes
     once = np.count_nonzero(data.table.sum(0) == 1)
@@ -129,30 +116,32 @@ def _cure(data: Columns) -> str:
         return (
             f": {once} of {n} words occur once, too long for these trials; decode instead (measures.decode)"
         )
-    n_bins = max(2, int(n / n_s / ENOUGH["panzeri-treves"]))
+    n_bins = max(2, int(n / n_s / pipeline.ENOUGH["panzeri-treves"]))
     if _has_letters(data) or n_r <= n_bins:
         return ""
     return f", for counts bin_counts(counts, n_bins={n_bins})"
 
 
-def _automatic(data: Columns, n_shuffle: int, seed: int) -> Estimate:
+def _automatic(data: pipeline.Columns, n_shuffle: int, seed: int) -> Estimate:
     """An estimate on which estimators of different biases agree, or a bracket."""
     n_s, n_r = data.sizes
     trials = f"{data.n / n_s:.4g} trials per stimulus for {n_r} responses"
     first, per_response = _measured(data, "panzeri-treves", n_shuffle, seed), data.n / (n_s * n_r)
-    if per_response >= PLENTY or n_s == 1:
-        return judged(first, data.most, reason=f"there are {trials}")
+    if per_response >= pipeline.PLENTY or n_s == 1:
+        return pipeline.judged(first, data.most, reason=f"there are {trials}")
     usable = {"shuffle": _has_letters(data), "nsb": math.isfinite(data.alphabet)}
     others = [_measured(data, name, 0, seed) for name, use in usable.items() if use]
     result = sorted([first, *others], key=lambda one: one.value)
     listed = ", ".join(f"{one.correction} {one.value:.3g} ± {one.se:.2g}" for one in result)
     agree = result[-1].value - result[0].value <= max(one.se for one in result)
     if agree and others and per_response >= _MIN_TRIALS_TO_AGREE:
-        middle = first if per_response >= ENOUGH["panzeri-treves"] else result[len(result) // 2]
+        middle = first if per_response >= pipeline.ENOUGH["panzeri-treves"] else result[len(result) // 2]
         # the others need no alphabet and agree: that it was inferred is no reason for a warning
         inferred = f"; {data.inferred}" if middle.correction == "nsb" and data.inferred else ""
         reason = f"there are {trials} and estimators agree ({listed}){inferred}"
-        chosen = judged(replace(middle, null_mean=first.null_mean, p=first.p), data.most, reason=reason)
+        chosen = pipeline.judged(
+            replace(middle, null_mean=first.null_mean, p=first.p), data.most, reason=reason
+        )
         if chosen.warning is None:
             return chosen
     what = f"estimators disagree beyond their errors ({listed} bit) with {trials}"
@@ -160,7 +149,7 @@ def _automatic(data: Columns, n_shuffle: int, seed: int) -> Estimate:
 
 
 def _bracket(
-    data: Columns, found: list[Estimate], first: Estimate, what: str, reason: str, seed: int
+    data: pipeline.Columns, found: list[Estimate], first: Estimate, what: str, reason: str, seed: int
 ) -> Estimate:
     """From what prediction proves to the highest estimate, each by its error."""
     most, plain, n_s = data.most, _measured(data, "plugin", 0, seed), data.sizes[0]
@@ -182,4 +171,4 @@ def _bracket(
     inferred = data.inferred if any(one.correction == "nsb" for one in found) else None
     both = replace(first, value=value, correction="bracket", se=0.25 * width, lower=lower, upper=upper)
     both = replace(both, se_method=SE_METHODS["bracket"])
-    return judged(both, notes=[note, inferred], reason=reason)
+    return pipeline.judged(both, notes=[note, inferred], reason=reason)

@@ -1,10 +1,8 @@
 """Information in windows that slide over the trial, with a permutation test of clusters of windows.
 
-Stimuli are permuted alike for all windows, so that correlations between windows stay. A window
-belongs to a cluster where its information is among the highest `threshold` of its own values over
-permutations; a cluster's mass is the sum of its z-scores, and its p the fraction of permutations,
-the data among them, whose largest cluster has at least this mass. If no window has information, the
-probability of any p <= 0.05 is at most 0.05 (Maris & Oostenveld 2007). Its borders are not tested.
+Stimuli are permuted alike for all windows, so that correlations between windows stay. A window belongs to a cluster
+where its information is among the highest `threshold` of its own values over permutations; a cluster's mass is the sum
+of its z-scores.
 """
 
 from __future__ import annotations
@@ -17,19 +15,20 @@ import pandas as pd
 from scipy.ndimage import label
 
 from ...core.aliases import SpikeSource, Time, Values
-from ...core.checks import check, one_of, positive, suggest_keywords
+from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ..entropies.contingency import contingency
+from ..entropies.entropy import choose
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
 from ..limits import between_0_and_1
-from ..response_checks import refuse_swapped, share_reached
+from ..response_checks import as_labels, refuse_swapped, share_reached
 from ..trains import binned, scalar_time
 from ..trial_counts import sliding_windows
 from .mutual_information import mutual_information
 from .pipeline import of_many
-from .rate_vs_temporal import labels_of_trials, of_one_neuron
+from .rate_vs_temporal import of_one_neuron
 from .words import from_start, in_window, refuse_remainder
 
 
@@ -99,8 +98,9 @@ def information_over_time(
     """Information about the stimulus in windows that slide over the trial, with one test.
 
     The response of a window is its spike count, or with `bin_width` the word of counts in its bins.
-    p of `clusters` holds for the whole time, however many windows there are, while `p` of a window
-    does not. False alarms: "Estimators of information" in the documentation.
+    p of a cluster is the share of permutations, the data among them, whose largest cluster has at
+    least its mass: without information in any window, the probability of any p <= 0.05 is at most
+    0.05, however many windows there are. A cluster's borders, and p of a window, are not tested so.
 
     Parameters
     ----------
@@ -134,8 +134,7 @@ def information_over_time(
     """
     check(neuron=neuron, bias=bias, n_shuffle=n_shuffle, seed=seed)
     refuse_swapped(stimulus, block, "information_over_time(stimulus, block)")
-    method = {"none": "plugin"}.get(bias, bias)
-    one_of(method, sorted(CLOSED_FORMS), "bias")
+    method = choose(bias, CLOSED_FORMS, "bias")
     between_0_and_1(threshold, "threshold")
     if threshold * (n_shuffle + 1) < 1:
         raise NsnnError(
@@ -144,17 +143,16 @@ def information_over_time(
         )
     trains = of_one_neuron(in_window(block, align, t_start, t_stop), neuron)
     offset = _offset(trains.t_start, align, t_start)
-    labels, trains = labels_of_trials(stimulus, trains.n_trials), from_start(trains)
+    labels, trains = as_labels(stimulus, "stimulus", trains.n_trials)[1], from_start(trains)
     start, stop = sliding_windows(trains, window, step)
     letter = None if bin_width is None else positive(bin_width, "s", "bin_width")
     if letter is not None:
         refuse_remainder(letter, positive(window, "s", "window"), f"bin_width = {bin_width}")
-    responses = []
-    for first, last in zip(start, stop, strict=True):
-        part = trains.crop(float(first), float(last))
-        responses.append(
-            part.counts[:, 0] if letter is None else binned(from_start(part), letter, "bin_width")[:, 0]
-        )
+    parts = [trains.crop(*window) for window in zip(start.tolist(), stop.tolist(), strict=True)]
+    if letter is None:
+        responses = [part.counts[:, 0] for part in parts]
+    else:
+        responses = [binned(from_start(part), letter, "bin_width")[:, 0] for part in parts]
     result = [mutual_information(labels, r, bias=bias, n_shuffle=0) for r in responses]
     values = permuted_information(labels, responses, method, n_shuffle, seed)
     p = share_reached(values)
@@ -178,9 +176,7 @@ def _offset(starts: np.ndarray, align: Any, t_start: Any) -> float:
 def permuted_information(
     labels: np.ndarray, responses: list[np.ndarray], method: str, n_shuffle: int, seed: int
 ) -> np.ndarray:
-    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted
-    labels.
-    """
+    """Information in bits of each window, (n_windows, 1 + n_shuffle): of the data and permuted labels."""
     rng, n_s = np.random.default_rng(seed), int(labels.max()) + 1
     orders = rng.permuted(np.tile(labels, (n_shuffle, 1)), axis=1)
     all_labels = np.concatenate([labels[None], orders])
@@ -193,12 +189,10 @@ def permuted_information(
 
 
 def clusters_of(values: np.ndarray, above: np.ndarray) -> pd.DataFrame:
-    """Runs of windows `above` of the first column, with first, last, mass and p; others are
-    permutations.
-    """
+    """Runs of windows `above` of the first column, with first, last, mass and p; other columns are permutations."""
     sd = values.std(axis=1, keepdims=True)
-    z = np.where(sd > 0, (values - values.mean(axis=1, keepdims=True)) / np.where(sd > 0, sd, 1.0), 0.0)
-    z = np.where(above, np.maximum(z, 0.0), 0.0)
+    z = np.maximum(values - values.mean(axis=1, keepdims=True), 0.0) / np.where(sd > 0, sd, np.inf)
+    z = np.where(above, z, 0.0)
     run = largest = np.zeros(values.shape[1])
     for row, member in zip(z, above, strict=True):
         run = np.where(member, run + row, 0.0)  # z is not negative: a run is largest at its end

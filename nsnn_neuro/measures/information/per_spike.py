@@ -1,12 +1,9 @@
 """Information that one spike carries: about time in a repeated stimulus, or about a position.
 
-Both are relative entropies of two distributions, of the spikes and of the time spent, over bins of
-time or of place: I = sum_b p_b log2(p_b / o_b), p_b = n_b / N the share of the N spikes in bin b
-and o_b that of the time. Sampling makes p_b uneven even where the rate is not modulated. With
-independent (Poisson) spikes the excess is (B - 1) / (2 N ln 2), B the number of bins in which the
-neuron can fire (Miller 1955; Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656). Trains
-more regular than Poisson have less of it, bursting ones more; the jackknife, K I - (K - 1) mean
-I_(k) over K trials or stretches of time, follows the data.
+Both are I = sum_b p_b log2(p_b / o_b) over bins of time or place, p_b the share of the N spikes and o_b that of the
+time. Sampling makes p_b uneven at any rate: with Poisson spikes by (B - 1) / (2 N ln 2) of B bins in which the neuron
+can fire (Miller 1955; Panzeri & Treves 1996, doi 10.1080/0954898X.1996.11978656). The jackknife, K I - (K - 1) mean
+I_(k) over K parts, follows the data.
 """
 
 from __future__ import annotations
@@ -29,11 +26,10 @@ from ..response_checks import array_of, refuse_swapped, with_test
 from ..trains import SilentNeuronWarning, as_repeats, binned
 from .words import windowed
 
-# Spikes per occupied bin. Measured on flat Poisson rates, the jackknife leaves a tenth of the bias at 1.6 (one spike
-# per bin on average) and four tenths at 1.2.
-_FEW = 2.0
-# standard errors that what sparse bins add may come to; measured on sharp events above a low rate
-_LEFT = 0.4
+_FEW = 2.0  # spikes per occupied bin; of flat Poisson rates the jackknife leaves a tenth of the bias at 1.6, four at 1.2
+_LEFT = (
+    0.4  # standard errors that what sparse bins add may come to; measured on sharp events above a low rate
+)
 _PARTS = 8  # trials or stretches below which the error bar itself is uncertain: two of it held the truth in 81 to 88 % with 5
 _NAMES = {"none": "none", "poisson": "poisson, (B - 1)/(2 N ln 2)", "jackknife": "jackknife"}
 
@@ -70,10 +66,8 @@ def _poisson(spikes: np.ndarray) -> np.ndarray:
 def _too_few(total: np.ndarray, se: float) -> list[str]:
     """A warning when bins of low rate have too few spikes for the correction.
 
-    Of bins that hold one spike or none, f_1 and f_0 of them, the mean count is about f_1 / f_0. The
-    share f_1 / N of the spikes is taken for concentrated in the bins that happened to get one,
-    which adds about f_1 / N log2(f_0 / f_1) bits. With fewer than ten spikes per occupied bin f_1 =
-    0 may be chance too, and counts as one half.
+    The f_1 spikes that are alone in their bin, beside f_0 empty ones, may add f_1 / N log2(f_0 / f_1) bits; f_1 = 0
+    counts as one half with fewer than ten spikes per occupied bin.
     """
     n, occupied = int(total.sum()), int((total > 0).sum())
     alone, empty = int((total == 1).sum()), int((total == 0).sum())
@@ -96,9 +90,8 @@ def _estimate(
         return Estimate(math.nan, correction=_NAMES[bias], unit="bit/spike", warning="no spikes")
     notes = ["one part only: no error bar, and no jackknife"] if math.isnan(se) else []
     if 1 < parts < _PARTS:
-        notes.append(
-            f"{parts} {se_method.split()[-1]} only: the error bar is uncertain; take {_PARTS} or more"
-        )
+        what = se_method.split()[-1]
+        notes.append(f"{parts} {what} only: the error bar is uncertain; take {_PARTS} or more")
     notes += _too_few(total, se)
     if null.size and null.mean() > se:  # spikes without modulation get more information than the error bar
         notes.append(
@@ -126,14 +119,12 @@ def information_per_spike(
     """Information per spike about time in the stimulus, bit/spike, from repeats of one stimulus.
 
     I = (1/T) integral of (r/rbar) log2(r/rbar) dt, r(t) the rate over repeats, as the sum over
-    bins. It is exact for any statistics of the spikes, and equals the information rate over the
-    rate where spikes are independent given the stimulus. Bins lower I by about (bin^2/24) <r'^2/r>
-    / (rbar ln 2): shorten them until I converges. null_mean and p: each trial is shifted circularly
-    by a random number of bins. n is the number of spikes.
+    bins, for any statistics of the spikes. Bins lower I by about (bin^2/24) <r'^2/r> / (rbar ln 2):
+    shorten them until I converges. null_mean and p: each trial is shifted circularly by a random
+    number of bins. n is the number of spikes.
 
     A warning is set for fewer than two spikes per occupied bin; if bins of low rate may add more
-    than .4 standard errors; if the shuffles' mean exceeds the standard error; and below 8 trials,
-    where the standard error is unreliable ("Estimators of information" in the documentation).
+    than .4 standard errors; if the shuffles' mean exceeds the standard error; and below 8 trials.
 
     Parameters
     ----------
@@ -149,7 +140,6 @@ def information_per_spike(
         Warns once, SilentNeuronWarning, without a spike (NaN). Source: Brenner et al. 2000, doi
         10.1162/089976600300015259
 
-    >>> import quantities as pq
     >>> half = [[0.1, 0.2, 0.3, 0.4], [0.15, 0.25, 0.35]]
     >>> e = information_per_spike(half, bin_width=0.5*pq.s, t_start=0*pq.s, t_stop=1*pq.s, bias="none", n_shuffle=0)
     >>> round(e.value, 12), e.unit, e.n
@@ -193,7 +183,7 @@ def skaggs_information(
     ----------
     position : (n,) whole numbers, where the animal was in each bin
     counts : (n,) whole numbers, spikes in each bin of time
-    bias : "jackknife" over stretches (default), "poisson", or "none"; see the module
+    bias : "jackknife" over stretches (default), "poisson", or "none"
     n_blocks : stretches of equal length, at least 2 and at most n; long against changes of position
     n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
     min_shift : bins, the least shift; long against the correlation of counts with the position
@@ -235,6 +225,5 @@ def skaggs_information(
     value, se = _corrected(parts(0), time, bias)
     shifts = np.random.default_rng(seed).integers(min_shift, n - min_shift, size=n_shuffle, endpoint=True)
     null = np.array([_corrected(parts(shift), time, bias)[0] for shift in shifts])
-    return _estimate(
-        "skaggs_information", value, se, bias, null, parts(0), f"jackknife over {n_blocks} stretches"
-    )
+    how = f"jackknife over {n_blocks} stretches"
+    return _estimate("skaggs_information", value, se, bias, null, parts(0), how)

@@ -1,13 +1,7 @@
-"""One estimation pipeline for information from tables of counts.
+"""One estimation pipeline for information from tables of counts: `read`, `measured`, `judged`.
 
-1. `read`: the arguments of a call become `Columns`, codes of samples whose counts are a table.
-2. A `Functional` is a quantity of such tables: mutual, conditional or interaction information.
-3. `value_and_error`: its value by a bias correction, with the delete-one jackknife over samples.
-4. `measured`: with its test, the same estimator on samples with one column permuted.
-5. `judged`: NaN for what is impossible, and the warnings.
-
-Transfer entropy and the decompositions have errors and nulls of their own; they share the columns,
-the functionals, `of_many` and `judged`.
+Transfer entropy and the decompositions have errors and nulls of their own; they share the columns, the functionals,
+`of_many` and `judged`.
 """
 
 from __future__ import annotations
@@ -23,18 +17,16 @@ import numpy as np
 
 from ...core.errors import NsnnError
 from ...core.warn import TRUST
-from ..entropies.contingency import plugin_entropy
+from ..entropies.contingency import MOST_CELLS, plugin_entropy, refuse_large
 from ..entropies.entropy import NEED_ALPHABET, SE_METHODS, SYMMETRIC, alphabet_size
 from ..entropies.extrapolation import quadratic_extrapolation, refuse_few
 from ..entropies.information_tables import (
-    MOST_CELLS,
     conditional_of_tables,
     conditional_spread,
     conditional_without_one,
     count_shuffled,
     information_of_tables,
     informations_without_one,
-    refuse_large,
     zero_spread,
 )
 from ..entropies.symbols import read_columns
@@ -42,8 +34,7 @@ from ..estimate import Estimate, jackknife_se
 from ..response_checks import with_test
 from .shuffled_information import shuffled_correction
 
-CELLS_AT_ONCE = 4_000_000
-"""of several tables"""
+CELLS_AT_ONCE = 4_000_000  # of several tables
 # trials per stimulus for each response that occurs; more than _MANY_RESPONSES or _MANY_PAIRS need PLENTY
 ENOUGH = {
     "plugin": 0.0,
@@ -71,16 +62,13 @@ _CURE = "take more trials, fewer responses (shorter words, wider bins), or bias 
 class Columns:
     """Samples as codes, the columns of a table; made by `read`."""
 
-    codes: dict[str, np.ndarray]
-    """name -> (n,) from 0; the last one is the response"""
-    sizes: tuple[int, ...]
-    """number of different codes of each"""
-    alphabet: float = math.nan
-    """size of the response's alphabet"""
-    inferred: str | None = None
-    """a warning where that was taken from the samples"""
-    letters: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=int))
-    """(n, k) letters of the response"""
+    codes: dict[str, np.ndarray]  # name -> (n,) from 0; the last one is the response
+    sizes: tuple[int, ...]  # number of different codes of each
+    alphabet: float = math.nan  # size of that of the response
+    inferred: str | None = None  # a warning where that was taken from the samples
+    letters: np.ndarray = field(
+        default_factory=lambda: np.empty((0, 0), dtype=int)
+    )  # (n, k), of the response
 
     @property
     def n(self) -> int:
@@ -155,9 +143,6 @@ def read(
 
     labels : names whose values are categories, such as a stimulus
     n_symbols : size of the response's alphabet, or None
-
-    >>> read(labels=["s"], s=[0, 1, 1], r=["a", "b", "a"]).table.tolist()
-    [[1, 0], [1, 1]]
     """
     read = read_columns(labels, **columns)
     if condition:
@@ -180,42 +165,40 @@ def refuse_endless(data: Columns, bias: str) -> None:
 
 
 class Functional(NamedTuple):
-    """A quantity in bits of tables of counts."""
+    """A quantity in bits of tables of counts.
+
+    of_tables : of tables (..., *sizes), a bias correction and the response's alphabet: values (...)
+    without_one : of one table: values without one sample of each cell, NaN for empty cells
+    spread : of one table: standard deviation at zero information, None if it isn't known
+    two_sided : for a quantity of either sign: p by absolute value
+    """
 
     of_tables: Callable[[np.ndarray, str, float], np.ndarray]
-    """of tables (..., *sizes), a bias correction and the response's alphabet: values (...)"""
     without_one: Callable[[np.ndarray, str, float], np.ndarray]
-    """of one table: values without one sample of each cell, NaN for empty cells"""
     spread: Callable[[np.ndarray], float] | None
-    """of one table: standard deviation at zero information, None if it isn't known"""
+    two_sided: bool = False
 
 
-def _interaction(tables: np.ndarray, bias: str, limit: float) -> np.ndarray:
-    pairs = tables.sum(-3, keepdims=True)
-    return conditional_of_tables(tables, bias, limit) - conditional_of_tables(pairs, bias, limit)
+def _less_pairs(conditional: Callable[[np.ndarray, str, float], np.ndarray]) -> Callable[..., np.ndarray]:
+    """I(X; Y | Z) - I(X; Y) by a function of tables for the first."""
+
+    def interaction(tables: np.ndarray, bias: str, limit: float) -> np.ndarray:
+        pairs = tables.sum(-3, keepdims=True)
+        return conditional(tables, bias, limit) - conditional(pairs, bias, limit)
+
+    return interaction
 
 
-def _interaction_without_one(table: np.ndarray, bias: str, limit: float) -> np.ndarray:
-    pairs = table.sum(0, keepdims=True)
-    return conditional_without_one(table, bias, limit) - conditional_without_one(pairs, bias, limit)
-
-
+# of tables (n_s, n_r), and of tables (n_z, n_x, n_y)
 INFORMATION = Functional(information_of_tables, informations_without_one, zero_spread)
-"""I(S; R) of tables (n_s, n_r)"""
 CONDITIONAL = Functional(conditional_of_tables, conditional_without_one, conditional_spread)
-"""I(X; Y | Z) of tables (n_z, n_x, n_y)"""
-INTERACTION = Functional(_interaction, _interaction_without_one, None)
-"""I(X; Y | Z) - I(X; Y) of tables (n_z, n_x, n_y)"""
+INTERACTION = Functional(_less_pairs(conditional_of_tables), _less_pairs(conditional_without_one), None, True)
 
 
 def of_many(
     tables: Iterable[np.ndarray], function: Callable[[np.ndarray], np.ndarray], cells: int
 ) -> np.ndarray:
-    """Values of tables of so many cells, by a function of stacks of them.
-
-    >>> of_many((np.full(3, k) for k in range(4)), lambda stack: stack.sum(-1), 3).tolist()
-    [0, 3, 6, 9]
-    """
+    """Values of tables of so many cells, by a function of stacks of them."""
     values: list[np.ndarray] = []
     rest = iter(tables)
     while chunk := list(islice(rest, max(1, CELLS_AT_ONCE // cells))):
@@ -226,12 +209,7 @@ def of_many(
 def value_and_error(
     data: Columns, functional: Functional, bias: str, rng: np.random.Generator, jackknife: bool = True
 ) -> tuple[float, float]:
-    """The corrected value in bits, and its delete-one jackknife over samples (NaN without).
-
-    >>> data, rng = read(s=[0, 1] * 9, r=[0, 1] * 9), np.random.default_rng(0)
-    >>> round(value_and_error(data, INFORMATION, "plugin", rng)[0], 12)
-    1.0
-    """
+    """The corrected value in bits, and its delete-one jackknife over samples (NaN without)."""
     if bias == "quadratic":
         return _extrapolated(data, rng, jackknife)
     method = "panzeri-treves" if bias == "shuffle" else bias
@@ -269,47 +247,34 @@ def null_values(
     data: Columns, functional: Functional, bias: str, null: str, n: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Corrected values (n,) with a column permuted: over all samples, or "x|z" among equal z."""
-    if bias in SYMMETRIC:
-        if null == "x|z":
-            _, tables = data.permuted_within(n, rng)
-        else:
-            tables = data.permuted_tables(null, n, rng)
-        limit, sizes = data.limit(bias), data.sizes
-        return of_many(
-            tables,
-            lambda stack: functional.of_tables(stack.reshape(-1, *sizes), bias, limit),
-            data.table.size,
-        )
     if null == "x|z":
         permuted, tables = data.permuted_within(n, rng)
-        mixed: Iterable[Columns] = (permuted for _ in tables)
+        mixed = (permuted for _ in tables)
     else:
+        tables = data.permuted_tables(null, n, rng)
         columns = (rng.permutation(data.codes[null]) for _ in range(n))
         mixed = (replace(data, codes={**data.codes, null: one}) for one in columns)
-    return np.array([value_and_error(one, functional, bias, rng, jackknife=False)[0] for one in mixed])
+    if bias not in SYMMETRIC:
+        return np.array([value_and_error(one, functional, bias, rng, jackknife=False)[0] for one in mixed])
+
+    def values(stack: np.ndarray) -> np.ndarray:
+        return functional.of_tables(stack.reshape(-1, *data.sizes), bias, data.limit(bias))
+
+    return of_many(tables, values, data.table.size)
 
 
 def measured(
-    data: Columns,
-    functional: Functional,
-    bias: str,
-    null: str,
-    n_shuffle: int,
-    seed: int,
-    two_sided: bool = False,
+    data: Columns, functional: Functional, bias: str, null: str, n_shuffle: int, seed: int
 ) -> tuple[Estimate, float]:
-    """Value, error and test by the formulas, possible or not; and the spread at zero information.
-
-    >>> measured(read(s=[0, 1] * 9, r=[0, 1] * 9), INFORMATION, "plugin", "s", 19, 0)[0].p
-    0.05
-    """
+    """Value, error and test by the formulas, possible or not; and the spread at zero information."""
     rng = np.random.default_rng(seed)
     value, se = value_and_error(data, functional, bias, rng)
     spread = 0.0 if functional.spread is None else functional.spread(data.table)
     se = max(se, spread)
     values = null_values(data, functional, bias, null, n_shuffle, rng)
     how = SE_METHODS.get(bias, "jackknife over samples")
-    return with_test(value, se, bias, values, two_sided=two_sided, n=data.n, se_method=how), spread
+    result = with_test(value, se, bias, values, two_sided=functional.two_sided, n=data.n, se_method=how)
+    return result, spread
 
 
 def judged(
@@ -323,19 +288,10 @@ def judged(
 ) -> Estimate:
     """The estimate with its warnings; NaN where it is impossible.
 
-    Above `most`, the entropy `of` something, by two errors or less the value is `most`. Below zero
-    by two errors or less it stays, so that means over repeats are right.
-
-    most : None for a quantity that may have any value
-    spread : standard deviation at zero information; a value within the range of chance is warned of
-    notes, last : further warnings, None for nothing
-
-    >>> judged(Estimate(1.01, 0.02), 1.0).value, judged(Estimate(-0.01, 0.02), 1.0).value
-    (1.0, -0.01)
-    >>> judged(Estimate(-1.8, 0.2, "nsb"), 1.0).warning
-    "-1.8 ± 0.2 bit by nsb is below zero beyond its error: ..."
-    >>> judged(Estimate(0.02, 0.01, "nsb"), spread=0.01).warning
-    '0.02 bit is within what chance gives (6 times 0.01 bit), where the bias of nsb may be larger than its error bar; judge by p'
+    Above `most`, the entropy `of` something, by two errors or less the value is `most`. Below zero by two errors or
+    less it stays, so that means over repeats are right. `most` is None for a quantity of any value; `notes` and `last`
+    are further warnings or None. With `spread`, the standard deviation at zero information, a value within the range of
+    chance is warned of.
     """
     value, se, why, chance = found.value, found.se, None, None
     if most is not None and value < -_IMPOSSIBLE * se - 1e-9:
@@ -352,9 +308,8 @@ def judged(
         )
     value = math.nan if why else value if most is None else min(value, most)
     warning = "; ".join(note for note in [why, *notes, chance, last] if note) or None
-    return replace(
-        found, value=value, se=se if math.isfinite(value) else math.nan, warning=warning, reason=reason
-    )
+    se = se if math.isfinite(value) else math.nan
+    return replace(found, value=value, se=se, warning=warning, reason=reason)
 
 
 def _enough(bias: str, n_s: int, n_r: int) -> float:
@@ -370,19 +325,9 @@ OF_PAIRS = ("samples", "per pair (x, z)", "values of y", "value of y")
 
 
 def few_samples(
-    bias: str,
-    n: int,
-    groups: int,
-    n_r: int,
-    words: tuple[str, ...] = OF_TRIALS,
-    cure: str = "fewer responses",
+    bias: str, n: int, groups: int, n_r: int, cure: str, words: tuple[str, ...] = OF_TRIALS
 ) -> str | None:
-    """A warning where n samples for so many stimuli (or pairs) and n_r responses are too few.
-
-    >>> few_samples("panzeri-treves", 160, 2, 6)
-    >>> few_samples("panzeri-treves", 40, 2, 6)
-    '20 trials per stimulus for 6 responses, fewer than 4 trials for each response: panzeri-treves may be biased; take ...'
-    """
+    """A warning where n samples for so many stimuli (or pairs) and n_r responses are too few."""
     samples, per, responses, response = words
     each, per_response = ENOUGH[bias], n / (groups * n_r)
     what = f"{each:.4g} {samples} for each {response}"

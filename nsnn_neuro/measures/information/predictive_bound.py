@@ -1,17 +1,12 @@
 """Lower bound on word information: cross-validated log-probability of the stimulus given the word.
 
-For any conditional law q(s | r), I(S; R) >= H(S) + E log2 q(S | R), with equality for the true one
-(Barber & Agakov 2003). With q fitted without the trial that it predicts, the mean over trials of
-log2 q(s_i | r_i) / p(s_i) is on average below the information, whatever the words' statistics. The
-candidates for q are Bayes' rule with p(r | s) estimated from the other trials,
+For any law q(s | r), I(S; R) >= H(S) + E log2 q(S | R). Candidates, fitted without the trial that they predict, are
 
     p(r | s) = [n(r, s) + a b(r | s)] / (n_s + a),   q(s | r) proportional to p(s) p(r | s)^c,
 
-where b is the law of words pooled over stimuli, or the product of the letters' laws given s,
-frequencies or, of counts, normal laws; a is the number of trials that b counts for, and c <= 1
-takes less than the full evidence, as dependent letters need. The highest candidate is the bound.
-The trial left out makes its stimulus one trial shorter; the counts of the other stimuli are scaled
-down alike, since otherwise the numbers of trials would give the stimulus away.
+b the law of words pooled over stimuli, or the product of the letters' laws given s, frequencies or normal; c <= 1 takes
+less than the full evidence, as dependent letters need. The highest is the bound. Counts of the other stimuli are scaled
+down as that of the trial left out, since otherwise the numbers of trials would give the stimulus away.
 """
 
 from __future__ import annotations
@@ -35,9 +30,9 @@ class Bound(NamedTuple):
 
 
 def predictive_bound(s: np.ndarray, words: np.ndarray, n_s: int) -> Bound:
-    """Leave-one-out lower bound of I(S; R) in bits, 0 or more, of words int (n, k).
+    """Leave-one-out lower bound of I(S; R) in bits, 0 or more, of words int (n, k) and codes s int (n,) of n_s stimuli
+    that occur.
 
-    s holds int (n,) codes of n_s stimuli, each with at least one trial.
     Source: Barber & Agakov 2003, Advances in Neural Information Processing Systems 16, 201-208
     """
     distinct, codes = np.unique(words, axis=0, return_inverse=True)
@@ -82,8 +77,7 @@ def predictive_bound(s: np.ndarray, words: np.ndarray, n_s: int) -> Bound:
 def _mean(gain: np.ndarray, times: np.ndarray) -> Bound:
     """Mean gain and its standard error, with two trials added that lose as much as any gained.
 
-    Near the most that can be known nearly all trials gain it and a rare one loses much: without
-    such a trial in the sample its mean is too high and its spread too small.
+    Nearly all trials may gain the most that can be known: without a rare one that loses much the spread is too small.
     """
     values, weights = np.append(gain, -gain.max()), np.append(times, 2.0)
     n = weights.sum()
@@ -92,8 +86,7 @@ def _mean(gain: np.ndarray, times: np.ndarray) -> Bound:
 
 
 def _normal(x: np.ndarray, counts: np.ndarray, present: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """ln of normal densities (m, n_s) of letters x (m,), from counts (letters, n_s) less `own` (m,
-    n_s).
+    """ln of normal densities (m, n_s) of letters x (m,), from counts (letters, n_s) less `own` (m, n_s).
 
     Variances are drawn towards their mean over stimuli as by four more trials.
     """

@@ -20,7 +20,7 @@ from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables, informations_without_one
 from ..entropies.symbols import as_symbols
 from ..estimate import jackknife_se
-from ..response_checks import permutation_p, refuse_swapped
+from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
 from .pipeline import of_many
@@ -54,18 +54,16 @@ def rate_vs_temporal(
     information (bit, the gain over shuffled stimuli), its se, p, verdict (p <= 0.05), raw (bit,
     before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit,
     raw less the raw of the count), with over_count_se, over_count_null_mean, over_count_p. Without
-    shuffles information is NaN, and se that of raw. Words of counts contain the count, and finer
-    words coarser ones: with enough trials neither raw nor over_count can fall as bins get finer;
-    with too few the finest bins fail first, with a warning.
+    shuffles information is NaN, and se that of raw. With too few trials the finest bins fail first,
+    with a warning.
 
     The null of over_count exchanges responses between trials of the same count: what counts tell
     stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is
     the bias that `bias` left and is taken off. Latencies and binary words may tell less than the
-    count: theirs is not shifted, and a small over_count_p says that times tell more than counts
-    explain. over_count_se is the jackknife over trials, or the SD of the null if larger. Both are
-    of "panzeri-treves", and nothing is taken off, where `bias` is no closed form ("auto",
-    "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large over_count_p or a
-    warning is no evidence of a temporal code.
+    count: theirs is not shifted. over_count_se is the jackknife over trials, or the SD of the null
+    if larger. Both are of "panzeri-treves", and nothing is taken off, where `bias` is no closed form
+    ("auto", "quadratic", "shuffle", "nsb", "best-upper-bound"). An over_count with a large
+    over_count_p or a warning is no evidence of a temporal code.
 
     Parameters
     ----------
@@ -96,7 +94,7 @@ def rate_vs_temporal(
     one_of(saturation, ("binary", "count"), "saturation")
     refuse_swapped(stimulus, block, "rate_vs_temporal(stimulus, block)")
     trains = of_one_neuron(windowed(block, align, t_start, t_stop), neuron)
-    labels = labels_of_trials(stimulus, trains.n_trials)
+    labels = as_labels(stimulus, "stimulus", trains.n_trials)[1]
     length = float(trains.durations[0])
     codes: list[Code] = [("count", length, trains.counts[:, 0], False)]
     widths = _dividing(resolutions, length, trains.resolution)
@@ -116,28 +114,8 @@ def letters_of(trains: Trains, width: float, saturation: str, name: str) -> tupl
     return letters if is_count else np.minimum(letters, 1), is_count
 
 
-def labels_of_trials(stimulus: Any, n_trials: int) -> np.ndarray:
-    """Codes (n_trials,) of at least two stimuli, one per trial.
-
-    >>> labels_of_trials(["left", "right", "left"], 3)
-    array([0, 1, 0])
-    """
-    labels, n_labels = as_symbols(stimulus, "stimulus", category=True)
-    if labels.size != n_trials:
-        raise NsnnError(f"stimulus has {labels.size} labels: expected one per trial, {n_trials}")
-    if n_labels < 2 <= labels.size:
-        raise NsnnError(
-            f"stimulus holds one value in {labels.size} trials: information about it needs at least two"
-        )
-    return labels
-
-
 def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A table of `rows_of_codes`, with None where there is no warning.
-
-    >>> table_of_codes([{"code": "count", "warning": None}])["warning"].tolist()
-    [None]
-    """
+    """A table of `rows_of_codes`, with None where there is no warning."""
     table = pd.DataFrame(rows)
     table["warning"] = pd.Series([row["warning"] for row in rows], dtype=object)  # None, not a missing text
     return table
@@ -146,13 +124,7 @@ def table_of_codes(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def rows_of_codes(
     labels: np.ndarray, codes: list[Code], bias: str, n_shuffle: int, seed: int
 ) -> list[dict[str, Any]]:
-    """A row per code, the count first: `Estimate.row`, and what the code tells over the count.
-
-    >>> labels = np.array([0, 1] * 20)
-    >>> rows = rows_of_codes(labels, [("count", 0.1, 0 * labels, False), ("phase", 0.1, labels, False)], "none", 0, 0)
-    >>> [(round(row["raw"], 6), round(row["over_count"], 6)) for row in rows]
-    [(0.0, 0.0), (1.0, 1.0)]
-    """
+    """A row per code, the count first: `Estimate.row`, and what the code tells over the count."""
     counts, _ = as_symbols(codes[0][2], "counts")
     rows: list[dict[str, Any]] = []
     for code, resolution, response, contains in codes:
@@ -197,12 +169,7 @@ def _over_count(
 
 
 def of_one_neuron(trains: Trains, neuron: int | None) -> Trains:
-    """The trains of one neuron; NsnnError for None if there are several.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> of_one_neuron(as_repeats([[0.1], [0.2]]), None).n_trials
-    2
-    """
+    """The trains of one neuron; NsnnError for None if there are several."""
     n = trains.n_neurons
     if neuron is None and n > 1:
         raise NsnnError(f"neuron = None: the block has {n} neurons, choose one from 0 to {n - 1}")

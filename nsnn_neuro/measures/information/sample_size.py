@@ -65,12 +65,10 @@ def plan_trials(
     (`zero_spread`), B_0 its Panzeri-Treves bias, n_s and R its numbers of stimuli and responses.
     The variance of an information falls as 1 / N, but for the part it has without any information,
     which falls as 1 / N^2 and which a jackknife counts twice. With fewer than four trials per
-    stimulus for each response it counts more than that; v is then v^w e^(2 - 2 w), e the error of
-    predicting left-out stimuli (`predictive_bound`), which is too low, and w a quarter of those
-    trials but at least 1/2. Corrections of first order leave about n_s R / (3 N) of the bias; bias
-    "plugin" leaves all of it. The smallest N whose error is at most `precision` is returned, which
-    may be below N_0. From pilots of 100 trials the median plan was 0.6 to 1.3 times the number that
-    is needed on channels of .03 to .9 bit and 2 to 64 responses.
+    stimulus for each response it counts more; v is then v^w e^(2 - 2 w), e the error of predicting
+    left-out stimuli, which is too low, and w a quarter of those trials but at least 1/2. Corrections
+    of first order leave about n_s R / (3 N) of the bias; bias "plugin" leaves all of it. The result
+    is the smallest N whose error is at most `precision`, which may be below N_0.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import numpy as np
 from ...core.numba_jit import njit
 from ..entropies.contingency import contingency
 from ..entropies.estimators import panzeri_treves, profile
-from ..entropies.symbols import read_symbols
+from ..entropies.symbols import as_symbols
 
 SHUFFLES = 10  # of the letters, averaged
 
@@ -35,41 +35,26 @@ def shuffle_within(s: np.ndarray, words: np.ndarray, rng: np.random.Generator) -
 def shuffled_correction(
     words: np.ndarray, s: np.ndarray, n_s: int, *, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """H_sh(R|S) - H_ind(R|S) in bits and its standard error over the shuffles.
+    """H_sh(R|S) - H_ind(R|S) in bits and its standard error over the shuffles, of words int (n, k) and codes s int (n,).
 
-    H_ind is the sum over letters of their entropies given s. H_sh is the entropy given s of words
-    whose letters are permuted over the trials of each stimulus, letter by letter, a mean over 10
-    such shuffles. Both estimate the same, so adding the difference to an information changes its
-    bias alone: that of H_sh is about the bias of H(R|S), and that of H_ind is small. All entropies
-    are corrected by Panzeri & Treves.
-
-    words are int (n, k), s int (n,) codes of n_s stimuli. Source: Montemurro, Senatore & Panzeri
-    2007, doi 10.1162/neco.2007.19.11.2913; Panzeri et al. 2007,
-        doi 10.1152/jn.00559.2007
-
-    >>> words = np.array([[0, 0], [1, 1]] * 20)
-    >>> value, se = shuffled_correction(words, np.zeros(40, dtype=int), 1, rng=np.random.default_rng(0))
-    >>> abs(value) < 0.2
-    True
+    H_ind is the sum over letters of their entropies given s, H_sh the entropy given s of words whose letters are
+    permuted over the trials of each stimulus, a mean over 10 such shuffles, all corrected by Panzeri & Treves. Both
+    estimate the same, so that adding the difference changes the bias of an information alone. Source: Montemurro,
+    Senatore & Panzeri 2007, doi 10.1162/neco.2007.19.11.2913; Panzeri et al. 2007, doi 10.1152/jn.00559.2007
     """
-    n = len(s)
     order = np.argsort(s, kind="stable")
     grouped, by_letter = s[order], words[order]
     per_stimulus = np.bincount(s, minlength=n_s)
 
-    def conditional(table: np.ndarray, limit: float) -> float:
-        return float(per_stimulus @ panzeri_treves(profile(table, limit)) / n)
+    def conditional(words: np.ndarray) -> float:
+        codes, size = as_symbols(words, "words")
+        table = contingency(grouped, codes, n_s, size)
+        return float(per_stimulus @ panzeri_treves(profile(table, size)) / len(s))
 
-    independent = 0.0
-    for letter in by_letter.T:
-        symbols = read_symbols(letter, "words")
-        table = contingency(grouped, symbols.codes, n_s, symbols.n_present)
-        independent += conditional(table, symbols.n_present)
+    independent = sum(conditional(letter) for letter in by_letter.T)
     values = np.empty(SHUFFLES)
     starts, mixed = np.append(0, np.cumsum(per_stimulus)), by_letter.copy()
     for turn in range(SHUFFLES):
         _mix(mixed, starts, rng.random(mixed.T.shape))
-        symbols = read_symbols(mixed, "words")
-        table = contingency(grouped, symbols.codes, n_s, symbols.n_present)
-        values[turn] = conditional(table, symbols.n_present)
+        values[turn] = conditional(mixed)
     return float(values.mean() - independent), float(values.std(ddof=1) / np.sqrt(SHUFFLES))

@@ -1,11 +1,8 @@
 """Transfer entropy and active information storage, for autocorrelated series.
 
-Samples of a series depend on each other, so the errors leave out or draw blocks of time, long
-against the correlation time, or groups of whole trials. A surrogate takes the past of x from
-another time. It keeps the past words of x, y with its own past and the conditions, and most of the
-autocorrelation of x, but no relation between x and y. Shuffling single bins would not do: an
-autocorrelated x shares chance fluctuations with an autocorrelated y, unless its history predicts
-it.
+Samples depend on each other, so the errors leave out or draw blocks of time, long against the correlation time, or
+whole trials. A surrogate takes the past of x from another time, and keeps its autocorrelation: shuffling single bins
+would not do, as an autocorrelated x shares chance fluctuations with an autocorrelated y.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from ...core.errors import NsnnError
 from ...core.warn import TRUST, warn
 from ..entropies.information_tables import local_of_counts
 from ..estimate import Estimate, jackknife_se
-from ..response_checks import with_test
+from ..response_checks import refuse_constant, with_test
 from ..trains import SilentNeuronWarning
 from .histories import draw_shifts, orders, stretches, words_of
 from .ksg import spread_columns
@@ -55,8 +52,8 @@ def transfer_entropy(
 
     TE(X -> Y) = I(Y_t; X_(t-lag), ..., X_(t-lag-l+1) | Y_(t-1), ..., Y_(t-k)), given the k last
     values of z too. It measures prediction and does not prove a connection: a third series that
-    drives both gives a transfer unless it is in z, and with too short a k
-    x stands in for the past of y.
+    drives both gives a transfer unless it is in z, and with too short a k x stands in for the past
+    of y.
 
     - "discrete": symbols such as counts; `conditional_information` of the histories as words. k
       past values of A symbols are A^k words; each needs 4 samples per value of y.
@@ -64,12 +61,15 @@ def transfer_entropy(
     - "ksg": continuous values, psi(n) + <psi(n_past) - psi(n_past,x) - psi(n_past,y)> from
       distances to the n_neighbors-th neighbour; slow beyond some 10^4 samples.
 
-    Each surrogate takes the past of x from another time. "shift" turns it around each trial by at
-    least `min_shift` bins; "block" permutes blocks of `block_length` bins; both test for
-    independent series, and count what a stimulus makes x and y do alike as a transfer.
-    "trial_shuffle" takes it from another trial, which keeps what is locked to the stimulus.
-    "within_past" ("discrete") permutes the pasts of x among bins with the same past of y and z: for
-    an x that these nearly determine, where the others make p too small, if k covers y's memory.
+    Each surrogate takes the past of x from another time: "shift" turns it around each trial,
+    "block" permutes blocks of `block_length` bins, "trial_shuffle" takes it from another trial,
+    which keeps what is locked to the stimulus, and "within_past" ("discrete") permutes it among
+    bins with the same past of y and z, for an x that these nearly determine. The how-to
+    "Conditional information and transfer entropy" in the documentation says when to use which.
+
+    se is at least the spread without transfer; z = (value - null_mean) / SD of the null. `warning` as
+    for `conditional_information`, and where surrogates show a bias of more than half of se. NaN with
+    one warning if x or y is constant ("discrete").
 
     Parameters
     ----------
@@ -87,12 +87,6 @@ def transfer_entropy(
     n_resample : 0 (default) for the jackknife; else, at least 20, se is the SD of so many estimates
         of n_blocks - 1 of the blocks drawn with replacement (bootstrap)
     n_neighbors : of "ksg"
-
-    Returns
-    -------
-    Estimate in bits per bin; n samples, z = (value - null_mean) / SD of the null; se is at least
-    the spread without transfer. NaN with one warning if x or y is constant ("discrete"). `warning`
-    as for `conditional_information`, and where surrogates show a bias of more than half of se
 
     Raises
     ------
@@ -168,16 +162,14 @@ def local_transfer_entropy(
 ) -> np.ndarray:
     """Local transfer entropy of each bin, log2 p(y_t | past of x, y) / p(y_t | past of y), bits.
 
-    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading.
+    Its mean is the plug-in transfer entropy of symbols; negative where x was misleading. Of the shape
+    of y; NaN without complete histories, and everywhere, with one warning, if x or y is constant.
 
     Parameters
     ----------
     x, y, k, l, z, lag, seed : as for `transfer_entropy` ("discrete"), and so the errors
 
-    Returns
-    -------
-    bits, of the shape of y; NaN without complete histories, and everywhere, with one warning, if x
-    or y is constant. Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
+    Source: Lizier, Prokopenko & Zomaya 2008, doi 10.1103/PhysRevE.77.026110
 
     >>> local_transfer_entropy([0, 1, 1, 0, 1, 0], [0, 0, 1, 1, 0, 1]).round(2)
     array([ nan, 1.58, 0.58, 1.  , 1.  , 0.58])
@@ -204,21 +196,21 @@ def _discrete(found: Histories, bias: str, rng: np.random.Generator) -> Discrete
 def _estimator(
     found: Histories, options: Options, rng: np.random.Generator
 ) -> Discrete | Gaussian | Neighbours:
-    bias, n_neighbors = options.bias, options.n_neighbors
     if options.estimator == "discrete":
-        return _discrete(found, bias, rng)
-    y, context, x = found.y, found.context, found.x
-    for part, name in ((y[:, None], "y"), (context, "y or z"), (x, "x")):
-        if part.shape[1] and (np.ptp(part, axis=0) == 0).any():
-            raise NsnnError(f"{name}: constant, it carries no information; leave it out")
+        return _discrete(found, options.bias, rng)
+    n, n_neighbors = found.y.size, options.n_neighbors
+    named = {"y": found.y[:, None], "x": found.x}
+    if found.context.shape[1]:
+        named["y or z"] = found.context
+    for name, part in named.items():
+        refuse_constant(part, name)
     if options.estimator == "gaussian":
-        y, context, x = (part - part.mean(0) for part in (y, context, x))
-        return Gaussian(y / y.std(), context / context.std(0), x / x.std(0), bias)
-    if n_neighbors > y.size - 2:
-        raise NsnnError(f"n_neighbors = {n_neighbors} with {y.size} samples: expected at most {y.size - 2}")
-    parts = [spread_columns(part, name, False, rng) for part, name in ((y[:, None], "y"), (x, "x"))]
-    known = spread_columns(context, "y or z", False, rng) if context.shape[1] else context
-    return Neighbours(parts[0][:, 0], known, parts[1], n_neighbors)
+        y, context, x = ((part - part.mean(0)) / part.std(0) for part in (found.y, found.context, found.x))
+        return Gaussian(y, context, x, options.bias)
+    if n_neighbors > n - 2:
+        raise NsnnError(f"n_neighbors = {n_neighbors} with {n} samples: expected at most {n - 2}")
+    spread = {name: spread_columns(part, name, False, rng) for name, part in named.items()}
+    return Neighbours(spread["y"][:, 0], spread.get("y or z", found.context), spread["x"], n_neighbors)
 
 
 def estimate(
@@ -246,22 +238,20 @@ def estimate(
     elif null == "shift" and isinstance(one, Discrete) and bias != "quadratic":
         values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
     else:
-        drawn = orders(
-            rng, null, n_shuffle, found.n_trials, each, min_shift=min_shift, block_length=options.block_length
-        )
-        values = one.null(drawn)
+        size = n_shuffle, found.n_trials, each
+        values = one.null(orders(rng, null, *size, min_shift, options.block_length))
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
     z = (one.value - float(values.mean())) / sd if sd > 1e-12 else None
     if n_resample:
         times = rng.multinomial(n_blocks - 1, np.full(n_blocks, 1 / n_blocks), size=n_resample)
         se = float(one.resampled(edges, times).std(ddof=1))
-    how = "bootstrap" if n_resample else "jackknife"
-    how += " over groups of trials" if found.n_trials >= n_blocks else " over blocks of time"
+    parts = "groups of trials" if found.n_trials >= n_blocks else "blocks of time"
+    how = f"{'bootstrap' if n_resample else 'jackknife'} over {parts}"
     result = with_test(one.value, max(se, one.spread), bias, values, n=n, se_method=how, z=z)
     left = _bias_left(result, values)
     if not isinstance(one, Discrete):
         return judged(result, last=left), values
-    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], OF_PAIRS, _CURE)
+    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], _CURE, OF_PAIRS)
     return judged(result, one.data.most, "the past of x", [few], one.spread, left), values
 
 

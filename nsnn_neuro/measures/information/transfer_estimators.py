@@ -1,15 +1,11 @@
 """Estimators of transfer entropy: discrete (tables), Gaussian, KSG (neighbours).
 
-Each holds the target y, its context (its own past, the conditions') and the past of x, a row per
-sample, and has
+Each holds the target y, its context (its own past, the conditions') and the past of x, a row per sample, and has
 
-    value                  the estimate in bits
-    spread                 its standard deviation without any transfer, if samples were independent
+    value, spread          the estimate in bits, and its SD without any transfer, if samples were independent
     without(edges)         the estimate without each block of samples, edges[i] to edges[i + 1]
     resampled(edges, m)    the estimate of blocks drawn with replacement, block i m[:, i] times
     null(order)            the estimate with x's past taken from other samples
-
-The KSG estimator is a mean of local terms, of which blocks are left out and drawn.
 """
 
 from __future__ import annotations
@@ -25,12 +21,13 @@ from scipy.special import digamma
 
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..entropies.contingency import LN2
+from ..entropies.contingency import LN2, refuse_large
 from ..entropies.extrapolation import PARTITIONS
-from ..entropies.information_tables import conditional_of_tables, conditional_spread, refuse_large
+from ..entropies.information_tables import conditional_of_tables, conditional_spread
 from .ksg import SHARED
 from .pipeline import CELLS_AT_ONCE, Columns, of_many
 
+Codes = tuple[np.ndarray, int]  # codes (samples,) and their number of symbols
 _CLOSEST = 1e-10  # of the variance: what is left of a column that others determine
 
 
@@ -53,13 +50,7 @@ class Discrete:
     """Tables of codes: y and context and x's past (samples,) with their numbers of symbols."""
 
     def __init__(
-        self,
-        y: tuple[np.ndarray, int],
-        context: tuple[np.ndarray, int],
-        x: tuple[np.ndarray, int],
-        n_trials: int,
-        bias: str,
-        rng: np.random.Generator,
+        self, y: Codes, context: Codes, x: Codes, n_trials: int, bias: str, rng: np.random.Generator
     ) -> None:
         self.bias, self.n = bias, y[0].size
         # random partitions into four parts of equal size, as the part of each sample
@@ -83,9 +74,8 @@ class Discrete:
     def _of_samples(
         self, samples: Iterable[np.ndarray], taken: Iterable[np.ndarray] | None = None
     ) -> np.ndarray:
-        """Estimates of lists of cells, one for each sample (that `taken` lists).
-
-        "quadratic": mean over partitions of [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3.
+        """Estimates of lists of cells, one for each sample (that `taken` lists); "quadratic": as
+        `quadratic_extrapolation`.
         """
         size = self.data.table.size
         if not self.parts:

@@ -66,9 +66,8 @@ class TransferEntropyMatrix:
     def pooled_p(self) -> np.ndarray:
         """(n, n) share of the surrogates of all pairs that reach z, in units of its own pair.
 
-        With some hundred surrogates the p of one pair cannot be small enough for a test of many
-        pairs; that of all can. The null is assumed to have one shape in all pairs. NaN without
-        surrogates, or where all surrogates of a pair are equal.
+        The null is assumed to have one shape in all pairs. NaN without surrogates, or where all of
+        a pair are equal.
         """
         n = self.null.shape[-1]
         if n < 3:
@@ -85,10 +84,7 @@ class TransferEntropyMatrix:
         return out
 
     def significant(self, rate: float = 0.05) -> np.ndarray:
-        """(n, n) True for the pairs found with at most a share `rate` of false ones.
-
-        Source: Benjamini & Hochberg 1995, doi 10.1111/j.2517-6161.1995.tb02031.x
-        """
+        """(n, n) True for the pairs found with at most a share `rate` of false ones (Benjamini & Hochberg 1995)."""
         fraction(rate, "rate")
         p = self.pooled_p()
         out, known = np.zeros(p.shape, dtype=bool), np.isfinite(p)
@@ -130,8 +126,8 @@ def transfer_entropy_matrix(
     """Transfer entropy of all ordered pairs of series, bits per bin, with errors and p.
 
     Each pair is estimated alone, as by `transfer_entropy`: what a third series passes on is not
-    taken out. The result does not depend on `n_jobs`. With `out` each finished target is kept in
-    that file, and the same call continues there.
+    taken out. With `out` each finished target is kept in that file, and the same call continues
+    there. A constant series has NaN, with one warning for all.
 
     Parameters
     ----------
@@ -144,10 +140,6 @@ def transfer_entropy_matrix(
     out : None, or the name of a file, ending in .npz, for results on the way
     resume : False starts anew if `out` exists
     progress : None, True, False or a function of the completed fraction
-
-    Returns
-    -------
-    TransferEntropyMatrix. A constant series has NaN, with one warning for all
 
     Raises
     ------
@@ -172,8 +164,10 @@ def transfer_entropy_matrix(
     jobs, path = check_jobs(n_jobs), _path(out)
     read = _read(series, estimator == "discrete")
     n = len(read)
+    seeds = seed if isinstance(seed, list | tuple) else [seed]
     options = {"k": k, "l": l, "lag": lag, **settings._asdict()}
-    mark = _fingerprint(read, options)
+    options["seed"] = [hex(one) for one in seeds]  # which has no limit of digits
+    mark = digest({name: str(value) for name, value in options.items()}, *read)
     results = {name: np.full((n, n), np.nan) for name in (*_FIELDS, "n")}
     results["null"] = np.full((n, n, n_shuffle), np.nan)
     texts: dict[str, str | None] = {}
@@ -182,10 +176,8 @@ def transfer_entropy_matrix(
     done = {int(j) for j in texts}
     constant = [j for j, one in enumerate(read) if np.ptp(one) == 0]
     if constant:
-        warn(
-            f"series {', '.join(map(str, constant))}: constant, as of silent neurons; NaN",
-            SilentNeuronWarning,
-        )
+        listed = ", ".join(map(str, constant))
+        warn(f"series {listed}: constant, as of silent neurons; NaN", SilentNeuronWarning)
 
     def column(j: int) -> tuple[int, dict[str, np.ndarray], str | None]:
         """The transfers to target j."""
@@ -193,7 +185,7 @@ def transfer_entropy_matrix(
         for i in range(n):
             if i == j or i in constant or j in constant:
                 continue
-            rng = np.random.default_rng([*(seed if isinstance(seed, list | tuple) else [seed]), i, j])
+            rng = np.random.default_rng([*seeds, i, j])
             try:
                 result = histories_of(read[i], read[j], [], k, l, lag, estimator)
                 one, surrogates = estimate(result, settings, rng, "series")
@@ -231,18 +223,14 @@ def transfer_entropy_matrix(
                     if report is not None:
                         report(len(texts) / n)
         except KeyboardInterrupt:
-            where = (
-                f"are in {path}; the same call continues"
-                if path
-                else "were done; out=FILE would have kept them"
-            )
+            kept_in = f"are in {path}; the same call continues"
+            where = kept_in if path else "were done; out=FILE would have kept them"
             raise KeyboardInterrupt(f"interrupted: {len(texts)} of {n} targets {where}") from None
-    listed = [texts[j] for j in sorted(texts, key=int) if texts[j]]
+    notes = [texts[j] for j in sorted(texts, key=int) if texts[j]]
     warning = (
-        f"{len(listed)} of {n} targets have pairs with a warning, the first {listed[0]}" if listed else None
+        f"{len(notes)} of {n} targets have pairs with a warning, the first {notes[0]}" if notes else None
     )
-    size = results.pop("n")
-    number = int(np.nanmax(size)) if np.isfinite(size).any() else 0
+    number = int(np.nan_to_num(results.pop("n")).max())
     return TransferEntropyMatrix(**results, n=number, warning=warning)
 
 
@@ -267,13 +255,6 @@ def _path(out: Any) -> Path | None:
     if not path.parent.is_dir():
         raise NsnnError(f"out = {shown(out)}: its folder does not exist")
     return path
-
-
-def _fingerprint(read: list[np.ndarray], options: dict[str, Any]) -> str:
-    """Checksum of the data and of what the result depends on."""
-    seeds = options["seed"] if isinstance(options["seed"], list | tuple) else [options["seed"]]
-    plain = {**options, "seed": [hex(one) for one in seeds]}  # which has no limit of digits
-    return digest({name: str(value) for name, value in plain.items()}, *read)
 
 
 def _load(

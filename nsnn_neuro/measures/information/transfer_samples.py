@@ -9,14 +9,12 @@ import numpy as np
 from ...core.checks import LARGEST, check, one_of, whole
 from ...core.errors import NsnnError
 from ..entropies.entropy import SYMMETRIC, choose
-from .histories import past, read_conditions, read_series, refuse_constant
+from .histories import past, read_all
 from .history_length import history_length
 
-NULLS = ("shift", "block", "trial_shuffle", "within_past")
 BIASES = {"discrete": (*SYMMETRIC, "quadratic"), "gaussian": ("digamma", "plugin"), "ksg": ()}
 _DEFAULT_BIAS = {"discrete": "panzeri-treves", "gaussian": "digamma", "ksg": "ksg"}
-MIN_RESAMPLES = 20
-"""of a bootstrap"""
+_MIN_RESAMPLES = 20  # of a bootstrap
 
 
 class Histories(NamedTuple):
@@ -44,17 +42,13 @@ class Options(NamedTuple):
     block_length: int | None = None
 
     def checked(self) -> Options:
-        """The options with the estimator's own bias for None; NsnnError for what cannot be.
-
-        >>> Options("gaussian", None, 4, 100, 20, 0, 0).checked().bias
-        'digamma'
-        """
+        """The options with the estimator's own bias for None; NsnnError for what cannot be."""
         check(n_shuffle=self.n_shuffle, n_blocks=self.n_blocks, n_resample=self.n_resample, seed=self.seed)
-        if 0 < self.n_resample < MIN_RESAMPLES:
+        if 0 < self.n_resample < _MIN_RESAMPLES:
             raise NsnnError(
-                f"n_resample = {self.n_resample}: expected 0, for the jackknife, or at least {MIN_RESAMPLES}"
+                f"n_resample = {self.n_resample}: expected 0, for the jackknife, or at least {_MIN_RESAMPLES}"
             )
-        one_of(self.null, NULLS, "null")
+        one_of(self.null, ("shift", "block", "trial_shuffle", "within_past"), "null")
         if self.min_shift is not None:
             check(min_shift=self.min_shift)
         if self.block_length is not None:
@@ -87,37 +81,14 @@ class Options(NamedTuple):
         return self.min_shift
 
 
-def read_histories(
-    x: Any,
-    y: Any,
-    z: Any,
-    k: Any,
-    l: Any,  # noqa: E741
-    lag: Any,
-    estimator: str,
-) -> Histories | None:
-    """The samples of a call, or None if a discrete series is constant; without y of x itself.
-
-    Constant continuous series are refused, as they have no variance.
-
-    >>> found = read_histories([0, 1, 1, 0], [1, 0, 1, 1], None, 1, 1, 1, "discrete")
-    >>> found.y.tolist(), found.context.ravel().tolist(), found.x.ravel().tolist()
-    ([0, 1, 1], [1, 0, 1], [0, 1, 1])
-    """
-    check_lengths(k, l, lag)
+def read_histories(x: Any, y: Any, z: Any, k: Any, n_past: Any, lag: Any, estimator: str) -> Histories | None:
+    """The samples of a call, or None if a discrete series is constant; without y of x itself."""
+    check_lengths(k, n_past, lag)
     discrete = estimator == "discrete"
-    source = read_series(x, "x", discrete=discrete)
-    shape = np.shape(x)
-    target = source if y is None else read_series(y, "y", discrete=discrete)
-    if target.shape != source.shape:
-        raise NsnnError(f"x and y have shapes {shape} and {np.shape(y)}: expected equal shapes")
-    conditions = read_conditions(z, shape, discrete=discrete)
-    if discrete and (source.max() == 0 or target.max() == 0):
+    series, conditions = read_all(z, discrete, {"x": x} if y is None else {"x": x, "y": y})
+    if discrete and min(one.max() for one in series.values()) == 0:
         return None
-    if not discrete:
-        for name, series in [("x", source), ("y", target), *(("z", part) for part in conditions)]:
-            refuse_constant(series, name)
-    return histories_of(source, None if y is None else target, conditions, k, l, lag, estimator)
+    return histories_of(series["x"], series.get("y"), conditions, k, n_past, lag, estimator)
 
 
 def need_target(y: Any) -> None:
@@ -128,9 +99,9 @@ def need_target(y: Any) -> None:
         )
 
 
-def check_lengths(k: Any, l: Any, lag: Any) -> None:  # noqa: E741
+def check_lengths(k: Any, n_past: Any, lag: Any) -> None:
     """NsnnError for what is no length of a history."""
-    whole(l, 1, "l", LARGEST)
+    whole(n_past, 1, "l", LARGEST)
     whole(lag, 1, "lag", LARGEST)
     if not isinstance(k, str):
         whole(k, 1, "k", LARGEST)
@@ -143,26 +114,22 @@ def histories_of(
     target: np.ndarray | None,
     conditions: list[np.ndarray],
     k: int | str,
-    l: int,  # noqa: E741
+    n_past: int,
     lag: int,
     estimator: str,
 ) -> Histories:
-    """The samples of series (n_trials, n_bins) as of `read_series`.
-
-    >>> histories_of(np.array([[0, 1, 1, 0]]), None, [], 2, 1, 1, "discrete").x.tolist()
-    [[1, 0], [1, 1]]
-    """
+    """The samples of series (n_trials, n_bins) as of `read_series`."""
     own = source if target is None else target
     if isinstance(k, str):
         kind = "discrete" if estimator == "discrete" else "gaussian"
         k = max(1, int(history_length(own, z=conditions or None, estimator=kind)))
-    start = k if target is None else max(k, l + lag - 1)
+    start = k if target is None else max(k, n_past + lag - 1)
     n_trials, n = source.shape
     if n <= start:
         raise NsnnError(
-            f"k = {k}, l = {l}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
+            f"k = {k}, l = {n_past}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
         )
     parts = [past(part, k, 1, start) for part in ([] if target is None else [target, *conditions])]
     now = own[:, start:].ravel()
     context = np.hstack(parts) if parts else np.empty((now.size, 0), source.dtype)
-    return Histories(now, context, past(source, k if target is None else l, lag, start), n_trials, start)
+    return Histories(now, context, past(source, k if target is None else n_past, lag, start), n_trials, start)

@@ -14,19 +14,8 @@ from ...core.errors import NsnnError
 from ..entropies.contingency import contingency
 from ..entropies.information_tables import information_of_tables
 from .matched_law import draw_words, information_of_law, matched_law, with_information
-from .pipeline import INFORMATION, Columns, read, value_and_error
+from .pipeline import ENOUGH, INFORMATION, Columns, read, value_and_error
 
-_METHODS = (
-    "plugin",
-    "miller-madow",
-    "panzeri-treves",
-    "quadratic",
-    "shuffle",
-    "chao-shen",
-    "grassberger",
-    "nsb",
-    "best-upper-bound",
-)
 _MATCHED = "panzeri-treves"  # its mean over simulated data is that of the data
 _PILOTS, _HALVINGS, _STRONGEST = 20, 8, 4.0  # of the search for the matched information
 
@@ -54,11 +43,7 @@ class EstimatorComparison:
     """two sentences: which estimator and why, and what it gives without information"""
 
     def __str__(self) -> str:
-        shown = (
-            self.table[["bias", "sd", "rmse", "null_bias", "null_sd"]]
-            if "null_sd" in self.table
-            else self.table
-        )
+        shown = self.table.drop(columns=["bias_se", "null_rmse"], errors="ignore")
         return f"{self.explanation}\n{shown.round(3).to_string()}"
 
 
@@ -103,7 +88,7 @@ def which_estimator(
         what = "s holds one stimulus" if n_s < 2 else "r holds one response"
         raise NsnnError(f"{what} in {n} trials: expected at least two, without which there is no information")
     fitted, trials = matched_law(data.codes["s"], words, n_s), data.table.sum(1)
-    methods = [name for name in _METHODS if name != "shuffle" or words.shape[1] > 1]
+    methods = [name for name in ENOUGH if name != "shuffle" or words.shape[1] > 1]
     target = float(information_of_tables(data.table, _MATCHED))
     law = with_information(fitted.law, trials, _strength(fitted.law, trials, target, seed))
     truth = max(information_of_law(law, trials), 0.0)
@@ -111,18 +96,12 @@ def which_estimator(
     null = with_information(fitted.law, trials, 0.0)
     signal_errors = _repeats(law, fitted.words, trials, methods, size, n_repeats, rng) - truth
     null_errors = _repeats(null, fitted.words, trials, methods, size, n_repeats, rng)
-    table = pd.DataFrame(
-        {
-            "bias": signal_errors.mean(axis=0),
-            "bias_se": signal_errors.std(axis=0, ddof=1) / math.sqrt(n_repeats),
-            "sd": signal_errors.std(axis=0, ddof=1),
-            "rmse": np.sqrt((signal_errors**2).mean(axis=0)),
-            "null_bias": null_errors.mean(axis=0),
-            "null_sd": null_errors.std(axis=0, ddof=1),
-            "null_rmse": np.sqrt((null_errors**2).mean(axis=0)),
-        },
-        index=methods,
-    ).sort_values("rmse", kind="stable")
+    columns: dict[str, np.ndarray] = {}
+    for law_is, errors in (("", signal_errors), ("null_", null_errors)):
+        columns |= {f"{law_is}bias": errors.mean(axis=0), f"{law_is}sd": errors.std(axis=0, ddof=1)}
+        columns[f"{law_is}rmse"] = np.sqrt((errors**2).mean(axis=0))
+    table = pd.DataFrame(columns, index=methods).sort_values("rmse", kind="stable")
+    table.insert(1, "bias_se", table["sd"] / math.sqrt(n_repeats))
     text = _explanation(table, truth, n / n_s, n_r)
     return EstimatorComparison(str(table.index[0]), truth, table, n_repeats, text)
 
@@ -143,8 +122,8 @@ def _strength(law: np.ndarray, trials: np.ndarray, target: float, seed: int) -> 
 
     def mean(w: float) -> float:
         rng, tilted = np.random.default_rng(seed), with_information(law, trials, w)
-        drawn = [_table(*draw_words(tilted, trials, rng), len(trials))[0] for _ in range(_PILOTS)]
-        return float(np.mean([float(information_of_tables(table, _MATCHED)) for table in drawn]))
+        drawn = (_table(*draw_words(tilted, trials, rng), len(trials))[0] for _ in range(_PILOTS))
+        return float(np.mean([information_of_tables(table, _MATCHED) for table in drawn]))
 
     low, high = 0.0, _STRONGEST
     if mean(low) >= target:

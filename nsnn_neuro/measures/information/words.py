@@ -1,9 +1,6 @@
 """Symbols from spikes: counts, latencies and words of letters, one per trial.
 
-All functions here use the same window. Without `align` it runs from t_start to t_stop on each
-trial's clock; None is the trial's own end. With `align`, the time of an event, one for all trials
-or one for each, t_start and t_stop are relative to the event. `io.spikes` has the rule for spikes
-on the borders of windows and bins. All trials must have a window of the same length.
+All functions here use one window; `io.spikes` has the rule for spikes on the borders of windows and bins.
 """
 
 from __future__ import annotations
@@ -65,13 +62,7 @@ def refuse_remainder(width: float, length: float, given: str, apart: float = 0.0
 
 
 def from_start(trains: Trains) -> Trains:
-    """Trains of one duration with times that count from each trial's start.
-
-    >>> from nsnn_neuro.measures import as_repeats
-    >>> import quantities as pq
-    >>> from_start(as_repeats([[0.3]], t_start=0.25*pq.s, t_stop=1*pq.s)).times.round(3)
-    array([0.05])
-    """
+    """Trains of one duration with times that count from each trial's start."""
     length = float(trains.durations.min())
     times = np.clip(trains.times - trains.t_start[trains.trial], 0.0, length)
     n = trains.n_trials
@@ -115,8 +106,6 @@ def words(
     >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> words(block, bin_width=100*pq.ms)[:, 0]
     array([[0, 1, 0, 1], [0, 0, 0, 0]])
-    >>> words(block, bin_width=100*pq.ms, saturation="count")[0, 0]
-    array([0, 2, 0, 1])
     """
     check(saturation=saturation, by=by)
     one_of(saturation, ("binary", "count"), "saturation")
@@ -160,17 +149,14 @@ def first_spike_latency(
 ) -> np.ndarray:
     """Time from the window's start to the first spike in it, (n_trials, n_neurons) s, or NaN.
 
-    Silence is a response, not a lack of data, so no warning is given; `latency_symbols` gives it a
-    symbol. block, align, t_start, t_stop and errors: as for `words`. Source: Heil 2004, doi
-    10.1016/j.conb.2004.07.002
+    Silence is a response, so no warning is given; `latency_symbols` gives it a symbol. Arguments and
+    errors: as for `words`. Source: Heil 2004, doi 10.1016/j.conb.2004.07.002
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.15, 0.3]], [[]]], t_stop=0.4*pq.s)
     >>> first_spike_latency(block).ravel()
     array([0.1, nan])
-    >>> first_spike_latency(block, align=[0.05, 0.0]*pq.s, t_stop=0.2*pq.s).ravel().round(3)
-    array([0.05, nan])
     """
     trains = windowed(block, align, t_start, t_stop)
     first = np.full(trains.counts.size, np.nan)

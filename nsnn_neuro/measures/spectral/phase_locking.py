@@ -20,6 +20,9 @@ from ..response_checks import permutation_p
 from ..trains import Trains, as_trains, nan_ratio, positive, warn_silent
 from .analytic_signal import analytic_fields, edge_of, phases_of_spikes
 
+_N_COMPARED = 1000  # times at which phases of a field are compared half a trial apart
+_REGULAR = 0.7  # length of the mean vector of their differences, of a field as regular as a clock
+
 
 @suggest_keywords
 def phase_locking(
@@ -46,7 +49,8 @@ def phase_locking(
     around the trial, by an edge (below) or a quarter of the trial at least, whichever is shorter.
     p is then (1 + surrogates with as large a vector strength) / (1 + n_surrogates). A train with a
     rhythm at the very frequency of a drive, or of a field as regular as that, is told from a locked
-    one by other trials alone: a frequency needs at least two.
+    one by other trials alone: a frequency needs at least two, and such a field of one trial is
+    warned of.
 
     The phase of a frequency f is 2 pi f t, t on the clock of the trial: a sine at phase 0 has its
     peak at pi / 2. That of a signal is 0 at its peaks: Butterworth band-pass of third order,
@@ -98,6 +102,18 @@ def phase_locking(
                 f"n_surrogates = {n_null} with a frequency and one trial: expected several trials, since a shift turns all phases "
                 "of a train alike; cut the recording into trials of whole cycles, or take n_surrogates=0"
             )
+        if band is not None and trains.n_trials == 1:
+            half = trains.durations[0] / 2
+            times = trains.t_start[0] + half * np.arange(_N_COMPARED) / _N_COMPARED
+            early, late = (
+                phases(Trains.from_arrays(t, 0 * t.astype(int), 0 * t.astype(int), 1, np.array([t[[0, -1]]])))
+                for t in (times, times + half)
+            )
+            if np.abs(np.exp(1j * (late - early)).mean()) > _REGULAR:
+                warn(
+                    "phase_locking: the field is so regular that shifts keep the locking of a train, and p is too large: cut the "
+                    "recording into several trials, or take n_surrogates=0"
+                )
         rng, null = np.random.default_rng(seed), np.empty((n_null, n.size))
         for row in null:
             if band is None:

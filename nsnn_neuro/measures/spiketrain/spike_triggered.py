@@ -228,6 +228,6 @@ def covering_signals(
         if first < start - 1.5 / rate or last > start + (len(values) + 0.5) / rate:
             raise NsnnError(
                 f"{name} of trial {trial} lasts from {start:g} to {start + len(values) / rate:g} s: expected one that covers the "
-                f"window, {first:g} to {last:g} s"
+                f"window, {first:g} to {last:g} s; choose a window within the signal, with t_start and t_stop"
             )
     return read

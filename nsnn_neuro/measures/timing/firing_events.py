@@ -1,11 +1,4 @@
-"""Firing events of a neuron under a repeated stimulus: their times, reliability and precision.
-
-An event is a peak of the PSTH between two minima, after Berry, Warland & Meister 1997. There, a minimum v is a
-border between events when the peaks p1, p2 on its sides stand out, sqrt(p1 p2) / v >= 1.5; every spike between two borders
-belongs to the event. Here the PSTH is smoothed by a Gaussian of standard deviation sigma, the shallowest minimum is
-removed first, and the peak itself must exceed `threshold` times the mean rate (3 in Mainen & Sejnowski 1995), so that
-lone spikes between events aren't events. As borders lie in the minima, no tail of an event is cut off.
-"""
+"""Firing events of a neuron under a repeated stimulus: their times, reliability and precision."""
 
 from __future__ import annotations
 
@@ -40,8 +33,7 @@ class FiringEvents:
     reliability: np.ndarray
     """fraction of trials with at least one spike in the event"""
     reliability_se: np.ndarray
-    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof of certainty: take
-    `reliability_lower` and `reliability_upper` ("Errors with few trials" in the documentation)"""
+    """sqrt(R (1 - R) / trials); 0 where all trials agree, which is no proof: take the limits, the next two"""
     reliability_lower: np.ndarray
     """95 % limit of the reliability, of a binomial fraction (Clopper and Pearson)"""
     reliability_upper: np.ndarray
@@ -88,7 +80,11 @@ def firing_events(
     t_start: Time | None = None,
     t_stop: Time | None = None,
 ) -> FiringEvents:
-    """Firing events of repeats of one neuron, with the reliability and precision of each; see the module.
+    """Firing events of repeats of one neuron, with the reliability and precision of each.
+
+    An event is a peak of the PSTH, smoothed by a Gaussian, between two minima; it exceeds `threshold` times the mean rate, so
+    that lone spikes are no events. A minimum v is a border if the peaks p1, p2 beside it stand out, sqrt(p1 p2) / v >= `ratio`;
+    the shallowest minimum is removed first. Every spike between two borders belongs to the event.
 
     Parameters
     ----------
@@ -148,10 +144,8 @@ def _borders(rate: np.ndarray, ratio: float) -> tuple[np.ndarray, np.ndarray]:
     peaks = [float(part.max()) for part in np.split(rate, middle[minima])]
     valleys = list(level[minima])
     while valleys:
-        contrast = [
-            np.sqrt(a * b) / v if v > 0 else np.inf
-            for a, b, v in zip(peaks[:-1], peaks[1:], valleys, strict=True)
-        ]
+        with np.errstate(divide="ignore"):  # a valley may be 0
+            contrast = np.sqrt(np.multiply(peaks[:-1], peaks[1:])) / valleys
         worst = int(np.argmin(contrast))
         if contrast[worst] >= ratio:
             break
@@ -178,9 +172,9 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
     reliability = m / n
     mean = nan_ratio(first.sum(axis=1), m)
     squares = (np.where(fired, first - mean[:, None], 0.0) ** 2).sum(axis=1)
-    jitter = np.sqrt(nan_ratio(squares, np.maximum(m - 1, 0)))
-    total = count.sum(axis=1)
     free = np.where(m > 1, m - 1.0, np.nan)
+    jitter = np.sqrt(squares / free)
+    total = count.sum(axis=1)
     centre = nan_ratio(np.bincount(event, times, minlength=events), total)
     around = np.bincount(event, (times - centre[event]) ** 2, minlength=events)
     return FiringEvents(
@@ -192,7 +186,7 @@ def _statistics(repeats: Trains, edges: np.ndarray, kept: np.ndarray) -> FiringE
         reliability_upper=np.where(m < n, beta.ppf(0.975, m + 1, np.maximum(n - m, 1)), 1.0),
         time=mean,
         jitter=jitter,
-        jitter_se=nan_ratio(jitter, np.sqrt(2 * np.maximum(m - 1, 0))),
+        jitter_se=jitter / np.sqrt(2 * free),
         jitter_lower=jitter * np.sqrt(free / chi2.ppf(0.975, free)),
         jitter_upper=jitter * np.sqrt(free / chi2.ppf(0.025, free)),
         spread=np.sqrt(nan_ratio(around, np.maximum(total - 1, 0))),

@@ -1,13 +1,11 @@
 """ISI-distance and SPIKE-distance of spike trains, free of a time scale, as exact integrals of their profiles.
 
-Each profile compares two trains at every time t through the interval nu(t) that holds t, and is integrated piece by
-piece between spikes: it is constant there (ISI) or linear (SPIKE). Divided by the trial's duration, so in [0, 1].
-
-Edges, as in PySpike, so that the values are comparable: the interval before the first spike is the larger of its
-distance to t_start and of the first interval, that after the last spike the same way. For SPIKE, an auxiliary spike
-lies at the far end of each of these; it may be a spike's nearest neighbour, and the distance of the first (last) spike
-holds unchanged up to the edge. A train without spikes is taken as one with a spike at either end, and a lone
-spike at t_start as if followed by one at t_stop. Equal times within a train count once.
+At every time t two trains are compared through the interval nu(t) that holds t; between spikes this is constant (ISI)
+or linear (SPIKE). Edges as in PySpike: the interval before the first spike is the larger of its distance to t_start and
+of the first interval, that after the last spike the same way. For SPIKE an auxiliary spike lies at the far end of each
+of these, and the distance of the first (last) spike holds unchanged up to the edge. A train without spikes counts as
+one with a spike at either end, a lone spike at t_start as if followed by one at t_stop. Equal times within a train
+count once.
 """
 
 from __future__ import annotations
@@ -23,12 +21,23 @@ from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, as_trains, warn_silent
 
-# A train of k spikes has k + 1 gaps. All trains lie one behind the other: `ends` (s) holds where each gap ends, so a train's
-# spikes and then t_stop; `nu` (s) is the interval that each gap stands for; train a has the gaps first[a]..first[a + 1] - 1.
+
+class Gaps(NamedTuple):
+    """The gaps between spikes of all trains, with the rule for the edges; see the module.
+
+    A train of k spikes has k + 1 gaps, which end at its spikes and then at t_stop. All trains lie one behind the other.
+    """
+
+    ends: np.ndarray  # (n_gaps,) s, where each gap ends
+    nu: np.ndarray  # (n_gaps,) s, interval that each gap stands for
+    first: np.ndarray  # (n_trains + 1,) first gap of each train
+    auxiliary: np.ndarray  # (n_trains, 2) s, auxiliary spikes at both ends
+    start: float
+    stop: float
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
+def _nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np.ndarray) -> None:
     """Write into out[i] the distance of own[i] to the nearest of the spikes `other` and of their auxiliary spikes."""
     j = 0
     for i in range(own.size):
@@ -41,18 +50,22 @@ def nearest(own: np.ndarray, other: np.ndarray, low: float, high: float, out: np
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _pair(
-    ends_a: np.ndarray,
-    nu_a: np.ndarray,
-    near_a: np.ndarray,
-    ends_b: np.ndarray,
-    nu_b: np.ndarray,
-    near_b: np.ndarray,
-    start: float,
-    stop: float,
-    spike: bool,
-) -> float:
+def gaps_and_nearest(a: int, b: int, gaps: Gaps, spike: bool) -> tuple[np.ndarray, ...]:
+    """Ends, intervals and, for `spike`, the spikes' distances to the other train's nearest, of train a and of b."""
+    own = slice(gaps.first[a], gaps.first[a + 1])
+    other = slice(gaps.first[b], gaps.first[b + 1])
+    ends_a, ends_b = gaps.ends[own], gaps.ends[other]
+    near_a, near_b = np.empty(ends_a.size - 1), np.empty(ends_b.size - 1)
+    if spike:
+        _nearest(ends_a[:-1], ends_b[:-1], gaps.auxiliary[b, 0], gaps.auxiliary[b, 1], near_a)
+        _nearest(ends_b[:-1], ends_a[:-1], gaps.auxiliary[a, 0], gaps.auxiliary[a, 1], near_b)
+    return ends_a, gaps.nu[own], near_a, ends_b, gaps.nu[other], near_b
+
+
+@njit(cache=True)  # pragma: no cover - compiled
+def _integral(both: tuple[np.ndarray, ...], start: float, stop: float, spike: bool) -> float:
     """Integral of the profile of two trains; the spike profile is linear between spikes, so by trapezia."""
+    ends_a, nu_a, near_a, ends_b, nu_b, near_b = both
     i, j, now, begin_a, begin_b, total = 0, 0, start, start, start, 0.0
     while now < stop:
         then = min(ends_a[i], ends_b[j])
@@ -75,29 +88,14 @@ def _pair(
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _distances(
-    ends: np.ndarray,
-    nu: np.ndarray,
-    first: np.ndarray,
-    auxiliary: np.ndarray,
-    start: float,
-    stop: float,
-    spike: bool,
-) -> np.ndarray:
+def _distances(gaps: Gaps, spike: bool) -> np.ndarray:
     """(n, n) ISI-distances, or SPIKE-distances."""
-    n = first.size - 1
+    n = gaps.first.size - 1
     out = np.zeros((n, n))
     for a in range(n):
-        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
-        near_a = np.zeros(ends_a.size - 1)
         for b in range(a):
-            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
-            near_b = np.zeros(ends_b.size - 1)
-            if spike:
-                nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
-                nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
-            value = _pair(ends_a, nu_a, near_a, ends_b, nu_b, near_b, start, stop, spike)
-            out[a, b] = out[b, a] = value / (stop - start)
+            total = _integral(gaps_and_nearest(a, b, gaps, spike), gaps.start, gaps.stop, spike)
+            out[a, b] = out[b, a] = total / (gaps.stop - gaps.start)
     return out
 
 
@@ -107,9 +105,7 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
     first = repeats.offsets[:-1]
     empty = count == 0
     lone = ~empty
-    lone[lone] = (repeats.times[first[lone]] <= start) & (
-        repeats.times[first[lone] + count[lone] - 1] <= start
-    )
+    lone[lone] = repeats.times[first[lone] + count[lone] - 1] <= start  # the last spike, and so all
     train = np.concatenate([repeats.trial, np.flatnonzero(empty), np.flatnonzero(empty | lone)])
     ends = [np.full(empty.sum(), start), np.full((empty | lone).sum(), stop)]
     times = np.concatenate([repeats.times, *ends])
@@ -120,22 +116,7 @@ def _with_edges(repeats: Trains, start: float, stop: float) -> tuple[np.ndarray,
     return times[new], np.concatenate([[0], np.cumsum(number)])
 
 
-class Gaps(NamedTuple):
-    """The gaps between spikes of all trains, with the rule for the edges; see the comment at the top of this module."""
-
-    ends: np.ndarray
-    """(n_gaps,) s, where each gap ends"""
-    nu: np.ndarray
-    """(n_gaps,) s, interval that each gap stands for"""
-    first: np.ndarray
-    """(n_trains + 1,) first gap of each train"""
-    auxiliary: np.ndarray
-    """(n_trains, 2) s, auxiliary spikes at both ends"""
-    start: float
-    stop: float
-
-
-def gaps(repeats: Trains) -> Gaps:
+def gaps_of(repeats: Trains) -> Gaps:
     """The gaps of trains that share one window."""
     start, stop = repeats.window()
     times, offsets = _with_edges(repeats, start, stop)
@@ -153,27 +134,15 @@ def gaps(repeats: Trains) -> Gaps:
     return Gaps(ends, nu, first, auxiliary, start, stop)
 
 
-def _matrix(repeats: Trains, spike: bool) -> np.ndarray:
-    return _distances(*gaps(repeats), spike)
-
-
 def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: Any) -> np.ndarray:
     trains = as_trains(block, t_start, t_stop)
     n = trains.n_trials
     if n < 2:
         raise NsnnError(f"{name} needs at least two trials: it compares repeats")
-    upper = np.triu_indices(n, 1)
-    order = np.lexsort((trains.trial, trains.neuron))  # a stable sort: times stay in order
-    times, trial = trains.times[order], trains.trial[order]
-    borders = np.concatenate([[0], np.cumsum(trains.counts.sum(axis=0))])
-    values = np.empty(trains.n_neurons)
-    for k in range(trains.n_neurons):
-        own = slice(borders[k], borders[k + 1])
-        zeros = np.zeros(borders[k + 1] - borders[k], dtype=np.int64)
-        one = Trains(times[own], zeros, trial[own], 1, n, trains.t_start, trains.t_stop, trains.resolution)
-        values[k] = _matrix(one, spike)[upper].mean() if one.times.size else np.nan
-    warn_silent(values, name, "have no spike in any trial")
-    return values
+    values = np.full(trains.n_neurons, np.nan)
+    for k in np.flatnonzero(trains.counts.any(axis=0)):
+        values[k] = _distances(gaps_of(trains.of_neuron(k)), spike)[np.triu_indices(n, 1)].mean()
+    return warn_silent(values, name, "have no spike in any trial")
 
 
 @measure("1")
@@ -183,8 +152,8 @@ def isi_distance(
 ) -> np.ndarray:
     """ISI-distance of each pair of trains, (n, n), in [0, 1]: how different the local rates are; 0 for equal trains.
 
-    D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t. Edges: see the
-    module (PySpike's). About 1/2 for independent Poisson trains of one rate.
+    D = 1/T integral of |nu_a - nu_b| / max(nu_a, nu_b) dt, nu(t) the interspike interval at t; at the edges as in
+    PySpike. About 1/2 for independent Poisson trains of one rate.
 
     Parameters
     ----------
@@ -201,7 +170,7 @@ def isi_distance(
     >>> isi_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0. , 0.5], [0.5, 0. ]])
     """
-    return _matrix(as_repeats(trains, t_start, t_stop), False)
+    return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), False)
 
 
 @measure("1")
@@ -212,15 +181,15 @@ def spike_distance(
     """SPIKE-distance of each pair of trains, (n, n), in [0, 1]: how far apart the spikes are; 0 for equal trains.
 
     D = 1/T integral of (S_a nu_b + S_b nu_a) / (2 m^2) dt, m = (nu_a + nu_b) / 2, S_a(t) the distance of a's
-    spikes to the nearest of b, interpolated between the spike before t and the one after. Edges: see the
-    module (PySpike's). Arguments and errors: as for `isi_distance`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
+    spikes to the nearest of b, interpolated between the spike before t and the one after; at the edges as in PySpike.
+    Arguments and errors: as for `isi_distance`. Source: Kreuz et al. 2013, doi 10.1152/jn.00873.2012
 
     >>> import quantities as pq
     >>> trains = [[0.2, 0.4, 0.6, 0.8], [0.21, 0.41, 0.61, 0.81]]
     >>> spike_distance(trains, t_start=0*pq.s, t_stop=1*pq.s).round(3)
     array([[0.  , 0.05], [0.05, 0.  ]])
     """
-    return _matrix(as_repeats(trains, t_start, t_stop), True)
+    return _distances(gaps_of(as_repeats(trains, t_start, t_stop)), True)
 
 
 @measure("1")
@@ -230,15 +199,8 @@ def mean_isi_distance(
 ) -> np.ndarray:
     """Mean `isi_distance` of all pairs of trials of each neuron, (n_neurons,).
 
-    Parameters
-    ----------
-    block : neo.Block, one Segment per trial, at least two, all of the same window
-    t_start, t_stop : times, scalar; None is the trials' own end
-
-    Raises
-    ------
-    NsnnError : one trial, trials of different windows, or what `as_trains` refuses. Warns once, SilentNeuronWarning, for neurons
-        without a spike (NaN)
+    `block` has one Segment per trial, at least two, all of the same window; NsnnError otherwise, or for what `as_trains`
+    refuses. NaN, with one SilentNeuronWarning, for neurons without a spike.
 
     >>> import quantities as pq
     >>> from nsnn_neuro import to_block

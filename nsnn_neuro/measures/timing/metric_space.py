@@ -1,9 +1,4 @@
-"""Metric-space information: how well spike-train distances identify the stimulus that evoked a train.
-
-Each train is assigned to the class of trains to which its mean distance is smallest. The confusion matrix holds H(q) bits, q
-the cost of time in the distance. H(0) is the information in counts; a maximum H(q_max) > H(0) means that timing carries
-more, with a precision of about 1/q_max.
-"""
+"""Metric-space information: how well spike-train distances identify the stimulus that evoked a train."""
 
 from __future__ import annotations
 
@@ -24,12 +19,9 @@ from ..response_checks import as_labels, permutation_p, refuse_swapped, shuffle_
 from ..trains import as_repeats
 from .train_similarity import victor_purpura
 
-HALVES = 50
-"""half-samples of trains behind a standard error"""
-CEILING = 0.75
-"""share of the entropy of the classes from which the correction for chance takes off too much"""
-NEAR_ZERO = 1e12
-"""weight of a distance of 0 against that of the smallest other one, for z < 0"""
+HALVES = 50  # half-samples of trains behind a standard error
+_CEILING = 0.75  # share of the entropy of the classes from which the correction for chance takes off too much
+_NEAR_ZERO = 1e12  # weight of a distance of 0 against that of the smallest other one, for z < 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +78,7 @@ class MetricSpace:
             null_se=0.0 if shuffles else np.nan,  # part of se
             p=float(self.p[k]) if shuffles else None,
             n=self.n,
-            warning="; ".join(
-                _limits(self.n, float(self.raw[k]), float(self.null_mean[k]), self.confusion[k])
-            )
-            or None,
+            warning=_limits(float(self.raw[k]), float(self.null_mean[k]), self.confusion[k]),
             se_method="half-samples of trains and table",
         )
 
@@ -109,13 +98,13 @@ def metric_space_information(
 ) -> MetricSpace:
     """Information H(q), bits, of distances with cost q about the class of a train, against q.
 
-    d(train, class) = (mean of distance^z over the other trains of the class)^(1/z). The train goes to the class with the
-    least, shared out where several tie. z = -2 lets the nearest trains decide. For z < 0 a distance of 0 counts above all
-    others: classes are then compared by their share of such trains.
+    d(train, class) = (mean of distance^z over the other trains of the class)^(1/z). The train goes to the class with the least,
+    shared out where several tie. z = -2 lets the nearest trains decide. For z < 0 a distance of 0 counts above all others:
+    classes are then compared by their share of such trains. H(0) is the information in counts; a maximum H(q_max) > H(0) means
+    that timing carries more, with a precision of about 1/q_max.
 
     H is that of the table, sum of p log2(p / (p_true p_found)). It is too high by chance: the mean over shuffled labels is
-    subtracted (`corrected`). That takes off too much where H is near its ceiling, H(classes), and in classes of few trains at
-    few distinct distances: a table of perfect separation has no bias, but the shuffles do. From 0.75 H(classes) on
+    subtracted (`corrected`). That takes off too much where H is near its ceiling, H(classes): from 0.75 H(classes) on
     `best.warning` and `.at(k).warning` say so, and `se` includes all of `null_mean`. The largest of several H(q) is too high
     once more: `best.p` and `best.null_mean` take the maximum over q in each shuffle, but `best.value` is not reduced. For a
     value without this bias choose q on other trains, or before looking, and take `.at(k)`.
@@ -123,10 +112,8 @@ def metric_space_information(
     p: since a train is not compared with itself, shuffled classes of equal size can be separated by systematic errors. So
     tables with fewer correct than by chance count as 0 bits, in shuffles and data.
 
-    se: spread over random halves of the trains, of one q (for `best` as if q_max had been chosen beforehand), and in quadrature
-    the error of the table alone (delta method, after one more train was spread evenly over its cells). Halves alone are not enough
-    where few trains are put into a wrong class: a sample that happens to have no errors has none in its
-    halves either. The sum is too large, as the spread of halves has a part of the table's error already.
+    se: spread over random halves of the trains, of one q, and in quadrature the error of the table alone (delta method), as a
+    sample that happens to have no errors has none in its halves either. The sum is too large, see "Errors with few trials".
 
     Parameters
     ----------
@@ -147,8 +134,6 @@ def metric_space_information(
     >>> found = metric_space_information([0, 0, 0, 1, 1, 1], trains, q=[0, 20]*pq.Hz, n_shuffle=0)
     >>> print(found)
     q_max 20 / s: raw 1 bit (correction none; no null; n = 6; ...)
-    >>> found.raw, found.q_max
-    (array([0., 1.]), 20.0)
     """
     check(z=z, distance=distance, n_shuffle=n_shuffle, seed=seed)
     cost = np.atleast_1d(si(q, "Hz", "q"))
@@ -185,7 +170,7 @@ def _weights(d: np.ndarray, n: int, z: float) -> np.ndarray:
         return np.where(off, -(d**z), 0.0)
     least = d[off & (d > 0)].min(initial=np.inf)
     least = least if np.isfinite(least) else 1.0
-    return np.where(off, np.maximum(d / least, NEAR_ZERO ** (1 / z)) ** z, 0.0)
+    return np.where(off, np.maximum(d / least, _NEAR_ZERO ** (1 / z)) ** z, 0.0)
 
 
 def _confusion(weights: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
@@ -198,9 +183,8 @@ def _confusion(weights: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
 
 
 def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Generator) -> float:
-    """SE of the information from random halves of each class; NaN where a class has fewer than four trains.
-
-    Keeping m of n at random gives sqrt(m / (n - m)) times that spread.
+    """SE from random halves of each class; NaN where one has fewer than four trains. m of n vary sqrt((n - m) / m) times
+    as much.
     """
     one_hot = np.eye(number.max() + 1)[number]
     kept = (one_hot.sum(axis=0) // 2).astype(int)
@@ -215,28 +199,23 @@ def _half_samples(weights: np.ndarray, number: np.ndarray, rng: np.random.Genera
     return float(values.std(ddof=1) * np.sqrt(m / (number.size - m)))
 
 
-def _limits(n: int, raw: float, null_mean: float, table: np.ndarray) -> list[str]:
-    """What limits a corrected information: few trains for its table, or an information near the entropy of the classes."""
-    k, texts = len(table), []
+def _limits(raw: float, null_mean: float, table: np.ndarray, *others: str) -> str | None:
+    """Limits of a corrected information: few trains for its table, or an information near the entropy of the classes."""
+    k, n, texts = len(table), round(table.sum()), []
     if n < 5 * k**2:
         texts.append(f"{n} trains for a table of {k} x {k}: fewer than 5 per cell")
-    if not np.isnan(null_mean) and _at_ceiling(np.array(raw), table[None]).any():
+    if not np.isnan(null_mean) and raw >= _CEILING * _entropy(table):
         texts.append(
-            f"within {round(100 * (1 - CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
+            f"within {round(100 * (1 - _CEILING))} % of the entropy of the classes, {_entropy(table):.3g} bits, where the "
             f"correction of {null_mean:.2g} bits takes off too much (se includes it)"
         )
-    return texts
+    return "; ".join([*texts, *others]) or None
 
 
 def _entropy(table: np.ndarray) -> float:
     """Bits, of the classes in the trains."""
     p = table.sum(axis=-1) / table.sum()
     return float(-(p * np.log2(p)).sum())
-
-
-def _at_ceiling(raw: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Where the information is near its highest value, the entropy of the classes."""
-    return np.asarray(raw >= CEILING * _entropy(tables[0]))
 
 
 def _signed(tables: np.ndarray) -> np.ndarray:
@@ -251,16 +230,14 @@ def _result(
 ) -> MetricSpace:
     """All of it from tables (n_q, K, K), errors (n_q,) and shuffled tables (n_q, n_shuffle, K, K)."""
     raw, n_shuffle, n = information(tables), shuffles.shape[1], round(tables[0].sum())
-    # halves of a table without errors have none either. The larger of the two is nearer to the SD (1.0 to 1.3 times it in the
-    # middle). The value +- 2 se contained the truth in 78 to 87 % of repeats in 7 of 68 cases, where few trains put the estimate
-    # too low, and more often in the others; a jackknife over trains is 1.3 to 3.5 times the SD and no better at either end
+    # halves of a table without errors have none either; a jackknife over trains would be 1.3 to 3.5 times the SD
     errors = np.hypot(errors, [table_se(table) for table in tables])
     if n_shuffle:
         null, signed, own = information(shuffles), _signed(shuffles), _signed(tables)
         mean, sd = null.mean(axis=1), null.std(axis=1)
         errors = np.hypot(errors, sd / np.sqrt(n_shuffle))
         # a table without errors has no bias that chance could explain, and its halves don't vary either
-        errors = np.hypot(errors, np.where(_at_ceiling(raw, tables), mean, 0.0))
+        errors = np.hypot(errors, np.where(raw >= _CEILING * _entropy(tables[0]), mean, 0.0))
         corrected = raw - mean
         p = np.array([permutation_p(v, h) for v, h in zip(signed, own, strict=True)], float)
         highest, own_highest = (signed - mean[:, None]).max(axis=0), float((own - mean).max())
@@ -268,15 +245,14 @@ def _result(
         mean = sd = p = np.full(raw.shape, np.nan)
         corrected, highest, own_highest = raw, np.empty(0), 0.0
     k = int(np.argmax(corrected))
-    several = f"the largest of {cost.size} values, too high by choice" if cost.size > 1 else None
-    warnings = [*_limits(n, float(raw[k]), float(mean[k]), tables[k]), *([several] if several else [])]
+    several = [f"the largest of {cost.size} values, too high by choice"] if cost.size > 1 else []
     best = Estimate(
         float(corrected[k]),
         se=float(errors[k]),
         correction="shuffle" if n_shuffle else "none",
         **shuffle_test(highest, own_highest) | {"p": permutation_p(highest, own_highest)},
         n=n,
-        warning="; ".join(warnings) or None,
+        warning=_limits(float(raw[k]), float(mean[k]), tables[k], *several),
         se_method=None if np.isnan(errors[k]) else "half-samples of trains and table",
     )
     return MetricSpace(cost, raw, mean, sd, corrected, errors, p, tables, classes, n, n_shuffle, best)

@@ -1,12 +1,4 @@
-"""Profiles over time of ISI-distance, SPIKE-distance and SPIKE-synchronization, and SPIKE-synchronization of each pair.
-
-The profiles of distances are the integrands of `isi_distance` and `spike_distance`, averaged over all pairs of trains: constant
-(ISI) or linear (SPIKE) between the spikes of all trains. Edges as there, and as in PySpike.
-
-SPIKE-synchronization counts coincidences without a time scale of its own: spike i of one train and spike j of another coincide when
-|t_i - t_j| < tau_ij, half of the smallest of the four intervals beside them (an interval that the trial's end cuts off counts as
-the trial's duration). So each spike coincides with at most one of each other train.
-"""
+"""Profiles over time of ISI-distance, SPIKE-distance and SPIKE-synchronization, and SPIKE-synchronization of each pair."""
 
 from __future__ import annotations
 
@@ -21,7 +13,7 @@ from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ..estimate import measure
 from ..trains import Trains, as_repeats, nan_ratio, scalar_time
-from .isi_spike_distance import gaps, nearest
+from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +34,7 @@ class DistanceProfile:
     """(m,) value at the end of each piece"""
 
     def mean(self, t_start: Time | None = None, t_stop: Time | None = None) -> float:
-        """Mean over time from t_start to t_stop, times within the window; None is its end.
-
-        >>> import quantities as pq
-        >>> profile = isi_profile([[0.2, 0.4, 0.6, 0.8], [0.4, 0.8]], t_start=0*pq.s, t_stop=1*pq.s)
-        >>> round(profile.mean(t_stop=300*pq.ms), 3)
-        0.5
-        """
+        """Mean over time from t_start to t_stop, times within the window; None is its end."""
         low = scalar_time(t_start, "t_start", self.times[0])
         high = scalar_time(t_stop, "t_stop", self.times[-1])
         if not self.times[0] <= low < high <= self.times[-1]:
@@ -79,38 +65,18 @@ class SynchronizationProfile:
     """(m,) spikes at this time"""
 
     def mean(self) -> float:
-        """SPIKE-synchronization of all trains: mean of the values over spikes; 1 without spikes.
-
-        >>> import quantities as pq
-        >>> synchronization_profile([[0.2], [0.2]], t_start=0*pq.s, t_stop=1*pq.s).mean()
-        1.0
-        """
+        """SPIKE-synchronization of all trains: mean of the values over spikes; 1 without spikes."""
         total = self.n_spikes.sum()
         return float((self.values * self.n_spikes).sum() / total) if total else 1.0
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _add_profiles(
-    grid: np.ndarray,
-    ends: np.ndarray,
-    nu: np.ndarray,
-    first: np.ndarray,
-    auxiliary: np.ndarray,
-    spike: bool,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> None:
+def _add_profiles(grid: np.ndarray, gaps: Gaps, spike: bool, left: np.ndarray, right: np.ndarray) -> None:
     """Add the profiles of all pairs of trains at the beginning and end of each piece of the grid."""
-    n = first.size - 1
+    n = gaps.first.size - 1
     for a in range(n):
-        ends_a, nu_a = ends[first[a] : first[a + 1]], nu[first[a] : first[a + 1]]
-        near_a = np.zeros(ends_a.size - 1)
         for b in range(a):
-            ends_b, nu_b = ends[first[b] : first[b + 1]], nu[first[b] : first[b + 1]]
-            near_b = np.zeros(ends_b.size - 1)
-            if spike:
-                nearest(ends_a[:-1], ends_b[:-1], auxiliary[b, 0], auxiliary[b, 1], near_a)
-                nearest(ends_b[:-1], ends_a[:-1], auxiliary[a, 0], auxiliary[a, 1], near_b)
+            ends_a, nu_a, near_a, ends_b, nu_b, near_b = gaps_and_nearest(a, b, gaps, spike)
             i, j, begin_a, begin_b = 0, 0, grid[0], grid[0]
             for k in range(grid.size - 1):
                 now, then = grid[k], grid[k + 1]
@@ -171,16 +137,16 @@ def _coincidences(
 
 
 def _profile(trains: Any, spike: bool, t_start: Any, t_stop: Any) -> DistanceProfile:
-    repeats = _at_least_two(trains, t_start, t_stop)
-    all_gaps = gaps(repeats)
-    grid = np.unique(np.concatenate([[all_gaps.start], all_gaps.ends]))
+    repeats = _several(trains, t_start, t_stop)
+    gaps = gaps_of(repeats)
+    grid = np.unique(np.append(gaps.ends, gaps.start))
     left, right = np.zeros((2, grid.size - 1))
-    _add_profiles(grid, all_gaps.ends, all_gaps.nu, all_gaps.first, all_gaps.auxiliary, spike, left, right)
+    _add_profiles(grid, gaps, spike, left, right)
     pairs = repeats.n_trials * (repeats.n_trials - 1) / 2
     return DistanceProfile(grid, left / pairs, right / pairs)
 
 
-def _at_least_two(trains: Any, t_start: Any, t_stop: Any) -> Trains:
+def _several(trains: Any, t_start: Any, t_stop: Any) -> Trains:
     repeats = as_repeats(trains, t_start, t_stop)
     if repeats.n_trials < 2:
         raise NsnnError("trains holds one train: expected at least two to compare")
@@ -191,9 +157,7 @@ def _coincident(repeats: Trains) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Different times of each train, coincident spikes of each, and (n, n) coincident spikes of one train with another."""
     start, stop = repeats.window()
     n = repeats.n_trials
-    new = np.concatenate([[True], (np.diff(repeats.times) > 0) | (np.diff(repeats.trial) > 0)])[
-        : repeats.times.size
-    ]
+    new = (np.diff(repeats.times, prepend=-np.inf) > 0) | (np.diff(repeats.trial, prepend=-1) > 0)
     times, count = repeats.times[new], np.bincount(repeats.trial[new], minlength=n)
     offsets = np.concatenate([[0], np.cumsum(count)])
     of_spike, matrix = np.zeros(times.size), np.zeros((n, n))
@@ -210,16 +174,8 @@ def isi_profile(
 ) -> DistanceProfile:
     """ISI-distance against time, mean over all pairs of trains; its mean over time is the mean `isi_distance` of the pairs.
 
-    Parameters
-    ----------
-    trains : list of trains, each an array of times or a neo.SpikeTrain, at least two; the repeats of one neuron or several
-        neurons' trains; or neo.Block of one neuron, one Segment per trial. Trains may be empty
-    t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
-
-    Raises
-    ------
-    NsnnError : one train, trains of different windows or without one, several neurons in a Block, or
-        what `as_repeats` refuses. Source: Kreuz et al. 2007, doi 10.1016/j.jneumeth.2007.05.031
+    Arguments and errors: as for `isi_distance`, of at least two trains, the repeats of one neuron or trains of several.
+    Source: Kreuz et al. 2007, doi 10.1016/j.jneumeth.2007.05.031
 
     >>> import quantities as pq
     >>> profile = isi_profile([[0.1, 0.2, 0.5], [0.25, 0.75]], t_start=0*pq.s, t_stop=1*pq.s)
@@ -251,14 +207,16 @@ def synchronization_profile(
 ) -> SynchronizationProfile:
     """SPIKE-synchronization of each spike: the fraction of the other trains that have a spike coincident with it.
 
-    Equal times within a train count once. Arguments and errors: as for `isi_profile`.
-    Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
+    Spike i of one train and spike j of another coincide when |t_i - t_j| < tau_ij, half of the smallest of the four intervals
+    beside them, the trial's duration for one that its end cuts off. So each spike coincides with at most one of each other
+    train. Equal times within a train count once. Arguments and errors: as for `isi_profile`. Source: Kreuz, Mulansky & Bozanic
+    2015, doi 10.1152/jn.00848.2014
 
     >>> import quantities as pq
     >>> synchronization_profile([[0.2, 0.6], [0.21], [0.19, 0.59]], t_start=0*pq.s, t_stop=1*pq.s).values
     array([1. , 1. , 1. , 0.5, 0.5])
     """
-    repeats = _at_least_two(trains, t_start, t_stop)
+    repeats = _several(trains, t_start, t_stop)
     times, of_spike, _ = _coincident(repeats)
     different, number = np.unique(times, return_inverse=True)
     n_spikes = np.bincount(number, minlength=different.size)
@@ -275,9 +233,8 @@ def spike_synchronization(
 ) -> np.ndarray:
     """SPIKE-synchronization of each pair of trains, (n, n), in [0, 1]: the fraction of spikes that coincide; 1 for equal trains.
 
-    Without a time scale to choose, see the module. Two empty trains have 1. Arguments and errors: as
-    for `isi_profile`, also of one train.
-    Source: Kreuz, Mulansky & Bozanic 2015, doi 10.1152/jn.00848.2014
+    Coincident as in `synchronization_profile`, with the same arguments, errors and source, but also of one train. Two empty
+    trains have 1.
 
     >>> import quantities as pq
     >>> spike_synchronization([[0.2, 0.6], [0.21, 0.4]], t_start=0*pq.s, t_stop=1*pq.s)

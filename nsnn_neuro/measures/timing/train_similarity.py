@@ -1,7 +1,7 @@
 """Similarity of the repeats of one neuron: spike-train distances, coincidences, reliability.
 
-The loops over pairs are compiled by numba at the first call. Distances and reliability use spike times only. They accept
-trains of unequal duration, whose later spikes count as unmatched; pass t_stop to avoid that.
+Distances and reliability use spike times only. They accept trains of unequal duration, whose later spikes count as
+unmatched.
 """
 
 from __future__ import annotations
@@ -89,29 +89,10 @@ def _coincidences(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.nd
 
 
 @njit(cache=True)  # pragma: no cover - compiled
-def _pairs_within(times: np.ndarray, offsets: np.ndarray, delta: float) -> np.ndarray:
-    """Pairs of spikes of each two trains at most delta apart; a spike may be in several."""
+def _kernel_sums(times: np.ndarray, offsets: np.ndarray, reach: float, sigma: float) -> np.ndarray:
+    """Of each two trains, the sum of exp(-d^2 / 4 sigma^2) over pairs of spikes at most `reach` apart; d their distance."""
     n = offsets.size - 1
     out = np.zeros((n, n))
-    for a in range(n):
-        for b in range(a + 1):
-            first = last = offsets[b]
-            total = 0
-            for i in range(offsets[a], offsets[a + 1]):
-                while first < offsets[b + 1] and times[first] < times[i] - delta:
-                    first += 1
-                while last < offsets[b + 1] and times[last] <= times[i] + delta:
-                    last += 1
-                total += last - first
-            out[a, b] = out[b, a] = total
-    return out
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _gaussian_products(times: np.ndarray, offsets: np.ndarray, sigma: float) -> np.ndarray:
-    n = offsets.size - 1
-    out = np.zeros((n, n))
-    reach = 13.0 * sigma  # beyond, exp(-d^2 / 4 sigma^2) is below 1e-18
     for a in range(n):
         for b in range(a + 1):
             first = offsets[b]
@@ -169,9 +150,7 @@ def van_rossum(
     """Van Rossum distance of each pair of trains, (n, n); one lone spike is at distance 1 from silence.
 
     D^2 = (2 / tau) * integral of (f_a - f_b)^2 dt, f(t) = sum over spikes before t of exp(-(t - t_spike) /
-    tau). This is Elephant's scale; the source's is D / sqrt(2). One pass over both trains with one decaying
-    trace of signed spikes (the markage of Houghton & Kreuz 2012) sums it in O(n_a + n_b), with 0 for equal
-    trains.
+    tau). This is Elephant's scale; the source's is D / sqrt(2). Computed in O(n_a + n_b) (Houghton & Kreuz).
 
     `tau` is a time, scalar; infinity gives the difference of the counts. Other arguments and errors: as for `victor_purpura`.
     Sources: van Rossum 2001, doi 10.1162/089976601300014321; Houghton & Kreuz 2012, doi 10.3109/0954898X.2012.673048
@@ -202,8 +181,7 @@ def gamma_coincidence(
     Gamma = (N_coinc - 2 nu Delta N_a) / ((N_a + N_b)/2 (1 - 2 nu Delta)), nu = N_b / duration the rate of the
     column's train, 2 nu Delta N_a the number of coincidences expected of a Poisson train of that rate.
     N_coinc is the largest number of pairs of spikes at most Delta apart with each spike used once, so Gamma
-    <= 1; for intervals above 2 Delta it is the count of the source. 1 for equal trains, about 0 for
-    independent ones; not symmetric for unequal counts.
+    <= 1. 1 for equal trains, about 0 for independent ones; not symmetric for unequal counts.
 
     Parameters
     ----------
@@ -255,17 +233,8 @@ def md_star(
     and R_m the means over pairs of two different trains of one set. 1 if both sets come from one process; it may exceed 1. Unlike
     Gamma averaged over pairs it does not prefer models with less variability than the neuron.
 
-    Parameters
-    ----------
-    data, model : trains of two or more repeats each, as for `victor_purpura`
-    precision : time, scalar
-    t_start, t_stop : part to compare; default: all
-
-    Raises
-    ------
-    NsnnError : a set of one train, or what `as_repeats` refuses. NaN, with one SilentNeuronWarning, where no two trains of a set
-        have a coincidence
-
+    `data` and `model` are trains of two or more repeats each, `precision` a time, scalar. Other arguments and errors: as for
+    `victor_purpura`. NaN, with one SilentNeuronWarning, where no two trains of a set have a coincidence.
     Source: Naud, Gerhard, Mensi & Gerstner 2011, doi 10.1162/NECO_a_00208
 
     >>> import quantities as pq
@@ -278,9 +247,8 @@ def md_star(
     for name, size in (("data", n), ("model", repeats.n_trials - n)):
         if size < 2:
             raise NsnnError(f"{name} has {size} train: expected two or more, to compare them with each other")
-    pairs = _pairs_within(
-        repeats.times, repeats.offsets, delta * (1 + slack(delta, repeats.resolution, "precision"))
-    )
+    reach = delta * (1 + slack(delta, repeats.resolution, "precision"))
+    pairs = _kernel_sums(repeats.times, repeats.offsets, reach, np.inf)  # numbers of pairs
 
     def among(own: np.ndarray) -> float:
         return float((own.sum() - np.trace(own)) / (len(own) * (len(own) - 1)))
@@ -314,10 +282,8 @@ def schreiber_reliability(
 ) -> float:
     """Mean cosine of all pairs of trains after a Gaussian filter, in [0, 1]; 1 for equal trains.
 
-    R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)). The product of two filtered trains
-    is summed in closed form over the whole line, s_a.s_b ~ sum of exp(-(t_i - t_j)^2 / (4 sigma^2)): no grid
-    and no cut at the trial's ends. A trial without spikes has no direction; its pairs count as 0, since such
-    a trial isn't reliable.
+    R = 2 / (n (n - 1)) * sum over pairs of s_a.s_b / (abs(s_a) abs(s_b)), s_a.s_b ~ sum of exp(-(t_i - t_j)^2 /
+    (4 sigma^2)) in closed form. Pairs of a trial without spikes count as 0, since such a trial isn't reliable.
 
     `sigma`, the standard deviation of the filter, is a time, scalar; at least two trains. Other arguments and errors: as for
     `victor_purpura`. Empty trains cause one SilentNeuronWarning (NaN if all are). Source: Schreiber et al. 2003, doi
@@ -332,7 +298,8 @@ def schreiber_reliability(
     n = repeats.n_trials
     if n < 2:
         raise NsnnError("trains holds one train: expected at least two, which are compared")
-    products = _gaussian_products(repeats.times, repeats.offsets, width)
+    # beyond 13 sigma the kernel is below 1e-18
+    products = _kernel_sums(repeats.times, repeats.offsets, 13.0 * width, width)
     count = repeats.counts[:, 0]
     _warn_empty(count, "schreiber_reliability", "their pairs count as 0 (NaN if all are empty)")
     if not count.any():

@@ -37,11 +37,9 @@ def intersection_information(
 
     p tests what `null` shuffles away, on plug-in values: "r" (default) permutes responses over all
     trials; "r|s" among trials of the same stimulus, so that choices follow the response no more
-    than the stimulus explains (null_mean is then not 0, as independent readouts of the stimulus
-    share information); "r|c" among trials of the same choice; "s" and "c" permute stimuli and
-    choices. Where choices don't follow the stimulus, shuffles often tie at I(S; C), and p is too
-    large. bias, se and warning: as for `partial_information`. The smaller of equal ones is a little
-    too low.
+    than the stimulus explains (null_mean is then not 0); "r|c" among trials of the same choice; "s"
+    and "c" permute stimuli and choices. Where choices don't follow the stimulus, p is too large.
+    bias, se and warning: as for `partial_information`. The smaller of equal ones is a little too low.
 
     Parameters
     ----------

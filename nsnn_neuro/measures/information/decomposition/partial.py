@@ -41,13 +41,11 @@ def partial_information(
       redundant what two responses tell about the same stimulus even if they tell different things.
     - "mmi": redundant = min(I(S; R1), I(S; R2)), so that one unique part is 0.
 
-    Plug-in parts are never negative, and too high; synergy most. `bias`: "quadratic" (default)
-    extrapolates each part from all, half and a quarter of the trials; parts may then be a little
-    below 0. "shuffle" subtracts the mean over shuffles of s, right at zero information only. "none"
-    ("plugin") corrects nothing.
+    Plug-in parts are too high, synergy most. `bias`: "quadratic" (default) extrapolates each part from
+    all, half and a quarter of the trials; "shuffle" subtracts the mean over shuffles of s, right at
+    zero information only; "none" ("plugin") corrects nothing.
 
-    p tests what `null` shuffles away, on plug-in values. It is exact but for ties, such as at 0,
-    which count as reaching the value: p is then too large.
+    p tests what `null` shuffles away, on plug-in values. Ties, such as at 0, make it too large.
 
     | null | permutes | null hypothesis | parts that are then 0 |
     |---|---|---|---|
@@ -56,8 +54,7 @@ def partial_information(
     | "r1\|r2", "r2\|r1" | it, given the other | it adds nothing | its unique part, synergistic |
     | "r1\|s" | r1, within stimuli | responses are independent given the stimulus | none |
 
-    With "r1|s" the p of "broja" is of the synergy that noise correlations add. A neuron that tells
-    nothing is redundant with a good one by bias alone: test such a redundancy with null="r2".
+    A neuron that tells nothing is redundant with a good one by bias alone: test with null="r2".
 
     se is the infinitesimal jackknife over trials of the corrected value. `warning` is set for fewer
     than four trials per stimulus for each value of a response (pair of values for synergistic), or

@@ -1,12 +1,7 @@
 """Redundant information of two responses by three definitions, and the four parts.
 
-All three start from the informations I1 = I(S; R1), I2 = I(S; R2) and I12 = I(S; R1, R2):
-
-    I1 = redundant + unique_1      I2 = redundant + unique_2      I12 = sum of the four parts
-
-so one more number, the redundancy, decides. Each value comes with its scores: the derivative with
-respect to the probability of each cell of the table, up to a constant. The mean square of a score
-over trials, divided by their number, is the variance of an estimate.
+Each value comes with its scores: the derivative with respect to the probability of each cell of the table, up to a
+constant. The mean square of a score over trials, divided by their number, is the variance of an estimate.
 """
 
 from __future__ import annotations
@@ -24,12 +19,9 @@ MEASURES = ("broja", "i_min", "mmi")
 class Parts(NamedTuple):
     """Values of m tables and their derivatives; made by `decompose` and the like."""
 
-    values: np.ndarray
-    """(m, k) bits"""
-    scores: np.ndarray
-    """(m, ..., k) bits, derivative by the probability of each cell, up to a constant"""
-    gap: float
-    """by how much at most a minimum was missed, bits; 0 for closed forms"""
+    values: np.ndarray  # (m, k) bits
+    scores: np.ndarray  # (m, ..., k) bits, derivative by the probability of each cell, up to a constant
+    gap: float  # by how much at most a minimum was missed, bits; 0 for closed forms
 
 
 def _log(x: np.ndarray) -> np.ndarray:
@@ -37,21 +29,16 @@ def _log(x: np.ndarray) -> np.ndarray:
 
 
 def pointwise(p: np.ndarray) -> np.ndarray:
-    """log2 p(s, r) / (p(s) p(r)) of tables (m, S, R) of probabilities, 0 where p is 0.
-
-    >>> pointwise(np.array([[[0.5, 0], [0, 0.5]]])).tolist()
-    [[[1.0, 0.0], [0.0, 1.0]]]
-    """
+    """log2 p(s, r) / (p(s) p(r)) of tables (m, S, R) of probabilities, 0 where p is 0."""
     whole = _log(p) - _log(p.sum(2))[:, :, None] - _log(p.sum(1))[:, None, :]
     return np.where(p > 0, whole, 0.0)
 
 
 def least_specific(tables: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Redundancy I_min of Williams and Beer, sum_s p(s) min_k I(S = s; R_k), and its scores.
+    """Redundancy I_min of Williams and Beer, sum_s p(s) min_k I(S = s; R_k), in bits (m,), of the laws p(s, r_k), (m, S,
+    R_k).
 
-    I(S = s; R_k) = sum_r p(r | s) log2 p(s, r) / (p(s) p(r)) is what source k says about s.
-    `tables` are the laws p(s, r_k), (m, S, R_k). Returns bits (m,) and arrays (m, S, R_k), whose
-    sum over the sources is the score of a cell. Source: Williams & Beer 2010, doi
+    The scores of a cell are the sum over sources of arrays (m, S, R_k). Source: Williams & Beer 2010, doi
     10.48550/arXiv.1004.2515
     """
     density = [pointwise(p) for p in tables]

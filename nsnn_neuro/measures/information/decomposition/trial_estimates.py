@@ -1,21 +1,13 @@
 """Estimates of functions of a table of counts: bias, error over trials, permutation test.
 
-Three corrections of the plug-in value v(N):
-    quadratic   [8 v(N) - 6 v(N / 2) + v(N / 4)] / 3, of halves and quarters of the trials
-    shuffle     v(N) less its mean over shuffled stimuli
-    none        v(N)
+Error. With the score f of a table's cell (its derivative), a trial changes the value by (f - mean f) / N, and the
+infinitesimal jackknife is the root of the sum of their squares. Where a value has a kink, the derivative sees one side
+only, but (v_1 - v_2)^2 / 4 of the two halves of the trials has the variance of v(N) as its mean. The larger of the two
+errors is taken.
 
-Error. With the score f of a table's cell (its derivative), a trial changes the value by (f - mean
-f) / N. The infinitesimal jackknife is the root of the sum of their squares; for the extrapolated
-value those of all parts that hold the trial are added. No table has to be solved again for it.
-Where a value has a kink, as a minimum of two has where they are equal, the derivative sees one side
-only. The two halves of the trials see both: (v_1 - v_2)^2 / 4 has the variance of v(N) as its mean.
-The larger of the two errors is taken.
-
-Test. A shuffle permutes one column over the trials, all of them or those that are equal in another
-column. The permutation test is exact for any statistic, so it compares plug-in values: the same
-correction would be taken off the data and the shuffles. `null_mean` is the mean of corrected
-values, for the extrapolation over 20 shuffles with one partition each.
+Test. A permutation test is exact for any statistic, so it compares plug-in values: the same correction would be taken
+off the data and the shuffles. `null_mean` is the mean of corrected values, for the extrapolation over 20 shuffles with
+one partition each.
 """
 
 from __future__ import annotations
@@ -34,6 +26,7 @@ from ...entropies.symbols import one_value
 from ...estimate import Estimate
 from ...response_checks import shuffle_test
 from ..pipeline import Columns, judged, read
+from ..shuffled_information import shuffle_within
 from .redundancy import Parts
 from .union_information import TOLERANCE
 
@@ -51,9 +44,8 @@ Function = Callable[[np.ndarray, float], Parts]
 
 
 def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> Columns:
-    """`Columns` of the named arguments, the first of which is `stimulus` and varies.
-
-    labels : further names whose values are categories, such as choices
+    """`Columns` of the named arguments, the first, `stimulus`, of which varies; `labels` are further categories, such as
+    choices.
     """
     result = read(labels=(stimulus, *labels), most_cells=_MOST_CELLS, **columns)
     if result.sizes[0] < 2:
@@ -68,11 +60,7 @@ def _shuffled(columns: Columns, null: str, rng: np.random.Generator) -> dict[str
     name, _, given = null.partition("|")
     if not given:
         return {name: rng.permutation(columns.codes[name])}
-    within = columns.codes[given]
-    mixed = columns.codes[name][np.lexsort((rng.random(columns.n), within))]
-    out = np.empty_like(mixed)
-    out[np.argsort(within, kind="stable")] = mixed
-    return {name: out}
+    return {name: shuffle_within(columns.codes[given], columns.codes[name][:, None], rng)[:, 0]}
 
 
 class Estimated(NamedTuple):
@@ -88,7 +76,7 @@ def _quarters(columns: Columns, cells: np.ndarray, rng: np.random.Generator) -> 
     """The quarter of each trial (n,) and the tables of the quarters, dealt by stimulus."""
     n_s, n_r = columns.sizes[0], math.prod(columns.sizes[1:])
     quarter, tables = np.empty(columns.n, dtype=np.int64), np.zeros((4, n_s, n_r), dtype=np.int64)
-    deal(rng.permutation(columns.n), cells // n_r, cells % n_r, n_s, n_r, quarter, tables)
+    deal(rng.permutation(columns.n), cells // n_r, cells % n_r, n_s, quarter, tables)
     return quarter, tables.reshape(4, *columns.sizes)
 
 
@@ -110,19 +98,15 @@ def _extrapolated(
     spread = np.zeros(whole.values.shape[1])
     for first in range(0, PARTITIONS, at_once):
         dealt = [_quarters(columns, cells, rng) for _ in range(min(at_once, PARTITIONS - first))]
-        tables = np.concatenate(
-            [part for _, quarters in dealt for part in (quarters[:2] + quarters[2:], quarters)]
-        )
+        tables = np.concatenate([part for _, four in dealt for part in (four[:2] + four[2:], four)])
         parts = function(tables, _LOOSE)
         scores = _centred(parts, tables)
         # six tables each time that trials are dealt: two halves, then four quarters; quarter q is in half q % 2
         for k, (quarter, _) in enumerate(dealt):
             halves = parts.values[6 * k : 6 * k + 2]
             value = value + (parts.values[6 * k + 2 : 6 * k + 6].mean(0) - 6.0 * halves.mean(0)) / PARTITIONS
-            each = (
-                each
-                + (scores[6 * k + 2 + quarter, cells] - 6.0 * scores[6 * k + quarter % 2, cells]) / PARTITIONS
-            )
+            of_trials = scores[6 * k + 2 + quarter, cells] - 6.0 * scores[6 * k + quarter % 2, cells]
+            each = each + of_trials / PARTITIONS
             spread += halves.var(0) / PARTITIONS
     se = np.sqrt((each**2).sum(0) / columns.n / max(columns.n - 1, 1)) / 3.0
     return value / 3.0, np.maximum(se, np.sqrt(spread))
@@ -151,7 +135,7 @@ def _null(
 def estimate(
     columns: Columns, function: Function, *, bias: str, nulls: tuple[str, ...], n_shuffle: int, seed: int
 ) -> Estimated:
-    """Values of `function` of the table of trials, with errors and tests; see the module.
+    """Values of `function` of the table of trials, with errors and tests.
 
     function : of tables (m, *sizes) of counts and a tolerance in bits, gives `Parts`
     nulls : names of shuffles; with several the largest p and its mean are taken
@@ -198,10 +182,8 @@ def refuse_many(n_s: int, n_1: int, n_2: int) -> None:
 class Alphabet(NamedTuple):
     """What a value needs trials for, and what its bias grows with."""
 
-    size: int
-    """responses, or pairs of them, for each of which four trials per stimulus are needed"""
-    free: int
-    """responses that the plug-in value's bias grows with"""
+    size: int  # responses, or pairs of them, for each of which four trials per stimulus are needed
+    free: int  # responses that the plug-in value's bias grows with
     what: str = "responses"
 
 

@@ -1,28 +1,15 @@
 """Union information of two responses by Bertschinger et al., with a certificate of the minimum.
 
-The union information is min_q I_q(S; R1, R2) over all laws q(s, r1, r2) that have the margins p(s,
-r1) and p(s, r2) of the data. With q_r the sum of q over s, it is H(S) + f(q) where f(q) = sum q
-log(q / q_r) is convex, so there is one minimum and
+It is the least I_q(S; R1, R2) of all laws q(s, r1, r2) with the margins p(s, r1) and p(s, r2) of the data, H(S) + min
+f(q) with the convex f(q) = sum q log(q / q_r), q_r the sum of q over s. With multipliers a(s, r1) and b(s, r2)
 
-    minimise f(q)   subject to   sum_r2 q = p(s, r1),   sum_r1 q = p(s, r2),   q >= 0.
+    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)   if   sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
 
-f is homogeneous of degree one, so that with multipliers a(s, r1) and b(s, r2)
-
-    f(q) >= -sum p(s, r1) a(s, r1) - sum p(s, r2) b(s, r2)
-
-if sum_s exp(-a(s, r1) - b(s, r2)) <= 1 for all (r1, r2).
-
-Any a can be made to obey this by a constant, so each step of the solver has an upper and a lower
-bound of the minimum. Their difference, the duality gap, is the certificate, whatever the solver.
-
-Solver: primal-dual interior points. The Hessian of f is diag(1 / q) - 1 / q_r within each (r1, r2),
-so Sherman and Morrison's formula inverts it, with the barrier, in closed form. What is left is a
-system of S (R1 + R2) equations for the multipliers. Cells whose margin is 0 are 0 in all q, and are
-left out. By the theorem on envelopes the multipliers are also the derivative of the minimum with
-respect to the margins, from which standard errors follow.
-
-Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone program:
-Makkeh, Theis & Vicente 2018, doi 10.3390/e20040271
+A constant added to a makes any a obey this, so each step has an upper and a lower bound; their difference certifies the
+minimum. Solver: primal-dual interior points, whose Hessian, diag(1 / q) - 1 / q_r within each (r1, r2), Sherman and
+Morrison's formula inverts. The multipliers are also the derivative of the minimum with respect to the margins, from
+which standard errors follow. Source: Bertschinger, Rauh, Olbrich, Jost & Ay 2014, doi 10.3390/e16042161; as a cone
+program: Makkeh, Theis & Vicente 2018, doi 10.3390/e20040271
 """
 
 from __future__ import annotations
@@ -32,24 +19,20 @@ from typing import NamedTuple
 import numpy as np
 
 from ....core.numba_jit import njit
+from ...entropies.contingency import LN2
 
 TOLERANCE = 1e-9  # bit
 _MOST_STEPS = 100
 _CENTRING, _TO_BOUNDARY = 0.1, 0.99
-_LN2 = float(np.log(2.0))
 
 
 class Union(NamedTuple):
     """Minima of many tables; made by `union_information`."""
 
-    value: np.ndarray
-    """(m,) union information, bits, of the best q"""
-    gap: np.ndarray
-    """(m,) bits by which the minimum may lie below `value`"""
-    slope_1: np.ndarray
-    """(m, S, R1) derivative of the minimum of f with respect to p(s, r1), bits"""
-    slope_2: np.ndarray
-    """(m, S, R2) derivative with respect to p(s, r2)"""
+    value: np.ndarray  # (m,) union information, bits, of the best q
+    gap: np.ndarray  # (m,) bits by which the minimum may lie below `value`
+    slope_1: np.ndarray  # (m, S, R1) derivative of the minimum of f with respect to p(s, r1), bits
+    slope_2: np.ndarray  # (m, S, R2) derivative with respect to p(s, r2)
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -81,51 +64,14 @@ def _solve(k: np.ndarray, x: np.ndarray, n: int) -> None:
         x[i] /= k[i, i]
 
 
-@njit(cache=True)  # pragma: no cover - compiled
-def _number(p1: np.ndarray, p2: np.ndarray, eq_1: np.ndarray, eq_2: np.ndarray) -> int:
-    """Number the equations by stimuli; -1 for margins of 0 and one redundant of each stimulus."""
-    n = 0
-    for s in range(p1.shape[0]):
-        for i in range(p1.shape[1]):
-            eq_1[s, i] = -1
-            if p1[s, i] > 0:
-                eq_1[s, i] = n
-                n += 1
-        last = -1
-        for j in range(p2.shape[1]):
-            eq_2[s, j] = -1
-            if p2[s, j] > 0:
-                last = j
-        for j in range(last):
-            if p2[s, j] > 0:
-                eq_2[s, j] = n
-                n += 1
-    return n
-
-
-@njit(cache=True)  # pragma: no cover - compiled
-def _begin(p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray) -> int:
-    """Start from responses that are independent given the stimulus; how many cells are free."""
-    free = 0
-    for s in range(p1.shape[0]):
-        total = 0.0
-        for i in range(p1.shape[1]):
-            total += p1[s, i]
-        for i in range(p1.shape[1]):
-            for j in range(p2.shape[1]):
-                q[i, j, s] = z[i, j, s] = 0.0
-                if p1[s, i] > 0 and p2[s, j] > 0:
-                    q[i, j, s] = p1[s, i] * p2[s, j] / total
-                    z[i, j, s] = 1.0
-                    free += 1
-    return free
+# Below margins p, multipliers m and numbers `eq` of their equations are (S, R1 + R2), q and its slack z are (R1, R2, S).
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _bounds(
-    p1: np.ndarray, p2: np.ndarray, q: np.ndarray, z: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray
+    p: np.ndarray, q: np.ndarray, z: np.ndarray, m: np.ndarray, r: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """f(q), its lower bound, the shift of `a` that proves it, sum q z; f's gradient goes to r."""
+    """f(q), its lower bound, the shift of the first R1 multipliers that proves it, sum q z; f's gradient goes to r."""
     f, worst, barrier = 0.0, 0.0, 0.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
@@ -133,7 +79,7 @@ def _bounds(
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
                     q_r += q[i, j, s]
-                    weight += np.exp(min(-a[s, i] - b[s, j], 600.0))
+                    weight += np.exp(min(-m[s, i] - m[s, q.shape[0] + j], 600.0))
                     barrier += q[i, j, s] * z[i, j, s]
             worst = max(worst, weight)
             for s in range(q.shape[2]):
@@ -141,47 +87,39 @@ def _bounds(
                     r[i, j, s] = np.log(q[i, j, s] / q_r)
                     f += q[i, j, s] * r[i, j, s]
     shift = np.log(worst)
-    low = -shift
-    for s in range(p1.shape[0]):
-        for i in range(p1.shape[1]):
-            low -= p1[s, i] * a[s, i]
-        for j in range(p2.shape[1]):
-            low -= p2[s, j] * b[s, j]
-    return f, low, shift, barrier
+    return f, -shift - (p * m).sum(), shift, barrier
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _equations(
-    mu: float,
-    a: np.ndarray,
-    b: np.ndarray,
-    q: np.ndarray,
-    z: np.ndarray,
-    r: np.ndarray,
-    eq_1: np.ndarray,
-    eq_2: np.ndarray,
-    k: np.ndarray,
-    x: np.ndarray,
-) -> None:
-    """Newton's equations k, x for the multipliers; r becomes what the step of q has to remove."""
+    mu: float, p: np.ndarray, q: np.ndarray, z: np.ndarray, m: np.ndarray, r: np.ndarray, eq: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's equations k, x for the multipliers; r becomes what the step of q has to remove.
+
+    The last row of k and x is that of no equation, number -1.
+    """
+    n = eq.max() + 2
+    k, x = np.zeros((n, n)), np.zeros(n)
+    for s in range(p.shape[0]):
+        for c in range(p.shape[1]):
+            x[eq[s, c]] -= p[s, c]
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
+            c = q.shape[0] + j
             slack, mean = 0.0, 0.0
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
                     w = q[i, j, s] / (1.0 + z[i, j, s])
                     slack += w * z[i, j, s]
-                    r[i, j, s] = mu / q[i, j, s] - r[i, j, s] - a[s, i] - b[s, j]
+                    r[i, j, s] = mu / q[i, j, s] - r[i, j, s] - m[s, i] - m[s, c]
                     mean += w * r[i, j, s]
             for s in range(q.shape[2]):
                 if z[i, j, s] <= 0:
                     continue
-                row, column = eq_1[s, i], eq_2[s, j]
                 w = q[i, j, s] / (1.0 + z[i, j, s])
                 step = w * (r[i, j, s] + mean / slack) + q[i, j, s]
-                x[row] += step
-                if column >= 0:
-                    x[column] += step
+                x[eq[s, i]] += step
+                x[eq[s, c]] += step
                 # the upper triangle: equations are numbered stimulus by stimulus
                 for t in range(s, q.shape[2]):
                     if z[i, j, t] <= 0:
@@ -189,37 +127,27 @@ def _equations(
                     g = w * q[i, j, t] / (1.0 + z[i, j, t]) / slack
                     if s == t:
                         g += w
-                    k[row, eq_1[t, i]] += g
-                    if eq_2[t, j] >= 0:
-                        k[row, eq_2[t, j]] += g
-                        if column >= 0:
-                            k[column, eq_2[t, j]] += g
-                    if column >= 0 and t > s:
-                        k[column, eq_1[t, i]] += g
+                    k[eq[s, i], eq[t, i]] += g
+                    k[eq[s, i], eq[t, c]] += g
+                    k[eq[s, c], eq[t, c]] += g
+                    if t > s:
+                        k[eq[s, c], eq[t, i]] += g
+    x[-1] = 0.0
+    return k, x
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _directions(
-    mu: float,
-    q: np.ndarray,
-    z: np.ndarray,
-    r: np.ndarray,
-    eq_1: np.ndarray,
-    eq_2: np.ndarray,
-    x: np.ndarray,
-    dq: np.ndarray,
-    dz: np.ndarray,
-) -> float:
-    """Steps of q and z, and which part of them stays positive."""
-    longest = 1.0
+    mu: float, q: np.ndarray, z: np.ndarray, r: np.ndarray, dm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Steps of q and z, and which part of them stays positive; dm is the step of the multipliers."""
+    dq, dz, longest = np.zeros(q.shape), np.zeros(q.shape), 1.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             slack, mean = 0.0, 0.0
             for s in range(q.shape[2]):
                 if z[i, j, s] > 0:
-                    r[i, j, s] -= x[eq_1[s, i]]
-                    if eq_2[s, j] >= 0:
-                        r[i, j, s] -= x[eq_2[s, j]]
+                    r[i, j, s] -= dm[s, i] + dm[s, q.shape[0] + j]
                     w = q[i, j, s] / (1.0 + z[i, j, s])
                     slack += w * z[i, j, s]
                     mean += w * r[i, j, s]
@@ -229,99 +157,66 @@ def _directions(
                     dz[i, j, s] = (mu - z[i, j, s] * dq[i, j, s]) / q[i, j, s] - z[i, j, s]
                     longest = min(longest, -_TO_BOUNDARY * q[i, j, s] / min(dq[i, j, s], -1e-300))
                     longest = min(longest, -_TO_BOUNDARY * z[i, j, s] / min(dz[i, j, s], -1e-300))
-    return longest
+    return dq, dz, longest
 
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _minimise(
-    p1: np.ndarray, p2: np.ndarray, tolerance: float, best_a: np.ndarray, best_b: np.ndarray
+    p: np.ndarray, q: np.ndarray, eq: np.ndarray, tolerance: float, best_m: np.ndarray
 ) -> tuple[float, float]:
-    """Minimum of f (nats) and its duality gap; the multipliers go to best_a and best_b."""
-    n_s, n_1, n_2 = p1.shape[0], p1.shape[1], p2.shape[1]
-    eq_1, eq_2 = np.empty((n_s, n_1), np.int64), np.empty((n_s, n_2), np.int64)
-    n = _number(p1, p2, eq_1, eq_2)
-    q, z = np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s))
-    free = _begin(p1, p2, q, z)
+    """Minimum of f (nats) from a start q, and its duality gap; the multipliers go to best_m."""
+    z, m, r = np.where(q > 0, 1.0, 0.0), np.zeros(p.shape), np.zeros(q.shape)
+    free = z.sum()
     if free == 0:  # no trials
         return 0.0, 0.0
-    a, b, x, scale, k = np.zeros((n_s, n_1)), np.zeros((n_s, n_2)), np.empty(n), np.empty(n), np.empty((n, n))
-    r, dq, dz = np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s)), np.empty((n_1, n_2, n_s))
+    n = eq.max() + 1
     best, gap, step = 0.0, np.inf, 1.0
     for _ in range(_MOST_STEPS):
-        f, low, shift, barrier = _bounds(p1, p2, q, z, a, b, r)
+        f, low, shift, barrier = _bounds(p, q, z, m, r)
         if f - low < gap:
             best, gap = f, f - low
-            for s in range(n_s):
-                for i in range(n_1):
-                    best_a[s, i] = a[s, i] + shift
-                for j in range(n_2):
-                    best_b[s, j] = b[s, j]
+            best_m[:] = m
+            best_m[:, : q.shape[0]] += shift
         if gap < tolerance:
             break
         # a step cut short ends beside the central path: return to it first, or complementarity outruns the multipliers
         mu = (_CENTRING if step > 0.5 else 1.0) * barrier / free
-        for e in range(n):
-            x[e] = 0.0
-            for o in range(e, n):
-                k[e, o] = 0.0
-        for s in range(n_s):
-            for i in range(n_1):
-                if eq_1[s, i] >= 0:
-                    x[eq_1[s, i]] -= p1[s, i]
-            for j in range(n_2):
-                if eq_2[s, j] >= 0:
-                    x[eq_2[s, j]] -= p2[s, j]
-        _equations(mu, a, b, q, z, r, eq_1, eq_2, k, x)
-        for e in range(n):
-            scale[e] = 1.0 / np.sqrt(max(k[e, e], 1e-300))
+        k, x = _equations(mu, p, q, z, m, r, eq)
+        scale = 1.0 / np.sqrt(np.maximum(np.diag(k), 1e-300))
         for e in range(n):
             for o in range(e, n):
                 k[e, o] *= scale[e] * scale[o]
             k[e, e] += 1e-13
-            x[e] *= scale[e]
+        x *= scale
         _factor(k, n)
         _solve(k, x, n)
-        for e in range(n):
-            x[e] *= scale[e]
-        step = _directions(mu, q, z, r, eq_1, eq_2, x, dq, dz)
-        for i in range(n_1):
-            for j in range(n_2):
-                for s in range(n_s):
-                    if z[i, j, s] > 0:
-                        q[i, j, s] += step * dq[i, j, s]
-                        z[i, j, s] += step * dz[i, j, s]
-        for s in range(n_s):
-            for i in range(n_1):
-                if eq_1[s, i] >= 0:
-                    a[s, i] += step * x[eq_1[s, i]]
-            for j in range(n_2):
-                if eq_2[s, j] >= 0:
-                    b[s, j] += step * x[eq_2[s, j]]
+        x *= scale
+        dm = x[eq.ravel()].reshape(eq.shape)
+        dq, dz, step = _directions(mu, q, z, r, dm)
+        q += step * dq  # 0 where a margin is
+        z += step * dz
+        m += step * dm
     return best, gap
 
 
-@njit(cache=True)  # pragma: no cover - compiled
-def _minimise_all(
-    p1: np.ndarray, p2: np.ndarray, tolerance: float, a: np.ndarray, b: np.ndarray, out: np.ndarray
-) -> None:
-    for m in range(p1.shape[0]):
-        out[m, 0], out[m, 1] = _minimise(p1[m], p2[m], tolerance, a[m], b[m])
-
-
 def union_information(p1: np.ndarray, p2: np.ndarray, *, tolerance: float = TOLERANCE) -> Union:
-    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), (m,)
-    bits.
+    """Least information about s of any law with the margins p1 (m, S, R1) and p2 (m, S, R2), (m,) bits.
 
-    Tables are counts or probabilities, with equal sums over the responses. The gap is below
-    `tolerance` (bits) unless 100 steps were not enough.
+    Tables are counts or probabilities. The gap is below `tolerance` (bits) unless 100 steps were not enough.
     """
-    n = p1.sum((1, 2), keepdims=True)
-    n = np.where(n > 0, n, 1.0)
-    p1, p2 = np.ascontiguousarray(p1 / n), np.ascontiguousarray(p2 / n)
-    a, b = np.zeros(p1.shape), np.zeros(p2.shape)
-    out = np.empty((len(p1), 2))
-    _minimise_all(p1, p2, tolerance * _LN2, a, b, out)
-    minimum, gap = out.T
-    p_s = p1.sum(2)
+    n, n_1 = p1.sum((1, 2), keepdims=True), p1.shape[2]
+    p = np.concatenate([p1, p2], axis=2) / np.where(n > 0, n, 1.0)
+    p1, p2, p_s = p[..., :n_1], p[..., n_1:], p[..., :n_1].sum(2)
+    # the start: responses that are independent given the stimulus
+    start = p1[:, :, :, None] * p2[:, :, None, :] / np.where(p_s > 0, p_s, 1.0)[:, :, None, None]
+    start = np.ascontiguousarray(np.moveaxis(start, 1, 3))
+    # equations, numbered by stimuli; -1 for margins of 0 and for one of each stimulus, which the others imply
+    used = p > 0
+    used[..., n_1:] &= used[..., n_1:][..., ::-1].cumsum(2)[..., ::-1] > 1
+    eq = np.where(used, used.reshape(len(p), -1).cumsum(1).reshape(p.shape) - 1, -1)
+    m, bounds = np.zeros(p.shape), np.empty((len(p), 2))
+    for k in range(len(p)):
+        bounds[k] = _minimise(p[k], start[k], eq[k], tolerance * LN2, m[k])
     entropy = -(p_s * np.log(np.where(p_s > 0, p_s, 1.0))).sum(1)
-    return Union((entropy + minimum) / _LN2, gap / _LN2, -a / _LN2, -b / _LN2)
+    slope = -m / LN2
+    return Union((entropy + bounds[:, 0]) / LN2, bounds[:, 1] / LN2, slope[..., :n_1], slope[..., n_1:])
