@@ -127,7 +127,6 @@ MESSAGES = [
     (lambda: nsnn.tabulate(BLOCK, nsnn.measures.firing_rate, t_start=100 * ms),
      "tabulate has no argument 't_start'", "functools.partial(measures.firing_rate, t_start=...)"),
     (lambda: plotting.confusion([0, 1], [0, 1]), "confusion takes 1 argument without a name", "result of `measures.decode`"),
-    (lambda: nsnn.tabulate("run.nwb", [nsnn.measures.cv]), "blocks = str object", "(nsnn_neuro.load('run.nwb') makes one)"),
     (lambda: nsnn.measures.cv("run.nwb"), "block = 'run.nwb'", "(nsnn_neuro.load('run.nwb') makes one)"),
 ]  # fmt: skip
 
