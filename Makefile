@@ -60,7 +60,7 @@ first-use-all: ## the same on every Python, with and without a C++ compiler, int
 	@$$($(find_python)) .ci/first_use.py --all --page docs/develop/environments.md
 
 # every file with a test that is skipped without one of these packages
-PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|pyspike|xarray|spikeinterface|statsmodels|nemos|nwbinspector|neuroconv|dit|astropy)' \
+PEER_TESTS = $(shell grep -rlE --include='*.py' 'importorskip..(pynapple|pyspike|xarray|spikeinterface|statsmodels|nemos|nwbinspector|neuroconv|hdmf_zarr|dit|astropy)' \
 	tests nsnn_neuro)
 
 test-peers: ## tests with objects and values of other packages (pynapple, statsmodels, nwbinspector, ...), in .venv-peers

@@ -28,10 +28,10 @@ from ..core.warn import warn
 if TYPE_CHECKING:
     import h5py
 
-_MOST_LINKS = 16  # soft links that lead to each other
-_EXPANSION = 1100  # gzip packs 1032 bytes into one at best
+MOST_LINKS = 16  # soft links that lead to each other
+EXPANSION = 1100  # gzip packs 1032 bytes into one at best
 _PER_TEXT = 60  # bytes of a Python string besides its characters
-_PER_NAME = 200  # bytes of a member of a group
+PER_NAME = 200  # bytes of a member of a group
 _HEAP = b"GCOL\1"
 _PIECE = 2**20  # values that are read at once
 _CACHE = 2**26  # bytes of HDF5's cache of chunks
@@ -55,7 +55,7 @@ class Reader:
 
     def find(self, path: str) -> Any:
         """The group or data set at `path`, or None; each link is checked before it is followed."""
-        return self._follow(self.file["/"], path, _MOST_LINKS)
+        return self._follow(self.file["/"], path, MOST_LINKS)
 
     def _follow(self, group: Any, path: str, links_left: int) -> Any:
         from h5py import Group, h5l
@@ -85,6 +85,12 @@ class Reader:
     def __contains__(self, path: str) -> bool:
         return self.find(path) is not None
 
+    def is_group(self, path: str) -> bool:
+        """Whether there is a group at `path`."""
+        import h5py
+
+        return isinstance(self.find(path), h5py.Group)
+
     def names(self, path: str) -> list[str]:
         """The names of the members of a group, none where there is no such group."""
         import h5py
@@ -92,7 +98,7 @@ class Reader:
         group = self.find(path)
         if not isinstance(group, h5py.Group):
             return []
-        self.budget.take(_PER_NAME * len(group), f"{len(group)} names in {path}")
+        self.budget.take(PER_NAME * len(group), f"{len(group)} names in {path}")
         return list(group)
 
     def paths(self, *groups: str) -> list[str]:
@@ -109,7 +115,7 @@ class Reader:
         if result.external or result.is_virtual:
             raise FormatError(f"{path} lies in another file")
         stored = result.id.get_storage_size()
-        if result.nbytes > 2**20 + _EXPANSION * stored:
+        if result.nbytes > 2**20 + EXPANSION * stored:
             raise FormatError(f"{path} claims {result.nbytes} bytes, more than the file holds")
         if result.chunks is not None:
             chunk = float(np.prod([float(n) for n in result.chunks])) * result.dtype.itemsize
@@ -130,7 +136,8 @@ class Reader:
     def _of_numbers(self, path: str) -> h5py.Dataset:
         result = self.array(path)
         if result.dtype.kind not in "biuf" or result.shape is None:
-            raise FormatError(f"{path} has values of type {result.dtype}: expected numbers")
+            stored = getattr(result, "described", result.dtype)  # of Zarr with its codecs
+            raise FormatError(f"{path} has values of type {stored}: expected numbers")
         return result
 
     def length(self, path: str) -> int:
@@ -335,18 +342,14 @@ def is_text(found: h5py.Dataset) -> bool:
     """True for a data set of text."""
     import h5py
 
-    return isinstance(found, h5py.Dataset) and h5py.check_string_dtype(found.dtype) is not None
+    return hasattr(found, "shape") and h5py.check_string_dtype(found.dtype) is not None
 
 
 def is_references(found: h5py.Dataset) -> bool:
     """True for a flat data set of references to objects of the file."""
     import h5py
 
-    return (
-        isinstance(found, h5py.Dataset)
-        and found.ndim == 1
-        and h5py.check_ref_dtype(found.dtype) is h5py.Reference
-    )
+    return getattr(found, "ndim", 0) == 1 and h5py.check_ref_dtype(found.dtype) is h5py.Reference
 
 
 def _check_heap(data: Any, begin: int, where: int) -> None:

@@ -82,9 +82,7 @@ def _check_trials(source: Reader) -> None:
 
 def _check_series(source: Reader, path: str, in_order: bool) -> None:
     """A time series has data with a unit, and a clock; the trials of a file of `save` may overlap on it."""
-    import h5py
-
-    if not isinstance(source.find(path), h5py.Group) or f"{path}/data" not in source:
+    if not source.is_group(path) or f"{path}/data" not in source:
         raise FormatError(f"{path} is no time series: it has no data")
     if not source.attribute(f"{path}/data", "unit", ""):
         raise FormatError(f"{path}/data has no unit")

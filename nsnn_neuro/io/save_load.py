@@ -1,10 +1,12 @@
 """`to_block` wraps your own spike times in a Block; `save` writes a Block to an NWB file, from which `load` reads it back exactly.
 
-`load` also reads files of other programs (`external_files`) and at addresses (`stream`), but no format that unpickles.
+`load` also reads NWB in Zarr (`zarr_store`), files of other programs (`external_files`) and at addresses (`stream`), but nothing
+that unpickles.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from ..core.aliases import Time
 from ..core.atomic_write import replaced
 from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
-from ..core.file_limits import LEAST, Budget, check_regular, missing, open_regular
+from ..core.file_limits import LEAST, RATIO, Budget, check_regular, missing, open_regular
 from ..core.units import shown
 from . import (
     external_files,
@@ -38,6 +40,7 @@ from .spikes import packages
 from .spikes.arrays import RESOLUTION
 from .spikes.bins import EPS, rounding
 from .spikes.sources import edges
+from .zarr_store import ZarrReader, stored_bytes
 
 if TYPE_CHECKING:
     import h5py
@@ -230,7 +233,7 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 
 
 def _load_nwb(
-    raw: BinaryIO,
+    raw: BinaryIO | Path,
     budget: Budget,
     full: bool,
     trials: Any,
@@ -240,11 +243,12 @@ def _load_nwb(
     signals: list[str] | None,
     *parts: Any,
 ) -> Iterator[neo.Block]:
-    with hdf5.opened_in_parts(raw) as file:
+    reader: Any = ZarrReader if isinstance(raw, Path) else hdf5.Reader
+    with contextlib.nullcontext(raw) if isinstance(raw, Path) else hdf5.opened_in_parts(raw) as file:
         try:
-            source = hdf5.Reader(file, budget)
-            if "nwb_version" not in file.attrs:
-                raise FormatError("an HDF5 file, but not NWB 2")
+            source = reader(file, budget)
+            if not source.attribute("/", "nwb_version", ""):
+                raise FormatError("not NWB 2: its root has no nwb_version")
             header = saved.written_here(source)
             if header is None and not neo_layout.made_by_neo(source):
                 blocks = recording.read(source, trials, start, stop, chosen, signals, *parts)
@@ -253,7 +257,7 @@ def _load_nwb(
                 blocks = iter([_as_it_is(block, trials, start, stop, chosen, signals)])
             for block in blocks:
                 if full:
-                    source = hdf5.Reader(file, Budget(budget.most))
+                    source = reader(file, Budget(budget.most))
                     source.check_all()
                     integrity.check_nwb(source, block, header)
                 yield block
@@ -320,9 +324,10 @@ def load(
 
     Parameters
     ----------
-    path : an .nwb file, a .txt file of spike times (below), or a file or folder that Neo knows by its ending. Formats that unpickle
-        are refused. An address, "https://..." or "http://...", is that of an NWB file, of which the parts are read that are needed;
-        what follows a "?" is sent to the server, and left out of messages
+    path : an .nwb file, a folder of NWB in Zarr that ends in .zarr (extra `zarr`), a .txt file of spike times (below), or a file or
+        folder that Neo knows by its ending. Formats that unpickle are refused. An address, "https://..." or "http://...", is that
+        of an NWB file, of which the parts are read that are needed; what follows a "?" is sent to the server, and left out of
+        messages
     units : None (default), all; or which units, as `select` takes them: numbers from 0, names, ids, a dict, or a condition on the
         columns of the units table such as "quality == 'good' and firing_rate > 1". Of an NWB file of another program the spikes of
         other units are not read; other files are verified whole, and then selected. firing_rate (Hz), where it is no column, is
@@ -417,20 +422,16 @@ def load_parts(
     path = file_path(path, "path")
     if not path.exists():
         raise missing(path)
-    budget = Budget.of(path, max_bytes)
     suffix = path.suffix.lower()
+    in_zarr = suffix == ".zarr" or path.name.lower().endswith(".zarr.zip")
+    if in_zarr and max_bytes is None:
+        max_bytes = max(LEAST, RATIO * stored_bytes(path))
+    budget = Budget.of(path, max_bytes)
     if suffix in _PICKLES:
         trained = "; a trained network of fit.save is read with load_fit" if suffix == ".npz" else ""
         raise FormatError(
             f"{path}: {suffix} files can hold pickled objects, which run code when read: read it yourself if "
             f"you trust it, and hand the spike times to to_block{trained}"
-        )
-    if suffix == ".zarr":
-        raise FormatError(
-            f"{path}: NWB in Zarr is not read, since its arrays may name a codec that runs code. If you trust the file, make one "
-            "in HDF5 of it, after pip install hdmf-zarr:\n"
-            f"    with hdmf_zarr.NWBZarrIO({str(path)!r}, 'r') as source, pynwb.NWBHDF5IO('session.nwb', 'w') as target:\n"
-            "        target.export(src_io=source, write_args={'link_data': False})"
         )
     if suffix == ".toml":
         raise FormatError(
@@ -441,8 +442,8 @@ def load_parts(
         if path.stat().st_size == 0:
             raise FormatError(f"{path}: the file is empty")
     try:
-        if suffix == ".nwb":
-            with open_regular(path) as raw:
+        if suffix == ".nwb" or in_zarr:
+            with contextlib.nullcontext(path) if in_zarr else open_regular(path) as raw:
                 for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
                     block.file_origin = str(path)
                     yield block

@@ -93,9 +93,6 @@ def test_files_of_another_kind(tmp_path):
             load(tmp_path / name)
     with pytest.raises(FormatError, match=r"end in \.nwb"):
         load(tmp_path / "nwb.h5")
-    (tmp_path / "a.nwb.zarr").mkdir()
-    with pytest.raises(FormatError, match="hdmf-zarr"):
-        load(tmp_path / "a.nwb.zarr")
 
 
 def test_save_refuses_with_a_cure_and_writes_nothing(tmp_path):

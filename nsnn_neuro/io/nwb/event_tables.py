@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import h5py
 import neo
 import numpy as np
 import quantities as pq
@@ -87,7 +86,7 @@ def read(source: Reader, signals: list[str] | None = None) -> Contents:
         else:
             if contents.chosen is None:
                 contents.left_out.append(f"{path.removeprefix('processing/')} (processed: see signals=)")
-            if isinstance(source.find(path), h5py.Group):
+            if source.is_group(path):
                 for one in (path, *source.paths(path)):
                     if contents.chosen and one in contents.chosen:
                         _place(source, one, contents)
@@ -167,7 +166,7 @@ def _event(
 def _place(source: Reader, path: str, contents: Contents, behaviour: bool = False) -> None:
     """Note the table of events or time series at `path`."""
     name = path.rpartition("/")[2]
-    if not isinstance(source.find(path), h5py.Group):
+    if not source.is_group(path):
         contents.left_out.append(f"{name} (no time series)")
     elif f"{path}/timestamp" in source:
         _events_table(source, path, contents)

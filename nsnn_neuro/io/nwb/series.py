@@ -50,11 +50,9 @@ def chosen(source: Reader, names: list[str] | None = None) -> list[str]:
 
 
 def _series(source: Reader, *places: str) -> list[str]:
-    import h5py
-
     found = []
     for path in source.paths(*places):
-        group = isinstance(source.find(path), h5py.Group) and f"{path}/data" not in source
+        group = source.is_group(path) and f"{path}/data" not in source
         found += [one for one in source.paths(path) if f"{one}/data" in source] if group else []
         found += [] if found and found[-1].startswith(f"{path}/") else [path]
     return found
@@ -121,13 +119,11 @@ def of_trials(
     source: Reader, start: np.ndarray, stop: np.ndarray, zero: np.ndarray, names: Any = None
 ) -> list[list[neo.AnalogSignal]]:
     """The regularly sampled signals of acquisition and stimulus, or of these names, in each trial; warns of what is left out."""
-    import h5py
-
     signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
     left_out = []
     for path in chosen(source, names):
         result: list[neo.AnalogSignal] | str = "no time series"
-        if isinstance(source.find(path), h5py.Group):
+        if source.is_group(path):
             result = regular(source, path, start, stop, zero)
         if isinstance(result, str):
             left_out.append(f"{path.rpartition('/')[2]} ({result})")
