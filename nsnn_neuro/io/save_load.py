@@ -325,9 +325,9 @@ def load(
     Parameters
     ----------
     path : an .nwb file, a folder of NWB in Zarr that ends in .zarr (extra `zarr`), a .txt file of spike times (below), or a file or
-        folder that Neo knows by its ending. Formats that unpickle are refused. An address, "https://..." or "http://...", is that
-        of an NWB file, of which the parts are read that are needed; what follows a "?" is sent to the server, and left out of
-        messages
+        folder that Neo knows by its ending. Formats that unpickle are refused. An address, "https://...", "http://..." or, of a
+        public bucket, "s3://...", is that of an NWB file, of which the parts are read that are needed; what follows a "?" is sent
+        to the server, and left out of messages
     units : None (default), all; or which units, as `select` takes them: numbers from 0, names, ids, a dict, or a condition on the
         columns of the units table such as "quality == 'good' and firing_rate > 1". Of an NWB file of another program the spikes of
         other units are not read; other files are verified whole, and then selected. firing_rate (Hz), where it is no column, is

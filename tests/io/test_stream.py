@@ -67,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server, size = self.server, len(self.server.content)
+        server.query = self.path.partition("?")[2]
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", server.address)
@@ -226,7 +227,18 @@ def test_damaged_files_and_large_ones(recording):
         load(server.address)
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/a.nwb", "ftp://127.0.0.1/a.nwb", "file:///etc/passwd"])
+def test_public_buckets_are_read_at_their_https_address(recording, monkeypatch):
+    assert stream.S3.format(bucket="b", key="k") == "https://b.s3.amazonaws.com/k"
+    with Server(recording.read_bytes()) as server:
+        monkeypatch.setattr(stream, "S3", f"{server.address}?{{bucket}}&{{key}}")
+        assert_same(load("s3://bucket/some folder/a.nwb", units=[3]), load(recording, units=[3]))
+        assert server.query == "bucket&some%20folder/a.nwb"
+        for path in ("s3://bucket", "s3://@host/a.nwb", "s3://Bucket#/a.nwb"):
+            with pytest.raises(NsnnError, match="s3://BUCKET/KEY"):
+                load(path)
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/a.nwb", "ftp://127.0.0.1/a.nwb", "file:///etc/passwd"])
 def test_other_kinds_of_addresses_are_refused(path):
     with warnings.catch_warnings(), pytest.raises(NsnnError, match="https"):
         load(path)

@@ -336,6 +336,8 @@ def test_all_ways_of_coding_agree(scale):
     large, n_large = as_symbols(words * scale, "r")
     assert n_small == n_large == len(np.unique(words, axis=0))
     assert small.tolist() == large.tolist()
+    # more letters than an array may have dimensions
+    assert as_symbols(np.hstack([words, np.zeros((500, 100), int)]), "r")[0].tolist() == small.tolist()
 
 
 def test_types_are_read_alike():

@@ -68,10 +68,12 @@ class _OfCounts:
         one_hot = np.eye(number.max() + 1)[number]
         mean = (one_hot.T @ responses + self.pseudo_count) / one_hot.sum(axis=0)[:, None]
         a = self._gain_variance(responses, number)
-        spread = a * mean
-        cost = np.where(spread > 1e-9, np.log1p(spread) / np.where(a > 0, a, 1.0), mean)
+        weights, cost = np.log(mean), mean
+        if a.any():
+            spread, lost = a * mean, np.log1p(a * mean)
+            weights, cost = weights - lost, np.where(spread > 1e-9, lost / np.where(a > 0, a, 1.0), mean)
         prior = _log_prior(self.prior, number)
-        return _Scores(distinct, np.log(mean) - np.log1p(spread), prior - cost.sum(axis=1))
+        return _Scores(distinct, weights, prior - cost.sum(axis=1))
 
     def _gain_variance(self, responses: np.ndarray, number: np.ndarray) -> np.ndarray:
         return np.zeros(responses.shape[1])

@@ -64,7 +64,7 @@ def best_upper_bound(p: Profile) -> np.ndarray:
     size = (p.values * p.multiplicity).sum(-1)
     zeros = p.limit - p.multiplicity.sum(-1)
     out = np.zeros(size.shape)
-    for n, k in np.unique([size.ravel(), np.broadcast_to(p.limit, size.shape).ravel()], axis=1).T:
+    for n, k in set(zip(size.flat, np.broadcast_to(p.limit, size.shape).flat, strict=True)):
         if n == 0 or k < 2:
             continue
         here = (size == n) & (p.limit == k)

@@ -27,7 +27,8 @@ def refuse_large(sizes: dict[str, int], n: int, most: int = MOST_CELLS) -> None:
 
 def contingency(s: np.ndarray, r: np.ndarray, n_s: int, n_r: int) -> np.ndarray:
     """Counts (n_s, n_r) of pairs of codes s and r, int (n,) from 0."""
-    refuse_large({"the stimulus": n_s, "the response": n_r}, len(s))
+    if n_s * n_r > MOST_CELLS:
+        refuse_large({"the stimulus": n_s, "the response": n_r}, len(s))
     return np.bincount(s * n_r + r, minlength=n_s * n_r).reshape(n_s, n_r)
 
 
@@ -57,7 +58,10 @@ def _relevant(values: np.ndarray, multiplicity: np.ndarray, limits: np.ndarray, 
     """Write the number of relevant responses of each row to `out`."""
     for row in range(values.shape[0]):
         v, m = values[row], multiplicity[row]
-        n, seen = (v * m).sum(), m.sum()
+        n, seen = 0.0, 0.0
+        for k in range(v.size):
+            n += v[k] * m[k]
+            seen += m[k]
         out[row] = seen
         if seen == 0 or limits[row] <= seen:
             continue
@@ -94,7 +98,7 @@ def relevant_from_profile(
 ) -> np.ndarray:
     """`relevant_responses` of a profile: `multiplicity` (..., d) responses have count `values`."""
     shape, d = values.shape[:-1], values.shape[-1]
-    limits = np.ascontiguousarray(np.broadcast_to(np.asarray(limit, dtype=float), shape)).reshape(-1)
+    limits = np.full(shape, limit, dtype=float).reshape(-1)
     out = np.empty(limits.size)
     v, m = (np.ascontiguousarray(a, dtype=float).reshape(-1, d) for a in (values, multiplicity))
     _relevant(v, m, limits, out)

@@ -141,11 +141,12 @@ def entropy(x: Values, *, method: str = "plugin", n_symbols: int | None = None, 
         se = jackknife_se(without)
     else:
         rows = profile(np.bincount(symbols.codes, minlength=symbols.n_present)[None], size)
-        value = float(SYMMETRIC[method](rows)[0])
         se = jackknife_se(without_one(method, rows)[0], (rows.values * rows.multiplicity)[0])
         if method == "nsb":
-            posterior = float(nsb_moments(rows)[1][0])
+            value, posterior = (float(one[0]) for one in nsb_moments(rows))
             se, how = (se, how) if se > posterior else (posterior, "posterior")
+        else:
+            value = float(SYMMETRIC[method](rows)[0])
     notes = [
         inferred if method in NEED_ALPHABET else None,
         _few(method, n, size if method in NEED_ALPHABET else known, symbols.n_present),

@@ -38,7 +38,7 @@ class Profile(NamedTuple):
         here = np.arange(d)
         multiplicity[:, here, here] = np.maximum(self.multiplicity - 1.0, 0.0)
         multiplicity[..., d] = (self.values > 1) & (self.multiplicity > 0)
-        limit = np.broadcast_to(self.limit[:, None], (rows, d))
+        limit = np.full((rows, d), self.limit[:, None])
         return Profile(values, multiplicity, limit, np.empty((rows, 0), dtype=np.int64))
 
 
@@ -70,7 +70,7 @@ def profile(counts: np.ndarray, limit: np.ndarray | float) -> Profile:
     values, multiplicity = np.zeros((2, len(counts), most))
     place = np.zeros(counts.shape, dtype=np.int64)
     widest = max(1, _profile(counts, values, multiplicity, place))
-    limits = np.broadcast_to(np.asarray(limit, dtype=float), len(counts))
+    limits = np.full(len(counts), limit, dtype=float)
     return Profile(values[:, :widest], multiplicity[:, :widest], limits, place)
 
 

@@ -48,8 +48,8 @@ def conditional_without_one(table: np.ndarray, method: str, limit: float) -> np.
 
     def parts(rows: np.ndarray, row: np.ndarray) -> tuple[float, np.ndarray]:
         """Sum of n times entropy over rows, and its change without the sample y of `row`."""
-        used, place = np.unique(row, return_inverse=True)
-        rows, place = rows[used], place.reshape(-1)
+        used = rows.any(axis=1)
+        rows, place = rows[used], (np.cumsum(used) - 1)[row]
         size, p = rows.sum(-1), profile(rows, limit)
         h, less = JACKKNIFED[method](p), without_one(method, p)
         change = (size[place] - 1) * less[place, p.place[place, y]] - size[place] * h[place]

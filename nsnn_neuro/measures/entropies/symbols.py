@@ -81,11 +81,14 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     """
     words = letters(x, name, category=category)
     is_word = np.ndim(x) == 2
-    lowest, highest = words.min(axis=0).tolist(), words.max(axis=0).tolist()
+    columns = np.ascontiguousarray(words.T, dtype=np.int64)
+    lowest, highest = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
     n_possible = math.prod(width)
     if n_possible < _MOST_CODES:
-        codes = np.ravel_multi_index(tuple((words - np.array(lowest)).T), width)
+        codes = np.int64(0)
+        for column, low, n in zip(columns, lowest, width, strict=True):
+            codes = codes * n + (column - low)
         if n_possible <= max(_LOOKUP, 4 * len(codes)):
             occurs = np.zeros(n_possible, dtype=bool)
             occurs[codes] = True

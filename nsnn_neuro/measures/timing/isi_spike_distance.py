@@ -10,6 +10,7 @@ count once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,9 +140,14 @@ def _mean_over_pairs(block: Any, spike: bool, name: str, t_start: Any, t_stop: A
     n = trains.n_trials
     if n < 2:
         raise NsnnError(f"{name} needs at least two trials: it compares repeats")
-    values = np.full(trains.n_neurons, np.nan)
-    for k in np.flatnonzero(trains.counts.any(axis=0)):
-        values[k] = _distances(gaps_of(trains.of_neuron(k)), spike)[np.triu_indices(n, 1)].mean()
+    order = np.argsort(trains.neuron, kind="stable")  # once: `of_neuron` looks through all spikes
+    times, trial = trains.times[order], trains.trial[order]
+    borders = np.append(0, np.cumsum(trains.counts.sum(axis=0)))
+    values, upper = np.full(trains.n_neurons, np.nan), np.triu_indices(n, 1)
+    for k in np.flatnonzero(np.diff(borders)):
+        own = slice(borders[k], borders[k + 1])
+        one = replace(trains, times=times[own], neuron=0 * trial[own], trial=trial[own], n_neurons=1)
+        values[k] = _distances(gaps_of(one), spike)[upper].mean()
     return warn_silent(values, name, "have no spike in any trial")
 
 

@@ -102,7 +102,9 @@ def _kernel_sums(times: np.ndarray, offsets: np.ndarray, reach: float, sigma: fl
                     first += 1
                 j = first
                 while j < offsets[b + 1] and times[j] <= times[i] + reach:
-                    total += np.exp(-(((times[i] - times[j]) / (2.0 * sigma)) ** 2))
+                    total += (
+                        1.0 if sigma == np.inf else np.exp(-(((times[i] - times[j]) / (2.0 * sigma)) ** 2))
+                    )
                     j += 1
             out[a, b] = out[b, a] = total
     return out

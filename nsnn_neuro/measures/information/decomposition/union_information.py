@@ -138,10 +138,10 @@ def _equations(
 
 @njit(cache=True)  # pragma: no cover - compiled
 def _directions(
-    mu: float, q: np.ndarray, z: np.ndarray, r: np.ndarray, dm: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Steps of q and z, and which part of them stays positive; dm is the step of the multipliers."""
-    dq, dz, longest = np.zeros(q.shape), np.zeros(q.shape), 1.0
+    mu: float, q: np.ndarray, z: np.ndarray, r: np.ndarray, dm: np.ndarray, dq: np.ndarray, dz: np.ndarray
+) -> float:
+    """Write steps of q and z; returns which part of them stays positive. dm is the step of the multipliers."""
+    longest = 1.0
     for i in range(q.shape[0]):
         for j in range(q.shape[1]):
             slack, mean = 0.0, 0.0
@@ -157,7 +157,7 @@ def _directions(
                     dz[i, j, s] = (mu - z[i, j, s] * dq[i, j, s]) / q[i, j, s] - z[i, j, s]
                     longest = min(longest, -_TO_BOUNDARY * q[i, j, s] / min(dq[i, j, s], -1e-300))
                     longest = min(longest, -_TO_BOUNDARY * z[i, j, s] / min(dz[i, j, s], -1e-300))
-    return dq, dz, longest
+    return longest
 
 
 @njit(cache=True)  # pragma: no cover - compiled
@@ -166,6 +166,7 @@ def _minimise(
 ) -> tuple[float, float]:
     """Minimum of f (nats) from a start q, and its duality gap; the multipliers go to best_m."""
     z, m, r = np.where(q > 0, 1.0, 0.0), np.zeros(p.shape), np.zeros(q.shape)
+    dq, dz = np.zeros(q.shape), np.zeros(q.shape)
     free = z.sum()
     if free == 0:  # no trials
         return 0.0, 0.0
@@ -192,9 +193,10 @@ def _minimise(
         _solve(k, x, n)
         x *= scale
         dm = x[eq.ravel()].reshape(eq.shape)
-        dq, dz, step = _directions(mu, q, z, r, dm)
-        q += step * dq  # 0 where a margin is
-        z += step * dz
+        step = _directions(mu, q, z, r, dm, dq, dz)
+        for i in range(q.size):  # steps are 0 where a margin is
+            q.flat[i] += step * dq.flat[i]
+            z.flat[i] += step * dz.flat[i]
         m += step * dm
     return best, gap
 
