@@ -50,7 +50,7 @@ def over_time(
     one is called 1 + g times per window. Up to `n_groups` trials each is a group; more trials are dealt to `n_groups` groups, with
     about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups. Results with an error of
     their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Two errors of a skewed value cover too
-    little, of Fano factors of 40 trials 84 to 92 %; limits of 95 % covered 93 to 97 %: `confidence` adds the columns lower and
+    little, of Fano factors of 40 trials 84 to 93 %; limits of 95 % covered 93 to 97 %: `confidence` adds the columns lower and
     upper, as of `tabulate`.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table.
