@@ -1,8 +1,8 @@
 """Level of tests and coverage of errors for trains with a rhythm or memory: writes a table of docs/few_trials.md.
 
 Each case makes neurons of one kind of train (`KINDS`) and returns p-values without an effect, or value, se and the truth. The seed
-is fixed. `python docs/recording_tests.py` writes the table into the page, in about eight minutes; tests/measures/test_few_trials.py
-computes some rows again and compares.
+is fixed. `python docs/recording_tests.py` writes the table into the page, in about five minutes of CPU time;
+tests/measures/test_few_trials.py computes some rows again and compares.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def zeta(kind: str, rng: np.random.Generator, n: int = 500) -> np.ndarray:
     return measures.zeta_test(block).p
 
 
-def warp_p(kind: str, rng: np.random.Generator, n: int = 200) -> np.ndarray:
+def warp_p(kind: str, rng: np.random.Generator, n: int = 500) -> np.ndarray:
     """12 trials of 0.6 s, 4 neurons."""
     options = {"sigma": 20 * pq.ms, "max_shift": 60 * pq.ms, "n_shuffle": 19}
     all_of_them = trials(kind, rng, 4 * n, 12, 0.6)
@@ -158,18 +158,23 @@ def modulation(kind: str, rng: np.random.Generator, n: int = 500) -> tuple[Any, 
     return table.ratio, table.se, 0.6
 
 
-def fano_in_windows(kind: str, rng: np.random.Generator, n: int = 200) -> tuple[Any, Any, Any]:
-    """40 trials, windows of 200 ms; the truth is that of 10,000 other trials."""
+def fano_in_windows(
+    kind: str, rng: np.random.Generator, n: int = 500, limits: bool = False
+) -> tuple[Any, Any, Any]:
+    """40 trials, windows of 200 ms; the truth is that of 10,000 other trials. Of limits the middle and a quarter of the length."""
+    options = {"window": 200 * pq.ms, "step": 200 * pq.ms, "confidence": 0.95}
 
     def of(size: int, m: int) -> Any:
         block = trials(kind, rng, size, m, 0.6)
-        return measures.over_time(measures.fano_factor, block, window=200 * pq.ms, step=200 * pq.ms)
+        return measures.over_time(measures.fano_factor, block, **options)
 
     truth, table = of(5, 2000).value.mean(), of(n, 40)
+    if limits:
+        return (table.lower + table.upper) / 2, (table.upper - table.lower) / 4, truth
     return table.value, table.se, truth
 
 
-def field_coherence(kind: str, rng: np.random.Generator, n: int = 250) -> tuple[Any, Any, Any]:
+def field_coherence(kind: str, rng: np.random.Generator, n: int = 500) -> tuple[Any, Any, Any]:
     """20 trials of 2 s, mean of 15 to 25 Hz; the truth is that of 2,000 other trials."""
 
     def of(size: int, m: int) -> Any:
@@ -215,6 +220,7 @@ CASES: dict[tuple[str, str], Callable[..., Any]] = {
     ("`rate_map`, `se`", "10 bins, 300 s"): map_rate,
     ("`modulation_ratio`, `se`", "30 cycles, ratio 0.6"): modulation,
     ("`over_time` of `fano_factor`, `se`", "40 trials, windows of 0.2 s"): fano_in_windows,
+    ("`over_time` of `fano_factor`, limits", "the same"): partial(fano_in_windows, limits=True),
     ("`spike_field_coherence`, `band_se`", "20 trials of 2 s, coherence 0.01 to 0.04"): field_coherence,
 }
 

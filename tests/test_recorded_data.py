@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.integrate import trapezoid
 
-from nsnn_neuro import cut, select, to_block
+from nsnn_neuro import cut, datasets, select, to_block
 from nsnn_neuro import measures as m
 
 
@@ -41,6 +41,33 @@ def test_retina_in_low_and_high_light(name, spikes, rate, fano, irregularity):
     assert rounds_to(m.firing_rate(block), rate, 1)
     assert rounds_to(m.fano_factor(block, window=50 * pq.ms), fano, 4 if fano < 1 else 3)
     assert rounds_to(m.cv(block), irregularity, 3 if fano < 1 else 2)
+
+
+@pytest.mark.slow
+def test_retinal_cells_respond_to_a_picture():
+    """ZETA by its definition, with turns by whole ms, the recording's resolution: equal times raise its deviation."""
+    retina = datasets.salamander_retina(recordings.folder("salamander_retina_onken") / "retina2.npz")
+    block, rng = select(retina.images, trials={"label": 0}), np.random.default_rng(1)
+    windows = {"baseline": [0, 100] * pq.ms, "response": [100, 300] * pq.ms}
+    with pytest.warns(m.SilentNeuronWarning, match="18 of 49"):
+        table, test = m.responsive_units(block, n_resample=0, **windows), m.zeta_test(block)
+    assert_allclose(table.p, test.p, rtol=1e-9)
+    known = table[~np.isnan(test.p)].sort_values("p")
+    q = np.minimum.accumulate((known.p * 31 / np.arange(1, 32))[::-1])[::-1]
+    assert_allclose(known.q, q, rtol=1e-9)
+    for j in known.neuron:
+        trains = [segment.spiketrains[j].magnitude for segment in block.segments]
+        largest = []
+        for k in range(200):
+            times = [np.mod(one + (k > 0) * rng.integers(300) / 1000, 0.3) for one in trains]
+            times = np.sort(np.concatenate(times))
+            d = np.arange(1, times.size + 1) / times.size - times / 0.3
+            largest.append(np.abs(d - d.mean()).max())
+        assert_allclose(abs(test.deviation[j]), largest[0], rtol=1e-9)
+        null = np.array(largest[1:])
+        width = null.std() * np.sqrt(6) / np.pi
+        p = stats.gumbel_r.sf(largest[0], null.mean() - np.euler_gamma * width, width)
+        assert abs(stats.norm.isf(p / 2) - test.zeta[j]) < 0.3 * max(test.zeta[j], 1)
 
 
 # --- human motor unit ---
@@ -103,6 +130,23 @@ def test_blowfly_H1():
     assert_allclose(e.value, -np.log2(1 - c).sum() * 500 / 512, rtol=1e-9)
     assert e.null_mean is not None
     assert e.null_mean < 0.01 * e.value
+
+
+@pytest.mark.slow
+def test_irregularity_of_blowfly_H1_over_time():
+    """`over_time` of any function, against a jackknife of groups of trials in a loop: pieces of 10 s as trials."""
+    with zipfile.ZipFile(recordings.folder("fly_H1") / "c1p8.zip") as archive:
+        rho = scipy.io.loadmat(io.BytesIO(archive.read("c1p8.mat")), squeeze_me=True)["rho"]
+    trials = [np.flatnonzero(piece) * 0.002 for piece in rho.reshape(120, 5000)]
+    options = {"window": 5 * pq.s, "step": 5 * pq.s, "n_groups": 20}
+    table = m.over_time(lambda block: m.cv(block), recordings.block(trials, 10.0), **options)
+    for row, start in zip(table.itertuples(), (0, 5), strict=True):
+        intervals = [np.diff(t[(t >= start) & (t < start + 5)]) for t in trials]
+        left = [np.concatenate([x for i, x in enumerate(intervals) if i % 20 != k]) for k in range(20)]
+        left = np.array([x.std() / x.mean() for x in left])
+        pooled = np.concatenate(intervals)
+        assert_allclose([row.value, row.time], [pooled.std() / pooled.mean(), start + 2.5], rtol=1e-9)
+        assert_allclose(row.se, np.sqrt(19 / 20 * ((left - left.mean()) ** 2).sum()), rtol=1e-9)
 
 
 # --- cortical neuron under repeated noisy current ---

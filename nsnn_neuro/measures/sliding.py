@@ -18,6 +18,7 @@ from ..core.units import shown
 from ..core.warn import warn
 from ..io.block import block_of
 from ..io.segments import cropped, unit_ids
+from .limits import between_0_and_1
 from .response_checks import as_labels
 from .table import is_sum_over_trials, measure_unit, named_measures, rows
 from .trains import as_trains
@@ -33,6 +34,7 @@ def over_time(
     step: Any = None,
     stimulus: Values | None = None,
     n_groups: int = 50,
+    confidence: float | None = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
     **options: Any,
@@ -47,8 +49,9 @@ def over_time(
     measure of sums over trials (rates, Fano factor, CV, CV2, ...) is computed once per window, and each trial is a group. Any other
     one is called 1 + g times per window. Up to `n_groups` trials each is a group; more trials are dealt to `n_groups` groups, with
     about equal numbers of each stimulus, and se then varies by about 1/sqrt(2 g), 10 % for 50 groups. Results with an error of
-    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Two errors of a Fano factor of 40 trials
-    covered it in 90 to 93 %, and in 85 % where the rate changed slowly: for skewed values take the limits of `tabulate`.
+    their own keep it and are computed once: an Estimate, and the accuracy of `decode`. Two errors of a skewed value cover too
+    little, of Fano factors of 40 trials 84 to 93 %; limits of 95 % covered 93 to 97 %: `confidence` adds the columns lower and
+    upper, as of `tabulate`.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table.
 
@@ -63,6 +66,7 @@ def over_time(
     step : time, scalar, from one window to the next; None (default) is half a window
     stimulus : (n_trials,) one label per trial; None (default) for a measure without stimulus
     n_groups : of the jackknife, at least 2
+    confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN
     t_start, t_stop : times, scalar, over which windows slide; None is the trials' own end. The first window begins at t_start:
         choose it so that one begins at the event
     options : of the measure. Its own `window`, t_start or t_stop are set with functools.partial
@@ -87,6 +91,8 @@ def over_time(
         raise NsnnError(f"measure = {shown(measure)}: expected a function such as measures.fano_factor")
     ((name, function),) = named_measures(partial(measure, **options)).items()
     check(n_groups=n_groups)
+    if confidence is not None:
+        between_0_and_1(confidence, "confidence")
     trains = as_trains(block, t_start, t_stop)
     labels = None
     if stimulus is not None:
@@ -100,9 +106,10 @@ def over_time(
             warnings.simplefilter("always")
             inside = trains.crop(a, b)
             source = inside if is_sum_over_trials(function) else cropped(full, a, b)
-            result = rows(source, inside, name, function, "neuron", None, labels, n_groups)
+            result = rows(source, inside, name, function, "neuron", confidence, labels, n_groups)
         seen += [(one.category, str(one.message)) for one in caught]
-        parts.append(pd.DataFrame({key: result[key] for key in ("neuron", "value", "se", "n")}))
+        columns = ("neuron", "value", "se", "lower", "upper", "n")
+        parts.append(pd.DataFrame({key: result[key] for key in columns if key in result}))
     for category in dict.fromkeys(kind for kind, _ in seen):
         messages = [text for kind, text in seen if kind is category]
         warn(f"over_time: {len(messages)} warnings in {start.size} windows, first: {messages[0]}", category)

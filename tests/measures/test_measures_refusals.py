@@ -94,6 +94,7 @@ RATES: Rows = [
     (lambda: m.modulated_poisson([0, 0, 0], np.ones((3, 2, 2))), "counts = ", "expected"),
     (lambda: m.over_time("cv", TWO, window=0.5 * pq.s), "measure = 'cv'", "expected a function"),
     (lambda: m.over_time(m.cv, TWO, window=2 * pq.s), "window", "longer than the 1 s"),
+    (lambda: m.over_time(m.cv, TWO, window=0.5 * pq.s, confidence=95), "confidence = 95", "between 0 and 1"),
     (lambda: m.over_time(m.cv, TWO, window=0.5 * pq.s, ddof=1), "no argument 'ddof'", "expected one of"),
     (lambda: m.over_time(m.decode, TWO, window=0.5 * pq.s, stimulus=[1]), "stimulus has shape (1,)", "expected (2,)"),
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, stimulus=[0, 1]), "stimulus", "expected at least two"),

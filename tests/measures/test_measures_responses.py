@@ -182,6 +182,16 @@ def test_zeta_p_holds_its_level_for_sparse_neurons(circles: bool) -> None:
     assert seen.mean() > 0.5 - 4 * 0.29 / np.sqrt(seen.size)
 
 
+@pytest.mark.parametrize("events", [None, (1 + np.arange(30)) * pq.s])
+def test_zeta_p_is_uniform_for_times_in_bins(events: Any) -> None:
+    """Bins of 20 ms: each holds spikes of about 6 of the trials, which raises the deviation."""
+    spikes = np.random.default_rng(13).random((33, 50, 40)) < 0.2
+    spikes = spikes if events is None else spikes.reshape(1, -1, 40)
+    trains = [[0.02 * np.flatnonzero(train) for train in trial.T] for trial in spikes]
+    block = to_block(trains, t_stop=0.02 * spikes.shape[1] * pq.s)
+    assert kstest(measures.zeta_test(block, events).p, "uniform").pvalue > 0.01
+
+
 def test_zeta_of_equal_null_values_has_the_p_of_its_rank() -> None:
     """Spikes at the same time of the trial and no time passed between them: all rotations give the same deviation."""
     data = to_block([[[0.5, 0.5, 0.5]], [[]]], t_stop=1 * pq.s)

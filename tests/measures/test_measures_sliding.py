@@ -8,7 +8,7 @@ import quantities as pq
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from nsnn_neuro import align, measures, plotting, to_block
+from nsnn_neuro import align, measures, plotting, tabulate, to_block
 
 LABELS = np.tile([0, 1], 30)
 
@@ -42,6 +42,13 @@ def test_values_and_errors_are_those_of_a_loop(function):
     row = table[np.isclose(table["time"], 0.5)]
     assert_allclose(row["value"], x.var(axis=0, ddof=1) / x.mean(axis=0), rtol=1e-9)
     assert_allclose(row["se"], np.sqrt(59 * left.var(axis=0)), rtol=1e-9)
+
+
+def test_limits_are_those_of_a_table_of_the_window():
+    table = measures.over_time(measures.fano_factor, BLOCK, window=0.5 * pq.s, confidence=0.9)
+    one = tabulate(BLOCK, partial(measures.fano_factor, t_start=0.5 * pq.s), confidence=0.9)
+    last = table[np.isclose(table["time"], 0.75)]
+    assert_allclose(last[["lower", "upper"]], one[["lower", "upper"]], rtol=1e-9)
 
 
 def test_the_fano_factor_per_bin_with_its_times():

@@ -86,7 +86,7 @@ def read_symbols(x: Any, name: str, *, category: bool = False) -> Symbols:
     width = [h - low + 1 for low, h in zip(lowest, highest, strict=True)]
     n_possible = math.prod(width)
     if n_possible < _MOST_CODES:
-        codes = np.int64(0)
+        codes: np.ndarray = np.zeros(len(words), np.int64)
         for column, low, n in zip(columns, lowest, width, strict=True):
             codes = codes * n + (column - low)
         if n_possible <= max(_LOOKUP, 4 * len(codes)):

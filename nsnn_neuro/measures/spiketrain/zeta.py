@@ -14,6 +14,10 @@ the trial, also what is before its event. That null assumes a constant rate over
 
 Neurons need three spikes after the events, and moved windows with fewer are left out of the null: the null then has the same
 condition as the data. Of Poisson trains with 2 to 5 spikes on average, 2 to 6 % of those with three or more had p <= 0.05.
+
+Where all times lie on a grid, such as those of binned spikes, many are equal, which raises D. Events and trials then move by whole
+steps of the grid, and the null values have as many equal times. Moved by any amount, 18 % of Poisson trains in bins of 5 ms had
+p <= 0.05 (100 trials, 30 Hz).
 """
 
 from __future__ import annotations
@@ -121,7 +125,7 @@ def zeta_test(
     else:
         tau = _between(trains, at, length)
         _check_recording(trains, at, tau)
-        moved = at + tau * (2 * rng.random((n_shuffle, at.size)) - 1)
+        moved = at + _whole_steps(tau * (2 * rng.random((n_shuffle, at.size)) - 1), trains.times)
         draws = (_after_events(trains, one, tau) for one in (at, *moved))
         n_events = at.size
     statistics = [_deviations(times, neuron, trains.n_neurons, tau) for times, neuron in draws]
@@ -216,13 +220,20 @@ def _after_events(trains: Trains, events: np.ndarray, tau: float) -> tuple[np.nd
 def _around_circles(trains: Trains, before: np.ndarray, tau: float, n: int, rng: np.random.Generator) -> Any:
     """The spikes after the events of all trials, then n times with each trial turned by a random amount of its own."""
     after, length = trains.times - trains.t_start[trains.trial], trains.durations[trains.trial]
-    for k in range(n + 1):
-        turned = after
-        if k:
-            turned = np.mod(after + (rng.random(trains.n_trials) * trains.durations)[trains.trial], length)
-        turned = turned - before[trains.trial]
+    turns = _whole_steps(rng.random((n, trains.n_trials)) * trains.durations, after)
+    for turn in (np.zeros(trains.n_trials), *turns):
+        turned = np.mod(after + turn[trains.trial], length) - before[trains.trial]
         inside = (turned >= 0) & (turned <= tau)
         yield turned[inside], trains.neuron[inside]
+
+
+def _whole_steps(shifts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Shifts in whole steps of the grid on which all times lie; as they are where there is no grid."""
+    gaps = np.diff(np.sort(times))
+    step = gaps.min(initial=np.inf, where=gaps > 1e-9)  # not of rounding
+    steps = (times - times[:1]) / step
+    on_grid = np.isfinite(step) and (np.abs(steps - np.rint(steps)) < 0.01).all()
+    return np.trunc(shifts / step) * step if on_grid else shifts
 
 
 def _deviations(
