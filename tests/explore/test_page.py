@@ -106,7 +106,7 @@ def test_a_file_that_the_page_cannot_show_is_refused_with_its_line(
     assert re.search(words, capsys.readouterr().err)
 
 
-def test_a_file_without_noise_and_drive_has_none(tmp_path, monkeypatch):
+def test_a_file_without_noise_and_drive_has_none_and_the_example_opens(tmp_path, monkeypatch):
     file = tmp_path / "run.toml"
     file.write_text(re.sub(r"\[noise\].*(?=\[run\])", "", RUN, flags=re.S), encoding="utf-8")
     served = []
@@ -115,6 +115,9 @@ def test_a_file_without_noise_and_drive_has_none(tmp_path, monkeypatch):
     )
     assert main(["explore", str(file)]) == 0
     assert (served[0].noise.si("sigma"), served[0].drive, served[0].seed) == (0, 0, 1)
+    file.unlink()
+    assert main(["example", "lif.toml", "-o", str(file)]) == main(["explore", str(file)]) == 0
+    assert (served[1].n_neurons, served[1].trials, served[1].duration) == (100, 20, 2000)
 
 
 @pytest.fixture(scope="module")
