@@ -7,6 +7,7 @@ exact: a spike at t on the recording's clock is at t - event on the trial's. `se
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import neo
@@ -105,7 +106,7 @@ def cut(
     return result
 
 
-@suggest_keywords
+@partial(suggest_keywords, cure="; cut(block, events, before=..., after=...) makes windows around events")
 def align(block: SpikeSource, events: Any) -> neo.Block:
     """The same trials, each with its clock shifted so that time 0 is its event; windows of the trials may then differ.
 

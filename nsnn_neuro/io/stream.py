@@ -178,10 +178,10 @@ class _Remote:
         with self._opener.open(http.Request(self._address, headers=headers), timeout=_SILENCE) as answer:
             part = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
             if part is None or int(part[1]) != begin:
-                raise NsnnError(
-                    f"the answer {answer.status}, {answer.headers.get_content_type()}, is not the part of a file that was asked "
-                    "for: is it a page in place of a file? if the server sends whole files only, download it"
-                )
+                kind = answer.headers.get_content_type()
+                page = "is it a page in place of a file?"
+                cure = page if kind == "text/html" else "the server sends whole files only: download the file"
+                raise NsnnError(f"the answer {answer.status}, {kind}, is not the part that was asked for; {cure}")
             if self._blocks and int(part[2]) != self._size:
                 raise NsnnError(f"the file had {self._size} bytes and now has {part[2]}: try again")
             self._size = int(part[2])

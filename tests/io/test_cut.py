@@ -397,6 +397,8 @@ def test_align_refuses():
     ]:
         with pytest.raises(NsnnError, match=message):
             align(block, events)
+    with pytest.raises(NsnnError, match="cut"):
+        align(block, 0.1, before=0.1 * second)
 
 
 def test_trials_are_aligned_to_their_annotations():

@@ -98,6 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             body = b"<html>Log in</html>" if server.answer == "page" else body
             self.send_response(200)
+            self.send_header("Content-Type", "text/html" if server.answer == "page" else "application/x-hdf5")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         late = server.requests > 1
@@ -165,9 +166,10 @@ def test_what_a_server_does_wrong_is_told_with_the_address(recording, monkeypatc
     monkeypatch.setattr(stream, "_LONGEST", 0.5 if answer.startswith("slow") else 10.0)
     with (
         Server(recording.read_bytes(), answer) as server,
-        pytest.raises(NsnnError, match=re.escape(server.address)),
+        pytest.raises(NsnnError, match=re.escape(server.address)) as caught,
     ):
         load(server.address)
+    assert ("download" in str(caught.value)) == (answer in ("whole", "other"))
     with pytest.raises(NsnnError, match=re.escape(server.address)):
         load(server.address)  # nobody listens
 
