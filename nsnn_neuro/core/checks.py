@@ -167,7 +167,7 @@ def did_you_mean(value: Any, choices: Iterable[Any]) -> str:
         if words and other and (set(other) <= set(words) or set(words) <= set(other))
     }
     begins = [key for key, same_first_word in related.items() if same_first_word]
-    for pool, cutoff in ((texts, 0.8), (begins, 0.3), (related, 0.3), (texts, 0.6)):
+    for pool, cutoff in ((texts, 0.8), (begins, 0.3), (related, 0.3), (texts, 0.61)):
         if close := difflib.get_close_matches(text, pool, n=1, cutoff=cutoff):
             return f"; did you mean {texts[close[0]]!r}?"
     return ""

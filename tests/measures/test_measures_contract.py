@@ -284,7 +284,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: (signal(), block()), {"t_stop": 0.9 * pq.s}, (6, 3, 4), "block", (FINE, FINE, FINE)),
     "phase_locking": Example(
         lambda: (field(), block()), {"band": [5, 20] * pq.Hz, "n_surrogates": 3}, pd.DataFrame, "block", (NAN, FINE, FINE)),
-    "plan_trials": Example(lambda: ((STIMULUS, SYMBOLS),), {}, measures.TrialPlan),
+    "plan_trials": Example(lambda: (STIMULUS, SYMBOLS), {}, measures.TrialPlan),
     "poisson_fisher": Example(lambda: (np.ones(2), np.ones(2)), {}, float),
     "rate_map": Example(lambda: (signal(), block()), {"bins": 4}, measures.RateMap, "block", (FINE, FINE, "covers the window")),
     "rate_vs_temporal": Example(

@@ -90,11 +90,12 @@ def test_number_is_the_smallest_of_the_formula(bias):
         return math.sqrt(variance * 400 / n + zero * (400 / n) ** 2), first * 400 / n * share
 
     for precision in (0.01, 0.05, 0.2):
-        plan = plan_trials((s, r), precision=precision, bias=bias)
+        plan = plan_trials(s, r, precision=precision, bias=bias)
         assert math.hypot(*parts(plan.n_trials)) <= precision < math.hypot(*parts(plan.n_trials - 1))
         assert (plan.se, plan.bias_left) == pytest.approx(parts(plan.n_trials), rel=1e-12)
         assert plan.per_stimulus == plan.n_trials / 4
         assert plan.pilot == pilot
+        assert plan == plan_trials((s, r), precision=precision, bias=bias)
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any), st.integers(0, 200))

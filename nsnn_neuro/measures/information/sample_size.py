@@ -52,7 +52,7 @@ class TrialPlan:
 
 @suggest_keywords
 def plan_trials(
-    pilot: tuple[Any, Any], *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
+    s: Any, r: Any = None, *, precision: float = 0.05, bias: str = "panzeri-treves", seed: int = 0
 ) -> TrialPlan:
     """Number of trials at which the standard error of `mutual_information` is `precision`.
 
@@ -72,33 +72,33 @@ def plan_trials(
 
     Parameters
     ----------
-    pilot : pair (s, r), as for `mutual_information`
+    s, r : of a pilot, as for `mutual_information`; s alone may be the pair (s, r)
     precision : bits, positive
     bias, seed : as for `mutual_information`
 
     Raises
     ------
-    NsnnError : precision not positive, pilot not a pair, what `mutual_information` refuses, or a
+    NsnnError : precision not positive, one of s and r alone, what `mutual_information` refuses, or a
         pilot without an error bar. Source: Panzeri & Treves 1996, doi
         10.1080/0954898X.1996.11978656
 
     >>> import numpy as np
     >>> s = np.repeat([0, 1], 20)
     >>> r = np.r_[np.tile([0, 0, 0, 0, 1], 4), np.tile([1, 1, 1, 0, 1], 4)]
-    >>> plan = plan_trials((s, r), precision=0.05)
+    >>> plan = plan_trials(s, r, precision=0.05)
     >>> plan.n_trials, round(plan.se, 3)
     (284, 0.05)
     """
     check(bias=bias, seed=seed)
-    if not isinstance(pilot, tuple | list) or len(pilot) != 2:
-        raise NsnnError(
-            f"pilot = {type(pilot).__name__} object: expected the pair (s, r) of stimuli and responses"
-        )
+    if r is None:
+        if not isinstance(s, tuple | list) or len(s) != 2:
+            raise NsnnError("r = None: expected plan_trials(s, r), stimuli and responses, or the pair of them")
+        s, r = s
     if not number(precision, "precision") > 0:
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
-    data = read(labels=("pilot[0]",), **dict(zip(("pilot[0]", "pilot[1]"), pilot, strict=True)))
-    (n_s, n_r), s, table = data.sizes, data.codes["pilot[0]"], data.table
-    estimate = mutual_information(*pilot, bias=bias, n_shuffle=0, seed=seed)
+    data = read(labels=("s",), s=s, r=r)
+    (n_s, n_r), table = data.sizes, data.table
+    estimate = mutual_information(s, r, bias=bias, n_shuffle=0, seed=seed)
     n_0 = estimate.n
     if not estimate.se > 0:
         raise NsnnError(
@@ -107,7 +107,7 @@ def plan_trials(
     b_0 = abs(float(panzeri_treves_bias(table)))
 
     zero = zero_spread(table) ** 2
-    predicted = predictive_bound(s, data.letters, n_s).se ** 2
+    predicted = predictive_bound(data.codes["s"], data.letters, n_s).se ** 2
     first, filled = max(0.0, estimate.se**2 - 2.0 * zero), min(1.0, max(0.5, n_0 / (4.0 * n_s * n_r)))
     if predicted < first:
         first = first**filled * predicted ** (1.0 - filled)
