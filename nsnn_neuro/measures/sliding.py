@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..core.aliases import SpikeSource, Time, Values
 from ..core.checks import check, suggest_keywords
-from ..core.errors import NsnnError
+from ..core.errors import ArgumentError, NsnnError
 from ..core.units import shown
 from ..core.warn import warn
 from ..io.block import block_of
@@ -53,7 +53,8 @@ def over_time(
     little, of Fano factors of 40 trials 84 to 93 %; limits of 95 % covered 93 to 97 %: `confidence` adds the columns lower and
     upper, as of `tabulate`.
 
-    `plotting.measure_against(table, "time", hue="neuron")` draws the table.
+    `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis, which
+    may be set for a lambda. The mean over neurons is `over_time(lambda block: measure(block).mean(), block, window=...)`.
 
     Parameters
     ----------
@@ -89,6 +90,9 @@ def over_time(
     """
     if not callable(measure):
         raise NsnnError(f"measure = {shown(measure)}: expected a function such as measures.fano_factor")
+    if "by" in options:
+        cure = "over_time(lambda block: measure(block).mean(), block, window=...)"
+        raise ArgumentError(f"over_time has no argument 'by': the mean over neurons is {cure}")
     ((name, function),) = named_measures(partial(measure, **options)).items()
     check(n_groups=n_groups)
     if confidence is not None:
@@ -114,7 +118,8 @@ def over_time(
         messages = [text for kind, text in seen if kind is category]
         warn(f"over_time: {len(messages)} warnings in {start.size} windows, first: {messages[0]}", category)
     table = pd.concat(parts, ignore_index=True).astype({"neuron": "Int64", "value": float, "se": float})
-    table.insert(1, "time", np.repeat((start + stop) / 2, [len(part) for part in parts]))
+    # rounded, as the middle of windows around 0 would be 1e-17
+    table.insert(1, "time", np.repeat(((start + stop) / 2).round(12), [len(part) for part in parts]))
     ids = unit_ids(block, trains.n_neurons)
     if ids is not None and table["neuron"].notna().all():
         table.insert(1, "id", pd.Series(ids * start.size, dtype=object))

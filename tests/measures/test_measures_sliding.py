@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from nsnn_neuro import align, measures, plotting, tabulate, to_block
+from nsnn_neuro.core.errors import ArgumentError
 
 LABELS = np.tile([0, 1], 30)
 
@@ -110,6 +111,10 @@ def test_information_and_decoding_keep_their_own_errors():
 def test_aligned_trials_ids_and_the_figure():
     block = align(BLOCK, 0.3 + 0.2 * (LABELS == 1))
     block.annotations["units"] = {"id": ["a", "b"]}
+    table = measures.over_time(partial(measures.firing_rate), block, window=0.1 * pq.s, step=0.05 * pq.s)
+    assert 0 in table["time"].tolist()
+    with pytest.raises(ArgumentError, match="mean"):
+        measures.over_time(measures.firing_rate, block, window=0.1 * pq.s, by="population")
     table = measures.over_time(partial(measures.firing_rate), block, window=0.1 * pq.s, step=0.1 * pq.s)
     assert_allclose(table["time"][:8], -0.3 + 0.1 * np.arange(8) + 0.05)
     assert table["id"].tolist() == ["a"] * 8 + ["b"] * 8
