@@ -25,7 +25,7 @@ from ..io.lookup import NAMES
 from ..io.segments import moved, unit_ids, unit_table
 from ..io.selection import select
 from ..io.spikes.arrays import block_from
-from .estimate import jackknife_se
+from .estimate import jackknife_se, measure
 from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .spiketrain.trial_drift import TrialDriftWarning
@@ -314,6 +314,16 @@ def measure_unit(function: Any) -> str:
     return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
 
 
+def _interval_counts(trains: Trains) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    return trains.per_train(trains.intervals[1])[:, None], lambda sums: sums[..., 0, :]
+
+
+@measure("1", _interval_counts)
+def n_intervals(block: SpikeSource, *, t_start: Any = None, t_stop: Any = None) -> np.ndarray:
+    """Number of intervals of each neuron in all trials, (n_neurons,)."""
+    return _interval_counts(as_trains(block, t_start, t_stop))[0].sum(axis=(0, 1))
+
+
 def few_intervals(trains: Trains, function: Any) -> bool:
     """Whether `function` is `cv`, and most neurons that have a value have fewer than 5 intervals per trial.
 
@@ -323,10 +333,9 @@ def few_intervals(trains: Trains, function: Any) -> bool:
     if inner is not cv:
         return False
     edges = [None if options.get(k) is None else si(options[k], "s", k) for k in ("t_start", "t_stop")]
-    own = trains.crop(*edges)
-    number = own.per_train(own.intervals[1]).sum(axis=0)
+    number = n_intervals(trains.crop(*edges))
     number = number[number >= 2]
-    return bool(np.mean(number < INTERVALS * own.n_trials) > 0.5) if number.size else False
+    return bool(np.mean(number < INTERVALS * trains.n_trials) > 0.5) if number.size else False
 
 
 def populations_of(block: Any, n: int) -> list[tuple[str, int]]:

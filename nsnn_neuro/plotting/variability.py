@@ -11,7 +11,7 @@ from ..core.aliases import SpikeSource, Time
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..measures import cv, firing_rate, tabulate
-from ..measures.table import named_blocks
+from ..measures.table import INTERVALS, n_intervals, named_blocks
 from .align import selection
 from .axes import COLOURS, INK, SOFT, axes, finish, legend_above
 
@@ -31,7 +31,9 @@ def cv_against_rate(
     """CV of the intervals against the firing rate, a dot for each neuron, and the line of Poisson trains at 1.
 
     Bars are one standard error of each, the jackknife over trials of `tabulate`; with one trial there are none. Neurons with
-    fewer than two intervals have no CV: they are left out, and their number is written in the corner.
+    fewer than two intervals have no CV: they are left out, and their number is written in the corner. Dots are open where there
+    are fewer than 5 intervals per trial, whose CV is too low, as the ends of trials cut long intervals off: .88 of a Poisson
+    process with 2. Longer trials cure it.
 
     Parameters
     ----------
@@ -49,20 +51,22 @@ def cv_against_rate(
     >>> from nsnn_neuro import to_block
     >>> block = to_block([[[0.1, 0.2, 0.4], [0.1, 0.2, 0.3, 0.4], [0.3]]], t_stop=0.5*pq.s)
     >>> ax = cv_against_rate(block, ax=Figure().subplots())
-    >>> ax.lines[1].get_xydata().round(3).tolist(), ax.texts[0].get_text()
+    >>> ax.lines[-2].get_xydata().round(3).tolist(), ax.texts[0].get_text()  # open dots
     ([[6.0, 0.333], [8.0, 0.0]], '1 neuron without a CV')
     """
     named = named_blocks(blocks)
     window = {"t_start": t_start, "t_stop": t_stop}
-    table = tabulate(named, {"rate": partial(firing_rate, **window), "cv": partial(cv, **window)})
+    functions = {"rate": firing_rate, "cv": cv, "intervals": n_intervals}
+    table = tabulate(named, {which: partial(function, **window) for which, function in functions.items()})
     kept = np.zeros(len(table), dtype=bool)
     for name, block in named.items():
         own = (table["block"] == name).to_numpy(bool)
-        n = int(own.sum()) // 2
+        n = int(own.sum()) // 3
         kept |= own & table["neuron"].isin(selection(neurons, n, "neurons", block)).to_numpy(bool)
-    rate, other = (
-        table[kept & (table["measure"] == which)].reset_index(drop=True) for which in ("rate", "cv")
+    rate, other, number = (
+        table[kept & (table["measure"] == which)].reset_index(drop=True) for which in functions
     )
+    few = number["value"] < INTERVALS * number["n"]
     seen = other["value"].notna()
     if not seen.any():
         raise NsnnError("blocks have no neuron with two intervals in a trial: expected more spikes")
@@ -70,13 +74,19 @@ def cv_against_rate(
     ax.axhline(1.0, color=INK, lw=1.0, ls="--", label="Poisson: CV 1", zorder=0)
     group = rate["block" if len(named) > 1 else "population"]
     names = list(dict.fromkeys(group[seen]))
+    has_open = int((few & seen).any())
     for k, name in enumerate(names):
-        rows = seen & (group == name)
-        x, y = rate[rows], other[rows]
-        ax.errorbar(
-            x["value"], y["value"], y["se"], x["se"], fmt="o", color=COLOURS[k % len(COLOURS)], ms=4.5, elinewidth=0.8, alpha=0.8,
-            label=str(name) if len(names) > 1 else None,
-        )  # fmt: skip
+        key = {"label": str(name) if len(names) > 1 else None}
+        for rows, look in [(~few, key), (few, {"mfc": "none"})][: 1 + has_open]:
+            rows = rows & seen & (group == name)
+            x, y = rate[rows], other[rows]
+            ax.errorbar(
+                x["value"], y["value"], y["se"], x["se"], fmt="o", color=COLOURS[k % len(COLOURS)], ms=4.5, elinewidth=0.8,
+                alpha=0.8, **look,
+            )  # fmt: skip
+    if has_open:
+        label = f"fewer than {INTERVALS} intervals per trial: CV too low"
+        ax.plot([], [], "o", color=INK, mfc="none", ms=4.5, label=label)
     ax.set(xlabel="firing rate (Hz)", ylabel="CV of the intervals")
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
@@ -86,5 +96,5 @@ def cv_against_rate(
         ax.text(
             0.98, 0.02, text, transform=ax.transAxes, ha="right", va="bottom", color=SOFT, fontsize="small"
         )
-    legend_above(ax, 1 + len(names) * (len(names) > 1))
+    legend_above(ax, 1 + len(names) * (len(names) > 1) + has_open)
     return finish(ax)

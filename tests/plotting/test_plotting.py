@@ -393,7 +393,11 @@ def test_cv_against_rate_has_a_dot_and_errors_for_each_neuron() -> None:
     assert {text.get_text() for text in ax.get_legend().get_texts()} >= {"1", "4"}
     assert ax.lines[1].get_xdata() == measures.firing_rate(blocks[1], t_stop=1 * pq.s)[2]
     few = nsnn.to_block([[[0.1, 0.2, 0.4], [0.3]]], t_stop=1 * pq.s)
-    assert plotting.cv_against_rate(few, ax=new_ax()).texts[0].get_text().startswith("1 neuron")
+    ax = plotting.cv_against_rate(few, ax=new_ax())
+    assert ax.texts[0].get_text().startswith("1 neuron")
+    opened = [line.get_xdata().tolist() for line in ax.lines if line.get_markerfacecolor() == "none"]
+    assert opened == [[3.0], []]  # the dot and its key
+    assert "5 intervals" in ax.get_legend().get_texts()[1].get_text()
     with pytest.raises(NsnnError, match="more spikes"):
         plotting.cv_against_rate(nsnn.select(few, units=1), ax=new_ax())
 
