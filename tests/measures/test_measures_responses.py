@@ -258,11 +258,10 @@ def responding(
         return np.sort(t)
 
     named = [*kinds, *[None] * (n_neurons - len(kinds))]
-    return to_block(
-        [[train(kind) for kind in named] for _ in range(n)], t_start=-0.3 * pq.s, t_stop=0.3 * pq.s
-    )
+    return to_block([[train(kind) for kind in named] for _ in range(n)], **WHOLE)
 
 
+WHOLE: dict[str, Any] = {"t_start": -300 * pq.ms, "t_stop": 300 * pq.ms}
 WINDOWS: dict[str, Any] = {"baseline": [-300, 0] * pq.ms, "response": [0, 300] * pq.ms}
 
 
@@ -349,6 +348,19 @@ def test_p_is_uniform_for_autocorrelated_trains_that_do_not_respond(train: Any, 
     assert kstest(table.p, "uniform").statistic < (0.115 if method == "zeta" else 0.15)
     assert (table.p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
     assert table.responds.sum() <= 2
+
+
+def test_latency_errors_cover_sharp_onsets() -> None:
+    """At 8000 spikes/s of all trials the first one comes 0.12 ms after the onset, in each resample that has it."""
+    rng = np.random.default_rng(18)
+    trials = [
+        [np.append(rng.uniform(-0.3, 0.3, rng.poisson(5)), rng.uniform(0.06, 0.1, rng.poisson(8))) for _ in range(60)]
+        for _ in range(40)
+    ]  # fmt: skip
+    data = to_block([[np.sort(train) for train in trial] for trial in trials], **WHOLE)
+    table = measures.responsive_units(data, **WINDOWS)
+    assert table.responds.all()
+    assert ((table.latency - 0.06).abs() <= 2 * table.latency_se).mean() > 0.85
 
 
 @pytest.mark.slow
