@@ -181,7 +181,9 @@ class _Remote:
                 kind = answer.headers.get_content_type()
                 page = "is it a page in place of a file?"
                 cure = page if kind == "text/html" else "the server sends whole files only: download the file"
-                raise NsnnError(f"the answer {answer.status}, {kind}, is not the part that was asked for; {cure}")
+                raise NsnnError(
+                    f"the answer {answer.status}, {kind}, is not the part that was asked for; {cure}"
+                )
             if self._blocks and int(part[2]) != self._size:
                 raise NsnnError(f"the file had {self._size} bytes and now has {part[2]}: try again")
             self._size = int(part[2])

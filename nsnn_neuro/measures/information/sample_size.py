@@ -92,7 +92,9 @@ def plan_trials(
     check(bias=bias, seed=seed)
     if r is None:
         if not isinstance(s, tuple | list) or len(s) != 2:
-            raise NsnnError("r = None: expected plan_trials(s, r), stimuli and responses, or the pair of them")
+            raise NsnnError(
+                "r = None: expected plan_trials(s, r), stimuli and responses, or the pair of them"
+            )
         s, r = s
     if not number(precision, "precision") > 0:
         raise NsnnError(f"precision = {shown(precision)}: expected a positive number of bits")
