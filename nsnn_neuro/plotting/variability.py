@@ -76,13 +76,13 @@ def cv_against_rate(
     names = list(dict.fromkeys(group[seen]))
     has_open = int((few & seen).any())
     for k, name in enumerate(names):
-        key = {"label": str(name) if len(names) > 1 else None}
-        for rows, look in [(~few, key), (few, {"mfc": "none"})][: 1 + has_open]:
+        colour = COLOURS[k % len(COLOURS)]
+        for rows, fill in [(~few, colour), (few, "none")][: 1 + has_open]:
             rows = rows & seen & (group == name)
             x, y = rate[rows], other[rows]
             ax.errorbar(
-                x["value"], y["value"], y["se"], x["se"], fmt="o", color=COLOURS[k % len(COLOURS)], ms=4.5, elinewidth=0.8,
-                alpha=0.8, **look,
+                x["value"], y["value"], y["se"], x["se"], fmt="o", color=colour, mfc=fill, ms=4.5, elinewidth=0.8, alpha=0.8,
+                label=str(name) if len(names) > 1 and fill == colour else None,
             )  # fmt: skip
     if has_open:
         label = f"fewer than {INTERVALS} intervals per trial: CV too low"

@@ -6,9 +6,12 @@ the rate b and rises at the rate r of an increase; for a decrease -S does. The i
 response, and its start is the latency. r is the rate in that interval: both are computed in turn, beginning with the slope n b.
 
 The latency is the time of a spike: it is late, of a decrease early, by about the mean time between spikes of all trials there. A
-bootstrap draws the same spikes again and does not hold this, so that it is added to its error as the root of a sum of squares.
+bootstrap draws the same spikes again and misses this. latency_se is the root of the sum of squares of both.
+
 In simulations (40 trials, 8 and 20 Hz, responses of five kinds at 60 or 200 ms) latencies were right on average to 2 ms. Within 2
-latency_se of the true one were 95 % of those of sharp increases to 208 Hz (66 % by the bootstrap alone), 89 to 94 % of others. Their distribution has long tails, so that an SD of the bootstrap is too large.
+latency_se of the true one were 95 % of those of sharp increases to 208 Hz (66 % by the bootstrap alone), 89 to 94 % of others.
+Their distribution has long tails, so that an SD of the bootstrap is too large.
+
 Of neurons without a response, with Poisson, regular or bursting trains, a gain that varies between trials, or a rate with a
 correlation time of 50 ms to 1 s, "zeta" gave p <= 0.05 in 4 to 6 %. Where 40 of 120 neurons responded, 2 % ("zeta") and 3 %
 ("paired") of those with q <= 0.05 did not.
@@ -59,8 +62,8 @@ def responsive_units(
 
     latency is the time in s from the start of the response window to the start of the response: of the interval in which the
     spikes of all trials exceed the baseline's rate, or fall short of it, most. latency_se is half the range of the central 68 % of
-    a bootstrap over trials, with the time between spikes of all trials (see the module). Both are NaN for neurons that do not respond. `select(block, units=table.neuron[table.responds])` is a
-    Block of those that respond.
+    a bootstrap over trials, with the mean time between spikes of all trials, by which latencies are late at sharp onsets. Both are
+    NaN for neurons that do not respond. `select(block, units=table.neuron[table.responds])` is a Block of those that respond.
 
     Parameters
     ----------
