@@ -160,6 +160,27 @@ class Estimate:
         return f"{text} ({'; '.join(how)})"
 
 
+def listed(title: str, row: Callable[[int], str], n: int, most: int = 7) -> str:
+    """A title and the first rows of n below it, and how many more there are.
+
+    >>> print(listed("RateMap: 8 neurons", "neuron {}".format, 8, most=1))
+    RateMap: 8 neurons
+    neuron 0
+    and 7 more
+    """
+    more = [f"and {n - most} more"] if n > most else []
+    return "\n".join([title, *(row(j) for j in range(min(n, most))), *more])
+
+
+def counted(n: int, name: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "neuron"), counted(2, "neuron")
+    ('1 neuron', '2 neurons')
+    """
+    return f"{n} {name}{'s' * (n != 1)}"
+
+
 def jackknife_se(left_out: np.ndarray, weights: np.ndarray | None = None) -> Any:
     """sqrt((n - 1) / n sum_i (v_(i) - mean)^2) of leave-one-out values (m, ...), each counted `weights` (m,) times; NaN for n < 2,
     and 0 where the values differ by rounding alone.

@@ -20,7 +20,7 @@ from ...core.errors import NsnnError
 from ...core.units import describe, si
 from ...core.warn import warn
 from ...io.spikes.bins import LEAST
-from ..estimate import measure
+from ..estimate import Estimate, counted, measure
 from ..trains import SilentNeuronWarning, Trains, as_trains, nan_ratio, warn_silent
 from ..trial_counts import read_labels, read_windows, sliding_windows, sums_of
 from .firing_statistics import Parts
@@ -273,6 +273,8 @@ class MeanMatchedFano:
     >>> matched = mean_matched_fano(block, window=500*pq.ms)
     >>> dict(zip(matched.times.tolist(), matched.fano.tolist()))
     {0.25: 1.0, 0.75: 1.0}
+    >>> print(matched)
+    MeanMatchedFano: n = 1 at each of 2 times, from 1 at 0.25 s (1 without matching) to 1 at 0.25 s (1 without matching)
     """
 
     times: np.ndarray
@@ -285,6 +287,13 @@ class MeanMatchedFano:
     """(n_times,) mean over all neurons with a spike in the window, without matching"""
     n: int
     """neurons (with stimuli: pairs of neuron and stimulus) in the common distribution of mean counts, at each time"""
+
+    def __repr__(self) -> str:
+        low, high = (
+            f"{Estimate(self.fano[k], self.se[k]):.3g} at {self.times[k]:.3g} s ({self.raw[k]:.3g} without matching)"
+            for k in (self.fano.argmin(), self.fano.argmax())
+        )
+        return f"MeanMatchedFano: n = {self.n} at each of {counted(self.times.size, 'time')}, from {low} to {high}"
 
 
 @suggest_keywords

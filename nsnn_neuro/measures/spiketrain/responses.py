@@ -15,6 +15,7 @@ from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.segments import unit_ids
 from ...io.spikes.bins import rounding
+from ..estimate import CHANCE, Estimate, counted, listed
 from ..limits import mean_limits
 from ..response_checks import as_labels, refuse_swapped
 from ..trains import Trains, as_trains, nan_ratio, time_window, warn_silent
@@ -32,6 +33,9 @@ class ResponseTest:
     >>> test = response_test(block, baseline=[0, 500]*pq.ms, window=[500, 1000]*pq.ms)
     >>> test.difference, test.p
     (array([3.33333333]), array([0.25]))
+    >>> print(test)
+    ResponseTest: 1 neuron, 3 trials, wilcoxon test, 0 with p <= 0.05
+    neuron 0: 1.33 -> 4.67 Hz, difference 3.33 ± 0.667 Hz, p = 0.25
     """
 
     response: np.ndarray
@@ -51,6 +55,18 @@ class ResponseTest:
     n: int
     """trials"""
     test: str
+
+    def __repr__(self) -> str:
+        n = self.p.size
+        return listed(
+            f"ResponseTest: {counted(n, 'neuron')}, {counted(self.n, 'trial')}, {self.test} test, "
+            f"{(self.p <= CHANCE).sum()} with p <= {CHANCE}",
+            lambda j: (
+                f"neuron {j}: {self.baseline[j]:.3g} -> {self.response[j]:.3g} Hz, difference "
+                f"{Estimate(self.difference[j], self.se[j]):.3g} Hz, p = {self.p[j]:.2g}"
+            ),
+            n,
+        )
 
 
 def crop_window(trains: Trains, edges: tuple[float, float], value: Any, name: str) -> Trains:

@@ -33,6 +33,7 @@ from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
 from ...io.spikes.bins import rounding
+from ..estimate import CHANCE, counted, listed
 from ..event_windows import refuse_event_name
 from ..response_checks import permutation_p
 from ..trains import Trains, as_trains, warn_silent
@@ -52,6 +53,9 @@ class ZetaTest:
     >>> test = zeta_test(block)
     >>> test.n_spikes.tolist(), test.latency.tolist()
     ([40], [0.5])
+    >>> print(test)
+    ZetaTest: 1 neuron, 20 events, 1 with p <= 0.05
+    neuron 0: p = 7.3e-08, zeta = 5.38, largest deviation 0.34 at 500 ms after the event, 40 spikes
     """
 
     p: np.ndarray
@@ -67,6 +71,17 @@ class ZetaTest:
     n_spikes: np.ndarray
     """spikes after all events"""
     n_events: int
+
+    def __repr__(self) -> str:
+        n = self.p.size
+        return listed(
+            f"ZetaTest: {counted(n, 'neuron')}, {counted(self.n_events, 'event')}, {(self.p <= CHANCE).sum()} with p <= {CHANCE}",
+            lambda j: (
+                f"neuron {j}: p = {self.p[j]:.2g}, zeta = {self.zeta[j]:.3g}, largest deviation {self.deviation[j]:.2g} at "
+                f"{1e3 * self.latency[j]:.3g} ms after the event, {counted(int(self.n_spikes[j]), 'spike')}"
+            ),
+            n,
+        )
 
 
 @suggest_keywords

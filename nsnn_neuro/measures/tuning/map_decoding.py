@@ -18,6 +18,7 @@ from scipy.special import entr, softmax
 
 from ...core.checks import one_of, positive, scalar
 from ...core.errors import NsnnError
+from ..estimate import counted
 from ..limits import between_0_and_1
 from ..spiketrain.spike_triggered import covering_signals
 from ..trains import Trains, as_trains
@@ -43,6 +44,8 @@ class MapDecoding:
            [0., 1.]])
     >>> decoding.table[["time", "n", "mode", "true", "error"]].values.tolist()[0]
     [1.25, 2.0, 0.25, 0.0, 0.25]
+    >>> print(decoding)
+    MapDecoding: 4 windows, 2 bins; medians: error 0.25 cm, rank 0, entropy 0.000653 bit, size 0.5 cm, n 4 spikes
     """
 
     posterior: np.ndarray
@@ -58,6 +61,24 @@ class MapDecoding:
     """of the bins of each variable, in `unit`"""
     unit: str
     """of mode, mean, size, true and error"""
+
+    def __repr__(self) -> str:
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        units = {
+            "error": unit,
+            "size": unit and unit + "^2" * (len(self.centers) == 2),
+            "entropy": " bit",
+            "n": " spikes",
+        }
+        bins = " x ".join(str(one.size) for one in self.centers)
+        medians = [
+            f"{name} {self.table[name].median():.3g}{units.get(name, '')}"
+            for name in ("error", "rank", "entropy", "size", "n")
+            if name in self.table
+        ]
+        return (
+            f"MapDecoding: {counted(len(self.table), 'window')}, {bins} bins; medians: {', '.join(medians)}"
+        )
 
 
 def decode_map(

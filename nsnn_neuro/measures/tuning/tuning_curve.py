@@ -20,6 +20,7 @@ from ...core.aliases import SpikeSource, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parallel import narrow_products
+from ..estimate import counted, listed
 from ..limits import between_0_and_1
 from ..response_checks import by_category, permutation_p, refuse_swapped
 from ..spiketrain.sparseness import vinje_gallant
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _ANGLES = ("deg", "rad", "mrad", "arcmin", "arcsec")
 _NO_ANGLES = "; stimuli that are no angles have the index 'sparseness', as in p('sparseness')"
 _APART = 1e-5  # rad, by which angles may miss equal spacing: more than rounding to float32
-_MOST_SHOWN = 7  # neurons of a printed curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +84,17 @@ class TuningCurve:
         n, k = self.mean.shape
         stimuli, rate = ("" if unit == "1" else f" {unit}" for unit in (self.unit, self.response_unit))
         values = [f"{one:g}" if isinstance(one, float) else str(one) for one in self.values.tolist()]
-        lines = [f"tuning_curve: {n} neuron{'s' * (n != 1)}, {k} stimuli, {self.n.sum()} trials"]
-        for j, (mean, se) in enumerate(zip(self.mean[:_MOST_SHOWN], self.se, strict=False)):
+
+        def row(j: int) -> str:
+            mean, se = self.mean[j], self.se[j]
             ends = (
                 f"{mean[i]:.3g} ± {se[i]:.2g}{rate} at {values[i]}{stimuli}"
                 for i in (mean.argmax(), mean.argmin())
             )
-            lines.append(f"{self.names[j] if self.names else f'neuron {j}'}: {', '.join(ends)}")
-        return "\n".join(lines + ([f"and {n - _MOST_SHOWN} more"] if n > _MOST_SHOWN else []))
+            return f"{self.names[j] if self.names else f'neuron {j}'}: {', '.join(ends)}"
+
+        title = f"tuning_curve: {counted(n, 'neuron')}, {k} stimuli, {self.n.sum()} trials"
+        return listed(title, row, n)
 
     @property
     def lower(self) -> np.ndarray:
