@@ -10,8 +10,8 @@ from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import kstest
 
-from nsnn_neuro import NsnnError, to_block
-from nsnn_neuro.measures import SilentNeuronWarning, rate_map, skaggs_information
+from nsnn_neuro import NsnnError, cut, to_block
+from nsnn_neuro.measures import SilentNeuronWarning, against_surrogates, rate_map, skaggs_information
 
 FS = 30.0  # Hz
 
@@ -157,6 +157,31 @@ def test_information_without_a_map():
     assert abs(z_of_mean(gain, 0)) < 4
     assert z_of_mean(raw, 0) > 10
     assert kstest(p - np.random.default_rng(1).random(80) / 40, "uniform").pvalue > 1e-3
+
+
+def laps(seed, spread):
+    """cm, 30 laps of a track of 100 cm, 12 s each or with a relative spread."""
+    n = np.rint(12 * FS * (1 + spread * np.random.default_rng(seed).normal(size=30))).astype(int)
+    return np.concatenate([100 * np.arange(k) / k for k in n])
+
+
+def test_laps_of_equal_time_are_warned_of_and_have_a_cure():
+    """Their shifts have the information of the cell itself; a null that moves each lap by itself has none."""
+    x = laps(1, 0.0)
+    block = cells(2, 0.2 + 20 * np.exp(-(((x - 40) / 8) ** 2)), 1)
+    with pytest.warns(UserWarning, match="laps") as caught:
+        table = rate_map(signal(x), block, bins=20).information()
+    assert "24 s" in str(caught[0].message)
+    assert table["p"][0] > 0.05
+    trials = cut(block, 12.0 * np.arange(30), before=0 * pq.s, after=12 * pq.s)
+    signals = [signal(x[:360])] * 30
+
+    def raw(trials):
+        return rate_map(signals, trials, bins=20).information(n_shuffle=0)["raw"]
+
+    assert against_surrogates(raw, trials, method="shift", n=99)[0].p == 0.01
+    x = laps(1, 0.2)
+    rate_map(signal(x), cells(3, np.full(x.size, 2.0), 1), bins=20).information()  # without a warning
 
 
 def test_information_is_that_of_skaggs_in_the_bins_that_have_a_rate():
