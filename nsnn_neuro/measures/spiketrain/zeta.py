@@ -55,7 +55,7 @@ class ZetaTest:
     ([40], [0.5])
     >>> print(test)
     ZetaTest: 1 neuron, 20 events, 1 with p <= 0.05
-    neuron 0: p = 7.3e-08, zeta = 5.38, largest deviation 0.34 at 500 ms after the event, 40 spikes
+    neuron 0: p = 8.6e-08, zeta = 5.35, largest deviation 0.34 at 500 ms after the event, 40 spikes
     """
 
     p: np.ndarray
