@@ -120,7 +120,7 @@ def decode_map(
     centers = np.stack([one.ravel() for one in np.meshgrid(*map.centers, indexing="ij")], axis=1)
     columns = {"mode": centers[p.argmax(axis=1)], "mean": p @ centers}
     low, period = np.array([(e[0], np.ptp(e)) for e in map.edges]).T
-    for i in np.flatnonzero(map.circular):
+    for i in np.flatnonzero(map.circular).tolist():
         vector = p @ np.exp(2j * np.pi * (centers[:, i] - low[i]) / period[i])
         columns["mean"][:, i] = low[i] + np.angle(vector) / (2 * np.pi) * period[i] % period[i]
     more = {"entropy": entr(p).sum(axis=1) / np.log(2), "size": _sizes(p, map.edges, level)}

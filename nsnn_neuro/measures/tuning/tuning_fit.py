@@ -117,7 +117,7 @@ class TuningFit:
         between_0_and_1(level, "level")
         held = list(self.parameters).index(one_of(name, tuple(self.parameters), "name"))
         values = np.array(list(self.parameters.values())).T
-        known = np.flatnonzero(~np.isnan(self.r2))
+        known = np.flatnonzero(~np.isnan(self.r2)).tolist()
         t = student.isf((1 - level) / 2, max(1, self.n - len(self.parameters)))
         limits = np.full((2, self.r2.size), np.nan)
         with narrow_products():
