@@ -39,7 +39,7 @@ class LongStep:
         return in_ms(self.share * self.tau)
 
     def __str__(self) -> str:
-        return f"dt = {in_ms(self.dt)} is more than {self.fraction} of {self.name} = {in_ms(self.tau)}"
+        return f"dt = {in_ms(self.dt)} is more than {self.fraction} of {self.name} = {1e3 * self.tau:.3g} ms"
 
 
 def long_steps(
