@@ -104,7 +104,8 @@ def one_kernel() -> Iterator[Any]:
     quiet = {"OMP_NUM_THREADS": "1", "CI": "true", "PYTHONSAFEPATH": "1", "NSNN_RESULTS": results}
     inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONPATH": str(ROOT)}
     client = NotebookClient(new_notebook(), extra_arguments=["--IPKernelApp.log_level=ERROR"])
-    with client.setup_kernel(env=os.environ | inline | quiet):
+    # ipykernel drops the first folder of the path where it is the one that it starts in
+    with client.setup_kernel(env=os.environ | inline | quiet, cwd=tempfile.gettempdir()):
         yield client.km
 
 
