@@ -111,8 +111,8 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     """The same trials, each with its clock shifted so that time 0 is its event; windows of the trials may then differ.
 
     Spikes, signals, events and epochs move together. Each Segment is annotated with "event_time", the event on the clock that it
-    had before. Measures that compare times across trials need a window that all trials have (t_start and t_stop), or, as
-    `measures.psth`, count how many trials cover each bin.
+    had before, or after `cut` or `align` the event on the clock before these. Measures that compare times across trials need a
+    window that all trials have (t_start and t_stop), or, as `measures.psth`, count how many trials cover each bin.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     result = rebuilt(spikes, contents, _annotations(block))
     copy_names(block, block.segments, result)
     for segment, by in zip(result.segments, times.tolist(), strict=True):
-        segment.annotations[EVENT_TIME] = by
+        segment.annotations[EVENT_TIME] = segment.annotations.get(EVENT_TIME, 0.0) + by
     return result
 
 
