@@ -81,10 +81,9 @@ def generation(
     late = (times >= 0) & (times <= windows * seconds)
     times, who = times[late], who[late]
     spectrum = measures.power_spectrum(
-        _trains(times, who, neurons, windows * seconds),
-        sampling_rate=2 * HIGHEST * Hz,
-        nperseg=round(2 * HIGHEST / RESOLUTION),
-    )
+        _trains(times, who, neurons, windows * seconds), sampling_rate=2 * HIGHEST * Hz,
+        nperseg=round(2 * HIGHEST / RESOLUTION), noverlap=256,
+    )  # fmt: skip
     shape = spectrum.power.mean(axis=0) / spectrum.rate.mean()
     shape[0] = shape[1]  # the mean was subtracted
     window = np.minimum((times / seconds).astype(int), windows - 1)

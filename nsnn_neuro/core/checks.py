@@ -369,7 +369,7 @@ def _unless_none(kind: Callable[[Any, str], Any]) -> Callable[[Any, str], None]:
 
 
 _KINDS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("n_shuffle", "n_resample", "noverlap", "min_shift", "ddof"), partial(_count, least=0)),
+    **dict.fromkeys(("n_shuffle", "n_resample", "min_shift", "ddof"), partial(_count, least=0)),
     **dict.fromkeys(("n_bins", "k", "variant"), partial(_count, least=1)),
     **dict.fromkeys(("n_blocks", "n_folds", "n_groups", "nperseg"), partial(_count, least=2)),
     **dict.fromkeys(("bias", "bins", "by", "method", "over", "saturation"), _text),
@@ -377,6 +377,6 @@ _KINDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("confidence", "ratio", "threshold", "z"), number),
     "distance": _function,
     "n_symbols": _unless_none(number),
-    "neuron": _unless_none(partial(_count, least=0)),
+    **dict.fromkeys(("neuron", "noverlap"), _unless_none(partial(_count, least=0))),
     "seed": _seeds,
 }

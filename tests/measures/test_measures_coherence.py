@@ -10,6 +10,7 @@ from helpers.gaussians import z_of_mean
 from numpy.testing import assert_allclose
 from scipy import signal as sp
 
+from nsnn_neuro import measures
 from nsnn_neuro.measures import coherence, coherence_information
 
 RATE = 1000.0
@@ -53,6 +54,24 @@ def test_coherence_over_trials_averages_the_segment_spectra():
     expected = np.abs(cross) ** 2 / (power * sp.welch(x - x.mean(), **keywords)[1])
     assert_allclose(c, expected, rtol=1e-9)
     assert_allclose(f, np.arange(257) * RATE / 512, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda s, t, **o: coherence(s, t, **o)[1],
+        lambda s, t, **o: coherence_information(s, t, **o).value,
+        lambda s, t, **o: measures.linear_reconstruction(s, t, **o).snr,
+        lambda s, t, **o: measures.susceptibility(s, t, **o).chi,
+        lambda s, t, **o: measures.spike_field_coherence(s, t, **o).coherence,
+        lambda _, t, **o: measures.power_spectrum(t, sampling_rate=RATE * pq.Hz, **o).power,
+    ],
+)
+def test_segments_share_half_of_their_samples_unless_asked(of):
+    x = np.random.default_rng(2).normal(size=4000)
+    data = analog(x), [train_of(np.flatnonzero(x > 1) / RATE, 4000)]
+    for nperseg in (100, 600):
+        assert_allclose(of(*data, nperseg=nperseg), of(*data, nperseg=nperseg, noverlap=nperseg // 2))
 
 
 def test_only_the_shared_time_is_used():

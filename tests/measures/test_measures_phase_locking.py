@@ -227,7 +227,7 @@ def test_spike_field_coherence_is_that_of_scipy_and_elephant():
     rng = np.random.default_rng(7)
     x, times = driven(rng, 5000)
     field, block = analog(x - x.mean()), make_block([[[5.0], times]], 10.0)
-    result = spike_field_coherence(field, block, band=[38, 42] * HZ, nperseg=500, noverlap=250)
+    result = spike_field_coherence(field, block, band=[38, 42] * HZ, nperseg=500)
     counts = np.histogram(times, np.arange(5001) / RATE)[0]
     options = {"nperseg": 500, "noverlap": 250, "detrend": False}
     f, c = sp.coherence(x - x.mean(), counts - counts.mean(), fs=RATE, **options)

@@ -99,10 +99,10 @@ def binned_trains(signal: Any, train: Any, t_start: Any, t_stop: Any) -> tuple[n
 
 
 def segment_spectra(
-    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int, least: int = 2
+    signal: np.ndarray, counts: np.ndarray, rate: float, nperseg: int, noverlap: int | None, least: int = 2
 ) -> SegmentSpectra:
     """Spectra of arrays: signal (m,) and counts (n_trials, m), which hold at least `least` segments, 1 or 2."""
-    check_segments(nperseg, noverlap)
+    noverlap = check_segments(nperseg, noverlap)
     if signal.size < least * nperseg - (least - 1) * noverlap:
         wanted = "two segments (a single one has coherence 1 whatever the data)" if least > 1 else "a segment"
         raise NsnnError(
@@ -120,11 +120,12 @@ def segment_spectra(
     return SegmentSpectra(np.fft.rfftfreq(nperseg, 1 / rate), x, y, power, n_effective)
 
 
-def check_segments(nperseg: Any, noverlap: Any) -> None:
-    """NsnnError unless these are whole numbers, and segments longer than their overlap."""
+def check_segments(nperseg: Any, noverlap: Any) -> int:
+    """The overlap, half of a segment for None; NsnnError unless these are whole numbers, and segments longer than it."""
     check(nperseg=nperseg, noverlap=noverlap)
-    if noverlap >= nperseg:
+    if noverlap is not None and noverlap >= nperseg:
         raise NsnnError(f"noverlap = {noverlap}: expected at least 0 and less than nperseg = {nperseg}")
+    return int(nperseg // 2 if noverlap is None else noverlap)
 
 
 def cut_off(f_max: Any, rate: float) -> float:
@@ -157,7 +158,7 @@ def coherence(
     train: SpikeSource,
     *,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     bias: str | None = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
@@ -172,7 +173,7 @@ def coherence(
     signal : neo.AnalogSignal with one channel; its sampling rate is the spikes' bin
     train : neo.SpikeTrain, or the repeats of one neuron under the same signal as in `as_repeats` (a Block
         with one neuron, a list of trains)
-    nperseg, noverlap : samples per segment and shared by neighbours
+    nperseg, noverlap : samples per segment and shared by neighbours; None (default) is half of them
     bias : None (default) is Welch's estimate, comparable with published values and with other software;
         "subtract" takes off (1 - C)^2 / K, see the module, and may give values just below 0
     t_start, t_stop : times, scalar; None is the trains' own end
@@ -208,7 +209,7 @@ def coherence_information(
     *,
     f_max: Any = None,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     bias: str | None = None,
     n_shuffle: int = 100,
     seed: int = 0,
@@ -244,7 +245,8 @@ def coherence_information(
     >>> info.unit, bool(info.value > 5 * info.null_mean)
     ('bit/s', True)
     """
-    check(nperseg=nperseg, noverlap=noverlap, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    check(bias=bias, n_shuffle=n_shuffle, seed=seed)
+    noverlap = check_segments(nperseg, noverlap)
     one_of(bias, (None, "subtract"), "bias")
     values, counts, rate = binned_trains(signal, train, t_start, t_stop)
     top = cut_off(f_max, rate)

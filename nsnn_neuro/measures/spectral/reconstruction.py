@@ -28,6 +28,7 @@ from ..response_checks import shuffle_test
 from .coherence import (
     SegmentSpectra,
     binned_trains,
+    check_segments,
     cut_off,
     effective_segments,
     segment_spectra,
@@ -101,7 +102,7 @@ def linear_reconstruction(
     *,
     f_max: Any = None,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     n_folds: int = 10,
     bias: str | None = None,
     n_shuffle: int = 100,
@@ -136,7 +137,8 @@ def linear_reconstruction(
     >>> r.reconstructed.shape, bool(0.6 < r.correlation < 0.7), r.information.unit
     ((1, 8192), True, 'bit/s')
     """
-    check(nperseg=nperseg, noverlap=noverlap, n_folds=n_folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    check(n_folds=n_folds, bias=bias, n_shuffle=n_shuffle, seed=seed)
+    noverlap = check_segments(nperseg, noverlap)
     one_of(bias, (None, "subtract"), "bias")
     values, counts, rate = binned_trains(signal, train, t_start, t_stop)
     top = cut_off(f_max, rate)

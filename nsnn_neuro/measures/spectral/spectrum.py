@@ -117,7 +117,7 @@ def power_spectrum(
     *,
     sampling_rate: Any,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
 ) -> PowerSpectrum:
@@ -133,7 +133,7 @@ def power_spectrum(
     trains : neo.Block, one Segment per trial (any number of neurons), or the repeats of one neuron as in `as_repeats`
     sampling_rate : frequency, scalar; sets the frequencies k * sampling_rate / nperseg up to half of it, and the
         segments' length nperseg / sampling_rate, as in a coherence with a signal so sampled
-    nperseg, noverlap : samples per segment and shared by neighbours
+    nperseg, noverlap : samples per segment and shared by neighbours; None (default) is half of them
     t_start, t_stop : times, scalar; None is the trains' own end; needed for plain arrays
 
     Raises
@@ -148,7 +148,7 @@ def power_spectrum(
     (1.953125, array([20.]), 20)
     """
     sampling = positive(sampling_rate, "Hz", "sampling_rate")
-    check_segments(nperseg, noverlap)
+    noverlap = check_segments(nperseg, noverlap)
     many = holds_blocks(trains)
     data = (as_trains if many else as_repeats)(trains, t_start, t_stop)
     length, hop = nperseg / sampling, (nperseg - noverlap) / sampling
@@ -232,7 +232,7 @@ def susceptibility(
     train: SpikeSource,
     *,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
 ) -> Susceptibility:

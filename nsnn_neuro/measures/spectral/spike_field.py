@@ -51,7 +51,7 @@ def spike_field_coherence(
     *,
     band: Any = None,
     nperseg: int = 512,
-    noverlap: int = 256,
+    noverlap: int | None = None,
     t_start: Time | None = None,
     t_stop: Time | None = None,
 ) -> SpikeFieldCoherence:
@@ -69,7 +69,7 @@ def spike_field_coherence(
         sampling rate is the spikes' bin
     block : neo.Block, one Segment per trial
     band : (low, high) frequencies, both included, of the mean; None (default) is all frequencies
-    nperseg, noverlap : samples per segment and shared by neighbours
+    nperseg, noverlap : samples per segment and shared by neighbours; None (default) is half of them
     t_start, t_stop : times, scalar; None is the trials' own end
 
     Raises
@@ -88,7 +88,7 @@ def spike_field_coherence(
     >>> float(result.f[result.coherence[0].argmax()].round()), bool(result.band_mean[0] > 0.5)
     (41.0, True)
     """
-    check_segments(nperseg, noverlap)
+    noverlap = check_segments(nperseg, noverlap)
     trains = as_trains(block, t_start, t_stop)
     shared, n = isinstance(signal, neo.AnalogSignal), trains.n_neurons
     f = np.fft.rfftfreq(nperseg, 1 / signals_of_trials(signal, trains.n_trials)[0][1])
