@@ -243,6 +243,8 @@ def prepare(
         for k, s in enumerate(signal if listed else [] if signal is None else [signal])
     ]
     repeats = _repeats(trains, signals, *span)
+    if not listed and signals:
+        repeats.refuse_session_signal("signal", signals[0].start, len(signals[0].values), 1 / dt)
     if listed and len(signals) != repeats.n_trials:
         raise NsnnError(
             f"signal: {len(signals)} signals for {repeats.n_trials} trials: expected one for all, or a list with one for each"

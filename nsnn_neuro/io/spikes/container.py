@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -60,6 +60,8 @@ class Trains:
     """(n_trials,) s, NaN where the source didn't say"""
     resolution: float = math.nan
     """s, times no further apart than this may be one; NaN (default): that of double precision, see `bins.rounding`"""
+    session: np.ndarray | None = field(default=None, repr=False)
+    """(n, 2) s, the whole trials of the source on the clock of the recording they were cut from; None: unknown, or the same"""
 
     def __post_init__(self) -> None:
         if math.isnan(self.resolution):
@@ -172,6 +174,23 @@ class Trains:
         """Interspike intervals (m,) in s and the train (m,) that each belongs to, in the order of `times`."""
         same = self.train[1:] == self.train[:-1]
         return np.diff(self.times)[same], self.train[1:][same]
+
+    def refuse_session_signal(self, name: str, start: float, n_samples: int, rate: float) -> None:
+        """NsnnError for a single signal that, from `start` (s) and at `rate` (Hz), is of the recording the trials were cut from.
+
+        It covers two trials or more there. A stimulus that starts anew with each trial would overlap with its next presentation.
+        """
+        apart, stop = 0.5 / rate, start + n_samples / rate
+        session = np.empty((0, 2)) if self.session is None else self.session
+        covered = (session[:, 0] >= start - apart) & (session[:, 1] <= stop + apart)
+        if np.count_nonzero(covered) >= min(2, len(covered) or 1):
+            raise NsnnError(
+                f"{name} from {start:g} to {stop:g} s covers {np.count_nonzero(covered)} of {len(covered)} trials on the clock of "
+                "the recording that they were cut from, but a single signal is read on the clock of each trial: add it to the "
+                "recording before cut or align, recording.segments[0].analogsignals.append(signal), and pass "
+                "[segment.analogsignals[0] for segment in block.segments]; of a stimulus that is the same in each trial take the "
+                "trial's part, signal.time_slice(t_start, t_stop)"
+            )
 
     def lasts_as_long(self) -> bool:
         """True when all trials last equally long, but for rounding."""

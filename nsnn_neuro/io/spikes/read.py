@@ -19,6 +19,7 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import describe, described, shown, si
+from ..lookup import EVENT_TIME, START_TIME
 from .arrays import check_same_units, declared_resolution, different_windows, read_segments, read_trains
 from .bins import rounding
 from .container import Trains
@@ -68,17 +69,18 @@ def read(
         return source if whole else source.crop(start, stop)
     blocks = [source]
     if isinstance(source, neo.Block):
-        parts = read_segments(source, name)
+        parts, segments = read_segments(source, name), source.segments
     elif holds_blocks(source):
         blocks = list(source)
+        segments = [segment for one in blocks for segment in one.segments]
         parts = [part for k, one in enumerate(blocks) for part in read_segments(one, f"{name}[{k}]")]
         sizes = [len(one.segments[0].spiketrains) for one in blocks]
         ids = [(one.annotations.get("units") or {}).get("id") for one in blocks]
         check_same_units([f"{name}[{k}]" for k in range(len(blocks))], sizes, ids)
     elif _is_list(source) and len(source) and all(isinstance(train, neo.SpikeTrain) for train in source):
-        blocks, parts = [], [read_trains(source, name)]
+        blocks, parts, segments = [], [read_trains(source, name)], [source[0].segment]
     else:
-        parts = read_segments(source, name)
+        parts, segments = read_segments(source, name), []
     if parts[0].starts.size == 0:
         raise NsnnError(f"{name} holds no spike trains: expected one per neuron in each segment")
     edges = np.empty((len(parts), 2))
@@ -90,7 +92,7 @@ def read(
         )
         if apart > 0 and apart > rounding(part.starts, part.stops, eps=part.eps):
             raise NsnnError(different_windows(f"the spike trains of segment {k}", part.starts, part.stops))
-    trains = Trains.joined(parts, edges)
+    trains = replace(Trains.joined(parts, edges), session=_on_session_clock(segments, edges))
     if not whole and (start is not None or stop is not None):
         trains = _cropped(trains, start, stop, max(part.eps for part in parts))
     return trains.at_least(max(map(declared_resolution, blocks), default=0.0))
@@ -135,7 +137,20 @@ def as_repeats(
     part = read_trains(trains, name)
     edges = np.stack([part.starts, part.stops], axis=1)
     repeats = Trains.from_arrays(part.times, np.zeros_like(part.train), part.train, 1, edges, part.eps)
+    session = _on_session_clock([getattr(train, "segment", None) for train in trains], edges)
+    repeats = replace(repeats, session=session)
     return repeats if start is None and stop is None else _cropped(repeats, start, stop, part.eps)
+
+
+def _on_session_clock(segments: Sequence[Any], edges: np.ndarray) -> np.ndarray | None:
+    """Edges (n, 2) of trials on the clock of the recording, by the annotations of `cut`, `align` or `load`; None without them."""
+    known = [getattr(segment, "annotations", {}) for segment in segments]
+    for key in (EVENT_TIME, START_TIME):
+        zero = [one.get(key) for one in known]
+        own = key == EVENT_TIME or not edges[:, 0].any()  # a recording that starts later is on its own clock
+        if own and zero and all(isinstance(one, float | int) for one in zero):
+            return np.asarray(zero, dtype=float)[:, None] + edges if any(zero) else None
+    return None
 
 
 def _refuse_signal(trains: Any, name: str) -> None:

@@ -83,6 +83,7 @@ def binned_trains(signal: Any, train: Any, t_start: Any, t_stop: Any) -> tuple[n
     """Signal (m,) and spike counts (n_trials, m) over the time that all share, and the sampling rate."""
     trains = as_repeats(train, t_start, t_stop, "train")
     values, rate, start = read_signal(signal)
+    trains.refuse_session_signal("signal", start, values.size, rate)
     first = float(np.nanmax([start, *trains.t_start]))
     last = float(np.nanmin([start + values.size / rate, *trains.t_stop]))
     apart = max(trains.resolution, rounding(start, start + values.size / rate))

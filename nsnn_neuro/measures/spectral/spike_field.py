@@ -91,7 +91,7 @@ def spike_field_coherence(
     noverlap = check_segments(nperseg, noverlap)
     trains = as_trains(block, t_start, t_stop)
     shared, n = isinstance(signal, neo.AnalogSignal), trains.n_neurons
-    f = np.fft.rfftfreq(nperseg, 1 / signals_of_trials(signal, trains.n_trials)[0][1])
+    f = np.fft.rfftfreq(nperseg, 1 / signals_of_trials(signal, trains)[0][1])
     edges = np.atleast_1d(f[[0, -1]] if band is None else si(band, "Hz", "band"))
     inside = (f >= edges[0]) & (f <= edges[-1])
     if edges.shape != (2,) or not inside.any():

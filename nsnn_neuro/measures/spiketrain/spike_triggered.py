@@ -157,7 +157,7 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
     >>> windows.lags, windows.samples  # the first spike has no sample before it
     (array([-1,  0]), [array([2])])
     """
-    read = signals_of_trials(signal, spikes.n_trials)
+    read = signals_of_trials(signal, spikes)
     rate = read[0][1]
     first, last = (
         -round(scalar(before, "s", "before", least=0.0) * rate),
@@ -191,21 +191,25 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
 
 
 def signals_of_trials(
-    signal: Any, n_trials: int, name: str = "signal"
+    signal: Any, trains: Trains, name: str = "signal"
 ) -> list[tuple[np.ndarray, float, float]]:
     """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all trials.
 
+    NsnnError for a single one that belongs to the recording of which the trials were cut.
+
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.kHz)
-    >>> [len(values) for values, _, _ in signals_of_trials(signal, 3)]
+    >>> [len(values) for values, _, _ in signals_of_trials(signal, as_repeats([[0.5]] * 3))]
     [2, 2, 2]
     """
     if isinstance(signal, neo.AnalogSignal) or not isinstance(signal, Sequence):
-        return [read_channels(signal, name)] * n_trials
+        values, rate, start = read_channels(signal, name)
+        trains.refuse_session_signal(name, start, len(values), rate)
+        return [(values, rate, start)] * trains.n_trials
     signals = [read_channels(one, f"{name}[{k}]") for k, one in enumerate(signal)]
-    if len(signals) != n_trials or len({rate for _, rate, _ in signals}) > 1:
+    if len(signals) != trains.n_trials or len({rate for _, rate, _ in signals}) > 1:
         raise NsnnError(
-            f"{name} = list of {len(signals)}: expected one per trial ({n_trials}), of one sampling rate"
+            f"{name} = list of {len(signals)}: expected one per trial ({trains.n_trials}), of one sampling rate"
         )
     if len({values.shape[1] for values, _, _ in signals}) > 1:
         raise NsnnError(f"{name} = list of {len(signals)}: expected the same number of channels in each")
@@ -222,7 +226,7 @@ def covering_signals(
     >>> len(covering_signals(signal, as_trains([neo.SpikeTrain([0.5], units="s", t_stop=2)])))
     1
     """
-    read = signals_of_trials(signal, trains.n_trials, name)
+    read = signals_of_trials(signal, trains, name)
     for trial, (values, rate, start) in enumerate(read):
         first, last = float(trains.t_start[trial]), float(trains.t_stop[trial])
         if first < start - 1.5 / rate or last > start + (len(values) + 0.5) / rate:
