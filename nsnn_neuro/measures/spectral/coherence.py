@@ -176,7 +176,7 @@ def coherence(
         with one neuron, a list of trains)
     nperseg, noverlap : samples per segment and shared by neighbours; None (default) is half of them
     bias : None (default) is Welch's estimate, comparable with published values and with other software;
-        "subtract" takes off (1 - C)^2 / K, see the module, and may give values just below 0
+        "subtract" takes off (1 - C)^2 / K, K the number of independent segments, and may give values just below 0
     t_start, t_stop : times, scalar; None is the trains' own end
 
     Raises
@@ -230,7 +230,7 @@ def coherence_information(
     signal, train, nperseg, noverlap, t_start, t_stop : as for `coherence`
     f_max : frequency, scalar, the signal's cut-off; None is half the sampling rate
     bias : None (default) leaves Welch's estimate, comparable with published values; its size is known from
-        null_mean. "subtract" takes off the expected bias, exact for Gaussian spectra, see the module
+        null_mean. "subtract" takes off the expected bias, exact for Gaussian spectra
     n_shuffle, seed : of the shifts; n_shuffle = 0 leaves null_mean and p None
 
     Raises

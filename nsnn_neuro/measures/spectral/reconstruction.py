@@ -112,7 +112,7 @@ def linear_reconstruction(
 ) -> Reconstruction:
     """The signal estimated from the spikes by a cross-validated Wiener filter, with the information it gives.
 
-    The formulas stand at the top of the module; the filter is nperseg samples long. Of the information, se is the
+    The filter <X Y*> / <|Y|^2>, of signal X and spikes Y, is nperseg samples long. Of the information, se is the
     jackknife over segments, with the filters as they are; null_mean, p and n are as for `coherence_information`. Over
     trials of one signal each trial is reconstructed by itself. A warning tells when the filter was made of fewer than 10
     independent segments.
@@ -121,7 +121,8 @@ def linear_reconstruction(
     ----------
     signal, train, f_max, nperseg, noverlap, n_shuffle, seed, t_start, t_stop : as for `coherence_information`
     n_folds : at least 2; more folds make the filters of more data and take longer
-    bias : None (default): a bound that sampling lowers; "subtract" adds the loss that is expected, see the module
+    bias : None (default): a bound that sampling lowers; "subtract" adds the expected loss, n_f df log2(1 + 1 / (n - 1))
+        for filters of n independent segments
 
     Raises
     ------

@@ -100,7 +100,7 @@ class SignalCoherence:
     """standard error of the phase in rad, not reliable above about 0.5: take `phase_lower` and
     `phase_upper`; NaN without coherence and at 0 and half the sampling rate"""
     phase_lower: np.ndarray
-    """lower limit of the phase in rad, from phase - pi to phase, see the module; NaN as `phase_se`"""
+    """lower limit of the phase in rad, from phase - pi to phase; NaN as `phase_se`"""
     phase_upper: np.ndarray
     """upper limit, from phase to phase + pi"""
     threshold: np.ndarray
@@ -212,7 +212,9 @@ def signal_spectrum(
     confidence: float = 0.95,
     bias: str | None = "mean",
 ) -> SignalSpectrum:
-    """Power spectrum of an analog signal, one-sided, with chi-square confidence limits, see the module.
+    """Power spectrum of an analog signal, one-sided, with chi-square confidence limits.
+
+    Limits are exact for Gaussian signals whose spectrum is flat over the bandwidth; they are wider near 0 and half the rate.
 
     Parameters
     ----------
@@ -271,9 +273,10 @@ def signal_coherence(
     nw: float = 4.0,
     confidence: float = 0.95,
 ) -> SignalCoherence:
-    """Coherence and phase of two analog signals, with confidence limits, see the module.
+    """Coherence and phase of two analog signals, with confidence limits.
 
     C(f) = |S_ab|^2 / (S_aa S_bb). Independent signals have C of about 1 / n_effective: compare with `threshold`.
+    Limits are normal for atanh(sqrt C), less its bias 1 / (nu - 2), nu = 2 n_effective, or less near 0 and half the sampling rate.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class PowerSpectrum:
     se: np.ndarray
     """(n_neurons, n_f) Hz, over segments and trials, which are taken as independent; too small near 0, see `power_spectrum`"""
     lower: np.ndarray
-    """(n_neurons, n_f) Hz, lower limit of the power, 95 %, see the module"""
+    """(n_neurons, n_f) Hz, lower limit of the power, 95 %, of chi-square"""
     upper: np.ndarray
     """(n_neurons, n_f) Hz, upper limit"""
     rate: np.ndarray

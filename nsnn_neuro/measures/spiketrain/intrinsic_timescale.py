@@ -1,13 +1,6 @@
 """Intrinsic timescale: how fast the autocorrelation of a neuron's spike counts decays (Murray et al. 2014).
 
-The count N_i in bin i of width D is correlated across trials with that in bin j, and the correlations of equal lag are averaged
-into R(k D), k = |i - j|. R is fitted by A (exp(-k D / tau) + B) in least squares. For each tau the fit is linear in A and A B, so
-that only tau is searched: on a logarithmic grid and then within it by a parabola. A stimulus's fixed time course does
-not enter, since each bin has its own mean over trials.
-
-The standard error is the SD of tau over bootstrap resamples of the trials. tau is reported as missing (NaN, with one warning)
-where no decay is seen: A is not positive or tau lies at an end of the searched range.
-Coverage: "Errors with few trials" in the documentation. A tau near max_lag is less well known.
+For each tau the fit is linear in A and A B, so that only tau is searched: on a logarithmic grid and then within it by a parabola.
 """
 
 from __future__ import annotations
@@ -69,7 +62,12 @@ def intrinsic_timescale(
     t_start: Time | None = None,
     t_stop: Time | None = None,
 ) -> IntrinsicTimescale:
-    """Timescale of each neuron's spontaneous fluctuations, from the decay of its count autocorrelation, see the module.
+    """Timescale of each neuron's spontaneous fluctuations, from the decay of its count autocorrelation.
+
+    The count in bin i of width D is correlated across trials with that in bin j, and the correlations of equal lag are averaged
+    into R(k D), k = |i - j|. R is fitted by A (exp(-k D / tau) + B) in least squares. A stimulus's fixed time course does not
+    enter, since each bin has its own mean over trials. tau is NaN where no decay is seen: A is not positive or tau lies at an end
+    of the searched range. Coverage of se: "Errors with few trials" in the documentation; a tau near max_lag is less well known.
 
     Parameters
     ----------

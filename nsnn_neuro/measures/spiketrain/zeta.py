@@ -1,14 +1,7 @@
 """ZETA test: whether spikes are locked to events, without bins or windows to choose (Montijn et al. 2021).
 
-Spike times after all events, within a duration tau, are pooled and sorted, v_1 < ... < v_n. Their cumulative fraction g_i = i / n
-is compared with the straight line of a constant rate, d_i = g_i - v_i / tau, less its mean over i. The statistic is the largest
-absolute value, D = max |d_i - mean d|; the time at which it is reached is the ZETA latency. Under the null hypothesis the same
-statistic is computed with each event moved by a uniform amount within +-tau. D is a maximum: the null values' mean and variance
-define a Gumbel distribution, from which p = 1 - exp(-exp(-(D - m) / b)), b = SD sqrt(6) / pi, m = mean - 0.5772 b. zeta is the
-two-sided normal score of p.
-
-Events have to be at least tau apart. Windows that overlap share spikes, and p is then too large: with events every
-tau / 4, none of 600 Poisson trains had p <= 0.05. Moved windows must lie inside the recording. Where only trials
+Events have to be at least the duration tau apart, see `zeta_test`. Windows that overlap share spikes, and p is then too large: with
+events every tau / 4, none of 600 Poisson trains had p <= 0.05. Moved windows must lie inside the recording. Where only trials
 are at hand, without the recording between them, the spikes of each trial turn around a circle instead of the events moving: all of
 the trial, also what is before its event. That null assumes a constant rate over the trial when there is no response.
 
@@ -59,7 +52,7 @@ class ZetaTest:
     """
 
     p: np.ndarray
-    """by the Gumbel distribution, or p_resampled where all null values are equal; NaN with too few spikes, see the module"""
+    """by the Gumbel distribution, or p_resampled where all null values are equal; NaN with too few spikes, see `zeta_test`"""
     p_resampled: np.ndarray
     """(1 + null values that reach D) / (1 + null values), over moved events with at least three spikes; NaN as p"""
     zeta: np.ndarray
@@ -93,7 +86,13 @@ def zeta_test(
     n_shuffle: int = 100,
     seed: int = 0,
 ) -> ZetaTest:
-    """Test whether each neuron's spikes are locked to events, without bins (ZETA), see the module.
+    """Test whether each neuron's spikes are locked to events, without bins (ZETA).
+
+    Spike times after all events, within a duration tau, are pooled and sorted, v_1 < ... < v_n. Their cumulative fraction i / n is
+    compared with the straight line of a constant rate, d_i = i / n - v_i / tau, less its mean. The statistic is the largest
+    absolute value, D = max |d_i - mean d|, reached at the latency. For the null each event is moved by a uniform amount within
+    +-tau. The null values' mean and SD define a Gumbel distribution, p = 1 - exp(-exp(-(D - m) / b)), b = SD sqrt(6) / pi,
+    m = mean - 0.5772 b. zeta is the two-sided normal score of p.
 
     Parameters
     ----------
