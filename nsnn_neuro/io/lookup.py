@@ -86,7 +86,7 @@ def chosen_trials(block: neo.Block, choice: Any) -> np.ndarray:
         names = list(dict.fromkeys(name for one in known for name in one))
         return _matching({name: [one.get(name) for one in known] for name in names}, by, "trials", given)
 
-    return _chosen(choice, len(known), "trials", like)
+    return _chosen(_listed(choice, "trials"), len(known), "trials", like)
 
 
 def chosen_units(
@@ -97,6 +97,7 @@ def chosen_units(
     A text is a name, an id, a population or a condition such as "area == 'V1' and depth > 300"; a dict has columns of `table` and
     their values. `populations` is the Block's annotation, `name` that of the argument, for messages.
     """
+    choice = _listed(choice, name)
     fits = {key: column for key, column in table.items() if len(column) == n}
     population = population_names(populations, n)
 
@@ -221,6 +222,19 @@ def _rows_with(column: Sequence[Any], value: Any) -> list[int]:
     return [k for k, one in enumerate(column) if _written(one) == text]
 
 
+def _listed(values: Any, name: str) -> Any:
+    """The values of a pandas Series or Index as a list; anything else as it is."""
+    if isinstance(values, np.ndarray | np.generic) or not hasattr(values, "tolist"):
+        return values
+    listed, rows = values.tolist(), getattr(getattr(values, "index", None), "tolist", list)()
+    places = list(range(len(rows)))
+    if listed and isinstance(listed[0], bool) and rows != places and set(rows) == set(places):
+        raise NsnnError(
+            f"{name} is a Series of booleans in another order than that of the {name}, as after sort_values: pass .sort_index()"
+        )
+    return listed
+
+
 def _chosen(choice: Any, n: int, name: str, like: Callable[[Any], np.ndarray], cure: str = "") -> np.ndarray:
     if choice is None:
         return np.arange(n)
@@ -271,7 +285,7 @@ def _matching(
     if not by:
         raise NsnnError(f'{name} = {{}}: expected a column and its values, as in {{"area": "V1"}}')
     rows: set[int] | None = None
-    for key, values in by.items():
+    for key, values in ((key, _listed(one, name)) for key, one in by.items()):
         if key not in columns:
             raise NsnnError(f"{name} = {shown(given)}: {_not_among(key, columns, name)}")
         several = isinstance(values, list | tuple | set | range) or (

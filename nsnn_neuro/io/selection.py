@@ -83,7 +83,8 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
         Segments, or columns of the table "units", and the values to keep. A text, or a list of texts, is a label of trials; of
         units a name, an id, a population or a condition such as "area == 'V1' and firing_rate > 1", which compares columns with
         numbers and texts (==, !=, <, <=, >, >=, in; and, or, not); firing_rate (Hz) is computed where it is no column. Ids and
-        labels may be numbers or texts: "7" and {"id": 7} find the unit 7, and 7 alone is a position
+        labels may be numbers or texts: "7" and {"id": 7} find the unit 7, and 7 alone is a position. A Series or Index of pandas
+        is taken as the list of its values
 
     Raises
     ------

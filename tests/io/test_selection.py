@@ -328,3 +328,18 @@ def test_potentials_of_a_network_go_with_their_neurons():
         signals = select(network(), units=units).segments[0].analogsignals
         found = {one.name: (one.array_annotations["neuron"], one.magnitude[0]) for one in signals}
         assert {name: list(zip(*pair, strict=True)) for name, pair in found.items()} == expected
+
+
+def test_columns_and_indexes_of_pandas_choose_as_lists_do():
+    block = to_block([[[0.1], [0.2], [0.3]]] * 3, t_stop=1 * pq.s)
+    block.annotations["units"] = {"id": [101, 205, 307], "name": ["a", "b", "c"]}
+    table = pd.DataFrame({"id": [101, 205, 307], "name": ["a", "b", "c"], "p": [0.1, 0.9, 0.2]})
+    kept = table[table.p < 0.5]
+    names = kept.name, kept.set_index("name").index, {"name": kept.name}, {"id": kept.id}
+    for units in (table.p < 0.5, (table.p < 0.5).astype("boolean"), kept.index, *names):
+        assert select(block, units=units).annotations["units"]["id"] == [101, 307]
+    assert len(select(block, trials=table.p < 0.5).segments) == 2
+    with pytest.raises(NsnnError, match=r"order .*sort_index"):
+        select(block, units=table.sort_values("p").p < 0.5)
+    with pytest.raises(NsnnError, match=r"units=\{'id': \[101, 307\]\}"):
+        select(block, units=kept.id)
