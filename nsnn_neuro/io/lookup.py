@@ -226,7 +226,8 @@ def _listed(values: Any, name: str) -> Any:
     """The values of a pandas Series or Index as a list; anything else as it is."""
     if isinstance(values, np.ndarray | np.generic) or not hasattr(values, "tolist"):
         return values
-    listed, rows = values.tolist(), getattr(getattr(values, "index", None), "tolist", list)()
+    listed = values.tolist()
+    rows: list[Any] = getattr(getattr(values, "index", None), "tolist", list)()
     places = list(range(len(rows)))
     if listed and isinstance(listed[0], bool) and rows != places and set(rows) == set(places):
         raise NsnnError(

@@ -97,7 +97,6 @@ def test_a_stimulus_of_aligned_trials_and_windows_within_a_stimulus_are_read_as_
     moved = align(trials, [0.1, 0.2, 0.3, 0.4, 0.5] * pq.s)
     stimulus = signal.time_slice(0 * pq.s, 1.9 * pq.s)
     window = {"before": 5 * MS, "after": 5 * MS, "t_start": 0 * pq.s, "t_stop": 0.5 * pq.s}
-    plain = [segment.spiketrains[0].magnitude for segment in moved.segments]
     for block in (trials, moved):
         plain = [segment.spiketrains[0].magnitude for segment in block.segments]
         expected = measures.spike_triggered_average(stimulus, plain, **window).average

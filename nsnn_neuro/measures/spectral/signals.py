@@ -214,8 +214,6 @@ def signal_spectrum(
 ) -> SignalSpectrum:
     """Power spectrum of an analog signal, one-sided, with chi-square confidence limits.
 
-    Limits are exact for Gaussian signals whose spectrum is flat over the bandwidth; they are wider near 0 and half the rate.
-
     Parameters
     ----------
     signal : neo.AnalogSignal with one channel
@@ -223,7 +221,7 @@ def signal_spectrum(
     nperseg : samples of a segment; None (default) is the whole signal for "multitaper", at most 256 for a window
     noverlap : samples shared by neighbouring segments; None (default) is half of nperseg
     nw : time-bandwidth product of "multitaper", at least 1; the bandwidth is 2 nw / (length of a segment)
-    confidence : of the limits, between 0 and 1
+    confidence : of the limits, between 0 and 1; they are exact for Gaussian signals whose spectrum is flat over the bandwidth
     bias : "mean" (default) restores the power near 0 that goes with the mean; None does not, as in SciPy and Elephant. Where
         less than 1 % is left, as at 0 with one "boxcar" over the whole signal, power, se and limits are NaN (with None the power
         is computed)

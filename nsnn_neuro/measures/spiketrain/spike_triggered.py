@@ -193,9 +193,7 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
 def signals_of_trials(
     signal: Any, trains: Trains, name: str = "signal"
 ) -> list[tuple[np.ndarray, float, float]]:
-    """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all trials.
-
-    NsnnError for a single one that belongs to the recording of which the trials were cut.
+    """What `read_channels` returns for the signal of each trial; one neo.AnalogSignal is that of all, not of their recording.
 
     >>> import quantities as pq
     >>> signal = neo.AnalogSignal([0.0, 1.0], units="mV", sampling_rate=1*pq.kHz)
