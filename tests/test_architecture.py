@@ -46,23 +46,23 @@ MOST_ROOMS, MOST_LAYERS = 18, 7
 MOST_LINES = {
     "core": 2636,
     "models": 6019,
-    "io": 9065,
+    "io": 9115,
     "theory": 2991,
-    "measures": 21099,
+    "measures": 21105,
     "reference": 924,
     "brian": 7684,
     "perturb": 324,
     "datasets": 1385,
     "plotting": 2393,
     "learning": 3580,
-    "likelihood": 9928,
+    "likelihood": 9930,
     "deep": 5219,
     "sweep": 1628,
     "certify": 1323,
     "explore": 707,
     "cli": 1814,
 }
-MOST_LINES_BESIDE = {"tests": 56_361, "analysis": 17_740}
+MOST_LINES_BESIDE = {"tests": 56_499, "analysis": 17_740}
 PACKAGES = {"numpy", "scipy", "neo", "elephant", "pandas", "numba", "quantities", "sklearn", "lazy_loader"}
 """What measures, which need no Brian2, may import."""
 # Rooms whose import may import Brian2; the others may only do so inside a function.
