@@ -104,11 +104,13 @@ class Source:
         if outside.any():
             k = int(np.argmax(outside))
             plain_seconds = self.unitless and not self.unitless.milliseconds
-            unit = "times in seconds (divide milliseconds by 1000, sample numbers by the sampling rate); or "
+            unit = "times in seconds (divide milliseconds by 1000, sample numbers by the sampling rate), "
+            early = self.times[k] < low[k]
             raise NsnnError(
-                f"{self._called(k)} lies outside t_start = {low[k]:.9g} s to t_stop = {high[k]:.9g} s: expected "
-                f"{unit if plain_seconds else ''}a later t_stop, an earlier t_start for times before an event at time 0, or a long "
-                "recording cut into trials, the start of each subtracted"
+                f"{self._called(k)} lies outside t_start = {low[k]:.9g} s to t_stop = {high[k]:.9g} s of its trial, "
+                f"{np.count_nonzero(outside)} of {outside.size} spikes do: expected {unit if plain_seconds else ''}"
+                f"{'an earlier t_start, negative before an event at time 0' if early else 'a later t_stop'}, or times from the start "
+                "of each trial if these are times of a session"
             )
         return np.clip(self.times, low, high)
 

@@ -545,7 +545,8 @@ REFUSED = [
     (SimpleNamespace(get_traces=list), END, "source", "the sorting of its spikes"),
     # times outside the trial, and what they may be instead
     ([[[0.1, 1.5]]], END, "source[0][0][1] = 1.5 s lies outside", "a later t_stop"),
-    ([[[1000.2, 1001.4]]], END, "source[0][0][0] = 1000.2 s", "recording cut into trials"),
+    ([[[1000.2, 1001.4]]], END, "source[0][0][0] = 1000.2 s", "times of a session"),
+    ([[[0.2, 1.5, 1.7]]], END, "spikes do", "2 of 3"),
     ([[[-0.34, 0.2]]], END, "source[0][0][0] = -0.34 s lies outside", "an earlier t_start"),
     ([[[0.1, 900.0]]], END, "source[0][0][1] = 900 s", "divide milliseconds by 1000"),
     ([[[3600, 45000]]], END, "source[0][0][0] = 3600 s", "sample numbers by the sampling rate"),
