@@ -506,6 +506,23 @@ def units_only(path, times, resolution=None):
     return path
 
 
+def test_units_without_a_spike_are_silent_and_without_the_column_refused(tmp_path):
+    path = units_only(tmp_path / "a.nwb", np.empty(0))
+    for options in ({}, {"units": [0]}, {"trials": False, "t_start": 0 * second, "t_stop": 1 * second}):
+        (train,) = load(path, **options).segments[0].spiketrains
+        assert train.magnitude.tolist() == []
+        assert float(train.t_stop) == (1.0 if "t_stop" in options else 2e4)
+    with h5py.File(path, "r+") as file:
+        del file["units/obs_intervals"], file["units/obs_intervals_index"]
+    with pytest.raises(FormatError, match="pass t_start and t_stop"):
+        load(path)
+    with h5py.File(path, "r+") as file:
+        del file["units/spike_times"], file["units/spike_times_index"]
+    for options in ({}, {"units": "firing_rate > 1"}):
+        with pytest.raises(FormatError, match="no spike_times"):
+            load(path, **options)
+
+
 def test_times_of_single_precision_say_what_is_lost(tmp_path):
     """float32 has 24 bits: from 8192 to 16384 s neighbouring numbers are 2^-10 s apart."""
     times = np.array([0.1, 9999.9004, 1e4])

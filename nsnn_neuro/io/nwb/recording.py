@@ -78,6 +78,11 @@ def read(
     n = source.length("units/id")
     if n == 0:
         raise FormatError("its units table is empty")
+    if "units/spike_times" not in source:
+        raise FormatError(
+            f"its units table has no spike_times, only {source.names('units')}: expected the spike times of each unit; they may be in "
+            "another file of the data set"
+        )
     source.budget.take(saved.PER_UNIT * n, f"{n} units")
     path = None
     if isinstance(trials, str):
