@@ -188,82 +188,84 @@ def local_transfer_entropy(
     return out
 
 
-def _discrete(found: Histories, bias: str, rng: np.random.Generator) -> Discrete:
-    words = words_of(found.context, "y"), words_of(found.x, "x")
-    return Discrete((found.y, int(found.y.max()) + 1), *words, found.n_trials, bias, rng)
+def _discrete(histories: Histories, bias: str, rng: np.random.Generator) -> Discrete:
+    words = words_of(histories.context, "y"), words_of(histories.x, "x")
+    return Discrete((histories.y, int(histories.y.max()) + 1), *words, histories.n_trials, bias, rng)
 
 
 def _estimator(
-    found: Histories, options: Options, rng: np.random.Generator
+    histories: Histories, options: Options, rng: np.random.Generator
 ) -> Discrete | Gaussian | Neighbours:
     if options.estimator == "discrete":
-        return _discrete(found, options.bias, rng)
-    n, n_neighbors = found.y.size, options.n_neighbors
-    named = {"y": found.y[:, None], "x": found.x}
-    if found.context.shape[1]:
-        named["y or z"] = found.context
+        return _discrete(histories, options.bias, rng)
+    n, n_neighbors = histories.y.size, options.n_neighbors
+    named = {"y": histories.y[:, None], "x": histories.x}
+    if histories.context.shape[1]:
+        named["y or z"] = histories.context
     for name, part in named.items():
         refuse_constant(part, name)
     if options.estimator == "gaussian":
-        y, context, x = ((part - part.mean(0)) / part.std(0) for part in (found.y, found.context, found.x))
+        y, context, x = (
+            (part - part.mean(0)) / part.std(0) for part in (histories.y, histories.context, histories.x)
+        )
         return Gaussian(y, context, x, options.bias)
     if n_neighbors > n - 2:
         raise NsnnError(f"n_neighbors = {n_neighbors} with {n} samples: expected at most {n - 2}")
     spread = {name: spread_columns(part, name, False, rng) for name, part in named.items()}
-    return Neighbours(spread["y"][:, 0], spread.get("y or z", found.context), spread["x"], n_neighbors)
+    return Neighbours(spread["y"][:, 0], spread.get("y or z", histories.context), spread["x"], n_neighbors)
 
 
 def estimate(
-    found: Histories, options: Options, rng: np.random.Generator, name: str
+    histories: Histories, options: Options, rng: np.random.Generator, name: str
 ) -> tuple[Estimate, np.ndarray]:
     """The estimate with its error and null, and the values (n_shuffle,) of the null."""
-    n, null, n_shuffle, bias = found.y.size, options.null, options.n_shuffle, options.bias
-    each, n_blocks, n_resample = n // found.n_trials, options.n_blocks, options.n_resample
+    n, null, n_shuffle, bias = histories.y.size, options.null, options.n_shuffle, options.bias
+    each, n_blocks, n_resample = n // histories.n_trials, options.n_blocks, options.n_resample
     if n < max(10, 2 * n_blocks):
         raise NsnnError(
             f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
         )
-    min_shift = options.least_shift(found)
-    one = _estimator(found, options, rng)
-    edges = stretches(found.n_trials, each, n_blocks)
-    se = math.nan if n_resample else float(jackknife_se(one.without(edges)))
+    min_shift = options.least_shift(histories)
+    estimator = _estimator(histories, options, rng)
+    edges = stretches(histories.n_trials, each, n_blocks)
+    se = math.nan if n_resample else float(jackknife_se(estimator.without(edges)))
     if null == "permute":
-        values = one.null(rng.permutation(n) for _ in range(n_shuffle))
+        values = estimator.null(rng.permutation(n) for _ in range(n_shuffle))
     elif null == "within_past":
-        if not isinstance(one, Discrete):
+        if not isinstance(estimator, Discrete):
             raise NsnnError(
                 f"null = 'within_past' with estimator = {options.estimator!r}: expected estimator = 'discrete'"
             )
-        values = one.null_within(rng, n_shuffle)
-    elif null == "shift" and isinstance(one, Discrete) and bias != "quadratic":
-        values = one.null_of_shifts(draw_shifts(rng, n_shuffle, found.n_trials, each, min_shift))
+        values = estimator.null_within(rng, n_shuffle)
+    elif null == "shift" and isinstance(estimator, Discrete) and bias != "quadratic":
+        values = estimator.null_of_shifts(draw_shifts(rng, n_shuffle, histories.n_trials, each, min_shift))
     else:
-        size = n_shuffle, found.n_trials, each
-        values = one.null(orders(rng, null, *size, min_shift, options.block_length))
+        size = n_shuffle, histories.n_trials, each
+        values = estimator.null(orders(rng, null, *size, min_shift, options.block_length))
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
-    z = (one.value - float(values.mean())) / sd if sd > 1e-12 else None
+    z = (estimator.value - float(values.mean())) / sd if sd > 1e-12 else None
     if n_resample:
         times = rng.multinomial(n_blocks - 1, np.full(n_blocks, 1 / n_blocks), size=n_resample)
-        se = float(one.resampled(edges, times).std(ddof=1))
-    parts = "groups of trials" if found.n_trials >= n_blocks else "blocks of time"
+        se = float(estimator.resampled(edges, times).std(ddof=1))
+    parts = "groups of trials" if histories.n_trials >= n_blocks else "blocks of time"
     how = f"{'bootstrap' if n_resample else 'jackknife'} over {parts}"
-    result = with_test(one.value, max(se, one.spread), bias, values, n=n, se_method=how, z=z)
+    result = with_test(estimator.value, max(se, estimator.spread), bias, values, n=n, se_method=how, z=z)
     left = _bias_left(result, values)
-    if not isinstance(one, Discrete):
+    if not isinstance(estimator, Discrete):
         return judged(result, last=left), values
-    few = few_samples(bias, n, one.data.groups, one.data.sizes[2], _CURE, OF_PAIRS)
-    return judged(result, one.data.most, "the past of x", [few], one.spread, left), values
+    few = few_samples(bias, n, estimator.data.groups, estimator.data.sizes[2], _CURE, OF_PAIRS)
+    return judged(result, estimator.data.most, "the past of x", [few], estimator.spread, left), values
 
 
-def _bias_left(found: Estimate, null: np.ndarray) -> str | None:
+def _bias_left(result: Estimate, null: np.ndarray) -> str | None:
     """A warning where surrogates are further from zero than half an error bar."""
-    if null.size < 10 or found.null_mean is None:
+    if null.size < 10 or result.null_mean is None:
         return None
     sure = 4 * float(null.std(ddof=1)) / math.sqrt(null.size)
-    if abs(found.null_mean) < max(0.5 * found.se, sure):
+    if abs(result.null_mean) < max(0.5 * result.se, sure):
         return None
     return (
-        f"surrogates without transfer have {found.null_mean:.2g} bit on average: {found.correction} leaves about that bias; "
+        f"surrogates without transfer have {result.null_mean:.2g} bit on average: {result.correction} leaves about that bias; "
         f"subtract it, or take {_CURE}; judge by p{TRUST}nulls"
     )
 

@@ -165,11 +165,11 @@ class Gaussian:
         products = np.array([self.x[order].T @ self.basis for order in orders]).reshape(
             -1, self.lags, self.basis.shape[1]
         )
-        known, own = products[..., :-1], products[..., -1:]
+        known, target = products[..., :-1], products[..., -1:]
         gram = self.gram - known @ np.swapaxes(known, 1, 2)
         diagonal = np.diagonal(gram, axis1=1, axis2=2)
         _refuse_determined(diagonal, np.broadcast_to(np.diag(self.gram), diagonal.shape))
-        explained = (own * np.linalg.solve(gram, own)).sum((1, 2))
+        explained = (target * np.linalg.solve(gram, target)).sum((1, 2))
         share = np.maximum(1 - explained / self.left, 1e-300)
         return -np.log2(share) / 2 - self._excess(self.n)
 

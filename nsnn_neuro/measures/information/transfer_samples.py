@@ -66,16 +66,16 @@ class Options(NamedTuple):
         check(bias=self.bias)
         return self._replace(bias=choose(self.bias, BIASES[self.estimator], "bias"))
 
-    def least_shift(self, found: Histories) -> int:
+    def least_shift(self, histories: Histories) -> int:
         """The least shift, bins; NsnnError for surrogates that these trials don't allow."""
-        each = found.y.size // found.n_trials
-        if self.null == "trial_shuffle" and found.n_trials < 2:
+        each = histories.y.size // histories.n_trials
+        if self.null == "trial_shuffle" and histories.n_trials < 2:
             raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
         half = f"half the number of samples in a trial, {each // 2}"
         if self.block_length is not None and self.block_length > each // 2:
             raise NsnnError(f"block_length = {self.block_length}: expected at most {half}")
         if self.min_shift is None:
-            return max(1, min(10 * found.longest, each // 4))
+            return max(1, min(10 * histories.longest, each // 4))
         if self.min_shift > each // 2:
             raise NsnnError(f"min_shift = {self.min_shift}: expected 0 to {half}")
         return self.min_shift
@@ -119,10 +119,10 @@ def histories_of(
     estimator: str,
 ) -> Histories:
     """The samples of series (n_trials, n_bins) as of `read_series`."""
-    own = source if target is None else target
+    series = source if target is None else target
     if isinstance(k, str):
         kind = "discrete" if estimator == "discrete" else "gaussian"
-        k = max(1, int(history_length(own, z=conditions or None, estimator=kind)))
+        k = max(1, int(history_length(series, z=conditions or None, estimator=kind)))
     start = k if target is None else max(k, n_past + lag - 1)
     n_trials, n = source.shape
     if n <= start:
@@ -130,6 +130,6 @@ def histories_of(
             f"k = {k}, l = {n_past}, lag = {lag}: x has {n} bins per trial, expected more than the {start} bins of the histories"
         )
     parts = [past(part, k, 1, start) for part in ([] if target is None else [target, *conditions])]
-    now = own[:, start:].ravel()
+    now = series[:, start:].ravel()
     context = np.hstack(parts) if parts else np.empty((now.size, 0), source.dtype)
     return Histories(now, context, past(source, k if target is None else n_past, lag, start), n_trials, start)
