@@ -43,38 +43,38 @@ def adapting(rng: np.random.Generator, n: int, size: int) -> list[np.ndarray]:
         row[:] = v > 1
         v[row] = 0.0
         a += 0.25 * row - 0.01 * a
-    return [np.flatnonzero(one) * DT for one in fired[500:].T]
+    return [np.flatnonzero(neuron) * DT for neuron in fired[500:].T]
 
 
 def trains(kind: str, rng: np.random.Generator, n: int, duration: float) -> list[np.ndarray]:
     """N stationary trains of about 20 Hz, sorted times in s; the statistics of each kind are in the page."""
     size = round(duration / DT)
     if kind == "Poisson":
-        found = [rng.uniform(0, duration, c) for c in rng.poisson(20 * duration, n)]
+        times = [rng.uniform(0, duration, c) for c in rng.poisson(20 * duration, n)]
     elif kind == "bursts":
         first = [rng.uniform(-0.1, duration, c) for c in rng.poisson(7 * (duration + 0.1), n)]
-        found = [
+        times = [
             np.concatenate([t, t + rng.uniform(0.003, 0.008, t.size), t + rng.uniform(0.01, 0.016, t.size)])
             for t in first
         ]
     elif kind == "slow gain":
         rate = 20 * DT * np.exp(0.6 * slow(rng, n, size, 0.2) - 0.18)
-        found = [(np.flatnonzero(one) + rng.random()) * DT for one in rng.random((n, size)) < rate]
+        times = [(np.flatnonzero(row) + rng.random()) * DT for row in rng.random((n, size)) < rate]
     elif kind == "regular":
         steps = rng.gamma(6, 1 / 120, (n, int(20 * duration + 40 + 20 * np.sqrt(duration))))
-        found = [np.cumsum(one) - rng.uniform(0.3, 0.8) for one in steps]
+        times = [np.cumsum(row) - rng.uniform(0.3, 0.8) for row in steps]
     else:
-        found = adapting(rng, n, size)
-    return [np.sort(t[(t >= 0) & (t < duration)]) for t in found]
+        times = adapting(rng, n, size)
+    return [np.sort(t[(t >= 0) & (t < duration)]) for t in times]
 
 
 def trials(kind: str, rng: np.random.Generator, n: int, n_trials: int, duration: float) -> neo.Block:
     """Trials of n neurons, cut from a long recording with breaks of 0.4 s."""
     period = duration + 0.4
     edges = period * np.arange(1, n_trials)
-    found = trains(kind, rng, n, period * n_trials)
-    parts = [np.split(one, np.searchsorted(one, edges)) for one in found]
-    rows = [[own[k] - period * k for own in parts] for k in range(n_trials)]
+    whole = trains(kind, rng, n, period * n_trials)
+    parts = [np.split(train, np.searchsorted(train, edges)) for train in whole]
+    rows = [[train[k] - period * k for train in parts] for k in range(n_trials)]
     return to_block([[t[t < duration] for t in row] for row in rows], t_stop=duration * pq.s)
 
 
@@ -84,11 +84,11 @@ def analog(x: np.ndarray, rate: float, t_start: float = 0.0) -> neo.AnalogSignal
 
 
 def thinned(
-    rng: np.random.Generator, one: list[np.ndarray], kept: np.ndarray, rate: float = 1 / DT
+    rng: np.random.Generator, whole: list[np.ndarray], kept: np.ndarray, rate: float = 1 / DT
 ) -> list[np.ndarray]:
     """Spikes kept with a probability that is sampled at `rate` (Hz)."""
     return [
-        t[rng.random(t.size) < kept[np.minimum(np.rint(t * rate).astype(int), kept.size - 1)]] for t in one
+        t[rng.random(t.size) < kept[np.minimum(np.rint(t * rate).astype(int), kept.size - 1)]] for t in whole
     ]
 
 
@@ -127,9 +127,9 @@ def zeta(kind: str, rng: np.random.Generator, n: int = 500) -> np.ndarray:
 def warp_p(kind: str, rng: np.random.Generator, n: int = 500) -> np.ndarray:
     """12 trials of 0.6 s, 4 neurons."""
     options = {"sigma": 20 * pq.ms, "max_shift": 60 * pq.ms, "n_shuffle": 19}
-    all_of_them = trials(kind, rng, 4 * n, 12, 0.6)
-    parts = (select(all_of_them, units=np.arange(4 * k, 4 * k + 4)) for k in range(n))
-    return np.array([measures.fit_warp(one, **options, seed=k).p for k, one in enumerate(parts)])
+    whole = trials(kind, rng, 4 * n, 12, 0.6)
+    parts = (select(whole, units=np.arange(4 * k, 4 * k + 4)) for k in range(n))
+    return np.array([measures.fit_warp(block, **options, seed=k).p for k, block in enumerate(parts)])
 
 
 def place(rng: np.random.Generator, duration: float) -> neo.AnalogSignal:
@@ -153,8 +153,8 @@ def map_p(kind: str, rng: np.random.Generator, n: int = 500) -> np.ndarray:
 def modulation(kind: str, rng: np.random.Generator, n: int = 500) -> tuple[Any, Any, Any]:
     """30 cycles of 2 Hz, ratio 0.6."""
     kept = (1 + 0.6 * np.sin(4 * np.pi * np.arange(0, 15, DT))) / 1.6
-    found = thinned(rng, trains(kind, rng, n, 15.0), kept)
-    table = measures.modulation_ratio(2 * pq.Hz, to_block([found], t_stop=15 * pq.s))
+    spikes = thinned(rng, trains(kind, rng, n, 15.0), kept)
+    table = measures.modulation_ratio(2 * pq.Hz, to_block([spikes], t_stop=15 * pq.s))
     return table.ratio, table.se, 0.6
 
 
@@ -179,18 +179,18 @@ def field_coherence(kind: str, rng: np.random.Generator, n: int = 500) -> tuple[
 
     def of(size: int, m: int) -> Any:
         x = slow(rng, 1, 2000 * m, 0.02)[0]
-        found = thinned(rng, trains(kind, rng, size, 2.0 * m), 1 / (1 + np.exp(-1.5 * x)))
-        parts = [np.split(t, np.searchsorted(t, 2.0 * np.arange(1, m))) for t in found]
+        spikes = thinned(rng, trains(kind, rng, size, 2.0 * m), 1 / (1 + np.exp(-1.5 * x)))
+        parts = [np.split(t, np.searchsorted(t, 2.0 * np.arange(1, m))) for t in spikes]
         block = to_block(
-            [[np.clip(own[k] - 2.0 * k, 0, 2) for own in parts] for k in range(m)], t_stop=2 * pq.s
+            [[np.clip(train[k] - 2.0 * k, 0, 2) for train in parts] for k in range(m)], t_stop=2 * pq.s
         )
-        fields = [analog(one, 1000.0) for one in x.reshape(m, 2000)]
+        fields = [analog(field, 1000.0) for field in x.reshape(m, 2000)]
         return measures.spike_field_coherence(fields, block, band=[15, 25] * pq.Hz, nperseg=500, noverlap=250)
 
     truth, parts = of(4, 500).band_mean.mean(), [of(10, 20) for _ in range(n // 10)]
     return (
-        np.concatenate([one.band_mean for one in parts]),
-        np.concatenate([one.band_se for one in parts]),
+        np.concatenate([part.band_mean for part in parts]),
+        np.concatenate([part.band_se for part in parts]),
         truth,
     )
 
@@ -201,8 +201,8 @@ def map_rate(kind: str, rng: np.random.Generator, n: int = 500) -> tuple[Any, An
     for _ in range(n // 25):
         path = place(rng, 300.0)
         kept = 0.1 + 0.009 * path.magnitude[:, 0]
-        found = thinned(rng, trains(kind, rng, 25, 300.0), kept, 30.0)
-        result = measures.rate_map(path, to_block([found], t_stop=300 * pq.s), bins=np.linspace(0, 100, 11))
+        spikes = thinned(rng, trains(kind, rng, 25, 300.0), kept, 30.0)
+        result = measures.rate_map(path, to_block([spikes], t_stop=300 * pq.s), bins=np.linspace(0, 100, 11))
         values.append(result.rate)
         errors.append(result.se)
     value = np.concatenate(values)
@@ -229,11 +229,11 @@ def cell(case: Callable[..., Any], kind: str) -> str:
     """Percentages of one kind of train: p up to 0.05 and 0.5, or values within two errors of the truth."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = case(kind, np.random.default_rng(1))
-    if isinstance(found, tuple):
-        value, se, truth = (np.asarray(one, float) for one in found)
+        result = case(kind, np.random.default_rng(1))
+    if isinstance(result, tuple):
+        value, se, truth = (np.asarray(part, float) for part in result)
         return f"{100 * np.mean(np.abs(value - truth) <= 2 * se):.0f}"
-    p = np.asarray(found, float)
+    p = np.asarray(result, float)
     return f"{100 * np.mean(p <= 0.05):.1f}; {100 * np.mean(p <= 0.5):.0f}"
 
 
