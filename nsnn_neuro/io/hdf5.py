@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import mmap
 import os
 import re
@@ -34,7 +35,7 @@ _PER_TEXT = 60  # bytes of a Python string besides its characters
 PER_NAME = 200  # bytes of a member of a group
 _HEAP = b"GCOL\1"
 _PIECE = 2**20  # values that are read at once
-_CACHE = 2**26  # bytes of HDF5's cache of chunks
+_CACHE, _SLOTS = 2**26, 12421  # bytes and chunks of HDF5's cache of chunks
 
 
 class Reader:
@@ -117,15 +118,21 @@ class Reader:
         stored = result.id.get_storage_size()
         if result.nbytes > 2**20 + EXPANSION * stored:
             raise FormatError(f"{path} claims {result.nbytes} bytes, more than the file holds")
-        if result.chunks is not None:
-            chunk = float(np.prod([float(n) for n in result.chunks])) * result.dtype.itemsize
-            if chunk > self.budget.left:
-                self.budget.take(chunk, f"a chunk of {path}")
         if written and result.nbytes and not stored:  # HDF5 would make them up as zeros
             raise FormatError(
                 f"{path} claims {result.nbytes} bytes and stores none: its values were never written"
             )
-        return result
+        if result.chunks is None:
+            return result
+        chunk = math.prod(result.chunks) * result.dtype.itemsize
+        if chunk > self.budget.left:
+            self.budget.take(chunk, f"a chunk of {path}")
+        # of a chunk without a filter a part is read; with one it is read as a whole, and kept
+        access, name = h5py.h5p.create(h5py.h5p.DATASET_ACCESS), h5py.h5i.get_name(result.id)
+        filtered = result.id.get_create_plist().get_nfilters() > 0
+        access.set_chunk_cache(_SLOTS, max(_CACHE, chunk) if filtered else 0, 1.0)
+        del result  # HDF5 keeps the cache of what is open
+        return h5py.Dataset(h5py.h5d.open(self.file.id, name, access))
 
     def numbers(self, path: str, per_value: float = 0.0) -> np.ndarray:
         """All values of a data set of numbers; each will take `per_value` further bytes."""

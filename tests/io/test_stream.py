@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import h5py
 import numpy as np
 import pytest
+from brian2 import second
 from helpers import bombs
 from helpers.roundtrip import assert_same, rich_block
 
@@ -128,6 +129,23 @@ def test_few_units_take_few_bytes(recording):
             assert block.file_origin == server.address
             assert EACH * 8 <= server.sent <= most * 2**20
     assert len(content) > 6e6
+
+
+def test_large_chunks_are_read_in_part_if_they_are_not_compressed(recording, tmp_path):
+    path = tmp_path / "a.nwb"
+    path.write_bytes(recording.read_bytes())
+    with h5py.File(path, "r+") as file:
+        times = file["units/spike_times"][()]
+        del file["units/spike_times"]
+        file.create_dataset("units/spike_times", data=times, chunks=times.shape)
+        bombs.series(file, "lfp", [0.0])
+        del file["acquisition/lfp/data"]
+        file.create_dataset("acquisition/lfp/data", data=np.zeros(10**6), chunks=(10**6,))
+    for options in ({"signals": False}, {"trials": False, "t_start": 1 * second, "t_stop": 2 * second}):
+        with warnings.catch_warnings(), Server(path.read_bytes()) as server:
+            warnings.simplefilter("ignore")
+            assert_same(load(server.address, units=[3], **options), load(path, units=[3], **options))
+        assert server.sent <= 5 * 2**20
 
 
 def test_a_field_potential_is_not_streamed_unless_asked_for(recording, tmp_path):
