@@ -165,15 +165,15 @@ class Reader:
             texts += [text.decode("utf-8", "surrogateescape") for text in piece]
         return texts
 
-    def _text_pieces(self, found: h5py.Dataset, path: str) -> Iterator[list[bytes]]:
+    def _text_pieces(self, dataset: h5py.Dataset, path: str) -> Iterator[list[bytes]]:
         """The values of a flat data set of text in pieces that fit into the budget even if each value is as long as the file."""
-        longest = self.size if found.dtype.kind == "O" else max(1, found.dtype.itemsize)
+        longest = self.size if dataset.dtype.kind == "O" else max(1, dataset.dtype.itemsize)
         begin = 0
-        while begin < found.size:
-            number = int(max(1, min(2**16, self.budget.left // longest, found.size - begin)))
+        while begin < dataset.size:
+            number = int(max(1, min(2**16, self.budget.left // longest, dataset.size - begin)))
             if longest > self.budget.left:
                 self.budget.take(longest, path)
-            piece = [bytes(text) for text in found[begin : begin + number]]
+            piece = [bytes(text) for text in dataset[begin : begin + number]]
             self.budget.take(sum(map(len, piece)), f"the text of {path}")
             yield piece
             begin += number
@@ -271,8 +271,8 @@ class Reader:
             )
             return None
         values = [
-            bytes(one) if isinstance(one, bytes) else str(one).encode()
-            for one in np.ravel(result.attrs[name])
+            bytes(text) if isinstance(text, bytes) else str(text).encode()
+            for text in np.ravel(result.attrs[name])
         ]
         self.budget.take(sum(map(len, values)) + _PER_TEXT * len(values), f"attribute {name} of {path}")
         return [value.decode("utf-8", "replace") for value in values]
@@ -284,7 +284,7 @@ class Reader:
         result = self.array(path)
         self.budget.take((16 + _PER_TEXT) * result.size, f"{result.size} references of {path}")
         values = {path: self.find(path) for path in targets}
-        paths = {h5o.get_info(one.id).addr: path for path, one in values.items() if one is not None}
+        paths = {h5o.get_info(value.id).addr: path for path, value in values.items() if value is not None}
         known = []
         for reference in result[()]:
             try:
@@ -345,18 +345,18 @@ class Reader:
                 result[k : k + rows]
 
 
-def is_text(found: h5py.Dataset) -> bool:
+def is_text(dataset: h5py.Dataset) -> bool:
     """True for a data set of text."""
     import h5py
 
-    return hasattr(found, "shape") and h5py.check_string_dtype(found.dtype) is not None
+    return hasattr(dataset, "shape") and h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def is_references(found: h5py.Dataset) -> bool:
+def is_references(dataset: h5py.Dataset) -> bool:
     """True for a flat data set of references to objects of the file."""
     import h5py
 
-    return getattr(found, "ndim", 0) == 1 and h5py.check_ref_dtype(found.dtype) is h5py.Reference
+    return getattr(dataset, "ndim", 0) == 1 and h5py.check_ref_dtype(dataset.dtype) is h5py.Reference
 
 
 def _check_heap(data: Any, begin: int, where: int) -> None:

@@ -51,8 +51,8 @@ class _Array(_Group):
             raise FormatError(f"{name}: no array of Zarr's format 2 with shape {self._grid} in {self.chunks}")
         self._separator, self._order = about.get("dimension_separator", "."), about["order"]
         kind, codecs = str(about["dtype"]), [*(about["filters"] or ()), about["compressor"]]
-        self._codecs = [one for one in codecs if one is not None]
-        names = [one["id"] for one in self._codecs]
+        self._codecs = [codec for codec in codecs if codec is not None]
+        names = [codec["id"] for codec in self._codecs]
         self.described = f"{kind}, with the codecs {names}"
         self._text = kind == "|O" and names[:1] in (["vlen-utf8"], ["vlen-bytes"])
         numbers = not self._text and _NUMBERS.fullmatch(kind) is not None
@@ -74,12 +74,12 @@ class _Array(_Group):
             ends[0] = key.indices(self._grid[0])[:2]
         result = np.empty([max(0, high - low) for low, high in ends], self.dtype)
         for place in self._places(ends):
-            into, of = [], []
+            target, origin = [], []
             for (low, high), k, n in zip(ends, place, self.chunks, strict=True):
                 a, b = max(low, k * n), min(high, (k + 1) * n)
-                into.append(slice(a - low, b - low))
-                of.append(slice(a - k * n, b - k * n))
-            result[tuple(into)] = self._chunk(place)[tuple(of)]
+                target.append(slice(a - low, b - low))
+                origin.append(slice(a - k * n, b - k * n))
+            result[tuple(target)] = self._chunk(place)[tuple(origin)]
         return result if self.shape else result.reshape(())[()]
 
     def _places(self, ends: Sequence[tuple[int, int]]) -> Iterator[tuple[int, ...]]:
@@ -238,9 +238,9 @@ class ZarrReader(Reader):
             self.budget.take(result.chunk_bytes, f"a chunk of {path}")
         return result
 
-    def _text_pieces(self, found: Any, path: str) -> Iterator[list[bytes]]:
-        for begin in range(0, found.size, found.chunks[0]):
-            piece = list(found[begin : begin + found.chunks[0]])
+    def _text_pieces(self, array: Any, path: str) -> Iterator[list[bytes]]:
+        for begin in range(0, array.size, array.chunks[0]):
+            piece = list(array[begin : begin + array.chunks[0]])
             self.budget.take(sum(map(len, piece)), f"the text of {path}")
             yield piece
 
@@ -256,7 +256,7 @@ class ZarrReader(Reader):
         node = self.find(path)
         value = None if node is None else node.attrs.get(name)
         values = [value] if isinstance(value, str) else value
-        whole = isinstance(values, list) and all(isinstance(one, str) for one in values)
+        whole = isinstance(values, list) and all(isinstance(value, str) for value in values)
         return values if whole else None
 
     def check_all(self) -> None:

@@ -44,7 +44,7 @@ class Contents:
     sampled: bool = False
     """whether one of them is a signal, which lasts as long as the recording"""
     left_out: list[str] = field(default_factory=list)
-    chosen: list[str] | None = None
+    signals: list[str] | None = None
     """paths of the signals that are read, of the others only the first and last times; None: those that are not processed"""
 
     def name_apart(self) -> None:
@@ -66,9 +66,9 @@ class Contents:
 def read(source: Reader, signals: list[str] | None = None) -> Contents:
     """All tables and series of a file, on the session's clock; regularly sampled signals are only named.
 
-    signals : names of those that are read, see `series.chosen`
+    signals : names of those that are read, see `series.paths_of`
     """
-    contents = Contents(chosen=None if signals is None else series.chosen(source, signals))
+    contents = Contents(signals=None if signals is None else series.paths_of(source, signals))
     of_intervals = tables.interval_tables(source).values()
     for path in of_intervals:
         _epoch(source, path, contents)
@@ -84,14 +84,14 @@ def read(source: Reader, signals: list[str] | None = None) -> Contents:
         elif kind in ("IntervalSeries", "AnnotationSeries") or is_events(source, path):
             _place(source, path, contents)
         else:
-            if contents.chosen is None:
+            if contents.signals is None:
                 contents.left_out.append(f"{path.removeprefix('processing/')} (processed: see signals=)")
             if source.is_group(path):
-                for one in (path, *source.paths(path)):
-                    if contents.chosen and one in contents.chosen:
-                        _place(source, one, contents)
+                for member in (path, *source.paths(path)):
+                    if contents.signals and member in contents.signals:
+                        _place(source, member, contents)
                     with suppress(FormatError):  # nothing else is read
-                        _sampled(source, one, contents)
+                        _sampled(source, member, contents)
     contents.name_apart()
     return contents
 
@@ -171,11 +171,11 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
     elif f"{path}/timestamp" in source:
         _events_table(source, path, contents)
     elif f"{path}/event_times" in source:
-        for own, times in _annotated(source, path):
-            _event(source, f"{path}/{own}", contents, times)
+        for label, times in _annotated(source, path):
+            _event(source, f"{path}/{label}", contents, times)
     elif f"{path}/starting_time" in source and f"{path}/data" in source:
         _sampled(source, path, contents)
-        contents.regular += [path] if contents.chosen is None or path in contents.chosen else []
+        contents.regular += [path] if contents.signals is None or path in contents.signals else []
     elif f"{path}/timestamps" in source:
         _with_times(source, path, contents, behaviour)
     elif members := [one for one in source.paths(path) if f"{one}/data" in source]:
@@ -227,8 +227,8 @@ def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
     (times,) = tables.times(source, path, ["event_times"])
     names = source.texts(f"{path}/label") if f"{path}/label" in source else []
     source.budget.take(5000.0 * n, f"{n} kinds of events")
-    for k, own in enumerate(np.split(times, ends[:-1])):
-        yield (names[k] if len(names) == n else f"{path.rpartition('/')[2]} {k}"), own
+    for k, moments in enumerate(np.split(times, ends[:-1])):
+        yield (names[k] if len(names) == n else f"{path.rpartition('/')[2]} {k}"), moments
 
 
 def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) -> None:
@@ -251,7 +251,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
         _event(source, path, contents, times)
         return
     value = behaviour and data.ndim == 1 and data.dtype.kind in "biuf"
-    unread = contents.chosen is not None and path not in contents.chosen
+    unread = contents.signals is not None and path not in contents.signals
     if unread and not (is_text(data) or kind in (*_KEYS, "IntervalSeries") or value):
         contents.span(path, stamps[:1], stamps[-1:])
         return

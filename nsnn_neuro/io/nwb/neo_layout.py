@@ -70,8 +70,8 @@ def _epochs(source: Reader, block: str) -> dict[str, list[neo.Epoch]]:
             rows.setdefault((segment, name), []).append(k)
     result: dict[str, list[neo.Epoch]] = {}
     for (segment, name), which in rows.items():
-        chosen = text_array(source, [labels[k] for k in which], f"{path}/tags")
-        epoch = neo.Epoch(start[which] * pq.s, (stop - start)[which] * pq.s, labels=chosen, name=name)
+        texts_of_epoch = text_array(source, [labels[k] for k in which], f"{path}/tags")
+        epoch = neo.Epoch(start[which] * pq.s, (stop - start)[which] * pq.s, labels=texts_of_epoch, name=name)
         result.setdefault(segment, []).append(epoch)
     return result
 

@@ -52,12 +52,12 @@ def read(
     t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
     Of the chosen units alone the spikes are read, those between t_start and t_stop are kept. Units with more than `most` spikes in
     all come in several Blocks of neighbours, read one after the other, each within the budget; start and stop are those of all.
-    `progress` is that of whoever takes them. `signals` are names, see `series.chosen`. A file without units, such as one of field
+    `progress` is that of whoever takes them. `signals` are names, see `series.paths_of`. A file without units, such as one of field
     potentials, is one uncut segment.
     """
     if "units" not in source:
         of_sweeps = any(sweeps.paths(source))
-        if not of_sweeps and not series.chosen(source, signals):
+        if not of_sweeps and not series.paths_of(source, signals):
             raise FormatError(
                 "no units table (spike times) in it, no sweeps of a current clamp and no signals"
             )
@@ -80,8 +80,8 @@ def read(
         raise FormatError("its units table is empty")
     if "units/spike_times" not in source:
         raise FormatError(
-            f"its units table has no spike_times, only {source.names('units')}: expected the spike times of each unit; they may be in "
-            "another file of the data set"
+            f"its units table has no spike_times, only {source.names('units')}: expected the spike times of each unit; they may "
+            "be in another file of the data set"
         )
     source.budget.take(saved.PER_UNIT * n, f"{n} units")
     path = None
@@ -97,16 +97,16 @@ def read(
         rows_read = chosen_units(None, known, n, units).tolist()
     pieces = _pieces(source, n, rows_read, most)
     observed = None if path else _observed(source, n)
-    chosen = None
+    windows = None
     if path is not None:
-        chosen = _between(*_rows(source, path), t_start, t_stop)
+        windows = _between(*_rows(source, path), t_start, t_stop)
     elif trials is None and observed is not None and len(observed[0]) > 1:
         source.budget.take(saved.PER_TRIAL * len(observed[0]), f"{len(observed[0])} intervals of observation")
-        chosen = _between(*observed, [{} for _ in observed[0]], t_start, t_stop)
+        windows = _between(*observed, [{} for _ in observed[0]], t_start, t_stop)
     elif rows_read is not None and observed is None and None in (t_start, t_stop):
         warn("no obs_intervals: spikes of the units left out do not count for its start and stop; pass both")
     every = None
-    if len(pieces) > 1 and chosen is None and observed is None and None in (t_start, t_stop):
+    if len(pieces) > 1 and windows is None and observed is None and None in (t_start, t_stop):
         # no spike lies so late: of all of them the extent is read
         every = saved.spike_times(source, n, rows_read, np.inf, np.inf).extent
     left, number, lost, where = source.budget.left, 0, 0, ""
@@ -118,8 +118,8 @@ def read(
                 part = {key: [column[k] for k in rows] for key, column in table.items() if len(column) == n}
             spikes = saved.spike_times(source, n, rows, t_start, t_stop)
             spikes = spikes._replace(extent=every or spikes.extent)
-            if chosen is not None:
-                block, kept, where = _in_trials(source, spikes, part, chosen, signals)
+            if windows is not None:
+                block, kept, where = _in_trials(source, spikes, part, windows, signals)
             else:
                 block, kept, where = _uncut(source, spikes, part, observed, t_start, t_stop, signals)
             number, lost = number + spikes.number, lost + spikes.number - kept
@@ -226,11 +226,11 @@ def _in_trials(
     source: Reader,
     spikes: saved.SpikeTimes,
     table: dict[str, list[Any]],
-    chosen: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
+    windows: tuple[np.ndarray, np.ndarray, list[dict[str, Any]]],
     signals: list[str] | None,
 ) -> tuple[neo.Block, int, str]:
     """A segment for each trial, on a clock that starts at 0; the number of spikes in trials; the word for these."""
-    (start, stop, rows), (times, unit), n = chosen, spikes[:2], len(table["id"])
+    (start, stop, rows), (times, unit), n = windows, spikes[:2], len(table["id"])
     source.budget.take(8 * n * len(start), f"{n} units in {len(start)} trials")
     trial, index = _cut(times, unit, n, start, stop, source.budget)
     seen = np.zeros(len(times), dtype=bool)

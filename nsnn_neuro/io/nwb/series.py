@@ -31,31 +31,31 @@ def about(source: Reader) -> dict[str, Any]:
     return {**plain, **metadata.read(source)}
 
 
-def chosen(source: Reader, names: list[str] | None = None) -> list[str]:
+def paths_of(source: Reader, names: list[str] | None = None) -> list[str]:
     """Paths of the time series in acquisition and stimulus, also in containers; or of these names, processed ones too."""
-    found = _series(source, *_PLACES)
+    paths = _series(source, *_PLACES)
     if names is None:
-        return found
-    found += _series(source, *source.paths("processing"))
-    kept = []
+        return paths
+    paths += _series(source, *source.paths("processing"))
+    result = []
     for name in names:
-        named = [path for path in found if f"/{path}".endswith(f"/{name}")]
-        kept += named
-        if not named:
-            known = list(dict.fromkeys(path.rpartition("/")[2] for path in found))
+        matching = [path for path in paths if f"/{path}".endswith(f"/{name}")]
+        result += matching
+        if not matching:
+            known = list(dict.fromkeys(path.rpartition("/")[2] for path in paths))
             raise FormatError(
                 f"signals = {name!r}: no time series of this name; the file has {known}{did_you_mean(name, known)}"
             )
-    return list(dict.fromkeys(kept))
+    return list(dict.fromkeys(result))
 
 
 def _series(source: Reader, *places: str) -> list[str]:
-    found = []
+    result = []
     for path in source.paths(*places):
-        group = source.is_group(path) and f"{path}/data" not in source
-        found += [one for one in source.paths(path) if f"{one}/data" in source] if group else []
-        found += [] if found and found[-1].startswith(f"{path}/") else [path]
-    return found
+        container = source.is_group(path) and f"{path}/data" not in source
+        members = [member for member in source.paths(path) if f"{member}/data" in source] if container else []
+        result += members or [path]
+    return result
 
 
 def warn_left_out(names: list[str]) -> None:
@@ -121,7 +121,7 @@ def of_trials(
     """The regularly sampled signals of acquisition and stimulus, or of these names, in each trial; warns of what is left out."""
     signals: list[list[neo.AnalogSignal]] = [[] for _ in start]
     left_out = []
-    for path in chosen(source, names):
+    for path in paths_of(source, names):
         result: list[neo.AnalogSignal] | str = "no time series"
         if source.is_group(path):
             result = regular(source, path, start, stop, zero)

@@ -109,8 +109,8 @@ class Source:
             raise NsnnError(
                 f"{self._called(k)} lies outside t_start = {low[k]:.9g} s to t_stop = {high[k]:.9g} s of its trial, "
                 f"{np.count_nonzero(outside)} of {outside.size} spikes do: expected {unit if plain_seconds else ''}"
-                f"{'an earlier t_start, negative before an event at time 0' if early else 'a later t_stop'}, or times from the start "
-                "of each trial if these are times of a session"
+                f"{'an earlier t_start, negative before an event at time 0' if early else 'a later t_stop'}, or times from the "
+                "start of each trial if these are times of a session"
             )
         return np.clip(self.times, low, high)
 
