@@ -186,17 +186,3 @@ def _decode_tagged(tag: Any, value: dict[str, Any]) -> Any:
 def dumps(value: Any, name: str = "value") -> str:
     """`encode`d `value` as strict JSON text in ASCII."""
     return json.dumps(encode(value, name), allow_nan=False)
-
-
-def loads(text: str | bytes) -> Any:
-    """The value whose `dumps` is `text`; FormatError when `text` is no JSON.
-
-    >>> loads(dumps({"name": "µ-noise", "x": (1, None)}))
-    {'name': 'µ-noise', 'x': (1, None)}
-    """
-    try:
-        return decode(json.loads(text))
-    except FormatError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"damaged annotations ({error})") from None

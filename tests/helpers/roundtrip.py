@@ -8,7 +8,8 @@ import quantities as pq
 from hypothesis import strategies as st
 
 from nsnn_neuro import provenance
-from nsnn_neuro.io import build_block, dumps
+from nsnn_neuro.io.block import build_block
+from nsnn_neuro.io.json_codec import dumps
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.roundtrip import trains_of
 
 from nsnn_neuro import NsnnError
-from nsnn_neuro.io import build_block
+from nsnn_neuro.io.block import build_block
 from nsnn_neuro.measures import as_trains
 from nsnn_neuro.perturb import delete_spikes
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nsnn_neuro import FormatError, load, save, to_block
-from nsnn_neuro.io import build_block
+from nsnn_neuro.io.block import build_block
 
 times = st.floats(-2.0, 3.0, allow_nan=False)
 

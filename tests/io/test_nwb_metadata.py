@@ -17,7 +17,7 @@ from helpers.roundtrip import assert_same, bounds_of, rich_block, trains_of
 from pynwb.file import Subject
 
 from nsnn_neuro import FormatError, NsnnError, cut, load, save, select, to_block
-from nsnn_neuro.io import dumps
+from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.io.nwb.metadata import checked
 
 START = datetime(2024, 5, 4, 10, 30, tzinfo=timezone(timedelta(hours=2)))

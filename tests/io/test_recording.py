@@ -16,7 +16,7 @@ from helpers.roundtrip import NESTED, volt
 
 import nsnn_neuro
 from nsnn_neuro import FormatError, NsnnError, load, provenance, save, to_block
-from nsnn_neuro.io import dumps
+from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.measures import as_trains
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsnn_neuro import NsnnError, conditions, join, load, save, select, split, tabulate, to_block
-from nsnn_neuro.io import Trains
+from nsnn_neuro.io.spikes import Trains
 from nsnn_neuro.measures import firing_rate
 
 NESTED = [[[0.1, 0.2], [0.3], []], [[0.4], [], [0.5]], [[], [0.6], [0.7, 0.8]], [[0.9], [0.95], [0.96]]]

@@ -37,7 +37,7 @@ from helpers.training import (
 import nsnn_neuro as nsnn
 from nsnn_neuro import FormatError, NsnnError, coding, losses, reference, train
 from nsnn_neuro.brian import running
-from nsnn_neuro.io import dumps
+from nsnn_neuro.io.json_codec import dumps
 from nsnn_neuro.learning import Learner, read_checkpoint, write_checkpoint
 
 LOSSES = losses.rate_mse, losses.cross_entropy_mean, losses.cross_entropy_step

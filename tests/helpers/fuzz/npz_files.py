@@ -130,7 +130,7 @@ def fit_cases(folder: Path) -> Callable[[int], Case]:
     from nsnn_neuro import losses
     from nsnn_neuro.core.file_limits import Budget
     from nsnn_neuro.core.results import read_npz, write_npz
-    from nsnn_neuro.io import dumps
+    from nsnn_neuro.io.json_codec import dumps
 
     rule = nsnn.NDL(0.1, signal="random", optimizer=nsnn.Adam())
     net = nsnn.feedforward([3, 2, 2], noise=nsnn.EscapeNoise(nsnn.Gaussian(0.4)), plasticity=rule)

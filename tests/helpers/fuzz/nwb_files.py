@@ -30,7 +30,7 @@ _NAMESPACE = uuid.UUID("5c0c4d0e-3d5f-5b0a-9f0e-6e1f1b6d7a11")
 
 def fingerprint(block: Any) -> str:
     """A digest of all that a Block holds here."""
-    from nsnn_neuro.io import dumps
+    from nsnn_neuro.io.json_codec import dumps
     from nsnn_neuro.measures import as_trains
 
     spikes = as_trains(block)
