@@ -98,7 +98,7 @@ def test_foreign_without_trials(tmp_path):
 def test_foreign_files_that_say_too_little(tmp_path):
     for name, more, words in [
         ("a.nwb", {}, "no units table"),
-        ("b.nwb", {"units": [{"id": 3}]}, "no units/spike_times"),
+        ("b.nwb", {"units": [{"id": 3}]}, "no spike_times"),
         ("c.nwb", {"units": [{"spike_times": []}]}, "its duration is unknown"),
         ("d.nwb", {"units": [{"spike_times": [1.0, float("nan")]}]}, "no numbers"),
         ("e.nwb", {"units": [{"spike_times": [1.0]}], "trials": [(2.0, 1.0)]}, "valid start and stop"),
