@@ -11,6 +11,7 @@ Times of an irregular signal are in the notes only where rounding keeps the sess
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import neo
@@ -47,7 +48,7 @@ def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]
     """What is to be written of a Block's events, epochs and irregular signals; `taken` are names in /acquisition."""
     names = {_EPOCHS: set(_RESERVED), _EVENTS: set(), _IRREGULAR: taken}
     result = []
-    for head, parts in _groups(block):
+    for head, parts in grouped(block, TIMED, _layout):
         times = np.concatenate([seconds(part.times) for part in parts])
         number = head["number"] = [len(part) for part in parts]
         trial = np.repeat(np.array(head["trials"], dtype=np.int64), number)
@@ -75,37 +76,46 @@ def stored(block: neo.Block, spikes: Sorted, offset: np.ndarray, taken: set[str]
     return result
 
 
-def _groups(block: neo.Block) -> list[tuple[dict[str, Any], list[Any]]]:
-    """The objects of each name, kind and layout, one for a trial, and what they have in common."""
+def grouped(
+    block: neo.Block, kinds: Sequence[str], head_of: Callable[[Any, str, str], dict[str, Any]]
+) -> list[tuple[dict[str, Any], list[Any]]]:
+    """The objects of different trials whose heads agree, one for a trial, and their head with the trials.
+
+    head_of : takes an object, its kind and its name for messages; "dtype" is compared and not kept
+    """
     groups: dict[tuple[str, int], tuple[dict[str, Any], list[Any]]] = {}
     for i, segment in enumerate(block.segments):
         seen: Counter[str] = Counter()
-        for kind in TIMED:
-            for j, one in enumerate(getattr(segment, kind)):
+        for kind in kinds:
+            for j, item in enumerate(getattr(segment, kind)):
                 where = f"segments[{i}].{kind}[{j}]"
-                head = {"kind": kind, "name": one.name, "description": one.description}
-                head["annotations"] = dict(one.annotations)
-                layout = head | _layout(one, where)
-                key = dumps(layout, where)
-                layout.pop("dtype", None)
-                group = groups.setdefault((key, seen[key]), (layout | {"trials": []}, []))
+                head = head_of(item, kind, where)
+                key = dumps(head, where)
+                del head["dtype"]
+                group = groups.setdefault((key, seen[key]), (head | {"trials": []}, []))
                 seen[key] += 1
                 group[0]["trials"].append(i)
-                group[1].append(one)
+                group[1].append(item)
     return list(groups.values())
 
 
-def _layout(one: Any, where: str) -> dict[str, Any]:
+def stored_type(data: np.ndarray, where: str) -> str:
+    """Type and number of columns of a signal's samples; NsnnError for those that a file can't hold."""
+    if data.dtype.kind not in "iuf" or data.dtype.itemsize > 8:
+        raise NsnnError(f"{where} has dtype {data.dtype}: expected real numbers of at most 64 bits")
+    return f"{data.dtype.str} {data.shape[1]}"
+
+
+def _layout(one: Any, kind: str, where: str) -> dict[str, Any]:
     """What the objects of different trials must share to be stored as one."""
+    head = {"kind": kind, "name": one.name, "description": one.description}
+    head["annotations"] = dict(one.annotations)
     if isinstance(one, neo.IrregularlySampledSignal):
-        data = one.magnitude
-        if data.dtype.kind not in "iuf" or data.dtype.itemsize > 8:
-            raise NsnnError(f"{where} has dtype {data.dtype}: expected real numbers of at most 64 bits")
         arrays = dict(one.array_annotations)
-        return {
+        return head | {
             "unit": unit_text(one, where),
             "array_annotations": arrays,
-            "dtype": f"{data.dtype.str} {data.shape[1]}",
+            "dtype": stored_type(one.magnitude, where),
         }
     columns, kinds = [], []
     for key, values in one.array_annotations.items():
@@ -120,7 +130,7 @@ def _layout(one: Any, where: str) -> dict[str, Any]:
             ]
         )
         dumps(values, name)
-    layout = {"labelled": bool(np.size(one.labels)), "columns": columns, "dtype": kinds}
+    layout = head | {"labelled": bool(np.size(one.labels)), "columns": columns, "dtype": kinds}
     if isinstance(one, neo.Epoch):
         layout["lasting"] = np.size(one.durations) == len(one)  # Neo's default is no durations
     return layout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import Counter
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 from ...core.errors import NsnnError
 from ...core.units import is_quantity, shown, si
 from ...core.warn import warn
-from ..json_codec import dumps, encode, unit_text
+from ..json_codec import encode, unit_text
 from ..lookup import EVENT_TIME, LABEL, NAMES, population_names
 from ..segments import known_of, unit_table
 from ..spikes import PIECE, Trains
@@ -26,7 +25,7 @@ from .metadata import arguments, checked, combined, kept
 from .order import Sorted, in_file_order
 from .saved import DIGEST, FORMAT, NAMESPACE, STEP, VERSION, WRITTEN
 from .storage import column, digest_signal, digest_trains, file_name, packed
-from .timed import stored
+from .timed import grouped, stored, stored_type
 
 if TYPE_CHECKING:
     import h5py
@@ -176,31 +175,17 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _signal_groups(block: neo.Block) -> list[dict[str, Any]]:
-    """The analog signals; those of different trials that agree in all but start and samples are one group."""
-    groups: dict[tuple[str, int], dict[str, Any]] = {}
-    for i, segment in enumerate(block.segments):
-        seen: Counter[str] = Counter()
-        for j, signal in enumerate(segment.analogsignals):
-            where = f"segments[{i}].analogsignals[{j}]"
-            data = np.ascontiguousarray(signal.magnitude)
-            if data.dtype.kind not in "iuf" or data.dtype.itemsize > 8:
-                raise NsnnError(f"{where} has dtype {data.dtype}: expected real numbers of at most 64 bits")
-            head = {
-                "name": signal.name,
-                "description": signal.description,
-                "unit": unit_text(signal, where),
-                "rate": si(signal.sampling_rate, "Hz", f"{where}.sampling_rate"),
-                "array_annotations": dict(signal.array_annotations),
-                "annotations": dict(signal.annotations),
-            }
-            key = f"{dumps(head, where)} {data.dtype.str} {data.shape[1]}"
-            group = groups.setdefault((key, seen[key]), {**head, "trials": [], "t_start": [], "data": []})
-            seen[key] += 1
-            group["trials"].append(i)
-            group["t_start"].append(float(seconds(signal.t_start)))
-            group["data"].append(data)
-    return list(groups.values())
+def _signal_head(signal: neo.AnalogSignal, _: str, where: str) -> dict[str, Any]:
+    """What the signals of different trials must share to be stored as one."""
+    return {
+        "name": signal.name,
+        "description": signal.description,
+        "unit": unit_text(signal, where),
+        "rate": si(signal.sampling_rate, "Hz", f"{where}.sampling_rate"),
+        "array_annotations": dict(signal.array_annotations),
+        "annotations": dict(signal.annotations),
+        "dtype": stored_type(signal.magnitude, where),
+    }
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -215,8 +200,10 @@ def _signals(
     from pynwb import TimeSeries
 
     series: list[tuple[dict[str, Any], Any, np.ndarray]] = []
-    for group in _signal_groups(block):
-        data, trials, starts = group.pop("data"), np.array(group["trials"]), np.array(group["t_start"])
+    for group, signals in grouped(block, ["analogsignals"], _signal_head):
+        data = [np.ascontiguousarray(signal.magnitude) for signal in signals]
+        group["t_start"] = [float(seconds(signal.t_start)) for signal in signals]
+        trials, starts = np.array(group["trials"]), np.array(group["t_start"])
         alike = len(trials) == len(offset) and (starts == starts[0]).all()
         if alike and all(_same_bits(data[0], d) for d in data[1:]):
             trials, starts, data = trials[:1], starts[:1], data[:1]
