@@ -189,17 +189,19 @@ class Reader:
         self.budget.take(len(value), path)
         return value
 
-    def attribute(self, path: str, name: str, default: Any) -> Any:
-        """An attribute that is a single number or text; `default` when there is none, or another kind of value."""
+    def _attribute(self, path: str, name: str) -> Any:
+        """What HDF5 says of an attribute, not read yet, or None."""
         from h5py import h5a
 
         result, key = self.find(path), name.encode()
-        if result is None or not h5a.exists(result.id, key):
+        return h5a.open(result.id, key) if result is not None and h5a.exists(result.id, key) else None
+
+    def attribute(self, path: str, name: str, default: Any) -> Any:
+        """An attribute that is a single number or text; `default` when there is none, or another kind of value."""
+        about = self._attribute(path, name)
+        if about is None or math.prod(about.shape or (1,)) != 1 or about.dtype.itemsize > self.size:
             return default
-        about = h5a.open(result.id, key)
-        if np.prod(about.shape or (1,), dtype=float) != 1 or about.dtype.itemsize > self.size:
-            return default
-        value = result.attrs[name]
+        value = self.find(path).attrs[name]
         if isinstance(value, np.ndarray):
             value = value.reshape(-1)[0]
         if isinstance(value, bytes):
@@ -254,25 +256,22 @@ class Reader:
 
     def attribute_texts(self, path: str, name: str) -> list[str] | None:
         """An attribute that is a list of texts; None when there is no such one, or one that may be larger than the budget."""
-        from h5py import check_string_dtype, h5a
+        from h5py import check_string_dtype
 
-        result, key = self.find(path), name.encode()
-        if result is None or not h5a.exists(result.id, key):
+        about = self._attribute(path, name)
+        if about is None or check_string_dtype(about.dtype) is None:
             return None
-        about = h5a.open(result.id, key)
         size = self.size if about.dtype.kind == "O" else about.dtype.itemsize
-        number = float(np.prod(about.shape or (1,), dtype=float))
-        if check_string_dtype(about.dtype) is None:
-            return None
+        number = math.prod(about.shape or (1,))
         if not number * (size + _PER_TEXT) <= self.budget.left:  # each text may be as long as the file
             warn(
-                f"attribute {name} of {path}: not read, since its {number:.0f} texts may take {number * size / 2**20:.0f} MiB: "
+                f"attribute {name} of {path}: not read, since its {number} texts may take {number * size / 2**20:.0f} MiB: "
                 "pass a larger max_bytes if you trust the file"
             )
             return None
         values = [
             bytes(text) if isinstance(text, bytes) else str(text).encode()
-            for text in np.ravel(result.attrs[name])
+            for text in np.ravel(self.find(path).attrs[name])
         ]
         self.budget.take(sum(map(len, values)) + _PER_TEXT * len(values), f"attribute {name} of {path}")
         return [value.decode("utf-8", "replace") for value in values]
@@ -404,27 +403,33 @@ def _open(file: Any) -> h5py.File:
         ) from None
 
 
-class _CheckedFile(io.RawIOBase):
-    """A file for HDF5 to read: a heap of text is checked before HDF5 sees it, and bytes that are missing are an error."""
+class _Wrapped(io.RawIOBase):
+    """A file for HDF5 that stands before another one."""
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._size = raw.seek(0, os.SEEK_END)
-        self._checked: set[int] = set()
+    _raw: Any
 
     def readable(self) -> bool:
         """True."""
         return True
 
-    seekable = readable
+    writable = seekable = readable
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a byte."""
         return self._raw.seek(offset, whence)
 
     def tell(self) -> int:
-        """The byte that is read next."""
+        """The byte that is read or written next."""
         return self._raw.tell()
+
+
+class _CheckedFile(_Wrapped):
+    """A file for HDF5 to read: a heap of text is checked before HDF5 sees it, and bytes that are missing are an error."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._size = raw.seek(0, os.SEEK_END)
+        self._checked: set[int] = set()
 
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer`."""
@@ -450,7 +455,7 @@ class _CheckedFile(io.RawIOBase):
         self._checked.add(begin)
 
 
-class DiskFile(io.RawIOBase):
+class DiskFile(_Wrapped):
     """A new file for HDF5 to write to, h5py.File(DiskFile(path), "w"); after a write that fails it only pretends.
 
     >>> import h5py, tempfile
@@ -465,7 +470,7 @@ class DiskFile(io.RawIOBase):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = io.FileIO(path, "x+b")
+        self._raw = io.FileIO(path, "x+b")
         self._error: OSError | None = None
 
     def check(self) -> None:
@@ -473,24 +478,10 @@ class DiskFile(io.RawIOBase):
         if self._error is not None:
             raise self._error
 
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    writable = seekable = readable
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a byte."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The byte that is read or written next."""
-        return self._file.tell()
-
     def readinto(self, buffer: Any) -> int:
         """Read into `buffer`; zeros for what isn't on the disk."""
         view = memoryview(buffer).cast("B")
-        number = self._file.readinto(view) or 0
+        number = self._raw.readinto(view) or 0
         if self._error is not None and number < len(view):
             view[number:] = bytes(len(view) - number)
             return len(view)
@@ -502,7 +493,7 @@ class DiskFile(io.RawIOBase):
         size = len(view)
         try:
             while view and self._error is None:
-                view = view[self._file.write(view) :]
+                view = view[self._raw.write(view) :]
         except OSError as error:
             self._error = error
         return size
@@ -510,7 +501,7 @@ class DiskFile(io.RawIOBase):
     def truncate(self, size: int | None = None) -> int:
         """Change the length of the file."""
         try:
-            return self._file.truncate(size)
+            return self._raw.truncate(size)
         except OSError as error:
             self._error = self._error or error
             return self.tell() if size is None else size
@@ -518,5 +509,5 @@ class DiskFile(io.RawIOBase):
     def close(self) -> None:
         """Close the file."""
         if not self.closed:
-            self._file.close()
+            self._raw.close()
         super().close()
