@@ -78,17 +78,18 @@ def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
         raise NsnnError(f"events = {shown(events)}: no event in it, expected at least one")
     for k, part in enumerate(parts):
         _check_order(part.times, "events" if len(parts) == 1 else f"events[{k}]")
-    shared = set.intersection(*(set(part.columns) for part in parts if part.times.size))
-    columns: dict[str, list[Any]] = {}
-    for name in next(part.columns for part in parts if part.times.size):
-        if name in shared:
-            columns[name] = [value for part in parts if part.times.size for value in part.columns[name]]
-    own: list[Any] | None = None
-    if all(part.labels is not None for part in parts if part.times.size):
-        own = [label for part in parts for label in part.labels or ()]
+    filled = [part for part in parts if part.times.size]
+    columns = {
+        name: [value for part in filled for value in part.columns[name]]
+        for name in filled[0].columns
+        if all(name in part.columns for part in filled)
+    }
+    known = None
+    if all(part.labels is not None for part in filled):
+        known = [label for part in filled for label in part.labels or ()]
     segment = np.repeat(np.arange(len(parts)), number)
     times = np.concatenate([part.times for part in parts])
-    return Events(times, segment, _labels(labels, own, columns, number), columns)
+    return Events(times, segment, _labels(labels, known, columns, number), columns)
 
 
 def trial_times(block: neo.Block, events: Any) -> np.ndarray:
@@ -100,14 +101,14 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
     if isinstance(events, str) and not _is_event(block, events):
         times = _annotated(block, events)
     elif isinstance(events, str):
-        parts = [_named(segment, events, k, block) for k, segment in enumerate(block.segments)]
-        for k, part in enumerate(parts):
-            if part.times.size != 1:
+        moments_of = [_named(segment, events, k, block).times for k, segment in enumerate(block.segments)]
+        for k, moments in enumerate(moments_of):
+            if moments.size != 1:
                 raise NsnnError(
-                    f"events = {events!r}: segment {k} has {part.times.size} of them: expected one in each trial; cut makes a "
-                    "trial of each event"
+                    f"events = {events!r}: segment {k} has {moments.size} of them: expected one in each trial; cut makes a trial "
+                    "of each event"
                 )
-        times = np.array([part.times[0] for part in parts])
+        times = np.concatenate(moments_of)
     else:
         of_package = _of_package(events, "events")
         times = of_package.times if of_package else event_seconds(events, "events", _CHOOSE)
@@ -124,8 +125,7 @@ def trial_times(block: neo.Block, events: Any) -> np.ndarray:
 
 def _is_event(block: neo.Block, name: str) -> bool:
     """Whether an event or epoch of some segment has this name, or one that "name.column" begins with."""
-    known = {one for segment in block.segments for one in _candidates(segment)}
-    return name in known or name.rpartition(".")[0] in known
+    return not {name, name.rpartition(".")[0]}.isdisjoint(_names(block))
 
 
 def _annotated(block: neo.Block, name: str) -> np.ndarray:
@@ -133,7 +133,7 @@ def _annotated(block: neo.Block, name: str) -> np.ndarray:
     known = [segment.annotations for segment in block.segments]
     numbers = [key for key in known[0] if all(_is_number(one.get(key)) for one in known)]
     if name not in numbers:
-        listed = sorted({one for segment in block.segments for one in _candidates(segment)})
+        listed = sorted(_names(block))
         raise NsnnError(
             f"events = {name!r}: no event, epoch or annotation of numbers in each trial has this name; there are the events "
             f"{listed} and the annotations {numbers}{did_you_mean(name, [*listed, *numbers])}"
@@ -178,8 +178,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def plain_labels(values: Any, name: str) -> list[Any]:
-    """Labels as a list of texts and numbers; NsnnError for one with a unit, or of another kind."""
+def plain_labels(values: Any, name: str, n: int | None = None, what: str = "trials") -> list[Any]:
+    """Labels as a list of texts and numbers; NsnnError for one with a unit, of another kind, or another number than n of `what`.
+
+    >>> plain_labels(["left", "right"], "labels", 2)
+    ['left', 'right']
+    """
     if is_quantity(values) or (isinstance(values, list | tuple) and any(map(is_quantity, values))):
         raise NsnnError(
             f"{name} = {shown(values)} has a unit: expected plain numbers or texts; divide by the unit"
@@ -192,18 +196,8 @@ def plain_labels(values: Any, name: str) -> list[Any]:
     for k, one in enumerate(listed):
         if not isinstance(one, str | bool | int | float):
             raise NsnnError(f"{name}[{k}] = {shown(one)}: expected a number or a text")
-    return listed
-
-
-def trial_labels(values: Any, n: int, name: str) -> list[Any]:
-    """Labels of n trials as a list of texts and numbers, by `plain_labels`.
-
-    >>> trial_labels(["left", "right"], 2, "labels")
-    ['left', 'right']
-    """
-    listed = plain_labels(values, name)
-    if len(listed) != n:
-        raise NsnnError(f"{name} has {len(listed)} labels for {n} trials: expected one for each trial")
+    if n is not None and len(listed) != n:
+        raise NsnnError(f"{name} has {len(listed)} values for {n} {what}: expected one for each")
     return listed
 
 
@@ -268,6 +262,10 @@ def _of_package(events: Any, name: str) -> _Part | None:
     return _Part(times, None, {**columns, **({} if known[0] == "time" else {START_TIME: times.tolist()})})
 
 
+def _names(block: neo.Block) -> set[str]:
+    return {name for segment in block.segments for name in _candidates(segment)}
+
+
 def _candidates(segment: neo.Segment) -> dict[str, list[Any]]:
     """What a name can stand for in a segment, by name."""
     result: dict[str, list[Any]] = {}
@@ -284,7 +282,7 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
     base, _, column = name.rpartition(".")
     base = name if name in known else base
     if base not in known:
-        everywhere = {one for other in block.segments for one in _candidates(other)}
+        everywhere = _names(block)
         if name in everywhere or base in everywhere:
             return _Part(np.empty(0))
         listed = ", ".join(map(repr, sorted(everywhere))) or "none (load an NWB file with trials=False)"
@@ -336,12 +334,11 @@ def _check_order(times: np.ndarray, name: str) -> None:
 
 
 def _labels(
-    labels: Any, own: list[Any] | None, columns: dict[str, list[Any]], number: list[int]
+    labels: Any, known: list[Any] | None, columns: dict[str, list[Any]], number: list[int]
 ) -> list[Any] | None:
     """(n,) labels: those given, those of a column, or the events' own."""
-    n = sum(number)
     if labels is None:
-        return own
+        return known
     if isinstance(labels, str):
         if not columns:
             raise NsnnError(
@@ -357,7 +354,4 @@ def _labels(
     nested = isinstance(labels, list | tuple) and all(np.ndim(one) == 1 for one in labels)
     if nested and [len(one) for one in labels] == number:
         labels = [label for one in labels for label in one]
-    listed = plain_labels(labels, "labels")
-    if len(listed) != n:
-        raise NsnnError(f"labels has {len(listed)} values for {n} events: expected one for each")
-    return listed
+    return plain_labels(labels, "labels", sum(number), "events")

@@ -18,7 +18,7 @@ from ..core.checks import one_of, suggest_keywords
 from ..core.errors import NsnnError
 from .event_times import Events, read_events, trial_times
 from .lookup import EVENT_TIME, LABEL, START_TIME
-from .segments import SAMPLED, TIMED, copy_names, cut_signal, cut_timed, moved, rebuilt, unit_table
+from .segments import SAMPLED, TIMED, cut_signal, cut_timed, moved, rebuilt
 from .spikes import Trains, first_after, scalar_time
 from .spikes.bins import rounding
 
@@ -85,8 +85,7 @@ def cut(
         )
     edges = np.tile([low, high], (start.size, 1))
     cutout = spikes.around(chosen.times, chosen.segment, start, stop, edges, tolerance).at_least(tolerance)
-    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, tolerance), _annotations(block))
-    result.name, result.description, result.rec_datetime = block.name, block.description, block.rec_datetime
+    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, tolerance), block)
     single = len(block.segments) == 1
     for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
         source = dict(block.segments[k].annotations)
@@ -149,17 +148,10 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     moments = np.clip(spikes.times - times[spikes.trial], start[spikes.trial], stop[spikes.trial])
     spikes = replace(spikes, times=moments, t_start=start, t_stop=stop, resolution=tolerance)
     contents = [moved(segment, float(by)) for segment, by in zip(block.segments, times, strict=True)]
-    result = rebuilt(spikes, contents, _annotations(block))
-    copy_names(block, block.segments, result)
+    result = rebuilt(spikes, contents, block, block.segments)
     for segment, by in zip(result.segments, times.tolist(), strict=True):
         segment.annotations[EVENT_TIME] = segment.annotations.get(EVENT_TIME, 0.0) + by
     return result
-
-
-def _annotations(block: neo.Block) -> dict[str, Any]:
-    """The Block's annotations, with the table of units where its trains or it have one."""
-    table = unit_table(block)
-    return {**block.annotations, **({"units": table} if table else {})}
 
 
 def _check_inside(spikes: Trains, chosen: Events, low: float, high: float) -> None:

@@ -25,7 +25,7 @@ from ..core.warn import warn
 from .block import block_of
 from .hdf5 import Reader, opened
 from .json_codec import parse_unit
-from .segments import SAMPLED, TIMED, copy_names, rebuilt, unit_table
+from .segments import SAMPLED, TIMED, rebuilt
 from .spikes import Trains
 from .spikes.text_files import read_text
 
@@ -120,11 +120,8 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
 
 def _standard(block: neo.Block) -> neo.Block:
     """An ordinary Neo Block in this package's layout; signals, events and epochs are moved, not copied."""
-    spikes, table = Trains.from_block(block), unit_table(block)
     contents = [{kind: getattr(old, kind) for kind in (*SAMPLED, *TIMED)} for old in block.segments]
-    result = rebuilt(spikes, contents, {**({"units": table} if table else {}), **block.annotations})
-    copy_names(block, block.segments, result)
-    return result
+    return rebuilt(Trains.from_block(block), contents, block, block.segments)
 
 
 @contextlib.contextmanager

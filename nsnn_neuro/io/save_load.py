@@ -28,7 +28,7 @@ from . import (
     stream,
 )
 from .block import analog_signal, block_of
-from .event_times import trial_labels
+from .event_times import plain_labels
 from .lookup import LABEL
 from .nwb import neo_layout, recording, saved
 from .nwb import write as nwb_write
@@ -144,7 +144,7 @@ def to_block(
     nsnn_neuro.core.errors.NsnnError: source[0] = 0.1: expected source[trial][neuron] to be an array of times in seconds
     """
     spikes = packages.read(source, t_start, t_stop, bin_width)
-    conditions = [] if labels is None else trial_labels(labels, spikes.n_trials, "labels")
+    conditions = [] if labels is None else plain_labels(labels, "labels", spikes.n_trials)
     own = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)
     columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}

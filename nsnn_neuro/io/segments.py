@@ -90,16 +90,25 @@ def _samples(signal: Any, low: int, high: int, t_start: float) -> Any:
     return frames
 
 
+def sample_windows(
+    first: float, rate: float, n: int, start: np.ndarray, stop: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the first of n samples in each window [start, stop), s, and of the first one after it.
+
+    first, rate : s and Hz, the time of sample 0 and samples per second; `name` is that of the interval between two, for messages
+    """
+    share = slack(1 / rate, rounding(start, stop, first, first + n / rate), name)
+    low = np.clip(np.ceil((start - first) * rate - share), 0, n).astype(int)
+    return low, np.clip(np.ceil((stop - first) * rate - share), low, n).astype(int)
+
+
 def cut_signal(signal: Any, start: np.ndarray, stop: np.ndarray, zero: np.ndarray) -> list[Any | None]:
     """The samples of an analog signal or image sequence in each window [start, stop), s, on a clock that is 0 at `zero`.
 
     None where the signal has none.
     """
-    rate = float(signal.sampling_rate.rescale(pq.Hz).magnitude)
-    first, n = float(seconds(signal.t_start)), len(signal)
-    share = slack(1 / rate, rounding(start, stop, first, first + n / rate), "the signal's sampling interval")
-    low = np.clip(np.ceil((start - first) * rate - share), 0, n).astype(int)
-    high = np.clip(np.ceil((stop - first) * rate - share), low, n).astype(int)
+    rate, first = float(signal.sampling_rate.rescale(pq.Hz).magnitude), float(seconds(signal.t_start))
+    low, high = sample_windows(first, rate, len(signal), start, stop, "the signal's sampling interval")
     return [
         _samples(signal, a, b, first + a / rate - at) if b > a else None
         for a, b, at in zip(low, high, zero, strict=True)
@@ -183,9 +192,20 @@ def coarseness(spikes: Trains, block: neo.Block) -> float:
 
 
 def rebuilt(
-    spikes: Trains, contents: Sequence[Mapping[str, Sequence[Any]]], annotations: Mapping[str, Any]
+    spikes: Trains,
+    contents: Sequence[Mapping[str, Sequence[Any]]],
+    source: neo.Block,
+    segments: Sequence[neo.Segment] | None = None,
+    annotations: Mapping[str, Any] | None = None,
 ) -> neo.Block:
-    """Block of these spikes, with what each segment holds besides: name of the Neo container -> its objects."""
+    """Block of these spikes, with what each segment holds besides: name of the Neo container -> its objects.
+
+    It has the name and date of `source` and, without others, its annotations and table of units; where `segments` are given, each
+    of its segments has the name and annotations of one of them.
+    """
+    if annotations is None:
+        table = unit_table(source)
+        annotations = {**source.annotations, **({"units": table} if table else {})}
     block = block_of(spikes, annotations=annotations)
     block.annotations.pop(RESOLUTION, None)
     if spikes.resolution > rounding(spikes.t_start, spikes.t_stop):
@@ -194,16 +214,11 @@ def rebuilt(
         for kind, objects in content.items():
             if objects:
                 getattr(segment, kind).extend(list(objects))
-    return block
-
-
-def copy_names(source: neo.Block, segments: Sequence[neo.Segment], result: neo.Block) -> None:
-    """Give `result` the name and date of a Block, and its segments the names and annotations of these ones."""
-    result.name, result.description = source.name, source.description
-    result.rec_datetime = source.rec_datetime
-    for old, new in zip(segments, result.segments, strict=True):
+    block.name, block.description, block.rec_datetime = source.name, source.description, source.rec_datetime
+    for old, new in zip(segments or (), block.segments, strict=segments is not None):
         new.name, new.description = old.name, old.description
         new.annotations.update(old.annotations)
+    return block
 
 
 def inside(times: np.ndarray, start: float, stop: float, last: bool) -> np.ndarray:
@@ -239,6 +254,4 @@ def cropped(block: neo.Block, t_start: float | None, t_stop: float | None) -> ne
                 in_window(one, float(start[0]), float(stop[0]), bool(last[k])) for one in content[kind]
             ]
         contents.append(content)
-    result = rebuilt(spikes, contents, block.annotations)
-    copy_names(block, block.segments, result)
-    return result
+    return rebuilt(spikes, contents, block, block.segments)

@@ -18,10 +18,10 @@ from ..core.aliases import SpikeSource
 from ..core.checks import did_you_mean, instance, one_of, suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import shown
-from .event_times import plain_labels, trial_labels
+from .event_times import plain_labels
 from .json_codec import dumps
 from .lookup import LABEL, chosen_trials, chosen_units, in_order, population_names, refuse_missing, sizes_of
-from .segments import coarseness, copy_names, moved, rebuilt, shifted, unit_table
+from .segments import coarseness, moved, rebuilt, shifted, unit_table
 from .spikes import Trains
 from .spikes.arrays import check_block, check_same_units
 
@@ -123,9 +123,8 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
             signals = [_of_neurons(one, cells, own) for one in content["analogsignals"]]
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
-    result = rebuilt(_taken(spikes, rows, cells, coarseness(spikes, block)), contents, annotations)
-    copy_names(block, [block.segments[k] for k in rows], result)
-    return result
+    taken = _taken(spikes, rows, cells, coarseness(spikes, block))
+    return rebuilt(taken, contents, block, [block.segments[k] for k in rows], annotations)
 
 
 @suggest_keywords
@@ -167,9 +166,7 @@ def join(blocks: SpikeSource, *, along: str = "trials", labels: Any = None) -> n
         raise NsnnError(f"blocks = {shown(blocks)}: expected a list of Blocks, or a dict of label -> Block")
     for k, one in enumerate(blocks):
         check_block(one, f"blocks[{k}]")
-    given = None if labels is None else plain_labels(labels, "labels")
-    if given is not None and len(given) != len(blocks):
-        raise NsnnError(f"labels has {len(given)} values for {len(blocks)} Blocks: expected one for each")
+    given = None if labels is None else plain_labels(labels, "labels", len(blocks), "Blocks")
     parts = [Trains.from_block(one, f"blocks[{k}]") for k, one in enumerate(blocks)]
     check_same_units(
         [f"blocks[{k}]" for k in range(len(parts))], [part.n_neurons for part in parts], [None] * len(parts)
@@ -199,8 +196,7 @@ def join(blocks: SpikeSource, *, along: str = "trials", labels: Any = None) -> n
         np.concatenate([part.t_stop for part in parts]),
         resolution or math.nan,
     )
-    result = rebuilt(spikes, contents, shared)
-    copy_names(blocks[0], segments, result)
+    result = rebuilt(spikes, contents, blocks[0], segments, shared)
     if given is not None:
         for k, label in enumerate(given):
             for segment in result.segments[first[k] : first[k + 1]]:
@@ -244,8 +240,7 @@ def _in_time(
         content = {kind: [item for piece in pieces for item in piece[kind]] for kind in pieces[0]}
         content["epochs"].append(neo.Epoch(begin[:-1, k] * pq.s, length[:, k] * pq.s, names, name=JOINED))
         contents.append(content)
-    result = rebuilt(spikes, contents, annotations)
-    copy_names(blocks[0], blocks[0].segments, result)
+    result = rebuilt(spikes, contents, blocks[0], blocks[0].segments, annotations)
     for k, segment in enumerate(result.segments):
         segment.annotations = _shared([dict(one.segments[k].annotations) for one in blocks])[0]
     return result
@@ -275,7 +270,7 @@ def split(block: SpikeSource, name: Any = LABEL) -> dict[Any, neo.Block]:
     if isinstance(name, str):
         labels, argument = conditions(block, name).tolist(), f"conditions(block, {name!r})"
     else:
-        labels, argument = trial_labels(name, len(block.segments), "name"), "name"
+        labels, argument = plain_labels(name, "name", len(block.segments)), "name"
     refuse_missing(labels, argument)
     ordered = in_order(list(dict.fromkeys(labels)), name)
     return {

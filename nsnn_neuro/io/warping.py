@@ -16,7 +16,7 @@ from ..core.units import shown
 from ..core.warn import warn
 from .event_times import event_seconds, trial_times
 from .lookup import EVENT_TIME, START_TIME
-from .segments import copy_names, moved, rebuilt, retimed, unit_table
+from .segments import moved, rebuilt, retimed
 from .spikes import Trains
 from .spikes.arrays import seconds
 from .spikes.bins import rounding
@@ -130,10 +130,8 @@ def warped(block: neo.Block, spikes: Trains, old: np.ndarray, new: np.ndarray, n
     if lost:
         warn(f"{name}: {lost} analog signals and image sequences of stretched trials are left out")
     spikes = replace(spikes, times=times, t_start=edges[:, 0], t_stop=edges[:, 1], resolution=resolution)
-    table = unit_table(block)
-    result = rebuilt(spikes, contents, {**block.annotations, **({"units": table} if table else {})})
+    result = rebuilt(spikes, contents, block, block.segments)
     result.annotations.pop("dt", None)  # times are no multiples of it any more
-    copy_names(block, block.segments, result)
     for segment in result.segments:  # times of the session by name are refused from here on
         segment.annotations.setdefault(EVENT_TIME, segment.annotations.get(START_TIME, 0.0))
     return result

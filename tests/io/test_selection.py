@@ -145,7 +145,7 @@ REFUSED = [
     (lambda: select(example(), trials={}), "expected a column and its values"),
     (lambda: select(example(), units="d"), r"no units or population .* the block knows \['a', 'b', 'c'"),
     (lambda: select(example(), units={"aera": "V1"}), r"did you mean 'area'"),
-    (lambda: split(example(), [1, 2]), "name has 2 labels for 4 trials"),
+    (lambda: split(example(), [1, 2]), "name has 2 values for 4 trials"),
     (lambda: split(example(), [1, 2, float("nan"), 3]), r"name\[2\] = nan .*trials=known\)"),
     (lambda: split(example(), ["a", None, "b", "c"]), r"name\[1\] = None: expected a number or a text"),
     (lambda: split(odd(), "angle"), r"conditions\(block, 'angle'\)\[0\] = nan \(1 of 4 are missing\)"),

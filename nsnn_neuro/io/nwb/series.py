@@ -14,7 +14,7 @@ from ...core.warn import warn
 from ..block import analog_signal
 from ..hdf5 import Reader, is_text
 from ..json_codec import parse_unit
-from ..spikes.bins import rounding, slack
+from ..segments import sample_windows
 from . import metadata, saved
 
 _MOST_NAMED = 10  # series that a warning names
@@ -97,11 +97,7 @@ def regular(
     first = float(source.numbers(f"{path}/starting_time")[()])
     if data.ndim not in (1, 2) or data.dtype.kind not in "iuf" or not rate > 0:
         return "not a signal of numbers"
-    share = slack(
-        1 / rate, rounding(start, stop, first, first + len(data) / rate), f"{path}: sampling interval"
-    )
-    low = np.clip(np.ceil((start - first) * rate - share), 0, len(data)).astype(int)
-    high = np.clip(np.ceil((stop - first) * rate - share), low, len(data)).astype(int)
+    low, high = sample_windows(first, rate, len(data), start, stop, f"{path}: sampling interval")
     size = float((high - low).sum(dtype=float)) * 8 * (data.shape[1] if data.ndim == 2 else 1)
     if size > MOST_BYTES:
         return f"larger than {MOST_BYTES >> 20} MiB"

@@ -527,7 +527,7 @@ REFUSED = [
     ([[[0.1]]], {**END, "stimulus": [1.0, 2.0]}, "stimulus: 2 signals for 1 trials", "one per trial"),
     ([[[0.1]]], {**END, "stimulus": [1.0]}, "stimulus[0]: float", "expected a neo.AnalogSignal"),
     ([[[0.1]]], {**END, "stimulus": volt([[1.0, 2.0]])}, "stimulus: AnalogSignal of shape (1, 2)", "one channel"),
-    ([[[0.1]]], {**END, "labels": [1, 2]}, "labels has 2 labels for 1 trials", "expected one for each trial"),
+    ([[[0.1]]], {**END, "labels": [1, 2]}, "labels has 2 values for 1 trials", "expected one for each"),
     ([], END, "source has no trials", "source[trial][neuron]"),
     ([[]], END, "source has no neurons", "source[trial][neuron]"),
     (3, END, "source = 3", "source[trial][neuron]"),
