@@ -233,15 +233,7 @@ def written(path: str | os.PathLike[str], fill: Callable[[h5py.File], None]) -> 
 
 
 def _load_nwb(
-    raw: BinaryIO | Path,
-    budget: Budget,
-    full: bool,
-    trials: Any,
-    start: float | None,
-    stop: float | None,
-    chosen: Any,
-    signals: list[str] | None,
-    *parts: Any,
+    raw: BinaryIO | Path, budget: Budget, full: bool, request: recording.Request
 ) -> Iterator[neo.Block]:
     reader: Any = ZarrReader if isinstance(raw, Path) else hdf5.Reader
     with contextlib.nullcontext(raw) if isinstance(raw, Path) else hdf5.opened_in_parts(raw) as file:
@@ -251,10 +243,10 @@ def _load_nwb(
                 raise FormatError("not NWB 2: its root has no nwb_version")
             header = saved.written_here(source)
             if header is None and not neo_layout.made_by_neo(source):
-                blocks = recording.read(source, trials, start, stop, chosen, signals, *parts)
+                blocks = recording.read(source, request)
             else:
                 block = neo_layout.read(source) if header is None else saved.read(source, header)
-                blocks = iter([_as_it_is(block, trials, start, stop, chosen, signals)])
+                blocks = iter([_as_it_is(block, request)])
             for block in blocks:
                 if full:
                     source = reader(file, Budget(budget.most))
@@ -267,15 +259,9 @@ def _load_nwb(
             raise FormatError(f"a damaged NWB file ({type(error).__name__}: {error})") from error
 
 
-def _as_it_is(
-    block: neo.Block,
-    trials: Any,
-    start: float | None,
-    stop: float | None,
-    chosen: Any,
-    signals: list[str] | None,
-) -> neo.Block:
+def _as_it_is(block: neo.Block, request: recording.Request) -> neo.Block:
     """A Block whose segments the file states, its chosen units between start and stop on their clocks."""
+    trials, start, stop, units, signals = request[:5]
     if isinstance(trials, str) or (trials is False and len(block.segments) > 1):
         raise FormatError(
             f"trials = {trials!r}: the {len(block.segments)} segments of this file are its trials: expected trials=None; cut makes "
@@ -288,7 +274,7 @@ def _as_it_is(
     for segment in block.segments if signals is not None else ():
         for kind in (*SAMPLED, "irregularlysampledsignals"):
             setattr(segment, kind, [])
-    block = block if chosen is None else select(block, units=chosen)
+    block = block if units is None else select(block, units=units)
     return block if start is None and stop is None else cropped(block, start, stop)
 
 
@@ -389,14 +375,12 @@ def load_parts(
 
     Each is read when it is asked for, within max_bytes; the file is open meanwhile.
     """
-    given = [signals] if isinstance(signals, str) else signals
-    if not isinstance(given, bool | list | tuple) or not (
-        isinstance(given, bool) or all(isinstance(one, str) for one in given)
-    ):
+    given = {True: None, False: []}.get(signals, signals) if isinstance(signals, bool) else signals
+    names = [given] if isinstance(given, str) else given
+    if names is not None and not (isinstance(names, list | tuple) and all(isinstance(x, str) for x in names)):
         raise NsnnError(
             f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
         )
-    names = (None if given else []) if isinstance(given, bool) else list(given)
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
             f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"
@@ -407,13 +391,14 @@ def load_parts(
     )
     if start is not None and stop is not None and not start < stop:
         raise NsnnError(f"t_stop = {t_stop}: expected a time after t_start = {t_start}")
+    request = recording.Request(trials, start, stop, units, names, most, progress)
     if stream.is_address(path):
         where = str(path).partition("?")[0]  # what follows may be a password
         try:
             with stream.opened(str(path)) as raw:
                 # how long the file is the server alone says
                 budget = Budget.of(Path(), LEAST if max_bytes is None else max_bytes)
-                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
+                for block in _load_nwb(raw, budget, full, request):
                     block.file_origin = where
                     yield block
         except NsnnError as error:
@@ -444,12 +429,12 @@ def load_parts(
     try:
         if suffix == ".nwb" or in_zarr:
             with contextlib.nullcontext(path) if in_zarr else open_regular(path) as raw:
-                for block in _load_nwb(raw, budget, full, trials, start, stop, units, names, most, progress):
+                for block in _load_nwb(raw, budget, full, request):
                     block.file_origin = str(path)
                     yield block
         else:
             block = external_files.read_neo(path, budget, start, stop)
-            block = _as_it_is(block, trials, start, stop, units, names)
+            block = _as_it_is(block, request)
             if full:
                 integrity.check_block(block)
             block.file_origin = str(path)

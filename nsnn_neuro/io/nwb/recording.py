@@ -11,7 +11,7 @@ annotation "units". Warnings list what is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import neo
 import numpy as np
@@ -37,24 +37,29 @@ ENDS_WITH = "ends_with"
 _BUSIEST = 10  # units
 
 
-def read(
-    source: Reader,
-    trials: Any,
-    t_start: float | None,
-    t_stop: float | None,
-    units: Any = None,
-    signals: list[str] | None = None,
-    most: float = np.inf,
-    progress: Any = False,
-) -> Iterator[neo.Block]:
-    """The Block in an NWB file that another program wrote; `trials` is None, False or the name of a table of intervals.
+class Request(NamedTuple):
+    """Arguments of `load`, start and stop in s; units with more than `most` spikes in all come in several Blocks."""
 
-    t_start and t_stop (s, session's clock) choose the trials between them; of an uncut recording they are its start and stop.
-    Of the chosen units alone the spikes are read, those between t_start and t_stop are kept. Units with more than `most` spikes in
-    all come in several Blocks of neighbours, read one after the other, each within the budget; start and stop are those of all.
-    `progress` is that of whoever takes them. `signals` are names, see `series.paths_of`. A file without units, such as one of field
-    potentials, is one uncut segment.
+    trials: Any = None
+    start: float | None = None
+    stop: float | None = None
+    units: Any = None
+    signals: list[str] | None = None
+    most: float = np.inf
+    progress: Any = False
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Start and stop (s), infinite where they are not given."""
+        return (-np.inf if self.start is None else self.start), (np.inf if self.stop is None else self.stop)
+
+
+def read(source: Reader, request: Request) -> Iterator[neo.Block]:
+    """The Block in an NWB file that another program wrote, or several Blocks, read one after the other.
+
+    Several Blocks, of neighbouring units, are each within the budget, and start and stop are those of all units.
     """
+    trials, t_start, t_stop, units, signals, most, progress = request
     if "units" not in source:
         of_sweeps = any(sweeps.paths(source))
         if not of_sweeps and not series.paths_of(source, signals):
@@ -69,11 +74,11 @@ def read(
         if of_sweeps and signals is not None:
             raise FormatError(f"signals = {signals}: a file of sweeps, which are read whole: expected True")
         if of_sweeps:
-            yield sweeps.read(source, t_start, t_stop)
+            yield sweeps.read(source, *request.limits)
             return
         warn("no units table in it: signals, events and intervals, without spikes")
         nothing = saved.SpikeTimes(np.empty(0), np.empty(0, dtype=np.int64), 0.0, None, None, 0)
-        yield _uncut(source, nothing, {"id": []}, None, t_start, t_stop, signals)[0]
+        yield _uncut(source, nothing, {"id": []}, None, request)[0]
         return
     n = source.length("units/id")
     if n == 0:
@@ -99,10 +104,10 @@ def read(
     observed = None if path else _observed(source, n)
     windows = None
     if path is not None:
-        windows = _between(*_rows(source, path), t_start, t_stop)
+        windows = _between(*_rows(source, path), *request.limits)
     elif trials is None and observed is not None and len(observed[0]) > 1:
         source.budget.take(saved.PER_TRIAL * len(observed[0]), f"{len(observed[0])} intervals of observation")
-        windows = _between(*observed, [{} for _ in observed[0]], t_start, t_stop)
+        windows = _between(*observed, [{} for _ in observed[0]], *request.limits)
     elif rows_read is not None and observed is None and None in (t_start, t_stop):
         warn("no obs_intervals: spikes of the units left out do not count for its start and stop; pass both")
     every = None
@@ -116,12 +121,12 @@ def read(
             part = table
             if rows is not None:
                 part = {key: [column[k] for k in rows] for key, column in table.items() if len(column) == n}
-            spikes = saved.spike_times(source, n, rows, t_start, t_stop)
+            spikes = saved.spike_times(source, n, rows, *request.limits)
             spikes = spikes._replace(extent=every or spikes.extent)
             if windows is not None:
                 block, kept, where = _in_trials(source, spikes, part, windows, signals)
             else:
-                block, kept, where = _uncut(source, spikes, part, observed, t_start, t_stop, signals)
+                block, kept, where = _uncut(source, spikes, part, observed, request)
             number, lost = number + spikes.number, lost + spikes.number - kept
             del spikes
             yield block
@@ -146,14 +151,9 @@ def _pieces(source: Reader, n: int, rows: list[int] | None, most: float) -> list
 
 
 def _between(
-    start: np.ndarray,
-    stop: np.ndarray,
-    rows: list[dict[str, Any]],
-    t_start: float | None,
-    t_stop: float | None,
+    start: np.ndarray, stop: np.ndarray, rows: list[dict[str, Any]], low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """The trials that lie between t_start and t_stop."""
-    low, high = (-np.inf if t_start is None else t_start), (np.inf if t_stop is None else t_stop)
+    """The trials that lie between low and high (s)."""
     apart = rounding(start, stop)
     kept = (start >= low - apart) & (stop <= high + apart)
     if not kept.any():
@@ -209,10 +209,8 @@ def _firing_rates(source: Reader, n: int) -> np.ndarray:
     intervals, unit = saved.observed(source, n)
     lasted = np.bincount(unit, np.diff(intervals)[:, 0], n)
     if not len(intervals):
-        first, last = saved.spike_times(source, n, np.argsort(count)[-_BUSIEST:].tolist()).extent or (
-            0.0,
-            0.0,
-        )
+        busiest = saved.spike_times(source, n, np.argsort(count)[-_BUSIEST:].tolist())
+        first, last = busiest.extent or (0.0, 0.0)
         lasted[:] = last - first
     return np.divide(count, lasted, out=np.full(n, np.nan), where=lasted > 0)
 
@@ -282,14 +280,13 @@ def _uncut(
     spikes: saved.SpikeTimes,
     table: dict[str, list[Any]],
     observed: tuple[np.ndarray, np.ndarray] | None,
-    t_start: float | None,
-    t_stop: float | None,
-    signals: list[str] | None,
+    request: Request,
 ) -> tuple[neo.Block, int, str]:
     """One segment with the whole recording, on the session's clock; the number of its spikes; the words for it."""
-    contents, times, unit = event_tables.read(source, signals), spikes.times, spikes.unit
-    first, end, ends_with = _extent(spikes, observed, contents, t_start, t_stop)
-    start, stop = (first if t_start is None else t_start), (end if t_stop is None else t_stop)
+    contents, times, unit = event_tables.read(source, request.signals), spikes.times, spikes.unit
+    start, end, ends_with = _extent(spikes, observed, contents, request)
+    start = start if request.start is None else request.start
+    stop = end if request.stop is None else request.stop
     if not start <= stop:
         raise FormatError(f"t_start = {start} s, t_stop = {stop} s: expected a start before the stop")
     if observed is not None:
@@ -319,7 +316,7 @@ def _uncut(
         signals=[regular],
         annotations=_about(source, spikes, table)
         | spikes.notes()
-        | {ENDS_WITH: ends_with if t_stop is None else "t_stop"},
+        | {ENDS_WITH: ends_with if request.stop is None else "t_stop"},
     )
     (segment,) = block.segments
     segment.annotations["start_time"] = float(start)
@@ -339,8 +336,7 @@ def _extent(
     spikes: saved.SpikeTimes,
     observed: tuple[np.ndarray, np.ndarray] | None,
     contents: event_tables.Contents,
-    t_start: float | None,
-    t_stop: float | None,
+    request: Request,
 ) -> tuple[float, float, str]:
     """Start and stop of the recording, and what ends then: the observation intervals, else the last of all that has a time."""
     if observed is not None:
@@ -348,7 +344,7 @@ def _extent(
     ends = dict(contents.extents)
     if spikes.extent is not None:
         ends[_LAST_SPIKE] = spikes.extent
-    given = t_start is not None and t_stop is not None
+    given = None not in (request.start, request.stop)
     if not ends and not given:
         raise FormatError(
             "no spikes, no trials and no obs_intervals in it: its duration is unknown; pass t_start and t_stop"
@@ -360,7 +356,7 @@ def _extent(
         warn(
             "no trials, no obs_intervals and no signals: taken to last from the first to the last spike; pass t_start, t_stop"
         )
-    elif ends_with == _LAST_SPIKE and t_stop is None and not contents.sampled:
+    elif ends_with == _LAST_SPIKE and request.stop is None and not contents.sampled:
         warn(
             f"no obs_intervals and no signals: taken to end with the last spike, at {stop:g} s, so that rates may be too high: "
             "pass t_stop"

@@ -109,19 +109,18 @@ def spike_times(
     source: Reader,
     n: int,
     rows: Sequence[int] | None = None,
-    t_start: float | None = None,
-    t_stop: float | None = None,
+    low: float = -np.inf,
+    high: float = np.inf,
 ) -> SpikeTimes:
-    """The spikes of n units, or of some rows of their table, between t_start and t_stop (s); `unit` counts these rows.
+    """The spikes of n units, or of some rows of their table, between low and high (s); `unit` counts these rows.
 
     A warning tells how coarse times of single precision are. Where the file states the step of the times, and they are stored
     finely enough to tell which multiple of it each one is, they are these multiples in double precision.
     """
-    if rows is None and t_start is None and t_stop is None:
+    if rows is None and low == -high == -np.inf:
         stored, unit = source.ragged("spike_times", n, per_value=PER_SPIKE)
         number = len(unit)
     else:
-        low, high = (-np.inf if t_start is None else t_start), (np.inf if t_stop is None else t_stop)
         near = rounding([one for one in (low, high) if np.isfinite(one)], eps=_SINGLE)
         rows = range(n) if rows is None else rows
         stored, unit, number = source.ragged_rows("spike_times", n, rows, low - near, high + near, PER_SPIKE)

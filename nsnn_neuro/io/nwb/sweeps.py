@@ -36,8 +36,8 @@ def paths(source: Reader) -> list[list[str]]:
     ]
 
 
-def read(source: Reader, t_start: float | None, t_stop: float | None) -> neo.Block:
-    """The sweeps that lie between t_start and t_stop (s, session's clock)."""
+def read(source: Reader, low: float, high: float) -> neo.Block:
+    """The sweeps that lie between low and high (s, session's clock)."""
     voltages, currents = paths(source)
     left_out: list[str] = []
     sweeps: dict[tuple[str, int], list[tuple[bool, float, neo.AnalogSignal]]] = {}
@@ -61,10 +61,10 @@ def read(source: Reader, t_start: float | None, t_stop: float | None) -> neo.Blo
         raise FormatError("no sweep with a regularly sampled voltage in it")
     whole.sort(key=lambda one: min(begin for _, begin, _ in one))
     segments = [_segment(one) for one in whole]
-    kept = [one for one in segments if _between(one, t_start, t_stop)]
+    kept = [one for one in segments if _between(one, low, high)]
     if not kept:
         raise FormatError(
-            f"t_start = {t_start} s, t_stop = {t_stop} s: none of its {len(segments)} sweeps lies between them"
+            f"t_start = {low} s, t_stop = {high} s: none of its {len(segments)} sweeps lies between them"
         )
     source.budget.take(saved.PER_TRIAL * len(kept), f"{len(kept)} sweeps")
     block = neo.Block()
@@ -102,9 +102,8 @@ def _segment(sweep: list[tuple[bool, float, neo.AnalogSignal]]) -> neo.Segment:
     return segment
 
 
-def _between(segment: neo.Segment, t_start: float | None, t_stop: float | None) -> bool:
+def _between(segment: neo.Segment, low: float, high: float) -> bool:
     begin = segment.annotations["start_time"]
     end = begin + max(float(one.t_stop.rescale("s").magnitude) for one in segment.analogsignals)
-    low, high = (-np.inf if t_start is None else t_start), (np.inf if t_stop is None else t_stop)
     apart = rounding(np.array([begin, end]))
     return bool(begin >= low - apart and end <= high + apart)
