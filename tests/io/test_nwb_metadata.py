@@ -141,7 +141,7 @@ WRONG = [
     ({"keywords": 3}, "metadata['keywords'] = 3: expected a text or a list of texts"),
     ({"session_id": "a/b"}, "expected no '/'"),
     ({"subject": "m1"}, "metadata['subject'] = 'm1': expected a dict"),
-    ({"subject": {"species": "rat"}}, "expected a Latin name of two words, such as 'Rattus norvegicus'"),
+    ({"subject": {"species": "rat"}}, "expected a Latin name of two words, such as 'Mus musculus'"),
     ({"subject": {"sex": "female"}}, "one of 'M', 'F', 'U', 'O' (male, female, unknown, other)"),
     *(({"subject": {"age": age}}, "an ISO 8601 duration") for age in ("90 days", "P", "P1D/P2D/P3D")),
     ({"subject": {"age": 90}}, "metadata['subject']['age'] = 90: expected a text such as 'P90D'"),

@@ -20,23 +20,14 @@ from ...core.warn import warn
 from ..hdf5 import Reader, is_text
 
 _TEXTS = (
-    *(
-        "session_description",
-        "session_id",
-        "experiment_description",
-        "institution",
-        "lab",
-        "pharmacology",
-        "protocol",
-    ),
-    *("slices", "data_collection", "surgery", "virus", "stimulus_notes"),
-)
+    "session_description", "session_id", "experiment_description", "institution", "lab", "pharmacology", "protocol", "slices",
+    "data_collection", "surgery", "virus", "stimulus_notes",
+)  # fmt: skip
 _LISTS = ("experimenter", "keywords", "related_publications")
 _DATE = "session_start_time"
 _SUBJECT = (
-    *("subject_id", "species", "sex", "age", "age__reference", "description", "genotype", "strain", "weight"),
-    "date_of_birth",
-)
+    "subject_id", "species", "sex", "age", "age__reference", "description", "genotype", "strain", "weight", "date_of_birth",
+)  # fmt: skip
 _KEYS = ("subject", *_LISTS, _DATE, *_TEXTS)
 _OWN = {
     "identifier": "save computes it from the content",
@@ -44,16 +35,12 @@ _OWN = {
     "file_create_date": "save writes it",
 }
 _BINOMIAL = re.compile(r"[A-Z][a-z]* [a-z]+|http://purl\.obolibrary\.org/obo/NCBITaxon_\d+")
-_COMMON = {
-    "mouse": "Mus musculus", "rat": "Rattus norvegicus", "human": "Homo sapiens", "macaque": "Macaca mulatta",
-    "monkey": "Macaca mulatta", "cat": "Felis catus", "zebrafish": "Danio rerio", "ferret": "Mustela putorius",
-    "fly": "Drosophila melanogaster", "fruit fly": "Drosophila melanogaster", "marmoset": "Callithrix jacchus",
-    "salamander": "Ambystoma tigrinum", "worm": "Caenorhabditis elegans", "grasshopper": "Chorthippus biguttulus",
-}  # fmt: skip
 _NUMBER = r"\d+(?:\.\d+)?"
-_DURATION = re.compile(
-    rf"P(?!$)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?"
+_DURATION = (
+    rf"P(?=[\dT])(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
+    rf"(?:T(?=\d)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?"
 )
+_AGE = re.compile(rf"{_DURATION}(?:/(?:{_DURATION})?)?")
 _WEIGHT = re.compile(rf"{_NUMBER} (?:kg|g|mg|ug)")
 # what DANDI and nwbinspector take for the name of a person
 _LAST_FIRST = re.compile(r"[\w\s.'-]+,\s+[\w\s.'-]+")
@@ -82,7 +69,12 @@ def checked(metadata: Any) -> dict[str, Any]:
             if key == "experimenter":  # "Doe,Jane"
                 result[key] = [re.sub(r"\s*,\s*", ", ", one.strip()) for one in result[key]]
         else:
-            result[key] = _past(value, name) if key == _DATE else _text(value, name)
+            result[key] = _moment(value, name) if key == _DATE else _text(value, name)
+    if _DATE in result and datetime.fromisoformat(result[_DATE]) > datetime.now(UTC):
+        raise NsnnError(
+            f"metadata[{_DATE!r}] = {result[_DATE]} is in the future: expected the start of the recording; without a time zone it "
+            "is UTC"
+        )
     if "/" in result.get("session_id", ""):
         raise NsnnError(
             f"metadata['session_id'] = {result['session_id']!r}: expected no '/', since archives make folders of it"
@@ -102,11 +94,9 @@ def unlike_last_first(names: Any) -> list[str]:
 def warn_of_names(metadata: Mapping[str, Any]) -> None:
     """Warn once of experimenters in `metadata`, in the form of `checked`, that the archive's inspector would report."""
     if odd := unlike_last_first(metadata.get("experimenter", ())):
-        words = odd[0].split()
-        example = f"{words[1]}, {words[0]}" if len(words) == 2 and "," not in odd[0] else "Doe, Jane"
         warn(
             f"metadata['experimenter'] has {shown(odd[0])}, saved as it is: the inspector of the DANDI archive suggests "
-            f"'Last, First', such as {example!r}, and a list for several persons"
+            "'Last, First', such as 'Doe, Jane', and a list for several persons"
         )
 
 
@@ -120,23 +110,22 @@ def _pairs(value: Any, name: str, keys: tuple[str, ...]) -> list[tuple[str, Any]
         if key in _OWN and name == "metadata":
             raise NsnnError(f"metadata[{key!r}] can't be given: {_OWN[key]}")
         if key not in keys:
-            place = ""
-            if name == "metadata" and key in _SUBJECT:
-                place = f": it belongs in metadata['subject'], dict(subject=dict({key}=...))"
-            longer = [one for one in keys if isinstance(key, str) and one.startswith(key)]
-            close = did_you_mean(longer[0] if len(longer) == 1 else key, keys)
-            hint = place or close or f": expected one of {', '.join(map(repr, keys))}"
+            longer = [one for one in keys if one.startswith(str(key))]
+            hint = (
+                did_you_mean(longer[0] if len(longer) == 1 else key, keys)
+                or f": expected one of {', '.join(map(repr, keys))}"
+            )
+            if key in _SUBJECT:
+                hint = f": it belongs in metadata['subject'], dict(subject=dict({key}=...))"
             raise NsnnError(f"{name} has no key {shown(key)}{hint}")
     return list(value.items())
 
 
-_EXAMPLES = {"age": "'P90D' (90 days)", "weight": "'0.022 kg'"}
-
-
-def _text(value: Any, name: str, key: str = "") -> str:
+def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        example = f" such as {_EXAMPLES[key]}" if key in _EXAMPLES else " that is not empty"
-        raise NsnnError(f"{name} = {shown(value)}: expected a text{example}")
+        examples = {"age": " such as 'P90D' (90 days)", "weight": " such as '0.022 kg'"}
+        example = next((text for key, text in examples.items() if name.endswith(f"[{key!r}]")), "")
+        raise NsnnError(f"{name} = {shown(value)}: expected a text{example or ' that is not empty'}")
     return str(value)
 
 
@@ -164,16 +153,6 @@ def _moment(value: Any, name: str) -> str:
     return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).isoformat()
 
 
-def _past(value: Any, name: str) -> str:
-    """A moment that is not in the future."""
-    text = _moment(value, name)
-    if datetime.fromisoformat(text) > datetime.now(UTC):
-        raise NsnnError(
-            f"{name} = {text} is in the future: expected the start of the recording; without a time zone it is UTC"
-        )
-    return text
-
-
 def _subject(value: Any, name: str) -> dict[str, Any]:
     result = {}
     for key, given in _pairs(value, name, _SUBJECT):
@@ -183,7 +162,7 @@ def _subject(value: Any, name: str) -> dict[str, Any]:
         elif key == "weight" and is_quantity(given):
             result[key] = _mass(given, where)
         else:
-            result[key] = _text(given, where, key)
+            result[key] = _text(given, where)
     _check_subject(result, name)
     return result
 
@@ -203,22 +182,16 @@ def _check_subject(subject: dict[str, Any], name: str) -> None:
 
     species = subject.get("species", "")
     if species and not _BINOMIAL.fullmatch(species):
-        example = _COMMON.get(species.lower(), "Mus musculus")
         refuse(
             "species",
-            f"a Latin name of two words, such as {example!r}, or its address in the NCBI taxonomy, such as "
+            "a Latin name of two words, such as 'Mus musculus', or its address in the NCBI taxonomy, such as "
             "'http://purl.obolibrary.org/obo/NCBITaxon_9669'",
         )
     sexes = ("XX", "XO") if species in _WORM else _SEXES
     if subject.get("sex", sexes[0]) not in sexes:
         said = " (male, female, unknown, other)" if sexes is _SEXES else ""
         refuse("sex", f"one of {', '.join(map(repr, sexes))}{said}")
-    ages = str(subject.get("age", "P1D")).split("/")
-    if not (
-        len(ages) <= 2
-        and _DURATION.fullmatch(ages[0])
-        and (len(ages) == 1 or ages[1] == "" or _DURATION.fullmatch(ages[1]))
-    ):
+    if not _AGE.fullmatch(subject.get("age", "P1D")):
         refuse(
             "age",
             "an ISO 8601 duration such as 'P90D' (90 days), 'P12W', 'P2Y', or a range such as 'P90D/P120D'",
@@ -264,8 +237,6 @@ def _kept(key: str, value: Any, name: str) -> Any:
 def combined(annotation: Any, metadata: Any) -> dict[str, Any]:
     """The annotation "nwb" with the argument `metadata` of `save`, which comes before it; a subject is combined key by key."""
     given = checked(metadata)
-    if not given:
-        return dict(annotation) if isinstance(annotation, Mapping) else {}
     before = dict(annotation) if isinstance(annotation, Mapping) else {}
     old = before.get("subject")
     if "subject" in given and isinstance(old, Mapping):
@@ -297,11 +268,7 @@ def read(source: Reader) -> dict[str, Any]:
         value = _read(source, f"general/{key}", many=key in _LISTS)
         if value:
             result[key] = value
-    subject = {}
-    for key in _SUBJECT:
-        value = _read(source, f"general/subject/{key}") if key != "age__reference" else None
-        if value:
-            subject[key] = value
+    subject = {key: value for key in _SUBJECT if (value := _read(source, f"general/subject/{key}"))}
     reference = source.attribute("general/subject/age", "reference", "birth")
     if "age" in subject and reference != "birth" and isinstance(reference, str):
         subject["age__reference"] = reference
@@ -350,17 +317,11 @@ def missing_for_dandi(annotation: Any) -> list[str]:
     subject = kept(annotation).get("subject", {})
     if not subject:
         return ["no subject"]
-    problems = []
-    for key in ("subject_id", "species", "sex"):
-        if key not in subject:
-            problems.append(f"no {key} of the subject")
+    problems = [f"no {key} of the subject" for key in ("subject_id", "species", "sex") if key not in subject]
     for key in subject:
+        related = {"species"} if key == "sex" else set()
         try:
-            related = {"species": subject["species"]} if key == "sex" and "species" in subject else {}
-            _check_subject(
-                {key: subject[key]} if not related else {"sex": subject["sex"], **related},
-                "metadata['subject']",
-            )
+            _check_subject({k: v for k, v in subject.items() if k in {key} | related}, "metadata['subject']")
         except NsnnError as error:
             problems.append(str(error))
     if not {"age", "date_of_birth"} & set(subject):
