@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 
 def _unit_columns(block: neo.Block, n: int) -> dict[str, list[Any]]:
-    """The columns of the table of units that have a value per neuron; "id" is 0, 1, ... where there is none."""
+    """The columns of the table of units with a value per neuron, and the populations; "id" is 0, 1, ... where there is none."""
     fitting = {key: column for key, column in unit_table(block).items() if len(column) == n}
     ids = fitting.get("id")
     try:
         distinct = ids is not None and len(set(ids)) == n
     except TypeError:  # ids that can't be hashed
         distinct = False
-    return {**fitting, "id": ids if distinct and ids is not None else list(range(n))}
+    names = population_names(block.annotations.get("populations"), n)
+    populations = {"population": names} if names else {}
+    return {**fitting, "id": ids if distinct and ids is not None else list(range(n)), **populations}
 
 
 @suggest_keywords
@@ -67,14 +69,12 @@ def to_pynapple(block: neo.Block) -> Any:
         import pynapple as nap
     columns = _unit_columns(block, spikes.n_neurons)
     keys = columns["id"]
-    if not all(isinstance(key, int) and not isinstance(key, bool) for key in keys):
-        keys = list(range(spikes.n_neurons))
-    else:
+    if all(type(key) is int for key in keys):
         columns.pop("id")
-    names = population_names(block.annotations.get("populations"), spikes.n_neurons)
-    metadata = {**columns, **({"population": names} if names else {})}
+    else:
+        keys = list(range(spikes.n_neurons))
     order = np.argsort(keys)  # pynapple sorts its keys, but not the metadata
-    metadata = {k: [v[j] for j in order] for k, v in metadata.items() if k != "rate"}
+    metadata = {k: [v[j] for j in order] for k, v in columns.items() if k != "rate"}
     groups = []
     for i in range(spikes.n_trials):
         support = nap.IntervalSet(spikes.t_start[i], spikes.t_stop[i])
@@ -135,8 +135,7 @@ def to_spikeinterface(block: neo.Block, *, sampling_frequency: Any = None) -> An
     )
     for k in np.flatnonzero(spikes.t_start).tolist():
         sorting.shift_times(float(spikes.t_start[k]), segment_index=k)
-    names = population_names(block.annotations.get("populations"), n)
-    for key, column in {**columns, **({"population": names} if names else {})}.items():
+    for key, column in columns.items():
         sorting.set_property(key, np.array(column))
     return sorting
 

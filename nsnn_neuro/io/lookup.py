@@ -107,9 +107,9 @@ def chosen_units(
             return _matching(known, given, name, given)
         listed = [given] if isinstance(given, str) else list(given)
         # what a column says exactly comes before what it says in another type
-        for rows_of in (_equal_rows, _rows_with):
+        for alike in (False, True):
             for key in NAMES:
-                rows = [rows_of(fits.get(key, ()), one) for one in listed]
+                rows = [_rows_with(fits.get(key, ()), one, alike) for one in listed]
                 if all(rows):
                     return np.array([k for of_one in rows for k in of_one])
         if population and all(one in population for one in listed):
@@ -208,18 +208,11 @@ def _written(value: Any) -> str | None:
     return str(int(value)) if number and value == np.rint(value) and np.isfinite(value) else None
 
 
-def _equal_rows(column: Sequence[Any], value: Any) -> list[int]:
-    """Numbers of the rows that are equal to `value`."""
-    return [k for k, one in enumerate(column) if one == value]
-
-
-def _rows_with(column: Sequence[Any], value: Any) -> list[int]:
-    """Numbers of the rows that are equal to `value`; where none is, of those that are written alike, as "7" and 7."""
-    equal = _equal_rows(column, value)
-    text = _written(value)
-    if equal or text is None:
-        return equal
-    return [k for k, one in enumerate(column) if _written(one) == text]
+def _rows_with(column: Sequence[Any], value: Any, alike: bool = True) -> list[int]:
+    """Numbers of the rows that are equal to `value`; where none is, and if `alike`, of those that are written so, as "7" and 7."""
+    equal = [k for k, one in enumerate(column) if one == value]
+    text = _written(value) if alike and not equal else None
+    return equal if text is None else [k for k, one in enumerate(column) if _written(one) == text]
 
 
 def _listed(values: Any, name: str) -> Any:
@@ -289,9 +282,7 @@ def _matching(
     for key, values in ((key, _listed(one, name)) for key, one in by.items()):
         if key not in columns:
             raise NsnnError(f"{name} = {shown(given)}: {_not_among(key, columns, name)}")
-        several = isinstance(values, list | tuple | set | range) or (
-            isinstance(values, np.ndarray) and values.ndim
-        )
+        several = isinstance(values, list | tuple | set | range) or getattr(values, "ndim", 0)
         plain = [one.item() if isinstance(one, np.generic) else one for one in columns[key]]
         plain = [one if isinstance(one, str | bool | int | float) else None for one in plain]
         some = {

@@ -20,6 +20,7 @@ from ..segments import known_of, unit_table
 from ..spikes import PIECE, Trains
 from ..spikes.arrays import seconds
 from ..spikes.bins import rounding
+from ..spikes.sources import plain
 from . import pynwb_import
 from .metadata import arguments, checked, combined, kept
 from .order import Sorted, in_file_order
@@ -30,7 +31,7 @@ from .timed import grouped, stored, stored_type
 if TYPE_CHECKING:
     import h5py
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = "1970-01-01T00:00:00+00:00"
 # a file has one or the other, and `read` looks for both
 _CLOCKS = {"tick", "tick_index", "trial_time", "trial_time_index"}
 
@@ -98,11 +99,10 @@ def _units(spikes: Sorted, offset: np.ndarray, annotations: dict[str, Any], reso
         columns.append(VectorData(name=name, description=description, data=values))
         columns.append(VectorIndex(name=f"{name}_index", target=columns[-1], data=ends))
     names = population_names(annotations.get("populations"), n)
-    if names:
-        columns.append(VectorData(name="population", description="the neuron's population", data=names))
-    taken = {one.name for one in columns} | _CLOCKS
-    for name, words, values in _about_units(annotations.get("units"), n, taken):
-        columns.append(VectorData(name=name, description=words, data=values))
+    further = [("population", "the neuron's population", names)] if names else []
+    taken = {one.name for one in columns} | {name for name, *_ in further} | _CLOCKS
+    further += _about_units(annotations.get("units"), n, taken)
+    columns += [VectorData(name=name, description=words, data=values) for name, words, values in further]
     about = f"{n} neurons, silent ones included; {WRITTEN}"
     return Units(name="units", columns=columns, id=np.arange(n), description=about, resolution=resolution)
 
@@ -121,8 +121,8 @@ def _about_units(table: Any, n: int, taken: set[str]) -> list[tuple[str, str, An
         texts = column("unit_name", [str(one) for one in known[naming]])
         result.append(("unit_name", "name of the unit", texts))
     for key, values in known.items():
-        plain = None if key in (*taken, naming, "unit_name") else column(key, values, Units)
-        result += [] if plain is None else [(key, "as given", plain)]
+        stored_values = None if key in (*taken, naming, "unit_name") else column(key, values, Units)
+        result += [] if stored_values is None else [(key, "as given", stored_values)]
     return result
 
 
@@ -161,7 +161,7 @@ def _trials(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> Any:
     }
     for key in known[0] if len(known) == len(offset) else ():
         if isinstance(key, str) and key not in taken and all(key in one for one in known):
-            values = column(key, [_plain(one[key]) for one in known], TimeIntervals)
+            values = column(key, [plain(one[key]) for one in known], TimeIntervals)
             columns += [] if values is None else [(key, words.get(key, "as given"), values)]
     return TimeIntervals(
         name="trials",
@@ -169,10 +169,6 @@ def _trials(block: neo.Block, spikes: Sorted, offset: np.ndarray) -> Any:
         columns=[VectorData(name=n, description=d, data=a) for n, d, a in columns],
         id=np.arange(len(offset)),
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _signal_head(signal: neo.AnalogSignal, _: str, where: str) -> dict[str, Any]:
@@ -267,10 +263,10 @@ def _left_out_of_trains(block: neo.Block) -> list[str]:
             listed = {key: column[j] for key, column in table.items() if j < len(column)}
             if lost or any(key not in listed or listed[key] != value for key, value in known.items()):
                 result.add("names and annotations of spike trains that differ between trials or neurons")
-            result |= {"waveforms"} if getattr(train, "waveforms", None) is not None else set()
-            result |= (
-                {"array annotations of spike trains"} if getattr(train, "array_annotations", {}) else set()
-            )
+            if getattr(train, "waveforms", None) is not None:
+                result.add("waveforms")
+            if getattr(train, "array_annotations", {}):
+                result.add("array annotations of spike trains")
     return sorted(result)
 
 
@@ -283,9 +279,8 @@ def write(block: neo.Block, file: h5py.File, metadata: Any = None) -> None:
     if spikes.n_neurons == 0 and not any(len(s.analogsignals) for s in block.segments):
         raise NsnnError("block has neither spike trains nor analog signals: nothing to save")
     spikes.check()
-    left_out = ["imagesequences"] if any(len(s.imagesequences) for s in block.segments) else []
-    left_out += ["groups"] if len(block.groups) else []
-    left_out += _left_out_of_trains(block)
+    images = any(len(s.imagesequences) for s in block.segments)
+    left_out = ["imagesequences"] * images + ["groups"] * bool(block.groups) + _left_out_of_trains(block)
     if left_out:
         warn(f"not saved: the Block's {', '.join(left_out)}")
     ordered = in_file_order(spikes, block.annotations.get("dt"))
@@ -318,9 +313,7 @@ def write_sorted(
     stated = kept(annotations.get("nwb"))
     start = moment
     if not isinstance(start, datetime):
-        start = (
-            datetime.fromisoformat(stated["session_start_time"]) if "session_start_time" in stated else _EPOCH
-        )
+        start = datetime.fromisoformat(stated.get("session_start_time", _EPOCH))
     notes = _notes(block, annotations, moment, [head for head, _, _ in series], [one.head for one in timed])
     nwbfile = pynwb.NWBFile(
         session_description=stated.get("session_description", f"{n} neurons in {n_trials} trials, {WRITTEN}"),

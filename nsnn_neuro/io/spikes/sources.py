@@ -222,16 +222,15 @@ def side_by_side(parts: Mapping[str, Source]) -> Source:
 def _together(parts: Sequence[Source], **more: Any) -> Source:
     """A Source of the spikes of several, with what these agree on and what is to be said of one of them."""
     notes = parts[0].annotations.items()
+    first = {
+        name: next((getattr(part, name) for part in parts if getattr(part, name)), getattr(parts[0], name))
+        for name in ("no_start", "fixed_window_reason", "window_warning", "unitless")
+    }
     return Source(
         np.concatenate([part.times for part in parts]),
         annotations={k: v for k, v in notes if all(part.annotations.get(k) == v for part in parts)},
-        no_start=next((part.no_start for part in parts if part.no_start), ""),
-        fixed_window_reason=next(
-            (part.fixed_window_reason for part in parts if part.fixed_window_reason), ""
-        ),
-        window_warning=next((part.window_warning for part in parts if part.window_warning), ""),
         eps=max(part.eps for part in parts),
-        unitless=next((part.unitless for part in parts if part.unitless), None),
+        **first,
         **more,
     )
 
