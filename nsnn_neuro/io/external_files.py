@@ -33,13 +33,10 @@ _COMPRESSED = 15  # type of an element of a .mat file
 _MATLAB = 3  # bytes of memory for each byte of a .mat file
 _PIECE = 2**20  # bytes that are expanded at once
 _MOST_NAMED = 10  # variables that a message names
+_CSV = 'read_csv({!r}, sep=None, engine="python")'
 _TABLES = {
-    **dict.fromkeys((".csv", ".tsv"), 'read_csv({!r}, sep=None, engine="python")'),
-    **{
-        f".{kind}": f"read_{name}({{!r}})"
-        for kind, name in (("xlsx", "excel"), ("parquet", "parquet"), ("feather", "feather"))
-    },
-}  # calls of pandas that read a table, by the ending of its file
+    ".csv": _CSV, ".tsv": _CSV, ".xlsx": "read_excel({!r})", ".parquet": "read_parquet({!r})", ".feather": "read_feather({!r})",
+}  # calls of pandas, by the ending of a file  # fmt: skip
 # the first unpickles, and so would run what is in the file; the others guess units and sampling rate
 _REFUSED = ("PickleIO", "RawBinarySignalIO", "AsciiSignalIO")
 
@@ -77,11 +74,6 @@ def _columns(path: Path) -> str:
     return f" with the columns {_listed([shown(name) for name in names])}"
 
 
-def _named_spikes(names: list[str]) -> str:
-    """The first name with "spike" in it, else the first one."""
-    return next((name for name in names if "spike" in name.lower()), names[0] if names else "name")
-
-
 def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
     """Unit names that Neo would evaluate, from the formats that store them as text."""
     import h5py
@@ -91,7 +83,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
             names = [name for name in Reader(file, budget).names("/") if not name.startswith("#")]
         raise FormatError(
             f"a MATLAB 7.3 file with the variables {_listed(names)}: read it with h5py and give the spike times to to_block, "
-            f"h5py.File(path)[{_named_spikes(names)!r}][()].ravel(); or save it in MATLAB with -v7"
+            f"h5py.File(path)[name][()].ravel(); or save it in MATLAB with -v7"
         )
     if path.suffix.lower() == ".mat":
         import scipy.io
@@ -113,7 +105,7 @@ def _unit_names(path: Path, budget: Budget) -> Iterator[str]:
                 raise FormatError("holds NWB data: expected its name to end in .nwb")
             source = Reader(file, budget)
             source.check_all()
-            result: list[str] = []
+            result: list[Any] = []
             file.visit(lambda name: result.append(source.attribute(name, "unit", "")))
         yield from (unit for unit in result if isinstance(unit, str))
 
@@ -214,10 +206,11 @@ def read_neo(
 
         known = [one for one in scipy.io.whosmat(path) if not one[0].startswith("__")]
         if known:
+            spikes = next((name for name, *_ in known if "spike" in name.lower()), known[0][0])
             shapes = [f"{name} ({' x '.join(map(str, shape))} {kind})" for name, shape, kind in known]
             raise FormatError(
                 f"no Neo Block in it, but the MATLAB variables {_listed(shapes)}: give the one with spike times, in seconds, to "
                 f"to_block:\n    m = scipy.io.loadmat({str(path)!r}, squeeze_me=True)\n"
-                f"    block = nsnn_neuro.to_block([[m[{_named_spikes([name for name, *_ in known])!r}]]], t_stop=...)"
+                f"    block = nsnn_neuro.to_block([[m[{spikes!r}]]], t_stop=...)"
             )
     raise FormatError("not readable (" + "; ".join(reasons) + ")")

@@ -17,9 +17,8 @@ from .bins import spacing
 from .doubts import Unitless
 from .sources import Source, id_column, plain
 
-_REPEATED_SHARE = (
-    0.2  # of the rows, from which there is a warning; coarse time resolution alone repeats fewer
-)
+_READ = ("unit", "time", "trial", "id")
+_REPEATED_SHARE = 0.2  # of the rows, from which there is a warning; coarse times alone repeat fewer
 _ROWS_PER_LABEL = 10  # a column of numbers with at least so many rows for each value is taken for labels
 
 
@@ -80,15 +79,10 @@ def read(table: Any) -> Source:
     if table["time"].dtype.kind != "m" and "t_stop" not in table.attrs:
         result.unitless = Unitless(stated='pandas.to_timedelta(times, unit="{}")')
     result.eps = spacing(table["time"].to_numpy())
-    more = [
-        name
-        for name in table.columns[~table.columns.duplicated(keep=False)]
-        if name not in ("unit", "time", "trial", "id")
-    ]
     numbered = trials == list(range(len(trials)))
     result.trials = [{} if numbered else {"trial": plain(label)} for label in trials]
     left_out = []
-    for name in more:
+    for name in table.columns[~table.columns.duplicated(keep=False)].drop(list(_READ), errors="ignore"):
         if not _is_plain(table[name]):
             left_out.append(str(name))
             continue
@@ -118,10 +112,8 @@ def read(table: Any) -> Source:
 def _refuse_misspelt_trials(table: Any) -> None:
     """Refuse a table without the column trial that has one of a similar name: all its spikes would be one trial."""
     for name in table.columns:
-        varies = (
-            str(name).lower().startswith("trial") and _is_plain(table[name]) and table[name].nunique() > 1
-        )
-        if varies:
+        similar = str(name).lower().startswith("trial")
+        if similar and _is_plain(table[name]) and table[name].nunique() > 1:
             raise NsnnError(
                 f"source has the column {name!r} and none named 'trial', so that all spikes would be of one trial: if it numbers "
                 f"the trials, rename it, source.rename(columns={{{name!r}: 'trial'}}); else drop it"
@@ -146,8 +138,7 @@ def _of_each(column: Any, group: np.ndarray, n: int) -> list[Any] | None:
     """
     codes = column.factorize(use_na_sentinel=False)[0]
     first = np.full(n, -1)
-    rows = np.arange(len(codes))
-    first[group[::-1]] = rows[::-1]
+    first[group[::-1]] = np.arange(len(codes))[::-1]
     if (codes != codes[first[group]]).any():
         return None
     values, missing = column.to_numpy(dtype=object), column.isna().to_numpy()
@@ -172,11 +163,8 @@ def _check_gaps(column: Any, trials: list[Any]) -> None:
     numbered = trials and all(isinstance(label, int) and not isinstance(label, bool) for label in trials)
     if not numbered or isinstance(column.dtype, pd.CategoricalDtype):
         return
-    missing = (
-        sorted(set(range(trials[0], trials[-1] + 1)) - set(trials))
-        if trials[-1] - trials[0] < 10**6
-        else ["some"]
-    )
+    few = trials[-1] - trials[0] < 10**6
+    missing = sorted(set(range(trials[0], trials[-1] + 1)) - set(trials)) if few else ["some"]
     if missing:
         raise NsnnError(
             f"source['trial'] goes from {trials[0]} to {trials[-1]} without {shown(missing)}: missing trials may be silent or "

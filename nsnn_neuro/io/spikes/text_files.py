@@ -57,8 +57,9 @@ def read_text(
     except UnicodeDecodeError:
         raise FormatError("no text in UTF-8, and so no text file of spike times") from None
     lines = re.split(r"\r\n|\r|\n", text)
-    comments = [line.strip()[1:_LONGEST] for line in lines if line.strip()[:1] in ("#", "%")]
-    numbered = [(k, line) for k, line in enumerate(lines, 1) if line.strip()[:1] not in ("#", "%")]
+    numbered = [(k, line) for k, line in enumerate(map(str.strip, lines), 1)]
+    comments = [line[1:_LONGEST] for _, line in numbered if line.startswith(("#", "%"))]
+    numbered = [(k, line) for k, line in numbered if not line.startswith(("#", "%"))]
     ends = [match for match in map(_END.search, comments) if match]
     unit = _stated_unit([comment for comment in comments if not _END.search(comment)])
     rows = [(k, _times(k, line)) for k, line in numbered]
@@ -98,31 +99,29 @@ def read_text(
 
 def _lost(times: np.ndarray, t_start: float | None, t_stop: float | None, unit: str | None) -> str:
     """How many spikes lie outside t_start to t_stop; FormatError where all do and the text has no units."""
-    outside = {
-        f"before t_start = {t_start} s": 0 if t_start is None else int((times < t_start).sum()),
-        # a spike at the end of the recording is part of it, one at an earlier t_stop is not
-        f"from t_stop = {t_stop} s on": int((times >= t_stop).sum())
-        if t_stop is not None and t_stop < times.max()
-        else 0,
-    }
-    where = " and ".join(f"{number} {place}" for place, number in outside.items() if number)
-    if unit is None and sum(outside.values()) == times.size:
+    before = 0 if t_start is None else int((times < t_start).sum())
+    # a spike at the end of the recording is part of it, one at an earlier t_stop is not
+    after = 0 if t_stop is None or t_stop >= times.max() else int((times >= t_stop).sum())
+    places = [f"{before} before t_start = {t_start} s"] * bool(before)
+    where = " and ".join(places + [f"{after} from t_stop = {t_stop} s on"] * bool(after))
+    if unit is None and before + after == times.size:
         raise FormatError(
             f"all {times.size} spikes, from {times.min():.6g} to {times.max():.6g} s, lie outside the recording, {where}: the "
             "text has no units and is read in seconds: if the times are milliseconds, write a first line '# unit: ms'; else "
             "give t_start and t_stop in seconds that hold them"
         )
-    return f"; {sum(outside.values())} of {times.size} spikes are dropped, {where}" if where else ""
+    return f"; {before + after} of {times.size} spikes are dropped, {where}" if where else ""
+
+
+def _unit_of(*names: str | None) -> str:
+    """The unit of a match of `_NAMES`, "" without one."""
+    return next((unit for unit, name in zip(("ms", "us", "s"), names, strict=True) if name), "")
 
 
 def _stated_unit(comments: list[str]) -> str | None:
     """The unit that the comments name: after the word unit, else the only one."""
     for pattern in (_STATED, _UNIT):
-        result = {
-            next(unit for unit, name in zip(("ms", "us", "s"), match.groups(), strict=True) if name)
-            for comment in comments
-            for match in pattern.finditer(comment)
-        }
+        result = {_unit_of(*match.groups()) for comment in comments for match in pattern.finditer(comment)}
         if len(result) > 1:
             raise FormatError(
                 f"its comments name several units, {', '.join(sorted(result))}: write a line such as '# unit: ms'"
@@ -143,14 +142,12 @@ def _stated_end(ends: list[re.Match[str]], unit: str | None) -> float | None:
         raise FormatError(
             f"t_stop: {text[:40]!r} is no finite number: expected a line such as '# t_stop: 0.5'"
         )
-    own = next((short for short, name in zip(("ms", "us", "s"), names, strict=True) if name), unit or "s")
-    return float(text) / PER_SECOND[own]
+    return float(text) / PER_SECOND[_unit_of(*names) or unit or "s"]
 
 
 def _times(number: int, line: str) -> np.ndarray:
     """The numbers of a line."""
-    tokens = re.split(r"[\s,;]+", line.strip(" \t\v\f,;"))
-    tokens = tokens if tokens != [""] else []
+    tokens = [token for token in re.split(r"[\s,;]+", line) if token]
     for token in tokens:
         if len(token) > _LONGEST or not token.isascii() or not _NUMBER.fullmatch(token):
             raise FormatError(
