@@ -188,46 +188,44 @@ def local_transfer_entropy(
     return out
 
 
-def _discrete(histories: Histories, bias: str, rng: np.random.Generator) -> Discrete:
-    words = words_of(histories.context, "y"), words_of(histories.x, "x")
-    return Discrete((histories.y, int(histories.y.max()) + 1), *words, histories.n_trials, bias, rng)
+def _discrete(data: Histories, bias: str, rng: np.random.Generator) -> Discrete:
+    words = words_of(data.context, "y"), words_of(data.x, "x")
+    return Discrete((data.y, int(data.y.max()) + 1), *words, data.n_trials, bias, rng)
 
 
 def _estimator(
-    histories: Histories, options: Options, rng: np.random.Generator
+    data: Histories, options: Options, rng: np.random.Generator
 ) -> Discrete | Gaussian | Neighbours:
     if options.estimator == "discrete":
-        return _discrete(histories, options.bias, rng)
-    n, n_neighbors = histories.y.size, options.n_neighbors
-    named = {"y": histories.y[:, None], "x": histories.x}
-    if histories.context.shape[1]:
-        named["y or z"] = histories.context
+        return _discrete(data, options.bias, rng)
+    n, n_neighbors = data.y.size, options.n_neighbors
+    named = {"y": data.y[:, None], "x": data.x}
+    if data.context.shape[1]:
+        named["y or z"] = data.context
     for name, part in named.items():
         refuse_constant(part, name)
     if options.estimator == "gaussian":
-        y, context, x = (
-            (part - part.mean(0)) / part.std(0) for part in (histories.y, histories.context, histories.x)
-        )
+        y, context, x = ((part - part.mean(0)) / part.std(0) for part in (data.y, data.context, data.x))
         return Gaussian(y, context, x, options.bias)
     if n_neighbors > n - 2:
         raise NsnnError(f"n_neighbors = {n_neighbors} with {n} samples: expected at most {n - 2}")
     spread = {name: spread_columns(part, name, False, rng) for name, part in named.items()}
-    return Neighbours(spread["y"][:, 0], spread.get("y or z", histories.context), spread["x"], n_neighbors)
+    return Neighbours(spread["y"][:, 0], spread.get("y or z", data.context), spread["x"], n_neighbors)
 
 
 def estimate(
-    histories: Histories, options: Options, rng: np.random.Generator, name: str
+    data: Histories, options: Options, rng: np.random.Generator, name: str
 ) -> tuple[Estimate, np.ndarray]:
     """The estimate with its error and null, and the values (n_shuffle,) of the null."""
-    n, null, n_shuffle, bias = histories.y.size, options.null, options.n_shuffle, options.bias
-    each, n_blocks, n_resample = n // histories.n_trials, options.n_blocks, options.n_resample
+    n, null, n_shuffle, bias = data.y.size, options.null, options.n_shuffle, options.bias
+    each, n_blocks, n_resample = n // data.n_trials, options.n_blocks, options.n_resample
     if n < max(10, 2 * n_blocks):
         raise NsnnError(
             f"n_blocks = {n_blocks}: {name} has {n} samples, expected at least {max(10, 2 * n_blocks)}, two for each block"
         )
-    min_shift = options.least_shift(histories)
-    estimator = _estimator(histories, options, rng)
-    edges = stretches(histories.n_trials, each, n_blocks)
+    min_shift = options.least_shift(data)
+    estimator = _estimator(data, options, rng)
+    edges = stretches(data.n_trials, each, n_blocks)
     se = math.nan if n_resample else float(jackknife_se(estimator.without(edges)))
     if null == "permute":
         values = estimator.null(rng.permutation(n) for _ in range(n_shuffle))
@@ -238,16 +236,16 @@ def estimate(
             )
         values = estimator.null_within(rng, n_shuffle)
     elif null == "shift" and isinstance(estimator, Discrete) and bias != "quadratic":
-        values = estimator.null_of_shifts(draw_shifts(rng, n_shuffle, histories.n_trials, each, min_shift))
+        values = estimator.null_of_shifts(draw_shifts(rng, n_shuffle, data.n_trials, each, min_shift))
     else:
-        size = n_shuffle, histories.n_trials, each
+        size = n_shuffle, data.n_trials, each
         values = estimator.null(orders(rng, null, *size, min_shift, options.block_length))
     sd = float(values.std(ddof=1)) if n_shuffle > 1 else 0.0
     z = (estimator.value - float(values.mean())) / sd if sd > 1e-12 else None
     if n_resample:
         times = rng.multinomial(n_blocks - 1, np.full(n_blocks, 1 / n_blocks), size=n_resample)
         se = float(estimator.resampled(edges, times).std(ddof=1))
-    parts = "groups of trials" if histories.n_trials >= n_blocks else "blocks of time"
+    parts = "groups of trials" if data.n_trials >= n_blocks else "blocks of time"
     how = f"{'bootstrap' if n_resample else 'jackknife'} over {parts}"
     result = with_test(estimator.value, max(se, estimator.spread), bias, values, n=n, se_method=how, z=z)
     left = _bias_left(result, values)

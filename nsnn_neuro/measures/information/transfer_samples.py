@@ -66,16 +66,16 @@ class Options(NamedTuple):
         check(bias=self.bias)
         return self._replace(bias=choose(self.bias, BIASES[self.estimator], "bias"))
 
-    def least_shift(self, histories: Histories) -> int:
+    def least_shift(self, data: Histories) -> int:
         """The least shift, bins; NsnnError for surrogates that these trials don't allow."""
-        each = histories.y.size // histories.n_trials
-        if self.null == "trial_shuffle" and histories.n_trials < 2:
+        each = data.y.size // data.n_trials
+        if self.null == "trial_shuffle" and data.n_trials < 2:
             raise NsnnError("null = 'trial_shuffle' with one trial: expected several, or null = 'shift'")
         half = f"half the number of samples in a trial, {each // 2}"
         if self.block_length is not None and self.block_length > each // 2:
             raise NsnnError(f"block_length = {self.block_length}: expected at most {half}")
         if self.min_shift is None:
-            return max(1, min(10 * histories.longest, each // 4))
+            return max(1, min(10 * data.longest, each // 4))
         if self.min_shift > each // 2:
             raise NsnnError(f"min_shift = {self.min_shift}: expected 0 to {half}")
         return self.min_shift
