@@ -295,30 +295,31 @@ class Reader:
 
     def check_all(self) -> None:
         """Read every data set once, piece by piece, to verify all checksums; OSError for a wrong one."""
-        import h5py
-        from h5py import h5o
-
         scan = Budget(max(self.budget.most, float(self.size)))
-        seen: set[int] = set()
+        seen: set[Any] = set()
         waiting = ["/"]
         while waiting:
             path = waiting.pop()
-            result = self.find(path)
-            if result is None:
+            node = self.find(path)
+            if node is None:
                 raise FormatError(f"{path} is a link that leads nowhere")
-            address = h5o.get_info(result.id).addr
-            if address in seen:
-                continue
-            seen.add(address)
-            if isinstance(result, h5py.Group):
+            if (place := self._place(node)) not in seen:
+                seen.add(place)
                 waiting += [f"{path.rstrip('/')}/{name}" for name in self.names(path)]
-            elif isinstance(result, h5py.Dataset):
-                self._scan(path, scan)
+                self._scan(path, node, scan)
 
-    def _scan(self, path: str, scan: Budget) -> None:
-        result = self.array(path, written=False)
-        if result.shape is None or result.size == 0:
+    def _place(self, node: Any) -> Any:
+        """What two names of one object share."""
+        from h5py import h5o
+
+        return h5o.get_info(node.id).addr
+
+    def _scan(self, path: str, node: Any, scan: Budget) -> None:
+        from h5py import Dataset
+
+        if not isinstance(node, Dataset) or not node.size:
             return
+        result = self.array(path, written=False)
         if is_text(result) and result.dtype.kind == "O":
             if result.ndim == 1:
                 whole, self.budget = self.budget, scan

@@ -259,16 +259,10 @@ class ZarrReader(Reader):
         whole = isinstance(values, list) and all(isinstance(value, str) for value in values)
         return values if whole else None
 
-    def check_all(self) -> None:
+    def _place(self, node: _Group) -> str:
+        return node.name
+
+    def _scan(self, path: str, node: _Group, scan: Budget) -> None:
         """Decode every chunk once, of arrays with known codecs."""
-        waiting, seen = ["/"], set()
-        while waiting:
-            path = waiting.pop()
-            node = self.find(path)
-            if node is None:
-                raise FormatError(f"{path} is a link that leads nowhere")
-            if node.name not in seen:
-                seen.add(node.name)
-                waiting += [f"{path.rstrip('/')}/{name}" for name in self.names(path)]
-                if isinstance(node, _Array):
-                    node.check()
+        if isinstance(node, _Array):
+            node.check()

@@ -55,6 +55,10 @@ class Contents:
             if number[one.name] > 1:
                 one.name = path.removeprefix("processing/")
 
+    def leave_out(self, path: str, why: str) -> None:
+        """Note that the object at `path`, or a part of it, is left out."""
+        self.left_out.append(f"{path.rpartition('/')[2]} ({why})")
+
     def span(self, path: str, *times: Any) -> None:
         """Note the first and last of these times of the object at `path`."""
         values = np.concatenate([np.ravel(one) for one in times])
@@ -117,7 +121,7 @@ def _arrays(
         values = column
         if any(isinstance(one, list) for one in values):
             if not all(isinstance(word, str) for one in values for word in one):
-                contents.left_out.append(f"{path.rpartition('/')[2]}.{name} (lists of numbers)")
+                contents.leave_out(f"{path}.{name}", "lists of numbers")
                 continue
             values = [", ".join(one) for one in values]
         texts = bool(values) and isinstance(values[0], str)
@@ -131,7 +135,7 @@ def _epoch(source: Reader, path: str, contents: Contents) -> None:
     contents.left_out += [f"{name}.{column} (no numbers or text)" for column in left_out]
     good = np.isfinite(start)
     if not good.all():
-        contents.left_out.append(f"{name} ({np.count_nonzero(~good)} rows without a start)")
+        contents.leave_out(path, f"{np.count_nonzero(~good)} rows without a start")
     order = np.flatnonzero(good)[np.argsort(start[good], kind="stable")]
     arrays = {key: values[order] for key, values in _arrays(source, path, columns, contents).items()}
     contents.span(path, start, stop)
@@ -154,7 +158,7 @@ def _event(
         raise FormatError(f"{path} has times of shape {times.shape}: expected a flat array")
     good = np.isfinite(times)
     if not good.all():
-        contents.left_out.append(f"{name} ({np.count_nonzero(~good)} events without a time)")
+        contents.leave_out(path, f"{np.count_nonzero(~good)} events without a time")
     order = np.flatnonzero(good)[np.argsort(times[good], kind="stable")]
     some: Any = [] if labels is None else text_array(source, [labels[k] for k in order], f"labels of {path}")
     arrays = {key: values[order] for key, values in columns.items() if len(values) == len(times)}
@@ -165,9 +169,8 @@ def _event(
 
 def _place(source: Reader, path: str, contents: Contents, behaviour: bool = False) -> None:
     """Note the table of events or time series at `path`."""
-    name = path.rpartition("/")[2]
     if not source.is_group(path):
-        contents.left_out.append(f"{name} (no time series)")
+        contents.leave_out(path, "no time series")
     elif f"{path}/timestamp" in source:
         _events_table(source, path, contents)
     elif f"{path}/event_times" in source:
@@ -178,11 +181,11 @@ def _place(source: Reader, path: str, contents: Contents, behaviour: bool = Fals
         contents.regular += [path] if contents.signals is None or path in contents.signals else []
     elif f"{path}/timestamps" in source:
         _with_times(source, path, contents, behaviour)
-    elif members := [one for one in source.paths(path) if f"{one}/data" in source]:
-        for one in members:
-            _place(source, one, contents)
+    elif members := [member for member in source.paths(path) if f"{member}/data" in source]:
+        for member in members:
+            _place(source, member, contents)
     else:
-        contents.left_out.append(f"{name} (no time series)")
+        contents.leave_out(path, "no time series")
 
 
 def _sampled(source: Reader, path: str, contents: Contents) -> None:
@@ -233,19 +236,19 @@ def _annotated(source: Reader, path: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) -> None:
     """A series with a time for each of its values, or for nothing."""
-    name, kind = path.rpartition("/")[2], source.attribute(path, "neurodata_type", "")
+    kind = source.attribute(path, "neurodata_type", "")
     data = source.array(f"{path}/data", written=False) if f"{path}/data" in source else None
     stamps = source.array(f"{path}/timestamps", written=False)
     if stamps.ndim != 1 or stamps.dtype.kind not in "iuf":
-        contents.left_out.append(f"{name} (no valid times)")
+        contents.leave_out(path, "no valid times")
         return
     if data is not None and data.size > series.MOST_BYTES / 8:
         contents.span(path, stamps[:1], stamps[-1:])
-        contents.left_out.append(f"{name} (larger than {series.MOST_BYTES >> 20} MiB)")
+        contents.leave_out(path, f"larger than {series.MOST_BYTES >> 20} MiB")
         return
     if data is None or data.shape[:1] != stamps.shape:
         if data is not None and data.size:
-            contents.left_out.append(f"{name} (times and values differ in number)")
+            contents.leave_out(path, "times and values differ in number")
             return
         (times,) = tables.times(source, path, ["timestamps"])
         _event(source, path, contents, times)
@@ -267,7 +270,7 @@ def _with_times(source: Reader, path: str, contents: Contents, behaviour: bool) 
     else:
         one = series.series(source, path)
         if isinstance(one, str):
-            contents.left_out.append(f"{name} ({one})")
+            contents.leave_out(path, one)
         else:
             contents.span(path, times, [float(one.t_stop)] if isinstance(one, neo.AnalogSignal) else [])
             contents.irregular.append((path, one))
@@ -287,7 +290,7 @@ def _interval_series(source: Reader, path: str, contents: Contents, times: np.nd
     values = source.numbers(f"{path}/data")
     start, stop = times[values > 0], times[values < 0]
     if len(start) != len(stop) or not (start <= stop).all() or not (stop[:-1] <= start[1:]).all():
-        contents.left_out.append(f"{path.rpartition('/')[2]} (starts and stops don't alternate)")
+        contents.leave_out(path, "starts and stops don't alternate")
         return
     contents.span(path, times)
     name = path.rpartition("/")[2]

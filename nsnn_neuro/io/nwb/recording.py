@@ -294,14 +294,14 @@ def _uncut(
     last = stop >= end - rounding(start, stop)
     kept = inside(times, start, stop, last)
     times, unit = times[kept], unit[kept]
-    regular, left_out = [], contents.left_out
+    regular = []
     for path in contents.regular:
         one = series.regular(source, path, np.array([start]), np.array([stop]), np.zeros(1))
         if isinstance(one, str):
-            left_out.append(f"{path.rpartition('/')[2]} ({one})")
+            contents.leave_out(path, one)
         else:
             regular += [signal for signal in one if len(signal)]
-    series.warn_left_out(left_out)
+    series.warn_left_out(contents.left_out)
     ends = np.array([start]), np.array([stop]), np.zeros(1)
     even = [cut_signal(one, *ends)[0] for _, one in contents.irregular if isinstance(one, neo.AnalogSignal)]
     regular += [one for one in even if one is not None]
