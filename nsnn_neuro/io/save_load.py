@@ -21,12 +21,7 @@ from ..core.checks import file_path, one_of, suggest_keywords
 from ..core.errors import FormatError, NsnnError
 from ..core.file_limits import LEAST, RATIO, Budget, check_regular, missing, open_regular
 from ..core.units import shown
-from . import (
-    external_files,
-    hdf5,
-    integrity,
-    stream,
-)
+from . import external_files, hdf5, integrity, stream
 from .block import analog_signal, block_of
 from .event_times import plain_labels
 from .lookup import LABEL

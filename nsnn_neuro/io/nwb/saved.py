@@ -106,11 +106,7 @@ class SpikeTimes(NamedTuple):
 
 
 def spike_times(
-    source: Reader,
-    n: int,
-    rows: Sequence[int] | None = None,
-    low: float = -np.inf,
-    high: float = np.inf,
+    source: Reader, n: int, rows: Sequence[int] | None = None, low: float = -np.inf, high: float = np.inf
 ) -> SpikeTimes:
     """The spikes of n units, or of some rows of their table, between low and high (s); `unit` counts these rows.
 

@@ -10,13 +10,7 @@ from neo.core.spiketrainlist import SpikeTrainList
 from numpy.testing import assert_array_equal
 
 from nsnn_neuro import NsnnError, measures, to_block
-from nsnn_neuro.measures import (
-    SilentNeuronWarning,
-    as_repeats,
-    as_trains,
-    read_signal,
-    warn_silent,
-)
+from nsnn_neuro.measures import SilentNeuronWarning, as_repeats, as_trains, read_signal, warn_silent
 
 
 def array_block(trials, t_stop=1.0, t_start=0.0):
