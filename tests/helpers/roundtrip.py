@@ -1,5 +1,6 @@
 """What the tests of Blocks and files share: a rich Block, and equality to the last bit."""
 
+import warnings
 from datetime import datetime
 
 import neo
@@ -7,19 +8,13 @@ import numpy as np
 import quantities as pq
 from hypothesis import strategies as st
 
-from nsnn_neuro import provenance
+from nsnn_neuro import load, provenance
 from nsnn_neuro.io.block import build_block
 from nsnn_neuro.io.json_codec import dumps
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
-
-
-scalars |= (
-    st.binary(max_size=4)
-    | st.datetimes().map(lambda d: d.replace(fold=0))
-    | st.timedeltas()
-    | st.complex_numbers(allow_nan=False)
-)
+scalars |= st.binary(max_size=4) | st.timedeltas() | st.complex_numbers(allow_nan=False)
+scalars |= st.datetimes().map(lambda d: d.replace(fold=0))
 
 
 values = st.recursive(
@@ -36,6 +31,13 @@ values = st.recursive(
 
 
 NESTED = [[[0.5, 0.1 + 0.2], [], [1 / 3]], [[], [], [0.0, 1.0]]]
+
+
+def quietly(*args, **options):
+    """What `load` reads, without its warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return load(*args, **options)
 
 
 def trains_of(block):

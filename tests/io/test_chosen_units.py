@@ -1,14 +1,13 @@
 """`load(path, units=...)`: the same as all units and `select`, without the spikes of the others; conditions on columns."""
 
 import itertools
-import warnings
 
 import h5py
 import numpy as np
 import pytest
 from brian2 import second
 from helpers import bombs
-from helpers.roundtrip import assert_same
+from helpers.roundtrip import assert_same, quietly
 
 from nsnn_neuro import FormatError, NsnnError, load, save, select, to_block
 from nsnn_neuro.io.spikes.arrays import RESOLUTION
@@ -37,12 +36,6 @@ def recording(path, trains=TRAINS, *, trials=False, observed=True, kind="f8"):
         if trials:
             bombs.trials(file, np.arange(0.0, 100.0, 10.0), np.arange(5.0, 105.0, 10.0))
     return path
-
-
-def quietly(*args, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return load(*args, **options)
 
 
 CHOICES = [1, [3, 0], [2, 2], slice(1, 3), [True, False, False, True], "7", ["33", "14"], {"quality": "good"}]

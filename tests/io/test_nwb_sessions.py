@@ -11,7 +11,7 @@ import pytest
 import quantities as pq
 from brian2 import ms, second
 from helpers import bombs
-from helpers.roundtrip import assert_same, bounds_of
+from helpers.roundtrip import assert_same, bounds_of, quietly
 from numpy.testing import assert_allclose
 
 from nsnn_neuro import FormatError, NsnnError, conditions, cut, load, save, to_block
@@ -88,12 +88,6 @@ def session(path, *, observed=True, trials=True):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return session(tmp_path_factory.mktemp("sessions") / "session.nwb")
-
-
-def quietly(*args, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return load(*args, **options)
 
 
 def counted(times, starts, stops):

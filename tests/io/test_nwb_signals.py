@@ -7,6 +7,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+from helpers.roundtrip import quietly
 from numpy.testing import assert_allclose
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.ecephys import LFP, ElectricalSeries
@@ -41,12 +42,6 @@ def written(nwb, path):
         with NWBHDF5IO(str(path), "w") as io:
             io.write(nwb)
     return path
-
-
-def quietly(*args, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return load(*args, **options)
 
 
 @pytest.fixture(scope="module")
