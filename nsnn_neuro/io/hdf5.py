@@ -322,12 +322,8 @@ class Reader:
         result = self.array(path, written=False)
         if is_text(result) and result.dtype.kind == "O":
             if result.ndim == 1:
-                whole, self.budget = self.budget, scan
-                try:
-                    for _ in self._text_pieces(result, path):
-                        pass
-                finally:
-                    self.budget = whole
+                for _ in Reader(self.file, scan)._text_pieces(result, path):
+                    pass
             elif result.ndim == 0:
                 self.text(path)
             return

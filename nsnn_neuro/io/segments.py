@@ -155,33 +155,19 @@ def retimed(segment: neo.Segment, place: Callable[[np.ndarray], np.ndarray]) -> 
 
 def _rows(one: Any, times: pq.Quantity, index: Any) -> Any:
     """Events, epochs or a signal like `one`: its rows `index` at other times."""
-    if isinstance(one, neo.IrregularlySampledSignal):
-        return _irregular(one, times, one.magnitude[index])
     about = {"name": one.name, "description": one.description}
-    arrays = {key: values[index] for key, values in one.array_annotations.items()}
-    labels = one.labels[index] if np.size(one.labels) else one.labels
-    if isinstance(one, neo.Epoch):
-        durations = one.durations[index] if np.size(one.durations) else None  # Neo's default is none at all
-        copy = neo.Epoch(times, durations, labels=labels, array_annotations=arrays, **about)
+    if isinstance(
+        one, neo.IrregularlySampledSignal
+    ):  # Neo's own copies lose the array annotations, and can't be masked
+        about["array_annotations"] = dict(one.array_annotations)
+        copy = neo.IrregularlySampledSignal(times, one.magnitude[index], units=one.units, **about)
     else:
-        copy = neo.Event(times, labels=labels, array_annotations=arrays, **about)
+        about["array_annotations"] = {key: values[index] for key, values in one.array_annotations.items()}
+        about["labels"] = one.labels[index] if np.size(one.labels) else one.labels
+        if isinstance(one, neo.Epoch):  # Neo's default is no durations at all
+            about["durations"] = one.durations[index] if np.size(one.durations) else None
+        copy = (neo.Epoch if isinstance(one, neo.Epoch) else neo.Event)(times, **about)
     copy.annotations.update(one.annotations)
-    return copy
-
-
-def _irregular(
-    signal: neo.IrregularlySampledSignal, times: pq.Quantity, values: np.ndarray
-) -> neo.IrregularlySampledSignal:
-    """A signal like `signal` with other times and values; Neo's own copies lose the array annotations, and can't be masked."""
-    copy = neo.IrregularlySampledSignal(
-        times,
-        values,
-        units=signal.units,
-        name=signal.name,
-        description=signal.description,
-        array_annotations=dict(signal.array_annotations),
-    )
-    copy.annotations.update(signal.annotations)
     return copy
 
 

@@ -10,7 +10,7 @@ annotation "units". Warnings list what is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import neo
@@ -320,15 +320,13 @@ def _uncut(
     )
     (segment,) = block.segments
     segment.annotations["start_time"] = float(start)
-    kinds: Mapping[str, list[Any]] = {
-        "events": [one for _, one in contents.events],
-        "epochs": [one for _, one in contents.epochs],
-        "irregularlysampledsignals": [
-            one for _, one in contents.irregular if not isinstance(one, neo.AnalogSignal)
-        ],
-    }
-    for kind, objects in kinds.items():
-        getattr(segment, kind).extend([in_window(one, start, stop, last) for one in objects])
+    irregular = [(path, one) for path, one in contents.irregular if not isinstance(one, neo.AnalogSignal)]
+    for container, objects in zip(
+        (segment.events, segment.epochs, segment.irregularlysampledsignals),
+        (contents.events, contents.epochs, irregular),
+        strict=True,
+    ):
+        container.extend([in_window(one, start, stop, last) for _, one in objects])
     return block, len(times), f"the recording, {start:g} to {stop:g} s,"
 
 
