@@ -71,25 +71,26 @@ def cut(
     if not low < high:
         raise NsnnError(f"before = {before}, after = {after}: expected a window that begins before it ends")
     spikes = Trains.from_block(block)
-    chosen = read_events(block, events, labels)
-    _check_inside(spikes, chosen, low, high)
-    start, stop = chosen.times + low, chosen.times + high
+    given = read_events(block, events, labels)
+    _check_inside(spikes, given, low, high)
+    start, stop = given.times + low, given.times + high
     tolerance = float(np.fmax(spikes.resolution, rounding(start, stop)))
-    overlaps = _overlaps(chosen, start, stop, tolerance)
+    overlaps = np.zeros(start.size, dtype=bool)  # with the window of the next event
+    overlaps[:-1] = (stop[:-1] > start[1:] + tolerance) & (given.segment[1:] == given.segment[:-1])
     if overlaps.any() and overlap == "error":
         k = int(np.argmax(overlaps))
         raise NsnnError(
-            f"the windows of {np.count_nonzero(_with_next(overlaps))} of {chosen.times.size} events overlap with another, first "
-            f"those of events[{k}] = {chosen.times[k]:g} s and events[{k + 1}] = {chosen.times[k + 1]:g} s, so that a spike "
+            f"the windows of {np.count_nonzero(_with_next(overlaps))} of {given.times.size} events overlap with another, first "
+            f"those of events[{k}] = {given.times[k]:g} s and events[{k + 1}] = {given.times[k + 1]:g} s, so that a spike "
             'would be in two trials: take a shorter window, leave out events, or pass overlap="repeat"'
         )
     edges = np.tile([low, high], (start.size, 1))
-    cutout = spikes.around(chosen.times, chosen.segment, start, stop, edges, tolerance).at_least(tolerance)
-    result = rebuilt(cutout, _contents(block, spikes, chosen, low, high, tolerance), block)
+    cutout = spikes.around(given.times, given.segment, start, stop, edges, tolerance).at_least(tolerance)
+    result = rebuilt(cutout, _contents(block, spikes, given, low, high, tolerance), block)
     single = len(block.segments) == 1
-    for i, (segment, k) in enumerate(zip(result.segments, chosen.segment.tolist(), strict=True)):
+    for i, (segment, k) in enumerate(zip(result.segments, given.segment.tolist(), strict=True)):
         source = dict(block.segments[k].annotations)
-        row = {name: column[i] for name, column in chosen.columns.items()}
+        row = {name: column[i] for name, column in given.columns.items()}
         if single:
             source.pop(START_TIME, None)  # of the recording, not of a trial
         elif START_TIME in source:
@@ -97,9 +98,9 @@ def cut(
         for name in (EVENT_TIME, LABEL, "overlaps"):
             source.pop(name, None)
         segment.annotations.update(source | row)
-        segment.annotations[EVENT_TIME] = float(chosen.times[i])
-        if chosen.labels is not None:
-            segment.annotations[LABEL] = chosen.labels[i]
+        segment.annotations[EVENT_TIME] = float(given.times[i])
+        if given.labels is not None:
+            segment.annotations[LABEL] = given.labels[i]
         if overlap == "repeat":
             segment.annotations["overlaps"] = bool(_with_next(overlaps)[i])
     return result
@@ -154,37 +155,28 @@ def align(block: SpikeSource, events: Any) -> neo.Block:
     return result
 
 
-def _check_inside(spikes: Trains, chosen: Events, low: float, high: float) -> None:
+def _check_inside(spikes: Trains, given: Events, low: float, high: float) -> None:
     """Raise NsnnError for events outside the recording, and for windows that leave it."""
-    first, last = spikes.t_start[chosen.segment], spikes.t_stop[chosen.segment]
-    n = chosen.times.size
-    tolerance = np.fmax(spikes.resolution, rounding(chosen.times + low, chosen.times + high))
+    first, last = spikes.t_start[given.segment], spikes.t_stop[given.segment]
+    n = given.times.size
+    tolerance = np.fmax(spikes.resolution, rounding(given.times + low, given.times + high))
 
     def which(k: int) -> str:
-        place = f" of segment {chosen.segment[k]}" if spikes.n_trials > 1 else ""
-        return f"{chosen.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
+        place = f" of segment {given.segment[k]}" if spikes.n_trials > 1 else ""
+        return f"{given.times[k]:g} s{place}, and the recording runs from {first[k]:g} to {last[k]:g} s"
 
-    outside = np.flatnonzero((chosen.times < first - tolerance) | (chosen.times > last + tolerance))
+    outside = np.flatnonzero((given.times < first - tolerance) | (given.times > last + tolerance))
     if outside.size:
         raise NsnnError(
             f"{outside.size} of {n} events are outside the recording, first events[{outside[0]}] = {which(int(outside[0]))}: leave "
             f"them out; {_MILLISECONDS}"
         )
-    leaves = np.flatnonzero(
-        (chosen.times + low < first - tolerance) | (chosen.times + high > last + tolerance)
-    )
+    leaves = np.flatnonzero((given.times + low < first - tolerance) | (given.times + high > last + tolerance))
     if leaves.size:
         raise NsnnError(
             f"the windows of {leaves.size} of {n} events leave the recording, first that of events[{leaves[0]}] = "
             f"{which(int(leaves[0]))}: leave these events out, with their labels, or take a shorter window"
         )
-
-
-def _overlaps(chosen: Events, start: np.ndarray, stop: np.ndarray, tolerance: float) -> np.ndarray:
-    """(n,) True where the window of an event overlaps with that of the next event."""
-    result = np.zeros(chosen.times.size, dtype=bool)
-    result[:-1] = (stop[:-1] > start[1:] + tolerance) & (chosen.segment[1:] == chosen.segment[:-1])
-    return result
 
 
 def _with_next(overlaps: np.ndarray) -> np.ndarray:
@@ -195,14 +187,14 @@ def _with_next(overlaps: np.ndarray) -> np.ndarray:
 
 
 def _contents(
-    block: neo.Block, spikes: Trains, chosen: Events, low: float, high: float, tolerance: float
+    block: neo.Block, spikes: Trains, given: Events, low: float, high: float, tolerance: float
 ) -> list[dict[str, list[Any]]]:
     """What each window holds besides spikes: name of the Neo container -> its objects."""
     kinds = (*SAMPLED, *TIMED)
-    contents: list[dict[str, list[Any]]] = [{kind: [] for kind in kinds} for _ in chosen.times]
+    contents: list[dict[str, list[Any]]] = [{kind: [] for kind in kinds} for _ in given.times]
     for k, segment in enumerate(block.segments):
-        own = np.flatnonzero(chosen.segment == k)
-        zero = chosen.times[own]
+        own = np.flatnonzero(given.segment == k)
+        zero = given.times[own]
         start, stop = zero + low, zero + high
         end = first_after(stop, float(spikes.t_stop[k]), tolerance)
         for kind in kinds if own.size else ():

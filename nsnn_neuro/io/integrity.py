@@ -70,10 +70,9 @@ def _check_trials(source: Reader) -> None:
     if f"{path}/start_time" not in source:
         return
     start, stop = (source.numbers(f"{path}/{name}") for name in ("start_time", "stop_time"))
-    if start.shape != stop.shape or source.length(f"{path}/id") != len(start):
-        raise FormatError(
-            f"{path} has {len(start)} starts, {len(stop)} stops and {source.length(f'{path}/id')} rows"
-        )
+    n = source.length(f"{path}/id")
+    if not len(start) == len(stop) == n:
+        raise FormatError(f"{path} has {len(start)} starts, {len(stop)} stops and {n} rows")
     bad = ~(np.isfinite(start) & (start <= stop))
     if bad.any():
         k = int(np.argmax(bad))

@@ -30,15 +30,6 @@ def made_by_neo(source: Reader) -> bool:
     return "units/segment" in source and "units/block" in source
 
 
-def _bounds(source: Reader, n: int, times: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Start and stop of each spike train: its observation interval, or else its first and last spike."""
-    if "units/obs_intervals" in source:
-        values, unit = saved.observed(source, n)
-    else:
-        values = np.stack([times, times], axis=1)
-    return saved.hull(values, unit, n)
-
-
 def _place(source: Reader, path: str, block: str) -> str | None:
     """The segment of the time series at `path`; None for one of another Block or of no segment."""
     comments = source.attribute(path, "comments", "")
@@ -86,7 +77,8 @@ def read(source: Reader) -> neo.Block:
         )
     spikes = saved.spike_times(source, n)
     times, unit = spikes.times, spikes.unit
-    low, high = _bounds(source, n, times, unit)
+    of_trains = (np.stack([times, times], axis=1), unit)  # first and last spike, where nothing else is known
+    low, high = saved.hull(*(saved.observed(source, n) if "units/obs_intervals" in source else of_trains), n)
     if len(set(blocks)) > 1:
         warn(f"the first of {len(set(blocks))} Blocks is read, the others are left out")
     trains: dict[str, list[int]] = {}

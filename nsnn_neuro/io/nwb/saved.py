@@ -125,26 +125,20 @@ def spike_times(
         raise FormatError("units/spike_times has values that are no numbers")
     stated = source.attribute("units/spike_times", "resolution", None)
     step = float(stated) if isinstance(stated, int | float | np.number) and 0 < stated < np.inf else None
-    eps = spacing(stored)
-    if eps <= EPS or not times.size:
-        return _with_extent(times, unit, 0.0, step, number)
-    apart = np.spacing(np.abs(stored)).astype(float)  # to the next number of this type
-    if step is not None and apart.max() < step:
-        exact = np.rint(times / step) * step
+    eps, coarse = spacing(stored), 0.0
+    if eps > EPS and times.size:
+        apart = np.spacing(np.abs(stored)).astype(float)  # to the next number of this type
+        exact = np.rint(times / step) * step if step is not None and apart.max() < step else np.inf
         if (np.abs(exact - times) <= 0.5 * apart + rounding(times)).all():
-            return _with_extent(exact, unit, 0.0, step, number)
-    warn(
-        f"units/spike_times are stored in single precision: at {np.abs(times).max():g} s neighbouring times are "
-        f"{apart.max():.1g} s apart, and what is finer is lost; measures of spike timing and narrow bins have errors of this "
-        "size. Read the spikes from the file that this one was made of, if there is one"
-    )
-    return _with_extent(times, unit, rounding(times, eps=eps), step, number)
-
-
-def _with_extent(
-    times: np.ndarray, unit: np.ndarray, coarse: float, step: float | None, number: int
-) -> SpikeTimes:
-    """`times` may end with the first and last time of these units."""
+            times = exact
+        else:
+            coarse = rounding(times, eps=eps)
+            warn(
+                f"units/spike_times are stored in single precision: at {np.abs(times).max():g} s neighbouring times are "
+                f"{apart.max():.1g} s apart, and what is finer is lost; measures of spike timing and narrow bins have errors of "
+                "this size. Read the spikes from the file that this one was made of, if there is one"
+            )
+    # the first and last time of these units may come last
     extent = (float(times.min()), float(times.max())) if times.size else None
     return SpikeTimes(times[: unit.size], unit, coarse, step, extent, number)
 

@@ -189,11 +189,9 @@ def _table(name: str, times: np.ndarray, head: dict[str, Any]) -> Any:
             ("stop_time", f"end {clock}", (times + lasting)[order]),
         ]
     made = [VectorData(name=n, description=d, data=a) for n, d, a in columns]
-    if epochs:
-        return kind(columns=made, **about)
-    made.insert(
-        0, pynwb.event.TimestampVectorData(name="timestamp", description=f"time {clock}", data=times[order])
-    )
+    if not epochs:
+        stamps = {"name": "timestamp", "description": f"time {clock}", "data": times[order]}
+        made.insert(0, pynwb.event.TimestampVectorData(**stamps))
     return kind(columns=made, **about)
 
 
@@ -231,8 +229,8 @@ def read(
             head.get("durations"),
             head.get("labels"),
             values,
-            *(head.get("arrays") or {}).values(),
             times,
+            *(head.get("arrays") or {}).values(),
         ]
         if any(len(one) != len(trial) for one in lengths if one is not None):
             raise FormatError(f"{path} doesn't fit its description in general/notes")

@@ -63,9 +63,12 @@ def _of_groups(source: Reader, n: int) -> dict[str, list[Any]]:
 
 def _of_electrodes(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[str]]:
     """The columns of the electrodes with one value for each unit, and the names of the others."""
-    known = {name: column for name, column in table(source, _ELECTRODES, ()).items() if not _all_nan(column)}
     number = source.length(f"{_ELECTRODES}/id")
-    known = {name: column for name, column in known.items() if len(column) == number}
+    known = {
+        name: column
+        for name, column in table(source, _ELECTRODES, ()).items()
+        if len(column) == number and any(value == value for value in column)  # x, y, z and imp are often NaN
+    }
     try:
         ends = source.ends(_REFERENCES, n) if f"{_REFERENCES}_index" in source else np.arange(1, n + 1)
         rows = source.numbers(_REFERENCES, per_value=8 * len(known))
@@ -80,17 +83,11 @@ def _of_electrodes(source: Reader, n: int) -> tuple[dict[str, list[Any]], list[s
     source.budget.take(8 * n * len(known), f"{len(known)} columns of the electrodes for {n} units")
     for name, column in known.items():
         _, code = np.unique(np.asarray(column), return_inverse=True)
-        mine = code[rows.astype(np.int64)]
         place = np.full(n, -1)
         place[count > 0] = rows[first]
-        if (mine != code[place[unit]]).any():
+        if (code[rows.astype(np.int64)] != code[place[unit]]).any():
             several.append(name)
             continue
         missing = "" if isinstance(column[0], str) else float("nan")
         columns[name] = [missing if k < 0 else column[k] for k in place.tolist()]
     return columns, several
-
-
-def _all_nan(column: list[Any]) -> bool:
-    """Whether a column has no value, as x, y, z and imp in most files."""
-    return all(isinstance(value, float) and np.isnan(value) for value in column)
