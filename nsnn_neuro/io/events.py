@@ -193,16 +193,16 @@ def _contents(
     kinds = (*SAMPLED, *TIMED)
     contents: list[dict[str, list[Any]]] = [{kind: [] for kind in kinds} for _ in given.times]
     for k, segment in enumerate(block.segments):
-        own = np.flatnonzero(given.segment == k)
-        zero = given.times[own]
+        events = np.flatnonzero(given.segment == k)
+        zero = given.times[events]
         start, stop = zero + low, zero + high
         end = first_after(stop, float(spikes.t_stop[k]), tolerance)
-        for kind in kinds if own.size else ():
+        for kind in kinds if events.size else ():
             for one in getattr(segment, kind):
                 if kind in SAMPLED:
                     pieces = cut_signal(one, start, stop, zero)
                 else:
                     pieces = cut_timed(one, start - tolerance, end, zero, low, high)
-                for i, piece in zip(own, pieces, strict=True):
+                for i, piece in zip(events, pieces, strict=True):
                     contents[i][kind] += [] if piece is None else [piece]
     return contents

@@ -140,14 +140,14 @@ def to_block(
     """
     spikes = packages.read(source, t_start, t_stop, bin_width)
     conditions = [] if labels is None else plain_labels(labels, "labels", spikes.n_trials)
-    own = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
+    signals = [[_copied(one, np.array(one.magnitude), one.name) for one in trial] for trial in spikes.signals]
     given = _stimuli(stimulus, spikes.n_trials)
     columns: dict[str, Any] = {"units": spikes.units} if spikes.units else {}
     if spikes.eps > EPS:
         columns[RESOLUTION] = rounding(spikes.t_start, spikes.t_stop, eps=spikes.eps)
     block = block_of(
         spikes,
-        signals=[a + b for a, b in zip(own or [[]] * spikes.n_trials, given, strict=True)],
+        signals=[a + b for a, b in zip(signals or [[]] * spikes.n_trials, given, strict=True)],
         annotations={**spikes.annotations, **columns, **provenance()},
     )
     for segment, row in zip(block.segments, spikes.trials, strict=False):

@@ -173,8 +173,8 @@ def _rows(one: Any, times: pq.Quantity, index: Any) -> Any:
 
 def coarseness(spikes: Trains, block: neo.Block) -> float:
     """Resolution (s) of a Block's times where it is coarser than double precision: declared, or of single precision; else 0."""
-    own = spikes.resolution if spikes.resolution > rounding(spikes.t_start, spikes.t_stop) else 0.0
-    return max(own, declared_resolution(block))
+    coarse = spikes.resolution if spikes.resolution > rounding(spikes.t_start, spikes.t_stop) else 0.0
+    return max(coarse, declared_resolution(block))
 
 
 def rebuilt(

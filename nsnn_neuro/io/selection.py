@@ -113,14 +113,14 @@ def select(block: SpikeSource, *, trials: Any = None, units: Any = None) -> neo.
         if table:
             fits = {key: column for key, column in table.items() if len(column) == n}
             annotations["units"] = {key: [column[k] for k in cells] for key, column in fits.items()}
-        own = _populations(annotations.get("populations"), n)
+        populations = _populations(annotations.get("populations"), n)
         if "populations" in annotations:
             annotations["populations"] = sizes_of(annotations["populations"], cells, n)
     contents = []
     for k in rows:
         content = moved(block.segments[k], 0.0)
         if not every:
-            signals = [_of_neurons(one, cells, own) for one in content["analogsignals"]]
+            signals = [_of_neurons(one, cells, populations) for one in content["analogsignals"]]
             content["analogsignals"] = [one for one in signals if one is not None]
         contents.append(content)
     taken = _taken(spikes, rows, cells, coarseness(spikes, block))
@@ -171,15 +171,15 @@ def join(blocks: SpikeSource, *, along: str = "trials", labels: Any = None) -> n
     check_same_units(
         [f"blocks[{k}]" for k in range(len(parts))], [part.n_neurons for part in parts], [None] * len(parts)
     )
-    shared, own = _shared([dict(one.annotations) for one in blocks])
+    shared, different = _shared([dict(one.annotations) for one in blocks])
     table = _joined_table([unit_table(one) for one in blocks])
     shared.pop("units", None)
-    for one in own:
+    for one in different:
         one.pop("units", None)
     if table:
         shared["units"] = table
-    if any(own):
-        shared[JOINED] = own
+    if any(different):
+        shared[JOINED] = different
     resolution = max(map(coarseness, parts, blocks))
     if along == "time":
         return _in_time(blocks, parts, shared, resolution, given)

@@ -114,9 +114,9 @@ def warped(block: neo.Block, spikes: Trains, old: np.ndarray, new: np.ndarray, n
         def place(t: np.ndarray, at: np.ndarray = old[k], by: np.ndarray = by) -> np.ndarray:
             return t + np.interp(t, at, by)
 
-        own = slice(borders[k], borders[k + 1])
+        piece = slice(borders[k], borders[k + 1])
         edges[k] = place(edges[k])
-        times[own] = np.clip(place(spikes.times[own]), *edges[k])
+        times[piece] = np.clip(place(spikes.times[piece]), *edges[k])
         if np.ptp(by) <= resolution:
             contents.append(moved(segment, -float(by[0])))
             continue

@@ -34,8 +34,10 @@ def column(name: str, values: Any, table: Any = None) -> Any:
 
     Also None for a name to which this `table`, a class of pynwb, gives another meaning, such as "waveforms" of Units.
     """
-    own = table is not None and (hasattr(table, name) or name in {one["name"] for one in table.__columns__})
-    if own or not name or file_name(name) != name:
+    reserved = table is not None and (
+        hasattr(table, name) or name in {one["name"] for one in table.__columns__}
+    )
+    if reserved or not name or file_name(name) != name:
         return None
     listed = (
         np.asarray(getattr(values, "magnitude", values)).tolist()

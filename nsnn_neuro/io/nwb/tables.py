@@ -92,10 +92,10 @@ def times(source: Reader, path: str, names: Sequence[str]) -> list[np.ndarray]:
         finite = np.abs(stored[np.isfinite(stored)])
         if spacing(stored) <= EPS or not finite.size:
             continue
-        own = float(np.spacing(finite.max()))
-        if own > _COARSE and (result[-1][np.isfinite(stored)] % (8 * own) != 0).any():
+        step = float(np.spacing(finite.max()))
+        if step > _COARSE and (result[-1][np.isfinite(stored)] % (8 * step) != 0).any():
             coarse.append(name)
-            last, apart = max(last, float(finite.max())), max(apart, own)
+            last, apart = max(last, float(finite.max())), max(apart, step)
     if coarse:
         warn(
             f"{path}: {', '.join(coarse)} {'is' if len(coarse) == 1 else 'are'} stored in single precision: at {last:g} s "

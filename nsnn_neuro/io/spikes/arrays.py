@@ -71,15 +71,15 @@ def check_block(block: Any, name: str) -> None:
 
 def check_same_units(names: Sequence[str], sizes: Sequence[int], ids: Sequence[Any]) -> None:
     """NsnnError for a part with another number of units than the first one, or with units of other ids (None: unknown)."""
-    for name, size, own in zip(names, sizes, ids, strict=True):
+    for name, size, units in zip(names, sizes, ids, strict=True):
         if size != sizes[0]:
             raise NsnnError(
                 f"{name} has {size} units, {names[0]} has {sizes[0]}: expected the same neurons in each, an empty train for a "
                 "silent one; select(block, units=...) chooses those that all have"
             )
-        if own is not None and ids[0] is not None and list(own) != list(ids[0]):
+        if units is not None and ids[0] is not None and list(units) != list(ids[0]):
             raise NsnnError(
-                f"{name} has the units {shown(own)}, {names[0]} has {shown(ids[0])}: expected the same units in the same order"
+                f"{name} has the units {shown(units)}, {names[0]} has {shown(ids[0])}: expected the same units in the same order"
             )
 
 

@@ -274,9 +274,9 @@ class Trains:
 
     def of_neuron(self, number: int) -> Trains:
         """The trains of one neuron alone."""
-        own = self.neuron == number
-        trial = self.trial[own]
-        return replace(self, times=self.times[own], neuron=np.zeros_like(trial), trial=trial, n_neurons=1)
+        spikes = self.neuron == number
+        trial = self.trial[spikes]
+        return replace(self, times=self.times[spikes], neuron=np.zeros_like(trial), trial=trial, n_neurons=1)
 
     def crop(self, t_start: Time, t_stop: Time) -> Trains:
         """The spikes between t_start and t_stop (s, one number or (n_trials,)), by the rule at the top of this module.
@@ -289,8 +289,8 @@ class Trains:
             if np.shape(given) not in ((), (1,), (self.n_trials,)):
                 raise NsnnError(f"{name} = {shown(given)}: expected one time for all {self.n_trials} trials")
         start, stop = (
-            own if given is None else np.broadcast_to(np.asarray(given, dtype=float), self.n_trials)
-            for given, own in ((t_start, self.t_start), (t_stop, self.t_stop))
+            edges if given is None else np.broadcast_to(np.asarray(given, dtype=float), self.n_trials)
+            for given, edges in ((t_start, self.t_start), (t_stop, self.t_stop))
         )
         apart = np.fmax(self.resolution, rounding(start, stop))
         for k in np.flatnonzero(start < self.t_start - apart):
