@@ -282,7 +282,7 @@ def _matching(
     for key, values in ((key, _listed(one, name)) for key, one in by.items()):
         if key not in columns:
             raise NsnnError(f"{name} = {shown(given)}: {_not_among(key, columns, name)}")
-        several = isinstance(values, list | tuple | set | range) or getattr(values, "ndim", 0)
+        several = isinstance(values, list | tuple | set | range) or getattr(values, "ndim", 0) > 0
         plain = [one.item() if isinstance(one, np.generic) else one for one in columns[key]]
         plain = [one if isinstance(one, str | bool | int | float) else None for one in plain]
         some = {
