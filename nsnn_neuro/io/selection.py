@@ -299,11 +299,8 @@ def _taken(spikes: Trains, rows: np.ndarray, cells: np.ndarray, resolution: floa
 
 def _populations(populations: Any, n: int) -> dict[str, tuple[int, int]]:
     """Number of the first neuron of each population, and of the first one after it; empty where the annotation doesn't say it."""
-    names = np.array(population_names(populations, n))
-    return {
-        name: (int(np.argmax(names == name)), int(np.argmax(names == name) + (names == name).sum()))
-        for name in names.tolist()
-    }
+    names = population_names(populations, n)
+    return {name: (names.index(name), names.index(name) + names.count(name)) for name in dict.fromkeys(names)}
 
 
 def _of_neurons(
