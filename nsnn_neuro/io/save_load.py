@@ -371,7 +371,7 @@ def load_parts(
     Each is read when it is asked for, within max_bytes; the file is open meanwhile.
     """
     given = {True: None, False: []}.get(signals, signals) if isinstance(signals, bool) else signals
-    names = [given] if isinstance(given, str) else given
+    names: Any = [given] if isinstance(given, str) else given
     if names is not None and not (isinstance(names, list | tuple) and all(isinstance(x, str) for x in names)):
         raise NsnnError(
             f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -210,28 +211,20 @@ def kept(annotation: Any) -> dict[str, Any]:
     >>> kept({"identifier": "x1", "institution": "MIT", "keywords": [3], "subject": {"species": "mouse", "cage": 4}})
     {'institution': 'MIT', 'subject': {'species': 'mouse'}}
     """
-    result: dict[str, Any] = {}
-    for key, value in annotation.items() if isinstance(annotation, Mapping) else ():
-        if key == "subject" and isinstance(value, Mapping):
-            subject = {k: _kept(k, v, f"subject[{k!r}]") for k, v in value.items() if k in _SUBJECT}
-            subject = {k: v for k, v in subject.items() if v is not None}
-            if subject:
-                result[key] = subject
-        elif key in _KEYS and key != "subject":
-            one = _kept(key, value, key)
-            if one is not None:
-                result[key] = one
+    known = annotation if isinstance(annotation, Mapping) else {}
+    result = _kept_of(known, _KEYS[1:])
+    subject = _kept_of(known["subject"], _SUBJECT) if isinstance(known.get("subject"), Mapping) else {}
+    return result | ({"subject": subject} if subject else {})
+
+
+def _kept_of(items: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The values of these keys that NWB can hold."""
+    result = {}
+    for key in (key for key in items if key in keys):
+        form: Any = _names if key in _LISTS else _moment if key in (_DATE, "date_of_birth") else _text
+        with suppress(NsnnError):
+            result[key] = form(items[key], key)
     return result
-
-
-def _kept(key: str, value: Any, name: str) -> Any:
-    """One value that NWB can hold, or None."""
-    try:
-        if key in _LISTS:
-            return _names(value, name)
-        return _moment(value, name) if key in (_DATE, "date_of_birth") else _text(value, name)
-    except NsnnError:
-        return None
 
 
 def combined(annotation: Any, metadata: Any) -> dict[str, Any]:
@@ -263,18 +256,13 @@ def arguments(annotation: Any) -> dict[str, Any]:
 
 def read(source: Reader) -> dict[str, Any]:
     """The metadata in /general of an NWB file, in the form of `checked`."""
-    result: dict[str, Any] = {}
-    for key in (*_TEXTS[1:], *_LISTS):
-        value = _read(source, f"general/{key}", many=key in _LISTS)
-        if value:
-            result[key] = value
+    keys = (*_TEXTS[1:], *_LISTS)
+    result = {key: value for key in keys if (value := _read(source, f"general/{key}", many=key in _LISTS))}
     subject = {key: value for key in _SUBJECT if (value := _read(source, f"general/subject/{key}"))}
     reference = source.attribute("general/subject/age", "reference", "birth")
     if "age" in subject and reference != "birth" and isinstance(reference, str):
         subject["age__reference"] = reference
-    if subject:
-        result["subject"] = subject
-    return kept(result)
+    return kept(result | {"subject": subject})
 
 
 def _read(source: Reader, path: str, many: bool = False) -> Any:
@@ -285,10 +273,8 @@ def _read(source: Reader, path: str, many: bool = False) -> Any:
     if result.ndim == 1 and many:
         return source.texts(path)
     text = source.text(path)
-    if text is None:
-        return None
-    plain = text.decode("utf-8", "replace")
-    return [plain] if many else plain
+    plain = None if text is None else text.decode("utf-8", "replace")
+    return [plain] if many and plain is not None else plain
 
 
 def updated(annotation: Any, stated: dict[str, Any]) -> Any:

@@ -128,7 +128,7 @@ def spike_times(
     eps, coarse = spacing(stored), 0.0
     if eps > EPS and times.size:
         apart = np.spacing(np.abs(stored)).astype(float)  # to the next number of this type
-        exact = np.rint(times / step) * step if step is not None and apart.max() < step else np.inf
+        exact: Any = np.rint(times / step) * step if step is not None and apart.max() < step else np.inf
         if (np.abs(exact - times) <= 0.5 * apart + rounding(times)).all():
             times = exact
         else:
