@@ -370,12 +370,14 @@ def load_parts(
 
     Each is read when it is asked for, within max_bytes; the file is open meanwhile.
     """
-    given = {True: None, False: []}.get(signals, signals) if isinstance(signals, bool) else signals
-    names: Any = [given] if isinstance(given, str) else given
-    if names is not None and not (isinstance(names, list | tuple) and all(isinstance(x, str) for x in names)):
-        raise NsnnError(
-            f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
-        )
+    names: list[str] | None = None if signals is True else []
+    if not isinstance(signals, bool):
+        given = [signals] if isinstance(signals, str) else signals
+        if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+            raise NsnnError(
+                f"signals = {shown(signals)}: expected True, False, the name of a time series, or a list of names"
+            )
+        names = list(given)
     if trials is not None and trials is not False and not isinstance(trials, str):
         raise NsnnError(
             f"trials = {shown(trials)}: expected the name of a table of intervals, False (uncut) or None"

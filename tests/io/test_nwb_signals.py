@@ -167,6 +167,6 @@ def test_a_file_without_units_has_signals_on_the_sessions_clock(tmp_path):
         measures.firing_rate(block)
     ours = save(to_block([[[0.1]]], t_stop=1 * pq.s), tmp_path / "d.nwb")
     (tmp_path / "e.txt").write_text("0.1 0.2\n")
-    for other in (ours, tmp_path / "e.txt"):
-        with pytest.raises(FormatError, match="signals = "):
-            load(other, signals="lfp")
+    for other, signals in ((ours, "lfp"), (tmp_path / "e.txt", "lfp"), (path, None), (path, [1])):
+        with pytest.raises(NsnnError, match="signals = "):
+            load(other, signals=signals)
