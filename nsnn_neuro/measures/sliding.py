@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.aliases import SpikeSource, Time, Values
-from ..core.checks import check, suggest_keywords
-from ..core.errors import ArgumentError, NsnnError
+from ..core.checks import check, one_of, suggest_keywords
+from ..core.errors import NsnnError
 from ..core.units import shown
 from ..core.warn import warn
 from ..io.block import block_of
@@ -32,6 +32,7 @@ def over_time(
     *,
     window: Any,
     step: Any = None,
+    by: str = "neuron",
     stimulus: Values | None = None,
     n_groups: int = 50,
     confidence: float | None = None,
@@ -54,7 +55,7 @@ def over_time(
     upper, as of `tabulate`.
 
     `plotting.measure_against(table, "time", hue="neuron")` draws the table; table.attrs["measure"] is the label of its axis, which
-    may be set for a lambda. The mean over neurons is `over_time(lambda block: measure(block).mean(), block, window=...)`.
+    may be set for a lambda.
 
     Parameters
     ----------
@@ -65,6 +66,7 @@ def over_time(
     block : neo.Block, one Segment per trial. Windows slide over the time that all trials share
     window : time, scalar, the length of the windows
     step : time, scalar, from one window to the next; None (default) is half a window
+    by : "neuron" (default) or "population": the mean over the n neurons that have a value in the window, se their SD / sqrt(n)
     stimulus : (n_trials,) one label per trial; None (default) for a measure without stimulus
     n_groups : of the jackknife, at least 2
     confidence : of the limits, between 0 and 1, such as 0.95; None (default): no limits. An Estimate has NaN
@@ -90,9 +92,7 @@ def over_time(
     """
     if not callable(measure):
         raise NsnnError(f"measure = {shown(measure)}: expected a function such as measures.fano_factor")
-    if "by" in options:
-        cure = "over_time(lambda block: measure(block).mean(), block, window=...)"
-        raise ArgumentError(f"over_time has no argument 'by': the mean over neurons is {cure}")
+    one_of(by, ("neuron", "population"), "by")
     ((name, function),) = named_measures(partial(measure, **options)).items()
     check(n_groups=n_groups)
     if confidence is not None:
@@ -109,21 +109,29 @@ def over_time(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             inside = trains.crop(a, b)
-            source = inside if is_sum_over_trials(function) else cropped(full, a, b)
-            result = rows(source, inside, name, function, "neuron", confidence, labels, n_groups)
+            source = full if is_sum_over_trials(function) else cropped(full, a, b)
+            result = rows(source, inside, name, function, by, confidence, labels, n_groups)
         seen += [(one.category, str(one.message)) for one in caught]
-        columns = ("neuron", "value", "se", "lower", "upper", "n")
+        columns = (by, "value", "se", "lower", "upper", "n")
         parts.append(pd.DataFrame({key: result[key] for key in columns if key in result}))
     for category in dict.fromkeys(kind for kind, _ in seen):
         messages = [text for kind, text in seen if kind is category]
         warn(f"over_time: {len(messages)} warnings in {start.size} windows, first: {messages[0]}", category)
-    table = pd.concat(parts, ignore_index=True).astype({"neuron": "Int64", "value": float, "se": float})
+    table = pd.concat(parts, ignore_index=True).astype({"value": float, "se": float})
+    if by == "neuron":
+        table = table.astype({"neuron": "Int64"})
+        lost = table["neuron"].isna() & table[["value", "se"]].isna().any(axis=1) & (table["n"] > 1)
+        if lost.any():
+            cure = "the mean over neurons that have a value is over_time(measure, block, by='population', window=...)"
+            warn(
+                f"over_time: the value of {name} or its error is NaN in {lost.sum()} of {start.size} windows; {cure}"
+            )
     # rounded, as the middle of windows around 0 would be 1e-17
     table.insert(1, "time", np.repeat(((start + stop) / 2).round(12), [len(part) for part in parts]))
     ids = unit_ids(block, trains.n_neurons)
-    if ids is not None and table["neuron"].notna().all():
+    if ids is not None and by == "neuron" and table["neuron"].notna().all():
         table.insert(1, "id", pd.Series(ids * start.size, dtype=object))
-    table = table.sort_values(["neuron", "time"], kind="stable", ignore_index=True)
+    table = table.sort_values([by, "time"], kind="stable", ignore_index=True)
     # figures read these: the columns hold neither names nor units
     table.attrs = {"measure": name, "units": {"time": "s", "value": measure_unit(function)}}
     return table

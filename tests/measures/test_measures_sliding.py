@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from nsnn_neuro import align, measures, plotting, tabulate, to_block
-from nsnn_neuro.core.errors import ArgumentError
 
 LABELS = np.tile([0, 1], 30)
 
@@ -113,8 +112,6 @@ def test_aligned_trials_ids_and_the_figure():
     block.annotations["units"] = {"id": ["a", "b"]}
     table = measures.over_time(partial(measures.firing_rate), block, window=0.1 * pq.s, step=0.05 * pq.s)
     assert 0 in table["time"].tolist()
-    with pytest.raises(ArgumentError, match="mean"):
-        measures.over_time(measures.firing_rate, block, window=0.1 * pq.s, by="population")
     table = measures.over_time(partial(measures.firing_rate), block, window=0.1 * pq.s, step=0.1 * pq.s)
     assert_allclose(table["time"][:8], -0.3 + 0.1 * np.arange(8) + 0.05)
     assert table["id"].tolist() == ["a"] * 8 + ["b"] * 8
@@ -128,3 +125,21 @@ def test_warnings_of_windows_are_given_once():
     with pytest.warns(measures.TrialDriftWarning) as caught:
         measures.over_time(measures.fano_factor, drifting, window=0.25 * pq.s)
     assert len(caught) == 1
+
+
+@pytest.mark.parametrize("function", [measures.fano_factor, lambda block: measures.fano_factor(block)])
+def test_the_mean_over_neurons_leaves_out_those_without_a_value(function):
+    block = to_block([[*trial, [0.1] * (k % 2)] for k, trial in enumerate(trials())], t_stop=1 * pq.s)
+    block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
+    options = {"window": 0.25 * pq.s, "step": 0.25 * pq.s}
+    each = measures.over_time(function, block, **options).pivot(
+        index="time", columns="neuron", values="value"
+    )
+    table = measures.over_time(function, block, by="population", **options)
+    assert table.columns.tolist() == ["population", "time", "value", "se", "n"]
+    assert table["population"].tolist() == ["E"] * 4 + ["I"] * 4
+    assert_allclose(table["value"], [*each[[0, 1]].mean(axis=1), *each[2]])
+    assert_allclose(table["se"][:4], each[[0, 1]].std(axis=1) / np.sqrt(2))
+    assert table["n"].tolist() == [2] * 4 + [1, 0, 0, 0]
+    with pytest.warns(UserWarning, match="3 of 4 windows.*by='population'"):
+        measures.over_time(lambda block: measures.fano_factor(block).mean(), block, **options)
