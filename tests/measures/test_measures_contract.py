@@ -164,7 +164,7 @@ EXAMPLES: dict[str, Example] = {
     "mean_isi_distance": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, TWO, WINDOWS)),
     "mean_matched_fano": Example(
         lambda: (block(),), {"window": 0.5 * pq.s, "bin_width": 99.0}, measures.MeanMatchedFano, "block",
-        ("no mean count is shared", TWO, WINDOWS)),
+        ("no neuron spikes", TWO, WINDOWS)),
     "mean_spike_distance": Example(lambda: (block(),), {}, NEURONS, "block", (NAN, TWO, WINDOWS)),
     "modulation_ratio": Example(lambda: (5 * pq.Hz, block()), {}, pd.DataFrame, "block", (NAN, FINE, FINE)),
     "neurometric": Example(

@@ -355,13 +355,19 @@ def mean_matched_fano(
     if not repeated.size:
         raise NsnnError("stimulus: each label has one trial; expected at least two trials of one stimulus")
     start, stop = sliding_windows(trains, window, step, 1.0)
-    ratio, bins = _ratios(trains, zip(start, stop, strict=True), bin_width, [label == k for k in repeated])
-    weights, n = _matching(bins)
+    ratio, mean = _ratios(trains, zip(start, stop, strict=True), [label == k for k in repeated])
+    spiking = mean > 0
+    silent = ((start + stop) / 2)[~spiking.any(axis=1)]
+    if silent.size:
+        cure = "take a longer window, t_start or t_stop"
+        raise NsnnError(f"window = {window}: no neuron spikes at {silent[0]:.3g} s; {cure}")
+    weights, n = _matching(mean, bin_width)
     if n == 0:
-        raise NsnnError(
-            f"bin_width = {bin_width}: no mean count is shared by all {start.size} times; take wider bins"
-        )
-    spiking = bins >= 0
+        wider = bin_width
+        while n == 0:  # a single bin of all means matches
+            wider, n = 2 * wider, _matching(mean, 2 * wider)[1]
+        cure = f"bin_width = {wider:g} matches {counted(n, 'neuron')} at each"
+        raise NsnnError(f"bin_width = {bin_width}: no mean count is shared by all {start.size} times; {cure}")
     ratio = np.where(spiking, ratio, 0.0)
     rng = np.random.default_rng(seed)
     share = np.full(trains.n_neurons, 1 / trains.n_neurons)
@@ -376,19 +382,19 @@ def mean_matched_fano(
 
 
 def _ratios(
-    trains: Trains, windows: Iterable[tuple[float, float]], bin_width: float, groups: list[np.ndarray]
+    trains: Trains, windows: Iterable[tuple[float, float]], groups: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """v/m, and the bin of m (-1 without a spike), both (n_times, n_groups n_neurons), over the trials of each group."""
+    """v/m and m, both (n_times, n_groups n_neurons), over the trials of each group."""
     counts = [trains.crop(*edges).counts for edges in windows]
     own = [[x[group] for group in groups] for x in counts]
     mean = np.array([np.concatenate([x.mean(axis=0) for x in row]) for row in own])
     variance = np.array([np.concatenate([x.var(axis=0, ddof=1) for x in row]) for row in own])
-    bins = np.where(mean > 0, np.floor(mean / bin_width + LEAST), -1).astype(np.int64)
-    return nan_ratio(variance, mean), bins
+    return nan_ratio(variance, mean), mean
 
 
-def _matching(bins: np.ndarray) -> tuple[np.ndarray, int]:
+def _matching(mean: np.ndarray, bin_width: float) -> tuple[np.ndarray, int]:
     """Weight of each neuron at each time (n_times, n_neurons), which add up to 1, and the number of matched neurons."""
+    bins = np.where(mean > 0, np.floor(mean / bin_width + LEAST), -1).astype(np.int64)
     number = np.stack([np.bincount(b[b >= 0], minlength=max(1, int(bins.max()) + 1)) for b in bins])
     common = number.min(axis=0)
     n = int(common.sum())
