@@ -96,6 +96,9 @@ def test_number_is_the_smallest_of_the_formula(bias):
         assert plan.per_stimulus == plan.n_trials / 4
         assert plan.pilot == pilot
         assert plan == plan_trials((s, r), precision=precision, bias=bias)
+    assert "plan again" not in str(plan)  # 100 trials per stimulus
+    few = plan_trials(s[::8], r[::8])
+    assert f"{few.n_trials // 2} to {5 * few.n_trials} trials may be needed, plan again after 80" in str(few)
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any), st.integers(0, 200))
