@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,8 +42,8 @@ def measure_against(
         of `tabulate(..., confidence=0.95)`, bars of the column "value" are these limits
     x, y : names of columns
     se : name of the column of standard errors (NaN: no bar), or None for no bars
-    hue : name of the column that tells the groups apart, needed for rows of several measures. Without it a warning names a column
-        left of y, such as another parameter of a sweep, that differs between rows of one x
+    hue : name of the column that tells the groups apart, needed for rows of several measures. More than 7 groups go from dark to
+        light; the legend names up to 7. Without hue a warning names a column left of y that differs between rows of one x
     ax : axes to draw on; None makes a new figure
 
     >>> import pandas as pd
@@ -54,6 +54,8 @@ def measure_against(
     >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
     ([[1.0, 4.0], [2.0, 9.0]], 'sigma (mV)', 'firing rate (Hz)')
     """
+    from matplotlib import colormaps
+
     check_columns(table, [name for name in (x, y, se, hue) if name is not None])
     check_rows(table)
     label = measure_label(table, y, hue)
@@ -68,15 +70,14 @@ def measure_against(
     if hue is None:
         _warn_of_groups(table, x, y)
     ax = axes(ax)
-    groups: list[tuple[Any, np.ndarray]] = [(None, np.arange(len(table)))]
-    title = hue
+    groups: list[tuple[Any, np.ndarray]] = [(None, np.arange(len(table)))] if hue is None else []
     if hue is not None:
         own, _, title = places(table, hue)
-        in_units = title != hue  # SI values of a sweep
-        groups = [
-            (f"{own[table[hue] == name][0]:g}" if in_units else name, np.flatnonzero(table[hue] == name))
-            for name in table[hue].dropna().unique()
-        ]
+        for name in table[hue].dropna().unique():
+            rows = np.flatnonzero(table[hue] == name)
+            groups.append((name if title == hue else f"{own[rows][0]:g}", rows))  # SI values of a sweep
+    many = math.ceil(len(groups) / len(COLOURS)) or 1
+    colours = COLOURS if many == 1 else colormaps["viridis"](np.linspace(0, 0.9, len(groups)))
     for k, (name, rows) in enumerate(groups):
         rows = rows[np.argsort(at[rows], kind="stable")]
         joined = numeric and np.unique(at[rows]).size == rows.size
@@ -86,7 +87,7 @@ def measure_against(
             heights[rows],
             None if bars is None else bars[:, rows],
             fmt="o-" if joined else "o",
-            color=COLOURS[k % len(COLOURS)],
+            color=colours[k],
             ms=4.5,
             lw=1.2,
             elinewidth=1.0,
@@ -98,7 +99,7 @@ def measure_against(
         ax.set_xlim(-0.5, len(names) - 0.5)
         slant(ax)
     if hue is not None:
-        ax.legend(frameon=False, title=title)
+        ax.legend(*(part[::many] for part in ax.get_legend_handles_labels()), frameon=False, title=title)
     ax.set(xlabel=x_label, ylabel=label)
     return finish(ax)
 
@@ -107,8 +108,7 @@ def _warn_of_groups(table: pd.DataFrame, x: str, y: str) -> None:
     """Warn of a parameter that differs between rows of one x: their points would look like repeats."""
     if not table[x].duplicated().any():
         return
-    before = list(table.columns)[: list(table.columns).index(y)]
-    for name in before:
+    for name in list(table.columns)[: list(table.columns).index(y)]:
         if name in (x, *_REPEATS):
             continue
         if table.groupby(x, observed=True)[name].nunique().max() > 1:
@@ -125,7 +125,7 @@ def measure_label(table: pd.DataFrame, y: str, hue: str | None, has_hue: bool = 
         return with_unit(y if name == "<lambda>" else name, table.attrs["units"][y])
     if y != "value" or "measure" not in table.columns:
         return y
-    names: Sequence[str] = [str(name) for name in table["measure"].unique()]
+    names = [str(name) for name in table["measure"].unique()]
     if len(names) > 1 and hue != "measure":
         cure = f'select one, table[table["measure"] == {names[0]!r}]'
         cure += ', or set hue="measure"' if has_hue else ""

@@ -293,6 +293,13 @@ def test_each_hue_is_a_colour_with_its_own_rows() -> None:
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["LIF", "EIF"]
 
 
+def test_many_hues_have_a_colour_each_and_a_short_legend() -> None:
+    rows = table(x=range(3)).merge(pd.DataFrame({"neuron": range(30)}), how="cross")
+    ax = plotting.measure_against(rows, "x", hue="neuron", ax=new_ax())
+    assert len({to_hex(c[0].get_color()) for c in ax.containers}) == 30
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["0", "5", "10", "15", "20", "25"]
+
+
 def test_parameters_of_a_sweep_are_drawn_in_their_units() -> None:
     rows = table(x=[0.001, 0.002, 0.003], sigma=[0.004, 0.004, 0.005])
     rows.attrs["units"] = {"x": "V", "sigma": "V"}
