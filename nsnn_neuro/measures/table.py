@@ -118,7 +118,7 @@ def tabulate(
         about, sizes, results = _of_parts(_parts(given, progress, options), f"blocks[{name!r}]", functions)
         known = unit_ids(about, sizes[0])
         for label, function in functions.items():
-            result = _columns(about, *sizes, label, function, by, confidence, *results[label])
+            result = _columns(about, sizes, label, function, by, confidence, results[label])
             result = _without_sources(about, result)
             columns["block"] += [name] * len(result["value"])
             for column, values in result.items():
@@ -223,28 +223,7 @@ def rows(
     Of one population and a measure that `is_sum_over_trials` the trains may take the Block's place.
     """
     result = _evaluate(block, trains, label, function, stimulus, n_groups)
-    return _columns(block, trains.n_neurons, trains.n_trials, label, function, by, confidence, *result)
-
-
-def _columns(
-    block: neo.Block | Trains,
-    n_neurons: int,
-    n_trials: int,
-    label: str,
-    function: Any,
-    by: str,
-    confidence: float | None,
-    *result: Any,
-) -> dict[str, list[Any]]:
-    """The columns of `rows` for a result of `_evaluate`."""
-    population, neuron, value, se, number, limits = _rows(
-        block, n_neurons, n_trials, function, by, confidence, *result
-    )
-    n = len(population)
-    return {
-        "population": population, "neuron": neuron, "measure": [label] * n, "value": value, "se": se, **limits, "n": number,
-        "unit": [measure_unit(function)] * n,
-    }  # fmt: skip
+    return _columns(block, (trains.n_neurons, trains.n_trials), label, function, by, confidence, result)
 
 
 def named_blocks(blocks: Any) -> dict[Any, neo.Block]:
@@ -373,58 +352,45 @@ def unit_names(block: Any, n: int) -> list[str]:
     return [f"neuron {j}" for j in range(n)]
 
 
-def _rows(
-    block: neo.Block | Trains,
-    n_neurons: int,
-    n_trials: int,
-    function: Any,
-    by: str,
-    confidence: float | None,
-    value: Any,
-    left_out: Any,
-) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], dict[str, list[Any]]]:
-    """Columns population, neuron, value, se, n of one measure of one block, and those of its limits, if any."""
-    populations, neurons = populations_of(block, n_neurons), list(range(n_neurons))
-    scale = str(getattr(_plain(function)[0], "scale", "linear"))
-
-    def columns(ends: Callable[..., tuple[Any, Any]], *data: Any) -> dict[str, list[Any]]:
-        if confidence is None:
-            return {}
-        both = ends(*data, scale=scale, confidence=confidence)
-        return dict(zip(("lower", "upper"), (np.atleast_1d(end).tolist() for end in both), strict=True))
-
-    if _own_errors(value):
-        several = isinstance(value, list)
-        listed = value if several else [value]
-        none = {} if confidence is None else dict.fromkeys(("lower", "upper"), [math.nan] * len(listed))
-        heads, n = np.array([one.headline for one in listed], dtype=float).T, [int(one.n) for one in listed]
-        names = [name for name, size in populations for _ in range(size)] if several else [""]
-        return names, neurons if several else [None], *heads.tolist(), n, none
-    value = np.asarray(value, dtype=float)
-    se = np.atleast_1d(jackknife_se(left_out)).tolist()
-    if value.ndim == 0:
-        limits = columns(jackknife_limits, value, left_out)
-        return [""], [None], [float(value)], se, [n_trials], limits
-    if by == "neuron":
-        population = [name for name, size in populations for _ in range(size)]
-        n = [n_trials] * n_neurons
-        return population, neurons, value.tolist(), se, n, columns(jackknife_limits, value, left_out)
-    groups = np.split(value, np.cumsum([size for _, size in populations])[:-1])
-    known = [values[~np.isnan(values)] for values in groups]
-    means = [float(there.mean()) if there.size else math.nan for there in known]
-    errors = [
-        float(there.std(ddof=1)) / math.sqrt(there.size) if there.size > 1 else math.nan for there in known
-    ]
-    ends = [columns(mean_limits, values[:, None]) for values in groups]
-    limits = {name: [end for one in ends for end in one[name]] for name in ends[0]}
-    return (
-        [name for name, _ in populations],
-        [None] * len(populations),
-        means,
-        errors,
-        [v.size for v in known],
-        limits,
+def _columns(
+    block: Any, sizes: tuple[int, int], label: str, function: Any, by: str, confidence: Any, result: Any
+) -> dict[str, list[Any]]:
+    """The columns of `rows` for a result of `_evaluate` and the numbers of neurons and trials."""
+    (n_neurons, n_trials), (value, left_out), populations = sizes, result, populations_of(block, sizes[0])
+    names, neurons = [name for name, size in populations for _ in range(size)], [*range(n_neurons)]
+    options: Any = {"scale": getattr(_plain(function)[0], "scale", "linear"), "confidence": confidence}
+    ends: list[Any] = []  # (2, n) limits
+    values: Any
+    se: Any
+    own = _own_errors(value)
+    value = value if own else np.asarray(value, dtype=float)
+    if own:
+        listed = value if isinstance(value, list) else [value]
+        values, se = np.array([one.headline for one in listed], dtype=float).T.tolist()
+        n, ends = [int(one.n) for one in listed], [np.full((2, len(listed)), math.nan)]
+    elif by == "neuron" or value.ndim == 0:
+        values, se = (np.atleast_1d(one).tolist() for one in (value, jackknife_se(left_out)))
+        n = [n_trials] * len(values)
+        if confidence is not None:
+            ends = [np.reshape(jackknife_limits(value, left_out, **options), (2, -1))]
+    else:
+        groups = np.split(value, np.cumsum([size for _, size in populations])[:-1])
+        known = [group[~np.isnan(group)] for group in groups]
+        names, neurons = [name for name, _ in populations], [None] * len(groups)
+        values = [float(one.mean()) if one.size else math.nan for one in known]
+        se = [float(one.std(ddof=1)) / math.sqrt(one.size) if one.size > 1 else math.nan for one in known]
+        n = [one.size for one in known]
+        if confidence is not None:
+            ends = [mean_limits(group[:, None], **options) for group in groups]
+    if not isinstance(value, list) if own else value.ndim == 0:
+        names, neurons = [""], [None]
+    limits = (
+        {} if confidence is None else dict(zip(("lower", "upper"), np.hstack(ends).tolist(), strict=True))
     )
+    return {
+        "population": names, "neuron": neurons, "measure": [label] * len(n), "value": values, "se": se, **limits, "n": n,
+        "unit": [measure_unit(function)] * len(n),
+    }  # fmt: skip
 
 
 def check_value(label: str, value: Any, n_neurons: int) -> None:
