@@ -18,9 +18,10 @@ from ..core.units import shown
 from ..core.warn import warn
 from ..io.block import block_of
 from ..io.segments import cropped, unit_ids
+from .evaluation import is_sum_over_trials, measure_unit
 from .limits import between_0_and_1
 from .response_checks import as_labels
-from .table import is_sum_over_trials, measure_unit, named_measures, rows
+from .table import named_measures, rows
 from .trains import as_trains
 from .trial_counts import sliding_windows
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import math
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,19 +19,17 @@ from ..core.errors import NsnnError
 from ..core.progress import resolve_progress
 from ..core.units import described, shown, si
 from ..io.lookup import NAMES
-from ..io.segments import moved, unit_ids, unit_table
-from ..io.selection import select
+from ..io.segments import unit_ids, unit_table
 from ..io.spikes.arrays import block_from
 from .estimate import jackknife_se, measure
+from .evaluation import check_options, evaluate, evaluate_parts, measure_unit, own_errors, parts_of, plain
 from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
-from .spiketrain.trial_drift import TrialDriftWarning
-from .trains import SilentNeuronWarning, Trains, as_trains
+from .trains import Trains, as_trains
 
 INTERVALS = 5
 """per trial, below which a CV is too low: by 5 % for a Poisson process, 19 % where there is 0.7"""
 COLUMNS = ["population", "neuron", "measure", "value", "se", "n", "unit"]
-_AT_ONCE = 2**21  # spikes of a file; with measures they take about 400 MB
 _OF_LOAD = ("units", "trials", "t_start", "t_stop", "max_bytes")
 _CURE = "; an option of a measure is set with functools.partial(measures.firing_rate, {name}=...)"
 
@@ -115,7 +110,9 @@ def tabulate(
     of_load = _OF_LOAD if any(isinstance(one, str | os.PathLike) for one in named.values()) else ()
     refuse_unknown("tabulate", options, ["by", "confidence", "progress", *of_load], _CURE)
     for name, given in named.items():
-        about, sizes, results = _of_parts(_parts(given, progress, options), f"blocks[{name!r}]", functions)
+        about, sizes, results = evaluate_parts(
+            parts_of(given, progress, options), f"blocks[{name!r}]", functions
+        )
         known = unit_ids(about, sizes[0])
         for label, function in functions.items():
             result = _columns(about, sizes, label, function, by, confidence, results[label])
@@ -130,64 +127,6 @@ def tabulate(
     return table
 
 
-def _parts(given: Any, progress: Any, options: dict[str, Any]) -> Iterator[neo.Block]:
-    """The Block itself, or those of a path, a few units each."""
-    if not isinstance(given, str | os.PathLike):
-        return iter([given])
-    from ..io.save_load import load_parts  # which imports h5py
-
-    return load_parts(given, signals=False, most=_AT_ONCE, progress=progress, **options)
-
-
-def _of_parts(
-    parts: Iterator[neo.Block], name: str, functions: dict[str, Callable[..., Any]]
-) -> tuple[neo.Block, tuple[int, int], dict[str, tuple[Any, Any]]]:
-    """What is annotated of the units of all parts, the numbers of neurons and trials, and by measure what `_evaluate` returns."""
-    results: dict[str, list[tuple[Any, Any]]] = {label: [] for label in functions}
-    about, ids, n, n_trials = neo.Block(), [], 0, 0
-    for block in parts:
-        trains = as_trains(block, name=name)
-        for label, function in functions.items():
-            results[label].append(_evaluate(block, trains, label, function, None, sys.maxsize))
-            if n:
-                _check_alone(block, trains, label, function, results[label][-1][0])
-        about.annotations.update(block.annotations)
-        ids += unit_table(block).get("id", [])
-        n, n_trials = n + trains.n_neurons, trains.n_trials
-    about.annotations["units"] = {"id": ids}
-    joined = {
-        label: several[0] if len(several) == 1 else _joined(several) for label, several in results.items()
-    }
-    return about, (n, n_trials), joined
-
-
-def _joined(several: list[tuple[Any, Any]]) -> tuple[Any, Any]:
-    """Values of neighbouring neurons in a row, and those without each trial."""
-    values, left_out = zip(*several, strict=True)
-    if isinstance(values[0], list):
-        return [one for part in values for one in part], left_out[0]
-    return np.concatenate(values), np.concatenate(left_out, axis=-1)
-
-
-def _check_alone(block: neo.Block, trains: Trains, label: str, function: Any, value: Any) -> None:
-    """NsnnError unless the neuron with most spikes has the same value without the others."""
-
-    def of_neuron(result: Any, j: int) -> Any:
-        return result[j].headline if isinstance(result, list) else result[j]
-
-    j = int(trains.counts.sum(axis=0).argmax())
-    with contextlib.suppress(NsnnError), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SilentNeuronWarning)
-        if (isinstance(value, list) or np.ndim(value)) and np.allclose(
-            of_neuron(value, j), of_neuron(function(select(block, units=j)), 0), equal_nan=True
-        ):
-            return
-    raise NsnnError(
-        f"measure {label} takes all neurons together, or a neuron's value depends on the others, and this file has more than "
-        f"{_AT_ONCE} spikes: give the Block, tabulate(load(path, max_bytes=...), ...)"
-    )
-
-
 def _without_sources(block: neo.Block, result: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """The rows without those of sources, by the model that `simulate` annotates; all rows if there are no others."""
     try:
@@ -197,15 +136,6 @@ def _without_sources(block: neo.Block, result: dict[str, list[Any]]) -> dict[str
         return result
     kept = [k for k, name in enumerate(result["population"]) if name not in sources]
     return {key: [column[k] for k in kept] for key, column in result.items()} if kept else result
-
-
-def is_sum_over_trials(function: Any) -> bool:
-    """Whether a measure is a function of sums over trials, for which `rows` needs no Block.
-
-    >>> is_sum_over_trials(partial(cv, t_start=None)), is_sum_over_trials(len)
-    (True, False)
-    """
-    return getattr(_plain(function)[0], "parts", None) is not None
 
 
 def rows(
@@ -222,7 +152,7 @@ def rows(
 
     Of one population and a measure that `is_sum_over_trials` the trains may take the Block's place.
     """
-    result = _evaluate(block, trains, label, function, stimulus, n_groups)
+    result = evaluate(block, trains, label, function, stimulus, n_groups)
     return _columns(block, (trains.n_neurons, trains.n_trials), label, function, by, confidence, result)
 
 
@@ -248,7 +178,7 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     if isinstance(listed, Mapping):
         pairs = [(str(name), function) for name, function in listed.items()]
     elif isinstance(listed, Iterable) and not isinstance(listed, np.ndarray):
-        pairs = [(getattr(_plain(f)[0], "__name__", repr(_plain(f)[0])), f) for f in listed]
+        pairs = [(getattr(plain(f)[0], "__name__", repr(plain(f)[0])), f) for f in listed]
     else:
         pairs = []
     wrong = [f for _, f in pairs if not callable(f)]
@@ -259,38 +189,12 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
             f"measures = {shown(measures)}: expected a function, a list or a dict of functions{cure}"
         )
     for _, function in pairs:
-        _check_options(function)
+        check_options(function)
     if len(dict(pairs)) < len(pairs):
         raise NsnnError(
             f"measures have equal names, {[n for n, _ in pairs]}: give a dict of name -> function"
         )
     return dict(pairs)
-
-
-def _plain(function: Any) -> tuple[Any, dict[str, Any]]:
-    """The function inside of (nested) partials and the keywords set."""
-    options: dict[str, Any] = {}
-    while isinstance(function, partial) and not function.args:
-        options = {**function.keywords, **options}
-        function = function.func
-    return function, options
-
-
-def _check_options(function: Any) -> None:
-    """Raise NsnnError for an option, set by functools.partial, that the function does not have."""
-    inner, given = _plain(function)
-    try:
-        parameters = inspect.signature(inner).parameters.values()
-    except (TypeError, ValueError):  # a builtin may have none
-        return
-    if given and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        refuse_unknown(getattr(inner, "__name__", repr(inner)), given, known)
-
-
-def measure_unit(function: Any) -> str:
-    """The unit of a measure's values as text."""
-    return str(getattr(function, "unit", None) or getattr(_plain(function)[0], "unit", "1"))
 
 
 def _interval_counts(trains: Trains) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
@@ -308,7 +212,7 @@ def few_intervals(trains: Trains, function: Any) -> bool:
 
     The ends of trials cut long intervals off, which makes the CV of few intervals per trial too low.
     """
-    inner, options = _plain(function)
+    inner, options = plain(function)
     if inner is not cv:
         return False
     edges = [None if options.get(k) is None else si(options[k], "s", k) for k in ("t_start", "t_stop")]
@@ -355,14 +259,14 @@ def unit_names(block: Any, n: int) -> list[str]:
 def _columns(
     block: Any, sizes: tuple[int, int], label: str, function: Any, by: str, confidence: Any, result: Any
 ) -> dict[str, list[Any]]:
-    """The columns of `rows` for a result of `_evaluate` and the numbers of neurons and trials."""
+    """The columns of `rows` for a result of `evaluate` and the numbers of neurons and trials."""
     (n_neurons, n_trials), (value, left_out), populations = sizes, result, populations_of(block, sizes[0])
     names, neurons = [name for name, size in populations for _ in range(size)], [*range(n_neurons)]
-    options: Any = {"scale": getattr(_plain(function)[0], "scale", "linear"), "confidence": confidence}
+    options: Any = {"scale": getattr(plain(function)[0], "scale", "linear"), "confidence": confidence}
     ends: list[Any] = []  # (2, n) limits
     values: Any
     se: Any
-    own = _own_errors(value)
+    own = own_errors(value)
     value = value if own else np.asarray(value, dtype=float)
     if own:
         listed = value if isinstance(value, list) else [value]
@@ -391,102 +295,3 @@ def _columns(
         "population": names, "neuron": neurons, "measure": [label] * len(n), "value": values, "se": se, **limits, "n": n,
         "unit": [measure_unit(function)] * len(n),
     }  # fmt: skip
-
-
-def check_value(label: str, value: Any, n_neurons: int) -> None:
-    """NsnnError unless `value` is what a measure in a table may return: (n_neurons,) numbers or Estimates, or one of these."""
-    if _own_errors(value) and (not isinstance(value, list) or len(value) == n_neurons):
-        return
-    try:
-        shape = np.asarray(value, dtype=float).shape
-        # NumPy makes numbers of texts and of None
-        given = np.asarray(value)
-        if given.dtype.kind in "USO" and any(
-            one is None or isinstance(one, str | bytes) for one in given.flat
-        ):
-            returned = shown(value)
-        elif shape in ((), (n_neurons,)):
-            return
-        else:
-            returned = f"shape {shape}"
-    except (TypeError, ValueError):
-        returned = f"a {type(value).__name__}"
-    raise NsnnError(
-        f"measure {label} returned {returned}: expected ({n_neurons},), a number or an Estimate; tabulate a curve with a measure "
-        "for each of its points, {w: partial(measures.fano_factor, window=w*ms) for w in [10, 100]}"
-    )
-
-
-def _evaluate(
-    block: Any, trains: Trains, label: str, function: Any, stimulus: np.ndarray | None, n_groups: int
-) -> tuple[Any, Any]:
-    """The value and the values without each trial, or without each group of trials where there are more than `n_groups`."""
-    inner, options = _plain(function)
-    parts = getattr(inner, "parts", None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SilentNeuronWarning)
-        if parts is None:
-            call, n = _of_stimulus(function, stimulus), trains.n_trials
-            value = call(block, np.arange(n))
-            check_value(label, value, trains.n_neurons)
-            if _own_errors(value) or n < 2:
-                return value, np.full((1, *np.shape(value)), np.nan)
-            warnings.simplefilter("ignore", TrialDriftWarning)  # given for the whole Block
-            # groups of neighbours in the order of stimuli would lack one stimulus
-            order = np.arange(n) if stimulus is None else np.argsort(stimulus, kind="stable")
-            groups = [order[k::n_groups] for k in range(min(n, n_groups))]
-            rest = [
-                _or_nan(call, b, kept, np.shape(value)) for b, kept in _blocks_without_each(block, groups)
-            ]
-            return value, np.array(rest, dtype=float)
-        if stimulus is not None:
-            function, options = partial(function, stimulus=stimulus), {**options, "stimulus": stimulus}
-        value = function(trains)
-        check_value(label, value, trains.n_neurons)
-        ends = {k: options.pop(k, None) for k in ("t_start", "t_stop")}
-        edges = {k: si(end, "s", k) for k, end in ends.items() if end is not None}
-        sums, finish = parts(trains.crop(edges.get("t_start"), edges.get("t_stop")), **options)
-        return value, finish(sums.sum(axis=0) - sums)
-
-
-def _of_stimulus(function: Any, stimulus: np.ndarray | None) -> Callable[[Any, np.ndarray], Any]:
-    """The measure as a function of a Block and the numbers of its trials, which choose their stimuli."""
-    if stimulus is None:
-        return lambda block, kept: function(block)
-    names = list(inspect.signature(function).parameters)
-    if "stimulus" in names[1:]:
-        return lambda block, kept: function(block, stimulus=stimulus[kept])
-    if names[:2] != ["s", "r"]:
-        return lambda block, kept: function(stimulus[kept], block)
-    return lambda block, kept: [function(stimulus[kept], r) for r in as_trains(block).counts.T]
-
-
-def _own_errors(value: Any) -> bool:
-    """Whether a measure returned its own error: an Estimate, what has a `headline` like it, or a list of these for neurons."""
-    return all(hasattr(one, "headline") for one in (value if isinstance(value, list) and value else [value]))
-
-
-def _or_nan(call: Any, block: neo.Block, kept: np.ndarray, shape: tuple[int, ...]) -> Any:
-    try:
-        return call(block, kept)
-    except NsnnError:  # too few trials for this measure without one of them
-        return np.full(shape, np.nan)
-
-
-def _blocks_without_each(
-    block: neo.Block, groups: list[np.ndarray]
-) -> Iterable[tuple[neo.Block, np.ndarray]]:
-    """One Block per group of trials that lacks it, made of new segments on the same arrays, and the trials that it has."""
-    # neo links a child to its parent: putting the user's own segments and signals elsewhere would change them
-    segments = []
-    for old in block.segments:
-        new = neo.Segment(index=old.index, name=old.name, **old.annotations)
-        new.spiketrains = old.spiketrains  # the very list: neo sets no link to a parent here
-        for kind, objects in moved(old, 0.0).items():
-            getattr(new, kind).extend(objects)
-        segments.append(new)
-    for group in groups:
-        kept = np.delete(np.arange(len(segments)), group)
-        rest = neo.Block(name=block.name, **block.annotations)
-        rest.segments.extend([segments[k] for k in kept])
-        yield rest, kept

@@ -17,7 +17,8 @@ from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.provenance import provenance
 from ..io.spikes import Trains, as_trains
-from ..measures.table import check_value, few_intervals, is_sum_over_trials, measure_unit
+from ..measures.evaluation import check_value, is_sum_over_trials, measure_unit
+from ..measures.table import few_intervals
 from ..measures.table import rows as rows_of
 from ..models.network import Network
 from .batching import stack

@@ -19,10 +19,10 @@ from nsnn_neuro.measures import (
     as_trains,
     burst_index,
     cv,
+    evaluation,
     fano_factor,
     firing_rate,
     population_coupling,
-    table,
 )
 
 
@@ -56,7 +56,7 @@ def test_a_path_read_in_groups_of_units_has_the_table_of_its_block(
     path = large(tmp_path / "a.nwb", trials=trials, observed=observed)
     functions = [firing_rate, cv, partial(fano_factor, window=0.5 * second), burst_index, counts_estimates]
     seen = []
-    monkeypatch.setattr(table, "_AT_ONCE", 40)  # spikes: groups of 35, 40 and 25
+    monkeypatch.setattr(evaluation, "_AT_ONCE", 40)  # spikes: groups of 35, 40 and 25
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         parts = tabulate({"a": path}, functions, progress=seen.append, **options)
@@ -69,7 +69,7 @@ def test_a_path_read_in_groups_of_units_has_the_table_of_its_block(
 
 
 def test_paths_and_options_of_load(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "_AT_ONCE", 40)
+    monkeypatch.setattr(evaluation, "_AT_ONCE", 40)
     path = large(tmp_path / "a.nwb")
     result = tabulate([path, str(path)], firing_rate, units={"id": [43, 41]}, t_stop=5 * second)
     expected = tabulate({str(path): load(path, units={"id": [43, 41]}, t_stop=5 * second)}, firing_rate)
@@ -88,7 +88,7 @@ def test_measures_of_all_neurons_and_unknown_options_are_refused(tmp_path, monke
     ]
     for function in functions:
         assert len(tabulate(path, function))
-    monkeypatch.setattr(table, "_AT_ONCE", 40)
+    monkeypatch.setattr(evaluation, "_AT_ONCE", 40)
     for function in functions:
         with pytest.raises(NsnnError, match="Block"):
             tabulate(path, function)
