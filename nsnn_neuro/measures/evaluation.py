@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -160,19 +160,15 @@ def _blocks_without_each(
         yield rest, kept
 
 
-def parts_of(given: Any, progress: Any, options: dict[str, Any]) -> Iterator[neo.Block]:
-    """The Block itself, or those of a path, a few units each."""
-    if not isinstance(given, str | os.PathLike):
-        return iter([given])
-    from ..io.save_load import load_parts  # which imports h5py
-
-    return load_parts(given, signals=False, most=_AT_ONCE, progress=progress, **options)
-
-
 def evaluate_parts(
-    parts: Iterator[neo.Block], name: str, functions: dict[str, Callable[..., Any]]
+    given: Any, name: str, functions: dict[str, Callable[..., Any]], **options: Any
 ) -> tuple[neo.Block, tuple[int, int], dict[str, tuple[Any, Any]]]:
-    """What is annotated of the units of all parts, the numbers of neurons and trials, and by measure what `evaluate` returns."""
+    """What a Block or a path annotates of its units, their number and that of trials, and by measure what `evaluate` returns."""
+    parts: Iterable[neo.Block] = [given]
+    if isinstance(given, str | os.PathLike):
+        from ..io.save_load import load_parts  # which imports h5py
+
+        parts = load_parts(given, signals=False, most=_AT_ONCE, **options)
     results: dict[str, list[tuple[Any, Any]]] = {label: [] for label in functions}
     about, ids, n, n_trials = neo.Block(), [], 0, 0
     for block in parts:

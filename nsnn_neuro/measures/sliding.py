@@ -123,10 +123,8 @@ def over_time(
         table = table.astype({"neuron": "Int64"})
         lost = table["neuron"].isna() & table[["value", "se"]].isna().any(axis=1) & (table["n"] > 1)
         if lost.any():
-            cure = "the mean over neurons that have a value is over_time(measure, block, by='population', window=...)"
-            warn(
-                f"over_time: the value of {name} or its error is NaN in {lost.sum()} of {start.size} windows; {cure}"
-            )
+            cure = "over_time(measure, block, by='population', window=...) averages neurons that have a value"
+            warn(f"over_time: {name} or its error is NaN in {lost.sum()} of {start.size} windows; {cure}")
     # rounded, as the middle of windows around 0 would be 1e-17
     table.insert(1, "time", np.repeat(((start + stop) / 2).round(12), [len(part) for part in parts]))
     ids = unit_ids(block, trains.n_neurons)

@@ -22,7 +22,7 @@ from ..io.lookup import NAMES
 from ..io.segments import unit_ids, unit_table
 from ..io.spikes.arrays import block_from
 from .estimate import jackknife_se, measure
-from .evaluation import check_options, evaluate, evaluate_parts, measure_unit, own_errors, parts_of, plain
+from .evaluation import check_options, evaluate, evaluate_parts, measure_unit, own_errors, plain
 from .limits import between_0_and_1, jackknife_limits, mean_limits
 from .spiketrain.firing_statistics import cv
 from .trains import Trains, as_trains
@@ -110,9 +110,8 @@ def tabulate(
     of_load = _OF_LOAD if any(isinstance(one, str | os.PathLike) for one in named.values()) else ()
     refuse_unknown("tabulate", options, ["by", "confidence", "progress", *of_load], _CURE)
     for name, given in named.items():
-        about, sizes, results = evaluate_parts(
-            parts_of(given, progress, options), f"blocks[{name!r}]", functions
-        )
+        where = f"blocks[{name!r}]"
+        about, sizes, results = evaluate_parts(given, where, functions, progress=progress, **options)
         known = unit_ids(about, sizes[0])
         for label, function in functions.items():
             result = _columns(about, sizes, label, function, by, confidence, results[label])
@@ -267,18 +266,18 @@ def _columns(
     values: Any
     se: Any
     own = own_errors(value)
-    value = value if own else np.asarray(value, dtype=float)
+    numbers: Any = None if own else np.asarray(value, dtype=float)
     if own:
         listed = value if isinstance(value, list) else [value]
         values, se = np.array([one.headline for one in listed], dtype=float).T.tolist()
         n, ends = [int(one.n) for one in listed], [np.full((2, len(listed)), math.nan)]
-    elif by == "neuron" or value.ndim == 0:
-        values, se = (np.atleast_1d(one).tolist() for one in (value, jackknife_se(left_out)))
+    elif by == "neuron" or numbers.ndim == 0:
+        values, se = (np.atleast_1d(one).tolist() for one in (numbers, jackknife_se(left_out)))
         n = [n_trials] * len(values)
         if confidence is not None:
-            ends = [np.reshape(jackknife_limits(value, left_out, **options), (2, -1))]
+            ends = [np.reshape(jackknife_limits(numbers, left_out, **options), (2, -1))]
     else:
-        groups = np.split(value, np.cumsum([size for _, size in populations])[:-1])
+        groups = np.split(numbers, np.cumsum([size for _, size in populations])[:-1])
         known = [group[~np.isnan(group)] for group in groups]
         names, neurons = [name for name, _ in populations], [None] * len(groups)
         values = [float(one.mean()) if one.size else math.nan for one in known]
@@ -286,7 +285,7 @@ def _columns(
         n = [one.size for one in known]
         if confidence is not None:
             ends = [mean_limits(group[:, None], **options) for group in groups]
-    if not isinstance(value, list) if own else value.ndim == 0:
+    if not isinstance(value, list) if own else numbers.ndim == 0:
         names, neurons = [""], [None]
     limits = (
         {} if confidence is None else dict(zip(("lower", "upper"), np.hstack(ends).tolist(), strict=True))

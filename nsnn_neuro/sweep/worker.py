@@ -149,8 +149,7 @@ def _measured(task: Task, k: int, spikes: PointSpikes, of_network: bool) -> dict
     trains = spikes.trains
     for name, function in task.measures.items():
         try:
-            source = _source(spikes, function, of_network)
-            columns = rows_of(source, trains, name, function, task.by)
+            columns = rows_of(_source(spikes, function, of_network), trains, name, function, task.by)
         except Exception as error:
             columns = _no_values(name, function)
             failed.append(_failure(task, k, name, error))

@@ -124,9 +124,8 @@ def spike_triggered_covariance(
         raise NsnnError(f"before = {before}, after = {after}: a window of one number has no covariance")
     # of each trial (n_windows, n) views of the samples in which a spike can be, and the window of each spike
     trials = [k for k, (low, end) in enumerate(data.usable) if low < end]
-    views = [
-        _windows(data.signals[k], data.lags.size)[slice(*(data.usable[k] + data.lags[0]))] for k in trials
-    ]
+    windows = [sliding_window_view(data.signals[k], shape[0], axis=0).swapaxes(1, 2) for k in trials]
+    views = [each[slice(*(data.usable[k] + data.lags[0]))] for each, k in zip(windows, trials, strict=True)]
     places = [data.samples[k] - data.usable[k][0] for k in trials]
     n = sum(place.size for place in places)
     lags = data.lags / data.rate
@@ -174,11 +173,6 @@ def spike_triggered_covariance(
     largest = np.take_along_axis(filters, np.abs(filters).argmax(axis=1)[:, None], axis=1)
     filters = (filters * np.sign(largest)).reshape(-1, *shape)
     return SpikeTriggeredCovariance(lags, mean.reshape(shape), values, filters, significant, p, chance, n)
-
-
-def _windows(values: np.ndarray, n_lags: int) -> np.ndarray:
-    """Windows (n_windows, n_lags, n_channels) of a signal (n_samples, n_channels), without copying."""
-    return sliding_window_view(values, n_lags, axis=0).swapaxes(1, 2)
 
 
 def _moments(views: list[np.ndarray], places: list[np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
