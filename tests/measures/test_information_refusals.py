@@ -347,6 +347,7 @@ TABLES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: table(m.cv, by="trial"), "by = 'trial'", "expected"),
     (lambda: tabulate(3, m.cv), "blocks = int object", "expected"),
     (lambda: tabulate([], m.cv), "blocks is empty", ""),
+    (lambda: tabulate(tabulate(BLOCK, m.cv), m.cv), "blocks", "DataFrame"),
     (lambda: tabulate([BLOCK, 3], m.cv), "block", "expected a neo.Block"),
     (lambda: table([]), "measures = []", ""),
     (lambda: table([m.cv, partial(m.cv)]), "measures", "equal names"),

@@ -132,14 +132,12 @@ def test_the_mean_over_neurons_leaves_out_those_without_a_value(function):
     block = to_block([[*trial, [0.1] * (k % 2)] for k, trial in enumerate(trials())], t_stop=1 * pq.s)
     block.annotations["populations"] = [{"name": "E", "size": 2}, {"name": "I", "size": 1}]
     options = {"window": 0.25 * pq.s, "step": 0.25 * pq.s}
-    each = measures.over_time(function, block, **options).pivot(
-        index="time", columns="neuron", values="value"
-    )
+    each = measures.over_time(function, block, **options)["value"].to_numpy().reshape(3, 4)
     table = measures.over_time(function, block, by="population", **options)
     assert table.columns.tolist() == ["population", "time", "value", "se", "n"]
     assert table["population"].tolist() == ["E"] * 4 + ["I"] * 4
-    assert_allclose(table["value"], [*each[[0, 1]].mean(axis=1), *each[2]])
-    assert_allclose(table["se"][:4], each[[0, 1]].std(axis=1) / np.sqrt(2))
+    assert_allclose(table["value"], [*each[:2].mean(axis=0), *each[2]])
+    assert_allclose(table["se"][:4], each[:2].std(axis=0, ddof=1) / np.sqrt(2))
     assert table["n"].tolist() == [2] * 4 + [1, 0, 0, 0]
     with pytest.warns(UserWarning, match="3 of 4 windows.*by='population'"):
         measures.over_time(lambda block: measures.fano_factor(block).mean(), block, **options)

@@ -13,17 +13,8 @@ import pytest
 from brian2 import second
 from helpers import bombs
 
-from nsnn_neuro import NsnnError, load, tabulate
-from nsnn_neuro.measures import (
-    Estimate,
-    as_trains,
-    burst_index,
-    cv,
-    evaluation,
-    fano_factor,
-    firing_rate,
-    population_coupling,
-)
+from nsnn_neuro import NsnnError, load, measures, tabulate
+from nsnn_neuro.measures import as_trains, burst_index, cv, evaluation, fano_factor, firing_rate
 
 
 def large(path, *, trials=False, observed=True):
@@ -45,7 +36,7 @@ def wrong(block):
 
 
 def counts_estimates(block):
-    return [Estimate(float(n), 0.5, n=3) for n in as_trains(block).counts.sum(axis=0)]
+    return [measures.Estimate(float(n), 0.5, n=3) for n in as_trains(block).counts.sum(axis=0)]
 
 
 @pytest.mark.parametrize(("trials", "observed"), [(True, True), (False, True), (False, False)])
@@ -82,9 +73,9 @@ def test_paths_and_options_of_load(tmp_path, monkeypatch):
 def test_measures_of_all_neurons_and_unknown_options_are_refused(tmp_path, monkeypatch):
     path = large(tmp_path / "a.nwb", trials=True)
     functions = [
-        population_coupling,
+        measures.population_coupling,
         lambda block: float(firing_rate(block).mean()),
-        lambda block: Estimate(1.0),
+        lambda block: measures.Estimate(1.0),
     ]
     for function in functions:
         assert len(tabulate(path, function))
