@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ class TuningFit:
                 limits[i, j] = _limit(self._data, j, self.model, self.period, values[j], held, side, t)
         if n := int(np.isnan(limits[:, known]).any(axis=0).sum()):
             warn(
-                f"interval: the responses of {n} of {self.r2.size} neurons do not limit {name} on both sides; NaN there"
+                f"interval: responses of {n} of {self.r2.size} neurons do not limit {name} on both sides; NaN there"
             )
         return limits[0], limits[1]
 
@@ -204,21 +205,19 @@ def fit_curve(
     names = _NAMES[one_of(model, tuple(_NAMES), "model")]
     if not number(period, "period") > 0:
         raise NsnnError(
-            f"period = {period}: expected degrees, such as 360 for directions or 180 for orientations"
+            f"period = {period}: expected degrees, such as 360 for directions, 180 for orientations"
         )
     if data.values.size < len(names):
-        raise NsnnError(
-            f"stimulus has {data.values.size} distinct values: {model} has {len(names)} parameters and needs as many"
-        )
+        few = f"stimulus has {data.values.size} distinct values"
+        raise NsnnError(f"{few}: {model} has {len(names)} parameters and needs as many")
     own = None
     if model != "gaussian":
         data.angles()  # refuses what is no angle
         own = period * (1.0 if data.unit in ("1", "deg") else np.pi / 180)
         turns = np.round(data.values / own % 1.0, 9) % 1.0
         if np.unique(turns).size < len(names):
-            raise NsnnError(
-                f"period = {period}: fewer than {len(names)} stimuli differ with it, {model} needs as many"
-            )
+            few = f"fewer than {len(names)} stimuli differ with it"
+            raise NsnnError(f"period = {period}: {few}, {model} needs as many")
     n_neurons = len(data.mean)
     best, se = np.full((2, len(names), n_neurons), np.nan)
     r2, likelihood = np.full((2, n_neurons), np.nan)
@@ -243,9 +242,8 @@ def fit_curve(
     _warn(model, reason, second)
     p = np.where(np.isnan(r2), np.nan, against_constant(data, model, own, n_shuffle, seed))
     parameters, errors = (dict(zip(names, values, strict=True)) for values in (best, se))
-    return TuningFit(
-        model, parameters, errors, r2, likelihood, p, n, data.unit, own, reason.astype(str), data
-    )
+    about = n, data.unit, own, reason.astype(str), data
+    return TuningFit(model, parameters, errors, r2, likelihood, p, *about)
 
 
 def _warn(model: str, reason: np.ndarray, second: int) -> None:
@@ -315,11 +313,8 @@ def _limits(data: TuningCurve, model: str, period: float | None) -> tuple[np.nda
     x = data.values
     if period is not None:
         return np.array([-np.inf, np.log(_CONCENTRATION[0])]), np.array([np.inf, np.log(_CONCENTRATION[1])])
-    span = np.ptp(x)
-    return (
-        np.array([x[0] - span, np.log(np.diff(x).min() / 4)]),
-        np.array([x[-1] + span, np.log(4 * span)]),
-    )
+    span, narrow = np.ptp(x), np.log(np.diff(x).min() / 4)
+    return np.array([x[0] - span, narrow]), np.array([x[-1] + span, np.log(4 * span)])
 
 
 def _best(data: TuningCurve, j: int, model: str, period: float | None) -> np.ndarray:
@@ -449,11 +444,8 @@ def _jacobian(data: TuningCurve, model: str, p: np.ndarray, period: float | None
     k = _n_linear(model)
     scale = np.array([*[np.ptp(data.mean)] * k, (period or np.ptp(data.values)) / 10, 1.0][: p.size])
     step = 1e-6 * np.maximum(np.abs(p), 1e-3 * scale)
-    columns = [
-        (curve(model, p + d, data.values, period) - curve(model, p - d, data.values, period)) / (2 * d.max())
-        for d in np.diag(step)
-    ]
-    return np.stack(columns, axis=1)
+    at = partial(curve, model, x=data.values, period=period)
+    return np.stack([(at(p + d) - at(p - d)) / (2 * d.max()) for d in np.diag(step)], axis=1)
 
 
 def _errors(
