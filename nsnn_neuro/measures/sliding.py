@@ -118,13 +118,12 @@ def over_time(
     for category in dict.fromkeys(kind for kind, _ in seen):
         messages = [text for kind, text in seen if kind is category]
         warn(f"over_time: {len(messages)} warnings in {start.size} windows, first: {messages[0]}", category)
-    table = pd.concat(parts, ignore_index=True).astype({"value": float, "se": float})
-    if by == "neuron":
-        table = table.astype({"neuron": "Int64"})
-        lost = table["neuron"].isna() & table[["value", "se"]].isna().any(axis=1) & (table["n"] > 1)
-        if lost.any():
-            cure = "over_time(measure, block, by='population', window=...) averages neurons that have a value"
-            warn(f"over_time: {name} or its error is NaN in {lost.sum()} of {start.size} windows; {cure}")
+    kinds = {by: "Int64" if by == "neuron" else object, "value": float, "se": float}
+    table = pd.concat(parts, ignore_index=True).astype(kinds)
+    lost = table[by].isna() & table[["value", "se"]].isna().any(axis=1) & (table["n"] > 1)
+    if lost.any():
+        cure = "over_time(measure, block, by='population', window=...) averages neurons that have a value"
+        warn(f"over_time: {name} or its error is NaN in {lost.sum()} of {start.size} windows; {cure}")
     # rounded, as the middle of windows around 0 would be 1e-17
     table.insert(1, "time", np.repeat(((start + stop) / 2).round(12), [len(part) for part in parts]))
     ids = unit_ids(block, trains.n_neurons)
