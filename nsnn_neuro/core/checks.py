@@ -266,16 +266,16 @@ def _check_arguments(
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):  # such a function checks them itself
         refuse_unknown(function, keywords, parameters, cure)
     places = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
-    by_position = places[: len(args)]
     own = len(places) - ("self" in places)  # those that a caller writes
     if len(args) > len(places) and own and not any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        entry = _entry(places[-1], doc)
+        entry, more = _entry(places[-1], doc), len(args) - len(places)
+        named = [f"{n}=..." for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY and n not in keywords]
         raise ArgumentError(
-            f"{function} takes {own} argument{'s' * (own > 1)} without a name, {', '.join(places[-own:])}, and "
-            f"{len(args) - len(places) + own} were given{f'; {places[-1]}: {entry}' if entry else ''}"
+            f"{function} takes {own} argument{'s' * (own > 1)} without a name, and {more + own} were given: "
+            f"{function}({', '.join(places[-own:] + named[:more])}){f'; {places[-1]}: {entry}' if entry else ''}"
         ) from None
     required = [n for n, p in parameters.items() if p.default is p.empty and "VAR" not in p.kind.name]
-    missing = [name for name in required if name not in keywords and name not in by_position]
+    missing = [name for name in required if name not in keywords and name not in places[: len(args)]]
     if missing:
         entry = _entry(missing[0], doc) if len(missing) == 1 else ""
         raise ArgumentError(f"{function} needs {', '.join(missing)}{f': {entry}' if entry else ''}") from None

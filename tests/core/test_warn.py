@@ -60,7 +60,8 @@ KEYWORDS = [
     (lambda: nsnn.simulate(nsnn.NSNNNeuron(), trails=3), "simulate has no argument 'trails'", "; did you mean 'trials'?"),
     (lambda: measures.fano_factor(SILENT, widow=3), "fano_factor has no argument 'widow'", "; did you mean 'window'?"),
     (lambda: nsnn.save(SILENT, "a.nwb", overwrite=True), "save has no argument 'overwrite'", "expected one of block, path"),
-    (lambda: measures.victor_purpura([], [], [], cost=1), "victor_purpura takes 1 argument without a name, trains", "3 were given"),
+    (lambda: measures.response_test(SILENT, 1, 2), "3 were given", "response_test(block, baseline=..., window=...)"),
+    (lambda: measures.victor_purpura([], [], [], cost=1), "victor_purpura takes 1 argument without a name", "3 were given"),
 ]  # fmt: skip
 
 
