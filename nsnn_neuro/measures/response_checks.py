@@ -184,10 +184,8 @@ def refuse_swapped(stimulus: Any, responses: Any, call: str) -> None:
     Traceback (most recent call last):
     nsnn_neuro.core.errors.NsnnError: arguments swapped: the first one holds trials, expected decode(stimulus, ...
     """
-    flat = (
-        isinstance(responses, Sized) and getattr(responses, "ndim", 1) == 1 and not isinstance(responses, str)
-    )
-    if not flat or not len(responses) or holds_trials(responses):
+    flat = isinstance(responses, Sized) and getattr(responses, "ndim", 1) == 1
+    if not flat or isinstance(responses, str | dict) or not len(responses) or holds_trials(responses):
         return
     trials = holds_trials(stimulus)
     if trials or all(isinstance(one, str) for one in responses):

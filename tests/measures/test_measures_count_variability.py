@@ -122,7 +122,6 @@ def test_mean_matching_of_sliding_windows():
     counts = np.array([[2, 1, 0], [2, 3, 2]])
     assert_allclose(matched.fano, counts.var(axis=0, ddof=1) / counts.mean(axis=0), rtol=1e-12)
     assert_allclose(matched.raw, matched.fano, rtol=1e-12)
-    # means 2, 2, 1: 2 is an edge until then
     with pytest.raises(ValueError, match="bin_width = 4 matches 1 neuron "):
         mean_matched_fano(block, window=0.5 * pq.s, step=0.25 * pq.s)
     assert mean_matched_fano(block, window=0.5 * pq.s, step=0.25 * pq.s, bin_width=4).n == 1

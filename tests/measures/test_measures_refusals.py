@@ -86,6 +86,8 @@ RATES: Rows = [
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, bin_width=0.0), "bin_width = 0.0", "expected"),
     (lambda: m.mean_matched_fano(TWO, window=0.5 * pq.s, bin_width=0.1), "no mean count is shared by all 2 times", "bin_width = "),
     (lambda: m.mean_matched_fano(TWO, window=0.05 * pq.s), "window", "no neuron spikes at"),
+    (lambda: m.tuning_curve([1, 2], {"a": TWO}), "block = {'a'", "expected"),
+    (lambda: m.fano_factor({"a": TWO}), "block = dict", "tabulate takes the dict"),
     (lambda: m.mean_matched_fano(ONE, window=0.5 * pq.s), "block has one trial", "expected at least two"),
     (lambda: m.mean_matched_fano(UNEQUAL, window=0.5 * pq.s), "different windows", ""),
     (lambda: m.modulated_poisson([0, 0], [1, 2, 3]), "stimulus has shape (2,)", "expected (3,)"),

@@ -46,9 +46,9 @@ def block_from(value: Any) -> str:
         return f" (nsnn_neuro.load({shown(os.fspath(value))}) makes one)"
     if (hasattr(value, "network") and hasattr(value, "save")) or type(value).__name__ == "Network":
         return ' (a trained network is saved with its fit, fit.save("fit.npz"); fit.block has its history)'
-    if hasattr(value, "spike_trains"):
-        return " (to_block(monitor) makes one)"
-    return " (to_block makes one from lists of spike times)"
+    if isinstance(value, dict) and any(isinstance(one, neo.Block) for one in value.values()):
+        return " (join makes one of a dict of Blocks, with its keys as labels; tabulate takes the dict)"
+    return f" (to_block{'(monitor) makes one' if hasattr(value, 'spike_trains') else ' makes one from lists of spike times'})"
 
 
 def declared_resolution(block: neo.Block) -> float:
