@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +53,16 @@ def finish(ax: Axes) -> Axes:
     return ax
 
 
+def keep_in_view(ax: Axes, *, x: Iterable[float] = (), y: Iterable[float] = ()) -> None:
+    """Widen axes with curves to these values, where they end without a margin; later curves widen them further."""
+    edges = ax.get_children()[0].sticky_edges
+    edges.x.extend(x)
+    edges.y.extend(y)
+    ax.update_datalim([(value, 0.0) for value in x], updatey=False)
+    ax.update_datalim([(0.0, value) for value in y], updatex=False)
+    ax.autoscale_view()
+
+
 _SHORT = 0.02  # s; ticks of shorter axes have four decimals, of which Matplotlib sets too many
 
 
@@ -60,7 +70,7 @@ def time_axis(ax: Axes, align: Any, colour: str = SOFT) -> Axes:
     """Label the axis of time, mark the event that spikes were aligned to if there is one, and finish the axes."""
     from matplotlib.ticker import MaxNLocator
 
-    if align is not None:
+    if align is not None and min(ax.get_xlim()) <= 0 <= max(ax.get_xlim()):
         ax.axvline(0.0, color=colour, lw=0.8, ls=":")
     ax.set_xlabel("time (s)" if align is None else "time from event (s)")
     if np.ptp(ax.get_xlim()) <= _SHORT:

@@ -23,6 +23,7 @@ from .axes import (
     axes,
     check_columns,
     finish,
+    keep_in_view,
     numbers,
     places,
     plain,
@@ -92,12 +93,12 @@ def tuning_curve(
             ax.plot(x, line, color=COLOURS[k], lw=1.2)
     if names:
         ax.set_xticks(range(len(names)), names)
-        ax.set_xlim(-0.5, len(names) - 0.5)
+        keep_in_view(ax, x=(-0.5, len(names) - 0.5))
         slant(ax)
     if cells.size > 1:
         ax.legend(frameon=False)
     if not (np.fmin(mean, lower) < 0).any():
-        ax.set_ylim(bottom=0)
+        keep_in_view(ax, y=[0])
     ax.set(xlabel=x_label, ylabel=y_label)
     return finish(ax)
 

@@ -14,7 +14,7 @@ from ..core.units import shown, si, unit_of
 from ..measures import as_trains
 from ..measures.table import populations_of, unit_names
 from .align import selection
-from .axes import COLOURS, INK, axes, finish
+from .axes import COLOURS, INK, axes, finish, keep_in_view
 
 if TYPE_CHECKING:
     import neo
@@ -90,11 +90,12 @@ def membrane(
         spikes = trains.times[own & (trains.neuron == ids[channel])]
         low = 1.0 - lane * (len(expected) - k)
         ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, bottom + (top - bottom) / (0.98 - lane * len(expected)))
+    drawn = np.concatenate([line.get_ydata() for line in ax.lines[-len(expected) :]])
+    low = min(float(np.nanmin(drawn)), ax.dataLim.y0)  # 1 / 21 is the margin below
+    top = low + (float(np.nanmax(drawn)) - low) / (0.98 - 1 / 21 - lane * len(expected))
     if len(expected) > 1:
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    ax.set_xlim(t[0], float(signal.t_stop.rescale(pq.s).magnitude))
+    keep_in_view(ax, x=(t[0], float(signal.t_stop.rescale(pq.s).magnitude)), y=[top])
     ax.set_xlabel("time (s)")
     plotted = {"V": " (mV)", "1": ""}.get(unit, f" ({signal.dimensionality.string})")
     ax.set_ylabel("membrane" + plotted)

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.checks import suggest_keywords
 from ..core.errors import NsnnError
 from ..core.units import si, unit_of
-from .axes import COLOURS, INK, SOFT, axes, legend_above, scaled
+from .axes import COLOURS, INK, SOFT, axes, keep_in_view, legend_above, scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,8 +85,7 @@ def network_graph(network: Any, *, ax: Axes | None = None) -> Axes:
     ends = [centres[name] + side * radii[name] for name in names for side in (-1, 1)]
     corners = np.array([*ends, *reached])
     low, high = corners.min(axis=0) - 0.2, corners.max(axis=0) + 0.2
-    ax.set_xlim(low[0], high[0])
-    ax.set_ylim(low[1], high[1])
+    keep_in_view(ax, x=(low[0], high[0]), y=(low[1], high[1]))
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax

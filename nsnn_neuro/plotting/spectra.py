@@ -15,7 +15,7 @@ from ..measures import as_trains, cross_correlogram
 from ..measures.spectral.phase_locking import with_phases
 from ..measures.table import unit_names
 from .align import selection
-from .axes import COLOURS, INK, SOFT, SPINE, axes, finish
+from .axes import COLOURS, INK, SOFT, SPINE, axes, finish, keep_in_view
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +78,7 @@ def correlogram(
     chance = np.ones(counts.size) if show == "chance" else expected
     ax.stairs(chance, edges, baseline=None, color=INK, lw=1.0, ls="--", label="chance")
     ax.legend(frameon=False)
-    ax.set_xlim(edges[0], edges[-1])
-    ax.set_ylim(bottom=0)
+    keep_in_view(ax, x=edges[[0, -1]], y=[0])
     ax.set_xlabel(
         ("lag (ms)" if one.startswith("neuron") else f"lag, {one} (ms)")
         if b == a
@@ -156,8 +155,8 @@ def spectrum(
         ax.set_xscale("log")
         ax.set_yscale("log")
     else:
-        ax.set_ylim(bottom=0)
-    ax.set_xlim(f[0], f[-1])
+        keep_in_view(ax, y=[0])
+    keep_in_view(ax, x=f[[0, -1]])
     ax.legend(frameon=False)
     ax.set(xlabel="frequency (Hz)", ylabel="power (Hz)")
     return finish(ax)
@@ -189,8 +188,9 @@ def coherence(result: Any, *, theory: Any = None, f_max: Any = None, ax: Axes | 
     if theory is not None:
         ax.plot(*_pair(theory, "theory", "1"), color=COLOURS[1], lw=1.3, label="theory")
         ax.legend(frameon=False)
-    ax.set_xlim(f[0], f[-1] if f_max is None else positive(f_max, "Hz", "f_max"))
-    ax.set_ylim(min(0.0, float(np.nanmin(values, initial=0.0))), 1)
+    keep_in_view(ax, x=f[[0, -1]], y=(min(0.0, float(np.nanmin(values, initial=0.0))), 1))
+    if f_max is not None:
+        ax.set_xlim(f[0], positive(f_max, "Hz", "f_max"))
     ax.set(xlabel="frequency (Hz)", ylabel="coherence")
     return finish(ax)
 
@@ -250,7 +250,6 @@ def phase_histogram(
         raise NsnnError('ax: expected polar axes, as of plt.subplots(subplot_kw={"projection": "polar"})')
     share, edges = np.histogram(np.mod(angle, 2 * np.pi), n_bins, (0, 2 * np.pi))
     share, mean = share / angle.size, np.exp(1j * angle).mean()
-    top = 1.05 * share.max()
     ax.bar(
         edges[:-1],
         share,
@@ -262,9 +261,10 @@ def phase_histogram(
         label=name,
     )
     arrow = {"arrowstyle": "-|>", "color": COLOURS[1], "lw": 2, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (np.angle(mean), np.abs(mean) * top), (0, 0), arrowprops=arrow)
+    place = {"xycoords": ax.get_xaxis_transform(), "arrowprops": arrow}  # radius: of the outer circle's
+    ax.annotate("", (np.angle(mean), np.abs(mean)), (0, 0), **place)
     ax.plot([], [], color=COLOURS[1], lw=2, label=f"mean direction, strength {np.abs(mean):.2f}")
-    ax.set_ylim(0, top)
+    keep_in_view(ax, y=(0, 1.05 * share.max()))
     ax.set_xticks(np.arange(4) * np.pi / 2, ["0", "π/2", "π", "3π/2"])
     ax.set(rlabel_position=np.degrees(np.angle(mean)) + 180)  # where bars are short
     ax.yaxis.set_major_locator(MaxNLocator(3))

@@ -20,7 +20,7 @@ from ..measures import psth as rate_histogram
 from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of, unit_names
 from .align import aligned, groups_of, labels_of, of_trials, selection
-from .axes import COLOURS, INK, SOFT, axes, finish, legend_above, number_rows, time_axis
+from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above, number_rows, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +115,8 @@ def raster(
         ax.plot([], [], color=one, lw=3, label=name)
     if names:
         legend_above(ax, len(names))
-    ax.set_xlim(float(trains.t_start[chosen].min()), float(trains.t_stop[chosen].max()))
-    ax.set_ylim(-0.5, rows - 0.5)
+    reach = trains.t_start[chosen].min(), trains.t_stop[chosen].max()
+    keep_in_view(ax, x=reach, y=(-0.5, rows - 0.5))
     row = "event" if trial.size > n_trials else "trial"
     if cells.size > 1:
         each = f" ({chosen.size} {row}s each)" if chosen.size > 1 else ""
@@ -211,18 +211,15 @@ def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
     from matplotlib.patches import StepPatch
 
     earlier = [patch for patch in ax.patches if isinstance(patch, StepPatch)]
-    reach = ax.get_xlim() if earlier else (np.inf, -np.inf)
     for k, (name, one) in enumerate(curves, start=len(earlier)):
         colour = COLOURS[k % len(COLOURS)]
         ax.stairs(one.rate[0], one.edges, baseline=None, color=colour, lw=1.3, label=name)
         lower, upper = (np.append(limit[0], limit[0, -1]) for limit in (one.lower, one.upper))
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
-        reach = (min(reach[0], one.edges[0]), max(reach[1], one.edges[-1]))
-    ax.set_xlim(*reach)
+        keep_in_view(ax, x=one.edges[[0, -1]], y=[0])
     names = [label for label in ax.get_legend_handles_labels()[1] if label]
     if len(earlier) + len(curves) > 1 and names:
         legend_above(ax, len(names))
-    ax.set_ylim(bottom=0)
     ax.set_ylabel("rate (Hz)")
     return time_axis(ax, align)
 
@@ -267,6 +264,8 @@ def isi_histogram(
     width = None if bin_width is None else 1e3 * positive(bin_width, "s", "bin_width")
     values = np.log10(intervals[intervals > 0]) if log else intervals
     ax = axes(ax)
+    if log:
+        ax.set_xscale("log")
     if values.size:
         low = float(values.min()) if log else 0.0
         dt = None if log else _annotated_dt(block)
@@ -276,10 +275,7 @@ def isi_histogram(
         edges = 10**edges if log else edges
         ax.stairs(density, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
         ax.stairs(density, edges, color=COLOURS[0], lw=1.2)
-        ax.set_xlim(edges[0], edges[-1])
-        ax.set_ylim(bottom=0)
-    if log:
-        ax.set_xscale("log")
+        keep_in_view(ax, x=edges[[0, -1]], y=[0])
     number = f"{intervals.size or 'no'} interval{'' if intervals.size == 1 else 's'}"
     ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=SOFT, fontsize="small")
     ax.set(xlabel="interspike interval (ms)", ylabel="density (1/decade)" if log else "density (1/ms)")

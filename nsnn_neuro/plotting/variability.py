@@ -13,7 +13,7 @@ from ..core.errors import NsnnError
 from ..measures import cv, firing_rate, tabulate
 from ..measures.table import INTERVALS, n_intervals, named_blocks
 from .align import selection
-from .axes import COLOURS, INK, SOFT, axes, finish, legend_above
+from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,8 +88,7 @@ def cv_against_rate(
         label = f"fewer than {INTERVALS} intervals per trial: CV too low"
         ax.plot([], [], "o", color=INK, mfc="none", ms=4.5, label=label)
     ax.set(xlabel="firing rate (Hz)", ylabel="CV of the intervals")
-    ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
+    keep_in_view(ax, x=[0], y=[0])
     left_out = int((~seen).sum())
     if left_out:
         text = f"{left_out} neuron{'s' * (left_out > 1)} without a CV"

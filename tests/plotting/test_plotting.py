@@ -34,10 +34,10 @@ def new_ax(projection=None):
     return Figure(figsize=(4, 3)).subplots(subplot_kw={"projection": projection})
 
 
-def with_signal(n_channels: int = 2) -> neo.Block:
+def with_signal(n_channels: int = 2, height: float = 5.0) -> neo.Block:
     block = example()
     for k, segment in enumerate(block.segments):
-        values = np.linspace(0.0, 5.0, 50 * n_channels).reshape(50, n_channels) + k
+        values = np.linspace(0.0, height, 50 * n_channels).reshape(50, n_channels) + k
         signal = neo.AnalogSignal(values, units="mV", sampling_rate=100 * pq.Hz, name="v")
         signal.array_annotate(neuron=np.array([0, 2][:n_channels]))
         segment.analogsignals.append(signal)
@@ -115,6 +115,39 @@ def test_a_drawing_stays_on_its_axes_and_is_a_figure_without_them(name: str) -> 
         assert alone.figure.axes[0] is alone
     finally:
         pyplot.close(alone.figure)
+
+
+def poisson(rate: float, duration: float = 1.0) -> neo.Block:
+    times = np.random.default_rng(0).uniform(0, duration, (3, 2, round(rate * duration)))
+    return nsnn.to_block(np.sort(times).tolist(), t_stop=duration * pq.s)
+
+
+BINS, WAVE = {"bin_width": 100 * pq.ms}, np.arange(4) / 4
+GROWING = {
+    "raster": lambda k, ax: plotting.raster(poisson(9, k), neurons=range(k), ax=ax),
+    "psth": lambda k, ax: plotting.psth(poisson(9 * k, k), **BINS, ax=ax),
+    "isi_histogram": lambda k, ax: plotting.isi_histogram(poisson(9 * k * k), ax=ax),
+    "correlogram": lambda k, ax: plotting.correlogram(poisson(9 * k), show="counts", **BINS, max_lag=k * 100 * pq.ms, ax=ax),
+    "cv_against_rate": lambda k, ax: plotting.cv_against_rate(poisson(9 * k), ax=ax),
+    "tuning_curve": lambda k, ax: plotting.tuning_curve(WAVE, 9 * k + WAVE, ax=ax),
+    "spectrum": lambda k, ax: plotting.spectrum(measures.power_spectrum(poisson(9 * k), **(POWER | {"nperseg": 20 * k})), ax=ax),
+    "coherence": lambda k, ax: plotting.coherence((9 * k * WAVE, k / 2 * WAVE), ax=ax),
+    "phase_histogram": lambda k, ax: plotting.phase_histogram(1 * pq.Hz, poisson(9), n_bins=4 * k, ax=ax),
+    "membrane": lambda k, ax: plotting.membrane(with_signal(height=5.0 * k), ax=ax),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("name", GROWING)
+def test_curves_of_several_calls_on_the_same_axes_are_seen_whole(name: str, order: tuple[int, int]) -> None:
+    ax = new_ax("polar" if name in POLAR else None)
+    bottoms = [GROWING[name](k, ax).get_ylim()[0] for k in order]
+    others = [GROWING[name](k, new_ax("polar" if name in POLAR else None)) for k in order]
+    for other in others:
+        assert (ax.viewLim.min <= other.dataLim.min).all()
+        assert (other.dataLim.max <= ax.viewLim.max).all()
+    if name not in ("raster", "tuning_curve", "membrane"):
+        assert bottoms == [0, 0]
 
 
 def test_matplotlib_is_imported_inside_functions_alone() -> None:
@@ -429,9 +462,10 @@ def test_phases_are_shares_of_spikes_with_an_arrow_of_the_vector_strength_in_the
     ax = plotting.phase_histogram(10 * pq.Hz, block, neuron=1, n_bins=4, ax=new_ax("polar"))
     assert [bar.get_height() for bar in ax.patches[:4]] == [0.75, 0, 0.25, 0]
     assert ax.patches[1].get_x() == pytest.approx(np.pi / 2)
-    angle, length = ax.texts[-1].xy
-    assert angle == pytest.approx(row.direction)
-    assert length / ax.get_ylim()[1] == pytest.approx(row.vector_strength)
+    arrow = ax.texts[-1]
+    angle, radius = ax.transData.inverted().transform(arrow.xycoords.transform(arrow.xy))
+    assert angle == pytest.approx(row.direction % (2 * np.pi))
+    assert radius / ax.get_ylim()[1] == pytest.approx(row.vector_strength)
 
 
 @pytest.mark.parametrize(("words", "slope"), [("condition of the stimulus", 30), ("", 0)])
