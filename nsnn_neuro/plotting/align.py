@@ -119,6 +119,14 @@ def selection(numbers: Any, n: int, name: str, block: Any = None) -> np.ndarray:
     return array
 
 
+def one_neuron(block: Any, neuron: Any, n: int, name: str = "neuron", cure: str = "") -> int:
+    """The number of a single neuron of n; raises NsnnError for several."""
+    chosen = selection(neuron, n, name, block)
+    if chosen.size > 1:
+        raise NsnnError(f"{name} = {shown(neuron)}: expected one neuron, got {chosen.size}{cure}")
+    return int(chosen[0])
+
+
 def _check_within(trains: Trains, window: Any, low: float, high: float) -> None:
     """Raise NsnnError for a window on the trials' own clock that leaves a trial."""
     apart = np.fmax(trains.resolution, rounding(low, high))

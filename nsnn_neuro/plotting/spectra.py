@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from ..core.aliases import Quantity, Signal, SpikeSource, Time
 from ..core.checks import check, one_of, positive, suggest_keywords, whole
 from ..core.errors import NsnnError
 from ..core.units import floats, is_quantity, shown, si
-from ..measures import as_trains, cross_correlogram
+from ..measures import CrossCorrelogram, as_trains, cross_correlogram
 from ..measures.spectral.phase_locking import with_phases
 from ..measures.table import unit_names
-from .align import selection
+from ..measures.trains import nan_ratio
+from .align import one_neuron
 from .axes import COLOURS, INK, SOFT, SPINE, axes, finish, keep_in_view
 
 if TYPE_CHECKING:
@@ -27,23 +29,21 @@ def correlogram(
     *,
     neuron: int | str = 0,
     other: int | str | None = None,
-    bin_width: Time,
-    max_lag: Time,
+    bin_width: Time | None = None,
+    max_lag: Time | None = None,
     show: str = "chance",
     ax: Axes | None = None,
+    **options: Any,
 ) -> Axes:
     """Auto- or cross-correlogram: pairs of spikes against the lag, the time of `other`'s spike less that of `neuron`'s.
 
-    Counts and chance are those of `measures.cross_correlogram` for independent trains of constant rate: n_a n_b (m - |k|) / m^2
-    at lag k, summed over trials of m bins with n_a and n_b spikes, so that the ends of trials are accounted for. Of an
-    autocorrelogram the spikes' pairs with themselves are left out, and n_a (n_a - 1) stands for n_a n_b.
+    Counts, chance and its band are those of `measures.cross_correlogram`, of independent trains of constant rate by default.
 
     Parameters
     ----------
-    block : neo.Block, one Segment per trial
+    block : neo.Block, one Segment per trial; or a result of `measures.cross_correlogram`
     neuron, other : numbers, or ids or names, as `select` takes units; other=None (default) is the autocorrelogram
-    bin_width : time, scalar; bins tile from the start of each trial
-    max_lag : time, scalar, shorter than the trials; rounded to whole bins
+    bin_width, max_lag, options : of `measures.cross_correlogram`, such as predictor; the first two are needed for a Block
     show : "chance" (pairs over those expected by chance, 1 without correlation) or "counts"
     ax : axes to draw on; None makes a new figure
 
@@ -61,38 +61,43 @@ def correlogram(
     [0.0, 0.0, 0.0, 2.0, 0.0]
     """
     one_of(show, ("chance", "counts"), "show")
-    trains = as_trains(block)
-    a = _one(block, neuron, trains.n_neurons, "neuron")
-    b = a if other is None else _one(block, other, trains.n_neurons, "other")
-    one, second = (unit_names(block, trains.n_neurons)[j] for j in (a, b))
-    result = cross_correlogram(trains, (a, b), bin_width=bin_width, max_lag=max_lag)
-    counts, expected, width = result.counts.astype(float), result.expected, result.bin_width
-    if not expected.all():
+    if not isinstance(block, CrossCorrelogram):
+        trains = as_trains(block)
+        a = one_neuron(block, neuron, trains.n_neurons)
+        b = a if other is None else one_neuron(block, other, trains.n_neurons, "other")
+        names = [unit_names(block, trains.n_neurons)[j] for j in (a, b)]
+        options |= {"bin_width": bin_width, "max_lag": max_lag}
+        result = replace(cross_correlogram(trains, (a, b), **options), names=names)
+    elif neuron == 0 and other is bin_width is max_lag is None and not options:
+        result = block
+    else:
+        raise NsnnError(
+            "block is a result of measures.cross_correlogram: expected no other arguments than show and ax"
+        )
+    one, second = result.names
+    if not result.expected.any():
         raise NsnnError(f"{one} and {second} have no trial in which both fire: expected spikes of both")
     ax = axes(ax)
-    edges = 1e3 * width * (np.arange(counts.size + 1) - counts.size / 2)
-    colour = COLOURS[0]
-    values = counts / expected if show == "chance" else counts
-    ax.stairs(values, edges, fill=True, color=colour, alpha=0.35, lw=0)
-    ax.stairs(values, edges, color=colour, lw=1.0)
-    chance = np.ones(counts.size) if show == "chance" else expected
-    ax.stairs(chance, edges, baseline=None, color=INK, lw=1.0, ls="--", label="chance")
+    width, n = 1e3 * result.bin_width, result.counts.size
+    edges = width * (np.arange(n + 1) - n / 2)
+    unit = result.expected if show == "chance" else np.ones(n)
+    drawn = result.counts, result.expected, result.lower, result.upper
+    values, chance, lower, upper = (nan_ratio(one, unit) for one in drawn)
+    ax.stairs(values, edges, fill=True, color=COLOURS[0], alpha=0.35, lw=0)
+    ax.stairs(values, edges, color=COLOURS[0], lw=1.0)
+    name = "chance" if result.predictor == "poisson" else f"chance, {result.predictor} predictor"
+    ax.stairs(chance, edges, baseline=None, color=INK, lw=1.0, ls="--", label=name)
+    band = f"{100 * result.confidence:g} % band"
+    ax.stairs(upper, edges, baseline=lower, fill=True, color=SOFT, alpha=0.25, lw=0, label=band)
     ax.legend(frameon=False)
     keep_in_view(ax, x=edges[[0, -1]], y=[0])
     ax.set_xlabel(
         ("lag (ms)" if one.startswith("neuron") else f"lag, {one} (ms)")
-        if b == a
+        if second == one
         else f"time of {second} after {one} (ms)"
     )
-    ax.set_ylabel("pairs / chance" if show == "chance" else f"pairs of spikes per {1e3 * width:g} ms")
+    ax.set_ylabel("pairs / chance" if show == "chance" else f"pairs of spikes per {width:g} ms")
     return finish(ax)
-
-
-def _one(block: Any, neuron: Any, n: int, name: str) -> int:
-    chosen = selection(neuron, n, name, block)
-    if chosen.size > 1:
-        raise NsnnError(f"{name} = {shown(neuron)}: expected one neuron, got {chosen.size}")
-    return int(chosen[0])
 
 
 @suggest_keywords
@@ -237,7 +242,7 @@ def phase_histogram(
 
     check(n_bins=n_bins)
     trains, phases = with_phases(phase, block, band, None, None)
-    j = _one(block, neuron, trains.n_neurons, "neuron")
+    j = one_neuron(block, neuron, trains.n_neurons)
     angle = phases(trains)[trains.neuron == j]
     name = unit_names(block, trains.n_neurons)[j]
     if not angle.size:

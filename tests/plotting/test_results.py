@@ -265,6 +265,16 @@ def test_correlogram_draws_the_counts_of_the_measure(other: int | None) -> None:
     ratio = plotting.correlogram(block, other=other, ax=new_ax(), **options)
     np.testing.assert_allclose(ratio.patches[0].get_data().values, result.counts / result.expected)
     assert ratio.get_ylabel() == "pairs / chance"
+    options |= {"predictor": "jitter", "jitter_window": 40 * pq.ms, "confidence": 0.9}
+    jittered = measures.cross_correlogram(block, (0, other or 0), **options)
+    for drawn in (
+        plotting.correlogram(jittered, show="counts", ax=new_ax()),
+        plotting.correlogram(block, other=other, show="counts", ax=new_ax(), **options),
+    ):
+        chance, band = drawn.patches[2].get_data(), drawn.patches[3].get_data()
+        expected = [jittered.expected, jittered.upper, jittered.lower]
+        np.testing.assert_array_equal([chance.values, band.values, band.baseline], expected)
+        assert texts(drawn.get_legend().get_texts()) == ["chance, jitter predictor", "90 % band"]
 
 
 def test_spectrum_draws_power_band_rate_and_theory() -> None:

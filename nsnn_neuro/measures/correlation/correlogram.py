@@ -13,9 +13,11 @@ of spikes twice, so that the variance is twice the mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import neo
 import numpy as np
 from scipy.stats import poisson
 
@@ -24,8 +26,11 @@ from ...core.checks import check, one_of, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...core.warn import warn
+from ...io.lookup import chosen_units
+from ...io.segments import unit_table
 from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
+from ..table import unit_names
 from ..trains import Trains, as_trains, nan_ratio
 from .correlogram_counts import Binned, binned
 from .correlogram_spread import dispersion
@@ -61,6 +66,8 @@ class CrossCorrelogram:
     """spikes of the first neuron whose trial holds a bin at this lag from theirs"""
     predictor: str
     confidence: float
+    names: Sequence[str] = ("neuron 0", "neuron 1")
+    """what figures call both"""
 
     @property
     def rate(self) -> np.ndarray:
@@ -142,15 +149,22 @@ def _by_chance(
     return counts, expected, expected * factor[:, None] * twice
 
 
-def _pair(pair: Any, n: int) -> tuple[int, int]:
+def _pair(block: Any, pair: Any, n: int) -> tuple[int, int]:
     numbers = pair.tolist() if isinstance(pair, np.ndarray) else pair
+    if (
+        isinstance(block, neo.Block)
+        and isinstance(pair, list | tuple)
+        and any(isinstance(j, str) for j in pair)
+    ):
+        known = block.annotations.get("populations"), unit_table(block), n
+        numbers = [j for one in pair for j in chosen_units(*known, one, "pair").tolist()]
     if isinstance(numbers, list | tuple) and len(numbers) == 2:
         a, b = numbers
         whole = all(isinstance(j, int | np.integer) and not isinstance(j, bool) for j in numbers)
         if whole and 0 <= a < n and 0 <= b < n:
             return int(a), int(b)
     raise NsnnError(
-        f"pair = {shown(pair)}: expected two numbers of neurons from 0 to {n - 1}, such as (0, 1)"
+        f"pair = {shown(pair)}: expected two numbers of neurons from 0 to {n - 1}, such as (0, 1), or ids or names of units"
     )
 
 
@@ -179,7 +193,7 @@ def cross_correlogram(
     Parameters
     ----------
     block : neo.Block, one Segment per trial
-    pair : (a, b), numbers of two neurons; (a, a) is the autocorrelogram, without the pairs of a spike with itself
+    pair : (a, b), numbers, ids or names of two neurons; (a, a) is the autocorrelogram, without pairs of a spike with itself
     bin_width : time, scalar; bins tile from the start of each trial, and a remainder at its end, shorter than a bin, is not used
     max_lag : time, scalar, shorter than the trials; rounded to whole bins
     predictor : what chance is: trains that are independent given "poisson" (default) each trial's number of spikes, at constant
@@ -207,7 +221,7 @@ def cross_correlogram(
     check(n_shuffle=n_shuffle, seed=seed)
     options = predictor, jitter_window, n_shuffle
     trains, data, window = _read(block, bin_width, max_lag, *options, t_start, t_stop)
-    a, b = _pair(pair, trains.n_neurons)
+    a, b = _pair(block, pair, trains.n_neurons)
     first, second = np.array([[min(a, b)], [max(a, b)]])  # as `cross_correlograms`, turned around below
     tail = (1 - confidence) / 2
     if window is not None and a == b:
@@ -222,6 +236,7 @@ def cross_correlogram(
             np.where(mean > 0, mean + spread * (poisson.ppf(q, mean) - mean), mean) for q in (tail, 1 - tail)
         )
         lower = np.maximum(lower, 0.0)
+    names = unit_names(block, trains.n_neurons)
     total, turn = data.per_trial.sum(axis=0), -1 if a > b else 1
     return CrossCorrelogram(
         data.lags,
@@ -234,6 +249,7 @@ def cross_correlogram(
         data.references(a),
         predictor,
         confidence,
+        (names[a], names[b]),
     )
 
 
