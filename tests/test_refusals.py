@@ -115,7 +115,7 @@ MESSAGES = [
     (lambda: nsnn.sweep(neuron(), {"stimulus.v": [1, 2] * mV}, measures=[], duration=10 * ms, seed=1),
      "grid has the name 'stimulus.v', but stimulus is None", "such as stimulus=Constant(15*mV)"),
     (lambda: plotting.psth(nsnn.measures.psth(BLOCK, bin_width=10 * ms), bin_width=5 * ms, ax=axes()),
-     "block is a result of measures.psth, which has bins", "no other arguments than neuron and ax"),
+     "block is a result of measures.psth, which has bins", "no other arguments than neuron"),
     (lambda: nsnn.measures.fano_factor(UNEQUAL), "trials last from 1.0 to 2.0 s", "pass t_start and t_stop that lie within all"),
     (lambda: plotting.raster(BLOCK, window=(-100 * ms, 300 * ms), ax=axes()), "window = (-100. * msecond", "or give align"),
     (lambda: plotting.raster(BLOCK, align=SESSION, window=[0, 300] * pq.ms, ax=axes()), "align has an event at 1000 s", OUTSIDE),

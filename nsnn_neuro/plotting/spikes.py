@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import neo
 import numpy as np
 
 from ..core.aliases import SpikeSource, Time
@@ -19,7 +20,7 @@ from ..measures import Psth, as_trains, isi, positive
 from ..measures import psth as rate_histogram
 from ..measures.event_windows import warn_overlap
 from ..measures.table import populations_of, unit_names
-from .align import aligned, groups_of, labels_of, of_trials, selection
+from .align import aligned, groups_of, labels_of, of_trials, one_neuron, selection
 from .axes import COLOURS, INK, SOFT, axes, finish, keep_in_view, legend_above, number_rows, time_axis
 
 if TYPE_CHECKING:
@@ -134,12 +135,13 @@ def psth(
     *,
     bin_width: Time | None = None,
     neuron: int | str | None = None,
+    neurons: Any = None,
     align: Any = None,
     window: Any = None,
     conditions: Any = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Rate against time with its 95 % confidence band: of one neuron, or the mean of each population, by condition.
+    """Rate against time with its 95 % confidence band: of neurons, or the mean of each population, by condition.
 
     The band is `measures.psth`'s: Poisson, bin by bin; that of a population takes its neurons as independent
     given the stimulus. It is too narrow where windows of one curve overlap; a warning says how many do.
@@ -149,7 +151,8 @@ def psth(
     block : neo.Block; trials of different length count in the bins that they cover. Or a result of `measures.psth`, which is drawn
         with its own bins, band and clock
     bin_width : time, scalar; needed for a Block
-    neuron : number, or id or name, "PV1", as `select` takes units; None is the mean over the neurons of each population
+    neuron, neurons : number, or id or name, "PV1", as `select` takes units; neurons: several, at most seven, a curve for each. None
+        (default) is the mean over the neurons of each population
     align : time of an event at which time 0 is drawn: one for all trials, (n_trials,) one for each, or a list with the times of
         each trial's events (in a Block with one trial all times are events of it)
     window : (start, stop), times of the plot, relative to the event; with align it is needed. None (default): whole trials
@@ -173,26 +176,28 @@ def psth(
     if isinstance(block, Psth):
         if any(given is not None for given in (bin_width, align, window, conditions)):
             raise NsnnError(
-                "block is a result of measures.psth, which has bins: expected no other arguments than neuron and ax"
+                "block is a result of measures.psth, which has bins: expected no other arguments than neuron, neurons and ax"
             )
-        chosen = None if neuron is None else selection(neuron, len(block.counts), "neuron")
-        return _rates(axes(ax), [("", block.pooled(chosen))], None)
+        n, named = len(block.counts), neo.Block(units=block.units)
+        label = n > 1 or block.units  # the mean of neurons, by `pooled`, has lost their names
+        rates = [
+            (name if label else "", block.pooled(own)) for name, own in _curves(named, neuron, neurons, n)
+        ]
+        return _rates(axes(ax), rates, None)
     if bin_width is None:
         raise NsnnError("psth needs bin_width: time, scalar")
     recorded, conditions = as_trains(block), labels_of(block, conditions)
     trains, trial = aligned(recorded, align, window)
-    n = trains.n_neurons
-    own = np.arange(0) if neuron is None else selection(neuron, n, "neuron", block)
-    populations = [(unit_names(block, n)[j], own) for j in own[:1]] or _populations(block, n)
-    curves = [(name, members, trains) for name, members in populations]
+    chosen = _curves(block, neuron, neurons, trains.n_neurons)
+    curves = [(name, members, trains) for name, members in chosen]
     curve = np.zeros(trial.size, dtype=np.int64)
     if conditions is not None:
-        if len(populations) > 1:
+        if len(chosen) > 1:
             raise NsnnError(
-                f"conditions with the populations {[name for name, _ in populations]}: choose a neuron, neuron=0"
+                f"conditions with the curves {[name for name, _ in chosen]}: choose a neuron, neuron=0"
             )
         by_condition = groups_of(conditions, trial, recorded.n_trials)
-        curves = [(name, populations[0][1], of_trials(trains, rows)) for name, rows in by_condition]
+        curves = [(name, chosen[0][1], of_trials(trains, rows)) for name, rows in by_condition]
         for k, (_, rows) in enumerate(by_condition):
             curve[rows] = k
     if align is not None:
@@ -204,7 +209,7 @@ def psth(
 
 
 def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
-    """Draw rates of one neuron each with their bands, and their names where there are several.
+    """Draw rates with their bands, and their names where there are several or one is a mean.
 
     Axes that have rates already keep them; the new ones get the next colours.
     """
@@ -218,7 +223,7 @@ def _rates(ax: Axes, curves: list[tuple[str, Psth]], align: Any) -> Axes:
         ax.fill_between(one.edges, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
         keep_in_view(ax, x=one.edges[[0, -1]], y=[0])
     names = [label for label in ax.get_legend_handles_labels()[1] if label]
-    if len(earlier) + len(curves) > 1 and names:
+    if names and (len(earlier) + len(curves) > 1 or names[0].startswith("mean of ")):
         legend_above(ax, len(names))
     ax.set_ylabel("rate (Hz)")
     return time_axis(ax, align)
@@ -280,6 +285,23 @@ def isi_histogram(
     ax.text(0.98, 0.97, number, transform=ax.transAxes, ha="right", va="top", color=SOFT, fontsize="small")
     ax.set(xlabel="interspike interval (ms)", ylabel="density (1/decade)" if log else "density (1/ms)")
     return finish(ax)
+
+
+def _curves(block: Any, neuron: Any, neurons: Any, n: int) -> list[tuple[str, np.ndarray]]:
+    """Name and neurons of each rate that `psth` draws."""
+    names, curves = unit_names(block, n), _populations(block, n)
+    if neuron is not None:
+        neurons = [one_neuron(block, neuron, n, cure="; neurons= draws a curve for each of several")]
+    if neurons is not None:
+        curves = [(names[j], np.array([j])) for j in selection(neurons, n, "neurons", block)]
+        if len(curves) > len(COLOURS):
+            raise NsnnError(
+                f"neurons = {shown(neurons)}: expected at most {len(COLOURS)}; select(block, units=...) has their mean drawn"
+            )
+    if len(curves) > 1:
+        return curves
+    own = curves[0][1]
+    return [(f"mean of {own.size} {names[0].split()[0]}s" if own.size > 1 else names[own[0]], own)]
 
 
 def _populations(block: Any, n: int) -> list[tuple[str, np.ndarray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -208,8 +209,20 @@ def test_neurons_are_drawn_by_their_ids() -> None:
         ticks = {ax.yaxis.get_major_formatter()(tick) for tick in ax.yaxis.get_major_locator()()}
         assert ticks >= {"PV1", "PYR7"}
         assert ax.get_ylabel().startswith("unit")
-    both = plotting.correlogram(named, neuron=1, other=0, ax=new_ax(), **lags)
-    assert both.get_xlabel() == "time of unit PV1 after unit PYR7 (ms)"
+    pair = nsnn.measures.cross_correlogram(named, ("PYR7", "PV1"), **lags)
+    same = nsnn.measures.cross_correlogram(named, (1, 0), **lags)
+    np.testing.assert_array_equal(pair.counts, same.counts)
+    for both in (
+        plotting.correlogram(named, neuron=1, other=0, ax=new_ax(), **lags),
+        plotting.correlogram(pair, ax=new_ax()),
+    ):
+        assert both.get_xlabel() == "time of unit PV1 after unit PYR7 (ms)"
+    rates = nsnn.measures.psth(named, bin_width=0.1 * pq.s)
+    for draw in (partial(plotting.psth, named, bin_width=0.1 * pq.s), partial(plotting.psth, rates)):
+        each, mean = draw(neurons=["PYR7", "PV1"], ax=new_ax()), draw(ax=new_ax())
+        assert [text.get_text() for text in each.get_legend().get_texts()] == ["unit PYR7", "unit PV1"]
+        assert [text.get_text() for text in mean.get_legend().get_texts()] == ["mean of 2 units"]
+        np.testing.assert_array_equal([one.get_data().values for one in each.patches], rates.rate[[1, 0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # neurons of one Block are repeats, not groups
         plotting.measure_against(nsnn.tabulate(named, nsnn.measures.firing_rate), x="block", ax=new_ax())

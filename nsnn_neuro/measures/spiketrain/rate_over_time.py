@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import neo
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import chi2
@@ -12,6 +13,7 @@ from scipy.stats import chi2
 from ...core.aliases import SpikeSource, Time
 from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
+from ...io.segments import unit_table
 from ...io.spikes.bins import index, slack
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
@@ -52,6 +54,8 @@ class Psth:
     exposure: np.ndarray
     """(n_bins,) trials that cover each bin (times neurons, after `pooled`); the rate is NaN where there are none"""
     confidence: float
+    units: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    """what the Block knows of the neurons, by which a figure takes and names them: column -> (n,) values"""
 
     @property
     def times(self) -> np.ndarray:
@@ -129,7 +133,8 @@ def psth(
         trains = around_events(trains, align, start, stop, allow_partial=True)[0]
         warn_overlap(trains, align, n_trials, "psth")
     edges, counts, exposure = _covered_counts(trains, width, start, stop)
-    return _with_band(edges, counts, exposure, confidence)
+    units = unit_table(block) if isinstance(block, neo.Block) else {}
+    return replace(_with_band(edges, counts, exposure, confidence), units=units)
 
 
 def _covered_counts(
