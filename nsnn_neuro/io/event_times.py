@@ -71,7 +71,7 @@ def read_events(block: neo.Block, events: Any, labels: Any) -> Events:
     else:
         raise NsnnError(
             f"events = {shown(events)}: the block has {n_segments} segments, each with a clock of its own: expected a list with "
-            "the times of each segment's events, or use align for one time per trial"
+            "the times of each segment's events; of trials take align(block, events), then t_start and t_stop of measures"
         )
     number = [part.times.size for part in parts]
     if not sum(number):
@@ -286,14 +286,14 @@ def _named(segment: neo.Segment, name: str, k: int, block: neo.Block) -> _Part:
         if name in everywhere or base in everywhere:
             return _Part(np.empty(0))
         listed = ", ".join(map(repr, sorted(everywhere))) or "none (load an NWB file with trials=False)"
-        if name in segment.annotations:
-            listed += f"; {name!r} is an annotation of the trials, which align takes"
         columns = [
             f"{one}.{name}"
             for one, parts in known.items()
             for part in parts
-            if name in getattr(part, "array_annotations", ())
+            if name in _part(part, "events").columns
         ]
+        if name in segment.annotations and not columns:
+            listed += f"; {name!r} is an annotation of the trials, which align takes"
         hint = f"; did you mean its column {columns[0]!r}?" if columns else did_you_mean(name, everywhere)
         raise NsnnError(
             f"events = {name!r}: the block has no event or epoch of this name; it has {listed}{hint}"

@@ -251,7 +251,9 @@ def test_several_segments_take_events_for_each():
         (0, 2),
         (2, 3),
     ]
-    with pytest.raises(NsnnError, match=r"3 segments, each with a clock of its own.*or use align"):
+    with pytest.raises(
+        NsnnError, match=r"3 segments, each with a clock of its own.*align\(block, events\), then t_start"
+    ):
         cut(block, [0.5, 0.5, 0.5], before=0.1 * second, after=0.2 * second)
     # windows in different segments don't overlap
     assert len(cut(block, [[0.5]] * 3, before=0.4 * second, after=0.4 * second).segments) == 3
@@ -301,6 +303,7 @@ REFUSED = [
     *((no_times, TWO, "expected times") for no_times in (["a", "b"], [[1.0, 2.0], [3.0, 3.5]], None, True)),
     ("cuee", TWO, r"no event or epoch of this name; it has 'cue', 'licks', 'trials'; did you mean 'cue'"),
     ("go", TWO, r"it has 'cue', 'licks', 'trials'; did you mean its column 'trials.go'"),
+    ("start_time", TWO, r"did you mean its column 'trials.start_time'"),
     ("trials.goo", TWO, r"no column 'goo' of numbers; .*'go'.*; did you mean 'go'"),
     ([1.0, 3.0], {**TWO, "labels": ["a"]}, "labels has 1 values for 2 events"),
     ([1.0, 3.0], {**TWO, "labels": "angle"}, "labels by name need events by name"),
