@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from ..harness import StudyConfig
 
 CLAIM = (
-    "On the half of a grasshopper receptor recording that was not used in calibration, an adaptive noisy neuron predicts the "
-    "spikes better than without its noise or adaptation, and its information rate is nearer to that of the cell than without noise"
+    "A receptor neuron of a grasshopper's ear heard a tone of random loudness: on the half of its recording that was not used in "
+    "calibration, an adaptive noisy neuron predicts the spikes better than without its noise or adaptation, and its information "
+    "rate is nearer to that of the cell than without noise"
 )
 SABOTAGES = {"noise off": "the calibrated noisy model is simulated without noise"}
 MODELS = ("noisy", "without noise", "refitted without noise")

@@ -20,11 +20,12 @@ COLOURS = {
     "without noise": ORANGE,
     "refitted without noise": GREEN,
 }
+_COHERENCE = ("recorded", "noisy", "refitted without noise")
 _SEVERAL = ("noisy", "LIF", "GLM")
 """models whose trials differ"""
 _STATISTICS = ("rate", "CV", "LV", "lag-1 correlation", "information bound per spike")
 _AGAINST_NOISE = (
-    ("information bound against noise", "raw information bound (bit/s)", "information bound"),
+    ("information bound against noise", "information bound (bit/s)", "information bound"),
     ("reliability against noise", "reliability", None),
     ("rate against noise", "rate (Hz)", "rate"),
 )
@@ -34,11 +35,10 @@ def figures(table: pd.DataFrame) -> dict[str, Figure]:
     """All figures by caption, the main figure first."""
     return {
         "Cell and models in the test half: spikes in 0.6 s, spike-triggered average of the sound level, and coherence of spikes "
-        "and sound level for single trials (dotted: cut-off of the sound; shaded: 95 % of single trials of the noisy model are "
-        "within, at all frequencies together). noisy: the adaptive neuron. LIF: without adaptation. GLM: Poisson GLM with "
-        "history. without noise: the adaptive neuron with its noise switched off; refitted without noise: calibrated so.": plot(
-            table
-        ),
+        "and sound level for single trials of cell, noisy model and that refitted without noise (dotted: cut-off of the sound; "
+        "shaded: 95 % of single trials of the noisy model are within, at all frequencies together). noisy: the adaptive neuron. "
+        "LIF: without adaptation. GLM: Poisson GLM with history. without noise: the adaptive neuron with its noise switched off; "
+        "refitted without noise: calibrated so.": plot(table),
         "Bits per spike of the held-out spikes given the spikes before, in segments of 0.5 s (dots), and their mean with its "
         "standard error (squares).": held_out(table),
         "Statistics of single trials: cell (line) and models (bars: SD over trials; those of a model without noise are all "
@@ -65,8 +65,9 @@ def plot(table: pd.DataFrame) -> Figure:
             width = 1.8 if model in ("recorded", "noisy") else 1.0
             average = _rows(table, which, model, "spike-triggered average")
             sta.plot(1e3 * average.x, average.value, color=colour, lw=width)
-            rows = _rows(table, which, model, "coherence")
-            coherence.plot(rows.x, rows.value, color=colour, lw=width)
+            if model in _COHERENCE:
+                rows = _rows(table, which, model, "coherence")
+                coherence.plot(rows.x, rows.value, color=colour, lw=width)
         _band(coherence, table, which)
         sta.axvline(0, color="0.85", zorder=0)
         coherence.axvline(CUTOFF.get(which, np.nan), color="0.8", ls=":", zorder=0)
@@ -151,7 +152,7 @@ def _points(ax: Any, table: pd.DataFrame, which: int, quantity: str) -> None:
     ax.axhline(recorded.value, color=BLACK, lw=1.2, zorder=0)
     ax.set_xticks([])
     finish(ax, xlim=(-0.5, len(names) - 0.5))
-    title = quantity.replace("information bound per spike", "raw bound")
+    title = quantity.replace(" per spike", "\nper spike")
     ax.set_title(title if recorded.unit == "1" else f"{title} ({recorded.unit})", fontsize=9)
     if quantity == "rate":
         ax.set_ylim(0, 1.05 * ax.get_ylim()[1])

@@ -41,9 +41,8 @@ def recording_rows(which: int, config: Config, out: Path | None) -> list[dict[st
     for noisy in (True, False):
         own = variants[variants["noise"] == noisy].reset_index(drop=True)
         trials = config.trials if noisy else 1
-        tell(
-            f"simulating the second half: {trials} trials, {len(own)} models {'with' if noisy else 'without'} noise"
-        )
+        levels = f"{trials} trials of the LIF, and of the neuron at {len(own) - 1} levels of noise"
+        tell(f"simulating the second half: {levels if noisy else 'a trial of each model without noise'}")
         block = simulate(own, half, noisy, trials, config.dt, config.seed + 1)
         if out is not None and noisy:
             block.annotate(
@@ -121,9 +120,9 @@ def _model_rows(
         return []
     rows = measured(trials, half, which, model, config)
     rows += excerpt(trials, which, model)
-    rows.append({**row_of(which, model, "log-likelihood", np.nan, score, "nats/spike"), "sd": np.nan})
+    rows.append({**row_of(which, model, "kernel likelihood", np.nan, score, "nats/spike"), "sd": np.nan})
     return rows + [
-        row_of(which, model, "log-likelihood, by segment", SEGMENT * k, value, "nats/spike")
+        row_of(which, model, "kernel likelihood, by segment", SEGMENT * k, value, "nats/spike")
         for k, value in enumerate(score)
     ]
 

@@ -142,7 +142,7 @@ def verdict_table(noisy_bound):
         rows += [(1, model, "coherence", f, 0.5, 0.05, "") for f in (5.0, 50.0, 150.0, 250.0)]
         rows.append((1, model, "coherence band", np.nan, 3.0, np.nan, ""))
         for quantity in (
-            "log-likelihood, by segment",
+            "kernel likelihood, by segment",
             "rate correlation 5 ms, by segment",
             "bits per spike, by segment",
         ):
@@ -156,7 +156,7 @@ def test_verify_raises_when_a_central_claim_fails():
         study.verify(verdict_table(noisy_bound=170.0))
     worse = verdict_table(105.0)
     worse.loc[
-        (worse.model == "without noise") & (worse.quantity == "log-likelihood, by segment"), "value"
+        (worse.model == "without noise") & (worse.quantity == "kernel likelihood, by segment"), "value"
     ] += 0.5
     with pytest.raises(ClaimFailed, match="likelihood under the noisy model than under that without noise"):
         study.verify(worse)
@@ -222,4 +222,8 @@ def test_the_quick_study_recovers_the_recorded_table():
     bounds = table[table.quantity == "information bound against noise"].sort_values("x").value.to_numpy()
     assert (np.diff(bounds) < 0).all()  # noise costs information
     assert value(table, "noisy", "bits per spike") > 2.0
+    failed = [claim for claim in study.claims(table) if not (claim.central or claim.holds)]
+    assert f"{len(failed)} fail" in study.headline(table)
+    rejected = value(table, "noisy", "time rescaling p") <= 0.05
+    assert ("rejects the noisy model" in study.headline(table)) == rejected
     assert abs(value(table, "noisy", "rate") / 83 - 1) < 0.1
