@@ -249,14 +249,8 @@ def _curve(
         at = np.arange(stimulus.n.size, dtype=float) if texts else stimulus.values
         rate = "firing rate (Hz)" if stimulus.response_unit == "Hz" else "response"
         names = [str(value) for value in stimulus.values] if texts else []
-        return (
-            at,
-            names,
-            stimulus.mean,
-            (stimulus.lower, stimulus.upper),
-            with_unit("stimulus", stimulus.unit),
-            rate,
-        )
+        limits = stimulus.lower, stimulus.upper
+        return at, names, stimulus.mean, limits, with_unit("stimulus", stimulus.unit), rate
     if response is None:
         raise NsnnError(
             f"stimulus = {shown(stimulus)} without a response: expected the responses, or a result of measures.tuning_curve"

@@ -66,12 +66,8 @@ def rescaling(fit: Any, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         name = f"{label}: " if label else ""
         text = f"{name}distance {result.ks:.2g}, p = {result.p:.2g}"
         ax.plot(quantile, np.sort(result.z).repeat(2), color=COLOURS[k % len(COLOURS)], lw=1.3, label=text)
-    ax.set(
-        xlim=(0, 1),
-        ylim=(0, 1),
-        xlabel="uniform quantile (probability)",
-        ylabel="rescaled interval (probability)",
-    )
+    ax.set(xlim=(0, 1), xlabel="uniform quantile (probability)")
+    ax.set(ylim=(0, 1), ylabel="rescaled interval (probability)")
     legend_above(ax, len(sizes) + len(results) + 1)
     return finish(ax)
 

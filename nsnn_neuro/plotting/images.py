@@ -131,9 +131,8 @@ def rate_map(
     histogram = rate_histogram(trains, bin_width=bin_width)
     cells = selection(neurons, len(histogram.rate), "neurons", block)
     ax = axes(ax)
-    image = ax.pcolormesh(
-        histogram.edges, np.arange(cells.size + 1) - 0.5, histogram.rate[cells], cmap="viridis", vmin=0
-    )
+    rows = np.arange(cells.size + 1) - 0.5
+    image = ax.pcolormesh(histogram.edges, rows, histogram.rate[cells], cmap="viridis", vmin=0)
     image.set_rasterized(True)
     number_rows(ax, cells, 1, "", unit_names(block, len(histogram.rate)))
     colour_bar(ax, image, "firing rate (Hz)")
@@ -186,9 +185,8 @@ def confusion(result: Any, *, labels: Any = None, show: str = "counts", ax: Axes
     total = matrix.sum(axis=1, keepdims=True)
     percent = np.divide(100 * matrix, total, out=np.zeros_like(matrix), where=total > 0)
     ax = axes(ax)
-    image = ax.pcolormesh(
-        np.arange(k + 1) - 0.5, np.arange(k + 1) - 0.5, percent, cmap="Blues", vmin=0, vmax=100
-    )
+    edges = np.arange(k + 1) - 0.5
+    image = ax.pcolormesh(edges, edges, percent, cmap="Blues", vmin=0, vmax=100)
     if k <= _MOST_TEXTS:
         for (row, column), share in np.ndenumerate(percent):
             text = f"{share:.0f} %" if show == "percent" else f"{round(float(matrix[row, column]), 1):g}"

@@ -55,16 +55,9 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
             )  # fmt: skip
     doubtful = _doubtful(result)
     if len(doubtful):
-        ax.plot(
-            1e3 * doubtful["resolution"],
-            doubtful["information"],
-            "o",
-            color="w",
-            mec=INK,
-            ms=4.5,
-            zorder=3,
-            label=f"with a warning or {NOT_ABOVE}",
-        )
+        label_of = f"with a warning or {NOT_ABOVE}"
+        x, y = 1e3 * doubtful["resolution"], doubtful["information"]
+        ax.plot(x, y, "o", color="w", mec=INK, ms=4.5, zorder=3, label=label_of)
     scales = [scale for name, scale, *_ in curves if not name.startswith("count")]
     log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
     legend_above(ax, len(curves) + bool(len(doubtful)))

@@ -80,13 +80,8 @@ def membrane(
     for k, j in enumerate(expected):
         colour = INK if len(expected) == 1 else COLOURS[k % len(COLOURS)]
         channel = int(np.argmax(recorded == j))
-        ax.plot(
-            t,
-            values[:, channel],
-            color=colour,
-            lw=0.9,
-            label=names[ids[channel]] if names[0].startswith("unit") else f"neuron {j}",
-        )
+        name = names[ids[channel]] if names[0].startswith("unit") else f"neuron {j}"
+        ax.plot(t, values[:, channel], color=colour, lw=0.9, label=name)
         spikes = trains.times[own & (trains.neuron == ids[channel])]
         low = 1.0 - lane * (len(expected) - k)
         ax.vlines(spikes, low, low + 0.75 * lane, transform=ax.get_xaxis_transform(), color=colour, lw=1.0)

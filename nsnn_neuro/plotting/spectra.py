@@ -71,9 +71,7 @@ def correlogram(
     elif neuron == 0 and other is bin_width is max_lag is None and not options:
         result = block
     else:
-        raise NsnnError(
-            "block is a result of measures.cross_correlogram: expected no other arguments than show and ax"
-        )
+        raise NsnnError("block is a result of cross_correlogram: expected no arguments but show and ax")
     one, second = result.names
     if not result.expected.any():
         raise NsnnError(f"{one} and {second} have no trial in which both fire: expected spikes of both")
@@ -91,11 +89,8 @@ def correlogram(
     ax.stairs(upper, edges, baseline=lower, fill=True, color=SOFT, alpha=0.25, lw=0, label=band)
     ax.legend(frameon=False)
     keep_in_view(ax, x=edges[[0, -1]], y=[0])
-    ax.set_xlabel(
-        ("lag (ms)" if one.startswith("neuron") else f"lag, {one} (ms)")
-        if second == one
-        else f"time of {second} after {one} (ms)"
-    )
+    alone = "lag (ms)" if one.startswith("neuron") else f"lag, {one} (ms)"
+    ax.set_xlabel(alone if second == one else f"time of {second} after {one} (ms)")
     ax.set_ylabel("pairs / chance" if show == "chance" else f"pairs of spikes per {width:g} ms")
     return finish(ax)
 
@@ -255,16 +250,8 @@ def phase_histogram(
         raise NsnnError('ax: expected polar axes, as of plt.subplots(subplot_kw={"projection": "polar"})')
     share, edges = np.histogram(np.mod(angle, 2 * np.pi), n_bins, (0, 2 * np.pi))
     share, mean = share / angle.size, np.exp(1j * angle).mean()
-    ax.bar(
-        edges[:-1],
-        share,
-        np.diff(edges),
-        align="edge",
-        color=COLOURS[0],
-        alpha=0.35,
-        edgecolor=COLOURS[0],
-        label=name,
-    )
+    looks: dict[str, Any] = {"color": COLOURS[0], "edgecolor": COLOURS[0], "alpha": 0.35, "label": name}
+    ax.bar(edges[:-1], share, np.diff(edges), align="edge", **looks)
     arrow = {"arrowstyle": "-|>", "color": COLOURS[1], "lw": 2, "shrinkA": 0, "shrinkB": 0}
     place = {"xycoords": ax.get_xaxis_transform(), "arrowprops": arrow}  # radius: of the outer circle's
     ax.annotate("", (np.angle(mean), np.abs(mean)), (0, 0), **place)

@@ -106,9 +106,8 @@ def raster(
         colour, names = _colours_of_neurons(block, trains.n_neurons, cells, chosen.size)
         of_spike = colour[trains.neuron[seen]]
     width = float(np.clip(3.0 * max(x.size, 1) ** -0.15, 0.4, 1.2))
-    lines = LineCollection(
-        list(segments), colors=of_spike if len(set(colour)) > 1 else colour[0], linewidths=width
-    )
+    colours = of_spike if len(set(colour)) > 1 else colour[0]
+    lines = LineCollection(list(segments), colors=colours, linewidths=width)
     lines.set_rasterized(x.size > _MANY_SPIKES)
     lines.set_snap(half == 0.4)  # ticks of about a pixel, put on whole pixels, would make stripes
     ax.add_collection(lines, autolim=False)
@@ -193,9 +192,8 @@ def psth(
     curve = np.zeros(trial.size, dtype=np.int64)
     if conditions is not None:
         if len(chosen) > 1:
-            raise NsnnError(
-                f"conditions with the curves {[name for name, _ in chosen]}: choose a neuron, neuron=0"
-            )
+            names = [name for name, _ in chosen]
+            raise NsnnError(f"conditions with the curves {names}: choose a neuron, neuron=0")
         by_condition = groups_of(conditions, trial, recorded.n_trials)
         curves = [(name, chosen[0][1], of_trials(trains, rows)) for name, rows in by_condition]
         for k, (_, rows) in enumerate(by_condition):
@@ -308,9 +306,8 @@ def _populations(block: Any, n: int) -> list[tuple[str, np.ndarray]]:
     """Names and neurons of the Block's populations; one of all neurons where they aren't annotated."""
     listed = populations_of(block, n)
     ends = np.cumsum([size for _, size in listed])
-    return [
-        (name, np.arange(end - size, end)) for (name, size), end in zip(listed, ends, strict=True) if size
-    ]
+    sized = zip(listed, ends, strict=True)
+    return [(name, np.arange(end - size, end)) for (name, size), end in sized if size]
 
 
 def _colours_of_neurons(

@@ -92,8 +92,7 @@ def cv_against_rate(
     left_out = int((~seen).sum())
     if left_out:
         text = f"{left_out} neuron{'s' * (left_out > 1)} without a CV"
-        ax.text(
-            0.98, 0.02, text, transform=ax.transAxes, ha="right", va="bottom", color=SOFT, fontsize="small"
-        )
+        corner: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
+        ax.text(0.98, 0.02, text, color=SOFT, fontsize="small", **corner)
     legend_above(ax, 1 + len(names) * (len(names) > 1) + has_open)
     return finish(ax)

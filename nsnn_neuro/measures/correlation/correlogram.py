@@ -239,18 +239,9 @@ def cross_correlogram(
     names = unit_names(block, trains.n_neurons)
     total, turn = data.per_trial.sum(axis=0), -1 if a > b else 1
     return CrossCorrelogram(
-        data.lags,
-        counts[0, ::turn],
-        expected[0, ::turn],
-        lower[::turn],
-        upper[::turn],
-        data.width,
-        (int(total[a]), int(total[b])),
-        data.references(a),
-        predictor,
-        confidence,
-        (names[a], names[b]),
-    )
+        data.lags, counts[0, ::turn], expected[0, ::turn], lower[::turn], upper[::turn], data.width,
+        (int(total[a]), int(total[b])), data.references(a), predictor, confidence, (names[a], names[b]),
+    )  # fmt: skip
 
 
 @suggest_keywords
@@ -295,14 +286,8 @@ def cross_correlograms(
         return out
 
     return CrossCorrelograms(
-        data.lags,
-        matrix(counts),
-        matrix(expected),
-        matrix(np.sqrt(variance)),
-        data.width,
-        data.per_trial.sum(axis=0),
-        predictor,
-    )
+        data.lags, matrix(counts), matrix(expected), matrix(np.sqrt(variance)), data.width, data.per_trial.sum(axis=0), predictor
+    )  # fmt: skip
 
 
 def _read(

@@ -18,14 +18,7 @@ from ...io.spikes.bins import index, slack
 from ..estimate import measure
 from ..event_windows import around_events, warn_overlap
 from ..limits import between_0_and_1
-from ..trains import (
-    Trains,
-    as_trains,
-    nan_ratio,
-    read,
-    scalar_time,
-    warn_silent,
-)
+from ..trains import Trains, as_trains, nan_ratio, read, scalar_time, warn_silent
 
 
 @dataclass(frozen=True, eq=False)
