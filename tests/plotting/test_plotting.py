@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import warnings
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -49,6 +49,11 @@ def table(**columns) -> pd.DataFrame:
     return pd.DataFrame(base | {"measure": "firing_rate", "unit": "Hz"} | columns)
 
 
+def poisson(rate: float, duration: float = 1.0) -> neo.Block:
+    times = np.random.default_rng(0).uniform(0, duration, (3, 2, round(rate * duration)))
+    return nsnn.to_block(np.sort(times).tolist(), t_stop=duration * pq.s)
+
+
 CODES = pd.DataFrame(
     {"code": ["count", "words"], "resolution": [0.1, 0.01], "information": [0.1, 0.3], "se": [0.01, 0.02]}
 )
@@ -64,27 +69,30 @@ def fitted() -> likelihood.NeuronFit:
 
 
 POWER = {"sampling_rate": 100 * pq.Hz, "nperseg": 20, "noverlap": 10}
-LAGS = {"bin_width": 20 * pq.ms, "max_lag": 100 * pq.ms}
 UNIFORM = likelihood.Rescaled(np.linspace(0.1, 0.9, 20), 0.1, 0.9)
+BINS, WAVE = {"bin_width": 100 * pq.ms}, np.arange(4) / 4
+GROWING = {
+    "raster": lambda k, ax: plotting.raster(poisson(9, k), neurons=range(k), ax=ax),
+    "psth": lambda k, ax: plotting.psth(poisson(9 * k, k), **BINS, ax=ax),
+    "isi_histogram": lambda k, ax: plotting.isi_histogram(poisson(9 * k * k), ax=ax),
+    "correlogram": lambda k, ax: plotting.correlogram(poisson(9 * k), show="counts", **BINS, max_lag=k * 100 * pq.ms, ax=ax),
+    "cv_against_rate": lambda k, ax: plotting.cv_against_rate(poisson(9 * k), ax=ax),
+    "tuning_curve": lambda k, ax: plotting.tuning_curve(WAVE, 9 * k + WAVE, ax=ax),
+    "spectrum": lambda k, ax: plotting.spectrum(measures.power_spectrum(poisson(9 * k), **(POWER | {"nperseg": 20 * k})), ax=ax),
+    "coherence": lambda k, ax: plotting.coherence((9 * k * WAVE, k / 2 * WAVE), ax=ax),
+    "phase_histogram": lambda k, ax: plotting.phase_histogram(1 * pq.Hz, poisson(9), n_bins=4 * k, ax=ax),
+    "membrane": lambda k, ax: plotting.membrane(with_signal(height=5.0 * k), ax=ax),
+}  # fmt: skip
 DRAWINGS = {
-    "raster": lambda ax: plotting.raster(example(), ax=ax),
-    "psth": lambda ax: plotting.psth(measures.psth(example(), bin_width=100 * pq.ms), ax=ax),
-    "isi_histogram": lambda ax: plotting.isi_histogram(example(), ax=ax),
-    "cv_against_rate": lambda ax: plotting.cv_against_rate(example(), ax=ax),
+    **{name: partial(draw, 1) for name, draw in GROWING.items()},
     "measure_against": lambda ax: plotting.measure_against(table(), "x", ax=ax),
-    "membrane": lambda ax: plotting.membrane(with_signal(), ax=ax),
     "heatmap": lambda ax: plotting.heatmap(table(y=[1.0, 1.0, 2.0]), "x", "y", ax=ax),
     "rate_map": lambda ax: plotting.rate_map(example(), bin_width=100 * pq.ms, ax=ax),
     "confusion": lambda ax: plotting.confusion([[3, 1], [0, 4]], ax=ax),
-    "tuning_curve": lambda ax: plotting.tuning_curve([0.0, 1.0], example(), ax=ax),
     "information_against_resolution": lambda ax: plotting.information_against_resolution(CODES, ax=ax),
     "training_history": lambda ax: plotting.training_history(HISTORY, ax=ax),
     "filters": lambda ax: plotting.filters(fitted(), ax=ax),
     "rescaling": lambda ax: plotting.rescaling(UNIFORM, ax=ax),
-    "correlogram": lambda ax: plotting.correlogram(example(), ax=ax, **LAGS),
-    "spectrum": lambda ax: plotting.spectrum(measures.power_spectrum(example(), **POWER), neuron=0, ax=ax),
-    "coherence": lambda ax: plotting.coherence(([0.0, 1.0], [0.2, 0.5]), ax=ax),
-    "phase_histogram": lambda ax: plotting.phase_histogram(4 * pq.Hz, example(), ax=ax),
     "network_graph": lambda ax: plotting.network_graph(nsnn.brunel(g=5, eta=2, n_e=80, n_i=20), ax=ax),
 }
 WITH_COLOUR_BAR = {"heatmap", "rate_map", "confusion"}
@@ -115,26 +123,6 @@ def test_a_drawing_stays_on_its_axes_and_is_a_figure_without_them(name: str) -> 
         assert alone.figure.axes[0] is alone
     finally:
         pyplot.close(alone.figure)
-
-
-def poisson(rate: float, duration: float = 1.0) -> neo.Block:
-    times = np.random.default_rng(0).uniform(0, duration, (3, 2, round(rate * duration)))
-    return nsnn.to_block(np.sort(times).tolist(), t_stop=duration * pq.s)
-
-
-BINS, WAVE = {"bin_width": 100 * pq.ms}, np.arange(4) / 4
-GROWING = {
-    "raster": lambda k, ax: plotting.raster(poisson(9, k), neurons=range(k), ax=ax),
-    "psth": lambda k, ax: plotting.psth(poisson(9 * k, k), **BINS, ax=ax),
-    "isi_histogram": lambda k, ax: plotting.isi_histogram(poisson(9 * k * k), ax=ax),
-    "correlogram": lambda k, ax: plotting.correlogram(poisson(9 * k), show="counts", **BINS, max_lag=k * 100 * pq.ms, ax=ax),
-    "cv_against_rate": lambda k, ax: plotting.cv_against_rate(poisson(9 * k), ax=ax),
-    "tuning_curve": lambda k, ax: plotting.tuning_curve(WAVE, 9 * k + WAVE, ax=ax),
-    "spectrum": lambda k, ax: plotting.spectrum(measures.power_spectrum(poisson(9 * k), **(POWER | {"nperseg": 20 * k})), ax=ax),
-    "coherence": lambda k, ax: plotting.coherence((9 * k * WAVE, k / 2 * WAVE), ax=ax),
-    "phase_histogram": lambda k, ax: plotting.phase_histogram(1 * pq.Hz, poisson(9), n_bins=4 * k, ax=ax),
-    "membrane": lambda k, ax: plotting.membrane(with_signal(height=5.0 * k), ax=ax),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
