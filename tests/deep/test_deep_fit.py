@@ -520,15 +520,8 @@ def test_online_frees_its_graphs_without_the_garbage_collector():
     try:
         before = graphs()
         deep.fit(
-            small(),
-            (X, y),
-            loss=losses.cross_entropy_step,
-            algorithm="online",
-            epochs=2,
-            batch=10,
-            seed=1,
-            progress=False,
-        )
+            small(), (X, y), loss=losses.cross_entropy_step, algorithm="online", epochs=2, batch=10, seed=1, progress=False,
+        )  # fmt: skip
         held = graphs() - before
     finally:
         gc.enable()

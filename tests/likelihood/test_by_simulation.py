@@ -78,12 +78,8 @@ def test_scoring_of_normal_statistics_is_generalised_least_squares():
     target = slopes @ [0.4, 0.6] + rng.multivariate_normal(np.zeros(5), covariance)
     many = 20_000
     at = search.score(
-        _linear(covariance, slopes, 3),
-        target,
-        np.array([0.9, 0.1]),
-        n_simulations=many,
-        report=lambda _: None,
-    )
+        _linear(covariance, slopes, 3), target, np.array([0.9, 0.1]), n_simulations=many, report=lambda _: None,
+    )  # fmt: skip
     inverse = np.linalg.inv(covariance)
     exact = np.linalg.inv(slopes.T @ inverse @ slopes)
     best = exact @ slopes.T @ inverse @ target
@@ -97,14 +93,8 @@ def test_the_search_comes_close_to_the_largest_synthetic_likelihood():
     slopes = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     model = _linear(1e-4 * np.eye(3), slopes, 5)
     best = search.search(
-        model,
-        slopes @ [0.3, 0.7],
-        100,
-        n_simulations=8,
-        n_generations=20,
-        population=16,
-        report=lambda _: None,
-    )
+        model, slopes @ [0.3, 0.7], 100, n_simulations=8, n_generations=20, population=16, report=lambda _: None,
+    )  # fmt: skip
     assert np.abs(best - [0.3, 0.7]).max() < 0.05
 
 

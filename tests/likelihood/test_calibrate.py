@@ -53,13 +53,8 @@ def diffusive():
     start = nsnn.LIF(tau_m=25 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=20 * mV, tau_refrac=2 * ms)
     stimulus = nsnn.Filtered(SIGNAL, gain=1 * mV, offset=19 * mV)
     return nsnn.calibrate(
-        start,
-        free,
-        noise=nsnn.WhiteNoise(8 * mV),
-        stimulus=stimulus,
-        trains=spikes("white"),
-        t_stop=2 * second,
-    )
+        start, free, noise=nsnn.WhiteNoise(8 * mV), stimulus=stimulus, trains=spikes("white"), t_stop=2 * second,
+    )  # fmt: skip
 
 
 @pytest.mark.slow

@@ -146,13 +146,8 @@ def test_intervals_cover_the_truth_of_simulated_neurons():
     """100 fits of 6 parameters. Were all 600 intervals independent, their coverage would have SD .9 % about 95: 90 to 98 % are
     -5.6 and +3.4 SD; at worst, with all six of a fit alike, 2.2 %, and -2.3 and +1.4 SD. The mean estimate is held to |z| < 4."""
     true = {
-        "bias": -1.6,
-        "stimulus[0]": 0.6,
-        "stimulus[1]": -0.3,
-        "stimulus[2]": 0.2,
-        "history[0]": -1.0,
-        "history[1]": 0.4,
-    }
+        "bias": -1.6, "stimulus[0]": 0.6, "stimulus[1]": -0.3, "stimulus[2]": 0.2, "history[0]": -1.0, "history[1]": 0.4,
+    }  # fmt: skip
     history = Exponentials([2, 12] * ms)
     model = NeuronModel(dt=1 * ms, family=nsnn.Gaussian(1.0), stimulus=Lags(3), history=history)
     signal = gaussian_signal(3000, 11)
@@ -169,15 +164,9 @@ def test_intervals_cover_the_truth_of_simulated_neurons():
 def test_an_nsnn_neuron_of_simulate_is_found_again():
     signal = analog(0.35 + 0.5 * np.random.default_rng(13).normal(size=2000))
     block = nsnn.simulate(
-        nsnn.NSNNNeuron(beta=0.5, theta=1.0),
-        nsnn.EscapeNoise(nsnn.Gaussian(0.4)),
-        nsnn.Recorded(signal),
-        trials=20,
-        duration=2000 * ms,
-        dt=1 * ms,
-        seed=14,
-        engine="numpy",
-    )
+        nsnn.NSNNNeuron(beta=0.5, theta=1.0), nsnn.EscapeNoise(nsnn.Gaussian(0.4)), nsnn.Recorded(signal), trials=20,
+        duration=2000 * ms, dt=1 * ms, seed=14, engine="numpy",
+    )  # fmt: skip
     true = {"bias": 0.0, "stimulus[0]": 1.0, "theta": 1.0, "beta": 0.5}
     options = {"dt": 1 * ms, "stimulus": 1, "family": nsnn.Gaussian(0.4), "beta": "fit", "theta": "fit"}
     fit = fit_neuron(block, signal, **options)

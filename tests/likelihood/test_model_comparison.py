@@ -126,15 +126,8 @@ def test_a_calibrated_neuron_stands_beside_a_glm(recorded):
         cell, free, noise=noise, stimulus=drive, trains=block, dt=0.5 * ms, t_stop=1 * second
     )
     glm = fit_neuron(
-        block,
-        signal,
-        dt=1 * ms,
-        stimulus=20,
-        history=4,
-        family=nsnn.Logistic(1.0),
-        ridge=1.0,
-        t_stop=1 * second,
-    )
+        block, signal, dt=1 * ms, stimulus=20, history=4, family=nsnn.Logistic(1.0), ridge=1.0, t_stop=1 * second,
+    )  # fmt: skip
     late: dict[str, Any] = {"t_start": 1 * second, "t_stop": 1.5 * second}
     rows = compare_models({"LIF": fit, "GLM": glm}, block, signal, **late, **PRECISION, trials=3)
     rows = rows.set_index(["model", "score"])

@@ -25,15 +25,8 @@ NOISE = nsnn.WhiteNoise(5 / np.sqrt(2) * mV)
 SINE = nsnn.Sinusoid(15 * mV, 8 * mV, 20 * Hz)
 # drive 18 - 6 exp(-t / 30 ms) as a current that decays after a spike
 ADAPTING = nsnn.GIF(
-    tau_m=20 * ms,
-    tau_refrac=2 * ms,
-    **MV,
-    tau_w=30 * ms,
-    b=0 * mV,
-    w_start=6 * mV,
-    tau_thresh=10 * ms,
-    b_thresh=0 * mV,
-)
+    tau_m=20 * ms, tau_refrac=2 * ms, **MV, tau_w=30 * ms, b=0 * mV, w_start=6 * mV, tau_thresh=10 * ms, b_thresh=0 * mV,
+)  # fmt: skip
 FROM_RESET = {
     "constant 15": (
         CELL,
@@ -205,14 +198,8 @@ def test_a_current_after_spikes_is_that_of_spikes_at_the_middle_of_their_steps(n
 
 def test_survival_of_an_exponential_neuron():
     cell = nsnn.EIF(
-        tau_m=20 * ms,
-        v_rest=0 * mV,
-        v_reset=10 * mV,
-        v_thresh=15 * mV,
-        delta_T=2 * mV,
-        v_spike=30 * mV,
-        tau_refrac=0 * ms,
-    )
+        tau_m=20 * ms, v_rest=0 * mV, v_reset=10 * mV, v_thresh=15 * mV, delta_T=2 * mV, v_spike=30 * mV, tau_refrac=0 * ms,
+    )  # fmt: skip
     s = survival(cell, [20, 50] * ms, noise=nsnn.WhiteNoise(3 * mV), stimulus=nsnn.Constant(14 * mV))
     assert np.abs(s - [0.943994, 0.564844]).max() < 1e-4
 
@@ -235,16 +222,9 @@ def test_densities_of_given_spikes_under_a_sinusoid():
 
 HAZARD = nsnn.EscapeNoise(hazard=nsnn.ExponentialHazard(100 * Hz, 2 * mV))
 GIF = nsnn.GIF(
-    tau_m=10 * ms,
-    v_rest=0 * mV,
-    v_reset=8 * mV,
-    v_thresh=18 * mV,
-    tau_refrac=2.03 * ms,
-    tau_w=60 * ms,
-    b=2 * mV,
-    tau_thresh=20 * ms,
-    b_thresh=4 * mV,
-)
+    tau_m=10 * ms, v_rest=0 * mV, v_reset=8 * mV, v_thresh=18 * mV, tau_refrac=2.03 * ms, tau_w=60 * ms, b=2 * mV,
+    tau_thresh=20 * ms, b_thresh=4 * mV,
+)  # fmt: skip
 DRIVE = nsnn.FrozenNoise(24 * mV, 5 * mV, 5 * ms, seed=3)
 FAST = nsnn.LIF(tau_m=10 * ms, tau_refrac=0 * ms, **MV)
 SIMULATED = {
