@@ -253,8 +253,8 @@ def phase_histogram(
     looks: dict[str, Any] = {"color": COLOURS[0], "edgecolor": COLOURS[0], "alpha": 0.35, "label": name}
     ax.bar(edges[:-1], share, np.diff(edges), align="edge", **looks)
     arrow = {"arrowstyle": "-|>", "color": COLOURS[1], "lw": 2, "shrinkA": 0, "shrinkB": 0}
-    place = {"xycoords": ax.get_xaxis_transform(), "arrowprops": arrow}  # radius: of the outer circle's
-    ax.annotate("", (np.angle(mean), np.abs(mean)), (0, 0), **place)
+    share_of = ax.get_xaxis_transform()  # its radius is a share of the outer circle's
+    ax.annotate("", (np.angle(mean), np.abs(mean)), (0, 0), xycoords=share_of, arrowprops=arrow)
     ax.plot([], [], color=COLOURS[1], lw=2, label=f"mean direction, strength {np.abs(mean):.2f}")
     keep_in_view(ax, y=(0, 1.05 * share.max()))
     ax.set_xticks(np.arange(4) * np.pi / 2, ["0", "π/2", "π", "3π/2"])
