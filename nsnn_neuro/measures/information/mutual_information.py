@@ -57,7 +57,7 @@ def mutual_information(
     `warning` is set for too few trials and, except with the default and "auto", for values within
     the range of chance. An estimate below zero, or above the entropy of the stimuli, by more than
     two standard errors is NaN; one above by less is that entropy. "Estimators of information" in
-    the documentation has the trials that each method needs and its pipeline.measured coverage.
+    the documentation has the trials that each method needs and its measured coverage.
 
     se: delete-one jackknife over trials, or the spread at zero information if that is larger. p is
     (1 + shuffles of s that reach the value) / (1 + n_shuffle), each corrected in the same way;
