@@ -106,7 +106,8 @@ def wave(values: Any = 0.0) -> neo.AnalogSignal:
 # call -> argument that the message names, word of the cure (or of what was expected)
 SYMBOLS: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: as_symbols(np.empty((3, 0), int), "r"), "r is empty", "at least one"),
-    (lambda: as_symbols([0.5, 1.0], "r"), "r has 0.5", "bin continuous values"),
+    *((partial(m.transfer_entropy, x, x), f"x {why}", "words") for x, why in [
+        ([0.5, 1.0], "has 0.5"), ([[0.5], []], "has rows"), (UNEQUAL, "is a SpikeTrain"), (3 * UNEQUAL[0], "is a SpikeTrain")]),
     (lambda: as_symbols(["a", None], "r"), "r has None", "drop"),
     (lambda: as_symbols(np.zeros((2, 2, 2), int), "r"), "r has shape (2, 2, 2)", "take one neuron"),
     (lambda: as_symbols(m.bin_counts([0, 1, 5, 7], n_bins=2), "r"), "unequal length", "bin_counts returns two results"),

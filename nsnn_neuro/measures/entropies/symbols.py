@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import neo
 import numpy as np
 
 from ...core.errors import NsnnError
@@ -28,21 +29,24 @@ class Symbols:
 
 
 def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
-    """(n, k) integers of x; texts and other labels are numbered, and of a `category` such as a stimulus also floats that
-    repeat.
-    """
-    if hasattr(x, "segments"):
+    """(n, k) integers of x; labels are numbered, of a `category` such as a stimulus also floats that repeat."""
+    first = x[0] if isinstance(x, list | tuple) and x else x
+    if isinstance(first, neo.SpikeTrain) or hasattr(first, "segments"):
         raise NsnnError(
-            f"{name} is a Block: expected symbols, make them with spike_counts, words or latency_symbols"
+            f"{name} is a {type(first).__name__}: expected symbols, make them with spike_counts, words or latency_symbols"
         )
     refuse_name(x, name)
     try:
         values = np.asarray(x)
     except ValueError as error:
         pair = isinstance(x, tuple) and len(x) == 2
-        cure = "; bin_counts returns two results, symbols and edges: take the first" if pair else ""
+        cure = (
+            "bin_counts returns two results: take the first"
+            if pair
+            else "of times, words(block, bin_width=...)"
+        )
         raise NsnnError(
-            f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers{cure}"
+            f"{name} has rows of unequal length: expected (n,) or (n, k) whole numbers; {cure}"
         ) from error
     if values.ndim not in (1, 2):
         of_words = "; of words(block, ...) take one neuron, [:, j], or one bin, [:, :, k]"
@@ -58,8 +62,8 @@ def letters(x: Any, name: str, *, category: bool = False) -> np.ndarray:
             if category:
                 return categories(values, name)[1].reshape(len(values), -1)
             raise NsnnError(
-                f"{name} has {values[~whole].flat[0]}: symbols are whole numbers; bin continuous values first, "
-                "for example with numpy.digitize"
+                f"{name} has {values[~whole].flat[0]}: symbols are whole numbers; bin continuous values first, for example with "
+                "numpy.digitize, and spike times with words(block, bin_width=...)"
             )
         values = values.astype(np.int64)
     elif values.dtype.kind == "b":
