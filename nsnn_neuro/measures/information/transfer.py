@@ -247,7 +247,9 @@ def estimate(
         se = float(estimator.resampled(edges, times).std(ddof=1))
     parts = "groups of trials" if data.n_trials >= n_blocks else "blocks of time"
     how = f"{'bootstrap' if n_resample else 'jackknife'} over {parts}"
-    result = with_test(estimator.value, max(se, estimator.spread), bias, values, n=n, se_method=how, z=z)
+    result = with_test(
+        estimator.value, max(se, estimator.spread), bias, values, n=n, se_method=how, z=z, unit="bit/bin"
+    )
     left = _bias_left(result, values)
     if not isinstance(estimator, Discrete):
         return judged(result, last=left), values
@@ -263,12 +265,12 @@ def _bias_left(result: Estimate, null: np.ndarray) -> str | None:
     if abs(result.null_mean) < max(0.5 * result.se, sure):
         return None
     return (
-        f"surrogates without transfer have {result.null_mean:.2g} bit on average: {result.correction} leaves about that bias; "
-        f"subtract it, or take {_CURE}; judge by p{TRUST}nulls"
+        f"surrogates without transfer have {result.null_mean:.2g} {result.unit} on average, a bias that {result.correction} leaves: "
+        f"the gain has it taken off, but with transfer it can differ; take {_CURE}; judge by p{TRUST}few trials"
     )
 
 
 def _constant(options: Options) -> Estimate:
     message = "a series is constant, as of a silent neuron: the information is NaN"
     warn(message, SilentNeuronWarning)
-    return Estimate(math.nan, correction=options.bias, n=0, warning=message)
+    return Estimate(math.nan, correction=options.bias, n=0, warning=message, unit="bit/bin")
