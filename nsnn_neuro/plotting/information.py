@@ -24,8 +24,8 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
     shuffled stimuli, as a line. Bars are the standard error of over_count, bands that of the count. If words determine the count
     and the correction `bias` is a closed form, a point is the count's information plus over_count, in which the remaining bias
     cancels: where times add nothing, the curve lies on the line. Of `metric_space_information`: the corrected information against
-    1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. An open point has a warning, of too few trials say,
-    or is not above chance: it may be bias alone. Without shuffles the axis says "raw information".
+    1/q, and that of the count, q = 0, as a line; q = infinity is not drawn. An open point has a warning, such as that it is a
+    lower bound for want of trials, or is not above chance. Without shuffles the axis says "raw information".
 
     Parameters
     ----------
@@ -55,9 +55,10 @@ def information_against_resolution(result: Any, *, ax: Axes | None = None) -> Ax
             )  # fmt: skip
     doubtful = _doubtful(result)
     if len(doubtful):
-        label_of = f"with a warning or {NOT_ABOVE}"
+        bound = doubtful["warning"].astype(str).str.contains("lower bound").any()
+        why = f"{'few trials (lower bound)' if bound else 'with a warning'} or {NOT_ABOVE}"
         x, y = 1e3 * doubtful["resolution"], doubtful["information"]
-        ax.plot(x, y, "o", color="w", mec=INK, ms=4.5, zorder=3, label=label_of)
+        ax.plot(x, y, "o", color="w", mec=INK, ms=4.5, zorder=3, label=why)
     scales = [scale for name, scale, *_ in curves if not name.startswith("count")]
     log_axis(ax, "x", np.unique(1e3 * np.concatenate([[], *scales])))
     legend_above(ax, len(curves) + bool(len(doubtful)))

@@ -19,7 +19,7 @@ from ..entropies.contingency import contingency
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables, informations_without_one
 from ..entropies.symbols import as_symbols
-from ..estimate import jackknife_se
+from ..estimate import NOT_ABOVE, jackknife_se
 from ..response_checks import as_labels, permutation_p, refuse_swapped
 from ..trains import Trains, binned
 from .mutual_information import mutual_information
@@ -29,6 +29,7 @@ from .words import latency_bins, refuse_remainder, windowed
 
 _WITHOUT_BINS = re.compile(", for counts bin_counts[^;]*")  # advice for counts, not for latencies
 _RESOLUTIONS = (1, 2, 5, 10, 50) * pq.ms
+_FIRST = ("information", "se", "verdict", "over_count", "over_count_se", "over_count_p")  # columns to read
 Code = tuple[str, float, np.ndarray, bool]
 """name, resolution (s), response (n_trials,) or words (n_trials, k), whether it determines the count"""
 
@@ -50,12 +51,13 @@ def rate_vs_temporal(
 ) -> pd.DataFrame:
     """Information about the stimulus in counts, latencies and words: a row per code.
 
-    Columns: code ("count", "latency", "words"), resolution (s; the window's length for the count);
-    information (bit, the gain over shuffled stimuli), its se, p, verdict (p <= 0.05), raw (bit,
-    before null_mean is taken off), null_mean, n (trials), correction, warning; over_count (bit,
-    raw less the raw of the count), with over_count_se, over_count_null_mean, over_count_p. Without
-    shuffles information is NaN, and se that of raw. With too few trials the finest bins fail first,
-    with a warning.
+    The first eight columns are those to print, `table.iloc[:, :8]`: code ("count", "latency",
+    "words"), resolution (s; the window's length for the count), information (bit, the gain over
+    shuffled stimuli), its se and verdict (p <= 0.05), over_count (bit, raw less the raw of the
+    count), over_count_se, over_count_p. Then p, raw (bit, before null_mean is taken off), null_mean,
+    n (trials), correction, warning, over_count_null_mean. Without shuffles information is NaN, and se
+    that of raw. With too few trials the finest bins fail first: `warning` and, with "panzeri-treves",
+    verdict say so, and information is a lower bound within its error, often far below the truth.
 
     The null of over_count exchanges responses between trials of the same count: what counts tell
     stays, what times add goes. Words of counts add nothing then, so that over_count_null_mean is
@@ -133,8 +135,14 @@ def rows_of_codes(
         e = mutual_information(labels, response, bias=chosen, n_shuffle=n_shuffle, seed=seed)
         gain = e.value - (rows[0]["raw"] if rows else e.value)
         over = _over_count(labels, counts, response, gain, contains, bias, n_shuffle, seed)
-        different = as_symbols(response, "response")[1]
-        rows.append({"code": code, "resolution": resolution, "responses": different, **e.row(), **over})
+        row = {"code": code, "resolution": resolution, "responses": as_symbols(response, "response")[1]}
+        row |= {**dict.fromkeys(_FIRST), **e.row(), **over}
+        if e.warning:
+            few = "few trials" in e.warning and e.correction == "panzeri-treves" and e.gain == e.gain
+            name = code if math.isnan(resolution) else f"{code} at {1e3 * resolution:g} ms"
+            row["warning"] = f"{name}{', a lower bound' * few}: {e.warning}"
+            row["verdict"] = f"{e.verdict}, lower bound" if few and e.verdict != NOT_ABOVE else e.verdict
+        rows.append(row)
     return rows
 
 
