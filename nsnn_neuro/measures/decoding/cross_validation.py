@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -75,7 +75,8 @@ class Decoding:
         p = "" if self.p is None else f", p = {self.p:.2g}"
         posterior = self.cross_entropy_information
         more = "" if posterior is None else f"; of the posteriors {posterior}"
-        return f"accuracy {self.accuracy:.3g} ± {self.se:.2g} (chance {self.chance:.2g}{p}); {self.information}{more}"
+        bits = replace(self.information, p=None)  # one p, that of the accuracy
+        return f"accuracy {self.accuracy:.3g} ± {self.se:.2g} (chance {self.chance:.2g}{p}); {bits}{more}"
 
 
 @partial(
@@ -102,7 +103,8 @@ def decode(
 
     The accuracy's se is binomial; at chance the accuracy varies by about 1.3 times that: use p, for
     which the stimuli are shuffled and all decoders fitted again. The information has Miller's
-    correction and is at most the entropy of the stimulus; its se is multinomial.
+    correction and is at most the entropy of the stimulus; its se is multinomial. Report p, that of
+    the accuracy: `information.p` counts regular errors too and often differs; never take the smaller.
 
     Decoders with posterior probabilities q(s | r) also have a cross-entropy information, H(S) +
     mean of log2 q(s | r) over trials. On average it is at most the information in the responses;
@@ -135,7 +137,7 @@ def decode(
     >>> stimulus = np.repeat([0, 1], 50)
     >>> d = decode(stimulus, rng.poisson([[3, 8], [8, 3]], (50, 2, 2)).swapaxes(0, 1).reshape(100, 2))
     >>> print(d)
-    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, ...)
+    accuracy 0.94 ± 0.025 (chance 0.5, p = 0.0099); 0.6776 ± 0.091 bit over the null (raw 0.6829, null 0.0053; ...)
     """
     check(n_folds=n_folds, n_shuffle=n_shuffle, seed=seed)
     refuse_swapped(stimulus, responses, "decode(stimulus, responses)")
