@@ -56,7 +56,7 @@ def tuning_curve(
     stimulus : result of `measures.tuning_curve`; or (n_trials,) numbers, a quantity or texts; with a table the name of a column
     response : neo.Block with one Segment per trial, whose firing rates are drawn; or (n_trials,) or (n_trials, n_neurons) rates in
         Hz or a quantity; with a table the name of a column; None for a result of `measures.tuning_curve`
-    fit : result of `TuningCurve.fit` of the same neurons, drawn as lines
+    fit : result of `TuningCurve.fit` of the same neurons, drawn as lines; triangles mark the preferred stimuli
     table : DataFrame with a row per trial
     neurons : number, id or name, or a list of one kind; None is all, at most seven
     ax : axes to draw on; None makes a new figure
@@ -68,7 +68,7 @@ def tuning_curve(
     >>> from matplotlib.figure import Figure
     >>> ax = tuning_curve([0, 0, 90, 90] * pq.deg, [4.0, 6.0, 9.0, 11.0], ax=Figure().subplots())
     >>> ax.lines[0].get_xydata().tolist(), ax.get_xlabel(), ax.get_ylabel()
-    ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz)')
+    ([[0.0, 5.0], [90.0, 10.0]], 'stimulus (deg)', 'firing rate (Hz), 95 % limits')
     """
     levels, names, mean, (lower, upper), x_label, y_label = _curve(stimulus, response, table)
     cells = selection(neurons, len(mean), "neurons", response)
@@ -91,6 +91,10 @@ def tuning_curve(
         x = np.linspace(levels[0], levels[-1], 300)
         for k, line in enumerate(fit.predict(x)[cells]):
             ax.plot(x, line, color=COLOURS[k], lw=1.2)
+        for k, j in enumerate(cells if "preferred" in fit.parameters else []):
+            if fit.se["preferred"][j] >= 0:  # not NaN, of a flat curve
+                at = fit.parameters["preferred"][j], 0.03
+                ax.plot(*at, "^", color=COLOURS[k], ms=5, transform=ax.get_xaxis_transform())
     if names:
         ax.set_xticks(range(len(names)), names)
         keep_in_view(ax, x=(-0.5, len(names) - 0.5))
@@ -99,7 +103,7 @@ def tuning_curve(
         ax.legend(frameon=False)
     if not (np.fmin(mean, lower) < 0).any():
         keep_in_view(ax, y=[0])
-    ax.set(xlabel=x_label, ylabel=y_label)
+    ax.set(xlabel=x_label, ylabel=f"{y_label}, 95 % limits")
     return finish(ax)
 
 

@@ -113,7 +113,7 @@ def test_tuning_curve_of_a_block_is_its_rate_by_stimulus() -> None:
         half = [t.ppf(0.975, 1) * group.std(ddof=1) / np.sqrt(2) for group in groups]  # of two trials
         limits = [[max(g.mean() - h, 0), g.mean() + h] for g, h in zip(groups, half, strict=True)]
         np.testing.assert_allclose(bars(container), limits)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (mV)", "firing rate (Hz)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (mV)", "firing rate (Hz), 95 % limits")
     assert texts(ax.get_legend().get_texts()) == ["neuron 0", "neuron 1"]
 
 
@@ -121,7 +121,7 @@ def test_tuning_curve_of_a_table_and_of_texts() -> None:
     table = pd.DataFrame({"contrast (%)": [10, 10, 50], "rate (Hz)": [1.0, 3.0, 8.0]})
     ax = plotting.tuning_curve("contrast (%)", "rate (Hz)", table=table, ax=new_ax())
     assert ax.containers[0][0].get_xydata().tolist() == [[10.0, 2.0], [50.0, 8.0]]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("contrast (%)", "rate (Hz)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("contrast (%)", "rate (Hz), 95 % limits")
     ax = plotting.tuning_curve(
         ["drug", "control", "drug"], [[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]], neurons=1, ax=new_ax()
     )
@@ -137,12 +137,14 @@ def test_tuning_curve_of_a_result_with_its_fit() -> None:
     for j, container in enumerate(ax.containers):
         np.testing.assert_allclose(container[0].get_xydata()[:, 1], curve.mean[j])
         np.testing.assert_allclose(bars(container), np.c_[curve.lower[j], curve.upper[j]])
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (deg)", "firing rate (Hz)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("stimulus (deg)", "firing rate (Hz), 95 % limits")
+    marks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "^"]
+    np.testing.assert_allclose(marks, curve.fit("cosine").parameters["preferred"])
     line = next(line for line in ax.lines if len(line.get_xdata()) == 300)
     np.testing.assert_allclose(line.get_ydata()[[0, -1]], curve.fit("cosine").predict([0, 270])[0])
     texts_curve = measures.tuning_curve(["b", "a"] * 12, rates)
     ax = plotting.tuning_curve(texts_curve, neurons=1, ax=new_ax())
-    assert (texts(ax.get_xticklabels()), ax.get_ylabel()) == (["a", "b"], "response")
+    assert (texts(ax.get_xticklabels()), ax.get_ylabel()) == (["a", "b"], "response, 95 % limits")
     ax = plotting.tuning_curve([1, 1, 1, 2, 2, 2], [-2.0, 1.0, 2.0, 5.0, 6.0, 7.0], ax=new_ax())
     assert ax.get_ylim()[0] < bars(ax.containers[0]).min() < 0  # although both means are positive
 
