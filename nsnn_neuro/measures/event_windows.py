@@ -16,12 +16,7 @@ from .trains import Trains
 
 
 def around_events(
-    trains: Trains,
-    align: Any,
-    low: float | None,
-    high: float | None,
-    *,
-    allow_partial: bool = False,
+    trains: Trains, align: Any, low: float | None, high: float | None, *, allow_partial: bool = False
 ) -> tuple[Trains, np.ndarray]:
     """Spikes in a window around each event, a Trains with a row per event, and the trial of each row.
 

@@ -49,12 +49,7 @@ def between_0_and_1(value: Any, name: str) -> float:
 
 
 def student_limits(
-    value: Any,
-    deviations: np.ndarray,
-    number: Any = None,
-    *,
-    scale: str = "linear",
-    confidence: float = 0.95,
+    value: Any, deviations: np.ndarray, number: Any = None, *, scale: str = "linear", confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """Limits (lower, upper) of a mean from the deviations (n, ...) of its n values, see the module; of the shape of `value`.
 

@@ -85,9 +85,7 @@ def refuse_constant(values: np.ndarray, name: str) -> None:
     constant = np.ptp(values, axis=0) == 0
     if constant.any():
         k = int(np.argmax(constant))
-        raise NsnnError(
-            f"{name}: column {k} is constant ({values[0, k]}): it carries no information, leave it out"
-        )
+        raise NsnnError(f"{name}: column {k} is constant ({values[0, k]}): it tells nothing, leave it out")
 
 
 def categories(values: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:

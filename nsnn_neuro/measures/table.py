@@ -184,15 +184,11 @@ def named_measures(measures: Any) -> dict[str, Callable[..., Any]]:
     if not pairs or wrong:
         names = any(isinstance(f, str) for f in (listed if isinstance(listed, list | tuple) else [listed]))
         cure = ", not their names: nsnn.measures.firing_rate" if names else ""
-        raise NsnnError(
-            f"measures = {shown(measures)}: expected a function, a list or a dict of functions{cure}"
-        )
+        raise NsnnError(f"measures = {shown(measures)}: expected a function, list or dict of functions{cure}")
     for _, function in pairs:
         check_options(function)
     if len(dict(pairs)) < len(pairs):
-        raise NsnnError(
-            f"measures have equal names, {[n for n, _ in pairs]}: give a dict of name -> function"
-        )
+        raise NsnnError(f"measures have equal names, {[n for n, _ in pairs]}: give a dict, name -> function")
     return dict(pairs)
 
 

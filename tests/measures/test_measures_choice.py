@@ -124,10 +124,7 @@ def responses(seed, fraction, levels, n, signed=False):
     return np.repeat(stimulus, n), rng.normal(size=(stimulus.size, n)).ravel() + np.repeat(mean, n)
 
 
-CURVES = {
-    "weibull": lambda d: 1 - 0.5 * np.exp(-((d / 0.2) ** 1.4)),
-    "gaussian": lambda d: norm.cdf(d / 0.2),
-}
+CURVES = {"weibull": lambda d: 1 - 0.5 * np.exp(-((d / 0.2) ** 1.4)), "gaussian": lambda d: norm.cdf(d / 0.2)}
 
 
 @pytest.mark.slow

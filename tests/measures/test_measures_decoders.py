@@ -147,10 +147,7 @@ def timed_block(rng, n):
     """Two neurons; the second's spike comes at 0.212 s or 0.262 s, the first tells nothing."""
     stimulus = np.repeat(["early", "late"], n)
     trials = [
-        [
-            np.sort(rng.uniform(0, 0.5, rng.poisson(1))),
-            [0.212 + 0.05 * (s == "late") + 0.005 * rng.normal()],
-        ]
+        [np.sort(rng.uniform(0, 0.5, rng.poisson(1))), [0.212 + 0.05 * (s == "late") + 0.005 * rng.normal()]]
         for s in stimulus
     ]
     return to_block(trials, t_stop=0.5 * pq.s), stimulus

@@ -15,10 +15,7 @@ from nsnn_neuro.measures import entropy
 from nsnn_neuro.measures.entropies.best_upper_bound import best_upper_bound, bub_coefficients
 from nsnn_neuro.measures.entropies.contingency import plugin_entropy
 from nsnn_neuro.measures.entropies.estimators import profile
-from nsnn_neuro.measures.entropies.extrapolation import (
-    PARTITIONS,
-    quadratic_extrapolation,
-)
+from nsnn_neuro.measures.entropies.extrapolation import PARTITIONS, quadratic_extrapolation
 from nsnn_neuro.measures.entropies.nsb import nsb, nsb_moments, nsb_without_one
 from nsnn_neuro.measures.entropies.symbols import as_symbols, read_symbols
 
@@ -51,11 +48,9 @@ def by_loops(method, counts, k):
         harmonic = sum(1 / m for m in range(1, n)) - np.euler_gamma  # psi(n)
         return harmonic - sum(c * g[c] for c in seen) / n if len(seen) > 1 else 0.0
     plain = -sum(c / n * math.log(c / n) for c in seen)
-    relevant = {
-        "plugin": 1,
-        "miller-madow": len(seen),
-        "panzeri-treves": relevant_by_search(counts, k),
-    }[method]
+    relevant = {"plugin": 1, "miller-madow": len(seen), "panzeri-treves": relevant_by_search(counts, k)}[
+        method
+    ]
     return plain + (relevant - 1) / (2 * n)
 
 
@@ -230,10 +225,7 @@ def by_quadrature(counts, k):
     return mean / np.log(2), np.sqrt(second - mean**2) / np.log(2)
 
 
-@pytest.mark.parametrize(
-    ("counts", "k"),
-    [([10, 5, 3, 1, 1], 20), ([50, 40], 2), ([2, 1, 1, 1], 60)],
-)
+@pytest.mark.parametrize(("counts", "k"), [([10, 5, 3, 1, 1], 20), ([50, 40], 2), ([2, 1, 1, 1], 60)])
 def test_moments_are_those_of_a_quadrature(counts, k):
     mean, sd = nsb_moments(profile(np.array([counts]), float(k)))
     expected_mean, expected_sd = by_quadrature(counts, k)

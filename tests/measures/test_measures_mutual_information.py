@@ -4,12 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.channels import (
-    Channel,
-    entropy_bits,
-    symmetric,
-    words_of_kind,
-)
+from helpers.channels import Channel, entropy_bits, symmetric, words_of_kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score

@@ -10,13 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from nsnn_neuro.measures import (
-    gamma_coincidence,
-    md_star,
-    schreiber_reliability,
-    van_rossum,
-    victor_purpura,
-)
+from nsnn_neuro.measures import gamma_coincidence, md_star, schreiber_reliability, van_rossum, victor_purpura
 
 WINDOW = {"t_start": 0 * pq.s, "t_stop": 1 * pq.s}
 

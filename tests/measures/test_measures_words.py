@@ -10,12 +10,7 @@ import quantities as pq
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nsnn_neuro import to_block
-from nsnn_neuro.measures import (
-    first_spike_latency,
-    latency_symbols,
-    spike_counts,
-    words,
-)
+from nsnn_neuro.measures import first_spike_latency, latency_symbols, spike_counts, words
 
 TICK = 1e-3
 

@@ -98,9 +98,7 @@ def _estimate(
 
 def _shrunk(a: np.ndarray, b: np.ndarray, shrinkage: float | None, n_shuffle: int, seed: int) -> Estimate:
     if n_shuffle < 1:
-        raise NsnnError(
-            f"n_shuffle = {n_shuffle}: shrinkage takes its bias from shuffles, expected at least 1"
-        )
+        raise NsnnError(f"n_shuffle = {n_shuffle}: shrinkage takes bias from shuffles, expected at least 1")
     if np.linalg.matrix_rank(a) < a.shape[1]:
         raise NsnnError("x: a column is a function of others in its ranks; leave it out")
     rng = np.random.default_rng(seed)

@@ -146,9 +146,7 @@ def _responses(r1: Any, r2: Any, shuffled: bool) -> tuple[np.ndarray, np.ndarray
         )
     centred, size = within_stimuli(a, b)
     if not shuffled and np.linalg.matrix_rank(centred / size) < a.shape[1]:
-        raise NsnnError(
-            "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
-        )
+        raise NsnnError("responses are linearly dependent (one is a sum of others): leave some out")
     return a, b
 
 

@@ -75,9 +75,7 @@ def _factor(scatter: np.ndarray) -> np.ndarray:
     """Cholesky factor of a scatter matrix with a diagonal of ones."""
     factor, failed = lapack.dpotrf(scatter, lower=1)
     if failed or np.diag(factor).min() < _LEAST_PIVOT:
-        raise NsnnError(
-            "the neurons' responses are linearly dependent (one is a sum of others): leave some out"
-        )
+        raise NsnnError("responses are linearly dependent (one is a sum of others): leave some out")
     return factor
 
 

@@ -200,9 +200,7 @@ def information_growth(
             result = decode(stimulus, part, decoder=decoder, n_folds=n_folds, n_shuffle=0, seed=seed)
             estimate = result.information if method == "confusion" else result.cross_entropy_information
             if estimate is None:
-                raise NsnnError(
-                    f"decoder = {decoder!r} has no posterior probabilities: use method='confusion'"
-                )
+                raise NsnnError(f"decoder = {decoder!r} has no posteriors: use method='confusion'")
             return estimate
 
         chosen = _sizes(sizes, responses.shape[1], responses.shape[1])
@@ -266,9 +264,7 @@ def _of_fisher(
         )
     epsilon, initial = Estimate(np.nan, n=n, unit="unit^2"), Estimate(np.nan, n=n, unit=UNIT)
     if mean[-1] < 2 * se[-1]:
-        notes.append(
-            "the information of the largest size is within two errors of 0: take more trials or neurons"
-        )
+        notes.append("information of the largest size is within two errors of 0: take more trials or neurons")
     if mean[-1] > 0:
         fit = fit_growth(chosen, mean, covariance, HotellingLaw(len(a), len(b), chosen, ds))
         about: dict[str, Any] = {"n": n, "se_method": "jackknife over trials, generalised least squares"}

@@ -49,9 +49,7 @@ def read_all(z: Any, discrete: bool, given: dict[str, Any]) -> tuple[dict[str, n
     conditions = read_conditions(z, np.shape(given[next(iter(series))]), discrete=discrete)
     for name, one in [*series.items(), *(("z", part) for part in conditions)]:
         if not discrete and np.ptp(one) == 0:
-            raise NsnnError(
-                f"{name}: constant ({one.flat[0] + 0:g}), it carries no information; leave it out"
-            )
+            raise NsnnError(f"{name}: constant ({one.flat[0] + 0:g}), it tells nothing; leave it out")
     return series, conditions
 
 

@@ -159,9 +159,7 @@ def refuse_endless(data: Columns, bias: str) -> None:
     """NsnnError for an estimator that needs the size of an alphabet that has none."""
     if bias in NEED_ALPHABET and not math.isfinite(data.alphabet):
         name = list(data.codes)[-1]
-        raise NsnnError(
-            f"n_symbols = None: {name} has words of too many letters to count them; give n_symbols"
-        )
+        raise NsnnError(f"n_symbols = None: {name} has words of too many letters to count; give n_symbols")
 
 
 class Functional(NamedTuple):

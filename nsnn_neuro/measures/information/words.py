@@ -34,9 +34,7 @@ def in_window(block: Any, align: Any, t_start: Any, t_stop: Any) -> Trains:
             )
         event = np.broadcast_to(event, n)
         if t_stop is None:
-            raise NsnnError(
-                "t_stop = None: with align the window's end, counted from the event, must be given"
-            )
+            raise NsnnError("t_stop = None: with align the window's end, from the event, must be given")
         start = event + scalar_time(t_start, "t_start", 0.0)
         stop = event + scalar_time(t_stop, "t_stop")
         if not start[0] < stop[0]:

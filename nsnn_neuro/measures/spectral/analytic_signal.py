@@ -78,9 +78,7 @@ def _analytic(values: np.ndarray, sections: np.ndarray | None, name: str) -> np.
     if sections is not None:
         needed = 3 * (2 * len(sections) + 1)
         if len(values) <= needed:
-            raise NsnnError(
-                f"{name} has {len(values)} samples: too short to filter, expected more than {needed}"
-            )
+            raise NsnnError(f"{name} has {len(values)} samples: to filter expected more than {needed}")
         values = sosfiltfilt(sections, values)
     return np.asarray(hilbert(values))
 

@@ -159,9 +159,7 @@ def with_phases(
             )
         return trains, lambda spikes: 2 * np.pi * frequency * spikes.times
     if band is None:
-        raise NsnnError(
-            "band = None: expected the band of the signal whose phase is meant, such as [4, 8]*Hz"
-        )
+        raise NsnnError("band = None: expected that of the signal whose phase is meant, such as [4, 8]*Hz")
     _ = trains.durations  # which says how to give them
     fields, edge = analytic_fields(phase, trains, band, "phase"), edge_of(band)
     start = np.maximum(trains.t_start, [first + edge for _, _, first in fields])

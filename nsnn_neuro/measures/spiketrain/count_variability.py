@@ -346,9 +346,7 @@ def mean_matched_fano(
         raise NsnnError(f"bin_width = {bin_width}: expected a number of spikes, greater than 0")
     trains = as_trains(block, t_start, t_stop)
     if trains.n_trials < 2:
-        raise NsnnError(
-            "block has one trial: expected at least two trials, whose counts are compared; record more"
-        )
+        raise NsnnError("block has one trial: expected at least two, whose counts are compared; record more")
     trains.window()
     label = read_labels(stimulus, trains.n_trials)
     repeated = np.flatnonzero(np.bincount(label) > 1)

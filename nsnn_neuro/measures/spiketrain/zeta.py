@@ -210,9 +210,7 @@ def _trial_duration(trains: Trains, before: np.ndarray, length: float | None) ->
         raise NsnnError("block has one trial: expected at least two, or events with the whole recording")
     shortest = float((trains.durations - before).min())
     if length is not None and length > shortest + trains.resolution:
-        raise NsnnError(
-            f"duration = {length:g} s: longer than the trials after their events ({shortest:g} s)"
-        )
+        raise NsnnError(f"duration = {length:g} s: longer than the trials after the events ({shortest:g} s)")
     return shortest if length is None else length
 
 

@@ -49,9 +49,7 @@ def read_trials(stimulus: str, labels: tuple[str, ...] = (), **columns: Any) -> 
     """
     result = read(labels=(stimulus, *labels), most_cells=_MOST_CELLS, **columns)
     if result.sizes[0] < 2:
-        raise NsnnError(
-            f"{stimulus} holds one value in {result.n} trials: information about it needs at least two"
-        )
+        raise NsnnError(f"{stimulus} holds one value in {result.n} trials: information needs at least two")
     return result
 
 
