@@ -160,6 +160,19 @@ class Estimate:
         return f"{text} ({'; '.join(how)})"
 
 
+class Report:
+    """Prints the fields of a result a line each, of arrays of more than eight values the range and the shape."""
+
+    def __str__(self) -> str:
+        lines = [type(self).__name__]
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and value.size > 8 and value.dtype.kind in "biufc":
+                low, high = (end.reduce(np.asarray(value), axis=None) for end in (np.fmin, np.fmax))
+                value = f"{low:.4g} to {high:.4g}, array of shape {value.shape}"
+            lines.append(f"    {name}: {value}")
+        return "\n".join(lines)
+
+
 def listed(title: str, row: Callable[[int], str], n: int, most: int = 7) -> str:
     """A title and the first rows of n below it, and how many more there are.
 

@@ -28,6 +28,7 @@ from ...core.units import shown
 from ...core.warn import warn
 from ...io.lookup import chosen_units
 from ...io.segments import unit_table
+from ..estimate import Report
 from ..limits import between_0_and_1
 from ..spiketrain.surrogates import jitter
 from ..table import unit_names
@@ -37,7 +38,7 @@ from .correlogram_spread import dispersion
 
 
 @dataclass(frozen=True, eq=False)
-class CrossCorrelogram:
+class CrossCorrelogram(Report):
     """Correlogram of one pair of neurons; made by `cross_correlogram`. Arrays are (n_lags,).
 
     >>> import quantities as pq
@@ -84,7 +85,7 @@ class CrossCorrelogram:
 
 
 @dataclass(frozen=True, eq=False)
-class CrossCorrelograms:
+class CrossCorrelograms(Report):
     """Correlograms of all pairs of neurons; made by `cross_correlograms`.
 
     >>> import quantities as pq
@@ -299,9 +300,7 @@ def _read(
     window = None if jitter_window is None else scalar(jitter_window, "s", "jitter_window", above=0)
     if (predictor == "jitter") != (window is not None):
         expected = "the width of its windows, a time" if predictor == "jitter" else "None with this predictor"
-        raise NsnnError(
-            f"jitter_window = {jitter_window} with predictor = {predictor!r}: expected {expected}"
-        )
+        raise NsnnError(f"jitter_window = {jitter_window} and predictor = {predictor!r}: expected {expected}")
     if predictor == "jitter" and n_shuffle < 1:
         raise NsnnError(f"n_shuffle = {n_shuffle}: expected at least 1 with predictor = 'jitter'")
     trains = as_trains(block, *cut)

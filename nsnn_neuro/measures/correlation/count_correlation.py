@@ -15,7 +15,7 @@ from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import TRUST, warn
-from ..estimate import Estimate, jackknife_se
+from ..estimate import Estimate, Report, jackknife_se
 from ..response_checks import refuse_swapped
 from ..spiketrain.trial_drift import warn_drift
 from ..trains import SilentNeuronWarning, nan_ratio
@@ -23,7 +23,7 @@ from ..trial_counts import deviations_of, means_of, read_counts, read_labels, re
 
 
 @dataclass(frozen=True, eq=False)
-class CovarianceParts:
+class CovarianceParts(Report):
     """Covariance of counts and its two parts, total = noise + signal; made by `law_of_total_covariance`.
 
     >>> parts = law_of_total_covariance(["a", "a", "b", "b"], [[1, 2], [3, 2], [5, 6], [7, 6]])

@@ -15,7 +15,7 @@ from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats, shown
-from ..estimate import Estimate
+from ..estimate import Estimate, Report
 from ..response_checks import array_of, as_samples, shuffle_test
 
 _SLACK = 1e-6  # of a sum of probabilities
@@ -122,7 +122,7 @@ def calibration_error(
 
 
 @dataclass(frozen=True, eq=False)
-class ReliabilityCurve:
+class ReliabilityCurve(Report):
     """Accuracy against confidence; made by `reliability_curve`. Bins without samples have NaN.
 
     >>> curve = reliability_curve([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1], n_bins=4)
@@ -172,7 +172,7 @@ def reliability_curve(
 
 
 @dataclass(frozen=True, eq=False)
-class SelectiveAccuracy:
+class SelectiveAccuracy(Report):
     """Accuracy among the most confident; made by `selective_accuracy`.
 
     >>> curve = selective_accuracy([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.4, 0.6]], [0, 0, 0, 1])

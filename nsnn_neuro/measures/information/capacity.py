@@ -22,7 +22,7 @@ from ..entropies.contingency import LN2
 from ..entropies.entropy import choose
 from ..entropies.information_tables import zero_spread
 from ..entropies.symbols import one_value
-from ..estimate import Estimate, jackknife_se
+from ..estimate import Estimate, Report, jackknife_se
 from ..response_checks import with_test
 from .pipeline import judged, read
 
@@ -103,7 +103,7 @@ def _capacity_of(table: np.ndarray, tolerance: float, most: int, without: np.nda
 
 
 @dataclass(frozen=True)
-class ChannelCapacity:
+class ChannelCapacity(Report):
     """Capacity of a known channel; made by `blahut_arimoto`; a number of bits.
 
     >>> capacity = ChannelCapacity(1.0, 1.0, np.array([0.5, 0.5]))

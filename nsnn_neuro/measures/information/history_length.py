@@ -11,6 +11,7 @@ from ...core.aliases import Values
 from ...core.checks import LARGEST, check, one_of, suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..entropies.contingency import LN2, refuse_large
+from ..estimate import Report
 from .histories import past, read_all, stretches, words_of
 
 _EQUAL = 1e-9  # bits: scores that differ by rounding only
@@ -19,7 +20,7 @@ _CLOSEST = 1e-10  # of the variance: no smaller one is computed from products, a
 
 
 @dataclass(frozen=True)
-class HistoryLength:
+class HistoryLength(Report):
     """Cross-validated prediction by histories of 0, 1, ... bins; made by `history_length`.
     `int(lengths)` is the best length.
 

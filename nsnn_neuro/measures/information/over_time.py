@@ -22,6 +22,7 @@ from ..entropies.entropy import choose
 from ..entropies.estimators import CLOSED_FORMS
 from ..entropies.information_tables import information_of_tables
 from ..entropies.symbols import as_symbols
+from ..estimate import Report
 from ..limits import between_0_and_1
 from ..response_checks import as_labels, refuse_swapped, share_reached
 from ..trains import binned, scalar_time
@@ -33,7 +34,7 @@ from .words import from_start, in_window, refuse_remainder
 
 
 @dataclass(frozen=True, eq=False)
-class InformationOverTime:
+class InformationOverTime(Report):
     """Result of `information_over_time`. Arrays are (n_windows,).
 
     >>> one = np.ones(2)

@@ -21,6 +21,7 @@ from ...core.progress import progress_bar
 from ...core.results import damaged, digest, read_npz, write_npz
 from ...core.units import shown
 from ...core.warn import warn
+from ..estimate import Estimate, listed
 from ..response_checks import array_of
 from ..trains import SilentNeuronWarning
 from .histories import read_series
@@ -39,6 +40,10 @@ class TransferEntropyMatrix:
     >>> matrix = TransferEntropyMatrix(off, off, 0 * off, 100 * off, 0.5 + 0 * off, null, 999, None)
     >>> matrix.pooled_p().round(3).tolist(), matrix.significant().tolist()
     ([[nan, 0.005], [0.477, nan]], [[False, True], [False, False]])
+    >>> print(matrix)
+    TransferEntropyMatrix: 2 series, n = 999, 1 of 2 pairs significant, bit/bin over the null
+    0 to 1: 0.3 ± 0.3, p = 0.5, pooled p = 0.005, significant
+    1 to 0: 0 ± 0, p = 0.5, pooled p = 0.48
     """
 
     value: np.ndarray
@@ -57,6 +62,23 @@ class TransferEntropyMatrix:
     """samples"""
     warning: str | None
     """how many pairs have a warning, and the first"""
+
+    def __str__(self) -> str:
+        """The seven pairs of the smallest pooled p."""
+        rows = self.to_frame().sort_values("pooled_p", kind="stable").to_dict("records")
+
+        def row(j: int) -> str:
+            pair = Estimate(rows[j]["gain"], rows[j]["se"])
+            text = "{source} to {target}: {0:.4g}, p = {p:.2g}, pooled p = {pooled_p:.2g}".format(
+                pair, **rows[j]
+            )
+            return text + ", significant" * rows[j]["significant"]
+
+        title = (
+            f"{len(self.p)} series, n = {self.n}, {self.significant().sum()} of {len(rows)} pairs significant"
+        )
+        text = listed(f"{type(self).__name__}: {title}, bit/bin over the null", row, len(rows))
+        return text + (f"\nwarning: {self.warning}" if self.warning else "")
 
     @property
     def gain(self) -> np.ndarray:
@@ -227,9 +249,7 @@ def transfer_entropy_matrix(
             where = kept_in if path else "were done; out=FILE would have kept them"
             raise KeyboardInterrupt(f"interrupted: {len(texts)} of {n} targets {where}") from None
     notes = [texts[j] for j in sorted(texts, key=int) if texts[j]]
-    warning = (
-        f"{len(notes)} of {n} targets have pairs with a warning, the first {notes[0]}" if notes else None
-    )
+    warning = f"{len(notes)} of {n} targets have pairs with warnings, the first {notes[0]}" if notes else None
     number = int(np.nan_to_num(results.pop("n")).max())
     return TransferEntropyMatrix(**results, n=number, warning=warning)
 

@@ -23,7 +23,7 @@ from scipy.signal import fftconvolve
 from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate, jackknife_se
+from ..estimate import Estimate, Report, jackknife_se
 from ..response_checks import shuffle_test
 from .coherence import (
     SegmentSpectra,
@@ -39,7 +39,7 @@ from .coherence import (
 
 
 @dataclass(frozen=True, eq=False)
-class Reconstruction:
+class Reconstruction(Report):
     """A linear reconstruction; made by `linear_reconstruction`.
 
     >>> import neo, quantities as pq

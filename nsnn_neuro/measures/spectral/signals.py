@@ -38,6 +38,7 @@ from ...core.checks import check, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown
 from ...io.spikes.bins import rounding
+from ..estimate import Report
 from ..limits import between_0_and_1
 from ..trains import nan_ratio, read_signal
 
@@ -47,7 +48,7 @@ _FREEDOM = 3.0  # below, the normal law of atanh(sqrt C) fails, and its bias 1 /
 
 
 @dataclass(frozen=True, eq=False)
-class SignalSpectrum:
+class SignalSpectrum(Report):
     """Power spectrum of a signal; made by `signal_spectrum`. Arrays are (n_f,).
 
     >>> import neo, quantities as pq
@@ -75,7 +76,7 @@ class SignalSpectrum:
 
 
 @dataclass(frozen=True, eq=False)
-class SignalCoherence:
+class SignalCoherence(Report):
     """Coherence and phase of two signals; made by `signal_coherence`. Arrays are (n_f,).
 
     >>> import neo, quantities as pq

@@ -27,6 +27,7 @@ from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...io.spikes.bins import index, slack
+from ..estimate import Report
 from ..trains import as_repeats, as_trains, holds_blocks, nan_ratio, warn_silent
 from .coherence import binned_trains, check_segments, effective_segments, segment_spectra, warn_no_spikes
 
@@ -34,7 +35,7 @@ _TRIALS = 5  # from which the limits use how much trials differ
 
 
 @dataclass(frozen=True, eq=False)
-class PowerSpectrum:
+class PowerSpectrum(Report):
     """Power spectra of spike trains; made by `power_spectrum`.
 
     >>> import quantities as pq
@@ -194,7 +195,7 @@ def _limits(
 
 
 @dataclass(frozen=True, eq=False)
-class Susceptibility:
+class Susceptibility(Report):
     """Linear response of a neuron's rate to a signal; made by `susceptibility`. Arrays are (n_f,).
 
     >>> import neo, quantities as pq

@@ -12,14 +12,14 @@ from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import shown, si
-from ..estimate import jackknife_se
+from ..estimate import Report, jackknife_se
 from ..spiketrain.spike_triggered import signals_of_trials
 from ..trains import Trains, as_trains, warn_silent
 from .coherence import binned_trains, check_segments, coherence_of, segment_spectra
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeFieldCoherence:
+class SpikeFieldCoherence(Report):
     """Coherence of each neuron's spikes and a field; made by `spike_field_coherence`.
 
     >>> import neo, quantities as pq

@@ -15,6 +15,7 @@ from ...core.checks import check, flag, scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.parallel import narrow_products
 from ...core.warn import warn
+from ..estimate import Report
 from ..trains import as_trains, binned, nan_ratio, warn_silent
 
 _GRID = 120
@@ -22,7 +23,7 @@ _IN_CACHE = 2**18  # bins of resamples that are processed at once
 
 
 @dataclass(frozen=True, eq=False)
-class IntrinsicTimescale:
+class IntrinsicTimescale(Report):
     """Fits of R(lag) = amplitude (exp(-lag / tau) + offset); made by `intrinsic_timescale`.
 
     >>> from nsnn_neuro import to_block

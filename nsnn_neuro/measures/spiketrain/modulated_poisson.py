@@ -12,6 +12,7 @@ from ...core.aliases import Values
 from ...core.checks import one_of, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.units import floats
+from ..estimate import Report
 from ..response_checks import as_labels, refuse_swapped
 from ..trains import holds_blocks, nan_ratio, warn_silent
 from ..trial_counts import means_of, read_counts
@@ -23,7 +24,7 @@ MOST = 10**5
 
 
 @dataclass(frozen=True, eq=False)
-class ModulatedPoisson:
+class ModulatedPoisson(Report):
     """Fit of the modulated Poisson model; made by `modulated_poisson`. For counts (n_trials,) all but `rate` are numbers.
 
     >>> fit = modulated_poisson([0, 0, 0, 0, 1, 1, 1, 1], [2, 8, 3, 7, 9, 30, 14, 27])

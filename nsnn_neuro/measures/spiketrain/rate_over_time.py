@@ -15,14 +15,14 @@ from ...core.checks import positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.segments import unit_table
 from ...io.spikes.bins import index, slack
-from ..estimate import measure
+from ..estimate import Report, measure
 from ..event_windows import around_events, warn_overlap
 from ..limits import between_0_and_1
 from ..trains import Trains, as_trains, nan_ratio, read, scalar_time, warn_silent
 
 
 @dataclass(frozen=True, eq=False)
-class Psth:
+class Psth(Report):
     """Peri-stimulus time histogram of n neurons; made by `psth`.
 
     >>> import neo, quantities as pq

@@ -13,13 +13,14 @@ from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import scalar, suggest_keywords
 from ...core.errors import NsnnError
 from ...io.spikes.bins import index, rounding, slack
+from ..estimate import Report
 from ..trains import Trains, as_repeats, as_trains, holds_blocks, nan_ratio, read_channels, warn_silent
 
 _BLOCKS = (10, 40)  # of time behind the error of a spike-triggered average, least and most of all trials
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeTriggeredAverage:
+class SpikeTriggeredAverage(Report):
     """Mean signal around a spike; made by `spike_triggered_average`.
 
     >>> import neo, quantities as pq
@@ -164,9 +165,7 @@ def spike_windows(signal: Any, spikes: Trains, before: Any, after: Any) -> Spike
         round(scalar(after, "s", "after", least=0.0) * rate),
     )
     if not first < last <= first + min(len(values) for values, _, _ in read):
-        raise NsnnError(
-            f"before = {before}, after = {after}: the window has no sample, or more than the signal"
-        )
+        raise NsnnError(f"before = {before}, after = {after}: a window of no sample, or more than the signal")
     borders = spikes.offsets[:: spikes.n_neurons]
     ends = [at for values, _, start in read for at in (start, start + len(values) / rate)]
     share = slack(1 / rate, max(spikes.resolution, rounding(ends)), "the signal's sampling interval")

@@ -18,6 +18,7 @@ from ...core.aliases import Signal, SpikeSource, Time
 from ...core.checks import check, flag, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..estimate import Report
 from ..limits import between_0_and_1
 from ..trains import SilentNeuronWarning, as_repeats
 from .spike_triggered import spike_windows
@@ -26,7 +27,7 @@ _ROWS = 2_000_000  # numbers in the windows that are held at a time
 
 
 @dataclass(frozen=True, eq=False)
-class SpikeTriggeredCovariance:
+class SpikeTriggeredCovariance(Report):
     """Eigenvalues and filters of the spike-triggered covariance; made by `spike_triggered_covariance`.
 
     >>> import neo

@@ -18,6 +18,7 @@ from ...core.aliases import SpikeSource, Time, Values
 from ...core.checks import check, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import TRUST, warn
+from ..estimate import Report
 from ..trains import nan_ratio, warn_silent
 from ..trial_counts import means_of, read_labels, read_windows, z_scores
 
@@ -49,7 +50,7 @@ class TrialDriftWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class TrialDrift:
+class TrialDrift(Report):
     """Drift of counts over trials; made by `trial_drift`.
 
     >>> drift = trial_drift(np.random.default_rng(1).poisson(np.linspace(2, 20, 100)[:, None], (100, 1)))

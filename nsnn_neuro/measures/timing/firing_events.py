@@ -13,11 +13,12 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import check, positive, suggest_keywords
 from ...core.errors import NsnnError
 from ...core.warn import warn
+from ..estimate import Report
 from ..trains import SilentNeuronWarning, Trains, as_repeats, nan_ratio
 
 
 @dataclass(frozen=True, eq=False)
-class FiringEvents:
+class FiringEvents(Report):
     """Events in the repeats of one neuron, in order of time; made by `firing_events`. Arrays are (n_events,).
 
     >>> import quantities as pq
@@ -115,9 +116,7 @@ def firing_events(
         raise NsnnError(f"threshold = {threshold}: expected a multiple of the mean rate, at least 0")
     repeats = as_repeats(trains, t_start, t_stop)
     if repeats.n_trials < 2:
-        raise NsnnError(
-            "trains holds one train: expected at least two repeats of one neuron, which are compared"
-        )
+        raise NsnnError("trains holds one train: expected at least two repeats of a neuron, to compare")
     start, stop = repeats.window()
     index, n_bins = repeats.bins(width / 5, "sigma / 5")
     if not repeats.times.size:

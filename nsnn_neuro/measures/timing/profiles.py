@@ -11,13 +11,13 @@ from ...core.aliases import SpikeSource, Time
 from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ...core.numba_jit import njit
-from ..estimate import measure
+from ..estimate import Report, measure
 from ..trains import Trains, as_repeats, nan_ratio, scalar_time
 from .isi_spike_distance import Gaps, gaps_and_nearest, gaps_of
 
 
 @dataclass(frozen=True, eq=False)
-class DistanceProfile:
+class DistanceProfile(Report):
     """A distance against time, linear between its times; made by `isi_profile` and `spike_profile`.
 
     >>> import quantities as pq
@@ -48,7 +48,7 @@ class DistanceProfile:
 
 
 @dataclass(frozen=True, eq=False)
-class SynchronizationProfile:
+class SynchronizationProfile(Report):
     """SPIKE-synchronization of each spike; made by `synchronization_profile`.
 
     >>> import quantities as pq

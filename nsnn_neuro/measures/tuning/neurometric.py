@@ -13,7 +13,7 @@ from scipy.special import log_ndtr
 from ...core.aliases import Values
 from ...core.checks import check, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate
+from ..estimate import Estimate, Report
 from ..response_checks import array_of, refuse_swapped
 from ..trains import holds_blocks
 from .discrimination import auc_and_se, one_neuron
@@ -25,7 +25,7 @@ _NOT_DETERMINED = "the stimuli do not determine the threshold: expected areas fr
 
 
 @dataclass(frozen=True, eq=False)
-class Neurometric:
+class Neurometric(Report):
     """Area under the ROC curve against the stimulus, with the curve fitted to it; made by `neurometric`.
 
     >>> counts = [1, 2, 3, 2, 2, 3, 4, 3, 5, 7, 4, 6, 8, 9, 7, 9]

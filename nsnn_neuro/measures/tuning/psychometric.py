@@ -13,7 +13,7 @@ from scipy.stats import chi2, norm
 from ...core.aliases import Values
 from ...core.checks import instance, number, one_of, suggest_keywords
 from ...core.errors import NsnnError
-from ..estimate import Estimate
+from ..estimate import Estimate, Report
 from ..limits import between_0_and_1
 from ..response_checks import array_of, as_labels
 from .neurometric import Neurometric
@@ -27,7 +27,7 @@ _CRITERIA = {"weibull": 1 - math.exp(-1) / 2, "gaussian": float(ndtr(1.0))}  # o
 
 
 @dataclass(frozen=True, eq=False)
-class Psychometric:
+class Psychometric(Report):
     """Fraction of choices against the stimulus, with the curve fitted to it; made by `psychometric`.
 
     >>> curve = psychometric(np.repeat([-2, -1, 0, 1, 2], 10), [0] * 10 + [0] * 8 + [1] * 2 + [0, 1] * 5 + [0] * 2 + [1] * 18)
