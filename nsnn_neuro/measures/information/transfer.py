@@ -265,8 +265,8 @@ def _bias_left(result: Estimate, null: np.ndarray) -> str | None:
     if abs(result.null_mean) < max(0.5 * result.se, sure):
         return None
     return (
-        f"surrogates without transfer have {result.null_mean:.2g} {result.unit} on average, a bias that {result.correction} leaves: "
-        f"the gain has it taken off, but with transfer it can differ; take {_CURE}; judge by p{TRUST}few trials"
+        f"surrogates without transfer have {result.null_mean:.2g} {result.unit} on average, a bias that {result.correction} "
+        f"leaves: the gain has it taken off, but with transfer it can differ; take {_CURE}; judge by p{TRUST}few trials"
     )
 
 
