@@ -247,7 +247,7 @@ def test_measure_of_populations_and_several_files(recording, folder, capsys) -> 
     assert [row[-1] for row in cells[1:]] == ["-", "-"]
     assert err == (
         "nsnn: warning: net.nwb: fano_factor is left out: window = None: expected at least two counts; "
-        "take more trials, or a shorter window\n"
+        "take more trials, or give window=..., e.g. 100*ms\n"
     )
 
 

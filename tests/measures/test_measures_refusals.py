@@ -67,7 +67,7 @@ def against(*shapes: Any) -> Any:
 
 Rows = list[tuple[Callable[[], Any], str, str]]
 RATES: Rows = [
-    (lambda: m.fano_factor(ONE), "window = None", "at least two counts; take more trials"),
+    (lambda: m.fano_factor(ONE), "window = None", "give window=..., e.g. 100"),
     (lambda: m.fano_factor(ONE, window=1 * pq.s), "window = 1.0 s", "or a shorter window"),
     (lambda: m.fano_factor(TWO, window=0 * pq.s), "window", "greater than 0"),
     (lambda: m.fano_factor(TWO, window=0.1 * pq.s, ddof=2), "ddof = 2", "expected"),

@@ -163,8 +163,8 @@ def fano_factor(
         sums, value = fano_parts(trains, window=window, ddof=ddof)
         total = sums.sum(axis=0)
         if total[0].max() < 2:
-            cure = "take more trials, or a shorter window"
-            raise NsnnError(f"window = {window}: expected at least two counts; {cure}")
+            cure = "give window=..., e.g. 100*ms" if window is None else "a shorter window"
+            raise NsnnError(f"window = {window}: expected at least two counts; take more trials, or {cure}")
         return warn_silent(value(total), "fano_factor", "have no spike in any window")
     whole(ddof, 0, "ddof", 1)
     if np.bincount(label).max() < 2:
