@@ -14,7 +14,7 @@ from helpers.refusals import assert_refused
 from matplotlib.figure import Figure
 
 import nsnn_neuro as nsnn
-from nsnn_neuro import FormatError, NsnnError, perturb, plotting
+from nsnn_neuro import FormatError, NsnnError, perturb, plotting, theory
 
 HOSTILE = {
     "a complex time": (1 + 2j) * ms,
@@ -109,6 +109,7 @@ MESSAGES = [
     (lambda: nsnn.measures.tuning_curve("label", BLOCK), "stimulus = 'label'", "such as nsnn.conditions(block, 'label')"),
     (lambda: nsnn.measures.psth(BLOCK, bin_width=1 * ms, align="x.on"), "align = 'x.on'", "nsnn.cut(block, 'x.on', ...)"),
     (lambda: plotting.raster(BLOCK, units=0), "raster has no argument 'units'", "did you mean 'neurons'?"),
+    (lambda: theory.coloured_fp_rate(abs, 1 * mV, 5 * ms, v_thresh=20 * mV), "no argument 'v_thresh'", "did you mean 'v_spike'?"),
     (lambda: nsnn.select(BLOCK, neurons=0), "select has no argument 'neurons'", "did you mean 'units'?"),
     (lambda: nsnn.measures.zeta_test(BLOCK, "stim_on"), "events = 'stim_on'", "expected times"),
     (lambda: nsnn.sweep(None, {}, duration=1 * ms), "sweep needs measures", "dict of name -> function"),

@@ -225,12 +225,12 @@ def suggest_keywords(function: F, *, cure: str = "") -> F:
 
 
 # arguments of figures that measures of spikes have under other names, and the reverse; a closer name that is another thing
+_SYNONYMS = (("units", "neurons"), ("neurons", "units"), ("hidden_noise", "noisy"), ("v_thresh", "v_spike"))
 _INSTEAD = (
     ("window", "t_start", ": use t_start and t_stop, the ends of the window"),
     *((name, "window", ": use window=(start, stop)") for name in ("t_start", "t_stop")),
     ("conditions", "stimulus", ": use stimulus, the label of each trial"),
-    ("hidden_noise", "noisy", "; did you mean 'noisy'?"),
-    *((a, b, f"; did you mean {b!r}?") for a, b in (("units", "neurons"), ("neurons", "units"))),
+    *((a, b, f"; did you mean {b!r}?") for a, b in _SYNONYMS),
 )
 
 

@@ -22,16 +22,9 @@ QIF = theory.Drift(lambda v: v * v + 0.2, unit="1")
 def test_perfect_integrator_has_the_noiseless_rate():
     """Its input averages to zero whatever its correlations: rate mu / d / tau_m, in units, but for what the mesh leaves out."""
     mu, sigma, tau_noise = np.array([0.5, 2.0]), np.array([[0.2], [0.4]]), np.array([0.05, 2.0])
-    cell = {
-        "tau_m": 20 * ms,
-        "v_spike": 12.5 * mV,
-        "v_reset": 0 * mV,
-        "tau_refrac": 0 * ms,
-        "resolution": 0.5,
-    }
-    rate = theory.coloured_fp_rate(
-        theory.pif_drift(mu * 10 * mV), sigma * 10 * mV, tau_noise[:, None, None] * 20 * ms, **cell
-    )
+    cell = {"tau_m": 20 * ms, "v_spike": 12.5 * mV, "v_reset": 0 * mV, "tau_refrac": 0 * ms}
+    drift, times = theory.pif_drift(mu * 10 * mV), tau_noise[:, None, None] * 20 * ms
+    rate = theory.coloured_fp_rate(drift, sigma * 10 * mV, times, **cell, resolution=0.5)
     assert rate.shape == (2, 2, 2)
     assert np.max(np.abs(rate * 0.02 / (mu / 1.25) - 1)) < 1e-6
 

@@ -30,6 +30,7 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
 from ...core.aliases import Time, Voltage
+from ...core.checks import suggest_keywords
 from ...core.errors import NsnnError
 from ..arguments import expect, out, times, voltages
 from .stationary import DriftProblem, drift_problem, lowest
@@ -59,6 +60,7 @@ class _Point(NamedTuple):
         return -self.f(np.array([v])).item() / self.s
 
 
+@suggest_keywords
 def coloured_fp_rate(
     drift: Callable[[Any], Any],
     sigma: Voltage,
@@ -78,8 +80,7 @@ def coloured_fp_rate(
     Fokker-Planck equation is solved for each point, which takes about a second (longer for tau_noise >> tau_m).
 
     From resolution 1 to 1.5 the rate changes by at most 2e-5 (LIF, PIF, EIF, QIF, tau_noise from tau_m / 200 to 20 tau_m), and the
-    error falls at least as resolution^-3. For rare spikes the change is larger, 1.5e-4 at a rate of 1e-6 / tau_m: compare two
-    resolutions.
+    error falls at least as resolution^-3. For rare spikes it changes more, 1.5e-4 at 1e-6 / tau_m: compare two resolutions.
 
     Parameters
     ----------
@@ -109,6 +110,7 @@ def coloured_fp_rate(
     return out(1 / (p.refrac + mean) * p.tau**-1.0)
 
 
+@suggest_keywords
 def coloured_fp_cv(
     drift: Callable[[Any], Any],
     sigma: Voltage,

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...core import units
 from ...core.aliases import Time, Voltage
-from ...core.checks import whole
+from ...core.checks import suggest_keywords, whole
 from ...core.errors import NsnnError
 from ..arguments import expect, function, neuron_times, out, voltages
 
@@ -88,9 +88,7 @@ def lowest(drift: Callable[[Any], Any], sigma: np.ndarray, reset: np.ndarray) ->
         rise = np.cumsum((slope[1:] + slope[:-1]) / 2 * (v[:-1] - v[1:]), axis=0)
     high = rise - np.minimum.accumulate(np.minimum(rise, 0.0), axis=0) > _BARRIER
     if not np.all(high.any(axis=0)):
-        raise NsnnError(
-            "the drift does not confine the membrane below v_reset: give v_low, a reflecting wall"
-        )
+        raise NsnnError("the drift does not confine V below v_reset: give v_low, a reflecting wall")
     return np.take_along_axis(v[1:], high.argmax(axis=0)[None], axis=0)[0]
 
 
@@ -115,6 +113,7 @@ def _square_weights(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return third, fourth
 
 
+@suggest_keywords
 def fp_rate(
     drift: Callable[[Any], Any],
     sigma: Voltage,
@@ -167,9 +166,7 @@ def _mass(p: DriftProblem) -> np.ndarray:
 def finite(p: DriftProblem, values: np.ndarray) -> None:
     """Raise NsnnError after an overflow: spikes so rare that the rate is 0 in floating point."""
     if not np.all(np.isfinite(values)):
-        raise NsnnError(
-            f"sigma = {np.min(p.sigma)} (SI) is so small that the rate is 0: expected a larger one"
-        )
+        raise NsnnError(f"sigma = {np.min(p.sigma)} (SI) is so small that the rate is 0: take a larger one")
 
 
 def density_of_unit_flux(p: DriftProblem) -> np.ndarray:
@@ -212,6 +209,7 @@ def fp_density(
     return np.concatenate([below[:-1], above]), density_of_unit_flux(p) / (p.refrac + _mass(p))
 
 
+@suggest_keywords
 def fp_cv(
     drift: Callable[[Any], Any],
     sigma: Voltage,
