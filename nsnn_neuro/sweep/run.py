@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def sweep(
         the chunk that is running. Smaller chunks lose less and take longer in total
     threads : as for `simulate`, in each of the `n_jobs` processes: engine="cpp" divides the neurons of a chunk between so many.
         Short sweeps are faster with `threads` than with `n_jobs`, whose processes import everything first
-    progress : as for `simulate`
+    progress : as for `simulate`. Unless it is False or a function, a line says how many points were in the folder
 
     Returns
     -------
@@ -160,7 +161,7 @@ def sweep(
     functions, jobs = named_measures(measures), check_jobs(n_jobs)
     resume, common_noise = flag(resume, "resume"), flag(common_noise, "common_noise")
     one_of(by, ("neuron", "population"), "by")
-    progress = resolve_progress(progress)
+    speaks, progress = progress is None or progress is True, resolve_progress(progress)
     budget = _budget(memory, jobs, scheduler)
     most = len(points) if chunk is None else whole(chunk, 1, "chunk")
     seeds = _seeds(seed)
@@ -200,19 +201,11 @@ def sweep(
                         )
                 for first in range(0, len(left), number):
                     numbers = tuple(left[first : first + number])
-                    tasks.append(
-                        Task(
-                            points.some(numbers),
-                            numbers,
-                            group.paths,
-                            functions,
-                            by,
-                            s,
-                            common_noise,
-                            options,
-                        )
-                    )
+                    settings = group.paths, functions, by, s, common_noise, options
+                    tasks.append(Task(points.some(numbers), numbers, *settings))
         total = len(seeds) * len(points)
+        if folder is not None and done and speaks:
+            print(f"sweep: {len(done)} of {total} points were in {folder.path}", file=sys.stderr, flush=True)
         report = stack.enter_context(progress_bar(progress, "sweep", total, unit="point", initial=len(done)))
 
         def progressed(part: float = 0.0) -> None:

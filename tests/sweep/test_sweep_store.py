@@ -310,10 +310,7 @@ def test_failed_points_run_again_on_the_next_call(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_one_process_at_a_time(copy) -> None:
-    with (
-        FileLock(copy / "sweep.lock"),
-        pytest.raises(NsnnError, match="another process runs this sweep"),
-    ):
+    with FileLock(copy / "sweep.lock"), pytest.raises(NsnnError, match="another process runs this sweep"):
         swept(copy)
     swept(copy)
 
@@ -372,7 +369,7 @@ def interrupting(count: int):
 
 
 @pytest.mark.slow
-def test_after_ctrl_c_one_line_says_what_is_kept_and_the_same_call_continues(finished, tmp_path) -> None:
+def test_after_ctrl_c_a_line_says_what_is_kept_and_the_call_continues(finished, tmp_path, capsys) -> None:
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt) as caught:
         swept(out, progress=interrupting(8))
@@ -381,7 +378,9 @@ def test_after_ctrl_c_one_line_says_what_is_kept_and_the_same_call_continues(fin
     assert str(caught.value) == f"interrupted: {done} of 12 points are in {out}; the same call continues"
     assert caught.value.__suppress_context__
     assert len(caught.traceback) <= 4  # the test, the package's entry and `sweep`, not what it was doing
+    assert capsys.readouterr().err == ""  # a function takes the progress
     same(swept(out), finished[1])
+    assert f"{done} of 12 points were in {out}" in capsys.readouterr().err
     with pytest.raises(KeyboardInterrupt, match="with out=FOLDER the sweep would have kept them"):
         swept(None, progress=interrupting(8))
 
