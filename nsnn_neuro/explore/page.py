@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 from bokeh.models.annotations import Span, Whisker
+from bokeh.models.ranges import Range1d
 from bokeh.models.sources import ColumnDataSource
 from bokeh.plotting import figure
 
@@ -20,6 +21,7 @@ from . import simulated
 from .state import NEURONS, NOISES, State, changed, drive_range, noise_for, numbers, span, symbol
 
 _WORDS = {"v": "drive", "sigma": "sigma: strength", "tau_noise": "tau_noise: correlation time"}
+_WORDS |= {"v_thresh": "v_thresh: a spike begins here", "shared": "shared: part common to all neurons"}
 _SCALES = ("sigma", "width", "delta_T")  # parameters that are at least 0
 _RUN = {"n_neurons": (1, 100), "trials": (1, 100), "duration": (200, 5000)}
 _WIDE: Any = {"sizing_mode": "stretch_width"}
@@ -94,8 +96,9 @@ class Page(pn.viewable.Viewer):
         curve.add_layout(Whisker(base="x", lower="low", upper="high", line_color=COLOURS[0], **points))
         curve.legend.update(location="top_left", background_fill_alpha=0.6, padding=3)
         intervals.x_range.start = intervals.y_range.start = 0
-        self._here = Span(dimension="height", line_dash="dashed", line_color="gray")
-        self._spike = Span(dimension="width", line_dash="dashed", line_color="gray")
+        curve.y_range = Range1d(start=0, end=1)
+        line: Any = {"line_dash": "dashed", "line_color": "gray"}
+        self._here, self._spike = (Span(dimension=along, **line) for along in ("height", "width"))
         curve.add_layout(self._here)
         membrane.add_layout(self._spike)
         return figures
@@ -127,7 +130,7 @@ class Page(pn.viewable.Viewer):
             return
         neuron, stimulus, kind = self.state.neuron, self.state.stimulus, self._noise.value
         if type(neuron).__name__ != self._neuron.value:
-            neuron = NEURONS[self._neuron.value]
+            neuron, self._figures[1].y_range.end = NEURONS[self._neuron.value], 1
             kind = kind if kind in NOISES and _fits(neuron, kind) else "WhiteNoise"
             stimulus = State.of(neuron).stimulus
         noise = noise_for(neuron, kind)
@@ -183,6 +186,8 @@ class Page(pn.viewable.Viewer):
         self._spike.location = numbers(state.neuron)[state.neuron.threshold][0]
         raster, fi, membrane, _ = self._figures
         raster.x_range.end, raster.x_range.start = state.duration, 0.0
+        top = 1.05 * float(np.nanmax([*(rate + np.nan_to_num(se)), *curve[1], 0.0]))
+        fi.y_range.end = max(fi.y_range.end, top)  # a scale that follows would hide what noise does
         fi.xaxis.axis_label = f"drive ({unit}); dashed: now" if unit else "drive; dashed: now"
         membrane.yaxis.axis_label = f"V ({unit}); dashed: {state.neuron.threshold}" if unit else "V"
         self._numbers.object = _HEAD + self._rows(result, here, why)

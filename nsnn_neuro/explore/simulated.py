@@ -87,9 +87,8 @@ def run(state: State) -> Simulated:
         warnings.simplefilter("ignore")  # neurons without intervals
         variation = cv(trains)[:n]
     variation = variation[np.isfinite(variation)]
-    volts = np.asarray(block.segments[0].analogsignals[0].rescale("mV" if unit == "V" else "").magnitude)[
-        :, 0
-    ]
+    potential = block.segments[0].analogsignals[0].rescale("mV" if unit == "V" else "")
+    volts = np.asarray(potential.magnitude)[:, 0]
     stride = -(-volts.size // _MOST_SHOWN)
     first = (whole.trial == 0) & (whole.neuron < n)
     return Simulated(

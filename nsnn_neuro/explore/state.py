@@ -136,14 +136,10 @@ class State:
         law = getattr(noise, "law", noise)
         if not all(type(one).__module__.startswith("nsnn_neuro.") for one in (noise, law)):
             raise NsnnError(f"noise = {noise}: expected a noise model of the package, to write it as TOML")
-        low, high = drive_range(neuron)
-        stimulus = (
-            Constant(quantity((low + high) / 2, neuron.membrane_unit)) if stimulus is None else stimulus
-        )
+        if stimulus is None:
+            stimulus = Constant(quantity(sum(drive_range(neuron)) / 2, neuron.membrane_unit))
         if not isinstance(stimulus, Constant):
-            raise NsnnError(
-                f"stimulus = {type(stimulus).__name__}: expected Constant, to show it as a slider"
-            )
+            raise NsnnError(f"stimulus = {type(stimulus).__name__}: expected Constant, which a slider shows")
         for key in {"duration", "dt"} & run.keys():
             run[key] = shown(positive(run[key], "s", key), "s")
         return cls(changed(neuron, {}), changed(noise, {}), changed(stimulus, {}), **run)

@@ -65,6 +65,20 @@ def test_a_value_that_is_refused_leaves_the_figures(page):
     assert not page._message.visible
 
 
+def test_the_axis_of_rates_starts_at_0_and_grows_only_until_another_neuron(page):
+    """Else an axis that follows the curve would hide what noise does to it."""
+    axis = page._figures[1].y_range
+    before = axis.end
+    page._sliders["noise", "sigma"].value = 12.0
+    above = axis.end
+    assert above > before
+    page._sliders["noise", "sigma"].value = 1.0
+    assert (axis.start, axis.end) == (0, above)
+    assert max(page._source["points"].data["high"]) < 0.9 * above
+    page._neuron.value = "PIF"
+    assert axis.end != above
+
+
 @pytest.mark.slow
 def test_another_neuron_keeps_a_noise_that_it_takes(page):
     page._noise.value = "ThresholdNoise"
@@ -88,17 +102,11 @@ def test_a_notebook_displays_it():
         ('"LIF"', '"NSNNNeuron"', "run.toml"),
         ('tau_m = "20 ms"', 'tau_m = ["20 ms", "10 ms", "20 ms"]', "run.toml:4: tau_m"),
         ("n_neurons = 3", "n_neurons = 2000000000", "run.toml.*n_neurons"),
-        (
-            'type = "Constant"\nv = "15 mV"',
-            'type = "Step"\nv = "15 mV"\nt_on = "0 s"\nt_off = "1 s"',
-            "Constant",
-        ),
+        ('type = "Constant"', 'type = "Step"\nt_on = "0 s"\nt_off = "1 s"', "Constant"),
         ("n_neurons = 3", "n_neurons = 3\nbridge = false", "bridge"),
     ],
 )
-def test_a_file_that_the_page_cannot_show_is_refused_with_its_line(
-    old, new, words, tmp_path, capsys, monkeypatch
-):
+def test_a_file_that_cannot_be_shown_is_refused_with_its_line(old, new, words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert old in RUN
     Path("run.toml").write_text(RUN.replace(old, new), encoding="utf-8")
