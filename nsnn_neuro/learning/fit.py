@@ -50,7 +50,7 @@ class Fit:
     >>> fit.history.columns.tolist(), len(fit.history)
     (['epoch', 'loss', 'accuracy', 'val_loss', 'val_accuracy', 'seconds'], 2)
     >>> sorted(fit.evaluate((X, y)))
-    ['accuracy', 'high', 'loss', 'low', 'se']
+    ['accuracy', 'chance', 'high', 'loss', 'low', 'se']
     """
 
     history: pd.DataFrame
@@ -91,8 +91,8 @@ class Fit:
         -------
         dict : accuracy, the share of right guesses; se, its standard error over samples (NaN for one sample, 0 where all are
             right); low and high, the ends of its 95 % interval over samples (Wilson 1927, doi 10.1080/01621459.1927.10502953),
-            which has a width also where all are right; loss, the mean over samples and passes. For target spikes there is no
-            accuracy, and se is that of the loss over samples (over passes for one sample)
+            which has a width then too; chance, the share of the most frequent label; loss, the mean over samples and passes. For
+            target spikes there is no accuracy and chance, and se is that of the loss over samples (over passes for one sample)
         """
         X, y = self._data(data)
         if decoder is not None and y.ndim > 1:
@@ -101,8 +101,8 @@ class Fit:
         if y.ndim > 1:
             values = np.mean(loss, axis=0) if len(y) > 1 else np.ravel(loss)
             return {"loss": float(np.mean(loss)), "se": standard_error(values)}
-        right = np.sum(scores, axis=0).argmax(-1) == y
-        return accuracy_of(right) | {"loss": float(np.mean(loss))}
+        right, chance = np.sum(scores, axis=0).argmax(-1) == y, float(np.bincount(y).max() / y.size)
+        return accuracy_of(right) | {"chance": chance, "loss": float(np.mean(loss))}
 
     def score(self, data: Any, *, passes: int = 1, seed: int = 0, decoder: Decoder | None = None) -> float:
         """The accuracy of `evaluate`; minus its loss where y are target spikes. The higher the better."""

@@ -231,13 +231,12 @@ def test_the_interval_of_the_accuracy_is_wilsons(plain_fit):
     result = plain_fit.evaluate((X, Y), seed=3)
     interval = binomtest(round(result["accuracy"] * 12), 12).proportion_ci(method="wilson")
     assert (result["low"], result["high"]) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    assert plain_fit.evaluate((X[:9], Y[:9]))["chance"] == 5 / 9  # of label 0
     from nsnn_neuro.learning.accuracy import accuracy_of  # both ends, whatever a network learns
 
     for right in (0, 5, 8):
-        found, interval = (
-            accuracy_of(np.arange(8) < right),
-            binomtest(right, 8).proportion_ci(method="wilson"),
-        )
+        found = accuracy_of(np.arange(8) < right)
+        interval = binomtest(right, 8).proportion_ci(method="wilson")
         assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
