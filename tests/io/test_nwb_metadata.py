@@ -86,14 +86,7 @@ def test_metadata_are_where_nwb_has_them_come_back_and_are_kept_by_the_next_save
 
 @pytest.mark.slow
 def test_metadata_of_other_programs_are_kept_whatever_they_say(tmp_path):
-    file = pynwb.NWBFile(
-        session_description="somebody's",
-        identifier="x1",
-        session_start_time=START,
-        experimenter="Jane",
-        notes="free text",
-        lab="Ears",
-    )
+    file = pynwb.NWBFile("somebody's", "x1", START, experimenter="Jane", notes="free text", lab="Ears")
     late = {"age__reference": "gestational", "date_of_birth": START}
     about = {"subject_id": "m/1", "species": "mouse", "sex": "female", "age": "three months"}
     file.subject = Subject(**about, **late)
@@ -119,6 +112,11 @@ def test_metadata_of_other_programs_are_kept_whatever_they_say(tmp_path):
         ["Jane"],
     )
     assert found["subject"]["species"] == "mouse"
+
+
+def test_the_description_counts_neurons_and_trials(tmp_path):
+    path = save(to_block([[[0.1]]], t_stop=1 * pq.s), tmp_path / "a.nwb")
+    assert with_pynwb(path)["session_description"].startswith("1 neuron in 1 trial, ")
 
 
 def test_a_file_with_its_own_description_is_still_known_as_damaged(tmp_path):

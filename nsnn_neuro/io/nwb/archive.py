@@ -37,10 +37,8 @@ def findings(path: Path) -> Findings:
             reported.append(f"session_start_time = {start.isoformat()}, which stands for no date")
         for name in metadata.unlike_last_first(general.get("experimenter", ())):
             reported.append(f"experimenter {name!r} is not of the form 'Last, First'")
-        if (
-            "units/spike_times" in source
-            and source.attribute("units/spike_times", "resolution", None) is None
-        ):
+        times = "units/spike_times"
+        if times in source and source.attribute(times, "resolution", None) is None:
             reported.append(
                 "no resolution of the spike times: set block.annotations['dt'] to the sampling interval in s, of which they must "
                 "be multiples, and save again"

@@ -103,7 +103,7 @@ def _units(spikes: Sorted, offset: np.ndarray, annotations: dict[str, Any], reso
     taken = {one.name for one in columns} | {name for name, *_ in further} | _CLOCKS
     further += _about_units(annotations.get("units"), n, taken)
     columns += [VectorData(name=name, description=words, data=values) for name, words, values in further]
-    about = f"{n} neurons, silent ones included; {WRITTEN}"
+    about = f"{n} neuron{'s' * (n != 1)}, silent ones included; {WRITTEN}"
     return Units(name="units", columns=columns, id=np.arange(n), description=about, resolution=resolution)
 
 
@@ -314,9 +314,10 @@ def write_sorted(
     start = moment
     if not isinstance(start, datetime):
         start = datetime.fromisoformat(stated.get("session_start_time", _EPOCH))
+    size = f"{n} neuron{'s' * (n != 1)} in {n_trials} trial{'s' * (n_trials != 1)}, {WRITTEN}"
     notes = _notes(block, annotations, moment, [head for head, _, _ in series], [one.head for one in timed])
     nwbfile = pynwb.NWBFile(
-        session_description=stated.get("session_description", f"{n} neurons in {n_trials} trials, {WRITTEN}"),
+        session_description=stated.get("session_description", size),
         identifier=str(NAMESPACE),  # until all spikes are known
         session_start_time=start if start.tzinfo is not None else start.replace(tzinfo=UTC),
         notes=notes,
