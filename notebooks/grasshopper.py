@@ -259,6 +259,9 @@ for title, frame in study.tables(table).items():
 # %% [markdown]
 # ## Try it
 #
+# The tables and figures of the study have settings of their own: a change in a cell above, such as another noise, does
+# not reach them.
+#
 # **Noise level varied.** Reduce or raise the width of the hazard threefold and simulate. What happens to the rate, and
 # to the reliability of spikes from trial to trial? (`nsnn.theory` and the study `stochastic_resonance` have more on the
 # best noise level.)

@@ -161,6 +161,9 @@ study.tables(table)["Recorded neurons"]
 #
 # ## Try it
 #
+# The tables and figures of the study have settings of their own: a change in a cell above, such as another noise, does
+# not reach them.
+#
 # Change numbers and run the cells again; each takes seconds.
 
 # %%

@@ -128,6 +128,9 @@ study.summary(table)
 # %% [markdown]
 # ## Try it
 #
+# The tables and figures of the study have settings of their own: a change in a cell above, such as another noise, does
+# not reach them.
+#
 # Less noise: below some level hardly any neuron is close enough to threshold for $f$ to differ from zero, and learning
 # stalls.
 

@@ -164,6 +164,9 @@ figures[2] if len(figures) > 2 else "this figure needs the recordings"
 #
 # ## Try it
 #
+# The tables and figures of the study have settings of their own: a change in a cell above, such as another noise, does
+# not reach them.
+#
 # **Another noise.** Counts and words for the two stimuli above. Change `sigma` and run the cell again.
 
 # %%

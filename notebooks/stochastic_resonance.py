@@ -141,6 +141,9 @@ figures[1]
 #
 # ## Try it
 #
+# The tables and figures of the study have settings of their own: a change in a cell above, such as another noise, does
+# not reach them.
+#
 # **A weaker signal.** Move both potentials away from the threshold, and see how the best noise and its information
 # change.
 
