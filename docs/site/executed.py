@@ -102,9 +102,7 @@ def one_kernel() -> Iterator[Any]:
     """A kernel for several notebooks, one after the other, as importing takes longer than most of them."""
     results = os.environ.get("NSNN_RESULTS", str(ROOT / "build" / "results"))
     quiet = {"OMP_NUM_THREADS": "1", "CI": "true", "PYTHONSAFEPATH": "1", "NSNN_RESULTS": results}
-    # the kernel's launcher takes off the first folder if that is the working directory
-    path = os.pathsep.join([str(ROOT / "build"), str(ROOT)])
-    inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONPATH": path}
+    inline = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONPATH": str(ROOT)}
     client = NotebookClient(new_notebook(), extra_arguments=["--IPKernelApp.log_level=ERROR"])
     # ipykernel drops the first folder of the path where it is the one that it starts in
     with client.setup_kernel(env=os.environ | inline | quiet, cwd=tempfile.gettempdir()):
