@@ -25,10 +25,10 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 # ends of calls that would compile
 CALLS = {
-    "your_own": "duration=500*ms, seed=1)",
-    "architectures": "dt=1 * ms, seed=1)",
-    "sweep": 'seed=[1, 2], out="rates")',
-    "robustness": "validation=0, seed=1)",
+    "your_own": "duration=500*ms, seed=1\n)",
+    "architectures": "dt=1*ms, seed=1\n)",
+    "sweep": 'out="rates"\n)',
+    "robustness": "validation=0, seed=1\n)",
 }
 
 
@@ -37,7 +37,7 @@ def blocks(name: str) -> list[str]:
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     if name in CALLS:
         assert CALLS[name] in text
-        text = text.replace(CALLS[name], CALLS[name][:-1] + ', engine="numpy")')
+        text = text.replace(CALLS[name], CALLS[name][:-2] + ', engine="numpy")')
     return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
 
 
