@@ -27,13 +27,6 @@ class Basis:
         raise NotImplementedError
 
 
-def check_basis(value: Any, name: str) -> Basis:
-    """`value`, which has to be a basis."""
-    if not isinstance(value, Basis):
-        raise NsnnError(f"{name} = {value!r}: expected a basis such as Lags(5) or RaisedCosines(8, 50*ms)")
-    return value
-
-
 @dataclasses.dataclass(frozen=True)
 class Lags(Basis):
     """One coefficient for each of n lags.
@@ -125,3 +118,14 @@ class RaisedCosines(Basis):
         lag = dt * np.arange(first, max(first + 1, int(np.ceil(end / dt))))
         phase = (np.log(lag + offset)[:, None] - (low + spacing * np.arange(self.n))) * np.pi / (2 * spacing)
         return 0.5 * (1 + np.cos(np.clip(phase, -np.pi, np.pi)))
+
+
+def as_basis(value: Any, name: str) -> Any:
+    """A basis or None unchanged, a whole number n as `Lags(n)`."""
+    if value is None or isinstance(value, Basis):
+        return value
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
+        return Lags(int(value))
+    raise NsnnError(
+        f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number of lags"
+    )

@@ -93,22 +93,16 @@ class Data:
         return same, total
 
 
-def n_channels(signal: Any) -> int:
-    """The number of channels of a signal, or of the first one of a list with one for each trial; 0 of None."""
+def channels_of(signal: Any) -> tuple[int, pq.Quantity | None]:
+    """Number of channels and unit of a signal, or of the first one of a list with one for each trial; 0 and None of None."""
     first = signal[0] if isinstance(signal, list | tuple) and signal else signal
     if first is None:
-        return 0
+        return 0, None
     if not isinstance(first, neo.AnalogSignal):
         raise NsnnError(
             f"signal = {described(first)}: expected a neo.AnalogSignal, or a list with one for each trial"
         )
-    return int(first.shape[1])
-
-
-def unit_of_signal(signal: Any) -> pq.Quantity | None:
-    """The unit of a signal, or of the first one of a list with one for each trial; None of None."""
-    first = signal[0] if isinstance(signal, list | tuple) and signal else signal
-    return None if first is None else first.units
+    return int(first.shape[1]), first.units
 
 
 def check_signal_unit(unit: Any) -> None:

@@ -20,10 +20,10 @@ from ..measures import Estimate, as_trains
 from ..models.escape import EscapeNoise, Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from ..models.stimuli import Recorded
-from .bases import Basis, Lags
+from .bases import Basis
 from .coupling import check_first_lag
 from .cross_validation import best_ridge
-from .data import Data, n_channels, range_of_times, unit_of_signal
+from .data import Data, channels_of, range_of_times
 from .drawing import warn_runaway
 from .fisher_scoring import covariance_at, maximise
 from .model import NeuronModel
@@ -40,6 +40,7 @@ class NeuronFit(Scored):
     """Result of `fit_neuron`: parameters with errors, scores, simulated spikes, goodness of fit.
 
     >>> import neo, quantities as pq
+    >>> from nsnn_neuro.likelihood import Lags
     >>> x = np.random.default_rng(0).normal(size=4000)
     >>> signal = neo.AnalogSignal(x, units="dimensionless", sampling_period=1*pq.ms)
     >>> true = NeuronModel(dt=1*pq.ms, family=Gaussian(1.0), stimulus=Lags(1))
@@ -163,12 +164,9 @@ class NeuronFit(Scored):
         step with one. Where some step has several spikes it is scored by the likelihood of the
         counts over a Poisson process, and `warning` says so.
         """
-        data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         self.warn_fitted(data)
         return bits_per_spike(self.model.probability(self.values, data)[1], data.o)
-
-    def _data_of(self, trains: Any, signal: Any, inputs: Any, t_start: Any, t_stop: Any) -> Data:
-        return self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
 
     def warn_fitted(self, data: Data) -> None:
         """Warn if the spikes of `data` were fitted."""
@@ -195,7 +193,7 @@ class NeuronFit(Scored):
         t_stop: Time | None = None,
     ) -> PerStep:
         """The log-likelihood of each step, trials in line; arguments as of `score`."""
-        data = self._data_of(trains, signal, inputs, t_start, t_stop)
+        data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         return PerStep(self.model.probability(self.values, data)[1], data.o, self.model.step)
 
     def simulate(
@@ -288,7 +286,7 @@ class NeuronFit(Scored):
         10.1162/NECO_a_00015
         """
         if trains is not None:
-            data = self._data_of(trains, signal, inputs, t_start, t_stop)
+            data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
         elif signal is not None or inputs is not None:
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
         elif self._data.drive.shape[1] != len(self.model.drive_names):
@@ -401,16 +399,11 @@ def fit_neuron(
     {'bias': 0.2, 'stimulus[0]': 0.5, 'beta': 0.5}
     """
     penalties = check_penalties(ridge, smoothness)
-    options: dict[str, Any] = {
-        "stimulus": stimulus,
-        "coupling": coupling,
-        "products": products,
-        "history": history,
-    }
-    options |= {"family": family, "beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    options["first_input_lag"] = first_input_lag
     given = None if inputs is None else as_trains(inputs, name="inputs")
-    model, data = prepared(trains, signal, given, dt, (t_start, t_stop), **options)
+    model, data = prepared(
+        trains, signal, given, dt, (t_start, t_stop), stimulus=stimulus, coupling=coupling, first_input_lag=first_input_lag,
+        products=products, history=history, family=family, beta=beta, theta=theta, reset=reset, refractory=refractory,
+    )  # fmt: skip
     check_first_lag(given, data, model.step, first_input_lag)
     return penalised_fit(model, data, *penalties, n_folds)
 
@@ -442,50 +435,11 @@ def prepared(
     return model, data
 
 
-def model_of(
-    signal: Any,
-    n_inputs: int,
-    dt: Any,
-    *,
-    stimulus: Any = None,
-    coupling: Any = None,
-    products: Any = (),
-    history: Any = None,
-    family: Any = None,
-    **membrane: Any,
-) -> NeuronModel:
-    """The model of these options for a signal and a number of input neurons."""
-    channels = n_channels(signal)
-    for name, basis, there, data, whose in (
-        ("stimulus", stimulus, channels, "signal", "its"),
-        ("coupling", coupling, n_inputs, "inputs", "their"),
-    ):
-        if (basis is None) != (there == 0):
-            raise NsnnError(
-                f"{name} = {basis!r}, {data} {'given' if there else 'missing'}: expected both {data} and {name}, the basis of "
-                f"{whose} filter, or neither"
-            )
-        if (basis is None) != (there == 0):
-            raise NsnnError(
-                f"{name} = {basis!r}, {data} {'missing' if not there else 'given'}: expected both {data} and {name}, the basis of "
-                f"{'its' if name == 'stimulus' else 'their'} filter, or neither"
-            )
-    if isinstance(coupling, list | tuple):
-        both: Any = tuple(as_basis(one, f"coupling[{k}]") for k, one in enumerate(coupling))
-    else:
-        both = as_basis(coupling, "coupling")
-    return NeuronModel(
-        dt=dt,
-        family=Gaussian(1.0) if family is None else family,
-        stimulus=as_basis(stimulus, "stimulus"),
-        history=as_basis(history, "history"),
-        coupling=both,
-        n_inputs=n_inputs,
-        products=products,
-        channels=max(channels, 1),
-        signal_unit=unit_of_signal(signal),
-        **membrane,
-    )
+def model_of(signal: Any, n_inputs: int, dt: Any, *, family: Any = None, **options: Any) -> NeuronModel:
+    """The model of these arguments of `fit_neuron` for a signal and a number of input neurons."""
+    channels, unit = channels_of(signal)
+    given: dict[str, Any] = {"n_inputs": n_inputs, "channels": max(channels, 1), "signal_unit": unit}
+    return NeuronModel(dt=dt, family=Gaussian(1.0) if family is None else family, **given, **options)
 
 
 def check_spikes(model: NeuronModel, data: Data, trains: Any) -> None:
@@ -523,15 +477,4 @@ def fit_data(model: NeuronModel, data: Data, prior: Prior, near: np.ndarray | No
         iterations=count,
         _data=data,
         smoothness=prior.smoothness,
-    )
-
-
-def as_basis(value: Any, name: str) -> Any:
-    """A basis or None unchanged, a whole number n as `Lags(n)`."""
-    if value is None or isinstance(value, Basis):
-        return value
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
-        return Lags(int(value))
-    raise NsnnError(
-        f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number of lags"
     )

@@ -16,7 +16,7 @@ from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.spikes import Trains
 from ..models.escape import Family
-from .bases import Basis, check_basis
+from .bases import as_basis
 from .coupling import check_products, input_columns, multiplied, read_inputs
 from .data import Data, Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .drawing import Cells, draw
@@ -34,10 +34,9 @@ class NeuronModel:
 
     Parameters
     ----------
-    stimulus, history : `Basis` over lags from 0 of the stimulus, and over lags from 1 of the
-        neuron's own spikes, or None
-    coupling : `Basis` over lags of the spikes of other neurons, or a tuple with one for each of
-        them, or None
+    stimulus, history : `Basis`, or number, of lags from 0 of the stimulus, and of lags from 1 of
+        the neuron's own spikes, or None
+    coupling : the same for the spikes of other neurons, or a list with one for each of them, or None
     first_input_lag : their first lag, 1, or 0 for neurons whose spikes act within a step
     n_inputs : number of these neurons
     products : pairs of "stimulus" and "coupling", whose filtered values are multiplied
@@ -62,9 +61,9 @@ class NeuronModel:
 
     dt: Any
     family: Family | Poisson
-    stimulus: Basis | None = None
-    history: Basis | None = None
-    coupling: Basis | tuple[Basis, ...] | None = None
+    stimulus: Any = None
+    history: Any = None
+    coupling: Any = None
     first_input_lag: int = 1
     n_inputs: int = 0
     products: tuple[tuple[str, str], ...] = ()
@@ -79,8 +78,7 @@ class NeuronModel:
         check_family(self.family)
         positive(self.dt, "s", "dt")
         for name in ("stimulus", "history"):
-            if getattr(self, name) is not None:
-                check_basis(getattr(self, name), name)
+            object.__setattr__(self, name, as_basis(getattr(self, name), name))
         whole(self.n_inputs, 0, "n_inputs")
         whole(self.first_input_lag, 0, "first_input_lag", 1)
         self._check_coupling()
@@ -106,18 +104,17 @@ class NeuronModel:
             raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
 
     def _check_coupling(self) -> None:
-        bases = self.coupling if isinstance(self.coupling, tuple) else (self.coupling,)
-        if (self.coupling is None) != (self.n_inputs == 0):
+        coupling: Any = self.coupling
+        if isinstance(coupling, list | tuple):
+            coupling = tuple(as_basis(one, f"coupling[{k}]") for k, one in enumerate(coupling))
+        else:
+            coupling = as_basis(coupling, "coupling")
+        _check_both("coupling", coupling, "inputs", self.n_inputs > 0)
+        if isinstance(coupling, tuple) and len(coupling) != self.n_inputs:
             raise NsnnError(
-                f"coupling = {self.coupling!r}, n_inputs = {self.n_inputs}: expected a basis and one neuron or more, or neither"
+                f"coupling has {len(coupling)} bases: expected one for all inputs, or one for each of {self.n_inputs}"
             )
-        if self.coupling is not None:
-            for basis in bases:
-                check_basis(basis, "coupling")
-            if isinstance(self.coupling, tuple) and len(bases) != self.n_inputs:
-                raise NsnnError(
-                    f"coupling has {len(bases)} bases: expected one for all inputs, or one for each of {self.n_inputs}"
-                )
+        object.__setattr__(self, "coupling", coupling)
         object.__setattr__(self, "products", check_products(self.products))
         without = {"stimulus": self.stimulus is None, "coupling": self.coupling is None}
         for one in (kind for pair in self.products for kind in pair):
@@ -228,16 +225,8 @@ class NeuronModel:
 
     def check_given(self, signal: Signal, inputs: Any) -> None:
         """Refuse a stimulus or inputs that the model lacks, and their absence if it has them."""
-        for name, value, kind in (("signal", signal, "stimulus"), ("inputs", inputs, "coupling")):
-            has = getattr(self, kind)
-            if value is None and has is not None:
-                raise NsnnError(
-                    f"{name} = None: the model has a filter for it ({kind} = {has!r}); expected {name}"
-                )
-            if value is not None and has is None:
-                raise NsnnError(
-                    f"{kind} = None: {name} were given, expected the basis of their filter; or leave {name} out"
-                )
+        _check_both("stimulus", self.stimulus, "signal", signal is not None)
+        _check_both("coupling", self.coupling, "inputs", inputs is not None)
 
     def _input_columns(self, inputs: Trains | None) -> Callable[..., list[np.ndarray]] | None:
         if inputs is None:
@@ -417,4 +406,13 @@ class NeuronModel:
             reset=self.reset,
             silent=self.refractory_steps,
             kernel=history @ values[:, first : first + history.shape[1]].T,
+        )
+
+
+def _check_both(kind: str, basis: Any, name: str, given: bool) -> None:
+    """Raise NsnnError unless there are data and the basis of their filter, or neither."""
+    if (basis is None) == given:
+        raise NsnnError(
+            f"{kind} = {basis!r}, {name} {'given' if given else 'missing'}: expected both {name} and {kind}, the basis of the "
+            "filter, or neither"
         )

@@ -10,7 +10,7 @@ import neo
 import numpy as np
 
 from ..core.aliases import Signal, SpikeSource, Time
-from ..core.checks import positive, whole
+from ..core.checks import instance, positive, whole
 from ..core.errors import NsnnError
 from ..core.units import pq_quantity, si
 from ..io.spikes import as_trains
@@ -23,7 +23,7 @@ from ..models.network import Network
 from ..models.neurons import NSNNNeuron, Relay
 from ..models.plasticity import Plasticity
 from ..models.populations import Population, Projection
-from .bases import Basis, check_basis
+from .bases import Basis, as_basis
 from .data import Steps, check_signal_unit, drawn_block, filtered, on_steps, prepare
 from .scores import bits_per_spike
 
@@ -71,7 +71,7 @@ class NetworkModel:
     Parameters
     ----------
     dt : time, the step
-    stimulus : `Basis` over lags 0, 1, ... of the stimulus
+    stimulus : `Basis` over lags 0, 1, ... of the stimulus, or their number
     n_hidden, n_outputs, channels : whole numbers; channels of the stimulus
     signal_unit : as of `NeuronModel`
     family : escape family F without a unit, of both layers
@@ -102,7 +102,8 @@ class NetworkModel:
 
     def __post_init__(self) -> None:
         positive(self.dt, "s", "dt")
-        check_basis(self.stimulus, "stimulus")
+        basis = instance(as_basis(self.stimulus, "stimulus"), Basis, "stimulus", "a basis such as Lags(5)")
+        object.__setattr__(self, "stimulus", basis)
         for name in ("n_hidden", "n_outputs", "channels"):
             whole(getattr(self, name), 1, name)
         dimensionless(self.family)

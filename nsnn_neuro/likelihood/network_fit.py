@@ -20,8 +20,7 @@ from ..models.escape import Family, Gaussian
 from ..models.neurons import NSNNNeuron
 from ..models.plasticity import NDL, Adam
 from .bases import Basis
-from .data import n_channels, unit_of_signal
-from .fit import as_basis
+from .data import channels_of
 from .network import NetworkModel, Observed
 from .network_objective import likelihood_slope
 from .network_training import Ascent, Scale, Training, bits, noise_width, start
@@ -120,7 +119,7 @@ def fit_network(
     >>> fit.held_out.value > 1
     True
     """
-    channels, block = n_channels(signal), isinstance(trains, neo.Block) and trains.segments
+    (channels, unit), block = channels_of(signal), isinstance(trains, neo.Block) and trains.segments
     n_outputs = len(trains.segments[0].spiketrains) if block else 1
     if own_inputs and channels % n_outputs:
         raise NsnnError(
@@ -128,7 +127,7 @@ def fit_network(
         )
     model = NetworkModel(
         dt=dt,
-        stimulus=as_basis(stimulus, "stimulus"),
+        stimulus=stimulus,
         n_hidden=n_hidden,
         n_outputs=n_outputs,
         family=Gaussian(0.4) if family is None else family,
@@ -137,7 +136,7 @@ def fit_network(
         channels=channels // n_outputs if own_inputs else channels,
         noisy=noisy,
         own_inputs=own_inputs,
-        signal_unit=unit_of_signal(signal),
+        signal_unit=unit,
     )
     instance(training, Training, "training", "settings such as likelihood.Training(epochs=60)")
     share, refine = float(si(validation, "1", "validation")), training.refine

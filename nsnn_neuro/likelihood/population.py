@@ -249,14 +249,10 @@ def fit_population(
     penalties = check_penalties(ridge, smoothness)
     if isinstance(coupling, list | tuple):
         raise NsnnError("coupling is a list of bases: expected one basis for all pairs of neurons")
-    options: dict[str, Any] = {
-        "stimulus": stimulus,
-        "coupling": coupling,
-        "history": history,
-        "family": family,
-    }
-    options |= {"beta": beta, "theta": theta, "reset": reset, "refractory": refractory}
-    model = model_of(signal, trains.n_neurons - 1, dt, **options)
+    model = model_of(
+        signal, trains.n_neurons - 1, dt, stimulus=stimulus, coupling=coupling, history=history,
+        family=family, beta=beta, theta=theta, reset=reset, refractory=refractory,
+    )  # fmt: skip
     made = Regressors(model, trains, signal, (t_start, t_stop))
     fits = []
     with progress_bar(progress, "fitting neurons") as report:

@@ -281,7 +281,7 @@ REFUSED = {
         ({"block": SILENT_SECOND, "coupling": 1, "ridge": 1.0}, "neuron 1: trains hold no spikes", "expected"),
     ],
     of_coupled: [
-        ({"method": "score", "trains": OWN}, "inputs = None", "the model has a filter for it"),
+        ({"method": "score", "trains": OWN}, "coupling = ", "inputs missing: expected both"),
         ({"method": "score", "trains": OWN, "inputs": inputs(cells=3)}, "inputs have 3 neurons", "expected 2"),
         ({"method": "simulate", "inputs": inputs(trials=2), "trials": 3}, "inputs have 2 trials, trials = 3", "expected"),
     ],
