@@ -228,19 +228,19 @@ def _march(
     lanes = [np.concatenate(lane) for lane in zip(*rows, strict=True)]
     counted = lanes[1] > lanes[2]
     logs, some = np.zeros(len(counted)), np.zeros(int(counted.sum()))
-    lanes = [lane[counted] for lane in lanes]
+    kept = tuple(lane[counted] for lane in lanes)
     drive = np.stack([path.drive for path, _ in items])
     spread, tau = np.array(sigmas) ** 2, np.array([path.tau for path, _ in items])
     if grid.integral:
         threshold, leak = np.array([path.threshold for path, _ in items]), float(items[0][0].leaky)
-        given: tuple[Any, ...] = (*lanes, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
+        given: tuple[Any, ...] = (kept, drive, threshold, spread, tau, leak, dt, n_parts, some, chance)
         passages(*given)
     else:
         faces = np.stack(
             [cells(*item, sigma, dt, grid.n_cells) for item, sigma in zip(items, sigmas, strict=True)]
         )
         force = np.stack([path.force(f) for (path, _), f in zip(items, faces, strict=True)])
-        given = (*lanes, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
+        given = (kept, drive, faces, force, spread, tau, dt, grid.stride, n_parts, some, chance)
         march(*given)
     logs[counted] = some
     return logs.reshape(len(items), -1)

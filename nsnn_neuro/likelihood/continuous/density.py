@@ -125,13 +125,7 @@ def _left(p: np.ndarray, k: int, n_cells: int, least: float) -> float:
 
 @njit(cache=True, nogil=True)
 def march(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    skip: np.ndarray,
-    length: np.ndarray,
-    start: np.ndarray,
-    spikes: np.ndarray,
-    row: np.ndarray,
+    lanes: tuple[np.ndarray, ...],
     drive: np.ndarray,
     faces: np.ndarray,
     force: np.ndarray,
@@ -145,22 +139,24 @@ def march(
 ) -> None:
     """Log-likelihood of each stretch, and on request the probability of a spike in each step.
 
-    first, n_steps, length, start, spikes : (n,) as in `Stretches`
-    skip : (n,) steps without a spike that are given: the likelihood is that of what follows
+    lanes : first, n_steps, skip, length, start, spikes, row, (n,) each, those of these names as in `Stretches`; `skip` are steps
+        without a spike that are given: the likelihood is that of what follows
     stride : 1, or steps to take at once, with their mean drive, up to the last ones of each stretch: faster, for a search
     n_parts : of a step; `first`, `n_steps`, `skip`, `length` and `drive` are then those of parts, dt is the length of a part, and a
         spike may be in any part of its step
-    row : (n,) the row of drive (n_rows, n_all_steps), faces and force (n_rows, n_cells + 1), spread (sigma^2) and tau (n_rows,)
+    drive, faces, force, spread, tau : (n_rows, ...) by the `row` of a stretch: the drive of all steps, the faces of n_cells cells
+        and the force there, sigma^2 and the time constant
     logs : (n,) filled with the log-likelihood of each stretch
     chance : (n_rows, n) filled with the probability of a spike, given none before in its stretch, in each step or part of one, as
         its n says; or of shape (0, 0)
     """
+    first, n_steps, skip, length, start, spikes, row = lanes
     n = first.shape[0]
     n_cells = faces.shape[1] - 1
     every = np.zeros((n_cells + 1, 9, _LANES))
     cells, coef, p = every.ravel(), every[1:, :4], every[1:, 8]
-    lanes = np.zeros((6, _LANES))
-    lane = lanes.ravel()
+    of_lane = np.zeros((6, _LANES))
+    lane = of_lane.ravel()
     mass, base, fired = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
     centre, width = np.empty(n_cells), np.empty(n_cells)
     wanted = chance.shape[0] > 0
@@ -204,10 +200,10 @@ def march(
                     turn + (stride - 1) * min(max(turn - _SHORT, 0), long[s]), n_steps[s] - 1
                 )
                 many = stride if 0 <= turn - _SHORT < long[s] else 1
-                lanes[0, k] = 0.0
+                of_lane[0, k] = 0.0
                 for i in range(now, now + many):
-                    lanes[0, k] += drive[row[s], i] / many
-                lanes[1, k] = length[s] * dt if turn == 0 else many * dt
+                    of_lane[0, k] += drive[row[s], i] / many
+                of_lane[1, k] = length[s] * dt if turn == 0 else many * dt
             _advance(cells, lane, _unsigned(n_cells), _unsigned(side))
             for k in range(side):
                 s = order[begin + min(k, used - 1)]
@@ -220,7 +216,7 @@ def march(
                     continue
                 if t == skip[s]:
                     logs[s], base[k] = 0.0, mass[k]
-                lost = ((1 - _G) * lanes[2, k] + _G * lanes[3, k]) / _G
+                lost = ((1 - _G) * of_lane[2, k] + _G * of_lane[3, k]) / _G
                 lost = min(max(lost, _LEAST), mass[k])
                 if wanted:
                     step, q = (first[s] + t) // joined, min(lost / max(mass[k], _LEAST), 1.0)
@@ -256,36 +252,6 @@ def _force(x: float, low: float, per: float, force: np.ndarray) -> float:
 
 
 @njit(cache=True, nogil=True)
-def lowest(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    start: np.ndarray,
-    drive: np.ndarray,
-    points: np.ndarray,
-    force: np.ndarray,
-    tau: float,
-    dt: float,
-) -> float:
-    """The lowest voltage of the noise-free paths of all stretches, held at the threshold where they cross it.
-
-    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant,
-        unless there are two only
-    """
-    n = points.shape[0]
-    low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
-    least = np.inf
-    for s in range(first.shape[0]):
-        x = min(start[s], top)
-        least = min(least, x)
-        for t in range(first[s], first[s] + n_steps[s]):
-            f = _force(x, low, per, force)
-            x = min(x + dt / tau * (f + drive[t]), top)
-            if x < least:
-                least = x
-    return least
-
-
-@njit(cache=True, nogil=True)
 def motions(
     first: np.ndarray,
     n_steps: np.ndarray,
@@ -295,22 +261,23 @@ def motions(
     force: np.ndarray,
     tau: float,
     dt: float,
-    above: float,
-    below: float,
 ) -> np.ndarray:
-    """How far the noise-free paths move in each free step that begins between two voltages; other arguments of `lowest`."""
+    """Voltage at the start of each free step without noise, held at the threshold once there, and its change in it, (2, n).
+
+    points, force : (n_points,) the force at equally spaced voltages up to the threshold; beyond the lowest it is constant,
+        unless there are two only
+    """
     n = points.shape[0]
     low, top, per = points[0], points[n - 1], (n - 1) / (points[n - 1] - points[0])
-    moved = np.zeros(n_steps.sum() + 1)
+    result = np.empty((2, n_steps.sum()))
     k = 0
     for s in range(first.shape[0]):
         x = min(start[s], top)
         for t in range(first[s], first[s] + n_steps[s]):
-            f = _force(x, low, per, force)
-            moved[k] = abs(dt / tau * (f + drive[t]))
-            k += above < x <= below
-            x = min(x + dt / tau * (f + drive[t]), top)
-    return moved[:k]
+            result[0, k], result[1, k] = x, dt / tau * (_force(x, low, per, force) + drive[t])
+            x = min(x + result[1, k], top)
+            k += 1
+    return result
 
 
 @njit(cache=True, nogil=True)

@@ -53,13 +53,7 @@ def _bend(distance: float, variance: float, down: float, two_d: float, rate: flo
 
 @njit(cache=True, nogil=True)
 def passages(
-    first: np.ndarray,
-    n_steps: np.ndarray,
-    skip: np.ndarray,
-    length: np.ndarray,
-    start: np.ndarray,
-    spikes: np.ndarray,
-    row: np.ndarray,
+    lanes: tuple[np.ndarray, ...],
     drive: np.ndarray,
     threshold: np.ndarray,
     spread: np.ndarray,
@@ -73,6 +67,7 @@ def passages(
     """Log-likelihood of each stretch, and on request the probability of a spike in each step: arguments as for `march`.
 
     `leak` is 0.0 for a perfect integrator. Work grows with the square of a stretch's steps, up to `MEMORY` time constants."""
+    first, n_steps, skip, length, start, spikes, row = lanes
     most = n_steps.max() + 1 if n_steps.shape[0] else 1
     # of lags
     decay, double_variance, norm, pull = np.zeros((4, most))
