@@ -1,32 +1,12 @@
 """Certified radii: how far an image may be moved, in L2 norm, before the most frequent answer of a noisy network can change.
 
-**The noise of the first layer as a Gaussian mechanism.** Let the drive of the first layer be a linear map A of the image x, the
-same in each of T steps, and its noise Gaussian with standard deviation sigma: in step t its neurons fire where u_t + sigma xi_t >
-theta. So the spikes of the step are computed from u_t + sigma xi_t, a Gaussian vector whose mean depends on the image and on the
-spikes so far. Move the image by d. For given spikes so far, each reset removes an equal part of both potentials (a hard reset both
-entirely), so that the potential of neuron i moves by at most |(A d)_i| s_t, s_t = sum_(k < t) beta^k. Hence the mean moves by
-at most ||A d|| s_t: one Gaussian mechanism with mu_t = ||A d|| s_t / sigma. All steps are adaptive composition of such mechanisms,
-which is Gaussian with mu^2 = sum_t mu_t^2 (Dong, Roth & Su 2022). All later layers see only spikes of the first: they
-are post-processing, whatever they are, if they treat each image alone: a batch of votes that is mixed is no post-processing of one
-of them. So for every event E of the output
+The noise of the first layer is a Gaussian mechanism, T steps are T adaptive ones, and later layers are post-processing if they
+treat each image alone. Moving the image by d therefore changes the probability P(E) of an event E of the output to at most
 
-    P'(E) <= Phi(Phi^-1(P(E)) + mu),     mu = ||d|| / s,     s = sigma / (||A||_2 sqrt(sum_t s_t^2)).
+    Phi(Phi^-1(P(E)) + ||d|| / s),      s = sigma / (||A||_2 sqrt(sum_t s_t^2)),      s_t = sum_(k < t) beta^k
 
-s is the standard deviation of pixel noise that would hide as much. Where sigma and beta differ between neurons, row i of A is
-multiplied by sqrt(sum_t s_it^2) / sigma_i before the norm is taken.
-
-**The radius.** If a pass answers A with probability p_A, and any other class with p_B at most, then A is still the most frequent
-answer as long as Phi(Phi^-1(p_A) - mu) > Phi(Phi^-1(p_B) + mu), that is for ||d|| below
-
-    R = s (Phi^-1(p_A) - Phi^-1(p_B)) / 2.
-
-For one neuron and one step it is exact. Randomised smoothing (Cohen, Rosenfeld & Kolter 2019) has the same formula, with noise of
-standard deviation s on the pixels.
-
-**Votes.** A vote is a single noisy pass. First `votes` / 10 of them choose the class A. Then `votes` new ones give, by exact
-binomial bounds (Clopper & Pearson 1934), a lower bound p_A at alpha / 2 and an upper bound for each other class, which share
-alpha / 2. p_B is the largest of these, or the bound of all votes against A if that is smaller. With probability 1 - alpha at
-least the radius of an image is right; where it isn't positive there is none.
+with A the linear map from the image to the drive. The page docs/certified.md has the derivation. p_A and p_B are exact binomial
+bounds (Clopper & Pearson 1934) from votes, single noisy passes, which are not those that chose the class A.
 """
 
 from __future__ import annotations
@@ -101,8 +81,7 @@ def certified_radius(
     """
     X, y, chance = _checked(classifier, data, votes, alpha)
     noise, exact = first_layer(classifier).equivalent_noise(tuple(X.shape[1:]))
-    tally = functools.partial(_tally, classifier, sd=0.0)
-    return _table(classifier, X, y, tally, noise, votes, chance, seed, exact)
+    return _table(classifier, X, y, votes, chance, seed, noise, exact=exact)
 
 
 @suggest_keywords
@@ -147,8 +126,7 @@ def smoothed_radius(
     noise = number(sd, "sd", "a number above 0")
     if not noise > 0:
         raise NsnnError(f"sd = {sd!r}: expected a number above 0, of the noise on the pixels")
-    tally = functools.partial(_tally, classifier, sd=noise)
-    return _table(classifier, X, y, tally, noise, votes, chance, seed, True)
+    return _table(classifier, X, y, votes, chance, seed, noise, sd=noise)
 
 
 def radius(counts: Any, guess: Any, alpha: float, noise: float) -> np.ndarray:
@@ -188,16 +166,18 @@ def _table(
     classifier: Classifier,
     X: torch.Tensor,
     y: np.ndarray,
-    tally: Any,
-    noise: float,
     votes: int,
     alpha: float,
     seed: int | None,
-    exact: bool,
+    noise: float,
+    *,
+    sd: float = 0.0,
+    exact: bool = True,
 ) -> pd.DataFrame:
+    """The certificates; `noise` is that of their radii, `sd` that of the pixels."""
     guesses, radii = [], []
     with torch.no_grad(), evaluating(classifier), seeded(seed, classifier):
-        tally = functools.partial(tally, at_once=_MOST if each_alone(classifier) else 1)
+        tally = functools.partial(_tally, classifier, sd=sd, at_once=_MOST if each_alone(classifier) else 1)
         for k in range(len(y)):
             x = on_its_device(classifier, X[k : k + 1])
             guess = tally(x, max(votes // 10, 1)).argmax(keepdims=True)

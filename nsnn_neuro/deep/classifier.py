@@ -174,9 +174,7 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
         raise NsnnError(
             f"net is {type(net).__name__}: expected a Classifier, e.g. Classifier(nn.Sequential(...))"
         )
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, y)")
-    images, y = (np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v) for v in data)
+    images, y = pair_of_arrays(data, name, "(X, y)")
     if images.dtype.kind not in "iuf" or images.ndim < 2 or not images.size:
         raise NsnnError(f"X has shape {images.shape}, {images.dtype}: expected numbers of shape (n, ...)")
     X = torch.as_tensor(images)
@@ -190,21 +188,41 @@ def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.n
             f"y has shape {y.shape}, {y.dtype}: expected labels, whole numbers of shape ({len(X)},)"
             + (label_cure(y, len(y)) if y.ndim and len(y) == len(X) else "")
         )
-    first = next(net.parameters(), None)
-    X = X.to(torch.get_default_dtype() if first is None else first.dtype)
-    try:
-        with torch.no_grad(), evaluating(net), seeded(0, net):
-            classes = net.spikes(on_its_device(net, X[:1])).shape[-1]
-    except RuntimeError as error:  # torch's message names what doesn't fit
-        raise NsnnError(
-            f"X has shape {tuple(X.shape)}: the module doesn't take such images ({str(error).splitlines()[0]}), expected others"
-        ) from None
+    X = X.to(dtype_of(net))
+    with trying(net, X):
+        classes = net.spikes(on_its_device(net, X[:1])).shape[-1]
     if y.min() < 0 or y.max() >= classes:
         raise NsnnError(
             f"y has labels from {y.min()} to {y.max()}: expected 0 to {classes - 1}, the module's output"
             + label_cure(y, classes)
         )
     return X, y.astype(np.int64)
+
+
+def pair_of_arrays(data: Any, name: str, expected: str) -> tuple[np.ndarray, np.ndarray]:
+    """A pair of arrays or tensors as NumPy arrays."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair {expected}")
+    first, second = (np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v) for v in data)
+    return first, second
+
+
+def dtype_of(module: Any) -> torch.dtype:
+    """The type of a module's parameters."""
+    first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
+    return torch.get_default_dtype() if first is None else first.dtype
+
+
+@contextlib.contextmanager
+def trying(module: nn.Module, X: torch.Tensor) -> Iterator[None]:
+    """Run a module in `eval` mode for its shapes; NsnnError for inputs X (n, ...) that it doesn't take."""
+    try:
+        with torch.no_grad(), evaluating(module), seeded(0, module):
+            yield
+    except RuntimeError as error:  # torch's message names what doesn't fit
+        raise NsnnError(
+            f"X has shape {tuple(X.shape)}: the module doesn't take such inputs ({str(error).splitlines()[0]}), expected others"
+        ) from None
 
 
 def on_its_device(net: nn.Module, x: torch.Tensor) -> torch.Tensor:

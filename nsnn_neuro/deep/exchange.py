@@ -34,7 +34,7 @@ from ..core.warn import warn
 from ..models.convolution import AveragePooling
 from ..models.escape import EscapeNoise, Family
 from .feedback_alignment import RandomFeedback
-from .linear_maps import each_step
+from .linear_maps import each_step, pair
 from .neuron import NoisySpike
 from .nir_files import read_file
 from .nir_nodes import KEY, Reading, chain, nir_package, shape_of
@@ -219,7 +219,7 @@ def _node(nir: Any, layer: nn.Module, shape: Shape, dt: float) -> tuple[Any, Sha
         case nn.AvgPool2d():
             if layer.ceil_mode or layer.divisor_override or np.any(layer.padding):
                 raise NsnnError(f"{layer}: expected padding=0, ceil_mode=False and no divisor")
-            size, stride = (np.array(_pair(v)) for v in (layer.kernel_size, layer.stride))
+            size, stride = (np.array(pair(v)) for v in (layer.kernel_size, layer.stride))
             if size[0] != size[1]:
                 raise NsnnError(f"{layer}: expected a square window, NIR gets the shape of others wrong")
             return nir.AvgPool2d(size, stride, np.zeros(2, dtype=int)), _shape_after(layer, shape)
@@ -278,7 +278,3 @@ def _shape_after(layer: nn.Module, shape: Shape) -> Shape:
 
 def _array(values: torch.Tensor) -> np.ndarray:
     return values.detach().cpu().numpy().copy()
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

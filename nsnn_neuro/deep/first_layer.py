@@ -18,6 +18,7 @@ from .classifier import Classifier
 from .each_image import treats_alone
 from .encode import encode
 from .feedback_alignment import RandomFeedback, transported
+from .linear_maps import pair
 from .neuron import EachStep, NoisySpike
 from .operator_norm import convolution_norm, linear_norm, module_norm
 from .residual import Times
@@ -192,7 +193,7 @@ def _bound(leaf: nn.Module, x: torch.Tensor) -> Any:
         case nn.Conv2d() if not isinstance(leaf.padding, str) and leaf.padding_mode == "zeros":
             return module_norm(leaf, size)
         case nn.AvgPool2d() if not leaf.ceil_mode and leaf.divisor_override is None:
-            kernel, stride, padding = (_pair(v) for v in (leaf.kernel_size, leaf.stride, leaf.padding))
+            kernel, stride, padding = (pair(v) for v in (leaf.kernel_size, leaf.stride, leaf.padding))
             mean = x.new_full((1, 1, *kernel), 1 / (kernel[0] * kernel[1]))
             return convolution_norm(mean, size, stride, padding, (1, 1), 1)
         case nn.BatchNorm1d() | nn.BatchNorm2d():
@@ -206,7 +207,3 @@ def _bound(leaf: nn.Module, x: torch.Tensor) -> Any:
                 f"{leaf}: images of more than {_MOST} values need padding as numbers, of zeros, and plain pooling"
             )
     return 1.0
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

@@ -211,6 +211,11 @@ def reshaped(shape: Shape, after: Shape) -> list[nn.Module]:
     return [*flat, nn.Unflatten(1, after)] if len(after) == 3 else flat
 
 
+def pair(value: Any) -> tuple[int, int]:
+    """Height and width, of one number for both."""
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
 def _array(values: torch.Tensor | None) -> Any:
     return None if values is None else values.detach().double().cpu().numpy().copy()
 

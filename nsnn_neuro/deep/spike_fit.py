@@ -29,9 +29,10 @@ from ..core.aliases import Progress
 from ..core.checks import whole
 from ..core.errors import NsnnError
 from ..learning.loop import Diverged, Outcome, Scores, TrainingLoop
+from ..likelihood.scores import Scored, part_sums, ratio_error
 from ..measures import Estimate
 from ..models.log_odds import observed
-from .classifier import evaluating, on_its_device
+from .classifier import dtype_of, evaluating, on_its_device, pair_of_arrays, trying
 from .module_trainer import ModuleTrainer
 from .neuron import NoisySpike, shown
 from .rng import seeded
@@ -40,7 +41,6 @@ __all__ = ["SpikeFit", "fit_spikes", "log_likelihood"]
 
 # samples times draws at once without a gradient, and values of their inputs or outputs; hidden layers take several times that
 _MOST, _VALUES = 2000, 2**21
-_PARTS = 20  # of the data, for the standard error
 
 
 def log_likelihood(
@@ -147,7 +147,7 @@ class _Observed(torch.autograd.Function):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SpikeFit:
+class SpikeFit(Scored):
     """What `fit_spikes` returns.
 
     history : DataFrame, a row for each epoch: epoch (from 1); loss and val_loss, minus the bound in nats per sample; bound and
@@ -181,18 +181,11 @@ class SpikeFit:
         _, o = _checked(self.module, data)
         gain = (logs - _constant(o)) / math.log(2)
         counts = o.reshape(len(o), -1).sum(axis=1)
-        n = float(counts.sum())
-        value = float(gain.sum() / n)
-        parts = np.array_split(np.arange(len(o)), min(_PARTS, len(o)))
-        rest = np.array([gain[rows].sum() - value * counts[rows].sum() for rows in parts])
-        k = len(parts)
-        se = float(np.sqrt(k / (k - 1) * (rest**2).sum()) / n) if k > 1 else math.nan
-        return Estimate(value, se, n=int(n), unit="bit/spike", se_method=f"{k} consecutive parts")
-
-    def evaluate(self, data: Any, *, draws: int = 100, seed: int = 0) -> dict[str, float]:
-        """`score` as a dict: bits_per_spike and its standard error se."""
-        estimate = self.score(data, draws=draws, seed=seed)
-        return {"bits_per_spike": estimate.value, "se": estimate.se}
+        value, sums = float(gain.sum() / float(counts.sum())), part_sums(gain)
+        se = ratio_error(sums, part_sums(counts), value)
+        return Estimate(
+            value, se, n=int(counts.sum()), unit="bit/spike", se_method=f"{len(sums)} consecutive parts"
+        )
 
 
 def fit_spikes(
@@ -309,9 +302,7 @@ class _SpikeTrainer(ModuleTrainer):
 
 def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.ndarray]:
     """X (n, T, ...) in the type of the module's parameters, and spikes O (n, T, ...)."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise NsnnError(f"{name} = {type(data).__name__}: expected a pair (X, O), inputs and spikes")
-    inputs, spikes = (np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v) for v in data)
+    inputs, spikes = pair_of_arrays(data, name, "(X, O), inputs and spikes")
     if inputs.dtype.kind not in "biuf" or inputs.ndim < 3 or not inputs.size or not np.isfinite(inputs).all():
         raise NsnnError(f"X has shape {inputs.shape}, {inputs.dtype}: expected finite numbers (n, T, ...)")
     if spikes.ndim < 3 or spikes.shape[:2] != inputs.shape[:2] or not np.isin(spikes, (0, 1)).all():
@@ -320,22 +311,16 @@ def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, 
         )
     if not spikes.any():
         raise NsnnError(f"{name} hold no spikes: expected some")
-    first = next(module.parameters(), None) if isinstance(module, nn.Module) else None
-    dtype = torch.get_default_dtype() if first is None else first.dtype
+    dtype = dtype_of(module)
     X, o = torch.as_tensor(inputs).to(dtype), torch.as_tensor(spikes).to(dtype).numpy()
-    try:
-        with torch.no_grad(), evaluating(module), seeded(0, module):
-            x = on_its_device(module, X[:1].transpose(0, 1))
-            shape = module(x).shape
-            if (shape[0], *shape[2:]) != o.shape[1:]:
-                raise NsnnError(
-                    f"O has shape {spikes.shape}: expected {(len(X), shape[0], *shape[2:])}, as the module gives"
-                )
-            log_likelihood(module, x, o[:1].swapaxes(0, 1), seed=0)
-    except RuntimeError as error:  # torch's message names what doesn't fit
-        raise NsnnError(
-            f"X has shape {tuple(X.shape)}: the module doesn't take such inputs ({str(error).splitlines()[0]}), expected others"
-        ) from None
+    with trying(module, X):
+        x = on_its_device(module, X[:1].transpose(0, 1))
+        shape = module(x).shape
+        if (shape[0], *shape[2:]) != o.shape[1:]:
+            raise NsnnError(
+                f"O has shape {spikes.shape}: expected {(len(X), shape[0], *shape[2:])}, as the module gives"
+            )
+        log_likelihood(module, x, o[:1].swapaxes(0, 1), seed=0)
     return X, o
 
 
