@@ -82,9 +82,7 @@ class Classifier(nn.Module):
             raise NsnnError(f"x has values {_values(x)}: expected values from 0 to 1, e.g. x / x.max()")
         out = self.module(encode(self.encoder, x, self.n_steps))
         if not isinstance(out, torch.Tensor) or out.ndim != 3 or out.shape[:2] != (self.n_steps, len(x)):
-            raise NsnnError(
-                f"module gives {shown(out)}: expected a tensor ({self.n_steps}, {len(x)}, classes)"
-            )
+            raise NsnnError(f"module gives {shown(out)}: expected ({self.n_steps}, {len(x)}, classes)")
         return out
 
     def scores(self, o: torch.Tensor) -> torch.Tensor:
@@ -171,9 +169,7 @@ def measured(
 def checked(net: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, np.ndarray]:
     """X as a tensor of the classifier's type, and labels y, checked against the classifier's output for one image."""
     if not isinstance(net, Classifier):
-        raise NsnnError(
-            f"net is {type(net).__name__}: expected a Classifier, e.g. Classifier(nn.Sequential(...))"
-        )
+        raise NsnnError(f"net is {type(net).__name__}: expected a Classifier(nn.Sequential(...))")
     images, y = pair_of_arrays(data, name, "(X, y)")
     if images.dtype.kind not in "iuf" or images.ndim < 2 or not images.size:
         raise NsnnError(f"X has shape {images.shape}, {images.dtype}: expected numbers of shape (n, ...)")

@@ -50,9 +50,7 @@ def refuse_hidden_effects(net: nn.Module) -> None:
     nsnn_neuro.core.errors.NsnnError: module has a hook at '0', Linear: a certificate holds for the modules alone; remove it, ...
     """
     if any(getattr(torch_module, f"_global{name}", None) for name in _HOOKS):
-        raise NsnnError(
-            "torch has a hook for all modules: a certificate holds for the modules alone; remove it"
-        )
+        raise NsnnError("torch has a hook for all modules: a certificate holds for modules alone; remove it")
     for name, module in net.named_modules():
         place = f"at {name.removeprefix('module.')!r}, {type(module).__name__}"
         if any(getattr(module, hooks, None) for hooks in _HOOKS) or "forward" in vars(module):

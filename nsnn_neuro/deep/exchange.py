@@ -109,9 +109,7 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
         what = " and ".join(f"{name} of {n} layer{'s' * (n > 1)}" for name, n in lost.items() if n)
         warn(f"NIR has no way to state {what}: only the metadata hold it, and other simulators run without")
     if dt is _STEP and any(type(node) is nir.LIF for node in nodes.values()):
-        warn(
-            "dt not given: took 1 ms; pass the step of the program that reads the graph, for snnTorch always dt=0.1*ms"
-        )
+        warn("dt not given: took 1 ms; pass the step of the program that reads it, for snnTorch dt=0.1*ms")
     nodes = {
         "input": nir.Input({"input": np.array(first)}), **nodes, "output": nir.Output({"output": np.array(shape)})
     }  # fmt: skip
@@ -247,9 +245,7 @@ def _neurons(nir: Any, layer: NoisySpike, shape: Shape, dt: float) -> Any:
     numbers = [layer.neuron.si(name) for name in ("beta", "theta")]
     numbers += [layer.family.si(field.name) for field in layer.family.parameter_fields()]
     if axis and any(np.ndim(value) for value in numbers):
-        raise NsnnError(
-            f"axis = {layer.axis} of a NoisySpike for images: expected 1, numbers of each channel"
-        )
+        raise NsnnError(f"axis = {layer.axis} of a NoisySpike for images: expected 1, values of channels")
     about = {
         "beta": np.asarray(layer.neuron.si("beta")).tolist(),
         "dt": dt,

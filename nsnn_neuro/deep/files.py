@@ -62,9 +62,7 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
         raise NsnnError(f"path = {path}: no such file, expected one that `save` has written")
     own = module.state_dict()
     if lazy := [name for name, value in own.items() if torch.nn.parameter.is_lazy(value)]:
-        raise NsnnError(
-            f"module has {lazy[0]}, whose shape is not known yet: expected a module that has run once"
-        )
+        raise NsnnError(f"module has {lazy[0]}, without a known shape: expected a module that has run once")
     state = _read(path)
     wrong = [
         f"{name}: {_difference(state.get(name), own.get(name))}"
@@ -78,15 +76,11 @@ def load(module: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
         )
     for name, value in state.items():
         if isinstance(value, torch.Tensor) and not torch.isfinite(value.to(own[name].dtype)).all():
-            raise NsnnError(
-                f"path = {path}: {name} has values that aren't finite, expected a file of before they ran away"
-            )
+            raise NsnnError(f"path = {path}: {name} has values that aren't finite, expected an earlier file")
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
-        raise FormatError(
-            f"path = {path}: its values don't fit ({str(error)[:200]}): expected another file"
-        ) from None
+        raise FormatError(f"path = {path}: values don't fit ({str(error)[:200]}): expected others") from None
     return module
 
 

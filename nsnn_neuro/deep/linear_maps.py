@@ -57,9 +57,7 @@ def _one(label: str, module: nn.Module, shape: Shape | None) -> Link:
             if shape is not None and shape != (module.in_features,):
                 n = int(np.prod(shape))
                 cure = " after nn.Flatten()" if len(shape) == 3 and n == module.in_features else ""
-                raise NsnnError(
-                    f"{label} takes {module.in_features}: expected {n}{cure}, as many as before it"
-                )
+                raise NsnnError(f"{label} takes {module.in_features}: expected {n}{cure}, as before it")
             weight = _array(module.weight).T.copy()
             return Link(
                 AllToAll(), weight, _array(module.bias), (module.in_features,), (module.out_features,)
@@ -70,9 +68,7 @@ def _one(label: str, module: nn.Module, shape: Shape | None) -> Link:
             if shape is None:
                 shape = factor.shape
             if not shape or factor.shape not in ((), shape):
-                raise NsnnError(
-                    f"{label} has a factor of shape {factor.shape}: expected a number, or the shape {shape}"
-                )
+                raise NsnnError(f"{label} has a factor of shape {factor.shape}: expected one, or {shape}")
             weight = np.broadcast_to(factor, shape).ravel() if factor.ndim else float(factor)
             return Link(OneToOne(), weight, None, shape, shape)
         case nn.Flatten():
@@ -105,9 +101,7 @@ def _convolution(label: str, module: nn.Conv2d, image: Shape) -> Link:
     if module.groups != 1 or any(d != 1 for d in module.dilation):
         raise NsnnError(f"{label}: expected groups=1 and dilation=1")
     if module.in_channels != image[0]:
-        raise NsnnError(
-            f"{label} takes {module.in_channels} channels: expected {image[0]}, as many as before it"
-        )
+        raise NsnnError(f"{label} takes {module.in_channels} channels: expected {image[0]}, as before it")
     rule = Convolution(
         module.out_channels, module.kernel_size, stride=module.stride, padding=module.padding, image=image
     )
@@ -120,9 +114,7 @@ def _image(label: str, shape: Shape | None) -> Shape:
     if shape is None:
         raise NsnnError(f"image = None: expected (channels, height, width) of the input, which {label} takes")
     if len(shape) != 3:
-        raise NsnnError(
-            f"{label} follows {shape[0]} neurons without an image: expected nn.Unflatten(1, (c, h, w)) between"
-        )
+        raise NsnnError(f"{label} follows {shape[0]} neurons: expected nn.Unflatten(1, (c, h, w)) between")
     return shape
 
 

@@ -49,9 +49,7 @@ class ModuleTrainer:
         self.loop, self.net = loop, copy.deepcopy(net)
         self.parameters = {key: p for key, p in self.net.named_parameters() if p.requires_grad}
         if not self.parameters:
-            raise NsnnError(
-                f"{name} has no parameters that require a gradient: expected some, e.g. of nn.Linear"
-            )
+            raise NsnnError(f"{name} has no parameters that require a gradient: expected some")
         self.optimizer = _optimizer(optimizer, list(self.parameters.values()), float(eta))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
@@ -61,9 +59,7 @@ class ModuleTrainer:
         if isinstance(validation, tuple | list):
             X, targets = self.checked(self.net, validation, "validation")
             if X.shape[1:] != self.X.shape[1:]:
-                raise NsnnError(
-                    f"validation: X has shape {tuple(X.shape)}, that of data {tuple(self.X.shape)}"
-                )
+                raise NsnnError(f"validation: X has shape {tuple(X.shape)}, data {tuple(self.X.shape)}")
             n = len(self.X)
             self.X, self.targets = torch.cat([self.X, X]), np.concatenate([self.targets, targets])
         self.loop.split(self.targets, validation, n)
@@ -172,9 +168,7 @@ class ModuleTrainer:
                 continue
             _, k, name = [*key.split(" ", 2), "", ""][:3]
             if not k.isascii() or not k.isdigit() or int(k) >= len(shapes):
-                raise FormatError(
-                    f"checkpoint = {path}: {key[:60]!r} is of no parameter: another file, or delete it"
-                )
+                raise FormatError(f"checkpoint = {path}: {key[:60]!r} is of no parameter: delete it")
             shape = shapes[int(k)] if np.shape(value) else ()
             array = checkpoints.array(path, {key: np.asarray(value)}, key, shape)
             states.setdefault(int(k), {})[name] = torch.from_numpy(array) if key in arrays else value

@@ -74,13 +74,9 @@ class NoisySpike(nn.Module):
         self._family = _family(family)
         one_of(reset_path, ("exact", "detached"), "reset_path")
         if isinstance(axis, bool) or not isinstance(axis, int):
-            raise NsnnError(
-                f"axis = {axis!r}: expected a whole number, -1 for the last axis of a step's drive"
-            )
+            raise NsnnError(f"axis = {axis!r}: expected a whole number, -1 for the last axis of a step")
         if learn_noise and not noisy:
-            raise NsnnError(
-                "learn_noise = True: expected False with noisy=False, where there is no noise to learn"
-            )
+            raise NsnnError("learn_noise = True: expected False with noisy=False, without noise to learn")
         self.reset_path, self.noisy, self.axis = reset_path, bool(noisy), axis
         self.tape: Any = None  # of `online`, while it learns
         self.surrogate_width: float | None = None  # set by `surrogate` during an attack
@@ -139,9 +135,7 @@ class NoisySpike(nn.Module):
         work, forced = self._checked(drive, spikes)
         if state is not None and any(part.shape != work.shape for part in state):
             shapes = ", ".join(str(tuple(part.shape)) for part in state)
-            raise NsnnError(
-                f"state has shapes {shapes}: expected that of the drive, {tuple(work.shape)}, or None"
-            )
+            raise NsnnError(f"state has shapes {shapes}: expected {tuple(work.shape)} as the drive, or None")
         return self._law(work).step(work, state, forced, generator)
 
     def probability(self, u: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,7 @@ def read_file(nir: Any, path: Path, max_bytes: Any) -> Any:
     except Exception as error:  # nir, HDF5 and NumPy may raise anything for what isn't a graph
         first = (str(error).splitlines() or [""])[0][:100]
         raise FormatError(
-            f"path = {path}: not a NIR graph, or damaged ({type(error).__name__}: {first})"
+            f"path = {path}: no NIR graph, or damaged ({type(error).__name__}: {first})"
         ) from None
     if not isinstance(graph, nir.NIRGraph):
         raise FormatError(f"path = {path}: a {type(graph).__name__}, expected a NIRGraph")

@@ -53,26 +53,20 @@ def chain(graph: Any) -> list[tuple[str, Any]]:
         if pre not in nodes or post not in nodes:
             raise FormatError(f"an edge from {pre!r} to {post!r}: one of them is no node of the graph")
         if pre in after:
-            raise FormatError(
-                f"node {pre!r} leads to several nodes: expected a chain of layers without branches"
-            )
+            raise FormatError(f"node {pre!r} leads to several nodes: expected a chain without branches")
         after[pre] = post
     if len(set(after.values())) < len(after):
-        raise FormatError("a node receives from several nodes: expected a chain of layers without branches")
+        raise FormatError("a node receives from several nodes: expected a chain without branches")
     ends = {kind: [name for name, of in kinds.items() if of == kind] for kind in ("Input", "Output")}
     if any(len(names) != 1 for names in ends.values()):
-        raise FormatError(
-            f"{len(ends['Input'])} inputs and {len(ends['Output'])} outputs: expected one of each"
-        )
+        raise FormatError(f"{len(ends['Input'])} inputs, {len(ends['Output'])} outputs: expected one of each")
     order: list[tuple[str, Any]] = []
     name = ends["Input"][0]
     while name is not None and len(order) <= len(nodes):
         order.append((name, nodes[name]))
         name = after.get(name)
     if len(order) != len(nodes) or kinds[order[-1][0]] != "Output":
-        raise FormatError(
-            "the nodes do not lead from the input to the output, each once: expected a chain of layers"
-        )
+        raise FormatError("the nodes do not lead from the input to the output: expected a chain of layers")
     return order
 
 
@@ -118,9 +112,7 @@ class Reading(NamedTuple):
             np.size(value) for field in family.parameter_fields() if np.ndim(value := family.si(field.name))
         }
         if sizes - {shape[0]}:
-            raise FormatError(
-                f"{label}: {family!r:.60} for neurons of {shape}, expected one number or {shape[0]}"
-            )
+            raise FormatError(f"{label}: {family!r:.60} for neurons of {shape}, expected one, or {shape[0]}")
         spike = NoisySpike(
             family,
             beta=_along(label, "tau", _exact(label, about, beta, shape), shape),
@@ -142,17 +134,13 @@ class Reading(NamedTuple):
             return np.zeros(shape), np.ones(shape)
         dt = about.get("dt") if self.dt is None else self.dt
         if dt is None:
-            raise FormatError(
-                f"dt = None: {label} has no metadata with it, expected the time of a step such as 1*ms"
-            )
+            raise FormatError(f"dt = None: {label} has no metadata with it, expected a time such as 1*ms")
         r = _numbers(label, "r", node.r, shape)
         if kind == "IF":
             return np.ones(shape), r * dt
         tau = _numbers(label, "tau", node.tau, shape)
         if np.any(tau <= 0) or np.any(dt > tau * (1 + _CLOSE)):
-            raise FormatError(
-                f"{label}: tau from {tau.min():g} s with dt = {dt:g} s: expected tau of dt or more"
-            )
+            raise FormatError(f"{label}: tau from {tau.min():g} s, dt = {dt:g} s: expected tau of dt or more")
         return np.clip(1 - dt / tau, 0, 1), r * dt / tau
 
     def _family(self, label: str, about: Mapping[str, Any]) -> tuple[Family, bool]:
@@ -184,9 +172,7 @@ def _convolution(label: str, node: Any, shape: Shape) -> tuple[list[nn.Module], 
     weight = _numbers(label, "weight", node.weight)
     groups = _whole(label, "groups", node.groups, 1)[0]
     if weight.ndim != 4 or not weight.size or len(shape) != 3 or shape[0] != weight.shape[1] * groups:
-        raise FormatError(
-            f"{label}: weight has shape {weight.shape} with {groups} groups for images of {shape}"
-        )
+        raise FormatError(f"{label}: weight has shape {weight.shape}, {groups} groups, for images of {shape}")
     if weight.shape[0] % groups:
         raise FormatError(f"{label}: {weight.shape[0]} channels in {groups} groups")
     padding = node.padding
@@ -245,9 +231,7 @@ def shape_of(label: str, values: Any) -> Shape:
     """A shape of one axis or three."""
     sizes = _numbers(label, "shape", values)
     if sizes.ndim != 1 or sizes.size not in (1, 3) or np.any(sizes < 1) or np.any(sizes != np.floor(sizes)):
-        raise FormatError(
-            f"{label}: shape = {sizes.ravel()[:8].tolist()}, expected (n,) or (channels, height, width)"
-        )
+        raise FormatError(f"{label}: shape = {sizes.ravel()[:8].tolist()}, expected one size or three")
     return tuple(int(n) for n in sizes)
 
 

@@ -16,9 +16,7 @@ def check_loss(loss: Any, *, online: bool = False) -> Loss:
     if not isinstance(loss, Loss):
         raise NsnnError(f"loss = {loss!r}: expected a loss such as losses.rate_mse")
     if loss.targets != "labels":
-        raise NsnnError(
-            f"loss = {loss!r}: it needs target spikes, expected a loss of labels such as losses.rate_mse"
-        )
+        raise NsnnError(f"loss = {loss!r}: it needs target spikes, expected one of labels: losses.rate_mse")
     if online and not loss.averaged:
         raise NsnnError(
             f'loss = {loss!r}: algorithm = "online" needs the mean of something over steps, expected such a loss, or "bptt"'

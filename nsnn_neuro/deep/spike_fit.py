@@ -83,16 +83,12 @@ def log_likelihood(
         several = x[:, None].expand(len(x), n_draws, *x.shape[1:]).flatten(1, 2)
         drive = hidden(several)
     if not isinstance(drive, torch.Tensor) or drive.ndim < 3 or drive.shape[:2] != several.shape[:2]:
-        raise NsnnError(
-            f"the drive of the last layer is {shown(drive)}: expected a tensor {(*several.shape[:2], '...')}"
-        )
+        raise NsnnError(f"the last layer's drive is {shown(drive)}: expected {(*several.shape[:2], '...')}")
     drive = drive.to(torch.promote_types(drive.dtype, torch.float32)).unflatten(1, (n_draws, -1))
     o = torch.as_tensor(spikes, dtype=drive.dtype, device=drive.device)
     if o.shape != (len(x), *drive.shape[2:]) or not ((o == 0) | (o == 1)).all():
         expected = (len(x), *drive.shape[2:])
-        raise NsnnError(
-            f"spikes is {shown(spikes)}: expected 0 and 1 of shape {expected}, as the module gives"
-        )
+        raise NsnnError(f"spikes is {shown(spikes)}: expected 0 and 1 of shape {expected}, the module's")
     law = output._law(drive[0, 0])
     u = drive[0]
     potentials = [u]
@@ -109,17 +105,13 @@ def _layers(module: Any) -> tuple[nn.Module, NoisySpike]:
     plain = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
     if not plain or not len(module):
         raise NsnnError(
-            f"module is {type(module).__name__}: expected an nn.Sequential that ends with a NoisySpike"
+            f"module is {type(module).__name__}: expected an nn.Sequential with a NoisySpike last"
         )
     output = module[-1]
     if not isinstance(output, NoisySpike):
-        raise NsnnError(
-            f"module ends with {type(output).__name__}: expected a NoisySpike, the recorded neurons"
-        )
+        raise NsnnError(f"module ends with {type(output).__name__}: expected a recorded NoisySpike")
     if not output.noisy:
-        raise NsnnError(
-            "module: its last neurons have noisy=False: expected noise, as spikes are impossible otherwise"
-        )
+        raise NsnnError("module: its last neurons have noisy=False: expected noise, for possible spikes")
     if output.log_level is not None:
         raise NsnnError(
             "module: its last neurons have learn_noise=True: expected False, as the size of their weights sets the noise"
@@ -318,7 +310,7 @@ def _checked(module: Any, data: Any, name: str = "data") -> tuple[torch.Tensor, 
         shape = module(x).shape
         if (shape[0], *shape[2:]) != o.shape[1:]:
             raise NsnnError(
-                f"O has shape {spikes.shape}: expected {(len(X), shape[0], *shape[2:])}, as the module gives"
+                f"O has shape {spikes.shape}, the module's output {(len(X), shape[0], *shape[2:])}"
             )
         log_likelihood(module, x, o[:1].swapaxes(0, 1), seed=0)
     return X, o

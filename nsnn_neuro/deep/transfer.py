@@ -106,7 +106,7 @@ class _Moved:
         if linear:
             name, layer = linear[-1]
             raise NsnnError(
-                f"module has {type(layer).__name__} at {name!r} and no NoisySpike after it: {_EXPECTED}"
+                f"module has {type(layer).__name__} at {name!r}, no NoisySpike after it: {_EXPECTED}"
             )
 
     def link(self, linear: list[tuple[str, nn.Module]]) -> Link:
@@ -121,9 +121,7 @@ class _Moved:
         """Append a population and the projection to it."""
         axis = spike.axis - 1 if spike.axis > 0 else len(link.after) + spike.axis
         if spike.axis == 0 or not 0 <= axis < len(link.after):
-            raise NsnnError(
-                f"axis = {spike.axis} at {name!r}: expected -1 for a dense layer, 1 for the channels of an image"
-            )
+            raise NsnnError(f"axis = {spike.axis} at {name!r}: expected -1 for a dense layer, 1 for an image")
         family = _each(spike.family, link.after, axis)
         post = Population(
             int(np.prod(link.after)),
@@ -146,7 +144,7 @@ class _Moved:
         for name, layer in path:
             if not isinstance(layer, (*LINEAR, nn.Identity)):
                 raise NsnnError(
-                    f"skip has {type(layer).__name__} at {name!r}: expected linear modules, or None; {_CONV}"
+                    f"skip has {type(layer).__name__} at {name!r}: expected linear modules; {_CONV}"
                 )
         link = read([(name, layer) for name, layer in path if isinstance(layer, LINEAR)], before)
         if link.after != after or link.bias is not None:
@@ -189,9 +187,7 @@ def _each(model: Part, shape: Shape, axis: int) -> Part:
     for name in (f.name for f in model.parameter_fields() if np.ndim(model.si(f.name))):
         values = np.asarray(model.si(name))
         if values.size != shape[axis]:
-            raise NsnnError(
-                f"{name} has {values.size} values: expected one, or {shape[axis]} along the axis of {shape}"
-            )
+            raise NsnnError(f"{name} has {values.size} values: expected one, or {shape[axis]} for {shape}")
         new[name] = np.broadcast_to(values.reshape(along), shape).ravel()
     return dataclasses.replace(model, **new) if new else model
 
@@ -332,17 +328,11 @@ def _projections(net: Network) -> tuple[list[str], dict[tuple[int, int], str]]:
     for layer in net.populations[1:]:
         noise, stimulus = layer.noise, layer.stimulus
         if not isinstance(layer.neuron, NSNNNeuron):
-            raise NsnnError(
-                f"population {layer.name!r} is of {type(layer.neuron).__name__}s, expected NSNNNeuron()"
-            )
+            raise NsnnError(f"{layer.name!r} is of {type(layer.neuron).__name__}s, expected NSNNNeuron()")
         if noise is not None and (not isinstance(noise, EscapeNoise) or noise.family is None):
-            raise NsnnError(
-                f"noise = {noise} of {layer.name!r}: expected EscapeNoise(Gaussian(0.4)) or the like, or None"
-            )
+            raise NsnnError(f"noise = {noise} of {layer.name!r}: expected EscapeNoise(Gaussian(0.4))")
         if stimulus is not None and not isinstance(stimulus, Constant):
-            raise NsnnError(
-                f"stimulus = {stimulus} of {layer.name!r}: expected None, or Constant(...), a bias"
-            )
+            raise NsnnError(f"stimulus = {stimulus} of {layer.name!r}: expected None, or Constant(...)")
     forward: list[str | None] = [None] * (len(net.populations) - 1)
     skips: dict[tuple[int, int], str] = {}
     for name, p in zip(net.projection_names, net.projections, strict=True):

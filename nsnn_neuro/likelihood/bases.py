@@ -126,6 +126,4 @@ def as_basis(value: Any, name: str) -> Any:
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
         return Lags(int(value))
-    raise NsnnError(
-        f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number of lags"
-    )
+    raise NsnnError(f"{name} = {value!r}: expected a basis such as RaisedCosines(8, 50*ms), or a number")

@@ -171,9 +171,7 @@ def calibrate(
     """
     one_of(method, ("likelihood", "simulation", "voltage"), "method")
     if voltage is not None and method != "voltage":
-        raise NsnnError(
-            f"voltage = {type(voltage).__name__} object, method = {method!r}: expected method='voltage'"
-        )
+        raise NsnnError(f"voltage = {type(voltage).__name__}, method = {method!r}: expected method='voltage'")
     options = {"n_simulations": n_simulations, "n_generations": n_generations, "engine": engine, "out": out}
     step, jobs = DT if dt is None else positive(dt, "s", "dt"), whole(n_jobs, 1, "n_jobs")
     parts = model, noise, stimulus if method == "simulation" else _stimuli(stimulus)
@@ -182,9 +180,7 @@ def calibrate(
         return calibrate_by_simulation(given, jobs, **options)
     for name, value in options.items():
         if value is not None:
-            raise NsnnError(
-                f'{name} = {shown(value)}: expected with method="simulation" only, not with {method!r}'
-            )
+            raise NsnnError(f'{name} = {shown(value)}: expected with method="simulation" only')
     if method == "voltage":
         return calibrate_by_voltage(given, voltage, dt)
     return calibrate_by_likelihood(given, jobs)

@@ -119,9 +119,7 @@ def compare_models(
     if isinstance(models, Sequence):
         models = {type(model).__name__ + f" {k}": model for k, model in enumerate(models)}
     if not isinstance(models, Mapping) or not models or RECORDED in models:
-        raise NsnnError(
-            f'models = {models!r}: expected a dict of names and fitted models, none of them called "{RECORDED}"'
-        )
+        raise NsnnError(f'models = {models!r}: expected a dict of fitted models, none called "{RECORDED}"')
     delta = positive(precision, "s", "precision")
     span: dict[str, Any] = {"t_start": t_start, "t_stop": t_stop}
     width = delta if bin_width is None else positive(bin_width, "s", "bin_width")
@@ -130,9 +128,7 @@ def compare_models(
     setup.likelihoods(models)
     recorded = as_repeats(trains, **span)
     if np.isnan(recorded.t_stop).any():
-        raise NsnnError(
-            "trains have no duration: expected t_stop, or spike trains that have one, as in a Block"
-        )
+        raise NsnnError("trains have no duration: expected t_stop, or spike trains with one, as in a Block")
     recorded.window()  # refuses trials of several windows
     setup.recorded(recorded)
     for name, model in models.items():

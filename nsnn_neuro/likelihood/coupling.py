@@ -23,9 +23,7 @@ def read_inputs(inputs: Any, n_inputs: int) -> Trains:
     """The spikes of other neurons, one trial for each of the fitted neuron's."""
     trains = as_trains(inputs, name="inputs")
     if trains.n_neurons != n_inputs:
-        raise NsnnError(
-            f"inputs have {trains.n_neurons} neurons: expected {n_inputs}, those that the model was made for"
-        )
+        raise NsnnError(f"inputs have {trains.n_neurons} neurons: expected {n_inputs}, as the model has")
     return trains
 
 
@@ -39,9 +37,7 @@ def input_columns(
 ) -> list[np.ndarray]:
     """The spikes of each input neuron, also those before a trial's start (s), filtered by its basis, per trial (n_steps, n)."""
     if inputs.n_trials != len(lengths):
-        raise NsnnError(
-            f"inputs have {inputs.n_trials} trials, trains {len(lengths)}: expected the same trials"
-        )
+        raise NsnnError(f"inputs have {inputs.n_trials} trials, trains {len(lengths)}: expected the same")
     share = slack(dt, inputs.resolution, "dt")
     result = []
     for trial, (start, n) in enumerate(zip(starts.tolist(), lengths, strict=True)):

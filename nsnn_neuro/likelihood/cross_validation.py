@@ -30,9 +30,7 @@ def blocks(data: Data, n_folds: Any) -> np.ndarray:
     begins = np.flatnonzero(data.begins)
     lengths = np.diff(np.append(begins, len(data.o)))
     if lengths.min() < n_folds:
-        raise NsnnError(
-            f"n_folds = {n_folds}: the shortest trial has {lengths.min()} steps; expected fewer folds"
-        )
+        raise NsnnError(f"n_folds = {n_folds}: the shortest trial has {lengths.min()} steps; expected fewer")
     return np.concatenate([np.arange(n) * int(n_folds) // n for n in lengths])
 
 

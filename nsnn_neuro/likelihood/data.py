@@ -99,9 +99,7 @@ def channels_of(signal: Any) -> tuple[int, pq.Quantity | None]:
     if first is None:
         return 0, None
     if not isinstance(first, neo.AnalogSignal):
-        raise NsnnError(
-            f"signal = {described(first)}: expected a neo.AnalogSignal, or a list with one for each trial"
-        )
+        raise NsnnError(f"signal = {described(first)}: expected a neo.AnalogSignal, or one for each trial")
     return int(first.shape[1]), first.units
 
 

@@ -290,9 +290,7 @@ class NeuronFit(Scored):
         elif signal is not None or inputs is not None:
             raise NsnnError("trains and signal: expected both, or neither for the data that were fitted")
         elif self._data.drive.shape[1] != len(self.model.drive_names):
-            raise NsnnError(
-                "trains = None: a fit of fit_population keeps no regressors; expected the data to test"
-            )
+            raise NsnnError("trains = None: a fit of fit_population keeps no regressors; expected the data")
         else:
             data = self._data
         return rescale(self.model.probability(self.values, data)[0], data.o, seed)

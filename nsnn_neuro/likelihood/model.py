@@ -96,9 +96,7 @@ class NeuronModel:
         if isinstance(self.beta, int | float | np.number) and not 0 <= self.beta < 1:
             raise NsnnError(f"beta = {self.beta}: expected a decay for each step, from 0 to below 1")
         if self.theta == "fit" and (self.beta == 0 or self.reset == "none"):
-            raise NsnnError(
-                'theta = "fit": without a membrane that is reset only bias - theta matters; leave theta out'
-            )
+            raise NsnnError('theta = "fit": without a reset only bias - theta matters; leave theta out')
         silent = 0.0 if self.refractory is None else si(self.refractory, "s", "refractory")
         if np.ndim(silent) or not 0 <= silent < np.inf:
             raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
@@ -177,9 +175,7 @@ class NeuronModel:
             parameters = [parameters[name] for name in names]
         array = np.asarray(parameters, dtype=float)
         if array.shape != (len(names),) or not np.all(np.isfinite(array)):
-            raise NsnnError(
-                f"parameters = {parameters!r}: expected {len(names)} finite numbers: {', '.join(names)}"
-            )
+            raise NsnnError(f"parameters = {parameters!r}: expected finite numbers {', '.join(names)}")
         return array
 
     def data(
@@ -377,7 +373,7 @@ class NeuronModel:
         given = None if inputs is None else read_inputs(inputs, self.n_inputs)
         if given is not None and given.n_trials not in (1, trials):
             raise NsnnError(
-                f"inputs have {given.n_trials} trials, trials = {trials}: expected as many, or one"
+                f"inputs have {given.n_trials} trials, trials = {trials}: expected one, or as many"
             )
         if (duration is None) == (signal is None and given is None):
             raise NsnnError(

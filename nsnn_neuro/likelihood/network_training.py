@@ -78,9 +78,7 @@ class Scale:
         mean, sd = x.mean(axis=0), x.std(axis=0)
         mean[0], sd[0] = 0.0, 1.0  # column 0 is the constant 1
         if np.any(sd == 0):
-            raise NsnnError(
-                f"stimulus[{np.flatnonzero(sd == 0)[0] - 1}]: nothing reaches it in these data; drop it"
-            )
+            raise NsnnError(f"stimulus[{np.flatnonzero(sd == 0)[0] - 1}]: nothing reaches it; drop it")
         z = (all_rows - mean) / sd
         low = z.min(axis=0)
         low[0] = 0.0

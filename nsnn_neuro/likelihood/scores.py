@@ -135,9 +135,7 @@ class Rescaled:
         """
         p, o = np.asarray(probability, dtype=float), np.asarray(spikes, dtype=float)
         if p.shape != o.shape:
-            raise NsnnError(
-                f"probability has the shape {p.shape}, spikes {o.shape}: expected one number for each step"
-            )
+            raise NsnnError(f"probability has shape {p.shape}, spikes {o.shape}: expected a number per step")
         if not np.all((o == 0) | (o == 1)):
             raise NsnnError("spikes: expected 1 in a step with a spike, else 0")
         if not np.all((p >= 0) & (p < 1)) or np.any(p[o == 1] == 0):

@@ -411,7 +411,7 @@ def test_errors_name_the_argument():
         (lambda: cell().step(torch.zeros(3), cell().step(torch.zeros(2))), "state has shapes", ""),
         (lambda: deep.EachStep(nn.Linear(2, 2))(torch.zeros(3, 2)), "expected a tensor", ""),
         (lambda: deep.to_network(cell()), "module is NoisySpike", "expected nn.Linear"),
-        (lambda: deep.to_network(nn.Sequential(nn.Linear(2, 2))), "module has Linear at '0' and no NoisySpike after it", ""),
+        (lambda: deep.to_network(nn.Sequential(nn.Linear(2, 2))), "module has Linear at '0', no NoisySpike after it", ""),
         (lambda: deep.to_network([nn.Conv2d(1, 1, 3), cell()]), "image = None:", "which Conv2d at '0' takes"),
         (lambda: deep.to_network([nn.Linear(2, 2), nn.ReLU()]), "module has ReLU at '1'", ""),
         (lambda: deep.to_network([nn.Linear(2, 3), cell(), nn.Linear(2, 2), cell()]), "expected 3", ""),

@@ -494,7 +494,7 @@ def test_errors_name_the_argument():
         (lambda: deep.Classifier(nn.Identity(), decoder=3), "decoder = 3", ""),
         (lambda: deep.Classifier(nn.Identity(), n_steps=0), "n_steps = 0", ""),
         (lambda: deep.Classifier(nn.Identity(), passes=0), "passes = 0", ""),
-        (lambda: deep.Classifier(nn.Flatten())(torch.rand(2, 3)), "module gives", "expected a tensor"),
+        (lambda: deep.Classifier(nn.Flatten())(torch.rand(2, 3)), "module gives", "expected (20, 2, classes)"),
         (lambda: small()(torch.rand(2, 6) + 1), "x has values from 1", ""),
         (lambda: small()(torch.full((2, 6), torch.nan)), "x has values that aren't finite", ""),
         (lambda: small()([[1.0]]), "x is list", "expected a tensor of floats"),

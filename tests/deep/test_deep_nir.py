@@ -186,7 +186,7 @@ def test_convolutions_that_do_not_fit_are_refused():
 def test_a_step_that_is_not_given_is_told():
     """A reader with steps of h has the leak 1 - h / tau: that of the network only for the step of the graph."""
     module = deep.twin(dense())
-    with pytest.warns(UserWarning, match=r"took 1 ms; .* snnTorch always dt=0.1\*ms"):
+    with pytest.warns(UserWarning, match=r"took 1 ms; .* snnTorch dt=0.1\*ms"):
         deep.to_nir(module)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -209,7 +209,7 @@ def test_modules_data_and_options_that_do_not_fit_are_named() -> None:
 
     rows = [
         ({"net": nn.Linear(2, 1)}, "module is Linear", "an nn.Sequential"),
-        ({"net": nn.Sequential(nn.Linear(2, 1))}, "module ends with Linear", "a NoisySpike"),
+        ({"net": nn.Sequential(nn.Linear(2, 1))}, "module ends with Linear", "a recorded NoisySpike"),
         ({"net": silent}, "noisy=False", "expected"),
         ({"net": learned}, "learn_noise=True", "expected False"),
         ({"net": layers(3, 1)}, "X has shape", "the module doesn't take such inputs"),

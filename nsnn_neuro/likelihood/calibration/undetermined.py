@@ -48,9 +48,7 @@ def warn_held(
             f"are conditional on this value; widen its bounds, or take it out of free{limits}{FIT_RIGHT}bounds"
         )
     for k in idle:
-        warn(
-            f"{names[k]} does not change the {what}: its error is inf; take it out of free{FIT_RIGHT}similar"
-        )
+        warn(f"{names[k]} does not change the {what}: its error is inf; drop it from free{FIT_RIGHT}similar")
 
 
 def warn_flat(flat: Mapping[str, str]) -> None:
@@ -73,9 +71,7 @@ def warn_limits(ends: Sequence[tuple[str, str, Limit]]) -> None:
         )
     lost = [f"{side} of {name}" for name, side, one in ends if one.u != one.u]
     if lost:
-        warn(
-            f"limits that were not found are NaN: {', '.join(lost)}; look at fit.profile, or take a parameter out of free"
-        )
+        warn(f"limits that were not found are NaN: {', '.join(lost)}; look at fit.profile")
     gained, name = max(((one.gained, name) for name, _, one in ends), default=(0.0, ""))
     if gained > _HIGHER:
         warn(

@@ -44,9 +44,7 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
     if isinstance(noise, EscapeNoise):
         check_escape(neuron, noise)
     elif float(noise.si("sigma")) == 0.0:
-        raise NsnnError(
-            f"sigma = {noise.sigma}: a neuron without noise has no likelihood; expected a positive value"
-        )
+        raise NsnnError(f"sigma = {noise.sigma}: expected a positive value: no likelihood without noise")
 
 
 def check_stimulus(stimulus: Any, expected: str) -> None:

@@ -36,9 +36,7 @@ def read_voltage(voltage: Any) -> list[Recording]:
     parts = voltage if isinstance(voltage, list | tuple) else [voltage]
     result = [one for part in parts for one in _trials(part)]
     if not result:
-        raise NsnnError(
-            f"voltage = {type(voltage).__name__} without trials: expected one or more recorded signals"
-        )
+        raise NsnnError(f"voltage = {type(voltage).__name__} without trials: expected one or more signals")
     for k, one in enumerate(result):
         _check_values(one, f"trial {k} of voltage" if len(result) > 1 else "voltage")
     periods = np.array([one.period for one in result])

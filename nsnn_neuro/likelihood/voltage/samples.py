@@ -124,9 +124,7 @@ def _every(period: float, dt: Any) -> int:
     step = positive(dt, "s", "dt")
     every = round(step / period)
     if every < 1 or abs(every * period - step) > 1e-6 * period:
-        raise NsnnError(
-            f"dt = {dt}: expected a whole multiple of the sampling interval of voltage, {1e3 * period:g} ms"
-        )
+        raise NsnnError(f"dt = {dt}: expected a whole multiple of voltage's interval of {1e3 * period:g} ms")
     return every
 
 

@@ -77,9 +77,7 @@ def _check(parts: Parts) -> None:
             f"model = {type(neuron).__name__}(...), whose membrane is dimensionless: expected one in volts, as a recorded potential"
         )
     if stimulus is None:
-        raise NsnnError(
-            "stimulus = None: expected the injected current, as in Filtered(current, gain=100*Mohm)"
-        )
+        raise NsnnError("stimulus = None: expected the injected current, Filtered(current, gain=100*Mohm)")
 
 
 def _bounds(parts: Parts, free: Any, samples: Samples) -> dict[str, Any]:
