@@ -83,18 +83,13 @@ def calibrate(
     v_thresh, out of `free`. Otherwise an error names the parameters that cannot be distinguished.
 
     method="simulation" is for neurons without such a likelihood (`AdEx`, `WangBuzsaki`, `OUNoise`,
-    `ConductanceNoise`): it finds the parameters whose simulated recordings have the statistics of
-    the recorded one (rate, intervals and their order, mean drive at spikes). Where both methods
-    apply, prefer "likelihood": it is faster and its errors are smaller.
+    `ConductanceNoise`): it compares statistics of simulated and recorded spikes. Where both methods
+    apply, "likelihood" is faster and its errors are smaller.
 
     method="voltage" fits a neuron with escape noise to its recorded membrane potential and the
-    injected current in two steps: the membrane between spikes by regression, then the threshold by
-    maximum likelihood of the spikes. Recordings have to be bridge-balanced, or from a second
-    electrode: a resistance in series that is left is fitted and reported, but the capacitance of an
+    injected current: the membrane between spikes by regression, then the threshold by maximum
+    likelihood of the spikes. A resistance in series is fitted and reported; the capacitance of an
     electrode is not removed.
-
-        calibrate(cell, noise=EscapeNoise(hazard=ExponentialHazard(1000*Hz, 2*mV)), voltage=v,
-                  stimulus=Filtered(current, gain=100*Mohm), method="voltage")
 
     Parameters
     ----------
@@ -124,10 +119,9 @@ def calibrate(
     method : "likelihood", "simulation" or "voltage"
     seed : of the 31 starts of the search beside the model's own values; and of the simulations
     n_jobs : threads, or processes with method="simulation"
-    n_simulations : with method="simulation": recordings simulated for each set of parameters around
-        the maximum, default 100; the search simulates a tenth of them, 8 or more
-    n_generations : likewise: of differential evolution, at most, default 20, each with 8 candidates
-        per free parameter, 16 or more
+    n_simulations : with method="simulation": recordings simulated for each set of parameters, default
+        100; a tenth of them in the search
+    n_generations : likewise: of differential evolution, at most, default 20
     engine : likewise: as for `simulate`
     out : likewise: folder for finished simulations; the same call continues where a killed one was
     progress : True, False, a function of the completed fraction, or None: a bar in a terminal or
@@ -135,22 +129,19 @@ def calibrate(
 
     Returns
     -------
-    `Calibration` : .parameters and .se (SI), .model, .noise, .stimulus ready for `simulate`,
-        .interval, .profile, .score and .rescaled; a `likelihood.SimulationCalibration` or
-        `likelihood.VoltageCalibration` with the other methods
+    `Calibration`; a `likelihood.SimulationCalibration` or `likelihood.VoltageCalibration` with the
+        other methods
 
     Raises
     ------
-    NsnnError : a neuron or noise whose likelihood is not known; unknown names and bounds that the
-        models refuse; no spikes; a stimulus that is too short; parameters that cannot be
-        distinguished; a voltage of another length than the stimulus, without spikes, with NaN, flat,
-        clipped, or in volts where mV are meant
+    NsnnError : a neuron or noise whose likelihood is not known; names and bounds that the models
+        refuse; no spikes; a stimulus that is too short; parameters that cannot be distinguished; a
+        voltage of another length, without spikes, with NaN, flat, clipped, or in a wrong unit
 
     Warns
     -----
-    for a parameter at a bound, whose error is NaN and on which those of the others are conditional;
-    for a likelihood that is flat within 2 nats up to a bound; for parameters that do not matter, or
-    almost replace each other; for a dt that is too long for the noise or the time constants
+    for a parameter at a bound, whose error is NaN; for a likelihood that is flat up to a bound; for
+    parameters that do not matter, or almost replace each other; for a dt that is too long
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797; Wood 2010, doi
     10.1038/nature09319 (simulation); Mensi et al. 2012, doi 10.1152/jn.00408.2011, and Pozzorini et

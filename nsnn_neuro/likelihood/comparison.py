@@ -51,17 +51,14 @@ def compare_models(
 ) -> pd.DataFrame:
     """Score fitted models on the same held-out spikes, by predictions and simulations.
 
-    Rows of the table, one for each model and score; those of model "recorded" are the neuron's own
-    values:
+    Scores, of each model and of the neuron itself ("recorded"):
 
-    - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, bits per
-      spike, and what is missing to the best model, with a paired error. All in one bin, the
-      shortest step of the models, of which a model with steps of m bins gives each 1/m of its
-      probability of a spike.
+    - bits_per_spike, bits_behind: log-likelihood over a neuron of constant probability, and what is
+      missing to the best model, with a paired error; of all in bins of the shortest step, where a
+      model with steps of m bins gives each 1/m of its probability.
     - rate, cv: of simulated spikes (Hz; intervals pooled over trials).
-    - md_star, gamma: similarity of simulated to recorded trials (`measures.md_star`), and
-      `gamma_coincidence` averaged over pairs of a recorded and a simulated trial; "recorded": over
-      pairs of recorded ones.
+    - md_star, gamma: `measures.md_star`, and `gamma_coincidence` averaged over pairs of a recorded
+      and a simulated trial; "recorded": over pairs of recorded ones.
     - psth_correlation, psth_correlation_normalised: `measures.psth_correlation`, without and with
       division by its ceiling; "recorded": the ceiling of the plain correlation.
 
@@ -72,9 +69,8 @@ def compare_models(
         neuron of a population takes the others as `inputs`
     trains : held-out spikes of one neuron, as for `fit_neuron`: of one trial or more of one
         stimulus
-    signal : the stimulus, or a dict with the stimulus of each model by name, where they use
-        different forms of it. A model that has a stimulus of its own, such as a `Calibration`, uses
-        that one unless the dict has its name
+    signal : the stimulus, or a dict with that of each model by name. A model that has its own, such
+        as a `Calibration`, uses that one unless the dict has its name
     precision : time, of coincidences
     bin_width : time, bins of the PSTH; None: `precision`
     inputs : as for `fit_neuron`

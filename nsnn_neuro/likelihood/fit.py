@@ -282,8 +282,7 @@ class NeuronFit(Scored):
 
         seed : of the positions of spikes within steps
 
-        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi
-        10.1162/NECO_a_00015
+        Source: as of `Rescaled.of`
         """
         if trains is not None:
             data = self.model.data(trains, signal, inputs=inputs, t_start=t_start, t_stop=t_stop)
@@ -326,9 +325,8 @@ def fit_neuron(
     reset) if there is one, plus the effect of earlier spikes (history). `nsnn_neuro.likelihood` has
     the equations.
 
-    A stimulus filter alone, stimulus=RaisedCosines(8, 50*ms), is a generalised linear model;
-    with Poisson() as family it is a Poisson GLM. If an error says that the likelihood has no maximum,
-    pass ridge=1.0 or a smaller basis. `fit_population` fits all neurons of a Block with coupling.
+    A stimulus filter alone is a generalised linear model, with Poisson() as family a Poisson GLM.
+    If the likelihood has no maximum, pass ridge=1.0 or a smaller basis.
 
     Parameters
     ----------
@@ -348,9 +346,8 @@ def fit_neuron(
         with one for each of them
     first_input_lag : 1, or 0 for inputs that are known to make the neuron fire within the same step,
         such as those of a relay
-    products : pairs of "stimulus" and "coupling": each filtered value of the one times each of the
-        other is a further regressor, such as [("stimulus", "stimulus")] for a quadratic response,
-        or ("stimulus", "coupling") for inputs that gate it
+    products : pairs of "stimulus" and "coupling", whose filtered values are multiplied for further
+        regressors, such as [("stimulus", "stimulus")] for a quadratic response
     history : basis of the effect of a spike on later potentials, lags from one step; None: no
         effect
     family : noise F, `Gaussian(1.0)` by default; its scale is the unit of potentials and not
@@ -362,8 +359,7 @@ def fit_neuron(
     refractory : time after a spike in which none is possible, rounded to whole steps, or None
     ridge : strength of the penalty ridge/2 sum (parameter times its regressor's root mean square)^2
         on filters and products, in nats. It biases, hence 0 by default. "cv": that of .01, .1, 1,
-        10, 100 with the highest cross-validated likelihood, and of weaker and stronger ones (1e-6
-        to 1e6) where that is the first or the last
+        10, 100 (and beyond, 1e-6 to 1e6) with the highest cross-validated likelihood
     smoothness : strength of the penalty smoothness/2 s^2 sum over lags (f(l + 1) - 2 f(l) + f(l -
         1))^2 on each filter f, in nats; s^2 is the mean square of its regressors over that of its
         basis functions, for `Lags` that of the signal. Use it with `Lags`
@@ -379,9 +375,8 @@ def fit_neuron(
 
     Warns
     -----
-    where more than 5 % of the spikes, and more than by chance, are in a step with a spike of the
-    inputs that is left out, and where ridge="cv" ends at the weakest or strongest ridge that it
-    tried
+    where more than 5 % of the spikes, and more than by chance, share a step with a spike of the
+    inputs that is left out, and where ridge="cv" ends at the weakest or strongest that it tried
 
     Source: Paninski 2004, doi 10.1088/0954-898X_15_4_002; Truccolo et al. 2005, doi
     10.1152/jn.00697.2004

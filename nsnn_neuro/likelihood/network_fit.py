@@ -67,14 +67,12 @@ def fit_network(
 
     Hidden spikes are drawn, output spikes forced. It maximises the bound E_hidden[log P(O|hidden)]
     <= log P(O|x) along one draw at a time (`train` with `losses.NegativeLogLikelihood`). The bound
-    is tight with many hidden neurons of little effect: take 16 or more, or Training(refine=20), whose
-    further, slower epochs follow the gradient of log P(O|x) itself. Compare fits by the held-out
-    score. With several draws, a `ridge`, `own_inputs` or hidden neurons without noise the same rule
-    runs in NumPy; see `fit_windows`. Early stopping: patience=5, training=Training(keep="best").
+    is tight with 16 or more hidden neurons of little effect; Training(refine=20) adds slower epochs
+    along the gradient of log P(O|x). With several draws, a `ridge`, `own_inputs` or hidden neurons
+    without noise the same rule runs in NumPy; see `fit_windows`.
 
     The recording is cut into windows, each starting from potentials of 0. Take them long compared
-    with the membranes' memory of 1 / (1 - beta) steps. The rest of a trial is not learned from.
-    Scores are of entire trials.
+    with the membranes' memory of 1 / (1 - beta) steps. Scores are of entire trials.
 
     Parameters
     ----------
@@ -90,12 +88,10 @@ def fit_network(
         of the signal, output by output
     ridge : strength of a penalty ridge/2 sum (weight times the SD of its input)^2 in nats of the
         data that are learned from
-    n_draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k), which
-        is closer to the likelihood with more draws
+    n_draws : number K of draws of the hidden layer in the objective log (1/K) sum_k P(O|h_k)
     validation : share from 0 to below 1, at the end of each trial, that isn't learned from; its
         score is `NetworkFit.held_out`
-    patience : as for `train`, by the bound of the validation data, which then choose the epoch, so
-        that `held_out` is too high
+    patience : as for `train`, by the bound of the validation data; `held_out` is then too high
     training : `Training`: epochs, learning rate, windows, refinement
     seed : whole number, of first weights, order and hidden spikes
     engine, progress : as for `train`
@@ -104,8 +100,7 @@ def fit_network(
     ------
     NsnnError : as `fit_neuron` for the data; windows longer than every trial; refine with several
         draws, a ridge, own inputs or without hidden noise
-    Diverged : an NsnnError: weights that aren't finite any more; the error's `fit` is that of
-        `train`
+    Diverged : weights that aren't finite any more; the error's `fit` is that of `train`
 
     Source: Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 

@@ -147,9 +147,8 @@ class Ascent:
 
     def run(self, loop: TrainingLoop, progress: Any) -> Outcome:
         """The outcome of a loop."""
-        return loop.run(
-            self.learned(), lambda: contextlib.nullcontext(self), lambda outcome: outcome, progress
-        )
+        itself: Any = contextlib.nullcontext(self)
+        return loop.run(self.learned(), lambda: itself, lambda outcome: outcome, progress)
 
     def run_epoch(self, epoch: Epoch) -> tuple[Scores, Scores | None]:
         """A step on each batch of windows."""
@@ -179,10 +178,3 @@ class Ascent:
     def learned(self) -> dict[str, np.ndarray]:
         """The weights of both layers."""
         return {f"weights_{k}": w for k, w in enumerate(self.weights)}
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Nothing: it writes no checkpoint."""
-        return {}, {}
-
-    def restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        """Nothing: it writes no checkpoint."""

@@ -87,11 +87,8 @@ class NetworkFit(Scored):
     ) -> Estimate:
         """Bits per spike over homogeneous neurons: (log2 P(O|x) - log2 P0(O)) / n_spikes.
 
-        A particle filter estimates P(O|x) over each trial, from potentials of 0 (see
-        `NetworkModel.log_likelihood`); particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se`
-        is the error over stretches of data, not that of the fit.
-
-        Source: Gordon, Salmond & Smith 1993, doi 10.1049/ip-f-2.1993.0015
+        A particle filter estimates P(O|x) over each trial, see `NetworkModel.log_likelihood`;
+        particles=1 gives the bound E_hidden[log2 P(O|hidden)]. `se` is over parts of the data.
         """
         data = self.model.data(trains, signal, t_start=t_start, t_stop=t_stop)
         return self.model.score(self.weights, data, particles=particles, seed=seed)
@@ -203,8 +200,7 @@ def fit_windows(
         mean over windows of log (1/K) sum_k P(O|h_k)  -  ridge / (2 n) sum of squared weights
 
     Each step of Adam follows noise-driven learning along K draws, weighted by P(O|h_k), in NumPy;
-    hidden neurons without noise have a surrogate gradient, the family's density. `fit_network` cuts
-    a recording into windows; this function takes them as arrays, as for repeats of the same stimuli.
+    hidden neurons without noise have a surrogate gradient, the family's density.
 
     Parameters
     ----------
@@ -213,12 +209,11 @@ def fit_windows(
         own inputs (n, n_steps, n_outputs, 1 + n_stimulus); o (n, n_repeats, n_steps, n_outputs)
         spikes, 0 or 1
     validation : pair of such arrays, or None; `history` has its bound after each epoch
-    ridge : strength of the penalty, of weights per standard deviation of their input; biases are
-        free. n is the number of windows with their repeats, as in the log-likelihood of all
+    ridge : strength of the penalty, of weights per standard deviation of their input, not of biases;
+        n is the number of windows with their repeats
     n_draws : K, a whole number
     patience : as for `train`, by the bound of the validation data
-    training : `Training`, without those fields that are of `fit_network` only; a window in a batch
-        has all of its repeats
+    training : `Training`, without the fields of `fit_network` only
     seed : whole number, of first weights, order and draws
     progress : as for `fit_network`
 
@@ -229,7 +224,7 @@ def fit_windows(
     Raises
     ------
     NsnnError : arrays of other shapes; an output without spikes; an input that is constant
-    Diverged : an NsnnError: weights that aren't finite any more
+    Diverged : weights that aren't finite any more
 
     Source: as of `window_bounds`; Ma, Yan & Tang 2023, doi 10.1016/j.patter.2023.100831
 

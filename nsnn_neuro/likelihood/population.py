@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,8 +101,7 @@ class PopulationFit(Scored):
     ) -> Estimate:
         """Bits per spike over homogeneous neurons, all together, as `NeuronFit.score`.
 
-        Each neuron is predicted from the earlier spikes of all; the log-likelihoods add up to that
-        of the population.
+        Each neuron is predicted from the earlier spikes of all.
         """
         logs, o = self._logs(block, signal, t_start, t_stop)
         return bits_per_spike(logs.sum(axis=1), o)
@@ -132,25 +132,26 @@ class PopulationFit(Scored):
         seed: int = 0,
     ) -> list[Rescaled]:
         """Time-rescaling test of each neuron, as `NeuronFit.rescaled`."""
-        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
-        result = []
-        for k, fit in enumerate(self.fits):
-            data = made.of(k)
-            result.append(rescale(fit.model.probability(fit.values, data)[0], data.o, seed))
-        return result
+        return [
+            rescale(fit.model.probability(fit.values, data)[0], data.o, seed)
+            for fit, data in self._each(block, signal, t_start, t_stop)
+        ]
 
     def _logs(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and spikes of each step and neuron, (n, n_neurons)."""
-        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
-        if made.trains.n_neurons != self.n_neurons:
-            raise NsnnError(f"block has {made.trains.n_neurons} neurons: expected {self.n_neurons}")
         logs, spikes = [], []
-        for k, fit in enumerate(self.fits):
-            data = made.of(k)
+        for fit, data in self._each(block, signal, t_start, t_stop):
             fit.warn_fitted(data)
             logs.append(fit.model.probability(fit.values, data)[1])
             spikes.append(data.o)
         return np.stack(logs, axis=1), np.stack(spikes, axis=1)
+
+    def _each(self, block: Any, signal: Any, t_start: Any, t_stop: Any) -> Iterator[tuple[NeuronFit, Data]]:
+        """The fit and the data of each neuron."""
+        made = Regressors(self.fits[0].model, block, signal, (t_start, t_stop))
+        if made.trains.n_neurons != self.n_neurons:
+            raise NsnnError(f"block has {made.trains.n_neurons} neurons: expected {self.n_neurons}")
+        return ((fit, made.of(k)) for k, fit in enumerate(self.fits))
 
     def simulate(
         self,
@@ -211,15 +212,13 @@ def fit_population(
         P(spike of i in step t) = F(a_i(t)),  a_i = bias + stimulus + history of i + sum over j of the filtered spikes of j - theta
 
     Spikes act from the next step on, so given the past each neuron is fitted by itself. A coupling is
-    a statistical dependence after stimulus and history are accounted for: unrecorded neurons and a
-    stimulus filter that is too coarse cause it as well.
+    a statistical dependence: unrecorded neurons and a coarse stimulus filter cause it as well.
 
     Parameters
     ----------
     block : neo.Block of two neurons or more, one segment for each trial
-    coupling : basis of the effect of a neuron's spikes on the others, lags from one step. Of
-        neurons that fire within one step of each other none is the input: where one is, pass it as
-        `inputs` to `fit_neuron`, with first_input_lag=0
+    coupling : basis of the effect of a neuron's spikes on the others, lags from one step; for
+        effects within a step see first_input_lag of `fit_neuron`
     signal, dt, stimulus, history, family, beta, theta, reset, refractory, ridge, smoothness,
         n_folds, t_start, t_stop : as for `fit_neuron`, the same for all neurons; ridge="cv" chooses
         for each neuron

@@ -78,8 +78,7 @@ def cross_validate(
     """Choose options of `fit_neuron` by cross-validated likelihood, and fit with them.
 
     Each trial is cut into `n_folds` blocks in time. For each block a candidate is fitted to the
-    others and scored on it. The choice uses all the data given: keep a test part by `t_stop`, and
-    score `fit` there, as the score of the best candidate is slightly too high.
+    others and scored on it. The best score is slightly too high: keep a test part by `t_stop`.
 
     Parameters
     ----------

@@ -18,8 +18,8 @@ from .search import OTHERS, Scoring
 
 _AT_ONCE = 500  # recordings of `simulator` in a run
 _WITHOUT = (
-    'a calibration with method="simulation" has no likelihood of the spikes; {}, or fit with '
-    'method="likelihood" where the neuron has one'
+    'a calibration with method="simulation" has no likelihood of the spikes, use fit.p, fit.statistics, fit.interval() or '
+    'likelihood.compare_models, or method="likelihood"'
 )
 
 
@@ -51,13 +51,7 @@ class SimulationCalibration(Calibrated):
     _scoring: Scoring
     _runs: Runs
 
-    _NO_PROFILE: ClassVar[str] = "a fit by simulation has no profile, as it has no likelihood of the spikes"
-    absent: ClassVar[dict[str, str]] = {
-        "score": _WITHOUT.format("compare its simulated spikes by likelihood.compare_models"),
-        "evaluate": _WITHOUT.format("use fit.statistics"),
-        "rescaled": _WITHOUT.format("use fit.p, the test of the statistics"),
-        "profile": _WITHOUT.format("use fit.interval()"),
-    }
+    absent: ClassVar[dict[str, str]] = dict.fromkeys(("score", "evaluate", "rescaled", "profile"), _WITHOUT)
 
     def _head(self) -> list[str]:
         duration, number = self._runs.statistics.duration, int(self._scoring.used.sum())

@@ -110,7 +110,6 @@ class Calibrated:
 
     takes = ()
     _LIMITS: ClassVar[str] = "widen its bounds, or take it out of free"
-    _NO_PROFILE: ClassVar[str] = ""
     absent: ClassVar[dict[str, str]] = {}
     """by name, what to use in place of a method that other results have"""
 
@@ -153,7 +152,7 @@ class Calibrated:
         names : of some parameters only
         """
         if method != "wald":
-            raise NsnnError(f"method = {method!r}: {self._NO_PROFILE}; expected 'wald'")
+            raise NsnnError(f"method = {method!r}: expected 'wald', as {self.absent['profile']}")
         limits = self._wald(level)
         return self._free.intervals({name: limits[name] for name in self._chosen(names)})
 

@@ -101,8 +101,7 @@ class SpikeCalibration(Calibrated, Scored):
 
         p is uniform for spikes of the model that were not fitted.
 
-        Source: Brown et al. 2002, doi 10.1162/08997660252741149; Haslinger et al. 2010, doi
-        10.1162/NECO_a_00015
+        Source: as of `Rescaled.of`
         """
         silence, _, o = self.under(signal)._steps(trains, t_start, t_stop)
         return rescale(silence, o, check_seed(seed))
@@ -162,18 +161,14 @@ class Calibration(SpikeCalibration):
 
         A profile interval holds the values for which the log-likelihood, with the other parameters
         at their best, is less than chi2(1)/2 below its maximum. It takes about as long as the fit. A
-        Wald interval costs nothing and takes the likelihood for a parabola.
+        Wald interval costs nothing and takes the likelihood for a parabola. Intervals end at the
+        bounds of the parameter, with a warning. A parameter without effect has (-inf, inf).
 
         level : confidence level
-        method : "profile", or "wald": normal on the scale of the fit, which is logarithmic for
-            bounds a factor of 5 apart
+        method : "profile", or "wald": normal on the scale of the fit
         names : of some parameters only, which takes less time
         n_jobs : threads
         progress : as for `calibrate`
-
-        Intervals end at the bounds of the parameter; a warning names the profiles that have not
-        ended there. A parameter without effect has (-inf, inf); one at a bound has its whole range
-        as Wald interval. With bounds from Brian2 `low / ms` is a number.
 
         Source: Venzon & Moolgavkar 1988, doi 10.2307/2347496
         """

@@ -16,7 +16,7 @@ from ...models.noise import WhiteNoise
 from ...models.stimuli import Stimulus
 from .cells import Grid, automatic, cells, check_resolved, common, enough
 from .density import march
-from .escape import check_escape, spike_chances
+from .escape import spike_chances
 from .given_spikes import CURE, Membrane, Stretches, check_neuron, membrane, stretches
 from .passage import passages
 from .trials import Trial
@@ -42,7 +42,11 @@ def check_parts(neuron: Any, noise: Any, stimulus: Any) -> None:
     check_compatible(neuron, noise, stimulus)
     check_single(neuron, noise, stimulus)
     if isinstance(noise, EscapeNoise):
-        check_escape(neuron, noise)
+        if neuron.nonlinear is not None:
+            raise NsnnError(
+                f"model = {type(neuron).__name__}(...), noise = EscapeNoise(...): with escape noise the likelihood needs a "
+                "membrane without a nonlinear part, such as LIF or GIF"
+            )
     elif float(noise.si("sigma")) == 0.0:
         raise NsnnError(f"sigma = {noise.sigma}: expected a positive value: no likelihood without noise")
 

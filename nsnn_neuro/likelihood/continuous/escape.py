@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.errors import NsnnError
 from ...core.numba_jit import njit
 from ...models.escape import EscapeNoise, Family
-from ...models.neurons import IntegrateAndFire
 from .given_spikes import Membrane, Stretches
-
-
-def check_escape(neuron: IntegrateAndFire, noise: EscapeNoise) -> None:
-    """Raise NsnnError for a nonlinear membrane."""
-    if neuron.nonlinear is not None:
-        raise NsnnError(
-            f"model = {type(neuron).__name__}(...), noise = EscapeNoise(...): with escape noise the likelihood needs a membrane "
-            "without a nonlinear part, such as LIF or GIF"
-        )
 
 
 def spike_chances(membrane: Membrane, parts: Stretches, noise: EscapeNoise, dt: float) -> np.ndarray:

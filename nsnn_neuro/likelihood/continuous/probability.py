@@ -55,8 +55,7 @@ def survival(
 
     Raises
     ------
-    NsnnError : a neuron or noise whose likelihood is not known, parameters with a value for each neuron, times below 0, a noise too
-        weak for the step, or for the cells of a nonlinear membrane
+    NsnnError : a neuron or noise whose likelihood is not known, times below 0, a noise too weak for the step or the cells
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
 
@@ -95,9 +94,8 @@ def spike_probability(
 ) -> np.ndarray:
     """Probability of a spike in each step of dt, given the spikes before it; 0 in the refractory time.
 
-    The log-likelihood of the spikes is the sum of log q over steps with a spike and of log(1 - q) over the others. As in
-    `simulate`, a trial starts at v_rest, a spike counts as at the middle of its step, and the first sample of a stimulus is at the
-    start of the trial. See `survival` for the method and its error.
+    As in `simulate`, a trial starts at v_rest, a spike counts as at the middle of its step, and a stimulus starts with the trial.
+    See `survival` for the method and its error.
 
     Parameters
     ----------
@@ -111,8 +109,7 @@ def spike_probability(
 
     Raises
     ------
-    NsnnError : as for `survival`; spikes closer than tau_refrac, two in a step, no duration, trials of unequal length, a signal
-        that is too short or starts at another time than the trials
+    NsnnError : as for `survival`; spikes closer than tau_refrac, trials of unequal length, a signal that doesn't fit
 
     Source: Paninski, Pillow & Simoncelli 2004, doi 10.1162/0899766042321797
 

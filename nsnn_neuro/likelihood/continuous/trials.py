@@ -10,7 +10,7 @@ import quantities as pq
 
 from ...core.errors import NsnnError
 from ...core.units import si
-from ...io.spikes import Trains, as_repeats
+from ...io.spikes import as_repeats
 from ..data import binned
 
 
@@ -35,7 +35,13 @@ class Trial:
 
 def read_trials(trains: Any, dt: float, t_start: Any = None, t_stop: Any = None) -> list[Trial]:
     """The trials of one neuron. Spikes before t_start are kept, as given ones; arrays without a duration begin at 0."""
-    repeats = _with_duration(trains, t_stop)
+    repeats = as_repeats(trains)
+    if np.isnan(repeats.t_stop).any():
+        if t_stop is None:
+            raise NsnnError(
+                "trains have no duration: expected t_stop, or spike trains with one, as in a Block"
+            )
+        repeats = as_repeats(trains, 0 * pq.s, t_stop)
     begin = None if t_start is None else float(si(t_start, "s", "t_start"))
     end = None if t_stop is None else float(si(t_stop, "s", "t_stop"))
     result = []
@@ -73,17 +79,6 @@ def one_for_each(given: Any, n: int, name: str) -> list[Any]:
             "for stimulus=[drive_1, drive_2]"
         )
     return list(given)
-
-
-def _with_duration(trains: Any, t_stop: Any) -> Trains:
-    repeats = as_repeats(trains)
-    if not np.isnan(repeats.t_stop).any():
-        return repeats
-    if t_stop is None:
-        raise NsnnError(
-            "trains have no duration: expected t_stop, or spike trains that have one, such as a Block of nsnn.to_block"
-        )
-    return as_repeats(trains, 0 * pq.s, t_stop)
 
 
 def _step(time: float, start: float, dt: float, name: str, n: int) -> int:

@@ -48,8 +48,9 @@ class VoltageCalibration(SpikeCalibration):
     degrees_of_freedom: dict[str, float]
     """of each standard error: few where few stretches of the recording determine the parameter"""
 
-    _NO_PROFILE: ClassVar[str] = "a fit to voltage has no profile, as its two steps have no common likelihood"
-    absent: ClassVar[dict[str, str]] = {"profile": f"{_NO_PROFILE}; use interval()"}
+    absent: ClassVar[dict[str, str]] = {
+        "profile": "a fit to voltage has no profile: its two steps have no common likelihood; use interval()"
+    }
 
     def _head(self) -> list[str]:
         stimulus = self._recorded(0)[1]
