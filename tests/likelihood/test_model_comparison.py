@@ -196,7 +196,7 @@ def test_models_of_ones_own_and_gaps_are_named(recorded):
     assert rows.value["own", "bits_per_spike"] == pytest.approx(0, abs=1e-12)
     assert rows.value["scored", "bits_per_spike"] == 0.5
     assert abs(rows.value["own", "psth_correlation"]) < 0.5
-    with pytest.raises(NsnnError, match='none of them called "recorded"'):
+    with pytest.raises(NsnnError, match='none called "recorded"'):
         compare_models({"recorded": Own()}, block, signal, **PRECISION)
     twice = [np.repeat(one.magnitude, 2) for one in trials_of(block)[:2]]
     doubled = fit_neuron(twice[:1], signal, dt=1 * ms, stimulus=1, family=Poisson())
