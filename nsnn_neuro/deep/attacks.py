@@ -223,8 +223,7 @@ def square(
     """Black-box search over random squares of +-strength, from scores only; common arguments: see the module.
 
     It starts with stripes. Each trial sets a square of pixels at a random place, with one sign for each channel, and is kept if the
-    margin (the label's score minus that of the best other class, averaged over `draws` passes) falls. Images that aren't
-    (n, channels, height, width) get random pixels instead of squares. The scores are noisy, so a kept trial isn't always better.
+    margin falls, the label's score minus that of the best other class. Images without three axes get random pixels, no squares.
 
     strength : number >= 0, the largest change of a pixel
     queries : whole number, the largest number of passes for each image; a trial takes `draws` of them

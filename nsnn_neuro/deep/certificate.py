@@ -40,12 +40,10 @@ def certified_radius(
         R = s (Phi^-1(p_A) - Phi^-1(p_B)) / 2,      s = sigma / (||A||_2 sqrt(sum_(t <= T) (sum_(k < t) beta^k)^2))
 
     A is the linear map from an image to the drive of the first layer; p_A and p_B are bounds on the probabilities that a pass
-    answers with the guess, and with the most frequent other class. Derivation: "Certified radius"
-    in the documentation.
+    answers with the guess, and with the most frequent other class. Derivation: "Certified radius" in the documentation.
 
-    The certified classifier is the most frequent answer of single passes of one image, whatever `classifier.passes` is, in `eval`
-    mode. Votes of one image are one batch where every module is known to treat each image alone; where one is not, they are cast
-    one by one, which takes a hundred times as long. A pass must not depend on those before it.
+    The certified classifier is the most frequent answer of single passes in `eval` mode, whatever `classifier.passes` is. Where a
+    module may mix images, votes are cast one by one, a hundred times as slowly. A pass must not depend on those before it.
 
     Parameters
     ----------
@@ -59,13 +57,13 @@ def certified_radius(
     Returns
     -------
     DataFrame : a row for each image: label; guess, -1 (`deep.certificate.ABSTAINED`) where the votes don't decide; radius, in the
-        units of a pixel, 0 there. The share certified at r: `((table.guess == table.label) & (table.radius >= r)).mean()`. Its
-        `attrs` have "input_noise", s above, and "exact", whether ||A||_2 is exact (up to 4096 values an image) or an upper bound
+        units of a pixel, 0 there. Its `attrs` have "input_noise", s above, and "exact", whether ||A||_2 is exact (up to 4096
+        values an image) or an upper bound
 
     Raises
     ------
-    NsnnError : another encoder; a first layer that has no noise, other noise than Gaussian, or follows modules that aren't linear
-        or may mix images; a module with hooks or batch statistics, or one that stays in training mode
+    NsnnError : another encoder; a first layer without Gaussian noise, or after modules that aren't linear or may mix images;
+        hooks, batch statistics, a module that stays in training mode
 
     Source: Dong, Roth & Su 2022, doi 10.1111/rssb.12454 (Gaussian mechanisms); Lecuyer et al. 2019, arXiv:1802.03471, and Cohen,
     Rosenfeld & Kolter 2019, arXiv:1902.02918 (radii from them)

@@ -31,7 +31,7 @@ class Classifier(nn.Module):
     Parameters
     ----------
     module : takes (n_steps, batch, ...) to output spikes (n_steps, batch, classes), e.g. an nn.Sequential that ends with a
-        `NoisySpike`. A last nn.Linear, whose output is not spikes, is possible with the decoder `coding.Count()`
+        `NoisySpike`, or with an nn.Linear for the decoder `coding.Count()`
     encoder : of `coding`; None: `coding.Bernoulli()`. The derivative of its spikes with respect to the images is that of their
         probability (straight-through)
     n_steps : steps for which each image is shown

@@ -54,16 +54,14 @@ def to_nir(module: Any, *, image: Any = None, dt: Time = _STEP) -> Any:
     """Convert a feed-forward net to a NIR graph, which `nir.write(path, graph)` writes to a file.
 
     Simulators that read it run the deterministic network: a warning says what only the metadata hold, the noise of `NoisySpike`
-    layers and a reset by subtraction. A graph states tau, not the step for which it was made, and a reader that takes another step
-    runs another leak: snnTorch takes 0.1 ms whatever the graph, so write dt=0.1*ms for it; for others give their step.
+    layers and a reset by subtraction. A graph states tau, not its step, and a reader with another step runs another leak.
 
     Parameters
     ----------
     module : nn.Sequential, or a list of modules, of nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, `Times` and `NoisySpike`;
         Sequentials and `EachStep`s within are opened, nn.Identity left out
     image : (channels, height, width) of the input, where the first module is not an nn.Linear
-    dt : time of a step, a quantity; it sets tau of the neurons. 0.1*ms for snnTorch. Default: 1 ms, with a warning where there is a
-        leak
+    dt : time of a step of the program that reads the graph, always 0.1*ms for snnTorch. Default: 1 ms, with a warning
 
     Returns
     -------

@@ -86,9 +86,8 @@ def fit(
         `losses.cross_entropy_mean`; a loss of your own needs NumPy functions only
     epochs : whole number, how often each training sample is shown
     algorithm : "bptt": backpropagation through time with do/du = f, along all paths. "online": the signal of a hidden layer comes
-        from the same step above, that of the output from the steps so far. It leaves out the effect of a spike on later membranes
-        above, not that on the neuron's own membrane and reset. The gradient is that of `reference.ndl(..., future=False)`, in as
-        much memory as "bptt". Modules that mix steps, as batch norm does in training, still do
+        from the same step above, that of the output from the steps so far, as in `reference.ndl(..., future=False)`, in as much
+        memory as "bptt". Modules that mix steps, as batch norm does in training, still do
     batch : samples in a batch; the last batch of an epoch may have fewer
     optimizer : `SGD()`, `Momentum()`, `Adam()` of the package, or a function of (parameters, eta) that returns a
         torch.optim.Optimizer, such as torch.optim.AdamW; None: `Adam()`

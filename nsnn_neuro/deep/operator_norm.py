@@ -99,9 +99,8 @@ def bound_norm(layer: nn.Module, most: float, *, image: Any = None) -> Any:
 
         weight used = weight learned * min(1, most / ||weight learned||_2)
 
-    The norm of an nn.Linear is exact, that of an nn.Conv2d an upper bound for images padded with zeros (`deep.operator_norm`), and
-    close for images larger than the kernel. It is computed in each pass and has a derivative. Unlike torch's `spectral_norm`, it
-    is no estimate by power iteration, and that of a convolution is the norm of the convolution, not of its kernel as a matrix.
+    The norm of an nn.Linear is exact, that of an nn.Conv2d an upper bound for images padded with zeros, close for large images. It
+    has a derivative. Unlike in torch's `spectral_norm` it is that of the convolution, not of its kernel as a matrix.
 
     Parameters
     ----------

@@ -29,9 +29,9 @@ def disturbed(
 ) -> Iterator[None]:
     """Perturb a module in a `with` block; afterwards, also after an exception, its weights are identical to those before.
 
-    delete, insert, membrane may be one number for all layers of `NoisySpike` or a dict of numbers for some, by their names in the
-    module. They are drawn from torch's generator in each pass, as the neurons' noise is. Deleted and inserted spikes change what
-    the layers above receive, not the neuron's own reset. Layers run by `NoisySpike.step` are not perturbed.
+    delete, insert, membrane: a number for all layers of `NoisySpike`, or a dict of numbers for some, by their names in the module.
+    Deleted and inserted spikes change what the layers above receive, not the neuron's own reset. Layers run by `NoisySpike.step`
+    are not perturbed.
 
     Parameters
     ----------

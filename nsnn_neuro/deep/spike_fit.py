@@ -48,14 +48,12 @@ def log_likelihood(
 ) -> torch.Tensor:
     """Log-likelihood of recorded spikes given the input of a network, by K draws of its hidden layers, (batch,) nats.
 
-    It is log (1/K) sum_k P(spikes|h_k), below log P(spikes|x) on average, less so with more draws. With one draw its mean is the
-    bound E[log P(spikes|h)]. Without noise in hidden layers it is exact. Minus its mean is a loss for a training loop of your own.
-    Time is the first axis, as modules take it: torch.as_tensor(X).transpose(0, 1) of the data of `fit_spikes`.
+    It is log (1/K) sum_k P(spikes|h_k), below log P(spikes|x) on average, less so with more draws, exact without noise in
+    hidden layers. Minus its mean is a loss for a training loop of your own. Time is the first axis.
 
     Parameters
     ----------
-    module : nn.Sequential whose last module is a `NoisySpike` with noise: the recorded neurons. What stands before it may be any
-        modules from x to its drive, such as convolutions, `Residual`, or layers of your own that call `NoisySpike.step`
+    module : nn.Sequential of any modules, whose last one is a `NoisySpike` with noise: the recorded neurons
     x : (T, batch, ...), finite, as the module takes it
     spikes : (T, batch, ...) 0 or 1, of the shape that the module gives
     draws : K, a whole number; they run as one batch
@@ -63,8 +61,7 @@ def log_likelihood(
 
     Raises
     ------
-    NsnnError : a module that doesn't end with noisy neurons, or whose last noise is learned; spikes of another shape, other than 0
-        and 1; x that isn't finite
+    NsnnError : a module that doesn't end with noisy neurons, or whose last noise is learned; x or spikes that don't fit
 
     Source: Burda, Grosse & Salakhutdinov 2016, arXiv 1509.00519
 
@@ -200,13 +197,13 @@ def fit_spikes(
     """Fit a network of any layers to recorded spikes: those of the output are forced, those of hidden layers drawn.
 
     Each step of the optimizer goes up the bound of `log_likelihood`. For two dense layers under a filtered stimulus `fit_network`
-    does the same from a recording; this function takes convolutional, recurrent and deep hidden layers, as arrays in steps.
+    does the same from a recording.
 
     Parameters
     ----------
     module : as of `log_likelihood`; it isn't changed
-    data : (X, O): inputs (n, T, ...), finite, which the module receives as (T, batch, ...); spikes (n, T, ...), 0 or 1. Samples are
-        windows of a recording; each starts from potentials of 0
+    data : (X, O): inputs (n, T, ...), finite, which the module receives as (T, batch, ...); spikes (n, T, ...), 0 or 1; each of
+        the n windows of a recording starts from potentials of 0
     epochs, batch, schedule, patience, keep, checkpoint, progress : as of `fit`
     draws : of the hidden layers, for each sample in each epoch
     optimizer : as of `fit`; a penalty of the weights is `functools.partial(torch.optim.AdamW, weight_decay=0.01)`

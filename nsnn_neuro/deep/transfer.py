@@ -39,9 +39,8 @@ def to_network(
     (which `train` refuses: use bias=False for it).
 
     Between the neurons there can be nn.Linear (a projection `AllToAll`), nn.Conv2d (`Convolution`) and nn.AvgPool2d
-    (`AveragePooling`), nn.Flatten and nn.Unflatten. A pooling with an nn.Conv2d or nn.Linear right after it is one linear map and
-    becomes one projection: a convolution whose kernel is that many times larger, or a dense one. `Residual` becomes a projection
-    around the block.
+    (`AveragePooling`), nn.Flatten and nn.Unflatten. A pooling right before an nn.Conv2d or nn.Linear is joined with it in one
+    projection. `Residual` becomes a projection around the block.
 
     Parameters
     ----------

@@ -70,10 +70,9 @@ def worst_case(
     """Attack a classifier by PGD with each surrogate width and number of draws, and count an image once any attack breaks it.
 
     A single attack may fail for reasons that are no robustness: a narrow surrogate passes no gradient, one draw of the noise is not
-    its mean, and the net's own gradient may point elsewhere than that of the same net without noise. So the worst over many is an
-    upper bound of the accuracy under attack, and still only a bound. Each attacked image is judged by scores averaged over `passes`
-    passes. With noise an image near the border is sometimes misjudged, so the worst of many attacks counts against noisy nets: that
-    part is gone in `accuracy(net, (result.images, y), seed=another)`, new noise on the worst images.
+    its mean. The worst over many is an upper bound of the accuracy under attack. Each attacked image is judged by scores averaged
+    over `passes` passes, in which noise sometimes misjudges an image near the border; `accuracy(net, (result.images, y),
+    seed=another)` judges the worst images with new noise.
 
     Parameters
     ----------
