@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.checks import fraction, non_negative, number, whole
+from ..core.checks import fraction, non_negative, scalar, whole
 from ..core.errors import NsnnError
 from ..learning.losses import Loss, cross_entropy_mean
 from .classifier import Classifier, checked, evaluating, on_its_device, parts, spikes_of_passes
@@ -157,7 +157,8 @@ def counted_pgd(
             lowest = torch.minimum(margin, lowest)
         return best
 
-    with surrogate(net, _checked_width(width)) if isinstance(net, Classifier) else contextlib.nullcontext():
+    wide = None if width is None else scalar(width, "1", "width", above=0)
+    with surrogate(net, wide) if isinstance(net, Classifier) else contextlib.nullcontext():
         counts: list[tuple[int, int]] = []
         images = _attacked(net, data, change, loss, draws, seed, counts)
     zero, all_of_them = (sum(column) for column in zip(*counts, strict=True))
@@ -238,14 +239,12 @@ def square(
     >>> (square(net, (X, [0, 1, 1]), strength=0.1, queries=100) - X).abs().max() <= 0.1 + 1e-6
     tensor(True)
     """
-    most, share = non_negative(strength, "strength"), non_negative(area, "area")
+    most, share = non_negative(strength, "strength"), scalar(area, "1", "area", above=0, most=1)
     whole(queries, 1, "queries")
     whole(draws, 1, "draws")
     trials = queries // draws
     if not trials:
         raise NsnnError(f"queries = {queries}: expected {draws} or more, as many as draws")
-    if not 0 < share <= 1:
-        raise NsnnError(f"area = {area}: expected a share above 0, up to 1")
 
     def change(x: torch.Tensor, y: np.ndarray, slope: _Slope) -> torch.Tensor:
         now = (x + most * _stripes(x)).clamp(0, 1)
@@ -261,14 +260,6 @@ def square(
         return now
 
     return _attacked(net, data, change, None, draws, seed)
-
-
-def _checked_width(width: Any) -> float | None:
-    if width is None:
-        return None
-    if not number(width, "width", "a number above 0, or None") > 0:
-        raise NsnnError(f"width = {width!r}: expected a number above 0, or None")
-    return float(width)
 
 
 # ------------------------------------------------------------------------------------------------------------- the net

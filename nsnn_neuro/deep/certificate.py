@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from scipy import special, stats
 
-from ..core.checks import number, suggest_keywords, whole
+from ..core.checks import number, scalar, suggest_keywords, whole
 from ..core.errors import NsnnError
 from .classifier import Classifier, checked, evaluating, on_its_device
 from .each_image import each_alone, refuse_hidden_effects
@@ -121,9 +121,7 @@ def smoothed_radius(
     ([0, 0], [0.5, 0.1])
     """
     X, y, chance = _checked(classifier, data, votes, alpha)
-    noise = number(sd, "sd", "a number above 0")
-    if not noise > 0:
-        raise NsnnError(f"sd = {sd!r}: expected a number above 0, of the noise on the pixels")
+    noise = scalar(sd, "1", "sd", above=0)
     return _table(classifier, X, y, votes, chance, seed, noise, sd=noise)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.checks import number, whole
+from ..core.checks import scalar, whole
 from ..core.errors import FormatError, NsnnError
 from ..learning import checkpoint as checkpoints
 from ..learning.loop import NOISE, Diverged, Epoch, Outcome, Scores, TrainingLoop
@@ -44,13 +44,12 @@ class ModuleTrainer:
     ) -> None:
         self.checked = checked
         self.X, self.targets = checked(net, data)
-        if not number(eta, "eta", "a number above 0") > 0:
-            raise NsnnError(f"eta = {eta!r}: expected a number above 0")
+        eta = scalar(eta, "1", "eta", above=0)
         self.loop, self.net = loop, copy.deepcopy(net)
         self.parameters = {key: p for key, p in self.net.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise NsnnError(f"{name} has no parameters that require a gradient: expected some")
-        self.optimizer = _optimizer(optimizer, list(self.parameters.values()), float(eta))
+        self.optimizer = _optimizer(optimizer, list(self.parameters.values()), eta)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def divide(self, validation: Any, batch: int) -> None:

@@ -276,27 +276,19 @@ def _along(label: str, field: str, values: np.ndarray, shape: Shape) -> Any:
 
 def _about(label: str, node: Any) -> dict[str, Any]:
     """Our metadata of a node, checked; empty without."""
-    wrong = FormatError(f"{label}: its metadata {KEY!r} are damaged, expected those of `to_nir`, or none")
-    if not isinstance(node.metadata or {}, dict):
-        raise wrong
-    text = (node.metadata or {}).get(KEY)
-    if text is None:
-        return {}
-    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    if not isinstance(text, str) or len(text) > _MOST_TEXT:
-        raise wrong
     try:
-        about = json.loads(text)
-    except (ValueError, RecursionError):
-        raise wrong from None
-    if not isinstance(about, dict) or about.get("reset") not in ("hard", "subtract"):
-        raise wrong
-    if about.get("reset_path") not in ("exact", "detached"):
-        raise wrong
-    dt = about.get("dt")
-    if not isinstance(dt, float) or not 0 < dt < math.inf or not isinstance(about.get("noisy"), bool):
-        raise wrong
-    return about
+        text = (node.metadata or {}).get(KEY)
+        if text is None:
+            return {}
+        about = json.loads(text) if len(text) <= _MOST_TEXT else {}
+        dt = about["dt"]
+        sound = about["reset"] in ("hard", "subtract") and about["reset_path"] in ("exact", "detached")
+        sound = sound and isinstance(dt, float) and 0 < dt < math.inf and isinstance(about["noisy"], bool)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        sound = False
+    if not sound:
+        raise FormatError(f"{label}: its metadata {KEY!r} are damaged, expected those of `to_nir`, or none")
+    return dict(about)
 
 
 def _exact(label: str, about: Mapping[str, Any], beta: np.ndarray, shape: Shape) -> np.ndarray:
@@ -317,21 +309,13 @@ def _exact(label: str, about: Mapping[str, Any], beta: np.ndarray, shape: Shape)
 
 def _family(label: str, about: Any) -> Family:
     """A family of the package from its description."""
-    wrong = FormatError(
-        f"{label}: its metadata {KEY!r} name no noise family, expected those of `to_nir`, or none"
-    )
-    if (
-        not isinstance(about, dict)
-        or not isinstance(about.get("type"), str)
-        or about["type"] not in _FAMILIES
-    ):
-        raise wrong
-    kind = _FAMILIES[about["type"]]
-    names = [field.name for field in kind.parameter_fields()]
-    if set(about) != {"type", *names}:
-        raise wrong
     try:
-        values = {name: np.asarray(about[name]["value"], dtype=float) for name in names}
+        kind = _FAMILIES[about["type"]]
+        values = {name: np.asarray(about[name]["value"], dtype=float) for name in about if name != "type"}
+        if set(values) != {field.name for field in kind.parameter_fields()}:
+            raise KeyError
         return kind(**{name: v if v.ndim else float(v) for name, v in values.items()})
     except (NsnnError, TypeError, ValueError, KeyError):
-        raise wrong from None
+        raise FormatError(
+            f"{label}: its metadata {KEY!r} name no noise family, expected those of `to_nir`, or none"
+        ) from None

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from ..core.checks import suggest_keywords, whole
+from ..core.checks import scalar, suggest_keywords, whole
 from ..core.errors import NsnnError
 
 _TINY = 1e-30
@@ -115,9 +115,7 @@ def bound_norm(layer: nn.Module, most: float, *, image: Any = None) -> Any:
     >>> round(torch.linalg.matrix_norm(layer.weight, 2).item(), 5)
     0.5
     """
-    most = float(most) if isinstance(most, int | float) and not isinstance(most, bool) else torch.nan
-    if not 0 < most < float("inf"):
-        raise NsnnError(f"most = {most!r}: expected a number above 0, the largest spectral norm")
+    most = scalar(most, "1", "most", above=0)
     size = None
     match layer:
         case nn.Linear():

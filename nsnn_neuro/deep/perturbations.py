@@ -13,7 +13,7 @@ from torch import nn
 from ..core.checks import fraction, non_negative, whole
 from ..core.errors import NsnnError
 from .neuron import NoisySpike
-from .rng import normal_like, uniform_like
+from .rng import random_like
 
 
 @contextlib.contextmanager
@@ -65,16 +65,15 @@ def disturbed(
         p for name, p in module.named_parameters() if name.rpartition(".")[2] == "weight" and p.ndim >= 2
     ]
     kept = [p.detach().clone() for p in changed]
-    handles = []
-    try:
+    generator = torch.Generator().manual_seed(int(seed))
+    with contextlib.ExitStack() as undone:
+        undone.callback(_put_back, changed, kept)
         for name, cell in cells.items():
             if noises[name]:
-                handles.append(cell.register_forward_pre_hook(partial(_jitter, noises[name])))
+                undone.callback(cell.register_forward_pre_hook(partial(_jitter, noises[name])).remove)
             if losses[name] or additions[name]:
-                handles.append(
-                    cell.register_forward_hook(partial(_unreliable, losses[name], additions[name]))
-                )
-        generator = torch.Generator().manual_seed(int(seed))
+                hook = partial(_unreliable, losses[name], additions[name])
+                undone.callback(cell.register_forward_hook(hook).remove)
         with torch.no_grad():
             for p in changed:
                 if weights:
@@ -83,23 +82,23 @@ def disturbed(
                 if bits is not None:
                     p.copy_(_coarse(p, int(bits)))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        with torch.no_grad():
-            for p, was in zip(changed, kept, strict=True):
-                p.copy_(was)
+
+
+def _put_back(parameters: list[nn.Parameter], before: list[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for p, was in zip(parameters, before, strict=True):
+            p.copy_(was)
 
 
 def _jitter(sd: float, cell: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
     drive, *rest = given
-    return drive + sd * normal_like(drive), *rest
+    return drive + sd * random_like(torch.randn, drive), *rest
 
 
 def _unreliable(
     delete: float, insert: float, cell: nn.Module, given: tuple[Any, ...], o: torch.Tensor
 ) -> torch.Tensor:
-    level = uniform_like(o.to(torch.float32))
+    level = random_like(torch.rand, o.to(torch.float32))
     stays, comes = (level >= delete).to(o.dtype), (level < insert).to(o.dtype)
     return o * stays + (1 - o) * comes
 

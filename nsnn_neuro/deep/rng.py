@@ -51,32 +51,18 @@ def child(seed: int, *path: int) -> int:
     return int(state[0]) >> 1  # torch's seeds are signed
 
 
-def uniform_like(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Numbers uniform from 0 to 1 of the shape and type of x, from a torch generator.
+def random_like(
+    draw: Callable[..., torch.Tensor], x: torch.Tensor, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Numbers of `torch.rand` or `torch.randn` of the shape and type of x, laid out in memory as x for fast sums with it.
 
     >>> with seeded(1, nn.Identity()):
-    ...     one = uniform_like(torch.zeros(5))
+    ...     one = random_like(torch.rand, torch.zeros(5))
     >>> with seeded(1, nn.Identity()):
     ...     print(torch.equal(one, torch.rand(5)))
     True
     """
-    return _laid_out(torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device), x)
-
-
-def normal_like(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Normal numbers of the shape and type of x, as `uniform_like`; in channels-last several times as fast as `torch.randn_like`.
-
-    >>> with seeded(1, nn.Identity()):
-    ...     one = normal_like(torch.zeros(5))
-    >>> with seeded(1, nn.Identity()):
-    ...     print(torch.equal(one, torch.randn(5)))
-    True
-    """
-    return _laid_out(torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device), x)
-
-
-def _laid_out(numbers: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Numbers in the memory layout of x, for fast sums with it."""
+    numbers = draw(x.shape, generator=generator, dtype=x.dtype, device=x.device)
     return numbers if numbers.stride() == x.stride() else torch.empty_like(x).copy_(numbers)
 
 
@@ -97,7 +83,7 @@ def uniform_of_step(
     True
     """
     if x.device.type != "cpu" or x.numel() < _LARGE:
-        left = [uniform_like(x, generator)]
+        left = [random_like(torch.rand, x, generator)]
 
         def rows(part: torch.Tensor) -> torch.Tensor:
             now, left[0] = left[0][: len(part)], left[0][len(part) :]

@@ -11,7 +11,7 @@ import neo
 import numpy as np
 
 from ..core.aliases import Signal, SpikeSource, Time
-from ..core.checks import instance, number, one_of, positive, whole
+from ..core.checks import instance, number, one_of, positive, scalar, whole
 from ..core.errors import NsnnError
 from ..core.units import si
 from ..io.spikes import Trains
@@ -97,9 +97,8 @@ class NeuronModel:
             raise NsnnError(f"beta = {self.beta}: expected a decay for each step, from 0 to below 1")
         if self.theta == "fit" and (self.beta == 0 or self.reset == "none"):
             raise NsnnError('theta = "fit": without a reset only bias - theta matters; leave theta out')
-        silent = 0.0 if self.refractory is None else si(self.refractory, "s", "refractory")
-        if np.ndim(silent) or not 0 <= silent < np.inf:
-            raise NsnnError(f"refractory = {self.refractory}: expected one time from 0")
+        if self.refractory is not None:
+            scalar(self.refractory, "s", "refractory", least=0)
 
     def _check_coupling(self) -> None:
         coupling: Any = self.coupling

@@ -23,7 +23,7 @@ from .bases import Basis
 from .data import channels_of
 from .network import NetworkModel, Observed
 from .network_objective import likelihood_slope
-from .network_training import Ascent, Scale, Training, bits, noise_width, start
+from .network_training import Ascent, Scale, Training, bits, history_in_bits, noise_width, start
 from .network_windows import NetworkFit, fit_windows
 from .prior import strength
 
@@ -197,11 +197,7 @@ def _trained(
         keep=training.keep,
         **options,
     )
-    history = fit.history[["epoch", "loss", "val_loss", "seconds"]].assign(
-        bound=bits(fit.history.loss, pairs[0][1]),
-        val_bound=bits(fit.history.val_loss, pairs[1][1]),
-        likelihood=np.nan,
-    )
+    history = history_in_bits(fit.history, pairs[0][1], pairs[1][1])
     (first, second), spikes = fit.network.get_weights(), pairs[0][1]
     weights, n_steps = (np.asarray(first)[:, 1:], np.asarray(second)), spikes.shape[0] * spikes.shape[1]
     return NetworkFit(model, weights, history, fit.best_epoch, None, int(spikes.sum()), n_steps)

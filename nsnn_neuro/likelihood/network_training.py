@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import xlogy
 
 from ..core.checks import SuggestsKeywords, positive, scalar, whole
@@ -123,6 +124,13 @@ def bits(loss: Any, o: np.ndarray) -> np.ndarray:
     p = o.mean(axis=(0, 1))
     entropy = -o.shape[1] * np.sum(xlogy(p, p) + xlogy(1 - p, 1 - p))
     return np.asarray((entropy - loss) * len(o) / o.sum() / np.log(2))
+
+
+def history_in_bits(history: pd.DataFrame, o: np.ndarray, val_o: np.ndarray) -> pd.DataFrame:
+    """The history of a training on the bound, with it in bits per spike of windows o (n, n_steps, n_outputs)."""
+    losses = history[["epoch", "loss", "val_loss", "seconds"]]
+    bound, val_bound = bits(history.loss, o), bits(history.val_loss, val_o)
+    return losses.assign(bound=bound, val_bound=val_bound, likelihood=np.nan)
 
 
 @dataclasses.dataclass(eq=False)

@@ -16,7 +16,7 @@ from ..measures import Estimate
 from ..models.network import Network
 from .network import NetworkModel
 from .network_objective import bound, bound_slope, drawn, given_hidden
-from .network_training import Ascent, Scale, Training, bits, noise_width, start
+from .network_training import Ascent, Scale, Training, history_in_bits, noise_width, start
 from .prior import strength
 from .scores import PerStep, Scored
 
@@ -269,11 +269,7 @@ def fit_windows(
     loop = training.loop(seed, patience)
     loop.split(np.zeros(len(x) + (0 if validation is None else len(xs))), None, len(x))
     outcome = ascent.run(loop, progress)
-    history = outcome.history[["epoch", "loss", "val_loss", "seconds"]].assign(
-        bound=bits(outcome.history.loss, _per_window(o)),
-        val_bound=bits(outcome.history.val_loss, _per_window(os)),
-        likelihood=np.nan,
-    )
+    history = history_in_bits(outcome.history, _per_window(o), _per_window(os))
     w1, w2 = (outcome.arrays[f"weights_{k}"] for k in range(2))
     spikes, steps = int(o.sum()), o.shape[0] * o.shape[1] * o.shape[2]
     return NetworkFit(model, (scale.unscaled(w1), w2), history, outcome.best_epoch, None, spikes, steps)
